@@ -1,0 +1,82 @@
+"""What can go wrong, said in one line, with a hint about what to do next.
+
+Everything a user can mend is a `FilterkitError`. The command line prints it without a traceback and exits
+with its `exit_code`: 1 where the work failed, 2 where the command was wrong.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class FilterkitError(Exception):
+    """A failure that the user can understand and mend.
+
+    Parameters
+    ----------
+    message
+        One line: what failed, and on what.
+    hint
+        One line: what to do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(FilterkitError):
+    """The request itself is wrong: grammar, an unknown option, an unknown normalizer (exit code 2)."""
+
+    exit_code = 2
+
+
+class NotFoundError(FilterkitError):
+    """A model, layer, filter or file that does not exist."""
+
+
+class ModelError(FilterkitError):
+    """An ONNX file that cannot be read, believed or used."""
+
+
+class SourceError(FilterkitError):
+    """A model source that could not bring its model (network, hash, missing extra)."""
+
+
+class CatalogError(FilterkitError):
+    """A catalog or store that cannot be opened, read or written."""
+
+
+class RuntimeFailure(FilterkitError):
+    """ONNX Runtime could not run what was asked."""
+
+
+class ImageError(FilterkitError):
+    """A picture that cannot be read, or does not fit the network."""
+
+
+class PluginError(FilterkitError):
+    """A plugin that is broken or missing."""
+
+
+class PluginContractError(PluginError):
+    """A plugin returned what its hook does not allow; names plugin, version and method."""
+
+
+def closest(word: str, known: Iterable[str], *, limit: int = 3) -> str:
+    """A hint that names what was probably meant, e.g. ``did you mean 'minmax'?``.
+
+    Falls back to listing what is known, so that the reader always learns a valid name.
+    """
+    names = sorted(set(known))
+    close = difflib.get_close_matches(word, names, n=limit, cutoff=0.55)
+    if close:
+        return "did you mean " + " or ".join(f"'{name}'" for name in close) + "?"
+    if not names:
+        return "there are none"
+    shown = ", ".join(names[:12])
+    return f"known: {shown}" + (f" and {len(names) - 12} more" if len(names) > 12 else "")

@@ -1,0 +1,67 @@
+"""The hooks: all that a plugin can add. Reads as the table of contents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    import typer
+
+    from filterkit.plugins.protocols import (
+        Contribution,
+        FilterMetric,
+        ModelSource,
+        Normalizer,
+        OutputFormat,
+        Renderer,
+        WeightExtractor,
+    )
+    from filterkit.records import IngestEvent
+
+PROJECT = "filterkit"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def filterkit_model_sources() -> Iterable[Contribution[ModelSource]]:  # type: ignore[empty-body]
+    """Model sources: where models come from (`ModelSource`)."""
+
+
+@hookspec
+def filterkit_weight_extractors() -> Iterable[Contribution[WeightExtractor]]:  # type: ignore[empty-body]
+    """Weight extractors: how filters are found in a graph (`WeightExtractor`)."""
+
+
+@hookspec
+def filterkit_normalizers() -> Iterable[Contribution[Normalizer]]:  # type: ignore[empty-body]
+    """Normalizers: how numbers become [0, 1] (`Normalizer`)."""
+
+
+@hookspec
+def filterkit_renderers() -> Iterable[Contribution[Renderer]]:  # type: ignore[empty-body]
+    """Renderers: how a sheet becomes a picture (`Renderer`)."""
+
+
+@hookspec
+def filterkit_metrics() -> Iterable[Contribution[FilterMetric]]:  # type: ignore[empty-body]
+    """Metrics: what is measured of every filter at ingest (`FilterMetric`)."""
+
+
+@hookspec
+def filterkit_output_formats() -> Iterable[Contribution[OutputFormat]]:  # type: ignore[empty-body]
+    """Output formats: how rows are written (`OutputFormat`)."""
+
+
+@hookspec
+def filterkit_commands(app: typer.Typer) -> None:
+    """Add commands of your own to the command line."""
+
+
+@hookspec
+def filterkit_after_ingest(event: IngestEvent) -> None:
+    """Called after a model has been added to a catalog."""

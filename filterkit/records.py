@@ -1,0 +1,249 @@
+"""The records that travel through filterkit, from a model to a picture. They hold data and do nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    FloatArray = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How a picture becomes the input a model was trained on: ``x = (pixel * scale - mean) / std``.
+
+    Attributes
+    ----------
+    channel_order
+        ``"RGB"``, ``"BGR"`` or ``"GRAY"``: the order in which the model reads a picture's channels.
+    layout
+        ``"NCHW"`` or ``"NHWC"``: the axes of the model's input.
+    size
+        Nominal height and width in pixels, or None where the model has none.
+    scale
+        Factor on pixel values, which run 0..255.
+    mean, std
+        One value per channel, in ``channel_order``, after scaling; empty means 0 and 1.
+    assumed
+        True where nobody said so and filterkit guessed.
+    """
+
+    channel_order: Literal["RGB", "BGR", "GRAY"] = "RGB"
+    layout: Literal["NCHW", "NHWC"] = "NCHW"
+    size: tuple[int, int] | None = None
+    scale: float = 1.0
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    assumed: bool = False
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Channel names in the model's own order, e.g. ``("B", "G", "R")``."""
+        return ("gray",) if self.channel_order == "GRAY" else tuple(self.channel_order)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedModel:
+    """What a model source brings.
+
+    Attributes
+    ----------
+    onnx_path
+        The ONNX file (external data beside it), somewhere the source may leave it until ingest ends.
+    origin
+        Where it came from, in words that let somebody else fetch the same thing.
+    preprocessing
+        What its input expects, or None where the source does not know.
+    layer_names
+        From a convolution node's name, its output tensor or its weight tensor, to the layer's name.
+    license
+        License of the weights, if known.
+    filter_labels
+        From a layer's name to one label per filter, where filters have names of their own.
+    """
+
+    onnx_path: Path
+    origin: str
+    preprocessing: Preprocessing | None = None
+    layer_names: Mapping[str, str] | None = None
+    license: str | None = None
+    filter_labels: Mapping[str, Sequence[str]] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FilterBank:
+    """All filters of one convolution node, in canonical order.
+
+    Attributes
+    ----------
+    node
+        Name of the ONNX node, or of its first output where the node has none.
+    op
+        ONNX operator, e.g. ``"Conv"`` or ``"ConvTranspose"``.
+    weights
+        Shape (out_channels, in_channels / groups, *kernel_shape); O I H W in two dimensions.
+    bias
+        Shape (out_channels,), or None.
+    pads
+        Begin of every axis, then end of every axis, in input steps; meaningless unless `auto_pad` is
+        ``"NOTSET"``.
+    input_tensor, weight_tensor
+        Names in the graph.
+    pre_tensor, post_tensor
+        The convolution's own output (its bias included) and the output of the activation behind it; equal
+        where no activation follows.
+    pre_layout, post_layout
+        Axis order of those two tensors in terms of the convolution's output, e.g. ``"NCHW"``, ``"NHWC"``.
+    source_dtype, source_layout
+        How the weights stand in the file, e.g. ``"float32"`` and ``"OIHW"``.
+    """
+
+    node: str
+    op: str
+    weights: FloatArray
+    bias: FloatArray | None
+    in_channels: int
+    out_channels: int
+    groups: int
+    kernel_shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    pads: tuple[int, ...]
+    auto_pad: str
+    output_padding: tuple[int, ...]
+    input_tensor: str
+    weight_tensor: str
+    pre_tensor: str
+    post_tensor: str
+    pre_layout: str
+    post_layout: str
+    activation: str | None
+    source_dtype: str
+    source_layout: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A convolution that could not be extracted, and why."""
+
+    node: str
+    op: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LayerGeometry:
+    """Where a layer looks, and what it costs.
+
+    Attributes
+    ----------
+    receptive_field, jump, offset
+        One value per spatial axis, in input pixels: width of the patch one output sees; distance between
+        the patches of neighbouring outputs; how far the first patch reaches over the left edge. None where
+        unbounded or unknown.
+    output_shape
+        Shape of the convolution's output, N C H W: numbers, or names where it depends on the input's size.
+    macs
+        Multiply-accumulates of the convolution at the nominal input size, for one picture.
+    input_channels
+        Names of its input channels where the layer reads the model's picture directly, else empty.
+    """
+
+    receptive_field: tuple[float, ...] | None
+    jump: tuple[float, ...] | None
+    offset: tuple[float, ...] | None
+    output_shape: tuple[int | str, ...] | None
+    macs: int | None
+    input_channels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Normalized:
+    """Values brought to [0, 1] for drawing.
+
+    Attributes
+    ----------
+    values
+        Same shape as the input, float32, all finite, in [0, 1].
+    vmin, vmax
+        The input values that 0 and 1 stand for, or None where they differ from filter to filter.
+    centre
+        Where an input of zero lies in [0, 1], or None where it differs or lies outside.
+    non_finite
+        How many input values were NaN or infinite (drawn as `centre` or the middle, 0 and 1).
+    summary
+        A few words for the picture, e.g. ``"min-max over the layer"``.
+    """
+
+    values: FloatArray
+    vmin: float | None
+    vmax: float | None
+    centre: float | None
+    non_finite: int = 0
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TileSheet:
+    """Rows × columns of small pictures with labels: what every renderer draws.
+
+    Attributes
+    ----------
+    tiles
+        Shape (rows, columns, height, width), or (rows, columns, height, width, 3) for colour (R, G, B);
+        float32 in [0, 1].
+    count
+        How many tiles there are, row by row; places behind the last are empty.
+    row_labels, column_labels
+        One per row and column, or empty.
+    tile_labels
+        One per tile (`count`), or empty; used where a place is not told by its row and column.
+    vmin, vmax, centre
+        As in `Normalized`.
+    """
+
+    tiles: FloatArray
+    count: int
+    title: str = ""
+    note: str = ""
+    row_labels: tuple[str, ...] = ()
+    column_labels: tuple[str, ...] = ()
+    tile_labels: tuple[str, ...] = ()
+    vmin: float | None = None
+    vmax: float | None = None
+    centre: float | None = None
+
+    @property
+    def rows(self) -> int:
+        return int(self.tiles.shape[0])
+
+    @property
+    def columns(self) -> int:
+        return int(self.tiles.shape[1])
+
+    @property
+    def tile_shape(self) -> tuple[int, int]:
+        """Height and width of one tile, in pixels."""
+        return int(self.tiles.shape[2]), int(self.tiles.shape[3])
+
+    @property
+    def is_colour(self) -> bool:
+        return self.tiles.ndim == 5
+
+
+@dataclass(frozen=True, slots=True)
+class IngestEvent:
+    """Told to `filterkit_after_ingest` once a model is in the catalog."""
+
+    catalog: str
+    model: str
+    layers: int
+    filters: int
+    skipped: int
+    plugins: Mapping[str, str] = field(default_factory=dict)
