@@ -1,0 +1,1 @@
+"""Reading ONNX graphs: loading, constants, naming, geometry, cutting."""
