@@ -1,0 +1,247 @@
+"""Freeing the number and size of pictures that a file fixes, and telling which sizes a graph takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import onnx
+from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
+
+from filterkit.errors import NotFoundError, closest
+from filterkit.graph.cut import bodies
+
+SMALL = 1024
+"""Tensors of up to so many elements can hold a shape, and stay where shapes are inferred; weights leave."""
+
+WINDOWED = frozenset({"Conv", "MaxPool", "AveragePool", "LpPool", "QLinearConv", "ConvInteger"})
+"""Operators that slide a window over their first input, N C H W."""
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def free_sizes(model: ModelProto, input_name: str, layout: str) -> ModelProto:
+    """Make the number of pictures and their size symbolic, where the graph allows.
+
+    A file often fixes sizes that its convolutions do not need, and sometimes ones that it does need (a dense
+    head, a Reshape to constants). Which of the two is found by inferring all shapes once at the declared size
+    and once at another: a size is freed where inference reaches every tensor without a contradiction, every
+    Reshape keeps its number of elements, and no axis that counted pictures starts to count positions. What
+    cannot be shown to be free keeps its size. Weights stay out of the inference, which takes milliseconds.
+
+    Parameters
+    ----------
+    model
+        Changed in place, since a copy would double the weights. Shapes that no longer hold are dropped.
+    input_name
+        The picture input.
+    layout
+        Its axes, ``"NCHW"``, ``"NHWC"``, ``"NCW"``, …; freed axes are named by these letters.
+
+    Returns
+    -------
+    ModelProto
+        `model` itself.
+
+    Raises
+    ------
+    NotFoundError
+        The graph has no such input.
+    """
+    value = next((value for value in model.graph.input if value.name == input_name), None)
+    if value is None:
+        raise NotFoundError(
+            f"the graph has no input '{input_name}'",
+            hint=closest(input_name, (value.name for value in model.graph.input)),
+        )
+    dims = value.type.tensor_type.shape.dim
+    if len(dims) != len(layout):
+        return model
+    skeleton = skeleton_of(model)
+    free = _free_axes(skeleton, input_name, layout, [dim.dim_value for dim in dims])
+    for axis in free:
+        dims[axis].dim_param = layout[axis]
+    if free:
+        _forget_shapes(model.graph)
+    _describe_outputs(model, skeleton, value)
+    return model
+
+
+def window_too_large(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) -> str | None:
+    """What does not fit where the input has these sizes: the first window larger than what it slides over.
+
+    Deep in a network a small picture has shrunk to nothing; ONNX Runtime then fails at a convolution with a
+    bare shape, and lets a pooling pass with one made-up output.
+
+    Returns
+    -------
+    str or None
+        In words, e.g. ``"MaxPool 'pool5' slides a window of 2×2 over 1×1"``; None where all fits, and where
+        shapes cannot be inferred.
+    """
+    trial = _at(skeleton, input_name, sizes)
+    try:
+        inferred = onnx.shape_inference.infer_shapes(trial, data_prop=True).graph
+    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
+        return None
+    shapes = _known_shapes(inferred)
+    for node in trial.graph.node:
+        if node.op_type not in WINDOWED or not node.input or node.input[0] not in shapes:
+            continue
+        given = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+        weights = shapes.get(node.input[1]) if len(node.input) > 1 else None
+        kernel = given.get("kernel_shape") or (weights[2:] if weights else ())
+        space = shapes[node.input[0]][2:]
+        if len(kernel) != len(space) or given.get("auto_pad", b"NOTSET").startswith(b"SAME"):
+            continue
+        pads = given.get("pads") or [0] * (2 * len(space))
+        dilations = given.get("dilations") or [1] * len(space)
+        window = [(size - 1) * step + 1 for size, step in zip(kernel, dilations, strict=True)]
+        padded = [
+            size + before + after
+            for size, before, after in zip(space, pads[: len(space)], pads[len(space) :], strict=True)
+        ]
+        if any(wide > room for wide, room in zip(window, padded, strict=True)):
+            return (
+                f"{node.op_type} '{node.name or node.output[0]}' slides a window of "
+                f"{'×'.join(map(str, window))} over {'×'.join(str(max(size, 0)) for size in padded)}"
+            )
+    return None
+
+
+def skeleton_of(model: ModelProto) -> ModelProto:
+    """The model without its weights (which become inputs), and without any shape but those of its inputs.
+
+    Shapes can be inferred on it for next to nothing, whatever the size of `model`.
+    """
+    graph = model.graph
+    bones = ModelProto(ir_version=model.ir_version)
+    bones.opset_import.extend(model.opset_import)
+    bones.functions.extend(model.functions)
+    bones.graph.name = "skeleton"
+    inputs = {value.name: value for value in graph.input}
+    for tensor in graph.initializer:
+        if math.prod(tensor.dims) <= SMALL and tensor.data_location != TensorProto.EXTERNAL:
+            bones.graph.initializer.append(tensor)
+        else:
+            inputs[tensor.name] = _value_of(tensor, tensor.name)
+    for sparse in graph.sparse_initializer:
+        inputs[sparse.values.name] = onnx.helper.make_tensor_value_info(
+            sparse.values.name, sparse.values.data_type, sparse.dims
+        )
+    for node in graph.node:
+        tensor = next((attribute.t for attribute in node.attribute if attribute.HasField("t")), None)
+        if node.op_type == "Constant" and tensor is not None and math.prod(tensor.dims) > SMALL:
+            inputs[node.output[0]] = _value_of(tensor, node.output[0])
+        else:
+            bones.graph.node.append(node)
+    bones.graph.input.extend(inputs.values())
+    bones.graph.output.extend(ValueInfoProto(name=value.name) for value in graph.output)
+    _forget_shapes(bones.graph)
+    return bones
+
+
+def _free_axes(skeleton: ModelProto, input_name: str, layout: str, declared: Sequence[int]) -> list[int]:
+    """Axes that may take any size; `declared` holds 0 where the file leaves the size open."""
+    batch = [axis for axis, letter in enumerate(layout) if letter == "N"]
+    space = [axis for axis, letter in enumerate(layout) if letter not in "NC"]
+    # Steps of 64 keep the halves and doubles of encoders and decoders aligned, and differ by axis.
+    base = [size or (3 if axis in batch else 256) for axis, size in enumerate(declared)]
+    larger = [size + 64 * (axis + 1) if axis in space else size for axis, size in enumerate(base)]
+    more = [size + 2 if axis in batch else size for axis, size in enumerate(base)]
+
+    before = _shapes_at(skeleton, input_name, base)
+    with_more = _shapes_at(skeleton, input_name, more)
+    with_larger = _shapes_at(skeleton, input_name, larger)
+    free = [axis for axis, size in enumerate(declared) if size == 0 and layout[axis] != "C"]
+    if before is None:
+        return free
+    if with_more is not None:
+        free += batch
+    if with_larger is not None and not _mixes(base, more, (before, with_more, with_larger), batch):
+        free += space
+    return sorted(set(free))
+
+
+def _mixes(
+    base: Sequence[int],
+    more: Sequence[int],
+    shapes: tuple[Shapes, Shapes | None, Shapes],
+    batch: Sequence[int],
+) -> bool:
+    """Whether an axis that counted pictures counts positions too, once pictures are larger."""
+    before, with_more, with_larger = shapes
+    if with_more is None or not batch:
+        return False
+    few, many = base[batch[0]], more[batch[0]]
+    return any(
+        (a, b) == (few, many) and c != few
+        for name, shape in before.items()
+        for a, b, c in zip(shape, with_more[name], with_larger[name], strict=True)
+    )
+
+
+def _shapes_at(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) -> Shapes | None:
+    """The shape of every tensor for an input of `sizes`, or None where the graph does not allow that."""
+    trial = _at(skeleton, input_name, sizes)
+    try:
+        inferred = onnx.shape_inference.infer_shapes(trial, strict_mode=True, data_prop=True).graph
+    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
+        return None
+    shapes = _known_shapes(inferred)
+    for node in skeleton.graph.node:
+        if any(name and name not in shapes for name in node.output):
+            return None
+        if node.op_type == "Reshape" and math.prod(shapes[node.output[0]]) != math.prod(
+            shapes[node.input[0]]
+        ):
+            return None
+    return shapes
+
+
+def _at(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) -> ModelProto:
+    trial = ModelProto()
+    trial.CopyFrom(skeleton)
+    value = next(value for value in trial.graph.input if value.name == input_name)
+    for dim, size in zip(value.type.tensor_type.shape.dim, sizes, strict=True):
+        dim.dim_value = size
+    return trial
+
+
+def _known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors of which every axis is a known number."""
+    shapes = {
+        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        for value in (*graph.input, *graph.value_info, *graph.output)
+        if value.type.tensor_type.HasField("shape")
+        and all(dim.HasField("dim_value") for dim in value.type.tensor_type.shape.dim)
+    }
+    return shapes | {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+
+
+def _value_of(tensor: TensorProto, name: str) -> ValueInfoProto:
+    return onnx.helper.make_tensor_value_info(name, tensor.data_type, tensor.dims)
+
+
+def _forget_shapes(graph: GraphProto) -> None:
+    """Drop every shape but those of the inputs, in bodies too."""
+    del graph.value_info[:]
+    for value in graph.output:
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.ClearField("shape")
+    for node in graph.node:
+        for body in bodies(node):
+            _forget_shapes(body)
+
+
+def _describe_outputs(model: ModelProto, skeleton: ModelProto, value: ValueInfoProto) -> None:
+    """Give the outputs the types and shapes that follow from the (freed) input, where that can be told."""
+    next(given for given in skeleton.graph.input if given.name == value.name).CopyFrom(value)
+    try:
+        inferred = onnx.shape_inference.infer_shapes(skeleton, data_prop=True).graph
+    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
+        return
+    known = {output.name: output for output in inferred.output}
+    for output in model.graph.output:
+        if known[output.name].type.tensor_type.HasField("shape"):
+            output.CopyFrom(known[output.name])

@@ -1,0 +1,1 @@
+"""Running networks with ONNX Runtime: providers, sessions, pictures, feature maps, single convolutions."""

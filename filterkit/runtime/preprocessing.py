@@ -1,0 +1,68 @@
+"""From pixels to what a network was trained on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from filterkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from filterkit.records import Preprocessing
+
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of R, G and B in gray, after ITU-R BT.601."""
+
+
+def prepare(
+    pixels: NDArray[np.uint8], preprocessing: Preprocessing, size: tuple[int, int] | None = None
+) -> NDArray[np.float32]:
+    """One picture as a network's input: ``(pixel * scale - mean) / std`` in the network's channel order.
+
+    Parameters
+    ----------
+    pixels
+        uint8, shape (H, W, 3), R, G, B.
+    preprocessing
+        What the network expects.
+    size
+        Height and width to resize to (bilinear, with antialiasing when shrinking); None keeps the size.
+
+    Returns
+    -------
+    ndarray
+        float32, shape (1, C, H, W), or (1, H, W, C) where the layout says so.
+
+    Raises
+    ------
+    UsageError
+        The preprocessing has a mean or a standard deviation for another number of channels.
+    """
+    if size is not None and size != pixels.shape[:2]:
+        from PIL import Image
+
+        height, width = size
+        resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
+        pixels = np.asarray(resized)
+    values = pixels.astype(np.float32)
+    if preprocessing.channel_order == "GRAY":
+        values = values @ np.array(LUMA, dtype=np.float32)[:, None]
+    elif preprocessing.channel_order == "BGR":
+        values = values[..., ::-1]
+    values = values * np.float32(preprocessing.scale)
+    if preprocessing.mean:
+        values = values - _per_channel(preprocessing.mean, "mean", values)
+    if preprocessing.std:
+        values = values / _per_channel(preprocessing.std, "std", values)
+    if preprocessing.layout == "NCHW":
+        values = values.transpose(2, 0, 1)
+    return np.ascontiguousarray(values[None])
+
+
+def _per_channel(numbers: tuple[float, ...], name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    if len(numbers) not in (1, values.shape[-1]):
+        raise UsageError(f"preprocessing has {len(numbers)} values of {name} for {values.shape[-1]} channels")
+    return np.array(numbers, dtype=np.float32)
