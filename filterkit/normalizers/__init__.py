@@ -1,0 +1,1 @@
+"""Normalizers: how weights and feature maps become values in [0, 1]."""

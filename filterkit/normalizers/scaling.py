@@ -1,0 +1,127 @@
+"""What the normalizers share: groups of values that are scaled together, and the straight line to [0, 1]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from filterkit.errors import UsageError, closest
+from filterkit.records import Normalized
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from filterkit.records import FloatArray
+
+Per = Literal["layer", "filter", "kernel"]
+"""What is scaled together: a whole layer, each filter by itself, or each kernel by itself."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """The values, and the range of each group of them.
+
+    Attributes
+    ----------
+    values
+        Shape (filters, kernels, *kernel_shape), at least float32.
+    per
+        What a group is.
+    axes
+        The axes of `values` that lie within a group.
+    low, high
+        Smallest and largest finite value of each group, shaped to broadcast against `values`; NaN in a
+        group that has none.
+    finite
+        Which values are finite, or None where all are.
+    """
+
+    values: FloatArray
+    per: Per
+    axes: tuple[int, ...]
+    low: FloatArray
+    high: FloatArray
+    finite: NDArray[np.bool_] | None
+
+
+def check_per(per: str) -> None:
+    """Raise UsageError unless `per` is one of ``layer``, ``filter`` and ``kernel``."""
+    if per not in get_args(Per):
+        raise UsageError(f"'per' cannot be '{per}'", hint=closest(per, get_args(Per)))
+
+
+def group(values: FloatArray, per: Per) -> Groups:
+    """Find the groups of `values`, shape (filters, kernels, *kernel_shape), and the range of each."""
+    # One pass without a mask where everything is finite, which it nearly always is: the smallest and the
+    # largest value are NaN or infinite as soon as any value is.
+    values = np.asarray(values)
+    values = values.astype(np.result_type(values.dtype, np.float32), copy=False)
+    axes = tuple(range(get_args(Per).index(per), values.ndim))
+    low = values.min(axis=axes, keepdims=True, initial=np.inf)
+    high = values.max(axis=axes, keepdims=True, initial=-np.inf)
+    if np.isfinite(low).all() and np.isfinite(high).all():
+        return Groups(values, per, axes, low, high, None)
+    finite = np.isfinite(values)
+    low = values.min(axis=axes, keepdims=True, initial=np.inf, where=finite)
+    high = values.max(axis=axes, keepdims=True, initial=-np.inf, where=finite)
+    empty = low > high
+    low[empty] = high[empty] = np.nan
+    return Groups(values, per, axes, low, high, finite)
+
+
+def scale(groups: Groups, low: NDArray[Any], high: NDArray[Any], what: str) -> Normalized:
+    """Map `low` to 0 and `high` to 1 on a straight line, group by group, and clip what lies outside.
+
+    Where `low` equals `high`, what lies below is 0, what lies above is 1 and the value itself is 0.5, so
+    a constant is middle gray. NaN is drawn as zero is, or 0.5 where zero lies outside; infinities are 0
+    and 1.
+
+    Parameters
+    ----------
+    groups
+        The values; they are not changed.
+    low, high
+        One value per group, shaped to broadcast against the values; NaN in a group without finite values.
+    what
+        The normalizer in a word or two, for the summary.
+    """
+    values = groups.values
+    low, high = low.astype(values.dtype, copy=False), high.astype(values.dtype, copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        # Ends that are farther apart than the dtype can say are brought closer first.
+        factor = values.dtype.type(1 if np.isfinite(high - low).all() else 0.25)
+        start, span = low * factor, high * factor - low * factor
+        flat = span == 0
+        out = (values if factor == 1 else values * factor) - start
+        out /= np.where(flat, values.dtype.type(1), span)
+        zero = np.where(flat, np.where(low == 0, 0.5, np.nan), -start / np.where(flat, 1, span))
+    if flat.any():
+        out = np.where(flat, 0.5 + 0.5 * np.sign(out), out)
+    zero = np.where((low <= 0) & (high >= 0), zero, np.nan)
+    if groups.finite is not None:
+        of_nan = np.where(np.isnan(zero), 0.5, zero)
+        out = np.where(groups.finite, out, np.where(np.isnan(values), of_nan, values > 0))
+    np.clip(out, 0, 1, out=out)
+    non_finite = 0 if groups.finite is None else int(values.size - np.count_nonzero(groups.finite))
+    one_range = low.size == 1 and bool(np.isfinite(low).all())
+    one_zero = zero.size > 0 and bool((zero == zero.flat[0]).all())
+    return Normalized(
+        values=out.astype(np.float32, copy=False),
+        vmin=float(low.item()) if one_range else None,
+        vmax=float(high.item()) if one_range else None,
+        centre=float(zero.flat[0]) if one_zero else None,
+        non_finite=non_finite,
+        summary=_summary(what, groups.per, flat, non_finite),
+    )
+
+
+def _summary(what: str, per: Per, flat: NDArray[np.bool_], non_finite: int) -> str:
+    words = [f"{what} over the layer" if per == "layer" else f"{what} per {per}"]
+    if flat.any():
+        count = int(np.count_nonzero(flat))
+        words.append("no spread" if flat.size == 1 else f"{count:,} of {flat.size:,} {per}s without spread")
+    if non_finite:
+        words.append(f"{non_finite:,} NaN or infinite")
+    return "; ".join(words)

@@ -1,0 +1,1 @@
+"""Renderers: how a sheet of tiles becomes a picture."""

@@ -1,0 +1,181 @@
+"""How filters and feature maps become a sheet of tiles, which every renderer draws."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, get_args
+
+from filterkit.errors import UsageError, closest
+from filterkit.records import Normalized, TileSheet
+
+if TYPE_CHECKING:
+    from filterkit.records import FloatArray
+
+Channels = Literal["separate", "rgb", "first"]
+"""How a filter's kernels are drawn: one tile each, as one colour picture, or only the first of them."""
+
+WIDEST = 3.0
+"""A full rectangle of tiles up to this many times wider than high (or higher than wide) beats a squarer
+arrangement with empty places."""
+
+
+def bank_sheet(
+    normalized: Normalized,
+    *,
+    filters: Sequence[int],
+    kernels: Sequence[int],
+    channel_names: Sequence[str] = (),
+    filter_labels: Sequence[str] = (),
+    channels: Channels = "separate",
+    title: str = "",
+    note: str | None = None,
+) -> TileSheet:
+    """Arrange the filters of a layer: one row per filter, one column per kernel.
+
+    Where one filter or one kernel per filter is left, the tiles are arranged near-square instead and carry
+    labels of their own. A 1-D kernel is one pixel high; a 3-D kernel shows its slices side by side.
+
+    Parameters
+    ----------
+    normalized
+        Values of shape (filters, kernels, *kernel_shape): those to draw, normalized with the whole layer.
+    filters, kernels
+        Their numbers within the layer, for the labels.
+    channel_names
+        Name of every input channel, looked up by kernel number; empty where unknown. Only where kernels
+        are input channels, that is, in layers with one group.
+    filter_labels
+        Label of every filter of the layer, looked up by filter number; empty where they have only numbers.
+    channels
+        ``separate`` draws every kernel, ``rgb`` one colour picture per filter, ``first`` only the first
+        kernel given of each filter.
+    title, note
+        Words for above and below; the note defaults to the normalizer's summary.
+
+    Raises
+    ------
+    UsageError
+        If nothing is selected, `channels` is unknown, or a colour picture is asked of a layer whose kernels
+        are not red, green and blue.
+    """
+    if channels not in get_args(Channels):
+        raise UsageError(f"channels cannot be '{channels}'", hint=closest(channels, get_args(Channels)))
+    note = normalized.summary if note is None else note
+    rows, columns = _labels(filter_labels, filters), _labels(channel_names, kernels)
+    tiles = _flatten(normalized.values)
+    if channels == "rgb":
+        tiles = tiles[:, _rgb_order(columns)]
+        return _gallery(tiles.transpose(0, 2, 3, 1), rows, normalized, title, note)
+    if channels == "first" and len(columns) > 1:
+        name = columns[0] if channel_names else f"kernel {columns[0]}"
+        tiles, columns, note = tiles[:, :1], columns[:1], f"{note}; {name} only".removeprefix("; ")
+    if len(columns) == 1:
+        return _gallery(tiles[:, 0], rows, normalized, title, note)
+    if len(rows) == 1:
+        return _gallery(tiles[0], columns, normalized, title, note)
+    return TileSheet(
+        tiles=tiles,
+        count=len(rows) * len(columns),
+        title=title,
+        note=note,
+        row_labels=rows,
+        column_labels=columns,
+        vmin=normalized.vmin,
+        vmax=normalized.vmax,
+        centre=normalized.centre,
+    )
+
+
+def maps_sheet(
+    normalized: Normalized,
+    *,
+    filters: Sequence[int],
+    filter_labels: Sequence[str] = (),
+    title: str = "",
+    note: str | None = None,
+) -> TileSheet:
+    """Arrange the feature maps of a layer near-square, one labelled tile per map.
+
+    Parameters
+    ----------
+    normalized
+        Values of shape (maps, 1, *map_shape): those to draw.
+    filters
+        The numbers of the filters that made them, for the labels.
+    filter_labels, title, note
+        As in `bank_sheet`.
+
+    Raises
+    ------
+    UsageError
+        If nothing is selected.
+    """
+    return bank_sheet(
+        normalized, filters=filters, kernels=[0], filter_labels=filter_labels, title=title, note=note
+    )
+
+
+def arrange(count: int, height: int, width: int) -> tuple[int, int]:
+    """Rows and columns for `count` tiles of `height` × `width` pixels, as near to a square as looks good.
+
+    A rectangle without empty places is taken where one is at most `WIDEST` times longer than short; of two
+    equally good ones the wider.
+    """
+
+    def stretch(columns: int) -> float:
+        """How far from square, in either direction, with one pixel between tiles."""
+        return abs(math.log(columns * (width + 1) / (math.ceil(count / columns) * (height + 1))))
+
+    divisors = [n for n in range(1, count + 1) if count % n == 0 and stretch(n) <= math.log(WIDEST) + 1e-9]
+    columns = min(divisors or range(1, count + 1), key=lambda n: (round(stretch(n), 9), -n))
+    return math.ceil(count / columns), columns
+
+
+def _labels(names: Sequence[str], numbers: Sequence[int]) -> tuple[str, ...]:
+    return tuple(names[number] if number < len(names) else str(number) for number in numbers)
+
+
+def _flatten(values: FloatArray) -> FloatArray:
+    """Bring (filters, kernels, *kernel_shape) of any rank to (filters, kernels, height, width)."""
+    if not values.size:
+        raise UsageError("nothing to draw", hint="choose at least one filter and one kernel")
+    filters, kernels, *shape = values.shape
+    height = shape[-2] if len(shape) > 1 else 1
+    width = shape[-1] if shape else 1
+    slices = math.prod(shape[:-2])
+    stacked = values.reshape(filters, kernels, slices, height, width)
+    return stacked.transpose(0, 1, 3, 2, 4).reshape(filters, kernels, height, slices * width)
+
+
+def _rgb_order(names: tuple[str, ...]) -> list[int]:
+    """Where red, green and blue stand among the kernels."""
+    if sorted(names) != ["B", "G", "R"]:
+        have = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+        raise UsageError(
+            f"channels=rgb needs a layer that reads R, G and B; these kernels read {have}",
+            hint="use channels=separate, or channels=first",
+        )
+    return [names.index(name) for name in "RGB"]
+
+
+def _gallery(
+    tiles: FloatArray, labels: tuple[str, ...], normalized: Normalized, title: str, note: str
+) -> TileSheet:
+    """Arrange `tiles`, shape (count, height, width) or (count, height, width, 3), near-square."""
+    import numpy as np
+
+    count, height, width = tiles.shape[:3]
+    rows, columns = arrange(count, height, width)
+    places = np.zeros((rows * columns, *tiles.shape[1:]), dtype=tiles.dtype)
+    places[:count] = tiles
+    return TileSheet(
+        tiles=places.reshape(rows, columns, *tiles.shape[1:]),
+        count=count,
+        title=title,
+        note=note,
+        tile_labels=labels,
+        vmin=normalized.vmin,
+        vmax=normalized.vmax,
+        centre=normalized.centre,
+    )
