@@ -1,0 +1,44 @@
+"""`onnx:PATH`, and plain paths: an ONNX file that is there already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from filterkit.errors import NotFoundError, UsageError, closest
+from filterkit.plugins.protocols import Progress
+from filterkit.records import FetchedModel
+
+
+class OnnxFile:
+    """Takes an ONNX file where it lies, with its external data beside it."""
+
+    scheme = "onnx"
+
+    def fetch(self, ref: str, workdir: Path, progress: Progress) -> FetchedModel:
+        """Point to the file at `ref`; whether it is ONNX at all is found when it is opened.
+
+        Raises
+        ------
+        UsageError
+            Where no path is given.
+        NotFoundError
+            Where there is no such file.
+        """
+        if not ref:
+            raise UsageError("no file is named", hint="filterkit add FILE.onnx")
+        path = Path(ref).expanduser()
+        if path.is_dir():
+            raise NotFoundError(f"'{ref}' is a folder, not an ONNX file", hint=_models_in(path, path.name))
+        if not path.exists():
+            raise NotFoundError(f"there is no file '{ref}'", hint=_models_in(path.parent, path.name))
+        # The name alone: a catalog travels, and what stands above the file is nobody else's business.
+        return FetchedModel(onnx_path=path.absolute(), origin=f"file {path.name}")
+
+
+def _models_in(folder: Path, wanted: str) -> str | None:
+    """A hint that names ONNX files of `folder`, the likeliest first."""
+    try:
+        names = [path.name for path in folder.iterdir() if path.suffix.lower() == ".onnx"]
+    except OSError:
+        return f"the folder '{folder}' cannot be read"
+    return closest(wanted, names) if names else f"the folder '{folder}' holds no ONNX file"

@@ -1,0 +1,137 @@
+"""What users type to name a model: ``vgg16``, ``model.onnx``, ``classic``, ``keras:VGG16?weights=none``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from filterkit.errors import UsageError, closest
+
+# Two letters at least: what has one is a drive, as in C:\model.onnx.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)
+_KERAS_FILE = (".keras", ".h5")
+_TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+def split_ref(text: str, schemes: Collection[str], known: Collection[str] = ()) -> tuple[str, str]:
+    """Take the source's scheme and the rest out of what a user typed.
+
+    Parameters
+    ----------
+    text
+        ``scheme:rest``; a scheme alone, perhaps with options (``classic``, ``gabor?size=7``); the name of a
+        known network; or a path. Schemes and known names go before paths: write ``./vgg16`` for a file.
+    schemes
+        Those of all model sources there are.
+    known
+        Names of the zoo's networks, meant as ``zoo:NAME``.
+
+    Returns
+    -------
+    tuple
+        Scheme, and the text for that source's ``fetch``; options stay in it.
+
+    Raises
+    ------
+    UsageError
+        Nothing of all that.
+    """
+    if not text.strip():
+        raise UsageError("no model is named", hint="try 'filterkit add vgg16', or an ONNX file")
+    if "://" in text:
+        raise UsageError(
+            f"'{text}' is a URL, and filterkit opens none",
+            hint="download the file first, then: filterkit add FILE.onnx",
+        )
+    match = _SCHEME.fullmatch(text)
+    if match and match[1] in schemes:
+        return match[1], match[2]
+    bare, mark, options = text.partition("?")
+    if bare in schemes:
+        return bare, mark + options
+    if text in known:
+        return "zoo", text
+    path = Path(text)
+    if path.suffix.lower() in _KERAS_FILE and not match:
+        raise UsageError(f"'{text}' is a Keras file", hint=f"filterkit add keras:{text}")
+    if path.suffix.lower() == ".onnx" or (not match and len(path.parts) > 1) or path.exists():
+        return "onnx", text
+    if match:
+        raise UsageError(f"'{match[1]}' is no model source", hint=closest(match[1], schemes))
+    raise UsageError(
+        f"'{text}' is neither a known model, nor a model source, nor a file",
+        hint=closest(text, [*known, *schemes]),
+    )
+
+
+def split_options(text: str) -> tuple[str, dict[str, str]]:
+    """Take ``NAME?key=value&key=value`` apart; ``%26`` stands for ``&`` and so on.
+
+    Returns
+    -------
+    tuple
+        The name and its options, both decoded.
+
+    Raises
+    ------
+    UsageError
+        An option without a value, or given twice.
+    """
+    name, _, query = text.partition("?")
+    options: dict[str, str] = {}
+    for part in filter(None, query.split("&")):
+        key, mark, value = part.partition("=")
+        key = unquote(key)
+        if not (mark and key):
+            raise UsageError(f"option '{part}' has no value", hint=f"write {key or 'name'}=value")
+        if key in options:
+            raise UsageError(f"option '{key}' is given twice")
+        options[key] = unquote(value)
+    return unquote(name), options
+
+
+def read_options(
+    given: Mapping[str, str], readers: Mapping[str, Callable[[str], Any]], *, of: str
+) -> dict[str, Any]:
+    """Turn options into values.
+
+    Parameters
+    ----------
+    given
+        As `split_options` returns them.
+    readers
+        One function per option there is: ``str``, ``int``, ``float``, `boolean`, or anything that raises
+        ValueError for what it does not take.
+    of
+        Whose options they are, for messages.
+
+    Returns
+    -------
+    dict
+        The given options only.
+
+    Raises
+    ------
+    UsageError
+        An option that is none, or a value that does not fit.
+    """
+    values = {}
+    for key, text in given.items():
+        if key not in readers:
+            raise UsageError(f"{of} has no option '{key}'", hint=closest(key, readers))
+        try:
+            values[key] = readers[key](text)
+        except ValueError as error:
+            raise UsageError(f"{key}={text} does not fit {of}: {error}") from error
+    return values
+
+
+def boolean(text: str) -> bool:
+    """Read ``true`` or ``false`` (also yes/no, on/off, 1/0)."""
+    word = text.lower()
+    if word not in _TRUE + _FALSE:
+        raise ValueError("it is true or false")
+    return word in _TRUE
