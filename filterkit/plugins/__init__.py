@@ -1,0 +1,1 @@
+"""Plugins: hooks, the protocols of what they bring, and the host that keeps one from breaking the rest."""

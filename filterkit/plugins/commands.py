@@ -1,0 +1,93 @@
+"""Commands that plugins add to the command line.
+
+Each plugin gets a Typer application of its own, which is built once to find its faults; only then do its
+commands move over. So half a plugin never stays behind, and none replaces a command that is there.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import typer
+from typer.main import get_command_name, get_group, solve_typer_info_defaults
+from typer.models import CommandInfo, TyperInfo
+
+from filterkit.errors import UsageError
+from filterkit.plugins.manager import Plugin, PluginHost
+
+HOOK = "filterkit_commands"
+
+
+@dataclass(frozen=True)
+class _Command:
+    name: str
+    plugin: Plugin
+    info: CommandInfo | TyperInfo
+
+
+def add_commands(host: PluginHost, app: typer.Typer) -> None:
+    """Add the commands of all plugins to `app`.
+
+    A name that filterkit has already, or that several plugins offer, is not given away: each of those
+    commands is then ``plugin/name``. Where only plugins share the bare name, it tells so.
+    """
+    offered: dict[str, list[_Command]] = defaultdict(list)
+    for plugin in host.plugins:
+        for command in _commands_of(host, plugin):
+            offered[command.name].append(command)
+    taken = {name for name, _ in _named(app)} if offered else set()
+    for name, commands in offered.items():
+        if name not in taken and len(commands) == 1:
+            _add(app, name, commands[0].info)
+            continue
+        for each in commands:
+            _add(app, f"{each.plugin.name}/{name}", each.info)
+        if name not in taken:
+            settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+            app.command(name, hidden=True, context_settings=settings)(_clash(name, commands))
+
+
+def _commands_of(host: PluginHost, plugin: Plugin) -> list[_Command]:
+    own = typer.Typer()
+    for _ in host.call(HOOK, only=plugin, app=own):
+        with host.guard(plugin, f"{HOOK}: "):
+            if own.registered_commands or own.registered_groups:
+                get_group(own)  # raises what Typer finds wrong with them
+            return [_Command(name, plugin, info) for name, info in _named(own)]
+    return []
+
+
+def _named(app: typer.Typer) -> Iterator[tuple[str, CommandInfo | TyperInfo]]:
+    for command in app.registered_commands:
+        if command.callback:
+            yield command.name or get_command_name(command.callback.__name__), command
+    for group in app.registered_groups:
+        name = solve_typer_info_defaults(group).name
+        if name:
+            yield name, group
+        elif group.typer_instance:  # a group without a name gives its commands to whom it is added
+            yield from _named(group.typer_instance)
+
+
+def _add(app: typer.Typer, name: str, info: CommandInfo | TyperInfo) -> None:
+    info = copy.copy(info)
+    info.name = name
+    if not isinstance(info.rich_help_panel, str):
+        info.rich_help_panel = "Plugins"
+    if isinstance(info, CommandInfo):
+        app.registered_commands.append(info)
+    else:
+        app.registered_groups.append(info)
+
+
+def _clash(name: str, commands: list[_Command]) -> Callable[[], None]:
+    def ambiguous() -> None:
+        raise UsageError(
+            f"command '{name}' is offered by " + " and ".join(str(each.plugin) for each in commands),
+            hint="write " + " or ".join(f"{each.plugin.name}/{name}" for each in commands),
+        )
+
+    return ambiguous

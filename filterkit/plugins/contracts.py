@@ -1,0 +1,306 @@
+"""What filterkit holds plugins to: all that a registry makes comes wrapped, and what it returns is checked.
+
+A wrapper offers what its protocol offers. What a plugin is handed cannot be written to; what it returns is
+looked at before anybody believes it; what it raises names the plugin. Built-ins go the same way.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TextIO, TypeVar
+
+from filterkit.errors import FilterkitError, PluginContractError, PluginError
+from filterkit.plugins import protocols
+from filterkit.plugins.manager import Plugin, one_line
+from filterkit.plugins.protocols import Contribution, Progress, Row
+from filterkit.records import FetchedModel, FilterBank, Normalized, Preprocessing, Skipped
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from filterkit.graph import GraphView
+    from filterkit.records import FloatArray, TileSheet
+
+T = TypeVar("T")
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_FACTORY = re.compile(r"\w+(\.\w+)*:\w+")
+
+
+@contextmanager
+def blame(plugin: Plugin, doing: str, *, extra: str | None = None) -> Iterator[None]:
+    """Run code of a plugin; what it raises becomes a PluginError that names it, unless it is one of ours."""
+    try:
+        yield
+    except FilterkitError:
+        raise
+    except (Exception, SystemExit) as error:
+        if extra and isinstance(error, ImportError):
+            raise PluginError(
+                f"{doing} needs the extra '{extra}': {one_line(error)}",
+                hint=f"pip install '{plugin.distribution}[{extra}]'",
+            ) from error
+        hint = "--debug shows where; `filterkit plugins` lists what is installed"
+        if isinstance(error, ValueError) and "read-only" in str(error):
+            hint = "what filterkit hands to a plugin is read-only: the plugin must work on a copy"
+        raise PluginError(f"plugin {plugin}: {doing}: {one_line(error)}", hint=hint) from error
+
+
+def _breach(plugin: Plugin, doing: str, problem: str) -> NoReturn:
+    raise PluginContractError(
+        f"plugin {plugin}: {doing} {problem}", hint="this is a fault of the plugin; report it to its authors"
+    )
+
+
+def contributions(plugin: Plugin, hook: str, returned: Any) -> list[Contribution[Any]]:
+    """What a hook returned, as a list of valid contributions.
+
+    Raises
+    ------
+    PluginContractError
+        If it is anything else, or offers one name twice.
+    """
+    if not isinstance(returned, Iterable) or isinstance(returned, str | bytes):
+        _breach(plugin, hook, f"returned {_kind_of(returned)}, not an iterable of Contribution")
+    found = list(returned)
+    for each in found:
+        if not isinstance(each, Contribution):
+            _breach(plugin, hook, f"returned {_kind_of(each)} among its contributions")
+        if not isinstance(each.name, str) or not _NAME.fullmatch(each.name):
+            _breach(
+                plugin, hook, f"offers the name {each.name!r}; names are lower-case letters, digits and -"
+            )
+        if not (
+            callable(each.factory) or (isinstance(each.factory, str) and _FACTORY.fullmatch(each.factory))
+        ):
+            _breach(plugin, hook, f"offers '{each.name}' without a callable or a 'module:Class'")
+        if not isinstance(each.summary, str):
+            _breach(plugin, hook, f"offers '{each.name}' without a summary")
+        if [other.name for other in found].count(each.name) > 1:
+            _breach(plugin, hook, f"offers '{each.name}' twice")
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Checked(Generic[T]):
+    """A plugin's object behind its contract.
+
+    Attributes
+    ----------
+    plugin
+        Who made it.
+    spec
+        Its full name and the options that were set: ``plugin/name:option=value``. Makes the same again.
+    """
+
+    kind: str
+    plugin: Plugin
+    contribution: Contribution[T]
+    inner: T
+    spec: str
+
+    def __str__(self) -> str:
+        return self.spec
+
+    def _doing(self, method: str) -> str:
+        return f"{self.kind} '{self.contribution.name}': {method}()"
+
+    def _blame(self, method: str) -> Any:
+        return blame(self.plugin, self._doing(method), extra=self.contribution.extra)
+
+    def _hold(self, fine: bool, method: str, problem: str) -> None:
+        if not fine:
+            _breach(self.plugin, self._doing(method), problem)
+
+
+class CheckedSource(Checked[protocols.ModelSource]):
+    @property
+    def scheme(self) -> str:
+        return self.inner.scheme
+
+    def fetch(self, ref: str, workdir: Path, progress: Progress) -> FetchedModel:
+        """See `ModelSource.fetch`; the file it names exists."""
+        with self._blame("fetch"):
+            model = self.inner.fetch(ref, workdir, progress)
+        self._hold(
+            isinstance(model, FetchedModel), "fetch", f"returned {_kind_of(model)}, not a FetchedModel"
+        )
+        path, prepared = model.onnx_path, model.preprocessing
+        self._hold(isinstance(path, Path) and path.is_file(), "fetch", f"returned {path!r}, which is no file")
+        self._hold(isinstance(model.origin, str), "fetch", "says no origin")
+        self._hold(
+            prepared is None or isinstance(prepared, Preprocessing), "fetch", "returned a wrong preprocessing"
+        )
+        if prepared:
+            for name, values in (("mean", prepared.mean), ("std", prepared.std)):
+                count = len(prepared.channels)
+                fits = len(values) in (0, count)
+                self._hold(fits, "fetch", f"returned {len(values)} {name} values for {count} channels")
+        return model
+
+
+class CheckedExtractor(Checked[protocols.WeightExtractor]):
+    def extract(self, graph: GraphView) -> Iterator[FilterBank | Skipped]:
+        """See `WeightExtractor.extract`; each bank has the shape it states."""
+        with self._blame("extract"):
+            for found in self.inner.extract(graph):
+                if isinstance(found, FilterBank):
+                    self._check_bank(found)
+                elif not (isinstance(found, Skipped) and found.reason):
+                    self._hold(
+                        False, "extract", f"yielded {_kind_of(found)}, not a FilterBank or a reasoned Skipped"
+                    )
+                yield found
+
+    def _check_bank(self, bank: FilterBank) -> None:
+        import numpy as np
+
+        at = f"yielded, for node '{bank.node}',"
+        weights, bias, rank = bank.weights, bank.bias, len(bank.kernel_shape)
+        self._hold(bank.groups >= 1, "extract", f"{at} {bank.groups} groups")
+        stated = (bank.out_channels, bank.in_channels // bank.groups, *bank.kernel_shape)
+        self._hold(
+            isinstance(weights, np.ndarray) and weights.dtype.kind == "f" and weights.ndim >= 2,
+            "extract",
+            f"{at} weights that are no float array of two or more axes",
+        )
+        self._hold(
+            weights.shape == stated, "extract", f"{at} weights of shape {weights.shape}, stated {stated}"
+        )
+        fits = bias is None or (isinstance(bias, np.ndarray) and bias.shape == stated[:1])
+        self._hold(fits, "extract", f"{at} a bias that is not one value per filter")
+        for name, values, count in (
+            ("strides", bank.strides, rank),
+            ("dilations", bank.dilations, rank),
+            ("pads", bank.pads, 2 * rank),
+        ):
+            self._hold(len(values) == count, "extract", f"{at} {len(values)} {name} for {rank} axes")
+
+
+class CheckedNormalizer(Checked[protocols.Normalizer]):
+    def normalize(self, values: FloatArray) -> Normalized:
+        """See `Normalizer.normalize`; every value is finite and in [0, 1]."""
+        import numpy as np
+
+        with self._blame("normalize"):
+            done = self.inner.normalize(_read_only(values))
+        self._hold(isinstance(done, Normalized), "normalize", f"returned {_kind_of(done)}, not Normalized")
+        out = done.values
+        self._hold(
+            isinstance(out, np.ndarray) and out.dtype.kind == "f",
+            "normalize",
+            "returned values that are no floats",
+        )
+        self._hold(out.shape == values.shape, "normalize", f"made shape {out.shape} of {values.shape}")
+        # NaN fails both comparisons, so this also finds what is not finite.
+        inside = out.size == 0 or (out.min() >= 0 and out.max() <= 1)
+        self._hold(bool(inside), "normalize", "returned values outside [0, 1] or not finite")
+        return done
+
+
+class CheckedRenderer(Checked[protocols.Renderer]):
+    @property
+    def media_type(self) -> str:
+        return self.inner.media_type
+
+    @property
+    def suffix(self) -> str:
+        return self.inner.suffix
+
+    def render(self, sheet: TileSheet) -> bytes:
+        """See `Renderer.render`."""
+        with self._blame("render"):
+            picture = self.inner.render(replace(sheet, tiles=_read_only(sheet.tiles)))
+        fits = isinstance(picture, bytes) and bool(picture)
+        self._hold(fits, "render", f"returned {_kind_of(picture)}, not a picture's bytes")
+        return picture
+
+
+class CheckedMetric(Checked[protocols.FilterMetric]):
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.inner.columns
+
+    def measure(self, bank: FilterBank) -> dict[str, NDArray[np.generic]]:
+        """See `FilterMetric.measure`; the columns are those announced, one number per filter."""
+        import numpy as np
+
+        bias = None if bank.bias is None else _read_only(bank.bias)
+        with self._blame("measure"):
+            measured = self.inner.measure(replace(bank, weights=_read_only(bank.weights), bias=bias))
+        self._hold(isinstance(measured, dict), "measure", f"returned {_kind_of(measured)}, not a dict")
+        self._hold(
+            set(measured) == set(self.columns),
+            "measure",
+            f"returned columns {sorted(map(str, measured))}, announced {sorted(self.columns)}",
+        )
+        for name, values in measured.items():
+            numbers = isinstance(values, np.ndarray) and values.dtype.kind in "fiub"
+            self._hold(
+                numbers, "measure", f"returned {_kind_of(values)} for '{name}', not an array of numbers"
+            )
+            fits = values.shape == (bank.out_channels,)
+            self._hold(
+                fits, "measure", f"returned shape {values.shape} for '{name}', of {bank.out_channels} filters"
+            )
+        return measured
+
+
+class CheckedFormat(Checked[protocols.OutputFormat]):
+    def write(self, rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO) -> None:
+        """See `OutputFormat.write`. A stream that breaks is nobody's fault and passes."""
+        try:
+            self.inner.write(rows, columns, stream)
+        except OSError:
+            raise
+        except (Exception, SystemExit):
+            with self._blame("write"):
+                raise
+
+
+_WRAPPERS: dict[str, tuple[type[Checked[Any]], Any]] = {
+    "source": (CheckedSource, protocols.ModelSource),
+    "extractor": (CheckedExtractor, protocols.WeightExtractor),
+    "normalizer": (CheckedNormalizer, protocols.Normalizer),
+    "renderer": (CheckedRenderer, protocols.Renderer),
+    "metric": (CheckedMetric, protocols.FilterMetric),
+    "format": (CheckedFormat, protocols.OutputFormat),
+}
+
+
+def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: Any, spec: str) -> Any:
+    """Wrap what a factory made.
+
+    Raises
+    ------
+    PluginContractError
+        If it is not what its kind's protocol describes.
+    """
+    wrapper, protocol = _WRAPPERS[kind]
+    doing = f"{kind} '{contribution.name}'"
+    with blame(plugin, doing):
+        fits = isinstance(made, protocol)
+    if not fits:
+        _breach(plugin, doing, f"is {_kind_of(made)}, which is no {protocol.__name__}")
+    if kind == "source" and made.scheme != contribution.name:
+        _breach(plugin, doing, f"has the scheme {made.scheme!r}; it must be its name")
+    if kind == "metric" and not (
+        isinstance(made.columns, tuple) and all(isinstance(c, str) for c in made.columns)
+    ):
+        _breach(plugin, doing, "has columns that are no tuple of names")
+    return wrapper(kind, plugin, contribution, made, spec)
+
+
+def _read_only(values: FloatArray) -> FloatArray:
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+def _kind_of(value: object) -> str:
+    return "None" if value is None else f"a {type(value).__name__}"

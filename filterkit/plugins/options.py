@@ -1,0 +1,190 @@
+"""Spec strings such as ``percentile:low=1,high=99,per=filter``, and the options they set.
+
+The fields of a contribution's dataclass are its options; what is no dataclass has none. A value is written
+as its type demands: ``true`` or ``false``, a number, text, one of the allowed words, ``none`` where the field
+may be None, and the values of a tuple with ``/`` between them (``mean=104/117/124``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from filterkit.errors import UsageError, closest
+
+_SWITCH = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a contribution.
+
+    Attributes
+    ----------
+    name
+        As written in a spec string.
+    type
+        In words, e.g. ``"int"``, ``"float or none"``, ``"int/int"``, ``"layer|filter|kernel"``.
+    default
+        What it is where nobody sets it; None for an option that must be set.
+    choices
+        The allowed values, or empty.
+    required
+        Whether it must be set.
+    hint
+        Its Python type.
+    """
+
+    name: str
+    type: str
+    default: Any
+    choices: tuple[Any, ...]
+    required: bool
+    hint: Any = dataclasses.field(repr=False)
+
+
+def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
+    """Split ``name:key=value,key=value`` into the name and its options as text.
+
+    Raises
+    ------
+    UsageError
+        If the text is not of that form, or sets an option twice.
+    """
+    name, colon, rest = (part.strip() for part in spec.partition(":"))
+    if not name:
+        raise UsageError(f"'{spec}' names nothing", hint="write NAME or NAME:OPTION=VALUE,OPTION=VALUE")
+    options: dict[str, str] = {}
+    for part in rest.split(",") if colon else ():
+        key, equals, value = (word.strip() for word in part.partition("="))
+        if not key or not equals:
+            raise UsageError(
+                f"'{part}' in '{spec}' sets nothing", hint=f"write {name}:OPTION=VALUE,OPTION=VALUE"
+            )
+        if key in options:
+            raise UsageError(f"'{spec}' sets '{key}' twice")
+        options[key] = value
+    return name, options
+
+
+def options_of(factory: Callable[..., Any]) -> tuple[Option, ...]:
+    """The options of a contribution's factory, in the order of their declaration."""
+    if not (isinstance(factory, type) and dataclasses.is_dataclass(factory)):
+        return ()
+    hints = get_type_hints(factory)
+    return tuple(_option(field, hints[field.name]) for field in dataclasses.fields(factory) if field.init)
+
+
+def _option(field: dataclasses.Field[Any], hint: Any) -> Option:
+    default, required = field.default, False
+    if default is dataclasses.MISSING:
+        required = field.default_factory is dataclasses.MISSING
+        default = None if field.default_factory is dataclasses.MISSING else field.default_factory()
+    return Option(field.name, _words(hint), default, _choices(hint), required, hint)
+
+
+def coerce_options(known: Iterable[Option], given: Mapping[str, Any], *, owner: str) -> dict[str, Any]:
+    """Turn options from text into what their fields hold; what is no text is left as it is.
+
+    Parameters
+    ----------
+    known
+        From `options_of`.
+    given
+        From `parse_spec`, or values from Python.
+    owner
+        Whose options they are, for messages: ``"normalizer 'percentile'"``.
+
+    Raises
+    ------
+    UsageError
+        For an unknown option, a value of the wrong type, or one that must be set and is not; names the
+        option and what it allows.
+    """
+    by_name = {option.name: option for option in known}
+    values = {}
+    for name, value in given.items():
+        if name not in by_name:
+            hint = closest(name, by_name) if by_name else "it has none"
+            raise UsageError(f"{owner} has no option '{name}'", hint=hint)
+        option = by_name[name]
+        try:
+            values[name] = _coerce(value, option.hint) if isinstance(value, str) else value
+        except ValueError:
+            hint = f"it takes {option.type}"
+            if option.choices:
+                hint += f"; {closest(value, map(to_text, option.choices))}"
+            raise UsageError(f"option '{name}' of {owner} cannot be '{value}'", hint=hint) from None
+    for option in by_name.values():
+        if option.required and option.name not in values:
+            raise UsageError(f"{owner} needs the option '{option.name}'", hint=f"it takes {option.type}")
+    return values
+
+
+def to_text(value: Any) -> str:
+    """An option's value as a spec string writes it."""
+    if isinstance(value, tuple | list):
+        return "/".join(map(to_text, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def _coerce(text: str, hint: Any) -> Any:
+    """`text` as a value of type `hint`; ValueError where it is none."""
+    if hint is bool:
+        if text.lower() not in _SWITCH:
+            raise ValueError(text)
+        return _SWITCH[text.lower()]
+    if hint in (int, float, str):
+        return hint(text)
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        for choice in parts:
+            if to_text(choice) == text:
+                return choice
+    elif origin in (Union, UnionType):
+        for part in sorted(parts, key=lambda part: part is str):  # any text is a str: that comes last
+            try:
+                return _coerce(text, part)
+            except ValueError:
+                continue
+    elif origin is tuple:
+        words = text.split("/") if text else []
+        kinds = parts[:1] * len(words) if parts[-1] is ... else parts
+        return tuple(_coerce(word, kind) for word, kind in zip(words, kinds, strict=True))
+    elif hint is NoneType and text.lower() == "none":
+        return None
+    raise ValueError(text)
+
+
+def _choices(hint: Any) -> tuple[Any, ...]:
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    if get_origin(hint) in (Union, UnionType):
+        return tuple(choice for part in get_args(hint) for choice in _choices(part))
+    return ()
+
+
+def _words(hint: Any) -> str:
+    """A type as a reader writes it: ``float or none``, ``int/int``, ``layer|filter``."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return "|".join(map(to_text, parts))
+    if origin in (Union, UnionType):
+        return " or ".join(map(_words, parts))
+    if origin is tuple:
+        return f"{_words(parts[0])}/…" if parts[-1] is ... else "/".join(map(_words, parts))
+    return {NoneType: "none", str: "text", bool: "true|false"}.get(hint) or getattr(
+        hint, "__name__", str(hint)
+    )

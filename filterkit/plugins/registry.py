@@ -1,0 +1,178 @@
+"""Contributions by kind and name, and the objects made from them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, overload
+
+from filterkit.errors import UsageError, closest
+from filterkit.plugins import contracts
+from filterkit.plugins.discovery import canonical
+from filterkit.plugins.manager import Plugin, PluginHost
+from filterkit.plugins.options import Option, coerce_options, options_of, parse_spec, to_text
+from filterkit.plugins.protocols import Contribution
+
+Kind = Literal["source", "extractor", "normalizer", "renderer", "metric", "format"]
+
+HOOKS: dict[Kind, str] = {
+    "source": "filterkit_model_sources",
+    "extractor": "filterkit_weight_extractors",
+    "normalizer": "filterkit_normalizers",
+    "renderer": "filterkit_renderers",
+    "metric": "filterkit_metrics",
+    "format": "filterkit_output_formats",
+}
+"""Which hook contributes a kind."""
+
+
+@dataclass(frozen=True, eq=False)
+class Offer:
+    """A contribution and the plugin that makes it."""
+
+    kind: Kind
+    plugin: Plugin
+    contribution: Contribution[Any]
+
+    @property
+    def name(self) -> str:
+        return self.contribution.name
+
+    @property
+    def full_name(self) -> str:
+        """``plugin/name``: fits this one alone, whatever else is installed."""
+        return f"{self.plugin.name}/{self.name}"
+
+    def load(self) -> Callable[..., Any]:
+        """The factory, imported.
+
+        Raises
+        ------
+        PluginError
+            If it cannot be imported; names the extra to install where there is one.
+        """
+        factory = self.contribution.factory
+        if not isinstance(factory, str):
+            return factory
+        module, _, attribute = factory.partition(":")
+        with contracts.blame(self.plugin, f"{self.kind} '{self.name}'", extra=self.contribution.extra):
+            loaded: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+            return loaded
+
+    def options(self) -> tuple[Option, ...]:
+        """The options that a spec string may set; imports the factory."""
+        factory = self.load()
+        with contracts.blame(self.plugin, f"{self.kind} '{self.name}'"):
+            return options_of(factory)
+
+
+class Registry:
+    """What a host's plugins contribute. Listing imports nothing; hooks are called when first asked for."""
+
+    def __init__(self, host: PluginHost) -> None:
+        self.host = host
+        self._offers: dict[Kind, tuple[Offer, ...]] = {}
+
+    def offers(self, kind: Kind) -> tuple[Offer, ...]:
+        """All contributions of a kind, plugin by plugin, clashing ones included."""
+        if kind not in self._offers:
+            found: list[Offer] = []
+            for plugin, returned in self.host.call(HOOKS[kind]):
+                with self.host.guard(plugin, f"{HOOKS[kind]}: "):
+                    found += [
+                        Offer(kind, plugin, each)
+                        for each in contracts.contributions(plugin, HOOKS[kind], returned)
+                    ]
+            self._offers[kind] = tuple(found)
+        return self._offers[kind]
+
+    def contributions(self, kind: Kind) -> tuple[Contribution[Any], ...]:
+        """All contributions of a kind without their plugins."""
+        return tuple(offer.contribution for offer in self.offers(kind))
+
+    def names(self, kind: Kind) -> tuple[str, ...]:
+        """What a user may type, sorted: the bare name, or ``plugin/name`` where several plugins offer it."""
+        offers = self.offers(kind)
+        bare = [offer.name for offer in offers]
+        return tuple(sorted(o.name if bare.count(o.name) == 1 else o.full_name for o in offers))
+
+    def find(self, kind: Kind, name: str) -> Offer:
+        """The contribution of that name, bare or ``plugin/name``.
+
+        Raises
+        ------
+        UsageError
+            If there is none, or if several plugins offer it; names them.
+        """
+        plugin, _, bare = name.rpartition("/")
+        fitting = [
+            offer
+            for offer in self.offers(kind)
+            if offer.name == bare and plugin in ("", offer.plugin.name, canonical(offer.plugin.name))
+        ]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            owners = " and ".join(str(offer.plugin) for offer in fitting)
+            choices = " or ".join(offer.full_name for offer in fitting)
+            raise UsageError(f"{kind} '{name}' is offered by {owners}", hint=f"write {choices}")
+        raise UsageError(f"unknown {kind} '{name}'", hint=self._hint(kind, name))
+
+    def _hint(self, kind: Kind, name: str) -> str:
+        hint = closest(name, self.names(kind))
+        absent = [
+            f"{plugin.name} is {plugin.state}" for plugin in self.host.plugins if plugin.state != "loaded"
+        ]
+        return "; ".join([hint, *absent])
+
+    @overload
+    def create(self, kind: Literal["source"], spec: str, **options: Any) -> contracts.CheckedSource: ...
+    @overload
+    def create(self, kind: Literal["extractor"], spec: str, **options: Any) -> contracts.CheckedExtractor: ...
+    @overload
+    def create(
+        self, kind: Literal["normalizer"], spec: str, **options: Any
+    ) -> contracts.CheckedNormalizer: ...
+    @overload
+    def create(self, kind: Literal["renderer"], spec: str, **options: Any) -> contracts.CheckedRenderer: ...
+    @overload
+    def create(self, kind: Literal["metric"], spec: str, **options: Any) -> contracts.CheckedMetric: ...
+    @overload
+    def create(self, kind: Literal["format"], spec: str, **options: Any) -> contracts.CheckedFormat: ...
+
+    def create(self, kind: Kind, spec: str, **options: Any) -> Any:
+        """Make the object that a spec string describes; everything it returns is checked.
+
+        Parameters
+        ----------
+        kind
+            One of `HOOKS`.
+        spec
+            ``name`` or ``name:option=value,…``.
+        options
+            Further options, as text or as values; None leaves one unset, and the spec string wins.
+            One that the contribution does not have is an error, as it is in the spec string.
+
+        Raises
+        ------
+        UsageError
+            For an unknown name, an unknown option or a wrong value.
+        PluginError
+            If the plugin cannot be imported or its object cannot be made.
+        """
+        name, given = parse_spec(spec)
+        offer = self.find(kind, name)
+        owner = f"{kind} '{offer.name}'"
+        wanted = {key: value for key, value in options.items() if value is not None} | given
+        values = coerce_options(offer.options(), wanted, owner=owner)
+        with contracts.blame(offer.plugin, owner, extra=offer.contribution.extra):
+            try:
+                made = offer.load()(**values)
+            except ValueError as error:
+                if not values:
+                    raise
+                raise UsageError(f"{owner}: {error}") from error
+        said = ",".join(f"{key}={to_text(value)}" for key, value in values.items())
+        full_spec = f"{offer.full_name}:{said}" if said else offer.full_name
+        return contracts.checked(kind, offer.plugin, offer.contribution, made, full_spec)
