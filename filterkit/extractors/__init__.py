@@ -1,0 +1,1 @@
+"""Weight extractors: how filter banks are found in a graph."""

@@ -1,0 +1,94 @@
+"""Reading an ONNX file from a stranger: nothing in it is believed before it was checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from filterkit.errors import ModelError, NotFoundError
+from filterkit.graph.names import shown
+from filterkit.graph.slim import without_weights
+from filterkit.graph.tensors import check_tensor
+from filterkit.graph.walk import every_tensor, topological_order
+
+TOLERATED = (
+    "Field 'shape'",  # ONNX Runtime runs graphs whose inputs and outputs have no shape
+    "No Op registered",  # operators newer than the installed onnx, or somebody's own: banks can still be read
+    "No opset import for domain",
+    "is higher than the checker",  # a newer IR version
+    "model ir_version",
+)
+
+
+def load_model(path: Path) -> onnx.ModelProto:
+    """Read and check an ONNX file; external data stays outside, to be mapped when needed.
+
+    Parameters
+    ----------
+    path
+        The file. Its external data must lie in the same folder or below.
+
+    Returns
+    -------
+    ModelProto
+        With the top-level nodes in topological order.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such file.
+    ModelError
+        It is no ONNX model, is damaged, or reaches outside its folder.
+    """
+    path = Path(path)
+    try:
+        model = _parse(path)
+        for tensor in every_tensor(model):
+            check_tensor(tensor, path.parent)
+        order = topological_order(model.graph)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error.message}", hint=error.hint) from error
+    if order != sorted(order):
+        nodes = [onnx.NodeProto.FromString(model.graph.node[index].SerializeToString()) for index in order]
+        del model.graph.node[:]
+        model.graph.node.extend(nodes)
+    _check(model, path)
+    return model
+
+
+def _parse(path: Path) -> onnx.ModelProto:
+    hint = "give the path of an ONNX model"
+    if not path.exists():
+        raise NotFoundError(f"{path}: no such file", hint=hint)
+    if not path.is_file():
+        raise ModelError("not a file", hint=hint)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot be read: {error.strerror}", hint="check the file's permissions") from error
+    if not data:
+        raise ModelError("the file is empty", hint="fetch or export the model again")
+    try:
+        model = onnx.ModelProto.FromString(data)
+    except DecodeError as error:
+        raise ModelError(
+            "not an ONNX model, or a damaged one", hint="fetch or export the model again"
+        ) from error
+    if not model.graph.node:
+        raise ModelError("holds no graph with nodes", hint="is it an ONNX model, and complete?")
+    return model
+
+
+def _check(model: onnx.ModelProto, path: Path) -> None:
+    """Run onnx's own checker on the graph without its large weights, which `check_tensor` has seen."""
+    try:
+        onnx.checker.check_model(without_weights(model))
+    except onnx.checker.ValidationError as error:
+        said = str(error)
+        if not any(words in said for words in TOLERATED):
+            first_line = shown(said.strip().splitlines()[0], limit=200)
+            raise ModelError(
+                f"{path}: not a valid ONNX model: {first_line}", hint="export it again"
+            ) from error

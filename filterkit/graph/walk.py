@@ -1,0 +1,106 @@
+"""Going through a graph: its tensors, its nested graphs, and its nodes in order."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import onnx
+
+from filterkit.errors import ModelError
+from filterkit.graph.names import shown
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """The node's attributes as Python values; strings decoded, graphs and tensors as they are."""
+    found: dict[str, Any] = {}
+    for attribute in node.attribute:
+        value = onnx.helper.get_attribute_value(attribute)
+        found[attribute.name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return found
+
+
+def bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """The graphs that a node carries: branches of an If, bodies of a Loop or Scan."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def reads(node: onnx.NodeProto) -> Iterator[str]:
+    """Names of the tensors that a node needs: its inputs, and what its bodies take from outside."""
+    yield from filter(None, node.input)
+    for body in bodies(node):
+        own = {value.name for value in body.input} | {tensor.name for tensor in body.initializer}
+        own.update(output for inner in body.node for output in inner.output)
+        for inner in body.node:
+            yield from (name for name in reads(inner) if name not in own)
+        yield from (value.name for value in body.output if value.name not in own)
+
+
+def every_tensor(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """All tensors stored in the model: initializers and attributes, at every depth."""
+    yield from _graph_tensors(model.graph)
+    for function in model.functions:
+        yield from _node_tensors(function.node)
+
+
+def _graph_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    yield from _node_tensors(graph.node)
+
+
+def _node_tensors(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
+    for node in nodes:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+            if attribute.HasField("sparse_tensor"):
+                yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
+        for body in bodies(node):
+            yield from _graph_tensors(body)
+
+
+def topological_order(graph: onnx.GraphProto) -> list[int]:
+    """Indices of the graph's own nodes, each behind those it needs, otherwise in the order of the file.
+
+    Raises
+    ------
+    ModelError
+        Two nodes make the same tensor, or nodes wait for each other in a circle.
+    """
+    nodes = list(graph.node)
+    maker: dict[str, int] = {}
+    for index, node in enumerate(nodes):
+        for output in filter(None, node.output):
+            if maker.setdefault(output, index) != index:
+                raise ModelError(
+                    f"two nodes make the tensor '{shown(output)}'", hint="export the model again"
+                )
+    needs = [{maker[name] for name in reads(node) if name in maker} for node in nodes]
+    waiting = [len(before) for before in needs]
+    feeds: list[list[int]] = [[] for _ in nodes]
+    for index, before in enumerate(needs):
+        for earlier in before:
+            feeds[earlier].append(index)
+    ready = [index for index, count in enumerate(waiting) if count == 0]
+    order: list[int] = []
+    while ready:
+        index = heapq.heappop(ready)
+        order.append(index)
+        for later in feeds[index]:
+            waiting[later] -= 1
+            if waiting[later] == 0:
+                heapq.heappush(ready, later)
+    if len(order) < len(nodes):
+        stuck = next(node for node, count in zip(nodes, waiting, strict=True) if count)
+        raise ModelError(
+            f"the graph runs in a circle at node '{shown(stuck.name or stuck.output[0])}'",
+            hint="export the model again",
+        )
+    return order
