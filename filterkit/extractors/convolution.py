@@ -20,16 +20,12 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray
 
 STANDARD = ("", "ai.onnx")
-CONVOLUTIONS = {
-    **dict.fromkeys(
-        [(domain, op) for domain in STANDARD
-         for op in ("Conv", "ConvTranspose", "QLinearConv", "ConvInteger", "DeformConv")]
-    ),
-    **dict.fromkeys([("com.microsoft", op) for op in ("FusedConv", "QLinearConv", "NhwcFusedConv", "NhwcConv")]),
-}.keys()  # fmt: skip
-"""What counts as a convolution, by domain and operator: each is extracted or skipped with a reason."""
-
 EXTRACTED = ("Conv", "ConvTranspose")
+CONVOLUTIONS = {
+    *((domain, op) for domain in STANDARD for op in (*EXTRACTED, "QLinearConv", "ConvInteger", "DeformConv")),
+    *(("com.microsoft", op) for op in ("FusedConv", "QLinearConv", "NhwcFusedConv", "NhwcConv")),
+}
+"""What counts as a convolution, by domain and operator: each is extracted or skipped with a reason."""
 
 
 class Unresolved(Exception):

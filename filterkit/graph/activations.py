@@ -133,7 +133,7 @@ def _clip_name(graph: GraphView, node: onnx.NodeProto) -> str:
 def _per_channel(
     graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str, channels: int
 ) -> NDArray[np.generic] | None:
-    """The constant that the node combines with `tensor`, one value per channel; None if it is something else."""
+    """The constant that the node combines with `tensor`, one value per channel; None if it is none."""
     others = [name for name in node.input if name != tensor]
     if len(node.input) != 2 or len(others) != 1 or not graph.is_constant(others[0]):
         return None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 MOST_ELEMENTS = 2**28
-"""How many elements one constant may take to compute, all steps together; a hostile graph could ask for any."""
+"""How many elements one constant may take to compute, all steps together: a hostile graph asks for any."""
 
 
 class NotConstant(Exception):
@@ -54,17 +54,41 @@ def _expanded(inputs: Sequence[Array | None], values: dict[str, Any]) -> int:
 def _gathered(inputs: Sequence[Array | None], values: dict[str, Any]) -> int:
     array, indices = inputs[0], inputs[1]
     assert array is not None and indices is not None
-    return array.size // max(array.shape[values.get("axis", 0)], 1) * indices.size
+    axis: int = values.get("axis", 0)
+    return array.size // max(array.shape[axis], 1) * indices.size
 
 
 FOLDABLE: dict[str, Callable[[Sequence[Array | None], dict[str, Any]], int]] = {
     **dict.fromkeys(
-        "Identity Transpose Reshape Flatten Squeeze Unsqueeze Cast CastLike Slice Concat Split Shape Size Neg Abs "
-        "Sqrt Reciprocal Exp Log Floor Ceil Round QuantizeLinear DequantizeLinear Clip ReduceSum ReduceMean "
-        "ReduceMax ReduceMin ReduceProd Flip Dropout".split(),
+        [
+            *(
+                "Identity",
+                "Transpose",
+                "Reshape",
+                "Flatten",
+                "Squeeze",
+                "Unsqueeze",
+                "Slice",
+                "Concat",
+                "Split",
+            ),
+            *(
+                "Shape",
+                "Size",
+                "Cast",
+                "CastLike",
+                "QuantizeLinear",
+                "DequantizeLinear",
+                "Neg",
+                "Abs",
+                "Sqrt",
+            ),
+            *("Reciprocal", "Exp", "Log", "Floor", "Ceil", "Round", "Clip", "Not"),
+            *("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin"),
+        ],
         _all_inputs,
     ),
-    **dict.fromkeys("Add Sub Mul Div Pow Min Max Where Equal Greater Less Not And Or".split(), _broadcast),
+    **dict.fromkeys(["Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum", "Where", "Equal"], _broadcast),
     "ConstantOfShape": _filled,
     "Expand": _expanded,
     "Tile": _expanded,
@@ -81,7 +105,7 @@ def is_foldable(node: onnx.NodeProto) -> bool:
 def fold(graph: GraphView, tensor: str) -> Array:
     """The value of a constant tensor; see `GraphView.constant`."""
     steps = _steps(graph, tensor)
-    left = {name: count for name, count in _uses(steps).items()}
+    left = _uses(steps)
     known: dict[str, Array] = {}
     budget = MOST_ELEMENTS
     for node in steps:

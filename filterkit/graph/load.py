@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from filterkit.errors import ModelError, NotFoundError
 from filterkit.graph.names import shown
@@ -71,7 +71,7 @@ def _parse(path: Path) -> onnx.ModelProto:
     if not data:
         raise ModelError("the file is empty", hint="fetch or export the model again")
     try:
-        model = onnx.ModelProto.FromString(data)
+        model: onnx.ModelProto = onnx.ModelProto.FromString(data)
     except DecodeError as error:
         raise ModelError(
             "not an ONNX model, or a damaged one", hint="fetch or export the model again"

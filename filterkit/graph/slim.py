@@ -55,7 +55,7 @@ def infer_shapes(slim: onnx.ModelProto, sizes: Mapping[str, tuple[int, ...]]) ->
 
     Where the graph contradicts itself, the shapes behind that place are missing.
     """
-    trial = onnx.ModelProto.FromString(slim.SerializeToString())
+    trial: onnx.ModelProto = onnx.ModelProto.FromString(slim.SerializeToString())
     if sizes:
         del trial.graph.value_info[:]
         for output in trial.graph.output:
