@@ -6,16 +6,14 @@ looked at before anybody believes it; what it raises names the plugin. Built-ins
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TextIO, TypeVar
 
-from filterkit.errors import FilterkitError, PluginContractError, PluginError
 from filterkit.plugins import protocols
-from filterkit.plugins.manager import Plugin, one_line
+from filterkit.plugins.faults import blame, breach, kind_of
+from filterkit.plugins.manager import Plugin
 from filterkit.plugins.protocols import Contribution, Progress, Row
 from filterkit.records import FetchedModel, FilterBank, Normalized, Preprocessing, Skipped
 
@@ -27,63 +25,6 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray, TileSheet
 
 T = TypeVar("T")
-
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_FACTORY = re.compile(r"\w+(\.\w+)*:\w+")
-
-
-@contextmanager
-def blame(plugin: Plugin, doing: str, *, extra: str | None = None) -> Iterator[None]:
-    """Run code of a plugin; what it raises becomes a PluginError that names it, unless it is one of ours."""
-    try:
-        yield
-    except FilterkitError:
-        raise
-    except (Exception, SystemExit) as error:
-        if extra and isinstance(error, ImportError):
-            raise PluginError(
-                f"{doing} needs the extra '{extra}': {one_line(error)}",
-                hint=f"pip install '{plugin.distribution}[{extra}]'",
-            ) from error
-        hint = "--debug shows where; `filterkit plugins` lists what is installed"
-        if isinstance(error, ValueError) and "read-only" in str(error):
-            hint = "what filterkit hands to a plugin is read-only: the plugin must work on a copy"
-        raise PluginError(f"plugin {plugin}: {doing}: {one_line(error)}", hint=hint) from error
-
-
-def _breach(plugin: Plugin, doing: str, problem: str) -> NoReturn:
-    raise PluginContractError(
-        f"plugin {plugin}: {doing} {problem}", hint="this is a fault of the plugin; report it to its authors"
-    )
-
-
-def contributions(plugin: Plugin, hook: str, returned: Any) -> list[Contribution[Any]]:
-    """What a hook returned, as a list of valid contributions.
-
-    Raises
-    ------
-    PluginContractError
-        If it is anything else, or offers one name twice.
-    """
-    if not isinstance(returned, Iterable) or isinstance(returned, str | bytes):
-        _breach(plugin, hook, f"returned {_kind_of(returned)}, not an iterable of Contribution")
-    found = list(returned)
-    for each in found:
-        if not isinstance(each, Contribution):
-            _breach(plugin, hook, f"returned {_kind_of(each)} among its contributions")
-        if not isinstance(each.name, str) or not _NAME.fullmatch(each.name):
-            _breach(
-                plugin, hook, f"offers the name {each.name!r}; names are lower-case letters, digits and -"
-            )
-        if not (
-            callable(each.factory) or (isinstance(each.factory, str) and _FACTORY.fullmatch(each.factory))
-        ):
-            _breach(plugin, hook, f"offers '{each.name}' without a callable or a 'module:Class'")
-        if not isinstance(each.summary, str):
-            _breach(plugin, hook, f"offers '{each.name}' without a summary")
-        if [other.name for other in found].count(each.name) > 1:
-            _breach(plugin, hook, f"offers '{each.name}' twice")
-    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +56,7 @@ class Checked(Generic[T]):
 
     def _hold(self, fine: bool, method: str, problem: str) -> None:
         if not fine:
-            _breach(self.plugin, self._doing(method), problem)
+            breach(self.plugin, self._doing(method), problem)
 
 
 class CheckedSource(Checked[protocols.ModelSource]):
@@ -127,9 +68,7 @@ class CheckedSource(Checked[protocols.ModelSource]):
         """See `ModelSource.fetch`; the file it names exists."""
         with self._blame("fetch"):
             model = self.inner.fetch(ref, workdir, progress)
-        self._hold(
-            isinstance(model, FetchedModel), "fetch", f"returned {_kind_of(model)}, not a FetchedModel"
-        )
+        self._hold(isinstance(model, FetchedModel), "fetch", f"returned {kind_of(model)}, not a FetchedModel")
         path, prepared = model.onnx_path, model.preprocessing
         self._hold(isinstance(path, Path) and path.is_file(), "fetch", f"returned {path!r}, which is no file")
         self._hold(isinstance(model.origin, str), "fetch", "says no origin")
@@ -153,7 +92,7 @@ class CheckedExtractor(Checked[protocols.WeightExtractor]):
                     self._check_bank(found)
                 elif not (isinstance(found, Skipped) and found.reason):
                     self._hold(
-                        False, "extract", f"yielded {_kind_of(found)}, not a FilterBank or a reasoned Skipped"
+                        False, "extract", f"yielded {kind_of(found)}, not a FilterBank or a reasoned Skipped"
                     )
                 yield found
 
@@ -189,7 +128,7 @@ class CheckedNormalizer(Checked[protocols.Normalizer]):
 
         with self._blame("normalize"):
             done = self.inner.normalize(_read_only(values))
-        self._hold(isinstance(done, Normalized), "normalize", f"returned {_kind_of(done)}, not Normalized")
+        self._hold(isinstance(done, Normalized), "normalize", f"returned {kind_of(done)}, not Normalized")
         out = done.values
         self._hold(
             isinstance(out, np.ndarray) and out.dtype.kind == "f",
@@ -217,7 +156,7 @@ class CheckedRenderer(Checked[protocols.Renderer]):
         with self._blame("render"):
             picture = self.inner.render(replace(sheet, tiles=_read_only(sheet.tiles)))
         fits = isinstance(picture, bytes) and bool(picture)
-        self._hold(fits, "render", f"returned {_kind_of(picture)}, not a picture's bytes")
+        self._hold(fits, "render", f"returned {kind_of(picture)}, not a picture's bytes")
         return picture
 
 
@@ -233,7 +172,7 @@ class CheckedMetric(Checked[protocols.FilterMetric]):
         bias = None if bank.bias is None else _read_only(bank.bias)
         with self._blame("measure"):
             measured = self.inner.measure(replace(bank, weights=_read_only(bank.weights), bias=bias))
-        self._hold(isinstance(measured, dict), "measure", f"returned {_kind_of(measured)}, not a dict")
+        self._hold(isinstance(measured, dict), "measure", f"returned {kind_of(measured)}, not a dict")
         self._hold(
             set(measured) == set(self.columns),
             "measure",
@@ -242,7 +181,7 @@ class CheckedMetric(Checked[protocols.FilterMetric]):
         for name, values in measured.items():
             numbers = isinstance(values, np.ndarray) and values.dtype.kind in "fiub"
             self._hold(
-                numbers, "measure", f"returned {_kind_of(values)} for '{name}', not an array of numbers"
+                numbers, "measure", f"returned {kind_of(values)} for '{name}', not an array of numbers"
             )
             fits = values.shape == (bank.out_channels,)
             self._hold(
@@ -286,13 +225,13 @@ def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: An
     with blame(plugin, doing):
         fits = isinstance(made, protocol)
     if not fits:
-        _breach(plugin, doing, f"is {_kind_of(made)}, which is no {protocol.__name__}")
+        breach(plugin, doing, f"is {kind_of(made)}, which is no {protocol.__name__}")
     if kind == "source" and made.scheme != contribution.name:
-        _breach(plugin, doing, f"has the scheme {made.scheme!r}; it must be its name")
+        breach(plugin, doing, f"has the scheme {made.scheme!r}; it must be its name")
     if kind == "metric" and not (
         isinstance(made.columns, tuple) and all(isinstance(c, str) for c in made.columns)
     ):
-        _breach(plugin, doing, "has columns that are no tuple of names")
+        breach(plugin, doing, "has columns that are no tuple of names")
     return wrapper(kind, plugin, contribution, made, spec)
 
 
@@ -300,7 +239,3 @@ def _read_only(values: FloatArray) -> FloatArray:
     view = values.view()
     view.flags.writeable = False
     return view
-
-
-def _kind_of(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"

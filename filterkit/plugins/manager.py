@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import pluggy
 
 from filterkit import __version__, settings
-from filterkit.errors import FilterkitError, PluginError, closest
+from filterkit.errors import PluginError, closest
 from filterkit.plugins import hookspecs
 from filterkit.plugins.builtins import BUILTINS
 from filterkit.plugins.discovery import Candidate, canonical, installed, source_file
+from filterkit.plugins.faults import one_line
 
 if TYPE_CHECKING:
     import typer
@@ -70,14 +71,6 @@ class Plugin:
     def path(self) -> str | None:
         """The source file; looked for when asked, also where the plugin is not imported."""
         return source_file(self.module)
-
-
-def one_line(error: BaseException) -> str:
-    """An exception in one line: its type, unless filterkit raised it, and its message."""
-    text = " ".join(str(error).split())
-    if isinstance(error, FilterkitError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _to_stderr(line: str) -> None:

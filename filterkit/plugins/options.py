@@ -185,6 +185,5 @@ def _words(hint: Any) -> str:
         return " or ".join(map(_words, parts))
     if origin is tuple:
         return f"{_words(parts[0])}/…" if parts[-1] is ... else "/".join(map(_words, parts))
-    return {NoneType: "none", str: "text", bool: "true|false"}.get(hint) or getattr(
-        hint, "__name__", str(hint)
-    )
+    words: dict[Any, str] = {NoneType: "none", str: "text", bool: "true|false", int: "int", float: "float"}
+    return words.get(hint, str(hint))

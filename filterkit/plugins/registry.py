@@ -2,69 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal, overload
 
 from filterkit.errors import UsageError, closest
 from filterkit.plugins import contracts
 from filterkit.plugins.discovery import canonical
-from filterkit.plugins.manager import Plugin, PluginHost
-from filterkit.plugins.options import Option, coerce_options, options_of, parse_spec, to_text
+from filterkit.plugins.faults import blame
+from filterkit.plugins.manager import PluginHost
+from filterkit.plugins.offers import HOOKS, Kind, Offer, offers_of
+from filterkit.plugins.options import coerce_options, parse_spec, to_text
 from filterkit.plugins.protocols import Contribution
-
-Kind = Literal["source", "extractor", "normalizer", "renderer", "metric", "format"]
-
-HOOKS: dict[Kind, str] = {
-    "source": "filterkit_model_sources",
-    "extractor": "filterkit_weight_extractors",
-    "normalizer": "filterkit_normalizers",
-    "renderer": "filterkit_renderers",
-    "metric": "filterkit_metrics",
-    "format": "filterkit_output_formats",
-}
-"""Which hook contributes a kind."""
-
-
-@dataclass(frozen=True, eq=False)
-class Offer:
-    """A contribution and the plugin that makes it."""
-
-    kind: Kind
-    plugin: Plugin
-    contribution: Contribution[Any]
-
-    @property
-    def name(self) -> str:
-        return self.contribution.name
-
-    @property
-    def full_name(self) -> str:
-        """``plugin/name``: fits this one alone, whatever else is installed."""
-        return f"{self.plugin.name}/{self.name}"
-
-    def load(self) -> Callable[..., Any]:
-        """The factory, imported.
-
-        Raises
-        ------
-        PluginError
-            If it cannot be imported; names the extra to install where there is one.
-        """
-        factory = self.contribution.factory
-        if not isinstance(factory, str):
-            return factory
-        module, _, attribute = factory.partition(":")
-        with contracts.blame(self.plugin, f"{self.kind} '{self.name}'", extra=self.contribution.extra):
-            loaded: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-            return loaded
-
-    def options(self) -> tuple[Option, ...]:
-        """The options that a spec string may set; imports the factory."""
-        factory = self.load()
-        with contracts.blame(self.plugin, f"{self.kind} '{self.name}'"):
-            return options_of(factory)
 
 
 class Registry:
@@ -80,10 +27,7 @@ class Registry:
             found: list[Offer] = []
             for plugin, returned in self.host.call(HOOKS[kind]):
                 with self.host.guard(plugin, f"{HOOKS[kind]}: "):
-                    found += [
-                        Offer(kind, plugin, each)
-                        for each in contracts.contributions(plugin, HOOKS[kind], returned)
-                    ]
+                    found += offers_of(plugin, kind, returned)
             self._offers[kind] = tuple(found)
         return self._offers[kind]
 
@@ -166,7 +110,7 @@ class Registry:
         owner = f"{kind} '{offer.name}'"
         wanted = {key: value for key, value in options.items() if value is not None} | given
         values = coerce_options(offer.options(), wanted, owner=owner)
-        with contracts.blame(offer.plugin, owner, extra=offer.contribution.extra):
+        with blame(offer.plugin, owner, extra=offer.contribution.extra):
             try:
                 made = offer.load()(**values)
             except ValueError as error:

@@ -1,0 +1,51 @@
+"""Whose fault it was: what goes wrong in a plugin, told in one line that names the plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+from filterkit.errors import FilterkitError, PluginContractError, PluginError
+
+if TYPE_CHECKING:
+    from filterkit.plugins.manager import Plugin
+
+
+def one_line(error: BaseException) -> str:
+    """An exception in one line: its type, unless filterkit raised it, and its message."""
+    text = " ".join(str(error).split())
+    if isinstance(error, FilterkitError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+@contextmanager
+def blame(plugin: Plugin, doing: str, *, extra: str | None = None) -> Iterator[None]:
+    """Run code of a plugin; what it raises becomes a PluginError that names it, unless it is one of ours."""
+    try:
+        yield
+    except FilterkitError:
+        raise
+    except (Exception, SystemExit) as error:
+        if extra and isinstance(error, ImportError):
+            raise PluginError(
+                f"{doing} needs the extra '{extra}': {one_line(error)}",
+                hint=f"pip install '{plugin.distribution}[{extra}]'",
+            ) from error
+        hint = "--debug shows where; `filterkit plugins` lists what is installed"
+        if isinstance(error, ValueError) and "read-only" in str(error):
+            hint = "what filterkit hands to a plugin is read-only: the plugin must work on a copy"
+        raise PluginError(f"plugin {plugin}: {doing}: {one_line(error)}", hint=hint) from error
+
+
+def breach(plugin: Plugin, doing: str, problem: str) -> NoReturn:
+    """Raise a PluginContractError: `doing` (a hook, or a method) did what its contract does not allow."""
+    raise PluginContractError(
+        f"plugin {plugin}: {doing} {problem}", hint="this is a fault of the plugin; report it to its authors"
+    )
+
+
+def kind_of(value: object) -> str:
+    """What a plugin returned, in words for such a message."""
+    return "None" if value is None else f"a {type(value).__name__}"

@@ -1,0 +1,98 @@
+"""What plugins offer: a contribution together with the plugin that makes it."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from filterkit.plugins.faults import blame, breach, kind_of
+from filterkit.plugins.manager import Plugin
+from filterkit.plugins.options import Option, options_of
+from filterkit.plugins.protocols import Contribution
+
+Kind = Literal["source", "extractor", "normalizer", "renderer", "metric", "format"]
+
+HOOKS: dict[Kind, str] = {
+    "source": "filterkit_model_sources",
+    "extractor": "filterkit_weight_extractors",
+    "normalizer": "filterkit_normalizers",
+    "renderer": "filterkit_renderers",
+    "metric": "filterkit_metrics",
+    "format": "filterkit_output_formats",
+}
+"""Which hook contributes a kind."""
+
+
+@dataclass(frozen=True, eq=False)
+class Offer:
+    """A contribution and the plugin that makes it."""
+
+    kind: Kind
+    plugin: Plugin
+    contribution: Contribution[Any]
+
+    @property
+    def name(self) -> str:
+        return self.contribution.name
+
+    @property
+    def full_name(self) -> str:
+        """``plugin/name``: fits this one alone, whatever else is installed."""
+        return f"{self.plugin.name}/{self.name}"
+
+    def load(self) -> Callable[..., Any]:
+        """The factory, imported.
+
+        Raises
+        ------
+        PluginError
+            If it cannot be imported; names the extra to install where there is one.
+        """
+        factory = self.contribution.factory
+        if not isinstance(factory, str):
+            return factory
+        module, _, attribute = factory.partition(":")
+        with blame(self.plugin, f"{self.kind} '{self.name}'", extra=self.contribution.extra):
+            loaded: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+            return loaded
+
+    def options(self) -> tuple[Option, ...]:
+        """The options that a spec string may set; imports the factory."""
+        factory = self.load()
+        with blame(self.plugin, f"{self.kind} '{self.name}'"):
+            return options_of(factory)
+
+
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_FACTORY = re.compile(r"\w+(\.\w+)*:\w+")
+
+
+def offers_of(plugin: Plugin, kind: Kind, returned: Any) -> list[Offer]:
+    """What a kind's hook returned, checked.
+
+    Raises
+    ------
+    PluginContractError
+        If it is anything else, or offers one name twice.
+    """
+    hook = HOOKS[kind]
+    if not isinstance(returned, Iterable) or isinstance(returned, str | bytes):
+        breach(plugin, hook, f"returned {kind_of(returned)}, not an iterable of Contribution")
+    found = list(returned)
+    for each in found:
+        if not isinstance(each, Contribution):
+            breach(plugin, hook, f"returned {kind_of(each)} among its contributions")
+        if not isinstance(each.name, str) or not _NAME.fullmatch(each.name):
+            breach(plugin, hook, f"offers the name {each.name!r}; names are lower-case letters, digits and -")
+        if not (
+            callable(each.factory) or (isinstance(each.factory, str) and _FACTORY.fullmatch(each.factory))
+        ):
+            breach(plugin, hook, f"offers '{each.name}' without a callable or a 'module:Class'")
+        if not isinstance(each.summary, str):
+            breach(plugin, hook, f"offers '{each.name}' without a summary")
+        if [other.name for other in found].count(each.name) > 1:
+            breach(plugin, hook, f"offers '{each.name}' twice")
+    return [Offer(kind, plugin, each) for each in found]
