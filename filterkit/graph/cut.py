@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 from filterkit.errors import NotFoundError, UsageError, closest
+from filterkit.graph.walk import bodies, reads
 
 
 def cut(model: ModelProto, outputs: Sequence[str]) -> ModelProto:
@@ -90,7 +91,7 @@ def _ancestors(graph: GraphProto, outputs: Sequence[str]) -> tuple[list[NodeProt
         index = producers.get(name)
         if index is not None and index not in kept:
             kept.add(index)
-            pending.extend(_reads(graph.node[index]))
+            pending.extend(reads(graph.node[index]))
     return [graph.node[index] for index in sorted(kept)], needed
 
 
@@ -105,14 +106,6 @@ def _unknown(graph: GraphProto, name: str, known: set[str]) -> NotFoundError:
     return NotFoundError(f"the graph has no tensor '{name}'", hint=closest(name, known))
 
 
-def bodies(node: NodeProto) -> Iterator[GraphProto]:
-    """The graphs inside an If, Loop or Scan node."""
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            yield attribute.g
-        yield from attribute.graphs
-
-
 def _all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
     for node in graph.node:
         yield node
@@ -123,14 +116,3 @@ def _all_nodes(graph: GraphProto) -> Iterator[NodeProto]:
 def _initializers(graph: GraphProto) -> Iterator[str]:
     yield from (tensor.name for tensor in graph.initializer)
     yield from (tensor.values.name for tensor in graph.sparse_initializer)
-
-
-def _reads(node: NodeProto) -> Iterator[str]:
-    """Names that a node needs from its scope: its inputs, and what its bodies take from outside."""
-    yield from filter(None, node.input)
-    for body in bodies(node):
-        own = {value.name for value in body.input} | set(_initializers(body))
-        own.update(name for inner in body.node for name in inner.output)
-        read = {name for inner in body.node for name in _reads(inner)}
-        read.update(value.name for value in body.output)
-        yield from sorted(read - own)

@@ -6,13 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 
 import onnx
-from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, ValueInfoProto
 
 from filterkit.errors import NotFoundError, closest
-from filterkit.graph.cut import bodies
-
-SMALL = 1024
-"""Tensors of up to so many elements can hold a shape, and stay where shapes are inferred; weights leave."""
+from filterkit.graph.slim import without_weights
+from filterkit.graph.walk import attributes, bodies
 
 WINDOWED = frozenset({"Conv", "MaxPool", "AveragePool", "LpPool", "QLinearConv", "ConvInteger"})
 """Operators that slide a window over their first input, N C H W."""
@@ -88,11 +86,11 @@ def window_too_large(skeleton: ModelProto, input_name: str, sizes: Sequence[int]
     for node in trial.graph.node:
         if node.op_type not in WINDOWED or not node.input or node.input[0] not in shapes:
             continue
-        given = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+        given = attributes(node)
         weights = shapes.get(node.input[1]) if len(node.input) > 1 else None
         kernel = given.get("kernel_shape") or (weights[2:] if weights else ())
         space = shapes[node.input[0]][2:]
-        if len(kernel) != len(space) or given.get("auto_pad", b"NOTSET").startswith(b"SAME"):
+        if len(kernel) != len(space) or given.get("auto_pad", "NOTSET").startswith("SAME"):
             continue
         pads = given.get("pads") or [0] * (2 * len(space))
         dilations = given.get("dilations") or [1] * len(space)
@@ -110,35 +108,13 @@ def window_too_large(skeleton: ModelProto, input_name: str, sizes: Sequence[int]
 
 
 def skeleton_of(model: ModelProto) -> ModelProto:
-    """The model without its weights (which become inputs), and without any shape but those of its inputs.
+    """The model without its weights, and without any shape but those of its inputs.
 
     Shapes can be inferred on it for next to nothing, whatever the size of `model`.
     """
-    graph = model.graph
-    bones = ModelProto(ir_version=model.ir_version)
-    bones.opset_import.extend(model.opset_import)
-    bones.functions.extend(model.functions)
-    bones.graph.name = "skeleton"
-    inputs = {value.name: value for value in graph.input}
-    for tensor in graph.initializer:
-        if math.prod(tensor.dims) <= SMALL and tensor.data_location != TensorProto.EXTERNAL:
-            bones.graph.initializer.append(tensor)
-        else:
-            inputs[tensor.name] = _value_of(tensor, tensor.name)
-    for sparse in graph.sparse_initializer:
-        inputs[sparse.values.name] = onnx.helper.make_tensor_value_info(
-            sparse.values.name, sparse.values.data_type, sparse.dims
-        )
-    for node in graph.node:
-        tensor = next((attribute.t for attribute in node.attribute if attribute.HasField("t")), None)
-        if node.op_type == "Constant" and tensor is not None and math.prod(tensor.dims) > SMALL:
-            inputs[node.output[0]] = _value_of(tensor, node.output[0])
-        else:
-            bones.graph.node.append(node)
-    bones.graph.input.extend(inputs.values())
-    bones.graph.output.extend(ValueInfoProto(name=value.name) for value in graph.output)
-    _forget_shapes(bones.graph)
-    return bones
+    skeleton = without_weights(model)
+    _forget_shapes(skeleton.graph)
+    return skeleton
 
 
 def _free_axes(skeleton: ModelProto, input_name: str, layout: str, declared: Sequence[int]) -> list[int]:
@@ -217,10 +193,6 @@ def _known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
         and all(dim.HasField("dim_value") for dim in value.type.tensor_type.shape.dim)
     }
     return shapes | {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-
-
-def _value_of(tensor: TensorProto, name: str) -> ValueInfoProto:
-    return onnx.helper.make_tensor_value_info(name, tensor.data_type, tensor.dims)
 
 
 def _forget_shapes(graph: GraphProto) -> None:

@@ -63,7 +63,7 @@ def read_picture(picture: Picture) -> Pixels:
     ImageError
         It is no picture, is damaged, or has more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     if isinstance(picture, np.ndarray):
         return _from_array(picture)
@@ -82,7 +82,7 @@ def read_picture(picture: Picture) -> Pixels:
             f"{path} has more pixels than the {Image.MAX_IMAGE_PIXELS:,} that are read",
             hint="make it smaller",
         ) from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise ImageError(f"{path} is not a picture that can be read") from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,83 @@
+"""What a session's inputs are, and whether given arrays fit them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from filterkit.errors import RuntimeFailure, closest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_NUMPY_NAMES = {"float": "float32", "double": "float64"}
+
+
+class Input(NamedTuple):
+    """One input: its name, numpy's name of its type, and its axes (a name or None where free)."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str | None, ...]
+
+    def __str__(self) -> str:
+        axes = " × ".join("?" if axis is None else str(axis) for axis in self.shape)
+        return f"'{self.name}' ({self.dtype} {axes or 'scalar'})"
+
+
+def inputs_of(session: Any) -> tuple[Input, ...]:
+    """The inputs of an ONNX Runtime session."""
+    found = []
+    for given in session.get_inputs():
+        kind = given.type.removeprefix("tensor(").removesuffix(")")
+        found.append(Input(given.name, _NUMPY_NAMES.get(kind, kind), tuple(given.shape)))
+    return tuple(found)
+
+
+def fitting(
+    given: Mapping[str, NDArray[Any]], needed: Sequence[Input], known: Iterable[str]
+) -> dict[str, NDArray[Any]]:
+    """Of the arrays `given`, the ones that are `needed`, once they are known to fit.
+
+    Parameters
+    ----------
+    known
+        Names of all inputs of the whole network, of which a cut one may need only some.
+
+    Raises
+    ------
+    RuntimeFailure
+        A name is unknown or missing, or an array has another type or shape than the network takes.
+    """
+    takes = f"the network takes {', '.join(map(str, needed))}"
+    names = {*known, *(entry.name for entry in needed)}
+    for name in given:
+        if name not in names:
+            raise RuntimeFailure(
+                f"the network has no input '{name}'", hint=f"{closest(name, names)}; {takes}"
+            )
+    for entry in needed:
+        if entry.name not in given:
+            raise RuntimeFailure(f"the input {entry} is missing", hint=takes)
+        array = given[entry.name]
+        if array.dtype.name != entry.dtype and not (entry.dtype == "string" and array.dtype.kind in "OU"):
+            raise RuntimeFailure(f"the input {entry} was given as {array.dtype.name}", hint=takes)
+        fits = len(array.shape) == len(entry.shape) and all(
+            not isinstance(axis, int) or axis == size
+            for axis, size in zip(entry.shape, array.shape, strict=True)
+        )
+        if not fits:
+            shape = " × ".join(map(str, array.shape)) or "a scalar"
+            raise RuntimeFailure(f"the input {entry} was given as {shape}", hint=takes)
+    return {entry.name: given[entry.name] for entry in needed}
+
+
+def cast(values: NDArray[np.float32], dtype: str) -> NDArray[Any]:
+    """Prepared pixels in the type that an input takes; whole numbers are rounded and kept in range."""
+    kind = np.dtype(dtype)
+    if kind.kind in "iu":
+        bounds = np.iinfo(kind)
+        return np.clip(np.rint(values), bounds.min, bounds.max).astype(kind)
+    return values.astype(kind, copy=False)

@@ -1,0 +1,229 @@
+"""A network cut at the tensors that are wanted, and run on pictures or raw tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+import onnx
+
+from filterkit.errors import ImageError, RuntimeFailure
+from filterkit.graph.cut import cut
+from filterkit.graph.sizes import free_sizes, skeleton_of, window_too_large
+from filterkit.runtime.inputs import Input, cast, fitting, inputs_of
+from filterkit.runtime.preprocessing import prepare
+from filterkit.runtime.providers import choose
+from filterkit.runtime.session import open_session, run
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from filterkit.records import Preprocessing
+
+    Maps = dict[str, NDArray[Any]]
+
+Size = tuple[int, int] | Literal["original"] | None
+"""Height and width, the picture's own, or None for the network's nominal size."""
+
+
+class Target(NamedTuple):
+    """A tensor to expose: the layer it belongs to, its name, and its axes, e.g. ``"NHWC"``."""
+
+    layer: str
+    tensor: str
+    layout: str
+
+
+class Network:
+    """A network cut at the tensors that are wanted, ready to run.
+
+    Attributes
+    ----------
+    provider
+        What it runs on: ``"cpu"`` or ``"cuda"``.
+    inputs
+        What it needs.
+    """
+
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        targets: Sequence[Target],
+        *,
+        picture_input: str | None,
+        layout: str | None,
+        provider: str,
+        threads: int | None,
+        folder: Path | None,
+    ) -> None:
+        choice = choose(provider)
+        constants = {tensor.name for tensor in model.graph.initializer}
+        self._known = {value.name for value in model.graph.input} - constants
+        self._targets = tuple(targets)
+        self._tensors = tuple(dict.fromkeys(target.tensor for target in targets))
+        model = cut(model, self._tensors)
+        if picture_input is not None and layout is not None and _has_input(model, picture_input):
+            free_sizes(model, picture_input, layout)
+        self._batched = _is_batched(model, targets)
+        self._skeleton = skeleton_of(model)
+        self._fitting_shapes: set[tuple[int, ...]] = set()
+        self._picture_input = picture_input
+        self._session = open_session(model, choice, threads=threads, folder=folder)
+        self.provider = choice.name
+        self.inputs = inputs_of(self._session)
+
+    def maps(self, inputs: Mapping[str, NDArray[Any]]) -> Maps:
+        """Feature maps of raw tensors.
+
+        Parameters
+        ----------
+        inputs
+            One array per input of the graph, passed on as it is; inputs that the wanted layers do not need
+            may be left out.
+
+        Returns
+        -------
+        dict
+            Layer to array, shape (N, C, *spatial), whatever the layout in the graph.
+
+        Raises
+        ------
+        RuntimeFailure
+            The inputs do not fit, or ONNX Runtime fails.
+        """
+        values = run(self._session, self._tensors, fitting(inputs, self.inputs, self._known))
+        by_tensor = dict(zip(self._tensors, values, strict=True))
+        return {target.layer: _channels_first(by_tensor[target.tensor], target) for target in self._targets}
+
+    def picture_maps(
+        self,
+        pictures: Iterable[NDArray[np.uint8]],
+        preprocessing: Preprocessing,
+        *,
+        size: Size = None,
+        batch: int = 8,
+    ) -> Iterator[Maps]:
+        """Feature maps of pictures, one picture after the other; only one batch is in memory at a time.
+
+        Parameters
+        ----------
+        pictures
+            uint8, shape (H, W, 3), R, G, B.
+        size
+            What to resize to. None takes the size that the graph fixes, else the nominal one, else the
+            picture's own.
+        batch
+            How many pictures of one size run together, where the network takes several.
+
+        Yields
+        ------
+        dict
+            Layer to array, shape (1, C, *spatial).
+
+        Raises
+        ------
+        ImageError
+            The network takes no pictures like these: other channels, another size, or larger ones only.
+        RuntimeFailure
+            The network needs more than a picture, or ONNX Runtime fails.
+        """
+        entry = self._takes_pictures(preprocessing)
+        count = entry.shape[preprocessing.layout.index("N")]
+        together = count if isinstance(count, int) else max(1, batch) if self._batched else 1
+        prepared = (self._prepared(picture, entry, preprocessing, size) for picture in pictures)
+        for group in _runs(prepared, together):
+            # A network that takes exactly so many pictures gets the last one again; its answer is dropped.
+            missing = together - len(group) if isinstance(count, int) else 0
+            maps = self.maps({entry.name: np.concatenate(group + group[-1:] * missing)})
+            for index in range(len(group)):
+                whole = together == 1
+                yield {
+                    layer: values if whole else values[index : index + 1] for layer, values in maps.items()
+                }
+
+    def _takes_pictures(self, preprocessing: Preprocessing) -> Input:
+        """The picture input, once it is known to be all that is needed and to fit pictures."""
+        others = [entry for entry in self.inputs if entry.name != self._picture_input]
+        by_hand = "give raw tensors with --input FILE.npz"
+        if others:
+            words = ", ".join(map(str, others))
+            kind = "other inputs than pictures" if len(others) == len(self.inputs) else "more than a picture"
+            raise RuntimeFailure(f"these layers need {kind}: {words}", hint=by_hand)
+        if not self.inputs:
+            raise RuntimeFailure("these layers do not depend on the picture")
+        entry = self.inputs[0]
+        if len(entry.shape) != len(preprocessing.layout):
+            raise ImageError(f"the input {entry} takes no pictures", hint=by_hand)
+        channels = entry.shape[preprocessing.layout.index("C")]
+        names = preprocessing.channels
+        if isinstance(channels, int) and channels != len(names):
+            raise ImageError(
+                f"the network takes {channels} channels; a picture has {len(names)} ({', '.join(names)})",
+                hint=by_hand,
+            )
+        return entry
+
+    def _prepared(
+        self, picture: NDArray[np.uint8], entry: Input, preprocessing: Preprocessing, size: Size
+    ) -> NDArray[Any]:
+        own = (picture.shape[0], picture.shape[1])
+        fixed = tuple(entry.shape[preprocessing.layout.index(axis)] for axis in "HW")
+        wanted = own if size == "original" else size or preprocessing.size or own
+        takes = tuple(
+            axis if isinstance(axis, int) else length for axis, length in zip(fixed, wanted, strict=True)
+        )
+        if size is not None and takes != wanted:
+            raise ImageError(
+                f"this network takes pictures of {takes[0]} × {takes[1]} pixels (height × width) only, "
+                f"not of {wanted[0]} × {wanted[1]}",
+                hint="leave the size out, and the picture is resized",
+            )
+        values = cast(prepare(picture, preprocessing, (takes[0], takes[1])), entry.dtype)
+        if values.shape not in self._fitting_shapes:
+            obstacle = window_too_large(self._skeleton, entry.name, values.shape)
+            if obstacle is not None:
+                raise ImageError(
+                    f"a picture of {takes[0]} × {takes[1]} pixels is too small for this network: {obstacle}",
+                    hint="take a larger picture or size, or layers nearer to the input",
+                )
+            self._fitting_shapes.add(values.shape)
+        return values
+
+
+def _has_input(model: onnx.ModelProto, name: str) -> bool:
+    return any(value.name == name for value in model.graph.input)
+
+
+def _is_batched(model: onnx.ModelProto, targets: Sequence[Target]) -> bool:
+    """Whether the batch axis of every output is the input's: only then several pictures may run together."""
+    outputs = {value.name: value.type.tensor_type.shape.dim for value in model.graph.output}
+    return all(
+        len(outputs[target.tensor]) == len(target.layout)
+        and outputs[target.tensor][target.layout.index("N")].dim_param == "N"
+        for target in targets
+    )
+
+
+def _channels_first(values: NDArray[Any], target: Target) -> NDArray[Any]:
+    """Bring a tensor to N C and then its spatial axes in the order D H W."""
+    if values.ndim != len(target.layout):
+        raise RuntimeFailure(
+            f"the tensor of layer '{target.layer}' has {values.ndim} axes, not {len(target.layout)}"
+            f" ({target.layout})"
+        )
+    order = sorted(range(values.ndim), key=lambda axis: "NCDHW".index(target.layout[axis]))
+    return values.transpose(order)
+
+
+def _runs(arrays: Iterable[NDArray[Any]], most: int) -> Iterator[list[NDArray[Any]]]:
+    """Neighbours of one shape, at most so many together."""
+    group: list[NDArray[Any]] = []
+    for array in arrays:
+        if group and (len(group) == most or array.shape != group[0].shape):
+            yield group
+            group = []
+        group.append(array)
+    if group:
+        yield group
