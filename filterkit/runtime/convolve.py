@@ -1,0 +1,188 @@
+"""One bank of filters, or one kernel, slid over a picture by ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from onnx import TensorProto, helper
+
+from filterkit.errors import ImageError, RuntimeFailure
+from filterkit.runtime.providers import choose
+from filterkit.runtime.session import open_session, run
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from filterkit.records import FloatArray
+
+AXES = {1: "signals (N, C, W)", 2: "pictures (N, C, H, W)", 3: "volumes (N, C, D, H, W)"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sliding:
+    """How a layer slides its filters; the words and defaults are those of ONNX's Conv and ConvTranspose.
+
+    Attributes
+    ----------
+    transposed
+        Whether the layer is a ConvTranspose.
+    strides, dilations, output_padding
+        One number per spatial axis; empty means the default.
+    pads
+        Begin of every axis, then end of every axis; unused unless `auto_pad` is ``"NOTSET"``.
+    """
+
+    transposed: bool = False
+    strides: Sequence[int] = ()
+    pads: Sequence[int] = ()
+    dilations: Sequence[int] = ()
+    groups: int = 1
+    auto_pad: str = "NOTSET"
+    output_padding: Sequence[int] = ()
+
+
+def convolve(
+    weights: FloatArray,
+    bias: FloatArray | None,
+    image: FloatArray,
+    sliding: Sliding | None = None,
+    *,
+    provider: str = "auto",
+    threads: int | None = None,
+    name: str = "the filter",
+) -> NDArray[np.float32]:
+    """Slide filters over a picture, as their layer does, in a graph of one Conv or ConvTranspose node.
+
+    Parameters
+    ----------
+    weights
+        Shape (F, I / groups, *kernel_shape), the canonical order, also of a ConvTranspose. As in every
+        network, kernels are not flipped: this is what signal processing calls correlation.
+    bias
+        Shape (F,), or None.
+    image
+        Shape (N, I, *spatial).
+    sliding
+        The layer's attributes; None means one step at a time and no padding.
+    name
+        What error messages call it.
+
+    Returns
+    -------
+    ndarray
+        float32, shape (N, F, *spatial).
+
+    Raises
+    ------
+    ImageError
+        The picture has other channels or axes than the filters take, or is smaller than their window.
+    RuntimeFailure
+        ONNX Runtime fails, or the provider cannot be used.
+    """
+    sliding = sliding or Sliding()
+    _check(weights, image, sliding, name)
+    choice = choose(provider)
+    attributes: dict[str, Any] = {"group": sliding.groups, "kernel_shape": list(weights.shape[2:])}
+    attributes |= {
+        key: list(values)
+        for key, values in (("strides", sliding.strides), ("dilations", sliding.dilations))
+        if values
+    }
+    if sliding.auto_pad != "NOTSET":
+        attributes["auto_pad"] = sliding.auto_pad
+    elif sliding.pads:
+        attributes["pads"] = list(sliding.pads)
+    if sliding.transposed and sliding.output_padding:
+        attributes["output_padding"] = list(sliding.output_padding)
+    inputs = {"x": image, "w": _inputs_first(weights, sliding.groups) if sliding.transposed else weights}
+    if bias is not None:
+        inputs["b"] = bias
+    node = helper.make_node(
+        "ConvTranspose" if sliding.transposed else "Conv", list(inputs), ["y"], **attributes
+    )
+    arrays = {key: np.ascontiguousarray(values, dtype=np.float32) for key, values in inputs.items()}
+    graph = helper.make_graph(
+        [node],
+        "convolve",
+        [helper.make_tensor_value_info(key, TensorProto.FLOAT, array.shape) for key, array in arrays.items()],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+    )
+    # IR 7 and opset 11: the oldest in which all of these attributes mean what they mean today.
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=7)
+    session = open_session(model, choice, threads=threads)
+    result: NDArray[np.float32] = run(session, ["y"], arrays)[0]
+    if 0 in result.shape:
+        raise RuntimeFailure(f"{name} leaves nothing of a picture of {_size(image)}")
+    return result
+
+
+def convolve_kernel(
+    kernel: FloatArray,
+    image: FloatArray,
+    *,
+    provider: str = "auto",
+    threads: int | None = None,
+    name: str = "the kernel",
+) -> NDArray[np.float32]:
+    """Slide one kernel over each channel by itself, one step at a time, without padding.
+
+    Parameters
+    ----------
+    kernel
+        Shape (*kernel_shape), e.g. (kH, kW).
+    image
+        Shape (N, C, *spatial).
+
+    Returns
+    -------
+    ndarray
+        float32, shape (N, C, *spatial), smaller by the kernel's size less one.
+
+    Raises
+    ------
+    ImageError, RuntimeFailure
+        As `convolve`.
+    """
+    channels = image.shape[1] if image.ndim > 1 else 1
+    weights = np.broadcast_to(kernel, (channels, 1, *kernel.shape))
+    return convolve(
+        weights, None, image, Sliding(groups=channels), provider=provider, threads=threads, name=name
+    )
+
+
+def _check(weights: FloatArray, image: FloatArray, sliding: Sliding, name: str) -> None:
+    rank = weights.ndim - 2
+    if image.ndim != weights.ndim:
+        raise ImageError(f"{name} takes {AXES.get(rank, f'{rank}-dimensional input')}, not {image.ndim} axes")
+    takes, given = weights.shape[1] * sliding.groups, image.shape[1]
+    if takes != given:
+        raise ImageError(
+            f"{name} takes {takes} channel{'s' if takes > 1 else ''}; the picture has {given}",
+            hint="address one kernel to slide it over every channel, e.g. vgg16/block1_conv2/3/0",
+        )
+    if sliding.transposed or sliding.auto_pad.startswith("SAME"):
+        return
+    dilations = sliding.dilations or [1] * rank
+    pads = sliding.pads if sliding.auto_pad == "NOTSET" and sliding.pads else [0] * (2 * rank)
+    window = [(size - 1) * step + 1 for size, step in zip(weights.shape[2:], dilations, strict=True)]
+    if any(
+        wide > size + before + after
+        for wide, size, before, after in zip(window, image.shape[2:], pads[:rank], pads[rank:], strict=True)
+    ):
+        raise ImageError(
+            f"the window of {name} is {'×'.join(map(str, window))}; a picture of {_size(image)} is too small"
+        )
+
+
+def _inputs_first(weights: FloatArray, groups: int) -> FloatArray:
+    """From (F, I / groups, …) to ConvTranspose's own (I, F / groups, …)."""
+    count, inside, *kernel = weights.shape
+    split = weights.reshape(groups, count // groups, inside, *kernel)
+    return split.swapaxes(1, 2).reshape(groups * inside, count // groups, *kernel)
+
+
+def _size(image: FloatArray) -> str:
+    return "×".join(map(str, image.shape[2:]))
