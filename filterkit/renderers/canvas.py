@@ -46,6 +46,7 @@ def paint(
     gap: tuple[int, int],
     colormap: str,
     background: tuple[int, int, int],
+    frame: int | None = None,
 ) -> NDArray[np.uint8]:
     """Draw all tiles of a sheet into one array.
 
@@ -59,6 +60,8 @@ def paint(
         Any name that `colour_table` knows; of no effect on tiles that are colour pictures.
     background
         Red, green and blue, 0 to 255.
+    frame
+        Gray level of a line one pixel wide around every tile, within the gap; None for no line.
 
     Returns
     -------
@@ -76,9 +79,14 @@ def paint(
     rows, columns, height, width = pixels.shape[:4]
     canvas = np.empty((*shape, *fill.shape), dtype=np.uint8)
     canvas[:] = fill
-    # Splitting an axis in two never copies: `cells` is a view of the canvas.
-    cells = canvas[gap[0] :, gap[1] :].reshape(rows, height + gap[0], columns, width + gap[1], *fill.shape)
-    cells[:, :height, :, :width] = pixels.swapaxes(1, 2)
+    edge = 0 if frame is None else 1
+    down, across = height + gap[0], width + gap[1]
+    cells = canvas[gap[0] - edge :, gap[1] - edge :][: rows * down, : columns * across]
+    # Splitting an axis in two never copies: this is still a view of the canvas.
+    cells = cells.reshape(rows, down, columns, across, *fill.shape)
+    if frame is not None:
+        cells[:, : height + 2, :, : width + 2] = frame
+    cells[:, edge : edge + height, :, edge : edge + width] = pixels.swapaxes(1, 2)
     last_row, filled = divmod(sheet.count, columns)
     if last_row < rows:
         cells[last_row, :, filled:] = fill

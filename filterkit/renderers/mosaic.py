@@ -48,7 +48,7 @@ class Mosaic:
     scale: int = 0
     gap: int = 1
     colormap: str = GRAY
-    background: str = "white"
+    background: str = "black"
 
     media_type: ClassVar[str] = "image/png"
     suffix: ClassVar[str] = ".png"

@@ -1,0 +1,149 @@
+"""Grid: a labelled figure, as PNG, SVG or PDF."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from filterkit.errors import UsageError, closest
+from filterkit.renderers.canvas import paint
+from filterkit.renderers.colormap import GRAY, colour_table
+from filterkit.renderers.grid_layout import (
+    BAR_WIDTH,
+    DPI,
+    FONT,
+    LABEL_SIZE,
+    TITLE_SIZE,
+    Label,
+    Layout,
+    lay_out,
+)
+from filterkit.renderers.text import printable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from filterkit.records import TileSheet
+
+MAX_TILES = 1024
+"""More tiles than this are too small to be labelled; a mosaic shows any number."""
+
+MEDIA_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
+
+SETTINGS: dict[str, Any] = {
+    "font.family": [FONT],
+    "text.usetex": False,
+    "savefig.bbox": None,
+    "svg.hashsalt": "filterkit",  # ids would be random
+}
+"""What a user's matplotlibrc may not change."""
+
+INK, FAINT = "#222222", "#767676"
+FRAME = 208
+"""Gray level of the line around every tile: without it a white edge would run into the paper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Draw a sheet as a figure with title, row and column labels, and a bar that explains the colours.
+
+    Parameters
+    ----------
+    format
+        ``png``, ``svg`` or ``pdf``.
+    colormap
+        Name of a matplotlib colormap; light is large in the default, ``gray``.
+    scale
+        Pixels per value and side; 0 chooses what suits the sheet.
+
+    Raises
+    ------
+    UsageError
+        If an option is out of its range or unknown; when rendering, if there are more than 1,024 tiles.
+    """
+
+    format: Literal["png", "svg", "pdf"] = "png"
+    colormap: str = GRAY
+    scale: int = 0
+
+    def __post_init__(self) -> None:
+        if self.format not in MEDIA_TYPES:
+            raise UsageError(f"grid cannot write '{self.format}'", hint=closest(self.format, MEDIA_TYPES))
+        if self.scale < 0:
+            raise UsageError(f"scale={self.scale} does not fit", hint="it may not be negative")
+        colour_table(self.colormap)
+
+    @property
+    def media_type(self) -> str:
+        return MEDIA_TYPES[self.format]
+
+    @property
+    def suffix(self) -> str:
+        return f".{self.format}"
+
+    def render(self, sheet: TileSheet) -> bytes:
+        """The finished figure; the same sheet always gives the same bytes."""
+        if sheet.count > MAX_TILES:
+            raise UsageError(
+                f"{sheet.count:,} tiles are too many for a figure with labels (at most {MAX_TILES:,})",
+                hint="the mosaic renderer draws any number: --renderer mosaic",
+            )
+        import matplotlib
+        from matplotlib.figure import Figure
+
+        layout = lay_out(sheet, self.scale)
+        out = io.BytesIO()
+        with matplotlib.rc_context(SETTINGS):
+            figure = Figure(figsize=(layout.width / DPI, layout.height / DPI), dpi=DPI)
+            # One image of all tiles: an Axes for each would take half a minute for a thousand of them.
+            tiles = paint(
+                sheet,
+                scale=layout.scale,
+                gap=layout.gap,
+                colormap=self.colormap,
+                background=(255, 255, 255),
+                frame=FRAME,
+            )
+            _picture(figure, layout, layout.left, layout.top, tiles)
+            if layout.bar:
+                left, top, height = layout.bar
+                bar = np.full((height + 2, BAR_WIDTH + 2, 3), FRAME, dtype=np.uint8)
+                bar[1:-1, 1:-1] = colour_table(self.colormap)[np.linspace(255, 0, height).round().astype(int), None]
+                _picture(figure, layout, left - 1, top - 1, bar)
+            _write_all(figure, layout)
+            figure.savefig(out, format=self.format, dpi=DPI, facecolor="white", metadata=self._metadata(sheet))
+        return out.getvalue()
+
+    def _metadata(self, sheet: TileSheet) -> dict[str, Any]:
+        """What the file says of itself: no dates, which would make each one different."""
+        no_date: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
+        return {"Title": printable(sheet.title), **no_date.get(self.format, {})}
+
+
+def _picture(figure: Figure, layout: Layout, left: int, top: int, pixels: NDArray[np.uint8]) -> None:
+    """Put `pixels` at (left, top), each of them as one pixel of the figure."""
+    height, width = pixels.shape[:2]
+    bottom = layout.height - top - height
+    axes = figure.add_axes(
+        (left / layout.width, bottom / layout.height, width / layout.width, height / layout.height)
+    )
+    axes.set_axis_off()
+    axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="none", aspect="auto")
+
+
+def _write_all(figure: Figure, layout: Layout) -> None:
+    def write(labels: tuple[Label, ...], **style: Any) -> None:
+        for x, y, words in labels:
+            # A "$" in a label is a "$", not the beginning of a formula.
+            figure.text(x / layout.width, 1 - y / layout.height, words, parse_math=False, **style)
+
+    write((layout.title,), size=TITLE_SIZE, color=INK, ha="left", va="top")
+    write((layout.note,), size=LABEL_SIZE, color=FAINT, ha="left", va="top")
+    write(layout.row_labels, size=LABEL_SIZE, color=INK, ha="right", va="center_baseline")
+    write(layout.column_labels, size=LABEL_SIZE, color=INK, ha="center", va="baseline")
+    write(layout.tile_labels, size=LABEL_SIZE, color=FAINT, ha="left", va="baseline")
+    write(layout.ticks, size=LABEL_SIZE, color=FAINT, ha="left", va="center_baseline")

@@ -1,0 +1,223 @@
+"""Where everything in a grid figure stands, in pixels from the top left."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from filterkit.errors import UsageError
+from filterkit.renderers.canvas import canvas_shape
+from filterkit.renderers.text import printable, shorten
+
+if TYPE_CHECKING:
+    from filterkit.records import TileSheet
+
+DPI = 150
+FONT = "DejaVu Sans"  # comes with matplotlib, so pictures are the same everywhere
+TITLE_SIZE, LABEL_SIZE = 9.5, 7.0
+"""Font sizes in points."""
+
+MARGIN = 24
+LABEL_LINE, TITLE_LINE = 22, 26
+"""Heights of a line of labels and of the title."""
+
+TARGET = 1500
+"""Tiles are made so large that the longer side of all of them together comes near this."""
+
+SMALLEST_TILE, LARGEST_TILE = 96, 240
+"""What a tile's side comes near where there is room: the larger the fewer there are."""
+
+STRIP = 16
+"""Height of a tile whose values are one pixel high, which would be a hairline otherwise."""
+
+LABELLED = 48
+"""Tiles at least this wide carry labels of their own."""
+
+BAR_WIDTH, BAR_GAP, SHORTEST_BAR, LONGEST_BAR = 12, 20, 96, 480
+LONGEST_SIDE = 10_000
+LONGEST_LABEL = 28
+
+Label = tuple[float, float, str]
+"""x, y and words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Sizes and places, in pixels from the top left.
+
+    Attributes
+    ----------
+    width, height
+        Of the figure.
+    left, top
+        Of the canvas of all tiles.
+    scale, gap
+        As `canvas.paint` takes them.
+    title, note
+        Lines of words, and where they begin.
+    row_labels, column_labels, tile_labels
+        Right end and middle, middle and bottom, left end and bottom of every label.
+    bar
+        Left, top and height of the colour bar, or None.
+    ticks
+        What the bar says: numbers right of it.
+    """
+
+    width: int
+    height: int
+    left: int
+    top: int
+    scale: tuple[int, int]
+    gap: tuple[int, int]
+    title: Label
+    note: Label
+    row_labels: tuple[Label, ...]
+    column_labels: tuple[Label, ...]
+    tile_labels: tuple[Label, ...]
+    bar: tuple[int, int, int] | None
+    ticks: tuple[Label, ...]
+
+
+def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
+    """Find a place for everything on `sheet`; `scale` is in pixels per value, 0 for what suits it.
+
+    Raises
+    ------
+    UsageError
+        If the figure would be too large to draw.
+    """
+    scales = (scale, scale) if scale else suitable_scale(sheet)
+    tile_height, tile_width = (side * by for side, by in zip(sheet.tile_shape, scales, strict=True))
+    rows, columns, own = _names(sheet.row_labels), _names(sheet.column_labels), _names(sheet.tile_labels)
+    if own and (sheet.columns == 1 or tile_width < LABELLED):
+        rows, own = own[:: sheet.columns], ()  # too narrow: every row says with which tile it begins
+    gap = (LABEL_LINE if own else _gap(tile_height), _gap(tile_width))
+    down, across = tile_height + gap[0], tile_width + gap[1]
+    canvas_height, canvas_width = canvas_shape(sheet, scales, gap)
+
+    left = MARGIN + (math.ceil(max(map(text_width, rows))) if rows else 0)
+    text_left, text_space = left + gap[1], max(canvas_width, 5 * LARGEST_TILE // 2)
+    title = _wrap(sheet.title, TITLE_SIZE, text_space)
+    note = _wrap(sheet.note, LABEL_SIZE, text_space)
+    top = MARGIN + (len(title) * TITLE_LINE + 6 if title else 0) + (LABEL_LINE if columns else 0)
+    first = top + gap[0]
+    content = max(canvas_height - 2 * gap[0], SHORTEST_BAR)
+    right = left + canvas_width
+    bar, ticks = None, ()
+    if not sheet.is_colour and sheet.vmin is not None and sheet.vmax is not None and sheet.vmin < sheet.vmax:
+        bar = (right + BAR_GAP, first, min(content, LONGEST_BAR))
+        ticks = _ticks(sheet, bar)
+        right = max(math.ceil(x + text_width(words)) for x, _, words in ticks)
+    right = max(
+        [right]
+        + [math.ceil(text_left + text_width(line, TITLE_SIZE)) for line in title]
+        + [math.ceil(text_left + text_width(line)) for line in note]
+    )
+    note_top = first + content + 12
+    width, height = right + MARGIN, note_top + len(note) * LABEL_LINE + MARGIN - (0 if note else 12)
+    if max(width, height) > LONGEST_SIDE:
+        raise UsageError(
+            f"a figure of {width:,} × {height:,} pixels is too large",
+            hint="the mosaic renderer draws pictures of this size: --renderer mosaic",
+        )
+    every_row = _every(down, LABEL_LINE)
+    every_column = _every(across, max(map(text_width, columns), default=0) + 8)
+    return Layout(
+        width=width,
+        height=height,
+        left=left,
+        top=top,
+        scale=scales,
+        gap=gap,
+        title=(text_left, MARGIN, "\n".join(title)),
+        note=(text_left, note_top, "\n".join(note)),
+        row_labels=tuple(
+            (left - 2, first + row * down + tile_height / 2, rows[row])
+            for row in range(0, len(rows), every_row)
+        ),
+        column_labels=tuple(
+            (text_left + column * across + tile_width / 2, first - 6, columns[column])
+            for column in range(0, len(columns), every_column)
+        ),
+        tile_labels=tuple(
+            (text_left + column * across, first + row * down - 6, _cut(words, across - 8))
+            for (row, column), words in zip(_places(sheet), own, strict=False)
+        ),
+        bar=bar,
+        ticks=ticks,
+    )
+
+
+def suitable_scale(sheet: TileSheet) -> tuple[int, int]:
+    """Pixels per value, down and across, so that all of `sheet` can be seen at once; whole numbers, so
+    that all values are equally large."""
+    height, width = sheet.tile_shape
+    side = min(max(5 * SMALLEST_TILE // max(sheet.rows, sheet.columns), SMALLEST_TILE), LARGEST_TILE)
+    room = min(TARGET // sheet.rows // height, TARGET // sheet.columns // width)
+    scale = max(1, min(int(side / math.sqrt(height * width)), room))
+    return (max(scale, STRIP) if height == 1 and width > 1 else scale), scale
+
+
+@lru_cache(maxsize=4096)
+def text_width(text: str, size: float = LABEL_SIZE) -> float:
+    """Width of `text` in pixels."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family=FONT, size=size)
+    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) * DPI / 72
+
+
+def _names(labels: Sequence[str]) -> tuple[str, ...]:
+    return tuple(shorten(printable(label), LONGEST_LABEL) for label in labels)
+
+
+def _gap(side: int) -> int:
+    return max(2, min(10, round(0.06 * side)))
+
+
+def _every(pitch: float, needed: float) -> int:
+    """Of labels `pitch` apart that need `needed` pixels each: which can be shown (1, 2, 4, … = every nth)."""
+    every = 1
+    while every * pitch < needed:
+        every *= 2
+    return every
+
+
+def _cut(text: str, space: float) -> str:
+    while text_width(text) > space and len(text) > 2:
+        text = shorten(text, len(text) - 1) if not text.endswith("…") else shorten(text[:-1], len(text) - 2)
+    return text
+
+
+def _wrap(text: str, size: float, space: float) -> list[str]:
+    """At most three lines, each about as long as `space` allows."""
+    text = printable(text)
+    if not text:
+        return []
+    letters = max(16, int(len(text) * space / max(text_width(text, size), 1)))
+    return textwrap.wrap(text, letters, max_lines=3, placeholder=" …")
+
+
+def _places(sheet: TileSheet) -> list[tuple[int, int]]:
+    return [divmod(index, sheet.columns) for index in range(sheet.count)]
+
+
+def _number(value: float | None) -> str:
+    return f"{value:.3g}".replace("-", "−")
+
+
+def _ticks(sheet: TileSheet, bar: tuple[int, int, int]) -> tuple[Label, ...]:
+    """The ends, and zero where it lies between them and does not touch them."""
+    left, top, height = bar
+    x = left + BAR_WIDTH + 8
+    ticks = [(x, float(top), _number(sheet.vmax)), (x, float(top + height), _number(sheet.vmin))]
+    if sheet.centre is not None:
+        y = top + height * (1 - sheet.centre)
+        if min(y - top, top + height - y) > LABEL_LINE:
+            ticks.append((x, y, "0"))
+    return tuple(ticks)
