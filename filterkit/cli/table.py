@@ -1,0 +1,118 @@
+"""Lays rows out as a table for reading. Pure text; rich's tables need a second for a thousand rows."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+GAP = 2
+MISSING = "-"
+
+
+def cell(value: Any, column: str = "") -> str:
+    """One value for a reader: ``4,224``, ``0.01235``, ``3×3`` in a column of shapes, ``1,1`` in others."""
+    if value is None:
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if 1000 <= abs(value) < math.inf else f"{value:.4g}"
+    if isinstance(value, list | tuple):
+        return ("×" if column.endswith("shape") else ",").join(cell(each) for each in value)
+    # Names in hostile models may hold what would move a terminal's cursor.
+    return "".join(c if c.isprintable() else " " if c.isspace() else f"\\x{ord(c):02x}" for c in str(value))
+
+
+def lay_out(
+    rows: Sequence[Sequence[Any]], columns: Sequence[str], width: int | None
+) -> tuple[list[str], int]:
+    """A table as lines, its header first.
+
+    Parameters
+    ----------
+    rows
+        One value per column each.
+    columns
+        Their names, the most important first.
+    width
+        What the table has to fit into, in characters; None for as wide as it is. Text is wrapped or
+        shortened, numbers never; columns at the end that still do not fit are left out.
+
+    Returns
+    -------
+    lines
+        The table.
+    fitted
+        How many of the columns it has.
+    """
+    texts = [[cell(value, name) for value, name in zip(row, columns, strict=True)] for row in rows]
+    numeric = [_is_numeric([row[i] for row in rows]) for i in range(len(columns))]
+    heads = [name.replace("_", "_\n").split("\n") for name in columns]
+    natural = [
+        max(*(_length(part) for part in head), *(_length(row[i]) for row in texts))
+        for i, head in enumerate(heads)
+    ]
+    widths = natural if width is None else _fit(natural, numeric, heads, width)
+    depth = max(len(head) for head in heads[: len(widths)])
+    lines = [
+        _line([[""] * (depth - len(head)) + head for head in heads], depth_row, widths, numeric)
+        for depth_row in range(depth)
+    ]
+    lines.append((" " * GAP).join("─" * each for each in widths))
+    for row in texts:
+        folded = [_fold(text, each) for text, each in zip(row, widths, strict=False)]
+        lines += [_line(folded, i, widths, numeric) for i in range(max(map(len, folded)))]
+    return lines, len(widths)
+
+
+def _is_numeric(values: Sequence[Any]) -> bool:
+    return all(value is None or (isinstance(value, int | float) and value is not True) for value in values)
+
+
+def _length(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _fit(natural: list[int], numeric: list[bool], heads: list[list[str]], width: int) -> list[int]:
+    """Widths of as many columns as fit: first what each needs at least, then what is left over."""
+    least = [
+        full if is_number else min(full, max(40 if i == 0 else 12, *map(len, head)))
+        for i, (full, is_number, head) in enumerate(zip(natural, numeric, heads, strict=True))
+    ]
+    count = len(least)
+    while count > 1 and sum(least[:count]) + GAP * (count - 1) > width:
+        count -= 1
+    widths = least[:count]
+    widths[0] = min(widths[0], width)
+    spare = width - sum(widths) - GAP * (count - 1)
+    while spare > 0 and widths != natural[:count]:
+        for i in range(count):
+            if spare > 0 and widths[i] < natural[i]:
+                widths[i] += 1
+                spare -= 1
+    return widths
+
+
+def _fold(text: str, width: int) -> list[str]:
+    """Words are wrapped; one long word, such as a hash, is shortened."""
+    if _length(text) <= width:
+        return [text]
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return [line if _length(line) <= width else line[: max(width - 1, 0)] + "…" for line in lines]
+
+
+def _line(cells: Sequence[Sequence[str]], depth: int, widths: Sequence[int], numeric: Sequence[bool]) -> str:
+    parts = []
+    for lines, width, is_number in zip(cells, widths, numeric, strict=False):
+        text = lines[depth] if depth < len(lines) else ""
+        pad = " " * (width - _length(text))
+        parts.append(pad + text if is_number else text + pad)
+    return (" " * GAP).join(parts).rstrip()
