@@ -97,8 +97,9 @@ def _delimited(rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO, de
 
 @dataclass(frozen=True)
 class _Lines:
-    """Gives csv's lines the platform's ends: RFC 4180's own are doubled on Windows and trouble awk. The writer
-    must not know, for it quotes a carriage return only while its lines end with one.
+    """Gives csv's lines the platform's ends: RFC 4180's own are doubled on Windows and trouble awk.
+
+    The writer must not know, for it quotes a carriage return only while its lines end with one.
     """
 
     stream: TextIO

@@ -70,7 +70,7 @@ def lay_out(
 
 
 def _is_numeric(values: Sequence[Any]) -> bool:
-    return all(value is None or (isinstance(value, int | float) and value is not True) for value in values)
+    return all(isinstance(value, int | float | None) and not isinstance(value, bool) for value in values)
 
 
 def _length(text: str) -> int:

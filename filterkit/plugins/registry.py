@@ -53,7 +53,7 @@ class Registry:
         fitting = [
             offer
             for offer in self.offers(kind)
-            if offer.name == bare and plugin in ("", offer.plugin.name, canonical(offer.plugin.name))
+            if offer.name == bare and canonical(plugin) in ("", canonical(offer.plugin.name))
         ]
         if len(fitting) == 1:
             return fitting[0]
