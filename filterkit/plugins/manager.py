@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
 
-from filterkit import __version__, settings
+from filterkit import FILTERKIT_API, __version__, settings
 from filterkit.errors import PluginError, closest
 from filterkit.plugins import hookspecs
 from filterkit.plugins.builtins import BUILTINS
@@ -24,9 +24,6 @@ from filterkit.plugins.faults import one_line
 
 if TYPE_CHECKING:
     import typer
-
-API_VERSION = 1
-"""What a plugin may state as its module's ``FILTERKIT_API``; nothing stated means 1."""
 
 State = Literal["loaded", "blocked", "failed", "incompatible"]
 
@@ -181,11 +178,12 @@ class PluginHost:
 
 
 def _check_api(plugin: Plugin, loaded: object) -> None:
+    """A plugin's module may state the API it was written for; to state none means 1."""
     module = sys.modules.get(plugin.module)
-    api = getattr(loaded, "FILTERKIT_API", getattr(module, "FILTERKIT_API", API_VERSION))
-    if api != API_VERSION:
+    api = getattr(loaded, "FILTERKIT_API", getattr(module, "FILTERKIT_API", 1))
+    if api != FILTERKIT_API:
         raise IncompatiblePlugin(
-            f"made for plugin API {api!r}; filterkit {__version__} offers plugin API {API_VERSION}"
+            f"made for plugin API {api!r}; filterkit {__version__} offers plugin API {FILTERKIT_API}"
         )
 
 

@@ -70,6 +70,14 @@ class Registry:
         ]
         return "; ".join([hint, *absent])
 
+    def metrics(self) -> list[contracts.CheckedMetric]:
+        """All metrics with their defaults. One that cannot be made is its plugin's fault and left out."""
+        made = []
+        for offer in self.offers("metric"):
+            with self.host.guard(offer.plugin):
+                made.append(self.create("metric", offer.full_name))
+        return made
+
     @overload
     def create(self, kind: Literal["source"], spec: str, **options: Any) -> contracts.CheckedSource: ...
     @overload
