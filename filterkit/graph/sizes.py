@@ -22,10 +22,11 @@ def free_sizes(model: ModelProto, input_name: str, layout: str) -> ModelProto:
     """Make the number of pictures and their size symbolic, where the graph allows.
 
     A file often fixes sizes that its convolutions do not need, and sometimes ones that it does need (a dense
-    head, a Reshape to constants). Which of the two is found by inferring all shapes once at the declared size
-    and once at another: a size is freed where inference reaches every tensor without a contradiction, every
-    Reshape keeps its number of elements, and no axis that counted pictures starts to count positions. What
-    cannot be shown to be free keeps its size. Weights stay out of the inference, which takes milliseconds.
+    head, a Reshape to constants). Which of the two is found by inferring all shapes at the declared size and
+    at another, without the weights, in milliseconds. A size is freed where inference reaches every tensor
+    without a contradiction and every Reshape keeps its number of elements; the number of pictures, if it
+    arrives at every output as it is; height and width, if no axis that counted pictures starts to count
+    positions. What cannot be shown to be free keeps its size.
 
     Parameters
     ----------
@@ -132,11 +133,22 @@ def _free_axes(skeleton: ModelProto, input_name: str, layout: str, declared: Seq
     free = [axis for axis, size in enumerate(declared) if size == 0 and layout[axis] != "C"]
     if before is None:
         return free
-    if with_more is not None:
+    if with_more is not None and batch and _counts_pictures(skeleton, before, with_more, base, more):
         free += batch
     if with_larger is not None and not _mixes(base, more, (before, with_more, with_larger), batch):
         free += space
     return sorted(set(free))
+
+
+def _counts_pictures(
+    skeleton: ModelProto, before: Shapes, with_more: Shapes, base: Sequence[int], more: Sequence[int]
+) -> bool:
+    """Whether more pictures make one axis of every output longer by as much, and change nothing else."""
+    (change,) = {(few, many) for few, many in zip(base, more, strict=True) if few != many}
+    return all(
+        [pair for pair in zip(before[name], with_more[name], strict=True) if pair[0] != pair[1]] == [change]
+        for name in (value.name for value in skeleton.graph.output)
+    )
 
 
 def _mixes(

@@ -11,8 +11,10 @@ import onnx
 
 from filterkit.errors import ModelError, UsageError
 from filterkit.graph.load import load_model
-from filterkit.runtime.network import Network, Target
+from filterkit.runtime.network import Network, Size, Target
 from filterkit.runtime.providers import choose
+
+__all__ = ["Network", "Size", "Target", "open_network"]
 
 KEPT_OPEN = 4
 """How many networks stay open in a process, so that asking again costs nothing."""
