@@ -1,0 +1,141 @@
+"""Builds or loads a Keras model and exports it to ONNX, as a process of its own.
+
+Run as ``python -m filterkit.sources.keras_export REQUEST.json``. On its own because Keras chooses its backend
+at import, once and for all, talks on the standard output, and keeps gigabytes.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+FREE_SIZE = 224
+"""Height and width for the export of a model that takes any; it is made free again afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to export, and where to.
+
+    Attributes
+    ----------
+    application, file
+        A name in ``keras.applications``, or the path of a ``.keras`` or ``.h5`` file; one of the two.
+    weights
+        ``"imagenet"``, a path, or None for random ones; for an application.
+    input_size
+        Height and width of the export, in pixels, or None for what a file says.
+    onnx, answer
+        Paths to write: the model, and an `Answer`.
+    """
+
+    application: str | None
+    file: str | None
+    weights: str | None
+    include_top: bool
+    input_size: int | None
+    seed: int
+    onnx: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of it.
+
+    Attributes
+    ----------
+    keras
+        Keras's version.
+    kernels
+        Name and fingerprint of every convolution kernel of the model, in the order of its layers.
+    stage, error, message
+        Where something failed: during which of ``"build"`` and ``"export"``, the exception's class, and its
+        words.
+    """
+
+    keras: str
+    kernels: tuple[tuple[str, str], ...] = ()
+    stage: str | None = None
+    error: str | None = None
+    message: str | None = None
+
+
+def main(request_path: str) -> None:
+    """Answer the request in the file at `request_path`."""
+    import keras
+
+    request = Request(**json.loads(Path(request_path).read_text("utf-8")))
+    stage = "build"
+    try:
+        keras.utils.set_random_seed(request.seed)
+        model = _load(request) if request.file else _build(request)
+        stage = "export"
+        _export(model, request)
+        answer = Answer(keras.__version__, tuple(_kernels(model)))
+    except Exception as error:  # whatever a foreign model raises is told to who asked
+        answer = Answer(keras.__version__, (), stage, type(error).__name__, str(error))
+    Path(request.answer).write_text(json.dumps(asdict(answer)), "utf-8")
+
+
+def _build(request: Request) -> Any:
+    import keras
+
+    size = request.input_size
+    return getattr(keras.applications, str(request.application))(
+        weights=request.weights, include_top=request.include_top, input_shape=(size, size, 3)
+    )
+
+
+def _load(request: Request) -> Any:
+    import keras
+
+    return keras.saving.load_model(request.file, compile=False, safe_mode=True)
+
+
+def _export(model: Any, request: Request) -> None:
+    """Keras's own export, for one picture of a fixed size.
+
+    With a free number of pictures Keras falls back to tracing, which writes hundreds of empty casts and fails
+    on separable convolutions with strides.
+    """
+    import keras
+    import numpy as np
+
+    size = request.input_size or FREE_SIZE
+    signature = [
+        keras.InputSpec(
+            shape=(1, *(size if axis is None else axis for axis in tensor.shape[1:])),
+            dtype=tensor.dtype,
+            name=tensor.name,
+        )
+        for tensor in model.inputs
+    ]
+    samples = [np.zeros(spec.shape, spec.dtype) for spec in signature]
+    model(samples[0] if len(samples) == 1 else samples)
+    model.export(request.onnx, format="onnx", verbose=False, input_signature=signature)
+
+
+def _kernels(model: Any) -> list[tuple[str, str]]:
+    """Name and fingerprint of every weight of three or more axes, which is what convolutions have.
+
+    A layer with two of them (a separable convolution) names them apart: ``block2_sepconv1_depthwise``.
+    """
+    from filterkit.sources.fingerprint import fingerprint
+
+    found: dict[int, tuple[str, Any]] = {}
+    for layer in model._flatten_layers(include_self=False):
+        kernels = [variable for variable in layer.weights if len(variable.shape) >= 3]
+        for variable in kernels:
+            part = variable.name.removesuffix("kernel").strip("_")
+            name = f"{layer.name}_{part}" if part and len(kernels) > 1 else layer.name
+            # Whoever comes later stands deeper, and so nearer to the variable.
+            found[id(variable)] = (name, variable)
+    return [(name, fingerprint(variable.numpy())) for name, variable in found.values()]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,112 @@
+"""What is made of the ONNX graph that Keras exports: sizes set free, private notes dropped, layers named."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from filterkit.extractors.convolution import ConvolutionExtractor
+from filterkit.graph.cut import cut
+from filterkit.graph.sizes import free_sizes
+from filterkit.graph.view import GraphView, open_graph
+from filterkit.records import FilterBank
+from filterkit.sources.fingerprint import fingerprint
+
+_LAYOUTS = {3: "NWC", 4: "NHWC", 5: "NDHWC"}
+
+
+def tidy(source: Path, target: Path) -> None:
+    """Write the exported model at `source` to `target`: the same network, always the same bytes.
+
+    The export fixes the number of pictures and their size; both are made free where the graph allows. (Where
+    Keras pads "same" and strides, the padding stays that of the exported size.) What it notes of the machine
+    that made it, paths of source files, is dropped.
+    """
+    model = onnx.load(source)
+    _fold_shape_arithmetic(model, source)
+    _copy_batch_axis(model, source)
+    model = cut(model, [output.name for output in model.graph.output])
+    for value in list(model.graph.input):
+        axes = len(value.type.tensor_type.shape.dim)
+        if axes in _LAYOUTS:
+            free_sizes(model, value.name, _LAYOUTS[axes])
+    _drop_notes(model)
+    target.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _fold_shape_arithmetic(model: onnx.ModelProto, path: Path) -> None:
+    """Replace chains of nodes that compute constant pads and shapes by what they compute.
+
+    PyTorch writes a padding as seven nodes, through which no shape can be inferred.
+    """
+    graph = GraphView(model, path)
+    folded: dict[str, onnx.TensorProto] = {}
+    for node in graph.nodes:
+        if any(graph.is_constant(name) for name in node.output):
+            continue
+        for name in node.input:
+            maker = graph.producer(name)
+            if maker is None or name in folded or not graph.is_constant(name):
+                continue
+            value = graph.constant(name)
+            if value.dtype == np.int64:
+                folded[name] = numpy_helper.from_array(np.array(value), name)
+    kept = [node for node in model.graph.node if not folded.keys() & set(node.output)]
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    model.graph.initializer.extend(folded.values())
+
+
+def _copy_batch_axis(model: onnx.ModelProto, path: Path) -> None:
+    """Let a Reshape that says "one picture" say "as many as came in" instead, which is a 0."""
+    graph = GraphView(model, path)
+    for node in model.graph.node:
+        if node.op_type != "Reshape" or not graph.is_constant(node.input[1]):
+            continue
+        given, target = graph.shape(node.input[0]), graph.constant(node.input[1])
+        if given and given[0] == 1 and target.size > 0 and target[0] == 1 and 0 not in target:
+            name = f"{node.output[0]}_shape"
+            model.graph.initializer.append(
+                numpy_helper.from_array(np.array([0, *target[1:]], np.int64), name)
+            )
+            node.input[1] = name
+
+
+def _drop_notes(model: onnx.ModelProto) -> None:
+    graph = model.graph
+    noted = (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer)
+    for holder in noted:
+        holder.ClearField("doc_string")
+        holder.ClearField("metadata_props")
+
+
+def name_convolutions(path: Path, kernels: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Find the layers of a model in its graph, by their weights.
+
+    Parameters
+    ----------
+    path
+        The ONNX file.
+    kernels
+        Name and `fingerprint` of every kernel, in the order of the model's layers.
+
+    Returns
+    -------
+    dict
+        From the convolution node's name to the layer's. Layers with the very same weights are named in the
+        graph's order; convolutions whose weights belong to no layer are left out.
+    """
+    waiting: defaultdict[str, deque[str]] = defaultdict(deque)
+    for name, mark in kernels:
+        waiting[mark].append(name)
+    names = {}
+    for bank in ConvolutionExtractor().extract(open_graph(path)):
+        if isinstance(bank, FilterBank) and (candidates := waiting.get(fingerprint(bank.weights))):
+            # One layer may be called several times: its last name stays for all nodes that follow.
+            names[bank.node] = candidates.popleft() if len(candidates) > 1 else candidates[0]
+    return names
