@@ -206,7 +206,7 @@ def _constant_type(node: onnx.NodeProto) -> int:
     """Element type of a Constant node, whose other attribute forms hold float32."""
     for attribute in node.attribute:
         if attribute.name == "value":
-            return attribute.t.data_type
+            return int(attribute.t.data_type)
         if attribute.name == "sparse_value":
-            return attribute.sparse_tensor.values.data_type
-    return onnx.TensorProto.FLOAT
+            return int(attribute.sparse_tensor.values.data_type)
+    return int(onnx.TensorProto.FLOAT)

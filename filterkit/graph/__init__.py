@@ -2,20 +2,25 @@
 
 from filterkit.graph.constants import NotConstant
 from filterkit.graph.cut import cut
+from filterkit.graph.inputs import InputInfo, detect_input
 from filterkit.graph.load import load_model
 from filterkit.graph.naming import name_layers
 from filterkit.graph.sizes import free_sizes
+from filterkit.graph.spatial import trace_geometry
 from filterkit.graph.view import GraphInput, GraphView, open_graph
 from filterkit.graph.walk import attributes
 
 __all__ = [
     "GraphInput",
     "GraphView",
+    "InputInfo",
     "NotConstant",
     "attributes",
     "cut",
+    "detect_input",
     "free_sizes",
     "load_model",
     "name_layers",
     "open_graph",
+    "trace_geometry",
 ]

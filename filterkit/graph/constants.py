@@ -54,8 +54,7 @@ def _expanded(inputs: Sequence[Array | None], values: dict[str, Any]) -> int:
 def _gathered(inputs: Sequence[Array | None], values: dict[str, Any]) -> int:
     array, indices = inputs[0], inputs[1]
     assert array is not None and indices is not None
-    axis: int = values.get("axis", 0)
-    return array.size // max(array.shape[axis], 1) * indices.size
+    return int(array.size // max(array.shape[values.get("axis", 0)], 1) * indices.size)
 
 
 FOLDABLE: dict[str, Callable[[Sequence[Array | None], dict[str, Any]], int]] = {

@@ -121,7 +121,8 @@ def to_array(tensor: TensorProto, folder: Path) -> NDArray[np.generic]:
 
 
 def _bytes(tensor: TensorProto) -> int:
-    return -(-math.prod(tensor.dims) * BITS[tensor.data_type] // 8)
+    bits: int = math.prod(tensor.dims) * BITS[tensor.data_type]
+    return -(-bits // 8)
 
 
 def _typed_elements(tensor: TensorProto) -> tuple[int, int]:

@@ -1,0 +1,86 @@
+"""Convolution arithmetic along one axis: what a position sees of the input, padding, multiplications.
+
+Formulas after A. Araujo, W. Norris, J. Sim, "Computing Receptive Fields of Convolutional Neural Networks",
+Distill 2019, extended to branches of different alignment and to upsampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+Phase = tuple[int, int, int]
+"""An output index, and the first and last input index that it reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What positions along one axis see: position ``i`` sees the input from ``i * jump - offset`` on.
+
+    Attributes
+    ----------
+    field
+        Width of the patch that one position sees, in input steps.
+    jump
+        Distance between the patches of neighbouring positions.
+    offset
+        How far the patch of position 0 reaches over the left edge.
+    """
+
+    field: Fraction = Fraction(1)
+    jump: Fraction = Fraction(1)
+    offset: Fraction = Fraction(0)
+
+    def window(self, kernel: int, stride: int = 1, dilation: int = 1, pad: int = 0) -> Reach:
+        """Behind a convolution or pooling of `kernel` taps, with `pad` steps added on the left."""
+        return Reach(
+            self.field + self.jump * dilation * (kernel - 1),
+            self.jump * stride,
+            self.offset + self.jump * pad,
+        )
+
+    def shift(self, steps: int) -> Reach:
+        """With `steps` positions added on the left (cut off where negative)."""
+        return Reach(self.field, self.jump, self.offset + self.jump * steps)
+
+    def union(self, other: Reach) -> Reach | None:
+        """The smallest that holds both, or None where they drift apart."""
+        if self.jump != other.jump:
+            return None
+        offset = max(self.offset, other.offset)
+        right = max(self.field - self.offset, other.field - other.offset)
+        return Reach(offset + right, self.jump, offset)
+
+    def resampled(self, ratio: Fraction, phases: Iterable[Phase]) -> Reach:
+        """Behind an upsampling, one position of which is `ratio` positions here; `phases` is one period.
+
+        The patches of neighbours no longer lie evenly then, so the result holds the patches of all phases and
+        its numbers may be fractions.
+        """
+        jump = self.jump * ratio
+        lefts = [jump * index - (self.jump * first - self.offset) for index, first, _ in phases]
+        rights = [self.jump * last - self.offset + self.field - jump * index for index, _, last in phases]
+        return Reach(max(lefts) + max(rights), jump, max(lefts))
+
+
+def transposed_phases(kernel: int, stride: int, dilation: int, pad: int) -> list[Phase]:
+    """Which inputs an output of a transposed convolution reads: ``output = i * stride - pad + tap``."""
+    found: dict[int, Phase] = {}
+    for tap in range(kernel):
+        index = (dilation * tap - pad) % stride
+        read = (index + pad - dilation * tap) // stride
+        _, first, last = found.get(index, (index, read, read))
+        found[index] = (index, min(first, read), max(last, read))
+    return list(found.values())
+
+
+def same_pad(size: int | None, kernel: int, stride: int, dilation: int, *, upper: bool) -> int:
+    """Left padding that ``auto_pad`` SAME adds, so that ``ceil(size / stride)`` outputs come out.
+
+    An unknown size is taken as a multiple of the stride. The odd step goes to the end where `upper`.
+    """
+    outputs = -(-size // stride) if size else None
+    last = (outputs - 1) * stride - size if outputs is not None and size is not None else -stride
+    total = max(last + dilation * (kernel - 1) + 1, 0)
+    return total // 2 if upper else total - total // 2

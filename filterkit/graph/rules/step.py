@@ -1,0 +1,57 @@
+"""What a tracing rule gets to see, and how it says that it does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import onnx
+from numpy.typing import NDArray
+
+from filterkit.graph.tracks import Tracks
+from filterkit.graph.view import GraphView, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A node with what its rule needs."""
+
+    graph: GraphView
+    node: onnx.NodeProto
+    tracks: Mapping[str, Tracks]
+    shapes: Mapping[str, Shape]
+    values: dict[str, Any]
+
+    def first(self) -> Tracks:
+        return self.tracks[self.node.input[0]]
+
+    def shape(self, place: int = 0) -> Shape | None:
+        """Shape of an input."""
+        return self.shapes.get(self.node.input[place])
+
+    def made(self, place: int = 0) -> Shape | None:
+        """Shape of an output."""
+        return self.shapes.get(self.node.output[place])
+
+    def constant(self, place: int) -> NDArray[Any] | None:
+        """The value of an optional constant input; None where it is left out."""
+        if place >= len(self.node.input) or not self.node.input[place]:
+            return None
+        return self.graph.constant(self.node.input[place])
+
+    def numbers(self, place: int, name: str) -> list[int] | None:
+        """Integers that are an input in some opsets and an attribute in others."""
+        given = self.constant(place)
+        if given is not None:
+            return [int(number) for number in given.ravel()]
+        value = self.values.get(name)
+        return None if value is None else [value] if isinstance(value, int) else list(value)
+
+
+class Untraceable(Exception):
+    """The rule does not hold for this node; nothing is followed through it."""
+
+
+Rule = Callable[[Step], Tracks]
+"""From a node to the tracks of its first output."""

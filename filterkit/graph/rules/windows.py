@@ -1,0 +1,147 @@
+"""Operators that read a window around every position: convolutions, poolings, resizing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from filterkit.geometry import Reach, same_pad, transposed_phases
+from filterkit.graph.rules.step import Step, Untraceable
+from filterkit.graph.tracks import Track, Tracks
+
+MOST_PHASES = 1024
+
+
+def window(step: Step) -> Tracks:
+    """Convolutions and poolings; only the first output (a pooling's second has the same geometry)."""
+    tracks = step.first()
+    rank = len(tracks.axes) - 2
+    kernel: Sequence[Any] | None = step.values.get("kernel_shape")
+    is_convolution = step.node.op_type.startswith("Conv")
+    if kernel is None:
+        kernel = (step.shape(1) or ())[2:]
+    ones = [1] * rank
+    strides, dilations = step.values.get("strides", ones), step.values.get("dilations", ones)
+    new: dict[int, Track | None] = {}
+    for axis in range(rank):
+        track = tracks.axes[axis + 2]
+        pad = _left_pad(step, axis, rank, kernel[axis], strides[axis], dilations[axis])
+        if track is None:
+            reach = None
+        elif step.node.op_type == "ConvTranspose":
+            phases = transposed_phases(kernel[axis], strides[axis], dilations[axis], pad)
+            reach = track.reach.resampled(Fraction(1, strides[axis]), phases)
+        else:
+            reach = track.reach.window(kernel[axis], strides[axis], dilations[axis], pad)
+        new[axis + 2] = followed(track, reach)
+    tracks = tracks.replaced(new)
+    others = [other for name, other in step.tracks.items() if name != step.node.input[0]]
+    spread = tracks.spread.union(*(other.sources() for other in others))
+    return replace(tracks.lost([1]) if is_convolution else tracks, spread=spread | tracks.lost([1]).spread)
+
+
+def followed(track: Track | None, reach: Reach | None) -> Track | None:
+    """`track` with a new reach; an axis that was added and is now wider follows nothing."""
+    if track is None or reach is None or (track.source is None and reach != Reach()):
+        return None
+    return Track(track.source, reach)
+
+
+def _left_pad(step: Step, axis: int, rank: int, kernel: int, stride: int, dilation: int) -> int:
+    auto = step.values.get("auto_pad", "NOTSET")
+    shape, made = step.shape(), step.made()
+    size = shape[axis + 2] if shape is not None else None
+    size = size if isinstance(size, int) else None
+    if step.node.op_type == "ConvTranspose" and (auto.startswith("SAME") or "output_shape" in step.values):
+        if made is None or size is None or not isinstance(made[axis + 2], int):
+            raise Untraceable
+        extra = step.values.get("output_padding", [0] * rank)[axis]
+        total = stride * (size - 1) + extra + dilation * (kernel - 1) + 1 - int(made[axis + 2] or 0)
+        return int(total // 2 if auto == "SAME_UPPER" else total - total // 2)
+    if auto.startswith("SAME"):
+        return same_pad(size, kernel, stride, dilation, upper=auto == "SAME_UPPER")
+    pads = step.values.get("pads", [0] * (2 * rank)) if auto == "NOTSET" else [0] * (2 * rank)
+    return int(pads[axis])
+
+
+def depth_to_space(step: Step) -> Tracks:
+    block = int(step.values["blocksize"])
+    phases = [(index, 0, 0) for index in range(block)]
+    return _each_space(step.first(), lambda reach: reach.resampled(Fraction(1, block), phases)).lost([1])
+
+
+def space_to_depth(step: Step) -> Tracks:
+    block = int(step.values["blocksize"])
+    return _each_space(step.first(), lambda reach: reach.window(block, stride=block)).lost([1])
+
+
+def _each_space(tracks: Tracks, change: Callable[[Reach], Reach]) -> Tracks:
+    return tracks.replaced(
+        {
+            axis: followed(track, change(track.reach)) if track is not None else None
+            for axis, track in enumerate(tracks.axes)
+            if axis >= 2
+        }
+    )
+
+
+def resize(step: Step) -> Tracks:
+    """Resize and Upsample; what lies over an edge is not told apart from the edge."""
+    tracks, old, new = step.first(), step.shape(), step.made()
+    if old is None or new is None or len(old) != len(tracks.axes):
+        raise Untraceable
+    changed: dict[int, Track | None] = {}
+    for axis, track in enumerate(tracks.axes):
+        before, after = old[axis], new[axis]
+        if before == after:
+            continue
+        if track is None or not isinstance(before, int) or not isinstance(after, int):
+            changed[axis] = None
+            continue
+        ratio, start = _grid(step, before, after)
+        if ratio.denominator > MOST_PHASES:
+            raise Untraceable
+        phases = [
+            (index, *_read_at(ratio * index + start, step, ratio)) for index in range(ratio.denominator)
+        ]
+        changed[axis] = followed(track, track.reach.resampled(ratio, phases))
+    return tracks.replaced(changed)
+
+
+def _grid(step: Step, before: int, after: int) -> tuple[Fraction, Fraction]:
+    """Input position of output ``i`` as ``ratio * i + start`` (ONNX, operator Resize)."""
+    default = "half_pixel" if step.node.op_type == "Resize" else "asymmetric"
+    mode = step.values.get("coordinate_transformation_mode", default)
+    ratio = Fraction(before, after)
+    if mode == "align_corners" and after > 1:
+        return Fraction(before - 1, after - 1), Fraction(0)
+    if mode == "asymmetric":
+        return ratio, Fraction(0)
+    if mode in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"):
+        return ratio, (ratio - 1) / 2
+    raise Untraceable
+
+
+def _read_at(place: Fraction, step: Step, ratio: Fraction) -> tuple[int, int]:
+    """First and last input position that interpolation at `place` reads."""
+    mode = step.values.get("mode", "nearest")
+    below = math.floor(place)
+    if mode == "nearest":
+        default = "round_prefer_floor" if step.node.op_type == "Resize" else "floor"
+        rounding = step.values.get("nearest_mode", default)
+        nearest = {
+            "floor": below,
+            "ceil": math.ceil(place),
+            "round_prefer_floor": math.ceil(place - Fraction(1, 2)),
+            "round_prefer_ceil": math.floor(place + Fraction(1, 2)),
+        }[rounding]
+        return nearest, nearest
+    margin = 1 if mode == "linear" else 2
+    if step.values.get("antialias") and ratio > 1:
+        margin = math.ceil(margin * ratio)
+    elif place == below:
+        return below, below
+    return below - margin + 1, below + margin

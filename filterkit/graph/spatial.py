@@ -1,0 +1,161 @@
+"""Where every layer looks in the model's input, how large its output is, and what it costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from filterkit.geometry import Reach
+from filterkit.graph.inputs import InputInfo, picture_of
+from filterkit.graph.tracing import Trace, trace
+from filterkit.graph.tracks import Track, Tracks
+from filterkit.graph.view import GraphView, Shape
+from filterkit.records import FilterBank, LayerGeometry, Preprocessing
+
+
+def trace_geometry(
+    graph: GraphView, banks: Sequence[FilterBank], preprocessing: Preprocessing | None = None
+) -> list[LayerGeometry]:
+    """Geometry of every layer, through branches, transposes and whatever else lies in between.
+
+    Parameters
+    ----------
+    graph
+        The model.
+    banks
+        Its filter banks, in any order.
+    preprocessing
+        Gives the nominal size and the names of the picture's channels; without it the sizes that the file
+        fixes count, and multiplications are not counted where it leaves them open.
+
+    Returns
+    -------
+    list of LayerGeometry
+        One per bank. Where branches of different reach meet, the patch holds all of them. Lengths are whole
+        numbers behind convolutions and poolings; upsampling gives fractional jumps.
+    """
+    traced = trace(graph, {})
+    picture = picture_of(graph, banks, traced)
+    sizes = _nominal(picture, preprocessing)
+    if sizes:
+        traced = trace(graph, sizes)
+    known = {value.name for value in graph.inputs if value.shape is not None and _is_fixed(value.shape[1:])}
+    countable = all(value.name in known or value.name in sizes for value in graph.inputs)
+    return [_layer(graph, bank, traced, picture, preprocessing, countable) for bank in banks]
+
+
+def _is_fixed(shape: Shape) -> bool:
+    return all(isinstance(size, int) for size in shape)
+
+
+def _nominal(picture: InputInfo | None, preprocessing: Preprocessing | None) -> dict[str, tuple[int, ...]]:
+    """The picture's shape at its nominal size."""
+    if picture is None or picture.layout is None or preprocessing is None or preprocessing.size is None:
+        return {}
+    height, width = preprocessing.size
+    size = {"N": 1, "C": picture.channels or 1, "H": height, "W": width}
+    return {picture.name: tuple(size[letter] for letter in picture.layout)}
+
+
+def _layer(
+    graph: GraphView,
+    bank: FilterBank,
+    traced: Trace,
+    picture: InputInfo | None,
+    preprocessing: Preprocessing | None,
+    countable: bool,
+) -> LayerGeometry:
+    tracks = traced.tracks.get(bank.pre_tensor)
+    order = [bank.pre_layout.index(letter) for letter in _letters(bank)]
+    spatial = [_bounded(tracks, axis) for axis in order[2:]]
+    reaches = [reach for reach in spatial if reach is not None]
+    bounded = len(reaches) == len(spatial)
+    return LayerGeometry(
+        receptive_field=tuple(float(math.floor(reach.field)) for reach in reaches) if bounded else None,
+        jump=tuple(float(reach.jump) for reach in reaches) if bounded else None,
+        offset=tuple(float(math.floor(reach.offset)) for reach in reaches) if bounded else None,
+        output_shape=_output_shape(graph.shape(bank.pre_tensor), bank, order, spatial),
+        macs=_macs(bank, traced, picture) if countable else None,
+        input_channels=_input_channels(graph, bank, traced, picture, preprocessing),
+    )
+
+
+def _letters(bank: FilterBank) -> str:
+    """The layer's axes in canonical order, e.g. ``"NCHW"``."""
+    return "NC" + "".join(sorted(set(bank.pre_layout) - {"N", "C"}))
+
+
+def _bounded(tracks: Tracks | None, axis: int) -> Reach | None:
+    """Reach of an axis; None where it is unbounded, or follows a side input (a state, a mask) alone."""
+    track = tracks.axes[axis] if tracks is not None and axis < len(tracks.axes) else None
+    if track is None or tracks is None or track.source in tracks.spread:
+        return None
+    if track.source is not None and track.source[0] != min(tracks.sources())[0]:
+        return None
+    return track.reach
+
+
+def _output_shape(
+    shape: Shape | None, bank: FilterBank, order: Sequence[int], reaches: Sequence[Reach | None]
+) -> tuple[int | str, ...] | None:
+    """N C H W; an open size is told by the jump, e.g. ``"H/2"``: one position for two pixels, edges aside."""
+    if shape is None or len(shape) != len(order):
+        return None
+    batch, _, *spatial = (shape[axis] for axis in order)
+    named = [
+        size if isinstance(size, int) else _scaled(letter, reach)
+        for size, letter, reach in zip(spatial, _letters(bank)[2:], reaches, strict=True)
+    ]
+    return (batch if isinstance(batch, int) else "N", bank.out_channels, *named)
+
+
+def _scaled(letter: str, reach: Reach | None) -> str:
+    if reach is None:
+        return "?"
+    up, down = Fraction(reach.jump).denominator, Fraction(reach.jump).numerator
+    return f"{up if up > 1 else ''}{letter}{f'/{down}' if down > 1 else ''}"
+
+
+def _macs(bank: FilterBank, traced: Trace, picture: InputInfo | None) -> int | None:
+    """Multiply-accumulates for one picture.
+
+    A convolution uses every weight once per output position, a transposed one once per input position.
+    """
+    transposed = bank.op == "ConvTranspose"
+    shape = traced.shapes.get(bank.input_tensor if transposed else bank.pre_tensor)
+    if shape is None:
+        return None
+    layout = _letters(bank) if transposed else bank.pre_layout
+    positions = [size for letter, size in zip(layout, shape, strict=True) if letter != "C"]
+    if not all(isinstance(size, int) for size in positions):
+        return None
+    pictures = traced.shapes[picture.name][picture.layout.index("N")] if picture and picture.layout else 1
+    return math.prod(int(size or 0) for size in positions) * bank.weights.size // max(int(pictures or 1), 1)
+
+
+def _input_channels(
+    graph: GraphView,
+    bank: FilterBank,
+    traced: Trace,
+    picture: InputInfo | None,
+    preprocessing: Preprocessing | None,
+) -> tuple[str, ...]:
+    """Names of the channels, where channels and pixels of the layer's input are those of the picture."""
+    tracks = traced.tracks.get(bank.input_tensor)
+    if tracks is None or picture is None or picture.layout is None or preprocessing is None:
+        return ()
+    names = preprocessing.channels
+    which = next(place for place, value in enumerate(graph.inputs) if value.name == picture.name)
+    wanted = [(which, picture.layout.index(letter)) for letter in "CHW"]
+    if len(names) != bank.in_channels or len(tracks.axes) != 4 or tracks.spread & set(wanted):
+        return ()
+    return names if all(map(_is_copy, tracks.axes[1:], wanted, (True, False, False))) else ()
+
+
+def _is_copy(track: Track | None, source: tuple[int, int], in_place: bool) -> bool:
+    """Whether an axis is an input's axis one to one; padding aside, unless it has to be `in_place`."""
+    if track is None or track.source != source:
+        return False
+    reach = track.reach
+    return reach.field == reach.jump == 1 and not (in_place and reach.offset)

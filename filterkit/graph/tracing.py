@@ -1,0 +1,49 @@
+"""Following the axes of every tensor back to the axes of the graph's inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from filterkit.geometry import Reach
+from filterkit.graph.rules import Step, trace_node
+from filterkit.graph.tracks import Track, Tracks
+from filterkit.graph.view import GraphView, Shape
+from filterkit.graph.walk import attributes, reads
+
+PLACEHOLDERS = tuple(range(224, 224 + 32 * 16, 32))
+"""Sizes for axes that the file leaves open: different, so that a Reshape does not confuse them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Tracks and shapes by tensor; constants have no tracks."""
+
+    tracks: Mapping[str, Tracks]
+    shapes: Mapping[str, Shape]
+
+
+def trace(graph: GraphView, sizes: Mapping[str, tuple[int, ...]]) -> Trace:
+    """Trace the main graph for inputs of `sizes` (placeholders where they are not given)."""
+    assumed = {value.name: concrete(value.shape) for value in graph.inputs if value.shape is not None}
+    shapes = graph.shapes_at({**assumed, **sizes})
+    tracks: dict[str, Tracks] = {}
+    for which, value in enumerate(graph.inputs):
+        rank = len(value.shape) if value.shape is not None else 0
+        tracks[value.name] = Tracks(tuple(Track((which, axis), Reach()) for axis in range(rank)))
+    for node in graph.nodes:
+        followed = {name: tracks[name] for name in reads(node) if name in tracks}
+        if followed and node.op_type not in ("Shape", "Size"):
+            step = Step(graph, node, followed, shapes, attributes(node))
+            for place, name in enumerate(node.output):
+                if name:
+                    tracks[name] = trace_node(step, place)
+    return Trace(tracks, shapes)
+
+
+def concrete(shape: Shape) -> tuple[int, ...]:
+    """A shape with sizes for what is open: one picture, and placeholders."""
+    return tuple(
+        size if isinstance(size, int) else PLACEHOLDERS[axis % len(PLACEHOLDERS)] if axis else 1
+        for axis, size in enumerate(shape)
+    )
