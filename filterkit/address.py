@@ -1,0 +1,149 @@
+"""The address grammar: ``model/layer/filters/kernels``, e.g. ``vgg16/block1_conv1/0:6``.
+
+Model and layer take globs (``*``, ``?``, ``[abc]``, case-sensitive, as in `fnmatch.fnmatchcase`). Filters and
+kernels take ``3``, ``0:6``, ``::8``, ``1,5,9`` and ``*``; negative numbers count from the end, as in Python.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from filterkit.errors import NotFoundError, UsageError
+
+GRAMMAR = "an address is model/layer/filters/kernels, e.g. vgg16/block1_conv1/0:6 or 'vgg16/block3_*/7'"
+SELECTION_GRAMMAR = "filters and kernels take 3, 0:6, ::8, 1,5,9 or *"
+
+_NUMBER = r"[+-]?[0-9]{1,9}"
+_PART = re.compile(rf"({_NUMBER})|({_NUMBER})?:({_NUMBER})?(?::({_NUMBER})?)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which filters of a layer, or which kernels of a filter.
+
+    Attributes
+    ----------
+    parts
+        Numbers and slices, in the order they were written.
+    """
+
+    parts: tuple[int | slice, ...]
+
+    def indices(self, count: int, what: str = "filters") -> list[int]:
+        """The positions selected among `count`, in the order written, each once.
+
+        A slice reaches as far as there is something, as in Python.
+
+        Raises
+        ------
+        NotFoundError
+            Where a single number lies outside ``-count .. count - 1``.
+        """
+        chosen: dict[int, None] = {}
+        for part in self.parts:
+            if isinstance(part, slice):
+                chosen.update(dict.fromkeys(range(count)[part]))
+            elif -count <= part < count:
+                chosen[part % count] = None
+            else:
+                reach = f"they are numbered 0 to {count - 1}" if count else None
+                raise NotFoundError(f"there is no {part} among {count} {what}", hint=reach)
+        return list(chosen)
+
+    def __str__(self) -> str:
+        return ",".join(_part_text(part) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What an address names. None stands for all, left unsaid.
+
+    Attributes
+    ----------
+    model, layer
+        A name or a glob.
+    filters, kernels
+        Selections within each layer and each filter.
+    """
+
+    model: str
+    layer: str | None = None
+    filters: Selection | None = None
+    kernels: Selection | None = None
+
+    def __str__(self) -> str:
+        parts = (self.model, self.layer, self.filters, self.kernels)
+        return "/".join(str(part) for part in parts if part is not None)
+
+
+def parse_address(text: str) -> Address:
+    """Read an address; ``str`` of the result is an address for the same thing.
+
+    Raises
+    ------
+    UsageError
+        Where `text` does not follow the grammar.
+    """
+    parts = text.strip().split("/")
+    if len(parts) > 4 or not all(parts):
+        wrong = "more than four parts" if len(parts) > 4 else "an empty part"
+        raise UsageError(f"'{text}' is no address: it has {wrong}", hint=GRAMMAR)
+    model, layer, filters, kernels = [*parts, None, None, None][:4]
+    assert model is not None
+    return Address(
+        model,
+        layer,
+        parse_selection(filters) if filters else None,
+        parse_selection(kernels) if kernels else None,
+    )
+
+
+def parse_selection(text: str) -> Selection:
+    """Read ``3``, ``0:6``, ``::8``, ``1,5,9`` or ``*``.
+
+    Raises
+    ------
+    UsageError
+        Where `text` is none of these.
+    """
+    return Selection(tuple(_parse_part(part.strip(), text) for part in text.split(",")))
+
+
+def is_glob(text: str) -> bool:
+    """Whether `text` can match more than itself."""
+    return any(sign in text for sign in "*?[")
+
+
+def matching(pattern: str, names: Sequence[str]) -> list[str]:
+    """Those of `names` that `pattern` means: itself where it is one of them, else what it matches."""
+    if pattern in names:
+        return [pattern]
+    return [name for name in names if fnmatchcase(name, pattern)]
+
+
+def _parse_part(part: str, whole: str) -> int | slice:
+    if part == "*":
+        return slice(None)
+    match = _PART.fullmatch(part)
+    if match is None:
+        raise UsageError(f"'{whole}' selects nothing: cannot read '{part}'", hint=SELECTION_GRAMMAR)
+    if match[1]:
+        return int(match[1])
+    start, stop, step = (int(number) if number else None for number in match.groups()[1:])
+    if step == 0:
+        raise UsageError(f"'{whole}' selects nothing: a step of 0 goes nowhere", hint=SELECTION_GRAMMAR)
+    return slice(start, stop, step)
+
+
+def _part_text(part: int | slice) -> str:
+    if isinstance(part, int):
+        return str(part)
+    if part == slice(None):
+        return "*"
+    start, stop, step = (
+        "" if number is None else str(number) for number in (part.start, part.stop, part.step)
+    )
+    return f"{start}:{stop}:{step}" if step else f"{start}:{stop}"

@@ -1,0 +1,77 @@
+"""The file that holds a model's filter banks: safetensors, written whole and read through memory maps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from filterkit.errors import CatalogError
+
+if TYPE_CHECKING:
+    from filterkit.records import FilterBank, FloatArray
+
+BIAS = "/bias"
+"""Behind a layer's name, the key of its bias; no layer's name holds a ``/``."""
+
+DTYPES: Mapping[str, np.dtype[np.floating]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
+
+
+def write_banks(path: Path, banks: Mapping[str, FilterBank]) -> None:
+    """Write `banks`, by layer name; equal banks make equal files."""
+    from safetensors.numpy import save_file
+
+    arrays: dict[str, NDArray[np.floating]] = {}
+    for name, bank in banks.items():
+        arrays[name] = np.ascontiguousarray(bank.weights)
+        if bank.bias is not None:
+            arrays[name + BIAS] = np.ascontiguousarray(bank.bias)
+    save_file(arrays, path)
+
+
+class BankFile:
+    """The banks of one model, mapped: opening reads the table of contents, a bank is read where it is used.
+
+    Raises
+    ------
+    CatalogError
+        Where the file is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                if length > path.stat().st_size:
+                    raise ValueError
+                self._entries = json.loads(file.read(length))
+            self._data = np.memmap(path, np.uint8, "r", 8 + length)
+        except (OSError, ValueError) as error:
+            raise self._damaged() from error
+
+    def weights(self, layer: str) -> FloatArray:
+        """The bank of `layer`, read-only, shape (out_channels, in_channels / groups, *kernel_shape)."""
+        return self._array(layer)
+
+    def bias(self, layer: str) -> FloatArray | None:
+        """The bias of `layer`, read-only, shape (out_channels,); None where it has none."""
+        return self._array(layer + BIAS) if layer + BIAS in self._entries else None
+
+    def _array(self, key: str) -> FloatArray:
+        try:
+            entry = self._entries[key]
+            start, end = entry["data_offsets"]
+            values: FloatArray = self._data[start:end].view(DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._damaged() from error
+        return values
+
+    def _damaged(self) -> CatalogError:
+        return CatalogError(
+            f"the filter banks in {self.path} are damaged", hint="`filterkit add REF --replace`"
+        )

@@ -1,0 +1,257 @@
+"""The language of ``--where``: conditions over columns, turned into SQL expressions with bound parameters.
+
+::
+
+    condition   = conjunction {"or" conjunction}
+    conjunction = negation {"and" negation}
+    negation    = "not" negation | "(" condition ")" | comparison
+    comparison  = value ( ("=" | "==" | "!=" | "<>" | "<" | "<=" | ">" | ">=") value
+                        | ["not"] "between" value "and" value
+                        | ["not"] "in" "(" literal {"," literal} ")"
+                        | ["not"] "like" text
+                        | "is" ["not"] "null" )
+    value       = column | literal
+    literal     = number | 'text' | [list of numbers]
+
+Nothing of what is written reaches the SQL text: columns are looked up, everything else is bound.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import sqlalchemy as sa
+
+from filterkit.catalog.connections import to_json
+from filterkit.errors import UsageError, closest
+
+DEEPEST = 50
+"""How many parentheses and negations may lie in one another; SQLite itself stops at 1,000 levels."""
+
+LONGEST = 10_000
+
+TOKEN = re.compile(
+    r"""\s*(?:
+      (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
+    | (?P<text>'(?:[^']|'')*')
+    | (?P<list>\[[-+\d.eE,\s]*\])
+    | (?P<word>[^\W\d]\w*)
+    | (?P<sign><=|>=|<>|!=|==|[=<>(),])
+    )""",
+    re.VERBOSE,
+)
+
+COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
+    "=": operator.eq, "==": operator.eq, "!=": operator.ne, "<>": operator.ne,
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
+
+EQUALITIES = ("=", "==", "!=", "<>")
+
+KEYWORDS = frozenset(("and", "or", "not", "between", "in", "like", "is", "null"))
+
+Expression = sa.ColumnElement[Any]
+
+
+def parse_condition(text: str, columns: Mapping[str, Expression]) -> Expression:
+    """Turn a condition into an SQL expression.
+
+    Parameters
+    ----------
+    text
+        E.g. ``"l1_norm > 2 and not (layer like 'block5%' or bias is null)"``.
+    columns
+        What names in it stand for.
+
+    Raises
+    ------
+    UsageError
+        Where it cannot be read, names an unknown column, or compares a number with a text.
+    """
+    return _Parser(text, columns).parse()
+
+
+def column_named(name: str, columns: Mapping[str, Expression]) -> Expression:
+    """The column of that name; UsageError with the closest names where there is none."""
+    if name not in columns:
+        raise UsageError(f"there is no column '{name}'", hint=closest(name, columns))
+    return columns[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    place: int
+
+    def is_(self, *texts: str) -> bool:
+        return self.kind in ("word", "sign") and self.text.lower() in texts
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    expression: Expression
+    kind: str  # "number", "text", "list", or "any" where only the row knows
+    token: _Token
+
+
+class _Parser:
+    def __init__(self, text: str, columns: Mapping[str, Expression]) -> None:
+        self.text = text
+        self.columns = columns
+        if len(text) > LONGEST:
+            raise UsageError(f"the condition is longer than {LONGEST} characters", hint="make it shorter")
+        self.tokens = list(self._tokens())
+        self.next = 0
+        self.depth = 0
+
+    def parse(self) -> Expression:
+        condition = self._condition()
+        if self._peek().kind != "end":
+            self._fail(f"'{self._peek().text}' is not expected here", self._peek())
+        return condition
+
+    def _tokens(self) -> Iterator[_Token]:
+        place = 0
+        end = len(self.text.rstrip())
+        while place < end:
+            match = TOKEN.match(self.text, place)
+            if match is None:
+                place += len(self.text[place:]) - len(self.text[place:].lstrip())
+                self._fail(f"cannot read {self.text[place : place + 12]!r}", _Token("end", "", place))
+            kind = str(match.lastgroup)
+            yield _Token(kind, match[kind], match.start(kind))
+            place = match.end()
+        yield _Token("end", "", end)
+
+    def _condition(self) -> Expression:
+        parts = [self._conjunction()]
+        while self._take("or"):
+            parts.append(self._conjunction())
+        return sa.or_(*parts) if len(parts) > 1 else parts[0]
+
+    def _conjunction(self) -> Expression:
+        parts = [self._negation()]
+        while self._take("and"):
+            parts.append(self._negation())
+        return sa.and_(*parts) if len(parts) > 1 else parts[0]
+
+    def _negation(self) -> Expression:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            self._fail(f"more than {DEEPEST} levels deep", self._peek())
+        if self._take("not"):
+            condition = sa.not_(self._negation())
+        elif self._take("("):
+            condition = self._condition()
+            self._expect(")")
+        else:
+            condition = self._comparison()
+        self.depth -= 1
+        return condition
+
+    def _comparison(self) -> Expression:
+        left = self._value()
+        sign = self._peek()
+        if sign.is_(*COMPARISONS):
+            self.next += 1
+            if left.kind == "list" and sign.text not in EQUALITIES:
+                self._fail("lists are equal or not, none is larger", sign)
+            right = self._value(like=left)
+            compared: Expression = COMPARISONS[sign.text](left.expression, right.expression)
+            return compared
+        if self._take("is"):
+            negated = self._take("not")
+            self._expect("null")
+            return left.expression.is_not(None) if negated else left.expression.is_(None)
+        negated = self._take("not")
+        if left.kind == "list" and not self._peek().is_("in"):
+            self._fail("a list is compared with =, != or in", self._peek())
+        if self._take("between"):
+            low = self._value(like=left)
+            self._expect("and")
+            condition = left.expression.between(low.expression, self._value(like=left).expression)
+        elif self._take("in"):
+            condition = left.expression.in_(self._listed(left))
+        elif self._take("like"):
+            pattern = self._value(like=left)
+            if "number" in (left.kind, pattern.kind):
+                self._fail("like compares texts", pattern.token)
+            condition = left.expression.like(pattern.expression)
+        else:
+            self._fail("a comparison is expected here: =, !=, <, >, between, in, like or is", self._peek())
+        return sa.not_(condition) if negated else condition
+
+    def _listed(self, left: _Value) -> list[Expression]:
+        self._expect("(")
+        values = [self._value(like=left).expression]
+        while self._take(","):
+            values.append(self._value(like=left).expression)
+        self._expect(")")
+        return values
+
+    def _value(self, like: _Value | None = None) -> _Value:
+        """A column or a literal; of the kind of `like`, which it is compared with."""
+        token = self._peek()
+        if token.kind == "number":
+            value = _Value(sa.literal(_number(token.text), sa.types.NullType()), "number", token)
+        elif token.kind == "text" and like is not None and like.kind == "list":
+            value = _Value(sa.literal(self._list(token, token.text[1:-1]), sa.Text()), "list", token)
+        elif token.kind == "text":
+            value = _Value(sa.literal(token.text[1:-1].replace("''", "'"), sa.Text()), "text", token)
+        elif token.kind == "list":
+            value = _Value(sa.literal(self._list(token, token.text), sa.Text()), "list", token)
+        elif token.kind == "word" and token.text.lower() not in KEYWORDS:
+            value = self._column(token)
+        else:
+            self._fail("a column, a number or a 'text' is expected here", token)
+        self.next += 1
+        if like is not None and "any" not in (like.kind, value.kind) and like.kind != value.kind:
+            self._fail(f"a {value.kind} is compared with a {like.kind}", token)
+        return value
+
+    def _column(self, token: _Token) -> _Value:
+        if token.text not in self.columns:
+            self._fail(f"there is no column '{token.text}'", token, hint=closest(token.text, self.columns))
+        column = self.columns[token.text]
+        if isinstance(column.type, sa.JSON):
+            return _Value(sa.type_coerce(column, sa.Text()), "list", token)
+        kinds = {sa.Text: "text", sa.String: "text", sa.types.NullType: "any"}
+        return _Value(column, kinds.get(type(column.type), "number"), token)
+
+    def _list(self, token: _Token, text: str) -> str:
+        """`text` as the catalog writes lists."""
+        try:
+            return to_json(json.loads(text))
+        except ValueError:
+            self._fail("a list is written like [3, 3]", token)
+
+    def _peek(self) -> _Token:
+        return self.tokens[self.next]
+
+    def _take(self, text: str) -> bool:
+        taken = self._peek().is_(text)
+        self.next += taken
+        return taken
+
+    def _expect(self, text: str) -> None:
+        if not self._take(text):
+            self._fail(f"'{text}' is expected here", self._peek())
+
+    def _fail(self, message: str, token: _Token, hint: str | None = None) -> NoReturn:
+        before = self.text[max(0, token.place - 30) : token.place]
+        after = self.text[token.place : token.place + 30]
+        raise UsageError(
+            f"condition, character {token.place + 1}: {message} ({before}▶{after})",
+            hint=hint or "a condition is e.g. \"l1_norm > 2 and layer like 'block1%'\"",
+        )
+
+
+def _number(text: str) -> int | float:
+    whole = re.fullmatch(r"[+-]?\d{1,18}", text)  # what surely fits SQLite's 64 bits
+    return int(text) if whole else float(text)

@@ -1,0 +1,115 @@
+"""Everything that ingest wants to know of a model, out of its graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from onnx import TensorProto
+
+from filterkit.errors import ModelError
+from filterkit.graph.inputs import InputInfo, detect_input
+from filterkit.graph.naming import name_layers
+from filterkit.graph.spatial import trace_geometry
+from filterkit.graph.view import GraphView
+from filterkit.graph.walk import every_tensor
+from filterkit.records import FetchedModel, FilterBank, LayerGeometry, Preprocessing, Skipped
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import WeightExtractor
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """All filter banks of a model, and what goes with them.
+
+    Attributes
+    ----------
+    banks
+        By layer name, in the graph's order.
+    geometries
+        One per bank.
+    input
+        The input that the first layers read, where there is one.
+    preprocessing
+        What the source said, else a guess where the input is a picture.
+    """
+
+    banks: dict[str, FilterBank]
+    geometries: Sequence[LayerGeometry]
+    skipped: Sequence[Skipped]
+    input: InputInfo | None
+    preprocessing: Preprocessing | None
+
+
+def extract(graph: GraphView, fetched: FetchedModel, extractors: Sequence[WeightExtractor]) -> Extraction:
+    """Run `extractors` over a graph, name what they find, and see where it looks.
+
+    Raises
+    ------
+    ModelError
+        Where there is not one filter.
+    """
+    banks, skipped = _collect(graph, extractors)
+    if not banks:
+        raise ModelError(
+            f"{fetched.onnx_path.name}: no filters"
+            + (
+                f", each of its {len(skipped)} convolutions was skipped"
+                if skipped
+                else " in a model without convolutions"
+            ),
+            hint=f"the first: {skipped[0].reason}"
+            if skipped
+            else "filterkit looks at convolutional networks",
+        )
+    names = name_layers(banks, fetched.layer_names)
+    found = detect_input(graph, banks)
+    preprocessing = fetched.preprocessing or _assumed(found)
+    geometries = trace_geometry(graph, banks, preprocessing)
+    return Extraction(dict(zip(names, banks, strict=True)), geometries, skipped, found, preprocessing)
+
+
+def _collect(
+    graph: GraphView, extractors: Sequence[WeightExtractor]
+) -> tuple[list[FilterBank], list[Skipped]]:
+    """All banks, and what no extractor could bring."""
+    banks: dict[str, FilterBank] = {}
+    skipped: list[Skipped] = []
+    for extractor in extractors:
+        brought = {bank.node for bank in banks.values()}
+        for found in extractor.extract(graph):
+            if isinstance(found, Skipped):
+                if found.node not in brought:
+                    skipped.append(found)
+            else:
+                banks.setdefault(found.pre_tensor, found)
+    return list(banks.values()), skipped
+
+
+def _assumed(found: InputInfo | None) -> Preprocessing | None:
+    """A guess for a picture input of which nobody says what it expects: RGB or gray, 0..1."""
+    if found is None or found.layout is None or found.channels not in (1, 3):
+        return None
+    sizes = dict(zip(found.layout, found.shape or (), strict=False))
+    height, width = sizes.get("H"), sizes.get("W")
+    return Preprocessing(
+        channel_order="RGB" if found.channels == 3 else "GRAY",
+        layout="NHWC" if found.layout == "NHWC" else "NCHW",
+        size=(height, width) if isinstance(height, int) and isinstance(width, int) else None,
+        scale=1 / 255,
+        assumed=True,
+    )
+
+
+def external_files(graph: GraphView) -> list[str]:
+    """Names, relative to the ONNX file, of the files that hold its external data; each was checked."""
+    locations = {
+        entry.value
+        for tensor in every_tensor(graph.model)
+        if tensor.data_location == TensorProto.EXTERNAL
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return sorted(locations)

@@ -1,0 +1,216 @@
+"""Taking a model into a catalog: all of it, or nothing."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import sqlalchemy as sa
+
+from filterkit.catalog import describe, schema
+from filterkit.catalog.database import Catalog
+from filterkit.catalog.extraction import Extraction, external_files, extract
+from filterkit.catalog.names import check_name
+from filterkit.catalog.removal import sweep
+from filterkit.catalog.store import model_sha256
+from filterkit.errors import CatalogError
+from filterkit.graph.view import open_graph
+from filterkit.records import FetchedModel, Skipped
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import FilterMetric, WeightExtractor
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What an ingest did.
+
+    Attributes
+    ----------
+    status
+        ``"added"``; ``"replaced"``; ``"unchanged"`` where the catalog had it; ``"restored"`` where only the
+        store lacked it.
+    assumed
+        Whether the preprocessing is a guess.
+    """
+
+    model: str
+    status: Literal["added", "replaced", "unchanged", "restored"]
+    layers: int
+    filters: int
+    kernels: int
+    parameters: int
+    skipped: int
+    assumed: bool
+
+
+def ingest(
+    catalog: Catalog,
+    name: str,
+    source: str,
+    ref: str,
+    fetched: FetchedModel,
+    extractors: Sequence[WeightExtractor],
+    metrics: Sequence[FilterMetric],
+    plugins: Mapping[str, str],
+    *,
+    replace: bool = False,
+) -> IngestResult:
+    """Extract every filter of a model, and put model, banks and rows into catalog and store.
+
+    Parameters
+    ----------
+    catalog
+        Opened for writing.
+    name
+        The model's name in the catalog.
+    source, ref
+        The scheme of its source, and what a user typed to get it.
+    extractors, metrics
+        Where two extractors bring one convolution, the first wins.
+    plugins
+        Versions of the plugins that take part, by name; stored with the model.
+    replace
+        Put it in the place of a model of that name with other content, or write the same one anew.
+
+    Raises
+    ------
+    UsageError
+        Where `name` cannot be a name.
+    ModelError
+        Where the file is no ONNX model, or holds no convolution that can be extracted.
+    CatalogError
+        Where a model of that name with other content is there, or catalog or store cannot be written. The
+        catalog is as it was.
+    """
+    check_name(name)
+    graph = open_graph(fetched.onnx_path)
+    external = external_files(graph)
+    sha256 = model_sha256(fetched.onnx_path, external)
+    with catalog.connect() as connection:
+        known = _known(connection, name, sha256, replace)
+    if known and not replace and catalog.store.holds(sha256, known["banks_sha256"]):
+        return _result("unchanged", known)
+    extraction = extract(graph, fetched, extractors)
+    layers, filters = _layer_rows(extraction, fetched, metrics)
+    row = {
+        "name": name,
+        "source": source,
+        "ref": ref,
+        "origin": fetched.origin,
+        "license": fetched.license,
+        "sha256": sha256,
+        "producer": graph.producer_name,
+        "opset": graph.opset,
+        "layers": len(layers),
+        "filters": sum(layer["filters"] for layer in layers),
+        "kernels": sum(layer["kernels"] for layer in layers),
+        "parameters": sum(layer["parameters"] for layer in layers),
+        "skipped": len(extraction.skipped),
+        **_input_columns(extraction),
+        "plugins": dict(plugins),
+        "extra_metrics": list(dict.fromkeys(name for each in filters for name in each[0]["extra"] or ())),
+        "added_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+    try:
+        with catalog.begin() as connection, _writing(catalog):
+            known = _known(connection, name, sha256, replace)  # another process may have been quicker
+            catalog.store.put_model(fetched.onnx_path, external, sha256, anew=replace)
+            row["banks_sha256"] = catalog.store.put_banks(extraction.banks, anew=replace)
+            if known and not replace:
+                if known["banks_sha256"] != row["banks_sha256"]:
+                    raise CatalogError(
+                        f"other filters come out of {name} today than when it was added",
+                        hint="--replace puts them in the place of the old ones",
+                    )
+                return _result("restored", known)
+            connection.execute(sa.delete(schema.model).where(schema.model.c.name == name))
+            _insert(connection, row, layers, filters, extraction.skipped)
+    finally:
+        with suppress(CatalogError):  # what is left over now is swept next time
+            sweep(catalog)
+    return _result("replaced" if known else "added", row)
+
+
+def _layer_rows(
+    extraction: Extraction, fetched: FetchedModel, metrics: Sequence[FilterMetric]
+) -> tuple[list[Row], list[list[Row]]]:
+    """One row per layer, and one list of filters' rows per layer."""
+    labels = fetched.filter_labels or {}
+    named = list(extraction.banks.items())
+    layers = [
+        describe.layer_row(position, name, bank, geometry)
+        for position, ((name, bank), geometry) in enumerate(zip(named, extraction.geometries, strict=True))
+    ]
+    return layers, [describe.filter_rows(name, bank, metrics, labels.get(name)) for name, bank in named]
+
+
+def _input_columns(extraction: Extraction) -> Row:
+    found = extraction.input
+    return {
+        "input_name": found.name if found else None,
+        "input_layout": found.layout if found else None,
+        "input_shape": list(found.shape) if found and found.shape is not None else None,
+        "preprocessing": describe.preprocessing_json(extraction.preprocessing),
+    }
+
+
+def _known(connection: sa.Connection, name: str, sha256: str, replace: bool) -> Row | None:
+    """The row of the model of that name, where there is one; it has that content, or may be replaced."""
+    found = connection.execute(sa.select(schema.model).where(schema.model.c.name == name)).mappings().first()
+    if found is None:
+        return None
+    if found["sha256"] != sha256 and not replace:
+        raise CatalogError(
+            f"there is another model named {name} in the catalog, from {found['ref']}",
+            hint="--replace puts this one in its place, --name gives it another name",
+        )
+    return dict(found)
+
+
+def _insert(
+    connection: sa.Connection,
+    row: Row,
+    layers: Sequence[Row],
+    filters: Sequence[Sequence[Row]],
+    skipped: Sequence[Skipped],
+) -> None:
+    model_id = _insert_one(connection, schema.model, row)
+    for layer, its_filters in zip(layers, filters, strict=True):
+        layer_id = _insert_one(connection, schema.layer, {"model_id": model_id, **layer})
+        connection.execute(
+            sa.insert(schema.filter_), [{"layer_id": layer_id, **each} for each in its_filters]
+        )
+    if skipped:
+        rows = [describe.skipped_row(position, each) for position, each in enumerate(skipped)]
+        connection.execute(sa.insert(schema.skipped), [{"model_id": model_id, **each} for each in rows])
+
+
+def _insert_one(connection: sa.Connection, table: sa.Table, row: Row) -> int:
+    key = connection.execute(sa.insert(table).values(row)).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+@contextmanager
+def _writing(catalog: Catalog) -> Iterator[None]:
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise CatalogError(
+            f"the store {catalog.store.folder} cannot be written: {error}",
+            hint="is there room, and is it yours?",
+        ) from error
+
+
+def _result(status: Literal["added", "replaced", "unchanged", "restored"], row: Row) -> IngestResult:
+    counts = {name: row[name] for name in ("layers", "filters", "kernels", "parameters", "skipped")}
+    assumed = bool((row["preprocessing"] or {}).get("assumed"))
+    return IngestResult(model=row["name"], status=status, assumed=assumed, **counts)

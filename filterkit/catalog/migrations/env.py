@@ -1,0 +1,15 @@
+"""How Alembic runs here: on the connection that `upgrade` hands over, in its transaction."""
+
+from alembic import context
+
+from filterkit.catalog.schema import VERSION_TABLE, metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    version_table=VERSION_TABLE,
+    transactional_ddl=True,  # true of SQLite once the driver no longer begins transactions itself
+    render_as_batch=True,  # SQLite alters a table by making it anew
+)
+with context.begin_transaction():
+    context.run_migrations()

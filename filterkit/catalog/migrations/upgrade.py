@@ -1,0 +1,58 @@
+"""Bringing an older catalog to the schema of this code."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.pool import NullPool
+
+from filterkit.catalog import connections, schema
+
+
+def upgrade(path: Path) -> Path:
+    """Upgrade the catalog at `path`, all or nothing, after copying it; returns the copy's path.
+
+    Raises
+    ------
+    CatalogError
+        Where the catalog cannot be written.
+    sqlalchemy.exc.DBAPIError
+        Where a step fails; the catalog is then as it was.
+    """
+    engine = sa.create_engine(
+        "sqlite://", creator=lambda: connections.connect(path, write=True), poolclass=NullPool
+    )
+    with engine.connect() as connection:
+        # Steps make tables anew, and the rows that refer to one must not be deleted along with the old one.
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        revision = connection.exec_driver_sql(f"SELECT version_num FROM {schema.VERSION_TABLE}").scalar_one()
+        copy = back_up(path, f"schema-{revision}")
+        migrate(connection)
+        connection.commit()
+    return copy
+
+
+def migrate(connection: sa.Connection, revision: str = "head") -> None:
+    """Run the migrations up to `revision` on `connection`, inside its transaction."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+def back_up(path: Path, why: str) -> Path:
+    """Copy the catalog at `path`, what its log holds included, to a file beside it, named after `why`."""
+    copy = path.with_name(f"{path.name}.{why}.backup")
+    number = 1
+    while copy.exists():
+        number += 1
+        copy = path.with_name(f"{path.name}.{why}.backup-{number}")
+    with closing(connections.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    return copy

@@ -1,0 +1,42 @@
+"""Taking a model out of a catalog, and sweeping the store."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from filterkit.catalog.database import Catalog
+from filterkit.catalog.schema import model
+from filterkit.errors import CatalogError, NotFoundError, closest
+
+
+def remove(catalog: Catalog, name: str) -> int:
+    """Delete a model's rows, then what no other model needs of the store; returns the bytes that freed.
+
+    Raises
+    ------
+    NotFoundError
+        Where there is no such model.
+    """
+    with catalog.begin() as connection:
+        if not connection.execute(sa.delete(model).where(model.c.name == name)).rowcount:
+            names = connection.scalars(sa.select(model.c.name))
+            raise NotFoundError(f"there is no model '{name}' in the catalog", hint=closest(name, names))
+    return sweep(catalog)
+
+
+def sweep(catalog: Catalog) -> int:
+    """Delete what no row names of the store, e.g. what an interrupted ingest left; returns its bytes.
+
+    Raises
+    ------
+    CatalogError
+        Where the store cannot be changed.
+    """
+    with catalog.begin() as connection:  # nobody puts anything into the store meanwhile
+        needed = connection.execute(sa.select(model.c.sha256, model.c.banks_sha256)).all()
+        try:
+            return catalog.store.sweep({row.sha256 for row in needed}, {row.banks_sha256 for row in needed})
+        except OSError as error:
+            raise CatalogError(
+                f"the store {catalog.store.folder} cannot be swept: {error.strerror}"
+            ) from error

@@ -1,0 +1,89 @@
+"""What the rows of listings are made of: their columns, in order, as SQL expressions.
+
+The names are a contract: they are the keys of the JSON that commands print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from filterkit.catalog.schema import METRIC_COLUMNS, filter_, layer, model, skipped
+
+Column = sa.ColumnElement[Any]
+
+MODELS: Mapping[str, Column] = {
+    "model": model.c.name,
+    "source": model.c.source,
+    "ref": model.c.ref,
+    "layers": model.c.layers,
+    "filters": model.c.filters,
+    "kernels": model.c.kernels,
+    "parameters": model.c.parameters,
+    "skipped": model.c.skipped,
+    "input_shape": model.c.input_shape,
+    "license": model.c.license,
+    "sha256": model.c.sha256,
+    "added_at": model.c.added_at,
+}
+
+LAYERS: Mapping[str, Column] = {
+    "address": model.c.name + "/" + layer.c.name,
+    "model": model.c.name,
+    "layer": layer.c.name,
+    "position": layer.c.position,
+    "op": layer.c.op,
+    "kernel_shape": layer.c.kernel_shape,
+    "strides": layer.c.strides,
+    "dilations": layer.c.dilations,
+    "pads": layer.c.pads,
+    "groups": layer.c.groups,
+    "in_channels": layer.c.in_channels,
+    "out_channels": layer.c.out_channels,
+    "filters": layer.c.filters,
+    "kernels": layer.c.kernels,
+    "parameters": layer.c.parameters,
+    "macs": layer.c.macs,
+    "receptive_field": layer.c.receptive_field,
+    "jump": layer.c.jump,
+    "offset": layer.c.offset,
+    "output_shape": layer.c.output_shape,
+    "activation": layer.c.activation,
+    "dtype": layer.c.dtype,
+    "node": layer.c.node,
+}
+
+SKIPPED: Mapping[str, Column] = {
+    "model": model.c.name,
+    "node": skipped.c.node,
+    "op": skipped.c.op,
+    "reason": skipped.c.reason,
+}
+
+FILTERS: Mapping[str, Column] = {
+    "address": model.c.name + "/" + layer.c.name + "/" + sa.cast(filter_.c.position, sa.Text),
+    "model": model.c.name,
+    "layer": layer.c.name,
+    "filter": filter_.c.position,
+    "label": filter_.c.label,
+    "bias": filter_.c.bias,
+    **{name: filter_.c[name] for name in METRIC_COLUMNS},
+}
+
+
+def searchable(extra_metrics: tuple[str, ...] = ()) -> dict[str, Column]:
+    """What a condition on filters, or their order, can name: their own columns, then their layer's."""
+    extra = {name: extra_metric(name) for name in extra_metrics}
+    return {**LAYERS, **FILTERS, **extra}
+
+
+def extra_metric(name: str) -> Column:
+    """A plugin's metric, a number or a text, taken out of ``filter.extra``."""
+    return sa.func.json_extract(filter_.c.extra, f'$."{name}"', type_=sa.types.NullType())
+
+
+def integral(value: float | None) -> float | None:
+    """A whole number as an int, so that it is written without a decimal point."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

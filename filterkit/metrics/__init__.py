@@ -1,0 +1,1 @@
+"""What is measured of every filter: one family of metrics per file."""

@@ -1,0 +1,71 @@
+"""Plain statistics of a filter's weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from filterkit.records import FilterBank, FloatArray
+
+BLOCK_WEIGHTS = 1 << 18  # 2 MB as float64: fits the cache, and bounds what a huge layer costs
+
+
+@dataclass(frozen=True)
+class BasicMetrics:
+    """Mean, spread, range, norms and sparsity of every filter, without its bias.
+
+    - ``mean``, ``std`` (of the population, not of a sample), ``min``, ``max`` over all weights of the filter.
+    - ``l1_norm`` = Σ|w|, ``l2_norm`` = √Σw².
+    - ``sparsity``: share of the filter's kernels whose largest |w| is below a hundredth of the layer's
+      largest |w| (the threshold of CNN Filter DB, Gavrikov & Keuper, CVPR 2022). In an all-zero layer nothing
+      lies below the threshold, which is 0 too: its sparsity is 0.
+
+    Sums are taken in float64. A filter with a NaN or infinite weight has whatever IEEE arithmetic gives,
+    which may be NaN; its sparsity stays a number, because only finite weights make the threshold and a
+    kernel that is not finite is not small.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = ("mean", "std", "min", "max", "l1_norm", "l2_norm", "sparsity")
+
+    def measure(self, bank: FilterBank) -> dict[str, NDArray[np.generic]]:
+        """One float64 array of shape (out_channels,) per column.
+
+        Parameters
+        ----------
+        bank
+            Weights of shape (out_channels, in_channels / groups, *kernel_shape).
+        """
+        weights = bank.weights
+        filters, kernels = weights.shape[:2]
+        flat = weights.reshape(filters, -1)
+        measured = {column: np.empty(filters) for column in self.columns}
+        peaks = np.empty((filters, kernels))
+        step = max(1, BLOCK_WEIGHTS // max(1, flat.shape[1]))
+        with np.errstate(invalid="ignore", over="ignore"):
+            for start in range(0, filters, step):
+                block = slice(start, start + step)
+                values = flat[block].astype(np.float64)
+                magnitudes = np.abs(values)
+                measured["mean"][block] = values.mean(axis=1)
+                measured["std"][block] = values.std(axis=1)
+                measured["min"][block] = values.min(axis=1)
+                measured["max"][block] = values.max(axis=1)
+                measured["l1_norm"][block] = magnitudes.sum(axis=1)
+                measured["l2_norm"][block] = np.sqrt(np.einsum("fw,fw->f", values, values))
+                peaks[block] = magnitudes.reshape(len(values), kernels, -1).max(axis=2)
+            threshold = _largest(weights) / 100
+            measured["sparsity"] = (peaks < threshold).mean(axis=1)
+        return dict(measured)
+
+
+def _largest(weights: FloatArray) -> float:
+    """The largest finite |w| of a layer, 0 where there is none."""
+    peak = float(max(weights.max(), -weights.min()))
+    if not np.isfinite(peak):
+        finite = weights[np.isfinite(weights)]
+        peak = float(np.abs(finite).max()) if finite.size else 0.0
+    return peak
