@@ -70,6 +70,6 @@ def _percentiles(groups: Groups, low: float, high: float) -> tuple[NDArray[Any],
         below = np.take_along_axis(ordered, left, axis=-1)
         above = np.take_along_axis(ordered, np.minimum(left + 1, np.maximum(count - 1, 0)), axis=-1)
         between = below * (1 - (place - left)) + above * (place - left)
-        return np.clip(between, below, above).reshape(groups.low.shape)
+        return np.asarray(np.clip(between, below, above)).reshape(groups.low.shape)
 
     return at(low), at(high)

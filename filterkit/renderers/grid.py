@@ -34,7 +34,7 @@ MAX_TILES = 1024
 
 MEDIA_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 
-SETTINGS: dict[str, Any] = {
+SETTINGS: Any = {
     "font.family": [FONT],
     "text.usetex": False,
     "savefig.bbox": None,
@@ -112,10 +112,14 @@ class Grid:
             if layout.bar:
                 left, top, height = layout.bar
                 bar = np.full((height + 2, BAR_WIDTH + 2, 3), FRAME, dtype=np.uint8)
-                bar[1:-1, 1:-1] = colour_table(self.colormap)[np.linspace(255, 0, height).round().astype(int), None]
+                bar[1:-1, 1:-1] = colour_table(self.colormap)[
+                    np.linspace(255, 0, height).round().astype(int), None
+                ]
                 _picture(figure, layout, left - 1, top - 1, bar)
             _write_all(figure, layout)
-            figure.savefig(out, format=self.format, dpi=DPI, facecolor="white", metadata=self._metadata(sheet))
+            figure.savefig(
+                out, format=self.format, dpi=DPI, facecolor="white", metadata=self._metadata(sheet)
+            )
         return out.getvalue()
 
     def _metadata(self, sheet: TileSheet) -> dict[str, Any]:

@@ -95,7 +95,8 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
     rows, columns, own = _names(sheet.row_labels), _names(sheet.column_labels), _names(sheet.tile_labels)
     if own and (sheet.columns == 1 or tile_width < LABELLED):
         rows, own = own[:: sheet.columns], ()  # too narrow: every row says with which tile it begins
-    gap = (LABEL_LINE if own else _gap(tile_height), _gap(tile_width))
+    space = max(2, min(10, round(0.06 * math.sqrt(tile_height * tile_width))))
+    gap = (LABEL_LINE if own else space, space)
     down, across = tile_height + gap[0], tile_width + gap[1]
     canvas_height, canvas_width = canvas_shape(sheet, scales, gap)
 
@@ -107,7 +108,8 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
     first = top + gap[0]
     content = max(canvas_height - 2 * gap[0], SHORTEST_BAR)
     right = left + canvas_width
-    bar, ticks = None, ()
+    bar: tuple[int, int, int] | None = None
+    ticks: tuple[Label, ...] = ()
     if not sheet.is_colour and sheet.vmin is not None and sheet.vmax is not None and sheet.vmin < sheet.vmax:
         bar = (right + BAR_GAP, first, min(content, LONGEST_BAR))
         ticks = _ticks(sheet, bar)
@@ -144,7 +146,7 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
             for column in range(0, len(columns), every_column)
         ),
         tile_labels=tuple(
-            (text_left + column * across, first + row * down - 6, _cut(words, across - 8))
+            (text_left + column * across, first + row * down - 6, _cut(words, across - 12))
             for (row, column), words in zip(_places(sheet), own, strict=False)
         ),
         bar=bar,
@@ -174,10 +176,6 @@ def text_width(text: str, size: float = LABEL_SIZE) -> float:
 
 def _names(labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(shorten(printable(label), LONGEST_LABEL) for label in labels)
-
-
-def _gap(side: int) -> int:
-    return max(2, min(10, round(0.06 * side)))
 
 
 def _every(pitch: float, needed: float) -> int:
