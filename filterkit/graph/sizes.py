@@ -9,6 +9,7 @@ import onnx
 from onnx import GraphProto, ModelProto, ValueInfoProto
 
 from filterkit.errors import NotFoundError, closest
+from filterkit.graph.shapes import Contradiction, infer_shapes
 from filterkit.graph.slim import without_weights
 from filterkit.graph.walk import attributes, bodies
 
@@ -78,13 +79,11 @@ def window_too_large(skeleton: ModelProto, input_name: str, sizes: Sequence[int]
         In words, e.g. ``"MaxPool 'pool5' slides a window of 2×2 over 1×1"``; None where all fits, and where
         shapes cannot be inferred.
     """
-    trial = _at(skeleton, input_name, sizes)
     try:
-        inferred = onnx.shape_inference.infer_shapes(trial, data_prop=True).graph
-    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
+        shapes = infer_shapes(skeleton, input_name, sizes)
+    except Contradiction:
         return None
-    shapes = _known_shapes(inferred)
-    for node in trial.graph.node:
+    for node in skeleton.graph.node:
         if node.op_type not in WINDOWED or not node.input or node.input[0] not in shapes:
             continue
         given = attributes(node)
@@ -171,12 +170,10 @@ def _mixes(
 
 def _shapes_at(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) -> Shapes | None:
     """The shape of every tensor for an input of `sizes`, or None where the graph does not allow that."""
-    trial = _at(skeleton, input_name, sizes)
     try:
-        inferred = onnx.shape_inference.infer_shapes(trial, strict_mode=True, data_prop=True).graph
-    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
+        shapes = infer_shapes(skeleton, input_name, sizes)
+    except Contradiction:
         return None
-    shapes = _known_shapes(inferred)
     for node in skeleton.graph.node:
         if any(name and name not in shapes for name in node.output):
             return None
@@ -185,26 +182,6 @@ def _shapes_at(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) -> S
         ):
             return None
     return shapes
-
-
-def _at(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) -> ModelProto:
-    trial = ModelProto()
-    trial.CopyFrom(skeleton)
-    value = next(value for value in trial.graph.input if value.name == input_name)
-    for dim, size in zip(value.type.tensor_type.shape.dim, sizes, strict=True):
-        dim.dim_value = size
-    return trial
-
-
-def _known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
-    """Shapes of the tensors of which every axis is a known number."""
-    shapes = {
-        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-        for value in (*graph.input, *graph.value_info, *graph.output)
-        if value.type.tensor_type.HasField("shape")
-        and all(dim.HasField("dim_value") for dim in value.type.tensor_type.shape.dim)
-    }
-    return shapes | {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
 
 
 def _forget_shapes(graph: GraphProto) -> None:
