@@ -75,6 +75,7 @@ def _copy_batch_axis(model: onnx.ModelProto, path: Path) -> None:
                 numpy_helper.from_array(np.array([0, *target[1:]], np.int64), name)
             )
             node.input[1] = name
+            del node.attribute[:]  # all it can have is allowzero, and there a 0 would mean none
 
 
 def _drop_notes(model: onnx.ModelProto) -> None:

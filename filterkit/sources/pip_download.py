@@ -15,9 +15,9 @@ from filterkit.plugins.protocols import Progress
 _POLL_SECONDS = 0.1
 
 # A name and its version conditions, nothing else: no option, URL, path, extra or marker reaches pip.
+_CONDITION = r"\s*(?:===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9.*+!_-]+\s*"
 _REQUIREMENT = re.compile(
-    r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-    r"(?:(?:===|==|~=|!=|<=|>=|<|>)[A-Za-z0-9.*+!_-]+(?:,(?:===|==|~=|!=|<=|>=|<|>)[A-Za-z0-9.*+!_-]+)*)?"
+    rf"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:{_CONDITION}(?:,{_CONDITION})*)?",
 )
 _ARCHIVE = re.compile(r".*\.(?:whl|zip|tar|tgz|gz|bz2|xz|tbz|tlz|lz|lzma)", re.IGNORECASE)
 
@@ -30,12 +30,11 @@ def check_requirement(text: str) -> str:
     UsageError
         Where it is anything else that pip would take: an option, a URL, a path, an archive.
     """
-    requirement = re.sub(r"\s+", "", text)
-    if not _REQUIREMENT.fullmatch(requirement) or _ARCHIVE.fullmatch(requirement):
+    if not _REQUIREMENT.fullmatch(text) or _ARCHIVE.fullmatch(text):
         raise UsageError(
             f"'{text}' is not a package with a version", hint="write it like this: some-package==1.2.3"
         )
-    return requirement
+    return re.sub(r"\s+", "", text)
 
 
 def download_wheel(requirement: str, workdir: Path, progress: Progress, total: int | None = None) -> Path:

@@ -57,7 +57,7 @@ def split_ref(text: str, schemes: Collection[str], known: Collection[str] = ()) 
     path = Path(text)
     if path.suffix.lower() in _KERAS_FILE and not match:
         raise UsageError(f"'{text}' is a Keras file", hint=f"filterkit add keras:{text}")
-    if path.suffix.lower() == ".onnx" or (not match and len(path.parts) > 1) or path.exists():
+    if path.suffix.lower() == ".onnx" or (not match and ("/" in text or "\\" in text)) or path.exists():
         return "onnx", text
     if match:
         raise UsageError(f"'{match[1]}' is no model source", hint=closest(match[1], schemes))
