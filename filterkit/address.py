@@ -112,11 +112,6 @@ def parse_selection(text: str) -> Selection:
     return Selection(tuple(_parse_part(part.strip(), text) for part in text.split(",")))
 
 
-def is_glob(text: str) -> bool:
-    """Whether `text` can match more than itself."""
-    return any(sign in text for sign in "*?[")
-
-
 def matching(pattern: str, names: Sequence[str]) -> list[str]:
     """Those of `names` that `pattern` means: itself where it is one of them, else what it matches."""
     if pattern in names:

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from filterkit.address import Address, Selection, is_glob, matching
+from filterkit.address import Address, Selection, matching
 from filterkit.catalog import rows
 from filterkit.catalog.conditions import column_named, parse_condition
 from filterkit.catalog.database import Catalog
@@ -146,20 +146,7 @@ def resolve(catalog: Catalog, address: Address) -> list[Match]:
     """
     with catalog.connect() as connection:
         named = {row["id"]: row for row in _models_named(connection, address.model)}
-        query = sa.select(layer).join_from(model, layer).where(_among(layer.c.model_id, list(named)))
-        result = connection.execute(query.order_by(model.c.name, layer.c.position)).mappings()
-        found = [dict(row) for row in result]
-    pattern = address.layer or "*"
-    if not is_glob(pattern):
-        chosen = [row for row in found if row["name"] == pattern]
-    else:
-        wanted = set(matching(pattern, [row["name"] for row in found]))
-        chosen = [row for row in found if row["name"] in wanted]
-    if not chosen:
-        raise NotFoundError(
-            f"there is no layer '{address.layer}' in {address.model}",
-            hint=closest(pattern, (row["name"] for row in found)),
-        )
+        chosen = _layers_named(connection, list(named), address.layer or "*")
     matches = [_match(named[row["model_id"]], row, address) for row in chosen]
     if not any(match.filters and match.kernels for match in matches):
         raise NotFoundError(f"'{address}' selects none of the filters or kernels there")
@@ -201,6 +188,19 @@ def _models_named(connection: sa.Connection, pattern: str) -> Sequence[Mapping[s
         hint = closest(pattern, names) if names else "`filterkit add vgg16` adds one"
         raise NotFoundError(f"there is no model '{pattern}' in the catalog", hint=hint)
     found = connection.execute(query.where(_among(model.c.name, wanted))).mappings()
+    return [dict(row) for row in found]
+
+
+def _layers_named(connection: sa.Connection, models: Sequence[int], pattern: str) -> list[Mapping[str, Any]]:
+    of_models = _among(layer.c.model_id, models)
+    query = sa.select(layer).join_from(model, layer).where(of_models).order_by(model.c.name, layer.c.position)
+    found = connection.execute(query.where(layer.c.name == pattern)).mappings().all()
+    if not found:
+        names = connection.scalars(sa.select(layer.c.name).where(of_models).distinct()).all()
+        wanted = matching(pattern, names)
+        if not wanted:
+            raise NotFoundError(f"there is no layer '{pattern}' there", hint=closest(pattern, names))
+        found = connection.execute(query.where(_among(layer.c.name, wanted))).mappings().all()
     return [dict(row) for row in found]
 
 

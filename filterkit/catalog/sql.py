@@ -108,7 +108,7 @@ class _Explained:
             return CatalogError(
                 f"the query took longer than {self.clock.seconds:g} seconds", hint="allow more with --timeout"
             )
-        if "not authorized" in text or "prohibited" in text or "readonly" in text:
+        if any(words in text for words in ("authoriz", "prohibited", "readonly")):
             return UsageError(f"the query does more than read ({text})", hint="only SELECT is allowed")
         if "one statement" in text:
             return UsageError("the query is more than one statement", hint="give one SELECT")
