@@ -1,3 +1,83 @@
-"""filterkit: see, query and run what a convolutional network has learned."""
+"""filterkit: see, query and run what a convolutional network has learned.
+
+``filterkit.open(path)`` gives the workbench: the whole of filterkit as one object. Plugins import what they
+need from here, and nothing from the modules below. Nothing heavy is imported until it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from filterkit.errors import FilterkitError, ModelError, SourceError, UsageError
+    from filterkit.graph import GraphView
+    from filterkit.plugins.hookspecs import hookimpl
+    from filterkit.plugins.protocols import Contribution
+    from filterkit.records import (
+        FetchedModel,
+        FilterBank,
+        IngestEvent,
+        Normalized,
+        Preprocessing,
+        Skipped,
+        TileSheet,
+    )
+    from filterkit.sources.refs import split_options
+    from filterkit.workbench import Workbench, open
 
 __version__ = "0.1.0"
+FILTERKIT_API = 1
+"""The plugin API this version speaks; a plugin may state the one it was written for under the same name."""
+
+_HOMES = {
+    "Contribution": "filterkit.plugins.protocols",
+    "FetchedModel": "filterkit.records",
+    "FilterBank": "filterkit.records",
+    "FilterkitError": "filterkit.errors",
+    "GraphView": "filterkit.graph",
+    "IngestEvent": "filterkit.records",
+    "ModelError": "filterkit.errors",
+    "Normalized": "filterkit.records",
+    "Preprocessing": "filterkit.records",
+    "Skipped": "filterkit.records",
+    "SourceError": "filterkit.errors",
+    "TileSheet": "filterkit.records",
+    "UsageError": "filterkit.errors",
+    "Workbench": "filterkit.workbench",
+    "hookimpl": "filterkit.plugins.hookspecs",
+    "open": "filterkit.workbench",
+    "split_options": "filterkit.sources.refs",
+}
+
+__all__ = [
+    "FILTERKIT_API",
+    "Contribution",
+    "FetchedModel",
+    "FilterBank",
+    "FilterkitError",
+    "GraphView",
+    "IngestEvent",
+    "ModelError",
+    "Normalized",
+    "Preprocessing",
+    "Skipped",
+    "SourceError",
+    "TileSheet",
+    "UsageError",
+    "Workbench",
+    "__version__",
+    "hookimpl",
+    "open",
+    "split_options",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'filterkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

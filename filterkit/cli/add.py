@@ -1,0 +1,65 @@
+"""``filterkit add``: bring a model into the catalog."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from filterkit.cli.completion import complete_ref
+from filterkit.cli.shell import Shell, command
+
+BRIEF = ("model", "layers", "filters", "kernels", "parameters", "skipped")
+SAID = {
+    "added": "added {model}",
+    "replaced": "replaced {model}",
+    "unchanged": "{model} is in the catalog already, with the same content: nothing changed",
+    "restored": "{model} is in the catalog already; brought its weights back to the store",
+}
+
+
+@command
+def add(
+    shell: Shell,
+    ref: Annotated[
+        str,
+        typer.Argument(
+            help="An ONNX file, a known name (vgg16), classic, keras:VGG16, wheel:…, or a plugin's.",
+            autocompletion=complete_ref,
+        ),
+    ],
+    name: Annotated[str | None, typer.Option(help="Name in the catalog (default: from REF).")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a model of that name.")] = False,
+    preprocessing: Annotated[
+        str | None,
+        typer.Option(
+            help="What the model's input expects: caffe, torch, tf, raw or unit, with options, "
+            "e.g. torch:size=224 (default: what the source says)."
+        ),
+    ] = None,
+    extractor: Annotated[
+        list[str] | None, typer.Option(help="Weight extractor; may be repeated (default: convolution).")
+    ] = None,
+) -> None:
+    """Fetch a model, extract its filters and catalogue them."""
+    with shell.workbench() as bench:
+        added = bench.add(
+            ref,
+            name=name,
+            replace=replace,
+            preprocessing=preprocessing,
+            extractors=extractor or ["convolution"],
+        )
+        models = bench.models()
+    shell.say(SAID[added.status].format(model=added.model))
+    if added.assumed:
+        shell.say(
+            f"nobody says what {added.model} expects of a picture; RGB, 0 to 1 is assumed "
+            "(--preprocessing states it, with --replace for a model that is there)"
+        )
+    if added.skipped:
+        shell.say(
+            f"{added.skipped} convolutions could not be extracted: filterkit layers {added.model} --skipped"
+        )
+    rows = [row for row in models if row["model"] == added.model]
+    shell.rows(rows, models.columns, brief=BRIEF)

@@ -1,0 +1,59 @@
+"""Shell completion of names that only the catalog and the plugins know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+
+def _quietly(find: Callable[[str], Iterable[str]]) -> Callable[[str], list[str]]:
+    """Completion must never disturb the line being typed: no catalog, no names, no words."""
+
+    def complete(incomplete: str) -> list[str]:
+        try:
+            return [name for name in find(incomplete) if name.startswith(incomplete)]
+        except Exception:
+            return []
+
+    return complete
+
+
+def _workbench() -> Any:
+    from filterkit.workbench import Workbench
+
+    return Workbench()
+
+
+def _models(incomplete: str) -> list[str]:
+    with _workbench() as bench:
+        return [str(row["model"]) for row in bench.models()]
+
+
+def _addresses(incomplete: str) -> list[str]:
+    model, slash, _ = incomplete.partition("/")
+    with _workbench() as bench:
+        if not slash:
+            return [f"{row['model']}" for row in bench.models()]
+        return [str(row["address"]) for row in bench.layers(model)]
+
+
+def _refs(incomplete: str) -> list[str]:
+    from filterkit.sources.zoo import known
+
+    return [*(str(row["name"]) for row in known()), "classic", "keras:", "onnx:", "wheel:"]
+
+
+def _contributed(kind: str) -> Callable[[str], list[str]]:
+    def find(incomplete: str) -> list[str]:
+        with _workbench() as bench:
+            return list(bench.registry.names(kind))
+
+    return find
+
+
+complete_model = _quietly(_models)
+complete_address = _quietly(_addresses)
+complete_ref = _quietly(_refs)
+complete_format = _quietly(_contributed("format"))
+complete_normalizer = _quietly(_contributed("normalizer"))
+complete_renderer = _quietly(_contributed("renderer"))

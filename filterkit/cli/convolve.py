@@ -1,0 +1,61 @@
+"""``filterkit convolve``: one filter over one picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from filterkit.cli.completion import complete_address, complete_normalizer, complete_renderer
+from filterkit.cli.maps import Provider
+from filterkit.cli.results import COLUMNS, deliver
+from filterkit.cli.shell import Shell, command
+
+
+@command
+def convolve(
+    shell: Shell,
+    address: Annotated[
+        str,
+        typer.Argument(
+            help="A filter or kernel, e.g. classic/edge_sobel_x or vgg16/block2_conv1/0/5.",
+            autocompletion=complete_address,
+        ),
+    ],
+    image: Annotated[Path, typer.Argument(help="A picture.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Picture, FILE.npy or FILE.npz.")
+    ] = None,
+    per_channel: Annotated[
+        bool, typer.Option("--per-channel", help="A single kernel over R, G and B instead of over gray.")
+    ] = False,
+    size: Annotated[str | None, typer.Option(help="N, HxW or original (default: original).")] = None,
+    provider: Annotated[Provider, typer.Option(help="Where to run.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (default: ONNX Runtime's).")] = None,
+    normalizer: Annotated[
+        str, typer.Option(help="How numbers become light and dark.", autocompletion=complete_normalizer)
+    ] = "minmax:per=filter",
+    renderer: Annotated[
+        str | None,
+        typer.Option(help="grid, mosaic, terminal or a plugin's.", autocompletion=complete_renderer),
+    ] = None,
+    colormap: Annotated[str | None, typer.Option(help="A matplotlib colormap, e.g. RdBu_r.")] = None,
+    scale: Annotated[int | None, typer.Option(min=1, help="Screen pixels per value (mosaic).")] = None,
+) -> None:
+    """Slide a filter over a picture, as a Conv node through ONNX Runtime."""
+    with shell.workbench() as bench:
+        result = bench.convolve(
+            address, image, per_channel=per_channel, size=size, provider=provider, threads=threads
+        )
+        rows = deliver(
+            shell,
+            bench,
+            [result],
+            output,
+            normalizer=normalizer,
+            renderer=renderer,
+            colormap=colormap,
+            scale=scale,
+        )
+        shell.rows(rows, COLUMNS)

@@ -1,0 +1,73 @@
+"""Where a drawing goes: to a file, a folder or the terminal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filterkit.cli.shell import Shell
+from filterkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from filterkit.records import TileSheet
+    from filterkit.workbench import Workbench
+
+
+def is_folder(output: Path) -> bool:
+    """Whether `output` means a folder: one that exists, or a name without a suffix."""
+    return output.is_dir() or not output.suffix
+
+
+def draw(
+    shell: Shell,
+    bench: Workbench,
+    sheets: Iterable[tuple[str, TileSheet]],
+    output: Path | None,
+    *,
+    renderer: str | None = None,
+    colormap: str | None = None,
+    scale: int | None = None,
+) -> list[Path]:
+    """Draw named sheets to `output`, or on stdout where it is None; returns the files written.
+
+    Raises
+    ------
+    UsageError
+        Several sheets for one file.
+    """
+    options = {name: value for name, value in (("colormap", colormap), ("scale", scale)) if value is not None}
+    if output is None:
+        for _, sheet in sheets:
+            _print(bench.render(sheet, renderer or f"terminal:width={_terminal_width()}", **options))
+        return []
+    if is_folder(output):
+        return [
+            _write(shell, output / f"{name}.png", bench.render(sheet, renderer, suffix=".png", **options))
+            for name, sheet in sheets
+        ]
+    [first, *more] = sheets
+    if more:
+        raise UsageError(
+            f"{1 + len(more)} layers do not fit into the one file {output.name}",
+            hint=f"-o {output.stem} writes one picture per layer into a folder of that name",
+        )
+    return [_write(shell, output, bench.render(first[1], renderer, suffix=output.suffix, **options))]
+
+
+def _write(shell: Shell, path: Path, data: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    shell.say(f"wrote {path}")
+    return path
+
+
+def _print(data: bytes) -> None:
+    sys.stdout.buffer.write(data)
+    sys.stdout.flush()
+
+
+def _terminal_width() -> int:
+    return shutil.get_terminal_size().columns

@@ -1,0 +1,27 @@
+"""``filterkit export``: weights as arrays, for other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from filterkit.cli.completion import complete_address
+from filterkit.cli.shell import Shell, command
+
+
+@command
+def export(
+    shell: Shell,
+    address: Annotated[
+        str, typer.Argument(help="What to export, e.g. 'vgg16/block1_*'.", autocompletion=complete_address)
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="FILE.npy (one layer), .npz or .safetensors.")
+    ],
+) -> None:
+    """Write filter banks (O I H W) as .npy, .npz or .safetensors."""
+    with shell.workbench() as bench:
+        bench.export(address, output)
+    shell.say(f"wrote {output}")

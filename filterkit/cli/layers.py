@@ -1,0 +1,45 @@
+"""``filterkit layers``: the convolutions of a model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from filterkit.cli.completion import complete_address
+from filterkit.cli.shell import Shell, command
+
+BRIEF = (
+    "layer",
+    "op",
+    "kernel_shape",
+    "in_channels",
+    "filters",
+    "parameters",
+    "macs",
+    "receptive_field",
+    "jump",
+    "activation",
+)
+
+
+@command
+def layers(
+    shell: Shell,
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="Model or MODEL/LAYER; both may be patterns, e.g. 'vgg16/block3_*'.",
+            autocompletion=complete_address,
+        ),
+    ],
+    skipped: Annotated[
+        bool, typer.Option("--skipped", help="List what was not extracted, and why, instead.")
+    ] = False,
+) -> None:
+    """List layers: shapes of filters, parameters, receptive fields."""
+    with shell.workbench() as bench:
+        rows = bench.skipped(model) if skipped else bench.layers(model)
+    several = len({row["model"] for row in rows}) > 1
+    brief = None if skipped else ("model", *BRIEF) if several else BRIEF
+    shell.rows(rows, rows.columns, brief=brief)

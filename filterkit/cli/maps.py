@@ -1,0 +1,70 @@
+"""``filterkit maps``: feature maps of pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from filterkit.cli.completion import complete_address, complete_normalizer, complete_renderer
+from filterkit.cli.results import COLUMNS, deliver
+from filterkit.cli.shell import Shell, command
+
+At = Literal["post", "pre"]
+Provider = Literal["auto", "cpu", "cuda"]
+
+
+@command
+def maps(
+    shell: Shell,
+    address: Annotated[
+        str,
+        typer.Argument(
+            help="Layers and filters, e.g. vgg16/block1_conv1/0:8; a model's name means all its layers.",
+            autocompletion=complete_address,
+        ),
+    ],
+    images: Annotated[
+        list[Path] | None, typer.Argument(metavar="IMAGE...", help="Pictures, or folders of pictures.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Picture, FILE.npy (one layer), FILE.npz, or a folder."),
+    ] = None,
+    at: Annotated[At, typer.Option(help="After the activation (post) or before it (pre).")] = "post",
+    inputs: Annotated[
+        Path | None,
+        typer.Option("--input", help="FILE.npz with the graph's own inputs, passed on as they are."),
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="N, HxW or original (default: the model's nominal size).")
+    ] = None,
+    provider: Annotated[Provider, typer.Option(help="Where to run.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (default: ONNX Runtime's).")] = None,
+    normalizer: Annotated[
+        str, typer.Option(help="How numbers become light and dark.", autocompletion=complete_normalizer)
+    ] = "minmax:per=filter",
+    renderer: Annotated[
+        str | None,
+        typer.Option(help="grid, mosaic, terminal or a plugin's.", autocompletion=complete_renderer),
+    ] = None,
+    colormap: Annotated[str | None, typer.Option(help="A matplotlib colormap, e.g. viridis.")] = None,
+    scale: Annotated[int | None, typer.Option(min=1, help="Screen pixels per value (mosaic).")] = None,
+) -> None:
+    """Run the network on pictures and show what its filters answer."""
+    with shell.workbench() as bench:
+        results = bench.iter_feature_maps(
+            address, images or [], inputs=inputs, at=at, size=size, provider=provider, threads=threads
+        )
+        rows = deliver(
+            shell,
+            bench,
+            results,
+            output,
+            normalizer=normalizer,
+            renderer=renderer,
+            colormap=colormap,
+            scale=scale,
+        )
+        shell.rows(rows, COLUMNS)

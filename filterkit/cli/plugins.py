@@ -1,0 +1,56 @@
+"""``filterkit plugins``: what is installed, what it adds, and what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from filterkit.cli.shell import Shell, command
+
+plugins = typer.Typer(name="plugins", help="Plugins: list them, show one, find out what is wrong.")
+
+
+@command
+def list_plugins(shell: Shell) -> None:
+    """List all plugins, built-in and installed, whatever their state."""
+    from filterkit.diagnosis import PLUGIN_COLUMNS, plugin_rows
+
+    with shell.workbench() as bench:
+        rows = plugin_rows(bench.plugins)
+    shell.rows(rows, PLUGIN_COLUMNS, brief=("plugin", "version", "state", "adds", "error"))
+
+
+@command
+def show_plugin(
+    shell: Shell,
+    name: Annotated[str, typer.Argument(help="A plugin, or something one adds, e.g. percentile.")],
+) -> None:
+    """Show what a plugin adds, or the options of one normalizer, renderer or source."""
+    with shell.workbench() as bench:
+        columns, rows = bench.describe_plugin(name)
+    shell.rows(rows, columns)
+
+
+@command
+def plugins_doctor(shell: Shell) -> None:
+    """Say why a plugin does not work; exit 1 where one does not."""
+    from filterkit.diagnosis import plugin_faults
+
+    with shell.workbench() as bench:
+        faults = plugin_faults(bench)
+    shell.rows(faults, ("plugin", "fault", "remedy"))
+    if faults:
+        raise typer.Exit(1)
+    shell.say("all plugins work")
+
+
+@plugins.callback(invoke_without_command=True)
+def _default(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        context.invoke(list_plugins, catalog=None, format="table", quiet=False, debug=False)
+
+
+plugins.command("list")(list_plugins)
+plugins.command("show")(show_plugin)
+plugins.command("doctor")(plugins_doctor)

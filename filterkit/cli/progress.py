@@ -1,0 +1,53 @@
+"""Progress bars, on stderr, where a person watches."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from filterkit.plugins.protocols import Progress
+
+
+@contextmanager
+def progress_bar(*, enabled: bool) -> Iterator[Progress]:
+    """A callback that draws one bar per task; silent where stderr is no terminal.
+
+    The bar appears with the first call, so that a command without slow work imports and draws nothing.
+    """
+    if not enabled or not sys.stderr.isatty():
+        yield lambda what, done, total: None
+        return
+    bars = _Bars()
+    try:
+        yield bars
+    finally:
+        bars.stop()
+
+
+class _Bars:
+    def __init__(self) -> None:
+        self._progress = None
+        self._tasks: dict[str, int] = {}
+
+    def __call__(self, what: str, done: int, total: int | None) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+        if self._progress is None:
+            self._progress = Progress(  # type: ignore[assignment]
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=None),
+                DownloadColumn(),
+                TimeRemainingColumn(compact=True),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._progress.start()  # type: ignore[attr-defined]
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total)  # type: ignore[attr-defined]
+        self._progress.update(self._tasks[what], completed=done, total=total)  # type: ignore[attr-defined]
+
+    def stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()

@@ -1,0 +1,99 @@
+"""``filterkit quickstart``: from nothing to a catalogued, listed, drawn and run VGG16."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from filterkit.cli.shell import Shell, command
+from filterkit.errors import ImageError
+
+PHOTO = "photo"
+
+STEPS = (
+    "add vgg16",
+    "add classic",
+    "layers vgg16",
+    "show vgg16/block1_conv1/0:6 -o filters.png",
+    "show vgg16/block1_conv1 --channels rgb -o first_layer.png",
+    "show vgg16/block1_conv2 -o all_kernels.png",
+    "maps vgg16/block1_conv1 {photo} -o feature_maps.png",
+    "maps vgg16/block1_conv2 {photo} -o feature_maps_block1.png",
+    "maps vgg16/block2_conv2 {photo} -o feature_maps_block2.png",
+    "maps vgg16/block3_conv3 {photo} -o feature_maps_block3.png",
+    "maps vgg16/block4_conv3 {photo} -o feature_maps_block4.png",
+    "maps vgg16/block5_conv3 {photo} -o feature_maps_block5.png",
+    "maps classic {photo} -o classic.png",
+)
+
+NEXT = (
+    "filterkit show vgg16/block1_conv1",
+    "filterkit filters 'vgg16/block3_*' --sort -l2_norm --limit 10",
+    "filterkit show vgg16/block5_conv3 -o block5.png",
+    "filterkit convolve classic/edge_sobel_x {photo} -o sobel.png",
+    'filterkit query "select name, receptive_field, macs from layer order by macs desc"',
+)
+
+
+@command
+def quickstart(
+    shell: Shell,
+    folder: Annotated[Path, typer.Argument(help="Where the catalog and the pictures go.")] = Path(
+        "filterkit-quickstart"
+    ),
+    image: Annotated[Path | None, typer.Option(help="A photo of yours for the feature maps.")] = None,
+) -> None:
+    """Catalogue the real VGG16, list its layers, draw its filters and run it on a photo."""
+    folder.mkdir(parents=True, exist_ok=True)
+    photo = _place_photo(folder, image)
+    with _working_in(folder):
+        for step in STEPS:
+            _run(shell, step.format(photo=shlex.quote(photo)))
+    shell.say(f"\nThe pictures are in {folder}. Next:\n\n  cd {shlex.quote(str(folder))}")
+    for line in NEXT:
+        shell.say("  " + line.format(photo=shlex.quote(photo)))
+
+
+def _place_photo(folder: Path, image: Path | None) -> str:
+    """Copy the photo beside the catalog, so that every printed command can be typed again there."""
+    if image is None:
+        from matplotlib import cbook
+
+        image = Path(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
+    if not image.is_file():
+        raise ImageError(f"no picture at {image}", hint="--image takes a photo, e.g. holiday.jpg")
+    photo = folder / f"{PHOTO}{image.suffix.lower()}"
+    if not photo.exists() or photo.read_bytes() != image.read_bytes():
+        shutil.copyfile(image, photo)
+    return photo.name
+
+
+@contextmanager
+def _working_in(folder: Path) -> Iterator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def _run(shell: Shell, step: str) -> None:
+    """Run one command exactly as a user would type it in that folder."""
+    from filterkit.cli.app import build_app
+
+    shell.say(f"$ filterkit {step}")
+    common = ["--catalog", "catalog.db"]
+    common += ["--quiet"] * shell.quiet + ["--debug"] * shell.debug
+    if step.startswith("layers"):
+        common += ["--format", shell.format]
+    code = build_app()(args=[*shlex.split(step), *common], prog_name="filterkit", standalone_mode=False)
+    if code:
+        raise typer.Exit(code)

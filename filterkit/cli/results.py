@@ -1,0 +1,120 @@
+"""Where feature maps go: pictures, arrays or the terminal, and a row about each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filterkit.cli.drawing import draw, is_folder
+from filterkit.cli.shell import Shell
+from filterkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Row
+    from filterkit.workbench import FeatureMaps, Workbench
+
+COLUMNS = ("address", "image", "shape", "min", "max", "mean", "provider", "file")
+ARRAYS = (".npy", ".npz")
+
+
+def deliver(
+    shell: Shell,
+    bench: Workbench,
+    results: Iterable[FeatureMaps],
+    output: Path | None,
+    *,
+    normalizer: str,
+    renderer: str | None,
+    colormap: str | None,
+    scale: int | None,
+) -> Iterator[Row]:
+    """Write every result as it comes, and yield one row per layer and picture.
+
+    Raises
+    ------
+    UsageError
+        Several pictures for one file, or several layers for a ``.npy``.
+    """
+    if output is not None and output.suffix.lower() in ARRAYS and not output.is_dir():
+        yield from _write_arrays(shell, results, output)
+        return
+    style = {"renderer": renderer, "colormap": colormap}
+    for number, result in enumerate(results):
+        if output is None:
+            if sys.stdout.isatty():
+                draw(shell, bench, _sheets(bench, result, normalizer), None, scale=scale, **style)
+            files: list[Path] = []
+        elif is_folder(output):
+            place = output / result.image_name if result.of_several else output
+            files = draw(
+                shell, bench, _sheets(bench, result, normalizer), _folder(place), scale=scale, **style
+            )
+        else:
+            if number:
+                raise UsageError(
+                    f"several pictures do not fit into the one file {output.name}",
+                    hint=f"-o {output.stem} makes a folder",
+                )
+            sheet = bench.sheet(result, normalizer=normalizer)
+            files = draw(shell, bench, [(output.stem, sheet)], output, scale=scale, **style)
+        yield from _rows(result, files)
+
+
+def _sheets(bench: Workbench, result: FeatureMaps, normalizer: str) -> Iterator[tuple[str, object]]:
+    for name in result.maps:
+        yield name, bench.sheet(result.only(name), normalizer=normalizer)
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _write_arrays(shell: Shell, results: Iterable[FeatureMaps], output: Path) -> Iterator[Row]:
+    import numpy as np
+
+    gathered: dict[str, list[object]] = {}
+    rows: list[Row] = []
+    for result in results:
+        if output.suffix.lower() == ".npy" and len(result.maps) > 1:
+            raise UsageError(
+                f"{len(result.maps)} layers do not fit into one .npy", hint=f"-o {output.stem}.npz holds them"
+            )
+        for name, maps in result.maps.items():
+            gathered.setdefault(name, []).append(maps)
+        rows += _rows(result, [output] * len(result.maps))
+    shapes = {name: {np.shape(maps) for maps in stack} for name, stack in gathered.items()}
+    for name, found in shapes.items():
+        if len(found) > 1:
+            raise UsageError(
+                f"the pictures give {name} different sizes, which one array cannot hold",
+                hint="--size brings them to one",
+            )
+    arrays = {name: np.stack(stack) for name, stack in gathered.items()}  # type: ignore[arg-type]
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if output.suffix.lower() == ".npy":
+        np.save(output, *arrays.values())
+    else:
+        np.savez(output, **arrays)  # type: ignore[arg-type]
+    shell.say(f"wrote {output}")
+    yield from rows
+
+
+def _rows(result: FeatureMaps, files: list[Path]) -> Iterator[Row]:
+    """One row per layer; `files` holds one file per layer, one for all, or none."""
+    named = dict(
+        zip(result.maps, files if len(files) == len(result.maps) else files * len(result.maps), strict=False)
+    )
+    for name, maps in result.maps.items():
+        yield {
+            "address": result.addresses[name],
+            "image": result.image,
+            "shape": list(maps.shape),
+            "min": float(maps.min()),
+            "max": float(maps.max()),
+            "mean": float(maps.mean()),
+            "provider": result.provider,
+            "file": str(named[name]) if name in named else None,
+        }

@@ -1,0 +1,145 @@
+"""What every command shares: --catalog, --format, --quiet, --debug, and errors in one line."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from filterkit.cli.completion import complete_format
+from filterkit.errors import FilterkitError
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Row
+    from filterkit.workbench import Workbench
+
+COMMON: dict[str, tuple[Any, Any]] = {
+    "catalog": (
+        Annotated[
+            str | None,
+            typer.Option(
+                "--catalog", help="Catalog file or URL (default: $FILTERKIT_CATALOG or catalog.db)."
+            ),
+        ],
+        None,
+    ),
+    "format": (
+        Annotated[
+            str,
+            typer.Option(
+                "--format",
+                help="table, json, ndjson, csv, tsv, or a plugin's.",
+                autocompletion=complete_format,
+            ),
+        ],
+        "table",
+    ),
+    "quiet": (Annotated[bool, typer.Option("--quiet", help="No words and no progress on stderr.")], False),
+    "debug": (Annotated[bool, typer.Option("--debug", help="Show tracebacks.")], False),
+}
+
+
+@dataclass(frozen=True)
+class Shell:
+    """What the common options of one command line ask for, and how a command speaks."""
+
+    catalog: str | None
+    format: str
+    quiet: bool
+    debug: bool
+
+    @contextmanager
+    def workbench(self) -> Iterator[Workbench]:
+        """The workbench over the chosen catalog, with a progress bar where somebody watches."""
+        from filterkit.cli.progress import progress_bar
+        from filterkit.workbench import Workbench
+
+        with (
+            progress_bar(enabled=not self.quiet) as progress,
+            Workbench(self.catalog, progress=progress) as bench,
+        ):
+            yield bench
+
+    def rows(
+        self, rows: Iterable[Row], columns: Iterable[str], *, brief: Sequence[str] | None = None
+    ) -> None:
+        """Write rows to stdout in the chosen format; a table shows only the columns of `brief`."""
+        from filterkit.cli.output import print_rows
+
+        print_rows(rows, tuple(columns), self.format, brief=brief, quiet=self.quiet)
+
+    def say(self, text: str) -> None:
+        """Words for a person, on stderr."""
+        if not self.quiet:
+            print(text, file=sys.stderr)
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the common options; its first parameter receives them as a `Shell`."""
+    signature = inspect.signature(function)
+    hints = get_type_hints(function, include_extras=True)
+    own = [p.replace(annotation=hints[p.name]) for p in list(signature.parameters.values())[1:]]
+    common = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in COMMON.items()
+    ]
+
+    def wrapper(**arguments: Any) -> None:
+        shell = Shell(**{name: arguments.pop(name) for name in COMMON})
+        with reported_errors(debug=shell.debug):
+            function(shell, **arguments)
+            sys.stdout.flush()
+
+    wrapper.__name__, wrapper.__doc__ = function.__name__, function.__doc__
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + common
+    wrapper.__signature__ = signature.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+    return wrapper
+
+
+@contextmanager
+def reported_errors(*, debug: bool) -> Iterator[None]:
+    """Turn failures into one line on stderr and an exit code."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough. Python flushes stdout once more at exit; give it somewhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise typer.Exit(130) from None
+    except FilterkitError as error:
+        if debug:
+            raise
+        print_error(error.message, error.hint)
+        raise typer.Exit(error.exit_code) from None
+    except Exception as error:
+        if debug:
+            raise
+        words = " ".join(str(error).split()) or "no message"
+        print_error(
+            f"unexpected {type(error).__name__}: {words[:300]}",
+            "this is a fault of filterkit or of a plugin; --debug shows where it happened",
+        )
+        raise typer.Exit(1) from None
+
+
+def print_error(message: str, hint: str | None) -> None:
+    """``error: …`` and ``hint: …`` on stderr, each on one line whatever the message carries."""
+    print(f"error: {one_line(message)}", file=sys.stderr)
+    if hint:
+        print(f"hint: {one_line(hint)}", file=sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks and control characters, which names in hostile models may hold."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else f"\\x{ord(c):02x}" for c in text)

@@ -1,0 +1,6 @@
+"""The workbench: filterkit's Python API, which the command line calls too."""
+
+from filterkit.workbench.bench import Workbench, open
+from filterkit.workbench.views import FeatureMaps, Rows, Sheet
+
+__all__ = ["FeatureMaps", "Rows", "Sheet", "Workbench", "open"]

@@ -1,0 +1,55 @@
+"""From a ref to rows: pick the source, fetch, ingest, tell the plugins."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace as changed
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filterkit.records import IngestEvent
+
+if TYPE_CHECKING:
+    from filterkit.catalog.ingest import IngestResult
+    from filterkit.plugins.protocols import Progress
+    from filterkit.workbench.bench import Workbench
+
+
+def add(
+    bench: Workbench,
+    ref: str,
+    *,
+    name: str | None,
+    replace: bool,
+    preprocessing: str | None,
+    extractors: Sequence[str],
+    progress: Progress,
+) -> IngestResult:
+    """See `Workbench.add`."""
+    from filterkit.catalog.ingest import ingest
+    from filterkit.catalog.names import check_name, name_from_ref
+    from filterkit.sources.presets import parse_preprocessing
+    from filterkit.sources.refs import split_ref
+    from filterkit.sources.zoo import known
+
+    registry = bench.registry
+    # All that can be wrong with the request is looked at before anything is fetched.
+    scheme, rest = split_ref(ref, registry.names("source"), [str(row["name"]) for row in known()])
+    name = check_name(name or name_from_ref(ref))
+    stated = parse_preprocessing(preprocessing) if preprocessing else None
+    source = registry.create("source", scheme)
+    chosen = [registry.create("extractor", spec) for spec in extractors]
+    metrics = [registry.create("metric", spec) for spec in registry.names("metric")]
+    catalog = bench.catalog(write=True)
+
+    used = {made.plugin.name: made.plugin.version for made in (source, *chosen, *metrics)}
+    with tempfile.TemporaryDirectory(prefix="filterkit-") as folder:
+        fetched = source.fetch(rest, Path(folder), progress)
+        if stated:
+            fetched = changed(fetched, preprocessing=stated)
+        result = ingest(catalog, name, scheme, ref, fetched, chosen, metrics, used, replace=replace)
+    if result.status in ("added", "replaced"):
+        event = IngestEvent(bench.location, name, result.layers, result.filters, result.skipped, used)
+        bench.plugins.call("filterkit_after_ingest", event=event)
+    return result

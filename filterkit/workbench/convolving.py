@@ -1,0 +1,96 @@
+"""One layer's filters, or one kernel, over one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from filterkit.errors import ImageError, UsageError
+from filterkit.records import Preprocessing
+from filterkit.workbench.running import parse_size, picture_name
+from filterkit.workbench.views import FeatureMaps
+
+if TYPE_CHECKING:
+    from filterkit.catalog.queries import Match
+    from filterkit.records import FloatArray
+    from filterkit.runtime.pictures import Picture
+
+UNIT_GRAY = Preprocessing(channel_order="GRAY", scale=1 / 255)
+UNIT_RGB = Preprocessing(channel_order="RGB", scale=1 / 255)
+
+
+def convolve(
+    match: Match,
+    weights: FloatArray,
+    bias: FloatArray | None,
+    labels: Sequence[str],
+    picture: Picture,
+    *,
+    per_channel: bool,
+    size: str | None,
+    provider: str,
+    threads: int | None,
+) -> FeatureMaps:
+    """See `Workbench.convolve`; `weights`, `bias` and `labels` are of the filters that `match` selects."""
+    from filterkit.catalog.describe import preprocessing_from
+    from filterkit.runtime.convolve import Sliding, convolve, convolve_kernel
+    from filterkit.runtime.pictures import read_picture
+    from filterkit.runtime.preprocessing import prepare
+    from filterkit.runtime.providers import choose
+
+    layer, own = match.layer, preprocessing_from(match.model["preprocessing"])
+    wanted = parse_size(size)
+    nominal = own.size if own else None
+    pixels = read_picture(picture)
+    shape = nominal if wanted is None else None if wanted == "original" else wanted
+    where = {"provider": provider, "threads": threads}
+
+    if _is_single_kernel(weights, match, per_channel):
+        if weights.shape[0] != 1:
+            raise UsageError("several single kernels at once", hint="address one, e.g. classic/edge_sobel_x")
+        image = prepare(pixels, UNIT_RGB if per_channel else UNIT_GRAY, shape)
+        maps = convolve_kernel(weights[0, 0], image, name=match.address, **where)
+        labels = UNIT_RGB.channels if per_channel else labels
+    else:
+        if per_channel:
+            raise UsageError("--per-channel needs a single kernel", hint=f"e.g. {match.address}/0/0")
+        if own is None or not layer["input_channels"]:
+            takes = layer["in_channels"]
+            raise ImageError(
+                f"{match.address} takes {takes} channels from the layer before it; a picture has 3 (R, G, B)",
+                hint=f"one kernel works, e.g. {match.address}/{match.filters[0]}/0; or filterkit maps {match.address}",
+            )
+        image = prepare(pixels, own, shape)
+        image = image.transpose(0, 3, 1, 2) if own.layout == "NHWC" else image
+        sliding = Sliding(
+            transposed=layer["op"] == "ConvTranspose",
+            strides=layer["strides"],
+            pads=layer["pads"],
+            dilations=layer["dilations"],
+            groups=layer["groups"],
+            auto_pad=layer["auto_pad"],
+            output_padding=layer["output_padding"],
+        )
+        maps = convolve(weights, bias, image, sliding, name=match.address, **where)
+
+    image_text, image_name = picture_name(picture, 0)
+    name = layer["name"]
+    return FeatureMaps(
+        maps={name: maps[0]},
+        addresses={name: match.address},
+        labels={name: tuple(labels)},
+        image=image_text,
+        image_name=image_name,
+        provider=choose(provider).name,
+        at="pre",
+    )
+
+
+def _is_single_kernel(weights: FloatArray, match: Match, per_channel: bool) -> bool:
+    """One kernel is addressed, or the filters have only one and do not read the picture as their model does."""
+    if weights.shape[1] != 1:
+        return False
+    layer = match.layer
+    return (
+        per_channel or weights.shape[1] < layer["kernels"] // layer["filters"] or not layer["input_channels"]
+    )

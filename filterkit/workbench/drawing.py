@@ -1,0 +1,85 @@
+"""Banks and feature maps, normalized and arranged as sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from filterkit.errors import UsageError
+from filterkit.records import Normalized
+
+if TYPE_CHECKING:
+    from filterkit.catalog.queries import Match
+    from filterkit.plugins.protocols import Normalizer
+    from filterkit.records import FloatArray, TileSheet
+    from filterkit.sheets import Channels
+    from filterkit.workbench.views import FeatureMaps
+
+
+def bank_to_sheet(
+    match: Match, weights: FloatArray, normalizer: Normalizer, labels: Sequence[str], channels: Channels
+) -> TileSheet:
+    """The filters and kernels that `match` selects of the whole bank `weights`.
+
+    The whole layer is normalized before anything is selected, so that a filter looks the same whether it is
+    drawn alone or among all.
+    """
+    import numpy as np
+
+    from filterkit.sheets import bank_sheet
+
+    normalized = normalizer.normalize(weights)
+    chosen = replace(normalized, values=normalized.values[np.ix_(match.filters, match.kernels)])
+    return bank_sheet(
+        chosen,
+        filters=match.filters,
+        kernels=match.kernels,
+        channel_names=match.layer["input_channels"],
+        filter_labels=labels,
+        channels=channels,
+        title=match.address,
+    )
+
+
+def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
+    """All maps of one picture on one sheet; several layers fit where their maps have one size.
+
+    Raises
+    ------
+    UsageError
+        The maps have several sizes.
+    """
+    import numpy as np
+
+    from filterkit.sheets import maps_sheet
+
+    sizes = {values.shape[1:] for values in maps.maps.values()}
+    if len(sizes) > 1:
+        raise UsageError(
+            f"the maps of {len(maps.maps)} layers have {len(sizes)} different sizes and fit into no one picture",
+            hint="write them to a folder, e.g. -o maps, or take one layer",
+        )
+    each = [normalizer.normalize(values[:, None]) for values in maps.maps.values()]
+    if len(each) == 1:
+        [normalized], [labels], [what] = each, maps.labels.values(), maps.addresses.values()
+    else:
+        # Every layer was normalized by itself, so there is no one scale for all.
+        values = np.concatenate([one.values for one in each])
+        normalized = Normalized(
+            values, None, None, None, sum(one.non_finite for one in each), each[0].summary
+        )
+        labels = tuple(label for name in maps.maps for label in _labels_of_several(maps, name))
+        what = next(iter(maps.addresses.values())).partition("/")[0]
+    return maps_sheet(
+        normalized,
+        filters=range(len(labels)),
+        filter_labels=labels,
+        title=f"{what}: {maps.image_name}, {'after' if maps.at == 'post' else 'before'} the activation",
+    )
+
+
+def _labels_of_several(maps: FeatureMaps, layer: str) -> list[str]:
+    """Labels that tell the layers apart: the layer's name alone where it has one map."""
+    labels = maps.labels[layer]
+    return [layer] if len(labels) == 1 else [f"{layer}/{label}" for label in labels]

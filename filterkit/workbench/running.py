@@ -1,0 +1,179 @@
+"""From an address and pictures to feature maps: which tensors of which model, through ONNX Runtime."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from filterkit.errors import ImageError, NotFoundError, UsageError
+from filterkit.workbench.views import FeatureMaps
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from filterkit.catalog.queries import Match
+    from filterkit.runtime.feature_maps import Network, Size
+    from filterkit.runtime.pictures import Picture
+
+At = Literal["post", "pre"]
+Labels = Mapping[str, Sequence[str]]
+
+
+def feature_maps(
+    matches: Sequence[Match],
+    model_path: Path,
+    labels: Labels,
+    images: Iterable[Picture],
+    *,
+    inputs: Mapping[str, NDArray[Any]] | str | os.PathLike[str] | None,
+    at: At,
+    size: str | None,
+    provider: str,
+    threads: int | None,
+) -> Iterator[FeatureMaps]:
+    """See `Workbench.iter_feature_maps`; `matches` are of one model, `labels` from layer to its maps' labels."""
+    from filterkit.runtime.feature_maps import Target, open_network
+
+    if at not in ("post", "pre"):
+        raise UsageError(f"at cannot be '{at}'", hint="post (after the activation) or pre (before it)")
+    pictures = list(_pictures(images))
+    if bool(pictures) == (inputs is not None):
+        raise UsageError(
+            "give pictures, or the graph's inputs" + (", not both" if pictures else ""),
+            hint="filterkit maps ADDRESS IMAGE..., or --input FILE.npz",
+        )
+    wanted = parse_size(size)
+    targets = [
+        Target(match.layer["name"], match.layer[f"{at}_tensor"], match.layer[f"{at}_layout"])
+        for match in matches
+    ]
+    model = matches[0].model
+    network = open_network(
+        model_path,
+        targets,
+        picture_input=model["input_name"] if model["input_layout"] else None,
+        layout=model["input_layout"],
+        provider=provider,
+        threads=threads,
+    )
+    if inputs is not None:
+        answers = _run_tensors(network, inputs)
+    else:
+        answers = _run_pictures(network, model, pictures, wanted)
+    for maps, image, image_name, several in answers:
+        yield FeatureMaps(
+            maps={match.layer["name"]: _chosen(maps[match.layer["name"]], match) for match in matches},
+            addresses={match.layer["name"]: match.address for match in matches},
+            labels={match.layer["name"]: tuple(labels[match.layer["name"]]) for match in matches},
+            image=image,
+            image_name=image_name,
+            provider=network.provider,
+            at=at,
+            of_several=several,
+        )
+
+
+def parse_size(text: str | None) -> Size:
+    """``224``, ``240x320`` (height × width), ``original`` or None, as a size.
+
+    Raises
+    ------
+    UsageError
+        Anything else.
+    """
+    if text is None or text == "original":
+        return text
+    height, _, width = text.lower().partition("x")
+    try:
+        size = int(height), int(width or height)
+    except ValueError:
+        size = 0, 0
+    if min(size) < 1:
+        raise UsageError(f"'{text}' is no size", hint="write 224, 240x320 (height x width) or original")
+    return size
+
+
+def picture_name(picture: Picture, number: int) -> tuple[str, str]:
+    """What to call a picture in a row, and in a file's name."""
+    if isinstance(picture, str | Path):
+        return str(picture), Path(picture).stem
+    return f"picture {number}", f"picture_{number}"
+
+
+Answer = tuple[Mapping[str, "NDArray[Any]"], str, str, bool]
+"""Maps of one picture by layer, what the picture is called in a row and in a file's name, and whether there
+are more."""
+
+
+def _pictures(images: Iterable[Picture]) -> Iterator[Picture]:
+    """The pictures, with folders replaced by what is in them."""
+    from filterkit.runtime.pictures import find_pictures
+
+    for image in images:
+        if isinstance(image, str | os.PathLike):
+            yield from find_pictures([image])
+        else:
+            yield image
+
+
+def _run_pictures(
+    network: Network, model: Mapping[str, Any], pictures: Sequence[Picture], size: Size
+) -> Iterator[Answer]:
+    from filterkit.catalog.describe import preprocessing_from
+    from filterkit.runtime.pictures import read_picture
+
+    preprocessing = preprocessing_from(model["preprocessing"])
+    if preprocessing is None:
+        raise ImageError(
+            f"{model['name']} takes no pictures: its input is {model['input_shape']}",
+            hint="give its inputs as arrays with --input FILE.npz",
+        )
+    names = _distinct(picture_name(picture, number) for number, picture in enumerate(pictures))
+    answers = network.picture_maps(map(read_picture, pictures), preprocessing, size=size)
+    for (image, image_name), maps in zip(names, answers, strict=True):
+        yield {name: values[0] for name, values in maps.items()}, image, image_name, len(pictures) > 1
+
+
+def _run_tensors(
+    network: Network, inputs: Mapping[str, NDArray[Any]] | str | os.PathLike[str]
+) -> Iterator[Answer]:
+    arrays = inputs if isinstance(inputs, Mapping) else _read_arrays(Path(inputs))
+    maps = network.maps(arrays)
+    count = min(len(values) for values in maps.values())
+    for number in range(count):
+        name = "input" if count == 1 else f"input_{number}"
+        yield {layer: values[number] for layer, values in maps.items()}, name, name, count > 1
+
+
+def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    import numpy as np
+
+    if not path.is_file():
+        raise NotFoundError(f"there is no file {path}", hint="--input takes an .npz of the graph's inputs")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except Exception as error:  # zipfile, zlib, tokenizer and value errors, by what is wrong with the file
+        raise UsageError(
+            f"{path} is no .npz of plain arrays", hint="numpy.savez(FILE, input=array) writes one"
+        ) from error
+
+
+def _chosen(values: NDArray[Any], match: Match) -> NDArray[Any]:
+    """The maps, shape (channels, *spatial), of the filters that are wanted."""
+    import numpy as np
+
+    whole = list(match.filters) == list(range(len(values)))
+    return values if whole else values[np.asarray(match.filters)]
+
+
+def _distinct(names: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Give pictures of equal file names numbers, so that none overwrites another's results."""
+    seen: dict[str, int] = {}
+    distinct = []
+    for image, stem in names:
+        seen[stem] = seen.get(stem, 0) + 1
+        distinct.append((image, stem if seen[stem] == 1 else f"{stem}_{seen[stem]}"))
+    return distinct

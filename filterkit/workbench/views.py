@@ -1,0 +1,120 @@
+"""What the workbench hands out: rows, sheets and feature maps that show themselves in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from filterkit.errors import UsageError
+from filterkit.records import TileSheet
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Row
+    from filterkit.records import FloatArray
+
+GRID_LIMIT = 600
+"""Sheets of more tiles are drawn as a mosaic unless a renderer is named: labels would be too small to read."""
+
+
+class Rows(list["Row"]):
+    """A list of rows (dictionaries with the same keys), shown as a table in a notebook."""
+
+    def __init__(self, rows: Iterable[Row], columns: Iterable[str]) -> None:
+        super().__init__(rows)
+        self.columns = tuple(columns)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(_shown(row[name]))}</td>" for name in self.columns) + "</tr>"
+            for row in self
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sheet(TileSheet):
+    """A `TileSheet` that draws itself in a notebook."""
+
+    @classmethod
+    def of(cls, sheet: TileSheet) -> Sheet:
+        """The same sheet, able to show itself."""
+        return cls(**{field.name: getattr(sheet, field.name) for field in fields(TileSheet)})
+
+    def _repr_png_(self) -> bytes:
+        if self.count <= GRID_LIMIT:
+            from filterkit.renderers.grid import Grid
+
+            return Grid().render(self)
+        from filterkit.renderers.mosaic import Mosaic
+
+        return Mosaic().render(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureMaps:
+    """What layers answered to one picture.
+
+    Attributes
+    ----------
+    maps
+        From a layer's name to its feature maps, shape (channels, height, width); in one dimension (channels,
+        length).
+    addresses
+        From the same names to the address of what was asked for.
+    labels
+        From the same names to what to call each map: its filter's label or number.
+    image
+        The picture, as named by whoever asked.
+    image_name
+        A name for it that suits a file.
+    provider
+        ``"cpu"`` or ``"cuda"``: where it ran.
+    at
+        ``"post"`` or ``"pre"``: after or before the activation.
+    of_several
+        Whether more pictures were asked for in the same call.
+    """
+
+    maps: Mapping[str, FloatArray]
+    addresses: Mapping[str, str]
+    labels: Mapping[str, tuple[str, ...]]
+    image: str
+    image_name: str
+    provider: str
+    at: str = "post"
+    of_several: bool = False
+
+    def only(self, name: str) -> FeatureMaps:
+        """The maps of one layer."""
+        from dataclasses import replace
+
+        return replace(self, maps={name: self.maps[name]})
+
+    @property
+    def array(self) -> FloatArray:
+        """The maps of the only layer, shape (channels, height, width).
+
+        Raises
+        ------
+        UsageError
+            There are several layers.
+        """
+        if len(self.maps) != 1:
+            raise UsageError(
+                f"these are the maps of {len(self.maps)} layers", hint="take one from .maps by its name"
+            )
+        return next(iter(self.maps.values()))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> FloatArray:
+        import numpy as np
+
+        return np.asarray(self.array, dtype=dtype)
