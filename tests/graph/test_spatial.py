@@ -1,0 +1,302 @@
+"""Receptive fields, output shapes and costs: published tables, the zoo, and brute force."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx_graphs import banks, build, node, opened, random
+
+from filterkit.graph import name_layers, open_graph, trace_geometry
+from filterkit.records import LayerGeometry, Preprocessing
+
+VGG16 = Preprocessing(channel_order="BGR", layout="NHWC", size=(224, 224), mean=(103.939, 116.779, 123.68))
+
+VGG16_FIELDS = {
+    "block1_conv1": (3, 1, 1), "block1_conv2": (5, 1, 2), "block2_conv1": (10, 2, 4),
+    "block2_conv2": (14, 2, 6), "block3_conv1": (24, 4, 10), "block3_conv2": (32, 4, 14),
+    "block3_conv3": (40, 4, 18), "block4_conv1": (60, 8, 26), "block4_conv2": (76, 8, 34),
+    "block4_conv3": (92, 8, 42), "block5_conv1": (132, 16, 58), "block5_conv2": (164, 16, 74),
+    "block5_conv3": (196, 16, 90),
+}  # fmt: skip
+
+
+def geometry(model: onnx.ModelProto, preprocessing: Preprocessing | None = None) -> list[LayerGeometry]:
+    graph = opened(model)
+    return trace_geometry(graph, banks(graph), preprocessing)
+
+
+def first_axis(layer: LayerGeometry) -> tuple[float, float, float]:
+    assert layer.receptive_field and layer.jump and layer.offset
+    return layer.receptive_field[0], layer.jump[0], layer.offset[0]
+
+
+@pytest.mark.zoo
+def test_vgg16(zoo_model: Callable[[str], Path]) -> None:
+    graph = open_graph(zoo_model("vgg16"))
+    found = banks(graph)
+    layers = dict(zip(name_layers(found), trace_geometry(graph, found, VGG16), strict=True))
+    assert {name: first_axis(layer) for name, layer in layers.items()} == VGG16_FIELDS
+    assert all(layer.receptive_field and len(set(layer.receptive_field)) == 1 for layer in layers.values())
+    assert sum(layer.macs or 0 for layer in layers.values()) == 15_346_630_656
+    assert layers["block1_conv1"].input_channels == ("B", "G", "R")
+    assert layers["block1_conv2"].input_channels == ()
+    assert layers["block1_conv1"].output_shape == ("N", 64, "H", "W")
+    assert layers["block5_conv3"].output_shape == ("N", 512, "H/16", "W/16")
+
+
+@pytest.mark.zoo
+def test_open_nsfw_strides_on_the_first_1x1(zoo_model: Callable[[str], Path]) -> None:
+    graph = open_graph(zoo_model("open-nsfw"))
+    found = banks(graph)
+    layers = trace_geometry(graph, found)
+    assert first_axis(layers[-1])[:2] == (483, 32)
+    assert layers[-1].output_shape == ("N", 1024, 7, 7)
+
+
+@pytest.mark.zoo
+def test_unbounded_layers_have_no_receptive_field(zoo_model: Callable[[str], Path]) -> None:
+    """gtcrn mixes all frequencies in a MatMul before its first convolution."""
+    graph = open_graph(zoo_model("gtcrn"))
+    layers = trace_geometry(graph, banks(graph))
+    assert all(layer.receptive_field is None for layer in layers)
+    assert layers[0].output_shape == (1, 16, 1, 65)
+    assert layers[0].macs == 65 * 16 * 9 * 5
+
+
+@pytest.mark.zoo
+def test_basic_pitch_hears_through_its_octaves(zoo_model: Callable[[str], Path]) -> None:
+    graph = open_graph(zoo_model("basic-pitch"))
+    found = banks(graph)
+    layers = dict(zip(name_layers(found), trace_geometry(graph, found), strict=True))
+    assert layers["cq_t2010v2_1.conv1d"].receptive_field == (1, 256)
+    assert layers["cq_t2010v2_1.conv1d_2"].jump == (1, 2)
+    assert layers["conv2d_5"].receptive_field is None
+
+
+@pytest.mark.zoo
+def test_mnist_pads_as_auto_pad_says(zoo_model: Callable[[str], Path]) -> None:
+    graph = open_graph(zoo_model("mnist-cnn"))
+    gray = Preprocessing(channel_order="GRAY", size=(28, 28))
+    first, second = trace_geometry(graph, banks(graph), gray)
+    assert (first_axis(first), first_axis(second)) == ((5, 1, 2), (14, 2, 6))
+    assert first.input_channels == ("gray",)
+    assert first.macs == 28 * 28 * 8 * 25
+
+
+def bottlenecks(*, stride_on_3x3: bool) -> onnx.ModelProto:
+    """ResNet-50 with one channel everywhere: 16 bottlenecks in stages of 3, 4, 6 and 3."""
+    nodes = [
+        node("Conv", "x w7", "c0", strides=[2, 2], pads=[3, 3, 3, 3]),
+        node("Relu", "c0", "r0"),
+        node("MaxPool", "r0", "t0", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
+    ]
+    here = "t0"
+    for stage, blocks in enumerate((3, 4, 6, 3)):
+        for block in range(blocks):
+            stride = 2 if stage and not block else 1
+            first, second = (1, stride) if stride_on_3x3 else (stride, 1)
+            tag = f"{stage}_{block}"
+            nodes += [
+                node("Conv", f"{here} w1", f"a{tag}", strides=[first] * 2),
+                node("Relu", f"a{tag}", f"ar{tag}"),
+                node("Conv", f"ar{tag} w3", f"b{tag}", strides=[second] * 2, pads=[1] * 4),
+                node("Relu", f"b{tag}", f"br{tag}"),
+                node("Conv", f"br{tag} w1", f"c{tag}"),
+            ]
+            shortcut = here
+            if not block:
+                shortcut = f"s{tag}"
+                nodes.append(node("Conv", f"{here} w1", shortcut, strides=[stride] * 2))
+            nodes += [node("Add", f"c{tag} {shortcut}", f"d{tag}"), node("Relu", f"d{tag}", f"t{tag}")]
+            here = f"t{tag}"
+    weights = {f"w{size}": random(1, 1, size, size) for size in (1, 3, 7)}
+    return build(nodes, {"x": ["N", 1, "H", "W"]}, weights)
+
+
+@pytest.mark.parametrize(("stride_on_3x3", "field"), [(False, 483), (True, 427)])
+def test_resnet50_as_published(stride_on_3x3: bool, field: int) -> None:
+    """483 and 427 as in google-research's receptive_field table and torchvision's variant."""
+    layers = geometry(bottlenecks(stride_on_3x3=stride_on_3x3))
+    assert len(layers) == 53
+    assert first_axis(layers[-1])[:2] == (field, 32)
+    assert layers[-1].output_shape == ("N", 1, "H/32", "W/32")
+    assert layers[-1].macs is None
+
+
+LENGTH = 240
+KINDS = ("conv", "same", "pool", "pad", "slice", "branch", "concat", "transposed", "resize")
+
+
+@st.composite
+def chains(draw: st.DrawFn) -> tuple[list[onnx.NodeProto], dict[str, Any]]:
+    """A random chain of one-dimensional steps with one channel, closed by a convolution."""
+    nodes: list[onnx.NodeProto] = []
+    constants: dict[str, Any] = {}
+    here = "x"
+    for place in range(draw(st.integers(1, 4))):
+        there = f"t{place}"
+        kernel, stride, dilation = draw(st.integers(1, 4)), draw(st.integers(1, 3)), draw(st.integers(1, 2))
+        before, behind = draw(st.integers(0, 2)), draw(st.integers(0, 2))
+        taps = np.ones((1, 1, kernel), np.float32)
+        match draw(st.sampled_from(KINDS)):
+            case "conv":
+                values = {"pads": [before, behind], "dilations": [dilation], "strides": [stride]}
+                step, constant = [node("Conv", f"{here} w{place}", there, **values)], {"w": taps}
+            case "same":
+                auto = draw(st.sampled_from(["SAME_UPPER", "SAME_LOWER", "VALID"]))
+                step = [node("Conv", f"{here} w{place}", there, auto_pad=auto, strides=[stride])]
+                constant = {"w": taps}
+            case "pool":
+                pads = [min(before, kernel - 1), min(behind, kernel - 1)]
+                values = {"kernel_shape": [kernel], "strides": [stride], "count_include_pad": 1}
+                step, constant = [node("AveragePool", here, there, pads=pads, **values)], {}
+            case "pad":
+                step = [node("Pad", f"{here} p{place}", there)]
+                constant = {"p": np.array([0, 0, before, 0, 0, behind])}
+            case "slice":
+                step = [node("Slice", f"{here} b{place} e{place} a{place} s{place}", there)]
+                numbers = {"b": before, "e": 10**6, "a": 2, "s": stride}
+                constant = {key: np.array([number]) for key, number in numbers.items()}
+            case "branch":  # as in a residual block, the side branch not always centred
+                step = [
+                    node(
+                        "Conv", f"{here} w{place}", f"l{place}", strides=[stride], pads=[before, 2 - before]
+                    ),
+                    node("Conv", f"{here} v{place}", f"r{place}", strides=[stride]),
+                    node("Add", f"l{place} r{place}", there),
+                ]
+                constant = {"w": np.ones((1, 1, 3), np.float32), "v": np.ones((1, 1, 1), np.float32)}
+            case "concat":
+                step = [node("Concat", f"z{place} {here}", there, axis=2)]
+                constant = {"z": np.zeros((LENGTH, 1, before + 1), np.float32)}
+            case "transposed":
+                values = {"strides": [stride], "pads": [min(before, kernel - 1), 0], "dilations": [dilation]}
+                step, constant = [node("ConvTranspose", f"{here} w{place}", there, **values)], {"w": taps}
+            case _:
+                mode = draw(st.sampled_from(["nearest", "linear"]))
+                where = draw(st.sampled_from(["half_pixel", "asymmetric"]))
+                values = {"mode": mode, "coordinate_transformation_mode": where}
+                step = [node("Resize", f"{here} _ f{place}", there, **values)]
+                constant = {"f": np.array([1, 1, draw(st.sampled_from([2, 3, 0.5, 1.5]))], np.float32)}
+        nodes += step
+        constants |= {f"{key}{place}": value for key, value in constant.items()}
+        here = there
+    return [*nodes, node("Conv", f"{here} last", "y", pads=[1, 1])], constants | {
+        "last": np.ones((1, 1, 3), np.float32)
+    }
+
+
+@settings(max_examples=150, deadline=None)
+@given(chains())
+def test_brute_force(chain: tuple[list[onnx.NodeProto], dict[str, Any]]) -> None:
+    """Feed every unit impulse: all weights being positive, an output is non-zero where it sees it.
+
+    Upsampling makes neighbours see patches of different widths; there the geometry holds all of them.
+    """
+    nodes, constants = chain
+    model = build(nodes, {"x": [LENGTH, 1, LENGTH]}, constants)
+    field, jump, offset = first_axis(geometry(model)[-1])
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    impulses = np.eye(LENGTH, dtype=np.float32)[:, None]
+    sees = session.run(None, {"x": impulses})[0][:, 0] != 0
+    patches = {place: np.flatnonzero(column) for place, column in enumerate(sees.T) if column.any()}
+    for place, seen in patches.items():
+        assert seen[-1] - seen[0] + 1 <= field
+        if place * jump - offset > 0 and place * jump - offset + field < LENGTH:
+            assert place * jump - offset - 1 < seen[0] and seen[-1] < place * jump - offset + field + 1
+    middle = [place for place in range(sees.shape[1] // 2 - 3, sees.shape[1] // 2 + 3) if place in patches]
+    if not any(one.op_type in ("ConvTranspose", "Resize") for one in nodes):
+        assert [patches[place][0] for place in middle] == [place * jump - offset for place in middle]
+        assert [np.ptp(patches[place]) + 1 for place in middle] == [field] * len(middle)
+
+
+def test_transposed_convolution_counts_input_positions() -> None:
+    """Every input position meets every weight of its group once."""
+    nodes = [node("ConvTranspose", "x w", "y", strides=[2, 2], group=2)]
+    layer = geometry(build(nodes, {"x": [1, 4, 5, 7]}, {"w": random(4, 3, 2, 2)}))[0]
+    assert layer.macs == 5 * 7 * 4 * 3 * 4
+    assert layer.output_shape == (1, 6, 10, 14)
+    assert layer.jump == (0.5, 0.5)
+
+
+def test_macs_are_for_one_picture() -> None:
+    nodes = [node("Conv", "x w", "y")]
+    one, eight = (geometry(build(nodes, {"x": [n, 3, 9, 9]}, {"w": random(4, 3, 2, 2)}))[0] for n in (1, 8))
+    assert one.macs == eight.macs == 8 * 8 * 4 * 3 * 4
+
+
+def test_three_dimensions_each_have_their_own_reach() -> None:
+    nodes = [
+        node("Conv", "x w", "y", strides=[1, 2, 3], dilations=[1, 2, 1], pads=[0, 1, 2, 0, 1, 2]),
+        node("Conv", "y v", "z"),
+    ]
+    shape = {"x": [1, 1, 20, 20, 20]}
+    layer = geometry(build(nodes, shape, {"w": random(1, 1, 2, 3, 4), "v": random(1, 1, 2, 2, 2)}))[1]
+    assert layer.receptive_field == (3, 7, 7)
+    assert layer.jump == (1, 2, 3)
+    assert layer.offset == (0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        [node("GlobalAveragePool", "c", "p")],
+        [node("ReduceMean", "c", "p", axes=[2, 3])],
+        [node("ReduceMax", "c", "p", axes=[3])],
+        [node("Softmax", "c", "p", axis=3)],
+        [node("InstanceNormalization", "c s b", "p")],
+        [node("Foreign", "c", "p", domain="somebody")],
+    ],
+    ids=lambda nodes: nodes[0].op_type,
+)
+def test_what_sees_the_whole_picture_is_unbounded(gate: list[onnx.NodeProto]) -> None:
+    nodes = [
+        node("Conv", "x w", "c", pads=[1] * 4), *gate, node("Mul", "c p", "g"), node("Conv", "g v", "y"),
+    ]  # fmt: skip
+    constants = {"w": random(2, 3, 3, 3), "v": random(2, 2, 3, 3), "s": random(2), "b": random(2)}
+    first, second = geometry(build(nodes, {"x": [1, 3, 16, 16]}, constants))
+    assert first.receptive_field == (3, 3)
+    assert second.receptive_field is None
+
+
+def test_reshapes_that_keep_an_axis_are_followed() -> None:
+    """A one-dimensional convolution over rows of a picture whose columns became channels."""
+    nodes = [
+        node("Transpose", "x", "t", perm=[0, 2, 1, 3]),
+        node("Reshape", "t shape", "r"),
+        node("Transpose", "r", "u", perm=[0, 2, 1]),
+        node("Conv", "u w", "y"),
+    ]
+    constants = {"shape": np.array([0, 0, -1]), "w": random(2, 3 * 16, 5)}
+    layer = geometry(build(nodes, {"x": [1, 3, 24, 16]}, constants))[0]
+    assert (layer.receptive_field, layer.jump, layer.offset) == ((5,), (1,), (0,))
+
+
+def test_channel_names_need_the_picture_itself() -> None:
+    """Scaling keeps the channels; swapping or mixing them does not."""
+    rgb = Preprocessing(size=(16, 16))
+    constants = {
+        "w": random(2, 3, 3, 3),
+        "k": np.float32(2),
+        "order": np.array([2, 1, 0]),
+        "one": random(3, 3, 1, 1),
+    }
+
+    def names(*before: onnx.NodeProto) -> tuple[str, ...]:
+        model = build([*before, node("Conv", "p w", "y")], {"x": ["N", 3, "H", "W"]}, constants)
+        return geometry(model, rgb)[-1].input_channels
+
+    assert names(node("Mul", "x k", "p")) == ("R", "G", "B")
+    assert names(node("Gather", "x order", "p", axis=1)) == ()
+    assert names(node("Conv", "x one", "p")) == ()
+    assert names(node("MaxPool", "x", "p", kernel_shape=[2, 2])) == ()
