@@ -8,16 +8,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from filterkit.errors import FilterkitError, NotFoundError, SourceError, UsageError, closest
 from filterkit.plugins.protocols import Progress
-from filterkit.records import FetchedModel
+from filterkit.records import FetchedModel, Preprocessing
 from filterkit.settings import cache_folder
 from filterkit.sources.keras_export import Answer, Request
-from filterkit.sources.keras_families import APPLICATIONS, preprocessing_of
+from filterkit.sources.keras_families import APPLICATIONS
+from filterkit.sources.presets import PRESETS
 from filterkit.sources.refs import boolean, read_options, split_options
 
 _NEEDED = ("keras", "torch", "onnxscript")
@@ -181,19 +182,19 @@ def _short(text: str, limit: int = 300) -> str:
 def _describe(request: Request) -> str:
     if request.file:
         return f"file {Path(request.file).name}"
-    weights = request.weights or f"none (seed {request.seed})"
-    if weights not in ("imagenet",) and request.weights:
-        weights = f"file {Path(weights).name}"
+    # Of a path, the name alone; "imagenet" stays what it is.
+    weights = Path(request.weights).name if request.weights else f"none (seed {request.seed})"
     return (
         f"keras.applications.{request.application}: weights {weights}, "
         f"include_top {str(request.include_top).lower()}, input_size {request.input_size}"
     )
 
 
-def _preprocessing(request: Request) -> Any:
+def _preprocessing(request: Request) -> Preprocessing | None:
     if request.application is None or request.input_size is None:
         return None
-    return preprocessing_of(APPLICATIONS[request.application].mode, request.input_size)
+    preset = PRESETS[APPLICATIONS[request.application].mode]
+    return replace(preset, layout="NHWC", size=(request.input_size, request.input_size))
 
 
 def _existing(text: str) -> Path:

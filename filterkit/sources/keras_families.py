@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from filterkit.records import Preprocessing
-
 Mode = Literal["caffe", "tf", "torch", "raw"]
 
 
@@ -18,7 +16,7 @@ class Application:
     Attributes
     ----------
     mode
-        What its ``preprocess_input`` does, in Keras's own words; ``"raw"`` where the network does it itself.
+        What its ``preprocess_input`` does, as a name in `PRESETS`; ``"raw"``: the network does it itself.
     size
         Height and width it was trained on, in pixels.
     """
@@ -53,20 +51,3 @@ APPLICATIONS: Mapping[str, Application] = {
     **_family("raw", {"EfficientNetV2S": 384, "EfficientNetV2M": 480, "EfficientNetV2L": 480}),
 }
 """By name. A test holds both to what Keras does."""
-
-
-def preprocessing_of(mode: Mode, size: int) -> Preprocessing:
-    """What `mode` means for pixels 0..255 of an R, G, B picture, at `size` pixels each way.
-
-    The formulas are those of ``keras.applications.imagenet_utils.preprocess_input``.
-    """
-    match mode:
-        case "caffe":
-            return Preprocessing("BGR", "NHWC", (size, size), mean=(103.939, 116.779, 123.68))
-        case "tf":
-            return Preprocessing("RGB", "NHWC", (size, size), scale=1 / 127.5, mean=(1.0, 1.0, 1.0))
-        case "torch":
-            mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-            return Preprocessing("RGB", "NHWC", (size, size), scale=1 / 255, mean=mean, std=std)
-        case "raw":
-            return Preprocessing("RGB", "NHWC", (size, size))
