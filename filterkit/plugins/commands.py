@@ -53,7 +53,7 @@ def add_commands(host: PluginHost, app: typer.Typer) -> None:
 def _commands_of(host: PluginHost, plugin: Plugin) -> list[_Command]:
     own = typer.Typer()
     for _ in host.call(HOOK, only=plugin, app=own):
-        with host.guard(plugin, f"{HOOK}: "):
+        with host.guard(plugin, HOOK):
             if own.registered_commands or own.registered_groups:
                 get_group(own)  # raises what Typer finds wrong with them
             return [_Command(name, plugin, info) for name, info in _named(own)]

@@ -149,7 +149,7 @@ class PluginHost:
         results = []
         for plugin in self._plugins:
             if plugin.manager and hook in plugin.hooks and only in (None, plugin):
-                with self.guard(plugin, f"{hook}: "):
+                with self.guard(plugin, hook):
                     returned = getattr(plugin.manager.hook, hook)(**arguments)
                     results.append((plugin, returned[0] if returned else None))  # pluggy leaves None out
         return results
@@ -166,9 +166,12 @@ class PluginHost:
         try:
             yield
         except (Exception, SystemExit) as error:
-            self._fault(plugin, doing + one_line(error), error)
+            self._fault(plugin, doing, error)
 
-    def _fault(self, plugin: Plugin, text: str, error: BaseException) -> None:
+    def _fault(self, plugin: Plugin, doing: str, error: BaseException) -> None:
+        text = one_line(error).removeprefix(f"plugin {plugin}: ")
+        if not text.startswith(doing):
+            text = f"{doing}: {text}"
         plugin.state = "incompatible" if isinstance(error, IncompatiblePlugin) else "failed"
         if self._strict:
             raise PluginError(f"plugin {plugin} {plugin.state}: {text}") from error
@@ -199,7 +202,7 @@ def _hooks_of(plugin: Plugin, loaded: object) -> pluggy.PluginManager:
     callers = manager.get_hookcallers(loaded) or []
     for caller in callers:
         if not caller.has_spec() and not all(impl.optionalhook for impl in caller.get_hookimpls()):
-            raise IncompatiblePlugin(f"unknown hook '{caller.name}' ({closest(caller.name, known)})")
+            raise IncompatiblePlugin(f"unknown hook '{caller.name}' ({closest(caller.name, known, limit=1)})")
     if not callers:
         raise IncompatiblePlugin("has no hooks; mark its functions with @filterkit.hookimpl")
     return manager

@@ -26,7 +26,7 @@ class Registry:
         if kind not in self._offers:
             found: list[Offer] = []
             for plugin, returned in self.host.call(HOOKS[kind]):
-                with self.host.guard(plugin, f"{HOOKS[kind]}: "):
+                with self.host.guard(plugin, HOOKS[kind]):
                     found += offers_of(plugin, kind, returned)
             self._offers[kind] = tuple(found)
         return self._offers[kind]

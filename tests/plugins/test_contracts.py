@@ -1,0 +1,328 @@
+"""What plugins return is checked, and who is to blame is said."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import filterkit
+from filterkit.errors import FilterkitError, ModelError, PluginContractError, PluginError
+from filterkit.plugins.manager import PluginHost
+from filterkit.plugins.offers import HOOKS, Kind
+from filterkit.plugins.registry import Registry
+from filterkit.records import FetchedModel, FilterBank, Normalized, Preprocessing, Skipped, TileSheet
+
+Make = Callable[[Kind, object], Any]
+
+
+@pytest.fixture
+def make(host: PluginHost) -> Make:
+    """The object as a registry hands it out."""
+
+    def made(kind: Kind, inner: object) -> Any:
+        offered = filterkit.Contribution("mine", "For a test", lambda: inner)
+        plugin = type("Plugin", (), {HOOKS[kind]: filterkit.hookimpl(_named(HOOKS[kind], offered))})()
+        host.add(plugin, name="filterkit-mine", version="1.5")
+        return Registry(host).create(kind, "filterkit-mine/mine")  # type: ignore[call-overload]
+
+    return made
+
+
+def _named(hook: str, offered: object) -> Callable[[Any], list[object]]:
+    def contribute(self: Any) -> list[object]:
+        return [offered]
+
+    contribute.__name__ = hook
+    return contribute
+
+
+def breach(call: Callable[[], Any]) -> str:
+    with pytest.raises(PluginContractError) as caught:
+        call()
+    assert str(caught.value).startswith("plugin filterkit-mine 1.5: ")
+    return str(caught.value).removeprefix("plugin filterkit-mine 1.5: ")
+
+
+class Normalizer:
+    def __init__(self, result: Callable[[np.ndarray], Any]) -> None:
+        self.normalize = result
+
+
+def normalized(values: Any) -> Normalized:
+    return Normalized(values, None, None, None)
+
+
+VALUES = np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("result", "problem"),
+    [
+        (None, "returned None, not Normalized"),
+        (VALUES, "returned a ndarray, not Normalized"),
+        (normalized([0.5] * 8), "returned values that are no floats"),
+        (normalized(np.zeros(VALUES.shape, int)), "returned values that are no floats"),
+        (normalized(np.zeros(8, np.float32)), "made shape (8,) of (2, 1, 2, 2)"),
+        (normalized(np.full(VALUES.shape, 1.1)), "returned values outside [0, 1] or not finite"),
+        (normalized(np.full(VALUES.shape, -0.1)), "returned values outside [0, 1] or not finite"),
+        (normalized(np.full(VALUES.shape, np.nan)), "returned values outside [0, 1] or not finite"),
+        (normalized(np.full(VALUES.shape, np.inf)), "returned values outside [0, 1] or not finite"),
+    ],
+)
+def test_normalizer(make: Make, result: Any, problem: str) -> None:
+    made = make("normalizer", Normalizer(lambda values: result))
+    assert breach(lambda: made.normalize(VALUES)) == f"normalizer 'mine': normalize() {problem}"
+
+
+def test_an_empty_layer_normalizes(make: Make) -> None:
+    empty = np.zeros((0, 1, 3, 3), np.float32)
+    assert make("normalizer", Normalizer(normalized)).normalize(empty).values.shape == empty.shape
+
+
+def test_a_normalizer_cannot_change_its_input(make: Make) -> None:
+    def scribble(values: np.ndarray) -> Normalized:
+        values -= values.min()
+        return normalized(values)
+
+    mine = VALUES.copy()
+    with pytest.raises(PluginError, match=r"filterkit-mine 1.5: normalizer 'mine': normalize\(\)") as caught:
+        make("normalizer", Normalizer(scribble)).normalize(mine)
+    assert "read-only" in str(caught.value.hint)
+    np.testing.assert_array_equal(mine, VALUES)
+    assert mine.flags.writeable
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), SystemExit(2), ImportError("no such thing")])
+def test_what_a_plugin_raises_names_it(make: Make, error: BaseException) -> None:
+    def fail(values: np.ndarray) -> Normalized:
+        raise error
+
+    with pytest.raises(
+        PluginError, match=r"plugin filterkit-mine 1.5: normalizer 'mine': normalize"
+    ) as caught:
+        make("normalizer", Normalizer(fail)).normalize(VALUES)
+    assert caught.value.__cause__ is error
+    assert type(error).__name__ in str(caught.value)
+
+
+@pytest.mark.parametrize("error", [ModelError("too big"), KeyboardInterrupt()])
+def test_what_is_meant_for_the_user_passes(make: Make, error: BaseException) -> None:
+    def fail(values: np.ndarray) -> Normalized:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        make("normalizer", Normalizer(fail)).normalize(VALUES)
+    assert caught.value is error
+
+
+class Source:
+    scheme = "mine"
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+    def fetch(self, ref: str, workdir: Path, progress: Any) -> Any:
+        return self.result(workdir) if callable(self.result) else self.result
+
+
+@pytest.mark.parametrize(
+    ("result", "problem"),
+    [
+        (None, "returned None, not a FetchedModel"),
+        (lambda folder: FetchedModel(folder / "absent.onnx", "x"), "which is no file"),
+        (lambda folder: FetchedModel(folder, "x"), "which is no file"),
+        (lambda folder: FetchedModel(str(folder / "m"), "x"), "which is no file"),
+        (lambda folder: FetchedModel(folder / "m", None), "says no origin"),
+        (lambda folder: FetchedModel(folder / "m", "x", {"scale": 1}), "returned a wrong preprocessing"),
+        (
+            lambda folder: FetchedModel(folder / "m", "x", Preprocessing(mean=(1.0,))),
+            "returned 1 mean values for 3 channels",
+        ),
+    ],
+)
+def test_source(make: Make, tmp_path: Path, result: Any, problem: str) -> None:
+    (tmp_path / "m").write_bytes(b"model")
+    made = make("source", Source(result))
+    assert breach(lambda: made.fetch("", tmp_path, lambda *_: None)).endswith(problem)
+
+
+def test_a_sources_scheme_is_its_name(make: Make) -> None:
+    source = Source(None)
+    source.scheme = "yours"
+    assert (
+        breach(lambda: make("source", source)) == "source 'mine' has the scheme 'yours'; it must be its name"
+    )
+
+
+BANK = FilterBank(
+    node="conv",
+    op="Conv",
+    weights=np.ones((4, 3, 5, 5), np.float32),
+    bias=np.zeros(4, np.float32),
+    in_channels=6,
+    out_channels=4,
+    groups=2,
+    kernel_shape=(5, 5),
+    strides=(1, 1),
+    dilations=(1, 1),
+    pads=(2, 2, 2, 2),
+    auto_pad="NOTSET",
+    output_padding=(0, 0),
+    input_tensor="x",
+    weight_tensor="w",
+    pre_tensor="y",
+    post_tensor="y",
+    pre_layout="NCHW",
+    post_layout="NCHW",
+    activation=None,
+    source_dtype="float32",
+    source_layout="OIHW",
+)
+
+
+class Extractor:
+    def __init__(self, *found: Any) -> None:
+        self.found = found
+
+    def extract(self, graph: Any) -> Iterator[Any]:
+        for each in self.found:
+            if isinstance(each, Exception):
+                raise each
+            yield each
+
+
+def test_a_good_bank_and_a_reason_pass(make: Make) -> None:
+    reason = Skipped("other", "Conv", "computed")
+    assert list(make("extractor", Extractor(BANK, reason)).extract(None)) == [BANK, reason]
+
+
+@pytest.mark.parametrize(
+    ("found", "problem"),
+    [
+        ("conv", "yielded a str, not a FilterBank or a reasoned Skipped"),
+        (Skipped("conv", "Conv", ""), "yielded a Skipped, not a FilterBank or a reasoned Skipped"),
+        (replace(BANK, groups=1), "weights of shape (4, 3, 5, 5), stated (4, 6, 5, 5)"),
+        (replace(BANK, groups=0), "0 groups"),
+        (replace(BANK, weights=[1.0]), "weights that are no float array of two or more axes"),
+        (
+            replace(BANK, weights=BANK.weights.astype(int)),
+            "weights that are no float array of two or more axes",
+        ),
+        (replace(BANK, bias=np.zeros(3, np.float32)), "a bias that is not one value per filter"),
+        (replace(BANK, strides=(1,)), "1 strides for 2 axes"),
+        (replace(BANK, pads=(1, 1)), "2 pads for 2 axes"),
+    ],
+)
+def test_extractor(make: Make, found: Any, problem: str) -> None:
+    extracted = make("extractor", Extractor(BANK, found)).extract(None)
+    assert next(extracted) is BANK
+    assert breach(lambda: next(extracted)).endswith(problem)
+
+
+def test_an_extractor_that_raises_midway_is_named(make: Make) -> None:
+    extracted = make("extractor", Extractor(BANK, RuntimeError("lost"))).extract(None)
+    assert next(extracted) is BANK
+    with pytest.raises(
+        PluginError, match=r"filterkit-mine 1.5: extractor 'mine': extract\(\): RuntimeError: lost"
+    ):
+        next(extracted)
+
+
+class Metric:
+    columns = ("a", "b")
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+    def measure(self, bank: FilterBank) -> Any:
+        return self.result(bank) if callable(self.result) else self.result
+
+
+FOUR = np.arange(4)
+
+
+@pytest.mark.parametrize(
+    ("result", "problem"),
+    [
+        (None, "returned None, not a dict"),
+        ({"a": FOUR}, "returned columns ['a'], announced ['a', 'b']"),
+        ({"a": FOUR, "b": FOUR, "c": FOUR}, "returned columns ['a', 'b', 'c'], announced ['a', 'b']"),
+        ({"a": FOUR, "b": [1, 2, 3, 4]}, "returned a list for 'b', not an array of numbers"),
+        ({"a": FOUR, "b": FOUR.astype(str)}, "returned a ndarray for 'b', not an array of numbers"),
+        ({"a": FOUR, "b": FOUR[:3]}, "returned shape (3,) for 'b', of 4 filters"),
+    ],
+)
+def test_metric(make: Make, result: Any, problem: str) -> None:
+    made = make("metric", Metric(result))
+    assert breach(lambda: made.measure(BANK)) == f"metric 'mine': measure() {problem}"
+
+
+def test_a_metric_cannot_change_the_bank(make: Make) -> None:
+    def scribble(bank: FilterBank) -> dict[str, np.ndarray]:
+        bank.weights[:] = 0
+        return {"a": FOUR, "b": FOUR}
+
+    with pytest.raises(PluginError, match="read-only"):
+        make("metric", Metric(scribble)).measure(BANK)
+    assert BANK.weights.min() == 1
+
+
+def test_a_metrics_columns_are_names(make: Make) -> None:
+    metric = Metric(None)
+    metric.columns = "a"  # type: ignore[assignment]
+    assert breach(lambda: make("metric", metric)).endswith("has columns that are no tuple of names")
+
+
+class Renderer:
+    media_type, suffix = "text/plain", ".txt"
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+    def render(self, sheet: TileSheet) -> Any:
+        return self.result(sheet) if callable(self.result) else self.result
+
+
+SHEET = TileSheet(tiles=np.zeros((1, 1, 2, 2), np.float32), count=1)
+
+
+@pytest.mark.parametrize(("result", "kind"), [(None, "None"), ("text", "a str"), (b"", "a bytes")])
+def test_renderer(make: Make, result: Any, kind: str) -> None:
+    made = make("renderer", Renderer(result))
+    assert breach(lambda: made.render(SHEET)).endswith(f"render() returned {kind}, not a picture's bytes")
+
+
+def test_a_renderer_cannot_change_the_sheet(make: Make) -> None:
+    def scribble(sheet: TileSheet) -> bytes:
+        sheet.tiles[:] = 1
+        return b"done"
+
+    with pytest.raises(PluginError, match="read-only"):
+        make("renderer", Renderer(scribble)).render(SHEET)
+    assert SHEET.tiles.max() == 0
+
+
+class Format:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def write(self, rows: Any, columns: Any, stream: Any) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(), FilterkitError("the rows failed")])
+def test_a_broken_stream_is_not_the_formats_fault(make: Make, error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught:
+        make("format", Format(error)).write([], (), io.StringIO())
+    assert caught.value is error
+
+
+def test_a_format_that_raises_is_named(make: Make) -> None:
+    with pytest.raises(PluginError, match=r"filterkit-mine 1.5: format 'mine': write\(\): KeyError: 'x'"):
+        make("format", Format(KeyError("x"))).write([], (), io.StringIO())

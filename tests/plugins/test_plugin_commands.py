@@ -1,0 +1,106 @@
+"""Commands of plugins: faults, clashes and rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import filterkit
+from filterkit.errors import UsageError
+from filterkit.plugins.manager import PluginHost
+
+
+def plugin(add: Callable[[typer.Typer], None]) -> object:
+    class Plugin:
+        @filterkit.hookimpl
+        def filterkit_commands(self, app: typer.Typer) -> None:
+            add(app)
+
+    return Plugin()
+
+
+def hello(words: str, name: str = "hello") -> Callable[[typer.Typer], None]:
+    return lambda app: app.command(name)(lambda: print(words)) and None
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    made = typer.Typer()
+    made.command("add")(lambda: print("our own add"))
+    made.command("other")(lambda: print("our own other"))
+    return made
+
+
+def run(app: typer.Typer, *words: str) -> str:
+    return CliRunner().invoke(app, words).output
+
+
+def test_groups_come_along(host: PluginHost, app: typer.Typer) -> None:
+    group = typer.Typer()
+    group.command("one")(lambda: print("1"))
+    group.command("two")(lambda: print("2"))
+    nameless = typer.Typer()
+    nameless.command("three")(lambda: print("3"))
+
+    def add(app: typer.Typer) -> None:
+        app.add_typer(group, name="numbers")
+        app.add_typer(nameless)
+
+    host.add(plugin(add), name="filterkit-numbers")
+    host.add_commands(app)
+    assert (run(app, "numbers", "two"), run(app, "three")) == ("2\n", "3\n")
+    assert "Plugins" in run(app, "--help")
+
+
+def test_a_built_in_command_stays(host: PluginHost, app: typer.Typer) -> None:
+    host.add(plugin(hello("theirs", "add")), name="filterkit-thief")
+    host.add_commands(app)
+    assert run(app, "add") == "our own add\n"
+    assert run(app, "filterkit-thief/add") == "theirs\n"
+
+
+def test_a_shared_name_names_both(host: PluginHost, app: typer.Typer) -> None:
+    host.add(plugin(hello("first")), name="filterkit-one", version="1.0")
+    host.add(plugin(hello("second")), name="filterkit-two", version="2.0")
+    host.add_commands(app)
+    assert run(app, "filterkit-one/hello") == "first\n"
+    assert run(app, "filterkit-two/hello") == "second\n"
+    with pytest.raises(UsageError, match=r"offered by filterkit-one 1.0 and filterkit-two 2.0") as caught:
+        CliRunner().invoke(app, ["hello", "--loud", "3"], catch_exceptions=False)
+    assert caught.value.hint == "write filterkit-one/hello or filterkit-two/hello"
+
+
+def test_a_plugin_that_raises_leaves_nothing_behind(
+    host: PluginHost, app: typer.Typer, reported: list[str]
+) -> None:
+    def add(app: typer.Typer) -> None:
+        hello("half")(app)
+        raise RuntimeError("no")
+
+    host.add(plugin(add), name="filterkit-half", version="1.0")
+    host.add(plugin(hello("whole", "fine")), name="filterkit-whole")
+    host.add_commands(app)
+    assert "hello" not in run(app, "--help")
+    assert run(app, "fine") == "whole\n"
+    line = "plugin filterkit-half 1.0 failed: filterkit_commands: RuntimeError: no"
+    assert reported == [f"filterkit: {line}"]
+
+
+def test_a_command_that_typer_refuses_is_its_plugins_fault(host: PluginHost, app: typer.Typer) -> None:
+    def broken(values: complex) -> None: ...
+
+    found = host.add(plugin(lambda app: app.command("broken")(broken) and None), name="filterkit-typo")
+    host.add_commands(app)
+    assert run(app, "add") == "our own add\n"
+    assert found.state == "failed"
+    assert "complex" in str(found.error)
+
+
+def test_a_plugin_without_commands_adds_none(host: PluginHost, app: typer.Typer) -> None:
+    found = host.add(plugin(lambda app: None), name="filterkit-silent")
+    before = run(app, "--help")
+    host.add_commands(app)
+    assert (run(app, "--help"), found.state) == (before, "loaded")
