@@ -114,14 +114,18 @@ def test_a_spec_reads_back(name: str, options: dict[str, str]) -> None:
     assert parse_spec(spec) == (name, options)
 
 
+FLOATS = st.floats(allow_nan=False)
+
+
 @given(
-    st.one_of(
-        st.fixed_dictionaries({"size": st.integers(), "low": st.floats(allow_nan=False)}),
-        st.fixed_dictionaries({"size": st.integers(), "bold": st.booleans()}),
-        st.fixed_dictionaries(
-            {"size": st.integers(), "mean": st.lists(st.floats(allow_nan=False)).map(tuple)}
-        ),
-        st.fixed_dictionaries({"size": st.integers(), "limit": st.none() | st.integers()}),
+    st.fixed_dictionaries(
+        {"size": st.integers()},
+        optional={
+            "low": FLOATS,
+            "bold": st.booleans(),
+            "mean": st.lists(FLOATS).map(tuple),
+            "limit": st.none() | st.integers(),
+        },
     )
 )
 def test_values_survive_as_text(values: dict[str, Any]) -> None:

@@ -65,9 +65,8 @@ def test_the_spec_makes_the_same_again(registry: Registry) -> None:
 def test_a_clash_names_both_and_touches_nothing_else(registry: Registry) -> None:
     with pytest.raises(UsageError) as caught:
         registry.create("normalizer", "minmax")
-    assert str(caught.value) == (
-        f"normalizer 'minmax' is offered by filterkit.normalizers {filterkit.__version__} and filterkit-two 2.0"
-    )
+    ours = f"filterkit.normalizers {filterkit.__version__}"
+    assert str(caught.value) == f"normalizer 'minmax' is offered by {ours} and filterkit-two 2.0"
     assert caught.value.hint == "write filterkit.normalizers/minmax or filterkit-two/minmax"
     assert level(registry.create("normalizer", "filterkit-two/minmax:level=1")) == 1
     assert level(registry.create("normalizer", "Filterkit_Two/minmax:level=1")) == 1
