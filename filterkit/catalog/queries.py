@@ -37,16 +37,26 @@ class Match:
         The whole rows of the tables of that name.
     filters, kernels
         The positions selected, in the order written.
+    asked
+        The address that was resolved.
     """
 
     model: Mapping[str, Any]
     layer: Mapping[str, Any]
     filters: Sequence[int]
     kernels: Sequence[int]
+    asked: Address
 
     @property
     def address(self) -> str:
+        """Of the layer."""
         return f"{self.model['name']}/{self.layer['name']}"
+
+    @property
+    def selected_address(self) -> str:
+        """Of what is selected in the layer."""
+        chosen = Address(self.model["name"], self.layer["name"], self.asked.filters, self.asked.kernels)
+        return str(chosen)
 
 
 def models(catalog: Catalog) -> list[Row]:
@@ -161,6 +171,17 @@ def filter_labels(catalog: Catalog, match: Match) -> tuple[str, ...]:
     return tuple(label or "" for label in labels) if any(labels) else ()
 
 
+def plugins_of_models(catalog: Catalog) -> dict[str, list[str]]:
+    """From each plugin that made rows to the names of the models it made them for."""
+    with catalog.connect() as connection:
+        rows = connection.execute(sa.select(model.c.name, model.c.plugins).order_by(model.c.name)).all()
+    made: dict[str, list[str]] = {}
+    for name, plugins in rows:
+        for plugin in plugins:
+            made.setdefault(plugin, []).append(name)
+    return made
+
+
 def model_names(catalog: Catalog, prefix: str = "") -> list[str]:
     """Names of models that begin with `prefix`, for completion."""
     with catalog.connect() as connection:
@@ -213,6 +234,7 @@ def _match(model_row: Mapping[str, Any], layer_row: Mapping[str, Any], address: 
         layer_row,
         _selected(address.filters, count, f"filters of {name}"),
         _selected(address.kernels, each, f"kernels of each filter of {name}"),
+        address,
     )
 
 

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+
+from filterkit.catalog import schema
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.names import name_from_ref
 from filterkit.errors import CatalogError
@@ -47,11 +50,24 @@ def _banks(catalog: Catalog, match: Match) -> BankFile:
     return catalog.store.banks(match.model["banks_sha256"])
 
 
+def missing_weights(catalog: Catalog) -> list[tuple[str, str]]:
+    """Of every model whose files the store does not hold: its name, and the command that brings them."""
+    with catalog.connect() as connection:
+        rows = connection.execute(sa.select(schema.model).order_by(schema.model.c.name)).mappings().all()
+    return [
+        (row["name"], _add_command(row))
+        for row in rows
+        if not catalog.store.holds(row["sha256"], row["banks_sha256"])
+    ]
+
+
 def _missing(model: Mapping[str, Any]) -> CatalogError:
-    command = f"filterkit add {shlex.quote(model['ref'])}"
-    if name_from_ref(model["ref"]) != model["name"]:
-        command += f" --name {model['name']}"
     return CatalogError(
         f"the weights of {model['name']} are not in the store, only its rows are here",
-        hint=f"`{command}` brings them",
+        hint=f"`{_add_command(model)}` brings them",
     )
+
+
+def _add_command(model: Mapping[str, Any]) -> str:
+    command = f"filterkit add {shlex.quote(model['ref'])}"
+    return command if name_from_ref(model["ref"]) == model["name"] else f"{command} --name {model['name']}"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from typing import Any
+
 import typer
 
 from filterkit.cli.shell import Shell, command
@@ -10,12 +14,34 @@ from filterkit.cli.shell import Shell, command
 @command
 def doctor(shell: Shell) -> None:
     """Check versions, providers, catalog, store and plugins; exit 1 where something is broken."""
-    from filterkit.diagnosis import examine
-
-    report = examine(shell.catalog)
-    if shell.format == "table":
-        _print(report)
+    with shell.workbench() as bench:
+        report = bench.examine()
+    if shell.format == "json":
+        print(json.dumps(report, indent=2))
     else:
-        shell.rows([report], report.keys())
+        shell.rows(_lines(report), ("check", "state", "detail"))
     if report["faults"]:
         raise typer.Exit(1)
+    shell.say("everything is in order")
+
+
+def _lines(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The report as rows: what was looked at, how it is, and what to do."""
+    for name, version in report["versions"].items():
+        if version:
+            yield {"check": name, "state": "installed", "detail": version}
+    for name, found in report["providers"].items():
+        state = "usable" if found["usable"] else "not usable"
+        yield {"check": f"provider {name}", "state": state, "detail": found.get("reason")}
+    catalog, store = report["catalog"], report["store"]
+    if catalog["usable"]:
+        state = f"{catalog['models']} models" if "models" in catalog else "none yet"
+        yield {"check": "catalog", "state": state, "detail": catalog["path"]}
+    if store:
+        yield {"check": "store", "state": f"{store['bytes'] / 1e6:,.1f} MB", "detail": store["path"]}
+        for each in store["without_weights"]:
+            yield {"check": f"model {each['model']}", "state": "no weights", "detail": each["do"]}
+    for plugin in report["plugins"]:
+        yield {"check": f"plugin {plugin['plugin']}", "state": plugin["state"], "detail": plugin["version"]}
+    for fault in report["faults"]:
+        yield {"check": fault["what"], "state": "FAULT", "detail": fault["do"]}

@@ -9,7 +9,7 @@ import typer
 from filterkit.cli.completion import complete_address
 from filterkit.cli.shell import Shell, command
 
-BRIEF = ("address", "label", "bias", "mean", "std", "min", "max", "l2_norm", "sparsity")
+BRIEF = ("address", "label", "mean", "std", "min", "max", "l2_norm")
 
 
 @command

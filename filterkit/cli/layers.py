@@ -9,18 +9,7 @@ import typer
 from filterkit.cli.completion import complete_address
 from filterkit.cli.shell import Shell, command
 
-BRIEF = (
-    "layer",
-    "op",
-    "kernel_shape",
-    "in_channels",
-    "filters",
-    "parameters",
-    "macs",
-    "receptive_field",
-    "jump",
-    "activation",
-)
+BRIEF = ("layer", "kernel_shape", "in_channels", "filters", "parameters", "receptive_field", "jump")
 
 
 @command

@@ -14,11 +14,10 @@ plugins = typer.Typer(name="plugins", help="Plugins: list them, show one, find o
 @command
 def list_plugins(shell: Shell) -> None:
     """List all plugins, built-in and installed, whatever their state."""
-    from filterkit.diagnosis import PLUGIN_COLUMNS, plugin_rows
-
     with shell.workbench() as bench:
-        rows = plugin_rows(bench.plugins)
-    shell.rows(rows, PLUGIN_COLUMNS, brief=("plugin", "version", "state", "adds", "error"))
+        rows = bench.plugin_rows()
+    brief = ("plugin", "version", "state", "adds")
+    shell.rows(rows, rows.columns, brief=(*brief, "error") if any(row["error"] for row in rows) else brief)
 
 
 @command
@@ -28,18 +27,19 @@ def show_plugin(
 ) -> None:
     """Show what a plugin adds, or the options of one normalizer, renderer or source."""
     with shell.workbench() as bench:
-        columns, rows = bench.describe_plugin(name)
-    shell.rows(rows, columns)
+        rows = bench.describe_plugin(name)
+    shell.rows(rows, rows.columns)
 
 
 @command
 def plugins_doctor(shell: Shell) -> None:
     """Say why a plugin does not work; exit 1 where one does not."""
-    from filterkit.diagnosis import plugin_faults
+    from filterkit.workbench.diagnosis import plugin_faults
 
     with shell.workbench() as bench:
         faults = plugin_faults(bench)
-    shell.rows(faults, ("plugin", "fault", "remedy"))
+    if faults or shell.format != "table":
+        shell.rows(faults, ("plugin", "fault", "remedy"))
     if faults:
         raise typer.Exit(1)
     shell.say("all plugins work")

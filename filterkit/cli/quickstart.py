@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ import typer
 
 from filterkit.cli.shell import Shell, command
 from filterkit.errors import ImageError
+from filterkit.settings import DEFAULT_CATALOG
 
 PHOTO = "photo"
 
@@ -53,9 +55,10 @@ def quickstart(
     """Catalogue the real VGG16, list its layers, draw its filters and run it on a photo."""
     folder.mkdir(parents=True, exist_ok=True)
     photo = _place_photo(folder, image)
+    catalog = str(Path(shell.catalog).absolute()) if shell.catalog else DEFAULT_CATALOG
     with _working_in(folder):
         for step in STEPS:
-            _run(shell, step.format(photo=shlex.quote(photo)))
+            _run(shell, step.format(photo=shlex.quote(photo)), catalog, Path(photo))
     shell.say(f"\nThe pictures are in {folder}. Next:\n\n  cd {shlex.quote(str(folder))}")
     for line in NEXT:
         shell.say("  " + line.format(photo=shlex.quote(photo)))
@@ -85,15 +88,29 @@ def _working_in(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def _run(shell: Shell, step: str) -> None:
-    """Run one command exactly as a user would type it in that folder."""
+def _run(shell: Shell, step: str, catalog: str, photo: Path) -> None:
+    """Run one command exactly as a user would type it in that folder; a picture that is there is not made again."""
+    words = shlex.split(step)
+    shell.say(f"$ filterkit {step}")
+    picture = Path(words[-1])
+    if picture.suffix == ".png" and _is_current(picture, photo):
+        shell.say(f"{picture} is there already")
+        return
+    common = ["--catalog", catalog, *["--quiet"] * shell.quiet, *["--debug"] * shell.debug]
+    if words[0] == "layers":
+        _call([*words, *common, "--format", shell.format])
+    else:
+        with redirect_stdout(io.StringIO()):  # the layers are the one table to read here
+            _call([*words, *common])
+
+
+def _is_current(picture: Path, photo: Path) -> bool:
+    return picture.exists() and picture.stat().st_mtime_ns >= photo.stat().st_mtime_ns
+
+
+def _call(arguments: list[str]) -> None:
     from filterkit.cli.app import build_app
 
-    shell.say(f"$ filterkit {step}")
-    common = ["--catalog", "catalog.db"]
-    common += ["--quiet"] * shell.quiet + ["--debug"] * shell.debug
-    if step.startswith("layers"):
-        common += ["--format", shell.format]
-    code = build_app()(args=[*shlex.split(step), *common], prog_name="filterkit", standalone_mode=False)
+    code = build_app()(args=arguments, prog_name="filterkit", standalone_mode=False)
     if code:
         raise typer.Exit(code)

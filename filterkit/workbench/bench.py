@@ -429,6 +429,31 @@ class Workbench:
         banks = {match.address if several else match.layer["name"]: self._weights(match) for match in matches}
         export(banks, Path(path))
 
+    def plugin_rows(self) -> Rows:
+        """One row per plugin, whatever its state."""
+        from filterkit.workbench.diagnosis import PLUGIN_COLUMNS, plugin_rows
+
+        return Rows(plugin_rows(self), PLUGIN_COLUMNS)
+
+    def describe_plugin(self, name: str) -> Rows:
+        """What a plugin adds, or the options of one thing that a plugin adds.
+
+        Raises
+        ------
+        UsageError
+            There is no plugin or contribution of that name.
+        """
+        from filterkit.workbench.describing import describe
+
+        columns, rows = describe(self, name)
+        return Rows(rows, columns)
+
+    def examine(self) -> dict[str, Any]:
+        """Versions, providers, catalog, store, plugins, and ``faults`` with what to do about each."""
+        from filterkit.workbench.diagnosis import examine
+
+        return examine(self)
+
     def catalog(self, *, write: bool = False) -> Catalog:
         """The open catalog; opened for writing where asked, which makes it where there is none."""
         from filterkit.catalog import Catalog

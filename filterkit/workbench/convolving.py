@@ -77,7 +77,8 @@ def convolve(
     name = layer["name"]
     return FeatureMaps(
         maps={name: maps[0]},
-        addresses={name: match.address},
+        addresses={name: match.selected_address},
+        activations={name: None},
         labels={name: tuple(labels)},
         image=image_text,
         image_name=image_name,

@@ -75,7 +75,7 @@ def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
         normalized,
         filters=range(len(labels)),
         filter_labels=labels,
-        title=f"{what}: {maps.image_name}, {'after' if maps.at == 'post' else 'before'} the activation",
+        title=f"{what}: " + ", ".join(filter(None, (maps.image_name, maps.stage))),
     )
 
 

@@ -65,7 +65,8 @@ def feature_maps(
     for maps, image, image_name, several in answers:
         yield FeatureMaps(
             maps={match.layer["name"]: _chosen(maps[match.layer["name"]], match) for match in matches},
-            addresses={match.layer["name"]: match.address for match in matches},
+            addresses={match.layer["name"]: match.selected_address for match in matches},
+            activations={match.layer["name"]: match.layer["activation"] for match in matches},
             labels={match.layer["name"]: tuple(labels[match.layer["name"]]) for match in matches},
             image=image,
             image_name=image_name,

@@ -72,6 +72,8 @@ class FeatureMaps:
         From the same names to the address of what was asked for.
     labels
         From the same names to what to call each map: its filter's label or number.
+    activations
+        From the same names to the activation behind the layer, or None.
     image
         The picture, as named by whoever asked.
     image_name
@@ -87,6 +89,7 @@ class FeatureMaps:
     maps: Mapping[str, FloatArray]
     addresses: Mapping[str, str]
     labels: Mapping[str, tuple[str, ...]]
+    activations: Mapping[str, str | None]
     image: str
     image_name: str
     provider: str
@@ -97,7 +100,13 @@ class FeatureMaps:
         """The maps of one layer."""
         from dataclasses import replace
 
-        return replace(self, maps={name: self.maps[name]})
+        return replace(
+            self,
+            maps={name: self.maps[name]},
+            addresses={name: self.addresses[name]},
+            labels={name: self.labels[name]},
+            activations={name: self.activations[name]},
+        )
 
     @property
     def array(self) -> FloatArray:
@@ -113,6 +122,12 @@ class FeatureMaps:
                 f"these are the maps of {len(self.maps)} layers", hint="take one from .maps by its name"
             )
         return next(iter(self.maps.values()))
+
+    @property
+    def stage(self) -> str:
+        """Where the maps were taken, in words: ``"after relu"``, or nothing where no activation follows."""
+        names = sorted({name for name in self.activations.values() if name})
+        return f"{'after' if self.at == 'post' else 'before'} {' and '.join(names)}" if names else ""
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> FloatArray:
         import numpy as np

@@ -1,0 +1,200 @@
+"""Is everything in order: versions, providers, catalog, store and plugins; and what to do where not."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filterkit.errors import FilterkitError
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Row
+    from filterkit.workbench.bench import Workbench
+
+DISTRIBUTION = "cnn-filterkit"
+NAMESAKE = "filterkit"
+"""A distribution of other people, for image processing, whose files overwrite ours and ours theirs."""
+
+PACKAGES = (
+    "numpy",
+    "onnx",
+    "matplotlib",
+    "pillow",
+    "pluggy",
+    "sqlalchemy",
+    "alembic",
+    "safetensors",
+    "typer",
+)
+RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+
+
+def examine(bench: Workbench) -> dict[str, Any]:
+    """Look at everything that can be broken.
+
+    Returns
+    -------
+    dict
+        ``versions``, ``providers``, ``catalog``, ``store``, ``plugins``, and ``faults``: a list of records
+        with ``what`` is wrong and what to ``do``; empty where all is well.
+    """
+    faults: list[Row] = []
+    report = {
+        "versions": _versions(faults),
+        "providers": _providers(faults),
+        **_catalog(bench, faults),
+        "plugins": _plugins(bench, faults),
+    }
+    return {**report, "faults": faults}
+
+
+def _fault(faults: list[Row], what: str, do: str) -> None:
+    faults.append({"what": what, "do": do})
+
+
+def _versions(faults: list[Row]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for name in (DISTRIBUTION, *PACKAGES, *RUNTIMES):
+        found[name] = _version(name)
+    if all(found[name] for name in RUNTIMES):
+        _fault(
+            faults,
+            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files",
+            "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install onnxruntime-gpu",
+        )
+    if _version(NAMESAKE):
+        _fault(
+            faults,
+            f"the unrelated distribution '{NAMESAKE}' is installed too; both bring the package 'filterkit'",
+            f"pip uninstall -y {NAMESAKE} {DISTRIBUTION}, then install {DISTRIBUTION} again",
+        )
+    return found
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _providers(faults: list[Row]) -> dict[str, Any]:
+    from filterkit.runtime.providers import probe
+
+    try:
+        return probe()
+    except FilterkitError as error:
+        _fault(faults, error.message, error.hint or "install ONNX Runtime again")
+        broken = {"usable": False, "reason": error.message}
+        return {"cpu": broken, "cuda": broken}
+
+
+def _catalog(bench: Workbench, faults: list[Row]) -> dict[str, Any]:
+    """What the catalog and its store hold; a catalog that does not exist yet is no fault."""
+    from filterkit.catalog.database import catalog_path
+
+    try:
+        path = catalog_path(bench.location)
+    except FilterkitError as error:
+        _fault(faults, error.message, error.hint or "choose another catalog")
+        return {"catalog": {"path": bench.location, "usable": False}, "store": None}
+    catalog: dict[str, Any] = {"path": str(path), "exists": path.exists(), "usable": True}
+    if not path.exists():
+        return {"catalog": catalog, "store": None}
+    try:
+        rows = bench.models()
+        catalog |= {"models": len(rows), "filters": sum(row["filters"] for row in rows)}
+        return {"catalog": catalog, "store": _store(bench, faults)}
+    except FilterkitError as error:
+        _fault(faults, error.message, error.hint or "choose another catalog")
+        return {"catalog": {**catalog, "usable": False, "reason": error.message}, "store": None}
+
+
+def _store(bench: Workbench, faults: list[Row]) -> dict[str, Any]:
+    """Which models have their files. Rows without files answer every query and are no fault by themselves."""
+    from filterkit.catalog.weights import missing_weights
+
+    folder = bench.catalog().store.folder
+    files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
+    missing = missing_weights(bench.catalog())
+    return {
+        "path": str(folder),
+        "bytes": sum(path.stat().st_size for path in files),
+        "without_weights": [{"model": model, "do": command} for model, command in missing],
+    }
+
+
+def _plugins(bench: Workbench, faults: list[Row]) -> list[Row]:
+    for fault in plugin_faults(bench):
+        _fault(faults, f"plugin {fault['plugin']}: {fault['fault']}", str(fault["remedy"]))
+    return plugin_rows(bench)
+
+
+PLUGIN_COLUMNS = ("plugin", "version", "state", "adds", "hooks", "path", "error")
+
+
+def plugin_rows(bench: Workbench) -> list[Row]:
+    """One row per plugin, whatever its state."""
+    adds = _contributions(bench)
+    return [
+        {
+            "plugin": plugin.name,
+            "version": plugin.version,
+            "state": plugin.state,
+            "adds": adds.get(plugin.name, []),
+            "hooks": list(plugin.hooks),
+            "path": plugin.path,
+            "error": plugin.error,
+        }
+        for plugin in bench.plugins.plugins
+    ]
+
+
+def plugin_faults(bench: Workbench) -> list[Row]:
+    """One row per plugin that does not work, and per plugin that made rows and is gone."""
+    _contributions(bench)  # a hook that raises is found by calling it
+    faults: list[Row] = [
+        {
+            "plugin": plugin.name,
+            "fault": f"{plugin.state}: {plugin.error}",
+            "remedy": f"pip install --upgrade {plugin.distribution}, or pip uninstall {plugin.distribution}",
+        }
+        for plugin in bench.plugins.plugins
+        if plugin.state in ("failed", "incompatible")
+    ]
+    present = {plugin.name for plugin in bench.plugins.plugins}
+    return faults + [
+        {
+            "plugin": name,
+            "fault": f"made rows of {models}, and is not installed",
+            "remedy": f"pip install {name}",
+        }
+        for name, models in _makers(bench).items()
+        if name not in present
+    ]
+
+
+def _makers(bench: Workbench) -> dict[str, str]:
+    """From each plugin that made rows of this catalog to the models it made them for."""
+    from filterkit.catalog.queries import plugins_of_models
+
+    if not Path(bench.location).exists():
+        return {}
+    try:
+        made = plugins_of_models(bench.catalog())
+    except FilterkitError:
+        return {}
+    return {name: ", ".join(models) for name, models in made.items()}
+
+
+def _contributions(bench: Workbench) -> dict[str, list[str]]:
+    from filterkit.plugins.registry import HOOKS
+
+    adds: dict[str, list[str]] = {}
+    for kind in HOOKS:
+        for offer in bench.registry.offers(kind):
+            adds.setdefault(offer.plugin.name, []).append(f"{kind} {offer.name}")
+    return adds
