@@ -86,7 +86,8 @@ def choose(provider: str = "auto") -> Choice:
     onnx_runtime()
     reason = None if provider == "cpu" else _why_no_cuda()
     if provider == "cuda" and reason is not None:
-        raise RuntimeFailure(f"CUDA cannot be used: {reason}", hint=f"{INSTALL_CUDA}, or --provider cpu")
+        mend = "install NVIDIA's driver" if "driver" in reason else INSTALL_CUDA
+        raise RuntimeFailure(f"CUDA cannot be used: {reason}", hint=f"{mend}, or --provider cpu")
     if provider == "cpu" or reason is not None:
         return Choice("cpu", (CPU,))
     # Nodes that CUDA has no kernel for (mostly shape arithmetic) run on the processor.
@@ -131,6 +132,8 @@ def _tiny_convolution() -> bytes:
 def _reason(failure: Exception, words: str) -> str:
     """The library that is missing, from ONNX Runtime's own words, else its error in one line."""
     missing = re.search(r"(\S+\.(?:so|dll)[.\d]*): cannot open shared object file", words)
+    if missing and missing[1].startswith("libcuda.so"):
+        return f"there is no NVIDIA driver (the library {missing[1]} cannot be found)"
     if missing:
         return f"the library {missing[1]} cannot be found"
     missing = re.search(r"when trying to load \"?([^\"\n]+\.dll)", words)
