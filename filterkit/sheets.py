@@ -153,8 +153,8 @@ def _rgb_order(names: tuple[str, ...]) -> list[int]:
     if sorted(names) != ["B", "G", "R"]:
         have = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
         raise UsageError(
-            f"channels=rgb needs a layer that reads R, G and B; these kernels read {have}",
-            hint="use channels=separate, or channels=first",
+            f"channels=rgb needs the input channels R, G and B, but these are {have}",
+            hint="draw them as channels=separate or channels=first",
         )
     return [names.index(name) for name in "RGB"]
 

@@ -95,9 +95,9 @@ class Grid:
         import matplotlib
         from matplotlib.figure import Figure
 
-        layout = lay_out(sheet, self.scale)
         out = io.BytesIO()
         with matplotlib.rc_context(SETTINGS):
+            layout = lay_out(sheet, self.scale)
             figure = Figure(figsize=(layout.width / DPI, layout.height / DPI), dpi=DPI)
             # One image of all tiles: an Axes for each would take half a minute for a thousand of them.
             tiles = paint(
@@ -136,7 +136,9 @@ def _picture(figure: Figure, layout: Layout, left: int, top: int, pixels: NDArra
         (left / layout.width, bottom / layout.height, width / layout.width, height / layout.height)
     )
     axes.set_axis_off()
-    axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="none", aspect="auto")
+    # As colours, because a colormap of matplotlib's may be off by one of 256 levels.
+    colours = pixels if pixels.ndim == 3 else np.stack((pixels,) * 3, axis=-1)
+    axes.imshow(colours, interpolation="none", aspect="auto")
 
 
 def _write_all(figure: Figure, layout: Layout) -> None:
@@ -148,6 +150,6 @@ def _write_all(figure: Figure, layout: Layout) -> None:
     write((layout.title,), size=TITLE_SIZE, color=INK, ha="left", va="top")
     write((layout.note,), size=LABEL_SIZE, color=FAINT, ha="left", va="top")
     write(layout.row_labels, size=LABEL_SIZE, color=INK, ha="right", va="center_baseline")
-    write(layout.column_labels, size=LABEL_SIZE, color=INK, ha="center", va="baseline")
+    write(layout.column_labels, size=LABEL_SIZE, color=INK, ha="left", va="baseline")
     write(layout.tile_labels, size=LABEL_SIZE, color=FAINT, ha="left", va="baseline")
     write(layout.ticks, size=LABEL_SIZE, color=FAINT, ha="left", va="center_baseline")

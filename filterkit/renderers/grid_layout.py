@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import UsageError
 from filterkit.renderers.canvas import canvas_shape
@@ -38,6 +38,9 @@ LABELLED = 48
 """Tiles at least this wide carry labels of their own."""
 
 BAR_WIDTH, BAR_GAP, SHORTEST_BAR, LONGEST_BAR = 12, 20, 96, 480
+LABEL_SPACE = 8
+"""Pixels that neighbouring labels stay apart."""
+
 LONGEST_SIDE = 10_000
 LONGEST_LABEL = 28
 
@@ -60,7 +63,7 @@ class Layout:
     title, note
         Lines of words, and where they begin.
     row_labels, column_labels, tile_labels
-        Right end and middle, middle and bottom, left end and bottom of every label.
+        Right end and middle of every row label, left end and bottom of the others.
     bar
         Left, top and height of the colour bar, or None.
     ticks
@@ -106,6 +109,11 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
     note = _wrap(sheet.note, LABEL_SIZE, text_space)
     top = MARGIN + (len(title) * TITLE_LINE + 6 if title else 0) + (LABEL_LINE if columns else 0)
     first = top + gap[0]
+    every_column = _every(across, max(map(text_width, columns), default=0) + LABEL_SPACE)
+    column_labels = [
+        (text_left + column * across + max(tile_width - text_width(words), 0) / 2, first - 6, words)
+        for column, words in list(enumerate(columns))[::every_column]
+    ]
     content = max(canvas_height - 2 * gap[0], SHORTEST_BAR)
     right = left + canvas_width
     bar: tuple[int, int, int] | None = None
@@ -118,16 +126,16 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
         [right]
         + [math.ceil(text_left + text_width(line, TITLE_SIZE)) for line in title]
         + [math.ceil(text_left + text_width(line)) for line in note]
+        + [math.ceil(x + text_width(words)) for x, _, words in column_labels[-1:]]
     )
     note_top = first + content + 12
-    width, height = right + MARGIN, note_top + len(note) * LABEL_LINE + MARGIN - (0 if note else 12)
+    width, height = right + MARGIN, note_top + len(note) * LABEL_LINE + MARGIN - 12
     if max(width, height) > LONGEST_SIDE:
         raise UsageError(
             f"a figure of {width:,} × {height:,} pixels is too large",
             hint="the mosaic renderer draws pictures of this size: --renderer mosaic",
         )
     every_row = _every(down, LABEL_LINE)
-    every_column = _every(across, max(map(text_width, columns), default=0) + 8)
     return Layout(
         width=width,
         height=height,
@@ -141,13 +149,14 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
             (left - 2, first + row * down + tile_height / 2, rows[row])
             for row in range(0, len(rows), every_row)
         ),
-        column_labels=tuple(
-            (text_left + column * across + tile_width / 2, first - 6, columns[column])
-            for column in range(0, len(columns), every_column)
-        ),
+        column_labels=tuple(column_labels),
         tile_labels=tuple(
-            (text_left + column * across, first + row * down - 6, _cut(words, across - 12))
-            for (row, column), words in zip(_places(sheet), own, strict=False)
+            (
+                text_left + index % sheet.columns * across,
+                first + index // sheet.columns * down - 6,
+                _cut(words, across - LABEL_SPACE),
+            )
+            for index, words in enumerate(own)
         ),
         bar=bar,
         ticks=ticks,
@@ -158,7 +167,9 @@ def suitable_scale(sheet: TileSheet) -> tuple[int, int]:
     """Pixels per value, down and across, so that all of `sheet` can be seen at once; whole numbers, so
     that all values are equally large."""
     height, width = sheet.tile_shape
-    side = min(max(5 * SMALLEST_TILE // max(sheet.rows, sheet.columns), SMALLEST_TILE), LARGEST_TILE)
+    label = max(map(text_width, _names(sheet.tile_labels)), default=0) + LABEL_SPACE
+    few = 5 * SMALLEST_TILE / max(sheet.rows, sheet.columns)
+    side = min(max(few, label, SMALLEST_TILE), LARGEST_TILE)
     room = min(TARGET // sheet.rows // height, TARGET // sheet.columns // width)
     scale = max(1, min(int(side / math.sqrt(height * width)), room))
     return (max(scale, STRIP) if height == 1 and width > 1 else scale), scale
@@ -166,12 +177,19 @@ def suitable_scale(sheet: TileSheet) -> tuple[int, int]:
 
 @lru_cache(maxsize=4096)
 def text_width(text: str, size: float = LABEL_SIZE) -> float:
-    """Width of `text` in pixels."""
+    """Width of `text` in pixels, as matplotlib draws it."""
     from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import text_to_path
 
     font = FontProperties(family=FONT, size=size)
-    return float(text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]) * DPI / 72
+    return float(_measure().get_text_width_height_descent(text, font, ismath=False)[0])
+
+
+@lru_cache(maxsize=1)
+def _measure() -> Any:
+    from matplotlib.backends import backend_agg
+
+    untyped: Any = backend_agg
+    return untyped.RendererAgg(1, 1, DPI)
 
 
 def _names(labels: Sequence[str]) -> tuple[str, ...]:
@@ -187,9 +205,10 @@ def _every(pitch: float, needed: float) -> int:
 
 
 def _cut(text: str, space: float) -> str:
-    while text_width(text) > space and len(text) > 2:
-        text = shorten(text, len(text) - 1) if not text.endswith("…") else shorten(text[:-1], len(text) - 2)
-    return text
+    length = len(text)
+    while length > 2 and text_width(shorten(text, length)) > space:
+        length -= 1
+    return shorten(text, length)
 
 
 def _wrap(text: str, size: float, space: float) -> list[str]:
@@ -199,10 +218,6 @@ def _wrap(text: str, size: float, space: float) -> list[str]:
         return []
     letters = max(16, int(len(text) * space / max(text_width(text, size), 1)))
     return textwrap.wrap(text, letters, max_lines=3, placeholder=" …")
-
-
-def _places(sheet: TileSheet) -> list[tuple[int, int]]:
-    return [divmod(index, sheet.columns) for index in range(sheet.count)]
 
 
 def _number(value: float | None) -> str:

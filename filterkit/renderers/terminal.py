@@ -104,13 +104,15 @@ def _header(sheet: TileSheet, drawn: Fit, margin: int, across: int) -> Iterator[
     labels = [printable(label) for label in sheet.column_labels[: drawn.columns]]
     if not labels:
         return
-    pitch = (drawn.width + 1) * across
-    every = 1
+    pitch, every = (drawn.width + 1) * across, 1
     while every < len(labels) and max(map(len, labels)) >= every * pitch:
         every *= 2
-    space, align = every * pitch, "^" if every == 1 else "<"
-    shown = (f"{shorten(label, space - across):{align}{space - across}}" for label in labels[::every])
-    yield (" " * margin + (" " * across).join(shown)).rstrip()
+    align = "^" if every == 1 else "<"
+    line = " " * margin
+    for column in range(0, len(labels), every):
+        room = min(every, len(labels) - column) * pitch - across
+        line += f"{shorten(labels[column], room):{align}{room}}{' ' * across}"
+    yield line.rstrip()
 
 
 def _beside(labels: list[str], margin: int, lines: list[str], lines_per_row: int) -> Iterator[str]:
