@@ -106,7 +106,13 @@ def _fold(text: str, width: int) -> list[str]:
     if _length(text) <= width:
         return [text]
     lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
-    return [line if _length(line) <= width else line[: max(width - 1, 0)] + "…" for line in lines]
+    return [line if _length(line) <= width else _shorten(line, width) for line in lines] or [""]
+
+
+def _shorten(text: str, width: int) -> str:
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, width - 1).rstrip() + "…"
 
 
 def _line(cells: Sequence[Sequence[str]], depth: int, widths: Sequence[int], numeric: Sequence[bool]) -> str:
