@@ -115,6 +115,9 @@ def _failure(requirement: str, errors: str) -> SourceError:
         )
     said = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")] or lines
     last_word = said[-1] if said else "pip gave no reason"
+    if broken := re.findall(r"connection broken by '(.*)'", errors):
+        # pip ends with "no matching distribution" here too, which would send its reader the wrong way.
+        last_word = "the package index does not answer: " + broken[-1].rsplit(": ", 1)[-1].strip("'\")")
     return SourceError(
         f"{requirement} could not be downloaded: {last_word}",
         hint=f"this needs a package index that pip can reach; {_WITHOUT}",

@@ -160,6 +160,17 @@ def test_no_such_package_is_one_line_with_pips_own_word(index: Path, tmp_path: P
     assert "filterkit add classic" in (caught.value.hint or "")
 
 
+def test_an_index_that_does_not_answer_is_told_from_a_package_that_is_not_there(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # where nobody listens
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(SourceError, match=r"index does not answer: .*refused") as caught:
+        fetch(REF, tmp_path)
+    assert "filterkit add classic" in (caught.value.hint or "")
+
+
 def test_a_broken_wheel(index: Path, tmp_path: Path) -> None:
     wheel = build_wheel(index)
     whole = wheel.read_bytes()
