@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 from filterkit.errors import NotFoundError, UsageError, closest
+from filterkit.graph.names import shown
 from filterkit.graph.walk import bodies, reads
 
 
@@ -100,10 +101,10 @@ def _unknown(graph: GraphProto, name: str, known: set[str]) -> NotFoundError:
         for body in bodies(node):
             if any(name in inner.output for inner in _all_nodes(body)):
                 return NotFoundError(
-                    f"tensor '{name}' stands inside the body of {node.op_type} node '{node.name}'",
+                    f"tensor '{shown(name)}' stands inside the body of the {node.op_type} '{shown(node.name)}'",
                     hint="only tensors of the main graph can be exposed",
                 )
-    return NotFoundError(f"the graph has no tensor '{name}'", hint=closest(name, known))
+    return NotFoundError(f"the graph has no tensor '{shown(name)}'", hint=closest(name, map(shown, known)))
 
 
 def _all_nodes(graph: GraphProto) -> Iterator[NodeProto]:

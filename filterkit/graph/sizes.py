@@ -9,6 +9,7 @@ import onnx
 from onnx import GraphProto, ModelProto, ValueInfoProto
 
 from filterkit.errors import NotFoundError, closest
+from filterkit.graph.names import shown
 from filterkit.graph.shapes import Contradiction, infer_shapes
 from filterkit.graph.slim import without_weights
 from filterkit.graph.walk import attributes, bodies
@@ -52,7 +53,7 @@ def free_sizes(model: ModelProto, input_name: str, layout: str) -> ModelProto:
     if value is None:
         raise NotFoundError(
             f"the graph has no input '{input_name}'",
-            hint=closest(input_name, (value.name for value in model.graph.input)),
+            hint=closest(input_name, (shown(value.name) for value in model.graph.input)),
         )
     dims = value.type.tensor_type.shape.dim
     if len(dims) != len(layout):
@@ -101,7 +102,7 @@ def window_too_large(skeleton: ModelProto, input_name: str, sizes: Sequence[int]
         ]
         if any(wide > room for wide, room in zip(window, padded, strict=True)):
             return (
-                f"{node.op_type} '{node.name or node.output[0]}' slides a window of "
+                f"{node.op_type} '{shown(node.name or node.output[0])}' slides a window of "
                 f"{'×'.join(map(str, window))} over {'×'.join(str(max(size, 0)) for size in padded)}"
             )
     return None

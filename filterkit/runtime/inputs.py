@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from filterkit.errors import RuntimeFailure, closest
+from filterkit.graph.names import shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,8 +24,8 @@ class Input(NamedTuple):
     shape: tuple[int | str | None, ...]
 
     def __str__(self) -> str:
-        axes = " × ".join("?" if axis is None else str(axis) for axis in self.shape)
-        return f"'{self.name}' ({self.dtype} {axes or 'scalar'})"
+        axes = " × ".join("?" if axis is None else shown(str(axis)) for axis in self.shape)
+        return f"'{shown(self.name)}' ({self.dtype} {axes or 'scalar'})"
 
 
 def inputs_of(session: Any) -> tuple[Input, ...]:
@@ -56,7 +57,8 @@ def fitting(
     for name in given:
         if name not in names:
             raise RuntimeFailure(
-                f"the network has no input '{name}'", hint=f"{closest(name, names)}; {takes}"
+                f"the network has no input '{shown(name)}'",
+                hint=f"{closest(name, map(shown, names))}; {takes}",
             )
     for entry in needed:
         if entry.name not in given:

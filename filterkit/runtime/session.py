@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import RuntimeFailure, UsageError
+from filterkit.graph.names import shown
 from filterkit.runtime.providers import CUDA, Choice, onnx_runtime
 
 if TYPE_CHECKING:
@@ -94,9 +95,8 @@ def explain(error: Exception, doing: str) -> RuntimeFailure:
     for pattern, message, hint in _KNOWN:
         found = re.search(pattern, text)
         if found:
-            return RuntimeFailure(message.format(*found.groups()), hint=hint)
-    short = text if len(text) <= 240 else text[:237] + "..."
-    return RuntimeFailure(f"ONNX Runtime failed {doing}: {short or type(error).__name__}")
+            return RuntimeFailure(message.format(*map(shown, found.groups())), hint=hint)
+    return RuntimeFailure(f"ONNX Runtime failed {doing}: {shown(text, 240) or type(error).__name__}")
 
 
 _KNOWN: tuple[tuple[str, str, str | None], ...] = (
