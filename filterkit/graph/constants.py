@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-MOST_ELEMENTS = 2**28
-"""How many elements one constant may take to compute, all steps together: a hostile graph asks for any."""
+MOST_WORK = 2**28
+"""How many elements the steps to one constant may make, all together; a hostile graph asks for any number."""
+MOST_GROWTH = 2**25
+"""How many of these may be new, that is, more than went into the step that made them."""
+EVALUATED_AS = {"DequantizeLinear": 19}
+"""Opset to evaluate an operator in at least: onnx's evaluator does not have it in earlier ones."""
 
 
 class NotConstant(Exception):
@@ -60,29 +64,9 @@ def _gathered(inputs: Sequence[Array | None], values: dict[str, Any]) -> int:
 FOLDABLE: dict[str, Callable[[Sequence[Array | None], dict[str, Any]], int]] = {
     **dict.fromkeys(
         [
-            *(
-                "Identity",
-                "Transpose",
-                "Reshape",
-                "Flatten",
-                "Squeeze",
-                "Unsqueeze",
-                "Slice",
-                "Concat",
-                "Split",
-            ),
-            *(
-                "Shape",
-                "Size",
-                "Cast",
-                "CastLike",
-                "QuantizeLinear",
-                "DequantizeLinear",
-                "Neg",
-                "Abs",
-                "Sqrt",
-            ),
-            *("Reciprocal", "Exp", "Log", "Floor", "Ceil", "Round", "Clip", "Not"),
+            *("Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Concat"),
+            *("Split", "Shape", "Size", "Cast", "CastLike", "QuantizeLinear", "DequantizeLinear", "Neg"),
+            *("Abs", "Sqrt", "Reciprocal", "Exp", "Log", "Floor", "Ceil", "Round", "Clip", "Not"),
             *("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin"),
         ],
         _all_inputs,
@@ -106,11 +90,13 @@ def fold(graph: GraphView, tensor: str) -> Array:
     steps = _steps(graph, tensor)
     left = _uses(steps)
     known: dict[str, Array] = {}
-    budget = MOST_ELEMENTS
+    work, growth = MOST_WORK, MOST_GROWTH
     for node in steps:
         inputs = [_leaf(graph, known, name) if name else None for name in node.input]
-        budget -= _size_of(node, inputs)
-        if budget < 0:
+        size = _size_of(node, inputs)
+        work -= size
+        growth -= max(size - max((value.size for value in inputs if value is not None), default=0), 0)
+        if work < 0 or growth < 0:
             raise NotConstant(f"computed by node {label(node)} from constants, but too large to compute")
         known.update(zip(node.output, _evaluate(graph, node, inputs), strict=False))
         for name in filter(None, node.input):
@@ -183,7 +169,8 @@ def _evaluate(graph: GraphView, node: onnx.NodeProto, inputs: Sequence[Array | N
     lone.input.extend(onnx.ValueInfoProto(name=name) for name in feeds)
     lone.output.extend(onnx.ValueInfoProto(name=name) for name in node.output if name)
     model = onnx.ModelProto(ir_version=graph.model.ir_version, graph=lone)
-    model.opset_import.extend(graph.model.opset_import)
+    opset = max(graph.opset, EVALUATED_AS.get(node.op_type, 1))
+    model.opset_import.append(onnx.helper.make_opsetid("", opset))
     try:
         with np.errstate(all="ignore"):
             made = dict(
@@ -212,7 +199,7 @@ def _constant_node(graph: GraphView, node: onnx.NodeProto) -> Array:
 
 def _dense(sparse: onnx.SparseTensorProto, graph: GraphView) -> Array:
     shape = tuple(sparse.dims)
-    if min(shape, default=0) < 0 or math.prod(shape) > MOST_ELEMENTS:
+    if min(shape, default=0) < 0 or math.prod(shape) > MOST_GROWTH:
         raise NotConstant("a sparse tensor too large to compute")
     values, indices = to_array(sparse.values, graph.folder), to_array(sparse.indices, graph.folder)
     dense = np.zeros(math.prod(shape), values.dtype)

@@ -93,6 +93,7 @@ def resize(step: Step) -> Tracks:
     tracks, old, new = step.first(), step.shape(), step.made()
     if old is None or new is None or len(old) != len(tracks.axes):
         raise Untraceable
+    scales = _scales(step)
     changed: dict[int, Track | None] = {}
     for axis, track in enumerate(tracks.axes):
         before, after = old[axis], new[axis]
@@ -101,7 +102,7 @@ def resize(step: Step) -> Tracks:
         if track is None or not isinstance(before, int) or not isinstance(after, int):
             changed[axis] = None
             continue
-        ratio, start = _grid(step, before, after)
+        ratio, start = _grid(step, before, after, scales[axis] if scales else None)
         if ratio.denominator > MOST_PHASES:
             raise Untraceable
         phases = [
@@ -111,11 +112,19 @@ def resize(step: Step) -> Tracks:
     return tracks.replaced(changed)
 
 
-def _grid(step: Step, before: int, after: int) -> tuple[Fraction, Fraction]:
+def _scales(step: Step) -> list[float] | None:
+    """Output steps per input step, where the node gives them instead of sizes (an attribute at first)."""
+    place = 2 if step.node.op_type == "Resize" and step.graph.opset >= 11 else 1
+    given = step.constant(place)
+    found = step.values.get("scales") if given is None else given.ravel().tolist()
+    return [float(scale) for scale in found] if found else None
+
+
+def _grid(step: Step, before: int, after: int, scale: float | None) -> tuple[Fraction, Fraction]:
     """Input position of output ``i`` as ``ratio * i + start`` (ONNX, operator Resize)."""
     default = "half_pixel" if step.node.op_type == "Resize" else "asymmetric"
     mode = step.values.get("coordinate_transformation_mode", default)
-    ratio = Fraction(before, after)
+    ratio = Fraction(before, after) if scale is None else 1 / Fraction(scale).limit_denominator(1000)
     if mode == "align_corners" and after > 1:
         return Fraction(before - 1, after - 1), Fraction(0)
     if mode == "asymmetric":

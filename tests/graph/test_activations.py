@@ -1,0 +1,131 @@
+"""What follows a convolution: bias, batch norm and activation, found by topology."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx_graphs import banks, build, node, opened, random
+
+from filterkit.records import FilterBank
+
+WEIGHTS: dict[str, Any] = {
+    "w": random(4, 3, 3, 3),
+    "b": random(4, seed=1),
+    "column": random(1, 4, 1, 1, seed=2),
+    "s": np.float32(0.5), "zero": np.float32(0), "six": np.float32(6), "slope": random(4, 1, 1),
+    "map": random(1, 4, 6, 6),
+}  # fmt: skip
+
+
+def bank(*behind: onnx.NodeProto, opset: int = 17, **more: Any) -> FilterBank:
+    """The bank of ``x -> Conv -> c`` with some nodes behind, of which the last makes the output."""
+    used = {name for one in behind for name in one.input} | {"w"}
+    constants = {name: value for name, value in (WEIGHTS | more).items() if name in used}
+    model = build([node("Conv", "x w", "c"), *behind], {"x": [1, 3, 8, 8]}, constants, opset=opset)
+    return banks(opened(model))[0]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "activation"),
+    [
+        ([node("Relu", "c", "y")], "relu"),
+        ([node("LeakyRelu", "c", "y")], "leaky_relu"),
+        ([node("PRelu", "c slope", "y")], "prelu"),
+        ([node("Elu", "c", "y")], "elu"),
+        ([node("Selu", "c", "y")], "selu"),
+        ([node("Sigmoid", "c", "y")], "sigmoid"),
+        ([node("HardSigmoid", "c", "y")], "hard_sigmoid"),
+        ([node("HardSwish", "c", "y")], "hard_swish"),
+        ([node("Tanh", "c", "y")], "tanh"),
+        ([node("Softplus", "c", "y")], "softplus"),
+        ([node("Softmax", "c", "y")], "softmax"),
+        ([node("Clip", "c zero six", "y")], "relu6"),
+        ([node("Clip", "c zero", "y")], "relu"),
+        ([node("Clip", "c zero s", "y")], "clip"),
+        ([node("Sigmoid", "c", "g"), node("Mul", "c g", "y")], "silu"),
+        ([node("HardSigmoid", "c", "g"), node("Mul", "g c", "y")], "hard_swish"),
+        ([node("Softplus", "c", "p"), node("Tanh", "p", "g"), node("Mul", "c g", "y")], "mish"),
+    ],
+)
+def test_activations(nodes: list[onnx.NodeProto], activation: str) -> None:
+    found = bank(*nodes)
+    assert (found.activation, found.pre_tensor, found.post_tensor) == (activation, "c", "y")
+
+
+def test_bounds_as_attributes() -> None:
+    assert bank(node("Clip", "c", "y", min=0.0, max=6.0), opset=9).activation == "relu6"
+
+
+@pytest.mark.parametrize(
+    ("opset", "op", "activation"), [(20, "Gelu", "gelu"), (18, "Mish", "mish"), (24, "Swish", "silu")]
+)
+def test_newer_operators(opset: int, op: str, activation: str) -> None:
+    assert bank(node(op, "c", "y"), opset=opset).activation == activation
+
+
+def test_without_an_activation_post_is_pre() -> None:
+    found = bank(node("MaxPool", "c", "y", kernel_shape=[2, 2]))
+    assert (found.activation, found.pre_tensor, found.post_tensor) == (None, "c", "c")
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [node("Add", "c x2", "a"), node("Relu", "a", "y")],
+        [node("Relu", "c", "r"), node("Add", "c r", "y")],
+        [node("Sigmoid", "c", "g"), node("Mul", "g x2", "m"), node("Add", "m c", "y")],
+        [node("Sub", "s c", "n"), node("Relu", "n", "y")],
+        [node("Add", "c map", "n"), node("Relu", "n", "y")],
+    ],
+    ids=["residual", "two readers", "other gate", "one minus", "a map, no bias"],
+)
+def test_what_stands_behind_something_else_is_not_the_layers_activation(nodes: list[onnx.NodeProto]) -> None:
+    constants = {name: WEIGHTS[name] for name in ("w", "s", "map")}
+    model = build([node("Conv", "x w", "c"), *nodes], {"x": [1, 3, 8, 8], "x2": [1, 4, 6, 6]}, constants)
+    found = banks(opened(model))[0]
+    assert (found.activation, found.post_tensor, found.bias) == (None, "c", None)
+
+
+def test_a_bias_behind() -> None:
+    found = bank(node("Add", "column c", "a"), node("Relu", "a", "y"))
+    assert (found.pre_tensor, found.post_tensor) == ("a", "y")
+    np.testing.assert_array_equal(found.bias, WEIGHTS["column"].ravel())
+
+
+def test_keras_puts_bias_and_activation_behind_a_transpose() -> None:
+    """Conv → Transpose → Add → Relu → Transpose, the bias shared through an Identity."""
+    found = bank(
+        node("Transpose", "c", "t", perm=[0, 2, 3, 1]),
+        node("Identity", "b", "shared"),
+        node("Add", "t shared", "a"),
+        node("Relu", "a", "r"),
+        node("Transpose", "r", "y", perm=[0, 3, 1, 2]),
+    )
+    np.testing.assert_array_equal(found.bias, WEIGHTS["b"])
+    assert (found.pre_tensor, found.pre_layout) == ("a", "NHWC")
+    assert (found.post_tensor, found.post_layout) == ("r", "NHWC")
+
+
+def test_batch_norm_is_passed_and_no_bias_is_sought_behind_it() -> None:
+    statistics = {name: np.ones(4, np.float32) for name in ("m", "v", "g", "h")}
+    found = bank(
+        node("BatchNormalization", "c g h m v", "n"),
+        node("Add", "n column", "a"),
+        node("Relu", "a", "y"),
+        **statistics,
+    )
+    assert (found.bias, found.activation, found.pre_tensor, found.post_tensor) == (None, "relu", "c", "y")
+
+
+def test_one_value_for_all_channels_is_a_bias_too() -> None:
+    found = bank(node("Add", "c s", "y"))
+    np.testing.assert_array_equal(found.bias, np.full(4, 0.5, np.float32))
+
+
+def test_of_two_additions_the_first_is_the_bias() -> None:
+    found = bank(node("Add", "c column", "a"), node("Add", "a s", "d"), node("Relu", "d", "y"))
+    np.testing.assert_array_equal(found.bias, WEIGHTS["column"].ravel())
+    assert (found.pre_tensor, found.post_tensor) == ("a", "y")

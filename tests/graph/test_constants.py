@@ -1,0 +1,203 @@
+"""Weights hidden behind what a graph computes without its input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+from onnx_graphs import build, node, opened, random
+
+from filterkit.graph import GraphView, NotConstant
+
+
+def constant_node(name: str = "c", **values: Any) -> GraphView:
+    """A graph whose tensor ``c`` is a Constant node in some attribute form."""
+    nodes = [helper.make_node("Constant", [], [name], **values), node("Identity", "x", "y")]
+    return opened(build(nodes, {"x": [1]}))
+
+
+def test_constant_nodes_in_all_attribute_forms() -> None:
+    array = random(3, 300)
+    assert np.array_equal(constant_node(value=numpy_helper.from_array(array)).constant("c"), array)
+    assert constant_node(value_float=0.5).constant("c") == np.float32(0.5)
+    assert constant_node(value_floats=[0.5, 1.0]).constant("c").tolist() == [0.5, 1.0]
+    assert constant_node(value_int=3).constant("c").dtype == np.int64
+    assert constant_node(value_ints=[3, 4]).constant("c").tolist() == [3, 4]
+    assert constant_node(value_string="s").constant("c") == b"s"
+
+
+@pytest.mark.parametrize("indices", [[[0, 1], [2, 0]], [1, 6]], ids=["coordinates", "flat"])
+def test_sparse_constants_are_made_dense(indices: list[Any]) -> None:
+    values = numpy_helper.from_array(np.array([5, 7], np.float32), "s")
+    sparse = helper.make_sparse_tensor(values, numpy_helper.from_array(np.array(indices), "i"), [3, 3])
+    dense = np.array([[0, 5, 0], [0, 0, 0], [7, 0, 0]], np.float32)
+    assert np.array_equal(constant_node(sparse_value=sparse).constant("c"), dense)
+    model = build([node("Identity", "x", "y")], {"x": [1]})
+    model.graph.sparse_initializer.append(sparse)
+    assert np.array_equal(opened(model).constant("s"), dense)
+
+
+def test_initializers_that_are_listed_as_inputs_are_constants() -> None:
+    model = build(
+        [node("Conv", "x w", "y")], {"x": [1, 1, 4, 4], "w": [1, 1, 3, 3]}, {"w": random(1, 1, 3, 3)}
+    )
+    graph = opened(model)
+    assert [value.name for value in graph.inputs] == ["x"]
+    assert graph.is_constant("w")
+
+
+@pytest.mark.parametrize(
+    ("data_type", "expected"),
+    [
+        (TensorProto.INT4, [-8.0, 7.0, 1.0]),
+        (TensorProto.BFLOAT16, [0.5, -2.0, 1.0]),
+        (TensorProto.FLOAT8E4M3FN, [0.5, -2.0, 1.0]),
+    ],
+)
+def test_types_that_numpy_does_not_have(data_type: int, expected: list[float]) -> None:
+    model = build([node("Identity", "x", "y")], {"x": [1]})
+    model.graph.initializer.append(helper.make_tensor("w", data_type, [3], expected))
+    assert opened(model).constant("w").astype(np.float32).tolist() == expected
+
+
+@st.composite
+def hidden(draw: st.DrawFn) -> tuple[list[onnx.NodeProto], dict[str, Any], np.ndarray]:
+    """A known array, and nodes that make it from something else."""
+    wanted = random(2, 3, 3, 4, seed=draw(st.integers(0, 99)))
+    nodes: list[onnx.NodeProto] = []
+    constants: dict[str, Any] = {}
+    value, name = wanted, "w"
+    for place in range(draw(st.integers(1, 6))):
+        earlier = f"v{place}"
+        kind = draw(
+            st.sampled_from(["identity", "transpose", "reshape", "cast", "slice", "concat", "mul", "axes"])
+        )
+        if kind == "identity":
+            step = [node("Identity", earlier, name)]
+        elif kind == "transpose":
+            perm = draw(st.permutations(range(value.ndim)))
+            step, value = [node("Transpose", earlier, name, perm=perm)], value.transpose(np.argsort(perm))
+        elif kind == "reshape":
+            constants[f"k{place}"] = np.array(value.shape)
+            step, value = [node("Reshape", f"{earlier} k{place}", name)], value.reshape(-1, 2)
+        elif kind == "cast":
+            step = [node("Cast", earlier, name, to=TensorProto.FLOAT)]
+            value = value.astype(np.float64)
+            nodes[:0] = step
+            constants[earlier] = value
+            break
+        elif kind == "slice":
+            constants |= {f"b{place}": np.array([1]), f"e{place}": np.array([1 + value.shape[0]])}
+            step = [node("Slice", f"{earlier} b{place} e{place}", name)]
+            value = np.concatenate([value[:1], value, value[:1]])
+        elif kind == "concat":
+            constants[f"k{place}"] = value[1:]
+            step, value = [node("Concat", f"{earlier} k{place}", name, axis=0)], value[:1]
+        elif kind == "mul":
+            constants[f"k{place}"] = np.float32(4)
+            step, value = [node("Mul", f"{earlier} k{place}", name)], value / np.float32(4)
+        else:
+            constants[f"k{place}"] = np.array([0])
+            step, value = [node("Squeeze", f"{earlier} k{place}", name)], value[None]
+        nodes[:0] = step
+        name = earlier
+    else:
+        constants[name] = value
+    return nodes, constants, wanted
+
+
+@settings(max_examples=100, deadline=None)
+@given(hidden())
+def test_a_known_array_comes_back_from_behind_any_chain(
+    case: tuple[list[onnx.NodeProto], dict[str, Any], np.ndarray],
+) -> None:
+    nodes, constants, wanted = case
+    graph = opened(build([*nodes, node("Identity", "x", "y")], {"x": [1]}, constants))
+    assert graph.is_constant("w")
+    np.testing.assert_array_equal(graph.constant("w"), wanted)
+
+
+def test_quantized_weights_are_dequantized() -> None:
+    codes = np.arange(-6, 6, dtype=np.int8).reshape(3, 4)
+    scale, zero = np.array([0.5, 1, 2], np.float32), np.array([0, 1, 2], np.int8)
+    nodes = [node("DequantizeLinear", "q s z", "w", axis=0), node("Identity", "x", "y")]
+    graph = opened(build(nodes, {"x": [1]}, {"q": codes, "s": scale, "z": zero}))
+    expected = (codes - zero[:, None].astype(np.float32)) * scale[:, None]
+    np.testing.assert_array_equal(graph.constant("w"), expected)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "reason"),
+    [
+        ([node("Identity", "x", "y")], "an input of the model ('x')"),
+        (
+            [node("Relu", "x", "w", name="r")],
+            "computed from the model's input at run time by node 'r' (Relu)",
+        ),
+        (
+            [node("RandomNormal", "", "w", name="r", shape=[1])],
+            "computed at run time by node 'r' (RandomNormal)",
+        ),
+    ],
+)
+def test_why_a_tensor_is_not_constant(nodes: list[onnx.NodeProto], reason: str) -> None:
+    graph = opened(build(nodes, {"x": [1]}))
+    tensor = "w" if "w" in nodes[0].output else "x"
+    assert not graph.is_constant(tensor)
+    with pytest.raises(NotConstant) as caught:
+        graph.constant(tensor)
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants"),
+    [
+        ([node("ConstantOfShape", "n", "w")], {"n": np.array([2**20, 2**20])}),
+        ([node("Expand", "k n", "w")], {"k": np.ones(1, np.float32), "n": np.array([2**40])}),
+        ([node("Tile", "k n", "w")], {"k": np.ones(1, np.float32), "n": np.array([2**40])}),
+        ([node("Add", "k l", "w")], {"k": np.ones((2**15, 1), np.float32), "l": np.ones(2**15, np.float32)}),
+        ([node("Gather", "k n", "w")], {"k": np.ones((1, 2**15)), "n": np.zeros(2**15, np.int64)}),
+    ],
+    ids=lambda value: value[0].op_type if isinstance(value, list) else "",
+)
+def test_a_bomb_costs_nothing(nodes: list[onnx.NodeProto], constants: dict[str, Any]) -> None:
+    with pytest.raises(NotConstant, match="too large"):
+        opened(build(nodes, {"x": [1]}, constants)).constant("w")
+
+
+def test_a_chain_that_doubles_again_and_again_costs_nothing() -> None:
+    nodes = [node("Concat", f"t{place} t{place}", f"t{place + 1}", axis=0) for place in range(60)]
+    with pytest.raises(NotConstant, match="too large"):
+        opened(build(nodes, {"x": [1]}, {"t0": np.ones(4, np.float32)})).constant("t60")
+
+
+def test_a_long_chain_does_not_exhaust_the_stack() -> None:
+    nodes = [node("Identity", f"t{place}", f"t{place + 1}") for place in range(1500)]
+    assert opened(build(nodes, {"x": [1]}, {"t0": np.ones(4, np.float32)})).constant("t1500").shape == (4,)
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [node("Reshape", "k n", "w")],
+        [node("Gather", "k n", "w", axis=7)],
+        [node("Transpose", "k", "w", perm=[0, 0])],
+        [node("ConstantOfShape", "m", "w")],
+    ],
+    ids=lambda nodes: nodes[0].op_type,
+)
+def test_malformed_chains_are_reasons(nodes: list[onnx.NodeProto]) -> None:
+    constants = {"k": np.ones((2, 3), np.float32), "n": np.array([7]), "m": np.array([-1, 2])}
+    with pytest.raises(NotConstant):
+        opened(build(nodes, {"x": [1]}, constants)).constant("w")
+
+
+def test_what_is_given_out_cannot_be_changed() -> None:
+    graph = opened(build([node("Conv", "x w", "y")], {"x": [1, 1, 4, 4]}, {"w": random(1, 1, 3, 3)}))
+    with pytest.raises(ValueError, match="read-only"):
+        graph.constant("w")[0] = 1

@@ -1,0 +1,248 @@
+"""Files from strangers: every one gives a model or one clear line, whatever is in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto
+from onnx_graphs import banks, build, found, node, opened, random
+
+from filterkit.errors import FilterkitError, ModelError, NotFoundError
+from filterkit.graph import load_model, open_graph
+from filterkit.records import Skipped
+
+
+def convolution() -> onnx.ModelProto:
+    return build([node("Conv", "x w", "y")], {"x": [1, 3, 8, 8]}, {"w": random(4, 3, 3, 3)})
+
+
+def refused(path: Path) -> ModelError:
+    """The error of a file that is refused, held to what a user may expect of it."""
+    with pytest.raises(ModelError) as caught:
+        load_model(path)
+    error = caught.value
+    assert "\n" not in error.message and error.hint and "\n" not in error.hint
+    assert error.message.isprintable()
+    return error
+
+
+def written(path: Path, model: onnx.ModelProto) -> Path:
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0", b"no model at all\n", b"PK\x03\x04" + bytes(100), bytes(1000), os.urandom(1000), b"{}"],
+    ids=["empty", "nul", "text", "zip", "zeros", "random", "json"],
+)
+def test_what_is_no_model(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    assert str(path) in refused(path).message
+
+
+def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="no such file"):
+        load_model(tmp_path / "none.onnx")
+    assert "not a file" in refused(tmp_path).message
+
+
+def test_the_suffix_does_not_matter(tmp_path: Path) -> None:
+    """onnx.load takes the format from the suffix; a model may be called anything."""
+    assert load_model(written(tmp_path / "model.json", convolution())).graph.node
+
+
+@pytest.mark.parametrize("part", range(16))
+def test_truncated(tmp_path: Path, part: int) -> None:
+    data = convolution().SerializeToString()
+    path = tmp_path / "model.onnx"
+    path.write_bytes(data[: len(data) * part // 16])
+    refused(path)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_damaged(tmp_path: Path, data: st.DataObject) -> None:
+    """Any few bytes changed: a model that extracts or skips, or an error a user can read."""
+    damaged = bytearray(convolution().SerializeToString())
+    for _ in range(data.draw(st.integers(1, 8))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "model.onnx"
+    path.write_bytes(damaged)
+    try:
+        found(open_graph(path))
+    except FilterkitError as error:
+        assert error.message.isprintable() and error.hint
+
+
+def test_nodes_in_a_circle(tmp_path: Path) -> None:
+    nodes = [node("Add", "x b", "a"), node("Relu", "a", "b")]
+    assert "circle" in refused(written(tmp_path / "m.onnx", build(nodes, {"x": [1]}))).message
+
+
+def test_two_nodes_that_make_one_tensor(tmp_path: Path) -> None:
+    nodes = [node("Relu", "x", "a"), node("Abs", "x", "a")]
+    assert "two nodes make" in refused(written(tmp_path / "m.onnx", build(nodes, {"x": [1]}))).message
+
+
+def test_unsorted_nodes_are_sorted() -> None:
+    nodes = [node("Conv", "a w", "y"), node("Relu", "x", "a")]
+    graph = opened(build(nodes, {"x": [1, 3, 8, 8]}, {"w": random(4, 3, 3, 3)}, outputs=["y"]))
+    assert [one.op_type for one in graph.nodes] == ["Relu", "Conv"]
+    assert len(banks(graph)) == 1
+
+
+@pytest.mark.parametrize(
+    ("dims", "words"),
+    [
+        ([-4, 3, 3, 3], "negative"),
+        ([2**60, 3, 3, 3], "as much data"),
+        ([4, 3, 3], "as much data"),
+        ([], "as much"),
+    ],
+)
+def test_dims_that_do_not_fit_the_data(tmp_path: Path, dims: list[int], words: str) -> None:
+    model = convolution()
+    del model.graph.initializer[0].dims[:]
+    model.graph.initializer[0].dims.extend(dims)
+    assert words in refused(written(tmp_path / "m.onnx", model)).message
+
+
+def test_dims_are_checked_in_bodies_and_attributes_too(tmp_path: Path) -> None:
+    broken = TensorProto(name="broken", dims=[7], data_type=TensorProto.FLOAT, raw_data=b"1234")
+    body = onnx.helper.make_graph(
+        [onnx.helper.make_node("Constant", [], ["c"], value=broken)],
+        "body",
+        [],
+        [onnx.helper.make_tensor_value_info("c", TensorProto.FLOAT, None)],
+    )
+    model = build([node("If", "x", "y", then_branch=body, else_branch=body)], {"x": []})
+    assert "'broken'" in refused(written(tmp_path / "m.onnx", model)).message
+
+
+def test_names_cannot_drive_the_terminal(tmp_path: Path) -> None:
+    model = convolution()
+    model.graph.initializer[0].name = model.graph.node[0].input[1] = "\x1b[31m" + "w" * 10_000
+    model.graph.initializer[0].dims[0] = 5
+    assert len(refused(written(tmp_path / "m.onnx", model)).message) < 400
+
+
+@pytest.mark.parametrize("depth", [30, 60, 400, 5000])
+def test_deep_nesting(tmp_path: Path, depth: int) -> None:
+    """If bodies in If bodies, written by hand since protobuf itself would not."""
+
+    def field(number: int, data: bytes) -> bytes:
+        length, size = b"", len(data)
+        while size > 127:
+            length, size = length + bytes([size & 127 | 128]), size >> 7
+        return bytes([number << 3 | 2]) + length + bytes([size]) + data
+
+    graph = field(2, b"g")
+    for _ in range(depth):
+        branch = field(1, b"then_branch") + bytes([20 << 3, 1, 5]) + field(6, graph)
+        graph = field(1, field(1, b"c") + field(2, b"y") + field(4, b"If") + field(5, branch)) + field(
+            2, b"g"
+        )
+    path = tmp_path / "m.onnx"
+    path.write_bytes(bytes([8, 8]) + field(7, graph) + field(8, field(1, b"") + bytes([16, 17])))
+    refused(path)
+
+
+@pytest.mark.parametrize("opset", [7, 999])
+def test_operators_that_onnx_does_not_know_are_no_obstacle(opset: int) -> None:
+    nodes = [node("Conv", "x w", "c"), node("Strange", "c", "y", domain="somebody"), node("Novel", "y", "z")]
+    model = build(nodes, {"x": [1, 3, 8, 8]}, {"w": random(4, 3, 3, 3)}, opset=opset)
+    assert len(banks(opened(model))) == 1
+
+
+def test_a_model_without_declared_shapes_is_taken() -> None:
+    model = build([node("Conv", "x w", "y")], {"x": None}, {"w": random(4, 3, 3, 3)})
+    assert len(banks(opened(model))) == 1
+
+
+def external(folder: Path, location: str, *, offset: int = 0, length: int | None = None) -> Path:
+    """A model in `folder` whose weight lies in `location`."""
+    model = convolution()
+    weight = model.graph.initializer[0]
+    (folder / "weights.bin").write_bytes(bytes(16) + weight.raw_data)
+    weight.ClearField("raw_data")
+    weight.data_location = TensorProto.EXTERNAL
+    entries = {"location": location, "offset": str(offset)} | (
+        {"length": str(length)} if length is not None else {}
+    )
+    for key, value in entries.items():
+        weight.external_data.add(key=key, value=value)
+    return written(folder / "model.onnx", model)
+
+
+def test_external_data_is_mapped_where_it_lies(tmp_path: Path) -> None:
+    graph = open_graph(external(tmp_path, "weights.bin", offset=16))
+    np.testing.assert_array_equal(banks(graph)[0].weights, random(4, 3, 3, 3))
+    assert isinstance(graph.constant("w").base, np.memmap) or isinstance(graph.constant("w"), np.memmap)
+
+
+@pytest.mark.parametrize(
+    ("offset", "length"), [(16, 436), (20, 432), (-16, 432), (16, 428), (16, -1), (2**70, 432), (449, None)]
+)
+def test_external_data_of_the_wrong_length(tmp_path: Path, offset: int, length: int | None) -> None:
+    refused(external(tmp_path, "weights.bin", offset=offset, length=length))
+
+
+def _symlinked_file(folder: Path, outside: Path) -> str:
+    (folder / "link.bin").symlink_to(outside / "secret.bin")
+    return "link.bin"
+
+
+def _symlinked_folder(folder: Path, outside: Path) -> str:
+    (folder / "sub").symlink_to(outside)
+    return "sub/secret.bin"
+
+
+def _hard_link(folder: Path, outside: Path) -> str:
+    (folder / "hard.bin").hardlink_to(outside / "secret.bin")
+    return "hard.bin"
+
+
+def _fifo(folder: Path, outside: Path) -> str:
+    os.mkfifo(folder / "fifo.bin")
+    return "fifo.bin"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs links and pipes")
+@pytest.mark.parametrize(
+    "lure",
+    [
+        lambda folder, outside: "../outside/secret.bin",
+        lambda folder, outside: str(outside / "secret.bin"),
+        lambda folder, outside: "/dev/zero",
+        lambda folder, outside: "none.bin",
+        lambda folder, outside: "",
+        lambda folder, outside: "a\0b",
+        lambda folder, outside: ".",
+        _symlinked_file,
+        _symlinked_folder,
+        _hard_link,
+        _fifo,
+    ],
+)
+def test_external_data_stays_in_the_folder(tmp_path: Path, lure: Callable[[Path, Path], str]) -> None:
+    folder, outside = tmp_path / "model", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    (outside / "secret.bin").write_bytes(bytes(432))
+    refused(external(folder, lure(folder, outside)))
+
+
+@pytest.mark.zoo
+def test_nothing_vanishes_of_convolutions_in_bodies(zoo_model: Callable[[str], Path]) -> None:
+    results = found(open_graph(zoo_model("silero-vad")))
+    assert len(results) == 12
+    assert all(isinstance(one, Skipped) and "body of an If node" in one.reason for one in results)

@@ -1,0 +1,99 @@
+"""Layer names: what exporters write, and what becomes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx_graphs import banks, build, node, opened, random
+
+from filterkit.graph import name_layers, open_graph
+from filterkit.records import FilterBank
+
+
+def bank(name: str = "", weight: str = "", output: str = "") -> FilterBank:
+    graph = opened(build([node("Conv", "x w", "y")], {"x": [1, 1, 4, 4]}, {"w": random(1, 1, 3, 3)}))
+    made = dataclasses.replace(banks(graph)[0], node=name, weight_tensor=weight)
+    return dataclasses.replace(made, pre_tensor=output, post_tensor=output)
+
+
+@pytest.mark.parametrize(
+    ("name", "weight", "output", "expected"),
+    [
+        ("Conv_12", "encoder.conv.weight", "13", "encoder.conv"),
+        ("Conv_75", "onnx::Conv_3380", "onnx::PRelu_3379", "Conv_75"),
+        ("/encoder/en_convs.0/conv/Conv", "onnx::Conv_9", "/encoder/c_output_0", "encoder.en_convs.0.conv"),
+        ("/features/features.0/Conv", "onnx::Conv_9", "", "features.features.0"),
+        ("Conv__440", "Conv__440_weights_fused_bn", "bn_1/FusedBatchNormV3:0", "conv_1"),
+        ("stage0/BiasAdd", "stage0/BiasAdd_weights_fused_bn", "", "stage0"),
+        ("functional_1/b1_conv1_1/BiasAdd", "functional_1/b1_conv1_1/convolution/ReadVariableOp:0", "", "b1_conv1"),
+        ("model/conv2d_5/Conv2D__58:0", "const_fold_opt__664", "", "conv2d_5"),
+        ("m/relu/Relu;m/bn/Fused;m/conv2d_4/BiasAdd;m/conv2d_2/Conv2D", "w", "", "m.conv2d_4"),
+        ("StatefulPartitionedCall/net/conv/Conv2D", "", "", "net.conv"),
+        ("", "features.0.weight", "", "features.0"),
+        ("node_Conv_12", "features.0.weight", "val_3", "features.0"),
+        ("Convolution28", "Parameter5", "Plus30_Output_0", "Convolution28"),
+        ("Mixed_7/Conv2D", "", "", "Mixed_7"),
+        ("", "", "", "conv"),
+        ("a b/c:d*[e],?\x1b[0m", "", "", "a_b.c_d_e_0m"),
+        ("../../etc/passwd", "", "", "etc.passwd"),
+    ],
+)  # fmt: skip
+def test_what_exporters_write(name: str, weight: str, output: str, expected: str) -> None:
+    assert name_layers([bank(name, weight, output)]) == [expected]
+
+
+def test_layers_of_one_name_are_numbered() -> None:
+    assert name_layers([bank("a"), bank("a"), bank("a_2"), bank("a")]) == ["a", "a_2", "a_2_2", "a_3"]
+
+
+def test_a_suffix_that_only_some_share_stays() -> None:
+    names = name_layers([bank("functional/a_1/Conv2D"), bank("functional/a_2/Conv2D")])
+    assert names == ["a_1", "a_2"]
+
+
+@pytest.mark.parametrize("key", ["n", "w", "t"])
+def test_the_sources_own_names_come_first(key: str) -> None:
+    """By node, output tensor or weight; what the source does not name is named as ever."""
+    assert name_layers([bank("n", "w", "t"), bank("other")], {key: "block1/conv1"}) == [
+        "block1.conv1",
+        "other",
+    ]
+
+
+@given(st.lists(st.text(), max_size=6))
+def test_names_fit_an_address(raw: list[str]) -> None:
+    names = name_layers([dataclasses.replace(BANK, node=text) for text in raw])
+    assert len(set(names)) == len(raw)
+    assert all(re.fullmatch(r"[\w.\-]{1,100}", name) for name in names)
+
+
+BANK = bank(output="y")
+
+
+def test_long_names_keep_their_telling_end() -> None:
+    names = name_layers([bank("x" * 300 + ".conv")] * 2)
+    assert [len(name) for name in names] == [100, 100]
+    assert names[0].endswith(".conv") and names[1].endswith("_2")
+
+
+@pytest.mark.zoo
+@pytest.mark.parametrize(
+    ("model", "some"),
+    [
+        ("vgg16", {0: "block1_conv1", 1: "block1_conv2", 12: "block5_conv3"}),
+        ("open-nsfw", {0: "conv_1", 3: "conv_stage0_block0_branch2b", 52: "conv_stage3_block2_branch2c"}),
+        ("gtcrn", {0: "Conv_75", 11: "decoder.de_convs.0.point_conv1", 21: "decoder.de_convs.4.conv"}),
+        ("basic-pitch", {0: "cq_t2010v2_1.conv1d_1", 28: "contours-reduced", 31: "conv2d_5"}),
+        ("mnist-cnn", {0: "Convolution28", 1: "Convolution110"}),
+    ],
+)
+def test_zoo(zoo_model: Callable[[str], Path], model: str, some: dict[int, str]) -> None:
+    names = name_layers(banks(open_graph(zoo_model(model))))
+    assert {place: names[place] for place in some} == some
+    assert not [name for name in names if re.search(r"_\d+_\d+$", name) or len(name) > 50]
