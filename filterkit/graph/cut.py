@@ -98,12 +98,12 @@ def _ancestors(graph: GraphProto, outputs: Sequence[str]) -> tuple[list[NodeProt
 
 def _unknown(graph: GraphProto, name: str, known: set[str]) -> NotFoundError:
     for node in graph.node:
-        for body in bodies(node):
-            if any(name in inner.output for inner in _all_nodes(body)):
-                return NotFoundError(
-                    f"tensor '{shown(name)}' stands inside the body of the {node.op_type} '{shown(node.name)}'",
-                    hint="only tensors of the main graph can be exposed",
-                )
+        if any(name in inner.output for body in bodies(node) for inner in _all_nodes(body)):
+            place = f"{node.op_type} node '{shown(node.name)}'"
+            return NotFoundError(
+                f"tensor '{shown(name)}' stands inside the body of {place}",
+                hint="only tensors of the main graph can be exposed",
+            )
     return NotFoundError(f"the graph has no tensor '{shown(name)}'", hint=closest(name, map(shown, known)))
 
 

@@ -171,5 +171,5 @@ def test_tensors_inside_a_body_are_said_to_be_there() -> None:
     node = helper.make_node("If", ["flag"], ["y"], name="choice", then_branch=body, else_branch=body)
     flag = numpy_helper.from_array(np.array(True), "flag")
     model = model_of(helper.make_graph([node], "g", [value("x", [1])], [value("y")], [flag]))
-    with pytest.raises(NotFoundError, match="inside the body of the If 'choice'"):
+    with pytest.raises(NotFoundError, match="inside the body of If node 'choice'"):
         cut(model, ["n"])
