@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from filterkit.errors import UsageError, closest
 
 # Two letters at least: what has one is a drive, as in C:\model.onnx.
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(.*)", re.DOTALL)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _KERAS_FILE = (".keras", ".h5")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
@@ -22,8 +22,9 @@ def split_ref(text: str, schemes: Collection[str], known: Collection[str] = ()) 
     Parameters
     ----------
     text
-        ``scheme:rest``; a scheme alone, perhaps with options (``classic``, ``gabor?size=7``); the name of a
-        known network; or a path. Schemes and known names go before paths: write ``./vgg16`` for a file.
+        ``scheme:rest``, perhaps with its plugin (``plugin/scheme:rest``); a scheme alone, perhaps with options
+        (``classic``, ``gabor?size=7``); the name of a known network; or a path. Schemes and known names go
+        before paths: write ``./vgg16`` for a file.
     schemes
         Those of all model sources there are.
     known
@@ -46,14 +47,15 @@ def split_ref(text: str, schemes: Collection[str], known: Collection[str] = ()) 
             f"'{text}' is a URL, and filterkit opens none",
             hint="download the file first, then: filterkit add FILE.onnx",
         )
-    match = _SCHEME.fullmatch(text)
-    if match and match[1] in schemes:
-        return match[1], match[2]
+    head, colon, rest = text.partition(":")
+    if colon and head.rpartition("/")[2] in schemes:
+        return head, rest
     bare, mark, options = text.partition("?")
     if bare in schemes:
         return bare, mark + options
     if text in known:
         return "zoo", text
+    match = _SCHEME.match(text)
     path = Path(text)
     if path.suffix.lower() in _KERAS_FILE and not match:
         raise UsageError(f"'{text}' is a Keras file", hint=f"filterkit add keras:{text}")

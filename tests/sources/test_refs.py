@@ -27,6 +27,7 @@ KNOWN = ("vgg16", "open-nsfw", "mnist-cnn")
         ("keras:VGG16?weights=none", ("keras", "VGG16?weights=none")),
         ("keras:some folder/model.keras", ("keras", "some folder/model.keras")),
         ("wheel:a==1!b/c.onnx#sha256=0", ("wheel", "a==1!b/c.onnx#sha256=0")),
+        ("some-plugin/gabor:?size=7", ("some-plugin/gabor", "?size=7")),
         ("onnx:model.onnx", ("onnx", "model.onnx")),
         ("onnx:model.pb", ("onnx", "model.pb")),
         ("model.onnx", ("onnx", "model.onnx")),

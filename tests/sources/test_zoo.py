@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from onnx import numpy_helper
 
 from filterkit.errors import NotFoundError
-from filterkit.sources import cache
+from filterkit.sources import cache, zoo
 from filterkit.sources.zoo import ZooSource, known, names
 
 IMAGE_MODELS = ("vgg16", "open-nsfw", "mnist-cnn")
@@ -48,6 +49,10 @@ def test_brings_what_was_pinned(name: str, zoo_model: Callable[[str], Path], tmp
     assert fetched.license == row["license"]
     assert (fetched.preprocessing is not None) == (name in IMAGE_MODELS)
     onnx.checker.check_model(fetched.onnx_path)
+    stated = tomllib.loads(Path(zoo.__file__).with_name("zoo.toml").read_text("utf-8"))[name]
+    kept = cache.look_up(f"{stated['requirement']}!{stated['member']}")
+    assert kept is not None
+    assert kept[1].wheel_sha256 == stated["wheel_sha256"]
     if name != "vgg16":
         assert cache.sha256_of(fetched.onnx_path) == row["sha256"]
 
