@@ -22,9 +22,9 @@ def split_ref(text: str, schemes: Collection[str], known: Collection[str] = ()) 
     Parameters
     ----------
     text
-        ``scheme:rest``, perhaps with its plugin (``plugin/scheme:rest``); a scheme alone, perhaps with options
-        (``classic``, ``gabor?size=7``); the name of a known network; or a path. Schemes and known names go
-        before paths: write ``./vgg16`` for a file.
+        ``scheme:rest``, perhaps with its plugin (``plugin/scheme:rest``); a scheme alone, perhaps with
+        options (``classic``, ``gabor?size=7``); the name of a known network; or a path. Schemes and known
+        names go before paths: write ``./vgg16`` for a file.
     schemes
         Those of all model sources there are.
     known
