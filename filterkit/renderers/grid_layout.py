@@ -41,6 +41,9 @@ BAR_WIDTH, BAR_GAP, SHORTEST_BAR, LONGEST_BAR = 12, 20, 96, 480
 LABEL_SPACE = 8
 """Pixels that neighbouring labels stay apart."""
 
+NARROWEST_TEXT = 600
+"""Title and note may run past narrow tiles up to this width."""
+
 LONGEST_SIDE = 10_000
 LONGEST_LABEL = 28
 
@@ -103,39 +106,43 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
     down, across = tile_height + gap[0], tile_width + gap[1]
     canvas_height, canvas_width = canvas_shape(sheet, scales, gap)
 
-    left = MARGIN + (math.ceil(max(map(text_width, rows))) if rows else 0)
-    text_left, text_space = left + gap[1], max(canvas_width, 5 * LARGEST_TILE // 2)
-    title = _wrap(sheet.title, TITLE_SIZE, text_space)
-    note = _wrap(sheet.note, LABEL_SIZE, text_space)
+    left = MARGIN + math.ceil(max(map(text_width, rows), default=0))
+    text_left, text_space = left + gap[1], max(canvas_width, NARROWEST_TEXT)
+    title, note = _wrap(sheet.title, TITLE_SIZE, text_space), _wrap(sheet.note, LABEL_SIZE, text_space)
     top = MARGIN + (len(title) * TITLE_LINE + 6 if title else 0) + (LABEL_LINE if columns else 0)
-    first = top + gap[0]
+    first, content = top + gap[0], max(canvas_height - 2 * gap[0], SHORTEST_BAR)
+    note_top = first + content + 12
+    bar = (left + canvas_width + BAR_GAP, first, min(content, LONGEST_BAR)) if _has_range(sheet) else None
+    ticks = _ticks(sheet, bar) if bar else ()
+    every_row = _every(down, LABEL_LINE)
+    row_labels = tuple(
+        (left - 2, first + row * down + tile_height / 2, rows[row]) for row in range(0, len(rows), every_row)
+    )
     every_column = _every(across, max(map(text_width, columns), default=0) + LABEL_SPACE)
-    column_labels = [
+    column_labels = tuple(
         (text_left + column * across + max(tile_width - text_width(words), 0) / 2, first - 6, words)
         for column, words in list(enumerate(columns))[::every_column]
-    ]
-    content = max(canvas_height - 2 * gap[0], SHORTEST_BAR)
-    right = left + canvas_width
-    bar: tuple[int, int, int] | None = None
-    ticks: tuple[Label, ...] = ()
-    if not sheet.is_colour and sheet.vmin is not None and sheet.vmax is not None and sheet.vmin < sheet.vmax:
-        bar = (right + BAR_GAP, first, min(content, LONGEST_BAR))
-        ticks = _ticks(sheet, bar)
-        right = max(math.ceil(x + text_width(words)) for x, _, words in ticks)
-    right = max(
-        [right]
-        + [math.ceil(text_left + text_width(line, TITLE_SIZE)) for line in title]
-        + [math.ceil(text_left + text_width(line)) for line in note]
-        + [math.ceil(x + text_width(words)) for x, _, words in column_labels[-1:]]
     )
-    note_top = first + content + 12
-    width, height = right + MARGIN, note_top + len(note) * LABEL_LINE + MARGIN - 12
+    tile_labels = tuple(
+        (
+            text_left + index % sheet.columns * across,
+            first + index // sheet.columns * down - 6,
+            _cut(words, across - LABEL_SPACE),
+        )
+        for index, words in enumerate(own)
+    )
+    width = MARGIN + max(
+        left + canvas_width,
+        *(math.ceil(text_left + text_width(line, TITLE_SIZE)) for line in title),
+        *(math.ceil(text_left + text_width(line)) for line in note),
+        *(math.ceil(x + text_width(words)) for x, _, words in (*column_labels, *ticks)),
+    )
+    height = note_top + len(note) * LABEL_LINE + MARGIN - 12
     if max(width, height) > LONGEST_SIDE:
         raise UsageError(
             f"a figure of {width:,} × {height:,} pixels is too large",
             hint="the mosaic renderer draws pictures of this size: --renderer mosaic",
         )
-    every_row = _every(down, LABEL_LINE)
     return Layout(
         width=width,
         height=height,
@@ -145,19 +152,9 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
         gap=gap,
         title=(text_left, MARGIN, "\n".join(title)),
         note=(text_left, note_top, "\n".join(note)),
-        row_labels=tuple(
-            (left - 2, first + row * down + tile_height / 2, rows[row])
-            for row in range(0, len(rows), every_row)
-        ),
-        column_labels=tuple(column_labels),
-        tile_labels=tuple(
-            (
-                text_left + index % sheet.columns * across,
-                first + index // sheet.columns * down - 6,
-                _cut(words, across - LABEL_SPACE),
-            )
-            for index, words in enumerate(own)
-        ),
+        row_labels=row_labels,
+        column_labels=column_labels,
+        tile_labels=tile_labels,
         bar=bar,
         ticks=ticks,
     )
@@ -218,6 +215,13 @@ def _wrap(text: str, size: float, space: float) -> list[str]:
         return []
     letters = max(16, int(len(text) * space / max(text_width(text, size), 1)))
     return textwrap.wrap(text, letters, max_lines=3, placeholder=" …")
+
+
+def _has_range(sheet: TileSheet) -> bool:
+    """Whether one colour means one number, all over the sheet."""
+    return (
+        not sheet.is_colour and sheet.vmin is not None and sheet.vmax is not None and sheet.vmin < sheet.vmax
+    )
 
 
 def _number(value: float | None) -> str:
