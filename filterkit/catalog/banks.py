@@ -50,8 +50,11 @@ class BankFile:
                 if length > path.stat().st_size:
                     raise ValueError
                 self._entries = json.loads(file.read(length))
+            self._entries.pop("__metadata__", None)
             self._data = np.memmap(path, np.uint8, "r", 8 + length)
-        except (OSError, ValueError) as error:
+            if self._data.size != max(entry["data_offsets"][1] for entry in self._entries.values()):
+                raise ValueError
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise self._damaged() from error
 
     def weights(self, layer: str) -> FloatArray:

@@ -140,13 +140,13 @@ class Catalog:
             tables = sa.select(sa.func.count()).select_from(sa.text("sqlite_master"))
             if not connection.scalar(tables):
                 return None
-            named = tables.where(sa.column("name") == schema.VERSION_TABLE)
+            named = tables.where(sa.column("name") == schema.version.name)
             if not connection.scalar(named):
                 raise CatalogError(
                     f"{self.path} is an SQLite file of something else, not a filterkit catalog",
                     hint="choose another file with --catalog or FILTERKIT_CATALOG",
                 )
-            return connection.scalar(sa.select(sa.column("version_num")).select_from(_version_table()))
+            return connection.scalar(sa.select(schema.version.c.version_num))
 
 
 def catalog_path(location: str | os.PathLike[str]) -> Path:
@@ -179,17 +179,8 @@ def store_folder(path: Path) -> Path:
 def _create(connection: sa.Connection) -> None:
     """A new catalog, of the newest revision at once; a test holds this equal to all migrations in turn."""
     schema.metadata.create_all(connection)
-    connection.execute(
-        sa.text(
-            f"CREATE TABLE {schema.VERSION_TABLE} (version_num VARCHAR(32) NOT NULL,"
-            f" CONSTRAINT {schema.VERSION_TABLE}_pkc PRIMARY KEY (version_num))"
-        )
-    )
-    connection.execute(sa.insert(_version_table()).values(version_num=schema.HEAD))
-
-
-def _version_table() -> sa.TableClause:
-    return sa.table(schema.VERSION_TABLE, sa.column("version_num"))
+    schema.version.create(connection)
+    connection.execute(sa.insert(schema.version).values(version_num=schema.HEAD))
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -74,18 +74,19 @@ def extract(graph: GraphView, fetched: FetchedModel, extractors: Sequence[Weight
 def _collect(
     graph: GraphView, extractors: Sequence[WeightExtractor]
 ) -> tuple[list[FilterBank], list[Skipped]]:
-    """All banks, and what no extractor could bring."""
-    banks: dict[str, FilterBank] = {}
+    """All banks, and what no extractor could bring; the first extractor that knows a convolution wins."""
+    banks: list[FilterBank] = []
     skipped: list[Skipped] = []
     for extractor in extractors:
-        brought = {bank.node for bank in banks.values()}
-        for found in extractor.extract(graph):
-            if isinstance(found, Skipped):
-                if found.node not in brought:
-                    skipped.append(found)
-            else:
-                banks.setdefault(found.pre_tensor, found)
-    return list(banks.values()), skipped
+        tensors = {bank.pre_tensor for bank in banks}
+        nodes = {bank.node for bank in banks} | {each.node for each in skipped}
+        found = list(extractor.extract(graph))
+        new = [each for each in found if isinstance(each, FilterBank) and each.pre_tensor not in tensors]
+        solved = {bank.node for bank in new}
+        skipped = [each for each in skipped if each.node not in solved]
+        skipped += [each for each in found if isinstance(each, Skipped) and each.node not in nodes]
+        banks += new
+    return banks, skipped
 
 
 def _assumed(found: InputInfo | None) -> Preprocessing | None:

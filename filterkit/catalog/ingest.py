@@ -120,6 +120,8 @@ def ingest(
     try:
         with catalog.begin() as connection, _writing(catalog):
             known = _known(connection, name, sha256, replace)  # another process may have been quicker
+            if known and not replace and catalog.store.holds(sha256, known["banks_sha256"]):
+                return _result("unchanged", known)
             catalog.store.put_model(fetched.onnx_path, external, sha256, anew=replace)
             row["banks_sha256"] = catalog.store.put_banks(extraction.banks, anew=replace)
             if known and not replace:

@@ -13,6 +13,8 @@ from sqlalchemy import (
     ForeignKey,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
+    String,
     Table,
     Text,
     UniqueConstraint,
@@ -22,7 +24,14 @@ REVISIONS = ("0001",)
 """Every revision, oldest first."""
 
 HEAD = REVISIONS[-1]
-VERSION_TABLE = "filterkit_schema"
+
+version = Table(
+    "filterkit_schema",
+    MetaData(),  # Alembic's own table, apart from those it looks after
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="filterkit_schema_pkc"),
+)
+"""Holds the catalog's revision; that it is there tells a catalog from other SQLite files."""
 
 METRIC_COLUMNS = ("mean", "std", "min", "max", "l1_norm", "l2_norm", "sparsity")
 """Metrics with a column of their own; those of plugins stand in ``filter.extra``."""

@@ -125,7 +125,7 @@ def _lock_down(connection: sqlite3.Connection, clock: _Clock) -> None:
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_VALUE)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.set_progress_handler(clock.is_up, STEPS_BETWEEN_LOOKS)
-    # These tables of SQLite's own, which list columns need, are declared at first use, as if one created them.
+    # SQLite's own tables that lists are read with are declared at first use, as if somebody created them.
     connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')").close()
     connection.set_authorizer(_authorize)
 

@@ -55,7 +55,7 @@ def missing_weights(catalog: Catalog) -> list[tuple[str, str]]:
     with catalog.connect() as connection:
         rows = connection.execute(sa.select(schema.model).order_by(schema.model.c.name)).mappings().all()
     return [
-        (row["name"], _add_command(row))
+        (row["name"], _add_command(dict(row)))
         for row in rows
         if not catalog.store.holds(row["sha256"], row["banks_sha256"])
     ]

@@ -2,12 +2,12 @@
 
 from alembic import context
 
-from filterkit.catalog.schema import VERSION_TABLE, metadata
+from filterkit.catalog.schema import metadata, version
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    version_table=VERSION_TABLE,
+    version_table=version.name,
     transactional_ddl=True,  # true of SQLite once the driver no longer begins transactions itself
     render_as_batch=True,  # SQLite alters a table by making it anew
 )

@@ -13,6 +13,8 @@ from sqlalchemy.pool import NullPool
 
 from filterkit.catalog import connections, schema
 
+SCRIPTS = Path(__file__).parent
+
 
 def upgrade(path: Path) -> Path:
     """Upgrade the catalog at `path`, all or nothing, after copying it; returns the copy's path.
@@ -31,7 +33,7 @@ def upgrade(path: Path) -> Path:
         # Steps make tables anew, and the rows that refer to one must not be deleted along with the old one.
         connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        revision = connection.exec_driver_sql(f"SELECT version_num FROM {schema.VERSION_TABLE}").scalar_one()
+        revision = connection.scalar(sa.select(schema.version.c.version_num))
         copy = back_up(path, f"schema-{revision}")
         migrate(connection)
         connection.commit()
@@ -41,7 +43,7 @@ def upgrade(path: Path) -> Path:
 def migrate(connection: sa.Connection, revision: str = "head") -> None:
     """Run the migrations up to `revision` on `connection`, inside its transaction."""
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
 

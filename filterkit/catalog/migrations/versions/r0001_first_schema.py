@@ -77,8 +77,8 @@ def upgrade() -> None:
         sa.Column("source_layout", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["model_id"], ["model.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("model_id", "name", name="uq_layer_name"),
         sa.UniqueConstraint("model_id", "position", name="uq_layer_position"),
+        sa.UniqueConstraint("model_id", "name", name="uq_layer_name"),
     )
     op.create_table(
         "skipped",

@@ -1,0 +1,35 @@
+"""Catalogs to test on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tiny_models import put, write_model
+
+from filterkit.catalog import Catalog
+
+
+@pytest.fixture
+def location(tmp_path: Path) -> Path:
+    """Where a catalog may be made: a place that a careless URI or SQL text would stumble over."""
+    folder = tmp_path / "it's a #1 ?x=%41 folder"
+    folder.mkdir()
+    return folder / "my cata'log?.db"
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalog with two models, for reading: tiny (conv1, conv2) and other (conv1, conv2, conv3)."""
+    folder = tmp_path_factory.mktemp("shared")
+    with Catalog.open(folder / "catalog.db", write=True) as catalog:
+        put(catalog, write_model(folder / "tiny.onnx"))
+        put(catalog, write_model(folder / "other.onnx", widths=(1, 70, 2, 3), seed=1), "other")
+    return folder / "catalog.db"
+
+
+@pytest.fixture
+def reading(shared: Path) -> Iterator[Catalog]:
+    with Catalog.open(shared) as catalog:
+        yield catalog

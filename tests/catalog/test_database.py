@@ -1,0 +1,265 @@
+"""Opening catalogs: new, old, foreign, read-only, in use."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from tiny_models import put, write_model
+
+from filterkit.address import parse_address
+from filterkit.catalog import Catalog, queries, schema
+from filterkit.catalog.database import catalog_path, store_folder
+from filterkit.catalog.migrations import upgrade
+from filterkit.errors import CatalogError
+
+
+def test_reading_makes_no_file(location: Path) -> None:
+    with pytest.raises(CatalogError, match="no catalog") as caught:
+        Catalog.open(location)
+    assert "filterkit add vgg16" in str(caught.value.hint)
+    assert not list(location.parent.iterdir())
+
+
+def test_writing_makes_one_and_leaves_nothing_beside_it(location: Path) -> None:
+    with Catalog.open(location, write=True) as catalog:
+        assert queries.models(catalog) == []
+    with Catalog.open(location) as catalog:
+        assert queries.models(catalog) == []
+    assert list(location.parent.iterdir()) == [location]
+
+
+def test_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert catalog_path(f"sqlite:///{tmp_path}/my cata'log.db") == tmp_path / "my cata'log.db"
+    monkeypatch.chdir(tmp_path)
+    assert catalog_path("sqlite:///a.db") == tmp_path / "a.db"
+    for url in ("postgresql://user:secret@host/db", "sqlite://", "sqlite:///:memory:", "http://x/catalog.db"):
+        with pytest.raises(CatalogError) as caught:
+            catalog_path(url)
+        assert "secret" not in str(caught.value)
+
+
+def test_the_store_stands_beside_the_catalog() -> None:
+    assert store_folder(Path("/x/catalog.db")) == Path("/x/catalog.store")
+    assert store_folder(Path("/x/catalog.db.example")) == Path("/x/catalog.db.example.store")
+
+
+@pytest.mark.parametrize("write", [False, True])
+@pytest.mark.parametrize("content", [b"no database at all " * 50, b"SQLite format 3\0 but not really" * 40])
+def test_what_is_not_sqlite_is_refused_untouched(location: Path, content: bytes, write: bool) -> None:
+    location.write_bytes(content)
+    with pytest.raises(CatalogError):
+        Catalog.open(location, write=write)
+    assert location.read_bytes() == content
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_a_foreign_database_is_refused_untouched(location: Path, write: bool) -> None:
+    with contextlib.closing(sqlite3.connect(location)) as foreign:
+        foreign.execute("CREATE TABLE model (whatever)")
+    before = location.read_bytes()
+    with pytest.raises(CatalogError, match="something else"):
+        Catalog.open(location, write=write)
+    assert location.read_bytes() == before
+    assert list(location.parent.iterdir()) == [location]
+
+
+def test_a_newer_catalog_is_refused_untouched(location: Path) -> None:
+    Catalog.open(location, write=True).close()
+    _set_revision(location, "9999")
+    before = location.read_bytes()
+    for write in (False, True):
+        with pytest.raises(CatalogError, match="newer"):
+            Catalog.open(location, write=write)
+    assert location.read_bytes() == before
+
+
+def test_an_empty_file_becomes_a_catalog_only_when_written(location: Path) -> None:
+    location.touch()
+    with pytest.raises(CatalogError, match="empty"):
+        Catalog.open(location)
+    with Catalog.open(location, write=True) as catalog:
+        assert queries.models(catalog) == []
+
+
+def test_folders_are_no_catalogs(tmp_path: Path) -> None:
+    for write in (False, True):
+        with pytest.raises(CatalogError, match="no file"):
+            Catalog.open(tmp_path, write=write)
+    with pytest.raises(CatalogError, match="no folder"):
+        Catalog.open(tmp_path / "missing" / "catalog.db", write=True)
+
+
+def test_a_reader_cannot_write(shared: Path) -> None:
+    with Catalog.open(shared) as catalog:
+        assert not catalog.writable
+        with pytest.raises(CatalogError, match="reading only"), catalog.begin():
+            pass
+        with pytest.raises(CatalogError, match="read-only"), catalog.connect() as connection:
+            connection.execute(sa.delete(schema.model))
+        assert len(queries.models(catalog)) == 2
+
+
+def test_a_damaged_catalog_is_named(shared: Path, location: Path) -> None:
+    whole = shared.read_bytes()
+    location.write_bytes(whole[:4096] + b"\x55" * (len(whole) - 4096))
+    with pytest.raises(CatalogError, match="damaged"), Catalog.open(location) as catalog:
+        queries.models(catalog)
+
+
+@contextlib.contextmanager
+def _as_nobody() -> Iterator[None]:
+    """Without the superuser's right to write everywhere."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that other users can enter too, which pytest's own are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="read-only means something else there")
+def test_reading_works_where_nothing_can_be_written(open_folder: Path) -> None:
+    location = open_folder / "catalog.db"
+    with Catalog.open(location, write=True) as catalog:  # leaves a database in WAL mode
+        put(catalog, write_model(open_folder / "tiny.onnx"))
+    location.chmod(0o444)
+    open_folder.chmod(0o555)
+    try:
+        with _as_nobody():
+            with Catalog.open(location) as catalog:
+                assert [row["model"] for row in queries.models(catalog)] == ["tiny"]
+            with pytest.raises(CatalogError, match="read-only"):
+                Catalog.open(location, write=True)
+            with pytest.raises(CatalogError):
+                Catalog.open(open_folder / "new.db", write=True)
+    finally:
+        open_folder.chmod(0o755)
+    assert {path.name for path in open_folder.iterdir()} == {"catalog.db", "catalog.store", "tiny.onnx"}
+
+
+def test_migrations_make_the_declared_schema(tmp_path: Path) -> None:
+    location = tmp_path / "migrated.db"
+    engine = _migrated(location)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": schema.version.name})
+        assert compare_metadata(context, schema.metadata) == []
+    engine.dispose()
+    Catalog.open(tmp_path / "new.db", write=True).close()
+    # compare_metadata does not look at everything, e.g. at WITHOUT ROWID: the tables' texts must agree too.
+    assert _tables(location) == _tables(tmp_path / "new.db")
+
+
+def test_the_newest_migration_is_the_head(tmp_path: Path) -> None:
+    location = tmp_path / "migrated.db"
+    _migrated(location).dispose()
+    with contextlib.closing(sqlite3.connect(location)) as connection:
+        assert connection.execute(f"SELECT * FROM {schema.version.name}").fetchall() == [(schema.HEAD,)]
+
+
+@pytest.fixture
+def next_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A filterkit whose schema is one revision further; the file of its migration."""
+    scripts = tmp_path / "100% migrations"
+    shutil.copytree(upgrade.SCRIPTS, scripts)
+    script = scripts / "versions" / "r9999_next.py"
+    script.write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\n"
+        f"revision, down_revision = '9999', '{schema.HEAD}'\n"
+        "def upgrade():\n"
+        "    with op.batch_alter_table('model', recreate='always') as model:\n"
+        "        model.add_column(sa.Column('mood', sa.Text))\n"
+        "    op.execute(\"UPDATE model SET mood = 'fine'\")\n"
+    )
+    monkeypatch.setattr(upgrade, "SCRIPTS", scripts)
+    monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "9999"))
+    monkeypatch.setattr(schema, "HEAD", "9999")
+    return script
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_an_older_catalog_is_upgraded_with_a_copy_beside_it(
+    shared: Path, location: Path, next_revision: Path, write: bool
+) -> None:
+    shutil.copy(shared, location)
+    with Catalog.open(location, write=write) as catalog:
+        assert len(queries.models(catalog)) == 2
+        assert len(list(queries.filters(catalog, parse_address("*"))[1])) == 84
+        with catalog.connect() as connection:
+            assert connection.scalars(sa.text("SELECT mood FROM model")).all() == ["fine", "fine"]
+    [backup] = [path for path in location.parent.iterdir() if path != location]
+    assert backup.name == f"{location.name}.schema-0001.backup"
+    assert _dump(backup) == _dump(shared)
+    Catalog.open(location, write=write).close()
+    assert len(list(location.parent.iterdir())) == 2
+
+
+def test_an_upgrade_that_fails_leaves_the_catalog_as_it_was(
+    shared: Path, location: Path, next_revision: Path
+) -> None:
+    shutil.copy(shared, location)
+    next_revision.write_text(next_revision.read_text() + "    op.execute('INSERT INTO nowhere VALUES (1)')\n")
+    with pytest.raises(CatalogError, match="nowhere"):
+        Catalog.open(location)
+    assert _dump(location) == _dump(shared)
+
+
+def test_processes_that_make_a_catalog_at_once_make_one(location: Path) -> None:
+    code = f"from filterkit.catalog import Catalog; Catalog.open({str(location)!r}, write=True).close()"
+    processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(4)]
+    assert [process.communicate()[1].decode() for process in processes] == [""] * 4
+    with Catalog.open(location) as catalog:
+        assert queries.models(catalog) == []
+
+
+def test_listing_imports_neither_alembic_nor_onnx(shared: Path) -> None:
+    code = (
+        "import sys; from filterkit.catalog import Catalog, queries\n"
+        f"with Catalog.open({str(shared)!r}) as catalog: assert queries.models(catalog)\n"
+        "print({'alembic', 'onnx', 'numpy'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def _set_revision(location: Path, revision: str) -> None:
+    with contextlib.closing(sqlite3.connect(location, isolation_level=None)) as connection:
+        connection.execute(f"UPDATE {schema.version.name} SET version_num = ?", (revision,))
+
+
+def _migrated(location: Path) -> sa.Engine:
+    engine = sa.create_engine(f"sqlite:///{location}")
+    with engine.begin() as connection:
+        upgrade.migrate(connection)
+    return engine
+
+
+def _tables(location: Path) -> dict[str, list[str]]:
+    """The words of every table's text, sorted: constraints may stand in any order."""
+    with contextlib.closing(sqlite3.connect(location)) as connection:
+        found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    return {name: sorted(sql.replace(",", " ").split()) for name, sql in found}
+
+
+def _dump(location: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(location)) as connection:
+        return list(connection.iterdump())

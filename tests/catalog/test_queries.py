@@ -1,0 +1,134 @@
+"""What addresses stand for, and the rows of listings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tiny_models import put, write_model
+
+from filterkit.address import parse_address
+from filterkit.catalog import Catalog, queries
+from filterkit.errors import NotFoundError, UsageError
+
+
+def filters(catalog: Catalog, address: str, **options: Any) -> list[dict[str, Any]]:
+    columns, rows = queries.filters(catalog, parse_address(address), **options)
+    found = list(rows)
+    assert all(tuple(row) == columns for row in found)
+    return found
+
+
+def found(catalog: Catalog, address: str) -> list[tuple[str, list[int], list[int]]]:
+    matches = queries.resolve(catalog, parse_address(address))
+    return [(match.address, list(match.filters), list(match.kernels)) for match in matches]
+
+
+def test_an_address_stands_for_layers_with_filters_and_kernels(reading: Catalog) -> None:
+    assert found(reading, "tiny/conv1/0:2") == [("tiny/conv1", [0, 1], [0, 1, 2])]
+    assert found(reading, "tiny/conv2/-1/::2") == [("tiny/conv2", [4], [0, 2])]
+    assert [address for address, *_ in found(reading, "*")] == [
+        "other/conv1", "other/conv2", "other/conv3", "tiny/conv1", "tiny/conv2",
+    ]  # fmt: skip
+    assert [address for address, *_ in found(reading, "*/conv[13]")] == [
+        "other/conv1", "other/conv3", "tiny/conv1",
+    ]  # fmt: skip
+
+
+def test_a_slice_that_some_layers_are_too_small_for(reading: Catalog) -> None:
+    assert found(reading, "other/*/2:4") == [("other/conv1", [2, 3], [0]), ("other/conv3", [2], [0, 1])]
+    with pytest.raises(NotFoundError, match="selects none"):
+        found(reading, "tiny/*/100:")
+
+
+@pytest.mark.parametrize(
+    ("address", "message", "hint"),
+    [
+        ("tiyn", "no model 'tiyn'", "did you mean 'tiny'?"),
+        ("Tiny", "no model 'Tiny'", "did you mean 'tiny'?"),
+        ("x*", "no model 'x*'", "known: other, tiny"),
+        ("tiny/conv3", "no layer 'conv3'", "did you mean 'conv2' or 'conv1'?"),
+        ("tiny/dense*", "no layer 'dense*'", "known: conv1, conv2"),
+        ("tiny/conv1/4", "4 filters of tiny/conv1", "they are numbered 0 to 3"),
+        ("tiny/conv1/0/3", "3 kernels of each filter of tiny/conv1", "they are numbered 0 to 2"),
+    ],
+)
+def test_what_is_not_there_is_said_with_what_is(
+    reading: Catalog, address: str, message: str, hint: str
+) -> None:
+    for look in (lambda: found(reading, address), lambda: filters(reading, address)):
+        with pytest.raises(NotFoundError) as caught:
+            look()
+        assert message in str(caught.value)
+        assert caught.value.hint == hint
+
+
+def test_an_empty_catalog_says_how_to_fill_it(location: Any) -> None:
+    with Catalog.open(location, write=True) as catalog:
+        assert queries.models(catalog) == []
+        with pytest.raises(NotFoundError) as caught:
+            queries.layers(catalog, parse_address("*"))
+        assert "filterkit add" in str(caught.value.hint)
+
+
+def test_filters_come_in_the_models_own_order(reading: Catalog) -> None:
+    addresses = [row["address"] for row in filters(reading, "*")]
+    assert len(addresses) == 70 + 2 + 3 + 4 + 5
+    assert addresses[:2] == ["other/conv1/0", "other/conv1/1"]
+    assert addresses[69:73] == ["other/conv1/69", "other/conv2/0", "other/conv2/1", "other/conv3/0"]
+    assert addresses[-1] == "tiny/conv2/4"
+
+
+def test_filters_of_an_address(reading: Catalog) -> None:
+    assert [row["filter"] for row in filters(reading, "other/conv1/60:,3")] == [3, *range(60, 70)]
+    [row] = filters(reading, "tiny/conv2/-1")
+    assert (row["model"], row["layer"], row["filter"], row["bias"]) == ("tiny", "conv2", 4, None)
+
+
+def test_sort_and_limit(reading: Catalog) -> None:
+    everything = filters(reading, "*")
+    largest = filters(reading, "*", sort="-l2_norm", limit=5)
+    assert largest == sorted(everything, key=lambda row: -row["l2_norm"])[:5]
+    smallest = filters(reading, "*", sort="l2_norm", limit=5)
+    assert smallest == sorted(everything, key=lambda row: row["l2_norm"])[:5]
+    assert filters(reading, "*", limit=0) == []
+    biases = [row["bias"] for row in filters(reading, "*", sort="bias")]
+    assert biases[-1] is None  # what has no value comes last, whichever way
+    assert filters(reading, "*", sort="-bias")[-1]["bias"] is None
+
+
+def test_the_layers_columns_can_be_asked_too(reading: Catalog) -> None:
+    assert {row["layer"] for row in filters(reading, "*", where="in_channels = 70")} == {"conv2"}
+    assert {row["model"] for row in filters(reading, "*", where="receptive_field >= 7")} == {"other"}
+    assert len(filters(reading, "tiny", where="kernel_shape = [3, 3] and address like 'tiny/conv1/%'")) == 4
+
+
+@pytest.mark.parametrize("sort", ["l3_norm", "-l3_norm", "model; drop table model", "--mean"])
+def test_sorting_by_what_is_no_column(reading: Catalog, sort: str) -> None:
+    with pytest.raises(UsageError, match="no column"):
+        filters(reading, "*", sort=sort)
+
+
+def test_negative_limits_are_refused(reading: Catalog) -> None:
+    with pytest.raises(UsageError, match="limit"):
+        filters(reading, "*", limit=-1)
+
+
+def test_a_reader_does_not_see_what_is_written_meanwhile(location: Any, tmp_path: Any) -> None:
+    model = write_model(tmp_path / "wide.onnx", widths=(1, 3000))
+    with Catalog.open(location, write=True) as writer, Catalog.open(location) as reader:
+        put(writer, model, "wide")
+        _, rows = queries.filters(reader, parse_address("wide"))
+        first = next(rows)
+        put(writer, write_model(tmp_path / "b.onnx", seed=5), "wide", replace=True)
+        assert first["filter"] == 0
+        assert len(list(rows)) == 2999
+        assert len(filters(reader, "wide")) == 9
+
+
+def test_completion(reading: Catalog) -> None:
+    assert queries.model_names(reading) == ["other", "tiny"]
+    assert queries.model_names(reading, "t") == ["tiny"]
+    assert queries.layer_addresses(reading, "tiny/") == ["tiny/conv1", "tiny/conv2"]
+    assert queries.layer_addresses(reading, "tiny/conv2") == ["tiny/conv2"]
+    assert queries.layer_addresses(reading, "nothing/") == []

@@ -1,0 +1,59 @@
+"""Small ONNX models with known banks, and how they get into a catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from filterkit.catalog import Catalog
+from filterkit.catalog.ingest import IngestResult, ingest
+from filterkit.extractors.convolution import ConvolutionExtractor
+from filterkit.metrics.basic import BasicMetrics
+from filterkit.records import FetchedModel
+
+
+def write_model(
+    path: Path, *, widths: Sequence[int] = (3, 4, 5), seed: int = 0, external: bool = False
+) -> Path:
+    """A chain of 3×3 convolutions with ReLUs: conv1 with bias, the others without."""
+    random = np.random.default_rng(seed)
+    nodes, weights, tensor = [], [], "image"
+    for number, (inside, outside) in enumerate(pairwise(widths), 1):
+        name = f"conv{number}"
+        kernel = random.normal(size=(outside, inside, 3, 3)).astype(np.float32)
+        weights.append(numpy_helper.from_array(kernel, f"{name}.weight"))
+        inputs = [tensor, f"{name}.weight"]
+        if number == 1:
+            bias = random.normal(size=outside).astype(np.float32)
+            weights.append(numpy_helper.from_array(bias, f"{name}.bias"))
+            inputs.append(f"{name}.bias")
+        nodes.append(helper.make_node("Conv", inputs, [f"{name}_out"], name=name, pads=[1, 1, 1, 1]))
+        nodes.append(helper.make_node("Relu", [f"{name}_out"], [f"{name}_relu"], name=f"{name}_act"))
+        tensor = f"{name}_relu"
+    picture = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", widths[0], 32, 48])
+    output = helper.make_tensor_value_info(tensor, TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "chain", [picture], [output], weights)
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="tests"
+    )
+    onnx.save(
+        model,
+        path,
+        save_as_external_data=external,
+        location="weights.bin" if external else None,
+        size_threshold=0,
+    )
+    return path
+
+
+def put(catalog: Catalog, path: Path, name: str = "tiny", **options: Any) -> IngestResult:
+    """Ingest `path` as the command line would."""
+    fetched = options.pop("fetched", None) or FetchedModel(path, "made by a test")
+    chosen = {"extractors": [ConvolutionExtractor()], "metrics": [BasicMetrics()], "plugins": {"core": "1"}}
+    return ingest(catalog, name, "onnx", str(path), fetched, **{**chosen, **options})
