@@ -48,8 +48,8 @@ def command_line() -> Iterator[str]:
         "# Command line",
         NOTE,
         "",
-        "Data goes to stdout, words and progress to stderr. Exit code 0: fine; 1: the work failed; 2: the command",
-        "was wrong. Every command takes these options besides its own:",
+        "Data goes to stdout, words and progress to stderr. Exit code 0: fine; 1: the work failed; 2: the",
+        "command was wrong. Every command takes these options besides its own:",
         "",
     )
     common = next(iter(root.commands.values()))  # type: ignore[attr-defined]

@@ -30,4 +30,5 @@ def strict_plugins() -> bool:
 
 def blocked_plugins() -> frozenset[str]:
     """Plugins not to load, by name, comma-separated (``FILTERKIT_PLUGINS_BLOCKED``)."""
-    return frozenset(filter(None, os.environ.get("FILTERKIT_PLUGINS_BLOCKED", "").replace(" ", "").split(",")))
+    names = os.environ.get("FILTERKIT_PLUGINS_BLOCKED", "").split(",")
+    return frozenset(name.strip() for name in names if name.strip())

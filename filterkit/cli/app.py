@@ -52,10 +52,13 @@ def run(argv: list[str] | None = None) -> None:
     """Run one command line; plugins are loaded here only where their commands may be meant."""
     words = sys.argv[1:] if argv is None else argv
     app = build_app()
-    if not words or words[0] not in _built_in():
+    try:
         with reported_errors(debug="--debug" in words):
-            _add_plugin_commands(app)
-    app(args=words, prog_name="filterkit")
+            if not words or words[0] not in _built_in():
+                _add_plugin_commands(app)
+            app(args=words, prog_name="filterkit")
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
 
 
 def _built_in() -> set[str]:
@@ -63,9 +66,10 @@ def _built_in() -> set[str]:
 
 
 def _add_plugin_commands(app: typer.Typer) -> None:
+    from filterkit.plugins.commands import add_commands
     from filterkit.plugins.manager import load_plugins
 
-    load_plugins().call("filterkit_commands", app=app)
+    add_commands(load_plugins(), app)
 
 
 def _options(

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filterkit.cli.shell import Shell
 from filterkit.errors import UsageError
@@ -38,7 +38,8 @@ def draw(
     UsageError
         Several sheets for one file.
     """
-    options = {name: value for name, value in (("colormap", colormap), ("scale", scale)) if value is not None}
+    options: dict[str, Any] = {"colormap": colormap, "scale": scale}
+    options = {name: value for name, value in options.items() if value is not None}
     if output is None:
         for _, sheet in sheets:
             _print(bench.render(sheet, renderer or f"terminal:width={_terminal_width()}", **options))

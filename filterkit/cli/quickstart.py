@@ -89,7 +89,7 @@ def _working_in(folder: Path) -> Iterator[None]:
 
 
 def _run(shell: Shell, step: str, catalog: str, photo: Path) -> None:
-    """Run one command exactly as a user would type it in that folder; a picture that is there is not made again."""
+    """Run one command as a user would type it in that folder; a picture that is there is not made again."""
     words = shlex.split(step)
     shell.say(f"$ filterkit {step}")
     picture = Path(words[-1])

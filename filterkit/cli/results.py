@@ -13,6 +13,7 @@ from filterkit.errors import UsageError
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
+    from filterkit.records import FloatArray, TileSheet
     from filterkit.workbench import FeatureMaps, Workbench
 
 COLUMNS = ("address", "image", "shape", "min", "max", "mean", "provider", "file")
@@ -62,7 +63,7 @@ def deliver(
         yield from _rows(result, files)
 
 
-def _sheets(bench: Workbench, result: FeatureMaps, normalizer: str) -> Iterator[tuple[str, object]]:
+def _sheets(bench: Workbench, result: FeatureMaps, normalizer: str) -> Iterator[tuple[str, TileSheet]]:
     for name in result.maps:
         yield name, bench.sheet(result.only(name), normalizer=normalizer)
 
@@ -75,7 +76,9 @@ def _folder(path: Path) -> Path:
 def _write_arrays(shell: Shell, results: Iterable[FeatureMaps], output: Path) -> Iterator[Row]:
     import numpy as np
 
-    gathered: dict[str, list[object]] = {}
+    from filterkit.workbench.exporting import export
+
+    gathered: dict[str, list[FloatArray]] = {}
     rows: list[Row] = []
     for result in results:
         if output.suffix.lower() == ".npy" and len(result.maps) > 1:
@@ -92,12 +95,7 @@ def _write_arrays(shell: Shell, results: Iterable[FeatureMaps], output: Path) ->
                 f"the pictures give {name} different sizes, which one array cannot hold",
                 hint="--size brings them to one",
             )
-    arrays = {name: np.stack(stack) for name, stack in gathered.items()}  # type: ignore[arg-type]
-    output.parent.mkdir(parents=True, exist_ok=True)
-    if output.suffix.lower() == ".npy":
-        np.save(output, *arrays.values())
-    else:
-        np.savez(output, **arrays)  # type: ignore[arg-type]
+    export({name: np.stack(stack) for name, stack in gathered.items()}, output)
     shell.say(f"wrote {output}")
     yield from rows
 

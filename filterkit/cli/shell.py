@@ -111,7 +111,7 @@ def reported_errors(*, debug: bool) -> Iterator[None]:
     except (typer.Exit, typer.Abort):
         raise
     except BrokenPipeError:
-        # The reader (head, less) has seen enough. Python flushes stdout once more at exit; give it somewhere to go.
+        # The reader (head, less) has seen enough. Python flushes stdout once more at exit: let it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
     except KeyboardInterrupt:

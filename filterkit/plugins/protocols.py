@@ -51,7 +51,8 @@ class Contribution(Generic[T]):
 class ModelSource(Protocol):
     """Brings a model, as an ONNX file, from wherever `scheme` points to."""
 
-    scheme: str
+    @property
+    def scheme(self) -> str: ...
 
     def fetch(self, ref: str, workdir: Path, progress: Progress) -> FetchedModel:
         """Fetch what `ref` (the text behind ``scheme:``) names; write only below `workdir`."""
@@ -95,7 +96,8 @@ class Renderer(Protocol):
 class FilterMetric(Protocol):
     """Measures every filter of a bank."""
 
-    columns: tuple[str, ...]
+    @property
+    def columns(self) -> tuple[str, ...]: ...
 
     def measure(self, bank: FilterBank) -> dict[str, NDArray[np.generic]]:
         """One array per column, each of shape (out_channels,)."""

@@ -17,8 +17,8 @@ PRESETS: Mapping[str, Preprocessing] = {
     "unit": Preprocessing("RGB", scale=1 / 255),
     "gray": Preprocessing("GRAY", scale=1 / 255),
 }
-"""The first four as ``keras.applications.imagenet_utils.preprocess_input`` computes them; ``unit`` and ``gray``
-run from 0 to 1."""
+"""The first four as ``keras.applications.imagenet_utils.preprocess_input`` computes them; ``unit`` and
+``gray`` run from 0 to 1."""
 
 
 def parse_preprocessing(spec: str) -> Preprocessing:

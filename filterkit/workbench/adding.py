@@ -40,10 +40,11 @@ def add(
     stated = parse_preprocessing(preprocessing) if preprocessing else None
     source = registry.create("source", scheme)
     chosen = [registry.create("extractor", spec) for spec in extractors]
-    metrics = [registry.create("metric", spec) for spec in registry.names("metric")]
+    metrics = registry.metrics()
     catalog = bench.catalog(write=True)
 
-    used = {made.plugin.name: made.plugin.version for made in (source, *chosen, *metrics)}
+    makers = [source.plugin, *(each.plugin for each in chosen), *(each.plugin for each in metrics)]
+    used = {plugin.name: plugin.version for plugin in makers}
     with tempfile.TemporaryDirectory(prefix="filterkit-") as folder:
         fetched = source.fetch(rest, Path(folder), progress)
         if stated:

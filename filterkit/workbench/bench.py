@@ -1,4 +1,4 @@
-"""The workbench: catalog, store, plugins and sessions as one object. The command line calls it and nothing else."""
+"""The workbench: catalog, store, plugins and sessions as one object."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Workbench:
         Parameters
         ----------
         ref
-            An ONNX file, a known name (``vgg16``), ``classic``, ``keras:…``, ``wheel:…`` or a plugin's scheme.
+            An ONNX file, a known name (``vgg16``), ``classic``, ``keras:…``, ``wheel:…`` or a plugin's.
         name
             Its name in the catalog; made from `ref` where None.
         replace

@@ -43,13 +43,12 @@ def convolve(
     nominal = own.size if own else None
     pixels = read_picture(picture)
     shape = nominal if wanted is None else None if wanted == "original" else wanted
-    where = {"provider": provider, "threads": threads}
 
     if _is_single_kernel(weights, match, per_channel):
         if weights.shape[0] != 1:
             raise UsageError("several single kernels at once", hint="address one, e.g. classic/edge_sobel_x")
         image = prepare(pixels, UNIT_RGB if per_channel else UNIT_GRAY, shape)
-        maps = convolve_kernel(weights[0, 0], image, name=match.address, **where)
+        maps = convolve_kernel(weights[0, 0], image, provider=provider, threads=threads, name=match.address)
         labels = UNIT_RGB.channels if per_channel else labels
     else:
         if per_channel:
@@ -58,7 +57,7 @@ def convolve(
             takes = layer["in_channels"]
             raise ImageError(
                 f"{match.address} takes {takes} channels from the layer before it; a picture has 3 (R, G, B)",
-                hint=f"one kernel works, e.g. {match.address}/{match.filters[0]}/0; or filterkit maps {match.address}",
+                hint=f"one kernel works, e.g. {match.address}/{match.filters[0]}/0; so does filterkit maps",
             )
         image = prepare(pixels, own, shape)
         image = image.transpose(0, 3, 1, 2) if own.layout == "NHWC" else image
@@ -71,7 +70,7 @@ def convolve(
             auto_pad=layer["auto_pad"],
             output_padding=layer["output_padding"],
         )
-        maps = convolve(weights, bias, image, sliding, name=match.address, **where)
+        maps = convolve(weights, bias, image, sliding, provider=provider, threads=threads, name=match.address)
 
     image_text, image_name = picture_name(picture, 0)
     name = layer["name"]
@@ -88,7 +87,7 @@ def convolve(
 
 
 def _is_single_kernel(weights: FloatArray, match: Match, per_channel: bool) -> bool:
-    """One kernel is addressed, or the filters have only one and do not read the picture as their model does."""
+    """One kernel is addressed, or the filters have only one and do not read a picture."""
     if weights.shape[1] != 1:
         return False
     layer = match.layer

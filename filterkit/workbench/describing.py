@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from filterkit.errors import UsageError, closest
 
 if TYPE_CHECKING:
+    from filterkit.plugins.offers import Offer
     from filterkit.plugins.protocols import Row
-    from filterkit.plugins.registry import Offer
     from filterkit.workbench.bench import Workbench
 
 PLUGIN = ("kind", "name", "summary", "options", "plugin", "version", "path")
@@ -29,7 +29,7 @@ def describe(bench: Workbench, name: str) -> tuple[tuple[str, ...], list[Row]]:
         There is neither.
     """
     from filterkit.plugins.discovery import canonical
-    from filterkit.plugins.registry import HOOKS
+    from filterkit.plugins.offers import HOOKS
 
     offers = [offer for kind in HOOKS for offer in bench.registry.offers(kind)]
     wanted = canonical(name)

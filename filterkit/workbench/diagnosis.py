@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -191,7 +190,7 @@ def _makers(bench: Workbench) -> dict[str, str]:
 
 
 def _contributions(bench: Workbench) -> dict[str, list[str]]:
-    from filterkit.plugins.registry import HOOKS
+    from filterkit.plugins.offers import HOOKS
 
     adds: dict[str, list[str]] = {}
     for kind in HOOKS:

@@ -57,7 +57,7 @@ def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
     sizes = {values.shape[1:] for values in maps.maps.values()}
     if len(sizes) > 1:
         raise UsageError(
-            f"the maps of {len(maps.maps)} layers have {len(sizes)} different sizes and fit into no one picture",
+            f"the maps of {len(maps.maps)} layers have different sizes and do not fit into one picture",
             hint="write them to a folder, e.g. -o maps, or take one layer",
         )
     each = [normalizer.normalize(values[:, None]) for values in maps.maps.values()]

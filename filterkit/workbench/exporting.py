@@ -29,7 +29,8 @@ def export(arrays: Mapping[str, FloatArray], path: Path) -> None:
         raise UsageError(f"arrays are not written as '{path.name}'", hint="use .npy, .npz or .safetensors")
     path.parent.mkdir(parents=True, exist_ok=True)
     if suffix == ".npy":
-        np.save(path, *arrays.values())
+        [array] = arrays.values()
+        np.save(path, array)
     elif suffix == ".npz":
         np.savez(path, **arrays)  # type: ignore[arg-type]
     else:

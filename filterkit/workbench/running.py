@@ -33,7 +33,7 @@ def feature_maps(
     provider: str,
     threads: int | None,
 ) -> Iterator[FeatureMaps]:
-    """See `Workbench.iter_feature_maps`; `matches` are of one model, `labels` from layer to its maps' labels."""
+    """See `Workbench.iter_feature_maps`; `matches` are of one model, `labels` name each layer's maps."""
     from filterkit.runtime.feature_maps import Target, open_network
 
     if at not in ("post", "pre"):
@@ -84,8 +84,10 @@ def parse_size(text: str | None) -> Size:
     UsageError
         Anything else.
     """
-    if text is None or text == "original":
-        return text
+    if text is None:
+        return None
+    if text == "original":
+        return "original"
     height, _, width = text.lower().partition("x")
     try:
         size = int(height), int(width or height)

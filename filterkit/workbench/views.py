@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray
 
 GRID_LIMIT = 600
-"""Sheets of more tiles are drawn as a mosaic unless a renderer is named: labels would be too small to read."""
+"""Sheets of more tiles are drawn as a mosaic unless a renderer is named: labels would be too small."""
 
 
 class Rows(list["Row"]):
