@@ -1,0 +1,225 @@
+"""The plugin guide says what the code does: signatures, examples, variables, the public API."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import io
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import typer
+from onnx import TensorProto, helper, numpy_helper
+from typer.testing import CliRunner
+
+import filterkit
+from filterkit.graph import open_graph
+from filterkit.plugins import hookspecs
+from filterkit.plugins.manager import PluginHost, load_plugins
+from filterkit.plugins.registry import Registry
+from filterkit.records import FilterBank, IngestEvent, Skipped, TileSheet
+
+DOCS = Path(__file__).parents[2] / "docs"
+EXAMPLES = DOCS / "examples"
+GUIDE = (DOCS / "plugins.md").read_text(encoding="utf-8")
+HOOKS = [name for name in vars(hookspecs) if name.startswith("filterkit_")]
+
+
+def blocks(language: str) -> list[str]:
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
+    return [text for name, text in found if name == language]
+
+
+def example(path: str) -> ModuleType:
+    file = EXAMPLES / path
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def host() -> PluginHost:
+    return load_plugins(discover=False, strict=True)
+
+
+def offered(host: PluginHost, path: str) -> Registry:
+    assert host.add(example(path), name="filterkit-example").state == "loaded"
+    return Registry(host)
+
+
+def bank_of(weights: np.ndarray, folder: Path) -> FilterBank:
+    """A bank as filterkit extracts it from a real file."""
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"], name="conv")],
+        "tiny",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", weights.shape[1], "H", "W"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", weights.shape[0], "H2", "W2"])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, folder / "tiny.onnx")
+    extractor = Registry(load_plugins(discover=False)).create("extractor", "convolution")
+    [bank] = extractor.extract(open_graph(folder / "tiny.onnx"))
+    assert isinstance(bank, FilterBank)
+    return bank
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_has_its_signature(hook: str) -> None:
+    signature = str(inspect.signature(getattr(hookspecs, hook))).replace("'", "")
+    assert f"{hook}{signature}\n" in blocks("")
+
+
+def test_no_other_hooks_are_promised() -> None:
+    assert set(re.findall(r"^(filterkit_\w+)\(", GUIDE, re.MULTILINE)) == set(HOOKS)
+
+
+def test_every_code_block_is_an_example_that_is_tested() -> None:
+    files = {path: path.read_text(encoding="utf-8") for path in EXAMPLES.rglob("*.py")}
+    assert sorted(blocks("python")) == sorted(files.values())
+    tests = Path(__file__).read_text(encoding="utf-8")
+    assert not [path for path in files if path.name not in tests]
+    assert blocks("toml") == [(EXAMPLES / "filterkit-binary/pyproject.toml").read_text(encoding="utf-8")]
+
+
+def test_the_contribution_is_as_described() -> None:
+    fields = inspect.signature(filterkit.Contribution).parameters.values()
+    written = [f.name if f.default is f.empty else f"{f.name}={f.default}" for f in fields]
+    assert f"`Contribution({', '.join(written)})`" in GUIDE
+
+
+def test_the_public_names_exist() -> None:
+    [said] = re.findall(r"all that a plugin\nneeds \((.*?)\)", GUIDE, re.DOTALL)
+    names = re.findall(r"`(\w+)`", said)
+    assert len(names) > 10
+    assert all(hasattr(filterkit, name) for name in names)
+
+
+def test_every_variable_about_plugins_is_listed() -> None:
+    package = Path(filterkit.__file__).parent
+    source = "".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
+    used = set(re.findall(r"FILTERKIT_\w*PLUGINS\w*", source))
+    assert used == set(re.findall(r"^\| `(FILTERKIT_\w+)` ", GUIDE, re.MULTILINE))
+
+
+def test_the_first_plugin_can_be_installed(tmp_path: Path) -> None:
+    """As an installer leaves it: the module and its metadata on the path of a new process."""
+    folder = EXAMPLES / "filterkit-binary"
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    info = tmp_path / "filterkit_binary-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Name: {project['name']}\nVersion: {project['version']}\n")
+    [(name, module)] = project["entry-points"]["filterkit"].items()
+    (info / "entry_points.txt").write_text(f"[filterkit]\n{name} = {module}\n")
+    code = f"""
+import sys
+sys.path[:0] = [{str(tmp_path)!r}, {str(folder)!r}]
+import numpy
+from filterkit.plugins.manager import load_plugins
+from filterkit.plugins.registry import Registry
+made = Registry(load_plugins(strict=True)).create("normalizer", "binary:threshold=0.1")
+print(made, made.plugin, made.normalize(numpy.array([0.05, 0.2, numpy.nan])).values.tolist())
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (
+        "filterkit-binary/binary:threshold=0.1 filterkit-binary 0.1.0 [0.0, 1.0, 0.0]\n",
+        "",
+    )
+
+
+def test_the_first_plugin_has_20_lines() -> None:
+    assert len((EXAMPLES / "filterkit-binary/filterkit_binary.py").read_text().splitlines()) <= 22
+
+
+def test_model_source(host: PluginHost, tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).normal(size=(5, 2, 3, 4)).astype(np.float32)
+    np.save(tmp_path / "bank.npy", weights)
+    registry = offered(host, "numpy_source.py")
+    fetched = registry.create("source", "npy").fetch(str(tmp_path / "bank.npy"), tmp_path, lambda *_: None)
+    onnx.checker.check_model(onnx.load(fetched.onnx_path), full_check=True)
+    [bank] = registry.create("extractor", "convolution").extract(open_graph(fetched.onnx_path))
+    assert isinstance(bank, FilterBank)
+    np.testing.assert_array_equal(bank.weights, weights)
+    with pytest.raises(filterkit.SourceError, match="there is no file"):
+        registry.create("source", "npy").fetch("absent.npy", tmp_path, lambda *_: None)
+
+
+def test_weight_extractor(host: PluginHost, tmp_path: Path) -> None:
+    matrix = np.arange(6, dtype=np.float32).reshape(2, 3)
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["x", "w"], ["y"], name="dense"),
+            helper.make_node("MatMul", ["y", "z"], ["out"], name="computed"),
+        ],
+        "dense",
+        [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 2]),
+            helper.make_tensor_value_info("z", TensorProto.FLOAT, [3, 3]),
+        ],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["N", 3])],
+        [numpy_helper.from_array(matrix, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "dense.onnx")
+    extractor = offered(host, "matmul_extractor.py").create("extractor", "matmul")
+    bank, skipped = extractor.extract(open_graph(tmp_path / "dense.onnx"))
+    assert isinstance(bank, FilterBank)
+    np.testing.assert_array_equal(bank.weights[:, :, 0, 0], matrix.T)
+    assert skipped == Skipped("computed", "MatMul", "its weights are computed as it runs")
+
+
+def test_renderer(host: PluginHost) -> None:
+    tiles = np.linspace(0, 1, 8, dtype=np.float32).reshape(1, 2, 2, 2)
+    made = offered(host, "text_renderer.py").create("renderer", "text:shades=ab")
+    sheet = TileSheet(tiles=tiles, count=2, title="two")
+    assert made.render(sheet) == b"two\n-- 0\naa\naa\n-- 1\nbb\nbb"
+    colour = TileSheet(tiles=np.repeat(tiles[..., np.newaxis], 3, axis=-1), count=1, title="one")
+    assert made.render(colour) == b"one\n-- 0\naa\naa"
+
+
+def test_metric(host: PluginHost, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(3, 1, 3, 3)).astype(np.float32)
+    weights[0, 0] = np.outer([1, 2, 1], [-1, 0, 1])
+    weights[1] = 0
+    metric = offered(host, "separability_metric.py").create("metric", "separability")
+    measured: Any = metric.measure(bank_of(weights, tmp_path))["separability"]
+    assert measured[:2].tolist() == pytest.approx([1, 1])
+    assert 1 / 3 <= measured[2] < 1
+
+
+def test_output_format(host: PluginHost) -> None:
+    stream = io.StringIO()
+    made = offered(host, "markdown_format.py").create("format", "markdown")
+    made.write([{"a": 1, "b": "x|y"}], ("b", "a"), stream)
+    assert stream.getvalue() == "| b | a |\n|---|---|\n| x\\|y | 1 |\n"
+
+
+def test_command(host: PluginHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FILTERKIT_CATALOG", str(tmp_path / "catalog.db"))
+    with filterkit.open() as bench:
+        bench.add("classic")
+    host.add(example("largest_command.py"), name="filterkit-largest")
+    app = typer.Typer()
+    app.command("other")(lambda: None)
+    host.add_commands(app)
+    lines = CliRunner().invoke(app, ["largest", "classic", "--count", "2"]).output.splitlines()
+    assert sorted(lines) == ["blur_gaussian_5 25", "sharpen_unsharp_5 25"]
+
+
+def test_after_ingest(host: PluginHost, tmp_path: Path) -> None:
+    host.add(example("ingest_log.py"), name="filterkit-log")
+    event = IngestEvent(str(tmp_path / "catalog.db"), "vgg16", layers=13, filters=4224, skipped=0)
+    host.call("filterkit_after_ingest", event=event)
+    assert (tmp_path / "catalog.log").read_text() == "vgg16: 13 layers, 4224 filters\n"
