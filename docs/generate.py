@@ -106,7 +106,8 @@ def catalog() -> Iterator[str]:
         "# Catalog schema",
         NOTE,
         "",
-        "A catalog is one SQLite file; `filterkit query` asks it in SQL, read-only. Lists and records are JSON text.",
+        "A catalog is one SQLite file; `filterkit query` asks it in SQL, read-only. Lists and records stand in",
+        "it as JSON text.",
     )
     for table in metadata.sorted_tables:
         yield from (

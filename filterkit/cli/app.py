@@ -23,6 +23,7 @@ from filterkit.cli.shell import reported_errors
 from filterkit.cli.show import show
 from filterkit.cli.zoo import zoo
 
+HELP = "See, query and run what a convolutional network has learned."
 COMMANDS = {
     "Start here": {"quickstart": quickstart, "doctor": doctor},
     "Models": {"zoo": zoo, "add": add, "remove": remove},
@@ -35,12 +36,11 @@ def build_app() -> typer.Typer:
     """A Typer application with the built-in commands."""
     app = typer.Typer(
         name="filterkit",
-        help="See, query and run what a convolutional network has learned.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(_options)
+    app.callback(help=HELP)(_options)
     for panel, commands in COMMANDS.items():
         for name, function in commands.items():
             app.command(name, rich_help_panel=panel)(function)
@@ -72,11 +72,18 @@ def _add_plugin_commands(app: typer.Typer) -> None:
     add_commands(load_plugins(), app)
 
 
-def _options(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
-) -> None:
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         from filterkit import __version__
 
         print(f"filterkit {__version__}")
         raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """The options of `filterkit` itself."""

@@ -225,7 +225,7 @@ class Workbench:
         return self._weights(match)
 
     def bias(self, address: str) -> FloatArray | None:
-        """The biases of the filters that `address` names in one layer, shape (filters,); None without bias."""
+        """The biases of the filters that `address` names in one layer, shape (filters,), or None."""
         match = self._one(address, "a bias is of one layer")
         return self._bias(match)
 
