@@ -113,7 +113,7 @@ class ClassicSource:
             origin="classic image-processing kernels, written by filterkit",
             preprocessing=Preprocessing(channel_order="GRAY", layout="NCHW", scale=1 / 255),
             layer_names={name: name for name in KERNELS},
-            license="public domain (numbers from the literature)",
+            license="Apache-2.0",
             filter_labels={name: (kernel.label,) for name, kernel in KERNELS.items()},
         )
 
