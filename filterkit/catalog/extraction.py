@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from onnx import TensorProto
@@ -49,24 +49,16 @@ def extract(graph: GraphView, fetched: FetchedModel, extractors: Sequence[Weight
     Raises
     ------
     ModelError
-        Where there is not one filter.
+        Where there is not one convolution.
     """
     banks, skipped = _collect(graph, extractors)
-    if not banks:
+    if not banks and not skipped:
         raise ModelError(
-            f"{fetched.onnx_path.name}: no filters"
-            + (
-                f", each of its {len(skipped)} convolutions was skipped"
-                if skipped
-                else " in a model without convolutions"
-            ),
-            hint=f"the first: {skipped[0].reason}"
-            if skipped
-            else "filterkit looks at convolutional networks",
+            f"{fetched.onnx_path.name} has no convolutions", hint="filterkit looks at convolutional networks"
         )
     names = name_layers(banks, fetched.layer_names)
     found = detect_input(graph, banks)
-    preprocessing = fetched.preprocessing or _assumed(found)
+    preprocessing = _laid_out(fetched.preprocessing, found) or _assumed(found)
     geometries = trace_geometry(graph, banks, preprocessing)
     return Extraction(dict(zip(names, banks, strict=True)), geometries, skipped, found, preprocessing)
 
@@ -87,6 +79,13 @@ def _collect(
         skipped += [each for each in found if isinstance(each, Skipped) and each.node not in nodes]
         banks += new
     return banks, skipped
+
+
+def _laid_out(stated: Preprocessing | None, found: InputInfo | None) -> Preprocessing | None:
+    """What a source or a user states, with the axes that the graph really has: nobody has to know those."""
+    if stated is None or found is None or found.layout is None:
+        return stated
+    return replace(stated, layout="NHWC" if found.layout == "NHWC" else "NCHW")
 
 
 def _assumed(found: InputInfo | None) -> Preprocessing | None:

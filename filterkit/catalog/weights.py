@@ -16,7 +16,7 @@ from filterkit.errors import CatalogError
 
 if TYPE_CHECKING:
     from filterkit.catalog.banks import BankFile
-    from filterkit.catalog.queries import Match
+    from filterkit.catalog.matches import Match
     from filterkit.records import FloatArray
 
 

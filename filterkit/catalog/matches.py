@@ -1,0 +1,154 @@
+"""What an address stands for in a catalog."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from filterkit.address import Address, Selection, matching
+from filterkit.catalog.database import Catalog
+from filterkit.catalog.schema import filter_, layer, model
+from filterkit.errors import NotFoundError, closest
+
+Column = sa.ColumnElement[Any]
+Selectable = sa.Column[Any] | sa.Table
+
+BRIEF_MODEL: tuple[Selectable, ...] = (model.c.id, model.c.name, model.c.extra_metrics)
+BRIEF_LAYER: tuple[Selectable, ...] = (layer.c.id, layer.c.name, layer.c.model_id, layer.c.filters, layer.c.kernels)
+"""What `resolve` itself needs of a row; the rest is much to read where thousands of layers match."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One layer that an address names, with what it selects there.
+
+    Attributes
+    ----------
+    model, layer
+        The whole rows of the tables of that name.
+    filters, kernels
+        The positions selected, in the order written.
+    asked
+        The address that was resolved.
+    """
+
+    model: Mapping[str, Any]
+    layer: Mapping[str, Any]
+    filters: Sequence[int]
+    kernels: Sequence[int]
+    asked: Address
+
+    @property
+    def address(self) -> str:
+        """Of the layer."""
+        return f"{self.model['name']}/{self.layer['name']}"
+
+    @property
+    def selected_address(self) -> str:
+        """Of what is selected in the layer."""
+        chosen = Address(self.model["name"], self.layer["name"], self.asked.filters, self.asked.kernels)
+        return str(chosen)
+
+
+def resolve(catalog: Catalog, address: Address) -> list[Match]:
+    """The layers that `address` names, in the catalog's order, with the filters and kernels it selects.
+
+    Raises
+    ------
+    NotFoundError
+        Where there is no such model, layer, filter or kernel; names what comes closest.
+    """
+    with catalog.connect() as connection:
+        return find(connection, address, (model,), (layer,))
+
+
+def find(
+    connection: sa.Connection,
+    address: Address,
+    model_columns: Sequence[Selectable] = BRIEF_MODEL,
+    layer_columns: Sequence[Selectable] = BRIEF_LAYER,
+) -> list[Match]:
+    """`resolve` with the columns given; at least those that are the default."""
+    named = {row["id"]: row for row in models_named(connection, address.model, model_columns)}
+    chosen = _layers_named(connection, list(named), address.layer or "*", layer_columns)
+    matches = [_match(named[row["model_id"]], row, address) for row in chosen]
+    matches = [match for match in matches if match.filters and match.kernels]
+    if not matches:
+        raise NotFoundError(f"'{address}' selects none of the filters or kernels there")
+    return matches
+
+
+def models_named(
+    connection: sa.Connection, pattern: str, columns: Sequence[Selectable] = BRIEF_MODEL
+) -> list[Mapping[str, Any]]:
+    """The models of that name, or that match it as a glob, in the order in which they were added.
+
+    Raises
+    ------
+    NotFoundError
+        Where there is none; names what comes closest.
+    """
+    query = sa.select(*columns).order_by(model.c.id)
+    found = connection.execute(query.where(model.c.name == pattern)).mappings().all()
+    if not found:
+        names = connection.scalars(sa.select(model.c.name)).all()
+        wanted = matching(pattern, names)
+        if not wanted:
+            hint = closest(pattern, names) if names else "`filterkit add vgg16` adds one"
+            raise NotFoundError(f"there is no model '{pattern}' in the catalog", hint=hint)
+        found = connection.execute(query.where(among(model.c.name, wanted))).mappings().all()
+    return [dict(row) for row in found]
+
+
+def filters_chosen(matches: Sequence[Match], address: Address) -> Column:
+    """A condition that holds for the filters that `address` selects in these layers."""
+    if address.filters is None:
+        return among(filter_.c.layer_id, [match.layer["id"] for match in matches])
+    pairs = [(match.layer["id"], position) for match in matches for position in match.filters]
+    each = sa.func.json_each(json.dumps(pairs)).table_valued("value")
+    chosen = sa.select(sa.func.json_extract(each.c.value, "$[0]"), sa.func.json_extract(each.c.value, "$[1]"))
+    return sa.tuple_(filter_.c.layer_id, filter_.c.position).in_(chosen)
+
+
+def among(column: Column, values: Sequence[Any]) -> Column:
+    """``column in values`` with one bound parameter, however many values there are."""
+    each = sa.func.json_each(json.dumps(values)).table_valued("value")
+    return column.in_(sa.select(each.c.value))
+
+
+def _layers_named(
+    connection: sa.Connection, models: Sequence[int], pattern: str, columns: Sequence[Selectable]
+) -> list[Mapping[str, Any]]:
+    of_models = among(layer.c.model_id, models)
+    query = sa.select(*columns).where(of_models).order_by(layer.c.id)
+    found = connection.execute(query.where(layer.c.name == pattern)).mappings().all()
+    if not found:
+        names = connection.scalars(sa.select(layer.c.name).where(of_models).distinct()).all()
+        wanted = matching(pattern, names)
+        if not wanted:
+            raise NotFoundError(f"there is no layer '{pattern}' there", hint=closest(pattern, names))
+        found = connection.execute(query.where(among(layer.c.name, wanted))).mappings().all()
+    return [dict(row) for row in found]
+
+
+def _match(model_row: Mapping[str, Any], layer_row: Mapping[str, Any], address: Address) -> Match:
+    name = f"{model_row['name']}/{layer_row['name']}"
+    count = layer_row["filters"]
+    each = layer_row["kernels"] // count
+    return Match(
+        model_row,
+        layer_row,
+        _selected(address.filters, count, f"filters of {name}"),
+        _selected(address.kernels, each, f"kernels of each filter of {name}"),
+        address,
+    )
+
+
+def _selected(selection: Selection | None, count: int, what: str) -> Sequence[int]:
+    return range(count) if selection is None else selection.indices(count, what)
+
+
