@@ -46,7 +46,8 @@ class Table:
         stream.writelines(f"{line}\n" for line in lines)
         left_out = [name for name in columns if name not in wanted[:fitted]]
         if left_out:
-            self._say(f"not shown: {', '.join(left_out)} (--format json or csv has all)")
+            names = ", ".join(left_out if len(left_out) <= 3 else [*left_out[:2], "…"])
+            self._say(f"{len(left_out)} columns not shown ({names}); --format json or csv has all")
 
     def _say(self, words: str) -> None:
         if not self.quiet:

@@ -22,7 +22,8 @@ def cell(value: Any, column: str = "") -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if 1000 <= abs(value) < math.inf else f"{value:.4g}"
     if isinstance(value, list | tuple):
-        return ("×" if column.endswith("shape") else ",").join(cell(each) for each in value)
+        words = any(isinstance(each, str) for each in value)
+        return ("×" if column.endswith("shape") else ", " if words else ",").join(map(cell, value))
     # Names in hostile models may hold what would move a terminal's cursor.
     return "".join(c if c.isprintable() else " " if c.isspace() else f"\\x{ord(c):02x}" for c in str(value))
 

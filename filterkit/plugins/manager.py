@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -70,7 +71,9 @@ class Plugin:
         return source_file(self.module)
 
 
-def _to_stderr(line: str) -> None:
+@cache
+def tell(line: str) -> None:
+    """Say a line on stderr, once per process, however many hosts find the same fault."""
     print(line, file=sys.stderr)
 
 
@@ -85,7 +88,7 @@ class PluginHost:
     strict
         Raise at the first fault instead of reporting it.
     report
-        Called with one line per fault; prints to stderr unless another is given.
+        Called with one line per fault; `tell` unless another is given.
     """
 
     def __init__(
@@ -93,7 +96,7 @@ class PluginHost:
         *,
         blocked: Iterable[str] = (),
         strict: bool = False,
-        report: Callable[[str], None] = _to_stderr,
+        report: Callable[[str], None] = tell,
     ) -> None:
         self._blocked = {canonical(name) for name in blocked}
         self._strict = strict
@@ -209,7 +212,7 @@ def _hooks_of(plugin: Plugin, loaded: object) -> pluggy.PluginManager:
 
 
 def load_plugins(
-    *, discover: bool = True, report: Callable[[str], None] = _to_stderr, strict: bool | None = None
+    *, discover: bool = True, report: Callable[[str], None] = tell, strict: bool | None = None
 ) -> PluginHost:
     """A host with the built-in plugins and, unless `discover` is off, all installed ones.
 

@@ -35,7 +35,8 @@ def add(
 
     registry = bench.registry
     # All that can be wrong with the request is looked at before anything is fetched.
-    scheme, rest = split_ref(ref, registry.names("source"), [str(row["name"]) for row in known()])
+    schemes = {offer.name for offer in registry.offers("source")}
+    scheme, rest = split_ref(ref, schemes, [str(row["name"]) for row in known()])
     name = check_name(name or name_from_ref(ref))
     stated = parse_preprocessing(preprocessing) if preprocessing else None
     source = registry.create("source", scheme)

@@ -153,6 +153,7 @@ def test_a_reader_that_leaves_is_no_fault(format_name: str) -> None:
         (["N", 64, "H", None], "output_shape", "N×64×H×-"),
         ([1, 1], "strides", "1,1"),
         ([], "strides", ""),
+        (["minmax", "zscore"], "adds", "minmax, zscore"),
         ("two\nlines", "a", "two lines"),
         ("\x1b[2Jgone", "a", "\\x1b[2Jgone"),
     ],
@@ -184,7 +185,7 @@ def test_a_table_on_a_terminal_fits_and_says_what_is_missing(capsys: pytest.Capt
     assert max(map(len, lines)) <= 80
     assert "15,346,630,656" in lines[-1]
     said = capsys.readouterr().err
-    assert said == "not shown: output_shape, activation, node (--format json or csv has all)\n"
+    assert said == "3 columns not shown (output_shape, activation, node); --format json or csv has all\n"
 
 
 @pytest.mark.usefixtures("eighty")
