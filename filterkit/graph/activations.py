@@ -76,6 +76,9 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
             if may_be_bias and node.op_type == "Add":
                 bias, pre, pre_layout = added, node.output[0], layout
             may_be_bias = False
+        elif node.op_type == "Slice":  # Keras pads transposed convolutions by cutting off
+            if node.input[0] != tensor or not _leaves_channels(graph, node, layout):
+                break
         elif node.op_type not in PASSED:
             break
         tensor = node.output[0]
@@ -103,10 +106,10 @@ def _gate(graph: GraphView, tensor: str, readers: tuple[onnx.NodeProto, ...]) ->
         return None
     node = next(node for node in readers if node is not product)
     operators: list[str] = []
-    while len(operators) < 2 and len(node.input) == 1:
-        operators.append(node.op_type)
+    while len(node.input) == 1:
+        operators += [node.op_type] if node.op_type not in PASSED else []
         behind = graph.consumers(node.output[0])
-        if len(behind) != 1:
+        if len(behind) != 1 or len(operators) > 2:
             return None
         if behind[0] is product:
             name = GATES.get(tuple(operators))
@@ -128,6 +131,18 @@ def _clip_name(graph: GraphView, node: onnx.NodeProto) -> str:
     if bounds[0] == 0:
         return "relu6" if bounds[1] == 6 else "relu" if bounds[1] > 1e30 else "clip"
     return "clip"
+
+
+def _leaves_channels(graph: GraphView, node: onnx.NodeProto, layout: str) -> bool:
+    """Whether a Slice cuts along the spatial axes only."""
+    values = attributes(node)
+    if len(node.input) > 3 and node.input[3]:
+        if not graph.is_constant(node.input[3]):
+            return False
+        axes = [int(axis) for axis in graph.constant(node.input[3]).ravel()]
+    else:
+        axes = values.get("axes", range(len(layout)))
+    return all(-len(layout) <= axis < len(layout) and layout[axis] not in "NC" for axis in axes)
 
 
 def _per_channel(

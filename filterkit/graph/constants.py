@@ -71,7 +71,9 @@ FOLDABLE: dict[str, Callable[[Sequence[Array | None], dict[str, Any]], int]] = {
         ],
         _all_inputs,
     ),
-    **dict.fromkeys(["Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum", "Where", "Equal"], _broadcast),
+    **dict.fromkeys(
+        ["Add", "Sub", "Mul", "Div", "Pow", "Mod", "Min", "Max", "Sum", "Where", "Equal"], _broadcast
+    ),
     "ConstantOfShape": _filled,
     "Expand": _expanded,
     "Tile": _expanded,

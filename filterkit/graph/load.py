@@ -8,7 +8,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from filterkit.errors import ModelError, NotFoundError
-from filterkit.graph.names import shown
+from filterkit.graph.names import are_text, shown
 from filterkit.graph.slim import without_weights
 from filterkit.graph.tensors import check_tensor
 from filterkit.graph.walk import every_tensor, topological_order
@@ -76,6 +76,8 @@ def _parse(path: Path) -> onnx.ModelProto:
         raise ModelError(
             "not an ONNX model, or a damaged one", hint="fetch or export the model again"
         ) from error
+    if not are_text(model):
+        raise ModelError("holds names that are no text", hint="fetch or export the model again")
     if not model.graph.node:
         raise ModelError("holds no graph with nodes", hint="is it an ONNX model, and complete?")
     return model

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+import onnx
+
 from filterkit.records import FilterBank
 
 LONGEST = 100
 
+OPERATOR_KINDS = "|".join(
+    ["Convolution", "Plus", "ReLU", *sorted({s.name for s in onnx.defs.get_all_schemas()})]
+)
 MEANINGLESS = re.compile(
     r"(onnx::|const_fold_opt|Parameter\d|tensor|val_\d|_v_|node_|(input|output)\.?\d*$|\d+$"
-    r"|(Conv|ConvTranspose|Convolution|QLinearConv|ConvInteger|Add|Plus|Mul|BatchNormalization|Transpose|Identity"
-    r"|Relu|ReLU|LeakyRelu|PRelu|Clip|Sigmoid|Tanh)[_\d]*$)"
+    rf"|({OPERATOR_KINDS})[_\d]*$)"
 )
 """Names that an exporter made up: they tell nothing, or only the operator's kind."""
 
@@ -22,10 +26,12 @@ OPERATORS = re.compile(
 )
 """Last parts of a name that name an operation inside the layer, not the layer."""
 
-WRAPPERS = re.compile(r"(functional|model|sequential|StatefulPartitionedCall|PartitionedCall|module)(_\d+)?")
+WRAPPERS = re.compile(
+    r"(functional|model|sequential|StatefulPartitionedCall|PartitionedCall|module|gpu)(_\d+)?"
+)
 """First parts of a name that name the whole model."""
 
-WEIGHT = re.compile(r"([./](weight|kernel|W)|[/]ReadVariableOp|_weights?)(:\d+)?(_quantized)?$")
+WEIGHT = re.compile(r"([./](weight|kernel|W)|_w_\d+|[/]ReadVariableOp|_weights?)(:\d+)?(_quantized)?$")
 """What marks a weight's name as its layer's name with an ending."""
 
 

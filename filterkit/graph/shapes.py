@@ -55,7 +55,7 @@ def infer_shapes(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) ->
         except Exception as error:  # inference raises many kinds on graphs it does not like
             raise Contradiction(str(error)) from error
         shapes = known_shapes(inferred.graph)
-        if not _settle(trial, shapes):
+        if not settle(trial, shapes):
             break
     return shapes
 
@@ -71,7 +71,7 @@ def known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
     return shapes | {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
 
 
-def _settle(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+def settle(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
     """Replace shape arithmetic whose inputs are known by its result; whether there was any."""
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     settled = False

@@ -50,22 +50,24 @@ def _is_large(tensor: onnx.TensorProto) -> bool:
     return external or math.prod(tensor.dims) > LARGEST_KEPT
 
 
-def infer_shapes(slim: onnx.ModelProto, sizes: Mapping[str, tuple[int, ...]]) -> onnx.ModelProto:
-    """Shapes of all tensors, with inputs of the given sizes in place of what the file says of them.
+def at_sizes(slim: onnx.ModelProto, sizes: Mapping[str, tuple[int, ...]]) -> onnx.ModelProto:
+    """A copy of `slim` with inputs of the given sizes, and no shapes of the file's own behind them."""
+    trial = onnx.ModelProto()
+    trial.CopyFrom(slim)
+    del trial.graph.value_info[:]
+    for output in trial.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    for value in trial.graph.input:
+        if value.name in sizes:
+            dims = value.type.tensor_type.shape
+            del dims.dim[:]
+            dims.dim.extend(onnx.TensorShapeProto.Dimension(dim_value=size) for size in sizes[value.name])
+    return trial
 
-    Where the graph contradicts itself, the shapes behind that place are missing.
-    """
-    trial: onnx.ModelProto = onnx.ModelProto.FromString(slim.SerializeToString())
-    if sizes:
-        del trial.graph.value_info[:]
-        for output in trial.graph.output:
-            output.type.tensor_type.ClearField("shape")
-        for value in trial.graph.input:
-            if value.name in sizes:
-                dims = value.type.tensor_type.shape
-                del dims.dim[:]
-                dims.dim.extend(onnx.TensorShapeProto.Dimension(dim_value=size) for size in sizes[value.name])
+
+def inferred(slim: onnx.ModelProto) -> onnx.GraphProto:
+    """The graph with all shapes that can be told; where it contradicts itself, those behind are missing."""
     try:
-        return onnx.shape_inference.infer_shapes(trial, data_prop=True)
+        return onnx.shape_inference.infer_shapes(slim, data_prop=True).graph
     except Exception:  # inference raises many kinds on graphs it does not know; shapes are a nicety
-        return trial
+        return slim.graph

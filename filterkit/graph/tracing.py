@@ -26,15 +26,17 @@ class Trace:
 def trace(graph: GraphView, sizes: Mapping[str, tuple[int, ...]]) -> Trace:
     """Trace the main graph for inputs of `sizes` (placeholders where they are not given)."""
     assumed = {value.name: concrete(value.shape) for value in graph.inputs if value.shape is not None}
-    shapes = graph.shapes_at({**assumed, **sizes})
+    shapes, computed = graph.at_sizes({**assumed, **sizes})
     tracks: dict[str, Tracks] = {}
     for which, value in enumerate(graph.inputs):
         rank = len(value.shape) if value.shape is not None else 0
         tracks[value.name] = Tracks(tuple(Track((which, axis), Reach()) for axis in range(rank)))
     for node in graph.nodes:
         followed = {name: tracks[name] for name in reads(node) if name in tracks}
+        if all(name in computed for name in node.output):
+            continue  # arithmetic on shapes
         if followed and node.op_type not in ("Shape", "Size"):
-            step = Step(graph, node, followed, shapes, attributes(node))
+            step = Step(graph, node, followed, shapes, computed, attributes(node))
             for place, name in enumerate(node.output):
                 if name:
                     tracks[name] = trace_node(step, place)

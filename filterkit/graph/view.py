@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import onnx
 from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from filterkit.graph.constants import NotConstant, fold, is_foldable, why_not_constant
 from filterkit.graph.load import load_model
-from filterkit.graph.slim import infer_shapes, without_weights
+from filterkit.graph.shapes import MOST_ROUNDS, settle
+from filterkit.graph.slim import at_sizes, inferred, without_weights
 from filterkit.graph.tensors import dtype_name
-from filterkit.graph.walk import reads
+from filterkit.graph.walk import attributes, reads
 
 Shape = tuple[int | str | None, ...]
 
@@ -126,24 +128,42 @@ class GraphView:
         """Shape of a tensor: numbers, names, None for unknown axes; None where the rank is unknown."""
         return self._shapes.get(tensor)
 
-    def shapes_at(self, sizes: Mapping[str, tuple[int, ...]]) -> dict[str, Shape]:
-        """Shapes of all tensors for inputs of the given sizes; where they do not fit, shapes are missing."""
-        return self._infer(sizes)
+    def at_sizes(
+        self, sizes: Mapping[str, tuple[int, ...]]
+    ) -> tuple[dict[str, Shape], dict[str, NDArray[Any]]]:
+        """Shapes of all tensors for inputs of the given sizes, and what the graph computes from shapes alone.
+
+        Where the sizes do not fit the graph, shapes are missing.
+        """
+        trial = at_sizes(self._skeleton, sizes)
+        shapes = self._told(inferred(trial))
+        for _ in range(MOST_ROUNDS):
+            if not settle(trial, {name: shape for name, shape in shapes.items() if is_known(shape)}):
+                break
+            shapes = self._told(inferred(trial))
+        made = (node for node in trial.graph.node if node.op_type == "Constant")
+        settled = {node.output[0]: attributes(node) for node in made}
+        return shapes, {
+            name: numpy_helper.to_array(v["value"]) for name, v in settled.items() if "value" in v
+        }
 
     @cached_property
     def _shapes(self) -> dict[str, Shape]:
-        return self._infer({})
+        return self._told(inferred(self._skeleton))
 
     @cached_property
     def _skeleton(self) -> onnx.ModelProto:
         return without_weights(self.model)
 
-    def _infer(self, sizes: Mapping[str, tuple[int, ...]]) -> dict[str, Shape]:
-        graph = infer_shapes(self._skeleton, sizes).graph
+    def _told(self, graph: onnx.GraphProto) -> dict[str, Shape]:
         values = (*graph.value_info, *graph.output, *graph.input)
         shapes = {value.name: shape for value in values if (shape := shape_of(value)) is not None}
-        shapes.update({name: tuple(tensor.dims) for name, tensor in self._stored.items()})
-        return shapes
+        return shapes | {tensor.name: tuple(tensor.dims) for tensor in self.model.graph.initializer}
+
+
+def is_known(shape: Shape) -> TypeGuard[tuple[int, ...]]:
+    """Whether every axis is a number."""
+    return all(isinstance(size, int) for size in shape)
 
 
 def shape_of(value: onnx.ValueInfoProto) -> Shape | None:

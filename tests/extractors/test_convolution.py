@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper
 from onnx_graphs import banks, build, found, node, opened, random
 
-from filterkit.graph import open_graph
+from filterkit.graph import open_graph, trace_geometry
 from filterkit.records import FilterBank, Skipped
 
 
@@ -58,6 +58,23 @@ def test_vgg16_holds_the_weights_that_keras_publishes(zoo_model: Callable[[str],
     assert parameters == 14_714_688
     assert {bank.activation for bank in all_banks} == {"relu"}
     assert {(bank.source_dtype, bank.source_layout) for bank in all_banks} == {("float32", "OIHW")}
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "macs"),
+    [
+        ("vgg19", 16, 19_508_428_800),
+        ("resnet50", 53, 4_087_136_256),
+        ("squeezenet", 26, 349_151_936),
+        ("densenet121", 121, 2_834_161_664),
+    ],
+)
+def test_networks_whose_weights_are_constant_of_shape(name: str, layers: int, macs: int) -> None:
+    """onnx's own test networks; multiplications as published for them (19.5, 4.1, 0.35 and 2.8 billion)."""
+    graph = open_graph(Path(onnx.__file__).parent / f"backend/test/data/light/light_{name}.onnx")
+    all_banks = banks(graph)
+    assert len(all_banks) == layers
+    assert sum(layer.macs or 0 for layer in trace_geometry(graph, all_banks)) == macs
 
 
 @pytest.mark.zoo

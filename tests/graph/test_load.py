@@ -135,6 +135,12 @@ def test_names_cannot_drive_the_terminal(tmp_path: Path) -> None:
     assert len(refused(written(tmp_path / "m.onnx", model)).message) < 400
 
 
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    path.write_bytes(written(path, convolution()).read_bytes().replace(b"\x04Conv", b"\x04Co\xffv"))
+    assert "no text" in refused(path).message
+
+
 @pytest.mark.parametrize("depth", [30, 60, 400, 5000])
 def test_deep_nesting(tmp_path: Path, depth: int) -> None:
     """If bodies in If bodies, written by hand since protobuf itself would not."""

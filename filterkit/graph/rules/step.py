@@ -21,6 +21,7 @@ class Step:
     node: onnx.NodeProto
     tracks: Mapping[str, Tracks]
     shapes: Mapping[str, Shape]
+    computed: Mapping[str, NDArray[Any]]
     values: dict[str, Any]
 
     def first(self) -> Tracks:
@@ -38,7 +39,8 @@ class Step:
         """The value of an optional constant input; None where it is left out."""
         if place >= len(self.node.input) or not self.node.input[place]:
             return None
-        return self.graph.constant(self.node.input[place])
+        name = self.node.input[place]
+        return self.computed[name] if name in self.computed else self.graph.constant(name)
 
     def numbers(self, place: int, name: str) -> list[int] | None:
         """Integers that are an input in some opsets and an attribute in others."""

@@ -19,10 +19,8 @@ def window(step: Step) -> Tracks:
     """Convolutions and poolings; only the first output (a pooling's second has the same geometry)."""
     tracks = step.first()
     rank = len(tracks.axes) - 2
-    kernel: Sequence[Any] | None = step.values.get("kernel_shape")
     is_convolution = step.node.op_type.startswith("Conv")
-    if kernel is None:
-        kernel = (step.shape(1) or ())[2:]
+    kernel: Sequence[Any] = step.values.get("kernel_shape") or (step.shape(1) or ())[2:]
     ones = [1] * rank
     strides, dilations = step.values.get("strides", ones), step.values.get("dilations", ones)
     new: dict[int, Track | None] = {}
