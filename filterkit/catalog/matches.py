@@ -18,7 +18,13 @@ Column = sa.ColumnElement[Any]
 Selectable = sa.Column[Any] | sa.Table
 
 BRIEF_MODEL: tuple[Selectable, ...] = (model.c.id, model.c.name, model.c.extra_metrics)
-BRIEF_LAYER: tuple[Selectable, ...] = (layer.c.id, layer.c.name, layer.c.model_id, layer.c.filters, layer.c.kernels)
+BRIEF_LAYER: tuple[Selectable, ...] = (
+    layer.c.id,
+    layer.c.name,
+    layer.c.model_id,
+    layer.c.filters,
+    layer.c.kernels,
+)
 """What `resolve` itself needs of a row; the rest is much to read where thousands of layers match."""
 
 
@@ -150,5 +156,3 @@ def _match(model_row: Mapping[str, Any], layer_row: Mapping[str, Any], address: 
 
 def _selected(selection: Selection | None, count: int, what: str) -> Sequence[int]:
     return range(count) if selection is None else selection.indices(count, what)
-
-

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from filterkit.catalog import Catalog
     from filterkit.catalog.ingest import IngestResult
-    from filterkit.catalog.queries import Match
+    from filterkit.catalog.matches import Match
     from filterkit.plugins.manager import PluginHost
     from filterkit.plugins.protocols import Progress, Row
     from filterkit.plugins.registry import Registry
@@ -465,9 +465,9 @@ class Workbench:
         return self._catalog
 
     def _matches(self, address: str) -> list[Match]:
-        from filterkit.catalog import queries
+        from filterkit.catalog.matches import resolve
 
-        return queries.resolve(self.catalog(), parse_address(address))
+        return resolve(self.catalog(), parse_address(address))
 
     def _one(self, address: str, rule: str) -> Match:
         [first, *more] = self._matches(address)

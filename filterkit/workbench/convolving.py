@@ -11,7 +11,7 @@ from filterkit.workbench.running import parse_size, picture_name
 from filterkit.workbench.views import FeatureMaps
 
 if TYPE_CHECKING:
-    from filterkit.catalog.queries import Match
+    from filterkit.catalog.matches import Match
     from filterkit.records import FloatArray
     from filterkit.runtime.pictures import Picture
 

@@ -10,7 +10,7 @@ from filterkit.errors import UsageError
 from filterkit.records import Normalized
 
 if TYPE_CHECKING:
-    from filterkit.catalog.queries import Match
+    from filterkit.catalog.matches import Match
     from filterkit.plugins.protocols import Normalizer
     from filterkit.records import FloatArray, TileSheet
     from filterkit.sheets import Channels

@@ -13,7 +13,7 @@ from filterkit.workbench.views import FeatureMaps
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from filterkit.catalog.queries import Match
+    from filterkit.catalog.matches import Match
     from filterkit.runtime.feature_maps import Network, Size
     from filterkit.runtime.pictures import Picture
 

@@ -23,6 +23,7 @@ from tiny_models import put, write_model
 from filterkit.address import parse_address
 from filterkit.catalog import Catalog, queries, weights
 from filterkit.catalog.describe import preprocessing_from
+from filterkit.catalog.matches import resolve
 from filterkit.catalog.removal import remove, sweep
 from filterkit.errors import CatalogError, ModelError, NotFoundError, PluginContractError, UsageError
 from filterkit.extractors.convolution import ConvolutionExtractor
@@ -52,7 +53,7 @@ def state(catalog: Catalog) -> tuple[Any, set[str]]:
 
 
 def bank_of(catalog: Catalog, address: str) -> NDArray[np.floating]:
-    [match] = queries.resolve(catalog, parse_address(address))
+    [match] = resolve(catalog, parse_address(address))
     return weights.bank(catalog, match)
 
 
@@ -92,7 +93,7 @@ def test_rows_and_banks_hold_what_the_file_holds(catalog: Catalog, tiny: Path) -
     bank = bank_of(catalog, "tiny/conv1")
     np.testing.assert_array_equal(bank, stored["conv1.weight"])
     assert not bank.flags.writeable
-    [match] = queries.resolve(catalog, parse_address("tiny/conv2"))
+    [match] = resolve(catalog, parse_address("tiny/conv2"))
     assert weights.bias(catalog, match) is None
     assert weights.model_file(catalog, match.model).read_bytes() == tiny.read_bytes()
 
@@ -112,7 +113,7 @@ def test_external_data_comes_along(catalog: Catalog, tmp_path: Path) -> None:
     folder.mkdir()
     path = write_model(folder / "big.onnx", external=True)
     put(catalog, path, "big")
-    [match] = queries.resolve(catalog, parse_address("big/conv1"))
+    [match] = resolve(catalog, parse_address("big/conv1"))
     copy = weights.model_file(catalog, match.model)
     np.testing.assert_array_equal(stored_weights(copy)["conv1.weight"], bank_of(catalog, "big/conv1"))
     for file in folder.iterdir():
@@ -147,7 +148,7 @@ def test_other_content_needs_replace(catalog: Catalog, tiny: Path, tmp_path: Pat
 def test_weights_that_are_missing_come_back(catalog: Catalog, tiny: Path) -> None:
     put(catalog, tiny)
     before = state(catalog)
-    [match] = queries.resolve(catalog, parse_address("tiny/conv1"))
+    [match] = resolve(catalog, parse_address("tiny/conv1"))
     catalog.store.banks_path(match.model["banks_sha256"]).unlink()
     with pytest.raises(CatalogError, match="not in the store") as caught:
         weights.bank(catalog, match)
@@ -275,7 +276,7 @@ def test_processes_that_add_at_once_all_succeed(location: Path, tmp_path: Path) 
     ]  # fmt: skip
     outcomes = [process.communicate() for process in processes]
     with Catalog.open(location) as catalog:
-        names = [row["model"] for row in queries.models(catalog)]
+        names = sorted(row["model"] for row in queries.models(catalog))
         assert names == ["m0", "m1", "m2"]
         for name in names:
             assert bank_of(catalog, f"{name}/conv2").shape == (5, 4, 3, 3)
@@ -291,8 +292,7 @@ def test_a_guess_at_the_preprocessing_is_marked(catalog: Catalog, tiny: Path, tm
     said = Preprocessing(channel_order="BGR", size=(32, 48), mean=(1.0, 2.0, 3.0))
     put(catalog, tiny, "said", fetched=FetchedModel(tiny, "there", preprocessing=said))
     known = {
-        name: queries.resolve(catalog, parse_address(f"{name}/conv1"))[0]
-        for name in ("tiny", "gray", "wide", "said")
+        name: resolve(catalog, parse_address(f"{name}/conv1"))[0] for name in ("tiny", "gray", "wide", "said")
     }
     guess = preprocessing_from(known["tiny"].model["preprocessing"])
     assert guess == Preprocessing("RGB", "NCHW", (32, 48), 1 / 255, assumed=True)
@@ -325,7 +325,7 @@ def test_metrics_of_plugins_can_be_searched_and_seen(catalog: Catalog, tiny: Pat
     assert [(row["filter"], row["loudness"], row["kind"]) for row in rows] == [(4, 4, "even"), (2, 2, "even")]
     _, rows = queries.filters(catalog, parse_address("tiny/conv2/0"))
     assert next(rows)["loudness"] is None
-    [match] = queries.resolve(catalog, parse_address("tiny/conv1"))
+    [match] = resolve(catalog, parse_address("tiny/conv1"))
     assert match.model["plugins"] == {"core": "1", "loud": "2.0"}
 
 
@@ -342,7 +342,7 @@ def test_labels(catalog: Catalog, tiny: Path) -> None:
     put(catalog, tiny, fetched=FetchedModel(tiny, "there", filter_labels=labels))
     _, rows = queries.filters(catalog, parse_address("tiny"), where="label like '%t'")
     assert [row["label"] for row in rows] == ["left", "right"]
-    matches = queries.resolve(catalog, parse_address("tiny"))
+    matches = resolve(catalog, parse_address("tiny"))
     assert [queries.filter_labels(catalog, match) for match in matches] == [
         ("up", "down", "left", "right"),
         (),

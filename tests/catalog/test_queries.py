@@ -9,6 +9,7 @@ from tiny_models import put, write_model
 
 from filterkit.address import parse_address
 from filterkit.catalog import Catalog, queries
+from filterkit.catalog.matches import resolve
 from filterkit.errors import NotFoundError, UsageError
 
 
@@ -20,7 +21,7 @@ def filters(catalog: Catalog, address: str, **options: Any) -> list[dict[str, An
 
 
 def found(catalog: Catalog, address: str) -> list[tuple[str, list[int], list[int]]]:
-    matches = queries.resolve(catalog, parse_address(address))
+    matches = resolve(catalog, parse_address(address))
     return [(match.address, list(match.filters), list(match.kernels)) for match in matches]
 
 
@@ -28,10 +29,10 @@ def test_an_address_stands_for_layers_with_filters_and_kernels(reading: Catalog)
     assert found(reading, "tiny/conv1/0:2") == [("tiny/conv1", [0, 1], [0, 1, 2])]
     assert found(reading, "tiny/conv2/-1/::2") == [("tiny/conv2", [4], [0, 2])]
     assert [address for address, *_ in found(reading, "*")] == [
-        "other/conv1", "other/conv2", "other/conv3", "tiny/conv1", "tiny/conv2",
+        "tiny/conv1", "tiny/conv2", "other/conv1", "other/conv2", "other/conv3",
     ]  # fmt: skip
     assert [address for address, *_ in found(reading, "*/conv[13]")] == [
-        "other/conv1", "other/conv3", "tiny/conv1",
+        "tiny/conv1", "other/conv1", "other/conv3",
     ]  # fmt: skip
 
 
@@ -71,12 +72,12 @@ def test_an_empty_catalog_says_how_to_fill_it(location: Any) -> None:
         assert "filterkit add" in str(caught.value.hint)
 
 
-def test_filters_come_in_the_models_own_order(reading: Catalog) -> None:
+def test_filters_come_in_the_catalogs_order(reading: Catalog) -> None:
     addresses = [row["address"] for row in filters(reading, "*")]
     assert len(addresses) == 70 + 2 + 3 + 4 + 5
-    assert addresses[:2] == ["other/conv1/0", "other/conv1/1"]
-    assert addresses[69:73] == ["other/conv1/69", "other/conv2/0", "other/conv2/1", "other/conv3/0"]
-    assert addresses[-1] == "tiny/conv2/4"
+    assert addresses[:5] == [*(f"tiny/conv1/{n}" for n in range(4)), "tiny/conv2/0"]
+    assert addresses[8:11] == ["tiny/conv2/4", "other/conv1/0", "other/conv1/1"]
+    assert addresses[-4:] == ["other/conv2/1", *(f"other/conv3/{n}" for n in range(3))]
 
 
 def test_filters_of_an_address(reading: Catalog) -> None:
