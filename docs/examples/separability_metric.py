@@ -1,7 +1,5 @@
 """Metric `separability`: how far a filter's kernels are an outer product of a column and a row, 0 to 1."""
 
-import numpy as np
-
 import filterkit
 
 
@@ -9,6 +7,8 @@ class Separability:
     columns = ("separability",)
 
     def measure(self, bank):
+        import numpy as np  # here, so that listing the plugin stays quick
+
         if len(bank.kernel_shape) != 2:
             return {"separability": np.full(bank.out_channels, np.nan)}
         energy = np.linalg.svd(bank.weights.astype(np.float64), compute_uv=False) ** 2

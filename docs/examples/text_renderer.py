@@ -1,4 +1,4 @@
-"""Renderer `text`: every tile in letters. ``filterkit show classic --renderer text -o classic.txt``"""
+"""Renderer `text`: every tile in letters. ``filterkit show classic/emboss --renderer text -o emboss.txt``"""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Text:
         for number, tile in enumerate(levels.reshape(-1, *sheet.tile_shape)[: sheet.count]):
             lines.append(f"-- {number}")
             lines += ["".join(self.shades[level] for level in row) for row in tile]
-        return "\n".join(lines).encode()
+        return "".join(f"{line}\n" for line in lines).encode()
 
 
 @filterkit.hookimpl

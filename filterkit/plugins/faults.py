@@ -33,7 +33,7 @@ def blame(plugin: Plugin, doing: str, *, extra: str | None = None) -> Iterator[N
                 f"{doing} needs the extra '{extra}': {one_line(error)}",
                 hint=f"pip install '{plugin.distribution}[{extra}]'",
             ) from error
-        hint = "--debug shows where; `filterkit plugins` lists what is installed"
+        hint = f"--debug shows where; FILTERKIT_PLUGINS_BLOCKED={plugin.name} goes without it"
         if isinstance(error, ValueError) and "read-only" in str(error):
             hint = "what filterkit hands to a plugin is read-only: the plugin must work on a copy"
         raise PluginError(f"plugin {plugin}: {doing}: {one_line(error)}", hint=hint) from error
@@ -42,7 +42,8 @@ def blame(plugin: Plugin, doing: str, *, extra: str | None = None) -> Iterator[N
 def breach(plugin: Plugin, doing: str, problem: str) -> NoReturn:
     """Raise a PluginContractError: `doing` (a hook, or a method) did what its contract does not allow."""
     raise PluginContractError(
-        f"plugin {plugin}: {doing} {problem}", hint="this is a fault of the plugin; report it to its authors"
+        f"plugin {plugin}: {doing} {problem}",
+        hint=f"report it to its authors; FILTERKIT_PLUGINS_BLOCKED={plugin.name} goes without it",
     )
 
 

@@ -1,7 +1,5 @@
 from dataclasses import dataclass
 
-import numpy as np
-
 import filterkit
 
 
@@ -12,7 +10,7 @@ class Binary:
     threshold: float = 0.0
 
     def normalize(self, values):
-        above = (values > self.threshold).astype(np.float32)  # NaN is not above anything
+        above = (values > self.threshold).astype("float32")  # NaN is not above anything
         return filterkit.Normalized(above, vmin=None, vmax=None, centre=None, summary=f"> {self.threshold:g}")
 
 
