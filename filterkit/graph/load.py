@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import onnx
@@ -12,6 +13,9 @@ from filterkit.graph.names import are_text, shown
 from filterkit.graph.slim import without_weights
 from filterkit.graph.tensors import check_tensor
 from filterkit.graph.walk import every_tensor, topological_order
+
+LARGEST = 2**31
+"""Bytes; protobuf reads no message of that size."""
 
 TOLERATED = (
     "Field 'shape'",  # ONNX Runtime runs graphs whose inputs and outputs have no shape
@@ -49,7 +53,7 @@ def load_model(path: Path) -> onnx.ModelProto:
             check_tensor(tensor, path.parent)
         order = topological_order(model.graph)
     except ModelError as error:
-        raise ModelError(f"{path}: {error.message}", hint=error.hint) from error
+        raise ModelError(f"{shown(str(path), 200)}: {error.message}", hint=error.hint) from error
     if order != sorted(order):
         nodes = [onnx.NodeProto.FromString(model.graph.node[index].SerializeToString()) for index in order]
         del model.graph.node[:]
@@ -60,10 +64,14 @@ def load_model(path: Path) -> onnx.ModelProto:
 
 def _parse(path: Path) -> onnx.ModelProto:
     hint = "give the path of an ONNX model"
-    if not path.exists():
-        raise NotFoundError(f"{path}: no such file", hint=hint)
-    if not path.is_file():
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        raise NotFoundError(f"{shown(str(path), 200)}: no such file", hint=hint) from error
+    if not stat.S_ISREG(status.st_mode):
         raise ModelError("not a file", hint=hint)
+    if status.st_size >= LARGEST:
+        raise ModelError("larger than 2 GiB", hint="save its weights as external data, as ONNX demands")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -92,5 +100,5 @@ def _check(model: onnx.ModelProto, path: Path) -> None:
         if not any(words in said for words in TOLERATED):
             first_line = shown(said.strip().splitlines()[0], limit=200)
             raise ModelError(
-                f"{path}: not a valid ONNX model: {first_line}", hint="export it again"
+                f"{shown(str(path), 200)}: not a valid ONNX model: {first_line}", hint="export it again"
             ) from error

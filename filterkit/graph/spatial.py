@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from filterkit.geometry import Reach
 from filterkit.graph.inputs import InputInfo, picture_of
 from filterkit.graph.tracing import Trace, trace
 from filterkit.graph.tracks import Track, Tracks
-from filterkit.graph.view import GraphView, Shape
+from filterkit.graph.view import GraphView, Shape, is_known
 from filterkit.records import FilterBank, LayerGeometry, Preprocessing
 
 
@@ -37,16 +37,21 @@ def trace_geometry(
     """
     traced = trace(graph, {})
     picture = picture_of(graph, banks, traced)
+    fixed = {value.name for value in graph.inputs if value.shape is not None and is_known(value.shape[1:])}
+    declared = traced.shapes if len(fixed) == len(graph.inputs) else {}
     sizes = _nominal(picture, preprocessing)
     if sizes:
         traced = trace(graph, sizes)
-    known = {value.name for value in graph.inputs if value.shape is not None and _is_fixed(value.shape[1:])}
-    countable = all(value.name in known or value.name in sizes for value in graph.inputs)
-    return [_layer(graph, bank, traced, picture, preprocessing, countable) for bank in banks]
-
-
-def _is_fixed(shape: Shape) -> bool:
-    return all(isinstance(size, int) for size in shape)
+    countable = all(value.name in fixed or value.name in sizes for value in graph.inputs)
+    return [
+        LayerGeometry(
+            *_reach(bank, traced),
+            output_shape=_output_shape(bank, graph, declared, traced),
+            macs=_macs(bank, traced, picture) if countable else None,
+            input_channels=_input_channels(graph, bank, traced, picture, preprocessing),
+        )
+        for bank in banks
+    ]
 
 
 def _nominal(picture: InputInfo | None, preprocessing: Preprocessing | None) -> dict[str, tuple[int, ...]]:
@@ -58,27 +63,25 @@ def _nominal(picture: InputInfo | None, preprocessing: Preprocessing | None) -> 
     return {picture.name: tuple(size[letter] for letter in picture.layout)}
 
 
-def _layer(
-    graph: GraphView,
-    bank: FilterBank,
-    traced: Trace,
-    picture: InputInfo | None,
-    preprocessing: Preprocessing | None,
-    countable: bool,
-) -> LayerGeometry:
-    tracks = traced.tracks.get(bank.pre_tensor)
-    order = [bank.pre_layout.index(letter) for letter in _letters(bank)]
-    spatial = [_bounded(tracks, axis) for axis in order[2:]]
+Lengths = tuple[float, ...] | None
+
+
+def _reach(bank: FilterBank, traced: Trace) -> tuple[Lengths, Lengths, Lengths]:
+    """Receptive field, jump and offset along the spatial axes; None where one of them is unbounded."""
+    spatial = _spatial(bank, traced)
     reaches = [reach for reach in spatial if reach is not None]
-    bounded = len(reaches) == len(spatial)
-    return LayerGeometry(
-        receptive_field=tuple(float(math.floor(reach.field)) for reach in reaches) if bounded else None,
-        jump=tuple(float(reach.jump) for reach in reaches) if bounded else None,
-        offset=tuple(float(math.floor(reach.offset)) for reach in reaches) if bounded else None,
-        output_shape=_output_shape(graph.shape(bank.pre_tensor), bank, order, spatial),
-        macs=_macs(bank, traced, picture) if countable else None,
-        input_channels=_input_channels(graph, bank, traced, picture, preprocessing),
+    if len(reaches) < len(spatial):
+        return None, None, None
+    return (
+        tuple(float(math.floor(reach.field)) for reach in reaches),
+        tuple(float(reach.jump) for reach in reaches),
+        tuple(float(math.floor(reach.offset)) for reach in reaches),
     )
+
+
+def _spatial(bank: FilterBank, traced: Trace) -> list[Reach | None]:
+    tracks = traced.tracks.get(bank.pre_tensor)
+    return [_bounded(tracks, bank.pre_layout.index(letter)) for letter in _letters(bank)[2:]]
 
 
 def _letters(bank: FilterBank) -> str:
@@ -97,16 +100,23 @@ def _bounded(tracks: Tracks | None, axis: int) -> Reach | None:
 
 
 def _output_shape(
-    shape: Shape | None, bank: FilterBank, order: Sequence[int], reaches: Sequence[Reach | None]
+    bank: FilterBank, graph: GraphView, declared: Mapping[str, Shape], traced: Trace
 ) -> tuple[int | str, ...] | None:
-    """N C H W; an open size is told by the jump, e.g. ``"H/2"``: one position for two pixels, edges aside."""
-    if shape is None or len(shape) != len(order):
+    """N C H W; an open size is told by the jump, e.g. ``"H/2"``: one position for two pixels, edges aside.
+
+    `declared` holds shapes at the sizes that the file fixes, if it does.
+    """
+    told = graph.shape(bank.pre_tensor)
+    shape = declared.get(bank.pre_tensor, told)
+    if shape is None or len(shape) != len(bank.pre_layout):
         return None
-    batch, _, *spatial = (shape[axis] for axis in order)
-    named = [
-        size if isinstance(size, int) else _scaled(letter, reach)
-        for size, letter, reach in zip(spatial, _letters(bank)[2:], reaches, strict=True)
+    batch = (told or shape)[bank.pre_layout.index("N")]
+    open_ended = [
+        _scaled(letter, reach)
+        for letter, reach in zip(_letters(bank)[2:], _spatial(bank, traced), strict=True)
     ]
+    sizes = [shape[bank.pre_layout.index(letter)] for letter in _letters(bank)[2:]]
+    named = [size if isinstance(size, int) else name for size, name in zip(sizes, open_ended, strict=True)]
     return (batch if isinstance(batch, int) else "N", bank.out_channels, *named)
 
 

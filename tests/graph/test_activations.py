@@ -109,6 +109,27 @@ def test_keras_puts_bias_and_activation_behind_a_transpose() -> None:
     assert (found.post_tensor, found.post_layout) == ("r", "NHWC")
 
 
+def test_keras_crops_transposed_convolutions_before_the_bias() -> None:
+    ends = {
+        "zeros": np.array([0, 0]),
+        "ends": np.array([5, 5]),
+        "space": np.array([2, 3]),
+        "all": np.array([0, 1]),
+    }
+    found = bank(
+        node("Slice", "c zeros ends space", "s"), node("Add", "s column", "a"), node("Relu", "a", "y"), **ends
+    )
+    assert (found.pre_tensor, found.activation) == ("a", "relu")
+    assert found.bias is not None
+    found = bank(node("Slice", "c zeros ends all", "s"), node("Relu", "s", "y"), **ends)
+    assert (found.pre_tensor, found.activation) == ("c", None)
+
+
+def test_casts_do_not_hide_a_gate() -> None:
+    gate = [node("Cast", "c", "f", to=1), node("Sigmoid", "f", "g"), node("Cast", "g", "h", to=1)]
+    assert bank(*gate, node("Mul", "f h", "y")).activation == "silu"
+
+
 def test_batch_norm_is_passed_and_no_bias_is_sought_behind_it() -> None:
     statistics = {name: np.ones(4, np.float32) for name in ("m", "v", "g", "h")}
     found = bank(

@@ -55,6 +55,14 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     assert "not a file" in refused(tmp_path).message
 
 
+def test_a_file_that_protobuf_could_not_hold(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.touch()
+    os.truncate(path, 2**31)
+    error = refused(path)
+    assert "2 GiB" in error.message and "external data" in str(error.hint)
+
+
 def test_the_suffix_does_not_matter(tmp_path: Path) -> None:
     """onnx.load takes the format from the suffix; a model may be called anything."""
     assert load_model(written(tmp_path / "model.json", convolution())).graph.node

@@ -284,6 +284,24 @@ def test_reshapes_that_keep_an_axis_are_followed() -> None:
     assert (layer.receptive_field, layer.jump, layer.offset) == ((5,), (1,), (0,))
 
 
+def test_padding_that_the_graph_computes_from_shapes() -> None:
+    """Exporters write ``auto_pad`` out as arithmetic: pad so that ceil(size / 2) positions come out."""
+    nodes = [
+        node("Conv", "x w", "c", strides=[2]),
+        node("Shape", "c", "shape"),
+        node("Gather", "shape two", "size"),
+        node("Mod", "size two", "odd"),
+        node("Concat", "none odd none one", "pads", axis=0),
+        node("Pad", "c pads", "p"),
+        node("Conv", "p w", "y", strides=[2]),
+    ]
+    constants = {"w": random(1, 1, 3), "two": np.array([2]), "one": np.array([1]), "none": np.array([0, 0])}
+    odd, even = (geometry(build(nodes, {"x": ["N", 1, size]}, constants))[1] for size in (31, 33))
+    assert (odd.offset, even.offset) == ((2,), (0,))
+    assert (odd.output_shape, even.output_shape) == (("N", 1, 8), ("N", 1, 8))
+    assert odd.receptive_field == even.receptive_field == (7,)
+
+
 def test_channel_names_need_the_picture_itself() -> None:
     """Scaling keeps the channels; swapping or mixing them does not."""
     rgb = Preprocessing(size=(16, 16))
