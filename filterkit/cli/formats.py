@@ -47,7 +47,8 @@ class Table:
         left_out = [name for name in columns if name not in wanted[:fitted]]
         if left_out:
             names = ", ".join(left_out if len(left_out) <= 3 else [*left_out[:2], "…"])
-            self._say(f"{len(left_out)} columns not shown ({names}); --format json or csv has all")
+            count = "1 column is" if len(left_out) == 1 else f"{len(left_out)} columns are"
+            self._say(f"{count} not shown ({names}); --format json or csv has all")
 
     def _say(self, words: str) -> None:
         if not self.quiet:

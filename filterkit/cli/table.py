@@ -57,7 +57,8 @@ def lay_out(
         max(*(_length(part) for part in head), *(_length(row[i]) for row in texts))
         for i, head in enumerate(heads)
     ]
-    widths = natural if width is None else _fit(natural, numeric, heads, width)
+    words = [any(" " in row[i] for row in texts) for i in range(len(columns))]
+    widths = natural if width is None else _fit(natural, numeric, words, heads, width)
     depth = max(len(head) for head in heads[: len(widths)])
     lines = [
         _line([[""] * (depth - len(head)) + head for head in heads], depth_row, widths, numeric)
@@ -82,8 +83,13 @@ def _length(text: str) -> int:
     return cell_len(text)
 
 
-def _fit(natural: list[int], numeric: list[bool], heads: list[list[str]], width: int) -> list[int]:
-    """Widths of as many columns as fit: first what each needs at least, then what is left over."""
+def _fit(
+    natural: list[int], numeric: list[bool], words: list[bool], heads: list[list[str]], width: int
+) -> list[int]:
+    """Widths of as many columns as fit: first what each needs at least, then what is left over.
+
+    Names come before words, which can be wrapped.
+    """
     least = [
         full if is_number else min(full, max(40 if i == 0 else 12, *map(len, head)))
         for i, (full, is_number, head) in enumerate(zip(natural, numeric, heads, strict=True))
@@ -94,11 +100,14 @@ def _fit(natural: list[int], numeric: list[bool], heads: list[list[str]], width:
     widths = least[:count]
     widths[0] = min(widths[0], width)
     spare = width - sum(widths) - GAP * (count - 1)
-    while spare > 0 and widths != natural[:count]:
-        for i in range(count):
-            if spare > 0 and widths[i] < natural[i]:
+    names = [0 if wraps else min(full, 24) for full, wraps in zip(natural, words, strict=True)]
+    for wanted in (names[:count], natural[:count]):
+        short = [i for i in range(count) if widths[i] < wanted[i]]
+        while spare > 0 and short:
+            for i in short[:spare]:
                 widths[i] += 1
                 spare -= 1
+            short = [i for i in short if widths[i] < wanted[i]]
     return widths
 
 

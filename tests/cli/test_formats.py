@@ -185,7 +185,7 @@ def test_a_table_on_a_terminal_fits_and_says_what_is_missing(capsys: pytest.Capt
     assert max(map(len, lines)) <= 80
     assert "15,346,630,656" in lines[-1]
     said = capsys.readouterr().err
-    assert said == "3 columns not shown (output_shape, activation, node); --format json or csv has all\n"
+    assert said == "3 columns are not shown (output_shape, activation, node); --format json or csv has all\n"
 
 
 @pytest.mark.usefixtures("eighty")
@@ -217,6 +217,13 @@ def test_a_table_keeps_to_its_width(rows: list[tuple[Any, ...]], width: int) -> 
     lines, fitted = lay_out(rows, ("address", "count", "mean_value", "what"), width)
     assert 1 <= fitted <= 4
     assert max(map(cell_len, lines)) <= width
+
+
+def test_names_are_kept_where_words_can_wrap() -> None:
+    rows = [["x", "a summary of many words that wraps", "filterkit.normalizers"]]
+    lines, fitted = lay_out(rows, ("name", "summary", "plugin"), 50)
+    assert fitted == 3
+    assert lines[2].endswith("filterkit.normalizers")
 
 
 def test_wide_signs_stay_in_their_columns() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -159,3 +160,20 @@ def test_a_metric_that_cannot_be_made_is_left_out(host: PluginHost, reported: li
         "filterkit: plugin filterkit-gone 4.0 failed: metric 'gone': ModuleNotFoundError: "
         "No module named 'not_there'"
     ]
+
+
+def test_a_clashing_source_is_added_with_its_plugins_name(
+    host: PluginHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Plugin:
+        @filterkit.hookimpl
+        def filterkit_model_sources(self) -> list[Any]:
+            return [filterkit.Contribution("classic", "Another", "not_there:Classic")]
+
+    host.add(Plugin(), name="filterkit-other", version="3.0")
+    monkeypatch.setattr("filterkit.plugins.manager.load_plugins", lambda: host)
+    with filterkit.open(tmp_path / "catalog.db") as bench:
+        with pytest.raises(UsageError, match=r"source 'classic' is offered by .* and filterkit-other 3.0"):
+            bench.add("classic")
+        bench.add("filterkit.sources/classic:", name="ours")
+        assert [row["model"] for row in bench.models()] == ["ours"]
