@@ -54,7 +54,7 @@ class BankFile:
             self._data = np.memmap(path, np.uint8, "r", 8 + length)
             if self._data.size != max(entry["data_offsets"][1] for entry in self._entries.values()):
                 raise ValueError
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
             raise self._damaged() from error
 
     def weights(self, layer: str) -> FloatArray:

@@ -21,30 +21,20 @@ from __future__ import annotations
 import json
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
 
 from filterkit.catalog.connections import to_json
+from filterkit.catalog.tokens import Token, fail, tokens
 from filterkit.errors import UsageError, closest
 
 DEEPEST = 50
 """How many parentheses and negations may lie in one another; SQLite itself stops at 1,000 levels."""
 
 LONGEST = 10_000
-
-TOKEN = re.compile(
-    r"""\s*(?:
-      (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
-    | (?P<text>'(?:[^']|'')*')
-    | (?P<list>\[[-+\d.eE,\s]*\])
-    | (?P<word>[^\W\d]\w*)
-    | (?P<sign><=|>=|<>|!=|==|[=<>(),])
-    )""",
-    re.VERBOSE,
-)
 
 COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq, "==": operator.eq, "!=": operator.ne, "<>": operator.ne,
@@ -84,20 +74,10 @@ def column_named(name: str, columns: Mapping[str, Expression]) -> Expression:
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
-    kind: str
-    text: str
-    place: int
-
-    def is_(self, *texts: str) -> bool:
-        return self.kind in ("word", "sign") and self.text.lower() in texts
-
-
-@dataclass(frozen=True, slots=True)
 class _Value:
     expression: Expression
     kind: str  # "number", "text", "list", or "any" where only the row knows
-    token: _Token
+    token: Token
 
 
 class _Parser:
@@ -106,7 +86,7 @@ class _Parser:
         self.columns = columns
         if len(text) > LONGEST:
             raise UsageError(f"the condition is longer than {LONGEST} characters", hint="make it shorter")
-        self.tokens = list(self._tokens())
+        self.tokens = list(tokens(text))
         self.next = 0
         self.depth = 0
 
@@ -115,19 +95,6 @@ class _Parser:
         if self._peek().kind != "end":
             self._fail(f"'{self._peek().text}' is not expected here", self._peek())
         return condition
-
-    def _tokens(self) -> Iterator[_Token]:
-        place = 0
-        end = len(self.text.rstrip())
-        while place < end:
-            match = TOKEN.match(self.text, place)
-            if match is None:
-                place += len(self.text[place:]) - len(self.text[place:].lstrip())
-                self._fail(f"cannot read {self.text[place : place + 12]!r}", _Token("end", "", place))
-            kind = str(match.lastgroup)
-            yield _Token(kind, match[kind], match.start(kind))
-            place = match.end()
-        yield _Token("end", "", end)
 
     def _condition(self) -> Expression:
         parts = [self._conjunction()]
@@ -215,7 +182,7 @@ class _Parser:
             self._fail(f"a {value.kind} is compared with a {like.kind}", token)
         return value
 
-    def _column(self, token: _Token) -> _Value:
+    def _column(self, token: Token) -> _Value:
         if token.text not in self.columns:
             self._fail(f"there is no column '{token.text}'", token, hint=closest(token.text, self.columns))
         column = self.columns[token.text]
@@ -224,14 +191,14 @@ class _Parser:
         kinds = {sa.Text: "text", sa.String: "text", sa.types.NullType: "any"}
         return _Value(column, kinds.get(type(column.type), "number"), token)
 
-    def _list(self, token: _Token, text: str) -> str:
+    def _list(self, token: Token, text: str) -> str:
         """`text` as the catalog writes lists."""
         try:
             return to_json(json.loads(text))
         except ValueError:
             self._fail("a list is written like [3, 3]", token)
 
-    def _peek(self) -> _Token:
+    def _peek(self) -> Token:
         return self.tokens[self.next]
 
     def _take(self, text: str) -> bool:
@@ -243,13 +210,8 @@ class _Parser:
         if not self._take(text):
             self._fail(f"'{text}' is expected here", self._peek())
 
-    def _fail(self, message: str, token: _Token, hint: str | None = None) -> NoReturn:
-        before = self.text[max(0, token.place - 30) : token.place]
-        after = self.text[token.place : token.place + 30]
-        raise UsageError(
-            f"condition, character {token.place + 1}: {message} ({before}▶{after})",
-            hint=hint or "a condition is e.g. \"l1_norm > 2 and layer like 'block1%'\"",
-        )
+    def _fail(self, message: str, token: Token, hint: str | None = None) -> NoReturn:
+        fail(self.text, token.place, message, hint)
 
 
 def _number(text: str) -> int | float:

@@ -123,7 +123,8 @@ def filters_chosen(matches: Sequence[Match], address: Address) -> Column:
 def among(column: Column, values: Sequence[Any]) -> Column:
     """``column in values`` with one bound parameter, however many values there are."""
     each = sa.func.json_each(json.dumps(values)).table_valued("value")
-    return column.in_(sa.select(each.c.value))
+    condition: Column = column == values[0] if len(values) == 1 else column.in_(sa.select(each.c.value))
+    return condition
 
 
 def _layers_named(

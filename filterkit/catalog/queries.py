@@ -94,14 +94,16 @@ def filters(
     """
     if limit is not None and limit < 0:
         raise UsageError(f"a limit of {limit} makes no sense", hint="give a number from 0 up")
+    everything = str(address) == "*"
     with catalog.connect() as connection:
-        matches = find(connection, address)
-    extra = tuple(dict.fromkeys(name for match in matches for name in match.model["extra_metrics"]))
+        named = models_named(connection, address.model)
+        matches = [] if everything else find(connection, address)
+    extra = tuple(dict.fromkeys(name for row in named for name in row["extra_metrics"]))
     searchable = rows.searchable(extra)
     shown = {**rows.FILTERS, **{name: rows.extra_metric(name) for name in extra}}
     del shown["address"]  # made of the others here: SQLite would make it of every row that it sorts
     query = _select(shown).select_from(filter_).join(layer).join(model)
-    if str(address) != "*":
+    if not everything:
         query = query.where(filters_chosen(matches, address))
     if where is not None:
         query = query.where(parse_condition(where, searchable))

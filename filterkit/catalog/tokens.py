@@ -1,0 +1,58 @@
+"""The words of a condition, and where in it something is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+from filterkit.errors import UsageError
+
+TOKEN = re.compile(
+    r"""\s*(?:
+      (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
+    | (?P<text>'(?:[^']|'')*')
+    | (?P<list>\[[-+\d.eE,\s]*\])
+    | (?P<word>[^\W\d]\w*)
+    | (?P<sign><=|>=|<>|!=|==|[=<>(),])
+    )""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word of a condition: its kind (a group of `TOKEN`, or ``"end"``), its text and its place."""
+
+    kind: str
+    text: str
+    place: int
+
+    def is_(self, *texts: str) -> bool:
+        """Whether it is one of these keywords or signs."""
+        return self.kind in ("word", "sign") and self.text.lower() in texts
+
+
+def tokens(condition: str) -> Iterator[Token]:
+    """The words of `condition`, then an ``"end"``; raises UsageError at what is none."""
+    place, end = 0, len(condition.rstrip())
+    while place < end:
+        match = TOKEN.match(condition, place)
+        if match is None:
+            place = end - len(condition[place:end].lstrip())
+            fail(condition, place, f"cannot read {condition[place : place + 12]!r}")
+        kind = str(match.lastgroup)
+        yield Token(kind, match[kind], match.start(kind))
+        place = match.end()
+    yield Token("end", "", end)
+
+
+def fail(condition: str, place: int, message: str, hint: str | None = None) -> NoReturn:
+    """Raise the UsageError that points at `place`, counted from 0."""
+    shown = "".join(char if char.isprintable() else " " for char in condition)  # on one line
+    before, after = shown[max(0, place - 30) : place], shown[place : place + 30]
+    raise UsageError(
+        f"condition, character {place + 1}: {message} ({before}▶{after})",
+        hint=hint or "a condition is e.g. \"l1_norm > 2 and layer like 'block1%'\"",
+    )
