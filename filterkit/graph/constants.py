@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,33 +36,40 @@ class NotConstant(Exception):
         self.reason = reason
 
 
-def _all_inputs(inputs: Sequence[Array | None], values: dict[str, Any]) -> int:
+Inputs = Sequence[Any]
+"""Arrays, and None for inputs that are left out."""
+
+
+def _all_inputs(inputs: Inputs, values: dict[str, Any]) -> int:
     return sum(value.size for value in inputs if value is not None)
 
 
-def _broadcast(inputs: Sequence[Array | None], values: dict[str, Any]) -> int:
-    return math.prod(np.broadcast_shapes(*(value.shape for value in inputs if value is not None)))
+def _broadcast(inputs: Inputs, values: dict[str, Any]) -> int:
+    return _broadcast_size(value.shape for value in inputs if value is not None)
 
 
-def _filled(inputs: Sequence[Array | None], values: dict[str, Any]) -> int:
-    shape = inputs[0]
-    assert shape is not None
-    return math.prod(int(size) for size in shape.ravel())
+def _filled(inputs: Inputs, values: dict[str, Any]) -> int:
+    return math.prod(inputs[0].ravel().tolist())
 
 
-def _expanded(inputs: Sequence[Array | None], values: dict[str, Any]) -> int:
-    array, shape = inputs[0], inputs[1]
-    assert array is not None and shape is not None
-    return array.size * math.prod(int(size) for size in shape.ravel())
+def _expanded(inputs: Inputs, values: dict[str, Any]) -> int:
+    return _broadcast_size((inputs[0].shape, inputs[1].ravel().tolist()))
 
 
-def _gathered(inputs: Sequence[Array | None], values: dict[str, Any]) -> int:
-    array, indices = inputs[0], inputs[1]
-    assert array is not None and indices is not None
-    return int(array.size // max(array.shape[values.get("axis", 0)], 1) * indices.size)
+def _tiled(inputs: Inputs, values: dict[str, Any]) -> int:
+    return int(inputs[0].size * math.prod(inputs[1].ravel().tolist()))
 
 
-FOLDABLE: dict[str, Callable[[Sequence[Array | None], dict[str, Any]], int]] = {
+def _gathered(inputs: Inputs, values: dict[str, Any]) -> int:
+    return int(inputs[0].size // max(inputs[0].shape[values.get("axis", 0)], 1) * inputs[1].size)
+
+
+def _broadcast_size(shapes: Iterable[Sequence[int]]) -> int:
+    """Elements of what arrays of these shapes broadcast to, if they do."""
+    return math.prod(map(max, zip_longest(*(shape[::-1] for shape in shapes), fillvalue=1)))
+
+
+FOLDABLE: dict[str, Callable[[Inputs, dict[str, Any]], int]] = {
     **dict.fromkeys(
         [
             *("Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Concat"),
@@ -76,7 +84,7 @@ FOLDABLE: dict[str, Callable[[Sequence[Array | None], dict[str, Any]], int]] = {
     ),
     "ConstantOfShape": _filled,
     "Expand": _expanded,
-    "Tile": _expanded,
+    "Tile": _tiled,
     "Gather": _gathered,
 }
 """Operators that are folded, and a bound on the number of elements that they make."""
@@ -154,14 +162,18 @@ def _leaf(graph: GraphView, known: dict[str, Array], name: str) -> Array:
     return to_array(stored, graph.folder)
 
 
-def _size_of(node: onnx.NodeProto, inputs: Sequence[Array | None]) -> int:
+def _size_of(node: onnx.NodeProto, inputs: Inputs) -> int:
+    """A bound on the number of elements that a node makes."""
     try:
-        return 0 if node.op_type == "Constant" else FOLDABLE[node.op_type](inputs, attributes(node))
-    except (ValueError, IndexError, AssertionError) as error:
-        raise NotConstant(f"computed from constants by node {label(node)}, which is malformed") from error
+        size = 0 if node.op_type == "Constant" else FOLDABLE[node.op_type](inputs, attributes(node))
+    except (ValueError, IndexError, AttributeError, TypeError):
+        size = -1
+    if size < 0:
+        raise NotConstant(f"computed from constants by node {label(node)}, which is malformed")
+    return size
 
 
-def _evaluate(graph: GraphView, node: onnx.NodeProto, inputs: Sequence[Array | None]) -> Sequence[Array]:
+def _evaluate(graph: GraphView, node: onnx.NodeProto, inputs: Inputs) -> Sequence[Array]:
     if node.op_type == "Constant":
         return (_constant_node(graph, node),)
     from onnx.reference import ReferenceEvaluator

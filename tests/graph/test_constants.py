@@ -176,6 +176,16 @@ def test_a_chain_that_doubles_again_and_again_costs_nothing() -> None:
         opened(build(nodes, {"x": [1]}, {"t0": np.ones(4, np.float32)})).constant("t60")
 
 
+def test_large_constants_that_do_not_grow_are_no_bombs() -> None:
+    constants = {
+        "k": np.ones((8192, 1), np.float32),
+        "l": np.ones((8192, 8), np.float32),
+        "n": np.array([8192, 8]),
+    }
+    nodes = [node("Expand", "k n", "e"), node("Mul", "e l", "w")]
+    assert opened(build(nodes, {"x": [1]}, constants)).constant("w").shape == (8192, 8)
+
+
 def test_a_long_chain_does_not_exhaust_the_stack() -> None:
     nodes = [node("Identity", f"t{place}", f"t{place + 1}") for place in range(1500)]
     assert opened(build(nodes, {"x": [1]}, {"t0": np.ones(4, np.float32)})).constant("t1500").shape == (4,)
