@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +31,10 @@ def write_banks(path: Path, banks: Mapping[str, FilterBank]) -> None:
         arrays[name] = np.ascontiguousarray(bank.weights)
         if bank.bias is not None:
             arrays[name + BIAS] = np.ascontiguousarray(bank.bias)
+    path.touch()
+    mode = stat.S_IMODE(path.stat().st_mode)
     save_file(arrays, path)
+    path.chmod(mode)  # the library's files are their owner's alone, whatever the umask says
 
 
 class BankFile:

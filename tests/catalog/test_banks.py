@@ -32,12 +32,8 @@ def test_every_kind_of_bank_comes_back_as_it_was(bank: FilterBank, tmp_path: Pat
         "turned": random.normal(size=(3, 3, 4, 2)).astype(np.float32).transpose(3, 2, 0, 1),
         "deep": np.array([np.nan, np.inf, -0.0, 1e-45], np.float32).reshape(1, 1, 1, 2, 2),
     }
-    banks = {
-        name: replace(
-            bank, weights=array, bias=array[:, 0].reshape(len(array), -1)[:, 0] if name != "deep" else None
-        )
-        for name, array in arrays.items()
-    }
+    biases = {name: array.reshape(len(array), -1)[:, 0] for name, array in arrays.items() if name != "deep"}
+    banks = {name: replace(bank, weights=array, bias=biases.get(name)) for name, array in arrays.items()}
     path = tmp_path / "banks.safetensors"
     write_banks(path, banks)
     file, oracle = BankFile(path), load_file(path)
@@ -48,8 +44,8 @@ def test_every_kind_of_bank_comes_back_as_it_was(bank: FilterBank, tmp_path: Pat
         assert found.tobytes() == np.ascontiguousarray(array).tobytes() == oracle[name].tobytes()
         with pytest.raises(ValueError, match="read-only"):
             found[...] = 0
-        bias = file.bias(name)
-        np.testing.assert_array_equal(bias, banks[name].bias) if name != "deep" else None
+    for name, bias in biases.items():
+        np.testing.assert_array_equal(file.bias(name), bias)
     assert file.bias("deep") is None
 
 
@@ -57,6 +53,12 @@ def test_equal_banks_make_equal_files(bank: FilterBank, tmp_path: Path) -> None:
     write_banks(tmp_path / "a", {"x": bank, "y": bank})
     write_banks(tmp_path / "b", {"y": bank, "x": bank})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_who_may_read_it_is_up_to_the_user(bank: FilterBank, tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    write_banks(tmp_path / "banks", {"x": bank})
+    assert (tmp_path / "banks").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_a_file_cut_anywhere_is_damaged(bank: FilterBank, tmp_path: Path) -> None:
@@ -69,9 +71,10 @@ def test_a_file_cut_anywhere_is_damaged(bank: FilterBank, tmp_path: Path) -> Non
             BankFile(path)
 
 
-@pytest.mark.parametrize(
-    "header", [b"[]", b"{}", b'{"x":1}', b'{"x":{"data_offsets":[0]}}', b"\xff{", b"null"]
-)
+BROKEN = [b"[]", b"{}", b'{"x":1}', b'{"x":{"data_offsets":[0]}}', b"\xff{", b"null"]
+
+
+@pytest.mark.parametrize("header", BROKEN)
 def test_a_table_of_contents_that_is_none(header: bytes, tmp_path: Path) -> None:
     path = tmp_path / "banks.safetensors"
     path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0" * 16)
