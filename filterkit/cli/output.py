@@ -40,7 +40,7 @@ def print_rows(
     columns: Sequence[str],
     format_name: str,
     *,
-    registry: Registry | None = None,
+    registry: Registry,
     brief: Sequence[str] | None = None,
     quiet: bool = False,
     stream: TextIO | None = None,
@@ -54,18 +54,13 @@ def print_rows(
     format_name, brief, quiet
         See `choose_format`.
     registry
-        The workbench's; without one, plugins are loaded for this alone.
+        Where formats come from.
 
     Raises
     ------
     UsageError
         If there is no such format or option.
     """
-    if registry is None:
-        from filterkit.plugins.manager import load_plugins
-        from filterkit.plugins.registry import Registry
-
-        registry = Registry(load_plugins())
     stream = stream or sys.stdout
     chosen = choose_format(registry, format_name, brief=brief, quiet=quiet)
     if isinstance(stream, io.TextIOWrapper):

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
@@ -17,6 +18,7 @@ from filterkit.errors import FilterkitError
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
+    from filterkit.plugins.registry import Registry
     from filterkit.workbench import Workbench
 
 COMMON: dict[str, tuple[Any, Any]] = {
@@ -54,6 +56,20 @@ class Shell:
     quiet: bool
     debug: bool
 
+    @cached_property
+    def registry(self) -> Registry:
+        """What the plugins contribute; loaded once for the command and its output."""
+        from filterkit.plugins.manager import load_plugins
+        from filterkit.plugins.registry import Registry
+
+        return Registry(load_plugins())
+
+    def check_format(self) -> None:
+        """Refuse an unknown format before any work is done."""
+        from filterkit.cli.output import choose_format
+
+        choose_format(self.registry, self.format)
+
     @contextmanager
     def workbench(self) -> Iterator[Workbench]:
         """The workbench over the chosen catalog, with a progress bar where somebody watches."""
@@ -62,7 +78,7 @@ class Shell:
 
         with (
             progress_bar(enabled=not self.quiet) as progress,
-            Workbench(self.catalog, progress=progress) as bench,
+            Workbench(self.catalog, progress=progress, registry=self.registry) as bench,
         ):
             yield bench
 
@@ -72,7 +88,7 @@ class Shell:
         """Write rows to stdout in the chosen format; a table shows only the columns of `brief`."""
         from filterkit.cli.output import print_rows
 
-        print_rows(rows, tuple(columns), self.format, brief=brief, quiet=self.quiet)
+        print_rows(rows, tuple(columns), self.format, registry=self.registry, brief=brief, quiet=self.quiet)
 
     def say(self, text: str) -> None:
         """Words for a person, on stderr."""
@@ -93,6 +109,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     def wrapper(**arguments: Any) -> None:
         shell = Shell(**{name: arguments.pop(name) for name in COMMON})
         with reported_errors(debug=shell.debug):
+            shell.check_format()
             function(shell, **arguments)
             sys.stdout.flush()
 

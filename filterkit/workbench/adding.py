@@ -27,6 +27,7 @@ def add(
     progress: Progress,
 ) -> IngestResult:
     """See `Workbench.add`."""
+    from filterkit.catalog.database import catalog_path
     from filterkit.catalog.ingest import ingest
     from filterkit.catalog.names import check_name, name_from_ref
     from filterkit.sources.presets import parse_preprocessing
@@ -42,7 +43,10 @@ def add(
     source = registry.create("source", scheme)
     chosen = [registry.create("extractor", spec) for spec in extractors]
     metrics = registry.metrics()
-    catalog = bench.catalog(write=True)
+    if catalog_path(bench.location).exists():
+        bench.catalog(
+            write=True
+        )  # raises where it cannot be written; a new one is made once there is a model
 
     makers = [source.plugin, *(each.plugin for each in chosen), *(each.plugin for each in metrics)]
     used = {plugin.name: plugin.version for plugin in makers}
@@ -50,6 +54,7 @@ def add(
         fetched = source.fetch(rest, Path(folder), progress)
         if stated:
             fetched = changed(fetched, preprocessing=stated)
+        catalog = bench.catalog(write=True)
         result = ingest(catalog, name, scheme, ref, fetched, chosen, metrics, used, replace=replace)
     if result.status in ("added", "replaced"):
         event = IngestEvent(bench.location, name, result.layers, result.filters, result.skipped, used)

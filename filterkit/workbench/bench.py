@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -39,12 +38,19 @@ class Workbench:
         first `add`.
     progress
         Called with what is being done, how much of it is done, and of how much.
+    registry
+        What the plugins contribute; None loads the built-in and the installed ones when first needed.
     """
 
     def __init__(
-        self, catalog: str | os.PathLike[str] | None = None, *, progress: Progress | None = None
+        self,
+        catalog: str | os.PathLike[str] | None = None,
+        *,
+        progress: Progress | None = None,
+        registry: Registry | None = None,
     ) -> None:
         self.location = catalog_location(catalog)
+        self._registry = registry
         self._progress: Progress = progress or (lambda what, done, total: None)
         self._catalog: Catalog | None = None
 
@@ -65,19 +71,20 @@ class Workbench:
             self._catalog.close()
             self._catalog = None
 
-    @cached_property
-    def plugins(self) -> PluginHost:
-        """All plugins, loaded when first needed."""
-        from filterkit.plugins.manager import load_plugins
-
-        return load_plugins()
-
-    @cached_property
+    @property
     def registry(self) -> Registry:
         """What the plugins contribute, by kind and name."""
-        from filterkit.plugins.registry import Registry
+        if self._registry is None:
+            from filterkit.plugins.manager import load_plugins
+            from filterkit.plugins.registry import Registry
 
-        return Registry(self.plugins)
+            self._registry = Registry(load_plugins())
+        return self._registry
+
+    @property
+    def plugins(self) -> PluginHost:
+        """All plugins, whatever their state."""
+        return self.registry.host
 
     def add(
         self,
@@ -131,6 +138,7 @@ class Workbench:
         """
         from filterkit.catalog.removal import remove
 
+        self.catalog()  # raises where there is none, instead of making one
         remove(self.catalog(write=True), model)
 
     def models(self) -> Rows:
