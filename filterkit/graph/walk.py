@@ -33,11 +33,17 @@ def reads(node: onnx.NodeProto) -> Iterator[str]:
     """Names of the tensors that a node needs: its inputs, and what its bodies take from outside."""
     yield from filter(None, node.input)
     for body in bodies(node):
-        own = {value.name for value in body.input} | {tensor.name for tensor in body.initializer}
+        own = _given(body)
         own.update(output for inner in body.node for output in inner.output)
         for inner in body.node:
             yield from (name for name in reads(inner) if name not in own)
         yield from (value.name for value in body.output if value.name not in own)
+
+
+def _given(graph: onnx.GraphProto) -> set[str]:
+    """Names that a graph holds without computing them: inputs and initializers."""
+    stored = (*graph.initializer, *(sparse.values for sparse in graph.sparse_initializer))
+    return {value.name for value in graph.input} | {tensor.name for tensor in stored}
 
 
 def every_tensor(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
@@ -72,7 +78,7 @@ def topological_order(graph: onnx.GraphProto) -> list[int]:
     Raises
     ------
     ModelError
-        Two nodes make the same tensor, or nodes wait for each other in a circle.
+        Two nodes make the same tensor, nothing makes one, or nodes wait for each other in a circle.
     """
     nodes = list(graph.node)
     maker: dict[str, int] = {}
@@ -82,6 +88,11 @@ def topological_order(graph: onnx.GraphProto) -> list[int]:
                 raise ModelError(
                     f"two nodes make the tensor '{shown(output)}'", hint="export the model again"
                 )
+    given = _given(graph)
+    for node in nodes:
+        for name in reads(node):
+            if name not in maker and name not in given:
+                raise ModelError(f"nothing makes the tensor '{shown(name)}'", hint="export the model again")
     needs = [{maker[name] for name in reads(node) if name in maker} for node in nodes]
     waiting = [len(before) for before in needs]
     feeds: list[list[int]] = [[] for _ in nodes]

@@ -101,6 +101,11 @@ def test_two_nodes_that_make_one_tensor(tmp_path: Path) -> None:
     assert "two nodes make" in refused(written(tmp_path / "m.onnx", build(nodes, {"x": [1]}))).message
 
 
+def test_a_tensor_that_nothing_makes(tmp_path: Path) -> None:
+    model = build([node("Add", "x lost", "a")], {"x": [1]})
+    assert "nothing makes the tensor 'lost'" in refused(written(tmp_path / "m.onnx", model)).message
+
+
 def test_unsorted_nodes_are_sorted() -> None:
     nodes = [node("Conv", "a w", "y"), node("Relu", "x", "a")]
     graph = opened(build(nodes, {"x": [1, 3, 8, 8]}, {"w": random(4, 3, 3, 3)}, outputs=["y"]))
