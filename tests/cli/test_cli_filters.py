@@ -1,0 +1,112 @@
+"""``filterkit filters``: conditions, order, limit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import Run
+
+import filterkit
+
+KEYS = [
+    "address",
+    "model",
+    "layer",
+    "filter",
+    "label",
+    "bias",
+    "mean",
+    "std",
+    "min",
+    "max",
+    "l1_norm",
+    "l2_norm",
+    "sparsity",
+]
+
+pytestmark = pytest.mark.zoo
+
+
+@pytest.fixture(autouse=True)
+def _catalog(catalog: Path) -> Path:
+    return catalog
+
+
+def test_all_filters_of_vgg16_and_their_measurements(run: Run, catalog: Path) -> None:
+    rows = run("filters", "vgg16", "--format", "json").rows
+    assert len(rows) == 4224
+    assert all(list(row) == KEYS for row in rows)
+    assert len({row["address"] for row in rows}) == 4224
+    with filterkit.open(catalog) as bench:
+        bank, bias = bench.bank("vgg16/block1_conv1").astype(np.float64), bench.bias("vgg16/block1_conv1")
+    first = rows[:64]
+    flat = bank.reshape(64, -1)
+    for name, values in {
+        "bias": bias,
+        "mean": flat.mean(1),
+        "std": flat.std(1),
+        "min": flat.min(1),
+        "max": flat.max(1),
+        "l1_norm": np.abs(flat).sum(1),
+        "l2_norm": np.sqrt((flat**2).sum(1)),
+    }.items():
+        np.testing.assert_allclose([row[name] for row in first], values, rtol=1e-6, atol=1e-9, err_msg=name)
+
+
+def test_where_sort_and_limit(run: Run) -> None:
+    every = run("filters", "vgg16/block5_*", "--format", "json").rows
+    strong = run(
+        *("filters", "vgg16/block5_*", "--where", "l2_norm > 0.6 and bias < 0"),
+        *("--sort", "-sparsity", "--limit", "7", "--format", "json"),
+    ).rows
+    expected = [row for row in every if row["l2_norm"] > 0.6 and row["bias"] < 0]
+    assert 7 <= len(expected) < len(every)
+    assert len(strong) == 7
+    assert all(row in expected for row in strong)
+    best = sorted((row["sparsity"] for row in expected), reverse=True)[:7]
+    assert [row["sparsity"] for row in strong] == best
+    weakest = run("filters", "vgg16/block5_*", "--sort", "l2_norm", "--limit", "1", "--format", "json").rows
+    assert weakest[0]["l2_norm"] == min(row["l2_norm"] for row in every)
+
+
+def test_a_condition_may_name_the_layers_columns(run: Run) -> None:
+    rows = run("filters", "vgg16", "--where", "in_channels = 3 and filter < 2", "--format", "json").rows
+    assert [row["address"] for row in rows] == ["vgg16/block1_conv1/0", "vgg16/block1_conv1/1"]
+
+
+@pytest.mark.parametrize(
+    ("address", "filters"),
+    [("vgg16/block1_conv1/5", [5]), ("vgg16/block1_conv1/::32", [0, 32]), ("vgg16/block1_conv1/1,3", [1, 3])],
+)
+def test_addresses_pick_filters(run: Run, address: str, filters: list[int]) -> None:
+    assert [row["filter"] for row in run("filters", address, "--format", "json").rows] == filters
+
+
+def test_no_filter_fits(run: Run) -> None:
+    ran = run("filters", "vgg16", "--where", "l2_norm > 1000000", "--format", "json")
+    assert ran.rows == []
+    assert run("filters", "vgg16", "--limit", "0", "--format", "json").rows == []
+
+
+@pytest.mark.parametrize(
+    ("words", "close"),
+    [
+        (["--where", "l2norm > 1"], "'l2_norm'"),
+        (["--sort", "-sparcity"], "'sparsity'"),
+        (["--where", "l2_norm >"], ""),
+        (["--where", "1; drop table model"], ""),
+        (["--where", "l2_norm > (select 1)"], ""),
+    ],
+)
+def test_wrong_conditions_are_wrong_use(run: Run, words: list[str], close: str) -> None:
+    code, _, hint = run("filters", "vgg16", *words).failure
+    assert code == 2
+    assert close in hint
+
+
+def test_options_out_of_range(run: Run) -> None:
+    ran = run("filters", "vgg16", "--limit", "-1")
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "--limit" in ran.stderr

@@ -1,0 +1,140 @@
+"""``filterkit show``: filters as pictures, vectors, text and on the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from command_line import Run, size_of
+from PIL import Image
+
+import filterkit
+
+pytestmark = pytest.mark.zoo
+
+
+@pytest.fixture(autouse=True)
+def _catalog(catalog: Path) -> None:
+    pass
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_the_suffix_chooses_the_kind_of_picture(run: Run, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / "deep" / f"filters{suffix}"
+    ran = run("show", "vgg16/block1_conv1/0:6", "-o", path)
+    assert (ran.exit_code, ran.stdout) == (0, "")
+    assert "wrote" in ran.stderr
+    if suffix == ".png":
+        width, height = size_of(path)
+        assert height > width, "six rows, three columns"
+    elif suffix == ".svg":
+        text = "".join(ElementTree.fromstring(path.read_bytes()).itertext())
+        assert {"B", "G", "R"} <= set(text.split()) or "B" in path.read_text("utf-8")
+    else:
+        assert path.read_bytes().startswith(b"%PDF-")
+
+
+def test_text_and_the_terminal_show_half_blocks(run: Run, tmp_path: Path) -> None:
+    plain = run("show", "vgg16/block1_conv1/0:6")
+    assert plain.exit_code == 0
+    assert "\x1b" not in plain.stdout, "stdout is no terminal"
+    lines = plain.stdout.splitlines()
+    assert lines[0] == "vgg16/block1_conv1"
+    assert lines[1].split() == ["B", "G", "R"]
+    assert max(map(len, lines)) <= 80
+    coloured = run("show", "vgg16/block1_conv1/0:6", "--renderer", "terminal:color=truecolor")
+    assert "▀" in coloured.stdout
+    assert "\x1b[38;2;" in coloured.stdout
+    assert run("show", "vgg16/block1_conv1/0:6", "-o", tmp_path / "filters.txt").exit_code == 0
+    assert (tmp_path / "filters.txt").read_text("utf-8") == plain.stdout
+
+
+def test_every_one_of_4096_kernels_is_drawn(run: Run, catalog: Path, tmp_path: Path) -> None:
+    path = tmp_path / "all.png"
+    assert run("show", "vgg16/block1_conv2", "-o", path, "--renderer", "mosaic:scale=1,gap=0").exit_code == 0
+    with filterkit.open(catalog) as bench:
+        weights = bench.bank("vgg16/block1_conv2")
+    low, high = weights.min(), weights.max()
+    expected = ((weights - low) / (high - low)).transpose(0, 2, 1, 3).reshape(64 * 3, 64 * 3)
+    with Image.open(path) as picture:
+        drawn = np.asarray(picture.convert("L"), np.float32) / 255
+    assert drawn.shape == expected.shape
+    np.testing.assert_allclose(drawn, expected, atol=0.005)
+
+
+def test_several_layers_go_to_a_folder(run: Run, tmp_path: Path) -> None:
+    assert run("show", "classic/edge_*", "-o", tmp_path / "edges").exit_code == 0
+    names = {path.name for path in (tmp_path / "edges").iterdir()}
+    assert len(names) == 6
+    assert "edge_sobel_x.png" in names
+    code, error, hint = run("show", "classic/edge_*", "-o", "edges.png").failure
+    assert code == 2
+    assert "6 layers" in error
+    assert "-o edges" in hint
+    assert not Path("edges.png").exists()
+
+
+def test_colours_and_first_kernels(run: Run, tmp_path: Path) -> None:
+    rgb, first = tmp_path / "rgb.png", tmp_path / "first.png"
+    words = ("--renderer", "mosaic:scale=1")
+    assert run("show", "vgg16/block1_conv1", "--channels", "rgb", "-o", rgb, *words).exit_code == 0
+    assert run("show", "vgg16/block1_conv1", "--channels", "first", "-o", first, *words).exit_code == 0
+    with Image.open(rgb) as picture:
+        pixels = np.asarray(picture.convert("RGB"), np.int16)
+    assert np.abs(pixels[..., 0] - pixels[..., 2]).max() > 30, "red and blue differ somewhere"
+    assert size_of(rgb) == size_of(first)
+    code, _, hint = run("show", "vgg16/block1_conv2/0", "--channels", "rgb").failure
+    assert code == 2
+    assert hint
+
+
+def test_colormap_and_scale(run: Run, tmp_path: Path) -> None:
+    small, large = tmp_path / "small.png", tmp_path / "large.png"
+    words = ("show", "classic/edge_sobel_x", "--normalizer", "symmetric", "--colormap", "RdBu_r")
+    assert run(*words, "--renderer", "mosaic", "--scale", "1", "-o", small).exit_code == 0
+    assert run(*words, "--renderer", "mosaic", "--scale", "8", "-o", large).exit_code == 0
+    assert size_of(large)[0] >= 4 * size_of(small)[0]
+    with Image.open(large) as picture:
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 16) or []}
+    assert any(r > b + 60 for r, _, b in colours)
+    assert any(b > r + 60 for r, _, b in colours)
+
+
+@pytest.mark.parametrize(
+    ("words", "close"),
+    [
+        (["--normalizer", "minmx"], "'minmax'"),
+        (["--normalizer", "minmax:pre=filter"], "'per'"),
+        (["--normalizer", "minmax:per=filters"], "filter"),
+        (["--renderer", "mosiac"], "'mosaic'"),
+        (["--renderer", "mosaic:scal=3"], "'scale'"),
+        (["--colormap", "virids"], "viridis"),
+        (["-o", "x.gif"], ".png"),
+        (["-o", "x.svg", "--renderer", "mosaic"], ".png"),
+    ],
+)
+def test_mistyped_wishes_list_the_closest(run: Run, words: list[str], close: str) -> None:
+    code, error, hint = run("show", "classic/emboss", *words).failure
+    assert code == 2, error
+    assert close in f"{error} {hint}"
+    assert not Path("x.gif").exists()
+    assert not Path("x.svg").exists()
+
+
+@pytest.mark.parametrize(
+    "address", ["vgg16/block1_conv1/64", "vgg16/block1_conv1/0/3", "vgg16/nowhere", "no"]
+)
+def test_addresses_of_nothing(run: Run, address: str) -> None:
+    code, _, hint = run("show", address).failure
+    assert code == 1
+    assert hint
+
+
+def test_a_grid_refuses_what_it_cannot_label(run: Run) -> None:
+    words = ("show", "vgg16/block5_conv3", "-o", "x.svg")
+    code, error, hint = run(*words).failure
+    assert code == 2
+    assert "262,144" in error or "262144" in error
+    assert "mosaic" in hint
