@@ -135,6 +135,10 @@ def _layers_named(
     found = connection.execute(query.where(layer.c.name == pattern)).mappings().all()
     if not found:
         names = connection.scalars(sa.select(layer.c.name).where(of_models).distinct()).all()
+        if not names:
+            raise NotFoundError(
+                "no layer could be extracted there", hint="`filterkit layers MODEL --skipped` says why"
+            )
         wanted = matching(pattern, names)
         if not wanted:
             raise NotFoundError(f"there is no layer '{pattern}' there", hint=closest(pattern, names))

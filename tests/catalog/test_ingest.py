@@ -369,6 +369,27 @@ def test_extractors_complete_each_other(catalog: Catalog, tiny: Path) -> None:
         assert [row["layer"] for row in queries.layers(catalog, parse_address("whole"))] == ["conv1", "conv2"]
 
 
+class _Nothing:
+    """An extractor that can bring nothing."""
+
+    def extract(self, graph: GraphView) -> Iterator[FilterBank | Skipped]:
+        yield from (Skipped(node.name, node.op_type, "too hard") for node in graph.nodes[::2])
+
+
+def test_a_model_of_which_all_was_skipped_is_there_with_the_reasons(catalog: Catalog, tiny: Path) -> None:
+    result = put(catalog, tiny, extractors=[_Nothing()])
+    assert (result.layers, result.skipped) == (0, 2)
+    assert [row["reason"] for row in queries.skipped_nodes(catalog, parse_address("tiny"))] == [
+        "too hard"
+    ] * 2
+    assert put(catalog, tiny, extractors=[_Nothing()]).status == "unchanged"
+    for look in (queries.layers, queries.filters):
+        with pytest.raises(NotFoundError) as caught:
+            look(catalog, parse_address("tiny"))
+        assert "--skipped" in str(caught.value.hint)
+    assert list(queries.filters(catalog, parse_address("*"))[1]) == []
+
+
 @pytest.mark.parametrize("name", ["", "a/b", "*", "-x", "a b", "x" * 101, "..", "é"])
 def test_names_that_no_address_could_hold_are_refused(catalog: Catalog, tiny: Path, name: str) -> None:
     with pytest.raises(UsageError, match="named"):
