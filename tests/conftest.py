@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: real networks of the zoo, downloaded once and cached, and catalogs of them."""
+"""Fixtures shared by all tests: real networks of the zoo, fetched once and cached, and catalogs of them."""
 
 from __future__ import annotations
 

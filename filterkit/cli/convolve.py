@@ -30,7 +30,7 @@ def convolve(
     per_channel: Annotated[
         bool, typer.Option("--per-channel", help="A single kernel over R, G and B instead of over gray.")
     ] = False,
-    size: Annotated[str | None, typer.Option(help="N, HxW or original (default: original).")] = None,
+    size: Annotated[str, typer.Option(help="N, HxW or original.")] = "original",
     provider: Annotated[Provider, typer.Option(help="Where to run.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (default: ONNX Runtime's).")] = None,
     normalizer: Annotated[

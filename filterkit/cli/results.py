@@ -42,7 +42,7 @@ def deliver(
         yield from _write_arrays(shell, results, output)
         return
     style = {"renderer": renderer, "colormap": colormap}
-    for number, result in enumerate(results):
+    for result in results:
         if output is None:
             if sys.stdout.isatty():
                 draw(shell, bench, _sheets(bench, result, normalizer), None, scale=scale, **style)
@@ -53,7 +53,7 @@ def deliver(
                 shell, bench, _sheets(bench, result, normalizer), _folder(place), scale=scale, **style
             )
         else:
-            if number:
+            if result.of_several:
                 raise UsageError(
                     f"several pictures do not fit into the one file {output.name}",
                     hint=f"-o {output.stem} makes a folder",
