@@ -13,11 +13,11 @@ from filterkit.records import IngestEvent
 if TYPE_CHECKING:
     from filterkit.catalog.ingest import IngestResult
     from filterkit.plugins.protocols import Progress
-    from filterkit.workbench.bench import Workbench
+    from filterkit.workbench.base import Bench
 
 
 def add(
-    bench: Workbench,
+    bench: Bench,
     ref: str,
     *,
     name: str | None,

@@ -9,13 +9,13 @@ from filterkit.errors import UsageError, closest
 if TYPE_CHECKING:
     from filterkit.plugins.offers import Offer
     from filterkit.plugins.protocols import Row
-    from filterkit.workbench.bench import Workbench
+    from filterkit.workbench.base import Bench
 
 PLUGIN = ("kind", "name", "summary", "options", "plugin", "version", "path")
 OPTIONS = ("option", "type", "default", "of", "plugin")
 
 
-def describe(bench: Workbench, name: str) -> tuple[tuple[str, ...], list[Row]]:
+def describe(bench: Bench, name: str) -> tuple[tuple[str, ...], list[Row]]:
     """Column names and rows: a plugin's contributions, or the options of one contribution.
 
     Parameters

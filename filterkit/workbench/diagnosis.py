@@ -11,7 +11,7 @@ from filterkit.errors import FilterkitError
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
-    from filterkit.workbench.bench import Workbench
+    from filterkit.workbench.cataloguing import Cataloguing
 
 DISTRIBUTION = "cnn-filterkit"
 NAMESAKE = "filterkit"
@@ -31,7 +31,7 @@ PACKAGES = (
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 
 
-def examine(bench: Workbench) -> dict[str, Any]:
+def examine(bench: Cataloguing) -> dict[str, Any]:
     """Look at everything that can be broken.
 
     Returns
@@ -91,7 +91,7 @@ def _providers(faults: list[Row]) -> dict[str, Any]:
         return {"cpu": broken, "cuda": broken}
 
 
-def _catalog(bench: Workbench, faults: list[Row]) -> dict[str, Any]:
+def _catalog(bench: Cataloguing, faults: list[Row]) -> dict[str, Any]:
     """What the catalog and its store hold; a catalog that does not exist yet is no fault."""
     from filterkit.catalog.database import catalog_path
 
@@ -112,7 +112,7 @@ def _catalog(bench: Workbench, faults: list[Row]) -> dict[str, Any]:
         return {"catalog": {**catalog, "usable": False, "reason": error.message}, "store": None}
 
 
-def _store(bench: Workbench, faults: list[Row]) -> dict[str, Any]:
+def _store(bench: Cataloguing, faults: list[Row]) -> dict[str, Any]:
     """Which models have their files. Rows without files answer every query and are no fault by themselves."""
     from filterkit.catalog.weights import missing_weights
 
@@ -126,7 +126,7 @@ def _store(bench: Workbench, faults: list[Row]) -> dict[str, Any]:
     }
 
 
-def _plugins(bench: Workbench, faults: list[Row]) -> list[Row]:
+def _plugins(bench: Cataloguing, faults: list[Row]) -> list[Row]:
     for fault in plugin_faults(bench):
         _fault(faults, f"plugin {fault['plugin']}: {fault['fault']}", str(fault["remedy"]))
     return plugin_rows(bench)
@@ -135,7 +135,7 @@ def _plugins(bench: Workbench, faults: list[Row]) -> list[Row]:
 PLUGIN_COLUMNS = ("plugin", "version", "state", "adds", "hooks", "path", "error")
 
 
-def plugin_rows(bench: Workbench) -> list[Row]:
+def plugin_rows(bench: Cataloguing) -> list[Row]:
     """One row per plugin, whatever its state."""
     adds = _contributions(bench)
     return [
@@ -152,7 +152,7 @@ def plugin_rows(bench: Workbench) -> list[Row]:
     ]
 
 
-def plugin_faults(bench: Workbench) -> list[Row]:
+def plugin_faults(bench: Cataloguing) -> list[Row]:
     """One row per plugin that does not work, and per plugin that made rows and is gone."""
     _contributions(bench)  # a hook that raises is found by calling it
     faults: list[Row] = [
@@ -176,7 +176,7 @@ def plugin_faults(bench: Workbench) -> list[Row]:
     ]
 
 
-def _makers(bench: Workbench) -> dict[str, str]:
+def _makers(bench: Cataloguing) -> dict[str, str]:
     """From each plugin that made rows of this catalog to the models it made them for."""
     from filterkit.catalog.queries import plugins_of_models
 
@@ -189,7 +189,7 @@ def _makers(bench: Workbench) -> dict[str, str]:
     return {name: ", ".join(models) for name, models in made.items()}
 
 
-def _contributions(bench: Workbench) -> dict[str, list[str]]:
+def _contributions(bench: Cataloguing) -> dict[str, list[str]]:
     from filterkit.plugins.offers import HOOKS
 
     adds: dict[str, list[str]] = {}
