@@ -54,7 +54,7 @@ def add(
     shell.say(SAID[added.status].format(model=added.model))
     if added.assumed:
         shell.say(
-            f"nobody says what {added.model} expects of a picture; RGB, 0 to 1 is assumed "
+            f"nobody says what {added.model} expects of a picture: pixels from 0 to 1 are assumed "
             "(--preprocessing states it, with --replace for a model that is there)"
         )
     if added.skipped:

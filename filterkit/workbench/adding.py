@@ -8,6 +8,7 @@ from dataclasses import replace as changed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filterkit.errors import UsageError
 from filterkit.records import IngestEvent
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ def add(
             fetched = changed(fetched, preprocessing=stated)
         catalog = bench.catalog(write=True)
         result = ingest(catalog, name, scheme, ref, fetched, chosen, metrics, used, replace=replace)
+    if stated and result.status in ("unchanged", "restored"):
+        raise UsageError(
+            f"{name} is in the catalog already, and its preprocessing stays as it was",
+            hint="--replace catalogues it anew with the one given",
+        )
     if result.status in ("added", "replaced"):
         event = IngestEvent(bench.location, name, result.layers, result.filters, result.skipped, used)
         bench.plugins.call("filterkit_after_ingest", event=event)

@@ -82,13 +82,13 @@ def _version(distribution: str) -> str | None:
 
 def _providers(faults: list[Row]) -> dict[str, Any]:
     from filterkit.runtime.providers import probe
+    from filterkit.runtime.session import onnx_runtime
 
     try:
-        return probe()
+        onnx_runtime()
     except FilterkitError as error:
         _fault(faults, error.message, error.hint or "install ONNX Runtime again")
-        broken = {"usable": False, "reason": error.message}
-        return {"cpu": broken, "cuda": broken}
+    return probe()
 
 
 def _catalog(bench: Cataloguing, faults: list[Row]) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def plugin_rows(bench: Cataloguing) -> list[Row]:
 
 
 def plugin_faults(bench: Cataloguing) -> list[Row]:
-    """One row per plugin that does not work, and per plugin that made rows and is gone."""
+    """One row per plugin that does not work, clash of names, and plugin that made rows and is gone."""
     _contributions(bench)  # a hook that raises is found by calling it
     faults: list[Row] = [
         {
@@ -165,14 +165,36 @@ def plugin_faults(bench: Cataloguing) -> list[Row]:
         if plugin.state in ("failed", "incompatible")
     ]
     present = {plugin.name for plugin in bench.plugins.plugins}
-    return faults + [
+    return (
+        faults
+        + _clashes(bench)
+        + [
+            {
+                "plugin": name,
+                "fault": f"made rows of {models}, and is not installed",
+                "remedy": f"pip install {name}",
+            }
+            for name, models in _makers(bench).items()
+            if name not in present
+        ]
+    )
+
+
+def _clashes(bench: Cataloguing) -> list[Row]:
+    from filterkit.plugins.offers import HOOKS
+
+    owners: dict[str, list[str]] = {}
+    for kind in HOOKS:
+        for offer in bench.registry.offers(kind):
+            owners.setdefault(f"{kind} '{offer.name}'", []).append(offer.plugin.name)
+    return [
         {
-            "plugin": name,
-            "fault": f"made rows of {models}, and is not installed",
-            "remedy": f"pip install {name}",
+            "plugin": " and ".join(names),
+            "fault": f"each offers {what}, so the bare name means neither",
+            "remedy": f"write {names[0]}/NAME, or uninstall one",
         }
-        for name, models in _makers(bench).items()
-        if name not in present
+        for what, names in owners.items()
+        if len(names) > 1
     ]
 
 
