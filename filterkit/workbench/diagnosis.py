@@ -81,8 +81,7 @@ def _version(distribution: str) -> str | None:
 
 
 def _providers(faults: list[Row]) -> dict[str, Any]:
-    from filterkit.runtime.providers import probe
-    from filterkit.runtime.session import onnx_runtime
+    from filterkit.runtime.providers import onnx_runtime, probe
 
     try:
         onnx_runtime()

@@ -1,0 +1,57 @@
+"""``filterkit plugins``."""
+
+from __future__ import annotations
+
+import pytest
+from command_line import Run
+
+BUILT_IN = {
+    "filterkit.sources",
+    "filterkit.extractors",
+    "filterkit.normalizers",
+    "filterkit.renderers",
+    "filterkit.metrics",
+    "filterkit.formats",
+}
+
+
+def test_the_built_in_ones_are_listed_like_all_others(run: Run) -> None:
+    rows = {row["plugin"]: row for row in run("plugins", "list", "--format", "json").rows}
+    assert set(rows) >= BUILT_IN
+    assert list(rows["filterkit.formats"]) == ["plugin", "version", "state", "adds", "hooks", "path", "error"]
+    assert "normalizer minmax" in rows["filterkit.normalizers"]["adds"]
+    assert rows["filterkit.sources"]["hooks"] == ["filterkit_model_sources"]
+
+
+def test_plugins_alone_lists_them(run: Run) -> None:
+    assert run("plugins").stdout == run("plugins", "list").stdout != ""
+
+
+def test_a_plugin_and_what_it_adds(run: Run) -> None:
+    rows = run("plugins", "show", "filterkit.renderers", "--format", "json").rows
+    assert {row["name"] for row in rows} == {"grid", "mosaic", "terminal"}
+    options = run("plugins", "show", "percentile", "--format", "json").rows
+    assert {row["option"] for row in options} == {"low", "high", "per"}
+    assert {row["of"] for row in options} == {"normalizer percentile"}
+    assert all(row["type"] for row in options)
+
+
+def test_an_unknown_plugin_lists_the_closest(run: Run) -> None:
+    code, error, hint = run("plugins", "show", "percentil").failure
+    assert code == 2
+    assert "percentil" in error
+    assert "'percentile'" in hint
+
+
+def test_all_work(run: Run) -> None:
+    ran = run("plugins", "doctor")
+    assert (ran.exit_code, ran.stdout, ran.stderr) == (0, "", "all plugins work\n")
+    assert run("plugins", "doctor", "--format", "json").rows == []
+
+
+@pytest.mark.parametrize("blocked", ["filterkit.metrics", "filterkit.renderers"])
+def test_built_in_ones_can_be_blocked(run: Run, monkeypatch: pytest.MonkeyPatch, blocked: str) -> None:
+    monkeypatch.setenv("FILTERKIT_PLUGINS_BLOCKED", blocked)
+    rows = {row["plugin"]: row["state"] for row in run("plugins", "list", "--format", "json").rows}
+    assert rows[blocked] == "blocked"
+    assert set(rows.values()) == {"loaded", "blocked"}

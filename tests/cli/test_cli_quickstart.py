@@ -1,0 +1,132 @@
+"""``filterkit quickstart``: what a newcomer types first."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import Run, size_of, write_photo
+from PIL import Image
+
+PICTURES = {
+    "filters.png",
+    "first_layer.png",
+    "all_kernels.png",
+    "feature_maps.png",
+    *(f"feature_maps_block{number}.png" for number in range(1, 6)),
+    "classic.png",
+}
+
+
+@pytest.fixture(scope="module")
+def done(zoo_model: object, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """One run with a photo of one's own: the folder, and what was said on both streams."""
+    from typer.testing import CliRunner
+
+    from filterkit.cli.app import build_app
+
+    zoo_model("vgg16")  # type: ignore[operator]
+    place = tmp_path_factory.mktemp("newcomer")
+    photo = write_photo(place / "my holiday.png", size=(60, 80))
+    folder = place / "try it"
+    result = CliRunner().invoke(build_app(), ["quickstart", str(folder), "--image", str(photo)])
+    assert result.exit_code == 0, result.output
+    return folder, result.stdout, result.stderr
+
+
+@pytest.mark.zoo
+def test_it_prints_the_layers_and_writes_the_pictures(done: tuple[Path, str, str]) -> None:
+    folder, stdout, _ = done
+    lines = stdout.splitlines()
+    assert sum(bool(re.match(r"block\d_conv\d ", line)) for line in lines) == 13
+    assert {path.name for path in folder.glob("*.png")} - {"photo.png"} == PICTURES
+    assert {path.name for path in folder.iterdir()} - PICTURES == {"photo.png", "catalog.db", "catalog.store"}
+
+
+@pytest.mark.zoo
+def test_the_pictures_have_the_shapes_promised(done: tuple[Path, str, str]) -> None:
+    folder, _, _ = done
+    sizes = {name: size_of(folder / name) for name in PICTURES}
+    assert all(min(size) >= 200 for size in sizes.values()), sizes
+    width, height = sizes["filters.png"]
+    assert height > width, "six rows of three columns"
+    width, height = sizes["first_layer.png"]
+    assert 0.7 < width / height < 1.4, "eight by eight"
+    width, height = sizes["all_kernels.png"]
+    assert min(width, height) >= 64 * 3 + 63, "4,096 kernels of 3 × 3, one pixel between"
+    width, height = sizes["feature_maps.png"]
+    assert 0.7 < width / height < 1.4, "eight by eight"
+    with Image.open(folder / "first_layer.png") as picture:
+        pixels = np.asarray(picture.convert("RGB"), np.int16)
+    assert (np.abs(pixels[..., 0] - pixels[..., 2]) > 30).mean() > 0.01, "in colour"
+    with Image.open(folder / "filters.png") as picture:
+        pixels = np.asarray(picture.convert("RGB"), np.int16)
+    assert np.abs(pixels[..., 0] - pixels[..., 2]).max() < 10, "in gray"
+
+
+@pytest.mark.zoo
+def test_it_ends_with_five_commands_that_work(
+    done: tuple[Path, str, str], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _, stderr = done
+    lines = [line.strip() for line in stderr.splitlines() if line.startswith("  ")]
+    assert lines[0] == f"cd {shlex.quote(str(folder))}"
+    assert len(lines) == 1 + 5
+    monkeypatch.chdir(folder)
+    before = set(folder.iterdir())
+    try:
+        for line in lines[1:]:
+            program, *words = shlex.split(line)
+            assert program == "filterkit"
+            ran = run(*words)
+            assert ran.exit_code == 0, (line, ran)
+    finally:
+        for path in set(folder.iterdir()) - before:
+            path.unlink()
+
+
+@pytest.mark.zoo
+def test_a_second_run_reuses_everything(done: tuple[Path, str, str], run: Run) -> None:
+    folder, stdout, _ = done
+    before = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.png")}
+    ran = run("quickstart", folder, "--image", folder.parent / "my holiday.png")
+    assert ran.exit_code == 0
+    assert ran.stdout == stdout
+    assert {path.name: path.stat().st_mtime_ns for path in folder.glob("*.png")} == before
+    assert "nothing changed" in ran.stderr
+
+
+@pytest.mark.zoo
+def test_another_photo_makes_only_its_own_pictures_anew(
+    done: tuple[Path, str, str], run: Run, tmp_path: Path
+) -> None:
+    folder, _, _ = done
+    before = {path.name: path.read_bytes() for path in folder.glob("*.png")}
+    other = write_photo(tmp_path / "other.png", seed=5, size=(60, 80))
+    assert run("quickstart", folder, "--image", other, "--quiet").stderr == ""
+    after = {path.name: path.read_bytes() for path in folder.glob("*.png")}
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {name for name in PICTURES if name.startswith(("feature_maps", "classic"))} | {
+        "photo.png"
+    }
+
+
+def test_a_photo_that_is_none(run: Run, tmp_path: Path) -> None:
+    code, error, hint = run("quickstart", "here", "--image", "missing.jpg").failure
+    assert code == 1
+    assert "missing.jpg" in error
+    assert hint
+
+
+def test_offline_it_says_what_it_needs_and_what_works_without(spawn: Run, tmp_path: Path) -> None:
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": "/dev/null"}
+    ran = spawn("quickstart", "here", FILTERKIT_CACHE=str(tmp_path / "empty"), **offline)
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert "Traceback" not in ran.stderr
+    assert ran.stderr.count("error: ") == 1
+    assert "could not be downloaded" in ran.stderr
+    [hint] = [line for line in ran.stderr.splitlines() if line.startswith("hint: ")]
+    assert "filterkit add classic" in hint
