@@ -1,0 +1,186 @@
+"""What all commands share: options, exit codes, pipes, and what they do not import."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import Run
+from typer.main import get_command
+
+import filterkit
+from filterkit.cli import app as cli
+from filterkit.cli.app import build_app
+from filterkit.cli.shell import COMMON
+
+HEAVY = {"numpy", "onnx", "onnxruntime", "sqlalchemy", "alembic", "matplotlib", "PIL", "safetensors", "rich"}
+COMMANDS = {
+    *("add", "remove", "zoo", "models", "layers", "filters", "query"),
+    *("show", "maps", "convolve", "export", "quickstart", "doctor", "plugins"),
+}
+
+
+def imported_by(*words: str) -> set[str]:
+    """Top-level packages that are in memory when a command line is done."""
+    code = (
+        "import sys\n"
+        "from filterkit.cli.app import run\n"
+        f"try: run({list(words)!r})\n"
+        "except SystemExit: pass\n"
+        "print('\\nmodules:', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.rpartition("modules:")[2].split())
+
+
+def test_every_command_is_there_and_takes_the_common_options() -> None:
+    root = get_command(build_app())
+    assert set(root.commands) == COMMANDS  # type: ignore[attr-defined]
+    groups = [root.commands.pop("plugins")]  # type: ignore[attr-defined]
+    commands = [*root.commands.values(), *groups[0].commands.values()]  # type: ignore[attr-defined]
+    assert set(groups[0].commands) == {"list", "show", "doctor"}
+    for command in commands:
+        assert {parameter.name for parameter in command.params} >= set(COMMON), command.name
+        assert command.help, command.name
+        assert all(parameter.help for parameter in command.params), command.name
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], [], ["show", "--help"], ["maps", "-h"]])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    assert not imported_by(*words) & (HEAVY - {"rich"})
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["models", "--format", "json"],
+        ["layers", "classic"],
+        ["filters", "classic", "--where", "l2_norm > 1", "--sort", "mean"],
+        ["query", "select * from layer"],
+    ],
+)
+def test_asking_the_catalog_imports_no_network_and_no_picture_library(
+    classic: Path, words: list[str]
+) -> None:
+    assert not imported_by(*words) & {"alembic", "onnx", "onnxruntime", "matplotlib", "PIL", "safetensors"}
+
+
+def test_python_m_filterkit_and_the_version(spawn: Run) -> None:
+    ran = spawn("--version")
+    assert (ran.exit_code, ran.stdout, ran.stderr) == (0, f"filterkit {filterkit.__version__}\n", "")
+    ran = spawn("--help")
+    assert ran.exit_code == 0
+    assert all(command in ran.stdout for command in COMMANDS)
+
+
+def test_main_is_what_the_installed_command_calls(capsys: pytest.CaptureFixture[str]) -> None:
+    from filterkit.cli import main
+
+    assert callable(main)
+    with pytest.raises(SystemExit) as done:
+        cli.run(["--version"])
+    assert done.value.code == 0
+    assert capsys.readouterr().out == f"filterkit {filterkit.__version__}\n"
+
+
+@pytest.mark.parametrize("words", [["shwo"], ["show"], ["--nonsense"], ["models", "--formt", "json"]])
+def test_wrong_use_exits_with_2_and_says_so_on_stderr(spawn: Run, words: list[str]) -> None:
+    ran = spawn(*words)
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell with pipes")
+@pytest.mark.zoo
+def test_a_reader_that_has_seen_enough(catalog: Path) -> None:
+    command = "set -o pipefail; python -m filterkit filters vgg16 --format {} | head -n 1"
+    for name in ("csv", "tsv", "ndjson", "json", "table"):
+        done = subprocess.run(
+            ["bash", "-c", command.format(name).replace("python", sys.executable, 1)],
+            capture_output=True,
+            encoding="utf-8",
+            timeout=60,
+        )
+        assert (done.returncode, done.stderr) == (0, "" if name != "table" else done.stderr), name
+        assert "Traceback" not in done.stderr
+        assert "Broken" not in done.stderr
+        assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell with pipes")
+def test_writing_to_a_full_disk_is_told(classic: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m filterkit layers classic --format csv > /dev/full"],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["ndjson", "csv"])
+def test_rows_are_data_and_words_go_elsewhere(spawn: Run, classic: Path, name: str) -> None:
+    ran = spawn("layers", "classic", "--format", name)
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert len(ran.stdout.splitlines()) == 13 + (name == "csv")
+
+
+def test_quiet_says_nothing_but_errors(run: Run) -> None:
+    ran = run("add", "classic", "--quiet", "--format", "json")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert json.loads(ran.stdout)[0]["model"] == "classic"
+    assert run("layers", "clasic", "--quiet").failure[0] == 1
+
+
+def test_debug_shows_where_it_happened(spawn: Run, classic: Path) -> None:
+    plain = spawn("layers", "clasic")
+    assert "Traceback" not in plain.stderr
+    debug = spawn("layers", "clasic", "--debug")
+    assert "Traceback" in debug.stderr
+    assert "NotFoundError" in debug.stderr
+    assert debug.exit_code == 1
+
+
+def test_the_catalog_is_chosen_by_option_then_variable_then_folder(run: Run, tmp_path: Path) -> None:
+    run("add", "classic", "--name", "here")
+    run("add", "classic", "--name", "there", "--catalog", tmp_path / "there.db")
+
+    def names(*words: object) -> list[str]:
+        return [row["model"] for row in run("models", "--format", "json", *words).rows]
+
+    with pytest.MonkeyPatch.context() as patch:
+        assert names() == ["here"]
+        patch.setenv("FILTERKIT_CATALOG", str(tmp_path / "there.db"))
+        assert names() == ["there"]
+        assert names("--catalog", tmp_path / "catalog.db") == ["here"]
+        assert names("--catalog", f"sqlite:///{tmp_path / 'there.db'}") == ["there"]
+
+
+@pytest.mark.parametrize("url", ["postgresql://localhost/x", "sqlite:///nowhere/at/all.db", "missing.db"])
+def test_catalogs_that_are_none(run: Run, url: str) -> None:
+    code, _, hint = run("models", "--catalog", url).failure
+    assert code in (1, 2)
+    assert hint
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root can write everywhere")
+def test_a_read_only_folder_can_be_read(run: Run, classic: Path) -> None:
+    folder = classic.parent
+    folder.chmod(0o555)
+    try:
+        assert len(run("layers", "classic", "--format", "json").rows) == 13
+        code, error, _ = run("add", "classic", "--name", "more").failure
+        assert code == 1
+        assert "catalog.db" in error
+    finally:
+        folder.chmod(0o755)
