@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -42,7 +41,7 @@ def test_no_catalog_no_names_no_words(capsys: pytest.CaptureFixture[str]) -> Non
     Path("catalog.db").write_text("no database")
     assert completion.complete_model("") == []
     assert capsys.readouterr() == ("", "")
-    assert os.listdir() == ["catalog.db"]
+    assert [path.name for path in Path().iterdir()] == ["catalog.db"]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +61,6 @@ def test_the_shell_asks(spawn: Run, classic: Path, line: str, expected: list[str
 
 
 def test_a_script_for_the_shell_is_printed(spawn: Run) -> None:
-    ran = spawn("--show-completion", "bash", **{"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"})
+    ran = spawn("--show-completion", "bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
     assert ran.exit_code == 0
     assert "_FILTERKIT_COMPLETE=complete_bash" in ran.stdout

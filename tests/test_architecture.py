@@ -1,0 +1,134 @@
+"""The shape of the code: imports never go up, files stay small, the command line starts light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import filterkit
+
+PACKAGE = Path(filterkit.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+FLOORS = (
+    ("errors", "geometry"),
+    ("address", "settings", "records"),
+    ("graph", "plugins", "sheets"),
+    ("sources", "extractors", "normalizers", "renderers", "metrics", "runtime"),
+    ("catalog",),
+    ("workbench",),
+    ("cli",),
+)
+FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
+
+ROOF = {"filterkit", "filterkit.__version__", "filterkit.FILTERKIT_API"}
+"""What everybody may know of the top: which version this is."""
+
+LONGEST_FILE = 260
+HEAVY = {
+    *("numpy", "onnx", "onnxruntime", "matplotlib", "sqlalchemy", "alembic", "PIL", "safetensors", "rich"),
+    *("keras", "torch", "skimage"),
+}
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def part_of(module: str) -> str:
+    """``filterkit.catalog.store`` is part ``catalog``; filterkit itself, the roof, is none."""
+    return module.partition(".")[2].partition(".")[0]
+
+
+def imports(node: ast.AST, *, late: bool = True) -> Iterator[str]:
+    """Modules imported below `node`, except for type checkers; inside functions only where `late`."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, "imports are absolute"
+            yield str(child.module)
+            yield from (f"{child.module}.{alias.name}" for alias in child.names)
+        elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        elif late or not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from imports(child, late=late)
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def test_every_part_stands_on_a_floor() -> None:
+    parts = {part_of(module_of(path)) for path in FILES} - {"", "__main__"}
+    assert parts == set(FLOOR)
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_imports_never_go_up(path: Path) -> None:
+    part = part_of(module_of(path))
+    if part not in FLOOR:
+        return  # the roof: filterkit and python -m filterkit
+    for imported in imports(parse(path)):
+        if imported.partition(".")[0] != "filterkit" or imported in ROOF:
+            continue
+        assert part_of(imported) in FLOOR, f"{part} imports {imported}"
+        assert FLOOR[part_of(imported)] <= FLOOR[part], f"{part} imports {imported}"
+
+
+def test_listing_and_asking_never_reach_for_onnx() -> None:
+    for name in ("queries", "database", "connections", "conditions", "sql", "rows", "schema"):
+        names = {found.partition(".")[0] for found in imports(parse(PACKAGE / "catalog" / f"{name}.py"))}
+        assert not names & {"onnx", "onnxruntime", "matplotlib", "PIL"}, name
+
+
+def test_files_stay_small() -> None:
+    lengths = {module_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
+def test_every_module_says_what_it_is() -> None:
+    assert [module_of(path) for path in FILES if not ast.get_docstring(parse(path))] == []
+
+
+def test_nothing_that_the_command_line_loads_first_imports_heavy_packages() -> None:
+    code = "import sys, filterkit.cli.app; print(*(n for n in sys.modules if n.startswith('filterkit')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "filterkit.cli.shell" in loaded
+    heavy = {
+        f"{module_of(path)} imports {imported}"
+        for path in FILES
+        if module_of(path) in loaded
+        for imported in imports(parse(path), late=False)
+        if imported.partition(".")[0] in HEAVY
+    }
+    assert heavy == set()
+
+
+def test_listing_plugins_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from filterkit.plugins.manager import load_plugins\n"
+        "from filterkit.plugins.registry import Registry\n"
+        "registry = Registry(load_plugins(discover=False))\n"
+        "print([registry.names(kind) for kind in ('source', 'normalizer', 'renderer', 'format')])\n"
+        f"print(*({HEAVY!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "minmax" in done.stdout
+    assert done.stderr.split() == []
+
+
+def test_all_that_is_public_is_there() -> None:
+    for name in filterkit.__all__:
+        assert getattr(filterkit, name) is not None
+    assert set(filterkit.__all__) <= set(dir(filterkit))
+    with pytest.raises(AttributeError, match="no attribute 'opne'"):
+        filterkit.opne  # noqa: B018
