@@ -129,6 +129,21 @@ class FeatureMaps:
         names = sorted({name for name in self.activations.values() if name})
         return f"{'after' if self.at == 'post' else 'before'} {' and '.join(names)}" if names else ""
 
+    def __repr__(self) -> str:
+        shapes = (f"{self.addresses[name]} {maps.shape}" for name, maps in self.maps.items())
+        return f"<maps of {self.image}: {', '.join(shapes)}>"
+
+    def _repr_png_(self) -> bytes | None:
+        """All maps on one sheet; None, for a notebook no picture, where they do not fit on one."""
+        from filterkit.normalizers.minmax import MinMax
+        from filterkit.workbench.drawing import maps_to_sheet
+
+        try:
+            sheet = maps_to_sheet(self, MinMax(per="filter"))
+        except UsageError:
+            return None
+        return Sheet.of(sheet)._repr_png_()
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> FloatArray:
         import numpy as np
 
