@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Literal, Union, get_args, get_origin
+
+from typer.models import ArgumentInfo, OptionInfo
 
 DOCS = Path(__file__).parent
 NOTE = "<!-- Made by docs/generate.py; do not edit by hand. -->"
@@ -32,18 +36,15 @@ def main() -> int:
 def pages() -> dict[str, str]:
     """Every generated page, by file name."""
     return {
-        "cli.md": "\n".join(command_line()) + "\n",
+        "cli.md": "\n".join([*command_line(), *spec_strings()]) + "\n",
         "catalog.md": "\n".join(catalog()) + "\n",
     }
 
 
 def command_line() -> Iterator[str]:
-    import typer.main
-
-    from filterkit.cli.app import build_app
+    """The page of all commands, made from their signatures."""
     from filterkit.cli.shell import COMMON
 
-    root = typer.main.get_command(build_app())
     yield from (
         "# Command line",
         NOTE,
@@ -52,51 +53,110 @@ def command_line() -> Iterator[str]:
         "command was wrong. Every command takes these options besides its own:",
         "",
     )
-    common = next(iter(root.commands.values()))  # type: ignore[attr-defined]
-    yield from _options([p for p in common.params if p.name in COMMON])
-    for path, command in _commands(root, "filterkit"):
-        yield from ("", f"## {path}", "", *(command.help or "").strip().splitlines(), "")
-        usage = [_usage(p) for p in command.params if p.param_type_name == "argument"]
+    found = list(commands())
+    yield from _options({name: p for name, p in parameters(found[0][1]).items() if name in COMMON})
+    for path, function in found:
+        own = {name: p for name, p in parameters(function).items() if name not in COMMON}
+        arguments = {name: p for name, p in own.items() if not is_option(p)}
+        options = {name: p for name, p in own.items() if is_option(p)}
+        usage = [_usage(name, parameter) for name, parameter in arguments.items()]
+        yield from ("", f"## {path}", "", str(function.__doc__).strip(), "")
         yield from ("```", " ".join([path, *usage, "[OPTIONS]"]), "```")
-        arguments = [p for p in command.params if p.param_type_name == "argument"]
         if arguments:
             yield ""
-            for parameter in arguments:
-                yield f"- `{_metavar(parameter)}`: {parameter.help}"
-        options = [p for p in command.params if p.param_type_name == "option" and p.name not in COMMON]
+            for name, parameter in arguments.items():
+                yield f"- `{_metavar(name, parameter)}`: {_info(parameter).help}"
         if options:
             yield ""
             yield from _options(options)
 
 
-def _commands(group: Any, path: str) -> Iterator[tuple[str, Any]]:
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield from _commands(command, f"{path} {name}")
-        else:
-            yield f"{path} {name}", command
+def spec_strings() -> Iterator[str]:
+    """What `--normalizer`, `--renderer` and `--format` take."""
+    from filterkit.plugins.manager import load_plugins
+    from filterkit.plugins.registry import Registry
+
+    yield from (
+        "",
+        "## Normalizers, renderers and formats",
+        "",
+        "A name, and options behind a colon: `--normalizer percentile:low=2,high=98`. `filterkit plugins`",
+        "lists those of installed plugins too; `filterkit plugins show percentile` shows the options of one.",
+        "",
+        "| kind | name | what it does | options |",
+        "| --- | --- | --- | --- |",
+    )
+    registry = Registry(load_plugins(discover=False))
+    for kind in ("normalizer", "renderer", "format"):
+        for offer in registry.offers(kind):  # type: ignore[arg-type]
+            options = "<br>".join(
+                f"`{option.name}={option.default}` ({option.type.replace('|', ', ')})"
+                for option in offer.options()
+            )
+            yield f"| {kind} | `{offer.name}` | {offer.contribution.summary} | {options} |"
 
 
-def _metavar(parameter: Any) -> str:
-    return str(parameter.metavar or parameter.name.upper())
+def commands() -> Iterator[tuple[str, Callable[..., None]]]:
+    """Every built-in command: what to type, and its function."""
+    from filterkit.cli.app import COMMANDS
+    from filterkit.cli.plugins import plugins
+
+    for panel in COMMANDS.values():
+        for name, function in panel.items():
+            yield f"filterkit {name}", function
+    for each in plugins.registered_commands:
+        assert each.callback is not None
+        yield f"filterkit plugins {each.name}", each.callback
 
 
-def _usage(parameter: Any) -> str:
-    return _metavar(parameter) if parameter.required else f"[{_metavar(parameter)}]"
+def parameters(function: Callable[..., None]) -> Mapping[str, inspect.Parameter]:
+    """A command's arguments and options by name; their annotations say all about them."""
+    return inspect.signature(function).parameters
 
 
-def _options(parameters: list[Any]) -> Iterator[str]:
+def is_option(parameter: inspect.Parameter) -> bool:
+    return isinstance(_info(parameter), OptionInfo)
+
+
+def _info(parameter: inspect.Parameter) -> ArgumentInfo | OptionInfo:
+    [info] = parameter.annotation.__metadata__
+    return info  # type: ignore[no-any-return]
+
+
+def _metavar(name: str, parameter: inspect.Parameter) -> str:
+    return _info(parameter).metavar or name.upper()
+
+
+def _usage(name: str, parameter: inspect.Parameter) -> str:
+    shown = _metavar(name, parameter)
+    return shown if parameter.default is inspect.Parameter.empty else f"[{shown}]"
+
+
+def _options(options: Mapping[str, inspect.Parameter]) -> Iterator[str]:
     yield "| option | meaning |"
     yield "| --- | --- |"
-    for parameter in parameters:
-        names = ", ".join(parameter.opts)
-        if not parameter.is_flag:
-            choices = getattr(parameter.type, "choices", None)
-            value = "\\|".join(choices) if choices else parameter.type.name.upper()
-            names += f" {value}"
+    for name, parameter in options.items():
+        info = _info(parameter)
+        # Typer keeps the first spelling where a default would stand that is no annotation.
+        spellings = [*([info.default] if isinstance(info.default, str) else []), *(info.param_decls or ())]
+        spelled = ", ".join(spellings or ["--" + name.replace("_", "-")])
         default = parameter.default
-        shown = "" if default in (None, False, ()) or callable(default) else f" Default: `{default}`."
-        yield f"| `{names}` | {parameter.help}{shown} |"
+        shown = "" if default in (None, False, inspect.Parameter.empty) else f" Default: `{default}`."
+        yield f"| `{spelled}{_value(parameter)}` | {info.help}{shown} |"
+
+
+def _value(parameter: inspect.Parameter) -> str:
+    """What stands behind an option: nothing for a switch, one of a few words, or anything of a type."""
+    kind = parameter.annotation.__origin__
+    if get_origin(kind) in (Union, UnionType):
+        [kind] = (each for each in get_args(kind) if each is not NoneType)
+    if kind is bool:
+        return ""
+    if get_origin(kind) is Literal:
+        return " " + "\\|".join(get_args(kind))
+    if get_origin(kind) is list:
+        [kind] = get_args(kind)
+    return " " + {int: "N", float: "SECONDS", Path: "PATH"}.get(kind, "TEXT")
 
 
 def catalog() -> Iterator[str]:
@@ -106,21 +166,20 @@ def catalog() -> Iterator[str]:
         "# Catalog schema",
         NOTE,
         "",
-        "A catalog is one SQLite file; `filterkit query` asks it in SQL, read-only. Lists and records stand in",
-        "it as JSON text.",
+        "A catalog is one SQLite file; `filterkit query` asks it in SQL, read-only. Lists and records",
+        "stand in it as JSON text, which SQLite's `json_each` takes apart.",
+        "",
+        "```",
+        'filterkit query "select l.name, max(f.l2_norm) as strongest',
+        "                 from filter f join layer l on l.id = f.layer_id",
+        '                 group by l.id order by l.position"',
+        "```",
     )
     for table in metadata.sorted_tables:
-        yield from (
-            "",
-            f"## {table.name}",
-            "",
-            table.comment or "",
-            "",
-            "| column | type | meaning |",
-            "| --- | --- | --- |",
-        )
+        yield from ("", f"## {table.name}", "", "| column | type | meaning |", "| --- | --- | --- |")
         for column in table.columns:
-            yield f"| `{column.name}` | {column.type} | {column.comment or ''} |"
+            points_at = "".join(f"row of `{key.column.table.name}`" for key in column.foreign_keys)
+            yield f"| `{column.name}` | {column.type} | {column.comment or points_at} |"
 
 
 if __name__ == "__main__":
