@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from filterkit.catalog.rows import integral
+from filterkit.catalog.rows import integral, searchable
 from filterkit.catalog.schema import METRIC_COLUMNS
 from filterkit.errors import PluginContractError
 from filterkit.records import FilterBank, LayerGeometry, Preprocessing, Skipped
@@ -74,18 +73,22 @@ def filter_rows(
     Raises
     ------
     PluginContractError
-        Where labels or metrics do not fit the bank, or two metrics have one name.
+        Where labels or metrics do not fit the bank, or a metric's column is taken; names both owners.
     """
     count = len(bank.weights)
-    columns: dict[str, list[Any]] = {"bias": [None] * count if bank.bias is None else _values(bank.bias)}
+    columns: dict[str, list[Any]] = {
+        "bias": [None] * count if bank.bias is None else _values(bank.bias),
+        "label": [None] * count if labels is None else list(labels),
+    }
+    owners = dict.fromkeys(searchable().keys() - set(METRIC_COLUMNS), "filterkit itself")
     for metric in metrics:
         for column, measured in metric.measure(bank).items():
-            if column in columns or not re.fullmatch(r"[a-z][a-z0-9_]*", column):
+            if column in owners:
                 raise PluginContractError(
-                    f"a metric cannot be named '{column}': the name is taken or no name"
+                    f"the column '{column}' comes from {owners[column]} and from {metric}",
+                    hint="FILTERKIT_PLUGINS_BLOCKED=PLUGIN goes without one of them",
                 )
-            columns[column] = _values(measured)
-    columns["label"] = list(labels) if labels is not None else [None] * count
+            owners[column], columns[column] = str(metric), _values(measured)
     for column, values in columns.items():
         if len(values) != count:
             raise PluginContractError(f"{len(values)} values of '{column}' for the {count} filters of {name}")

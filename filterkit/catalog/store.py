@@ -80,7 +80,7 @@ class Store:
             return
         staged = self._stage(sha256)
         staged.mkdir()
-        if MODEL_FILE in external:
+        if any(Path(name) == Path(MODEL_FILE) for name in external):  # also where it says ./model.onnx
             raise CatalogError(
                 f"external data named {MODEL_FILE} cannot be kept", hint="give it another name"
             )

@@ -71,4 +71,4 @@ def _print(data: bytes) -> None:
 
 
 def _terminal_width() -> int:
-    return shutil.get_terminal_size().columns
+    return max(shutil.get_terminal_size().columns, 20)  # what the renderer takes at least

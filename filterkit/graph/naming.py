@@ -51,7 +51,8 @@ def name_layers(banks: Sequence[FilterBank], layer_names: Mapping[str, str] | No
     Returns
     -------
     list of str
-        One name per bank: unique, at most 100 long, of letters, digits, ``_``, ``-`` and ``.`` only.
+        One name per bank: unique whatever its case, at most 100 long, of letters, digits, ``_``, ``-`` and
+        ``.`` only.
     """
     given = layer_names or {}
     names = [_given(bank, given) or _derived(bank) for bank in banks]
@@ -117,9 +118,10 @@ def _safe(name: str) -> str:
 
 def _unique(name: str, taken: set[str]) -> str:
     candidate, count = name, 1
-    while candidate in taken:
+    # Some file systems do not tell Conv1.png from conv1.png.
+    while candidate.casefold() in taken:
         count += 1
         suffix = f"_{count}"
         candidate = name[: LONGEST - len(suffix)] + suffix
-    taken.add(candidate)
+    taken.add(candidate.casefold())
     return candidate

@@ -6,6 +6,7 @@ looked at before anybody believes it; what it raises names the plugin. Built-ins
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,6 +81,9 @@ class CheckedSource(Checked[protocols.ModelSource]):
                 count = len(prepared.channels)
                 fits = len(values) in (0, count)
                 self._hold(fits, "fetch", f"returned {len(values)} {name} values for {count} channels")
+        for layer, labels in (model.filter_labels or {}).items():
+            words = not isinstance(labels, str) and all(isinstance(label, str) for label in labels)
+            self._hold(words, "fetch", f"returned filter labels of '{layer}' that are no list of texts")
         return model
 
 
@@ -202,6 +206,9 @@ class CheckedFormat(Checked[protocols.OutputFormat]):
                 raise
 
 
+_COLUMN = re.compile(r"[a-z][a-z0-9_]*")
+"""Names that stand in conditions and in SQL without quotes."""
+
 _WRAPPERS: dict[str, tuple[type[Checked[Any]], Any]] = {
     "source": (CheckedSource, protocols.ModelSource),
     "extractor": (CheckedExtractor, protocols.WeightExtractor),
@@ -229,9 +236,10 @@ def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: An
     if kind == "source" and made.scheme != contribution.name:
         breach(plugin, doing, f"has the scheme {made.scheme!r}; it must be its name")
     if kind == "metric" and not (
-        isinstance(made.columns, tuple) and all(isinstance(c, str) for c in made.columns)
+        isinstance(made.columns, tuple)
+        and all(isinstance(name, str) and _COLUMN.fullmatch(name) for name in made.columns)
     ):
-        breach(plugin, doing, "has columns that are no tuple of names")
+        breach(plugin, doing, "has columns that are no tuple of names of lower-case letters, digits and _")
     return wrapper(kind, plugin, contribution, made, spec)
 
 

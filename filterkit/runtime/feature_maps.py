@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ KEPT_OPEN = 4
 """How many networks stay open in a process, so that asking again costs nothing."""
 
 _open: OrderedDict[tuple[Any, ...], Network] = OrderedDict()
+_turn = threading.Lock()
+"""Held where `_open` changes, and not while a network opens: two threads may open the same one."""
 
 
 def open_network(
@@ -76,12 +79,17 @@ def open_network(
         return network(model, None)
     path = model.resolve()
     key = (path, _version(path), tuple(targets), picture_input, layout, choose(provider).name, threads)
-    if key not in _open:
-        _open[key] = network(load_model(path), path.parent)
-        while len(_open) > KEPT_OPEN:
-            _open.popitem(last=False)
-    _open.move_to_end(key)
-    return _open[key]
+    with _turn:
+        found = _open.get(key)
+        if found is not None:
+            _open.move_to_end(key)
+    if found is None:
+        found = network(load_model(path), path.parent)
+        with _turn:
+            _open[key] = found
+            while len(_open) > KEPT_OPEN:
+                _open.popitem(last=False)
+    return found
 
 
 def _version(path: Path) -> tuple[int, int]:

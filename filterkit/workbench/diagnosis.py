@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError
@@ -199,11 +198,12 @@ def _clashes(bench: Cataloguing) -> list[Row]:
 
 def _makers(bench: Cataloguing) -> dict[str, str]:
     """From each plugin that made rows of this catalog to the models it made them for."""
+    from filterkit.catalog.database import catalog_path
     from filterkit.catalog.queries import plugins_of_models
 
-    if not Path(bench.location).exists():
-        return {}
     try:
+        if not catalog_path(bench.location).exists():
+            return {}
         made = plugins_of_models(bench.catalog())
     except FilterkitError:
         return {}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from filterkit.errors import ImageError, NotFoundError, UsageError
+from filterkit.errors import ImageError, NotFoundError, RuntimeFailure, UsageError
 from filterkit.workbench.views import FeatureMaps
 
 if TYPE_CHECKING:
@@ -144,7 +144,13 @@ def _run_tensors(
 ) -> Iterator[Answer]:
     arrays = inputs if isinstance(inputs, Mapping) else _read_arrays(Path(inputs))
     maps = network.maps(arrays)
-    count = min(len(values) for values in maps.values())
+    counts = {layer: len(values) for layer, values in maps.items()}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{layer} {count}" for layer, count in list(counts.items())[:6])
+        raise RuntimeFailure(
+            f"the layers do not answer with equally many maps ({told})", hint="ask for one layer at a time"
+        )
+    count = max(counts.values())
     for number in range(count):
         name = "input" if count == 1 else f"input_{number}"
         yield {layer: values[number] for layer, values in maps.items()}, name, name, count > 1

@@ -147,4 +147,4 @@ class FeatureMaps:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> FloatArray:
         import numpy as np
 
-        return np.asarray(self.array, dtype=dtype)
+        return np.array(self.array, dtype=dtype, copy=copy)

@@ -121,6 +121,20 @@ def test_external_data_comes_along(catalog: Catalog, tmp_path: Path) -> None:
     assert onnx.load(copy).graph.initializer[0].raw_data
 
 
+@pytest.mark.parametrize("location", ["model.onnx", "./model.onnx"])
+def test_external_data_never_takes_the_models_place(catalog: Catalog, tmp_path: Path, location: str) -> None:
+    path = write_model(tmp_path / "net.onnx", external=True)
+    (tmp_path / "weights.bin").rename(tmp_path / "model.onnx")
+    model = onnx.load(path, load_external_data=False)
+    for tensor in model.graph.initializer:
+        [place] = [entry for entry in tensor.external_data if entry.key == "location"]
+        place.value = location
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(CatalogError, match=r"external data named model\.onnx"):
+        put(catalog, path)
+    assert not list(catalog.store.folder.rglob("*.onnx"))
+
+
 def test_the_same_again_changes_nothing(catalog: Catalog, tiny: Path) -> None:
     put(catalog, tiny)
     before = state(catalog)
@@ -329,12 +343,38 @@ def test_metrics_of_plugins_can_be_searched_and_seen(catalog: Catalog, tiny: Pat
     assert match.model["plugins"] == {"core": "1", "loud": "2.0"}
 
 
+class _Named:
+    """A metric that is called as a column of the catalog."""
+
+    def __init__(self, column: str) -> None:
+        self.columns = (column,)
+
+    def measure(self, bank: FilterBank) -> dict[str, NDArray[Any]]:
+        return {self.columns[0]: np.zeros(bank.out_channels)}
+
+    def __str__(self) -> str:
+        return "strange/named"
+
+
 @pytest.mark.parametrize(
-    "metrics", [[BasicMetrics(), BasicMetrics()], [_Failing(RuntimeError()), _Extra(), _Extra()]]
+    ("metrics", "owners"),
+    [
+        ([BasicMetrics(), BasicMetrics()], r"'mean' comes from BasicMetrics\(\) and from BasicMetrics\(\)"),
+        ([BasicMetrics(), _Named("std")], r"'std' comes from BasicMetrics\(\) and from strange/named"),
+        ([_Named("bias")], "'bias' comes from filterkit itself and from strange/named"),
+        ([_Named("filter")], "'filter' comes from filterkit itself and from strange/named"),
+        ([_Named("macs")], "'macs' comes from filterkit itself and from strange/named"),
+    ],
 )
-def test_metrics_that_clash_are_refused(catalog: Catalog, tiny: Path, metrics: Any) -> None:
-    with pytest.raises(PluginContractError, match="taken"):
+def test_metrics_that_clash_are_refused(catalog: Catalog, tiny: Path, metrics: Any, owners: str) -> None:
+    with pytest.raises(PluginContractError, match=owners):
         put(catalog, tiny, metrics=metrics)
+
+
+def test_a_metric_may_take_the_place_of_the_built_in_ones(catalog: Catalog, tiny: Path) -> None:
+    put(catalog, tiny, metrics=[_Named("mean")])
+    _, rows = queries.filters(catalog, parse_address("tiny"))
+    assert {(row["mean"], row["std"]) for row in rows} == {(0.0, None)}
 
 
 def test_labels(catalog: Catalog, tiny: Path) -> None:

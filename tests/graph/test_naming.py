@@ -53,6 +53,10 @@ def test_layers_of_one_name_are_numbered() -> None:
     assert name_layers([bank("a"), bank("a"), bank("a_2"), bank("a")]) == ["a", "a_2", "a_2_2", "a_3"]
 
 
+def test_names_differ_in_more_than_their_case() -> None:
+    assert name_layers([bank("conv_a"), bank("Conv_A")]) == ["conv_a", "Conv_A_2"]
+
+
 def test_a_suffix_that_only_some_share_stays() -> None:
     names = name_layers([bank("functional/a_1/Conv2D"), bank("functional/a_2/Conv2D")])
     assert names == ["a_1", "a_2"]
@@ -70,7 +74,7 @@ def test_the_sources_own_names_come_first(key: str) -> None:
 @given(st.lists(st.text(), max_size=6))
 def test_names_fit_an_address(raw: list[str]) -> None:
     names = name_layers([dataclasses.replace(BANK, node=text) for text in raw])
-    assert len(set(names)) == len(raw)
+    assert len({name.casefold() for name in names}) == len(raw)  # also where file systems tell no case
     assert all(re.fullmatch(r"[\w.\-]{1,100}", name) for name in names)
 
 

@@ -144,6 +144,10 @@ class Source:
             lambda folder: FetchedModel(folder / "m", "x", Preprocessing(mean=(1.0,))),
             "returned 1 mean values for 3 channels",
         ),
+        (
+            lambda folder: FetchedModel(folder / "m", "x", filter_labels={"edges": "xy"}),
+            "returned filter labels of 'edges' that are no list of texts",
+        ),
     ],
 )
 def test_source(make: Make, tmp_path: Path, result: Any, problem: str) -> None:
@@ -273,10 +277,11 @@ def test_a_metric_cannot_change_the_bank(make: Make) -> None:
     assert BANK.weights.min() == 1
 
 
-def test_a_metrics_columns_are_names(make: Make) -> None:
+@pytest.mark.parametrize("columns", ["a", ("a", 1), ("a b",), ("Mean",), ('"',)])
+def test_a_metrics_columns_are_names(make: Make, columns: Any) -> None:
     metric = Metric(None)
-    metric.columns = "a"  # type: ignore[assignment]
-    assert breach(lambda: make("metric", metric)).endswith("has columns that are no tuple of names")
+    metric.columns = columns
+    assert "has columns that are no tuple of names" in breach(lambda: make("metric", metric))
 
 
 class Renderer:

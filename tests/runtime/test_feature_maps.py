@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from filterkit.errors import ImageError, ModelError, NotFoundError, RuntimeFailu
 from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.graph import open_graph
 from filterkit.records import FilterBank, Preprocessing
-from filterkit.runtime.feature_maps import Target, open_network
+from filterkit.runtime.feature_maps import KEPT_OPEN, Target, open_network
 from filterkit.runtime.providers import probe
 
 Zoo = Callable[[str], Path]
@@ -213,11 +214,16 @@ def test_a_picture_too_small_for_the_network_is_refused(zoo_model: Zoo) -> None:
 
 
 def small_model(
-    channels: int = 3, *, batch: int | str = "N", dtype: int = TensorProto.FLOAT, extra: bool = False
+    channels: int = 3,
+    *,
+    batch: int | str = "N",
+    dtype: int = TensorProto.FLOAT,
+    extra: bool = False,
+    seed: int = 0,
 ) -> onnx.ModelProto:
     """One 3×3 convolution behind a cast; optionally a second input that is added."""
     kinds = helper.tensor_dtype_to_np_dtype(TensorProto.FLOAT)
-    weights = np.arange(2 * channels * 9).reshape(2, channels, 3, 3).astype(kinds) / 10
+    weights = (np.arange(2 * channels * 9).reshape(2, channels, 3, 3).astype(kinds) + seed) / 10
     nodes = [
         helper.make_node("Cast", ["x"], ["xf"], to=TensorProto.FLOAT),
         helper.make_node("Conv", ["xf", "w"], ["c"]),
@@ -265,6 +271,32 @@ def test_a_network_that_takes_exactly_four_pictures_gets_four() -> None:
     expected = [maps["z"] for maps in single.picture_maps(pictures, RGB)]
     assert [values.shape for values in found] == [(1, 2, 9)] * 6
     np.testing.assert_allclose(np.concatenate(found), np.concatenate(expected).reshape(6, 2, 9), rtol=1e-5)
+
+
+@pytest.mark.parametrize("batch", ["N", 2])
+def test_a_layer_that_cuts_pictures_into_pieces_is_refused(batch: str | int) -> None:
+    model = small_model(batch=batch)
+    model.graph.node.append(helper.make_node("Reshape", ["y", "pieces"], ["z"]))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([-1, 1, 3, 3]), "pieces"))
+    network = open_network(model, [Target("z", "z", "NCHW")], picture_input="x", layout="NCHW")
+    with pytest.raises(RuntimeFailure, match="layer 'z' does not answer picture by picture"):
+        next(network.picture_maps([pixels(5, 5, 3)], RGB))
+
+
+def test_threads_share_the_networks_that_are_open(tmp_path: Path) -> None:
+    """More networks than are kept open, by several threads at once."""
+    paths = [tmp_path / f"{number}.onnx" for number in range(KEPT_OPEN + 2)]
+    for number, path in enumerate(paths):
+        onnx.save(small_model(seed=number), path)
+
+    def first_value(path: Path) -> float:
+        network = open_network(path, [Target("c", "y", "NCHW")], picture_input="x", layout="NCHW")
+        return float(next(network.picture_maps([pixels(6, 7, 3)], RGB))["c"].flat[0])
+
+    alone = [first_value(path) for path in paths]
+    assert len(set(alone)) == len(paths)
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(first_value, paths * 20)) == alone * 20
 
 
 def test_raw_inputs_that_do_not_fit_are_named() -> None:

