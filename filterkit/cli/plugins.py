@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import inspect
+from typing import Annotated, Any
 
 import typer
 
-from filterkit.cli.shell import Shell, command
+from filterkit.cli.shell import Shell, command, declare
 
 plugins = typer.Typer(name="plugins", help="Plugins: list them, show one, find out what is wrong.")
 
@@ -45,12 +46,15 @@ def plugins_doctor(shell: Shell) -> None:
     shell.say("all plugins work")
 
 
-@plugins.callback(invoke_without_command=True)
-def _default(context: typer.Context) -> None:
+def _default(context: typer.Context, **common: Any) -> None:
     if context.invoked_subcommand is None:
-        context.invoke(list_plugins, catalog=None, format="table", quiet=False, debug=False)
+        context.invoke(list_plugins, **common)
+    else:  # options in front of `list` or `show` are meant for it
+        context.default_map = {context.invoked_subcommand: common}
 
 
+_CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+plugins.callback(invoke_without_command=True)(declare(_default, [_CONTEXT]))
 plugins.command("list")(list_plugins)
 plugins.command("show")(show_plugin)
 plugins.command("doctor")(plugins_doctor)

@@ -98,12 +98,10 @@ class Shell:
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command the common options; its first parameter receives them as a `Shell`."""
-    signature = inspect.signature(function)
     hints = get_type_hints(function, include_extras=True)
-    own = [p.replace(annotation=hints[p.name]) for p in list(signature.parameters.values())[1:]]
-    common = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, (annotation, default) in COMMON.items()
+    own = [
+        p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for p in list(inspect.signature(function).parameters.values())[1:]
     ]
 
     def wrapper(**arguments: Any) -> None:
@@ -114,10 +112,19 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             sys.stdout.flush()
 
     wrapper.__name__, wrapper.__doc__ = function.__name__, function.__doc__
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + common
-    wrapper.__signature__ = signature.replace(parameters=parameters, return_annotation=None)  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
-    return wrapper
+    return declare(wrapper, own)
+
+
+def declare(function: Callable[..., None], own: Sequence[inspect.Parameter]) -> Callable[..., None]:
+    """Make `function`, which takes keywords, look to Typer as if it had `own` and the common options."""
+    common = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in COMMON.items()
+    ]
+    parameters = [*own, *common]
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    function.__annotations__ = {p.name: p.annotation for p in parameters}
+    return function
 
 
 @contextmanager
@@ -139,6 +146,14 @@ def reported_errors(*, debug: bool) -> Iterator[None]:
             raise
         print_error(error.message, error.hint)
         raise typer.Exit(error.exit_code) from None
+    except OSError as error:
+        if debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print_error(
+            where + (error.strerror or str(error)), "look whether it is there, and may be read and written"
+        )
+        raise typer.Exit(1) from None
     except Exception as error:
         if debug:
             raise

@@ -25,6 +25,14 @@ def test_the_built_in_ones_are_listed_like_all_others(run: Run) -> None:
 
 def test_plugins_alone_lists_them(run: Run) -> None:
     assert run("plugins").stdout == run("plugins", "list").stdout != ""
+    assert run("plugins", "--format", "json").rows == run("plugins", "list", "--format", "json").rows != []
+
+
+def test_the_common_options_may_stand_on_either_side_of_list_and_show(run: Run) -> None:
+    behind = run("plugins", "show", "percentile", "--format", "csv")
+    assert run("plugins", "--format", "csv", "show", "percentile") == behind
+    assert run("plugins", "--format", "json", "show", "percentile", "--format", "csv") == behind
+    assert run("plugins", "--format", "cvs").failure == (2, "unknown format 'cvs'", "did you mean 'csv'?")
 
 
 def test_a_plugin_and_what_it_adds(run: Run) -> None:
