@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 At = Literal["post", "pre"]
 Labels = Mapping[str, Sequence[str]]
 
+LARGEST_SIZE = 89_478_485
+"""Pixels of the largest picture that Pillow reads, and so of the largest that one is resized to."""
+
 
 def feature_maps(
     matches: Sequence[Match],
@@ -95,6 +98,8 @@ def parse_size(text: str | None) -> Size:
         size = 0, 0
     if min(size) < 1:
         raise UsageError(f"'{text}' is no size", hint="write 224, 240x320 (height x width) or original")
+    if size[0] * size[1] > LARGEST_SIZE:
+        raise UsageError(f"a size of {text} has more than {LARGEST_SIZE:,} pixels", hint="take a smaller one")
     return size
 
 

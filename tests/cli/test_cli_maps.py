@@ -169,6 +169,7 @@ def test_raw_tensors_for_a_network_of_sounds(run: Run, zoo_model: object, tmp_pa
         (["*/*", "photo.png"], 2, "one model"),
         (["vgg16/block1_conv1", "photo.png", "--size", "big"], 2, "240x320"),
         (["vgg16/block1_conv1", "photo.png", "--size", "0"], 2, "240x320"),
+        (["vgg16/block1_conv1", "photo.png", "--size", "100000"], 2, "smaller"),
         (["vgg16/block1_conv1", "--input", "missing.npz"], 1, "missing.npz"),
         (["vgg16/block1_conv1", "--input", "broken.png"], 2, ".npz"),
         (["vgg16/block1_conv1", "photo.png", "-o", "x.bmp"], 2, ".png"),

@@ -184,3 +184,23 @@ def test_a_read_only_folder_can_be_read(run: Run, classic: Path) -> None:
         assert "catalog.db" in error
     finally:
         folder.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show", "classic/emboss", "-o", "taken/emboss.png"],
+        ["show", "classic/edge_*", "-o", "taken/edges"],
+        ["export", "classic/emboss", "-o", "taken/bank.npy"],
+        ["export", "classic/emboss", "-o", "taken/bank.safetensors"],
+        ["convolve", "classic/emboss", "photo.png", "-o", "taken/maps.npz"],
+        ["quickstart", "taken"],
+    ],
+)
+def test_places_where_nothing_can_be_written(run: Run, classic: Path, photo: Path, words: list[str]) -> None:
+    Path("taken").write_text("a file where a folder is wanted")
+    ran = run(*words)
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert "taken" in ran.stderr
+    assert "unexpected" not in ran.stderr
+    assert "fault of filterkit" not in ran.stderr
