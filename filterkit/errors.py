@@ -80,3 +80,8 @@ def closest(word: str, known: Iterable[str], *, limit: int = 3) -> str:
         return "there are none"
     shown = ", ".join(names[:12])
     return f"known: {shown}" + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks and control characters, which names in hostile models may hold."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else f"\\x{ord(c):02x}" for c in text)

@@ -134,22 +134,6 @@ def plugins_of_models(catalog: Catalog) -> dict[str, list[str]]:
     return made
 
 
-def model_names(catalog: Catalog, prefix: str = "") -> list[str]:
-    """Names of models that begin with `prefix`, for completion."""
-    with catalog.connect() as connection:
-        names = connection.scalars(sa.select(model.c.name).order_by(model.c.name))
-        return [name for name in names if name.startswith(prefix)]
-
-
-def layer_addresses(catalog: Catalog, prefix: str = "") -> list[str]:
-    """Addresses of layers that begin with `prefix`, e.g. ``vgg16/block1``, for completion."""
-    name = prefix.partition("/")[0]
-    query = _select({"address": rows.LAYERS["address"]}).join_from(model, layer).where(model.c.name == name)
-    with catalog.connect() as connection:
-        addresses = connection.scalars(query.order_by(layer.c.position))
-        return [address for address in addresses if address.startswith(prefix)]
-
-
 def _select(columns: Mapping[str, rows.Column]) -> sa.Select[Any]:
     return sa.select(*(column.label(name) for name, column in columns.items()))
 

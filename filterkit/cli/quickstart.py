@@ -14,16 +14,18 @@ from typing import Annotated
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.errors import ImageError
-from filterkit.settings import DEFAULT_CATALOG
+from filterkit.errors import ImageError, UsageError
+from filterkit.settings import DEFAULT_CATALOG, catalog_location
 
 PHOTO = "photo"
+FIRST_PICTURE = "filters.png"
+"""Tells a folder of an earlier run, whose photo may be replaced, from one that holds somebody's photo."""
 
 STEPS = (
     "add vgg16",
     "add classic",
     "layers vgg16",
-    "show vgg16/block1_conv1/0:6 -o filters.png",
+    f"show vgg16/block1_conv1/0:6 -o {FIRST_PICTURE}",
     "show vgg16/block1_conv1 --channels rgb -o first_layer.png",
     "show vgg16/block1_conv2 -o all_kernels.png",
     "maps vgg16/block1_conv1 {photo} -o feature_maps.png",
@@ -55,13 +57,21 @@ def quickstart(
     """Catalogue the real VGG16, list its layers, draw its filters and run it on a photo."""
     folder.mkdir(parents=True, exist_ok=True)
     photo = _place_photo(folder, image)
-    catalog = str(Path(shell.catalog).absolute()) if shell.catalog else DEFAULT_CATALOG
+    catalog = _absolute(shell.catalog) if shell.catalog else DEFAULT_CATALOG
+    # What is printed has to work when it is typed there, whatever FILTERKIT_CATALOG says.
+    place = "" if catalog_location() == catalog else f" --catalog {shlex.quote(catalog)}"
     with _working_in(folder):
         for step in STEPS:
             _run(shell, step.format(photo=shlex.quote(photo)), catalog, Path(photo))
     shell.say(f"\nThe pictures are in {folder}. Next:\n\n  cd {shlex.quote(str(folder))}")
     for line in NEXT:
-        shell.say("  " + line.format(photo=shlex.quote(photo)))
+        shell.say("  " + line.format(photo=shlex.quote(photo)) + place)
+
+
+def _absolute(catalog: str) -> str:
+    from filterkit.catalog.database import catalog_path
+
+    return str(catalog_path(catalog))
 
 
 def _place_photo(folder: Path, image: Path | None) -> str:
@@ -74,6 +84,11 @@ def _place_photo(folder: Path, image: Path | None) -> str:
         raise ImageError(f"no picture at {image}", hint="--image takes a photo, e.g. holiday.jpg")
     photo = folder / f"{PHOTO}{image.suffix.lower()}"
     if not photo.exists() or photo.read_bytes() != image.read_bytes():
+        if photo.exists() and not (folder / FIRST_PICTURE).exists():
+            raise UsageError(
+                f"{photo} is somebody else's and would be overwritten",
+                hint="give quickstart a folder of its own: filterkit quickstart FOLDER",
+            )
         shutil.copyfile(image, photo)
     return photo.name
 

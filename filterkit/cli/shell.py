@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from filterkit.cli.completion import complete_format
-from filterkit.errors import FilterkitError
+from filterkit.errors import FilterkitError, one_line
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
@@ -170,8 +170,3 @@ def print_error(message: str, hint: str | None) -> None:
     print(f"error: {one_line(message)}", file=sys.stderr)
     if hint:
         print(f"hint: {one_line(hint)}", file=sys.stderr)
-
-
-def one_line(text: str) -> str:
-    """`text` without line breaks and control characters, which names in hostile models may hold."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else f"\\x{ord(c):02x}" for c in text)

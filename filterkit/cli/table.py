@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+from filterkit.errors import one_line
+
 GAP = 2
 MISSING = "-"
 
@@ -24,8 +26,7 @@ def cell(value: Any, column: str = "") -> str:
     if isinstance(value, list | tuple):
         words = any(isinstance(each, str) for each in value)
         return ("×" if column.endswith("shape") else ", " if words else ",").join(map(cell, value))
-    # Names in hostile models may hold what would move a terminal's cursor.
-    return "".join(c if c.isprintable() else " " if c.isspace() else f"\\x{ord(c):02x}" for c in str(value))
+    return one_line(str(value))
 
 
 def lay_out(

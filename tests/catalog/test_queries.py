@@ -125,11 +125,3 @@ def test_a_reader_does_not_see_what_is_written_meanwhile(location: Any, tmp_path
         assert first["filter"] == 0
         assert len(list(rows)) == 2999
         assert len(filters(reader, "wide")) == 9
-
-
-def test_completion(reading: Catalog) -> None:
-    assert queries.model_names(reading) == ["other", "tiny"]
-    assert queries.model_names(reading, "t") == ["tiny"]
-    assert queries.layer_addresses(reading, "tiny/") == ["tiny/conv1", "tiny/conv2"]
-    assert queries.layer_addresses(reading, "tiny/conv2") == ["tiny/conv2"]
-    assert queries.layer_addresses(reading, "nothing/") == []

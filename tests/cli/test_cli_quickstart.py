@@ -121,6 +121,32 @@ def test_a_photo_that_is_none(run: Run, tmp_path: Path) -> None:
     assert hint
 
 
+def test_a_photo_that_was_there_before_is_not_overwritten(run: Run, tmp_path: Path) -> None:
+    mine = write_photo(tmp_path / "photo.png", seed=1)
+    content = mine.read_bytes()
+    other = write_photo(tmp_path / "elsewhere" / "other.png", seed=2)
+    code, error, hint = run("quickstart", ".", "--image", other).failure
+    assert code == 2
+    assert "photo.png" in error
+    assert "FOLDER" in hint
+    assert mine.read_bytes() == content
+
+
+@pytest.mark.zoo
+def test_the_printed_commands_name_a_catalog_that_is_elsewhere(
+    done: tuple[Path, str, str], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _, said = done
+    assert "--catalog" not in said
+    url = f"sqlite:///{folder / 'catalog.db'}"
+    photo = folder.parent / "my holiday.png"
+    commands = run("quickstart", folder, "--image", photo, "--catalog", url).stderr.splitlines()[-5:]
+    assert all(line.endswith(f" --catalog '{folder / 'catalog.db'}'") for line in commands)
+    monkeypatch.setenv("FILTERKIT_CATALOG", "another.db")
+    commands = run("quickstart", folder, "--image", photo).stderr.splitlines()[-5:]
+    assert all(line.endswith(" --catalog catalog.db") for line in commands)
+
+
 def test_offline_it_says_what_it_needs_and_what_works_without(spawn: Run, tmp_path: Path) -> None:
     offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": "/dev/null"}
     ran = spawn("quickstart", "here", FILTERKIT_CACHE=str(tmp_path / "empty"), **offline)
