@@ -17,8 +17,8 @@ def list_plugins(shell: Shell) -> None:
     """List all plugins, built-in and installed, whatever their state."""
     with shell.workbench() as bench:
         rows = bench.plugin_rows()
-    brief = ("plugin", "version", "state", "adds")
-    shell.rows(rows, rows.columns, brief=(*brief, "error") if any(row["error"] for row in rows) else brief)
+    error = ("error",) if any(row["error"] for row in rows) else ()
+    shell.rows(rows, rows.columns, brief=("plugin", "version", "state", "adds", *error, "path"))
 
 
 @command

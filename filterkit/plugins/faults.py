@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from filterkit.errors import FilterkitError, PluginContractError, PluginError
+from filterkit.errors import FilterkitError, PluginContractError, PluginError, one_line
 
 if TYPE_CHECKING:
     from filterkit.plugins.manager import Plugin
 
 
-def one_line(error: BaseException) -> str:
+def in_words(error: BaseException) -> str:
     """An exception in one line: its type, unless filterkit raised it, and its message."""
-    text = " ".join(str(error).split())
+    text = one_line(" ".join(str(error).split()))
     if isinstance(error, FilterkitError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -30,13 +30,13 @@ def blame(plugin: Plugin, doing: str, *, extra: str | None = None) -> Iterator[N
     except (Exception, SystemExit) as error:
         if extra and isinstance(error, ImportError):
             raise PluginError(
-                f"{doing} needs the extra '{extra}': {one_line(error)}",
+                f"{doing} needs the extra '{extra}': {in_words(error)}",
                 hint=f"pip install '{plugin.distribution}[{extra}]'",
             ) from error
         hint = f"--debug shows where; FILTERKIT_PLUGINS_BLOCKED={plugin.name} goes without it"
         if isinstance(error, ValueError) and "read-only" in str(error):
             hint = "what filterkit hands to a plugin is read-only: the plugin must work on a copy"
-        raise PluginError(f"plugin {plugin}: {doing}: {one_line(error)}", hint=hint) from error
+        raise PluginError(f"plugin {plugin}: {doing}: {in_words(error)}", hint=hint) from error
 
 
 def breach(plugin: Plugin, doing: str, problem: str) -> NoReturn:

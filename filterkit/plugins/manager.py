@@ -21,7 +21,7 @@ from filterkit.errors import PluginError, closest
 from filterkit.plugins import hookspecs
 from filterkit.plugins.builtins import BUILTINS
 from filterkit.plugins.discovery import Candidate, canonical, installed, source_file
-from filterkit.plugins.faults import one_line
+from filterkit.plugins.faults import in_words
 
 if TYPE_CHECKING:
     import typer
@@ -172,7 +172,7 @@ class PluginHost:
             self._fault(plugin, doing, error)
 
     def _fault(self, plugin: Plugin, doing: str, error: BaseException) -> None:
-        text = one_line(error).removeprefix(f"plugin {plugin}: ")
+        text = in_words(error).removeprefix(f"plugin {plugin}: ")
         if not text.startswith(doing):
             text = f"{doing}: {text}"
         plugin.state = "incompatible" if isinstance(error, IncompatiblePlugin) else "failed"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from command_line import Run
 
+import filterkit
+
 BUILT_IN = {
     "filterkit.sources",
     "filterkit.extractors",
@@ -21,6 +23,13 @@ def test_the_built_in_ones_are_listed_like_all_others(run: Run) -> None:
     assert list(rows["filterkit.formats"]) == ["plugin", "version", "state", "adds", "hooks", "path", "error"]
     assert "normalizer minmax" in rows["filterkit.normalizers"]["adds"]
     assert rows["filterkit.sources"]["hooks"] == ["filterkit_model_sources"]
+
+
+def test_the_table_has_state_version_and_path(run: Run) -> None:
+    head, _, first, *_ = run("plugins").stdout.splitlines()
+    assert head.split() == ["plugin", "version", "state", "adds", "path"]
+    assert first.startswith(f"filterkit.sources      {filterkit.__version__}    loaded")
+    assert first.endswith("builtins.py")
 
 
 def test_plugins_alone_lists_them(run: Run) -> None:

@@ -45,6 +45,7 @@ def test_an_installed_plugin_is_found(install: Install, reported: list[str]) -> 
     [
         ("import a_module_that_is_not_there", "failed", "ModuleNotFoundError: No module named"),
         ("raise RuntimeError('two\\nlines')", "failed", "RuntimeError: two lines"),
+        ("raise RuntimeError('\\x1b[31mred')", "failed", "RuntimeError: \\x1b[31mred"),
         ("raise SystemExit(3)", "failed", "SystemExit: 3"),
         ("def broken(:", "failed", "SyntaxError"),
         (GOOD + "FILTERKIT_API = 2", "incompatible", "made for plugin API 2"),
