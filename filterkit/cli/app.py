@@ -21,6 +21,7 @@ from filterkit.cli.quickstart import quickstart
 from filterkit.cli.remove import remove
 from filterkit.cli.shell import reported_errors
 from filterkit.cli.show import show
+from filterkit.cli.usage import OneLineErrors
 from filterkit.cli.zoo import zoo
 
 HELP = "See, query and run what a convolutional network has learned."
@@ -36,6 +37,7 @@ def build_app() -> typer.Typer:
     """A Typer application with the built-in commands."""
     app = typer.Typer(
         name="filterkit",
+        cls=OneLineErrors,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},

@@ -204,3 +204,26 @@ def test_places_where_nothing_can_be_written(run: Run, classic: Path, photo: Pat
     assert "taken" in ran.stderr
     assert "unexpected" not in ran.stderr
     assert "fault of filterkit" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "helped"),
+    [
+        (["modles"], "no such command 'modles'. Did you mean 'models'?", "filterkit"),
+        (["plugins", "shwo"], "no such command 'shwo'", "filterkit plugins"),
+        (["models", "--frmat", "json"], "no such option: --frmat", "filterkit models"),
+        (["show"], "missing argument 'address'", "filterkit show"),
+        (
+            ["maps", "a", "b", "--at", "mid"],
+            "invalid value for '--at': 'mid' is not one of",
+            "filterkit maps",
+        ),
+    ],
+)
+def test_wrong_use_is_said_like_every_other_error(
+    run: Run, words: list[str], error: str, helped: str
+) -> None:
+    code, said, hint = run(*words).failure
+    assert code == 2
+    assert said.startswith(error.split(". ")[0])
+    assert hint.startswith(f"{helped} --help")

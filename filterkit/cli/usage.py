@@ -1,0 +1,41 @@
+"""Wrong command lines, said as every other error is: one line, a hint, exit code 2."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from filterkit.cli.shell import print_error
+
+# Typer carries its own Click or imports another, by its version: the class is taken from what Typer exports.
+_WrongUse: type[Exception] = typer.BadParameter.__bases__[0]
+
+
+class OneLineErrors(TyperGroup):
+    """The group of all commands; Typer would draw a box around what is wrong."""
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **more: Any) -> Any:
+        if not args:  # no error: this shows the help
+            return super().make_context(info_name, args, *rest, **more)
+        with _in_one_line():
+            return super().make_context(info_name, args, *rest, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _in_one_line():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except _WrongUse as error:
+        words = str(error.format_message()).replace("Value error, ", "").rstrip(".")  # type: ignore[attr-defined]
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "filterkit"
+        print_error(words[:1].lower() + words[1:], f"{command} --help lists what it takes")
+        raise typer.Exit(2) from None
