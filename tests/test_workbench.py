@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import io
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,6 +16,11 @@ from PIL import Image
 
 import filterkit
 from filterkit.errors import FilterkitError, ImageError, NotFoundError, UsageError
+from filterkit.extractors.convolution import ConvolutionExtractor
+from filterkit.plugins.manager import load_plugins
+from filterkit.plugins.registry import Registry
+from filterkit.records import Normalized
+from filterkit.sheets import maps_sheet
 from filterkit.workbench import FeatureMaps, Rows, Sheet
 
 pytestmark = pytest.mark.zoo
@@ -133,6 +140,21 @@ def test_colours_are_red_green_blue(bench: filterkit.Workbench) -> None:
     np.testing.assert_array_equal(tiles, separate.tiles.transpose(0, 2, 3, 1)[..., ::-1])
 
 
+def test_what_a_figure_has_no_room_for_becomes_a_mosaic(bench: filterkit.Workbench) -> None:
+    wide = maps_sheet(
+        Normalized(np.zeros((2, 1, 1, 20_000), dtype=np.float32), 0.0, 1.0, None),
+        filters=range(2),
+        filter_labels=("0", "1"),
+        title="wide",
+    )
+    assert png_size(bench.render(wide, suffix=".png"))[0] >= 20_000
+    with pytest.raises(UsageError, match="too large") as caught:
+        bench.render(wide, "grid", suffix=".png")
+    assert "mosaic" in (caught.value.hint or "")
+    with pytest.raises(UsageError, match="writes .png or .svg or .pdf, not .txt"):
+        bench.render(wide, "grid", suffix=".txt")
+
+
 def test_render_gives_bytes(bench: filterkit.Workbench) -> None:
     sheet = bench.sheet("vgg16/block1_conv2")
     assert sheet.count == 4096
@@ -248,6 +270,37 @@ def test_pictures_show_themselves(bench: filterkit.Workbench, pixels: np.ndarray
     assert repr(maps) == "<maps of picture 0: vgg16/block1_conv1/0:4 (4, 16, 16)>"
     assert png_size(bench.feature_maps("classic", pixels)._repr_png_())
     assert bench.feature_maps("vgg16", pixels, size="16")._repr_png_() is None, "maps of five sizes"
+
+
+@dataclass(frozen=True)
+class Large:
+    """An extractor with an option: convolutions whose kernels are large enough."""
+
+    least: int = 1
+
+    def extract(self, graph: filterkit.GraphView) -> Iterator[filterkit.FilterBank | filterkit.Skipped]:
+        for found in ConvolutionExtractor().extract(graph):
+            if isinstance(found, filterkit.FilterBank) and min(found.kernel_shape) >= self.least:
+                yield found
+
+
+class LargePlugin:
+    @filterkit.hookimpl
+    def filterkit_weight_extractors(self) -> list[filterkit.Contribution[Large]]:
+        return [filterkit.Contribution("large", "Large kernels only", Large)]
+
+
+def test_a_model_remembers_what_made_it_with_its_options(tmp_path: Path) -> None:
+    host = load_plugins(discover=False)
+    host.add(LargePlugin(), name="filterkit-large", version="2.1")
+    with filterkit.Workbench(tmp_path / "catalog.db", registry=Registry(host)) as bench:
+        assert bench.add("classic", extractors=["large:least=5"]).layers == 2
+        [row] = bench.query("select plugins from model")
+    assert json.loads(row["plugins"]) == {
+        "filterkit.sources": {"version": filterkit.__version__, "made_by": ["filterkit.sources/classic"]},
+        "filterkit-large": {"version": "2.1", "made_by": ["filterkit-large/large:least=5"]},
+        "filterkit.metrics": {"version": filterkit.__version__, "made_by": ["filterkit.metrics/basic"]},
+    }
 
 
 def test_preprocessing_can_be_stated(tmp_path: Path, bench: filterkit.Workbench, pixels: np.ndarray) -> None:

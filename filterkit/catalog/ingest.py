@@ -57,7 +57,7 @@ def ingest(
     fetched: FetchedModel,
     extractors: Sequence[WeightExtractor],
     metrics: Sequence[FilterMetric],
-    plugins: Mapping[str, str],
+    plugins: Mapping[str, Any],
     *,
     replace: bool = False,
 ) -> IngestResult:
@@ -74,7 +74,7 @@ def ingest(
     extractors, metrics
         Where two extractors bring one convolution, the first wins.
     plugins
-        Versions of the plugins that take part, by name; stored with the model.
+        What is known of the plugins that take part, by name; stored with the model as it is.
     replace
         Put it in the place of a model of that name with other content, or write the same one anew.
 

@@ -60,7 +60,12 @@ model = Table(
     Column("input_layout", Text, comment="NCHW or NHWC, where the input is a picture"),
     Column("input_shape", JSON(none_as_null=True), comment="list: numbers, or names where free"),
     Column("preprocessing", JSON(none_as_null=True), comment="what a picture goes through before the input"),
-    Column("plugins", JSON, nullable=False, comment="plugins that made these rows: name to version"),
+    Column(
+        "plugins",
+        JSON,
+        nullable=False,
+        comment="plugins that made these rows: name to version and made_by, a list of specs",
+    ),
     Column("extra_metrics", JSON, nullable=False, comment="list: metrics of plugins, found in filter.extra"),
     Column("added_at", Text, nullable=False, comment="UTC, ISO 8601"),
     UniqueConstraint("name", name="uq_model_name"),

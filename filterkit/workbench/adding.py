@@ -6,13 +6,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace as changed
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import UsageError
 from filterkit.records import IngestEvent
 
 if TYPE_CHECKING:
     from filterkit.catalog.ingest import IngestResult
+    from filterkit.plugins.contracts import Checked
     from filterkit.plugins.protocols import Progress
     from filterkit.workbench.base import Bench
 
@@ -47,8 +48,12 @@ def add(
     if catalog_path(bench.location).exists():
         bench.catalog(write=True)  # raises where it cannot be written; a new one waits for a model
 
-    makers = [source.plugin, *(each.plugin for each in chosen), *(each.plugin for each in metrics)]
-    used = {plugin.name: plugin.version for plugin in makers}
+    makers: tuple[Checked[Any], ...] = (source, *chosen, *metrics)
+    versions = {each.plugin.name: each.plugin.version for each in makers}
+    used = {
+        name: {"version": version, "made_by": [each.spec for each in makers if each.plugin.name == name]}
+        for name, version in versions.items()
+    }
     # Windows deletes no file that is still mapped, as external data may be.
     with tempfile.TemporaryDirectory(prefix="filterkit-", ignore_cleanup_errors=True) as folder:
         fetched = source.fetch(rest, Path(folder), progress)
@@ -62,6 +67,6 @@ def add(
             hint="--replace catalogues it anew with the one given",
         )
     if result.status in ("added", "replaced"):
-        event = IngestEvent(bench.location, name, result.layers, result.filters, result.skipped, used)
+        event = IngestEvent(bench.location, name, result.layers, result.filters, result.skipped, versions)
         bench.plugins.call("filterkit_after_ingest", event=event)
     return result
