@@ -121,14 +121,14 @@ def test_external_data_comes_along(catalog: Catalog, tmp_path: Path) -> None:
     assert onnx.load(copy).graph.initializer[0].raw_data
 
 
-@pytest.mark.parametrize("location", ["model.onnx", "./model.onnx"])
-def test_external_data_never_takes_the_models_place(catalog: Catalog, tmp_path: Path, location: str) -> None:
+@pytest.mark.parametrize("name", ["model.onnx", "./model.onnx"])
+def test_external_data_never_takes_the_models_place(catalog: Catalog, tmp_path: Path, name: str) -> None:
     path = write_model(tmp_path / "net.onnx", external=True)
     (tmp_path / "weights.bin").rename(tmp_path / "model.onnx")
     model = onnx.load(path, load_external_data=False)
     for tensor in model.graph.initializer:
         [place] = [entry for entry in tensor.external_data if entry.key == "location"]
-        place.value = location
+        place.value = name
     path.write_bytes(model.SerializeToString())
     with pytest.raises(CatalogError, match=r"external data named model\.onnx"):
         put(catalog, path)
