@@ -9,7 +9,7 @@ import typer
 
 from filterkit.cli.completion import complete_address, complete_normalizer, complete_renderer
 from filterkit.cli.maps import Provider
-from filterkit.cli.results import COLUMNS, deliver
+from filterkit.cli.results import COLUMNS, check_style, deliver
 from filterkit.cli.shell import Shell, command
 
 
@@ -44,6 +44,7 @@ def convolve(
     scale: Annotated[int | None, typer.Option(min=1, help="Screen pixels per value (mosaic).")] = None,
 ) -> None:
     """Slide a filter over a picture, as a Conv node through ONNX Runtime."""
+    check_style(shell, normalizer, renderer)
     with shell.workbench() as bench:
         result = bench.convolve(
             address, image, per_channel=per_channel, size=size, provider=provider, threads=threads

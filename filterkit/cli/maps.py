@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from filterkit.cli.completion import complete_address, complete_normalizer, complete_renderer
-from filterkit.cli.results import COLUMNS, deliver
+from filterkit.cli.results import COLUMNS, check_style, deliver
 from filterkit.cli.shell import Shell, command
 
 At = Literal["post", "pre"]
@@ -53,6 +53,7 @@ def maps(
     scale: Annotated[int | None, typer.Option(min=1, help="Screen pixels per value (mosaic).")] = None,
 ) -> None:
     """Run the network on pictures and show what its filters answer."""
+    check_style(shell, normalizer, renderer)
     with shell.workbench() as bench:
         results = bench.iter_feature_maps(
             address, images or [], inputs=inputs, at=at, size=size, provider=provider, threads=threads

@@ -20,6 +20,13 @@ COLUMNS = ("address", "image", "shape", "min", "max", "mean", "provider", "file"
 ARRAYS = (".npy", ".npz")
 
 
+def check_style(shell: Shell, normalizer: str, renderer: str | None) -> None:
+    """Refuse an unknown normalizer or renderer before the network runs, and where nothing is drawn."""
+    shell.registry.create("normalizer", normalizer)
+    if renderer:
+        shell.registry.create("renderer", renderer)
+
+
 def deliver(
     shell: Shell,
     bench: Workbench,

@@ -85,6 +85,11 @@ class Computing(Bench):
         matches = self._matches(address)
         if len({match.model["name"] for match in matches}) > 1:
             raise UsageError(f"'{address}' names several models", hint="run one model at a time")
+        if any(len(match.kernels) * match.layer["filters"] < match.layer["kernels"] for match in matches):
+            raise UsageError(
+                "a feature map is what a whole filter answers; it has no kernels to choose",
+                hint=f"filterkit convolve {address} slides one kernel over a picture",
+            )
         return running.feature_maps(
             matches,
             model_file(self.catalog(), matches[0].model),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from filterkit.errors import ImageError, UsageError
 from filterkit.records import Preprocessing
-from filterkit.workbench.running import parse_size, picture_name
+from filterkit.workbench.running import parse_size, picture_name, takes_no_pictures
 from filterkit.workbench.views import FeatureMaps
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def convolve(
             raise UsageError("--per-channel needs a single kernel", hint=f"e.g. {match.address}/0/0")
         if own is None:
             raise ImageError(
-                f"{match.model['name']} takes no pictures: its input is {match.model['input_shape']}",
+                takes_no_pictures(match.model),
                 hint=f"one kernel works, e.g. {match.address}/{match.filters[0]}/0",
             )
         if not layer["input_channels"]:

@@ -106,17 +106,31 @@ class Looking(Bench):
         UsageError
             The renderer is unknown, does not make that kind of file, or refuses the sheet.
         """
+        spec = renderer or _suitable_renderer(sheet, suffix)
+        try:
+            return self._draw(sheet, spec, suffix, options)
+        except UsageError:
+            if renderer or spec != "grid" or not _may_be_png(suffix):
+                raise
+            return self._draw(
+                sheet, "mosaic", suffix, options
+            )  # draws what a labelled figure has no room for
+
+    def _draw(self, sheet: TileSheet, spec: str, suffix: str | None, options: dict[str, Any]) -> bytes:
         from filterkit.plugins.options import parse_spec
 
-        spec = renderer or _suitable_renderer(sheet, suffix)
-        known = {option.name for option in self.registry.find("renderer", parse_spec(spec)[0]).options()}
-        if suffix and "format" in known:
-            options["format"] = suffix.lstrip(".").lower()
+        name, _ = parse_spec(spec)
+        known = {option.name: option for option in self.registry.find("renderer", name).options()}
+        kind = suffix.lstrip(".").lower() if suffix else None
+        kinds = [str(each) for each in known["format"].choices] if "format" in known else []
+        if kind in kinds:
+            options = {**options, "format": kind}
         made = self.registry.create("renderer", spec, **options)
-        if suffix and made.suffix != suffix.lower():
+        if kind and made.suffix != f".{kind}":
+            writes = " or ".join(f".{each}" for each in kinds) or made.suffix
             raise UsageError(
-                f"renderer '{parse_spec(spec)[0]}' writes {made.suffix}, not {suffix}",
-                hint=f"name the file *{made.suffix}, or leave --renderer out",
+                f"renderer '{name}' writes {writes}, not {suffix}",
+                hint="give the file such a name, or leave --renderer out",
             )
         return made.render(sheet)
 
@@ -138,11 +152,15 @@ class Looking(Bench):
         return Sheet.of(drawing.bank_to_sheet(match, weights, made, self._labels(match), channels))
 
 
+def _may_be_png(suffix: str | None) -> bool:
+    return suffix is None or suffix.lower() == ".png"
+
+
 def _suitable_renderer(sheet: TileSheet, suffix: str | None) -> str:
     if suffix is not None and suffix.lower() not in (".png", ".svg", ".pdf", ".txt"):
         raise UsageError(f"no picture is written as '{suffix}'", hint="use .png, .svg, .pdf or .txt")
     if suffix and suffix.lower() == ".txt":
         return "terminal"
-    if sheet.count > GRID_LIMIT and suffix in (None, ".png", ".PNG"):
+    if sheet.count > GRID_LIMIT and _may_be_png(suffix):
         return "mosaic"
     return "grid"

@@ -91,9 +91,9 @@ def parse_size(text: str | None) -> Size:
         return None
     if text == "original":
         return "original"
-    height, _, width = text.lower().partition("x")
+    height, cross, width = text.lower().partition("x")
     try:
-        size = int(height), int(width or height)
+        size = int(height), int(width if cross else height)
     except ValueError:
         size = 0, 0
     if min(size) < 1:
@@ -101,6 +101,12 @@ def parse_size(text: str | None) -> Size:
     if size[0] * size[1] > LARGEST_SIZE:
         raise UsageError(f"a size of {text} has more than {LARGEST_SIZE:,} pixels", hint="take a smaller one")
     return size
+
+
+def takes_no_pictures(model: Mapping[str, Any]) -> str:
+    """Says that of a model whose input is none, with its shape: ``1 × 257 × ? × 2``."""
+    shape = " × ".join("?" if each is None else str(each) for each in model["input_shape"] or ())
+    return f"{model['name']} takes no pictures: its input is {shape or 'unknown'}"
 
 
 def picture_name(picture: Picture, number: int) -> tuple[str, str]:
@@ -135,7 +141,7 @@ def _run_pictures(
     preprocessing = preprocessing_from(model["preprocessing"])
     if preprocessing is None:
         raise ImageError(
-            f"{model['name']} takes no pictures: its input is {model['input_shape']}",
+            takes_no_pictures(model),
             hint="give its inputs as arrays with --input FILE.npz",
         )
     names = _distinct(picture_name(picture, number) for number, picture in enumerate(pictures))

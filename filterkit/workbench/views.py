@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,8 @@ class Sheet(TileSheet):
         if self.count <= GRID_LIMIT:
             from filterkit.renderers.grid import Grid
 
-            return Grid().render(self)
+            with suppress(UsageError):  # a few maps may be too large for a figure, too
+                return Grid().render(self)
         from filterkit.renderers.mosaic import Mosaic
 
         return Mosaic().render(self)
