@@ -73,7 +73,11 @@ def closest(word: str, known: Iterable[str], *, limit: int = 3) -> str:
     Falls back to listing what is known, so that the reader always learns a valid name.
     """
     names = sorted(set(known))
-    close = difflib.get_close_matches(word, names, n=limit, cutoff=0.55)
+    folded: dict[str, list[str]] = {}
+    for name in names:
+        folded.setdefault(name.casefold(), []).append(name)
+    likely = difflib.get_close_matches(word.casefold(), folded, n=limit, cutoff=0.55)
+    close = [name for each in likely for name in folded[each]][:limit]
     if close:
         return "did you mean " + " or ".join(f"'{name}'" for name in close) + "?"
     if not names:

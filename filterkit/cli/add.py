@@ -59,7 +59,8 @@ def add(
         )
     if added.skipped:
         shell.say(
-            f"{added.skipped} convolutions could not be extracted: filterkit layers {added.model} --skipped"
+            f"{added.skipped} convolution{'s' * (added.skipped != 1)} could not be extracted: "
+            f"filterkit layers {added.model} --skipped"
         )
     rows = [row for row in models if row["model"] == added.model]
     shell.rows(rows, models.columns, brief=BRIEF)

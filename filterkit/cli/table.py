@@ -25,7 +25,9 @@ def cell(value: Any, column: str = "") -> str:
         return f"{value:,.0f}" if 1000 <= abs(value) < math.inf else f"{value:.4g}"
     if isinstance(value, list | tuple):
         words = any(isinstance(each, str) for each in value)
-        return ("×" if column.endswith("shape") else ", " if words else ",").join(map(cell, value))
+        if column.endswith("shape"):
+            return "×".join("?" if each is None else cell(each) for each in value)
+        return (", " if words else ",").join(map(cell, value))
     return one_line(str(value))
 
 

@@ -123,9 +123,8 @@ def coerce_options(known: Iterable[Option], given: Mapping[str, Any], *, owner: 
         try:
             values[name] = _coerce(value, option.hint) if isinstance(value, str) else value
         except ValueError:
-            hint = f"it takes {option.type}"
-            if option.choices:
-                hint += f"; {closest(value, map(to_text, option.choices))}"
+            near = closest(value, map(to_text, option.choices))
+            hint = near if near.startswith("did you mean") else f"it takes {option.type}"
             raise UsageError(f"option '{name}' of {owner} cannot be '{value}'", hint=hint) from None
     for option in by_name.values():
         if option.required and option.name not in values:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from filterkit.errors import RuntimeFailure, closest
+from filterkit.errors import RuntimeFailure
 from filterkit.graph.names import shown
 
 if TYPE_CHECKING:
@@ -56,10 +56,7 @@ def fitting(
     names = {*known, *(entry.name for entry in needed)}
     for name in given:
         if name not in names:
-            raise RuntimeFailure(
-                f"the network has no input '{shown(name)}'",
-                hint=f"{closest(name, map(shown, names))}; {takes}",
-            )
+            raise RuntimeFailure(f"the network has no input '{shown(name)}'", hint=takes)
     for entry in needed:
         if entry.name not in given:
             raise RuntimeFailure(f"the input {entry} is missing", hint=takes)

@@ -59,7 +59,7 @@ class KerasSource:
         missing = [module for module in _NEEDED if importlib.util.find_spec(module) is None]
         if missing:
             raise SourceError(
-                f"Keras models need {' and '.join(missing)}, which is not installed",
+                f"Keras models need more than is installed: {', '.join(missing)}",
                 hint="pip install 'cnn-filterkit[keras]'",
             )
         shown = Path(name).name

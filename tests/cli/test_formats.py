@@ -150,7 +150,7 @@ def test_a_reader_that_leaves_is_no_fault(format_name: str) -> None:
         (math.nan, "a", "nan"),
         (-math.inf, "a", "-inf"),
         ([3, 3], "kernel_shape", "3×3"),
-        (["N", 64, "H", None], "output_shape", "N×64×H×-"),
+        (["N", 64, "H", None], "output_shape", "N×64×H×?"),
         ([1, 1], "strides", "1,1"),
         ([], "strides", ""),
         (["minmax", "zscore"], "adds", "minmax, zscore"),

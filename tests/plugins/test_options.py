@@ -82,6 +82,7 @@ def test_text_that_does_not_fit_is_told(name: str, text: str, hint: str) -> None
         read(**{name: text})
     assert f"option '{name}' of test 'everything' cannot be '{text}'" == str(caught.value)
     assert str(caught.value.hint).startswith(hint)
+    assert ";" not in str(caught.value.hint), "said twice"
 
 
 def test_an_option_that_must_be_set_is_asked_for() -> None:

@@ -52,3 +52,8 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 def test_nothing_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         fetch("", tmp_path)
+
+
+def test_a_device_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="device"):
+        fetch("/dev/null", tmp_path)
