@@ -25,7 +25,8 @@ def convolve(
     ],
     image: Annotated[Path, typer.Argument(help="A picture.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Picture, FILE.npy or FILE.npz.")
+        Path | None,
+        typer.Option("-o", "--output", help="Picture, or FILE.npy or FILE.npz: pictures, filters, H, W."),
     ] = None,
     per_channel: Annotated[
         bool, typer.Option("--per-channel", help="A single kernel over R, G and B instead of over gray.")

@@ -30,7 +30,11 @@ def maps(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Picture, FILE.npy (one layer), FILE.npz, or a folder."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="Picture, a folder, FILE.npy (one layer) or FILE.npz (by layer name): pictures, filters, H, W.",
+        ),
     ] = None,
     at: Annotated[At, typer.Option(help="After the activation (post) or before it (pre).")] = "post",
     inputs: Annotated[
