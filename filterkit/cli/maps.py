@@ -33,7 +33,7 @@ def maps(
         typer.Option(
             "-o",
             "--output",
-            help="Picture, folder, FILE.npy (one layer) or FILE.npz (by layer name): pictures, filters, H, W.",
+            help="Picture, folder, FILE.npy (one layer) or FILE.npz (by layer): pictures, filters, H, W.",
         ),
     ] = None,
     at: Annotated[At, typer.Option(help="After the activation (post) or before it (pre).")] = "post",

@@ -128,8 +128,8 @@ def _free_axes(skeleton: ModelProto, input_name: str, layout: str, declared: Seq
     more = [size + 2 if axis in batch else size for axis, size in enumerate(base)]
 
     before = _shapes_at(skeleton, input_name, base)
-    with_more = _shapes_at(skeleton, input_name, more)
-    with_larger = _shapes_at(skeleton, input_name, larger)
+    with_more = _of_same_ranks(before, _shapes_at(skeleton, input_name, more))
+    with_larger = _of_same_ranks(before, _shapes_at(skeleton, input_name, larger))
     free = [axis for axis, size in enumerate(declared) if size == 0 and layout[axis] != "C"]
     if before is None:
         return free
@@ -138,6 +138,13 @@ def _free_axes(skeleton: ModelProto, input_name: str, layout: str, declared: Seq
     if with_larger is not None and not _mixes(base, more, (before, with_more, with_larger), batch):
         free += space
     return sorted(set(free))
+
+
+def _of_same_ranks(before: Shapes | None, shapes: Shapes | None) -> Shapes | None:
+    """`shapes`, unless a tensor lost axes: so onnx infers where a ConvTranspose's output_shape is too small."""
+    if before is None or shapes is None:
+        return None
+    return shapes if all(len(shapes[name]) == len(before[name]) for name in before) else None
 
 
 def _counts_pictures(

@@ -120,6 +120,13 @@ def test_a_position_bias_takes_one_size() -> None:
     assert input_shape(free_sizes(model, "x", "NCHW")) == ["N", 2, 8, 8]
 
 
+def test_an_output_shape_that_is_stated_takes_one_size() -> None:
+    node = helper.make_node("ConvTranspose", ["x", "w"], ["y"], strides=[2, 2], output_shape=[16, 16])
+    model = free_sizes(small(node, w=np.ones((2, 4, 3, 3), np.float32)), "x", "NCHW")
+    assert input_shape(model) == ["N", 2, 8, 8]
+    assert output_of(model, (3, 2, 8, 8)) == (3, 4, 16, 16)
+
+
 def test_what_cannot_be_known_keeps_its_size() -> None:
     model = small(CONV, helper.make_node("Secret", ["c"], ["y"], domain="somebody"), w=W)
     model.opset_import.append(helper.make_opsetid("somebody", 1))
