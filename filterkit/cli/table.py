@@ -61,7 +61,15 @@ def lay_out(
         for i, head in enumerate(heads)
     ]
     words = [any(" " in row[i] for row in texts) for i in range(len(columns))]
-    widths = natural if width is None else _fit(natural, numeric, words, heads, width)
+    widths = natural
+    if width is not None and sum(natural) + GAP * (len(natural) - 1) > width:
+        least = [
+            full if is_number else max(*map(len, head), 12 if wraps else _telling({row[i] for row in texts}))
+            for i, (full, is_number, wraps, head) in enumerate(
+                zip(natural, numeric, words, heads, strict=True)
+            )
+        ]
+        widths = _fit(natural, least, words, width)
     depth = max(len(head) for head in heads[: len(widths)])
     lines = [
         _line([[""] * (depth - len(head)) + head for head in heads], depth_row, widths, numeric)
@@ -86,17 +94,22 @@ def _length(text: str) -> int:
     return cell_len(text)
 
 
-def _fit(
-    natural: list[int], numeric: list[bool], words: list[bool], heads: list[list[str]], width: int
-) -> list[int]:
+def _telling(names: set[str]) -> int:
+    """The narrowest width at which different names still look different when they are shortened."""
+    full = max(map(_length, names))
+    for width in range(12, full):
+        if len({_shorten(name, width) if _length(name) > width else name for name in names}) == len(names):
+            return width
+    return full
+
+
+def _fit(natural: list[int], least: list[int], words: list[bool], width: int) -> list[int]:
     """Widths of as many columns as fit: first what each needs at least, then what is left over.
 
     Names come before words, which can be wrapped.
     """
-    least = [
-        full if is_number else min(full, max(40 if i == 0 else 12, *map(len, head)))
-        for i, (full, is_number, head) in enumerate(zip(natural, numeric, heads, strict=True))
-    ]
+    least = [min(each, full) for each, full in zip(least, natural, strict=True)]
+    least[0] = max(least[0], min(natural[0], 40))
     count = len(least)
     while count > 1 and sum(least[:count]) + GAP * (count - 1) > width:
         count -= 1
@@ -123,9 +136,14 @@ def _fold(text: str, width: int) -> list[str]:
 
 
 def _shorten(text: str, width: int) -> str:
+    """`text` without its middle: names of one graph differ at the end as often as at the beginning."""
+    if text.isascii():
+        return f"{text[: width // 2]}…{text[len(text) - width + 1 + width // 2 :]}"
     from rich.cells import set_cell_size
 
-    return set_cell_size(text, width - 1).rstrip() + "…"
+    begin = set_cell_size(text, width // 2).rstrip()
+    end = set_cell_size(text[::-1], width - 1 - width // 2).rstrip()[::-1]
+    return f"{begin}…{end}"
 
 
 def _line(cells: Sequence[Sequence[str]], depth: int, widths: Sequence[int], numeric: Sequence[bool]) -> str:
