@@ -99,6 +99,12 @@ class _Explained:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self.clock.__exit__()
+        if (
+            isinstance(error, sqlite3.OperationalError)
+            and str(error) == "interrupted"
+            and self.clock.left > 0
+        ):
+            raise KeyboardInterrupt from error  # while SQLite worked, which only says that it was stopped
         if isinstance(error, (sqlite3.Error, sqlite3.Warning)):
             raise self._meaning(error) from error
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import hashlib
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,13 @@ def test_a_query_without_end_is_stopped(reading: Catalog, what: str) -> None:
     with pytest.raises(CatalogError, match=r"longer than 0\.2 seconds") as caught:
         run(reading, ENDLESS.format(what), timeout=0.2)
     assert "--timeout" in str(caught.value.hint)
+
+
+def test_a_query_that_somebody_stops_is_no_slow_query(reading: Catalog) -> None:
+    stop = threading.Timer(0.2, _thread.interrupt_main)
+    stop.start()
+    with pytest.raises(KeyboardInterrupt):
+        run(reading, ENDLESS.format("count(*)"), timeout=60)
 
 
 def test_leaving_early_lets_the_catalog_go(shared: Path, reading: Catalog) -> None:
