@@ -32,13 +32,19 @@ class _Bars:
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, DownloadColumn, Progress, Task, TextColumn, TimeRemainingColumn
+        from rich.text import Text
+
+        class Amount(DownloadColumn):
+            def render(self, task: Task) -> Text:
+                # Work that is not counted, such as an export, has only its name and a moving bar.
+                return super().render(task) if task.completed or task.total else Text()
 
         if self._progress is None:
             self._progress = Progress(  # type: ignore[assignment]
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=None),
-                DownloadColumn(),
+                Amount(),
                 TimeRemainingColumn(compact=True),
                 console=Console(stderr=True),
                 transient=True,

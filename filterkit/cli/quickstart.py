@@ -116,7 +116,7 @@ def _run(shell: Shell, step: str, catalog: str, photo: Path) -> None:
         _call([*words, *common, "--format", shell.format])
     else:
         with redirect_stdout(io.StringIO()):  # the layers are the one table to read here
-            _call([*words, *common])
+            _call([*words, *common, "--format", "ndjson"])
 
 
 def _is_current(picture: Path, photo: Path) -> bool:

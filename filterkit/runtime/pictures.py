@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from filterkit.errors import ImageError
+from filterkit.errors import ImageError, closest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +36,7 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     for path in map(Path, paths):
         if not path.is_dir():
             if not path.exists():
-                raise ImageError(f"there is no picture {path}")
+                raise ImageError(f"there is no picture {path}", hint=_beside(path))
             found.append(path)
             continue
         inside = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes and file.is_file())
@@ -44,6 +44,18 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
             raise ImageError(f"there are no pictures in the folder {path}")
         found += inside
     return found
+
+
+def _beside(path: Path) -> str | None:
+    """A hint that names pictures of the folder where `path` was looked for."""
+    from PIL import Image
+
+    suffixes = Image.registered_extensions()
+    try:
+        names = [file.name for file in path.parent.iterdir() if file.suffix.lower() in suffixes]
+    except OSError:
+        return f"the folder {path.parent} cannot be read"
+    return closest(path.name, names) if names else f"the folder {path.parent} holds no pictures"
 
 
 def read_picture(picture: Picture) -> Pixels:
@@ -71,7 +83,9 @@ def read_picture(picture: Picture) -> Pixels:
         return _from_pil(picture, "the picture")
     path = Path(picture)
     if not path.exists():
-        raise ImageError(f"there is no picture {path}")
+        raise ImageError(f"there is no picture {path}", hint=_beside(path))
+    if path.is_dir():
+        raise ImageError(f"{path} is a folder; one picture is expected", hint=_beside(path / "picture"))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -83,7 +97,9 @@ def read_picture(picture: Picture) -> Pixels:
             hint="make it smaller",
         ) from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path} is not a picture that can be read") from error
+        raise ImageError(
+            f"{path} is not a picture that can be read", hint="PNG, JPEG, GIF, WebP, TIFF and BMP are"
+        ) from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"{path} cannot be read as a picture: {reason}") from error

@@ -133,6 +133,11 @@ def test_a_photo_that_was_there_before_is_not_overwritten(run: Run, tmp_path: Pa
 
 
 @pytest.mark.zoo
+def test_it_speaks_of_no_table_that_it_does_not_show(done: tuple[Path, str, str]) -> None:
+    assert done[2].count("not shown") == 1
+
+
+@pytest.mark.zoo
 def test_the_printed_commands_name_a_catalog_that_is_elsewhere(
     done: tuple[Path, str, str], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

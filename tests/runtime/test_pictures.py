@@ -149,3 +149,17 @@ def test_folders_stand_for_their_pictures(tmp_path: Path) -> None:
         find_pictures([folder / "inner.png"])
     with pytest.raises(ImageError, match="there is no picture"):
         find_pictures([tmp_path / "gone.png"])
+
+
+def test_what_is_missing_or_a_folder_names_the_pictures_there(tmp_path: Path) -> None:
+    saved(tmp_path / "holiday.png", Image.fromarray(RGB))
+    for look in (read_picture, lambda path: find_pictures([path])):
+        with pytest.raises(ImageError, match="there is no picture") as caught:
+            look(tmp_path / "holyday.png")
+        assert caught.value.hint == "did you mean 'holiday.png'?"
+    with pytest.raises(ImageError, match="is a folder") as caught:
+        read_picture(tmp_path)
+    assert "holiday.png" in (caught.value.hint or "")
+    with pytest.raises(ImageError) as caught:
+        read_picture(tmp_path / "none" / "x.png")
+    assert "cannot be read" in (caught.value.hint or "")
