@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from operator import ge
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -107,6 +108,17 @@ def _bank(graph: GraphView, node: onnx.NodeProto) -> FilterBank:
     if tail.bias is not None:
         bias = _as_float(tail.bias)
     source_dtype, source_layout = _as_stored(graph, weight_tensor, node.op_type, stored.shape)
+    strides = _numbers(values, "strides", (1,) * rank, 1)
+    dilations = _numbers(values, "dilations", (1,) * rank, 1)
+    output_padding = _numbers(values, "output_padding", (0,) * rank, 0)
+    auto_pad = str(values.get("auto_pad", "NOTSET"))
+    pads = _numbers(values, "pads", (0,) * (2 * rank), None)
+    if node.op_type == "ConvTranspose" and "output_shape" in values:
+        wanted = _numbers(values, "output_shape", (0,) * rank, 1)
+        window = [(size - 1) * step + 1 for size, step in zip(kernel_shape, dilations, strict=True)]
+        made = _unpadded(graph, node.input[0], window, strides, output_padding)
+        if made is not None and all(map(ge, made, wanted)):
+            pads, auto_pad = _cut_down(made, wanted, upper=auto_pad == "SAME_UPPER"), "NOTSET"
     return FilterBank(
         node=_name(node),
         op=node.op_type,
@@ -116,11 +128,11 @@ def _bank(graph: GraphView, node: onnx.NodeProto) -> FilterBank:
         out_channels=out_channels,
         groups=groups,
         kernel_shape=kernel_shape,
-        strides=_numbers(values, "strides", (1,) * rank, 1),
-        dilations=_numbers(values, "dilations", (1,) * rank, 1),
-        pads=_numbers(values, "pads", (0,) * (2 * rank), None),
-        auto_pad=str(values.get("auto_pad", "NOTSET")),
-        output_padding=_numbers(values, "output_padding", (0,) * rank, 0),
+        strides=strides,
+        dilations=dilations,
+        pads=pads,
+        auto_pad=auto_pad,
+        output_padding=output_padding,
         input_tensor=node.input[0],
         weight_tensor=weight_tensor,
         pre_tensor=tail.pre_tensor,
@@ -131,6 +143,27 @@ def _bank(graph: GraphView, node: onnx.NodeProto) -> FilterBank:
         source_dtype=source_dtype,
         source_layout=source_layout,
     )
+
+
+def _unpadded(
+    graph: GraphView, tensor: str, window: Sequence[int], strides: Sequence[int], extra: Sequence[int]
+) -> list[int] | None:
+    """How large a ConvTranspose's output would be without padding; None where its input's size is open."""
+    shape = graph.shape(tensor)
+    sizes = [size for size in shape[2:] if isinstance(size, int)] if shape else []
+    if len(sizes) != len(window):
+        return None
+    return [
+        step * (size - 1) + more + wide
+        for size, wide, step, more in zip(sizes, window, strides, extra, strict=True)
+    ]
+
+
+def _cut_down(made: Sequence[int], wanted: Sequence[int], *, upper: bool) -> tuple[int, ...]:
+    """The pads that a stated output shape means (ONNX, operator ConvTranspose)."""
+    total = [whole - part for whole, part in zip(made, wanted, strict=True)]
+    small, large = [each // 2 for each in total], [each - each // 2 for each in total]
+    return (*small, *large) if upper else (*large, *small)
 
 
 def spatial_letters(rank: int) -> str:

@@ -141,7 +141,7 @@ def _free_axes(skeleton: ModelProto, input_name: str, layout: str, declared: Seq
 
 
 def _of_same_ranks(before: Shapes | None, shapes: Shapes | None) -> Shapes | None:
-    """`shapes`, unless a tensor lost axes: so onnx infers where a ConvTranspose's output_shape is too small."""
+    """`shapes`, unless a tensor lost axes, as onnx infers where a stated output_shape is too small."""
     if before is None or shapes is None:
         return None
     return shapes if all(len(shapes[name]) == len(before[name]) for name in before) else None

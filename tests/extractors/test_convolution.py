@@ -15,6 +15,7 @@ from onnx_graphs import banks, build, found, node, opened, random
 
 from filterkit.graph import open_graph, trace_geometry
 from filterkit.records import FilterBank, Skipped
+from filterkit.runtime.convolve import Sliding, convolve
 
 
 @pytest.mark.zoo
@@ -134,6 +135,22 @@ def test_banks_compute_what_the_node_computes(
                 assert np.isin(
                     np.round(response[filter_][response[filter_] != 0], 5), np.round(kernel, 5)
                 ).all()
+
+
+@pytest.mark.parametrize("auto_pad", ["NOTSET", "SAME_UPPER", "SAME_LOWER"])
+def test_a_stated_output_shape_becomes_the_pads_that_it_means(auto_pad: str) -> None:
+    values = {"strides": [2, 3], "output_shape": [9, 14], "auto_pad": auto_pad}
+    model = build(
+        [node("ConvTranspose", "x w", "y", **values)], {"x": [1, 3, 5, 5]}, {"w": random(3, 4, 4, 4)}
+    )
+    [bank] = banks(opened(model))
+    assert bank.auto_pad == "NOTSET"
+    assert sum(bank.pads) == (2 * 4 + 4 - 9) + (3 * 4 + 4 - 14)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    picture = random(1, 3, 5, 5, seed=1)
+    sliding = Sliding(transposed=True, strides=bank.strides, pads=bank.pads)
+    made = convolve(bank.weights, None, picture, sliding, provider="cpu")
+    np.testing.assert_allclose(made, session.run(None, {"x": picture})[0], atol=1e-5)
 
 
 @pytest.mark.parametrize(
