@@ -68,10 +68,9 @@ def _built_in() -> set[str]:
 
 
 def _add_plugin_commands(app: typer.Typer) -> None:
-    from filterkit.plugins.commands import add_commands
     from filterkit.plugins.manager import load_plugins
 
-    add_commands(load_plugins(), app)
+    load_plugins().add_commands(app)
 
 
 def _show_version(wanted: bool) -> None:
