@@ -127,13 +127,33 @@ class Cataloguing(Bench):
             A column; ``-column`` for largest first.
         limit
             At most so many rows.
+
+        Raises
+        ------
+        NotFoundError, UsageError
+            The address names nothing; the condition or the column cannot be read.
         """
         from filterkit.catalog import queries
 
         return queries.filters(self.catalog(), parse_address(address), where=where, sort=sort, limit=limit)
 
     def query(self, sql: str, *, timeout: float | None = 30.0, limit: int | None = None) -> Rows:
-        """The rows of one SELECT statement; the database refuses writes. `timeout` is in seconds."""
+        """The rows of one SELECT statement; the database refuses writes.
+
+        Parameters
+        ----------
+        timeout
+            Seconds that the database may work; None for any time.
+        limit
+            At most so many rows.
+
+        Raises
+        ------
+        UsageError
+            The statement is wrong, or does more than read.
+        CatalogError
+            It takes longer than `timeout`.
+        """
         columns, rows = self.iter_query(sql, timeout=timeout, limit=limit)
         return Rows(rows, columns)
 

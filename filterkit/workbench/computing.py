@@ -124,6 +124,16 @@ class Computing(Bench):
             Slide a single kernel over red, green and blue, giving three maps.
         size
             As in `iter_feature_maps`, but the picture's own size by default.
+
+        Returns
+        -------
+        FeatureMaps
+            One map per filter, or one per channel of the picture: (maps, height, width).
+
+        Raises
+        ------
+        ImageError, RuntimeFailure, NotFoundError, UsageError
+            The picture, the filters or the address do not fit.
         """
         from filterkit.workbench import convolving
 

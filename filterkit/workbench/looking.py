@@ -40,7 +40,18 @@ class Looking(Bench):
         return self._weights(match)
 
     def bias(self, address: str) -> FloatArray | None:
-        """The biases of the filters that `address` names in one layer, shape (filters,), or None."""
+        """The biases of the filters that `address` names in one layer.
+
+        Returns
+        -------
+        ndarray or None
+            Read-only, shape (filters,); None where the layer has none.
+
+        Raises
+        ------
+        NotFoundError, UsageError
+            As `bank`.
+        """
         match = self._one(address, "a bias is of one layer")
         return self._bias(match)
 
@@ -135,7 +146,13 @@ class Looking(Bench):
         return made.render(sheet)
 
     def export(self, address: str, path: str | os.PathLike[str]) -> None:
-        """Write banks as ``.npy`` (one layer), ``.npz`` or ``.safetensors`` (keys are layer names)."""
+        """Write banks as ``.npy`` (one layer), ``.npz`` or ``.safetensors`` (keys are layer names).
+
+        Raises
+        ------
+        NotFoundError, UsageError
+            The address names nothing; the suffix is another, or several layers are for a ``.npy``.
+        """
         from filterkit.workbench.exporting import export
 
         matches = self._matches(address)
