@@ -208,6 +208,16 @@ def test_several_pictures_stream(bench: filterkit.Workbench, pixels: np.ndarray)
     assert not np.array_equal(first.array, second.array)
 
 
+def test_no_picture_takes_anothers_name(
+    bench: filterkit.Workbench, pixels: np.ndarray, tmp_path: Path
+) -> None:
+    names = ["a.png", "a.bmp", "a_2.png", "A.gif"]
+    for name in names:
+        Image.fromarray(pixels).save(tmp_path / name)
+    results = bench.iter_feature_maps("classic/edge_sobel_x", [tmp_path / name for name in names])
+    assert [maps.image_name for maps in results] == ["a", "a_2", "a_2_2", "A_3"]
+
+
 def test_convolve_is_the_networks_own_convolution(bench: filterkit.Workbench, pixels: np.ndarray) -> None:
     before = bench.feature_maps("vgg16/block1_conv1", pixels, at="pre", size="original").array
     alone = bench.convolve("vgg16/block1_conv1", pixels)

@@ -191,9 +191,13 @@ def _chosen(values: NDArray[Any], match: Match) -> NDArray[Any]:
 
 def _distinct(names: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Give pictures of equal file names numbers, so that none overwrites another's results."""
-    seen: dict[str, int] = {}
+    taken: set[str] = set()
     distinct = []
     for image, stem in names:
-        seen[stem] = seen.get(stem, 0) + 1
-        distinct.append((image, stem if seen[stem] == 1 else f"{stem}_{seen[stem]}"))
+        name, count = stem, 1
+        while name.casefold() in taken:  # some file systems do not tell A.png from a.png
+            count += 1
+            name = f"{stem}_{count}"
+        taken.add(name.casefold())
+        distinct.append((image, name))
     return distinct
