@@ -79,7 +79,10 @@ def explain(path: Path, error: BaseException) -> CatalogError:
         )
     if "full" in text:
         return CatalogError(f"the catalog {path} cannot be written: {text}", hint="make room, and try again")
-    return CatalogError(f"the catalog {path} cannot be used: {text}")
+    return CatalogError(
+        f"the catalog {path} cannot be used: {text}",
+        hint="look whether its folder may be written, or choose another with --catalog",
+    )
 
 
 def to_json(value: Any) -> str:

@@ -59,7 +59,10 @@ class Catalog:
             what = f"{path} is no file" if path.exists() else f"there is no catalog at {path}"
             raise CatalogError(what, hint="`filterkit add vgg16` or `filterkit quickstart` makes one")
         if not path.parent.is_dir():
-            raise CatalogError(f"there is no folder {path.parent} to make a catalog in")
+            raise CatalogError(
+                f"there is no folder {path.parent} to make a catalog in",
+                hint="make it first, or choose another with --catalog",
+            )
         catalog = cls(path, write=write)
         try:
             catalog._check()

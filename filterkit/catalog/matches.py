@@ -84,7 +84,10 @@ def find(
     matches = [_match(named[row["model_id"]], row, address) for row in chosen]
     matches = [match for match in matches if match.filters and match.kernels]
     if not matches:
-        raise NotFoundError(f"'{address}' selects none of the filters or kernels there")
+        raise NotFoundError(
+            f"'{address}' selects none of the filters or kernels there",
+            hint="a range runs from the first up to before the last: 0:6 takes 0 to 5",
+        )
     return matches
 
 

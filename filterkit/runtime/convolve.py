@@ -156,7 +156,10 @@ def convolve_kernel(
 def _check(weights: FloatArray, image: FloatArray, sliding: Sliding, name: str) -> None:
     rank = weights.ndim - 2
     if image.ndim != weights.ndim:
-        raise ImageError(f"{name} takes {AXES.get(rank, f'{rank}-dimensional input')}, not {image.ndim} axes")
+        raise ImageError(
+            f"{name} takes {AXES.get(rank, f'{rank}-dimensional input')}, not {image.ndim} axes",
+            hint="filterkit show draws such filters, filterkit maps with --input runs them",
+        )
     takes, given = weights.shape[1] * sliding.groups, image.shape[1]
     if takes != given:
         raise ImageError(
@@ -173,7 +176,8 @@ def _check(weights: FloatArray, image: FloatArray, sliding: Sliding, name: str) 
         for wide, size, before, after in zip(window, image.shape[2:], pads[:rank], pads[rank:], strict=True)
     ):
         raise ImageError(
-            f"the window of {name} is {'×'.join(map(str, window))}; a picture of {_size(image)} is too small"
+            f"the window of {name} is {'×'.join(map(str, window))}; a picture of {_size(image)} is too small",
+            hint="take a larger picture, or a larger --size",
         )
 
 

@@ -97,8 +97,9 @@ def test_folders_are_no_catalogs(tmp_path: Path) -> None:
     for write in (False, True):
         with pytest.raises(CatalogError, match="no file"):
             Catalog.open(tmp_path, write=write)
-    with pytest.raises(CatalogError, match="no folder"):
+    with pytest.raises(CatalogError, match="no folder") as caught:
         Catalog.open(tmp_path / "missing" / "catalog.db", write=True)
+    assert "make it first" in str(caught.value.hint)
 
 
 def test_a_reader_cannot_write(shared: Path) -> None:

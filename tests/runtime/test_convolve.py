@@ -120,10 +120,14 @@ def test_a_picture_of_other_channels_is_refused_with_a_way_on() -> None:
 
 
 def test_a_picture_of_other_axes_or_too_few_pixels_is_refused() -> None:
-    with pytest.raises(ImageError, match=r"takes signals \(N, C, W\), not 4 axes"):
+    with pytest.raises(ImageError, match=r"takes signals \(N, C, W\), not 4 axes") as caught:
         convolve(random_array(1, 3, 5), None, random_array(1, 3, 8, 8))
-    with pytest.raises(ImageError, match=r"window of the kernel is 3×3; a picture of 2×9 is too small"):
+    assert "filterkit show" in str(caught.value.hint)
+    with pytest.raises(
+        ImageError, match=r"window of the kernel is 3×3; a picture of 2×9 is too small"
+    ) as caught:
         convolve_kernel(random_array(3, 3), random_array(1, 1, 2, 9))
+    assert "--size" in str(caught.value.hint)
     assert convolve_kernel(random_array(3, 3), random_array(1, 1, 3, 3)).shape == (1, 1, 1, 1)
 
 
