@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any, TextIO
 
 from filterkit.errors import UsageError, closest
@@ -93,8 +94,10 @@ class Tsv:
 
 def _delimited(rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO, delimiter: str) -> None:
     writer = csv.writer(_Lines(stream), delimiter=delimiter)
+    lines = ([_field(row.get(name)) for name in columns] for row in rows)
+    first = list(islice(lines, 1))  # before the header: work that fails at once leaves nothing behind
     writer.writerow(columns)
-    writer.writerows([_field(row.get(name)) for name in columns] for row in rows)
+    writer.writerows(chain(first, lines))
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,7 @@ def test_raw_tensors_for_a_network_of_sounds(run: Run, zoo_model: object, tmp_pa
 def test_what_does_not_work_is_told(run: Run, photo: Path, words: list[str], code: int, says: str) -> None:
     Path("broken.png").write_bytes(b"no picture" * 20)
     Path("empty").mkdir()
-    found, error, hint = run("maps", *words).failure
+    found, error, hint = run("maps", *words, "--format", "csv").failure
     assert found == code, (error, hint)
     assert says in f"{error} {hint}"
     assert not list(Path().glob("x.*"))
