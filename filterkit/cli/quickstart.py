@@ -90,6 +90,9 @@ def _place_photo(folder: Path, image: Path | None) -> str:
                 hint="give quickstart a folder of its own: filterkit quickstart FOLDER",
             )
         shutil.copyfile(image, photo)
+    others = [other.stat().st_mtime_ns for other in folder.glob(f"{PHOTO}.*") if other != photo]
+    if max(others, default=0) > photo.stat().st_mtime_ns:
+        photo.touch()  # the pictures that are there were made of another photo
     return photo.name
 
 

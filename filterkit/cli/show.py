@@ -10,6 +10,7 @@ import typer
 from filterkit.cli.completion import complete_address, complete_normalizer, complete_renderer
 from filterkit.cli.drawing import draw
 from filterkit.cli.shell import Shell, command
+from filterkit.errors import UsageError
 
 Channels = Literal["separate", "rgb", "first"]
 
@@ -43,6 +44,8 @@ def show(
     scale: Annotated[int | None, typer.Option(min=1, help="Screen pixels per weight (mosaic).")] = None,
 ) -> None:
     """Draw filters as pictures; on a terminal without -o, right there."""
+    if colormap and channels == "rgb":
+        raise UsageError("--colormap does nothing for colour pictures", hint="leave out one of the two")
     with shell.workbench() as bench:
         sheets = bench.sheets(address, normalizer=normalizer, channels=channels)
         draw(shell, bench, sheets, output, renderer=renderer, colormap=colormap, scale=scale)

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from filterkit.errors import NotFoundError, closest
+from filterkit.errors import UsageError, closest
 from filterkit.plugins.protocols import Progress, Row
 from filterkit.records import FetchedModel, Preprocessing
 from filterkit.sources import cache
@@ -52,14 +52,14 @@ class ZooSource:
 
         Raises
         ------
-        NotFoundError
+        UsageError
             Where no network has that name.
         SourceError
             Where it cannot be downloaded or is not what was pinned.
         """
         entry = _entries().get(ref)
         if entry is None:
-            raise NotFoundError(f"the zoo has no '{ref}'", hint=closest(ref, names()))
+            raise UsageError(f"the zoo has no '{ref}'", hint=closest(ref, names()))
         member = _member(entry)
         path, receipt = fetch_member(member, workdir, progress)
         origin = describe(member, receipt)

@@ -111,7 +111,7 @@ def test_a_known_network_by_either_name(run: Run, zoo_model: object) -> None:
     ("ref", "code", "close"),
     [
         ("vgg61", 2, "vgg16"),
-        ("zoo:vgg61", 1, "vgg16"),
+        ("zoo:vgg61", 2, "vgg16"),
         ("clasic", 2, "classic"),
         ("kears:VGG16", 2, "keras"),
         ("missing.onnx", 1, ""),

@@ -105,12 +105,18 @@ def test_another_photo_makes_only_its_own_pictures_anew(
 ) -> None:
     folder, _, _ = done
     before = {path.name: path.read_bytes() for path in folder.glob("*.png")}
-    other = write_photo(tmp_path / "other.png", seed=5, size=(60, 80))
+    other = write_photo(tmp_path / "other.bmp", seed=5, size=(60, 80))
     assert run("quickstart", folder, "--image", other, "--quiet").stderr == ""
     after = {path.name: path.read_bytes() for path in folder.glob("*.png")}
     changed = {name for name in after if after[name] != before[name]}
-    assert changed == {name for name in PICTURES if name.startswith(("feature_maps", "classic"))} | {
-        "photo.png"
+    assert changed == {name for name in PICTURES if name.startswith(("feature_maps", "classic"))}
+
+    # Back to the first photo: its file is older than the pictures of the other, which are not its own.
+    first = folder.parent / "my holiday.png"
+    assert run("quickstart", folder, "--image", first, "--quiet").exit_code == 0
+    (folder / "photo.bmp").unlink()
+    assert {name: (folder / name).read_bytes() for name in PICTURES} == {
+        name: before[name] for name in PICTURES
     }
 
 

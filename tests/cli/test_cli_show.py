@@ -138,3 +138,10 @@ def test_a_grid_refuses_what_it_cannot_label(run: Run) -> None:
     assert code == 2
     assert "262,144" in error or "262144" in error
     assert "mosaic" in hint
+
+
+def test_a_colormap_for_colour_pictures_is_refused(run: Run) -> None:
+    code, error, hint = run("show", "vgg16/block1_conv1", "--channels", "rgb", "--colormap", "RdBu_r").failure
+    assert code == 2
+    assert "--colormap" in error
+    assert hint

@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from filterkit.errors import NotFoundError
+from filterkit.errors import UsageError
 from filterkit.sources import cache, zoo
 from filterkit.sources.zoo import ZooSource, known, names
 
@@ -32,7 +32,7 @@ def test_lists_what_it_knows() -> None:
 
 
 def test_an_unknown_name(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="no 'vgg61'") as caught:
+    with pytest.raises(UsageError, match="no 'vgg61'") as caught:
         ZooSource().fetch("vgg61", tmp_path, lambda *_: None)
     assert "'vgg16'" in (caught.value.hint or "")
 
