@@ -77,13 +77,35 @@ class FetchedModel:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class BatchNorm:
+    """A batch norm behind a convolution: per channel, ``y = x * scale + shift``.
+
+    Attributes
+    ----------
+    scale, shift
+        Shape (out_channels,), float32.
+    tensor, layout
+        Its output, and that tensor's axes in terms of the convolution's output.
+    folded
+        Whether weights and bias of the bank hold it already.
+    """
+
+    scale: FloatArray
+    shift: FloatArray
+    tensor: str
+    layout: str
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class FilterBank:
     """All filters of one convolution node, in canonical order.
 
     Attributes
     ----------
     node
-        Name of the ONNX node, or of its first output where the node has none.
+        Name of the ONNX node, or of its first output where the node has none; inside a body, behind `scope`
+        and a ``/``.
     op
         ONNX operator, e.g. ``"Conv"`` or ``"ConvTranspose"``.
     weights
@@ -102,6 +124,12 @@ class FilterBank:
         Axis order of those two tensors in terms of the convolution's output, e.g. ``"NCHW"``, ``"NHWC"``.
     source_dtype, source_layout
         How the weights stand in the file, e.g. ``"float32"`` and ``"OIHW"``.
+    scope
+        The body (of an If, a Loop or a Scan) that holds the node, e.g. ``"If_0/then_branch"``; empty in the
+        main graph. `pre_tensor` and `post_tensor` are names inside it, `input_tensor` and `weight_tensor`
+        inside it or in one around it.
+    batchnorm
+        The batch norm that follows, before the activation.
     """
 
     node: str
@@ -126,6 +154,8 @@ class FilterBank:
     activation: str | None
     source_dtype: str
     source_layout: str
+    scope: str = ""
+    batchnorm: BatchNorm | None = None
 
 
 @dataclass(frozen=True, slots=True)

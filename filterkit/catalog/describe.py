@@ -29,6 +29,7 @@ def layer_row(position: int, name: str, bank: FilterBank, geometry: LayerGeometr
         "position": position,
         "name": name,
         "node": bank.node,
+        "scope": bank.scope,
         "op": bank.op,
         "spatial_rank": len(bank.kernel_shape),
         "in_channels": bank.in_channels,
@@ -60,6 +61,7 @@ def layer_row(position: int, name: str, bank: FilterBank, geometry: LayerGeometr
         "pre_layout": bank.pre_layout,
         "post_layout": bank.post_layout,
         "activation": bank.activation,
+        "batchnorm": bank.batchnorm and ("folded" if bank.batchnorm.folded else "apart"),
         "dtype": bank.source_dtype,
         "source_layout": bank.source_layout,
     }
@@ -79,6 +81,8 @@ def filter_rows(
     columns: dict[str, list[Any]] = {
         "bias": [None] * count if bank.bias is None else _values(bank.bias),
         "label": [None] * count if labels is None else list(labels),
+        "batchnorm_scale": [None] * count if bank.batchnorm is None else _values(bank.batchnorm.scale),
+        "batchnorm_shift": [None] * count if bank.batchnorm is None else _values(bank.batchnorm.shift),
     }
     owners = dict.fromkeys(searchable().keys() - set(METRIC_COLUMNS), "filterkit itself")
     for metric in metrics:
@@ -92,7 +96,7 @@ def filter_rows(
     for column, values in columns.items():
         if len(values) != count:
             raise PluginContractError(f"{len(values)} values of '{column}' for the {count} filters of {name}")
-    own = ("label", "bias", *METRIC_COLUMNS)
+    own = ("label", "bias", "batchnorm_scale", "batchnorm_shift", *METRIC_COLUMNS)
     extra = [column for column in columns if column not in own]
     return [
         {
