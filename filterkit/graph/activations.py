@@ -21,6 +21,7 @@ ACTIVATIONS = {
 GATES = {("Sigmoid",): "silu", ("HardSigmoid",): "hard_swish", ("Softplus", "Tanh"): "mish"}
 """Activations of the form x * f(x), by the operators of f."""
 
+STANDARD = ("", "ai.onnx")
 PASSED = ("Identity", "Dropout", "Cast")
 
 
@@ -58,7 +59,7 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
             return Tail(bias, pre, pre_layout, post, layout, activation)
         readers = graph.consumers(tensor)
         node = readers[0] if len(readers) == 1 else None
-        if node is None or not node.output or not node.output[0]:
+        if node is None or node.domain not in STANDARD or not node.output or not node.output[0]:
             break
         if node.op_type == "Transpose":
             perm = attributes(node).get("perm", range(len(layout))[::-1])
@@ -90,9 +91,9 @@ def _activation(graph: GraphView, tensor: str) -> tuple[str, str] | None:
     readers = graph.consumers(tensor)
     if len(readers) == 1:
         node = readers[0]
-        if node.op_type in ACTIVATIONS and node.input[0] == tensor:
+        if node.op_type in ACTIVATIONS and node.input[:1] == [tensor] and node.output:
             return node.output[0], ACTIVATIONS[node.op_type]
-        if node.op_type == "Clip" and node.input[0] == tensor:
+        if node.op_type == "Clip" and node.domain in STANDARD and node.input[0] == tensor:
             return node.output[0], _clip_name(graph, node)
     if len(readers) == 2:
         return _gate(graph, tensor, readers)
@@ -106,7 +107,7 @@ def _gate(graph: GraphView, tensor: str, readers: tuple[onnx.NodeProto, ...]) ->
         return None
     node = next(node for node in readers if node is not product)
     operators: list[str] = []
-    while len(node.input) == 1:
+    while len(node.input) == 1 and node.output:
         operators += [node.op_type] if node.op_type not in PASSED else []
         behind = graph.consumers(node.output[0])
         if len(behind) != 1 or len(operators) > 2:

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from filterkit.errors import ModelError, NotFoundError
 from filterkit.graph.names import are_text, shown
+from filterkit.graph.operators import check_operators
 from filterkit.graph.slim import without_weights
 from filterkit.graph.tensors import check_tensor
 from filterkit.graph.walk import every_tensor, topological_order
@@ -51,6 +52,7 @@ def load_model(path: Path) -> onnx.ModelProto:
         model = _parse(path)
         for tensor in every_tensor(model):
             check_tensor(tensor, path.parent)
+        check_operators(model)
         order = topological_order(model.graph)
     except ModelError as error:
         raise ModelError(f"{shown(str(path), 200)}: {error.message}", hint=error.hint) from error

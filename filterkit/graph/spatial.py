@@ -134,9 +134,9 @@ def _macs(bank: FilterBank, traced: Trace, picture: InputInfo | None) -> int | N
     """
     transposed = bank.op == "ConvTranspose"
     shape = traced.shapes.get(bank.input_tensor if transposed else bank.pre_tensor)
-    if shape is None:
-        return None
     layout = _letters(bank) if transposed else bank.pre_layout
+    if shape is None or len(shape) != len(layout):
+        return None
     positions = [size for letter, size in zip(layout, shape, strict=True) if letter != "C"]
     if not all(isinstance(size, int) for size in positions):
         return None

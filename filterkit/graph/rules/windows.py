@@ -13,6 +13,8 @@ from filterkit.graph.rules.step import Step, Untraceable
 from filterkit.graph.tracks import Track, Tracks
 
 MOST_PHASES = 1024
+MOST_TAPS = 1 << 16
+"""Bounds on what is gone through one by one: a hostile node asks for any number."""
 
 
 def window(step: Step) -> Tracks:
@@ -30,6 +32,8 @@ def window(step: Step) -> Tracks:
         if track is None:
             reach = None
         elif step.node.op_type == "ConvTranspose":
+            if kernel[axis] > MOST_TAPS:
+                raise Untraceable
             phases = transposed_phases(kernel[axis], strides[axis], dilations[axis], pad)
             reach = track.reach.resampled(Fraction(1, strides[axis]), phases)
         else:
@@ -67,6 +71,8 @@ def _left_pad(step: Step, axis: int, rank: int, kernel: int, stride: int, dilati
 
 def depth_to_space(step: Step) -> Tracks:
     block = int(step.values["blocksize"])
+    if block > MOST_PHASES:
+        raise Untraceable
     phases = [(index, 0, 0) for index in range(block)]
     return _each_space(step.first(), lambda reach: reach.resampled(Fraction(1, block), phases)).lost([1])
 
