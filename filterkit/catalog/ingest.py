@@ -94,7 +94,7 @@ def ingest(
     sha256 = model_sha256(fetched.onnx_path, external)
     with catalog.connect() as connection:
         known = _known(connection, name, sha256, replace)
-    if known and not replace and catalog.store.holds(sha256, known["banks_sha256"]):
+    if known and not replace and catalog.store.holds(sha256, known["banks_sha256"], external):
         return _result("unchanged", known)
     extraction = extract(graph, fetched, extractors)
     layers, filters = _layer_rows(extraction, fetched, metrics)
@@ -120,7 +120,7 @@ def ingest(
     try:
         with catalog.begin() as connection, _writing(catalog):
             known = _known(connection, name, sha256, replace)  # another process may have been quicker
-            if known and not replace and catalog.store.holds(sha256, known["banks_sha256"]):
+            if known and not replace and catalog.store.holds(sha256, known["banks_sha256"], external):
                 return _result("unchanged", known)
             catalog.store.put_model(fetched.onnx_path, external, sha256, anew=replace)
             row["banks_sha256"] = catalog.store.put_banks(extraction.banks, anew=replace)

@@ -168,4 +168,4 @@ class Cataloguing(Bench):
         """Versions, providers, catalog, store, plugins, and ``faults`` with what to do about each."""
         from filterkit.workbench.diagnosis import examine
 
-        return examine(self)
+        return examine(self, self._progress)
