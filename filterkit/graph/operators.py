@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import onnx
-from onnx.defs import OpSchema
 
 from filterkit.errors import ModelError
 from filterkit.graph.constants import label
@@ -16,6 +16,14 @@ HINT = "export the model again, or fetch it from a source you trust"
 
 NEWEST = 2**31 - 1
 """The largest opset that onnx can be asked for."""
+
+
+class Form(NamedTuple):
+    """What an operator asks of its nodes: types of attributes by name, and how many inputs and outputs."""
+
+    attributes: dict[str, str]
+    inputs: int
+    outputs: int
 
 
 def check_operators(model: onnx.ModelProto) -> None:
@@ -29,47 +37,52 @@ def check_operators(model: onnx.ModelProto) -> None:
     ModelError
         A node has too few inputs or outputs, or an attribute that is of another type than its operator's.
     """
-    opsets = {each.domain: each.version for each in model.opset_import}
-    schemas: dict[tuple[str, str], OpSchema | None] = {}
+    _check_all(model.graph.node, model.opset_import)
+    for function in model.functions:
+        _check_all(function.node, function.opset_import or model.opset_import)
+
+
+def _check_all(nodes: Iterable[onnx.NodeProto], imports: Iterable[onnx.OperatorSetIdProto]) -> None:
+    opsets = {_domain(each.domain): each.version for each in imports}
+    forms: dict[tuple[str, str], Form | None] = {}
 
     def check(nodes: Iterable[onnx.NodeProto]) -> None:
         for node in nodes:
-            kind = (node.domain, node.op_type)
-            if kind not in schemas:
-                schemas[kind] = _schema(*kind, opsets)
-            _check(node, schemas[kind])
+            kind = (_domain(node.domain), node.op_type)
+            if kind not in forms:
+                forms[kind] = _form(*kind, opsets.get(kind[0], NEWEST))
+            _check(node, forms[kind])
             for body in bodies(node):
                 check(body.node)
 
-    check(model.graph.node)
-    for function in model.functions:
-        check(function.node)
+    check(nodes)
 
 
-def _schema(domain: str, op: str, opsets: dict[str, int]) -> OpSchema | None:
-    domain = "" if domain == "ai.onnx" else domain
-    version = opsets.get(domain, opsets.get("ai.onnx", NEWEST) if not domain else NEWEST)
+def _domain(name: str) -> str:
+    return "" if name == "ai.onnx" else name
+
+
+def _form(domain: str, op: str, opset: int) -> Form | None:
+    """What the operator asks for in that opset; None where onnx does not know it."""
     try:
-        return onnx.defs.get_schema(op, max(1, min(version, NEWEST)), domain)
+        schema = onnx.defs.get_schema(op, max(1, min(opset, NEWEST)), domain)
     except onnx.defs.SchemaError:
         return None
+    kinds = {name: str(attribute.type).rpartition(".")[2] for name, attribute in schema.attributes.items()}
+    return Form(kinds, schema.min_input, schema.min_output)
 
 
-def _check(node: onnx.NodeProto, schema: OpSchema | None) -> None:
-    known = schema.attributes if schema is not None else {}
-    wanted = {name: str(attribute.type).rpartition(".")[2] for name, attribute in known.items()}
+def _check(node: onnx.NodeProto, form: Form | None) -> None:
     for attribute in node.attribute:
         kind = onnx.AttributeProto.AttributeType.Name(attribute.type)
-        expected = wanted.get(attribute.name, kind)
+        expected = form.attributes.get(attribute.name, kind) if form is not None else kind
         if kind != expected or kind == "UNDEFINED":
             raise ModelError(
                 f"attribute '{shown(attribute.name)}' of node {label(node)} is of type {kind}"
                 + (f", not {expected}" if kind != expected else ""),
                 hint=HINT,
             )
-    if schema is None:
-        return
-    if len(node.input) < schema.min_input:
+    if form is not None and len(node.input) < form.inputs:
         raise ModelError(f"node {label(node)} lacks inputs that its operator needs", hint=HINT)
-    if len(node.output) < schema.min_output:
+    if form is not None and len(node.output) < form.outputs:
         raise ModelError(f"node {label(node)} lacks outputs that its operator makes", hint=HINT)
