@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Run the command line on ``sys.argv``."""
-    from filterkit.cli.app import run
+    try:
+        from filterkit.cli.app import run
 
-    run()
+        run()
+    except KeyboardInterrupt:  # before a command runs, or after it: while modules are imported, say
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

@@ -70,7 +70,10 @@ def work(location: Path, models: list[Path], seed: int, times: int) -> None:
 
 
 def fork(child: Callable[[], None]) -> int:
-    """Run `child` in a process of its own, which ends without cleaning up after pytest; returns its id."""
+    """Run `child` in a process of its own, which ends without cleaning up after pytest; returns its id.
+
+    The exit code is 3 for a CatalogError, 130 for an interruption and 1 for everything else.
+    """
     pid = os.fork()
     if pid:
         return pid
@@ -82,12 +85,17 @@ def fork(child: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         code = 130
     except CatalogError as error:
-        print(error, file=sys.stderr)
         code = 3
+        _tell(error)
     except BaseException as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        _tell(error)
     finally:
         os._exit(code)
+
+
+def _tell(error: BaseException) -> None:
+    with contextlib.suppress(OSError):  # a test may leave no room for words either
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
 
 
 def ended(pid: int) -> int:
