@@ -87,7 +87,7 @@ class BatchNorm:
     tensor, layout
         Its output, and that tensor's axes in terms of the convolution's output.
     folded
-        Whether weights and bias of the bank hold it already.
+        Whether the bank holds it already.
     """
 
     scale: FloatArray
@@ -104,8 +104,7 @@ class FilterBank:
     Attributes
     ----------
     node
-        Name of the ONNX node, or of its first output where the node has none; inside a body, behind `scope`
-        and a ``/``.
+        Name of the ONNX node, or of its first output where it has none; in a body, behind `scope` and ``/``.
     op
         ONNX operator, e.g. ``"Conv"`` or ``"ConvTranspose"``.
     weights
@@ -125,11 +124,10 @@ class FilterBank:
     source_dtype, source_layout
         How the weights stand in the file, e.g. ``"float32"`` and ``"OIHW"``.
     scope
-        The body (of an If, a Loop or a Scan) that holds the node, e.g. ``"If_0/then_branch"``; empty in the
-        main graph. `pre_tensor` and `post_tensor` are names inside it, `input_tensor` and `weight_tensor`
-        inside it or in one around it.
+        Body of an If, a Loop or a Scan that holds the node, e.g. ``"If_0/then_branch"``; tensors are named as
+        there. Empty in the main graph.
     batchnorm
-        The batch norm that follows, before the activation.
+        What follows before the activation, where it is a batch norm.
     """
 
     node: str
@@ -165,32 +163,6 @@ class Skipped:
     node: str
     op: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class LayerGeometry:
-    """Where a layer looks, and what it costs.
-
-    Attributes
-    ----------
-    receptive_field, jump, offset
-        One value per spatial axis, in input pixels: width of the patch one output sees; distance between
-        the patches of neighbouring outputs; how far the first patch reaches over the left edge. None where
-        unbounded or unknown.
-    output_shape
-        Shape of the convolution's output, N C H W: numbers, or names where it depends on the input's size.
-    macs
-        Multiply-accumulates of the convolution at the nominal input size, for one picture.
-    input_channels
-        Names of its input channels where the layer reads the model's picture directly, else empty.
-    """
-
-    receptive_field: tuple[float, ...] | None
-    jump: tuple[float, ...] | None
-    offset: tuple[float, ...] | None
-    output_shape: tuple[int | str, ...] | None
-    macs: int | None
-    input_channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

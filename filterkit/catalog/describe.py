@@ -12,7 +12,8 @@ import numpy as np
 from filterkit.catalog.rows import integral, searchable
 from filterkit.catalog.schema import METRIC_COLUMNS
 from filterkit.errors import PluginContractError
-from filterkit.records import FilterBank, LayerGeometry, Preprocessing, Skipped
+from filterkit.geometry import LayerGeometry
+from filterkit.records import FilterBank, Preprocessing, Skipped
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import FilterMetric
@@ -106,6 +107,12 @@ def filter_rows(
         }
         for position in range(count)
     ]
+
+
+def not_finite(bank: FilterBank) -> int:
+    """How many filters hold a weight that is NaN or infinite."""
+    flat = bank.weights.reshape(len(bank.weights), -1)
+    return int((~np.isfinite(flat).all(axis=1)).sum())
 
 
 def skipped_row(position: int, skipped: Skipped) -> Row:

@@ -61,7 +61,9 @@ def _banks(catalog: Catalog, match: Match) -> BankFile:
 def add_command(model: Mapping[str, Any]) -> str:
     """What brings the files of a model (a row of the table) back to the store."""
     command = f"filterkit add {shlex.quote(model['ref'])}"
-    return command if name_from_ref(model["ref"]) == model["name"] else f"{command} --name {model['name']}"
+    if name_from_ref(model["ref"]) != model["name"]:
+        command += f" --name {model['name']}"
+    return f"{command} --fold-batchnorm" if model["fold_batchnorm"] else command
 
 
 def _missing(catalog: Catalog, model: Mapping[str, Any]) -> CatalogError:

@@ -9,6 +9,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from filterkit.errors import ModelError, NotFoundError
+from filterkit.graph.functions import inline
 from filterkit.graph.names import are_text, shown
 from filterkit.graph.operators import check_operators
 from filterkit.graph.slim import without_weights
@@ -38,7 +39,7 @@ def load_model(path: Path) -> onnx.ModelProto:
     Returns
     -------
     ModelProto
-        With the top-level nodes in topological order.
+        With the top-level nodes in topological order, and functions in the place of their calls.
 
     Raises
     ------
@@ -61,7 +62,10 @@ def load_model(path: Path) -> onnx.ModelProto:
         del model.graph.node[:]
         model.graph.node.extend(nodes)
     _check(model, path)
-    return model
+    try:
+        return inline(model)
+    except ModelError as error:
+        raise ModelError(f"{shown(str(path), 200)}: {error.message}", hint=error.hint) from error
 
 
 def _parse(path: Path) -> onnx.ModelProto:

@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
 
-from filterkit.graph.constants import FOLDABLE, is_foldable
+from filterkit.graph.foldable import FOLDABLE, is_foldable
 from filterkit.graph.walk import attributes
 
 MOST_ROUNDS = 64

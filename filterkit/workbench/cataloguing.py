@@ -25,6 +25,7 @@ class Cataloguing(Bench):
         name: str | None = None,
         replace: bool = False,
         preprocessing: str | None = None,
+        fold_batchnorm: bool = False,
         extractors: Sequence[str] = ("convolution",),
     ) -> IngestResult:
         """Fetch a model, extract its filters and catalogue them.
@@ -40,6 +41,8 @@ class Cataloguing(Bench):
         preprocessing
             What the model's input expects, where the source does not say or is wrong, e.g. ``"torch"`` or
             ``"caffe:size=224/224"``.
+        fold_batchnorm
+            Catalogue the effective filters: batch norms folded into the convolutions in front of them.
         extractors
             Weight extractors, as spec strings.
 
@@ -56,6 +59,7 @@ class Cataloguing(Bench):
             name=name,
             replace=replace,
             preprocessing=preprocessing,
+            fold_batchnorm=fold_batchnorm,
             extractors=extractors,
             progress=self._progress,
         )
