@@ -19,13 +19,14 @@ class Body(NamedTuple):
     scope
         Path of the body from the main graph: the node's name (or its first output's, where it has none or
         shares it) and the attribute, e.g. ``"If_0/then_branch"``, behind the scope that the node stands in.
-    node
-        Carries the body.
+    place, node
+        The node that carries the body, and its place among the nodes around it.
     attribute
         ``"then_branch"``, ``"else_branch"`` or ``"body"``.
     """
 
     scope: str
+    place: int
     node: NodeProto
     attribute: str
     graph: GraphProto
@@ -34,7 +35,7 @@ class Body(NamedTuple):
 def bodies_in(graph: GraphProto, scope: str = MAIN) -> Iterator[Body]:
     """The bodies that nodes of `graph` carry themselves, in the graph's order; their own bodies not."""
     seen: set[str] = set()
-    for node in graph.node:
+    for place, node in enumerate(graph.node):
         first = next(filter(None, node.output), "")
         for attribute in node.attribute:
             if attribute.HasField("g"):
@@ -42,4 +43,4 @@ def bodies_in(graph: GraphProto, scope: str = MAIN) -> Iterator[Body]:
                 if path in seen:
                     path = f"{first}/{attribute.name}"
                 seen.add(path)
-                yield Body(f"{scope}/{path}" if scope else path, node, attribute.name, attribute.g)
+                yield Body(f"{scope}/{path}" if scope else path, place, node, attribute.name, attribute.g)

@@ -73,8 +73,9 @@ class Cataloguing(Bench):
             There is no such model.
         """
         from filterkit.catalog.removal import remove
+        from filterkit.runtime import opened
 
-        self.catalog()  # raises where there is none, instead of making one
+        opened.let_go(self.catalog().store.folder)  # raises where there is no catalog, instead of making one
         remove(self.catalog(write=True), model)
 
     def models(self) -> Rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,8 @@ class FeatureMaps:
         ``"post"`` or ``"pre"``: after or before the activation.
     of_several
         Whether more pictures were asked for in the same call.
+    left_out
+        From the name of a layer that was asked for and cannot be run to the reason.
     """
 
     maps: Mapping[str, FloatArray]
@@ -95,6 +97,7 @@ class FeatureMaps:
     provider: str
     at: str = "post"
     of_several: bool = False
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def only(self, name: str) -> FeatureMaps:
         """The maps of one layer."""
