@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -87,14 +87,13 @@ def _read(file: Path, folder: Path) -> Excerpt | None:
 def _write(file: Path, content: bytes) -> None:
     """Put it there at once and whole, in the place of the one that was not asked for the longest time."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    others = sorted(file.parent.glob("*.onnx"), key=lambda other: other.stat().st_mtime)
+    others = sorted(file.parent.iterdir(), key=lambda other: other.stat().st_mtime)
     for other in others[: max(len(others) + 1 - MOST, 0)]:
         other.unlink(missing_ok=True)
-    handle, staged = tempfile.mkstemp(dir=file.parent, suffix=".part")
+    staged = file.with_name(f"{uuid.uuid4().hex}.part")  # what an interrupted process leaves ages out, too
     try:
-        with os.fdopen(handle, "wb") as target:
-            target.write(content)
-        Path(staged).replace(file)
+        staged.write_bytes(content)
+        staged.replace(file)
     except OSError:
-        Path(staged).unlink(missing_ok=True)
+        staged.unlink(missing_ok=True)
         raise

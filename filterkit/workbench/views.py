@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 GRID_LIMIT = 600
 """Sheets of more tiles are drawn as a mosaic unless a renderer is named: labels would be too small."""
 
+GRID_SIDE = 8_000
+"""So are sheets of more pixels in a row or column, which grid would refuse together with its labels."""
+
+
+def suits_grid(sheet: TileSheet) -> bool:
+    """Whether a sheet is drawn with labels unless a renderer is named."""
+    height, width = sheet.tile_shape
+    return sheet.count <= GRID_LIMIT and max(sheet.rows * height, sheet.columns * width) <= GRID_SIDE
+
 
 class Rows(list["Row"]):
     """A list of rows (dictionaries with the same keys), shown as a table in a notebook."""
@@ -50,7 +59,7 @@ class Sheet(TileSheet):
         return cls(**{field.name: getattr(sheet, field.name) for field in fields(TileSheet)})
 
     def _repr_png_(self) -> bytes:
-        if self.count <= GRID_LIMIT:
+        if suits_grid(self):
             from filterkit.renderers.grid import Grid
 
             return Grid().render(self)
