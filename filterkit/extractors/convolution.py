@@ -186,6 +186,7 @@ def _numbers(
     return numbers
 
 
+ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum")
 KEEPS_AXES = ("Identity", "Cast", "CastLike", "QuantizeLinear", "DequantizeLinear")
 
 
@@ -194,17 +195,16 @@ def _as_stored(graph: GraphView, tensor: str, form: Form, shape: tuple[int, ...]
     letters = ("IO" if form.transposed else "OI") + spatial_letters(len(shape) - 2)
     while (home := graph.home(tensor)) and (node := home.producer(tensor)) is not None and node.input:
         graph = home
-        # Of several inputs the weight is the one that has its size; a scale or a shape is smaller.
-        whole = graph.shape(tensor)
-        source = next((name for name in node.input if name and graph.shape(name) == whole), node.input[0])
+        if node.op_type == "ConstantOfShape":
+            break
+        whole, source = graph.shape(tensor), node.input[0]
+        if node.op_type in ARITHMETIC:  # the weight is the one that has the result's size; a scale is smaller
+            source = next((name for name in node.input if graph.shape(name) == whole), source)
         if node.op_type == "Transpose":
-            source = node.input[0]
             perm = attributes(node).get("perm", range(len(letters))[::-1])
             if sorted(perm) == list(range(len(letters))):
                 letters = "".join(letters[list(perm).index(axis)] for axis in range(len(letters)))
-        elif node.op_type in KEEPS_AXES:
-            source = node.input[0]
-        elif whole is None or graph.shape(source) != whole:
+        elif node.op_type not in KEEPS_AXES and (whole is None or graph.shape(source) != whole):
             letters = "reshaped"
         tensor = source
     if home is None:

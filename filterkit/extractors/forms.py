@@ -96,7 +96,9 @@ def is_channels_last(node: onnx.NodeProto, form: Form) -> bool:
 def why_unknown(node: onnx.NodeProto) -> str:
     """Why a convolution has no form, for a user."""
     if node.domain == BLOCKED:
-        return "laid out by ONNX Runtime for one kind of processor; level 'extended' keeps filters as they are"
+        return (
+            "laid out by ONNX Runtime for one kind of processor; level 'extended' keeps filters as they are"
+        )
     if node.domain in STANDARD:
         return f"{node.op_type} is not extracted: it is a convolution with a state"
     return f"{node.op_type} of the domain '{node.domain}' is not known"

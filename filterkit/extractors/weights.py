@@ -122,7 +122,9 @@ def float_array(graph: GraphView, tensor: str, what: str) -> FloatArray:
 
 
 def as_float(value: NDArray[Any]) -> FloatArray:
-    """float16 and float32 as they are, everything else as float32."""
+    """float16 and float32 as they are, everything else as float32; the same array where nothing changes."""
+    if value.dtype in (np.float16, np.float32) and value.dtype.isnative and value.flags.c_contiguous:
+        return cast("FloatArray", value)
     if value.dtype in (np.float16, np.float32):
         return cast("FloatArray", np.ascontiguousarray(value, value.dtype.newbyteorder("=")))
     with np.errstate(over="ignore"):

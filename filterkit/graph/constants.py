@@ -213,7 +213,7 @@ def _constant_node(graph: GraphView, node: onnx.NodeProto) -> Array:
 
 
 def constant_type(node: onnx.NodeProto) -> int:
-    """ONNX element type of a Constant node, whose forms without a tensor hold float32."""
+    """ONNX element type of a Constant or ConstantOfShape; forms without a tensor hold float32."""
     for attribute in node.attribute:
         if attribute.name == "value":
             return int(attribute.t.data_type)

@@ -149,7 +149,7 @@ class GraphView:
         return home._stored[tensor]
 
     def stored_type(self, tensor: str) -> int:
-        """ONNX element type of a tensor that an initializer or a Constant node of this graph holds."""
+        """ONNX element type of a tensor that an initializer or a constant node of this graph holds."""
         found = self._stored.get(tensor)
         if found is None:
             return constant_type(self.nodes[self._maker[tensor]])
