@@ -60,11 +60,9 @@ def excerpt_of(
         return found
     part = excerpt(load_model(path), wanted, picture_input=picture_input, layout=layout)
     refer(part.model, path)
-    if file is not None:
-        content = part.to_bytes()
-        if len(content) <= LARGEST:
-            with suppress(OSError):
-                _write(file, content)
+    if file is not None and part.model.ByteSize() <= LARGEST:
+        with suppress(OSError):
+            _write(file, part.to_bytes())
     return part
 
 
