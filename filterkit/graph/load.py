@@ -87,6 +87,11 @@ def _parse(path: Path) -> onnx.ModelProto:
     try:
         model: onnx.ModelProto = onnx.ModelProto.FromString(data)
     except DecodeError as error:
+        if "depth" in str(error).lower() or "recursion" in str(error).lower():
+            raise ModelError(
+                "nests messages deeper than protobuf reads",
+                hint="a network has no use for that; fetch another",
+            ) from error
         raise ModelError(
             "not an ONNX model, or a damaged one", hint="fetch or export the model again"
         ) from error
