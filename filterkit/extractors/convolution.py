@@ -19,7 +19,7 @@ from filterkit.extractors.weights import (
     read_weight,
 )
 from filterkit.graph.activations import ACTIVATIONS, Tail, follow
-from filterkit.graph.constants import NotConstant
+from filterkit.graph.constants import NotConstant, label
 from filterkit.graph.tensors import dtype_name
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import attributes, bodies
@@ -50,6 +50,9 @@ def _in_graph(graph: GraphView) -> Iterator[FilterBank | Skipped]:
             yield _bank(graph, node)
         except (Unresolved, NotConstant) as reason:
             yield Skipped(_name(graph, node), node.op_type, str(reason))
+    for node in graph.nodes:  # no standard operator carries a list of graphs
+        for listed in (inner for attribute in node.attribute for inner in attribute.graphs):
+            yield from _unread(listed.node, f"inside a body of node {label(node)}, which is not known")
     for body in graph.bodies():
         yield from _in_graph(body)
 

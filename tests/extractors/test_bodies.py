@@ -185,6 +185,15 @@ def test_functions_that_never_end(kind: str) -> None:
         opened(model)
 
 
+def test_lists_of_bodies_are_reasons() -> None:
+    inside = body([node("Conv", "x w", "t", name="conv")], "t")
+    switch = node("Switch", "x", "y", "switch", "their.own", cases=[inside, inside])
+    results = found(opened_with(switch, w=WEIGHT))
+    assert [one.node for one in results] == ["conv", "conv"]
+    assert isinstance(results[0], Skipped)
+    assert results[0].reason == "inside a body of node 'switch' (Switch), which is not known"
+
+
 def test_every_view_of_a_deep_nest() -> None:
     inside = body([node("Conv", "x w", "t")], "t", w=WEIGHT)
     for place in range(25):
