@@ -47,9 +47,15 @@ class ConvolutionExtractor:
 def _in_graph(graph: GraphView) -> Iterator[FilterBank | Skipped]:
     for node in filter(is_convolution, graph.nodes):
         try:
-            yield _bank(graph, node)
+            bank = _bank(graph, node)
         except (Unresolved, NotConstant) as reason:
             yield Skipped(_name(graph, node), node.op_type, str(reason))
+        except (TypeError, ValueError, LookupError, AttributeError):  # attributes of types that none may have
+            yield Skipped(
+                _name(graph, node), node.op_type, "the node's attributes, or those behind it, are malformed"
+            )
+        else:
+            yield bank
     for node in graph.nodes:  # no standard operator carries a list of graphs
         for listed in (inner for attribute in node.attribute for inner in attribute.graphs):
             yield from _unread(listed.node, f"inside a body of node {label(node)}, which is not known")

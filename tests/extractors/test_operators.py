@@ -169,6 +169,9 @@ def only_reason(*nodes: onnx.NodeProto, **constants: Any) -> str:
 
 def test_reasons() -> None:
     weight = random(3, 4, 3, 3)
+    for name, value in {"strides": helper.make_graph([], "g", [], []), "activation": [1.5]}.items():
+        fused = node("FusedConv", "x w", "y", domain="com.microsoft", **{name: value})
+        assert "malformed" in only_reason(fused, w=weight)
     codes = {"xs": np.float32(1), "xz": np.uint8(0), "w": weight.astype(np.int8), "s": np.float32([1, 2])}
     inputs = "x xs xz w s wz xs xz"
     assert only_reason(node("QLinearConv", inputs, "y"), **codes, wz=np.int8(0)) == (
