@@ -113,9 +113,9 @@ def parse_size(text: str | None) -> Size:
         return None
     if text == "original":
         return "original"
-    height, _, width = text.lower().partition("x")
+    height, by, width = text.lower().partition("x")
     try:
-        size = int(height), int(width or height)
+        size = int(height), int(width if by else height)
     except ValueError:
         size = 0, 0
     if min(size) < 1:
