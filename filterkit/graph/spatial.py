@@ -145,7 +145,8 @@ def _macs(bank: FilterBank, traced: Trace, picture: InputInfo | None) -> int | N
     if not all(isinstance(size, int) for size in positions):
         return None
     pictures = traced.shapes[picture.name][picture.layout.index("N")] if picture and picture.layout else 1
-    return math.prod(int(size or 0) for size in positions) * bank.weights.size // max(int(pictures or 1), 1)
+    macs = math.prod(int(size or 0) for size in positions) * bank.weights.size // max(int(pictures or 1), 1)
+    return macs if macs < 2**63 else None  # which no database holds, and no machine reckons
 
 
 def _input_channels(

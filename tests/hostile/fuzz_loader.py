@@ -62,7 +62,7 @@ def drive(path: Path, catalog: Path | None = None) -> str:
     try:
         graph = open_graph(path)
         found = extract(graph, FetchedModel(onnx_path=path, origin="fuzz"), [ConvolutionExtractor()])
-        for bank in list(found.banks.values())[:2]:
+        for bank in [bank for bank in found.banks.values() if not bank.scope][:2]:
             part = cut(graph.model, [bank.post_tensor])
             left = [value.name for value in part.graph.input]
             if found.input is not None and found.input.layout is not None and found.input.name in left:

@@ -23,7 +23,7 @@ def trace_node(step: Step, place: int) -> Tracks:
         if rule is None:
             raise Untraceable
         return rule(step)
-    except (Untraceable, NotConstant, LookupError, ValueError, TypeError, ZeroDivisionError):
+    except (Untraceable, NotConstant, LookupError, ValueError, TypeError, ArithmeticError):
         shape = step.shapes.get(name)
         return nothing_followed(step.tracks.values(), len(shape) if shape is not None else 0)
 
