@@ -98,12 +98,12 @@ def spec_strings() -> Iterator[str]:
 
 def commands() -> Iterator[tuple[str, Callable[..., None]]]:
     """Every built-in command: what to type, and its function."""
-    from filterkit.cli.app import COMMANDS
+    from filterkit.cli.app import build_app
     from filterkit.cli.plugins import plugins
 
-    for panel in COMMANDS.values():
-        for name, function in panel.items():
-            yield f"filterkit {name}", function
+    for each in build_app().registered_commands:
+        assert each.callback is not None
+        yield f"filterkit {each.name}", each.callback
     for each in plugins.registered_commands:
         assert each.callback is not None
         yield f"filterkit plugins {each.name}", each.callback

@@ -84,3 +84,29 @@ def same_pad(size: int | None, kernel: int, stride: int, dilation: int, *, upper
     last = (outputs - 1) * stride - size if outputs is not None and size is not None else -stride
     total = max(last + dilation * (kernel - 1) + 1, 0)
     return total // 2 if upper else total - total // 2
+
+
+@dataclass(frozen=True, slots=True)
+class LayerGeometry:
+    """Where a layer looks, and what it costs.
+
+    Attributes
+    ----------
+    receptive_field, jump, offset
+        One value per spatial axis, in input pixels: width of the patch one output sees; distance between
+        the patches of neighbouring outputs; how far the first patch reaches over the left edge. None where
+        unbounded or unknown.
+    output_shape
+        Shape of the convolution's output, N C H W: numbers, or names where it depends on the input's size.
+    macs
+        Multiply-accumulates of the convolution at the nominal input size, for one picture.
+    input_channels
+        Names of its input channels where the layer reads the model's picture directly, else empty.
+    """
+
+    receptive_field: tuple[float, ...] | None
+    jump: tuple[float, ...] | None
+    offset: tuple[float, ...] | None
+    output_shape: tuple[int | str, ...] | None
+    macs: int | None
+    input_channels: tuple[str, ...] = ()

@@ -77,13 +77,34 @@ class FetchedModel:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class BatchNorm:
+    """A batch norm behind a convolution: per channel, ``y = x * scale + shift``.
+
+    Attributes
+    ----------
+    scale, shift
+        Shape (out_channels,), float32.
+    tensor, layout
+        Its output, and that tensor's axes in terms of the convolution's output.
+    folded
+        Whether the bank holds it already.
+    """
+
+    scale: FloatArray
+    shift: FloatArray
+    tensor: str
+    layout: str
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class FilterBank:
     """All filters of one convolution node, in canonical order.
 
     Attributes
     ----------
     node
-        Name of the ONNX node, or of its first output where the node has none.
+        Name of the ONNX node, or of its first output where it has none; in a body, behind `scope` and ``/``.
     op
         ONNX operator, e.g. ``"Conv"`` or ``"ConvTranspose"``.
     weights
@@ -102,6 +123,11 @@ class FilterBank:
         Axis order of those two tensors in terms of the convolution's output, e.g. ``"NCHW"``, ``"NHWC"``.
     source_dtype, source_layout
         How the weights stand in the file, e.g. ``"float32"`` and ``"OIHW"``.
+    scope
+        Body of an If, a Loop or a Scan that holds the node, e.g. ``"If_0/then_branch"``; tensors are named as
+        there. Empty in the main graph.
+    batchnorm
+        What follows before the activation, where it is a batch norm.
     """
 
     node: str
@@ -126,6 +152,8 @@ class FilterBank:
     activation: str | None
     source_dtype: str
     source_layout: str
+    scope: str = ""
+    batchnorm: BatchNorm | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,32 +163,6 @@ class Skipped:
     node: str
     op: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class LayerGeometry:
-    """Where a layer looks, and what it costs.
-
-    Attributes
-    ----------
-    receptive_field, jump, offset
-        One value per spatial axis, in input pixels: width of the patch one output sees; distance between
-        the patches of neighbouring outputs; how far the first patch reaches over the left edge. None where
-        unbounded or unknown.
-    output_shape
-        Shape of the convolution's output, N C H W: numbers, or names where it depends on the input's size.
-    macs
-        Multiply-accumulates of the convolution at the nominal input size, for one picture.
-    input_channels
-        Names of its input channels where the layer reads the model's picture directly, else empty.
-    """
-
-    receptive_field: tuple[float, ...] | None
-    jump: tuple[float, ...] | None
-    offset: tuple[float, ...] | None
-    output_shape: tuple[int | str, ...] | None
-    macs: int | None
-    input_channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

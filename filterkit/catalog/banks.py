@@ -43,7 +43,9 @@ class BankFile:
     Raises
     ------
     CatalogError
-        Where the file is damaged.
+        Where the file is damaged or cannot be read.
+    FileNotFoundError
+        Where there is none.
     """
 
     def __init__(self, path: Path) -> None:
@@ -58,7 +60,11 @@ class BankFile:
             self._data = np.memmap(path, np.uint8, "r", 8 + length)
             if self._data.size != max(entry["data_offsets"][1] for entry in self._entries.values()):
                 raise ValueError
-        except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise CatalogError(f"the filter banks in {path} cannot be read: {error.strerror}") from error
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise self._damaged() from error
 
     def weights(self, layer: str) -> FloatArray:
@@ -80,5 +86,5 @@ class BankFile:
 
     def _damaged(self) -> CatalogError:
         return CatalogError(
-            f"the filter banks in {self.path} are damaged", hint="`filterkit add REF --replace`"
+            f"the filter banks in {self.path} are damaged", hint="`filterkit doctor` says what mends them"
         )

@@ -13,6 +13,10 @@ BUSY_SECONDS = 60.0
 """How long one writer waits for another. A writer holds the lock while it copies a model into the store."""
 
 
+SIGNS_OF_DAMAGE = ("malformed", "no such column", "no such table", "UTF-8", "corrupt")
+"""In SQLite's words about a file whose schema is the one that this code knows."""
+
+
 def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
     """A connection to the file at `path`, which only a writer may make or change.
 
@@ -23,7 +27,7 @@ def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
     """
     try:
         return _open(path, "mode=rwc") if write else _connect_reading(path)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise explain(path, error) from error
 
 
@@ -33,9 +37,9 @@ def connect_strictly_reading(path: Path) -> sqlite3.Connection:
         return _reading(path, "mode=ro")
     except sqlite3.OperationalError:
         # A WAL database in a folder where nothing can be made. It is read as it stands, unless its log
-        # holds what it lacks.
-        log = path.with_name(f"{path.name}-wal")
-        if log.exists() and log.stat().st_size:
+        # holds what it lacks, or a journal what it has too much.
+        logs = [path.with_name(path.name + suffix) for suffix in ("-wal", "-journal")]
+        if any(log.exists() and log.stat().st_size for log in logs):
             raise
         return _reading(path, "immutable=1")
 
@@ -59,7 +63,7 @@ def use_write_ahead_log(path: Path) -> None:
 
 
 def explain(path: Path, error: BaseException) -> CatalogError:
-    """What an error of SQLite means for the user of the catalog at `path`."""
+    """What an error of SQLite, or of reading its rows, means for the user of the catalog at `path`."""
     text = str(error)
     if "not a database" in text:
         return CatalogError(
@@ -70,15 +74,21 @@ def explain(path: Path, error: BaseException) -> CatalogError:
         return CatalogError(f"the catalog {path} is read-only", hint="copy it to a place that can be written")
     if "locked" in text:
         return CatalogError(
-            f"the catalog {path} is in use by another process", hint="try again when it is done"
-        )
-    if "malformed" in text:
-        return CatalogError(
-            f"the catalog {path} is damaged ({text})",
-            hint="put a copy back, or make it anew with `filterkit add`",
+            f"the catalog {path} is in use by another process; waited {BUSY_SECONDS:g} seconds for it",
+            hint="try again when that is done",
         )
     if "full" in text:
         return CatalogError(f"the catalog {path} cannot be written: {text}", hint="make room, and try again")
+    if "disk I/O" in text or "unable to open" in text:
+        return CatalogError(
+            f"the catalog {path} cannot be used: {text}",
+            hint="is there room on the disk, and may its folder be written?",
+        )
+    if isinstance(error, (ValueError, TypeError)) or any(sign in text for sign in SIGNS_OF_DAMAGE):
+        return CatalogError(
+            f"the catalog {path} is damaged ({text})",
+            hint="put a copy back, or move it away and make it anew with `filterkit add`",
+        )
     return CatalogError(
         f"the catalog {path} cannot be used: {text}",
         hint="look whether its folder may be written, or choose another with --catalog",

@@ -74,7 +74,7 @@ class Catalog:
     @contextmanager
     def connect(self) -> Iterator[sa.Connection]:
         """A connection that reads, all from one moment of the catalog."""
-        with _explained(self.path), self._engine.connect() as connection:
+        with _explained(self.path, ValueError, TypeError), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -194,9 +194,13 @@ def _begin(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Say in one line what SQLite could not do."""
+def _explained(path: Path, *impossible: type[Exception]) -> Iterator[None]:
+    """Say in one line what SQLite could not do; what is `impossible` with a sound catalog is its damage."""
     try:
         yield
     except DBAPIError as error:
         raise connections.explain(path, error.orig or error) from error
+    except (ValueError, TypeError) as error:
+        if not isinstance(error, (UnicodeDecodeError, *impossible)):
+            raise
+        raise connections.explain(path, error) from error

@@ -12,7 +12,8 @@ import numpy as np
 from filterkit.catalog.rows import integral, searchable
 from filterkit.catalog.schema import METRIC_COLUMNS
 from filterkit.errors import PluginContractError
-from filterkit.records import FilterBank, LayerGeometry, Preprocessing, Skipped
+from filterkit.geometry import LayerGeometry
+from filterkit.records import FilterBank, Preprocessing, Skipped
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import FilterMetric
@@ -29,6 +30,7 @@ def layer_row(position: int, name: str, bank: FilterBank, geometry: LayerGeometr
         "position": position,
         "name": name,
         "node": bank.node,
+        "scope": bank.scope,
         "op": bank.op,
         "spatial_rank": len(bank.kernel_shape),
         "in_channels": bank.in_channels,
@@ -60,6 +62,7 @@ def layer_row(position: int, name: str, bank: FilterBank, geometry: LayerGeometr
         "pre_layout": bank.pre_layout,
         "post_layout": bank.post_layout,
         "activation": bank.activation,
+        "batchnorm": bank.batchnorm and ("folded" if bank.batchnorm.folded else "apart"),
         "dtype": bank.source_dtype,
         "source_layout": bank.source_layout,
     }
@@ -79,6 +82,8 @@ def filter_rows(
     columns: dict[str, list[Any]] = {
         "bias": [None] * count if bank.bias is None else _values(bank.bias),
         "label": [None] * count if labels is None else list(labels),
+        "batchnorm_scale": [None] * count if bank.batchnorm is None else _values(bank.batchnorm.scale),
+        "batchnorm_shift": [None] * count if bank.batchnorm is None else _values(bank.batchnorm.shift),
     }
     owners = dict.fromkeys(searchable().keys() - set(METRIC_COLUMNS), "filterkit itself")
     for metric in metrics:
@@ -92,7 +97,7 @@ def filter_rows(
     for column, values in columns.items():
         if len(values) != count:
             raise PluginContractError(f"{len(values)} values of '{column}' for the {count} filters of {name}")
-    own = ("label", "bias", *METRIC_COLUMNS)
+    own = ("label", "bias", "batchnorm_scale", "batchnorm_shift", *METRIC_COLUMNS)
     extra = [column for column in columns if column not in own]
     return [
         {
@@ -102,6 +107,12 @@ def filter_rows(
         }
         for position in range(count)
     ]
+
+
+def not_finite(bank: FilterBank) -> int:
+    """How many filters hold a weight that is NaN or infinite."""
+    flat = bank.weights.reshape(len(bank.weights), -1)
+    return int((~np.isfinite(flat).all(axis=1)).sum())
 
 
 def skipped_row(position: int, skipped: Skipped) -> Row:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from onnx import TensorProto
 
 from filterkit.errors import ModelError
+from filterkit.geometry import LayerGeometry
+from filterkit.graph import batchnorm
 from filterkit.graph.inputs import InputInfo, detect_input
 from filterkit.graph.naming import name_layers
 from filterkit.graph.spatial import trace_geometry
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import every_tensor
-from filterkit.records import FetchedModel, FilterBank, LayerGeometry, Preprocessing, Skipped
+from filterkit.records import FetchedModel, FilterBank, Preprocessing, Skipped
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import WeightExtractor
@@ -43,8 +45,16 @@ class Extraction:
     preprocessing: Preprocessing | None
 
 
-def extract(graph: GraphView, fetched: FetchedModel, extractors: Sequence[WeightExtractor]) -> Extraction:
+def extract(
+    graph: GraphView,
+    fetched: FetchedModel,
+    extractors: Sequence[WeightExtractor],
+    *,
+    fold_batchnorm: bool = False,
+) -> Extraction:
     """Run `extractors` over a graph, name what they find, and see where it looks.
+
+    Batch norms are folded into the filters in front of them where `fold_batchnorm` says so.
 
     Raises
     ------
@@ -57,6 +67,8 @@ def extract(graph: GraphView, fetched: FetchedModel, extractors: Sequence[Weight
             f"{fetched.onnx_path.name} has no convolutions", hint="filterkit looks at convolutional networks"
         )
     names = name_layers(banks, fetched.layer_names)
+    if fold_batchnorm:
+        banks = [batchnorm.fold_batchnorm(bank) for bank in banks]
     found = detect_input(graph, banks)
     preprocessing = _laid_out(fetched.preprocessing, found) or _assumed(found)
     geometries = trace_geometry(graph, banks, preprocessing)
@@ -70,10 +82,14 @@ def _collect(
     banks: list[FilterBank] = []
     skipped: list[Skipped] = []
     for extractor in extractors:
-        tensors = {bank.pre_tensor for bank in banks}
+        tensors = {(bank.scope, bank.pre_tensor) for bank in banks}
         nodes = {bank.node for bank in banks} | {each.node for each in skipped}
         found = list(extractor.extract(graph))
-        new = [each for each in found if isinstance(each, FilterBank) and each.pre_tensor not in tensors]
+        new = [
+            each
+            for each in found
+            if isinstance(each, FilterBank) and (each.scope, each.pre_tensor) not in tensors
+        ]
         solved = {bank.node for bank in new}
         skipped = [each for each in skipped if each.node not in solved]
         skipped += [each for each in found if isinstance(each, Skipped) and each.node not in nodes]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +17,7 @@ from filterkit.catalog.extraction import Extraction, external_files, extract
 from filterkit.catalog.names import check_name
 from filterkit.catalog.removal import sweep
 from filterkit.catalog.store import model_sha256
-from filterkit.errors import CatalogError
+from filterkit.errors import CatalogError, UsageError
 from filterkit.graph.view import open_graph
 from filterkit.records import FetchedModel, Skipped
 
@@ -37,6 +38,8 @@ class IngestResult:
         store lacked it.
     assumed
         Whether the preprocessing is a guess.
+    not_finite
+        How many of the filters that were written hold a weight that is NaN or infinite.
     """
 
     model: str
@@ -47,10 +50,11 @@ class IngestResult:
     parameters: int
     skipped: int
     assumed: bool
+    not_finite: int = 0
 
 
 def ingest(
-    catalog: Catalog,
+    catalog: Catalog | Callable[[], Catalog],
     name: str,
     source: str,
     ref: str,
@@ -60,13 +64,14 @@ def ingest(
     plugins: Mapping[str, Any],
     *,
     replace: bool = False,
+    fold_batchnorm: bool = False,
 ) -> IngestResult:
     """Extract every filter of a model, and put model, banks and rows into catalog and store.
 
     Parameters
     ----------
     catalog
-        Opened for writing.
+        Opened for writing; or what opens one, called once it is known that the model can be taken.
     name
         The model's name in the catalog.
     source, ref
@@ -77,11 +82,13 @@ def ingest(
         What is known of the plugins that take part, by name; stored with the model as it is.
     replace
         Put it in the place of a model of that name with other content, or write the same one anew.
+    fold_batchnorm
+        Fold batch norms into the filters in front of them. A model that was catalogued so stays so.
 
     Raises
     ------
     UsageError
-        Where `name` cannot be a name.
+        Where `name` cannot be a name, or batch norms were kept apart when the model was catalogued.
     ModelError
         Where the file is no ONNX model, or holds no convolution that can be extracted.
     CatalogError
@@ -92,11 +99,17 @@ def ingest(
     graph = open_graph(fetched.onnx_path)
     external = external_files(graph)
     sha256 = model_sha256(fetched.onnx_path, external)
+    extraction = None
+    if not isinstance(catalog, Catalog):  # a new one has nothing to compare with
+        extraction = extract(graph, fetched, extractors, fold_batchnorm=fold_batchnorm)
+        catalog = catalog()
     with catalog.connect() as connection:
         known = _known(connection, name, sha256, replace)
-    if known and not replace and catalog.store.holds(sha256, known["banks_sha256"]):
+    if known and not replace:
+        fold_batchnorm = _folded_as_before(known, fold_batchnorm)
+    if known and not replace and catalog.store.holds(sha256, known["banks_sha256"], external):
         return _result("unchanged", known)
-    extraction = extract(graph, fetched, extractors)
+    extraction = extraction or extract(graph, fetched, extractors, fold_batchnorm=fold_batchnorm)
     layers, filters = _layer_rows(extraction, fetched, metrics)
     row = {
         "name": name,
@@ -115,12 +128,13 @@ def ingest(
         **_input_columns(extraction),
         "plugins": dict(plugins),
         "extra_metrics": list(dict.fromkeys(name for each in filters for name in each[0]["extra"] or ())),
+        "fold_batchnorm": int(fold_batchnorm),
         "added_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
     try:
         with catalog.begin() as connection, _writing(catalog):
             known = _known(connection, name, sha256, replace)  # another process may have been quicker
-            if known and not replace and catalog.store.holds(sha256, known["banks_sha256"]):
+            if known and not replace and catalog.store.holds(sha256, known["banks_sha256"], external):
                 return _result("unchanged", known)
             catalog.store.put_model(fetched.onnx_path, external, sha256, anew=replace)
             row["banks_sha256"] = catalog.store.put_banks(extraction.banks, anew=replace)
@@ -136,7 +150,8 @@ def ingest(
     finally:
         with suppress(CatalogError):  # what is left over now is swept next time
             sweep(catalog)
-    return _result("replaced" if known else "added", row)
+    not_finite = sum(describe.not_finite(bank) for bank in extraction.banks.values())
+    return dataclasses.replace(_result("replaced" if known else "added", row), not_finite=not_finite)
 
 
 def _layer_rows(
@@ -173,6 +188,16 @@ def _known(connection: sa.Connection, name: str, sha256: str, replace: bool) -> 
             hint="--replace puts this one in its place, --name gives it another name",
         )
     return dict(found)
+
+
+def _folded_as_before(known: Row, wanted: bool) -> bool:
+    """Whether batch norms are folded: as they are in the catalog, unless that contradicts what is wanted."""
+    if wanted and not known["fold_batchnorm"]:
+        raise UsageError(
+            f"{known['name']} is in the catalog already, with its batch norms apart",
+            hint="--replace catalogues it anew, with them folded",
+        )
+    return bool(known["fold_batchnorm"])
 
 
 def _insert(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -101,9 +102,9 @@ def models_named(
     NotFoundError
         Where there is none; names what comes closest.
     """
-    query = sa.select(*columns).order_by(model.c.id)
-    found = connection.execute(query.where(model.c.name == pattern)).mappings().all()
+    found = connection.execute(_model_by_name(tuple(columns)), {"wanted": pattern}).mappings().all()
     if not found:
+        query = sa.select(*columns).order_by(model.c.id)
         names = connection.scalars(sa.select(model.c.name)).all()
         wanted = matching(pattern, names)
         if not wanted:
@@ -130,13 +131,30 @@ def among(column: Column, values: Sequence[Any]) -> Column:
     return condition
 
 
+# The plain names that most addresses are made of come by statements that are built once: building one takes
+# longer than SQLite takes to answer it.
+
+
+@cache
+def _model_by_name(columns: tuple[Selectable, ...]) -> sa.Select[Any]:
+    return sa.select(*columns).where(model.c.name == sa.bindparam("wanted"))
+
+
+@cache
+def _layers_by_name(columns: tuple[Selectable, ...]) -> sa.Select[Any]:
+    each = sa.func.json_each(sa.bindparam("models")).table_valued("value")
+    of_models = layer.c.model_id.in_(sa.select(each.c.value))
+    return sa.select(*columns).where(of_models, layer.c.name == sa.bindparam("wanted")).order_by(layer.c.id)
+
+
 def _layers_named(
     connection: sa.Connection, models: Sequence[int], pattern: str, columns: Sequence[Selectable]
 ) -> list[Mapping[str, Any]]:
-    of_models = among(layer.c.model_id, models)
-    query = sa.select(*columns).where(of_models).order_by(layer.c.id)
-    found = connection.execute(query.where(layer.c.name == pattern)).mappings().all()
+    by_name = {"wanted": pattern, "models": json.dumps(models)}
+    found = connection.execute(_layers_by_name(tuple(columns)), by_name).mappings().all()
     if not found:
+        of_models = among(layer.c.model_id, models)
+        query = sa.select(*columns).where(of_models).order_by(layer.c.id)
         names = connection.scalars(sa.select(layer.c.name).where(of_models).distinct()).all()
         if not names:
             raise NotFoundError(

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from filterkit.address import Address
 from filterkit.catalog import rows
-from filterkit.catalog.conditions import column_named, parse_condition
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.matches import Match, among, filters_chosen, find, models_named
 from filterkit.catalog.schema import filter_, layer, model, skipped
@@ -106,8 +105,12 @@ def filters(
     if not everything:
         query = query.where(filters_chosen(matches, address))
     if where is not None:
+        from filterkit.catalog.conditions import parse_condition
+
         query = query.where(parse_condition(where, searchable))
     if sort:
+        from filterkit.catalog.conditions import column_named
+
         column = column_named(sort.removeprefix("-"), searchable)
         query = query.order_by((sa.desc(column) if sort.startswith("-") else column).nulls_last())
     # The filters' own key comes last: SQLite then walks its tree in order, and need not sort.

@@ -72,11 +72,19 @@ FILTERS: Mapping[str, Column] = {
     **{name: filter_.c[name] for name in METRIC_COLUMNS},
 }
 
+UNLISTED: Mapping[str, Column] = {
+    "scope": layer.c.scope,
+    "batchnorm": layer.c.batchnorm,
+    "batchnorm_scale": filter_.c.batchnorm_scale,
+    "batchnorm_shift": filter_.c.batchnorm_shift,
+}
+"""What a condition can name besides the columns of listings."""
+
 
 def searchable(extra_metrics: tuple[str, ...] = ()) -> dict[str, Column]:
     """What a condition on filters, or their order, can name: their own columns, then their layer's."""
     extra = {name: extra_metric(name) for name in extra_metrics}
-    return {**LAYERS, **FILTERS, **extra}
+    return {**LAYERS, **FILTERS, **UNLISTED, **extra}
 
 
 def extra_metric(name: str) -> Column:

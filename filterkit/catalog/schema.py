@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every revision, oldest first."""
 
 HEAD = REVISIONS[-1]
@@ -67,6 +67,13 @@ model = Table(
         comment="plugins that made these rows: name to version and made_by, a list of specs",
     ),
     Column("extra_metrics", JSON, nullable=False, comment="list: metrics of plugins, found in filter.extra"),
+    Column(
+        "fold_batchnorm",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="0 or 1: whether batch norms were folded into the filters in front of them",
+    ),
     Column("added_at", Text, nullable=False, comment="UTC, ISO 8601"),
     UniqueConstraint("name", name="uq_model_name"),
 )
@@ -79,6 +86,13 @@ layer = Table(
     Column("position", Integer, nullable=False, comment="place among the model's layers, from 0"),
     Column("name", Text, nullable=False, comment="second part of an address; unique in its model"),
     Column("node", Text, nullable=False, comment="name of the ONNX node"),
+    Column(
+        "scope",
+        Text,
+        nullable=False,
+        server_default="",
+        comment="body of an If, a Loop or a Scan that holds the node; empty in the main graph",
+    ),
     Column("op", Text, nullable=False, comment="ONNX operator"),
     Column("spatial_rank", Integer, nullable=False, comment="1, 2 or 3"),
     Column("in_channels", Integer, nullable=False),
@@ -110,6 +124,7 @@ layer = Table(
     Column("pre_layout", Text, nullable=False, comment="axes of pre_tensor"),
     Column("post_layout", Text, nullable=False, comment="axes of post_tensor"),
     Column("activation", Text, comment="ONNX operator of the activation, where one follows"),
+    Column("batchnorm", Text, comment="where a batch norm follows: apart, or folded into the filters"),
     Column("dtype", Text, nullable=False, comment="of the weights in the ONNX file"),
     Column("source_layout", Text, nullable=False, comment="axes of the weights in the ONNX file"),
     UniqueConstraint("model_id", "position", name="uq_layer_position"),
@@ -123,6 +138,8 @@ filter_ = Table(
     Column("position", Integer, primary_key=True, comment="number of the output channel, from 0"),
     Column("label", Text, comment="name of its own, where it has one"),
     Column("bias", REAL, comment="NULL where the layer has none"),
+    Column("batchnorm_scale", REAL, comment="factor of the batch norm behind the filter"),
+    Column("batchnorm_shift", REAL, comment="what that batch norm adds"),
     *(Column(name, REAL, comment="NULL where not finite") for name in METRIC_COLUMNS),
     Column("extra", JSON(none_as_null=True), comment="metrics of plugins: name to value"),
     sqlite_with_rowid=False,  # a row lies in its key's own tree: no second index, neighbours side by side

@@ -4,6 +4,7 @@
 
     catalog.store/models/<sha256>/model.onnx    and its external data, under the names the model gives it
     catalog.store/banks/<sha256>.safetensors    key: a layer's name; its bias: that name and "/bias"
+    catalog.store/cuts/<model's sha256>/        graphs cut out of the model; their weights are in model.onnx
     catalog.store/staging/                      what is being written, renamed once it is whole
 
 Whoever writes or sweeps holds the catalog's write lock, so there is one staging folder, and what no row of
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -49,9 +51,17 @@ class Store:
         """Where the banks of that hash are, or would be."""
         return self.folder / "banks" / f"{banks_sha256}.safetensors"
 
-    def holds(self, sha256: str, banks_sha256: str) -> bool:
-        """Whether both the model and its banks are here."""
-        return self.model_path(sha256).is_file() and self.banks_path(banks_sha256).is_file()
+    def cuts_path(self, sha256: str) -> Path:
+        """Folder of what was cut out of the model of that hash; who runs it writes there, whoever it is."""
+        return self.folder / "cuts" / sha256
+
+    def holds(self, sha256: str, banks_sha256: str, external: Sequence[str] = ()) -> bool:
+        """Whether the model with its `external` data and its banks are here, whatever is in them."""
+        return self._holds_model(sha256, external) and self.banks_path(banks_sha256).is_file()
+
+    def _holds_model(self, sha256: str, external: Sequence[str]) -> bool:
+        path = self.model_path(sha256)
+        return path.is_file() and all((path.parent / name).is_file() for name in external)
 
     def banks(self, banks_sha256: str) -> BankFile:
         """The banks of that hash, opened once.
@@ -59,7 +69,9 @@ class Store:
         Raises
         ------
         CatalogError
-            Where they are missing or damaged.
+            Where they are damaged or cannot be read.
+        FileNotFoundError
+            Where they are not here.
         """
         if banks_sha256 not in self._open:
             from filterkit.catalog.banks import BankFile
@@ -73,10 +85,13 @@ class Store:
         Parameters
         ----------
         anew
-            Write it even if it is there, because that may be damaged.
+            Look whether what is there is sound, and write it again where it is not.
         """
         target = self.model_path(sha256).parent
-        if target.exists() and not anew:
+        # A sound one is never moved out of the way: killed in between, its rows would have no model.
+        if self._holds_model(sha256, external) and not (
+            anew and model_sha256(target / MODEL_FILE, external) != sha256
+        ):
             return
         staged = self._stage(sha256)
         staged.mkdir()
@@ -91,6 +106,7 @@ class Store:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(original, copy)
             _sync(copy)
+        _sync(staged)
         if target.exists():
             target.rename(self._stage("replaced"))
         self._finish(staged, target)
@@ -112,14 +128,14 @@ class Store:
     def sweep(self, models: Collection[str], banks: Collection[str]) -> int:
         """Delete everything but the models and banks of these hashes; returns how many bytes that frees."""
         freed = _remove(self.folder / "staging")
-        for path in (self.folder / "models").glob("*"):
+        for path in [*(self.folder / "models").glob("*"), *(self.folder / "cuts").glob("*")]:
             if path.name not in models:
                 freed += _remove(path)
         for path in (self.folder / "banks").glob("*"):
             if path.stem not in banks:
                 self._open.pop(path.stem, None)
                 freed += _remove(path)
-        for folder in (self.folder / "models", self.folder / "banks", self.folder):
+        for folder in (*(self.folder / name for name in ("models", "banks", "cuts")), self.folder):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
         return freed
@@ -135,7 +151,8 @@ class Store:
         """Give what is staged its final name, for good."""
         target.parent.mkdir(exist_ok=True)
         staged.replace(target)
-        _sync(target.parent)
+        for folder in (target.parent, self.folder, self.folder.parent):
+            _sync(folder)
 
 
 def model_sha256(path: Path, external: Sequence[str]) -> str:
@@ -143,8 +160,16 @@ def model_sha256(path: Path, external: Sequence[str]) -> str:
     whole = file_sha256(path)
     if not external:
         return whole
-    lines = [whole, *(f"{file_sha256(path.parent / name)} {name}" for name in sorted(external))]
+    names = sorted({posixpath.normpath(name) for name in external})
+    lines = [whole, *(f"{file_sha256(path.parent / name)} {name}" for name in names)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def stored_model_sha256(path: Path) -> str:
+    """Hash of the ONNX file at `path` in a store; the files around it there are its external data."""
+    folder = path.parent
+    files = (file for file in folder.rglob("*") if file.is_file() and file != path)
+    return model_sha256(path, [file.relative_to(folder).as_posix() for file in files])
 
 
 def file_sha256(path: Path) -> str:

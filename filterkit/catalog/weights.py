@@ -28,46 +28,62 @@ def bank(catalog: Catalog, match: Match) -> FloatArray:
     CatalogError
         Where the store does not hold them; the hint says what brings them.
     """
-    return _banks(catalog, match).weights(match.layer["name"])
+    layer = match.layer
+    weights = _banks(catalog, match).weights(layer["name"])
+    if weights.shape[:2] != (layer["filters"], layer["kernels"] // layer["filters"]):
+        raise _damaged(catalog, match)
+    return weights
 
 
 def bias(catalog: Catalog, match: Match) -> FloatArray | None:
     """The biases of a layer, read-only, shape (out_channels,), or None; raises as `bank` does."""
-    return _banks(catalog, match).bias(match.layer["name"])
+    values = _banks(catalog, match).bias(match.layer["name"])
+    if values is not None and values.shape != (match.layer["filters"],):
+        raise _damaged(catalog, match)
+    return values
 
 
 def model_file(catalog: Catalog, model: Mapping[str, Any]) -> Path:
     """The ONNX file of a model (a row of the table); raises as `bank` does."""
     path = catalog.store.model_path(model["sha256"])
     if not path.is_file():
-        raise _missing(model)
+        raise _missing(catalog, model)
     return path
 
 
 def _banks(catalog: Catalog, match: Match) -> BankFile:
-    if not catalog.store.banks_path(match.model["banks_sha256"]).is_file():
-        raise _missing(match.model)
-    return catalog.store.banks(match.model["banks_sha256"])
+    try:
+        return catalog.store.banks(match.model["banks_sha256"])
+    except FileNotFoundError:
+        raise _missing(catalog, match.model) from None
 
 
-def missing_weights(catalog: Catalog) -> list[tuple[str, str]]:
-    """Of every model whose files the store does not hold: its name, and the command that brings them."""
+def add_command(model: Mapping[str, Any]) -> str:
+    """What brings the files of a model (a row of the table) back to the store."""
+    command = f"filterkit add {shlex.quote(model['ref'])}"
+    if name_from_ref(model["ref"]) != model["name"]:
+        command += f" --name {model['name']}"
+    return f"{command} --fold-batchnorm" if model["fold_batchnorm"] else command
+
+
+def _missing(catalog: Catalog, model: Mapping[str, Any]) -> CatalogError:
     with catalog.connect() as connection:
-        rows = connection.execute(sa.select(schema.model).order_by(schema.model.c.name)).mappings().all()
-    return [
-        (row["name"], _add_command(dict(row)))
-        for row in rows
-        if not catalog.store.holds(row["sha256"], row["banks_sha256"])
-    ]
-
-
-def _missing(model: Mapping[str, Any]) -> CatalogError:
+        same = sa.select(schema.model.c.id).where(
+            schema.model.c.name == model["name"], schema.model.c.banks_sha256 == model["banks_sha256"]
+        )
+        if connection.scalar(same) is None:
+            return CatalogError(
+                f"{model['name']} was removed or replaced by another process just now", hint="try again"
+            )
     return CatalogError(
         f"the weights of {model['name']} are not in the store, only its rows are here",
-        hint=f"`{_add_command(model)}` brings them",
+        hint=f"`{add_command(model)}` brings them",
     )
 
 
-def _add_command(model: Mapping[str, Any]) -> str:
-    command = f"filterkit add {shlex.quote(model['ref'])}"
-    return command if name_from_ref(model["ref"]) == model["name"] else f"{command} --name {model['name']}"
+def _damaged(catalog: Catalog, match: Match) -> CatalogError:
+    return CatalogError(
+        f"the filter banks in {catalog.store.banks_path(match.model['banks_sha256'])} are damaged: "
+        f"{match.layer['name']} is not in them as it was",
+        hint=f"`{add_command(match.model)} --replace`",
+    )

@@ -37,6 +37,13 @@ def add(
             "e.g. torch:size=224 (default: what the source says)."
         ),
     ] = None,
+    fold_batchnorm: Annotated[
+        bool,
+        typer.Option(
+            "--fold-batchnorm",
+            help="Fold batch norms into the filters in front of them: the effective filters.",
+        ),
+    ] = False,
     extractor: Annotated[
         list[str] | None, typer.Option(help="Weight extractor; may be repeated (default: convolution).")
     ] = None,
@@ -48,6 +55,7 @@ def add(
             name=name,
             replace=replace,
             preprocessing=preprocessing,
+            fold_batchnorm=fold_batchnorm,
             extractors=extractor or ["convolution"],
         )
         models = bench.models()
@@ -56,6 +64,11 @@ def add(
         shell.say(
             f"nobody says what {added.model} expects of a picture: pixels from 0 to 1 are assumed "
             "(--preprocessing states it, with --replace for a model that is there)"
+        )
+    if added.not_finite:
+        shell.say(
+            f"{added.not_finite} filters hold weights that are not finite: "
+            f"filterkit filters {added.model} --where 'l2_norm is null'"
         )
     if added.skipped:
         shell.say(

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from filterkit.cli.add import add
-from filterkit.cli.convolve import convolve
-from filterkit.cli.doctor import doctor
-from filterkit.cli.export import export
-from filterkit.cli.filters import filters
-from filterkit.cli.layers import layers
-from filterkit.cli.maps import maps
-from filterkit.cli.models import models
-from filterkit.cli.plugins import plugins
-from filterkit.cli.query import query
-from filterkit.cli.quickstart import quickstart
-from filterkit.cli.remove import remove
 from filterkit.cli.shell import reported_errors
-from filterkit.cli.show import show
 from filterkit.cli.usage import OneLineErrors
-from filterkit.cli.zoo import zoo
 
 HELP = "See, query and run what a convolutional network has learned."
 COMMANDS = {
-    "Start here": {"quickstart": quickstart, "doctor": doctor},
-    "Models": {"zoo": zoo, "add": add, "remove": remove},
-    "Ask the catalog": {"models": models, "layers": layers, "filters": filters, "query": query},
-    "Look and run": {"show": show, "maps": maps, "convolve": convolve, "export": export},
+    "Start here": ("quickstart", "doctor"),
+    "Models": ("zoo", "add", "remove"),
+    "Ask the catalog": ("models", "layers", "filters", "query"),
+    "Look and run": ("show", "maps", "convolve", "export"),
 }
+"""The commands, by panel. Each is the function of its name, in the module of its name."""
 
 
-def build_app() -> typer.Typer:
-    """A Typer application with the built-in commands."""
+def build_app(only: str | None = None) -> typer.Typer:
+    """A Typer application with the built-in commands, or with `only` one: no other is imported then."""
     app = typer.Typer(
         name="filterkit",
         cls=OneLineErrors,
@@ -43,34 +31,39 @@ def build_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback(help=HELP)(_options)
-    for panel, commands in COMMANDS.items():
-        for name, function in commands.items():
-            app.command(name, rich_help_panel=panel)(function)
-    app.add_typer(plugins, name="plugins", rich_help_panel="Plugins")
+    for panel, names in COMMANDS.items():
+        for name in names:
+            if only in (None, name):
+                app.command(name, rich_help_panel=panel)(_of_module(name))
+    if only in (None, "plugins"):
+        app.add_typer(_of_module("plugins"), name="plugins", rich_help_panel="Plugins")
     return app
 
 
 def run(argv: list[str] | None = None) -> None:
     """Run one command line; plugins are loaded here only where their commands may be meant."""
     words = sys.argv[1:] if argv is None else argv
-    app = build_app()
+    first = words[0] if words else None
+    built_in = {"plugins", *(name for names in COMMANDS.values() for name in names)}
+    app = build_app(first if first in built_in else None)
     try:
         with reported_errors(debug="--debug" in words):
-            if not words or words[0] not in _built_in():
+            if first not in built_in | {"--version"}:
                 _add_plugin_commands(app)
             app(args=words, prog_name="filterkit")
     except typer.Exit as done:
         sys.exit(done.exit_code)
 
 
-def _built_in() -> set[str]:
-    return {"plugins", "--version", *(name for commands in COMMANDS.values() for name in commands)}
+def _of_module(name: str) -> Any:
+    return getattr(importlib.import_module(f"filterkit.cli.{name}"), name)
 
 
 def _add_plugin_commands(app: typer.Typer) -> None:
     from filterkit.plugins.manager import load_plugins
 
-    load_plugins().add_commands(app)
+    # What is built in adds its commands here.
+    load_plugins(built_in=False).add_commands(app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -13,7 +13,7 @@ from filterkit.errors import UsageError
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
-    from filterkit.records import FloatArray, TileSheet
+    from filterkit.records import TileSheet
     from filterkit.workbench import FeatureMaps, Workbench
 
 COLUMNS = ("address", "image", "shape", "min", "max", "mean", "provider", "file")
@@ -45,6 +45,7 @@ def deliver(
     UsageError
         Several pictures for one file, or several layers for a ``.npy``.
     """
+    results = _told(shell, results)
     if output is not None and output.suffix.lower() in ARRAYS and not output.is_dir():
         yield from _write_arrays(shell, results, output)
         return
@@ -81,30 +82,24 @@ def _folder(path: Path) -> Path:
 
 
 def _write_arrays(shell: Shell, results: Iterable[FeatureMaps], output: Path) -> Iterator[Row]:
-    import numpy as np
+    from filterkit.workbench.stacking import stacking
 
-    from filterkit.workbench.exporting import export
-
-    gathered: dict[str, list[FloatArray]] = {}
-    rows: list[Row] = []
-    for result in results:
-        if output.suffix.lower() == ".npy" and len(result.maps) > 1:
-            raise UsageError(
-                f"{len(result.maps)} layers do not fit into one .npy", hint=f"-o {output.stem}.npz holds them"
-            )
-        for name, maps in result.maps.items():
-            gathered.setdefault(name, []).append(maps)
-        rows += _rows(result, [output] * len(result.maps))
-    shapes = {name: {np.shape(maps) for maps in stack} for name, stack in gathered.items()}
-    for name, found in shapes.items():
-        if len(found) > 1:
-            raise UsageError(
-                f"the pictures give {name} different sizes, which one array cannot hold",
-                hint="--size brings them to one",
-            )
-    export({name: np.stack(stack) for name, stack in gathered.items()}, output)
+    with stacking(output) as add:
+        for result in results:
+            add(result.maps)
+            yield from _rows(result, [output] * len(result.maps))
     shell.say(f"wrote {output}")
-    yield from rows
+
+
+def _told(shell: Shell, results: Iterable[FeatureMaps]) -> Iterator[FeatureMaps]:
+    """The results; say once of every layer that they leave out why."""
+    told: dict[str, str] = {}
+    for result in results:
+        for layer, reason in result.left_out.items():
+            if told.get(layer) != reason:
+                shell.say(f"left out {layer}: {reason}")
+        told.update(result.left_out)
+        yield result
 
 
 def _rows(result: FeatureMaps, files: list[Path]) -> Iterator[Row]:
@@ -119,7 +114,7 @@ def _rows(result: FeatureMaps, files: list[Path]) -> Iterator[Row]:
             "shape": list(maps.shape),
             "min": float(maps.min()),
             "max": float(maps.max()),
-            "mean": float(maps.mean()),
+            "mean": float(maps.mean(dtype="float64")),
             "provider": result.provider,
             "file": str(named[name]) if name in named else None,
         }

@@ -1,17 +1,26 @@
-"""Filter banks of Conv and ConvTranspose nodes, found by topology alone."""
+"""Filter banks of convolution nodes, found by topology alone, in the main graph and in all bodies."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from operator import ge
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
-from filterkit.graph.activations import follow
-from filterkit.graph.constants import NotConstant
+from filterkit.extractors.forms import Form, form_of, is_channels_last, is_convolution, why_unknown
+from filterkit.extractors.transposed import pads_for
+from filterkit.extractors.weights import (
+    Unresolved,
+    as_float,
+    dynamic_scale,
+    given,
+    known,
+    read_bias,
+    read_weight,
+)
+from filterkit.graph.activations import ACTIVATIONS, Tail, follow
+from filterkit.graph.constants import NotConstant, label
 from filterkit.graph.tensors import dtype_name
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import attributes, bodies
@@ -20,71 +29,62 @@ from filterkit.records import FilterBank, Skipped
 if TYPE_CHECKING:
     from filterkit.records import FloatArray
 
-STANDARD = ("", "ai.onnx")
-EXTRACTED = ("Conv", "ConvTranspose")
-CONVOLUTIONS = {
-    *((domain, op) for domain in STANDARD for op in (*EXTRACTED, "QLinearConv", "ConvInteger", "DeformConv")),
-    *(("com.microsoft", op) for op in ("FusedConv", "QLinearConv", "NhwcFusedConv", "NhwcConv")),
-}
-"""What counts as a convolution, by domain and operator: each is extracted or skipped with a reason."""
-
-
-class Unresolved(Exception):
-    """A convolution that cannot be extracted; the message says why, for a user."""
-
 
 class ConvolutionExtractor:
     """Finds filter banks by following the graph; names of nodes and weights mean nothing to it."""
 
     def extract(self, graph: GraphView) -> Iterator[FilterBank | Skipped]:
-        """Yield one bank, or one reason, per convolution node, in the graph's order; one bank at a time."""
-        for node in graph.nodes:
-            if _is_convolution(node):
-                try:
-                    yield _bank(graph, node)
-                except Unresolved as reason:
-                    yield _skipped(node, str(reason))
-            for body in bodies(node):
-                yield from _inside(
-                    body.node, f"inside the body of {_a(node.op_type)} node; not extracted yet"
-                )
+        """Yield one bank, or one reason, per convolution node, in the graph's order; one bank at a time.
+
+        Nodes in bodies come behind those of the graph around them. Functions are part of the graph by then,
+        but for those that could not be put in the place of their calls (`functions.inline`).
+        """
+        yield from _in_graph(graph)
         for function in graph.model.functions:
-            yield from _inside(
-                function.node, f"inside the model's function '{function.name}'; not extracted yet"
+            reason = f"inside the model's function '{function.name}', whose opset is not the model's"
+            yield from _unread(function.node, reason)
+
+
+def _in_graph(graph: GraphView) -> Iterator[FilterBank | Skipped]:
+    for node in filter(is_convolution, graph.nodes):
+        try:
+            bank = _bank(graph, node)
+        except (Unresolved, NotConstant) as reason:
+            yield Skipped(_name(graph, node), node.op_type, str(reason))
+        except (TypeError, ValueError, LookupError, AttributeError):  # attributes of types that none may have
+            yield Skipped(
+                _name(graph, node), node.op_type, "the node's attributes, or those behind it, are malformed"
             )
+        else:
+            yield bank
+    for node in graph.nodes:  # no standard operator carries a list of graphs
+        for listed in (inner for attribute in node.attribute for inner in attribute.graphs):
+            yield from _unread(listed.node, f"inside a body of node {label(node)}, which is not known")
+    for body in graph.bodies():
+        yield from _in_graph(body)
 
 
-def _is_convolution(node: onnx.NodeProto) -> bool:
-    return (node.domain, node.op_type) in CONVOLUTIONS
-
-
-def _inside(nodes: Iterable[onnx.NodeProto], reason: str) -> Iterator[Skipped]:
+def _unread(nodes: Iterable[onnx.NodeProto], reason: str) -> Iterator[Skipped]:
     for node in nodes:
-        if _is_convolution(node):
-            yield _skipped(node, reason)
+        if is_convolution(node):
+            yield Skipped(node.name or next(filter(None, node.output), ""), node.op_type, reason)
         for body in bodies(node):
-            yield from _inside(body.node, reason)
+            yield from _unread(body.node, reason)
 
 
-def _skipped(node: onnx.NodeProto, reason: str) -> Skipped:
-    return Skipped(_name(node), node.op_type, reason)
-
-
-def _name(node: onnx.NodeProto) -> str:
-    return node.name or next(filter(None, node.output), "")
-
-
-def _a(word: str) -> str:
-    return f"an {word}" if word[:1] in "AEIOU" else f"a {word}"
+def _name(graph: GraphView, node: onnx.NodeProto) -> str:
+    name = node.name or next(filter(None, node.output), "")
+    return f"{graph.scope}/{name}" if graph.scope else name
 
 
 def _bank(graph: GraphView, node: onnx.NodeProto) -> FilterBank:
-    if node.op_type not in EXTRACTED or node.domain not in STANDARD:
-        raise Unresolved(f"{node.op_type} is not extracted yet")
-    if len(node.input) < 2 or not node.input[1] or not node.output:
-        raise Unresolved("the node has no weight")
-    weight_tensor = node.input[1]
-    stored = _float_array(graph, weight_tensor, "the weight")
+    form = form_of(node)
+    if form is None:
+        raise Unresolved(why_unknown(node))
+    if not node.output or not node.output[0]:
+        raise Unresolved("the node has no output")
+    weight_tensor = given(node, form.weight)
+    stored = read_weight(graph, node, form)
     rank = stored.ndim - 2
     if not 1 <= rank <= 9:
         raise Unresolved(f"the weight has {stored.ndim} axes, which is no filter bank")
@@ -93,34 +93,42 @@ def _bank(graph: GraphView, node: onnx.NodeProto) -> FilterBank:
 
     values = attributes(node)
     groups = values.get("group", 1)
-    weights = _canonical(stored, node.op_type, groups)
-    out_channels = weights.shape[0]
     kernel_shape = _numbers(values, "kernel_shape", stored.shape[2:], 1)
     if kernel_shape != stored.shape[2:]:
         raise Unresolved("the weight's shape contradicts the node's kernel_shape")
-    bias = None
-    if len(node.input) > 2 and node.input[2]:
-        bias = _float_array(graph, node.input[2], "the bias")
-        if bias.shape != (out_channels,):
-            raise Unresolved("the bias does not have one value per output channel")
-    layout = "NC" + spatial_letters(rank)
-    tail = follow(graph, node.output[0], layout, out_channels, has_bias=bias is not None)
+    if form.pads is not None:
+        values["pads"] = _pads(graph, node, form.pads)
+    source_dtype, source_layout = _as_stored(graph, weight_tensor, form, stored.shape)
+    weights = _canonical(stored, form, groups)
+    out_channels = weights.shape[0]
+    bias = read_bias(graph, node, form, out_channels)
+    output = node.output[0]
+    if form.codes is not None and form.codes.scale is None:
+        scale, output = dynamic_scale(graph, output, out_channels)
+        if scale is not None:
+            weights = weights * scale.reshape(-1, *(1,) * (weights.ndim - 1))
+    tail = _tail(graph, node, output, form, rank, out_channels, has_bias=bias is not None)
     if tail.bias is not None:
-        bias = _as_float(tail.bias)
-    source_dtype, source_layout = _as_stored(graph, weight_tensor, node.op_type, stored.shape)
+        bias = as_float(tail.bias)
     strides = _numbers(values, "strides", (1,) * rank, 1)
     dilations = _numbers(values, "dilations", (1,) * rank, 1)
     output_padding = _numbers(values, "output_padding", (0,) * rank, 0)
     auto_pad = str(values.get("auto_pad", "NOTSET"))
     pads = _numbers(values, "pads", (0,) * (2 * rank), None)
-    if node.op_type == "ConvTranspose" and "output_shape" in values:
-        wanted = _numbers(values, "output_shape", (0,) * rank, 1)
-        window = [(size - 1) * step + 1 for size, step in zip(kernel_shape, dilations, strict=True)]
-        made = _unpadded(graph, node.input[0], window, strides, output_padding)
-        if made is not None and all(map(ge, made, wanted)):
-            pads, auto_pad = _cut_down(made, wanted, upper=auto_pad == "SAME_UPPER"), "NOTSET"
+    if form.transposed and "output_shape" in values:
+        stated = pads_for(
+            graph,
+            node.input[0],
+            _numbers(values, "output_shape", (0,) * rank, 1),
+            window=[(size - 1) * step + 1 for size, step in zip(kernel_shape, dilations, strict=True)],
+            strides=strides,
+            output_padding=output_padding,
+            upper=auto_pad == "SAME_UPPER",
+        )
+        if stated is not None:
+            pads, auto_pad = stated, "NOTSET"
     return FilterBank(
-        node=_name(node),
+        node=_name(graph, node),
         op=node.op_type,
         weights=weights,
         bias=bias,
@@ -142,28 +150,34 @@ def _bank(graph: GraphView, node: onnx.NodeProto) -> FilterBank:
         activation=tail.activation,
         source_dtype=source_dtype,
         source_layout=source_layout,
+        scope=graph.scope,
+        batchnorm=tail.batchnorm,
     )
 
 
-def _unpadded(
-    graph: GraphView, tensor: str, window: Sequence[int], strides: Sequence[int], extra: Sequence[int]
-) -> list[int] | None:
-    """How large a ConvTranspose's output would be without padding; None where its input's size is open."""
-    shape = graph.shape(tensor)
-    sizes = [size for size in shape[2:] if isinstance(size, int)] if shape else []
-    if len(sizes) != len(window):
-        return None
-    return [
-        step * (size - 1) + more + wide
-        for size, wide, step, more in zip(sizes, window, strides, extra, strict=True)
-    ]
+def _tail(
+    graph: GraphView,
+    node: onnx.NodeProto,
+    output: str,
+    form: Form,
+    rank: int,
+    channels: int,
+    *,
+    has_bias: bool,
+) -> Tail:
+    """What follows; a fused node has its activation inside, and gives out nothing in front of it."""
+    spatial = spatial_letters(rank)
+    layout = f"N{spatial}C" if is_channels_last(node, form) else f"NC{spatial}"
+    fused = attributes(node).get("activation")
+    if fused:
+        name = ACTIVATIONS.get(fused, "clip" if fused == "Clip" else str(fused).lower())
+        return Tail(None, output, layout, output, layout, name)
+    return follow(graph, output, layout, channels, has_bias=has_bias)
 
 
-def _cut_down(made: Sequence[int], wanted: Sequence[int], *, upper: bool) -> tuple[int, ...]:
-    """The pads that a stated output shape means (ONNX, operator ConvTranspose)."""
-    total = [whole - part for whole, part in zip(made, wanted, strict=True)]
-    small, large = [each // 2 for each in total], [each - each // 2 for each in total]
-    return (*small, *large) if upper else (*large, *small)
+def _pads(graph: GraphView, node: onnx.NodeProto, place: int) -> list[int]:
+    name = given(node, place)
+    return [int(number) for number in known(graph, name, "the padding").ravel()] if name else []
 
 
 def spatial_letters(rank: int) -> str:
@@ -171,34 +185,16 @@ def spatial_letters(rank: int) -> str:
     return "DHW"[-rank:] if rank <= 3 else "123456789"[:rank]
 
 
-def _float_array(graph: GraphView, tensor: str, what: str) -> FloatArray:
-    try:
-        value = graph.constant(tensor)
-    except NotConstant as error:
-        raise Unresolved(f"{what} is {error.reason}") from error
-    return _as_float(value)
-
-
-def _as_float(value: NDArray[Any]) -> FloatArray:
-    """float16 and float32 as they are, everything else as float32."""
-    if value.dtype.kind in "OSU":
-        raise Unresolved("the weight holds text")
-    if value.dtype in (np.float16, np.float32):
-        return cast("FloatArray", np.ascontiguousarray(value, value.dtype.newbyteorder("=")))
-    with np.errstate(over="ignore"):
-        return cast("FloatArray", np.ascontiguousarray(value.astype(np.float32)))
-
-
-def _canonical(stored: FloatArray, op: str, groups: int) -> FloatArray:
+def _canonical(stored: FloatArray, form: Form, groups: int) -> FloatArray:
     """Bring a weight to (out_channels, in_channels / groups, *kernel_shape).
 
     Conv holds it so. ConvTranspose holds (in_channels, out_channels / groups, *kernel_shape), whose group g
     joins the g-th part of the input channels with the g-th part of the output channels; the kernels are not
     flipped.
     """
-    if groups < 1 or stored.shape[0] % groups:
+    if not isinstance(groups, int) or groups < 1 or stored.shape[0] % groups:
         raise Unresolved(f"{stored.shape[0]} channels cannot be divided into {groups} groups")
-    if op == "Conv":
+    if not form.transposed:
         return stored
     inputs, outputs, *kernel = stored.shape
     grouped = stored.reshape(groups, inputs // groups, outputs, *kernel).swapaxes(1, 2)
@@ -217,29 +213,27 @@ def _numbers(
     return numbers
 
 
-def _as_stored(graph: GraphView, tensor: str, op: str, shape: tuple[int, ...]) -> tuple[str, str]:
+ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum")
+KEEPS_AXES = ("Identity", "Cast", "CastLike", "QuantizeLinear", "DequantizeLinear")
+
+
+def _as_stored(graph: GraphView, tensor: str, form: Form, shape: tuple[int, ...]) -> tuple[str, str]:
     """Element type and axis order of the weight in the file, told by going back to where it is stored."""
-    letters = ("OI" if op == "Conv" else "IO") + spatial_letters(len(shape) - 2)
-    while (node := graph.producer(tensor)) is not None and node.input:
+    letters = ("IO" if form.transposed else "OI") + spatial_letters(len(shape) - 2)
+    while (home := graph.home(tensor)) and (node := home.producer(tensor)) is not None and node.input:
+        graph = home
+        if node.op_type == "ConstantOfShape":
+            break
+        whole, source = graph.shape(tensor), node.input[0]
+        if node.op_type in ARITHMETIC:  # the weight is the one that has the result's size; a scale is smaller
+            source = next((name for name in node.input if graph.shape(name) == whole), source)
         if node.op_type == "Transpose":
             perm = attributes(node).get("perm", range(len(letters))[::-1])
             if sorted(perm) == list(range(len(letters))):
                 letters = "".join(letters[list(perm).index(axis)] for axis in range(len(letters)))
-        elif graph.shape(tensor) != graph.shape(node.input[0]):
+        elif node.op_type not in KEEPS_AXES and (whole is None or graph.shape(source) != whole):
             letters = "reshaped"
-        tensor = node.input[0]
-    if node is not None:
-        return dtype_name(_constant_type(node)), letters
-    stored = graph.stored(tensor)
-    values = stored.values if isinstance(stored, onnx.SparseTensorProto) else stored
-    return dtype_name(values.data_type), letters
-
-
-def _constant_type(node: onnx.NodeProto) -> int:
-    """Element type of a Constant node, whose other attribute forms hold float32."""
-    for attribute in node.attribute:
-        if attribute.name == "value":
-            return int(attribute.t.data_type)
-        if attribute.name == "sparse_value":
-            return int(attribute.sparse_tensor.values.data_type)
-    return int(onnx.TensorProto.FLOAT)
+        tensor = source
+    if home is None:
+        return "?", letters
+    return dtype_name(home.stored_type(tensor)), letters

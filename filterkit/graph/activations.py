@@ -8,9 +8,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from filterkit.graph.batchnorm import read_batchnorm
 from filterkit.graph.constants import NotConstant
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import attributes
+from filterkit.records import BatchNorm
 
 ACTIVATIONS = {
     "Relu": "relu", "LeakyRelu": "leaky_relu", "PRelu": "prelu", "Elu": "elu", "Selu": "selu",
@@ -21,7 +23,8 @@ ACTIVATIONS = {
 GATES = {("Sigmoid",): "silu", ("HardSigmoid",): "hard_swish", ("Softplus", "Tanh"): "mish"}
 """Activations of the form x * f(x), by the operators of f."""
 
-PASSED = ("Identity", "Dropout", "Cast")
+STANDARD = ("", "ai.onnx")
+PASSED = ("Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Tail:
     post_tensor: str
     post_layout: str
     activation: str | None
+    batchnorm: BatchNorm | None = None
 
 
 def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bias: bool) -> Tail:
@@ -51,14 +55,16 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
     bias: NDArray[np.generic] | None = None
     pre, pre_layout = tensor, layout
     may_be_bias = not has_bias
+    batchnorm: BatchNorm | None = None
+    is_bare = True  # nothing so far but the convolution and its bias: only then a batch norm can be folded
     while True:
         found = _activation(graph, tensor)
         if found is not None:
             post, activation = found
-            return Tail(bias, pre, pre_layout, post, layout, activation)
+            return Tail(bias, pre, pre_layout, post, layout, activation, batchnorm)
         readers = graph.consumers(tensor)
         node = readers[0] if len(readers) == 1 else None
-        if node is None or not node.output or not node.output[0]:
+        if node is None or node.domain not in STANDARD or not node.output or not node.output[0]:
             break
         if node.op_type == "Transpose":
             perm = attributes(node).get("perm", range(len(layout))[::-1])
@@ -68,21 +74,25 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
         elif node.op_type == "BatchNormalization":
             if node.input[0] != tensor or layout.index("C") != 1:
                 break
-            may_be_bias = False
+            if is_bare:
+                batchnorm = read_batchnorm(graph, node, layout, channels)
+            may_be_bias = is_bare = False
         elif node.op_type in ("Add", "Sub", "Mul", "Div"):
             added = _per_channel(graph, node, tensor, layout, channels)
             if added is None:
                 break
             if may_be_bias and node.op_type == "Add":
                 bias, pre, pre_layout = added, node.output[0], layout
+            else:
+                is_bare = False
             may_be_bias = False
         elif node.op_type == "Slice":  # Keras pads transposed convolutions by cutting off
             if node.input[0] != tensor or not _leaves_channels(graph, node, layout):
                 break
-        elif node.op_type not in PASSED:
+        elif node.op_type not in PASSED or node.input[0] != tensor:
             break
         tensor = node.output[0]
-    return Tail(bias, pre, pre_layout, pre, pre_layout, None)
+    return Tail(bias, pre, pre_layout, pre, pre_layout, None, batchnorm)
 
 
 def _activation(graph: GraphView, tensor: str) -> tuple[str, str] | None:
@@ -90,9 +100,9 @@ def _activation(graph: GraphView, tensor: str) -> tuple[str, str] | None:
     readers = graph.consumers(tensor)
     if len(readers) == 1:
         node = readers[0]
-        if node.op_type in ACTIVATIONS and node.input[0] == tensor:
+        if node.op_type in ACTIVATIONS and node.input[:1] == [tensor] and node.output:
             return node.output[0], ACTIVATIONS[node.op_type]
-        if node.op_type == "Clip" and node.input[0] == tensor:
+        if node.op_type == "Clip" and node.domain in STANDARD and node.input[0] == tensor:
             return node.output[0], _clip_name(graph, node)
     if len(readers) == 2:
         return _gate(graph, tensor, readers)
@@ -106,7 +116,7 @@ def _gate(graph: GraphView, tensor: str, readers: tuple[onnx.NodeProto, ...]) ->
         return None
     node = next(node for node in readers if node is not product)
     operators: list[str] = []
-    while len(node.input) == 1:
+    while len(node.input) == 1 and node.output:
         operators += [node.op_type] if node.op_type not in PASSED else []
         behind = graph.consumers(node.output[0])
         if len(behind) != 1 or len(operators) > 2:

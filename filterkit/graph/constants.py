@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from itertools import zip_longest
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from filterkit.graph.foldable import FOLDABLE, QUANTIZATION, Inputs
 from filterkit.graph.names import shown
 from filterkit.graph.tensors import to_array
-from filterkit.graph.walk import attributes
+from filterkit.graph.walk import attributes, every_tensor
 
 if TYPE_CHECKING:
     from filterkit.graph.view import GraphView
@@ -24,8 +25,14 @@ MOST_WORK = 2**28
 """How many elements the steps to one constant may make, all together; a hostile graph asks for any number."""
 MOST_GROWTH = 2**25
 """How many of these may be new, that is, more than went into the step that made them."""
-EVALUATED_AS = {"DequantizeLinear": 19}
-"""Opset to evaluate an operator in at least: onnx's evaluator does not have it in earlier ones."""
+MOST_ALTOGETHER = 2**27
+"""How many elements the constants of one model may take altogether, what it stores aside."""
+USES = 8
+"""How often what a model stores may be gone through, on average: once for every step of a chain, once more
+for every layer that shares it."""
+
+EVALUATED_AS = dict.fromkeys(QUANTIZATION, 21)
+"""Opset to evaluate an operator in at least: onnx's evaluator does not have all of it in earlier ones."""
 
 
 class NotConstant(Exception):
@@ -36,94 +43,74 @@ class NotConstant(Exception):
         self.reason = reason
 
 
-Inputs = Sequence[Any]
-"""Arrays, and None for inputs that are left out."""
+@dataclass
+class Budget:
+    """What is left for computing a model's constants, in elements; many small ones sum up too.
+
+    Attributes
+    ----------
+    work
+        For all that is made on the way or given out.
+    growth
+        For what is new, that is, more than went into the step that made it.
+    """
+
+    work: int
+    growth: int
+
+    @classmethod
+    def of(cls, model: onnx.ModelProto) -> Budget:
+        stored = sum(math.prod(tensor.dims) for tensor in every_tensor(model))
+        return cls(MOST_ALTOGETHER + USES * stored, MOST_ALTOGETHER // 2)
+
+    def take(self, work: int, growth: int = 0) -> None:
+        """Raises NotConstant where that much is not left; nothing is taken then."""
+        if work > self.work or growth > self.growth:
+            raise NotConstant("one of more constants than there is room for in one model")
+        self.work -= work
+        self.growth -= growth
 
 
-def _all_inputs(inputs: Inputs, values: dict[str, Any]) -> int:
-    return sum(value.size for value in inputs if value is not None)
-
-
-def _broadcast(inputs: Inputs, values: dict[str, Any]) -> int:
-    return _broadcast_size(value.shape for value in inputs if value is not None)
-
-
-def _filled(inputs: Inputs, values: dict[str, Any]) -> int:
-    return math.prod(inputs[0].ravel().tolist())
-
-
-def _expanded(inputs: Inputs, values: dict[str, Any]) -> int:
-    return _broadcast_size((inputs[0].shape, inputs[1].ravel().tolist()))
-
-
-def _tiled(inputs: Inputs, values: dict[str, Any]) -> int:
-    return int(inputs[0].size * math.prod(inputs[1].ravel().tolist()))
-
-
-def _gathered(inputs: Inputs, values: dict[str, Any]) -> int:
-    return int(inputs[0].size // max(inputs[0].shape[values.get("axis", 0)], 1) * inputs[1].size)
-
-
-def _broadcast_size(shapes: Iterable[Sequence[int]]) -> int:
-    """Elements of what arrays of these shapes broadcast to, if they do."""
-    return math.prod(map(max, zip_longest(*(shape[::-1] for shape in shapes), fillvalue=1)))
-
-
-FOLDABLE: dict[str, Callable[[Inputs, dict[str, Any]], int]] = {
-    **dict.fromkeys(
-        [
-            *("Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Concat"),
-            *("Split", "Shape", "Size", "Cast", "CastLike", "QuantizeLinear", "DequantizeLinear", "Neg"),
-            *("Abs", "Sqrt", "Reciprocal", "Exp", "Log", "Floor", "Ceil", "Round", "Clip", "Not"),
-            *("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin"),
-        ],
-        _all_inputs,
-    ),
-    **dict.fromkeys(
-        ["Add", "Sub", "Mul", "Div", "Pow", "Mod", "Min", "Max", "Sum", "Where", "Equal"], _broadcast
-    ),
-    "ConstantOfShape": _filled,
-    "Expand": _expanded,
-    "Tile": _tiled,
-    "Gather": _gathered,
-}
-"""Operators that are folded, and a bound on the number of elements that they make."""
-
-
-def is_foldable(node: onnx.NodeProto) -> bool:
-    """Whether the node's outputs are constant once all its inputs are."""
-    return node.domain in ("", "ai.onnx") and (node.op_type == "Constant" or node.op_type in FOLDABLE)
+Key = tuple[int, str]
+"""A tensor: how deep the graph lies that holds it, and its name."""
 
 
 def fold(graph: GraphView, tensor: str) -> Array:
     """The value of a constant tensor; see `GraphView.constant`."""
     steps = _steps(graph, tensor)
     left = _uses(steps)
-    known: dict[str, Array] = {}
+    known: dict[Key, Array] = {}
     work, growth = MOST_WORK, MOST_GROWTH
-    for node in steps:
-        inputs = [_leaf(graph, known, name) if name else None for name in node.input]
+    for view, node in steps:
+        inputs = [_leaf(view, known, name) if name else None for name in node.input]
         size = _size_of(node, inputs)
+        new = max(size - max((value.size for value in inputs if value is not None), default=0), 0)
         work -= size
-        growth -= max(size - max((value.size for value in inputs if value is not None), default=0), 0)
+        growth -= new
         if work < 0 or growth < 0:
             raise NotConstant(f"computed by node {label(node)} from constants, but too large to compute")
-        known.update(zip(node.output, _evaluate(graph, node, inputs), strict=False))
+        graph.budget.take(size, new)
+        made = zip(node.output, _evaluate(view, node, inputs), strict=False)
+        known.update({(view.depth, name): value for name, value in made})
         for name in filter(None, node.input):
-            left[name] -= 1
-            if not left[name]:
-                known.pop(name, None)
+            key = _key(view, name)
+            left[key] -= 1
+            if not left[key]:
+                known.pop(key, None)
     return _leaf(graph, known, tensor)
 
 
 def why_not_constant(graph: GraphView, tensor: str) -> str:
     """Why a tensor is not constant, for a user."""
-    if any(tensor == value.name for value in graph.inputs):
-        return f"an input of the model ('{shown(tensor)}')"
-    node = graph.producer(tensor)
-    if node is None:
+    home = graph.home(tensor)
+    if home is None:
         return f"a tensor that nothing makes ('{shown(tensor)}')"
-    if all(graph.is_constant(name) for name in node.input if name):
+    node = home.producer(tensor)
+    if node is None and home.body is not None:
+        return f"handed to the body of node {label(home.body.node)} at run time ('{shown(tensor)}')"
+    if node is None:
+        return f"an input of the model ('{shown(tensor)}')"
+    if all(home.is_constant(name) for name in node.input if name):
         return f"computed at run time by node {label(node)}"
     return f"computed from the model's input at run time by node {label(node)}"
 
@@ -134,39 +121,50 @@ def label(node: onnx.NodeProto) -> str:
     return f"'{shown(name)}' ({shown(node.op_type)})"
 
 
-def _steps(graph: GraphView, tensor: str) -> list[onnx.NodeProto]:
-    """The nodes to evaluate for `tensor`, in order."""
-    wanted, pending = set(), [tensor]
+def _steps(graph: GraphView, tensor: str) -> list[tuple[GraphView, onnx.NodeProto]]:
+    """The nodes to evaluate for `tensor`, in order, each with the graph that holds it."""
+    wanted: dict[tuple[int, int], GraphView] = {}
+    pending = [(graph, tensor)]
     while pending:
-        index = graph.index_of_producer(pending.pop())
-        if index is not None and index not in wanted:
-            wanted.add(index)
-            pending.extend(filter(None, graph.nodes[index].input))
-    return [graph.nodes[index] for index in sorted(wanted)]
+        view, name = pending.pop()
+        home = view.home(name)
+        index = home.index_of_producer(name) if home is not None else None
+        if home is not None and index is not None and (home.depth, index) not in wanted:
+            wanted[home.depth, index] = home
+            pending.extend((home, name) for name in home.nodes[index].input if name)
+    # What lies deeper reads from further out, never the other way round.
+    return [(wanted[place], wanted[place].nodes[place[1]]) for place in sorted(wanted)]
 
 
-def _uses(steps: Sequence[onnx.NodeProto]) -> dict[str, int]:
-    uses: dict[str, int] = {}
-    for node in steps:
+def _key(view: GraphView, name: str) -> Key:
+    home = view.home(name)
+    return (home.depth if home is not None else 0, name)
+
+
+def _uses(steps: Sequence[tuple[GraphView, onnx.NodeProto]]) -> dict[Key, int]:
+    uses: dict[Key, int] = {}
+    for view, node in steps:
         for name in filter(None, node.input):
-            uses[name] = uses.get(name, 0) + 1
+            key = _key(view, name)
+            uses[key] = uses.get(key, 0) + 1
     return uses
 
 
-def _leaf(graph: GraphView, known: dict[str, Array], name: str) -> Array:
-    if name in known:
-        return known[name]
-    stored = graph.stored(name)
+def _leaf(view: GraphView, known: dict[Key, Array], name: str) -> Array:
+    key = _key(view, name)
+    if key in known:
+        return known[key]
+    stored = view.stored(name)
     if isinstance(stored, onnx.SparseTensorProto):
-        return _dense(stored, graph)
-    return to_array(stored, graph.folder)
+        return _dense(stored, view)
+    return to_array(stored, view.folder)
 
 
 def _size_of(node: onnx.NodeProto, inputs: Inputs) -> int:
     """A bound on the number of elements that a node makes."""
     try:
-        size = 0 if node.op_type == "Constant" else FOLDABLE[node.op_type](inputs, attributes(node))
-    except (ValueError, IndexError, AttributeError, TypeError):
+        size = 0 if node.op_type == "Constant" else int(FOLDABLE[node.op_type](inputs, attributes(node)))
+    except (ValueError, IndexError, AttributeError, TypeError, OverflowError):
         size = -1
     if size < 0:
         raise NotConstant(f"computed from constants by node {label(node)}, which is malformed")
@@ -179,11 +177,14 @@ def _evaluate(graph: GraphView, node: onnx.NodeProto, inputs: Inputs) -> Sequenc
     from onnx.reference import ReferenceEvaluator
 
     feeds = {name: value for name, value in zip(node.input, inputs, strict=True) if value is not None}
-    lone = onnx.GraphProto(name="constant", node=[node])
+    standard = onnx.NodeProto()
+    standard.CopyFrom(node)
+    standard.domain = ""
+    lone = onnx.GraphProto(name="constant", node=[standard])
     lone.input.extend(onnx.ValueInfoProto(name=name) for name in feeds)
     lone.output.extend(onnx.ValueInfoProto(name=name) for name in node.output if name)
     model = onnx.ModelProto(ir_version=graph.model.ir_version, graph=lone)
-    opset = max(graph.opset, EVALUATED_AS.get(node.op_type, 1))
+    opset = max(min(graph.opset, onnx.defs.onnx_opset_version()), EVALUATED_AS.get(node.op_type, 1))
     model.opset_import.append(onnx.helper.make_opsetid("", opset))
     try:
         with np.errstate(all="ignore"):
@@ -209,6 +210,16 @@ def _constant_node(graph: GraphView, node: onnx.NodeProto) -> Array:
         if attribute.name in ("value_string", "value_strings"):
             return np.asarray(onnx.helper.get_attribute_value(attribute), np.object_)
     raise NotConstant(f"node {label(node)} has no value")
+
+
+def constant_type(node: onnx.NodeProto) -> int:
+    """ONNX element type of a Constant or ConstantOfShape; forms without a tensor hold float32."""
+    for attribute in node.attribute:
+        if attribute.name == "value":
+            return int(attribute.t.data_type)
+        if attribute.name == "sparse_value":
+            return int(attribute.sparse_tensor.values.data_type)
+    return int(onnx.TensorProto.FLOAT)
 
 
 def _dense(sparse: onnx.SparseTensorProto, graph: GraphView) -> Array:

@@ -41,7 +41,12 @@ def cut(model: ModelProto, outputs: Sequence[str]) -> ModelProto:
     if not outputs:
         raise UsageError("a graph cannot be cut at no tensor at all")
     graph = model.graph
-    nodes, needed = _ancestors(graph, outputs)
+    known = {*(value.name for value in graph.input), *_initializers(graph)}
+    known.update(name for node in graph.node for name in node.output if name)
+    for name in outputs:
+        if name not in known:
+            raise _unknown(graph, name, known)
+    nodes, needed = ancestors(graph, outputs)
 
     result = ModelProto(ir_version=model.ir_version, producer_name=model.producer_name)
     result.producer_version = model.producer_version
@@ -51,6 +56,7 @@ def cut(model: ModelProto, outputs: Sequence[str]) -> ModelProto:
     kept = result.graph
     kept.name = graph.name or "graph"
     kept.node.extend(nodes)
+    _tell_apart(kept)
     kept.initializer.extend(tensor for tensor in graph.initializer if tensor.name in needed)
     kept.sparse_initializer.extend(
         tensor for tensor in graph.sparse_initializer if tensor.values.name in needed
@@ -65,22 +71,28 @@ def cut(model: ModelProto, outputs: Sequence[str]) -> ModelProto:
         for value in graph.input
         if value.name in needed and (model.ir_version < 4 or value.name not in constants)
     )
-    known = {value.name: value for value in (*graph.input, *graph.value_info, *graph.output)}
+    declared = {value.name: value for value in (*graph.input, *graph.value_info, *graph.output)}
     wanted = tuple(dict.fromkeys(outputs))
-    kept.output.extend(known.get(name, ValueInfoProto(name=name)) for name in wanted)
+    kept.output.extend(declared.get(name, ValueInfoProto(name=name)) for name in wanted)
     made = {name for node in nodes for name in node.output} - set(wanted)
     kept.value_info.extend(value for value in graph.value_info if value.name in made)
     return result
 
 
-def _ancestors(graph: GraphProto, outputs: Sequence[str]) -> tuple[list[NodeProto], set[str]]:
+def _tell_apart(graph: GraphProto) -> None:
+    """Take the name from a node where another has it: ONNX Runtime refuses names that come twice."""
+    taken: set[str] = set()
+    for node in graph.node:
+        if node.name in taken:
+            node.ClearField("name")
+        taken.add(node.name)
+        for body in bodies(node):
+            _tell_apart(body)
+
+
+def ancestors(graph: GraphProto, outputs: Sequence[str]) -> tuple[list[NodeProto], set[str]]:
     """The nodes that `outputs` need, in the graph's order, and the names of all tensors they touch."""
     producers = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
-    leaves = {value.name for value in graph.input} | set(_initializers(graph))
-    for name in outputs:
-        if name not in producers and name not in leaves:
-            raise _unknown(graph, name, leaves | producers.keys())
-
     needed: set[str] = set()
     kept: set[int] = set()
     pending = list(outputs)

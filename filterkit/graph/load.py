@@ -9,7 +9,9 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from filterkit.errors import ModelError, NotFoundError
+from filterkit.graph.functions import inline
 from filterkit.graph.names import are_text, shown
+from filterkit.graph.operators import check_operators
 from filterkit.graph.slim import without_weights
 from filterkit.graph.tensors import check_tensor
 from filterkit.graph.walk import every_tensor, topological_order
@@ -37,7 +39,7 @@ def load_model(path: Path) -> onnx.ModelProto:
     Returns
     -------
     ModelProto
-        With the top-level nodes in topological order.
+        With the top-level nodes in topological order, and functions in the place of their calls.
 
     Raises
     ------
@@ -51,6 +53,7 @@ def load_model(path: Path) -> onnx.ModelProto:
         model = _parse(path)
         for tensor in every_tensor(model):
             check_tensor(tensor, path.parent)
+        check_operators(model)
         order = topological_order(model.graph)
     except ModelError as error:
         raise ModelError(f"{shown(str(path), 200)}: {error.message}", hint=error.hint) from error
@@ -59,7 +62,10 @@ def load_model(path: Path) -> onnx.ModelProto:
         del model.graph.node[:]
         model.graph.node.extend(nodes)
     _check(model, path)
-    return model
+    try:
+        return inline(model)
+    except ModelError as error:
+        raise ModelError(f"{shown(str(path), 200)}: {error.message}", hint=error.hint) from error
 
 
 def _parse(path: Path) -> onnx.ModelProto:
@@ -81,6 +87,11 @@ def _parse(path: Path) -> onnx.ModelProto:
     try:
         model: onnx.ModelProto = onnx.ModelProto.FromString(data)
     except DecodeError as error:
+        if "depth" in str(error).lower() or "recursion" in str(error).lower():
+            raise ModelError(
+                "nests messages deeper than protobuf reads",
+                hint="a network has no use for that; fetch another",
+            ) from error
         raise ModelError(
             "not an ONNX model, or a damaged one", hint="fetch or export the model again"
         ) from error

@@ -74,13 +74,18 @@ def _derived(bank: FilterBank) -> str:
         name = _safe(_layer_part(raw))
         if name and not MEANINGLESS.match(name):
             return name
-    return _safe(bank.node) or bank.op.lower()
+    return _safe(_own_name(bank)) or bank.op.lower()
 
 
 def _hints(bank: FilterBank) -> Iterator[str]:
     if WEIGHT.search(bank.weight_tensor):
         yield WEIGHT.sub("", bank.weight_tensor)
-    yield from (bank.node, bank.pre_tensor, bank.post_tensor, bank.weight_tensor)
+    yield from (_own_name(bank), bank.pre_tensor, bank.post_tensor, bank.weight_tensor)
+
+
+def _own_name(bank: FilterBank) -> str:
+    """The node's name without the path of the body that holds it."""
+    return bank.node.removeprefix(f"{bank.scope}/") if bank.scope else bank.node
 
 
 def _layer_part(raw: str) -> str:
@@ -89,6 +94,7 @@ def _layer_part(raw: str) -> str:
         return ""
     parts = raw.split(";")  # converters from TFLite join the names of all that they fused
     raw = next((part for part in parts if part.endswith("BiasAdd")), parts[0])
+    raw = re.sub(r"__Inline_\d+__/?", "/", raw)  # the inliner's mark on what stood in a function
     raw = re.sub(r"(:\d+|__\d+|_[oO]utput_\d+)+$", "", raw)
     raw = re.sub(r"_(weights|bias)_fused_bn$", "", raw)
     segments = [segment for segment in raw.split("/") if segment]

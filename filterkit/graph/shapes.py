@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
 
-from filterkit.graph.constants import FOLDABLE, is_foldable
+from filterkit.graph.foldable import FOLDABLE, is_foldable
 from filterkit.graph.walk import attributes
 
 MOST_ROUNDS = 64
@@ -46,6 +46,8 @@ def infer_shapes(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) ->
     trial = ModelProto()
     trial.CopyFrom(skeleton)
     value = next(value for value in trial.graph.input if value.name == input_name)
+    if max(sizes, default=0) >= 2**63:
+        raise Contradiction("larger than ONNX can say")
     for dim, size in zip(value.type.tensor_type.shape.dim, sizes, strict=True):
         dim.dim_value = size
     shapes: dict[str, tuple[int, ...]] = {}

@@ -88,7 +88,8 @@ def window_too_large(skeleton: ModelProto, input_name: str, sizes: Sequence[int]
         if node.op_type not in WINDOWED or not node.input or node.input[0] not in shapes:
             continue
         given = attributes(node)
-        weights = shapes.get(node.input[1]) if len(node.input) > 1 else None
+        place = 3 if node.op_type == "QLinearConv" else 1
+        weights = shapes.get(node.input[place]) if len(node.input) > place else None
         kernel = given.get("kernel_shape") or (weights[2:] if weights else ())
         space = shapes[node.input[0]][2:]
         if len(kernel) != len(space) or given.get("auto_pad", "NOTSET").startswith("SAME"):

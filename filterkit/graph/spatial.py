@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from filterkit.geometry import Reach
+from filterkit.geometry import LayerGeometry, Reach
 from filterkit.graph.inputs import InputInfo, picture_of
 from filterkit.graph.tracing import Trace, trace
 from filterkit.graph.tracks import Track, Tracks
 from filterkit.graph.view import GraphView, Shape, is_known
-from filterkit.records import FilterBank, LayerGeometry, Preprocessing
+from filterkit.records import FilterBank, Preprocessing
 
 
 def trace_geometry(
@@ -44,7 +44,9 @@ def trace_geometry(
         traced = trace(graph, sizes)
     countable = all(value.name in fixed or value.name in sizes for value in graph.inputs)
     return [
-        LayerGeometry(
+        NOWHERE
+        if bank.scope  # what goes on inside a body is not traced
+        else LayerGeometry(
             *_reach(bank, traced),
             output_shape=_output_shape(bank, graph, declared, traced),
             macs=_macs(bank, traced, picture) if countable else None,
@@ -62,6 +64,8 @@ def _nominal(picture: InputInfo | None, preprocessing: Preprocessing | None) -> 
     size = {"N": 1, "C": picture.channels or 1, "H": height, "W": width}
     return {picture.name: tuple(size[letter] for letter in picture.layout)}
 
+
+NOWHERE = LayerGeometry(None, None, None, output_shape=None, macs=None)
 
 Lengths = tuple[float, ...] | None
 
@@ -134,14 +138,15 @@ def _macs(bank: FilterBank, traced: Trace, picture: InputInfo | None) -> int | N
     """
     transposed = bank.op == "ConvTranspose"
     shape = traced.shapes.get(bank.input_tensor if transposed else bank.pre_tensor)
-    if shape is None:
-        return None
     layout = _letters(bank) if transposed else bank.pre_layout
+    if shape is None or len(shape) != len(layout):
+        return None
     positions = [size for letter, size in zip(layout, shape, strict=True) if letter != "C"]
     if not all(isinstance(size, int) for size in positions):
         return None
     pictures = traced.shapes[picture.name][picture.layout.index("N")] if picture and picture.layout else 1
-    return math.prod(int(size or 0) for size in positions) * bank.weights.size // max(int(pictures or 1), 1)
+    macs = math.prod(int(size or 0) for size in positions) * bank.weights.size // max(int(pictures or 1), 1)
+    return macs if macs < 2**63 else None  # which no database holds, and no machine reckons
 
 
 def _input_channels(

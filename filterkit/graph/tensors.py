@@ -44,6 +44,8 @@ def check_tensor(tensor: TensorProto, folder: Path) -> None:
     name = shown(tensor.name)
     if any(size < 0 for size in tensor.dims):
         raise ModelError(f"tensor '{name}' has a negative dimension", hint=HINT)
+    if tensor.HasField("segment"):
+        raise ModelError(f"tensor '{name}' is stored in segments, which ONNX has given up", hint=HINT)
     count = math.prod(tensor.dims)
     if tensor.data_type == TensorProto.STRING:
         held, expected = len(tensor.string_data), count

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeGuard
+from weakref import WeakValueDictionary
 
 import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from filterkit.graph.constants import NotConstant, fold, is_foldable, why_not_constant
+from filterkit.graph.constants import Budget, NotConstant, constant_type, fold, why_not_constant
+from filterkit.graph.foldable import is_foldable
 from filterkit.graph.load import load_model
+from filterkit.graph.scopes import MAIN, Body, bodies_in
 from filterkit.graph.shapes import MOST_ROUNDS, settle
 from filterkit.graph.slim import at_sizes, inferred, without_weights
 from filterkit.graph.tensors import dtype_name
@@ -37,7 +40,9 @@ def open_graph(path: Path) -> GraphView:
 
 
 class GraphView:
-    """Read-only view of a model's main graph.
+    """Read-only view of a model's main graph, or of a body that one of its nodes carries.
+
+    A body sees what the graphs around it hold: names that it does not know itself are looked up there.
 
     Parameters
     ----------
@@ -45,6 +50,8 @@ class GraphView:
         A model from `load_model`: checked, nodes in topological order.
     path
         Its file; external data lies beside it.
+    body, outer
+        The body to view, and the view of the graph around it; None for the main graph.
 
     Attributes
     ----------
@@ -54,14 +61,28 @@ class GraphView:
         Real inputs only: initializers that are also listed as inputs are constants.
     nodes
         In topological order.
+    scope
+        Path of the body, empty in the main graph; see `scopes.Body`.
+    depth
+        How many graphs are around it.
     """
 
-    def __init__(self, model: onnx.ModelProto, path: Path) -> None:
-        graph = model.graph
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        path: Path,
+        body: Body | None = None,
+        outer: GraphView | None = None,
+    ) -> None:
+        graph = body.graph if body is not None else model.graph
         self.model = model
         self.path = Path(path)
+        self.body, self.outer = body, outer
+        self.scope = body.scope if body is not None else MAIN
+        self.depth: int = outer.depth + 1 if outer is not None else 0
         self.opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
         self.producer_name = f"{model.producer_name} {model.producer_version}".strip()
+        self._graph = graph
         self._stored: dict[str, onnx.TensorProto | onnx.SparseTensorProto] = {
             **{tensor.name: tensor for tensor in graph.initializer},
             **{tensor.values.name: tensor for tensor in graph.sparse_initializer},
@@ -74,12 +95,14 @@ class GraphView:
         self.outputs = tuple(value.name for value in graph.output)
         self.nodes = tuple(graph.node)
         self._maker = {name: index for index, node in enumerate(self.nodes) for name in node.output if name}
+        self._known = {*self._maker, *self._stored, *(value.name for value in self.inputs)}
         self._readers: dict[str, list[onnx.NodeProto]] = {}
         self._constants = set(self._stored)
+        self._values: WeakValueDictionary[str, NDArray[Any]] = WeakValueDictionary()
         for node in self.nodes:
             for name in dict.fromkeys(reads(node)):
                 self._readers.setdefault(name, []).append(node)
-            if is_foldable(node) and all(name in self._constants for name in node.input if name):
+            if is_foldable(node) and all(self.is_constant(name) for name in node.input if name):
                 self._constants.update(filter(None, node.output))
 
     @property
@@ -87,46 +110,81 @@ class GraphView:
         """Where external data lies."""
         return self.path.parent
 
+    @cached_property
+    def budget(self) -> Budget:
+        """What computing constants may take, altogether in all graphs of the model."""
+        return self.outer.budget if self.outer is not None else Budget.of(self.model)
+
+    def bodies(self) -> Iterator[GraphView]:
+        """Views of the bodies that nodes of this graph carry, in the graph's order; their own bodies not."""
+        for body in bodies_in(self._graph, self.scope):
+            yield GraphView(self.model, self.path, body, self)
+
+    def home(self, tensor: str) -> GraphView | None:
+        """The graph that holds a tensor of this name, this one or one around it; None where there is none."""
+        view: GraphView | None = self
+        while view is not None and tensor not in view._known:
+            view = view.outer
+        return view
+
     def producer(self, tensor: str) -> onnx.NodeProto | None:
         """The node that makes a tensor; None for inputs, initializers and unknown names."""
-        index = self._maker.get(tensor)
-        return None if index is None else self.nodes[index]
+        home = self.home(tensor)
+        index = home.index_of_producer(tensor) if home is not None else None
+        return home.nodes[index] if home is not None and index is not None else None
 
     def index_of_producer(self, tensor: str) -> int | None:
-        """Position in `nodes` of the node that makes a tensor."""
+        """Position in `nodes` of the node that makes a tensor of this very graph."""
         return self._maker.get(tensor)
 
     def consumers(self, tensor: str) -> tuple[onnx.NodeProto, ...]:
-        """The nodes that read a tensor, themselves or in a body; each once."""
+        """The nodes of this graph that read a tensor, themselves or in a body; each once."""
         return tuple(self._readers.get(tensor, ()))
 
     def stored(self, tensor: str) -> onnx.TensorProto | onnx.SparseTensorProto:
         """The initializer of this name; raises NotConstant where there is none."""
-        if tensor not in self._stored:
+        home = self.home(tensor)
+        if home is None or tensor not in home._stored:
             raise NotConstant(why_not_constant(self, tensor))
-        return self._stored[tensor]
+        return home._stored[tensor]
+
+    def stored_type(self, tensor: str) -> int:
+        """ONNX element type of a tensor that an initializer or a constant node of this graph holds."""
+        found = self._stored.get(tensor)
+        if found is None:
+            return constant_type(self.nodes[self._maker[tensor]])
+        return int((found.values if isinstance(found, onnx.SparseTensorProto) else found).data_type)
 
     def is_constant(self, tensor: str) -> bool:
         """Whether a tensor's value follows from constants alone; computes nothing."""
-        return tensor in self._constants
+        home = self.home(tensor)
+        return home is not None and tensor in home._constants
 
     def constant(self, tensor: str) -> NDArray[Any]:
         """The value of a constant tensor, through any chain of nodes with constant inputs.
+
+        As long as somebody holds it, the same array is given out again.
 
         Raises
         ------
         NotConstant
             It depends on the model's input, or would take too much to compute.
         """
-        if tensor not in self._constants:
+        home = self.home(tensor)
+        if home is None or tensor not in home._constants:
             raise NotConstant(why_not_constant(self, tensor))
-        value = fold(self, tensor)
-        value.flags.writeable = False
+        value = home._values.get(tensor)
+        if value is None:
+            value = fold(home, tensor)
+            value.flags.writeable = False
+            home._values[tensor] = value
+        self.budget.take(value.size)
         return value
 
     def shape(self, tensor: str) -> Shape | None:
         """Shape of a tensor: numbers, names, None for unknown axes; None where the rank is unknown."""
-        return self._shapes.get(tensor)
+        home = self.home(tensor)
+        return home._shapes.get(tensor) if home is not None else None
 
     def at_sizes(
         self, sizes: Mapping[str, tuple[int, ...]]
@@ -149,7 +207,7 @@ class GraphView:
 
     @cached_property
     def _shapes(self) -> dict[str, Shape]:
-        return self._told(inferred(self._skeleton))
+        return self._told(inferred(self._skeleton) if self.outer is None else self._graph)
 
     @cached_property
     def _skeleton(self) -> onnx.ModelProto:
@@ -158,7 +216,7 @@ class GraphView:
     def _told(self, graph: onnx.GraphProto) -> dict[str, Shape]:
         values = (*graph.value_info, *graph.output, *graph.input)
         shapes = {value.name: shape for value in values if (shape := shape_of(value)) is not None}
-        return shapes | {tensor.name: tuple(tensor.dims) for tensor in self.model.graph.initializer}
+        return shapes | {tensor.name: tuple(tensor.dims) for tensor in self._graph.initializer}
 
 
 def is_known(shape: Shape) -> TypeGuard[tuple[int, ...]]:

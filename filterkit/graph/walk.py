@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -78,7 +79,7 @@ def topological_order(graph: onnx.GraphProto) -> list[int]:
     Raises
     ------
     ModelError
-        Two nodes make the same tensor, nothing makes one, or nodes wait for each other in a circle.
+        A tensor has two origins or none, or nodes wait for each other in a circle.
     """
     nodes = list(graph.node)
     maker: dict[str, int] = {}
@@ -89,6 +90,10 @@ def topological_order(graph: onnx.GraphProto) -> list[int]:
                     f"two nodes make the tensor '{shown(output)}'", hint="export the model again"
                 )
     given = _given(graph)
+    stored = Counter(tensor.name for tensor in graph.initializer)
+    twice = [name for name in (*given, *stored) if name in maker or stored[name] > 1]
+    if twice:
+        raise ModelError(f"the tensor '{shown(twice[0])}' is there twice", hint="export the model again")
     for node in nodes:
         for name in reads(node):
             if name not in maker and name not in given:

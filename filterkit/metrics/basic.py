@@ -44,20 +44,22 @@ class BasicMetrics:
         filters, kernels = weights.shape[:2]
         flat = weights.reshape(filters, -1)
         measured = {column: np.empty(filters) for column in self.columns}
-        peaks = np.empty((filters, kernels))
+        peaks = np.empty((filters, kernels), flat.dtype)
         step = max(1, BLOCK_WEIGHTS // max(1, flat.shape[1]))
         with np.errstate(invalid="ignore", over="ignore"):
             for start in range(0, filters, step):
                 block = slice(start, start + step)
-                values = flat[block].astype(np.float64)
-                magnitudes = np.abs(values)
+                # What only compares takes the weights as they are: half the bytes, and exact.
+                stored = flat[block]
+                magnitudes = np.abs(stored)
+                values = stored.astype(np.float64)
                 measured["mean"][block] = mean = values.mean(axis=1)
-                measured["min"][block] = values.min(axis=1)
-                measured["max"][block] = values.max(axis=1)
-                measured["l1_norm"][block] = magnitudes.sum(axis=1)
+                measured["min"][block] = stored.min(axis=1)
+                measured["max"][block] = stored.max(axis=1)
+                measured["l1_norm"][block] = magnitudes.sum(axis=1, dtype=np.float64)
                 measured["l2_norm"][block] = np.sqrt(np.einsum("fw,fw->f", values, values))
                 # Position by position: a maximum over the few weights of a kernel is slow in numpy.
-                places = np.moveaxis(magnitudes.reshape(len(values), kernels, -1), 2, 0)
+                places = np.moveaxis(magnitudes.reshape(len(stored), kernels, -1), 2, 0)
                 peaks[block] = reduce(np.maximum, places)
                 values -= mean[:, np.newaxis]
                 measured["std"][block] = np.sqrt(np.einsum("fw,fw->f", values, values) / values.shape[1])

@@ -19,7 +19,6 @@ import pluggy
 from filterkit import FILTERKIT_API, __version__, settings
 from filterkit.errors import PluginError, closest
 from filterkit.plugins import hookspecs
-from filterkit.plugins.builtins import BUILTINS
 from filterkit.plugins.discovery import Candidate, canonical, installed, source_file
 from filterkit.plugins.faults import in_words
 
@@ -212,9 +211,13 @@ def _hooks_of(plugin: Plugin, loaded: object) -> pluggy.PluginManager:
 
 
 def load_plugins(
-    *, discover: bool = True, report: Callable[[str], None] = tell, strict: bool | None = None
+    *,
+    built_in: bool = True,
+    discover: bool = True,
+    report: Callable[[str], None] = tell,
+    strict: bool | None = None,
 ) -> PluginHost:
-    """A host with the built-in plugins and, unless `discover` is off, all installed ones.
+    """A host with the built-in plugins and all installed ones, unless `built_in` or `discover` is off.
 
     Which plugins are blocked comes from ``FILTERKIT_PLUGINS_BLOCKED``; whether a fault raises, from
     ``FILTERKIT_STRICT_PLUGINS`` unless `strict` says so.
@@ -229,8 +232,11 @@ def load_plugins(
         strict=settings.strict_plugins() if strict is None else strict,
         report=report,
     )
-    for name, plugin in BUILTINS.items():
-        host.add(plugin, name=name, version=__version__, distribution="cnn-filterkit")
+    if built_in:
+        from filterkit.plugins.builtins import BUILTINS
+
+        for name, plugin in BUILTINS.items():
+            host.add(plugin, name=name, version=__version__, distribution="cnn-filterkit")
     if discover:
         for candidate in installed():
             host.take(candidate)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -79,6 +80,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
     return name, options
 
 
+@cache
 def options_of(factory: Callable[..., Any]) -> tuple[Option, ...]:
     """The options of a contribution's factory, in the order of their declaration."""
     if not (isinstance(factory, type) and dataclasses.is_dataclass(factory)):

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import onnx
 
 from filterkit.errors import ModelError, UsageError
-from filterkit.graph.load import load_model
-from filterkit.runtime.network import Network, Size, Target
+from filterkit.graph.excerpt import excerpt
+from filterkit.runtime import opened
+from filterkit.runtime.excerpts import excerpt_of
+from filterkit.runtime.network import Network, Size
 from filterkit.runtime.providers import choose
+from filterkit.runtime.targets import Target
 
 __all__ = ["Network", "Size", "Target", "open_network"]
-
-KEPT_OPEN = 4
-"""How many networks stay open in a process, so that asking again costs nothing."""
-
-_open: OrderedDict[tuple[Any, ...], Network] = OrderedDict()
-_turn = threading.Lock()
-"""Held where `_open` changes, and not while a network opens: two threads may open the same one."""
 
 
 def open_network(
@@ -33,6 +26,7 @@ def open_network(
     layout: str | None = None,
     provider: str = "auto",
     threads: int | None = None,
+    kept: Path | None = None,
 ) -> Network:
     """Cut a network at the wanted tensors and open it; a file that is open already is not opened again.
 
@@ -41,7 +35,8 @@ def open_network(
     model
         An ONNX file (external data beside it), or a model in memory.
     targets
-        What to expose. Everything behind the deepest of them is left away.
+        What to expose. Everything behind the deepest of them is left away. A target in the body of a Loop or
+        Scan is left out.
     picture_input, layout
         The input that takes pictures and its axes; its number of pictures and their size are freed where the
         graph allows. None where the network takes none.
@@ -49,46 +44,43 @@ def open_network(
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
     threads
         Of one operator; None leaves it to ONNX Runtime.
+    kept
+        Folder in which cut graphs of this file are kept from one process to the next; its content must
+        never change then.
 
     Raises
     ------
     NotFoundError
-        A target is no tensor of the main graph.
+        A target is no tensor of the graph.
     ModelError
         The file cannot be read.
     RuntimeFailure
-        ONNX Runtime does not take the model, or not on this provider.
+        ONNX Runtime does not take the model, or not on this provider; no target can be run at all.
     UsageError
         There are no targets, or an unknown provider.
     """
     if not targets:
         raise UsageError("no layer was chosen to run")
-
-    def network(graph: onnx.ModelProto, folder: Path | None) -> Network:
-        return Network(
-            graph,
-            targets,
-            picture_input=picture_input,
-            layout=layout,
-            provider=provider,
-            threads=threads,
-            folder=folder,
-        )
-
+    wanted = [target.wanted for target in targets]
     if isinstance(model, onnx.ModelProto):
-        return network(model, None)
+        part = excerpt(model, wanted, picture_input=picture_input, layout=layout)
+        return Network(
+            part, targets, picture_input=picture_input, provider=provider, threads=threads, folder=None
+        )
     path = model.resolve()
     key = (path, _version(path), tuple(targets), picture_input, layout, choose(provider).name, threads)
-    with _turn:
-        found = _open.get(key)
-        if found is not None:
-            _open.move_to_end(key)
+    found = opened.find(key)
     if found is None:
-        found = network(load_model(path), path.parent)
-        with _turn:
-            _open[key] = found
-            while len(_open) > KEPT_OPEN:
-                _open.popitem(last=False)
+        part = excerpt_of(path, wanted, picture_input=picture_input, layout=layout, kept=kept)
+        found = Network(
+            part,
+            targets,
+            picture_input=picture_input,
+            provider=provider,
+            threads=threads,
+            folder=path.parent,
+        )
+        opened.keep(key, found)
     return found
 
 

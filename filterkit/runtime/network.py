@@ -1,21 +1,21 @@
-"""A network cut at the tensors that are wanted, and run on pictures or raw tensors."""
+"""A part of a network, opened and run on pictures or raw tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import onnx
 
 from filterkit.errors import ImageError, RuntimeFailure
-from filterkit.graph.cut import cut
-from filterkit.graph.sizes import free_sizes, skeleton_of, window_too_large
+from filterkit.graph.excerpt import Excerpt
+from filterkit.graph.sizes import skeleton_of, window_too_large
 from filterkit.runtime.inputs import Input, cast, fitting, inputs_of
 from filterkit.runtime.preprocessing import prepare
 from filterkit.runtime.providers import choose
 from filterkit.runtime.session import open_session, run
+from filterkit.runtime.targets import Target, channels_first, is_batched
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,16 +28,19 @@ Size = tuple[int, int] | Literal["original"] | None
 """Height and width, the picture's own, or None for the network's nominal size."""
 
 
-class Target(NamedTuple):
-    """A tensor to expose: the layer it belongs to, its name, and its axes, e.g. ``"NHWC"``."""
-
-    layer: str
-    tensor: str
-    layout: str
-
-
 class Network:
-    """A network cut at the tensors that are wanted, ready to run.
+    """The part of a network that makes the targets, ready to run.
+
+    Parameters
+    ----------
+    part
+        Holds every target but those that it leaves out.
+    targets
+        What `maps` returns.
+    picture_input
+        The input that takes pictures.
+    folder
+        Where external data lies.
 
     Attributes
     ----------
@@ -45,32 +48,34 @@ class Network:
         What it runs on: ``"cpu"`` or ``"cuda"``.
     inputs
         What it needs.
+    left_out
+        From a layer that cannot be run to the reason.
     """
 
     def __init__(
         self,
-        model: onnx.ModelProto,
+        part: Excerpt,
         targets: Sequence[Target],
         *,
         picture_input: str | None,
-        layout: str | None,
         provider: str,
         threads: int | None,
         folder: Path | None,
     ) -> None:
         choice = choose(provider)
-        constants = {tensor.name for tensor in model.graph.initializer}
-        self._known = {value.name for value in model.graph.input} - constants
-        self._targets = tuple(targets)
-        self._tensors = tuple(dict.fromkeys(target.tensor for target in targets))
-        model = cut(model, self._tensors)
-        if picture_input is not None and layout is not None and _has_input(model, picture_input):
-            free_sizes(model, picture_input, layout)
-        self._batched = _is_batched(model, targets)
-        self._skeleton = skeleton_of(model)
+        self.left_out = {
+            target.layer: part.left_out[target.scope] for target in targets if target.scope in part.left_out
+        }
+        self._known = part.inputs
+        self._targets = {
+            target: part.tensors[target.wanted] for target in targets if target.scope not in part.left_out
+        }
+        self._tensors = tuple(dict.fromkeys(self._targets.values()))
+        self._batched = is_batched(part, self._targets)
+        self._skeleton = skeleton_of(part.model)
         self._fitting_shapes: set[tuple[int, ...]] = set()
         self._picture_input = picture_input
-        self._session = open_session(model, choice, threads=threads, folder=folder)
+        self._session = open_session(part.model, choice, threads=threads, folder=folder)
         self.provider = choice.name
         self.inputs = inputs_of(self._session)
 
@@ -86,7 +91,8 @@ class Network:
         Returns
         -------
         dict
-            Layer to array, shape (N, C, *spatial), whatever the layout in the graph.
+            Layer to array, shape (N, C, *spatial), whatever the layout in the graph. Layers that stand in a
+            branch which an If does not take for these inputs are missing.
 
         Raises
         ------
@@ -95,7 +101,11 @@ class Network:
         """
         values = run(self._session, self._tensors, fitting(inputs, self.inputs, self._known))
         by_tensor = dict(zip(self._tensors, values, strict=True))
-        return {target.layer: _channels_first(by_tensor[target.tensor], target) for target in self._targets}
+        return {
+            target.layer: channels_first(by_tensor[name], target)
+            for target, name in self._targets.items()
+            if not (target.scope and by_tensor[name].shape == (0,))
+        }
 
     def picture_maps(
         self,
@@ -144,6 +154,7 @@ class Network:
                 yield {
                     layer: values if whole else values[index : index + 1] for layer, values in maps.items()
                 }
+            del maps  # before the next batch is computed
 
     def _takes_pictures(self, preprocessing: Preprocessing) -> Input:
         """The picture input, once it is known to be all that is needed and to fit pictures."""
@@ -194,20 +205,6 @@ class Network:
         return values
 
 
-def _has_input(model: onnx.ModelProto, name: str) -> bool:
-    return any(value.name == name for value in model.graph.input)
-
-
-def _is_batched(model: onnx.ModelProto, targets: Sequence[Target]) -> bool:
-    """Whether the batch axis of every output is the input's: only then several pictures may run together."""
-    outputs = {value.name: value.type.tensor_type.shape.dim for value in model.graph.output}
-    return all(
-        len(outputs[target.tensor]) == len(target.layout)
-        and outputs[target.tensor][target.layout.index("N")].dim_param == "N"
-        for target in targets
-    )
-
-
 def _check_one_by_one(maps: Maps, pictures: int) -> None:
     """Some graphs cut pictures into pieces along the batch axis: which piece is whose cannot be known."""
     for layer, values in maps.items():
@@ -217,17 +214,6 @@ def _check_one_by_one(maps: Maps, pictures: int) -> None:
                 f"of {pictures} it made {len(values)} pieces",
                 hint="take other layers, or this one alone with --input FILE.npz",
             )
-
-
-def _channels_first(values: NDArray[Any], target: Target) -> NDArray[Any]:
-    """Bring a tensor to N C and then its spatial axes in the order D H W."""
-    if values.ndim != len(target.layout):
-        raise RuntimeFailure(
-            f"the tensor of layer '{target.layer}' has {values.ndim} axes, not {len(target.layout)}"
-            f" ({target.layout})"
-        )
-    order = sorted(range(values.ndim), key=lambda axis: "NCDHW".index(target.layout[axis]))
-    return values.transpose(order)
 
 
 def _runs(arrays: Iterable[NDArray[Any]], most: int) -> Iterator[list[NDArray[Any]]]:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     Pixels = NDArray[np.uint8]
 
 
+GIVE = "give a picture file (PNG, JPEG, TIFF, WebP, …), or a folder of them"
+
+RUN_BY_PROGRAMS = {"EPS"}
+"""Formats that Pillow has a program read, which a stranger's file is not to start."""
+
+
 def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Picture files, in order; a folder stands for the picture files in it, by name.
 
@@ -41,7 +47,7 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
             continue
         inside = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes and file.is_file())
         if not inside:
-            raise ImageError(f"there are no pictures in the folder {path}")
+            raise ImageError(f"there are no pictures in the folder {path}", hint=GIVE)
         found += inside
     return found
 
@@ -86,10 +92,12 @@ def read_picture(picture: Picture) -> Pixels:
         raise ImageError(f"there is no picture {path}", hint=_beside(path))
     if path.is_dir():
         raise ImageError(f"{path} is a folder; one picture is expected", hint=_beside(path / "picture"))
+    if not path.is_file():
+        raise ImageError(f"{path} is not a file", hint=GIVE)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(path, formats=_formats()) as image:
                 return _from_pil(image, str(path))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ImageError(
@@ -97,12 +105,20 @@ def read_picture(picture: Picture) -> Pixels:
             hint="make it smaller",
         ) from error
     except UnidentifiedImageError as error:
-        raise ImageError(
-            f"{path} is not a picture that can be read", hint="PNG, JPEG, GIF, WebP, TIFF and BMP are"
-        ) from error
+        raise ImageError(f"{path} is not a picture that can be read", hint=GIVE) from error
     except (OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(f"{path} cannot be read as a picture: {reason}") from error
+        raise ImageError(
+            f"{path} cannot be read as a picture: {reason}", hint="save or fetch it again"
+        ) from error
+
+
+def _formats() -> list[str]:
+    """What is read, by the names that Pillow gives to formats."""
+    from PIL import Image
+
+    Image.init()
+    return sorted(set(Image.OPEN) - RUN_BY_PROGRAMS)
 
 
 def _from_pil(image: Image.Image, name: str) -> Pixels:
@@ -121,7 +137,7 @@ def _from_pil(image: Image.Image, name: str) -> Pixels:
 def _eight_bits(values: NDArray[Any], name: str) -> Pixels:
     """Gray of more than 8 bits: integers run to 65535, floats to 1 or to 255."""
     if not np.isfinite(values).all():
-        raise ImageError(f"{name} holds pixels that are not finite numbers")
+        raise ImageError(f"{name} holds pixels that are not finite numbers", hint="save it without NaN")
     low, high = float(values.min()), float(values.max())
     top = 65535.0 if values.dtype.kind in "iu" else 1.0 if high <= 1 else 255.0
     if low < 0 or high > top:

@@ -96,7 +96,9 @@ def explain(error: Exception, doing: str) -> RuntimeFailure:
         found = re.search(pattern, text)
         if found:
             return RuntimeFailure(message.format(*map(shown, found.groups())), hint=hint)
-    return RuntimeFailure(f"ONNX Runtime failed {doing}: {shown(text, 240) or type(error).__name__}")
+    return RuntimeFailure(
+        f"ONNX Runtime failed {doing}: {shown(text, 240) or type(error).__name__}", hint=STILL_WORKS
+    )
 
 
 _KNOWN: tuple[tuple[str, str, str | None], ...] = (

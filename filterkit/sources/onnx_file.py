@@ -32,7 +32,7 @@ class OnnxFile:
         if not path.exists():
             raise NotFoundError(f"there is no file '{ref}'", hint=_models_in(path.parent, path.name))
         if not path.is_file():
-            raise NotFoundError(f"'{ref}' is no file that stays: a device or a pipe", hint="copy it into one")
+            raise NotFoundError(f"'{ref}' is not a file", hint="a pipe, a device or a socket holds no model")
         # The name alone: a catalog travels, and what stands above the file is nobody else's business.
         return FetchedModel(onnx_path=path.absolute(), origin=f"file {path.name}")
 

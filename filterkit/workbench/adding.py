@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace as changed
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ def add(
     name: str | None,
     replace: bool,
     preprocessing: str | None,
+    fold_batchnorm: bool,
     extractors: Sequence[str],
     progress: Progress,
 ) -> IngestResult:
@@ -45,7 +47,8 @@ def add(
     source = registry.create("source", scheme)
     chosen = [registry.create("extractor", spec) for spec in extractors]
     metrics = registry.metrics()
-    if catalog_path(bench.location).exists():
+    exists = catalog_path(bench.location).exists()
+    if exists:
         bench.catalog(write=True)  # raises where it cannot be written; a new one waits for a model
 
     makers: tuple[Checked[Any], ...] = (source, *chosen, *metrics)
@@ -59,8 +62,12 @@ def add(
         fetched = source.fetch(rest, Path(folder), progress)
         if stated:
             fetched = changed(fetched, preprocessing=stated)
-        catalog = bench.catalog(write=True)
-        result = ingest(catalog, name, scheme, ref, fetched, chosen, metrics, used, replace=replace)
+        catalog = bench.catalog(write=True) if exists else partial(bench.catalog, write=True)
+        result = ingest(
+            *(catalog, name, scheme, ref, fetched, chosen, metrics, used),
+            replace=replace,
+            fold_batchnorm=fold_batchnorm,
+        )
     if stated and result.status in ("unchanged", "restored"):
         raise UsageError(
             f"{name} is in the catalog already, and its preprocessing stays as it was",

@@ -25,6 +25,7 @@ class Cataloguing(Bench):
         name: str | None = None,
         replace: bool = False,
         preprocessing: str | None = None,
+        fold_batchnorm: bool = False,
         extractors: Sequence[str] = ("convolution",),
     ) -> IngestResult:
         """Fetch a model, extract its filters and catalogue them.
@@ -40,6 +41,8 @@ class Cataloguing(Bench):
         preprocessing
             What the model's input expects, where the source does not say or is wrong, e.g. ``"torch"`` or
             ``"caffe:size=224/224"``.
+        fold_batchnorm
+            Catalogue the effective filters: batch norms folded into the convolutions in front of them.
         extractors
             Weight extractors, as spec strings.
 
@@ -56,6 +59,7 @@ class Cataloguing(Bench):
             name=name,
             replace=replace,
             preprocessing=preprocessing,
+            fold_batchnorm=fold_batchnorm,
             extractors=extractors,
             progress=self._progress,
         )
@@ -69,8 +73,9 @@ class Cataloguing(Bench):
             There is no such model.
         """
         from filterkit.catalog.removal import remove
+        from filterkit.runtime import opened
 
-        self.catalog()  # raises where there is none, instead of making one
+        opened.let_go(self.catalog().store.folder)  # raises where there is no catalog, instead of making one
         remove(self.catalog(write=True), model)
 
     def models(self) -> Rows:
@@ -188,4 +193,4 @@ class Cataloguing(Bench):
         """Versions, providers, catalog, store, plugins, and ``faults`` with what to do about each."""
         from filterkit.workbench.diagnosis import examine
 
-        return examine(self)
+        return examine(self, self._progress)

@@ -55,7 +55,10 @@ class Computing(Bench):
         provider: str = "auto",
         threads: int | None = None,
     ) -> Iterator[FeatureMaps]:
-        """What layers answer to pictures, one picture after the other.
+        """What layers answer to pictures, one picture after the other; few are in memory at a time.
+
+        A layer in the branch of an If answers where the input leads there; a layer in the body of a Loop or a
+        Scan has no one answer. What does not answer is left out, and ``left_out`` of the results says why.
 
         Parameters
         ----------
@@ -100,6 +103,7 @@ class Computing(Bench):
             size=size,
             provider=provider,
             threads=threads,
+            kept=self.catalog().store.cuts_path(matches[0].model["sha256"]),
         )
 
     def convolve(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from filterkit.errors import FilterkitError
 
 if TYPE_CHECKING:
-    from filterkit.plugins.protocols import Row
+    from filterkit.plugins.protocols import Progress, Row
     from filterkit.workbench.cataloguing import Cataloguing
 
 DISTRIBUTION = "cnn-filterkit"
@@ -30,7 +30,7 @@ PACKAGES = (
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 
 
-def examine(bench: Cataloguing) -> dict[str, Any]:
+def examine(bench: Cataloguing, progress: Progress) -> dict[str, Any]:
     """Look at everything that can be broken.
 
     Returns
@@ -43,7 +43,7 @@ def examine(bench: Cataloguing) -> dict[str, Any]:
     report = {
         "versions": _versions(faults),
         "providers": _providers(faults),
-        **_catalog(bench, faults),
+        **_catalog(bench, faults, progress),
         "plugins": _plugins(bench, faults),
     }
     return {**report, "faults": faults}
@@ -89,7 +89,7 @@ def _providers(faults: list[Row]) -> dict[str, Any]:
     return probe()
 
 
-def _catalog(bench: Cataloguing, faults: list[Row]) -> dict[str, Any]:
+def _catalog(bench: Cataloguing, faults: list[Row], progress: Progress) -> dict[str, Any]:
     """What the catalog and its store hold; a catalog that does not exist yet is no fault."""
     from filterkit.catalog.database import catalog_path
 
@@ -104,23 +104,37 @@ def _catalog(bench: Cataloguing, faults: list[Row]) -> dict[str, Any]:
     try:
         rows = bench.models()
         catalog |= {"models": len(rows), "filters": sum(row["filters"] for row in rows)}
-        return {"catalog": catalog, "store": _store(bench, faults)}
+        _rows(bench, faults)
+        return {"catalog": catalog, "store": _store(bench, faults, progress)}
     except FilterkitError as error:
         _fault(faults, error.message, error.hint or "choose another catalog")
         return {"catalog": {**catalog, "usable": False, "reason": error.message}, "store": None}
 
 
-def _store(bench: Cataloguing, faults: list[Row]) -> dict[str, Any]:
-    """Which models have their files. Rows without files answer every query and are no fault by themselves."""
-    from filterkit.catalog.weights import missing_weights
+def _rows(bench: Cataloguing, faults: list[Row]) -> None:
+    from filterkit.catalog.soundness import check_rows
+
+    for found in check_rows(bench.catalog()):
+        _fault(
+            faults,
+            f"the catalog {bench.catalog().path} is damaged: {found}",
+            "put a copy back, or move it away and make it anew with filterkit add",
+        )
+
+
+def _store(bench: Cataloguing, faults: list[Row], progress: Progress) -> dict[str, Any]:
+    """What the store holds, held against the hashes in the catalog."""
+    from filterkit.catalog.soundness import check_store, store_bytes
 
     folder = bench.catalog().store.folder
-    files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
-    missing = missing_weights(bench.catalog())
+    without_weights, damaged = check_store(bench.catalog(), progress)
+    for each in damaged:
+        _fault(faults, f"a file of model {each['model']} is {each['state']}: {each['file']}", each["do"])
     return {
         "path": str(folder),
-        "bytes": sum(path.stat().st_size for path in files),
-        "without_weights": [{"model": model, "do": command} for model, command in missing],
+        "bytes": store_bytes(folder),
+        "without_weights": without_weights,
+        "damaged": damaged,
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import UsageError
 from filterkit.workbench.base import Bench
-from filterkit.workbench.views import GRID_LIMIT, FeatureMaps, Sheet
+from filterkit.workbench.views import FeatureMaps, Sheet, suits_grid
 
 if TYPE_CHECKING:
     from filterkit.catalog.matches import Match
@@ -178,6 +178,6 @@ def _suitable_renderer(sheet: TileSheet, suffix: str | None) -> str:
         raise UsageError(f"no picture is written as '{suffix}'", hint="use .png, .svg, .pdf or .txt")
     if suffix and suffix.lower() == ".txt":
         return "terminal"
-    if sheet.count > GRID_LIMIT and _may_be_png(suffix):
+    if not suits_grid(sheet) and _may_be_png(suffix):
         return "mosaic"
     return "grid"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from filterkit.runtime.pictures import Picture
 
 At = Literal["post", "pre"]
+
+NOT_TAKEN = "for this input the network takes the other branch of an If"
 Labels = Mapping[str, Sequence[str]]
 
 LARGEST_SIZE = 89_478_485
@@ -35,21 +39,32 @@ def feature_maps(
     size: str | None,
     provider: str,
     threads: int | None,
+    kept: Path,
 ) -> Iterator[FeatureMaps]:
-    """See `Workbench.iter_feature_maps`; `matches` are of one model, `labels` name each layer's maps."""
+    """See `Workbench.iter_feature_maps`; `matches` are of one model, `labels` name each layer's maps.
+
+    `kept` is the folder for cut graphs of the model.
+    """
     from filterkit.runtime.feature_maps import Target, open_network
 
     if at not in ("post", "pre"):
         raise UsageError(f"at cannot be '{at}'", hint="post (after the activation) or pre (before it)")
-    pictures = list(_pictures(images))
-    if bool(pictures) == (inputs is not None):
+    # Files are looked for before anything runs; what comes from an iterator is taken as it comes.
+    pictures = iter(list(_pictures(images)) if isinstance(images, Sequence) else _pictures(images))
+    first = list(islice(pictures, 2))
+    if bool(first) == (inputs is not None):
         raise UsageError(
-            "give pictures, or the graph's inputs" + (", not both" if pictures else ""),
+            "give pictures, or the graph's inputs" + (", not both" if first else ""),
             hint="filterkit maps ADDRESS IMAGE..., or --input FILE.npz",
         )
     wanted = parse_size(size)
     targets = [
-        Target(match.layer["name"], match.layer[f"{at}_tensor"], match.layer[f"{at}_layout"])
+        Target(
+            match.layer["name"],
+            match.layer[f"{at}_tensor"],
+            match.layer[f"{at}_layout"],
+            match.layer["scope"],
+        )
         for match in matches
     ]
     model = matches[0].model
@@ -60,22 +75,29 @@ def feature_maps(
         layout=model["input_layout"],
         provider=provider,
         threads=threads,
+        kept=kept,
     )
+    matches = [match for match in matches if match.layer["name"] not in network.left_out]
     if inputs is not None:
         answers = _run_tensors(network, inputs)
     else:
-        answers = _run_pictures(network, model, pictures, wanted)
+        answers = _run_pictures(network, model, chain(first, pictures), wanted, several=len(first) > 1)
     for maps, image, image_name, several in answers:
+        ran = {match.layer["name"]: match for match in matches if match.layer["name"] in maps}
+        idle = {match.layer["name"]: NOT_TAKEN for match in matches if match.layer["name"] not in maps}
+        if not ran:
+            raise RuntimeFailure(f"{next(iter(idle))} was not run: {NOT_TAKEN}", hint="give other inputs")
         yield FeatureMaps(
-            maps={match.layer["name"]: _chosen(maps[match.layer["name"]], match) for match in matches},
-            addresses={match.layer["name"]: match.selected_address for match in matches},
-            activations={match.layer["name"]: match.layer["activation"] for match in matches},
-            labels={match.layer["name"]: tuple(labels[match.layer["name"]]) for match in matches},
+            maps={name: _chosen(maps[name], match) for name, match in ran.items()},
+            addresses={name: match.selected_address for name, match in ran.items()},
+            activations={name: match.layer["activation"] for name, match in ran.items()},
+            labels={name: tuple(labels[name]) for name in ran},
             image=image,
             image_name=image_name,
             provider=network.provider,
             at=at,
             of_several=several,
+            left_out={**network.left_out, **idle},
         )
 
 
@@ -133,7 +155,12 @@ def _pictures(images: Iterable[Picture]) -> Iterator[Picture]:
 
 
 def _run_pictures(
-    network: Network, model: Mapping[str, Any], pictures: Sequence[Picture], size: Size
+    network: Network,
+    model: Mapping[str, Any],
+    pictures: Iterable[Picture],
+    size: Size,
+    *,
+    several: bool,
 ) -> Iterator[Answer]:
     from filterkit.catalog.describe import preprocessing_from
     from filterkit.runtime.pictures import read_picture
@@ -144,10 +171,18 @@ def _run_pictures(
             takes_no_pictures(model),
             hint="give its inputs as arrays with --input FILE.npz",
         )
-    names = _distinct(picture_name(picture, number) for number, picture in enumerate(pictures))
-    answers = network.picture_maps(map(read_picture, pictures), preprocessing, size=size)
-    for (image, image_name), maps in zip(names, answers, strict=True):
-        yield {name: values[0] for name, values in maps.items()}, image, image_name, len(pictures) > 1
+    waiting: deque[tuple[str, str]] = deque()
+    """Names of pictures that were read and not answered yet: some, since several run together."""
+
+    def read() -> Iterator[NDArray[Any]]:
+        stems: set[str] = set()
+        for number, picture in enumerate(pictures):
+            name, stem = picture_name(picture, number)
+            waiting.append((name, _distinct(stem, stems)))
+            yield read_picture(picture)
+
+    for maps in network.picture_maps(read(), preprocessing, size=size):
+        yield {name: values[0] for name, values in maps.items()}, *waiting.popleft(), several
 
 
 def _run_tensors(
@@ -161,7 +196,7 @@ def _run_tensors(
         raise RuntimeFailure(
             f"the layers do not answer with equally many maps ({told})", hint="ask for one layer at a time"
         )
-    count = max(counts.values())
+    count = max(counts.values(), default=1)
     for number in range(count):
         name = "input" if count == 1 else f"input_{number}"
         yield {layer: values[number] for layer, values in maps.items()}, name, name, count > 1
@@ -189,15 +224,11 @@ def _chosen(values: NDArray[Any], match: Match) -> NDArray[Any]:
     return values if whole else values[np.asarray(match.filters)]
 
 
-def _distinct(names: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def _distinct(stem: str, taken: set[str]) -> str:
     """Give pictures of equal file names numbers, so that none overwrites another's results."""
-    taken: set[str] = set()
-    distinct = []
-    for image, stem in names:
-        name, count = stem, 1
-        while name.casefold() in taken:  # some file systems do not tell A.png from a.png
-            count += 1
-            name = f"{stem}_{count}"
-        taken.add(name.casefold())
-        distinct.append((image, name))
-    return distinct
+    name, count = stem, 1
+    while name.casefold() in taken:  # some file systems do not tell A.png from a.png
+        count += 1
+        name = f"{stem}_{count}"
+    taken.add(name.casefold())
+    return name

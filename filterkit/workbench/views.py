@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
 GRID_LIMIT = 600
 """Sheets of more tiles are drawn as a mosaic unless a renderer is named: labels would be too small."""
+
+GRID_SIDE = 8_000
+"""So are sheets of more pixels in a row or column, which grid would refuse together with its labels."""
+
+
+def suits_grid(sheet: TileSheet) -> bool:
+    """Whether a sheet is drawn with labels unless a renderer is named."""
+    height, width = sheet.tile_shape
+    return sheet.count <= GRID_LIMIT and max(sheet.rows * height, sheet.columns * width) <= GRID_SIDE
 
 
 class Rows(list["Row"]):
@@ -51,7 +60,7 @@ class Sheet(TileSheet):
         return cls(**{field.name: getattr(sheet, field.name) for field in fields(TileSheet)})
 
     def _repr_png_(self) -> bytes:
-        if self.count <= GRID_LIMIT:
+        if suits_grid(self):
             from filterkit.renderers.grid import Grid
 
             with suppress(UsageError):  # a few maps may be too large for a figure, too
@@ -86,6 +95,8 @@ class FeatureMaps:
         ``"post"`` or ``"pre"``: after or before the activation.
     of_several
         Whether more pictures were asked for in the same call.
+    left_out
+        From the name of a layer that was asked for and cannot be run to the reason.
     """
 
     maps: Mapping[str, FloatArray]
@@ -97,6 +108,7 @@ class FeatureMaps:
     provider: str
     at: str = "post"
     of_several: bool = False
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def only(self, name: str) -> FeatureMaps:
         """The maps of one layer."""

@@ -24,6 +24,9 @@ from filterkit.catalog.database import catalog_path, store_folder
 from filterkit.catalog.migrations import upgrade
 from filterkit.errors import CatalogError
 
+GOLDEN = Path(__file__).parent / "golden"
+"""Catalogs as earlier revisions wrote them, named after those."""
+
 
 def test_reading_makes_no_file(location: Path) -> None:
     with pytest.raises(CatalogError, match="no catalog") as caught:
@@ -166,9 +169,8 @@ def test_migrations_make_the_declared_schema(tmp_path: Path) -> None:
         context = MigrationContext.configure(connection, opts={"version_table": schema.version.name})
         assert compare_metadata(context, schema.metadata) == []
     engine.dispose()
-    Catalog.open(tmp_path / "new.db", write=True).close()
     # compare_metadata does not look at everything, e.g. at WITHOUT ROWID: the tables' texts must agree too.
-    assert _tables(location) == _tables(tmp_path / "new.db")
+    assert _tables(location) == _tables(_new(tmp_path / "new.db"))
 
 
 def test_the_newest_migration_is_the_head(tmp_path: Path) -> None:
@@ -209,10 +211,29 @@ def test_an_older_catalog_is_upgraded_with_a_copy_beside_it(
         with catalog.connect() as connection:
             assert connection.scalars(sa.text("SELECT mood FROM model")).all() == ["fine", "fine"]
     [backup] = [path for path in location.parent.iterdir() if path != location]
-    assert backup.name == f"{location.name}.schema-0001.backup"
+    assert backup.name == f"{location.name}.schema-{schema.REVISIONS[-2]}.backup"
     assert _dump(backup) == _dump(shared)
     Catalog.open(location, write=write).close()
     assert len(list(location.parent.iterdir())) == 2
+
+
+@pytest.mark.parametrize("golden", sorted(GOLDEN.iterdir()), ids=lambda path: path.stem)
+def test_catalogs_of_every_earlier_revision_are_upgraded(golden: Path, location: Path) -> None:
+    shutil.copy(golden, location)
+    before = _contents(golden)
+    with Catalog.open(location) as catalog:
+        assert {row["model"] for row in queries.models(catalog)} == {"classic", "vgg16"}
+        found = queries.filters(catalog, parse_address("*"), where="scope = '' and batchnorm is null")[1]
+        assert len(list(found)) == 4237
+    for table, rows in _contents(location).items():
+        if table != schema.version.name:
+            kept = [{name: row[name] for name in before[table][0]} for row in rows] if before[table] else []
+            assert kept == before[table]
+    assert _tables(location) == _tables(_new(location.with_name("new.db")))
+
+
+def test_there_is_a_golden_catalog_of_every_earlier_revision() -> None:
+    assert sorted(path.stem for path in GOLDEN.iterdir()) == list(schema.REVISIONS[:-1])
 
 
 def test_an_upgrade_that_fails_leaves_the_catalog_as_it_was(
@@ -255,12 +276,28 @@ def _migrated(location: Path) -> sa.Engine:
 
 
 def _tables(location: Path) -> dict[str, list[str]]:
-    """The words of every table's text, sorted: constraints may stand in any order."""
+    """The words of every table's text, sorted: constraints may stand in any order, and what was made anew
+    has its name in quotes."""
     with contextlib.closing(sqlite3.connect(location)) as connection:
         found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
-    return {name: sorted(sql.replace(",", " ").split()) for name, sql in found}
+    return {
+        name: sorted(sql.replace(",", " ").replace(f'TABLE "{name}"', f"TABLE {name}").split())
+        for name, sql in found
+    }
 
 
 def _dump(location: Path) -> list[str]:
     with contextlib.closing(sqlite3.connect(location)) as connection:
         return list(connection.iterdump())
+
+
+def _new(location: Path) -> Path:
+    Catalog.open(location, write=True).close()
+    return location
+
+
+def _contents(location: Path) -> dict[str, list[dict[str, object]]]:
+    with contextlib.closing(sqlite3.connect(location)) as connection:
+        connection.row_factory = sqlite3.Row
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        return {name: [dict(r) for r in connection.execute(f"SELECT * FROM {name}")] for (name,) in names}

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import onnxruntime
+import pytest
 from command_line import Run
 
 import filterkit
@@ -78,6 +79,40 @@ def test_a_broken_catalog_is_a_fault(run: Run) -> None:
     table = run("doctor")
     assert table.exit_code == 1
     assert "FAULT" in table.stdout
+
+
+def test_a_store_that_was_tampered_with_says_what_mends_it(run: Run, classic: Path) -> None:
+    [banks] = classic.with_suffix(".store").glob("banks/*")
+    banks.write_bytes(banks.read_bytes()[:-4] + b"\0\0\0\0")
+    ran = run("doctor", "--format", "json")
+    assert ran.exit_code == 1
+    report = json.loads(ran.stdout)
+    command = "filterkit add classic --replace"
+    assert report["store"]["damaged"] == [
+        {"model": "classic", "file": str(banks), "state": "altered", "do": command}
+    ]
+    [fault] = report["faults"]
+    assert "classic is altered" in fault["what"]
+    assert fault["do"] == command
+    assert run(*command.split()[1:]).exit_code == 0
+    assert run("doctor").exit_code == 0
+    banks.unlink()
+    [fault] = json.loads(run("doctor", "--format", "json").stdout)["faults"]
+    assert fault["do"] == "filterkit add classic"
+    assert run("add", "classic").exit_code == 0
+    assert run("doctor").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "name", ['my cat\'s "best".db', "what?#1 50%41.db", "ключ 鍵 é.db", "-c.db", "a\nb.db"]
+)
+def test_catalogs_in_odd_places(run: Run, tmp_path: Path, name: str) -> None:
+    place = str(tmp_path / f"in {name}" / name)
+    Path(place).parent.mkdir()
+    for words in ("add classic", "show classic/edge_sobel_x", "query SELECT+1", "doctor", "remove classic"):
+        ran = run(*(word.replace("+", " ") for word in words.split()), "--catalog", place)
+        assert ran.exit_code == 0, ran
+    assert [path.name for path in Path(place).parent.iterdir()] == [name]
 
 
 def test_a_broken_plugin_is_a_fault_and_stops_nothing(spawn: Run, classic: Path, tmp_path: Path) -> None:

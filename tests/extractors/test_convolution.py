@@ -26,6 +26,7 @@ from filterkit.runtime.convolve import Sliding, convolve
         ("open-nsfw", 53, 13312, 3_351_744),
         ("gtcrn", 22, 290, 3600),
         ("basic-pitch", 32, 731, 1081),
+        ("silero-vad", 12, 1158, 66_436),
         ("mnist-cnn", 2, 24, 136),
     ],
 )
@@ -215,21 +216,6 @@ def test_reasons() -> None:
     assert "axes" in skipped_reason(node("Conv", "x w", "y"), w=random(4, 2))
     assert "empty" in skipped_reason(node("Conv", "x w", "y"), w=random(0, 2, 3, 3))
     assert "one value per output" in skipped_reason(node("Conv", "x w b", "y"), w=weight, b=random(3))
-    assert "not extracted yet" in skipped_reason(node("ConvInteger", "x w", "y"), w=weight.astype(np.int8))
-
-
-def test_convolutions_in_bodies_are_named() -> None:
-    def branch(name: str) -> onnx.GraphProto:
-        made = node("Conv", "x w", f"{name}_y", name=f"{name}_conv")
-        output = helper.make_tensor_value_info(f"{name}_y", TensorProto.FLOAT, None)
-        return helper.make_graph([made], name, [], [output])
-
-    condition = helper.make_node("If", ["c"], ["y"], then_branch=branch("then"), else_branch=branch("else"))
-    nodes = [node("Conv", "x w", "before"), condition]
-    results = found(opened(build(nodes, {"x": [1, 2, 8, 8]}, {"w": random(4, 2, 3, 3), "c": np.array(True)})))
-    assert [type(one) for one in results] == [FilterBank, Skipped, Skipped]
-    assert {one.node for one in results[1:]} == {"then_conv", "else_conv"}
-    assert results[1].reason == "inside the body of an If node; not extracted yet"
 
 
 def test_a_bomb_is_skipped_and_the_rest_is_extracted() -> None:

@@ -117,11 +117,14 @@ def test_keras_crops_transposed_convolutions_before_the_bias() -> None:
         "all": np.array([0, 1]),
     }
     found = bank(
-        node("Slice", "c zeros ends space", "s"), node("Add", "s column", "a"), node("Relu", "a", "y"), **ends
+        node("Slice", "c zeros ends space", "cut"),
+        node("Add", "cut column", "a"),
+        node("Relu", "a", "y"),
+        **ends,
     )
     assert (found.pre_tensor, found.activation) == ("a", "relu")
     assert found.bias is not None
-    found = bank(node("Slice", "c zeros ends all", "s"), node("Relu", "s", "y"), **ends)
+    found = bank(node("Slice", "c zeros ends all", "cut"), node("Relu", "cut", "y"), **ends)
     assert (found.pre_tensor, found.activation) == ("c", None)
 
 

@@ -16,7 +16,6 @@ from onnx_graphs import banks, build, found, node, opened, random
 
 from filterkit.errors import FilterkitError, ModelError, NotFoundError
 from filterkit.graph import load_model, open_graph
-from filterkit.records import Skipped
 
 
 def convolution() -> onnx.ModelProto:
@@ -258,10 +257,3 @@ def test_external_data_stays_in_the_folder(tmp_path: Path, lure: Callable[[Path,
     outside.mkdir()
     (outside / "secret.bin").write_bytes(bytes(432))
     refused(external(folder, lure(folder, outside)))
-
-
-@pytest.mark.zoo
-def test_nothing_vanishes_of_convolutions_in_bodies(zoo_model: Callable[[str], Path]) -> None:
-    results = found(open_graph(zoo_model("silero-vad")))
-    assert len(results) == 12
-    assert all(isinstance(one, Skipped) and "body of an If node" in one.reason for one in results)

@@ -188,3 +188,24 @@ def test_windows_that_do_not_fit_are_named() -> None:
     assert window_too_large(model, "x", (1, 2, 4, 4)) is None
     assert window_too_large(model, "x", (1, 2, 3, 9)) == "MaxPool 'pool' slides a window of 2×2 over 1×7"
     assert window_too_large(model, "x", (1, 2, 2, 9)) == "Conv 'c' slides a window of 3×3 over 2×9"
+
+
+def test_the_window_of_a_quantized_convolution_is_its_weights() -> None:
+    names = ["x", "xs", "xz", "w", "s", "wz", "s", "xz"]
+    weights = {
+        "xs": np.float32(1),
+        "xz": np.uint8(0),
+        "w": np.zeros((2, 2, 3, 3), np.int8),
+        "s": np.float32(1),
+        "wz": np.int8(0),
+    }
+    graph = helper.make_graph(
+        [helper.make_node("QLinearConv", names, ["y"], name="q")],
+        "quantized",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 2, "H", "W"])],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    assert window_too_large(model, "x", (1, 2, 3, 3)) is None
+    assert window_too_large(model, "x", (1, 2, 2, 9)) == "QLinearConv 'q' slides a window of 3×3 over 2×9"

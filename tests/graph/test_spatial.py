@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_graphs import banks, build, node, opened, random
 
+from filterkit.geometry import LayerGeometry
 from filterkit.graph import name_layers, open_graph, trace_geometry
-from filterkit.records import LayerGeometry, Preprocessing
+from filterkit.records import Preprocessing
 
 VGG16 = Preprocessing(channel_order="BGR", layout="NHWC", size=(224, 224), mean=(103.939, 116.779, 123.68))
 

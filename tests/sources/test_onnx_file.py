@@ -55,5 +55,5 @@ def test_nothing_is_no_file(tmp_path: Path) -> None:
 
 
 def test_a_device_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="device"):
+    with pytest.raises(NotFoundError, match="not a file"):
         fetch("/dev/null", tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from filterkit.graph.constants import NotConstant
+from filterkit.graph.foldable import STANDARD
 from filterkit.graph.rules import mixing, moves, windows
 from filterkit.graph.rules.step import Rule, Step, Untraceable
 from filterkit.graph.tracks import Tracks, nothing_followed
@@ -13,14 +14,16 @@ __all__ = ["Step", "trace_node"]
 def trace_node(step: Step, place: int) -> Tracks:
     """Tracks of one output of a node, of whose inputs at least one depends on the graph's input."""
     name = step.node.output[place]
-    rule = RULES.get(step.node.op_type) if step.node.domain in ("", "ai.onnx") else None
+    rule = RULES.get(step.node.op_type) if step.node.domain in STANDARD else None
+    if step.node.domain == "com.microsoft":
+        rule = OPTIMIZED.get(step.node.op_type)
     if step.node.op_type == "Split":
         rule = moves.split(place)
     try:
         if rule is None:
             raise Untraceable
         return rule(step)
-    except (Untraceable, NotConstant, LookupError, ValueError, TypeError, ZeroDivisionError):
+    except (Untraceable, NotConstant, LookupError, ValueError, TypeError, ArithmeticError):
         shape = step.shapes.get(name)
         return nothing_followed(step.tracks.values(), len(shape) if shape is not None else 0)
 
@@ -67,7 +70,10 @@ ELEMENTWISE = (
 )
 RULES: dict[str, Rule] = {
     **dict.fromkeys(ELEMENTWISE, mixing.elementwise),
-    **dict.fromkeys(["Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool"], windows.window),
+    **dict.fromkeys(
+        ["Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "MaxPool", "AveragePool", "LpPool"],
+        windows.window,
+    ),
     "DepthToSpace": windows.depth_to_space,
     "SpaceToDepth": windows.space_to_depth,
     **dict.fromkeys(["Resize", "Upsample"], windows.resize),
@@ -96,3 +102,19 @@ RULES: dict[str, Rule] = {
     "Gemm": mixing.gemm,
 }
 """By standard operator; what is not here is taken to mix everything with everything."""
+
+OPTIMIZED: dict[str, Rule] = {
+    **dict.fromkeys(["FusedConv", "QLinearConv"], windows.fused),
+    **dict.fromkeys(
+        [
+            "QuantizeLinear",
+            "DequantizeLinear",
+            "QLinearAdd",
+            "QLinearMul",
+            "QLinearLeakyRelu",
+            "QLinearSigmoid",
+        ],
+        mixing.elementwise,
+    ),
+}
+"""By operator of ONNX Runtime's own, as its optimizer writes them."""

@@ -10,17 +10,20 @@ from typing import Any
 
 from filterkit.geometry import Reach, same_pad, transposed_phases
 from filterkit.graph.rules.step import Step, Untraceable
-from filterkit.graph.tracks import Track, Tracks
+from filterkit.graph.tracks import Track, Tracks, joined
 
 MOST_PHASES = 1024
+MOST_TAPS = 1 << 16
+"""Bounds on what is gone through one by one: a hostile node asks for any number."""
 
 
 def window(step: Step) -> Tracks:
     """Convolutions and poolings; only the first output (a pooling's second has the same geometry)."""
     tracks = step.first()
     rank = len(tracks.axes) - 2
-    is_convolution = step.node.op_type.startswith("Conv")
-    kernel: Sequence[Any] = step.values.get("kernel_shape") or (step.shape(1) or ())[2:]
+    is_convolution = "Conv" in step.node.op_type
+    weight = 3 if step.node.op_type == "QLinearConv" else 1
+    kernel: Sequence[Any] = step.values.get("kernel_shape") or (step.shape(weight) or ())[2:]
     ones = [1] * rank
     strides, dilations = step.values.get("strides", ones), step.values.get("dilations", ones)
     new: dict[int, Track | None] = {}
@@ -30,6 +33,8 @@ def window(step: Step) -> Tracks:
         if track is None:
             reach = None
         elif step.node.op_type == "ConvTranspose":
+            if kernel[axis] > MOST_TAPS:
+                raise Untraceable
             phases = transposed_phases(kernel[axis], strides[axis], dilations[axis], pad)
             reach = track.reach.resampled(Fraction(1, strides[axis]), phases)
         else:
@@ -39,6 +44,16 @@ def window(step: Step) -> Tracks:
     others = [other for name, other in step.tracks.items() if name != step.node.input[0]]
     spread = tracks.spread.union(*(other.sources() for other in others))
     return replace(tracks.lost([1]) if is_convolution else tracks, spread=spread | tracks.lost([1]).spread)
+
+
+def fused(step: Step) -> Tracks:
+    """A convolution of ONNX Runtime's own, which may add another tensor to what it makes."""
+    if step.values.get("channels_last"):
+        raise Untraceable
+    names = step.node.input
+    added = step.tracks.get(names[3]) if step.node.op_type == "FusedConv" and len(names) > 3 else None
+    made = window(replace(step, tracks={names[0]: step.first()}))
+    return made if added is None else joined([made, added], len(made.axes))
 
 
 def followed(track: Track | None, reach: Reach | None) -> Track | None:
@@ -67,6 +82,8 @@ def _left_pad(step: Step, axis: int, rank: int, kernel: int, stride: int, dilati
 
 def depth_to_space(step: Step) -> Tracks:
     block = int(step.values["blocksize"])
+    if block > MOST_PHASES:
+        raise Untraceable
     phases = [(index, 0, 0) for index in range(block)]
     return _each_space(step.first(), lambda reach: reach.resampled(Fraction(1, block), phases)).lost([1])
 

@@ -1,0 +1,36 @@
+"""Whole processes of the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from measuring import Line, process, ratio
+
+EMPTY = """
+import typer
+app = typer.Typer(no_args_is_help=True)
+for number in range(15):
+    def empty() -> None: "A command that does nothing."
+    app.command(f"command{number}", rich_help_panel=f"Panel {number % 5}")(empty)
+app(prog_name="empty")
+"""
+LIBRARIES = "import typer, sqlalchemy, rich.table"
+FILTERKIT = (sys.executable, "-m", "filterkit")
+
+
+def lines(catalog: Path) -> Iterator[Line]:
+    yield Line(
+        "filterkit --help, the process",
+        "a Typer app with as many empty commands",
+        ratio(process([*FILTERKIT, "--help"]), process([sys.executable, "-c", EMPTY, "--help"]), 25),
+        1.3,
+    )
+    command = [*FILTERKIT, "layers", "vgg16", "--catalog", str(catalog)]
+    yield Line(
+        "filterkit layers vgg16, the process",
+        f'python -c "{LIBRARIES}"',
+        ratio(process(command), process([sys.executable, "-c", LIBRARIES]), 25),
+        1.5,
+    )

@@ -1,0 +1,112 @@
+"""Whether a catalog and its store are what they were when they were written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from filterkit.catalog.database import Catalog
+from filterkit.catalog.schema import filter_, layer, model
+from filterkit.catalog.store import file_sha256, stored_model_sha256
+from filterkit.catalog.weights import add_command
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Progress, Row
+
+SHOWN = 3
+"""Of SQLite's own findings: the first say what is the matter, and there may be thousands."""
+
+
+def check_rows(catalog: Catalog) -> list[str]:
+    """What is wrong with the database, in words; reads all of it.
+
+    Raises
+    ------
+    CatalogError
+        Where it is too broken to be read.
+    """
+    counted = (
+        sa.select(sa.func.count())
+        .select_from(filter_.join(layer))
+        .where(layer.c.model_id == model.c.id)
+        .scalar_subquery()
+    )
+    with catalog.connect() as connection:
+        found = connection.exec_driver_sql(f"PRAGMA integrity_check({SHOWN})").scalars().all()
+        orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        short = connection.scalars(sa.select(model.c.name).where(counted != model.c.filters)).all()
+    return [
+        *(" ".join(str(line).split()) for line in found if line != "ok"),
+        *([f"{len(orphans)} rows belong to no model"] if orphans else []),
+        *(f"rows of {name} are missing" for name in short),
+    ]
+
+
+def check_store(catalog: Catalog, progress: Progress) -> tuple[list[Row], list[Row]]:
+    """Compare every file that a model needs with the hash that its row holds.
+
+    Parameters
+    ----------
+    progress
+        Told how many bytes are hashed; a gigabyte takes a second or so.
+
+    Returns
+    -------
+    without_weights
+        Of every model of which the store holds nothing, ``model`` and what to ``do``. Its rows answer every
+        query, so that is no fault by itself.
+    damaged
+        Of every file that is not as it was: ``model``, ``file``, ``state`` (``"altered"``, ``"missing"``
+        or ``"unreadable"``) and what to ``do``.
+    """
+    with catalog.connect() as connection:
+        rows = [dict(row) for row in connection.execute(sa.select(model).order_by(model.c.name)).mappings()]
+    hashed = _Hashed(progress)
+    without_weights: list[Row] = []
+    damaged: list[Row] = []
+    for row in rows:
+        states = {
+            catalog.store.model_path(row["sha256"]): (row["sha256"], stored_model_sha256),
+            catalog.store.banks_path(row["banks_sha256"]): (row["banks_sha256"], file_sha256),
+        }
+        bad = {path: state for path, (sha256, by) in states.items() if (state := hashed(path, sha256, by))}
+        if list(bad.values()) == ["missing", "missing"]:
+            without_weights.append({"model": row["name"], "do": add_command(row)})
+            continue
+        do = add_command(row) + (" --replace" if {"altered", "unreadable"} & {*bad.values()} else "")
+        damaged += [
+            {"model": row["name"], "file": str(path), "state": state, "do": do} for path, state in bad.items()
+        ]
+    return without_weights, damaged
+
+
+class _Hashed:
+    """Looks at each file once, however many models share it."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._states: dict[Path, str | None] = {}
+        self._bytes = 0
+
+    def __call__(self, path: Path, sha256: str, by: Callable[[Path], str]) -> str | None:
+        if path not in self._states:
+            self._states[path] = self._state(path, sha256, by)
+        return self._states[path]
+
+    def _state(self, path: Path, sha256: str, by: Callable[[Path], str]) -> str | None:
+        if not path.is_file():
+            return "missing"
+        self._bytes += path.stat().st_size
+        self._progress("checking the store", self._bytes, None)
+        try:
+            return None if by(path) == sha256 else "altered"
+        except OSError:
+            return "unreadable"
+
+
+def store_bytes(folder: Path) -> int:
+    """How much the store holds."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0

@@ -1,0 +1,153 @@
+"""Weights and biases of one convolution node as floats, dequantized where they are codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from filterkit.extractors.forms import Codes, Form
+from filterkit.graph.constants import NotConstant
+from filterkit.graph.view import GraphView
+
+if TYPE_CHECKING:
+    from filterkit.records import FloatArray
+
+
+class Unresolved(Exception):
+    """A convolution that cannot be extracted; the message says why, for a user."""
+
+
+def read_weight(graph: GraphView, node: onnx.NodeProto, form: Form) -> FloatArray:
+    """The weight in the file's axis order; of a ConvInteger, what its codes stand for but for their scale.
+
+    Raises
+    ------
+    Unresolved
+        It is not constant, or no filter bank.
+    """
+    name = given(node, form.weight)
+    if not name:
+        raise Unresolved("the node has no weight")
+    if form.codes is None:
+        return float_array(graph, name, "the weight")
+    codes = known(graph, name, "the weight")
+    zero = _optional(graph, node, form.codes.zero, "the weight's zero point")
+    scale = _optional(graph, node, form.codes.scale, "the weight's scale")
+    if scale is None and form.codes.scale is not None:
+        raise Unresolved("the weight has no scale")
+    values = codes.astype(np.float32)
+    if zero is not None:
+        values -= _along_first(zero, codes.shape, "zero point")
+    if scale is not None:
+        values *= _along_first(scale, codes.shape, "scale")
+    return values
+
+
+def read_bias(graph: GraphView, node: onnx.NodeProto, form: Form, channels: int) -> FloatArray | None:
+    """The bias of the node itself, one value per output channel; None where it has none.
+
+    A quantized one is a code whose scale is that of the input times that of the weight (ONNX, QLinearConv).
+    """
+    name = given(node, form.bias)
+    if not name:
+        return None
+    bias = float_array(graph, name, "the bias")
+    if bias.shape != (channels,):
+        raise Unresolved("the bias does not have one value per output channel")
+    if form.codes is None:
+        return bias
+    return bias * _bias_scale(graph, node, form.codes, bias.shape)
+
+
+def _bias_scale(
+    graph: GraphView, node: onnx.NodeProto, codes: Codes, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    scales = [
+        _optional(graph, node, codes.input_scale, "the input's scale"),
+        _optional(graph, node, codes.scale, "the weight's scale"),
+    ]
+    product = np.float32(1) * np.ones(shape, np.float32)
+    for scale in scales:
+        if scale is not None:
+            product *= _along_first(scale, shape, "scale")
+    return product
+
+
+def dynamic_scale(graph: GraphView, tensor: str, channels: int) -> tuple[NDArray[np.float32] | None, str]:
+    """What brings a ConvInteger's output back to floats, as dynamic quantization writes it.
+
+    That is ``Cast`` and ``Mul`` by the input's scale, found at run time, times the weight's, a constant.
+
+    Returns
+    -------
+    scale, tensor
+        The weight's scale per output channel and the tensor it leads to; None and `tensor` where there is
+        none.
+    """
+    cast_node = _only_reader(graph, tensor, "Cast")
+    product = _only_reader(graph, cast_node.output[0], "Mul") if cast_node is not None else None
+    if cast_node is None or product is None:
+        return None, tensor
+    other = next((name for name in product.input if name != cast_node.output[0]), "")
+    maker = graph.producer(other)
+    candidates = list(maker.input) if maker is not None and maker.op_type == "Mul" else [other]
+    for name in filter(graph.is_constant, candidates):
+        scale = np.asarray(known(graph, name, "the weight's scale"), np.float32).ravel()
+        if scale.size in (1, channels):
+            return np.broadcast_to(scale, (channels,)), product.output[0]
+    return None, tensor
+
+
+def given(node: onnx.NodeProto, place: int | None) -> str:
+    """Name of an input; empty where it is left out."""
+    return node.input[place] if place is not None and place < len(node.input) else ""
+
+
+def known(graph: GraphView, tensor: str, what: str) -> NDArray[Any]:
+    """A constant; raises Unresolved where it is none."""
+    try:
+        value = graph.constant(tensor)
+    except NotConstant as error:
+        raise Unresolved(f"{what} is {error.reason}") from error
+    if value.dtype.kind in "OSUcb":
+        raise Unresolved(f"{what} holds no real numbers")
+    return value
+
+
+def float_array(graph: GraphView, tensor: str, what: str) -> FloatArray:
+    return as_float(known(graph, tensor, what))
+
+
+def as_float(value: NDArray[Any]) -> FloatArray:
+    """float16 and float32 as they are, everything else as float32; the same array where nothing changes."""
+    if value.dtype in (np.float16, np.float32) and value.dtype.isnative and value.flags.c_contiguous:
+        return cast("FloatArray", value)
+    if value.dtype in (np.float16, np.float32):
+        return cast("FloatArray", np.ascontiguousarray(value, value.dtype.newbyteorder("=")))
+    with np.errstate(over="ignore"):
+        return cast("FloatArray", np.ascontiguousarray(value.astype(np.float32)))
+
+
+def _optional(
+    graph: GraphView, node: onnx.NodeProto, place: int | None, what: str
+) -> NDArray[np.float32] | None:
+    name = given(node, place)
+    return known(graph, name, what).astype(np.float32) if name else None
+
+
+def _along_first(values: NDArray[np.float32], shape: tuple[int, ...], what: str) -> NDArray[np.float32]:
+    """One value for all, or one per output channel, shaped to be combined with an array of `shape`."""
+    if values.size == 1:
+        return values.reshape(())
+    if not shape or values.shape != shape[:1]:
+        raise Unresolved(f"the weight's {what} does not fit its shape")
+    return values.reshape(-1, *(1,) * (len(shape) - 1))
+
+
+def _only_reader(graph: GraphView, tensor: str, op: str) -> onnx.NodeProto | None:
+    readers = graph.consumers(tensor)
+    fits = len(readers) == 1 and readers[0].op_type == op and bool(readers[0].output)
+    return readers[0] if fits else None

@@ -1,0 +1,82 @@
+"""Model-local functions: each call becomes what the function holds, and nothing else has to know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import onnx
+import onnx.inliner
+
+from filterkit.errors import ModelError
+from filterkit.graph.names import shown
+from filterkit.graph.walk import bodies
+
+MOST_NODES = 2**17
+"""How many nodes the calls may become; functions that call functions ask for any number."""
+
+Key = tuple[str, str, str]
+"""Domain, name and overload of a function."""
+
+
+def inline(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with its functions in the place of their calls; `model` itself where there are none.
+
+    Functions of another opset than the model's are left as they are.
+
+    Raises
+    ------
+    ModelError
+        Functions call each other in a circle, or come to too many nodes.
+    """
+    if not model.functions:
+        return model
+    functions = {(each.domain, each.name, each.overload): each for each in model.functions}
+    sizes: dict[Key, int] = {}
+    for key in functions:
+        _measure(key, functions, sizes)
+    if _size(model.graph.node, sizes) > MOST_NODES:
+        raise ModelError(
+            "its functions come to too many nodes", hint="export the model again, without functions"
+        )
+    try:
+        return onnx.inliner.inline_local_functions(model)
+    except Exception as error:  # the inliner raises many kinds on functions that contradict themselves
+        raise ModelError("its functions cannot be put together", hint="export the model again") from error
+
+
+def _measure(start: Key, functions: dict[Key, onnx.FunctionProto], sizes: dict[Key, int]) -> None:
+    """Fill in how many nodes a call of `start`, and of all that it calls, becomes; without recursion."""
+    pending, open_ = [start], set[Key]()
+    while pending:
+        key = pending[-1]
+        if key in sizes:
+            pending.pop()
+            continue
+        missing = [one for one in _calls(functions[key].node) if one in functions and one not in sizes]
+        open_.add(key)
+        if any(one in open_ for one in missing):
+            raise ModelError(
+                f"its function '{shown(key[1])}' calls itself", hint="fetch the model from a source you trust"
+            )
+        if missing:
+            pending.extend(missing[:1])
+            continue
+        sizes[key] = min(_size(functions[key].node, sizes), MOST_NODES + 1)
+        open_.discard(key)
+
+
+def _size(nodes: Iterable[onnx.NodeProto], sizes: dict[Key, int]) -> int:
+    return sum(
+        sizes.get(_key(node), 1) + sum(_size(body.node, sizes) for body in bodies(node)) for node in nodes
+    )
+
+
+def _calls(nodes: Iterable[onnx.NodeProto]) -> Iterable[Key]:
+    for node in nodes:
+        yield _key(node)
+        for body in bodies(node):
+            yield from _calls(body.node)
+
+
+def _key(node: onnx.NodeProto) -> Key:
+    return node.domain, node.op_type, node.overload

@@ -1,0 +1,68 @@
+"""Many processes at one catalog: all succeed or say clearly why not, and nothing is corrupt."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from pathlib import Path
+
+import chaos
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from tiny_models import put, write_model
+
+from filterkit.address import parse_address
+from filterkit.catalog import Catalog, connections, queries, weights
+from filterkit.catalog.matches import resolve
+from filterkit.errors import CatalogError, NotFoundError
+
+
+def ask(location: Path, times: int) -> None:
+    """Query and read banks, of models that others replace meanwhile."""
+    for _ in range(times):
+        with Catalog.open(location) as catalog:
+            for row in queries.models(catalog):
+                try:
+                    for match in resolve(catalog, parse_address(f"{row['model']}/conv*")):
+                        bank = weights.bank(catalog, match)
+                        assert np.isfinite(bank).all()
+                        assert len(bank) == match.layer["filters"]
+                except NotFoundError:
+                    assert row["model"] != chaos.KEPT, "nobody removes this one"
+                except CatalogError as error:
+                    assert "removed or replaced" in error.message
+                    assert row["model"] != chaos.KEPT
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
+@pytest.mark.parametrize("processes", [2, 16])
+def test_adding_removing_and_querying_at_once(location: Path, tmp_path: Path, processes: int) -> None:
+    models = [write_model(tmp_path / f"{seed}.onnx", seed=seed) for seed in range(3)]
+    with Catalog.open(location, write=True) as catalog:
+        put(catalog, models[0], chaos.KEPT)
+
+    def child(number: int) -> None:
+        if number % 2:
+            ask(location, 12)
+        else:
+            chaos.work(location, models, number, 6)
+
+    children = [chaos.fork(lambda number=number: child(number)) for number in range(processes)]
+    assert Counter(chaos.ended(pid) for pid in children) == {0: processes}
+    chaos.check(location)
+    with Catalog.open(location, write=True) as catalog:
+        put(catalog, models[1], random.choice(chaos.NAMES), replace=True)
+    assert chaos.in_store(location) == chaos.named_by_rows(location)
+
+
+def test_who_waits_too_long_is_told(location: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.2)
+    with Catalog.open(location, write=True) as holder, Catalog.open(location, write=True) as catalog:
+        with holder.begin() as connection:
+            connection.execute(sa.text("UPDATE model SET ref = ref"))
+            with pytest.raises(CatalogError, match=r"in use by another process; waited 0\.2 seconds"):
+                put(catalog, write_model(tmp_path / "tiny.onnx"))
+            assert queries.models(catalog) == [], "who only reads does not wait"
+        assert put(catalog, write_model(tmp_path / "tiny.onnx")).status == "added"
