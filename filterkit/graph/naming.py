@@ -31,8 +31,11 @@ WRAPPERS = re.compile(
 )
 """First parts of a name that name the whole model."""
 
-WEIGHT = re.compile(r"([./](weight|kernel|W)|_w_\d+|[/]ReadVariableOp|_weights?)(:\d+)?(_quantized)?$")
+WEIGHT = re.compile(r"([./](weight|kernel|W)|_w_\d+|[/]ReadVariableOp|_weights?)(:\d+)?$")
 """What marks a weight's name as its layer's name with an ending."""
+
+QUANTIZED = re.compile(r"_(quant|quantized|DequantizeLinear_Output)$")
+"""What ONNX Runtime's quantization hangs on names; without it, layers are named as before."""
 
 
 def name_layers(banks: Sequence[FilterBank], layer_names: Mapping[str, str] | None = None) -> list[str]:
@@ -78,14 +81,17 @@ def _derived(bank: FilterBank) -> str:
 
 
 def _hints(bank: FilterBank) -> Iterator[str]:
-    if WEIGHT.search(bank.weight_tensor):
-        yield WEIGHT.sub("", bank.weight_tensor)
-    yield from (_own_name(bank), bank.pre_tensor, bank.post_tensor, bank.weight_tensor)
+    weight, pre, post = (
+        QUANTIZED.sub("", name) for name in (bank.weight_tensor, bank.pre_tensor, bank.post_tensor)
+    )
+    if WEIGHT.search(weight):
+        yield WEIGHT.sub("", weight)
+    yield from (_own_name(bank), pre, post, weight)
 
 
 def _own_name(bank: FilterBank) -> str:
     """The node's name without the path of the body that holds it."""
-    return bank.node.removeprefix(f"{bank.scope}/") if bank.scope else bank.node
+    return QUANTIZED.sub("", bank.node.removeprefix(f"{bank.scope}/") if bank.scope else bank.node)
 
 
 def _layer_part(raw: str) -> str:
