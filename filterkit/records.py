@@ -103,10 +103,8 @@ class FilterBank:
 
     Attributes
     ----------
-    node
-        Name of the ONNX node, or of its first output where it has none; in a body, behind `scope` and ``/``.
-    op
-        ONNX operator, e.g. ``"Conv"`` or ``"ConvTranspose"``.
+    node, op
+        Its name, or its first output's where it has none, in a body behind `scope` and ``/``; its operator.
     weights
         Shape (out_channels, in_channels / groups, *kernel_shape); O I H W in two dimensions.
     bias
@@ -124,8 +122,7 @@ class FilterBank:
     source_dtype, source_layout
         How the weights stand in the file, e.g. ``"float32"`` and ``"OIHW"``.
     scope
-        Body of an If, a Loop or a Scan that holds the node, e.g. ``"If_0/then_branch"``; tensors are named as
-        there. Empty in the main graph.
+        Body that holds the node, e.g. ``"If_0/then_branch"``, and its tensors; empty in the main graph.
     batchnorm
         What follows before the activation, where it is a batch norm.
     """

@@ -123,7 +123,7 @@ layer = Table(
     Column("post_tensor", Text, nullable=False, comment="output of the activation behind it"),
     Column("pre_layout", Text, nullable=False, comment="axes of pre_tensor"),
     Column("post_layout", Text, nullable=False, comment="axes of post_tensor"),
-    Column("activation", Text, comment="ONNX operator of the activation, where one follows"),
+    Column("activation", Text, comment="the activation, e.g. relu, where one follows"),
     Column("batchnorm", Text, comment="where a batch norm follows: apart, or folded into the filters"),
     Column("dtype", Text, nullable=False, comment="of the weights in the ONNX file"),
     Column("source_layout", Text, nullable=False, comment="axes of the weights in the ONNX file"),

@@ -66,8 +66,9 @@ def add(
             "(--preprocessing states it, with --replace for a model that is there)"
         )
     if added.not_finite:
+        many = added.not_finite != 1
         shell.say(
-            f"{added.not_finite} filters hold weights that are not finite: "
+            f"{added.not_finite} {'filters hold' if many else 'filter holds'} weights that are not finite: "
             f"filterkit filters {added.model} --where 'l2_norm is null'"
         )
     if added.skipped:

@@ -21,6 +21,7 @@ from filterkit.extractors.weights import (
 )
 from filterkit.graph.activations import ACTIVATIONS, Tail, follow
 from filterkit.graph.constants import NotConstant, label
+from filterkit.graph.names import shown
 from filterkit.graph.tensors import dtype_name
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import attributes, bodies
@@ -41,7 +42,7 @@ class ConvolutionExtractor:
         """
         yield from _in_graph(graph)
         for function in graph.model.functions:
-            reason = f"inside the model's function '{function.name}', whose opset is not the model's"
+            reason = f"inside the model's function '{shown(function.name)}', whose opset is not the model's"
             yield from _unread(function.node, reason)
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import onnx
 
-from filterkit.graph.foldable import STANDARD
-from filterkit.graph.walk import attributes
+from filterkit.graph.names import shown
+from filterkit.graph.walk import STANDARD, attributes
 
 MICROSOFT = "com.microsoft"
 NHWC = "com.ms.internal.nhwc"
@@ -101,4 +101,4 @@ def why_unknown(node: onnx.NodeProto) -> str:
         )
     if node.domain in STANDARD:
         return f"{node.op_type} is not extracted: it is a convolution with a state"
-    return f"{node.op_type} of the domain '{node.domain}' is not known"
+    return f"{node.op_type} of the domain '{shown(node.domain)}' is not known"

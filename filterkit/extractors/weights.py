@@ -69,7 +69,7 @@ def _bias_scale(
         _optional(graph, node, codes.input_scale, "the input's scale"),
         _optional(graph, node, codes.scale, "the weight's scale"),
     ]
-    product = np.float32(1) * np.ones(shape, np.float32)
+    product = np.ones(shape, np.float32)
     for scale in scales:
         if scale is not None:
             product *= _along_first(scale, shape, "scale")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from filterkit.graph.batchnorm import read_batchnorm
 from filterkit.graph.constants import NotConstant
 from filterkit.graph.view import GraphView
-from filterkit.graph.walk import attributes
+from filterkit.graph.walk import STANDARD, attributes
 from filterkit.records import BatchNorm
 
 ACTIVATIONS = {
@@ -23,7 +23,6 @@ ACTIVATIONS = {
 GATES = {("Sigmoid",): "silu", ("HardSigmoid",): "hard_swish", ("Softplus", "Tanh"): "mish"}
 """Activations of the form x * f(x), by the operators of f."""
 
-STANDARD = ("", "ai.onnx")
 PASSED = ("Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import onnx
 
-STANDARD = ("", "ai.onnx")
+from filterkit.graph.walk import STANDARD
+
 QUANTIZATION = ("QuantizeLinear", "DequantizeLinear")
 """Also of ONNX Runtime's own domain, which had types and blocks before the standard."""
 

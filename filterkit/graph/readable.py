@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 from filterkit.graph.slim import inferred, without_weights
+from filterkit.graph.walk import opset_of
 
 QUANTIZERS = {
     ("", "QLinearConv"): (6, 7),
@@ -88,8 +89,7 @@ def as_numbers(model: ModelProto, graph: GraphProto, name: str, output: str) -> 
     quantization = _quantization(makers, name)
     if quantization is None:
         return None
-    opset = next((given.version for given in model.opset_import if given.domain in ("", "ai.onnx")), 0)
-    domain = "" if opset >= 10 else "com.microsoft"
+    domain = "" if opset_of(model) >= 10 else "com.microsoft"
     return helper.make_node("DequantizeLinear", [name, *quantization], [output], domain=domain)
 
 

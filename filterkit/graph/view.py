@@ -20,7 +20,7 @@ from filterkit.graph.scopes import MAIN, Body, bodies_in
 from filterkit.graph.shapes import MOST_ROUNDS, settle
 from filterkit.graph.slim import at_sizes, inferred, without_weights
 from filterkit.graph.tensors import dtype_name
-from filterkit.graph.walk import attributes, reads
+from filterkit.graph.walk import attributes, opset_of, reads
 
 Shape = tuple[int | str | None, ...]
 
@@ -80,7 +80,7 @@ class GraphView:
         self.body, self.outer = body, outer
         self.scope = body.scope if body is not None else MAIN
         self.depth: int = outer.depth + 1 if outer is not None else 0
-        self.opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
+        self.opset = opset_of(model)
         self.producer_name = f"{model.producer_name} {model.producer_version}".strip()
         self._graph = graph
         self._stored: dict[str, onnx.TensorProto | onnx.SparseTensorProto] = {

@@ -12,6 +12,14 @@ import onnx
 from filterkit.errors import ModelError
 from filterkit.graph.names import shown
 
+STANDARD = ("", "ai.onnx")
+"""The standard operators' domain: ONNX has two names for it."""
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """Version of the standard operators; 0 where the model does not say."""
+    return next((each.version for each in model.opset_import if each.domain in STANDARD), 0)
+
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
     """The node's attributes as Python values; strings decoded, graphs and tensors as they are."""

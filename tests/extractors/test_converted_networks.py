@@ -15,7 +15,7 @@ from onnx_graphs import banks, found
 from onnxruntime import quantization
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from filterkit.graph import open_graph, trace_geometry
+from filterkit.graph import name_layers, open_graph, trace_geometry
 from filterkit.records import FilterBank, Skipped
 
 pytestmark = pytest.mark.zoo
@@ -114,6 +114,7 @@ def test_dynamic_quantization(source: Path, original: list[FilterBank], tmp_path
     quantization.quantize_dynamic(source, path, weight_type=quantization.QuantType.QUInt8)
     converted = check(path, original, steps=0.51)
     assert {bank.op for bank in converted} == {"ConvInteger"}
+    assert name_layers(converted) == name_layers(original)
     assert [bank.activation for bank in converted].count("relu") == [
         bank.activation for bank in original
     ].count("relu")

@@ -184,6 +184,9 @@ def test_reasons() -> None:
     assert only_reason(node("Conv", "x w", "y", domain="their.own"), w=weight) == (
         "Conv of the domain 'their.own' is not known"
     )
+    assert only_reason(node("Conv", "x w", "y", domain="a\x1b[2J" + "b" * 10_000), w=weight) == (
+        f"Conv of the domain 'a?[2J{'b' * 74}…' is not known"
+    )
     assert "padding is an input" in only_reason(
         node("ConvTransposeWithDynamicPads", "x w r", "y", domain="com.microsoft"), w=random(4, 3, 3, 3)
     )

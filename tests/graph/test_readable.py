@@ -9,10 +9,10 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto
+from onnx_graphs import build, node, random
 
 from filterkit.graph.excerpt import excerpt
 from filterkit.graph.surface import Wanted
-from tests.onnx_graphs import build, node, random
 
 
 def run(model: onnx.ModelProto, x: Any) -> Any:

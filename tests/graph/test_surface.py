@@ -9,12 +9,12 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnx_graphs import FLOAT, node, random
 
 from filterkit.errors import NotFoundError, RuntimeFailure
 from filterkit.graph.excerpt import excerpt
 from filterkit.graph.scopes import bodies_in
 from filterkit.graph.surface import Wanted, why_not_surfaced
-from tests.onnx_graphs import FLOAT, node, random
 
 
 def graph(name: str, nodes: list[onnx.NodeProto], output: str, **weights: Any) -> onnx.GraphProto:

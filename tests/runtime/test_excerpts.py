@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx_graphs import build, node, random
 
 from filterkit.graph.surface import Wanted
 from filterkit.runtime import excerpts, opened
 from filterkit.runtime.excerpts import MOST, excerpt_of
 from filterkit.runtime.feature_maps import Target, open_network
-from tests.onnx_graphs import build, node, random
 
 Zoo = Callable[[str], Path]
 

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from onnx_graphs import FLOAT, build, node, random
 from onnxruntime.quantization import (
     CalibrationDataReader,
     QuantFormat,
@@ -21,7 +22,6 @@ from onnxruntime.quantization import (
 
 import filterkit
 from filterkit.errors import RuntimeFailure
-from tests.onnx_graphs import FLOAT, build, node, random
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
 

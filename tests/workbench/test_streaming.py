@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx_graphs import build, node, random
 
 import filterkit
 from filterkit.cli.results import deliver
 from filterkit.cli.shell import Shell
-from tests.onnx_graphs import build, node, random
 
 BATCH = 8
 PICTURES = 200

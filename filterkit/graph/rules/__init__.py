@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from filterkit.graph.constants import NotConstant
-from filterkit.graph.foldable import STANDARD
 from filterkit.graph.rules import mixing, moves, windows
 from filterkit.graph.rules.step import Rule, Step, Untraceable
 from filterkit.graph.tracks import Tracks, nothing_followed
+from filterkit.graph.walk import STANDARD
 
 __all__ = ["Step", "trace_node"]
 
