@@ -88,10 +88,11 @@ class Computing(Bench):
         matches = self._matches(address)
         if len({match.model["name"] for match in matches}) > 1:
             raise UsageError(f"'{address}' names several models", hint="run one model at a time")
+        labels = self._chosen_labels(matches)
         return running.feature_maps(
             matches,
             model_file(self.catalog(), matches[0].model),
-            {match.layer["name"]: self._chosen_labels(match) for match in matches},
+            {match.layer["name"]: names for match, names in zip(matches, labels, strict=True)},
             images,
             inputs=inputs,
             at=at,
@@ -131,7 +132,7 @@ class Computing(Bench):
             match,
             self._weights(match),
             self._bias(match),
-            self._chosen_labels(match),
+            self._chosen_labels([match])[0],
             image,
             per_channel=per_channel,
             size=size,
