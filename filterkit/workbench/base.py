@@ -116,8 +116,10 @@ class Bench:
         ]
 
     def _chosen_labels(self, matches: Sequence[Match]) -> list[tuple[str, ...]]:
-        whole = zip(matches, self._labels(matches), strict=True)
-        return [tuple(labels[number] for number in match.filters) for match, labels in whole]
+        return [
+            labels if match.asked.filters is None else tuple(labels[number] for number in match.filters)
+            for match, labels in zip(matches, self._labels(matches), strict=True)
+        ]
 
 
 def _slice(array: FloatArray, *selections: Sequence[int]) -> FloatArray:
