@@ -7,19 +7,23 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table: `ratio` is what was measured, `reach` what is claimed of it."""
+    """One line of the table: `ratio` is what was measured, `reach` what is claimed of it.
+
+    `turns` are the ratios of every turn, where their spread tells how much the machine's noise is worth.
+    """
 
     what: str
     against: str
     ratio: float
     reach: float
+    turns: Sequence[float] = ()
 
     @property
     def reached(self) -> bool:
@@ -41,6 +45,24 @@ def ratio(one: Callable[[], Any], other: Callable[[], Any], repeats: int = 7, *,
     one(), other()
     taken = [(seconds(lambda: [one() for _ in range(times)]) / times, seconds(other)) for _ in range(repeats)]
     return statistics.median(t for t, _ in taken) / statistics.median(t for _, t in taken)
+
+
+def in_turn(actions: Mapping[str, Callable[[], Any]], turns: int) -> dict[str, list[float]]:
+    """How long each action takes in every turn, after one that is not counted; the order changes.
+
+    A pause before each lets the threads of the one before go to sleep.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in actions}
+    for turn in range(turns + 1):
+        for name in list(actions)[:: -1 if turn % 2 else 1]:
+            time.sleep(0.02)
+            taken[name].append(seconds(actions[name]))
+    return {name: times[1:] for name, times in taken.items()}
+
+
+def ratios(one: Sequence[float], other: Sequence[float]) -> list[float]:
+    """Turn by turn: what slows the machine for a while slows both."""
+    return [ours / theirs for ours, theirs in zip(one, other, strict=True)]
 
 
 def process(command: Sequence[str]) -> Callable[[], None]:

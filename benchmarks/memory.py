@@ -13,7 +13,7 @@ import numpy as np
 from measuring import Line
 from PIL import Image
 
-FEW, MANY = 50, 500
+FEW, MANY = 100, 1_000
 
 RUNS = (
     ("maps of all 13 layers to .npz", "vgg16", ("-o", "maps.npz")),

@@ -6,15 +6,18 @@ one group of them. VGG16 is fetched if it is not cached.
 
 from __future__ import annotations
 
+import statistics
 import sys
 import tempfile
 from importlib import import_module
 from pathlib import Path
 
+from measuring import Line
+
 import filterkit
 
 GROUPS = ("commands", "catalog", "pictures", "feature_maps", "memory")
-"""Modules beside this one, each with ``lines(catalog)``."""
+"""Modules beside this one, each with ``lines(catalog)``: lines of the table, and notes."""
 
 
 def main(groups: list[str]) -> None:
@@ -26,11 +29,16 @@ def main(groups: list[str]) -> None:
             bench.add("vgg16")
         for group in groups or GROUPS:
             for line in import_module(group).lines(catalog):
-                print(
-                    f"{line.what:<48}{line.against:<46}{shown(line.ratio):>11}{shown(line.reach):>11}"
-                    f"{'' if line.reached else '  missed'}",
-                    flush=True,
-                )
+                print(line if isinstance(line, str) else row(line), flush=True)
+
+
+def row(line: Line) -> str:
+    """One line of the table; where turns were counted, the middle half of them stands behind it."""
+    text = f"{line.what:<48}{line.against:<46}{shown(line.ratio):>11}{shown(line.reach):>11}"
+    if line.turns:
+        low, _, high = statistics.quantiles(line.turns, n=4)
+        text += f"  ({low:.2f} to {high:.2f})"
+    return text if line.reached else f"{text}  missed"
 
 
 def shown(ratio: float) -> str:

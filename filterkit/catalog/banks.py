@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,22 +19,42 @@ if TYPE_CHECKING:
 BIAS = "/bias"
 """Behind a layer's name, the key of its bias; no layer's name holds a ``/``."""
 
-DTYPES: Mapping[str, np.dtype[np.floating]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
+DTYPES: Mapping[str, np.dtype[np.floating]] = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+}
 
 
-def write_banks(path: Path, banks: Mapping[str, FilterBank]) -> None:
-    """Write `banks`, by layer name; equal banks make equal files."""
-    from safetensors.numpy import save_file
+def write_banks(path: Path, banks: Mapping[str, FilterBank]) -> str:
+    """Write `banks`, by layer name; equal banks make equal files. Returns the file's SHA-256.
 
+    The bytes are those of the safetensors library, which copies every array, and from which the hash would
+    have to be read back: wide types first, then by name.
+    """
     arrays: dict[str, NDArray[np.floating]] = {}
     for name, bank in banks.items():
-        arrays[name] = np.ascontiguousarray(bank.weights)
+        arrays[name] = bank.weights
         if bank.bias is not None:
-            arrays[name + BIAS] = np.ascontiguousarray(bank.bias)
-    path.touch()
-    mode = stat.S_IMODE(path.stat().st_mode)
-    save_file(arrays, path)
-    path.chmod(mode)  # the library's files are their owner's alone, whatever the umask says
+            arrays[name + BIAS] = bank.bias
+    kinds = {dtype: kind for kind, dtype in DTYPES.items()}
+    entries: dict[str, dict[str, Any]] = {}
+    parts: list[bytes | memoryview] = []
+    end = 0
+    for key, values in sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0])):
+        plain = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+        start, end = end, end + plain.nbytes
+        shape = list(values.shape)
+        entries[key] = {"dtype": kinds[plain.dtype], "shape": shape, "data_offsets": [start, end]}
+        parts.append(plain.reshape(-1).view(np.uint8).data)
+    header = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for part in (len(header).to_bytes(8, "little"), header, *parts):
+            digest.update(part)
+            file.write(part)
+    return digest.hexdigest()
 
 
 class BankFile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import sqlalchemy as sa
 
 from filterkit.catalog import describe, schema
+from filterkit.catalog.connections import to_json
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.extraction import Extraction, external_files, extract
 from filterkit.catalog.names import check_name
 from filterkit.catalog.removal import sweep
-from filterkit.catalog.store import model_sha256
+from filterkit.catalog.store import file_sha256, model_sha256
 from filterkit.errors import CatalogError, UsageError
 from filterkit.graph.view import open_graph
 from filterkit.records import FetchedModel, Skipped
@@ -96,9 +98,12 @@ def ingest(
         catalog is as it was.
     """
     check_name(name)
-    graph = open_graph(fetched.onnx_path)
+    path = fetched.onnx_path
+    with ThreadPoolExecutor(1) as aside:
+        hashing = aside.submit(file_sha256, path)
+        graph = open_graph(path)
     external = external_files(graph)
-    sha256 = model_sha256(fetched.onnx_path, external)
+    sha256 = model_sha256(path, external, hashing.result())
     extraction = None
     if not isinstance(catalog, Catalog):  # a new one has nothing to compare with
         extraction = extract(graph, fetched, extractors, fold_batchnorm=fold_batchnorm)
@@ -136,8 +141,7 @@ def ingest(
             known = _known(connection, name, sha256, replace)  # another process may have been quicker
             if known and not replace and catalog.store.holds(sha256, known["banks_sha256"], external):
                 return _result("unchanged", known)
-            catalog.store.put_model(fetched.onnx_path, external, sha256, anew=replace)
-            row["banks_sha256"] = catalog.store.put_banks(extraction.banks, anew=replace)
+            row["banks_sha256"] = catalog.store.put(path, external, sha256, extraction.banks, anew=replace)
             if known and not replace:
                 if known["banks_sha256"] != row["banks_sha256"]:
                     raise CatalogError(
@@ -208,11 +212,15 @@ def _insert(
     skipped: Sequence[Skipped],
 ) -> None:
     model_id = _insert_one(connection, schema.model, row)
-    for layer, its_filters in zip(layers, filters, strict=True):
-        layer_id = _insert_one(connection, schema.layer, {"model_id": model_id, **layer})
-        connection.execute(
-            sa.insert(schema.filter_), [{"layer_id": layer_id, **each} for each in its_filters]
-        )
+    layer_ids = [_insert_one(connection, schema.layer, {"model_id": model_id, **layer}) for layer in layers]
+    # Thousands of plain values: SQLite takes them as they are, several times quicker than through SQLAlchemy.
+    rows = [
+        {"layer_id": layer_id, **each, "extra": each["extra"] and to_json(each["extra"])}
+        for layer_id, its_filters in zip(layer_ids, filters, strict=True)
+        for each in its_filters
+    ]
+    if rows:
+        connection.exec_driver_sql(str(sa.insert(schema.filter_)), rows)
     if skipped:
         rows = [describe.skipped_row(position, each) for position, each in enumerate(skipped)]
         connection.execute(sa.insert(schema.skipped), [{"model_id": model_id, **each} for each in rows])
@@ -226,11 +234,9 @@ def _insert_one(connection: sa.Connection, table: sa.Table, row: Row) -> int:
 
 @contextmanager
 def _writing(catalog: Catalog) -> Iterator[None]:
-    from safetensors import SafetensorError
-
     try:
         yield
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         raise CatalogError(
             f"the store {catalog.store.folder} cannot be written: {error}",
             hint="is there room, and is it yours?",

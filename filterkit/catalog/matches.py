@@ -81,7 +81,7 @@ def find(
 ) -> list[Match]:
     """`resolve` with the columns given; at least those that are the default."""
     named = {row["id"]: row for row in models_named(connection, address.model, model_columns)}
-    chosen = _layers_named(connection, list(named), address.layer or "*", layer_columns)
+    chosen = _layers_named(connection, list(named), address.layer, layer_columns)
     matches = [_match(named[row["model_id"]], row, address) for row in chosen]
     matches = [match for match in matches if match.filters and match.kernels]
     if not matches:
@@ -141,29 +141,38 @@ def _model_by_name(columns: tuple[Selectable, ...]) -> sa.Select[Any]:
 
 
 @cache
-def _layers_by_name(columns: tuple[Selectable, ...]) -> sa.Select[Any]:
+def _layers_of(columns: tuple[Selectable, ...]) -> sa.Select[Any]:
     each = sa.func.json_each(sa.bindparam("models")).table_valued("value")
-    of_models = layer.c.model_id.in_(sa.select(each.c.value))
-    return sa.select(*columns).where(of_models, layer.c.name == sa.bindparam("wanted")).order_by(layer.c.id)
+    return sa.select(*columns).where(layer.c.model_id.in_(sa.select(each.c.value))).order_by(layer.c.id)
+
+
+@cache
+def _layers_by_name(columns: tuple[Selectable, ...]) -> sa.Select[Any]:
+    return _layers_of(columns).where(layer.c.name == sa.bindparam("wanted"))
 
 
 def _layers_named(
-    connection: sa.Connection, models: Sequence[int], pattern: str, columns: Sequence[Selectable]
+    connection: sa.Connection, models: Sequence[int], pattern: str | None, columns: Sequence[Selectable]
 ) -> list[Mapping[str, Any]]:
-    by_name = {"wanted": pattern, "models": json.dumps(models)}
-    found = connection.execute(_layers_by_name(tuple(columns)), by_name).mappings().all()
+    """Layers by name, or that match it as a glob; None means all."""
+    of_models = {"models": json.dumps(models)}
+    columns = tuple(columns)
+    if pattern is None:
+        found = connection.execute(_layers_of(columns), of_models).mappings().all()
+    else:
+        by_name = {"wanted": pattern, **of_models}
+        found = connection.execute(_layers_by_name(columns), by_name).mappings().all()
     if not found:
-        of_models = among(layer.c.model_id, models)
-        query = sa.select(*columns).where(of_models).order_by(layer.c.id)
-        names = connection.scalars(sa.select(layer.c.name).where(of_models).distinct()).all()
-        if not names:
+        names = list(dict.fromkeys(connection.scalars(_layers_of((layer.c.name,)), of_models)))
+        if pattern is None or not names:
             raise NotFoundError(
                 "no layer could be extracted there", hint="`filterkit layers MODEL --skipped` says why"
             )
         wanted = matching(pattern, names)
         if not wanted:
             raise NotFoundError(f"there is no layer '{pattern}' there", hint=closest(pattern, names))
-        found = connection.execute(query.where(among(layer.c.name, wanted))).mappings().all()
+        query = _layers_of(columns).where(among(layer.c.name, wanted))
+        found = connection.execute(query, of_models).mappings().all()
     return [dict(row) for row in found]
 
 

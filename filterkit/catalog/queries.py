@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -118,12 +119,22 @@ def filters(
     return FILTER_COLUMNS + extra, _stream(catalog, query)
 
 
-def filter_labels(catalog: Catalog, match: Match) -> tuple[str, ...]:
-    """The labels of all filters of a layer, in order; empty where they have none."""
-    query = sa.select(filter_.c.label).where(filter_.c.layer_id == match.layer["id"])
+_LABELS = sa.select(filter_.c.layer_id, filter_.c.position, filter_.c.label).where(
+    filter_.c.layer_id.in_(
+        sa.select(sa.func.json_each(sa.bindparam("layers")).table_valued("value").c.value)
+    ),
+    filter_.c.label != "",
+)
+
+
+def filter_labels(catalog: Catalog, matches: Sequence[Match]) -> list[tuple[str, ...]]:
+    """The labels of all filters of each layer, in order; empty for layers whose filters have none."""
+    given: dict[int, dict[int, str]] = {match.layer["id"]: {} for match in matches}
     with catalog.connect() as connection:
-        labels = connection.scalars(query.order_by(filter_.c.position)).all()
-    return tuple(label or "" for label in labels) if any(labels) else ()
+        for layer_id, position, label in connection.execute(_LABELS, {"layers": json.dumps(list(given))}):
+            given[layer_id][position] = label
+    named = ((given[match.layer["id"]], match.layer["filters"]) for match in matches)
+    return [tuple(labels.get(n, "") for n in range(count)) if labels else () for labels, count in named]
 
 
 def plugins_of_models(catalog: Catalog) -> dict[str, list[str]]:

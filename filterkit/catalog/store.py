@@ -18,6 +18,7 @@ import os
 import posixpath
 import shutil
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,22 @@ class Store:
             self._open[banks_sha256] = BankFile(self.banks_path(banks_sha256))
         return self._open[banks_sha256]
 
+    def put(
+        self,
+        source: Path,
+        external: Sequence[str],
+        sha256: str,
+        banks: Mapping[str, FilterBank],
+        *,
+        anew: bool,
+    ) -> str:
+        """Put a model and its banks into the store, side by side; see `put_model` and `put_banks`."""
+        with ThreadPoolExecutor(1) as aside:
+            copying = aside.submit(self.put_model, source, external, sha256, anew=anew)
+            banks_sha256 = self.put_banks(banks, anew=anew)
+        copying.result()
+        return banks_sha256
+
     def put_model(self, source: Path, external: Sequence[str], sha256: str, *, anew: bool) -> None:
         """Copy the ONNX file `source` with its `external` data (names relative to it) into the store.
 
@@ -116,9 +133,8 @@ class Store:
         from filterkit.catalog.banks import write_banks
 
         staged = self._stage("banks")
-        write_banks(staged, banks)
+        banks_sha256 = write_banks(staged, banks)
         _sync(staged)
-        banks_sha256 = file_sha256(staged)
         target = self.banks_path(banks_sha256)
         if anew or not target.exists():
             self._open.pop(banks_sha256, None)
@@ -155,9 +171,12 @@ class Store:
             _sync(folder)
 
 
-def model_sha256(path: Path, external: Sequence[str]) -> str:
-    """Hash of an ONNX file; where it has external data, of the hashes and names of all its files."""
-    whole = file_sha256(path)
+def model_sha256(path: Path, external: Sequence[str], whole: str | None = None) -> str:
+    """Hash of an ONNX file; where it has external data, of the hashes and names of all its files.
+
+    `whole` is the hash of the file itself, where it is known.
+    """
+    whole = whole or file_sha256(path)
     if not external:
         return whole
     names = sorted({posixpath.normpath(name) for name in external})

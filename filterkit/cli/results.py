@@ -92,13 +92,15 @@ def _write_arrays(shell: Shell, results: Iterable[FeatureMaps], output: Path) ->
 
 
 def _told(shell: Shell, results: Iterable[FeatureMaps]) -> Iterator[FeatureMaps]:
-    """The results; say once of every layer that they leave out why."""
+    """The results; say once of every layer that they leave out why, in one line per reason."""
     told: dict[str, str] = {}
     for result in results:
-        for layer, reason in result.left_out.items():
-            if told.get(layer) != reason:
-                shell.say(f"left out {layer}: {reason}")
+        new = [layer for layer, reason in result.left_out.items() if told.get(layer) != reason]
         told.update(result.left_out)
+        for reason in dict.fromkeys(told[layer] for layer in new):
+            names = [layer for layer in new if told[layer] == reason]
+            some = ", ".join(names if len(names) <= 2 else [names[0], "…"])
+            shell.say(f"left out {f'{len(names)} layers ({some})' if len(names) > 1 else some}: {reason}")
         yield result
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from filterkit.records import FilterBank, FloatArray
 
 BLOCK_WEIGHTS = 1 << 18  # 2 MB as float64: fits the cache, and bounds what a huge layer costs
+CANCELLED = 1e-3
+"""Share of the mean square below which the variance is not taken as the difference to the squared mean."""
 
 
 @dataclass(frozen=True)
@@ -51,26 +53,36 @@ class BasicMetrics:
                 block = slice(start, start + step)
                 # What only compares takes the weights as they are: half the bytes, and exact.
                 stored = flat[block]
-                magnitudes = np.abs(stored)
-                values = stored.astype(np.float64)
-                measured["mean"][block] = mean = values.mean(axis=1)
                 measured["min"][block] = stored.min(axis=1)
                 measured["max"][block] = stored.max(axis=1)
-                measured["l1_norm"][block] = magnitudes.sum(axis=1, dtype=np.float64)
-                measured["l2_norm"][block] = np.sqrt(np.einsum("fw,fw->f", values, values))
                 # Position by position: a maximum over the few weights of a kernel is slow in numpy.
-                places = np.moveaxis(magnitudes.reshape(len(stored), kernels, -1), 2, 0)
+                places = np.moveaxis(np.abs(stored).reshape(len(stored), kernels, -1), 2, 0)
                 peaks[block] = reduce(np.maximum, places)
-                values -= mean[:, np.newaxis]
-                measured["std"][block] = np.sqrt(np.einsum("fw,fw->f", values, values) / values.shape[1])
-            threshold = _largest(weights) / 100
-            measured["sparsity"] = (peaks < threshold).mean(axis=1)
+                values = stored.astype(np.float64)
+                measured["mean"][block] = mean = values.mean(axis=1)
+                squares = np.einsum("fw,fw->f", values, values)
+                measured["l2_norm"][block] = np.sqrt(squares)
+                measured["std"][block] = _spread(values, mean, squares / values.shape[1])
+                measured["l1_norm"][block] = np.abs(values, out=values).sum(axis=1)
+            peak = float(max(measured["max"].max(), -measured["min"].min()))
+            measured["sparsity"] = (peaks < _largest(weights, peak) / 100).mean(axis=1)
         return dict(measured)
 
 
-def _largest(weights: FloatArray) -> float:
-    """The largest finite |w| of a layer, 0 where there is none."""
-    peak = float(max(weights.max(), -weights.min()))
+def _spread(
+    values: NDArray[np.float64], mean: NDArray[np.float64], mean_square: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Standard deviation of every row; those with little of it beside their mean are gone through again."""
+    variance = mean_square - mean**2
+    close = variance < CANCELLED * mean_square
+    if close.any():
+        off = values[close] - mean[close, np.newaxis]
+        variance[close] = np.einsum("fw,fw->f", off, off) / values.shape[1]
+    return np.sqrt(variance)
+
+
+def _largest(weights: FloatArray, peak: float) -> float:
+    """The largest finite |w| of a layer, 0 where there is none; `peak` is the largest of all."""
     if not np.isfinite(peak):
         finite = weights[np.isfinite(weights)]
         peak = float(np.abs(finite).max()) if finite.size else 0.0

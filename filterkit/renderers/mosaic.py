@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -76,8 +77,8 @@ class Mosaic:
             if text:
                 words.add_itxt(key, printable(text))
         out = io.BytesIO()
-        # Level 1: kernels are noise to a compressor; higher levels only take longer.
-        Image.fromarray(canvas).save(out, format="PNG", compress_level=1, pnginfo=words)
+        # Kernels are noise to a compressor: runs of one byte are all that is worth looking for.
+        Image.fromarray(canvas).save(out, "PNG", compress_level=1, compress_type=zlib.Z_RLE, pnginfo=words)
         return out.getvalue()
 
     def _comfortable_scale(self, sheet: TileSheet) -> int:

@@ -47,16 +47,17 @@ def prepare(
         height, width = size
         resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
         pixels = np.asarray(resized)
-    values = pixels.astype(np.float32)
+    if preprocessing.channel_order == "BGR":
+        pixels = pixels[..., ::-1]
+    values = pixels.astype(np.float32, order="C")
     if preprocessing.channel_order == "GRAY":
         values = values @ np.array(LUMA, dtype=np.float32)[:, None]
-    elif preprocessing.channel_order == "BGR":
-        values = values[..., ::-1]
-    values = values * np.float32(preprocessing.scale)
+    if preprocessing.scale != 1:
+        values *= np.float32(preprocessing.scale)
     if preprocessing.mean:
-        values = values - _per_channel(preprocessing.mean, "mean", values)
+        values -= _per_channel(preprocessing.mean, "mean", values)
     if preprocessing.std:
-        values = values / _per_channel(preprocessing.std, "std", values)
+        values /= _per_channel(preprocessing.std, "std", values)
     if preprocessing.layout == "NCHW":
         values = values.transpose(2, 0, 1)
     return np.ascontiguousarray(values[None])

@@ -103,16 +103,23 @@ class Bench:
         values = bias(self.catalog(), match)
         return None if values is None else _slice(values, match.filters)
 
-    def _labels(self, match: Match) -> tuple[str, ...]:
-        """What to call each filter of a whole layer: its label, or its number."""
+    def _labels(self, matches: Sequence[Match]) -> list[tuple[str, ...]]:
+        """What to call each filter of whole layers: its label, or its number."""
         from filterkit.catalog import queries
 
-        labels = queries.filter_labels(self.catalog(), match) or [""] * match.layer["filters"]
-        return tuple(label or str(number) for number, label in enumerate(labels))
+        given = queries.filter_labels(self.catalog(), matches)
+        return [
+            tuple(
+                label or str(number) for number, label in enumerate(labels or [""] * match.layer["filters"])
+            )
+            for match, labels in zip(matches, given, strict=True)
+        ]
 
-    def _chosen_labels(self, match: Match) -> tuple[str, ...]:
-        labels = self._labels(match)
-        return tuple(labels[number] for number in match.filters)
+    def _chosen_labels(self, matches: Sequence[Match]) -> list[tuple[str, ...]]:
+        return [
+            labels if match.asked.filters is None else tuple(labels[number] for number in match.filters)
+            for match, labels in zip(matches, self._labels(matches), strict=True)
+        ]
 
 
 def _slice(array: FloatArray, *selections: Sequence[int]) -> FloatArray:

@@ -93,10 +93,11 @@ class Computing(Bench):
                 "a feature map is what a whole filter answers; it has no kernels to choose",
                 hint=f"filterkit convolve {address} slides one kernel over a picture",
             )
+        labels = self._chosen_labels(matches)
         return running.feature_maps(
             matches,
             model_file(self.catalog(), matches[0].model),
-            {match.layer["name"]: self._chosen_labels(match) for match in matches},
+            {match.layer["name"]: names for match, names in zip(matches, labels, strict=True)},
             images,
             inputs=inputs,
             at=at,
@@ -146,7 +147,7 @@ class Computing(Bench):
             match,
             self._weights(match),
             self._bias(match),
-            self._chosen_labels(match),
+            self._chosen_labels([match])[0],
             image,
             per_channel=per_channel,
             size=size,

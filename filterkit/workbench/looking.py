@@ -166,7 +166,8 @@ class Looking(Bench):
 
         made = self.registry.create("normalizer", normalizer)
         weights = bank(self.catalog(), match)
-        return Sheet.of(drawing.bank_to_sheet(match, weights, made, self._labels(match), channels))
+        [labels] = self._labels([match])
+        return Sheet.of(drawing.bank_to_sheet(match, weights, made, labels, channels))
 
 
 def _may_be_png(suffix: str | None) -> bool:

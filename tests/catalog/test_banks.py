@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save
 from tiny_models import write_model
 
 from filterkit.catalog.banks import BankFile, write_banks
@@ -27,6 +28,7 @@ def bank(tmp_path: Path) -> FilterBank:
 def test_every_kind_of_bank_comes_back_as_it_was(bank: FilterBank, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     arrays = {
+        "double": random.normal(size=(2, 2, 3)),
         "half": random.normal(size=(3, 1, 5)).astype(np.float16),
         "a.b-c_ü": random.normal(size=(2, 3, 3, 3)).astype(np.float32),
         "turned": random.normal(size=(3, 3, 4, 2)).astype(np.float32).transpose(3, 2, 0, 1),
@@ -35,7 +37,7 @@ def test_every_kind_of_bank_comes_back_as_it_was(bank: FilterBank, tmp_path: Pat
     biases = {name: array.reshape(len(array), -1)[:, 0] for name, array in arrays.items() if name != "deep"}
     banks = {name: replace(bank, weights=array, bias=biases.get(name)) for name, array in arrays.items()}
     path = tmp_path / "banks.safetensors"
-    write_banks(path, banks)
+    sha256 = write_banks(path, banks)
     file, oracle = BankFile(path), load_file(path)
     for name, array in arrays.items():
         found = file.weights(name)
@@ -47,6 +49,10 @@ def test_every_kind_of_bank_comes_back_as_it_was(bank: FilterBank, tmp_path: Pat
     for name, bias in biases.items():
         np.testing.assert_array_equal(file.bias(name), bias)
     assert file.bias("deep") is None
+    everything = {**arrays, **{f"{name}/bias": bias for name, bias in biases.items()}}
+    theirs = save({name: np.ascontiguousarray(array) for name, array in everything.items()})
+    assert path.read_bytes() == theirs
+    assert sha256 == hashlib.sha256(theirs).hexdigest()
 
 
 def test_equal_banks_make_equal_files(bank: FilterBank, tmp_path: Path) -> None:

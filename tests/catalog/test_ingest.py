@@ -383,10 +383,7 @@ def test_labels(catalog: Catalog, tiny: Path) -> None:
     _, rows = queries.filters(catalog, parse_address("tiny"), where="label like '%t'")
     assert [row["label"] for row in rows] == ["left", "right"]
     matches = resolve(catalog, parse_address("tiny"))
-    assert [queries.filter_labels(catalog, match) for match in matches] == [
-        ("up", "down", "left", "right"),
-        (),
-    ]
+    assert queries.filter_labels(catalog, matches) == [("up", "down", "left", "right"), ()]
     with pytest.raises(PluginContractError, match="label"):
         put(catalog, tiny, "b", fetched=FetchedModel(tiny, "there", filter_labels={"conv1": ["one"]}))
 

@@ -72,6 +72,14 @@ def test_layers_larger_than_a_block() -> None:
     np.testing.assert_allclose(found["l1_norm"], np.abs(flat).sum(1), rtol=1e-12)
 
 
+def test_spread_of_weights_that_lie_far_from_zero() -> None:
+    weights = 1000 + np.random.default_rng(0).normal(size=(5, 4, 3, 3)).astype(np.float32)
+    weights[1], weights[2] = 7, np.random.default_rng(1).normal(size=(4, 3, 3))
+    np.testing.assert_allclose(
+        measure(weights)["std"], weights.astype(np.float64).reshape(5, -1).std(1), rtol=1e-12
+    )
+
+
 def test_all_zero_is_defined() -> None:
     assert all(values.tolist() == [0, 0] for values in measure(np.zeros((2, 3, 3, 3), np.float32)).values())
 

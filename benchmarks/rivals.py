@@ -1,0 +1,113 @@
+"""Other ways to the feature maps of VGG16's 13 convolutions: each takes prepared pictures, batch first.
+
+Each function returns what runs one batch and hands out the maps as NumPy arrays, in the layers' order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+
+Array = np.ndarray[Any, Any]
+Run = Callable[[], list[Array]]
+Bank = tuple[Array, Array]
+"""Weights, shape (F, I, kH, kW), and bias of one layer."""
+
+PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
+
+
+def bare_session(path: Path, tensors: Sequence[str], provider: str, threads: int) -> Any:
+    """The same file in ONNX Runtime, with these tensors as its outputs and nothing behind the last one."""
+    model = onnx.load(path)
+    del model.graph.output[:]
+    model.graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in tensors
+    )
+    while tensors[-1] not in model.graph.node[-1].output:
+        del model.graph.node[-1]
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=PROVIDERS[provider])
+
+
+def bare(session: Any, pictures: Array) -> Run:
+    """ONNX Runtime by itself; `pictures` of shape (N, H, W, 3), B, G, R, as the file takes them."""
+    [entry] = session.get_inputs()
+    return lambda: list(session.run(None, {entry.name: pictures}))
+
+
+def bound(session: Any, pictures: Array) -> Run:
+    """ONNX Runtime by itself, with input and outputs bound: in the processor's memory, where NumPy's are."""
+    [entry] = session.get_inputs()
+    binding = session.io_binding()
+    binding.bind_cpu_input(entry.name, pictures)
+
+    def run() -> list[Array]:
+        for output in session.get_outputs():
+            binding.bind_output(output.name, "cpu")
+        session.run_with_iobinding(binding)
+        return [value.numpy() for value in binding.get_outputs()]
+
+    return run
+
+
+def has_torch(provider: str) -> bool:
+    """Whether PyTorch is here, and runs where `provider` says."""
+    if find_spec("torch") is None:
+        return False
+    import torch
+
+    return provider == "cpu" or torch.cuda.is_available()
+
+
+def torch_hooks(banks: Sequence[Bank], pictures: Array, provider: str, threads: int) -> Run:
+    """PyTorch, with a forward hook at every activation."""
+    import torch
+
+    torch.set_num_threads(threads)
+    maps: list[Array] = []
+    layers: list[torch.nn.Module] = []
+    for number, (weights, bias) in enumerate(banks):
+        if number in (2, 4, 7, 10):
+            layers.append(torch.nn.MaxPool2d(2))
+        convolution = torch.nn.Conv2d(weights.shape[1], weights.shape[0], weights.shape[2], padding=1)
+        convolution.load_state_dict(
+            {"weight": torch.from_numpy(weights.copy()), "bias": torch.from_numpy(bias.copy())}
+        )
+        layers += [convolution, torch.nn.ReLU()]
+        layers[-1].register_forward_hook(lambda module, given, answer: maps.append(answer.cpu().numpy()))
+    network = torch.nn.Sequential(*layers).eval().to(provider)
+    batch = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
+
+    def run() -> list[Array]:
+        maps.clear()
+        with torch.inference_mode():
+            network(batch.to(provider))
+        return list(maps)
+
+    return run
+
+
+def keras_predict(banks: Sequence[Bank], pictures: Array) -> Run:
+    """Keras, as a model of 13 outputs; it runs on PyTorch and with its threads, so after `torch_hooks`."""
+    os.environ["KERAS_BACKEND"] = "torch"
+    import keras
+
+    trunk = keras.applications.VGG16(weights=None, include_top=False, input_shape=(224, 224, 3))
+    layers = [layer for layer in trunk.layers if "_conv" in layer.name]
+    for layer, (weights, bias) in zip(layers, banks, strict=True):
+        layer.set_weights([weights.transpose(2, 3, 1, 0), bias])
+    network = keras.Model(trunk.inputs, [layer.output for layer in layers])
+
+    def run() -> list[Array]:
+        answers = network.predict(pictures, batch_size=len(pictures), verbose=0)
+        return [maps.transpose(0, 3, 1, 2) for maps in answers]
+
+    return run
