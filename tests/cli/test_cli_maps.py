@@ -119,6 +119,19 @@ def test_the_photo_through_the_classic_filters(run: Run, photo: Path) -> None:
     size_of(Path("classic.png"))
 
 
+def test_layers_that_do_not_answer_share_a_line(run: Run, zoo_model: object) -> None:
+    assert run("add", "silero-vad", "--catalog", "sound.db").exit_code == 0
+    state = np.zeros((2, 1, 128), np.float32)
+    np.savez("inputs.npz", input=np.ones((1, 512), np.float32), state=state, sr=np.array(16000))
+    ran = run("maps", "silero-vad", "--input", "inputs.npz", "-o", "maps.npz", "--catalog", "sound.db")
+    assert ran.exit_code == 0
+    assert [line for line in ran.stderr.splitlines() if "left out" in line] == [
+        "left out 6 layers (If_0_else_branch.stft, …): "
+        "for this input the network takes the other branch of an If"
+    ]
+    assert len(np.load("maps.npz").files) == 6
+
+
 def test_raw_tensors_for_a_network_of_sounds(run: Run, zoo_model: object, tmp_path: Path) -> None:
     assert run("add", "gtcrn", "--catalog", "sound.db").exit_code == 0
     path = next((tmp_path / "sound.store").glob("models/*/model.onnx"))
