@@ -20,6 +20,7 @@ from filterkit.catalog.names import check_name
 from filterkit.catalog.removal import sweep
 from filterkit.catalog.store import file_sha256, model_sha256
 from filterkit.errors import CatalogError, UsageError
+from filterkit.graph.load import check_file
 from filterkit.graph.view import open_graph
 from filterkit.records import FetchedModel, Skipped
 
@@ -94,11 +95,11 @@ def ingest(
     ModelError
         Where the file is no ONNX model, or holds no convolution that can be extracted.
     CatalogError
-        Where a model of that name with other content is there, or catalog or store cannot be written. The
-        catalog is as it was.
+        Where another model of that name is there, or it cannot be written. The catalog is as it was.
     """
     check_name(name)
     path = fetched.onnx_path
+    check_file(path)  # before it is hashed, which takes its time if the file is huge, or for ever
     with ThreadPoolExecutor(1) as aside:
         hashing = aside.submit(file_sha256, path)
         graph = open_graph(path)

@@ -49,6 +49,7 @@ def load_model(path: Path) -> onnx.ModelProto:
         It is no ONNX model, is damaged, or reaches outside its folder.
     """
     path = Path(path)
+    check_file(path)
     try:
         model = _parse(path)
         for tensor in every_tensor(model):
@@ -68,16 +69,22 @@ def load_model(path: Path) -> onnx.ModelProto:
         raise ModelError(f"{shown(str(path), 200)}: {error.message}", hint=error.hint) from error
 
 
-def _parse(path: Path) -> onnx.ModelProto:
-    hint = "give the path of an ONNX model"
+def check_file(path: Path) -> None:
+    """Raise as `load_model` does where `path` is no file that is worth a look; reads nothing of it."""
+    name, hint = shown(str(path), 200), "give the path of an ONNX model"
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
-        raise NotFoundError(f"{shown(str(path), 200)}: no such file", hint=hint) from error
+        raise NotFoundError(f"{name}: no such file", hint=hint) from error
     if not stat.S_ISREG(status.st_mode):
-        raise ModelError("not a file", hint=hint)
+        raise ModelError(f"{name}: not a file", hint=hint)
     if status.st_size >= LARGEST:
-        raise ModelError("larger than 2 GiB", hint="save its weights as external data, as ONNX demands")
+        raise ModelError(
+            f"{name}: larger than 2 GiB", hint="save its weights as external data, as ONNX demands"
+        )
+
+
+def _parse(path: Path) -> onnx.ModelProto:
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -65,7 +65,7 @@ def claiming(length: int) -> bytes:
 
 def large_file(folder: Path) -> None:
     (folder / "model.onnx").touch()
-    os.truncate(folder / "model.onnx", 3 << 30)  # no disk is taken
+    os.truncate(folder / "model.onnx", 100 << 30)  # no disk is taken
 
 
 def a_zip(folder: Path) -> None:
@@ -124,7 +124,7 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "dims of 3 GiB": (lambda _: with_dims(3 << 28, 1, 1, 1), "as much data"),
     "a length of 2^60": (lambda _: claiming(2**60), "not an ONNX model"),
     "a length of 3 GiB": (lambda _: claiming(3 << 30), "not an ONNX model"),
-    "a file of 3 GiB": (large_file, "larger than 2 GiB"),
+    "a file of 100 GiB": (large_file, "larger than 2 GiB"),
     "60 deep": (lambda _: nested(60), "deep"),
     "400 deep": (lambda _: nested(400), "deep"),
     "5,000 deep": (lambda _: nested(5000), "deep"),
