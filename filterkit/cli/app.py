@@ -58,10 +58,13 @@ def _of_module(name: str) -> Any:
 
 
 def _add_plugin_commands(app: typer.Typer) -> None:
-    from filterkit.plugins.commands import add_commands
-    from filterkit.plugins.manager import load_plugins
+    from filterkit.plugins.discovery import may_be_installed
 
-    add_commands(load_plugins(built_in=False), app)  # what is built in adds its commands here
+    if may_be_installed():
+        from filterkit.plugins.commands import add_commands
+        from filterkit.plugins.manager import load_plugins
+
+        add_commands(load_plugins(built_in=False), app)  # what is built in adds its commands here
 
 
 def _show_version(wanted: bool) -> None:
