@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-
 TELL = """
 import pathlib, resource, sys
 try:  # what Linux says of this very program; getrusage has the peak of the one that started it too
