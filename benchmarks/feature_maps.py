@@ -92,7 +92,7 @@ def _others(
     )
     banks = [(bench.bank(match.address), bench.bias(match.address)) for match in layers]
     if not rivals.has_torch(provider):
-        return found, [f"torch for {provider}"]
+        return found, ["torch", "Keras on torch"] if provider == "cpu" else ["torch with CUDA"]
     found[TORCH] = rivals.torch_hooks(banks, prepared, provider, THREADS)
     if provider == "cuda":
         return found, []

@@ -16,6 +16,7 @@ from PIL import Image
 from skimage.util import montage
 
 import filterkit
+from filterkit.sheets import bank_sheet
 
 Kernels = np.ndarray[Any, Any]
 
@@ -54,16 +55,19 @@ def lines(catalog: Path) -> Iterator[Line]:
             kernels = bank.reshape(-1, *bank.shape[2:])
             count = len(kernels)
 
-            def mosaic(address: str = address) -> bytes:
-                return bench.render(bench.sheet(address), "mosaic:scale=1")
+            def mosaic(bank: Kernels = bank) -> bytes:
+                normalized = bench.registry.create("normalizer", "minmax").normalize(bank)
+                filters, each = bank.shape[:2]
+                sheet = bank_sheet(normalized, filters=range(filters), kernels=range(each))
+                return bench.render(sheet, "mosaic:scale=1")
 
             mosaic()
             ours = min(seconds(mosaic) for _ in range(5))
-            what = f"mosaic of {count:,} kernels, address to PNG"
+            what = f"mosaic of {count:,} kernels, bank to PNG"
             some = seconds(lambda kernels=kernels: subplots(kernels[:SUBPLOTS])) * count / SUBPLOTS
             yield Line(what, f"subplots ({SUBPLOTS} measured, scaled up)", ours / some, 1 / 10_000)
             if count == 4_096:
                 whole = seconds(lambda kernels=kernels: subplots(kernels))
                 yield Line(what, "subplots, all of them", ours / whole, 1 / 10_000)
-            against = ratio(mosaic, lambda kernels=kernels: montaged(kernels), 5)
+            against = ratio(mosaic, lambda kernels=kernels: montaged(kernels), 25)
             yield Line(what, "skimage montage + Pillow", against, 1 / 2)

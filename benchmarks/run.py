@@ -1,7 +1,7 @@
 """Print what filterkit's speed claims rest on: ratios, each measured within this one run.
 
 ``python benchmarks/run.py`` takes some minutes on two cores; ``python benchmarks/run.py catalog`` measures
-one group of them. VGG16 is fetched if it is not cached.
+one group of them; ``large`` is measured only where it is named. VGG16 is fetched if it is not cached.
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ import os
 import posixpath
 import shutil
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,6 +89,8 @@ class Store:
         anew: bool,
     ) -> str:
         """Put a model and its banks into the store, side by side; see `put_model` and `put_banks`."""
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(1) as aside:
             copying = aside.submit(self.put_model, source, external, sha256, anew=anew)
             banks_sha256 = self.put_banks(banks, anew=anew)

@@ -60,10 +60,12 @@ def _of_module(name: str) -> Any:
 
 
 def _add_plugin_commands(app: typer.Typer) -> None:
-    from filterkit.plugins.manager import load_plugins
+    from filterkit.plugins.discovery import may_be_installed
 
-    # What is built in adds its commands here.
-    load_plugins(built_in=False).add_commands(app)
+    if may_be_installed():
+        from filterkit.plugins.manager import load_plugins
+
+        load_plugins(built_in=False).add_commands(app)  # what is built in adds its commands here
 
 
 def _show_version(wanted: bool) -> None:

@@ -19,7 +19,7 @@ import pluggy
 from filterkit import FILTERKIT_API, __version__, settings
 from filterkit.errors import PluginError, closest
 from filterkit.plugins import hookspecs
-from filterkit.plugins.discovery import Candidate, canonical, installed, source_file
+from filterkit.plugins.discovery import Candidate, canonical, installed, may_be_installed, source_file
 from filterkit.plugins.faults import in_words
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def load_plugins(
 
         for name, plugin in BUILTINS.items():
             host.add(plugin, name=name, version=__version__, distribution="cnn-filterkit")
-    if discover:
+    if discover and may_be_installed():
         for candidate in installed():
             host.take(candidate)
     return host

@@ -30,7 +30,12 @@ def bank_to_sheet(
     from filterkit.sheets import bank_sheet
 
     normalized = normalizer.normalize(weights)
-    chosen = replace(normalized, values=normalized.values[np.ix_(match.filters, match.kernels)])
+    whole = match.asked.filters is None and match.asked.kernels is None
+    chosen = (
+        normalized
+        if whole
+        else replace(normalized, values=normalized.values[np.ix_(match.filters, match.kernels)])
+    )
     return bank_sheet(
         chosen,
         filters=match.filters,
