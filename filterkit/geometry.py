@@ -1,4 +1,4 @@
-"""Convolution arithmetic along one axis: what a position sees of the input, padding, multiplications.
+"""Where layers look and what they cost: arithmetic along one axis, and the record of what comes out.
 
 Formulas after A. Araujo, W. Norris, J. Sim, "Computing Receptive Fields of Convolutional Neural Networks",
 Distill 2019, extended to branches of different alignment and to upsampling.
