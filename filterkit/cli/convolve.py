@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from filterkit.cli.completion import complete_address, complete_normalizer, complete_renderer
-from filterkit.cli.maps import Provider
+from filterkit.cli.completion import complete_address
+from filterkit.cli.options import Colormap, Normalizer, Provider, Renderer, Scale, Threads
 from filterkit.cli.results import COLUMNS, check_style, deliver
 from filterkit.cli.shell import Shell, command
 
@@ -32,17 +32,12 @@ def convolve(
         bool, typer.Option("--per-channel", help="A single kernel over R, G and B instead of over gray.")
     ] = False,
     size: Annotated[str, typer.Option(help="N, HxW or original.")] = "original",
-    provider: Annotated[Provider, typer.Option(help="Where to run.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (default: ONNX Runtime's).")] = None,
-    normalizer: Annotated[
-        str, typer.Option(help="How numbers become light and dark.", autocompletion=complete_normalizer)
-    ] = "minmax:per=filter",
-    renderer: Annotated[
-        str | None,
-        typer.Option(help="grid, mosaic, terminal or a plugin's.", autocompletion=complete_renderer),
-    ] = None,
-    colormap: Annotated[str | None, typer.Option(help="A matplotlib colormap, e.g. RdBu_r.")] = None,
-    scale: Annotated[int | None, typer.Option(min=1, help="Screen pixels per value (mosaic).")] = None,
+    provider: Provider = "auto",
+    threads: Threads = None,
+    normalizer: Normalizer = "minmax:per=filter",
+    renderer: Renderer = None,
+    colormap: Colormap = None,
+    scale: Scale = None,
 ) -> None:
     """Slide a filter over a picture, as a Conv node through ONNX Runtime."""
     check_style(shell, normalizer, renderer)

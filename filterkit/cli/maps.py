@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from filterkit.cli.completion import complete_address, complete_normalizer, complete_renderer
+from filterkit.cli.completion import complete_address
+from filterkit.cli.options import Colormap, Normalizer, Provider, Renderer, Scale, Threads
 from filterkit.cli.results import COLUMNS, check_style, deliver
 from filterkit.cli.shell import Shell, command
 
 At = Literal["post", "pre"]
-Provider = Literal["auto", "cpu", "cuda"]
 
 
 @command
@@ -44,17 +44,12 @@ def maps(
     size: Annotated[
         str | None, typer.Option(help="N, HxW or original (default: the model's nominal size).")
     ] = None,
-    provider: Annotated[Provider, typer.Option(help="Where to run.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads (default: ONNX Runtime's).")] = None,
-    normalizer: Annotated[
-        str, typer.Option(help="How numbers become light and dark.", autocompletion=complete_normalizer)
-    ] = "minmax:per=filter",
-    renderer: Annotated[
-        str | None,
-        typer.Option(help="grid, mosaic, terminal or a plugin's.", autocompletion=complete_renderer),
-    ] = None,
-    colormap: Annotated[str | None, typer.Option(help="A matplotlib colormap, e.g. viridis.")] = None,
-    scale: Annotated[int | None, typer.Option(min=1, help="Screen pixels per value (mosaic).")] = None,
+    provider: Provider = "auto",
+    threads: Threads = None,
+    normalizer: Normalizer = "minmax:per=filter",
+    renderer: Renderer = None,
+    colormap: Colormap = None,
+    scale: Scale = None,
 ) -> None:
     """Run the network on pictures and show what its filters answer."""
     check_style(shell, normalizer, renderer)

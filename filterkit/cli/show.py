@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from filterkit.cli.completion import complete_address, complete_normalizer, complete_renderer
+from filterkit.cli.completion import complete_address
 from filterkit.cli.drawing import draw
+from filterkit.cli.options import Colormap, Normalizer, Renderer, Scale
 from filterkit.cli.shell import Shell, command
 from filterkit.errors import UsageError
 
@@ -26,22 +27,14 @@ def show(
         Path | None,
         typer.Option("-o", "--output", help="Picture (.png .svg .pdf .txt), or a folder for several layers."),
     ] = None,
-    normalizer: Annotated[
-        str, typer.Option(help="E.g. minmax, symmetric:per=filter.", autocompletion=complete_normalizer)
-    ] = "minmax",
-    renderer: Annotated[
-        str | None,
-        typer.Option(
-            help="grid, mosaic, terminal or a plugin's (default: what fits).",
-            autocompletion=complete_renderer,
-        ),
-    ] = None,
+    normalizer: Normalizer = "minmax",
+    renderer: Renderer = None,
     channels: Annotated[
         Channels,
         typer.Option(help="One picture per kernel, one colour picture per filter, or first kernels."),
     ] = "separate",
-    colormap: Annotated[str | None, typer.Option(help="A matplotlib colormap, e.g. RdBu_r.")] = None,
-    scale: Annotated[int | None, typer.Option(min=1, help="Screen pixels per weight (mosaic).")] = None,
+    colormap: Colormap = None,
+    scale: Scale = None,
 ) -> None:
     """Draw filters as pictures; on a terminal without -o, right there."""
     if colormap and channels == "rgb":
