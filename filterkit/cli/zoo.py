@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from filterkit.cli.shell import Shell, command
 
-BRIEF = ("name", "bytes", "cached", "license", "what")
+BRIEF = ("name", "bytes", "cached", "license", "sha256")
 
 
 @command

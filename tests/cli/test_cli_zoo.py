@@ -24,6 +24,7 @@ def test_known_networks_with_license_size_and_hash(run: Run) -> None:
 def test_the_table_fits_a_terminal(run: Run) -> None:
     lines = run("zoo").stdout.splitlines()
     assert lines[0].split()[0] == "name"
+    assert {"bytes", "license", "sha256"} <= set(lines[0].split())
     assert any(line.startswith("vgg16") for line in lines)
 
 

@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 import warnings
+from html import unescape
 from typing import Any
 from xml.etree import ElementTree
 
@@ -150,6 +151,15 @@ def test_labels_are_drawn_as_they_are_written(make_sheet: Any, format: Any) -> N
         data = Grid(format=format).render(make_sheet(title="$\\bad{ & <", row_labels=strange))
     if format == "svg":
         ElementTree.fromstring(data)
+        # Letters are drawn as paths; the words they were made from stand beside them as comments.
+        words = unescape(data.decode("utf-8"))
+        assert all(f" {label} " in words for label in ("$x^2$", "<a & b>", "100 %", "\\frac{", "$\\bad{ & <"))
+        assert "\x1b" not in words
+    elif format == "png":
+        Image.open(io.BytesIO(data)).verify()
+        assert data != Grid(format=format).render(make_sheet(title="", row_labels=()))
+    else:
+        assert data.startswith(b"%PDF-") and data.rstrip().endswith(b"%%EOF")
 
 
 def test_svg_is_well_formed_and_holds_the_tiles(make_sheet: Any) -> None:
