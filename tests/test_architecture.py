@@ -19,7 +19,7 @@ FLOORS = (
     ("errors", "geometry"),
     ("address", "settings", "records"),
     ("graph", "plugins", "sheets"),
-    ("sources", "extractors", "normalizers", "renderers", "metrics", "runtime"),
+    ("sources", "extractors", "normalizers", "renderers", "metrics", "comparison", "runtime"),
     ("catalog",),
     ("workbench",),
     ("cli",),
