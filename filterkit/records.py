@@ -125,6 +125,8 @@ class FilterBank:
         Body that holds the node, e.g. ``"If_0/then_branch"``, and its tensors; empty in the main graph.
     batchnorm
         What follows before the activation, where it is a batch norm.
+    input_channels
+        Names of the input channels where the layer reads a picture, e.g. ``("B", "G", "R")``; else empty.
     """
 
     node: str
@@ -151,6 +153,7 @@ class FilterBank:
     source_layout: str
     scope: str = ""
     batchnorm: BatchNorm | None = None
+    input_channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,58 +6,22 @@ looked at before anybody believes it; what it raises names the plugin. Built-ins
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO
 
 from filterkit.plugins import protocols
+from filterkit.plugins.checking import Checked, read_only
 from filterkit.plugins.faults import blame, breach, kind_of
 from filterkit.plugins.manager import Plugin
+from filterkit.plugins.metric_contract import CheckedMetric
 from filterkit.plugins.protocols import Contribution, Progress, Row
 from filterkit.records import FetchedModel, FilterBank, Normalized, Preprocessing, Skipped
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from filterkit.graph import GraphView
     from filterkit.records import FloatArray, TileSheet
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, eq=False)
-class Checked(Generic[T]):
-    """A plugin's object behind its contract.
-
-    Attributes
-    ----------
-    plugin
-        Who made it.
-    spec
-        Its full name and the options that were set: ``plugin/name:option=value``. Makes the same again.
-    """
-
-    kind: str
-    plugin: Plugin
-    contribution: Contribution[T]
-    inner: T
-    spec: str
-
-    def __str__(self) -> str:
-        return self.spec
-
-    def _doing(self, method: str) -> str:
-        return f"{self.kind} '{self.contribution.name}': {method}()"
-
-    def _blame(self, method: str) -> Any:
-        return blame(self.plugin, self._doing(method), extra=self.contribution.extra)
-
-    def _hold(self, fine: bool, method: str, problem: str) -> None:
-        if not fine:
-            breach(self.plugin, self._doing(method), problem)
 
 
 class CheckedSource(Checked[protocols.ModelSource]):
@@ -131,7 +95,7 @@ class CheckedNormalizer(Checked[protocols.Normalizer]):
         import numpy as np
 
         with self._blame("normalize"):
-            done = self.inner.normalize(_read_only(values))
+            done = self.inner.normalize(read_only(values))
         self._hold(isinstance(done, Normalized), "normalize", f"returned {kind_of(done)}, not Normalized")
         out = done.values
         self._hold(
@@ -158,40 +122,10 @@ class CheckedRenderer(Checked[protocols.Renderer]):
     def render(self, sheet: TileSheet) -> bytes:
         """See `Renderer.render`."""
         with self._blame("render"):
-            picture = self.inner.render(replace(sheet, tiles=_read_only(sheet.tiles)))
+            picture = self.inner.render(replace(sheet, tiles=read_only(sheet.tiles)))
         fits = isinstance(picture, bytes) and bool(picture)
         self._hold(fits, "render", f"returned {kind_of(picture)}, not a picture's bytes")
         return picture
-
-
-class CheckedMetric(Checked[protocols.FilterMetric]):
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return self.inner.columns
-
-    def measure(self, bank: FilterBank) -> dict[str, NDArray[np.generic]]:
-        """See `FilterMetric.measure`; the columns are those announced, one number per filter."""
-        import numpy as np
-
-        bias = None if bank.bias is None else _read_only(bank.bias)
-        with self._blame("measure"):
-            measured = self.inner.measure(replace(bank, weights=_read_only(bank.weights), bias=bias))
-        self._hold(isinstance(measured, dict), "measure", f"returned {kind_of(measured)}, not a dict")
-        self._hold(
-            set(measured) == set(self.columns),
-            "measure",
-            f"returned columns {sorted(map(str, measured))}, announced {sorted(self.columns)}",
-        )
-        for name, values in measured.items():
-            numbers = isinstance(values, np.ndarray) and values.dtype.kind in "fiub"
-            self._hold(
-                numbers, "measure", f"returned {kind_of(values)} for '{name}', not an array of numbers"
-            )
-            fits = values.shape == (bank.out_channels,)
-            self._hold(
-                fits, "measure", f"returned shape {values.shape} for '{name}', of {bank.out_channels} filters"
-            )
-        return measured
 
 
 class CheckedFormat(Checked[protocols.OutputFormat]):
@@ -206,17 +140,15 @@ class CheckedFormat(Checked[protocols.OutputFormat]):
                 raise
 
 
-_COLUMN = re.compile(r"[a-z][a-z0-9_]*")
-"""Names that stand in conditions and in SQL without quotes."""
-
-_WRAPPERS: dict[str, tuple[type[Checked[Any]], Any]] = {
-    "source": (CheckedSource, protocols.ModelSource),
-    "extractor": (CheckedExtractor, protocols.WeightExtractor),
-    "normalizer": (CheckedNormalizer, protocols.Normalizer),
-    "renderer": (CheckedRenderer, protocols.Renderer),
-    "metric": (CheckedMetric, protocols.FilterMetric),
-    "format": (CheckedFormat, protocols.OutputFormat),
+_WRAPPERS: dict[str, tuple[type[Checked[Any]], tuple[Any, ...]]] = {
+    "source": (CheckedSource, (protocols.ModelSource,)),
+    "extractor": (CheckedExtractor, (protocols.WeightExtractor,)),
+    "normalizer": (CheckedNormalizer, (protocols.Normalizer,)),
+    "renderer": (CheckedRenderer, (protocols.Renderer,)),
+    "metric": (CheckedMetric, (protocols.FilterMetric, protocols.LayerMetric)),
+    "format": (CheckedFormat, (protocols.OutputFormat,)),
 }
+"""Per kind its wrapper, and the protocols of which an object must fit one."""
 
 
 def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: Any, spec: str) -> Any:
@@ -227,23 +159,16 @@ def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: An
     PluginContractError
         If it is not what its kind's protocol describes.
     """
-    wrapper, protocol = _WRAPPERS[kind]
+    wrapper, allowed = _WRAPPERS[kind]
     doing = f"{kind} '{contribution.name}'"
     with blame(plugin, doing):
-        fits = isinstance(made, protocol)
+        fits = isinstance(made, allowed)
     if not fits:
-        breach(plugin, doing, f"is {kind_of(made)}, which is no {protocol.__name__}")
+        expected = " or ".join(protocol.__name__ for protocol in allowed)
+        breach(plugin, doing, f"is {kind_of(made)}, which is no {expected}")
     if kind == "source" and made.scheme != contribution.name:
         breach(plugin, doing, f"has the scheme {made.scheme!r}; it must be its name")
-    if kind == "metric" and not (
-        isinstance(made.columns, tuple)
-        and all(isinstance(name, str) and _COLUMN.fullmatch(name) for name in made.columns)
-    ):
+    wrapped = wrapper(kind, plugin, contribution, made, spec)
+    if isinstance(wrapped, CheckedMetric) and not wrapped.well_named:
         breach(plugin, doing, "has columns that are no tuple of names of lower-case letters, digits and _")
-    return wrapper(kind, plugin, contribution, made, spec)
-
-
-def _read_only(values: FloatArray) -> FloatArray:
-    view = values.view()
-    view.flags.writeable = False
-    return view
+    return wrapped

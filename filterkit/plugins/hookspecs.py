@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from filterkit.plugins.protocols import (
         Contribution,
         FilterMetric,
+        LayerMetric,
         ModelSource,
         Normalizer,
         OutputFormat,
@@ -48,8 +49,8 @@ def filterkit_renderers() -> Iterable[Contribution[Renderer]]:  # type: ignore[e
 
 
 @hookspec
-def filterkit_metrics() -> Iterable[Contribution[FilterMetric]]:  # type: ignore[empty-body]
-    """Metrics: what is measured of every filter at ingest (`FilterMetric`)."""
+def filterkit_metrics() -> Iterable[Contribution[FilterMetric | LayerMetric]]:  # type: ignore[empty-body]
+    """Metrics: what is measured of every filter (`FilterMetric`) and of every layer (`LayerMetric`)."""
 
 
 @hookspec

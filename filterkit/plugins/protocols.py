@@ -100,7 +100,22 @@ class FilterMetric(Protocol):
     def columns(self) -> tuple[str, ...]: ...
 
     def measure(self, bank: FilterBank) -> dict[str, NDArray[np.generic]]:
-        """One array per column, each of shape (out_channels,)."""
+        """One array per column, each of shape (out_channels,): floats, integers, booleans or texts.
+
+        NaN and an empty text mean that a column is not defined for a filter.
+        """
+        ...
+
+
+@runtime_checkable
+class LayerMetric(Protocol):
+    """Measures a bank as a whole; may be a `FilterMetric` at the same time."""
+
+    @property
+    def layer_columns(self) -> tuple[str, ...]: ...
+
+    def measure_layer(self, bank: FilterBank) -> dict[str, float]:
+        """One number per column; NaN means that a column is not defined for the layer."""
         ...
 
 

@@ -9,6 +9,7 @@ from filterkit.plugins import contracts
 from filterkit.plugins.discovery import canonical
 from filterkit.plugins.faults import blame
 from filterkit.plugins.manager import PluginHost
+from filterkit.plugins.metric_contract import CheckedMetric
 from filterkit.plugins.offers import HOOKS, Kind, Offer, offers_of
 from filterkit.plugins.options import coerce_options, parse_spec, to_text
 from filterkit.plugins.protocols import Contribution
@@ -70,7 +71,7 @@ class Registry:
         ]
         return "; ".join([hint, *absent])
 
-    def metrics(self) -> list[contracts.CheckedMetric]:
+    def metrics(self) -> list[CheckedMetric]:
         """All metrics with their defaults. One that cannot be made is its plugin's fault and left out."""
         made = []
         for offer in self.offers("metric"):
@@ -89,7 +90,7 @@ class Registry:
     @overload
     def create(self, kind: Literal["renderer"], spec: str, **options: Any) -> contracts.CheckedRenderer: ...
     @overload
-    def create(self, kind: Literal["metric"], spec: str, **options: Any) -> contracts.CheckedMetric: ...
+    def create(self, kind: Literal["metric"], spec: str, **options: Any) -> CheckedMetric: ...
     @overload
     def create(self, kind: Literal["format"], spec: str, **options: Any) -> contracts.CheckedFormat: ...
 

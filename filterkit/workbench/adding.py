@@ -14,7 +14,7 @@ from filterkit.records import IngestEvent
 
 if TYPE_CHECKING:
     from filterkit.catalog.ingest import IngestResult
-    from filterkit.plugins.contracts import Checked
+    from filterkit.plugins.checking import Checked
     from filterkit.plugins.protocols import Progress
     from filterkit.workbench.base import Bench
 

@@ -201,14 +201,13 @@ def test_renderer(host: PluginHost) -> None:
 
 
 def test_metric(host: PluginHost, tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    weights = rng.normal(size=(3, 1, 3, 3)).astype(np.float32)
-    weights[0, 0] = np.outer([1, 2, 1], [-1, 0, 1])
-    weights[1] = 0
-    metric = offered(host, "separability_metric.py").create("metric", "separability")
-    measured: Any = metric.measure(bank_of(weights, tmp_path))["separability"]
-    assert measured[:2].tolist() == pytest.approx([1, 1])
-    assert 1 / 3 <= measured[2] < 1
+    weights = np.zeros((3, 1, 3, 3), np.float32)
+    weights[0, 0, 1, 1], weights[1, 0, 0, 0] = 3, -4
+    metric = offered(host, "nuclear_metric.py").create("metric", "nuclear")
+    bank = bank_of(weights, tmp_path)
+    measured: Any = metric.measure(bank)["leading"]
+    assert measured.tolist() == pytest.approx([0, 1, 0])
+    assert metric.measure_layer(bank) == {"nuclear_norm": pytest.approx(7)}
 
 
 def test_output_format(host: PluginHost) -> None:

@@ -1,0 +1,54 @@
+"""What a plugin's object is wrapped in: who made it, and how its breaches are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from filterkit.plugins.faults import blame, breach
+from filterkit.plugins.manager import Plugin
+from filterkit.plugins.protocols import Contribution
+
+if TYPE_CHECKING:
+    from filterkit.records import FloatArray
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Checked(Generic[T]):
+    """A plugin's object behind its contract.
+
+    Attributes
+    ----------
+    plugin
+        Who made it.
+    spec
+        Its full name and the options that were set: ``plugin/name:option=value``. Makes the same again.
+    """
+
+    kind: str
+    plugin: Plugin
+    contribution: Contribution[T]
+    inner: T
+    spec: str
+
+    def __str__(self) -> str:
+        return self.spec
+
+    def _doing(self, method: str) -> str:
+        return f"{self.kind} '{self.contribution.name}': {method}()"
+
+    def _blame(self, method: str) -> Any:
+        return blame(self.plugin, self._doing(method), extra=self.contribution.extra)
+
+    def _hold(self, fine: bool, method: str, problem: str) -> None:
+        if not fine:
+            breach(self.plugin, self._doing(method), problem)
+
+
+def read_only(values: FloatArray) -> FloatArray:
+    """The same values, which cannot be written to."""
+    view = values.view()
+    view.flags.writeable = False
+    return view

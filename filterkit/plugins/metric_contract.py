@@ -1,0 +1,86 @@
+"""What filterkit holds metrics to, whether they measure filters, layers, or both."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+from filterkit.plugins.checking import Checked, read_only
+from filterkit.plugins.faults import kind_of
+from filterkit.plugins.protocols import FilterMetric, LayerMetric
+from filterkit.records import FilterBank
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class CheckedMetric(Checked[FilterMetric | LayerMetric]):
+    """A metric of filters, of layers, or of both. What it does not measure has no columns."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.inner.columns if isinstance(self.inner, FilterMetric) else ()
+
+    @property
+    def layer_columns(self) -> tuple[str, ...]:
+        return self.inner.layer_columns if isinstance(self.inner, LayerMetric) else ()
+
+    @property
+    def well_named(self) -> bool:
+        """Whether its columns are tuples of names that stand in conditions and in SQL without quotes."""
+        return all(
+            isinstance(names, tuple)
+            and all(isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in names)
+            for names in (self.columns, self.layer_columns)
+        )
+
+    def measure(self, bank: FilterBank) -> dict[str, NDArray[np.generic]]:
+        """See `FilterMetric.measure`; the columns are those announced, one value per filter."""
+        import numpy as np
+
+        if not isinstance(self.inner, FilterMetric):
+            return {}
+        with self._blame("measure"):
+            measured = self.inner.measure(_read_only(bank))
+        self._hold_columns(measured, self.columns, "measure")
+        for name, values in measured.items():
+            fits = isinstance(values, np.ndarray) and values.dtype.kind in "fiubU"
+            self._hold(
+                fits, "measure", f"returned {kind_of(values)} for '{name}', not an array of numbers or texts"
+            )
+            fits = values.shape == (bank.out_channels,)
+            self._hold(
+                fits, "measure", f"returned shape {values.shape} for '{name}', of {bank.out_channels} filters"
+            )
+        return measured
+
+    def measure_layer(self, bank: FilterBank) -> dict[str, float]:
+        """See `LayerMetric.measure_layer`; the columns are those announced, one number each."""
+        if not isinstance(self.inner, LayerMetric):
+            return {}
+        with self._blame("measure_layer"):
+            measured = self.inner.measure_layer(_read_only(bank))
+        self._hold_columns(measured, self.layer_columns, "measure_layer")
+        for name, value in measured.items():
+            self._hold(
+                isinstance(value, Real),
+                "measure_layer",
+                f"returned {kind_of(value)} for '{name}', not a number",
+            )
+        return {name: float(value) for name, value in measured.items()}
+
+    def _hold_columns(self, measured: Any, announced: tuple[str, ...], method: str) -> None:
+        self._hold(isinstance(measured, dict), method, f"returned {kind_of(measured)}, not a dict")
+        self._hold(
+            set(measured) == set(announced),
+            method,
+            f"returned columns {sorted(map(str, measured))}, announced {sorted(announced)}",
+        )
+
+
+def _read_only(bank: FilterBank) -> FilterBank:
+    bias = None if bank.bias is None else read_only(bank.bias)
+    return replace(bank, weights=read_only(bank.weights), bias=bias)
