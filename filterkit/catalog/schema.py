@@ -20,7 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision, oldest first."""
 
 HEAD = REVISIONS[-1]
@@ -33,8 +33,47 @@ version = Table(
 )
 """Holds the catalog's revision; that it is there tells a catalog from other SQLite files."""
 
-METRIC_COLUMNS = ("mean", "std", "min", "max", "l1_norm", "l2_norm", "sparsity")
-"""Metrics with a column of their own; those of plugins stand in ``filter.extra``."""
+_METRICS = (
+    Column("mean", REAL, comment="of the weights"),
+    Column("std", REAL, comment="standard deviation of the weights"),
+    Column("min", REAL, comment="smallest weight"),
+    Column("max", REAL, comment="largest weight"),
+    Column("l1_norm", REAL, comment="sum of the weights' absolute values"),
+    Column("l2_norm", REAL, comment="root of the sum of the weights' squares"),
+    Column("sparsity", REAL, comment="share of kernels below a hundredth of the layer's largest weight"),
+    Column("dc_share", REAL, comment="share of the energy in the kernels' means"),
+    Column("separability", REAL, comment="share of the energy in the kernels' rank-1 parts"),
+    Column("even_share", REAL, comment="share of the energy that a turn by 180 degrees leaves as it is"),
+    Column("orientation", REAL, comment="degrees, 0 to 180, of the dominant gradient"),
+    Column("orientation_strength", REAL, comment="how much of the gradient that direction has, 0 to 1"),
+    Column("frequency", REAL, comment="energy-weighted spatial frequency, cycles per pixel"),
+    Column("channel_entropy", REAL, comment="how evenly the energy is spread over input channels, 0 to 1"),
+    Column("opponency", REAL, comment="first layers of colour: share of the energy off the gray axis"),
+    Column("dead", Integer, comment="0 or 1: whether l2_norm is below a thousandth of the layer's median"),
+    Column("redundancy", REAL, comment="largest absolute cosine to another filter of the layer"),
+    Column("classic_type", Text, comment="edge, blur, sharpen, emboss, other or pointwise"),
+    Column("classic_score", REAL, comment="how much it is of the classic type it comes nearest to, 0 to 1"),
+    Column("classic_kernel", Text, comment="nearest classic kernel and its turn, e.g. edge_sobel_x@90f"),
+)
+
+METRIC_COLUMNS = tuple(column.name for column in _METRICS)
+"""Metrics of filters with a column of their own; those of plugins stand in ``filter.extra``.
+
+All are NULL where they are not defined, not finite, or not measured yet.
+"""
+
+_LAYER_METRICS = (
+    Column("sparsity", REAL, comment="share of kernels below a hundredth of the largest weight"),
+    Column("variance_entropy", REAL, comment="entropy of the variance along the kernels' principal axes"),
+    Column("variance_entropy_normalized", REAL, comment="3x3: the same over that of random kernels"),
+    Column("orthogonality", REAL, comment="of the filters to each other, 0 to 1"),
+    Column("stable_rank", REAL, comment="sum of the squared singular values over the largest"),
+    Column("log_norm", REAL, comment="decimal logarithm of the squared Frobenius norm"),
+    Column("log_spectral_norm", REAL, comment="decimal logarithm of the largest squared singular value"),
+)
+
+LAYER_METRIC_COLUMNS = tuple(column.name for column in _LAYER_METRICS)
+"""Metrics of layers with a column of their own; those of plugins stand in ``layer.extra``."""
 
 metadata = MetaData()
 
@@ -67,6 +106,13 @@ model = Table(
         comment="plugins that made these rows: name to version and made_by, a list of specs",
     ),
     Column("extra_metrics", JSON, nullable=False, comment="list: metrics of plugins, found in filter.extra"),
+    Column(
+        "extra_layer_metrics",
+        JSON,
+        nullable=False,
+        server_default="[]",
+        comment="list: metrics of plugins, found in layer.extra",
+    ),
     Column(
         "fold_batchnorm",
         Integer,
@@ -127,6 +173,8 @@ layer = Table(
     Column("batchnorm", Text, comment="where a batch norm follows: apart, or folded into the filters"),
     Column("dtype", Text, nullable=False, comment="of the weights in the ONNX file"),
     Column("source_layout", Text, nullable=False, comment="axes of the weights in the ONNX file"),
+    *_LAYER_METRICS,
+    Column("extra", JSON(none_as_null=True), comment="metrics of plugins: name to value"),
     UniqueConstraint("model_id", "position", name="uq_layer_position"),
     UniqueConstraint("model_id", "name", name="uq_layer_name"),
 )
@@ -140,7 +188,7 @@ filter_ = Table(
     Column("bias", REAL, comment="NULL where the layer has none"),
     Column("batchnorm_scale", REAL, comment="factor of the batch norm behind the filter"),
     Column("batchnorm_shift", REAL, comment="what that batch norm adds"),
-    *(Column(name, REAL, comment="NULL where not finite") for name in METRIC_COLUMNS),
+    *_METRICS,
     Column("extra", JSON(none_as_null=True), comment="metrics of plugins: name to value"),
     sqlite_with_rowid=False,  # a row lies in its key's own tree: no second index, neighbours side by side
 )

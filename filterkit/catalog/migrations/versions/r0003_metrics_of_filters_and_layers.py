@@ -1,0 +1,42 @@
+"""What filters look like, and what is known of layers as wholes."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+FILTER_METRICS = {
+    "dc_share": sa.REAL(),
+    "separability": sa.REAL(),
+    "even_share": sa.REAL(),
+    "orientation": sa.REAL(),
+    "orientation_strength": sa.REAL(),
+    "frequency": sa.REAL(),
+    "channel_entropy": sa.REAL(),
+    "opponency": sa.REAL(),
+    "dead": sa.Integer(),
+    "redundancy": sa.REAL(),
+    "classic_type": sa.Text(),
+    "classic_score": sa.REAL(),
+    "classic_kernel": sa.Text(),
+}
+LAYER_METRICS = (
+    "sparsity",
+    "variance_entropy",
+    "variance_entropy_normalized",
+    "orthogonality",
+    "stable_rank",
+    "log_norm",
+    "log_spectral_norm",
+)
+
+
+def upgrade() -> None:
+    # SQLite adds columns that may be empty at the end of its rows without writing one of them anew.
+    op.add_column("model", sa.Column("extra_layer_metrics", sa.JSON(), nullable=False, server_default="[]"))
+    for name in LAYER_METRICS:
+        op.add_column("layer", sa.Column(name, sa.REAL(), nullable=True))
+    op.add_column("layer", sa.Column("extra", sa.JSON(none_as_null=True), nullable=True))
+    for name, kind in FILTER_METRICS.items():
+        op.add_column("filter", sa.Column(name, kind, nullable=True))
