@@ -66,13 +66,6 @@ def parse_condition(text: str, columns: Mapping[str, Expression]) -> Expression:
     return _Parser(text, columns).parse()
 
 
-def column_named(name: str, columns: Mapping[str, Expression]) -> Expression:
-    """The column of that name; UsageError with the closest names where there is none."""
-    if name not in columns:
-        raise UsageError(f"there is no column '{name}'", hint=closest(name, columns))
-    return columns[name]
-
-
 @dataclass(frozen=True, slots=True)
 class _Value:
     expression: Expression

@@ -1,15 +1,23 @@
-"""``filterkit filters``: one row per filter, with conditions and an order."""
+"""``filterkit filters``: one row per filter, with conditions and an order; or how many there are."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
 
 import typer
 
 from filterkit.cli.completion import complete_address
 from filterkit.cli.shell import Shell, command
+from filterkit.errors import UsageError
 
-BRIEF = ("address", "label", "mean", "std", "min", "max", "l2_norm")
+BRIEF = ("address", "label", "l2_norm", "classic_type", "classic_score", "redundancy", "frequency", "dead")
+BRIEF_OF_LAYERS = ("address", "filters", "share", "total", "rate")
+
+ALONE = {"--count": ("--group-by", "--columns", "--sort", "--limit"), "--group-by": ("--columns",)}
+"""Which options mean nothing beside which others."""
+
+GroupBy = Literal["layer", "model", "classic_type"]
 
 
 @command
@@ -24,8 +32,32 @@ def filters(
     ] = None,
     sort: Annotated[str | None, typer.Option(help="Column to sort by; -COLUMN for largest first.")] = None,
     limit: Annotated[int | None, typer.Option(min=0, help="At most so many rows.")] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="Only these columns of filter and layer, e.g. address,l2_norm,in_channels."),
+    ] = None,
+    count: Annotated[bool, typer.Option("--count", help="Only how many filters there are.")] = False,
+    group_by: Annotated[
+        GroupBy | None, typer.Option(help="How many filters each of these has, instead of the filters.")
+    ] = None,
 ) -> None:
-    """List filters with their measurements."""
+    """List, count or group filters with their measurements."""
+    _check({"--count": count, "--group-by": group_by, "--columns": columns, "--sort": sort, "--limit": limit})
     with shell.workbench() as bench:
-        columns, rows = bench.iter_filters(address, where=where, sort=sort, limit=limit)
-        shell.rows(rows, columns, brief=BRIEF)
+        if count:
+            shell.rows([{"filters": bench.count_filters(address, where=where)}], ["filters"])
+        elif group_by:
+            groups = bench.group_filters(address, by=group_by, where=where, sort=sort, limit=limit)
+            brief = BRIEF_OF_LAYERS if group_by == "layer" else None
+            shell.rows(groups, groups.columns, brief=[name for name in brief or () if name in groups.columns])
+        else:
+            wanted = [name.strip() for name in columns.split(",")] if columns is not None else None
+            names, rows = bench.iter_filters(address, columns=wanted, where=where, sort=sort, limit=limit)
+            shell.rows(rows, names, brief=None if wanted else _brief(names, sort))
+
+
+def _brief(names: Sequence[str], sort: str | None) -> list[str]:
+    """What a reader wants first: what the rows are sorted by stands behind the names."""
+    address, label, *rest = BRIEF
+    wanted = (address, label, (sort or "").removeprefix("-"), *rest)
+    return list(dict.fromkeys(name for name in wanted if name in names))

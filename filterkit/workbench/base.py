@@ -105,9 +105,9 @@ class Bench:
 
     def _labels(self, matches: Sequence[Match]) -> list[tuple[str, ...]]:
         """What to call each filter of whole layers: its label, or its number."""
-        from filterkit.catalog import queries
+        from filterkit.catalog.filter_queries import filter_labels
 
-        given = queries.filter_labels(self.catalog(), matches)
+        given = filter_labels(self.catalog(), matches)
         return [
             tuple(
                 label or str(number) for number, label in enumerate(labels or [""] * match.layer["filters"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from filterkit.workbench.asking import Asking
 from filterkit.workbench.cataloguing import Cataloguing
 from filterkit.workbench.computing import Computing
 from filterkit.workbench.looking import Looking
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from filterkit.plugins.protocols import Progress
 
 
-class Workbench(Cataloguing, Looking, Computing):
+class Workbench(Cataloguing, Asking, Looking, Computing):
     """Everything filterkit does, over one catalog; a context manager.
 
     Parameters

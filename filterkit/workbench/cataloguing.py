@@ -1,22 +1,20 @@
-"""Filling the catalog and asking it."""
+"""Filling the catalog, and what stands behind it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from filterkit.address import parse_address
 from filterkit.workbench.base import Bench
 from filterkit.workbench.views import Rows
 
 if TYPE_CHECKING:
     from filterkit.catalog.ingest import IngestResult
-    from filterkit.plugins.protocols import Row
 
 
 class Cataloguing(Bench):
-    """Models in and out, and rows about them."""
+    """Models in and out; plugins and soundness."""
 
     def add(
         self,
@@ -77,98 +75,6 @@ class Cataloguing(Bench):
 
         opened.let_go(self.catalog().store.folder)  # raises where there is no catalog, instead of making one
         remove(self.catalog(write=True), model)
-
-    def models(self) -> Rows:
-        """One row per model."""
-        from filterkit.catalog import queries
-
-        return Rows(queries.models(self.catalog()), queries.MODEL_COLUMNS)
-
-    def layers(self, address: str = "*") -> Rows:
-        """One row per layer of the models and layers that `address` names.
-
-        Raises
-        ------
-        NotFoundError
-            There is none.
-        """
-        from filterkit.catalog import queries
-
-        return Rows(queries.layers(self.catalog(), parse_address(address)), queries.LAYER_COLUMNS)
-
-    def skipped(self, address: str = "*") -> Rows:
-        """One row per convolution that was not extracted, with the reason."""
-        from filterkit.catalog import queries
-
-        return Rows(queries.skipped_nodes(self.catalog(), parse_address(address)), queries.SKIPPED_COLUMNS)
-
-    def filters(
-        self,
-        address: str = "*",
-        *,
-        where: str | None = None,
-        sort: str | None = None,
-        limit: int | None = None,
-    ) -> Rows:
-        """One row per filter that `address` names; see `iter_filters`."""
-        columns, rows = self.iter_filters(address, where=where, sort=sort, limit=limit)
-        return Rows(rows, columns)
-
-    def iter_filters(
-        self,
-        address: str = "*",
-        *,
-        where: str | None = None,
-        sort: str | None = None,
-        limit: int | None = None,
-    ) -> tuple[tuple[str, ...], Iterator[Row]]:
-        """Column names, and the rows of `filters` one by one.
-
-        Parameters
-        ----------
-        where
-            A condition over columns of filter and layer, e.g. ``"l2_norm > 1 and kernel_shape = '[3,3]'"``.
-        sort
-            A column; ``-column`` for largest first.
-        limit
-            At most so many rows.
-
-        Raises
-        ------
-        NotFoundError, UsageError
-            The address names nothing; the condition or the column cannot be read.
-        """
-        from filterkit.catalog import queries
-
-        return queries.filters(self.catalog(), parse_address(address), where=where, sort=sort, limit=limit)
-
-    def query(self, sql: str, *, timeout: float | None = 30.0, limit: int | None = None) -> Rows:
-        """The rows of one SELECT statement; the database refuses writes.
-
-        Parameters
-        ----------
-        timeout
-            Seconds that the database may work; None for any time.
-        limit
-            At most so many rows.
-
-        Raises
-        ------
-        UsageError
-            The statement is wrong, or does more than read.
-        CatalogError
-            It takes longer than `timeout`.
-        """
-        columns, rows = self.iter_query(sql, timeout=timeout, limit=limit)
-        return Rows(rows, columns)
-
-    def iter_query(
-        self, sql: str, *, timeout: float | None = 30.0, limit: int | None = None
-    ) -> tuple[tuple[str, ...], Iterator[Row]]:
-        """Column names, and the rows of `query` one by one."""
-        from filterkit.catalog.sql import query
-
-        return query(self.catalog(), sql, timeout=timeout, limit=limit)
 
     def plugin_rows(self) -> Rows:
         """One row per plugin, whatever its state."""

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 from tiny_models import put, write_model
 
 from filterkit.address import parse_address
-from filterkit.catalog import Catalog, queries
+from filterkit.catalog import Catalog, filter_queries, queries
 from filterkit.catalog.matches import resolve
 from filterkit.errors import NotFoundError, UsageError
 
 
 def filters(catalog: Catalog, address: str, **options: Any) -> list[dict[str, Any]]:
-    columns, rows = queries.filters(catalog, parse_address(address), **options)
+    columns, rows = filter_queries.filters(catalog, parse_address(address), **options)
     found = list(rows)
     assert all(tuple(row) == columns for row in found)
     return found
@@ -120,9 +121,78 @@ def test_a_reader_does_not_see_what_is_written_meanwhile(location: Any, tmp_path
     model = write_model(tmp_path / "wide.onnx", widths=(1, 3000))
     with Catalog.open(location, write=True) as writer, Catalog.open(location) as reader:
         put(writer, model, "wide")
-        _, rows = queries.filters(reader, parse_address("wide"))
+        _, rows = filter_queries.filters(reader, parse_address("wide"))
         first = next(rows)
         put(writer, write_model(tmp_path / "b.onnx", seed=5), "wide", replace=True)
         assert first["filter"] == 0
         assert len(list(rows)) == 2999
         assert len(filters(reader, "wide")) == 9
+
+
+def test_columns_of_filter_and_layer_in_any_order(reading: Catalog) -> None:
+    everything = filters(reading, "*")
+    wanted = ["in_channels", "l2_norm", "address", "kernel_shape", "filter"]
+    found = filters(reading, "*", columns=wanted)
+    assert [list(row) for row in found] == [wanted] * len(everything)
+    assert [(row["address"], row["l2_norm"], row["filter"]) for row in found] == [
+        (row["address"], row["l2_norm"], row["filter"]) for row in everything
+    ]
+    layers = {row["address"]: row for row in queries.layers(reading, parse_address("*"))}
+    for row in found:
+        layer = layers[row["address"].rpartition("/")[0]]
+        assert (row["in_channels"], row["kernel_shape"]) == (layer["in_channels"], layer["kernel_shape"])
+    assert filters(reading, "tiny", columns=["address", "address"], limit=1) == [{"address": "tiny/conv1/0"}]
+    assert filters(reading, "tiny", columns=["l1_norm"], sort="-l2_norm", limit=2) == [
+        {"l1_norm": row["l1_norm"]} for row in filters(reading, "tiny", sort="-l2_norm", limit=2)
+    ]
+    with pytest.raises(UsageError, match="no column 'l2norm'") as caught:
+        filters(reading, "*", columns=["address", "l2norm"])
+    assert "'l2_norm'" in str(caught.value.hint)
+
+
+def test_counting(reading: Catalog) -> None:
+    for address, where in (
+        ("*", None),
+        ("other/conv1/3:9", None),
+        ("tiny", "l2_norm > 1"),
+        ("*", "filter = -1"),
+    ):
+        counted = filter_queries.count_filters(reading, parse_address(address), where=where)
+        assert counted == len(filters(reading, address, where=where)), (address, where)
+
+
+def group(catalog: Catalog, address: str, by: str, **options: Any) -> list[dict[str, Any]]:
+    columns, rows = filter_queries.group_filters(catalog, parse_address(address), by, **options)
+    assert all(tuple(row) == columns for row in rows)
+    return rows
+
+
+@pytest.mark.parametrize("address", ["*", "other", "*/conv1/1:"])
+@pytest.mark.parametrize("by", ["layer", "model"])
+def test_groups_are_what_counting_the_listing_gives(reading: Catalog, address: str, by: str) -> None:
+    key = {"layer": lambda row: row["address"].rpartition("/")[0], "model": lambda row: row["model"]}[by]
+    everything = Counter(key(row) for row in filters(reading, address))
+    small = Counter(key(row) for row in filters(reading, address, where="l2_norm < 2"))
+    assert 0 < small.total() < everything.total()
+    name = {"layer": "address"}.get(by, by)
+    assert [(row[name], row["filters"]) for row in group(reading, address, by)] == list(everything.items())
+    for row in group(reading, address, by, where="l2_norm < 2"):
+        filters_there = small.pop(row[name])
+        assert (row["filters"], row["total"]) == (filters_there, everything[row[name]])
+        assert row["rate"] == filters_there / everything[row[name]]
+    assert not small, "a group is missing"
+    shares = [row["share"] for row in group(reading, address, by, where="l2_norm < 2")]
+    assert sum(shares) == pytest.approx(1)
+
+
+def test_groups_in_order_and_bounded(reading: Catalog) -> None:
+    assert [row["filters"] for row in group(reading, "*", "layer", sort="-filters", limit=2)] == [70, 5]
+    assert [row["layer"] for row in group(reading, "*", "layer", sort="layer", limit=2)] == ["conv1", "conv1"]
+    assert group(reading, "*", "layer", where="filter = -1") == []
+    with pytest.raises(UsageError, match="not grouped by 'layers'") as caught:
+        group(reading, "*", "layers")
+    assert "'layer'" in str(caught.value.hint)
+    with pytest.raises(UsageError, match="no column 'l2_norm'"):
+        group(reading, "*", "layer", sort="l2_norm")
+    with pytest.raises(UsageError, match="limit"):
+        group(reading, "*", "layer", limit=-1)

@@ -9,22 +9,9 @@ import pytest
 from command_line import Run
 
 import filterkit
+from filterkit.catalog.schema import METRIC_COLUMNS
 
-KEYS = [
-    "address",
-    "model",
-    "layer",
-    "filter",
-    "label",
-    "bias",
-    "mean",
-    "std",
-    "min",
-    "max",
-    "l1_norm",
-    "l2_norm",
-    "sparsity",
-]
+KEYS = ["address", "model", "layer", "filter", "label", "bias", *METRIC_COLUMNS]
 
 pytestmark = pytest.mark.zoo
 
@@ -110,3 +97,67 @@ def test_options_out_of_range(run: Run) -> None:
     ran = run("filters", "vgg16", "--limit", "-1")
     assert (ran.exit_code, ran.stdout) == (2, "")
     assert "--limit" in ran.stderr
+
+
+def test_columns_in_every_format(run: Run) -> None:
+    words = ("filters", "vgg16", "--columns", "in_channels, address,l2_norm", "--limit", "2")
+    rows = run(*words, "--format", "json").rows
+    assert [list(row) for row in rows] == [["in_channels", "address", "l2_norm"]] * 2
+    assert run(*words, "--format", "csv").stdout.splitlines()[0] == "in_channels,address,l2_norm"
+    table = run(*words)
+    assert table.stdout.split()[:3] == ["in_", "l2_", "channels"]
+    assert table.stderr == "", "nothing is left out"
+    code, error, hint = run("filters", "vgg16", "--columns", "address,l2norm").failure
+    assert (code, error) == (2, "there is no column 'l2norm'")
+    assert "'l2_norm'" in hint
+
+
+def test_what_is_sorted_by_is_shown(run: Run) -> None:
+    assert "sparsity" in run("filters", "vgg16", "--sort", "-sparsity", "--limit", "1").stdout
+    assert "sparsity" not in run("filters", "vgg16", "--limit", "1").stdout
+
+
+@pytest.mark.parametrize("name", ["table", "json", "ndjson", "csv", "tsv"])
+def test_counting_gives_one_row_in_every_format(run: Run, name: str) -> None:
+    ran = run("filters", "vgg16", "--count", "--format", name)
+    assert ran.exit_code == 0
+    number = "4,224" if name == "table" else "4224"
+    assert next(word for word in ran.stdout.split() if "4" in word).strip("}") == number
+    assert "filters" in ran.stdout
+
+
+def test_grouping(run: Run) -> None:
+    rows = run("filters", "vgg16", "--group-by", "layer", "--format", "json").rows
+    assert len(rows) == 13
+    assert list(rows[0]) == ["address", "model", "layer", "filters", "share"]
+    assert sum(row["filters"] for row in rows) == 4224
+    words = ("filters", "vgg16", "--where", "l2_norm > 1", "--group-by", "layer", "--sort", "-rate")
+    strong = run(*words, "--format", "json").rows
+    assert list(strong[0]) == ["address", "model", "layer", "filters", "share", "total", "rate"]
+    assert [row["rate"] for row in strong] == sorted((row["rate"] for row in strong), reverse=True)
+    assert run(*words).stdout.split()[:5] == ["address", "filters", "share", "total", "rate"]
+    models = run("filters", "*", "--group-by", "model", "--format", "json").rows
+    assert [(row["model"], row["filters"]) for row in models] == [("vgg16", 4224), ("classic", 13)]
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--count", "--limit", "0"], "--limit"),
+        (["--count", "--sort", "l2_norm"], "--sort"),
+        (["--count", "--columns", "address"], "--columns"),
+        (["--count", "--group-by", "layer"], "--group-by"),
+        (["--group-by", "layer", "--columns", "address"], "--columns"),
+    ],
+)
+def test_options_that_say_nothing_beside_each_other(run: Run, words: list[str], named: str) -> None:
+    code, error, hint = run("filters", "vgg16", *words).failure
+    assert code == 2
+    assert error.startswith(f"{named} does nothing beside --")
+    assert hint
+
+
+def test_grouping_by_what_is_no_group(run: Run) -> None:
+    code, error, _ = run("filters", "vgg16", "--group-by", "layers").failure
+    assert code == 2
+    assert "classic_type" in error

@@ -1,0 +1,163 @@
+"""Asking the catalog: rows about models, layers and filters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from filterkit.address import parse_address
+from filterkit.workbench.base import Bench
+from filterkit.workbench.views import Rows
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Row
+
+
+class Asking(Bench):
+    """Listings, counts and queries; nothing is computed that the catalog does not hold."""
+
+    def models(self) -> Rows:
+        """One row per model."""
+        from filterkit.catalog import queries
+
+        return Rows(queries.models(self.catalog()), queries.MODEL_COLUMNS)
+
+    def layers(self, address: str = "*") -> Rows:
+        """One row per layer of the models and layers that `address` names.
+
+        Raises
+        ------
+        NotFoundError
+            There is none.
+        """
+        from filterkit.catalog import queries
+
+        return Rows(queries.layers(self.catalog(), parse_address(address)), queries.LAYER_COLUMNS)
+
+    def skipped(self, address: str = "*") -> Rows:
+        """One row per convolution that was not extracted, with the reason."""
+        from filterkit.catalog import queries
+
+        return Rows(queries.skipped_nodes(self.catalog(), parse_address(address)), queries.SKIPPED_COLUMNS)
+
+    def filters(
+        self,
+        address: str = "*",
+        *,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        sort: str | None = None,
+        limit: int | None = None,
+    ) -> Rows:
+        """One row per filter that `address` names; see `iter_filters`."""
+        names, rows = self.iter_filters(address, columns=columns, where=where, sort=sort, limit=limit)
+        return Rows(rows, names)
+
+    def iter_filters(
+        self,
+        address: str = "*",
+        *,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        sort: str | None = None,
+        limit: int | None = None,
+    ) -> tuple[tuple[str, ...], Iterator[Row]]:
+        """Column names, and the rows of `filters` one by one.
+
+        Parameters
+        ----------
+        columns
+            Which columns of filter and layer, in which order; None for all of the filter.
+        where
+            A condition over such columns, e.g. ``"l2_norm > 1 and kernel_shape = '[3,3]'"``.
+        sort
+            A column; ``-column`` for largest first.
+        limit
+            At most so many rows.
+
+        Raises
+        ------
+        NotFoundError, UsageError
+            The address names nothing; the condition or a column cannot be read.
+        """
+        from filterkit.catalog import filter_queries
+
+        return filter_queries.filters(
+            self.catalog(), parse_address(address), columns=columns, where=where, sort=sort, limit=limit
+        )
+
+    def count_filters(self, address: str = "*", *, where: str | None = None) -> int:
+        """How many filters `address` names that meet the condition; see `iter_filters`."""
+        from filterkit.catalog import filter_queries
+
+        return filter_queries.count_filters(self.catalog(), parse_address(address), where=where)
+
+    def group_filters(
+        self,
+        address: str = "*",
+        *,
+        by: str,
+        where: str | None = None,
+        sort: str | None = None,
+        limit: int | None = None,
+    ) -> Rows:
+        """How the filters that `address` names spread over layers, models or classic types.
+
+        Parameters
+        ----------
+        by
+            ``"layer"``, ``"model"`` or ``"classic_type"``.
+        where
+            A condition that they have to meet; see `iter_filters`.
+        sort
+            A column of the result; ``-column`` for largest first. Without it: layers and models in the
+            catalog's order, types by how often they occur.
+        limit
+            At most so many groups.
+
+        Returns
+        -------
+        Rows
+            What names the group; ``filters``, how many it has; ``share``, of all that were found. With a
+            condition also ``total``, how many filters of the group the address names, and ``rate``, the part
+            of these that meets the condition.
+
+        Raises
+        ------
+        NotFoundError, UsageError
+            As `iter_filters`; `by` is none of these.
+        """
+        from filterkit.catalog import filter_queries
+
+        columns, rows = filter_queries.group_filters(
+            self.catalog(), parse_address(address), by, where=where, sort=sort, limit=limit
+        )
+        return Rows(rows, columns)
+
+    def query(self, sql: str, *, timeout: float | None = 30.0, limit: int | None = None) -> Rows:
+        """The rows of one SELECT statement; the database refuses writes.
+
+        Parameters
+        ----------
+        timeout
+            Seconds that the database may work; None for any time.
+        limit
+            At most so many rows.
+
+        Raises
+        ------
+        UsageError
+            The statement is wrong, or does more than read.
+        CatalogError
+            It takes longer than `timeout`.
+        """
+        columns, rows = self.iter_query(sql, timeout=timeout, limit=limit)
+        return Rows(rows, columns)
+
+    def iter_query(
+        self, sql: str, *, timeout: float | None = 30.0, limit: int | None = None
+    ) -> tuple[tuple[str, ...], Iterator[Row]]:
+        """Column names, and the rows of `query` one by one."""
+        from filterkit.catalog.sql import query
+
+        return query(self.catalog(), sql, timeout=timeout, limit=limit)
