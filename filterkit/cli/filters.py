@@ -61,3 +61,12 @@ def _brief(names: Sequence[str], sort: str | None) -> list[str]:
     address, label, *rest = BRIEF
     wanted = (address, label, (sort or "").removeprefix("-"), *rest)
     return list(dict.fromkeys(name for name in wanted if name in names))
+
+
+def _check(options: Mapping[str, object]) -> None:
+    """Refuse options that say nothing beside each other."""
+    given = [name for name, value in options.items() if value is not None and value is not False]
+    for first, others in ALONE.items():
+        for other in others:
+            if first in given and other in given:
+                raise UsageError(f"{other} does nothing beside {first}", hint="leave out one of the two")
