@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from filterkit.catalog.rows import integral, searchable
-from filterkit.catalog.schema import METRIC_COLUMNS
-from filterkit.errors import PluginContractError
+from filterkit.catalog.measuring import Measured, check_length, plain
+from filterkit.catalog.rows import integral
+from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS
 from filterkit.geometry import LayerGeometry
 from filterkit.records import FilterBank, Preprocessing, Skipped
 
 if TYPE_CHECKING:
-    from filterkit.plugins.protocols import FilterMetric
+    from filterkit.catalog.extraction import Extraction
 
 Row = dict[str, Any]
 
+FILTER_FACTS = ("label", "bias", "batchnorm_scale", "batchnorm_shift")
+"""What table `filter` holds besides metrics."""
 
-def layer_row(position: int, name: str, bank: FilterBank, geometry: LayerGeometry) -> Row:
+
+def input_columns(extraction: Extraction) -> Row:
+    """What table `model` holds of the model's input."""
+    found = extraction.input
+    return {
+        "input_name": found.name if found else None,
+        "input_layout": found.layout if found else None,
+        "input_shape": list(found.shape) if found and found.shape is not None else None,
+        "preprocessing": preprocessing_json(extraction.preprocessing),
+    }
+
+
+def layer_row(position: int, name: str, bank: FilterBank, geometry: LayerGeometry, measured: Measured) -> Row:
     """The row of table `layer` for one bank."""
     filters, kernels = bank.weights.shape[:2]
     fields = geometry.receptive_field
@@ -65,48 +78,43 @@ def layer_row(position: int, name: str, bank: FilterBank, geometry: LayerGeometr
         "batchnorm": bank.batchnorm and ("folded" if bank.batchnorm.folded else "apart"),
         "dtype": bank.source_dtype,
         "source_layout": bank.source_layout,
+        **{column: measured.layer.get(column) for column in LAYER_METRIC_COLUMNS},
+        "extra": extra_layer_metrics(measured) or None,
     }
 
 
-def filter_rows(
-    name: str, bank: FilterBank, metrics: Sequence[FilterMetric], labels: Sequence[str] | None
-) -> list[Row]:
+def filter_rows(name: str, bank: FilterBank, measured: Measured, labels: Sequence[str] | None) -> list[Row]:
     """The rows of table `filter` for one bank: label, bias and metrics of every filter.
 
     Raises
     ------
     PluginContractError
-        Where labels or metrics do not fit the bank, or a metric's column is taken; names both owners.
+        Where labels do not fit the bank.
     """
-    count = len(bank.weights)
-    columns: dict[str, list[Any]] = {
-        "bias": [None] * count if bank.bias is None else _values(bank.bias),
-        "label": [None] * count if labels is None else list(labels),
-        "batchnorm_scale": [None] * count if bank.batchnorm is None else _values(bank.batchnorm.scale),
-        "batchnorm_shift": [None] * count if bank.batchnorm is None else _values(bank.batchnorm.shift),
-    }
-    owners = dict.fromkeys(searchable().keys() - set(METRIC_COLUMNS), "filterkit itself")
-    for metric in metrics:
-        for column, measured in metric.measure(bank).items():
-            if column in owners:
-                raise PluginContractError(
-                    f"the column '{column}' comes from {owners[column]} and from {metric}",
-                    hint="FILTERKIT_PLUGINS_BLOCKED=PLUGIN goes without one of them",
-                )
-            owners[column], columns[column] = str(metric), _values(measured)
-    for column, values in columns.items():
-        if len(values) != count:
-            raise PluginContractError(f"{len(values)} values of '{column}' for the {count} filters of {name}")
-    own = ("label", "bias", "batchnorm_scale", "batchnorm_shift", *METRIC_COLUMNS)
-    extra = [column for column in columns if column not in own]
-    return [
-        {
-            "position": position,
-            **{column: columns[column][position] if column in columns else None for column in own},
-            "extra": {column: columns[column][position] for column in extra} or None,
-        }
-        for position in range(count)
-    ]
+    none = [None] * len(bank.weights)
+    columns: dict[str, Sequence[Any]] = dict.fromkeys((*FILTER_FACTS, *METRIC_COLUMNS), none)
+    if labels is not None:
+        check_length(name, bank, "label", labels)
+        columns["label"] = labels
+    if bank.bias is not None:
+        columns["bias"] = plain(bank.bias)
+    if bank.batchnorm is not None:
+        columns["batchnorm_scale"] = plain(bank.batchnorm.scale)
+        columns["batchnorm_shift"] = plain(bank.batchnorm.shift)
+    columns |= {column: values for column, values in measured.filters.items() if column in METRIC_COLUMNS}
+    columns |= {"position": range(len(none)), "extra": extra_metrics(measured) or none}
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def extra_metrics(measured: Measured) -> list[Row]:
+    """Per filter what has no column of its own, by name; empty where all has one."""
+    extra = {name: values for name, values in measured.filters.items() if name not in METRIC_COLUMNS}
+    return [dict(zip(extra, values, strict=True)) for values in zip(*extra.values(), strict=True)]
+
+
+def extra_layer_metrics(measured: Measured) -> Row:
+    """What has no column of its own in table `layer`, by name."""
+    return {name: value for name, value in measured.layer.items() if name not in LAYER_METRIC_COLUMNS}
 
 
 def not_finite(bank: FilterBank) -> int:
@@ -134,15 +142,6 @@ def preprocessing_from(stored: Mapping[str, Any] | None) -> Preprocessing | None
         return None
     tuples = {name: tuple(value) for name, value in stored.items() if isinstance(value, list)}
     return Preprocessing(**{**stored, **tuples})
-
-
-def _values(measured: Any) -> list[Any]:
-    """Plain Python values; None for what is not finite, which SQL and JSON cannot hold."""
-    measured = np.asarray(measured)
-    values: list[Any] = measured.tolist()
-    if measured.dtype.kind == "f" and not np.isfinite(measured).all():
-        return [value if math.isfinite(value) else None for value in values]
-    return values
 
 
 def _on(axis: int | None, values: Sequence[float] | None) -> float | None:

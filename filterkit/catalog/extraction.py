@@ -72,6 +72,10 @@ def extract(
     found = detect_input(graph, banks)
     preprocessing = _laid_out(fetched.preprocessing, found) or _assumed(found)
     geometries = trace_geometry(graph, banks, preprocessing)
+    banks = [
+        replace(bank, input_channels=geometry.input_channels)
+        for bank, geometry in zip(banks, geometries, strict=True)
+    ]
     return Extraction(dict(zip(names, banks, strict=True)), geometries, skipped, found, preprocessing)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from filterkit.catalog import describe, schema
 from filterkit.catalog.connections import to_json
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.extraction import Extraction, external_files, extract
+from filterkit.catalog.measuring import Metric, check_columns, measure
 from filterkit.catalog.names import check_name
 from filterkit.catalog.removal import sweep
 from filterkit.catalog.store import file_sha256, model_sha256
@@ -25,7 +26,7 @@ from filterkit.graph.view import open_graph
 from filterkit.records import FetchedModel, Skipped
 
 if TYPE_CHECKING:
-    from filterkit.plugins.protocols import FilterMetric, WeightExtractor
+    from filterkit.plugins.protocols import WeightExtractor
 
 Row = dict[str, Any]
 
@@ -63,7 +64,7 @@ def ingest(
     ref: str,
     fetched: FetchedModel,
     extractors: Sequence[WeightExtractor],
-    metrics: Sequence[FilterMetric],
+    metrics: Sequence[Metric],
     plugins: Mapping[str, Any],
     *,
     replace: bool = False,
@@ -96,8 +97,11 @@ def ingest(
         Where the file is no ONNX model, or holds no convolution that can be extracted.
     CatalogError
         Where another model of that name is there, or it cannot be written. The catalog is as it was.
+    PluginContractError
+        Where two metrics have the same column, or something does not fit the filters.
     """
     check_name(name)
+    check_columns(metrics)
     path = fetched.onnx_path
     check_file(path)  # before it is hashed, which takes its time if the file is huge, or for ever
     with ThreadPoolExecutor(1) as aside:
@@ -131,9 +135,10 @@ def ingest(
         "kernels": sum(layer["kernels"] for layer in layers),
         "parameters": sum(layer["parameters"] for layer in layers),
         "skipped": len(extraction.skipped),
-        **_input_columns(extraction),
+        **describe.input_columns(extraction),
         "plugins": dict(plugins),
-        "extra_metrics": list(dict.fromkeys(name for each in filters for name in each[0]["extra"] or ())),
+        "extra_metrics": _names(each[0]["extra"] for each in filters),
+        "extra_layer_metrics": _names(layer["extra"] for layer in layers),
         "fold_batchnorm": int(fold_batchnorm),
         "added_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
@@ -160,26 +165,20 @@ def ingest(
 
 
 def _layer_rows(
-    extraction: Extraction, fetched: FetchedModel, metrics: Sequence[FilterMetric]
+    extraction: Extraction, fetched: FetchedModel, metrics: Sequence[Metric]
 ) -> tuple[list[Row], list[list[Row]]]:
     """One row per layer, and one list of filters' rows per layer."""
     labels = fetched.filter_labels or {}
-    named = list(extraction.banks.items())
-    layers = [
-        describe.layer_row(position, name, bank, geometry)
-        for position, ((name, bank), geometry) in enumerate(zip(named, extraction.geometries, strict=True))
-    ]
-    return layers, [describe.filter_rows(name, bank, metrics, labels.get(name)) for name, bank in named]
+    layers, filters = [], []
+    for position, (name, bank) in enumerate(extraction.banks.items()):
+        measured = measure(name, bank, metrics)
+        layers.append(describe.layer_row(position, name, bank, extraction.geometries[position], measured))
+        filters.append(describe.filter_rows(name, bank, measured, labels.get(name)))
+    return layers, filters
 
 
-def _input_columns(extraction: Extraction) -> Row:
-    found = extraction.input
-    return {
-        "input_name": found.name if found else None,
-        "input_layout": found.layout if found else None,
-        "input_shape": list(found.shape) if found and found.shape is not None else None,
-        "preprocessing": describe.preprocessing_json(extraction.preprocessing),
-    }
+def _names(extras: Iterable[Row | None]) -> list[str]:
+    return list(dict.fromkeys(name for extra in extras for name in extra or ()))
 
 
 def _known(connection: sa.Connection, name: str, sha256: str, replace: bool) -> Row | None:

@@ -5,12 +5,19 @@ The names are a contract: they are the keys of the JSON that commands print.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from filterkit.catalog.schema import METRIC_COLUMNS, filter_, layer, model, skipped
+from filterkit.catalog.schema import (
+    LAYER_METRIC_COLUMNS,
+    METRIC_COLUMNS,
+    filter_,
+    layer,
+    model,
+    skipped,
+)
 
 Column = sa.ColumnElement[Any]
 
@@ -55,6 +62,9 @@ LAYERS: Mapping[str, Column] = {
     "node": layer.c.node,
 }
 
+LAYER_METRICS: Mapping[str, Column] = {name: layer.c[name] for name in LAYER_METRIC_COLUMNS}
+"""Not in the listing of layers, which tells how they are built."""
+
 SKIPPED: Mapping[str, Column] = {
     "model": model.c.name,
     "node": skipped.c.node,
@@ -81,15 +91,21 @@ UNLISTED: Mapping[str, Column] = {
 """What a condition can name besides the columns of listings."""
 
 
-def searchable(extra_metrics: tuple[str, ...] = ()) -> dict[str, Column]:
-    """What a condition on filters, or their order, can name: their own columns, then their layer's."""
-    extra = {name: extra_metric(name) for name in extra_metrics}
-    return {**LAYERS, **FILTERS, **UNLISTED, **extra}
+def searchable(
+    extra_metrics: Sequence[str] = (), extra_layer_metrics: Sequence[str] = ()
+) -> dict[str, Column]:
+    """What a condition on filters, or their order, can name: their own columns, then their layer's.
+
+    The metrics of plugins come last of all; a filter's comes before its layer's of the same name.
+    """
+    extra = {name: extra_metric(name, layer) for name in extra_layer_metrics}
+    extra |= {name: extra_metric(name) for name in extra_metrics}
+    return {**extra, **LAYER_METRICS, **LAYERS, **FILTERS, **UNLISTED}
 
 
-def extra_metric(name: str) -> Column:
-    """A plugin's metric, a number or a text, taken out of ``filter.extra``."""
-    return sa.func.json_extract(filter_.c.extra, f'$."{name}"', type_=sa.types.NullType())
+def extra_metric(name: str, table: sa.Table = filter_) -> Column:
+    """A plugin's metric, a number or a text, taken out of the column ``extra``."""
+    return sa.func.json_extract(table.c.extra, f'$."{name}"', type_=sa.types.NullType())
 
 
 def integral(value: float | None) -> float | None:

@@ -1,12 +1,14 @@
 """What filters look like, and what is known of layers as wholes."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0003"
 down_revision = "0002"
 
-FILTER_METRICS = {
+FILTER_METRICS: dict[str, sa.types.TypeEngine[Any]] = {
     "dc_share": sa.REAL(),
     "separability": sa.REAL(),
     "even_share": sa.REAL(),
@@ -40,3 +42,9 @@ def upgrade() -> None:
     op.add_column("layer", sa.Column("extra", sa.JSON(none_as_null=True), nullable=True))
     for name, kind in FILTER_METRICS.items():
         op.add_column("filter", sa.Column(name, kind, nullable=True))
+    # What a plugin measured under a name that is a column of its own now gives way to that column.
+    named = ", ".join(f"'{name}'" for name in FILTER_METRICS)
+    op.execute(
+        "UPDATE model SET extra_metrics = "
+        f"(SELECT json_group_array(value) FROM json_each(extra_metrics) WHERE value NOT IN ({named}))"
+    )
