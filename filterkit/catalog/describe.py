@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from filterkit.catalog.measuring import Measured, check_length, plain
+from filterkit.catalog.measuring import (
+    Measured,
+    Metric,
+    check_length,
+    columns_of,
+    layer_columns_of,
+    plain,
+)
 from filterkit.catalog.rows import integral
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS
 from filterkit.geometry import LayerGeometry
@@ -31,6 +38,18 @@ def input_columns(extraction: Extraction) -> Row:
         "input_layout": found.layout if found else None,
         "input_shape": list(found.shape) if found and found.shape is not None else None,
         "preprocessing": preprocessing_json(extraction.preprocessing),
+    }
+
+
+def metric_columns(metrics: Iterable[Metric]) -> Row:
+    """What table `model` holds of the metrics that its filters and layers were measured with."""
+    metrics = list(metrics)
+    of_filters = [name for metric in metrics for name in columns_of(metric)]
+    of_layers = [name for metric in metrics for name in layer_columns_of(metric)]
+    return {
+        "measured": list(dict.fromkeys((*of_filters, *of_layers))),
+        "extra_metrics": [name for name in of_filters if name not in METRIC_COLUMNS],
+        "extra_layer_metrics": [name for name in of_layers if name not in LAYER_METRIC_COLUMNS],
     }
 
 

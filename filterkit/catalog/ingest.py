@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -137,8 +137,7 @@ def ingest(
         "skipped": len(extraction.skipped),
         **describe.input_columns(extraction),
         "plugins": dict(plugins),
-        "extra_metrics": _names(each[0]["extra"] for each in filters),
-        "extra_layer_metrics": _names(layer["extra"] for layer in layers),
+        **describe.metric_columns(metrics),
         "fold_batchnorm": int(fold_batchnorm),
         "added_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
@@ -175,10 +174,6 @@ def _layer_rows(
         layers.append(describe.layer_row(position, name, bank, extraction.geometries[position], measured))
         filters.append(describe.filter_rows(name, bank, measured, labels.get(name)))
     return layers, filters
-
-
-def _names(extras: Iterable[Row | None]) -> list[str]:
-    return list(dict.fromkeys(name for extra in extras for name in extra or ()))
 
 
 def _known(connection: sa.Connection, name: str, sha256: str, replace: bool) -> Row | None:

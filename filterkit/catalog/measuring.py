@@ -76,8 +76,8 @@ def check_columns(metrics: Iterable[Metric]) -> None:
     own = dict.fromkeys(searchable().keys() - {*METRIC_COLUMNS, *LAYER_METRIC_COLUMNS}, "filterkit itself")
     of_filters, of_layers = dict(own), dict(own)
     for metric in metrics:
-        wanted = [(of_filters, column) for column in getattr(metric, "columns", ())]
-        wanted += [(of_layers, column) for column in getattr(metric, "layer_columns", ())]
+        wanted = [(of_filters, column) for column in columns_of(metric)]
+        wanted += [(of_layers, column) for column in layer_columns_of(metric)]
         for owners, column in wanted:
             if column in owners:
                 raise PluginContractError(
@@ -85,6 +85,16 @@ def check_columns(metrics: Iterable[Metric]) -> None:
                     hint="FILTERKIT_PLUGINS_BLOCKED=PLUGIN goes without one of them",
                 )
             owners[column] = str(metric)
+
+
+def columns_of(metric: Metric) -> tuple[str, ...]:
+    """What `metric` says of filters."""
+    return metric.columns if isinstance(metric, FilterMetric) else ()
+
+
+def layer_columns_of(metric: Metric) -> tuple[str, ...]:
+    """What `metric` says of layers."""
+    return metric.layer_columns if isinstance(metric, LayerMetric) else ()
 
 
 def plain(values: Any) -> list[Any]:

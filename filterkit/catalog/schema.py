@@ -105,6 +105,13 @@ model = Table(
         nullable=False,
         comment="plugins that made these rows: name to version and made_by, a list of specs",
     ),
+    Column(
+        "measured",
+        JSON,
+        nullable=False,
+        server_default="[]",
+        comment="list: columns that metrics filled, of its filters and of its layers",
+    ),
     Column("extra_metrics", JSON, nullable=False, comment="list: metrics of plugins, found in filter.extra"),
     Column(
         "extra_layer_metrics",

@@ -8,6 +8,7 @@ from alembic import op
 revision = "0003"
 down_revision = "0002"
 
+MEASURED_BEFORE = ("mean", "std", "min", "max", "l1_norm", "l2_norm", "sparsity")
 FILTER_METRICS: dict[str, sa.types.TypeEngine[Any]] = {
     "dc_share": sa.REAL(),
     "separability": sa.REAL(),
@@ -36,6 +37,7 @@ LAYER_METRICS = (
 
 def upgrade() -> None:
     # SQLite adds columns that may be empty at the end of its rows without writing one of them anew.
+    op.add_column("model", sa.Column("measured", sa.JSON(), nullable=False, server_default="[]"))
     op.add_column("model", sa.Column("extra_layer_metrics", sa.JSON(), nullable=False, server_default="[]"))
     for name in LAYER_METRICS:
         op.add_column("layer", sa.Column(name, sa.REAL(), nullable=True))
@@ -47,4 +49,10 @@ def upgrade() -> None:
     op.execute(
         "UPDATE model SET extra_metrics = "
         f"(SELECT json_group_array(value) FROM json_each(extra_metrics) WHERE value NOT IN ({named}))"
+    )
+    before = ", ".join(f"('{name}')" for name in MEASURED_BEFORE)
+    op.execute(
+        "UPDATE model SET measured = (SELECT json_group_array(name) FROM "
+        f"(SELECT column1 AS name FROM (VALUES {before}) "
+        "UNION ALL SELECT value FROM json_each(extra_metrics)))"
     )
