@@ -17,7 +17,15 @@ from filterkit.errors import CatalogError
 if TYPE_CHECKING:
     from filterkit.catalog.banks import BankFile
     from filterkit.catalog.matches import Match
-    from filterkit.records import FloatArray
+    from filterkit.records import BatchNorm, FilterBank, FloatArray
+
+LISTS = ("kernel_shape", "strides", "dilations", "pads", "output_padding", "input_channels")
+PLAIN = (
+    *("node", "op", "scope", "in_channels", "out_channels", "groups", "auto_pad", "activation"),
+    *("input_tensor", "weight_tensor", "pre_tensor", "post_tensor", "pre_layout", "post_layout"),
+    "source_layout",
+)
+"""Fields of a `FilterBank` that are columns of table `layer`."""
 
 
 def bank(catalog: Catalog, match: Match) -> FloatArray:
@@ -43,12 +51,51 @@ def bias(catalog: Catalog, match: Match) -> FloatArray | None:
     return values
 
 
+def filter_bank(catalog: Catalog, match: Match) -> FilterBank:
+    """A layer's filters and what is known of it, as they were catalogued; weights and bias are mapped.
+
+    Of a batch norm behind it the catalog holds scale and shift, not where it stood in the graph.
+
+    Raises
+    ------
+    CatalogError
+        As `bank` does.
+    """
+    from filterkit.records import FilterBank
+
+    row = match.layer
+    fields: dict[str, Any] = {name: tuple(row[name]) for name in LISTS}
+    fields |= {name: row[name] for name in PLAIN}
+    return FilterBank(
+        weights=bank(catalog, match),
+        bias=bias(catalog, match),
+        source_dtype=row["dtype"],
+        batchnorm=_batchnorm(catalog, row),
+        **fields,
+    )
+
+
 def model_file(catalog: Catalog, model: Mapping[str, Any]) -> Path:
     """The ONNX file of a model (a row of the table); raises as `bank` does."""
     path = catalog.store.model_path(model["sha256"])
     if not path.is_file():
         raise _missing(catalog, model)
     return path
+
+
+def _batchnorm(catalog: Catalog, row: Mapping[str, Any]) -> BatchNorm | None:
+    if row["batchnorm"] is None:
+        return None
+    import numpy as np
+
+    from filterkit.records import BatchNorm
+
+    columns = schema.filter_.c.batchnorm_scale, schema.filter_.c.batchnorm_shift
+    query = sa.select(*columns).where(schema.filter_.c.layer_id == row["id"])
+    with catalog.connect() as connection:
+        values = connection.execute(query.order_by(schema.filter_.c.position)).all()
+    scale, shift = np.array(values, np.float32).T  # None becomes NaN
+    return BatchNorm(scale, shift, tensor="", layout="", folded=row["batchnorm"] == "folded")
 
 
 def _banks(catalog: Catalog, match: Match) -> BankFile:
@@ -66,15 +113,18 @@ def add_command(model: Mapping[str, Any]) -> str:
     return f"{command} --fold-batchnorm" if model["fold_batchnorm"] else command
 
 
+def removed(name: str) -> CatalogError:
+    """What is said where a model that was found is there no longer."""
+    return CatalogError(f"{name} was removed or replaced by another process just now", hint="try again")
+
+
 def _missing(catalog: Catalog, model: Mapping[str, Any]) -> CatalogError:
     with catalog.connect() as connection:
         same = sa.select(schema.model.c.id).where(
             schema.model.c.name == model["name"], schema.model.c.banks_sha256 == model["banks_sha256"]
         )
         if connection.scalar(same) is None:
-            return CatalogError(
-                f"{model['name']} was removed or replaced by another process just now", hint="try again"
-            )
+            return removed(model["name"])
     return CatalogError(
         f"the weights of {model['name']} are not in the store, only its rows are here",
         hint=f"`{add_command(model)}` brings them",

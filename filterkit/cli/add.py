@@ -47,6 +47,9 @@ def add(
     extractor: Annotated[
         list[str] | None, typer.Option(help="Weight extractor; may be repeated (default: convolution).")
     ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Metric to measure; may be repeated (default: all).")
+    ] = None,
 ) -> None:
     """Fetch a model, extract its filters and catalogue them."""
     with shell.workbench() as bench:
@@ -57,6 +60,7 @@ def add(
             preprocessing=preprocessing,
             fold_batchnorm=fold_batchnorm,
             extractors=extractor or ["convolution"],
+            metrics=metric,
         )
         models = bench.models()
     shell.say(SAID[added.status].format(model=added.model))

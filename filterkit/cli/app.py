@@ -14,7 +14,7 @@ from filterkit.cli.usage import OneLineErrors
 HELP = "See, query and run what a convolutional network has learned."
 COMMANDS = {
     "Start here": ("quickstart", "doctor"),
-    "Models": ("zoo", "add", "remove"),
+    "Models": ("zoo", "add", "measure", "remove"),
     "Ask the catalog": ("models", "layers", "filters", "query"),
     "Look and run": ("show", "maps", "convolve", "export"),
 }

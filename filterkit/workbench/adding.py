@@ -28,6 +28,7 @@ def add(
     preprocessing: str | None,
     fold_batchnorm: bool,
     extractors: Sequence[str],
+    metrics: Sequence[str] | None,
     progress: Progress,
 ) -> IngestResult:
     """See `Workbench.add`."""
@@ -46,17 +47,14 @@ def add(
     stated = parse_preprocessing(preprocessing) if preprocessing else None
     source = registry.create("source", scheme)
     chosen = [registry.create("extractor", spec) for spec in extractors]
-    metrics = registry.metrics()
+    measuring = (
+        registry.metrics() if metrics is None else [registry.create("metric", spec) for spec in metrics]
+    )
     exists = catalog_path(bench.location).exists()
     if exists:
         bench.catalog(write=True)  # raises where it cannot be written; a new one waits for a model
 
-    makers: tuple[Checked[Any], ...] = (source, *chosen, *metrics)
-    versions = {each.plugin.name: each.plugin.version for each in makers}
-    used = {
-        name: {"version": version, "made_by": [each.spec for each in makers if each.plugin.name == name]}
-        for name, version in versions.items()
-    }
+    used = makers([source, *chosen, *measuring])
     # Windows deletes no file that is still mapped, as external data may be.
     with tempfile.TemporaryDirectory(prefix="filterkit-", ignore_cleanup_errors=True) as folder:
         fetched = source.fetch(rest, Path(folder), progress)
@@ -64,7 +62,7 @@ def add(
             fetched = changed(fetched, preprocessing=stated)
         catalog = bench.catalog(write=True) if exists else partial(bench.catalog, write=True)
         result = ingest(
-            *(catalog, name, scheme, ref, fetched, chosen, metrics, used),
+            *(catalog, name, scheme, ref, fetched, chosen, measuring, used),
             replace=replace,
             fold_batchnorm=fold_batchnorm,
         )
@@ -74,6 +72,16 @@ def add(
             hint="--replace catalogues it anew with the one given",
         )
     if result.status in ("added", "replaced"):
+        versions = {name: about["version"] for name, about in used.items()}
         event = IngestEvent(bench.location, name, result.layers, result.filters, result.skipped, versions)
         bench.plugins.call("filterkit_after_ingest", event=event)
     return result
+
+
+def makers(used: Sequence[Checked[Any]]) -> dict[str, dict[str, Any]]:
+    """What is kept of the plugins that make rows: by name, their version and the specs of what was used."""
+    versions = {each.plugin.name: each.plugin.version for each in used}
+    return {
+        name: {"version": version, "made_by": [each.spec for each in used if each.plugin.name == name]}
+        for name, version in versions.items()
+    }

@@ -9,12 +9,13 @@ from filterkit.workbench.asking import Asking
 from filterkit.workbench.cataloguing import Cataloguing
 from filterkit.workbench.computing import Computing
 from filterkit.workbench.looking import Looking
+from filterkit.workbench.measuring import Measuring
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Progress
 
 
-class Workbench(Cataloguing, Asking, Looking, Computing):
+class Workbench(Cataloguing, Measuring, Asking, Looking, Computing):
     """Everything filterkit does, over one catalog; a context manager.
 
     Parameters

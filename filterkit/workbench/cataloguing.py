@@ -25,6 +25,7 @@ class Cataloguing(Bench):
         preprocessing: str | None = None,
         fold_batchnorm: bool = False,
         extractors: Sequence[str] = ("convolution",),
+        metrics: Sequence[str] | None = None,
     ) -> IngestResult:
         """Fetch a model, extract its filters and catalogue them.
 
@@ -43,6 +44,8 @@ class Cataloguing(Bench):
             Catalogue the effective filters: batch norms folded into the convolutions in front of them.
         extractors
             Weight extractors, as spec strings.
+        metrics
+            What to measure, as spec strings; None for all metrics. `measure` makes up for the others.
 
         Raises
         ------
@@ -59,6 +62,7 @@ class Cataloguing(Bench):
             preprocessing=preprocessing,
             fold_batchnorm=fold_batchnorm,
             extractors=extractors,
+            metrics=metrics,
             progress=self._progress,
         )
 
