@@ -1,0 +1,236 @@
+"""The nearest of many kernels or filters to one: an exact search through banks as they lie on the disk.
+
+Similarity is a coefficient from -1 to 1 of the family of F. Zegers and J. ten Berge ("A family of association
+coefficients for metric scales", Psychometrika 50, 1985): with `scale`, for which a kernel and its multiples
+are the same, Tucker's congruence, which is the cosine ``x·y / (|x| |y|)``; without, the coefficient of
+identity ``2 x·y / (|x|² + |y|²)``, which is 1 for the same numbers only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from filterkit.comparison.exact import LARGEST, SMALLEST, rounded, rounding_error, units
+from filterkit.comparison.turns import Turn
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from filterkit.records import FloatArray
+
+BLOCK = 8192 * 9
+"""Values looked at together: few enough for a processor's cache, whatever a row of them is."""
+
+FOLDED = 36
+"""Short rows are multiplied several at a time, as one of about so many values: BLAS is slow on rows of 9."""
+
+SETTLED = 64
+"""So many rows that may be among the best are waited for before their similarities are computed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nearest:
+    """The most similar rows, best first; of equal ones the earlier.
+
+    Attributes
+    ----------
+    positions
+        Shape (found,): the number of each among all rows, counted through all banks.
+    similarities
+        Shape (found,).
+    turns, negated
+        For each the turn, and whether the change of sign, that brings it onto the query.
+    not_finite
+        How many rows hold NaN or infinity and so are similar to nothing.
+    """
+
+    positions: NDArray[np.int64]
+    similarities: NDArray[np.float64]
+    turns: tuple[Turn, ...]
+    negated: NDArray[np.bool_]
+    not_finite: int
+
+
+def nearest(
+    query: FloatArray,
+    banks: Iterable[FloatArray],
+    *,
+    limit: int,
+    scale: bool = True,
+    sign: bool = False,
+    turns: Sequence[Turn] = (Turn(),),
+    leave_out: int | None = None,
+) -> Nearest:
+    """The `limit` rows that are most similar to `query` of all rows of all banks.
+
+    Every row is looked at, in float32; which of them can be among the best is settled in float64. Rows of
+    zeros, and rows that are not finite, are similar to nothing.
+
+    Parameters
+    ----------
+    query
+        A kernel, or a filter of shape (kernels, *kernel_shape); finite, and not all zeros.
+    banks
+        Arrays of shape (rows, *query.shape), one after the other; mapped ones are read block by block.
+    scale, sign
+        Whether a multiple by a positive number, and the negative, count as the same.
+    turns
+        What else does: a row is as similar as the most similar of its turns; of equal turns the first.
+    leave_out
+        The number of one row that is not to be found: the query itself.
+    """
+    search = _Search(query, limit, scale=scale, sign=sign, turns=turns, leave_out=leave_out)
+    start = 0
+    for bank in banks:
+        rows = bank.reshape(len(bank), -1)
+        for at in range(0, len(rows), search.step):
+            search.look_at(rows[at : at + search.step], start + at)
+        start += len(rows)
+    return search.result()
+
+
+class _Search:
+    """What has been found so far, and what a row must reach to be among it."""
+
+    def __init__(
+        self,
+        query: FloatArray,
+        limit: int,
+        *,
+        scale: bool,
+        sign: bool,
+        turns: Sequence[Turn],
+        leave_out: int | None,
+    ) -> None:
+        self._limit, self._scale, self._sign, self._turns = limit, scale, sign, turns
+        self._leave_out = leave_out
+        # A turned row is to the query what the row is to the query turned back.
+        self._units, norms = units(np.stack([turn.inverse.apply(query).reshape(-1) for turn in turns]))
+        self._norm = float(norms[0])
+        values = self._units.shape[1]
+        self._fold = 1 << max(FOLDED // values, 1).bit_length() - 1
+        self.step = max(BLOCK // values // self._fold, 1) * self._fold
+        self._factors = [_folded(unit, self._fold) for unit in self._units]
+        self._ones = _folded(np.ones(values), self._fold)
+        self._room = np.empty(self.step * values, np.float32)
+        self._margin = rounding_error(values)
+        # A query whose length matters and is beyond float32 is compared in float64 throughout.
+        self._quick = scale or SMALLEST < self._norm**2 < LARGEST
+        self._bound = -np.inf
+        self._waiting: list[tuple[NDArray[np.int64], FloatArray]] = []
+        self._numbers = np.empty(0, np.int64)
+        self._similarities = np.empty(0)
+        self._ways = np.empty(0, np.intp)
+        self._not_finite = 0
+
+    def look_at(self, rows: FloatArray, start: int) -> None:
+        """Take what may be among the best from a block of rows; the first of them has the number `start`."""
+        with np.errstate(all="ignore"):
+            chosen = np.flatnonzero(self._promising(rows))
+        if self._leave_out is not None:
+            chosen = chosen[chosen + start != self._leave_out]
+        if chosen.size:
+            self._waiting.append((chosen + start, rows[chosen]))
+            if sum(len(numbers) for numbers, _ in self._waiting) >= SETTLED:
+                self._settle()
+
+    def result(self) -> Nearest:
+        """The best of all."""
+        self._settle()
+        self._keep_the_best()
+        count = len(self._turns)
+        return Nearest(
+            positions=self._numbers,
+            similarities=self._similarities,
+            turns=tuple(self._turns[way % count] for way in self._ways),
+            negated=self._ways >= count,
+            not_finite=self._not_finite,
+        )
+
+    def _promising(self, rows: FloatArray) -> NDArray[np.bool_]:
+        """Which rows may be among the best, by similarities in float32 and what these may be off."""
+        single = np.asarray(rows, np.float32)
+        flat = single.reshape(-1)  # one long row is squared quicker than many short ones
+        squares = np.multiply(flat, flat, out=self._room[: flat.size])
+        whole = self._product(squares.reshape(single.shape), self._ones)
+        usual = self._quick and whole.min() > SMALLEST and whole.max() < LARGEST
+        unusual = None if usual else self._unusual(whole)
+        reached = self._product(single, self._factors[0])
+        if self._sign:
+            np.abs(reached, out=reached)
+        for factor in self._factors[1:]:
+            other = self._product(single, factor)
+            np.maximum(reached, np.abs(other, out=other) if self._sign else other, out=reached)
+        if self._scale:
+            reached *= np.abs(reached)  # squared, with its sign: no roots are taken of the norms
+        else:
+            reached *= 2 * self._norm
+            whole += self._norm**2
+        whole *= self._bound
+        promising = reached >= whole
+        if unusual is not None:
+            promising[unusual] = self._usable(rows[unusual])
+        return promising
+
+    def _product(self, rows: FloatArray, folded: FloatArray) -> FloatArray:
+        """Every row times one column of numbers, several rows at a time."""
+        fold = math.gcd(self._fold, len(rows))
+        width = rows.shape[1] * fold
+        product: FloatArray = rows.reshape(-1, width) @ folded[:width, :fold]
+        return product.reshape(-1)
+
+    def _unusual(self, squared_norms: FloatArray) -> NDArray[np.bool_]:
+        """Rows that float32 cannot tell about, among them those without a direction."""
+        if not self._quick:
+            return np.ones(len(squared_norms), bool)
+        return ~((squared_norms > SMALLEST) & (squared_norms < LARGEST))
+
+    def _usable(self, rows: FloatArray) -> NDArray[np.bool_]:
+        """Rows that have a direction; counts those that hold what is no number."""
+        finite: NDArray[np.bool_] = np.isfinite(rows).all(axis=1)
+        self._not_finite += len(rows) - np.count_nonzero(finite)
+        return finite & rows.any(axis=1)
+
+    def _settle(self) -> None:
+        """Compute the similarities of the rows that wait, and raise the bound to what it takes now."""
+        if not self._waiting:
+            return
+        numbers, rows = (np.concatenate(each) for each in zip(*self._waiting, strict=True))
+        self._waiting.clear()
+        unit, norms = units(rows)
+        similarities = np.stack([(unit * turned).sum(axis=1) for turned in self._units])
+        if not self._scale:
+            with np.errstate(all="ignore"):
+                ratios = norms / self._norm
+                similarities *= 2 / (ratios + 1 / ratios)
+        similarities = rounded(similarities)
+        ways = (np.abs(similarities) if self._sign else similarities).argmax(axis=0)
+        similarity = similarities[ways, np.arange(len(rows))]
+        if self._sign:
+            ways += len(self._turns) * (similarity < 0)
+            similarity = np.abs(similarity)
+        self._numbers = np.concatenate([self._numbers, numbers])
+        self._similarities = np.concatenate([self._similarities, similarity])
+        self._ways = np.concatenate([self._ways, ways])
+        if len(self._numbers) > 2 * self._limit:
+            self._keep_the_best()
+
+    def _keep_the_best(self) -> None:
+        # Of equal ones the first stays first: numbers only grow.
+        best = np.argsort(-self._similarities, kind="stable")[: self._limit]
+        self._numbers, self._similarities = self._numbers[best], self._similarities[best]
+        self._ways = self._ways[best]
+        if len(best) == self._limit:
+            worst = self._similarities[-1]
+            reached = worst * abs(worst) if self._scale else worst
+            self._bound = np.inf if worst >= 1 else reached - self._margin  # nothing is better than 1
+
+
+def _folded(column: NDArray[np.float64], fold: int) -> FloatArray:
+    """What multiplies each of `fold` rows, one behind another, by `column`: shape (values * fold, fold)."""
+    return np.kron(np.eye(fold), column[:, np.newaxis]).astype(np.float32)
