@@ -16,7 +16,8 @@ from skimage import data, filters
 
 from filterkit.errors import UsageError
 from filterkit.records import FetchedModel
-from filterkit.sources.classic import KERNELS, ClassicSource
+from filterkit.kernels import KERNELS
+from filterkit.sources.classic import ClassicSource
 
 Array = NDArray[np.floating]
 
