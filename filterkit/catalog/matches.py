@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -71,6 +71,19 @@ def resolve(catalog: Catalog, address: Address) -> list[Match]:
     """
     with catalog.connect() as connection:
         return find(connection, address, (model,), (layer,))
+
+
+def resolve_each(catalog: Catalog, addresses: Iterable[Address]) -> list[Match]:
+    """What each of `addresses` names, in their order; raises as `resolve` does."""
+    read: dict[Address, list[Match]] = {}
+    found = []
+    with catalog.connect() as connection:
+        for address in addresses:
+            place = Address(address.model, address.layer)
+            if place not in read:
+                read[place] = find(connection, place, (model,), (layer,))
+            found += [_match(match.model, match.layer, address) for match in read[place]]
+    return [match for match in found if match.filters and match.kernels]
 
 
 def find(

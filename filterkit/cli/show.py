@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from filterkit.cli.completion import complete_address
+from filterkit.cli.completion import complete_address, complete_normalizer
 from filterkit.cli.drawing import draw
-from filterkit.cli.options import Colormap, Normalizer, Renderer, Scale
+from filterkit.cli.options import Colormap, Renderer, Scale
+from filterkit.cli.piped import read_addresses
 from filterkit.cli.shell import Shell, command
 from filterkit.errors import UsageError
 
-Channels = Literal["separate", "rgb", "first"]
+if TYPE_CHECKING:
+    from filterkit.records import TileSheet
+
+Channels = Literal["separate", "rgb", "first", "strongest"]
 
 
 @command
@@ -21,18 +26,31 @@ def show(
     shell: Shell,
     address: Annotated[
         str,
-        typer.Argument(help="Filters to draw, e.g. vgg16/block1_conv1/0:6.", autocompletion=complete_address),
+        typer.Argument(
+            help="Filters to draw, e.g. vgg16/block1_conv1/0:6; - takes those of rows that are piped in.",
+            autocompletion=complete_address,
+        ),
     ],
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Picture (.png .svg .pdf .txt), or a folder for several layers."),
     ] = None,
-    normalizer: Normalizer = "minmax",
+    normalizer: Annotated[
+        str | None,
+        typer.Option(
+            help="How numbers become light and dark, e.g. symmetric:per=filter (default: minmax; with - "
+            "each tile by itself).",
+            autocompletion=complete_normalizer,
+        ),
+    ] = None,
     renderer: Renderer = None,
     channels: Annotated[
-        Channels,
-        typer.Option(help="One picture per kernel, one colour picture per filter, or first kernels."),
-    ] = "separate",
+        Channels | None,
+        typer.Option(
+            help="One picture per kernel (default), one colour picture per filter, first kernels, or "
+            "those of largest norm (default with -)."
+        ),
+    ] = None,
     colormap: Colormap = None,
     scale: Scale = None,
 ) -> None:
@@ -40,5 +58,9 @@ def show(
     if colormap and channels == "rgb":
         raise UsageError("--colormap does nothing for colour pictures", hint="leave out one of the two")
     with shell.workbench() as bench:
-        sheets = bench.sheets(address, normalizer=normalizer, channels=channels)
+        sheets: Iterable[tuple[str, TileSheet]]
+        if address == "-":
+            sheets = [("filters", bench.sheet(read_addresses(), normalizer, channels=channels))]
+        else:
+            sheets = bench.sheets(address, normalizer or "minmax", channels=channels or "separate")
         draw(shell, bench, sheets, output, renderer=renderer, colormap=colormap, scale=scale)

@@ -35,7 +35,7 @@ STRIP = 16
 """Height of a tile whose values are one pixel high, which would be a hairline otherwise."""
 
 LABELLED = 48
-"""Tiles at least this wide carry labels of their own."""
+"""Tiles at least this wide carry labels of their own, if these fit to a half at least."""
 
 BAR_WIDTH, BAR_GAP, SHORTEST_BAR, LONGEST_BAR = 12, 20, 96, 480
 LABEL_SPACE = 8
@@ -99,7 +99,8 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
     scales = (scale, scale) if scale else suitable_scale(sheet)
     tile_height, tile_width = (side * by for side, by in zip(sheet.tile_shape, scales, strict=True))
     rows, columns, own = _names(sheet.row_labels), _names(sheet.column_labels), _names(sheet.tile_labels)
-    if own and (sheet.columns == 1 or tile_width < LABELLED):
+    legible = max(LABELLED, max(map(text_width, own), default=0) / 2)
+    if own and (sheet.columns == 1 or tile_width < legible):
         rows, own = own[:: sheet.columns], ()  # too narrow: every row says with which tile it begins
     space = max(2, min(10, round(0.06 * math.sqrt(tile_height * tile_width))))
     gap = (LABEL_LINE if own else space, space)
@@ -168,7 +169,8 @@ def suitable_scale(sheet: TileSheet) -> tuple[int, int]:
     few = 5 * SMALLEST_TILE / max(sheet.rows, sheet.columns)
     side = min(max(few, label, SMALLEST_TILE), LARGEST_TILE)
     room = min(TARGET // sheet.rows // height, TARGET // sheet.columns // width)
-    scale = max(1, min(int(side / math.sqrt(height * width)), room))
+    legible = math.ceil(min(label, LARGEST_TILE) / width)
+    scale = max(1, min(max(int(side / math.sqrt(height * width)), legible), room))
     return (max(scale, STRIP) if height == 1 and width > 1 else scale), scale
 
 

@@ -10,7 +10,7 @@ from filterkit.errors import FilterkitError
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Progress, Row
-    from filterkit.workbench.cataloguing import Cataloguing
+    from filterkit.workbench.base import Bench
 
 DISTRIBUTION = "cnn-filterkit"
 NAMESAKE = "filterkit"
@@ -30,7 +30,7 @@ PACKAGES = (
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 
 
-def examine(bench: Cataloguing, progress: Progress) -> dict[str, Any]:
+def examine(bench: Bench, progress: Progress) -> dict[str, Any]:
     """Look at everything that can be broken.
 
     Returns
@@ -89,8 +89,9 @@ def _providers(faults: list[Row]) -> dict[str, Any]:
     return probe()
 
 
-def _catalog(bench: Cataloguing, faults: list[Row], progress: Progress) -> dict[str, Any]:
+def _catalog(bench: Bench, faults: list[Row], progress: Progress) -> dict[str, Any]:
     """What the catalog and its store hold; a catalog that does not exist yet is no fault."""
+    from filterkit.catalog import queries
     from filterkit.catalog.database import catalog_path
 
     try:
@@ -102,7 +103,7 @@ def _catalog(bench: Cataloguing, faults: list[Row], progress: Progress) -> dict[
     if not path.exists():
         return {"catalog": catalog, "store": None}
     try:
-        rows = bench.models()
+        rows = queries.models(bench.catalog())
         catalog |= {"models": len(rows), "filters": sum(row["filters"] for row in rows)}
         _rows(bench, faults)
         return {"catalog": catalog, "store": _store(bench, faults, progress)}
@@ -111,7 +112,7 @@ def _catalog(bench: Cataloguing, faults: list[Row], progress: Progress) -> dict[
         return {"catalog": {**catalog, "usable": False, "reason": error.message}, "store": None}
 
 
-def _rows(bench: Cataloguing, faults: list[Row]) -> None:
+def _rows(bench: Bench, faults: list[Row]) -> None:
     from filterkit.catalog.soundness import check_rows
 
     for found in check_rows(bench.catalog()):
@@ -122,7 +123,7 @@ def _rows(bench: Cataloguing, faults: list[Row]) -> None:
         )
 
 
-def _store(bench: Cataloguing, faults: list[Row], progress: Progress) -> dict[str, Any]:
+def _store(bench: Bench, faults: list[Row], progress: Progress) -> dict[str, Any]:
     """What the store holds, held against the hashes in the catalog."""
     from filterkit.catalog.soundness import check_store, store_bytes
 
@@ -138,7 +139,7 @@ def _store(bench: Cataloguing, faults: list[Row], progress: Progress) -> dict[st
     }
 
 
-def _plugins(bench: Cataloguing, faults: list[Row]) -> list[Row]:
+def _plugins(bench: Bench, faults: list[Row]) -> list[Row]:
     for fault in plugin_faults(bench):
         _fault(faults, f"plugin {fault['plugin']}: {fault['fault']}", str(fault["remedy"]))
     return plugin_rows(bench)
@@ -147,7 +148,7 @@ def _plugins(bench: Cataloguing, faults: list[Row]) -> list[Row]:
 PLUGIN_COLUMNS = ("plugin", "version", "state", "adds", "hooks", "path", "error")
 
 
-def plugin_rows(bench: Cataloguing) -> list[Row]:
+def plugin_rows(bench: Bench) -> list[Row]:
     """One row per plugin, whatever its state."""
     adds = _contributions(bench)
     return [
@@ -164,7 +165,7 @@ def plugin_rows(bench: Cataloguing) -> list[Row]:
     ]
 
 
-def plugin_faults(bench: Cataloguing) -> list[Row]:
+def plugin_faults(bench: Bench) -> list[Row]:
     """One row per plugin that does not work, clash of names, and plugin that made rows and is gone."""
     _contributions(bench)  # a hook that raises is found by calling it
     faults: list[Row] = [
@@ -192,7 +193,7 @@ def plugin_faults(bench: Cataloguing) -> list[Row]:
     )
 
 
-def _clashes(bench: Cataloguing) -> list[Row]:
+def _clashes(bench: Bench) -> list[Row]:
     from filterkit.plugins.offers import HOOKS
 
     owners: dict[str, list[str]] = {}
@@ -210,7 +211,7 @@ def _clashes(bench: Cataloguing) -> list[Row]:
     ]
 
 
-def _makers(bench: Cataloguing) -> dict[str, str]:
+def _makers(bench: Bench) -> dict[str, str]:
     """From each plugin that made rows of this catalog to the models it made them for."""
     from filterkit.catalog.database import catalog_path
     from filterkit.catalog.queries import plugins_of_models
@@ -224,7 +225,7 @@ def _makers(bench: Cataloguing) -> dict[str, str]:
     return {name: ", ".join(models) for name, models in made.items()}
 
 
-def _contributions(bench: Cataloguing) -> dict[str, list[str]]:
+def _contributions(bench: Bench) -> dict[str, list[str]]:
     from filterkit.plugins.offers import HOOKS
 
     adds: dict[str, list[str]] = {}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filterkit.address import parse_address
 from filterkit.errors import UsageError
 from filterkit.workbench.base import Bench
 from filterkit.workbench.views import FeatureMaps, Sheet, suits_grid
@@ -14,7 +15,7 @@ from filterkit.workbench.views import FeatureMaps, Sheet, suits_grid
 if TYPE_CHECKING:
     from filterkit.catalog.matches import Match
     from filterkit.records import FloatArray, TileSheet
-    from filterkit.sheets import Channels
+    from filterkit.workbench.picking import Channels
 
 
 class Looking(Bench):
@@ -57,36 +58,49 @@ class Looking(Bench):
 
     def sheet(
         self,
-        what: str | FeatureMaps,
+        what: str | Iterable[str] | FeatureMaps,
         normalizer: str | None = None,
         *,
-        channels: Channels = "separate",
+        channels: Channels | None = None,
     ) -> Sheet:
         """Filters or feature maps, normalized and arranged for drawing.
 
         Parameters
         ----------
         what
-            The address of filters of one layer, or what `feature_maps` and `convolve` return.
+            The address of filters of one layer; several addresses, of whatever layers; or what `feature_maps`
+            and `convolve` return.
         normalizer
-            A spec string such as ``"symmetric:per=filter"``. Filters are normalized with their whole layer
-            and default to ``"minmax"``; every feature map by itself, ``"minmax:per=filter"``.
+            A spec string such as ``"symmetric:per=filter"``. Filters are normalized with their whole layer.
+            The default is ``"minmax"`` for one address; for several, each tile by itself; for feature maps
+            ``"minmax:per=filter"``.
         channels
-            Of filters: ``"separate"`` (a tile per kernel), ``"rgb"`` (a colour tile per filter) or
-            ``"first"`` (the first kernel of each filter).
+            Of filters: ``"separate"`` (a tile per kernel, the default for one address), ``"rgb"`` (a colour
+            tile per filter), ``"first"`` (the first kernel of each filter) or ``"strongest"`` (the one of
+            largest norm, the default for several addresses).
 
         Raises
         ------
         NotFoundError, UsageError
-            The address names nothing, or several layers; the normalizer is unknown; the layer has no colours.
+            An address names nothing, or the only one several layers; the normalizer is unknown; the layer
+            has no colours; they are too many.
         """
         from filterkit.workbench import drawing
+        from filterkit.workbench.picking import check_channels
 
+        check_channels(channels or "separate")
         if isinstance(what, FeatureMaps):
             made = self.registry.create("normalizer", normalizer or "minmax:per=filter")
             return Sheet.of(drawing.maps_to_sheet(what, made))
-        match = self._one(what, "a sheet is of one layer")
-        return self._bank_sheet(match, normalizer or "minmax", channels)
+        if isinstance(what, str):
+            match = self._one(what, "a sheet is of one layer")
+            return self._bank_sheet(match, normalizer or "minmax", channels or "separate")
+        from filterkit.catalog.matches import resolve_each
+
+        matches = resolve_each(self.catalog(), map(parse_address, what))
+        one_kernel = channels in (None, "first", "strongest")
+        by_itself = "minmax:per=kernel" if one_kernel else "minmax:per=filter"
+        return self._picked_sheet(matches, normalizer or by_itself, channels or "strongest")
 
     def sheets(
         self, address: str, normalizer: str = "minmax", *, channels: Channels = "separate"
@@ -160,7 +174,15 @@ class Looking(Bench):
         banks = {match.address if several else match.layer["name"]: self._weights(match) for match in matches}
         export(banks, Path(path))
 
+    def _picked_sheet(self, matches: Sequence[Match], normalizer: str, channels: Channels) -> Sheet:
+        from filterkit.workbench.picking import picked_sheet
+
+        made = self.registry.create("normalizer", normalizer)
+        return Sheet.of(picked_sheet(self.catalog(), matches, made, channels))
+
     def _bank_sheet(self, match: Match, normalizer: str, channels: Channels) -> Sheet:
+        if channels == "strongest":
+            return self._picked_sheet([match], normalizer, channels)
         from filterkit.catalog.weights import bank
         from filterkit.workbench import drawing
 

@@ -1,0 +1,182 @@
+"""Filters picked from anywhere in the catalog, on one sheet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, get_args
+
+from filterkit.errors import UsageError, closest
+from filterkit.records import Normalized
+
+if TYPE_CHECKING:
+    from filterkit.catalog import Catalog
+    from filterkit.catalog.matches import Match
+    from filterkit.plugins.protocols import Normalizer
+    from filterkit.records import FloatArray, TileSheet
+
+Channels = Literal["separate", "rgb", "first", "strongest"]
+"""How a filter's kernels are drawn: one tile each, as one colour picture, the first, or the strongest."""
+
+MOST = 10_000
+"""Filters on one sheet."""
+
+LARGEST_SIDE = 64
+"""Values that a tile is enlarged to, at most, where kernels of several sizes share a sheet."""
+
+MOST_VALUES = 2**27
+
+
+@dataclass(frozen=True, slots=True)
+class _Pick:
+    """One filter, and the kernels of it that are drawn."""
+
+    match: Match
+    filter: int
+    kernels: Sequence[int]
+
+    @property
+    def number(self) -> str:
+        """What stands behind the layer: the filter, and the kernel where one of several is drawn."""
+        one = self.match.layer["kernels"] > self.match.layer["filters"] and len(self.kernels) == 1
+        return f"/{self.filter}/{self.kernels[0]}" if one else f"/{self.filter}"
+
+    @property
+    def label(self) -> str:
+        """The address without the model."""
+        return f"{self.match.layer['name']}{self.number}"
+
+
+def picked_sheet(
+    catalog: Catalog, matches: Sequence[Match], normalizer: Normalizer, channels: Channels
+) -> TileSheet:
+    """Draw the filters that `matches` select, in their order, whatever layers they are of.
+
+    Every layer is normalized as a whole before anything is selected, as `bank_to_sheet` does. Kernels of
+    several sizes are enlarged until they are equally large.
+
+    Raises
+    ------
+    UsageError
+        They are too many; or their kernels are to be drawn separately or as colours, and differ in number.
+    """
+    from filterkit.sheets import bank_sheet
+
+    total = sum(len(match.filters) for match in matches)
+    if total > MOST:
+        raise UsageError(
+            f"{total:,} filters do not fit on one sheet, only {MOST:,}",
+            hint="take fewer: `filterkit filters` has --where, --sort and --limit",
+        )
+    picks, normalized = _tiles(catalog, matches, normalizer, channels)
+    notes = [normalized.summary]
+    if any(len(match.kernels) > 1 for match in matches) and channels in ("strongest", "first"):
+        notes.append(f"the {channels} kernel of each filter")
+    shapes = dict.fromkeys("×".join(map(str, pick.match.layer["kernel_shape"])) for pick in picks)
+    if len(shapes) > 1:
+        notes.append(f"kernels of {', '.join(shapes)} are drawn equally large")
+    names = {tuple(pick.match.layer["input_channels"]) for pick in picks}
+    return bank_sheet(
+        normalized,
+        filters=range(len(picks)),
+        kernels=picks[0].kernels if channels in ("separate", "rgb") else range(1),
+        channel_names=names.pop() if len(names) == 1 else (),
+        filter_labels=[pick.label for pick in picks],
+        channels="rgb" if channels == "rgb" else "separate",
+        title=_title(picks),
+        note="; ".join(filter(None, notes)),
+    )
+
+
+def check_channels(channels: str) -> None:
+    """Raise UsageError unless `channels` is one of `Channels`."""
+    if channels not in get_args(Channels):
+        raise UsageError(f"channels cannot be '{channels}'", hint=closest(channels, get_args(Channels)))
+
+
+def _tiles(
+    catalog: Catalog, matches: Sequence[Match], normalizer: Normalizer, channels: Channels
+) -> tuple[list[_Pick], Normalized]:
+    """All that is drawn, layer by layer, in the order of `matches`."""
+    import numpy as np
+
+    from filterkit.catalog.weights import bank
+
+    of_layer: dict[int, list[tuple[int, Match]]] = {}
+    for place, match in enumerate(matches):
+        of_layer.setdefault(match.layer["id"], []).append((place, match))
+    found: dict[tuple[int, int], tuple[_Pick, FloatArray]] = {}
+    each: list[Normalized] = []
+    for asked in of_layer.values():
+        weights = bank(catalog, asked[0][1])
+        done = normalizer.normalize(weights)
+        each.append(replace(done, values=done.values[:0]))
+        for place, match in asked:
+            for pick in _picks(match, weights, channels):
+                found[place, len(found)] = pick, _plane(done.values[pick.filter][list(pick.kernels)])
+    picks = [found[key] for key in sorted(found)]
+    if len({tuple(pick.kernels) for pick, _ in picks if len(pick.kernels) > 1}) > 1:
+        raise UsageError(
+            "these filters have different kernels, which make no table",
+            hint="channels=strongest draws one kernel of each filter",
+        )
+    tiles = np.stack(list(_equally_large([plane for _, plane in picks])))
+    values, counts = tiles.astype(np.float32, copy=False), sum(one.non_finite for one in each)
+    if len(each) == 1:
+        return [pick for pick, _ in picks], replace(each[0], values=values)
+    # Every layer was normalized by itself, so there is no one scale for all.
+    return [pick for pick, _ in picks], Normalized(values, None, None, None, counts, each[0].summary)
+
+
+def _picks(match: Match, weights: FloatArray, channels: Channels) -> Iterator[_Pick]:
+    """Which kernels of each filter that `match` selects are drawn."""
+    import numpy as np
+
+    for number in match.filters:
+        kernels = match.kernels
+        if channels == "first":
+            kernels = kernels[:1]
+        elif channels == "strongest" and len(kernels) > 1:
+            chosen = np.nan_to_num(weights[number][list(kernels)].astype(np.float32), posinf=0, neginf=0)
+            energy = np.square(chosen).sum(axis=tuple(range(1, chosen.ndim)), dtype=np.float64)
+            kernels = [kernels[int(energy.argmax())]]
+        yield _Pick(match, number, kernels)
+
+
+def _plane(kernels: FloatArray) -> FloatArray:
+    """Bring (kernels, *kernel_shape) of any rank to (kernels, height, width); slices lie side by side."""
+    count, *shape = kernels.shape
+    *slices, height, width = (1, 1, *shape)
+    stacked = kernels.reshape(count, math.prod(slices), height, width)
+    return stacked.transpose(0, 2, 1, 3).reshape(count, height, -1)
+
+
+def _equally_large(planes: Sequence[FloatArray]) -> Iterator[FloatArray]:
+    """Repeat values until all planes, shape (kernels, height, width), have one size."""
+    import numpy as np
+
+    height, width = (_common(plane.shape[axis] for plane in planes) for axis in (1, 2))
+    if len(planes) * len(planes[0]) * height * width > MOST_VALUES:
+        raise UsageError("kernels of these sizes are too many for one sheet", hint="take fewer")
+    for plane in planes:
+        rows, columns = (
+            np.arange(side) * old // side for side, old in zip((height, width), plane.shape[1:], strict=True)
+        )
+        yield plane[:, rows[:, None], columns]
+
+
+def _common(sizes: Iterable[int]) -> int:
+    """What all `sizes` divide, where that is not too much; then values of some are not all equally wide."""
+    distinct = set(sizes)
+    multiple = math.lcm(*distinct)
+    return multiple if len(distinct) == 1 or multiple <= LARGEST_SIDE else max(LARGEST_SIDE, *distinct)
+
+
+def _title(picks: Sequence[_Pick]) -> str:
+    if len(picks) == 1:
+        return picks[0].match.address + picks[0].number
+    models = list(dict.fromkeys(pick.match.model["name"] for pick in picks))
+    whose = " and ".join(models) if len(models) <= 2 else f"{len(models)} models"
+    asked = "filters" if any(pick.match.asked.kernels is None for pick in picks) else "kernels"
+    return f"{len(picks):,} {asked} of {whose}"
