@@ -40,7 +40,7 @@ def _addresses(incomplete: str) -> list[str]:
 def _refs(incomplete: str) -> list[str]:
     from filterkit.sources.zoo import known
 
-    return [*(str(row["name"]) for row in known()), "classic", "keras:", "onnx:", "wheel:"]
+    return [*(str(row["name"]) for row in known()), "classic", "keras:", "onnx:", "weights:", "wheel:"]
 
 
 def _contributed(kind: str) -> Callable[[str], list[str]]:

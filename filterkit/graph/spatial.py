@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from filterkit.geometry import LayerGeometry, Reach
+from filterkit.graph.checkpoint import PRODUCER
 from filterkit.graph.inputs import InputInfo, picture_of
 from filterkit.graph.tracing import Trace, trace
 from filterkit.graph.tracks import Track, Tracks
@@ -43,17 +45,22 @@ def trace_geometry(
     if sizes:
         traced = trace(graph, sizes)
     countable = all(value.name in fixed or value.name in sizes for value in graph.inputs)
-    return [
-        NOWHERE
-        if bank.scope  # what goes on inside a body is not traced
-        else LayerGeometry(
+    network = graph.producer_name != PRODUCER  # else no layer reads another, and nobody knows what it sees
+
+    def geometry(bank: FilterBank) -> LayerGeometry:
+        if bank.scope:  # what goes on inside a body is not traced
+            return NOWHERE
+        channels = _input_channels(graph, bank, traced, picture, preprocessing)
+        if not network:
+            return replace(NOWHERE, input_channels=channels)
+        return LayerGeometry(
             *_reach(bank, traced),
             output_shape=_output_shape(bank, graph, declared, traced),
             macs=_macs(bank, traced, picture) if countable else None,
-            input_channels=_input_channels(graph, bank, traced, picture, preprocessing),
+            input_channels=channels,
         )
-        for bank in banks
-    ]
+
+    return [geometry(bank) for bank in banks]
 
 
 def _nominal(picture: InputInfo | None, preprocessing: Preprocessing | None) -> dict[str, tuple[int, ...]]:

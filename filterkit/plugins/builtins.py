@@ -26,6 +26,11 @@ class Sources:
             Contribution("wheel", "A file inside a Python wheel", "filterkit.sources.wheel:WheelSource"),
             Contribution("zoo", "A trained network known by name", "filterkit.sources.zoo:ZooSource"),
             Contribution(
+                "weights",
+                "A checkpoint: weights without their network",
+                "filterkit.sources.weights_file:WeightsFile",
+            ),
+            Contribution(
                 "classic",
                 "Edge, blur, sharpen and emboss filters of image processing",
                 "filterkit.sources.classic:ClassicSource",

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from filterkit.errors import SourceError
 from filterkit.settings import cache_folder
@@ -45,7 +45,7 @@ def look_up(key: str) -> tuple[Path, Receipt] | None:
     """The file kept under `key`, or None where there is none or its content is not what was kept."""
     try:
         receipt = Receipt(**json.loads(_receipt_path(key).read_text("utf-8")))
-        path = _content_path(receipt)
+        path = _content_path(key, receipt)
         intact = sha256_of(path) == receipt.member_sha256
     except (OSError, ValueError, TypeError):
         return None
@@ -55,7 +55,8 @@ def look_up(key: str) -> tuple[Path, Receipt] | None:
 def is_kept(key: str) -> bool:
     """Whether something is kept under `key`; does not read the content."""
     try:
-        return _content_path(Receipt(**json.loads(_receipt_path(key).read_text("utf-8")))).is_file()
+        receipt = Receipt(**json.loads(_receipt_path(key).read_text("utf-8")))
+        return _content_path(key, receipt).is_file()
     except (OSError, ValueError, TypeError):
         return False
 
@@ -69,7 +70,7 @@ def keep(key: str, path: Path, receipt: Receipt) -> None:
         Where the cache folder cannot be written.
     """
     try:
-        with _appearing(_content_path(receipt)) as partial:
+        with _appearing(_content_path(key, receipt)) as partial:
             shutil.copyfile(path, partial)
         with _appearing(_receipt_path(key)) as partial:
             partial.write_text(json.dumps(asdict(receipt)), "utf-8")
@@ -98,7 +99,7 @@ def _receipt_path(key: str) -> Path:
     return cache_folder() / _FOLDER / (hashlib.sha256(key.encode()).hexdigest() + ".json")
 
 
-def _content_path(receipt: Receipt) -> Path:
+def _content_path(key: str, receipt: Receipt) -> Path:
     # The digits are checked because the receipt is a file that anybody may have written.
     int(receipt.member_sha256, 16)
-    return cache_folder() / _FOLDER / f"{receipt.member_sha256}.onnx"
+    return cache_folder() / _FOLDER / f"{receipt.member_sha256}{PurePosixPath(key).suffix}"

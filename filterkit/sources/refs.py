@@ -13,6 +13,7 @@ from filterkit.errors import UsageError, closest
 # Two letters at least: what has one is a drive, as in C:\model.onnx.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _KERAS_FILE = (".keras", ".h5")
+_WEIGHTS_FILE = (".weights.h5", ".safetensors", ".npz")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -57,6 +58,10 @@ def split_ref(text: str, schemes: Collection[str], known: Collection[str] = ()) 
         return "zoo", text
     match = _SCHEME.match(text)
     path = Path(text)
+    if path.name.lower().endswith(_WEIGHTS_FILE) and not match:
+        raise UsageError(
+            f"'{text}' holds weights without their network", hint=f"filterkit add weights:{text}"
+        )
     if path.suffix.lower() in _KERAS_FILE and not match:
         raise UsageError(f"'{text}' is a Keras file", hint=f"filterkit add keras:{text}")
     if path.suffix.lower() == ".onnx" or (not match and ("/" in text or "\\" in text)) or path.exists():

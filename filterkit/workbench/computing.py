@@ -93,6 +93,7 @@ class Computing(Bench):
                 "a feature map is what a whole filter answers; it has no kernels to choose",
                 hint=f"filterkit convolve {address} slides one kernel over a picture",
             )
+        running.check_network(matches[0])
         labels = self._chosen_labels(matches)
         return running.feature_maps(
             matches,

@@ -101,6 +101,17 @@ def feature_maps(
         )
 
 
+def check_network(match: Match) -> None:
+    """Raise RuntimeFailure where the model is a checkpoint, whose layers are not connected."""
+    from filterkit.graph.checkpoint import PRODUCER
+
+    if match.model["producer"] == PRODUCER:
+        raise RuntimeFailure(
+            f"{match.model['name']} cannot be run: these are weights without their network",
+            hint=f"filterkit convolve {match.address}/0/0 slides a kernel over a picture",
+        )
+
+
 def parse_size(text: str | None) -> Size:
     """``224``, ``240x320`` (height × width), ``original`` or None, as a size.
 

@@ -32,7 +32,7 @@ def test_names_of_plugins_and_sources() -> None:
     assert completion.complete_format("j") == ["json"]
     assert completion.complete_normalizer("p") == ["percentile"]
     assert set(completion.complete_renderer("")) >= {"grid", "mosaic", "terminal"}
-    assert completion.complete_ref("vg") == ["vgg16"]
+    assert completion.complete_ref("vg") == ["vgg16", "vgg16-hed"]
     assert completion.complete_ref("class") == ["classic"]
 
 

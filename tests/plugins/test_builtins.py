@@ -12,7 +12,7 @@ from filterkit.plugins.offers import HOOKS, Kind
 from filterkit.plugins.registry import Registry
 
 NAMES: dict[Kind, tuple[str, ...]] = {
-    "source": ("classic", "keras", "onnx", "wheel", "zoo"),
+    "source": ("classic", "keras", "onnx", "weights", "wheel", "zoo"),
     "extractor": ("convolution",),
     "normalizer": ("minmax", "percentile", "symmetric", "zscore"),
     "renderer": ("grid", "mosaic", "terminal"),

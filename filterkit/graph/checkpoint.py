@@ -1,0 +1,159 @@
+"""Checkpoints: weights without their network, written as a graph of convolutions that never meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import onnx
+    from numpy.typing import NDArray
+
+PRODUCER = "filterkit weights"
+"""What stands as producer in the graph of a checkpoint, and so in the catalog: its layers are no network."""
+
+DATA_FILE = "weights.bin"
+OPSET = 17
+IR_VERSION = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An array as it stands in a file.
+
+    Attributes
+    ----------
+    name
+        Unique within the graph.
+    dtype
+        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``.
+    read
+        Brings the numbers, little-endian; bfloat16 as uint16.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    read: Callable[[], NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution:
+    """One layer of a checkpoint.
+
+    Attributes
+    ----------
+    weights
+        Axes O I and the kernel's, or the kernel's and I O where `channels_last`. A transposed one has O and I
+        in each other's place.
+    bias
+        Shape (out_channels,), or None.
+    depthwise
+        Whether the last axes are channels and filters per channel, instead of I and O; with `channels_last`.
+    """
+
+    weights: Stored
+    bias: Stored | None = None
+    channels_last: bool = False
+    depthwise: bool = False
+    transposed: bool = False
+
+
+def write_checkpoint(path: Path, layers: Sequence[Convolution]) -> None:
+    """Write `layers` as an ONNX file, with the numbers beside it, as they are stored; one array at a time.
+
+    Every layer is a node with an input of its own, named as its array. What brings the array into an order
+    and a type that convolutions take is part of the graph. Strides and padding are unknown: 1 and none.
+    """
+    from onnx import helper
+
+    graph = _Graph()
+    with path.with_name(DATA_FILE).open("wb") as data:
+        for layer in layers:
+            graph.add(layer, data)
+    made = helper.make_graph(graph.nodes, "checkpoint", graph.inputs, graph.outputs, graph.initializers)
+    model = helper.make_model(
+        made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name=PRODUCER
+    )
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+class _Graph:
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.inputs: list[onnx.ValueInfoProto] = []
+        self.outputs: list[onnx.ValueInfoProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+        self.stored: set[str] = set()
+
+    def add(self, layer: Convolution, data: Any) -> None:
+        from onnx import TensorProto, helper, numpy_helper
+
+        weights, rank = layer.weights, len(layer.weights.shape) - 2
+        name, shape, groups = weights.name, weights.shape, 1
+        dtype = "float16" if weights.dtype == "float16" else "float32"
+        tensor = self._cast(self._store(weights, data), weights.dtype, dtype)
+        if layer.channels_last:
+            kernel = list(range(rank))
+            perm = [rank, rank + 1, *kernel] if layer.depthwise else [rank + 1, rank, *kernel]
+            tensor = self._node("Transpose", [tensor], f"{name} in order", perm=perm)
+            shape = tuple(weights.shape[axis] for axis in perm)
+        if layer.depthwise:
+            import numpy as np
+
+            groups = shape[0]
+            shape = (shape[0] * shape[1], 1, *shape[2:])
+            self.initializers.append(numpy_helper.from_array(np.array(shape, np.int64), f"{name} shape"))
+            tensor = self._node("Reshape", [tensor, f"{name} shape"], f"{name} by channel")
+        parameters = [tensor]
+        if layer.bias is not None:
+            parameters.append(self._cast(self._store(layer.bias, data), layer.bias.dtype, dtype))
+        kind = TensorProto.FLOAT16 if dtype == "float16" else TensorProto.FLOAT
+        channels = shape[0] if layer.transposed else shape[1] * groups
+        lengths = [None] * rank
+        self.inputs.append(helper.make_tensor_value_info(f"{name} input", kind, [None, channels, *lengths]))
+        filters = shape[1] if layer.transposed else shape[0]
+        self.outputs.append(helper.make_tensor_value_info(f"{name} output", kind, [None, filters, *lengths]))
+        operator = "ConvTranspose" if layer.transposed else "Conv"
+        options: dict[str, Any] = {"name": name, "kernel_shape": list(shape[2:]), "group": groups}
+        self._node(operator, [f"{name} input", *parameters], f"{name} output", **options)
+
+    def _store(self, array: Stored, data: Any) -> str:
+        """Append the numbers to the file of all numbers; the tensor's name."""
+        import numpy as np
+        from onnx import TensorProto
+
+        kinds = {
+            "float16": TensorProto.FLOAT16,
+            "bfloat16": TensorProto.BFLOAT16,
+            "float32": TensorProto.FLOAT,
+            "float64": TensorProto.DOUBLE,
+        }
+        if array.name in self.stored:
+            return array.name
+        self.stored.add(array.name)
+        tensor = TensorProto(name=array.name, data_type=kinds[array.dtype], dims=array.shape)
+        start = data.tell()
+        numbers = np.ascontiguousarray(array.read())
+        data.write(numbers.astype(numbers.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8))
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", DATA_FILE), ("offset", start), ("length", data.tell() - start)):
+            tensor.external_data.add(key=key, value=str(value))
+        self.initializers.append(tensor)
+        return array.name
+
+    def _cast(self, tensor: str, given: str, wanted: str) -> str:
+        from onnx import TensorProto
+
+        if given == wanted:
+            return tensor
+        kind = TensorProto.FLOAT16 if wanted == "float16" else TensorProto.FLOAT
+        return self._node("Cast", [tensor], f"{tensor} as {wanted}", to=kind)
+
+    def _node(self, operator: str, inputs: list[str], output: str, **options: Any) -> str:
+        from onnx import helper
+
+        self.nodes.append(helper.make_node(operator, inputs, [output], **options))
+        return output

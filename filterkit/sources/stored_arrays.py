@@ -1,0 +1,182 @@
+"""The arrays in a file of weights: what they are called, and their numbers once they are wanted."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filterkit.errors import FilterkitError, SourceError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Read = Callable[[], NDArray[Any]]
+
+SMALL = 1 << 26
+DENSEST = 100
+"""Files may unpack to `SMALL` bytes, or to `DENSEST` times their own size where that is more."""
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArray:
+    """One array of real numbers in a file.
+
+    Attributes
+    ----------
+    name
+        As the file has it, levels separated by ``/`` or ``.``; any text.
+    dtype
+        One of `FLOATS`.
+    read
+        Brings the numbers while the file is open; bfloat16 as uint16.
+    layer
+        What the file calls the layer that it belongs to, or empty.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    read: Read
+    layer: str = ""
+
+    @property
+    def nbytes(self) -> int:
+        width = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}[self.dtype]
+        return math.prod(self.shape) * width
+
+
+@contextmanager
+def open_arrays(path: Path) -> Iterator[Sequence[StoredArray]]:
+    """The arrays of real numbers in the file at `path`, by its suffix.
+
+    In the order in which they were written, where the file tells it; else by name, numbers as numbers.
+
+    Raises
+    ------
+    SourceError
+        Where it is damaged, claims to hold much more than a file of its size can, or h5py is missing; also
+        when numbers are read.
+    """
+    with ExitStack() as open_files:
+        with _readable(path):
+            found = open_files.enter_context(READERS[path.suffix.lower()](path))
+            _check_claims(found, path)
+        yield [replace(array, read=_guarded(array.read, path)) for array in found]
+
+
+def _guarded(read: Read, path: Path) -> Read:
+    def guarded() -> NDArray[Any]:
+        with _readable(path):
+            return read()
+
+    return guarded
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FilterkitError:
+        raise
+    except Exception as error:  # whatever three libraries raise at what a stranger made of a file
+        said = " ".join(str(error).split())[:200]
+        raise SourceError(
+            f"{path.name} cannot be read as {path.suffix.lower()}: {said or type(error).__name__}",
+            hint="is it complete, and really of that kind?",
+        ) from error
+
+
+def natural(name: str) -> list[str | int]:
+    """A key by which ``conv_10`` comes behind ``conv_2``."""
+    parts = re.split(r"(\d+)", name)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
+
+
+def _check_claims(arrays: Sequence[StoredArray], path: Path) -> None:
+    size, claimed = path.stat().st_size, sum(array.nbytes for array in arrays)
+    if claimed > max(SMALL, DENSEST * size):
+        raise SourceError(
+            f"{path.name} claims {claimed:,} bytes of weights in a file of {size:,}",
+            hint="fetch it again, from a source you trust",
+        )
+
+
+@contextmanager
+def _safetensors(path: Path) -> Iterator[Sequence[StoredArray]]:
+    """Mapped, after the library has held header and size against each other; numpy knows no bfloat16."""
+    import numpy as np
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy"):
+        pass
+    with path.open("rb") as file:
+        start = 8 + int.from_bytes(file.read(8), "little")
+        entries = json.loads(file.read(start - 8))
+    entries.pop("__metadata__", None)
+    kinds = {"F16": ("float16", "<f2"), "BF16": ("bfloat16", "<u2"), "F32": ("float32", "<f4")}
+    kinds["F64"] = ("float64", "<f8")
+
+    def reader(entry: Mapping[str, Any]) -> Read:
+        def read() -> NDArray[Any]:
+            dtype, offset = np.dtype(kinds[entry["dtype"]][1]), start + entry["data_offsets"][0]
+            return np.memmap(path, dtype, "r", offset, tuple(entry["shape"]))
+
+        return read
+
+    yield [
+        StoredArray(name, kinds[entry["dtype"]][0], tuple(entry["shape"]), reader(entry))
+        for name, entry in sorted(entries.items(), key=lambda item: natural(item[0]))
+        if entry["dtype"] in kinds
+    ]
+
+
+@contextmanager
+def _npz(path: Path) -> Iterator[Sequence[StoredArray]]:
+    """Headers alone, until numbers are wanted; pickles are never read."""
+    import numpy as np
+    from numpy.lib import format as npy
+
+    with zipfile.ZipFile(path) as archive:
+
+        def reader(info: zipfile.ZipInfo) -> Read:
+            def read() -> NDArray[Any]:
+                with archive.open(info) as file:
+                    return np.asarray(npy.read_array(file, allow_pickle=False))
+
+            return read
+
+        arrays = []
+        for info in {info.filename: info for info in archive.infolist()}.values():
+            if not info.filename.endswith(".npy"):
+                continue
+            with archive.open(info) as file:
+                version = npy.read_magic(file)
+                header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+                shape, _, dtype = header(file)
+            if dtype.name in FLOATS and min(shape, default=0) >= 0:
+                name = info.filename.removesuffix(".npy")
+                arrays.append(StoredArray(name, dtype.name, shape, reader(info)))
+        yield arrays
+
+
+def _h5(path: Path) -> AbstractContextManager[Sequence[StoredArray]]:
+    from filterkit.sources.h5_arrays import h5_arrays
+
+    return h5_arrays(path)
+
+
+READERS: Mapping[str, Callable[[Path], AbstractContextManager[Sequence[StoredArray]]]] = {
+    ".safetensors": _safetensors,
+    ".npz": _npz,
+    ".h5": _h5,
+}
+"""By suffix, in lower case."""
