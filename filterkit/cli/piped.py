@@ -58,11 +58,11 @@ def _addresses(text: str) -> Iterator[str]:
     delimiter = next((mark for mark in ",\t" if "address" in head.split(mark)), None)
     if text.startswith(("[", "{")):
         yield from _of_rows(_json_rows(text))
-    elif delimiter and rest:
+    elif delimiter:
         yield from _of_rows(csv.DictReader(io.StringIO(text), delimiter=delimiter))
     elif any(line.startswith("──") for line in rest.split("\n", 3)):
         raise _unreadable("a table is for reading")
-    elif head != "address":
+    else:
         yield from filter(None, map(str.strip, text.split("\n")))
 
 

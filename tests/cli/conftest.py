@@ -26,10 +26,10 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def run() -> Run:
-    """Run ``filterkit WORDS...`` in this process."""
+    """Run ``filterkit WORDS...`` in this process, with `piped` on standard input."""
 
-    def run(*words: object) -> Ran:
-        result = CliRunner().invoke(build_app(), [str(word) for word in words])
+    def run(*words: object, piped: str | bytes | None = None) -> Ran:
+        result = CliRunner().invoke(build_app(), [str(word) for word in words], input=piped)
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Ran(result.exit_code, result.stdout, result.stderr)
