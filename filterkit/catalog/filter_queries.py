@@ -196,8 +196,11 @@ def _choose(catalog: Catalog, address: Address, where: str | None) -> _Chosen:
     with catalog.connect() as connection:
         models = models_named(connection, address.model)
         matches = [] if everything else find(connection, address)
-    extra = tuple(dict.fromkeys(name for row in models for name in row["extra_metrics"]))
-    columns = rows.searchable(extra)
+    extra, of_layers = (
+        tuple(dict.fromkeys(name for row in models for name in row[column]))
+        for column in ("extra_metrics", "extra_layer_metrics")
+    )
+    columns = rows.searchable(extra, of_layers)
     condition = None
     if where is not None:
         from filterkit.catalog.conditions import parse_condition

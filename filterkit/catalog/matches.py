@@ -18,7 +18,12 @@ from filterkit.errors import NotFoundError, closest
 Column = sa.ColumnElement[Any]
 Selectable = sa.Column[Any] | sa.Table
 
-BRIEF_MODEL: tuple[Selectable, ...] = (model.c.id, model.c.name, model.c.extra_metrics)
+BRIEF_MODEL: tuple[Selectable, ...] = (
+    model.c.id,
+    model.c.name,
+    model.c.extra_metrics,
+    model.c.extra_layer_metrics,
+)
 BRIEF_LAYER: tuple[Selectable, ...] = (
     layer.c.id,
     layer.c.name,

@@ -1,0 +1,85 @@
+"""What metrics say of layers as wholes, and how the metrics of their filters are distributed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from filterkit.address import Address
+from filterkit.catalog import rows
+from filterkit.catalog.database import Catalog
+from filterkit.catalog.matches import among, find
+from filterkit.catalog.schema import filter_, layer, model
+from filterkit.errors import UsageError
+
+Row = dict[str, Any]
+
+CLASSIC_TYPES = ("edge", "blur", "sharpen", "emboss", "pointwise", "other")
+
+
+def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row]]:
+    """One row for each layer that `address` names, in the catalog's order.
+
+    Returns
+    -------
+    columns
+        ``address``, ``model``, ``layer``, ``filters``; the metrics of layers, those of plugins last; then
+        how many of the filters are ``dead``, and how many of each of `CLASSIC_TYPES`.
+    rows
+        None stands for what is not defined or was not measured.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such model or layer.
+    UsageError
+        The address names filters, not layers.
+    """
+    if address.filters is not None:
+        raise UsageError(
+            f"'{address}' names filters, and statistics are of layers",
+            hint=f"{Address(address.model, address.layer)} names the layers",
+        )
+    with catalog.connect() as connection:
+        matches = find(connection, address)
+        extra = dict.fromkeys(name for match in matches for name in match.model["extra_layer_metrics"])
+        typed = sa.func.count(filter_.c.classic_type)
+        columns: dict[str, rows.Column] = {
+            **{name: rows.LAYERS[name] for name in ("address", "model", "layer", "filters")},
+            **rows.LAYER_METRICS,
+            **{name: rows.extra_metric(name, layer) for name in extra},
+            "dead": sa.func.sum(filter_.c.dead),
+            # None where nothing was measured: 0 would say that there are none of that type.
+            **{
+                name: sa.case((typed > 0, typed.filter(filter_.c.classic_type == name)))
+                for name in CLASSIC_TYPES
+            },
+        }
+        query = (
+            sa.select(*(column.label(name) for name, column in columns.items()))
+            .select_from(filter_)
+            .join(layer)
+            .join(model)
+            .where(among(layer.c.id, [match.layer["id"] for match in matches]))
+            .group_by(layer.c.id)
+            .order_by(layer.c.id)
+        )
+        return tuple(columns), [dict(row) for row in connection.execute(query).mappings()]
+
+
+def distributions(
+    catalog: Catalog, address: Address, columns: Sequence[str]
+) -> dict[str, dict[str, list[float]]]:
+    """From each layer's address to the values that its filters have of each of `columns`, where defined."""
+    wanted = [filter_.c[name] for name in columns]
+    with catalog.connect() as connection:
+        addresses = {match.layer["id"]: match.address for match in find(connection, address)}
+        found: dict[int, dict[str, list[float]]] = {key: {name: [] for name in columns} for key in addresses}
+        query = sa.select(filter_.c.layer_id, *wanted).where(among(filter_.c.layer_id, list(addresses)))
+        for key, *values in connection.execute(query):
+            for name, value in zip(columns, values, strict=True):
+                if value is not None:
+                    found[key][name].append(value)
+    return {addresses[key]: values for key, values in found.items()}
