@@ -164,7 +164,7 @@ def _npz(path: Path) -> Iterator[Sequence[StoredArray]]:
                 shape, _, dtype = header(file)
             if dtype.name in FLOATS and min(shape, default=0) >= 0:
                 name = info.filename.removesuffix(".npy")
-                arrays.append(StoredArray(name, dtype.name, shape, reader(info)))
+                arrays.append(StoredArray(name, dtype.name, tuple(map(int, shape)), reader(info)))
         yield arrays
 
 

@@ -1,0 +1,266 @@
+"""Weights without their network: which arrays become layers, under which names, and how they are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx_graphs import random
+from safetensors.numpy import save_file
+
+from filterkit.errors import NotFoundError, SourceError, UsageError
+from filterkit.extractors.convolution import ConvolutionExtractor
+from filterkit.graph.naming import name_layers
+from filterkit.graph.view import open_graph
+from filterkit.records import FilterBank
+from filterkit.sources.weights_file import WeightsFile
+from filterkit.sources.weights_layers import layer_name
+
+
+def read(ref: object, workdir: Path) -> dict[str, FilterBank]:
+    """The banks of a checkpoint by layer name, as they get into a catalog."""
+    workdir.mkdir(exist_ok=True)
+    fetched = WeightsFile().fetch(str(ref), workdir, lambda *_: None)
+    onnx.checker.check_model(fetched.onnx_path)
+    banks = list(ConvolutionExtractor().extract(open_graph(fetched.onnx_path)))
+    assert all(isinstance(bank, FilterBank) for bank in banks)
+    names = name_layers(banks, fetched.layer_names)  # type: ignore[arg-type]
+    return dict(zip(names, banks, strict=True))  # type: ignore[arg-type]
+
+
+def write_h5(path: Path, arrays: Mapping[str, Any]) -> Path:
+    with h5py.File(path, "w") as file:
+        for name, values in arrays.items():
+            file[name] = values
+    return path
+
+
+def test_arrays_of_pytorch_become_layers_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    arrays = {f"features.{n}.weight": random(4, 3 + n, 3, 3, seed=n) for n in (0, 2, 10)}
+    arrays |= {
+        "features.2.bias": random(4),
+        "bn.weight": random(4),
+        "bn.bias": random(4),
+        "fc.weight": random(9, 4),
+    }
+    save_file(arrays, tmp_path / "net.safetensors")
+    banks = read(tmp_path / "net.safetensors", tmp_path / "work")
+    assert list(banks) == ["features.0", "features.2", "features.10"]
+    for name, bank in banks.items():
+        np.testing.assert_array_equal(bank.weights, arrays[f"{name}.weight"])
+    assert banks["features.0"].bias is None
+    np.testing.assert_array_equal(banks["features.2"].bias, arrays["features.2.bias"])
+
+
+def test_the_order_of_an_npz_is_the_one_in_which_it_was_written(tmp_path: Path) -> None:
+    arrays = {"stem_W": random(2, 3, 5), "body_W": random(2, 2, 3, 3, 3), "a/kernel": random(2, 2, 1, 3)}
+    np.savez_compressed(
+        tmp_path / "net.npz", **arrays, stem_b=random(2), counts=np.arange(60).reshape(3, 4, 5)
+    )
+    banks = read(tmp_path / "net.npz", tmp_path / "work")
+    assert list(banks) == ["stem", "body", "a"]
+    assert [bank.kernel_shape for bank in banks.values()] == [(5,), (3, 3, 3), (1, 3)]
+    assert banks["stem"].bias is not None
+
+
+def test_layout_says_how_the_axes_lie(tmp_path: Path) -> None:
+    weights = random(3, 5, 7, 8)
+    np.savez(tmp_path / "net.npz", w=weights)
+    [bank] = read(f"{tmp_path / 'net.npz'}?layout=HWIO", tmp_path / "work").values()
+    np.testing.assert_array_equal(bank.weights, weights.transpose(3, 2, 0, 1))
+    assert (bank.source_layout, bank.in_channels, bank.out_channels) == ("HWIO", 7, 8)
+    [bank] = read(f"{tmp_path / 'net.npz'}?layout=oihw", tmp_path / "work").values()
+    assert (bank.source_layout, bank.weights.shape) == ("OIHW", (3, 5, 7, 8))
+
+
+def test_types_are_kept_or_become_float32(tmp_path: Path) -> None:
+    halves = random(2, 3, 3, 3, dtype=np.float16)
+    doubles = random(2, 3, 3, 3, dtype=np.float64)
+    save_file(
+        {"half.weight": halves, "half.bias": random(2), "double.weight": doubles}, tmp_path / "a.safetensors"
+    )
+    banks = read(tmp_path / "a.safetensors", tmp_path / "work")
+    assert {name: (bank.source_dtype, bank.weights.dtype.name) for name, bank in banks.items()} == {
+        "double": ("float64", "float32"),
+        "half": ("float16", "float16"),
+    }
+    np.testing.assert_array_equal(banks["half"].weights, halves)
+    np.testing.assert_array_equal(banks["double"].weights, doubles.astype(np.float32))
+    assert banks["half"].bias is not None
+
+
+def test_bfloat16(tmp_path: Path) -> None:
+    exact = random(2, 3, 3, 3).view(np.uint32) & 0xFFFF0000
+    data = (exact >> 16).astype("<u2").tobytes()
+    header = {"c.weight": {"dtype": "BF16", "shape": [2, 3, 3, 3], "data_offsets": [0, len(data)]}}
+    text = json.dumps(header).encode()
+    (tmp_path / "net.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + data)
+    [bank] = read(tmp_path / "net.safetensors", tmp_path / "work").values()
+    assert (bank.source_dtype, bank.weights.dtype) == ("bfloat16", np.float32)
+    np.testing.assert_array_equal(bank.weights, exact.view(np.float32))
+
+
+def test_weights_of_keras_3(tmp_path: Path) -> None:
+    kernel, bias, depthwise, up = random(3, 3, 2, 4), random(4), random(3, 3, 4, 2), random(2, 2, 5, 6)
+    path = write_h5(
+        tmp_path / "net.weights.h5",
+        {
+            "layers/conv2d_10/vars/0": kernel,
+            "layers/conv2d_10/vars/1": bias,
+            "layers/conv2d_2/vars/0": kernel,
+            "layers/depthwise_conv2d/vars/0": depthwise,
+            "layers/depthwise_conv2d/vars/1": random(8),
+            "layers/conv2d_transpose/vars/0": up,
+            "layers/conv2d_transpose/vars/1": random(5),
+            "layers/separable_conv2d/vars/0": depthwise,
+            "layers/separable_conv2d/vars/1": random(1, 1, 8, 8),
+            "layers/separable_conv2d/vars/2": random(8),
+            "block/layers/conv2d/vars/0": kernel,
+            "layers/named/vars/0": kernel,
+            "layers/dense/vars/0": random(4, 4),
+            "optimizer/vars/2": kernel,
+        },
+    )
+    with h5py.File(path, "r+") as file:
+        file["layers/named/vars"].attrs["name"] = "stem"
+        file["layers/conv2d_2/vars"].attrs["name"] = "conv2d_77"  # which Keras makes up, anew each time
+    banks = read(path, tmp_path / "work")
+    assert list(banks) == [
+        *("block_conv2d", "conv2d_2", "conv2d_10", "conv2d_transpose", "depthwise_conv2d", "stem"),
+        *("separable_conv2d_depthwise", "separable_conv2d_pointwise"),
+    ]
+    np.testing.assert_array_equal(banks["conv2d_10"].weights, kernel.transpose(3, 2, 0, 1))
+    np.testing.assert_array_equal(banks["conv2d_10"].bias, bias)
+    by_channel = depthwise.transpose(2, 3, 0, 1).reshape(8, 1, 3, 3)
+    np.testing.assert_array_equal(banks["depthwise_conv2d"].weights, by_channel)
+    assert (banks["depthwise_conv2d"].groups, banks["separable_conv2d_depthwise"].bias) == (4, None)
+    assert banks["separable_conv2d_pointwise"].bias is not None
+    turned = banks["conv2d_transpose"]
+    np.testing.assert_array_equal(turned.weights, up.transpose(2, 3, 0, 1))
+    assert (turned.op, turned.in_channels, turned.bias is None) == ("ConvTranspose", 6, False)
+
+
+def test_weights_of_older_keras_in_the_order_that_it_notes(tmp_path: Path) -> None:
+    names = ["conv_b", "conv_a"]
+    arrays = {f"model_weights/{n}/{n}/kernel:0": random(3, 3, 2, 4) for n in names}
+    arrays |= {f"model_weights/{n}/{n}/bias:0": random(4) for n in names}
+    arrays |= {"optimizer_weights/adam/conv_a_kernel_momentum": random(3, 3, 2, 4)}
+    path = write_h5(tmp_path / "net.h5", arrays)
+    with h5py.File(path, "r+") as file:
+        file["model_weights"].attrs["layer_names"] = np.array(names, "S")
+    banks = read(path, tmp_path / "work")
+    assert list(banks) == names
+    assert all(bank.bias is not None for bank in banks.values())
+
+
+@pytest.mark.parametrize(
+    ("array", "layer"),
+    [
+        ("block1/layers/conv2d/vars/0", "block1_conv2d"),
+        ("model_weights/block1_conv1/block1_conv1/kernel:0", "block1_conv1"),
+        ("block1_conv1/block1_conv1_W_1:0", "block1_conv1_block1_conv1_W_1:0"),
+        ("layer1.0.conv1.weight", "layer1.0.conv1"),
+        ("_layer_checkpoint_dependencies\\conv2d\\vars\\0", "_layer_checkpoint_dependencies_conv2d"),
+        ("conv1_weights", "conv1"),
+        ("weight", "array"),
+        ("", "array"),
+        ("../../etc/kernel", ".._etc"),
+    ],
+)
+def test_names(array: str, layer: str) -> None:
+    assert layer_name(array) == layer
+
+
+def test_names_that_lead_elsewhere_stay_names(tmp_path: Path) -> None:
+    names = [
+        "../../up.weight",
+        "a/b\x1b[31m.weight",
+        "é ü.weight",
+        "x" * 3000,
+        "x" * 3000 + "y",
+        "",
+        "a b",
+        "a/b",
+    ]
+    save_file({name: random(2, 3, 3, 3) for name in names}, tmp_path / "net.safetensors")
+    banks = read(tmp_path / "net.safetensors", tmp_path / "work")
+    assert len(banks) == len(names)
+    assert not any(set(name) & set("/\\ \x1b") or name.startswith(".") or len(name) > 100 for name in banks)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.safetensors", "work"]
+
+
+def test_what_only_looks_like_a_convolution(tmp_path: Path) -> None:
+    arrays = {
+        "pos_embed": random(1, 197, 768),
+        "layer_scale": random(96, 1, 1),
+        "empty": random(0, 3, 3, 3),
+        "codes": np.ones((2, 2, 3, 3), np.int8),
+        "six": random(1, 2, 1, 2, 1, 2),
+        "conv.weight": random(96, 2, 1),
+    }
+    save_file(arrays, tmp_path / "net.safetensors")
+    assert list(read(tmp_path / "net.safetensors", tmp_path / "work")) == ["conv"]
+
+
+def test_the_only_vector_beside_a_kernel_is_its_bias(tmp_path: Path) -> None:
+    arrays = {f"{n}.filters": random(4, 2, 3, 3) for n in "abcd"}
+    arrays |= {
+        "a.shift": random(4),
+        "b.gamma": random(4),
+        "c.shift": random(3),
+        "d.x": random(4),
+        "d.y": random(4),
+    }
+    np.savez(tmp_path / "net.npz", **arrays)
+    banks = read(tmp_path / "net.npz", tmp_path / "work")
+    assert [bank.bias is not None for bank in banks.values()] == [True, False, False, False]
+
+
+def test_the_layer_that_reads_colours_comes_first(tmp_path: Path) -> None:
+    arrays = {"conv_head.weight": random(8, 4, 1, 1), "conv_stem.weight": random(4, 3, 3, 3)}
+    save_file(arrays, tmp_path / "net.safetensors")
+    assert list(read(tmp_path / "net.safetensors", tmp_path / "work")) == ["conv_stem", "conv_head"]
+
+
+def test_the_file_can_be_run_layer_by_layer(tmp_path: Path) -> None:
+    kernel = random(3, 3, 4, 2)
+    path = write_h5(tmp_path / "net.h5", {"depthwise/vars/0": kernel, "half/vars/0": kernel.astype("f2")})
+    fetched = WeightsFile().fetch(str(path), tmp_path, lambda *_: None)
+    session = onnxruntime.InferenceSession(fetched.onnx_path, providers=["CPUExecutionProvider"])
+    picture = random(1, 4, 6, 6)
+    feed = {"depthwise/vars/0 input": picture, "half/vars/0 input": picture.astype(np.float16)}
+    depthwise, half = session.run(None, feed)
+    assert (depthwise.shape, half.shape, half.dtype) == ((1, 8, 4, 4), (1, 2, 4, 4), np.float16)
+    wanted = np.einsum("ihw,hwim->im", picture[0, :, :3, :3], kernel).ravel()
+    np.testing.assert_allclose(depthwise[0, :, 0, 0], wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize("ref", ["", "net.pth", "net.npz?layout=OHWI", "net.npz?axes=1"])
+def test_wrong_use(ref: str, tmp_path: Path) -> None:
+    np.savez(tmp_path / "net.npz", w=random(2, 3, 3, 3))
+    with pytest.raises(UsageError):
+        read(f"{tmp_path}/{ref}" if ref else ref, tmp_path / "work")
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="there is no file"):
+        read(tmp_path / "net.npz", tmp_path / "work")
+    (tmp_path / "folder.h5").mkdir()
+    with pytest.raises(NotFoundError, match="not a file"):
+        read(tmp_path / "folder.h5", tmp_path / "work")
+
+
+def test_nothing_of_a_convolutions_shape(tmp_path: Path) -> None:
+    np.savez(tmp_path / "net.npz", fc=random(5, 4), bias=random(4))
+    with pytest.raises(
+        SourceError, match=r"none of the 2 arrays in net\.npz has a convolution's shape"
+    ) as caught:
+        read(tmp_path / "net.npz", tmp_path / "work")
+    assert "layout" in (caught.value.hint or "")
