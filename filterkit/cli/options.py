@@ -25,3 +25,8 @@ Renderer = Annotated[
 ]
 Colormap = Annotated[str | None, typer.Option(help="A matplotlib colormap, e.g. RdBu_r.")]
 Scale = Annotated[int | None, typer.Option(min=1, help="Screen pixels per value (mosaic).")]
+
+
+def words(text: str) -> tuple[str, ...]:
+    """The words of an option that takes several, separated by commas; none where it is empty."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())

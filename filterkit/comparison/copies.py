@@ -127,3 +127,24 @@ def _groups(firsts: NDArray[np.intp], similarities: NDArray[np.float64]) -> Iter
     for members in np.split(order, starts[1:]):
         if len(members) > 1:
             yield Group(members, similarities[members])
+
+
+def bias_shift(filters: FloatArray, bias: FloatArray, cosines: NDArray[np.float64]) -> float:
+    """How far apart copies begin to fire: the largest distance of their planes from the first one's.
+
+    A filter w with bias b answers to patches x on one side of the plane ``w·x + b = 0``. Copies up to scale
+    have parallel planes, which are one where the biases have the same scale: then one filter can stand for
+    all. The distance is ``|b / |w| - b₁ / |w₁||``, in the units of the layer's input.
+
+    Parameters
+    ----------
+    filters
+        Shape (members, ...), the first one first.
+    bias
+        Shape (members,).
+    cosines
+        Of each with the first; the plane of a negative is turned around.
+    """
+    _, norms = units(filters.reshape(len(filters), -1))
+    planes = np.asarray(bias, np.float64) / norms * np.sign(cosines)
+    return float(np.abs(planes - planes[0]).max())

@@ -147,7 +147,7 @@ class _Search:
         return Nearest(
             positions=self._numbers,
             similarities=self._similarities,
-            turns=tuple(self._turns[way % count] for way in self._ways),
+            turns=tuple(self._turns[way % count] for way in self._ways.tolist()),
             negated=self._ways >= count,
             not_finite=self._not_finite,
         )
@@ -172,7 +172,7 @@ class _Search:
             reached *= 2 * self._norm
             whole += self._norm**2
         whole *= self._bound
-        promising = reached >= whole
+        promising: NDArray[np.bool_] = reached >= whole
         if unusual is not None:
             promising[unusual] = self._usable(rows[unusual])
         return promising
@@ -192,9 +192,10 @@ class _Search:
 
     def _usable(self, rows: FloatArray) -> NDArray[np.bool_]:
         """Rows that have a direction; counts those that hold what is no number."""
-        finite: NDArray[np.bool_] = np.isfinite(rows).all(axis=1)
-        self._not_finite += len(rows) - np.count_nonzero(finite)
-        return finite & rows.any(axis=1)
+        finite = np.isfinite(rows).all(axis=1)
+        self._not_finite += int(np.count_nonzero(~finite))
+        usable: NDArray[np.bool_] = finite & (rows != 0).any(axis=1)
+        return usable
 
     def _settle(self) -> None:
         """Compute the similarities of the rows that wait, and raise the bound to what it takes now."""

@@ -95,13 +95,13 @@ class Bench:
     def _weights(self, match: Match) -> FloatArray:
         from filterkit.catalog.weights import bank
 
-        return _slice(bank(self.catalog(), match), match.filters, match.kernels)
+        return sliced(bank(self.catalog(), match), match.filters, match.kernels)
 
     def _bias(self, match: Match) -> FloatArray | None:
         from filterkit.catalog.weights import bias
 
         values = bias(self.catalog(), match)
-        return None if values is None else _slice(values, match.filters)
+        return None if values is None else sliced(values, match.filters)
 
     def _labels(self, matches: Sequence[Match]) -> list[tuple[str, ...]]:
         """What to call each filter of whole layers: its label, or its number."""
@@ -122,7 +122,7 @@ class Bench:
         ]
 
 
-def _slice(array: FloatArray, *selections: Sequence[int]) -> FloatArray:
+def sliced(array: FloatArray, *selections: Sequence[int]) -> FloatArray:
     """Take the selected positions of the first axes; a view wherever they are evenly spaced."""
     import numpy as np
 

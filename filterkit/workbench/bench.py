@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from filterkit.workbench.asking import Asking
 from filterkit.workbench.cataloguing import Cataloguing
 from filterkit.workbench.computing import Computing
+from filterkit.workbench.finding import Finding
 from filterkit.workbench.looking import Looking
 from filterkit.workbench.measuring import Measuring
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from filterkit.plugins.protocols import Progress
 
 
-class Workbench(Cataloguing, Measuring, Asking, Looking, Computing):
+class Workbench(Cataloguing, Measuring, Asking, Finding, Looking, Computing):
     """Everything filterkit does, over one catalog; a context manager.
 
     Parameters

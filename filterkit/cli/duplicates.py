@@ -1,0 +1,34 @@
+"""``filterkit duplicates``: filters of a layer that are copies of each other."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from filterkit.cli.completion import complete_address
+from filterkit.cli.options import words
+from filterkit.cli.shell import Shell, command
+
+BRIEF = ("address", "size", "min_cosine", "bias_shift", "parameters_saved", "macs_saved")
+
+
+@command
+def duplicates(
+    shell: Shell,
+    address: Annotated[
+        str, typer.Argument(help="Where to look, e.g. 'vgg16/block1_*'.", autocompletion=complete_address)
+    ] = "*",
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="Cosine from which on a filter is a copy of another.")
+    ] = 0.98,
+    invariant: Annotated[
+        str, typer.Option(help="sign: a negative is a copy, too. Up to scale they always are.")
+    ] = "",
+) -> None:
+    """Group filters that are the same up to scale, and say what pruning all but one of each saves."""
+    with shell.workbench() as bench:
+        found = bench.duplicates(address, threshold, words(invariant))
+    if found.not_finite:
+        shell.say(f"passed over, with NaN or infinity in them: {found.not_finite:,} filters")
+    shell.rows(found, found.columns, brief=BRIEF)
