@@ -1,7 +1,7 @@
 """The kernels that people designed before networks learned theirs.
 
-They are written as a convolution node of a network uses them: it correlates, so the kernel lies on the picture
-as it stands here, not turned around.
+They are written as a convolution node of a network uses them: it correlates, so the kernel lies on the
+picture as it stands here, not turned around.
 """
 
 from __future__ import annotations

@@ -43,10 +43,9 @@ class BasicMetrics:
             Weights of shape (out_channels, in_channels / groups, *kernel_shape).
         """
         weights = bank.weights
-        filters, kernels = weights.shape[:2]
+        filters = len(weights)
         flat = weights.reshape(filters, -1)
         measured = {column: np.empty(filters) for column in self.columns}
-        peaks = np.empty((filters, kernels), flat.dtype)
         step = max(1, BLOCK_WEIGHTS // max(1, flat.shape[1]))
         with np.errstate(invalid="ignore", over="ignore"):
             for start in range(0, filters, step):
@@ -55,17 +54,13 @@ class BasicMetrics:
                 stored = flat[block]
                 measured["min"][block] = stored.min(axis=1)
                 measured["max"][block] = stored.max(axis=1)
-                # Position by position: a maximum over the few weights of a kernel is slow in numpy.
-                places = np.moveaxis(np.abs(stored).reshape(len(stored), kernels, -1), 2, 0)
-                peaks[block] = reduce(np.maximum, places)
                 values = stored.astype(np.float64)
                 measured["mean"][block] = mean = values.mean(axis=1)
                 squares = np.einsum("fw,fw->f", values, values)
                 measured["l2_norm"][block] = np.sqrt(squares)
                 measured["std"][block] = _spread(values, mean, squares / values.shape[1])
                 measured["l1_norm"][block] = np.abs(values, out=values).sum(axis=1)
-            peak = float(max(measured["max"].max(), -measured["min"].min()))
-            measured["sparsity"] = (peaks < _largest(weights, peak) / 100).mean(axis=1)
+        measured["sparsity"] = sparsity(weights)
         return dict(measured)
 
 
@@ -81,9 +76,31 @@ def _spread(
     return np.sqrt(variance)
 
 
-def _largest(weights: FloatArray, peak: float) -> float:
-    """The largest finite |w| of a layer, 0 where there is none; `peak` is the largest of all."""
-    if not np.isfinite(peak):
+def sparsity(weights: FloatArray) -> NDArray[np.float64]:
+    """Share of every filter's kernels whose largest |w| is below a hundredth of the layer's largest finite
+    one.
+
+    Parameters
+    ----------
+    weights
+        Shape (filters, kernels, *kernel_shape).
+
+    Returns
+    -------
+    array
+        Shape (filters,).
+    """
+    filters, kernels = weights.shape[:2]
+    flat = weights.reshape(filters, kernels, -1)
+    peaks = np.empty((filters, kernels), flat.dtype)
+    step = max(1, BLOCK_WEIGHTS // max(1, flat[:1].size))
+    for start in range(0, filters, step):
+        block = slice(start, start + step)
+        # Position by position: a maximum over the few weights of a kernel is slow in numpy.
+        peaks[block] = reduce(np.maximum, np.moveaxis(np.abs(flat[block]), 2, 0))
+    largest = float(peaks.max())
+    if not np.isfinite(largest):
         finite = weights[np.isfinite(weights)]
-        peak = float(np.abs(finite).max()) if finite.size else 0.0
-    return peak
+        largest = float(np.abs(finite).max()) if finite.size else 0.0
+    small: NDArray[np.float64] = (peaks < largest / 100).mean(axis=1)
+    return small

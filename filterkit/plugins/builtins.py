@@ -86,6 +86,36 @@ class Metrics:
             Contribution(
                 "basic", "Mean, spread, extremes, norms, sparsity", "filterkit.metrics.basic:BasicMetrics"
             ),
+            Contribution(
+                "energy",
+                "Where the energy lies: means, rank-1 and symmetric parts, channels, colours",
+                "filterkit.metrics.energy:EnergyMetrics",
+            ),
+            Contribution(
+                "orientation",
+                "The dominant gradient and the spatial frequency",
+                "filterkit.metrics.orientation:OrientationMetrics",
+            ),
+            Contribution(
+                "redundancy",
+                "The largest cosine to another filter of the layer",
+                "filterkit.metrics.redundancy:RedundancyMetric",
+            ),
+            Contribution(
+                "classic",
+                "The nearest family of classic filters: edge, blur, sharpen, emboss",
+                "filterkit.metrics.classic_type:ClassicType",
+            ),
+            Contribution(
+                "filter-db",
+                "Layers: sparsity, variance entropy, orthogonality",
+                "filterkit.metrics.filter_db:FilterDbMetrics",
+            ),
+            Contribution(
+                "spectral",
+                "Layers: stable rank and norms, as WeightWatcher has them",
+                "filterkit.metrics.spectral:SpectralMetrics",
+            ),
         )
 
 

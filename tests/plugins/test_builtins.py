@@ -16,7 +16,7 @@ NAMES: dict[Kind, tuple[str, ...]] = {
     "extractor": ("convolution",),
     "normalizer": ("minmax", "percentile", "symmetric", "zscore"),
     "renderer": ("grid", "mosaic", "terminal"),
-    "metric": ("basic",),
+    "metric": ("basic", "classic", "energy", "filter-db", "orientation", "redundancy", "spectral"),
     "format": ("csv", "json", "ndjson", "table", "tsv"),
 }
 

@@ -15,8 +15,8 @@ from scipy import ndimage
 from skimage import data, filters
 
 from filterkit.errors import UsageError
-from filterkit.records import FetchedModel
 from filterkit.kernels import KERNELS
+from filterkit.records import FetchedModel
 from filterkit.sources.classic import ClassicSource
 
 Array = NDArray[np.floating]

@@ -1,0 +1,106 @@
+"""Where a filter's energy Σw² lies: in means, in rank-1 parts, in symmetric parts, in which channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from filterkit.metrics.blocks import extent, filter_peaks, kernel_blocks
+from filterkit.metrics.leading import leading_energy
+
+if TYPE_CHECKING:
+    from filterkit.records import FilterBank
+
+DEAD = 1e-3
+"""Share of the layer's median norm below which a filter is dead."""
+
+
+@dataclass(frozen=True)
+class EnergyMetrics:
+    """How a filter's energy is spread. All but `dead` are shares, 0 to 1, and do not change with its scale.
+
+    With k a kernel of n weights, E = Σ‖k‖² over the filter's kernels:
+
+    - ``dc_share`` = Σ n·mean(k)² / E: the energy in the kernels' means, which is what an even area gives.
+    - ``separability`` = Σ σ₁(k)² / E, with σ₁ the largest singular value: the energy of the kernels' best
+      rank-1 parts, outer products of a column and a row (Eckart & Young, "The approximation of one matrix by
+      another of lower rank", 1936). Kernels with one side longer than a weight are such products: 1. Not
+      defined for kernels with three.
+    - ``even_share`` = Σ ‖(k + k′)/2‖² / E, where k′ is k turned by 180°: the energy of the part symmetric
+      under that turn. What remains is the odd part's; they are orthogonal.
+    - ``channel_entropy`` = −Σ p ln p / ln C, with p the share of E in each of C input channels (evenness:
+      Pielou, "The measurement of diversity in different types of biological collections", 1966). 1 is even,
+      0 is one channel alone. Not defined for filters that have only one.
+    - ``opponency`` = 1 − Σ (r + g + b)²/3 / E over the places of the kernels: the energy that is not along
+      the gray axis, r = g = b. Defined where the layer reads a picture's three colours.
+    - ``dead``: true where ‖w‖₂ is below a thousandth of the median of the layer's filters, or 0. A layer of
+      zeros is dead as a whole; where most filters are zeros, the others are not dead.
+
+    A filter that is all zero has no energy to share, and one with a NaN or infinite weight no number for it:
+    all shares are not defined. The latter is not dead, and left out of the median. For 1×1 kernels
+    `dc_share`, `separability` and `even_share` are 1.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = (
+        "dc_share",
+        "separability",
+        "even_share",
+        "channel_entropy",
+        "opponency",
+        "dead",
+    )
+
+    def measure(self, bank: FilterBank) -> dict[str, NDArray[np.generic]]:
+        """One array of shape (out_channels,) per column: float64, `dead` bool.
+
+        Parameters
+        ----------
+        bank
+            Weights of shape (out_channels, in_channels / groups, *kernel_shape).
+        """
+        filters, channels = bank.weights.shape[:2]
+        sides = extent(bank)
+        colours = channels == 3 and set(bank.input_channels) == {"R", "G", "B"}
+        shares = {column: np.full(filters, np.nan) for column in self.columns[:-1]}
+        norms = np.zeros(filters)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for block, kernels in kernel_blocks(bank):
+                energies = np.einsum("fcw,fcw->fc", kernels, kernels)
+                energy = energies.sum(axis=1)
+                norms[block] = np.sqrt(energy)
+                energy[energy == 0] = np.nan
+                weights = kernels.shape[2]
+                sums = kernels @ np.ones(weights)
+                shares["dc_share"][block] = (sums**2).sum(axis=1) / weights / energy
+                turned = np.einsum("fcw,fcw->f", kernels, kernels[:, :, ::-1])
+                shares["even_share"][block] = (1 + turned / energy) / 2
+                if len(sides) < 2:
+                    shares["separability"][block] = energy / energy
+                elif len(sides) == 2:
+                    first = leading_energy(kernels.reshape(-1, *sides)).reshape(energies.shape)
+                    shares["separability"][block] = first.sum(axis=1) / energy
+                if channels > 1:
+                    shares["channel_entropy"][block] = _evenness(energies / energy[:, np.newaxis])
+                if colours:
+                    gray = (kernels.sum(axis=1) ** 2).sum(axis=1) / 3
+                    shares["opponency"][block] = 1 - gray / energy
+            peaks = filter_peaks(bank).astype(np.float64)
+            dead = _dead(np.where(np.isfinite(peaks), peaks * norms, np.nan))
+        return {**{name: np.clip(values, 0, 1) for name, values in shares.items()}, "dead": dead}
+
+
+def _evenness(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Entropy of the shares in every row, as part of the largest that as many could have."""
+    surprise = -np.log(np.where(shares > 0, shares, 1))
+    evenness: NDArray[np.float64] = (shares * surprise).sum(axis=1) / np.log(shares.shape[1])
+    return evenness
+
+
+def _dead(norms: NDArray[np.float64]) -> NDArray[np.bool_]:
+    known = norms[~np.isnan(norms)]
+    median = float(np.median(known)) if known.size else 0.0
+    dead: NDArray[np.bool_] = (norms < DEAD * median) | (norms == 0)
+    return dead
