@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import UsageError
 from filterkit.renderers.canvas import canvas_shape
+from filterkit.renderers.paper import DPI, FONT
 from filterkit.renderers.text import printable, shorten
 
 if TYPE_CHECKING:
     from filterkit.records import TileSheet
 
-DPI = 150
-FONT = "DejaVu Sans"  # comes with matplotlib, so pictures are the same everywhere
 TITLE_SIZE, LABEL_SIZE = 9.5, 7.0
 """Font sizes in points."""
 
@@ -45,7 +44,8 @@ NARROWEST_TEXT = 600
 """Title and note may run past narrow tiles up to this width."""
 
 LONGEST_SIDE = 10_000
-LONGEST_LABEL = 28
+LONGEST_LABEL, LONGEST_ROW_LABEL = 28, 56
+"""Letters of a label over a tile or a column, and of one beside a row, where there is room."""
 
 Label = tuple[float, float, str]
 """x, y and words."""
@@ -98,7 +98,8 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
     """
     scales = (scale, scale) if scale else suitable_scale(sheet)
     tile_height, tile_width = (side * by for side, by in zip(sheet.tile_shape, scales, strict=True))
-    rows, columns, own = _names(sheet.row_labels), _names(sheet.column_labels), _names(sheet.tile_labels)
+    rows = _names(sheet.row_labels, LONGEST_ROW_LABEL)
+    columns, own = _names(sheet.column_labels), _names(sheet.tile_labels)
     legible = max(LABELLED, max(map(text_width, own), default=0) / 2)
     if own and (sheet.columns == 1 or tile_width < legible):
         rows, own = own[:: sheet.columns], ()  # too narrow: every row says with which tile it begins
@@ -191,8 +192,8 @@ def _measure() -> Any:
     return untyped.RendererAgg(1, 1, DPI)
 
 
-def _names(labels: Sequence[str]) -> tuple[str, ...]:
-    return tuple(shorten(printable(label), LONGEST_LABEL) for label in labels)
+def _names(labels: Sequence[str], longest: int = LONGEST_LABEL) -> tuple[str, ...]:
+    return tuple(shorten(printable(label), longest) for label in labels)
 
 
 def _every(pitch: float, needed: float) -> int:

@@ -74,7 +74,8 @@ class Looking(Bench):
         normalizer
             A spec string such as ``"symmetric:per=filter"``. Filters are normalized with their whole layer.
             The default is ``"minmax"`` for one address; for several, each tile by itself; for feature maps
-            ``"minmax:per=filter"``; and for what `similar` found ``"symmetric:per=filter"``.
+            ``"minmax:per=filter"``; and for what `similar` found
+            ``"symmetric:per=filter"`` or ``per=kernel``.
         channels
             Of filters: ``"separate"`` (a tile per kernel, the default for one address), ``"rgb"`` (a colour
             tile per filter), ``"first"`` (the first kernel of each filter) or ``"strongest"`` (the one of
@@ -94,7 +95,7 @@ class Looking(Bench):
             made = self.registry.create("normalizer", normalizer or "minmax:per=filter")
             return Sheet.of(drawing.maps_to_sheet(what, made))
         if isinstance(what, Neighbours):
-            made = self.registry.create("normalizer", normalizer or "symmetric:per=filter")
+            made = self.registry.create("normalizer", normalizer or f"symmetric:per={what.sought.level}")
             return Sheet.of(neighbours_to_sheet(what, made))
         if isinstance(what, str):
             match = self._one(what, "a sheet is of one layer")
