@@ -36,7 +36,7 @@ def units(rows: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """
     doubles = np.asarray(rows, np.float64)
     peaks = np.abs(doubles).max(axis=1, keepdims=True, initial=0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):  # zeros by zero, and infinities by theirs
+    with np.errstate(all="ignore"):  # zeros by zero, infinities by infinities, norms beyond float64
         scaled = doubles / peaks
         # Summed row by row in an order that depends on nothing else: copies come out equal to the last bit.
         lengths = np.sqrt((scaled * scaled).sum(axis=1, keepdims=True))
