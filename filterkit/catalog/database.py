@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -76,6 +77,14 @@ class Catalog:
         """A connection that reads, all from one moment of the catalog."""
         with _explained(self.path, ValueError, TypeError), self._engine.connect() as connection:
             yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """The driver's own connection, for one statement that reads, without SQLAlchemy on the way."""
+        explained = _explained(self.path, ValueError, TypeError)
+        with explained, closing(self._engine.raw_connection()) as pooled:
+            assert isinstance(pooled.driver_connection, sqlite3.Connection)
+            yield pooled.driver_connection
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -200,6 +209,8 @@ def _explained(path: Path, *impossible: type[Exception]) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise connections.explain(path, error.orig or error) from error
+    except sqlite3.Error as error:
+        raise connections.explain(path, error) from error
     except (ValueError, TypeError) as error:
         if not isinstance(error, (UnicodeDecodeError, *impossible)):
             raise

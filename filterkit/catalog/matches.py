@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from filterkit.address import Address, Selection, matching
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.schema import filter_, layer, model
+from filterkit.catalog.schema import layer, model
 from filterkit.errors import NotFoundError, closest
 
 Column = sa.ColumnElement[Any]
@@ -123,23 +123,15 @@ def models_named(
     found = connection.execute(_model_by_name(tuple(columns)), {"wanted": pattern}).mappings().all()
     if not found:
         query = sa.select(*columns).order_by(model.c.id)
-        names = connection.scalars(sa.select(model.c.name)).all()
+        names: Sequence[str] = connection.scalars(sa.select(model.c.name)).all()
         wanted = matching(pattern, names)
         if not wanted:
             hint = closest(pattern, names) if names else "`filterkit add vgg16` adds one"
             raise NotFoundError(f"there is no model '{pattern}' in the catalog", hint=hint)
-        found = connection.execute(query.where(among(model.c.name, wanted))).mappings().all()
+        if len(wanted) < len(names):
+            query = query.where(among(model.c.name, wanted))
+        found = connection.execute(query).mappings().all()
     return [dict(row) for row in found]
-
-
-def filters_chosen(matches: Sequence[Match], address: Address) -> Column:
-    """A condition that holds for the filters that `address` selects in these layers."""
-    if address.filters is None:
-        return among(filter_.c.layer_id, [match.layer["id"] for match in matches])
-    pairs = [(match.layer["id"], position) for match in matches for position in match.filters]
-    each = sa.func.json_each(json.dumps(pairs)).table_valued("value")
-    chosen = sa.select(sa.func.json_extract(each.c.value, "$[0]"), sa.func.json_extract(each.c.value, "$[1]"))
-    return sa.tuple_(filter_.c.layer_id, filter_.c.position).in_(chosen)
 
 
 def among(column: Column, values: Sequence[Any]) -> Column:

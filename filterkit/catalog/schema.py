@@ -11,6 +11,7 @@ from sqlalchemy import (
     REAL,
     Column,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     PrimaryKeyConstraint,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 REVISIONS = ("0001", "0002", "0003")
@@ -129,6 +131,12 @@ model = Table(
     ),
     Column("added_at", Text, nullable=False, comment="UTC, ISO 8601"),
     UniqueConstraint("name", name="uq_model_name"),
+    Index(
+        "ix_model_extra",
+        "extra_metrics",
+        "extra_layer_metrics",
+        sqlite_where=text("extra_metrics <> '[]' OR extra_layer_metrics <> '[]'"),
+    ),
 )
 
 layer = Table(
@@ -197,6 +205,8 @@ filter_ = Table(
     Column("batchnorm_shift", REAL, comment="what that batch norm adds"),
     *_METRICS,
     Column("extra", JSON(none_as_null=True), comment="metrics of plugins: name to value"),
+    # The first few filters of a type are found in this order, without looking at all of them.
+    Index("ix_filter_classic_type", "classic_type", "orientation_strength"),
     sqlite_with_rowid=False,  # a row lies in its key's own tree: no second index, neighbours side by side
 )
 

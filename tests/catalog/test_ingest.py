@@ -24,6 +24,7 @@ from filterkit.address import parse_address
 from filterkit.catalog import Catalog, filter_queries, queries, weights
 from filterkit.catalog.describe import preprocessing_from
 from filterkit.catalog.matches import resolve
+from filterkit.catalog.questions import FILTER_COLUMNS
 from filterkit.catalog.removal import remove, sweep
 from filterkit.errors import CatalogError, ModelError, NotFoundError, PluginContractError, UsageError
 from filterkit.extractors.convolution import ConvolutionExtractor
@@ -335,7 +336,7 @@ def test_metrics_of_plugins_can_be_searched_and_seen(catalog: Catalog, tiny: Pat
     columns, rows = filter_queries.filters(
         catalog, parse_address("tiny/conv2"), where="loudness >= 2 and kind = 'even'", sort="-loudness"
     )
-    assert columns == (*filter_queries.FILTER_COLUMNS, "loudness", "kind")
+    assert columns == (*FILTER_COLUMNS, "loudness", "kind")
     assert [(row["filter"], row["loudness"], row["kind"]) for row in rows] == [(4, 4, "even"), (2, 2, "even")]
     _, rows = filter_queries.filters(catalog, parse_address("tiny/conv2/0"))
     assert next(rows)["loudness"] is None

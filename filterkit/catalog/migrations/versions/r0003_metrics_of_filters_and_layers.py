@@ -56,3 +56,10 @@ def upgrade() -> None:
         f"(SELECT column1 AS name FROM (VALUES {before}) "
         "UNION ALL SELECT value FROM json_each(extra_metrics)))"
     )
+    op.create_index(
+        "ix_model_extra",
+        "model",
+        ["extra_metrics", "extra_layer_metrics"],
+        sqlite_where=sa.text("extra_metrics <> '[]' OR extra_layer_metrics <> '[]'"),
+    )
+    op.create_index("ix_filter_classic_type", "filter", ["classic_type", "orientation_strength"])

@@ -1,0 +1,146 @@
+"""Listings of filters as SQL statements. Each is built once: SQLite answers one quicker than it is built."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import dialect
+from sqlalchemy.sql.operators import custom_op
+
+from filterkit.catalog import rows
+from filterkit.catalog.choosing import Chosen, Kind, is_chosen
+from filterkit.catalog.database import Catalog
+from filterkit.catalog.matches import Column
+from filterkit.catalog.schema import filter_, layer, model
+from filterkit.errors import UsageError, closest
+
+Row = dict[str, Any]
+
+FILTER_COLUMNS = tuple(rows.FILTERS)
+
+ADDRESS_PARTS = ("model", "layer", "filter")
+
+KEPT = 100
+"""How many questions are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A listing of filters.
+
+    Attributes
+    ----------
+    names
+        The columns of its rows.
+    statement, parameters
+        In SQL, and what is bound to its question marks in turn: names in `values`, ``chosen`` or ``limit``.
+    lists
+        Places of those columns that hold JSON.
+    parts
+        Places of model, layer and filter, of which an address is made here: SQLite would make it of every
+        row that it sorts. They may lie behind the columns. Empty where no address is asked for.
+    """
+
+    names: tuple[str, ...]
+    statement: str
+    parameters: tuple[str, ...]
+    values: Mapping[str, Any]
+    lists: tuple[int, ...]
+    parts: tuple[int, ...]
+
+    def rows(self, catalog: Catalog, chosen: Chosen, limit: int | None) -> Iterator[Row]:
+        """The rows, streamed."""
+        bound = {**self.values, "chosen": chosen.value, "limit": -1 if limit is None else limit}
+        with catalog.read() as reading:
+            for values in reading.execute(self.statement, [bound[name] for name in self.parameters]):
+                row = dict(zip(self.names, values, strict=False))
+                for place in self.lists:
+                    row[self.names[place]] = values[place] and json.loads(values[place])
+                if self.parts:
+                    named, layer_named, filter_named = self.parts
+                    row["address"] = f"{values[named]}/{values[layer_named]}/{values[filter_named]}"
+                yield row
+
+
+@lru_cache(KEPT)
+def question(
+    kind: Kind,
+    extra: tuple[str, ...],
+    extra_of_layers: tuple[str, ...],
+    *,
+    columns: tuple[str, ...] | None,
+    where: str | None,
+    sort: str | None,
+    limited: bool,
+) -> Question:
+    """The listing of `columns` of the filters of a `Chosen` that meet a condition.
+
+    Raises
+    ------
+    UsageError
+        Where the condition cannot be read, or there is no such column.
+    """
+    known = rows.searchable(extra, extra_of_layers)
+    names = FILTER_COLUMNS + extra if columns is None else tuple(dict.fromkeys(columns))
+    fetched = {name: column_named(name, known) for name in names}
+    if "address" in fetched:
+        fetched |= {"address": sa.null(), **{part: known[part] for part in ADDRESS_PARTS}}
+    if not (kind == "all" and limited and sort and sort.removeprefix("-") == "orientation_strength"):
+        known = _without_index(known)
+    query = asked(sa.select(*(column.label(name) for name, column in fetched.items())), kind)
+    if where is not None:
+        query = query.where(condition(where, known))
+    # The filters' own key comes last: SQLite then walks its tree in order, and need not sort.
+    query = in_order(query, sort, known).order_by(filter_.c.layer_id, filter_.c.position)
+    compiled = query.limit(sa.bindparam("limit")).compile(dialect=dialect())
+    order = list(fetched)
+    return Question(
+        names,
+        str(compiled),
+        tuple(compiled.positiontup or ()),
+        compiled.params,
+        tuple(place for place, name in enumerate(names) if isinstance(fetched[name].type, sa.JSON)),
+        tuple(order.index(part) for part in ADDRESS_PARTS) if "address" in fetched else (),
+    )
+
+
+def asked(query: sa.Select[Any], kind: Kind) -> sa.Select[Any]:
+    """`query` over the filters of a `Chosen` of this kind, with their layers and models."""
+    return query.select_from(filter_).join(layer).join(model).where(is_chosen(kind))
+
+
+def condition(where: str, columns: Mapping[str, Column]) -> Column:
+    """See `parse_condition`."""
+    from filterkit.catalog.conditions import parse_condition
+
+    return parse_condition(where, columns)
+
+
+def column_named(name: str, columns: Mapping[str, Column]) -> Column:
+    """The column of that name; UsageError with the closest names where there is none."""
+    if name not in columns:
+        raise UsageError(f"there is no column '{name}'", hint=closest(name, columns))
+    return columns[name]
+
+
+def in_order(query: sa.Select[Any], sort: str | None, columns: Mapping[str, Column]) -> sa.Select[Any]:
+    """`query` sorted by a column, the largest first with ``-`` in front; what has no value comes last."""
+    if not sort:
+        return query
+    column = column_named(sort.removeprefix("-"), columns)
+    return query.order_by((sa.desc(column) if sort.startswith("-") else column).nulls_last())
+
+
+def _without_index(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """The same with a ``+`` before what the index begins with: SQLite would take the index wherever it can.
+
+    It is right for the first few filters of a type in its own order. To any other question it gives rows
+    in no order that helps, each to be fetched by itself.
+    """
+    column = columns["classic_type"]
+    return {**columns, "classic_type": sa.UnaryExpression(column, operator=custom_op("+"), type_=column.type)}
