@@ -24,7 +24,8 @@ def add(
     ref: Annotated[
         str,
         typer.Argument(
-            help="An ONNX file, a known name (vgg16), classic, keras:VGG16, weights:FILE, wheel:…, or a plugin's.",
+            help="An ONNX file, a known name (vgg16), classic, keras:VGG16, weights:FILE, wheel:…, or a "
+            "plugin's.",
             autocompletion=complete_ref,
         ),
     ],

@@ -16,7 +16,7 @@ COMMANDS = {
     "Start here": ("quickstart", "doctor"),
     "Models": ("zoo", "add", "measure", "remove"),
     "Ask the catalog": ("models", "layers", "filters", "query"),
-    "Compare": ("similar", "duplicates"),
+    "Compare": ("stats", "similar", "duplicates", "diff"),
     "Look and run": ("show", "maps", "convolve", "export"),
 }
 """The commands, by panel. Each is the function of its name, in the module of its name."""

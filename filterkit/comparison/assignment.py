@@ -38,7 +38,8 @@ class Assignment:
     @property
     def moved(self) -> NDArray[np.bool_]:
         """Which filters have another number in the other bank."""
-        return self.filters != np.arange(len(self.filters))
+        moved: NDArray[np.bool_] = self.filters != np.arange(len(self.filters))
+        return moved
 
     def apply(self, other: FloatArray) -> FloatArray:
         """The other bank in this one's order."""
@@ -50,9 +51,9 @@ def assign(a: FloatArray, b: FloatArray, channel_orders: Iterable[Order] = ()) -
     """The order of the filters of `b` in which they are most similar to those of `a`, by the sum of cosines.
 
     Solved as a linear assignment (D. Crouse, "On implementing 2D rectangular assignment algorithms", IEEE
-    Transactions on Aerospace and Electronic Systems 52, 2016, as SciPy has it). Where the filters of a network
-    were shuffled, so were the input channels of the layers that read them; which of the orders that were found
-    there applies here is told by which fits best.
+    Transactions on Aerospace and Electronic Systems 52, 2016, as SciPy has it). Where the filters of a
+    network were shuffled, so were the input channels of the layers that read them; which of the orders that
+    were found there applies here is told by which fits best.
 
     Parameters
     ----------

@@ -133,7 +133,7 @@ def _spread(values: Floats) -> tuple[float, float, float]:
 def _block(a: FloatArray, b: FloatArray, tolerance: float) -> Difference:
     x = a.reshape(len(a), -1).astype(np.float64)
     y = b.reshape(len(b), -1).astype(np.float64)
-    finite = np.isfinite(x).all(axis=1) & np.isfinite(y).all(axis=1)
+    finite: NDArray[np.bool_] = np.logical_and(np.isfinite(x).all(axis=1), np.isfinite(y).all(axis=1))
     same = ((x == y) | (np.isnan(x) & np.isnan(y))).all(axis=1)
     flips = np.count_nonzero(np.sign(x) * np.sign(y) < 0, axis=1)
     x[~finite] = y[~finite] = 0

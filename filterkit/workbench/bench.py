@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 
 from filterkit.workbench.asking import Asking
 from filterkit.workbench.cataloguing import Cataloguing
+from filterkit.workbench.comparing import Comparing
 from filterkit.workbench.computing import Computing
 from filterkit.workbench.finding import Finding
 from filterkit.workbench.looking import Looking
 from filterkit.workbench.measuring import Measuring
+from filterkit.workbench.summarizing import Summarizing
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Progress
 
 
-class Workbench(Cataloguing, Measuring, Asking, Finding, Looking, Computing):
+class Workbench(Cataloguing, Measuring, Asking, Finding, Comparing, Summarizing, Looking, Computing):
     """Everything filterkit does, over one catalog; a context manager.
 
     Parameters

@@ -32,7 +32,8 @@ class Cataloguing(Bench):
         Parameters
         ----------
         ref
-            An ONNX file, a known name (``vgg16``), ``classic``, ``keras:…``, ``weights:…``, ``wheel:…`` or a plugin's.
+            An ONNX file, a known name (``vgg16``), ``classic``, ``keras:…``, ``weights:…``, ``wheel:…`` or a
+            plugin's.
         name
             Its name in the catalog; made from `ref` where None.
         replace

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from filterkit.address import parse_address
 from filterkit.errors import UsageError
 from filterkit.workbench.base import Bench
+from filterkit.workbench.differences import Differences
 from filterkit.workbench.neighbours import Neighbours, neighbours_to_sheet
 from filterkit.workbench.views import FeatureMaps, Sheet, suits_grid
 
@@ -59,7 +60,7 @@ class Looking(Bench):
 
     def sheet(
         self,
-        what: str | Iterable[str] | FeatureMaps | Neighbours,
+        what: str | Iterable[str] | FeatureMaps | Neighbours | Differences,
         normalizer: str | None = None,
         *,
         channels: Channels | None = None,
@@ -70,12 +71,12 @@ class Looking(Bench):
         ----------
         what
             The address of filters of one layer; several addresses, of whatever layers; or what
-            `feature_maps`, `convolve` and `similar` return.
+            `feature_maps`, `convolve`, `similar` and `diff` return.
         normalizer
             A spec string such as ``"symmetric:per=filter"``. Filters are normalized with their whole layer.
             The default is ``"minmax"`` for one address; for several, each tile by itself; for feature maps
-            ``"minmax:per=filter"``; and for what `similar` found
-            ``"symmetric:per=filter"`` or ``per=kernel``.
+            ``"minmax:per=filter"``; for what `similar` found ``"symmetric:per=filter"`` or ``per=kernel``;
+            for differences ``"symmetric:per=filter"``.
         channels
             Of filters: ``"separate"`` (a tile per kernel, the default for one address), ``"rgb"`` (a colour
             tile per filter), ``"first"`` (the first kernel of each filter) or ``"strongest"`` (the one of
@@ -97,6 +98,11 @@ class Looking(Bench):
         if isinstance(what, Neighbours):
             made = self.registry.create("normalizer", normalizer or f"symmetric:per={what.sought.level}")
             return Sheet.of(neighbours_to_sheet(what, made))
+        if isinstance(what, Differences):
+            from filterkit.workbench.pairs_drawing import pairs_sheet
+
+            made = self.registry.create("normalizer", normalizer or "symmetric:per=filter")
+            return Sheet.of(pairs_sheet(what, made))
         if isinstance(what, str):
             match = self._one(what, "a sheet is of one layer")
             return self._bank_sheet(match, normalizer or "minmax", channels or "separate")

@@ -1,0 +1,63 @@
+"""``filterkit diff``: what differs between two models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from filterkit.cli.completion import complete_address
+from filterkit.cli.drawing import draw
+from filterkit.cli.shell import Shell, command
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Row
+
+BRIEF = ("address_a", "address_b", "cosine", "relative_l2", "max_abs", "scale")
+
+
+@command
+def diff(
+    shell: Shell,
+    a: Annotated[
+        str,
+        typer.Argument(help="A model, or MODEL/LAYER with patterns.", autocompletion=complete_address),
+    ],
+    b: Annotated[str, typer.Argument(help="What is held against it.", autocompletion=complete_address)],
+    match: Annotated[
+        Literal["name", "position", "assignment"],
+        typer.Option(
+            help="Which layers are partners: of one name or of one position. assignment also finds which "
+            "filters are, where they were shuffled."
+        ),
+    ] = "name",
+    level: Annotated[Literal["layer", "filter"], typer.Option(help="What a row is about.")] = "layer",
+    tolerance: Annotated[
+        float,
+        typer.Option(help="A filter is changed where it is further away than so many times its length."),
+    ] = 1e-5,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Picture of the filters that differ most, side by side."),
+    ] = None,
+) -> None:
+    """Compare the filters of two models."""
+    with shell.workbench() as bench:
+        rows = bench.diff(a, b, match=match, level=level, tolerance=tolerance)
+        if output is not None:
+            draw(shell, bench, [("diff", bench.sheet(rows))], output)
+    _say_left_out(shell, rows)
+    shell.rows(rows, rows.columns, brief=(*BRIEF, "moved" if match == "assignment" else "changed"))
+
+
+def _say_left_out(shell: Shell, rows: Iterable[Row]) -> None:
+    """Say which layers were not compared, in one line per reason."""
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        if row["reason"]:
+            reasons.setdefault(row["reason"], []).append(row["address_a"] or row["address_b"])
+    for reason, names in reasons.items():
+        some = names[0] if len(names) == 1 else f"{len(names)} layers ({names[0]}, …)"
+        shell.say(f"not compared: {some}: {reason}")
