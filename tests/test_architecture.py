@@ -19,7 +19,7 @@ FLOORS = (
     ("errors", "geometry", "kernels"),
     ("address", "settings", "records"),
     ("graph", "plugins", "sheets"),
-    ("sources", "extractors", "normalizers", "renderers", "metrics", "comparison", "runtime"),
+    ("sources", "extractors", "normalizers", "renderers", "charts", "metrics", "comparison", "runtime"),
     ("catalog",),
     ("workbench",),
     ("cli",),

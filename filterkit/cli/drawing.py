@@ -46,7 +46,7 @@ def draw(
         return []
     if is_folder(output):
         return [
-            _write(shell, output / f"{name}.png", bench.render(sheet, renderer, suffix=".png", **options))
+            write(shell, output / f"{name}.png", bench.render(sheet, renderer, suffix=".png", **options))
             for name, sheet in sheets
         ]
     [first, *more] = sheets
@@ -55,10 +55,11 @@ def draw(
             f"{1 + len(more)} layers do not fit into the one file {output.name}",
             hint=f"-o {output.stem} writes one picture per layer into a folder of that name",
         )
-    return [_write(shell, output, bench.render(first[1], renderer, suffix=output.suffix, **options))]
+    return [write(shell, output, bench.render(first[1], renderer, suffix=output.suffix, **options))]
 
 
-def _write(shell: Shell, path: Path, data: bytes) -> Path:
+def write(shell: Shell, path: Path, data: bytes) -> Path:
+    """Write a picture, with the folders that it stands in."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     shell.say(f"wrote {path}")

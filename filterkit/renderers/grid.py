@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,15 +12,13 @@ from filterkit.renderers.canvas import paint
 from filterkit.renderers.colormap import GRAY, colour_table
 from filterkit.renderers.grid_layout import (
     BAR_WIDTH,
-    DPI,
-    FONT,
     LABEL_SIZE,
     TITLE_SIZE,
     Label,
     Layout,
     lay_out,
 )
-from filterkit.renderers.text import printable
+from filterkit.renderers.paper import DPI, FAINT, INK, MEDIA_TYPES, settings, written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,17 +29,6 @@ if TYPE_CHECKING:
 MAX_TILES = 1024
 """More tiles than this are too small to be labelled; a mosaic shows any number."""
 
-MEDIA_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
-
-SETTINGS: Any = {
-    "font.family": [FONT],
-    "text.usetex": False,
-    "savefig.bbox": None,
-    "svg.hashsalt": "filterkit",  # ids would be random
-}
-"""What a user's matplotlibrc may not change."""
-
-INK, FAINT = "#222222", "#767676"
 FRAME = 208
 """Gray level of the line around every tile: without it a white edge would run into the paper."""
 
@@ -92,11 +78,9 @@ class Grid:
                 f"{sheet.count:,} tiles are too many for a figure with labels (at most {MAX_TILES:,})",
                 hint="the mosaic renderer draws any number: --renderer mosaic",
             )
-        import matplotlib
         from matplotlib.figure import Figure
 
-        out = io.BytesIO()
-        with matplotlib.rc_context(SETTINGS):
+        with settings():
             layout = lay_out(sheet, self.scale)
             figure = Figure(figsize=(layout.width / DPI, layout.height / DPI), dpi=DPI)
             # One image of all tiles: an Axes for each would take half a minute for a thousand of them.
@@ -117,15 +101,7 @@ class Grid:
                 ]
                 _picture(figure, layout, left - 1, top - 1, bar)
             _write_all(figure, layout)
-            figure.savefig(
-                out, format=self.format, dpi=DPI, facecolor="white", metadata=self._metadata(sheet)
-            )
-        return out.getvalue()
-
-    def _metadata(self, sheet: TileSheet) -> dict[str, Any]:
-        """What the file says of itself: no dates, which would make each one different."""
-        no_date: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-        return {"Title": printable(sheet.title), **no_date.get(self.format, {})}
+            return written(figure, self.format, sheet.title)
 
 
 def _picture(figure: Figure, layout: Layout, left: int, top: int, pixels: NDArray[np.uint8]) -> None:

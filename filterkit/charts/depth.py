@@ -1,0 +1,139 @@
+"""Layers over the depth of a network: their metrics as lines, those of their filters as boxes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from filterkit.charts.data import LayerStats
+from filterkit.charts.style import (
+    ACCENT,
+    LABEL_SIZE,
+    SOFT,
+    TITLE_SIZE,
+    TYPE_COLOURS,
+    caption,
+    tidy,
+)
+from filterkit.renderers.paper import FAINT, INK
+from filterkit.renderers.text import printable, shorten
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DISTRIBUTIONS = ("l2_norm", "redundancy", "frequency", "orientation_strength", "dc_share", "separability")
+"""The metrics of filters that are drawn."""
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+KEY = "Of the filters of a layer: stroke, median; box, middle half; line, nine tenths."
+
+PANEL_HEIGHT, NARROWEST, WIDEST = 1.15, 4.2, 12.0
+PER_LAYER = 0.105
+"""Inches. Panels are as wide as the names of all layers below them need."""
+
+LONGEST_NAME = 28
+
+
+def depth_chart(layers: Sequence[LayerStats], title: str) -> Figure:
+    """Draw `layers` from left to right, in two columns of panels; what none of them has is left out."""
+    from matplotlib.figure import Figure
+
+    several = len({layer.model for layer in layers}) > 1
+    names = [printable(f"{layer.model}/{layer.layer}" if several else layer.layer) for layer in layers]
+    names = [shorten(name, LONGEST_NAME) for name in names]
+    panels = list(_panels(layers))
+    columns = min(len(panels), 2)
+    rows = math.ceil(len(panels) / columns)
+    width = min(max(NARROWEST, PER_LAYER * len(layers)), WIDEST)
+    below = LABEL_SIZE / 72 * 0.65 * max(map(len, names))
+    size = (columns * (width + 0.5), rows * (PANEL_HEIGHT + 0.3) + below + 0.6)
+    figure = Figure(figsize=size, layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", size=TITLE_SIZE, color=INK, parse_math=False)
+    figure.supxlabel(KEY, x=0.01, ha="left", size=LABEL_SIZE + 1, color=FAINT)
+    grid = figure.add_gridspec(rows, columns)
+    for number, draw in enumerate(panels):
+        column, row = divmod(number, rows)
+        last = number == len(panels) - 1 or row == rows - 1
+        axes = figure.add_subplot(
+            grid[row:, column] if last else grid[row, column]
+        )  # the last takes the rest
+        draw(axes)
+        _lay_out(axes, layers, names if last else None, width)
+    return figure
+
+
+def _panels(layers: Sequence[LayerStats]) -> Iterator[Callable[[Axes], None]]:
+    for name in layers[0].metrics:
+        if any(layer.metrics[name] is not None for layer in layers):
+            yield partial(_line, [layer.metrics[name] for layer in layers], layers, caption(name))
+    if any(layer.dead for layer in layers):
+        yield partial(_line, [layer.dead for layer in layers], layers, "dead filters")
+    for name in DISTRIBUTIONS:
+        if any(layer.values[name] for layer in layers):
+            yield partial(_boxes, [layer.values[name] for layer in layers], caption(name))
+    if any(layer.types for layer in layers):
+        yield partial(_types, layers)
+
+
+def _line(values: Sequence[float | None], layers: Sequence[LayerStats], title: str, axes: Axes) -> None:
+    """A line through the layers of each model; broken where there is no value."""
+    tidy(axes, title)
+    heights = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    for model in dict.fromkeys(layer.model for layer in layers):
+        places = [place for place, layer in enumerate(layers) if layer.model == model]
+        axes.plot(places, heights[places], color=ACCENT, linewidth=1.1, marker="o", markersize=2.6)
+
+
+def _boxes(values: Sequence[Sequence[float]], title: str, axes: Axes) -> None:
+    """The middle half of each layer's values as a box, nine tenths as a line, the median as a stroke."""
+    tidy(axes, title)
+    places = [place for place, of_layer in enumerate(values) if of_layer]
+    found = np.array([np.quantile(values[place], QUANTILES) for place in places])
+    lowest, low, median, high, highest = found.T
+    axes.vlines(places, lowest, highest, color=SOFT, linewidth=1.2)
+    axes.bar(places, high - low, bottom=low, width=0.62, color=SOFT)
+    axes.use_sticky_edges = False  # a stroke at an end of the scale is seen whole
+    axes.margins(y=0.08)
+    axes.hlines(median, np.array(places) - 0.31, np.array(places) + 0.31, color=ACCENT, linewidth=1.6)
+
+
+def _types(layers: Sequence[LayerStats], axes: Axes) -> None:
+    """The shares of the classic types, one on top of the other."""
+    tidy(axes, "classic_type (share of filters)")
+    below = np.zeros(len(layers))
+    for name, colour in TYPE_COLOURS.items():
+        shares = np.array([layer.types.get(name, 0) / layer.filters for layer in layers])
+        if shares.any():
+            axes.bar(range(len(layers)), shares, bottom=below, width=0.82, color=colour, label=name)
+            below += shares
+    axes.set_ylim(0, 1)
+    axes.legend(
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        ncols=len(TYPE_COLOURS),
+        fontsize=LABEL_SIZE,
+        frameon=False,
+        borderpad=0,
+        handlelength=0.9,
+        handletextpad=0.4,
+        columnspacing=0.9,
+        labelcolor=INK,
+    )
+
+
+def _lay_out(axes: Axes, layers: Sequence[LayerStats], names: Sequence[str] | None, width: float) -> None:
+    """The same places for the layers in all panels; their names below the last of a column."""
+    axes.set_xlim(-0.6, len(layers) - 0.4)
+    for place in range(1, len(layers)):
+        if layers[place].model != layers[place - 1].model:
+            axes.axvline(place - 0.5, color="#c8c8c8", linewidth=0.8)
+    every = math.ceil(len(layers) * PER_LAYER / width)
+    places = range(0, len(layers), every)
+    labels = [names[place] if names else "" for place in places]
+    axes.set_xticks(places, labels, rotation=90, parse_math=False)

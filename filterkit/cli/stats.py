@@ -1,0 +1,53 @@
+"""``filterkit stats``: what metrics say of layers, in rows and drawn over depth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from filterkit.cli.completion import complete_address
+from filterkit.cli.drawing import write
+from filterkit.cli.shell import Shell, command
+from filterkit.errors import UsageError
+
+BRIEF = (
+    "layer", "filters", "sparsity", "variance_entropy_normalized", "orthogonality", "stable_rank", "dead",
+    "edge", "log_norm", "log_spectral_norm",
+)  # fmt: skip
+METRICS = ("sparsity", "stable_rank", "log_norm", "dead")
+"""Defined for nearly every layer: where all of them are missing, nobody measured it."""
+
+SUFFIXES = (".png", ".svg", ".pdf")
+
+
+@command
+def stats(
+    shell: Shell,
+    address: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL[/LAYER]",
+            help="Model or layer; both may be patterns, e.g. 'vgg16/block3_*'.",
+            autocompletion=complete_address,
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Chart over depth, or of one layer's filters (.png .svg .pdf)."),
+    ] = None,
+) -> None:
+    """Say what metrics say of layers: how sparse, diverse, orthogonal; how many filters are dead."""
+    if output and output.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"no chart is written as '{output.name}'", hint="use .png, .svg or .pdf")
+    with shell.workbench() as bench:
+        rows = bench.stats(address)
+        if output:
+            write(shell, output, bench.stats_chart(address, output.suffix.lower().lstrip(".")))
+        missing = {row["model"] for row in rows if all(row[name] is None for name in METRICS)}
+        if missing:
+            names = ", ".join(sorted(missing)) if len(missing) <= 3 else f"{len(missing)} models"
+            shell.say(f"not measured yet: {names}; `filterkit measure` does that")
+        several = len({row["model"] for row in rows}) > 1
+        shell.rows(rows, rows.columns, brief=("model", *BRIEF) if several else BRIEF)

@@ -1,0 +1,121 @@
+"""What metrics say of layers, as rows and as a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from filterkit.address import parse_address
+from filterkit.errors import NotFoundError, UsageError, closest
+from filterkit.workbench.base import Bench
+from filterkit.workbench.views import Rows
+
+if TYPE_CHECKING:
+    from filterkit.charts.data import LayerStats
+    from filterkit.plugins.protocols import Row
+
+MOST_LAYERS = 500
+"""Layers in one chart."""
+
+
+class Summarizing(Bench):
+    """Layers as wholes."""
+
+    def stats(self, address: str = "*") -> Rows:
+        """One row per layer of the models and layers that `address` names: what metrics say of it.
+
+        Returns
+        -------
+        Rows
+            ``address``, ``model``, ``layer``, ``filters``; the metrics of layers; then how many of the
+            filters are ``dead``, and how many there are of each classic type. None stands for what is not
+            defined, or was not measured: `measure` does that.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such model or layer.
+        UsageError
+            The address names filters.
+        """
+        from filterkit.catalog.stats import stats
+
+        columns, rows = stats(self.catalog(), parse_address(address))
+        return Rows(rows, columns)
+
+    def stats_chart(self, address: str, format: str = "png") -> bytes:
+        """Draw what metrics say: of several layers over the depth, of one layer its filters' distributions.
+
+        Parameters
+        ----------
+        format
+            ``"png"``, ``"svg"`` or ``"pdf"``.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such model or layer, or none of it was measured.
+        UsageError
+            The address names filters, or too many layers; the format is another.
+        """
+        from filterkit.renderers.paper import MEDIA_TYPES, settings, written
+
+        if format not in MEDIA_TYPES:
+            raise UsageError(f"no chart is written as '{format}'", hint=closest(format, MEDIA_TYPES))
+        rows = self.stats(address)
+        if len(rows) > MOST_LAYERS:
+            raise UsageError(
+                f"{len(rows):,} layers do not fit into one chart, only {MOST_LAYERS}",
+                hint="take one model, or some of its layers",
+            )
+        layers = self._layer_stats(address, rows)
+        if not any(_is_measured(layer) for layer in layers):
+            model = layers[0].model
+            raise NotFoundError(f"{model} was not measured", hint=f"`filterkit measure {model}` does that")
+        from filterkit.charts.depth import depth_chart
+        from filterkit.charts.layer import layer_chart
+
+        with settings():
+            if len(layers) == 1:
+                title = f"{layers[0].model}/{layers[0].layer}"
+                return written(layer_chart(layers[0], title), format, title)
+            title = _title(layers)
+            return written(depth_chart(layers, title), format, title)
+
+    def _layer_stats(self, address: str, rows: Sequence[Row]) -> list[LayerStats]:
+        from filterkit.catalog.stats import CLASSIC_TYPES, distributions
+        from filterkit.charts.data import LayerStats
+        from filterkit.charts.depth import DISTRIBUTIONS
+        from filterkit.charts.layer import RANGES
+
+        columns = tuple(dict.fromkeys((*DISTRIBUTIONS, *RANGES)))
+        values = distributions(self.catalog(), parse_address(address), columns)
+        numbers = ("address", "model", "layer", "filters", "dead", *CLASSIC_TYPES)
+        return [
+            LayerStats(
+                model=row["model"],
+                layer=row["layer"],
+                filters=row["filters"],
+                dead=row["dead"],
+                metrics={name: _number(value) for name, value in row.items() if name not in numbers},
+                values=values[row["address"]],
+                types={name: row[name] for name in CLASSIC_TYPES if row[name] is not None},
+            )
+            for row in rows
+        ]
+
+
+def _number(value: Any) -> float | None:
+    """A plugin's metric may be a text, which no line goes through."""
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _is_measured(layer: LayerStats) -> bool:
+    return bool(layer.types) or any(value is not None for value in layer.metrics.values())
+
+
+def _title(layers: Sequence[LayerStats]) -> str:
+    filters = sum(layer.filters for layer in layers)
+    models = list(dict.fromkeys(layer.model for layer in layers))
+    names = ", ".join(models) if len(models) <= 4 else f"{len(models)} models"
+    return f"{names}: {len(layers)} layers, {filters:,} filters"
