@@ -137,7 +137,8 @@ def from_file(path: Path, level: Level | None) -> Sought:
     if not path.is_file():
         raise NotFoundError(f"there is no file {path}", hint=EXAMPLES)
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)  # nothing is read before its size is known
+        with np.errstate(over="ignore"):  # in the size that a header claims
+            array = np.load(path, mmap_mode="r", allow_pickle=False)  # read once its size is known
     except Exception as error:  # by what is wrong with the file: its header, its length, its kind
         raise UsageError(
             f"{path} is no .npy of plain numbers",
