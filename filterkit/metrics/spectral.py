@@ -24,16 +24,19 @@ LOOK = 8
 @dataclass(frozen=True)
 class SpectralMetrics:
     """Norms of C. Martin, T. Peng, M. Mahoney, "Predicting trends in the quality of state-of-the-art neural
-    networks without access to training or testing data", Nature Communications 2021, with the conventions
-    of their tool WeightWatcher in its default settings.
+    networks without access to training or testing data", Nature Communications 2021, and of their tool
+    WeightWatcher.
 
     A bank of kernels with n weights is n matrices, one per place in the kernel, out_channels × in_channels
-    each. Its eigenvalues λ are those of all of them together: the squares of their singular values, times
-    n/2, by which the tool scales convolutions.
+    each. Its eigenvalues λ are those of all their correlation matrices together: the squares of the singular
+    values.
 
-    - ``log_norm`` = log₁₀ Σλ, where Σλ is n/2 · ‖W‖² (Frobenius).
+    - ``log_norm`` = log₁₀ Σλ, where Σλ is the square of the bank's Frobenius norm.
     - ``log_spectral_norm`` = log₁₀ max λ.
     - ``stable_rank`` = Σλ / max λ, at least 1. It does not change with the layer's scale.
+
+    These are the numbers of WeightWatcher 0.7 with ``conv2d_norm=False``; by default it halves the λ of
+    convolutions, so its two logarithms are 0.301 less.
 
     With groups, the matrices are out_channels × in_channels / groups, as the bank holds them. The largest
     eigenvalue is found by Golub and Kahan's bidiagonalization (SIAM J. Numer. Anal. 2, 1965), for all
@@ -60,7 +63,7 @@ class SpectralMetrics:
         matrices = np.ascontiguousarray(np.divide(places, wide.type(peak), dtype=wide), np.float32)
         total = float(np.einsum("soi,soi->s", matrices, matrices).sum(dtype=np.float64))
         largest = float(largest_eigenvalues(matrices).max())
-        scale = math.log10(len(matrices) / 2) + 2 * math.log10(peak)
+        scale = 2 * math.log10(peak)
         values = (total / largest, math.log10(total) + scale, math.log10(largest) + scale)
         return dict(zip(self.layer_columns, values, strict=True))
 

@@ -7,22 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from metric_banks import bank
 from numpy.typing import NDArray
 
 from filterkit.metrics.basic import BLOCK_WEIGHTS, BasicMetrics
-from filterkit.records import FilterBank
-
-
-def bank(weights: NDArray[np.floating]) -> FilterBank:
-    rank = weights.ndim - 2
-    ones, zeros = (1,) * rank, (0,) * rank
-    return FilterBank(
-        node="n", op="Conv", weights=weights, bias=None, in_channels=weights.shape[1],
-        out_channels=weights.shape[0], groups=1, kernel_shape=weights.shape[2:], strides=ones, dilations=ones,
-        pads=zeros * 2, auto_pad="NOTSET", output_padding=zeros, input_tensor="x", weight_tensor="w",
-        pre_tensor="y", post_tensor="y", pre_layout="NCHW", post_layout="NCHW", activation=None,
-        source_dtype=str(weights.dtype), source_layout="OIHW",
-    )  # fmt: skip
 
 
 def measure(weights: NDArray[np.floating]) -> dict[str, NDArray[np.generic]]:
