@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -42,6 +42,7 @@ class Catalog:
             json_serializer=connections.to_json,
         )
         sa.event.listen(self._engine, "begin", _begin)
+        self._idle: list[sqlite3.Connection] = []
 
     @classmethod
     def open(cls, location: str | os.PathLike[str], *, write: bool = False) -> Catalog:
@@ -80,11 +81,17 @@ class Catalog:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """The driver's own connection, for one statement that reads, without SQLAlchemy on the way."""
-        explained = _explained(self.path, ValueError, TypeError)
-        with explained, closing(self._engine.raw_connection()) as pooled:
-            assert isinstance(pooled.driver_connection, sqlite3.Connection)
-            yield pooled.driver_connection
+        """A connection of the driver itself, for one statement that reads: no time is lost on the way."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = connections.connect(self.path)
+        try:
+            yield connection
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            raise connections.explain(self.path, error) from error
+        finally:
+            self._idle.append(connection)
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
@@ -105,6 +112,8 @@ class Catalog:
     def close(self) -> None:
         """Close all connections; a catalog is not used after that."""
         self._engine.dispose()
+        while self._idle:
+            self._idle.pop().close()
 
     def __enter__(self) -> Catalog:
         return self
@@ -209,8 +218,6 @@ def _explained(path: Path, *impossible: type[Exception]) -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise connections.explain(path, error.orig or error) from error
-    except sqlite3.Error as error:
-        raise connections.explain(path, error) from error
     except (ValueError, TypeError) as error:
         if not isinstance(error, (UnicodeDecodeError, *impossible)):
             raise

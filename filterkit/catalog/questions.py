@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -56,14 +57,15 @@ class Question:
     def rows(self, catalog: Catalog, chosen: Chosen, limit: int | None) -> Iterator[Row]:
         """The rows, streamed."""
         bound = {**self.values, "chosen": chosen.value, "limit": -1 if limit is None else limit}
-        with catalog.read() as reading:
-            for values in reading.execute(self.statement, [bound[name] for name in self.parameters]):
+        parameters = [bound[name] for name in self.parameters]
+        with catalog.read() as reading, closing(reading.execute(self.statement, parameters)) as found:
+            for values in found:
                 row = dict(zip(self.names, values, strict=False))
                 for place in self.lists:
                     row[self.names[place]] = values[place] and json.loads(values[place])
                 if self.parts:
-                    named, layer_named, filter_named = self.parts
-                    row["address"] = f"{values[named]}/{values[layer_named]}/{values[filter_named]}"
+                    of_model, of_layer, number = self.parts
+                    row["address"] = f"{values[of_model]}/{values[of_layer]}/{values[number]}"
                 yield row
 
 

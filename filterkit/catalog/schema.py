@@ -205,8 +205,8 @@ filter_ = Table(
     Column("batchnorm_shift", REAL, comment="what that batch norm adds"),
     *_METRICS,
     Column("extra", JSON(none_as_null=True), comment="metrics of plugins: name to value"),
-    # The first few filters of a type are found in this order, without looking at all of them.
-    Index("ix_filter_classic_type", "classic_type", "orientation_strength"),
+    # In this order the first few filters of a type are found without a look at the others.
+    Index("ix_filter_classic_type", "classic_type", text("orientation_strength DESC")),
     sqlite_with_rowid=False,  # a row lies in its key's own tree: no second index, neighbours side by side
 )
 

@@ -166,10 +166,15 @@ def test_migrations_make_the_declared_schema(tmp_path: Path) -> None:
     location = tmp_path / "migrated.db"
     engine = _migrated(location)
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": schema.version.name})
+        # Alembic sees no order of an index: like WITHOUT ROWID, that is left to the comparison of texts below.
+        options = {
+            "version_table": schema.version.name,
+            "include_object": lambda thing, name, kind, *_: kind != "index",
+        }
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, schema.metadata) == []
     engine.dispose()
-    # compare_metadata does not look at everything, e.g. at WITHOUT ROWID: the tables' texts must agree too.
+    # The texts of tables and indexes must agree too.
     assert _tables(location) == _tables(_new(tmp_path / "new.db"))
 
 
@@ -278,7 +283,7 @@ def _migrated(location: Path) -> sa.Engine:
 
 
 def _tables(location: Path) -> dict[str, list[str]]:
-    """The words of every table's text, sorted: constraints may stand in any order, and what was made anew
+    """The words of the text of every table and index, sorted: constraints may stand in any order, and what was made anew
     has its name in quotes."""
     with contextlib.closing(sqlite3.connect(location)) as connection:
         found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()

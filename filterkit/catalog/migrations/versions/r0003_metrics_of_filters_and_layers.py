@@ -62,4 +62,6 @@ def upgrade() -> None:
         ["extra_metrics", "extra_layer_metrics"],
         sqlite_where=sa.text("extra_metrics <> '[]' OR extra_layer_metrics <> '[]'"),
     )
-    op.create_index("ix_filter_classic_type", "filter", ["classic_type", "orientation_strength"])
+    op.create_index(
+        "ix_filter_classic_type", "filter", ["classic_type", sa.text("orientation_strength DESC")]
+    )
