@@ -13,13 +13,14 @@ from filterkit.charts.data import LayerStats
 from filterkit.charts.style import (
     ACCENT,
     LABEL_SIZE,
+    LONGEST_NAME,
     SOFT,
-    TITLE_SIZE,
     TYPE_COLOURS,
     caption,
+    entitle,
     tidy,
 )
-from filterkit.renderers.paper import FAINT, INK
+from filterkit.renderers.paper import INK
 from filterkit.renderers.text import printable, shorten
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ PANEL_HEIGHT, NARROWEST, WIDEST = 1.15, 4.2, 12.0
 PER_LAYER = 0.105
 """Inches. Panels are as wide as the names of all layers below them need."""
 
-LONGEST_NAME = 28
-
 
 def depth_chart(layers: Sequence[LayerStats], title: str) -> Figure:
     """Draw `layers` from left to right, in two columns of panels; what none of them has is left out."""
@@ -54,8 +53,7 @@ def depth_chart(layers: Sequence[LayerStats], title: str) -> Figure:
     below = LABEL_SIZE / 72 * 0.65 * max(map(len, names))
     size = (columns * (width + 0.5), rows * (PANEL_HEIGHT + 0.3) + below + 0.6)
     figure = Figure(figsize=size, layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", size=TITLE_SIZE, color=INK, parse_math=False)
-    figure.supxlabel(KEY, x=0.01, ha="left", size=LABEL_SIZE + 1, color=FAINT)
+    entitle(figure, title, KEY)
     grid = figure.add_gridspec(rows, columns)
     for number, draw in enumerate(panels):
         column, row = divmod(number, rows)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from filterkit.charts.style import ACCENT, LABEL_SIZE, TITLE_SIZE, TYPE_COLOURS, caption, tidy
-from filterkit.renderers.paper import FAINT, INK
+from filterkit.charts.style import ACCENT, LABEL_SIZE, TYPE_COLOURS, caption, entitle, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,8 +45,7 @@ def layer_chart(layer: LayerStats, title: str) -> Figure:
     count = len(names) + bool(layer.types)
     rows = math.ceil(count / COLUMNS)
     figure = Figure(figsize=(COLUMNS * 2.4, rows * 1.55 + 0.75), layout="constrained")
-    figure.suptitle(title, x=0.01, ha="left", size=TITLE_SIZE, color=INK, parse_math=False)
-    figure.supxlabel(_words(layer), x=0.01, ha="left", size=LABEL_SIZE + 1, color=FAINT, parse_math=False)
+    entitle(figure, title, _words(layer))
     for number, name in enumerate(names, 1):
         axes = figure.add_subplot(rows, COLUMNS, number)
         _histogram(axes, layer.values[name], name)
@@ -78,6 +76,6 @@ def _words(layer: LayerStats) -> str:
     """What metrics say of the layer as a whole."""
     said = [f"{layer.filters:,} filters" if layer.filters > 1 else "1 filter"]
     said += [f"{layer.dead} dead"] if layer.dead else []
-    said += [f"{name} {value:.3g}" for name, value in layer.metrics.items() if value is not None]
+    said += [f"{caption(name)} {value:.3g}" for name, value in layer.metrics.items() if value is not None]
     half = math.ceil(len(said) / 2) if len(said) > 5 else len(said)
     return "\n".join(", ".join(part) for part in (said[:half], said[half:]) if part)

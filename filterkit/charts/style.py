@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from filterkit.renderers.paper import FAINT, INK
-from filterkit.renderers.text import printable
+from filterkit.renderers.text import printable, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 ACCENT, SOFT = "#2f6690", "#a9c4d9"
 TYPE_COLOURS = {
@@ -22,13 +23,29 @@ TYPE_COLOURS = {
 TITLE_SIZE, PANEL_SIZE, LABEL_SIZE = 11.0, 8.0, 6.5
 """Font sizes in points."""
 
+LONGEST_TITLE, LONGEST_NAME = 80, 28
+"""Letters of the title, and of the name of a metric or a layer."""
+
 UNITS = {"frequency": "cycles per pixel", "orientation": "degrees"}
 
 
 def caption(metric: str) -> str:
     """The name of a metric, and its unit."""
-    name = printable(metric)
+    name = shorten(printable(metric), LONGEST_NAME)
     return f"{name} ({UNITS[metric]})" if metric in UNITS else name
+
+
+def entitle(figure: Figure, title: str, words: str) -> None:
+    """Put `title` over the panels of a figure, and `words` below them."""
+    figure.suptitle(
+        shorten(printable(title), LONGEST_TITLE),
+        x=0.01,
+        ha="left",
+        size=TITLE_SIZE,
+        color=INK,
+        parse_math=False,
+    )
+    figure.supxlabel(words, x=0.01, ha="left", size=LABEL_SIZE + 1, color=FAINT, parse_math=False)
 
 
 def tidy(axes: Axes, title: str) -> None:

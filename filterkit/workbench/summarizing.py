@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from filterkit.charts.data import LayerStats
     from filterkit.plugins.protocols import Row
 
-MOST_LAYERS = 500
+MOST_LAYERS = 300
 """Layers in one chart."""
 
 

@@ -1,0 +1,99 @@
+"""``filterkit stats``: rows about layers, and charts of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import Run, size_of
+
+import filterkit
+from filterkit.catalog.schema import LAYER_METRIC_COLUMNS
+from filterkit.workbench import summarizing
+
+pytestmark = pytest.mark.zoo
+
+
+@pytest.fixture(autouse=True)
+def _catalog(catalog: Path) -> None:
+    pass
+
+
+def test_the_layers_of_vgg16(run: Run, catalog: Path) -> None:
+    rows = run("stats", "vgg16", "--format", "json").rows
+    assert len(rows) == 13
+    with filterkit.open(catalog) as bench:
+        for row in rows:
+            bank = bench.bank(row["address"]).astype(np.float64)
+            assert row["log_norm"] == pytest.approx(np.log10(np.square(bank).sum()), rel=1e-5)
+            largest = np.abs(bank).max()
+            sparse = (np.abs(bank).max(axis=(2, 3)) < largest / 100).mean()
+            assert row["sparsity"] == pytest.approx(sparse, abs=1e-6)
+    types = ("edge", "blur", "sharpen", "emboss", "pointwise", "other")
+    assert all(sum(row[name] for name in types) == row["filters"] for row in rows)
+    grouped = run("filters", "vgg16", "--group-by", "classic_type", "--format", "json").rows
+    assert {row["classic_type"]: row["filters"] for row in grouped} == {
+        name: total for name in types if (total := sum(row[name] for row in rows))
+    }
+
+
+def test_the_table_names_models_only_where_there_are_several(run: Run) -> None:
+    assert run("stats", "vgg16/block1_*").stdout.splitlines()[2].split()[:2] == ["layer", "filters"]
+    assert run("stats", "*/*conv1").stdout.splitlines()[2].split()[:2] == ["layer", "filters"]
+    assert run("stats", "*").stdout.splitlines()[2].split()[:3] == ["model", "layer", "filters"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+@pytest.mark.parametrize("address", ["vgg16", "vgg16/block1_conv1", "classic/emboss"])
+def test_charts(run: Run, tmp_path: Path, address: str, suffix: str) -> None:
+    path = tmp_path / "deep" / f"chart{suffix}"
+    ran = run("stats", address, "-o", path, "--format", "csv")
+    assert ran.exit_code == 0
+    assert ran.stdout.startswith("address,model,layer,filters,sparsity")
+    assert ran.stderr.splitlines()[-1] == f"wrote {path}"
+    if suffix == ".png":
+        assert min(size_of(path)) > 600
+    else:
+        assert path.read_bytes().startswith(b"%PDF-" if suffix == ".pdf" else b"<?xml")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["nobody"], 1, "no model 'nobody'"),
+        (["vgg16/block9"], 1, "no layer 'block9'"),
+        (["vgg16/block1_conv1/0"], 2, "names filters"),
+        (["vgg16", "-o", "x.gif"], 2, "no chart is written as 'x.gif'"),
+        (["vgg16", "-o", "folder"], 2, "no chart is written as 'folder'"),
+        (["a/b/c/d/e"], 2, "no address"),
+    ],
+)
+def test_wrong_use(run: Run, words: list[str], code: int, said: str) -> None:
+    failed, error, hint = run("stats", *words).failure
+    assert (failed, said in error) == (code, True), error
+    assert hint
+    assert not Path("x.gif").exists()
+
+
+def test_a_model_that_nobody_measured(run: Run, classic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FILTERKIT_CATALOG", str(classic))
+    nothing = ", ".join(f"{name} = NULL" for name in LAYER_METRIC_COLUMNS)
+    with filterkit.open(classic) as bench, bench.catalog(write=True).begin() as connection:
+        connection.exec_driver_sql("UPDATE filter SET classic_type = NULL, dead = NULL")
+        connection.exec_driver_sql(f"UPDATE layer SET {nothing}")
+    ran = run("stats", "classic")
+    assert ran.exit_code == 0
+    assert "not measured yet: classic; `filterkit measure` does that" in ran.stderr
+    code, error, hint = run("stats", "classic", "-o", "x.png").failure
+    assert (code, error) == (1, "classic was not measured")
+    assert "filterkit measure classic" in hint
+
+
+def test_more_layers_than_one_chart_can_show(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summarizing, "MOST_LAYERS", 20)
+    code, error, hint = run("stats", "*", "-o", "x.png").failure
+    assert (code, error) == (2, "26 layers do not fit into one chart, only 20")
+    assert hint
+    with filterkit.open() as bench, pytest.raises(filterkit.UsageError, match="no chart is written as 'gif'"):
+        bench.stats_chart("vgg16", "gif")
