@@ -37,8 +37,8 @@ class FilterPair:
 def pairs_sheet(differences: Differences, normalizer: Normalizer) -> TileSheet:
     """The least alike pairs of filters, worst first: one of every layer, or the worst of all, by the level.
 
-    Of each pair the kernel is drawn that differs most where both filters are brought to the same length.
-    Kernels smaller than others have zeros around them.
+    Both filters of a pair are brought to the length 1, and the kernel is drawn that differs most then, in
+    both on one scale. Kernels smaller than others have zeros around them.
 
     Raises
     ------
@@ -56,18 +56,22 @@ def pairs_sheet(differences: Differences, normalizer: Normalizer) -> TileSheet:
         tiles += sides
         labels += _labels(pair, worst, kernel)
     height, width = (max(tile.shape[axis] for tile in tiles) for axis in (0, 1))
-    normalized = normalizer.normalize(np.stack([_framed(tile, height, width)[None] for tile in tiles]))
+    framed = np.stack([_framed(tile, height, width) for tile in tiles])
+    normalized = normalizer.normalize(framed.reshape(-1, 2, height, width))
     columns = min(2 * PER_ROW, len(tiles))
     rows = math.ceil(len(tiles) / columns)
     places = np.zeros((rows * columns, height, width), normalized.values.dtype)
-    places[: len(tiles)] = normalized.values[:, 0]
-    of = "layers, each by its least alike filters" if differences.level == "layer" else "pairs of filters"
+    places[: len(tiles)] = normalized.values.reshape(-1, height, width)
+    plural = "s" * (len(ranked) != 1)
+    what = (
+        f"layer{plural}, of each the least alike filters" if differences.level == "layer" else f"pair{plural}"
+    )
     return TileSheet(
         tiles=places.reshape(rows, columns, height, width),
         count=len(tiles),
         title=f"{_model(differences, 'a')} and {_model(differences, 'b')}, least alike first",
-        note=f"{len(tiles) // 2:,} of {len(ranked):,} {of}; of each the kernel that differs most; "
-        f"{normalized.summary}",
+        note=f"{len(tiles) // 2:,} of {len(ranked):,} {what}, and the kernel that differs most once both "
+        "have the same length",
         tile_labels=tuple(labels),
         vmin=normalized.vmin,
         vmax=normalized.vmax,
@@ -91,18 +95,18 @@ def _ranked(differences: Differences) -> Iterator[FilterPair]:
 def _worst_kernel(pair: LayerPair, number: int) -> tuple[int, FloatArray, FloatArray]:
     """The number of the kernel, and that kernel in both filters, as pictures."""
     assert pair.weights_a is not None and pair.weights_b is not None
-    a = pair.weights_a[number].astype(np.float64)
-    b = pair.weights_b[pair.partner(number)].astype(np.float64)
+    a, b = _unit(pair.weights_a[number]), _unit(pair.weights_b[pair.partner(number)])
     if pair.assignment is not None:
         b = b[pair.assignment.channels]
-    apart = (_unit(b) - _unit(a)).reshape(len(a), -1)
+    apart = (b - a).reshape(len(a), -1)
     kernel = int(np.square(apart).sum(axis=1).argmax())
     return kernel, _picture(a[kernel]), _picture(b[kernel])
 
 
 def _unit(values: FloatArray) -> FloatArray:
-    length = np.linalg.norm(values)
-    unit: FloatArray = values / length if length else values
+    wide = values.astype(np.float64)
+    length = np.linalg.norm(wide)
+    unit: FloatArray = wide / length if length else wide
     return unit
 
 

@@ -1,0 +1,88 @@
+"""``filterkit diff``."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import Run, size_of
+
+NAMES = {"address_a", "address_b", "cosine", "relative_l2", "max_abs", "scale"}
+
+
+@pytest.fixture(autouse=True)
+def _two_models(run: Run) -> None:
+    """``one`` and ``other``: of three layers each, one is changed and one has no partner."""
+    random = np.random.default_rng(0)
+    banks = {"stem": (4, 3, 3, 3), "body": (5, 4, 3, 3), "head": (2, 5, 1, 1)}
+    one = {name: random.normal(size=shape).astype(np.float32) for name, shape in banks.items()}
+    other = {**one, "body": one["body"].copy(), "tail": one["head"]}
+    other["body"][2] *= -2
+    del other["head"]
+    for name, arrays in (("one", one), ("other", other)):
+        np.savez(f"{name}.npz", **arrays)
+        assert run("add", f"weights:{name}.npz").exit_code == 0
+
+
+def test_a_row_per_layer(run: Run) -> None:
+    ran = run("diff", "one", "other", "--format", "json")
+    rows = ran.rows
+    assert set(rows[0]) >= NAMES
+    found = {row["address_a"]: (row["cosine_scaled"], row["changed"], row["sign_flips"]) for row in rows}
+    assert found["one/stem"] == (1, 0, 0)
+    assert found["one/body"] == (pytest.approx(1), 1, 36)
+    assert [row["reason"] for row in rows] == [None, None, *["the other has no layer of this name"] * 2]
+    assert ran.stderr.splitlines() == [
+        "not compared: 2 layers (one/head, …): the other has no layer of this name"
+    ]
+
+
+def test_the_table_fits_a_terminal(run: Run) -> None:
+    ran = run("diff", "one", "other", "--match", "position")
+    lines = ran.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "cosine" in lines[1]
+    assert [line.split()[:2] for line in lines[3:]] == [
+        ["one/stem", "other/stem"],
+        ["one/body", "other/body"],
+        ["one/head", "other/tail"],
+    ]
+    assert "moved" in run("diff", "one", "other", "--match", "assignment").stdout
+
+
+def test_a_row_per_filter(run: Run) -> None:
+    ran = run("diff", "one/body", "other/body", "--level", "filter", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(ran.stdout)))
+    assert set(rows[0]) >= NAMES
+    assert [float(row["scale"]) for row in rows] == pytest.approx([1, 1, -2, 1, 1])
+    assert rows[2]["address_b"] == "other/body/2"
+
+
+def test_tolerance(run: Run) -> None:
+    for tolerance, changed in (("0", 1), ("2.9", 1), ("3.1", 0)):
+        [row] = run("diff", "one/body", "other/body", "--tolerance", tolerance, "--format", "json").rows
+        assert row["changed"] == changed
+
+
+@pytest.mark.parametrize("name", ["pairs.png", "pairs.svg"])
+def test_a_picture_beside_the_rows(run: Run, name: str) -> None:
+    ran = run("diff", "one", "other", "-o", name, "--format", "json")
+    assert len(ran.rows) == 4
+    assert f"wrote {name}" in ran.stderr
+    if name.endswith(".png"):
+        width, height = size_of(Path(name))
+        assert width > 400
+        assert height > 100
+
+
+def test_wrong_use(run: Run) -> None:
+    assert run("diff", "one", "two").failure[0] == 1
+    assert run("diff", "one/stem", "other/body").failure[0] == 1
+    code, error, _ = run("diff", "one/stem", "other/stem", "-o", "x.gif").failure
+    assert (code, error) == (2, "no picture is written as '.gif'")
+    for words in (["one"], ["one", "other", "--match", "closest"], ["one/stem/0", "other"], ["o*", "one"]):
+        assert run("diff", *words).failure[0] == 2
+    assert run("diff", "one", "other", "--tolerance", "-1").failure[0] == 2

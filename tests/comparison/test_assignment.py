@@ -1,0 +1,64 @@
+"""Filters that were shuffled find their places again."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from filterkit.comparison.assignment import assign
+
+
+def random(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+@settings(deadline=None)  # the first call imports SciPy
+@given(order=st.permutations(range(12)), scale=st.floats(0.01, 100), noise=st.floats(0, 0.2))
+def test_a_permutation_is_found_whatever_the_scale(order: list[int], scale: float, noise: float) -> None:
+    bank = random(12, 4, 3, 3)
+    shuffled = np.empty_like(bank)
+    shuffled[order] = scale * (bank + noise * random(*bank.shape, seed=1))
+    found = assign(bank, shuffled)
+    assert found.filters.tolist() == order
+    assert found.moved.tolist() == [place != number for number, place in enumerate(order)]
+    np.testing.assert_array_equal(found.apply(shuffled), shuffled[order])
+
+
+def test_the_best_of_all_assignments() -> None:
+    a, b = random(6, 2, 3), random(6, 2, 3, seed=1)
+    x, y = (bank.reshape(6, -1) / np.linalg.norm(bank.reshape(6, -1), axis=1)[:, None] for bank in (a, b))
+    best = max(permutations(range(6)), key=lambda order: sum(x[n] @ y[order[n]] for n in range(6)))
+    assert assign(a, b).filters.tolist() == list(best)
+
+
+def test_the_order_of_the_channels_is_the_one_that_fits() -> None:
+    bank = random(8, 6, 3, 3)
+    filters, channels = np.random.default_rng(1).permutation(8), np.random.default_rng(2).permutation(6)
+    shuffled = bank[filters][:, channels]
+    others = [np.random.default_rng(seed).permutation(6) for seed in (3, 4)]
+    found = assign(bank, shuffled, [others[0], np.argsort(channels), others[1]])
+    np.testing.assert_array_equal(found.apply(shuffled), bank)
+    assert assign(bank, bank, others).channels.tolist() == list(range(6))
+
+
+def test_equal_filters_stay_where_they_are() -> None:
+    bank = np.concatenate([np.zeros((3, 2, 3, 3), np.float32), np.repeat(random(1, 2, 3, 3), 3, axis=0)])
+    assert not assign(bank, bank.copy()).moved.any()
+
+
+def test_zero_filters_go_with_zero_filters() -> None:
+    bank = random(4, 2, 3, 3)
+    bank[1] = 0
+    assert assign(bank, bank[[1, 0, 2, 3]]).filters.tolist() == [1, 0, 2, 3]
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, 3e38, 1e-44])
+def test_numbers_at_the_end_of_all_numbers(number: float) -> None:
+    bank = random(5, 2, 3, 3)
+    bank[2] = number
+    order = [3, 1, 0, 4, 2]
+    assert assign(bank, bank[np.argsort(order)]).filters.tolist() == order
