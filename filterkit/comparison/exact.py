@@ -49,8 +49,8 @@ def cosines(left: FloatArray, right: FloatArray) -> NDArray[np.float64]:
 
 
 def rounded(similarities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Similarities to `DECIMALS` places, and never beyond 1 or -1."""
-    return np.clip(np.round(similarities, DECIMALS), -1.0, 1.0)
+    """Similarities to `DECIMALS` places, never beyond 1 or -1, and never a negative zero."""
+    return np.clip(np.round(similarities, DECIMALS) + 0.0, -1.0, 1.0)
 
 
 def rounding_error(values: int) -> float:

@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from filterkit.comparison.exact import LARGEST, SMALLEST, rounded, rounding_error, units
+from filterkit.comparison.lengths import BLOCK, Lengths
 from filterkit.comparison.turns import Turn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.records import FloatArray
-
-BLOCK = 8192 * 9
-"""Values looked at together: few enough for a processor's cache, whatever a row of them is."""
 
 FOLDED = 36
 """Short rows are multiplied several at a time, as one of about so many values: BLAS is slow on rows of 9."""
@@ -58,7 +56,7 @@ class Nearest:
 
 def nearest(
     query: FloatArray,
-    banks: Iterable[FloatArray],
+    banks: Iterable[tuple[FloatArray, Lengths]],
     *,
     limit: int,
     scale: bool = True,
@@ -76,7 +74,8 @@ def nearest(
     query
         A kernel, or a filter of shape (kernels, *kernel_shape); finite, and not all zeros.
     banks
-        Arrays of shape (rows, *query.shape), one after the other; mapped ones are read block by block.
+        Arrays of shape (rows, *query.shape), one after the other, each with what `lengths` says of it; mapped
+        ones are read block by block.
     scale, sign
         Whether a multiple by a positive number, and the negative, count as the same.
     turns
@@ -86,11 +85,9 @@ def nearest(
     """
     search = _Search(query, limit, scale=scale, sign=sign, turns=turns, leave_out=leave_out)
     start = 0
-    for bank in banks:
-        rows = bank.reshape(len(bank), -1)
-        for at in range(0, len(rows), search.step):
-            search.look_at(rows[at : at + search.step], start + at)
-        start += len(rows)
+    for bank, lengths in banks:
+        search.look_through(bank.reshape(len(bank), -1), lengths, start)
+        start += len(bank)
     return search.result()
 
 
@@ -114,10 +111,8 @@ class _Search:
         self._norm = float(norms[0])
         values = self._units.shape[1]
         self._fold = 1 << max(FOLDED // values, 1).bit_length() - 1
-        self.step = max(BLOCK // values // self._fold, 1) * self._fold
+        self._step = max(BLOCK // values // self._fold, 1) * self._fold
         self._factors = [_folded(unit, self._fold) for unit in self._units]
-        self._ones = _folded(np.ones(values), self._fold)
-        self._room = np.empty(self.step * values, np.float32)
         self._margin = rounding_error(values)
         # A query whose length matters and is beyond float32 is compared in float64 throughout.
         self._quick = scale or SMALLEST < self._norm**2 < LARGEST
@@ -128,16 +123,17 @@ class _Search:
         self._ways = np.empty(0, np.intp)
         self._not_finite = 0
 
-    def look_at(self, rows: FloatArray, start: int) -> None:
-        """Take what may be among the best from a block of rows; the first of them has the number `start`."""
-        with np.errstate(all="ignore"):
-            chosen = np.flatnonzero(self._promising(rows))
-        if self._leave_out is not None:
-            chosen = chosen[chosen + start != self._leave_out]
-        if chosen.size:
-            self._waiting.append((chosen + start, rows[chosen]))
-            if sum(len(numbers) for numbers, _ in self._waiting) >= SETTLED:
-                self._settle()
+    def look_through(self, rows: FloatArray, lengths: Lengths, start: int) -> None:
+        """Take what may be among the best of the rows of a bank, the first of which has number `start`."""
+        self._not_finite += lengths.not_finite
+        # In float32 an infinity times the zeros of a folded factor would hide the rows beside it.
+        fold = 1 if lengths.not_finite or lengths.apart.size else self._fold
+        for at in range(0, len(rows), self._step):
+            block = slice(at, at + self._step)
+            with np.errstate(all="ignore"):
+                chosen = np.flatnonzero(self._promising(rows[block], lengths.squares[block], fold))
+            self._take(rows, at + chosen, start)
+        self._take(rows, lengths.apart, start)
 
     def result(self) -> Nearest:
         """The best of all."""
@@ -152,50 +148,34 @@ class _Search:
             not_finite=self._not_finite,
         )
 
-    def _promising(self, rows: FloatArray) -> NDArray[np.bool_]:
+    def _promising(self, rows: FloatArray, squares: NDArray[np.float32], fold: int) -> NDArray[np.bool_]:
         """Which rows may be among the best, by similarities in float32 and what these may be off."""
+        if not self._quick:
+            return ~np.isnan(squares)
         single = np.asarray(rows, np.float32)
-        flat = single.reshape(-1)  # one long row is squared quicker than many short ones
-        squares = np.multiply(flat, flat, out=self._room[: flat.size])
-        whole = self._product(squares.reshape(single.shape), self._ones)
-        usual = self._quick and whole.min() > SMALLEST and whole.max() < LARGEST
-        unusual = None if usual else self._unusual(whole)
-        reached = self._product(single, self._factors[0])
+        reached = _product(single, self._factors[0], fold)
         if self._sign:
             np.abs(reached, out=reached)
         for factor in self._factors[1:]:
-            other = self._product(single, factor)
+            other = _product(single, factor, fold)
             np.maximum(reached, np.abs(other, out=other) if self._sign else other, out=reached)
         if self._scale:
-            reached *= np.abs(reached)  # squared, with its sign: no roots are taken of the norms
+            reached *= np.abs(reached)  # squared, with its sign: no roots are taken of the lengths
+            whole = squares * self._bound
         else:
             reached *= 2 * self._norm
-            whole += self._norm**2
-        whole *= self._bound
+            whole = (squares + self._norm**2) * self._bound
         promising: NDArray[np.bool_] = reached >= whole
-        if unusual is not None:
-            promising[unusual] = self._usable(rows[unusual])
         return promising
 
-    def _product(self, rows: FloatArray, folded: FloatArray) -> FloatArray:
-        """Every row times one column of numbers, several rows at a time."""
-        fold = math.gcd(self._fold, len(rows))
-        width = rows.shape[1] * fold
-        product: FloatArray = rows.reshape(-1, width) @ folded[:width, :fold]
-        return product.reshape(-1)
-
-    def _unusual(self, squared_norms: FloatArray) -> NDArray[np.bool_]:
-        """Rows that float32 cannot tell about, among them those without a direction."""
-        if not self._quick:
-            return np.ones(len(squared_norms), bool)
-        return ~((squared_norms > SMALLEST) & (squared_norms < LARGEST))
-
-    def _usable(self, rows: FloatArray) -> NDArray[np.bool_]:
-        """Rows that have a direction; counts those that hold what is no number."""
-        finite = np.isfinite(rows).all(axis=1)
-        self._not_finite += int(np.count_nonzero(~finite))
-        usable: NDArray[np.bool_] = finite & (rows != 0).any(axis=1)
-        return usable
+    def _take(self, rows: FloatArray, chosen: NDArray[np.intp], start: int) -> None:
+        """Let these rows wait until there are enough to compute their similarities."""
+        if self._leave_out is not None:
+            chosen = chosen[chosen + start != self._leave_out]
+        if chosen.size:
+            self._waiting.append((chosen + start, rows[chosen]))
+            if sum(len(numbers) for numbers, _ in self._waiting) >= SETTLED:
+                self._settle()
 
     def _settle(self) -> None:
         """Compute the similarities of the rows that wait, and raise the bound to what it takes now."""
@@ -222,8 +202,7 @@ class _Search:
             self._keep_the_best()
 
     def _keep_the_best(self) -> None:
-        # Of equal ones the first stays first: numbers only grow.
-        best = np.argsort(-self._similarities, kind="stable")[: self._limit]
+        best = np.lexsort((self._numbers, -self._similarities))[: self._limit]
         self._numbers, self._similarities = self._numbers[best], self._similarities[best]
         self._ways = self._ways[best]
         if len(best) == self._limit:
@@ -235,3 +214,11 @@ class _Search:
 def _folded(column: NDArray[np.float64], fold: int) -> FloatArray:
     """What multiplies each of `fold` rows, one behind another, by `column`: shape (values * fold, fold)."""
     return np.kron(np.eye(fold), column[:, np.newaxis]).astype(np.float32)
+
+
+def _product(rows: FloatArray, folded: FloatArray, fold: int) -> FloatArray:
+    """Every row times a column that was `_folded`, at most `fold` rows at a time."""
+    fold = math.gcd(fold, len(rows))
+    width = rows.shape[1] * fold
+    product: FloatArray = rows.reshape(-1, width) @ folded[:width, :fold]
+    return product.reshape(-1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import UsageError, closest
 from filterkit.workbench.base import Bench
@@ -19,6 +20,9 @@ from filterkit.workbench.sought import (
     from_literal,
     from_match,
 )
+
+if TYPE_CHECKING:
+    from filterkit.workbench.searching import Measured
 
 INVARIANCES = ("scale", "sign", "flip", "rotate")
 
@@ -87,6 +91,7 @@ class Finding(Bench):
             self._matches(among),
             invariant=wanted,
             limit=limit,
+            measured=self._measured,
             progress=self._progress,
         )
 
@@ -137,6 +142,12 @@ class Finding(Bench):
             rows += groups
             not_finite += passed_over
         return Found(rows, COLUMNS, not_finite)
+
+    @cached_property
+    def _measured(self) -> Measured:
+        from filterkit.workbench.searching import Measured
+
+        return Measured()
 
     def _sought(self, query: Any, level: Level | None) -> Sought:
         from filterkit.catalog.weights import bank

@@ -17,15 +17,42 @@ from filterkit.workbench.neighbours import Neighbours
 if TYPE_CHECKING:
     from filterkit.catalog import Catalog
     from filterkit.catalog.matches import Match
+    from filterkit.comparison.lengths import Lengths
     from filterkit.plugins.protocols import Progress
     from filterkit.records import FloatArray
     from filterkit.workbench.sought import Level, Sought
+
+KEPT = 1 << 26
+"""Bytes of lengths that are kept: of 16 million kernels, ten times those of VGG16."""
 
 MOST_SIZES = 8
 """Sizes that are named where none fits."""
 
 WATCHED = 1 << 30
 """Bytes to search from which on it takes long enough for a progress bar."""
+
+
+class Measured:
+    """Lengths of kernels and filters, kept between searches: they take as long to compute as the rest."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str, Level], Lengths] = {}
+        self._bytes = 0
+
+    def lengths(self, match: Match, level: Level, rows: FloatArray) -> Lengths:
+        """Of the rows that `match` selects; those of whole layers are kept, as long as there is room."""
+        from filterkit.comparison.lengths import lengths
+
+        if match.asked.filters is not None or match.asked.kernels is not None:
+            return lengths(rows)
+        key = (match.model["banks_sha256"], match.layer["name"], level)  # the banks of a hash never change
+        if key in self._kept:
+            return self._kept[key]
+        computed = lengths(rows)
+        if self._bytes + computed.squares.nbytes <= KEPT:
+            self._kept[key] = computed
+            self._bytes += computed.squares.nbytes
+        return computed
 
 
 def search(
@@ -35,9 +62,10 @@ def search(
     *,
     invariant: Collection[str],
     limit: int,
+    measured: Measured,
     progress: Progress,
 ) -> Neighbours:
-    """See `Finding.similar`; `matches` is where to look.
+    """See `Finding.similar`; `matches` is where to look, `measured` what is known of it.
 
     Raises
     ------
@@ -60,7 +88,7 @@ def search(
     banks: dict[str, FloatArray] = {}
     found = nearest(
         query,
-        _rows(catalog, fitting, sought.level, banks, progress),
+        _rows(catalog, fitting, sought.level, measured, banks, progress),
         limit=limit,
         scale="scale" in invariant,
         sign="sign" in invariant,
@@ -124,16 +152,18 @@ def _rows(
     catalog: Catalog,
     matches: Sequence[Match],
     level: Level,
+    measured: Measured,
     banks: dict[str, FloatArray],
     progress: Progress,
-) -> Iterator[FloatArray]:
+) -> Iterator[tuple[FloatArray, Lengths]]:
     """What the matches select, layer by layer; the whole banks go into `banks`, by the layer's address."""
     total = 4 * sum(match.layer["kernels"] * math.prod(match.layer["kernel_shape"]) for match in matches)
     done = 0
     for match in matches:
         whole = banks[match.address] = bank(catalog, match)
         weights = sliced(whole, match.filters, match.kernels)
-        yield weights.reshape(-1, *weights.shape[2:]) if level == "kernel" else weights
+        rows = weights.reshape(-1, *weights.shape[2:]) if level == "kernel" else weights
+        yield rows, measured.lengths(match, level, rows)
         done += whole.nbytes
         if total > WATCHED:
             progress("searching", done, total)

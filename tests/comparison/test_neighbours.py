@@ -10,11 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from filterkit.comparison import neighbours
 from filterkit.comparison.exact import units
-from filterkit.comparison.neighbours import Nearest, nearest
+from filterkit.comparison.lengths import lengths
+from filterkit.comparison.neighbours import Nearest
 from filterkit.comparison.turns import Turn, turns_of
 
 Array = np.ndarray[Any, Any]
+
+
+def nearest(query: Array, banks: list[Array], **options: Any) -> Nearest:
+    return neighbours.nearest(query, ((bank, lengths(bank)) for bank in banks), **options)
 
 
 def similarity(one: Array, other: Array, *, scale: bool) -> float:

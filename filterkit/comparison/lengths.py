@@ -1,0 +1,57 @@
+"""How long the rows of a bank are: what every search through it needs, whatever is looked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from filterkit.comparison.exact import LARGEST, SMALLEST
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from filterkit.records import FloatArray
+
+BLOCK = 8192 * 9
+"""Values looked at together: few enough for a processor's cache, whatever a row of them is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lengths:
+    """Squared norms of the rows of a bank.
+
+    Attributes
+    ----------
+    squares
+        Shape (rows,), float32; NaN where float32 does not do, and where a row is similar to nothing.
+    apart
+        The numbers of the rows for which float32 does not do: very short or very long ones.
+    not_finite
+        How many rows hold NaN or infinity. These are similar to nothing, as are rows of zeros.
+    """
+
+    squares: NDArray[np.float32]
+    apart: NDArray[np.intp]
+    not_finite: int
+
+
+def lengths(bank: FloatArray) -> Lengths:
+    """Measure the rows of a bank of shape (rows, ...), block by block."""
+    rows = bank.reshape(len(bank), -1)
+    squares = np.empty(len(rows), np.float32)
+    apart, not_finite = [np.empty(0, np.intp)], 0
+    step = max(1, BLOCK // rows.shape[1])
+    for start in range(0, len(rows), step):
+        block, own = rows[start : start + step], squares[start : start + step]
+        with np.errstate(all="ignore"):
+            single = np.asarray(block, np.float32)
+            np.einsum("ij,ij->i", single, single, out=own)
+        unusual = np.flatnonzero(~((own > SMALLEST) & (own < LARGEST)))
+        if unusual.size:
+            finite = np.isfinite(block[unusual]).all(axis=1)
+            not_finite += int(np.count_nonzero(~finite))
+            apart.append(start + unusual[finite & (block[unusual] != 0).any(axis=1)])
+            own[unusual] = np.nan
+    return Lengths(squares, np.concatenate(apart), not_finite)
