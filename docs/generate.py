@@ -156,7 +156,7 @@ def _value(parameter: inspect.Parameter) -> str:
         return " " + "\\|".join(get_args(kind))
     if get_origin(kind) is list:
         [kind] = get_args(kind)
-    return " " + {int: "N", float: "SECONDS", Path: "PATH"}.get(kind, "TEXT")
+    return " " + {int: "N", float: "NUMBER", Path: "PATH"}.get(kind, "TEXT")
 
 
 def catalog() -> Iterator[str]:
