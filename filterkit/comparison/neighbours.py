@@ -86,7 +86,8 @@ def nearest(
     search = _Search(query, limit, scale=scale, sign=sign, turns=turns, leave_out=leave_out)
     start = 0
     for bank, lengths in banks:
-        search.look_through(bank.reshape(len(bank), -1), lengths, start)
+        plain = np.asarray(bank)  # a map is slow to slice
+        search.look_through(plain.reshape(len(plain), -1), lengths, start)
         start += len(bank)
     return search.result()
 
@@ -128,11 +129,11 @@ class _Search:
         self._not_finite += lengths.not_finite
         # In float32 an infinity times the zeros of a folded factor would hide the rows beside it.
         fold = 1 if lengths.not_finite or lengths.apart.size else self._fold
-        for at in range(0, len(rows), self._step):
-            block = slice(at, at + self._step)
-            with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
+            for at in range(0, len(rows), self._step):
+                block = slice(at, at + self._step)
                 chosen = np.flatnonzero(self._promising(rows[block], lengths.squares[block], fold))
-            self._take(rows, at + chosen, start)
+                self._take(rows, at + chosen, start)
         self._take(rows, lengths.apart, start)
 
     def result(self) -> Nearest:
