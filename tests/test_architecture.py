@@ -32,7 +32,7 @@ ROOF = {"filterkit", "filterkit.__version__", "filterkit.FILTERKIT_API"}
 LONGEST_FILE = 260
 HEAVY = {
     *("numpy", "onnx", "onnxruntime", "matplotlib", "sqlalchemy", "alembic", "PIL", "safetensors", "rich"),
-    *("keras", "torch", "skimage"),
+    *("keras", "torch", "skimage", "scipy", "h5py"),
 }
 
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -113,6 +113,7 @@ BANKS = hnp.arrays(
 )
 
 
+@settings(deadline=None)
 @given(bank=BANKS, data=st.data())
 def test_scaling_filters_gives_the_scales_back(bank: np.ndarray, data: st.DataObject) -> None:
     factors = st.sampled_from([-4.0, -0.5, 0.25, 1.0, 2.0, 1024.0])  # which no product rounds
@@ -126,6 +127,7 @@ def test_scaling_filters_gives_the_scales_back(bank: np.ndarray, data: st.DataOb
     np.testing.assert_array_equal(found.changed, ~zero & (scales != 1))
 
 
+@settings(deadline=None)
 @given(a=BANKS, seed=st.integers(0, 9))
 def test_nothing_is_undefined_by_accident(a: np.ndarray, seed: int) -> None:
     b = random(*a.shape, seed=seed)
