@@ -90,17 +90,14 @@ def _compare(bank: FilterBank, known: Families) -> tuple[NDArray[np.float64], ND
     scores = np.zeros((filters, len(NAMES)))
     named = np.zeros((filters, len(known.labels)))
     for block, kernels in kernel_blocks(bank, np.float32, room=channels * len(known.templates)):
-        count = len(kernels)
-        flat = kernels.reshape(count * channels, -1)
-        products = np.abs(known.templates @ flat.T)
-        largest = known.scores(products).reshape(-1, count, channels)
-        # A product is ‖k‖ times its cosine: times ‖k‖ once more it is weighted by energy.
-        lengths = np.sqrt(np.einsum("kw,kw->k", flat, flat)).reshape(count, channels)
+        # Filter by filter, as many small products: one large one is shared out over threads, at a loss.
+        products = np.abs(known.templates @ kernels.swapaxes(1, 2))
+        lengths = np.sqrt(np.einsum("fcw,fcw->fc", kernels, kernels))
         energy = np.einsum("fc,fc->f", lengths, lengths)[:, np.newaxis]
         energy[energy == 0] = 1
-        scores[block] = np.einsum("sfc,fc->fs", largest, lengths) / energy
-        classic = products[known.named].reshape(-1, count, channels)
-        named[block] = np.einsum("tfc,fc->ft", classic, lengths)
+        # A product is ‖k‖ times its cosine: times ‖k‖ once more it is weighted by energy.
+        scores[block] = np.einsum("fsc,fc->fs", known.scores(products), lengths) / energy
+        named[block] = np.einsum("ftc,fc->ft", products[:, known.named], lengths)
     rivals = known.owners != scores.argmax(axis=1)[:, np.newaxis]
     named[rivals] = -1
     none = np.full((filters, 1), -0.5)  # wins where no classic kernel is of the family

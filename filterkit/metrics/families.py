@@ -69,20 +69,23 @@ class Families:
     owners: NDArray[np.intp]
 
     def scores(self, products: NDArray[np.float32]) -> NDArray[np.float32]:
-        """‖k‖ times the score of kernels k for every family, shape (families, kernels).
+        """‖k‖ times the score of kernels k for every family, shape (filters, families, kernels).
 
         Parameters
         ----------
         products
-            |templates · k|, shape (templates, kernels).
+            |templates · k|, shape (filters, templates, kernels).
         """
-        x, y = products[: 2 * self.pairs].reshape(2, self.pairs, -1)
+        x, y = products[:, : self.pairs], products[:, self.pairs : 2 * self.pairs]
         # Of the eight directions of a gradient, that along k: x, y, or the diagonal between them. An edge is
         # odd and the identity even, so the product with their sum is the sum of the products.
-        along = np.maximum(np.maximum(x, y), (x + y) / math.sqrt(2)).max(axis=0)
-        emboss = math.sqrt(1 - IDENTITY_SHARE) * along + math.sqrt(IDENTITY_SHARE) * products[self.identity]
-        edge = np.sqrt((x**2 + y**2).max(axis=0))
-        return np.stack([edge, products[self.blur].max(axis=0), products[self.sharpen].max(axis=0), emboss])
+        along = np.maximum(np.maximum(x, y), (x + y) * np.float32(math.sqrt(0.5))).max(axis=1)
+        emboss = (
+            math.sqrt(1 - IDENTITY_SHARE) * along + math.sqrt(IDENTITY_SHARE) * products[:, self.identity]
+        )
+        edge = np.sqrt((x**2 + y**2).max(axis=1))
+        blur, sharpen = products[:, self.blur].max(axis=1), products[:, self.sharpen].max(axis=1)
+        return np.stack([edge, blur, sharpen, emboss], axis=1)
 
 
 @lru_cache(maxsize=16)

@@ -65,17 +65,19 @@ class FilterDbMetrics:
 
 
 def _variance_entropy(bank: FilterBank, peak: float) -> float:
-    kernels = bank.weights.reshape(-1, bank.weights[0, 0].size)
-    step = max(1, BLOCK_WEIGHTS // kernels.shape[1])
-    blocks = [kernels[start : start + step] for start in range(0, len(kernels), step)]
-    mean = sum((block / np.float64(peak or 1)).sum(axis=0) for block in blocks) / len(kernels)
-    scatter = np.zeros((kernels.shape[1],) * 2)
+    filters, channels = bank.weights.shape[:2]
+    flat = bank.weights.reshape(filters, channels, -1)
+    step = max(1, BLOCK_WEIGHTS // flat[0].size)
+    blocks = [flat[start : start + step] for start in range(0, filters, step)]
+    scale = np.float64(peak or 1)  # float64, and so is what it divides
+    mean = sum((np.ones(channels) @ (block / scale)).sum(axis=0) for block in blocks) / (filters * channels)
+    scatter = np.zeros((flat.shape[2],) * 2)
     for block in blocks:
-        off = block / np.float64(peak or 1) - mean
-        scatter += off.T @ off
+        off = block / scale - mean
+        scatter += (off.swapaxes(1, 2) @ off).sum(axis=0)
     variances = np.maximum(np.linalg.eigvalsh(scatter), 0)
     total = variances.sum()
-    if total <= len(kernels) * np.finfo(np.float64).eps:  # weights run up to 1 here: this is rounding
+    if total <= filters * channels * np.finfo(np.float64).eps:  # weights run up to 1 here: this is rounding
         return float("nan")
     shares: NDArray[np.float64] = variances[variances > 0] / total
     return float(-(shares * np.log10(shares)).sum())
