@@ -11,7 +11,7 @@ from filterkit.cli.completion import complete_address
 from filterkit.cli.shell import Shell, command
 from filterkit.errors import UsageError
 
-BRIEF = ("address", "label", "l2_norm", "classic_type", "classic_score", "redundancy", "frequency", "dead")
+BRIEF = ("address", "l2_norm", "classic_type", "classic_score", "redundancy", "frequency", "dead", "label")
 BRIEF_OF_LAYERS = ("address", "filters", "share", "total", "rate")
 
 ALONE = {"--count": ("--group-by", "--columns", "--sort", "--limit"), "--group-by": ("--columns",)}
@@ -57,9 +57,9 @@ def filters(
 
 
 def _brief(names: Sequence[str], sort: str | None) -> list[str]:
-    """What a reader wants first: what the rows are sorted by stands behind the names."""
-    address, label, *rest = BRIEF
-    wanted = (address, label, (sort or "").removeprefix("-"), *rest)
+    """What a reader wants first: what the rows are sorted by stands behind the address."""
+    address, *rest = BRIEF
+    wanted = (address, (sort or "").removeprefix("-"), *rest)
     return list(dict.fromkeys(name for name in wanted if name in names))
 
 
