@@ -60,7 +60,7 @@ def command_line() -> Iterator[str]:
         arguments = {name: p for name, p in own.items() if not is_option(p)}
         options = {name: p for name, p in own.items() if is_option(p)}
         usage = [_usage(name, parameter) for name, parameter in arguments.items()]
-        yield from ("", f"## {path}", "", str(function.__doc__).strip(), "")
+        yield from ("", f"## {path}", "", inspect.cleandoc(str(function.__doc__)), "")
         yield from ("```", " ".join([path, *usage, "[OPTIONS]"]), "```")
         if arguments:
             yield ""
@@ -141,7 +141,7 @@ def _options(options: Mapping[str, inspect.Parameter]) -> Iterator[str]:
         spellings = [*([info.default] if isinstance(info.default, str) else []), *(info.param_decls or ())]
         spelled = ", ".join(spellings or ["--" + name.replace("_", "-")])
         default = parameter.default
-        shown = "" if default in (None, False, inspect.Parameter.empty) else f" Default: `{default}`."
+        shown = "" if default in (None, False, "", inspect.Parameter.empty) else f" Default: `{default}`."
         yield f"| `{spelled}{_value(parameter)}` | {info.help}{shown} |"
 
 

@@ -26,7 +26,13 @@ def duplicates(
         str, typer.Option(help="sign: a negative is a copy, too. Up to scale they always are.")
     ] = "",
 ) -> None:
-    """Group filters that are the same up to scale, and say what pruning all but one of each saves."""
+    """Group filters that are the same up to scale, and say what pruning all but one of each saves.
+
+    Of each group the first filter stays. Saved is what this layer has less,
+    biases among it; the input channels of the next come on top. Biases are
+    not compared: bias_shift is the largest distance between the planes at
+    which a copy and the first begin to answer.
+    """
     with shell.workbench() as bench:
         found = bench.duplicates(address, threshold, words(invariant))
     if found.not_finite:

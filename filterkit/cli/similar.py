@@ -49,7 +49,12 @@ def similar(
         typer.Option("-o", "--output", help="Picture of them (.png .svg .pdf .txt)."),
     ] = None,
 ) -> None:
-    """Find the kernels or filters most similar to one: exactly, among all of its size in the catalog."""
+    """Find the kernels or filters most similar to one: exactly, among all of its size in the catalog.
+
+    Similarity is the cosine; without `scale`, 2 x·y / (|x|² + |y|²). The
+    transform brings what was found onto the query: @90 is a quarter turn
+    counter-clockwise, f a flip before it, and - a change of sign.
+    """
     with shell.workbench() as bench:
         found = bench.similar(query, among, level=level, invariant=words(invariant), limit=limit)
         if found.not_finite:

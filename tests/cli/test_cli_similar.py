@@ -21,10 +21,13 @@ def test_what_in_vgg16_looks_like_a_sobel(run: Run, catalog: Path) -> None:
 
 
 @pytest.mark.zoo
-def test_rows_can_be_piped_on(run: Run, catalog: Path) -> None:
+def test_rows_can_be_piped_on(run: Run, catalog: Path, tmp_path: Path) -> None:
     found = run("similar", "vgg16/block1_conv1/35", "--limit", 3, "--format", "ndjson")
     assert found.stdout.count("\n") == 3
     assert '"address": "vgg16/block1_conv1/60"' in found.stdout
+    run("show", "-", "-o", "found.png", "--renderer", "mosaic:scale=1,gap=0", piped=found.stdout)
+    width, height = size_of(tmp_path / "found.png")
+    assert (width % 3, height % 3, width * height >= 27) == (0, 0, True)
 
 
 def test_a_table_of_80_columns(run: Run, classic: Path) -> None:
