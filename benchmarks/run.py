@@ -1,7 +1,8 @@
 """Print what filterkit's speed claims rest on: ratios, each measured within this one run.
 
 ``python benchmarks/run.py`` takes some minutes on two cores; ``python benchmarks/run.py catalog`` measures
-one group of them; ``large`` is measured only where it is named. VGG16 is fetched if it is not cached.
+one group of them; ``large`` and ``scale`` are measured only where they are named. VGG16 is fetched if it is
+not cached.
 """
 
 from __future__ import annotations

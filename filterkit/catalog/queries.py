@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from filterkit.address import Address
 from filterkit.catalog import rows
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.matches import among, find, models_named
-from filterkit.catalog.schema import layer, model, skipped
+from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS, layer, model, skipped
 
 Row = dict[str, Any]
 
@@ -51,6 +51,21 @@ def skipped_nodes(catalog: Catalog, address: Address) -> list[Row]:
         chosen = [row["id"] for row in models_named(connection, address.model)]
     query = _select(rows.SKIPPED).join_from(model, skipped).where(among(model.c.id, chosen))
     return _listing(catalog, query.order_by(model.c.id, skipped.c.position))
+
+
+def unmeasured(catalog: Catalog, address: Address, names: Collection[str]) -> list[str]:
+    """Those of the models that `address` names which lack a metric whose column is among `names`.
+
+    Raises
+    ------
+    NotFoundError
+        Where there is no such model.
+    """
+    with catalog.connect() as connection:
+        found = models_named(connection, address.model, (model.c.name, model.c.measured))
+    metrics = {*METRIC_COLUMNS, *LAYER_METRIC_COLUMNS}.union(*(row["measured"] for row in found))
+    wanted = metrics.intersection(names)
+    return [row["name"] for row in found if not wanted.issubset(row["measured"])]
 
 
 def plugins_of_models(catalog: Catalog) -> dict[str, list[str]]:

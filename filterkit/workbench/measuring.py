@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from filterkit.address import Address, parse_address
 from filterkit.workbench.base import Bench
 from filterkit.workbench.views import Rows
 
@@ -60,8 +62,24 @@ class Measuring(Bench):
         rows = [self._measure(row, _missing(row, every) if metrics is None else named) for row in found]
         return Rows(rows, COLUMNS)
 
+    def unmeasured(self, address: str, question: str) -> list[str]:
+        """Those of the models that `address` names which were not measured for what `question` speaks of.
+
+        Parameters
+        ----------
+        question
+            A condition, or names of columns.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such model.
+        """
+        from filterkit.catalog import queries
+
+        return queries.unmeasured(self.catalog(), parse_address(address), re.findall(r"\w+", question))
+
     def _measure(self, model: Mapping[str, Any], metrics: Sequence[CheckedMetric]) -> Row:
-        from filterkit.address import Address
         from filterkit.catalog.describe import metric_columns
         from filterkit.catalog.matches import resolve
         from filterkit.catalog.measuring import measure
