@@ -212,6 +212,7 @@ def test_places_where_nothing_can_be_written(run: Run, classic: Path, photo: Pat
         (["modles"], "no such command 'modles'. Did you mean 'models'?", "filterkit"),
         (["plugins", "shwo"], "no such command 'shwo'", "filterkit plugins"),
         (["models", "--frmat", "json"], "no such option: --frmat", "filterkit models"),
+        (["--catalog", "x.db", "models"], "no such option: --catalog", "filterkit models --catalog"),
         (["show"], "missing argument 'address'", "filterkit show"),
         (
             ["maps", "a", "b", "--at", "mid"],
