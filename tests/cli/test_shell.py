@@ -212,7 +212,6 @@ def test_places_where_nothing_can_be_written(run: Run, classic: Path, photo: Pat
         (["modles"], "no such command 'modles'. Did you mean 'models'?", "filterkit"),
         (["plugins", "shwo"], "no such command 'shwo'", "filterkit plugins"),
         (["models", "--frmat", "json"], "no such option: --frmat", "filterkit models"),
-        (["--catalog", "x.db", "models"], "no such option: --catalog", "filterkit models --catalog"),
         (["show"], "missing argument 'address'", "filterkit show"),
         (
             ["maps", "a", "b", "--at", "mid"],
@@ -228,3 +227,10 @@ def test_wrong_use_is_said_like_every_other_error(
     assert code == 2
     assert said.startswith(error.split(". ")[0])
     assert hint.startswith(f"{helped} --help")
+
+
+def test_an_option_of_all_commands_in_front_of_the_command(run: Run) -> None:
+    code, said, hint = run("--catalog", "other.db", "models").failure
+    assert code == 2
+    assert said == "no such option: --catalog"
+    assert "filterkit models --catalog" in hint
