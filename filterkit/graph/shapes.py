@@ -15,6 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
 
+from filterkit.graph import native
 from filterkit.graph.foldable import FOLDABLE, is_foldable
 from filterkit.graph.walk import attributes
 
@@ -53,8 +54,8 @@ def infer_shapes(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) ->
     shapes: dict[str, tuple[int, ...]] = {}
     for _ in range(MOST_ROUNDS):
         try:
-            inferred = onnx.shape_inference.infer_shapes(trial, strict_mode=True, data_prop=True)
-        except Exception as error:  # inference raises many kinds on graphs it does not like
+            inferred = native.with_shapes(trial, strict=True)
+        except native.Failed as error:
             raise Contradiction(str(error)) from error
         shapes = known_shapes(inferred.graph)
         if not settle(trial, shapes):

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 import onnx
 
+from filterkit.graph import native
+
 LARGEST_KEPT = 256
 """Elements. Small tensors stay: shapes, axes and pads, which shape inference reads."""
 
@@ -68,6 +70,6 @@ def at_sizes(slim: onnx.ModelProto, sizes: Mapping[str, tuple[int, ...]]) -> onn
 def inferred(slim: onnx.ModelProto) -> onnx.GraphProto:
     """The graph with all shapes that can be told; where it contradicts itself, those behind are missing."""
     try:
-        return onnx.shape_inference.infer_shapes(slim, data_prop=True).graph
-    except Exception:  # inference raises many kinds on graphs it does not know; shapes are a nicety
+        return native.with_shapes(slim).graph
+    except native.Failed:  # shapes are a nicety
         return slim.graph
