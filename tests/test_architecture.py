@@ -16,7 +16,7 @@ PACKAGE = Path(filterkit.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
-    ("errors", "geometry"),
+    ("errors", "geometry", "hashing"),
     ("address", "settings", "records"),
     ("graph", "plugins", "sheets"),
     ("sources", "extractors", "normalizers", "renderers", "metrics", "runtime"),
