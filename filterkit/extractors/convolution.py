@@ -20,7 +20,7 @@ from filterkit.extractors.weights import (
     read_weight,
 )
 from filterkit.graph.activations import ACTIVATIONS, Tail, follow
-from filterkit.graph.constants import NotConstant, label
+from filterkit.graph.constants import NotConstant
 from filterkit.graph.names import shown
 from filterkit.graph.tensors import dtype_name
 from filterkit.graph.view import GraphView
@@ -58,9 +58,6 @@ def _in_graph(graph: GraphView) -> Iterator[FilterBank | Skipped]:
             )
         else:
             yield bank
-    for node in graph.nodes:  # no standard operator carries a list of graphs
-        for listed in (inner for attribute in node.attribute for inner in attribute.graphs):
-            yield from _unread(listed.node, f"inside a body of node {label(node)}, which is not known")
     for body in graph.bodies():
         yield from _in_graph(body)
 

@@ -32,10 +32,16 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
 
 def bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
     """The graphs that a node carries: branches of an If, bodies of a Loop or Scan."""
+    return (graph for _, graph in named_bodies(node))
+
+
+def named_bodies(node: onnx.NodeProto) -> Iterator[tuple[str, onnx.GraphProto]]:
+    """The same with the attribute of each, and its number in a list, which no standard operator takes."""
     for attribute in node.attribute:
         if attribute.HasField("g"):
-            yield attribute.g
-        yield from attribute.graphs
+            yield attribute.name, attribute.g
+        for place, graph in enumerate(attribute.graphs):
+            yield f"{attribute.name}[{place}]", graph
 
 
 def reads(node: onnx.NodeProto) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from filterkit.errors import UsageError, closest
+from filterkit.errors import UsageError, closest, one_line
 from filterkit.renderers.canvas import paint
 from filterkit.renderers.colormap import GRAY, colour_table
 from filterkit.renderers.grid_layout import (
@@ -21,7 +21,6 @@ from filterkit.renderers.grid_layout import (
     Layout,
     lay_out,
 )
-from filterkit.renderers.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -125,7 +124,7 @@ class Grid:
     def _metadata(self, sheet: TileSheet) -> dict[str, Any]:
         """What the file says of itself: no dates, which would make each one different."""
         no_date: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-        return {"Title": printable(sheet.title), **no_date.get(self.format, {})}
+        return {"Title": one_line(sheet.title), **no_date.get(self.format, {})}
 
 
 def _picture(figure: Figure, layout: Layout, left: int, top: int, pixels: NDArray[np.uint8]) -> None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import UsageError
+from filterkit.errors import UsageError, one_line
 from filterkit.renderers.canvas import canvas_shape
-from filterkit.renderers.text import printable, shorten
+from filterkit.renderers.text import shorten
 
 if TYPE_CHECKING:
     from filterkit.records import TileSheet
@@ -190,7 +190,7 @@ def _measure() -> Any:
 
 
 def _names(labels: Sequence[str]) -> tuple[str, ...]:
-    return tuple(shorten(printable(label), LONGEST_LABEL) for label in labels)
+    return tuple(shorten(one_line(label), LONGEST_LABEL) for label in labels)
 
 
 def _every(pitch: float, needed: float) -> int:
@@ -210,7 +210,7 @@ def _cut(text: str, space: float) -> str:
 
 def _wrap(text: str, size: float, space: float) -> list[str]:
     """At most three lines, each about as long as `space` allows."""
-    text = printable(text)
+    text = one_line(text)
     if not text:
         return []
     letters = max(16, int(len(text) * space / max(text_width(text, size), 1)))

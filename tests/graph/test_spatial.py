@@ -259,6 +259,7 @@ def test_three_dimensions_each_have_their_own_reach() -> None:
         [node("Softmax", "c", "p", axis=3)],
         [node("InstanceNormalization", "c s b", "p")],
         [node("Foreign", "c", "p", domain="somebody")],
+        [node("Split", "c", "p", domain="somebody", axis=2)],
     ],
     ids=lambda nodes: nodes[0].op_type,
 )
