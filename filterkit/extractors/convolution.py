@@ -13,6 +13,7 @@ from filterkit.extractors.transposed import pads_for
 from filterkit.extractors.weights import (
     Unresolved,
     as_float,
+    dequantized,
     dynamic_scale,
     given,
     known,
@@ -98,6 +99,8 @@ def _bank(graph: GraphView, node: onnx.NodeProto) -> FilterBank:
         values["pads"] = _pads(graph, node, form.pads)
     source_dtype, source_layout = _as_stored(graph, weight_tensor, form, stored.shape)
     weights = _canonical(stored, form, groups)
+    if form.codes is not None:
+        weights = dequantized(graph, node, form.codes, weights)
     out_channels = weights.shape[0]
     bias = read_bias(graph, node, form, out_channels)
     output = node.output[0]
