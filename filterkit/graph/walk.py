@@ -107,7 +107,7 @@ def topological_order(graph: onnx.GraphProto) -> list[int]:
     stored = Counter(tensor.name for tensor in graph.initializer)
     twice = [name for name in (*given, *stored) if name in maker or stored[name] > 1]
     if twice:
-        raise ModelError(f"the tensor '{shown(twice[0])}' is there twice", hint="export the model again")
+        raise ModelError(f"the tensor '{shown(min(twice))}' is there twice", hint="export the model again")
     for node in nodes:
         for name in reads(node):
             if name not in maker and name not in given:

@@ -95,7 +95,7 @@ def test_qlinear_conv_with_channels_last() -> None:
 @pytest.mark.parametrize("domain", ["com.microsoft", "com.ms.internal.nhwc"])
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_a_quantized_transposed_convolution_has_one_scale_per_output(domain: str, per_channel: bool) -> None:
-    """ONNX Runtime has the operator for accelerators alone: the float one of the same values is the oracle."""
+    """ONNX Runtime has it for accelerators alone: the float operator of the same values is the oracle."""
     draw = np.random.default_rng(0)
     codes = draw.integers(-90, 90, (4, 3, 2, 2), np.int8)  # two groups: 2 to 3 channels each
     scale = np.float32([0.02, 0.05, 0.03, 0.04, 0.01, 0.06] if per_channel else [0.02])
@@ -112,15 +112,11 @@ def test_a_quantized_transposed_convolution_has_one_scale_per_output(domain: str
     quantized = node("QLinearConvTranspose", words, "y", domain=domain, group=2, strides=[2, 2])
     (bank,) = banks(opened(build([quantized], {"x": [1, 4, 5, 5]}, constants)))
 
-    by_group = (
-        np.broadcast_to(scale, 6).reshape(2, 1, 3, 1, 1),
-        np.broadcast_to(zero, 6).reshape(2, 1, 3, 1, 1),
-    )
-    values = ((codes.reshape(2, 2, 3, 2, 2) - by_group[1].astype(np.float32)) * by_group[0]).reshape(
-        4, 3, 2, 2
-    )
+    grouped = codes.reshape(2, 2, 3, 2, 2).astype(np.float32)
+    zeros, scales = (np.broadcast_to(each, 6).reshape(2, 1, 3, 1, 1) for each in (zero, scale))
+    values = ((grouped - zeros) * scales).reshape(4, 3, 2, 2)
     plain = node("ConvTranspose", "x w", "y", group=2, strides=[2, 2])
-    (expected,) = banks(opened(build([plain], {"x": [1, 4, 5, 5]}, {"w": values.astype(np.float32)})))
+    (expected,) = banks(opened(build([plain], {"x": [1, 4, 5, 5]}, {"w": values})))
     np.testing.assert_allclose(bank.weights, expected.weights, rtol=1e-6)
     assert bank.bias is not None
     np.testing.assert_allclose(bank.bias, constants["b"] * np.float32(0.1) * scale, rtol=1e-6)
