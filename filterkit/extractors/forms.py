@@ -76,7 +76,10 @@ FORMS: dict[tuple[str, str], Form] = {
 }
 """By domain and operator: ONNX, and ONNX Runtime's `ContribOperators.md`."""
 
-NAMES = {op for _, op in FORMS} | {"CausalConvWithState", "VarlenCausalConvWithState"}
+STATEFUL = {"CausalConvWithState", "VarlenCausalConvWithState"}
+"""Steps of sequence models, which convolve what comes with what came before."""
+
+NAMES = {op for _, op in FORMS} | STATEFUL
 """Operators that are convolutions, in whatever domain."""
 
 
@@ -101,6 +104,6 @@ def why_unknown(node: onnx.NodeProto) -> str:
             "in blocks of channels for one kind of processor, and the file does not say how wide they are; "
             "let ONNX Runtime optimize at level 'extended', which keeps filters as they are"
         )
-    if node.domain in STANDARD:
-        return f"{node.op_type} is not extracted: it is a convolution with a state"
+    if node.op_type in STATEFUL:
+        return f"{node.op_type} is not extracted: it reads a state besides its input, which no layer has"
     return f"{node.op_type} of the domain '{shown(node.domain)}' is not known"

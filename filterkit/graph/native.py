@@ -25,7 +25,9 @@ from filterkit.graph import native_worker
 from filterkit.graph.native_worker import CHECK, HEADER, INFER, INFER_STRICTLY, INLINE
 
 LONGEST = 20
-"""Seconds that onnx may take for one graph."""
+"""Seconds that onnx may take for any graph; most come without their weights."""
+PACE = 1 << 24
+"""Bytes of a graph for which it may take one second more, where weights stand in its bodies."""
 
 
 class Failed(Exception):
@@ -75,7 +77,7 @@ def _ask(task: int, model: onnx.ModelProto) -> bytes:
     data = model.SerializeToString()
     with _lock:
         process = _started()
-        alarm = threading.Timer(LONGEST, process.kill)
+        alarm = threading.Timer(LONGEST + len(data) / PACE, process.kill)
         alarm.start()
         try:
             refused, answer = _exchange(process, task, data)

@@ -18,16 +18,18 @@ HEADER = struct.Struct("<BQ")
 CHECK, INLINE, INFER, INFER_STRICTLY = range(4)
 
 MEMORY = 4 << 30
-"""Bytes; graphs come without their weights."""
+"""Bytes for any graph; most come without their weights."""
+COPIES = 6
+"""How many copies of a graph there is room for besides, where weights stand in its bodies."""
 
 
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the other process, with which this one ends
-    _limit()
     tasks = _tasks(_extension(sys.argv[1]))
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     while header := requests.read(HEADER.size):
         task, length = HEADER.unpack(header)
+        _limit(MEMORY + COPIES * length)
         refused, answer = False, b""
         try:
             answer = tasks[task](requests.read(length)) or b""
@@ -55,13 +57,13 @@ def _tasks(native: Any) -> tuple[Any, ...]:
     )
 
 
-def _limit() -> None:
-    """No more memory than any graph needs, and no core dump of its own."""
+def _limit(memory: int) -> None:
+    """No more memory than any graph needs, and no core dump, where the system knows such limits."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
 if __name__ == "__main__":
