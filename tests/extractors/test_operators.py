@@ -213,6 +213,8 @@ def test_reasons() -> None:
     assert "the file does not say how wide" in only_reason(
         node("Conv", "x w", "y", domain="com.microsoft.nchwc"), w=weight
     )
+    causal = node("CausalConvWithState", "x w", "y", domain="com.microsoft")
+    assert "reads a state besides its input" in only_reason(causal, w=weight)
     assert only_reason(node("Conv", "x w", "y", domain="their.own"), w=weight) == (
         "Conv of the domain 'their.own' is not known"
     )
