@@ -117,7 +117,7 @@ def _stored(node: NodeProto) -> dict[str, NDArray[Any]]:
 def _evaluate(
     node: NodeProto, constants: Mapping[str, NDArray[Any]], opsets: Iterable[onnx.OperatorSetIdProto]
 ) -> NDArray[Any] | None:
-    """What a node makes of constants; None where that is too large or fails."""
+    """What a node makes of constants; None where that is too large, no numbers, or fails."""
     from onnx.reference import ReferenceEvaluator
 
     inputs = {name: constants[name] for name in node.input if name}
@@ -131,6 +131,7 @@ def _evaluate(
             return None
         with np.errstate(all="ignore"):
             (made,) = ReferenceEvaluator(model).run(None, inputs)
-            return np.asarray(made)
+            value = np.asarray(made)
+            return value if value.dtype.kind in "biuf" else None
     except Exception:  # a malformed node: inference will say so where it matters
         return None
