@@ -87,5 +87,8 @@ def closest(word: str, known: Iterable[str], *, limit: int = 3) -> str:
 
 
 def one_line(text: str) -> str:
-    """`text` without line breaks and control characters, which names in hostile models may hold."""
+    """`text` without line breaks and control characters, which names in hostile models may hold.
+
+    What a terminal would obey is written out, e.g. an escape as ``\\x1b``.
+    """
     return "".join(c if c.isprintable() else " " if c.isspace() else f"\\x{ord(c):02x}" for c in text)

@@ -19,10 +19,11 @@ from filterkit.catalog.extraction import Extraction, external_files, extract
 from filterkit.catalog.measuring import Metric, check_columns, measure
 from filterkit.catalog.names import check_name
 from filterkit.catalog.removal import sweep
-from filterkit.catalog.store import file_sha256, model_sha256
+from filterkit.catalog.store import model_sha256
 from filterkit.errors import CatalogError, UsageError
 from filterkit.graph.load import check_file
 from filterkit.graph.view import open_graph
+from filterkit.hashing import file_sha256
 from filterkit.records import FetchedModel, Skipped
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import filter_, layer, model
-from filterkit.catalog.store import file_sha256, stored_model_sha256
+from filterkit.catalog.store import stored_model_sha256
 from filterkit.catalog.weights import add_command
+from filterkit.hashing import file_sha256
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Progress, Row

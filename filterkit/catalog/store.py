@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filterkit.errors import CatalogError
+from filterkit.hashing import file_sha256
 
 if TYPE_CHECKING:
     from filterkit.catalog.banks import BankFile
@@ -190,12 +191,6 @@ def stored_model_sha256(path: Path) -> str:
     folder = path.parent
     files = (file for file in folder.rglob("*") if file.is_file() and file != path)
     return model_sha256(path, [file.relative_to(folder).as_posix() for file in files])
-
-
-def file_sha256(path: Path) -> str:
-    """Hash of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
-from filterkit.errors import UsageError
+from filterkit.errors import UsageError, one_line
 
 TOKEN = re.compile(
     r"""\s*(?:
@@ -50,8 +50,8 @@ def tokens(condition: str) -> Iterator[Token]:
 
 def fail(condition: str, place: int, message: str, hint: str | None = None) -> NoReturn:
     """Raise the UsageError that points at `place`, counted from 0."""
-    shown = "".join(char if char.isprintable() else " " for char in condition)  # on one line
-    before, after = shown[max(0, place - 30) : place], shown[place : place + 30]
+    before = one_line(condition[max(0, place - 30) : place])
+    after = one_line(condition[place : place + 30])
     raise UsageError(
         f"condition, character {place + 1}: {message} ({before}▶{after})",
         hint=hint or "a condition is e.g. \"l1_norm > 2 and layer like 'block1%'\"",

@@ -20,8 +20,9 @@ from filterkit.charts.style import (
     entitle,
     tidy,
 )
+from filterkit.errors import one_line
 from filterkit.renderers.paper import INK
-from filterkit.renderers.text import printable, shorten
+from filterkit.renderers.text import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +45,7 @@ def depth_chart(layers: Sequence[LayerStats], title: str) -> Figure:
     from matplotlib.figure import Figure
 
     several = len({layer.model for layer in layers}) > 1
-    names = [printable(f"{layer.model}/{layer.layer}" if several else layer.layer) for layer in layers]
+    names = [one_line(f"{layer.model}/{layer.layer}" if several else layer.layer) for layer in layers]
     names = [shorten(name, LONGEST_NAME) for name in names]
     panels = list(_panels(layers))
     columns = min(len(panels), 2)

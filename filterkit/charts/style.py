@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from filterkit.errors import one_line
 from filterkit.renderers.paper import FAINT, INK
-from filterkit.renderers.text import printable, shorten
+from filterkit.renderers.text import shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,14 +32,14 @@ UNITS = {"frequency": "cycles per pixel", "orientation": "degrees"}
 
 def caption(metric: str) -> str:
     """The name of a metric, and its unit."""
-    name = shorten(printable(metric), LONGEST_NAME)
+    name = shorten(one_line(metric), LONGEST_NAME)
     return f"{name} ({UNITS[metric]})" if metric in UNITS else name
 
 
 def entitle(figure: Figure, title: str, words: str) -> None:
     """Put `title` over the panels of a figure, and `words` below them."""
     figure.suptitle(
-        shorten(printable(title), LONGEST_TITLE),
+        shorten(one_line(title), LONGEST_TITLE),
         x=0.01,
         ha="left",
         size=TITLE_SIZE,

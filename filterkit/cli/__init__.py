@@ -17,3 +17,6 @@ def main() -> None:
     except KeyboardInterrupt:  # before a command runs, or after it: while modules are imported, say
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+    finally:
+        # Nor at the end, when all memory goes back anyway: Python would search once more.
+        gc.disable()

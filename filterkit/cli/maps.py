@@ -9,8 +9,9 @@ import typer
 
 from filterkit.cli.completion import complete_address
 from filterkit.cli.options import Colormap, Normalizer, Provider, Renderer, Scale, Threads
-from filterkit.cli.results import COLUMNS, check_style, deliver
-from filterkit.cli.shell import Shell, command
+from filterkit.cli.results import COLUMNS, check_style, deliver, is_array
+from filterkit.cli.shell import Shell, command, print_error
+from filterkit.errors import ImageError
 
 At = Literal["post", "pre"]
 
@@ -53,9 +54,23 @@ def maps(
 ) -> None:
     """Run the network on pictures and show what its filters answer."""
     check_style(shell, normalizer, renderer)
+    unreadable: list[ImageError] = []
+
+    def leave_out(error: ImageError) -> None:
+        print_error(error.message, error.hint)
+        unreadable.append(error)
+
     with shell.workbench() as bench:
         results = bench.iter_feature_maps(
-            address, images or [], inputs=inputs, at=at, size=size, provider=provider, threads=threads
+            address,
+            images or [],
+            inputs=inputs,
+            at=at,
+            size=size,
+            provider=provider,
+            threads=threads,
+            # A row of an array is known by its place alone, which a picture left out would change.
+            unreadable=None if is_array(output) else leave_out,
         )
         rows = deliver(
             shell,
@@ -68,3 +83,5 @@ def maps(
             scale=scale,
         )
         shell.rows(rows, COLUMNS)
+    if unreadable:
+        raise typer.Exit(1)

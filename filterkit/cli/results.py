@@ -27,6 +27,11 @@ def check_style(shell: Shell, normalizer: str, renderer: str | None) -> None:
         shell.registry.create("renderer", renderer)
 
 
+def is_array(output: Path | None) -> bool:
+    """Whether `output` is one file for the maps of all pictures."""
+    return output is not None and output.suffix.lower() in ARRAYS and not output.is_dir()
+
+
 def deliver(
     shell: Shell,
     bench: Workbench,
@@ -46,7 +51,7 @@ def deliver(
         Several pictures for one file, or several layers for a ``.npy``.
     """
     results = _told(shell, results)
-    if output is not None and output.suffix.lower() in ARRAYS and not output.is_dir():
+    if output is not None and is_array(output):
         yield from _write_arrays(shell, results, output)
         return
     style = {"renderer": renderer, "colormap": colormap}

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from filterkit.cli.shell import print_error
+from filterkit.cli.shell import COMMON, print_error
 
 # Typer carries its own Click or imports another, by its version: the class is taken from what Typer exports.
 _WrongUse: type[Exception] = typer.BadParameter.__bases__[0]
@@ -37,5 +37,9 @@ def _in_one_line() -> Iterator[None]:
         words = str(error.format_message()).replace("Value error, ", "").rstrip(".")  # type: ignore[attr-defined]
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "filterkit"
-        print_error(words[:1].lower() + words[1:], f"{command} --help lists what it takes")
+        hint = f"{command} --help lists what it takes"
+        option = str(getattr(error, "option_name", "")).removeprefix("--")
+        if option in COMMON and context and context.parent is None:
+            hint = f"it goes behind the command: filterkit models --{option} …"
+        print_error(words[:1].lower() + words[1:], hint)
         raise typer.Exit(2) from None

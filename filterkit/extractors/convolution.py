@@ -13,6 +13,7 @@ from filterkit.extractors.transposed import pads_for
 from filterkit.extractors.weights import (
     Unresolved,
     as_float,
+    dequantized,
     dynamic_scale,
     given,
     known,
@@ -20,7 +21,7 @@ from filterkit.extractors.weights import (
     read_weight,
 )
 from filterkit.graph.activations import ACTIVATIONS, Tail, follow
-from filterkit.graph.constants import NotConstant, label
+from filterkit.graph.constants import NotConstant
 from filterkit.graph.names import shown
 from filterkit.graph.tensors import dtype_name
 from filterkit.graph.view import GraphView
@@ -58,9 +59,6 @@ def _in_graph(graph: GraphView) -> Iterator[FilterBank | Skipped]:
             )
         else:
             yield bank
-    for node in graph.nodes:  # no standard operator carries a list of graphs
-        for listed in (inner for attribute in node.attribute for inner in attribute.graphs):
-            yield from _unread(listed.node, f"inside a body of node {label(node)}, which is not known")
     for body in graph.bodies():
         yield from _in_graph(body)
 
@@ -101,6 +99,8 @@ def _bank(graph: GraphView, node: onnx.NodeProto) -> FilterBank:
         values["pads"] = _pads(graph, node, form.pads)
     source_dtype, source_layout = _as_stored(graph, weight_tensor, form, stored.shape)
     weights = _canonical(stored, form, groups)
+    if form.codes is not None:
+        weights = dequantized(graph, node, form.codes, weights)
     out_channels = weights.shape[0]
     bias = read_bias(graph, node, form, out_channels)
     output = node.output[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import onnx
 
@@ -48,6 +48,7 @@ class Form:
 
 
 _QLINEAR = Form(weight=3, bias=8, codes=Codes(zero=5, scale=4, input_scale=1))
+_TRANSPOSED_QLINEAR = replace(_QLINEAR, transposed=True)
 _INTEGER = Form(bias=None, codes=Codes(zero=3))
 
 FORMS: dict[tuple[str, str], Form] = {
@@ -66,16 +67,19 @@ FORMS: dict[tuple[str, str], Form] = {
     (MICROSOFT, "NhwcConv"): Form(channels_last=True),
     (MICROSOFT, "NhwcFusedConv"): Form(channels_last=True),
     (MICROSOFT, "QLinearConv"): _QLINEAR,
+    (MICROSOFT, "QLinearConvTranspose"): _TRANSPOSED_QLINEAR,
     (MICROSOFT, "ConvTransposeWithDynamicPads"): Form(bias=3, pads=2, transposed=True),
     (NHWC, "Conv"): Form(channels_last=True),
     (NHWC, "ConvTranspose"): Form(transposed=True, channels_last=True),
-    (NHWC, "QLinearConv"): Form(
-        weight=3, bias=8, channels_last=True, codes=Codes(zero=5, scale=4, input_scale=1)
-    ),
+    (NHWC, "QLinearConv"): replace(_QLINEAR, channels_last=True),
+    (NHWC, "QLinearConvTranspose"): replace(_TRANSPOSED_QLINEAR, channels_last=True),
 }
 """By domain and operator: ONNX, and ONNX Runtime's `ContribOperators.md`."""
 
-NAMES = {op for _, op in FORMS} | {"CausalConvWithState", "VarlenCausalConvWithState", "QLinearConvTranspose"}
+STATEFUL = {"CausalConvWithState", "VarlenCausalConvWithState"}
+"""Steps of sequence models, which convolve what comes with what came before."""
+
+NAMES = {op for _, op in FORMS} | STATEFUL
 """Operators that are convolutions, in whatever domain."""
 
 
@@ -97,8 +101,9 @@ def why_unknown(node: onnx.NodeProto) -> str:
     """Why a convolution has no form, for a user."""
     if node.domain == BLOCKED:
         return (
-            "laid out by ONNX Runtime for one kind of processor; level 'extended' keeps filters as they are"
+            "in blocks of channels for one kind of processor, and the file does not say how wide they are; "
+            "let ONNX Runtime optimize at level 'extended', which keeps filters as they are"
         )
-    if node.domain in STANDARD:
-        return f"{node.op_type} is not extracted: it is a convolution with a state"
+    if node.op_type in STATEFUL:
+        return f"{node.op_type} is not extracted: it reads a state besides its input, which no layer has"
     return f"{node.op_type} of the domain '{shown(node.domain)}' is not known"

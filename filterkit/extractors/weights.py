@@ -21,29 +21,38 @@ class Unresolved(Exception):
 
 
 def read_weight(graph: GraphView, node: onnx.NodeProto, form: Form) -> FloatArray:
-    """The weight in the file's axis order; of a ConvInteger, what its codes stand for but for their scale.
+    """The weight in the file's axis order; of a quantized one its codes, as float32.
 
     Raises
     ------
     Unresolved
-        It is not constant, or no filter bank.
+        It is not constant.
     """
     name = given(node, form.weight)
     if not name:
         raise Unresolved("the node has no weight")
     if form.codes is None:
         return float_array(graph, name, "the weight")
-    codes = known(graph, name, "the weight")
-    zero = _optional(graph, node, form.codes.zero, "the weight's zero point")
-    scale = _optional(graph, node, form.codes.scale, "the weight's scale")
-    if scale is None and form.codes.scale is not None:
+    return known(graph, name, "the weight").astype(np.float32)
+
+
+def dequantized(graph: GraphView, node: onnx.NodeProto, codes: Codes, weight: FloatArray) -> FloatArray:
+    """What the codes in `weight`, output channels first, stand for; of a ConvInteger but for their scale.
+
+    Raises
+    ------
+    Unresolved
+        Scale or zero point are missing, not constant, or of another number than the output channels.
+    """
+    zero = _optional(graph, node, codes.zero, "the weight's zero point")
+    scale = _optional(graph, node, codes.scale, "the weight's scale")
+    if scale is None and codes.scale is not None:
         raise Unresolved("the weight has no scale")
-    values = codes.astype(np.float32)
     if zero is not None:
-        values -= _along_first(zero, codes.shape, "zero point")
+        weight = weight - _along_first(zero, weight.shape, "zero point")
     if scale is not None:
-        values *= _along_first(scale, codes.shape, "scale")
-    return values
+        weight = weight * _along_first(scale, weight.shape, "scale")
+    return weight
 
 
 def read_bias(graph: GraphView, node: onnx.NodeProto, form: Form, channels: int) -> FloatArray | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import onnx
-import onnx.inliner
 
 from filterkit.errors import ModelError
+from filterkit.graph import native
 from filterkit.graph.names import shown
 from filterkit.graph.walk import bodies
 
@@ -19,7 +19,7 @@ Key = tuple[str, str, str]
 
 
 def inline(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with its functions in the place of their calls; `model` itself where there are none.
+    """The model, which may be used up, with its functions in the place of their calls.
 
     Functions of another opset than the model's are left as they are.
 
@@ -39,9 +39,21 @@ def inline(model: onnx.ModelProto) -> onnx.ModelProto:
             "its functions come to too many nodes", hint="export the model again, without functions"
         )
     try:
-        return onnx.inliner.inline_local_functions(model)
-    except Exception as error:  # the inliner raises many kinds on functions that contradict themselves
+        return _inlined(model)
+    except native.Failed as error:
         raise ModelError("its functions cannot be put together", hint="export the model again") from error
+
+
+def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
+    """As `native.inlined`, which is handed no weights: they are neither inlined nor renamed."""
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    stubs = [onnx.TensorProto(name=name, data_type=onnx.TensorProto.FLOAT, dims=[0]) for name in weights]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(stubs)
+    result = native.inlined(model)
+    for tensor in result.graph.initializer:
+        tensor.CopyFrom(weights[tensor.name])
+    return result
 
 
 def _measure(start: Key, functions: dict[Key, onnx.FunctionProto], sizes: dict[Key, int]) -> None:

@@ -9,6 +9,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from filterkit.errors import ModelError, NotFoundError
+from filterkit.graph import native
 from filterkit.graph.functions import inline
 from filterkit.graph.names import are_text, shown
 from filterkit.graph.operators import check_operators
@@ -50,6 +51,7 @@ def load_model(path: Path) -> onnx.ModelProto:
     """
     path = Path(path)
     check_file(path)
+    native.prepare()
     try:
         model = _parse(path)
         for tensor in every_tensor(model):
@@ -112,11 +114,11 @@ def _parse(path: Path) -> onnx.ModelProto:
 def _check(model: onnx.ModelProto, path: Path) -> None:
     """Run onnx's own checker on the graph without its large weights, which `check_tensor` has seen."""
     try:
-        onnx.checker.check_model(without_weights(model))
-    except onnx.checker.ValidationError as error:
+        native.check(without_weights(model))
+    except native.Failed as error:
         said = str(error)
         if not any(words in said for words in TOLERATED):
-            first_line = shown(said.strip().splitlines()[0], limit=200)
+            first_line = shown(said.strip().partition("\n")[0], limit=200)
             raise ModelError(
                 f"{shown(str(path), 200)}: not a valid ONNX model: {first_line}", hint="export it again"
             ) from error

@@ -5,12 +5,14 @@ from __future__ import annotations
 from google.protobuf.message import Message  # type: ignore[import-untyped]
 from onnx import TensorProto
 
+from filterkit.errors import one_line
+
 IGNORED = ("doc_string", "metadata_props")
 
 
 def shown(name: str, limit: int = 80) -> str:
     """`name` on one line, without control characters (terminal escapes, NUL), at most `limit` long."""
-    plain = "".join(char if char.isprintable() else "?" for char in name[: limit + 1])
+    plain = one_line(name[: limit + 1])
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 

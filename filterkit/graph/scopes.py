@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from onnx import GraphProto, NodeProto
 
+from filterkit.graph.walk import named_bodies
+
 MAIN = ""
 """Scope of the main graph."""
 
@@ -37,10 +39,9 @@ def bodies_in(graph: GraphProto, scope: str = MAIN) -> Iterator[Body]:
     seen: set[str] = set()
     for place, node in enumerate(graph.node):
         first = next(filter(None, node.output), "")
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                path = f"{node.name or first}/{attribute.name}"
-                if path in seen:
-                    path = f"{first}/{attribute.name}"
-                seen.add(path)
-                yield Body(f"{scope}/{path}" if scope else path, place, node, attribute.name, attribute.g)
+        for attribute, body in named_bodies(node):
+            path = f"{node.name or first}/{attribute}"
+            if path in seen:
+                path = f"{first}/{attribute}"
+            seen.add(path)
+            yield Body(f"{scope}/{path}" if scope else path, place, node, attribute, body)

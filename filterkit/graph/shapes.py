@@ -15,6 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
 
+from filterkit.graph import native
 from filterkit.graph.foldable import FOLDABLE, is_foldable
 from filterkit.graph.walk import attributes
 
@@ -53,8 +54,8 @@ def infer_shapes(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) ->
     shapes: dict[str, tuple[int, ...]] = {}
     for _ in range(MOST_ROUNDS):
         try:
-            inferred = onnx.shape_inference.infer_shapes(trial, strict_mode=True, data_prop=True)
-        except Exception as error:  # inference raises many kinds on graphs it does not like
+            inferred = native.with_shapes(trial, strict=True)
+        except native.Failed as error:
             raise Contradiction(str(error)) from error
         shapes = known_shapes(inferred.graph)
         if not settle(trial, shapes):
@@ -116,7 +117,7 @@ def _stored(node: NodeProto) -> dict[str, NDArray[Any]]:
 def _evaluate(
     node: NodeProto, constants: Mapping[str, NDArray[Any]], opsets: Iterable[onnx.OperatorSetIdProto]
 ) -> NDArray[Any] | None:
-    """What a node makes of constants; None where that is too large or fails."""
+    """What a node makes of constants; None where that is too large, no numbers, or fails."""
     from onnx.reference import ReferenceEvaluator
 
     inputs = {name: constants[name] for name in node.input if name}
@@ -130,6 +131,7 @@ def _evaluate(
             return None
         with np.errstate(all="ignore"):
             (made,) = ReferenceEvaluator(model).run(None, inputs)
-            return np.asarray(made)
+            value = np.asarray(made)
+            return value if value.dtype.kind in "biuf" else None
     except Exception:  # a malformed node: inference will say so where it matters
         return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-import onnx
 from onnx import GraphProto, ModelProto, ValueInfoProto
 
 from filterkit.errors import NotFoundError, closest
+from filterkit.graph import native
 from filterkit.graph.names import shown
 from filterkit.graph.shapes import Contradiction, infer_shapes
 from filterkit.graph.slim import without_weights
@@ -208,10 +208,10 @@ def _describe_outputs(model: ModelProto, skeleton: ModelProto, value: ValueInfoP
     """Give the outputs the types and shapes that follow from the (freed) input, where that can be told."""
     next(given for given in skeleton.graph.input if given.name == value.name).CopyFrom(value)
     try:
-        inferred = onnx.shape_inference.infer_shapes(skeleton, data_prop=True).graph
-    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
+        described = native.with_shapes(skeleton).graph
+    except native.Failed:
         return
-    known = {output.name: output for output in inferred.output}
+    known = {output.name: output for output in described.output}
     for output in model.graph.output:
         if known[output.name].type.tensor_type.HasField("shape"):
             output.CopyFrom(known[output.name])

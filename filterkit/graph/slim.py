@@ -10,6 +10,9 @@ from collections.abc import Mapping
 
 import onnx
 
+from filterkit.graph import native
+from filterkit.graph.walk import STANDARD
+
 LARGEST_KEPT = 256
 """Elements. Small tensors stay: shapes, axes and pads, which shape inference reads."""
 
@@ -34,7 +37,8 @@ def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     slim.graph.sparse_initializer.extend(graph.sparse_initializer)
     for node in graph.node:
         value = next((item.t for item in node.attribute if item.name == "value"), None)
-        if node.op_type == "Constant" and value is not None and _is_large(value) and node.output:
+        constant = node.op_type == "Constant" and node.domain in STANDARD
+        if constant and value is not None and _is_large(value) and node.output:
             weights.append((node.output[0], value))
         else:
             slim.graph.node.append(node)
@@ -68,6 +72,6 @@ def at_sizes(slim: onnx.ModelProto, sizes: Mapping[str, tuple[int, ...]]) -> onn
 def inferred(slim: onnx.ModelProto) -> onnx.GraphProto:
     """The graph with all shapes that can be told; where it contradicts itself, those behind are missing."""
     try:
-        return onnx.shape_inference.infer_shapes(slim, data_prop=True).graph
-    except Exception:  # inference raises many kinds on graphs it does not know; shapes are a nicety
+        return native.with_shapes(slim).graph
+    except native.Failed:  # shapes are a nicety
         return slim.graph

@@ -32,10 +32,16 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
 
 def bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
     """The graphs that a node carries: branches of an If, bodies of a Loop or Scan."""
+    return (graph for _, graph in named_bodies(node))
+
+
+def named_bodies(node: onnx.NodeProto) -> Iterator[tuple[str, onnx.GraphProto]]:
+    """The same with the attribute of each, and its number in a list, which no standard operator takes."""
     for attribute in node.attribute:
         if attribute.HasField("g"):
-            yield attribute.g
-        yield from attribute.graphs
+            yield attribute.name, attribute.g
+        for place, graph in enumerate(attribute.graphs):
+            yield f"{attribute.name}[{place}]", graph
 
 
 def reads(node: onnx.NodeProto) -> Iterator[str]:
@@ -101,7 +107,7 @@ def topological_order(graph: onnx.GraphProto) -> list[int]:
     stored = Counter(tensor.name for tensor in graph.initializer)
     twice = [name for name in (*given, *stored) if name in maker or stored[name] > 1]
     if twice:
-        raise ModelError(f"the tensor '{shown(twice[0])}' is there twice", hint="export the model again")
+        raise ModelError(f"the tensor '{shown(min(twice))}' is there twice", hint="export the model again")
     for node in nodes:
         for name in reads(node):
             if name not in maker and name not in given:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import UsageError
+from filterkit.errors import UsageError, one_line
 from filterkit.renderers.canvas import canvas_shape
 from filterkit.renderers.paper import DPI, FONT
-from filterkit.renderers.text import printable, shorten
+from filterkit.renderers.text import shorten
 
 if TYPE_CHECKING:
     from filterkit.records import TileSheet
@@ -193,7 +193,7 @@ def _measure() -> Any:
 
 
 def _names(labels: Sequence[str], longest: int = LONGEST_LABEL) -> tuple[str, ...]:
-    return tuple(shorten(printable(label), longest) for label in labels)
+    return tuple(shorten(one_line(label), longest) for label in labels)
 
 
 def _every(pitch: float, needed: float) -> int:
@@ -213,7 +213,7 @@ def _cut(text: str, space: float) -> str:
 
 def _wrap(text: str, size: float, space: float) -> list[str]:
     """At most three lines, each about as long as `space` allows."""
-    text = printable(text)
+    text = one_line(text)
     if not text:
         return []
     letters = max(16, int(len(text) * space / max(text_width(text, size), 1)))

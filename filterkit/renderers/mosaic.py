@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from PIL import Image, ImageColor, PngImagePlugin
 
-from filterkit.errors import UsageError
+from filterkit.errors import UsageError, one_line
 from filterkit.renderers.canvas import paint
 from filterkit.renderers.colormap import GRAY, colour_table
-from filterkit.renderers.text import printable
 
 if TYPE_CHECKING:
     from filterkit.records import TileSheet
@@ -75,7 +74,7 @@ class Mosaic:
         words = PngImagePlugin.PngInfo()
         for key, text in (("Title", sheet.title), ("Description", sheet.note)):
             if text:
-                words.add_itxt(key, printable(text))
+                words.add_itxt(key, one_line(text))
         out = io.BytesIO()
         # Kernels are noise to a compressor: runs of one byte are all that is worth looking for.
         Image.fromarray(canvas).save(out, "PNG", compress_level=1, compress_type=zlib.Z_RLE, pnginfo=words)

@@ -6,7 +6,7 @@ import io
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from filterkit.renderers.text import printable
+from filterkit.errors import one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +36,7 @@ def written(figure: Figure, kind: str, title: str) -> bytes:
     """`figure` as a file of one of `MEDIA_TYPES`."""
     # No dates, which would make each file a different one.
     no_date: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    metadata: dict[str, Any] = {"Title": printable(title), **no_date.get(kind, {})}
+    metadata: dict[str, Any] = {"Title": one_line(title), **no_date.get(kind, {})}
     out = io.BytesIO()
     figure.savefig(out, format=kind, dpi=DPI, facecolor="white", metadata=metadata)
     return out.getvalue()

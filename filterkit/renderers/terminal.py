@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, ClassVar, get_args
 
 import numpy as np
 
-from filterkit.errors import UsageError, closest
+from filterkit.errors import UsageError, closest, one_line
 from filterkit.renderers.canvas import to_bytes
 from filterkit.renderers.colormap import GRAY, colour_table
 from filterkit.renderers.terminal_cells import Cells, Color, cells_for
 from filterkit.renderers.terminal_layout import Fit, fit, resized
-from filterkit.renderers.text import printable, shorten
+from filterkit.renderers.text import shorten
 
 if TYPE_CHECKING:
     from filterkit.records import TileSheet
@@ -64,7 +64,7 @@ class Terminal:
     def render(self, sheet: TileSheet) -> bytes:
         """The sheet as UTF-8 text, no line of it longer than `width`."""
         cells = cells_for(self.color)
-        labels = [shorten(printable(label), LONGEST_LABEL) for label in sheet.row_labels or sheet.tile_labels]
+        labels = [shorten(one_line(label), LONGEST_LABEL) for label in sheet.row_labels or sheet.tile_labels]
         margin = max((len(label) + 1 for label in labels), default=0)
         drawn = fit(
             sheet,
@@ -83,7 +83,7 @@ class Terminal:
         return ("\n".join(lines) + "\n").encode()
 
     def _wrap(self, text: str) -> list[str]:
-        return textwrap.wrap(printable(text), self.width)
+        return textwrap.wrap(one_line(text), self.width)
 
     def _tiles(self, sheet: TileSheet, drawn: Fit, cells: Cells) -> list[str]:
         """All tiles as lines of text, `drawn.lines_per_row` for each row of them."""
@@ -101,7 +101,7 @@ class Terminal:
 
 def _header(sheet: TileSheet, drawn: Fit, margin: int, across: int) -> Iterator[str]:
     """The column labels, or every second, fourth, … where there is no room for all."""
-    labels = [printable(label) for label in sheet.column_labels[: drawn.columns]]
+    labels = [one_line(label) for label in sheet.column_labels[: drawn.columns]]
     if not labels:
         return
     pitch, every = (drawn.width + 1) * across, 1

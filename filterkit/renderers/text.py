@@ -1,11 +1,6 @@
-"""Labels that come from strangers' models, made safe to draw and print."""
+"""Labels shortened to the room there is for them."""
 
 from __future__ import annotations
-
-
-def printable(text: str) -> str:
-    """Replace what is not printable (line ends, terminal escapes, NUL) by ``�``."""
-    return "".join(char if char.isprintable() else "�" for char in text)
 
 
 def shorten(text: str, length: int) -> str:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 from filterkit.errors import SourceError
+from filterkit.hashing import file_sha256
 from filterkit.settings import cache_folder
 
 _FOLDER = "members"
@@ -35,18 +36,12 @@ class Receipt:
     member_sha256: str
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's content, as hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def look_up(key: str) -> tuple[Path, Receipt] | None:
     """The file kept under `key`, or None where there is none or its content is not what was kept."""
     try:
         receipt = Receipt(**json.loads(_receipt_path(key).read_text("utf-8")))
         path = _content_path(key, receipt)
-        intact = sha256_of(path) == receipt.member_sha256
+        intact = file_sha256(path) == receipt.member_sha256
     except (OSError, ValueError, TypeError):
         return None
     return (path, receipt) if intact else None

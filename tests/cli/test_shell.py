@@ -227,3 +227,10 @@ def test_wrong_use_is_said_like_every_other_error(
     assert code == 2
     assert said.startswith(error.split(". ")[0])
     assert hint.startswith(f"{helped} --help")
+
+
+def test_an_option_of_all_commands_in_front_of_the_command(run: Run) -> None:
+    code, said, hint = run("--catalog", "other.db", "models").failure
+    assert code == 2
+    assert said == "no such option: --catalog"
+    assert "filterkit models --catalog" in hint

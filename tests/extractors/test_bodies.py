@@ -185,13 +185,12 @@ def test_functions_that_never_end(kind: str) -> None:
         opened(model)
 
 
-def test_lists_of_bodies_are_reasons() -> None:
+def test_lists_of_bodies_are_bodies_too() -> None:
     inside = body([node("Conv", "x w", "t", name="conv")], "t")
     switch = node("Switch", "x", "y", "switch", "their.own", cases=[inside, inside])
-    results = found(opened_with(switch, w=WEIGHT))
-    assert [one.node for one in results] == ["conv", "conv"]
-    assert isinstance(results[0], Skipped)
-    assert results[0].reason == "inside a body of node 'switch' (Switch), which is not known"
+    first, second = banks(opened_with(switch, w=WEIGHT))
+    assert (first.node, second.node) == ("switch/cases[0]/conv", "switch/cases[1]/conv")
+    assert np.array_equal(first.weights, WEIGHT) and np.array_equal(second.weights, WEIGHT)
 
 
 def test_every_view_of_a_deep_nest() -> None:

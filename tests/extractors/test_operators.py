@@ -92,6 +92,38 @@ def test_qlinear_conv_with_channels_last() -> None:
     assert (bank.in_channels, bank.pre_layout, bank.source_layout) == (4, "NHWC", "OIHW")
 
 
+@pytest.mark.parametrize("domain", ["com.microsoft", "com.ms.internal.nhwc"])
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_a_quantized_transposed_convolution_has_one_scale_per_output(domain: str, per_channel: bool) -> None:
+    """ONNX Runtime has it for accelerators alone: the float operator of the same values is the oracle."""
+    draw = np.random.default_rng(0)
+    codes = draw.integers(-90, 90, (4, 3, 2, 2), np.int8)  # two groups: 2 to 3 channels each
+    scale = np.float32([0.02, 0.05, 0.03, 0.04, 0.01, 0.06] if per_channel else [0.02])
+    zero = np.int8([0, 3, -2, 5, 1, 0] if per_channel else [3])
+    constants = {
+        **dict.fromkeys(("xs", "ys"), np.float32(0.1)),
+        **dict.fromkeys(("xz", "yz"), np.int8(0)),
+        "w": codes,
+        "ws": scale if per_channel else scale[0],
+        "wz": zero if per_channel else zero[0],
+        "b": draw.integers(-400, 400, 6, np.int32),
+    }
+    words = "x xs xz w ws wz ys yz b"
+    quantized = node("QLinearConvTranspose", words, "y", domain=domain, group=2, strides=[2, 2])
+    (bank,) = banks(opened(build([quantized], {"x": [1, 4, 5, 5]}, constants)))
+
+    grouped = codes.reshape(2, 2, 3, 2, 2).astype(np.float32)
+    zeros, scales = (np.broadcast_to(each, 6).reshape(2, 1, 3, 1, 1) for each in (zero, scale))
+    values = ((grouped - zeros) * scales).reshape(4, 3, 2, 2)
+    plain = node("ConvTranspose", "x w", "y", group=2, strides=[2, 2])
+    (expected,) = banks(opened(build([plain], {"x": [1, 4, 5, 5]}, {"w": values})))
+    np.testing.assert_allclose(bank.weights, expected.weights, rtol=1e-6)
+    assert bank.bias is not None
+    np.testing.assert_allclose(bank.bias, constants["b"] * np.float32(0.1) * scale, rtol=1e-6)
+    assert (bank.in_channels, bank.out_channels, bank.groups, bank.source_layout) == (4, 6, 2, "IOHW")
+    assert bank.pre_layout == ("NCHW" if domain == "com.microsoft" else "NHWC")
+
+
 @pytest.mark.parametrize("bias", [False, True])
 def test_dynamic_quantization_as_onnx_runtime_writes_it(bias: bool) -> None:
     """The weight's scale stands in a product behind the node, the bias in a sum behind that."""
@@ -178,14 +210,16 @@ def test_reasons() -> None:
         "the weight's scale does not fit its shape"
     )
     assert only_reason(node("ConvInteger", "x r", "y")) == "the weight is an input of the model ('r')"
-    assert "one kind of processor" in only_reason(
+    assert "the file does not say how wide" in only_reason(
         node("Conv", "x w", "y", domain="com.microsoft.nchwc"), w=weight
     )
+    causal = node("CausalConvWithState", "x w", "y", domain="com.microsoft")
+    assert "reads a state besides its input" in only_reason(causal, w=weight)
     assert only_reason(node("Conv", "x w", "y", domain="their.own"), w=weight) == (
         "Conv of the domain 'their.own' is not known"
     )
     assert only_reason(node("Conv", "x w", "y", domain="a\x1b[2J" + "b" * 10_000), w=weight) == (
-        f"Conv of the domain 'a?[2J{'b' * 74}…' is not known"
+        rf"Conv of the domain 'a\x1b[2J{'b' * 71}…' is not known"
     )
     assert "padding is an input" in only_reason(
         node("ConvTransposeWithDynamicPads", "x w r", "y", domain="com.microsoft"), w=random(4, 3, 3, 3)

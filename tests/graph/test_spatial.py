@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -259,6 +260,7 @@ def test_three_dimensions_each_have_their_own_reach() -> None:
         [node("Softmax", "c", "p", axis=3)],
         [node("InstanceNormalization", "c s b", "p")],
         [node("Foreign", "c", "p", domain="somebody")],
+        [node("Split", "c", "p", domain="somebody", axis=2)],
     ],
     ids=lambda nodes: nodes[0].op_type,
 )
@@ -270,6 +272,25 @@ def test_what_sees_the_whole_picture_is_unbounded(gate: list[onnx.NodeProto]) ->
     first, second = geometry(build(nodes, {"x": [1, 3, 16, 16]}, constants))
     assert first.receptive_field == (3, 3)
     assert second.receptive_field is None
+
+
+def test_what_is_no_number_is_no_shape_and_no_padding() -> None:
+    """A node that computes something of nothing, and a start that is complex."""
+    nodes = [
+        node("Transpose", "_", "nothing"),
+        node("Slice", "x start end axes", "s"),
+        node("Conv", "s w", "y"),
+    ]
+    constants = {
+        "w": random(2, 3, 3, 3),
+        "start": np.array([1j]),
+        "end": np.array([9]),
+        "axes": np.array([2]),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        [layer] = geometry(build(nodes, {"x": [1, 3, 16, 16]}, constants))
+    assert layer.receptive_field is None
 
 
 def test_reshapes_that_keep_an_axis_are_followed() -> None:

@@ -22,6 +22,7 @@ import tempfile
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,7 @@ def inputs(seed: int, runs: range, files: Sequence[str]) -> Iterator[tuple[int, 
 def work(seed: int, runs: range, files: Sequence[str], folder: Path) -> None:
     """Drive some runs, saying before and after each where it is, as lines of JSON on stdout."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    warnings.simplefilter("error")  # which a user would see between the lines
     path = folder / "model.onnx"
     for run, name, data in inputs(seed, runs, files):
         path.write_bytes(data)

@@ -210,6 +210,20 @@ def test_bombs(run: Run, tmp_path: Path, size: int) -> None:
     assert all("too large to compute" in row["reason"] for row in rows)
 
 
+def test_a_graph_that_aborts_shape_inference_is_taken(run: Run, tmp_path: Path) -> None:
+    """The window is larger than the picture: onnx makes a size of -2 of it, at which its Slice asserts."""
+    slices = {"zero": np.array([0]), "one": np.array([1]), "two": np.array([2])}
+    model = build(
+        [node("Conv", "x w", "c"), node("Slice", "c zero one two", "s"), node("Conv", "s v", "y")],
+        {"x": [1, 3, 4, 4]},
+        {"w": random(4, 3, 7, 7), "v": random(2, 4, 1, 1), **slices},
+    )
+    placed(tmp_path, lambda _: model)
+    rows = run("add", "model.onnx", "--format", "json").rows
+    assert (rows[0]["layers"], rows[0]["filters"]) == (2, 6)
+    assert [row["filters"] for row in run("layers", "model", "--format", "json").rows] == [4, 2]
+
+
 def test_weights_that_are_no_numbers(run: Run, tmp_path: Path) -> None:
     """NaN and infinity: catalogued, measured as NULL, drawn, and said."""
     weight = random(4, 3, 3, 3)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from onnxruntime.quantization import (
 
 import filterkit
 from filterkit.errors import RuntimeFailure
+from filterkit.runtime.network import Network
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
 
@@ -202,3 +205,25 @@ def test_cut_graphs_are_kept_for_the_next_process_and_go_with_the_model(
     bench.remove("choosing")
     assert not cuts.exists()
     assert bench.feature_maps("looping", inputs=inputs, provider="cpu").maps
+
+
+def test_closing_lets_go_of_the_networks(tmp_path: Path) -> None:
+    """A network holds its weights and threads; what another catalog's workbench has open stays open."""
+
+    def networks() -> weakref.WeakSet[Network]:
+        gc.collect()
+        return weakref.WeakSet(each for each in gc.get_objects() if isinstance(each, Network))
+
+    onnx.save(plain(), tmp_path / "plain.onnx")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    before = networks()
+    with filterkit.open(tmp_path / "one" / "catalog.db") as one:
+        one.add(tmp_path / "plain.onnx")
+        one.feature_maps("plain", PIXELS, provider="cpu")
+        with filterkit.open(tmp_path / "two" / "catalog.db") as two:
+            two.add(tmp_path / "plain.onnx")
+            two.feature_maps("plain", PIXELS, provider="cpu")
+            assert len(networks() - before) == 2
+        assert len(networks() - before) == 1
+    assert len(networks() - before) == 0

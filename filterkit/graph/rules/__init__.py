@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from onnx import NodeProto
+
 from filterkit.graph.constants import NotConstant
 from filterkit.graph.rules import mixing, moves, windows
 from filterkit.graph.rules.step import Rule, Step, Untraceable
@@ -14,11 +16,7 @@ __all__ = ["Step", "trace_node"]
 def trace_node(step: Step, place: int) -> Tracks:
     """Tracks of one output of a node, of whose inputs at least one depends on the graph's input."""
     name = step.node.output[place]
-    rule = RULES.get(step.node.op_type) if step.node.domain in STANDARD else None
-    if step.node.domain == "com.microsoft":
-        rule = OPTIMIZED.get(step.node.op_type)
-    if step.node.op_type == "Split":
-        rule = moves.split(place)
+    rule = _rule(step.node, place)
     try:
         if rule is None:
             raise Untraceable
@@ -26,6 +24,15 @@ def trace_node(step: Step, place: int) -> Tracks:
     except (Untraceable, NotConstant, LookupError, ValueError, TypeError, ArithmeticError):
         shape = step.shapes.get(name)
         return nothing_followed(step.tracks.values(), len(shape) if shape is not None else 0)
+
+
+def _rule(node: NodeProto, place: int) -> Rule | None:
+    """The rule for one output of a node."""
+    if node.domain == "com.microsoft":
+        return OPTIMIZED.get(node.op_type)
+    if node.domain not in STANDARD:
+        return None
+    return moves.split(place) if node.op_type == "Split" else RULES.get(node.op_type)
 
 
 ELEMENTWISE = (

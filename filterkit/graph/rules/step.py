@@ -36,11 +36,14 @@ class Step:
         return self.shapes.get(self.node.output[place])
 
     def constant(self, place: int) -> NDArray[Any] | None:
-        """The value of an optional constant input; None where it is left out."""
+        """The value of an optional constant input, real numbers; None where it is left out."""
         if place >= len(self.node.input) or not self.node.input[place]:
             return None
         name = self.node.input[place]
-        return self.computed[name] if name in self.computed else self.graph.constant(name)
+        value = self.computed[name] if name in self.computed else self.graph.constant(name)
+        if value.dtype.kind not in "biuf":
+            raise Untraceable
+        return value
 
     def numbers(self, place: int, name: str) -> list[int] | None:
         """Integers that are an input in some opsets and an attribute in others."""

@@ -1,0 +1,158 @@
+"""What onnx does in C++, its checker, its inliner and its shape inference, in a process of their own.
+
+A graph that they do not expect can make them abort, hang or take all memory: onnx is built with assertions,
+and one of them fails where a Slice meets an axis whose size was inferred to be negative. That ends the other
+process, not this one, and the next graph gets a new one. A bare Python with onnx's extension starts in some
+30 ms, while a model is read, and is kept until this process ends.
+"""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import os
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+from filterkit.errors import RuntimeFailure
+from filterkit.graph import native_worker
+from filterkit.graph.native_worker import CHECK, HEADER, INFER, INFER_STRICTLY, INLINE
+
+LONGEST = 20
+"""Seconds that onnx may take for any graph; most come without their weights."""
+PACE = 1 << 24
+"""Bytes of a graph for which it may take one second more, where weights stand in its bodies."""
+
+
+class Failed(Exception):
+    """onnx refuses the model, in the words of the exception, or does not survive it."""
+
+
+def prepare() -> None:
+    """Let the process start, where none runs, while something else is done."""
+    with _lock:
+        _started()
+
+
+def check(model: onnx.ModelProto) -> None:
+    """Run onnx's checker; raises Failed with what it says against the model."""
+    _ask(CHECK, model)
+
+
+def inlined(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with its functions in the place of their calls; raises Failed."""
+    return _model(_ask(INLINE, model))
+
+
+def with_shapes(model: onnx.ModelProto, *, strict: bool = False) -> onnx.ModelProto:
+    """The model with all types and shapes that can be told.
+
+    Raises
+    ------
+    Failed
+        The graph contradicts itself. Unless `strict`, most contradictions only leave shapes out.
+    """
+    return _model(_ask(INFER_STRICTLY if strict else INFER, model))
+
+
+def _model(data: bytes) -> onnx.ModelProto:
+    try:
+        model: onnx.ModelProto = onnx.ModelProto.FromString(data)
+    except DecodeError as error:
+        raise Failed("onnx makes something unreadable of it") from error
+    return model
+
+
+_lock = threading.Lock()
+_process: subprocess.Popen[bytes] | None = None
+
+
+def _ask(task: int, model: onnx.ModelProto) -> bytes:
+    data = model.SerializeToString()
+    with _lock:
+        process = _started()
+        alarm = threading.Timer(LONGEST + len(data) / PACE, process.kill)
+        alarm.start()
+        try:
+            refused, answer = _exchange(process, task, data)
+        except (OSError, EOFError) as error:
+            _end()
+            raise Failed("onnx breaks down over it") from error
+        except BaseException:  # interrupted halfway, the next answer would be this one's
+            _end()
+            raise
+        finally:
+            alarm.cancel()
+    if refused:
+        raise Failed(answer.decode("utf-8", "replace"))
+    return answer
+
+
+def _exchange(process: subprocess.Popen[bytes], task: int, data: bytes) -> tuple[bool, bytes]:
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(HEADER.pack(task, len(data)))
+    process.stdin.write(data)
+    process.stdin.flush()
+    header = process.stdout.read(HEADER.size)
+    if len(header) < HEADER.size:
+        raise EOFError
+    refused, length = HEADER.unpack(header)
+    answer = process.stdout.read(length)
+    if len(answer) < length:
+        raise EOFError
+    return bool(refused), answer
+
+
+def _started() -> subprocess.Popen[bytes]:
+    """The process, a new one where it has ended."""
+    global _process
+    if _process is not None and _process.poll() is not None:
+        _end()
+    if _process is None:
+        extension = importlib.util.find_spec("onnx.onnx_cpp2py_export")
+        assert extension is not None and extension.origin is not None
+        worker = Path(native_worker.__file__)
+        try:
+            _process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(worker), extension.origin],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        except OSError as error:
+            raise RuntimeFailure(
+                f"Python cannot be started a second time: {error.strerror}",
+                hint=f"is {sys.executable} Python?",
+            ) from error
+    return _process
+
+
+def _end() -> None:
+    global _process
+    if _process is not None:
+        _process.kill()
+        _process.wait()
+        for pipe in (_process.stdin, _process.stdout):
+            with suppress(OSError):  # what was still to be written
+                assert pipe is not None
+                pipe.close()
+    _process = None
+
+
+def _forget() -> None:
+    """In a fork of this process: the other process goes on to answer to this process's parent alone."""
+    global _process, _lock
+    if _process is not None:
+        _process.returncode = 0  # not ours to wait for
+    _process, _lock = None, threading.Lock()
+
+
+atexit.register(_end)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

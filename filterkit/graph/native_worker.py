@@ -1,0 +1,70 @@
+"""The process in which onnx's C++ works (see `native`): a bare Python that knows onnx's extension alone.
+
+    python -I -S native_worker.py path/to/onnx_cpp2py_export.so
+
+A request on stdin is the place of a task in TASKS and the length of a model as a header, and that model. The
+answer on stdout is whether it was refused, a length, and what came out or what onnx said against it.
+"""
+
+import importlib.util
+import signal
+import struct
+import sys
+from contextlib import suppress
+from typing import Any
+
+HEADER = struct.Struct("<BQ")
+
+CHECK, INLINE, INFER, INFER_STRICTLY = range(4)
+
+MEMORY = 4 << 30
+"""Bytes for any graph; most come without their weights."""
+COPIES = 6
+"""How many copies of a graph there is room for besides, where weights stand in its bodies."""
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the other process, with which this one ends
+    tasks = _tasks(_extension(sys.argv[1]))
+    requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    while header := requests.read(HEADER.size):
+        task, length = HEADER.unpack(header)
+        _limit(MEMORY + COPIES * length)
+        refused, answer = False, b""
+        try:
+            answer = tasks[task](requests.read(length)) or b""
+        except Exception as error:  # onnx raises many kinds on graphs that it does not like
+            refused, answer = True, str(error).encode("utf-8", "replace")
+        answers.write(HEADER.pack(refused, len(answer)) + answer)
+        answers.flush()
+
+
+def _extension(path: str) -> Any:
+    spec = importlib.util.spec_from_file_location("onnx.onnx_cpp2py_export", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _tasks(native: Any) -> tuple[Any, ...]:
+    """What is called for each task, as onnx's own modules call it: onnx.checker, inliner, shape_inference."""
+    return (
+        lambda model: native.checker.check_model(model, False, False, False),
+        lambda model: native.inliner.inline_local_functions(model, False),
+        lambda model: native.shape_inference.infer_shapes(model, False, False, True),
+        lambda model: native.shape_inference.infer_shapes(model, False, True, True),
+    )
+
+
+def _limit(memory: int) -> None:
+    """No more memory than any graph needs, and no core dump, where the system knows such limits."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+if __name__ == "__main__":
+    main()
