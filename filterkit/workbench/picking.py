@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
-from filterkit.errors import UsageError, closest
+from filterkit.address import parse_address
+from filterkit.errors import NotFoundError, UsageError, closest
 from filterkit.records import Normalized
 
 if TYPE_CHECKING:
@@ -48,6 +49,24 @@ class _Pick:
         return f"{self.match.layer['name']}{self.number}"
 
 
+def pick(catalog: Catalog, addresses: Iterable[str]) -> list[Match]:
+    """What each of `addresses` names, in their order.
+
+    Raises
+    ------
+    NotFoundError, UsageError
+        One names nothing, or is none; there are too many, or none at all.
+    """
+    from filterkit.catalog.matches import resolve_each
+
+    texts = list(addresses)
+    _check_count(len(texts))
+    found = resolve_each(catalog, map(parse_address, texts))
+    if not found:
+        raise NotFoundError("these addresses name no filters", hint="give at least one, e.g. vgg16/conv1/0")
+    return found
+
+
 def picked_sheet(
     catalog: Catalog, matches: Sequence[Match], normalizer: Normalizer, channels: Channels
 ) -> TileSheet:
@@ -63,12 +82,7 @@ def picked_sheet(
     """
     from filterkit.sheets import bank_sheet
 
-    total = sum(len(match.filters) for match in matches)
-    if total > MOST:
-        raise UsageError(
-            f"{total:,} filters do not fit on one sheet, only {MOST:,}",
-            hint="take fewer: `filterkit filters` has --where, --sort and --limit",
-        )
+    _check_count(sum(len(match.filters) for match in matches))
     picks, normalized = _tiles(catalog, matches, normalizer, channels)
     notes = [normalized.summary]
     if any(len(match.kernels) > 1 for match in matches) and channels in ("strongest", "first"):
@@ -87,6 +101,14 @@ def picked_sheet(
         title=_title(picks),
         note="; ".join(filter(None, notes)),
     )
+
+
+def _check_count(filters: int) -> None:
+    if filters > MOST:
+        raise UsageError(
+            f"{filters:,} filters do not fit on one sheet, only {MOST:,}",
+            hint="take fewer: `filterkit filters` has --where, --sort and --limit",
+        )
 
 
 def check_channels(channels: str) -> None:
