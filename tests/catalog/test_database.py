@@ -250,10 +250,8 @@ def test_what_was_measured_before_is_still_known_of_an_upgraded_catalog(location
     with Catalog.open(location) as catalog:
         with catalog.connect() as connection:
             query = sa.select(schema.model.c.name, schema.model.c.measured)
-            assert {name: measured for name, measured in connection.execute(query)} == {
-                "vgg16": basic,
-                "classic": [*basic, "loudness"],
-            }
+            measured = [tuple(row) for row in connection.execute(query)]
+        assert measured == [("vgg16", basic), ("classic", [*basic, "loudness"])]
         columns, found = filter_queries.filters(catalog, parse_address("classic"))
         assert columns.count("separability") == 1
         assert {(row["loudness"], row["separability"], row["dead"]) for row in found} == {(2.5, None, None)}
@@ -303,8 +301,8 @@ def _migrated(location: Path) -> sa.Engine:
 
 
 def _tables(location: Path) -> dict[str, list[str]]:
-    """The words of every text of the schema, sorted: constraints may stand in any order, and what was made anew
-    has its name in quotes."""
+    """The words of every text of the schema, sorted: constraints may stand in any order, and what was made
+    anew has its name in quotes."""
     with contextlib.closing(sqlite3.connect(location)) as connection:
         found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     return {
