@@ -57,8 +57,9 @@ class Catalog:
             Where there is no catalog, or it is foreign, newer than this filterkit, broken or not writable.
         """
         path = catalog_path(location)
-        if not path.is_file() and (not write or path.exists()):
-            what = f"{path} is no file" if path.exists() else f"there is no catalog at {path}"
+        exists = path.exists()  # looked at once, before all else: somebody may be making it
+        if not (path.is_file() if exists else write):
+            what = f"{path} is no file" if exists else f"there is no catalog at {path}"
             raise CatalogError(what, hint="`filterkit add vgg16` or `filterkit quickstart` makes one")
         if not path.parent.is_dir():
             raise CatalogError(

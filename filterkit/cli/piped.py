@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from filterkit.errors import NotFoundError, UsageError
 
-LARGEST = 64 * 2**20
-"""Bytes that are read; a hundred thousand rows are less."""
+LARGEST = 16 * 2**20
+"""Bytes that are read; rows about more filters than fit on one sheet are less."""
 
 LONGEST = 1000
 """Characters of one address."""
@@ -66,10 +66,11 @@ def _addresses(text: str) -> Iterator[str]:
         yield from filter(None, map(str.strip, text.split("\n")))
 
 
-def _json_rows(text: str) -> list[object]:
+def _json_rows(text: str) -> Iterator[object]:
     if text.startswith("["):
-        return list(json.loads(text))
-    return [json.loads(line) for line in text.split("\n") if line.strip()]
+        yield from json.loads(text)
+    else:
+        yield from (json.loads(line) for line in text.split("\n") if line.strip())
 
 
 def _of_rows(rows: Iterable[object]) -> Iterator[str]:

@@ -28,8 +28,7 @@ def stats(
     address: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL[/LAYER]",
-            help="Model or layer; both may be patterns, e.g. 'vgg16/block3_*'.",
+            help="MODEL or MODEL/LAYER; both may be patterns, e.g. 'vgg16/block3_*'.",
             autocompletion=complete_address,
         ),
     ],
@@ -38,7 +37,7 @@ def stats(
         typer.Option("-o", "--output", help="Chart over depth, or of one layer's filters (.png .svg .pdf)."),
     ] = None,
 ) -> None:
-    """Say what metrics say of layers: how sparse, diverse, orthogonal; how many filters are dead."""
+    """List the metrics of layers: how sparse, diverse and orthogonal, and how many filters are dead."""
     if output and output.suffix.lower() not in SUFFIXES:
         raise UsageError(f"no chart is written as '{output.name}'", hint="use .png, .svg or .pdf")
     with shell.workbench() as bench:

@@ -92,7 +92,7 @@ def sparsity(weights: FloatArray) -> NDArray[np.float64]:
     """
     filters, kernels = weights.shape[:2]
     flat = weights.reshape(filters, kernels, -1)
-    peaks = np.empty((filters, kernels), flat.dtype)
+    peaks = np.empty((filters, kernels))  # float64: a hundredth of a float16 may be less than one can hold
     step = max(1, BLOCK_WEIGHTS // max(1, flat[:1].size))
     for start in range(0, filters, step):
         block = slice(start, start + step)

@@ -12,7 +12,7 @@ from filterkit.metrics.basic import BLOCK_WEIGHTS, sparsity
 from filterkit.metrics.blocks import cosine_blocks, filter_peaks, unit_filters
 
 if TYPE_CHECKING:
-    from filterkit.records import FilterBank
+    from filterkit.records import FilterBank, FloatArray
 
 
 @dataclass(frozen=True)
@@ -66,21 +66,32 @@ class FilterDbMetrics:
 
 def _variance_entropy(bank: FilterBank, peak: float) -> float:
     filters, channels = bank.weights.shape[:2]
-    flat = bank.weights.reshape(filters, channels, -1)
-    step = max(1, BLOCK_WEIGHTS // flat[0].size)
-    blocks = [flat[start : start + step] for start in range(0, filters, step)]
-    scale = np.float64(peak or 1)  # float64, and so is what it divides
-    mean = sum((np.ones(channels) @ (block / scale)).sum(axis=0) for block in blocks) / (filters * channels)
-    scatter = np.zeros((flat.shape[2],) * 2)
-    for block in blocks:
-        off = block / scale - mean
-        scatter += (off.swapaxes(1, 2) @ off).sum(axis=0)
-    variances = np.maximum(np.linalg.eigvalsh(scatter), 0)
+    count = filters * channels
+    variances = _variances(bank.weights.reshape(filters, channels, -1), peak or 1.0)
     total = variances.sum()
-    if total <= filters * channels * np.finfo(np.float64).eps:  # weights run up to 1 here: this is rounding
+    if total <= count * np.finfo(np.float64).eps:  # weights run up to 1 here: this is rounding
         return float("nan")
     shares: NDArray[np.float64] = variances[variances > 0] / total
     return float(-(shares * np.log10(shares)).sum())
+
+
+def _variances(weights: FloatArray, scale: float) -> NDArray[np.floating]:
+    """s² of kernels (filters, channels, weights) less their mean, by the smaller Gram matrix."""
+    filters, channels, size = weights.shape
+    step = max(1, BLOCK_WEIGHTS // weights[0].size)
+    blocks = [weights[start : start + step] for start in range(0, filters, step)]
+    divisor = np.float64(scale)  # float64, and so is what it divides
+    sums = [(np.ones(channels) @ (block / divisor)).sum(axis=0) for block in blocks]
+    mean = np.sum(sums, axis=0) / (filters * channels)
+    if filters * channels < size:
+        off = (weights / divisor - mean).reshape(-1, size)
+        gram = off @ off.T
+    else:
+        gram = np.zeros((size, size))
+        for block in blocks:
+            off = block / divisor - mean
+            gram += (off.swapaxes(1, 2) @ off).sum(axis=0)
+    return np.maximum(np.linalg.eigvalsh(gram), 0)
 
 
 def _threshold(bank: FilterBank) -> float:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filterkit.address import parse_address
 from filterkit.errors import UsageError
 from filterkit.workbench.base import Bench
 from filterkit.workbench.differences import Differences
@@ -89,7 +88,7 @@ class Looking(Bench):
             has no colours; they are too many.
         """
         from filterkit.workbench import drawing
-        from filterkit.workbench.picking import check_channels
+        from filterkit.workbench.picking import check_channels, pick
 
         check_channels(channels or "separate")
         if isinstance(what, FeatureMaps):
@@ -106,9 +105,7 @@ class Looking(Bench):
         if isinstance(what, str):
             match = self._one(what, "a sheet is of one layer")
             return self._bank_sheet(match, normalizer or "minmax", channels or "separate")
-        from filterkit.catalog.matches import resolve_each
-
-        matches = resolve_each(self.catalog(), map(parse_address, what))
+        matches = pick(self.catalog(), what)
         one_kernel = channels in (None, "first", "strongest")
         by_itself = "minmax:per=kernel" if one_kernel else "minmax:per=filter"
         return self._picked_sheet(matches, normalizer or by_itself, channels or "strongest")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
-from filterkit.errors import UsageError, closest
+from filterkit.address import parse_address
+from filterkit.errors import NotFoundError, UsageError, closest
 from filterkit.records import Normalized
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ MOST = 10_000
 """Filters on one sheet."""
 
 LARGEST_SIDE = 64
-"""Values that a tile is enlarged to, at most, where kernels of several sizes share a sheet."""
+"""Values across a tile, at most, where kernels of several sizes share a sheet."""
 
 MOST_VALUES = 2**27
 
@@ -43,9 +44,27 @@ class _Pick:
         return f"/{self.filter}/{self.kernels[0]}" if one else f"/{self.filter}"
 
     @property
-    def label(self) -> str:
-        """The address without the model."""
-        return f"{self.match.layer['name']}{self.number}"
+    def address(self) -> str:
+        """What is drawn of it."""
+        return self.match.address + self.number
+
+
+def pick(catalog: Catalog, addresses: Iterable[str]) -> list[Match]:
+    """What each of `addresses` names, in their order.
+
+    Raises
+    ------
+    NotFoundError, UsageError
+        One names nothing, or is none; there are too many, or none at all.
+    """
+    from filterkit.catalog.matches import resolve_each
+
+    texts = list(addresses)
+    _check_count(len(texts))
+    found = resolve_each(catalog, map(parse_address, texts))
+    if not found:
+        raise NotFoundError("these addresses name no filters", hint="give at least one, e.g. vgg16/conv1/0")
+    return found
 
 
 def picked_sheet(
@@ -54,7 +73,7 @@ def picked_sheet(
     """Draw the filters that `matches` select, in their order, whatever layers they are of.
 
     Every layer is normalized as a whole before anything is selected, as `bank_to_sheet` does. Kernels of
-    several sizes are enlarged until they are equally large.
+    several sizes are stretched until they are equally large.
 
     Raises
     ------
@@ -63,12 +82,7 @@ def picked_sheet(
     """
     from filterkit.sheets import bank_sheet
 
-    total = sum(len(match.filters) for match in matches)
-    if total > MOST:
-        raise UsageError(
-            f"{total:,} filters do not fit on one sheet, only {MOST:,}",
-            hint="take fewer: `filterkit filters` has --where, --sort and --limit",
-        )
+    _check_count(sum(len(match.filters) for match in matches))
     picks, normalized = _tiles(catalog, matches, normalizer, channels)
     notes = [normalized.summary]
     if any(len(match.kernels) > 1 for match in matches) and channels in ("strongest", "first"):
@@ -76,17 +90,27 @@ def picked_sheet(
     shapes = dict.fromkeys("×".join(map(str, pick.match.layer["kernel_shape"])) for pick in picks)
     if len(shapes) > 1:
         notes.append(f"kernels of {', '.join(shapes)} are drawn equally large")
+    models = {f"{pick.match.model['name']}/" for pick in picks}
+    whose = models.pop() if len(models) == 1 else ""
     names = {tuple(pick.match.layer["input_channels"]) for pick in picks}
     return bank_sheet(
         normalized,
         filters=range(len(picks)),
         kernels=picks[0].kernels if channels in ("separate", "rgb") else range(1),
         channel_names=names.pop() if len(names) == 1 else (),
-        filter_labels=[pick.label for pick in picks],
+        filter_labels=[pick.address.removeprefix(whose) for pick in picks],
         channels="rgb" if channels == "rgb" else "separate",
         title=_title(picks),
         note="; ".join(filter(None, notes)),
     )
+
+
+def _check_count(filters: int) -> None:
+    if filters > MOST:
+        raise UsageError(
+            f"{filters:,} filters do not fit on one sheet, only {MOST:,}",
+            hint="take fewer: `filterkit filters` has --where, --sort and --limit",
+        )
 
 
 def check_channels(channels: str) -> None:
@@ -153,29 +177,31 @@ def _plane(kernels: FloatArray) -> FloatArray:
 
 
 def _equally_large(planes: Sequence[FloatArray]) -> Iterator[FloatArray]:
-    """Repeat values until all planes, shape (kernels, height, width), have one size."""
+    """Planes, shape (kernels, height, width), of one size: where they differ, all become squares."""
     import numpy as np
 
-    height, width = (_common(plane.shape[axis] for plane in planes) for axis in (1, 2))
+    shapes = {plane.shape[1:] for plane in planes}
+    if len(shapes) > 1:
+        side = _common({side for shape in shapes for side in shape})
+        shapes = {(side, side)}
+    [(height, width)] = shapes
     if len(planes) * len(planes[0]) * height * width > MOST_VALUES:
         raise UsageError("kernels of these sizes are too many for one sheet", hint="take fewer")
     for plane in planes:
-        rows, columns = (
-            np.arange(side) * old // side for side, old in zip((height, width), plane.shape[1:], strict=True)
-        )
+        _, high, wide = plane.shape
+        rows, columns = np.arange(height) * high // height, np.arange(width) * wide // width
         yield plane[:, rows[:, None], columns]
 
 
-def _common(sizes: Iterable[int]) -> int:
+def _common(sizes: Collection[int]) -> int:
     """What all `sizes` divide, where that is not too much; then values of some are not all equally wide."""
-    distinct = set(sizes)
-    multiple = math.lcm(*distinct)
-    return multiple if len(distinct) == 1 or multiple <= LARGEST_SIDE else max(LARGEST_SIDE, *distinct)
+    multiple = math.lcm(*sizes)
+    return multiple if multiple <= LARGEST_SIDE else max(LARGEST_SIDE, *sizes)
 
 
 def _title(picks: Sequence[_Pick]) -> str:
     if len(picks) == 1:
-        return picks[0].match.address + picks[0].number
+        return picks[0].address
     models = list(dict.fromkeys(pick.match.model["name"] for pick in picks))
     whose = " and ".join(models) if len(models) <= 2 else f"{len(models)} models"
     asked = "filters" if any(pick.match.asked.kernels is None for pick in picks) else "kernels"

@@ -70,7 +70,7 @@ class Summarizing(Bench):
             )
         layers = self._layer_stats(address, rows)
         if not any(_is_measured(layer) for layer in layers):
-            model = layers[0].model
+            model = rows[0]["model"]
             raise NotFoundError(f"{model} was not measured", hint=f"`filterkit measure {model}` does that")
         from filterkit.charts.depth import depth_chart
         from filterkit.charts.layer import layer_chart
@@ -102,6 +102,7 @@ class Summarizing(Bench):
                 types={name: row[name] for name in CLASSIC_TYPES if row[name] is not None},
             )
             for row in rows
+            if row["address"] in values  # else it was replaced meanwhile
         ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
@@ -166,7 +167,7 @@ def test_migrations_make_the_declared_schema(tmp_path: Path) -> None:
     location = tmp_path / "migrated.db"
     engine = _migrated(location)
     with engine.connect() as connection:
-        # Alembic sees no order of an index: like WITHOUT ROWID, that is left to the comparison of texts below.
+        # Alembic sees no order of an index: that, like WITHOUT ROWID, is left to the texts.
         options = {
             "version_table": schema.version.name,
             "include_object": lambda thing, name, kind, *_: kind != "index",
@@ -239,6 +240,23 @@ def test_catalogs_of_every_earlier_revision_are_upgraded(golden: Path, location:
     assert _tables(location) == _tables(_new(location.with_name("new.db")))
 
 
+def test_what_was_measured_before_is_still_known_of_an_upgraded_catalog(location: Path) -> None:
+    shutil.copy(GOLDEN / "0002.db", location)
+    basic = ["mean", "std", "min", "max", "l1_norm", "l2_norm", "sparsity"]
+    with contextlib.closing(sqlite3.connect(location)) as connection, connection:
+        names = json.dumps(["loudness", "separability"])  # of plugins; the second has a column by now
+        connection.execute("UPDATE model SET extra_metrics = ? WHERE name = 'classic'", (names,))
+        connection.execute("""UPDATE filter SET extra = '{"loudness":2.5,"separability":7}'""")
+    with Catalog.open(location) as catalog:
+        with catalog.connect() as connection:
+            query = sa.select(schema.model.c.name, schema.model.c.measured)
+            measured = [tuple(row) for row in connection.execute(query)]
+        assert measured == [("vgg16", basic), ("classic", [*basic, "loudness"])]
+        columns, found = filter_queries.filters(catalog, parse_address("classic"))
+        assert columns.count("separability") == 1
+        assert {(row["loudness"], row["separability"], row["dead"]) for row in found} == {(2.5, None, None)}
+
+
 def test_there_is_a_golden_catalog_of_every_earlier_revision() -> None:
     assert sorted(path.stem for path in GOLDEN.iterdir()) == list(schema.REVISIONS[:-1])
 
@@ -283,8 +301,8 @@ def _migrated(location: Path) -> sa.Engine:
 
 
 def _tables(location: Path) -> dict[str, list[str]]:
-    """The words of the text of every table and index, sorted: constraints may stand in any order, and what was made anew
-    has its name in quotes."""
+    """The words of every text of the schema, sorted: constraints may stand in any order, and what was made
+    anew has its name in quotes."""
     with contextlib.closing(sqlite3.connect(location)) as connection:
         found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     return {

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pytest
+import sqlalchemy as sa
 from tiny_models import put, write_model
 
 from filterkit.address import parse_address
 from filterkit.catalog import Catalog, filter_queries, queries
+from filterkit.catalog.choosing import choose
 from filterkit.catalog.matches import resolve
+from filterkit.catalog.questions import question
 from filterkit.errors import NotFoundError, UsageError
 
 
@@ -196,3 +200,71 @@ def test_groups_in_order_and_bounded(reading: Catalog) -> None:
         group(reading, "*", "layer", sort="l2_norm")
     with pytest.raises(UsageError, match="limit"):
         group(reading, "*", "layer", limit=-1)
+
+
+@pytest.mark.parametrize("address", ["tiny", "tiny/conv1", "*/conv1", "tiny/conv1/0:2", "*"])
+@pytest.mark.parametrize("sort", ["-orientation_strength", "orientation_strength", "-l2_norm", None])
+@pytest.mark.parametrize("limit", [None, 3])
+def test_the_index_answers_only_what_it_is_quick_for(
+    reading: Catalog, address: str, sort: str | None, limit: int | None
+) -> None:
+    """Of a catalog of 1,000 models, the first few of a type; to all else it would give millions of rows."""
+    chosen = choose(reading, parse_address(address))
+    asked = question(
+        *(chosen.kind, chosen.extra, chosen.extra_of_layers),
+        columns=None,
+        where="classic_type = 'edge' and classic_score > 0.9",
+        sort=sort,
+        limited=limit is not None,
+    )
+    with reading.read() as connection:
+        bound = {**asked.values, "chosen": chosen.value, "limit": -1 if limit is None else limit}
+        parameters = [bound[name] for name in asked.parameters]
+        explained = connection.execute(f"EXPLAIN QUERY PLAN {asked.statement}", parameters).fetchall()
+    plan = " ".join(row[3] for row in explained)
+    quick = address == "*" and sort in ("-orientation_strength", "orientation_strength") and limit is not None
+    assert ("ix_filter_classic_type" in plan) == quick
+    assert ("SCAN filter" in plan) == (address == "*" and not quick)
+    if quick and sort == "-orientation_strength":
+        assert "TEMP B-TREE" not in plan
+
+
+def test_rows_are_the_same_with_and_without_the_index(location: Any, tmp_path: Any) -> None:
+    random = np.random.default_rng(0)
+    with Catalog.open(location, write=True) as catalog:
+        for name in ("one", "two"):
+            put(catalog, write_model(tmp_path / "net.onnx", widths=(1, 40, 3)), name)
+        with catalog.begin() as connection:
+            for layer_id, position in connection.execute(
+                sa.text("SELECT layer_id, position FROM filter")
+            ).all():
+                strength = random.choice(["NULL", "0.25", "0.5", str(random.random())])
+                kind = random.choice(["'edge'", "'blur'", "NULL"])
+                connection.execute(
+                    sa.text(
+                        f"UPDATE filter SET classic_type = {kind}, orientation_strength = {strength} "
+                        f"WHERE layer_id = {layer_id} AND position = {position}"
+                    )
+                )
+        for sort in ("-orientation_strength", "orientation_strength"):
+            everything = filters(catalog, "*", where="classic_type = 'edge'", sort=sort)
+            assert len(everything) > 10
+            for limit in (1, 7, 1000):
+                some = filters(catalog, "*", where="classic_type = 'edge'", sort=sort, limit=limit)
+                assert some == everything[:limit]
+            assert (
+                filters(catalog, "*/*", where="classic_type = 'edge'", sort=sort, limit=5) == everything[:5]
+            )
+
+
+def test_rows_that_nobody_reads_to_the_end_hold_nothing_up(location: Any, tmp_path: Any) -> None:
+    with Catalog.open(location, write=True) as writer, Catalog.open(location) as reader:
+        put(writer, write_model(tmp_path / "net.onnx", widths=(1, 3000)), "net")
+        _, rows = filter_queries.filters(reader, parse_address("*"))
+        next(rows)
+        del rows
+        put(writer, write_model(tmp_path / "net.onnx", seed=1), "net", replace=True)
+        assert len(filters(reader, "*")) == 9
+        for path in (location, location.with_name(f"{location.name}-wal")):
+            assert path.exists()
+    assert not location.with_name(f"{location.name}-wal").exists()  # who closes last clears it away

@@ -70,7 +70,7 @@ def test_the_sheet_says_what_it_shows(catalog: Path) -> None:
     with filterkit.open(catalog) as bench:
         found = bench.sheet(["vgg16/block1_conv2/7", "classic/sharpen_unsharp_5/0", "vgg16/block1_conv1/0"])
         strongest = np.square(bench.bank("vgg16/block1_conv2/7")[0]).sum(axis=(1, 2)).argmax()
-        assert found.tile_labels[:2] == (f"block1_conv2/7/{strongest}", "sharpen_unsharp_5/0")
+        assert found.tile_labels[:2] == (f"vgg16/block1_conv2/7/{strongest}", "classic/sharpen_unsharp_5/0")
         assert found.title == "3 filters of vgg16 and classic"
         assert found.note == (
             "min-max per kernel; the strongest kernel of each filter; "
@@ -81,6 +81,7 @@ def test_the_sheet_says_what_it_shows(catalog: Path) -> None:
         kernel = as_drawn(bench.bank("classic/sharpen_unsharp_5")[0, 0])
         np.testing.assert_allclose(enlarged, np.kron(kernel, np.ones((3, 3))), atol=1e-6)
         kernels = bench.sheet([f"vgg16/block1_conv1/{n}/1" for n in range(4)])
+        assert kernels.tile_labels[0] == "block1_conv1/0/1", "the title names the model"
         assert kernels.title == "4 kernels of vgg16"
         assert kernels.note == "min-max per kernel"
         assert bench.sheet(["vgg16/block1_conv1/9/1"]).title == "vgg16/block1_conv1/9/1"
@@ -151,6 +152,9 @@ TABLE = "address      l2_norm\n───────────  ────�
         ("vgg16/block1_conv1/64\n", 1, "no 64 among 64 filters"),
         ("vgg16/nowhere/0\n", 1, "no layer 'nowhere'"),
         ("nobody/nowhere/0\n", 1, "no model 'nobody'"),
+        ("vgg16/block1_conv1/0:0\n", 1, "name no filters"),
+        ("vgg16/block1_conv1/0\n" * 10_001, 2, "10,001 filters do not fit on one sheet"),
+        ("{},\n" * 100, 2, "no JSON"),
     ],
 )
 def test_what_cannot_be_drawn_is_said_in_one_line(run: Run, stdin: str | bytes, code: int, said: str) -> None:
@@ -159,6 +163,17 @@ def test_what_cannot_be_drawn_is_said_in_one_line(run: Run, stdin: str | bytes, 
     assert hint
     assert len(error) < 200
     assert not Path("x.png").exists()
+
+
+def test_what_similar_found_is_drawn(run: Run, catalog: Path, tmp_path: Path) -> None:
+    words = ("similar", "classic/edge_sobel_x/0/0", "--among", "vgg16/block1_*", "--limit", "4")
+    found = run(*words, "--format", "json").rows
+    ran = run("show", "-", "-o", "found.png", *PIXELS, piped=run(*words, "--format", "tsv").stdout)
+    assert ran.exit_code == 0
+    drawn = pixels(tmp_path / "found.png").reshape(2, 3, 2, 3).transpose(0, 2, 1, 3).reshape(4, 3, 3)
+    with filterkit.open(catalog) as bench:
+        for row, tile in zip(found, drawn, strict=True):
+            np.testing.assert_allclose(tile, as_drawn(bench.bank(row["address"])[0, 0]), atol=0.005)
 
 
 def test_kernels_that_make_no_table(run: Run) -> None:

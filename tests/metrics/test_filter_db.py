@@ -133,7 +133,7 @@ def test_extreme_weights(scale: np.floating) -> None:
 @settings(deadline=None, max_examples=30)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    shape=st.sampled_from([(5, 3, 3, 3), (4, 2, 7), (3, 2, 2, 3, 2), (6, 5, 1, 1)]),
+    shape=st.sampled_from([(5, 3, 3, 3), (4, 2, 7), (3, 2, 2, 3, 2), (6, 5, 1, 1), (3, 1, 40)]),
     factor=st.floats(1e-4, 1e4),
 )
 def test_against_a_decomposition_and_the_filters_metric(

@@ -40,7 +40,7 @@ def test_against_decompositions(shape: tuple[int, ...]) -> None:
     assert found["stable_rank"] == pytest.approx(eigenvalues.sum() / eigenvalues.max(), rel=1e-6)
 
 
-@pytest.mark.parametrize("shape", [(3, 200, 300), (3, 300, 200), (2, 129, 129), (4, 9, 1), (1, 1, 1)])
+@pytest.mark.parametrize("shape", [(3, 60, 90), (3, 90, 60), (2, 129, 129), (4, 9, 1), (1, 1, 1)])
 def test_largest_eigenvalues(shape: tuple[int, ...]) -> None:
     matrices = random_weights(*shape)
     expected = np.linalg.norm(matrices.astype(np.float64), 2, axis=(1, 2)) ** 2
