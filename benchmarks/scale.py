@@ -36,7 +36,7 @@ INDEXES = (
 
 BLOCK = "vgg16/block3_*"
 
-TURNS, TIMES = 21, 50
+TURNS, TIMES = 101, 50
 
 
 def lines(catalog: Path) -> Iterator[Line | str]:

@@ -19,7 +19,8 @@ from filterkit.cli.shell import COMMON
 
 HEAVY = {"numpy", "onnx", "onnxruntime", "sqlalchemy", "alembic", "matplotlib", "PIL", "safetensors", "rich"}
 COMMANDS = {
-    *("add", "remove", "zoo", "models", "layers", "filters", "query"),
+    *("add", "measure", "remove", "zoo", "models", "layers", "filters", "query"),
+    *("stats", "similar", "duplicates", "diff"),
     *("show", "maps", "convolve", "export", "quickstart", "doctor", "plugins"),
 }
 
