@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from filterkit.plugins.protocols import WeightExtractor
 
 
+MOST_FILTERS = 2**19
+"""How many filters of one model are catalogued; a hostile weight has millions, of one number each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Extraction:
     """All filter banks of a model, and what goes with them.
@@ -98,7 +102,21 @@ def _collect(
         skipped = [each for each in skipped if each.node not in solved]
         skipped += [each for each in found if isinstance(each, Skipped) and each.node not in nodes]
         banks += new
-    return banks, skipped
+    return _with_room(banks, skipped)
+
+
+def _with_room(banks: Sequence[FilterBank], skipped: list[Skipped]) -> tuple[list[FilterBank], list[Skipped]]:
+    """Skip the banks that come to more than MOST_FILTERS with those before them."""
+    kept: list[FilterBank] = []
+    room = MOST_FILTERS
+    for bank in banks:
+        if bank.out_channels > room:
+            reason = f"its {bank.out_channels:,} filters are more than there is room for in one model"
+            skipped.append(Skipped(bank.node, bank.op, reason))
+        else:
+            kept.append(bank)
+            room -= bank.out_channels
+    return kept, skipped
 
 
 def _laid_out(stated: Preprocessing | None, found: InputInfo | None) -> Preprocessing | None:

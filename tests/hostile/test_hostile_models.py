@@ -210,6 +210,21 @@ def test_bombs(run: Run, tmp_path: Path, size: int) -> None:
     assert all("too large to compute" in row["reason"] for row in rows)
 
 
+def test_more_filters_than_there_is_room_for(run: Run, tmp_path: Path) -> None:
+    """Few bytes make millions of filters of one number each, and each would be a row."""
+    nodes = [
+        node("ConstantOfShape", "shape", "many"),
+        node("Conv", "x many", "y", name="hoard"),
+        node("Conv", "x w", "z", name="honest"),
+    ]
+    constants = {"shape": np.array([2**24, 1, 1, 1]), "w": random(4, 1, 3, 3)}
+    placed(tmp_path, lambda _: build(nodes, {"x": [1, 1, 8, 8]}, constants, outputs=["y", "z"]))
+    assert run("add", "model.onnx", "--format", "json").rows[0]["filters"] == 4
+    [row] = run("layers", "model", "--skipped", "--format", "json").rows
+    assert row["node"] == "hoard"
+    assert row["reason"] == "its 16,777,216 filters are more than there is room for in one model"
+
+
 def test_a_graph_that_aborts_shape_inference_is_taken(run: Run, tmp_path: Path) -> None:
     """The window is larger than the picture: onnx makes a size of -2 of it, at which its Slice asserts."""
     slices = {"zero": np.array([0]), "one": np.array([1]), "two": np.array([2])}
