@@ -143,7 +143,7 @@ def _macs(bank: FilterBank, traced: Trace, picture: InputInfo | None) -> int | N
 
     A convolution uses every weight once per output position, a transposed one once per input position.
     """
-    transposed = bank.op == "ConvTranspose"
+    transposed = "ConvTranspose" in bank.op
     shape = traced.shapes.get(bank.input_tensor if transposed else bank.pre_tensor)
     layout = _letters(bank) if transposed else bank.pre_layout
     if shape is None or len(shape) != len(layout):

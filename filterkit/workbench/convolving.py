@@ -67,7 +67,7 @@ def convolve(
         image = prepare(pixels, own, shape)
         image = image.transpose(0, 3, 1, 2) if own.layout == "NHWC" else image
         sliding = Sliding(
-            transposed=layer["op"] == "ConvTranspose",
+            transposed="ConvTranspose" in layer["op"],
             strides=layer["strides"],
             pads=layer["pads"],
             dilations=layer["dilations"],

@@ -110,7 +110,8 @@ def test_a_quantized_transposed_convolution_has_one_scale_per_output(domain: str
     }
     words = "x xs xz w ws wz ys yz b"
     quantized = node("QLinearConvTranspose", words, "y", domain=domain, group=2, strides=[2, 2])
-    (bank,) = banks(opened(build([quantized], {"x": [1, 4, 5, 5]}, constants)))
+    graph = opened(build([quantized], {"x": [1, 4, 5, 5]}, constants))
+    (bank,) = banks(graph)
 
     grouped = codes.reshape(2, 2, 3, 2, 2).astype(np.float32)
     zeros, scales = (np.broadcast_to(each, 6).reshape(2, 1, 3, 1, 1) for each in (zero, scale))
@@ -122,6 +123,8 @@ def test_a_quantized_transposed_convolution_has_one_scale_per_output(domain: str
     np.testing.assert_allclose(bank.bias, constants["b"] * np.float32(0.1) * scale, rtol=1e-6)
     assert (bank.in_channels, bank.out_channels, bank.groups, bank.source_layout) == (4, 6, 2, "IOHW")
     assert bank.pre_layout == ("NCHW" if domain == "com.microsoft" else "NHWC")
+    if domain == "com.microsoft":
+        assert trace_geometry(graph, [bank], None)[0].macs == 5 * 5 * bank.weights.size
 
 
 @pytest.mark.parametrize("bias", [False, True])
