@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 BLOCK_NUMBERS = 1 << 18
 """Numbers a block may hold: 2 MB as float64."""
 
+LARGEST_KERNEL = 1 << 10
+"""Weights of a kernel whose pattern is told, 32 × 32 say: what that takes grows with their square."""
+
+MOST_PAIRED = 1 << 14
+"""Filters that are held against each other at most: the work grows with their square, and a stranger's model
+may have any number of them."""
+
 
 def kernel_blocks(
     bank: FilterBank, dtype: type[np.floating] = np.float64, *, room: int = 0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from filterkit.metrics.blocks import extent, filter_peaks, kernel_blocks
+from filterkit.metrics.blocks import LARGEST_KERNEL, extent, filter_peaks, kernel_blocks
 from filterkit.metrics.families import NAMES, Families, families
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ class ClassicType:
     Signs do not count, so a blur that inverts is a blur. The identity is the Gaussian that does not blur:
     blur. Axes of one weight do not count: a 1×7 kernel and one of a 1-D convolution are rows of seven. Sizes
     that no classic kernel of the family fits (even ones, rows) have no `classic_kernel`. Kernels with three
-    dimensions have none of the three; 1×1 kernels no score and no kernel. A filter that is all zero is
-    ``other`` with score 0 and no kernel. One with a NaN or infinite weight has none of the three, unless it
-    is pointwise.
+    dimensions, or more than 1,024 weights, have none of the three; 1×1 kernels no score and no kernel. A
+    filter that is all zero is ``other`` with score 0 and no kernel. One with a NaN or infinite weight has
+    none of the three, unless it is pointwise.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("classic_type", "classic_score", "classic_kernel")
@@ -65,7 +66,7 @@ class ClassicType:
         """
         filters = len(bank.weights)
         sides = extent(bank)
-        if not 0 < len(sides) < 3:
+        if not 0 < len(sides) < 3 or math.prod(sides) > LARGEST_KERNEL:
             unknown = np.full(filters, "")
             types = unknown if sides else np.full(filters, "pointwise")
             return {

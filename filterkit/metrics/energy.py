@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from filterkit.metrics.blocks import extent, filter_peaks, kernel_blocks
+from filterkit.metrics.blocks import LARGEST_KERNEL, extent, filter_peaks, kernel_blocks
 from filterkit.metrics.leading import leading_energy
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class EnergyMetrics:
     - ``separability`` = Σ σ₁(k)² / E, with σ₁ the largest singular value: the energy of the kernels' best
       rank-1 parts, outer products of a column and a row (Eckart & Young, "The approximation of one matrix by
       another of lower rank", 1936). Kernels with one side longer than a weight are such products: 1. Not
-      defined for kernels with three.
+      defined for kernels with three, nor for those of more than 1,024 weights.
     - ``even_share`` = Σ ‖(k + k′)/2‖² / E, where k′ is k turned by 180°: the energy of the part symmetric
       under that turn. What remains is the odd part's; they are orthogonal.
     - ``channel_entropy`` = −Σ p ln p / ln C, with p the share of E in each of C input channels (evenness:
@@ -79,7 +79,7 @@ class EnergyMetrics:
                 shares["even_share"][block] = (1 + turned / energy) / 2
                 if len(sides) < 2:
                     shares["separability"][block] = energy / energy
-                elif len(sides) == 2:
+                elif len(sides) == 2 and kernels.shape[2] <= LARGEST_KERNEL:
                     first = leading_energy(kernels.reshape(-1, *sides)).reshape(energies.shape)
                     shares["separability"][block] = first.sum(axis=1) / energy
                 if channels > 1:

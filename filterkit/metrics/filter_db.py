@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filterkit.metrics.basic import BLOCK_WEIGHTS, sparsity
-from filterkit.metrics.blocks import cosine_blocks, filter_peaks, unit_filters
+from filterkit.metrics.blocks import MOST_PAIRED, cosine_blocks, filter_peaks, unit_filters
 
 if TYPE_CHECKING:
     from filterkit.records import FilterBank, FloatArray
@@ -33,7 +33,8 @@ class FilterDbMetrics:
       about 1 on, a layer is as random as when it was initialized. Only for 3×3 kernels, to which T was
       fitted, and from three filters on, where T is positive.
     - ``orthogonality`` = 1 − Σ |F·Fᵀ − I| / (n·(n − 1)). 1 where filters are orthogonal to each other, 0
-      where they are copies. Not defined for one filter. One that is all zero counts as orthogonal to all.
+      where they are copies. Not defined for one filter, nor for more than 16,384. One that is all zero
+      counts as orthogonal to all.
 
     Where a weight is NaN or infinite, only `sparsity` is defined: such a kernel is not small, and the
     threshold is taken from the others.
@@ -104,7 +105,7 @@ def _threshold(bank: FilterBank) -> float:
 
 def _orthogonality(bank: FilterBank) -> float:
     count = len(bank.weights)
-    if count < 2:
+    if not 2 <= count <= MOST_PAIRED:
         return float("nan")
     similar = sum(float(cosines.sum(dtype=np.float64)) for _, cosines in cosine_blocks(unit_filters(bank)))
     return 1 - similar / (count * (count - 1))

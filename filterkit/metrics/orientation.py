@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from filterkit.metrics.blocks import extent, kernel_blocks
+from filterkit.metrics.blocks import LARGEST_KERNEL, extent, kernel_blocks
 
 if TYPE_CHECKING:
     from filterkit.records import FilterBank
@@ -41,7 +42,7 @@ class OrientationMetrics:
     Orientation is defined for kernels with two dimensions, frequency from one on, neither for 1×1. Where
     there is no gradient, as in a constant kernel or in zeros, the strength is 0; where it is 0 up to rounding
     (a millionth), no orientation is defined. A filter that is all zero has no frequency; one with a NaN or
-    infinite weight has none of the three.
+    infinite weight has none of the three, nor have kernels of more than 1,024 weights.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("orientation", "orientation_strength", "frequency")
@@ -57,7 +58,7 @@ class OrientationMetrics:
         filters = len(bank.weights)
         sides = extent(bank)
         measured = {column: np.full(filters, np.nan) for column in self.columns}
-        if not sides:
+        if not sides or math.prod(sides) > LARGEST_KERNEL:
             return dict(measured)
         forms = _forms(sides)
         weights = len(forms)
