@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from filterkit.catalog.connections import to_json
 from filterkit.catalog.measuring import (
     Measured,
     Metric,
@@ -102,8 +103,10 @@ def layer_row(position: int, name: str, bank: FilterBank, geometry: LayerGeometr
     }
 
 
-def filter_rows(name: str, bank: FilterBank, measured: Measured, labels: Sequence[str] | None) -> list[Row]:
-    """The rows of table `filter` for one bank: label, bias and metrics of every filter.
+def filter_columns(
+    name: str, bank: FilterBank, measured: Measured, labels: Sequence[str] | None
+) -> dict[str, Sequence[Any]]:
+    """All columns of table `filter` but the layer, of one bank: one value per filter, as SQLite takes it.
 
     Raises
     ------
@@ -121,8 +124,8 @@ def filter_rows(name: str, bank: FilterBank, measured: Measured, labels: Sequenc
         columns["batchnorm_scale"] = plain(bank.batchnorm.scale)
         columns["batchnorm_shift"] = plain(bank.batchnorm.shift)
     columns |= {column: values for column, values in measured.filters.items() if column in METRIC_COLUMNS}
-    columns |= {"position": range(len(none)), "extra": extra_metrics(measured) or none}
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    extra = [to_json(each) for each in extra_metrics(measured)]
+    return columns | {"position": range(len(none)), "extra": extra or none}
 
 
 def extra_metrics(measured: Measured) -> list[Row]:

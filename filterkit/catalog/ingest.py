@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
 from filterkit.catalog import describe, schema
-from filterkit.catalog.connections import to_json
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.extraction import Extraction, external_files, extract
 from filterkit.catalog.measuring import Metric, check_columns, measure
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from filterkit.plugins.protocols import WeightExtractor
 
 Row = dict[str, Any]
+Columns = dict[str, Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +167,14 @@ def ingest(
 
 def _layer_rows(
     extraction: Extraction, fetched: FetchedModel, metrics: Sequence[Metric]
-) -> tuple[list[Row], list[list[Row]]]:
-    """One row per layer, and one list of filters' rows per layer."""
+) -> tuple[list[Row], list[Columns]]:
+    """One row per layer, and the columns of its filters."""
     labels = fetched.filter_labels or {}
     layers, filters = [], []
     for position, (name, bank) in enumerate(extraction.banks.items()):
         measured = measure(name, bank, metrics)
         layers.append(describe.layer_row(position, name, bank, extraction.geometries[position], measured))
-        filters.append(describe.filter_rows(name, bank, measured, labels.get(name)))
+        filters.append(describe.filter_columns(name, bank, measured, labels.get(name)))
     return layers, filters
 
 
@@ -204,22 +205,20 @@ def _insert(
     connection: sa.Connection,
     row: Row,
     layers: Sequence[Row],
-    filters: Sequence[Sequence[Row]],
+    filters: Sequence[Columns],
     skipped: Sequence[Skipped],
 ) -> None:
     model_id = _insert_one(connection, schema.model, row)
     layer_ids = [_insert_one(connection, schema.layer, {"model_id": model_id, **layer}) for layer in layers]
     # Thousands of plain values: SQLite takes them as they are, several times quicker than through SQLAlchemy.
-    rows = [
-        {"layer_id": layer_id, **each, "extra": each["extra"] and to_json(each["extra"])}
-        for layer_id, its_filters in zip(layer_ids, filters, strict=True)
-        for each in its_filters
-    ]
-    if rows:
-        connection.exec_driver_sql(str(sa.insert(schema.filter_)), rows)
+    for layer_id, columns in zip(layer_ids, filters, strict=True):
+        names = ", ".join(f'"{name}"' for name in ("layer_id", *columns))
+        statement = f'INSERT INTO "{schema.filter_.name}" ({names}) VALUES (?{", ?" * len(columns)})'
+        rows = list(zip(repeat(layer_id), *columns.values(), strict=False))
+        connection.exec_driver_sql(statement, rows)
     if skipped:
-        rows = [describe.skipped_row(position, each) for position, each in enumerate(skipped)]
-        connection.execute(sa.insert(schema.skipped), [{"model_id": model_id, **each} for each in rows])
+        nodes = [describe.skipped_row(position, each) for position, each in enumerate(skipped)]
+        connection.execute(sa.insert(schema.skipped), [{"model_id": model_id, **each} for each in nodes])
 
 
 def _insert_one(connection: sa.Connection, table: sa.Table, row: Row) -> int:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from filterkit.cli.completion import complete_address
+from filterkit.cli.missing import say_what_is_missing
 from filterkit.cli.shell import Shell, command
 from filterkit.errors import UsageError
-
-if TYPE_CHECKING:
-    from filterkit.workbench import Workbench
 
 BRIEF = ("address", "l2_norm", "classic_type", "classic_score", "redundancy", "frequency", "dead", "label")
 BRIEF_OF_LAYERS = ("address", "filters", "share", "total", "rate")
@@ -47,7 +45,7 @@ def filters(
     """List, count or group filters with their measurements."""
     _check({"--count": count, "--group-by": group_by, "--columns": columns, "--sort": sort, "--limit": limit})
     with shell.workbench() as bench:
-        _say_what_is_missing(shell, bench, address, " ".join(filter(None, (where, sort, group_by))))
+        say_what_is_missing(shell, bench, address, " ".join(filter(None, (where, sort, group_by))))
         if count:
             shell.rows([{"filters": bench.count_filters(address, where=where)}], ["filters"])
         elif group_by:
@@ -58,16 +56,6 @@ def filters(
             wanted = [name.strip() for name in columns.split(",")] if columns is not None else None
             names, rows = bench.iter_filters(address, columns=wanted, where=where, sort=sort, limit=limit)
             shell.rows(rows, names, brief=None if wanted else _brief(names, sort))
-
-
-def _say_what_is_missing(shell: Shell, bench: Workbench, address: str, question: str) -> None:
-    """Where models were not measured for what is asked, which no row would show."""
-    missing = bench.unmeasured(address, question) if question else []
-    if missing:
-        alone = len(missing) == 1
-        models = missing[0] if alone else f"'{address.partition('/')[0]}'"
-        lack = f"{missing[0]} lacks" if alone else f"{len(missing)} models lack"
-        shell.say(f"{lack} metrics that are asked for: `filterkit measure {models}` measures them")
 
 
 def _brief(names: Sequence[str], sort: str | None) -> list[str]:

@@ -9,6 +9,7 @@ import typer
 
 from filterkit.cli.completion import complete_address
 from filterkit.cli.drawing import write
+from filterkit.cli.missing import say_what_is_missing
 from filterkit.cli.shell import Shell, command
 from filterkit.errors import UsageError
 
@@ -16,9 +17,6 @@ BRIEF = (
     "layer", "filters", "sparsity", "variance_entropy_normalized", "orthogonality", "stable_rank", "dead",
     "edge", "log_norm", "log_spectral_norm",
 )  # fmt: skip
-METRICS = ("sparsity", "stable_rank", "log_norm", "dead")
-"""Defined for nearly every layer: where all of them are missing, nobody measured it."""
-
 SUFFIXES = (".png", ".svg", ".pdf")
 
 
@@ -44,9 +42,6 @@ def stats(
         rows = bench.stats(address)
         if output:
             write(shell, output, bench.stats_chart(address, output.suffix.lower().lstrip(".")))
-        missing = {row["model"] for row in rows if all(row[name] is None for name in METRICS)}
-        if missing:
-            names = ", ".join(sorted(missing)) if len(missing) <= 3 else f"{len(missing)} models"
-            shell.say(f"not measured yet: {names}; `filterkit measure` does that")
+        say_what_is_missing(shell, bench, address, " ".join((*rows.columns, "classic_type")))
         several = len({row["model"] for row in rows}) > 1
         shell.rows(rows, rows.columns, brief=("model", *BRIEF) if several else BRIEF)

@@ -9,7 +9,6 @@ import pytest
 from command_line import Run, size_of
 
 import filterkit
-from filterkit.catalog.schema import LAYER_METRIC_COLUMNS
 from filterkit.workbench import summarizing
 
 pytestmark = pytest.mark.zoo
@@ -76,15 +75,12 @@ def test_wrong_use(run: Run, words: list[str], code: int, said: str) -> None:
     assert not Path("x.gif").exists()
 
 
-def test_a_model_that_nobody_measured(run: Run, classic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FILTERKIT_CATALOG", str(classic))
-    nothing = ", ".join(f"{name} = NULL" for name in LAYER_METRIC_COLUMNS)
-    with filterkit.open(classic) as bench, bench.catalog(write=True).begin() as connection:
-        connection.exec_driver_sql("UPDATE filter SET classic_type = NULL, dead = NULL")
-        connection.exec_driver_sql(f"UPDATE layer SET {nothing}")
+def test_a_model_that_nobody_measured(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FILTERKIT_CATALOG", str(tmp_path / "catalog.db"))
+    assert run("add", "classic", "--metric", "basic").exit_code == 0
     ran = run("stats", "classic")
     assert ran.exit_code == 0
-    assert "not measured yet: classic; `filterkit measure` does that" in ran.stderr
+    assert "classic lacks metrics that are asked for: `filterkit measure classic`" in ran.stderr
     code, error, hint = run("stats", "classic", "-o", "x.png").failure
     assert (code, error) == (1, "classic was not measured")
     assert "filterkit measure classic" in hint

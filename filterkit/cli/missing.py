@@ -1,0 +1,19 @@
+"""What is said where models were not measured for what a command asks of them: no row would show it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from filterkit.cli.shell import Shell
+    from filterkit.workbench import Workbench
+
+
+def say_what_is_missing(shell: Shell, bench: Workbench, address: str, question: str) -> None:
+    """Name the models of `address` that lack a metric of which `question` speaks, and what measures them."""
+    missing = bench.unmeasured(address, question) if question else []
+    if missing:
+        alone = len(missing) == 1
+        models = missing[0] if alone else f"'{address.partition('/')[0]}'"
+        lack = f"{missing[0]} lacks" if alone else f"{len(missing)} models lack"
+        shell.say(f"{lack} metrics that are asked for: `filterkit measure {models}` measures them")
