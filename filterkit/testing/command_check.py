@@ -53,7 +53,7 @@ def check_command(commands: Callable[[typer.Typer], None] | Any, *examples: str)
     for name in names:
         fine = NAME.fullmatch(name) is not None
         findings.hold(fine, f"names a command '{name}'; names are lower-case letters, digits and -")
-    with _workplace() as run:
+    with _workplace(filled=bool(examples)) as run:
         for path, command in _every(app, names):
             said = f"'{' '.join(path)}'"
             findings.hold(bool(command.help), f"does not say what {said} does: it has no docstring")
@@ -65,7 +65,7 @@ def check_command(commands: Callable[[typer.Typer], None] | Any, *examples: str)
 
 
 def _app_of(hook: Callable[..., Any]) -> typer.Typer:
-    app = typer.Typer()
+    app = typer.Typer(rich_markup_mode=None)  # errors in one line
     app.callback()(lambda: None)  # without one, Typer takes a single command's name away
     hook(app=app)
     return app
@@ -89,13 +89,14 @@ def _every(app: Any, names: list[str]) -> Iterator[tuple[tuple[str, ...], Any]]:
 
 
 @contextmanager
-def _workplace() -> Iterator[Callable[[typer.Typer, list[str]], Any]]:
-    """An empty folder, with a catalog of tiny models as the default one; gives what runs a command line."""
+def _workplace(*, filled: bool) -> Iterator[Callable[[typer.Typer, list[str]], Any]]:
+    """What runs a command line in an empty folder, with a catalog elsewhere as the default one."""
     from typer.testing import CliRunner
 
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as catalogs, tempfile.TemporaryDirectory() as folder:
-        variables = {"FILTERKIT_CATALOG": str(tiny_catalog(catalogs)), "COLUMNS": "80"}
+        catalog = tiny_catalog(catalogs) if filled else Path(catalogs, "catalog.db")
+        variables = {"FILTERKIT_CATALOG": str(catalog), "COLUMNS": "80"}
 
         def run(app: typer.Typer, words: list[str]) -> Any:
             return CliRunner().invoke(app, words, env=variables)

@@ -73,7 +73,8 @@ class Findings:
             try:
                 result = call()
             except (Exception, SystemExit) as error:
-                if not (allowed and isinstance(error, allowed)):
+                # A PluginError is what filterkit makes of an exception that is none of its own.
+                if not (allowed and isinstance(error, allowed)) or isinstance(error, PluginError):
                     self.add(self._told(error), on)
         for each in warned:
             if issubclass(each.category, RuntimeWarning):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -50,16 +51,16 @@ def check_source(
     """
     subject = subject_of("source", source, "fetch")
     findings, copy = subject.findings, pickled(subject)
-    with writes_nothing(findings):
+    with writes_nothing(findings), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        fetched = partial(_fetched, findings, Path(folder))
         for ref in refs or ("",):
-            first = _fetched(findings, subject.wrapped, ref)
-            again = _fetched(findings, subject.wrapped, ref)
+            first, again = fetched(subject.wrapped, ref), fetched(subject.wrapped, ref)
             on = f"'{ref}'"
             if first is None or again is None:
                 continue
             findings.hold(_same(first, again), "brings another model the second time", on)
             if copy is not None:
-                theirs = _fetched(findings, copy, ref)
+                theirs = fetched(copy, ref)
                 findings.hold(theirs is None or _same(first, theirs), "brings another model once pickled", on)
         for ref in NONSENSE:
             _refused(findings, subject.wrapped, ref, must=False)
@@ -68,27 +69,27 @@ def check_source(
     findings.conclude()
 
 
-def _fetched(findings: Findings, wrapped: Any, ref: str) -> tuple[str, Extraction] | None:
+def _fetched(findings: Findings, folder: Path, wrapped: Any, ref: str) -> tuple[str, Extraction] | None:
     """Origin and banks of the model; it is put into a catalog on the way."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        workdir = Path(folder, "work")
-        workdir.mkdir()
-        on = f"'{ref}'"
-        said: list[tuple[Any, ...]] = []
-        fetched = findings.attempt(on, lambda: wrapped.fetch(ref, workdir, lambda *told: said.append(told)))
-        if fetched is None:
-            return None
-        for told in said:
-            findings.hold(_is_progress(told), f"tells progress as {told!r}, not as (what, done, total)", on)
-        outside = sorted(path.name for path in Path(folder).iterdir() if path != workdir)
-        findings.hold(not outside, f"writes outside its folder: {', '.join(outside)}", on)
-        findings.hold(bool(fetched.origin.strip()), "says no origin", on)
-        extraction = findings.attempt(on, partial(_extraction, fetched))
-        if extraction is None:
-            return None
-        _check_names(findings, fetched, extraction, on)
-        findings.attempt(on, partial(_ingest, Path(folder), fetched))
-        return fetched.origin, extraction
+    shutil.rmtree(folder)
+    workdir = folder / "work"
+    workdir.mkdir(parents=True)
+    on = f"'{ref}'"
+    said: list[tuple[Any, ...]] = []
+    fetched = findings.attempt(on, lambda: wrapped.fetch(ref, workdir, lambda *told: said.append(told)))
+    if fetched is None:
+        return None
+    for told in said:
+        findings.hold(_is_progress(told), f"tells progress as {told!r}, not as (what, done, total)", on)
+    outside = sorted(path.name for path in folder.iterdir() if path != workdir)
+    findings.hold(not outside, f"writes outside its folder: {', '.join(outside)}", on)
+    findings.hold(bool(fetched.origin.strip()), "says no origin", on)
+    extraction = findings.attempt(on, partial(_extraction, fetched))
+    if extraction is None:
+        return None
+    _check_names(findings, fetched, extraction, on)
+    findings.attempt(on, partial(_ingest, folder, fetched))
+    return fetched.origin, extraction
 
 
 def _is_progress(told: tuple[Any, ...]) -> bool:
