@@ -99,7 +99,7 @@ class BatchNorm:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FilterBank:
-    """All filters of one convolution node, in canonical order.
+    """All filters of one layer, in canonical order.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ class FilterBank:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A convolution that could not be extracted, and why."""
+    """A node with weights that could not be extracted, and why."""
 
     node: str
     op: str

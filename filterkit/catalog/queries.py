@@ -64,6 +64,13 @@ def plugins_of_models(catalog: Catalog) -> dict[str, list[str]]:
     return made
 
 
+def makers_of_model(catalog: Catalog, name: str) -> set[str]:
+    """Specs of all that made a model's rows, each behind its plugin's name and ``/``."""
+    with catalog.connect() as connection:
+        plugins = connection.execute(sa.select(model.c.plugins).where(model.c.name == name)).scalar_one()
+    return {spec for maker in plugins.values() for spec in maker["made_by"]}
+
+
 def _select(columns: Mapping[str, rows.Column]) -> sa.Select[Any]:
     return sa.select(*(column.label(name) for name, column in columns.items()))
 

@@ -42,7 +42,8 @@ class Cataloguing(Bench):
         fold_batchnorm
             Catalogue the effective filters: batch norms folded into the convolutions in front of them.
         extractors
-            Weight extractors, as spec strings.
+            Weight extractors, as spec strings: these and no others. What two of them bring,
+            the first brings.
 
         Raises
         ------
