@@ -1,4 +1,4 @@
-"""A small network that takes noise off pictures, and how it was trained: ``python denoiser.py`` (a minute)."""
+"""A small network that takes noise off pictures; ``python denoiser.py`` trains it, in a minute."""
 
 from __future__ import annotations
 

@@ -126,9 +126,7 @@ class Functional(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.kernels = nn.ParameterList(
-            [nn.Parameter(torch.randn(4, 3, 3, 3)), nn.Parameter(torch.randn(4, 4, 1, 1))]
-        )
+        self.kernels = nn.ParameterList([torch.randn(4, 3, 3, 3), torch.randn(4, 4, 1, 1)])
         self.register_buffer("blur", torch.full((4, 1, 3, 3), 1 / 9))
         self.normed = nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 6, 3))
         self.scale = nn.Parameter(torch.rand(2, 6, 1, 1))

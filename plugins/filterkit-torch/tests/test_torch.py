@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import filterkit
+import networks
 import numpy as np
 import pytest
 import torch
-from filterkit_torch.worker import answer
 from torch import nn
 
-import networks
 from filterkit_torch.request import parse
+from filterkit_torch.worker import answer
 
 HERE = Path(__file__).parent
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)

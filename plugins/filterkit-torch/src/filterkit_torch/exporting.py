@@ -143,8 +143,9 @@ def _write(
         shapes = {} if is_program else {"dynamic_shapes": (dict(free),)}
         program = torch.onnx.export(network, sample, dynamo=True, optimize=False, verbose=False, **shapes)
         assert program is not None
-        simplify(program)
-        names = names_of_program(program, set(network.state_dict if is_program else network.state_dict()))
+        parameters = set(network.state_dict if is_program else network.state_dict())
+        simplify(program, parameters)
+        names = names_of_program(program, parameters)
         write(program, path)
     except Exception as error:
         raise filterkit.SourceError(f"PyTorch cannot export {request.shown}: {first_line(error)}") from error

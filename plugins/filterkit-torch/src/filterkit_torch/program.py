@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
+import onnx_ir as ir
 import torch
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass
-from onnxscript import optimizer, rewriter
-from onnxscript.rewriter.rules import common
-
-_RULES = (
-    common.remove_optional_bias_from_conv_rule,
-    common.remove_optional_bias_from_conv_transpose_rule,
-    common.remove_optional_bias_from_gemm_rule,
-)
-"""The exporter gives a convolution without bias one of zeros. What else its optimizer does is left out: it
-folds batch norms into filters, and filters are to be those of the network."""
+from onnxscript import optimizer
 
 
-def simplify(program: torch.onnx.ONNXProgram) -> None:
-    """Fold constants, and drop biases of zeros; nodes keep the exporter's notes."""
+def simplify(program: torch.onnx.ONNXProgram, parameters: Collection[str]) -> None:
+    """Fold constants, and drop the zeros that the exporter adds where a convolution has no bias.
+
+    What else the exporter's own optimizer does is left out: it folds batch norms into filters and takes away
+    biases that happen to be zero, and a catalog is to hold what the network holds. Nodes keep their notes.
+
+    Parameters
+    ----------
+    parameters
+        Names of the network's parameters and buffers.
+    """
     optimizer.fold_constants(program.model)
-    rewriter.rewrite(program.model, _RULES)
+    for node in ir.traversal.RecursiveGraphIterator(program.model.graph):
+        bias = node.inputs[2] if node.op_type in ("Conv", "ConvTranspose") and len(node.inputs) > 2 else None
+        if bias is None or bias.name in parameters or bias.const_value is None:
+            continue
+        if not bias.const_value.numpy().any():
+            node.resize_inputs(2)
     optimizer.remove_unused_nodes(program.model)
 
 
