@@ -47,6 +47,12 @@ def bank_to_sheet(
     )
 
 
+def usual_normalizer(maps: FeatureMaps) -> str:
+    """Every map by itself, unless maps of one value are all there is: those are held against each other."""
+    single = all(values[0].size == 1 for values in maps.maps.values())
+    return "minmax" if single else "minmax:per=filter"
+
+
 def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
     """All maps of one picture on one sheet; several layers fit where their maps have one size.
 

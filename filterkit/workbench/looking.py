@@ -70,7 +70,8 @@ class Looking(Bench):
             The address of filters of one layer, or what `feature_maps` and `convolve` return.
         normalizer
             A spec string such as ``"symmetric:per=filter"``. Filters are normalized with their whole layer
-            and default to ``"minmax"``; every feature map by itself, ``"minmax:per=filter"``.
+            and default to ``"minmax"``; every feature map by itself, ``"minmax:per=filter"``, unless each is
+            one value, as of a dense layer.
         channels
             Of filters: ``"separate"`` (a tile per kernel), ``"rgb"`` (a colour tile per filter) or
             ``"first"`` (the first kernel of each filter).
@@ -83,7 +84,7 @@ class Looking(Bench):
         from filterkit.workbench import drawing
 
         if isinstance(what, FeatureMaps):
-            made = self.registry.create("normalizer", normalizer or "minmax:per=filter")
+            made = self.registry.create("normalizer", normalizer or drawing.usual_normalizer(what))
             return Sheet.of(drawing.maps_to_sheet(what, made))
         match = self._one(what, "a sheet is of one layer")
         return self._bank_sheet(match, normalizer or "minmax", channels)
