@@ -22,7 +22,7 @@ FLOORS = (
     ("sources", "extractors", "normalizers", "renderers", "metrics", "comparison", "runtime"),
     ("catalog",),
     ("workbench",),
-    ("testing",),
+    ("testing", "scaffold"),
     ("cli",),
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}

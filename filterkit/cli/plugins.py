@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from filterkit.cli.plugins_new import new_plugin
 from filterkit.cli.shell import Shell, command, declare
 
 plugins = typer.Typer(name="plugins", help="Plugins: list them, show one, find out what is wrong.")
@@ -58,3 +59,4 @@ plugins.callback(invoke_without_command=True)(declare(_default, [_CONTEXT]))
 plugins.command("list")(list_plugins)
 plugins.command("show")(show_plugin)
 plugins.command("doctor")(plugins_doctor)
+plugins.command("new")(new_plugin)

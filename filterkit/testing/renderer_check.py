@@ -53,13 +53,13 @@ def check_renderer(renderer: Renderer | Callable[[], Renderer]) -> None:
                 _check_kind(findings, drawn, str(suffix), name)
         findings.attempt("1,200 tiles", partial(wrapped.render, many_tiles()), allowed=UsageError)
         _compare(findings, wrapped)
-    sheet = ordinary_sheet()
-    first = findings.attempt("an ordinary sheet", partial(wrapped.render, sheet))
-    again = findings.attempt("an ordinary sheet", partial(wrapped.render, sheet))
-    findings.hold(first == again, "draws another file of the same sheet the second time")
-    if copy is not None and first is not None:
-        theirs = findings.attempt("an ordinary sheet", partial(copy.render, sheet))
-        findings.hold(theirs in (None, first), "draws another file once pickled")
+        sheet = ordinary_sheet()
+        first = findings.attempt("an ordinary sheet", partial(wrapped.render, sheet))
+        again = findings.attempt("an ordinary sheet", partial(wrapped.render, sheet))
+        findings.hold(first == again, "draws another file of the same sheet the second time")
+        if copy is not None and first is not None:
+            theirs = findings.attempt("an ordinary sheet", partial(copy.render, sheet))
+            findings.hold(theirs in (None, first), "draws another file once pickled")
     findings.conclude()
 
 
