@@ -127,29 +127,46 @@ def _write(
     """Export once, with the axes `free`; names of its layers."""
     try:
         if isinstance(network, torch.jit.ScriptModule):
-            # The new exporter takes no TorchScript. PRESERVE, because EVAL folds batch norms into filters.
-            torch.onnx.export(
-                network,
-                sample,
-                str(path),
-                dynamo=False,
-                input_names=["x"],
-                dynamic_axes={"x": dict(free)},
-                do_constant_folding=False,
-                training=torch.onnx.TrainingMode.PRESERVE,
-            )
-            return names_of_script(path, set(network.state_dict()))
-        is_program = isinstance(network, torch.export.ExportedProgram)
-        shapes = {} if is_program else {"dynamic_shapes": (dict(free),)}
-        program = torch.onnx.export(network, sample, dynamo=True, optimize=False, verbose=False, **shapes)
-        assert program is not None
-        parameters = set(network.state_dict if is_program else network.state_dict())
-        simplify(program, parameters)
-        names = names_of_program(program, parameters)
-        write(program, path)
-    except Exception as error:
+            return _write_script(network, sample, free, path)
+        return _write_program(network, sample, free, path)
+    except Exception as error:  # of many kinds, for what an exporter does not know
         raise filterkit.SourceError(f"PyTorch cannot export {request.shown}: {first_line(error)}") from error
+
+
+def _write_program(
+    network: Network, sample: tuple[torch.Tensor, ...], free: Mapping[int, str], path: Path
+) -> dict[str, str]:
+    if isinstance(network, torch.export.ExportedProgram):
+        program = torch.onnx.export(network, dynamo=True, optimize=False, verbose=False)
+        parameters = set(network.state_dict)
+    else:
+        shapes = (dict(free),)
+        program = torch.onnx.export(
+            network, sample, dynamo=True, dynamic_shapes=shapes, optimize=False, verbose=False
+        )
+        parameters = set(network.state_dict())
+    assert program is not None
+    simplify(program, parameters)
+    names = names_of_program(program, parameters)
+    write(program, path)
     return names
+
+
+def _write_script(
+    network: torch.jit.ScriptModule, sample: tuple[torch.Tensor, ...], free: Mapping[int, str], path: Path
+) -> dict[str, str]:
+    """The new exporter takes no TorchScript; the old one folds batch norms unless told not to."""
+    torch.onnx.export(
+        network,
+        sample,
+        str(path),
+        dynamo=False,
+        input_names=["x"],
+        dynamic_axes={"x": dict(free)},
+        do_constant_folding=False,
+        training=torch.onnx.TrainingMode.PRESERVE,
+    )
+    return names_of_script(path, set(network.state_dict()))
 
 
 def _agrees(path: Path, probe: torch.Tensor, wanted: Sequence[NDArray[Any]]) -> bool:

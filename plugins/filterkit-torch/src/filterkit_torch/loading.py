@@ -46,9 +46,10 @@ def load(request: Request) -> Network:
     if not _is_script(path):
         raise _not_script(path)
     try:
-        return torch.jit.load(path, map_location="cpu").eval()
+        script: nn.Module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
     except Exception as error:  # whatever the reader raises at a broken file
         raise filterkit.SourceError(f"{path.name} cannot be loaded: {first_line(error)}") from error
+    return script.eval()
 
 
 def _program(path: Path) -> torch.export.ExportedProgram:
