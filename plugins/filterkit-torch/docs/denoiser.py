@@ -1,4 +1,4 @@
-"""A small network that takes noise off pictures; ``python denoiser.py`` trains it, in a minute."""
+"""A small network that takes noise off pictures; ``python denoiser.py`` trains it, in a minute or two."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Denoiser(nn.Module):
         return self.decode(self.relu(self.encode(picture)))
 
 
-def train(steps: int = 800, noise: float = 0.2) -> Denoiser:
-    """Let it remove noise from random patches of the photos that come with scikit-image."""
+def train(steps: int = 1500, noise: float = 0.1, decay: float = 1e-4) -> Denoiser:
+    """Let it remove noise from random patches of four photos that come with scikit-image."""
     import numpy as np
     from skimage import data
 
@@ -30,14 +30,16 @@ def train(steps: int = 800, noise: float = 0.2) -> Denoiser:
     ]
     torch.manual_seed(0)
     network = Denoiser()
+    with torch.no_grad():
+        network.encode.weight.mul_(0.1)  # so that little of the beginning is seen in the end
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     for step in range(steps):
         clean = torch.stack([_patch(photos[int(torch.randint(len(photos), ()))]) for _ in range(16)])
         loss = nn.functional.mse_loss(network(clean + noise * torch.randn_like(clean)), clean)
         optimizer.zero_grad()
-        (loss + 1e-3 * network.encode.weight.abs().mean()).backward()
+        (loss + decay * network.encode.weight.square().sum()).backward()
         optimizer.step()
-        if step % 200 == 0:
+        if step % 300 == 0:
             print(step, loss.item())
     return network
 
