@@ -27,11 +27,8 @@ def new_plugin(
     _check_free(shell, check_name(name), kind)
     made = new_package(name, kind, folder, license)
     shell.rows(({"file": str(made.folder / file)} for file in made.files), ("file",))
-    shell.say("\n".join(("", "next:", f"  cd {made.folder} && pip install -e . && pytest", *_indented(made.show))))
-
-
-def _indented(lines: tuple[str, ...]) -> list[str]:
-    return [f"  {line}" for line in lines]
+    shell.say(f"\nnext:\n  cd {made.folder} && pip install -e . && pytest")
+    shell.say("\n".join(f"  {line}" for line in made.show))
 
 
 def _check_free(shell: Shell, name: str, kind: str) -> None:

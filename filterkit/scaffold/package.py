@@ -67,7 +67,7 @@ def new_package(name: str, kind: str, folder: Path, license: str = LICENSES[0]) 
             raise UsageError(f"there is no {what} '{given}'", hint=closest(given, known))
     target = folder / f"{PREFIX}{name}"
     if target.exists():
-        raise UsageError(f"{target} is there already", hint="choose another name or --folder, or move it away")
+        raise UsageError(f"{target} is there already", hint="choose another name or folder, or move it away")
     words = _words(name, kind, license)
     about = _about(kind, words)
     words |= {"summary": about["summary"], "show": "\n".join(about["show"])}
