@@ -12,6 +12,7 @@ from filterkit.plugins.faults import blame, breach, kind_of
 from filterkit.plugins.manager import Plugin
 from filterkit.plugins.options import Option, options_of
 from filterkit.plugins.protocols import Contribution
+from filterkit.plugins.tracing import traced
 
 Kind = Literal["source", "extractor", "normalizer", "renderer", "metric", "format"]
 
@@ -55,7 +56,11 @@ class Offer:
         if not isinstance(factory, str):
             return factory
         module, _, attribute = factory.partition(":")
-        with blame(self.plugin, f"{self.kind} '{self.name}'", extra=self.contribution.extra):
+        doing = f"{self.kind} '{self.name}'"
+        with (
+            traced(self.plugin, f"{doing}: import"),
+            blame(self.plugin, doing, extra=self.contribution.extra),
+        ):
             loaded: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
             return loaded
 
