@@ -13,6 +13,9 @@ from filterkit.plugins.faults import in_words
 
 T = TypeVar("T")
 
+LONGEST = 300
+"""Characters of an exception's message that are told."""
+
 MOST_NAMED = 3
 """Of the inputs on which something broke, so many are named; the others are counted."""
 
@@ -92,6 +95,7 @@ class Findings:
         if isinstance(cause, ValueError) and "read-only" in str(cause):
             return "writes to what it is handed, which is read-only"
         words = in_words(error).removeprefix(self._prefix)
+        words = words if len(words) <= LONGEST else f"{words[:LONGEST]}…"
         if isinstance(error, PluginContractError):
             return words
         if isinstance(error, PluginError) and cause is not None:

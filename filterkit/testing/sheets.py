@@ -43,6 +43,10 @@ def trial_sheets() -> Iterator[tuple[str, TileSheet]]:
     yield "one long row", TileSheet(_tiles(1, 60, 3, 3), 60, "row")
     yield "one high column", TileSheet(_tiles(60, 1, 3, 3), 60, "column")
     yield "large maps", TileSheet(_tiles(2, 2, 224, 224), 4, "maps")
+    values = sheet.tiles * 3 - 1
+    values[0, 0, 0, :3] = np.nan, np.inf, -np.inf
+    addresses = tuple(f"model/layer/{row}/{column}" for row in range(2) for column in range(3))
+    yield "values and addresses", replace(sheet, values=values, addresses=addresses)
     yield "all black", replace(sheet, tiles=np.zeros_like(sheet.tiles))
     yield "all white", replace(sheet, tiles=np.ones_like(sheet.tiles))
     yield "a constant layer", replace(sheet, tiles=np.full_like(sheet.tiles, 0.5), vmin=2.0, vmax=2.0)

@@ -23,7 +23,7 @@ from filterkit.testing.files import writes_nothing
 from filterkit.testing.findings import Findings
 from filterkit.testing.subjects import pickled, subject_of
 
-NONSENSE = ("?no-such-option=1", "?", "no such thing", "../" * 40, "\x00", "x" * 5000)
+NONSENSE = ("?no-such-option=1", "?", "no such thing", "../" * 40, "\x00", "x" * 200)
 """Refs that nobody means. They may be refused; they may not break anything."""
 
 
