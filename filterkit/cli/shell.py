@@ -65,10 +65,10 @@ class Shell:
         return Registry(load_plugins())
 
     def check_format(self) -> None:
-        """Refuse an unknown format before any work is done."""
-        from filterkit.cli.output import choose_format
+        """Refuse an unknown format, or bytes for a terminal, before any work is done."""
+        from filterkit.cli.output import choose_format, refuse_terminal
 
-        choose_format(self.registry, self.format)
+        refuse_terminal(choose_format(self.registry, self.format), sys.stdout)
 
     @contextmanager
     def workbench(self) -> Iterator[Workbench]:

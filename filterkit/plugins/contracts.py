@@ -129,13 +129,19 @@ class CheckedRenderer(Checked[protocols.Renderer]):
     def render(self, sheet: TileSheet) -> bytes:
         """See `Renderer.render`."""
         with self._blame("render"):
-            picture = self.inner.render(replace(sheet, tiles=read_only(sheet.tiles)))
+            values = None if sheet.values is None else read_only(sheet.values)
+            picture = self.inner.render(replace(sheet, tiles=read_only(sheet.tiles), values=values))
         fits = isinstance(picture, bytes) and bool(picture)
         self._hold(fits, "render", f"returned {kind_of(picture)}, not a picture's bytes")
         return picture
 
 
 class CheckedFormat(Checked[protocols.OutputFormat]):
+    @property
+    def binary(self) -> bool:
+        """Whether it writes bytes."""
+        return getattr(self.inner, "binary", False) is True
+
     def write(self, rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO) -> None:
         """See `OutputFormat.write`. A stream that breaks is nobody's fault and passes."""
         try:
