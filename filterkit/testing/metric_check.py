@@ -10,7 +10,7 @@ import numpy as np
 
 from filterkit.plugins.protocols import FilterMetric, LayerMetric
 from filterkit.records import FilterBank
-from filterkit.testing.banks import trial_banks
+from filterkit.testing.banks import bank_of, trial_banks
 from filterkit.testing.subjects import Subject, pickled, subject_of
 
 Metric = FilterMetric | LayerMetric
@@ -55,10 +55,21 @@ def check_metric(metric: Metric | Callable[[], Metric]) -> None:
             theirs = findings.attempt(name, partial(_measure, copy, bank))
             fine = theirs is None or all(_same(measured[column], theirs[column]) for column in measured)
             findings.hold(fine, "measures differently once pickled", name)
+    _run_bare(subject)
     for column, found in kinds.items():
         fine = len(found) == 1
         findings.hold(fine, f"returns now {' and now '.join(sorted(found))} for '{column}'")
     findings.conclude()
+
+
+def _run_bare(subject: Subject) -> None:
+    """Without filterkit in between, which keeps prints from stdout and hands off the bank."""
+    bank, on = bank_of(np.linspace(-1, 1, 36, dtype=np.float32).reshape(4, 1, 3, 3)), "a bank to write to"
+    before = _bytes(bank)
+    for method in ("measure", "measure_layer"):
+        if hasattr(subject.inner, method):
+            subject.findings.attempt(on, partial(getattr(subject.inner, method), bank))
+    subject.findings.hold(_bytes(bank) == before, "changes the bank", on)
 
 
 def _of_layers(metric: Any) -> bool:

@@ -97,6 +97,12 @@ class Blind(Good):
         return iter(())
 
 
+class Talks(Good):
+    def extract(self, graph: filterkit.GraphView) -> Any:
+        print(len(graph.nodes))
+        return super().extract(graph)
+
+
 class Arrays(Good):
     def extract(self, graph: filterkit.GraphView) -> Any:
         return [np.zeros((1, 1, 3, 3))]
@@ -137,6 +143,7 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
         (ByInitializer, "extract() raised KeyError: 'w' (with constant)"),
         (Renames, "changes the graph (with plain, grouped, depthwise and"),
         (Blind, "finds no filter bank in any model"),
+        (Talks, "prints to stdout, where only data goes"),
         (Arrays, "extract() yielded a ndarray, not a FilterBank or a reasoned Skipped"),
         (object, "is a object, which is no WeightExtractor"),
     ],

@@ -81,6 +81,19 @@ class Scribbles(Good):
         return super().measure(bank)
 
 
+class Talks(Good):
+    def measure(self, bank: Bank) -> Any:
+        print(bank.node)
+        return super().measure(bank)
+
+
+class InPlaceWhereItCan(Good):
+    def measure(self, bank: Bank) -> Any:
+        if bank.weights.flags.writeable:
+            bank.weights[:] = 0
+        return super().measure(bank)
+
+
 class Whole(GoodOfLayers):
     def measure_layer(self, bank: Bank) -> Any:
         return {"share": bank.weights > 0}
@@ -114,6 +127,8 @@ def test_good_ones_pass(good: Any) -> None:
         (Dice, "measures 'positive' differently the second time (with ordinary weights"),
         (Dice, "measures differently once pickled"),
         (Scribbles, "writes to what it is handed, which is read-only"),
+        (Talks, "prints to stdout, where only data goes"),
+        (InPlaceWhereItCan, "changes the bank (with a bank to write to)"),
         (Whole, "measure_layer() returned a ndarray for 'share', not a number"),
         (Fails, "measure_layer() raised ZeroDivisionError: float division by zero (with all-zero weights"),
         (object, "is a object, which is no FilterMetric or LayerMetric"),

@@ -93,6 +93,12 @@ class Refuses(Good):
         return super().render(sheet)
 
 
+class Talks(Good):
+    def render(self, sheet: Sheet) -> bytes:
+        print(sheet.title)
+        return super().render(sheet)
+
+
 class Returns(Good):
     def render(self, sheet: Sheet) -> Any:
         return super().render(sheet).hex()
@@ -118,6 +124,7 @@ def test_a_good_one_passes() -> None:
         (Dated, "draws another file of the same sheet the second time"),
         (Scribbles, "writes to what it is handed, which is read-only (with an ordinary sheet"),
         (Refuses, "raised UsageError: too many (with one long row, one high column)"),
+        (Talks, "prints to stdout, where only data goes"),
         (Returns, "render() returned a str, not a picture's bytes"),
         (object, "is a object, which is no Renderer"),
     ],
