@@ -16,7 +16,7 @@ from measuring import Line
 
 import filterkit
 
-GROUPS = ("commands", "catalog", "pictures", "feature_maps", "memory")
+GROUPS = ("commands", "plugins", "catalog", "pictures", "feature_maps", "memory")
 """Modules beside this one, each with ``lines(catalog)``: lines of the table, and notes."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -44,13 +45,17 @@ def hooks_of(plugin: Plugin, loaded: object) -> pluggy.PluginManager:
         It has none, one that does not exist, or one with other arguments.
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
     known = [name for name in vars(hookspecs) if name.startswith("filterkit_")]
     try:
         manager.register(loaded, plugin.name)
+        callers = manager.get_hookcallers(loaded) or []
+        used = {caller.name: vars(hookspecs)[caller.name] for caller in callers if caller.name in known}
+        if used:
+            specs = ModuleType("hookspecs")  # of those it uses: each takes a while to prepare
+            vars(specs).update(used)
+            manager.add_hookspecs(specs)
     except pluggy.PluginValidationError as error:
         raise IncompatiblePlugin(" ".join(str(error).split())) from error
-    callers = manager.get_hookcallers(loaded) or []
     for caller in callers:
         if not caller.has_spec() and not all(impl.optionalhook for impl in caller.get_hookimpls()):
             raise IncompatiblePlugin(f"unknown hook '{caller.name}' ({closest(caller.name, known, limit=1)})")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FunctionType, MethodType, ModuleType
+from functools import cache
+from types import FunctionType, ModuleType
 from typing import Any
 
 from filterkit.errors import PluginError
@@ -32,56 +33,66 @@ def core_unharmed(package: str) -> Iterator[None]:
     if package == "filterkit":  # what is built in
         yield
         return
-    before = {name: _contents(module) for name, module in _modules().items()}
+    count, known = len(sys.modules), _modules()
+    before = [(owner, dict(vars(owner))) for module in known for owner in _owners(module)]
     try:
         yield
     finally:
-        replaced = _put_back(before) or _forget(set(_modules()) - set(before), package)
+        replaced = _put_back(before)
+        if not replaced and len(sys.modules) != count:
+            replaced = _forget(set(_modules()) - set(known), package)
         if replaced:
             more = f" and {len(replaced) - 1} more" if len(replaced) > 1 else ""
             raise ReplacedCore(f"replaced {replaced[0]}{more}; it was put back")
 
 
-def _modules() -> dict[str, ModuleType]:
-    return {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "filterkit"}
+def _modules() -> list[ModuleType]:
+    return [m for name, m in sys.modules.items() if name[:10] == "filterkit." or name == "filterkit"]
 
 
-def _contents(module: ModuleType) -> list[tuple[Any, dict[str, Any]]]:
-    """A module and its classes, each with what is in it."""
-    own = [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and value.__module__ == module.__name__
-    ]
-    return [(owner, dict(vars(owner))) for owner in (module, *own)]
+@cache
+def _owners(module: ModuleType) -> tuple[ModuleType | type, ...]:
+    """A module and its classes."""
+    name = module.__name__
+    return module, *(v for v in vars(module).values() if isinstance(v, type) and v.__module__ == name)
 
 
-def _put_back(before: dict[str, list[tuple[Any, dict[str, Any]]]]) -> list[str]:
+def _put_back(before: list[tuple[ModuleType | type, dict[str, Any]]]) -> list[str]:
     """Undo what was replaced or deleted; its names."""
     replaced = []
-    for module, contents in before.items():
-        for owner, held in contents:
-            now = vars(owner)
-            for name, value in held.items():
-                if now.get(name, _GONE) is not value:
-                    setattr(owner, name, value)
-                    inside = module if owner is sys.modules[module] else f"{module}.{owner.__name__}"
-                    replaced.append(f"{inside}.{name}")
+    for owner, held in before:
+        now = vars(owner)
+        if _equal(now, held):  # quick, and so nearly always
+            continue
+        for name in [name for name, value in held.items() if now.get(name, _GONE) is not value]:
+            setattr(owner, name, held[name])
+            replaced.append(f"{_name(owner)}.{name}")
     return replaced
 
 
-def _forget(modules: set[str], package: str) -> list[str]:
+def _equal(now: object, held: object) -> bool:
+    try:
+        return bool(now == held)
+    except Exception:  # of something that compares in its own way, and was put in
+        return False
+
+
+def _forget(modules: set[ModuleType], package: str) -> list[str]:
     """Drop `modules` where any of them holds functions or classes of `package`; the names of those."""
     replaced = [
-        f"{module}.{name}"
-        for module in sorted(modules)
-        for owner, held in _contents(sys.modules[module])
-        for name, value in held.items()
-        if isinstance(value, FunctionType | MethodType | type)
-        and str(getattr(value, "__module__", "")).partition(".")[0] == package
+        f"{_name(owner)}.{name}"
+        for module in sorted(modules, key=_name)
+        for owner in _owners(module)
+        for name, value in vars(owner).items()
+        if isinstance(value, FunctionType | type) and value.__module__.partition(".")[0] == package
     ]
     for module in modules if replaced else ():
-        parent, _, name = module.rpartition(".")
-        if getattr(sys.modules.get(parent), name, None) is sys.modules.pop(module):
+        del sys.modules[module.__name__]
+        parent, _, name = module.__name__.rpartition(".")
+        if getattr(sys.modules.get(parent), name, None) is module:
             delattr(sys.modules[parent], name)
     return replaced
+
+
+def _name(owner: ModuleType | type) -> str:
+    return owner.__name__ if isinstance(owner, ModuleType) else f"{owner.__module__}.{owner.__name__}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -115,15 +116,18 @@ def declarations() -> Iterator[Declaration]:
         return
     for entry in sys.path:
         try:
-            folders = list(Path(entry or ".").iterdir())
+            with os.scandir(entry or ".") as folders:
+                found = [each.path for each in folders if each.name.lower().endswith(_ENDINGS)]
         except NotADirectoryError:  # an archive
             yield from _asked()
             return
         except OSError:
             continue
-        for folder in folders:
-            if folder.name.lower().endswith((".dist-info", "egg-info")):
-                yield from _read(folder)
+        for folder in found:
+            yield from _read(Path(folder))
+
+
+_ENDINGS = (".dist-info", "egg-info")
 
 
 def _read(folder: Path) -> Iterator[Declaration]:
@@ -132,13 +136,19 @@ def _read(folder: Path) -> Iterator[Declaration]:
         if f"[{GROUP}]".encode() not in text:
             return
         entries = tuple(_entries(text.decode("utf-8")))
-        metadata = folder / ("METADATA" if folder.suffix.lower() == ".dist-info" else "PKG-INFO")
-        head = metadata.read_text(encoding="utf-8").partition("\n\n")[0]
+        name, _, version = folder.stem.rpartition("-")
+        if folder.suffix != ".dist-info":  # of the others, the folder's name does not tell
+            name, version = _named(folder / "PKG-INFO")
     except (OSError, ValueError):  # what cannot be read names no plugin
         return
-    said = dict(re.findall(r"^(Name|Version):[ \t]*(\S.*?)[ \t\r]*$", head, re.MULTILINE))
     if entries:
-        yield Declaration(said.get("Name", "unnamed"), said.get("Version", "unknown"), entries)
+        yield Declaration(name or "unnamed", version or "unknown", entries)
+
+
+def _named(metadata: Path) -> tuple[str, str]:
+    head = metadata.read_text(encoding="utf-8").partition("\n\n")[0]
+    said = dict(re.findall(r"^(Name|Version):[ \t]*(\S.*?)[ \t\r]*$", head, re.MULTILINE))
+    return said.get("Name", ""), said.get("Version", "")
 
 
 def _entries(text: str) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from filterkit.errors import UsageError
-from filterkit.plugins.discovery import Candidate, available, declarations, installed, may_have
+from filterkit.plugins.discovery import Candidate, available, canonical, declarations, installed, may_have
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ four = no
 
 def test_what_is_read_is_what_python_says(bare: Path) -> None:
     for folder, text in (("a", ENTRIES), ("b", "[filterkit]\n")):
-        info = bare / f"{folder}-1.dist-info"
+        info = bare / f"{folder}_plugin-1.0rc1.dist-info"
         info.mkdir()
         (info / "METADATA").write_text(
             f"Name:  {folder}-plugin\nVersion: 1.0rc1\nKeywords: Name: x\n\nText\n"
@@ -72,7 +72,7 @@ def test_what_is_read_is_what_python_says(bare: Path) -> None:
     [declared] = declarations()
     [said] = [d for d in importlib.metadata.distributions() if d.entry_points.select(group="filterkit")]
     entries = list(said.entry_points.select(group="filterkit"))
-    assert (declared.name, declared.version) == (said.metadata["Name"], said.version)
+    assert (canonical(declared.name), declared.version) == (said.metadata["Name"], said.version)
     assert (
         [name for name, _ in declared.entries] == [entry.name for entry in entries] == ["one", "two", "three"]
     )
