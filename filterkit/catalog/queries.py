@@ -53,14 +53,14 @@ def skipped_nodes(catalog: Catalog, address: Address) -> list[Row]:
     return _listing(catalog, query.order_by(model.c.id, skipped.c.position))
 
 
-def plugins_of_models(catalog: Catalog) -> dict[str, list[str]]:
-    """From each plugin that made rows to the names of the models it made them for."""
+def plugins_of_models(catalog: Catalog) -> dict[str, dict[str, str]]:
+    """From each plugin that made rows to the names of the models it made them for, and in which version."""
     with catalog.connect() as connection:
         rows = connection.execute(sa.select(model.c.name, model.c.plugins).order_by(model.c.name)).all()
-    made: dict[str, list[str]] = {}
+    made: dict[str, dict[str, str]] = {}
     for name, plugins in rows:
-        for plugin in plugins:
-            made.setdefault(plugin, []).append(name)
+        for plugin, maker in plugins.items():
+            made.setdefault(plugin, {})[name] = maker["version"]
     return made
 
 
