@@ -17,7 +17,7 @@ from measuring import Line
 
 import filterkit
 
-GROUPS = ("commands", "catalog", "pictures", "feature_maps", "memory", "metrics", "comparison")
+GROUPS = ("commands", "plugins", "catalog", "pictures", "feature_maps", "memory", "metrics", "comparison")
 """Modules beside this one, each with ``lines(catalog)``: lines of the table, and notes."""
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from filterkit.errors import FilterkitError, ModelError, SourceError, UsageError
-    from filterkit.graph import GraphView
+    from filterkit.graph import GraphView, NotConstant, Tail, follow
     from filterkit.plugins.hookspecs import hookimpl
     from filterkit.plugins.protocols import Contribution
     from filterkit.records import (
@@ -39,12 +39,15 @@ _HOMES = {
     "IngestEvent": "filterkit.records",
     "ModelError": "filterkit.errors",
     "Normalized": "filterkit.records",
+    "NotConstant": "filterkit.graph",
     "Preprocessing": "filterkit.records",
     "Skipped": "filterkit.records",
     "SourceError": "filterkit.errors",
+    "Tail": "filterkit.graph",
     "TileSheet": "filterkit.records",
     "UsageError": "filterkit.errors",
     "Workbench": "filterkit.workbench",
+    "follow": "filterkit.graph",
     "hookimpl": "filterkit.plugins.hookspecs",
     "open": "filterkit.workbench",
     "split_options": "filterkit.sources.refs",
@@ -60,13 +63,16 @@ __all__ = [
     "IngestEvent",
     "ModelError",
     "Normalized",
+    "NotConstant",
     "Preprocessing",
     "Skipped",
     "SourceError",
+    "Tail",
     "TileSheet",
     "UsageError",
     "Workbench",
     "__version__",
+    "follow",
     "hookimpl",
     "open",
     "split_options",

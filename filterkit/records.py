@@ -99,7 +99,7 @@ class BatchNorm:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FilterBank:
-    """All filters of one convolution node, in canonical order.
+    """All filters of one layer, in canonical order.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ class FilterBank:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A convolution that could not be extracted, and why."""
+    """A node with weights that could not be extracted, and why."""
 
     node: str
     op: str
@@ -208,6 +208,11 @@ class TileSheet:
         One per tile (`count`), or empty; used where a place is not told by its row and column.
     vmin, vmax, centre
         As in `Normalized`.
+    values
+        The numbers that the tiles show, before they were normalized; shaped like `tiles`. None where nobody
+        knows them.
+    addresses
+        Of what each tile shows, e.g. ``"vgg16/block1_conv1/0/2"``: one per tile (`count`), or empty.
     """
 
     tiles: FloatArray
@@ -220,6 +225,8 @@ class TileSheet:
     vmin: float | None = None
     vmax: float | None = None
     centre: float | None = None
+    values: FloatArray | None = None
+    addresses: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:

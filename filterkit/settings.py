@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from filterkit.errors import UsageError
+
 DEFAULT_CATALOG = "catalog.db"
 
 
@@ -25,10 +27,55 @@ def cache_folder() -> Path:
 
 def strict_plugins() -> bool:
     """Whether a broken plugin raises instead of being reported (``FILTERKIT_STRICT_PLUGINS=1``)."""
-    return os.environ.get("FILTERKIT_STRICT_PLUGINS", "") not in ("", "0")
+    return _switched_on("FILTERKIT_STRICT_PLUGINS")
+
+
+def trace_plugins() -> bool:
+    """Whether each call of a plugin is told on stderr (``FILTERKIT_TRACE_PLUGINS=1``)."""
+    return _switched_on("FILTERKIT_TRACE_PLUGINS")
 
 
 def blocked_plugins() -> frozenset[str]:
     """Plugins not to load, by name, comma-separated (``FILTERKIT_PLUGINS_BLOCKED``)."""
-    names = os.environ.get("FILTERKIT_PLUGINS_BLOCKED", "").split(",")
+    return _names("FILTERKIT_PLUGINS_BLOCKED")
+
+
+def only_plugins() -> frozenset[str]:
+    """The plugins to load beside the built-in ones (``FILTERKIT_PLUGINS_ONLY``); empty for all."""
+    return _names("FILTERKIT_PLUGINS_ONLY")
+
+
+def plugins_folder() -> Path | None:
+    """Where plugins of a single file lie (``FILTERKIT_PLUGINS_DIR``)."""
+    chosen = os.environ.get("FILTERKIT_PLUGINS_DIR")
+    return Path(chosen).expanduser() if chosen else None
+
+
+def plugin_timeout() -> float:
+    """Seconds after which a plugin that is imported or asked what it adds counts as hanging; 0 for never.
+
+    Raises
+    ------
+    UsageError
+        ``FILTERKIT_PLUGINS_TIMEOUT`` is no such number.
+    """
+    text = os.environ.get("FILTERKIT_PLUGINS_TIMEOUT") or "10"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 86_400:
+        raise UsageError(
+            f"FILTERKIT_PLUGINS_TIMEOUT cannot be '{text}'",
+            hint="it takes seconds, or 0 for no limit",
+        )
+    return seconds
+
+
+def _switched_on(variable: str) -> bool:
+    return os.environ.get(variable, "") not in ("", "0")
+
+
+def _names(variable: str) -> frozenset[str]:
+    names = os.environ.get(variable, "").split(",")
     return frozenset(name.strip() for name in names if name.strip())

@@ -30,6 +30,8 @@ def bank_sheet(
     channels: Channels = "separate",
     title: str = "",
     note: str | None = None,
+    values: FloatArray | None = None,
+    address: str = "",
 ) -> TileSheet:
     """Arrange the filters of a layer: one row per filter, one column per kernel.
 
@@ -52,6 +54,10 @@ def bank_sheet(
         kernel given of each filter.
     title, note
         Words for above and below; the note defaults to the normalizer's summary.
+    values
+        What was normalized, of the same shape, where the sheet shall carry it.
+    address
+        The layer's, where the sheet shall carry the address of every tile.
 
     Raises
     ------
@@ -63,28 +69,23 @@ def bank_sheet(
         raise UsageError(f"channels cannot be '{channels}'", hint=closest(channels, get_args(Channels)))
     note = normalized.summary if note is None else note
     rows, columns = _labels(filter_labels, filters), _labels(channel_names, kernels)
-    tiles = _flatten(normalized.values)
+    planes = [_flatten(each) for each in (normalized.values, values) if each is not None]
     if channels == "rgb":
-        tiles = tiles[:, _rgb_order(columns)]
-        return _gallery(tiles.transpose(0, 2, 3, 1), rows, normalized, title, note)
+        order = _rgb_order(columns)
+        planes = [_near_square(plane[:, order].transpose(0, 2, 3, 1)) for plane in planes]
+        addresses = tuple(f"{address}/{number}" for number in filters if address)
+        return _sheet(planes, len(rows), normalized, title, note, addresses, tile_labels=rows)
     if channels == "first" and len(columns) > 1:
         name = columns[0] if channel_names else f"kernel {columns[0]}"
-        tiles, columns, note = tiles[:, :1], columns[:1], f"{note}; {name} only".removeprefix("; ")
-    if len(columns) == 1:
-        return _gallery(tiles[:, 0], rows, normalized, title, note)
-    if len(rows) == 1:
-        return _gallery(tiles[0], columns, normalized, title, note)
-    return TileSheet(
-        tiles=tiles,
-        count=len(rows) * len(columns),
-        title=title,
-        note=note,
-        row_labels=rows,
-        column_labels=columns,
-        vmin=normalized.vmin,
-        vmax=normalized.vmax,
-        centre=normalized.centre,
-    )
+        planes, columns, kernels = [plane[:, :1] for plane in planes], columns[:1], kernels[:1]
+        note = f"{note}; {name} only".removeprefix("; ")
+    count = len(rows) * len(columns)
+    addresses = tuple(f"{address}/{number}/{kernel}" for number in filters for kernel in kernels if address)
+    if 1 in (len(rows), len(columns)):
+        labels = rows if len(columns) == 1 else columns
+        planes = [_near_square(plane.reshape(count, *plane.shape[2:])) for plane in planes]
+        return _sheet(planes, count, normalized, title, note, addresses, tile_labels=labels)
+    return _sheet(planes, count, normalized, title, note, addresses, row_labels=rows, column_labels=columns)
 
 
 def maps_sheet(
@@ -94,6 +95,7 @@ def maps_sheet(
     filter_labels: Sequence[str] = (),
     title: str = "",
     note: str | None = None,
+    values: FloatArray | None = None,
 ) -> TileSheet:
     """Arrange the feature maps of a layer near-square, one labelled tile per map.
 
@@ -103,7 +105,7 @@ def maps_sheet(
         Values of shape (maps, 1, *map_shape): those to draw.
     filters
         The numbers of the filters that made them, for the labels.
-    filter_labels, title, note
+    filter_labels, title, note, values
         As in `bank_sheet`.
 
     Raises
@@ -112,7 +114,13 @@ def maps_sheet(
         If nothing is selected.
     """
     return bank_sheet(
-        normalized, filters=filters, kernels=[0], filter_labels=filter_labels, title=title, note=note
+        normalized,
+        filters=filters,
+        kernels=[0],
+        filter_labels=filter_labels,
+        title=title,
+        note=note,
+        values=values,
     )
 
 
@@ -159,23 +167,41 @@ def _rgb_order(names: tuple[str, ...]) -> list[int]:
     return [names.index(name) for name in "RGB"]
 
 
-def _gallery(
-    tiles: FloatArray, labels: tuple[str, ...], normalized: Normalized, title: str, note: str
-) -> TileSheet:
-    """Arrange `tiles`, shape (count, height, width) or (count, height, width, 3), near-square."""
+def _near_square(tiles: FloatArray) -> FloatArray:
+    """Arrange `tiles`, shape (count, height, width) or (count, height, width, 3), in rows and columns."""
     import numpy as np
 
     count, height, width = tiles.shape[:3]
     rows, columns = arrange(count, height, width)
     places = np.zeros((rows * columns, *tiles.shape[1:]), dtype=tiles.dtype)
     places[:count] = tiles
+    return places.reshape(rows, columns, *tiles.shape[1:])
+
+
+def _sheet(
+    planes: Sequence[FloatArray],
+    count: int,
+    normalized: Normalized,
+    title: str,
+    note: str,
+    addresses: tuple[str, ...],
+    *,
+    row_labels: tuple[str, ...] = (),
+    column_labels: tuple[str, ...] = (),
+    tile_labels: tuple[str, ...] = (),
+) -> TileSheet:
+    """The sheet of `planes`: the tiles, and behind them, where they are known, their values."""
     return TileSheet(
-        tiles=places.reshape(rows, columns, *tiles.shape[1:]),
+        tiles=planes[0],
         count=count,
         title=title,
         note=note,
-        tile_labels=labels,
+        row_labels=row_labels,
+        column_labels=column_labels,
+        tile_labels=tile_labels,
         vmin=normalized.vmin,
         vmax=normalized.vmax,
         centre=normalized.centre,
+        values=planes[1] if len(planes) > 1 else None,
+        addresses=addresses,
     )

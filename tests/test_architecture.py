@@ -22,6 +22,7 @@ FLOORS = (
     ("sources", "extractors", "normalizers", "renderers", "charts", "metrics", "comparison", "runtime"),
     ("catalog",),
     ("workbench",),
+    ("testing", "scaffold"),
     ("cli",),
 )
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from filterkit.errors import UsageError
 from filterkit.normalizers.minmax import MinMax
 from filterkit.records import Normalized
-from filterkit.sheets import arrange, bank_sheet, maps_sheet
+from filterkit.sheets import Channels, arrange, bank_sheet, maps_sheet
 
 
 def normalized(*shape: int) -> Normalized:
@@ -160,3 +161,46 @@ def test_long_strips_go_below_each_other() -> None:
 def test_every_tile_has_a_place_and_no_row_is_empty(count: int, height: int, width: int) -> None:
     rows, columns = arrange(count, height, width)
     assert rows * columns >= count > (rows - 1) * columns
+
+
+@pytest.mark.parametrize(
+    ("filters", "kernels", "channels", "addresses"),
+    [
+        ([3, 1], [0, 2, 1], "separate", ["m/l/3/0", "m/l/3/2", "m/l/3/1", "m/l/1/0", "m/l/1/2", "m/l/1/1"]),
+        ([3, 1], [0, 2, 1], "first", ["m/l/3/0", "m/l/1/0"]),
+        ([3, 1], [0, 2, 1], "rgb", ["m/l/3", "m/l/1"]),
+        ([3, 1], [2], "separate", ["m/l/3/2", "m/l/1/2"]),
+        ([3], [0, 2, 1], "separate", ["m/l/3/0", "m/l/3/2", "m/l/3/1"]),
+    ],
+)
+def test_every_tile_knows_its_address_and_its_weights(
+    filters: list[int], kernels: list[int], channels: Channels, addresses: list[str]
+) -> None:
+    weights = np.random.default_rng(0).normal(size=(4, 3, 3, 5)).astype(np.float32)
+    chosen = np.ix_(filters, kernels)
+    scaled = MinMax(per="filter").normalize(weights)
+    sheet = bank_sheet(
+        replace(scaled, values=scaled.values[chosen]),
+        filters=filters,
+        kernels=kernels,
+        channel_names=("B", "G", "R"),
+        channels=channels,
+        values=weights[chosen],
+        address="m/l",
+    )
+    assert list(sheet.addresses) == addresses
+    assert sheet.values is not None
+    tiles = sheet.values.reshape(-1, *sheet.values.shape[2:])[: sheet.count]
+    for tile, address in zip(tiles, addresses, strict=True):
+        number, *kernel = map(int, address.split("/")[2:])
+        shown = weights[number, kernel[0]] if kernel else weights[number, ::-1].transpose(1, 2, 0)
+        np.testing.assert_array_equal(tile, shown)
+
+
+def test_what_nobody_said_no_sheet_carries() -> None:
+    sheet = bank_sheet(normalized(2, 2, 3, 3), filters=[0, 1], kernels=[0, 1])
+    assert (sheet.values, sheet.addresses) == (None, ())
+    maps = np.arange(30, dtype=np.float32).reshape(5, 1, 2, 3)
+    carried = maps_sheet(MinMax().normalize(maps), filters=range(5), values=maps).values
+    assert carried is not None
+    np.testing.assert_array_equal(carried.reshape(-1, 2, 3)[:5], maps[:, 0])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from onnx import TensorProto
 
 from filterkit.errors import ModelError
+from filterkit.extractors.forms import is_convolution
 from filterkit.geometry import LayerGeometry
 from filterkit.graph import batchnorm
 from filterkit.graph.inputs import InputInfo, detect_input
@@ -63,13 +64,11 @@ def extract(
     Raises
     ------
     ModelError
-        Where there is not one convolution.
+        Where there is not one layer of the kinds that `extractors` find.
     """
     banks, skipped = _collect(graph, extractors)
     if not banks and not skipped:
-        raise ModelError(
-            f"{fetched.onnx_path.name} has no convolutions", hint="filterkit looks at convolutional networks"
-        )
+        raise _nothing_found(graph, fetched.onnx_path.name)
     names = name_layers(banks, fetched.layer_names)
     if fold_batchnorm:
         banks = [batchnorm.fold_batchnorm(bank) for bank in banks]
@@ -83,10 +82,19 @@ def extract(
     return Extraction(dict(zip(names, banks, strict=True)), geometries, skipped, found, preprocessing)
 
 
+def _nothing_found(graph: GraphView, file: str) -> ModelError:
+    if any(map(is_convolution, graph.nodes)):
+        return ModelError(
+            f"{file} has no layers of the kind asked for",
+            hint="without --extractor, its convolutions are taken",
+        )
+    return ModelError(f"{file} has no convolutions", hint="filterkit looks at convolutional networks")
+
+
 def _collect(
     graph: GraphView, extractors: Sequence[WeightExtractor]
 ) -> tuple[list[FilterBank], list[Skipped]]:
-    """All banks, and what no extractor could bring; the first extractor that knows a convolution wins."""
+    """All banks, and what no extractor could bring; the first extractor that knows a node wins."""
     banks: list[FilterBank] = []
     skipped: list[Skipped] = []
     for extractor in extractors:

@@ -8,7 +8,7 @@ from filterkit.errors import UsageError
 
 ALLOWED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 LONGEST = 100
-SUFFIXES = re.compile(r"(\.weights)?\.(onnx|ort|keras|h5|npz|safetensors|pb)$", re.IGNORECASE)
+SUFFIXES = re.compile(r"(\.weights)?\.(onnx|ort|keras|h5|npz|safetensors|pb|pt2?|pth)$", re.IGNORECASE)
 
 
 def check_name(name: str) -> str:

@@ -68,15 +68,22 @@ def unmeasured(catalog: Catalog, address: Address, names: Collection[str]) -> li
     return [row["name"] for row in found if not wanted.issubset(row["measured"])]
 
 
-def plugins_of_models(catalog: Catalog) -> dict[str, list[str]]:
-    """From each plugin that made rows to the names of the models it made them for."""
+def plugins_of_models(catalog: Catalog) -> dict[str, dict[str, str]]:
+    """From each plugin that made rows to the names of the models it made them for, and in which version."""
     with catalog.connect() as connection:
         rows = connection.execute(sa.select(model.c.name, model.c.plugins).order_by(model.c.name)).all()
-    made: dict[str, list[str]] = {}
+    made: dict[str, dict[str, str]] = {}
     for name, plugins in rows:
-        for plugin in plugins:
-            made.setdefault(plugin, []).append(name)
+        for plugin, maker in plugins.items():
+            made.setdefault(plugin, {})[name] = maker["version"]
     return made
+
+
+def makers_of_model(catalog: Catalog, name: str) -> set[str]:
+    """Specs of all that made a model's rows, each behind its plugin's name and ``/``."""
+    with catalog.connect() as connection:
+        plugins = connection.execute(sa.select(model.c.plugins).where(model.c.name == name)).scalar_one()
+    return {spec for maker in plugins.values() for spec in maker["made_by"]}
 
 
 def _select(columns: Mapping[str, rows.Column]) -> sa.Select[Any]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from filterkit.cli.completion import complete_ref
+from filterkit.cli.completion import complete_extractor, complete_ref
 from filterkit.cli.shell import Shell, command
 
 BRIEF = ("model", "layers", "filters", "kernels", "parameters", "skipped")
@@ -46,7 +46,12 @@ def add(
         ),
     ] = False,
     extractor: Annotated[
-        list[str] | None, typer.Option(help="Weight extractor; may be repeated (default: convolution).")
+        list[str] | None,
+        typer.Option(
+            help="What finds the layers, instead of convolution; may be repeated, as in "
+            "--extractor convolution --extractor dense.",
+            autocompletion=complete_extractor,
+        ),
     ] = None,
     metric: Annotated[
         list[str] | None, typer.Option(help="Metric to measure; may be repeated (default: all).")
@@ -78,7 +83,7 @@ def add(
         )
     if added.skipped:
         shell.say(
-            f"{added.skipped} convolution{'s' * (added.skipped != 1)} could not be extracted: "
+            f"{added.skipped} layer{'s' * (added.skipped != 1)} could not be extracted: "
             f"filterkit layers {added.model} --skipped"
         )
     rows = [row for row in models if row["model"] == added.model]

@@ -61,12 +61,14 @@ def _of_module(name: str) -> Any:
 
 
 def _add_plugin_commands(app: typer.Typer) -> None:
-    from filterkit.plugins.discovery import may_be_installed
+    from filterkit.plugins.discovery import available, may_have
 
-    if may_be_installed():
+    found = [candidate for candidate in available() if may_have(candidate, "filterkit_commands")]
+    if found:
         from filterkit.plugins.manager import load_plugins
 
-        load_plugins(built_in=False).add_commands(app)  # what is built in adds its commands here
+        # What is built in adds its commands here.
+        load_plugins(built_in=False, candidates=found).add_commands(app)
 
 
 def _show_version(wanted: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from filterkit.cli.completion import complete_address
-from filterkit.cli.options import Colormap, Normalizer, Provider, Renderer, Scale, Threads
+from filterkit.cli.options import Colormap, MapsNormalizer, Provider, Renderer, Scale, Threads
 from filterkit.cli.results import COLUMNS, check_style, deliver
 from filterkit.cli.shell import Shell, command
 
@@ -34,7 +34,7 @@ def convolve(
     size: Annotated[str, typer.Option(help="N, HxW or original.")] = "original",
     provider: Provider = "auto",
     threads: Threads = None,
-    normalizer: Normalizer = "minmax:per=filter",
+    normalizer: MapsNormalizer = None,
     renderer: Renderer = None,
     colormap: Colormap = None,
     scale: Scale = None,

@@ -45,8 +45,9 @@ def draw(
             _print(bench.render(sheet, renderer or f"terminal:width={_terminal_width()}", **options))
         return []
     if is_folder(output):
+        suffix = bench.suffixes(renderer)[0] if renderer else ".png"
         return [
-            write(shell, output / f"{name}.png", bench.render(sheet, renderer, suffix=".png", **options))
+            write(shell, output / f"{name}{suffix}", bench.render(sheet, renderer, suffix=suffix, **options))
             for name, sheet in sheets
         ]
     [first, *more] = sheets

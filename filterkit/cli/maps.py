@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from filterkit.cli.completion import complete_address
-from filterkit.cli.options import Colormap, Normalizer, Provider, Renderer, Scale, Threads
+from filterkit.cli.options import Colormap, MapsNormalizer, Provider, Renderer, Scale, Threads
 from filterkit.cli.results import COLUMNS, check_style, deliver, is_array
 from filterkit.cli.shell import Shell, command, print_error
 from filterkit.errors import ImageError
@@ -47,7 +47,7 @@ def maps(
     ] = None,
     provider: Provider = "auto",
     threads: Threads = None,
-    normalizer: Normalizer = "minmax:per=filter",
+    normalizer: MapsNormalizer = None,
     renderer: Renderer = None,
     colormap: Colormap = None,
     scale: Scale = None,

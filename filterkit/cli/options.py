@@ -17,6 +17,13 @@ Normalizer = Annotated[
         autocompletion=complete_normalizer,
     ),
 ]
+MapsNormalizer = Annotated[
+    str | None,
+    typer.Option(
+        help="How numbers become light and dark (default: minmax:per=filter; maps of one value: minmax).",
+        autocompletion=complete_normalizer,
+    ),
+]
 Renderer = Annotated[
     str | None,
     typer.Option(

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from filterkit.errors import UsageError
+
 if TYPE_CHECKING:
     from filterkit.plugins.contracts import CheckedFormat
     from filterkit.plugins.protocols import Row
@@ -35,6 +37,19 @@ def choose_format(
     return registry.create("format", spec, **{name: wish for name, wish in wishes.items() if name in known})
 
 
+def refuse_terminal(chosen: CheckedFormat, stream: TextIO) -> None:
+    """Keep a format's bytes from a stream that shows text or takes nothing else.
+
+    Raises
+    ------
+    UsageError
+        If `chosen` writes bytes and `stream` is a terminal or not made of bytes.
+    """
+    if chosen.binary and (stream.isatty() or not hasattr(stream, "buffer")):
+        name = chosen.contribution.name
+        raise UsageError(f"'{name}' is bytes, not text", hint=f"write them to a file: > rows.{name}")
+
+
 def print_rows(
     rows: Iterable[Row],
     columns: Sequence[str],
@@ -59,10 +74,11 @@ def print_rows(
     Raises
     ------
     UsageError
-        If there is no such format or option.
+        If there is no such format or option, or it writes bytes and `stream` is a terminal.
     """
     stream = stream or sys.stdout
     chosen = choose_format(registry, format_name, brief=brief, quiet=quiet)
+    refuse_terminal(chosen, stream)
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name shows its escape
     chosen.write(rows, tuple(columns), stream)

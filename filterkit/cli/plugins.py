@@ -7,16 +7,31 @@ from typing import Annotated, Any
 
 import typer
 
+from filterkit.cli.plugins_install import (
+    install_plugins,
+    plugin_requirements,
+    uninstall_plugins,
+    upgrade_plugins,
+)
+from filterkit.cli.plugins_new import new_plugin
 from filterkit.cli.shell import Shell, command, declare
 
 plugins = typer.Typer(name="plugins", help="Plugins: list them, show one, find out what is wrong.")
 
 
 @command
-def list_plugins(shell: Shell) -> None:
+def list_plugins(
+    shell: Shell,
+    hook: Annotated[
+        str | None, typer.Option(help="Only plugins that have this hook, e.g. normalizers.")
+    ] = None,
+) -> None:
     """List all plugins, built-in and installed, whatever their state."""
     with shell.workbench() as bench:
-        rows = bench.plugin_rows()
+        rows = bench.plugin_rows(hook)
+        unknown = [each.name for each in bench.plugins.plugins if hook and not each.hooks]
+    if unknown:
+        shell.say(f"not known of {', '.join(unknown)}: not loaded")
     error = ("error",) if any(row["error"] for row in rows) else ()
     shell.rows(rows, rows.columns, brief=("plugin", "version", "state", "adds", *error, "path"))
 
@@ -34,13 +49,11 @@ def show_plugin(
 
 @command
 def plugins_doctor(shell: Shell) -> None:
-    """Say why a plugin does not work; exit 1 where one does not."""
-    from filterkit.workbench.diagnosis import plugin_faults
-
+    """Say why a plugin does not work, and which are gone that made rows; exit 1 where there are any."""
     with shell.workbench() as bench:
-        faults = plugin_faults(bench)
+        faults = bench.plugin_faults()
     if faults or shell.format != "table":
-        shell.rows(faults, ("plugin", "fault", "remedy"))
+        shell.rows(faults, faults.columns)
     if faults:
         raise typer.Exit(1)
     shell.say("all plugins work")
@@ -58,3 +71,8 @@ plugins.callback(invoke_without_command=True)(declare(_default, [_CONTEXT]))
 plugins.command("list")(list_plugins)
 plugins.command("show")(show_plugin)
 plugins.command("doctor")(plugins_doctor)
+plugins.command("new")(new_plugin)
+plugins.command("install")(install_plugins)
+plugins.command("uninstall")(uninstall_plugins)
+plugins.command("upgrade")(upgrade_plugins)
+plugins.command("requirements")(plugin_requirements)

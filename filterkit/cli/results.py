@@ -20,9 +20,10 @@ COLUMNS = ("address", "image", "shape", "min", "max", "mean", "provider", "file"
 ARRAYS = (".npy", ".npz")
 
 
-def check_style(shell: Shell, normalizer: str, renderer: str | None) -> None:
+def check_style(shell: Shell, normalizer: str | None, renderer: str | None) -> None:
     """Refuse an unknown normalizer or renderer before the network runs, and where nothing is drawn."""
-    shell.registry.create("normalizer", normalizer)
+    if normalizer:
+        shell.registry.create("normalizer", normalizer)
     if renderer:
         shell.registry.create("renderer", renderer)
 
@@ -38,7 +39,7 @@ def deliver(
     results: Iterable[FeatureMaps],
     output: Path | None,
     *,
-    normalizer: str,
+    normalizer: str | None,
     renderer: str | None,
     colormap: str | None,
     scale: int | None,
@@ -76,7 +77,7 @@ def deliver(
         yield from _rows(result, files)
 
 
-def _sheets(bench: Workbench, result: FeatureMaps, normalizer: str) -> Iterator[tuple[str, TileSheet]]:
+def _sheets(bench: Workbench, result: FeatureMaps, normalizer: str | None) -> Iterator[tuple[str, TileSheet]]:
     for name in result.maps:
         yield name, bench.sheet(result.only(name), normalizer=normalizer)
 

@@ -65,10 +65,10 @@ class Shell:
         return Registry(load_plugins())
 
     def check_format(self) -> None:
-        """Refuse an unknown format before any work is done."""
-        from filterkit.cli.output import choose_format
+        """Refuse an unknown format, or bytes for a terminal, before any work is done."""
+        from filterkit.cli.output import choose_format, refuse_terminal
 
-        choose_format(self.registry, self.format)
+        refuse_terminal(choose_format(self.registry, self.format), sys.stdout)
 
     @contextmanager
     def workbench(self) -> Iterator[Workbench]:
@@ -96,8 +96,11 @@ class Shell:
             print(text, file=sys.stderr)
 
 
-def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the common options; its first parameter receives them as a `Shell`."""
+def command(function: Callable[..., None], *, loads_plugins: bool = True) -> Callable[..., None]:
+    """Give a command the common options; its first parameter receives them as a `Shell`.
+
+    One that mends plugins loads none first; it learns of an unknown format where it writes rows.
+    """
     hints = get_type_hints(function, include_extras=True)
     own = [
         p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY)
@@ -107,7 +110,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     def wrapper(**arguments: Any) -> None:
         shell = Shell(**{name: arguments.pop(name) for name in COMMON})
         with reported_errors(debug=shell.debug):
-            shell.check_format()
+            if loads_plugins:
+                shell.check_format()
             function(shell, **arguments)
             sys.stdout.flush()
 

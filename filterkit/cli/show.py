@@ -33,7 +33,9 @@ def show(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Picture (.png .svg .pdf .txt), or a folder for several layers."),
+        typer.Option(
+            "-o", "--output", help="Picture (.png .svg .pdf .txt, or what plugins write), or a folder."
+        ),
     ] = None,
     normalizer: Annotated[
         str | None,

@@ -1,5 +1,6 @@
 """Reading ONNX graphs: loading, constants, naming, geometry, cutting."""
 
+from filterkit.graph.activations import Tail, follow
 from filterkit.graph.constants import NotConstant
 from filterkit.graph.cut import cut
 from filterkit.graph.inputs import InputInfo, detect_input
@@ -15,9 +16,11 @@ __all__ = [
     "GraphView",
     "InputInfo",
     "NotConstant",
+    "Tail",
     "attributes",
     "cut",
     "detect_input",
+    "follow",
     "free_sizes",
     "load_model",
     "name_layers",

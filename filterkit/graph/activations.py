@@ -28,7 +28,15 @@ PASSED = ("Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear")
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """What was found behind a convolution; tensors and layouts as in `FilterBank`."""
+    """What was found behind a layer.
+
+    Attributes
+    ----------
+    bias
+        Constant that is added behind the layer, shape (out_channels,), where it has none itself; else None.
+    pre_tensor, post_tensor, pre_layout, post_layout, activation, batchnorm
+        As in `FilterBank`.
+    """
 
     bias: NDArray[np.generic] | None
     pre_tensor: str
@@ -40,12 +48,14 @@ class Tail:
 
 
 def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bias: bool) -> Tail:
-    """Go on from a convolution's output as long as it is read by one node alone.
+    """Go on from a layer's output as long as it is read by one node alone: what an extractor tells of it.
 
     Parameters
     ----------
+    graph
+        The graph that holds the layer's node.
     tensor, layout
-        The convolution's output and its axes, e.g. ``"NCHW"``.
+        The layer's output and its axes, e.g. ``"NCHW"``.
     channels
         Number of output channels.
     has_bias

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from filterkit.plugins.faults import blame, breach
 from filterkit.plugins.manager import Plugin
 from filterkit.plugins.protocols import Contribution
+from filterkit.plugins.tracing import traced
 
 if TYPE_CHECKING:
     from filterkit.records import FloatArray
@@ -39,8 +42,11 @@ class Checked(Generic[T]):
     def _doing(self, method: str) -> str:
         return f"{self.kind} '{self.contribution.name}': {method}()"
 
-    def _blame(self, method: str) -> Any:
-        return blame(self.plugin, self._doing(method), extra=self.contribution.extra)
+    @contextmanager
+    def _blame(self, method: str) -> Iterator[None]:
+        doing = self._doing(method)
+        with traced(self.plugin, doing), blame(self.plugin, doing, extra=self.contribution.extra):
+            yield
 
     def _hold(self, fine: bool, method: str, problem: str) -> None:
         if not fine:

@@ -22,10 +22,19 @@ HOOK = "filterkit_commands"
 
 
 @dataclass(frozen=True)
-class _Command:
+class Command:
+    """A command that a plugin adds, or a group of them."""
+
     name: str
     plugin: Plugin
     info: CommandInfo | TyperInfo
+
+    @property
+    def summary(self) -> str:
+        """The first line of its help."""
+        callback = getattr(self.info, "callback", None)
+        words = self.info.help if isinstance(self.info.help, str) else getattr(callback, "__doc__", None)
+        return (words or "").strip().partition("\n")[0]
 
 
 def add_commands(host: PluginHost, app: typer.Typer) -> None:
@@ -34,9 +43,9 @@ def add_commands(host: PluginHost, app: typer.Typer) -> None:
     A name that filterkit has already, or that several plugins offer, is not given away: each of those
     commands is then ``plugin/name``. Where only plugins share the bare name, it tells so.
     """
-    offered: dict[str, list[_Command]] = defaultdict(list)
+    offered: dict[str, list[Command]] = defaultdict(list)
     for plugin in host.plugins:
-        for command in _commands_of(host, plugin):
+        for command in commands_of(host, plugin):
             offered[command.name].append(command)
     taken = {name for name, _ in _named(app)} if offered else set()
     for name, commands in offered.items():
@@ -50,13 +59,14 @@ def add_commands(host: PluginHost, app: typer.Typer) -> None:
             app.command(name, hidden=True, context_settings=settings)(_clash(name, commands))
 
 
-def _commands_of(host: PluginHost, plugin: Plugin) -> list[_Command]:
+def commands_of(host: PluginHost, plugin: Plugin) -> list[Command]:
+    """The commands that a plugin adds; none where Typer finds one of them wrong."""
     own = typer.Typer()
     for _ in host.call(HOOK, only=plugin, app=own):
         with host.guard(plugin, HOOK):
             if own.registered_commands or own.registered_groups:
                 get_group(own)  # raises what Typer finds wrong with them
-            return [_Command(name, plugin, info) for name, info in _named(own)]
+            return [Command(name, plugin, info) for name, info in _named(own)]
     return []
 
 
@@ -83,7 +93,7 @@ def _add(app: typer.Typer, name: str, info: CommandInfo | TyperInfo) -> None:
         app.registered_groups.append(info)
 
 
-def _clash(name: str, commands: list[_Command]) -> Callable[[], None]:
+def _clash(name: str, commands: list[Command]) -> Callable[[], None]:
     def ambiguous() -> None:
         raise UsageError(
             f"command '{name}' is offered by " + " and ".join(str(each.plugin) for each in commands),

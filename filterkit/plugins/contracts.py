@@ -17,6 +17,7 @@ from filterkit.plugins.faults import blame, breach, kind_of
 from filterkit.plugins.manager import Plugin
 from filterkit.plugins.metric_contract import CheckedMetric
 from filterkit.plugins.protocols import Contribution, Progress, Row
+from filterkit.plugins.tracing import traced
 from filterkit.records import FetchedModel, FilterBank, Normalized, Preprocessing, Skipped
 
 if TYPE_CHECKING:
@@ -55,14 +56,20 @@ class CheckedExtractor(Checked[protocols.WeightExtractor]):
     def extract(self, graph: GraphView) -> Iterator[FilterBank | Skipped]:
         """See `WeightExtractor.extract`; each bank has the shape it states."""
         with self._blame("extract"):
-            for found in self.inner.extract(graph):
+            banks = iter(self.inner.extract(graph))
+        while True:
+            with self._blame("extract"):  # not around the yield: what follows there is not the plugin's
+                try:
+                    found = next(banks)
+                except StopIteration:
+                    return
                 if isinstance(found, FilterBank):
                     self._check_bank(found)
                 elif not (isinstance(found, Skipped) and found.reason):
                     self._hold(
                         False, "extract", f"yielded {kind_of(found)}, not a FilterBank or a reasoned Skipped"
                     )
-                yield found
+            yield found
 
     def _check_bank(self, bank: FilterBank) -> None:
         import numpy as np
@@ -122,21 +129,29 @@ class CheckedRenderer(Checked[protocols.Renderer]):
     def render(self, sheet: TileSheet) -> bytes:
         """See `Renderer.render`."""
         with self._blame("render"):
-            picture = self.inner.render(replace(sheet, tiles=read_only(sheet.tiles)))
+            values = None if sheet.values is None else read_only(sheet.values)
+            picture = self.inner.render(replace(sheet, tiles=read_only(sheet.tiles), values=values))
         fits = isinstance(picture, bytes) and bool(picture)
         self._hold(fits, "render", f"returned {kind_of(picture)}, not a picture's bytes")
         return picture
 
 
 class CheckedFormat(Checked[protocols.OutputFormat]):
+    @property
+    def binary(self) -> bool:
+        """Whether it writes bytes."""
+        return getattr(self.inner, "binary", False) is True
+
     def write(self, rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO) -> None:
         """See `OutputFormat.write`. A stream that breaks is nobody's fault and passes."""
         try:
-            self.inner.write(rows, columns, stream)
+            # What it prints on stdout may be its output, and `rows` are made by others meanwhile.
+            with traced(self.plugin, self._doing("write")):
+                self.inner.write(rows, columns, stream)
         except OSError:
             raise
         except (Exception, SystemExit):
-            with self._blame("write"):
+            with blame(self.plugin, self._doing("write"), extra=self.contribution.extra):
                 raise
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial, reduce
 from importlib.machinery import PathFinder
 from pathlib import Path
+
+from filterkit import settings
 
 GROUP = "filterkit"
 """The entry-point group that a plugin's distribution declares."""
@@ -21,19 +26,35 @@ class Candidate:
     ----------
     name
         The distribution's name; where one distribution declares several plugins, ``distribution.entry``.
+        Of a plugin that is a single file, the file's.
     version, distribution
-        Of the package that brings it.
+        Of the package that brings it; a single file has no distribution.
     module
         The module it is imported from.
     load
         Imports the plugin and returns it.
+    attribute
+        What in the module is the plugin; empty where the module itself is.
+    file
+        Where it lies, as far as that is known beforehand.
     """
 
     name: str
     version: str
-    distribution: str
+    distribution: str | None
     module: str
     load: Callable[[], object]
+    attribute: str = ""
+    file: str | None = None
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a distribution says of itself: ``entries`` are pairs of name and ``module[:attribute]``."""
+
+    name: str
+    version: str
+    entries: tuple[tuple[str, str], ...]
 
 
 def canonical(name: str) -> str:
@@ -41,66 +62,132 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_]+", "-", name).lower()
 
 
-def may_be_installed() -> bool:
-    """Whether `installed` can yield anything: a look for what a plugin declares, where Python looks for it.
+def available() -> Iterator[Candidate]:
+    """Every plugin that is there: the installed ones, then those of a single file.
 
-    Importing `importlib.metadata` takes ten times as long. Where anything but plain folders brings
-    distributions, the answer is yes.
+    Raises
+    ------
+    UsageError
+        ``FILTERKIT_PLUGINS_DIR`` is no folder that can be read.
     """
-    finders = [finder for finder in sys.meta_path if hasattr(finder, "find_distributions")]
-    return finders != [PathFinder] or any(map(_may_declare, sys.path))
+    yield from installed()
+    if settings.plugins_folder():
+        from filterkit.plugins.single_files import single_files
 
-
-def _may_declare(entry: str) -> bool:
-    try:
-        folders = list(Path(entry or ".").iterdir())
-    except NotADirectoryError:  # an archive
-        return True
-    except OSError:
-        return False
-    for folder in folders:
-        if folder.name.lower().endswith((".dist-info", "egg-info")):
-            try:
-                text = (folder / "entry_points.txt").read_bytes()
-            except OSError:
-                continue
-            if f"[{GROUP}]".encode() in text:
-                return True
-    return False
+        yield from single_files()
 
 
 def installed() -> Iterator[Candidate]:
     """Every plugin of every installed distribution, one candidate per entry point, sorted by name."""
+    found: dict[str, Declaration] = {}
+    for declared in declarations():
+        # The first distribution of a name on sys.path is the one that Python imports.
+        found.setdefault(_distribution(declared), declared)
+    for distribution in sorted(found):
+        yield from _candidates(distribution, found[distribution])
+
+
+def _distribution(declared: Declaration) -> str:
+    return canonical(declared.name).replace(".", "-")  # dots are for the plugins within one distribution
+
+
+def _candidates(distribution: str, declared: Declaration) -> Iterator[Candidate]:
+    for entry, value in sorted(declared.entries, key=lambda entry: canonical(entry[0])):
+        name = distribution if len(declared.entries) == 1 else f"{distribution}.{canonical(entry)}"
+        module, attribute = (part.strip() for part in value.partition(":")[::2])
+        load = partial(_load, module, attribute)
+        yield Candidate(name, declared.version, distribution, module, load, attribute)
+
+
+def _load(module: str, attribute: str) -> object:
+    loaded = importlib.import_module(module)
+    return reduce(getattr, attribute.split("."), loaded) if attribute else loaded
+
+
+def declarations() -> Iterator[Declaration]:
+    """What every distribution declares that has plugins, in the order of ``sys.path``.
+
+    Where plain folders bring all distributions, their files are read here: `importlib.metadata` takes longer
+    to import than ``filterkit --help`` may take for eighty plugins.
+    """
+    finders = [finder for finder in sys.meta_path if hasattr(finder, "find_distributions")]
+    if finders != [PathFinder]:
+        yield from _asked()
+        return
+    for entry in sys.path:
+        try:
+            with os.scandir(entry or ".") as folders:
+                found = [each.path for each in folders if each.name.lower().endswith(_ENDINGS)]
+        except NotADirectoryError:  # an archive
+            yield from _asked()
+            return
+        except OSError:
+            continue
+        for folder in found:
+            yield from _read(Path(folder))
+
+
+_ENDINGS = (".dist-info", "egg-info")
+
+
+def _read(folder: Path) -> Iterator[Declaration]:
+    try:
+        text = (folder / "entry_points.txt").read_bytes()
+        if f"[{GROUP}]".encode() not in text:
+            return
+        entries = tuple(_entries(text.decode("utf-8")))
+        name, _, version = folder.stem.rpartition("-")
+        if folder.suffix != ".dist-info":  # of the others, the folder's name does not tell
+            name, version = _named(folder / "PKG-INFO")
+    except (OSError, ValueError):  # what cannot be read names no plugin
+        return
+    if entries:
+        yield Declaration(name or "unnamed", version or "unknown", entries)
+
+
+def _named(metadata: Path) -> tuple[str, str]:
+    head = metadata.read_text(encoding="utf-8").partition("\n\n")[0]
+    said = dict(re.findall(r"^(Name|Version):[ \t]*(\S.*?)[ \t\r]*$", head, re.MULTILINE))
+    return said.get("Name", ""), said.get("Version", "")
+
+
+def _entries(text: str) -> Iterator[tuple[str, str]]:
+    section = None
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("["):
+            section = line.strip("[]").strip()
+        elif section == GROUP and "=" in line and not line.startswith("#"):
+            name, _, value = line.partition("=")
+            yield name.strip(), value.partition("[")[0].strip()  # behind [ stand extras
+
+
+def _asked() -> Iterator[Declaration]:
+    """The same, from whatever brings distributions."""
     import importlib.metadata
 
-    found: dict[str, list[Candidate]] = {}
     for distribution in importlib.metadata.distributions():
         try:
-            entries = distribution.entry_points.select(group=GROUP)
-            if not entries:
-                continue
-            metadata = distribution.metadata
-        except (OSError, ValueError):  # metadata that cannot be read names no plugin
+            entries = tuple(
+                (entry.name, entry.value.partition("[")[0].strip())
+                for entry in distribution.entry_points.select(group=GROUP)
+            )
+            if entries:
+                metadata = distribution.metadata
+                yield Declaration(metadata["Name"] or "unnamed", metadata["Version"] or "unknown", entries)
+        except (OSError, ValueError):
             continue
-        # Dots are for the plugins within one distribution.
-        name = canonical(metadata["Name"] or "unnamed").replace(".", "-")
-        version = metadata["Version"] or "unknown"
-        # The first distribution of a name on sys.path is the one that Python imports.
-        found.setdefault(
-            name,
-            [
-                Candidate(
-                    name if len(entries) == 1 else f"{name}.{canonical(entry.name)}",
-                    version,
-                    name,
-                    entry.value.partition(":")[0].strip(),
-                    entry.load,
-                )
-                for entry in entries
-            ],
-        )
-    for name in sorted(found):
-        yield from sorted(found[name], key=lambda candidate: candidate.name)
+
+
+def may_have(candidate: Candidate, hook: str) -> bool:
+    """Whether a plugin can have a hook, as far as its source tells without being imported; in doubt, yes."""
+    file = candidate.file or source_file(candidate.module)
+    if candidate.attribute or file is None or not file.endswith(".py"):
+        return True
+    try:
+        text = Path(file).read_bytes()
+    except OSError:
+        return True
+    return hook.encode() in text or re.search(rb"import\s*\*", text) is not None
 
 
 def source_file(module: str) -> str | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from traceback import walk_tb
 from typing import TYPE_CHECKING, NoReturn
 
 from filterkit.errors import FilterkitError, PluginContractError, PluginError, one_line
+from filterkit.plugins.stdout import stdout_for_data
 
 if TYPE_CHECKING:
     from filterkit.plugins.manager import Plugin
@@ -20,15 +22,34 @@ def in_words(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def where(error: BaseException) -> str | None:
+    """The last line of an exception's traceback that is neither filterkit's nor the import system's."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    if isinstance(error, FilterkitError) and error.__cause__:
+        return where(error.__cause__)
+    lines = [
+        f"{frame.f_code.co_filename}:{number}"
+        for frame, number in walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).partition(".")[0] not in ("filterkit", "pluggy", "importlib")
+        and not frame.f_code.co_filename.startswith("<")
+    ]
+    return lines[-1] if lines else None
+
+
 @contextmanager
 def blame(plugin: Plugin, doing: str, *, extra: str | None = None) -> Iterator[None]:
-    """Run code of a plugin; what it raises becomes a PluginError that names it, unless it is one of ours."""
+    """Run code of a plugin; what it raises becomes a PluginError that names it, unless it is one of ours.
+
+    What it prints goes to stderr.
+    """
     try:
-        yield
+        with stdout_for_data():
+            yield
     except FilterkitError:
         raise
     except (Exception, SystemExit) as error:
-        if extra and isinstance(error, ImportError):
+        if extra and plugin.distribution and isinstance(error, ImportError):
             raise PluginError(
                 f"{doing} needs the extra '{extra}': {in_words(error)}",
                 hint=f"pip install '{plugin.distribution}[{extra}]'",

@@ -7,29 +7,29 @@ unknown hook in unnoticed, or take the others' results along when it raises.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 import pluggy
 
-from filterkit import FILTERKIT_API, __version__, settings
-from filterkit.errors import PluginError, closest
-from filterkit.plugins import hookspecs
-from filterkit.plugins.discovery import Candidate, canonical, installed, may_be_installed, source_file
-from filterkit.plugins.faults import in_words
+from filterkit import __version__, settings
+from filterkit.errors import PluginError
+from filterkit.plugins.compatibility import IncompatiblePlugin, check_api, hooks_of
+from filterkit.plugins.core import ReplacedCore, core_unharmed
+from filterkit.plugins.discovery import Candidate, available, canonical, source_file
+from filterkit.plugins.faults import in_words, where
+from filterkit.plugins.hanging import Hanging, ended_after, told_after
+from filterkit.plugins.stdout import stdout_for_data
+from filterkit.plugins.tracing import traced
 
 if TYPE_CHECKING:
     import typer
 
 State = Literal["loaded", "blocked", "failed", "incompatible"]
-
-
-class IncompatiblePlugin(PluginError):
-    """A plugin that was made for another filterkit."""
 
 
 @dataclass(eq=False)
@@ -39,20 +39,25 @@ class Plugin:
     Attributes
     ----------
     name
-        The distribution's name, or ``distribution.entry`` where a distribution has several plugins.
+        The distribution's name, or ``distribution.entry`` where a distribution has several plugins. Of a
+        plugin that is a single file, and has no distribution, the file's.
     state
         ``"loaded"``; ``"blocked"`` by the user; ``"failed"`` to import, or in one of its hooks;
         ``"incompatible"`` with this filterkit.
     errors
         What went wrong, each said once.
+    places
+        Where in its code that was, for each of `errors`, where it is known.
     """
 
     name: str
     version: str
-    distribution: str
+    distribution: str | None
     module: str
+    file: str | None = None
     state: State = "loaded"
     errors: list[str] = field(default_factory=list)
+    places: list[str | None] = field(default_factory=list)
     hooks: tuple[str, ...] = ()
     manager: pluggy.PluginManager | None = field(default=None, repr=False)
 
@@ -67,7 +72,7 @@ class Plugin:
     @property
     def path(self) -> str | None:
         """The source file; looked for when asked, also where the plugin is not imported."""
-        return source_file(self.module)
+        return self.file or source_file(self.module)
 
 
 @cache
@@ -84,6 +89,10 @@ class PluginHost:
     blocked
         Names of plugins not to load; a distribution's name blocks all of its plugins, ``filterkit`` all
         that is built in.
+    only
+        Names of the plugins to load, beside what is built in; all where it is empty.
+    timeout
+        Seconds after which a plugin counts as hanging that is imported or asked what it adds; 0 for never.
     strict
         Raise at the first fault instead of reporting it.
     report
@@ -93,11 +102,15 @@ class PluginHost:
     def __init__(
         self,
         *,
-        blocked: Iterable[str] = (),
+        blocked: Collection[str] = (),
+        only: Collection[str] = (),
+        timeout: float = 10,
         strict: bool = False,
         report: Callable[[str], None] = tell,
     ) -> None:
         self._blocked = {canonical(name) for name in blocked}
+        self._only = {canonical(name) for name in only}
+        self._timeout = timeout
         self._strict = strict
         self._report = report
         self._plugins: list[Plugin] = []
@@ -122,23 +135,31 @@ class PluginHost:
         PluginError
             If it cannot be used and the host is strict.
         """
-        plugin = Plugin(candidate.name, candidate.version, candidate.distribution, candidate.module)
+        plugin = Plugin(
+            candidate.name, candidate.version, candidate.distribution, candidate.module, candidate.file
+        )
         name = canonical(plugin.name)
         taken = any(canonical(other.name) == name for other in self._plugins)
         self._plugins.append(plugin)
-        if {name, name.partition(".")[0]} & self._blocked:
+        if self._is_blocked(name):
             plugin.state = "blocked"
             return plugin
         with self.guard(plugin):
             if taken:
                 raise PluginError(f"there is already a plugin named '{plugin.name}'")
-            loaded = candidate.load()
-            _check_api(plugin, loaded)
-            plugin.manager = _hooks_of(plugin, loaded)
+            with traced(plugin, "import"):
+                loaded = candidate.load()
+            check_api(plugin, loaded)
+            plugin.manager = hooks_of(plugin, loaded)
             plugin.hooks = tuple(
                 sorted(caller.name for caller in plugin.manager.get_hookcallers(loaded) or ())
             )
         return plugin
+
+    def _is_blocked(self, name: str) -> bool:
+        names = {name, name.partition(".")[0]}
+        left_out = self._only and "filterkit" not in names and not names & self._only
+        return bool(left_out or names & self._blocked)
 
     def call(self, hook: str, *, only: Plugin | None = None, **arguments: Any) -> list[tuple[Plugin, Any]]:
         """Call a hook of every plugin that has it (or of one), one after the other.
@@ -152,7 +173,8 @@ class PluginHost:
         for plugin in self._plugins:
             if plugin.manager and hook in plugin.hooks and only in (None, plugin):
                 with self.guard(plugin, hook):
-                    returned = getattr(plugin.manager.hook, hook)(**arguments)
+                    with traced(plugin, hook):
+                        returned = getattr(plugin.manager.hook, hook)(**arguments)
                     results.append((plugin, returned[0] if returned else None))  # pluggy leaves None out
         return results
 
@@ -164,9 +186,17 @@ class PluginHost:
 
     @contextmanager
     def guard(self, plugin: Plugin, doing: str = "") -> Iterator[None]:
-        """Run code of a plugin: what it raises becomes the plugin's fault and goes no further."""
+        """Run code of a plugin: what it raises becomes the plugin's fault and goes no further.
+
+        What it prints goes to stderr, what it replaces in filterkit is put back, and if it does not come
+        back within the time allowed, it is ended, unless it does its work after an ingest.
+        """
+        late = partial(self._report, f"filterkit: plugin {plugin}: {doing or 'import'} still runs")
+        limit = told_after if doing == "filterkit_after_ingest" else ended_after
+        package = plugin.module.partition(".")[0]
         try:
-            yield
+            with stdout_for_data(), core_unharmed(package), limit(self._timeout, late):
+                yield
         except (Exception, SystemExit) as error:
             self._fault(plugin, doing, error)
 
@@ -175,60 +205,45 @@ class PluginHost:
         if not text.startswith(doing):
             text = f"{doing}: {text}"
         plugin.state = "incompatible" if isinstance(error, IncompatiblePlugin) else "failed"
+        if isinstance(error, ReplacedCore | Hanging):
+            plugin.manager = None  # not to be called again
         if self._strict:
             raise PluginError(f"plugin {plugin} {plugin.state}: {text}") from error
         if text not in plugin.errors:
             plugin.errors.append(text)
+            plugin.places.append(where(error))
             self._report(f"filterkit: plugin {plugin} {plugin.state}: {text}")
-
-
-def _check_api(plugin: Plugin, loaded: object) -> None:
-    """A plugin's module may state the API it was written for; to state none means 1."""
-    module = sys.modules.get(plugin.module)
-    api = getattr(loaded, "FILTERKIT_API", getattr(module, "FILTERKIT_API", 1))
-    if api != FILTERKIT_API:
-        raise IncompatiblePlugin(
-            f"made for plugin API {api!r}; filterkit {__version__} offers plugin API {FILTERKIT_API}"
-        )
-
-
-def _hooks_of(plugin: Plugin, loaded: object) -> pluggy.PluginManager:
-    """A manager that holds this plugin alone, its hooks checked against the specifications."""
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    known = [name for name in vars(hookspecs) if name.startswith("filterkit_")]
-    try:
-        manager.register(loaded, plugin.name)
-    except pluggy.PluginValidationError as error:
-        raise IncompatiblePlugin(" ".join(str(error).split())) from error
-    callers = manager.get_hookcallers(loaded) or []
-    for caller in callers:
-        if not caller.has_spec() and not all(impl.optionalhook for impl in caller.get_hookimpls()):
-            raise IncompatiblePlugin(f"unknown hook '{caller.name}' ({closest(caller.name, known, limit=1)})")
-    if not callers:
-        raise IncompatiblePlugin("has no hooks; mark its functions with @filterkit.hookimpl")
-    return manager
 
 
 def load_plugins(
     *,
     built_in: bool = True,
     discover: bool = True,
+    candidates: Iterable[Candidate] | None = None,
     report: Callable[[str], None] = tell,
     strict: bool | None = None,
 ) -> PluginHost:
-    """A host with the built-in plugins and all installed ones, unless `built_in` or `discover` is off.
+    """A host with the built-in plugins and all that are there, unless `built_in` or `discover` is off.
 
-    Which plugins are blocked comes from ``FILTERKIT_PLUGINS_BLOCKED``; whether a fault raises, from
-    ``FILTERKIT_STRICT_PLUGINS`` unless `strict` says so.
+    Which plugins are blocked and how long they may take comes from the environment (see
+    `filterkit.settings`); so does whether a fault raises, unless `strict` says so.
+
+    Parameters
+    ----------
+    candidates
+        Take these instead of all that are there.
 
     Raises
     ------
+    UsageError
+        A variable of the environment is set to what it cannot be.
     PluginError
         If a plugin cannot be used and faults raise.
     """
     host = PluginHost(
         blocked=settings.blocked_plugins(),
+        only=settings.only_plugins(),
+        timeout=settings.plugin_timeout(),
         strict=settings.strict_plugins() if strict is None else strict,
         report=report,
     )
@@ -237,7 +252,8 @@ def load_plugins(
 
         for name, plugin in BUILTINS.items():
             host.add(plugin, name=name, version=__version__, distribution="cnn-filterkit")
-    if discover and may_be_installed():
-        for candidate in installed():
-            host.take(candidate)
+    if candidates is None:
+        candidates = available() if discover else ()
+    for candidate in candidates:
+        host.take(candidate)
     return host

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from filterkit.plugins.discovery import source_file
 from filterkit.plugins.faults import blame, breach, kind_of
 from filterkit.plugins.manager import Plugin
 from filterkit.plugins.options import Option, options_of
 from filterkit.plugins.protocols import Contribution
+from filterkit.plugins.tracing import traced
 
 Kind = Literal["source", "extractor", "normalizer", "renderer", "metric", "format"]
 
@@ -55,9 +57,20 @@ class Offer:
         if not isinstance(factory, str):
             return factory
         module, _, attribute = factory.partition(":")
-        with blame(self.plugin, f"{self.kind} '{self.name}'", extra=self.contribution.extra):
+        doing = f"{self.kind} '{self.name}'"
+        with (
+            traced(self.plugin, f"{doing}: import"),
+            blame(self.plugin, doing, extra=self.contribution.extra),
+        ):
             loaded: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
             return loaded
+
+    @property
+    def path(self) -> str | None:
+        """The source file of what the factory makes."""
+        factory = self.contribution.factory
+        module = factory.partition(":")[0] if isinstance(factory, str) else factory.__module__
+        return source_file(module) or self.plugin.path
 
     def options(self) -> tuple[Option, ...]:
         """The options that a spec string may set; imports the factory."""

@@ -64,12 +64,14 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
     UsageError
         If the text is not of that form, or sets an option twice.
     """
-    name, colon, rest = (part.strip() for part in spec.partition(":"))
+    name, colon, rest = spec.partition(":")
+    name = name.strip()
     if not name:
         raise UsageError(f"'{spec}' names nothing", hint="write NAME or NAME:OPTION=VALUE,OPTION=VALUE")
     options: dict[str, str] = {}
     for part in rest.split(",") if colon else ():
-        key, equals, value = (word.strip() for word in part.partition("="))
+        key, equals, value = part.partition("=")
+        key = key.strip()
         if not key or not equals:
             raise UsageError(
                 f"'{part}' in '{spec}' sets nothing", hint=f"write {name}:OPTION=VALUE,OPTION=VALUE"
@@ -142,17 +144,18 @@ def to_text(value: Any) -> str:
 
 
 def _coerce(text: str, hint: Any) -> Any:
-    """`text` as a value of type `hint`; ValueError where it is none."""
+    """`text` as a value of type `hint`; ValueError where it is none. Only a text keeps spaces around it."""
+    word = text.strip()
     if hint is bool:
-        if text.lower() not in _SWITCH:
+        if word.lower() not in _SWITCH:
             raise ValueError(text)
-        return _SWITCH[text.lower()]
+        return _SWITCH[word.lower()]
     if hint in (int, float, str):
         return hint(text)
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Literal:
         for choice in parts:
-            if to_text(choice) == text:
+            if to_text(choice) == word:
                 return choice
     elif origin in (Union, UnionType):
         for part in sorted(parts, key=lambda part: part is str):  # any text is a str: that comes last
@@ -161,10 +164,10 @@ def _coerce(text: str, hint: Any) -> Any:
             except ValueError:
                 continue
     elif origin is tuple:
-        words = text.split("/") if text else []
+        words = text.split("/") if word else []
         kinds = parts[:1] * len(words) if parts[-1] is ... else parts
         return tuple(_coerce(word, kind) for word, kind in zip(words, kinds, strict=True))
-    elif hint is NoneType and text.lower() == "none":
+    elif hint is NoneType and word.lower() == "none":
         return None
     raise ValueError(text)
 

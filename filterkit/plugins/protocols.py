@@ -121,7 +121,10 @@ class LayerMetric(Protocol):
 
 @runtime_checkable
 class OutputFormat(Protocol):
-    """Writes rows, e.g. as CSV."""
+    """Writes rows, e.g. as CSV.
+
+    One that writes bytes says ``binary = True`` and writes to ``stream.buffer``, which then is no terminal.
+    """
 
     def write(self, rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO) -> None:
         """Write `rows`, whose keys are `columns`, to `stream`, as they come."""

@@ -133,12 +133,13 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
         )
         for index, words in enumerate(own)
     )
-    width = MARGIN + max(
+    ends = [
         left + canvas_width,
         *(math.ceil(text_left + text_width(line, TITLE_SIZE)) for line in title),
         *(math.ceil(text_left + text_width(line)) for line in note),
         *(math.ceil(x + text_width(words)) for x, _, words in (*column_labels, *ticks)),
-    )
+    ]
+    width = MARGIN + max(ends)
     height = note_top + len(note) * LABEL_LINE + MARGIN - 12
     if max(width, height) > LONGEST_SIDE:
         raise UsageError(

@@ -37,11 +37,12 @@ def is_batched(part: Excerpt, tensors: Mapping[Target, str]) -> bool:
 
 
 def channels_first(values: NDArray[Any], target: Target) -> NDArray[Any]:
-    """Bring a tensor to N C and then its spatial axes in the order D H W."""
+    """Bring a tensor to N C and then its spatial axes in the order D H W; where it has none, to N C 1 1."""
     if values.ndim != len(target.layout):
         raise RuntimeFailure(
             f"the tensor of layer '{target.layer}' has {values.ndim} axes, not {len(target.layout)}"
             f" ({target.layout})"
         )
     order = sorted(range(values.ndim), key=lambda axis: "NCDHW".index(target.layout[axis]))
-    return values.transpose(order)
+    turned = values.transpose(order)
+    return turned if turned.ndim > 2 else turned[..., None, None]

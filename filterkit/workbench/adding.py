@@ -35,6 +35,7 @@ def add(
     from filterkit.catalog.database import catalog_path
     from filterkit.catalog.ingest import ingest
     from filterkit.catalog.names import check_name, name_from_ref
+    from filterkit.catalog.queries import makers_of_model
     from filterkit.sources.presets import parse_preprocessing
     from filterkit.sources.refs import split_ref
     from filterkit.sources.zoo import known
@@ -71,6 +72,13 @@ def add(
             f"{name} is in the catalog already, and its preprocessing stays as it was",
             hint="--replace catalogues it anew with the one given",
         )
+    if result.status in ("unchanged", "restored"):
+        missing = {each.spec for each in chosen} - makers_of_model(bench.catalog(), name)
+        if missing:
+            raise UsageError(
+                f"{name} is in the catalog already, extracted by others than {', '.join(sorted(missing))}",
+                hint="--replace catalogues it anew with the extractors given",
+            )
     if result.status in ("added", "replaced"):
         versions = {name: about["version"] for name, about in used.items()}
         event = IngestEvent(bench.location, name, result.layers, result.filters, result.skipped, versions)

@@ -44,7 +44,8 @@ class Cataloguing(Bench):
         fold_batchnorm
             Catalogue the effective filters: batch norms folded into the convolutions in front of them.
         extractors
-            Weight extractors, as spec strings.
+            Weight extractors, as spec strings: these and no others. What two of them bring,
+            the first brings.
         metrics
             What to measure, as spec strings; None for all metrics. `measure` makes up for the others.
 
@@ -81,11 +82,23 @@ class Cataloguing(Bench):
         opened.let_go(self.catalog().store.folder)  # raises where there is no catalog, instead of making one
         remove(self.catalog(write=True), model)
 
-    def plugin_rows(self) -> Rows:
-        """One row per plugin, whatever its state."""
-        from filterkit.workbench.diagnosis import PLUGIN_COLUMNS, plugin_rows
+    def plugin_rows(self, hook: str | None = None) -> Rows:
+        """One row per plugin, whatever its state; or per plugin that has a `hook`, e.g. ``"normalizers"``.
 
-        return Rows(plugin_rows(self), PLUGIN_COLUMNS)
+        Raises
+        ------
+        UsageError
+            There is no such hook.
+        """
+        from filterkit.workbench.plugin_reports import PLUGIN_COLUMNS, plugin_rows
+
+        return Rows(plugin_rows(self, hook), PLUGIN_COLUMNS)
+
+    def plugin_faults(self) -> Rows:
+        """Why plugins do not work, which share names, and which made rows and are gone."""
+        from filterkit.workbench.plugin_reports import FAULT_COLUMNS, plugin_faults
+
+        return Rows(plugin_faults(self), FAULT_COLUMNS)
 
     def describe_plugin(self, name: str) -> Rows:
         """What a plugin adds, or the options of one thing that a plugin adds.

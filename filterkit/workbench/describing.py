@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from filterkit.errors import UsageError, closest
+from filterkit.errors import PluginError, UsageError, closest
 
 if TYPE_CHECKING:
+    from filterkit.plugins.manager import Plugin
     from filterkit.plugins.offers import Offer
+    from filterkit.plugins.options import Option
     from filterkit.plugins.protocols import Row
     from filterkit.workbench.base import Bench
 
 PLUGIN = ("kind", "name", "summary", "options", "plugin", "version", "path")
-OPTIONS = ("option", "type", "default", "of", "plugin")
+OPTIONS = ("option", "type", "default", "of", "plugin", "path")
 
 
 def describe(bench: Bench, name: str) -> tuple[tuple[str, ...], list[Row]]:
@@ -27,14 +29,16 @@ def describe(bench: Bench, name: str) -> tuple[tuple[str, ...], list[Row]]:
     ------
     UsageError
         There is neither.
+    PluginError
+        The plugin adds nothing, because it is blocked or does not work.
     """
     from filterkit.plugins.discovery import canonical
     from filterkit.plugins.offers import HOOKS
 
     offers = [offer for kind in HOOKS for offer in bench.registry.offers(kind)]
-    wanted = canonical(name)
-    if any(canonical(plugin.name) == wanted for plugin in bench.plugins.plugins):
-        return PLUGIN, [_offered(offer) for offer in offers if canonical(offer.plugin.name) == wanted]
+    for plugin in bench.plugins.plugins:
+        if canonical(plugin.name) == canonical(name):
+            return PLUGIN, _added(bench, plugin, [offer for offer in offers if offer.plugin is plugin])
     found = [offer for offer in offers if name in (offer.name, offer.full_name)]
     if not found:
         known = [plugin.name for plugin in bench.plugins.plugins] + [offer.name for offer in offers]
@@ -48,6 +52,7 @@ def describe(bench: Bench, name: str) -> tuple[tuple[str, ...], list[Row]]:
             "default": "must be set" if option.required else option.default,
             "of": f"{offer.kind} {offer.name}",
             "plugin": str(offer.plugin),
+            "path": offer.path,
         }
         for offer in found
         for option in offer.options()
@@ -55,13 +60,43 @@ def describe(bench: Bench, name: str) -> tuple[tuple[str, ...], list[Row]]:
     return OPTIONS, rows
 
 
+def _added(bench: Bench, plugin: Plugin, offers: list[Offer]) -> list[Row]:
+    from filterkit.plugins.commands import commands_of
+
+    rows = [
+        *(_offered(offer) for offer in offers),
+        *(_row(plugin, "command", each.name, each.summary) for each in commands_of(bench.plugins, plugin)),
+    ]
+    if "filterkit_after_ingest" in plugin.hooks:
+        rows.append(_row(plugin, "hook", "filterkit_after_ingest", "Is told of each model that was added"))
+    if not rows and plugin.state != "loaded":
+        raise PluginError(
+            f"plugin {plugin} adds nothing: it is {plugin.state}",
+            hint=f"{plugin.error or 'by a variable'}; {plugin.path}",
+        )
+    return rows
+
+
 def _offered(offer: Offer) -> Row:
+    options = [_option(option) for option in offer.options()]
+    row = _row(offer.plugin, offer.kind, offer.name, offer.contribution.summary)
+    return {**row, "options": options, "path": offer.path}
+
+
+def _row(plugin: Plugin, kind: str, name: str, summary: str) -> Row:
     return {
-        "kind": offer.kind,
-        "name": offer.name,
-        "summary": offer.contribution.summary,
-        "options": [option.name for option in offer.options()],
-        "plugin": offer.plugin.name,
-        "version": offer.plugin.version,
-        "path": offer.plugin.path,
+        "kind": kind,
+        "name": name,
+        "summary": summary,
+        "options": [],
+        "plugin": plugin.name,
+        "version": plugin.version,
+        "path": plugin.path,
     }
+
+
+def _option(option: Option) -> str:
+    from filterkit.plugins.options import to_text
+
+    default = "must be set" if option.required else f"default {to_text(option.default)}"
+    return f"{option.name} ({option.type}, {default})"

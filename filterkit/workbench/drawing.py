@@ -30,21 +30,27 @@ def bank_to_sheet(
     from filterkit.sheets import bank_sheet
 
     normalized = normalizer.normalize(weights)
-    whole = match.asked.filters is None and match.asked.kernels is None
-    chosen = (
-        normalized
-        if whole
-        else replace(normalized, values=normalized.values[np.ix_(match.filters, match.kernels)])
-    )
+    if match.asked.filters is not None or match.asked.kernels is not None:
+        chosen = np.ix_(match.filters, match.kernels)
+        weights = weights[chosen]
+        normalized = replace(normalized, values=normalized.values[chosen])
     return bank_sheet(
-        chosen,
+        normalized,
         filters=match.filters,
         kernels=match.kernels,
         channel_names=match.layer["input_channels"],
         filter_labels=labels,
         channels=channels,
         title=match.address,
+        values=weights,
+        address=match.address,
     )
+
+
+def usual_normalizer(maps: FeatureMaps) -> str:
+    """Every map by itself, unless maps of one value are all there is: those are held against each other."""
+    single = all(values[0].size == 1 for values in maps.maps.values())
+    return "minmax" if single else "minmax:per=filter"
 
 
 def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
@@ -65,14 +71,15 @@ def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
             f"the maps of {len(maps.maps)} layers have different sizes and do not fit into one picture",
             hint="write them to a folder, e.g. -o maps, or take one layer",
         )
-    each = [normalizer.normalize(values[:, None]) for values in maps.maps.values()]
+    unscaled = [values[:, None] for values in maps.maps.values()]
+    each = [normalizer.normalize(values) for values in unscaled]
     if len(each) == 1:
         [normalized], [labels], [what] = each, maps.labels.values(), maps.addresses.values()
     else:
         # Every layer was normalized by itself, so there is no one scale for all.
-        values = np.concatenate([one.values for one in each])
+        scaled = np.concatenate([one.values for one in each])
         normalized = Normalized(
-            values, None, None, None, sum(one.non_finite for one in each), each[0].summary
+            scaled, None, None, None, sum(one.non_finite for one in each), each[0].summary
         )
         labels = tuple(label for name in maps.maps for label in _labels_of_several(maps, name))
         what = next(iter(maps.addresses.values())).partition("/")[0]
@@ -81,6 +88,7 @@ def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
         filters=range(len(labels)),
         filter_labels=labels,
         title=f"{what}: " + ", ".join(filter(None, (maps.image_name, maps.stage))),
+        values=unscaled[0] if len(unscaled) == 1 else np.concatenate(unscaled),
     )
 
 

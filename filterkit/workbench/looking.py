@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import UsageError
 from filterkit.workbench.base import Bench
 from filterkit.workbench.differences import Differences
 from filterkit.workbench.neighbours import Neighbours, neighbours_to_sheet
-from filterkit.workbench.views import FeatureMaps, Sheet, suits_grid
+from filterkit.workbench.views import FeatureMaps, Sheet
 
 if TYPE_CHECKING:
     from filterkit.catalog.matches import Match
@@ -74,8 +73,8 @@ class Looking(Bench):
         normalizer
             A spec string such as ``"symmetric:per=filter"``. Filters are normalized with their whole layer.
             The default is ``"minmax"`` for one address; for several, each tile by itself; for feature maps
-            ``"minmax:per=filter"``; for what `similar` found ``"symmetric:per=filter"`` or ``per=kernel``;
-            for differences ``"symmetric:per=filter"``.
+            ``"minmax:per=filter"``, unless each is one value, as of a dense layer; for what `similar` found
+            ``"symmetric:per=filter"`` or ``per=kernel``; for differences ``"symmetric:per=filter"``.
         channels
             Of filters: ``"separate"`` (a tile per kernel, the default for one address), ``"rgb"`` (a colour
             tile per filter), ``"first"`` (the first kernel of each filter) or ``"strongest"`` (the one of
@@ -92,7 +91,7 @@ class Looking(Bench):
 
         check_channels(channels or "separate")
         if isinstance(what, FeatureMaps):
-            made = self.registry.create("normalizer", normalizer or "minmax:per=filter")
+            made = self.registry.create("normalizer", normalizer or drawing.usual_normalizer(what))
             return Sheet.of(drawing.maps_to_sheet(what, made))
         if isinstance(what, Neighbours):
             made = self.registry.create("normalizer", normalizer or f"symmetric:per={what.sought.level}")
@@ -128,7 +127,8 @@ class Looking(Bench):
         Parameters
         ----------
         renderer
-            A spec string such as ``"mosaic:scale=1"``; None takes what suits the sheet and `suffix`.
+            A spec string such as ``"mosaic:scale=1"``; None takes what suits the sheet and `suffix`: one
+            that comes with filterkit, or the only one that writes such files.
         suffix
             What the file will end in, e.g. ``".svg"``.
         options
@@ -139,33 +139,21 @@ class Looking(Bench):
         UsageError
             The renderer is unknown, does not make that kind of file, or refuses the sheet.
         """
-        spec = renderer or _suitable_renderer(sheet, suffix)
-        try:
-            return self._draw(sheet, spec, suffix, options)
-        except UsageError:
-            if renderer or spec != "grid" or not _may_be_png(suffix):
-                raise
-            return self._draw(
-                sheet, "mosaic", suffix, options
-            )  # draws what a labelled figure has no room for
+        from filterkit.workbench.rendering import render
 
-    def _draw(self, sheet: TileSheet, spec: str, suffix: str | None, options: dict[str, Any]) -> bytes:
-        from filterkit.plugins.options import parse_spec
+        return render(self.registry, sheet, renderer, suffix, options)
 
-        name, _ = parse_spec(spec)
-        known = {option.name: option for option in self.registry.find("renderer", name).options()}
-        kind = suffix.lstrip(".").lower() if suffix else None
-        kinds = [str(each) for each in known["format"].choices] if "format" in known else []
-        if kind in kinds:
-            options = {**options, "format": kind}
-        made = self.registry.create("renderer", spec, **options)
-        if kind and made.suffix != f".{kind}":
-            writes = " or ".join(f".{each}" for each in kinds) or made.suffix
-            raise UsageError(
-                f"renderer '{name}' writes {writes}, not {suffix}",
-                hint="give the file such a name, or leave --renderer out",
-            )
-        return made.render(sheet)
+    def suffixes(self, renderer: str) -> tuple[str, ...]:
+        """What files of a renderer end in, e.g. ``(".png", ".svg", ".pdf")``; the usual one first.
+
+        Raises
+        ------
+        UsageError
+            The renderer is unknown, or refuses its options.
+        """
+        from filterkit.workbench.rendering import suffixes_of
+
+        return suffixes_of(self.registry, renderer)
 
     def export(self, address: str, path: str | os.PathLike[str]) -> None:
         """Write banks as ``.npy`` (one layer), ``.npz`` or ``.safetensors`` (keys are layer names).
@@ -198,17 +186,3 @@ class Looking(Bench):
         weights = bank(self.catalog(), match)
         [labels] = self._labels([match])
         return Sheet.of(drawing.bank_to_sheet(match, weights, made, labels, channels))
-
-
-def _may_be_png(suffix: str | None) -> bool:
-    return suffix is None or suffix.lower() == ".png"
-
-
-def _suitable_renderer(sheet: TileSheet, suffix: str | None) -> str:
-    if suffix is not None and suffix.lower() not in (".png", ".svg", ".pdf", ".txt"):
-        raise UsageError(f"no picture is written as '{suffix}'", hint="use .png, .svg, .pdf or .txt")
-    if suffix and suffix.lower() == ".txt":
-        return "terminal"
-    if not suits_grid(sheet) and _may_be_png(suffix):
-        return "mosaic"
-    return "grid"

@@ -123,7 +123,7 @@ def test_a_broken_plugin_is_a_fault_and_stops_nothing(spawn: Run, classic: Path,
     [fault] = json.loads(ran.stdout)["faults"]
     assert "filterkit-thing" in fault["what"]
     assert "this plugin is broken" in fault["what"]
-    assert "pip" in fault["do"]
+    assert "filterkit plugins upgrade filterkit-thing" in fault["do"]
 
     models = spawn("models", "--format", "json", **path)
     assert [row["model"] for row in models.rows] == ["classic"]

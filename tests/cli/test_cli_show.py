@@ -76,6 +76,12 @@ def test_several_layers_go_to_a_folder(run: Run, tmp_path: Path) -> None:
     assert not Path("edges.png").exists()
 
 
+def test_a_renderer_names_the_files_of_a_folder(run: Run, tmp_path: Path) -> None:
+    ran = run("show", "vgg16/block1_*", "-o", tmp_path, "--renderer", "terminal")
+    assert ran.exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["block1_conv1.txt", "block1_conv2.txt"]
+
+
 def test_colours_and_first_kernels(run: Run, tmp_path: Path) -> None:
     rgb, first = tmp_path / "rgb.png", tmp_path / "first.png"
     words = ("--renderer", "mosaic:scale=1")

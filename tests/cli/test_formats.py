@@ -6,8 +6,8 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TextIO
 
 import pytest
 from hypothesis import given
@@ -265,3 +265,39 @@ def test_a_plugins_format_needs_no_options_of_ours() -> None:
     stream = io.StringIO()
     print_rows(ROWS, COLUMNS, "plain", registry=Registry(host), brief=("op",), quiet=True, stream=stream)
     assert stream.getvalue() == "Conv\nConv\n"
+
+
+class Bytes:
+    """A format of bytes, as a plugin may bring one."""
+
+    binary = True
+
+    def write(self, rows: Iterable[Any], columns: tuple[str, ...], stream: TextIO) -> None:
+        stream.buffer.write(bytes(len(row) for row in rows))
+
+
+@pytest.fixture
+def with_bytes() -> Registry:
+    host = load_plugins(discover=False)
+
+    class Plugin:
+        @filterkit.hookimpl
+        def filterkit_output_formats(self) -> list[filterkit.Contribution[Any]]:
+            return [filterkit.Contribution("bytes", "Lengths", Bytes)]
+
+    host.add(Plugin(), name="filterkit-bytes", version="1")
+    return Registry(host)
+
+
+def test_a_format_of_bytes_writes_to_the_stream_below(with_bytes: Registry) -> None:
+    stream = io.TextIOWrapper(io.BytesIO())
+    print_rows(ROWS, COLUMNS, "bytes", registry=with_bytes, stream=stream)
+    assert stream.buffer.getvalue() == bytes([len(COLUMNS)] * len(ROWS))
+
+
+@pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
+def test_bytes_are_kept_from_text(with_bytes: Registry, stream: io.StringIO) -> None:
+    with pytest.raises(UsageError, match="'bytes' is bytes, not text") as caught:
+        print_rows(ROWS, COLUMNS, "bytes", registry=with_bytes, stream=stream)
+    assert "> rows.bytes" in str(caught.value.hint)
+    assert stream.getvalue() == ""

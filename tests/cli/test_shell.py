@@ -23,6 +23,7 @@ COMMANDS = {
     *("stats", "similar", "duplicates", "diff"),
     *("show", "maps", "convolve", "export", "quickstart", "doctor", "plugins"),
 }
+PIP = {"install", "uninstall", "upgrade", "requirements"}
 
 
 def imported_by(*words: str) -> set[str]:
@@ -44,7 +45,7 @@ def test_every_command_is_there_and_takes_the_common_options() -> None:
     assert set(root.commands) == COMMANDS  # type: ignore[attr-defined]
     groups = [root.commands.pop("plugins")]  # type: ignore[attr-defined]
     commands = [*root.commands.values(), *groups[0].commands.values()]  # type: ignore[attr-defined]
-    assert set(groups[0].commands) == {"list", "show", "doctor"}
+    assert set(groups[0].commands) == {"list", "show", "doctor", "new", *PIP}
     for command in commands:
         assert {parameter.name for parameter in command.params} >= set(COMMON), command.name
         assert command.help, command.name

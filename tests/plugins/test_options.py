@@ -42,6 +42,12 @@ def read(**given: str) -> dict[str, Any]:
         ("low", "1e-3", 0.001),
         ("name", "any text: even = this", "any text: even = this"),
         ("name", "", ""),
+        ("name", " .:-=+*#%@", " .:-=+*#%@"),
+        ("size", " 7 ", 7),
+        ("bold", " true", True),
+        ("per", "filter ", "filter"),
+        ("limit", " none", None),
+        ("mean", " ", ()),
         ("bold", "true", True),
         ("bold", "Off", False),
         ("per", "filter", "filter"),
@@ -106,7 +112,7 @@ def test_what_is_no_dataclass_has_no_options() -> None:
 
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]*", fullmatch=True)
-VALUES = st.text(st.characters(exclude_characters=",", exclude_categories=["Cs"])).map(str.strip)
+VALUES = st.text(st.characters(exclude_characters=",", exclude_categories=["Cs"]))
 
 
 @given(NAMES, st.dictionaries(NAMES, VALUES))

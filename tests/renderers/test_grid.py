@@ -17,6 +17,7 @@ from PIL import Image
 from filterkit.errors import UsageError
 from filterkit.normalizers.minmax import MinMax
 from filterkit.plugins.protocols import Renderer
+from filterkit.records import TileSheet
 from filterkit.renderers.grid import FRAME, MAX_TILES, Grid
 from filterkit.renderers.grid_layout import lay_out
 from filterkit.sheets import bank_sheet
@@ -194,6 +195,11 @@ def test_a_figure_that_is_too_large_names_the_mosaic(make_sheet: Any) -> None:
 def test_a_scale_is_kept(make_sheet: Any) -> None:
     assert lay_out(make_sheet(), 5).scale == (5, 5)
     assert len(Grid(scale=5).render(make_sheet())) < len(Grid().render(make_sheet()))
+
+
+def test_a_sheet_without_any_words() -> None:
+    sheet = TileSheet(np.zeros((2, 3, 5, 5), np.float32), count=6)
+    assert read(Grid().render(sheet)).size > 0
 
 
 @pytest.mark.parametrize(

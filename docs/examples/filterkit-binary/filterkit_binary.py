@@ -11,7 +11,8 @@ class Binary:
 
     def normalize(self, values):
         above = (values > self.threshold).astype("float32")  # NaN is not above anything
-        return filterkit.Normalized(above, vmin=None, vmax=None, centre=None, summary=f"> {self.threshold:g}")
+        odd = values.size - int((abs(values) < float("inf")).sum())
+        return filterkit.Normalized(above, None, None, None, odd, f"above {self.threshold:g}")
 
 
 @filterkit.hookimpl

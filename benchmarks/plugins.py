@@ -1,0 +1,106 @@
+"""What eighty installed plugins cost those who only ask for help.
+
+Seventy-five offer something, five add commands: those must be imported to be listed.
+"""
+
+from __future__ import annotations
+
+import compileall
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from measuring import Line, in_turn, process, ratios
+
+COUNT = 80
+COMMANDS = 5
+KINDS = (
+    "model_sources",
+    "weight_extractors",
+    "normalizers",
+    "renderers",
+    "metrics",
+    "output_formats",
+    "after_ingest",
+)
+OFFERS = '''"""A plugin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import filterkit
+
+FILTERKIT_API = 1
+
+
+@filterkit.hookimpl
+def filterkit_{kind}():
+    return [filterkit.Contribution("{name}", "What it adds, in a line", "{module}.work:Work")]
+'''
+COMMAND = '''"""A plugin."""
+
+import filterkit
+
+FILTERKIT_API = 1
+
+
+@filterkit.hookimpl
+def filterkit_commands(app):
+    @app.command("{name}")
+    def command(model: str, count: int = 3) -> None:
+        """What it does, in a line."""
+'''
+EVENT = '''"""A plugin."""
+
+import filterkit
+
+FILTERKIT_API = 1
+
+
+@filterkit.hookimpl
+def filterkit_after_ingest(event):
+    pass
+'''
+
+
+def install(site: Path, count: int, commands: int) -> None:
+    """Write `count` plugins, `commands` of them with one, as an installer leaves them."""
+    for number in range(count):
+        kind = "commands" if number < commands else KINDS[number % len(KINDS)]
+        module, name = f"filterkit_made_{number}", f"made-{number}"
+        code = {"commands": COMMAND, "after_ingest": EVENT}.get(kind, OFFERS)
+        package = site / module
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(code.format(kind=kind, name=name, module=module))
+        (package / "work.py").write_text('"""What it adds."""\n\n\nclass Work: ...\n')
+        info = site / f"{module}-1.{number}.dist-info"
+        info.mkdir()
+        head = f"Metadata-Version: 2.4\nName: {module}\nVersion: 1.{number}\n"
+        (info / "METADATA").write_text(f"{head}\nA plugin.\n")
+        (info / "entry_points.txt").write_text(f"[filterkit]\n{name} = {module}\n")
+
+
+def lines(catalog: Path) -> Iterator[Line]:
+    with tempfile.TemporaryDirectory() as folder:
+        full, empty = Path(folder, "full"), Path(folder, "empty")
+        empty.mkdir()
+        install(full, COUNT, COMMANDS)
+        compileall.compile_dir(full, quiet=1)
+        taken = in_turn({"with": helped(full), "without": helped(empty)}, 61)
+    yield Line(
+        f"filterkit --help, {COUNT} plugins installed",
+        "filterkit --help, none installed",
+        statistics.median(taken["with"]) / statistics.median(taken["without"]),
+        1.1,
+        ratios(taken["with"], taken["without"]),
+    )
+
+
+def helped(site: Path) -> Callable[[], None]:
+    """``filterkit --help`` in a process that finds what lies in `site`."""
+    path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return process(["env", f"PYTHONPATH={path}", sys.executable, "-m", "filterkit", "--help"])

@@ -1,0 +1,108 @@
+"""Installs, removes and lists the packages of plugins. Imports none of them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from filterkit import settings
+from filterkit.errors import FilterkitError, UsageError, closest
+from filterkit.plugins.discovery import available, canonical, installed
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Row
+
+REQUIREMENT_COLUMNS = ("plugin", "requirement", "note")
+
+
+def pip(*arguments: str) -> None:
+    """Run pip in the environment that filterkit runs in; all it says goes to stderr.
+
+    Raises
+    ------
+    FilterkitError
+        There is no pip, or it failed.
+    """
+    if find_spec("pip") is None:
+        raise FilterkitError(
+            f"there is no pip in {sys.prefix}",
+            hint=f"{sys.executable} -m ensurepip brings it; or use the tool that made this environment",
+        )
+    command = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", *arguments]
+    done = subprocess.run(command, stdout=2, check=False)
+    if done.returncode:
+        raise FilterkitError(f"pip {arguments[0]} failed", hint="what pip says above tells why")
+
+
+def versions() -> dict[str, str]:
+    """The version of each installed distribution that has plugins."""
+    return {each.distribution: each.version for each in installed() if each.distribution}
+
+
+def distributions_of(names: Sequence[str]) -> list[str]:
+    """The installed distributions that bring the plugins of these names.
+
+    Raises
+    ------
+    UsageError
+        One of them is not installed, or by no package.
+    """
+    return list(dict.fromkeys(map(_distribution_of, names)))
+
+
+def _distribution_of(name: str) -> str:
+    candidates = list(available())
+    for each in candidates:
+        if canonical(name) not in (each.name, each.distribution):
+            continue
+        if each.distribution is None:
+            raise UsageError(
+                f"'{name}' is no package but a file", hint=f"change it, or move it away: {each.file}"
+            )
+        return each.distribution
+    if name.partition(".")[0] == "filterkit":
+        raise UsageError(f"'{name}' is built in", hint=f"FILTERKIT_PLUGINS_BLOCKED={name} goes without it")
+    raise UsageError(
+        f"no plugin '{name}' is installed", hint=closest(name, [each.name for each in candidates])
+    )
+
+
+def requirements() -> list[Row]:
+    """What to install to have the same plugins again, as pip reads it; sorted by name.
+
+    A requirement is None for what pip cannot install: a single file.
+    """
+    rows = [_requirement(name) for name in dict.fromkeys(each.distribution for each in installed()) if name]
+    if settings.plugins_folder():
+        from filterkit.plugins.single_files import single_files
+
+        rows += [
+            {"plugin": each.name, "requirement": None, "note": f"a file to copy: {each.file}"}
+            for each in single_files()
+        ]
+    return rows
+
+
+def _requirement(name: str) -> Row:
+    """See PEP 610 for what ``direct_url.json`` says of packages that came from no index."""
+    distribution = importlib.metadata.distribution(name)
+    pinned = f"{name}=={distribution.version}"
+    text = distribution.read_text("direct_url.json")
+    if text is None:
+        return {"plugin": name, "requirement": pinned, "note": None}
+    origin = json.loads(text)
+    url = origin["url"]
+    if "vcs_info" in origin:
+        url = f"{origin['vcs_info']['vcs']}+{url}@{origin['vcs_info']['commit_id']}"
+    if "subdirectory" in origin:
+        url += f"#subdirectory={origin['subdirectory']}"
+    editable = origin.get("dir_info", {}).get("editable", False)
+    note = f"{pinned}, " + ("editable" if editable else "not from an index")
+    if url.startswith("file:"):
+        note += ", from this machine"
+    return {"plugin": name, "requirement": f"-e {url}" if editable else f"{name} @ {url}", "note": note}

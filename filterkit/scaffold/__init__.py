@@ -1,0 +1,1 @@
+"""New plugin packages: complete ones, from templates, for every kind of plugin."""

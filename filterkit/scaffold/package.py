@@ -1,0 +1,138 @@
+"""Write the package of a new plugin."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from filterkit.errors import UsageError, closest
+
+TEMPLATES = Path(__file__).parent / "templates"
+KINDS = ("source", "extractor", "normalizer", "renderer", "metric", "format", "command")
+LICENSES = ("Apache-2.0", "BSD-3-Clause", "MIT")
+NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+LONGEST = 30
+PREFIX = "filterkit-"
+
+
+@dataclass(frozen=True)
+class NewPackage:
+    """A package that was written.
+
+    Attributes
+    ----------
+    folder
+        Where it is.
+    files
+        What is in it, relative to the folder.
+    show
+        Command lines that show what it does.
+    """
+
+    folder: Path
+    files: tuple[Path, ...]
+    show: tuple[str, ...]
+
+
+def new_package(name: str, kind: str, folder: Path, license: str = LICENSES[0]) -> NewPackage:
+    """Write a complete package of one plugin into a folder of its own, or nothing at all.
+
+    Parameters
+    ----------
+    name
+        What users will type, e.g. ``glow``; ``filterkit-`` in front of it is for the distribution.
+    kind
+        One of `KINDS`.
+    folder
+        Where to put the package's folder, which is named after the distribution; made if it is not there.
+    license
+        One of `LICENSES`.
+
+    Raises
+    ------
+    UsageError
+        If the name cannot be one, there is no such kind or license, or the folder is there already.
+    """
+    name = check_name(name)
+    for what, given, known in (("kind", kind, KINDS), ("license", license, LICENSES)):
+        if given not in known:
+            raise UsageError(f"there is no {what} '{given}'", hint=closest(given, known))
+    target = folder / f"{PREFIX}{name}"
+    if target.exists():
+        raise UsageError(f"{target} is there already", hint="choose another name or folder, or move it away")
+    words = _words(name, kind, license)
+    about = _about(kind, words)
+    words |= {"summary": about["summary"], "show": "\n".join(about["show"])}
+    words["dependencies"] = "".join(f', "{each}"' for each in about["dependencies"])
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{target.name}-") as unfinished:
+        written = Path(unfinished, target.name)
+        for place, template in _files(words["module"], kind, license):
+            path = written / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(_fill(template, words), encoding="utf-8")
+        shutil.move(written, target)
+    files = sorted(path.relative_to(target) for path in target.rglob("*") if path.is_file())
+    return NewPackage(target, tuple(files), tuple(about["show"]))
+
+
+def check_name(name: str) -> str:
+    """The plugin's name without ``filterkit-``.
+
+    Raises
+    ------
+    UsageError
+        If it cannot name a plugin, a distribution and, with ``_`` for ``-``, a column.
+    """
+    bare = name.removeprefix(PREFIX)
+    if not NAME.fullmatch(bare) or len(bare) > LONGEST:
+        raise UsageError(
+            f"a plugin cannot be named '{name}'",
+            hint=f"lower-case letters, digits and -, beginning with a letter, at most {LONGEST}",
+        )
+    return bare
+
+
+def _words(name: str, kind: str, license: str) -> dict[str, str]:
+    """What the templates are filled with."""
+    return {
+        "name": name,
+        "kind": kind,
+        "distribution": f"{PREFIX}{name}",
+        "module": f"{PREFIX}{name}".replace("-", "_"),
+        "column": name.replace("-", "_"),
+        "class_name": "".join(part.capitalize() for part in (*name.split("-"), kind)),
+        "license": license,
+        "year": str(datetime.date.today().year),
+    }
+
+
+def _about(kind: str, words: dict[str, str]) -> dict[str, Any]:
+    """A kind's summary, what it depends on, and what shows it."""
+    return tomllib.loads(_fill(TEMPLATES / kind / "about.toml.tmpl", words))
+
+
+def _files(module: str, kind: str, license: str) -> Iterator[tuple[str, Path]]:
+    """Where each file goes, and its template."""
+    common, own = TEMPLATES / "common", TEMPLATES / kind
+    yield "pyproject.toml", common / "pyproject.toml.tmpl"
+    yield "README.md", common / "README.md.tmpl"
+    yield "LICENSE", TEMPLATES / "licenses" / f"{license}.tmpl"
+    yield ".gitignore", common / "gitignore.tmpl"
+    yield ".github/workflows/test.yml", common / "test.yml.tmpl"
+    yield f"src/{module}/py.typed", common / "py.typed.tmpl"
+    yield f"src/{module}/__init__.py", own / "hook.py.tmpl"
+    yield f"src/{module}/{kind}.py", own / "code.py.tmpl"
+    yield f"tests/test_{module}.py", own / "test.py.tmpl"
+
+
+def _fill(template: Path, words: dict[str, str]) -> str:
+    return Template(template.read_text(encoding="utf-8")).substitute(words)

@@ -1,0 +1,73 @@
+"""What plugin authors test with: tiny models and catalogs with known filters, and one check per kind.
+
+``check_normalizer(Mine)`` and its siblings try what users may come with, and raise one `ConformanceError`
+that lists in words everything that broke. Nothing heavy is imported until it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from filterkit.graph import open_graph
+    from filterkit.testing.banks import bank_of
+    from filterkit.testing.catalogs import tiny_catalog
+    from filterkit.testing.command_check import check_command
+    from filterkit.testing.extractor_check import check_extractor
+    from filterkit.testing.findings import ConformanceError
+    from filterkit.testing.format_check import check_format
+    from filterkit.testing.graphs import build_model, node
+    from filterkit.testing.metric_check import check_metric
+    from filterkit.testing.models import TINY_MODELS, TinyModel, tiny_model
+    from filterkit.testing.normalizer_check import check_normalizer
+    from filterkit.testing.renderer_check import check_renderer
+    from filterkit.testing.source_check import check_source
+
+_HOMES = {
+    "ConformanceError": "filterkit.testing.findings",
+    "TINY_MODELS": "filterkit.testing.models",
+    "TinyModel": "filterkit.testing.models",
+    "bank_of": "filterkit.testing.banks",
+    "build_model": "filterkit.testing.graphs",
+    "check_command": "filterkit.testing.command_check",
+    "check_extractor": "filterkit.testing.extractor_check",
+    "check_format": "filterkit.testing.format_check",
+    "check_metric": "filterkit.testing.metric_check",
+    "check_normalizer": "filterkit.testing.normalizer_check",
+    "check_renderer": "filterkit.testing.renderer_check",
+    "check_source": "filterkit.testing.source_check",
+    "node": "filterkit.testing.graphs",
+    "open_graph": "filterkit.graph",
+    "tiny_catalog": "filterkit.testing.catalogs",
+    "tiny_model": "filterkit.testing.models",
+}
+
+__all__ = [
+    "TINY_MODELS",
+    "ConformanceError",
+    "TinyModel",
+    "bank_of",
+    "build_model",
+    "check_command",
+    "check_extractor",
+    "check_format",
+    "check_metric",
+    "check_normalizer",
+    "check_renderer",
+    "check_source",
+    "node",
+    "open_graph",
+    "tiny_catalog",
+    "tiny_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'filterkit.testing' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

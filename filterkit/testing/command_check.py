@@ -1,0 +1,124 @@
+"""The conformance check of commands."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from filterkit.plugins.faults import in_words
+from filterkit.testing.catalogs import tiny_catalog
+from filterkit.testing.findings import Findings
+
+HOOK = "filterkit_commands"
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def check_command(commands: Callable[[typer.Typer], None] | Any, *examples: str) -> None:
+    """Try the commands that a plugin adds.
+
+    Parameters
+    ----------
+    commands
+        The plugin (a module or an object with the hook ``filterkit_commands``), or the hook itself.
+    examples
+        Command lines without ``filterkit``, such as ``"glow plain --count 2"``. Each is run twice, in an
+        empty folder, on a catalog that holds all `TINY_MODELS`.
+
+    Raises
+    ------
+    ConformanceError
+        Lists what it breaks: the hook adds commands, says nothing, and adds the same ones each time; names
+        are lower-case letters, digits and ``-``; every command explains itself and its ``--help`` works;
+        every example ends well, prints something, and prints it again.
+    """
+    hook = getattr(commands, HOOK, commands)
+    findings = Findings(f"{HOOK} of {getattr(commands, '__name__', type(commands).__name__)}")
+    app = findings.attempt("", partial(_app_of, hook))
+    again = findings.attempt("", partial(_app_of, hook))
+    if app is None or again is None:
+        findings.conclude()
+        return
+    names = _names(app)
+    findings.hold(bool(names), "adds no command")
+    findings.hold(names == _names(again), "adds other commands the second time")
+    for name in names:
+        fine = NAME.fullmatch(name) is not None
+        findings.hold(fine, f"names a command '{name}'; names are lower-case letters, digits and -")
+    with _workplace(filled=bool(examples)) as run:
+        for path, command in _every(app, names):
+            said = f"'{' '.join(path)}'"
+            findings.hold(bool(command.help), f"does not say what {said} does: it has no docstring")
+            done = run(app, [*path, "--help"])
+            findings.hold(done.exit_code == 0, f"{said} --help fails: {_why(done)}")
+        for example in examples:
+            _try(findings, example, partial(run, app, shlex.split(example)))
+    findings.conclude()
+
+
+def _app_of(hook: Callable[..., Any]) -> typer.Typer:
+    app = typer.Typer(rich_markup_mode=None)  # errors in one line
+    app.callback()(lambda: None)  # without one, Typer takes a single command's name away
+    hook(app=app)
+    return app
+
+
+def _names(app: Any) -> list[str]:
+    from typer.main import get_group
+
+    return list(get_group(app).commands)
+
+
+def _every(app: Any, names: list[str]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command, and those of groups, with the words that call it."""
+    from typer.main import get_group
+
+    waiting: list[tuple[tuple[str, ...], Any]] = [((name,), get_group(app).commands[name]) for name in names]
+    while waiting:
+        path, command = waiting.pop(0)
+        yield path, command
+        waiting += [((*path, name), each) for name, each in getattr(command, "commands", {}).items()]
+
+
+@contextmanager
+def _workplace(*, filled: bool) -> Iterator[Callable[[typer.Typer, list[str]], Any]]:
+    """What runs a command line in an empty folder, with a catalog elsewhere as the default one."""
+    from typer.testing import CliRunner
+
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as catalogs, tempfile.TemporaryDirectory() as folder:
+        catalog = tiny_catalog(catalogs) if filled else Path(catalogs, "catalog.db")
+        variables = {"FILTERKIT_CATALOG": str(catalog), "COLUMNS": "80"}
+
+        def run(app: typer.Typer, words: list[str]) -> Any:
+            return CliRunner().invoke(app, words, env=variables)
+
+        os.chdir(folder)
+        try:
+            yield run
+        finally:
+            os.chdir(before)
+
+
+def _try(findings: Findings, example: str, run: Callable[[], Any]) -> None:
+    done, again = run(), run()
+    said = f"'{example}'"
+    if done.exit_code:
+        findings.add(f"{said} ends with exit code {done.exit_code}: {_why(done)}")
+        return
+    findings.hold(bool(done.stdout.strip()), f"{said} prints nothing to stdout")
+    findings.hold(done.stdout == again.stdout, f"{said} prints something else the second time")
+
+
+def _why(done: Any) -> str:
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        return in_words(done.exception)
+    return str((done.stderr.strip().splitlines() or ["it says nothing"])[-1])

@@ -1,0 +1,150 @@
+"""The conformance check of weight extractors."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from filterkit.graph import GraphView, open_graph
+from filterkit.plugins.protocols import WeightExtractor
+from filterkit.records import FilterBank, Skipped
+from filterkit.testing.findings import Findings
+from filterkit.testing.models import TINY_MODELS, TinyModel, tiny_model
+from filterkit.testing.subjects import pickled, subject_of
+
+Found = list[FilterBank | Skipped]
+
+FLOATS = ("float16", "float32", "float64")
+
+
+def check_extractor(
+    extractor: WeightExtractor | Callable[[], WeightExtractor], *models: TinyModel | Path
+) -> None:
+    """Try an extractor on all `TINY_MODELS`, where it may find nothing, and on `models`, where it must.
+
+    Parameters
+    ----------
+    extractor
+        The object, or a class or another factory that takes no arguments.
+    models
+        ONNX files with something for it to find; of a `TinyModel`, exactly its banks and what it skips.
+
+    Raises
+    ------
+    ConformanceError
+        Lists what it breaks: each bank and each reason is of a node that exists, in no node twice, with
+        weights of the shape and type it states and tensors that exist; known weights bit by bit; the same
+        banks each time; a graph that stays as it was; no warnings and no output; pickling; options.
+    """
+    subject = subject_of("extractor", extractor, "extract")
+    findings, wrapped, copy = subject.findings, subject.wrapped, pickled(subject)
+    any_bank = False
+    with tempfile.TemporaryDirectory() as folder:
+        tiny = ((kind, tiny_model(kind, folder).path, None) for kind in TINY_MODELS)
+        for name, path, known in chain(tiny, map(_given, models)):
+            graph = open_graph(path)
+            before = graph.model.SerializeToString(deterministic=True)
+            found = findings.attempt(name, partial(_extract, wrapped, graph))
+            # Bare, as filterkit keeps what a plugin prints from stdout.
+            again = found and findings.attempt(name, partial(_extract, subject.inner, open_graph(path)))
+            after = graph.model.SerializeToString(deterministic=True)
+            findings.hold(before == after, "changes the graph", name)
+            if found is None or again is None:
+                continue
+            any_bank = any_bank or any(isinstance(each, FilterBank) for each in found)
+            _check_places(findings, found, graph, name)
+            findings.hold(_same(found, again), "finds something else the second time", name)
+            if copy is not None:
+                theirs = findings.attempt(name, partial(_extract, copy, open_graph(path)))
+                findings.hold(
+                    theirs is None or _same(found, theirs), "finds something else once pickled", name
+                )
+            if known is not None:
+                _check_known(findings, found, known, name)
+    hint = "" if models else "; give check_extractor a model with what it looks for"
+    findings.hold(any_bank, f"finds no filter bank in any model{hint}")
+    findings.conclude()
+
+
+def _given(model: TinyModel | Path) -> tuple[str, Path, TinyModel | None]:
+    path, known = (model.path, model) if isinstance(model, TinyModel) else (Path(model), None)
+    return path.name, path, known
+
+
+def _extract(wrapped: Any, graph: GraphView) -> Found:
+    return list(wrapped.extract(graph))
+
+
+def _check_places(findings: Findings, found: Found, graph: GraphView, name: str) -> None:
+    """Whether what was found is where it says."""
+    views = {view.scope: view for view in _views(graph)}
+    nodes = {
+        (f"{scope}/" if scope else "") + own
+        for scope, view in views.items()
+        for each in view.nodes
+        for own in (each.name, *each.output)
+        if own
+    }
+    seen: set[str] = set()
+    for each in found:
+        findings.hold(each.node in nodes, f"names the node '{each.node}', which is not in the graph", name)
+        findings.hold(each.node not in seen, f"finds the node '{each.node}' twice", name)
+        seen.add(each.node)
+        if isinstance(each, FilterBank):
+            _check_bank(findings, each, views.get(each.scope), name)
+
+
+def _views(graph: GraphView) -> Iterator[GraphView]:
+    yield graph
+    for body in graph.bodies():
+        yield from _views(body)
+
+
+def _check_bank(findings: Findings, bank: FilterBank, view: GraphView | None, name: str) -> None:
+    at = f"yielded, for node '{bank.node}',"
+    if view is None:
+        findings.add(f"{at} the scope '{bank.scope}', which is not in the graph", name)
+        return
+    for field in ("input_tensor", "weight_tensor", "pre_tensor", "post_tensor"):
+        tensor = getattr(bank, field)
+        findings.hold(
+            view.home(tensor) is not None, f"{at} the {field} '{tensor}', which is not in the graph", name
+        )
+    dtype = str(bank.weights.dtype)
+    findings.hold(dtype in FLOATS, f"{at} weights of type {dtype}; the store holds {', '.join(FLOATS)}", name)
+    wrong = bank.bias is not None and str(bank.bias.dtype) not in FLOATS
+    findings.hold(not wrong, f"{at} a bias that is no float array", name)
+
+
+def _check_known(findings: Findings, found: Found, known: TinyModel, name: str) -> None:
+    banks = {each.node: each for each in found if isinstance(each, FilterBank)}
+    skipped = {each.node for each in found if isinstance(each, Skipped)}
+    missing = [node for node in known.weights if node not in banks]
+    findings.hold(not missing, f"does not find {', '.join(missing)}", name)
+    silent = [node for node in known.skipped if node not in skipped]
+    findings.hold(not silent, f"does not say that it skips {', '.join(silent)}", name)
+    more = [node for node in banks if node not in known.weights]
+    findings.hold(not more, f"finds {', '.join(more)}, which is no filter bank", name)
+    for node in known.weights.keys() & banks.keys():
+        bank, bias = banks[node], known.biases.get(node)
+        same = np.array_equal(bank.weights, known.weights[node], equal_nan=True)
+        findings.hold(same, f"finds other weights in {node} than there are", name)
+        same = bank.bias is None if bias is None else np.array_equal(bank.bias, bias)  # type: ignore[arg-type]
+        findings.hold(bool(same), f"finds another bias in {node} than there is", name)
+
+
+def _same(one: Found, other: Found) -> bool:
+    return len(one) == len(other) and all(map(_equal, one, other))
+
+
+def _equal(one: FilterBank | Skipped, other: FilterBank | Skipped) -> bool:
+    if not (isinstance(one, FilterBank) and isinstance(other, FilterBank)):
+        return one == other
+    arrays = (one.weights, other.weights)
+    return one.node == other.node and np.array_equal(*arrays, equal_nan=True)

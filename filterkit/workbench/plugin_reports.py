@@ -1,0 +1,133 @@
+"""All plugins and what they add; which of them do not work, why, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from filterkit.errors import FilterkitError, UsageError, closest
+
+if TYPE_CHECKING:
+    from filterkit.plugins.manager import Plugin
+    from filterkit.plugins.protocols import Row
+    from filterkit.workbench.base import Bench
+
+PLUGIN_COLUMNS = ("plugin", "version", "state", "adds", "hooks", "path", "error")
+FAULT_COLUMNS = ("plugin", "fault", "where", "remedy")
+
+
+def plugin_rows(bench: Bench, hook: str | None = None) -> list[Row]:
+    """One row per plugin, whatever its state; or per plugin with a `hook`, named with or without its prefix.
+
+    Raises
+    ------
+    UsageError
+        There is no such hook.
+    """
+    wanted = _hook(hook) if hook else None
+    adds = _contributions(bench)
+    return [
+        {
+            "plugin": plugin.name,
+            "version": plugin.version,
+            "state": plugin.state,
+            "adds": adds.get(plugin.name, []),
+            "hooks": list(plugin.hooks),
+            "path": plugin.path,
+            "error": plugin.error,
+        }
+        for plugin in bench.plugins.plugins
+        if wanted is None or wanted in plugin.hooks
+    ]
+
+
+def _hook(name: str) -> str:
+    from filterkit.plugins import hookspecs
+
+    known = [each for each in vars(hookspecs) if each.startswith("filterkit_")]
+    wanted = name.replace("-", "_")
+    for each in known:
+        if wanted in (each, each.removeprefix("filterkit_")):
+            return each
+    raise UsageError(f"there is no hook '{name}'", hint=closest(name, known))
+
+
+def plugin_faults(bench: Bench) -> list[Row]:
+    """One row per fault of a plugin, clash of names, and plugin that made rows and is gone."""
+    _contributions(bench)  # a hook that raises is found by calling it
+    plugins = bench.plugins.plugins
+    faults = [row for plugin in plugins for row in _faults(plugin)]
+    present = {plugin.name for plugin in plugins}
+    gone = [
+        _fault(name, f"made rows of {', '.join(models)}, and is not installed", _bring_back(name, models))
+        for name, models in _makers(bench).items()
+        if name not in present
+    ]
+    return faults + _clashes(bench) + gone
+
+
+def _fault(plugin: str, fault: str, remedy: str, where: str | None = None) -> Row:
+    return {"plugin": plugin, "fault": fault, "where": where, "remedy": remedy}
+
+
+def _faults(plugin: Plugin) -> list[Row]:
+    if plugin.distribution:
+        remedy = f"filterkit plugins upgrade {plugin.distribution}, or uninstall it"
+    else:
+        remedy = "mend the file, or move it away"
+    return [
+        _fault(plugin.name, f"{plugin.state}: {error}", remedy, where or plugin.path)
+        for error, where in zip(plugin.errors, plugin.places, strict=True)
+    ]
+
+
+def _bring_back(name: str, models: dict[str, str]) -> str:
+    """How to have a plugin again as it was when it made rows of `models`, each with its version then."""
+    version = list(models.values())[-1]
+    if version.startswith("file-"):
+        return f"put {name}.py back into the folder FILTERKIT_PLUGINS_DIR"
+    distribution = name.partition(".")[0]
+    exact = "" if version == "unknown" else f"=={version}"
+    return f"filterkit plugins install {distribution}{exact}"
+
+
+def _clashes(bench: Bench) -> list[Row]:
+    from filterkit.plugins.offers import HOOKS
+
+    owners: dict[str, list[str]] = {}
+    for kind in HOOKS:
+        for offer in bench.registry.offers(kind):
+            owners.setdefault(f"{kind} '{offer.name}'", []).append(offer.plugin.name)
+    return [
+        _fault(
+            " and ".join(names),
+            f"each offers {what}, so the bare name means neither",
+            f"write {names[0]}/NAME, or uninstall one",
+        )
+        for what, names in owners.items()
+        if len(names) > 1
+    ]
+
+
+def _makers(bench: Bench) -> dict[str, dict[str, str]]:
+    """From each plugin that made rows of this catalog to the models it made them for."""
+    from filterkit.catalog.database import catalog_path
+    from filterkit.catalog.queries import plugins_of_models
+
+    try:
+        return plugins_of_models(bench.catalog()) if catalog_path(bench.location).exists() else {}
+    except FilterkitError:
+        return {}
+
+
+def _contributions(bench: Bench) -> dict[str, list[str]]:
+    from filterkit.plugins.commands import commands_of
+    from filterkit.plugins.offers import HOOKS
+
+    adds: dict[str, list[str]] = {}
+    for kind in HOOKS:
+        for offer in bench.registry.offers(kind):
+            adds.setdefault(offer.plugin.name, []).append(f"{kind} {offer.name}")
+    for plugin in bench.plugins.plugins:
+        for command in commands_of(bench.plugins, plugin):
+            adds.setdefault(plugin.name, []).append(f"command {command.name}")
+    return adds

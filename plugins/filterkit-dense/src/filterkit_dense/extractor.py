@@ -1,0 +1,100 @@
+"""The weight extractor ``dense``: every row of a weight matrix is a filter of 1 × 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import filterkit
+import onnx
+
+from filterkit_dense.axes import MOST_AXES, layout_of
+from filterkit_dense.product import CODES, Product, Unread, is_product, read_product
+from filterkit_dense.weights import dynamic_scale, origin, read_bias, read_weight
+
+
+class DenseExtractor:
+    """Finds the weights of MatMul and Gemm, and of their quantized forms.
+
+    A product of two tensors that both depend on the input, like attention's queries and keys, has no weight
+    and is left out.
+    """
+
+    def extract(self, graph: filterkit.GraphView) -> Iterator[filterkit.FilterBank | filterkit.Skipped]:
+        """Yield one bank, or one reason, per product with a weight, in the graph's order, then in bodies."""
+        for node in filter(is_product, graph.nodes):
+            name = node.name or node.output[0]
+            name = f"{graph.scope}/{name}" if graph.scope else name
+            try:
+                product = read_product(graph, node)
+                if product is not None:
+                    yield _bank(graph, node, product, name)
+            except (Unread, filterkit.NotConstant) as reason:
+                yield filterkit.Skipped(name, node.op_type, str(reason))
+            except (TypeError, ValueError, LookupError, AttributeError):
+                yield filterkit.Skipped(name, node.op_type, "the node, or what is behind it, is malformed")
+        for body in graph.bodies():
+            yield from self.extract(body)
+
+
+def _bank(
+    graph: filterkit.GraphView, node: onnx.NodeProto, product: Product, name: str
+) -> filterkit.FilterBank:
+    weights = read_weight(graph, product, codes=node.op_type in CODES)
+    outputs, inputs = weights.shape
+    output = node.output[0]
+    if node.op_type == "MatMulInteger":
+        scale, output = dynamic_scale(graph, output, outputs)
+        weights = weights if scale is None else weights * scale[:, None]
+    bias = read_bias(graph, product, outputs)
+    tail = _tail(
+        graph, output, layout_of(graph, output, left=product.left), outputs, has_bias=bool(product.bias)
+    )
+    stored, dtype, axes = origin(graph, product)
+    return filterkit.FilterBank(
+        node=name,
+        op=node.op_type,
+        weights=weights.reshape(outputs, inputs, 1, 1),
+        bias=bias if tail.bias is None else tail.bias.astype(weights.dtype),
+        in_channels=inputs,
+        out_channels=outputs,
+        groups=1,
+        kernel_shape=(1, 1),
+        strides=(1, 1),
+        dilations=(1, 1),
+        pads=(0, 0, 0, 0),
+        auto_pad="NOTSET",
+        output_padding=(0, 0),
+        input_tensor=product.data,
+        weight_tensor=stored,
+        pre_tensor=tail.pre_tensor,
+        post_tensor=tail.post_tensor,
+        pre_layout=tail.pre_layout,
+        post_layout=tail.post_layout,
+        activation=tail.activation,
+        source_dtype=dtype,
+        source_layout=axes,
+        scope=graph.scope,
+        batchnorm=tail.batchnorm,
+    )
+
+
+def _tail(
+    graph: filterkit.GraphView, tensor: str, layout: str, channels: int, *, has_bias: bool
+) -> filterkit.Tail:
+    """What follows the product: bias, batch norm, activation.
+
+    Many exporters multiply matrices only, with all positions of all pictures in the rows, and give them axes
+    of their own behind the product; then what follows is told with these axes.
+    """
+    tail = filterkit.follow(graph, tensor, layout, channels, has_bias=has_bias)
+    readers = graph.consumers(tail.pre_tensor)
+    if layout != "NC" or tail.activation or len(readers) != 1 or readers[0].op_type != "Reshape":
+        return tail
+    unfolded = readers[0].output[0]
+    shape = graph.shape(unfolded)
+    if shape is None or not 3 <= len(shape) <= MOST_AXES or shape[-1] != channels:
+        return tail
+    has_bias = has_bias or tail.bias is not None
+    behind = filterkit.follow(graph, unfolded, layout_of(graph, unfolded), channels, has_bias=has_bias)
+    return behind if tail.bias is None else replace(behind, bias=tail.bias)

@@ -1,0 +1,57 @@
+"""What the page is told about a sheet."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import filterkit
+import numpy as np
+from numpy.typing import NDArray
+
+
+def page_data(sheet: filterkit.TileSheet) -> dict[str, Any]:
+    """The sheet as JSON takes it; what the keys mean, `page.js` says.
+
+    Tiles come as bytes, one per level of gray or colour, and the numbers behind them as float32, both tile by
+    tile without the empty places.
+    """
+    height, width = sheet.tile_shape
+    values, known = _values(sheet)
+    return {
+        "title": sheet.title,
+        "note": sheet.note,
+        "count": sheet.count,
+        "rows": sheet.rows,
+        "columns": sheet.columns,
+        "height": height,
+        "width": width,
+        "channels": 3 if sheet.is_colour else 1,
+        "rowLabels": sheet.row_labels,
+        "columnLabels": sheet.column_labels,
+        "tileLabels": sheet.tile_labels,
+        "addresses": sheet.addresses,
+        "ends": None if sheet.vmin is None or sheet.vmax is None else [sheet.vmin, sheet.vmax],
+        "known": known,
+        "levels": _text(np.rint(_tiles(sheet, sheet.tiles) * 255).astype(np.uint8)),
+        "values": _text(values.astype("<f4")),
+    }
+
+
+def _values(sheet: filterkit.TileSheet) -> tuple[NDArray[Any], bool]:
+    """The numbers that the tiles show, and whether they are known; gray levels where not."""
+    if sheet.values is not None:
+        return _tiles(sheet, sheet.values), True
+    tiles = _tiles(sheet, sheet.tiles).astype(np.float64)
+    if sheet.vmin is None or sheet.vmax is None:
+        return tiles, False
+    return sheet.vmin * (1 - tiles) + sheet.vmax * tiles, True
+
+
+def _tiles(sheet: filterkit.TileSheet, plane: NDArray[Any]) -> NDArray[Any]:
+    """One tile after the other, without the empty places."""
+    return plane.reshape(-1, *plane.shape[2:])[: sheet.count]
+
+
+def _text(array: NDArray[Any]) -> str:
+    return base64.b64encode(array.tobytes()).decode("ascii")

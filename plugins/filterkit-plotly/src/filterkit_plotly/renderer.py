@@ -1,0 +1,73 @@
+"""The renderer ``interactive``: a sheet as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+
+import filterkit
+
+from filterkit_plotly.colours import colour_table
+from filterkit_plotly.data import page_data
+
+LARGEST_SIDE = 16_384
+"""Pixels of the longer side that browsers draw on one canvas."""
+
+
+@dataclass(frozen=True)
+class Interactive:
+    """Draw every tile on a page: pointing reads values, the wheel zooms, a menu sorts.
+
+    Parameters
+    ----------
+    colormap
+        Name of one of plotly's colour scales; light is large in the default, ``gray``.
+    gap
+        Pixels between tiles, in which a value is one pixel.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of its range or unknown.
+    """
+
+    colormap: str = "gray"
+    gap: int = 1
+
+    media_type = "text/html"  # without annotation: no option
+    suffix = ".html"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.gap <= 16:
+            raise ValueError(f"gap={self.gap} does not fit; it is 0 to 16 pixels")
+        colour_table(self.colormap)
+
+    def render(self, sheet: filterkit.TileSheet) -> bytes:
+        """The page, in UTF-8.
+
+        Raises
+        ------
+        filterkit.UsageError
+            If the sheet has more pixels on a side than browsers draw.
+        """
+        height, width = sheet.tile_shape
+        longest = max(sheet.rows * (height + self.gap), sheet.columns * (width + self.gap)) + self.gap
+        if longest > LARGEST_SIDE:
+            raise filterkit.UsageError(
+                f"the sheet is {longest:,} pixels long, and a page holds {LARGEST_SIDE:,}",
+                hint="take fewer filters, e.g. 0:64, or --renderer mosaic",
+            )
+        data = {**page_data(sheet), "gap": self.gap, "colours": colour_table(self.colormap)}
+        return _fill(data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")).encode()
+
+
+def _fill(data: str) -> str:
+    """The template, with all that it takes put in."""
+    from plotly.offline import get_plotlyjs
+
+    here = files("filterkit_plotly")
+    style, script, page = ((here / f"page.{kind}").read_text("utf-8") for kind in ("css", "js", "html"))
+    parts = {"style": style, "plotly": get_plotlyjs(), "data": data, "script": script}
+    return re.sub(r"\{\{(\w+)\}\}", lambda marker: parts[marker[1]], page)

@@ -1,0 +1,182 @@
+"""The page: what it holds, and what a reader sees when pointing, zooming and sorting."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import filterkit
+import numpy as np
+import pytest
+from filterkit.testing import check_renderer
+from page import Page
+
+from filterkit_plotly.renderer import Interactive
+
+LAYER = "net/second"
+
+
+def sheet_of(tiles: np.ndarray, count: int, **fields: object) -> filterkit.TileSheet:
+    return filterkit.TileSheet(tiles, count, **fields)  # type: ignore[arg-type]
+
+
+def value_in(lines: list[str]) -> float:
+    return float(lines[[line.startswith(("at row", "gray level")) for line in lines].index(True) - 1])
+
+
+def said(lines: list[str], metric: str) -> float:
+    [line] = [line for line in lines if line.startswith(f"{metric} ")]
+    return float(line.removeprefix(f"{metric} "))
+
+
+def test_it_passes_the_checks_of_renderers() -> None:
+    check_renderer(Interactive)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("interactive:colormap=vriidis", "viridis"),
+        ("interactive:colormap=0123", "try gray"),
+        ("interactive:gap=-1", "0 to 16"),
+    ],
+)
+def test_wrong_options_are_told(catalog: Path, spec: str, words: str) -> None:
+    with filterkit.open(catalog) as bench, pytest.raises(filterkit.UsageError, match=words):
+        bench.render(bench.sheet(LAYER), spec)
+
+
+def test_what_no_browser_draws_is_refused() -> None:
+    wide = sheet_of(np.zeros((1, 300, 1, 100), np.float32), 300)
+    with pytest.raises(filterkit.UsageError, match="30,301 pixels"):
+        Interactive().render(wide)
+
+
+def test_4096_kernels_are_one_picture_and_each_tells_its_weights(
+    catalog: Path, page: Page, tmp_path: Path
+) -> None:
+    path = tmp_path / "kernels.html"
+    command = [sys.executable, "-m", "filterkit", "show", LAYER, "-o", path, "--catalog", catalog]
+    subprocess.run(command, check=True, capture_output=True)
+    with filterkit.open(catalog) as bench:
+        bank = bench.bank(LAYER)
+    page.open(path.read_bytes())
+    assert page.ask("return document.title") == LAYER
+    assert page.ask("return document.getElementById('plot').data.length") == 1
+    assert page.pixel(0, 0)[0] == (257, 257)
+    for number, kernel, row, column in ((0, 0, 0, 0), (17, 42, 1, 2), (63, 63, 2, 2), (40, 0, 2, 1)):
+        lines = page.point(1 + 4 * kernel + column, 1 + 4 * number + row)
+        assert lines[0] == f"{LAYER}/{number}/{kernel}"
+        assert value_in(lines) == pytest.approx(bank[number, kernel, row, column], rel=1e-6)
+        assert f"at row {row}, column {column}" in lines
+        weights = bank[number, kernel].astype(np.float64)
+        assert said(lines, "norm") == pytest.approx(np.linalg.norm(weights), rel=1e-6)
+        assert said(lines, "mean") == pytest.approx(weights.mean(), rel=1e-5)
+        assert said(lines, "standard deviation") == pytest.approx(weights.std(), rel=1e-6)
+        assert said(lines, "smallest") == pytest.approx(weights.min(), rel=1e-6)
+        assert said(lines, "largest") == pytest.approx(weights.max(), rel=1e-6)
+    assert page.ask("return performance.getEntriesByType('resource').length") == 0, "it fetches nothing"
+    assert page.complaints() == []
+
+
+def test_the_picture_is_the_sheet(catalog: Path, page: Page) -> None:
+    with filterkit.open(catalog) as bench:
+        sheet = bench.sheet(LAYER)
+        page.open(bench.render(sheet, suffix=".html"))
+    for number, kernel, row, column in ((0, 0, 0, 0), (5, 60, 1, 2), (63, 63, 2, 2)):
+        _, colour = page.pixel(1 + 4 * kernel + column, 1 + 4 * number + row)
+        assert colour == (round(float(sheet.tiles[number, kernel, row, column]) * 255),) * 3
+
+
+@pytest.mark.parametrize(
+    ("by", "measure"), [("norm", np.linalg.norm), ("mean", np.mean), ("largest", np.max)]
+)
+def test_sorting(catalog: Path, page: Page, by: str, measure: object) -> None:
+    with filterkit.open(catalog) as bench:
+        bank = bench.bank(LAYER)
+        page.open(bench.render(bench.sheet(LAYER), suffix=".html"))
+    measured = np.array([measure(kernel) for kernel in bank.reshape(-1, 9).astype(np.float64)])  # type: ignore[operator]
+    for upwards in (False, True):
+        page.sort(by, upwards=upwards)
+        order = np.argsort(measured if upwards else -measured, kind="stable")
+        for place in (0, 70, 4095):
+            lines = page.point(2 + 4 * (place % 64), 2 + 4 * (place // 64))
+            number, kernel = divmod(int(order[place]), 64)
+            assert lines[0] == f"{LAYER}/{number}/{kernel}"
+            assert value_in(lines) == pytest.approx(bank[number, kernel, 1, 1], rel=1e-6)
+    page.sort("place")
+    assert page.point(2 + 4 * 3, 2 + 4 * 2)[0] == f"{LAYER}/2/3"
+
+
+def test_zooming_keeps_what_is_pointed_at(catalog: Path, page: Page) -> None:
+    with filterkit.open(catalog) as bench:
+        page.open(bench.render(bench.sheet(LAYER), suffix=".html"))
+    before = page.point(130, 130)
+    page.zoom(130, 130)
+    assert page.point(120, 120) != before
+    assert page.point(130, 130) == before
+    low, high = page.ask("return document.getElementById('plot')._fullLayout.xaxis.range")
+    assert high - low < 257
+
+
+def test_colours_tell_three_values(catalog: Path, page: Page) -> None:
+    with filterkit.open(catalog) as bench:
+        bank = bench.bank("net/first")
+        page.open(bench.render(bench.sheet("net/first", channels="rgb"), suffix=".html"))
+    lines = page.point(2, 3)
+    assert lines[0] == "net/first/0"
+    values = [float(part) for part in lines[1].split() if part not in "RGB"]
+    np.testing.assert_allclose(values, bank[0, :, 2, 1], rtol=1e-6)
+
+
+def test_values_outside_the_ends_and_not_finite_are_told_as_they_are(page: Page) -> None:
+    tiles = np.full((1, 2, 1, 2), 0.5, np.float32)
+    values = np.array([5, np.nan, -np.inf, 1e-30], np.float32).reshape(tiles.shape)
+    page.open(
+        Interactive().render(sheet_of(tiles, 2, vmin=0.0, vmax=1.0, values=values, tile_labels=("a", "b")))
+    )
+    assert page.point(1, 1)[:2] == ["a", "5"]
+    assert page.point(2, 1)[1] == "NaN"
+    assert page.point(4, 1)[1] == "-Infinity"
+    assert page.point(5, 1)[1] == "1e-30"
+
+
+def test_values_are_worked_out_of_the_ends_and_else_gray_levels_are_told(page: Page) -> None:
+    tiles = np.array([0.25, 1], np.float32).reshape(1, 1, 1, 2)
+    page.open(Interactive().render(sheet_of(tiles, 1, vmin=-1.0, vmax=3.0)))
+    assert (value_in(page.point(1, 1)), value_in(page.point(2, 1))) == (0, 3)
+    page.open(Interactive().render(sheet_of(tiles, 1)))
+    lines = page.point(1, 1)
+    assert lines[0] == "tile 0"
+    assert value_in(lines) == 0.25
+    assert "gray level (0 to 1) at row 0, column 0" in lines
+
+
+def test_empty_places_tell_nothing(page: Page) -> None:
+    page.open(Interactive().render(sheet_of(np.zeros((2, 2, 3, 3), np.float32), 3, tile_labels=tuple("abc"))))
+    assert page.point(2, 6)[0] == "c"
+    assert page.point(6, 6) == []
+
+
+def test_words_stay_words(page: Page) -> None:
+    words = "<img src=x onerror='document.title=1'></script><script>document.title=1</script> {{data}} $x$"
+    tiles = np.zeros((2, 1, 3, 3), np.float32)
+    sheet = sheet_of(tiles, 2, title=words, note=words, row_labels=(words, "b"), column_labels=(words,))
+    page.open(Interactive().render(sheet))
+    assert page.text("title") == words
+    assert page.ask("return document.title") == words
+    assert page.point(2, 2)[0] == f"{words} · {words}"
+    assert page.ask("return document.querySelectorAll('img').length") == 0
+    assert page.complaints() == []
+
+
+def test_a_frame_stands_around_the_tile(page: Page) -> None:
+    tiles = np.zeros((2, 3, 2, 4), np.float32)
+    page.open(Interactive(gap=2).render(sheet_of(tiles, 6)))
+    page.point(2 + 6 + 1, 2 + 4 + 1)
+    frame = "return document.getElementById('frame').getBoundingClientRect().toJSON()"
+    box, (left, top) = page.ask(frame), page.place(7 - 0.5, 5 - 0.5)
+    right, bottom = page.place(7 + 6 - 0.5, 5 + 4 - 0.5)
+    found = [box["left"], box["top"], box["right"], box["bottom"]]
+    np.testing.assert_allclose(found, [left, top, right, bottom], atol=1.5)

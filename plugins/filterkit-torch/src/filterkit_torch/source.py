@@ -1,0 +1,91 @@
+"""The model source ``torch``: lets a process of its own build and export a network."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import filterkit
+
+from filterkit_torch.request import Answer, Request, parse
+
+
+class TorchSource:
+    """Exports PyTorch networks with ``torch.onnx``.
+
+    In a process of its own, because it runs code that may print, change global state or end the process,
+    because a module may be another one the next time, and because PyTorch keeps what it has taken.
+    """
+
+    scheme = "torch"
+
+    def fetch(
+        self, ref: str, workdir: Path, progress: Callable[[str, int, int | None], None]
+    ) -> filterkit.FetchedModel:
+        """Export what `ref` names.
+
+        Parameters
+        ----------
+        ref
+            ``MODULE:CALLABLE``, with the call's arguments behind ``?`` and, among them, ``input``
+            (``3x224x224``: channels, height, width), ``seed`` (0) and ``checkpoint`` (a file of weights).
+            ``FILE.pt2``. ``FILE.pt``, with ``input``.
+
+        Raises
+        ------
+        filterkit.UsageError
+            `ref` is none of these, or what it calls cannot be called so.
+        filterkit.SourceError
+            A file is missing or broken, or the network cannot be built or exported.
+        """
+        request = parse(ref, workdir)
+        progress(f"exporting {request.shown} with PyTorch", 0, None)
+        answer = _run(request, workdir)
+        if answer.message is not None:
+            kind = filterkit.UsageError if answer.misused else filterkit.SourceError
+            raise kind(answer.message, hint=answer.hint)
+        return filterkit.FetchedModel(
+            onnx_path=Path(request.onnx),
+            origin=f"{_describe(request)}, exported by PyTorch {answer.torch}",
+            layer_names=answer.layer_names,
+        )
+
+
+def _run(request: Request, workdir: Path) -> Answer:
+    request_path = workdir / "request.json"
+    request_path.write_text(json.dumps(asdict(request)), "utf-8")
+    environment = os.environ | {
+        "CUDA_VISIBLE_DEVICES": "",  # an export needs no GPU, and should not take one's memory
+        "PYTHONUTF8": "1",
+    }
+    # Without -P, files of the working folder would stand before those that PyTorch itself imports.
+    process = subprocess.run(
+        [sys.executable, "-P", "-m", "filterkit_torch.worker", str(request_path)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    try:
+        return Answer(**json.loads(Path(request.answer).read_text("utf-8")))
+    except FileNotFoundError:
+        said = process.stderr.strip().splitlines() or ["it gave no reason"]
+        killed = "its process was killed, perhaps for want of memory"
+        reason = killed if process.returncode < 0 else said[-1]
+        raise filterkit.SourceError(f"{request.shown} could not be exported: {reason}") from None
+
+
+def _describe(request: Request) -> str:
+    """What was exported; of a path the name alone, as a catalog travels."""
+    if request.file:
+        return f"file {request.shown}"
+    words = [f"{key} {value}" for key, value in request.arguments.items()]
+    if request.checkpoint:
+        words.append(f"checkpoint {Path(request.checkpoint).name}")
+    return f"{request.shown}: {', '.join([*words, f'seed {request.seed}'])}"

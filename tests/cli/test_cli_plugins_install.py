@@ -1,0 +1,175 @@
+"""Installing plugins, removing them and listing what to install, in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+from command_line import Ran, Run
+
+import filterkit
+
+GOOD = """
+import filterkit
+
+@filterkit.hookimpl
+def filterkit_normalizers():
+    return [filterkit.Contribution("{name}", "Good", "nowhere:Nothing")]
+"""
+OURS = ("filterkit-thing", "filterkit-other")
+BROKEN = "open('imported', 'w').close(); raise RuntimeError('broken')"
+
+
+class Environment:
+    """A Python environment that has all that this one has, and is written to instead of it."""
+
+    def __init__(self, folder: Path) -> None:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+        self.folder = folder
+        self.python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
+        [site] = self.python.parents[1].rglob("site-packages")
+        lent = [Path(filterkit.__file__).parents[1], sysconfig.get_path("purelib")]
+        (site / "lent.pth").write_text("".join(f"{path}\n" for path in lent))
+
+    def run(self, *words: object, **variables: str) -> Ran:
+        """Run ``filterkit WORDS...``; pip asks no index and takes what lies in ``wheels``."""
+        wheels = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.folder / "wheels"), "PIP_NO_DEPS": "1"}
+        kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PIP_USER")}
+        done = subprocess.run(
+            [self.python, "-m", "filterkit", *map(str, words)],
+            env=kept | wheels | variables,
+            cwd=self.folder,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def states(self) -> dict[str, tuple[str, str]]:
+        rows = self.run("plugins", "list", "--format", "json").rows
+        return {row["plugin"]: (row["version"], row["state"]) for row in rows if row["plugin"] in OURS}
+
+    def required(self) -> list[str]:
+        ran = self.run("plugins", "requirements")
+        assert ran.exit_code == 0, ran
+        return [line for line in ran.stdout.splitlines() if any(name in line for name in OURS)]
+
+    def wheel(self, name: str, version: str, code: str) -> Path:
+        module = name.replace("-", "_")
+        path = self.folder / "wheels" / f"{module}-{version}-py3-none-any.whl"
+        path.parent.mkdir(exist_ok=True)
+        info = f"{module}-{version}.dist-info"
+        files = {
+            f"{module}.py": code,
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+            f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            f"{info}/entry_points.txt": f"[filterkit]\nplugin = {module}\n",
+        }
+        record = "".join(f"{file},,\n" for file in [*files, f"{info}/RECORD"])
+        with zipfile.ZipFile(path, "w") as archive:
+            for file, text in {**files, f"{info}/RECORD": record}.items():
+                archive.writestr(file, text)
+        return path
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    return Environment(tmp_path / "environment")
+
+
+def test_from_broken_to_mended_to_gone(environment: Environment) -> None:
+    ran = environment.run("plugins", "install", environment.wheel("filterkit-thing", "0.9", BROKEN))
+    assert (ran.exit_code, ran.stdout) == (0, ""), ran
+    assert "filterkit-thing 0.9 is installed; filterkit plugins show filterkit-thing" in ran.stderr
+    environment.wheel("filterkit-thing", "1.0", GOOD.format(name="thing"))
+    environment.wheel("filterkit-other", "2.0", GOOD.format(name="other"))
+    ran = environment.run("plugins", "install", "filterkit-other", "--quiet")
+    assert (ran.exit_code, ran.stdout, ran.stderr) == (0, "", ""), ran
+    other, note, thing = environment.required()
+    assert other == "filterkit-other==2.0"
+    assert note.startswith("# filterkit-thing: filterkit-thing==0.9, not from an index, from this machine")
+    assert thing.startswith("filterkit-thing @ file:///")
+    assert environment.run("plugins", "upgrade", "Filterkit_Thing").exit_code == 0
+    assert not (environment.folder / "imported").exists()  # none of these imported the broken one
+    assert environment.states() == {
+        "filterkit-thing": ("1.0", "loaded"),
+        "filterkit-other": ("2.0", "loaded"),
+    }
+    assert environment.run("plugins", "uninstall", "filterkit-thing", "filterkit-other").exit_code == 0
+    assert environment.states() == {}
+    assert environment.required() == []
+
+
+def test_what_pip_cannot_find_is_said_by_pip_and_in_one_line(environment: Environment) -> None:
+    ran = environment.run("plugins", "install", "filterkit-nowhere")
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert "No matching distribution found for filterkit-nowhere" in ran.stderr
+    assert ran.stderr.endswith("error: pip install failed\nhint: what pip says above tells why\n")
+
+
+@pytest.mark.parametrize("verb", ["uninstall", "upgrade"])
+def test_only_plugins_are_touched(
+    run: Run, verb: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert run("plugins", verb, "numpy").failure[:2] == (2, "no plugin 'numpy' is installed")
+    code, error, hint = run("plugins", verb, "filterkit.metrics").failure
+    assert (code, error) == (2, "'filterkit.metrics' is built in")
+    assert "FILTERKIT_PLUGINS_BLOCKED=filterkit.metrics" in hint
+    (tmp_path / "mine.py").write_text("")
+    monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", str(tmp_path))
+    assert run("plugins", verb, "mine").failure[:2] == (2, "'mine' is no package but a file")
+
+
+def test_options_of_pip_are_no_plugins(run: Run) -> None:
+    assert run("plugins", "install", "--", "--pre").failure[:2] == (2, "'--pre' is no plugin")
+
+
+def test_an_environment_without_pip_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pip", None)
+    code, error, hint = run("plugins", "install", "filterkit-thing").failure
+    assert (code, error) == (1, f"there is no pip in {sys.prefix}")
+    assert "-m ensurepip" in hint
+
+
+@pytest.mark.parametrize(
+    ("origin", "requirement"),
+    [
+        ({"url": "file:///home/me/thing", "dir_info": {"editable": True}}, "-e file:///home/me/thing"),
+        ({"url": "file:///home/me/thing", "dir_info": {}}, "filterkit-thing @ file:///home/me/thing"),
+        (
+            {
+                "url": "https://example.org/thing.git",
+                "vcs_info": {"vcs": "git", "commit_id": "f00d"},
+                "subdirectory": "plugin",
+            },
+            "filterkit-thing @ git+https://example.org/thing.git@f00d#subdirectory=plugin",
+        ),
+    ],
+)
+def test_what_came_from_no_index_is_required_from_where_it_came(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, origin: dict[str, object], requirement: str
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    info = tmp_path / "filterkit_thing-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: filterkit-thing\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text("[filterkit]\nplugin = not_there\n")
+    (info / "direct_url.json").write_text(json.dumps(origin))
+    rows = {row["plugin"]: row for row in run("plugins", "requirements", "--format", "json").rows}
+    assert rows["filterkit-thing"]["requirement"] == requirement
+    assert requirement in run("plugins", "requirements").stdout.splitlines()
+
+
+def test_single_files_are_noted(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text("raise RuntimeError")
+    monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", str(tmp_path))
+    assert (
+        f"# mine: a file to copy: {tmp_path / 'mine.py'}"
+        in run("plugins", "requirements").stdout.splitlines()
+    )

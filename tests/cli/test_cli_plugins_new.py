@@ -1,0 +1,50 @@
+"""``filterkit plugins new``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command_line import Run
+
+
+def test_what_was_written_is_listed_and_what_is_next_is_said(run: Run, tmp_path: Path) -> None:
+    ran = run(
+        "plugins", "new", "glow", "--kind", "normalizer", "--folder", tmp_path / "mine", "--format", "csv"
+    )
+    head, *files = ran.stdout.splitlines()
+    assert head == "file"
+    assert len(files) == 9
+    assert all(Path(file).is_file() for file in files)
+    assert f"cd {tmp_path / 'mine' / 'filterkit-glow'} && pip install -e . && pytest" in ran.stderr
+    assert "filterkit show classic/blur_gaussian_5 --normalizer glow:gamma=0.3 -o glow.png" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "hint"),
+    [
+        (("csv", "--kind", "format"), "there is a format 'csv' already", "choose another name"),
+        (("show", "--kind", "command"), "there is a command 'show' already", "choose another name"),
+        (("plugins", "--kind", "command"), "there is a command 'plugins' already", "choose another name"),
+        (("l2-norm", "--kind", "metric"), "there is a column 'l2-norm' already", "choose another name"),
+        (("glow", "--kind", "normaliser"), "there is no kind 'normaliser'", "did you mean 'normalizer'?"),
+        (
+            ("glow", "--kind", "format", "--license", "mit"),
+            "there is no license 'mit'",
+            "did you mean 'MIT'?",
+        ),
+    ],
+)
+def test_wrong_use(run: Run, words: tuple[str, ...], error: str, hint: str) -> None:
+    assert run("plugins", "new", *words).failure == (2, error, hint)
+    assert list(Path().iterdir()) == []
+
+
+def test_a_name_of_another_kind_is_free(run: Run) -> None:
+    assert run("plugins", "new", "csv", "--kind", "renderer").exit_code == 0
+
+
+def test_nothing_is_written_over(run: Run) -> None:
+    assert run("plugins", "new", "glow", "--kind", "format").exit_code == 0
+    code, error, _ = run("plugins", "new", "glow", "--kind", "format").failure
+    assert (code, error) == (2, "filterkit-glow is there already")

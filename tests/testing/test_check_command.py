@@ -1,0 +1,109 @@
+"""Broken commands, and what the check says of them."""
+
+from __future__ import annotations
+
+import random
+from types import SimpleNamespace
+from typing import Annotated, Any
+
+import pytest
+import typer
+from breaking import problems
+
+import filterkit
+from filterkit.testing import check_command
+
+
+def good(app: typer.Typer) -> None:
+    group = typer.Typer(help="More of them.")
+
+    @app.command("count-layers")
+    def count(model: str, more: Annotated[int, typer.Option(help="Added.")] = 0) -> None:
+        """Count the layers of a model."""
+        with filterkit.open() as bench:
+            print(len(bench.layers(model)) + more)
+
+    @group.command()
+    def twice(number: int) -> None:
+        """Twice as many."""
+        print(2 * number)
+
+    app.add_typer(group, name="more")
+
+
+def nothing(app: typer.Typer) -> None:
+    """Forgets to add."""
+
+
+def fails(app: typer.Typer) -> None:
+    raise LookupError("no such table")
+
+
+def talks(app: typer.Typer) -> None:
+    print("hello")
+    good(app)
+
+
+def dice(app: typer.Typer) -> None:
+    @app.command(f"roll-{random.random()}".replace(".", "-"))
+    def roll() -> None:
+        """Roll dice."""
+        print(random.random())
+
+    @app.command("again")
+    def again() -> None:
+        """Roll again."""
+        print(random.random())
+
+
+def wordless(app: typer.Typer) -> None:
+    @app.command("Count_It")
+    def count(model: str) -> None:
+        pass
+
+
+def raises(app: typer.Typer) -> None:
+    @app.command()
+    def count(model: str) -> None:
+        """Count."""
+        print({"plain": 2}[model])
+
+    @app.command()
+    def ask(model: str) -> None:
+        """Ask."""
+        with filterkit.open() as bench:
+            print(bench.layers(model))
+
+    @app.command()
+    def hush() -> None:
+        """Say nothing."""
+
+
+def test_a_good_one_passes() -> None:
+    examples = ("count-layers plain", "count-layers 'depth*' --more 3", "more twice 4")
+    check_command(good, *examples)
+    check_command(SimpleNamespace(filterkit_commands=good), *examples)
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (nothing, "adds no command"),
+        (fails, "LookupError: no such table"),
+        (talks, "prints to stdout, where only data goes"),
+        (dice, "adds other commands the second time"),
+        (dice, "'again' prints something else the second time"),
+        (wordless, "names a command 'Count_It'; names are lower-case letters, digits and -"),
+        (wordless, "does not say what 'Count_It' does: it has no docstring"),
+        (raises, "'count absent' ends with exit code 1: KeyError: 'absent'"),
+        (raises, "'ask absent' ends with exit code 1: there is no model 'absent'"),
+        (raises, "'hush' prints nothing to stdout"),
+        (raises, "'count' ends with exit code 2: Error: Missing argument"),
+    ],
+)
+def test_what_is_broken_is_said(broken: Any, words: str) -> None:
+    examples = {
+        raises: ("count plain", "count absent", "ask absent", "hush", "count"),
+        dice: ("again",),
+    }
+    assert words in problems(check_command, broken, *examples.get(broken, ()))

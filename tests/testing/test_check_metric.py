@@ -1,0 +1,138 @@
+"""Broken metrics, and what the check says of them."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+from breaking import problems
+
+import filterkit
+from filterkit.testing import check_metric
+
+Bank = filterkit.FilterBank
+
+
+class Good:
+    columns: Any = ("positive",)
+
+    def measure(self, bank: Bank) -> Any:
+        return {"positive": (bank.weights > 0).reshape(bank.out_channels, -1).mean(axis=1)}
+
+
+class GoodOfLayers:
+    layer_columns = ("share",)
+
+    def measure_layer(self, bank: Bank) -> Any:
+        return {"share": (bank.weights > 0).mean()}
+
+
+class Squares(Good):
+    """Overflows, and takes kernels to have two axes."""
+
+    def measure(self, bank: Bank) -> Any:
+        return {"positive": (bank.weights**2).sum(axis=(1, 2, 3))}
+
+
+class Taken(Good):
+    columns = ("l2_norm", "kernel_shape")
+
+    def measure(self, bank: Bank) -> Any:
+        return dict.fromkeys(self.columns, np.zeros(bank.out_channels))
+
+
+class Upper(Good):
+    columns = ("Positive",)
+
+
+class Empty(Good):
+    columns = ()
+
+    def measure(self, bank: Bank) -> Any:
+        return {}
+
+
+class NowAndThen(Good):
+    def measure(self, bank: Bank) -> Any:
+        return {"positive": np.array(["yes" if bank.bias is None else 1] * bank.out_channels)[:, None][:, 0]}
+
+
+class Mixed(Good):
+    def measure(self, bank: Bank) -> Any:
+        word: Any = "wide" if bank.out_channels > 6 else 0.0
+        return {"positive": np.array([word] * bank.out_channels)}
+
+
+class OnlyOne(Good):
+    def measure(self, bank: Bank) -> Any:
+        return {"positive": np.array([(bank.weights > 0).mean()])}
+
+
+class Dice(Good):
+    def measure(self, bank: Bank) -> Any:
+        return {"positive": np.array([random.random() for _ in range(bank.out_channels)])}
+
+
+class Scribbles(Good):
+    def measure(self, bank: Bank) -> Any:
+        np.nan_to_num(bank.weights, copy=False)
+        return super().measure(bank)
+
+
+class Talks(Good):
+    def measure(self, bank: Bank) -> Any:
+        print(bank.node)
+        return super().measure(bank)
+
+
+class InPlaceWhereItCan(Good):
+    def measure(self, bank: Bank) -> Any:
+        if bank.weights.flags.writeable:
+            bank.weights[:] = 0
+        return super().measure(bank)
+
+
+class Whole(GoodOfLayers):
+    def measure_layer(self, bank: Bank) -> Any:
+        return {"share": bank.weights > 0}
+
+
+class Fails(GoodOfLayers):
+    def measure_layer(self, bank: Bank) -> Any:
+        finite = bank.weights[np.isfinite(bank.weights)]
+        return {"share": 1 / float(abs(finite).sum())}
+
+
+@pytest.mark.parametrize("good", [Good, Good(), GoodOfLayers, GoodOfLayers()])
+def test_good_ones_pass(good: Any) -> None:
+    check_metric(good)
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (Squares, "lets a warning through to the user: overflow encountered in square (with huge weights"),
+        (
+            Squares,
+            "measure() raised AxisError: axis 3 is out of bounds for array of dimension 3",
+        ),
+        (Taken, "announces the column 'l2_norm', which filterkit has already"),
+        (Taken, "announces the column 'kernel_shape', which filterkit has already"),
+        (Upper, "has columns that are no tuple of names of lower-case letters, digits and _"),
+        (Empty, "announces no columns"),
+        (Mixed, "returns now numbers and now texts for 'positive'"),
+        (OnlyOne, "measure() returned shape (1,) for 'positive', of 4 filters (with ordinary weights"),
+        (Dice, "measures 'positive' differently the second time (with ordinary weights"),
+        (Dice, "measures differently once pickled"),
+        (Scribbles, "writes to what it is handed, which is read-only"),
+        (Talks, "prints to stdout, where only data goes"),
+        (InPlaceWhereItCan, "changes the bank (with a bank to write to)"),
+        (Whole, "measure_layer() returned a ndarray for 'share', not a number"),
+        (Fails, "measure_layer() raised ZeroDivisionError: float division by zero (with all-zero weights"),
+        (object, "is a object, which is no FilterMetric or LayerMetric"),
+    ],
+)
+def test_what_is_broken_is_said(broken: Any, words: str) -> None:
+    assert words in problems(check_metric, broken)

@@ -1,0 +1,133 @@
+"""Broken renderers, and what the check says of them."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from breaking import problems
+
+import filterkit
+from filterkit.renderers.mosaic import Mosaic
+from filterkit.testing import check_renderer
+
+Sheet = filterkit.TileSheet
+
+
+class Good:
+    media_type = "image/png"
+    suffix = ".png"
+
+    def render(self, sheet: Sheet) -> bytes:
+        return Mosaic(scale=1).render(sheet)
+
+
+class Mistaken(Good):
+    media_type = "png"
+    suffix = "png"
+
+
+class NoPng(Good):
+    def render(self, sheet: Sheet) -> bytes:
+        return super().render(sheet)[1:]
+
+
+class Unescaped(Good):
+    media_type, suffix = "image/svg+xml", ".svg"
+
+    def render(self, sheet: Sheet) -> bytes:
+        return f"<svg><title>{sheet.title}</title>{sheet.tiles[:, :, 0].tolist()}</svg>".encode()
+
+
+class Latin(Good):
+    media_type, suffix = "text/plain", ".txt"
+
+    def render(self, sheet: Sheet) -> bytes:
+        return "ø".encode("latin-1") + sheet.tiles.tobytes()
+
+
+class GrayOnly(Good):
+    def render(self, sheet: Sheet) -> bytes:
+        rows, columns, _height, _width = sheet.tiles.shape
+        assert rows * columns >= sheet.count
+        return super().render(sheet)
+
+
+class Blind(Good):
+    media_type, suffix = "text/plain", ".txt"
+
+    def render(self, sheet: Sheet) -> bytes:
+        return f"{sheet.title}: {sheet.count} tiles".encode()
+
+
+class DrawsAll(Good):
+    media_type, suffix = "text/plain", ".txt"
+
+    def render(self, sheet: Sheet) -> bytes:
+        return str(sheet.tiles.tolist()).encode()
+
+
+class WritesAFile(Good):
+    def render(self, sheet: Sheet) -> bytes:
+        Path("picture.png").write_bytes(super().render(sheet))
+        return super().render(sheet)
+
+
+class Dated(Good):
+    def render(self, sheet: Sheet) -> bytes:
+        return super().render(sheet) + random.randbytes(8)
+
+
+class Scribbles(Good):
+    def render(self, sheet: Sheet) -> bytes:
+        sheet.tiles[sheet.tiles < 0.5] = 0
+        return super().render(sheet)
+
+
+class Refuses(Good):
+    def render(self, sheet: Sheet) -> bytes:
+        if sheet.count > 50:
+            raise filterkit.UsageError("too many")
+        return super().render(sheet)
+
+
+class Talks(Good):
+    def render(self, sheet: Sheet) -> bytes:
+        print(sheet.title)
+        return super().render(sheet)
+
+
+class Returns(Good):
+    def render(self, sheet: Sheet) -> Any:
+        return super().render(sheet).hex()
+
+
+def test_a_good_one_passes() -> None:
+    check_renderer(Good)
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (Mistaken, "has the media_type 'png'; one is written like image/png"),
+        (Mistaken, "has the suffix 'png'; one is written like .png"),
+        (NoPng, "returned bytes that are no .png file (with an ordinary sheet,"),
+        (Unescaped, "returned an .svg that is no well-formed XML (mismatched tag"),
+        (Latin, "returned bytes that are no UTF-8, for .txt (with an ordinary sheet"),
+        (GrayOnly, "render() raised ValueError: too many values to unpack (expected 4"),
+        (Blind, "draws the same where two tiles change places"),
+        (Blind, "draws the same of other values"),
+        (DrawsAll, "draws the empty places behind the last tile"),
+        (WritesAFile, "writes into the working folder: picture.png"),
+        (Dated, "draws another file of the same sheet the second time"),
+        (Scribbles, "writes to what it is handed, which is read-only (with an ordinary sheet"),
+        (Refuses, "raised UsageError: too many (with one long row, one high column)"),
+        (Talks, "prints to stdout, where only data goes"),
+        (Returns, "render() returned a str, not a picture's bytes"),
+        (object, "is a object, which is no Renderer"),
+    ],
+)
+def test_what_is_broken_is_said(broken: Any, words: str) -> None:
+    assert words in problems(check_renderer, broken)

@@ -1,0 +1,129 @@
+"""Broken model sources, and what the check says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from breaking import problems
+
+import filterkit
+from filterkit.testing import build_model, check_source, node
+
+CALLS: list[str] = []
+
+
+class Good:
+    scheme = "good"
+    seed = 0
+    op = "Conv"
+
+    def fetch(self, ref: str, workdir: Path, progress: Callable[..., None]) -> Any:
+        if ref not in ("", "five"):
+            raise filterkit.UsageError(f"good knows no '{ref}'", hint="good:five")
+        CALLS.append(ref)
+        progress("writing", 0, 1)
+        weights = np.random.default_rng(self.seed or len(CALLS)).normal(size=(4, 3, 3, 3)).astype(np.float32)
+        model = build_model([node(self.op, "x w", "y", "conv")], {"x": ["N", 3, 8, 8]}, {"w": weights})
+        path = workdir / "model.onnx"
+        path.write_bytes(model.SerializeToString())
+        progress("writing", 1, 1)
+        return filterkit.FetchedModel(
+            path, "numbers", layer_names={"conv": "first"}, filter_labels={"first": list("abcd")}
+        )
+
+
+class Sure(Good):
+    seed = 1
+
+
+class Forgetful(Good):
+    """Other numbers each time."""
+
+
+class NoConvolution(Sure):
+    op = "MatMul"
+
+
+class Careless(Sure):
+    def fetch(self, ref: str, workdir: Path, progress: Callable[..., None]) -> Any:
+        if ref not in ("", "five"):
+            raise KeyError(ref)
+        return super().fetch(ref, workdir, progress)
+
+
+class TakesAll(Sure):
+    def fetch(self, ref: str, workdir: Path, progress: Callable[..., None]) -> Any:
+        return super().fetch("", workdir, progress)
+
+
+class Litters(Sure):
+    def fetch(self, ref: str, workdir: Path, progress: Callable[..., None]) -> Any:
+        Path("cache.bin").write_bytes(b"")
+        (workdir.parent / "other.bin").write_bytes(b"")
+        return super().fetch(ref, workdir, progress)
+
+
+class Mislabels(Sure):
+    def fetch(self, ref: str, workdir: Path, progress: Callable[..., None]) -> Any:
+        fetched = super().fetch(ref, workdir, progress)
+        labels = {"first": ["a"], "second": ["a"]}
+        return replace(fetched, layer_names={"conv": "first", "conv9": "ninth"}, filter_labels=labels)
+
+
+class Vague(Sure):
+    def fetch(self, ref: str, workdir: Path, progress: Callable[..., None]) -> Any:
+        progress("half", 0.5, 1.0)
+        return replace(super().fetch(ref, workdir, progress), origin=" ")
+
+
+class NoModel(Sure):
+    def fetch(self, ref: str, workdir: Path, progress: Callable[..., None]) -> Any:
+        fetched = super().fetch(ref, workdir, progress)
+        fetched.onnx_path.write_bytes(b"model")
+        return fetched
+
+
+class Chatty(Sure):
+    def fetch(self, ref: str, workdir: Path, progress: Callable[..., None]) -> Any:
+        print("fetching", ref)
+        return super().fetch(ref, workdir, progress)
+
+
+class OnlyPath(Sure):
+    def fetch(self, ref: str, workdir: Path, progress: Callable[..., None]) -> Any:
+        return super().fetch(ref, workdir, progress).onnx_path
+
+
+def test_a_good_one_passes() -> None:
+    check_source(Sure, "five", wrong=["six"])
+    check_source(Sure())
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (Forgetful, "brings another model the second time (with 'five')"),
+        (Forgetful, "brings another model once pickled"),
+        (NoConvolution, "raised ModelError: model.onnx has no convolutions"),
+        (Careless, "fetch() raised KeyError: '?no-such-option=1' (with '?no-such-option=1')"),
+        (TakesAll, "takes 'six', which is wrong"),
+        (Litters, "writes into the working folder: cache.bin"),
+        (Litters, "writes outside its folder: other.bin"),
+        (Mislabels, "names layers that are neither node, output nor weight of a convolution: conv9"),
+        (Mislabels, "gives 1 labels to the 4 filters of 'first'"),
+        (Mislabels, "labels the filters of 'second', which is no layer"),
+        (Vague, "tells progress as ('half', 0.5, 1.0), not as (what, done, total)"),
+        (Vague, "says no origin"),
+        (NoModel, "model.onnx: holds no graph with nodes (with 'five')"),
+        (Chatty, "prints to stdout, where only data goes"),
+        (OnlyPath, "Path, not a FetchedModel"),
+        (object, "is a object, which is no ModelSource"),
+    ],
+)
+def test_what_is_broken_is_said(broken: Any, words: str) -> None:
+    assert words in problems(check_source, broken, "five", wrong=["six"])
