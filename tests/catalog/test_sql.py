@@ -77,9 +77,7 @@ def test_a_query_without_end_is_stopped(reading: Catalog, what: str) -> None:
 
 
 def test_a_query_that_somebody_stops_is_no_slow_query(reading: Catalog) -> None:
-    before = signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # else ignored in the background
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored in the background
     stop = threading.Timer(0.5, _thread.interrupt_main)
     stop.start()
     try:
