@@ -167,7 +167,7 @@ class _Parser:
         elif token.kind == "list":
             value = _Value(sa.literal(self._list(token, token.text), sa.Text()), "list", token)
         elif token.kind == "word" and token.text.lower() not in KEYWORDS:
-            value = self._column(token)
+            value = self._column(token, like)
         else:
             self._fail("a column, a number or a 'text' is expected here", token)
         self.next += 1
@@ -175,9 +175,11 @@ class _Parser:
             self._fail(f"a {value.kind} is compared with a {like.kind}", token)
         return value
 
-    def _column(self, token: Token) -> _Value:
+    def _column(self, token: Token, like: _Value | None) -> _Value:
         if token.text not in self.columns:
-            self._fail(f"there is no column '{token.text}'", token, hint=closest(token.text, self.columns))
+            bare = like is not None and like.kind == "text"
+            hint = f"a text stands in quotes: '{token.text}'" if bare else closest(token.text, self.columns)
+            self._fail(f"there is no column '{token.text}'", token, hint=hint)
         column = self.columns[token.text]
         if isinstance(column.type, sa.JSON):
             return _Value(sa.type_coerce(column, sa.Text()), "list", token)

@@ -46,12 +46,13 @@ def measure(name: str, bank: FilterBank, metrics: Iterable[Metric]) -> Measured:
     """
     filters: dict[str, Sequence[Any]] = {}
     layer: dict[str, float | None] = {}
-    for metric in metrics:
-        if isinstance(metric, FilterMetric):
-            filters |= {column: plain(values) for column, values in metric.measure(bank).items()}
-        if isinstance(metric, LayerMetric):
-            found = metric.measure_layer(bank).items()
-            layer |= {column: value if math.isfinite(value) else None for column, value in found}
+    with np.errstate(all="ignore"):  # what is not finite becomes NULL, and some BLAS warn of nothing
+        for metric in metrics:
+            if isinstance(metric, FilterMetric):
+                filters |= {column: plain(values) for column, values in metric.measure(bank).items()}
+            if isinstance(metric, LayerMetric):
+                found = metric.measure_layer(bank).items()
+                layer |= {column: value if math.isfinite(value) else None for column, value in found}
     for column, values in filters.items():
         check_length(name, bank, column, values)
     return Measured(filters, layer)

@@ -48,6 +48,8 @@ def diff(
         rows = bench.diff(a, b, match=match, level=level, tolerance=tolerance)
         if output is not None:
             draw(shell, bench, [("diff", bench.sheet(rows))], output)
+    if rows.not_finite:
+        shell.say(f"passed over, with NaN or infinity in them: {rows.not_finite:,} pairs of filters")
     _say_left_out(shell, rows)
     shell.rows(rows, rows.columns, brief=(*BRIEF, "moved" if match == "assignment" else "changed"))
 

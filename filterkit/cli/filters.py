@@ -45,7 +45,7 @@ def filters(
     """List, count or group filters with their measurements."""
     _check({"--count": count, "--group-by": group_by, "--columns": columns, "--sort": sort, "--limit": limit})
     with shell.workbench() as bench:
-        say_what_is_missing(shell, bench, address, " ".join(filter(None, (where, sort, group_by))))
+        say_what_is_missing(shell, bench, address, " ".join(filter(None, (where, sort, group_by, columns))))
         if count:
             shell.rows([{"filters": bench.count_filters(address, where=where)}], ["filters"])
         elif group_by:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 STAYING = 1e-6
 """Added to a filter's similarity with the one at its own place, so that of equal filters none seems moved."""
 
+EQUAL = 1e-5
+"""Added to the similarity of filters that are equally long, and less the more their lengths differ: of
+copies up to scale the one at the same scale is the partner."""
+
 SETTLED = 0.9999
 """A mean similarity from which on no other order of the input channels is tried."""
 
@@ -65,12 +69,11 @@ def assign(a: FloatArray, b: FloatArray, channel_orders: Iterable[Order] = ()) -
     own = np.arange(a.shape[1])
     best: Assignment | None = None
     highest = -np.inf
-    left = _units(a)
+    left, lengths = _units(a)
     for channels in _distinct([*channel_orders, own]):
-        right = _units(b if channels is own else b[:, channels])
-        similarity = (left @ right.T).astype(np.float64)
-        np.fill_diagonal(similarity, similarity.diagonal() + STAYING)
-        filters, score = _solve(similarity)
+        right, others = _units(b if channels is own else b[:, channels])
+        bonus = EQUAL * _alike(lengths, others) + STAYING * np.eye(len(a))
+        filters, score = _solve(left @ right.T + bonus)
         if score > highest:
             best, highest = Assignment(filters, channels), score
         if highest > SETTLED:
@@ -86,8 +89,10 @@ def _solve(similarity: NDArray[np.float64]) -> tuple[Order, float]:
     return columns, float(similarity[rows, columns].mean())
 
 
-def _units(bank: FloatArray) -> NDArray[np.float32]:
-    """Filters of length 1, shape (filters, values + 1); the last value is 1 of those that are all zero.
+def _units(bank: FloatArray) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Filters of length 1, shape (filters, values + 1), and the lengths they had, shape (filters,).
+
+    The last value is 1 of those that are all zero.
 
     Filters that are not finite become zeros, similar to nothing.
     """
@@ -95,8 +100,16 @@ def _units(bank: FloatArray) -> NDArray[np.float32]:
     flat[~np.isfinite(flat).all(axis=1)] = 0
     largest = np.abs(flat).max(axis=1, keepdims=True)
     flat /= np.where(largest > 0, largest, 1)  # squares of large numbers would not fit
-    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-30)
-    return np.concatenate([flat, (largest == 0).astype(np.float32)], axis=1)
+    norms = np.linalg.norm(flat, axis=1, keepdims=True)
+    flat /= np.maximum(norms, 1e-30)
+    units = np.concatenate([flat, (largest == 0).astype(np.float32)], axis=1)
+    return units, (largest.astype(np.float64) * norms)[:, 0]
+
+
+def _alike(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The shorter of two lengths over the longer, of every pair; 0 where both are zero."""
+    longer = np.maximum.outer(one, other)
+    return np.minimum.outer(one, other) / np.where(longer > 0, longer, 1)
 
 
 def _distinct(orders: Iterable[Order]) -> list[Order]:

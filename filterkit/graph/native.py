@@ -22,12 +22,15 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from filterkit.errors import RuntimeFailure
 from filterkit.graph import native_worker
-from filterkit.graph.native_worker import CHECK, HEADER, INFER, INFER_STRICTLY, INLINE
-
-LONGEST = 20
-"""Seconds that onnx may take for any graph; most come without their weights."""
-PACE = 1 << 24
-"""Bytes of a graph for which it may take one second more, where weights stand in its bodies."""
+from filterkit.graph.native_worker import (
+    CHECK,
+    GREETING,
+    HEADER,
+    INFER,
+    INFER_STRICTLY,
+    INLINE,
+    patience,
+)
 
 
 class Failed(Exception):
@@ -71,15 +74,18 @@ def _model(data: bytes) -> onnx.ModelProto:
 
 _lock = threading.Lock()
 _process: subprocess.Popen[bytes] | None = None
+_greeted = False
 
 
 def _ask(task: int, model: onnx.ModelProto) -> bytes:
     data = model.SerializeToString()
     with _lock:
         process = _started()
-        alarm = threading.Timer(LONGEST + len(data) / PACE, process.kill)
-        alarm.start()
+        alarm = threading.Timer(patience(len(data)), process.kill)
+        alarm.daemon = True
         try:
+            alarm.start()
+            _greet(process)
             refused, answer = _exchange(process, task, data)
         except (OSError, EOFError) as error:
             _end()
@@ -92,6 +98,23 @@ def _ask(task: int, model: onnx.ModelProto) -> bytes:
     if refused:
         raise Failed(answer.decode("utf-8", "replace"))
     return answer
+
+
+def _greet(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a new process to work: one that never does, the model has no part in."""
+    global _greeted
+    if not _greeted:
+        assert process.stdout is not None
+        if process.stdout.read(len(GREETING)) != GREETING:
+            raise _no_python()
+        _greeted = True
+
+
+def _no_python(reason: str = "it does not answer") -> RuntimeFailure:
+    return RuntimeFailure(
+        f"Python cannot be started a second time: {reason}",
+        hint=f"sys.executable is '{sys.executable or ''}'; is that Python, with onnx, and is there memory?",
+    )
 
 
 def _exchange(process: subprocess.Popen[bytes], task: int, data: bytes) -> tuple[bool, bytes]:
@@ -120,21 +143,18 @@ def _started() -> subprocess.Popen[bytes]:
         worker = Path(native_worker.__file__)
         try:
             _process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(worker), extension.origin],
+                [sys.executable or "", "-I", "-S", str(worker), extension.origin],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
             )
         except OSError as error:
-            raise RuntimeFailure(
-                f"Python cannot be started a second time: {error.strerror}",
-                hint=f"is {sys.executable} Python?",
-            ) from error
+            raise _no_python(error.strerror or str(error)) from error
     return _process
 
 
 def _end() -> None:
-    global _process
+    global _process, _greeted
     if _process is not None:
         _process.kill()
         _process.wait()
@@ -142,15 +162,15 @@ def _end() -> None:
             with suppress(OSError):  # what was still to be written
                 assert pipe is not None
                 pipe.close()
-    _process = None
+    _process, _greeted = None, False
 
 
 def _forget() -> None:
     """In a fork of this process: the other process goes on to answer to this process's parent alone."""
-    global _process, _lock
+    global _process, _greeted, _lock
     if _process is not None:
         _process.returncode = 0  # not ours to wait for
-    _process, _lock = None, threading.Lock()
+    _process, _greeted, _lock = None, False, threading.Lock()
 
 
 atexit.register(_end)

@@ -2,10 +2,12 @@
 
     python -I -S native_worker.py path/to/onnx_cpp2py_export.so
 
-A request on stdin is the place of a task in TASKS and the length of a model as a header, and that model. The
-answer on stdout is whether it was refused, a length, and what came out or what onnx said against it.
+It says GREETING once it works. A request on stdin is the place of a task in `_tasks` and the length of a
+model as a header, and that model. The answer on stdout is whether it was refused, a length, and what came out
+or what onnx said against it.
 """
 
+import faulthandler
 import importlib.util
 import signal
 import struct
@@ -14,8 +16,14 @@ from contextlib import suppress
 from typing import Any
 
 HEADER = struct.Struct("<BQ")
+GREETING = b"onnx works\n"
 
 CHECK, INLINE, INFER, INFER_STRICTLY = range(4)
+
+LONGEST = 20
+"""Seconds that onnx may take for any graph; most come without their weights."""
+PACE = 1 << 24
+"""Bytes of a graph for which it may take one second more, where weights stand in its bodies."""
 
 MEMORY = 4 << 30
 """Bytes for any graph; most come without their weights."""
@@ -23,18 +31,27 @@ COPIES = 6
 """How many copies of a graph there is room for besides, where weights stand in its bodies."""
 
 
+def patience(length: int) -> float:
+    """Seconds that onnx may take for a graph of so many bytes."""
+    return LONGEST + length / PACE
+
+
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the other process, with which this one ends
     tasks = _tasks(_extension(sys.argv[1]))
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    answers.write(GREETING)
+    answers.flush()
     while header := requests.read(HEADER.size):
         task, length = HEADER.unpack(header)
         _limit(MEMORY + COPIES * length)
+        faulthandler.dump_traceback_later(patience(length), exit=True)  # nobody else may be left to end it
         refused, answer = False, b""
         try:
             answer = tasks[task](requests.read(length)) or b""
         except Exception as error:  # onnx raises many kinds on graphs that it does not like
             refused, answer = True, str(error).encode("utf-8", "replace")
+        faulthandler.cancel_dump_traceback_later()
         answers.write(HEADER.pack(refused, len(answer)) + answer)
         answers.flush()
 

@@ -88,7 +88,9 @@ class EnergyMetrics:
                     gray = (kernels.sum(axis=1) ** 2).sum(axis=1) / 3
                     shares["opponency"][block] = 1 - gray / energy
             peaks = filter_peaks(bank).astype(np.float64)
-            dead = _dead(np.where(np.isfinite(peaks), peaks * norms, np.nan))
+            finite = np.isfinite(peaks)
+            scale = peaks[finite].max(initial=0) or 1  # what counts is how norms compare
+            dead = _dead(np.where(finite, peaks / scale * norms, np.nan))
         return {**{name: np.clip(values, 0, 1) for name, values in shares.items()}, "dead": dead}
 
 

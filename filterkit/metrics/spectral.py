@@ -61,7 +61,8 @@ class SpectralMetrics:
         places = np.moveaxis(bank.weights.reshape(filters, channels, -1), 2, 0)
         wide = np.result_type(bank.weights, np.float32)
         matrices = np.ascontiguousarray(np.divide(places, wide.type(peak), dtype=wide), np.float32)
-        total = float(np.einsum("soi,soi->s", matrices, matrices).sum(dtype=np.float64))
+        # Row by row: a sum of millions in float32 would lose its fifth digit.
+        total = float(np.einsum("soi,soi->so", matrices, matrices).sum(dtype=np.float64))
         largest = float(largest_eigenvalues(matrices).max())
         scale = 2 * math.log10(peak)
         values = (total / largest, math.log10(total) + scale, math.log10(largest) + scale)

@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 """One row of a command's output: column name to value (None, bool, int, float, str, or a list of those)."""
 
 Progress = Callable[[str, int, "int | None"], None]
-"""Called with what is being done, how much of it is done, and of how much (None where unknown)."""
+"""Called with what is being done, how many bytes of it are done, and of how many (None where unknown)."""
 
 
 T = TypeVar("T")

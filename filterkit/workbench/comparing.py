@@ -14,6 +14,7 @@ from filterkit.workbench.differences import (
     LayerPair,
     Level,
     Matching,
+    bank_shape,
     check_choice,
     pair_layers,
 )
@@ -95,8 +96,9 @@ class Comparing(Bench):
 
         orders: list[NDArray[np.intp]] = []  # of the filters of the layers in front, the nearest first
         pairs = pair_layers(left, right, match)
-        for done, pair in enumerate(pairs):
-            self._progress("comparing layers", done, len(pairs))
+        done, total = 0, sum(_bytes(left[pair.a]) for pair in pairs if pair.a is not None and not pair.reason)
+        for pair in pairs:
+            self._progress("comparing layers", done, total)
             a = None if pair.a is None else left[pair.a]
             b = None if pair.b is None else right[pair.b]
             if a is None or b is None or pair.reason:
@@ -112,6 +114,7 @@ class Comparing(Bench):
                 orders.insert(0, assignment.filters)
             bias = self._bias_difference(a, b, assignment.filters if assignment else slice(None))
             found = difference(weights_a, aligned, tolerance)
+            done += _bytes(a)
             yield LayerPair(a, b, None, weights_a, weights_b, found, bias, assignment)
 
     def _bias_difference(
@@ -126,3 +129,8 @@ class Comparing(Bench):
         left = np.zeros(a.layer["filters"]) if one is None else one.astype(np.float64)
         right = np.zeros(b.layer["filters"]) if other is None else other.astype(np.float64)
         return np.abs(right[order] - left)
+
+
+def _bytes(match: Match) -> int:
+    """Of a layer's bank."""
+    return 4 * math.prod(bank_shape(match))

@@ -79,11 +79,15 @@ class Differences(Rows):
         What the rows are about, layer by layer.
     level
         Whether there is a row per layer or per filter.
+    not_finite
+        How many pairs of filters hold NaN or infinity.
     """
 
     def __init__(self, pairs: Iterable[LayerPair], level: Level) -> None:
         self.pairs = tuple(pairs)
         self.level = level
+        differences = [pair.difference for pair in self.pairs if pair.difference is not None]
+        self.not_finite = sum(int((~each.finite).sum()) for each in differences)
         if level == "layer":
             super().__init__(map(_layer_row, self.pairs), LAYER_COLUMNS)
         else:

@@ -132,6 +132,13 @@ def test_unknown_columns_name_the_closest() -> None:
     assert caught.value.hint == "did you mean 'label'?"
 
 
+@pytest.mark.parametrize("text", ["label = edge", "label in ('blur', edge)", "label like edge"])
+def test_a_text_without_quotes_is_told_of_them(text: str) -> None:
+    with pytest.raises(UsageError, match="no column 'edge'") as caught:
+        parse_condition(text, COLUMNS)
+    assert caught.value.hint == "a text stands in quotes: 'edge'"
+
+
 @pytest.mark.parametrize(
     "text", ["(" * 5000 + "n = 1" + ")" * 5000, "not " * 2000 + "n = 1", "n = " + "1" * 20000]
 )

@@ -61,6 +61,17 @@ def test_a_row_per_filter(run: Run) -> None:
     assert rows[2]["address_b"] == "other/body/2"
 
 
+@pytest.mark.parametrize("level", ["layer", "filter"])
+def test_pairs_that_are_not_finite_are_told_of(run: Run, level: str) -> None:
+    with np.load("one.npz") as arrays:
+        spoiled = dict(arrays)
+    spoiled["stem"][1, 0, 0, 0], spoiled["body"][3, 1, 1, 1] = np.nan, np.inf
+    np.savez("spoiled.npz", **spoiled)
+    assert run("add", "weights:spoiled.npz").exit_code == 0
+    ran = run("diff", "one", "spoiled", "--level", level)
+    assert "passed over, with NaN or infinity in them: 2 pairs of filters\n" in ran.stderr
+
+
 def test_tolerance(run: Run) -> None:
     for tolerance, changed in (("0", 1), ("2.9", 1), ("3.1", 0)):
         [row] = run("diff", "one/body", "other/body", "--tolerance", tolerance, "--format", "json").rows

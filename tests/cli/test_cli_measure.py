@@ -51,6 +51,7 @@ def test_models_that_were_not_measured_are_named(run: Run, tmp_path: Path) -> No
         ["--count", "--where", "dead = 1"],
         ["--sort", "-stable_rank"],
         ["--group-by", "classic_type"],
+        ["--columns", "address,dc_share"],
     ):
         assert run("filters", "*", *words, "--format", "json").stderr == said
         assert run("filters", "*", *words, "--format", "json", "--quiet").stderr == ""

@@ -50,6 +50,14 @@ def test_equal_filters_stay_where_they_are() -> None:
     assert not assign(bank, bank.copy()).moved.any()
 
 
+def test_copies_up_to_scale_go_with_those_of_their_scale() -> None:
+    bank = random(8, 4, 3, 3)
+    bank[3], bank[6] = 2 * bank[1], 5 * bank[1]
+    for seed in range(20):
+        order = np.random.default_rng(seed).permutation(8)
+        np.testing.assert_array_equal(assign(bank, bank[order]).apply(bank[order]), bank)
+
+
 def test_zero_filters_go_with_zero_filters() -> None:
     bank = random(4, 2, 3, 3)
     bank[1] = 0

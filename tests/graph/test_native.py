@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import pytest
 from onnx_graphs import FLOAT, build, node, opened, random
 
 from filterkit.graph import native
+from filterkit.graph.native_worker import HEADER, INLINE
 from filterkit.graph.slim import without_weights
 
 
@@ -81,6 +83,71 @@ def test_threads_share_it() -> None:
         found = list(threads.map(native.with_shapes, models))
     sizes = [model.graph.output[0].type.tensor_type.shape.dim[0].dim_value for model in found]
     assert sizes == list(range(1, 33))
+
+
+def doubling(times: int) -> onnx.ModelProto:
+    """A function that calls a function twice, that calls a function twice, and so on."""
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("d", 1)]
+    bodies = [[node("Relu", "a", "b")]]
+    bodies += [
+        [node(f"F{i}", "a", "m", domain="d"), node(f"F{i}", "m", "b", domain="d")] for i in range(times)
+    ]
+    model = build([node(f"F{times}", "x", "y", domain="d")], {"x": [2]})
+    for i, body in enumerate(bodies):
+        model.functions.append(onnx.helper.make_function("d", f"F{i}", ["a"], ["b"], body, opsets))
+    return model
+
+
+IMPATIENT = """
+from filterkit.graph import native_worker
+native_worker.LONGEST = 0.5
+native_worker.main()
+"""
+
+
+def test_it_ends_by_itself_where_nobody_is_left_to_end_it() -> None:
+    extension = importlib.util.find_spec("onnx.onnx_cpp2py_export")
+    assert extension is not None and extension.origin is not None
+    data = doubling(30).SerializeToString()
+    with subprocess.Popen(
+        [sys.executable, "-c", IMPATIENT, extension.origin],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as worker:
+        assert worker.stdin is not None
+        worker.stdin.write(HEADER.pack(INLINE, len(data)) + data)
+        worker.stdin.flush()
+        assert worker.wait(60) == 1
+
+
+ELSEWHERE = """
+import sys
+from onnx import helper
+from filterkit.errors import RuntimeFailure
+from filterkit.graph import native
+
+sys.executable = {executable!r}
+try:
+    native.check(helper.make_model(helper.make_graph([], "g", [], [])))
+except RuntimeFailure as error:
+    print(error.message, error.hint)
+"""
+
+
+@pytest.mark.parametrize("executable", [None, "", "no/such/python", onnx.__file__])
+def test_a_program_that_python_is_part_of_is_told_what_is_missing(executable: str | None) -> None:
+    code = ELSEWHERE.format(executable=executable)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert ran.stdout.startswith("Python cannot be started a second time: ") and ran.stderr == ""
+    assert f"sys.executable is '{executable or ''}'" in ran.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a program that does nothing")
+def test_a_program_that_is_no_python_is_not_the_models_fault() -> None:
+    code = ELSEWHERE.format(executable="/usr/bin/env")
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert ran.stdout.startswith("Python cannot be started a second time: it does not answer")
 
 
 FORKING = """

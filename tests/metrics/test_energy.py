@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -168,3 +169,11 @@ def test_layers_larger_than_a_block() -> None:
     for name in SHARES[:4]:
         single = [measure(weights[[number]])[name][0] for number in range(5)]
         np.testing.assert_allclose(found[name], single, rtol=1e-12)
+
+
+def test_the_norms_of_huge_weights_are_compared_without_overflow() -> None:
+    weights = np.full((3, 1, 3, 3), 1.5e308)
+    weights[1] *= 1e-5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert EnergyMetrics().measure(bank(weights))["dead"].tolist() == [False, True, False]

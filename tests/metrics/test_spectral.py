@@ -40,6 +40,12 @@ def test_against_decompositions(shape: tuple[int, ...]) -> None:
     assert found["stable_rank"] == pytest.approx(eigenvalues.sum() / eigenvalues.max(), rel=1e-6)
 
 
+def test_sums_over_millions_of_weights_keep_their_digits() -> None:
+    weights = random_weights(1024, 512, 3, 3)
+    expected = np.square(weights, dtype=np.float64).sum()
+    assert 10 ** measure(weights)["log_norm"] == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize("shape", [(3, 60, 90), (3, 90, 60), (2, 129, 129), (4, 9, 1), (1, 1, 1)])
 def test_largest_eigenvalues(shape: tuple[int, ...]) -> None:
     matrices = random_weights(*shape)

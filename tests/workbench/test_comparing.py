@@ -247,6 +247,20 @@ def test_biases_are_compared_too(bench: Workbench) -> None:
     assert [row["changed"] for row in bench.diff("one", "other")] == [0, 0]
 
 
+def test_progress_counts_the_bytes_that_are_compared(tmp_path: Path) -> None:
+    banks = [random(4, 3, 3, 3), random(2, 4, 1, 1), random(5, 2, 3, 3)]
+    for name, count in (("one", 3), ("other", 2)):
+        np.savez(tmp_path / f"{name}.npz", **{f"layer{n}": bank for n, bank in enumerate(banks[:count])})
+    said = []
+    with filterkit.open(tmp_path / "catalog.db", progress=lambda *words: said.append(words)) as bench:
+        for name in ("one", "other"):
+            bench.add(f"weights:{tmp_path / name}.npz")
+        said.clear()
+        bench.diff("one", "other")
+    first, both = banks[0].nbytes, banks[0].nbytes + banks[1].nbytes
+    assert said == [("comparing layers", done, both) for done in (0, first, both)]
+
+
 def test_the_picture_shows_the_worst_pairs_first(bench: Workbench) -> None:
     bank = random(30, 2, 3, 3)
     other = bank.copy()

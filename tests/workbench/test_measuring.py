@@ -140,6 +140,17 @@ def test_values_of_every_type(tmp_path: Path) -> None:
         assert row["extra"] == f'{{"spread":{float(np.ptp(weights))!r}}}'
 
 
+@pytest.mark.filterwarnings("error")
+def test_arithmetic_that_is_not_defined_becomes_null_without_a_warning(tmp_path: Path) -> None:
+    def by_nothing(bank: filterkit.FilterBank) -> dict[str, NDArray[Any]]:
+        zeros = np.zeros(bank.out_channels)
+        return dict.fromkeys(Loud.columns, zeros / zeros)
+
+    with bench_with(tmp_path / "catalog.db", Loud(by_nothing)) as bench:
+        bench.add(write_net(tmp_path / "net.onnx", random(4, 3, 3, 3)))
+        assert [row["loudness"] for row in bench.filters("net")] == [None] * 4
+
+
 def test_weights_that_are_no_numbers_leave_nothing_where_nothing_is_known(tmp_path: Path) -> None:
     weights = random(4, 3, 3, 3)
     weights[1, 0, 0, 0], weights[2, 1, 1, 1] = np.nan, np.inf
