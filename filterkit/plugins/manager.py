@@ -6,11 +6,10 @@ unknown hook in unnoticed, or take the others' results along when it raises.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,7 +20,7 @@ from filterkit.errors import PluginError
 from filterkit.plugins.compatibility import IncompatiblePlugin, check_api, hooks_of
 from filterkit.plugins.core import ReplacedCore, core_unharmed
 from filterkit.plugins.discovery import Candidate, available, canonical, source_file
-from filterkit.plugins.faults import in_words, where
+from filterkit.plugins.faults import in_words, tell, where
 from filterkit.plugins.hanging import Hanging, ended_after, told_after
 from filterkit.plugins.stdout import stdout_for_data
 from filterkit.plugins.tracing import traced
@@ -70,15 +69,14 @@ class Plugin:
         return "; ".join(self.errors) or None
 
     @property
+    def package(self) -> str:
+        """The top-level name of its modules."""
+        return self.module.partition(".")[0]
+
+    @property
     def path(self) -> str | None:
         """The source file; looked for when asked, also where the plugin is not imported."""
         return self.file or source_file(self.module)
-
-
-@cache
-def tell(line: str) -> None:
-    """Say a line on stderr, once per process, however many hosts find the same fault."""
-    print(line, file=sys.stderr)
 
 
 class PluginHost:
@@ -193,9 +191,8 @@ class PluginHost:
         """
         late = partial(self._report, f"filterkit: plugin {plugin}: {doing or 'import'} still runs")
         limit = told_after if doing == "filterkit_after_ingest" else ended_after
-        package = plugin.module.partition(".")[0]
         try:
-            with stdout_for_data(), core_unharmed(package), limit(self._timeout, late):
+            with stdout_for_data(), core_unharmed(plugin.package), limit(self._timeout, late):
                 yield
         except (Exception, SystemExit) as error:
             self._fault(plugin, doing, error)
@@ -211,7 +208,7 @@ class PluginHost:
             raise PluginError(f"plugin {plugin} {plugin.state}: {text}") from error
         if text not in plugin.errors:
             plugin.errors.append(text)
-            plugin.places.append(where(error))
+            plugin.places.append(where(error, plugin.package))
             self._report(f"filterkit: plugin {plugin} {plugin.state}: {text}")
 
 
