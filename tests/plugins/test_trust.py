@@ -284,6 +284,43 @@ def test_two_plugins_that_offer_one_name(install: Install) -> None:
     assert registry.create("normalizer", f"{NAME}/bad").plugin.name == NAME
 
 
+AFTER = """
+import filterkit
+@filterkit.hookimpl
+def filterkit_after_ingest(event): print("words"); raise RuntimeError("too late")
+"""
+METRIC = """
+import filterkit
+class Bad:
+    columns = ("bad",)
+    def measure(self, bank): raise RuntimeError("cannot")
+@filterkit.hookimpl
+def filterkit_metrics(): return [filterkit.Contribution("bad", "Bad", Bad)]
+"""
+
+
+def test_what_fails_after_an_ingest_leaves_the_rows(install: Install, tmp_path: Path) -> None:
+    install(NAME, AFTER)
+    assert rows(tmp_path / "catalog.db", "add", "classic")[0]["model"] == "classic"
+    assert len(rows(tmp_path / "catalog.db", "filters", "classic")) == 13
+
+
+def test_a_metric_that_fails_leaves_the_catalog_as_it_was(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = tmp_path / "catalog.db"
+    before = rows(catalog, "add", "classic") and rows(catalog, "filters", "classic")
+    install(NAME, METRIC)
+    again = ["add", "classic", "--name", "again", "--catalog", str(catalog)]
+    ran = CliRunner().invoke(build_app(), again)
+    assert ran.exit_code == 1
+    assert f"error: plugin {NAME} 1.2: metric 'bad': measure(): RuntimeError: cannot" in ran.stderr
+    assert f"FILTERKIT_PLUGINS_BLOCKED={NAME} goes without it" in ran.stderr
+    assert rows(catalog, "filters", "*") == before
+    monkeypatch.setenv("FILTERKIT_PLUGINS_BLOCKED", NAME)
+    assert CliRunner().invoke(build_app(), again).exit_code == 0
+
+
 NOISY = """
 import os, subprocess, sys
 import filterkit
