@@ -159,22 +159,22 @@ class PluginHost:
         left_out = self._only and "filterkit" not in names and not names & self._only
         return bool(left_out or names & self._blocked)
 
-    def call(self, hook: str, *, only: Plugin | None = None, **arguments: Any) -> list[tuple[Plugin, Any]]:
-        """Call a hook of every plugin that has it (or of one), one after the other.
+    def having(self, hook: str) -> list[Plugin]:
+        """The plugins that have a hook and can be called."""
+        return [plugin for plugin in self._plugins if plugin.manager and hook in plugin.hooks]
 
-        Returns
-        -------
-        list
-            Of each plugin that did not raise, what its hook returned.
-        """
-        results = []
-        for plugin in self._plugins:
-            if plugin.manager and hook in plugin.hooks and only in (None, plugin):
-                with self.guard(plugin, hook):
-                    with traced(plugin, hook):
-                        returned = getattr(plugin.manager.hook, hook)(**arguments)
-                    results.append((plugin, returned[0] if returned else None))  # pluggy leaves None out
-        return results
+    def ask(self, plugin: Plugin, hook: str, **arguments: Any) -> Any:
+        """What a hook of a plugin returns; to be asked, and looked at, within `guard`."""
+        assert plugin.manager is not None
+        with traced(plugin, hook):
+            returned = getattr(plugin.manager.hook, hook)(**arguments)
+        return returned[0] if returned else None  # pluggy leaves None out
+
+    def call(self, hook: str, **arguments: Any) -> None:
+        """Call a hook of every plugin that has it, one after the other."""
+        for plugin in self.having(hook):
+            with self.guard(plugin, hook):
+                self.ask(plugin, hook, **arguments)
 
     def add_commands(self, app: typer.Typer) -> None:
         """Add all plugins' commands to `app`; see `filterkit.plugins.commands`."""
