@@ -62,8 +62,9 @@ def add_commands(host: PluginHost, app: typer.Typer) -> None:
 def commands_of(host: PluginHost, plugin: Plugin) -> list[Command]:
     """The commands that a plugin adds; none where Typer finds one of them wrong."""
     own = typer.Typer()
-    for _ in host.call(HOOK, only=plugin, app=own):
+    if plugin in host.having(HOOK):
         with host.guard(plugin, HOOK):
+            host.ask(plugin, HOOK, app=own)
             if own.registered_commands or own.registered_groups:
                 get_group(own)  # raises what Typer finds wrong with them
             return [Command(name, plugin, info) for name, info in _named(own)]

@@ -39,9 +39,11 @@ def core_unharmed(package: str) -> Iterator[None]:
         yield
     finally:
         replaced = _put_back(before)
-        if not replaced and len(sys.modules) != count:
-            replaced = _forget(set(_modules()) - set(known), package)
+        if len(sys.modules) != count:
+            replaced += _forget(set(_modules()) - set(known), package)
         if replaced:
+            for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+                del sys.modules[name]  # who imports it again shall find the same
             more = f" and {len(replaced) - 1} more" if len(replaced) > 1 else ""
             raise ReplacedCore(f"replaced {replaced[0]}{more}; it was put back")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from traceback import walk_tb
 from typing import TYPE_CHECKING, NoReturn
 
@@ -22,19 +24,24 @@ def in_words(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def where(error: BaseException) -> str | None:
-    """The last line of an exception's traceback that is neither filterkit's nor the import system's."""
+def where(error: BaseException, package: str) -> str | None:
+    """The last line of an exception's traceback that is in `package`, a top-level name, as ``file:line``."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
-    if isinstance(error, FilterkitError) and error.__cause__:
-        return where(error.__cause__)
     lines = [
         f"{frame.f_code.co_filename}:{number}"
         for frame, number in walk_tb(error.__traceback__)
-        if str(frame.f_globals.get("__name__")).partition(".")[0] not in ("filterkit", "pluggy", "importlib")
-        and not frame.f_code.co_filename.startswith("<")
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == package
     ]
+    if not lines and error.__cause__:
+        return where(error.__cause__, package)
     return lines[-1] if lines else None
+
+
+@cache
+def tell(line: str) -> None:
+    """Say a line on stderr, once per process, however many hosts find the same fault."""
+    print(line, file=sys.stderr)
 
 
 @contextmanager

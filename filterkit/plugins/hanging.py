@@ -60,8 +60,8 @@ def ended_after(seconds: float, late: Callable[[], None]) -> Iterator[None]:
                 yield
             finally:
                 alarm.on = False
-        except _Late:
-            raise Hanging(f"hangs ({seconds:g} s)") from None
+        except _Late as stopped:
+            raise Hanging(f"hangs ({seconds:g} s)") from stopped
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, signal.SIG_DFL)

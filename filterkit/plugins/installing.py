@@ -90,9 +90,10 @@ def requirements() -> list[Row]:
 
 def _requirement(name: str) -> Row:
     """See PEP 610 for what ``direct_url.json`` says of packages that came from no index."""
-    distribution = importlib.metadata.distribution(name)
-    pinned = f"{name}=={distribution.version}"
-    text = distribution.read_text("direct_url.json")
+    found = list(importlib.metadata.distributions(name=name))
+    pinned = f"{name}=={found[0].version}"
+    # The working folder may hold what a build left of the package, which does not say where it came from.
+    text = next(filter(None, (each.read_text("direct_url.json") for each in found)), None)
     if text is None:
         return {"plugin": name, "requirement": pinned, "note": None}
     origin = json.loads(text)

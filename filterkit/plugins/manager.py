@@ -6,11 +6,10 @@ unknown hook in unnoticed, or take the others' results along when it raises.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,7 +20,7 @@ from filterkit.errors import PluginError
 from filterkit.plugins.compatibility import IncompatiblePlugin, check_api, hooks_of
 from filterkit.plugins.core import ReplacedCore, core_unharmed
 from filterkit.plugins.discovery import Candidate, available, canonical, source_file
-from filterkit.plugins.faults import in_words, where
+from filterkit.plugins.faults import in_words, tell, where
 from filterkit.plugins.hanging import Hanging, ended_after, told_after
 from filterkit.plugins.stdout import stdout_for_data
 from filterkit.plugins.tracing import traced
@@ -70,15 +69,14 @@ class Plugin:
         return "; ".join(self.errors) or None
 
     @property
+    def package(self) -> str:
+        """The top-level name of its modules."""
+        return self.module.partition(".")[0]
+
+    @property
     def path(self) -> str | None:
         """The source file; looked for when asked, also where the plugin is not imported."""
         return self.file or source_file(self.module)
-
-
-@cache
-def tell(line: str) -> None:
-    """Say a line on stderr, once per process, however many hosts find the same fault."""
-    print(line, file=sys.stderr)
 
 
 class PluginHost:
@@ -161,22 +159,22 @@ class PluginHost:
         left_out = self._only and "filterkit" not in names and not names & self._only
         return bool(left_out or names & self._blocked)
 
-    def call(self, hook: str, *, only: Plugin | None = None, **arguments: Any) -> list[tuple[Plugin, Any]]:
-        """Call a hook of every plugin that has it (or of one), one after the other.
+    def having(self, hook: str) -> list[Plugin]:
+        """The plugins that have a hook and can be called."""
+        return [plugin for plugin in self._plugins if plugin.manager and hook in plugin.hooks]
 
-        Returns
-        -------
-        list
-            Of each plugin that did not raise, what its hook returned.
-        """
-        results = []
-        for plugin in self._plugins:
-            if plugin.manager and hook in plugin.hooks and only in (None, plugin):
-                with self.guard(plugin, hook):
-                    with traced(plugin, hook):
-                        returned = getattr(plugin.manager.hook, hook)(**arguments)
-                    results.append((plugin, returned[0] if returned else None))  # pluggy leaves None out
-        return results
+    def ask(self, plugin: Plugin, hook: str, **arguments: Any) -> Any:
+        """What a hook of a plugin returns; to be asked, and looked at, within `guard`."""
+        assert plugin.manager is not None
+        with traced(plugin, hook):
+            returned = getattr(plugin.manager.hook, hook)(**arguments)
+        return returned[0] if returned else None  # pluggy leaves None out
+
+    def call(self, hook: str, **arguments: Any) -> None:
+        """Call a hook of every plugin that has it, one after the other."""
+        for plugin in self.having(hook):
+            with self.guard(plugin, hook):
+                self.ask(plugin, hook, **arguments)
 
     def add_commands(self, app: typer.Typer) -> None:
         """Add all plugins' commands to `app`; see `filterkit.plugins.commands`."""
@@ -193,9 +191,8 @@ class PluginHost:
         """
         late = partial(self._report, f"filterkit: plugin {plugin}: {doing or 'import'} still runs")
         limit = told_after if doing == "filterkit_after_ingest" else ended_after
-        package = plugin.module.partition(".")[0]
         try:
-            with stdout_for_data(), core_unharmed(package), limit(self._timeout, late):
+            with stdout_for_data(), core_unharmed(plugin.package), limit(self._timeout, late):
                 yield
         except (Exception, SystemExit) as error:
             self._fault(plugin, doing, error)
@@ -211,7 +208,7 @@ class PluginHost:
             raise PluginError(f"plugin {plugin} {plugin.state}: {text}") from error
         if text not in plugin.errors:
             plugin.errors.append(text)
-            plugin.places.append(where(error))
+            plugin.places.append(where(error, plugin.package))
             self._report(f"filterkit: plugin {plugin} {plugin.state}: {text}")
 
 

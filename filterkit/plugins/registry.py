@@ -26,9 +26,9 @@ class Registry:
         """All contributions of a kind, plugin by plugin, clashing ones included."""
         if kind not in self._offers:
             found: list[Offer] = []
-            for plugin, returned in self.host.call(HOOKS[kind]):
+            for plugin in self.host.having(HOOKS[kind]):
                 with self.host.guard(plugin, HOOKS[kind]):
-                    found += offers_of(plugin, kind, returned)
+                    found += offers_of(plugin, kind, self.host.ask(plugin, HOOKS[kind]))
             self._offers[kind] = tuple(found)
         return self._offers[kind]
 

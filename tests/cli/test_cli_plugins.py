@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
 import pytest
 from command_line import Run
 
 import filterkit
 
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 BUILT_IN = {
     "filterkit.sources",
     "filterkit.extractors",
@@ -51,6 +57,90 @@ def test_a_plugin_and_what_it_adds(run: Run) -> None:
     assert {row["option"] for row in options} == {"low", "high", "per"}
     assert {row["of"] for row in options} == {"normalizer percentile"}
     assert all(row["type"] for row in options)
+    assert all(row["path"].endswith("percentile.py") for row in options)
+
+
+def test_types_and_defaults_stand_beside_what_a_plugin_adds(run: Run) -> None:
+    rows = {
+        row["name"]: row for row in run("plugins", "show", "filterkit.normalizers", "--format", "json").rows
+    }
+    assert rows["percentile"]["options"][0] == "low (float, default 1.0)"
+    assert rows["percentile"]["options"][2] == "per (layer|filter|kernel, default layer)"
+    assert rows["minmax"]["path"].endswith("minmax.py")
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of plugins that are single files: a command, one that listens, and a broken one."""
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    for name in ("largest_command", "ingest_log"):
+        shutil.copy(EXAMPLES / f"{name}.py", folder)
+    (folder / "broken.py").write_text("import filterkit\nraise RuntimeError('broken')\n")
+    monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", str(folder))
+    return folder
+
+
+def test_plugins_of_a_single_file_are_listed_like_all_others(run: Run, files: Path) -> None:
+    rows = {row["plugin"]: row for row in run("plugins", "list", "--format", "json").rows}
+    assert rows["largest-command"]["path"] == str(files / "largest_command.py")
+    assert rows["largest-command"]["adds"] == ["command largest"]
+    assert rows["largest-command"]["version"].startswith("file-")
+    assert (rows["broken"]["state"], rows["broken"]["error"]) == ("failed", "RuntimeError: broken")
+
+
+def test_commands_and_listeners_are_shown(run: Run, files: Path) -> None:
+    [row] = run("plugins", "show", "largest-command", "--format", "json").rows
+    assert (row["kind"], row["name"]) == ("command", "largest")
+    assert row["summary"] == "Show the layers with the most parameters."
+    [row] = run("plugins", "show", "ingest-log", "--format", "json").rows
+    assert (row["kind"], row["name"]) == ("hook", "filterkit_after_ingest")
+    ran = run("plugins", "show", "broken")
+    assert ran.exit_code == 1
+    assert "adds nothing: it is failed\nhint: RuntimeError: broken; " in ran.stderr
+
+
+def test_plugins_with_a_hook(run: Run, files: Path) -> None:
+    for hook in ("after_ingest", "after-ingest", "filterkit_after_ingest"):
+        ran = run("plugins", "list", "--hook", hook, "--format", "json")
+        assert [row["plugin"] for row in ran.rows] == ["ingest-log"]
+        assert "not known of broken: not loaded" in ran.stderr
+    assert run("plugins", "list", "--hook", "after_digest").failure == (
+        2,
+        "there is no hook 'after_digest'",
+        "did you mean 'filterkit_after_ingest'?",
+    )
+
+
+def test_the_doctor_says_where_a_plugin_broke(run: Run, files: Path) -> None:
+    ran = run("plugins", "doctor", "--format", "json")
+    assert ran.exit_code == 1
+    assert json.loads(ran.stdout) == [
+        {
+            "plugin": "broken",
+            "fault": "failed: RuntimeError: broken",
+            "where": f"{files / 'broken.py'}:2",
+            "remedy": "mend the file, or move it away",
+        }
+    ]
+
+
+def test_the_doctor_says_what_brings_back_who_made_rows(run: Run, classic: Path) -> None:
+    made = {
+        "filterkit-gone": {"version": "1.4", "made_by": ["filterkit-gone/x"]},
+        "filterkit-many.part": {"version": "unknown", "made_by": ["filterkit-many.part/y"]},
+        "mine": {"version": "file-12345678", "made_by": ["mine/z"]},
+    }
+    with sqlite3.connect(classic) as catalog:
+        catalog.execute("update model set plugins = ?", [json.dumps(made)])
+    ran = run("plugins", "doctor", "--format", "json")
+    assert ran.exit_code == 1
+    assert {row["plugin"]: row["remedy"] for row in json.loads(ran.stdout)} == {
+        "filterkit-gone": "filterkit plugins install filterkit-gone==1.4",
+        "filterkit-many.part": "filterkit plugins install filterkit-many",
+        "mine": "put mine.py back into the folder FILTERKIT_PLUGINS_DIR",
+    }
+    assert "made rows of classic" in ran.stdout
 
 
 def test_an_unknown_plugin_lists_the_closest(run: Run) -> None:

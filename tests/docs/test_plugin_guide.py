@@ -1,10 +1,11 @@
-"""The plugin guide says what the code does: signatures, examples, variables, the public API."""
+"""The pages about plugins say what the code does: signatures, examples, variables, the public API."""
 
 from __future__ import annotations
 
 import importlib.util
 import inspect
 import io
+import os
 import re
 import subprocess
 import sys
@@ -21,8 +22,9 @@ from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
 import filterkit
+import filterkit.testing as kit
 from filterkit.graph import open_graph
-from filterkit.plugins import hookspecs
+from filterkit.plugins import hookspecs, protocols
 from filterkit.plugins.manager import PluginHost, load_plugins
 from filterkit.plugins.registry import Registry
 from filterkit.records import FilterBank, IngestEvent, Skipped, TileSheet
@@ -30,12 +32,39 @@ from filterkit.records import FilterBank, IngestEvent, Skipped, TileSheet
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLES = DOCS / "examples"
 GUIDE = (DOCS / "plugins.md").read_text(encoding="utf-8")
-HOOKS = [name for name in vars(hookspecs) if name.startswith("filterkit_")]
+PAGES = {path.stem: path.read_text(encoding="utf-8") for path in (DOCS / "plugins").glob("*.md")}
+STABILITY = (DOCS / "stability.md").read_text(encoding="utf-8")
+HOOKS = {
+    "filterkit_model_sources": ("model-sources", "ModelSource"),
+    "filterkit_weight_extractors": ("weight-extractors", "WeightExtractor"),
+    "filterkit_normalizers": ("normalizers", "Normalizer"),
+    "filterkit_renderers": ("renderers", "Renderer"),
+    "filterkit_metrics": ("metrics", "FilterMetric", "LayerMetric"),
+    "filterkit_output_formats": ("output-formats", "OutputFormat"),
+    "filterkit_commands": ("commands",),
+    "filterkit_after_ingest": ("after-ingest",),
+}
+"""From each hook to its page, and to the protocols of what it contributes."""
 
 
-def blocks(language: str) -> list[str]:
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
+def blocks(page: str, language: str) -> list[str]:
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     return [text for name, text in found if name == language]
+
+
+def signatures(hook: str) -> str:
+    """How a hook's page begins: its signature, and those of what its contributions must have."""
+    lines = [hook + str(inspect.signature(getattr(hookspecs, hook)))]
+    for protocol in HOOKS[hook][1:]:
+        lines.append("")
+        for name, member in vars(getattr(protocols, protocol)).items():
+            if isinstance(member, property):
+                kind = inspect.signature(member.fget).return_annotation
+                lines.append(f"{protocol}.{name}: {kind}")
+            elif inspect.isfunction(member) and not name.startswith("_"):
+                signature = str(inspect.signature(member)).replace("(self, ", "(")
+                lines.append(f"{protocol}.{name}{signature}")
+    return "".join(f"{line}\n" for line in lines).replace("'", "")
 
 
 def example(path: str) -> ModuleType:
@@ -76,34 +105,47 @@ def bank_of(weights: np.ndarray, folder: Path) -> FilterBank:
 
 
 @pytest.mark.parametrize("hook", HOOKS)
-def test_every_hook_has_its_signature(hook: str) -> None:
-    signature = str(inspect.signature(getattr(hookspecs, hook))).replace("'", "")
-    assert f"{hook}{signature}\n" in blocks("")
+def test_every_hook_has_a_page_with_its_signature(hook: str) -> None:
+    page = HOOKS[hook][0]
+    assert blocks(PAGES[page], "")[0] == signatures(hook)
+    assert f"[`{hook}`](plugins/{page}.md)" in GUIDE
+    assert f"`{hook}`" in STABILITY
 
 
 def test_no_other_hooks_are_promised() -> None:
-    assert set(re.findall(r"^(filterkit_\w+)\(", GUIDE, re.MULTILINE)) == set(HOOKS)
+    assert set(HOOKS) == {name for name in vars(hookspecs) if name.startswith("filterkit_")}
+    for text in (GUIDE, STABILITY, *PAGES.values()):
+        named = set(re.findall(r"\bfilterkit_[a-z]+(?:_[a-z]+)*\b", text))
+        assert {name for name in named if name.startswith(tuple(HOOKS))} <= set(HOOKS)
 
 
 def test_every_code_block_is_an_example_that_is_tested() -> None:
     files = {path: path.read_text(encoding="utf-8") for path in EXAMPLES.rglob("*.py")}
-    assert sorted(blocks("python")) == sorted(files.values())
+    shown = [block for name, page in PAGES.items() if name != "testing" for block in blocks(page, "python")]
+    assert sorted([*shown, *blocks(GUIDE, "python")]) == sorted(files.values())
     tests = Path(__file__).read_text(encoding="utf-8")
-    assert not [path for path in files if path.name not in tests]
-    assert blocks("toml") == [(EXAMPLES / "filterkit-binary/pyproject.toml").read_text(encoding="utf-8")]
+    assert not [path for path in files if path.name not in tests and path.parts[-2] != "filterkit_sketch"]
+    tables = [EXAMPLES / name / "pyproject.toml" for name in ("filterkit-binary", "filterkit-sketch")]
+    written = [path.read_text(encoding="utf-8") for path in tables]
+    assert [*blocks(GUIDE, "toml"), *blocks(PAGES["tutorial"], "toml")] == written
+
+
+def test_every_page_is_linked_from_the_first() -> None:
+    assert {f"plugins/{name}.md" for name in PAGES} <= set(re.findall(r"\]\((plugins/[\w-]+\.md)\)", GUIDE))
 
 
 def test_the_contribution_is_as_described() -> None:
     fields = inspect.signature(filterkit.Contribution).parameters.values()
     written = [f.name if f.default is f.empty else f"{f.name}={f.default}" for f in fields]
-    assert f"`Contribution({', '.join(written)})`" in GUIDE
+    assert f"`Contribution({', '.join(written)})`" in PAGES["contributions"]
 
 
-def test_the_public_names_exist() -> None:
-    [said] = re.findall(r"all that a plugin\nneeds \((.*?)\)", GUIDE, re.DOTALL)
-    names = re.findall(r"`(\w+)`", said)
-    assert len(names) > 10
-    assert all(hasattr(filterkit, name) for name in names)
+def test_all_that_is_public_is_named() -> None:
+    public = set(filterkit.__all__) - {"__version__"}
+    for text in (PAGES["contributions"], STABILITY):
+        names = set(re.findall(r"`(?:filterkit\.)?(\w+)`", text))
+        assert public - {"FILTERKIT_API"} <= names
+    assert f"`filterkit.FILTERKIT_API` is {filterkit.FILTERKIT_API}" in STABILITY
 
 
 def test_every_variable_about_plugins_is_listed() -> None:
@@ -111,6 +153,12 @@ def test_every_variable_about_plugins_is_listed() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
     used = set(re.findall(r"FILTERKIT_\w*PLUGINS\w*", source))
     assert used == set(re.findall(r"^\| `(FILTERKIT_\w+)` ", GUIDE, re.MULTILINE))
+
+
+def test_the_promises_name_their_tests() -> None:
+    named = re.findall(r"`(tests/[\w/.]+)`", PAGES["trust"])
+    assert named
+    assert all((DOCS.parent / path).is_file() for path in named)
 
 
 def test_the_first_plugin_can_be_installed(tmp_path: Path) -> None:
@@ -142,8 +190,10 @@ def test_importing_the_examples_imports_nothing_heavy() -> None:
     code = f"""
 import runpy, sys
 from pathlib import Path
-for path in Path({str(EXAMPLES)!r}).rglob("*.py"):
-    runpy.run_path(str(path))
+examples = Path({str(EXAMPLES)!r})
+for pattern in ("*.py", "cookbook/*.py", "*/filterkit_*/__init__.py"):
+    for path in examples.glob(pattern):
+        runpy.run_path(str(path))
 print({{"numpy", "onnx"}} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -234,3 +284,84 @@ def test_after_ingest(host: PluginHost, tmp_path: Path) -> None:
     event = IngestEvent(str(tmp_path / "catalog.db"), "vgg16", layers=13, filters=4224, skipped=0)
     host.call("filterkit_after_ingest", event=event)
     assert (tmp_path / "catalog.log").read_text() == "vgg16: 13 layers, 4224 filters\n"
+
+
+def test_the_tutorials_package_passes_its_own_tests(tmp_path: Path) -> None:
+    folder = EXAMPLES / "filterkit-sketch"
+    info = tmp_path / "filterkit_sketch-0.1.0.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_text("[filterkit]\nsketch = filterkit_sketch\n")
+    paths = [str(tmp_path), str(folder), str(Path(filterkit.__file__).parents[1])]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(folder / "test_sketch.py")],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "7 passed" in done.stdout, done.stdout + done.stderr
+
+
+def recipe(name: str) -> ModuleType:
+    """A recipe of the cookbook; under its own name in memory, where pickle looks for it."""
+    module = example(f"cookbook/{name}")
+    sys.modules[module.__name__] = module
+    return module
+
+
+def test_the_recipes_keep_what_their_kinds_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kit.tiny_model("plain", tmp_path)
+    monkeypatch.setenv("TEAM_MODELS", str(tmp_path))
+    kit.check_normalizer(recipe("fixed_scale.py").Fixed(0.5))
+    kit.check_normalizer(recipe("needs_extra.py").Equalized)
+    kit.check_metric(recipe("off_centre.py").OffCentre)
+    kit.check_format(recipe("latex_format.py").Latex)
+    kit.check_source(recipe("team_source.py").Team, "plain", wrong=["", "absent"])
+
+
+def test_recipes_for_numbers(tmp_path: Path) -> None:
+    drawn = recipe("fixed_scale.py").Fixed(0.5).normalize(np.array([-1.0, 0.0, 0.25])).values
+    assert drawn.tolist() == [0, 0.5, 0.75]
+    weights = np.zeros((3, 1, 3, 3), np.float32)
+    weights[0, 0, 1, 1], weights[1, 0, 0, 2] = 3, -4
+    measured = recipe("off_centre.py").OffCentre().measure(bank_of(weights, tmp_path))["off_centre"]
+    assert measured.tolist() == pytest.approx([0, 2**0.5, np.nan], nan_ok=True)
+    equalized = recipe("needs_extra.py").Equalized().normalize(np.array([[1.0, 2.0, 10.0]])).values
+    assert equalized[0].tolist() == pytest.approx([0.33, 0.66, 1], abs=0.02)
+
+
+def test_recipe_for_a_format() -> None:
+    stream = io.StringIO()
+    recipe("latex_format.py").Latex(("a",)).write(
+        [{"a": "1_000 & more", "b": 2}, {"a": None}], ("a", "b"), stream
+    )
+    begin, *lines, end = stream.getvalue().splitlines()
+    assert (begin, end) == (r"\begin{tabular}{l}", r"\end{tabular}")
+    assert lines == [r"a \\", r"\hline", r"1\_000 \& more \\", r" \\"]
+
+
+def test_recipes_around_the_catalog(
+    host: PluginHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FILTERKIT_CATALOG", str(tmp_path / "catalog.db"))
+    host.add(recipe("weigh_command.py"), name="filterkit-weigh")
+    host.add(recipe("contact_sheet.py"), name="filterkit-contact")
+    app = typer.Typer()
+    app.command("other")(lambda: None)
+    host.add_commands(app)
+    with pytest.raises(filterkit.FilterkitError):
+        CliRunner().invoke(app, ["weigh", "all"], catch_exceptions=False)
+    with filterkit.open() as bench:
+        bench.add("classic")
+        [first, *_] = bench.layers("classic")
+        host.call(
+            "filterkit_after_ingest",
+            event=IngestEvent(str(tmp_path / "catalog.db"), "classic", layers=13, filters=13, skipped=0),
+        )
+        assert (tmp_path / "classic.png").read_bytes() == bench.render(
+            bench.sheet(first["address"]), "mosaic:scale=8"
+        )
+        parameters = sum(row["parameters"] for row in bench.layers("classic"))
+    assert CliRunner().invoke(app, ["weigh", "model", "classic"]).output == f"{parameters}\n"
+    assert CliRunner().invoke(app, ["weigh", "all"]).output.split() == [f"{parameters:,}", "classic"]

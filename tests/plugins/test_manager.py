@@ -10,7 +10,8 @@ import pytest
 
 import filterkit
 from filterkit.errors import PluginError, UsageError
-from filterkit.plugins.manager import PluginHost, load_plugins, tell
+from filterkit.plugins.faults import tell
+from filterkit.plugins.manager import PluginHost, load_plugins
 from filterkit.plugins.protocols import Contribution
 from filterkit.plugins.registry import Registry
 

@@ -1,4 +1,4 @@
-"""Gabor filter banks for filterkit: ``filterkit add 'gabor:?orientations=8&frequencies=0.1,0.2&size=15'``."""
+"""Gabor functions for filterkit: as a source of filters, and as a metric that finds them in any filter."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import filterkit
 
 if TYPE_CHECKING:
+    from filterkit_gabor.metric import GaborMetric
     from filterkit_gabor.source import GaborSource
 
 FILTERKIT_API = 1
@@ -20,5 +21,15 @@ def filterkit_model_sources() -> list[filterkit.Contribution[GaborSource]]:
             "gabor",
             "Gabor filters; options orientations, frequencies, size, phase",
             "filterkit_gabor.source:GaborSource",
+        )
+    ]
+
+
+@filterkit.hookimpl
+def filterkit_metrics() -> list[filterkit.Contribution[GaborMetric]]:
+    """Offer the metric `gabor`, which also is imported once it is used."""
+    return [
+        filterkit.Contribution(
+            "gabor", "The Gabor function nearest to each filter", "filterkit_gabor.metric:GaborMetric"
         )
     ]

@@ -1,0 +1,31 @@
+"""Model source `team`: models out of a folder that a team shares. ``filterkit add team:segmenter``"""
+
+import os
+from pathlib import Path
+
+import filterkit
+
+
+class Team:
+    scheme = "team"
+
+    def fetch(self, ref, workdir, progress):
+        shelf = os.environ.get("TEAM_MODELS")
+        if not shelf:
+            raise filterkit.SourceError("TEAM_MODELS is not set", hint="it names the folder of models")
+        models = {path.stem: path for path in sorted(Path(shelf).glob("*.onnx"))}
+        if ref not in models:
+            known = ", ".join(models) or "none"
+            raise filterkit.SourceError(f"the team has no model '{ref}'", hint=f"it has {known}")
+        progress(f"reading {ref}", 0, None)
+        return filterkit.FetchedModel(
+            models[ref],
+            origin=f"team:{ref}",
+            preprocessing=filterkit.Preprocessing("RGB", scale=1 / 255, mean=(0.5,) * 3, std=(0.5,) * 3),
+            license="for the team alone",
+        )
+
+
+@filterkit.hookimpl
+def filterkit_model_sources():
+    return [filterkit.Contribution("team", "A model of the team, by name", Team)]

@@ -1,0 +1,122 @@
+"""Gabor functions fitted to many kernels at once.
+
+The function is that of `filterkit_gabor.bank`, with a centre, a window and a phase of its own per kernel::
+
+    g(x, y) = w · (a cos φ + b sin φ - m),   w = exp(-((x - x₀)² + (y - y₀)²) / (2 σ²)),
+    φ = 2π (fx (x - x₀) + fy (y - y₀)),      x to the right, y up, (0, 0) in the middle of the kernel
+
+where m makes the sum of g zero. For given (fx, fy, x₀, y₀, σ) the best a and b are a linear fit: all of a
+dense bank of such functions are tried at once, and the best of the most promising widths σ are refined by
+Levenberg and Marquardt's method (J. Nocedal and S. J. Wright, "Numerical Optimization", 2nd ed., 2006, 10.3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from filterkit_gabor.dense import best_of_dense_bank
+from filterkit_gabor.model import Limits, gabor, slopes
+
+Array = NDArray[np.float64]
+
+STEPS = 40
+"""At most so many steps of Levenberg and Marquardt; those that do not move any more stop before."""
+
+LEVEL = 1e-7
+"""Cycles per pixel along y, up to which a wave runs along x: else it were 0 or 180 degrees by chance."""
+
+AT_ONCE = 2_000_000
+"""Numbers of a Jacobian that are in memory at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """One Gabor function per kernel; every array has the shape (kernels,).
+
+    Attributes
+    ----------
+    orientation
+        Degrees in [0, 180): the direction in which the wave runs, counter-clockwise from the x axis.
+    frequency
+        Cycles per pixel.
+    phase
+        Degrees in (-180, 180], in the middle of the window: 0 is a bright line, 180 a dark one, 90 an edge
+        that is dark ahead, as the wave runs, and -90 one that is bright ahead.
+    explained
+        Share of the kernel's variance about its mean that the function explains, 0 to 1.
+    """
+
+    orientation: Array
+    frequency: Array
+    phase: Array
+    explained: Array
+
+
+def fit_gabors(kernels: Array) -> Fit:
+    """Fit a Gabor function to each kernel, by least squares.
+
+    Parameters
+    ----------
+    kernels
+        Shape (kernels, height, width); finite, and none of them constant.
+    """
+    count, height, width = kernels.shape
+    limits = Limits.of(height, width)
+    centred = kernels - kernels.mean(axis=(1, 2), keepdims=True)
+    unit = centred / np.sqrt((centred**2).sum(axis=(1, 2), keepdims=True))
+    starts = best_of_dense_bank(unit, limits)
+    tries = starts.shape[1]
+    owner = np.repeat(np.arange(count), tries)
+    refined, left = _refine(starts.reshape(count * tries, -1), unit, owner, limits)
+    best = left.reshape(count, tries).argmin(axis=1)
+    chosen = refined.reshape(count, tries, -1)[np.arange(count), best]
+    a, b, fx, fy = chosen[:, :4].T
+    fy = np.where(np.abs(fy) < LEVEL, 0, fy)
+    upward = np.where((fy > 0) | ((fy == 0) & (fx > 0)), 1, -1)  # of the two ways in which a wave runs
+    return Fit(
+        orientation=np.degrees(np.arctan2(upward * fy, upward * fx)) % 180,
+        frequency=np.hypot(fx, fy),
+        phase=np.degrees(np.arctan2(-b * upward, a)),
+        explained=np.clip(1 - left.reshape(count, tries).min(axis=1), 0, 1),
+    )
+
+
+def _refine(starts: Array, kernels: Array, owner: NDArray[np.intp], limits: Limits) -> tuple[Array, Array]:
+    """Refine every start towards its owner among `kernels`; also returns what is left unexplained."""
+    refined, left = np.empty_like(starts), np.empty(len(starts))
+    step = max(1, AT_ONCE // (kernels[0].size * starts.shape[1]))
+    for begin in range(0, len(starts), step):
+        part = slice(begin, begin + step)
+        refined[part], left[part] = _levenberg_marquardt(starts[part], kernels[owner[part]], limits)
+    return refined, left
+
+
+def _levenberg_marquardt(parameters: Array, kernels: Array, limits: Limits) -> tuple[Array, Array]:
+    parameters = limits.clip(parameters)
+    error = gabor(parameters, limits) - kernels
+    left = (error**2).sum(axis=(1, 2))
+    damping = np.full(len(parameters), 1e-3)
+    active = np.arange(len(parameters))
+    for _ in range(STEPS):
+        now = parameters[active]
+        jacobian = slopes(now, limits).reshape(len(now), now.shape[1], -1)
+        curvature = jacobian @ jacobian.swapaxes(1, 2)
+        gradient = (jacobian @ error[active].reshape(len(now), -1, 1))[..., 0]
+        diagonal = np.einsum("nii->ni", curvature)
+        diagonal += damping[active, None] * diagonal + 1e-12
+        tried = limits.clip(now - np.linalg.solve(curvature, gradient[..., None])[..., 0])
+        new_error = gabor(tried, limits) - kernels[active]
+        new_left = (new_error**2).sum(axis=(1, 2))
+        better = new_left < left[active]
+        gain = left[active] - new_left
+        damping[active] = np.clip(np.where(better, damping[active] / 5, damping[active] * 4), 1e-12, 1e12)
+        kept = active[better]
+        parameters[kept], error[kept], left[kept] = tried[better], new_error[better], new_left[better]
+        going = np.where(better, gain > 1e-5 * left[active] + 1e-15, damping[active] < 1e8)
+        active = active[going]
+        if not len(active):
+            break
+    return parameters, left

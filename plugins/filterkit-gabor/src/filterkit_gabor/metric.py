@@ -1,0 +1,74 @@
+"""The metric ``gabor``: how much of each filter is a Gabor function, and which."""
+
+from __future__ import annotations
+
+import filterkit
+import numpy as np
+from numpy.typing import NDArray
+
+from filterkit_gabor.fitting import fit_gabors
+
+Array = NDArray[np.float64]
+
+COLUMNS = ("gabor_orientation", "gabor_frequency", "gabor_phase", "gabor_explained")
+
+SMALLEST_SIDE = 3
+
+
+class GaborMetric:
+    """Fits a Gabor function to one kernel of every filter, or to its pattern where the layer reads a picture.
+
+    `pattern` says which; `Fit` what the columns mean.
+    """
+
+    columns = COLUMNS
+
+    def measure(self, bank: filterkit.FilterBank) -> dict[str, NDArray[np.generic]]:
+        """The columns; NaN for kernels of one or three axes, below 3 × 3, constant, or not finite."""
+        columns = {name: np.full(bank.out_channels, np.nan) for name in COLUMNS}
+        if len(bank.kernel_shape) != 2 or min(bank.kernel_shape) < SMALLEST_SIDE:
+            return dict(columns)
+        # float64 may hold more than can be squared; only the shape of a filter matters.
+        weights = bank.weights.astype(np.float64)
+        largest = np.abs(weights).max(axis=(1, 2, 3))  # NaN where one of them is
+        usable = np.flatnonzero(np.isfinite(largest) & (largest > 0))
+        patterns = pattern(weights[usable] / largest[usable, None, None, None], bool(bank.input_channels))
+        varied = patterns.std(axis=(1, 2)) > 1e-6
+        if varied.any():
+            fit = fit_gabors(patterns[varied])
+            for name, values in zip(
+                COLUMNS, (fit.orientation, fit.frequency, fit.phase, fit.explained), strict=True
+            ):
+                columns[name][usable[varied]] = values
+        return dict(columns)
+
+
+def pattern(weights: Array, of_picture: bool) -> Array:
+    """The one spatial pattern of each filter that a Gabor function is fitted to.
+
+    Of a layer that reads a picture, this is what the channels have in common: the first principal component
+    of the filter's kernels, each about its mean, so a filter of any colour has one; light where its strongest
+    channel is. Of any other layer it is the kernel that varies most.
+
+    Parameters
+    ----------
+    weights
+        Shape (filters, kernels, height, width).
+
+    Returns
+    -------
+    ndarray
+        Shape (filters, height, width), each of mean 0.
+    """
+    filters, kernels, height, width = weights.shape
+    flat = weights.reshape(filters, kernels, height * width)
+    flat = flat - flat.mean(axis=2, keepdims=True)
+    if of_picture and kernels > 1:
+        _, axes = np.linalg.eigh(flat @ flat.swapaxes(1, 2))
+        mix = axes[:, :, -1]
+        strongest = np.take_along_axis(mix, np.abs(mix).argmax(axis=1)[:, None], axis=1)
+        chosen = np.einsum("fk,fkp->fp", mix * np.sign(strongest), flat)
+    else:
+        chosen = flat[np.arange(filters), (flat**2).sum(axis=2).argmax(axis=1)]
+    patterns: Array = chosen.reshape(filters, height, width)
+    return patterns

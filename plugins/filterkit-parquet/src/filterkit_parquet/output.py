@@ -1,0 +1,28 @@
+"""The output format ``parquet``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TextIO
+
+from filterkit_parquet.writing import write_parquet
+
+
+@dataclass(frozen=True)
+class Parquet:
+    """Rows as one Parquet file.
+
+    Parameters
+    ----------
+    compression
+        The codec of its pages.
+    """
+
+    compression: Literal["zstd", "snappy", "none"] = "zstd"
+
+    binary = True  # without annotation: no option
+
+    def write(self, rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], stream: TextIO) -> None:
+        """Write `rows` to ``stream.buffer``."""
+        write_parquet(rows, columns, stream.buffer, compression=self.compression)

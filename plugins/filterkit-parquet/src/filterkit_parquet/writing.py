@@ -1,0 +1,93 @@
+"""Rows to Parquet. Their types are known only after the last one, so they wait in a temporary file."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from filterkit_parquet.types import as_array, common_type, type_of
+
+ROW_GROUP = 50_000
+"""Rows that are held in memory, and that a reader can skip together."""
+
+IN_MEMORY = 64 << 20
+"""Bytes of waiting rows beyond which they go to disk."""
+
+
+def write_parquet(
+    rows: Iterable[Mapping[str, Any]],
+    columns: Sequence[str],
+    file: IO[bytes],
+    known: Mapping[str, pa.DataType] | None = None,
+    compression: str = "zstd",
+) -> int:
+    """Write `rows` to `file`, which stays open; nothing is written before all of them have been read.
+
+    Parameters
+    ----------
+    columns
+        Which keys of the rows, in which order.
+    known
+        Types of columns that hold at least this, also where every value is missing.
+    compression
+        Codec of the pages: ``zstd``, ``snappy``, or ``none``.
+
+    Returns
+    -------
+    int
+        How many rows there were.
+    """
+    types = {name: (known or {}).get(name, pa.null()) for name in columns}
+    count = 0
+    with SpooledTemporaryFile(max_size=IN_MEMORY) as waiting:
+        for group in _groups(rows):
+            count += len(group)
+            values = {name: [row.get(name) for row in group] for name in columns}
+            for name in columns:
+                types[name] = common_type(types[name], type_of(values[name]))
+            pickle.dump(values, waiting, protocol=pickle.HIGHEST_PROTOCOL)
+        waiting.seek(0)
+        schema = pa.schema(list(types.items()))
+        with pq.ParquetWriter(_Sink(file), schema, compression=compression) as writer:
+            for _ in range(-(-count // ROW_GROUP)):
+                values = pickle.load(waiting)
+                arrays = [as_array(values[name], schema.field(name).type) for name in columns]
+                writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=ROW_GROUP)
+    return count
+
+
+def _groups(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    left = iter(rows)
+    while group := list(islice(left, ROW_GROUP)):
+        yield group
+
+
+class _Sink:
+    """Passes bytes on to a file or pipe, which pyarrow would close, and of which it asks where they are."""
+
+    closed = False
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self.written = 0
+
+    def write(self, data: bytes) -> int:
+        self.file.write(data)
+        self.written += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self.written
+
+    def flush(self) -> None:
+        self.file.flush()
+
+    def close(self) -> None:
+        self.flush()
+        self.closed = True

@@ -1,0 +1,130 @@
+"""The output format: what pyarrow, DuckDB and Polars read of what commands write."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from filterkit.testing import check_format
+
+from filterkit_parquet.output import Parquet
+from filterkit_parquet.types import type_of
+from filterkit_parquet.writing import ROW_GROUP, write_parquet
+
+
+def written(rows: list[dict[str, Any]], columns: list[str], **more: Any) -> pa.Table:
+    file = io.BytesIO()
+    assert write_parquet(iter(rows), columns, file, **more) == len(rows)
+    return pq.read_table(io.BytesIO(file.getvalue()))
+
+
+def column(*values: Any) -> pa.ChunkedArray:
+    return written([{"x": value} for value in values], ["x"])["x"]
+
+
+def test_it_passes_the_checks_of_formats() -> None:
+    check_format(Parquet)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ((1, None, -(2**63)), pa.int64()),
+        ((0.5, None, math.inf), pa.float64()),
+        ((1, 2.5), pa.float64()),
+        ((True, None), pa.bool_()),
+        (("a", "層", ""), pa.string()),
+        (([3, 3], [], None), pa.list_(pa.int64())),
+        (([1, 2.5],), pa.list_(pa.float64())),
+        (([["a"], []],), pa.list_(pa.list_(pa.string()))),
+        (([], []), pa.list_(pa.null())),
+        ((None, None), pa.null()),
+        ((b"\x00\xff",), pa.binary()),
+    ],
+)
+def test_values_keep_their_type(values: tuple[Any, ...], kind: pa.DataType) -> None:
+    found = column(*values)
+    assert found.type == kind
+    assert found.to_pylist() == list(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((1, "a", None), ["1", "a", None]),
+        ((True, 2), ["true", "2"]),
+        (([1, 2], "a", 0.5), ["[1, 2]", "a", "0.5"]),
+        (({"scale": 1}, [3]), ['{"scale": 1}', "[3]"]),
+        ((2**63, 1), [str(2**63), "1"]),
+        ((["N", 64, None],), [["N", "64", None]]),
+    ],
+)
+def test_what_has_no_type_of_its_own_is_text(values: tuple[Any, ...], text: list[Any]) -> None:
+    assert column(*values).to_pylist() == text
+
+
+def test_nan_stays_and_is_not_missing() -> None:
+    nan, missing = column(math.nan, None).to_pylist()
+    assert math.isnan(nan)
+    assert missing is None
+
+
+def test_a_type_may_show_only_in_a_later_row_group() -> None:
+    rows = [{"x": None, "y": 1, "z": []} for _ in range(ROW_GROUP)] + [{"x": "late", "y": 0.5, "z": [1.5]}]
+    file = io.BytesIO()
+    write_parquet(iter(rows), ["x", "y", "z"], file)
+    read = pq.ParquetFile(io.BytesIO(file.getvalue()))
+    assert read.num_row_groups == 2
+    assert read.schema_arrow.types == [pa.string(), pa.float64(), pa.list_(pa.float64())]
+    assert read.read().slice(ROW_GROUP - 1).to_pylist() == [{"x": None, "y": 1.0, "z": []}, rows[-1]]
+
+
+def test_nothing_is_written_before_the_rows_are_read() -> None:
+    def broken() -> Any:
+        yield {"x": 1}
+        raise RuntimeError
+
+    file = io.BytesIO()
+    with pytest.raises(RuntimeError):
+        write_parquet(broken(), ["x"], file)
+    assert file.getvalue() == b""
+
+
+def test_no_rows_are_a_file_with_columns() -> None:
+    table = written([], ["a", "b"], known={"b": pa.float64()})
+    assert (table.num_rows, table.schema.types) == (0, [pa.null(), pa.float64()])
+
+
+def test_types_of_python_subclasses() -> None:
+    class Number(float):
+        pass
+
+    assert type_of([Number(1), 2]) == pa.float64()
+
+
+@pytest.mark.parametrize("command", ["models", "layers", "layers --skipped", "filters", "filters --count"])
+def test_commands_write_what_they_write_as_json(command: str, catalog: Path, tmp_path: Path) -> None:
+    words = (
+        command.split() if command.startswith("models") else [*command.split()[:1], "*", *command.split()[1:]]
+    )
+    line = [sys.executable, "-m", "filterkit", *words, "--catalog", str(catalog), "--format"]
+    rows = json.loads(subprocess.run([*line, "json"], check=True, capture_output=True).stdout)
+    path = tmp_path / "rows.parquet"
+    path.write_bytes(subprocess.run([*line, "parquet"], check=True, capture_output=True).stdout)
+    for name, values in pq.read_table(path).to_pydict().items():
+        expected = [row[name] for row in rows]
+        if name in ("input_shape", "output_shape"):  # numbers, and names where a size is free
+            expected = [shape and list(map(str, shape)) for shape in expected]
+        assert values == expected, name
+    assert duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchall() == [(len(rows),)]
+    assert polars.read_parquet(path).height == len(rows)

@@ -1,0 +1,396 @@
+"""What filterkit promises of plugins that misbehave, case by case (docs/plugins/trust.md lists them).
+
+None breaks a command that does not need it, loses rows of the catalog, or hides its name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import filterkit
+from filterkit import settings
+from filterkit.cli.app import build_app
+from filterkit.errors import PluginContractError, PluginError, UsageError
+from filterkit.plugins.faults import tell
+from filterkit.plugins.hanging import Hanging, ended_after
+from filterkit.plugins.manager import PluginHost, load_plugins
+from filterkit.plugins.registry import Registry
+
+Install = Callable[..., Path]
+NAME = "filterkit-bad"
+
+OFFERS = """
+import filterkit
+def filterkit_normalizers():
+    {body}
+    return [filterkit.Contribution("bad", "Bad", f"{{__name__}}:Bad")]
+filterkit_normalizers = filterkit.hookimpl(filterkit_normalizers)
+class Bad:
+    def normalize(self, values): return filterkit.Normalized(values * 0, None, None, None)
+"""
+ENDLESS = (
+    "while True:\n        try: import time; time.sleep(60)\n        except BaseException: attempts.append(1)"
+)
+PATCHES = {
+    "a function": "filterkit.settings.strict_plugins = lambda: 1 / 0",
+    "a constant": "filterkit.settings.DEFAULT_CATALOG = 'elsewhere.db'",
+    "a method": "filterkit.errors.FilterkitError.__init__ = lambda self, *words: None",
+    "a name": "del filterkit.plugins.registry.Registry",
+    "what nobody imported yet": (
+        "import filterkit.sources.presets as fresh\ndef parse_preprocessing(text): 1 / 0\n"
+        "fresh.parse_preprocessing = parse_preprocessing"
+    ),
+}
+PATCH = "import filterkit, filterkit.settings, filterkit.errors, filterkit.plugins.registry\n"
+CASES = {
+    "an exception at import": ("raise RuntimeError('no')", "failed", "RuntimeError: no"),
+    "an exception in a hook": (OFFERS.format(body="1 / 0"), "failed", "ZeroDivisionError"),
+    "an exit": ("raise SystemExit(0)", "failed", "SystemExit: 0"),
+    "a hang at import": ("while True: pass", "failed", "hangs (0.2 s)"),
+    "a hang in a hook": (OFFERS.format(body="import time; time.sleep(60)"), "failed", "hangs (0.2 s)"),
+    "a wrong return": (
+        OFFERS.format(body="return 7"),
+        "failed",
+        "filterkit_normalizers returned a int, not an iterable of Contribution",
+    ),
+    **{
+        f"a monkey-patched core: {what}": (
+            PATCH + patch + "\n" + OFFERS.format(body="pass"),
+            "failed",
+            "replaced",
+        )
+        for what, patch in PATCHES.items()
+    },
+    "a core patched in a hook": (
+        OFFERS.format(body=PATCH.replace("import filterkit, ", "import ") + "    " + PATCHES["a function"]),
+        "failed",
+        "filterkit_normalizers: replaced filterkit.settings.strict_plugins; it was put back",
+    ),
+    "a missing dependency": ("import not_there_at_all", "failed", "No module named 'not_there_at_all'"),
+    "another API": (
+        "FILTERKIT_API = 2\n" + OFFERS.format(body="pass"),
+        "incompatible",
+        "made for plugin API 2",
+    ),
+    "words on stdout": ("print('hello')\n" + OFFERS.format(body="print('hello')"), "loaded", None),
+}
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FILTERKIT_PLUGINS_TIMEOUT", "0.2")
+    tell.cache_clear()
+
+
+def rows(catalog: Path, *words: str) -> list[dict[str, Any]]:
+    """What a command prints that needs no plugin; it succeeds and prints nothing else on stdout."""
+    ran = CliRunner().invoke(build_app(), [*words, "--catalog", str(catalog), "--format", "json"])
+    assert ran.exit_code == 0, (ran.stderr, ran.exception)
+    return list(json.loads(ran.stdout))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_else_breaks_no_row_is_lost_and_the_name_is_told(
+    case: str, install: Install, classic_catalog: Path
+) -> None:
+    code, state, error = CASES[case]
+    before = rows(classic_catalog, "filters", "classic")
+    source = install(NAME, code, version="0.3")
+    assert rows(classic_catalog, "filters", "classic") == before
+    [row] = [row for row in rows(classic_catalog, "plugins", "list") if row["plugin"] == NAME]
+    assert (row["version"], row["state"], row["path"]) == ("0.3", state, str(source))
+    assert (error or "") in (row["error"] or "")
+    ran = CliRunner().invoke(build_app(), ["plugins", "doctor", "--format", "json"])
+    faults = [fault for fault in json.loads(ran.stdout) if fault["plugin"] == NAME]
+    assert [state in fault["fault"] and fault["where"].startswith(str(source)) for fault in faults] == (
+        [True] if error else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("def deeper():\n    import json\n    json.loads('{')\n\ndeeper()\n", 3),
+        ("\n\ndef broken(:\n", 3),
+        ("import filterkit\n\nimport not_there_at_all", 3),
+        ("import time\ntime.sleep(60)", 2),
+    ],
+)
+def test_the_last_line_of_the_plugin_is_told(install: Install, code: str, line: int) -> None:
+    source = install(NAME, code)
+    [plugin] = [plugin for plugin in load_plugins(strict=False).plugins if plugin.name == NAME]
+    assert plugin.places == [f"{source}:{line}"]
+
+
+def test_a_hang_is_told_within_its_time_and_not_waited_for_again(install: Install) -> None:
+    source = OFFERS.format(body="import time; time.sleep(60)")
+    install(NAME, source + source.replace("filterkit_normalizers", "filterkit_renderers"))
+    start = time.perf_counter()
+    reported: list[str] = []
+    registry = Registry(load_plugins(report=reported.append, strict=False))
+    for _ in range(2):
+        registry.names("normalizer")
+        registry.names("renderer")
+    assert time.perf_counter() - start < 30  # of the 60 s, and more, that it would take
+    assert [line for line in reported if NAME in line] == [
+        f"filterkit: plugin {NAME} 1.2 failed: filterkit_normalizers: hangs (0.2 s)"
+    ]
+
+
+def test_what_catches_everything_is_ended_all_the_same() -> None:
+    caught = []
+    with pytest.raises(Hanging, match=r"hangs \(0.05 s\)"), ended_after(0.05, lambda: None):
+        while len(caught) < 2:
+            try:
+                time.sleep(60)
+            except BaseException as error:
+                caught.append(error)
+        time.sleep(60)
+    assert len(caught) == 2
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+
+
+def test_who_needs_more_time_gets_it(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(NAME, OFFERS.format(body="import time; time.sleep(0.3)"))
+    monkeypatch.setenv("FILTERKIT_PLUGINS_TIMEOUT", "0")
+    assert "bad" in Registry(load_plugins(strict=False)).names("normalizer")
+    monkeypatch.setenv("FILTERKIT_PLUGINS_TIMEOUT", "soon")
+    with pytest.raises(UsageError, match="FILTERKIT_PLUGINS_TIMEOUT cannot be 'soon'"):
+        settings.plugin_timeout()
+
+
+def test_where_nothing_can_be_ended_the_name_is_told(install: Install) -> None:
+    install(NAME, OFFERS.format(body="import time; time.sleep(0.6)"))
+    reported: list[str] = []
+    names: list[str] = []
+
+    def ask() -> None:
+        names.extend(Registry(load_plugins(report=reported.append, strict=False)).names("normalizer"))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join(30)
+    assert "bad" in names
+    assert f"filterkit: plugin {NAME} 1.2: filterkit_normalizers still runs" in reported
+
+
+def test_work_after_an_ingest_takes_the_time_it_takes(host: PluginHost, reported: list[str]) -> None:
+    done = []
+
+    class Slow:
+        @filterkit.hookimpl
+        def filterkit_after_ingest(self, event: Any) -> None:
+            time.sleep(0.4)
+            done.append(event)
+
+    slow = PluginHost(timeout=0.1, report=reported.append)
+    plugin = slow.add(Slow(), name=NAME, version="1")
+    slow.call("filterkit_after_ingest", event=None)
+    assert (done, plugin.state) == ([None], "loaded")
+    assert reported == [f"filterkit: plugin {NAME} 1: filterkit_after_ingest still runs"]
+
+
+@pytest.mark.parametrize("what", PATCHES)
+def test_a_patched_core_is_as_before(what: str, install: Install) -> None:
+    import filterkit.plugins.registry as registry
+    from filterkit.errors import FilterkitError
+
+    if sys.modules.pop("filterkit.sources.presets", None):
+        del sys.modules["filterkit.sources"].presets  # type: ignore[attr-defined]
+    before = (settings.strict_plugins, settings.DEFAULT_CATALOG, FilterkitError.__init__, registry.Registry)
+    install(NAME, PATCH + PATCHES[what])
+    host = load_plugins(strict=False)
+    [plugin] = [plugin for plugin in host.plugins if plugin.name == NAME]
+    assert "; it was put back" in str(plugin.error)
+    after = (settings.strict_plugins, settings.DEFAULT_CATALOG, FilterkitError.__init__, registry.Registry)
+    assert after == before
+    from filterkit.sources.presets import parse_preprocessing
+
+    assert parse_preprocessing("torch")
+
+
+def made(install: Install, body: str) -> Any:
+    install(
+        NAME,
+        f"import filterkit\nclass Bad:\n    def normalize(self, values):\n        {body}\n"
+        "@filterkit.hookimpl\ndef filterkit_normalizers():\n"
+        "    return [filterkit.Contribution('bad', 'Bad', Bad)]\n",
+    )
+    return Registry(load_plugins(strict=False)).create("normalizer", "bad")
+
+
+def test_a_mutated_input(install: Install) -> None:
+    values = np.ones((1, 1, 2, 2), np.float32)
+    with pytest.raises(PluginError, match=rf"plugin {NAME} 1.2: normalizer 'bad': normalize\(\)") as caught:
+        made(install, "values[:] = 0").normalize(values)
+    assert "must work on a copy" in str(caught.value.hint)
+    assert values.all()
+
+
+def test_a_wrong_return_of_a_method(install: Install) -> None:
+    with pytest.raises(
+        PluginContractError, match=f"plugin {NAME} 1.2: .* returned a ndarray, not Normalized"
+    ):
+        made(install, "return values").normalize(np.ones((1, 1, 2, 2), np.float32))
+
+
+def test_a_missing_dependency_of_what_is_used(install: Install) -> None:
+    install(
+        NAME,
+        "import filterkit\n@filterkit.hookimpl\ndef filterkit_normalizers():\n"
+        "    return [filterkit.Contribution('bad', 'Bad', 'not_there_at_all:Bad', extra='more')]\n",
+    )
+    registry = Registry(load_plugins(strict=False))
+    assert "bad" in registry.names("normalizer")
+    with pytest.raises(PluginError, match="normalizer 'bad' needs the extra 'more'") as caught:
+        registry.create("normalizer", "bad")
+    assert caught.value.hint == f"pip install '{NAME}[more]'"
+
+
+def test_two_plugins_with_one_name(install: Install, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    install(NAME, OFFERS.format(body="pass"))
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "filterkit_bad.py").write_text(OFFERS.format(body="pass"))
+    monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", str(folder))
+    host = load_plugins(strict=False)
+    first, second = [plugin for plugin in host.plugins if plugin.name == NAME]
+    assert (first.state, second.state) == ("loaded", "failed")
+    assert second.error == f"there is already a plugin named '{NAME}'"
+    assert second.path == str(folder / "filterkit_bad.py")
+    assert "bad" in Registry(host).names("normalizer")
+
+
+def test_two_plugins_that_offer_one_name(install: Install) -> None:
+    install(NAME, OFFERS.format(body="pass"))
+    install("filterkit-worse", OFFERS.format(body="pass"))
+    registry = Registry(load_plugins(strict=False))
+    with pytest.raises(UsageError, match=f"'bad' is offered by {NAME} 1.2 and filterkit-worse 1.2"):
+        registry.create("normalizer", "bad")
+    assert registry.create("normalizer", f"{NAME}/bad").plugin.name == NAME
+
+
+AFTER = """
+import filterkit
+@filterkit.hookimpl
+def filterkit_after_ingest(event): print("words"); raise RuntimeError("too late")
+"""
+METRIC = """
+import filterkit
+class Bad:
+    columns = ("bad",)
+    def measure(self, bank): raise RuntimeError("cannot")
+@filterkit.hookimpl
+def filterkit_metrics(): return [filterkit.Contribution("bad", "Bad", Bad)]
+"""
+
+
+def test_what_fails_after_an_ingest_leaves_the_rows(install: Install, tmp_path: Path) -> None:
+    install(NAME, AFTER)
+    assert rows(tmp_path / "catalog.db", "add", "classic")[0]["model"] == "classic"
+    assert len(rows(tmp_path / "catalog.db", "filters", "classic")) == 13
+
+
+def test_a_metric_that_fails_leaves_the_catalog_as_it_was(
+    install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = tmp_path / "catalog.db"
+    before = rows(catalog, "add", "classic") and rows(catalog, "filters", "classic")
+    install(NAME, METRIC)
+    again = ["add", "classic", "--name", "again", "--catalog", str(catalog)]
+    ran = CliRunner().invoke(build_app(), again)
+    assert ran.exit_code == 1
+    assert f"error: plugin {NAME} 1.2: metric 'bad': measure(): RuntimeError: cannot" in ran.stderr
+    assert f"FILTERKIT_PLUGINS_BLOCKED={NAME} goes without it" in ran.stderr
+    assert rows(catalog, "filters", "*") == before
+    monkeypatch.setenv("FILTERKIT_PLUGINS_BLOCKED", NAME)
+    assert CliRunner().invoke(build_app(), again).exit_code == 0
+
+
+NOISY = """
+import os, subprocess, sys
+import filterkit
+def say():
+    print("words"); os.write(1, b"words\\n")
+    subprocess.run([sys.executable, "-c", "print('words')"], check=True)
+say()
+class Noisy:
+    def normalize(self, values):
+        say()
+        return filterkit.Normalized(values * 0, None, None, None)
+@filterkit.hookimpl
+def filterkit_normalizers():
+    say()
+    return [filterkit.Contribution("noisy", "Noisy", Noisy)]
+@filterkit.hookimpl
+def filterkit_commands(app):
+    say()
+    @app.command()
+    def noisy(): print("data")
+"""
+
+
+def test_stdout_is_for_data(install: Install, classic_catalog: Path, tmp_path: Path) -> None:
+    site = install(NAME, NOISY).parent
+    paths = [str(site), str(Path(filterkit.__file__).parents[1])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "FILTERKIT_PLUGINS_TIMEOUT": "60"}
+
+    def stdout(*words: str) -> str:
+        command = [sys.executable, "-m", "filterkit", *words]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, cwd=tmp_path, check=True
+        )
+        assert done.stderr.count("words") >= 6
+        return done.stdout
+
+    assert stdout("noisy") == "data\n"
+    catalog = ("--catalog", str(classic_catalog), "--format", "json")
+    shown = stdout("show", "classic/emboss", "--normalizer", "noisy", "-o", "emboss.png", *catalog)
+    assert "words" not in shown
+    assert (tmp_path / "emboss.png").stat().st_size
+
+
+def test_only_some_plugins(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(NAME, "raise RuntimeError")
+    install("filterkit-good", OFFERS.format(body="pass"))
+    monkeypatch.setenv("FILTERKIT_PLUGINS_ONLY", "Filterkit_Good, another")
+    host = load_plugins(strict=True)
+    states = {plugin.name: plugin.state for plugin in host.plugins}
+    assert (states[NAME], states["filterkit-good"], states["filterkit.formats"]) == (
+        "blocked",
+        "loaded",
+        "loaded",
+    )
+    monkeypatch.setenv("FILTERKIT_PLUGINS_BLOCKED", "filterkit-good")
+    assert {p.state for p in load_plugins(strict=True).plugins if p.distribution != "cnn-filterkit"} == {
+        "blocked"
+    }
+
+
+def test_every_call_is_traced(
+    install: Install, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FILTERKIT_TRACE_PLUGINS", "1")
+    normalizer = made(install, "return filterkit.Normalized(values, None, None, None)")
+    normalizer.normalize(np.ones((1, 1, 2, 2), np.float32))
+    said = [line for line in capsys.readouterr().err.splitlines() if NAME in line]
+    assert [line.rsplit(" ", 2)[0] for line in said] == [
+        f"filterkit: plugin {NAME} 1.2: import",
+        f"filterkit: plugin {NAME} 1.2: filterkit_normalizers",
+        f"filterkit: plugin {NAME} 1.2: normalizer 'bad': normalize()",
+    ]
+    assert all(line.endswith(" ms") and float(line.split()[-2]) >= 0 for line in said)
