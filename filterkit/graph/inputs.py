@@ -43,8 +43,6 @@ def detect_input(graph: GraphView, banks: Sequence[FilterBank]) -> InputInfo | N
 def picture_of(graph: GraphView, banks: Sequence[FilterBank], traced: Trace) -> InputInfo | None:
     """`detect_input` on a graph that was traced already."""
     for bank in banks:
-        if bank.scope:
-            continue
         tracks = traced.tracks.get(bank.input_tensor)
         sources = [track.source for track in tracks.axes if track is not None] if tracks is not None else []
         places = [source for source in sources if source is not None]
