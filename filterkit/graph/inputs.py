@@ -62,8 +62,7 @@ def picture_of(graph: GraphView, banks: Sequence[FilterBank], traced: Trace) -> 
 def _read(graph: GraphView, banks: Sequence[FilterBank], traced: Trace) -> Iterator[tuple[str, int, int]]:
     """What convolutions read, whether they are among the banks or not: tensor, channels, number of axes."""
     for bank in banks:
-        if not bank.scope:
-            yield bank.input_tensor, bank.in_channels, len(bank.kernel_shape) + 2
+        yield bank.input_tensor, bank.in_channels, len(bank.kernel_shape) + 2
     for node in graph.nodes:
         shape = traced.shapes.get(node.input[0]) if node.op_type in CONVOLUTIONS else None
         if shape is not None and len(shape) > 2 and isinstance(shape[1], int):

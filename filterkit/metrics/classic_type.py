@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from filterkit.metrics.blocks import LARGEST_KERNEL, extent, filter_peaks, kernel_blocks
+from filterkit.metrics.blocks import BLOCK_NUMBERS, LARGEST_KERNEL, extent, filter_peaks, kernel_blocks
 from filterkit.metrics.families import NAMES, Families, families
 
 if TYPE_CHECKING:
@@ -90,15 +90,20 @@ def _compare(bank: FilterBank, known: Families) -> tuple[NDArray[np.float64], ND
     filters, channels = bank.weights.shape[:2]
     scores = np.zeros((filters, len(NAMES)))
     named = np.zeros((filters, len(known.labels)))
-    for block, kernels in kernel_blocks(bank, np.float32, room=channels * len(known.templates)):
-        # Filter by filter, as many small products: one large one is shared out over threads, at a loss.
-        products = np.abs(known.templates @ kernels.swapaxes(1, 2))
-        lengths = np.sqrt(np.einsum("fcw,fcw->fc", kernels, kernels))
-        energy = np.einsum("fc,fc->f", lengths, lengths)[:, np.newaxis]
-        energy[energy == 0] = 1
-        # A product is ‖k‖ times its cosine: times ‖k‖ once more it is weighted by energy.
-        scores[block] = np.einsum("fsc,fc->fs", known.scores(products), lengths) / energy
-        named[block] = np.einsum("ftc,fc->ft", products[:, known.named], lengths)
+    templates = len(known.templates)
+    step = max(1, BLOCK_NUMBERS // templates)  # a stranger's filter may have millions of kernels
+    for block, kernels in kernel_blocks(bank, np.float32, room=channels * templates):
+        energy = np.zeros((len(kernels), 1))
+        for start in range(0, channels, step):
+            part = kernels[:, start : start + step]
+            # Filter by filter, as many small products: one large one is shared out over threads, at a loss.
+            products = np.abs(known.templates @ part.swapaxes(1, 2))
+            lengths = np.sqrt(np.einsum("fcw,fcw->fc", part, part))
+            energy[:, 0] += np.einsum("fc,fc->f", lengths, lengths)
+            # A product is ‖k‖ times its cosine: times ‖k‖ once more it is weighted by energy.
+            scores[block] += np.einsum("fsc,fc->fs", known.scores(products), lengths)
+            named[block] += np.einsum("ftc,fc->ft", products[:, known.named], lengths)
+        scores[block] /= np.where(energy == 0, 1, energy)
     rivals = known.owners != scores.argmax(axis=1)[:, np.newaxis]
     named[rivals] = -1
     none = np.full((filters, 1), -0.5)  # wins where no classic kernel is of the family

@@ -91,6 +91,8 @@ def _variances(weights: FloatArray, scale: float) -> NDArray[np.floating]:
         gram = np.zeros((size, size))
         for block in blocks:
             off = block / divisor - mean
+            if channels < size:  # a product of its own for every filter would be larger than the filter
+                off = off.reshape(1, -1, size)
             gram += (off.swapaxes(1, 2) @ off).sum(axis=0)
     return np.maximum(np.linalg.eigvalsh(gram), 0)
 

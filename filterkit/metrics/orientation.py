@@ -15,6 +15,9 @@ from filterkit.metrics.blocks import LARGEST_KERNEL, extent, kernel_blocks
 if TYPE_CHECKING:
     from filterkit.records import FilterBank
 
+FEW = 8
+"""Fewer kernels than weights / FEW are taken one by one, since there are more pairs of weights than that."""
+
 FLAT = 1e-12
 """Share of the energy up to which a gradient is what rounding leaves of none."""
 
@@ -61,13 +64,11 @@ class OrientationMetrics:
         if not sides or math.prod(sides) > LARGEST_KERNEL:
             return dict(measured)
         forms = _forms(sides)
-        weights = len(forms)
-        forms = forms.reshape(weights**2, -1)
-        for block, kernels in kernel_blocks(bank, room=weights**2):
-            # All four are quadratic forms of the kernels: one pass for their second moments serves them.
-            moments = (kernels.swapaxes(1, 2) @ kernels).reshape(len(kernels), -1)
-            energy = moments[:, :: weights + 1].sum(axis=1)
-            values = (moments @ forms).T
+        channels, weights = bank.weights.shape[1], forms.shape[1]
+        few = channels * FEW < weights
+        for block, kernels in kernel_blocks(bank, room=channels * weights if few else weights**2):
+            values = _each(kernels, forms) if few else _together(kernels, forms)
+            energy = np.einsum("fcw,fcw->f", kernels, kernels)
             with np.errstate(divide="ignore", invalid="ignore"):
                 measured["frequency"][block] = values[0] / energy
             if len(sides) == 2:
@@ -78,6 +79,21 @@ class OrientationMetrics:
         broken = ~np.isfinite(flat.min(axis=1)) | ~np.isfinite(flat.max(axis=1))
         measured["orientation_strength"][broken] = np.nan
         return dict(measured)
+
+
+def _together(kernels: NDArray[np.floating], forms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Every form of every filter, shape (forms, filters): one pass for their second moments serves all."""
+    moments = kernels.swapaxes(1, 2) @ kernels
+    summed: NDArray[np.float64] = (moments.reshape(len(kernels), -1) @ forms.reshape(len(forms), -1).T).T
+    return summed
+
+
+def _each(kernels: NDArray[np.floating], forms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same kernel by kernel: second moments are many more numbers than a few large kernels."""
+    flat = kernels.reshape(-1, kernels.shape[2])
+    values = np.stack([np.einsum("kw,kw->k", flat @ form, flat) for form in forms])
+    summed: NDArray[np.float64] = values.reshape(len(forms), *kernels.shape[:2]).sum(axis=2)
+    return summed
 
 
 def _dominant(
@@ -97,7 +113,7 @@ def _dominant(
 def _forms(sides: tuple[int, ...]) -> NDArray[np.float64]:
     """Matrices Q of kᵀ·Q·k for a kernel k: frequency, and in two dimensions Jxx, Jyy and Jxy.
 
-    Shape (weights, weights, 1 or 4).
+    Shape (1 or 4, weights, weights).
     """
     places = np.argwhere(np.ones(sides))
     steps = places[:, np.newaxis] - places
@@ -113,4 +129,4 @@ def _forms(sides: tuple[int, ...]) -> NDArray[np.float64]:
         gx = ((right[:, :-1] + right[:, 1:]) / 2).reshape(len(places), -1)
         gy = -((down[:, :, :-1] + down[:, :, 1:]) / 2).reshape(len(places), -1)  # up is where y grows
         forms += [gx @ gx.T, gy @ gy.T, (gx @ gy.T + gy @ gx.T) / 2]
-    return np.stack(forms, axis=-1)
+    return np.stack(forms)

@@ -159,12 +159,19 @@ def test_a_fresh_build_has_the_same_rows(tmp_path: Path, zoo_model: Callable[[st
     ):
         assert columns == kept_columns, f"{table}: run python docs/make_example.py"
         assert len(fresh) == len(kept), table
+        nearest = columns.index("classic_kernel") if "classic_kernel" in columns else None
+        ties = 0
         for one, other in zip(fresh, kept, strict=True):
-            assert all(map(same, one, other)), f"{table}: run python docs/make_example.py"
+            for place, (ours, theirs) in enumerate(zip(one, other, strict=True)):
+                if place == nearest and ours != theirs:
+                    ties += 1
+                else:
+                    assert same(ours, theirs), f"{table}: run python docs/make_example.py"
+        assert ties <= len(kept) // 1000, "of two kernels equally near, either may be told; of few filters"
 
 
 def same(one: object, other: object) -> bool:
-    """Equal; sums of many numbers may differ in their last digits from machine to machine."""
+    """Equal; sums of many float32 numbers may differ in their last digits from machine to machine."""
     if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+        return math.isclose(one, other, rel_tol=1e-5, abs_tol=1e-7)
     return one == other

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
-from onnx_graphs import banks, build, node, opened, random
+from onnx_graphs import FLOAT, banks, build, node, opened, random
 
 from filterkit.graph import InputInfo, detect_input, open_graph
 
@@ -64,3 +65,23 @@ def test_the_picture_is_found_among_several_inputs() -> None:
     graph = opened(build(nodes, {"scale": [1], "x": [1, 3, 32, 32]}, constants))
     info = detect_input(graph, banks(graph))
     assert info is not None and (info.name, info.layout) == ("x", "NCHW")
+
+
+def test_a_picture_that_only_branches_of_an_if_look_at() -> None:
+    branches = {
+        f"{name}_branch": onnx.helper.make_graph(
+            [node("Conv", f"x {name}_w", name)],
+            name,
+            [],
+            [onnx.helper.make_tensor_value_info(name, FLOAT, None)],
+        )
+        for name in ("then", "else")
+    }
+    nodes = [
+        node("ReduceMean", "x", "mean", keepdims=0),
+        node("Greater", "mean zero", "is_light"),
+        node("If", "is_light", "y", **branches),
+    ]
+    weights = {f"{name}_w": random(4, 3, 3, 3) for name in ("then", "else")}
+    graph = opened(build(nodes, {"x": [1, 3, 32, 32]}, {**weights, "zero": np.float32(0)}))
+    assert detect_input(graph, banks(graph)) == InputInfo("x", "NCHW", 3, (1, 3, 32, 32))
