@@ -8,12 +8,15 @@ from pathlib import Path
 
 from measuring import Line, process, ratio
 
-EMPTY = """
+from filterkit.cli.app import COMMANDS
+
+COUNT = sum(map(len, COMMANDS.values())) + 1  # and the group of commands about plugins
+EMPTY = f"""
 import typer
 app = typer.Typer(no_args_is_help=True)
-for number in range(15):
+for number in range({COUNT}):
     def empty() -> None: "A command that does nothing."
-    app.command(f"command{number}", rich_help_panel=f"Panel {number % 5}")(empty)
+    app.command(f"command{{number}}", rich_help_panel=f"Panel {{number % {len(COMMANDS) + 1}}}")(empty)
 app(prog_name="empty")
 """
 LIBRARIES = "import typer, sqlalchemy, rich.table"
