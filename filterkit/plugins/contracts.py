@@ -18,11 +18,10 @@ from filterkit.plugins.manager import Plugin
 from filterkit.plugins.metric_contract import CheckedMetric
 from filterkit.plugins.protocols import Contribution, Progress, Row
 from filterkit.plugins.tracing import traced
-from filterkit.records import FetchedModel, FilterBank, Normalized, Preprocessing, Skipped
 
 if TYPE_CHECKING:
     from filterkit.graph import GraphView
-    from filterkit.records import FloatArray, TileSheet
+    from filterkit.records import FetchedModel, FilterBank, FloatArray, Normalized, Skipped, TileSheet
 
 
 class CheckedSource(Checked[protocols.ModelSource]):
@@ -32,6 +31,8 @@ class CheckedSource(Checked[protocols.ModelSource]):
 
     def fetch(self, ref: str, workdir: Path, progress: Progress) -> FetchedModel:
         """See `ModelSource.fetch`; the file it names exists."""
+        from filterkit.records import FetchedModel, Preprocessing
+
         with self._blame("fetch"):
             model = self.inner.fetch(ref, workdir, progress)
         self._hold(isinstance(model, FetchedModel), "fetch", f"returned {kind_of(model)}, not a FetchedModel")
@@ -55,6 +56,8 @@ class CheckedSource(Checked[protocols.ModelSource]):
 class CheckedExtractor(Checked[protocols.WeightExtractor]):
     def extract(self, graph: GraphView) -> Iterator[FilterBank | Skipped]:
         """See `WeightExtractor.extract`; each bank has the shape it states."""
+        from filterkit.records import FilterBank, Skipped
+
         with self._blame("extract"):
             banks = iter(self.inner.extract(graph))
         while True:
@@ -100,6 +103,8 @@ class CheckedNormalizer(Checked[protocols.Normalizer]):
     def normalize(self, values: FloatArray) -> Normalized:
         """See `Normalizer.normalize`; every value is finite and in [0, 1]."""
         import numpy as np
+
+        from filterkit.records import Normalized
 
         with self._blame("normalize"):
             done = self.inner.normalize(read_only(values))

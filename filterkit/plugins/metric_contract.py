@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from filterkit.plugins.checking import Checked, read_only
 from filterkit.plugins.faults import kind_of
 from filterkit.plugins.protocols import FilterMetric, LayerMetric
-from filterkit.records import FilterBank
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from filterkit.records import FilterBank
 
 
 class CheckedMetric(Checked[FilterMetric | LayerMetric]):

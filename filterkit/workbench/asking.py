@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from filterkit.address import parse_address
 from filterkit.workbench.base import Bench
-from filterkit.workbench.views import Rows
+from filterkit.workbench.rows import Rows
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row

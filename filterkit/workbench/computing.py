@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import ImageError, UsageError
 from filterkit.workbench.base import Bench
-from filterkit.workbench.views import FeatureMaps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.runtime.pictures import Picture
     from filterkit.workbench.running import At
+    from filterkit.workbench.views import FeatureMaps
 
 
 class Computing(Bench):

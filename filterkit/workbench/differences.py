@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from filterkit.errors import NotFoundError, UsageError, closest
-from filterkit.workbench.views import Rows
+from filterkit.workbench.rows import Rows
 
 if TYPE_CHECKING:
     import numpy as np

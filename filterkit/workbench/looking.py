@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filterkit.workbench.base import Bench
-from filterkit.workbench.differences import Differences
-from filterkit.workbench.neighbours import Neighbours, neighbours_to_sheet
-from filterkit.workbench.views import FeatureMaps, Sheet
 
 if TYPE_CHECKING:
     from filterkit.catalog.matches import Match
     from filterkit.records import FloatArray, TileSheet
+    from filterkit.workbench.differences import Differences
+    from filterkit.workbench.neighbours import Neighbours
     from filterkit.workbench.picking import Channels
+    from filterkit.workbench.views import FeatureMaps, Sheet
 
 
 class Looking(Bench):
@@ -87,7 +87,10 @@ class Looking(Bench):
             has no colours; they are too many.
         """
         from filterkit.workbench import drawing
+        from filterkit.workbench.differences import Differences
+        from filterkit.workbench.neighbours import Neighbours, neighbours_to_sheet
         from filterkit.workbench.picking import check_channels, pick
+        from filterkit.workbench.views import FeatureMaps, Sheet
 
         check_channels(channels or "separate")
         if isinstance(what, FeatureMaps):
@@ -172,6 +175,7 @@ class Looking(Bench):
 
     def _picked_sheet(self, matches: Sequence[Match], normalizer: str, channels: Channels) -> Sheet:
         from filterkit.workbench.picking import picked_sheet
+        from filterkit.workbench.views import Sheet
 
         made = self.registry.create("normalizer", normalizer)
         return Sheet.of(picked_sheet(self.catalog(), matches, made, channels))
@@ -181,6 +185,7 @@ class Looking(Bench):
             return self._picked_sheet([match], normalizer, channels)
         from filterkit.catalog.weights import bank
         from filterkit.workbench import drawing
+        from filterkit.workbench.views import Sheet
 
         made = self.registry.create("normalizer", normalizer)
         weights = bank(self.catalog(), match)

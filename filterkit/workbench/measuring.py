@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.address import Address, parse_address
 from filterkit.workbench.base import Bench
-from filterkit.workbench.views import Rows
+from filterkit.workbench.rows import Rows
 
 if TYPE_CHECKING:
     from filterkit.plugins.metric_contract import CheckedMetric

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from filterkit.workbench.views import Rows
+from filterkit.workbench.rows import Rows
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Normalizer, Row

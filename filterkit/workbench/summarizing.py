@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from filterkit.address import parse_address
 from filterkit.errors import NotFoundError, UsageError, closest
 from filterkit.workbench.base import Bench
-from filterkit.workbench.views import Rows
+from filterkit.workbench.rows import Rows
 
 if TYPE_CHECKING:
     from filterkit.charts.data import LayerStats

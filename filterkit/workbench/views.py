@@ -1,8 +1,8 @@
-"""What the workbench hands out: rows, sheets and feature maps that show themselves in a notebook."""
+"""What the workbench hands out: sheets and feature maps that show themselves in a notebook."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,6 @@ from filterkit.errors import UsageError
 from filterkit.records import TileSheet
 
 if TYPE_CHECKING:
-    from filterkit.plugins.protocols import Row
     from filterkit.records import FloatArray
 
 GRID_LIMIT = 600
@@ -25,30 +24,6 @@ def suits_grid(sheet: TileSheet) -> bool:
     """Whether a sheet is drawn with labels unless a renderer is named."""
     height, width = sheet.tile_shape
     return sheet.count <= GRID_LIMIT and max(sheet.rows * height, sheet.columns * width) <= GRID_SIDE
-
-
-class Rows(list["Row"]):
-    """A list of rows (dictionaries with the same keys), shown as a table in a notebook."""
-
-    def __init__(self, rows: Iterable[Row], columns: Iterable[str]) -> None:
-        super().__init__(rows)
-        self.columns = tuple(columns)
-
-    def _repr_html_(self) -> str:
-        from html import escape
-
-        head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(_shown(row[name]))}</td>" for name in self.columns) + "</tr>"
-            for row in self
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
