@@ -1,0 +1,33 @@
+"""Rows that show themselves in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Row
+
+
+class Rows(list["Row"]):
+    """A list of rows (dictionaries with the same keys), shown as a table in a notebook."""
+
+    def __init__(self, rows: Iterable[Row], columns: Iterable[str]) -> None:
+        super().__init__(rows)
+        self.columns = tuple(columns)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(_shown(row[name]))}</td>" for name in self.columns) + "</tr>"
+            for row in self
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
