@@ -63,7 +63,10 @@ def blame(plugin: Plugin, doing: str, *, extra: str | None = None) -> Iterator[N
             ) from error
         hint = f"--debug shows where; FILTERKIT_PLUGINS_BLOCKED={plugin.name} goes without it"
         if isinstance(error, ValueError) and "read-only" in str(error):
-            hint = "what filterkit hands to a plugin is read-only: the plugin must work on a copy"
+            hint = (
+                "what filterkit hands to a plugin is read-only: the plugin must work on a copy;"
+                f" FILTERKIT_PLUGINS_BLOCKED={plugin.name} goes without it"
+            )
         raise PluginError(f"plugin {plugin}: {doing}: {in_words(error)}", hint=hint) from error
 
 

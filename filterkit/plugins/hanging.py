@@ -23,18 +23,25 @@ class _Late(BaseException):
 
 
 class _Alarm:
-    """A handler of SIGALRM that raises as long as it is on."""
+    """A handler of SIGALRM that raises as long as it is on, and calls `late` where that was caught."""
 
-    on = True
+    def __init__(self, late: Callable[[], None]) -> None:
+        self.on = True
+        self._late = late
+        self._raised = 0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if self.on:
-            raise _Late
+        if not self.on:
+            return
+        self._raised += 1
+        if self._raised == 2:
+            self._late()
+        raise _Late
 
 
 @contextmanager
 def ended_after(seconds: float, late: Callable[[], None]) -> Iterator[None]:
-    """Run code; where it takes longer, raise `Hanging` in its midst.
+    """Run code; where it takes longer, raise `Hanging` in its midst; where it catches that, call `late` too.
 
     That takes POSIX signals, the main thread, and nobody who uses SIGALRM already; elsewhere see
     `told_after`. Within another limit, that one holds.
@@ -52,7 +59,7 @@ def ended_after(seconds: float, late: Callable[[], None]) -> Iterator[None]:
         with told_after(seconds, late):
             yield
     else:
-        alarm = _Alarm()
+        alarm = _Alarm(late)
         signal.signal(signal.SIGALRM, alarm)
         signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
         try:

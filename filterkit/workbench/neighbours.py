@@ -84,12 +84,16 @@ def neighbours_to_sheet(found: Neighbours, normalizer: Normalizer) -> TileSheet:
         filter_labels=labels,
         title=f"{len(found):,} {sought.level}s most similar to {sought.name}",
         note="; ".join(notes),
+        values=values[:, kernels],
     )
     if sheet.columns == 1 or len(kernels) > 1 or sheet.count > LISTED:
         return sheet
     # One below the other: there is room for long labels on the left.
-    one_each = sheet.tiles.reshape(-1, 1, *sheet.tile_shape)[: sheet.count]
-    return replace(sheet, tiles=one_each, row_labels=sheet.tile_labels, tile_labels=())
+    assert sheet.values is not None
+    tiles, shown = (
+        plane.reshape(-1, 1, *sheet.tile_shape)[: sheet.count] for plane in (sheet.tiles, sheet.values)
+    )
+    return replace(sheet, tiles=tiles, values=shown, row_labels=sheet.tile_labels, tile_labels=())
 
 
 def _values(banks: Mapping[str, FloatArray], row: Row) -> FloatArray:

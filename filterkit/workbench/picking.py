@@ -83,7 +83,7 @@ def picked_sheet(
     from filterkit.sheets import bank_sheet
 
     _check_count(sum(len(match.filters) for match in matches))
-    picks, normalized = _tiles(catalog, matches, normalizer, channels)
+    picks, normalized, values = _tiles(catalog, matches, normalizer, channels)
     notes = [normalized.summary]
     if any(len(match.kernels) > 1 for match in matches) and channels in ("strongest", "first"):
         notes.append(f"the {channels} kernel of each filter")
@@ -93,7 +93,7 @@ def picked_sheet(
     models = {f"{pick.match.model['name']}/" for pick in picks}
     whose = models.pop() if len(models) == 1 else ""
     names = {tuple(pick.match.layer["input_channels"]) for pick in picks}
-    return bank_sheet(
+    sheet = bank_sheet(
         normalized,
         filters=range(len(picks)),
         kernels=picks[0].kernels if channels in ("separate", "rgb") else range(1),
@@ -102,7 +102,16 @@ def picked_sheet(
         channels="rgb" if channels == "rgb" else "separate",
         title=_title(picks),
         note="; ".join(filter(None, notes)),
+        values=values if len(shapes) == 1 else None,  # stretched, a kernel has other numbers
     )
+    return replace(sheet, addresses=tuple(_addresses(picks, channels)))
+
+
+def _addresses(picks: Sequence[_Pick], channels: Channels) -> Iterator[str]:
+    """Of every tile."""
+    for pick in picks:
+        filter_ = f"{pick.match.address}/{pick.filter}"
+        yield from [filter_] if channels == "rgb" else (f"{filter_}/{kernel}" for kernel in pick.kernels)
 
 
 def _check_count(filters: int) -> None:
@@ -121,8 +130,8 @@ def check_channels(channels: str) -> None:
 
 def _tiles(
     catalog: Catalog, matches: Sequence[Match], normalizer: Normalizer, channels: Channels
-) -> tuple[list[_Pick], Normalized]:
-    """All that is drawn, layer by layer, in the order of `matches`."""
+) -> tuple[list[_Pick], Normalized, FloatArray]:
+    """All that is drawn, in the order of `matches`: normalized layer by layer, and as it was."""
     import numpy as np
 
     from filterkit.catalog.weights import bank
@@ -130,7 +139,7 @@ def _tiles(
     of_layer: dict[int, list[tuple[int, Match]]] = {}
     for place, match in enumerate(matches):
         of_layer.setdefault(match.layer["id"], []).append((place, match))
-    found: dict[tuple[int, int], tuple[_Pick, FloatArray]] = {}
+    found: dict[tuple[int, int], tuple[_Pick, FloatArray, FloatArray]] = {}
     each: list[Normalized] = []
     for asked in of_layer.values():
         weights = bank(catalog, asked[0][1])
@@ -138,19 +147,22 @@ def _tiles(
         each.append(replace(done, values=done.values[:0]))
         for place, match in asked:
             for pick in _picks(match, weights, channels):
-                found[place, len(found)] = pick, _plane(done.values[pick.filter][list(pick.kernels)])
-    picks = [found[key] for key in sorted(found)]
-    if len({tuple(pick.kernels) for pick, _ in picks if len(pick.kernels) > 1}) > 1:
+                drawn, shown = (_plane(of[pick.filter][list(pick.kernels)]) for of in (done.values, weights))
+                found[place, len(found)] = pick, drawn, shown
+    picked = [found[key] for key in sorted(found)]
+    picks = [pick for pick, _, _ in picked]
+    if len({tuple(pick.kernels) for pick in picks if len(pick.kernels) > 1}) > 1:
         raise UsageError(
             "these filters have different kernels, which make no table",
             hint="channels=strongest draws one kernel of each filter",
         )
-    tiles = np.stack(list(_equally_large([plane for _, plane in picks])))
+    tiles = np.stack(list(_equally_large([plane for _, plane, _ in picked])))
+    kernels = np.stack(list(_equally_large([plane for _, _, plane in picked])))
     values, counts = tiles.astype(np.float32, copy=False), sum(one.non_finite for one in each)
     if len(each) == 1:
-        return [pick for pick, _ in picks], replace(each[0], values=values)
+        return picks, replace(each[0], values=values), kernels
     # Every layer was normalized by itself, so there is no one scale for all.
-    return [pick for pick, _ in picks], Normalized(values, None, None, None, counts, each[0].summary)
+    return picks, Normalized(values, None, None, None, counts, each[0].summary), kernels
 
 
 def _picks(match: Match, weights: FloatArray, channels: Channels) -> Iterator[_Pick]:

@@ -30,7 +30,7 @@ def plugin_rows(bench: Bench, hook: str | None = None) -> list[Row]:
             "plugin": plugin.name,
             "version": plugin.version,
             "state": plugin.state,
-            "adds": adds.get(plugin.name, []),
+            "adds": adds.get(plugin, []),
             "hooks": list(plugin.hooks),
             "path": plugin.path,
             "error": plugin.error,
@@ -43,12 +43,11 @@ def plugin_rows(bench: Bench, hook: str | None = None) -> list[Row]:
 def _hook(name: str) -> str:
     from filterkit.plugins import hookspecs
 
-    known = [each for each in vars(hookspecs) if each.startswith("filterkit_")]
-    wanted = name.replace("-", "_")
-    for each in known:
-        if wanted in (each, each.removeprefix("filterkit_")):
-            return each
-    raise UsageError(f"there is no hook '{name}'", hint=closest(name, known))
+    known = [each.removeprefix("filterkit_") for each in vars(hookspecs) if each.startswith("filterkit_")]
+    wanted = name.replace("-", "_").removeprefix("filterkit_")
+    if wanted in known:
+        return f"filterkit_{wanted}"
+    raise UsageError(f"there is no hook '{name}'", hint=closest(wanted, known))
 
 
 def plugin_faults(bench: Bench) -> list[Row]:
@@ -119,15 +118,15 @@ def _makers(bench: Bench) -> dict[str, dict[str, str]]:
         return {}
 
 
-def _contributions(bench: Bench) -> dict[str, list[str]]:
+def _contributions(bench: Bench) -> dict[Plugin, list[str]]:
     from filterkit.plugins.commands import commands_of
     from filterkit.plugins.offers import HOOKS
 
-    adds: dict[str, list[str]] = {}
+    adds: dict[Plugin, list[str]] = {}  # two may have one name
     for kind in HOOKS:
         for offer in bench.registry.offers(kind):
-            adds.setdefault(offer.plugin.name, []).append(f"{kind} {offer.name}")
+            adds.setdefault(offer.plugin, []).append(f"{kind} {offer.name}")
     for plugin in bench.plugins.plugins:
         for command in commands_of(bench.plugins, plugin):
-            adds.setdefault(plugin.name, []).append(f"command {command.name}")
+            adds.setdefault(plugin, []).append(f"command {command.name}")
     return adds

@@ -105,11 +105,19 @@ def test_plugins_with_a_hook(run: Run, files: Path) -> None:
         ran = run("plugins", "list", "--hook", hook, "--format", "json")
         assert [row["plugin"] for row in ran.rows] == ["ingest-log"]
         assert "not known of broken: not loaded" in ran.stderr
-    assert run("plugins", "list", "--hook", "after_digest").failure == (
-        2,
-        "there is no hook 'after_digest'",
-        "did you mean 'filterkit_after_ingest'?",
-    )
+    for wrong, meant in (("after_digest", "after_ingest"), ("normalizer", "normalizers")):
+        assert run("plugins", "list", "--hook", wrong).failure == (
+            2,
+            f"there is no hook '{wrong}'",
+            f"did you mean '{meant}'?",
+        )
+
+
+def test_a_plugin_refused_for_its_name_adds_nothing(run: Run, files: Path) -> None:
+    shutil.copy(files / "largest_command.py", files / "largest-command.py")
+    rows = run("plugins", "list", "--format", "json").rows
+    found = [(row["state"], row["adds"]) for row in rows if row["plugin"] == "largest-command"]
+    assert found == [("loaded", ["command largest"]), ("failed", [])]
 
 
 def test_the_doctor_says_where_a_plugin_broke(run: Run, files: Path) -> None:

@@ -295,6 +295,9 @@ def test_pictures_show_the_query_first(bench: Workbench) -> None:
     assert (filters.rows, filters.columns) == (3, 3)
     assert filters.row_labels[:2] == ("net/first/1", "net/first/4 1.000")
     np.testing.assert_allclose(filters.tiles[0], filters.tiles[1], atol=1e-6)
+    assert filters.values is not None and sheet.values is not None
+    np.testing.assert_array_equal(filters.values[:2], bench.bank("net/first")[[1, 4]])
+    assert sheet.values.shape == sheet.tiles.shape
     many = bench.sheet(bench.similar("net/first/1/0", limit=60))
     assert (many.count, len(many.tile_labels)) == (61, 61)
 

@@ -62,7 +62,13 @@ def test_kernels_of_every_rank_and_size(bench: filterkit.Workbench, add: Add) ->
     assert sheet.tile_shape == (12, 12)
     for tile, kernel in zip(tiles, wanted, strict=False):
         np.testing.assert_allclose(tile, stretched(kernel, 12), atol=1e-6)
-    assert bench.sheet(["line/conv/1", "line/conv/0"]).tile_shape == (1, 4), "one size stays as it is"
+    assert sheet.values is None, "a stretched kernel has other numbers"
+    assert sheet.addresses == ("line/conv/1/0", "two/conv/0/0", "three/conv/0/0")
+    same = bench.sheet(["line/conv/1", "line/conv/0"])
+    assert same.tile_shape == (1, 4), "one size stays as it is"
+    assert same.values is not None
+    shown = same.values.reshape(-1, 4)[: same.count]
+    np.testing.assert_array_equal(shown, bench.bank("line/conv")[::-1, 0])
 
 
 def test_sizes_without_a_common_one(bench: filterkit.Workbench, add: Add) -> None:

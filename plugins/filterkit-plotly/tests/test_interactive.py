@@ -159,6 +159,13 @@ def test_empty_places_tell_nothing(page: Page) -> None:
     assert page.point(6, 6) == []
 
 
+def test_long_labels_lose_their_middle(page: Page) -> None:
+    labels = tuple(f"vgg16/block1_conv1/{number} 0.{number}" for number in (17, 42))
+    page.open(Interactive().render(sheet_of(np.zeros((2, 1, 9, 9), np.float32), 2, row_labels=labels)))
+    shown = page.ask("return document.getElementById('plot').layout.yaxis.ticktext")
+    assert shown == ["vgg16/bl…17 0.17", "vgg16/bl…42 0.42"]
+
+
 def test_words_stay_words(page: Page) -> None:
     words = "<img src=x onerror='document.title=1'></script><script>document.title=1</script> {{data}} $x$"
     tiles = np.zeros((2, 1, 3, 3), np.float32)

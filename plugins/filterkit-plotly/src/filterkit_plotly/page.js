@@ -85,7 +85,7 @@
   }
 
   // ---- names --------------------------------------------------------------------------------------------
-  const short = (text) => (text.length > 16 ? text.slice(0, 15) + "…" : text);
+  const short = (text) => (text.length > 16 ? text.slice(0, 8) + "…" + text.slice(-7) : text);
   const asText = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
   function labelOf(tile) {
