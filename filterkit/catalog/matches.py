@@ -66,8 +66,15 @@ class Match:
         return str(chosen)
 
 
-def resolve(catalog: Catalog, address: Address) -> list[Match]:
+def resolve(
+    catalog: Catalog,
+    address: Address,
+    model_columns: Sequence[Selectable] = (model,),
+    layer_columns: Sequence[Selectable] = (layer,),
+) -> list[Match]:
     """The layers that `address` names, in the catalog's order, with the filters and kernels it selects.
+
+    Rows have the columns given, or all of them.
 
     Raises
     ------
@@ -75,7 +82,7 @@ def resolve(catalog: Catalog, address: Address) -> list[Match]:
         Where there is no such model, layer, filter or kernel; names what comes closest.
     """
     with catalog.connect() as connection:
-        return find(connection, address, (model,), (layer,))
+        return find(connection, address, model_columns, layer_columns)
 
 
 def resolve_each(catalog: Catalog, addresses: Iterable[Address]) -> list[Match]:

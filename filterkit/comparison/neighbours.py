@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from filterkit.comparison.exact import LARGEST, SMALLEST, rounded, rounding_error, units
-from filterkit.comparison.lengths import BLOCK, Lengths
+from filterkit.comparison.lengths import Lengths
 from filterkit.comparison.turns import Turn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.records import FloatArray
+
+BLOCK = 1 << 18
+"""Values looked at together, 1 MB: enough for BLAS to take its threads, few enough for a cache."""
 
 FOLDED = 36
 """Short rows are multiplied several at a time, as one of about so many values: BLAS is slow on rows of 9."""
@@ -161,7 +164,8 @@ class _Search:
             other = _product(single, factor, fold)
             np.maximum(reached, np.abs(other, out=other) if self._sign else other, out=reached)
         if self._scale:
-            reached *= np.abs(reached)  # squared, with its sign: no roots are taken of the lengths
+            # Squared, with its sign: no roots are taken of the lengths.
+            reached *= reached if self._sign else np.abs(reached)
             whole = squares * self._bound
         else:
             reached *= 2 * self._norm

@@ -14,7 +14,7 @@ from filterkit.settings import catalog_location
 
 if TYPE_CHECKING:
     from filterkit.catalog import Catalog
-    from filterkit.catalog.matches import Match
+    from filterkit.catalog.matches import Match, Selectable
     from filterkit.plugins.manager import PluginHost
     from filterkit.plugins.protocols import Progress
     from filterkit.plugins.registry import Registry
@@ -83,10 +83,11 @@ class Bench:
             self._catalog = Catalog.open(self.location, write=write)
         return self._catalog
 
-    def _matches(self, address: str) -> list[Match]:
+    def _matches(self, address: str, *columns: Sequence[Selectable]) -> list[Match]:
+        """What `address` names; rows of models and layers with the columns given, or all."""
         from filterkit.catalog.matches import resolve
 
-        return resolve(self.catalog(), parse_address(address))
+        return resolve(self.catalog(), parse_address(address), *columns)
 
     def _one(self, address: str, rule: str) -> Match:
         [first, *more] = self._matches(address)

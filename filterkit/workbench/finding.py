@@ -78,7 +78,7 @@ class Finding(Bench):
         CatalogError
             The weights of a model are missing, also where it is removed meanwhile.
         """
-        from filterkit.workbench.searching import search
+        from filterkit.workbench.searching import PLACES, search
 
         wanted = _known(invariant, INVARIANCES)
         check_level(level)
@@ -88,7 +88,7 @@ class Finding(Bench):
         return search(
             self.catalog(),
             sought,
-            self._matches(among),
+            self._matches(among, *PLACES),
             invariant=wanted,
             limit=limit,
             measured=self._measured,

@@ -254,7 +254,8 @@ def test_a_model_that_is_removed_while_a_search_runs(tmp_path: Path) -> None:
         matches = bench._matches("*")
         other.remove("other")
         named = bench._matches
-        bench._matches = lambda text: matches if text == "*" else named(text)  # as read before it went
+        # As read before it went.
+        bench._matches = lambda text, *columns: matches if text == "*" else named(text, *columns)
         for search in (lambda: bench.similar("net/first/0/0"), bench.duplicates):
             with pytest.raises(
                 CatalogError, match="other was removed or replaced by another process"
