@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 
 QUERIES = ("vgg16/block1_conv1/35/1", "vgg16/block3_conv2/17/33", "vgg16/block5_conv3/511/511")
 LIMIT = 10
-TURNS = 15
+TURNS = 45
 
 OPEN = "import filterkit\nbench = filterkit.open({catalog!r})\nbanks = [bench.bank(a) for a in {layers!r}]\n"
 READ = OPEN + "for bank in banks: bank.max()\n"

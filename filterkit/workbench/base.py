@@ -89,8 +89,8 @@ class Bench:
 
         return resolve(self.catalog(), parse_address(address), *columns)
 
-    def _one(self, address: str, rule: str) -> Match:
-        [first, *more] = self._matches(address)
+    def _one(self, address: str, rule: str, *columns: Sequence[Selectable]) -> Match:
+        [first, *more] = self._matches(address, *columns)
         if more:
             names = ", ".join(match.address for match in (first, *more[:2]))
             raise UsageError(f"{rule}, and '{address}' names {1 + len(more)}", hint=f"e.g. {names}")

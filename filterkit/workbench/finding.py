@@ -151,6 +151,7 @@ class Finding(Bench):
 
     def _sought(self, query: Any, level: Level | None) -> Sought:
         from filterkit.catalog.weights import bank
+        from filterkit.workbench.searching import PLACES
 
         if isinstance(query, str) and query.lstrip().startswith("[") and "/" not in query:
             return from_literal(query, level)
@@ -158,7 +159,7 @@ class Finding(Bench):
             return from_file(Path(query), level)
         if not isinstance(query, str):
             return from_array(query, "the array", level)
-        match = self._one(query, "one kernel or filter is looked for")
+        match = self._one(query, "one kernel or filter is looked for", *PLACES)
         return from_match(match, bank(self.catalog(), match), level)
 
 
