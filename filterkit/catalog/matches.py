@@ -33,6 +33,9 @@ BRIEF_LAYER: tuple[Selectable, ...] = (
 )
 """What `resolve` itself needs of a row; the rest is much to read where thousands of layers match."""
 
+EVERY = "*"
+"""The glob that every name matches."""
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -127,16 +130,18 @@ def models_named(
     NotFoundError
         Where there is none; names what comes closest.
     """
-    found = connection.execute(_model_by_name(tuple(columns)), {"wanted": pattern}).mappings().all()
+    columns = tuple(columns)
+    if pattern == EVERY:
+        found = connection.execute(_models(columns)).mappings().all()
+    else:
+        found = connection.execute(_model_by_name(columns), {"wanted": pattern}).mappings().all()
     if not found:
-        query = sa.select(*columns).order_by(model.c.id)
         names: Sequence[str] = connection.scalars(sa.select(model.c.name)).all()
         wanted = matching(pattern, names)
         if not wanted:
             hint = closest(pattern, names) if names else "`filterkit add vgg16` adds one"
             raise NotFoundError(f"there is no model '{pattern}' in the catalog", hint=hint)
-        if len(wanted) < len(names):
-            query = query.where(among(model.c.name, wanted))
+        query = _models(columns).where(among(model.c.name, wanted))
         found = connection.execute(query).mappings().all()
     return [dict(row) for row in found]
 
@@ -150,6 +155,11 @@ def among(column: Column, values: Sequence[Any]) -> Column:
 
 # The plain names that most addresses are made of come by statements that are built once: building one takes
 # longer than SQLite takes to answer it.
+
+
+@cache
+def _models(columns: tuple[Selectable, ...]) -> sa.Select[Any]:
+    return sa.select(*columns).order_by(model.c.id)
 
 
 @cache

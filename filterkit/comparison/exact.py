@@ -58,6 +58,7 @@ def rounding_error(values: int) -> float:
 
     Sums of products are off by `values` times half the distance from 1 to the next number, relative to the
     product of the norms (N. Higham, Accuracy and Stability of Numerical Algorithms, section 3.1); a cosine is
-    made of three of them, and its square has twice the error of the numerator.
+    made of three of them, and its square has twice the error of the numerator. What it is compared with is
+    rounded to float32, too.
     """
     return float(4 * (values + 4) * np.finfo(np.float32).eps / 2)

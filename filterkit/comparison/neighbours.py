@@ -157,15 +157,10 @@ class _Search:
         if not self._quick:
             return ~np.isnan(squares)
         single = np.asarray(rows, np.float32)
-        reached = _product(single, self._factors[0], fold)
-        if self._sign:
-            np.abs(reached, out=reached)
+        reached = self._sized(_product(single, self._factors[0], fold))
         for factor in self._factors[1:]:
-            other = _product(single, factor, fold)
-            np.maximum(reached, np.abs(other, out=other) if self._sign else other, out=reached)
+            np.maximum(reached, self._sized(_product(single, factor, fold)), out=reached)
         if self._scale:
-            # Squared, with its sign: no roots are taken of the lengths.
-            reached *= reached if self._sign else np.abs(reached)
             whole = squares * self._bound
         else:
             reached *= 2 * self._norm
@@ -173,8 +168,18 @@ class _Search:
         promising: NDArray[np.bool_] = reached >= whole
         return promising
 
+    def _sized(self, products: FloatArray) -> FloatArray:
+        """What grows with the similarity, in place; squares for `scale`, so that no length needs a root."""
+        if self._scale:
+            products *= products if self._sign else np.abs(products)
+        elif self._sign:
+            np.abs(products, out=products)
+        return products
+
     def _take(self, rows: FloatArray, chosen: NDArray[np.intp], start: int) -> None:
         """Let these rows wait until there are enough to compute their similarities."""
+        if not chosen.size:
+            return
         if self._leave_out is not None:
             chosen = chosen[chosen + start != self._leave_out]
         if chosen.size:
@@ -211,7 +216,7 @@ class _Search:
         self._numbers, self._similarities = self._numbers[best], self._similarities[best]
         self._ways = self._ways[best]
         if len(best) == self._limit:
-            worst = self._similarities[-1]
+            worst = float(self._similarities[-1])  # a scalar of NumPy would make what it multiplies float64
             reached = worst * abs(worst) if self._scale else worst
             self._bound = np.inf if worst >= 1 else reached - self._margin  # nothing is better than 1
 

@@ -130,7 +130,10 @@ def sliced(array: FloatArray, *selections: Sequence[int]) -> FloatArray:
     """Take the selected positions of the first axes; a view wherever they are evenly spaced."""
     import numpy as np
 
+    array = array.view()
     for axis, selection in enumerate(selections):
+        if selection == range(array.shape[axis]):
+            continue
         step = selection[1] - selection[0] if len(selection) > 1 else 1
         evenly = range(selection[0], selection[0] + step * len(selection), step) if step else range(0)
         before = (slice(None),) * axis
