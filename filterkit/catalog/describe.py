@@ -14,6 +14,7 @@ from filterkit.catalog.measuring import (
     Metric,
     check_length,
     columns_of,
+    columns_of_all,
     layer_columns_of,
     plain,
 )
@@ -48,7 +49,7 @@ def metric_columns(metrics: Iterable[Metric]) -> Row:
     of_filters = [name for metric in metrics for name in columns_of(metric)]
     of_layers = [name for metric in metrics for name in layer_columns_of(metric)]
     return {
-        "measured": list(dict.fromkeys((*of_filters, *of_layers))),
+        "measured": columns_of_all(metrics),
         "extra_metrics": [name for name in of_filters if name not in METRIC_COLUMNS],
         "extra_layer_metrics": [name for name in of_layers if name not in LAYER_METRIC_COLUMNS],
     }

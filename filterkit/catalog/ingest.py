@@ -16,7 +16,15 @@ import sqlalchemy as sa
 from filterkit.catalog import describe, schema
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.extraction import Extraction, external_files, extract
-from filterkit.catalog.measuring import Metric, check_columns, measure
+from filterkit.catalog.measuring import (
+    Fault,
+    Measured,
+    Metric,
+    measure,
+    refuse,
+    unmeasured,
+    with_free_columns,
+)
 from filterkit.catalog.names import check_name
 from filterkit.catalog.removal import sweep
 from filterkit.catalog.store import model_sha256
@@ -46,6 +54,8 @@ class IngestResult:
         Whether the preprocessing is a guess.
     not_finite
         How many of the filters that were written hold a weight that is NaN or infinite.
+    unmeasured
+        Columns that stay empty, as the metric of a plugin failed.
     """
 
     model: str
@@ -57,6 +67,7 @@ class IngestResult:
     skipped: int
     assumed: bool
     not_finite: int = 0
+    unmeasured: tuple[str, ...] = ()
 
 
 def ingest(
@@ -67,8 +78,9 @@ def ingest(
     fetched: FetchedModel,
     extractors: Sequence[WeightExtractor],
     metrics: Sequence[Metric],
-    plugins: Mapping[str, Any],
+    plugins: Callable[[Sequence[Any]], Mapping[str, Any]],
     *,
+    fault: Fault = refuse,
     replace: bool = False,
     fold_batchnorm: bool = False,
 ) -> IngestResult:
@@ -85,7 +97,11 @@ def ingest(
     extractors, metrics
         Where two extractors bring one convolution, the first wins.
     plugins
-        What is known of the plugins that take part, by name; stored with the model as it is.
+        Given the metrics that measured, what is known of the plugins that take part, by name; stored with the
+        model as it is.
+    fault
+        Told of a metric that fails or whose columns are taken. Where it does not raise, the model is
+        catalogued without what it would have measured.
     replace
         Put it in the place of a model of that name with other content, or write the same one anew.
     fold_batchnorm
@@ -103,7 +119,7 @@ def ingest(
         Where two metrics have the same column, or something does not fit the filters.
     """
     check_name(name)
-    check_columns(metrics)
+    fitting = with_free_columns(metrics, fault)
     path = fetched.onnx_path
     check_file(path)  # before it is hashed, which takes its time if the file is huge, or for ever
     with ThreadPoolExecutor(1) as aside:
@@ -122,7 +138,8 @@ def ingest(
     if known and not replace and catalog.store.holds(sha256, known["banks_sha256"], external):
         return _result("unchanged", known)
     extraction = extraction or extract(graph, fetched, extractors, fold_batchnorm=fold_batchnorm)
-    layers, filters = _layer_rows(extraction, fetched, metrics)
+    measured, working = measure(extraction.banks.items(), fitting, fault)
+    layers, filters = _layer_rows(extraction, fetched, measured)
     row = {
         "name": name,
         "source": source,
@@ -138,8 +155,8 @@ def ingest(
         "parameters": sum(layer["parameters"] for layer in layers),
         "skipped": len(extraction.skipped),
         **describe.input_columns(extraction),
-        "plugins": dict(plugins),
-        **describe.metric_columns(metrics),
+        "plugins": dict(plugins(working)),
+        **describe.metric_columns(working),
         "fold_batchnorm": int(fold_batchnorm),
         "added_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
@@ -162,19 +179,20 @@ def ingest(
         with suppress(CatalogError):  # what is left over now is swept next time
             sweep(catalog)
     not_finite = sum(describe.not_finite(bank) for bank in extraction.banks.values())
-    return dataclasses.replace(_result("replaced" if known else "added", row), not_finite=not_finite)
+    result = _result("replaced" if known else "added", row)
+    return dataclasses.replace(result, not_finite=not_finite, unmeasured=tuple(unmeasured(metrics, working)))
 
 
 def _layer_rows(
-    extraction: Extraction, fetched: FetchedModel, metrics: Sequence[Metric]
+    extraction: Extraction, fetched: FetchedModel, measured: Sequence[Measured]
 ) -> tuple[list[Row], list[Columns]]:
     """One row per layer, and the columns of its filters."""
     labels = fetched.filter_labels or {}
     layers, filters = [], []
     for position, (name, bank) in enumerate(extraction.banks.items()):
-        measured = measure(name, bank, metrics)
-        layers.append(describe.layer_row(position, name, bank, extraction.geometries[position], measured))
-        filters.append(describe.filter_columns(name, bank, measured, labels.get(name)))
+        of_bank, geometry = measured[position], extraction.geometries[position]
+        layers.append(describe.layer_row(position, name, bank, geometry, of_bank))
+        filters.append(describe.filter_columns(name, bank, of_bank, labels.get(name)))
     return layers, filters
 
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from filterkit.catalog.rows import searchable
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS
-from filterkit.errors import PluginContractError
+from filterkit.errors import FilterkitError, PluginContractError
 from filterkit.plugins.protocols import FilterMetric, LayerMetric
 
 if TYPE_CHECKING:
     from filterkit.records import FilterBank
 
 Metric = FilterMetric | LayerMetric
+M = TypeVar("M", bound=Metric)
+Fault = Callable[[Any, FilterkitError], None]
+"""What is told of a metric that fails, and how; either it raises, or the metric is left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +39,62 @@ class Measured:
     layer: Mapping[str, float | None]
 
 
-def measure(name: str, bank: FilterBank, metrics: Iterable[Metric]) -> Measured:
-    """Let `metrics` measure the bank of the layer `name`.
+def refuse(metric: Any, error: FilterkitError) -> None:
+    """Let no metric fail."""
+    raise error
 
-    Raises
-    ------
-    PluginContractError
-        Where one measures another number of filters than there are.
+
+def measure(
+    banks: Iterable[tuple[str, FilterBank]], metrics: Iterable[M], fault: Fault = refuse
+) -> tuple[list[Measured], list[M]]:
+    """Let `metrics` measure the banks of layers, by name, one after the other.
+
+    Parameters
+    ----------
+    fault
+        Told of a metric that fails, or measures another number of filters than there are. Where it does not
+        raise, nothing that this metric measured counts, of whatever layer.
+
+    Returns
+    -------
+    measured
+        In the order of `banks`.
+    working
+        The metrics that measured them.
     """
+    working = list(metrics)
+    found: list[list[tuple[M, Measured]]] = []
+    for name, bank in banks:
+        found.append([])
+        for metric in tuple(working):
+            try:
+                found[-1].append((metric, _measure(name, bank, metric)))
+            except FilterkitError as error:
+                fault(metric, error)
+                working.remove(metric)
+    return [_merged([each for metric, each in of_bank if metric in working]) for of_bank in found], working
+
+
+def _measure(name: str, bank: FilterBank, metric: Metric) -> Measured:
     filters: dict[str, Sequence[Any]] = {}
     layer: dict[str, float | None] = {}
     with np.errstate(all="ignore"):  # what is not finite becomes NULL, and some BLAS warn of nothing
-        for metric in metrics:
-            if isinstance(metric, FilterMetric):
-                filters |= {column: plain(values) for column, values in metric.measure(bank).items()}
-            if isinstance(metric, LayerMetric):
-                found = metric.measure_layer(bank).items()
-                layer |= {column: value if math.isfinite(value) else None for column, value in found}
+        if isinstance(metric, FilterMetric):
+            filters = {column: plain(values) for column, values in metric.measure(bank).items()}
+        if isinstance(metric, LayerMetric):
+            measured = metric.measure_layer(bank).items()
+            layer = {column: value if math.isfinite(value) else None for column, value in measured}
     for column, values in filters.items():
         check_length(name, bank, column, values)
     return Measured(filters, layer)
+
+
+def _merged(each: Sequence[Measured]) -> Measured:
+    """What several metrics say of one bank."""
+    return Measured(
+        {column: values for one in each for column, values in one.filters.items()},
+        {column: value for one in each for column, value in one.layer.items()},
+    )
 
 
 def check_length(name: str, bank: FilterBank, column: str, values: Sequence[Any]) -> None:
@@ -66,26 +105,30 @@ def check_length(name: str, bank: FilterBank, column: str, values: Sequence[Any]
         )
 
 
-def check_columns(metrics: Iterable[Metric]) -> None:
-    """Refuse metrics that want a column that is taken.
+def with_free_columns(metrics: Iterable[M], fault: Fault = refuse) -> list[M]:
+    """The metrics without those that want a column that is taken, by filterkit or by an earlier one.
 
-    Raises
-    ------
-    PluginContractError
-        Names both owners.
+    Of these `fault` is told, with an error that names both owners.
     """
     own = dict.fromkeys(searchable().keys() - {*METRIC_COLUMNS, *LAYER_METRIC_COLUMNS}, "filterkit itself")
     of_filters, of_layers = dict(own), dict(own)
+    free = []
     for metric in metrics:
         wanted = [(of_filters, column) for column in columns_of(metric)]
         wanted += [(of_layers, column) for column in layer_columns_of(metric)]
+        taken = [(owners, column) for owners, column in wanted if column in owners]
+        if taken:
+            owners, column = taken[0]
+            error = PluginContractError(
+                f"the column '{column}' comes from {owners[column]} and from {metric}",
+                hint="FILTERKIT_PLUGINS_BLOCKED=PLUGIN goes without one of them",
+            )
+            fault(metric, error)
+            continue
         for owners, column in wanted:
-            if column in owners:
-                raise PluginContractError(
-                    f"the column '{column}' comes from {owners[column]} and from {metric}",
-                    hint="FILTERKIT_PLUGINS_BLOCKED=PLUGIN goes without one of them",
-                )
             owners[column] = str(metric)
+        free.append(metric)
+    return free
 
 
 def columns_of(metric: Metric) -> tuple[str, ...]:
@@ -96,6 +139,20 @@ def columns_of(metric: Metric) -> tuple[str, ...]:
 def layer_columns_of(metric: Metric) -> tuple[str, ...]:
     """What `metric` says of layers."""
     return metric.layer_columns if isinstance(metric, LayerMetric) else ()
+
+
+def columns_of_all(metrics: Iterable[Metric]) -> list[str]:
+    """What `metrics` say of filters, then what they say of layers; each column once."""
+    metrics = list(metrics)
+    of_filters = [name for metric in metrics for name in columns_of(metric)]
+    of_layers = [name for metric in metrics for name in layer_columns_of(metric)]
+    return list(dict.fromkeys((*of_filters, *of_layers)))
+
+
+def unmeasured(metrics: Iterable[Metric], working: Iterable[Metric]) -> list[str]:
+    """The columns of `metrics` that those that worked do not fill."""
+    filled = columns_of_all(working)
+    return [column for column in columns_of_all(metrics) if column not in filled]
 
 
 def plain(values: Any) -> list[Any]:

@@ -81,6 +81,11 @@ def add(
             f"{added.not_finite} {'filters hold' if many else 'filter holds'} weights that are not finite: "
             f"filterkit filters {added.model} --where 'l2_norm is null'"
         )
+    if added.unmeasured:
+        shell.say(
+            f"{', '.join(added.unmeasured)}: not measured; once the plugin works, "
+            f"filterkit measure {added.model}"
+        )
     if added.skipped:
         shell.say(
             f"{added.skipped} layer{'s' * (added.skipped != 1)} could not be extracted: "

@@ -9,7 +9,6 @@ import typer
 from filterkit.cli.completion import complete_model
 from filterkit.cli.shell import Shell, command
 
-
 @command
 def measure(
     shell: Shell,
@@ -25,7 +24,11 @@ def measure(
     """Measure models that were added before there were these metrics."""
     with shell.workbench() as bench:
         rows = bench.measure(model, metric)
-    done = [row["model"] for row in rows if row["columns"]]
-    if not done:
+    failed = list(dict.fromkeys(column for row in rows for column in row["unmeasured"]))
+    if failed:
+        shell.say(f"{', '.join(failed)}: not measured")
+    elif not any(row["columns"] for row in rows):
         shell.say("nothing to measure: no metric is missing")
     shell.rows(rows, rows.columns)
+    if failed:
+        raise typer.Exit(1)

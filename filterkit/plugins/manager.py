@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pluggy
 
 from filterkit import __version__, settings
-from filterkit.errors import PluginError
+from filterkit.errors import FilterkitError, PluginError
 from filterkit.plugins.compatibility import IncompatiblePlugin, check_api, hooks_of
 from filterkit.plugins.core import ReplacedCore, core_unharmed
 from filterkit.plugins.discovery import Candidate, available, canonical, source_file
@@ -27,6 +27,8 @@ from filterkit.plugins.tracing import traced
 
 if TYPE_CHECKING:
     import typer
+
+    from filterkit.plugins.checking import Checked
 
 State = Literal["loaded", "blocked", "failed", "incompatible"]
 
@@ -195,9 +197,20 @@ class PluginHost:
             with stdout_for_data(), core_unharmed(plugin.package), limit(self._timeout, late):
                 yield
         except (Exception, SystemExit) as error:
-            self._fault(plugin, doing, error)
+            self.fault(plugin, doing, error)
 
-    def _fault(self, plugin: Plugin, doing: str, error: BaseException) -> None:
+    def leave_out(self, made: Checked[Any], error: FilterkitError) -> None:
+        """Go on without an object that failed: that is its plugin's `fault`."""
+        self.fault(made.plugin, "", error)
+
+    def fault(self, plugin: Plugin, doing: str, error: BaseException) -> None:
+        """Count what went wrong as the plugin's fault, and report it.
+
+        Raises
+        ------
+        PluginError
+            If the host is strict.
+        """
         text = in_words(error).removeprefix(f"plugin {plugin}: ")
         if not text.startswith(doing):
             text = f"{doing}: {text}"

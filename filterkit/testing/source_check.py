@@ -106,7 +106,7 @@ def _extraction(fetched: FetchedModel) -> Extraction:
 
 def _ingest(folder: Path, fetched: FetchedModel) -> None:
     with Catalog.open(folder / "catalog.db", write=True) as catalog:
-        ingest(catalog, "checked", "checked", "checked", fetched, [ConvolutionExtractor()], [], {})
+        ingest(catalog, "checked", "checked", "checked", fetched, [ConvolutionExtractor()], [], lambda _: {})
 
 
 def _check_names(findings: Findings, fetched: FetchedModel, extraction: Extraction, on: str) -> None:

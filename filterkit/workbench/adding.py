@@ -34,6 +34,7 @@ def add(
     """See `Workbench.add`."""
     from filterkit.catalog.database import catalog_path
     from filterkit.catalog.ingest import ingest
+    from filterkit.catalog.measuring import refuse
     from filterkit.catalog.names import check_name, name_from_ref
     from filterkit.catalog.queries import makers_of_model
     from filterkit.sources.presets import parse_preprocessing
@@ -48,14 +49,12 @@ def add(
     stated = parse_preprocessing(preprocessing) if preprocessing else None
     source = registry.create("source", scheme)
     chosen = [registry.create("extractor", spec) for spec in extractors]
-    measuring = (
-        registry.metrics() if metrics is None else [registry.create("metric", spec) for spec in metrics]
-    )
+    named = [registry.create("metric", spec) for spec in metrics or ()]
+    measuring = registry.metrics() if metrics is None else named
     exists = catalog_path(bench.location).exists()
     if exists:
         bench.catalog(write=True)  # raises where it cannot be written; a new one waits for a model
 
-    used = makers([source, *chosen, *measuring])
     # Windows deletes no file that is still mapped, as external data may be.
     with tempfile.TemporaryDirectory(prefix="filterkit-", ignore_cleanup_errors=True) as folder:
         fetched = source.fetch(rest, Path(folder), progress)
@@ -63,7 +62,9 @@ def add(
             fetched = changed(fetched, preprocessing=stated)
         catalog = bench.catalog(write=True) if exists else partial(bench.catalog, write=True)
         result = ingest(
-            *(catalog, name, scheme, ref, fetched, chosen, measuring, used),
+            *(catalog, name, scheme, ref, fetched, chosen, measuring),
+            lambda working: makers([source, *chosen, *working]),
+            fault=refuse if named else bench.plugins.leave_out,
             replace=replace,
             fold_batchnorm=fold_batchnorm,
         )
@@ -80,7 +81,8 @@ def add(
                 hint="--replace catalogues it anew with the extractors given",
             )
     if result.status in ("added", "replaced"):
-        versions = {name: about["version"] for name, about in used.items()}
+        used: list[Checked[Any]] = [source, *chosen, *measuring]
+        versions = {each.plugin.name: each.plugin.version for each in used}
         event = IngestEvent(bench.location, name, result.layers, result.filters, result.skipped, versions)
         bench.plugins.call("filterkit_after_ingest", event=event)
     return result

@@ -55,5 +55,6 @@ def write_model(
 def put(catalog: Catalog, path: Path, name: str = "tiny", **options: Any) -> IngestResult:
     """Ingest `path` as the command line would."""
     fetched = options.pop("fetched", None) or FetchedModel(path, "made by a test")
-    chosen = {"extractors": [ConvolutionExtractor()], "metrics": [BasicMetrics()], "plugins": {"core": "1"}}
-    return ingest(catalog, name, "onnx", str(path), fetched, **{**chosen, **options})
+    plugins = options.pop("plugins", {"core": "1"})
+    chosen = {"extractors": [ConvolutionExtractor()], "metrics": [BasicMetrics()], **options}
+    return ingest(catalog, name, "onnx", str(path), fetched, plugins=lambda _: plugins, **chosen)

@@ -292,7 +292,9 @@ METRIC = """
 import filterkit
 class Bad:
     columns = ("bad",)
+    layer_columns = ("worse",)
     def measure(self, bank): raise RuntimeError("cannot")
+    def measure_layer(self, bank): return {"worse": 1.0}
 @filterkit.hookimpl
 def filterkit_metrics(): return [filterkit.Contribution("bad", "Bad", Bad)]
 """
@@ -304,20 +306,60 @@ def test_what_fails_after_an_ingest_leaves_the_rows(install: Install, tmp_path: 
     assert len(rows(tmp_path / "catalog.db", "filters", "classic")) == 13
 
 
-def test_a_metric_that_fails_leaves_the_catalog_as_it_was(
+def invoke(*words: str) -> Any:
+    return CliRunner().invoke(build_app(), [*words])
+
+
+def test_a_model_is_catalogued_without_a_metric_that_fails(install: Install, tmp_path: Path) -> None:
+    catalog = tmp_path / "catalog.db"
+    source = install(NAME, METRIC)
+    ran = invoke("add", "classic", "--catalog", str(catalog), "--format", "json")
+    assert (ran.exit_code, json.loads(ran.stdout)[0]["model"]) == (0, "classic")
+    said = f"filterkit: plugin {NAME} 1.2 failed: metric 'bad': measure(): RuntimeError: cannot\n"
+    assert said in ran.stderr
+    assert "bad, worse: not measured; once the plugin works, filterkit measure classic\n" in ran.stderr
+    assert not rows(catalog, "query", f"select name from model where plugins like '%{NAME}%'")
+    assert all(row["classic_type"] for row in rows(catalog, "filters", "classic"))
+
+    ran = invoke("measure", "classic", "--catalog", str(catalog), "--format", "json")
+    [row] = json.loads(ran.stdout)
+    assert (ran.exit_code, row["columns"], row["unmeasured"]) == (1, [], ["bad", "worse"])
+    assert "bad, worse: not measured\n" in ran.stderr
+
+    source.write_text(
+        METRIC.replace('raise RuntimeError("cannot")', "return {'bad': bank.weights[:, 0, 0, 0]}")
+    )
+    del sys.modules["filterkit_bad"]
+    [row] = rows(catalog, "measure", "classic")
+    assert (row["columns"], row["unmeasured"]) == (["bad", "worse"], [])
+    assert rows(catalog, "filters", "classic", "--where", "bad is not null and worse = 1")
+
+
+def test_a_metric_that_is_named_and_fails_leaves_the_catalog_as_it_was(
     install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog = tmp_path / "catalog.db"
     before = rows(catalog, "add", "classic") and rows(catalog, "filters", "classic")
     install(NAME, METRIC)
     again = ["add", "classic", "--name", "again", "--catalog", str(catalog)]
-    ran = CliRunner().invoke(build_app(), again)
-    assert ran.exit_code == 1
-    assert f"error: plugin {NAME} 1.2: metric 'bad': measure(): RuntimeError: cannot" in ran.stderr
-    assert f"FILTERKIT_PLUGINS_BLOCKED={NAME} goes without it" in ran.stderr
+    for words in (again, ["measure", "classic", "--catalog", str(catalog)]):
+        ran = invoke(*words, "--metric", "bad")
+        assert ran.exit_code == 1
+        assert f"error: plugin {NAME} 1.2: metric 'bad': measure(): RuntimeError: cannot" in ran.stderr
+        assert f"FILTERKIT_PLUGINS_BLOCKED={NAME} goes without it" in ran.stderr
     assert rows(catalog, "filters", "*") == before
     monkeypatch.setenv("FILTERKIT_PLUGINS_BLOCKED", NAME)
-    assert CliRunner().invoke(build_app(), again).exit_code == 0
+    assert invoke(*again).exit_code == 0
+
+
+def test_a_metric_with_the_column_of_another(install: Install, tmp_path: Path) -> None:
+    catalog = tmp_path / "catalog.db"
+    install(NAME, METRIC.replace('("bad",)', '("l2_norm", "other")'))
+    ran = invoke("add", "classic", "--catalog", str(catalog))
+    said = "the column 'l2_norm' comes from filterkit.metrics/basic and from"
+    assert f"plugin {NAME} 1.2 failed: {said} {NAME}/bad\n" in ran.stderr
+    assert "\nother, worse: not measured" in ran.stderr
+    assert all(row["l2_norm"] > 0 for row in rows(catalog, "filters", "classic"))
 
 
 NOISY = """

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from onnx_graphs import build, node, random
 import filterkit
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS
 from filterkit.errors import CatalogError, FilterkitError, NotFoundError, PluginContractError, UsageError
+from filterkit.plugins.faults import tell
 from filterkit.plugins.manager import load_plugins
 from filterkit.plugins.registry import Registry
 
@@ -204,16 +208,48 @@ def of_no_type(bank: filterkit.FilterBank) -> dict[str, NDArray[Any]]:
         (of_no_type, "for 'loudness', not an array of"),
     ],
 )
-def test_a_metric_that_fails_changes_nothing(catalog: Path, measure: Measure, said: str) -> None:
+def test_a_metric_that_fails_changes_nothing(
+    catalog: Path, measure: Measure, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell.cache_clear()
     before = contents(catalog)
+    unmeasured = ["loudness", "kind", "hollow", "spread"]
     with bench_with(catalog, Loud(measure)) as bench:
-        for metrics in (["loud"], None):
+        for act in (partial(bench.measure, "classic"), partial(bench.add, "classic", name="again")):
             with pytest.raises(FilterkitError, match=said) as caught:
-                bench.measure("classic", metrics)
+                act(metrics=["loud"])
             assert "\n" not in caught.value.message
-        with pytest.raises(FilterkitError, match=said):
-            bench.add("classic", name="again")
-    assert contents(catalog) == before
+        assert contents(catalog) == before
+        [row] = bench.measure("classic")
+        assert (len(row["columns"]), row["unmeasured"]) == (20, unmeasured)
+        assert bench.add("classic", name="again").unmeasured == tuple(unmeasured)
+        same, again = (
+            bench.query(f"select * from model where name = '{name}'")[0] for name in ("classic", "again")
+        )
+        assert [again[name] for name in ("measured", "plugins")] == [
+            same[name] for name in ("measured", "plugins")
+        ]
+    [line] = capsys.readouterr().err.splitlines()
+    assert re.search(
+        f"^filterkit: plugin filterkit-loud 1.0 failed: .*{said.removeprefix('plugin filterkit-loud 1.0: ')}",
+        line,
+    )
+
+
+def test_what_a_metric_measured_before_it_failed_does_not_count(catalog: Path) -> None:
+    calls = []
+
+    def failing_late(bank: filterkit.FilterBank) -> dict[str, NDArray[Any]]:
+        calls.append(bank)
+        return raising(bank) if len(calls) == 3 else Loud().loud(bank)
+
+    with bench_with(catalog, Loud(failing_late)) as bench:
+        assert bench.add("classic", name="again").unmeasured
+        assert len(calls) == 3
+        [row] = bench.query("select * from model where name = 'again'")
+        assert (json.loads(row["extra_metrics"]), json.loads(row["extra_layer_metrics"])) == ([], [])
+        assert bench.query("select count(*) as n from filter where extra is not null") == [{"n": 0}]
+        assert bench.query("select count(*) as n from layer where extra is not null") == [{"n": 0}]
 
 
 def test_a_metric_with_the_name_of_another(catalog: Path) -> None:
@@ -223,10 +259,13 @@ def test_a_metric_with_the_name_of_another(catalog: Path) -> None:
         columns = ("dead",)
 
     with bench_with(catalog, Taken()) as bench:
-        for metrics in (["loud"], None):
-            with pytest.raises(PluginContractError, match=r"'dead' comes from .* and from filterkit"):
-                bench.measure("classic", metrics)
-    assert contents(catalog) == before
+        with pytest.raises(
+            PluginContractError, match=r"'dead' comes from filterkit.* and from filterkit-loud"
+        ):
+            bench.measure("classic", ["loud"])
+        assert contents(catalog) == before
+        assert len(bench.measure("classic")[0]["columns"]) == 20
+        assert bench.add("classic", name="again").unmeasured == ("spread",)
 
 
 @pytest.mark.parametrize("replaced", [False, True])
