@@ -37,7 +37,7 @@ def stats(
 ) -> None:
     """List the metrics of layers: how sparse, diverse and orthogonal, and how many filters are dead."""
     if output and output.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"no chart is written as '{output.name}'", hint="use .png, .svg or .pdf")
+        raise UsageError(f"no chart is written as '{output}'", hint="use .png, .svg or .pdf")
     with shell.workbench() as bench:
         rows = bench.stats(address)
         if output:
