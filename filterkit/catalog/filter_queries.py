@@ -32,33 +32,10 @@ def filters(
     sort: str | None = None,
     limit: int | None = None,
 ) -> tuple[tuple[str, ...], Iterator[Row]]:
-    """The filters that `address` names, streamed.
+    """The filters that `address` names, streamed: the names of their columns, and one row per filter.
 
-    Parameters
-    ----------
-    columns
-        Which columns of the filter and of its layer, in which order; None for `FILTER_COLUMNS` and the
-        metrics that plugins measured of these models.
-    where
-        A condition over such columns, e.g. ``"l1_norm > 2 and in_channels = 3"``.
-    sort
-        A column, with ``-`` in front for the largest first. Without it: in the catalog's order.
-    limit
-        How many at most.
-
-    Returns
-    -------
-    columns
-        Their names.
-    rows
-        One per filter.
-
-    Raises
-    ------
-    NotFoundError
-        Where the address names nothing.
-    UsageError
-        Where the condition cannot be read, or there is no such column.
+    Parameters and errors are those of `Workbench.iter_filters`; without `columns`, it is `FILTER_COLUMNS` and
+    the metrics that plugins measured of these models.
     """
     _check_limit(limit)
     chosen = choose(catalog, address)
