@@ -9,6 +9,7 @@ import typer
 from filterkit.cli.completion import complete_model
 from filterkit.cli.shell import Shell, command
 
+
 @command
 def measure(
     shell: Shell,
