@@ -209,10 +209,11 @@ class TileSheet:
     vmin, vmax, centre
         As in `Normalized`.
     values
-        The numbers that the tiles show, before they were normalized; shaped like `tiles`. None where nobody
-        knows them.
+        The numbers that the tiles show, before they were normalized; shaped like `tiles`, NaN where there is
+        none. None where nobody knows them.
     addresses
-        Of what each tile shows, e.g. ``"vgg16/block1_conv1/0/2"``: one per tile (`count`), or empty.
+        One per tile (`count`), or empty: of the kernel or filter that it shows or that made the map it shows,
+        e.g. ``"vgg16/block1_conv1/0/2"``; ``""`` where that is in no catalog.
     """
 
     tiles: FloatArray

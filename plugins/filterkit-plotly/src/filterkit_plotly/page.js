@@ -6,7 +6,7 @@
 //   levels, values     base64: uint8 and little-endian float32, tile by tile
 //   known              whether `values` are weights or maps; gray levels, 0 to 1, where not
 //   ends               the values of black and white, where all tiles have the same
-//   addresses, tileLabels, rowLabels, columnLabels   what tiles are called; may be empty
+//   addresses, tileLabels, rowLabels, columnLabels   what tiles are called; may be empty, also each
 (function () {
   const sheet = JSON.parse(document.getElementById("data").textContent);
   const element = (id) => document.getElementById(id);
@@ -147,7 +147,7 @@
     const place = row * columns + column;
     if (place >= count) { leave(); return; }
     const tile = order[place];
-    const name = sheet.addresses.length ? sheet.addresses[tile] : labelOf(tile) || `tile ${tile}`;
+    const name = sheet.addresses[tile] || labelOf(tile) || `tile ${tile}`;
     const at = tile * perTile + (y * width + x) * channels;
     const shown = Array.from(values.subarray(at, at + channels), digits);
     tip.replaceChildren();
