@@ -198,8 +198,7 @@ class TileSheet:
     Attributes
     ----------
     tiles
-        Shape (rows, columns, height, width), or (rows, columns, height, width, 3) for colour (R, G, B);
-        float32 in [0, 1].
+        Shape (rows, columns, height, width), of colour a fifth axis for R, G and B; float32 in [0, 1].
     count
         How many tiles there are, row by row; places behind the last are empty.
     row_labels, column_labels
@@ -209,10 +208,12 @@ class TileSheet:
     vmin, vmax, centre
         As in `Normalized`.
     values
-        The numbers that the tiles show, before they were normalized; shaped like `tiles`. None where nobody
-        knows them.
+        What the tiles show, before it was normalized; shaped like `tiles`, NaN for none. None where unknown.
     addresses
-        Of what each tile shows, e.g. ``"vgg16/block1_conv1/0/2"``: one per tile (`count`), or empty.
+        One per tile (`count`), or empty: of the kernel or filter that it shows, or whose map it shows, e.g.
+        ``"vgg16/block1_conv1/0/2"``; ``""`` where that is in no catalog.
+    metrics
+        What the catalog holds of the filters there: by column, one float64 per tile (`count`), NaN for none.
     """
 
     tiles: FloatArray
@@ -227,6 +228,7 @@ class TileSheet:
     centre: float | None = None
     values: FloatArray | None = None
     addresses: tuple[str, ...] = ()
+    metrics: Mapping[str, FloatArray] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:

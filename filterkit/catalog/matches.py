@@ -63,6 +63,11 @@ class Match:
         return f"{self.model['name']}/{self.layer['name']}"
 
     @property
+    def filter_addresses(self) -> tuple[str, ...]:
+        """Of each filter that is selected."""
+        return tuple(f"{self.address}/{number}" for number in self.filters)
+
+    @property
     def selected_address(self) -> str:
         """Of what is selected in the layer."""
         chosen = Address(self.model["name"], self.layer["name"], self.asked.filters, self.asked.kernels)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,9 @@ def trial_sheets() -> Iterator[tuple[str, TileSheet]]:
     values[0, 0, 0, :3] = np.nan, np.inf, -np.inf
     addresses = tuple(f"model/layer/{row}/{column}" for row in range(2) for column in range(3))
     yield "values and addresses", replace(sheet, values=values, addresses=addresses)
+    yield "metrics", replace(sheet, values=values, addresses=addresses, metrics=_metrics())
+    somewhere = ("", addresses[1], "", "", "", "")
+    yield "tiles of which one is in a catalog", replace(sheet, values=values, addresses=somewhere)
     yield "all black", replace(sheet, tiles=np.zeros_like(sheet.tiles))
     yield "all white", replace(sheet, tiles=np.ones_like(sheet.tiles))
     yield "a constant layer", replace(sheet, tiles=np.full_like(sheet.tiles, 0.5), vmin=2.0, vmax=2.0)
@@ -60,6 +64,19 @@ def trial_sheets() -> Iterator[tuple[str, TileSheet]]:
     yield "words of other scripts", replace(sheet, title="層 фильтр ∑ ë", row_labels=("α", "🙂"))
     yield "control characters", replace(sheet, title="a\x00b\nc\x1b[31m", column_labels=("\t", "\r", "\x7f"))
     yield "long words", replace(sheet, title="long " * 60, row_labels=("label" * 20, "0"))
+
+
+def _metrics() -> Mapping[str, NDArray[np.floating[Any]]]:
+    """As the catalog gives them: no dict, not to be written to, and with gaps."""
+    metrics = {
+        "l2_norm": np.array([2.0, 2.0, 2.0, 1.5, 1.5, 1.5]),
+        "opponency": np.full(6, np.nan),
+        "orientation": np.array([170.0, np.nan, 0.0, 1e-300, -1e300, 3.0]),
+        "of_a_plugin": np.arange(6.0),
+    }
+    for values in metrics.values():
+        values.flags.writeable = False
+    return MappingProxyType(metrics)
 
 
 def gallery() -> TileSheet:

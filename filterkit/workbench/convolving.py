@@ -50,6 +50,7 @@ def convolve(
         image = prepare(pixels, UNIT_RGB if per_channel else UNIT_GRAY, shape)
         maps = convolve_kernel(weights[0, 0], image, provider=provider, threads=threads, name=match.address)
         labels = UNIT_RGB.channels if per_channel else labels
+        makers = (f"{match.address}/{match.filters[0]}/{match.kernels[0]}",) * len(labels)
     else:
         if per_channel:
             raise UsageError("--per-channel needs a single kernel", hint=f"e.g. {match.address}/0/0")
@@ -76,6 +77,7 @@ def convolve(
             output_padding=layer["output_padding"],
         )
         maps = convolve(weights, bias, image, sliding, provider=provider, threads=threads, name=match.address)
+        makers = match.filter_addresses
 
     image_text, image_name = picture_name(picture, 0)
     name = layer["name"]
@@ -84,6 +86,7 @@ def convolve(
         addresses={name: match.selected_address},
         activations={name: None},
         labels={name: tuple(labels)},
+        makers={name: makers},
         image=image_text,
         image_name=image_name,
         provider=choose(provider).name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from filterkit.errors import UsageError
@@ -83,13 +84,14 @@ def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
         )
         labels = tuple(label for name in maps.maps for label in _labels_of_several(maps, name))
         what = next(iter(maps.addresses.values())).partition("/")[0]
-    return maps_sheet(
+    sheet = maps_sheet(
         normalized,
         filters=range(len(labels)),
         filter_labels=labels,
         title=f"{what}: " + ", ".join(filter(None, (maps.image_name, maps.stage))),
         values=unscaled[0] if len(unscaled) == 1 else np.concatenate(unscaled),
     )
+    return replace(sheet, addresses=tuple(chain.from_iterable(maps.makers.values())))
 
 
 def _labels_of_several(maps: FeatureMaps, layer: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,20 +91,20 @@ class Looking(Bench):
         from filterkit.workbench.differences import Differences
         from filterkit.workbench.neighbours import Neighbours, neighbours_to_sheet
         from filterkit.workbench.picking import check_channels, pick
-        from filterkit.workbench.views import FeatureMaps, Sheet
+        from filterkit.workbench.views import FeatureMaps
 
         check_channels(channels or "separate")
         if isinstance(what, FeatureMaps):
             made = self.registry.create("normalizer", normalizer or drawing.usual_normalizer(what))
-            return Sheet.of(drawing.maps_to_sheet(what, made))
+            return self._with_metrics(drawing.maps_to_sheet(what, made))
         if isinstance(what, Neighbours):
             made = self.registry.create("normalizer", normalizer or f"symmetric:per={what.sought.level}")
-            return Sheet.of(neighbours_to_sheet(what, made))
+            return self._with_metrics(neighbours_to_sheet(what, made))
         if isinstance(what, Differences):
             from filterkit.workbench.pairs_drawing import pairs_sheet
 
             made = self.registry.create("normalizer", normalizer or "symmetric:per=filter")
-            return Sheet.of(pairs_sheet(what, made))
+            return self._with_metrics(pairs_sheet(what, made))
         if isinstance(what, str):
             match = self._one(what, "a sheet is of one layer")
             return self._bank_sheet(match, normalizer or "minmax", channels or "separate")
@@ -173,21 +174,26 @@ class Looking(Bench):
         banks = {match.address if several else match.layer["name"]: self._weights(match) for match in matches}
         export(banks, Path(path))
 
-    def _picked_sheet(self, matches: Sequence[Match], normalizer: str, channels: Channels) -> Sheet:
-        from filterkit.workbench.picking import picked_sheet
+    def _with_metrics(self, sheet: TileSheet) -> Sheet:
+        """The same sheet, which shows itself, and knows what the catalog holds of its tiles."""
+        from filterkit.workbench.tile_metrics import TileMetrics
         from filterkit.workbench.views import Sheet
 
+        return Sheet.of(replace(sheet, metrics=TileMetrics(self.catalog, sheet.addresses)))
+
+    def _picked_sheet(self, matches: Sequence[Match], normalizer: str, channels: Channels) -> Sheet:
+        from filterkit.workbench.picking import picked_sheet
+
         made = self.registry.create("normalizer", normalizer)
-        return Sheet.of(picked_sheet(self.catalog(), matches, made, channels))
+        return self._with_metrics(picked_sheet(self.catalog(), matches, made, channels))
 
     def _bank_sheet(self, match: Match, normalizer: str, channels: Channels) -> Sheet:
         if channels == "strongest":
             return self._picked_sheet([match], normalizer, channels)
         from filterkit.catalog.weights import bank
         from filterkit.workbench import drawing
-        from filterkit.workbench.views import Sheet
 
         made = self.registry.create("normalizer", normalizer)
         weights = bank(self.catalog(), match)
         [labels] = self._labels([match])
-        return Sheet.of(drawing.bank_to_sheet(match, weights, made, labels, channels))
+        return self._with_metrics(drawing.bank_to_sheet(match, weights, made, labels, channels))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,7 @@ def neighbours_to_sheet(found: Neighbours, normalizer: Normalizer) -> TileSheet:
         note="; ".join(notes),
         values=values[:, kernels],
     )
+    sheet = replace(sheet, addresses=tuple(_addresses(found, kernels)))
     if sheet.columns == 1 or len(kernels) > 1 or sheet.count > LISTED:
         return sheet
     # One below the other: there is room for long labels on the left.
@@ -94,6 +95,14 @@ def neighbours_to_sheet(found: Neighbours, normalizer: Normalizer) -> TileSheet:
         plane.reshape(-1, 1, *sheet.tile_shape)[: sheet.count] for plane in (sheet.tiles, sheet.values)
     )
     return replace(sheet, tiles=tiles, values=shown, row_labels=sheet.tile_labels, tile_labels=())
+
+
+def _addresses(found: Neighbours, kernels: Sequence[int]) -> Iterator[str]:
+    """Of every tile; empty for what was looked for where it is not in the catalog."""
+    sought = found.sought
+    for name in (sought.name if sought.place else "", *(row["address"] for row in found)):
+        of_filter = name and sought.level == "filter"
+        yield from (f"{name}/{kernel}" if of_filter else name for kernel in kernels)
 
 
 def _values(banks: Mapping[str, FloatArray], row: Row) -> FloatArray:

@@ -34,11 +34,32 @@ class FilterPair:
     number: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """The kernel that is drawn of one filter of a pair.
+
+    Attributes
+    ----------
+    drawn, weights
+        As a picture, shape (height, width): of the filter at length 1, and as it is in the catalog.
+    """
+
+    address: str
+    drawn: FloatArray
+    weights: FloatArray
+
+    @property
+    def name(self) -> str:
+        """The address without the model."""
+        return self.address.partition("/")[2]
+
+
 def pairs_sheet(differences: Differences, normalizer: Normalizer) -> TileSheet:
     """The least alike pairs of filters, worst first: one of every layer, or the worst of all, by the level.
 
     Both filters of a pair are brought to the length 1, and the kernel is drawn that differs most then, in
-    both on one scale. Kernels smaller than others have zeros around them.
+    both on one scale. Kernels smaller than others have zeros around them, and no number (NaN) in `values`,
+    which are the weights as they are in the catalog.
 
     Raises
     ------
@@ -48,34 +69,31 @@ def pairs_sheet(differences: Differences, normalizer: Normalizer) -> TileSheet:
     ranked = list(_ranked(differences))
     if not ranked:
         raise UsageError("there is nothing to draw: no pair of filters is finite")
-    tiles: list[FloatArray] = []
+    sides: list[Side] = []
     labels: list[str] = []
     for worst in heapq.nsmallest(MOST, ranked):
-        pair = differences.pairs[worst.place]
-        kernel, *sides = _worst_kernel(pair, worst.number)
-        tiles += sides
-        labels += _labels(pair, worst, kernel)
-    height, width = (max(tile.shape[axis] for tile in tiles) for axis in (0, 1))
-    framed = np.stack([_framed(tile, height, width) for tile in tiles])
-    normalized = normalizer.normalize(framed.reshape(-1, 2, height, width))
-    columns = min(2 * PER_ROW, len(tiles))
-    rows = math.ceil(len(tiles) / columns)
-    places = np.zeros((rows * columns, height, width), normalized.values.dtype)
-    places[: len(tiles)] = normalized.values.reshape(-1, height, width)
+        left, right = _sides(differences.pairs[worst.place], worst.number)
+        same = left.name == right.name
+        labels += [left.name, f"cosine {worst.cosine:.4f}" if same else f"{right.name}  {worst.cosine:.2f}"]
+        sides += left, right
+    height, width = (max(side.drawn.shape[axis] for side in sides) for axis in (0, 1))
+    drawn = np.stack([_framed(side.drawn, height, width, around=0) for side in sides])
+    weights = np.stack([_framed(side.weights, height, width, around=np.nan) for side in sides])
+    normalized = normalizer.normalize(drawn.reshape(-1, 2, height, width))
     plural = "s" * (len(ranked) != 1)
     what = (
         f"layer{plural}, of each the least alike filters" if differences.level == "layer" else f"pair{plural}"
     )
     return TileSheet(
-        tiles=places.reshape(rows, columns, height, width),
-        count=len(tiles),
+        tiles=_in_rows(normalized.values.reshape(drawn.shape)),
+        count=len(sides),
         title=f"{_model(differences, 'a')} and {_model(differences, 'b')}, least alike first",
-        note=f"{len(tiles) // 2:,} of {len(ranked):,} {what}, and the kernel that differs most once both "
+        note=f"{len(sides) // 2:,} of {len(ranked):,} {what}, and the kernel that differs most once both "
         "have the same length",
         tile_labels=tuple(labels),
-        vmin=normalized.vmin,
-        vmax=normalized.vmax,
-        centre=normalized.centre,
+        centre=normalized.centre,  # but no ends: every filter was scaled to its own length
+        values=_in_rows(weights),
+        addresses=tuple(side.address for side in sides),
     )
 
 
@@ -92,15 +110,20 @@ def _ranked(differences: Differences) -> Iterator[FilterPair]:
                 yield FilterPair(float(cosines[number]), place, number)
 
 
-def _worst_kernel(pair: LayerPair, number: int) -> tuple[int, FloatArray, FloatArray]:
-    """The number of the kernel, and that kernel in both filters, as pictures."""
-    assert pair.weights_a is not None and pair.weights_b is not None
-    a, b = _unit(pair.weights_a[number]), _unit(pair.weights_b[pair.partner(number)])
-    if pair.assignment is not None:
-        b = b[pair.assignment.channels]
-    apart = (b - a).reshape(len(a), -1)
-    kernel = int(np.square(apart).sum(axis=1).argmax())
-    return kernel, _picture(a[kernel]), _picture(b[kernel])
+def _sides(pair: LayerPair, number: int) -> tuple[Side, Side]:
+    """Both filters of a pair, by the kernel that differs most."""
+    assert pair.a is not None and pair.weights_a is not None
+    assert pair.b is not None and pair.weights_b is not None
+    partner = pair.partner(number)
+    weights_a, weights_b = pair.weights_a[number], pair.weights_b[partner]
+    channels = np.arange(len(weights_a)) if pair.assignment is None else pair.assignment.channels
+    a, b = _unit(weights_a), _unit(weights_b)[channels]
+    kernel = int(np.square((b - a).reshape(len(a), -1)).sum(axis=1).argmax())
+    other = int(channels[kernel])
+    return (
+        Side(f"{pair.a.address}/{number}/{kernel}", _picture(a[kernel]), _picture(weights_a[kernel])),
+        Side(f"{pair.b.address}/{partner}/{other}", _picture(b[kernel]), _picture(weights_b[other])),
+    )
 
 
 def _unit(values: FloatArray) -> FloatArray:
@@ -117,20 +140,20 @@ def _picture(kernel: FloatArray) -> FloatArray:
     return picture
 
 
-def _framed(picture: FloatArray, height: int, width: int) -> FloatArray:
-    """The picture in the middle of a larger one of zeros."""
+def _framed(picture: FloatArray, height: int, width: int, around: float) -> FloatArray:
+    """The picture in the middle of a larger one of `around`."""
     down, across = height - picture.shape[0], width - picture.shape[1]
-    return np.pad(picture, ((down // 2, down - down // 2), (across // 2, across - across // 2)))
+    sides = (down // 2, down - down // 2), (across // 2, across - across // 2)
+    return np.pad(picture, sides, constant_values=around)
 
 
-def _labels(pair: LayerPair, worst: FilterPair, kernel: int) -> tuple[str, str]:
-    """The address without the model for the left tile; cosine for the right one, and address if another."""
-    assert pair.a is not None and pair.b is not None
-    channel = kernel if pair.assignment is None else int(pair.assignment.channels[kernel])
-    left = f"{pair.a.layer['name']}/{worst.number}/{kernel}"
-    right = f"{pair.b.layer['name']}/{pair.partner(worst.number)}/{channel}"
-    cosine = f"cosine {worst.cosine:.4f}" if left == right else f"{right}  {worst.cosine:.2f}"
-    return left, cosine
+def _in_rows(tiles: FloatArray) -> FloatArray:
+    """Tiles, shape (count, height, width), in rows of `PER_ROW` pairs; places behind the last are zeros."""
+    columns = min(2 * PER_ROW, len(tiles))
+    rows = math.ceil(len(tiles) / columns)
+    places = np.zeros((rows * columns, *tiles.shape[1:]), tiles.dtype)
+    places[: len(tiles)] = tiles
+    return places.reshape(rows, columns, *tiles.shape[1:])
 
 
 def _model(differences: Differences, side: str) -> str:

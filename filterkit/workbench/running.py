@@ -96,6 +96,7 @@ def feature_maps(
             addresses={name: match.selected_address for name, match in ran.items()},
             activations={name: match.layer["activation"] for name, match in ran.items()},
             labels={name: tuple(labels[name]) for name in ran},
+            makers={name: match.filter_addresses for name, match in ran.items()},
             image=image,
             image_name=image_name,
             provider=network.provider,

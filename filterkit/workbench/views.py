@@ -59,6 +59,8 @@ class FeatureMaps:
         From the same names to the address of what was asked for.
     labels
         From the same names to what to call each map: its filter's label or number.
+    makers
+        From the same names to the address of what made each map: a filter, or a single kernel.
     activations
         From the same names to the activation behind the layer, or None.
     image
@@ -78,6 +80,7 @@ class FeatureMaps:
     maps: Mapping[str, FloatArray]
     addresses: Mapping[str, str]
     labels: Mapping[str, tuple[str, ...]]
+    makers: Mapping[str, tuple[str, ...]]
     activations: Mapping[str, str | None]
     image: str
     image_name: str
@@ -95,6 +98,7 @@ class FeatureMaps:
             maps={name: self.maps[name]},
             addresses={name: self.addresses[name]},
             labels={name: self.labels[name]},
+            makers={name: self.makers[name]},
             activations={name: self.activations[name]},
         )
 

@@ -49,7 +49,7 @@ def test_it_passes_the_checks_of_metrics() -> None:
 
 
 @pytest.mark.parametrize(("phase", "expected"), [("even", 0.0), ("odd", 90.0)])
-@pytest.mark.parametrize("size", [7, 15])
+@pytest.mark.parametrize("size", [7, 15, 21])
 @pytest.mark.parametrize("frequency", [0.08, 0.1, 0.2, 0.3, 0.4])
 def test_its_own_bank_is_recovered(frequency: float, size: int, phase: str, expected: float) -> None:
     fit = fit_gabors(gabor_filters(frequency, np.radians(ANGLES), size, phase).astype(np.float64))  # type: ignore[arg-type]
@@ -155,9 +155,16 @@ def test_undefined_columns_are_nan() -> None:
     assert set(measured) == set(COLUMNS)
     for values in measured.values():
         assert np.isnan(values).tolist() == [True, True, True, True, False]
-    for shape in ((4, 2, 5), (4, 2, 1, 7), (4, 2, 2, 2), (4, 2, 3, 3, 3)):
+    for shape in ((4, 2, 5), (4, 2, 1, 7), (4, 2, 2, 2), (4, 2, 3, 3, 3), (4, 2, 5, 22), (4, 2, 101, 101)):
         measured = GaborMetric().measure(bank_of(RANDOM.normal(size=shape).astype(np.float32)))
         assert all(np.isnan(values).all() for values in measured.values())
+
+
+def test_the_largest_kernels_are_fitted_whole() -> None:
+    weights = gabor_filters(0.1, np.radians(ANGLES[:3]), 21, "odd")[:, None]
+    measured = GaborMetric().measure(bank_of(weights))
+    assert turned(measured["gabor_orientation"], ANGLES[:3], 180).max() < DEGREES  # type: ignore[arg-type]
+    assert measured["gabor_explained"].min() > 1 - 1e-6
 
 
 def test_filters_are_listed_sorted_and_chosen_by_it(tmp_path: Path) -> None:
@@ -173,4 +180,4 @@ def test_filters_are_listed_sorted_and_chosen_by_it(tmp_path: Path) -> None:
     wishes = ["--where", "gabor_explained > 0.9", "--sort", "-gabor_frequency"]
     shown = subprocess.run([*line, *wishes], check=True, capture_output=True, text=True)
     first, *_ = shown.stdout.splitlines()[3:]
-    assert first.split()[:2] == ["gabor/even_0.2/0", "0.2"]
+    assert first.split()[:2] == [rows[0]["address"], "0.2"]

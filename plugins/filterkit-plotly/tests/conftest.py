@@ -40,7 +40,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 @pytest.fixture(scope="session")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalog of one model: a layer of colour, and one of 4,096 kernels."""
+    """A catalog of two alike models: a layer of colour, one of 4,096 kernels, one with a filter of zeros."""
     import filterkit
     import numpy as np
     import onnx
@@ -51,9 +51,17 @@ def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights = {
         "w1": random.normal(size=(64, 3, 3, 3)).astype(np.float32),
         "w2": random.normal(size=(64, 64, 3, 3)).astype(np.float32),
+        "w3": random.normal(size=(6, 64, 3, 3)).astype(np.float32),
     }
-    nodes = [node("Conv", "image w1", "a", "first"), node("Conv", "a w2", "b", "second")]
-    onnx.save(build_model(nodes, {"image": ["N", 3, "H", "W"]}, weights), folder / "net.onnx")
+    weights["w3"][2] = 0
+    nodes = [
+        node("Conv", "image w1", "a", "first"),
+        node("Conv", "a w2", "b", "second"),
+        node("Conv", "b w3", "c", "third"),
+    ]
     with filterkit.open(folder / "catalog.db") as bench:
-        bench.add(str(folder / "net.onnx"))
+        for name in ("net", "like"):
+            onnx.save(build_model(nodes, {"image": ["N", 3, "H", "W"]}, weights), folder / f"{name}.onnx")
+            bench.add(str(folder / f"{name}.onnx"))
+            weights = {key: 2 * values[::-1].copy() for key, values in weights.items()}
     return folder / "catalog.db"

@@ -26,7 +26,8 @@ def value_in(lines: list[str]) -> float:
 
 
 def said(lines: list[str], metric: str) -> float:
-    [line] = [line for line in lines if line.startswith(f"{metric} ")]
+    """Of the tile itself, where the catalog has a number of that name, too."""
+    line = next(line for line in lines if line.startswith(f"{metric} "))
     return float(line.removeprefix(f"{metric} "))
 
 
@@ -109,6 +110,72 @@ def test_sorting(catalog: Path, page: Page, by: str, measure: object) -> None:
     assert page.point(2 + 4 * 3, 2 + 4 * 2)[0] == f"{LAYER}/2/3"
 
 
+@pytest.mark.parametrize("upwards", [False, True])
+def test_sorting_by_a_metric_of_the_catalog(catalog: Path, page: Page, upwards: bool) -> None:
+    with filterkit.open(catalog) as bench:
+        rows = bench.filters("net/third", sort="orientation" if upwards else "-orientation")
+        page.open(bench.render(bench.sheet("net/third"), suffix=".html"))
+    assert rows[-1]["address"] == "net/third/2", "what is NULL comes last"
+    page.sort("orientation", upwards=upwards)
+    for place, row in enumerate(rows):
+        for kernel in (0, 40):
+            lines = page.point(2 + 4 * kernel, 2 + 4 * place)
+            assert lines[0] == f"{row['address']}/{kernel}"
+            if row["orientation"] is not None:
+                assert said(lines, "orientation") == pytest.approx(row["orientation"], rel=1e-6)
+                assert said(lines, "classic_score") == pytest.approx(row["classic_score"], rel=1e-6)
+    assert "orientation –" in lines
+    labels = page.ask("return document.getElementById('plot').layout.yaxis.ticktext")
+    assert labels == [str(row["filter"]) for row in rows], "rows of a filter's kernels keep their labels"
+    page.sort("norm")
+    assert page.ask("return document.getElementById('plot').layout.yaxis.ticktext") == []
+
+
+def test_the_menu_has_the_metrics_of_the_catalog_that_any_tile_has(catalog: Path, page: Page) -> None:
+    groups = "return Array.from(document.querySelectorAll('#sort optgroup'), group => [group.label, "
+    groups += "Array.from(group.children, option => option.text)])"
+    measured = ["of each tile", ["norm", "mean", "standard deviation", "smallest", "largest"]]
+    with filterkit.open(catalog) as bench:
+        for layer in ("net/first", "net/third"):
+            sheet = bench.sheet(layer)
+            page.open(bench.render(sheet, suffix=".html"))
+            names = [name for name, values in sheet.metrics.items() if np.isfinite(values).any()]
+            assert page.ask(groups) == [measured, ["of its filter, in the catalog", names]]
+            assert ("opponency" in names) == (layer == "net/first")
+    page.open(Interactive().render(sheet_of(np.zeros((1, 1, 3, 3), np.float32), 1)))
+    assert page.ask(groups) == [measured]
+
+
+def test_the_page_of_differences(catalog: Path, page: Page, tmp_path: Path) -> None:
+    path = tmp_path / "differences.html"
+    command = [sys.executable, "-m", "filterkit", "diff", "net/second", "like/second", "--level", "filter"]
+    subprocess.run([*command, "-o", path, "--catalog", catalog], check=True, capture_output=True)
+    page.open(path.read_bytes())
+    with filterkit.open(catalog) as bench:
+        shown = bench.sheet(bench.diff("net/second", "like/second", level="filter")).addresses
+        for tile in (0, 1, 15):
+            lines = page.point(2 + 4 * (tile % 6), 1 + 4 * (tile // 6))
+            assert lines[0] == shown[tile]
+            weights = bench.bank(shown[tile])
+            assert value_in(lines) == pytest.approx(float(weights[0, 0, 0, 1]), rel=1e-6)
+            [row] = bench.filters(shown[tile].rpartition("/")[0])
+            assert said(lines, "l2_norm") == pytest.approx(row["l2_norm"], rel=1e-6)
+
+
+def test_the_page_of_what_is_similar(catalog: Path, page: Page) -> None:
+    with filterkit.open(catalog) as bench:
+        found = bench.similar("[[1,0,-1],[2,0,-2],[1,0,-1]]", limit=3)
+        page.open(bench.render(bench.sheet(found), suffix=".html"))
+        [best] = bench.bank(found[0]["address"]).reshape(1, 9)
+    lines = page.point(2, 2)
+    assert lines[0] == "[[1,0,-1],[2,0,-2],[1,0,-1]]"
+    assert not any("catalog" in line for line in lines)
+    lines = page.point(2, 6)
+    assert lines[0] == found[0]["address"]
+    assert value_in(lines) == pytest.approx(float(best[4]), rel=1e-6)
+    assert "its filter, in the catalog" in lines
+
+
 def test_zooming_keeps_what_is_pointed_at(catalog: Path, page: Page) -> None:
     with filterkit.open(catalog) as bench:
         page.open(bench.render(bench.sheet(LAYER), suffix=".html"))
@@ -160,10 +227,16 @@ def test_empty_places_tell_nothing(page: Page) -> None:
 
 
 def test_long_labels_lose_their_middle(page: Page) -> None:
-    labels = tuple(f"vgg16/block1_conv1/{number} 0.{number}" for number in (17, 42))
-    page.open(Interactive().render(sheet_of(np.zeros((2, 1, 9, 9), np.float32), 2, row_labels=labels)))
-    shown = page.ask("return document.getElementById('plot').layout.yaxis.ticktext")
-    assert shown == ["vgg16/bl…17 0.17", "vgg16/bl…42 0.42"]
+    rows = tuple(f"a-long-name-of-a-model/block1_conv1/{number} 0.{number}" for number in (17, 42))
+    columns = ("vgg16/block1_conv1/3", "short")
+    tiles = np.zeros((2, 2, 9, 9), np.float32)
+    page.open(Interactive().render(sheet_of(tiles, 4, row_labels=rows, column_labels=columns)))
+    shown = "return document.getElementById('plot').layout[arguments[0]].ticktext"
+    assert page.ask(shown, "yaxis") == [
+        "a-long-name-of-a-m…ck1_conv1/17 0.17",
+        "a-long-name-of-a-m…ck1_conv1/42 0.42",
+    ]
+    assert page.ask(shown, "xaxis") == ["vgg16/bl…conv1/3", "short"]
 
 
 def test_words_stay_words(page: Page) -> None:

@@ -17,8 +17,8 @@ Complex = NDArray[np.complex128]
 WIDER = 1.6
 """From one σ to the next; centres lie a σ apart, frequencies 1 / (5 σ)."""
 
-AT_ONCE = 2_000_000
-"""Products that are in memory at a time."""
+AT_ONCE = 60_000
+"""Products that are in memory at a time: few, so that they stay in the processor's own memory."""
 
 STARTS = 4
 """How many widths are followed further."""

@@ -28,7 +28,7 @@ STEPS = 40
 LEVEL = 1e-7
 """Cycles per pixel along y, up to which a wave runs along x: else it were 0 or 180 degrees by chance."""
 
-AT_ONCE = 2_000_000
+AT_ONCE = 500_000
 """Numbers of a Jacobian that are in memory at a time."""
 
 
@@ -99,15 +99,17 @@ def _levenberg_marquardt(parameters: Array, kernels: Array, limits: Limits) -> t
     error = gabor(parameters, limits) - kernels
     left = (error**2).sum(axis=(1, 2))
     damping = np.full(len(parameters), 1e-3)
-    active = np.arange(len(parameters))
+    curvature = np.empty((*parameters.shape, parameters.shape[1]))
+    gradient = np.empty((*parameters.shape, 1))
+    moved = active = np.arange(len(parameters))  # where no step was better, slopes are as they were
     for _ in range(STEPS):
-        now = parameters[active]
-        jacobian = slopes(now, limits).reshape(len(now), now.shape[1], -1)
-        curvature = jacobian @ jacobian.swapaxes(1, 2)
-        gradient = (jacobian @ error[active].reshape(len(now), -1, 1))[..., 0]
-        diagonal = np.einsum("nii->ni", curvature)
+        jacobian = slopes(parameters[moved], limits).reshape(len(moved), parameters.shape[1], kernels[0].size)
+        curvature[moved] = jacobian @ jacobian.swapaxes(1, 2)
+        gradient[moved] = jacobian @ error[moved].reshape(len(moved), kernels[0].size, 1)
+        damped = curvature[active]
+        diagonal = np.einsum("nii->ni", damped)
         diagonal += damping[active, None] * diagonal + 1e-12
-        tried = limits.clip(now - np.linalg.solve(curvature, gradient[..., None])[..., 0])
+        tried = limits.clip(parameters[active] - np.linalg.solve(damped, gradient[active])[..., 0])
         new_error = gabor(tried, limits) - kernels[active]
         new_left = (new_error**2).sum(axis=(1, 2))
         better = new_left < left[active]
@@ -116,7 +118,7 @@ def _levenberg_marquardt(parameters: Array, kernels: Array, limits: Limits) -> t
         kept = active[better]
         parameters[kept], error[kept], left[kept] = tried[better], new_error[better], new_left[better]
         going = np.where(better, gain > 1e-5 * left[active] + 1e-15, damping[active] < 1e8)
-        active = active[going]
+        moved, active = active[better & going], active[going]
         if not len(active):
             break
     return parameters, left

@@ -66,45 +66,68 @@ class Limits:
         return clipped
 
 
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """What functions are made of.
+
+    Attributes
+    ----------
+    x, y
+        Places about the centre, shapes (n, 1, width) and (n, height, 1).
+    window, cosine, sine
+        The window, and both waves under it, shape (n, height, width).
+    """
+
+    x: Array
+    y: Array
+    window: Array
+    cosine: Array
+    sine: Array
+
+    @classmethod
+    def of(cls, parameters: Array, limits: Limits) -> _Parts:
+        """Each is made of factors along x and along y: that takes few exponentials, sines and cosines."""
+        _, _, fx, fy, x0, y0, log_sigma = parameters.T[:, :, None, None]
+        x, y = limits.x - x0, limits.y[:, None] - y0
+        falloff = -1 / (2 * np.exp(2 * log_sigma))
+        window_x, window_y = np.exp(falloff * x**2), np.exp(falloff * y**2)
+        angle_x, angle_y = 2 * np.pi * fx * x, 2 * np.pi * fy * y
+        cos_x, sin_x = window_x * np.cos(angle_x), window_x * np.sin(angle_x)
+        cos_y, sin_y = window_y * np.cos(angle_y), window_y * np.sin(angle_y)
+        return cls(x, y, window_x * window_y, cos_x * cos_y - sin_x * sin_y, sin_x * cos_y + cos_x * sin_y)
+
+
 def gabor(parameters: Array, limits: Limits) -> Array:
     """The functions with `parameters`, shape (n, 7); shape (n, height, width), each of sum zero."""
-    a, b, fx, fy, x0, y0, log_sigma = parameters.T[:, :, None, None]
-    x, y = limits.x - x0, limits.y[:, None] - y0
-    window = np.exp(-(x**2 + y**2) / (2 * np.exp(2 * log_sigma)))
-    angle = 2 * np.pi * (fx * x + fy * y)
-    wave = window * (a * np.cos(angle) + b * np.sin(angle))
-    shifted: Array = wave - window * (_sum(wave) / _sum(window))
-    return shifted
+    parts = _Parts.of(parameters, limits)
+    a, b = parameters.T[:2, :, None, None]
+    wave: Array = a * parts.cosine + b * parts.sine
+    wave -= parts.window * (_sum(wave) / _sum(parts.window))
+    return wave
 
 
 def slopes(parameters: Array, limits: Limits) -> Array:
     """The derivatives of `gabor` by each of its parameters, shape (n, 7, height, width)."""
-    a, b, fx, fy, x0, y0, log_sigma = parameters.T[:, :, None, None]
-    x, y = limits.x - x0, limits.y[:, None] - y0
-    variance = np.exp(2 * log_sigma)
-    window = np.exp(-(x**2 + y**2) / (2 * variance))
-    angle = 2 * np.pi * (fx * x + fy * y)
-    cosine, sine = window * np.cos(angle), window * np.sin(angle)
+    a, b, fx, fy, _, _, log_sigma = parameters.T[:, :, None, None]
+    parts = _Parts.of(parameters, limits)
+    x, y, window, cosine, sine = parts.x, parts.y, parts.window, parts.cosine, parts.sine
     wave, turned = a * cosine + b * sine, 2 * np.pi * (b * cosine - a * sine)
-    nothing = np.zeros_like(window)
-    # Of the wave, and of the window, by a, b, fx, fy, x0, y0 and log σ.
-    waves = (
-        cosine, sine, turned * x, turned * y,
-        wave * x / variance - turned * fx, wave * y / variance - turned * fy,
-        wave * (x**2 + y**2) / variance,
-    )  # fmt: skip
-    windows = (
-        nothing, nothing, nothing, nothing,
-        window * x / variance, window * y / variance, window * (x**2 + y**2) / variance,
-    )  # fmt: skip
-    total, mean = _sum(window), _sum(wave) / _sum(window)
-    found = [
-        of_wave - of_window * mean - window * (_sum(of_wave) - mean * _sum(of_window)) / total
-        for of_wave, of_window in zip(waves, windows, strict=True)
-    ]
+    total = _sum(window)
+    mean = _sum(wave) / total
+    left = wave - window * mean  # what a change of the window changes
+    per_variance = np.exp(-2 * log_sigma)
+    found = np.empty((len(parameters), len(PARAMETERS), *window.shape[1:]))
+    found[:, 0], found[:, 1] = cosine, sine
+    np.multiply(turned, x, out=found[:, 2])
+    np.multiply(turned, y, out=found[:, 3])
+    moving = left * per_variance
+    found[:, 4] = moving * x - turned * fx
+    found[:, 5] = moving * y - turned * fy
+    found[:, 6] = moving * (x**2 + y**2)
+    found -= window[:, None] * (_sum(found) / total[:, None])
     if not limits.reach_x:
-        found[4] = found[5] = nothing
-    return np.stack(found, axis=1)
+        found[:, 4:6] = 0
+    return found
 
 
 def _sum(values: Array) -> Array:

@@ -33,6 +33,7 @@ def page_data(sheet: filterkit.TileSheet) -> dict[str, Any]:
         "addresses": sheet.addresses,
         "ends": None if sheet.vmin is None or sheet.vmax is None else [sheet.vmin, sheet.vmax],
         "known": known,
+        "metrics": _metrics(sheet),
         "levels": _text(np.rint(_tiles(sheet, sheet.tiles) * 255).astype(np.uint8)),
         "values": _text(values.astype("<f4")),
     }
@@ -46,6 +47,17 @@ def _values(sheet: filterkit.TileSheet) -> tuple[NDArray[Any], bool]:
     if sheet.vmin is None or sheet.vmax is None:
         return tiles, False
     return sheet.vmin * (1 - tiles) + sheet.vmax * tiles, True
+
+
+def _metrics(sheet: filterkit.TileSheet) -> dict[str, Any]:
+    """What the catalog says, without what it says of no tile. Kernels of one filter share a row."""
+    metrics = {name: values for name, values in sheet.metrics.items() if not np.isnan(values).all()}
+    if not metrics:
+        return {"names": [], "rows": "", "row": ""}
+    table = np.stack(list(metrics.values()), axis=1).astype("<f8")
+    whole = table.view(np.dtype((np.void, table.itemsize * len(metrics)))).ravel()
+    _, first, row = np.unique(whole, return_index=True, return_inverse=True)
+    return {"names": list(metrics), "rows": _text(table[first]), "row": _text(row.astype("<u4"))}
 
 
 def _tiles(sheet: filterkit.TileSheet, plane: NDArray[Any]) -> NDArray[Any]:

@@ -6,7 +6,9 @@
 //   levels, values     base64: uint8 and little-endian float32, tile by tile
 //   known              whether `values` are weights or maps; gray levels, 0 to 1, where not
 //   ends               the values of black and white, where all tiles have the same
-//   addresses, tileLabels, rowLabels, columnLabels   what tiles are called; may be empty
+//   metrics            of the catalog: `names`, and base64: `rows` of little-endian float64, one number per name,
+//                      NaN where there is none, and which `row` is a tile's, as little-endian uint32
+//   addresses, tileLabels, rowLabels, columnLabels   what tiles are called; may be empty, also each
 (function () {
   const sheet = JSON.parse(document.getElementById("data").textContent);
   const element = (id) => document.getElementById(id);
@@ -18,13 +20,15 @@
   const pitch = {x: width + gap, y: height + gap};
   const size = {x: columns * pitch.x + gap, y: rows * pitch.y + gap};
 
-  // ---- what is measured of every tile -------------------------------------------------------------------
-  const METRICS = {norm: "norm", mean: "mean", std: "standard deviation", min: "smallest", max: "largest"};
-  const measured = measure();
+  // ---- what is measured of every tile, and what the catalog says of its filter --------------------------
+  const MEASURED = {norm: "norm", mean: "mean", std: "standard deviation", min: "smallest", max: "largest"};
+  const numbers = {tile: measure(), catalog: fromCatalog()};  // by kind and name, one per tile
+  const nameOf = (kind, name) => (kind === "tile" ? MEASURED[name] : name);
+  const choices = [null];  // what the menu sorts by, in its order; null is the sheet's own
   let order = inOrder();
 
   function measure() {
-    const columnsOf = Object.fromEntries(Object.keys(METRICS).map((name) => [name, new Float64Array(count)]));
+    const columnsOf = Object.fromEntries(Object.keys(MEASURED).map((name) => [name, new Float64Array(count)]));
     for (let tile = 0; tile < count; tile++) {
       let n = 0, sum = 0, squares = 0, min = Infinity, max = -Infinity;
       for (let at = tile * perTile; at < (tile + 1) * perTile; at++) {
@@ -45,12 +49,19 @@
     return columnsOf;
   }
 
+  function fromCatalog() {
+    const {names, rows, row} = sheet.metrics;
+    const table = new Float64Array(bytes(rows).buffer), rowOf = new Uint32Array(bytes(row).buffer);
+    const column = (number) => Float64Array.from(rowOf, (row) => table[row * names.length + number]);
+    return Object.fromEntries(names.map((name, number) => [name, column(number)]));
+  }
+
   // ---- the order of the tiles ---------------------------------------------------------------------------
   function inOrder() { return Uint32Array.from({length: count}, (_, tile) => tile); }
 
-  function sorted(metric, upwards) {
-    if (!metric) return inOrder();
-    const of = measured[metric], sign = upwards ? 1 : -1;
+  function sorted(of, upwards) {
+    if (!of) return inOrder();
+    const sign = upwards ? 1 : -1;
     return inOrder().sort((a, b) => {
       if (Number.isNaN(of[a]) || Number.isNaN(of[b])) return Number.isNaN(of[a]) - Number.isNaN(of[b]) || a - b;
       return sign * (of[a] - of[b]) || a - b;  // what is alike stays in the sheet's order
@@ -85,7 +96,8 @@
   }
 
   // ---- names --------------------------------------------------------------------------------------------
-  const short = (text) => (text.length > 16 ? text.slice(0, 8) + "…" + text.slice(-7) : text);
+  const LONGEST = {x: 16, y: 36};  // letters of labels above and at the left
+  const short = (text, most) => (text.length > most ? text.slice(0, most / 2) + "…" + text.slice(1 - most / 2) : text);
   const asText = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
   function labelOf(tile) {
@@ -94,14 +106,21 @@
     return [row, column].filter((label) => label !== undefined).join(" · ");
   }
 
-  function ticks(labels, step) {
+  // Which of the sheet's rows each row shows, where they are whole: sorting by filters keeps those of a layer so.
+  function rowsShown() {
+    const whole = order.every((tile, place) => tile % columns === place % columns
+      && tile - order[place - place % columns] === place % columns);
+    return whole ? Array.from({length: rows}, (_, row) => order[row * columns] / columns) : [];
+  }
+
+  function ticks(labels, axis) {
+    const step = pitch[axis];
     const every = Math.ceil(labels.length / 16);
-    const shown = order.every((tile, place) => tile === place) ? labels : [];
-    const chosen = shown.map((text, number) => ({text, number})).filter(({number}) => number % every === 0);
+    const chosen = labels.map((text, number) => ({text, number})).filter(({number}) => number % every === 0);
     return {
       tickmode: "array",
       tickvals: chosen.map(({number}) => gap + number * step + (step - gap) / 2 - 0.5),
-      ticktext: chosen.map(({text}) => asText(short(text))),
+      ticktext: chosen.map(({text}) => asText(short(text, LONGEST[axis]))),
     };
   }
 
@@ -111,13 +130,16 @@
 
   function draw() {
     const trace = {type: "image", source: picture(), hoverinfo: "none", zsmooth: false};
+    const shown = rowsShown();
+    const rowLabels = sheet.rowLabels.length ? shown.map((row) => sheet.rowLabels[row]) : [];
+    const columnLabels = shown.length ? sheet.columnLabels : [];
     const layout = {
       margin: {l: 16, r: 16, t: 16, b: 16},
       dragmode: "pan",
       hovermode: "closest",
       uirevision: "kept",
-      xaxis: {...bare, side: "top", range: [-0.5, size.x - 0.5], ...ticks(sheet.columnLabels, pitch.x)},
-      yaxis: {...bare, range: [size.y - 0.5, -0.5], scaleanchor: "x", ...ticks(sheet.rowLabels, pitch.y)},
+      xaxis: {...bare, side: "top", range: [-0.5, size.x - 0.5], ...ticks(columnLabels, "x")},
+      yaxis: {...bare, range: [size.y - 0.5, -0.5], scaleanchor: "x", ...ticks(rowLabels, "y")},
     };
     const buttons = ["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"];  // none that sends data
     const config = {scrollZoom: true, displaylogo: false, responsive: true, modeBarButtons: [buttons]};
@@ -129,11 +151,19 @@
 
   function digits(value) { return Number.isFinite(value) ? String(Number(value.toPrecision(7))) : String(value); }
 
-  function line(kind, text, name) {
-    const made = document.createElement(kind);
-    made.textContent = text;
-    if (name) made.className = name;
+  function line(name, ...texts) {
+    const made = document.createElement("div");
+    made.className = name;
+    made.append(...texts);
     tip.append(made);
+  }
+
+  function lines(kind, tile) {
+    for (const [name, of] of Object.entries(numbers[kind])) {
+      const value = document.createElement("span");
+      value.textContent = Number.isNaN(of[tile]) ? "–" : digits(of[tile]);
+      line(of === sortedBy() ? "number chosen" : "number", `${nameOf(kind, name)} `, value);
+    }
   }
 
   // Number of the tile, and of the value in it, along one axis; the gaps belong to the nearest values.
@@ -147,16 +177,20 @@
     const place = row * columns + column;
     if (place >= count) { leave(); return; }
     const tile = order[place];
-    const name = sheet.addresses.length ? sheet.addresses[tile] : labelOf(tile) || `tile ${tile}`;
+    const name = sheet.addresses[tile] || labelOf(tile) || `tile ${tile}`;
     const at = tile * perTile + (y * width + x) * channels;
     const shown = Array.from(values.subarray(at, at + channels), digits);
     tip.replaceChildren();
-    line("b", name);
+    line("name", name);
     const label = labelOf(tile);
-    if (label && !`/${name}`.endsWith("/" + label.replace(" · ", "/"))) line("div", label);
-    line("div", channels === 1 ? shown[0] : "R " + shown[0] + "  G " + shown[1] + "  B " + shown[2], "value");
-    line("div", `${sheet.known ? "at" : "gray level (0 to 1) at"} row ${y}, column ${x}`, "about");
-    for (const metric in METRICS) line("div", `${METRICS[metric]} ${digits(measured[metric][tile])}`, "about " + metric);
+    if (label && !`/${name}`.endsWith("/" + label.replace(" · ", "/"))) line("about", label);
+    line("value", channels === 1 ? shown[0] : "R " + shown[0] + "  G " + shown[1] + "  B " + shown[2]);
+    line("about", `${sheet.known ? "at" : "gray level (0 to 1) at"} row ${y}, column ${x}`);
+    lines("tile", tile);
+    if (Object.values(numbers.catalog).some((of) => !Number.isNaN(of[tile]))) {
+      line("heading", "its filter, in the catalog");
+      lines("catalog", tile);
+    }
     tip.hidden = false;
     const right = mouse.clientX + 18 + tip.offsetWidth > window.innerWidth;
     const below = mouse.clientY + 18 + tip.offsetHeight > window.innerHeight;
@@ -183,7 +217,8 @@
     element("title").textContent = sheet.title;
     element("note").textContent = [sheet.note, `${count.toLocaleString("en")} tiles`].filter(Boolean).join(" · ");
     element("sort").append(new Option("place", ""));
-    for (const metric in METRICS) element("sort").append(new Option(METRICS[metric], metric));
+    offer("tile", "of each tile");
+    offer("catalog", "of its filter, in the catalog");
     if (!sheet.ends || channels > 1) return;
     const context = element("ramp").getContext("2d");
     sheet.colours.forEach(([r, g, b], level) => {
@@ -195,8 +230,20 @@
     element("scale").hidden = false;
   }
 
+  function offer(kind, title) {
+    const group = document.createElement("optgroup");
+    group.label = title;
+    for (const name in numbers[kind]) {
+      group.append(new Option(nameOf(kind, name)));
+      choices.push(numbers[kind][name]);
+    }
+    if (group.children.length) element("sort").append(group);
+  }
+
+  function sortedBy() { return choices[element("sort").selectedIndex]; }
+
   function resort() {
-    order = sorted(element("sort").value, element("upwards").checked);
+    order = sorted(sortedBy(), element("upwards").checked);
     leave();
     return draw();
   }
