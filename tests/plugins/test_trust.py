@@ -61,7 +61,7 @@ CASES = {
     "a wrong return": (
         OFFERS.format(body="return 7"),
         "failed",
-        "filterkit_normalizers returned a int, not an iterable of Contribution",
+        "filterkit_normalizers returned an int, not an iterable of Contribution",
     ),
     **{
         f"a monkey-patched core: {what}": (
@@ -242,7 +242,7 @@ def test_a_mutated_input(install: Install) -> None:
 
 def test_a_wrong_return_of_a_method(install: Install) -> None:
     with pytest.raises(
-        PluginContractError, match=f"plugin {NAME} 1.2: .* returned a ndarray, not Normalized"
+        PluginContractError, match=f"plugin {NAME} 1.2: .* returned an ndarray, not Normalized"
     ):
         made(install, "return values").normalize(np.ones((1, 1, 2, 2), np.float32))
 
