@@ -46,12 +46,28 @@ PATCHES = {
     "a constant": "filterkit.settings.DEFAULT_CATALOG = 'elsewhere.db'",
     "a method": "filterkit.errors.FilterkitError.__init__ = lambda self, *words: None",
     "a name": "del filterkit.plugins.registry.Registry",
+    "a function's code": "filterkit.settings.strict_plugins.__code__ = (lambda: True).__code__",
+    "a method's code": "filterkit.plugins.registry.Registry.names.__code__ = (lambda *words: ()).__code__",
+    "a property's code": "filterkit.plugins.offers.Offer.name.fget.__code__ = (lambda self: 'x').__code__",
+    "a default": "filterkit.settings.catalog_location.__defaults__ = ('elsewhere.db',)",
+    "a keyword's default": "filterkit.errors.FilterkitError.__init__.__kwdefaults__['hint'] = 'give up'",
+    "what a decorator holds": (
+        "filterkit.plugins.faults.blame.__wrapped__.__code__ = (lambda *words, extra=None: None).__code__"
+    ),
+    "a registry": "filterkit.plugins.builtins.BUILTINS.clear()",
+    "an entry of a registry": "filterkit.plugins.offers.HOOKS['source'] = 'filterkit_bad'",
     "what nobody imported yet": (
         "import filterkit.sources.presets as fresh\ndef parse_preprocessing(text): 1 / 0\n"
         "fresh.parse_preprocessing = parse_preprocessing"
     ),
+    "the code of what nobody imported yet": (
+        "import filterkit.sources.presets as fresh\n"
+        "fresh.parse_preprocessing.__code__ = (lambda text: 1 / 0).__code__"
+    ),
 }
-PATCH = "import filterkit, filterkit.settings, filterkit.errors, filterkit.plugins.registry\n"
+PATCH = (
+    "import filterkit.settings, filterkit.errors, filterkit.plugins.registry, filterkit.plugins.builtins\n"
+)
 CASES = {
     "an exception at import": ("raise RuntimeError('no')", "failed", "RuntimeError: no"),
     "an exception in a hook": (OFFERS.format(body="1 / 0"), "failed", "ZeroDivisionError"),
@@ -72,7 +88,7 @@ CASES = {
         for what, patch in PATCHES.items()
     },
     "a core patched in a hook": (
-        OFFERS.format(body=PATCH.replace("import filterkit, ", "import ") + "    " + PATCHES["a function"]),
+        OFFERS.format(body=PATCH + "    " + PATCHES["a function"]),
         "failed",
         "filterkit_normalizers: replaced filterkit.settings.strict_plugins; it was put back",
     ),
@@ -202,20 +218,30 @@ def test_work_after_an_ingest_takes_the_time_it_takes(host: PluginHost, reported
     assert reported == [f"filterkit: plugin {NAME} 1: filterkit_after_ingest still runs"]
 
 
+def patched() -> tuple[Any, ...]:
+    """All that `PATCHES` touch in what is imported already."""
+    from filterkit.errors import FilterkitError
+    from filterkit.plugins import builtins, faults, offers, registry
+
+    names, init = registry.Registry.names, FilterkitError.__init__
+    return (
+        *(settings.strict_plugins, settings.DEFAULT_CATALOG, init, registry.Registry),
+        *(settings.strict_plugins.__code__, names.__code__, offers.Offer.name.fget.__code__),  # type: ignore[attr-defined]
+        *(settings.catalog_location.__defaults__, dict(init.__kwdefaults__ or {})),
+        *(faults.blame.__wrapped__.__code__, dict(builtins.BUILTINS), dict(offers.HOOKS)),  # type: ignore[attr-defined]
+    )
+
+
 @pytest.mark.parametrize("what", PATCHES)
 def test_a_patched_core_is_as_before(what: str, install: Install) -> None:
-    import filterkit.plugins.registry as registry
-    from filterkit.errors import FilterkitError
-
     if sys.modules.pop("filterkit.sources.presets", None):
         del sys.modules["filterkit.sources"].presets  # type: ignore[attr-defined]
-    before = (settings.strict_plugins, settings.DEFAULT_CATALOG, FilterkitError.__init__, registry.Registry)
+    before = patched()
     install(NAME, PATCH + PATCHES[what])
     host = load_plugins(strict=False)
     [plugin] = [plugin for plugin in host.plugins if plugin.name == NAME]
     assert "; it was put back" in str(plugin.error)
-    after = (settings.strict_plugins, settings.DEFAULT_CATALOG, FilterkitError.__init__, registry.Registry)
-    assert after == before
+    assert patched() == before
     from filterkit.sources.presets import parse_preprocessing
 
     assert parse_preprocessing("torch")
