@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -189,10 +188,10 @@ class PluginHost:
         What it prints goes to stderr, what it replaces in filterkit is put back, and if it does not come
         back within the time allowed, it is ended, unless it does its work after an ingest.
         """
-        late = partial(self._report, f"filterkit: plugin {plugin}: {doing or 'import'} still runs")
-        limit = told_after if doing == "filterkit_after_ingest" else ended_after
+        ending = told_after if doing == "filterkit_after_ingest" else ended_after
+        limit = ending(self._timeout, plugin, doing, self._report)
         try:
-            with stdout_for_data(), core_unharmed(plugin.package), limit(self._timeout, late):
+            with stdout_for_data(), core_unharmed(plugin.package), limit:
                 yield
         except (Exception, SystemExit) as error:
             self._fault(plugin, doing, error)

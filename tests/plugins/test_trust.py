@@ -26,7 +26,7 @@ from filterkit.cli.app import build_app
 from filterkit.errors import PluginContractError, PluginError, UsageError
 from filterkit.plugins.faults import tell
 from filterkit.plugins.hanging import Hanging, ended_after
-from filterkit.plugins.manager import PluginHost, load_plugins
+from filterkit.plugins.manager import Plugin, PluginHost, load_plugins
 from filterkit.plugins.registry import Registry
 
 Install = Callable[..., Path]
@@ -164,8 +164,10 @@ def test_a_hang_is_told_within_its_time_and_not_waited_for_again(install: Instal
 
 
 def test_what_catches_everything_is_ended_all_the_same() -> None:
-    caught, told = [], []
-    with pytest.raises(Hanging, match=r"hangs \(0.05 s\)"), ended_after(0.05, lambda: told.append("late")):
+    caught: list[BaseException] = []
+    told: list[str] = []
+    limit = ended_after(0.05, Plugin(NAME, "1.2", None, "bad"), "filterkit_metrics", told.append)
+    with pytest.raises(Hanging, match=r"hangs \(0.05 s\)"), limit:
         while len(caught) < 2:
             try:
                 time.sleep(60)
@@ -173,9 +175,45 @@ def test_what_catches_everything_is_ended_all_the_same() -> None:
                 caught.append(error)
         time.sleep(60)
     assert len(caught) == 2
-    assert told == ["late"]  # so that one is named that is never ended
+    assert told == [f"filterkit: plugin {NAME} 1.2: filterkit_metrics still runs"]
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+
+
+STUBBORN = """
+import filterkit
+import time
+def hang():
+    while True:
+        try: time.sleep(60)
+        except BaseException: pass
+@filterkit.hookimpl
+def filterkit_metrics(): hang()
+"""
+
+
+@pytest.mark.parametrize(("code", "doing"), [("hang()\n", "import"), ("", "filterkit_metrics")])
+def test_what_can_never_be_ended_ends_the_process(
+    code: str, doing: str, install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = tmp_path / "catalog.db"
+    before = rows(catalog, "add", "classic") and rows(catalog, "filters", "*")
+    paths = [str(install(NAME, STUBBORN + code).parent), str(Path(filterkit.__file__).parents[1])]
+    done = subprocess.run(
+        [sys.executable, "-m", "filterkit", "add", "classic", "--name", "again", "--catalog", str(catalog)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-2:] == [
+        f"filterkit: plugin {NAME} 1.2: {doing} still runs",
+        f"filterkit: plugin {NAME} 1.2: {doing} cannot be stopped, so filterkit ends;"
+        f" FILTERKIT_PLUGINS_BLOCKED={NAME} goes without it",
+    ]
+    monkeypatch.setenv("FILTERKIT_PLUGINS_BLOCKED", NAME)
+    assert rows(catalog, "filters", "*") == before
 
 
 def test_who_needs_more_time_gets_it(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
