@@ -16,6 +16,7 @@ import pluggy
 
 from filterkit import __version__, settings
 from filterkit.errors import PluginError
+from filterkit.plugins.chosen import names_for, unknown_names
 from filterkit.plugins.compatibility import IncompatiblePlugin, check_api, hooks_of
 from filterkit.plugins.core import ReplacedCore, core_unharmed
 from filterkit.plugins.discovery import Candidate, available, canonical, source_file
@@ -154,7 +155,7 @@ class PluginHost:
         return plugin
 
     def _is_blocked(self, name: str) -> bool:
-        names = {name, name.partition(".")[0]}
+        names = names_for(name)
         left_out = self._only and "filterkit" not in names and not names & self._only
         return bool(left_out or names & self._blocked)
 
@@ -222,7 +223,8 @@ def load_plugins(
     """A host with the built-in plugins and all that are there, unless `built_in` or `discover` is off.
 
     Which plugins are blocked and how long they may take comes from the environment (see
-    `filterkit.settings`); so does whether a fault raises, unless `strict` says so.
+    `filterkit.settings`); so does whether a fault raises, unless `strict` says so. Names there that fit no
+    plugin are reported, where all plugins are loaded.
 
     Parameters
     ----------
@@ -248,8 +250,12 @@ def load_plugins(
 
         for name, plugin in BUILTINS.items():
             host.add(plugin, name=name, version=__version__, distribution="cnn-filterkit")
+    everything = built_in and discover and candidates is None
     if candidates is None:
         candidates = available() if discover else ()
     for candidate in candidates:
         host.take(candidate)
+    if everything:
+        for unknown in unknown_names(plugin.name for plugin in host.plugins):
+            report(f"filterkit: {unknown}")
     return host
