@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import redirect_stderr
+from io import StringIO
 from typing import Any
 
 
@@ -11,7 +13,8 @@ def _quietly(find: Callable[[str], Iterable[str]]) -> Callable[[str], list[str]]
 
     def complete(incomplete: str) -> list[str]:
         try:
-            return [name for name in find(incomplete) if name.startswith(incomplete)]
+            with redirect_stderr(StringIO()):
+                return [name for name in find(incomplete) if name.startswith(incomplete)]
         except Exception:
             return []
 

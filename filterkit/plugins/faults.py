@@ -80,4 +80,6 @@ def breach(plugin: Plugin, doing: str, problem: str) -> NoReturn:
 
 def kind_of(value: object) -> str:
     """What a plugin returned, in words for such a message."""
-    return "None" if value is None else f"a {type(value).__name__}"
+    name = type(value).__name__
+    article = "an" if name[0] in "aeioAEIO" or name.startswith("nd") else "a"  # an int, a uint8, an ndarray
+    return "None" if value is None else f"{article} {name}"

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 from filterkit.errors import PluginError
 
+if TYPE_CHECKING:
+    from filterkit.plugins.manager import Plugin
+
 AGAIN = 1.0
-"""Seconds after which code is stopped once more that caught what was to stop it."""
+"""Seconds after which code is stopped once more that caught what was to stop it; less where it had less."""
+TIMES = 10
+"""How often code is stopped; if it still runs then, the process ends, which nobody could use any more."""
 
 
 class Hanging(PluginError):
@@ -23,45 +30,68 @@ class _Late(BaseException):
 
 
 class _Alarm:
-    """A handler of SIGALRM that raises as long as it is on, and calls `late` where that was caught."""
+    """A handler of SIGALRM that raises as long as it is on, and reports where that was caught."""
 
-    def __init__(self, late: Callable[[], None]) -> None:
+    def __init__(self, plugin: Plugin, who: str, report: Callable[[str], None]) -> None:
         self.on = True
-        self._late = late
+        self._plugin = plugin
+        self._who = who
+        self._report = report
         self._raised = 0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if not self.on:
             return
+        if self._raised == TIMES:
+            _end_process(
+                f"{self._who} cannot be stopped, so filterkit ends;"
+                f" FILTERKIT_PLUGINS_BLOCKED={self._plugin.name} goes without it"
+            )
         self._raised += 1
         if self._raised == 2:
-            self._late()
+            self._report(f"{self._who} still runs")
         raise _Late
 
 
-@contextmanager
-def ended_after(seconds: float, late: Callable[[], None]) -> Iterator[None]:
-    """Run code; where it takes longer, raise `Hanging` in its midst; where it catches that, call `late` too.
+def _end_process(last_words: str) -> NoReturn:
+    """At once, as no exception gets through; past the buffers, which may be in use just now."""
+    with suppress(OSError):
+        os.write(2, f"{last_words}\n".encode())
+    os._exit(1)
 
-    That takes POSIX signals, the main thread, and nobody who uses SIGALRM already; elsewhere see
+
+def _who(plugin: Plugin, doing: str) -> str:
+    return f"filterkit: plugin {plugin}: {doing or 'import'}"
+
+
+@contextmanager
+def ended_after(seconds: float, plugin: Plugin, doing: str, report: Callable[[str], None]) -> Iterator[None]:
+    """Run code of a plugin; where it takes longer, raise `Hanging` in its midst.
+
+    It is reported where it catches that. What catches it time and again, not even Ctrl-C could end: then the
+    process ends, with exit code 1. No catalog suffers, as they are written to in transactions.
+
+    All this takes POSIX signals, the main thread, and nobody who uses SIGALRM already; elsewhere see
     `told_after`. Within another limit, that one holds.
 
     Parameters
     ----------
     seconds
         0 for no limit.
+    doing
+        What the plugin is called for: a hook; empty for its import.
     """
     handler = signal.getsignal(signal.SIGALRM) if hasattr(signal, "setitimer") else None
     main = threading.current_thread() is threading.main_thread()
     if not seconds or (main and isinstance(handler, _Alarm)):
         yield
     elif not main or handler is not signal.SIG_DFL:
-        with told_after(seconds, late):
+        with told_after(seconds, plugin, doing, report):
             yield
     else:
-        alarm = _Alarm(late)
+        alarm = _Alarm(plugin, _who(plugin, doing), report)
         signal.signal(signal.SIGALRM, alarm)
-        signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
+        signal.setitimer(signal.ITIMER_REAL, seconds, min(seconds, AGAIN))
         try:
             try:
                 yield
@@ -75,12 +105,15 @@ def ended_after(seconds: float, late: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def told_after(seconds: float, late: Callable[[], None]) -> Iterator[None]:
-    """Run code; where it takes longer, call `late`, and let it go on. 0 for never."""
+def told_after(seconds: float, plugin: Plugin, doing: str, report: Callable[[str], None]) -> Iterator[None]:
+    """Run code of a plugin; where it takes longer, report that, and let it go on.
+
+    Parameters as of `ended_after`.
+    """
     if not seconds:
         yield
         return
-    timer = threading.Timer(seconds, late)
+    timer = threading.Timer(seconds, report, [f"{_who(plugin, doing)} still runs"])
     timer.daemon = True
     timer.start()
     try:

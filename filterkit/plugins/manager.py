@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +16,7 @@ import pluggy
 
 from filterkit import __version__, settings
 from filterkit.errors import FilterkitError, PluginError
+from filterkit.plugins.chosen import names_for, unknown_names
 from filterkit.plugins.compatibility import IncompatiblePlugin, check_api, hooks_of
 from filterkit.plugins.core import ReplacedCore, core_unharmed
 from filterkit.plugins.discovery import Candidate, available, canonical, source_file
@@ -157,7 +157,7 @@ class PluginHost:
         return plugin
 
     def _is_blocked(self, name: str) -> bool:
-        names = {name, name.partition(".")[0]}
+        names = names_for(name)
         left_out = self._only and "filterkit" not in names and not names & self._only
         return bool(left_out or names & self._blocked)
 
@@ -191,10 +191,10 @@ class PluginHost:
         What it prints goes to stderr, what it replaces in filterkit is put back, and if it does not come
         back within the time allowed, it is ended, unless it does its work after an ingest.
         """
-        late = partial(self._report, f"filterkit: plugin {plugin}: {doing or 'import'} still runs")
-        limit = told_after if doing == "filterkit_after_ingest" else ended_after
+        ending = told_after if doing == "filterkit_after_ingest" else ended_after
+        limit = ending(self._timeout, plugin, doing, self._report)
         try:
-            with stdout_for_data(), core_unharmed(plugin.package), limit(self._timeout, late):
+            with stdout_for_data(), core_unharmed(plugin.package), limit:
                 yield
         except (Exception, SystemExit) as error:
             self.fault(plugin, doing, error)
@@ -236,7 +236,8 @@ def load_plugins(
     """A host with the built-in plugins and all that are there, unless `built_in` or `discover` is off.
 
     Which plugins are blocked and how long they may take comes from the environment (see
-    `filterkit.settings`); so does whether a fault raises, unless `strict` says so.
+    `filterkit.settings`); so does whether a fault raises, unless `strict` says so. Names there that fit no
+    plugin are reported, where all plugins are loaded.
 
     Parameters
     ----------
@@ -262,8 +263,12 @@ def load_plugins(
 
         for name, plugin in BUILTINS.items():
             host.add(plugin, name=name, version=__version__, distribution="cnn-filterkit")
+    everything = built_in and discover and candidates is None
     if candidates is None:
         candidates = available() if discover else ()
     for candidate in candidates:
         host.take(candidate)
+    if everything:
+        for unknown in unknown_names(plugin.name for plugin in host.plugins):
+            report(f"filterkit: {unknown}")
     return host

@@ -51,7 +51,7 @@ def _hook(name: str) -> str:
 
 
 def plugin_faults(bench: Bench) -> list[Row]:
-    """One row per fault of a plugin, clash of names, and plugin that made rows and is gone."""
+    """One row per fault of a plugin, clash of names, plugin that made rows and is gone, and wrong setting."""
     _contributions(bench)  # a hook that raises is found by calling it
     plugins = bench.plugins.plugins
     faults = [row for plugin in plugins for row in _faults(plugin)]
@@ -61,7 +61,20 @@ def plugin_faults(bench: Bench) -> list[Row]:
         for name, models in _makers(bench).items()
         if name not in present
     ]
-    return faults + _clashes(bench) + gone
+    return faults + _clashes(bench) + gone + _unknown_names(present)
+
+
+def _unknown_names(present: set[str]) -> list[Row]:
+    from filterkit.plugins.chosen import unknown_names
+
+    return [
+        _fault(
+            each.name,
+            f"{each.variable} names it, and there is no such plugin",
+            f"take the name out; {each.hint}",
+        )
+        for each in unknown_names(present)
+    ]
 
 
 def _fault(plugin: str, fault: str, remedy: str, where: str | None = None) -> Row:

@@ -133,6 +133,28 @@ def test_the_doctor_says_where_a_plugin_broke(run: Run, files: Path) -> None:
     ]
 
 
+def test_a_name_that_fits_no_plugin_is_told_and_harmless(
+    run: Run, spawn: Run, files: Path, classic: Path
+) -> None:
+    (files / "broken.py").unlink()
+    misspelt = {"FILTERKIT_PLUGINS_BLOCKED": "ingest_logs"}
+    ran = spawn("models", "--format", "json", **misspelt)
+    assert [row["model"] for row in ran.rows] == ["classic"]
+    hint = "did you mean 'ingest-log'?"
+    assert ran.stderr == f"filterkit: FILTERKIT_PLUGINS_BLOCKED: there is no plugin 'ingest_logs' ({hint})\n"
+    assert spawn("--help", **misspelt).stderr == ""
+    ran = spawn("plugins", "doctor", "--format", "json", **misspelt)
+    assert ran.exit_code == 1
+    assert json.loads(ran.stdout) == [
+        {
+            "plugin": "ingest_logs",
+            "fault": "FILTERKIT_PLUGINS_BLOCKED names it, and there is no such plugin",
+            "where": None,
+            "remedy": f"take the name out; {hint}",
+        }
+    ]
+
+
 def test_the_doctor_says_what_brings_back_who_made_rows(run: Run, classic: Path) -> None:
     made = {
         "filterkit-gone": {"version": "1.4", "made_by": ["filterkit-gone/x"]},

@@ -60,6 +60,12 @@ def test_the_shell_asks(spawn: Run, classic: Path, line: str, expected: list[str
     assert offered(spawn, line) == expected
 
 
+def test_what_is_said_of_plugins_stays_unsaid(spawn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FILTERKIT_PLUGINS_BLOCKED", "filterkit-nowhere")
+    assert "filterkit-nowhere" in spawn("plugins").stderr
+    assert offered(spawn, "filterkit models --format nd") == ["ndjson"]
+
+
 def test_a_script_for_the_shell_is_printed(spawn: Run) -> None:
     ran = spawn("--show-completion", "bash", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1")
     assert ran.exit_code == 0

@@ -65,7 +65,7 @@ VALUES = np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 1, 2, 2)
     ("result", "problem"),
     [
         (None, "returned None, not Normalized"),
-        (VALUES, "returned a ndarray, not Normalized"),
+        (VALUES, "returned an ndarray, not Normalized"),
         (normalized([0.5] * 8), "returned values that are no floats"),
         (normalized(np.zeros(VALUES.shape, int)), "returned values that are no floats"),
         (normalized(np.zeros(8, np.float32)), "made shape (8,) of (2, 1, 2, 2)"),
@@ -258,10 +258,10 @@ FOUR = np.arange(4)
         ({"a": FOUR}, "returned columns ['a'], announced ['a', 'b']"),
         ({"a": FOUR, "b": FOUR, "c": FOUR}, "returned columns ['a', 'b', 'c'], announced ['a', 'b']"),
         ({"a": FOUR, "b": [1, 2, 3, 4]}, "returned a list for 'b', not an array of numbers or texts"),
-        ({"a": FOUR, "b": FOUR * 1j}, "returned a ndarray for 'b', not an array of numbers or texts"),
+        ({"a": FOUR, "b": FOUR * 1j}, "returned an ndarray for 'b', not an array of numbers or texts"),
         (
             {"a": FOUR, "b": FOUR.astype(object)},
-            "returned a ndarray for 'b', not an array of numbers or texts",
+            "returned an ndarray for 'b', not an array of numbers or texts",
         ),
         ({"a": FOUR, "b": FOUR[:3]}, "returned shape (3,) for 'b', of 4 filters"),
     ],
@@ -312,7 +312,7 @@ class OfLayers:
         ({"c": 1.0, 2: 1.0}, "returned columns ['2', 'c'], announced ['c']"),
         ({"c": "much"}, "returned a str for 'c', not a number"),
         ({"c": None}, "returned None for 'c', not a number"),
-        ({"c": np.ones(1)}, "returned a ndarray for 'c', not a number"),
+        ({"c": np.ones(1)}, "returned an ndarray for 'c', not a number"),
     ],
 )
 def test_layer_metric(make: Make, result: Any, problem: str) -> None:
@@ -349,7 +349,7 @@ def test_a_metric_measures_filters_or_layers_or_both(
 
 
 def test_what_measures_nothing_is_no_metric(make: Make) -> None:
-    assert "is a object, which is no FilterMetric or LayerMetric" in breach(lambda: make("metric", object()))
+    assert "is an object, which is no FilterMetric or LayerMetric" in breach(lambda: make("metric", object()))
 
 
 def test_a_layer_metric_cannot_change_the_bank_and_is_named(make: Make) -> None:

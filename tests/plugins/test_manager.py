@@ -120,7 +120,7 @@ def test_a_blocked_plugin_is_not_imported_but_listed(
     host = load_plugins(report=reported.append)
     plugin = plugins_of(host)["filterkit-broken"]
     assert (plugin.state, plugin.error, plugin.path) == ("blocked", None, str(source))
-    assert not [line for line in reported if "filterkit-broken" in line]
+    assert not [line for line in reported if "plugin filterkit-broken" in line]
 
 
 def test_built_ins_are_blocked_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,6 +133,37 @@ def test_built_ins_are_blocked_like_any_other(monkeypatch: pytest.MonkeyPatch) -
     assert "filterkit.normalizers is blocked" in str(caught.value.hint)
     monkeypatch.setenv("FILTERKIT_PLUGINS_BLOCKED", "filterkit")
     assert {plugin.state for plugin in load_plugins(discover=False).plugins} == {"blocked"}
+
+
+def test_names_that_fit_no_plugin_are_told(
+    install: Install, monkeypatch: pytest.MonkeyPatch, reported: list[str]
+) -> None:
+    install("filterkit-one", GOOD.format(name="one"))
+    install("Filterkit-Many", GOOD.format(name="many"), entries={"a": "filterkit_many"})
+    monkeypatch.setenv("FILTERKIT_PLUGINS_BLOCKED", "Filterkit_Many, filterkit.metrics, filterkit-oen, xyz")
+    monkeypatch.setenv("FILTERKIT_PLUGINS_ONLY", "filterkit_one,filterkit,filterkit.metric")
+    states = {name: plugin.state for name, plugin in plugins_of(load_plugins(report=reported.append)).items()}
+    assert (states["filterkit-one"], states["filterkit.formats"]) == ("loaded", "loaded")
+    first, second, third = reported
+    assert first.startswith(
+        "filterkit: FILTERKIT_PLUGINS_BLOCKED: there is no plugin 'filterkit-oen' (did you"
+    )
+    assert "'filterkit-one'" in first
+    assert second.startswith(
+        "filterkit: FILTERKIT_PLUGINS_BLOCKED: there is no plugin 'xyz' (known: filterkit, "
+    )
+    assert third.startswith(
+        "filterkit: FILTERKIT_PLUGINS_ONLY: there is no plugin 'filterkit.metric' (did you"
+    )
+
+
+def test_where_not_all_plugins_are_loaded_no_name_is_wrong(
+    monkeypatch: pytest.MonkeyPatch, reported: list[str]
+) -> None:
+    monkeypatch.setenv("FILTERKIT_PLUGINS_BLOCKED", "filterkit-elsewhere")
+    load_plugins(discover=False, report=reported.append)
+    load_plugins(built_in=False, candidates=(), report=reported.append)
+    assert reported == []
 
 
 def test_a_raising_hook_loses_only_its_own_results(host: PluginHost, reported: list[str]) -> None:

@@ -26,7 +26,7 @@ from filterkit.cli.app import build_app
 from filterkit.errors import PluginContractError, PluginError, UsageError
 from filterkit.plugins.faults import tell
 from filterkit.plugins.hanging import Hanging, ended_after
-from filterkit.plugins.manager import PluginHost, load_plugins
+from filterkit.plugins.manager import Plugin, PluginHost, load_plugins
 from filterkit.plugins.registry import Registry
 
 Install = Callable[..., Path]
@@ -46,12 +46,28 @@ PATCHES = {
     "a constant": "filterkit.settings.DEFAULT_CATALOG = 'elsewhere.db'",
     "a method": "filterkit.errors.FilterkitError.__init__ = lambda self, *words: None",
     "a name": "del filterkit.plugins.registry.Registry",
+    "a function's code": "filterkit.settings.strict_plugins.__code__ = (lambda: True).__code__",
+    "a method's code": "filterkit.plugins.registry.Registry.names.__code__ = (lambda *words: ()).__code__",
+    "a property's code": "filterkit.plugins.offers.Offer.name.fget.__code__ = (lambda self: 'x').__code__",
+    "a default": "filterkit.settings.catalog_location.__defaults__ = ('elsewhere.db',)",
+    "a keyword's default": "filterkit.errors.FilterkitError.__init__.__kwdefaults__['hint'] = 'give up'",
+    "what a decorator holds": (
+        "filterkit.plugins.faults.blame.__wrapped__.__code__ = (lambda *words, extra=None: None).__code__"
+    ),
+    "a registry": "filterkit.plugins.builtins.BUILTINS.clear()",
+    "an entry of a registry": "filterkit.plugins.offers.HOOKS['source'] = 'filterkit_bad'",
     "what nobody imported yet": (
         "import filterkit.sources.presets as fresh\ndef parse_preprocessing(text): 1 / 0\n"
         "fresh.parse_preprocessing = parse_preprocessing"
     ),
+    "the code of what nobody imported yet": (
+        "import filterkit.sources.presets as fresh\n"
+        "fresh.parse_preprocessing.__code__ = (lambda text: 1 / 0).__code__"
+    ),
 }
-PATCH = "import filterkit, filterkit.settings, filterkit.errors, filterkit.plugins.registry\n"
+PATCH = (
+    "import filterkit.settings, filterkit.errors, filterkit.plugins.registry, filterkit.plugins.builtins\n"
+)
 CASES = {
     "an exception at import": ("raise RuntimeError('no')", "failed", "RuntimeError: no"),
     "an exception in a hook": (OFFERS.format(body="1 / 0"), "failed", "ZeroDivisionError"),
@@ -61,7 +77,7 @@ CASES = {
     "a wrong return": (
         OFFERS.format(body="return 7"),
         "failed",
-        "filterkit_normalizers returned a int, not an iterable of Contribution",
+        "filterkit_normalizers returned an int, not an iterable of Contribution",
     ),
     **{
         f"a monkey-patched core: {what}": (
@@ -72,7 +88,7 @@ CASES = {
         for what, patch in PATCHES.items()
     },
     "a core patched in a hook": (
-        OFFERS.format(body=PATCH.replace("import filterkit, ", "import ") + "    " + PATCHES["a function"]),
+        OFFERS.format(body=PATCH + "    " + PATCHES["a function"]),
         "failed",
         "filterkit_normalizers: replaced filterkit.settings.strict_plugins; it was put back",
     ),
@@ -148,8 +164,10 @@ def test_a_hang_is_told_within_its_time_and_not_waited_for_again(install: Instal
 
 
 def test_what_catches_everything_is_ended_all_the_same() -> None:
-    caught, told = [], []
-    with pytest.raises(Hanging, match=r"hangs \(0.05 s\)"), ended_after(0.05, lambda: told.append("late")):
+    caught: list[BaseException] = []
+    told: list[str] = []
+    limit = ended_after(0.05, Plugin(NAME, "1.2", None, "bad"), "filterkit_metrics", told.append)
+    with pytest.raises(Hanging, match=r"hangs \(0.05 s\)"), limit:
         while len(caught) < 2:
             try:
                 time.sleep(60)
@@ -157,9 +175,45 @@ def test_what_catches_everything_is_ended_all_the_same() -> None:
                 caught.append(error)
         time.sleep(60)
     assert len(caught) == 2
-    assert told == ["late"]  # so that one is named that is never ended
+    assert told == [f"filterkit: plugin {NAME} 1.2: filterkit_metrics still runs"]
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+
+
+STUBBORN = """
+import filterkit
+import time
+def hang():
+    while True:
+        try: time.sleep(60)
+        except BaseException: pass
+@filterkit.hookimpl
+def filterkit_metrics(): hang()
+"""
+
+
+@pytest.mark.parametrize(("code", "doing"), [("hang()\n", "import"), ("", "filterkit_metrics")])
+def test_what_can_never_be_ended_ends_the_process(
+    code: str, doing: str, install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = tmp_path / "catalog.db"
+    before = rows(catalog, "add", "classic") and rows(catalog, "filters", "*")
+    paths = [str(install(NAME, STUBBORN + code).parent), str(Path(filterkit.__file__).parents[1])]
+    done = subprocess.run(
+        [sys.executable, "-m", "filterkit", "add", "classic", "--name", "again", "--catalog", str(catalog)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-2:] == [
+        f"filterkit: plugin {NAME} 1.2: {doing} still runs",
+        f"filterkit: plugin {NAME} 1.2: {doing} cannot be stopped, so filterkit ends;"
+        f" FILTERKIT_PLUGINS_BLOCKED={NAME} goes without it",
+    ]
+    monkeypatch.setenv("FILTERKIT_PLUGINS_BLOCKED", NAME)
+    assert rows(catalog, "filters", "*") == before
 
 
 def test_who_needs_more_time_gets_it(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,20 +256,30 @@ def test_work_after_an_ingest_takes_the_time_it_takes(host: PluginHost, reported
     assert reported == [f"filterkit: plugin {NAME} 1: filterkit_after_ingest still runs"]
 
 
+def patched() -> tuple[Any, ...]:
+    """All that `PATCHES` touch in what is imported already."""
+    from filterkit.errors import FilterkitError
+    from filterkit.plugins import builtins, faults, offers, registry
+
+    names, init = registry.Registry.names, FilterkitError.__init__
+    return (
+        *(settings.strict_plugins, settings.DEFAULT_CATALOG, init, registry.Registry),
+        *(settings.strict_plugins.__code__, names.__code__, offers.Offer.name.fget.__code__),  # type: ignore[attr-defined]
+        *(settings.catalog_location.__defaults__, dict(init.__kwdefaults__ or {})),
+        *(faults.blame.__wrapped__.__code__, dict(builtins.BUILTINS), dict(offers.HOOKS)),  # type: ignore[attr-defined]
+    )
+
+
 @pytest.mark.parametrize("what", PATCHES)
 def test_a_patched_core_is_as_before(what: str, install: Install) -> None:
-    import filterkit.plugins.registry as registry
-    from filterkit.errors import FilterkitError
-
     if sys.modules.pop("filterkit.sources.presets", None):
         del sys.modules["filterkit.sources"].presets  # type: ignore[attr-defined]
-    before = (settings.strict_plugins, settings.DEFAULT_CATALOG, FilterkitError.__init__, registry.Registry)
+    before = patched()
     install(NAME, PATCH + PATCHES[what])
     host = load_plugins(strict=False)
     [plugin] = [plugin for plugin in host.plugins if plugin.name == NAME]
     assert "; it was put back" in str(plugin.error)
-    after = (settings.strict_plugins, settings.DEFAULT_CATALOG, FilterkitError.__init__, registry.Registry)
-    assert after == before
+    assert patched() == before
     from filterkit.sources.presets import parse_preprocessing
 
     assert parse_preprocessing("torch")
@@ -242,7 +306,7 @@ def test_a_mutated_input(install: Install) -> None:
 
 def test_a_wrong_return_of_a_method(install: Install) -> None:
     with pytest.raises(
-        PluginContractError, match=f"plugin {NAME} 1.2: .* returned a ndarray, not Normalized"
+        PluginContractError, match=f"plugin {NAME} 1.2: .* returned an ndarray, not Normalized"
     ):
         made(install, "return values").normalize(np.ones((1, 1, 2, 2), np.float32))
 

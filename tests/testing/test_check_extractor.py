@@ -144,8 +144,8 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
         (Renames, "changes the graph (with plain, grouped, depthwise and"),
         (Blind, "finds no filter bank in any model"),
         (Talks, "prints to stdout, where only data goes"),
-        (Arrays, "extract() yielded a ndarray, not a FilterBank or a reasoned Skipped"),
-        (object, "is a object, which is no WeightExtractor"),
+        (Arrays, "extract() yielded an ndarray, not a FilterBank or a reasoned Skipped"),
+        (object, "is an object, which is no WeightExtractor"),
     ],
 )
 def test_what_is_broken_is_said(broken: Any, words: str, tmp_path: Path) -> None:

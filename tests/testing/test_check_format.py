@@ -149,7 +149,7 @@ def test_good_ones_pass(good: Any) -> None:
         (Elsewhere, "writes nothing to the stream"),
         (Prints, "prints to stdout, where only data goes"),
         (Delimited, "has an option that no spec string can set: delimiter=,"),
-        (object, "is a object, which is no OutputFormat"),
+        (object, "is an object, which is no OutputFormat"),
     ],
 )
 def test_what_is_broken_is_said(broken: Any, words: str) -> None:

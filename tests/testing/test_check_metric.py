@@ -129,9 +129,9 @@ def test_good_ones_pass(good: Any) -> None:
         (Scribbles, "writes to what it is handed, which is read-only"),
         (Talks, "prints to stdout, where only data goes"),
         (InPlaceWhereItCan, "changes the bank (with a bank to write to)"),
-        (Whole, "measure_layer() returned a ndarray for 'share', not a number"),
+        (Whole, "measure_layer() returned an ndarray for 'share', not a number"),
         (Fails, "measure_layer() raised ZeroDivisionError: float division by zero (with all-zero weights"),
-        (object, "is a object, which is no FilterMetric or LayerMetric"),
+        (object, "is an object, which is no FilterMetric or LayerMetric"),
     ],
 )
 def test_what_is_broken_is_said(broken: Any, words: str) -> None:

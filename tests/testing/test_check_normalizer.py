@@ -179,7 +179,7 @@ def test_an_object_a_class_and_a_factory_will_do(good: Any) -> None:
         (Picky, "does not take its own choice per=filter: RuntimeError: not yet"),
         (Unequal, "is not equal to another one with the same options"),
         (Needy, "cannot be made without options: TypeError: Needy.__init__() missing 1"),
-        (lambda: object(), "is a object, which is no Normalizer"),
+        (lambda: object(), "is an object, which is no Normalizer"),
     ],
 )
 def test_what_is_broken_is_said(broken: Any, words: str) -> None:

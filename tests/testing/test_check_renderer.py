@@ -126,7 +126,7 @@ def test_a_good_one_passes() -> None:
         (Refuses, "raised UsageError: too many (with one long row, one high column)"),
         (Talks, "prints to stdout, where only data goes"),
         (Returns, "render() returned a str, not a picture's bytes"),
-        (object, "is a object, which is no Renderer"),
+        (object, "is an object, which is no Renderer"),
     ],
 )
 def test_what_is_broken_is_said(broken: Any, words: str) -> None:

@@ -122,7 +122,7 @@ def test_a_good_one_passes() -> None:
         (NoModel, "model.onnx: holds no graph with nodes (with 'five')"),
         (Chatty, "prints to stdout, where only data goes"),
         (OnlyPath, "Path, not a FetchedModel"),
-        (object, "is a object, which is no ModelSource"),
+        (object, "is an object, which is no ModelSource"),
     ],
 )
 def test_what_is_broken_is_said(broken: Any, words: str) -> None:
