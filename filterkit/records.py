@@ -61,7 +61,8 @@ class FetchedModel:
     preprocessing
         What its input expects, or None where the source does not know.
     layer_names
-        From a convolution node's name, its output tensor or its weight tensor, to the layer's name.
+        From a layer's node, by its name, its output tensor or its weight tensor, to the layer's name. Nodes
+        that are no layers may be among them: which are depends on the extractors that are asked for.
     license
         License of the weights, if known.
     filter_labels
@@ -212,7 +213,8 @@ class TileSheet:
         The numbers that the tiles show, before they were normalized; shaped like `tiles`. None where nobody
         knows them.
     addresses
-        Of what each tile shows, e.g. ``"vgg16/block1_conv1/0/2"``: one per tile (`count`), or empty.
+        Of what each tile shows, e.g. ``"vgg16/block1_conv1/0/2"``: one per tile (`count`), or empty,
+        as where there are more than a million.
     """
 
     tiles: FloatArray
