@@ -63,8 +63,10 @@ def _in_graph(
         name = node_name(graph, node)
         try:
             found: FilterBank | Skipped | None = read(graph, node, name)
-        except (Unresolved, NotConstant) as error:
+        except Unresolved as error:
             found = Skipped(name, node.op_type, str(error))
+        except NotConstant as error:
+            found = Skipped(name, node.op_type, f"its weight is {error.reason}")
         except (TypeError, ValueError, LookupError, AttributeError):  # attributes of types that none may have
             reason = "the node's attributes, or those behind it, are malformed"
             found = Skipped(name, node.op_type, reason)
