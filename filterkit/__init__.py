@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from filterkit.errors import FilterkitError, ModelError, SourceError, UsageError
-    from filterkit.graph import GraphView, NotConstant, Tail, follow
+    from filterkit.graph import (
+        GraphView,
+        NotConstant,
+        Tail,
+        Unresolved,
+        attributes,
+        dynamic_scale,
+        follow,
+        read_layers,
+        stored_as,
+    )
     from filterkit.plugins.hookspecs import hookimpl
     from filterkit.plugins.protocols import Contribution
     from filterkit.records import (
@@ -45,12 +55,17 @@ _HOMES = {
     "SourceError": "filterkit.errors",
     "Tail": "filterkit.graph",
     "TileSheet": "filterkit.records",
+    "Unresolved": "filterkit.graph",
     "UsageError": "filterkit.errors",
     "Workbench": "filterkit.workbench",
+    "attributes": "filterkit.graph",
+    "dynamic_scale": "filterkit.graph",
     "follow": "filterkit.graph",
     "hookimpl": "filterkit.plugins.hookspecs",
     "open": "filterkit.workbench",
+    "read_layers": "filterkit.graph",
     "split_options": "filterkit.sources.refs",
+    "stored_as": "filterkit.graph",
 }
 
 __all__ = [
@@ -69,13 +84,18 @@ __all__ = [
     "SourceError",
     "Tail",
     "TileSheet",
+    "Unresolved",
     "UsageError",
     "Workbench",
     "__version__",
+    "attributes",
+    "dynamic_scale",
     "follow",
     "hookimpl",
     "open",
+    "read_layers",
     "split_options",
+    "stored_as",
 ]
 
 

@@ -61,7 +61,8 @@ class FetchedModel:
     preprocessing
         What its input expects, or None where the source does not know.
     layer_names
-        From a convolution node's name, its output tensor or its weight tensor, to the layer's name.
+        From a layer's node, by its name, its output tensor or its weight tensor, to the layer's name. Nodes
+        that are no layers may be among them: which are depends on the extractors that are asked for.
     license
         License of the weights, if known.
     filter_labels
@@ -210,8 +211,9 @@ class TileSheet:
     values
         What the tiles show, before it was normalized; shaped like `tiles`, NaN for none. None where unknown.
     addresses
-        One per tile (`count`), or empty: of the kernel or filter that it shows, or whose map it shows, e.g.
-        ``"vgg16/block1_conv1/0/2"``; ``""`` where that is in no catalog.
+        One per tile (`count`), or empty, as where there are more than a million: of the kernel or filter
+        that it shows, or whose map it shows, e.g. ``"vgg16/block1_conv1/0/2"``; ``""`` for what is in no
+        catalog.
     metrics
         What the catalog holds of the filters there: by column, one float64 per tile (`count`), NaN for none.
     """

@@ -19,6 +19,9 @@ WIDEST = 3.0
 """A full rectangle of tiles up to this many times wider than high (or higher than wide) beats a squarer
 arrangement with empty places."""
 
+MOST_ADDRESSED = 2**20
+"""Sheets of more tiles carry no addresses: nobody points at one of so many, and each takes 100 bytes."""
+
 
 def bank_sheet(
     normalized: Normalized,
@@ -57,7 +60,8 @@ def bank_sheet(
     values
         What was normalized, of the same shape, where the sheet shall carry it.
     address
-        The layer's, where the sheet shall carry the address of every tile.
+        The layer's, where the sheet shall carry the address of every tile; it does so for up to
+        `MOST_ADDRESSED` tiles.
 
     Raises
     ------
@@ -80,6 +84,7 @@ def bank_sheet(
         planes, columns, kernels = [plane[:, :1] for plane in planes], columns[:1], kernels[:1]
         note = f"{note}; {name} only".removeprefix("; ")
     count = len(rows) * len(columns)
+    address = address if count <= MOST_ADDRESSED else ""
     addresses = tuple(f"{address}/{number}/{kernel}" for number in filters for kernel in kernels if address)
     if 1 in (len(rows), len(columns)):
         labels = rows if len(columns) == 1 else columns

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from filterkit.errors import UsageError
 from filterkit.normalizers.minmax import MinMax
 from filterkit.records import Normalized
-from filterkit.sheets import Channels, arrange, bank_sheet, maps_sheet
+from filterkit.sheets import MOST_ADDRESSED, Channels, arrange, bank_sheet, maps_sheet
 
 
 def normalized(*shape: int) -> Normalized:
@@ -195,6 +195,13 @@ def test_every_tile_knows_its_address_and_its_weights(
         number, *kernel = map(int, address.split("/")[2:])
         shown = weights[number, kernel[0]] if kernel else weights[number, ::-1].transpose(1, 2, 0)
         np.testing.assert_array_equal(tile, shown)
+
+
+def test_a_sheet_of_millions_of_tiles_carries_no_addresses() -> None:
+    for kernels, carried in ((MOST_ADDRESSED // 512, MOST_ADDRESSED), (MOST_ADDRESSED // 512 + 1, 0)):
+        made = normalized(512, kernels, 1, 1)
+        sheet = bank_sheet(made, filters=range(512), kernels=range(kernels), address="m/l")
+        assert (sheet.count, len(sheet.addresses)) == (512 * kernels, carried)
 
 
 def test_what_nobody_said_no_sheet_carries() -> None:

@@ -13,6 +13,7 @@ from filterkit.extractors.forms import is_convolution
 from filterkit.geometry import LayerGeometry
 from filterkit.graph import batchnorm
 from filterkit.graph.inputs import InputInfo, detect_input
+from filterkit.graph.modules import noted_modules
 from filterkit.graph.naming import name_layers
 from filterkit.graph.spatial import trace_geometry
 from filterkit.graph.view import GraphView
@@ -69,7 +70,7 @@ def extract(
     banks, skipped = _collect(graph, extractors)
     if not banks and not skipped:
         raise _nothing_found(graph, fetched.onnx_path.name)
-    names = name_layers(banks, fetched.layer_names)
+    names = name_layers(banks, fetched.layer_names, noted_modules(graph))
     if fold_batchnorm:
         banks = [batchnorm.fold_batchnorm(bank) for bank in banks]
     found = detect_input(graph, banks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,21 +11,19 @@ import onnx
 from filterkit.extractors.forms import Form, form_of, is_channels_last, is_convolution, why_unknown
 from filterkit.extractors.transposed import pads_for
 from filterkit.extractors.weights import (
-    Unresolved,
     as_float,
     dequantized,
-    dynamic_scale,
     given,
     known,
     read_bias,
     read_weight,
 )
 from filterkit.graph.activations import ACTIVATIONS, Tail, follow
-from filterkit.graph.constants import NotConstant
-from filterkit.graph.names import shown
-from filterkit.graph.tensors import dtype_name
+from filterkit.graph.dynamic import dynamic_scale
+from filterkit.graph.layers import Unresolved, read_layers
+from filterkit.graph.origins import stored_as
 from filterkit.graph.view import GraphView
-from filterkit.graph.walk import attributes, bodies
+from filterkit.graph.walk import attributes
 from filterkit.records import FilterBank, Skipped
 
 if TYPE_CHECKING:
@@ -41,42 +39,10 @@ class ConvolutionExtractor:
         Nodes in bodies come behind those of the graph around them. Functions are part of the graph by then,
         but for those that could not be put in the place of their calls (`functions.inline`).
         """
-        yield from _in_graph(graph)
-        for function in graph.model.functions:
-            reason = f"inside the model's function '{shown(function.name)}', whose opset is not the model's"
-            yield from _unread(function.node, reason)
+        return read_layers(graph, is_convolution, _bank)
 
 
-def _in_graph(graph: GraphView) -> Iterator[FilterBank | Skipped]:
-    for node in filter(is_convolution, graph.nodes):
-        try:
-            bank = _bank(graph, node)
-        except (Unresolved, NotConstant) as reason:
-            yield Skipped(_name(graph, node), node.op_type, str(reason))
-        except (TypeError, ValueError, LookupError, AttributeError):  # attributes of types that none may have
-            yield Skipped(
-                _name(graph, node), node.op_type, "the node's attributes, or those behind it, are malformed"
-            )
-        else:
-            yield bank
-    for body in graph.bodies():
-        yield from _in_graph(body)
-
-
-def _unread(nodes: Iterable[onnx.NodeProto], reason: str) -> Iterator[Skipped]:
-    for node in nodes:
-        if is_convolution(node):
-            yield Skipped(node.name or next(filter(None, node.output), ""), node.op_type, reason)
-        for body in bodies(node):
-            yield from _unread(body.node, reason)
-
-
-def _name(graph: GraphView, node: onnx.NodeProto) -> str:
-    name = node.name or next(filter(None, node.output), "")
-    return f"{graph.scope}/{name}" if graph.scope else name
-
-
-def _bank(graph: GraphView, node: onnx.NodeProto) -> FilterBank:
+def _bank(graph: GraphView, node: onnx.NodeProto, name: str) -> FilterBank:
     form = form_of(node)
     if form is None:
         raise Unresolved(why_unknown(node))
@@ -97,7 +63,8 @@ def _bank(graph: GraphView, node: onnx.NodeProto) -> FilterBank:
         raise Unresolved("the weight's shape contradicts the node's kernel_shape")
     if form.pads is not None:
         values["pads"] = _pads(graph, node, form.pads)
-    source_dtype, source_layout = _as_stored(graph, weight_tensor, form, stored.shape)
+    axes = ("IO" if form.transposed else "OI") + spatial_letters(rank)
+    _, source_dtype, source_layout = stored_as(graph, weight_tensor, axes)
     weights = _canonical(stored, form, groups)
     if form.codes is not None:
         weights = dequantized(graph, node, form.codes, weights)
@@ -129,7 +96,7 @@ def _bank(graph: GraphView, node: onnx.NodeProto) -> FilterBank:
         if stated is not None:
             pads, auto_pad = stated, "NOTSET"
     return FilterBank(
-        node=_name(graph, node),
+        node=name,
         op=node.op_type,
         weights=weights,
         bias=bias,
@@ -212,29 +179,3 @@ def _numbers(
     if smallest is not None and min(numbers) < smallest:
         raise Unresolved(f"{name} {list(numbers)} is not possible")
     return numbers
-
-
-ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum")
-KEEPS_AXES = ("Identity", "Cast", "CastLike", "QuantizeLinear", "DequantizeLinear")
-
-
-def _as_stored(graph: GraphView, tensor: str, form: Form, shape: tuple[int, ...]) -> tuple[str, str]:
-    """Element type and axis order of the weight in the file, told by going back to where it is stored."""
-    letters = ("IO" if form.transposed else "OI") + spatial_letters(len(shape) - 2)
-    while (home := graph.home(tensor)) and (node := home.producer(tensor)) is not None and node.input:
-        graph = home
-        if node.op_type == "ConstantOfShape":
-            break
-        whole, source = graph.shape(tensor), node.input[0]
-        if node.op_type in ARITHMETIC:  # the weight is the one that has the result's size; a scale is smaller
-            source = next((name for name in node.input if graph.shape(name) == whole), source)
-        if node.op_type == "Transpose":
-            perm = attributes(node).get("perm", range(len(letters))[::-1])
-            if sorted(perm) == list(range(len(letters))):
-                letters = "".join(letters[list(perm).index(axis)] for axis in range(len(letters)))
-        elif node.op_type not in KEEPS_AXES and (whole is None or graph.shape(source) != whole):
-            letters = "reshaped"
-        tensor = source
-    if home is None:
-        return "?", letters
-    return dtype_name(home.stored_type(tensor)), letters

@@ -10,14 +10,11 @@ from numpy.typing import NDArray
 
 from filterkit.extractors.forms import Codes, Form
 from filterkit.graph.constants import NotConstant
+from filterkit.graph.layers import Unresolved
 from filterkit.graph.view import GraphView
 
 if TYPE_CHECKING:
     from filterkit.records import FloatArray
-
-
-class Unresolved(Exception):
-    """A convolution that cannot be extracted; the message says why, for a user."""
 
 
 def read_weight(graph: GraphView, node: onnx.NodeProto, form: Form) -> FloatArray:
@@ -85,31 +82,6 @@ def _bias_scale(
     return product
 
 
-def dynamic_scale(graph: GraphView, tensor: str, channels: int) -> tuple[NDArray[np.float32] | None, str]:
-    """What brings a ConvInteger's output back to floats, as dynamic quantization writes it.
-
-    That is ``Cast`` and ``Mul`` by the input's scale, found at run time, times the weight's, a constant.
-
-    Returns
-    -------
-    scale, tensor
-        The weight's scale per output channel and the tensor it leads to; None and `tensor` where there is
-        none.
-    """
-    cast_node = _only_reader(graph, tensor, "Cast")
-    product = _only_reader(graph, cast_node.output[0], "Mul") if cast_node is not None else None
-    if cast_node is None or product is None:
-        return None, tensor
-    other = next((name for name in product.input if name != cast_node.output[0]), "")
-    maker = graph.producer(other)
-    candidates = list(maker.input) if maker is not None and maker.op_type == "Mul" else [other]
-    for name in filter(graph.is_constant, candidates):
-        scale = np.asarray(known(graph, name, "the weight's scale"), np.float32).ravel()
-        if scale.size in (1, channels):
-            return np.broadcast_to(scale, (channels,)), product.output[0]
-    return None, tensor
-
-
 def given(node: onnx.NodeProto, place: int | None) -> str:
     """Name of an input; empty where it is left out."""
     return node.input[place] if place is not None and place < len(node.input) else ""
@@ -154,9 +126,3 @@ def _along_first(values: NDArray[np.float32], shape: tuple[int, ...], what: str)
     if not shape or values.shape != shape[:1]:
         raise Unresolved(f"the weight's {what} does not fit its shape")
     return values.reshape(-1, *(1,) * (len(shape) - 1))
-
-
-def _only_reader(graph: GraphView, tensor: str, op: str) -> onnx.NodeProto | None:
-    readers = graph.consumers(tensor)
-    fits = len(readers) == 1 and readers[0].op_type == op and bool(readers[0].output)
-    return readers[0] if fits else None

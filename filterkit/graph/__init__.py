@@ -3,9 +3,12 @@
 from filterkit.graph.activations import Tail, follow
 from filterkit.graph.constants import NotConstant
 from filterkit.graph.cut import cut
+from filterkit.graph.dynamic import dynamic_scale
 from filterkit.graph.inputs import InputInfo, detect_input
+from filterkit.graph.layers import Unresolved, read_layers
 from filterkit.graph.load import load_model
 from filterkit.graph.naming import name_layers
+from filterkit.graph.origins import stored_as
 from filterkit.graph.sizes import free_sizes
 from filterkit.graph.spatial import trace_geometry
 from filterkit.graph.view import GraphInput, GraphView, open_graph
@@ -17,13 +20,17 @@ __all__ = [
     "InputInfo",
     "NotConstant",
     "Tail",
+    "Unresolved",
     "attributes",
     "cut",
     "detect_input",
+    "dynamic_scale",
     "follow",
     "free_sizes",
     "load_model",
     "name_layers",
     "open_graph",
+    "read_layers",
+    "stored_as",
     "trace_geometry",
 ]

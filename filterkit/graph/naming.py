@@ -22,7 +22,7 @@ MEANINGLESS = re.compile(
 
 OPERATORS = re.compile(
     r"(BiasAdd|ReadVariableOp|Conv(1D|2D|3D)?(Transpose)?|DepthwiseConv2D|Conv2DBackpropInput|convolution|depthwise"
-    r"|conv_transpose|conv2d_transpose|FusedBatchNormV?\d?|Relu6?|Add|Cast|kernel|bias)[_\d]*"
+    r"|conv_transpose|conv2d_transpose|MatMul|Gemm|Tensordot|FusedBatchNormV?\d?|Relu6?|Add|Cast|kernel|bias)[_\d]*"
 )
 """Last parts of a name that name an operation inside the layer, not the layer."""
 
@@ -38,11 +38,16 @@ QUANTIZED = re.compile(r"_(quant|quantized|DequantizeLinear_Output)$")
 """What ONNX Runtime's quantization hangs on names; without it, layers are named as before."""
 
 
-def name_layers(banks: Sequence[FilterBank], layer_names: Mapping[str, str] | None = None) -> list[str]:
+def name_layers(
+    banks: Sequence[FilterBank],
+    layer_names: Mapping[str, str] | None = None,
+    modules: Mapping[str, str] | None = None,
+) -> list[str]:
     """Name every bank's layer.
 
     In order of preference: the source's own name (`layer_names`, by node, output tensor or weight), the
-    module that the weight's name tells, the node's name, its output's name, and what the exporter numbered.
+    module that the weight's name tells, the one noted at the node (`modules`), the node's name, its output's
+    name, and what the exporter numbered.
 
     Parameters
     ----------
@@ -50,6 +55,8 @@ def name_layers(banks: Sequence[FilterBank], layer_names: Mapping[str, str] | No
         All banks of one model, in order.
     layer_names
         As in `FetchedModel`.
+    modules
+        As from `noted_modules`.
 
     Returns
     -------
@@ -58,7 +65,7 @@ def name_layers(banks: Sequence[FilterBank], layer_names: Mapping[str, str] | No
         ``.`` only.
     """
     given = layer_names or {}
-    names = [_given(bank, given) or _derived(bank) for bank in banks]
+    names = [_given(bank, given) or _derived(bank, modules or {}) for bank in banks]
     if not given:
         names = _without_shared_suffix(banks, names)
     taken: set[str] = set()
@@ -72,21 +79,21 @@ def _given(bank: FilterBank, names: Mapping[str, str]) -> str:
     return ""
 
 
-def _derived(bank: FilterBank) -> str:
-    for raw in _hints(bank):
+def _derived(bank: FilterBank, modules: Mapping[str, str]) -> str:
+    for raw in _hints(bank, modules.get(bank.node, "")):
         name = _safe(_layer_part(raw))
         if name and not MEANINGLESS.match(name):
             return name
     return _safe(_own_name(bank)) or bank.op.lower()
 
 
-def _hints(bank: FilterBank) -> Iterator[str]:
+def _hints(bank: FilterBank, module: str) -> Iterator[str]:
     weight, pre, post = (
         QUANTIZED.sub("", name) for name in (bank.weight_tensor, bank.pre_tensor, bank.post_tensor)
     )
     if WEIGHT.search(weight):
         yield WEIGHT.sub("", weight)
-    yield from (_own_name(bank), pre, post, weight)
+    yield from (module, _own_name(bank), pre, post, weight)
 
 
 def _own_name(bank: FilterBank) -> str:

@@ -18,4 +18,9 @@ def fingerprint(weights: NDArray[Any]) -> str:
         How many numbers there are, and the SHA-256 of them as float32 in ascending order.
     """
     numbers = np.sort(np.asarray(weights, np.float32), axis=None)
-    return f"{numbers.size}:{hashlib.sha256(numbers.tobytes()).hexdigest()}"
+    return f"{numbers.size}:{hashlib.sha256(numbers.data).hexdigest()}"
+
+
+def size_of(mark: str) -> int:
+    """How many numbers a `fingerprint` is of."""
+    return int(mark.partition(":")[0])

@@ -66,7 +66,7 @@ class KerasSource:
         progress(f"exporting {shown} with Keras", 0, None)
         answer = _run(request, workdir, shown)
 
-        from filterkit.sources.keras_graph import name_convolutions, tidy
+        from filterkit.sources.keras_graph import name_nodes, tidy
 
         progress(f"naming the layers of {shown}", 0, None)
         path = workdir / f"{Path(name).stem if is_file else name}.onnx"
@@ -76,7 +76,7 @@ class KerasSource:
             onnx_path=path,
             origin=f"{_describe(request)}, exported by Keras {answer.keras}",
             preprocessing=_preprocessing(request),
-            layer_names=name_convolutions(path, answer.kernels),
+            layer_names=name_nodes(path, answer.kernels),
         )
 
 

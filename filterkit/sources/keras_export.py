@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ class Answer:
     keras
         Keras's version.
     kernels
-        Name and fingerprint of every convolution kernel of the model, in the order of its layers.
+        Name and fingerprint of every kernel of the model, in the order of its layers.
     stage, error, message
         Where something failed: during which of ``"build"`` and ``"export"``, the exception's class, and its
         words.
@@ -120,21 +121,29 @@ def _export(model: Any, request: Request) -> None:
 
 
 def _kernels(model: Any) -> list[tuple[str, str]]:
-    """Name and fingerprint of every weight of three or more axes, which is what convolutions have.
+    """Name and fingerprint of every weight of two or more axes: what convolutions and dense layers have.
 
-    A layer with two of them (a separable convolution) names them apart: ``block2_sepconv1_depthwise``.
+    A layer with two of them (a separable convolution) names them apart: ``block2_sepconv1_depthwise``. Layers
+    of one name (the ``query`` of every attention) are named with those around them: ``attention_1/query``.
     """
     from filterkit.sources.fingerprint import fingerprint
 
-    found: dict[int, tuple[str, Any]] = {}
+    found: dict[int, tuple[str, str, Any]] = {}
     for layer in model._flatten_layers(include_self=False):
-        kernels = [variable for variable in layer.weights if len(variable.shape) >= 3]
+        kernels = [variable for variable in layer.weights if len(variable.shape) >= 2]
         for variable in kernels:
             part = variable.name.removesuffix("kernel").strip("_")
-            name = f"{layer.name}_{part}" if part and len(kernels) > 1 else layer.name
+            ending = f"_{part}" if part and len(kernels) > 1 else ""
             # Whoever comes later stands deeper, and so nearer to the variable.
-            found[id(variable)] = (name, variable)
-    return [(name, fingerprint(variable.numpy())) for name, variable in found.values()]
+            found[id(variable)] = (layer.name, ending, variable)
+    count = Counter(layer + ending for layer, ending, _ in found.values())
+    return [
+        (
+            (layer if count[layer + ending] == 1 else variable.path.rpartition("/")[0]) + ending,
+            fingerprint(variable.numpy()),
+        )
+        for layer, ending, variable in found.values()
+    ]
 
 
 if __name__ == "__main__":

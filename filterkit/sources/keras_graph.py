@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from filterkit.extractors.convolution import ConvolutionExtractor
+from filterkit.graph.constants import NotConstant
 from filterkit.graph.cut import cut
+from filterkit.graph.layers import node_name
 from filterkit.graph.sizes import free_sizes
 from filterkit.graph.view import GraphView, open_graph
-from filterkit.records import FilterBank
-from filterkit.sources.fingerprint import fingerprint
+from filterkit.sources.fingerprint import fingerprint, size_of
 
 _LAYOUTS = {3: "NWC", 4: "NHWC", 5: "NDHWC"}
 
@@ -86,7 +86,7 @@ def _drop_notes(model: onnx.ModelProto) -> None:
         holder.ClearField("metadata_props")
 
 
-def name_convolutions(path: Path, kernels: Iterable[tuple[str, str]]) -> dict[str, str]:
+def name_nodes(path: Path, kernels: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Find the layers of a model in its graph, by their weights.
 
     Parameters
@@ -99,15 +99,37 @@ def name_convolutions(path: Path, kernels: Iterable[tuple[str, str]]) -> dict[st
     Returns
     -------
     dict
-        From the convolution node's name to the layer's. Layers with the very same weights are named in the
-        graph's order; convolutions whose weights belong to no layer are left out.
+        From the name of a node that reads a kernel, whatever it does with it, to the layer's. Layers with the
+        very same weights are named in the graph's order; other nodes are left out.
     """
     waiting: defaultdict[str, deque[str]] = defaultdict(deque)
     for name, mark in kernels:
         waiting[mark].append(name)
+    sizes = {size_of(mark) for mark in waiting}
+    marks: dict[str, str] = {}
     names = {}
-    for bank in ConvolutionExtractor().extract(open_graph(path)):
-        if isinstance(bank, FilterBank) and (candidates := waiting.get(fingerprint(bank.weights))):
+    for graph, node, tensor in _constants_read(open_graph(path)):
+        if tensor not in marks:
+            marks[tensor] = _mark(graph, tensor, sizes)
+        if candidates := waiting.get(marks[tensor]):
             # One layer may be called several times: its last name stays for all nodes that follow.
-            names[bank.node] = candidates.popleft() if len(candidates) > 1 else candidates[0]
+            names[node_name(graph, node)] = candidates.popleft() if len(candidates) > 1 else candidates[0]
     return names
+
+
+def _constants_read(graph: GraphView) -> Iterator[tuple[GraphView, onnx.NodeProto, str]]:
+    """All constants that nodes read which are none themselves, in the graph's order, then in bodies."""
+    for node in graph.nodes:
+        if not any(map(graph.is_constant, node.output)):
+            yield from ((graph, node, name) for name in dict.fromkeys(node.input) if graph.is_constant(name))
+    for body in graph.bodies():
+        yield from _constants_read(body)
+
+
+def _mark(graph: GraphView, tensor: str, sizes: Collection[int]) -> str:
+    """Fingerprint of a constant; empty if it is of another size than all kernels, or too large to compute."""
+    try:
+        value = graph.constant(tensor)
+    except NotConstant:
+        return ""
+    return fingerprint(value) if value.size in sizes else ""

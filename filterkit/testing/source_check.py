@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from filterkit.catalog.extraction import Extraction, extract
 from filterkit.catalog.ingest import ingest
 from filterkit.errors import FilterkitError
 from filterkit.extractors.convolution import ConvolutionExtractor
-from filterkit.graph import open_graph
+from filterkit.graph import GraphView, open_graph
+from filterkit.graph.layers import node_name
 from filterkit.plugins.protocols import ModelSource
 from filterkit.records import FetchedModel
 from filterkit.testing.files import writes_nothing
@@ -111,9 +112,8 @@ def _ingest(folder: Path, fetched: FetchedModel) -> None:
 
 def _check_names(findings: Findings, fetched: FetchedModel, extraction: Extraction, on: str) -> None:
     findings.hold(bool(extraction.banks), "brings a model without any filters", on)
-    places = {name for b in extraction.banks.values() for name in (b.node, b.pre_tensor, b.weight_tensor)}
-    lost = sorted(set(fetched.layer_names or ()) - places)
-    said = f"names layers that are neither node, output nor weight of a convolution: {', '.join(lost[:3])}"
+    lost = sorted(set(fetched.layer_names or ()) - set(_places(open_graph(fetched.onnx_path))))
+    said = f"names layers that are neither node, output nor weight: {', '.join(lost[:3])}"
     findings.hold(not lost, said, on)
     for layer, labels in (fetched.filter_labels or {}).items():
         bank = extraction.banks.get(layer)
@@ -123,6 +123,14 @@ def _check_names(findings: Findings, fetched: FetchedModel, extraction: Extracti
         count = bank.out_channels
         said = f"gives {len(labels)} labels to the {count} filters of '{layer}'"
         findings.hold(len(labels) == count, said, on)
+
+
+def _places(graph: GraphView) -> Iterator[str]:
+    """What a layer can be named by; which nodes are layers is for extractors to say."""
+    for node in graph.nodes:
+        yield from (node_name(graph, node), *node.input, *node.output)
+    for body in graph.bodies():
+        yield from _places(body)
 
 
 def _same(one: tuple[str, Extraction], other: tuple[str, Extraction]) -> bool:

@@ -112,6 +112,12 @@ def test_every_hook_has_a_page_with_its_signature(hook: str) -> None:
     assert f"`{hook}`" in STABILITY
 
 
+def test_the_parts_of_an_extractor_have_their_signatures() -> None:
+    names = ("read_layers", "attributes", "stored_as", "follow", "dynamic_scale")
+    lines = [f"{name}{inspect.signature(getattr(filterkit, name))}\n".replace("'", "") for name in names]
+    assert blocks(PAGES["weight-extractors"], "")[1] == "".join(lines)
+
+
 def test_no_other_hooks_are_promised() -> None:
     assert set(HOOKS) == {name for name in vars(hookspecs) if name.startswith("filterkit_")}
     for text in (GUIDE, STABILITY, *PAGES.values()):
@@ -238,7 +244,7 @@ def test_weight_extractor(host: PluginHost, tmp_path: Path) -> None:
     bank, skipped = extractor.extract(open_graph(tmp_path / "dense.onnx"))
     assert isinstance(bank, FilterBank)
     np.testing.assert_array_equal(bank.weights[:, :, 0, 0], matrix.T)
-    assert skipped == Skipped("computed", "MatMul", "its weights are computed as it runs")
+    assert skipped == Skipped("computed", "MatMul", "its weight is an input of the model ('z')")
 
 
 def test_renderer(host: PluginHost) -> None:

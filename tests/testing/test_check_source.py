@@ -114,7 +114,7 @@ def test_a_good_one_passes() -> None:
         (TakesAll, "takes 'six', which is wrong"),
         (Litters, "writes into the working folder: cache.bin"),
         (Litters, "writes outside its folder: other.bin"),
-        (Mislabels, "names layers that are neither node, output nor weight of a convolution: conv9"),
+        (Mislabels, "names layers that are neither node, output nor weight: conv9"),
         (Mislabels, "gives 1 labels to the 4 filters of 'first'"),
         (Mislabels, "labels the filters of 'second', which is no layer"),
         (Vague, "tells progress as ('half', 0.5, 1.0), not as (what, done, total)"),

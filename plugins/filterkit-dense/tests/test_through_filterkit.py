@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import filterkit
 import numpy as np
@@ -70,6 +72,54 @@ def test_a_trained_network(bench: filterkit.Workbench) -> None:
     answer = bench.feature_maps(dense[-1]["address"], picture, provider="cpu").array
     assert answer.shape == (4, 1, 1)
     assert answer.sum() == pytest.approx(1)
+
+
+@pytest.fixture
+def keras() -> Any:
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    find = importlib.import_module if os.environ.get("FILTERKIT_REQUIRE_KERAS") else pytest.importorskip
+    for module in ("torch", "onnxscript"):
+        find(module)
+    return find("keras")
+
+
+@pytest.mark.keras
+@pytest.mark.filterwarnings("ignore")
+def test_the_classifier_of_vgg16(keras: Any, bench: filterkit.Workbench, tmp_path: Path) -> None:
+    """In small: what `keras:VGG16` ends in, behind its first block."""
+    layers = keras.layers
+    keras.utils.set_random_seed(0)
+    picture = keras.Input((16, 16, 3))
+    x = layers.Conv2D(4, 3, activation="relu", padding="same", name="block1_conv1")(picture)
+    x = layers.Flatten(name="flatten")(layers.MaxPooling2D(name="block1_pool")(x))
+    x = layers.Dense(16, activation="relu", bias_initializer="random_normal", name="fc1")(x)
+    x = layers.Dense(16, activation="relu", bias_initializer="random_normal", name="fc2")(x)
+    x = layers.Dense(10, activation="softmax", bias_initializer="random_normal", name="predictions")(x)
+    model = keras.Model(picture, x)
+    model.save(tmp_path / "small.keras")
+    bench.add(f"keras:{tmp_path / 'small.keras'}", name="net", extractors=["convolution", "dense"])
+    rows = {row["layer"]: row for row in bench.layers("net")}
+    assert {name: (row["filters"], row["in_channels"], row["activation"]) for name, row in rows.items()} == {
+        "block1_conv1": (4, 3, "relu"),
+        "fc1": (16, 256, "relu"),
+        "fc2": (16, 16, "relu"),
+        "predictions": (10, 16, "softmax"),
+    }
+    for name in ("fc1", "fc2", "predictions"):
+        kernel, bias = model.get_layer(name).get_weights()
+        assert bench.bank(f"net/{name}").tobytes() == kernel.T[:, :, None, None].tobytes()
+        np.testing.assert_array_equal(bench.bias(f"net/{name}"), bias)
+    assert bench.sheet("net/fc1/2:5").count == 3 * 256
+    assert [row["address"] for row in bench.filters("net/predictions")] == [
+        f"net/predictions/{number}" for number in range(10)
+    ]
+    found = bench.similar("net/fc2/3")
+    assert {row["address"].split("/")[1] for row in found} == {"fc2", "predictions"}
+    values = np.random.default_rng(0).uniform(size=(1, 16, 16, 3)).astype(np.float32)
+    [path] = tmp_path.glob("catalog.store/models/*/model.onnx")
+    [given] = onnx.load(path).graph.input
+    answer = bench.feature_maps("net/predictions", inputs={given.name: values}, provider="cpu").array
+    np.testing.assert_allclose(answer[:, 0, 0], model.predict(values, verbose=0)[0], atol=1e-5)
 
 
 def test_conformance(tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import filterkit
 
-from filterkit_dense.product import Unread
-
 MOST_AXES = 5
 _SPACE = ("", "W", "HW", "DHW")
 
@@ -18,13 +16,13 @@ def layout_of(graph: filterkit.GraphView, tensor: str, *, left: bool = False) ->
 
     Raises
     ------
-    Unread
+    Unresolved
         There are too few axes, or too many.
     """
     shape = graph.shape(tensor) or (None, None)
     rank = len(shape)
     if not 2 <= rank <= MOST_AXES:
-        raise Unread(f"its output has {rank} axes")
+        raise filterkit.Unresolved(f"its output has {rank} axes")
     channels = rank - 2 if left else rank - 1
     others = [axis for axis in range(rank) if axis != channels]
     many = {value.shape[0] for value in _main(graph).inputs if value.shape}

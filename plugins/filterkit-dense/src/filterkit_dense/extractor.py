@@ -9,8 +9,8 @@ import filterkit
 import onnx
 
 from filterkit_dense.axes import MOST_AXES, layout_of
-from filterkit_dense.product import CODES, Product, Unread, is_product, read_product
-from filterkit_dense.weights import dynamic_scale, origin, read_bias, read_weight
+from filterkit_dense.product import CODES, is_product, read_product
+from filterkit_dense.weights import read_bias, read_weight
 
 
 class DenseExtractor:
@@ -22,35 +22,24 @@ class DenseExtractor:
 
     def extract(self, graph: filterkit.GraphView) -> Iterator[filterkit.FilterBank | filterkit.Skipped]:
         """Yield one bank, or one reason, per product with a weight, in the graph's order, then in bodies."""
-        for node in filter(is_product, graph.nodes):
-            name = node.name or node.output[0]
-            name = f"{graph.scope}/{name}" if graph.scope else name
-            try:
-                product = read_product(graph, node)
-                if product is not None:
-                    yield _bank(graph, node, product, name)
-            except (Unread, filterkit.NotConstant) as reason:
-                yield filterkit.Skipped(name, node.op_type, str(reason))
-            except (TypeError, ValueError, LookupError, AttributeError):
-                yield filterkit.Skipped(name, node.op_type, "the node, or what is behind it, is malformed")
-        for body in graph.bodies():
-            yield from self.extract(body)
+        return filterkit.read_layers(graph, is_product, _bank)
 
 
-def _bank(
-    graph: filterkit.GraphView, node: onnx.NodeProto, product: Product, name: str
-) -> filterkit.FilterBank:
+def _bank(graph: filterkit.GraphView, node: onnx.NodeProto, name: str) -> filterkit.FilterBank | None:
+    product = read_product(graph, node)
+    if product is None:
+        return None
     weights = read_weight(graph, product, codes=node.op_type in CODES)
     outputs, inputs = weights.shape
     output = node.output[0]
     if node.op_type == "MatMulInteger":
-        scale, output = dynamic_scale(graph, output, outputs)
+        scale, output = filterkit.dynamic_scale(graph, output, outputs)
         weights = weights if scale is None else weights * scale[:, None]
     bias = read_bias(graph, product, outputs)
     tail = _tail(
         graph, output, layout_of(graph, output, left=product.left), outputs, has_bias=bool(product.bias)
     )
-    stored, dtype, axes = origin(graph, product)
+    stored, dtype, axes = filterkit.stored_as(graph, product.weight, "OI" if product.outputs_first else "IO")
     return filterkit.FilterBank(
         node=name,
         op=node.op_type,

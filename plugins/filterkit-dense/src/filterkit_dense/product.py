@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import filterkit
 import onnx
@@ -27,10 +25,6 @@ OTHERS = (
     "MatMulFpQ4",
 )
 """Matrix products of ONNX Runtime's own, after `ContribOperators.md`; named where they are met, not read."""
-
-
-class Unread(Exception):
-    """A matrix product whose weight cannot be read; the message says why, for a user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +59,7 @@ class Product:
 
 def is_product(node: onnx.NodeProto) -> bool:
     """Whether a node multiplies matrices: its weight is extracted, or skipped with a reason."""
-    return node.op_type in FLOATS + CODES + OTHERS
+    return node.op_type in (*FLOATS, *CODES, *OTHERS, "Einsum")
 
 
 def read_product(graph: filterkit.GraphView, node: onnx.NodeProto) -> Product | None:
@@ -73,11 +67,15 @@ def read_product(graph: filterkit.GraphView, node: onnx.NodeProto) -> Product | 
 
     Raises
     ------
-    Unread
-        The operator is not known.
+    Unresolved
+        The operator is not known, or not read.
     """
     if node.domain not in STANDARD or node.op_type in OTHERS:
-        raise Unread(f"{node.op_type} of the domain '{node.domain}' is not known")
+        raise filterkit.Unresolved(f"{node.op_type} of the domain '{node.domain}' is not known")
+    if node.op_type == "Einsum":
+        if sum(map(graph.is_constant, node.input)) in (0, len(node.input)):
+            return None
+        raise filterkit.Unresolved("an Einsum, whose output may have several axes of channels, is not read")
     inputs = [*node.input, *[""] * 8]
     first, second = (inputs[0], inputs[3]) if node.op_type == "QLinearMatMul" else (inputs[0], inputs[1])
     left = graph.is_constant(first)
@@ -85,7 +83,7 @@ def read_product(graph: filterkit.GraphView, node: onnx.NodeProto) -> Product | 
         return None
     data, weight = (second, first) if left else (first, second)
     if node.op_type == "Gemm":
-        values = attributes(node)
+        values = filterkit.attributes(node)
         turned = bool(values.get("transA" if left else "transB", 0))
         return Product(
             data,
@@ -102,7 +100,3 @@ def read_product(graph: filterkit.GraphView, node: onnx.NodeProto) -> Product | 
         scale, zero = inputs[1:3] if left else inputs[4:6]
         return Product(data, weight, left, outputs_first=left, zero=zero, scale=scale)
     return Product(data, weight, left, outputs_first=left)
-
-
-def attributes(node: onnx.NodeProto) -> Mapping[str, Any]:
-    return {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}

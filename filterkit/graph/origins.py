@@ -1,0 +1,62 @@
+"""Where a weight comes from: the tensor that holds it in the file."""
+
+from __future__ import annotations
+
+from filterkit.graph.tensors import dtype_name
+from filterkit.graph.view import GraphView
+from filterkit.graph.walk import attributes
+
+ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum")
+KEEPS_AXES = ("Identity", "Cast", "CastLike", "QuantizeLinear", "DequantizeLinear")
+
+
+def stored_as(graph: GraphView, tensor: str, axes: str) -> tuple[str, str, str]:
+    """Where a weight comes from, told by going back through what computes it.
+
+    Parameters
+    ----------
+    tensor
+        The weight as the layer reads it.
+    axes
+        A letter for each of its axes; where there are more in front, they are of size 1.
+
+    Returns
+    -------
+    tensor, dtype, axes
+        The tensor that holds it in the file, its element type as a NumPy name, and its axes: for
+        `FilterBank.source_dtype` and `FilterBank.source_layout`. The type is ``"?"`` where there is no such
+        tensor; the axes are ``"reshaped"`` where they are not those of the weight in another order.
+    """
+    while (home := graph.home(tensor)) and (node := home.producer(tensor)) is not None and node.input:
+        graph = home
+        if node.op_type == "ConstantOfShape":
+            break
+        whole, source = graph.shape(tensor), node.input[0]
+        if node.op_type in ARITHMETIC:  # the weight is the one that has the result's size; a scale is smaller
+            source = next((name for name in node.input if graph.shape(name) == whole), source)
+        if node.op_type == "Transpose":
+            axes = _turned(axes, attributes(node).get("perm"))
+        elif node.op_type not in KEEPS_AXES and not _same_axes(graph, tensor, source):
+            axes = ""
+        tensor = source
+    axes = axes.lstrip("1") or "reshaped"
+    return tensor, "?" if home is None else dtype_name(home.stored_type(tensor)), axes
+
+
+def _turned(axes: str, perm: list[int] | None) -> str:
+    """Axes in front of a Transpose, by those behind it."""
+    perm = list(range(len(axes)))[::-1] if perm is None else perm
+    axes = axes and axes.rjust(len(perm), "1")
+    if sorted(perm) != list(range(len(axes))):
+        return axes
+    return "".join(axes[perm.index(axis)] for axis in range(len(axes)))
+
+
+def _same_axes(graph: GraphView, one: str, other: str) -> bool:
+    """Whether two tensors have the same shape but for axes of size 1 in front."""
+    shapes = [graph.shape(one), graph.shape(other)]
+    if None in shapes:
+        return False
+    longest = max(len(shape) for shape in shapes if shape is not None)
+    padded = [(1,) * (longest - len(shape)) + shape for shape in shapes if shape is not None]
+    return padded[0] == padded[1]
