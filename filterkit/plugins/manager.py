@@ -198,12 +198,12 @@ def load_plugins(
 
         for name, plugin in BUILTINS.items():
             host.add(plugin, name=name, version=__version__, distribution="cnn-filterkit")
-    everything = built_in and discover and candidates is None
     if candidates is None:
-        candidates = available() if discover else ()
+        candidates = list(available()) if discover else ()
+        if built_in and discover:  # before any is loaded: it may be the misspelt one that hangs
+            names = [*(plugin.name for plugin in host.plugins), *(each.name for each in candidates)]
+            for unknown in unknown_names(names):
+                report(f"filterkit: {unknown}")
     for candidate in candidates:
         host.take(candidate)
-    if everything:
-        for unknown in unknown_names(plugin.name for plugin in host.plugins):
-            report(f"filterkit: {unknown}")
     return host
