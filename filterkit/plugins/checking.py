@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from filterkit.plugins.faults import blame, breach
-from filterkit.plugins.manager import Plugin
+from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution
 from filterkit.plugins.tracing import traced
 

@@ -16,7 +16,8 @@ from typer.main import get_command_name, get_group, solve_typer_info_defaults
 from typer.models import CommandInfo, TyperInfo
 
 from filterkit.errors import UsageError
-from filterkit.plugins.manager import Plugin, PluginHost
+from filterkit.plugins.manager import PluginHost
+from filterkit.plugins.plugin import Plugin
 
 HOOK = "filterkit_commands"
 

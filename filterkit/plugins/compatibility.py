@@ -13,7 +13,7 @@ from filterkit.errors import PluginError, closest
 from filterkit.plugins import hookspecs
 
 if TYPE_CHECKING:
-    from filterkit.plugins.manager import Plugin
+    from filterkit.plugins.plugin import Plugin
 
 
 class IncompatiblePlugin(PluginError):

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from filterkit.plugins import protocols
 from filterkit.plugins.checking import Checked, read_only
 from filterkit.plugins.faults import blame, breach, kind_of
-from filterkit.plugins.manager import Plugin
 from filterkit.plugins.metric_contract import CheckedMetric
+from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution, Progress, Row
 from filterkit.plugins.tracing import traced
 

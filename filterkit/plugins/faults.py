@@ -13,7 +13,7 @@ from filterkit.errors import FilterkitError, PluginContractError, PluginError, o
 from filterkit.plugins.stdout import stdout_for_data
 
 if TYPE_CHECKING:
-    from filterkit.plugins.manager import Plugin
+    from filterkit.plugins.plugin import Plugin
 
 
 def in_words(error: BaseException) -> str:

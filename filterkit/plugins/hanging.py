@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from filterkit.errors import PluginError
 
 if TYPE_CHECKING:
-    from filterkit.plugins.manager import Plugin
+    from filterkit.plugins.plugin import Plugin
 
 AGAIN = 1.0
 """Seconds after which code is stopped once more that caught what was to stop it; less where it had less."""

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
-
-import pluggy
+from typing import TYPE_CHECKING, Any
 
 from filterkit import __version__, settings
 from filterkit.errors import FilterkitError, PluginError
 from filterkit.plugins.chosen import names_for, unknown_names
 from filterkit.plugins.compatibility import IncompatiblePlugin, check_api, hooks_of
 from filterkit.plugins.core import ReplacedCore, core_unharmed
-from filterkit.plugins.discovery import Candidate, available, canonical, source_file
+from filterkit.plugins.discovery import Candidate, available, canonical
 from filterkit.plugins.faults import in_words, tell, where
 from filterkit.plugins.hanging import Hanging, ended_after, told_after
+from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.stdout import stdout_for_data
 from filterkit.plugins.tracing import traced
 
@@ -29,56 +27,6 @@ if TYPE_CHECKING:
     import typer
 
     from filterkit.plugins.checking import Checked
-
-State = Literal["loaded", "blocked", "failed", "incompatible"]
-
-
-@dataclass(eq=False)
-class Plugin:
-    """A plugin, loaded or not, and what is known of it.
-
-    Attributes
-    ----------
-    name
-        The distribution's name, or ``distribution.entry`` where a distribution has several plugins. Of a
-        plugin that is a single file, and has no distribution, the file's.
-    state
-        ``"loaded"``; ``"blocked"`` by the user; ``"failed"`` to import, or in one of its hooks;
-        ``"incompatible"`` with this filterkit.
-    errors
-        What went wrong, each said once.
-    places
-        Where in its code that was, for each of `errors`, where it is known.
-    """
-
-    name: str
-    version: str
-    distribution: str | None
-    module: str
-    file: str | None = None
-    state: State = "loaded"
-    errors: list[str] = field(default_factory=list)
-    places: list[str | None] = field(default_factory=list)
-    hooks: tuple[str, ...] = ()
-    manager: pluggy.PluginManager | None = field(default=None, repr=False)
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.version}"
-
-    @property
-    def error(self) -> str | None:
-        """All that went wrong, in one line."""
-        return "; ".join(self.errors) or None
-
-    @property
-    def package(self) -> str:
-        """The top-level name of its modules."""
-        return self.module.partition(".")[0]
-
-    @property
-    def path(self) -> str | None:
-        """The source file; looked for when asked, also where the plugin is not imported."""
-        return self.file or source_file(self.module)
 
 
 class PluginHost:
@@ -263,12 +211,12 @@ def load_plugins(
 
         for name, plugin in BUILTINS.items():
             host.add(plugin, name=name, version=__version__, distribution="cnn-filterkit")
-    everything = built_in and discover and candidates is None
     if candidates is None:
-        candidates = available() if discover else ()
+        candidates = list(available()) if discover else ()
+        if built_in and discover:  # before any is loaded: it may be the misspelt one that hangs
+            names = [*(plugin.name for plugin in host.plugins), *(each.name for each in candidates)]
+            for unknown in unknown_names(names):
+                report(f"filterkit: {unknown}")
     for candidate in candidates:
         host.take(candidate)
-    if everything:
-        for unknown in unknown_names(plugin.name for plugin in host.plugins):
-            report(f"filterkit: {unknown}")
     return host

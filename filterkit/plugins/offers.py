@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from filterkit.plugins.discovery import source_file
 from filterkit.plugins.faults import blame, breach, kind_of
-from filterkit.plugins.manager import Plugin
 from filterkit.plugins.options import Option, options_of
+from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution
 from filterkit.plugins.tracing import traced
 

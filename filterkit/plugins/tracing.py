@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from filterkit import settings
 
 if TYPE_CHECKING:
-    from filterkit.plugins.manager import Plugin
+    from filterkit.plugins.plugin import Plugin
 
 
 @contextmanager

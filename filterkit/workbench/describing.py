@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from filterkit.errors import PluginError, UsageError, closest
 
 if TYPE_CHECKING:
-    from filterkit.plugins.manager import Plugin
     from filterkit.plugins.offers import Offer
     from filterkit.plugins.options import Option
+    from filterkit.plugins.plugin import Plugin
     from filterkit.plugins.protocols import Row
     from filterkit.workbench.base import Bench
 

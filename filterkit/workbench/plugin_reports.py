@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from filterkit.errors import FilterkitError, UsageError, closest
 
 if TYPE_CHECKING:
-    from filterkit.plugins.manager import Plugin
+    from filterkit.plugins.plugin import Plugin
     from filterkit.plugins.protocols import Row
     from filterkit.workbench.base import Bench
 

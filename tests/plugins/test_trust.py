@@ -26,7 +26,8 @@ from filterkit.cli.app import build_app
 from filterkit.errors import PluginContractError, PluginError, UsageError
 from filterkit.plugins.faults import tell
 from filterkit.plugins.hanging import Hanging, ended_after
-from filterkit.plugins.manager import Plugin, PluginHost, load_plugins
+from filterkit.plugins.manager import PluginHost, load_plugins
+from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.registry import Registry
 
 Install = Callable[..., Path]
