@@ -202,20 +202,17 @@ class TileSheet:
         Shape (rows, columns, height, width), of colour a fifth axis for R, G and B; float32 in [0, 1].
     count
         How many tiles there are, row by row; places behind the last are empty.
-    row_labels, column_labels
-        One per row and column, or empty.
-    tile_labels
-        One per tile (`count`), or empty; used where a place is not told by its row and column.
+    row_labels, column_labels, tile_labels
+        One per row, column and tile, or empty; tiles have them where row and column do not tell enough.
     vmin, vmax, centre
         As in `Normalized`.
     values
         What the tiles show, before it was normalized; shaped like `tiles`, NaN for none. None where unknown.
     addresses
-        One per tile (`count`), or empty, as where there are more than a million: of the kernel or filter
-        that it shows, or whose map it shows, e.g. ``"vgg16/block1_conv1/0/2"``; ``""`` for what is in no
-        catalog.
+        Of what each tile shows, e.g. ``"vgg16/block1_conv1/0/2"``, or of what made it; ``""`` where
+        that is in no catalog. Or empty, as where there are more than a million tiles.
     metrics
-        What the catalog holds of the filters there: by column, one float64 per tile (`count`), NaN for none.
+        What the catalog holds of the filters there: by column, one float64 per tile, NaN for none.
     """
 
     tiles: FloatArray
