@@ -7,15 +7,15 @@ import datetime
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from filterkit.catalog import describe, schema
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.extraction import Extraction, external_files, extract
+from filterkit.catalog.ingested import IngestResult, result_of
 from filterkit.catalog.measuring import (
     Fault,
     Measured,
@@ -39,35 +39,6 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 Columns = dict[str, Sequence[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class IngestResult:
-    """What an ingest did.
-
-    Attributes
-    ----------
-    status
-        ``"added"``; ``"replaced"``; ``"unchanged"`` where the catalog had it; ``"restored"`` where only the
-        store lacked it.
-    assumed
-        Whether the preprocessing is a guess.
-    not_finite
-        How many of the filters that were written hold a weight that is NaN or infinite.
-    unmeasured
-        Columns that stay empty, as the metric of a plugin failed.
-    """
-
-    model: str
-    status: Literal["added", "replaced", "unchanged", "restored"]
-    layers: int
-    filters: int
-    kernels: int
-    parameters: int
-    skipped: int
-    assumed: bool
-    not_finite: int = 0
-    unmeasured: tuple[str, ...] = ()
 
 
 def ingest(
@@ -136,7 +107,7 @@ def ingest(
     if known and not replace:
         fold_batchnorm = _folded_as_before(known, fold_batchnorm)
     if known and not replace and catalog.store.holds(sha256, known["banks_sha256"], external):
-        return _result("unchanged", known)
+        return result_of("unchanged", known)
     extraction = extraction or extract(graph, fetched, extractors, fold_batchnorm=fold_batchnorm)
     measured, working = measure(extraction.banks.items(), fitting, fault)
     layers, filters = _layer_rows(extraction, fetched, measured)
@@ -164,7 +135,7 @@ def ingest(
         with catalog.begin() as connection, _writing(catalog):
             known = _known(connection, name, sha256, replace)  # another process may have been quicker
             if known and not replace and catalog.store.holds(sha256, known["banks_sha256"], external):
-                return _result("unchanged", known)
+                return result_of("unchanged", known)
             row["banks_sha256"] = catalog.store.put(path, external, sha256, extraction.banks, anew=replace)
             if known and not replace:
                 if known["banks_sha256"] != row["banks_sha256"]:
@@ -172,14 +143,14 @@ def ingest(
                         f"other filters come out of {name} today than when it was added",
                         hint="--replace puts them in the place of the old ones",
                     )
-                return _result("restored", known)
+                return result_of("restored", known)
             connection.execute(sa.delete(schema.model).where(schema.model.c.name == name))
             _insert(connection, row, layers, filters, extraction.skipped)
     finally:
         with suppress(CatalogError):  # what is left over now is swept next time
             sweep(catalog)
     not_finite = sum(describe.not_finite(bank) for bank in extraction.banks.values())
-    result = _result("replaced" if known else "added", row)
+    result = result_of("replaced" if known else "added", row)
     return dataclasses.replace(result, not_finite=not_finite, unmeasured=tuple(unmeasured(metrics, working)))
 
 
@@ -254,9 +225,3 @@ def _writing(catalog: Catalog) -> Iterator[None]:
             f"the store {catalog.store.folder} cannot be written: {error}",
             hint="is there room, and is it yours?",
         ) from error
-
-
-def _result(status: Literal["added", "replaced", "unchanged", "restored"], row: Row) -> IngestResult:
-    counts = {name: row[name] for name in ("layers", "filters", "kernels", "parameters", "skipped")}
-    assumed = bool((row["preprocessing"] or {}).get("assumed"))
-    return IngestResult(model=row["name"], status=status, assumed=assumed, **counts)

@@ -13,7 +13,7 @@ from filterkit.errors import UsageError
 from filterkit.records import IngestEvent
 
 if TYPE_CHECKING:
-    from filterkit.catalog.ingest import IngestResult
+    from filterkit.catalog.ingested import IngestResult
     from filterkit.plugins.checking import Checked
     from filterkit.plugins.protocols import Progress
     from filterkit.workbench.base import Bench

@@ -10,7 +10,7 @@ from filterkit.workbench.base import Bench
 from filterkit.workbench.rows import Rows
 
 if TYPE_CHECKING:
-    from filterkit.catalog.ingest import IngestResult
+    from filterkit.catalog.ingested import IngestResult
 
 
 class Cataloguing(Bench):
