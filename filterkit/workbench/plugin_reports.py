@@ -51,7 +51,7 @@ def _hook(name: str) -> str:
 
 
 def plugin_faults(bench: Bench) -> list[Row]:
-    """One row per fault of a plugin, clash of names, and plugin that made rows and is gone."""
+    """One row per fault of a plugin, clash of names, name that no plugin has, and plugin that is gone."""
     _contributions(bench)  # a hook that raises is found by calling it
     plugins = bench.plugins.plugins
     faults = [row for plugin in plugins for row in _faults(plugin)]
@@ -61,7 +61,7 @@ def plugin_faults(bench: Bench) -> list[Row]:
         for name, models in _makers(bench).items()
         if name not in present
     ]
-    return faults + _clashes(bench) + gone
+    return faults + _clashes(bench) + _misnamed(bench) + gone
 
 
 def _fault(plugin: str, fault: str, remedy: str, where: str | None = None) -> Row:
@@ -104,6 +104,27 @@ def _clashes(bench: Bench) -> list[Row]:
         )
         for what, names in owners.items()
         if len(names) > 1
+    ]
+
+
+def _misnamed(bench: Bench) -> list[Row]:
+    """Names in the environment that mean no plugin, so that what was to be blocked is not."""
+    from filterkit import settings
+    from filterkit.plugins.discovery import canonical
+
+    plugins = bench.plugins.plugins
+    known = {"filterkit", *(each.name for each in plugins), *(each.distribution or "" for each in plugins)}
+    meant = set(map(canonical, known))
+    return [
+        _fault(
+            name, f"is named by {variable}, and no plugin has that name", closest(name, sorted(known - {""}))
+        )
+        for variable, names in (
+            ("FILTERKIT_PLUGINS_BLOCKED", settings.blocked_plugins()),
+            ("FILTERKIT_PLUGINS_ONLY", settings.only_plugins()),
+        )
+        for name in sorted(names)
+        if canonical(name) not in meant
     ]
 
 

@@ -154,6 +154,17 @@ def test_the_doctor_says_what_brings_back_who_made_rows(run: Run, classic: Path)
     assert "made rows of classic" in ran.stdout
 
 
+def test_the_doctor_knows_names_that_block_nothing(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FILTERKIT_PLUGINS_BLOCKED", "filterkit.Metrics, filterkit.metrix")
+    monkeypatch.setenv("FILTERKIT_PLUGINS_ONLY", "filterkit-absent")
+    ran = run("plugins", "doctor", "--format", "json")
+    assert [(row["plugin"], row["fault"]) for row in json.loads(ran.stdout)] == [
+        ("filterkit.metrix", "is named by FILTERKIT_PLUGINS_BLOCKED, and no plugin has that name"),
+        ("filterkit-absent", "is named by FILTERKIT_PLUGINS_ONLY, and no plugin has that name"),
+    ]
+    assert "'filterkit.metrics'" in json.loads(ran.stdout)[0]["remedy"]
+
+
 def test_an_unknown_plugin_lists_the_closest(run: Run) -> None:
     code, error, hint = run("plugins", "show", "percentil").failure
     assert code == 2
