@@ -46,7 +46,8 @@ def describe(bench: Bench, name: str) -> tuple[tuple[str, ...], list[Row]]:
     commands = [each for plugin in bench.plugins.plugins for each in commands_of(bench.plugins, plugin)]
     added = [_command(each) for each in commands if name in (each.name, f"{each.plugin.name}/{each.name}")]
     if not found and not added:
-        known = [each.name for each in (*bench.plugins.plugins, *offers, *commands)]
+        known = [plugin.name for plugin in bench.plugins.plugins]
+        known += [offer.name for offer in offers] + [command.name for command in commands]
         raise UsageError(f"no plugin is or adds '{name}'", hint=closest(name, known))
     if not any(offer.options() for offer in found):
         return PLUGIN, [*map(_offered, found), *added]
