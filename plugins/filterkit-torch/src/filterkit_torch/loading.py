@@ -125,7 +125,7 @@ def _called(request: Request) -> nn.Module:
         _fill(network, Path(request.checkpoint), request)
     if any(each.dtype == torch.bfloat16 for each in network.parameters()):
         raise filterkit.UsageError(
-            f"{request.shown} holds bfloat16 numbers, which ONNX Runtime does not convolve",
+            f"{request.shown} holds bfloat16 numbers, which ONNX Runtime does not convolve on CPUs",
             hint="a function that returns the network's .float() gives the same weights as float32",
         )
     return network.eval()
