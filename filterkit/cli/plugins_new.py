@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -27,29 +28,36 @@ def new_plugin(
     _check_free(shell, check_name(name), kind)
     made = new_package(name, kind, folder, license)
     shell.rows(({"file": str(made.folder / file)} for file in made.files), ("file",))
-    shell.say(f"\nnext:\n  cd {made.folder} && pip install -e . && pytest")
+    shell.say(f"\nnext:\n  cd {shlex.quote(str(made.folder))} && pip install -e '.[test]' && pytest")
     shell.say("\n".join(f"  {line}" for line in made.show))
 
 
 def _check_free(shell: Shell, name: str, kind: str) -> None:
-    """Refuse a name under which nobody would reach the plugin."""
+    """Refuse a name under which nobody would reach the plugin, or that would replace another's package."""
     from filterkit.errors import UsageError
+    from filterkit.plugins.discovery import canonical
+    from filterkit.plugins.offers import HOOKS
+    from filterkit.scaffold.package import PREFIX
 
-    taken: set[str] = set()
+    for each in shell.registry.host.plugins:
+        if canonical(each.name) == f"{PREFIX}{name}":
+            raise UsageError(
+                f"the plugin {each.name} is installed already",
+                hint=f"choose another name; filterkit plugins show {each.name} says what it is",
+            )
+    taken: dict[str, set[str]] = {}
     if kind == "command":
         from filterkit.cli.app import COMMANDS
 
-        taken = {"plugins", *(each for names in COMMANDS.values() for each in names)}
-    elif kind == "metric":
+        taken["command"] = {"plugins", *(each for names in COMMANDS.values() for each in names)}
+    for known in HOOKS:
+        if known == kind:
+            taken[kind] = {offer.name for offer in shell.registry.offers(known)}
+    if kind == "metric":
         from filterkit.catalog.rows import searchable
 
-        taken = {column.replace("_", "-") for column in searchable()}
-    else:
-        from filterkit.plugins.offers import HOOKS
-
-        for known in HOOKS:
-            if known == kind:
-                taken = {offer.name for offer in shell.registry.offers(known)}
-    if name in taken:
-        what = "column" if kind == "metric" else kind
-        raise UsageError(f"there is a {what} '{name}' already", hint="choose another name")
+        taken["column"] = {column.replace("_", "-") for column in searchable()}
+    for what, names in taken.items():
+        if name in names:
+            article = "an" if what == "extractor" else "a"
+            raise UsageError(f"there is {article} {what} '{name}' already", hint="choose another name")

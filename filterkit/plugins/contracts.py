@@ -21,7 +21,15 @@ from filterkit.plugins.tracing import traced
 
 if TYPE_CHECKING:
     from filterkit.graph import GraphView
-    from filterkit.records import FetchedModel, FilterBank, FloatArray, Normalized, Skipped, TileSheet
+    from filterkit.records import (
+        FetchedModel,
+        FilterBank,
+        FloatArray,
+        Normalized,
+        Preprocessing,
+        Skipped,
+        TileSheet,
+    )
 
 
 class CheckedSource(Checked[protocols.ModelSource]):
@@ -37,20 +45,35 @@ class CheckedSource(Checked[protocols.ModelSource]):
             model = self.inner.fetch(ref, workdir, progress)
         self._hold(isinstance(model, FetchedModel), "fetch", f"returned {kind_of(model)}, not a FetchedModel")
         path, prepared = model.onnx_path, model.preprocessing
-        self._hold(isinstance(path, Path) and path.is_file(), "fetch", f"returned {path!r}, which is no file")
+        self._hold(isinstance(path, Path), "fetch", f"returned {path!r}, which is no pathlib.Path")
+        self._hold(path.is_file(), "fetch", f"returned {path!r}, which is no file")
         self._hold(isinstance(model.origin, str), "fetch", "says no origin")
         self._hold(
             prepared is None or isinstance(prepared, Preprocessing), "fetch", "returned a wrong preprocessing"
         )
         if prepared:
-            for name, values in (("mean", prepared.mean), ("std", prepared.std)):
-                count = len(prepared.channels)
-                fits = len(values) in (0, count)
-                self._hold(fits, "fetch", f"returned {len(values)} {name} values for {count} channels")
+            self._check_preprocessing(prepared)
         for layer, labels in (model.filter_labels or {}).items():
             words = not isinstance(labels, str) and all(isinstance(label, str) for label in labels)
             self._hold(words, "fetch", f"returned filter labels of '{layer}' that are no list of texts")
         return model
+
+    def _check_preprocessing(self, prepared: Preprocessing) -> None:
+        for name, value, allowed in (
+            ("channel_order", prepared.channel_order, ("RGB", "BGR", "GRAY")),
+            ("layout", prepared.layout, ("NCHW", "NHWC")),
+        ):
+            self._hold(
+                value in allowed, "fetch", f"returned the {name} {value!r}, none of {', '.join(allowed)}"
+            )
+        size = prepared.size
+        fits = size is None or (len(size) == 2 and all(isinstance(each, int) and each > 0 for each in size))
+        self._hold(fits, "fetch", f"returned the size {size!r}, which is no height and width")
+        count = len(prepared.channels)
+        for name, values in (("mean", prepared.mean), ("std", prepared.std)):
+            fits = len(values) in (0, count)
+            self._hold(fits, "fetch", f"returned {len(values)} {name} values for {count} channels")
+        self._hold(all(prepared.std), "fetch", "returned a std of 0, by which nothing can be divided")
 
 
 class CheckedExtractor(Checked[protocols.WeightExtractor]):
@@ -137,7 +160,8 @@ class CheckedRenderer(Checked[protocols.Renderer]):
             values = None if sheet.values is None else read_only(sheet.values)
             picture = self.inner.render(replace(sheet, tiles=read_only(sheet.tiles), values=values))
         fits = isinstance(picture, bytes) and bool(picture)
-        self._hold(fits, "render", f"returned {kind_of(picture)}, not a picture's bytes")
+        returned = "no bytes at all" if picture == b"" else kind_of(picture)
+        self._hold(fits, "render", f"returned {returned}, not a picture's bytes")
         return picture
 
 
@@ -171,6 +195,11 @@ _WRAPPERS: dict[str, tuple[type[Checked[Any]], tuple[Any, ...]]] = {
 """Per kind its wrapper, and the protocols of which an object must fit one."""
 
 
+def _missing(protocol: type, made: Any) -> list[str]:
+    """What an object would need to fit a protocol."""
+    return [name for name in vars(protocol) if not name.startswith("_") and not hasattr(made, name)]
+
+
 def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: Any, spec: str) -> Any:
     """Wrap what a factory made.
 
@@ -185,7 +214,8 @@ def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: An
         fits = isinstance(made, allowed)
     if not fits:
         expected = " or ".join(protocol.__name__ for protocol in allowed)
-        breach(plugin, doing, f"is {kind_of(made)}, which is no {expected}")
+        lacks = " or ".join(", ".join(_missing(protocol, made)) for protocol in allowed)
+        breach(plugin, doing, f"is {kind_of(made)}, which is no {expected}: it lacks {lacks}")
     if kind == "source" and made.scheme != contribution.name:
         breach(plugin, doing, f"has the scheme {made.scheme!r}; it must be its name")
     wrapped = wrapper(kind, plugin, contribution, made, spec)

@@ -49,9 +49,8 @@ class CheckedMetric(Checked[FilterMetric | LayerMetric]):
         self._hold_columns(measured, self.columns, "measure")
         for name, values in measured.items():
             fits = isinstance(values, np.ndarray) and values.dtype.kind in "fiubU"
-            self._hold(
-                fits, "measure", f"returned {kind_of(values)} for '{name}', not an array of numbers or texts"
-            )
+            kind = f"an array of {values.dtype}" if isinstance(values, np.ndarray) else kind_of(values)
+            self._hold(fits, "measure", f"returned {kind} for '{name}', not an array of numbers or texts")
             fits = values.shape == (bank.out_channels,)
             self._hold(
                 fits, "measure", f"returned shape {values.shape} for '{name}', of {bank.out_channels} filters"

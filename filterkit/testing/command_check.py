@@ -38,7 +38,7 @@ def check_command(commands: Callable[[typer.Typer], None] | Any, *examples: str)
     ConformanceError
         Lists what it breaks: the hook adds commands, says nothing, and adds the same ones each time; names
         are lower-case letters, digits and ``-``; every command explains itself and its ``--help`` works;
-        every example ends well, prints something, and prints it again.
+        every example ends well, prints something or writes a file, and prints the same again.
     """
     hook = getattr(commands, HOOK, commands)
     findings = Findings(f"{HOOK} of {getattr(commands, '__name__', type(commands).__name__)}")
@@ -109,13 +109,22 @@ def _workplace(*, filled: bool) -> Iterator[Callable[[typer.Typer, list[str]], A
 
 
 def _try(findings: Findings, example: str, run: Callable[[], Any]) -> None:
-    done, again = run(), run()
+    before = _files()
+    done = run()
+    wrote = _files() != before
+    again = run()
     said = f"'{example}'"
     if done.exit_code:
         findings.add(f"{said} ends with exit code {done.exit_code}: {_why(done)}")
         return
-    findings.hold(bool(done.stdout.strip()), f"{said} prints nothing to stdout")
+    shown = bool(done.stdout.strip()) or wrote
+    findings.hold(shown, f"{said} prints nothing to stdout, and writes no file into the working folder")
     findings.hold(done.stdout == again.stdout, f"{said} prints something else the second time")
+
+
+def _files() -> list[tuple[str, int]]:
+    """What is in the working folder, and when it was written."""
+    return sorted((path.name, path.stat().st_mtime_ns) for path in Path().iterdir())
 
 
 def _why(done: Any) -> str:

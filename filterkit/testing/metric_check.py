@@ -11,6 +11,7 @@ import numpy as np
 from filterkit.plugins.protocols import FilterMetric, LayerMetric
 from filterkit.records import FilterBank
 from filterkit.testing.banks import bank_of, trial_banks
+from filterkit.testing.files import writes_nothing
 from filterkit.testing.subjects import Subject, pickled, subject_of
 
 Metric = FilterMetric | LayerMetric
@@ -32,30 +33,31 @@ def check_metric(metric: Metric | Callable[[], Metric]) -> None:
     ConformanceError
         Lists what it breaks: columns as announced, under names that are free; one value per filter, or one
         number per layer, of one kind in all banks; the same values for the same bank; a bank that stays as
-        it was; no warnings and no output; pickling; options.
+        it was; no warnings, no output and no files; pickling; options.
     """
     subject = subject_of("metric", metric, "measure_layer" if _of_layers(metric) else "measure")
     findings, wrapped, copy = subject.findings, subject.wrapped, pickled(subject)
     findings.hold(bool(wrapped.columns or wrapped.layer_columns), "announces no columns")
     _check_names(subject)
     kinds: dict[str, set[str]] = {}
-    for name, bank in trial_banks():
-        before = _bytes(bank)
-        measured = findings.attempt(name, partial(_measure, wrapped, bank))
-        again = findings.attempt(name, partial(_measure, wrapped, bank))
-        findings.hold(_bytes(bank) == before, "changes the bank", name)
-        if measured is None or again is None:
-            continue
-        for column, values in measured.items():
-            kinds.setdefault(column, set()).add(KINDS[values.dtype.kind])
-            findings.hold(
-                _same(values, again[column]), f"measures '{column}' differently the second time", name
-            )
-        if copy is not None:
-            theirs = findings.attempt(name, partial(_measure, copy, bank))
-            fine = theirs is None or all(_same(measured[column], theirs[column]) for column in measured)
-            findings.hold(fine, "measures differently once pickled", name)
-    _run_bare(subject)
+    with writes_nothing(findings):
+        for name, bank in trial_banks():
+            before = _bytes(bank)
+            measured = findings.attempt(name, partial(_measure, wrapped, bank))
+            again = findings.attempt(name, partial(_measure, wrapped, bank))
+            findings.hold(_bytes(bank) == before, "changes the bank", name)
+            if measured is None or again is None:
+                continue
+            for column, values in measured.items():
+                kinds.setdefault(column, set()).add(KINDS[values.dtype.kind])
+                findings.hold(
+                    _same(values, again[column]), f"measures '{column}' differently the second time", name
+                )
+            if copy is not None:
+                theirs = findings.attempt(name, partial(_measure, copy, bank))
+                fine = theirs is None or all(_same(measured[column], theirs[column]) for column in measured)
+                findings.hold(fine, "measures differently once pickled", name)
+        _run_bare(subject)
     for column, found in kinds.items():
         fine = len(found) == 1
         findings.hold(fine, f"returns now {' and now '.join(sorted(found))} for '{column}'")
@@ -101,6 +103,7 @@ def _check_names(subject: Subject) -> None:
         (subject.wrapped.columns, {*searchable(), *METRIC_COLUMNS}),
         (subject.wrapped.layer_columns, {*searchable(), *LAYER_METRIC_COLUMNS}),
     ):
+        subject.findings.hold(len(set(names)) == len(names), "announces a column twice")
         for name in names:
             subject.findings.hold(
                 name not in taken, f"announces the column '{name}', which filterkit has already"

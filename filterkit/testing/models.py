@@ -63,6 +63,8 @@ def tiny_model(kind: str, folder: str | os.PathLike[str]) -> TinyModel:
     KeyError
         If it is none of them.
     """
+    if kind not in _MAKERS:
+        raise KeyError(f"there is no tiny model {kind!r}, but {', '.join(_MAKERS)}")
     made = _MAKERS[kind]()
     path = Path(folder) / f"{kind}.onnx"
     shaped = onnx.shape_inference.infer_shapes(made.model, strict_mode=True)  # outputs have shapes, too

@@ -11,6 +11,7 @@ import numpy as np
 from filterkit.plugins.protocols import Normalizer
 from filterkit.records import Normalized
 from filterkit.testing.arrays import Array, trial_weights
+from filterkit.testing.files import writes_nothing
 from filterkit.testing.findings import Findings
 from filterkit.testing.subjects import pickled, subject_of
 
@@ -31,27 +32,33 @@ def check_normalizer(normalizer: Normalizer | Callable[[], Normalizer]) -> None:
     ConformanceError
         Lists what it breaks: values of the input's shape, float32, in [0, 1] and finite; `non_finite`,
         `centre`, `vmin` and `vmax` as described there; the same result for the same values however they
-        lie in memory; an input that stays as it was; no warnings and no output; pickling; options.
+        lie in memory; an input that stays as it was; no warnings, no
+        output and no files; pickling; options.
     """
     subject = subject_of("normalizer", normalizer, "normalize")
     findings, copy = subject.findings, pickled(subject)
-    for name, values in trial_weights():
-        before = values.tobytes()
-        done = findings.attempt(name, partial(subject.wrapped.normalize, values))
-        again = findings.attempt(name, partial(subject.wrapped.normalize, values))
-        findings.hold(values.tobytes() == before, "changes its input", name)
-        if done is None or again is None:
-            continue
-        _check_result(findings, done, values, name)
-        findings.hold(_same(done, again), "gives another result the second time", name)
-        if copy is not None:
-            theirs = findings.attempt(name, partial(copy.normalize, values))
-            findings.hold(theirs is None or _same(done, theirs), "gives another result once pickled", name)
-        if not values.flags.c_contiguous:
-            compact = findings.attempt(name, partial(subject.wrapped.normalize, values.copy(order="C")))
-            near = compact is None or np.allclose(done.values, compact.values, atol=CLOSE)
-            findings.hold(near, "gives another result where the same values lie in memory otherwise", name)
-    _check_writable(findings, subject.inner)
+    with writes_nothing(findings):
+        for name, values in trial_weights():
+            before = values.tobytes()
+            done = findings.attempt(name, partial(subject.wrapped.normalize, values))
+            again = findings.attempt(name, partial(subject.wrapped.normalize, values))
+            findings.hold(values.tobytes() == before, "changes its input", name)
+            if done is None or again is None:
+                continue
+            _check_result(findings, done, values, name)
+            findings.hold(_same(done, again), "gives another result the second time", name)
+            if copy is not None:
+                theirs = findings.attempt(name, partial(copy.normalize, values))
+                findings.hold(
+                    theirs is None or _same(done, theirs), "gives another result once pickled", name
+                )
+            if not values.flags.c_contiguous:
+                compact = findings.attempt(name, partial(subject.wrapped.normalize, values.copy(order="C")))
+                near = compact is None or np.allclose(done.values, compact.values, atol=CLOSE)
+                findings.hold(
+                    near, "gives another result where the same values lie in memory otherwise", name
+                )
+        _check_writable(findings, subject.inner)
     findings.conclude()
 
 

@@ -109,7 +109,8 @@ def _check_options(findings: Findings, kind: Kind, inner: Any) -> None:
             _, given = parse_spec(spec)
             [back] = coerce_options([o for o in known if o.name == name], given, owner=kind).values()
         except FilterkitError as error:
-            findings.add(f"has an option that no spec string can set: {name}={text} ({error.message})")
+            why = "; ".join(filter(None, (error.message, error.hint)))
+            findings.add(f"has an option that no spec string can set: {name}={text} ({why})")
             continue
         said = f"has an option that a spec string changes: {name}={value!r} becomes {back!r}"
         findings.hold(_same(back, value), said)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from filterkit.errors import PluginError, UsageError, closest
 
 if TYPE_CHECKING:
+    from filterkit.plugins.commands import Command
     from filterkit.plugins.offers import Offer
     from filterkit.plugins.options import Option
     from filterkit.plugins.plugin import Plugin
@@ -23,7 +24,8 @@ def describe(bench: Bench, name: str) -> tuple[tuple[str, ...], list[Row]]:
     Parameters
     ----------
     name
-        A plugin's name (``filterkit.normalizers``), or a contribution's (``percentile``, ``plugin/name``).
+        A plugin's name (``filterkit.normalizers``), or that of something it adds, commands among them
+        (``percentile``, ``plugin/name``).
 
     Raises
     ------
@@ -32,6 +34,7 @@ def describe(bench: Bench, name: str) -> tuple[tuple[str, ...], list[Row]]:
     PluginError
         The plugin adds nothing, because it is blocked or does not work.
     """
+    from filterkit.plugins.commands import commands_of
     from filterkit.plugins.discovery import canonical
     from filterkit.plugins.offers import HOOKS
 
@@ -40,11 +43,14 @@ def describe(bench: Bench, name: str) -> tuple[tuple[str, ...], list[Row]]:
         if canonical(plugin.name) == canonical(name):
             return PLUGIN, _added(bench, plugin, [offer for offer in offers if offer.plugin is plugin])
     found = [offer for offer in offers if name in (offer.name, offer.full_name)]
-    if not found:
-        known = [plugin.name for plugin in bench.plugins.plugins] + [offer.name for offer in offers]
+    commands = [each for plugin in bench.plugins.plugins for each in commands_of(bench.plugins, plugin)]
+    added = [_command(each) for each in commands if name in (each.name, f"{each.plugin.name}/{each.name}")]
+    if not found and not added:
+        known = [plugin.name for plugin in bench.plugins.plugins]
+        known += [offer.name for offer in offers] + [command.name for command in commands]
         raise UsageError(f"no plugin is or adds '{name}'", hint=closest(name, known))
     if not any(offer.options() for offer in found):
-        return PLUGIN, [_offered(offer) for offer in found]
+        return PLUGIN, [*map(_offered, found), *added]
     rows: list[Row] = [
         {
             "option": option.name,
@@ -63,10 +69,7 @@ def describe(bench: Bench, name: str) -> tuple[tuple[str, ...], list[Row]]:
 def _added(bench: Bench, plugin: Plugin, offers: list[Offer]) -> list[Row]:
     from filterkit.plugins.commands import commands_of
 
-    rows = [
-        *(_offered(offer) for offer in offers),
-        *(_row(plugin, "command", each.name, each.summary) for each in commands_of(bench.plugins, plugin)),
-    ]
+    rows = [*map(_offered, offers), *map(_command, commands_of(bench.plugins, plugin))]
     if "filterkit_after_ingest" in plugin.hooks:
         rows.append(_row(plugin, "hook", "filterkit_after_ingest", "Is told of each model that was added"))
     if not rows and plugin.state != "loaded":
@@ -81,6 +84,10 @@ def _offered(offer: Offer) -> Row:
     options = [_option(option) for option in offer.options()]
     row = _row(offer.plugin, offer.kind, offer.name, offer.contribution.summary)
     return {**row, "options": options, "path": offer.path}
+
+
+def _command(command: Command) -> Row:
+    return _row(command.plugin, "command", command.name, command.summary)
 
 
 def _row(plugin: Plugin, kind: str, name: str, summary: str) -> Row:

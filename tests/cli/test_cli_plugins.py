@@ -93,6 +93,9 @@ def test_commands_and_listeners_are_shown(run: Run, files: Path) -> None:
     [row] = run("plugins", "show", "largest-command", "--format", "json").rows
     assert (row["kind"], row["name"]) == ("command", "largest")
     assert row["summary"] == "Show the layers with the most parameters."
+    for name in ("largest", "largest-command/largest"):
+        assert run("plugins", "show", name, "--format", "json").rows == [row]
+    assert run("plugins", "show", "larges").failure[2].startswith("did you mean 'largest'")
     [row] = run("plugins", "show", "ingest-log", "--format", "json").rows
     assert (row["kind"], row["name"]) == ("hook", "filterkit_after_ingest")
     ran = run("plugins", "show", "broken")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from command_line import Run
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
 def test_what_was_written_is_listed_and_what_is_next_is_said(run: Run, tmp_path: Path) -> None:
@@ -16,7 +19,7 @@ def test_what_was_written_is_listed_and_what_is_next_is_said(run: Run, tmp_path:
     assert head == "file"
     assert len(files) == 9
     assert all(Path(file).is_file() for file in files)
-    assert f"cd {tmp_path / 'mine' / 'filterkit-glow'} && pip install -e . && pytest" in ran.stderr
+    assert f"cd {tmp_path / 'mine' / 'filterkit-glow'} && pip install -e '.[test]' && pytest" in ran.stderr
     assert "filterkit show classic/blur_gaussian_5 --normalizer glow:gamma=0.3 -o glow.png" in ran.stderr
 
 
@@ -25,6 +28,12 @@ def test_what_was_written_is_listed_and_what_is_next_is_said(run: Run, tmp_path:
     [
         (("csv", "--kind", "format"), "there is a format 'csv' already", "choose another name"),
         (("show", "--kind", "command"), "there is a command 'show' already", "choose another name"),
+        (
+            ("convolution", "--kind", "extractor"),
+            "there is an extractor 'convolution' already",
+            "choose another name",
+        ),
+        (("energy", "--kind", "metric"), "there is a metric 'energy' already", "choose another name"),
         (("plugins", "--kind", "command"), "there is a command 'plugins' already", "choose another name"),
         (("l2-norm", "--kind", "metric"), "there is a column 'l2-norm' already", "choose another name"),
         (("glow", "--kind", "normaliser"), "there is no kind 'normaliser'", "did you mean 'normalizer'?"),
@@ -42,6 +51,24 @@ def test_wrong_use(run: Run, words: tuple[str, ...], error: str, hint: str) -> N
 
 def test_a_name_of_another_kind_is_free(run: Run) -> None:
     assert run("plugins", "new", "csv", "--kind", "renderer").exit_code == 0
+
+
+def test_a_plugin_that_is_installed_is_not_replaced(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By pip, once the new package of the same name is installed; whatever its kind."""
+    shutil.copy(EXAMPLES / "largest_command.py", tmp_path / "filterkit_glow.py")
+    monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", str(tmp_path))
+    assert run("plugins", "new", "glow", "--kind", "metric", "--quiet").failure == (
+        2,
+        "the plugin filterkit-glow is installed already",
+        "choose another name; filterkit plugins show filterkit-glow says what it is",
+    )
+
+
+def test_folders_with_odd_names_can_be_pasted(run: Run) -> None:
+    ran = run("plugins", "new", "glow", "--kind", "format", "--folder", "my plugins")
+    assert "cd 'my plugins/filterkit-glow' && " in ran.stderr
 
 
 def test_nothing_is_written_over(run: Run) -> None:

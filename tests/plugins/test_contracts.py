@@ -137,12 +137,21 @@ class Source:
         (None, "returned None, not a FetchedModel"),
         (lambda folder: FetchedModel(folder / "absent.onnx", "x"), "which is no file"),
         (lambda folder: FetchedModel(folder, "x"), "which is no file"),
-        (lambda folder: FetchedModel(str(folder / "m"), "x"), "which is no file"),
+        (lambda folder: FetchedModel(str(folder / "m"), "x"), "which is no pathlib.Path"),
         (lambda folder: FetchedModel(folder / "m", None), "says no origin"),
         (lambda folder: FetchedModel(folder / "m", "x", {"scale": 1}), "returned a wrong preprocessing"),
         (
             lambda folder: FetchedModel(folder / "m", "x", Preprocessing(mean=(1.0,))),
             "returned 1 mean values for 3 channels",
+        ),
+        *(
+            (lambda folder, made=made: FetchedModel(folder / "m", "x", made), problem)
+            for made, problem in (
+                (Preprocessing(channel_order="GBR"), "the channel_order 'GBR', none of RGB, BGR, GRAY"),
+                (Preprocessing(layout="HWC"), "the layout 'HWC', none of NCHW, NHWC"),
+                (Preprocessing(size=(3, 224, 224)), "the size (3, 224, 224), which is no height and width"),
+                (Preprocessing(std=(1, 0, 1)), "returned a std of 0, by which nothing can be divided"),
+            )
         ),
         (
             lambda folder: FetchedModel(folder / "m", "x", filter_labels={"edges": "xy"}),
@@ -258,10 +267,13 @@ FOUR = np.arange(4)
         ({"a": FOUR}, "returned columns ['a'], announced ['a', 'b']"),
         ({"a": FOUR, "b": FOUR, "c": FOUR}, "returned columns ['a', 'b', 'c'], announced ['a', 'b']"),
         ({"a": FOUR, "b": [1, 2, 3, 4]}, "returned a list for 'b', not an array of numbers or texts"),
-        ({"a": FOUR, "b": FOUR * 1j}, "returned an ndarray for 'b', not an array of numbers or texts"),
+        (
+            {"a": FOUR, "b": FOUR * 1j},
+            "returned an array of complex128 for 'b', not an array of numbers or texts",
+        ),
         (
             {"a": FOUR, "b": FOUR.astype(object)},
-            "returned an ndarray for 'b', not an array of numbers or texts",
+            "returned an array of object for 'b', not an array of numbers or texts",
         ),
         ({"a": FOUR, "b": FOUR[:3]}, "returned shape (3,) for 'b', of 4 filters"),
     ],
@@ -382,7 +394,7 @@ class Renderer:
 SHEET = TileSheet(tiles=np.zeros((1, 1, 2, 2), np.float32), count=1)
 
 
-@pytest.mark.parametrize(("result", "kind"), [(None, "None"), ("text", "a str"), (b"", "a bytes")])
+@pytest.mark.parametrize(("result", "kind"), [(None, "None"), ("text", "a str"), (b"", "no bytes at all")])
 def test_renderer(make: Make, result: Any, kind: str) -> None:
     made = make("renderer", Renderer(result))
     assert breach(lambda: made.render(SHEET)).endswith(f"render() returned {kind}, not a picture's bytes")

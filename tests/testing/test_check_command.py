@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any
 
@@ -77,6 +79,18 @@ def raises(app: typer.Typer) -> None:
     @app.command()
     def hush() -> None:
         """Say nothing."""
+
+
+def writes(app: typer.Typer) -> None:
+    @app.command()
+    def draw(model: str) -> None:
+        """Draw; as data goes to stdout, what it did stands on stderr."""
+        Path(f"{model}.txt").write_text("#" * 9)
+        print("wrote it", file=sys.stderr)
+
+
+def test_one_that_writes_a_file_passes() -> None:
+    check_command(writes, "draw plain")
 
 
 def test_a_good_one_passes() -> None:

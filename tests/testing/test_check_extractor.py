@@ -145,9 +145,14 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
         (Blind, "finds no filter bank in any model"),
         (Talks, "prints to stdout, where only data goes"),
         (Arrays, "extract() yielded an ndarray, not a FilterBank or a reasoned Skipped"),
-        (object, "is an object, which is no WeightExtractor"),
+        (object, "is an object, which is no WeightExtractor: it lacks extract"),
     ],
 )
 def test_what_is_broken_is_said(broken: Any, words: str, tmp_path: Path) -> None:
     models = [tiny_model(kind, tmp_path) for kind in ("plain", "inside-if", "computed")]
     assert words in problems(check_extractor, broken, *models)
+
+
+def test_one_fault_is_told_as_one() -> None:
+    said = problems(check_extractor, Arrays).splitlines()
+    assert all("a ndarray" in line for line in said)

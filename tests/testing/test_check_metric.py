@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,16 @@ class Taken(Good):
 
 class Upper(Good):
     columns = ("Positive",)
+
+
+class Doubled(Good):
+    columns = ("share", "share")
+
+
+class Litters(Good):
+    def measure(self, bank):
+        Path("share.txt").write_text("#")
+        return super().measure(bank)
 
 
 class Empty(Good):
@@ -131,7 +142,13 @@ def test_good_ones_pass(good: Any) -> None:
         (InPlaceWhereItCan, "changes the bank (with a bank to write to)"),
         (Whole, "measure_layer() returned an ndarray for 'share', not a number"),
         (Fails, "measure_layer() raised ZeroDivisionError: float division by zero (with all-zero weights"),
-        (object, "is an object, which is no FilterMetric or LayerMetric"),
+        (Doubled, "announces a column twice"),
+        (Litters, "writes into the working folder: share.txt"),
+        (
+            object,
+            "is an object, which is no FilterMetric or LayerMetric: "
+            "it lacks columns, measure or layer_columns, measure_layer",
+        ),
     ],
 )
 def test_what_is_broken_is_said(broken: Any, words: str) -> None:

@@ -141,6 +141,17 @@ class Unequal(Good):
     level: int = 1
 
 
+class Litters(Good):
+    def normalize(self, values):
+        np.save("seen.npy", values)
+        return super().normalize(values)
+
+
+@dataclass(frozen=True)
+class Listed(Good):
+    steps: list[int] = field(default_factory=list)
+
+
 class Needy(Good):
     def __init__(self, level: int) -> None:
         self.level = level
@@ -179,7 +190,9 @@ def test_an_object_a_class_and_a_factory_will_do(good: Any) -> None:
         (Picky, "does not take its own choice per=filter: RuntimeError: not yet"),
         (Unequal, "is not equal to another one with the same options"),
         (Needy, "cannot be made without options: TypeError: Needy.__init__() missing 1"),
-        (lambda: object(), "is an object, which is no Normalizer"),
+        (lambda: object(), "is an object, which is no Normalizer: it lacks normalize"),
+        (Litters, "writes into the working folder: seen.npy"),
+        (Listed, "steps= (option 'steps' of normalizer cannot be ''; it takes list[int])"),
     ],
 )
 def test_what_is_broken_is_said(broken: Any, words: str) -> None:

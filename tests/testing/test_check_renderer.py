@@ -104,6 +104,18 @@ class Returns(Good):
         return super().render(sheet).hex()
 
 
+class Nothing(Good):
+    def render(self, sheet: Sheet) -> bytes:
+        return b""
+
+
+class Unnamed:
+    media_type = "image/png"
+
+    def render(self, sheet: Sheet) -> bytes:
+        return Good().render(sheet)
+
+
 def test_a_good_one_passes() -> None:
     check_renderer(Good)
 
@@ -126,8 +138,15 @@ def test_a_good_one_passes() -> None:
         (Refuses, "raised UsageError: too many (with one long row, one high column)"),
         (Talks, "prints to stdout, where only data goes"),
         (Returns, "render() returned a str, not a picture's bytes"),
-        (object, "is an object, which is no Renderer"),
+        (Nothing, "render() returned no bytes at all, not a picture's bytes"),
+        (Unnamed, "is an Unnamed, which is no Renderer: it lacks suffix"),
+        (object, "is an object, which is no Renderer: it lacks media_type, suffix, render"),
     ],
 )
 def test_what_is_broken_is_said(broken: Any, words: str) -> None:
     assert words in problems(check_renderer, broken)
+
+
+@pytest.mark.parametrize("broken", [Dated, Returns, Nothing])
+def test_one_fault_is_told_as_one(broken: Any) -> None:
+    assert len(problems(check_renderer, broken).splitlines()) == 1

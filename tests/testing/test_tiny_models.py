@@ -45,6 +45,11 @@ def test_the_filters_are_those_in_the_file(kind: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(stored[inputs[name][1]], weights)
 
 
+def test_an_unknown_kind_is_told_which_there_are(tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match="no tiny model 'plane', but plain, grouped, "):
+        tiny_model("plane", tmp_path)
+
+
 def test_a_quantized_filter_is_what_onnx_runtime_computes_with(tmp_path: Path) -> None:
     """A picture of zeros but for one pixel gives the filter back, turned, within a step of its codes."""
     made = tiny_model("quantized", tmp_path)

@@ -197,6 +197,33 @@ class Signal(nn.Module):
         return self.lazy(F.relu(self.conv(x)))
 
 
+class Volume(nn.Module):
+    """Three dimensions, of which 224 each would not fit into memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(2, 4, 3)
+        self.up = nn.ConvTranspose3d(4, 2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.up(self.conv(x))
+
+
+class Lazy(nn.Module):
+    """Says nothing of its input before it has one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.LazyConv2d(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x)
+
+
+def brief() -> nn.Module:
+    return nn.Conv2d(3, 4, 3).to(torch.bfloat16)
+
+
 class Dense(nn.Module):
     """No convolution at all."""
 

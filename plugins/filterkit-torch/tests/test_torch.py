@@ -135,6 +135,11 @@ def test_sizes_are_free_where_the_network_is(tmp_path: Path) -> None:
     assert input_shape(export("networks:Signal?width=4", tmp_path)) == ("N", 2, "W")
 
 
+def test_sizes_are_assumed_by_the_number_of_axes(tmp_path: Path) -> None:
+    assert input_shape(export("networks:Volume", tmp_path)) == ("N", 2, "D", "H", "W")
+    assert input_shape(export("networks:Lazy", tmp_path)) == ("N", 3, "H", "W")
+
+
 def test_layers_that_share_a_weight(tmp_path: Path) -> None:
     fetched = export("networks:Shared?input=3x32x32", tmp_path)
     assert list((fetched.layer_names or {}).values()) == ["twice", "twice", "left", "right"]
@@ -200,8 +205,10 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
             return (Path.touch, (tmp_path / "sprung",))
 
     torch.save({"state_dict": Trap()}, tmp_path / "trap.pt")
-    assert "weights alone" in refusal(f"networks:UNet?checkpoint={tmp_path / 'trap.pt'}", tmp_path)
-    assert "weights alone" in refusal(f"{tmp_path / 'trap.pt'}", tmp_path)
+    for ref in (f"networks:UNet?checkpoint={tmp_path / 'trap.pt'}", f"{tmp_path / 'trap.pt'}"):
+        said = refusal(ref, tmp_path)
+        assert "trap.pt is no file of weights alone: it holds " in said
+        assert "weights_only" not in said  # PyTorch itself says how to run it all the same
     assert not (tmp_path / "sprung").exists()
 
 
@@ -232,6 +239,7 @@ def test_weights_that_are_not_the_networks(tmp_path: Path) -> None:
         ("networks:number", "type int, and cannot be called"),
         ("networks:fails", "calling networks:fails fails: RuntimeError: no such luck"),
         ("networks:UNet?input=3x64x64", "takes no input of 3×64×64: RuntimeError"),
+        ("networks:brief", "holds bfloat16 numbers, which ONNX Runtime does not convolve"),
         ("networks:TwoInputs", "takes no input of 3×224×224"),
         ("networks:Undecided", "PyTorch cannot export networks:Undecided: GuardOnDataDependentSymNode"),
     ],

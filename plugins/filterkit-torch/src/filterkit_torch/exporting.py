@@ -19,8 +19,8 @@ from filterkit_torch.program import simplify, write
 from filterkit_torch.request import Request
 from filterkit_torch.words import first_line
 
-SIZE = 224
-"""Height and width of the sample that a network is traced with, unless the user says something else."""
+SIZES = {1: 224, 2: 224, 3: 32}
+"""By the number of axes: sizes of the sample that a network is traced with, unless the user says others."""
 LETTERS = {1: "W", 2: "HW", 3: "DHW"}
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
@@ -67,8 +67,10 @@ def _shape_of(network: nn.Module) -> tuple[int, ...]:
     """Channels and sizes of the assumed input: what the first convolution takes, else a picture."""
     for module in network.modules():
         if isinstance(module, _CONVOLUTIONS):
-            return (module.in_channels, *[SIZE] * len(module.kernel_size))
-    return (3, SIZE, SIZE)
+            rank = len(module.kernel_size)
+            # A lazy one has no channels before it has run.
+            return (module.in_channels or 3, *[SIZES[rank]] * rank)
+    return (3, *[SIZES[2]] * 2)
 
 
 def _sample(network: nn.Module, count: int, shape: Sequence[int], grow: Sequence[int] = ()) -> torch.Tensor:

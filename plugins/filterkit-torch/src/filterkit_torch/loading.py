@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import pickle
 import random
+import re
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -75,7 +77,8 @@ def _not_script(path: Path) -> filterkit.SourceError:
     weights = _weights(path)
     return filterkit.SourceError(
         f"{path.name} holds {len(weights)} weights, and not the network that they belong to",
-        hint=f"say what makes the network: torch:MODULE:CALLABLE?checkpoint={path.name}",
+        hint=f"say what makes the network: torch:MODULE:CALLABLE?checkpoint={path.name}; "
+        "or save them as .safetensors, which filterkit adds without a network",
     )
 
 
@@ -85,7 +88,7 @@ def _weights(path: Path) -> dict[str, torch.Tensor]:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise filterkit.SourceError(
-            f"{path.name} is no file of weights alone: {first_line(error)}",
+            f"{path.name} is no file of weights alone: {_held_instead(error)}",
             hint="torch.save(model.state_dict(), FILE) writes one; other objects are not loaded",
         ) from error
     inside = [held[key] for key in _WRAPPED if isinstance(held, Mapping) and key in held]
@@ -100,6 +103,14 @@ def _weights(path: Path) -> dict[str, torch.Tensor]:
     return named
 
 
+def _held_instead(error: Exception) -> str:
+    """What a file was refused for. PyTorch's own words tell how to run what is in it all the same."""
+    named = re.search(r"GLOBAL (\S+)", str(error))
+    if named:
+        return f"it holds {named[1]}"
+    return "it holds other objects" if isinstance(error, pickle.UnpicklingError) else first_line(error)
+
+
 def _called(request: Request) -> nn.Module:
     _sow(request.seed)
     factory = _imported(request)
@@ -112,6 +123,11 @@ def _called(request: Request) -> nn.Module:
         raise filterkit.UsageError(f"{request.shown} gives a value of type {kind}, not a torch.nn.Module")
     if request.checkpoint:
         _fill(network, Path(request.checkpoint), request)
+    if any(each.dtype == torch.bfloat16 for each in network.parameters()):
+        raise filterkit.UsageError(
+            f"{request.shown} holds bfloat16 numbers, which ONNX Runtime does not convolve on CPUs",
+            hint="a function that returns the network's .float() gives the same weights as float32",
+        )
     return network.eval()
 
 
