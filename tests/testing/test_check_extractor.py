@@ -155,4 +155,4 @@ def test_what_is_broken_is_said(broken: Any, words: str, tmp_path: Path) -> None
 
 def test_one_fault_is_told_as_one() -> None:
     said = problems(check_extractor, Arrays).splitlines()
-    assert all("a ndarray" in line for line in said)
+    assert all("an ndarray" in line for line in said)

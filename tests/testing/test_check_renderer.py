@@ -109,7 +109,7 @@ class Nothing(Good):
         return b""
 
 
-class Unnamed:
+class Nameless:
     media_type = "image/png"
 
     def render(self, sheet: Sheet) -> bytes:
@@ -139,7 +139,7 @@ def test_a_good_one_passes() -> None:
         (Talks, "prints to stdout, where only data goes"),
         (Returns, "render() returned a str, not a picture's bytes"),
         (Nothing, "render() returned no bytes at all, not a picture's bytes"),
-        (Unnamed, "is an Unnamed, which is no Renderer: it lacks suffix"),
+        (Nameless, "is a Nameless, which is no Renderer: it lacks suffix"),
         (object, "is an object, which is no Renderer: it lacks media_type, suffix, render"),
     ],
 )
