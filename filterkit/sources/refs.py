@@ -13,6 +13,7 @@ from filterkit.errors import UsageError, closest
 # Two letters at least: what has one is a drive, as in C:\model.onnx.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _KERAS_FILE = (".keras", ".h5")
+_TORCH_FILE = (".pt2", ".pt", ".pth")
 _WEIGHTS_FILE = (".weights.h5", ".safetensors", ".npz")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
@@ -64,6 +65,9 @@ def split_ref(text: str, schemes: Collection[str], known: Collection[str] = ()) 
         )
     if path.suffix.lower() in _KERAS_FILE and not match:
         raise UsageError(f"'{text}' is a Keras file", hint=f"filterkit add keras:{text}")
+    if path.suffix.lower() in _TORCH_FILE and not match:
+        brings = "" if "torch" in schemes else "with the plugin filterkit-torch: "
+        raise UsageError(f"'{text}' is a PyTorch file", hint=f"{brings}filterkit add torch:{text}")
     if path.suffix.lower() == ".onnx" or (not match and ("/" in text or "\\" in text)) or path.exists():
         return "onnx", text
     if match:

@@ -58,12 +58,19 @@ def test_a_file_that_exists_needs_no_suffix(tmp_path: Path, monkeypatch: pytest.
         ("https://example.org/a.onnx", "opens none", "download the file first"),
         ("", "no model is named", "vgg16"),
         ("model.keras", "a Keras file", "keras:model.keras"),
+        ("nets/model.pth", "a PyTorch file", "with the plugin filterkit-torch: filterkit add torch:nets/mod"),
     ],
 )
 def test_says_what_was_probably_meant(text: str, message: str, hint: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
         split_ref(text, SCHEMES, KNOWN)
     assert hint in (caught.value.hint or "")
+
+
+def test_where_the_plugin_is_there_it_is_not_named() -> None:
+    with pytest.raises(UsageError, match=r"'net\.pt2' is a PyTorch file") as caught:
+        split_ref("net.pt2", (*SCHEMES, "torch"))
+    assert caught.value.hint == "filterkit add torch:net.pt2"
 
 
 WORDS = st.text(min_size=1, max_size=12)
