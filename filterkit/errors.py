@@ -70,14 +70,16 @@ class PluginContractError(PluginError):
 def closest(word: str, known: Iterable[str], *, limit: int = 3) -> str:
     """A hint that names what was probably meant, e.g. ``did you mean 'minmax'?``.
 
-    Falls back to listing what is known, so that the reader always learns a valid name.
+    Falls back to listing what is known, so that the reader always learns a valid name. A plugin's is known
+    without its ``filterkit-`` too.
     """
     names = sorted(set(known))
     folded: dict[str, list[str]] = {}
     for name in names:
-        folded.setdefault(name.casefold(), []).append(name)
+        for called in {name.casefold(), name.casefold().removeprefix("filterkit-")}:
+            folded.setdefault(called, []).append(name)
     likely = difflib.get_close_matches(word.casefold(), folded, n=limit, cutoff=0.55)
-    close = [name for each in likely for name in folded[each]][:limit]
+    close = list(dict.fromkeys(name for each in likely for name in folded[each]))[:limit]
     if close:
         return "did you mean " + " or ".join(f"'{name}'" for name in close) + "?"
     if not names:

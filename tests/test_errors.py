@@ -11,6 +11,14 @@ def test_names_are_close_whatever_their_case() -> None:
     assert closest("net", ["NET", "net2", "Net"]) == "did you mean 'NET' or 'Net' or 'net2'?"
 
 
+def test_plugins_are_known_by_the_names_that_users_type() -> None:
+    installed = ["filterkit-dense", "filterkit-lift", "filterkit.metrics", "mine"]
+    assert closest("lift", installed) == closest("filterkit-lft", ["filterkit-lift"])
+    assert closest("lift", installed) == "did you mean 'filterkit-lift'?"
+    assert closest("dens", installed) == "did you mean 'filterkit-dense'?"
+    assert closest("zzz", installed).startswith("known: ")
+
+
 def test_where_nothing_is_close_it_lists_what_there_is() -> None:
     assert closest("zzz", ["b", "a"]) == "known: a, b"
     assert closest("zzz", []) == "there are none"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import Annotated, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +16,9 @@ from filterkit.cli.plugins_install import (
 )
 from filterkit.cli.plugins_new import new_plugin
 from filterkit.cli.shell import Shell, command, declare
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Row
 
 plugins = typer.Typer(name="plugins", help="Plugins: list them, show one, find out what is wrong.")
 
@@ -44,7 +48,26 @@ def show_plugin(
     """Show what a plugin adds, or the options of one normalizer, renderer or source."""
     with shell.workbench() as bench:
         rows = bench.describe_plugin(name)
-    shell.rows(rows, rows.columns)
+    columns = list(rows.columns)
+    if shell.format == "table" and not shell.quiet:
+        shell.say("\n".join(_sources(rows)))
+        empty = {name for name in ("options", "error") if not any(row.get(name) for row in rows)}
+        columns = [name for name in columns if name not in {"plugin", "version", "path"} | empty]
+    shell.rows(rows, columns)
+
+
+def _sources(rows: Sequence[Row]) -> Iterator[str]:
+    """Plugins and, below each, the files of what it adds: on lines of their own, which no table cuts."""
+    plugins: dict[str, dict[str, list[str]]] = {}
+    for row in rows:
+        name, version = row.get("name", row.get("of")), row.get("version")
+        files = plugins.setdefault(f"{row['plugin']} {version}" if version else row["plugin"], {})
+        files.setdefault(row["path"] or "no source file", []).append(name)
+    for plugin, files in plugins.items():
+        yield plugin
+        for path, names in files.items():
+            told = f" ({', '.join(dict.fromkeys(names))})" if len(files) > 1 else ""
+            yield f"  {path}{told}"
 
 
 @command

@@ -16,6 +16,7 @@ from typer.main import get_command_name, get_group, solve_typer_info_defaults
 from typer.models import CommandInfo, TyperInfo
 
 from filterkit.errors import UsageError
+from filterkit.plugins.faults import breach
 from filterkit.plugins.manager import PluginHost
 from filterkit.plugins.plugin import Plugin
 
@@ -61,15 +62,30 @@ def add_commands(host: PluginHost, app: typer.Typer) -> None:
 
 
 def commands_of(host: PluginHost, plugin: Plugin) -> list[Command]:
-    """The commands that a plugin adds; none where Typer finds one of them wrong."""
+    """The commands that a plugin adds; none where Typer finds one of them wrong, or two have one name."""
     own = typer.Typer()
     if plugin in host.having(HOOK):
         with host.guard(plugin, HOOK):
             host.ask(plugin, HOOK, app=own)
             if own.registered_commands or own.registered_groups:
                 get_group(own)  # raises what Typer finds wrong with them
+            for name in hidden_commands(own):
+                breach(plugin, HOOK, f"adds the command '{name}' twice")
             return [Command(name, plugin, info) for name, info in _named(own)]
     return []
+
+
+def hidden_commands(app: typer.Typer) -> list[str]:
+    """The commands that nobody can call, as later ones have their names; those of groups with the group's."""
+    seen: set[str] = set()
+    hidden = []
+    for name, info in _named(app):
+        if name in seen:
+            hidden.append(name)
+        seen.add(name)
+        if isinstance(info, TyperInfo) and info.typer_instance:
+            hidden += [f"{name} {each}" for each in hidden_commands(info.typer_instance)]
+    return list(dict.fromkeys(hidden))
 
 
 def _named(app: typer.Typer) -> Iterator[tuple[str, CommandInfo | TyperInfo]]:

@@ -48,6 +48,12 @@ class CheckedSource(Checked[protocols.ModelSource]):
         self._hold(isinstance(path, Path), "fetch", f"returned {path!r}, which is no pathlib.Path")
         self._hold(path.is_file(), "fetch", f"returned {path!r}, which is no file")
         self._hold(isinstance(model.origin, str), "fetch", "says no origin")
+        terms = model.license
+        self._hold(
+            terms is None or isinstance(terms, str),
+            "fetch",
+            f"returned the license {terms!r}, which is no text",
+        )
         self._hold(
             prepared is None or isinstance(prepared, Preprocessing), "fetch", "returned a wrong preprocessing"
         )
@@ -76,6 +82,13 @@ class CheckedSource(Checked[protocols.ModelSource]):
         self._hold(all(prepared.std), "fetch", "returned a std of 0, by which nothing can be divided")
 
 
+_TEXTS = (
+    *("node", "scope", "op", "activation", "auto_pad", "source_dtype", "source_layout"),
+    *("input_tensor", "weight_tensor", "pre_tensor", "post_tensor", "pre_layout", "post_layout"),
+)
+"""Fields of a bank."""
+
+
 class CheckedExtractor(Checked[protocols.WeightExtractor]):
     def extract(self, graph: GraphView) -> Iterator[FilterBank | Skipped]:
         """See `WeightExtractor.extract`; each bank has the shape it states."""
@@ -101,6 +114,10 @@ class CheckedExtractor(Checked[protocols.WeightExtractor]):
         import numpy as np
 
         at = f"yielded, for node '{bank.node}',"
+        for name in _TEXTS:
+            text = getattr(bank, name)
+            fits = isinstance(text, str) or (text is None and name == "activation")
+            self._hold(fits, "extract", f"{at} the {name} {text!r}, which is no text")
         weights, bias, rank = bank.weights, bank.bias, len(bank.kernel_shape)
         self._hold(bank.groups >= 1, "extract", f"{at} {bank.groups} groups")
         stated = (bank.out_channels, bank.in_channels // bank.groups, *bank.kernel_shape)

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
     from filterkit.plugins.checking import Checked
 
+BUILT_IN = "filterkit"
+"""What all that is built in is called where plugins are named."""
+DISTRIBUTION = "cnn-filterkit"
+"""What brings it."""
+
 
 class PluginHost:
     """The plugins of one workbench. Hosts share nothing.
@@ -95,6 +100,8 @@ class PluginHost:
         with self.guard(plugin):
             if taken:
                 raise PluginError(f"there is already a plugin named '{plugin.name}'")
+            if BUILT_IN in names_for(name) and candidate.distribution != DISTRIBUTION:
+                raise PluginError(f"'{BUILT_IN}' means all that is built in: a plugin needs another name")
             with traced(plugin, "import"):
                 loaded = candidate.load()
             check_api(plugin, loaded)
@@ -106,7 +113,7 @@ class PluginHost:
 
     def _is_blocked(self, name: str) -> bool:
         names = names_for(name)
-        left_out = self._only and "filterkit" not in names and not names & self._only
+        left_out = self._only and BUILT_IN not in names and not names & self._only
         return bool(left_out or names & self._blocked)
 
     def having(self, hook: str) -> list[Plugin]:
@@ -210,7 +217,7 @@ def load_plugins(
         from filterkit.plugins.builtins import BUILTINS
 
         for name, plugin in BUILTINS.items():
-            host.add(plugin, name=name, version=__version__, distribution="cnn-filterkit")
+            host.add(plugin, name=name, version=__version__, distribution=DISTRIBUTION)
     if candidates is None:
         candidates = list(available()) if discover else ()
         if built_in and discover:  # before any is loaded: it may be the misspelt one that hangs

@@ -79,7 +79,8 @@ class Offer:
             return options_of(factory)
 
 
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+"""What contributions and commands can be called."""
 _FACTORY = re.compile(r"\w+(\.\w+)*:\w+")
 
 
@@ -98,7 +99,7 @@ def offers_of(plugin: Plugin, kind: Kind, returned: Any) -> list[Offer]:
     for each in found:
         if not isinstance(each, Contribution):
             breach(plugin, hook, f"returned {kind_of(each)} among its contributions")
-        if not isinstance(each.name, str) or not _NAME.fullmatch(each.name):
+        if not isinstance(each.name, str) or not NAME.fullmatch(each.name):
             breach(plugin, hook, f"offers the name {each.name!r}; names are lower-case letters, digits and -")
         if not (
             callable(each.factory) or (isinstance(each.factory, str) and _FACTORY.fullmatch(each.factory))

@@ -102,7 +102,8 @@ class FilterMetric(Protocol):
     def measure(self, bank: FilterBank) -> dict[str, NDArray[np.generic]]:
         """One array per column, each of shape (out_channels,): floats, integers, booleans or texts.
 
-        NaN and an empty text mean that a column is not defined for a filter.
+        NaN and an empty text mean that a column is not defined for a filter: NULL in the catalog, where
+        infinities are NULL too. Integers from 2**63 on are rounded to floats there.
         """
         ...
 
@@ -115,7 +116,10 @@ class LayerMetric(Protocol):
     def layer_columns(self) -> tuple[str, ...]: ...
 
     def measure_layer(self, bank: FilterBank) -> dict[str, float]:
-        """One number per column; NaN means that a column is not defined for the layer."""
+        """One number per column, kept as a float.
+
+        NaN means that a column is not defined for the layer: NULL in the catalog, as infinities are.
+        """
         ...
 
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 import tomllib
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,11 +95,19 @@ def check_name(name: str) -> str:
     """
     bare = name.removeprefix(PREFIX)
     if not NAME.fullmatch(bare) or len(bare) > LONGEST:
+        rule = f"lower-case letters, digits and -, beginning with a letter, at most {LONGEST}"
+        near = _nearest(bare)
         raise UsageError(
-            f"a plugin cannot be named '{name}'",
-            hint=f"lower-case letters, digits and -, beginning with a letter, at most {LONGEST}",
+            f"a plugin cannot be named '{name}'", hint=f"'{near}' would do: {rule}" if near else rule
         )
     return bare
+
+
+def _nearest(name: str) -> str:
+    """What comes closest to `name` and can name a plugin; empty where nothing is left of it."""
+    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"[^a-z0-9]+", "-", letters).removeprefix(PREFIX).lstrip("-0123456789")
+    return words[:LONGEST].rstrip("-")
 
 
 def _words(name: str, kind: str, license: str) -> dict[str, str]:

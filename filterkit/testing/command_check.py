@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import tempfile
 from collections.abc import Callable, Iterator
@@ -14,12 +13,11 @@ from typing import Any
 
 import typer
 
+from filterkit.plugins.commands import HOOK, hidden_commands
 from filterkit.plugins.faults import in_words
+from filterkit.plugins.offers import NAME
 from filterkit.testing.catalogs import tiny_catalog
 from filterkit.testing.findings import Findings
-
-HOOK = "filterkit_commands"
-NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def check_command(commands: Callable[[typer.Typer], None] | Any, *examples: str) -> None:
@@ -37,8 +35,9 @@ def check_command(commands: Callable[[typer.Typer], None] | Any, *examples: str)
     ------
     ConformanceError
         Lists what it breaks: the hook adds commands, says nothing, and adds the same ones each time; names
-        are lower-case letters, digits and ``-``; every command explains itself and its ``--help`` works;
-        every example ends well, prints something or writes a file, and prints the same again.
+        are lower-case letters, digits and ``-``, each given once; every command explains itself and its
+        ``--help`` works; every example ends well, prints something or writes a file, and prints the same
+        again.
     """
     hook = getattr(commands, HOOK, commands)
     findings = Findings(f"{HOOK} of {getattr(commands, '__name__', type(commands).__name__)}")
@@ -50,6 +49,8 @@ def check_command(commands: Callable[[typer.Typer], None] | Any, *examples: str)
     names = _names(app)
     findings.hold(bool(names), "adds no command")
     findings.hold(names == _names(again), "adds other commands the second time")
+    for name in hidden_commands(app):
+        findings.add(f"adds the command '{name}' twice, and only the last can be called")
     for name in names:
         fine = NAME.fullmatch(name) is not None
         findings.hold(fine, f"names a command '{name}'; names are lower-case letters, digits and -")

@@ -18,6 +18,7 @@ from filterkit.errors import FilterkitError
 from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.graph import GraphView, open_graph
 from filterkit.graph.layers import node_name
+from filterkit.plugins.offers import NAME
 from filterkit.plugins.protocols import ModelSource
 from filterkit.records import FetchedModel
 from filterkit.testing.files import writes_nothing
@@ -46,12 +47,16 @@ def check_source(
     Raises
     ------
     ConformanceError
-        Lists what it breaks: a model that a catalog takes, with the layers and labels that it names;
-        the same filters and the same origin each time; nonsense refused in words; progress told in numbers;
-        nothing written outside its folder, no warnings and no output; pickling; options.
+        Lists what it breaks: a scheme that users can type; a model that a catalog takes, with the layers and
+        labels that it names; the same filters and the same origin each time; nonsense refused in words;
+        progress told in numbers; nothing written outside its folder, no warnings and no output; pickling;
+        options.
     """
     subject = subject_of("source", source, "fetch")
     findings, copy = subject.findings, pickled(subject)
+    scheme = subject.wrapped.scheme
+    fine = isinstance(scheme, str) and NAME.fullmatch(scheme) is not None
+    findings.hold(fine, f"has the scheme {scheme!r}; schemes are lower-case letters, digits and -")
     with writes_nothing(findings), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         fetched = partial(_fetched, findings, Path(folder))
         for ref in refs or ("",):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from filterkit.errors import PluginError, UsageError, closest
+from filterkit.errors import FilterkitError, PluginError, UsageError, closest
 
 if TYPE_CHECKING:
     from filterkit.plugins.commands import Command
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
     from filterkit.workbench.base import Bench
 
-PLUGIN = ("kind", "name", "summary", "options", "plugin", "version", "path")
+PLUGIN = ("kind", "name", "summary", "options", "plugin", "version", "path", "error")
 OPTIONS = ("option", "type", "default", "of", "plugin", "path")
 
 
@@ -81,9 +81,13 @@ def _added(bench: Bench, plugin: Plugin, offers: list[Offer]) -> list[Row]:
 
 
 def _offered(offer: Offer) -> Row:
-    options = [_option(option) for option in offer.options()]
     row = _row(offer.plugin, offer.kind, offer.name, offer.contribution.summary)
-    return {**row, "options": options, "path": offer.path}
+    try:
+        options, error = [_option(option) for option in offer.options()], None
+    except FilterkitError as failure:  # its own: the plugin's others are shown all the same
+        told = failure.message.removeprefix(f"plugin {offer.plugin}: ")
+        options, error = [], told.removeprefix(f"{offer.kind} '{offer.name}': ")
+    return {**row, "options": options, "path": offer.path, "error": error}
 
 
 def _command(command: Command) -> Row:
@@ -99,6 +103,7 @@ def _row(plugin: Plugin, kind: str, name: str, summary: str) -> Row:
         "plugin": plugin.name,
         "version": plugin.version,
         "path": plugin.path,
+        "error": None,
     }
 
 

@@ -344,6 +344,35 @@ def test_metrics_of_plugins_can_be_searched_and_seen(catalog: Catalog, tiny: Pat
     assert match.model["plugins"] == {"core": "1", "loud": "2.0"}
 
 
+class _Extreme:
+    """A plugin's metric of numbers at the ends."""
+
+    columns = ("endless", "count")
+    layer_columns = ("total",)
+
+    def measure(self, bank: FilterBank) -> dict[str, NDArray[Any]]:
+        endless = np.full(bank.out_channels, np.inf)
+        endless[::2] *= -1
+        count = np.full(bank.out_channels, 2**63 - 1, np.uint64)
+        count[0] = 2**63 + 1
+        return {"endless": endless, "count": count}
+
+    def measure_layer(self, bank: FilterBank) -> dict[str, float]:
+        return {"total": float("inf")}
+
+
+def test_of_plugins_numbers_infinities_are_not_kept_and_the_largest_are_rounded(
+    catalog: Catalog, tiny: Path
+) -> None:
+    put(catalog, tiny, metrics=[BasicMetrics(), _Extreme()])
+    _, found = filter_queries.filters(catalog, parse_address("tiny/conv2"))
+    rows = list(found)
+    assert {row["endless"] for row in rows} == {None}
+    assert [row["count"] for row in rows[:2]] == [float(2**63), 2**63 - 1]
+    _, found = filter_queries.filters(catalog, parse_address("tiny"), where="total is null")
+    assert next(found)
+
+
 class _Named:
     """A metric that is called as a column of the catalog."""
 

@@ -69,6 +69,42 @@ def test_types_and_defaults_stand_beside_what_a_plugin_adds(run: Run) -> None:
     assert rows["minmax"]["path"].endswith("minmax.py")
 
 
+def test_a_table_leaves_the_files_to_lines_that_nothing_cuts(run: Run) -> None:
+    folder = Path(filterkit.__file__).parent / "normalizers"
+    ran = run("plugins", "show", "percentile")
+    plugin = f"filterkit.normalizers {filterkit.__version__}"
+    assert ran.stderr == f"{plugin}\n  {folder / 'percentile.py'}\n"
+    assert ran.stdout.splitlines()[0].split() == ["option", "type", "default", "of"]
+    ran = run("plugins", "show", "filterkit.normalizers")
+    names = ("minmax", "symmetric", "percentile", "zscore")
+    assert ran.stderr.splitlines() == [plugin, *(f"  {folder / name}.py ({name})" for name in names)]
+    assert ran.stdout.splitlines()[0].split() == ["kind", "name", "summary", "options"]
+    quiet = run("plugins", "show", "percentile", "--quiet")
+    assert quiet.stderr == ""
+    assert str(folder / "percentile.py") in quiet.stdout
+
+
+def test_what_cannot_be_imported_hides_nothing_else(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mixed.py").write_text(
+        "import filterkit\n"
+        "from filterkit.normalizers.minmax import MinMax\n"
+        "@filterkit.hookimpl\n"
+        "def filterkit_normalizers():\n"
+        "    yield filterkit.Contribution('fine', 'Fine', MinMax)\n"
+        "    yield filterkit.Contribution('lost', 'Lost', 'not_there:Lost')\n"
+    )
+    monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", str(tmp_path))
+    fine, lost = run("plugins", "show", "mixed", "--format", "json").rows
+    assert (fine["options"], fine["error"]) == (["per (layer|filter|kernel, default layer)"], None)
+    assert (lost["options"], lost["error"]) == ([], "ModuleNotFoundError: No module named 'not_there'")
+    ran = run("plugins", "show", "mixed")
+    assert ran.exit_code == 0
+    assert ran.stdout.splitlines()[0].split() == ["kind", "name", "summary", "options", "error"]
+    assert run("plugins", "show", "lost").failure[0] == 1
+
+
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of plugins that are single files: a command, one that listens, and a broken one."""

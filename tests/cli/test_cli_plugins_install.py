@@ -118,6 +118,11 @@ def test_only_plugins_are_touched(
     run: Run, verb: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert run("plugins", verb, "numpy").failure[:2] == (2, "no plugin 'numpy' is installed")
+    info = tmp_path / "filterkit_lift-1.0.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_text("[filterkit]\nplugin = not_there\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert run("plugins", verb, "lift").failure[2] == "did you mean 'filterkit-lift'?"
     code, error, hint = run("plugins", verb, "filterkit.metrics").failure
     assert (code, error) == (2, "'filterkit.metrics' is built in")
     assert "FILTERKIT_PLUGINS_BLOCKED=filterkit.metrics" in hint

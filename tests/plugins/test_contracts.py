@@ -139,6 +139,10 @@ class Source:
         (lambda folder: FetchedModel(folder, "x"), "which is no file"),
         (lambda folder: FetchedModel(str(folder / "m"), "x"), "which is no pathlib.Path"),
         (lambda folder: FetchedModel(folder / "m", None), "says no origin"),
+        (
+            lambda folder: FetchedModel(folder / "m", "x", license=3),
+            "returned the license 3, which is no text",
+        ),
         (lambda folder: FetchedModel(folder / "m", "x", {"scale": 1}), "returned a wrong preprocessing"),
         (
             lambda folder: FetchedModel(folder / "m", "x", Preprocessing(mean=(1.0,))),
@@ -222,6 +226,9 @@ def test_a_good_bank_and_a_reason_pass(make: Make) -> None:
         (Skipped("conv", "Conv", ""), "yielded a Skipped, not a FilterBank or a reasoned Skipped"),
         (replace(BANK, groups=1), "weights of shape (4, 3, 5, 5), stated (4, 6, 5, 5)"),
         (replace(BANK, groups=0), "0 groups"),
+        (replace(BANK, op=3), "the op 3, which is no text"),
+        (replace(BANK, activation=5), "the activation 5, which is no text"),
+        (replace(BANK, source_dtype=None), "the source_dtype None, which is no text"),
         (replace(BANK, weights=[1.0]), "weights that are no float array of two or more axes"),
         (
             replace(BANK, weights=BANK.weights.astype(int)),

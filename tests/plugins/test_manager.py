@@ -229,6 +229,25 @@ def test_a_second_plugin_of_one_name_is_refused(host: PluginHost) -> None:
     assert (second.state, second.error) == ("failed", "there is already a plugin named 'Filterkit_Same'")
 
 
+@pytest.mark.parametrize("name", ["filterkit", "Filterkit", "filterkit.more"])
+def test_a_plugin_that_would_pass_as_built_in_is_refused(host: PluginHost, name: str) -> None:
+    refused = host.add(object(), name=name)
+    assert refused.state == "failed"
+    assert refused.error == "'filterkit' means all that is built in: a plugin needs another name"
+
+
+def test_a_file_that_would_pass_as_built_in_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reported: list[str]
+) -> None:
+    (tmp_path / "filterkit.py").write_text(GOOD)
+    monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", str(tmp_path))
+    *_, found = load_plugins(report=reported.append).plugins
+    assert (found.name, found.state, found.hooks) == ("filterkit", "failed", ())
+    assert found.path == str(tmp_path / "filterkit.py")
+    [line] = reported
+    assert line.endswith("'filterkit' means all that is built in: a plugin needs another name")
+
+
 def test_optional_hooks_of_other_versions_are_allowed(host: PluginHost) -> None:
     class Plugin:
         @filterkit.hookimpl(optionalhook=True)

@@ -99,6 +99,36 @@ def test_a_command_that_typer_refuses_is_its_plugins_fault(host: PluginHost, app
     assert "Union" in str(found.error)
 
 
+def twice(app: typer.Typer) -> None:
+    hello("first")(app)
+    hello("second")(app)
+
+
+def twice_in_a_group(app: typer.Typer) -> None:
+    group = typer.Typer()
+    twice(group)
+    app.add_typer(group, name="numbers")
+
+
+def once_without_a_group(app: typer.Typer) -> None:
+    nameless = typer.Typer()
+    hello("second")(nameless)
+    hello("first")(app)
+    app.add_typer(nameless)
+
+
+@pytest.mark.parametrize(
+    ("add", "name"), [(twice, "hello"), (twice_in_a_group, "numbers hello"), (once_without_a_group, "hello")]
+)
+def test_no_command_hides_another_of_its_plugin(
+    host: PluginHost, app: typer.Typer, add: Callable[[typer.Typer], None], name: str
+) -> None:
+    found = host.add(plugin(add), name="filterkit-twice")
+    host.add_commands(app)
+    assert not {"hello", "numbers"} & set(run(app, "--help").split())
+    assert (found.state, found.error) == ("failed", f"filterkit_commands adds the command '{name}' twice")
+
+
 def test_a_plugin_without_commands_adds_none(host: PluginHost, app: typer.Typer) -> None:
     found = host.add(plugin(lambda app: None), name="filterkit-silent")
     before = run(app, "--help")

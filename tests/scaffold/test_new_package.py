@@ -16,7 +16,7 @@ import pytest
 
 import filterkit
 from filterkit.errors import UsageError
-from filterkit.scaffold.package import KINDS, LICENSES, LONGEST, TEMPLATES, new_package
+from filterkit.scaffold.package import KINDS, LICENSES, LONGEST, TEMPLATES, check_name, new_package
 
 ADDS = {kind: f"{kind} glow-{kind}" for kind in KINDS if kind != "command"}
 
@@ -199,3 +199,31 @@ def test_wrong_use(name: str, kind: str, license: str, words: str, tmp_path: Pat
     with pytest.raises(UsageError, match=re.escape(words)):
         new_package(name, kind, tmp_path, license)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("Glow", "glow"),
+        ("My Plugin", "my-plugin"),
+        ("glow_more", "glow-more"),
+        ("filterkit_glow", "glow"),
+        ("1st", "st"),
+        ("../glow/", "glow"),
+        ("Höhe", "hohe"),
+        ("a" * LONGEST + "b", "a" * LONGEST),
+        ("a" * (LONGEST - 1) + " b", "a" * (LONGEST - 1)),
+    ],
+)
+def test_a_name_that_cannot_be_gets_the_nearest_that_can(name: str, near: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_name(name)
+    assert str(caught.value.hint).startswith(f"'{near}' would do: lower-case letters")
+    assert check_name(near) == near
+
+
+@pytest.mark.parametrize("name", ["", "層", "filterkit-", "123", "--"])
+def test_where_nothing_is_near_there_is_the_rule(name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_name(name)
+    assert str(caught.value.hint).startswith("lower-case letters")

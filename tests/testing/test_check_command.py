@@ -64,6 +64,15 @@ def wordless(app: typer.Typer) -> None:
         pass
 
 
+def hides(app: typer.Typer) -> None:
+    for words in ("one", "two"):
+
+        @app.command("count")
+        def count(words: str = words) -> None:
+            """Count."""
+            print(words)
+
+
 def raises(app: typer.Typer) -> None:
     @app.command()
     def count(model: str) -> None:
@@ -109,6 +118,7 @@ def test_a_good_one_passes() -> None:
         (dice, "'again' prints something else the second time"),
         (wordless, "names a command 'Count_It'; names are lower-case letters, digits and -"),
         (wordless, "does not say what 'Count_It' does: it has no docstring"),
+        (hides, "adds the command 'count' twice, and only the last can be called"),
         (raises, "'count absent' ends with exit code 1: KeyError: 'absent'"),
         (raises, "'ask absent' ends with exit code 1: there is no model 'absent'"),
         (raises, "'hush' prints nothing to stdout"),

@@ -61,6 +61,11 @@ class Long(OnMain):
         return replace(bank, weights=bank.weights.astype(np.longdouble))
 
 
+class Numbered(OnMain):
+    def change(self, bank: filterkit.FilterBank) -> Any:
+        return replace(bank, op=3)
+
+
 class Twice(Good):
     def extract(self, graph: filterkit.GraphView) -> Any:
         yield from super().extract(graph)
@@ -137,6 +142,7 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
         (Rounded, "finds other weights in conv1 than there are (with plain.onnx)"),
         (Rounded, "finds another bias in conv1 than there is (with plain.onnx)"),
         (Long, f"weights of type {np.dtype(np.longdouble)}; the store holds float16, float32, float64"),
+        (Numbered, "extract() yielded, for node 'conv1', the op 3, which is no text"),
         (Twice, "finds the node 'conv1' twice (with plain, plain.onnx)"),
         (Silent, "does not say that it skips computed (with computed.onnx)"),
         (MainOnly, "does not find choose/else_branch/conv, choose/then_branch/conv (with inside-if.onnx)"),

@@ -88,6 +88,15 @@ class NoModel(Sure):
         return fetched
 
 
+class Spaced(Sure):
+    scheme = "My Scheme"
+
+
+class Licensed(Sure):
+    def fetch(self, ref: str, workdir: Path, progress: Callable[..., None]) -> Any:
+        return replace(super().fetch(ref, workdir, progress), license=3)
+
+
 class Chatty(Sure):
     def fetch(self, ref: str, workdir: Path, progress: Callable[..., None]) -> Any:
         print("fetching", ref)
@@ -120,6 +129,8 @@ def test_a_good_one_passes() -> None:
         (Vague, "tells progress as ('half', 0.5, 1.0), not as (what, done, total)"),
         (Vague, "says no origin"),
         (NoModel, "model.onnx: holds no graph with nodes (with 'five')"),
+        (Spaced, "has the scheme 'My Scheme'; schemes are lower-case letters, digits and -"),
+        (Licensed, "fetch() returned the license 3, which is no text"),
         (Chatty, "prints to stdout, where only data goes"),
         (OnlyPath, "Path, not a FetchedModel"),
         (object, "is an object, which is no ModelSource"),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -118,6 +121,16 @@ def test_columns_have_their_type_where_nothing_is_known(tmp_path: Path) -> None:
     assert (filters.field("label").type, filters.field("batchnorm_scale").type) == (pa.string(), pa.float64())
 
 
+@pytest.mark.parametrize("kinds", [["plain"], ["conv1d", "computed"]])
+def test_types_are_those_of_every_other_export(folder: Path, tmp_path: Path, kinds: list[str]) -> None:
+    with filterkit.open(tiny_catalog(tmp_path, kinds)) as bench:
+        export(bench, tmp_path)
+    for name in TABLES.values():
+        schema = pq.read_schema(tmp_path / f"{name}.parquet")
+        assert schema.equals(pq.read_schema(folder / f"{name}.parquet"))
+        assert "null" not in str(schema.types)
+
+
 def test_metrics_of_plugins_are_columns(catalog: Path, tmp_path: Path) -> None:
     shutil.copytree(catalog.parent, tmp_path / "copy")
     changed = tmp_path / "copy" / "catalog.db"
@@ -149,14 +162,18 @@ def test_earlier_files_are_replaced_and_others_stay(catalog: Path, tmp_path: Pat
 
 
 class Interrupted(filterkit.Workbench):
-    """Fails, or finds another model in the catalog, once filters are asked for."""
+    """Fails, finds a folder in its way, or another model in the catalog, once filters are asked for."""
 
     failure: BaseException | None = None
+    taken: Path | None = None
 
     def iter_query(self, sql: str, **more: Any) -> tuple[tuple[str, ...], Iterator[Any]]:
         if "FROM filter" in sql:
             if self.failure:
                 raise self.failure
+            if self.taken:
+                self.taken.mkdir()
+                return super().iter_query(sql, **more)
             with closing(sqlite3.connect(self.location)) as connection, connection:
                 connection.execute("UPDATE model SET name = name || '2' WHERE id = 1")
         return super().iter_query(sql, **more)
@@ -179,6 +196,39 @@ def test_all_files_or_none(catalog: Path, tmp_path: Path, failure: BaseException
     if there:
         assert [path.name for path in folder.iterdir()] == ["models.parquet"]
         assert (folder / "models.parquet").read_text() == "old"
+
+
+def test_a_folder_in_the_way_is_told_before_anything_is_replaced(catalog: Path, tmp_path: Path) -> None:
+    (tmp_path / "models.parquet").write_text("old")
+    (tmp_path / "skipped.parquet").mkdir()
+    with filterkit.open(catalog) as bench, pytest.raises(filterkit.FilterkitError, match="is a folder"):
+        export(bench, tmp_path)
+    assert (tmp_path / "models.parquet").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [("models", "no file is new"), ("filters", "models.parquet, layers.parquet new already, the others not")],
+)
+def test_a_rename_that_fails_says_what_is_new_already(
+    catalog: Path, tmp_path: Path, name: str, state: str
+) -> None:
+    folder = tmp_path / "exported"
+    with Interrupted(catalog) as bench:
+        bench.taken = folder / f"{name}.parquet"
+        with pytest.raises(filterkit.FilterkitError, match=f"cannot be replaced .*: {state}$"):
+            export(bench, folder)
+    files = {path.name for path in folder.iterdir() if path.is_file()}
+    assert files == set(re.findall(r"\w+\.parquet", state))
+
+
+def test_a_row_is_counted_as_one(tmp_path: Path) -> None:
+    location = str(tiny_catalog(tmp_path, ["plain"]))
+    line = [sys.executable, "-m", "filterkit", "export-catalog", str(tmp_path), "--catalog", location]
+    said = subprocess.run(line, check=True, capture_output=True, encoding="utf-8").stdout.splitlines()
+    counts = [words.rpartition(": ")[2] for words in said]
+    assert counts == ["1 row", "2 rows", "9 rows", "0 rows"]
 
 
 def test_without_a_catalog_nothing_is_made(tmp_path: Path) -> None:

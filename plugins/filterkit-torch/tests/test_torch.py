@@ -104,6 +104,26 @@ def test_weights_and_maps_are_those_of_pytorch(
         np.testing.assert_allclose(answered[layer], values, atol=1e-4, err_msg=layer)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_bfloat16_becomes_float32(compiled: bool, tmp_path: Path, bench: filterkit.Workbench) -> None:
+    network = made(networks.brief)
+    assert network.conv1.weight.dtype == torch.bfloat16
+    if compiled:
+        torch.jit.script(network).save(tmp_path / "brief.pt")
+    ref = f"{tmp_path / 'brief.pt'}?input=3x64x64" if compiled else "networks:brief?input=3x64x64"
+    bench.add(f"torch:{ref}", name="net")
+    [model] = bench.query("SELECT origin FROM model")
+    assert ", its bfloat16 numbers as float32, exported by PyTorch" in model["origin"]
+    expected = weights(network.float())
+    assert {row["layer"] for row in bench.layers("net")} == set(expected)
+    for layer, values in expected.items():
+        np.testing.assert_array_equal(bench.bank(f"net/{layer}"), values, err_msg=layer)
+    picture = np.random.default_rng(0).random((1, 3, 72, 104), np.float32)
+    answered = bench.feature_maps("net", inputs={"x": picture}, at="pre", provider="cpu").maps
+    for layer, values in maps(network, picture).items():
+        np.testing.assert_allclose(answered[layer], values, atol=1e-4, err_msg=layer)
+
+
 def test_the_same_seed_makes_the_same_model(tmp_path: Path) -> None:
     def content(ref: str) -> bytes:
         return export(ref, tmp_path).onnx_path.read_bytes()
@@ -239,7 +259,6 @@ def test_weights_that_are_not_the_networks(tmp_path: Path) -> None:
         ("networks:number", "type int, and cannot be called"),
         ("networks:fails", "calling networks:fails fails: RuntimeError: no such luck"),
         ("networks:UNet?input=3x64x64", "takes no input of 3×64×64: RuntimeError"),
-        ("networks:brief", "holds bfloat16 numbers, which ONNX Runtime does not convolve"),
         ("networks:TwoInputs", "takes no input of 3×224×224"),
         ("networks:Undecided", "PyTorch cannot export networks:Undecided: GuardOnDataDependentSymNode"),
     ],

@@ -20,4 +20,4 @@ def export_catalog(
 
     with filterkit.open(catalog) as bench:
         for path, count in export(bench, folder).items():
-            print(f"{path}: {count:,} rows")
+            print(f"{path}: {count:,} row{'' if count == 1 else 's'}")

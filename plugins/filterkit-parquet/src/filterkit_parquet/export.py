@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,17 @@ import pyarrow as pa
 from filterkit_parquet.writing import write_parquet
 
 TYPES = {"INTEGER": pa.int64(), "REAL": pa.float64(), "TEXT": pa.string()}
-"""What the catalog's columns hold; lists and records stand in it as JSON, and are told by their values."""
+"""What the catalog's columns hold."""
+
+JSON_TYPES = {
+    **dict.fromkeys(("preprocessing", "plugins"), pa.string()),  # records
+    **dict.fromkeys(("measured", "extra_metrics", "extra_layer_metrics"), pa.list_(pa.string())),
+    **dict.fromkeys(("input_shape", "output_shape", "input_channels"), pa.list_(pa.string())),
+    **dict.fromkeys(("kernel_shape", "strides", "dilations"), pa.list_(pa.int64())),
+    **dict.fromkeys(("pads", "output_padding"), pa.list_(pa.int64())),
+    **dict.fromkeys(("receptive_fields", "jumps", "offsets"), pa.list_(pa.float64())),
+}
+"""What its JSON columns hold, by name; sizes of shapes are texts, as free ones have names."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +86,7 @@ FILES = {
 
 
 def export(bench: filterkit.Workbench, folder: Path) -> dict[Path, int]:
-    """Write `FILES` into `folder`, all of them or, where anything goes wrong, none.
+    """Write `FILES` into `folder`: all of them or, where anything goes wrong before they are renamed, none.
 
     Parameters
     ----------
@@ -91,10 +101,17 @@ def export(bench: filterkit.Workbench, folder: Path) -> dict[Path, int]:
     Raises
     ------
     filterkit.FilterkitError
-        There is no such catalog, or it changed meanwhile.
+        There is no such catalog, or it changed meanwhile; or a file cannot be replaced, which is looked at
+        beforehand. Where the file system refuses all the same, it names the files that are new already.
     OSError
         The files cannot be written.
     """
+    targets = {name: folder / f"{name}.parquet" for name in FILES}
+    for path in targets.values():
+        if path.is_dir():
+            raise filterkit.FilterkitError(
+                f"{path} is a folder, where a file is to be", hint="move it away, or export to another folder"
+            )
     before = bench.query("SELECT * FROM model ORDER BY id", timeout=None)
     made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,17 +119,30 @@ def export(bench: filterkit.Workbench, folder: Path) -> dict[Path, int]:
         with TemporaryDirectory(prefix=".export-catalog-", dir=folder) as working:
             counts = {}
             for name, wanted in FILES.items():
-                with (Path(working) / f"{name}.parquet").open("wb") as file:
-                    counts[folder / f"{name}.parquet"] = _write(bench, wanted, file)
+                with (Path(working) / targets[name].name).open("wb") as file:
+                    counts[targets[name]] = _write(bench, wanted, file)
             if bench.query("SELECT * FROM model ORDER BY id", timeout=None) != before:
                 raise filterkit.FilterkitError("the catalog changed while it was exported", hint="try again")
-            for path in counts:
-                (Path(working) / path.name).replace(path)
+            _replace(Path(working), list(counts))
     except BaseException:
         if made:
-            folder.rmdir()
+            with suppress(OSError):  # somebody else may have put something in
+                folder.rmdir()
         raise
     return counts
+
+
+def _replace(working: Path, targets: list[Path]) -> None:
+    """Rename what is finished in `working` to `targets`."""
+    for done, path in enumerate(targets):
+        try:
+            (working / path.name).replace(path)
+        except OSError as error:
+            new = ", ".join(each.name for each in targets[:done])
+            state = f"{new} new already, the others not" if new else "no file is new"
+            raise filterkit.FilterkitError(
+                f"{path} cannot be replaced ({error.strerror}): {state}", hint="mend that, and export again"
+            ) from error
 
 
 def _write(bench: filterkit.Workbench, wanted: Export, file: Any) -> int:
@@ -125,6 +155,7 @@ def _write(bench: filterkit.Workbench, wanted: Export, file: Any) -> int:
     names, rows = bench.iter_query(query, timeout=None)
     known = {name: TYPES[declared[name]] for name in own if declared[name] in TYPES}
     known |= dict.fromkeys(wanted.names, pa.string())
+    known |= {name: JSON_TYPES[name] for name in own if name in JSON_TYPES}
     taken_apart = [name for name in own if declared[name] == "JSON"]
     return write_parquet(_without_json(rows, taken_apart), names, file, known)
 

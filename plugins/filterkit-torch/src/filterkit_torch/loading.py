@@ -54,6 +54,22 @@ def load(request: Request) -> Network:
     return script.eval()
 
 
+def widen(network: Network) -> bool:
+    """Turn a module's bfloat16 numbers, with which ONNX Runtime does not convolve, into the same as float32.
+
+    Returns
+    -------
+    bool
+        Whether there were any.
+    """
+    if not isinstance(network, nn.Module):
+        return False
+    narrow = [each for each in (*network.parameters(), *network.buffers()) if each.dtype == torch.bfloat16]
+    for each in narrow:
+        each.data = each.data.float()
+    return bool(narrow)
+
+
 def _program(path: Path) -> torch.export.ExportedProgram:
     try:
         return torch.export.load(path)
@@ -123,11 +139,6 @@ def _called(request: Request) -> nn.Module:
         raise filterkit.UsageError(f"{request.shown} gives a value of type {kind}, not a torch.nn.Module")
     if request.checkpoint:
         _fill(network, Path(request.checkpoint), request)
-    if any(each.dtype == torch.bfloat16 for each in network.parameters()):
-        raise filterkit.UsageError(
-            f"{request.shown} holds bfloat16 numbers, which ONNX Runtime does not convolve on CPUs",
-            hint="a function that returns the network's .float() gives the same weights as float32",
-        )
     return network.eval()
 
 

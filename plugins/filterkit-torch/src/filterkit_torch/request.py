@@ -62,6 +62,8 @@ class Answer:
         From a node's name to the name of its module.
     misused, message, hint
         Where something failed: whether the request was wrong, and what to tell whoever made it.
+    widened
+        Whether the network held bfloat16 numbers, which the model holds as float32.
     """
 
     torch: str = ""
@@ -69,6 +71,7 @@ class Answer:
     misused: bool = False
     message: str | None = None
     hint: str | None = None
+    widened: bool = False
 
 
 def parse(ref: str, workdir: Path) -> Request:

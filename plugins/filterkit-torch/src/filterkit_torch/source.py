@@ -49,9 +49,10 @@ class TorchSource:
         if answer.message is not None:
             kind = filterkit.UsageError if answer.misused else filterkit.SourceError
             raise kind(answer.message, hint=answer.hint)
+        widened = ", its bfloat16 numbers as float32" if answer.widened else ""
         return filterkit.FetchedModel(
             onnx_path=Path(request.onnx),
-            origin=f"{_describe(request)}, exported by PyTorch {answer.torch}",
+            origin=f"{_describe(request)}{widened}, exported by PyTorch {answer.torch}",
             layer_names=answer.layer_names,
         )
 

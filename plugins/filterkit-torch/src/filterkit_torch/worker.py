@@ -28,14 +28,16 @@ def answer(request: Request) -> Answer:
     import torch
 
     from filterkit_torch.exporting import export
-    from filterkit_torch.loading import load
+    from filterkit_torch.loading import load, widen
 
     try:
-        names = export(load(request), request)
+        network = load(request)
+        widened = widen(network)
+        names = export(network, request)
     except filterkit.FilterkitError as error:
         misused = isinstance(error, filterkit.UsageError)
         return Answer(torch.__version__, None, misused, error.message, error.hint)
-    return Answer(torch.__version__, names)
+    return Answer(torch.__version__, names, widened=widened)
 
 
 if __name__ == "__main__":
