@@ -106,7 +106,7 @@ def check_length(name: str, bank: FilterBank, column: str, values: Sequence[Any]
 
 
 def with_free_columns(metrics: Iterable[M], fault: Fault = refuse) -> list[M]:
-    """The metrics without those that want a column that is taken, by filterkit or by an earlier one.
+    """The metrics without any that wants a column that is taken: by filterkit, an earlier one, itself.
 
     Of these `fault` is told, with an error that names both owners.
     """
@@ -114,21 +114,27 @@ def with_free_columns(metrics: Iterable[M], fault: Fault = refuse) -> list[M]:
     of_filters, of_layers = dict(own), dict(own)
     free = []
     for metric in metrics:
-        wanted = [(of_filters, column) for column in columns_of(metric)]
-        wanted += [(of_layers, column) for column in layer_columns_of(metric)]
-        taken = [(owners, column) for owners, column in wanted if column in owners]
-        if taken:
-            owners, column = taken[0]
+        with_filters = _with(of_filters, columns_of(metric), metric, fault)
+        with_layers = with_filters and _with(of_layers, layer_columns_of(metric), metric, fault)
+        if with_filters and with_layers:
+            of_filters, of_layers = with_filters, with_layers
+            free.append(metric)
+    return free
+
+
+def _with(owners: Mapping[str, str], columns: Iterable[str], metric: Metric, fault: Fault) -> dict[str, str]:
+    """The owners of columns once `metric` has these; none of all where one is taken."""
+    grown = dict(owners)
+    for column in columns:
+        if column in grown:
             error = PluginContractError(
-                f"the column '{column}' comes from {owners[column]} and from {metric}",
+                f"the column '{column}' comes from {grown[column]} and from {metric}",
                 hint="FILTERKIT_PLUGINS_BLOCKED=PLUGIN goes without one of them",
             )
             fault(metric, error)
-            continue
-        for owners, column in wanted:
-            owners[column] = str(metric)
-        free.append(metric)
-    return free
+            return {}
+        grown[column] = str(metric)
+    return grown
 
 
 def columns_of(metric: Metric) -> tuple[str, ...]:

@@ -81,8 +81,7 @@ def add(
                 hint="--replace catalogues it anew with the extractors given",
             )
     if result.status in ("added", "replaced"):
-        used: list[Checked[Any]] = [source, *chosen, *measuring]
-        versions = {each.plugin.name: each.plugin.version for each in used}
+        versions = {name: about["version"] for name, about in result.plugins.items()}
         event = IngestEvent(bench.location, name, result.layers, result.filters, result.skipped, versions)
         bench.plugins.call("filterkit_after_ingest", event=event)
     return result

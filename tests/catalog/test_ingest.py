@@ -376,8 +376,8 @@ def test_of_plugins_numbers_infinities_are_not_kept_and_the_largest_are_rounded(
 class _Named:
     """A metric that is called as a column of the catalog."""
 
-    def __init__(self, column: str) -> None:
-        self.columns = (column,)
+    def __init__(self, *columns: str) -> None:
+        self.columns = columns
 
     def measure(self, bank: FilterBank) -> dict[str, NDArray[Any]]:
         return {self.columns[0]: np.zeros(bank.out_channels)}
@@ -393,6 +393,7 @@ class _Named:
         ([BasicMetrics(), _Named("std")], r"'std' comes from BasicMetrics\(\) and from strange/named"),
         ([_Named("bias")], "'bias' comes from filterkit itself and from strange/named"),
         ([_Named("filter")], "'filter' comes from filterkit itself and from strange/named"),
+        ([_Named("twice", "twice")], "'twice' comes from strange/named and from strange/named"),
         ([_Named("macs")], "'macs' comes from filterkit itself and from strange/named"),
     ],
 )

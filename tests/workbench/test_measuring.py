@@ -51,6 +51,10 @@ class Loud:
         return {"spread": float(np.ptp(bank.weights)) if bank.out_channels > 1 else float("nan")}
 
 
+told: list[filterkit.IngestEvent] = []
+"""What the plugin of `bench_with` heard."""
+
+
 def bench_with(catalog: Path, metric: Loud | None = None, *, version: str = "1.0") -> filterkit.Workbench:
     """A workbench with the built-in plugins, and one that contributes `metric`."""
 
@@ -58,6 +62,10 @@ def bench_with(catalog: Path, metric: Loud | None = None, *, version: str = "1.0
         @filterkit.hookimpl
         def filterkit_metrics(self) -> list[filterkit.Contribution[Loud]]:
             return [filterkit.Contribution("loud", "How loud", lambda: metric or Loud())]
+
+        @filterkit.hookimpl
+        def filterkit_after_ingest(self, event: filterkit.IngestEvent) -> None:
+            told.append(event)
 
     host = load_plugins(discover=False)
     host.add(Plugin(), name="filterkit-loud", version=version)
@@ -246,6 +254,9 @@ def test_what_a_metric_measured_before_it_failed_does_not_count(catalog: Path) -
     with bench_with(catalog, Loud(failing_late)) as bench:
         assert bench.add("classic", name="again").unmeasured
         assert len(calls) == 3
+        assert told[-1].plugins == dict.fromkeys(
+            ("filterkit.sources", "filterkit.metrics"), filterkit.__version__
+        ) | {"filterkit.extractors": filterkit.__version__}
         [row] = bench.query("select * from model where name = 'again'")
         assert (json.loads(row["extra_metrics"]), json.loads(row["extra_layer_metrics"])) == ([], [])
         assert bench.query("select count(*) as n from filter where extra is not null") == [{"n": 0}]
