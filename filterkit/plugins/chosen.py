@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from filterkit import settings
 from filterkit.errors import closest
 from filterkit.plugins.discovery import canonical
 
 
-@dataclass(frozen=True)
-class Unknown:
+class Unknown(NamedTuple):
     """A name in a variable that fits no plugin, and a hint at what it may be meant for."""
 
     variable: str

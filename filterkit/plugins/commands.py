@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import typer
 from typer.main import get_command_name, get_group, solve_typer_info_defaults
@@ -23,8 +23,7 @@ from filterkit.plugins.plugin import Plugin
 HOOK = "filterkit_commands"
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """A command that a plugin adds, or a group of them."""
 
     name: str
