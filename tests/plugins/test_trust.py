@@ -55,6 +55,13 @@ PATCHES = {
     "what a decorator holds": (
         "filterkit.plugins.faults.blame.__wrapped__.__code__ = (lambda *words, extra=None: None).__code__"
     ),
+    "a method that is inherited": "filterkit.errors.UsageError.__init__ = lambda self, *words, **more: None",
+    "a method that object has": "filterkit.errors.FilterkitError.__str__ = lambda self: 'all is well'",
+    "a contract": "filterkit.plugins.contracts.CheckedNormalizer._hold = lambda *words: None",
+    "how all contracts are held": "filterkit.plugins.contracts.isinstance = lambda *words: False",
+    "one of Python's functions": "import operator; filterkit.settings.bool = operator.not_",
+    "what Python asks a class": "filterkit.plugins.registry.Registry.__bool__ = lambda self: False",
+    "what Python asks a module": "filterkit.settings.__getattr__ = lambda name: None",
     "a registry": "filterkit.plugins.builtins.BUILTINS.clear()",
     "an entry of a registry": "filterkit.plugins.offers.HOOKS['source'] = 'filterkit_bad'",
     "what nobody imported yet": (
@@ -67,7 +74,8 @@ PATCHES = {
     ),
 }
 PATCH = (
-    "import filterkit.settings, filterkit.errors, filterkit.plugins.registry, filterkit.plugins.builtins\n"
+    "import filterkit.settings, filterkit.errors, filterkit.plugins.registry, filterkit.plugins.builtins,"
+    " filterkit.plugins.contracts\n"
 )
 CASES = {
     "an exception at import": ("raise RuntimeError('no')", "failed", "RuntimeError: no"),
@@ -260,14 +268,16 @@ def test_work_after_an_ingest_takes_the_time_it_takes(host: PluginHost, reported
 def patched() -> tuple[Any, ...]:
     """All that `PATCHES` touch in what is imported already."""
     from filterkit.errors import FilterkitError
-    from filterkit.plugins import builtins, faults, offers, registry
+    from filterkit.plugins import builtins, contracts, faults, offers, registry
 
+    owners = (UsageError, FilterkitError, contracts.CheckedNormalizer, contracts, settings, registry.Registry)
     names, init = registry.Registry.names, FilterkitError.__init__
     return (
         *(settings.strict_plugins, settings.DEFAULT_CATALOG, init, registry.Registry),
         *(settings.strict_plugins.__code__, names.__code__, offers.Offer.name.fget.__code__),  # type: ignore[attr-defined]
         *(settings.catalog_location.__defaults__, dict(init.__kwdefaults__ or {})),
         *(faults.blame.__wrapped__.__code__, dict(builtins.BUILTINS), dict(offers.HOOKS)),  # type: ignore[attr-defined]
+        *(set(vars(owner)) for owner in owners),
     )
 
 
