@@ -91,7 +91,19 @@ _TEXTS = (
 
 class CheckedExtractor(Checked[protocols.WeightExtractor]):
     def extract(self, graph: GraphView) -> Iterator[FilterBank | Skipped]:
-        """See `WeightExtractor.extract`; each bank has the shape it states."""
+        """See `WeightExtractor.extract`; each bank has the shape it states.
+
+        A plugin reads a copy: what it does to that, no other extractor meets. It fails all the same.
+        """
+        if self.plugin.package == "filterkit":  # what is built in
+            yield from self._extract(graph)
+            return
+        own = graph.copy()
+        handed = own.model
+        yield from self._extract(own)
+        self._hold(handed == graph.model, "extract", "changed the graph")
+
+    def _extract(self, graph: GraphView) -> Iterator[FilterBank | Skipped]:
         from filterkit.records import FilterBank, Skipped
 
         with self._blame("extract"):

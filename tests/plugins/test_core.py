@@ -8,7 +8,7 @@ import sys
 USES = """
 import copy, importlib, pickle, warnings
 import filterkit, filterkit.errors, filterkit.plugins.protocols, filterkit.records
-from filterkit.normalizers.minmax import MinMax
+from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.plugins.manager import PluginHost
 
 class Uses:
@@ -19,9 +19,7 @@ class Uses:
         for each in (*taken, filterkit.records, *vars(filterkit.plugins.protocols).values()):
             getattr(each, "__annotations__", None)
             getattr(each, "__annotate__", None)
-        for each in (filterkit.UsageError("no"), MinMax(), event):
-            copy.deepcopy(each)
-            pickle.loads(pickle.dumps(each, 4))
+        pickle.loads(pickle.dumps(copy.deepcopy([filterkit.UsageError("no"), ConvolutionExtractor(), event])))
         registry = vars(filterkit).setdefault("__warningregistry__", {})
         warnings.warn_explicit("careful", UserWarning, "a.py", 1, registry=registry)
 
@@ -32,7 +30,7 @@ class Uses:
         assert not isinstance(event, filterkit.plugins.protocols.Renderer)
 
 def names():
-    owners = (filterkit, filterkit.records, MinMax, filterkit.plugins.protocols.Renderer)
+    owners = (filterkit, filterkit.records, ConvolutionExtractor, filterkit.plugins.protocols.Renderer)
     return {name for owner in owners for name in vars(owner)}
 
 held, told = names(), []

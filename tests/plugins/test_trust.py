@@ -29,6 +29,7 @@ from filterkit.plugins.hanging import Hanging, ended_after
 from filterkit.plugins.manager import PluginHost, load_plugins
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.registry import Registry
+from filterkit.testing import tiny_model
 
 Install = Callable[..., Path]
 NAME = "filterkit-bad"
@@ -313,6 +314,31 @@ def test_a_mutated_input(install: Install) -> None:
     assert "must work on a copy" in str(caught.value.hint)
     assert f"FILTERKIT_PLUGINS_BLOCKED={NAME}" in str(caught.value.hint)
     assert values.all()
+
+
+CHANGING = """
+import filterkit
+class Bad:
+    def extract(self, graph):
+        for tensor in graph.model.graph.initializer: tensor.raw_data = bytes(len(tensor.raw_data))
+        for node in graph.nodes: node.name = f"hacked_{node.name}"
+        return iter(())
+@filterkit.hookimpl
+def filterkit_weight_extractors(): return [filterkit.Contribution("bad", "Bad", Bad)]
+"""
+
+
+@pytest.mark.parametrize("extractors", [("bad", "convolution"), ("convolution", "bad"), ("bad",)])
+def test_a_changed_graph(extractors: tuple[str, ...], install: Install, tmp_path: Path) -> None:
+    install(NAME, CHANGING)
+    catalog, model = tmp_path / "catalog.db", str(tiny_model("plain", tmp_path).path)
+    words = [word for each in extractors for word in ("--extractor", each)]
+    ran = invoke("add", model, *words, "--name", "hacked", "--catalog", str(catalog))
+    said = f"error: plugin {NAME} 1.2: extractor 'bad': extract() changed the graph\n"
+    assert ran.exit_code == 1 and said in ran.stderr
+    assert f"FILTERKIT_PLUGINS_BLOCKED={NAME} goes without it" in ran.stderr
+    assert rows(catalog, "add", model, "--name", "plain")[0]["filters"] == 9
+    assert [row["model"] for row in rows(catalog, "models")] == ["plain"]
 
 
 def test_a_wrong_return_of_a_method(install: Install) -> None:
