@@ -6,6 +6,7 @@ looked at before anybody believes it; what it raises names the plugin. Built-ins
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -222,11 +223,21 @@ _WRAPPERS: dict[str, tuple[type[Checked[Any]], tuple[Any, ...]]] = {
     "format": (CheckedFormat, (protocols.OutputFormat,)),
 }
 """Per kind its wrapper, and the protocols of which an object must fit one."""
+_ABSENT = object()
 
 
 def _missing(protocol: type, made: Any) -> list[str]:
-    """What an object would need to fit a protocol."""
-    return [name for name in vars(protocol) if not name.startswith("_") and not hasattr(made, name)]
+    """What an object would need to fit a protocol: what it has not, makes up when asked, or has as None."""
+    return [
+        name
+        for name, asked in vars(protocol).items()
+        if not name.startswith("_")
+        and (
+            not hasattr(made, name)
+            or (found := inspect.getattr_static(made, name, _ABSENT)) is _ABSENT
+            or (found is None and callable(asked))
+        )
+    ]
 
 
 def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: Any, spec: str) -> Any:
@@ -241,11 +252,13 @@ def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: An
     doing = f"{kind} '{contribution.name}'"
     with blame(plugin, doing):
         fits = isinstance(made, allowed)
+        lacks = "" if fits else " or ".join(", ".join(_missing(protocol, made)) for protocol in allowed)
     if not fits:
         expected = " or ".join(protocol.__name__ for protocol in allowed)
-        lacks = " or ".join(", ".join(_missing(protocol, made)) for protocol in allowed)
         breach(plugin, doing, f"is {kind_of(made)}, which is no {expected}: it lacks {lacks}")
-    if kind == "source" and made.scheme != contribution.name:
+    with blame(plugin, doing):
+        misnamed = kind == "source" and made.scheme != contribution.name
+    if misnamed:
         breach(plugin, doing, f"has the scheme {made.scheme!r}; it must be its name")
     wrapped = wrapper(kind, plugin, contribution, made, spec)
     if isinstance(wrapped, CheckedMetric) and not wrapped.well_named:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -49,6 +50,45 @@ def breach(call: Callable[[], Any]) -> str:
         call()
     assert str(caught.value).startswith("plugin filterkit-mine 1.5: ")
     return str(caught.value).removeprefix("plugin filterkit-mine 1.5: ")
+
+
+class NoneMethod:
+    suffix = ".png"
+    media_type = "image/png"
+    render = None
+
+
+class Raising(NoneMethod):
+    def render(self, sheet: TileSheet) -> bytes:  # type: ignore[override]
+        return b"picture"
+
+    @property
+    def suffix(self) -> str:  # type: ignore[override]
+        return str(self.not_there)  # type: ignore[attr-defined]
+
+
+class Measures:
+    measure = None
+    layer_columns = ("a",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "inner", "words"),
+    [
+        ("renderer", object(), "an object, which is no Renderer: it lacks media_type, suffix, render"),
+        ("renderer", NoneMethod(), "a NoneMethod, which is no Renderer: it lacks render"),
+        pytest.param(
+            *("renderer", Raising(), "a Raising, which is no Renderer: it lacks suffix"),
+            marks=pytest.mark.skipif(sys.version_info >= (3, 12), reason="asks no object for what it has"),
+        ),
+        (
+            *("metric", Measures()),
+            "a Measures, which is no FilterMetric or LayerMetric: it lacks columns, measure or measure_layer",
+        ),
+    ],
+)
+def test_what_an_object_lacks_is_said(make: Make, kind: Kind, inner: object, words: str) -> None:
+    assert breach(lambda: make(kind, inner)) == f"{kind} 'mine' is {words}"
 
 
 class Normalizer:
