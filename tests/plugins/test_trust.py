@@ -133,8 +133,13 @@ def test_nothing_else_breaks_no_row_is_lost_and_the_name_is_told(
     before = rows(classic_catalog, "filters", "classic")
     source = install(NAME, code, version="0.3")
     assert rows(classic_catalog, "filters", "classic") == before
-    [row] = [row for row in rows(classic_catalog, "plugins", "list") if row["plugin"] == NAME]
-    assert (row["version"], row["state"], row["path"]) == ("0.3", state, str(source))
+    is_told(classic_catalog, source, "0.3", state, error)
+
+
+def is_told(catalog: Path, source: Path, version: str, state: str, error: str | None) -> None:
+    """What the list and the doctor say of the plugin of that name that is in a file."""
+    [row] = [row for row in rows(catalog, "plugins", "list") if row["path"] == str(source)]
+    assert (row["plugin"], row["version"], row["state"]) == (NAME, version, state)
     assert (error or "") in (row["error"] or "")
     ran = CliRunner().invoke(build_app(), ["plugins", "doctor", "--format", "json"])
     faults = [fault for fault in json.loads(ran.stdout) if fault["plugin"] == NAME]
@@ -266,6 +271,51 @@ def test_work_after_an_ingest_takes_the_time_it_takes(host: PluginHost, reported
     assert reported == [f"filterkit: plugin {NAME} 1: filterkit_after_ingest still runs"]
 
 
+ENDLESS = """
+import time
+import filterkit
+@filterkit.hookimpl
+def filterkit_after_ingest(event):
+    while True:
+        try: {body}
+        except Exception: pass
+"""
+WITH_CTRL_C = """
+import signal
+import filterkit.cli
+signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored in the background
+filterkit.cli.main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+@pytest.mark.parametrize("body", ["time.sleep(600)", "pass"])
+def test_ctrl_c_ends_what_hangs_after_an_ingest_and_the_rows_are_there(
+    body: str, install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = tmp_path / "catalog.db"
+    paths = [str(install(NAME, ENDLESS.format(body=body)).parent), str(Path(filterkit.__file__).parents[1])]
+    adding = subprocess.Popen(
+        [sys.executable, "-c", WITH_CTRL_C, "add", "classic", "--catalog", str(catalog)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert adding.stderr is not None
+    try:
+        told = f"filterkit: plugin {NAME} 1.2: filterkit_after_ingest still runs\n"
+        assert told in iter(adding.stderr.readline, "")
+        adding.send_signal(signal.SIGINT)
+        said = adding.communicate(timeout=60)[1]
+    finally:
+        adding.kill()
+    assert adding.returncode == 130
+    assert "Traceback" not in said
+    monkeypatch.setenv("FILTERKIT_PLUGINS_BLOCKED", NAME)
+    assert len(rows(catalog, "filters", "classic")) == 13
+    assert rows(catalog, "add", "classic")  # which finds all there
+
+
 def patched() -> tuple[Any, ...]:
     """All that `PATCHES` touch in what is imported already."""
     from filterkit.errors import FilterkitError
@@ -361,18 +411,34 @@ def test_a_missing_dependency_of_what_is_used(install: Install) -> None:
     assert caught.value.hint == f"pip install '{NAME}[more]'"
 
 
-def test_two_plugins_with_one_name(install: Install, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    install(NAME, OFFERS.format(body="pass"))
+def test_two_plugins_with_one_name(
+    install: Install, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, classic_catalog: Path
+) -> None:
+    before = rows(classic_catalog, "filters", "classic")
+    first = install(NAME, OFFERS.format(body="pass"))
     folder = tmp_path / "files"
     folder.mkdir()
-    (folder / "filterkit_bad.py").write_text(OFFERS.format(body="pass"))
+    second = folder / "filterkit_bad.py"
+    second.write_text(OFFERS.format(body="pass"))
     monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", str(folder))
-    host = load_plugins(strict=False)
-    first, second = [plugin for plugin in host.plugins if plugin.name == NAME]
-    assert (first.state, second.state) == ("loaded", "failed")
-    assert second.error == f"there is already a plugin named '{NAME}'"
-    assert second.path == str(folder / "filterkit_bad.py")
-    assert "bad" in Registry(host).names("normalizer")
+    assert rows(classic_catalog, "filters", "classic") == before
+    states = {row["path"]: row["state"] for row in rows(classic_catalog, "plugins", "list")}
+    assert states[str(first)] == "loaded"
+    [version] = [
+        plugin.version for plugin in load_plugins(strict=False).plugins if plugin.path == str(second)
+    ]
+    is_told(classic_catalog, second, version, "failed", f"there is already a plugin named '{NAME}'")
+    ran = invoke(
+        "show",
+        "classic/emboss",
+        "--normalizer",
+        "bad",
+        "--catalog",
+        str(classic_catalog),
+        "-o",
+        str(tmp_path / "a.png"),
+    )
+    assert ran.exit_code == 0, ran.stderr  # the first works
 
 
 def test_two_plugins_that_offer_one_name(install: Install) -> None:
