@@ -366,6 +366,32 @@ def test_a_mutated_input(install: Install) -> None:
     assert values.all()
 
 
+LATE = """
+import filterkit, filterkit.settings
+{at_import}
+class Bad:
+    def __init__(self): {when_made}
+    def normalize(self, values): return filterkit.Normalized(values * 0, None, None, None)
+"""
+
+
+@pytest.mark.parametrize("place", ["at_import", "when_made"])
+def test_a_core_that_is_patched_once_something_is_used(
+    place: str, install: Install, classic_catalog: Path, tmp_path: Path
+) -> None:
+    held, before = settings.strict_plugins, rows(classic_catalog, "filters", "classic")
+    offer = OFFERS.format(body="pass").replace('f"{__name__}:Bad"', "'filterkit_bad_late:Bad'")
+    late = install(NAME, offer).with_name("filterkit_bad_late.py")
+    code = {"at_import": "", "when_made": "pass", place: PATCHES["a function"]}
+    late.write_text(LATE.format(**code))
+    words = ("--catalog", str(classic_catalog), "-o", str(tmp_path / "picture.png"))
+    ran = invoke("show", "classic/emboss", "--normalizer", "bad", *words)
+    said = f"plugin {NAME} 1.2: normalizer 'bad' replaced filterkit.settings.strict_plugins; it was put back"
+    assert (ran.exit_code, ran.stderr.splitlines()[0]) == (1, f"error: {said}")
+    assert settings.strict_plugins is held
+    assert rows(classic_catalog, "filters", "classic") == before
+
+
 CHANGING = """
 import filterkit
 class Bad:
