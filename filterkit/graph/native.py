@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx
@@ -39,7 +40,7 @@ class Failed(Exception):
 
 def prepare() -> None:
     """Let the process start, where none runs, while something else is done."""
-    with _lock:
+    with _worker.lock:
         _started()
 
 
@@ -72,14 +73,21 @@ def _model(data: bytes) -> onnx.ModelProto:
     return model
 
 
-_lock = threading.Lock()
-_process: subprocess.Popen[bytes] | None = None
-_greeted = False
+@dataclass
+class _Worker:
+    """The other process, where there is one; it may start in a plugin's hook, where no module may change."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    process: subprocess.Popen[bytes] | None = None
+    greeted: bool = False
+
+
+_worker = _Worker()
 
 
 def _ask(task: int, model: onnx.ModelProto) -> bytes:
     data = model.SerializeToString()
-    with _lock:
+    with _worker.lock:
         process = _started()
         alarm = threading.Timer(patience(len(data)), process.kill)
         alarm.daemon = True
@@ -102,12 +110,11 @@ def _ask(task: int, model: onnx.ModelProto) -> bytes:
 
 def _greet(process: subprocess.Popen[bytes]) -> None:
     """Wait for a new process to work: one that never does, the model has no part in."""
-    global _greeted
-    if not _greeted:
+    if not _worker.greeted:
         assert process.stdout is not None
         if process.stdout.read(len(GREETING)) != GREETING:
             raise _no_python()
-        _greeted = True
+        _worker.greeted = True
 
 
 def _no_python(reason: str = "it does not answer") -> RuntimeFailure:
@@ -134,43 +141,40 @@ def _exchange(process: subprocess.Popen[bytes], task: int, data: bytes) -> tuple
 
 def _started() -> subprocess.Popen[bytes]:
     """The process, a new one where it has ended."""
-    global _process
-    if _process is not None and _process.poll() is not None:
+    if _worker.process is not None and _worker.process.poll() is not None:
         _end()
-    if _process is None:
+    if _worker.process is None:
         extension = importlib.util.find_spec("onnx.onnx_cpp2py_export")
         assert extension is not None and extension.origin is not None
-        worker = Path(native_worker.__file__)
+        code = Path(native_worker.__file__)
         try:
-            _process = subprocess.Popen(
-                [sys.executable or "", "-I", "-S", str(worker), extension.origin],
+            _worker.process = subprocess.Popen(
+                [sys.executable or "", "-I", "-S", str(code), extension.origin],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
             )
         except OSError as error:
             raise _no_python(error.strerror or str(error)) from error
-    return _process
+    return _worker.process
 
 
 def _end() -> None:
-    global _process, _greeted
-    if _process is not None:
-        _process.kill()
-        _process.wait()
-        for pipe in (_process.stdin, _process.stdout):
+    if _worker.process is not None:
+        _worker.process.kill()
+        _worker.process.wait()
+        for pipe in (_worker.process.stdin, _worker.process.stdout):
             with suppress(OSError):  # what was still to be written
                 assert pipe is not None
                 pipe.close()
-    _process, _greeted = None, False
+    _worker.process, _worker.greeted = None, False
 
 
 def _forget() -> None:
     """In a fork of this process: the other process goes on to answer to this process's parent alone."""
-    global _process, _greeted, _lock
-    if _process is not None:
-        _process.returncode = 0  # not ours to wait for
-    _process, _greeted, _lock = None, False, threading.Lock()
+    if _worker.process is not None:
+        _worker.process.returncode = 0  # not ours to wait for
+    _worker.process, _worker.greeted, _worker.lock = None, False, threading.Lock()
 
 
 atexit.register(_end)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -104,6 +105,10 @@ class GraphView:
                 self._readers.setdefault(name, []).append(node)
             if is_foldable(node) and all(self.is_constant(name) for name in node.input if name):
                 self._constants.update(filter(None, node.output))
+
+    def copy(self) -> GraphView:
+        """A view of a copy of the model, of its main graph: what is done to that does nothing to this one."""
+        return GraphView(deepcopy(self.model), self.path)
 
     @property
     def folder(self) -> Path:

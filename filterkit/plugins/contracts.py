@@ -6,13 +6,15 @@ looked at before anybody believes it; what it raises names the plugin. Built-ins
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import inspect
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from filterkit.plugins import protocols
 from filterkit.plugins.checking import Checked, read_only
+from filterkit.plugins.extractor_contract import CheckedExtractor
 from filterkit.plugins.faults import blame, breach, kind_of
 from filterkit.plugins.metric_contract import CheckedMetric
 from filterkit.plugins.plugin import Plugin
@@ -20,14 +22,11 @@ from filterkit.plugins.protocols import Contribution, Progress, Row
 from filterkit.plugins.tracing import traced
 
 if TYPE_CHECKING:
-    from filterkit.graph import GraphView
     from filterkit.records import (
         FetchedModel,
-        FilterBank,
         FloatArray,
         Normalized,
         Preprocessing,
-        Skipped,
         TileSheet,
     )
 
@@ -80,63 +79,6 @@ class CheckedSource(Checked[protocols.ModelSource]):
             fits = len(values) in (0, count)
             self._hold(fits, "fetch", f"returned {len(values)} {name} values for {count} channels")
         self._hold(all(prepared.std), "fetch", "returned a std of 0, by which nothing can be divided")
-
-
-_TEXTS = (
-    *("node", "scope", "op", "activation", "auto_pad", "source_dtype", "source_layout"),
-    *("input_tensor", "weight_tensor", "pre_tensor", "post_tensor", "pre_layout", "post_layout"),
-)
-"""Fields of a bank."""
-
-
-class CheckedExtractor(Checked[protocols.WeightExtractor]):
-    def extract(self, graph: GraphView) -> Iterator[FilterBank | Skipped]:
-        """See `WeightExtractor.extract`; each bank has the shape it states."""
-        from filterkit.records import FilterBank, Skipped
-
-        with self._blame("extract"):
-            banks = iter(self.inner.extract(graph))
-        while True:
-            with self._blame("extract"):  # not around the yield: what follows there is not the plugin's
-                try:
-                    found = next(banks)
-                except StopIteration:
-                    return
-                if isinstance(found, FilterBank):
-                    self._check_bank(found)
-                elif not (isinstance(found, Skipped) and found.reason):
-                    self._hold(
-                        False, "extract", f"yielded {kind_of(found)}, not a FilterBank or a reasoned Skipped"
-                    )
-            yield found
-
-    def _check_bank(self, bank: FilterBank) -> None:
-        import numpy as np
-
-        at = f"yielded, for node '{bank.node}',"
-        for name in _TEXTS:
-            text = getattr(bank, name)
-            fits = isinstance(text, str) or (text is None and name == "activation")
-            self._hold(fits, "extract", f"{at} the {name} {text!r}, which is no text")
-        weights, bias, rank = bank.weights, bank.bias, len(bank.kernel_shape)
-        self._hold(bank.groups >= 1, "extract", f"{at} {bank.groups} groups")
-        stated = (bank.out_channels, bank.in_channels // bank.groups, *bank.kernel_shape)
-        self._hold(
-            isinstance(weights, np.ndarray) and weights.dtype.kind == "f" and weights.ndim >= 2,
-            "extract",
-            f"{at} weights that are no float array of two or more axes",
-        )
-        self._hold(
-            weights.shape == stated, "extract", f"{at} weights of shape {weights.shape}, stated {stated}"
-        )
-        fits = bias is None or (isinstance(bias, np.ndarray) and bias.shape == stated[:1])
-        self._hold(fits, "extract", f"{at} a bias that is not one value per filter")
-        for name, values, count in (
-            ("strides", bank.strides, rank),
-            ("dilations", bank.dilations, rank),
-            ("pads", bank.pads, 2 * rank),
-        ):
-            self._hold(len(values) == count, "extract", f"{at} {len(values)} {name} for {rank} axes")
 
 
 class CheckedNormalizer(Checked[protocols.Normalizer]):
@@ -210,11 +152,21 @@ _WRAPPERS: dict[str, tuple[type[Checked[Any]], tuple[Any, ...]]] = {
     "format": (CheckedFormat, (protocols.OutputFormat,)),
 }
 """Per kind its wrapper, and the protocols of which an object must fit one."""
+_ABSENT = object()
 
 
 def _missing(protocol: type, made: Any) -> list[str]:
-    """What an object would need to fit a protocol."""
-    return [name for name in vars(protocol) if not name.startswith("_") and not hasattr(made, name)]
+    """What an object would need to fit a protocol: what it has not, makes up when asked, or has as None."""
+    return [
+        name
+        for name, asked in vars(protocol).items()
+        if not name.startswith("_")
+        and (
+            not hasattr(made, name)
+            or (found := inspect.getattr_static(made, name, _ABSENT)) is _ABSENT
+            or (found is None and callable(asked))
+        )
+    ]
 
 
 def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: Any, spec: str) -> Any:
@@ -229,11 +181,13 @@ def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: An
     doing = f"{kind} '{contribution.name}'"
     with blame(plugin, doing):
         fits = isinstance(made, allowed)
+        lacks = "" if fits else " or ".join(", ".join(_missing(protocol, made)) for protocol in allowed)
     if not fits:
         expected = " or ".join(protocol.__name__ for protocol in allowed)
-        lacks = " or ".join(", ".join(_missing(protocol, made)) for protocol in allowed)
         breach(plugin, doing, f"is {kind_of(made)}, which is no {expected}: it lacks {lacks}")
-    if kind == "source" and made.scheme != contribution.name:
+    with blame(plugin, doing):
+        misnamed = kind == "source" and made.scheme != contribution.name
+    if misnamed:
         breach(plugin, doing, f"has the scheme {made.scheme!r}; it must be its name")
     wrapped = wrapper(kind, plugin, contribution, made, spec)
     if isinstance(wrapped, CheckedMetric) and not wrapped.well_named:

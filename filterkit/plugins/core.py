@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,12 @@ from typing import Any
 from filterkit.errors import PluginError
 
 _GONE = object()
+_NOTES = {
+    *("__annotations__", "__annotate__", "__annotate_func__", "__annotations_cache__"),  # once looked at
+    "__slotnames__",  # of a class, once something of it was copied
+    "__warningregistry__",  # of a module, once it warned
+}
+"""Names that Python itself puts into modules and classes, late."""
 _BODY = ("__code__", "__defaults__", "__kwdefaults__")
 _WITHIN: dict[type, tuple[str, ...]] = {
     property: ("fget", "fset", "fdel"),
@@ -32,9 +39,9 @@ class ReplacedCore(PluginError):
 def core_unharmed(package: str) -> Iterator[None]:
     """Run code of the plugin that `package` (a top-level name) is of.
 
-    What stood in filterkit's modules, classes, functions and constants stands in them afterwards. Modules of
-    filterkit that were first imported meanwhile, and hold something of `package` now, are imported anew by
-    whoever needs them.
+    What stood in filterkit's modules, classes, functions and constants stands in them afterwards, and no name
+    stands in front of one that they inherit, or of one of Python's own. Modules of filterkit that were first
+    imported meanwhile, and hold something of `package` now, are imported anew by whoever needs them.
 
     Raises
     ------
@@ -45,7 +52,7 @@ def core_unharmed(package: str) -> Iterator[None]:
         yield
         return
     count, known = len(sys.modules), _modules()
-    before = _Held(known)
+    before = _Held(known, package)
     try:
         yield
     finally:
@@ -61,9 +68,13 @@ def core_unharmed(package: str) -> Iterator[None]:
 
 
 class _Held:
-    """What `modules` hold at this moment. Comparing is quick, and nearly always all there is to do."""
+    """What `modules` hold at this moment. Comparing is quick, and nearly always all there is to do.
 
-    def __init__(self, modules: list[ModuleType]) -> None:
+    `package` is who may put something in from now on.
+    """
+
+    def __init__(self, modules: list[ModuleType], package: str) -> None:
+        self._package = package
         self._owners = [(owner, dict(vars(owner))) for module in modules for owner in _owners(module)]
         self._bodies = []
         for part in _BODY:
@@ -74,7 +85,7 @@ class _Held:
         ]
 
     def put_back(self) -> list[str]:
-        """Undo what was replaced, changed or deleted since; its names."""
+        """Undo what was replaced, changed, deleted or put in since; its names."""
         return [*self._put_attributes_back(), *self._put_bodies_back(), *self._put_constants_back()]
 
     def _put_attributes_back(self) -> Iterator[str]:
@@ -85,6 +96,22 @@ class _Held:
             for name in [name for name, value in held.items() if now.get(name, _GONE) is not value]:
                 setattr(owner, name, held[name])
                 yield f"{_name(owner)}.{name}"
+            for name in [name for name in now if name not in held and self._is_put_in(owner, name)]:
+                delattr(owner, name)
+                yield f"{_name(owner)}.{name}"
+
+    def _is_put_in(self, owner: ModuleType | type, name: str) -> bool:
+        """Whether a new name is no note of Python's, and no module that got imported.
+
+        Classes of filterkit get no names late. In its modules only those are looked up that stand in front of
+        one of Python's, or that Python calls itself; what a plugin made has no place there in any case.
+        """
+        value = vars(owner)[name]
+        if name in _NOTES:
+            return False
+        if isinstance(value, ModuleType) and value.__name__ == f"{_name(owner)}.{name}":
+            return False
+        return isinstance(owner, type) or hasattr(builtins, name) or _made_in(self._package, value)
 
     def _put_bodies_back(self) -> Iterator[str]:
         for part, functions, bodies in self._bodies:
@@ -156,6 +183,15 @@ def _constants(module: ModuleType) -> tuple[tuple[str, Constant], ...]:
     )
 
 
+def _made_in(package: str, value: object) -> bool:
+    """Whether a function, a class, a module or an object of a class is of `package`."""
+    if isinstance(value, ModuleType):
+        home = value.__name__
+    else:
+        home = (value if isinstance(value, FunctionType | type) else type(value)).__module__
+    return str(home).partition(".")[0] == package
+
+
 def _equal(now: object, held: object) -> bool:
     try:
         return bool(now == held)
@@ -172,7 +208,7 @@ def _forget(modules: set[ModuleType], package: str) -> list[str]:
             f"{_name(owner)}.{name}"
             for owner in _owners(module)
             for name, value in vars(owner).items()
-            if isinstance(value, FunctionType | type) and value.__module__.partition(".")[0] == package
+            if isinstance(value, FunctionType | type) and _made_in(package, value)
         ]
         replaced += [
             f"{_name(function)}.__code__"

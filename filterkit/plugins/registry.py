@@ -6,7 +6,9 @@ from typing import Any, Literal, overload
 
 from filterkit.errors import UsageError, closest
 from filterkit.plugins import contracts
+from filterkit.plugins.core import core_unharmed
 from filterkit.plugins.discovery import canonical
+from filterkit.plugins.extractor_contract import CheckedExtractor
 from filterkit.plugins.faults import blame
 from filterkit.plugins.manager import PluginHost
 from filterkit.plugins.metric_contract import CheckedMetric
@@ -82,7 +84,7 @@ class Registry:
     @overload
     def create(self, kind: Literal["source"], spec: str, **options: Any) -> contracts.CheckedSource: ...
     @overload
-    def create(self, kind: Literal["extractor"], spec: str, **options: Any) -> contracts.CheckedExtractor: ...
+    def create(self, kind: Literal["extractor"], spec: str, **options: Any) -> CheckedExtractor: ...
     @overload
     def create(
         self, kind: Literal["normalizer"], spec: str, **options: Any
@@ -121,7 +123,9 @@ class Registry:
         values = coerce_options(offer.options(), wanted, owner=owner)
         with blame(offer.plugin, owner, extra=offer.contribution.extra):
             try:
-                made = offer.load()(**values)
+                factory = offer.load()
+                with core_unharmed(offer.plugin.package):
+                    made = factory(**values)
             except ValueError as error:
                 if not values:
                     raise

@@ -49,12 +49,9 @@ def check_extractor(
         tiny = ((kind, tiny_model(kind, folder).path, None) for kind in TINY_MODELS)
         for name, path, known in chain(tiny, map(_given, models)):
             graph = open_graph(path)
-            before = graph.model.SerializeToString(deterministic=True)
             found = findings.attempt(name, partial(_extract, wrapped, graph))
             # Bare, as filterkit keeps what a plugin prints from stdout.
             again = found and findings.attempt(name, partial(_extract, subject.inner, open_graph(path)))
-            after = graph.model.SerializeToString(deterministic=True)
-            findings.hold(before == after, "changes the graph", name)
             if found is None or again is None:
                 continue
             ran = True

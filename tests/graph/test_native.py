@@ -6,15 +6,18 @@ import importlib.util
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import numpy as np
 import onnx
 import pytest
 from onnx_graphs import FLOAT, build, node, opened, random
 
+import filterkit
 from filterkit.graph import native
 from filterkit.graph.native_worker import HEADER, INLINE
 from filterkit.graph.slim import without_weights
+from filterkit.plugins.manager import PluginHost
 
 
 def plain() -> onnx.ModelProto:
@@ -148,6 +151,28 @@ def test_a_program_that_is_no_python_is_not_the_models_fault() -> None:
     code = ELSEWHERE.format(executable="/usr/bin/env")
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert ran.stdout.startswith("Python cannot be started a second time: it does not answer")
+
+
+class Checking:
+    """A plugin in whose hook a process starts, ends, and starts anew."""
+
+    @filterkit.hookimpl
+    def filterkit_after_ingest(self, event: object) -> None:
+        native.check(plain())
+        with suppress(native.Failed):
+            native.with_shapes(without_weights(aborting()))
+        native.check(plain())
+
+
+def test_who_needs_it_in_a_hook_is_not_blamed_for_replacing_parts_of_the_module() -> None:
+    with suppress(native.Failed):  # ends the one that runs
+        native.with_shapes(without_weights(aborting()))
+    held, reported = dict(vars(native)), list[str]()
+    host = PluginHost(report=reported.append)
+    plugin = host.add(Checking(), name="filterkit-checking", version="1")
+    host.call("filterkit_after_ingest", event=None)
+    assert (plugin.state, reported) == ("loaded", [])
+    assert vars(native) == held
 
 
 FORKING = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,12 @@ import pytest
 
 import filterkit
 from filterkit.errors import FilterkitError, ModelError, PluginContractError, PluginError
+from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.plugins.manager import PluginHost
 from filterkit.plugins.offers import HOOKS, Kind
 from filterkit.plugins.registry import Registry
 from filterkit.records import FetchedModel, FilterBank, Normalized, Preprocessing, Skipped, TileSheet
+from filterkit.testing import TINY_MODELS, open_graph, tiny_model
 
 Make = Callable[[Kind, object], Any]
 
@@ -47,6 +50,45 @@ def breach(call: Callable[[], Any]) -> str:
         call()
     assert str(caught.value).startswith("plugin filterkit-mine 1.5: ")
     return str(caught.value).removeprefix("plugin filterkit-mine 1.5: ")
+
+
+class NoneMethod:
+    suffix = ".png"
+    media_type = "image/png"
+    render = None
+
+
+class Raising(NoneMethod):
+    def render(self, sheet: TileSheet) -> bytes:  # type: ignore[override]
+        return b"picture"
+
+    @property
+    def suffix(self) -> str:  # type: ignore[override]
+        return str(self.not_there)  # type: ignore[attr-defined]
+
+
+class Measures:
+    measure = None
+    layer_columns = ("a",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "inner", "words"),
+    [
+        ("renderer", object(), "an object, which is no Renderer: it lacks media_type, suffix, render"),
+        ("renderer", NoneMethod(), "a NoneMethod, which is no Renderer: it lacks render"),
+        pytest.param(
+            *("renderer", Raising(), "a Raising, which is no Renderer: it lacks suffix"),
+            marks=pytest.mark.skipif(sys.version_info >= (3, 12), reason="asks no object for what it has"),
+        ),
+        (
+            *("metric", Measures()),
+            "a Measures, which is no FilterMetric or LayerMetric: it lacks columns, measure or measure_layer",
+        ),
+    ],
+)
+def test_what_an_object_lacks_is_said(make: Make, kind: Kind, inner: object, words: str) -> None:
+    assert breach(lambda: make(kind, inner)) == f"{kind} 'mine' is {words}"
 
 
 class Normalizer:
@@ -214,9 +256,14 @@ class Extractor:
             yield each
 
 
-def test_a_good_bank_and_a_reason_pass(make: Make) -> None:
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> filterkit.GraphView:
+    return open_graph(tiny_model("plain", tmp_path_factory.mktemp("graph")).path)
+
+
+def test_a_good_bank_and_a_reason_pass(make: Make, graph: filterkit.GraphView) -> None:
     reason = Skipped("other", "Conv", "computed")
-    assert list(make("extractor", Extractor(BANK, reason)).extract(None)) == [BANK, reason]
+    assert list(make("extractor", Extractor(BANK, reason)).extract(graph)) == [BANK, reason]
 
 
 @pytest.mark.parametrize(
@@ -239,19 +286,55 @@ def test_a_good_bank_and_a_reason_pass(make: Make) -> None:
         (replace(BANK, pads=(1, 1)), "2 pads for 2 axes"),
     ],
 )
-def test_extractor(make: Make, found: Any, problem: str) -> None:
-    extracted = make("extractor", Extractor(BANK, found)).extract(None)
+def test_extractor(make: Make, graph: filterkit.GraphView, found: Any, problem: str) -> None:
+    extracted = make("extractor", Extractor(BANK, found)).extract(graph)
     assert next(extracted) is BANK
     assert breach(lambda: next(extracted)).endswith(problem)
 
 
-def test_an_extractor_that_raises_midway_is_named(make: Make) -> None:
-    extracted = make("extractor", Extractor(BANK, RuntimeError("lost"))).extract(None)
+def test_an_extractor_that_raises_midway_is_named(make: Make, graph: filterkit.GraphView) -> None:
+    extracted = make("extractor", Extractor(BANK, RuntimeError("lost"))).extract(graph)
     assert next(extracted) is BANK
     with pytest.raises(
         PluginError, match=r"filterkit-mine 1.5: extractor 'mine': extract\(\): RuntimeError: lost"
     ):
         next(extracted)
+
+
+class Changing:
+    def __init__(self, change: Callable[[filterkit.GraphView], object]) -> None:
+        self.change = change
+
+    def extract(self, graph: filterkit.GraphView) -> Iterator[FilterBank]:
+        yield BANK
+        self.change(graph)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda graph: graph.model.graph.ClearField("initializer"),
+        lambda graph: setattr(graph.model.graph.initializer[0], "raw_data", b""),
+        lambda graph: setattr(graph.nodes[0], "name", "mine"),
+        lambda graph: graph.nodes[0].attribute[0].ints.append(7),
+        lambda graph: graph.model.Clear(),
+    ],
+)
+def test_an_extractor_that_changes_the_graph_changes_its_own(
+    make: Make, graph: filterkit.GraphView, change: Callable[[filterkit.GraphView], object]
+) -> None:
+    before = graph.model.SerializeToString(deterministic=True)
+    extracted = make("extractor", Changing(change)).extract(graph)
+    assert next(extracted) is BANK
+    assert breach(lambda: next(extracted)) == "extractor 'mine': extract() changed the graph"
+    assert graph.model.SerializeToString(deterministic=True) == before
+
+
+@pytest.mark.parametrize("kind", TINY_MODELS)
+def test_an_extractor_that_reads_is_not_blamed(make: Make, tmp_path: Path, kind: str) -> None:
+    graph = open_graph(tiny_model(kind, tmp_path).path)
+    banks = list(make("extractor", ConvolutionExtractor()).extract(graph))
+    assert [bank.node for bank in banks] == [bank.node for bank in ConvolutionExtractor().extract(graph)]
 
 
 class Metric:

@@ -21,6 +21,7 @@ from filterkit.plugins.manager import PluginHost
 from filterkit.plugins.protocols import Row
 from filterkit.plugins.registry import Registry
 from filterkit.records import FetchedModel, FilterBank, IngestEvent, Normalized, Skipped, TileSheet
+from filterkit.testing import open_graph, tiny_model
 
 
 def write_model(path: Path, weights: np.ndarray) -> None:
@@ -79,7 +80,7 @@ def test_model_sources(host: PluginHost, tmp_path: Path) -> None:
     assert (source.plugin.name, source.plugin.version, source.scheme) == ("filterkit-ones", "2.0", "ones")
 
 
-def test_weight_extractors(host: PluginHost) -> None:
+def test_weight_extractors(host: PluginHost, tmp_path: Path) -> None:
     class Known:
         def extract(self, graph: Any) -> Iterator[FilterBank | Skipped]:
             yield bank(np.ones((2, 3, 1, 1), np.float32))
@@ -91,7 +92,8 @@ def test_weight_extractors(host: PluginHost) -> None:
             return [filterkit.Contribution("known", "What is known anyway", Known)]
 
     host.add(Plugin(), name="filterkit-known")
-    found = list(Registry(host).create("extractor", "known").extract(None))  # type: ignore[arg-type]
+    graph = open_graph(tiny_model("plain", tmp_path).path)
+    found = list(Registry(host).create("extractor", "known").extract(graph))
     assert [type(each) for each in found] == [FilterBank, Skipped]
 
 

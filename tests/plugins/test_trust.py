@@ -29,6 +29,7 @@ from filterkit.plugins.hanging import Hanging, ended_after
 from filterkit.plugins.manager import PluginHost, load_plugins
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.registry import Registry
+from filterkit.testing import tiny_model
 
 Install = Callable[..., Path]
 NAME = "filterkit-bad"
@@ -55,6 +56,13 @@ PATCHES = {
     "what a decorator holds": (
         "filterkit.plugins.faults.blame.__wrapped__.__code__ = (lambda *words, extra=None: None).__code__"
     ),
+    "a method that is inherited": "filterkit.errors.UsageError.__init__ = lambda self, *words, **more: None",
+    "a method that object has": "filterkit.errors.FilterkitError.__str__ = lambda self: 'all is well'",
+    "a contract": "filterkit.plugins.contracts.CheckedNormalizer._hold = lambda *words: None",
+    "how all contracts are held": "filterkit.plugins.contracts.isinstance = lambda *words: False",
+    "one of Python's functions": "import operator; filterkit.settings.bool = operator.not_",
+    "what Python asks a class": "filterkit.plugins.registry.Registry.__bool__ = lambda self: False",
+    "what Python asks a module": "filterkit.settings.__getattr__ = lambda name: None",
     "a registry": "filterkit.plugins.builtins.BUILTINS.clear()",
     "an entry of a registry": "filterkit.plugins.offers.HOOKS['source'] = 'filterkit_bad'",
     "what nobody imported yet": (
@@ -67,7 +75,8 @@ PATCHES = {
     ),
 }
 PATCH = (
-    "import filterkit.settings, filterkit.errors, filterkit.plugins.registry, filterkit.plugins.builtins\n"
+    "import filterkit.settings, filterkit.errors, filterkit.plugins.registry, filterkit.plugins.builtins,"
+    " filterkit.plugins.contracts\n"
 )
 CASES = {
     "an exception at import": ("raise RuntimeError('no')", "failed", "RuntimeError: no"),
@@ -124,8 +133,13 @@ def test_nothing_else_breaks_no_row_is_lost_and_the_name_is_told(
     before = rows(classic_catalog, "filters", "classic")
     source = install(NAME, code, version="0.3")
     assert rows(classic_catalog, "filters", "classic") == before
-    [row] = [row for row in rows(classic_catalog, "plugins", "list") if row["plugin"] == NAME]
-    assert (row["version"], row["state"], row["path"]) == ("0.3", state, str(source))
+    is_told(classic_catalog, source, "0.3", state, error)
+
+
+def is_told(catalog: Path, source: Path, version: str, state: str, error: str | None) -> None:
+    """What the list and the doctor say of the plugin of that name that is in a file."""
+    [row] = [row for row in rows(catalog, "plugins", "list") if row["path"] == str(source)]
+    assert (row["plugin"], row["version"], row["state"]) == (NAME, version, state)
     assert (error or "") in (row["error"] or "")
     ran = CliRunner().invoke(build_app(), ["plugins", "doctor", "--format", "json"])
     faults = [fault for fault in json.loads(ran.stdout) if fault["plugin"] == NAME]
@@ -257,17 +271,64 @@ def test_work_after_an_ingest_takes_the_time_it_takes(host: PluginHost, reported
     assert reported == [f"filterkit: plugin {NAME} 1: filterkit_after_ingest still runs"]
 
 
+ENDLESS = """
+import time
+import filterkit
+@filterkit.hookimpl
+def filterkit_after_ingest(event):
+    while True:
+        try: {body}
+        except Exception: pass
+"""
+WITH_CTRL_C = """
+import signal
+import filterkit.cli
+signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored in the background
+filterkit.cli.main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+@pytest.mark.parametrize("body", ["time.sleep(600)", "pass"])
+def test_ctrl_c_ends_what_hangs_after_an_ingest_and_the_rows_are_there(
+    body: str, install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = tmp_path / "catalog.db"
+    paths = [str(install(NAME, ENDLESS.format(body=body)).parent), str(Path(filterkit.__file__).parents[1])]
+    adding = subprocess.Popen(
+        [sys.executable, "-c", WITH_CTRL_C, "add", "classic", "--catalog", str(catalog)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert adding.stderr is not None
+    try:
+        told = f"filterkit: plugin {NAME} 1.2: filterkit_after_ingest still runs\n"
+        assert told in iter(adding.stderr.readline, "")
+        adding.send_signal(signal.SIGINT)
+        said = adding.communicate(timeout=60)[1]
+    finally:
+        adding.kill()
+    assert adding.returncode == 130
+    assert "Traceback" not in said
+    monkeypatch.setenv("FILTERKIT_PLUGINS_BLOCKED", NAME)
+    assert len(rows(catalog, "filters", "classic")) == 13
+    assert rows(catalog, "add", "classic")  # which finds all there
+
+
 def patched() -> tuple[Any, ...]:
     """All that `PATCHES` touch in what is imported already."""
     from filterkit.errors import FilterkitError
-    from filterkit.plugins import builtins, faults, offers, registry
+    from filterkit.plugins import builtins, contracts, faults, offers, registry
 
+    owners = (UsageError, FilterkitError, contracts.CheckedNormalizer, contracts, settings, registry.Registry)
     names, init = registry.Registry.names, FilterkitError.__init__
     return (
         *(settings.strict_plugins, settings.DEFAULT_CATALOG, init, registry.Registry),
         *(settings.strict_plugins.__code__, names.__code__, offers.Offer.name.fget.__code__),  # type: ignore[attr-defined]
         *(settings.catalog_location.__defaults__, dict(init.__kwdefaults__ or {})),
         *(faults.blame.__wrapped__.__code__, dict(builtins.BUILTINS), dict(offers.HOOKS)),  # type: ignore[attr-defined]
+        *(set(vars(owner)) for owner in owners),
     )
 
 
@@ -305,6 +366,57 @@ def test_a_mutated_input(install: Install) -> None:
     assert values.all()
 
 
+LATE = """
+import filterkit, filterkit.settings
+{at_import}
+class Bad:
+    def __init__(self): {when_made}
+    def normalize(self, values): return filterkit.Normalized(values * 0, None, None, None)
+"""
+
+
+@pytest.mark.parametrize("place", ["at_import", "when_made"])
+def test_a_core_that_is_patched_once_something_is_used(
+    place: str, install: Install, classic_catalog: Path, tmp_path: Path
+) -> None:
+    held, before = settings.strict_plugins, rows(classic_catalog, "filters", "classic")
+    offer = OFFERS.format(body="pass").replace('f"{__name__}:Bad"', "'filterkit_bad_late:Bad'")
+    late = install(NAME, offer).with_name("filterkit_bad_late.py")
+    code = {"at_import": "", "when_made": "pass", place: PATCHES["a function"]}
+    late.write_text(LATE.format(**code))
+    words = ("--catalog", str(classic_catalog), "-o", str(tmp_path / "picture.png"))
+    ran = invoke("show", "classic/emboss", "--normalizer", "bad", *words)
+    said = f"plugin {NAME} 1.2: normalizer 'bad' replaced filterkit.settings.strict_plugins; it was put back"
+    assert (ran.exit_code, ran.stderr.splitlines()[0]) == (1, f"error: {said}")
+    assert settings.strict_plugins is held
+    assert rows(classic_catalog, "filters", "classic") == before
+
+
+CHANGING = """
+import filterkit
+class Bad:
+    def extract(self, graph):
+        for tensor in graph.model.graph.initializer: tensor.raw_data = bytes(len(tensor.raw_data))
+        for node in graph.nodes: node.name = f"hacked_{node.name}"
+        return iter(())
+@filterkit.hookimpl
+def filterkit_weight_extractors(): return [filterkit.Contribution("bad", "Bad", Bad)]
+"""
+
+
+@pytest.mark.parametrize("extractors", [("bad", "convolution"), ("convolution", "bad"), ("bad",)])
+def test_a_changed_graph(extractors: tuple[str, ...], install: Install, tmp_path: Path) -> None:
+    install(NAME, CHANGING)
+    catalog, model = tmp_path / "catalog.db", str(tiny_model("plain", tmp_path).path)
+    words = [word for each in extractors for word in ("--extractor", each)]
+    ran = invoke("add", model, *words, "--name", "hacked", "--catalog", str(catalog))
+    said = f"error: plugin {NAME} 1.2: extractor 'bad': extract() changed the graph\n"
+    assert ran.exit_code == 1 and said in ran.stderr
+    assert f"FILTERKIT_PLUGINS_BLOCKED={NAME} goes without it" in ran.stderr
+    assert rows(catalog, "add", model, "--name", "plain")[0]["filters"] == 9
+    assert [row["model"] for row in rows(catalog, "models")] == ["plain"]
+
+
 def test_a_wrong_return_of_a_method(install: Install) -> None:
     with pytest.raises(
         PluginContractError, match=f"plugin {NAME} 1.2: .* returned an ndarray, not Normalized"
@@ -325,18 +437,34 @@ def test_a_missing_dependency_of_what_is_used(install: Install) -> None:
     assert caught.value.hint == f"pip install '{NAME}[more]'"
 
 
-def test_two_plugins_with_one_name(install: Install, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    install(NAME, OFFERS.format(body="pass"))
+def test_two_plugins_with_one_name(
+    install: Install, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, classic_catalog: Path
+) -> None:
+    before = rows(classic_catalog, "filters", "classic")
+    first = install(NAME, OFFERS.format(body="pass"))
     folder = tmp_path / "files"
     folder.mkdir()
-    (folder / "filterkit_bad.py").write_text(OFFERS.format(body="pass"))
+    second = folder / "filterkit_bad.py"
+    second.write_text(OFFERS.format(body="pass"))
     monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", str(folder))
-    host = load_plugins(strict=False)
-    first, second = [plugin for plugin in host.plugins if plugin.name == NAME]
-    assert (first.state, second.state) == ("loaded", "failed")
-    assert second.error == f"there is already a plugin named '{NAME}'"
-    assert second.path == str(folder / "filterkit_bad.py")
-    assert "bad" in Registry(host).names("normalizer")
+    assert rows(classic_catalog, "filters", "classic") == before
+    states = {row["path"]: row["state"] for row in rows(classic_catalog, "plugins", "list")}
+    assert states[str(first)] == "loaded"
+    [version] = [
+        plugin.version for plugin in load_plugins(strict=False).plugins if plugin.path == str(second)
+    ]
+    is_told(classic_catalog, second, version, "failed", f"there is already a plugin named '{NAME}'")
+    ran = invoke(
+        "show",
+        "classic/emboss",
+        "--normalizer",
+        "bad",
+        "--catalog",
+        str(classic_catalog),
+        "-o",
+        str(tmp_path / "a.png"),
+    )
+    assert ran.exit_code == 0, ran.stderr  # the first works
 
 
 def test_two_plugins_that_offer_one_name(install: Install) -> None:

@@ -147,7 +147,7 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
         (Silent, "does not say that it skips computed (with computed.onnx)"),
         (MainOnly, "does not find choose/else_branch/conv, choose/then_branch/conv (with inside-if.onnx)"),
         (ByInitializer, "extract() raised KeyError: 'w' (with constant)"),
-        (Renames, "changes the graph (with plain, grouped, depthwise and"),
+        (Renames, "extract() changed the graph (with plain, grouped, depthwise and"),
         (Blind, "finds no filter bank in any model"),
         (Talks, "prints to stdout, where only data goes"),
         (Arrays, "extract() yielded an ndarray, not a FilterBank or a reasoned Skipped"),
