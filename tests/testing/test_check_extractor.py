@@ -113,6 +113,14 @@ class Arrays(Good):
         return [np.zeros((1, 1, 3, 3))]
 
 
+class Misspelt(Good):
+    def extract(self, graph: filterkit.GraphView) -> Any:
+        def read(graph: Any, each: Any, name: str) -> Any:
+            return filterkit.FilterBank(node=name, weigths=graph.constant(each.input[1]))  # type: ignore[call-arg]
+
+        return filterkit.read_layers(graph, lambda each: each.op_type == "Conv", read)
+
+
 def test_a_good_one_passes(tmp_path: Path) -> None:
     check_extractor(Good)
     check_extractor(Good(), tiny_model("inside-if", tmp_path), tiny_model("plain", tmp_path).path)
@@ -148,6 +156,11 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
         (MainOnly, "does not find choose/else_branch/conv, choose/then_branch/conv (with inside-if.onnx)"),
         (ByInitializer, "extract() raised KeyError: 'w' (with constant)"),
         (Renames, "changes the graph (with plain, grouped, depthwise and"),
+        (
+            Misspelt,
+            "extract() raised TypeError: FilterBank.__init__() got an unexpected keyword argument 'weigths' "
+            "(with plain, grouped, depthwise and",
+        ),
         (Blind, "finds no filter bank in any model"),
         (Talks, "prints to stdout, where only data goes"),
         (Arrays, "extract() yielded an ndarray, not a FilterBank or a reasoned Skipped"),
