@@ -102,6 +102,27 @@ class Blind(Good):
         return iter(())
 
 
+class Counts(Good):
+    """Adds up what it has seen."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def extract(self, graph: filterkit.GraphView) -> Any:
+        self.seen += len(graph.nodes)
+        return (
+            replace(each, reason=str(self.seen))
+            if isinstance(each, filterkit.Skipped)
+            else replace(each, weights=each.weights * 0 + self.seen)
+            for each in super().extract(graph)
+        )
+
+
+class Hashed(OnMain):
+    def change(self, bank: filterkit.FilterBank) -> Any:
+        return replace(bank, activation=f"relu{hash(bank.node)}")
+
+
 class Talks(Good):
     def extract(self, graph: filterkit.GraphView) -> Any:
         print(len(graph.nodes))
@@ -161,6 +182,8 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
             "extract() raised TypeError: FilterBank.__init__() got an unexpected keyword argument 'weigths' "
             "(with plain, grouped, depthwise and",
         ),
+        (Counts, "finds something else the second time (with plain"),
+        (Hashed, "finds something else in another process, with another PYTHONHASHSEED (with plain)"),
         (Blind, "finds no filter bank in any model"),
         (Talks, "prints to stdout, where only data goes"),
         (Arrays, "extract() yielded an ndarray, not a FilterBank or a reasoned Skipped"),
