@@ -134,6 +134,15 @@ class Arrays(Good):
         return [np.zeros((1, 1, 3, 3))]
 
 
+class Scaled(OnMain):
+    """Fails on weights that are all zero, and overflows."""
+
+    def change(self, bank: filterkit.FilterBank) -> Any:
+        if not bank.weights.any():
+            raise ZeroDivisionError("no weights")
+        return replace(bank, weights=bank.weights * 4)
+
+
 class Misspelt(Good):
     def extract(self, graph: filterkit.GraphView) -> Any:
         def read(graph: Any, each: Any, name: str) -> Any:
@@ -173,6 +182,8 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
         (Long, f"weights of type {np.dtype(np.longdouble)}; the store holds float16, float32, float64"),
         (Numbered, "extract() yielded, for node 'conv1', the op 3, which is no text"),
         (Twice, "finds the node 'conv1' twice (with plain, plain.onnx)"),
+        (Scaled, "extract() raised ZeroDivisionError: no weights (with zero)"),
+        (Scaled, "lets a warning through to the user: overflow encountered in multiply (with huge)"),
         (Silent, "does not say that it skips computed (with computed.onnx)"),
         (MainOnly, "does not find choose/else_branch/conv, choose/then_branch/conv (with inside-if.onnx)"),
         (ByInitializer, "extract() raised KeyError: 'w' (with constant)"),
