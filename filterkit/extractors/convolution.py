@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,7 +81,7 @@ def _bank(graph: GraphView, node: onnx.NodeProto, name: str) -> FilterBank:
     strides = _numbers(values, "strides", (1,) * rank, 1)
     dilations = _numbers(values, "dilations", (1,) * rank, 1)
     output_padding = _numbers(values, "output_padding", (0,) * rank, 0)
-    auto_pad = str(values.get("auto_pad", "NOTSET"))
+    auto_pad = _text(values, "auto_pad", "NOTSET")
     pads = _numbers(values, "pads", (0,) * (2 * rank), None)
     if form.transposed and "output_shape" in values:
         stated = pads_for(
@@ -136,16 +136,16 @@ def _tail(
     """What follows; a fused node has its activation inside, and gives out nothing in front of it."""
     spatial = spatial_letters(rank)
     layout = f"N{spatial}C" if is_channels_last(node, form) else f"NC{spatial}"
-    fused = attributes(node).get("activation")
+    fused = _text(attributes(node), "activation", "")
     if fused:
-        name = ACTIVATIONS.get(fused, "clip" if fused == "Clip" else str(fused).lower())
+        name = ACTIVATIONS.get(fused, "clip" if fused == "Clip" else fused.lower())
         return Tail(None, output, layout, output, layout, name)
     return follow(graph, output, layout, channels, has_bias=has_bias)
 
 
 def _pads(graph: GraphView, node: onnx.NodeProto, place: int) -> list[int]:
     name = given(node, place)
-    return [int(number) for number in known(graph, name, "the padding").ravel()] if name else []
+    return known(graph, name, "the padding").ravel().tolist() if name else []
 
 
 def spatial_letters(rank: int) -> str:
@@ -169,12 +169,23 @@ def _canonical(stored: FloatArray, form: Form, groups: int) -> FloatArray:
     return np.ascontiguousarray(grouped.reshape(groups * outputs, inputs // groups, *kernel))
 
 
+def _text(values: dict[str, Any], name: str, default: str) -> str:
+    """A text among the node's attributes: operators that ONNX does not define may have anything there."""
+    text = values.get(name, default)
+    if not isinstance(text, str):
+        raise Unresolved(f"the node's attribute '{name}' is malformed")
+    return text
+
+
 def _numbers(
     values: dict[str, Any], name: str, default: tuple[int, ...], smallest: int | None
 ) -> tuple[int, ...]:
     """A list of integers among the node's attributes, of the default's length."""
-    numbers = tuple(values.get(name) or default)
-    if len(numbers) != len(default) or any(not isinstance(number, int) for number in numbers):
+    stated = values.get(name) or default
+    if not isinstance(stated, Sequence) or not all(isinstance(number, int) for number in stated):
+        raise Unresolved(f"the node's attribute '{name}' is malformed")
+    numbers = tuple(stated)
+    if len(numbers) != len(default):
         raise Unresolved(f"{name} {list(numbers)} does not fit the weight's shape")
     if smallest is not None and min(numbers) < smallest:
         raise Unresolved(f"{name} {list(numbers)} is not possible")

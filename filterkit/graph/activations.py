@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,7 +82,7 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
                 break
             layout = "".join(layout[axis] for axis in perm)
         elif node.op_type == "BatchNormalization":
-            if node.input[0] != tensor or layout.index("C") != 1:
+            if node.input[:1] != [tensor] or layout.index("C") != 1:
                 break
             if is_bare:
                 batchnorm = read_batchnorm(graph, node, layout, channels)
@@ -96,9 +97,9 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
                 is_bare = False
             may_be_bias = False
         elif node.op_type == "Slice":  # Keras pads transposed convolutions by cutting off
-            if node.input[0] != tensor or not _leaves_channels(graph, node, layout):
+            if node.input[:1] != [tensor] or not _leaves_channels(graph, node, layout):
                 break
-        elif node.op_type not in PASSED or node.input[0] != tensor:
+        elif node.op_type not in PASSED or node.input[:1] != [tensor]:
             break
         tensor = node.output[0]
     return Tail(bias, pre, pre_layout, pre, pre_layout, None, batchnorm)
@@ -111,7 +112,7 @@ def _activation(graph: GraphView, tensor: str) -> tuple[str, str] | None:
         node = readers[0]
         if node.op_type in ACTIVATIONS and node.input[:1] == [tensor] and node.output:
             return node.output[0], ACTIVATIONS[node.op_type]
-        if node.op_type == "Clip" and node.domain in STANDARD and node.input[0] == tensor:
+        if node.op_type == "Clip" and node.domain in STANDARD and node.input[:1] == [tensor]:
             return node.output[0], _clip_name(graph, node)
     if len(readers) == 2:
         return _gate(graph, tensor, readers)
@@ -147,6 +148,8 @@ def _clip_name(graph: GraphView, node: onnx.NodeProto) -> str:
                 bounds[place] = float(graph.constant(name).ravel()[0])
             except (NotConstant, IndexError, ValueError, TypeError):
                 return "clip"
+    if not all(isinstance(bound, float) for bound in bounds):  # no attributes of Clip since opset 11
+        return "clip"
     if bounds[0] == 0:
         return "relu6" if bounds[1] == 6 else "relu" if bounds[1] > 1e30 else "clip"
     return "clip"
@@ -158,9 +161,11 @@ def _leaves_channels(graph: GraphView, node: onnx.NodeProto, layout: str) -> boo
     if len(node.input) > 3 and node.input[3]:
         if not graph.is_constant(node.input[3]):
             return False
-        axes = [int(axis) for axis in graph.constant(node.input[3]).ravel()]
+        axes = graph.constant(node.input[3]).ravel().tolist()
     else:
         axes = values.get("axes", range(len(layout)))
+    if not isinstance(axes, Iterable) or not all(isinstance(axis, int) for axis in axes):
+        return False
     return all(-len(layout) <= axis < len(layout) and layout[axis] not in "NC" for axis in axes)
 
 
@@ -171,7 +176,7 @@ def _per_channel(
     others = [name for name in node.input if name != tensor]
     if len(node.input) != 2 or len(others) != 1 or not graph.is_constant(others[0]):
         return None
-    if node.op_type in ("Sub", "Div") and node.input[0] != tensor:
+    if node.op_type in ("Sub", "Div") and node.input[:1] != [tensor]:
         return None
     try:
         constant = graph.constant(others[0])

@@ -32,15 +32,18 @@ def read_layers(
         Whether a node is of the kind that is looked for.
     read
         Makes a bank of such a node, given the graph that holds it and the name for `FilterBank.node`. None
-        where the node turns out to be no layer. It raises `Unresolved` where it is one that cannot be read.
+        where the node turns out to be no layer. It raises `Unresolved` where it is one that cannot be read;
+        whatever else it raises goes on to the caller. In graphs from `open_graph`, nodes of operators that
+        ONNX defines have the inputs, outputs and types of attributes that it asks for; of others nothing is
+        known.
 
     Yields
     ------
     FilterBank or Skipped
         In the graph's order, one at a time; nodes in bodies (branches of If, bodies of Loop and Scan) behind
         those of the graph around them. Skipped are layers that are Unresolved, whose weights are
-        `NotConstant`, whose attributes are of types that none may have, or that stand in functions of another
-        opset; other functions are part of the graph by then.
+        `NotConstant`, or that stand in functions of another opset; other functions are part of the graph by
+        then.
     """
     yield from _in_graph(graph, is_layer, read)
     for function in graph.model.functions:
@@ -67,9 +70,6 @@ def _in_graph(
             found = Skipped(name, node.op_type, str(error))
         except NotConstant as error:
             found = Skipped(name, node.op_type, f"its weight is {error.reason}")
-        except (TypeError, ValueError, LookupError, AttributeError):  # attributes of types that none may have
-            reason = "the node's attributes, or those behind it, are malformed"
-            found = Skipped(name, node.op_type, reason)
         if found is not None:
             yield found
     for body in graph.bodies():

@@ -65,8 +65,12 @@ def load_model(path: Path) -> onnx.ModelProto:
         del model.graph.node[:]
         model.graph.node.extend(nodes)
     _check(model, path)
+    has_functions = bool(model.functions)
     try:
-        return inline(model)
+        whole = inline(model)
+        if has_functions:  # their nodes got attributes from the calls
+            check_operators(whole)
+        return whole
     except ModelError as error:
         raise ModelError(f"{shown(str(path), 200)}: {error.message}", hint=error.hint) from error
 

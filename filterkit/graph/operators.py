@@ -23,6 +23,7 @@ class Form(NamedTuple):
 
     attributes: dict[str, str]
     inputs: int
+    most_inputs: int
     outputs: int
 
 
@@ -35,14 +36,20 @@ def check_operators(model: onnx.ModelProto) -> None:
     Raises
     ------
     ModelError
-        A node has too few inputs or outputs, or an attribute that is of another type than its operator's.
+        A node has too few or too many inputs, too few outputs, or an attribute that is of another type than
+        its operator's, or that stands for one of a function's and is in none.
     """
     _check_all(model.graph.node, model.opset_import)
     for function in model.functions:
-        _check_all(function.node, function.opset_import or model.opset_import)
+        _check_all(function.node, function.opset_import or model.opset_import, in_function=True)
 
 
-def _check_all(nodes: Iterable[onnx.NodeProto], imports: Iterable[onnx.OperatorSetIdProto]) -> None:
+def _check_all(
+    nodes: Iterable[onnx.NodeProto],
+    imports: Iterable[onnx.OperatorSetIdProto],
+    *,
+    in_function: bool = False,
+) -> None:
     opsets = {_domain(each.domain): each.version for each in imports}
     forms: dict[tuple[str, str], Form | None] = {}
 
@@ -51,7 +58,7 @@ def _check_all(nodes: Iterable[onnx.NodeProto], imports: Iterable[onnx.OperatorS
             kind = (_domain(node.domain), node.op_type)
             if kind not in forms:
                 forms[kind] = _form(*kind, opsets.get(kind[0], NEWEST))
-            _check(node, forms[kind])
+            _check(node, forms[kind], in_function=in_function)
             for body in bodies(node):
                 check(body.node)
 
@@ -63,17 +70,24 @@ def _domain(name: str) -> str:
 
 
 def _form(domain: str, op: str, opset: int) -> Form | None:
-    """What the operator asks for in that opset; None where onnx does not know it."""
-    try:
-        schema = onnx.defs.get_schema(op, max(1, min(opset, NEWEST)), domain)
-    except onnx.defs.SchemaError:
+    """What the operator asks for in that opset, or else in the newest; None where onnx knows none."""
+    for each in (max(1, min(opset, NEWEST)), NEWEST):
+        if onnx.defs.has(op, each, domain):
+            schema = onnx.defs.get_schema(op, each, domain)
+            break
+    else:
         return None
     kinds = {name: str(attribute.type).rpartition(".")[2] for name, attribute in schema.attributes.items()}
-    return Form(kinds, schema.min_input, schema.min_output)
+    return Form(kinds, schema.min_input, schema.max_input, schema.min_output)
 
 
-def _check(node: onnx.NodeProto, form: Form | None) -> None:
+def _check(node: onnx.NodeProto, form: Form | None, *, in_function: bool) -> None:
     for attribute in node.attribute:
+        if attribute.ref_attr_name and not in_function:
+            raise ModelError(
+                f"attribute '{shown(attribute.name)}' of node {label(node)} has no value of its own",
+                hint=HINT,
+            )
         kind = onnx.AttributeProto.AttributeType.Name(attribute.type)
         expected = form.attributes.get(attribute.name, kind) if form is not None else kind
         if kind != expected or kind == "UNDEFINED":
@@ -84,5 +98,7 @@ def _check(node: onnx.NodeProto, form: Form | None) -> None:
             )
     if form is not None and len(node.input) < form.inputs:
         raise ModelError(f"node {label(node)} lacks inputs that its operator needs", hint=HINT)
+    if form is not None and len(node.input) > form.most_inputs:
+        raise ModelError(f"node {label(node)} has more inputs than its operator takes", hint=HINT)
     if form is not None and len(node.output) < form.outputs:
         raise ModelError(f"node {label(node)} lacks outputs that its operator makes", hint=HINT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from filterkit.graph.tensors import dtype_name
 from filterkit.graph.view import GraphView
-from filterkit.graph.walk import attributes
+from filterkit.graph.walk import STANDARD, attributes
 
 ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum")
 KEEPS_AXES = ("Identity", "Cast", "CastLike", "QuantizeLinear", "DequantizeLinear")
@@ -34,13 +34,15 @@ def stored_as(graph: GraphView, tensor: str, axes: str) -> tuple[str, str, str]:
         whole, source = graph.shape(tensor), node.input[0]
         if node.op_type in ARITHMETIC:  # the weight is the one that has the result's size; a scale is smaller
             source = next((name for name in node.input if graph.shape(name) == whole), source)
-        if node.op_type == "Transpose":
+        if node.op_type == "Transpose" and node.domain in STANDARD:
             axes = _turned(axes, attributes(node).get("perm"))
         elif node.op_type not in KEEPS_AXES and not _same_axes(graph, tensor, source):
             axes = ""
         tensor = source
     axes = axes.lstrip("1") or "reshaped"
-    return tensor, "?" if home is None else dtype_name(home.stored_type(tensor)), axes
+    if home is None or not home.is_constant(tensor):
+        return tensor, "?", axes
+    return tensor, dtype_name(home.stored_type(tensor)), axes
 
 
 def _turned(axes: str, perm: list[int] | None) -> str:

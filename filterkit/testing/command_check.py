@@ -18,6 +18,7 @@ from filterkit.plugins.faults import in_words
 from filterkit.plugins.offers import NAME
 from filterkit.testing.catalogs import tiny_catalog
 from filterkit.testing.findings import Findings
+from filterkit.testing.repeats import check_repeats
 
 
 def check_command(commands: Callable[[typer.Typer], None] | Any, *examples: str) -> None:
@@ -37,7 +38,7 @@ def check_command(commands: Callable[[typer.Typer], None] | Any, *examples: str)
         Lists what it breaks: the hook adds commands, says nothing, and adds the same ones each time; names
         are lower-case letters, digits and ``-``, each given once; every command explains itself and its
         ``--help`` works; every example ends well, prints something or writes a file, and prints the same
-        again.
+        again, whatever came before.
     """
     hook = getattr(commands, HOOK, commands)
     findings = Findings(f"{HOOK} of {getattr(commands, '__name__', type(commands).__name__)}")
@@ -60,8 +61,12 @@ def check_command(commands: Callable[[typer.Typer], None] | Any, *examples: str)
             findings.hold(bool(command.help), f"does not say what {said} does: it has no docstring")
             done = run(app, [*path, "--help"])
             findings.hold(done.exit_code == 0, f"{said} --help fails: {_why(done)}")
+        tried: dict[str, tuple[list[str], str]] = {}
         for example in examples:
-            _try(findings, example, partial(run, app, shlex.split(example)))
+            words = shlex.split(example)
+            if (printed := _try(findings, example, partial(run, app, words))) is not None:
+                tried[f"'{example}'"] = words, printed
+        check_repeats(findings, hook, None, tried, partial(_printed, run), _differs)
     findings.conclude()
 
 
@@ -92,35 +97,42 @@ def _every(app: Any, names: list[str]) -> Iterator[tuple[tuple[str, ...], Any]]:
 @contextmanager
 def _workplace(*, filled: bool) -> Iterator[Callable[[typer.Typer, list[str]], Any]]:
     """What runs a command line in an empty folder, with a catalog elsewhere as the default one."""
-    from typer.testing import CliRunner
-
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as catalogs, tempfile.TemporaryDirectory() as folder:
         catalog = tiny_catalog(catalogs) if filled else Path(catalogs, "catalog.db")
-        variables = {"FILTERKIT_CATALOG": str(catalog), "COLUMNS": "80"}
-
-        def run(app: typer.Typer, words: list[str]) -> Any:
-            return CliRunner().invoke(app, words, env=variables)
-
         os.chdir(folder)
         try:
-            yield run
+            yield partial(_run, str(catalog))
         finally:
             os.chdir(before)
 
 
-def _try(findings: Findings, example: str, run: Callable[[], Any]) -> None:
+def _run(catalog: str, app: typer.Typer, words: list[str]) -> Any:
+    from typer.testing import CliRunner
+
+    return CliRunner().invoke(app, words, env={"FILTERKIT_CATALOG": catalog, "COLUMNS": "80"})
+
+
+def _printed(run: Callable[[typer.Typer, list[str]], Any], hook: Callable[..., Any], words: list[str]) -> str:
+    return str(run(_app_of(hook), words).stdout)
+
+
+def _differs(one: str, other: str) -> str:
+    return "" if one == other else "prints something else"
+
+
+def _try(findings: Findings, example: str, run: Callable[[], Any]) -> str | None:
+    """What an example prints; None where it fails."""
     before = _files()
     done = run()
     wrote = _files() != before
-    again = run()
     said = f"'{example}'"
     if done.exit_code:
         findings.add(f"{said} ends with exit code {done.exit_code}: {_why(done)}")
-        return
+        return None
     shown = bool(done.stdout.strip()) or wrote
     findings.hold(shown, f"{said} prints nothing to stdout, and writes no file into the working folder")
-    findings.hold(done.stdout == again.stdout, f"{said} prints something else the second time")
+    return str(done.stdout)
 
 
 def _files() -> list[tuple[str, int]]:

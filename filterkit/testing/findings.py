@@ -51,6 +51,13 @@ class Findings:
         self._prefix = prefix
         self._found: dict[str, list[str]] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._found)
+
+    def plain(self, words: str) -> str:
+        """What an exception says, without the names that filterkit puts in front of it."""
+        return words.removeprefix(self._prefix)
+
     def add(self, problem: str, on: str = "") -> None:
         """Note a problem, and on which input it showed."""
         inputs = self._found.setdefault(problem, [])
@@ -94,7 +101,7 @@ class Findings:
         cause = error.__cause__
         if isinstance(cause, ValueError) and "read-only" in str(cause):
             return "writes to what it is handed, which is read-only"
-        words = in_words(error).removeprefix(self._prefix)
+        words = self.plain(in_words(error))
         words = words if len(words) <= LONGEST else f"{words[:LONGEST]}…"
         if isinstance(error, PluginContractError):
             return words

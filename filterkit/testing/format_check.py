@@ -9,9 +9,11 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from filterkit.errors import PluginContractError
 from filterkit.plugins.protocols import OutputFormat, Row
 from filterkit.testing.files import writes_nothing
 from filterkit.testing.findings import Findings
+from filterkit.testing.repeats import check_repeats
 from filterkit.testing.subjects import pickled, subject_of
 
 COLUMNS = ("model", "filters", "mean", "dead", "kernel_shape", "note")
@@ -32,36 +34,29 @@ def check_format(output_format: OutputFormat | Callable[[], OutputFormat]) -> No
     ------
     ConformanceError
         Lists what it breaks: rows read once and as they are, in the order of `columns` and not of their
-        keys; every value to be seen in what is written; the same bytes for the same rows; a stream that
-        stays open, whose errors pass; nothing written elsewhere; pickling; options.
+        keys; every value to be seen in what is written; the same bytes for the same rows, whatever came
+        before; a stream that stays open, whose errors pass; nothing written elsewhere; pickling; options.
     """
     subject = subject_of("format", output_format, "write")
     findings, wrapped, copy = subject.findings, subject.wrapped, pickled(subject)
+    tried: dict[str, tuple[list[Row], bytes]] = {}
     with redirect_stderr(io.StringIO()), writes_nothing(findings):
         for name, rows in _trial_rows():
-            first = findings.attempt(name, partial(_written, findings, wrapped, rows))
-            again = findings.attempt(name, partial(_written, findings, wrapped, rows))
-            findings.hold(
-                None in (first, again) or first == again,
-                "writes other bytes for the same rows the second time",
-                name,
-            )
-            if copy is not None and first is not None:
-                theirs = findings.attempt(name, partial(_written, findings, copy, rows))
-                findings.hold(theirs in (None, first), "writes other bytes once pickled", name)
-        if _shows_rows(
-            findings, wrapped
-        ):  # else whatever follows would be told as more faults than there are
+            written = findings.attempt(name, partial(_written, wrapped, rows))
+            if written is not None:
+                tried[name] = rows, written
+        # Else whatever follows would be told as more faults than there are.
+        if _shows_rows(findings, wrapped):
             _compare(findings, wrapped)
             _break(findings, wrapped)
+        check_repeats(findings, wrapped, copy, tried, _written, _differs)
     findings.conclude()
 
 
 def _shows_rows(findings: Findings, wrapped: Any) -> bool:
     """Whether anything of the rows is to be seen in what is written, and the same each time."""
     ordinary, again, other = (
-        findings.attempt("", partial(_written, findings, wrapped, [row]))
-        for row in (ORDINARY, ORDINARY, OTHER)
+        findings.attempt("", partial(_written, wrapped, [row])) for row in (ORDINARY, ORDINARY, OTHER)
     )
     if None in (ordinary, again, other):
         return False
@@ -107,23 +102,28 @@ class _Pipe(io.BytesIO):
     tell = seek
 
 
-def _written(
-    findings: Findings, wrapped: Any, rows: Iterable[Row], columns: tuple[str, ...] = COLUMNS
-) -> bytes | None:
+class _Closed(PluginContractError):
+    """A format closed the stream."""
+
+
+def _written(wrapped: Any, rows: Iterable[Row], columns: tuple[str, ...] = COLUMNS) -> bytes:
     """What it writes, as bytes; rows come as they do in filterkit: once, one by one, unchangeable."""
     buffer = _Pipe()
     stream = io.TextIOWrapper(buffer, encoding="utf-8", newline="", write_through=True)
     wrapped.write((MappingProxyType(dict(row)) for row in rows), columns, stream)
     if stream.closed:
-        findings.add("closes the stream, which is not its own")
-        return None
+        raise _Closed("closes the stream, which is not its own")
     stream.flush()
     return buffer.getvalue()
 
 
+def _differs(one: bytes, other: bytes) -> str:
+    return "" if one == other else "writes other bytes for the same rows"
+
+
 def _compare(findings: Findings, wrapped: Any) -> None:
     def written(rows: list[Row], columns: tuple[str, ...] = COLUMNS) -> bytes | None:
-        return findings.attempt("", partial(_written, findings, wrapped, rows, columns))
+        return findings.attempt("", partial(_written, wrapped, rows, columns))
 
     ordinary = written([ORDINARY])
     backwards = {name: ORDINARY[name] for name in reversed(COLUMNS)}

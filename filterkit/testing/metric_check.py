@@ -12,9 +12,11 @@ from filterkit.plugins.protocols import FilterMetric, LayerMetric
 from filterkit.records import FilterBank
 from filterkit.testing.banks import bank_of, trial_banks
 from filterkit.testing.files import writes_nothing
+from filterkit.testing.repeats import check_repeats
 from filterkit.testing.subjects import Subject, pickled, subject_of
 
 Metric = FilterMetric | LayerMetric
+Measured = dict[str, Any]
 
 KINDS = {"f": "numbers", "i": "numbers", "u": "numbers", "b": "booleans", "U": "texts"}
 
@@ -32,32 +34,27 @@ def check_metric(metric: Metric | Callable[[], Metric]) -> None:
     ------
     ConformanceError
         Lists what it breaks: columns as announced, under names that are free; one value per filter, or one
-        number per layer, of one kind in all banks; the same values for the same bank; a bank that stays as
-        it was; no warnings, no output and no files; pickling; options.
+        number per layer, of one kind in all banks; the same values for the same bank, whatever came before;
+        a bank that stays as it was; no warnings, no output and no files; pickling; options.
     """
     subject = subject_of("metric", metric, "measure_layer" if _of_layers(metric) else "measure")
     findings, wrapped, copy = subject.findings, subject.wrapped, pickled(subject)
     findings.hold(bool(wrapped.columns or wrapped.layer_columns), "announces no columns")
     _check_names(subject)
     kinds: dict[str, set[str]] = {}
+    tried: dict[str, tuple[FilterBank, Measured]] = {}
     with writes_nothing(findings):
         for name, bank in trial_banks():
             before = _bytes(bank)
             measured = findings.attempt(name, partial(_measure, wrapped, bank))
-            again = findings.attempt(name, partial(_measure, wrapped, bank))
             findings.hold(_bytes(bank) == before, "changes the bank", name)
-            if measured is None or again is None:
+            if measured is None:
                 continue
+            tried[name] = bank, measured
             for column, values in measured.items():
                 kinds.setdefault(column, set()).add(KINDS[values.dtype.kind])
-                findings.hold(
-                    _same(values, again[column]), f"measures '{column}' differently the second time", name
-                )
-            if copy is not None:
-                theirs = findings.attempt(name, partial(_measure, copy, bank))
-                fine = theirs is None or all(_same(measured[column], theirs[column]) for column in measured)
-                findings.hold(fine, "measures differently once pickled", name)
         _run_bare(subject)
+        check_repeats(findings, wrapped, copy, tried, _measure, _differs)
     for column, found in kinds.items():
         fine = len(found) == 1
         findings.hold(fine, f"returns now {' and now '.join(sorted(found))} for '{column}'")
@@ -78,9 +75,14 @@ def _of_layers(metric: Any) -> bool:
     return not hasattr(metric, "measure")
 
 
-def _measure(wrapped: Any, bank: FilterBank) -> dict[str, Any]:
+def _measure(wrapped: Any, bank: FilterBank) -> Measured:
     of_layer = {name: np.float64(value) for name, value in wrapped.measure_layer(bank).items()}
     return {**wrapped.measure(bank), **of_layer}
+
+
+def _differs(one: Measured, other: Measured) -> str:
+    columns = [f"'{column}'" for column in one if not _same(one[column], other[column])]
+    return f"measures {', '.join(columns)} differently" if columns else ""
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -183,9 +183,9 @@ def _computed() -> _Made:
     return _Made(model, {"conv": weights}, skipped=("computed",))
 
 
-def _classifier() -> _Made:
+def _classifier(change: Callable[[NDArray[Any]], NDArray[Any]] = np.asarray) -> _Made:
     """A convolution, and two matrices behind it: one in a Gemm, one in a MatMul."""
-    weights = _values(4, 3, 3, 3)
+    weights = change(_values(4, 3, 3, 3))
     nodes = [
         node("Conv", "image w", "maps", "conv"),
         node("Relu", "maps", "positive", "act"),
@@ -195,8 +195,9 @@ def _classifier() -> _Made:
         node("Relu", "hidden", "hidden_out", "hidden_act"),
         node("MatMul", "hidden_out w2", "scores", "scores"),
     ]
-    constants = {"w1": _values(6, 4, seed=1), "b1": _values(6, seed=2), "w2": _values(6, 5, seed=3)}
-    return _Made(build_model(nodes, PICTURE, {"w": weights, **constants}), {"conv": weights})
+    others = {"w1": _values(6, 4, seed=1), "b1": _values(6, seed=2), "w2": _values(6, 5, seed=3)}
+    constants = {"w": weights, **{name: change(values) for name, values in others.items()}}
+    return _Made(build_model(nodes, PICTURE, constants), {"conv": weights})
 
 
 _MAKERS: Mapping[str, Callable[[], _Made]] = {
@@ -215,6 +216,9 @@ _MAKERS: Mapping[str, Callable[[], _Made]] = {
     "not-finite": _not_finite,
     "computed": _computed,
     "classifier": _classifier,
+    "zero": lambda: _classifier(np.zeros_like),
+    "equal": lambda: _classifier(lambda values: np.full_like(values, 0.25)),
+    "huge": lambda: _classifier(lambda values: values * np.float32(8e37)),
 }
 
 TINY_MODELS: tuple[str, ...] = tuple(_MAKERS)

@@ -23,7 +23,11 @@ from filterkit.plugins.protocols import ModelSource
 from filterkit.records import FetchedModel
 from filterkit.testing.files import writes_nothing
 from filterkit.testing.findings import Findings
+from filterkit.testing.repeats import check_repeats
 from filterkit.testing.subjects import pickled, subject_of
+
+Brought = tuple[str, Extraction]
+"""A model's origin, and what is in it."""
 
 NONSENSE = ("?no-such-option=1", "?", "no such thing", "../" * 40, "\x00", "x" * 200)
 """Refs that nobody means. They may be refused; they may not break anything."""
@@ -48,35 +52,37 @@ def check_source(
     ------
     ConformanceError
         Lists what it breaks: a scheme that users can type; a model that a catalog takes, with the layers and
-        labels that it names; the same filters and the same origin each time; nonsense refused in words;
-        progress told in numbers; nothing written outside its folder, no warnings and no output; pickling;
-        options.
+        labels that it names; the same filters and the same origin each time, whatever came before; nonsense
+        refused in words; progress told in numbers; nothing written outside its folder, no warnings and no
+        output; pickling; options.
     """
     subject = subject_of("source", source, "fetch")
     findings, copy = subject.findings, pickled(subject)
     scheme = subject.wrapped.scheme
     fine = isinstance(scheme, str) and NAME.fullmatch(scheme) is not None
     findings.hold(fine, f"has the scheme {scheme!r}; schemes are lower-case letters, digits and -")
+    tried: dict[str, tuple[str, Brought]] = {}
     with writes_nothing(findings), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        fetched = partial(_fetched, findings, Path(folder))
         for ref in refs or ("",):
             on = f"'{ref}'"
-            if (first := fetched(subject.wrapped, ref)) is None:
-                continue
-            if (again := fetched(subject.inner, ref)) is None:  # bare: filterkit keeps prints from stdout
-                continue
-            findings.hold(_same(first, again), "brings another model the second time", on)
-            if copy is not None:
-                theirs = fetched(copy, ref)
-                findings.hold(theirs is None or _same(first, theirs), "brings another model once pickled", on)
+            if (first := _fetched(findings, Path(folder), subject.wrapped, ref)) is not None:
+                tried[on] = ref, first
         for ref in NONSENSE:
             _refused(findings, subject.wrapped, ref, must=False)
         for ref in wrong:
             _refused(findings, subject.wrapped, ref, must=True)
+        # Bare, as filterkit keeps what a plugin prints from stdout.
+        check_repeats(findings, subject.inner, copy, tried, _brought, _differs)
     findings.conclude()
 
 
-def _fetched(findings: Findings, folder: Path, wrapped: Any, ref: str) -> tuple[str, Extraction] | None:
+def _brought(source: ModelSource, ref: str) -> Brought:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        fetched = source.fetch(ref, Path(folder), lambda *_: None)
+        return fetched.origin, _extraction(fetched)
+
+
+def _fetched(findings: Findings, folder: Path, wrapped: Any, ref: str) -> Brought | None:
     """Origin and banks of the model; it is put into a catalog on the way."""
     shutil.rmtree(folder)
     workdir = folder / "work"
@@ -138,13 +144,14 @@ def _places(graph: GraphView) -> Iterator[str]:
         yield from _places(body)
 
 
-def _same(one: tuple[str, Extraction], other: tuple[str, Extraction]) -> bool:
+def _differs(one: Brought, other: Brought) -> str:
     ours, theirs = one[1].banks, other[1].banks
-    return (
+    same = (
         one[0] == other[0]
         and list(ours) == list(theirs)
         and all(np.array_equal(ours[n].weights, theirs[n].weights, equal_nan=True) for n in ours)
     )
+    return "" if same else "brings another model"
 
 
 def _refused(findings: Findings, wrapped: Any, ref: str, *, must: bool) -> None:

@@ -181,6 +181,40 @@ def test_operators_that_onnx_does_not_know_are_no_obstacle(opset: int) -> None:
     assert len(banks(opened(model))) == 1
 
 
+@pytest.mark.parametrize("op", ["Clip", "Conv", "MatMulInteger", "QuantizeLinear"])
+def test_nodes_that_fall_short_of_their_operator_are_refused(tmp_path: Path, op: str) -> None:
+    """Also those that a stranger's operator hides from the checker, or that the opset does not have yet."""
+    nodes = [node("Strange", "x", "c", domain="somebody"), node(op, "", "y"), node("Sum", "c y", "z")]
+    model = build(nodes, {"x": [1, 3, 8, 8]}, opset=9)
+    assert "lacks inputs" in refused(written(tmp_path / "m.onnx", model)).message
+    nodes[1].input.extend(["x"] * 20)
+    model = build(nodes, {"x": [1, 3, 8, 8]}, opset=9)
+    assert "more inputs than" in refused(written(tmp_path / "m.onnx", model)).message
+
+
+def test_attributes_of_functions_are_checked_where_they_are_called(tmp_path: Path) -> None:
+    inner = node("Conv", "a b", "c")
+    inner.attribute.add(name="strides", type=onnx.AttributeProto.INTS, ref_attr_name="steps")
+    opset = [onnx.helper.make_opsetid("", 17)]
+    function = onnx.helper.make_function(
+        "their.own", "Convolve", ["a", "b"], ["c"], [inner], opset, ["steps"]
+    )
+
+    def calling(**given: object) -> onnx.ModelProto:
+        call = node("Convolve", "x w", "y", domain="their.own", **given)
+        model = build([call], {"x": [1, 3, 8, 8]}, {"w": random(4, 3, 3, 3)})
+        model.functions.append(function)
+        return model
+
+    assert banks(opened(calling(steps=[2, 2])))[0].strides == (2, 2)
+    assert banks(opened(calling()))[0].strides == (1, 1)
+    for wrong in ("many", 2):
+        said = refused(written(tmp_path / "m.onnx", calling(steps=wrong))).message
+        assert "attribute 'strides'" in said
+    alone = build([node("Strange", "x", "a", domain="somebody"), inner], {"x": [1, 3, 8, 8], "b": None})
+    assert "has no value of its own" in refused(written(tmp_path / "m.onnx", alone)).message
+
+
 def test_a_model_without_declared_shapes_is_taken() -> None:
     model = build([node("Conv", "x w", "y")], {"x": None}, {"w": random(4, 3, 3, 3)})
     assert len(banks(opened(model))) == 1

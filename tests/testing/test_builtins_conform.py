@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import h5py
+import numpy as np
 import pytest
 import typer
+from safetensors.numpy import save_file
 
 from filterkit.cli.app import COMMANDS, build_app
 from filterkit.plugins.manager import load_plugins
@@ -78,6 +82,23 @@ def test_the_onnx_source_conforms(tmp_path: Path) -> None:
     check_source(_source("onnx"), *models, wrong=["", str(tmp_path), f"{tmp_path}/absent.onnx"])
 
 
+@pytest.mark.parametrize("name", ["net.npz", "net.safetensors", "net.h5"])
+def test_the_source_of_weights_conforms(name: str, tmp_path: Path) -> None:
+    arrays = {
+        f"{layer}.weight": np.full((4, 3, 3, 3), number, np.float32) for number, layer in enumerate("ab")
+    }
+    path = tmp_path / name
+    if path.suffix == ".npz":
+        np.savez(path, **arrays)  # type: ignore[arg-type]
+    elif path.suffix == ".safetensors":
+        save_file(arrays, path)
+    else:
+        with h5py.File(path, "w") as file:
+            for layer, values in arrays.items():
+                file[layer] = values
+    check_source(_source("weights"), str(path), wrong=["", str(tmp_path), f"{tmp_path}/absent.npz"])
+
+
 @pytest.mark.zoo
 def test_sources_of_downloads_conform(zoo_model: Callable[[str], Path]) -> None:
     zoo_model("mnist-cnn")  # skips where it cannot be fetched
@@ -97,6 +118,13 @@ def test_the_keras_source_conforms(tmp_path: Path) -> None:
     path = tmp_path / "small.keras"
     keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)]).save(path)
     check_source(_source("keras"), str(path), wrong=["", "Nothing", "MobileNet?wieghts=none"])
+
+
+def test_nothing_is_left_out() -> None:
+    """Every kind, and every source; all names of the other kinds are checked above."""
+    assert {kind for kind, _ in OBJECTS} | {"extractor", "source"} == set(get_args(Kind))
+    called = re.findall(r'_source\("([\w-]+)"\)', Path(__file__).read_text(encoding="utf-8"))
+    assert set(called) == set(REGISTRY.names("source"))
 
 
 def test_commands_conform() -> None:

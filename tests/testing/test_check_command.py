@@ -58,6 +58,13 @@ def dice(app: typer.Typer) -> None:
         print(random.random())
 
 
+def unordered(app: typer.Typer) -> None:
+    @app.command("parts")
+    def parts() -> None:
+        """Tell the parts."""
+        print({f"part {number}" for number in range(30)})
+
+
 def wordless(app: typer.Typer) -> None:
     @app.command("Count_It")
     def count(model: str) -> None:
@@ -115,7 +122,8 @@ def test_a_good_one_passes() -> None:
         (fails, "LookupError: no such table"),
         (talks, "prints to stdout, where only data goes"),
         (dice, "adds other commands the second time"),
-        (dice, "'again' prints something else the second time"),
+        (dice, "prints something else the second time (with 'again')"),
+        (unordered, "prints something else in another process, with another PYTHONHASHSEED (with 'parts')"),
         (wordless, "names a command 'Count_It'; names are lower-case letters, digits and -"),
         (wordless, "does not say what 'Count_It' does: it has no docstring"),
         (hides, "adds the command 'count' twice, and only the last can be called"),
@@ -129,5 +137,6 @@ def test_what_is_broken_is_said(broken: Any, words: str) -> None:
     examples = {
         raises: ("count plain", "count absent", "ask absent", "hush", "count"),
         dice: ("again",),
+        unordered: ("parts",),
     }
     assert words in problems(check_command, broken, *examples.get(broken, ()))

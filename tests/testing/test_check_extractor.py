@@ -102,6 +102,27 @@ class Blind(Good):
         return iter(())
 
 
+class Counts(Good):
+    """Adds up what it has seen."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def extract(self, graph: filterkit.GraphView) -> Any:
+        self.seen += len(graph.nodes)
+        return (
+            replace(each, reason=str(self.seen))
+            if isinstance(each, filterkit.Skipped)
+            else replace(each, weights=each.weights * 0 + self.seen)
+            for each in super().extract(graph)
+        )
+
+
+class Hashed(OnMain):
+    def change(self, bank: filterkit.FilterBank) -> Any:
+        return replace(bank, activation=f"relu{hash(bank.node)}")
+
+
 class Talks(Good):
     def extract(self, graph: filterkit.GraphView) -> Any:
         print(len(graph.nodes))
@@ -111,6 +132,23 @@ class Talks(Good):
 class Arrays(Good):
     def extract(self, graph: filterkit.GraphView) -> Any:
         return [np.zeros((1, 1, 3, 3))]
+
+
+class Scaled(OnMain):
+    """Fails on weights that are all zero, and overflows."""
+
+    def change(self, bank: filterkit.FilterBank) -> Any:
+        if not bank.weights.any():
+            raise ZeroDivisionError("no weights")
+        return replace(bank, weights=bank.weights * 4)
+
+
+class Misspelt(Good):
+    def extract(self, graph: filterkit.GraphView) -> Any:
+        def read(graph: Any, each: Any, name: str) -> Any:
+            return filterkit.FilterBank(node=name, weigths=graph.constant(each.input[1]))  # type: ignore[call-arg]
+
+        return filterkit.read_layers(graph, lambda each: each.op_type == "Conv", read)
 
 
 def test_a_good_one_passes(tmp_path: Path) -> None:
@@ -144,10 +182,19 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
         (Long, f"weights of type {np.dtype(np.longdouble)}; the store holds float16, float32, float64"),
         (Numbered, "extract() yielded, for node 'conv1', the op 3, which is no text"),
         (Twice, "finds the node 'conv1' twice (with plain, plain.onnx)"),
+        (Scaled, "extract() raised ZeroDivisionError: no weights (with zero)"),
+        (Scaled, "lets a warning through to the user: overflow encountered in multiply (with huge)"),
         (Silent, "does not say that it skips computed (with computed.onnx)"),
         (MainOnly, "does not find choose/else_branch/conv, choose/then_branch/conv (with inside-if.onnx)"),
         (ByInitializer, "extract() raised KeyError: 'w' (with constant)"),
         (Renames, "extract() changed the graph (with plain, grouped, depthwise and"),
+        (
+            Misspelt,
+            "extract() raised TypeError: FilterBank.__init__() got an unexpected keyword argument 'weigths' "
+            "(with plain, grouped, depthwise and",
+        ),
+        (Counts, "finds something else the second time (with plain"),
+        (Hashed, "finds something else in another process, with another PYTHONHASHSEED (with plain)"),
         (Blind, "finds no filter bank in any model"),
         (Talks, "prints to stdout, where only data goes"),
         (Arrays, "extract() yielded an ndarray, not a FilterBank or a reasoned Skipped"),

@@ -129,6 +129,24 @@ class Delimited(Good):
     delimiter: str = ","
 
 
+class Numbers(Good):
+    """Each of its files by a number."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def write(self, rows: Any, columns: Any, stream: Any) -> None:
+        self.count += 1
+        stream.write(f"{self.count}\n")
+        super().write(rows, columns, stream)
+
+
+class Unordered(Good):
+    def write(self, rows: Any, columns: Any, stream: Any) -> None:
+        stream.write(f"{set(columns)}\n")
+        super().write(rows, columns, stream)
+
+
 @pytest.mark.parametrize("good", [Good, Good(), GoodInBytes])
 def test_good_ones_pass(good: Any) -> None:
     check_format(good)
@@ -150,6 +168,8 @@ def test_good_ones_pass(good: Any) -> None:
         (TwiceOver, "shows nothing of the rows; they come once, and cannot be read again"),
         (Fills, "write() raised TypeError: 'mappingproxy' object does not support item assignment"),
         (Closes, "closes the stream, which is not its own"),
+        (Numbers, "writes other bytes for the same rows the second time (with ordinary rows, no rows"),
+        (Unordered, "writes other bytes for the same rows in another process, with another PYTHONHASHSEED"),
         (Clock, "writes other bytes for the same rows the second time"),
         (Hides, "hides that its stream is broken"),
         (Goes, "UnsupportedOperation: underlying stream is not seekable (with ordinary rows"),

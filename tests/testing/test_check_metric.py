@@ -16,6 +16,9 @@ from filterkit.testing import check_metric
 Bank = filterkit.FilterBank
 
 
+LARGEST: list[float] = []
+
+
 class Good:
     columns: Any = ("positive",)
 
@@ -86,6 +89,42 @@ class Dice(Good):
         return {"positive": np.array([random.random() for _ in range(bank.out_channels)])}
 
 
+class Largest(Good):
+    """By the largest weight that it has ever seen."""
+
+    largest = 0.0
+
+    def measure(self, bank: Bank) -> Any:
+        self.largest = max(self.largest, float(np.nan_to_num(abs(bank.weights)).max()))
+        return {"positive": np.full(bank.out_channels, self.largest)}
+
+
+class LargestOfAll(Good):
+    """The same for all objects of its class."""
+
+    def measure(self, bank: Bank) -> Any:
+        LARGEST.append(float(np.nan_to_num(abs(bank.weights)).max()))
+        return {"positive": np.full(bank.out_channels, max(LARGEST))}
+
+
+class Forgets(Good):
+    """Measures with a level that pickle leaves behind."""
+
+    def __init__(self) -> None:
+        self.level = 1.0
+
+    def __getstate__(self) -> dict[str, float]:
+        return {"level": 0.0}
+
+    def measure(self, bank: Bank) -> Any:
+        return {"positive": np.full(bank.out_channels, self.level)}
+
+
+class Hashed(Good):
+    def measure(self, bank: Bank) -> Any:
+        return {"positive": np.full(bank.out_channels, hash(bank.node) % 1_000_003)}
+
+
 class Scribbles(Good):
     def measure(self, bank: Bank) -> Any:
         np.nan_to_num(bank.weights, copy=False)
@@ -136,7 +175,13 @@ def test_good_ones_pass(good: Any) -> None:
         (Mixed, "returns now numbers and now texts for 'positive'"),
         (OnlyOne, "measure() returned shape (1,) for 'positive', of 4 filters (with ordinary weights"),
         (Dice, "measures 'positive' differently the second time (with ordinary weights"),
-        (Dice, "measures differently once pickled"),
+        (Forgets, "measures 'positive' differently once pickled (with ordinary weights"),
+        (Largest, "measures 'positive' differently the second time (with ordinary weights"),
+        (LargestOfAll, "measures 'positive' differently the second time (with ordinary weights"),
+        (
+            Hashed,
+            "measures 'positive' differently in another process, with another PYTHONHASHSEED (with ordinary",
+        ),
         (Scribbles, "writes to what it is handed, which is read-only"),
         (Talks, "prints to stdout, where only data goes"),
         (InPlaceWhereItCan, "changes the bank (with a bank to write to)"),

@@ -84,6 +84,25 @@ class Dice(Good):
         return replace(super().normalize(values), summary=str(random.random()))
 
 
+class ByTheLargest(Good):
+    """Scaled by the largest that it has ever seen."""
+
+    largest = 1e-30
+
+    def normalize(self, values: Array) -> filterkit.Normalized:
+        finite = np.where(np.isfinite(values), abs(values.astype(np.float64)), 0)
+        self.largest = max(self.largest, float(finite.max(initial=0)))
+        odd = values.size - int(np.isfinite(values).sum())
+        return filterkit.Normalized((finite / self.largest).astype(np.float32), None, None, None, odd)
+
+
+class Hashed(Good):
+    """Says its options in the order of a set."""
+
+    def normalize(self, values: Array) -> filterkit.Normalized:
+        return replace(super().normalize(values), summary=" ".join({f"option {n}" for n in range(30)}))
+
+
 class Counter(Good):
     def __init__(self) -> None:
         self.calls = 0
@@ -179,6 +198,8 @@ def test_an_object_a_class_and_a_factory_will_do(good: Any) -> None:
         (HalfARange, "says only one of vmin and vmax"),
         (HalfARange, "says centre=7.0, which is outside [0, 1]"),
         (Dice, "gives another result the second time (with ordinary weights"),
+        (ByTheLargest, "gives another result the second time (with ordinary weights"),
+        (Hashed, "gives another result in another process, with another PYTHONHASHSEED (with ordinary"),
         (Counter, "gives another result once pickled"),
         (Talker, "prints to stdout, where only data goes"),
         (InMemoryOrder, "gives another result where the same values lie in memory otherwise"),

@@ -80,6 +80,24 @@ class Dated(Good):
         return super().render(sheet) + random.randbytes(8)
 
 
+class Hashed(Good):
+    media_type, suffix = "text/plain", ".txt"
+
+    def render(self, sheet: Sheet) -> bytes:
+        return str(hash(super().render(sheet))).encode()
+
+
+class Remembers(Good):
+    media_type, suffix = "text/plain", ".txt"
+
+    def __init__(self) -> None:
+        self.brightest = 0.0
+
+    def render(self, sheet: Sheet) -> bytes:
+        self.brightest = max(self.brightest, float(sheet.tiles.max()))
+        return super().render(sheet).hex().encode() + str(self.brightest).encode()
+
+
 class Scribbles(Good):
     def render(self, sheet: Sheet) -> bytes:
         sheet.tiles[sheet.tiles < 0.5] = 0
@@ -134,6 +152,8 @@ def test_a_good_one_passes() -> None:
         (DrawsAll, "draws the empty places behind the last tile"),
         (WritesAFile, "writes into the working folder: picture.png"),
         (Dated, "draws another file of the same sheet the second time"),
+        (Hashed, "draws another file of the same sheet in another process, with another PYTHONHASHSEED"),
+        (Remembers, "draws another file of the same sheet the second time (with an ordinary sheet, no words"),
         (Scribbles, "writes to what it is handed, which is read-only (with an ordinary sheet"),
         (Refuses, "raised UsageError: too many (with one long row, one high column)"),
         (Talks, "prints to stdout, where only data goes"),
@@ -147,6 +167,6 @@ def test_what_is_broken_is_said(broken: Any, words: str) -> None:
     assert words in problems(check_renderer, broken)
 
 
-@pytest.mark.parametrize("broken", [Dated, Returns, Nothing])
+@pytest.mark.parametrize("broken", [Dated, Hashed, Remembers, Returns, Nothing])
 def test_one_fault_is_told_as_one(broken: Any) -> None:
     assert len(problems(check_renderer, broken).splitlines()) == 1

@@ -45,6 +45,22 @@ class Forgetful(Good):
     """Other numbers each time."""
 
 
+class Unordered(Sure):
+    def fetch(self, ref: str, workdir: Path, progress: Callable[..., None]) -> Any:
+        origin = " ".join({f"part {number}" for number in range(30)})
+        return replace(super().fetch(ref, workdir, progress), origin=origin)
+
+
+class Lost(Sure):
+    """Numbers that pickle leaves behind."""
+
+    def __init__(self) -> None:
+        self.seed = 2
+
+    def __getstate__(self) -> dict[str, int]:
+        return {}
+
+
 class NoConvolution(Sure):
     op = "MatMul"
 
@@ -117,7 +133,8 @@ def test_a_good_one_passes() -> None:
     ("broken", "words"),
     [
         (Forgetful, "brings another model the second time (with 'five')"),
-        (Forgetful, "brings another model once pickled"),
+        (Lost, "brings another model once pickled (with 'five')"),
+        (Unordered, "brings another model in another process, with another PYTHONHASHSEED (with 'five')"),
         (NoConvolution, "raised ModelError: model.onnx has no convolutions"),
         (Careless, "fetch() raised KeyError: '?no-such-option=1' (with '?no-such-option=1')"),
         (TakesAll, "takes 'six', which is wrong"),

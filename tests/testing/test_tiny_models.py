@@ -45,6 +45,13 @@ def test_the_filters_are_those_in_the_file(kind: str, tmp_path: Path) -> None:
         np.testing.assert_array_equal(stored[inputs[name][1]], weights)
 
 
+def test_weights_of_odd_sizes(tmp_path: Path) -> None:
+    zero, equal, huge = (tiny_model(kind, tmp_path).weights["conv"] for kind in ("zero", "equal", "huge"))
+    assert not zero.any()
+    assert np.unique(equal).tolist() == [0.25]
+    assert np.isfinite(huge).all() and 1e38 < abs(huge).max() < 2.5e38
+
+
 def test_an_unknown_kind_is_told_which_there_are(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="no tiny model 'plane', but plain, grouped, "):
         tiny_model("plane", tmp_path)

@@ -236,11 +236,6 @@ def test_whole_numbers_are_no_weights() -> None:
     assert "int64" in why_skipped(model)
 
 
-def test_malformed_attributes_have_a_reason() -> None:
-    model = build([node("Gemm", "x w", "y", alpha=[1, 2])], [3, 4], {"w": random(4, 5)})
-    assert "malformed" in why_skipped(model)
-
-
 def test_layers_inside_of_branches() -> None:
     def branch(name: str) -> onnx.GraphProto:
         out = helper.make_tensor_value_info(f"{name}_y", FLOATS, None)

@@ -1,0 +1,82 @@
+"""Work that is done again in a process of its own, in which texts and bytes have other hashes."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from filterkit.plugins.faults import in_words
+
+T = TypeVar("T")
+
+_BEGIN = """
+import pickle, sys
+sys.path[:] = pickle.load(sys.stdin.buffer)
+from filterkit.testing.elsewhere import answer
+answer()
+"""
+
+_LOST = "lost"
+_FAILED = "failed"
+_DONE = "done"
+
+
+class Unreachable(Exception):
+    """What cannot be sent to another process, or is not found there: code of a notebook or a script."""
+
+
+class Failed(Exception):
+    """What the work raised in the other process, in words."""
+
+
+def elsewhere(work: Callable[[], T]) -> T:
+    """What `work` returns in a new process, under another PYTHONHASHSEED.
+
+    Raises
+    ------
+    Unreachable, Failed
+    """
+    try:
+        sent = pickle.dumps(sys.path) + pickle.dumps(pickle.dumps(work))
+    except Exception as error:
+        raise Unreachable from error
+    seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+    done = subprocess.run(
+        [sys.executable, "-c", _BEGIN],
+        input=sent,
+        capture_output=True,
+        env={**os.environ, "PYTHONHASHSEED": seed},
+        check=False,
+    )
+    if done.returncode:
+        raise Failed(f"it ends with exit code {done.returncode}")
+    state, answered = pickle.loads(done.stdout)
+    if state == _LOST:
+        raise Unreachable
+    if state == _FAILED:
+        raise Failed(answered)
+    result: T = answered
+    return result
+
+
+def answer() -> None:
+    """In the new process: do the work that stdin holds, and write the answer to what was stdout."""
+    out = os.dup(1)
+    os.dup2(2, 1)
+    with os.fdopen(out, "wb") as stream:
+        stream.write(pickle.dumps(_answer(pickle.load(sys.stdin.buffer))))
+
+
+def _answer(sent: bytes) -> tuple[str, Any]:
+    try:
+        work = pickle.loads(sent)
+    except Exception:
+        return _LOST, None
+    try:
+        return _DONE, work()
+    except (Exception, SystemExit) as error:
+        return _FAILED, in_words(error)
