@@ -120,6 +120,7 @@ class FilterBank:
         where no activation follows.
     pre_layout, post_layout
         Axis order of those two tensors in terms of the convolution's output, e.g. ``"NCHW"``, ``"NHWC"``.
+        Channels may lie on several axes (``"NWCC"``, as heads do), of which the last counts fastest.
     source_dtype, source_layout
         How the weights stand in the file, e.g. ``"float32"`` and ``"OIHW"``.
     scope

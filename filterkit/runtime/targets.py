@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,7 +38,10 @@ def is_batched(part: Excerpt, tensors: Mapping[Target, str]) -> bool:
 
 
 def channels_first(values: NDArray[Any], target: Target) -> NDArray[Any]:
-    """Bring a tensor to N C and then its spatial axes in the order D H W; where it has none, to N C 1 1."""
+    """Bring a tensor to N C and then its spatial axes in the order D H W; where it has none, to N C 1 1.
+
+    Several axes C become one, in which the last of them counts fastest.
+    """
     if values.ndim != len(target.layout):
         raise RuntimeFailure(
             f"the tensor of layer '{target.layer}' has {values.ndim} axes, not {len(target.layout)}"
@@ -45,4 +49,6 @@ def channels_first(values: NDArray[Any], target: Target) -> NDArray[Any]:
         )
     order = sorted(range(values.ndim), key=lambda axis: "NCDHW".index(target.layout[axis]))
     turned = values.transpose(order)
+    behind = 1 + target.layout.count("C")
+    turned = turned.reshape(turned.shape[0], math.prod(turned.shape[1:behind]), *turned.shape[behind:])
     return turned if turned.ndim > 2 else turned[..., None, None]

@@ -220,17 +220,6 @@ def test_what_cannot_be_read_has_a_reason(
     assert words in why_skipped(build(nodes, shape, {"w": weight}))
 
 
-def test_an_einsum_with_a_weight_is_not_passed_over_in_silence() -> None:
-    """As Keras writes the projections of attention: its output has two axes of channels."""
-    projection = node("Einsum", "x w", "y", equation="abc,cde->abde")
-    model = build([projection], [1, 7, 4], {"w": random(4, 2, 3)})
-    assert "several axes of channels" in why_skipped(model)
-    computed = node("Einsum", "x x", "y", equation="abc,adc->abd")
-    folded = node("Einsum", "w w", "u", equation="cd,cd->c")
-    assert found(build([computed], [1, 7, 4], {})) == []
-    assert found(build([folded, node("Add", "x u", "y")], [1, 7, 4], {"w": random(4, 2)})) == []
-
-
 def test_whole_numbers_are_no_weights() -> None:
     model = build([node("MatMul", "x w", "y")], [3, 4], {"w": np.ones((4, 5), np.int64)}, TensorProto.INT64)
     assert "int64" in why_skipped(model)

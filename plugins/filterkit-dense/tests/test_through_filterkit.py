@@ -39,6 +39,8 @@ def test_only_those_asked_for(bench: filterkit.Workbench, tmp_path: Path) -> Non
     ]
     constants = {"k": random(4, 3, 3, 3), "fc.weight": random(4, 5), "fc.bias": random(5)}
     onnx.save(build(nodes, ["N", 3, "H", "W"], constants), tmp_path / "net.onnx")
+    bench.add(tmp_path / "net.onnx", name="default")  # the plugin is installed, and nobody asks for it
+    assert [row["layer"] for row in bench.layers("default")] == ["conv"]
     for name, extractors, layers in (
         ("plain", ["convolution"], ["conv"]),
         ("dense", ["dense"], ["fc"]),
@@ -120,6 +122,97 @@ def test_the_classifier_of_vgg16(keras: Any, bench: filterkit.Workbench, tmp_pat
     [given] = onnx.load(path).graph.input
     answer = bench.feature_maps("net/predictions", inputs={given.name: values}, provider="cpu").array
     np.testing.assert_allclose(answer[:, 0, 0], model.predict(values, verbose=0)[0], atol=1e-5)
+
+
+@pytest.mark.keras
+@pytest.mark.filterwarnings("ignore")
+def test_the_projections_of_attention(keras: Any, bench: filterkit.Workbench, tmp_path: Path) -> None:
+    """Two layers of two heads; Keras keeps their kernels as (in, heads, size) and (heads, size, out)."""
+    keras.utils.set_random_seed(0)
+    tokens = keras.Input((7, 16))
+    x = tokens
+    for name in ("attention_1", "attention_2"):
+        attention = keras.layers.MultiHeadAttention(2, 3, name=name, bias_initializer="random_normal")
+        x = x + attention(x, x)
+    model = keras.Model(tokens, x)
+    model.save(tmp_path / "attention.keras")
+    bench.add(f"keras:{tmp_path / 'attention.keras'}", name="net", extractors=["dense"])
+    parts = ("query", "key", "value", "attention_output")
+    held = {variable.path: variable.numpy() for variable in model.weights}
+    values = np.random.default_rng(0).normal(size=(1, 7, 16)).astype(np.float32)
+    [path] = tmp_path.glob("catalog.store/models/*/model.onnx")
+    [given] = onnx.load(path).graph.input
+    maps = bench.feature_maps("net", inputs={given.name: values}, at="pre", provider="cpu").maps
+    assert list(maps) == [f"attention_{number}.{part}" for number in (1, 2) for part in parts]
+    for layer in maps:
+        path = layer.replace(".", "/")
+        kernel, bias = held[f"{path}/kernel"], held[f"{path}/bias"].ravel()
+        matrix = kernel.reshape(-1, 16) if path.endswith("output") else kernel.reshape(16, -1)
+        assert bench.bank(f"net/{layer}").tobytes() == matrix.T[:, :, None, None].tobytes()
+        np.testing.assert_array_equal(bench.bias(f"net/{layer}"), bias)
+    for part in parts[:3]:  # what the tokens are multiplied by first
+        kernel, bias = held[f"attention_1/{part}/kernel"], held[f"attention_1/{part}/bias"]
+        wanted = np.einsum("tc,chd->hdt", values[0], kernel) + bias[..., None]
+        np.testing.assert_allclose(maps[f"attention_1.{part}"], wanted.reshape(6, 7), atol=1e-5)
+
+
+TRANSFORMER = """
+from torch import nn
+
+def encoder():
+    return nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 12, batch_first=True), 1)
+"""
+
+
+@pytest.mark.keras
+@pytest.mark.filterwarnings("ignore")
+def test_a_transformer_of_pytorch(
+    keras: Any, bench: filterkit.Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With filterkit-torch: names of modules, the weights of the state dict, what forward hooks see."""
+    import torch
+
+    if not os.environ.get("FILTERKIT_REQUIRE_KERAS"):
+        pytest.importorskip("filterkit_torch")
+    (tmp_path / "transformer_of_a_test.py").write_text(TRANSFORMER)
+    monkeypatch.chdir(tmp_path)
+    bench.add("torch:transformer_of_a_test:encoder?input=5x8", name="net", extractors=["dense"])
+    names: dict[str, Any] = {}
+    exec(TRANSFORMER, names)
+    torch.manual_seed(0)
+    network = names["encoder"]().eval()
+    held = {name: value.numpy() for name, value in network.state_dict().items()}
+    attention = "layers.0.self_attn"
+    layers = [attention, f"{attention}.out_proj", "layers.0.linear1", "layers.0.linear2"]
+    assert [row["layer"] for row in bench.layers("net")] == layers
+    for layer in layers:
+        stored = f"{layer}.in_proj_" if layer == attention else f"{layer}."
+        np.testing.assert_array_equal(bench.bank(f"net/{layer}")[:, :, 0, 0], held[f"{stored}weight"])
+        np.testing.assert_array_equal(bench.bias(f"net/{layer}"), held[f"{stored}bias"])
+    seen = {}
+    for layer in ("layers.0.linear1", "layers.0.linear2"):
+        network.get_submodule(layer).register_forward_hook(
+            lambda _, __, out, layer=layer: seen.update({layer: out[0].numpy().T})
+        )
+    tokens = random(1, 5, 8)
+    with torch.no_grad():
+        network(torch.tensor(tokens))
+    maps = bench.feature_maps("net", inputs={"src": tokens}, at="pre", provider="cpu").maps
+    for layer, values in seen.items():
+        np.testing.assert_allclose(maps[layer], values, atol=1e-5)
+    assert len(seen) == 2
+
+
+def test_maps_of_channels_on_several_axes(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    nodes = [node("Einsum", "x w", "e", "query", equation="abc,cde->abde"), node("Add", "e b", "a")]
+    nodes.append(node("Transpose", "a", "y", perm=[0, 2, 1, 3]))
+    constants = {"w": random(4, 2, 3), "b": random(2, 3)}
+    onnx.save(build(nodes, [1, 7, 4], constants), tmp_path / "heads.onnx")
+    bench.add(tmp_path / "heads.onnx", name="net", extractors=["dense"])
+    x = random(1, 7, 4)
+    maps = bench.feature_maps("net", inputs={"x": x}, provider="cpu").array
+    wanted = np.einsum("tc,chd->hdt", x[0], constants["w"]) + constants["b"][..., None]
+    np.testing.assert_allclose(maps, wanted.reshape(6, 7), atol=1e-5)
 
 
 def test_conformance(tmp_path: Path) -> None:

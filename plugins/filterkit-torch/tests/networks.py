@@ -7,6 +7,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+def _learn(network: nn.Module) -> None:
+    """Batch norms that are more than an identity."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -1, 1)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 2)
+            nn.init.normal_(module.bias)
+
+
 class Bottleneck(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -24,7 +34,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Residual blocks with batch norms that have learned something, and a dense head."""
+    """Residual blocks with batch norms, and a dense head."""
 
     def __init__(self, classes: int = 10) -> None:
         print("this network talks")
@@ -36,12 +46,7 @@ class ResNet(nn.Module):
         self.layer2 = nn.Sequential(Bottleneck(16, 32, 2))
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(32, classes)
-        for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                nn.init.uniform_(module.running_mean, -1, 1)
-                nn.init.uniform_(module.running_var, 0.5, 2)
-                nn.init.uniform_(module.weight, 0.5, 2)
-                nn.init.normal_(module.bias)
+        _learn(self)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
@@ -79,6 +84,7 @@ class MobileNet(nn.Module):
         )
         self.mix = nn.Conv2d(12, 24, 3, padding=2, dilation=2, groups=4)
         self.classifier = nn.Sequential(nn.Dropout(0.5), nn.Linear(24, 5))
+        _learn(self)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.classifier(self.mix(self.features(x)).mean((2, 3)))
@@ -161,16 +167,55 @@ class AdaptiveHead(nn.Module):
 
 
 class OnePicture(nn.Module):
-    """Takes one picture at a time."""
+    """Takes one picture at a time, of any size."""
 
     def __init__(self) -> None:
         super().__init__()
         self.conv = nn.Conv2d(3, 4, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.shape[0] != 1 or x.shape[2] != 224:
-            raise ValueError("one at a time")
-        return self.conv(x)
+        return self.conv(x.squeeze(0).unsqueeze(0))
+
+
+class OneSize(OnePicture):
+    """Takes one picture at a time, of one size."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[0] != 1 or tuple(x.shape[2:]) != (224, 224):
+            raise ValueError("another size")
+        return super().forward(x)
+
+
+class Lines(nn.Module):
+    """Takes lines of text: of one height, and as wide as they come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, padding=1)
+        self.fc = nn.Linear(4 * 32, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.conv(x).flatten(1, 2).transpose(1, 2))
+
+
+class LinesByHand(Lines):
+    """The same, which PyTorch would take at any height: only its exporter learns that there is one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        return x.mean(2) if x.shape[2] == 32 else F.interpolate(x, (32, x.shape[3])).mean(2)
+
+
+class OneWidth(nn.Module):
+    """Takes any picture, and ONNX has a word for what it does with its height only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, stride=4)
+        self.pool = nn.AdaptiveAvgPool2d((None, 7))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.pool(self.conv(x))
 
 
 class Undecided(nn.Module):

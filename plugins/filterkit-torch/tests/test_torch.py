@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import filterkit
@@ -18,6 +19,7 @@ from filterkit_torch.worker import answer
 
 HERE = Path(__file__).parent
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)
+ACTIVATIONS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.SiLU, nn.Hardswish, nn.Hardsigmoid)
 
 
 @pytest.fixture(autouse=True)
@@ -51,15 +53,57 @@ def weights(network: nn.Module) -> dict[str, np.ndarray]:
     return found
 
 
-def maps(network: nn.Module, picture: np.ndarray) -> dict[str, np.ndarray]:
-    """What every convolution answers, by forward hooks."""
+def assert_same_weights(bench: filterkit.Workbench, network: nn.Module) -> None:
+    """Layer by layer: names, weights and biases."""
+    expected = weights(network)
+    assert {row["layer"] for row in bench.layers("net")} == set(expected)
+    for layer, values in expected.items():
+        np.testing.assert_array_equal(bench.bank(f"net/{layer}"), values, err_msg=layer)
+        held, bias = bench.bias(f"net/{layer}"), network.get_submodule(layer).bias
+        assert (held is None) == (bias is None), layer
+        if bias is not None:
+            np.testing.assert_array_equal(held, bias.detach().numpy(), err_msg=layer)
+
+
+def maps(network: nn.Module, picture: np.ndarray, at: str = "pre") -> dict[str, np.ndarray]:
+    """What every convolution answers, or the activation behind it that is a module, by forward hooks."""
+    hooked = dict(network.named_modules())
+    if at == "pre":
+        hooked = {name: module for name, module in hooked.items() if isinstance(module, CONVOLUTIONS)}
+    else:
+        hooked = {
+            name: last
+            for block, modules in hooked.items()
+            if isinstance(modules, nn.Sequential)
+            for name, last in followed(block, modules)
+        }
     seen: dict[str, np.ndarray] = {}
-    for name, module in network.named_modules():
-        if isinstance(module, CONVOLUTIONS):
-            module.register_forward_hook(lambda _, __, out, name=name: seen.update({name: out[0].numpy()}))
+    for name, module in hooked.items():
+        module.register_forward_hook(lambda _, __, out, name=name: seen.update({name: out[0].numpy()}))
     with torch.no_grad():
         network(torch.tensor(picture))
     return seen
+
+
+def followed(block: str, modules: nn.Sequential) -> Iterator[tuple[str, nn.Module]]:
+    """Every convolution with an activation behind it, and behind its batch norm, and that activation."""
+    name = ""
+    for index, module in enumerate(modules):
+        if isinstance(module, CONVOLUTIONS):
+            name = f"{block}.{index}"
+        elif not isinstance(module, nn.BatchNorm2d):
+            if name and isinstance(module, ACTIVATIONS):
+                yield name, module
+            name = ""
+
+
+def assert_same_maps(bench: filterkit.Workbench, network: nn.Module, channels: int, at: str = "pre") -> None:
+    picture = np.random.default_rng(0).random((1, channels, 72, 104), np.float32)
+    expected = maps(network, picture, at)
+    assert expected
+    answered = bench.feature_maps("net", inputs={"x": picture}, at=at, provider="cpu").maps
+    for layer, values in expected.items():
+        np.testing.assert_allclose(answered[layer], values, atol=1e-4, err_msg=f"{layer} {at}")
 
 
 def export(ref: str, folder: Path) -> filterkit.FetchedModel:
@@ -85,23 +129,26 @@ def input_shape(fetched: filterkit.FetchedModel) -> tuple[int | str | None, ...]
 
 
 @pytest.mark.parametrize(
-    ("kind", "channels"), [(networks.ResNet, 3), (networks.MobileNet, 3), (networks.UNet, 1)]
+    ("kind", "channels", "places"),
+    [
+        (networks.ResNet, 3, ["pre"]),  # its activations are functions
+        (networks.MobileNet, 3, ["pre", "post"]),
+        (networks.UNet, 1, ["pre", "post"]),
+    ],
 )
 def test_weights_and_maps_are_those_of_pytorch(
-    kind: type[nn.Module], channels: int, bench: filterkit.Workbench, capfd: pytest.CaptureFixture[str]
+    kind: type[nn.Module],
+    channels: int,
+    places: list[str],
+    bench: filterkit.Workbench,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     bench.add(f"torch:networks:{kind.__name__}?input={channels}x64x64", name="net")
     assert capfd.readouterr() == ("", "")
     network = made(kind)
-    expected = weights(network)
-    assert {row["layer"] for row in bench.layers("net")} == set(expected)
-    for layer, values in expected.items():
-        np.testing.assert_array_equal(bench.bank(f"net/{layer}"), values, err_msg=layer)
-
-    picture = np.random.default_rng(0).random((1, channels, 72, 104), np.float32)
-    answered = bench.feature_maps("net", inputs={"x": picture}, at="pre", provider="cpu").maps
-    for layer, values in maps(network, picture).items():
-        np.testing.assert_allclose(answered[layer], values, atol=1e-4, err_msg=layer)
+    assert_same_weights(bench, network)
+    for at in places:
+        assert_same_maps(bench, network, channels, at)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
@@ -114,14 +161,8 @@ def test_bfloat16_becomes_float32(compiled: bool, tmp_path: Path, bench: filterk
     bench.add(f"torch:{ref}", name="net")
     [model] = bench.query("SELECT origin FROM model")
     assert ", its bfloat16 numbers as float32, exported by PyTorch" in model["origin"]
-    expected = weights(network.float())
-    assert {row["layer"] for row in bench.layers("net")} == set(expected)
-    for layer, values in expected.items():
-        np.testing.assert_array_equal(bench.bank(f"net/{layer}"), values, err_msg=layer)
-    picture = np.random.default_rng(0).random((1, 3, 72, 104), np.float32)
-    answered = bench.feature_maps("net", inputs={"x": picture}, at="pre", provider="cpu").maps
-    for layer, values in maps(network, picture).items():
-        np.testing.assert_allclose(answered[layer], values, atol=1e-4, err_msg=layer)
+    assert_same_weights(bench, network.float())
+    assert_same_maps(bench, network, 3)
 
 
 def test_the_same_seed_makes_the_same_model(tmp_path: Path) -> None:
@@ -151,8 +192,32 @@ def test_sizes_are_free_where_the_network_is(tmp_path: Path) -> None:
     assert input_shape(export("networks:UNet?input=1x64x64", tmp_path)) == ("N", 1, "H", "W")
     assert input_shape(export("networks:FlattenHead?input=1x32x32", tmp_path)) == ("N", 1, 32, 32)
     assert input_shape(export("networks:AdaptiveHead", tmp_path)) == ("N", 3, 224, 224)
-    assert input_shape(export("networks:OnePicture", tmp_path)) == (1, 3, 224, 224)
     assert input_shape(export("networks:Signal?width=4", tmp_path)) == ("N", 2, "W")
+
+
+@pytest.mark.parametrize(
+    ("ref", "shape"),
+    [
+        ("OnePicture", (1, 3, "H", "W")),
+        ("OneSize", (1, 3, 224, 224)),
+        ("Lines?input=1x32x64", ("N", 1, 32, "W")),
+        ("LinesByHand?input=1x32x64", ("N", 1, 32, "W")),
+        ("OneWidth?input=3x64x64", ("N", 3, "H", 64)),
+    ],
+)
+def test_each_axis_is_free_for_itself(ref: str, shape: tuple[int | str, ...], tmp_path: Path) -> None:
+    fetched = export(f"networks:{ref}", tmp_path)
+    assert input_shape(fetched) == shape
+    assert list(tmp_path.iterdir()) == [fetched.onnx_path], "nothing is left of what was tried"
+    assert "conv" in (fetched.layer_names or {}).values()
+
+
+@pytest.mark.parametrize("free", [True, False])
+def test_torchscript_of_one_height(free: bool, tmp_path: Path) -> None:
+    network = made(networks.Lines if free else networks.FlattenHead)
+    torch.jit.script(network).save(tmp_path / "lines.pt")
+    fetched = export(f"{tmp_path / 'lines.pt'}?input=1x32x{64 if free else 32}", tmp_path)
+    assert input_shape(fetched) == ("N", 1, 32, "W" if free else 32)
 
 
 def test_sizes_are_assumed_by_the_number_of_axes(tmp_path: Path) -> None:
@@ -185,9 +250,8 @@ def test_an_exported_program(tmp_path: Path, bench: filterkit.Workbench) -> None
     network = made(networks.UNet)
     program = torch.export.export(network, (torch.zeros(1, 1, 32, 32),))
     torch.export.save(program, tmp_path / "unet.pt2")
-    bench.add(f"torch:{tmp_path / 'unet.pt2'}", name="unet")
-    for layer, values in weights(network).items():
-        np.testing.assert_array_equal(bench.bank(f"unet/{layer}"), values)
+    bench.add(f"torch:{tmp_path / 'unet.pt2'}", name="net")
+    assert_same_weights(bench, network)
     [model] = bench.models()
     assert model["input_shape"] == [1, 1, 32, 32]
 
@@ -201,8 +265,7 @@ def test_torchscript(way: str, tmp_path: Path, bench: filterkit.Workbench) -> No
     fetched = export(f"{tmp_path / 'resnet.pt'}?input=3x64x64", tmp_path)
     assert input_shape(fetched) == ("N", 3, "H", "W")
     bench.add(str(fetched.onnx_path), name="net")
-    for layer, values in weights(network).items():
-        np.testing.assert_array_equal(bench.bank(f"net/{layer}"), values)
+    assert_same_weights(bench, network)
 
 
 def test_a_checkpoint_fills_a_network(tmp_path: Path) -> None:

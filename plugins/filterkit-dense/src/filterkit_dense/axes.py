@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import filterkit
 
 MOST_AXES = 5
@@ -19,19 +21,31 @@ def layout_of(graph: filterkit.GraphView, tensor: str, *, left: bool = False) ->
     Unresolved
         There are too few axes, or too many.
     """
-    shape = graph.shape(tensor) or (None, None)
-    rank = len(shape)
+    rank = len(graph.shape(tensor) or (None, None))
     if not 2 <= rank <= MOST_AXES:
         raise filterkit.Unresolved(f"its output has {rank} axes")
-    channels = rank - 2 if left else rank - 1
-    others = [axis for axis in range(rank) if axis != channels]
+    return letters_of(graph, tensor, rank, [rank - 2 if left else rank - 1])
+
+
+def letters_of(graph: filterkit.GraphView, tensor: str, rank: int, channels: Collection[int]) -> str:
+    """The same for an output of `rank` axes, at least one of them none of those that hold `channels`.
+
+    Raises
+    ------
+    Unresolved
+        There are too many axes.
+    """
+    shape = graph.shape(tensor) or (None,) * rank
+    others = [axis for axis in range(rank) if axis not in channels]
+    if len(others) > len(_SPACE):
+        raise filterkit.Unresolved(f"its output has {rank} axes")
     many = {value.shape[0] for value in _main(graph).inputs if value.shape}
-    named = [
-        axis for axis in others if shape is not None and isinstance(shape[axis], str) and shape[axis] in many
-    ]
+    named = [axis for axis in others if isinstance(shape[axis], str) and shape[axis] in many]
     pictures = named[0] if len(named) == 1 else others[0]
-    letters = dict(zip((axis for axis in others if axis != pictures), _SPACE[rank - 2], strict=True))
-    return "".join({channels: "C", pictures: "N", **letters}[axis] for axis in range(rank))
+    space = iter(_SPACE[len(others) - 1])
+    return "".join(
+        "C" if axis in channels else "N" if axis == pictures else next(space) for axis in range(rank)
+    )
 
 
 def _main(graph: filterkit.GraphView) -> filterkit.GraphView:

@@ -9,8 +9,9 @@ import filterkit
 import onnx
 
 from filterkit_dense.axes import MOST_AXES, layout_of
-from filterkit_dense.product import CODES, is_product, read_product
-from filterkit_dense.weights import read_bias, read_weight
+from filterkit_dense.einsum import follow_einsum, read_einsum, read_matrix
+from filterkit_dense.product import CODES, STANDARD, is_product, read_product
+from filterkit_dense.weights import Floats, read_bias, read_weight
 
 
 class DenseExtractor:
@@ -26,25 +27,53 @@ class DenseExtractor:
 
 
 def _bank(graph: filterkit.GraphView, node: onnx.NodeProto, name: str) -> filterkit.FilterBank | None:
+    if node.op_type == "Einsum" and node.domain in STANDARD:
+        return _einsum_bank(graph, node, name)
     product = read_product(graph, node)
     if product is None:
         return None
     weights = read_weight(graph, product, codes=node.op_type in CODES)
-    outputs, inputs = weights.shape
+    outputs = len(weights)
     output = node.output[0]
     if node.op_type == "MatMulInteger":
         scale, output = filterkit.dynamic_scale(graph, output, outputs)
         weights = weights if scale is None else weights * scale[:, None]
-    bias = read_bias(graph, product, outputs)
-    tail = _tail(
-        graph, output, layout_of(graph, output, left=product.left), outputs, has_bias=bool(product.bias)
-    )
-    stored, dtype, axes = filterkit.stored_as(graph, product.weight, "OI" if product.outputs_first else "IO")
+    layout = layout_of(graph, output, left=product.left)
+    tail = _tail(graph, output, layout, outputs, has_bias=bool(product.bias))
+    if product.bias:
+        tail = replace(tail, bias=read_bias(graph, product, outputs))
+    stored = filterkit.stored_as(graph, product.weight, "OI" if product.outputs_first else "IO")
+    return _filled(graph.scope, node.op_type, name, product.data, weights, stored, tail)
+
+
+def _einsum_bank(graph: filterkit.GraphView, node: onnx.NodeProto, name: str) -> filterkit.FilterBank | None:
+    found = read_einsum(graph, node)
+    if found is None:
+        return None
+    weights, sizes = read_matrix(graph, found)
+    tail = follow_einsum(graph, node.output[0], found, sizes)
+    axes = "".join("O" if axis in found.outputs else "I" for axis in range(len(found.inputs) + len(sizes)))
+    stored = filterkit.stored_as(graph, found.weight, axes)
+    return _filled(graph.scope, node.op_type, name, found.data, weights, stored, tail)
+
+
+def _filled(
+    scope: str,
+    op: str,
+    name: str,
+    data: str,
+    weights: Floats,
+    stored: tuple[str, str, str],
+    tail: filterkit.Tail,
+) -> filterkit.FilterBank:
+    """The bank of `weights`, (outputs, inputs), which are `stored` as the tensor, type and axes say."""
+    outputs, inputs = weights.shape
+    tensor, dtype, axes = stored
     return filterkit.FilterBank(
         node=name,
-        op=node.op_type,
+        op=op,
         weights=weights.reshape(outputs, inputs, 1, 1),
-        bias=bias if tail.bias is None else tail.bias.astype(weights.dtype),
+        bias=None if tail.bias is None else tail.bias.astype(weights.dtype),
         in_channels=inputs,
         out_channels=outputs,
         groups=1,
@@ -54,8 +83,8 @@ def _bank(graph: filterkit.GraphView, node: onnx.NodeProto, name: str) -> filter
         pads=(0, 0, 0, 0),
         auto_pad="NOTSET",
         output_padding=(0, 0),
-        input_tensor=product.data,
-        weight_tensor=stored,
+        input_tensor=data,
+        weight_tensor=tensor,
         pre_tensor=tail.pre_tensor,
         post_tensor=tail.post_tensor,
         pre_layout=tail.pre_layout,
@@ -63,7 +92,7 @@ def _bank(graph: filterkit.GraphView, node: onnx.NodeProto, name: str) -> filter
         activation=tail.activation,
         source_dtype=dtype,
         source_layout=axes,
-        scope=graph.scope,
+        scope=scope,
         batchnorm=tail.batchnorm,
     )
 

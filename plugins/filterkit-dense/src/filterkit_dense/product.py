@@ -72,10 +72,6 @@ def read_product(graph: filterkit.GraphView, node: onnx.NodeProto) -> Product | 
     """
     if node.domain not in STANDARD or node.op_type in OTHERS:
         raise filterkit.Unresolved(f"{node.op_type} of the domain '{node.domain}' is not known")
-    if node.op_type == "Einsum":
-        if sum(map(graph.is_constant, node.input)) in (0, len(node.input)):
-            return None
-        raise filterkit.Unresolved("an Einsum, whose output may have several axes of channels, is not read")
     inputs = [*node.input, *[""] * 8]
     first, second = (inputs[0], inputs[3]) if node.op_type == "QLinearMatMul" else (inputs[0], inputs[1])
     left = graph.is_constant(first)

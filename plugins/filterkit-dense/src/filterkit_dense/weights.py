@@ -21,9 +21,7 @@ def read_weight(graph: filterkit.GraphView, product: Product, *, codes: bool) ->
     Unresolved
         It is no matrix of real numbers.
     """
-    stored = graph.constant(product.weight)
-    if stored.dtype.kind in "OSUcb" or (stored.dtype.kind in "iu" and not codes):
-        raise filterkit.Unresolved(f"the weight is of type {stored.dtype}, which no layer learns")
+    stored = read_numbers(graph, product.weight, codes=codes)
     if stored.ndim > 2 and set(stored.shape[:-2]) == {1}:
         stored = stored.reshape(stored.shape[-2:])
     if stored.ndim != 2:
@@ -31,14 +29,29 @@ def read_weight(graph: filterkit.GraphView, product: Product, *, codes: bool) ->
         raise filterkit.Unresolved(
             f"the weight is {many}, of shape {'×'.join(map(str, stored.shape)) or 'none'}"
         )
-    if 0 in stored.shape:
-        raise filterkit.Unresolved("the weight is empty")
     matrix = _decoded(graph, product, stored) if codes else stored
-    matrix = np.ascontiguousarray(matrix if product.outputs_first else matrix.T, _float_of(matrix.dtype))
+    matrix = np.ascontiguousarray(matrix if product.outputs_first else matrix.T, float_of(matrix.dtype))
     return matrix if product.alpha == 1 else matrix * matrix.dtype.type(product.alpha)
 
 
-def _float_of(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
+def read_numbers(graph: filterkit.GraphView, weight: str, *, codes: bool = False) -> NDArray[Any]:
+    """A weight as it is stored: real numbers, or codes of such.
+
+    Raises
+    ------
+    Unresolved
+        It is neither, or empty.
+    """
+    stored = graph.constant(weight)
+    if stored.dtype.kind in "OSUcb" or (stored.dtype.kind in "iu" and not codes):
+        raise filterkit.Unresolved(f"the weight is of type {stored.dtype}, which no layer learns")
+    if 0 in stored.shape:
+        raise filterkit.Unresolved("the weight is empty")
+    return stored
+
+
+def float_of(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
+    """The type in which a catalog holds numbers of `dtype`."""
     return np.float16 if dtype == np.float16 else np.float32
 
 
@@ -68,5 +81,5 @@ def read_bias(graph: filterkit.GraphView, product: Product, outputs: int) -> Flo
     length = stored.shape[axis] if 0 <= axis < stored.ndim else 1
     if stored.dtype.kind != "f" or set(others) - {1} or length not in (1, outputs):
         return None
-    bias = np.broadcast_to(stored.astype(_float_of(stored.dtype)).ravel(), (outputs,))
+    bias = np.broadcast_to(stored.astype(float_of(stored.dtype)).ravel(), (outputs,))
     return bias if product.beta == 1 else bias * bias.dtype.type(product.beta)
