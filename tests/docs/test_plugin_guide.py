@@ -316,10 +316,33 @@ def recipe(name: str) -> ModuleType:
     return module
 
 
+def test_the_recipes_are_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the page says: in a folder that ``FILTERKIT_PLUGINS_DIR`` names."""
+    recipes = {path.stem for path in (EXAMPLES / "cookbook").glob("*.py")}
+    monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", str(EXAMPLES / "cookbook"))
+    monkeypatch.setenv("FILTERKIT_PLUGINS_ONLY", ",".join(recipes))
+    host = load_plugins(strict=True)
+    states = {each.name: each.state for each in host.plugins if not each.name.startswith("filterkit.")}
+    assert states == dict.fromkeys((name.replace("_", "-") for name in recipes), "loaded")
+    registry = Registry(host)
+    kit.tiny_model("plain", tmp_path)
+    monkeypatch.setenv("TEAM_MODELS", str(tmp_path))
+    fetched = registry.create("source", "team").fetch("plain", tmp_path, lambda *_: None)
+    [bank, *_] = registry.create("extractor", "convolution").extract(open_graph(fetched.onnx_path))
+    assert isinstance(bank, FilterBank)
+    for spec in ("fixed:limit=0.2", "equalized"):
+        assert registry.create("normalizer", spec).normalize(bank.weights).values.shape == bank.weights.shape
+    assert set(registry.create("metric", "off-centre").measure(bank)) == {"off_centre"}
+    stream = io.StringIO()
+    registry.create("format", "latex:columns=b").write([{"a": 1, "b": 2}], ("a", "b"), stream)
+    assert stream.getvalue().splitlines()[1:-1] == [r"b \\", r"\hline", r"2 \\"]
+
+
 def test_the_recipes_keep_what_their_kinds_promise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kit.tiny_model("plain", tmp_path)
     monkeypatch.setenv("TEAM_MODELS", str(tmp_path))
-    kit.check_normalizer(recipe("fixed_scale.py").Fixed(0.5))
+    for limit in (0.2, 0.5):
+        kit.check_normalizer(recipe("fixed_scale.py").Fixed(limit))
     kit.check_normalizer(recipe("needs_extra.py").Equalized)
     kit.check_metric(recipe("off_centre.py").OffCentre)
     kit.check_format(recipe("latex_format.py").Latex)

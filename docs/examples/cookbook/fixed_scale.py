@@ -17,7 +17,7 @@ class Fixed:
         import numpy as np
 
         finite = np.isfinite(values)
-        drawn = np.clip(values, -self.limit, self.limit).astype(np.float64) / self.limit / 2 + 0.5
+        drawn = np.clip(values.astype(np.float64), -self.limit, self.limit) / self.limit / 2 + 0.5
         drawn = np.nan_to_num(drawn, nan=0.5).astype(np.float32)
         odd = int(values.size - finite.sum())
         return filterkit.Normalized(drawn, -self.limit, self.limit, 0.5, odd, f"within ±{self.limit:g}")
