@@ -128,7 +128,7 @@ def said(catalog: Path, *words: str) -> bytes:
         "filters * --count",
         "stats *",
         "similar plain/conv1/0/0",
-        "duplicates *",
+        "duplicates * --threshold 0.1",
         "diff plain again",
         "query 'SELECT name, l2_norm FROM filter JOIN layer ON layer.id = layer_id'",
         "add {folder}/plain.onnx --name again --replace",
