@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from filterkit.testing.metric_check import check_metric
     from filterkit.testing.models import TINY_MODELS, TinyModel, tiny_model
     from filterkit.testing.normalizer_check import check_normalizer
+    from filterkit.testing.private import private_names
     from filterkit.testing.renderer_check import check_renderer
     from filterkit.testing.source_check import check_source
 
@@ -39,6 +40,7 @@ _HOMES = {
     "check_source": "filterkit.testing.source_check",
     "node": "filterkit.testing.graphs",
     "open_graph": "filterkit.graph",
+    "private_names": "filterkit.testing.private",
     "tiny_catalog": "filterkit.testing.catalogs",
     "tiny_model": "filterkit.testing.models",
 }
@@ -58,6 +60,7 @@ __all__ = [
     "check_source",
     "node",
     "open_graph",
+    "private_names",
     "tiny_catalog",
     "tiny_model",
 ]

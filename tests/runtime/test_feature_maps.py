@@ -19,6 +19,7 @@ from filterkit.records import FilterBank, Preprocessing
 from filterkit.runtime import opened
 from filterkit.runtime.feature_maps import Target, open_network
 from filterkit.runtime.providers import probe
+from filterkit.runtime.targets import channels_first
 
 Zoo = Callable[[str], Path]
 CAFFE = Preprocessing(channel_order="BGR", layout="NHWC", mean=(103.939, 116.779, 123.68))
@@ -246,6 +247,14 @@ def test_tensors_of_another_layout_come_back_channels_first(layout: str, axes: t
     found = next(network.picture_maps([pixels(6, 9, 3)], RGB))
     assert found["a"].shape == (1, 2, 4, 7)
     np.testing.assert_array_equal(found["a"], found["b"])
+
+
+@pytest.mark.parametrize(("layout", "axes"), [("NWCC", "nwcd"), ("NCWC", "ncwd"), ("CNCW", "cndw")])
+def test_channels_on_several_axes_become_one(layout: str, axes: str) -> None:
+    values = np.random.default_rng(0).random((2, 3, 4, 5))
+    wanted = np.einsum(f"{axes}->ncdw", values)
+    found = channels_first(values, Target("heads", "t", layout))
+    np.testing.assert_array_equal(found, wanted.reshape(len(wanted), -1, wanted.shape[-1]))
 
 
 def test_unknown_tensors_operators_and_files_are_errors_of_one_line(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 import filterkit
 from filterkit.errors import UsageError
 from filterkit.scaffold.package import KINDS, LICENSES, LONGEST, TEMPLATES, check_name, new_package
+from filterkit.testing import private_names
 
 ADDS = {kind: f"{kind} glow-{kind}" for kind in KINDS if kind != "command"}
 
@@ -129,12 +130,11 @@ def test_the_code_is_typed(installed: Path, environment: Mapping[str, str]) -> N
     run([mypy, "--strict", "--cache-dir", str(installed / "mypy"), *sources], own, installed)
 
 
-def test_only_the_public_api_is_used() -> None:
-    for template in TEMPLATES.glob("*/*.py.tmpl"):
-        text = template.read_text(encoding="utf-8")
-        imported = set(re.findall(r"(?:from|import) (filterkit[\w.]*)", text))
-        allowed = {"filterkit", "filterkit.testing"} if template.name == "test.py.tmpl" else {"filterkit"}
-        assert imported <= allowed, template
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_the_public_api_is_used(kind: str, tmp_path: Path) -> None:
+    made = new_package("glow", kind, tmp_path)
+    assert private_names(made.folder) == []
+    assert not [path for path in made.folder.glob("src/*/*.py") if "filterkit.testing" in path.read_text()]
 
 
 @pytest.mark.parametrize("license", LICENSES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -112,19 +113,61 @@ def test_types_of_python_subclasses() -> None:
     assert type_of([Number(1), 2]) == pa.float64()
 
 
-@pytest.mark.parametrize("command", ["models", "layers", "layers --skipped", "filters", "filters --count"])
-def test_commands_write_what_they_write_as_json(command: str, catalog: Path, tmp_path: Path) -> None:
-    words = (
-        command.split() if command.startswith("models") else [*command.split()[:1], "*", *command.split()[1:]]
-    )
-    line = [sys.executable, "-m", "filterkit", *words, "--catalog", str(catalog), "--format"]
-    rows = json.loads(subprocess.run([*line, "json"], check=True, capture_output=True).stdout)
+def said(catalog: Path, *words: str) -> bytes:
+    line = [sys.executable, "-m", "filterkit", *words, "--catalog", str(catalog)]
+    return subprocess.run(line, check=True, capture_output=True).stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "models",
+        "layers *",
+        "layers * --skipped",
+        "filters *",
+        "filters * --count",
+        "stats *",
+        "similar plain/conv1/0/0",
+        "duplicates * --threshold 0.1",
+        "diff plain again",
+        "query 'SELECT name, l2_norm FROM filter JOIN layer ON layer.id = layer_id'",
+        "add {folder}/plain.onnx --name again --replace",
+        "measure * --metric basic",
+        "maps plain/conv1 {folder}/picture.png",
+        "convolve plain/conv1/0/0 {folder}/picture.png -o {folder}/answer.png",
+        "zoo",
+        "plugins list",
+        "plugins show parquet",
+        "plugins doctor",
+        "plugins requirements",
+    ],
+)
+def test_commands_write_what_they_write_as_json(command: str, own: Path, tmp_path: Path) -> None:
+    words = shlex.split(command.format(folder=own.parent))
+    rows = json.loads(said(own, *words, "--format", "json"))
+    assert rows or command in ("plugins doctor", "plugins requirements")  # which may have nothing to say
     path = tmp_path / "rows.parquet"
-    path.write_bytes(subprocess.run([*line, "parquet"], check=True, capture_output=True).stdout)
+    path.write_bytes(said(own, *words, "--format", "parquet"))
     for name, values in pq.read_table(path).to_pydict().items():
         expected = [row[name] for row in rows]
         if name in ("input_shape", "output_shape"):  # numbers, and names where a size is free
             expected = [shape and list(map(str, shape)) for shape in expected]
+        if name == "added_at":  # a second later
+            expected = values
         assert values == expected, name
     assert duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchall() == [(len(rows),)]
     assert polars.read_parquet(path).height == len(rows)
+
+
+def test_doctor_gives_rows(own: Path) -> None:
+    """As JSON it is one report, so there is nothing to compare with."""
+    table = pq.read_table(io.BytesIO(said(own, "doctor", "--format", "parquet")))
+    assert table.num_rows > 5
+    assert "filterkit-parquet" in str(table.to_pylist())
+
+
+def test_plugins_new_gives_rows(own: Path, tmp_path: Path) -> None:
+    words = ("plugins", "new", "glow", "--kind", "metric", "--folder", str(tmp_path), "--format", "parquet")
+    files = pq.read_table(io.BytesIO(said(own, *words)))["file"].to_pylist()
+    assert all((tmp_path / file).is_file() for file in files)
+    assert len(files) > 5

@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from page import Page
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
+from page import Page, launch
 
 REQUIRE_BROWSER = os.environ.get("FILTERKIT_REQUIRE_BROWSER", "") not in ("", "0")
 """Set in CI: without Chromium the tests of the page fail instead of being skipped."""
 
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--window-size=1100,900",
-)  # fmt: skip
-
 
 @pytest.fixture(scope="session")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    browsers = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
-    browser, driver = next(filter(None, browsers), None), shutil.which("chromedriver")
-    if not (browser and driver):
+    browser = launch(tmp_path_factory.mktemp("profile"))
+    if browser is None:
         if REQUIRE_BROWSER:
             pytest.fail("there is no Chromium with its chromedriver")
         pytest.skip("needs Chromium and its chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options=options, service=Service(driver)) as opened:
-        yield Page(opened)
+    with browser:
+        yield Page(browser)
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from selenium.webdriver import Chrome
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--window-size=1100,900",
+)  # fmt: skip
 PLACE = """
 const plot = document.getElementById("plot"), {xaxis, yaxis} = plot._fullLayout;
 const box = plot.getBoundingClientRect();
@@ -29,6 +35,20 @@ image.onload = () => {
 };
 image.src = document.querySelector("#plot image").getAttribute("href");
 """
+
+
+def launch(profile: Path) -> Chrome | None:
+    """A Chromium without a window, whose files go to `profile`; None where there is none."""
+    browsers = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    browser, driver = next(filter(None, browsers), None), shutil.which("chromedriver")
+    if not (browser and driver):
+        return None
+    options = ChromeOptions()
+    options.binary_location = browser
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    return Chrome(options=options, service=Service(driver))
 
 
 class Page:
