@@ -7,6 +7,7 @@ import sys
 from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from filterkit.cli.shell import reported_errors
 from filterkit.cli.usage import OneLineErrors
@@ -46,12 +47,12 @@ def run(argv: list[str] | None = None) -> None:
     words = sys.argv[1:] if argv is None else argv
     first = words[0] if words else None
     built_in = {"plugins", *(name for names in COMMANDS.values() for name in names)}
-    app = build_app(first if first in built_in else None)
+    group = get_command(build_app(first if first in built_in else None))
     try:
         with reported_errors(debug="--debug" in words):
             if first not in built_in | {"--version"}:
-                _add_plugin_commands(app)
-            app(args=words, prog_name="filterkit")
+                _add_plugin_commands(group)
+            group(args=words, prog_name="filterkit")
     except typer.Exit as done:
         sys.exit(done.exit_code)
 
@@ -60,7 +61,7 @@ def _of_module(name: str) -> Any:
     return getattr(importlib.import_module(f"filterkit.cli.{name}"), name)
 
 
-def _add_plugin_commands(app: typer.Typer) -> None:
+def _add_plugin_commands(group: Any) -> None:
     from filterkit.plugins.discovery import available, may_have
 
     found = [candidate for candidate in available() if may_have(candidate, "filterkit_commands")]
@@ -68,7 +69,7 @@ def _add_plugin_commands(app: typer.Typer) -> None:
         from filterkit.plugins.manager import load_plugins
 
         # What is built in adds its commands here.
-        load_plugins(built_in=False, candidates=found).add_commands(app)
+        load_plugins(built_in=False, candidates=found).add_commands(group)
 
 
 def _show_version(wanted: bool) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from filterkit import settings
 from filterkit.errors import closest
-from filterkit.plugins.discovery import canonical
+from filterkit.plugins.discovery import canonical, names_for
 
 
 class Unknown(NamedTuple):
@@ -19,12 +19,6 @@ class Unknown(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.variable}: there is no plugin '{self.name}' ({self.hint})"
-
-
-def names_for(plugin: str) -> set[str]:
-    """What a plugin may be called there: its name, or its distribution's for all that has."""
-    name = canonical(plugin)
-    return {name, name.partition(".")[0]}
 
 
 def unknown_names(plugins: Iterable[str]) -> list[Unknown]:

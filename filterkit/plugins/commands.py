@@ -1,21 +1,22 @@
 """Commands that plugins add to the command line.
 
-Each plugin gets a Typer application of its own, which is built once to find its faults; only then do its
-commands move over. So half a plugin never stays behind, and none replaces a command that is there.
+Each plugin gets a Typer application of its own, which is built by itself; only then do its commands move
+over. So half a plugin never stays behind, and none replaces a command that is there.
 """
 
 from __future__ import annotations
 
-import copy
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import typer
+from typer.core import TyperGroup
 from typer.main import get_command_name, get_group, solve_typer_info_defaults
 from typer.models import CommandInfo, TyperInfo
 
 from filterkit.errors import UsageError
+from filterkit.plugins.core import core_at_rest
 from filterkit.plugins.faults import breach
 from filterkit.plugins.manager import PluginHost
 from filterkit.plugins.plugin import Plugin
@@ -28,36 +29,35 @@ class Command(NamedTuple):
 
     name: str
     plugin: Plugin
-    info: CommandInfo | TyperInfo
+    built: Any
+    """As Typer made it, which carries its own Click or imports another, by its version."""
 
     @property
     def summary(self) -> str:
         """The first line of its help."""
-        callback = getattr(self.info, "callback", None)
-        words = self.info.help if isinstance(self.info.help, str) else getattr(callback, "__doc__", None)
-        return (words or "").strip().partition("\n")[0]
+        return (self.built.help or "").strip().partition("\n")[0]
 
 
-def add_commands(host: PluginHost, app: typer.Typer) -> None:
-    """Add the commands of all plugins to `app`.
+def add_commands(host: PluginHost, group: TyperGroup) -> None:
+    """Add the commands of all plugins to `group`.
 
     A name that filterkit has already, or that several plugins offer, is not given away: each of those
     commands is then ``plugin/name``. Where only plugins share the bare name, it tells so.
     """
     offered: dict[str, list[Command]] = defaultdict(list)
-    for plugin in host.plugins:
-        for command in commands_of(host, plugin):
-            offered[command.name].append(command)
-    taken = {name for name, _ in _named(app)} if offered else set()
+    with core_at_rest():
+        for plugin in host.plugins:
+            for command in commands_of(host, plugin):
+                offered[command.name].append(command)
+    taken = set(group.commands)
     for name, commands in offered.items():
         if name not in taken and len(commands) == 1:
-            _add(app, name, commands[0].info)
+            _add(group, name, commands[0].built)
             continue
         for each in commands:
-            _add(app, f"{each.plugin.name}/{name}", each.info)
+            _add(group, f"{each.plugin.name}/{name}", each.built)
         if name not in taken:
-            settings = {"ignore_unknown_options": True, "allow_extra_args": True}
-            app.command(name, hidden=True, context_settings=settings)(_clash(name, commands))
+            _add(group, name, _clash(name, commands))
 
 
 def commands_of(host: PluginHost, plugin: Plugin) -> list[Command]:
@@ -66,11 +66,10 @@ def commands_of(host: PluginHost, plugin: Plugin) -> list[Command]:
     if plugin in host.having(HOOK):
         with host.guard(plugin, HOOK):
             host.ask(plugin, HOOK, app=own)
-            if own.registered_commands or own.registered_groups:
-                get_group(own)  # raises what Typer finds wrong with them
+            built = get_group(own).commands  # raises what Typer finds wrong with them
             for name in hidden_commands(own):
                 breach(plugin, HOOK, f"adds the command '{name}' twice")
-            return [Command(name, plugin, info) for name, info in _named(own)]
+            return [Command(name, plugin, each) for name, each in built.items()]
     return []
 
 
@@ -99,22 +98,24 @@ def _named(app: typer.Typer) -> Iterator[tuple[str, CommandInfo | TyperInfo]]:
             yield from _named(group.typer_instance)
 
 
-def _add(app: typer.Typer, name: str, info: CommandInfo | TyperInfo) -> None:
-    info = copy.copy(info)
-    info.name = name
-    if not isinstance(info.rich_help_panel, str):
-        info.rich_help_panel = "Plugins"
-    if isinstance(info, CommandInfo):
-        app.registered_commands.append(info)
-    else:
-        app.registered_groups.append(info)
+def _add(group: TyperGroup, name: str, command: Any) -> None:
+    command.name = name
+    if not isinstance(command.rich_help_panel, str):
+        command.rich_help_panel = "Plugins"
+    group.add_command(command)
 
 
-def _clash(name: str, commands: list[Command]) -> Callable[[], None]:
+def _clash(name: str, commands: list[Command]) -> Any:
+    """A command that only tells who offers it, whatever it is given."""
+    app = typer.Typer()
+
+    @app.command(
+        name, hidden=True, context_settings={"ignore_unknown_options": True, "allow_extra_args": True}
+    )
     def ambiguous() -> None:
         raise UsageError(
             f"command '{name}' is offered by " + " and ".join(str(each.plugin) for each in commands),
             hint="write " + " or ".join(f"{each.plugin.name}/{name}" for each in commands),
         )
 
-    return ambiguous
+    return get_group(app).commands[name]

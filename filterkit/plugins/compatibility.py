@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
@@ -44,7 +44,7 @@ def hooks_of(plugin: Plugin, loaded: object) -> pluggy.PluginManager:
     IncompatiblePlugin
         It has none, one that does not exist, or one with other arguments.
     """
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager = _Manager(hookspecs.PROJECT)
     known = [name for name in vars(hookspecs) if name.startswith("filterkit_")]
     try:
         manager.register(loaded, plugin.name)
@@ -62,3 +62,13 @@ def hooks_of(plugin: Plugin, loaded: object) -> pluggy.PluginManager:
     if not callers:
         raise IncompatiblePlugin("has no hooks; mark its functions with @filterkit.hookimpl")
     return manager
+
+
+class _Manager(pluggy.PluginManager):
+    """Looks at no name with two underscores, which nobody marks as a hook: every look takes a while."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
+        return None if name.startswith("__") else super().parse_hookimpl_opts(plugin, name)
+
+    def parse_hookspec_opts(self, module_or_class: ModuleType | type, name: str) -> Any:
+        return None if name.startswith("__") else super().parse_hookspec_opts(module_or_class, name)

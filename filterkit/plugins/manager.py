@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit import __version__, settings
 from filterkit.errors import FilterkitError, PluginError
-from filterkit.plugins.chosen import names_for, unknown_names
 from filterkit.plugins.compatibility import IncompatiblePlugin, check_api, hooks_of
-from filterkit.plugins.core import ReplacedCore, core_unharmed
-from filterkit.plugins.discovery import Candidate, available, canonical
+from filterkit.plugins.core import ReplacedCore, core_at_rest, core_unharmed
+from filterkit.plugins.discovery import Candidate, available, canonical, names_for
 from filterkit.plugins.faults import in_words, tell, where
 from filterkit.plugins.hanging import Hanging, ended_after, told_after
 from filterkit.plugins.plugin import Plugin
@@ -24,7 +23,7 @@ from filterkit.plugins.stdout import stdout_for_data
 from filterkit.plugins.tracing import traced
 
 if TYPE_CHECKING:
-    import typer
+    from typer.core import TyperGroup
 
     from filterkit.plugins.checking import Checked
 
@@ -133,11 +132,11 @@ class PluginHost:
             with self.guard(plugin, hook):
                 self.ask(plugin, hook, **arguments)
 
-    def add_commands(self, app: typer.Typer) -> None:
-        """Add all plugins' commands to `app`; see `filterkit.plugins.commands`."""
+    def add_commands(self, group: TyperGroup) -> None:
+        """Add all plugins' commands to `group`; see `filterkit.plugins.commands`."""
         from filterkit.plugins.commands import add_commands
 
-        add_commands(self, app)
+        add_commands(self, group)
 
     @contextmanager
     def guard(self, plugin: Plugin, doing: str = "") -> Iterator[None]:
@@ -221,9 +220,12 @@ def load_plugins(
     if candidates is None:
         candidates = list(available()) if discover else ()
         if built_in and discover:  # before any is loaded: it may be the misspelt one that hangs
+            from filterkit.plugins.chosen import unknown_names
+
             names = [*(plugin.name for plugin in host.plugins), *(each.name for each in candidates)]
             for unknown in unknown_names(names):
                 report(f"filterkit: {unknown}")
-    for candidate in candidates:
-        host.take(candidate)
+    with core_at_rest():
+        for candidate in candidates:
+            host.take(candidate)
     return host

@@ -6,7 +6,7 @@ from typing import Any, Literal, overload
 
 from filterkit.errors import UsageError, closest
 from filterkit.plugins import contracts
-from filterkit.plugins.core import core_unharmed
+from filterkit.plugins.core import core_at_rest, core_unharmed
 from filterkit.plugins.discovery import canonical
 from filterkit.plugins.extractor_contract import CheckedExtractor
 from filterkit.plugins.faults import blame
@@ -28,9 +28,10 @@ class Registry:
         """All contributions of a kind, plugin by plugin, clashing ones included."""
         if kind not in self._offers:
             found: list[Offer] = []
-            for plugin in self.host.having(HOOKS[kind]):
-                with self.host.guard(plugin, HOOKS[kind]):
-                    found += offers_of(plugin, kind, self.host.ask(plugin, HOOKS[kind]))
+            with core_at_rest():
+                for plugin in self.host.having(HOOKS[kind]):
+                    with self.host.guard(plugin, HOOKS[kind]):
+                        found += offers_of(plugin, kind, self.host.ask(plugin, HOOKS[kind]))
             self._offers[kind] = tuple(found)
         return self._offers[kind]
 

@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-import typer
+from command_groups import group_of, run
 from onnx import TensorProto, helper, numpy_helper
-from typer.testing import CliRunner
 
 import filterkit
 import filterkit.testing as kit
@@ -278,10 +277,9 @@ def test_command(host: PluginHost, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with filterkit.open() as bench:
         bench.add("classic")
     host.add(example("largest_command.py"), name="filterkit-largest")
-    app = typer.Typer()
-    app.command("other")(lambda: None)
-    host.add_commands(app)
-    lines = CliRunner().invoke(app, ["largest", "classic", "--count", "2"]).output.splitlines()
+    group = group_of("other")
+    host.add_commands(group)
+    lines = run(group, "largest", "classic", "--count", "2").splitlines()
     assert sorted(lines) == ["blur_gaussian_5 25", "sharpen_unsharp_5 25"]
 
 
@@ -376,11 +374,10 @@ def test_recipes_around_the_catalog(
     monkeypatch.setenv("FILTERKIT_CATALOG", str(tmp_path / "catalog.db"))
     host.add(recipe("weigh_command.py"), name="filterkit-weigh")
     host.add(recipe("contact_sheet.py"), name="filterkit-contact")
-    app = typer.Typer()
-    app.command("other")(lambda: None)
-    host.add_commands(app)
+    group = group_of("other")
+    host.add_commands(group)
     with pytest.raises(filterkit.FilterkitError):
-        CliRunner().invoke(app, ["weigh", "all"], catch_exceptions=False)
+        run(group, "weigh", "all")
     with filterkit.open() as bench:
         bench.add("classic")
         [first, *_] = bench.layers("classic")
@@ -392,5 +389,5 @@ def test_recipes_around_the_catalog(
             bench.sheet(first["address"]), "mosaic:scale=8"
         )
         parameters = sum(row["parameters"] for row in bench.layers("classic"))
-    assert CliRunner().invoke(app, ["weigh", "model", "classic"]).output == f"{parameters}\n"
-    assert CliRunner().invoke(app, ["weigh", "all"]).output.split() == [f"{parameters:,}", "classic"]
+    assert run(group, "weigh", "model", "classic") == f"{parameters}\n"
+    assert run(group, "weigh", "all").split() == [f"{parameters:,}", "classic"]

@@ -12,8 +12,8 @@ import numpy as np
 import onnx
 import pytest
 import typer
+from command_groups import group_of, run
 from onnx import TensorProto, helper, numpy_helper
-from typer.testing import CliRunner
 
 import filterkit
 from filterkit.plugins import hookspecs
@@ -181,10 +181,9 @@ def test_commands(host: PluginHost) -> None:
                 print(*range(1, n + 1))
 
     host.add(Plugin(), name="filterkit-count")
-    app = typer.Typer()
-    app.command("own")(lambda: None)
-    host.add_commands(app)
-    assert CliRunner().invoke(app, ["count-to", "3"]).output == "1 2 3\n"
+    group = group_of("own")
+    host.add_commands(group)
+    assert run(group, "count-to", "3") == "1 2 3\n"
 
 
 def test_after_ingest(host: PluginHost) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 import typer
-from typer.testing import CliRunner
+from command_groups import group_of, run
+from typer.core import TyperGroup
 
 import filterkit
 from filterkit.errors import UsageError
@@ -27,54 +28,47 @@ def hello(words: str, name: str = "hello") -> Callable[[typer.Typer], None]:
 
 
 @pytest.fixture
-def app() -> typer.Typer:
-    made = typer.Typer()
-    made.command("add")(lambda: print("our own add"))
-    made.command("other")(lambda: print("our own other"))
-    return made
+def group() -> TyperGroup:
+    return group_of("add", "other")
 
 
-def run(app: typer.Typer, *words: str) -> str:
-    return CliRunner().invoke(app, words).output
-
-
-def test_groups_come_along(host: PluginHost, app: typer.Typer) -> None:
-    group = typer.Typer()
-    group.command("one")(lambda: print("1"))
-    group.command("two")(lambda: print("2"))
+def test_groups_come_along(host: PluginHost, group: TyperGroup) -> None:
+    numbers = typer.Typer()
+    numbers.command("one")(lambda: print("1"))
+    numbers.command("two")(lambda: print("2"))
     nameless = typer.Typer()
     nameless.command("three")(lambda: print("3"))
 
     def add(app: typer.Typer) -> None:
-        app.add_typer(group, name="numbers")
+        app.add_typer(numbers, name="numbers")
         app.add_typer(nameless)
 
     host.add(plugin(add), name="filterkit-numbers")
-    host.add_commands(app)
-    assert (run(app, "numbers", "two"), run(app, "three")) == ("2\n", "3\n")
-    assert "Plugins" in run(app, "--help")
+    host.add_commands(group)
+    assert (run(group, "numbers", "two"), run(group, "three")) == ("2\n", "3\n")
+    assert "Plugins" in run(group, "--help")
 
 
-def test_a_built_in_command_stays(host: PluginHost, app: typer.Typer) -> None:
+def test_a_built_in_command_stays(host: PluginHost, group: TyperGroup) -> None:
     host.add(plugin(hello("theirs", "add")), name="filterkit-thief")
-    host.add_commands(app)
-    assert run(app, "add") == "our own add\n"
-    assert run(app, "filterkit-thief/add") == "theirs\n"
+    host.add_commands(group)
+    assert run(group, "add") == "our own add\n"
+    assert run(group, "filterkit-thief/add") == "theirs\n"
 
 
-def test_a_shared_name_names_both(host: PluginHost, app: typer.Typer) -> None:
+def test_a_shared_name_names_both(host: PluginHost, group: TyperGroup) -> None:
     host.add(plugin(hello("first")), name="filterkit-one", version="1.0")
     host.add(plugin(hello("second")), name="filterkit-two", version="2.0")
-    host.add_commands(app)
-    assert run(app, "filterkit-one/hello") == "first\n"
-    assert run(app, "filterkit-two/hello") == "second\n"
+    host.add_commands(group)
+    assert run(group, "filterkit-one/hello") == "first\n"
+    assert run(group, "filterkit-two/hello") == "second\n"
     with pytest.raises(UsageError, match=r"offered by filterkit-one 1.0 and filterkit-two 2.0") as caught:
-        CliRunner().invoke(app, ["hello", "--loud", "3"], catch_exceptions=False)
+        run(group, "hello", "--loud", "3")
     assert caught.value.hint == "write filterkit-one/hello or filterkit-two/hello"
 
 
 def test_a_plugin_that_raises_leaves_nothing_behind(
-    host: PluginHost, app: typer.Typer, reported: list[str]
+    host: PluginHost, group: TyperGroup, reported: list[str]
 ) -> None:
     def add(app: typer.Typer) -> None:
         hello("half")(app)
@@ -82,19 +76,19 @@ def test_a_plugin_that_raises_leaves_nothing_behind(
 
     host.add(plugin(add), name="filterkit-half", version="1.0")
     host.add(plugin(hello("whole", "fine")), name="filterkit-whole")
-    host.add_commands(app)
-    assert "hello" not in run(app, "--help")
-    assert run(app, "fine") == "whole\n"
+    host.add_commands(group)
+    assert "hello" not in run(group, "--help")
+    assert run(group, "fine") == "whole\n"
     line = "plugin filterkit-half 1.0 failed: filterkit_commands: RuntimeError: no"
     assert reported == [f"filterkit: {line}"]
 
 
-def test_a_command_that_typer_refuses_is_its_plugins_fault(host: PluginHost, app: typer.Typer) -> None:
+def test_a_command_that_typer_refuses_is_its_plugins_fault(host: PluginHost, group: TyperGroup) -> None:
     def broken(value: int | list[str]) -> None: ...
 
     found = host.add(plugin(lambda app: app.command("broken")(broken) and None), name="filterkit-typo")
-    host.add_commands(app)
-    assert run(app, "add") == "our own add\n"
+    host.add_commands(group)
+    assert run(group, "add") == "our own add\n"
     assert found.state == "failed"
     assert "Union" in str(found.error)
 
@@ -121,16 +115,16 @@ def once_without_a_group(app: typer.Typer) -> None:
     ("add", "name"), [(twice, "hello"), (twice_in_a_group, "numbers hello"), (once_without_a_group, "hello")]
 )
 def test_no_command_hides_another_of_its_plugin(
-    host: PluginHost, app: typer.Typer, add: Callable[[typer.Typer], None], name: str
+    host: PluginHost, group: TyperGroup, add: Callable[[typer.Typer], None], name: str
 ) -> None:
     found = host.add(plugin(add), name="filterkit-twice")
-    host.add_commands(app)
-    assert not {"hello", "numbers"} & set(run(app, "--help").split())
+    host.add_commands(group)
+    assert not {"hello", "numbers"} & set(run(group, "--help").split())
     assert (found.state, found.error) == ("failed", f"filterkit_commands adds the command '{name}' twice")
 
 
-def test_a_plugin_without_commands_adds_none(host: PluginHost, app: typer.Typer) -> None:
+def test_a_plugin_without_commands_adds_none(host: PluginHost, group: TyperGroup) -> None:
     found = host.add(plugin(lambda app: None), name="filterkit-silent")
-    before = run(app, "--help")
-    host.add_commands(app)
-    assert (run(app, "--help"), found.state) == (before, "loaded")
+    before = run(group, "--help")
+    host.add_commands(group)
+    assert (run(group, "--help"), found.state) == (before, "loaded")

@@ -357,6 +357,36 @@ def made(install: Install, body: str) -> Any:
     return Registry(load_plugins(strict=False)).create("normalizer", "bad")
 
 
+def test_each_plugin_is_blamed_for_its_own(install: Install) -> None:
+    fine = OFFERS.format(body="pass")
+    install("filterkit-above", fine)
+    install(NAME, OFFERS.format(body=PATCH + "    " + PATCHES["a function"]))
+    install("filterkit-further", PATCH + PATCHES["a constant"] + "\n" + fine)
+    install("filterkit-last", fine)
+    host = load_plugins(report=lambda line: None)
+    Registry(host).offers("normalizer")
+    told = {plugin.name: plugin.error for plugin in host.plugins if plugin.distribution != "cnn-filterkit"}
+    assert told == {
+        "filterkit-above": None,
+        NAME: "filterkit_normalizers: replaced filterkit.settings.strict_plugins; it was put back",
+        "filterkit-further": "replaced filterkit.settings.DEFAULT_CATALOG; it was put back",
+        "filterkit-last": None,
+    }
+
+
+def test_what_a_plugin_calls_is_not_blamed_for_it(
+    install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = "import filterkit_fine; from filterkit.plugins.manager import PluginHost"
+    calls += "; print(PluginHost().add(filterkit_fine, name='fine').state)"
+    install(NAME, OFFERS.format(body=f"{PATCH}    {PATCHES['a constant']}\n    {calls}"))
+    install("filterkit-fine", OFFERS.format(body="pass"))
+    host = load_plugins(report=lambda line: None)
+    Registry(host).offers("normalizer")
+    assert capsys.readouterr().err == "loaded\n"
+    assert {each.name: each.state for each in host.plugins}[NAME] == "failed"
+
+
 def test_a_mutated_input(install: Install) -> None:
     values = np.ones((1, 1, 2, 2), np.float32)
     with pytest.raises(PluginError, match=rf"plugin {NAME} 1.2: normalizer 'bad': normalize\(\)") as caught:
