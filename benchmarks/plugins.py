@@ -1,6 +1,6 @@
 """What eighty installed plugins cost those who only ask for help.
 
-Those that add commands cost more: they must be imported, to be listed.
+Those that add commands cost more: they must be imported to be listed, once; then help remembers them.
 """
 
 from __future__ import annotations
@@ -85,23 +85,42 @@ def install(site: Path, count: int, commands: int) -> None:
 
 def lines(catalog: Path) -> Iterator[Line]:
     with tempfile.TemporaryDirectory() as folder:
-        sites = {name: Path(folder, name) for name in ("none", "eighty", "of every kind")}
+        sites = {name: Path(folder, name) for name in ("none", "eighty", "of every kind", "the first time")}
         sites["none"].mkdir()
         install(sites["eighty"], COUNT, commands=0)
-        install(sites["of every kind"], COUNT, commands=COUNT // (len(KINDS) + 1))
+        for name in ("of every kind", "the first time"):
+            install(sites[name], COUNT, commands=COUNT // (len(KINDS) + 1))
         compileall.compile_dir(folder, quiet=1)
-        taken = in_turn({name: helped(site) for name, site in sites.items()}, 41)
-    for name, more in (("eighty", ""), ("of every kind", ", 10 with commands")):
+        actions = {name: helped(site) for name, site in sites.items()}
+        again = actions["the first time"]
+        actions["the first time"] = lambda: (forget(sites["the first time"]), again())
+        taken = in_turn(actions, 41)
+    for name, more, reach in (
+        ("eighty", "", 1.1),
+        ("of every kind", ", 10 with commands", 1.1),
+        ("the first time", ", the first time", 1.15),
+    ):
         yield Line(
             f"filterkit --help, {COUNT} plugins{more}",
             "filterkit --help, no plugins installed",
             statistics.median(taken[name]) / statistics.median(taken["none"]),
-            1.1,
+            reach,
             ratios(taken[name], taken["none"]),
         )
 
 
 def helped(site: Path) -> Callable[[], None]:
-    """``filterkit --help`` in a process that finds what lies in `site`."""
+    """``filterkit --help`` in a process that finds what lies in `site`, and has a cache of its own."""
     path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return process(["env", f"PYTHONPATH={path}", sys.executable, "-m", "filterkit", "--help"])
+    home = [f"HOME={_home(site)}", f"XDG_CACHE_HOME={_home(site)}"]
+    return process(["env", *home, f"PYTHONPATH={path}", sys.executable, "-m", "filterkit", "--help"])
+
+
+def forget(site: Path) -> None:
+    """Drop what help remembers."""
+    for file in _home(site).rglob("commands-*.json"):
+        file.unlink()
+
+
+def _home(site: Path) -> Path:
+    return site.with_name(f"home of {site.name}")

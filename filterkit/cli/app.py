@@ -51,7 +51,7 @@ def run(argv: list[str] | None = None) -> None:
     try:
         with reported_errors(debug="--debug" in words):
             if first not in built_in | {"--version"}:
-                _add_plugin_commands(group)
+                _add_plugin_commands(group, to_show=words in ([], ["--help"], ["-h"]))
             group(args=words, prog_name="filterkit")
     except typer.Exit as done:
         sys.exit(done.exit_code)
@@ -61,15 +61,24 @@ def _of_module(name: str) -> Any:
     return getattr(importlib.import_module(f"filterkit.cli.{name}"), name)
 
 
-def _add_plugin_commands(group: Any) -> None:
+def _add_plugin_commands(group: Any, *, to_show: bool) -> None:
+    """Add the commands of plugins, or what help is `to_show` of them."""
     from filterkit.plugins.discovery import available, may_have
 
     found = [candidate for candidate in available() if may_have(candidate, "filterkit_commands")]
-    if found:
-        from filterkit.plugins.manager import load_plugins
+    if not found:
+        return
+    from filterkit.plugins import listing
 
-        # What is built in adds its commands here.
-        load_plugins(built_in=False, candidates=found).add_commands(group)
+    if to_show and listing.add_remembered(group, found):
+        return
+    from filterkit.plugins.manager import load_plugins
+
+    built_in = set(group.commands)  # what is built in adds its commands here
+    host = load_plugins(built_in=False, candidates=found)
+    host.add_commands(group)
+    if to_show and all(plugin.state == "loaded" for plugin in host.plugins):
+        listing.remember([each for name, each in group.commands.items() if name not in built_in], found)
 
 
 def _show_version(wanted: bool) -> None:
