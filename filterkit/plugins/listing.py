@@ -34,9 +34,7 @@ def add_remembered(group: TyperGroup, candidates: Sequence[Candidate]) -> bool:
     It is not where any of their files changed since, where a day went by, and where the environment says
     anything on plugins.
     """
-    if any(
-        name.startswith(("FILTERKIT_PLUGINS", "FILTERKIT_STRICT", "FILTERKIT_TRACE")) for name in os.environ
-    ):
+    if any(name.startswith("FILTERKIT_") and "PLUGINS" in name for name in os.environ):
         return False
     try:
         held = json.loads(_place().read_bytes())

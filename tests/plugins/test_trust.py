@@ -113,9 +113,14 @@ CASES = {
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FILTERKIT_PLUGINS_TIMEOUT", "0.2")
+def _all_faults_are_told() -> None:
     tell.cache_clear()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little time, for what hangs in any case: what does not may need more on a busy machine."""
+    monkeypatch.setenv("FILTERKIT_PLUGINS_TIMEOUT", "0.2")
 
 
 def rows(catalog: Path, *words: str) -> list[dict[str, Any]]:
@@ -127,8 +132,10 @@ def rows(catalog: Path, *words: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_nothing_else_breaks_no_row_is_lost_and_the_name_is_told(
-    case: str, install: Install, classic_catalog: Path
+    case: str, install: Install, classic_catalog: Path, request: pytest.FixtureRequest
 ) -> None:
+    if "hang" in case:
+        request.getfixturevalue("impatient")
     code, state, error = CASES[case]
     before = rows(classic_catalog, "filters", "classic")
     source = install(NAME, code, version="0.3")
@@ -148,6 +155,7 @@ def is_told(catalog: Path, source: Path, version: str, state: str, error: str | 
     )
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("code", "line"),
     [
@@ -163,6 +171,7 @@ def test_the_last_line_of_the_plugin_is_told(install: Install, code: str, line: 
     assert plugin.places == [f"{source}:{line}"]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_hang_is_told_within_its_time_and_not_waited_for_again(install: Install) -> None:
     source = OFFERS.format(body="import time; time.sleep(60)")
     install(NAME, source + source.replace("filterkit_normalizers", "filterkit_renderers"))
@@ -207,6 +216,7 @@ def filterkit_metrics(): hang()
 """
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(("code", "doing"), [("hang()\n", "import"), ("", "filterkit_metrics")])
 def test_what_can_never_be_ended_ends_the_process(
     code: str, doing: str, install: Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -240,6 +250,7 @@ def test_who_needs_more_time_gets_it(install: Install, monkeypatch: pytest.Monke
         settings.plugin_timeout()
 
 
+@pytest.mark.usefixtures("impatient")
 def test_where_nothing_can_be_ended_the_name_is_told(install: Install) -> None:
     install(NAME, OFFERS.format(body="import time; time.sleep(0.6)"))
     reported: list[str] = []
@@ -288,6 +299,7 @@ filterkit.cli.main()
 """
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 @pytest.mark.parametrize("body", ["time.sleep(600)", "pass"])
 def test_ctrl_c_ends_what_hangs_after_an_ingest_and_the_rows_are_there(
