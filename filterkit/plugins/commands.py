@@ -7,21 +7,24 @@ over. So half a plugin never stays behind, and none replaces a command that is t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from functools import wraps
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command_name, get_group, solve_typer_info_defaults
 from typer.models import CommandInfo, TyperInfo
 
-from filterkit.errors import UsageError
+from filterkit.errors import FilterkitError, PluginError, UsageError
 from filterkit.plugins.core import core_at_rest
-from filterkit.plugins.faults import breach
+from filterkit.plugins.faults import breach, in_words
 from filterkit.plugins.manager import PluginHost
 from filterkit.plugins.plugin import Plugin
 
 HOOK = "filterkit_commands"
+_WrongUse: type[Exception] = typer.BadParameter.__mro__[2]
+"""What Typer's Click raises, its own or another, by its version."""
 
 
 class Command(NamedTuple):
@@ -69,8 +72,49 @@ def commands_of(host: PluginHost, plugin: Plugin) -> list[Command]:
             built = get_group(own).commands  # raises what Typer finds wrong with them
             for name in hidden_commands(own):
                 breach(plugin, HOOK, f"adds the command '{name}' twice")
+            for name, command in _all(built):
+                if command.callback:
+                    _like_built_in(command, f"plugin {plugin}: command '{name}'")
             return [Command(name, plugin, each) for name, each in built.items()]
     return []
+
+
+def _all(commands: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, Any]]:
+    """The commands and groups, and the commands within groups, each by its full name."""
+    for name, command in commands.items():
+        yield f"{group}{name}", command
+        if isinstance(command, TyperGroup):
+            yield from _all(command.commands, f"{group}{name} ")
+
+
+def _like_built_in(command: Any, who: str) -> None:
+    """Let it take ``--debug``, and tell in one line what goes wrong in it, and in whose."""
+    if not any("--debug" in parameter.opts for parameter in command.params):
+        command.params.append(_debug_option())
+    callback = command.callback
+
+    @wraps(callback)
+    def call(*words: Any, **arguments: Any) -> Any:
+        try:
+            return callback(*words, **arguments)
+        except (FilterkitError, OSError, typer.Exit, typer.Abort, _WrongUse):
+            raise  # is told as it is
+        except Exception as error:
+            raise PluginError(f"{who}: {in_words(error)}", hint="--debug shows where") from error
+
+    command.callback = call
+
+
+def _debug_option() -> Any:
+    app = typer.Typer()
+
+    @app.command("any")
+    def with_option(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+        """Has the option."""
+
+    [option] = get_group(app).commands["any"].params
+    option.expose_value = False  # it is looked for in all words, before any command is known
+    return option
 
 
 def hidden_commands(app: typer.Typer) -> list[str]:

@@ -93,7 +93,7 @@ def _files(candidate: Candidate) -> int:
 def _below(folder: str) -> Iterator[tuple[str, int, int]]:
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.is_dir():
+            if not entry.is_dir(follow_symlinks=False):  # or it might never end
                 yield _look(entry.path)
             elif entry.name != "__pycache__":
                 yield from _below(entry.path)

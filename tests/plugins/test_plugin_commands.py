@@ -10,7 +10,7 @@ from command_groups import group_of, run
 from typer.core import TyperGroup
 
 import filterkit
-from filterkit.errors import UsageError
+from filterkit.errors import PluginError, UsageError
 from filterkit.plugins.manager import PluginHost
 
 
@@ -128,3 +128,57 @@ def test_a_plugin_without_commands_adds_none(host: PluginHost, group: TyperGroup
     before = run(group, "--help")
     host.add_commands(group)
     assert (run(group, "--help"), found.state) == (before, "loaded")
+
+
+def failing(app: typer.Typer) -> None:
+    def fail(kind: str = "key") -> None:
+        faults = {
+            "key": KeyError("x"),
+            "ours": UsageError("no such thing", hint="try another"),
+            "file": FileNotFoundError(2, "No such file", "a.txt"),
+            "exit": typer.Exit(3),
+            "words": typer.BadParameter("no"),
+        }
+        raise faults[kind]
+
+    group = typer.Typer()
+    group.callback()(lambda loud=False: fail() if loud else None)
+    group.command("deep")(fail)
+    app.command("fail")(fail)
+    app.add_typer(group, name="group")
+
+
+@pytest.mark.parametrize("words", ["fail", "group deep", "group --loud deep"])
+def test_a_command_that_raises_names_its_plugin(host: PluginHost, group: TyperGroup, words: str) -> None:
+    host.add(plugin(failing), name="filterkit-fails", version="1.0")
+    host.add_commands(group)
+    name = "group" if "loud" in words else words
+    with pytest.raises(PluginError, match=rf"^plugin filterkit-fails 1.0: command '{name}': KeyError: 'x'$"):
+        run(group, *words.split())
+    with pytest.raises(PluginError):
+        run(group, *words.split(), "--debug")
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"), [("ours", UsageError), ("file", FileNotFoundError), ("words", typer.BadParameter)]
+)
+def test_what_a_command_says_itself_is_told_as_it_is(
+    host: PluginHost, group: TyperGroup, kind: str, error: type[Exception]
+) -> None:
+    host.add(plugin(failing), name="filterkit-fails")
+    host.add_commands(group)
+    with pytest.raises(error):
+        group(args=["fail", "--kind", kind], standalone_mode=False)
+    assert group(args=["fail", "--kind", "exit"], standalone_mode=False) == 3
+
+
+def test_a_command_may_have_a_debug_of_its_own(host: PluginHost, group: TyperGroup) -> None:
+    def add(app: typer.Typer) -> None:
+        @app.command()
+        def own(debug: bool = False) -> None:
+            print("debug", debug)
+
+    host.add(plugin(add), name="filterkit-own")
+    host.add_commands(group)
+    assert (run(group, "own", "--debug"), run(group, "own")) == ("debug True\n", "debug False\n")
+    assert run(group, "own", "--help").count("--debug") == 1

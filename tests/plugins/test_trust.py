@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 import filterkit
 from filterkit import settings
-from filterkit.cli.app import build_app
+from filterkit.cli.app import build_app, run
 from filterkit.errors import PluginContractError, PluginError, UsageError
 from filterkit.plugins.faults import tell
 from filterkit.plugins.hanging import Hanging, ended_after
@@ -464,6 +464,21 @@ def test_a_wrong_return_of_a_method(install: Install) -> None:
         PluginContractError, match=f"plugin {NAME} 1.2: .* returned an ndarray, not Normalized"
     ):
         made(install, "return values").normalize(np.ones((1, 1, 2, 2), np.float32))
+
+
+def test_a_command_that_raises(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    install(
+        NAME,
+        "import filterkit\n@filterkit.hookimpl\ndef filterkit_commands(app):\n"
+        "    app.command('bad')(lambda: 1 / 0)\n",
+    )
+    with pytest.raises(SystemExit) as exited:
+        run(["bad"])
+    assert exited.value.code == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: plugin {NAME} 1.2: command 'bad': ZeroDivisionError: division by zero",
+        "hint: --debug shows where",
+    ]
 
 
 def test_a_missing_dependency_of_what_is_used(install: Install) -> None:
