@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from filterkit.cli.shell import Shell, command
     from filterkit.errors import FilterkitError, ModelError, SourceError, UsageError
     from filterkit.graph import (
         GraphView,
@@ -52,6 +53,7 @@ _HOMES = {
     "NotConstant": "filterkit.graph",
     "Preprocessing": "filterkit.records",
     "Skipped": "filterkit.records",
+    "Shell": "filterkit.cli.shell",
     "SourceError": "filterkit.errors",
     "Tail": "filterkit.graph",
     "TileSheet": "filterkit.records",
@@ -59,6 +61,7 @@ _HOMES = {
     "UsageError": "filterkit.errors",
     "Workbench": "filterkit.workbench",
     "attributes": "filterkit.graph",
+    "command": "filterkit.cli.shell",
     "dynamic_scale": "filterkit.graph",
     "follow": "filterkit.graph",
     "hookimpl": "filterkit.plugins.hookspecs",
@@ -80,6 +83,7 @@ __all__ = [
     "Normalized",
     "NotConstant",
     "Preprocessing",
+    "Shell",
     "Skipped",
     "SourceError",
     "Tail",
@@ -89,6 +93,7 @@ __all__ = [
     "Workbench",
     "__version__",
     "attributes",
+    "command",
     "dynamic_scale",
     "follow",
     "hookimpl",

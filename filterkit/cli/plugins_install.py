@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated
 
 import typer
 
-from filterkit.cli.shell import Shell, command
+from filterkit.cli.shell import Shell, command_for_any_plugins
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Plugins, by name.")]
 
 
-@partial(command, loads_plugins=False)
+@command_for_any_plugins
 def install_plugins(
     shell: Shell,
     names: Annotated[
@@ -38,7 +37,7 @@ def install_plugins(
         shell.say("no plugin is new; filterkit plugins lists those that are there")
 
 
-@partial(command, loads_plugins=False)
+@command_for_any_plugins
 def uninstall_plugins(shell: Shell, names: Names) -> None:
     """Uninstall plugins with pip. What they added to catalogs stays there."""
     from filterkit.plugins.installing import distributions_of, pip
@@ -46,7 +45,7 @@ def uninstall_plugins(shell: Shell, names: Names) -> None:
     pip("uninstall", "--yes", *_quietly(shell), *distributions_of(names))
 
 
-@partial(command, loads_plugins=False)
+@command_for_any_plugins
 def upgrade_plugins(shell: Shell, names: Names) -> None:
     """Upgrade plugins with pip; brings back what they need, too."""
     from filterkit.plugins.installing import distributions_of, pip
@@ -54,7 +53,7 @@ def upgrade_plugins(shell: Shell, names: Names) -> None:
     pip("install", "--upgrade", *_quietly(shell), *distributions_of(names))
 
 
-@partial(command, loads_plugins=False)
+@command_for_any_plugins
 def plugin_requirements(shell: Shell) -> None:
     """Print what to install to have the same plugins again, for `pip install -r`."""
     from filterkit.plugins.installing import REQUIREMENT_COLUMNS, requirements

@@ -49,7 +49,17 @@ COMMON: dict[str, tuple[Any, Any]] = {
 
 @dataclass(frozen=True)
 class Shell:
-    """What the common options of one command line ask for, and how a command speaks."""
+    """What the common options of one command line ask for, and how a command answers.
+
+    Attributes
+    ----------
+    catalog
+        What ``--catalog`` names; None for the default one.
+    format
+        What ``--format`` names: an output format as a spec string.
+    quiet, debug
+        Whether ``--quiet`` and ``--debug`` were given.
+    """
 
     catalog: str | None
     format: str
@@ -72,7 +82,13 @@ class Shell:
 
     @contextmanager
     def workbench(self) -> Iterator[Workbench]:
-        """The workbench over the chosen catalog, with a progress bar where somebody watches."""
+        """The workbench over the chosen catalog, with a progress bar where somebody watches.
+
+        Raises
+        ------
+        CatalogError
+            The catalog cannot be opened.
+        """
         from filterkit.cli.progress import progress_bar
         from filterkit.workbench import Workbench
 
@@ -85,37 +101,67 @@ class Shell:
     def rows(
         self, rows: Iterable[Row], columns: Iterable[str], *, brief: Sequence[str] | None = None
     ) -> None:
-        """Write rows to stdout in the chosen format; a table shows only the columns of `brief`."""
+        """Write rows to stdout in the chosen format.
+
+        Parameters
+        ----------
+        columns
+            Which columns, in which order; a row may have more.
+        brief
+            The columns that a table shows, where its reader asks for no others; all where it is None.
+
+        Raises
+        ------
+        UsageError
+            There is no such format, or it writes bytes and stdout is a terminal.
+        """
         from filterkit.cli.output import print_rows
 
         print_rows(rows, tuple(columns), self.format, registry=self.registry, brief=brief, quiet=self.quiet)
 
     def say(self, text: str) -> None:
-        """Words for a person, on stderr."""
+        """Tell a person something, on stderr; stdout is for data."""
         if not self.quiet:
             print(text, file=sys.stderr)
 
 
-def command(function: Callable[..., None], *, loads_plugins: bool = True) -> Callable[..., None]:
-    """Give a command the common options; its first parameter receives them as a `Shell`.
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``--catalog``, ``--format``, ``--quiet`` and ``--debug``; Typer may then have it.
 
-    One that mends plugins loads none first; it learns of an unknown format where it writes rows.
+    Parameters
+    ----------
+    function
+        Its first parameter receives a `Shell`, which tells what they ask for. The others are for Typer: they
+        and their annotations say what the command takes.
+
+    Raises
+    ------
+    NameError
+        An annotation cannot be resolved: those of parameters are looked up at once.
     """
+    return _command(function, Shell.check_format)
+
+
+def command_for_any_plugins(function: Callable[..., None]) -> Callable[..., None]:
+    """The same for one that mends plugins: it loads none, and learns of an unknown format where it writes."""
+    return _command(function, lambda shell: None)
+
+
+def _command(function: Callable[..., None], check: Callable[[Shell], None]) -> Callable[..., None]:
     hints = get_type_hints(function, include_extras=True)
     own = [
-        p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY)
+        p.replace(annotation=hints.get(p.name, p.annotation), kind=inspect.Parameter.KEYWORD_ONLY)
         for p in list(inspect.signature(function).parameters.values())[1:]
     ]
 
     def wrapper(**arguments: Any) -> None:
         shell = Shell(**{name: arguments.pop(name) for name in COMMON})
-        with reported_errors(debug=shell.debug):
-            if loads_plugins:
-                shell.check_format()
-            function(shell, **arguments)
-            sys.stdout.flush()
+        check(shell)
+        function(shell, **arguments)
+        sys.stdout.flush()
 
     wrapper.__name__, wrapper.__doc__ = function.__name__, function.__doc__
+    wrapper.__module__ = function.__module__
     return declare(wrapper, own)
 
 

@@ -1,4 +1,4 @@
-"""Wrong command lines, said as every other error is: one line, a hint, exit code 2."""
+"""The group of all commands, and how it tells what goes wrong: one line, a hint, an exit code."""
 
 from __future__ import annotations
 
@@ -9,23 +9,27 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from filterkit.cli.shell import COMMON, print_error
+from filterkit.cli.shell import COMMON, print_error, reported_errors
 
 # Typer carries its own Click or imports another, by its version: the class is taken from what Typer exports.
 _WrongUse: type[Exception] = typer.BadParameter.__bases__[0]
+_DEBUG = "filterkit.debug"
 
 
 class OneLineErrors(TyperGroup):
-    """The group of all commands; Typer would draw a box around what is wrong."""
+    """The group of all commands; Typer would draw a box around what is wrong, or show a traceback."""
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **more: Any) -> Any:
         if not args:  # no error: this shows the help
             return super().make_context(info_name, args, *rest, **more)
+        debug = "--debug" in args
         with _in_one_line():
-            return super().make_context(info_name, args, *rest, **more)
+            context = super().make_context(info_name, args, *rest, **more)
+        context.meta[_DEBUG] = debug
+        return context
 
     def invoke(self, ctx: Any) -> Any:
-        with _in_one_line():
+        with reported_errors(debug=ctx.meta.get(_DEBUG, False)), _in_one_line():
             return super().invoke(ctx)
 
 

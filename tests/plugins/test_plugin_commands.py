@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import typer
@@ -182,3 +184,29 @@ def test_a_command_may_have_a_debug_of_its_own(host: PluginHost, group: TyperGro
     host.add_commands(group)
     assert (run(group, "own", "--debug"), run(group, "own")) == ("debug True\n", "debug False\n")
     assert run(group, "own", "--help").count("--debug") == 1
+
+
+def test_a_command_may_take_what_all_take(
+    host: PluginHost, group: TyperGroup, classic_catalog: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def add(app: typer.Typer) -> None:
+        @app.command()
+        @filterkit.command
+        def largest(shell: filterkit.Shell, model: str, count=1) -> None:  # type: ignore[no-untyped-def]
+            """Which are largest."""
+            shell.say("looking")
+            with shell.workbench() as bench:
+                rows = sorted(bench.layers(model), key=lambda row: -row["parameters"])[: int(count)]
+            shell.rows(rows, ("layer", "parameters"), brief=("layer",))
+
+    host.add(plugin(add), name="filterkit-largest")
+    host.add_commands(group)
+    words = ("largest", "classic", "--catalog", str(classic_catalog))
+    assert json.loads(run(group, *words, "--format", "json", "--count", "2"))[1]["parameters"] == 25
+    assert capfd.readouterr().err == "looking\n"
+    assert run(group, *words, "--quiet").split()[::2] == ["layer", "blur_gaussian_5"]
+    assert capfd.readouterr().err == ""
+    shown = run(group, "largest", "--help")
+    assert all(option in shown for option in ("--catalog", "--format", "--quiet", "--debug", "--count"))
+    with pytest.raises(UsageError, match="unknown format 'nope'"):
+        run(group, *words, "--format", "nope")

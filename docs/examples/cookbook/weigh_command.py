@@ -11,20 +11,21 @@ def filterkit_commands(app):
     app.add_typer(weigh, name="weigh")
 
     @weigh.command()
-    def model(name: str) -> None:
+    @filterkit.command
+    def model(shell, name: str) -> None:
         """The weight of one model, in parameters of its convolutions."""
-        with filterkit.open() as bench:
+        with shell.workbench() as bench:
             print(sum(row["parameters"] for row in bench.layers(name)))
 
     @weigh.command(name="all")
-    def every() -> None:
+    @filterkit.command
+    def every(shell) -> None:
         """The models from the heaviest to the lightest."""
-        with filterkit.open() as bench:
+        with shell.workbench() as bench:
             models = bench.query(
                 "select m.name, sum(l.parameters) as weight from model m join layer l on l.model_id = m.id"
                 " group by m.id order by weight desc"
             )
             if not models:
                 raise filterkit.FilterkitError("the catalog is empty", hint="filterkit add vgg16")
-            for row in models:
-                print(f"{row['weight']:>12,}  {row['name']}")
+        shell.rows(models, ("name", "weight"))

@@ -223,12 +223,18 @@ def test_a_rename_that_fails_says_what_is_new_already(
     assert files == set(re.findall(r"\w+\.parquet", state))
 
 
-def test_a_row_is_counted_as_one(tmp_path: Path) -> None:
+def test_the_files_and_their_rows_are_listed(tmp_path: Path) -> None:
     location = str(tiny_catalog(tmp_path, ["plain"]))
     line = [sys.executable, "-m", "filterkit", "export-catalog", str(tmp_path), "--catalog", location]
-    said = subprocess.run(line, check=True, capture_output=True, encoding="utf-8").stdout.splitlines()
-    counts = [words.rpartition(": ")[2] for words in said]
-    assert counts == ["1 row", "2 rows", "9 rows", "0 rows"]
+    listed = subprocess.run([*line, "--format", "json"], check=True, capture_output=True).stdout
+    assert [(Path(row["file"]).stem, row["rows"]) for row in json.loads(listed)] == [
+        ("models", 1),
+        ("layers", 2),
+        ("filters", 9),
+        ("skipped", 0),
+    ]
+    listed = subprocess.run([*line, "--format", "parquet"], check=True, capture_output=True).stdout
+    assert pl.read_parquet(listed)["rows"].to_list() == [1, 2, 9, 0]
 
 
 def test_without_a_catalog_nothing_is_made(tmp_path: Path) -> None:
