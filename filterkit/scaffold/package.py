@@ -141,6 +141,7 @@ def _files(module: str, kind: str, license: str) -> Iterator[tuple[str, Path]]:
     yield f"src/{module}/__init__.py", own / "hook.py.tmpl"
     yield f"src/{module}/{kind}.py", own / "code.py.tmpl"
     yield f"tests/test_{module}.py", own / "test.py.tmpl"
+    yield "tests/test_readme.py", common / "test_readme.py.tmpl"
 
 
 def _fill(template: Path, words: dict[str, str]) -> str:

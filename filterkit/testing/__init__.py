@@ -1,7 +1,8 @@
 """What plugin authors test with: tiny models and catalogs with known filters, and one check per kind.
 
 ``check_normalizer(Mine)`` and its siblings try what users may come with, and raise one `ConformanceError`
-that lists in words everything that broke. Nothing heavy is imported until it is used.
+that lists in words everything that broke. `run_block` runs the commands of a README. Nothing heavy is
+imported until it is used.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from filterkit.graph import open_graph
     from filterkit.testing.banks import bank_of
+    from filterkit.testing.blocks import code_blocks, run_block
     from filterkit.testing.catalogs import tiny_catalog
     from filterkit.testing.command_check import check_command
     from filterkit.testing.extractor_check import check_extractor
@@ -38,9 +40,11 @@ _HOMES = {
     "check_normalizer": "filterkit.testing.normalizer_check",
     "check_renderer": "filterkit.testing.renderer_check",
     "check_source": "filterkit.testing.source_check",
+    "code_blocks": "filterkit.testing.blocks",
     "node": "filterkit.testing.graphs",
     "open_graph": "filterkit.graph",
     "private_names": "filterkit.testing.private",
+    "run_block": "filterkit.testing.blocks",
     "tiny_catalog": "filterkit.testing.catalogs",
     "tiny_model": "filterkit.testing.models",
 }
@@ -58,9 +62,11 @@ __all__ = [
     "check_normalizer",
     "check_renderer",
     "check_source",
+    "code_blocks",
     "node",
     "open_graph",
     "private_names",
+    "run_block",
     "tiny_catalog",
     "tiny_model",
 ]

@@ -17,7 +17,7 @@ def test_what_was_written_is_listed_and_what_is_next_is_said(run: Run, tmp_path:
     )
     head, *files = ran.stdout.splitlines()
     assert head == "file"
-    assert len(files) == 9
+    assert len(files) == 10
     assert all(Path(file).is_file() for file in files)
     assert f"cd {tmp_path / 'mine' / 'filterkit-glow'} && pip install -e '.[test]' && pytest" in ran.stderr
     assert "filterkit show classic/blur_gaussian_5 --normalizer glow:gamma=0.3 -o glow.png" in ran.stderr

@@ -27,6 +27,7 @@ from filterkit.plugins import hookspecs, protocols
 from filterkit.plugins.manager import PluginHost, load_plugins
 from filterkit.plugins.registry import Registry
 from filterkit.records import FilterBank, IngestEvent, Skipped, TileSheet
+from filterkit.testing import code_blocks
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLES = DOCS / "examples"
@@ -44,11 +45,6 @@ HOOKS = {
     "filterkit_after_ingest": ("after-ingest",),
 }
 """From each hook to its page, and to the protocols of what it contributes."""
-
-
-def blocks(page: str, language: str) -> list[str]:
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    return [text for name, text in found if name == language]
 
 
 def signatures(hook: str) -> str:
@@ -106,7 +102,7 @@ def bank_of(weights: np.ndarray, folder: Path) -> FilterBank:
 @pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_has_a_page_with_its_signature(hook: str) -> None:
     page = HOOKS[hook][0]
-    assert blocks(PAGES[page], "")[0] == signatures(hook)
+    assert code_blocks(PAGES[page])[0] == signatures(hook)
     assert f"[`{hook}`](plugins/{page}.md)" in GUIDE
     assert f"`{hook}`" in STABILITY
 
@@ -114,7 +110,7 @@ def test_every_hook_has_a_page_with_its_signature(hook: str) -> None:
 def test_the_parts_of_an_extractor_have_their_signatures() -> None:
     names = ("read_layers", "attributes", "stored_as", "follow", "dynamic_scale")
     lines = [f"{name}{inspect.signature(getattr(filterkit, name))}\n".replace("'", "") for name in names]
-    assert blocks(PAGES["weight-extractors"], "")[1] == "".join(lines)
+    assert code_blocks(PAGES["weight-extractors"])[1] == "".join(lines)
 
 
 def test_no_other_hooks_are_promised() -> None:
@@ -126,13 +122,14 @@ def test_no_other_hooks_are_promised() -> None:
 
 def test_every_code_block_is_an_example_that_is_tested() -> None:
     files = {path: path.read_text(encoding="utf-8") for path in EXAMPLES.rglob("*.py")}
-    shown = [block for name, page in PAGES.items() if name != "testing" for block in blocks(page, "python")]
-    assert sorted([*shown, *blocks(GUIDE, "python")]) == sorted(files.values())
+    pages = [GUIDE, *(page for name, page in PAGES.items() if name != "testing")]
+    shown = [block for page in pages for block in code_blocks(page, "python")]
+    assert sorted(shown) == sorted(files.values())
     tests = Path(__file__).read_text(encoding="utf-8")
     assert not [path for path in files if path.name not in tests and path.parts[-2] != "filterkit_sketch"]
     tables = [EXAMPLES / name / "pyproject.toml" for name in ("filterkit-binary", "filterkit-sketch")]
     written = [path.read_text(encoding="utf-8") for path in tables]
-    assert [*blocks(GUIDE, "toml"), *blocks(PAGES["tutorial"], "toml")] == written
+    assert [*code_blocks(GUIDE, "toml"), *code_blocks(PAGES["tutorial"], "toml")] == written
 
 
 def test_every_page_is_linked_from_the_first() -> None:

@@ -11,13 +11,14 @@ import pytest
 from typer.testing import CliRunner
 
 from filterkit.cli.app import build_app
+from filterkit.testing import code_blocks
 
 PAGE = Path(__file__).parents[2] / "docs" / "questions.md"
 
 
 def sessions(text: str) -> Iterator[tuple[str, str]]:
     """Every command line of the page, and what it prints."""
-    for block in re.findall(r"^```console\n(.*?)^```$", text, re.S | re.M):
+    for block in code_blocks(text, "console"):
         for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
             line, _, printed = re.sub(r" *\\\n *", " ", part).partition("\n")
             yield line, printed

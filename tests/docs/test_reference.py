@@ -13,6 +13,7 @@ import pytest
 from typer.main import get_command
 
 from filterkit.cli.app import build_app
+from filterkit.testing import code_blocks
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "plugins").glob("*/README.md")])
@@ -23,9 +24,8 @@ COMMON = ("--catalog", "--format", "--quiet", "--debug")
 
 def fenced(text: str) -> Iterator[str]:
     """Blocks of text between fences that are no Python and no TOML."""
-    for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.S | re.M):
-        if language in ("", "console", "bash", "sh"):
-            yield block
+    for language in ("", "console", "bash", "sh"):
+        yield from code_blocks(text, language)
 
 
 def typed(page: Path) -> Iterator[str]:

@@ -35,7 +35,7 @@ def example(path: str) -> Any:
 def test_the_example_passes(tmp_path: Path) -> None:
     """As an installer leaves it: the module, and its metadata on the path of a new process."""
     tests = DOCS / "plugins" / "examples" / "test_binary.py"
-    [block] = re.findall(r"^```python\n(.*?)^```$", GUIDE, re.S | re.M)
+    [block] = kit.code_blocks(GUIDE, "python")
     assert block == tests.read_text(encoding="utf-8")
     info = tmp_path / "filterkit_binary-0.1.0.dist-info"
     info.mkdir()

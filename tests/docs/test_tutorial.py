@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from filterkit.testing import code_blocks
 
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
 
@@ -20,7 +21,7 @@ def test_the_tutorial_runs_from_top_to_bottom(
 ) -> None:
     zoo_model("vgg16")  # skips where it cannot be fetched
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"^```python\n(.*?)^```$", TUTORIAL.read_text(encoding="utf-8"), re.S | re.M)
+    blocks = code_blocks(TUTORIAL.read_text(encoding="utf-8"), "python")
     assert len(blocks) >= 10
     exec(compile("\n".join(blocks), str(TUTORIAL), "exec"), {})
 

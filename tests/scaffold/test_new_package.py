@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import pytest
 import filterkit
 from filterkit.errors import UsageError
 from filterkit.scaffold.package import KINDS, LICENSES, LONGEST, TEMPLATES, check_name, new_package
-from filterkit.testing import private_names
+from filterkit.testing import code_blocks, private_names, run_block
 
 ADDS = {kind: f"{kind} glow-{kind}" for kind in KINDS if kind != "command"}
 
@@ -58,10 +57,6 @@ def run(words: list[str], environment: Mapping[str, str], folder: Path) -> str:
     return done.stdout
 
 
-def filterkit_(*words: str) -> list[str]:
-    return [sys.executable, "-m", "filterkit", *words]
-
-
 def tool(name: str) -> str:
     return shutil.which(name) or pytest.skip("needs the extra dev")
 
@@ -76,7 +71,7 @@ def test_their_tests_pass(installed: Path, environment: Mapping[str, str]) -> No
 
 
 def test_they_are_listed(installed: Path, environment: Mapping[str, str]) -> None:
-    listed = run(filterkit_("plugins", "--format", "ndjson"), environment, installed)
+    listed = run([sys.executable, "-m", "filterkit", "plugins", "--format", "ndjson"], environment, installed)
     for kind in KINDS:
         [row] = [line for line in listed.splitlines() if f'"filterkit-glow-{kind}"' in line]
         assert '"state": "loaded"' in row
@@ -96,17 +91,18 @@ def test_they_are_listed(installed: Path, environment: Mapping[str, str]) -> Non
     ],
 )
 def test_they_show_something(
-    kind: str, sees: str, installed: Path, environment: Mapping[str, str], tmp_path: Path
+    kind: str,
+    sees: str,
+    installed: Path,
+    environment: Mapping[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """By the commands of their README."""
+    monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
     readme = (installed / "packages" / f"filterkit-glow-{kind}" / "README.md").read_text(encoding="utf-8")
-    [install, *lines] = re.findall(r"^```\n(.*?)^```$", readme, re.S | re.M)[0].splitlines()
-    assert install == f"pip install filterkit-glow-{kind}"
-    said = ""
-    for line in lines:
-        command, *words = shlex.split(line)
-        program = [sys.executable] if command == "python" else filterkit_()
-        said += run([*program, *words], environment, tmp_path)
+    said = run_block(code_blocks(readme)[0], tmp_path)
+    assert said.startswith(f"pip install filterkit-glow-{kind}\n")
     if sees.startswith("glow"):
         assert (tmp_path / sees).stat().st_size > 500
     else:
@@ -161,6 +157,7 @@ def test_every_file_is_told(tmp_path: Path) -> None:
         "src/filterkit_glow/normalizer.py",
         "src/filterkit_glow/py.typed",
         "tests/test_filterkit_glow.py",
+        "tests/test_readme.py",
     ]
     assert list((tmp_path / "not" / "yet").iterdir()) == [made.folder]
 
