@@ -87,7 +87,7 @@ def test_they_are_listed(installed: Path, environment: Mapping[str, str]) -> Non
         ("renderer", "glow-renderer.svg"),
         ("metric", "classic/blur_box_3/0         0.1111"),
         ("format", 'plugin   "filterkit-glow-format"'),
-        ("command", "████ "),
+        ("command", " ██████████████\n"),
     ],
 )
 def test_they_show_something(
