@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Annotated, Any
 
@@ -51,7 +52,8 @@ def run(argv: list[str] | None = None) -> None:
     try:
         with reported_errors(debug="--debug" in words):
             if first not in built_in | {"--version"}:
-                _add_plugin_commands(group, to_show=words in ([], ["--help"], ["-h"]))
+                asked = "_FILTERKIT_COMPLETE" in os.environ  # by the shell, what a command takes
+                _add_plugin_commands(group, to_show=words in ([], ["--help"], ["-h"]) and not asked)
             group(args=words, prog_name="filterkit")
     except typer.Exit as done:
         sys.exit(done.exit_code)
