@@ -217,10 +217,21 @@ def file_of(candidate: Candidate) -> str | None:
 
 def _beside(candidate: Candidate) -> str | None:
     """Its file, if that lies where nearly all do: Python would look through all of ``sys.path`` for it."""
-    if candidate.beside is None:
+    if candidate.beside is None or not _comes_first(candidate.beside, candidate.module.partition(".")[0]):
         return None
     path = f"{candidate.beside}/{candidate.module.replace('.', '/')}"
     return next(filter(os.path.isfile, (f"{path}/__init__.py", f"{path}.py")), None)
+
+
+def _comes_first(folder: str, name: str) -> bool:
+    """Whether nothing in front of `folder` on ``sys.path`` is called as that module or package is."""
+    for entry in sys.path:
+        path = entry or "."
+        if path == folder:
+            return True
+        if os.path.exists(f"{path}/{name}") or os.path.exists(f"{path}/{name}.py"):  # noqa: PTH110
+            return False
+    return False
 
 
 def source_file(module: str) -> str | None:
