@@ -244,7 +244,11 @@ def source_file(module: str) -> str | None:
     for depth in range(1, len(parts) + 1):
         name = ".".join(parts[:depth])
         specs = (finder.find_spec(name, search) for finder in sys.meta_path)
-        spec = next(filter(None, specs), None)
+        try:
+            spec = next(filter(None, specs), None)
+        except KeyError:  # a package without __init__.py in another, which would have to be imported
+            spec, search = None, [f"{folder}/{parts[depth - 1]}" for folder in search or ()]
+            continue
         if spec is None:
             return None
         search = list(spec.submodule_search_locations or ())

@@ -150,6 +150,18 @@ def test_the_source_is_the_one_that_python_imports(
     assert may_have(candidate, "filterkit_commands")
 
 
+def test_the_source_in_packages_of_several_folders(install: Callable[..., Path], tmp_path: Path) -> None:
+    install("filterkit-far", "", entries={"plugin": "shared_name.far.away.plugin"})
+    install("filterkit-lost", "", entries={"plugin": "shared_name.far.lost.plugin"})
+    (tmp_path / "site" / "shared_name" / "far").mkdir(parents=True)
+    away = tmp_path / "checkout" / "shared_name" / "far" / "away" / "plugin.py"
+    away.parent.mkdir(parents=True)
+    away.write_text("def filterkit_metrics(): ...")
+    sys.path.append(str(tmp_path / "checkout"))  # as an editable installation does; `install` takes it away
+    found = {each.name: file_of(each) for each in installed()}
+    assert (found["filterkit-far"], found["filterkit-lost"]) == (str(away), None)
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "mine"
