@@ -65,7 +65,8 @@ def _of_module(name: str) -> Any:
 
 def _add_plugin_commands(group: Any, *, to_show: bool) -> None:
     """Add the commands of plugins, or what help is `to_show` of them."""
-    from filterkit.plugins.discovery import available, may_have
+    from filterkit.plugins.discovery import available
+    from filterkit.plugins.source_files import may_have
 
     found = [candidate for candidate in available() if may_have(candidate, "filterkit_commands")]
     if not found:
