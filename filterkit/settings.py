@@ -17,9 +17,9 @@ def catalog_location(chosen: str | os.PathLike[str] | None = None) -> str:
 
 def cache_folder() -> Path:
     """Where downloads are kept: ``FILTERKIT_CACHE``, else the user's cache folder."""
-    chosen = os.environ.get("FILTERKIT_CACHE")
+    chosen = _folder("FILTERKIT_CACHE")
     if chosen:
-        return Path(chosen).expanduser()
+        return chosen
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("filterkit", appauthor=False))
@@ -47,8 +47,7 @@ def only_plugins() -> frozenset[str]:
 
 def plugins_folder() -> Path | None:
     """Where plugins of a single file lie (``FILTERKIT_PLUGINS_DIR``)."""
-    chosen = os.environ.get("FILTERKIT_PLUGINS_DIR")
-    return Path(chosen).expanduser() if chosen else None
+    return _folder("FILTERKIT_PLUGINS_DIR")
 
 
 def plugin_timeout() -> float:
@@ -70,6 +69,14 @@ def plugin_timeout() -> float:
             hint="it takes seconds, or 0 for no limit",
         )
     return seconds
+
+
+def _folder(variable: str) -> Path | None:
+    chosen = os.environ.get(variable)
+    try:
+        return Path(chosen).expanduser() if chosen else None
+    except RuntimeError as error:
+        raise UsageError(f"{variable} cannot be '{chosen}'", hint="there is no such home folder") from error
 
 
 def _switched_on(variable: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Annotated, Any
 
@@ -51,7 +52,8 @@ def run(argv: list[str] | None = None) -> None:
     try:
         with reported_errors(debug="--debug" in words):
             if first not in built_in | {"--version"}:
-                _add_plugin_commands(group, to_show=words in ([], ["--help"], ["-h"]))
+                asked = "_FILTERKIT_COMPLETE" in os.environ  # by the shell, what a command takes
+                _add_plugin_commands(group, to_show=words in ([], ["--help"], ["-h"]) and not asked)
             group(args=words, prog_name="filterkit")
     except typer.Exit as done:
         sys.exit(done.exit_code)
@@ -63,7 +65,8 @@ def _of_module(name: str) -> Any:
 
 def _add_plugin_commands(group: Any, *, to_show: bool) -> None:
     """Add the commands of plugins, or what help is `to_show` of them."""
-    from filterkit.plugins.discovery import available, may_have
+    from filterkit.plugins.discovery import available
+    from filterkit.plugins.source_files import may_have
 
     found = [candidate for candidate in available() if may_have(candidate, "filterkit_commands")]
     if not found:

@@ -15,6 +15,7 @@ from filterkit.plugins.core_parts import (
     Owner,
     core_modules,
     functions_in,
+    is_imported,
     made_in,
     modules_of,
     name_of,
@@ -52,16 +53,15 @@ def core_unharmed(package: str) -> Iterator[None]:
         yield
         return
     count, known = len(sys.modules), core_modules()
-    before = _held(known)
+    before = _held(list(known.values()))
     shared, _here.shared = _here.shared, None  # it may change filterkit, and call other plugins
     try:
         yield
     finally:
         _here.shared = shared
-        replaced = before.put_back(package)
-        fresh = set(core_modules()) - set(known) if len(sys.modules) != count else ()
-        if fresh:
-            replaced += _forget(fresh, package)
+        replaced = [*_put_modules_back(known), *before.put_back(package)]
+        if len(sys.modules) != count:
+            replaced += _forget(sorted(core_modules().keys() - known.keys()), package)
         if replaced:
             for name in modules_of(package):
                 del sys.modules[name]  # who imports it again shall find the same
@@ -150,6 +150,14 @@ class _Held:
             yield f"what {name} holds"
 
 
+def _put_modules_back(known: dict[str, ModuleType]) -> Iterator[str]:
+    """Let Python find filterkit's modules where it did, and nothing that is none of them."""
+    if list(map(sys.modules.get, known)) != list(known.values()):
+        for name in [name for name, module in known.items() if sys.modules.get(name) is not module]:
+            sys.modules[name] = known[name]
+            yield f"sys.modules['{name}']"
+
+
 def _is_put_in(owner: Owner, name: str, package: str) -> bool:
     """Whether a new name is no note of Python's, and no module that got imported.
 
@@ -160,7 +168,7 @@ def _is_put_in(owner: Owner, name: str, package: str) -> bool:
     if name in _NOTES:
         return False
     if isinstance(value, ModuleType) and value.__name__ == f"{name_of(owner)}.{name}":
-        return False
+        return value is not sys.modules.get(value.__name__)
     return isinstance(owner, type) or hasattr(builtins, name) or made_in(package, value)
 
 
@@ -171,11 +179,18 @@ def _equal(now: object, held: object) -> bool:
         return False
 
 
-def _forget(modules: set[ModuleType], package: str) -> list[str]:
-    """Drop `modules` where any of them holds functions or classes of `package`; the names of those."""
+def _forget(fresh: list[str], package: str) -> list[str]:
+    """Drop the modules `fresh` where any was not imported, or holds functions or classes of `package`.
+
+    Returns the names of those.
+    """
     files = {getattr(sys.modules[name], "__file__", None) for name in modules_of(package)}
     replaced = []
-    for module in sorted(modules, key=name_of):
+    for name in fresh:
+        module = sys.modules[name]
+        if not is_imported(name, module):
+            replaced.append(f"sys.modules['{name}']")
+            continue
         replaced += [
             f"{name_of(owner)}.{name}"
             for owner in owners_in(module)
@@ -187,9 +202,9 @@ def _forget(modules: set[ModuleType], package: str) -> list[str]:
             for function in functions_in(module)
             if function.__code__.co_filename in files
         ]
-    for module in modules if replaced else ():
-        del sys.modules[module.__name__]
-        parent, _, name = module.__name__.rpartition(".")
-        if getattr(sys.modules.get(parent), name, None) is module:
-            delattr(sys.modules[parent], name)
+    for name in fresh if replaced else ():
+        dropped = sys.modules.pop(name)
+        parent, _, last = name.rpartition(".")
+        if getattr(sys.modules.get(parent), last, _GONE) is dropped:
+            delattr(sys.modules[parent], last)
     return replaced

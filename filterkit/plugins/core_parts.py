@@ -21,9 +21,14 @@ _WITHIN: dict[type, tuple[str, ...]] = {
 """Where such a thing keeps the functions that it is made of."""
 
 
-def core_modules() -> list[ModuleType]:
-    """The modules of filterkit that are imported."""
-    return [m for name, m in sys.modules.items() if name[:10] == "filterkit." or name == "filterkit"]
+def core_modules() -> dict[str, ModuleType]:
+    """The modules of filterkit that are imported, by the names that Python finds them by."""
+    return {name: m for name, m in sys.modules.items() if name[:10] == "filterkit." or name == "filterkit"}
+
+
+def is_imported(name: str, module: object) -> bool:
+    """Whether Python made a module when `name` was imported, and nobody put another thing in its place."""
+    return getattr(getattr(module, "__spec__", None), "name", None) == name
 
 
 def modules_of(package: str) -> list[str]:

@@ -145,21 +145,21 @@ _ENDINGS = (".dist-info", "egg-info")
 
 def _read(path: str, folder: str) -> Iterator[Declaration]:
     try:
-        text = _bytes(f"{path}/{folder}/entry_points.txt")
+        text = bytes_of(f"{path}/{folder}/entry_points.txt")
         if f"[{GROUP}]".encode() not in text:
             return
         entries = tuple(_entries(text.decode("utf-8")))
         stem, _, suffix = folder.rpartition(".")
         name, _, version = stem.rpartition("-")
         if suffix != "dist-info":  # of the others, the folder's name does not tell
-            name, version = _named(_bytes(f"{path}/{folder}/PKG-INFO").decode("utf-8"))
+            name, version = _named(bytes_of(f"{path}/{folder}/PKG-INFO").decode("utf-8"))
     except (OSError, ValueError):  # what cannot be read names no plugin
         return
     if entries:
         yield Declaration(name or "unnamed", version or "unknown", entries, path)
 
 
-def _bytes(file: str) -> bytes:
+def bytes_of(file: str) -> bytes:
     """What a file holds. A `Path` would take twice as long, which tells where hundreds are read."""
     with open(file, "rb", buffering=0) as opened:  # noqa: PTH123
         return opened.read()
@@ -196,45 +196,3 @@ def _asked() -> Iterator[Declaration]:
                 yield Declaration(metadata["Name"] or "unnamed", metadata["Version"] or "unknown", entries)
         except (OSError, ValueError):
             continue
-
-
-def may_have(candidate: Candidate, hook: str) -> bool:
-    """Whether a plugin can have a hook, as far as its source tells without being imported; in doubt, yes."""
-    file = file_of(candidate)
-    if candidate.attribute or file is None or not file.endswith(".py"):
-        return True
-    try:
-        text = _bytes(file)
-    except OSError:
-        return True
-    return hook.encode() in text or re.search(rb"import\s*\*", text) is not None
-
-
-def file_of(candidate: Candidate) -> str | None:
-    """The file a plugin comes from, found without importing it; None where there is none."""
-    return candidate.file or _beside(candidate) or source_file(candidate.module)
-
-
-def _beside(candidate: Candidate) -> str | None:
-    """Its file, if that lies where nearly all do: Python would look through all of ``sys.path`` for it."""
-    if candidate.beside is None:
-        return None
-    path = f"{candidate.beside}/{candidate.module.replace('.', '/')}"
-    return next(filter(os.path.isfile, (f"{path}/__init__.py", f"{path}.py")), None)
-
-
-def source_file(module: str) -> str | None:
-    """The file a module comes from, found without importing it; None where there is none."""
-    if module in sys.modules:
-        return getattr(sys.modules[module], "__file__", None)
-    search: list[str] | None = None
-    spec = None
-    parts = module.split(".")
-    for depth in range(1, len(parts) + 1):
-        name = ".".join(parts[:depth])
-        specs = (finder.find_spec(name, search) for finder in sys.meta_path)
-        spec = next(filter(None, specs), None)
-        if spec is None:
-            return None
-        search = list(spec.submodule_search_locations or ())
-    return spec.origin if spec else None

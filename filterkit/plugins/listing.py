@@ -19,13 +19,17 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 from filterkit import __version__, settings
-from filterkit.plugins.discovery import Candidate, file_of
+from filterkit.errors import UsageError
+from filterkit.plugins.discovery import Candidate
+from filterkit.plugins.source_files import file_of
 
 _SHOWN = ("name", "help", "short_help", "hidden", "deprecated", "rich_help_panel")
 _LONGEST = 24 * 3600.0
 """Seconds: what a plugin adds may depend on more than its own files."""
 _MOST_FILES = 300
 """More than that are not looked at: to import the plugin is as quick."""
+_NO_FILE = (OSError, UsageError, ValueError, TypeError, LookupError, RecursionError)
+"""What is raised where the file is not there, or is anything else, and where it cannot be."""
 
 
 def add_remembered(group: TyperGroup, candidates: Sequence[Candidate]) -> bool:
@@ -41,7 +45,7 @@ def add_remembered(group: TyperGroup, candidates: Sequence[Candidate]) -> bool:
         if held["of"] != _state(candidates) or not 0 <= time.time() - held["at"] < _LONGEST:
             return False
         commands = [TyperCommand(**{name: row[name] for name in _SHOWN}) for row in held["rows"]]
-    except (OSError, ValueError, TypeError, LookupError, RecursionError):  # no such file, or anything else
+    except _NO_FILE:
         return False
     for command in commands:
         group.add_command(command)
@@ -54,13 +58,16 @@ def remember(commands: Iterable[Any], candidates: Sequence[Candidate]) -> None:
     Where that cannot be written, help takes longer, and nothing is lost.
     """
     rows = [{name: getattr(command, name) for name in _SHOWN} for command in commands]
-    place = _place()
-    new = place.with_suffix(f".{os.getpid()}")
-    with suppress(OSError, ValueError, TypeError):
+    with suppress(*_NO_FILE):
         text = json.dumps({"of": _state(candidates), "at": time.time(), "rows": rows})
+        place = _place()
         place.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(text, encoding="utf-8")
-        new.replace(place)
+        new = place.with_suffix(f".{os.getpid()}")
+        try:
+            new.write_text(text, encoding="utf-8")
+            new.replace(place)
+        finally:  # half of it may be there
+            new.unlink(missing_ok=True)
 
 
 def _place() -> Path:
@@ -73,10 +80,13 @@ def _state(candidates: Sequence[Candidate]) -> list[Any]:
 
     Raises
     ------
-    ValueError
+    ValueError, LookupError, OSError
         A candidate has too many files, or none.
     """
-    return [__version__, *([each.name, each.version, each.attribute, _files(each)] for each in candidates)]
+    return [
+        __version__,
+        *([each.name, each.version, each.module, each.attribute, _files(each)] for each in candidates),
+    ]
 
 
 def _files(candidate: Candidate) -> int:

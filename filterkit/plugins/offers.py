@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from filterkit.plugins.core import core_unharmed
-from filterkit.plugins.discovery import source_file
 from filterkit.plugins.faults import blame, breach, kind_of
 from filterkit.plugins.options import Option, options_of
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution
+from filterkit.plugins.source_files import source_file
 from filterkit.plugins.tracing import traced
 
 Kind = Literal["source", "extractor", "normalizer", "renderer", "metric", "format"]

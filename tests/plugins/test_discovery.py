@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from filterkit.errors import UsageError
-from filterkit.plugins.discovery import Candidate, available, canonical, declarations, installed, may_have
+from filterkit.plugins.discovery import Candidate, available, canonical, declarations, installed
+from filterkit.plugins.source_files import file_of, may_have
 
 
 @pytest.fixture
@@ -128,6 +129,32 @@ def test_in_doubt_a_hook_may_be_there(install: Callable[..., Path]) -> None:
     assert [may_have(each, "filterkit_commands") for each in doubtful] == [True, True]
 
 
+@pytest.mark.parametrize("place", ["filterkit_twice.py", "filterkit_twice/__init__.py"])
+def test_the_source_is_the_one_that_python_imports(
+    place: str, install: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("filterkit-twice", "def filterkit_metrics(): ...")
+    checkout = tmp_path / "checkout" / place
+    checkout.parent.mkdir(parents=True)
+    checkout.write_text("def filterkit_commands(app): ...")
+    monkeypatch.syspath_prepend(tmp_path / "checkout")
+    [candidate] = [each for each in installed() if each.name == "filterkit-twice"]
+    assert file_of(candidate) == str(checkout)
+    assert may_have(candidate, "filterkit_commands")
+
+
+def test_the_source_in_packages_of_several_folders(install: Callable[..., Path], tmp_path: Path) -> None:
+    install("filterkit-far", "", entries={"plugin": "shared_name.far.away.plugin"})
+    install("filterkit-lost", "", entries={"plugin": "shared_name.far.lost.plugin"})
+    (tmp_path / "site" / "shared_name" / "far").mkdir(parents=True)
+    away = tmp_path / "checkout" / "shared_name" / "far" / "away" / "plugin.py"
+    away.parent.mkdir(parents=True)
+    away.write_text("def filterkit_metrics(): ...")
+    sys.path.append(str(tmp_path / "checkout"))  # as an editable installation does; `install` takes it away
+    found = {each.name: file_of(each) for each in installed()}
+    assert (found["filterkit-far"], found["filterkit-lost"]) == (str(away), None)
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "mine"
@@ -165,3 +192,9 @@ def test_a_folder_that_is_not_there_is_wrong_use(folder: Path) -> None:
     with pytest.raises(UsageError, match="FILTERKIT_PLUGINS_DIR is no folder that can be read") as caught:
         list(available())
     assert "unset" in str(caught.value.hint)
+
+
+def test_a_folder_of_nobody_is_wrong_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", "~nobody-of-that-name/mine")
+    with pytest.raises(UsageError, match="FILTERKIT_PLUGINS_DIR cannot be '~nobody-of-that-name/mine'"):
+        list(available())

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +42,19 @@ from .words import NAME
 @filterkit.hookimpl
 def filterkit_commands(app):
     app.command(NAME)(lambda: None)
+"""
+
+
+OBJECT = """
+import sys, filterkit
+
+class Plugin:
+    @filterkit.hookimpl
+    def filterkit_commands(self, app):
+        app.command("hidden")(lambda: None)
+
+sys.modules[__name__] = Plugin()
+sys.modules[__name__].plugin = sys.modules[__name__]
 """
 
 
@@ -201,9 +215,47 @@ def test_a_file_that_holds_anything_else_is_made_anew(
 
 def test_help_works_where_nothing_can_be_written(shell: Shell) -> None:
     shell.cache.write_text("a file")
-    for _ in range(2):
-        assert "What say does" in shell("--help")
+    for place in (shell.cache, "~nobody-of-that-name/cache", "/dev/full"):
+        assert "What say does" in shell("--help", FILTERKIT_CACHE=str(place))
         assert len(shell.imported()) == 2
+
+
+def test_nothing_half_written_is_left(shell: Shell, helped: str) -> None:
+    [file] = shell.cache.glob("*")
+    file.unlink()
+    file.mkdir()  # which no file can replace
+    assert shell("--help") == helped
+    assert list(shell.cache.glob("*")) == [file]
+
+
+def test_the_shell_completes_what_is_remembered(shell: Shell, helped: str) -> None:
+    for line, offered in (("say --wo", "--words"), ("say-group o", "one")):
+        words = f"filterkit {line}"
+        asked = {"_FILTERKIT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "2"}
+        assert shell(**asked).split() == [offered]
+
+
+def test_another_module_of_the_same_package(install: Install, shell: Shell) -> None:
+    for name in ("first", "other"):
+        install("filterkit-two", "", entries={"plugin": f"a_package.{name}"}, version=name)
+        package = shell.site / "a_package"
+        package.mkdir(exist_ok=True)
+        for each in ("first", "other"):
+            if not (package / f"{each}.py").exists():
+                (package / f"{each}.py").write_text(CODE.format(name=each, options=""))
+        info = shell.site / f"filterkit_two-{name}.dist-info"
+        info.rename(shell.site / "filterkit_two-1.dist-info")
+        assert f"What {name} does" in shell("--help")
+        shutil.rmtree(shell.site / "filterkit_two-1.dist-info")
+
+
+def test_a_plugin_without_a_file_of_its_own(install: Install, shell: Shell) -> None:
+    install("filterkit-hidden", "", entries={"plugin": "a_package.plugin:plugin"})
+    with zipfile.ZipFile(shell.site / "packed.zip", "w") as packed:
+        packed.writestr("a_package/__init__.py", "")
+        packed.writestr("a_package/plugin.py", OBJECT)
+    path = os.pathsep.join(map(str, (shell.site, shell.site / "packed.zip")))
+    assert " hidden " in shell("--help", PYTHONPATH=path)
 
 
 def test_a_package_of_many_files_is_imported(shell: Shell, install: Install) -> None:

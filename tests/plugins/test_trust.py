@@ -65,6 +65,15 @@ PATCHES = {
     "what Python asks a module": "filterkit.settings.__getattr__ = lambda name: None",
     "a registry": "filterkit.plugins.builtins.BUILTINS.clear()",
     "an entry of a registry": "filterkit.plugins.offers.HOOKS['source'] = 'filterkit_bad'",
+    "a module, by another": "import sys; sys.modules['filterkit.settings'] = sys",
+    "a module that is gone": "import sys; del sys.modules['filterkit.errors']",
+    "a module that there is none of": "import sys; sys.modules['filterkit.nothing'] = None",
+    "a module that nobody imported yet": (
+        "import sys; sys.modules['filterkit.sources.presets'] = type(sys)('filterkit.sources.presets')"
+    ),
+    "a module in its package": (
+        "import filterkit.sources as package\npackage.presets = type(package)('filterkit.sources.presets')"
+    ),
     "what nobody imported yet": (
         "import filterkit.sources.presets as fresh\ndef parse_preprocessing(text): 1 / 0\n"
         "fresh.parse_preprocessing = parse_preprocessing"
@@ -341,6 +350,7 @@ def patched() -> tuple[Any, ...]:
         *(settings.catalog_location.__defaults__, dict(init.__kwdefaults__ or {})),
         *(faults.blame.__wrapped__.__code__, dict(builtins.BUILTINS), dict(offers.HOOKS)),  # type: ignore[attr-defined]
         *(set(vars(owner)) for owner in owners),
+        *(sys.modules.get(f"filterkit.{name}", "none") for name in ("settings", "errors", "nothing")),
     )
 
 
@@ -357,6 +367,15 @@ def test_a_patched_core_is_as_before(what: str, install: Install) -> None:
     from filterkit.sources.presets import parse_preprocessing
 
     assert parse_preprocessing("torch")
+
+
+def test_who_comes_after_one_that_replaces_modules(install: Install) -> None:
+    install(NAME, PATCHES["a module that there is none of"] + "\n" + OFFERS.format(body="pass"))
+    install("filterkit-later", OFFERS.format(body="pass"))
+    host = load_plugins(report=lambda line: None)
+    assert {each.name: each.error for each in host.plugins if each.state == "failed"} == {
+        NAME: "replaced sys.modules['filterkit.nothing']; it was put back"
+    }
 
 
 def made(install: Install, body: str) -> Any:

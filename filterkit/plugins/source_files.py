@@ -1,0 +1,66 @@
+"""Finds the files that plugins come from, without importing any of them."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+from filterkit.plugins.discovery import Candidate, bytes_of
+
+
+def may_have(candidate: Candidate, hook: str) -> bool:
+    """Whether a plugin can have a hook, as far as its source tells without being imported; in doubt, yes."""
+    file = file_of(candidate)
+    if candidate.attribute or file is None or not file.endswith(".py"):
+        return True
+    try:
+        text = bytes_of(file)
+    except OSError:
+        return True
+    return hook.encode() in text or re.search(rb"import\s*\*", text) is not None
+
+
+def file_of(candidate: Candidate) -> str | None:
+    """The file a plugin comes from, found without importing it; None where there is none."""
+    return candidate.file or _beside(candidate) or source_file(candidate.module)
+
+
+def _beside(candidate: Candidate) -> str | None:
+    """Its file, if that lies where nearly all do: Python would look through all of ``sys.path`` for it."""
+    if candidate.beside is None or not _comes_first(candidate.beside, candidate.module.partition(".")[0]):
+        return None
+    path = f"{candidate.beside}/{candidate.module.replace('.', '/')}"
+    return next(filter(os.path.isfile, (f"{path}/__init__.py", f"{path}.py")), None)
+
+
+def _comes_first(folder: str, name: str) -> bool:
+    """Whether nothing in front of `folder` on ``sys.path`` is called as that module or package is."""
+    for entry in sys.path:
+        path = entry or "."
+        if path == folder:
+            return True
+        if os.path.exists(f"{path}/{name}") or os.path.exists(f"{path}/{name}.py"):  # noqa: PTH110
+            return False
+    return False
+
+
+def source_file(module: str) -> str | None:
+    """The file a module comes from, found without importing it; None where there is none."""
+    if module in sys.modules:
+        return getattr(sys.modules[module], "__file__", None)
+    search: list[str] | None = None
+    spec = None
+    parts = module.split(".")
+    for depth in range(1, len(parts) + 1):
+        name = ".".join(parts[:depth])
+        specs = (finder.find_spec(name, search) for finder in sys.meta_path)
+        try:
+            spec = next(filter(None, specs), None)
+        except KeyError:  # a package without __init__.py in another, which would have to be imported
+            spec, search = None, [f"{folder}/{parts[depth - 1]}" for folder in search or ()]
+            continue
+        if spec is None:
+            return None
+        search = list(spec.submodule_search_locations or ())
+    return spec.origin if spec else None
