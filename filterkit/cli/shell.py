@@ -138,6 +138,8 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     ------
     NameError
         An annotation cannot be resolved: those of parameters are looked up at once.
+    TypeError
+        The function takes nothing.
     """
     return _command(function, Shell.check_format)
 
@@ -149,9 +151,12 @@ def command_for_any_plugins(function: Callable[..., None]) -> Callable[..., None
 
 def _command(function: Callable[..., None], check: Callable[[Shell], None]) -> Callable[..., None]:
     hints = get_type_hints(function, include_extras=True)
+    parameters = list(inspect.signature(function).parameters.values())
+    if not parameters:
+        raise TypeError(f"{function.__name__}() has no parameter for the Shell")
     own = [
         p.replace(annotation=hints.get(p.name, p.annotation), kind=inspect.Parameter.KEYWORD_ONLY)
-        for p in list(inspect.signature(function).parameters.values())[1:]
+        for p in parameters[1:]
     ]
 
     def wrapper(**arguments: Any) -> None:

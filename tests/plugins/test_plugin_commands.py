@@ -210,3 +210,12 @@ def test_a_command_may_take_what_all_take(
     assert all(option in shown for option in ("--catalog", "--format", "--quiet", "--debug", "--count"))
     with pytest.raises(UsageError, match="unknown format 'nope'"):
         run(group, *words, "--format", "nope")
+
+
+def test_a_command_that_takes_no_shell_is_its_plugins_fault(host: PluginHost, group: TyperGroup) -> None:
+    def add(app: typer.Typer) -> None:
+        app.command("none")(filterkit.command(lambda: None))
+
+    found = host.add(plugin(add), name="filterkit-none")
+    host.add_commands(group)
+    assert found.error == "filterkit_commands: TypeError: <lambda>() has no parameter for the Shell"
