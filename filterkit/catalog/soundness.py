@@ -106,8 +106,3 @@ class _Hashed:
             return None if by(path) == sha256 else "altered"
         except OSError:
             return "unreadable"
-
-
-def store_bytes(folder: Path) -> int:
-    """How much the store holds."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import subprocess
@@ -10,6 +9,7 @@ import sys
 from pathlib import Path
 
 from filterkit.errors import SourceError, UsageError
+from filterkit.hashing import bytes_below
 from filterkit.plugins.protocols import Progress
 
 _POLL_SECONDS = 0.1
@@ -90,19 +90,11 @@ def _wait(pip: subprocess.Popen[str], workdir: Path, what: str, progress: Progre
         try:
             _, errors = pip.communicate(timeout=_POLL_SECONDS)
         except subprocess.TimeoutExpired:
-            done = _bytes_below(workdir)
+            done = bytes_below(workdir)
             progress(what, done if total is None else min(done, total), total)
         else:
-            progress(what, _bytes_below(workdir), total)
+            progress(what, bytes_below(workdir), total)
             return errors
-
-
-def _bytes_below(folder: Path) -> int:
-    size = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):  # pip moves its files while we look
-            size += path.stat().st_size if path.is_file() else 0
-    return size
 
 
 def _failure(requirement: str, errors: str) -> SourceError:

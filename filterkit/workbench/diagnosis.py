@@ -125,7 +125,8 @@ def _rows(bench: Bench, faults: list[Row]) -> None:
 
 def _store(bench: Bench, faults: list[Row], progress: Progress) -> dict[str, Any]:
     """What the store holds, held against the hashes in the catalog."""
-    from filterkit.catalog.soundness import check_store, store_bytes
+    from filterkit.catalog.soundness import check_store
+    from filterkit.hashing import bytes_below
 
     folder = bench.catalog().store.folder
     without_weights, damaged = check_store(bench.catalog(), progress)
@@ -133,7 +134,7 @@ def _store(bench: Bench, faults: list[Row], progress: Progress) -> dict[str, Any
         _fault(faults, f"a file of model {each['model']} is {each['state']}: {each['file']}", each["do"])
     return {
         "path": str(folder),
-        "bytes": store_bytes(folder),
+        "bytes": bytes_below(folder),
         "without_weights": without_weights,
         "damaged": damaged,
     }
