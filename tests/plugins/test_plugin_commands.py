@@ -273,3 +273,16 @@ def test_rows_that_fail_name_the_plugin_of_the_command(host: PluginHost, group: 
     host.add_commands(group)
     with pytest.raises(PluginError, match=r"^plugin filterkit-lazy 1.0: command 'lazy': ZeroDivisionError"):
         run(group, "lazy")
+
+
+def test_an_annotation_that_is_not_found_is_told_with_its_line(host: PluginHost, group: TyperGroup) -> None:
+    def add(app: typer.Typer) -> None:
+        Kind = str
+
+        @filterkit.command
+        def local(shell: filterkit.Shell, kind: Kind) -> None: ...
+
+    found = host.add(plugin(add), name="filterkit-local")
+    host.add_commands(group)
+    assert "NameError: name 'Kind' is not defined" in str(found.error)
+    assert Path(str(found.places[-1]).rpartition(":")[0]).name == Path(__file__).name
