@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -45,6 +46,8 @@ def build_app(only: str | None = None) -> typer.Typer:
 
 def run(argv: list[str] | None = None) -> None:
     """Run one command line; plugins are loaded here only where their commands may be meant."""
+    if sys.stderr is None:  # closed; words would come out among the data
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
     words = sys.argv[1:] if argv is None else argv
     first = words[0] if words else None
     built_in = {"plugins", *(name for names in COMMANDS.values() for name in names)}

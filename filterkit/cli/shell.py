@@ -6,7 +6,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -139,7 +139,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     NameError
         An annotation cannot be resolved: those of parameters are looked up at once.
     TypeError
-        The function takes nothing.
+        The function takes nothing, or its first parameter is said to be something else than a `Shell`.
     """
     return _command(function, Shell.check_format)
 
@@ -152,8 +152,10 @@ def command_for_any_plugins(function: Callable[..., None]) -> Callable[..., None
 def _command(function: Callable[..., None], check: Callable[[Shell], None]) -> Callable[..., None]:
     hints = get_type_hints(function, include_extras=True)
     parameters = list(inspect.signature(function).parameters.values())
-    if not parameters:
-        raise TypeError(f"{function.__name__}() has no parameter for the Shell")
+    if not parameters or hints.get(parameters[0].name, Shell) not in (Shell, Any):
+        raise TypeError(f"{function.__name__}() has no first parameter for the Shell")
+    with suppress(AttributeError):  # methods take no attributes
+        function.takes_shell = True  # type: ignore[attr-defined]
     own = [
         p.replace(annotation=hints.get(p.name, p.annotation), kind=inspect.Parameter.KEYWORD_ONLY)
         for p in parameters[1:]

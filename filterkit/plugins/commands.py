@@ -23,6 +23,7 @@ from filterkit.plugins.manager import PluginHost
 from filterkit.plugins.plugin import Plugin
 
 HOOK = "filterkit_commands"
+TURNED = "@filterkit.command stands right above the function, below @app.command()"
 _WrongUse: type[Exception] = typer.BadParameter.__mro__[2]
 """What Typer's Click raises, its own or another, by its version."""
 
@@ -72,6 +73,8 @@ def commands_of(host: PluginHost, plugin: Plugin) -> list[Command]:
             built = get_group(own).commands  # raises what Typer finds wrong with them
             for name in hidden_commands(own):
                 breach(plugin, HOOK, f"adds the command '{name}' twice")
+            for name in turned_commands(own):
+                breach(plugin, HOOK, f"gives Typer '{name}' as it was: {TURNED}")
             for name, command in _all(built):
                 if command.callback:
                     _like_built_in(command, f"plugin {plugin}: command '{name}'")
@@ -85,6 +88,12 @@ def _all(commands: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, An
         yield f"{group}{name}", command
         if isinstance(command, TyperGroup):
             yield from _all(command.commands, f"{group}{name} ")
+
+
+def turned_commands(app: typer.Typer) -> list[str]:
+    """The commands that Typer was given before `filterkit.command`: they lack its options, and a `Shell`."""
+    every = _all(get_group(app).commands)
+    return [name for name, command in every if getattr(command.callback, "takes_shell", False)]
 
 
 def _like_built_in(command: Any, who: str) -> None:

@@ -7,7 +7,7 @@ looked at before anybody believes it; what it raises names the plugin. Built-ins
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -131,16 +131,31 @@ class CheckedFormat(Checked[protocols.OutputFormat]):
         return getattr(self.inner, "binary", False) is True
 
     def write(self, rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO) -> None:
-        """See `OutputFormat.write`. A stream that breaks is nobody's fault and passes."""
+        """See `OutputFormat.write`. A stream that breaks, and rows that do, are not its fault and pass."""
+        theirs: list[Exception] = []
         try:
             # What it prints on stdout may be its output, and `rows` are made by others meanwhile.
             with traced(self.plugin, self._doing("write")):
-                self.inner.write(rows, columns, stream)
+                self.inner.write(_watched(rows, theirs), columns, stream)
         except OSError:
             raise
-        except (Exception, SystemExit):
+        except (Exception, SystemExit) as error:
+            if error in theirs:
+                raise
             with blame(self.plugin, self._doing("write"), extra=self.contribution.extra):
                 raise
+
+
+def _watched(rows: Iterable[Row], failed: list[Exception]) -> Iterator[Row]:
+    """The rows; what is raised while they are made, or where one is no row, also goes into `failed`."""
+    try:
+        for row in rows:
+            if not isinstance(row, Mapping):
+                raise TypeError(f"a row is a mapping from columns to values, not {kind_of(row)}")
+            yield row
+    except Exception as error:
+        failed.append(error)
+        raise
 
 
 _WRAPPERS: dict[str, tuple[type[Checked[Any]], tuple[Any, ...]]] = {

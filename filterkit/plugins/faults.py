@@ -33,6 +33,7 @@ def where(error: BaseException, package: str) -> str | None:
         f"{frame.f_code.co_filename}:{number}"
         for frame, number in walk_tb(error.__traceback__)
         if str(frame.f_globals.get("__name__")).partition(".")[0] == package
+        and not frame.f_code.co_filename.startswith("<")  # an annotation that was looked up, say
     ]
     if not lines and error.__cause__:
         return where(error.__cause__, package)

@@ -18,9 +18,14 @@ _STAND_INS = {
 "plugins install" | "plugins upgrade" | "plugins uninstall") {_NAMED} ;;
 *) exec {_PYTHON} -P -m filterkit "$@" ;;
 esac""",
-    "python": f'exec {_PYTHON} "$@"',
-    "pip": _NAMED,
-    "pytest": _NAMED,
+    **dict.fromkeys(
+        ("python", "python3"),
+        f"""case "$1 $2" in
+"-m pip" | "-m pytest") {_NAMED} ;;
+*) exec {_PYTHON} "$@" ;;
+esac""",
+    ),
+    **dict.fromkeys(("pip", "pip3", "pytest"), _NAMED),
 }
 
 
@@ -39,15 +44,16 @@ def code_blocks(markdown: str, language: str = "") -> list[str]:
     list of str
         What is between the fences, with its last newline.
     """
-    found = re.findall(r"^```(\S*).*\n((?:.*\n)*?)```$", markdown, re.M)
+    found = re.findall(r"^```[ \t]*(\S*).*\n((?:.*\n)*?)```[ \t]*$", markdown, re.M)
     return [block for name, block in found if name == language]
 
 
 def run_block(block: str, folder: str | os.PathLike[str]) -> str:
     """Run commands by a shell, up to the first that fails, with a catalog that is theirs.
 
-    ``filterkit`` and ``python`` are those of the running Python. ``pip``, ``pytest`` and what calls pip in
-    filterkit (``filterkit plugins install``) are not run, and only print their line. The environment is that
+    ``filterkit`` and ``python`` are those of the running Python. ``pip``, ``pytest``, both behind
+    ``python -m``, and what calls pip in filterkit (``filterkit plugins install``) are not run, and only print
+    their line. The environment is that
     of the test, without the variables ``FILTERKIT_*``; lines have 80 columns.
 
     Parameters

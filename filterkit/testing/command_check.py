@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from filterkit.plugins.commands import HOOK, hidden_commands
+from filterkit.plugins.commands import HOOK, TURNED, hidden_commands, turned_commands
 from filterkit.plugins.faults import in_words
 from filterkit.plugins.offers import NAME
 from filterkit.testing.catalogs import tiny_catalog
@@ -52,6 +52,8 @@ def check_command(commands: Callable[[typer.Typer], None] | Any, *examples: str)
     findings.hold(names == _names(again), "adds other commands the second time")
     for name in hidden_commands(app):
         findings.add(f"adds the command '{name}' twice, and only the last can be called")
+    for name in turned_commands(app):
+        findings.add(f"gives Typer '{name}' as it was: {TURNED}")
     for name in names:
         fine = NAME.fullmatch(name) is not None
         findings.hold(fine, f"names a command '{name}'; names are lower-case letters, digits and -")

@@ -236,3 +236,10 @@ def test_an_option_of_all_commands_in_front_of_the_command(run: Run) -> None:
     assert code == 2
     assert said == "no such option: --catalog"
     assert "filterkit models --catalog" in hint
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell closes stderr")
+def test_nothing_but_data_comes_out_where_stderr_is_closed(classic_catalog: Path) -> None:
+    line = f'"{sys.executable}" -m filterkit models --format csv --catalog "{classic_catalog}" 2>&-'
+    done = subprocess.run(["sh", "-c", line], stdout=subprocess.PIPE, encoding="utf-8", timeout=60)
+    assert (done.returncode, done.stdout.splitlines()[0].split(",")[0]) == (0, "model")

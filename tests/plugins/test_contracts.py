@@ -518,3 +518,26 @@ def test_a_broken_stream_is_not_the_formats_fault(make: Make, error: BaseExcepti
 def test_a_format_that_raises_is_named(make: Make) -> None:
     with pytest.raises(PluginError, match=r"filterkit-mine 1.5: format 'mine': write\(\): KeyError: 'x'"):
         make("format", Format(KeyError("x"))).write([], (), io.StringIO())
+
+
+class Copying:
+    def write(self, rows: Any, columns: Any, stream: Any) -> None:
+        for row in rows:
+            stream.write(row.get("name", ""))
+
+
+def test_rows_that_fail_are_not_the_formats_fault(make: Make) -> None:
+    def rows() -> Iterator[dict[str, str]]:
+        yield {"name": "first"}
+        raise ValueError("second")
+
+    stream = io.StringIO()
+    with pytest.raises(ValueError, match=r"^second$"):
+        make("format", Copying()).write(rows(), ("name",), stream)
+    assert stream.getvalue() == "first"
+
+
+@pytest.mark.parametrize(("rows", "said"), [([("a", 1)], "not a tuple"), (None, "'NoneType' object is not")])
+def test_what_are_no_rows_is_not_the_formats_fault(make: Make, rows: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        make("format", Copying()).write(rows, ("name",), io.StringIO())

@@ -212,10 +212,77 @@ def test_a_command_may_take_what_all_take(
         run(group, *words, "--format", "nope")
 
 
-def test_a_command_that_takes_no_shell_is_its_plugins_fault(host: PluginHost, group: TyperGroup) -> None:
-    def add(app: typer.Typer) -> None:
-        app.command("none")(filterkit.command(lambda: None))
+def takes_none() -> None: ...
 
-    found = host.add(plugin(add), name="filterkit-none")
+
+def takes_another(model: str) -> None: ...
+
+
+@pytest.mark.parametrize("function", [takes_none, takes_another])
+def test_a_command_that_takes_no_shell_is_its_plugins_fault(
+    host: PluginHost, group: TyperGroup, function: Callable[..., None]
+) -> None:
+    found = host.add(
+        plugin(lambda app: app.command("none")(filterkit.command(function)) and None), name="filterkit-none"
+    )
     host.add_commands(group)
-    assert found.error == "filterkit_commands: TypeError: <lambda>() has no parameter for the Shell"
+    words = f"{function.__name__}() has no first parameter for the Shell"
+    assert found.error == f"filterkit_commands: TypeError: {words}"
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_command_that_typer_has_before_its_options_is_its_plugins_fault(
+    host: PluginHost, group: TyperGroup, nested: bool
+) -> None:
+    def add(app: typer.Typer) -> None:
+        numbers = typer.Typer()
+        app.add_typer(numbers, name="numbers")
+        app.command("fine")(lambda: None)
+
+        @filterkit.command
+        @(numbers if nested else app).command()
+        def turned(shell: filterkit.Shell) -> None: ...
+
+    found = host.add(plugin(add), name="filterkit-turned")
+    host.add_commands(group)
+    name = "numbers turned" if nested else "turned"
+    assert str(found.error).startswith(f"filterkit_commands gives Typer '{name}' as it was")
+
+
+def test_methods_may_be_commands(host: PluginHost, group: TyperGroup) -> None:
+    class Counter:
+        def count(self, shell: filterkit.Shell, number: int) -> None:
+            shell.rows([{"number": number}], ("number",))
+
+    host.add(
+        plugin(lambda app: app.command("count")(filterkit.command(Counter().count)) and None),
+        name="filterkit-count",
+    )
+    host.add_commands(group)
+    assert json.loads(run(group, "count", "3", "--format", "json")) == [{"number": 3}]
+
+
+def test_rows_that_fail_name_the_plugin_of_the_command(host: PluginHost, group: TyperGroup) -> None:
+    def add(app: typer.Typer) -> None:
+        @app.command()
+        @filterkit.command
+        def lazy(shell: filterkit.Shell) -> None:
+            shell.rows(({"inverse": 1 / number} for number in (1, 0)), ("inverse",))
+
+    host.add(plugin(add), name="filterkit-lazy", version="1.0")
+    host.add_commands(group)
+    with pytest.raises(PluginError, match=r"^plugin filterkit-lazy 1.0: command 'lazy': ZeroDivisionError"):
+        run(group, "lazy")
+
+
+def test_an_annotation_that_is_not_found_is_told_with_its_line(host: PluginHost, group: TyperGroup) -> None:
+    def add(app: typer.Typer) -> None:
+        Kind = str
+
+        @filterkit.command
+        def local(shell: filterkit.Shell, kind: Kind) -> None: ...
+
+    found = host.add(plugin(add), name="filterkit-local")
+    host.add_commands(group)
+    assert "NameError: name 'Kind' is not defined" in str(found.error)
+    assert Path(str(found.places[-1]).rpartition(":")[0]).name == Path(__file__).name

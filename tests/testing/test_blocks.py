@@ -26,9 +26,11 @@ print("`")
 ```
 ```
 
-```c++
+``` c++
 int main() {}
-```
+```\x20\x20\t
+
+A table, and what follows.
 """
 
 
@@ -51,15 +53,19 @@ def test_blocks_share_a_catalog_in_their_folder(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} >= {"catalog.db", "inner"}
 
 
-def test_python_is_the_running_one(tmp_path: Path) -> None:
-    assert run_block('python -c "import sys; print(sys.executable)"', tmp_path) == f"{sys.executable}\n"
+@pytest.mark.parametrize("name", ["python", "python3"])
+def test_python_is_the_running_one(name: str, tmp_path: Path) -> None:
+    assert run_block(f'{name} -c "import sys; print(sys.executable)"', tmp_path) == f"{sys.executable}\n"
 
 
 @pytest.mark.parametrize(
     "line",
     [
         "pip install -e .[test]",
+        "pip3 install filterkit-glow",
         "pytest -q tests",
+        "python -m pip install filterkit-glow",
+        "python3 -m pytest -q",
         "filterkit plugins install filterkit-glow",
         "filterkit plugins upgrade filterkit-glow",
         "filterkit plugins uninstall filterkit-glow",

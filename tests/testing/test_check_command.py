@@ -80,6 +80,13 @@ def hides(app: typer.Typer) -> None:
             print(words)
 
 
+def turned(app: typer.Typer) -> None:
+    @filterkit.command
+    @app.command("count")
+    def count(shell: filterkit.Shell) -> None:
+        """Count."""
+
+
 def raises(app: typer.Typer) -> None:
     @app.command()
     def count(model: str) -> None:
@@ -127,6 +134,7 @@ def test_a_good_one_passes() -> None:
         (wordless, "names a command 'Count_It'; names are lower-case letters, digits and -"),
         (wordless, "does not say what 'Count_It' does: it has no docstring"),
         (hides, "adds the command 'count' twice, and only the last can be called"),
+        (turned, "gives Typer 'count' as it was: @filterkit.command stands right above the function"),
         (raises, "'count absent' ends with exit code 1: KeyError: 'absent'"),
         (raises, "'ask absent' ends with exit code 1: there is no model 'absent'"),
         (raises, "'hush' prints nothing to stdout"),
