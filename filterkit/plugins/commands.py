@@ -73,7 +73,7 @@ def commands_of(host: PluginHost, plugin: Plugin) -> list[Command]:
             built = get_group(own).commands  # raises what Typer finds wrong with them
             for name in hidden_commands(own):
                 breach(plugin, HOOK, f"adds the command '{name}' twice")
-            for name in turned_commands(own):
+            for name in turned_commands(built):
                 breach(plugin, HOOK, f"gives Typer '{name}' as it was: {TURNED}")
             for name, command in _all(built):
                 if command.callback:
@@ -90,10 +90,9 @@ def _all(commands: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, An
             yield from _all(command.commands, f"{group}{name} ")
 
 
-def turned_commands(app: typer.Typer) -> list[str]:
-    """The commands that Typer was given before `filterkit.command`: they lack its options, and a `Shell`."""
-    every = _all(get_group(app).commands)
-    return [name for name, command in every if getattr(command.callback, "takes_shell", False)]
+def turned_commands(commands: Mapping[str, Any]) -> list[str]:
+    """Those that Typer was given before `filterkit.command` was: they lack its options, and a `Shell`."""
+    return [name for name, command in _all(commands) if getattr(command.callback, "takes_shell", False)]
 
 
 def _like_built_in(command: Any, who: str) -> None:

@@ -53,8 +53,8 @@ def run_block(block: str, folder: str | os.PathLike[str]) -> str:
 
     ``filterkit`` and ``python`` are those of the running Python. ``pip``, ``pytest``, both behind
     ``python -m``, and what calls pip in filterkit (``filterkit plugins install``) are not run, and only print
-    their line. The environment is that
-    of the test, without the variables ``FILTERKIT_*``; lines have 80 columns.
+    their line. The environment is that of the test, without the variables ``FILTERKIT_*``; lines have 80
+    columns.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -52,7 +52,7 @@ def check_command(commands: Callable[[typer.Typer], None] | Any, *examples: str)
     findings.hold(names == _names(again), "adds other commands the second time")
     for name in hidden_commands(app):
         findings.add(f"adds the command '{name}' twice, and only the last can be called")
-    for name in turned_commands(app):
+    for name in turned_commands(_built(app)):
         findings.add(f"gives Typer '{name}' as it was: {TURNED}")
     for name in names:
         fine = NAME.fullmatch(name) is not None
@@ -79,17 +79,19 @@ def _app_of(hook: Callable[..., Any]) -> typer.Typer:
     return app
 
 
-def _names(app: Any) -> list[str]:
+def _built(app: Any) -> Mapping[str, Any]:
     from typer.main import get_group
 
-    return list(get_group(app).commands)
+    return get_group(app).commands
+
+
+def _names(app: Any) -> list[str]:
+    return list(_built(app))
 
 
 def _every(app: Any, names: list[str]) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every command, and those of groups, with the words that call it."""
-    from typer.main import get_group
-
-    waiting: list[tuple[tuple[str, ...], Any]] = [((name,), get_group(app).commands[name]) for name in names]
+    waiting: list[tuple[tuple[str, ...], Any]] = [((name,), _built(app)[name]) for name in names]
     while waiting:
         path, command = waiting.pop(0)
         yield path, command
