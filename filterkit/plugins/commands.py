@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from functools import wraps
+from functools import cache, wraps
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -24,8 +24,8 @@ from filterkit.plugins.plugin import Plugin
 
 HOOK = "filterkit_commands"
 TURNED = "@filterkit.command stands right above the function, below @app.command()"
-_WrongUse: type[Exception] = typer.BadParameter.__mro__[2]
-"""What Typer's Click raises, its own or another, by its version."""
+_ClickError: type[Exception] = typer.BadParameter.__mro__[2]
+"""What is told as Typer tells it; of its own Click or another, by its version."""
 
 
 class Command(NamedTuple):
@@ -105,7 +105,7 @@ def _like_built_in(command: Any, who: str) -> None:
     def call(*words: Any, **arguments: Any) -> Any:
         try:
             return callback(*words, **arguments)
-        except (FilterkitError, OSError, typer.Exit, typer.Abort, _WrongUse):
+        except (FilterkitError, OSError, typer.Exit, typer.Abort, _ClickError):
             raise  # is told as it is
         except Exception as error:
             raise PluginError(f"{who}: {in_words(error)}", hint="--debug shows where") from error
@@ -113,6 +113,7 @@ def _like_built_in(command: Any, who: str) -> None:
     command.callback = call
 
 
+@cache
 def _debug_option() -> Any:
     app = typer.Typer()
 

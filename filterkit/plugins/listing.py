@@ -101,12 +101,9 @@ def _files(candidate: Candidate) -> int:
 
 
 def _below(folder: str) -> Iterator[tuple[str, int, int]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.is_dir(follow_symlinks=False):  # or it might never end
-                yield _look(entry.path)
-            elif entry.name != "__pycache__":
-                yield from _below(entry.path)
+    for inside, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        yield from (_look(f"{inside}/{name}") for name in names)
 
 
 def _look(file: str) -> tuple[str, int, int]:
