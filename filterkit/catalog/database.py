@@ -42,6 +42,7 @@ class Catalog:
             json_serializer=connections.to_json,
         )
         sa.event.listen(self._engine, "begin", _begin)
+        sa.event.listen(self._engine, "invalidate", _roll_back)
         self._idle: list[sqlite3.Connection] = []
 
     @classmethod
@@ -210,6 +211,12 @@ def _begin(connection: sa.Connection) -> None:
     # A writer takes the lock at once: one that begins by reading can be refused the lock half-way.
     writes = connection.get_execution_options().get("filterkit_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _roll_back(connection: sqlite3.Connection, *_: object) -> None:
+    # SQLAlchemy closes a connection on which Ctrl-C came. SQLite closes it only once its last statement is
+    # gone, which the traceback still holds: until then nobody else could write, this process included.
+    connection.rollback()
 
 
 @contextmanager

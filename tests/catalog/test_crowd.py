@@ -66,3 +66,18 @@ def test_who_waits_too_long_is_told(location: Path, tmp_path: Path, monkeypatch:
                 put(catalog, write_model(tmp_path / "tiny.onnx"))
             assert queries.models(catalog) == [], "who only reads does not wait"
         assert put(catalog, write_model(tmp_path / "tiny.onnx")).status == "added"
+
+
+def test_an_interrupted_writer_lets_go_of_the_catalog(
+    location: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press_ctrl_c(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(connections, "BUSY_SECONDS", 0.2)
+    with Catalog.open(location, write=True) as catalog:
+        with pytest.raises(KeyboardInterrupt) as held, catalog.begin() as connection:
+            sa.event.listen(connection, "after_cursor_execute", press_ctrl_c)
+            connection.execute(sa.text("SELECT name FROM sqlite_master"))
+        assert held.tb, "the traceback still holds the statement, half read"
+        assert put(catalog, write_model(tmp_path / "tiny.onnx")).status == "added"
