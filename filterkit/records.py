@@ -111,13 +111,11 @@ class FilterBank:
     bias
         Shape (out_channels,), or None.
     pads
-        Begin of every axis, then end of every axis, in input steps; meaningless unless `auto_pad` is
-        ``"NOTSET"``.
+        Begin of every axis, then end of every axis, in input steps, where `auto_pad` is ``"NOTSET"``.
     input_tensor, weight_tensor
         Names in the graph.
     pre_tensor, post_tensor
-        The convolution's own output (its bias included) and the output of the activation behind it; equal
-        where no activation follows.
+        The convolution's own output, bias included, and that of the activation behind it; equal without one.
     pre_layout, post_layout
         Axis order of those two tensors in terms of the convolution's output, e.g. ``"NCHW"``, ``"NHWC"``.
         Channels may lie on several axes (``"NWCC"``, as heads do), of which the last counts fastest.
@@ -212,8 +210,9 @@ class TileSheet:
     addresses
         Of what each tile shows, e.g. ``"vgg16/block1_conv1/0/2"``, or of what made it; ``""`` where
         that is in no catalog. Or empty, as where there are more than a million tiles.
-    metrics
-        What the catalog holds of the filters there: by column, one float64 per tile, NaN for none.
+    metrics, texts
+        What the catalog holds of the filters there, by column: one float64 per tile, NaN for none, and one
+        str, ``""`` for none. Booleans are among both, as 1 and 0, and as ``"yes"`` and ``"no"``.
     """
 
     tiles: FloatArray
@@ -229,6 +228,7 @@ class TileSheet:
     values: FloatArray | None = None
     addresses: tuple[str, ...] = ()
     metrics: Mapping[str, FloatArray] = field(default_factory=dict)
+    texts: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:

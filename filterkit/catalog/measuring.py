@@ -162,11 +162,8 @@ def unmeasured(metrics: Iterable[Metric], working: Iterable[Metric]) -> list[str
 
 
 def plain(values: Any) -> list[Any]:
-    """Plain Python values: 0 and 1 for booleans; None for empty texts, and for what is not finite, which SQL
-    and JSON cannot hold."""
+    """Plain Python values; None for empty texts, and for numbers that are not finite: no JSON and no SQL."""
     array = np.asarray(values)
-    if array.dtype.kind == "b":
-        array = array.astype(int)
     listed: list[Any] = array.tolist()
     if array.dtype.kind == "U":
         return [text or None for text in listed]

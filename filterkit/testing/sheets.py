@@ -49,6 +49,7 @@ def trial_sheets() -> Iterator[tuple[str, TileSheet]]:
     addresses = tuple(f"model/layer/{row}/{column}" for row in range(2) for column in range(3))
     yield "values and addresses", replace(sheet, values=values, addresses=addresses)
     yield "metrics", replace(sheet, values=values, addresses=addresses, metrics=_metrics())
+    yield "metrics in words", replace(sheet, addresses=addresses, metrics=_metrics(), texts=_texts())
     somewhere = ("", addresses[1], "", "", "", "")
     yield "tiles of which one is in a catalog", replace(sheet, values=values, addresses=somewhere)
     yield "all black", replace(sheet, tiles=np.zeros_like(sheet.tiles))
@@ -72,11 +73,26 @@ def _metrics() -> Mapping[str, NDArray[np.floating[Any]]]:
         "l2_norm": np.array([2.0, 2.0, 2.0, 1.5, 1.5, 1.5]),
         "opponency": np.full(6, np.nan),
         "orientation": np.array([170.0, np.nan, 0.0, 1e-300, -1e300, 3.0]),
-        "of_a_plugin": np.arange(6.0),
+        "of_a_plugin": np.array([0, np.nan, 1, 1, 0, 0]),
     }
     for values in metrics.values():
         values.flags.writeable = False
     return MappingProxyType(metrics)
+
+
+def _texts() -> Mapping[str, NDArray[np.str_]]:
+    """Types, a boolean that is a number, too, one of no filter, and all that a plugin may say."""
+    texts = {
+        "classic_type": np.array(["edge", "blur", "edge", "", "other", "blur"]),
+        "classic_kernel": np.full(6, ""),
+        "of_a_plugin": np.array(["no", "", "yes", "yes", "no", "no"]),
+        "remark": np.array(
+            ["</script><b>", "{0} %s $x$", "é 層 🙂", "a\x00b\n\x1b[31m", "long " * 60, '"\\']
+        ),
+    }
+    for values in texts.values():
+        values.flags.writeable = False
+    return MappingProxyType(texts)
 
 
 def gallery() -> TileSheet:

@@ -176,10 +176,11 @@ class Looking(Bench):
 
     def _with_metrics(self, sheet: TileSheet) -> Sheet:
         """The same sheet, which shows itself, and knows what the catalog holds of its tiles."""
-        from filterkit.workbench.tile_metrics import TileMetrics
+        from filterkit.workbench.tile_metrics import tile_metrics
         from filterkit.workbench.views import Sheet
 
-        return Sheet.of(replace(sheet, metrics=TileMetrics(self.catalog, sheet.addresses)))
+        metrics, texts = tile_metrics(self.catalog, sheet.addresses)
+        return Sheet.of(replace(sheet, metrics=metrics, texts=texts))
 
     def _picked_sheet(self, matches: Sequence[Match], normalizer: str, channels: Channels) -> Sheet:
         from filterkit.workbench.picking import picked_sheet

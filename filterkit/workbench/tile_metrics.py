@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from filterkit.catalog import Catalog
+    from filterkit.catalog.filter_metrics import FilterMetrics
     from filterkit.records import FloatArray
 
+    TextArray = NDArray[np.str_]
 
-class TileMetrics(Mapping[str, "FloatArray"]):
-    """From a metric to one number per tile; the catalog is read once somebody looks, which few renderers do.
+Array = TypeVar("Array", bound="NDArray[Any]")
 
-    Pickled, it becomes a plain dict.
+
+def tile_metrics(
+    catalog: Callable[[], Catalog], addresses: Sequence[str]
+) -> tuple[Mapping[str, FloatArray], Mapping[str, TextArray]]:
+    """From a metric to one number, and to one text, per tile.
+
+    The catalog is read, once for both, when somebody looks, which few renderers do.
 
     Parameters
     ----------
@@ -24,10 +34,39 @@ class TileMetrics(Mapping[str, "FloatArray"]):
         Of what each tile shows; empty for a tile of nothing in the catalog.
     """
 
-    def __init__(self, catalog: Callable[[], Catalog], addresses: Sequence[str]) -> None:
-        self._catalog, self._addresses = catalog, addresses
+    @cache
+    def found() -> tuple[FilterMetrics, list[int]]:
+        """Of every filter, and which is a tile's."""
+        from filterkit.catalog.filter_metrics import metrics_of
 
-    def __getitem__(self, name: str) -> FloatArray:
+        parts = [address.split("/") for address in addresses]
+        filters = [(part[0], part[1], int(part[2])) if len(part) > 2 else ("", "", 0) for part in parts]
+        place = {filter_: number for number, filter_ in enumerate(dict.fromkeys(filters))}
+        return metrics_of(catalog(), list(place)), [place[filter_] for filter_ in filters]
+
+    def numbers() -> dict[str, FloatArray]:
+        import numpy as np
+
+        metrics, of_tile = found()  # None becomes NaN
+        return {name: np.array(values, np.float64)[of_tile] for name, values in metrics.numbers.items()}
+
+    def texts() -> dict[str, TextArray]:
+        import numpy as np
+
+        metrics, of_tile = found()
+        words = {name: [text or "" for text in texts] for name, texts in metrics.texts.items()}
+        return {name: np.array(texts, np.str_)[of_tile] for name, texts in words.items()}
+
+    return OnceRead(numbers), OnceRead(texts)
+
+
+class OnceRead(Mapping[str, Array]):
+    """Arrays by name, made once somebody looks; nobody writes to them. Pickled, it becomes a plain dict."""
+
+    def __init__(self, read: Callable[[], dict[str, Array]]) -> None:
+        self._read = read
+
+    def __getitem__(self, name: str) -> Array:
         return self._columns[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -40,17 +79,8 @@ class TileMetrics(Mapping[str, "FloatArray"]):
         return dict, (self._columns,)
 
     @cached_property
-    def _columns(self) -> dict[str, FloatArray]:
-        import numpy as np
-
-        from filterkit.catalog.filter_metrics import metrics_of
-
-        parts = [address.split("/") for address in self._addresses]
-        filters = [(part[0], part[1], int(part[2])) if len(part) > 2 else ("", "", 0) for part in parts]
-        place = {filter_: number for number, filter_ in enumerate(dict.fromkeys(filters))}
-        of_tile = [place[filter_] for filter_ in filters]
-        columns: dict[str, FloatArray] = {}
-        for name, values in metrics_of(self._catalog(), list(place)).items():
-            columns[name] = np.array(values, np.float64)[of_tile]  # None becomes NaN
-            columns[name].flags.writeable = False
+    def _columns(self) -> dict[str, Array]:
+        columns = self._read()
+        for array in columns.values():
+            array.flags.writeable = False
         return columns

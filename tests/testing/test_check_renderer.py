@@ -41,6 +41,14 @@ class Unescaped(Good):
         return f"<svg><title>{sheet.title}</title>{sheet.tiles[:, :, 0].tolist()}</svg>".encode()
 
 
+class UnescapedWords(Good):
+    media_type, suffix = "image/svg+xml", ".svg"
+
+    def render(self, sheet: Sheet) -> bytes:
+        words = "".join(texts[0] for texts in sheet.texts.values())
+        return f"<svg><desc>{words}</desc>{sheet.tiles[:, :, 0].tolist()}</svg>".encode()
+
+
 class Latin(Good):
     media_type, suffix = "text/plain", ".txt"
 
@@ -145,6 +153,7 @@ def test_a_good_one_passes() -> None:
         (Mistaken, "has the suffix 'png'; one is written like .png"),
         (NoPng, "returned bytes that are no .png file (with an ordinary sheet,"),
         (Unescaped, "returned an .svg that is no well-formed XML (mismatched tag"),
+        (UnescapedWords, "well-formed XML (mismatched tag: line 1, column 19) (with metrics in words"),
         (Latin, "returned bytes that are no UTF-8, for .txt (with an ordinary sheet"),
         (GrayOnly, "render() raised ValueError: too many values to unpack (expected 4"),
         (Blind, "draws the same where two tiles change places"),

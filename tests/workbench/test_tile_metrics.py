@@ -1,4 +1,4 @@
-"""What sheets carry of the catalog's metrics: the numbers of every tile's filter, once they are looked at."""
+"""What sheets carry of the catalog's metrics: numbers and texts of every tile's filter, once looked at."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from onnx_graphs import random
 
 import filterkit
 from filterkit.catalog.schema import METRIC_COLUMNS
+from filterkit.catalog.stats import CLASSIC_TYPES
 from filterkit.plugins.manager import load_plugins
 from filterkit.plugins.registry import Registry
 
-TEXTS = {"classic_type", "classic_kernel"}
+TEXTS = ["classic_type", "classic_kernel"]
 
 
 class Loudness:
-    """A plugin's metric: a number with gaps, a boolean, and a text."""
+    """A plugin's metric: a number with gaps, a boolean, and a text with gaps."""
 
     columns = ("loudness", "hollow", "kind")
 
@@ -31,7 +32,7 @@ class Loudness:
         return {
             "loudness": np.where(numbers == 1, np.nan, -numbers),
             "hollow": numbers == 2,
-            "kind": np.array(["odd"] * bank.out_channels),
+            "kind": np.where(numbers == 1, "", np.where(numbers == 2, "straße </b>", "odd")),
         }
 
 
@@ -50,10 +51,12 @@ class Loudest:
 class Meddling(Loudest):
     """One that changes what it is handed."""
 
+    mapping: str = "metrics"
     suffix = ".meddled"
 
     def render(self, sheet: filterkit.TileSheet) -> bytes:
-        sheet.metrics["loudness"][:] = 0
+        values = getattr(sheet, self.mapping)
+        values[list(values)[-1]][:] = 0
         return b"quiet"
 
 
@@ -106,9 +109,27 @@ def test_every_sheet_knows_the_metrics_of_its_filters(bench: filterkit.Workbench
     assert np.isnan(bench.sheet("one/b").metrics["opponency"]).all()
 
 
+def test_texts_are_told_and_booleans_in_words_too(bench: filterkit.Workbench) -> None:
+    rows = {row["address"]: row for row in bench.filters()}
+    words = {None: "", 0: "no", 1: "yes"}
+    for what, sheet in sheets(bench).items():
+        filters = ["/".join(address.split("/")[:3]) for address in sheet.addresses]
+        assert sorted(sheet.texts) == sorted([*TEXTS, "dead", "hollow", "kind"]), what
+        for name, texts in sheet.texts.items():
+            assert (texts.dtype.kind, texts.shape) == ("U", (sheet.count,))
+            values = [rows[filter_][name] for filter_ in filters]
+            assert texts.tolist() == [words.get(value, value) for value in values], f"{what}: {name}"
+    sheet = bench.sheet("one/a")
+    assert set(sheet.texts["kind"]) == {"odd", "", "straße </b>"}
+    assert set(sheet.texts["hollow"]) == set(words.values()) - {""}
+    assert [text == "yes" for text in sheet.texts["hollow"]] == sheet.metrics["hollow"].tolist()
+    assert sheet.texts["classic_type"][0] in CLASSIC_TYPES
+
+
 def test_what_is_in_no_catalog_has_none(bench: filterkit.Workbench) -> None:
-    norms = bench.sheet(bench.similar("[[1,0,0],[0,1,0],[0,0,1]]", limit=2)).metrics["l2_norm"]
-    assert np.isnan(norms).tolist() == [True, False, False]
+    sheet = bench.sheet(bench.similar("[[1,0,0],[0,1,0],[0,0,1]]", limit=2))
+    assert np.isnan(sheet.metrics["l2_norm"]).tolist() == [True, False, False]
+    assert (sheet.texts["dead"] == ["", "no", "no"]).all()
 
 
 def test_the_catalog_is_asked_once_and_only_by_who_looks(tmp_path: Path) -> None:
@@ -119,14 +140,17 @@ def test_the_catalog_is_asked_once_and_only_by_who_looks(tmp_path: Path) -> None
         bench.remove("classic")
         assert bench.render(sheet).startswith(b"\x89PNG")
         assert looked_at.metrics["l2_norm"][0] > 0
+        assert set(looked_at.texts["classic_type"]) == {"emboss"}, "both were read at once"
         assert np.isnan(sheet.metrics["l2_norm"]).all(), "it is gone"
+        assert set(sheet.texts["classic_type"]) == {""}
 
 
 def test_a_renderer_draws_by_them_and_changes_none(bench: filterkit.Workbench) -> None:
     sheet = bench.sheet(["one/a/1", "two/b/2", "one/a/0", "two/a/3"])
     assert bench.render(sheet, suffix=".loud") == b"one/a/0/" + sheet.addresses[2][-1].encode()
-    with pytest.raises(filterkit.FilterkitError, match=r"filterkit-loud.*read-only"):
-        bench.render(sheet, "meddling")
+    for mapping in ("metrics", "texts"):
+        with pytest.raises(filterkit.FilterkitError, match=r"filterkit-loud.*read-only"):
+            bench.render(sheet, f"meddling:mapping={mapping}")
 
 
 def test_they_are_pickled_with_their_sheet(bench: filterkit.Workbench) -> None:
@@ -134,3 +158,6 @@ def test_they_are_pickled_with_their_sheet(bench: filterkit.Workbench) -> None:
     copy = pickle.loads(pickle.dumps(sheet))
     assert list(copy.metrics) == list(sheet.metrics)
     np.testing.assert_array_equal(copy.metrics["l1_norm"], sheet.metrics["l1_norm"])
+    assert {name: list(texts) for name, texts in copy.texts.items()} == {
+        name: list(texts) for name, texts in sheet.texts.items()
+    }
