@@ -67,6 +67,13 @@ def sort(page: Page) -> None:
         page.rest()
 
 
+def group(page: Page) -> None:
+    page.reset()
+    for by in ("classic_kernel", "dead", "classic_type", "place", "classic_kernel"):
+        page.sort(by)
+        page.rest()
+
+
 def zoom(page: Page) -> None:
     for _ in range(5):
         page.zoom(130, 130)
@@ -97,6 +104,9 @@ def main() -> None:
                 ("hover, zoomed", hover),
                 ("drag, zoomed", drag),
                 ("sort", sort),
+                ("group", group),
+                ("hover, grouped", hover),
+                ("zoom, grouped", zoom),
             ):
                 found = gaps(page, use)
                 print(

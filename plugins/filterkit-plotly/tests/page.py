@@ -92,7 +92,7 @@ class Page:
         return list(self.ask(lines)) if self.ask(shown) else []
 
     def sort(self, by: str, *, upwards: bool = False) -> None:
-        box = self.browser.find_element(By.ID, "upwards")
+        box = self.browser.find_element(By.ID, "reverse")
         if box.is_selected() != upwards:
             box.click()
         Select(self.browser.find_element(By.ID, "sort")).select_by_visible_text(by)
@@ -107,6 +107,16 @@ class Page:
         )
 
         self.rest()  # plotly tells of the new range once the wheel stands still
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the page so many pixels, or the window's again: 0, 0."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 0, "mobile": False}
+        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def reset(self) -> None:
+        """Show all again."""
+        self.ask("document.querySelector('[data-title=\"Reset axes\"]').click()")
+        self.rest()
 
     def rest(self) -> None:
         self.ask("return new Promise(done => setTimeout(done, 150))")

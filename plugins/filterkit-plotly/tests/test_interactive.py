@@ -135,12 +135,14 @@ def test_the_menu_has_the_metrics_of_the_catalog_that_any_tile_has(catalog: Path
     groups = "return Array.from(document.querySelectorAll('#sort optgroup'), group => [group.label, "
     groups += "Array.from(group.children, option => option.text)])"
     measured = ["of each tile", ["norm", "mean", "standard deviation", "smallest", "largest"]]
+    texts = ["of its filter, in groups", ["dead", "classic_type", "classic_kernel"]]
     with filterkit.open(catalog) as bench:
         for layer in ("net/first", "net/third"):
             sheet = bench.sheet(layer)
             page.open(bench.render(sheet, suffix=".html"))
             names = [name for name, values in sheet.metrics.items() if np.isfinite(values).any()]
-            assert page.ask(groups) == [measured, ["of its filter, in the catalog", names]]
+            names.remove("dead")
+            assert page.ask(groups) == [measured, texts, ["of its filter, in the catalog", names]]
             assert ("opponency" in names) == (layer == "net/first")
     page.open(Interactive().render(sheet_of(np.zeros((1, 1, 3, 3), np.float32), 1)))
     assert page.ask(groups) == [measured]
@@ -237,6 +239,27 @@ def test_long_labels_lose_their_middle(page: Page) -> None:
         "a-long-name-of-a-m…ck1_conv1/42 0.42",
     ]
     assert page.ask(shown, "xaxis") == ["vgg16/bl…conv1/3", "short"]
+
+
+def test_what_is_told_fits_into_narrow_windows(catalog: Path, page: Page) -> None:
+    box = "return document.getElementById('tip').getBoundingClientRect().toJSON()"
+    buttons = "return document.querySelector('.modebar-group').getBoundingClientRect().bottom"
+    page.resize(390, 800)
+    try:
+        with filterkit.open(catalog) as bench:
+            page.open(bench.render(bench.sheet("net/first", channels="rgb"), suffix=".html"))
+        for by, places in (("place", ((2, 2), (30, 2), (30, 30))), ("classic_type", ((2, 2),))):
+            page.sort(by)
+            page.rest()
+            assert page.ask(buttons) <= page.place(0, 0)[1], "the buttons hide no tiles"
+            for x, y in places:
+                assert page.point(x, y)
+                tip = page.ask(box)
+                assert tip["left"] >= 0 and tip["right"] <= 390
+                assert tip["top"] >= 0 and tip["bottom"] <= 800
+        assert page.ask("return document.documentElement.scrollWidth") == 390
+    finally:
+        page.resize(0, 0)
 
 
 def test_words_stay_words(page: Page) -> None:

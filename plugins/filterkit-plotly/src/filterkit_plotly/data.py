@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from typing import Any
 
 import filterkit
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 
 def page_data(sheet: filterkit.TileSheet) -> dict[str, Any]:
-    """The sheet as JSON takes it; what the keys mean, `page.js` says.
+    """The sheet as JSON takes it; what the keys mean, `tiles.js` says.
 
     Tiles come as bytes, one per level of gray or colour, and the numbers behind them as float32, both tile by
     tile without the empty places.
@@ -51,13 +52,34 @@ def _values(sheet: filterkit.TileSheet) -> tuple[NDArray[Any], bool]:
 
 def _metrics(sheet: filterkit.TileSheet) -> dict[str, Any]:
     """What the catalog says, without what it says of no tile. Kernels of one filter share a row."""
-    metrics = {name: values for name, values in sheet.metrics.items() if not np.isnan(values).all()}
+    words = {name: _words(texts) for name, texts in sheet.texts.items()}
+    metrics: dict[str, NDArray[Any]] = {
+        name: _places(texts, words[name]) for name, texts in sheet.texts.items()
+    }
+    metrics |= {name: values for name, values in sheet.metrics.items() if name not in words}
+    metrics = {name: values for name, values in metrics.items() if not np.isnan(values).all()}
     if not metrics:
-        return {"names": [], "rows": "", "row": ""}
+        return {"names": [], "words": [], "rows": "", "row": ""}
     table = np.stack(list(metrics.values()), axis=1).astype("<f8")
     whole = table.view(np.dtype((np.void, table.itemsize * len(metrics)))).ravel()
     _, first, row = np.unique(whole, return_index=True, return_inverse=True)
-    return {"names": list(metrics), "rows": _text(table[first]), "row": _text(row.astype("<u4"))}
+    return {
+        "names": list(metrics),
+        "words": [words.get(name) for name in metrics],
+        "rows": _text(table[first]),
+        "row": _text(row.astype("<u4")),
+    }
+
+
+def _words(texts: Iterable[str]) -> list[str]:
+    """Every text once, as an alphabet orders them."""
+    return sorted({str(text) for text in texts} - {""}, key=lambda text: (text.casefold(), text))
+
+
+def _places(texts: Iterable[str], words: list[str]) -> NDArray[np.float64]:
+    """Where each text stands among the words, NaN for none: texts sort as numbers do."""
+    place = {word: float(number) for number, word in enumerate(words)}
+    return np.array([place.get(text, np.nan) for text in texts])
 
 
 def _tiles(sheet: filterkit.TileSheet, plane: NDArray[Any]) -> NDArray[Any]:

@@ -18,7 +18,7 @@ LARGEST_SIDE = 16_384
 
 @dataclass(frozen=True)
 class Interactive:
-    """Draw every tile on a page: pointing reads values, the wheel zooms, a menu sorts.
+    """Draw every tile on a page: pointing reads values, the wheel zooms, a menu sorts and groups.
 
     Parameters
     ----------
@@ -59,7 +59,8 @@ class Interactive:
                 f"the sheet is {longest:,} pixels long, and a page holds {LARGEST_SIDE:,}",
                 hint="take fewer filters, e.g. 0:64, or --renderer mosaic",
             )
-        data = {**page_data(sheet), "gap": self.gap, "colours": colour_table(self.colormap)}
+        drawn = {"gap": self.gap, "longest": LARGEST_SIDE, "colours": colour_table(self.colormap)}
+        data = {**page_data(sheet), **drawn}
         return _fill(data=json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")).encode()
 
 
@@ -68,6 +69,8 @@ def _fill(data: str) -> str:
     from plotly.offline import get_plotlyjs
 
     here = files("filterkit_plotly")
-    style, script, page = ((here / f"page.{kind}").read_text("utf-8") for kind in ("css", "js", "html"))
-    parts = {"style": style, "plotly": get_plotlyjs(), "data": data, "script": script}
-    return re.sub(r"\{\{(\w+)\}\}", lambda marker: parts[marker[1]], page)
+    names = {"style": "page.css", "tiles": "tiles.js", "page": "page.js"}
+    parts = {part: (here / name).read_text("utf-8") for part, name in names.items()}
+    parts |= {"plotly": get_plotlyjs(), "data": data}
+    template = (here / "page.html").read_text("utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda marker: parts[marker[1]], template)
