@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from filterkit import settings
 from filterkit.errors import FilterkitError, UsageError, closest
 from filterkit.plugins.discovery import available, canonical, installed
+from filterkit.plugins.known import how_to_have
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
@@ -67,8 +68,9 @@ def _distribution_of(name: str) -> str:
         return each.distribution
     if name.partition(".")[0] == "filterkit":
         raise UsageError(f"'{name}' is built in", hint=f"FILTERKIT_PLUGINS_BLOCKED={name} goes without it")
+    names = [each.name for each in candidates]
     raise UsageError(
-        f"no plugin '{name}' is installed", hint=closest(name, [each.name for each in candidates])
+        f"no plugin '{name}' is installed", hint=how_to_have(name, names) or closest(name, names)
     )
 
 
