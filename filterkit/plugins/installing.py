@@ -6,13 +6,15 @@ import importlib.metadata
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filterkit import settings
 from filterkit.errors import FilterkitError, UsageError, closest
-from filterkit.plugins.discovery import available, canonical, installed
+from filterkit.plugins.discovery import available, canonical, distribution_name, installed
 from filterkit.plugins.known import how_to_have
 
 if TYPE_CHECKING:
@@ -38,6 +40,21 @@ def pip(*arguments: str) -> None:
     done = subprocess.run(command, stdout=2, check=False)
     if done.returncode:
         raise FilterkitError(f"pip {arguments[0]} failed", hint="what pip says above tells why")
+
+
+def install(*arguments: str) -> set[str]:
+    """Install with pip; the distributions that it put there, also in place of the same version.
+
+    Raises
+    ------
+    FilterkitError
+        As `pip` does.
+    """
+    with tempfile.TemporaryDirectory(prefix="filterkit-") as folder:
+        report = Path(folder, "report.json")
+        pip("install", "--report", str(report), *arguments)
+        done = json.loads(report.read_text("utf-8"))["install"]
+    return {distribution_name(each["metadata"]["name"]) for each in done}
 
 
 def versions() -> dict[str, str]:
