@@ -207,8 +207,11 @@ def reported_errors(*, debug: bool) -> Iterator[None]:
         raise typer.Exit(130) from None
     except FilterkitError as error:
         if debug:
-            raise
-        print_error(error.message, error.hint)
+            import traceback
+
+            traceback.print_exc()
+        else:
+            print_error(error.message, error.hint)
         raise typer.Exit(error.exit_code) from None
     except OSError as error:
         if debug:

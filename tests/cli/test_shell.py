@@ -150,7 +150,10 @@ def test_debug_shows_where_it_happened(spawn: Run, classic: Path) -> None:
     debug = spawn("layers", "clasic", "--debug")
     assert "Traceback" in debug.stderr
     assert "NotFoundError" in debug.stderr
-    assert debug.exit_code == 1
+    assert debug.exit_code == plain.exit_code == 1
+    wrong = spawn("layers", "classic", "--format", "cvs", "--debug")
+    assert "Traceback" in wrong.stderr
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
 
 
 def test_the_catalog_is_chosen_by_option_then_variable_then_folder(run: Run, tmp_path: Path) -> None:
