@@ -32,5 +32,5 @@ def how_to_have(name: str, present: Iterable[str], *, kind: str | None = None) -
     for (of, brought), plugin in BROUGHT_BY.items():
         called = {brought} if kind else {brought, plugin, plugin.removeprefix("filterkit-")}
         if kind in (None, of) and canonical(name) in called and plugin not in there:
-            return f"filterkit plugins install {plugin} brings it"
+            return f"{plugin} brings it: in a clone of filterkit, pip install ./plugins/{plugin}"
     return None

@@ -242,7 +242,7 @@ def test_what_a_plugin_brought_that_is_gone_is_told(run: Run, classic: Path, nam
 
 @pytest.mark.skipif(find_spec("filterkit_torch") is not None, reason="it is there")
 def test_a_plugin_of_our_own_that_is_not_there_is_no_misspelling(run: Run) -> None:
-    install = "filterkit plugins install filterkit-torch brings it"
+    install = "filterkit-torch brings it: in a clone of filterkit, pip install ./plugins/filterkit-torch"
     for words in (
         ("add", "torch:package:net"),
         *(("plugins", verb, "filterkit-torch") for verb in ("show", "upgrade", "uninstall")),
@@ -258,7 +258,7 @@ def test_commands_know_the_plugin_that_brings_them(spawn: Run) -> None:
     assert spawn("export-catalog", "folder").failure == (
         2,
         "no such command 'export-catalog'",
-        "filterkit plugins install filterkit-parquet brings it",
+        "filterkit-parquet brings it: in a clone of filterkit, pip install ./plugins/filterkit-parquet",
     )
 
 

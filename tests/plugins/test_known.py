@@ -20,7 +20,7 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
 def test_what_they_bring_is_what_is_said_of_them(host: PluginHost, monkeypatch: pytest.MonkeyPatch) -> None:
     brought = {}
     registry = Registry(host)
-    for folder in PLUGINS.iterdir():
+    for folder in PLUGINS.glob("filterkit-*"):
         monkeypatch.syspath_prepend(folder / "src")
         plugin = host.add(import_module(folder.name.replace("-", "_")), name=folder.name)
         brought |= {("command", each.name): plugin.name for each in commands_of(host, plugin)}
@@ -36,7 +36,10 @@ def test_the_plugin_that_brings_it_is_named_where_it_is_not_there(host: PluginHo
             Registry(host).find("extractor", name)
         return caught.value.hint
 
-    assert hint("dense") == "filterkit plugins install filterkit-dense brings it"
+    assert (
+        hint("dense")
+        == "filterkit-dense brings it: in a clone of filterkit, pip install ./plugins/filterkit-dense"
+    )
     assert hint("torch") == "known: convolution", "a source"
     host.add(object(), name="filterkit-dense")
     assert hint("dense") == "known: convolution; filterkit-dense is incompatible"
@@ -44,7 +47,7 @@ def test_the_plugin_that_brings_it_is_named_where_it_is_not_there(host: PluginHo
 
 @pytest.mark.parametrize("name", ["filterkit-torch", "Filterkit_Torch", "torch"])
 def test_plugins_are_known_by_all_their_names(name: str) -> None:
-    install = "filterkit plugins install filterkit-torch brings it"
+    install = "filterkit-torch brings it: in a clone of filterkit, pip install ./plugins/filterkit-torch"
     assert how_to_have(name, ["filterkit-gabor"]) == install
     assert how_to_have(name, ["filterkit-torch"]) is None
     assert how_to_have(name, ["filterkit-torch.part"]) is None
