@@ -35,6 +35,20 @@ class UsageError(FilterkitError):
     exit_code = 2
 
 
+class UnknownNameError(UsageError):
+    """Nothing that plugins add has this name.
+
+    Parameters
+    ----------
+    name
+        What was asked for, without its options.
+    """
+
+    def __init__(self, message: str, *, name: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.name = name
+
+
 class NotFoundError(FilterkitError):
     """A model, layer, filter or file that does not exist."""
 
@@ -70,15 +84,16 @@ class PluginContractError(PluginError):
 def closest(word: str, known: Iterable[str], *, limit: int = 3) -> str:
     """A hint that names what was probably meant, e.g. ``did you mean 'minmax'?``.
 
-    Falls back to listing what is known, so that the reader always learns a valid name. A plugin's is known
-    without its ``filterkit-`` too.
+    Falls back to listing what is known, so that the reader always learns a valid name. Plugins are
+    known without their ``filterkit-`` too: that they share it does not make their names close.
     """
     names = sorted(set(known))
     folded: dict[str, list[str]] = {}
     for name in names:
         for called in {name.casefold(), name.casefold().removeprefix("filterkit-")}:
             folded.setdefault(called, []).append(name)
-    likely = difflib.get_close_matches(word.casefold(), folded, n=limit, cutoff=0.55)
+    sought = word.casefold().removeprefix("filterkit-")
+    likely = difflib.get_close_matches(sought, folded, n=limit, cutoff=0.55)
     close = list(dict.fromkeys(name for each in likely for name in folded[each]))[:limit]
     if close:
         return "did you mean " + " or ".join(f"'{name}'" for name in close) + "?"

@@ -17,6 +17,7 @@ def test_plugins_are_known_by_the_names_that_users_type() -> None:
     assert closest("lift", installed) == "did you mean 'filterkit-lift'?"
     assert closest("dens", installed) == "did you mean 'filterkit-dense'?"
     assert closest("zzz", installed).startswith("known: ")
+    assert closest("filterkit-torch", installed).startswith("known: "), "close to none but for what all share"
 
 
 def test_where_nothing_is_close_it_lists_what_there_is() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -216,7 +216,8 @@ def _begin(connection: sa.Connection) -> None:
 def _roll_back(connection: sqlite3.Connection, *_: object) -> None:
     # SQLAlchemy closes a connection on which Ctrl-C came. SQLite closes it only once its last statement is
     # gone, which the traceback still holds: until then nobody else could write, this process included.
-    connection.rollback()
+    with suppress(sqlite3.Error):
+        connection.rollback()
 
 
 @contextmanager

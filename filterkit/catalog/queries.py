@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import sqlalchemy as sa
 
@@ -68,14 +68,21 @@ def unmeasured(catalog: Catalog, address: Address, names: Collection[str]) -> li
     return [row["name"] for row in found if not wanted.issubset(row["measured"])]
 
 
-def plugins_of_models(catalog: Catalog) -> dict[str, dict[str, str]]:
-    """From each plugin that made rows to the names of the models it made them for, and in which version."""
+class Maker(TypedDict):
+    """A plugin as it was when it made rows of a model; ``made_by`` are specs of what it made them with."""
+
+    version: str
+    made_by: list[str]
+
+
+def plugins_of_models(catalog: Catalog) -> dict[str, dict[str, Maker]]:
+    """From each plugin that made rows to the names of the models it made them for, and how."""
     with catalog.connect() as connection:
         rows = connection.execute(sa.select(model.c.name, model.c.plugins).order_by(model.c.name)).all()
-    made: dict[str, dict[str, str]] = {}
+    made: dict[str, dict[str, Maker]] = {}
     for name, plugins in rows:
         for plugin, maker in plugins.items():
-            made.setdefault(plugin, {})[name] = maker["version"]
+            made.setdefault(plugin, {})[name] = maker
     return made
 
 

@@ -46,8 +46,9 @@ def build_app(only: str | None = None) -> typer.Typer:
 
 def run(argv: list[str] | None = None) -> None:
     """Run one command line; plugins are loaded here only where their commands may be meant."""
-    if sys.stderr is None:  # closed; words would come out among the data
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed; its number would go to the next file that is opened
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
     words = sys.argv[1:] if argv is None else argv
     first = words[0] if words else None
     built_in = {"plugins", *(name for names in COMMANDS.values() for name in names)}

@@ -23,17 +23,18 @@ def install_plugins(
 ) -> None:
     """Install plugins with pip, into the environment that filterkit runs in."""
     from filterkit.errors import UsageError
-    from filterkit.plugins.installing import pip, versions
+    from filterkit.plugins.installing import install, versions
 
     for name in names:
         if name.startswith("-"):
             raise UsageError(f"'{name}' is no plugin", hint="options of pip are set in its PIP_* variables")
     before = versions()
-    pip("install", *_quietly(shell), *names)
-    new = {name: version for name, version in versions().items() if before.get(name) != version}
-    for name, version in new.items():
-        shell.say(f"{name} {version} is installed; filterkit plugins show {name} says what it adds")
-    if not new:
+    put = install(*_quietly(shell), *names)
+    plugins = {name: version for name, version in versions().items() if name in put}
+    for name, version in plugins.items():
+        again = " again" if before.get(name) == version else ""
+        shell.say(f"{name} {version} is installed{again}; filterkit plugins show {name} says what it adds")
+    if not plugins:
         shell.say("no plugin is new; filterkit plugins lists those that are there")
 
 

@@ -114,10 +114,17 @@ class Shell:
         ------
         UsageError
             There is no such format, or it writes bytes and stdout is a terminal.
+        TypeError
+            `columns` is no list of names, or `brief` has others.
         """
         from filterkit.cli.output import print_rows
 
-        print_rows(rows, tuple(columns), self.format, registry=self.registry, brief=brief, quiet=self.quiet)
+        names = () if isinstance(columns, str) else tuple(columns)
+        if not names or not set(names).issuperset(brief or ()):
+            raise TypeError(
+                f"rows() takes names of columns, and in brief some of them: {columns!r}, {brief!r}"
+            )
+        print_rows(rows, names, self.format, registry=self.registry, brief=brief, quiet=self.quiet)
 
     def say(self, text: str) -> None:
         """Tell a person something, on stderr; stdout is for data."""
@@ -200,8 +207,11 @@ def reported_errors(*, debug: bool) -> Iterator[None]:
         raise typer.Exit(130) from None
     except FilterkitError as error:
         if debug:
-            raise
-        print_error(error.message, error.hint)
+            import traceback
+
+            traceback.print_exc()
+        else:
+            print_error(error.message, error.hint)
         raise typer.Exit(error.exit_code) from None
     except OSError as error:
         if debug:

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from filterkit.cli.shell import COMMON, print_error, reported_errors
+from filterkit.errors import UsageError
 
 # Typer carries its own Click or imports another, by its version: the class is taken from what Typer exports.
 _WrongUse: type[Exception] = typer.BadParameter.__bases__[0]
@@ -27,6 +28,17 @@ class OneLineErrors(TyperGroup):
             context = super().make_context(info_name, args, *rest, **more)
         context.meta[_DEBUG] = debug
         return context
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name = args[0]
+        if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
+            from filterkit.plugins.discovery import available
+            from filterkit.plugins.known import how_to_have
+
+            install = how_to_have(name, (each.name for each in available()), kind="command")
+            if install:
+                raise UsageError(f"no such command '{name}'", hint=install)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         with reported_errors(debug=ctx.meta.get(_DEBUG, False)), _in_one_line():

@@ -7,7 +7,7 @@ looked at before anybody believes it; what it raises names the plugin. Built-ins
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -19,6 +19,7 @@ from filterkit.plugins.faults import blame, breach, kind_of
 from filterkit.plugins.metric_contract import CheckedMetric
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution, Progress, Row
+from filterkit.plugins.rows import watched
 from filterkit.plugins.tracing import traced
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class CheckedFormat(Checked[protocols.OutputFormat]):
         try:
             # What it prints on stdout may be its output, and `rows` are made by others meanwhile.
             with traced(self.plugin, self._doing("write")):
-                self.inner.write(_watched(rows, theirs), columns, stream)
+                self.inner.write(watched(rows, theirs), columns, stream)
         except OSError:
             raise
         except (Exception, SystemExit) as error:
@@ -144,18 +145,6 @@ class CheckedFormat(Checked[protocols.OutputFormat]):
                 raise
             with blame(self.plugin, self._doing("write"), extra=self.contribution.extra):
                 raise
-
-
-def _watched(rows: Iterable[Row], failed: list[Exception]) -> Iterator[Row]:
-    """The rows; what is raised while they are made, or where one is no row, also goes into `failed`."""
-    try:
-        for row in rows:
-            if not isinstance(row, Mapping):
-                raise TypeError(f"a row is a mapping from columns to values, not {kind_of(row)}")
-            yield row
-    except Exception as error:
-        failed.append(error)
-        raise
 
 
 _WRAPPERS: dict[str, tuple[type[Checked[Any]], tuple[Any, ...]]] = {

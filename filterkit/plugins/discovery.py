@@ -94,13 +94,14 @@ def installed() -> Iterator[Candidate]:
     found: dict[str, Declaration] = {}
     for declared in declarations():
         # The first distribution of a name on sys.path is the one that Python imports.
-        found.setdefault(_distribution(declared), declared)
+        found.setdefault(distribution_name(declared.name), declared)
     for distribution in sorted(found):
         yield from _candidates(distribution, found[distribution])
 
 
-def _distribution(declared: Declaration) -> str:
-    return canonical(declared.name).replace(".", "-")  # dots are for the plugins within one distribution
+def distribution_name(name: str) -> str:
+    """A distribution's name as it is compared; dots are for the plugins within one."""
+    return canonical(name).replace(".", "-")
 
 
 def _candidates(distribution: str, declared: Declaration) -> Iterator[Candidate]:

@@ -6,13 +6,16 @@ import importlib.metadata
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filterkit import settings
 from filterkit.errors import FilterkitError, UsageError, closest
-from filterkit.plugins.discovery import available, canonical, installed
+from filterkit.plugins.discovery import available, canonical, distribution_name, installed
+from filterkit.plugins.known import how_to_have
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
@@ -37,6 +40,21 @@ def pip(*arguments: str) -> None:
     done = subprocess.run(command, stdout=2, check=False)
     if done.returncode:
         raise FilterkitError(f"pip {arguments[0]} failed", hint="what pip says above tells why")
+
+
+def install(*arguments: str) -> set[str]:
+    """Install with pip; the distributions that it put there, also in place of the same version.
+
+    Raises
+    ------
+    FilterkitError
+        As `pip` does.
+    """
+    with tempfile.TemporaryDirectory(prefix="filterkit-") as folder:
+        report = Path(folder, "report.json")
+        pip("install", "--report", str(report), *arguments)
+        done = json.loads(report.read_text("utf-8"))["install"]
+    return {distribution_name(each["metadata"]["name"]) for each in done}
 
 
 def versions() -> dict[str, str]:
@@ -67,8 +85,9 @@ def _distribution_of(name: str) -> str:
         return each.distribution
     if name.partition(".")[0] == "filterkit":
         raise UsageError(f"'{name}' is built in", hint=f"FILTERKIT_PLUGINS_BLOCKED={name} goes without it")
+    names = [each.name for each in candidates]
     raise UsageError(
-        f"no plugin '{name}' is installed", hint=closest(name, [each.name for each in candidates])
+        f"no plugin '{name}' is installed", hint=how_to_have(name, names) or closest(name, names)
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal, overload
 
-from filterkit.errors import UsageError, closest
+from filterkit.errors import UnknownNameError, UsageError, closest
 from filterkit.plugins import contracts
 from filterkit.plugins.core import core_at_rest, core_unharmed
 from filterkit.plugins.discovery import canonical
 from filterkit.plugins.extractor_contract import CheckedExtractor
 from filterkit.plugins.faults import blame
+from filterkit.plugins.known import how_to_have
 from filterkit.plugins.manager import PluginHost
 from filterkit.plugins.metric_contract import CheckedMetric
 from filterkit.plugins.offers import HOOKS, Kind, Offer, offers_of
@@ -65,14 +67,15 @@ class Registry:
             owners = " and ".join(str(offer.plugin) for offer in fitting)
             choices = " or ".join(offer.full_name for offer in fitting)
             raise UsageError(f"{kind} '{name}' is offered by {owners}", hint=f"write {choices}")
-        raise UsageError(f"unknown {kind} '{name}'", hint=self._hint(kind, name))
+        hint = self.hint(kind, name, self.names(kind))
+        raise UnknownNameError(f"unknown {kind} '{name}'", name=name, hint=hint)
 
-    def _hint(self, kind: Kind, name: str) -> str:
-        hint = closest(name, self.names(kind))
-        absent = [
-            f"{plugin.name} is {plugin.state}" for plugin in self.host.plugins if plugin.state != "loaded"
-        ]
-        return "; ".join([hint, *absent])
+    def hint(self, kind: Kind, name: str, known: Iterable[str]) -> str:
+        """What to do about a name that is not among those `known`: what brings it, or which was meant."""
+        plugins = self.host.plugins
+        install = how_to_have(name, (plugin.name for plugin in plugins), kind=kind)
+        absent = [f"{plugin.name} is {plugin.state}" for plugin in plugins if plugin.state != "loaded"]
+        return install or "; ".join([closest(name, known), *absent])
 
     def metrics(self) -> list[CheckedMetric]:
         """All metrics with their defaults. One that cannot be made is its plugin's fault and left out."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from filterkit.errors import UsageError, closest
+from filterkit.errors import UnknownNameError, UsageError, closest
+from filterkit.plugins.known import BROUGHT_BY
 
 # Two letters at least: what has one is a drive, as in C:\model.onnx.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
@@ -18,7 +19,13 @@ _WEIGHTS_FILE = (".weights.h5", ".safetensors", ".npz")
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
-def split_ref(text: str, schemes: Collection[str], known: Collection[str] = ()) -> tuple[str, str]:
+def split_ref(
+    text: str,
+    schemes: Collection[str],
+    known: Collection[str] = (),
+    *,
+    hint: Callable[[str, Iterable[str]], str] = closest,
+) -> tuple[str, str]:
     """Take the source's scheme and the rest out of what a user typed.
 
     Parameters
@@ -31,6 +38,8 @@ def split_ref(text: str, schemes: Collection[str], known: Collection[str] = ()) 
         Those of all model sources there are.
     known
         Names of the zoo's networks, meant as ``zoo:NAME``.
+    hint
+        What to do about a name that is not among those that could be meant.
 
     Returns
     -------
@@ -39,7 +48,7 @@ def split_ref(text: str, schemes: Collection[str], known: Collection[str] = ()) 
 
     Raises
     ------
-    UsageError
+    UnknownNameError, UsageError
         Nothing of all that.
     """
     if not text.strip():
@@ -66,15 +75,17 @@ def split_ref(text: str, schemes: Collection[str], known: Collection[str] = ()) 
     if path.suffix.lower() in _KERAS_FILE and not match:
         raise UsageError(f"'{text}' is a Keras file", hint=f"filterkit add keras:{text}")
     if path.suffix.lower() in _TORCH_FILE and not match:
-        brings = "" if "torch" in schemes else "with the plugin filterkit-torch: "
+        brings = "" if "torch" in schemes else f"with the plugin {BROUGHT_BY['source', 'torch']}: "
         raise UsageError(f"'{text}' is a PyTorch file", hint=f"{brings}filterkit add torch:{text}")
     if path.suffix.lower() == ".onnx" or (not match and ("/" in text or "\\" in text)) or path.exists():
         return "onnx", text
     if match:
-        raise UsageError(f"'{match[1]}' is no model source", hint=closest(match[1], schemes))
-    raise UsageError(
+        message = f"'{match[1]}' is no model source"
+        raise UnknownNameError(message, name=match[1], hint=hint(match[1], schemes))
+    raise UnknownNameError(
         f"'{text}' is neither a known model, nor a model source, nor a file",
-        hint=closest(text, [*known, *schemes]),
+        name=bare,
+        hint=hint(bare, [*known, *schemes]),
     )
 
 

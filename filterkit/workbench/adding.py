@@ -40,16 +40,19 @@ def add(
     from filterkit.sources.presets import parse_preprocessing
     from filterkit.sources.refs import split_ref
     from filterkit.sources.zoo import known
+    from filterkit.workbench.gone import told_of_the_gone
 
     registry = bench.registry
     # All that can be wrong with the request is looked at before anything is fetched.
     schemes = {offer.name for offer in registry.offers("source")}
-    scheme, rest = split_ref(ref, schemes, [str(row["name"]) for row in known()])
-    name = check_name(name or name_from_ref(ref))
-    stated = parse_preprocessing(preprocessing) if preprocessing else None
-    source = registry.create("source", scheme)
-    chosen = [registry.create("extractor", spec) for spec in extractors]
-    named = [registry.create("metric", spec) for spec in metrics or ()]
+    networks = [str(row["name"]) for row in known()]
+    with told_of_the_gone(bench):
+        scheme, rest = split_ref(ref, schemes, networks, hint=partial(registry.hint, "source"))
+        name = check_name(name or name_from_ref(ref))
+        stated = parse_preprocessing(preprocessing) if preprocessing else None
+        source = registry.create("source", scheme)
+        chosen = [registry.create("extractor", spec) for spec in extractors]
+        named = [registry.create("metric", spec) for spec in metrics or ()]
     measuring = registry.metrics() if metrics is None else named
     exists = catalog_path(bench.location).exists()
     if exists:

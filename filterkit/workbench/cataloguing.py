@@ -109,8 +109,10 @@ class Cataloguing(Bench):
             There is no plugin or contribution of that name.
         """
         from filterkit.workbench.describing import describe
+        from filterkit.workbench.gone import told_of_the_gone
 
-        columns, rows = describe(self, name)
+        with told_of_the_gone(self):
+            columns, rows = describe(self, name)
         return Rows(rows, columns)
 
     def examine(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from filterkit.errors import FilterkitError, PluginError, UsageError, closest
+from filterkit.errors import FilterkitError, PluginError, UnknownNameError, closest
 
 if TYPE_CHECKING:
     from filterkit.plugins.commands import Command
@@ -29,13 +29,14 @@ def describe(bench: Bench, name: str) -> tuple[tuple[str, ...], list[Row]]:
 
     Raises
     ------
-    UsageError
+    UnknownNameError
         There is neither.
     PluginError
         The plugin adds nothing, because it is blocked or does not work.
     """
     from filterkit.plugins.commands import commands_of
     from filterkit.plugins.discovery import canonical
+    from filterkit.plugins.known import how_to_have
     from filterkit.plugins.offers import HOOKS
 
     offers = [offer for kind in HOOKS for offer in bench.registry.offers(kind)]
@@ -46,9 +47,10 @@ def describe(bench: Bench, name: str) -> tuple[tuple[str, ...], list[Row]]:
     commands = [each for plugin in bench.plugins.plugins for each in commands_of(bench.plugins, plugin)]
     added = [_command(each) for each in commands if name in (each.name, f"{each.plugin.name}/{each.name}")]
     if not found and not added:
-        known = [plugin.name for plugin in bench.plugins.plugins]
-        known += [offer.name for offer in offers] + [command.name for command in commands]
-        raise UsageError(f"no plugin is or adds '{name}'", hint=closest(name, known))
+        present = [plugin.name for plugin in bench.plugins.plugins]
+        known = present + [offer.name for offer in offers] + [command.name for command in commands]
+        hint = how_to_have(name, present) or closest(name, known)
+        raise UnknownNameError(f"no installed plugin is or adds '{name}'", name=name, hint=hint)
     if not any(offer.options() for offer in found):
         return PLUGIN, [*map(_offered, found), *added]
     rows: list[Row] = [

@@ -54,8 +54,10 @@ class Measuring(Bench):
         from filterkit.catalog.matches import models_named
         from filterkit.catalog.measuring import refuse, with_free_columns
         from filterkit.catalog.schema import model as table
+        from filterkit.workbench.gone import told_of_the_gone
 
-        named = [self.registry.create("metric", spec) for spec in metrics or ()]
+        with told_of_the_gone(self):
+            named = [self.registry.create("metric", spec) for spec in metrics or ()]
         every = with_free_columns(self.registry.metrics(), self.plugins.leave_out)
         again = [each.contribution for each in named]
         with_free_columns([*(each for each in every if each.contribution not in again), *named])

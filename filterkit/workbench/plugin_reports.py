@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from filterkit.errors import FilterkitError, UsageError, closest
+from filterkit.errors import UsageError, closest
 
 if TYPE_CHECKING:
     from filterkit.plugins.plugin import Plugin
@@ -52,16 +52,16 @@ def _hook(name: str) -> str:
 
 def plugin_faults(bench: Bench) -> list[Row]:
     """One row per fault of a plugin, clash of names, plugin that made rows and is gone, and wrong setting."""
+    from filterkit.workbench.gone import bring_back, gone
+
     _contributions(bench)  # a hook that raises is found by calling it
     plugins = bench.plugins.plugins
     faults = [row for plugin in plugins for row in _faults(plugin)]
-    present = {plugin.name for plugin in plugins}
-    gone = [
-        _fault(name, f"made rows of {', '.join(models)}, and is not installed", _bring_back(name, models))
-        for name, models in _makers(bench).items()
-        if name not in present
+    absent = [
+        _fault(name, f"made rows of {', '.join(models)}, and is not installed", bring_back(name, models))
+        for name, models in gone(bench).items()
     ]
-    return faults + _clashes(bench) + gone + _unknown_names(present)
+    return faults + _clashes(bench) + absent + _unknown_names({plugin.name for plugin in plugins})
 
 
 def _unknown_names(present: set[str]) -> list[Row]:
@@ -92,16 +92,6 @@ def _faults(plugin: Plugin) -> list[Row]:
     ]
 
 
-def _bring_back(name: str, models: dict[str, str]) -> str:
-    """How to have a plugin again as it was when it made rows of `models`, each with its version then."""
-    version = list(models.values())[-1]
-    if version.startswith("file-"):
-        return f"put {name}.py back into the folder FILTERKIT_PLUGINS_DIR"
-    distribution = name.partition(".")[0]
-    exact = "" if version == "unknown" else f"=={version}"
-    return f"filterkit plugins install {distribution}{exact}"
-
-
 def _clashes(bench: Bench) -> list[Row]:
     from filterkit.plugins.offers import HOOKS
 
@@ -118,17 +108,6 @@ def _clashes(bench: Bench) -> list[Row]:
         for what, names in owners.items()
         if len(names) > 1
     ]
-
-
-def _makers(bench: Bench) -> dict[str, dict[str, str]]:
-    """From each plugin that made rows of this catalog to the models it made them for."""
-    from filterkit.catalog.database import catalog_path
-    from filterkit.catalog.queries import plugins_of_models
-
-    try:
-        return plugins_of_models(bench.catalog()) if catalog_path(bench.location).exists() else {}
-    except FilterkitError:
-        return {}
 
 
 def _contributions(bench: Bench) -> dict[Plugin, list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,55 @@ def test_the_doctor_says_what_brings_back_who_made_rows(run: Run, classic: Path)
         "mine": "put mine.py back into the folder FILTERKIT_PLUGINS_DIR",
     }
     assert "made rows of classic" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("glow", "filterkit plugins install filterkit-gone==1.4"), ("blur", "put mine.py back into the folder")],
+)
+def test_what_a_plugin_brought_that_is_gone_is_told(run: Run, classic: Path, name: str, remedy: str) -> None:
+    made = {
+        "filterkit-gone": {"version": "1.4", "made_by": ["filterkit-gone/glow:size=3"]},
+        "mine": {"version": "file-12345678", "made_by": ["mine/blur"]},
+    }
+    with sqlite3.connect(classic) as catalog:
+        catalog.execute("update model set plugins = ?", [json.dumps(made)])
+    plugin = "filterkit-gone" if name == "glow" else "mine"
+    for words in (
+        ("add", f"{name}:some.net"),
+        ("add", f"{name}?size=5"),
+        ("add", "classic", "--extractor", f"{name}:size=5"),
+        ("add", "classic", "--extractor", f"{plugin}/{name}"),
+        ("add", "classic", "--metric", name),
+        ("measure", "classic", "--metric", name),
+        ("plugins", "show", name),
+        ("plugins", "show", plugin),
+    ):
+        code, _, hint = run(*words).failure
+        assert code == 2
+        assert hint.startswith(f"{plugin}, which made rows of this catalog, is gone: {remedy}"), words
+
+
+@pytest.mark.skipif(find_spec("filterkit_torch") is not None, reason="it is there")
+def test_a_plugin_of_our_own_that_is_not_there_is_no_misspelling(run: Run) -> None:
+    install = "filterkit-torch brings it: in a clone of filterkit, pip install ./plugins/filterkit-torch"
+    for words in (
+        ("add", "torch:package:net"),
+        *(("plugins", verb, "filterkit-torch") for verb in ("show", "upgrade", "uninstall")),
+        ("plugins", "show", "torch"),
+    ):
+        code, error, hint = run(*words).failure
+        assert (code, hint) == (2, install), words
+        assert "torch'" in error
+
+
+@pytest.mark.skipif(find_spec("filterkit_parquet") is not None, reason="it is there")
+def test_commands_know_the_plugin_that_brings_them(spawn: Run) -> None:
+    assert spawn("export-catalog", "folder").failure == (
+        2,
+        "no such command 'export-catalog'",
+        "filterkit-parquet brings it: in a clone of filterkit, pip install ./plugins/filterkit-parquet",
+    )
 
 
 def test_an_unknown_plugin_lists_the_closest(run: Run) -> None:

@@ -77,6 +77,17 @@ class Environment:
                 archive.writestr(file, text)
         return path
 
+    def source(self, wheel: Path) -> Path:
+        """A folder of which pip makes this wheel, needing nothing."""
+        folder = self.folder / "source"
+        folder.mkdir()
+        (folder / "pyproject.toml").write_text(
+            '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        )
+        code = f"def build_wheel(folder, *_):\n    return Path(shutil.copy({str(wheel)!r}, folder)).name\n"
+        (folder / "backend.py").write_text(f"import shutil\nfrom pathlib import Path\n{code}")
+        return folder
+
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
@@ -104,6 +115,18 @@ def test_from_broken_to_mended_to_gone(environment: Environment) -> None:
     assert environment.run("plugins", "uninstall", "filterkit-thing", "filterkit-other").exit_code == 0
     assert environment.states() == {}
     assert environment.required() == []
+
+
+def test_what_is_installed_again_is_named(environment: Environment) -> None:
+    source = environment.source(environment.wheel("filterkit-thing", "0.9", BROKEN))
+    said = [environment.run("plugins", "install", source).stderr.splitlines()[-1] for _ in range(2)]
+    shows = "filterkit plugins show filterkit-thing says what it adds"
+    assert said == [
+        f"filterkit-thing 0.9 is installed; {shows}",
+        f"filterkit-thing 0.9 is installed again; {shows}",
+    ]
+    ran = environment.run("plugins", "install", "filterkit-thing")
+    assert ran.stderr.endswith("\nno plugin is new; filterkit plugins lists those that are there\n"), ran
 
 
 def test_what_pip_cannot_find_is_said_by_pip_and_in_one_line(environment: Environment) -> None:

@@ -150,7 +150,10 @@ def test_debug_shows_where_it_happened(spawn: Run, classic: Path) -> None:
     debug = spawn("layers", "clasic", "--debug")
     assert "Traceback" in debug.stderr
     assert "NotFoundError" in debug.stderr
-    assert debug.exit_code == 1
+    assert debug.exit_code == plain.exit_code == 1
+    wrong = spawn("layers", "classic", "--format", "cvs", "--debug")
+    assert "Traceback" in wrong.stderr
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
 
 
 def test_the_catalog_is_chosen_by_option_then_variable_then_folder(run: Run, tmp_path: Path) -> None:
@@ -243,3 +246,13 @@ def test_nothing_but_data_comes_out_where_stderr_is_closed(classic_catalog: Path
     line = f'"{sys.executable}" -m filterkit models --format csv --catalog "{classic_catalog}" 2>&-'
     done = subprocess.run(["sh", "-c", line], stdout=subprocess.PIPE, encoding="utf-8", timeout=60)
     assert (done.returncode, done.stdout.splitlines()[0].split(",")[0]) == (0, "model")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a POSIX shell closes stdout")
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_with_stdout_closed_rows_go_nowhere(classic_catalog: Path, closed: str) -> None:
+    before = classic_catalog.read_bytes()
+    line = f'"{sys.executable}" -m filterkit models --quiet --catalog "{classic_catalog}" {closed}'
+    done = subprocess.run(["sh", "-c", line], capture_output=True, encoding="utf-8", timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert classic_catalog.read_bytes() == before

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from filterkit.plugins.faults import tell
 from filterkit.plugins.manager import PluginHost, load_plugins
 
 
@@ -50,3 +51,14 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     for module in set(sys.modules) - before:
         if str(site) in (getattr(sys.modules[module], "__file__", None) or ""):
             del sys.modules[module]
+
+
+@pytest.fixture(autouse=True)
+def _all_faults_are_told() -> None:
+    tell.cache_clear()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little time, for what hangs in any case: what does not may need more on a busy machine."""
+    monkeypatch.setenv("FILTERKIT_PLUGINS_TIMEOUT", "0.2")

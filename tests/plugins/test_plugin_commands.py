@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import typer
 from command_groups import group_of, run
@@ -273,6 +275,57 @@ def test_rows_that_fail_name_the_plugin_of_the_command(host: PluginHost, group: 
     host.add_commands(group)
     with pytest.raises(PluginError, match=r"^plugin filterkit-lazy 1.0: command 'lazy': ZeroDivisionError"):
         run(group, "lazy")
+
+
+@pytest.mark.parametrize(
+    ("columns", "brief"), [("name", None), ((), None), (("name",), ("nmae",)), (("name",), "name")]
+)
+def test_columns_that_are_no_names_are_the_fault_of_the_command(
+    host: PluginHost, group: TyperGroup, columns: Any, brief: Any
+) -> None:
+    def add(app: typer.Typer) -> None:
+        @app.command()
+        @filterkit.command
+        def listed(shell: filterkit.Shell) -> None:
+            shell.rows([{"name": "a"}], columns, brief=brief)
+
+    host.add(plugin(add), name="filterkit-listed", version="1.0")
+    host.add_commands(group)
+    with pytest.raises(PluginError, match=r"^plugin filterkit-listed 1.0: command 'listed': TypeError: rows"):
+        run(group, "listed")
+
+
+@pytest.mark.parametrize("format_name", ["json", "csv", "table"])
+def test_rows_may_hold_numpys_values(host: PluginHost, group: TyperGroup, format_name: str) -> None:
+    row = {
+        "single": np.float32(0.5),
+        "count": np.int64(1500),
+        "dead": np.bool_(True),
+        "nothing": np.float32("nan"),
+        "shape": np.array([3, 3]),
+        "pair": (np.float16(0.25), None),
+    }
+    plain = {
+        "single": 0.5,
+        "count": 1500,
+        "dead": True,
+        "nothing": float("nan"),
+        "shape": [3, 3],
+        "pair": [0.25, None],
+    }
+
+    def add(app: typer.Typer) -> None:
+        @app.command("of")
+        @filterkit.command
+        def show(shell: filterkit.Shell, which: str) -> None:
+            shell.rows([row if which == "numpy" else plain], row)
+
+    host.add(plugin(add), name="filterkit-of")
+    host.add_commands(group)
+    of_numpy, of_python = (run(group, "of", which, "--format", format_name) for which in ("numpy", "python"))
+    assert of_numpy == of_python
+    if format_name == "json":
+        assert json.loads(of_numpy) == [{**plain, "nothing": None}]
 
 
 def test_an_annotation_that_is_not_found_is_told_with_its_line(host: PluginHost, group: TyperGroup) -> None:

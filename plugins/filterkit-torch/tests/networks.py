@@ -230,6 +230,19 @@ class Undecided(nn.Module):
         return y if y.sum() > 0 else -y
 
 
+class Attention(nn.Module):
+    """Attention over pixels, which PyTorch's older exporter does not know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pixels = self.conv(x).flatten(2).transpose(1, 2)
+        return self.attention(pixels, pixels, pixels)[0]
+
+
 class Signal(nn.Module):
     """One dimension, and layers that learn their sizes from the first input."""
 

@@ -256,6 +256,32 @@ def test_an_exported_program(tmp_path: Path, bench: filterkit.Workbench) -> None
     assert model["input_shape"] == [1, 1, 32, 32]
 
 
+def test_free_sizes_of_a_program_are_called_as_all_others(tmp_path: Path) -> None:
+    def shape(free: dict[int, object]) -> tuple[int | str | None, ...]:
+        network = made(networks.Shared)
+        program = torch.export.export(network, (torch.zeros(2, 3, 32, 32),), dynamic_shapes=(free,))
+        torch.export.save(program, tmp_path / "free.pt2")
+        return input_shape(export(str(tmp_path / "free.pt2"), tmp_path))
+
+    dim = torch.export.Dim
+    assert shape({0: dim("batch"), 2: dim.AUTO, 3: dim.AUTO}) == ("N", 3, "H", "W")
+    assert shape({3: dim.AUTO}) == (2, 3, 32, "W")
+    side = dim("side", min=8)
+    assert shape({2: side, 3: side}) == (2, 3, "H", "H"), "always as high as wide"
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+def test_torchscript_that_cannot_be_exported_names_what_can(tmp_path: Path) -> None:
+    network = made(networks.Attention)
+    sample = torch.zeros(1, 3, 16, 16)
+    torch.jit.trace(network, sample, check_trace=False).save(tmp_path / "attention.pt")
+    said = refusal(f"{tmp_path / 'attention.pt'}?input=3x16x16", tmp_path)
+    assert "PyTorch cannot export attention.pt: " in said
+    assert "torch:MODULE:CALLABLE, or save it by torch.export as a .pt2" in said
+    torch.export.save(torch.export.export(network, (sample,)), tmp_path / "attention.pt2")
+    assert "conv" in (export(str(tmp_path / "attention.pt2"), tmp_path).layer_names or {}).values()
+
+
 @pytest.mark.parametrize("way", ["script", "trace"])
 def test_torchscript(way: str, tmp_path: Path, bench: filterkit.Workbench) -> None:
     network = made(networks.ResNet)

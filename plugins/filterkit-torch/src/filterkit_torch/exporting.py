@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import filterkit
+import onnx_ir as ir
 import torch
 from torch import nn
 
@@ -19,6 +20,10 @@ from filterkit_torch.request import Request
 from filterkit_torch.words import first_line
 
 LETTERS = {1: "W", 2: "HW", 3: "DHW"}
+INSTEAD = (
+    "PyTorch's newer exporter knows more, and takes no TorchScript: say what makes the network, "
+    "torch:MODULE:CALLABLE, or save it by torch.export as a .pt2"
+)
 
 
 def export(network: Network, request: Request) -> dict[str, str]:
@@ -99,8 +104,13 @@ def _move(made: Path, path: Path) -> None:
 
 
 def _dynamic(free: Sequence[int], rank: int) -> dict[int, str]:
-    letters = "NC" + LETTERS.get(rank - 1, "123456789"[: rank - 1])
+    letters = _letters(rank)
     return {axis: letters[axis] for axis in free}
+
+
+def _letters(rank: int) -> str:
+    """What the axes are called of pictures of `rank` axes, and of the one in front of these."""
+    return "NC" + LETTERS.get(rank - 1, "123456789"[: rank - 1])
 
 
 def _check_input(network: nn.Module, shape: Sequence[int], request: Request) -> None:
@@ -128,7 +138,10 @@ def _write(
             return _write_script(network, pictures, free, path)
         return _write_program(network, pictures, free, path)
     except Exception as error:  # of many kinds, for what an exporter does not know
-        raise filterkit.SourceError(f"PyTorch cannot export {request.shown}: {first_line(error)}") from error
+        raise filterkit.SourceError(
+            f"PyTorch cannot export {request.shown}: {first_line(error)}",
+            hint=INSTEAD if isinstance(network, torch.jit.ScriptModule) else None,
+        ) from error
 
 
 def _write_program(
@@ -136,6 +149,8 @@ def _write_program(
 ) -> dict[str, str]:
     if isinstance(network, torch.export.ExportedProgram):
         program = torch.onnx.export(network, dynamo=True, optimize=False, verbose=False)
+        assert program is not None
+        _name_axes(program)
         parameters = set(network.state_dict)
     else:
         shapes = (dict(free),)
@@ -148,6 +163,16 @@ def _write_program(
     names = names_of_program(program, parameters)
     write(program, path)
     return names
+
+
+def _name_axes(program: torch.onnx.ONNXProgram) -> None:
+    """Call the free axes of the input as those of other networks are called; a saved program numbers them."""
+    shape = next((value.shape for value in program.model.graph.inputs), None) or ()
+    called: dict[str | ir.SymbolicDim, str] = {}
+    for size, letter in zip(shape, _letters(len(shape) - 1), strict=False):
+        if isinstance(size, ir.SymbolicDim) and size.value is not None:
+            called.setdefault(size.value, letter)  # axes that are always as long have one name
+    program.rename_axes(called)
 
 
 def _write_script(
