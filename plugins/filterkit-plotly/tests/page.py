@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +110,15 @@ class Page:
 
         self.rest()  # plotly tells of the new range once the wheel stands still
 
-    def resize(self, width: int, height: int) -> None:
-        """Give the page so many pixels, or the window's again: 0, 0."""
-        size = {"width": width, "height": height, "deviceScaleFactor": 0, "mobile": False}
+    @contextmanager
+    def sized(self, width: int, height: int) -> Iterator[None]:
+        """Give pages so many pixels meanwhile."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        try:
+            yield
+        finally:
+            self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
     def reset(self) -> None:
         """Show all again."""

@@ -244,8 +244,7 @@ def test_long_labels_lose_their_middle(page: Page) -> None:
 def test_what_is_told_fits_into_narrow_windows(catalog: Path, page: Page) -> None:
     box = "return document.getElementById('tip').getBoundingClientRect().toJSON()"
     buttons = "return document.querySelector('.modebar-group').getBoundingClientRect().bottom"
-    page.resize(390, 800)
-    try:
+    with page.sized(390, 800):
         with filterkit.open(catalog) as bench:
             page.open(bench.render(bench.sheet("net/first", channels="rgb"), suffix=".html"))
         for by, places in (("place", ((2, 2), (30, 2), (30, 30))), ("classic_type", ((2, 2),))):
@@ -258,8 +257,6 @@ def test_what_is_told_fits_into_narrow_windows(catalog: Path, page: Page) -> Non
                 assert tip["left"] >= 0 and tip["right"] <= 390
                 assert tip["top"] >= 0 and tip["bottom"] <= 800
         assert page.ask("return document.documentElement.scrollWidth") == 390
-    finally:
-        page.resize(0, 0)
 
 
 def test_words_stay_words(page: Page) -> None:
