@@ -40,4 +40,10 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
-    return value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, type) or not hasattr(value, "tolist"):
+        return value
+    kind = str(getattr(value, "dtype", ""))
+    if kind in ("datetime64[ns]", "timedelta64[ns]"):  # finer than Python's times: they would become integers
+        value = value.astype(kind.replace("ns", "us"))
+    made = value.tolist()
+    return _plain(made) if kind == "object" else made

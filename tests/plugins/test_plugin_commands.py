@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -304,6 +305,11 @@ def test_rows_may_hold_numpys_values(host: PluginHost, group: TyperGroup, format
         "nothing": np.float32("nan"),
         "shape": np.array([3, 3]),
         "pair": (np.float16(0.25), None),
+        "mixed": np.array([np.float32(0.5), None, "x"], dtype=object),
+        "made": np.datetime64("2024-01-02T03:04:05", "ns"),
+        "days": np.array(["2024-01-02", "NaT"], "datetime64[ns]"),
+        "took": np.timedelta64(1500, "ns"),
+        "type": np.float32,
     }
     plain = {
         "single": 0.5,
@@ -312,6 +318,11 @@ def test_rows_may_hold_numpys_values(host: PluginHost, group: TyperGroup, format
         "nothing": float("nan"),
         "shape": [3, 3],
         "pair": [0.25, None],
+        "mixed": [0.5, None, "x"],
+        "made": datetime(2024, 1, 2, 3, 4, 5),
+        "days": [datetime(2024, 1, 2), None],
+        "took": timedelta(microseconds=1),
+        "type": np.float32,
     }
 
     def add(app: typer.Typer) -> None:
@@ -325,7 +336,7 @@ def test_rows_may_hold_numpys_values(host: PluginHost, group: TyperGroup, format
     of_numpy, of_python = (run(group, "of", which, "--format", format_name) for which in ("numpy", "python"))
     assert of_numpy == of_python
     if format_name == "json":
-        assert json.loads(of_numpy) == [{**plain, "nothing": None}]
+        assert json.loads(of_numpy) == json.loads(json.dumps([{**plain, "nothing": None}], default=str))
 
 
 def test_an_annotation_that_is_not_found_is_told_with_its_line(host: PluginHost, group: TyperGroup) -> None:
