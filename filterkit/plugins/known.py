@@ -32,5 +32,10 @@ def how_to_have(name: str, present: Iterable[str], *, kind: str | None = None) -
     for (of, brought), plugin in BROUGHT_BY.items():
         called = {brought} if kind else {brought, plugin, plugin.removeprefix("filterkit-")}
         if kind in (None, of) and canonical(name) in called and plugin not in there:
-            return f"{plugin} brings it: in a clone of filterkit, pip install ./plugins/{plugin}"
+            return f"{plugin} brings it: {from_clone(plugin)}"
     return None
+
+
+def from_clone(plugin: str) -> str:
+    """How to install one of these; a package index need not have them."""
+    return f"in a clone of filterkit, pip install ./plugins/{plugin}"

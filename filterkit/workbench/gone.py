@@ -28,6 +28,10 @@ def gone(bench: Bench) -> dict[str, dict[str, Maker]]:
 
 def bring_back(name: str, models: dict[str, Maker]) -> str:
     """How to have a plugin again as it was when it made rows of `models`."""
+    from filterkit.plugins.known import BROUGHT_BY, from_clone
+
+    if name in BROUGHT_BY.values():
+        return from_clone(name)
     version = list(models.values())[-1]["version"]
     if version.startswith("file-"):
         return f"put {name}.py back into the folder FILTERKIT_PLUGINS_DIR"

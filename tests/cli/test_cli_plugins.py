@@ -199,6 +199,7 @@ def test_the_doctor_says_what_brings_back_who_made_rows(run: Run, classic: Path)
     made = {
         "filterkit-gone": {"version": "1.4", "made_by": ["filterkit-gone/x"]},
         "filterkit-many.part": {"version": "unknown", "made_by": ["filterkit-many.part/y"]},
+        "filterkit-gabor": {"version": "0.1.0", "made_by": ["filterkit-gabor/gabor"]},
         "mine": {"version": "file-12345678", "made_by": ["mine/z"]},
     }
     with sqlite3.connect(classic) as catalog:
@@ -208,6 +209,7 @@ def test_the_doctor_says_what_brings_back_who_made_rows(run: Run, classic: Path)
     assert {row["plugin"]: row["remedy"] for row in json.loads(ran.stdout)} == {
         "filterkit-gone": "filterkit plugins install filterkit-gone==1.4",
         "filterkit-many.part": "filterkit plugins install filterkit-many",
+        "filterkit-gabor": "in a clone of filterkit, pip install ./plugins/filterkit-gabor",
         "mine": "put mine.py back into the folder FILTERKIT_PLUGINS_DIR",
     }
     assert "made rows of classic" in ran.stdout
