@@ -115,8 +115,8 @@ def told_after(seconds: float, plugin: Plugin, doing: str, report: Callable[[str
         return
     timer = threading.Timer(seconds, report, [f"{_who(plugin, doing)} still runs"])
     timer.daemon = True
-    timer.start()
     try:
+        timer.start()  # waits for its thread: Ctrl-C may come here
         yield
     finally:
         timer.cancel()
