@@ -147,11 +147,12 @@ def test_groups_of_one_tile_each_follow_without_marks(page: Page) -> None:
 
 def test_long_texts_lose_their_middle(page: Page) -> None:
     tiles = np.zeros((2, 1, 3, 3), np.float32)
-    texts = {"note": np.array(["long " * 60, "short"])}
+    texts = {"note": np.array(["long " * 60, "🙂" * 61])}
     page.open(Interactive().render(filterkit.TileSheet(tiles, 2, texts=texts)))
     page.sort("note")
     [line] = [line for line in page.point(2, 2) if line.startswith("note ")]
     assert line.startswith("note long long") and "…" in line and len(line) == 65
+    assert f"note {'🙂' * 30}…{'🙂' * 29}" in page.point(2, 6), "no half of a letter"
     assert labels(page)[0] == "long long long lon…g long long long   1"
 
 

@@ -38,9 +38,14 @@
   const narrow = window.innerWidth < 700;
   const LONGEST = {x: 16, y: narrow ? 16 : 36, text: 60};  // letters of labels above and at the left, and of metrics
   const MOST = {x: narrow ? 8 : 16, y: 16};  // labels along a side
-  const short = (text, most) => (text.length > most ? text.slice(0, most / 2) + "…" + text.slice(1 - most / 2) : text);
-  const amount = (number) => number.toLocaleString("en");
   const asText = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  const amount = (number) => number.toLocaleString("en");
+
+  function short(text, most) {
+    if (text.length <= most) return text;
+    const letters = Array.from(text);  // whole ones, of which some count twice in a text's length
+    return letters.length > most ? [...letters.slice(0, most / 2), "…", ...letters.slice(1 - most / 2)].join("") : text;
+  }
 
   function labelOf(tile) {
     if (tiles.tileLabels.length) return tiles.tileLabels[tile];
