@@ -243,6 +243,28 @@ class Attention(nn.Module):
         return self.attention(pixels, pixels, pixels)[0]
 
 
+class Told(nn.Module):
+    """A picture behind what is told of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.words = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(5, 4)
+
+    def forward(self, told: Tensor, x: Tensor) -> Tensor:
+        return self.conv(x) + self.words(told)[:, :, None, None]
+
+
+class Text(nn.Module):
+    """Letters, as many as there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.letters, self.conv = nn.Embedding(10, 8), nn.Conv1d(8, 4, 3)
+
+    def forward(self, letters: Tensor) -> Tensor:
+        return self.conv(self.letters(letters).transpose(1, 2))
+
+
 class Signal(nn.Module):
     """One dimension, and layers that learn their sizes from the first input."""
 

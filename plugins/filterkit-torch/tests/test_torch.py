@@ -8,6 +8,7 @@ from pathlib import Path
 import filterkit
 import networks
 import numpy as np
+import onnx
 import pytest
 import torch
 from filterkit.testing import check_source
@@ -268,6 +269,25 @@ def test_free_sizes_of_a_program_are_called_as_all_others(tmp_path: Path) -> Non
     assert shape({3: dim.AUTO}) == (2, 3, 32, "W")
     side = dim("side", min=8)
     assert shape({2: side, 3: side}) == (2, 3, "H", "H"), "always as high as wide"
+
+
+def test_free_sizes_of_programs_of_other_inputs(tmp_path: Path) -> None:
+    def shapes(
+        network: type[nn.Module], inputs: tuple[torch.Tensor, ...], free: object
+    ) -> list[list[str | int]]:
+        program = torch.export.export(made(network), inputs, dynamic_shapes=free)
+        torch.export.save(program, tmp_path / "other.pt2")
+        graph = onnx.load(export(str(tmp_path / "other.pt2"), tmp_path).onnx_path).graph
+        axes = [value.type.tensor_type.shape.dim for value in graph.input]
+        return [[axis.dim_param or axis.dim_value for axis in each] for each in axes]
+
+    auto = torch.export.Dim.AUTO
+    picture = torch.zeros(2, 3, 16, 18)
+    told = shapes(networks.Told, (torch.zeros(2, 5), picture), ({0: auto}, {0: auto, 2: auto, 3: auto}))
+    assert told == [["N", 5], ["N", 3, "H", "W"]], "the picture need not be the first"
+    ((batch, length),) = shapes(networks.Text, (torch.zeros(2, 12, dtype=torch.long),), ({0: auto, 1: auto},))
+    assert batch == "N"
+    assert length != "C", "no channels are free"
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")

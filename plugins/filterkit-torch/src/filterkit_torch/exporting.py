@@ -166,12 +166,15 @@ def _write_program(
 
 
 def _name_axes(program: torch.onnx.ONNXProgram) -> None:
-    """Call the free axes of the input as those of other networks are called; a saved program numbers them."""
-    shape = next((value.shape for value in program.model.graph.inputs), None) or ()
+    """Call the free axes of inputs, pictures first, as other networks'; a saved program numbers them."""
+    shapes = [value.shape or () for value in program.model.graph.inputs]
     called: dict[str | ir.SymbolicDim, str] = {}
-    for size, letter in zip(shape, _letters(len(shape) - 1), strict=False):
-        if isinstance(size, ir.SymbolicDim) and size.value is not None:
-            called.setdefault(size.value, letter)  # axes that are always as long have one name
+    for shape in sorted(shapes, key=len, reverse=True):
+        for size, letter in zip(shape, _letters(len(shape) - 1), strict=False):
+            if not isinstance(size, ir.SymbolicDim) or size.value is None or letter == "C":
+                continue
+            if size.value not in called and letter not in called.values():  # one name is of one size
+                called[size.value] = letter
     program.rename_axes(called)
 
 
