@@ -177,8 +177,11 @@ class _Parser:
 
     def _column(self, token: Token, like: _Value | None) -> _Value:
         if token.text not in self.columns:
-            bare = like is not None and like.kind == "text"
-            hint = f"a text stands in quotes: '{token.text}'" if bare else closest(token.text, self.columns)
+            hint = closest(token.text, self.columns)
+            if like is not None and like.kind == "text":
+                hint = f"a text stands in quotes: '{token.text}'"
+            elif like is not None and token.text.lower() in ("true", "false", "yes", "no"):
+                hint = "a boolean is 1 where it is true, and 0 where not"
             self._fail(f"there is no column '{token.text}'", token, hint=hint)
         column = self.columns[token.text]
         if isinstance(column.type, sa.JSON):

@@ -139,6 +139,13 @@ def test_a_text_without_quotes_is_told_of_them(text: str) -> None:
     assert caught.value.hint == "a text stands in quotes: 'edge'"
 
 
+@pytest.mark.parametrize("text", ["n = true", "n != No", "n in (0, yes)"])
+def test_a_boolean_that_is_a_word_is_told_of_its_numbers(text: str) -> None:
+    with pytest.raises(UsageError, match="there is no column") as caught:
+        parse_condition(text, COLUMNS)
+    assert caught.value.hint == "a boolean is 1 where it is true, and 0 where not"
+
+
 @pytest.mark.parametrize(
     "text", ["(" * 5000 + "n = 1" + ")" * 5000, "not " * 2000 + "n = 1", "n = " + "1" * 20000]
 )
