@@ -42,8 +42,8 @@ def _plain(value: Any) -> Any:
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, type) or not hasattr(value, "tolist"):
         return value
-    kind = str(getattr(value, "dtype", ""))
-    if kind in ("datetime64[ns]", "timedelta64[ns]"):  # finer than Python's times: they would become integers
+    kind = getattr(getattr(value, "dtype", None), "str", None)
+    if kind in ("<M8[ns]", "<m8[ns]"):  # times finer than Python's: they would become integers
         value = value.astype(kind.replace("ns", "us"))
     made = value.tolist()
-    return _plain(made) if kind == "object" else made
+    return _plain(made) if kind == "|O" else made
