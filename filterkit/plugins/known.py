@@ -32,7 +32,8 @@ def how_to_have(name: str, present: Iterable[str], *, kind: str | None = None) -
     for (of, brought), plugin in BROUGHT_BY.items():
         called = {brought} if kind else {brought, plugin, plugin.removeprefix("filterkit-")}
         if kind in (None, of) and canonical(name) in called and plugin not in there:
-            return f"{plugin} brings it: {from_clone(plugin)}"
+            itself = canonical(name) == plugin
+            return from_clone(plugin) if itself else f"{plugin} brings it: {from_clone(plugin)}"
     return None
 
 
