@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from filterkit.records import FilterBank
 
 
+MOST_LETTERS = 1000
+"""Of a filter's text: arrays of texts are as wide as the longest, and a sheet may show a million filters."""
+
+
 class CheckedMetric(Checked[FilterMetric | LayerMetric]):
     """A metric of filters, of layers, or of both. What it does not measure has no columns."""
 
@@ -55,6 +59,10 @@ class CheckedMetric(Checked[FilterMetric | LayerMetric]):
             self._hold(
                 fits, "measure", f"returned shape {values.shape} for '{name}', of {bank.out_channels} filters"
             )
+            if values.dtype.kind == "U":
+                most = max(map(len, values.tolist()), default=0)
+                problem = f"returned {most:,} letters for '{name}', more than {MOST_LETTERS:,}"
+                self._hold(most <= MOST_LETTERS, "measure", problem)
         return measured
 
     def measure_layer(self, bank: FilterBank) -> dict[str, float]:

@@ -103,7 +103,8 @@ class FilterMetric(Protocol):
         """One array per column, each of shape (out_channels,): floats, integers, booleans or texts.
 
         NaN and an empty text mean that a column is not defined for a filter: NULL in the catalog, where
-        infinities are NULL too. Integers from 2**63 on are rounded to floats there.
+        infinities are NULL too. Integers from 2**63 on are rounded to floats there. A text has 1,000 letters
+        at most.
         """
         ...
 

@@ -366,6 +366,10 @@ FOUR = np.arange(4)
             "returned an array of object for 'b', not an array of numbers or texts",
         ),
         ({"a": FOUR, "b": FOUR[:3]}, "returned shape (3,) for 'b', of 4 filters"),
+        (
+            {"a": FOUR, "b": np.array(["", "a", "x" * 1001, "b"])},
+            "returned 1,001 letters for 'b', more than 1,000",
+        ),
     ],
 )
 def test_metric(make: Make, result: Any, problem: str) -> None:
@@ -390,7 +394,7 @@ def test_a_metrics_columns_are_names(make: Make, columns: Any) -> None:
     assert "has columns that are no tuple of names" in breach(lambda: make("metric", metric))
 
 
-@pytest.mark.parametrize("values", [FOUR, FOUR / 3, FOUR > 1, FOUR.astype(str)])
+@pytest.mark.parametrize("values", [FOUR, FOUR / 3, FOUR > 1, FOUR.astype(str), np.full(4, "x" * 1000)])
 def test_a_metric_may_return_numbers_booleans_and_texts(make: Make, values: np.ndarray) -> None:
     measured = make("metric", Metric({"a": values, "b": FOUR})).measure(BANK)
     assert measured["a"] is values
