@@ -30,7 +30,7 @@ FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 ROOF = {"filterkit", "filterkit.__version__", "filterkit.FILTERKIT_API"}
 """What everybody may know of the top: which version this is."""
 
-LONGEST_FILE = 260
+LONGEST_FILE = 400
 HEAVY = {
     *("numpy", "onnx", "onnxruntime", "matplotlib", "sqlalchemy", "alembic", "PIL", "safetensors", "rich"),
     *("keras", "torch", "skimage", "scipy", "h5py"),
