@@ -3,45 +3,88 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Any
 
+from filterkit.catalog.journals import WAL, beside, check_beside
 from filterkit.errors import CatalogError
 
 BUSY_SECONDS = 60.0
 """How long one writer waits for another. A writer holds the lock while it copies a model into the store."""
 
 
-SIGNS_OF_DAMAGE = ("malformed", "no such column", "no such table", "UTF-8", "corrupt")
+SIGNS_OF_DAMAGE = ("malformed", "no such column", "no such table", "UTF-8", "corrupt", "JSON")
 """In SQLite's words about a file whose schema is the one that this code knows."""
 
+SETTINGS = (
+    "PRAGMA foreign_keys = ON",
+    # The file may be somebody else's: nothing in its schema runs functions that reach further than the rows,
+    # and no page is believed before its cells were looked at.
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA cell_size_check = ON",
+)
 
-def connect(path: Path, *, write: bool = False) -> sqlite3.Connection:
+MEANINGLESS = (ValueError, TypeError, OverflowError, RecursionError)
+"""What reading a row raises where it holds what filterkit never writes, e.g. JSON that is none."""
+
+
+class Patience:
+    """How many steps SQLite may work on one question: so many for every byte of the file, and some besides.
+
+    Pages of a crafted file may lead in circles, or a million times to the same page. No honest question comes
+    near the limit, however large the catalog; and what a reader of the rows does in between is not counted.
+    """
+
+    STEP = 1_000_000
+    """Of SQLite's virtual machine, between two looks: some ten milliseconds."""
+    PER_BYTE = 200
+    BESIDES = 200_000_000
+    WRITING = 100
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.renew()
+
+    def renew(self, *, writing: bool = False) -> None:
+        """Another question begins; or a transaction that writes, in which a whole model may be inserted."""
+        size = sum(map(_bytes_on_disk, (self._path, beside(self._path, WAL))))
+        self._left = (self.BESIDES + self.PER_BYTE * size) * (self.WRITING if writing else 1)
+        self.is_exhausted = False
+
+    def is_over(self) -> bool:
+        """Whether SQLite has to stop; called after every `STEP`."""
+        self._left -= self.STEP
+        self.is_exhausted = self._left < 0
+        return self.is_exhausted
+
+
+def connect(path: Path, *, write: bool = False, patience: Patience | None = None) -> sqlite3.Connection:
     """A connection to the file at `path`, which only a writer may make or change.
+
+    A reader changes nothing: SQLite itself opens the file for reading only, and at most makes its own
+    ``-wal`` and ``-shm`` beside it.
+
+    Parameters
+    ----------
+    patience
+        Ends statements that run on for ever.
 
     Raises
     ------
     CatalogError
-        Where the file cannot be opened, or is not SQLite.
+        Where the file cannot be opened, is not SQLite, or something beside it must not be touched.
     """
     try:
-        return _open(path, "mode=rwc") if write else _connect_reading(path)
+        check_beside(path, write=write)
+        connection = _open(path, "mode=rwc") if write else _connect_reading(path)
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise explain(path, error) from error
-
-
-def connect_strictly_reading(path: Path) -> sqlite3.Connection:
-    """A connection through which SQLite itself opens the file for reading only."""
-    try:
-        return _reading(path, "mode=ro")
-    except sqlite3.OperationalError:
-        # A WAL database in a folder where nothing can be made. It is read as it stands, unless its log
-        # holds what it lacks, or a journal what it has too much.
-        logs = [path.with_name(path.name + suffix) for suffix in ("-wal", "-journal")]
-        if any(log.exists() and log.stat().st_size for log in logs):
-            raise
-        return _reading(path, "immutable=1")
+    if patience is not None:
+        connection.set_progress_handler(patience.is_over, Patience.STEP)
+    return connection
 
 
 def use_write_ahead_log(path: Path) -> None:
@@ -84,14 +127,19 @@ def explain(path: Path, error: BaseException) -> CatalogError:
             f"the catalog {path} cannot be used: {text}",
             hint="is there room on the disk, and may its folder be written?",
         )
-    if isinstance(error, (ValueError, TypeError)) or any(sign in text for sign in SIGNS_OF_DAMAGE):
-        return CatalogError(
-            f"the catalog {path} is damaged ({text})",
-            hint="put a copy back, or move it away and make it anew with `filterkit add`",
-        )
+    if isinstance(error, MEANINGLESS) or any(sign in text for sign in SIGNS_OF_DAMAGE):
+        return damaged(path, text)
     return CatalogError(
         f"the catalog {path} cannot be used: {text}",
         hint="look whether its folder may be written, or choose another with --catalog",
+    )
+
+
+def damaged(path: Path, what: str) -> CatalogError:
+    """Reports that the catalog at `path` holds what no filterkit writes."""
+    return CatalogError(
+        f"the catalog {path} is damaged ({what[:300]})",
+        hint="put a copy back, or move it away and make it anew with `filterkit add`",
     )
 
 
@@ -101,18 +149,34 @@ def to_json(value: Any) -> str:
 
 
 def _connect_reading(path: Path) -> sqlite3.Connection:
-    # Not mode=ro: such a connection makes the files beside a WAL database too, but cannot clear them away.
     try:
-        connection = _reading(path, "mode=rw")
+        return _reading(path, "mode=ro")
     except sqlite3.OperationalError:
-        connection = connect_strictly_reading(path)
-    connection.execute("PRAGMA query_only = ON")
-    return connection
+        # A WAL database in a folder where nothing can be made: it is read as it stands, unless its log
+        # holds what it lacks.
+        log = beside(path, WAL)
+        if _may_write(path.parent) or (log.exists() and log.stat().st_size):
+            raise
+        return _reading(path, "mode=ro&immutable=1")
+
+
+def _bytes_on_disk(path: Path) -> int:
+    """Of a file, where there is one: holes in it cost nothing, and so bring nothing."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return 0
+    return min(status.st_size, 512 * getattr(status, "st_blocks", status.st_size))
+
+
+def _may_write(folder: Path) -> bool:
+    return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _reading(path: Path, how: str) -> sqlite3.Connection:
     connection = _open(path, how)
     try:
+        connection.execute("PRAGMA query_only = ON")
         connection.execute("SELECT 1 FROM sqlite_master").close()  # the file is not looked at before
     except sqlite3.Error:
         connection.close()
@@ -129,5 +193,8 @@ def _open(path: Path, how: str) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
-    connection.execute("PRAGMA foreign_keys = ON")
+    if sys.version_info >= (3, 12):
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
+    for setting in SETTINGS:
+        connection.execute(setting)
     return connection

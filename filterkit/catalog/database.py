@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -14,8 +15,12 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from filterkit.catalog import connections, schema
+from filterkit.catalog.journals import check_beside
+from filterkit.catalog.known_schema import check_schema
 from filterkit.catalog.store import Store
 from filterkit.errors import CatalogError
+
+_log = logging.getLogger("filterkit")
 
 
 class Catalog:
@@ -35,9 +40,10 @@ class Catalog:
         self.path = path
         self.store = Store(store_folder(path))
         self.writable = write
+        self._patience = connections.Patience(path)
         self._engine = sa.create_engine(
             "sqlite://",
-            creator=lambda: connections.connect(path, write=write),
+            creator=lambda: connections.connect(path, write=write, patience=self._patience),
             poolclass=QueuePool,
             json_serializer=connections.to_json,
         )
@@ -46,22 +52,33 @@ class Catalog:
         self._idle: list[sqlite3.Connection] = []
 
     @classmethod
-    def open(cls, location: str | os.PathLike[str], *, write: bool = False) -> Catalog:
+    def open(cls, location: str | os.PathLike[str], *, write: bool = False, upgrade: bool = True) -> Catalog:
         """Open the catalog at `location`, a file or a ``sqlite:///`` URL.
 
-        Reading makes no file. Writing makes the catalog where there is none. A catalog of an older filterkit
-        is upgraded, with a copy of it left beside it.
+        Reading changes nothing, but for one exception: a catalog of an older filterkit is upgraded, with a
+        copy of it left beside it, and the logger ``filterkit`` says so. Writing makes the catalog where there
+        is none.
+
+        Parameters
+        ----------
+        upgrade
+            False refuses an older catalog instead.
 
         Raises
         ------
         CatalogError
-            Where there is no catalog, or it is foreign, newer than this filterkit, broken or not writable.
+            Where there is no catalog, or it is foreign, newer than this filterkit, broken or not writable; or
+            it is a link, or something lies beside it that SQLite must not touch.
         """
         path = catalog_path(location)
-        exists = path.exists()  # looked at once, before all else: somebody may be making it
-        if not (path.is_file() if exists else write):
-            what = f"{path} is no file" if exists else f"there is no catalog at {path}"
-            raise CatalogError(what, hint="`filterkit add vgg16` or `filterkit quickstart` makes one")
+        exists = os.path.lexists(path)  # looked at once, before all else: somebody may be making it
+        if exists:
+            check_beside(path, write=write)
+        elif not write:
+            raise CatalogError(
+                f"there is no catalog at {path}",
+                hint="`filterkit add vgg16` or `filterkit quickstart` makes one",
+            )
         if not path.parent.is_dir():
             raise CatalogError(
                 f"there is no folder {path.parent} to make a catalog in",
@@ -69,7 +86,7 @@ class Catalog:
             )
         catalog = cls(path, write=write)
         try:
-            catalog._check()
+            catalog._check(upgrade)
         except BaseException:
             catalog.close()
             raise
@@ -78,7 +95,8 @@ class Catalog:
     @contextmanager
     def connect(self) -> Iterator[sa.Connection]:
         """A connection that reads, all from one moment of the catalog."""
-        with _explained(self.path, ValueError, TypeError), self._engine.connect() as connection:
+        self._patience.renew()
+        with self._explained(*connections.MEANINGLESS), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -87,10 +105,13 @@ class Catalog:
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = connections.connect(self.path)
+            connection = connections.connect(self.path, patience=self._patience)
+        self._patience.renew()
         try:
             yield connection
-        except (sqlite3.Error, ValueError, TypeError) as error:
+        except sqlite3.Error as error:
+            raise self._meaning(error) from error
+        except connections.MEANINGLESS as error:
             raise connections.explain(self.path, error) from error
         finally:
             self._idle.append(connection)
@@ -106,7 +127,8 @@ class Catalog:
         """
         if not self.writable:
             raise CatalogError(f"{self.path} was opened for reading only")
-        with _explained(self.path), self._engine.connect() as raw:
+        self._patience.renew(writing=True)
+        with self._explained(), self._engine.connect() as raw:
             writer = raw.execution_options(filterkit_write=True)
             with writer.begin():
                 yield writer
@@ -125,7 +147,7 @@ class Catalog:
     ) -> None:
         self.close()
 
-    def _check(self) -> None:
+    def _check(self, upgrade: bool) -> None:
         """Make sure that this is a catalog of the revision that this code knows; make or upgrade it."""
         revision = self._revision()
         if revision is None and self.writable:
@@ -137,39 +159,59 @@ class Catalog:
             raise CatalogError(
                 f"{self.path} is empty, no catalog yet", hint="`filterkit add vgg16` makes it one"
             )
-        if revision not in schema.REVISIONS:
-            raise CatalogError(
-                f"{self.path} was written by a newer filterkit (schema {revision}, here {schema.HEAD})",
-                hint="pip install --upgrade cnn-filterkit",
-            )
         if revision != schema.HEAD:
-            from filterkit.catalog.migrations.upgrade import upgrade
-
-            self._engine.dispose()
-            with _explained(self.path):
-                upgrade(self.path)
+            self._upgrade(revision, upgrade)
         if self.writable:
             connections.use_write_ahead_log(self.path)
+            with self.connect() as connection:  # writers look at all models, and have more patience
+                connection.execute(sa.select(sa.func.max(sa.func.length(schema.model.c.sha256))))
+
+    def _upgrade(self, revision: str, allowed: bool) -> None:
+        if not allowed:
+            raise CatalogError(
+                f"{self.path} was written by an older filterkit", hint="`filterkit models` upgrades it"
+            )
+        from filterkit.catalog.migrations.upgrade import upgrade
+
+        self._engine.dispose()
+        with self._explained():
+            copy = upgrade(self.path)
+        _log.warning(
+            "the catalog %s was upgraded from schema %s to %s; a copy of it as it was is %s",
+            *(self.path, revision, schema.HEAD, copy.name),
+        )
 
     def _revision(self) -> str | None:
-        """The schema's revision, or None where the file holds nothing at all yet.
-
-        Raises
-        ------
-        CatalogError
-            Where the file holds something else.
-        """
+        """See `check_schema`."""
         with self.connect() as connection:
-            tables = sa.select(sa.func.count()).select_from(sa.text("sqlite_master"))
-            if not connection.scalar(tables):
-                return None
-            named = tables.where(sa.column("name") == schema.version.name)
-            if not connection.scalar(named):
-                raise CatalogError(
-                    f"{self.path} is an SQLite file of something else, not a filterkit catalog",
-                    hint="choose another file with --catalog or FILTERKIT_CATALOG",
-                )
-            return connection.scalar(sa.select(schema.version.c.version_num))
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, sqlite3.Connection)
+            try:
+                return check_schema(driver, self.path)
+            except sqlite3.Error as error:
+                raise self._meaning(error) from error
+
+    @contextmanager
+    def _explained(self, *impossible: type[Exception]) -> Iterator[None]:
+        """Say in one line what SQLite could not do; what is `impossible` in a sound catalog is damage."""
+        try:
+            yield
+        except DBAPIError as error:
+            raise self._meaning(error.orig or error) from error
+        except connections.MEANINGLESS as error:
+            if not isinstance(error, (UnicodeDecodeError, *impossible)):
+                raise
+            raise connections.explain(self.path, error) from error
+
+    def _meaning(self, error: BaseException) -> BaseException:
+        """What an error of SQLite means; Ctrl-C while it worked comes as an error, too."""
+        if str(error) != "interrupted":
+            return connections.explain(self.path, error)
+        if not self._patience.is_exhausted:
+            return KeyboardInterrupt()
+        return connections.damaged(
+            self.path, "reading it takes longer than reading any sound one of its size"
+        )
 
 
 def catalog_path(location: str | os.PathLike[str]) -> Path:
@@ -218,16 +260,3 @@ def _roll_back(connection: sqlite3.Connection, *_: object) -> None:
     # gone, which the traceback still holds: until then nobody else could write, this process included.
     with suppress(sqlite3.Error):
         connection.rollback()
-
-
-@contextmanager
-def _explained(path: Path, *impossible: type[Exception]) -> Iterator[None]:
-    """Say in one line what SQLite could not do; what is `impossible` with a sound catalog is its damage."""
-    try:
-        yield
-    except DBAPIError as error:
-        raise connections.explain(path, error.orig or error) from error
-    except (ValueError, TypeError) as error:
-        if not isinstance(error, (UnicodeDecodeError, *impossible)):
-            raise
-        raise connections.explain(path, error) from error

@@ -54,7 +54,7 @@ def query(
     CatalogError
         Where it takes longer than `timeout`.
     """
-    connection = connections.connect_strictly_reading(catalog.path)
+    connection = connections.connect(catalog.path)
     clock = _Clock(timeout)
     try:
         _lock_down(connection, clock)

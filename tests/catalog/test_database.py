@@ -20,7 +20,7 @@ from alembic.migration import MigrationContext
 from tiny_models import put, write_model
 
 from filterkit.address import parse_address
-from filterkit.catalog import Catalog, filter_queries, queries, schema
+from filterkit.catalog import Catalog, filter_queries, known_schema, queries, schema
 from filterkit.catalog.database import catalog_path, store_folder
 from filterkit.catalog.migrations import upgrade
 from filterkit.errors import CatalogError
@@ -39,9 +39,14 @@ def test_reading_makes_no_file(location: Path) -> None:
 def test_writing_makes_one_and_leaves_nothing_beside_it(location: Path) -> None:
     with Catalog.open(location, write=True) as catalog:
         assert queries.models(catalog) == []
+    assert list(location.parent.iterdir()) == [location]
+    before = location.read_bytes()
     with Catalog.open(location) as catalog:
         assert queries.models(catalog) == []
-    assert list(location.parent.iterdir()) == [location]
+    assert location.read_bytes() == before
+    assert {path.name for path in location.parent.iterdir()} <= {
+        location.name + suffix for suffix in ("", "-wal", "-shm")
+    }
 
 
 def test_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +104,7 @@ def test_an_empty_file_becomes_a_catalog_only_when_written(location: Path) -> No
 
 def test_folders_are_no_catalogs(tmp_path: Path) -> None:
     for write in (False, True):
-        with pytest.raises(CatalogError, match="no file"):
+        with pytest.raises(CatalogError, match="not a plain file"):
             Catalog.open(tmp_path, write=write)
     with pytest.raises(CatalogError, match="no folder") as caught:
         Catalog.open(tmp_path / "missing" / "catalog.db", write=True)
@@ -201,6 +206,13 @@ def next_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "    op.execute(\"UPDATE model SET mood = 'fine'\")\n"
     )
     monkeypatch.setattr(upgrade, "SCRIPTS", scripts)
+    migrated = tmp_path / "next.db"
+    _migrated(_new(migrated)).dispose()
+    with contextlib.closing(sqlite3.connect(migrated)) as connection:
+        query = "SELECT type, tbl_name, sql FROM sqlite_master WHERE name = 'model'"
+        known = known_schema.digest(*connection.execute(query).fetchone())
+    migrated.unlink()
+    monkeypatch.setitem(known_schema.KNOWN, "model", known_schema.KNOWN["model"] | {known})
     monkeypatch.setattr(schema, "REVISIONS", (*schema.REVISIONS, "9999"))
     monkeypatch.setattr(schema, "HEAD", "9999")
     return script
@@ -216,11 +228,11 @@ def test_an_older_catalog_is_upgraded_with_a_copy_beside_it(
         assert len(list(filter_queries.filters(catalog, parse_address("*"))[1])) == 84
         with catalog.connect() as connection:
             assert connection.scalars(sa.text("SELECT mood FROM model")).all() == ["fine", "fine"]
-    [backup] = [path for path in location.parent.iterdir() if path != location]
+    [backup] = [path for path in location.parent.iterdir() if path.suffix == ".backup"]
     assert backup.name == f"{location.name}.schema-{schema.REVISIONS[-2]}.backup"
     assert _dump(backup) == _dump(shared)
     Catalog.open(location, write=write).close()
-    assert len(list(location.parent.iterdir())) == 2
+    assert [path for path in location.parent.iterdir() if ".backup" in path.name] == [backup]
 
 
 @pytest.mark.parametrize("golden", sorted(GOLDEN.iterdir()), ids=lambda path: path.stem)

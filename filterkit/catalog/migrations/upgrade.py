@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
+import os
 from contextlib import closing
+from itertools import count
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from alembic.config import Config
 from sqlalchemy.pool import NullPool
 
 from filterkit.catalog import connections, schema
+from filterkit.catalog.journals import SUFFIXES, beside
 
 SCRIPTS = Path(__file__).parent
 
@@ -50,11 +52,18 @@ def migrate(connection: sa.Connection, revision: str = "head") -> None:
 
 def back_up(path: Path, why: str) -> Path:
     """Copy the catalog at `path`, what its log holds included, to a file beside it, named after `why`."""
-    copy = path.with_name(f"{path.name}.{why}.backup")
-    number = 1
-    while copy.exists():
-        number += 1
-        copy = path.with_name(f"{path.name}.{why}.backup-{number}")
-    with closing(connections.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+    copy = _free_name(path, f"{path.name}.{why}.backup")
+    copy.touch(exist_ok=False)  # follows no link, and takes nobody's place
+    with closing(connections.connect(path)) as source, closing(connections.connect(copy, write=True)) as target:
         source.backup(target)
     return copy
+
+
+def _free_name(path: Path, wanted: str) -> Path:
+    """`wanted` in the folder of `path`, with a number where anything has that name, or SQLite would take it
+    for what belongs to a database of that name."""
+    for number in count(1):
+        copy = path.with_name(wanted if number == 1 else f"{wanted}-{number}")
+        if not any(os.path.lexists(each) for each in (copy, *(beside(copy, end) for end in SUFFIXES))):
+            return copy
+    raise AssertionError("there is always another number")

@@ -1,0 +1,142 @@
+"""Which tables and indexes a catalog may hold: those that some revision of filterkit makes, word for word.
+
+A schema is code that SQLite runs: a view in the place of a table runs for as long as it likes, a trigger
+changes what is written. So nothing is asked of a catalog before its schema was compared with this list.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sqlite3
+from pathlib import Path
+
+from filterkit.catalog import schema
+from filterkit.errors import CatalogError, one_line
+
+MOST_OBJECTS = 100
+LONGEST_SQL = 20_000
+"""Characters of one object's SQL that are looked at; filterkit's own have some thousand."""
+
+OBJECTS = (
+    f"SELECT type, name, tbl_name, substr(sql, 1, {LONGEST_SQL}) FROM sqlite_master LIMIT {MOST_OBJECTS}"
+)
+
+KNOWN: dict[str, frozenset[str]] = {
+    "filter": frozenset(
+        {
+            "17e94011de79d0154237e58090ac2faa",
+            "417cf6896198c1b1641f69e094ac6c87",
+            "60d5487ba0b957c4d0fff01f06cae263",
+            "6647f69c30c76f50946698d3da2f5cce",
+            "6efa8db2acf69d2916f8fccd4b9ba543",
+            "e78a13c918e5e15b3b72410ac239e387",
+        }
+    ),
+    "filterkit_schema": frozenset({"9d10e18661c5ddf5db2924aa39daba83"}),
+    "ix_filter_classic_type": frozenset({"2b224f961d6a1952a72c74341c945b8a"}),
+    "ix_model_extra": frozenset({"e68af0b60fa0c899b36dfd6b0d68e7ef"}),
+    "layer": frozenset(
+        {
+            "627e87445a29675b7d8c4eac6fcfbfc2",
+            "69e9c2ca1937ff31ae10353a52f3c9e5",
+            "ad6eb980605bd95a5ba6eb01fb0cc024",
+            "b8185f1d44696f09a6f676f7ae4363cc",
+            "e7a405413a4c56796f9e4239c0755deb",
+        }
+    ),
+    "model": frozenset(
+        {
+            "0a720cd1d7c8e9f6223c216d9b0b97df",
+            "169c99192a643b5331f44c462a75c35f",
+            "2012799a767072eabada1337c0e31647",
+            "6184a9199b2511de2f7aca8c95f68450",
+            "9941ddee62803086f44003c7fa6ee643",
+            "f00bf86d1c920ef5f214f22b3a758782",
+        }
+    ),
+    "skipped": frozenset({"35a2dbfa4ffe2826df0f74c87ef6025e"}),
+    "sqlite_autoindex_filterkit_schema_1": frozenset({"index of filterkit_schema"}),
+    "sqlite_autoindex_layer_1": frozenset({"index of layer"}),
+    "sqlite_autoindex_layer_2": frozenset({"index of layer"}),
+    "sqlite_autoindex_model_1": frozenset({"index of model"}),
+}
+"""By name, the digests (see `digest`) of the SQL that the revisions made, or that an upgrade from an earlier
+one left. A test makes them all again."""
+
+
+def check_schema(connection: sqlite3.Connection, path: Path) -> str | None:
+    """The revision of the catalog, or None where the file holds nothing at all yet.
+
+    Raises
+    ------
+    CatalogError
+        Where it is a database of something else, of a newer filterkit, or holds what filterkit did not make.
+    """
+    objects = connection.execute(OBJECTS).fetchall()
+    if not objects:
+        return None
+    version = [each for each in objects if each[1] == schema.version.name]
+    if not version:
+        raise CatalogError(
+            f"{path} is an SQLite file of something else, not a filterkit catalog",
+            hint="choose another file with --catalog or FILTERKIT_CATALOG",
+        )
+    _check(version, path)  # before it is read
+    found = connection.execute(f"SELECT version_num FROM {schema.version.name} LIMIT 2").fetchall()
+    if len(found) != 1:
+        raise CatalogError(
+            f"the catalog {path} is damaged: it has {len(found)} revisions",
+            hint="put a copy back, or move it away and make it anew with `filterkit add`",
+        )
+    revision = found[0][0]
+    if revision not in schema.REVISIONS:
+        raise CatalogError(
+            f"{path} was written by a newer filterkit "
+            f"(schema {one_line(str(revision)[:40])}, here {schema.HEAD})",
+            hint="pip install --upgrade cnn-filterkit",
+        )
+    _check(objects, path)
+    return str(revision)
+
+
+def digest(kind: str, table: str, sql: str | None) -> str:
+    """Of an object of the schema; equal where only spaces, quotes, case or the order of constraints differ.
+
+    These depend on the versions of SQLAlchemy and Alembic that wrote it.
+    """
+    if sql is None:  # an index that a constraint brings
+        return f"{kind} of {table}"
+    plain = re.sub(r'[\s"]+', "", sql).lower()
+    return hashlib.sha256(f"{kind},{table},{_with_sorted_constraints(plain)}".encode()).hexdigest()[:32]
+
+
+def _check(objects: list[tuple[str, str, str, str | None]], path: Path) -> None:
+    for kind, name, table, sql in objects:
+        if digest(str(kind), str(table), sql) not in KNOWN.get(name, ()):
+            shown = one_line(f"{kind} '{name}'"[:100])
+            raise CatalogError(
+                f"the catalog {path} holds the {shown}, which no filterkit makes, and is not read",
+                hint=f"if it is yours, drop it with sqlite3 (DROP {one_line(str(kind)[:20]).upper()} …); "
+                "if the catalog is somebody else's, do not use it",
+            )
+
+
+def _with_sorted_constraints(sql: str) -> str:
+    """`sql`, without spaces, where what stands in brackets begins with columns and ends with constraints."""
+    begin, end = sql.find("("), sql.rfind(")")
+    parts: list[str] = [""]
+    depth = 0
+    for piece in re.split(r"([(),])", sql[begin + 1 : end]):
+        depth += (piece == "(") - (piece == ")")
+        if piece == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    columns = [part for part in parts if not _is_constraint(part)]
+    constraints = sorted(part for part in parts if _is_constraint(part))
+    return f"{sql[:begin]}({','.join([*columns, *constraints])}){sql[end + 1 :]}"
+
+
+def _is_constraint(part: str) -> bool:
+    return part.startswith(("constraint", "primarykey(", "foreignkey(", "unique(", "check("))
