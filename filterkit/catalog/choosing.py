@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -14,7 +14,8 @@ from filterkit.address import Address
 from filterkit.catalog import rows
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.matches import Column, find
-from filterkit.catalog.schema import filter_
+from filterkit.catalog.schema import filter_, model
+from filterkit.catalog.values import check_of, damaged_value
 
 Kind = Literal["all", "layer", "layers", "filters"]
 
@@ -60,7 +61,7 @@ def choose(catalog: Catalog, address: Address) -> Chosen:
     """
     if str(address) == "*":
         with catalog.read() as reading:
-            found = [tuple(map(json.loads, lists)) for lists in reading.execute(_EXTRA_METRICS)]
+            found = [tuple(map(_names, lists)) for lists in reading.execute(_EXTRA_METRICS)]
         if found:
             return Chosen("all", None, *_extra(found))
     with catalog.connect() as connection:
@@ -83,6 +84,13 @@ def is_chosen(kind: Kind) -> Column:
     if kind == "layers":
         return filter_.c.layer_id.in_(sa.select(each))
     return filter_.c.layer_id == value if kind == "layer" else sa.true()
+
+
+def _names(stored: Any) -> list[str]:
+    names: list[str] = json.loads(stored)
+    if not check_of(model.c.extra_metrics)(names):
+        raise damaged_value("extra_metrics", stored)
+    return names
 
 
 def _extra(pairs: Iterable[Sequence[list[str]]]) -> tuple[tuple[str, ...], tuple[str, ...]]:

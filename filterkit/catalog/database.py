@@ -18,6 +18,7 @@ from filterkit.catalog import connections, schema
 from filterkit.catalog.journals import check_beside
 from filterkit.catalog.known_schema import check_schema
 from filterkit.catalog.store import Store
+from filterkit.catalog.values import DamagedValueError
 from filterkit.errors import CatalogError
 
 _log = logging.getLogger("filterkit")
@@ -199,7 +200,7 @@ class Catalog:
         except DBAPIError as error:
             raise self._meaning(error.orig or error) from error
         except connections.MEANINGLESS as error:
-            if not isinstance(error, (UnicodeDecodeError, *impossible)):
+            if not isinstance(error, (UnicodeDecodeError, DamagedValueError, *impossible)):
                 raise
             raise connections.explain(self.path, error) from error
 

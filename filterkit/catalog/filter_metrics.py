@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import METRIC_COLUMNS, filter_
+from filterkit.catalog.values import check_of, damaged_value
 
 TEXTS = {name for name in METRIC_COLUMNS if isinstance(filter_.c[name].type, sa.String)}
 BOOLEANS = {name for name in METRIC_COLUMNS if isinstance(filter_.c[name].type, sa.Integer)}
@@ -63,6 +64,11 @@ def _columns(catalog: Catalog, filters: Sequence[tuple[str, str, int]]) -> dict[
     with catalog.read() as reading, closing(reading.execute(_BY_NAMES, [json.dumps(filters)])) as found:
         for place, extra, *own in found:
             of_plugins = json.loads(extra) if extra else {}
+            if not check_of(filter_.c.extra)(of_plugins):
+                raise damaged_value("extra", extra)
+            for name, value in zip(METRIC_COLUMNS, own, strict=True):
+                if not check_of(filter_.c[name])(value):
+                    raise damaged_value(name, value)
             for name, value in [*zip(METRIC_COLUMNS, own, strict=True), *of_plugins.items()]:
                 if value is not None:
                     column = columns.setdefault(name, [None] * len(filters))

@@ -15,6 +15,7 @@ from filterkit.catalog.database import Catalog
 from filterkit.catalog.matches import Column, Match
 from filterkit.catalog.questions import asked, condition, in_order, question
 from filterkit.catalog.schema import filter_, layer, model
+from filterkit.catalog.values import check_rows, one_text
 from filterkit.errors import UsageError, closest
 
 Row = dict[str, Any]
@@ -121,7 +122,7 @@ def group_filters(
     query = query.order_by(sa.desc(found), keys[by].nulls_last()) if order is None else query.order_by(order)
     with catalog.connect() as connection:
         groups = connection.execute(query, {"chosen": chosen.value}).mappings()
-        return tuple(columns), [dict(row) for row in groups]
+        return tuple(columns), check_rows(groups, columns)
 
 
 _LABELS = sa.select(filter_.c.layer_id, filter_.c.position, filter_.c.label).where(
@@ -137,7 +138,7 @@ def filter_labels(catalog: Catalog, matches: Sequence[Match]) -> list[tuple[str,
     given: dict[int, dict[int, str]] = {match.layer["id"]: {} for match in matches}
     with catalog.connect() as connection:
         for layer_id, position, label in connection.execute(_LABELS, {"layers": json.dumps(list(given))}):
-            given[layer_id][position] = label
+            given[layer_id][position] = one_text(label)
     named = ((given[match.layer["id"]], match.layer["filters"]) for match in matches)
     return [tuple(labels.get(n, "") for n in range(count)) if labels else () for labels, count in named]
 

@@ -28,6 +28,7 @@ from filterkit.catalog.measuring import (
 from filterkit.catalog.names import check_name
 from filterkit.catalog.removal import sweep
 from filterkit.catalog.store import model_sha256
+from filterkit.catalog.values import check_rows
 from filterkit.errors import CatalogError, UsageError
 from filterkit.graph.load import check_file
 from filterkit.graph.view import open_graph
@@ -169,7 +170,8 @@ def _layer_rows(
 
 def _known(connection: sa.Connection, name: str, sha256: str, replace: bool) -> Row | None:
     """The row of the model of that name, where there is one; it has that content, or may be replaced."""
-    found = connection.execute(sa.select(schema.model).where(schema.model.c.name == name)).mappings().first()
+    rows = connection.execute(sa.select(schema.model).where(schema.model.c.name == name)).mappings()
+    found = next(iter(check_rows(rows, dict(schema.model.c.items()))), None)
     if found is None:
         return None
     if found["sha256"] != sha256 and not replace:
@@ -177,7 +179,7 @@ def _known(connection: sa.Connection, name: str, sha256: str, replace: bool) -> 
             f"there is another model named {name} in the catalog, from {found['ref']}",
             hint="--replace puts this one in its place, --name gives it another name",
         )
-    return dict(found)
+    return found
 
 
 def _folded_as_before(known: Row, wanted: bool) -> bool:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from filterkit.address import Address, Selection, matching
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import layer, model
+from filterkit.catalog.values import check_rows, damaged_value
 from filterkit.errors import NotFoundError, closest
 
 Column = sa.ColumnElement[Any]
@@ -141,14 +142,16 @@ def models_named(
     else:
         found = connection.execute(_model_by_name(columns), {"wanted": pattern}).mappings().all()
     if not found:
-        names: Sequence[str] = connection.scalars(sa.select(model.c.name)).all()
+        names = [
+            row["name"] for row in check_rows(connection.execute(_NAMES).mappings(), {"name": model.c.name})
+        ]
         wanted = matching(pattern, names)
         if not wanted:
             hint = closest(pattern, names) if names else "`filterkit add vgg16` adds one"
             raise NotFoundError(f"there is no model '{pattern}' in the catalog", hint=hint)
         query = _models(columns).where(among(model.c.name, wanted))
         found = connection.execute(query).mappings().all()
-    return [dict(row) for row in found]
+    return _checked(found, columns)
 
 
 def among(column: Column, values: Sequence[Any]) -> Column:
@@ -160,6 +163,9 @@ def among(column: Column, values: Sequence[Any]) -> Column:
 
 # The plain names that most addresses are made of come by statements that are built once: building one takes
 # longer than SQLite takes to answer it.
+
+
+_NAMES = sa.select(model.c.name)
 
 
 @cache
@@ -205,13 +211,22 @@ def _layers_named(
             raise NotFoundError(f"there is no layer '{pattern}' there", hint=closest(pattern, names))
         query = _layers_of(columns).where(among(layer.c.name, wanted))
         found = connection.execute(query, of_models).mappings().all()
-    return [dict(row) for row in found]
+    return _checked(found, columns)
+
+
+def _checked(rows: Sequence[sa.RowMapping], selected: Sequence[Selectable]) -> list[Mapping[str, Any]]:
+    columns: dict[str, Column] = {}
+    for each in selected:
+        columns |= {each.name: each} if isinstance(each, sa.Column) else dict(each.columns.items())
+    return [*check_rows(rows, columns)]
 
 
 def _match(model_row: Mapping[str, Any], layer_row: Mapping[str, Any], address: Address) -> Match:
     name = f"{model_row['name']}/{layer_row['name']}"
     count = layer_row["filters"]
-    each = layer_row["kernels"] // count
+    each, rest = divmod(layer_row["kernels"], count)
+    if rest:
+        raise damaged_value("kernels", layer_row["kernels"])
     return Match(
         model_row,
         layer_row,

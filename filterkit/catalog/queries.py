@@ -12,6 +12,7 @@ from filterkit.catalog import rows
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.matches import among, find, models_named
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS, layer, model, skipped
+from filterkit.catalog.values import check_rows
 
 Row = dict[str, Any]
 
@@ -22,7 +23,7 @@ SKIPPED_COLUMNS = tuple(rows.SKIPPED)
 
 def models(catalog: Catalog) -> list[Row]:
     """All models, in the order in which they were added; the keys are `MODEL_COLUMNS`."""
-    return _listing(catalog, _select(rows.MODELS).order_by(model.c.id))
+    return _listing(catalog, rows.MODELS, _select(rows.MODELS).order_by(model.c.id))
 
 
 def layers(catalog: Catalog, address: Address) -> list[Row]:
@@ -36,7 +37,7 @@ def layers(catalog: Catalog, address: Address) -> list[Row]:
     with catalog.connect() as connection:
         chosen = [match.layer["id"] for match in find(connection, address)]
     query = _select(rows.LAYERS).join_from(model, layer).where(among(layer.c.id, chosen))
-    return _listing(catalog, query.order_by(layer.c.id))
+    return _listing(catalog, rows.LAYERS, query.order_by(layer.c.id))
 
 
 def skipped_nodes(catalog: Catalog, address: Address) -> list[Row]:
@@ -50,7 +51,7 @@ def skipped_nodes(catalog: Catalog, address: Address) -> list[Row]:
     with catalog.connect() as connection:
         chosen = [row["id"] for row in models_named(connection, address.model)]
     query = _select(rows.SKIPPED).join_from(model, skipped).where(among(model.c.id, chosen))
-    return _listing(catalog, query.order_by(model.c.id, skipped.c.position))
+    return _listing(catalog, rows.SKIPPED, query.order_by(model.c.id, skipped.c.position))
 
 
 def unmeasured(catalog: Catalog, address: Address, names: Collection[str]) -> list[str]:
@@ -77,27 +78,34 @@ class Maker(TypedDict):
 
 def plugins_of_models(catalog: Catalog) -> dict[str, dict[str, Maker]]:
     """From each plugin that made rows to the names of the models it made them for, and how."""
+    columns = {"name": model.c.name, "plugins": model.c.plugins}
     with catalog.connect() as connection:
-        rows = connection.execute(sa.select(model.c.name, model.c.plugins).order_by(model.c.name)).all()
+        query = sa.select(*columns.values()).order_by(model.c.name)
+        found = check_rows(connection.execute(query).mappings(), columns)
     made: dict[str, dict[str, Maker]] = {}
-    for name, plugins in rows:
-        for plugin, maker in plugins.items():
-            made.setdefault(plugin, {})[name] = maker
+    for row in found:
+        for plugin, maker in row["plugins"].items():
+            made.setdefault(plugin, {})[row["name"]] = _maker(maker)
     return made
 
 
 def makers_of_model(catalog: Catalog, name: str) -> set[str]:
     """Specs of all that made a model's rows, each behind its plugin's name and ``/``."""
     with catalog.connect() as connection:
-        plugins = connection.execute(sa.select(model.c.plugins).where(model.c.name == name)).scalar_one()
-    return {spec for maker in plugins.values() for spec in maker["made_by"]}
+        [row] = models_named(connection, name, (model.c.plugins,))
+    return {spec for maker in row["plugins"].values() for spec in _maker(maker)["made_by"]}
+
+
+def _maker(stored: Maker | str) -> Maker:
+    """The first revision has the version alone."""
+    return {"version": stored, "made_by": []} if isinstance(stored, str) else stored
 
 
 def _select(columns: Mapping[str, rows.Column]) -> sa.Select[Any]:
     return sa.select(*(column.label(name) for name, column in columns.items()))
 
 
-def _listing(catalog: Catalog, query: sa.Select[Any]) -> list[Row]:
+def _listing(catalog: Catalog, columns: Mapping[str, rows.Column], query: sa.Select[Any]) -> list[Row]:
     with catalog.connect() as connection:
-        found = connection.execute(query).mappings()
+        found = check_rows(connection.execute(query).mappings(), columns)
         return [{name: rows.integral(value) for name, value in row.items()} for row in found]

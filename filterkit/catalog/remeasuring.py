@@ -12,6 +12,7 @@ from filterkit.catalog.database import Catalog
 from filterkit.catalog.describe import extra_layer_metrics, extra_metrics
 from filterkit.catalog.measuring import Measured
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS, filter_, layer, model
+from filterkit.catalog.values import check_rows
 from filterkit.catalog.weights import removed
 
 IDENTITY = ("id", "name", "banks_sha256", "added_at")
@@ -45,9 +46,10 @@ def put_measured(
     """
     with catalog.begin() as connection:
         same = sa.and_(*(model.c[name] == of_model[name] for name in IDENTITY))
-        row = connection.execute(sa.select(model).where(same)).mappings().first()
-        if row is None:
+        rows = check_rows(connection.execute(sa.select(model).where(same)).mappings(), dict(model.c.items()))
+        if not rows:
             raise removed(of_model["name"])
+        [row] = rows
         for layer_id, found in measured.items():
             values = {name: [value] for name, value in found.layer.items() if name in LAYER_METRIC_COLUMNS}
             extra = extra_layer_metrics(found)

@@ -12,6 +12,7 @@ from filterkit.catalog import rows
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.matches import among, find
 from filterkit.catalog.schema import filter_, layer, model
+from filterkit.catalog.values import check_rows, damaged_value, is_number
 from filterkit.errors import UsageError
 
 Row = dict[str, Any]
@@ -66,7 +67,7 @@ def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row
             .group_by(layer.c.id)
             .order_by(layer.c.id)
         )
-        return tuple(columns), [dict(row) for row in connection.execute(query).mappings()]
+        return tuple(columns), check_rows(connection.execute(query).mappings(), columns)
 
 
 def distributions(
@@ -81,5 +82,7 @@ def distributions(
         for key, *values in connection.execute(query):
             for name, value in zip(columns, values, strict=True):
                 if value is not None:
+                    if not is_number(value):
+                        raise damaged_value(name, value)
                     found[key][name].append(value)
     return {addresses[key]: values for key, values in found.items()}

@@ -54,7 +54,10 @@ def back_up(path: Path, why: str) -> Path:
     """Copy the catalog at `path`, what its log holds included, to a file beside it, named after `why`."""
     copy = _free_name(path, f"{path.name}.{why}.backup")
     copy.touch(exist_ok=False)  # follows no link, and takes nobody's place
-    with closing(connections.connect(path)) as source, closing(connections.connect(copy, write=True)) as target:
+    with (
+        closing(connections.connect(path)) as source,
+        closing(connections.connect(copy, write=True)) as target,
+    ):
         source.backup(target)
     return copy
 

@@ -1,0 +1,215 @@
+"""What each column of a catalog may hold. SQLite itself lets any column hold anything.
+
+A catalog may be somebody else's, or damaged. A value that no filterkit writes is found here, where rows are
+read, and not where it would be used: as a path, a size, or the length of a loop.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from filterkit.catalog import schema
+from filterkit.catalog.names import ALLOWED, LONGEST
+
+Check = Callable[[Any], bool]
+
+LARGEST = 2**53
+"""Of whole numbers: no count of anything comes near, and floating-point numbers hold them exactly."""
+MOST_FILTERS = 2**19
+"""Of a model, and so of a layer."""
+LONGEST_TEXT = 1 << 20
+LONGEST_LIST = 64
+"""Of a list with a number for each axis."""
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+LAYER_NAME = re.compile(rf"[\w.-]{{1,{LONGEST}}}")
+COLUMN_NAME = re.compile(r"[a-z][a-z0-9_]{0,199}")
+
+
+class DamagedValueError(ValueError):
+    """A row holds what no filterkit writes."""
+
+
+def is_whole(value: Any, least: int = 0, most: int = LARGEST) -> bool:
+    """Whether `value` is a whole number in these bounds, and not a boolean."""
+    return type(value) is int and least <= value <= most
+
+
+def is_number(value: Any) -> bool:
+    """Whether `value` is a number that is finite."""
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def is_text(value: Any) -> bool:
+    """Whether `value` is a text of a length that somebody may have written."""
+    return isinstance(value, str) and len(value) <= LONGEST_TEXT
+
+
+def list_of(check: Check, longest: int = LONGEST_LIST) -> Check:
+    """What checks lists by each of their values."""
+    return lambda value: isinstance(value, list) and len(value) <= longest and all(map(check, value))
+
+
+def _matches(pattern: re.Pattern[str], longest: int) -> Check:
+    return lambda value: (
+        isinstance(value, str) and len(value) <= longest and pattern.fullmatch(value) is not None
+    )
+
+
+def _or_null(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def _is_size(value: Any) -> bool:
+    return value is None or is_whole(value) or is_text(value)
+
+
+def _is_maker(value: Any) -> bool:
+    if is_text(value):  # the version alone, as the first revision has it
+        return True
+    if not isinstance(value, dict) or not value.keys() >= {"version", "made_by"}:
+        return False
+    return _or_null(is_text)(value["version"]) and list_of(is_text, 10_000)(value["made_by"])
+
+
+def _are_makers(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(is_text, value)) and all(map(_is_maker, value.values()))
+
+
+def _is_extra(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        each is None or is_text(each) or is_number(each) or isinstance(each, bool) for each in value.values()
+    )
+
+
+PREPROCESSING: Mapping[str, Check] = {
+    "channel_order": lambda value: value in ("RGB", "BGR", "GRAY"),
+    "layout": lambda value: value in ("NCHW", "NHWC"),
+    "size": _or_null(lambda value: list_of(lambda size: is_whole(size, 1, 2**31))(value) and len(value) == 2),
+    "scale": is_number,
+    "mean": list_of(is_number),
+    "std": list_of(is_number),
+    "assumed": lambda value: isinstance(value, bool),
+}
+"""By field of `filterkit.records.Preprocessing`."""
+
+
+def _is_preprocessing(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        name in PREPROCESSING and PREPROCESSING[name](each) for name, each in value.items()
+    )
+
+
+_WHOLE_LIST = list_of(lambda value: is_whole(value, -LARGEST))
+_POSITIVE_LIST = list_of(lambda value: is_whole(value, 1, 2**31))
+_NUMBERS = list_of(is_number)
+_COLUMN_NAMES = list_of(_matches(COLUMN_NAME, 200), 10_000)
+
+SPECIAL: Mapping[tuple[str, str], Check] = {
+    ("model", "name"): _matches(ALLOWED, LONGEST),
+    ("model", "sha256"): _matches(SHA256, 64),
+    ("model", "banks_sha256"): _matches(SHA256, 64),
+    ("model", "filters"): lambda value: is_whole(value, 0, MOST_FILTERS),
+    ("model", "input_shape"): list_of(_is_size),
+    ("model", "preprocessing"): _is_preprocessing,
+    ("model", "plugins"): _are_makers,
+    ("model", "measured"): _COLUMN_NAMES,
+    ("model", "extra_metrics"): _COLUMN_NAMES,
+    ("model", "extra_layer_metrics"): _COLUMN_NAMES,
+    ("layer", "name"): _matches(LAYER_NAME, LONGEST),
+    ("layer", "filters"): lambda value: is_whole(value, 1, MOST_FILTERS),
+    ("layer", "kernels"): lambda value: is_whole(value, 1),
+    ("layer", "kernel_shape"): _POSITIVE_LIST,
+    ("layer", "strides"): _POSITIVE_LIST,
+    ("layer", "dilations"): _POSITIVE_LIST,
+    ("layer", "pads"): _WHOLE_LIST,
+    ("layer", "output_padding"): _WHOLE_LIST,
+    ("layer", "receptive_fields"): _NUMBERS,
+    ("layer", "jumps"): _NUMBERS,
+    ("layer", "offsets"): _NUMBERS,
+    ("layer", "output_shape"): list_of(_is_size),
+    ("layer", "input_channels"): list_of(is_text, 4096),
+    ("layer", "extra"): _is_extra,
+    ("filter", "position"): lambda value: is_whole(value, 0, MOST_FILTERS),
+    ("filter", "extra"): _is_extra,
+}
+"""By table and column, what is more than its type says."""
+
+
+def _check_of(column: sa.Column[Any]) -> Check:
+    special = SPECIAL.get((column.table.name, column.name))
+    if special is None:
+        kinds = {sa.Integer: is_whole, sa.REAL: is_number, sa.Text: is_text}
+        special = next(check for kind, check in kinds.items() if isinstance(column.type, kind))
+    return _or_null(special) if column.nullable else special
+
+
+CHECKS: Mapping[sa.Column[Any], Check] = {
+    column: _check_of(column) for table in schema.metadata.tables.values() for column in table.columns
+}
+
+
+def is_metric(value: Any) -> bool:
+    """Whether `value` can be what a plugin measured, or nothing."""
+    return value is None or is_number(value) or is_text(value)
+
+
+def check_of(expression: sa.ColumnElement[Any]) -> Check:
+    """What checks the values of a column, or of what is computed of columns."""
+    return CHECKS.get(expression, is_metric) if isinstance(expression, sa.Column) else is_metric
+
+
+def is_special(expression: sa.ColumnElement[Any]) -> bool:
+    """Whether values of that column are more than a number or a text."""
+    return isinstance(expression, sa.Column) and (
+        isinstance(expression.type, sa.Integer) or (expression.table.name, expression.name) in SPECIAL
+    )
+
+
+def kinds_of(expression: sa.ColumnElement[Any]) -> tuple[type, ...]:
+    """The types of the values that SQLite has in that column; JSON is text there."""
+    if not isinstance(expression, sa.Column):
+        return (int, float, str, type(None))
+    kinds: dict[type, tuple[type, ...]] = {sa.Integer: (int,), sa.REAL: (float, int)}
+    of_type = next((found for kind, found in kinds.items() if isinstance(expression.type, kind)), (str,))
+    return (*of_type, type(None)) if expression.nullable else of_type
+
+
+def check_rows(
+    rows: Iterable[sa.RowMapping], columns: Mapping[str, sa.ColumnElement[Any]]
+) -> list[dict[str, Any]]:
+    """`rows`, as dictionaries, whose values have the names of `columns` and are such as those hold.
+
+    Raises
+    ------
+    DamagedValueError
+        One of them is not.
+    """
+    checks = [(name, check_of(column)) for name, column in columns.items()]
+    return [checked(dict(row), checks) for row in rows]
+
+
+def one_text(value: Any) -> str:
+    """`value`, if it is a text; raises DamagedValueError."""
+    if not is_text(value):
+        raise damaged_value("text", value)
+    return str(value)
+
+
+def checked(row: dict[str, Any], checks: Iterable[tuple[str, Check]]) -> dict[str, Any]:
+    """`row`, if its values pass these checks; raises DamagedValueError."""
+    for name, check in checks:
+        if not check(row[name]):
+            raise damaged_value(name, row[name])
+    return row
+
+
+def damaged_value(name: str, value: Any) -> DamagedValueError:
+    """Reports what the column `name` should not hold."""
+    short = value[:60] if isinstance(value, str | bytes) else value
+    return DamagedValueError(f"a row has {short!r:.80} as its {name}")
