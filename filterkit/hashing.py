@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,11 +15,22 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def is_plain(path: Path) -> bool:
+    """Whether `path` is a file, and neither a link nor a pipe or a device, which opening would wait for."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
 def bytes_below(folder: Path) -> int:
-    """How many bytes the files below a folder hold; what vanishes meanwhile, or is no folder, holds none."""
+    """How many bytes the files below a folder hold; what vanishes meanwhile, or is no folder, holds none.
+
+    Links are not followed.
+    """
     size = 0
     for inside, _, names in os.walk(folder):
         for name in names:
             with suppress(OSError):
-                size += Path(inside, name).stat().st_size
+                size += Path(inside, name).lstat().st_size
     return size

@@ -64,6 +64,10 @@ def _sha256(parts: Iterable[bytes | memoryview]) -> str:
     return digest.hexdigest()
 
 
+LONGEST_HEADER = 100_000_000
+"""Bytes of the table of contents, as in the safetensors library."""
+
+
 class BankFile:
     """The banks of one model, mapped: opening reads the table of contents, a bank is read where it is used.
 
@@ -77,10 +81,12 @@ class BankFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if not path.is_file():  # opening a pipe would wait for its writer
+            raise FileNotFoundError(path)
         try:
             with path.open("rb") as file:
                 length = int.from_bytes(file.read(8), "little")
-                if length > path.stat().st_size:
+                if length > min(path.stat().st_size, LONGEST_HEADER):
                     raise ValueError
                 self._entries = json.loads(file.read(length))
             self._entries.pop("__metadata__", None)
@@ -91,7 +97,7 @@ class BankFile:
             raise
         except OSError as error:
             raise CatalogError(f"the filter banks in {path} cannot be read: {error.strerror}") from error
-        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
             raise self._damaged() from error
 
     def weights(self, layer: str) -> FloatArray:
@@ -107,7 +113,7 @@ class BankFile:
             entry = self._entries[key]
             start, end = entry["data_offsets"]
             values: FloatArray = self._data[start:end].view(DTYPES[entry["dtype"]]).reshape(entry["shape"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise self._damaged() from error
         return values
 

@@ -19,7 +19,7 @@ from filterkit.catalog.journals import check_beside
 from filterkit.catalog.known_schema import check_schema
 from filterkit.catalog.store import Store
 from filterkit.catalog.values import DamagedValueError
-from filterkit.errors import CatalogError
+from filterkit.errors import CatalogError, one_line
 
 _log = logging.getLogger("filterkit")
 
@@ -178,8 +178,8 @@ class Catalog:
         with self._explained():
             copy = upgrade(self.path)
         _log.warning(
-            "the catalog %s was upgraded from schema %s to %s; a copy of it as it was is %s",
-            *(self.path, revision, schema.HEAD, copy.name),
+            "the catalog %s was upgraded from schema %s to %s; %s is a copy of it as it was",
+            *(one_line(str(self.path)), revision, schema.HEAD, one_line(copy.name)),
         )
 
     def _revision(self) -> str | None:
@@ -213,6 +213,13 @@ class Catalog:
         return connections.damaged(
             self.path, "reading it takes longer than reading any sound one of its size"
         )
+
+
+def recover(path: Path) -> None:
+    """Let SQLite play back the journal of a writer that was interrupted; see `Workbench.recover`."""
+    if not os.path.lexists(path):
+        raise CatalogError(f"there is no catalog at {path}", hint="choose another with --catalog")
+    Catalog.open(path, write=True).close()
 
 
 def catalog_path(location: str | os.PathLike[str]) -> Path:

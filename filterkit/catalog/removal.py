@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import model
+from filterkit.catalog.values import check_rows
 from filterkit.errors import CatalogError, NotFoundError, closest
 
 
@@ -17,6 +18,7 @@ def remove(catalog: Catalog, name: str) -> int:
     NotFoundError
         Where there is no such model.
     """
+    catalog.store.check_rooms()
     with catalog.begin() as connection:
         if not connection.execute(sa.delete(model).where(model.c.name == name)).rowcount:
             names = connection.scalars(sa.select(model.c.name))
@@ -33,9 +35,13 @@ def sweep(catalog: Catalog) -> int:
         Where the store cannot be changed.
     """
     with catalog.begin() as connection:  # nobody puts anything into the store meanwhile
-        needed = connection.execute(sa.select(model.c.sha256, model.c.banks_sha256)).all()
+        hashes = {"sha256": model.c.sha256, "banks_sha256": model.c.banks_sha256}
+        # A row that is damaged names files that nobody can tell any more: then nothing is deleted.
+        needed = check_rows(connection.execute(sa.select(*hashes.values())).mappings(), hashes)
         try:
-            return catalog.store.sweep({row.sha256 for row in needed}, {row.banks_sha256 for row in needed})
+            return catalog.store.sweep(
+                {row["sha256"] for row in needed}, {row["banks_sha256"] for row in needed}
+            )
         except OSError as error:
             raise CatalogError(
                 f"the store {catalog.store.folder} cannot be swept: {error.strerror}"

@@ -11,11 +11,15 @@ import sqlalchemy as sa
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import filter_, layer, model
 from filterkit.catalog.store import stored_model_sha256
+from filterkit.catalog.values import check_rows as check_values
 from filterkit.catalog.weights import add_command
 from filterkit.hashing import file_sha256
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Progress, Row
+
+HOLLOW = 1 << 30
+"""Bytes from which on a file is looked at for holes; filterkit writes none."""
 
 SHOWN = 3
 """Of SQLite's own findings: the first say what is the matter, and there may be thousands."""
@@ -54,6 +58,11 @@ def check_store(catalog: Catalog, progress: Progress) -> tuple[list[Row], list[R
     progress
         Told how many bytes are hashed; a gigabyte takes a second or so.
 
+    Raises
+    ------
+    CatalogError
+        Where anything in the store is a link; see `Store.links`.
+
     Returns
     -------
     without_weights
@@ -64,7 +73,8 @@ def check_store(catalog: Catalog, progress: Progress) -> tuple[list[Row], list[R
         or ``"unreadable"``) and what to ``do``.
     """
     with catalog.connect() as connection:
-        rows = [dict(row) for row in connection.execute(sa.select(model).order_by(model.c.name)).mappings()]
+        found = connection.execute(sa.select(model).order_by(model.c.name)).mappings()
+        rows = check_values(found, dict(model.c.items()))
     hashed = _Hashed(progress)
     without_weights: list[Row] = []
     damaged: list[Row] = []
@@ -82,6 +92,13 @@ def check_store(catalog: Catalog, progress: Progress) -> tuple[list[Row], list[R
             {"model": row["name"], "file": str(path), "state": state, "do": do} for path, state in bad.items()
         ]
     return without_weights, damaged
+
+
+def _is_hollow(path: Path) -> bool:
+    """Whether a file is nearly all hole: it may claim exabytes, all of which hashing would read."""
+    status = path.stat()
+    on_disk = 512 * getattr(status, "st_blocks", status.st_size)
+    return status.st_size > HOLLOW and on_disk < status.st_size / 1000
 
 
 class _Hashed:
@@ -103,6 +120,8 @@ class _Hashed:
         self._bytes += path.stat().st_size
         self._progress("checking the store", self._bytes, None)
         try:
+            if _is_hollow(path):
+                return "altered"
             return None if by(path) == sha256 else "altered"
         except OSError:
             return "unreadable"

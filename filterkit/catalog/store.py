@@ -8,7 +8,8 @@
     catalog.store/staging/                      what is being written, renamed once it is whole
 
 Whoever writes or sweeps holds the catalog's write lock, so there is one staging folder, and what no row of
-the catalog names is a leftover.
+the catalog names is a leftover. A store may come from somebody else: no link in it is followed, nothing but a
+hash is used as a path, and only what has a name of this form is ever deleted.
 """
 
 from __future__ import annotations
@@ -16,9 +17,12 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
+import re
 import shutil
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+import stat
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from filterkit.errors import CatalogError
@@ -29,6 +33,16 @@ if TYPE_CHECKING:
     from filterkit.records import FilterBank
 
 MODEL_FILE = "model.onnx"
+
+ROOMS = ("models", "banks", "cuts", "staging")
+HASH = re.compile(r"[0-9a-f]{64}")
+BANKS = re.compile(r"([0-9a-f]{64})\.safetensors")
+CUT = re.compile(r"[0-9a-f]{32}\.(onnx|part)")
+STAGED = re.compile(r"[0-9a-f]{64}|banks|replaced")
+"""Names that are written in the store; no other is deleted."""
+
+MOST_FILES = 100_000
+"""Of one model: its ONNX file and its external data."""
 
 
 class Store:
@@ -45,24 +59,64 @@ class Store:
         self._open: dict[str, BankFile] = {}
 
     def model_path(self, sha256: str) -> Path:
-        """Where the ONNX file of that hash is, or would be."""
-        return self.folder / "models" / sha256 / MODEL_FILE
+        """Where the ONNX file of that hash is, or would be; raises CatalogError as `path` does."""
+        return self.path("models", _hash(sha256), MODEL_FILE)
 
     def banks_path(self, banks_sha256: str) -> Path:
-        """Where the banks of that hash are, or would be."""
-        return self.folder / "banks" / f"{banks_sha256}.safetensors"
+        """Where the banks of that hash are, or would be; raises CatalogError as `path` does."""
+        return self.path("banks", f"{_hash(banks_sha256)}.safetensors")
 
     def cuts_path(self, sha256: str) -> Path:
         """Folder of what was cut out of the model of that hash; who runs it writes there, whoever it is."""
-        return self.folder / "cuts" / sha256
+        return self.path("cuts", _hash(sha256))
+
+    def path(self, *parts: str) -> Path:
+        """A path in the store, on which nothing is a link.
+
+        Raises
+        ------
+        CatalogError
+            Something on it is a link, the store itself included.
+        """
+        path = self.folder
+        for part in ("", *parts):
+            path = path / part
+            if path.is_symlink():
+                raise CatalogError(
+                    f"{path} is a link, and no link is followed in a store",
+                    hint="filterkit makes none; if it is yours, put the folder or file itself there",
+                )
+        return path
+
+    def check_rooms(self) -> None:
+        """Raise CatalogError where the store or one of its folders is a link, before anything is written."""
+        for room in ROOMS:
+            self.path(room)
+
+    def check_model(self, sha256: str) -> None:
+        """Raise CatalogError where a file of the model of that hash is a link, or there are too many."""
+        folder = self.model_path(sha256).parent
+        for number, entry in enumerate(_below(folder)):
+            if entry.is_symlink() or number >= MOST_FILES:
+                what = "is a link" if entry.is_symlink() else f"is one of more than {MOST_FILES:,} files"
+                raise CatalogError(
+                    f"{entry.path} {what}, and is not used", hint="`filterkit doctor` says what mends it"
+                )
+
+    def links(self) -> list[Path]:
+        """Every link in the store, the store itself included: filterkit makes none, and follows none."""
+        if self.folder.is_symlink():
+            return [self.folder]
+        return [Path(entry.path) for entry in _below(self.folder) if entry.is_symlink()]
 
     def holds(self, sha256: str, banks_sha256: str, external: Sequence[str] = ()) -> bool:
         """Whether the model with its `external` data and its banks are here, whatever is in them."""
         return self._holds_model(sha256, external) and self.banks_path(banks_sha256).is_file()
 
     def _holds_model(self, sha256: str, external: Sequence[str]) -> bool:
-        path = self.model_path(sha256)
-        return path.is_file() and all((path.parent / name).is_file() for name in external)
+        names = (MODEL_FILE, *external)
+        paths = (self.path("models", _hash(sha256), *PurePosixPath(name).parts) for name in names)
+        return all(path.is_file() for path in paths)
 
     def banks(self, banks_sha256: str) -> BankFile:
         """The banks of that hash, opened once.
@@ -144,24 +198,32 @@ class Store:
         return banks_sha256
 
     def sweep(self, models: Collection[str], banks: Collection[str]) -> int:
-        """Delete everything but the models and banks of these hashes; returns how many bytes that frees."""
-        freed = _remove(self.folder / "staging")
-        for path in [*(self.folder / "models").glob("*"), *(self.folder / "cuts").glob("*")]:
+        """Delete everything but the models and banks of these hashes; returns how many bytes that frees.
+
+        Only what has a name that is written here is deleted, and never through a link: what else lies in the
+        store is somebody's own.
+        """
+        self.check_rooms()
+        freed = sum(_remove(path) for path in _entries(self.folder / "staging", STAGED))
+        for path in _entries(self.folder / "models", HASH):
             if path.name not in models:
                 freed += _remove(path)
-        for path in (self.folder / "banks").glob("*"):
+        for path in _entries(self.folder / "cuts", HASH):
+            if path.name not in models:
+                freed += sum(_remove(cut) for cut in _entries(path, CUT))
+                _remove_if_empty(path)
+        for path in _entries(self.folder / "banks", BANKS):
             if path.stem not in banks:
                 self._open.pop(path.stem, None)
                 freed += _remove(path)
-        for folder in (*(self.folder / name for name in ("models", "banks", "cuts")), self.folder):
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+        for room in ROOMS:
+            _remove_if_empty(self.folder / room)
+        _remove_if_empty(self.folder)
         return freed
 
     def _stage(self, name: str) -> Path:
-        folder = self.folder / "staging"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / name
+        path = self.path("staging", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
         _remove(path)
         return path
 
@@ -204,12 +266,56 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
+def _hash(sha256: str) -> str:
+    """`sha256`, if it is one: whoever writes a catalog can write any text in its place."""
+    if not isinstance(sha256, str) or not HASH.fullmatch(sha256):
+        raise CatalogError(
+            f"the catalog is damaged: {sha256!r:.80} is no SHA-256",
+            hint="put a copy back, or move it away and make it anew with `filterkit add`",
+        )
+    return sha256
+
+
+def _entries(folder: Path, names: re.Pattern[str]) -> list[Path]:
+    """What lies in a folder of the store under such names, but links; nothing where there is no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [each for each in entries if names.fullmatch(each.name) and not each.is_symlink()]
+            return [Path(each.path) for each in found]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _below(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Everything below a folder; links are among it, and not followed."""
+    pending: list[str | Path] = [folder]
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+                    yield entry
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+
+
 def _remove(path: Path) -> int:
-    """Delete a file, or a folder with all in it, where there is one; returns its bytes."""
-    files = [path, *path.rglob("*")] if path.is_dir() else [path]
-    freed = sum(file.stat().st_size for file in files if file.is_file())
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    """Delete a file, or a folder with all in it, where there is one and it is no link; returns its bytes."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return 0
+    if stat.S_ISLNK(status.st_mode):
+        return 0
+    if not stat.S_ISDIR(status.st_mode):
+        path.unlink()
+        return status.st_size
+    freed = sum(entry.stat(follow_symlinks=False).st_size for entry in _below(path) if entry.is_file())
+    shutil.rmtree(path)  # which deletes links in it, and follows none
     return freed
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):  # it is not there, or not empty, or somebody else's
+        folder.rmdir()

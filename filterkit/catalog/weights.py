@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from filterkit.catalog import schema
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.names import name_from_ref
+from filterkit.catalog.values import check_rows
 from filterkit.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def bank(catalog: Catalog, match: Match) -> FloatArray:
     """
     layer = match.layer
     weights = _banks(catalog, match).weights(layer["name"])
-    if weights.shape[:2] != (layer["filters"], layer["kernels"] // layer["filters"]):
+    per_filter = layer["kernels"] // layer["filters"]
+    if weights.shape != (layer["filters"], per_filter, *layer.get("kernel_shape", weights.shape[2:])):
         raise _damaged(catalog, match)
     return weights
 
@@ -80,6 +82,7 @@ def model_file(catalog: Catalog, model: Mapping[str, Any]) -> Path:
     path = catalog.store.model_path(model["sha256"])
     if not path.is_file():
         raise _missing(catalog, model)
+    catalog.store.check_model(model["sha256"])
     return path
 
 
@@ -93,7 +96,11 @@ def _batchnorm(catalog: Catalog, row: Mapping[str, Any]) -> BatchNorm | None:
     columns = schema.filter_.c.batchnorm_scale, schema.filter_.c.batchnorm_shift
     query = sa.select(*columns).where(schema.filter_.c.layer_id == row["id"])
     with catalog.connect() as connection:
-        values = connection.execute(query.order_by(schema.filter_.c.position)).all()
+        columns_by_name = {column.name: column for column in columns}
+        rows = check_rows(
+            connection.execute(query.order_by(schema.filter_.c.position)).mappings(), columns_by_name
+        )
+        values = [(row["batchnorm_scale"], row["batchnorm_shift"]) for row in rows]
     scale, shift = np.array(values, np.float32).T  # None becomes NaN
     return BatchNorm(scale, shift, tensor="", layout="", folded=row["batchnorm"] == "folded")
 

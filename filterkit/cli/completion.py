@@ -24,7 +24,7 @@ def _quietly(find: Callable[[str], Iterable[str]]) -> Callable[[str], list[str]]
 def _workbench() -> Any:
     from filterkit.workbench import Workbench
 
-    return Workbench()
+    return Workbench(upgrade=False)  # pressing Tab changes nothing
 
 
 def _models(incomplete: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,9 +12,19 @@ from filterkit.cli.shell import Shell, command
 
 
 @command
-def doctor(shell: Shell) -> None:
+def doctor(
+    shell: Shell,
+    recover: Annotated[
+        bool,
+        typer.Option(
+            "--recover", help="First put the catalog back as it was before a writer that was interrupted."
+        ),
+    ] = False,
+) -> None:
     """Check versions, providers, catalog, store and plugins; exit 1 where something is broken."""
     with shell.workbench() as bench:
+        if recover:
+            bench.recover()
         report = bench.examine()
     if shell.format == "json":
         print(json.dumps(report, indent=2))

@@ -89,9 +89,13 @@ class Shell:
         CatalogError
             The catalog cannot be opened.
         """
+        import logging
+
         from filterkit.cli.progress import progress_bar
         from filterkit.workbench import Workbench
 
+        if self.quiet:
+            logging.getLogger("filterkit").setLevel(logging.ERROR)
         with (
             progress_bar(enabled=not self.quiet) as progress,
             Workbench(self.catalog, progress=progress, registry=self.registry) as bench,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,12 +19,16 @@ from filterkit.graph.referenced import refer
 from filterkit.graph.surface import Wanted
 from filterkit.graph.tensors import check_tensor
 from filterkit.graph.walk import every_tensor
+from filterkit.hashing import is_plain
 
 MAKING = 1
 """Goes up whenever `excerpt` makes something else of the same model than before."""
 
 LARGEST = 2**18
 """Bytes. A part that holds more weights itself is cut again instead of being copied for every address."""
+
+WRITTEN = re.compile(r"[0-9a-f]{32}\.(onnx|part)")
+"""Names that are written there; no others are deleted."""
 
 MOST = 32
 """Parts kept of one model: the last ones asked for."""
@@ -73,6 +78,8 @@ def _key(wanted: Sequence[Wanted], picture_input: str | None, layout: str | None
 
 def _read(file: Path, folder: Path) -> Excerpt | None:
     try:
+        if not is_plain(file) or file.stat().st_size > 2 * LARGEST:
+            return None
         part = Excerpt.from_bytes(file.read_bytes())
         for tensor in every_tensor(part.model):
             check_tensor(tensor, folder)
@@ -85,12 +92,15 @@ def _read(file: Path, folder: Path) -> Excerpt | None:
 def _write(file: Path, content: bytes) -> None:
     """Put it there at once and whole, in the place of the one that was not asked for the longest time."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    others = sorted(file.parent.iterdir(), key=lambda other: other.stat().st_mtime)
+    # What else lies there is somebody's own.
+    cut = (other for other in file.parent.iterdir() if WRITTEN.fullmatch(other.name) and is_plain(other))
+    others = sorted(cut, key=lambda other: other.stat().st_mtime)
     for other in others[: max(len(others) + 1 - MOST, 0)]:
         other.unlink(missing_ok=True)
     staged = file.with_name(f"{uuid.uuid4().hex}.part")  # what an interrupted process leaves ages out, too
     try:
-        staged.write_bytes(content)
+        with staged.open("xb") as new:
+            new.write(content)
         staged.replace(file)
     except OSError:
         staged.unlink(missing_ok=True)

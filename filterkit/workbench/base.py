@@ -33,10 +33,12 @@ class Bench:
         *,
         progress: Progress | None = None,
         registry: Registry | None = None,
+        upgrade: bool = True,
     ) -> None:
         self.location = catalog_location(catalog)
         self._registry = registry
         self._progress: Progress = progress or (lambda what, done, total: None)
+        self._upgrade = upgrade
         self._catalog: Catalog | None = None
 
     def __enter__(self) -> Self:
@@ -80,7 +82,7 @@ class Bench:
             self._catalog.close()
             self._catalog = None
         if self._catalog is None:
-            self._catalog = Catalog.open(self.location, write=write)
+            self._catalog = Catalog.open(self.location, write=write, upgrade=self._upgrade)
         return self._catalog
 
     def _matches(self, address: str, *columns: Sequence[Selectable]) -> list[Match]:

@@ -30,6 +30,8 @@ class Workbench(Cataloguing, Measuring, Asking, Finding, Comparing, Summarizing,
         Called with what is being done, how much of it is done, and of how much.
     registry
         What the plugins contribute; None loads the built-in and the installed ones when first needed.
+    upgrade
+        False refuses a catalog of an older filterkit, instead of upgrading it when it is first used.
     """
 
 

@@ -115,6 +115,20 @@ class Cataloguing(Bench):
             columns, rows = describe(self, name)
         return Rows(rows, columns)
 
+    def recover(self) -> None:
+        """Put the catalog back as it was before a writer that was interrupted and left a journal.
+
+        Reading does not: it would change the catalog's folder. A journal that names another file is refused.
+
+        Raises
+        ------
+        CatalogError
+            There is no catalog, it cannot be written, or its journal is not one of filterkit's.
+        """
+        from filterkit.catalog.database import catalog_path, recover
+
+        recover(catalog_path(self.location))
+
     def examine(self) -> dict[str, Any]:
         """Versions, providers, catalog, store, plugins, and ``faults`` with what to do about each."""
         from filterkit.workbench.diagnosis import examine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError
@@ -124,17 +125,25 @@ def _rows(bench: Bench, faults: list[Row]) -> None:
 
 
 def _store(bench: Bench, faults: list[Row], progress: Progress) -> dict[str, Any]:
-    """What the store holds, held against the hashes in the catalog."""
+    """What the store holds, compared with the hashes in the catalog."""
     from filterkit.catalog.soundness import check_store
     from filterkit.hashing import bytes_below
 
-    folder = bench.catalog().store.folder
-    without_weights, damaged = check_store(bench.catalog(), progress)
+    store = bench.catalog().store
+    folder = store.folder
+    links = store.links()
+    for path in links:
+        _fault(
+            faults,
+            f"{path} is a link, and no link is followed in a store",
+            f"filterkit makes none: rm {shlex.quote(str(path))}, then add its models again",
+        )
+    without_weights, damaged = ([], []) if links else check_store(bench.catalog(), progress)
     for each in damaged:
         _fault(faults, f"a file of model {each['model']} is {each['state']}: {each['file']}", each["do"])
     return {
         "path": str(folder),
-        "bytes": bytes_below(folder),
+        "bytes": 0 if folder.is_symlink() else bytes_below(folder),
         "without_weights": without_weights,
         "damaged": damaged,
     }

@@ -265,7 +265,7 @@ def test_a_store_that_cannot_be_written_is_said(catalog: Catalog, tiny: Path) ->
 def test_leftovers_of_a_killed_process_are_swept(catalog: Catalog, tiny: Path) -> None:
     put(catalog, tiny)
     before = state(catalog)
-    for left in ("staging/half", f"banks/{'0' * 64}.safetensors", f"models/{'1' * 64}/model.onnx"):
+    for left in ("staging/banks", f"banks/{'0' * 64}.safetensors", f"models/{'1' * 64}/model.onnx"):
         path = catalog.store.folder / left
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"half")
