@@ -74,7 +74,7 @@ def _is_maker(value: Any) -> bool:
         return True
     if not isinstance(value, dict) or not value.keys() >= {"version", "made_by"}:
         return False
-    return _or_null(is_text)(value["version"]) and list_of(is_text, 10_000)(value["made_by"])
+    return is_text(value["version"]) and list_of(is_text, 10_000)(value["made_by"])
 
 
 def _are_makers(value: Any) -> bool:

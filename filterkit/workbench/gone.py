@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -34,10 +35,10 @@ def bring_back(name: str, models: dict[str, Maker]) -> str:
         return from_clone(name)
     version = list(models.values())[-1]["version"]
     if version.startswith("file-"):
-        return f"put {name}.py back into the folder FILTERKIT_PLUGINS_DIR"
+        return f"put {shlex.quote(f'{name}.py')} back into the folder FILTERKIT_PLUGINS_DIR"
     distribution = name.partition(".")[0]
     exact = "" if version == "unknown" else f"=={version}"
-    return f"filterkit plugins install {distribution}{exact}"
+    return f"filterkit plugins install {shlex.quote(distribution + exact)}"  # the catalog can name anything
 
 
 @contextmanager
