@@ -7,6 +7,7 @@ says is looked at as what a stranger says: a damaged catalog may have taken SQLi
 from __future__ import annotations
 
 import os
+import select
 import signal
 import struct
 import subprocess
@@ -35,6 +36,7 @@ from filterkit.catalog.sql_worker import (
     HEADER,
     INTEGER,
     LENGTH,
+    LONGEST_MESSAGE,
     LONGEST_TIMER,
     MIXED,
     NULL,
@@ -49,9 +51,12 @@ from filterkit.catalog.sql_worker import (
 )
 from filterkit.errors import CatalogError
 
+WORKER = Path(sql_worker.__file__)
+
 PATIENCE = 20.0
 """Seconds for the process to start, and for what it has begun to say."""
 PIECE = 1 << 20
+MILLISECONDS = 200
 LARGEST_COUNT = (1 << 62) - 1
 
 
@@ -88,6 +93,7 @@ class _Process:
     def frame(self, *, starting: bool = False) -> tuple[int, memoryview]:
         """What it says next."""
         with self._alarm(PATIENCE if starting else self._left()):
+            self._wait()
             kind, length = HEADER.unpack(self._read(HEADER.size))
         # Rows come once they are too many for one batch, and the last of them may be as large as one may be.
         if length > 2 * (2 * self.limits.value + ROW_ROOM):
@@ -101,7 +107,6 @@ class _Process:
         self.since = time.monotonic()
         with suppress(OSError):  # it has ended, and said why
             self.popen.stdin.write(b"+")
-            self.popen.stdin.flush()
 
     def request(self, uris: Sequence[str], sql: bytes) -> None:
         assert self.popen.stdin is not None
@@ -115,9 +120,10 @@ class _Process:
             len(places),
             len(sql),
         )
+        said = memoryview(header + places + sql)
         with self._alarm(PATIENCE), suppress(OSError):  # see what it says
-            self.popen.stdin.write(header + places + sql)
-            self.popen.stdin.flush()
+            while said:
+                said = said[self.popen.stdin.write(said) :]
         self.since = time.monotonic()
 
     def end(self) -> None:
@@ -127,9 +133,8 @@ class _Process:
         else:
             self.popen.returncode = 0  # in a fork: not ours to end or wait for
         for pipe in (self.popen.stdin, self.popen.stdout):
-            with suppress(OSError):  # what was still to be written
-                assert pipe is not None
-                pipe.close()
+            assert pipe is not None
+            pipe.close()
 
     def _left(self) -> float | None:
         if self.limits.seconds is None:
@@ -137,6 +142,15 @@ class _Process:
         left = self.limits.seconds - self.used - (time.monotonic() - self.since)
         # Where nobody has looked meanwhile, it may be done long since, and waits for its words to be read.
         return left if left > 0 else GRACE
+
+    def _wait(self) -> None:
+        """Until it says something. Python looks for Ctrl-C meanwhile, even where no signal wakes it."""
+        if hasattr(select, "poll"):
+            assert self.popen.stdout is not None
+            poll = select.poll()
+            poll.register(self.popen.stdout, select.POLLIN)
+            while not poll.poll(MILLISECONDS):
+                pass
 
     def _read(self, length: int) -> bytes:
         assert self.popen.stdout is not None
@@ -188,6 +202,8 @@ def answers(uris: Sequence[str], sql: bytes, limits: Limits) -> Iterator[list[Se
         process.since = time.monotonic()
         names = _expect(process.frame(), COLUMNS)
         width = LENGTH.unpack_from(names)[0]
+        if width * LENGTH.size > len(names):
+            raise ValueError(width)
         yield [_unpack(names[LENGTH.size :], width)]
         total, most = 0, LARGEST_COUNT if limits.results is None else limits.results
         while True:
@@ -215,10 +231,11 @@ def answers(uris: Sequence[str], sql: bytes, limits: Limits) -> Iterator[list[Se
 def _start() -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
-            [sys.executable or "", "-I", "-S", str(Path(sql_worker.__file__))],
+            [sys.executable or "", "-I", "-S", str(WORKER)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            bufsize=0,
         )
     except OSError as error:
         raise _no_python(error.strerror or str(error)) from error
@@ -228,7 +245,7 @@ def _expect(frame: tuple[int, memoryview], wanted: int) -> memoryview:
     kind, said = frame
     if kind == FAILED:
         which, code = FAILURE.unpack_from(said)
-        raise Failure(which, code, _text(said[FAILURE.size :]))
+        raise Failure(which, code, _text(said[FAILURE.size :])[:LONGEST_MESSAGE])
     if kind != wanted:
         raise ValueError(kind)
     return said

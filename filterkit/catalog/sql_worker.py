@@ -118,7 +118,8 @@ class Clock:
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the other process, which kills this one
+    # Ctrl-C is for the other process, which kills this one. On Windows that one cannot while it waits.
+    signal.signal(signal.SIGINT, signal.SIG_IGN if os.name == "posix" else signal.SIG_DFL)
     seconds, rows, value, results, *lengths = REQUEST.unpack(sys.stdin.buffer.read(REQUEST.size))
     uris, sql = (sys.stdin.buffer.read(length).decode() for length in lengths)
     limit_process(seconds, value, results)
