@@ -16,7 +16,7 @@ PACKAGE = Path(filterkit.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
-    ("errors", "geometry", "hashing", "kernels"),
+    ("errors", "byte_sizes", "geometry", "hashing", "kernels"),
     ("address", "settings", "records"),
     ("graph", "plugins", "sheets"),
     ("sources", "extractors", "normalizers", "renderers", "charts", "metrics", "comparison", "runtime"),
@@ -91,6 +91,8 @@ def test_listing_and_asking_never_reach_for_onnx() -> None:
         "connections",
         "conditions",
         "sql",
+        "sql_process",
+        "sql_worker",
         "rows",
         "schema",
     ):

@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def connect(path: Path, *, write: bool = False, patience: Patience | None = None
     """
     try:
         check_beside(path, write=write)
-        connection = _open(path, "mode=rwc") if write else _connect_reading(path)
+        connection = _open(f"{path.as_uri()}?mode=rwc") if write else _connect_reading(path)
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise explain(path, error) from error
     if patience is not None:
@@ -149,16 +150,25 @@ def to_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+def reading_uris(path: Path) -> list[str]:
+    """How SQLite can open the file at `path` for reading, each way to be tried where those before it fail.
+
+    A WAL database in a folder where nothing can be made is read as it stands, unless its log holds what the
+    file lacks.
+    """
+    uri = path.as_uri()  # which escapes spaces, quotes, ?, # and %
+    log = beside(path, WAL)
+    if _may_write(path.parent) or (log.exists() and log.stat().st_size):
+        return [f"{uri}?mode=ro"]
+    return [f"{uri}?mode=ro", f"{uri}?mode=ro&immutable=1"]
+
+
 def _connect_reading(path: Path) -> sqlite3.Connection:
-    try:
-        return _reading(path, "mode=ro")
-    except sqlite3.OperationalError:
-        # A WAL database in a folder where nothing can be made: it is read as it stands, unless its log
-        # holds what it lacks.
-        log = beside(path, WAL)
-        if _may_write(path.parent) or (log.exists() and log.stat().st_size):
-            raise
-        return _reading(path, "mode=ro&immutable=1")
+    *others, last = reading_uris(path)
+    for uri in others:
+        with suppress(sqlite3.OperationalError):
+            return _reading(uri)
+    return _reading(last)
 
 
 def _bytes_on_disk(path: Path) -> int:
@@ -174,8 +184,8 @@ def _may_write(folder: Path) -> bool:
     return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
-def _reading(path: Path, how: str) -> sqlite3.Connection:
-    connection = _open(path, how)
+def _reading(uri: str) -> sqlite3.Connection:
+    connection = _open(uri)
     try:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("SELECT 1 FROM sqlite_master").close()  # the file is not looked at before
@@ -185,14 +195,9 @@ def _reading(path: Path, how: str) -> sqlite3.Connection:
     return connection
 
 
-def _open(path: Path, how: str) -> sqlite3.Connection:
-    # As a URI the path may hold anything: as_uri escapes spaces, quotes, ?, # and %.
+def _open(uri: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"{path.as_uri()}?{how}",
-        uri=True,
-        timeout=BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
+        uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
     if sys.version_info >= (3, 12):
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)

@@ -134,8 +134,18 @@ class Asking(Bench):
         )
         return Rows(rows, columns)
 
-    def query(self, sql: str, *, timeout: float | None = 30.0, limit: int | None = None) -> Rows:
+    def query(
+        self,
+        sql: str,
+        *,
+        timeout: float | None = 30.0,
+        limit: int | None = None,
+        max_value: int | str | None = "1MB",
+        max_result: int | str | None = "256MB",
+    ) -> Rows:
         """The rows of one SELECT statement; the database refuses writes.
+
+        It runs in a process of its own, with at most 512 MiB of memory for the database.
 
         Parameters
         ----------
@@ -143,21 +153,40 @@ class Asking(Bench):
             Seconds that the database may work; None for any time.
         limit
             At most so many rows.
+        max_value
+            Bytes of the largest text or blob in the query, or a size like ``"64MB"``; None for what SQLite
+            can hold, 1 GB.
+        max_result
+            Bytes of all rows together, or such a size: 64 for a row and 8 for each of its values, and the
+            length of texts; None for any number. As Python objects they take several times that.
 
         Raises
         ------
         UsageError
-            The statement is wrong, or does more than read.
+            The statement is wrong, or does more than read; a value is larger than `max_value`.
         CatalogError
-            It takes longer than `timeout`.
+            It takes longer than `timeout` or too much memory, or the rows are more than `max_result`.
         """
-        columns, rows = self.iter_query(sql, timeout=timeout, limit=limit)
+        columns, rows = self.iter_query(
+            sql, timeout=timeout, limit=limit, max_value=max_value, max_result=max_result
+        )
         return Rows(rows, columns)
 
     def iter_query(
-        self, sql: str, *, timeout: float | None = 30.0, limit: int | None = None
+        self,
+        sql: str,
+        *,
+        timeout: float | None = 30.0,
+        limit: int | None = None,
+        max_value: int | str | None = "1MB",
+        max_result: int | str | None = "2GB",
     ) -> tuple[tuple[str, ...], Iterator[Row]]:
-        """Column names, and the rows of `query` one by one."""
+        """Column names, and the rows of `query` one by one: more of them, for they are never held together.
+
+        What the reader of the rows does in between is not counted to `timeout`. Errors may come after rows.
+        """
         from filterkit.catalog.sql import query
 
-        return query(self.catalog(), sql, timeout=timeout, limit=limit)
+        return query(
+            self.catalog(), sql, timeout=timeout, limit=limit, max_value=max_value, max_result=max_result
+        )

@@ -120,6 +120,72 @@ def test_rows_without_end_are_streamed_and_stopped(run: Run, catalog: Path) -> N
     assert ran.code == 1 and "--timeout" in ran.stderr and "Traceback" not in ran.stderr
 
 
+SINGLE_STEPS = {
+    "large values": (
+        "WITH RECURSIVE c(x) AS (SELECT zeroblob(60000000) UNION ALL SELECT zeroblob(60000000) FROM c) "
+        "SELECT count(*) FROM c"
+    ),
+    "printf": "SELECT printf('%.*c', 2000000000, 'x')",
+    "printf of width": "SELECT printf('%2000000000d', 1) || printf('%.*c', 2000000000, 'x')",
+    "instr": (
+        "WITH a(a) AS (SELECT replace(hex(zeroblob(4000000)), '0', 'a')) "
+        "SELECT instr(a, substr(a, 1, 4000000) || 'b') FROM a"
+    ),
+    "lists": "SELECT max(length(a.value || b.value)) FROM {0} a, {0} b, {0} c".format(
+        "json_each('[' || replace(hex(zeroblob(50000)), '0', '1,') || '1]')"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SINGLE_STEPS)
+def test_no_single_step_outlasts_its_time(run: Run, catalog: Path, tmp_path: Path, kind: str) -> None:
+    before = state(tmp_path)
+    ran = run("query", SINGLE_STEPS[kind], "--timeout", "0.5", "--max-value", "64MB")
+    error, hint = ran.refusal(1)
+    assert error == "the query took longer than 0.5 seconds" and "--timeout" in hint
+    assert state(tmp_path) == before
+
+
+LARGE_ROWS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT {} FROM c"
+MANY = ", ".join(["zeroblob(1000000)"] * 2000)
+
+
+def test_memory_is_bounded_by_what_a_row_may_have(run: Run, catalog: Path) -> None:
+    few = run("query", "SELECT 1", "--format", "ndjson").fine.peak
+    for value, limit in (("zeroblob(1000000)", "20MB"), (", ".join(["zeroblob(1000000)"] * 4), "50MB")):
+        sql = LARGE_ROWS.format(value)
+        ran = run("query", sql, "--format", "ndjson", "--max-result", limit, "--timeout", "60")
+        assert ran.code == 1 and "--max-result" in ran.stderr and ran.stdout.count("\n") > 5, ran.stderr
+        assert ran.peak < few + (150 << 20)
+
+
+@pytest.mark.parametrize("format", ["table", "json", "csv"])
+def test_results_are_bounded_in_every_format(run: Run, catalog: Path, format: str) -> None:
+    ran = run("query", LARGE_ROWS.format("x"), "--max-result", "2MB", "--format", format)
+    assert ran.code == 1 and ran.stderr.startswith("error: the results have more than 2 MB\nhint: "), ran
+    assert "--max-result" in ran.stderr and "--limit" in ran.stderr and ran.peak < 1 << 30
+
+
+def test_values_rows_and_heaps_that_are_too_large(run: Run, catalog: Path) -> None:
+    error, hint = run("query", f"SELECT {MANY}", "--format", "ndjson").refusal(1)
+    assert "memory" in error and hint
+    for sql in (
+        "SELECT randomblob(2000000000)",
+        "SELECT replace(hex(zeroblob(400000)), '0', 'aaaaaaaaaa')",
+        "WITH RECURSIVE n(t) AS (SELECT 'x' UNION ALL SELECT t || t FROM n) SELECT max(length(t)) FROM n",
+        "SELECT json_group_array(b) FROM (SELECT hex(zeroblob(400000)) AS b UNION ALL SELECT 1 UNION ALL "
+        "SELECT hex(zeroblob(400000)))",
+    ):
+        error, hint = run("query", sql).refusal(2)
+        assert "has more than 1 MB" in error and "--max-value" in hint
+
+
+@pytest.mark.parametrize("size", ["", "0", "-1", "much", "1e9", "99 EB", "inf"])
+def test_sizes_that_are_none(run: Run, catalog: Path, size: str) -> None:
+    for option in ("--max-value", "--max-result"):
+        run("query", "SELECT 1", option, size).refusal(2)
+
+
 @pytest.mark.parametrize("timeout", ["0", "-1", "nan", "soon", ""])
 def test_times_that_are_none(run: Run, catalog: Path, timeout: str) -> None:
     ran = run("query", "SELECT 1", "--timeout", timeout)

@@ -152,7 +152,7 @@ def _write(bench: filterkit.Workbench, wanted: Export, file: Any) -> int:
     columns = {**wanted.names, **own, **metrics}
     listed = ", ".join(f'{sql} AS "{name}"' for name, sql in columns.items())
     query = f"SELECT {listed} FROM {wanted.tables} ORDER BY {wanted.order}"
-    names, rows = bench.iter_query(query, timeout=None)
+    names, rows = bench.iter_query(query, timeout=None, max_value="64MB", max_result=None)
     known = {name: TYPES[declared[name]] for name in own if declared[name] in TYPES}
     known |= dict.fromkeys(wanted.names, pa.string())
     known |= {name: JSON_TYPES[name] for name in own if name in JSON_TYPES}

@@ -1,0 +1,34 @@
+"""Sizes in bytes as people write them: ``64MB``, ``1.5 GiB``."""
+
+from __future__ import annotations
+
+import re
+
+from filterkit.errors import UsageError
+
+PATTERN = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?) ?([kmgt]?)(i?)b?", re.IGNORECASE)
+STEPS = "kmgt"
+
+
+def parse_size(text: str) -> int:
+    """The bytes that `text` stands for: ``64MB`` is 64,000,000, ``64MiB`` is 67,108,864, ``64`` is 64.
+
+    Raises
+    ------
+    UsageError
+        It is no size, or not even one byte.
+    """
+    found = PATTERN.fullmatch(text.strip())
+    if found is None or (found[3] and not found[2]):
+        raise UsageError(f"'{text[:40]}' is no size in bytes", hint="give one like 64MB or 1.5GiB")
+    step = STEPS.index(found[2].lower()) + 1 if found[2] else 0
+    size = int(float(found[1]) * (1024 if found[3] else 1000) ** step)
+    if size < 1:
+        raise UsageError(f"'{text[:40]}' is less than one byte", hint="give a size like 64MB or 1.5GiB")
+    return size
+
+
+def show_size(size: int) -> str:
+    """A size in words, in the largest unit that leaves at least one: ``1 MB``, ``1.5 GB``, ``999 bytes``."""
+    step = next((step for step in range(len(STEPS), 0, -1) if size >= 1000**step), 0)
+    return f"{size / 1000**step:.6g} {'kMGT'[step - 1]}B" if step else f"{size} bytes"
