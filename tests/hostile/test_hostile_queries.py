@@ -18,7 +18,9 @@ def catalog(classic_catalog: Path, tmp_path: Path) -> Path:
 
 
 def state(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Every file but those that SQLite keeps beside a catalog while it is read."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path): path.read_bytes() for path in files if not path.name.endswith(("-wal", "-shm"))}
 
 
 WRITES = (
