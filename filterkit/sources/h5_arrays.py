@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 LONGEST_LIST = 1 << 26
 """Bytes of the list of all arrays."""
 
-BY_THE_CLOCK = 3
+BY_THE_CLOCK = 6
 """How much longer than the processor time that it may take the other process is waited for, where the machine
 is busy or the disk slow, or the system knows no such limits."""
 

@@ -67,7 +67,7 @@ def slashes(file: h5py.File) -> None:
 FILES: dict[str, tuple[Callable[[h5py.File], None], str | None]] = {
     "3,000 groups deep": (nested(3000), None),
     "9,000 groups deep": (nested(9000), "16,385 characters"),
-    "arrays": (many(30_000), None),
+    "arrays": (many(10_000), None),
     "more arrays": (many(100_000), "more than 32,768 groups and arrays"),
     "names": (long_attribute(1 << 20), None),
     "more names": (long_attribute((1 << 20) + 1), "attribute 'layer_names' has 4,194,308 bytes"),
