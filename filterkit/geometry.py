@@ -1,4 +1,4 @@
-"""Where layers look and what they cost: arithmetic along one axis, and the record of what comes out.
+"""Where layers look and what they cost: arithmetic along one axis, products of sizes, and the record of both.
 
 Formulas after A. Araujo, W. Norris, J. Sim, "Computing Receptive Fields of Convolutional Neural Networks",
 Distill 2019, extended to branches of different alignment and to upsampling.
@@ -6,12 +6,54 @@ Distill 2019, extended to branches of different alignment and to upsampling.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
 Phase = tuple[int, int, int]
 """An output index, and the first and last input index that it reads."""
+
+MOST_AXES = 64
+"""What an array of numpy has at most."""
+LARGEST = 2**63 - 1
+"""The largest size that a file can state, and the largest number that a database holds."""
+
+
+def product(sizes: Collection[int], most: int = LARGEST) -> int:
+    """How many elements an array of these sizes has, at a cost that does not depend on the sizes.
+
+    Sizes that a file states are any number of any numbers; their exact product may take hours to compute.
+
+    Parameters
+    ----------
+    sizes
+        A list, a shape, or an array of integers.
+    most
+        Beyond this, the exact number does not matter.
+
+    Returns
+    -------
+    int
+        The product, or ``most + 1`` where it is larger.
+
+    Raises
+    ------
+    ValueError
+        There are more than `MOST_AXES` sizes, or one of them is negative.
+    """
+    if len(sizes) > MOST_AXES:
+        raise ValueError(f"{len(sizes):,} axes are more than the {MOST_AXES} that an array can have")
+    numbers = [int(size) for size in sizes]
+    if min(numbers, default=0) < 0:
+        raise ValueError("a size is negative")
+    if 0 in numbers:
+        return 0
+    whole = 1
+    for number in numbers:
+        whole *= number
+        if whole > most:
+            return most + 1
+    return whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +82,24 @@ class Reach:
             self.offset + self.jump * pad,
         )
 
+    @property
+    def is_told(self) -> bool:
+        """Whether its numbers are small enough to mean something; those of a hostile graph grow with it."""
+        parts = (self.field, self.jump, self.offset)
+        return all(max(abs(part.numerator), part.denominator) <= LARGEST for part in parts)
+
     def shift(self, steps: int) -> Reach:
         """With `steps` positions added on the left (cut off where negative)."""
         return Reach(self.field, self.jump, self.offset + self.jump * steps)
 
     def union(self, other: Reach) -> Reach | None:
-        """The smallest that holds both, or None where they drift apart."""
+        """The smallest that holds both, or None where they drift apart or its numbers are out of bounds."""
         if self.jump != other.jump:
             return None
         offset = max(self.offset, other.offset)
         right = max(self.field - self.offset, other.field - other.offset)
-        return Reach(offset + right, self.jump, offset)
+        union = Reach(offset + right, self.jump, offset)
+        return union if union.is_told else None
 
     def resampled(self, ratio: Fraction, phases: Iterable[Phase]) -> Reach:
         """Behind an upsampling, one position of which is `ratio` positions here; `phases` is one period.

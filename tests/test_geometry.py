@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filterkit.geometry import Reach, same_pad, transposed_phases
+from filterkit.geometry import LARGEST, MOST_AXES, Reach, product, same_pad, transposed_phases
 
 small = st.integers(1, 5)
 
@@ -62,3 +65,30 @@ def test_same_padding_gives_as_many_outputs_as_strides(
 def test_same_padding_of_an_unknown_size_takes_a_multiple_of_the_stride() -> None:
     assert same_pad(None, 3, 2, 1, upper=True) == same_pad(64, 3, 2, 1, upper=True) == 0
     assert same_pad(None, 3, 1, 1, upper=True) == 1
+
+
+@given(
+    sizes=st.lists(st.integers(0, 2**63 - 1) | st.integers(0, 9), max_size=8), most=st.integers(0, LARGEST)
+)
+def test_a_product_is_exact_as_far_as_it_matters(sizes: list[int], most: int) -> None:
+    assert product(sizes, most) == min(math.prod(sizes), most + 1)
+
+
+def test_a_product_of_sizes_that_no_array_has() -> None:
+    assert product([2**62] * MOST_AXES) == LARGEST + 1
+    assert product([2**62] * (MOST_AXES - 1) + [0]) == 0
+    assert product([]) == product(np.ones(MOST_AXES, np.int64)) == 1
+    with pytest.raises(ValueError, match="300,000 axes"):
+        product(np.full(300_000, 2**62))
+    with pytest.raises(ValueError, match="axes"):
+        product([1] * (MOST_AXES + 1))
+    for sizes in ([-1], [0, -1], [-2, -2]):
+        with pytest.raises(ValueError, match="negative"):
+            product(sizes)
+
+
+def test_a_reach_of_numbers_without_bounds_is_not_told() -> None:
+    assert Reach(Fraction(LARGEST), Fraction(1, LARGEST), Fraction(-LARGEST)).is_told
+    assert not Reach(Fraction(LARGEST + 1)).is_told
+    assert not Reach(jump=Fraction(1, LARGEST + 1)).is_told
+    assert Reach(Fraction(LARGEST), offset=Fraction(9)).union(Reach(Fraction(LARGEST))) is None

@@ -11,7 +11,7 @@ from filterkit.errors import UsageError, one_line
 
 TOKEN = re.compile(
     r"""\s*(?:
-      (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
+      (?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
     | (?P<text>'(?:[^']|'')*')
     | (?P<list>\[[-+\d.eE,\s]*\])
     | (?P<word>[^\W\d]\w*)

@@ -18,9 +18,11 @@ from filterkit.extractors.weights import (
     read_bias,
     read_weight,
 )
+from filterkit.geometry import MOST_AXES
 from filterkit.graph.activations import ACTIVATIONS, Tail, follow
 from filterkit.graph.dynamic import dynamic_scale
 from filterkit.graph.layers import Unresolved, read_layers
+from filterkit.graph.names import shown
 from filterkit.graph.origins import stored_as
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import attributes
@@ -186,7 +188,7 @@ def _numbers(
         raise Unresolved(f"the node's attribute '{name}' is malformed")
     numbers = tuple(stated)
     if len(numbers) != len(default):
-        raise Unresolved(f"{name} {list(numbers)} does not fit the weight's shape")
+        raise Unresolved(f"{name} {shown(str(list(numbers[:MOST_AXES])))} does not fit the weight's shape")
     if smallest is not None and min(numbers) < smallest:
-        raise Unresolved(f"{name} {list(numbers)} is not possible")
+        raise Unresolved(f"{name} {shown(str(list(numbers)))} is not possible")
     return numbers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,22 +10,26 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from filterkit.graph.foldable import FOLDABLE, QUANTIZATION, Inputs
+from filterkit.geometry import product
+from filterkit.graph.foldable import LEAST_WIDTH, QUANTIZATION, Inputs, Textual, bytes_made, cost_of
 from filterkit.graph.names import shown
-from filterkit.graph.tensors import to_array
-from filterkit.graph.walk import attributes, every_tensor
+from filterkit.graph.tensors import BITS, to_array
+from filterkit.graph.walk import every_tensor
 
 if TYPE_CHECKING:
     from filterkit.graph.view import GraphView
 
 Array = NDArray[Any]
 
-MOST_WORK = 2**28
-"""How many elements the steps to one constant may make, all together; a hostile graph asks for any number."""
-MOST_GROWTH = 2**25
+MOST_WORK = 2**30
+"""Bytes that the steps to one constant may make, all together; a hostile graph asks for any number. They are
+counted by `cost_of`: no element counts as less than a float32."""
+MOST_GROWTH = 2**27
 """How many of these may be new, that is, more than went into the step that made them."""
-MOST_ALTOGETHER = 2**27
-"""How many elements the constants of one model may take altogether, what it stores aside."""
+MOST_ALTOGETHER = 2**29
+"""Bytes that the constants of one model may take altogether, what it stores aside."""
+A_STEP = 2**13
+"""Bytes that a step counts as at least, since it takes its time whatever it makes."""
 USES = 8
 """How often what a model stores may be gone through, on average: once for every step of a chain, once more
 for every layer that shares it."""
@@ -45,7 +48,7 @@ class NotConstant(Exception):
 
 @dataclass
 class Budget:
-    """What is left for computing a model's constants, in elements; many small ones sum up too.
+    """What is left for computing a model's constants, in bytes; many small ones sum up too.
 
     Attributes
     ----------
@@ -60,7 +63,7 @@ class Budget:
 
     @classmethod
     def of(cls, model: onnx.ModelProto) -> Budget:
-        stored = sum(math.prod(tensor.dims) for tensor in every_tensor(model))
+        stored = sum(_stored_cost(tensor) for tensor in every_tensor(model))
         return cls(MOST_ALTOGETHER + USES * stored, MOST_ALTOGETHER // 2)
 
     def take(self, work: int, growth: int = 0) -> None:
@@ -70,6 +73,10 @@ class Budget:
         self.work -= work
         self.growth -= growth
 
+
+MOST_TEXTS = 256
+"""Elements. No weight is a text, and in Python an empty one takes many times what it takes in a file."""
+TEXTS = "a tensor of texts"
 
 Key = tuple[int, str]
 """A tensor: how deep the graph lies that holds it, and its name."""
@@ -83,8 +90,9 @@ def fold(graph: GraphView, tensor: str) -> Array:
     work, growth = MOST_WORK, MOST_GROWTH
     for view, node in steps:
         inputs = [_leaf(view, known, name) if name else None for name in node.input]
-        size = _size_of(node, inputs)
-        new = max(size - max((value.size for value in inputs if value is not None), default=0), 0)
+        size = _cost_of_step(node, inputs)
+        new = max(size - max((cost_of(value) for value in inputs if value is not None), default=0), 0)
+        size = max(size, A_STEP)
         work -= size
         growth -= new
         if work < 0 or growth < 0:
@@ -157,18 +165,26 @@ def _leaf(view: GraphView, known: dict[Key, Array], name: str) -> Array:
     stored = view.stored(name)
     if isinstance(stored, onnx.SparseTensorProto):
         return _dense(stored, view)
-    return to_array(stored, view.folder)
+    return _numbers(stored, view)
 
 
-def _size_of(node: onnx.NodeProto, inputs: Inputs) -> int:
-    """A bound on the number of elements that a node makes."""
+def _cost_of_step(node: onnx.NodeProto, inputs: Inputs) -> int:
+    """A bound on the bytes that a node makes."""
+    if node.op_type == "Constant":
+        return 0
     try:
-        size = 0 if node.op_type == "Constant" else int(FOLDABLE[node.op_type](inputs, attributes(node)))
-    except (ValueError, IndexError, AttributeError, TypeError, OverflowError):
-        size = -1
-    if size < 0:
-        raise NotConstant(f"computed from constants by node {label(node)}, which is malformed")
-    return size
+        return bytes_made(node, inputs)
+    except Textual:
+        raise NotConstant(f"computed from constants by node {label(node)}, which handles texts") from None
+    except (ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:
+        raise NotConstant(f"computed from constants by node {label(node)}, which is malformed") from error
+
+
+def _stored_cost(tensor: onnx.TensorProto) -> int:
+    """As `cost_of`, of the array in a tensor; texts, which make no weight, are none."""
+    if tensor.data_type == onnx.TensorProto.STRING:
+        return 0
+    return product(tensor.dims) * max(LEAST_WIDTH, BITS.get(tensor.data_type, 0) // 8)
 
 
 def _evaluate(graph: GraphView, node: onnx.NodeProto, inputs: Inputs) -> Sequence[Array]:
@@ -200,7 +216,7 @@ def _constant_node(graph: GraphView, node: onnx.NodeProto) -> Array:
     """The value of a Constant node, in any of its attribute forms."""
     for attribute in node.attribute:
         if attribute.name == "value":
-            return to_array(attribute.t, graph.folder)
+            return _numbers(attribute.t, graph)
         if attribute.name == "sparse_value":
             return _dense(attribute.sparse_tensor, graph)
         if attribute.name in ("value_float", "value_floats"):
@@ -208,8 +224,17 @@ def _constant_node(graph: GraphView, node: onnx.NodeProto) -> Array:
         if attribute.name in ("value_int", "value_ints"):
             return np.asarray(onnx.helper.get_attribute_value(attribute), np.int64)
         if attribute.name in ("value_string", "value_strings"):
-            return np.asarray(onnx.helper.get_attribute_value(attribute), np.object_)
+            texts = onnx.helper.get_attribute_value(attribute)
+            if isinstance(texts, list) and len(texts) > MOST_TEXTS:
+                raise NotConstant(TEXTS)
+            return np.asarray(texts, np.object_)
     raise NotConstant(f"node {label(node)} has no value")
+
+
+def _numbers(tensor: onnx.TensorProto, graph: GraphView) -> Array:
+    if tensor.data_type == onnx.TensorProto.STRING and len(tensor.string_data) > MOST_TEXTS:
+        raise NotConstant(TEXTS)
+    return to_array(tensor, graph.path)
 
 
 def constant_type(node: onnx.NodeProto) -> int:
@@ -224,11 +249,17 @@ def constant_type(node: onnx.NodeProto) -> int:
 
 def _dense(sparse: onnx.SparseTensorProto, graph: GraphView) -> Array:
     shape = tuple(sparse.dims)
-    if min(shape, default=0) < 0 or math.prod(shape) > MOST_GROWTH:
-        raise NotConstant("a sparse tensor too large to compute")
-    values, indices = to_array(sparse.values, graph.folder), to_array(sparse.indices, graph.folder)
-    dense = np.zeros(math.prod(shape), values.dtype)
+    values, indices = _numbers(sparse.values, graph), _numbers(sparse.indices, graph)
     try:
+        elements = product(shape)
+    except ValueError as error:
+        raise NotConstant("a malformed sparse tensor") from error
+    if elements * max(LEAST_WIDTH, values.dtype.itemsize) > MOST_GROWTH:
+        raise NotConstant("a sparse tensor too large to compute")
+    dense = np.zeros(elements, values.dtype)
+    try:
+        if indices.ndim == 2 and indices.shape[1] != len(shape):
+            raise ValueError("indices of another number of axes")
         flat = np.ravel_multi_index(tuple(indices.T), shape) if indices.ndim == 2 else indices
         dense[flat] = values
     except (ValueError, IndexError, TypeError) as error:

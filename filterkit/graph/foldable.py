@@ -2,20 +2,58 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
 from typing import Any
 
+import numpy as np
 import onnx
 
-from filterkit.graph.walk import STANDARD
+from filterkit.geometry import product
+from filterkit.graph.walk import STANDARD, attributes
 
 QUANTIZATION = ("QuantizeLinear", "DequantizeLinear")
 """Also of ONNX Runtime's own domain, which had types and blocks before the standard."""
 
+LEAST_WIDTH = 4
+"""Bytes of a float32, which codes of one byte and halves of two become."""
+
+A_TEXT = 64
+"""Bytes of a text beside its characters."""
+
 Inputs = Sequence[Any]
 """Arrays, and None for inputs that are left out."""
+
+
+def cost_of(value: Any) -> int:
+    """What an array costs in memory, in bytes; no element counts as less than the float32 it may become."""
+    if value.dtype.kind == "O":
+        return sum(A_TEXT + len(text) for text in value.flat)
+    return int(value.size) * max(LEAST_WIDTH, int(value.dtype.itemsize))
+
+
+def bytes_made(node: onnx.NodeProto, inputs: Inputs) -> int:
+    """A bound on what a foldable node makes, as `cost_of` counts.
+
+    Raises
+    ------
+    Textual
+        It makes texts, which may be as long as they like; no weight is one.
+    ValueError, IndexError, AttributeError, TypeError, LookupError, OverflowError
+        The node is malformed.
+    """
+    values = attributes(node)
+    if any(value is not None and value.dtype.kind in "OSU" for value in inputs):
+        raise Textual
+    width = _WIDTHS.get(node.op_type, _first_width)(inputs, values)
+    elements = int(FOLDABLE[node.op_type](inputs, values))
+    if elements < 0:
+        raise ValueError("a negative number of elements")
+    return elements * max(LEAST_WIDTH, width)
+
+
+class Textual(Exception):
+    """A node makes or takes texts instead of numbers."""
 
 
 def _all_inputs(inputs: Inputs, values: dict[str, Any]) -> int:
@@ -23,43 +61,96 @@ def _all_inputs(inputs: Inputs, values: dict[str, Any]) -> int:
 
 
 def _broadcast(inputs: Inputs, values: dict[str, Any]) -> int:
-    return _broadcast_size(value.shape for value in inputs if value is not None)
+    return _broadcast_size([value.shape for value in inputs if value is not None])
 
 
 def _filled(inputs: Inputs, values: dict[str, Any]) -> int:
-    return math.prod(inputs[0].ravel().tolist())
+    return product(inputs[0].ravel())
 
 
 def _expanded(inputs: Inputs, values: dict[str, Any]) -> int:
-    return _broadcast_size((inputs[0].shape, inputs[1].ravel().tolist()))
+    product(inputs[1].ravel())  # raises where it is no shape
+    return _broadcast_size([inputs[0].shape, inputs[1].ravel().tolist()])
 
 
 def _tiled(inputs: Inputs, values: dict[str, Any]) -> int:
-    return int(inputs[0].size * math.prod(inputs[1].ravel().tolist()))
+    return int(inputs[0].size * product(inputs[1].ravel()))
 
 
 def _gathered(inputs: Inputs, values: dict[str, Any]) -> int:
     return int(inputs[0].size // max(inputs[0].shape[values.get("axis", 0)], 1) * inputs[1].size)
 
 
-def _broadcast_size(shapes: Iterable[Sequence[int]]) -> int:
+def _parted(inputs: Inputs, values: dict[str, Any]) -> int:
+    return _all_inputs(inputs, values) + max(int(values.get("num_outputs", 0)), 0)
+
+
+def _scaled(inputs: Inputs, values: dict[str, Any]) -> int:
+    """Scales and zero points are repeated for all elements of their blocks, as many as there are to scale."""
+    repeated = max(values.get("block_size", 0), 1) * _all_inputs(inputs[1:], values)
+    return _all_inputs(inputs, values) + (repeated if repeated > 4 * inputs[0].size else 0)
+
+
+def _broadcast_size(shapes: Sequence[Sequence[int]]) -> int:
     """Elements of what arrays of these shapes broadcast to, if they do."""
-    return math.prod(map(max, zip_longest(*(shape[::-1] for shape in shapes), fillvalue=1)))
+    return product(list(map(max, zip_longest(*(shape[::-1] for shape in shapes), fillvalue=1))))
+
+
+def _first_width(inputs: Inputs, values: dict[str, Any]) -> int:
+    return int(inputs[0].dtype.itemsize)
+
+
+def _widest(inputs: Inputs, values: dict[str, Any]) -> int:
+    return max(int(value.dtype.itemsize) for value in inputs if value is not None)
+
+
+def _stated_width(inputs: Inputs, values: dict[str, Any]) -> int:
+    """Of what a node is told to make, else of what its second input is of."""
+    stated = values.get("to") or values.get("output_dtype")
+    if not stated:
+        return _widest(inputs[1:], values)
+    if stated == onnx.TensorProto.STRING:
+        raise Textual
+    return int(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(stated)).itemsize)
+
+
+def _filling_width(inputs: Inputs, values: dict[str, Any]) -> int:
+    filling = values.get("value")
+    if filling is None:
+        return LEAST_WIDTH
+    if filling.data_type == onnx.TensorProto.STRING:
+        raise Textual
+    return int(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(filling.data_type)).itemsize)
+
+
+def _code_width(inputs: Inputs, values: dict[str, Any]) -> int:
+    return LEAST_WIDTH
+
+
+_ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow", "Mod", "Min", "Max", "Sum", "Where", "Equal")
+
+_WIDTHS: dict[str, Callable[[Inputs, dict[str, Any]], int]] = {
+    **dict.fromkeys([*_ARITHMETIC, "Concat"], _widest),
+    **dict.fromkeys(["Cast", "CastLike", "DequantizeLinear"], _stated_width),
+    **dict.fromkeys(["QuantizeLinear", "Shape", "Size", "Not", "Equal"], _code_width),
+    "ConstantOfShape": _filling_width,
+}
+"""Bytes of an element that these make; others make more of the kind that their first input is."""
 
 
 FOLDABLE: dict[str, Callable[[Inputs, dict[str, Any]], int]] = {
     **dict.fromkeys(
         [
             *("Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Concat"),
-            *("Split", "Shape", "Size", "Cast", "CastLike", "QuantizeLinear", "DequantizeLinear", "Neg"),
+            *("Shape", "Size", "Cast", "CastLike", "Neg"),
             *("Abs", "Sqrt", "Reciprocal", "Exp", "Log", "Floor", "Ceil", "Round", "Clip", "Not"),
             *("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare"),
         ],
         _all_inputs,
     ),
-    **dict.fromkeys(
-        ["Add", "Sub", "Mul", "Div", "Pow", "Mod", "Min", "Max", "Sum", "Where", "Equal"], _broadcast
-    ),
+    **dict.fromkeys(_ARITHMETIC, _broadcast),
+    **dict.fromkeys(QUANTIZATION, _scaled),
+    "Split": _parted,
     "ConstantOfShape": _filled,
     "Expand": _expanded,
     "Tile": _tiled,

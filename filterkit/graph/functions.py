@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import onnx
 
@@ -58,23 +58,29 @@ def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _measure(start: Key, functions: dict[Key, onnx.FunctionProto], sizes: dict[Key, int]) -> None:
     """Fill in how many nodes a call of `start`, and of all that it calls, becomes; without recursion."""
-    pending, open_ = [start], set[Key]()
+    if start in sizes:
+        return
+    pending = [(start, _called(start, functions))]
+    open_ = {start}
     while pending:
-        key = pending[-1]
-        if key in sizes:
+        key, calls = pending[-1]
+        called = next((one for one in calls if one not in sizes), None)
+        if called is None:
+            sizes[key] = min(_size(functions[key].node, sizes), MOST_NODES + 1)
+            open_.discard(key)
             pending.pop()
-            continue
-        missing = [one for one in _calls(functions[key].node) if one in functions and one not in sizes]
-        open_.add(key)
-        if any(one in open_ for one in missing):
+        elif called in open_:
             raise ModelError(
                 f"its function '{shown(key[1])}' calls itself", hint="fetch the model from a source you trust"
             )
-        if missing:
-            pending.extend(missing[:1])
-            continue
-        sizes[key] = min(_size(functions[key].node, sizes), MOST_NODES + 1)
-        open_.discard(key)
+        else:
+            open_.add(called)
+            pending.append((called, _called(called, functions)))
+
+
+def _called(key: Key, functions: dict[Key, onnx.FunctionProto]) -> Iterator[Key]:
+    """The functions that one calls."""
+    return (one for one in _calls(functions[key].node) if one in functions)
 
 
 def _size(nodes: Iterable[onnx.NodeProto], sizes: dict[Key, int]) -> int:
@@ -83,7 +89,7 @@ def _size(nodes: Iterable[onnx.NodeProto], sizes: dict[Key, int]) -> int:
     )
 
 
-def _calls(nodes: Iterable[onnx.NodeProto]) -> Iterable[Key]:
+def _calls(nodes: Iterable[onnx.NodeProto]) -> Iterator[Key]:
     for node in nodes:
         yield _key(node)
         for body in bodies(node):

@@ -11,10 +11,10 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from filterkit.errors import ModelError, NotFoundError
 from filterkit.graph import native
 from filterkit.graph.functions import inline
-from filterkit.graph.names import are_text, shown
+from filterkit.graph.names import check_names, shown
 from filterkit.graph.operators import check_operators
 from filterkit.graph.slim import without_weights
-from filterkit.graph.tensors import check_tensor
+from filterkit.graph.tensors import check_ranks, check_tensor
 from filterkit.graph.walk import every_tensor, topological_order
 
 LARGEST = 2**31
@@ -35,7 +35,8 @@ def load_model(path: Path) -> onnx.ModelProto:
     Parameters
     ----------
     path
-        The file. Its external data must lie in the same folder or below.
+        The file. Its external data must lie in the same folder or below, or where `path` is a link, in the
+        folder of the file that it leads to or below.
 
     Returns
     -------
@@ -55,7 +56,8 @@ def load_model(path: Path) -> onnx.ModelProto:
     try:
         model = _parse(path)
         for tensor in every_tensor(model):
-            check_tensor(tensor, path.parent)
+            check_tensor(tensor, path)
+        check_ranks(model)
         check_operators(model)
         order = topological_order(model.graph)
     except ModelError as error:
@@ -108,8 +110,7 @@ def _parse(path: Path) -> onnx.ModelProto:
         raise ModelError(
             "not an ONNX model, or a damaged one", hint="fetch or export the model again"
         ) from error
-    if not are_text(model):
-        raise ModelError("holds names that are no text", hint="fetch or export the model again")
+    check_names(model)
     if not model.graph.node:
         raise ModelError("holds no graph with nodes", hint="is it an ONNX model, and complete?")
     return model

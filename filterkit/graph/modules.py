@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from filterkit.graph.layers import node_name
+from filterkit.graph.names import LONGEST_NAME
 from filterkit.graph.view import GraphView
 
 NOTE = "pkg.torch.onnx.name_scopes"
@@ -18,7 +19,7 @@ def noted_modules(graph: GraphView) -> dict[str, str]:
     for node in graph.nodes:
         note = next((entry.value for entry in node.metadata_props if entry.key == NOTE), "")
         # The last but one of all in quotation marks.
-        parts = note.rsplit("'", 4) if isinstance(note, str) else []
+        parts = note.rsplit("'", 4) if isinstance(note, str) and len(note) <= LONGEST_NAME else []
         if len(parts) == 5 and parts[1]:
             found[node_name(graph, node)] = parts[1]
     for body in graph.bodies():

@@ -10,6 +10,8 @@ import onnx
 from filterkit.records import FilterBank
 
 LONGEST = 100
+ROOM = 8
+"""Characters for a number that tells layers apart."""
 
 OPERATOR_KINDS = "|".join(
     ["Convolution", "Plus", "ReLU", *sorted({s.name for s in onnx.defs.get_all_schemas()})]
@@ -33,6 +35,9 @@ WRAPPERS = re.compile(
 
 WEIGHT = re.compile(r"([./](weight|kernel|W)|_w_\d+|[/]ReadVariableOp|_weights?)(:\d+)?$")
 """What marks a weight's name as its layer's name with an ending."""
+
+NUMBER_MARKS = (":", "__", "_output_", "_Output_")
+"""What stands before the number that an exporter hangs on a name."""
 
 QUANTIZED = re.compile(r"_(quant|quantized|DequantizeLinear_Output)$")
 """What ONNX Runtime's quantization hangs on names; without it, layers are named as before."""
@@ -68,7 +73,7 @@ def name_layers(
     names = [_given(bank, given) or _derived(bank, modules or {}) for bank in banks]
     if not given:
         names = _without_shared_suffix(banks, names)
-    taken: set[str] = set()
+    taken: dict[str, int] = {}
     return [_unique(name, taken) for name in names]
 
 
@@ -108,15 +113,28 @@ def _layer_part(raw: str) -> str:
     parts = raw.split(";")  # converters from TFLite join the names of all that they fused
     raw = next((part for part in parts if part.endswith("BiasAdd")), parts[0])
     raw = re.sub(r"__Inline_\d+__/?", "/", raw)  # the inliner's mark on what stood in a function
-    raw = re.sub(r"(:\d+|__\d+|_[oO]utput_\d+)+$", "", raw)
+    raw = _without_numbers(raw)
     raw = re.sub(r"_(weights|bias)_fused_bn$", "", raw)
     segments = [segment for segment in raw.split("/") if segment]
     if len(segments) > 1 and WRAPPERS.fullmatch(segments[0]):
         segments = segments[1:]
     while len(segments) > 1 and OPERATORS.fullmatch(segments[-1]):
-        segments = segments[:-1]
+        segments.pop()
     # A batch norm folded into the convolution in front of it leaves its own name on the result.
     return re.sub(r"^bn(?=\d*_)", "conv", ".".join(segments))
+
+
+def _without_numbers(raw: str) -> str:
+    """`raw` without the numbers of outputs at its end, however many: ``conv__12:0`` is ``conv``."""
+    end = len(raw)
+    while True:
+        start = end
+        while start and raw[start - 1].isdecimal():
+            start -= 1
+        mark = next((mark for mark in NUMBER_MARKS if raw.endswith(mark, 0, start)), "")
+        if start == end or not mark:
+            return raw[:end]
+        end = start - len(mark)
 
 
 def _without_shared_suffix(banks: Sequence[FilterBank], names: list[str]) -> list[str]:
@@ -135,12 +153,19 @@ def _safe(name: str) -> str:
     return name.strip("._-")[-LONGEST:].strip("._-")
 
 
-def _unique(name: str, taken: set[str]) -> str:
-    candidate, count = name, 1
+def _unique(name: str, taken: dict[str, int]) -> str:
+    """`name`, with a number behind it where another layer has it; `taken` holds the last one tried for each.
+
+    Names that a number makes equal, as they have to be cut for it, share their numbers.
+    """
+    stem, candidate = name[: LONGEST - ROOM].casefold(), name
+    count = taken.get(stem, 1)
     # Some file systems do not tell Conv1.png from conv1.png.
     while candidate.casefold() in taken:
         count += 1
         suffix = f"_{count}"
         candidate = name[: LONGEST - len(suffix)] + suffix
-    taken.add(candidate.casefold())
+    if candidate is not name:
+        taken[stem] = count
+    taken.setdefault(candidate.casefold(), 1)
     return candidate

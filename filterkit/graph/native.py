@@ -33,6 +33,9 @@ from filterkit.graph.native_worker import (
     patience,
 )
 
+LONGEST_ANSWER = 1 << 28
+"""Bytes beyond four times the graph's; few bytes may ask for a shape of any number of axes."""
+
 
 class Failed(Exception):
     """onnx refuses the model, in the words of the exception, or does not survive it."""
@@ -133,6 +136,8 @@ def _exchange(process: subprocess.Popen[bytes], task: int, data: bytes) -> tuple
     if len(header) < HEADER.size:
         raise EOFError
     refused, length = HEADER.unpack(header)
+    if length > LONGEST_ANSWER + 4 * len(data):
+        raise EOFError
     answer = process.stdout.read(length)
     if len(answer) < length:
         raise EOFError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from filterkit.geometry import MOST_AXES
 from filterkit.graph.tensors import dtype_name
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import STANDARD, attributes
@@ -49,7 +50,7 @@ def _turned(axes: str, perm: list[int] | None) -> str:
     """Axes in front of a Transpose, by those behind it."""
     perm = list(range(len(axes)))[::-1] if perm is None else perm
     axes = axes and axes.rjust(len(perm), "1")
-    if sorted(perm) != list(range(len(axes))):
+    if len(perm) > MOST_AXES or sorted(perm) != list(range(len(axes))):
         return axes
     return "".join(axes[perm.index(axis)] for axis in range(len(axes)))
 

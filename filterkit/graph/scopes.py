@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from onnx import GraphProto, NodeProto
 
+from filterkit.errors import ModelError
+from filterkit.graph.names import LONGEST_NAME
 from filterkit.graph.walk import named_bodies
 
 MAIN = ""
@@ -35,7 +37,13 @@ class Body(NamedTuple):
 
 
 def bodies_in(graph: GraphProto, scope: str = MAIN) -> Iterator[Body]:
-    """The bodies that nodes of `graph` carry themselves, in the graph's order; their own bodies not."""
+    """The bodies that nodes of `graph` carry themselves, in the graph's order; their own bodies not.
+
+    Raises
+    ------
+    ModelError
+        The path of a body is longer than a name may be.
+    """
     seen: set[str] = set()
     for place, node in enumerate(graph.node):
         first = next(filter(None, node.output), "")
@@ -44,4 +52,10 @@ def bodies_in(graph: GraphProto, scope: str = MAIN) -> Iterator[Body]:
             if path in seen:
                 path = f"{first}/{attribute}"
             seen.add(path)
-            yield Body(f"{scope}/{path}" if scope else path, place, node, attribute, body)
+            inside = f"{scope}/{path}" if scope else path
+            if len(inside) > LONGEST_NAME:  # it stands before the name of every layer inside
+                raise ModelError(
+                    f"the graph nests bodies under names of {len(inside):,} characters altogether",
+                    hint=f"at most {LONGEST_NAME:,} are taken; export the model again, with shorter names",
+                )
+            yield Body(inside, place, node, attribute, body)

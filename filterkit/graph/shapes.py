@@ -15,8 +15,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
 
+from filterkit.geometry import MOST_AXES, product
 from filterkit.graph import native
-from filterkit.graph.foldable import FOLDABLE, is_foldable
+from filterkit.graph.foldable import bytes_made, is_foldable
 from filterkit.graph.walk import attributes
 
 MOST_ROUNDS = 64
@@ -64,11 +65,12 @@ def infer_shapes(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) ->
 
 
 def known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
-    """Shapes of the tensors of which every axis is a known number."""
+    """Shapes of the tensors of which every axis is a known number, and that an array can have."""
     shapes = {
         value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
         for value in (*graph.input, *graph.value_info, *graph.output)
         if value.type.tensor_type.HasField("shape")
+        and len(value.type.tensor_type.shape.dim) <= MOST_AXES
         and all(dim.HasField("dim_value") for dim in value.type.tensor_type.shape.dim)
     }
     return shapes | {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
@@ -107,9 +109,9 @@ def settle(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
 def _stored(node: NodeProto) -> dict[str, NDArray[Any]]:
     """The value of a Constant node that can hold a shape."""
     for name, value in attributes(node).items():
-        if name == "value" and np.prod(value.dims) <= SMALL:
+        if name == "value" and product(value.dims) <= SMALL:
             return {node.output[0]: numpy_helper.to_array(value)}
-        if name in ("value_int", "value_ints"):
+        if name == "value_int" or (name == "value_ints" and len(value) <= SMALL):
             return {node.output[0]: np.array(value, np.int64)}
     return {}
 
@@ -127,7 +129,7 @@ def _evaluate(
     model = ModelProto(ir_version=8, graph=graph, opset_import=opsets)
     try:
         arrays = [inputs.get(name) for name in node.input]
-        if FOLDABLE[node.op_type](arrays, attributes(node)) > SMALL:
+        if bytes_made(node, arrays) > SMALL * 8:
             return None
         with np.errstate(all="ignore"):
             (made,) = ReferenceEvaluator(model).run(None, inputs)

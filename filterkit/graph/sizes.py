@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from onnx import GraphProto, ModelProto, ValueInfoProto
 
 from filterkit.errors import NotFoundError, closest
+from filterkit.geometry import product
 from filterkit.graph import native
 from filterkit.graph.names import shown
 from filterkit.graph.shapes import Contradiction, infer_shapes
@@ -186,11 +186,18 @@ def _shapes_at(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) -> S
     for node in skeleton.graph.node:
         if any(name and name not in shapes for name in node.output):
             return None
-        if node.op_type == "Reshape" and math.prod(shapes[node.output[0]]) != math.prod(
-            shapes[node.input[0]]
-        ):
+        if node.op_type == "Reshape" and not _as_many(shapes[node.input[0]], shapes[node.output[0]]):
             return None
     return shapes
+
+
+def _as_many(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether tensors of these shapes have equally many elements; negative sizes, which inference may come
+    to, are none."""
+    try:
+        return product(one) == product(other)
+    except ValueError:
+        return False
 
 
 def _forget_shapes(graph: GraphProto) -> None:

@@ -5,11 +5,11 @@ Both copy the whole model; with 553 MB of weights inside, shape inference takes 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import onnx
 
+from filterkit.geometry import product
 from filterkit.graph import native
 from filterkit.graph.walk import STANDARD
 
@@ -51,7 +51,7 @@ def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _is_large(tensor: onnx.TensorProto) -> bool:
     external = tensor.data_location == onnx.TensorProto.EXTERNAL
-    return external or math.prod(tensor.dims) > LARGEST_KEPT
+    return external or product(tensor.dims) > LARGEST_KEPT
 
 
 def at_sizes(slim: onnx.ModelProto, sizes: Mapping[str, tuple[int, ...]]) -> onnx.ModelProto:

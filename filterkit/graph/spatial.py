@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from filterkit.geometry import LayerGeometry, Reach
+from filterkit.geometry import LARGEST, LayerGeometry, Reach, product
 from filterkit.graph.checkpoint import PRODUCER
 from filterkit.graph.inputs import InputInfo, picture_of
 from filterkit.graph.tracing import Trace, trace
@@ -149,11 +149,12 @@ def _macs(bank: FilterBank, traced: Trace, picture: InputInfo | None) -> int | N
     if shape is None or len(shape) != len(layout):
         return None
     positions = [size for letter, size in zip(layout, shape, strict=True) if letter != "C"]
-    if not all(isinstance(size, int) for size in positions):
+    if not all(isinstance(size, int) and size >= 0 for size in positions):
         return None
     pictures = traced.shapes[picture.name][picture.layout.index("N")] if picture and picture.layout else 1
-    macs = math.prod(int(size or 0) for size in positions) * bank.weights.size // max(int(pictures or 1), 1)
-    return macs if macs < 2**63 else None  # which no database holds, and no machine reckons
+    uses = product([int(size or 0) for size in positions]) * bank.weights.size
+    macs = uses // max(int(pictures or 1), 1)
+    return macs if macs <= LARGEST else None  # which no database holds, and no machine reckons
 
 
 def _input_channels(

@@ -13,7 +13,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
 from filterkit.errors import NotFoundError
 from filterkit.graph.cut import ancestors
-from filterkit.graph.names import shown
+from filterkit.graph.names import free_name, shown
 from filterkit.graph.readable import as_numbers, to_float32
 from filterkit.graph.scopes import MAIN, Body, bodies_in
 from filterkit.graph.walk import bodies, reads
@@ -64,17 +64,17 @@ def surface(model: ModelProto, wanted: Iterable[Wanted]) -> tuple[ModelProto, di
     """
     result = ModelProto()
     result.CopyFrom(model)
-    taken = set(_names(result.graph))
+    taken = dict.fromkeys(_names(result.graph), 0)
     names = {}
     for one in wanted:
         path = list(_path_to(result.graph, one.scope))
         graph = path[-1].graph
         if not any(one.tensor in node.output for node in graph.node):
             raise NotFoundError(f"nothing in '{shown(one.scope)}' computes the tensor '{shown(one.tensor)}'")
-        name = _fresh(f"{one.tensor} as numbers", taken)
+        name = free_name(f"{one.tensor} as numbers", taken)
         graph.node.append(as_numbers(result, graph, one.tensor, name) or to_float32(one.tensor, name))
         for body in reversed(path):
-            name = _give_out(body, name, _fresh(f"{body.scope}/{one.tensor}", taken), taken)
+            name = _give_out(body, name, free_name(f"{body.scope}/{one.tensor}", taken), taken)
         names[one] = name
     return result, names
 
@@ -111,15 +111,15 @@ def _replace(field: Any, messages: Sequence[Any]) -> None:
     field.extend(copies)
 
 
-def _give_out(body: Body, name: str, outside: str, taken: set[str]) -> str:
+def _give_out(body: Body, name: str, outside: str, taken: dict[str, int]) -> str:
     """Make the If that carries `body` give out the tensor `name` of that body under the name `outside`."""
     count = len(body.graph.output)
-    body.node.output.extend(_fresh("unused", taken) for _ in range(count - len(body.node.output)))
+    body.node.output.extend(free_name("unused", taken) for _ in range(count - len(body.node.output)))
     body.node.output.append(outside)
     for attribute in body.node.attribute:
         inside = name
         if attribute.name != body.attribute:
-            inside = _fresh("not taken", taken)
+            inside = free_name("not taken", taken)
             nothing = helper.make_tensor(inside, TensorProto.FLOAT, [0], [])
             attribute.g.node.append(helper.make_node("Constant", [], [inside], value=nothing))
         attribute.g.output.append(helper.make_tensor_value_info(inside, TensorProto.FLOAT, None))
@@ -147,10 +147,3 @@ def _names(graph: GraphProto) -> Iterator[str]:
         yield from node.output
         for body in bodies(node):
             yield from _names(body)
-
-
-def _fresh(name: str, taken: set[str]) -> str:
-    while name in taken:
-        name += "_"
-    taken.add(name)
-    return name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import stat
 from pathlib import Path
 
@@ -12,7 +11,9 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 from filterkit.errors import ModelError
+from filterkit.geometry import MOST_AXES, product
 from filterkit.graph.names import shown
+from filterkit.graph.walk import every_value
 
 BITS: dict[int, int] = {
     TensorProto.FLOAT: 32, TensorProto.UINT8: 8, TensorProto.INT8: 8, TensorProto.UINT16: 16,
@@ -33,26 +34,44 @@ def dtype_name(data_type: int) -> str:
     return {"float": "float32", "double": "float64"}.get(name, name)
 
 
-def check_tensor(tensor: TensorProto, folder: Path) -> None:
-    """Hold a tensor's shape against its data.
+def check_ranks(model: onnx.ModelProto) -> None:
+    """Require of all inputs, outputs and other tensors whose shape the file states that an array can have it.
 
     Raises
     ------
     ModelError
-        Negative dimensions, more or less data than the shape asks for, or data outside `folder`.
+        One is stated to have more axes than `MOST_AXES`.
+    """
+    for value in every_value(model):
+        _check_rank(value.name, len(value.type.tensor_type.shape.dim))
+
+
+def check_tensor(tensor: TensorProto, model: Path) -> None:
+    """Compare a tensor's shape with its data.
+
+    Parameters
+    ----------
+    model
+        The ONNX file, beside which external data lies.
+
+    Raises
+    ------
+    ModelError
+        Negative dimensions, too many of them, more or less data than the shape asks for, or data outside the
+        model's folder.
     """
     name = shown(tensor.name)
     if any(size < 0 for size in tensor.dims):
         raise ModelError(f"tensor '{name}' has a negative dimension", hint=HINT)
     if tensor.HasField("segment"):
         raise ModelError(f"tensor '{name}' is stored in segments, which ONNX has given up", hint=HINT)
-    count = math.prod(tensor.dims)
+    _check_rank(tensor.name, len(tensor.dims))
     if tensor.data_type == TensorProto.STRING:
-        held, expected = len(tensor.string_data), count
+        held, expected = len(tensor.string_data), product(tensor.dims)
     elif tensor.data_type not in BITS:
         raise ModelError(f"tensor '{name}' has an unknown element type ({tensor.data_type})", hint=HINT)
     elif tensor.data_location == TensorProto.EXTERNAL:
-        _, _, held = external_span(tensor, folder)
+        _, _, held = external_span(tensor, model)
         expected = _bytes(tensor)
     elif tensor.HasField("raw_data"):
         held, expected = len(tensor.raw_data), _bytes(tensor)
@@ -62,11 +81,14 @@ def check_tensor(tensor: TensorProto, folder: Path) -> None:
         raise ModelError(f"tensor '{name}' does not hold as much data as its shape asks for", hint=HINT)
 
 
-def external_span(tensor: TensorProto, folder: Path) -> tuple[Path, int, int]:
-    """File, offset and length in bytes of a tensor's external data, which must lie inside `folder`.
+def external_span(tensor: TensorProto, model: Path) -> tuple[Path, int, int]:
+    """File, offset and length in bytes of a tensor's external data.
 
-    A link that leads outside is refused, and so is a file with a second hard link: the other name may be
-    anybody's.
+    It must lie in the folder of the ONNX file `model` or below, once all links are followed; where that file
+    is a link itself, it may lie in the folder of the file behind it or below, too. That is ONNX Runtime's
+    rule (``ValidateExternalDataPath``), by which a cache works that keeps all files in one folder and hands
+    out links to them. A link that leads elsewhere is refused, and so is a file with a second hard link: the
+    other name may be anybody's.
     """
     name = shown(tensor.name)
     entries = {entry.key: entry.value for entry in tensor.external_data}
@@ -80,7 +102,7 @@ def external_span(tensor: TensorProto, folder: Path) -> tuple[Path, int, int]:
         or "\\" in location
     ):
         raise ModelError(f"external data of tensor '{name}' lies outside the model's folder", hint=HINT)
-    path = folder / relative
+    path = model.parent / relative
     try:
         resolved = path.resolve(strict=True)
         status = resolved.stat()
@@ -91,7 +113,7 @@ def external_span(tensor: TensorProto, folder: Path) -> tuple[Path, int, int]:
         ) from error
     except ValueError as error:
         raise ModelError(f"external data of tensor '{name}' has no readable place", hint=HINT) from error
-    if not resolved.is_relative_to(folder.resolve()):
+    if not any(map(resolved.is_relative_to, (model.parent.resolve(), model.resolve().parent))):
         raise ModelError(f"external data of tensor '{name}' lies outside the model's folder", hint=HINT)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         raise ModelError(
@@ -106,11 +128,11 @@ def external_span(tensor: TensorProto, folder: Path) -> tuple[Path, int, int]:
     return resolved, offset, length
 
 
-def to_array(tensor: TensorProto, folder: Path) -> NDArray[np.generic]:
-    """The tensor's values, read-only; external data is mapped, not read."""
+def to_array(tensor: TensorProto, model: Path) -> NDArray[np.generic]:
+    """The tensor's values, read-only; external data, beside the ONNX file `model`, is mapped, not read."""
     if tensor.data_location != TensorProto.EXTERNAL:
         return numpy_helper.to_array(tensor)
-    path, offset, length = external_span(tensor, folder)
+    path, offset, length = external_span(tensor, model)
     shape = tuple(tensor.dims)
     if length == 0:
         return np.zeros(shape, onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
@@ -122,15 +144,23 @@ def to_array(tensor: TensorProto, folder: Path) -> NDArray[np.generic]:
     return numpy_helper.to_array(packed)
 
 
+def _check_rank(name: str, axes: int) -> None:
+    if axes > MOST_AXES:
+        raise ModelError(
+            f"tensor '{shown(name)}' has {axes:,} axes, more than the {MOST_AXES} that an array can have",
+            hint=HINT,
+        )
+
+
 def _bytes(tensor: TensorProto) -> int:
-    bits: int = math.prod(tensor.dims) * BITS[tensor.data_type]
+    bits: int = product(tensor.dims) * BITS[tensor.data_type]
     return -(-bits // 8)
 
 
 def _typed_elements(tensor: TensorProto) -> tuple[int, int]:
     """How many entries the typed field holds, and how many the shape asks for."""
     field = onnx.helper.tensor_dtype_to_field(tensor.data_type)
-    count = math.prod(tensor.dims)
+    count = product(tensor.dims)
     if tensor.data_type in (TensorProto.COMPLEX64, TensorProto.COMPLEX128):
         count *= 2
     elif BITS[tensor.data_type] == 4:

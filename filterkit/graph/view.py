@@ -14,8 +14,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from filterkit.geometry import MOST_AXES
 from filterkit.graph.constants import Budget, NotConstant, constant_type, fold, why_not_constant
-from filterkit.graph.foldable import is_foldable
+from filterkit.graph.foldable import cost_of, is_foldable
 from filterkit.graph.load import load_model
 from filterkit.graph.scopes import MAIN, Body, bodies_in
 from filterkit.graph.shapes import MOST_ROUNDS, settle
@@ -183,7 +184,7 @@ class GraphView:
             value = fold(home, tensor)
             value.flags.writeable = False
             home._values[tensor] = value
-        self.budget.take(value.size)
+        self.budget.take(cost_of(value))
         return value
 
     def shape(self, tensor: str) -> Shape | None:
@@ -230,10 +231,8 @@ def is_known(shape: Shape) -> TypeGuard[tuple[int, ...]]:
 
 
 def shape_of(value: onnx.ValueInfoProto) -> Shape | None:
-    """The declared shape, None where there is none."""
-    if not value.type.tensor_type.HasField("shape"):
+    """The declared shape, None where there is none, or none that an array can have."""
+    dims = value.type.tensor_type.shape.dim
+    if not value.type.tensor_type.HasField("shape") or len(dims) > MOST_AXES:
         return None
-    return tuple(
-        dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None
-        for dim in value.type.tensor_type.shape.dim
-    )
+    return tuple(dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in dims)

@@ -68,6 +68,24 @@ def every_tensor(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
         yield from _node_tensors(function.node)
 
 
+def every_value(model: onnx.ModelProto) -> Iterator[onnx.ValueInfoProto]:
+    """All inputs, outputs and other tensors of which the file states a type, at every depth."""
+    yield from _graph_values(model.graph)
+    for function in model.functions:
+        yield from function.value_info
+        for node in function.node:
+            for body in bodies(node):
+                yield from _graph_values(body)
+
+
+def _graph_values(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:
+    for values in (graph.input, graph.output, graph.value_info):
+        yield from values
+    for node in graph.node:
+        for body in bodies(node):
+            yield from _graph_values(body)
+
+
 def _graph_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
     yield from graph.initializer
     for sparse in graph.sparse_initializer:

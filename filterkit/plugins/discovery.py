@@ -168,7 +168,7 @@ def bytes_of(file: str) -> bytes:
 
 def _named(metadata: str) -> tuple[str, str]:
     head = re.split(r"\r?\n\r?\n", metadata, maxsplit=1)[0]
-    said = dict(re.findall(r"^(Name|Version):[ \t]*(\S.*?)[ \t\r]*$", head, re.MULTILINE))
+    said = {name: words.strip() for name, words in re.findall(r"^(Name|Version):(.*)$", head, re.MULTILINE)}
     return said.get("Name", ""), said.get("Version", "")
 
 

@@ -60,7 +60,7 @@ def excerpt_of(
         As `load_model` and `excerpt` do.
     """
     file = None if kept is None else kept / f"{_key(wanted, picture_input, layout)}.onnx"
-    found = None if file is None else _read(file, path.parent)
+    found = None if file is None else _read(file, path)
     if found is not None:
         return found
     part = excerpt(load_model(path), wanted, picture_input=picture_input, layout=layout)
@@ -76,13 +76,13 @@ def _key(wanted: Sequence[Wanted], picture_input: str | None, layout: str | None
     return hashlib.sha256(json.dumps(question).encode()).hexdigest()[:32]
 
 
-def _read(file: Path, folder: Path) -> Excerpt | None:
+def _read(file: Path, model: Path) -> Excerpt | None:
     try:
         if not is_plain(file) or file.stat().st_size > 2 * LARGEST:
             return None
         part = Excerpt.from_bytes(file.read_bytes())
         for tensor in every_tensor(part.model):
-            check_tensor(tensor, folder)
+            check_tensor(tensor, model)
         os.utime(file)
     except Exception:  # there is none, or whatever a damaged one leads to: it is made anew
         return None

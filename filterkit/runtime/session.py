@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
 
+LONGEST = 2000
+"""Characters of an error that are looked at: it may repeat what a model holds."""
+
 STILL_WORKS = "its filters can still be listed, drawn and exported"
 
 
@@ -87,7 +90,7 @@ def run(
 
 def explain(error: Exception, doing: str) -> RuntimeFailure:
     """ONNX Runtime's error in one line, without its codes and C++ places, with a hint where there is one."""
-    text = " ".join(str(error).split())
+    text = " ".join(str(error)[:LONGEST].split())
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
     text = re.sub(
         r"^(?:Exception during \w+: )?/\S+\.(?:cc|h|cpp|cu):\d+ .*?\([^()]*\)(?: const)? ", "", text

@@ -1,19 +1,42 @@
-"""The arrays in an HDF5 file, as Keras writes them. Only what lies in the file itself is read."""
+"""The arrays in an HDF5 file, as Keras writes them. Only what lies in the file itself is read.
+
+The HDF5 library is C, and there are files over which it goes on for ever, takes all memory or breaks down. So
+it works in a process of its own (`h5_worker`), within limits, and what comes from there is checked like any
+other file.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import SourceError
-from filterkit.sources.stored_arrays import FLOATS, StoredArray, natural
+from filterkit.geometry import product
+from filterkit.sources import h5_worker
+from filterkit.sources.stored_arrays import StoredArray, natural
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from filterkit.sources.stored_arrays import Read
+
+LONGEST_LIST = 1 << 26
+"""Bytes of the list of all arrays."""
+
+BY_THE_CLOCK = 6
+"""How much longer than the processor time that it may take the other process is waited for, where the machine
+is busy or the disk slow, or the system knows no such limits."""
 
 
 @contextmanager
@@ -25,35 +48,16 @@ def h5_arrays(path: Path) -> Iterator[Sequence[StoredArray]]:
     Raises
     ------
     SourceError
-        Where h5py is missing, or weights lie in other files.
+        Where h5py is missing, weights lie in other files, or reading takes more time or memory than it may.
     """
     check_installed(path.name)
-    import h5py
+    with _started(path) as library:
+        listed = json.loads(library.answer(LONGEST_LIST))
+        places = {layer: place for place, layer in enumerate(listed["layers"])}
+        arrays = [_array(entry, place, library) for place, entry in enumerate(listed["arrays"])]
+        library.left += BY_THE_CLOCK * sum(array.nbytes for array in arrays) / h5_worker.PACE
 
-    arrays: list[StoredArray] = []
-    layers: list[str] = []
-    """The layers' names in order, as old files have them."""
-
-    def note(name: str, item: Any) -> None:
-        """Visited are the things in the file, each once, but no links."""
-        if isinstance(item, h5py.Dataset):
-            if item.dtype.name not in FLOATS or item.shape is None:
-                return
-            if item.external or item.is_virtual:
-                raise SourceError(
-                    f"{path.name} keeps '{name}' in another file, and no other file is read",
-                    hint="save the weights again, into one file",
-                )
-            arrays.append(StoredArray(name, item.dtype.name, item.shape, _reader(item), _layer(item)))
-        elif name == "model_weights":
-            layers.extend(_texts(item.attrs.get("layer_names")))
-
-    with h5py.File(path, "r") as file:
-        layers.extend(_texts(file.attrs.get("layer_names")))
-        file.visititems(note)
-        places = {layer: place for place, layer in enumerate(layers)}
-
-        def order(array: StoredArray) -> tuple[int, list[str | int]]:
+        def order(array: StoredArray) -> tuple[int, Any]:
             first = array.name.removeprefix("model_weights/").partition("/")[0]
             return places.get(first, -1), natural(array.name)
 
@@ -68,25 +72,116 @@ def check_installed(name: str) -> None:
         )
 
 
-def _reader(item: Any) -> Callable[[], NDArray[Any]]:
+@dataclass
+class _Library:
+    """The other process, and for how many more seconds it may be waited for."""
+
+    process: subprocess.Popen[bytes]
+    path: Path
+    left: float = BY_THE_CLOCK * h5_worker.patience(0)
+
+    def answer(self, most: int, place: int | None = None) -> bytearray:
+        """What it answers, at most so many bytes, where `place` is given to a request for that array."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        begun = time.monotonic()
+        alarm = threading.Timer(max(self.left, 0), self.process.kill)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            if place is not None:
+                self.process.stdin.write(h5_worker.REQUEST.pack(place))
+                self.process.stdin.flush()
+            failed, length = h5_worker.HEADER.unpack(_exactly(self.process.stdout, h5_worker.HEADER.size))
+            if length > most:
+                raise ValueError(f"its answer has {length:,} bytes, more than {most:,}")
+            content = _exactly(self.process.stdout, length)
+        except (OSError, EOFError) as error:
+            self.process.kill()
+            self.process.wait()
+            raise self._failure(late=time.monotonic() - begun >= self.left) from error
+        finally:
+            alarm.cancel()
+            self.left -= time.monotonic() - begun
+        if failed:
+            raise ValueError(content.decode("utf-8", "replace"))
+        return content
+
+    def _failure(self, *, late: bool) -> SourceError:
+        """Why the process, which has ended, gave no answer."""
+        late = late or self.process.returncode == -getattr(signal, "SIGXCPU", 0)
+        what = "takes longer to read than any file of its size should" if late else "ends the HDF5 library"
+        return SourceError(
+            f"{self.path.name} {what}",
+            hint="fetch it from a source you trust, or save the weights again, best as .safetensors",
+        )
+
+
+@contextmanager
+def _started(path: Path) -> Iterator[_Library]:
+    try:
+        process = subprocess.Popen(
+            [sys.executable or "", "-P", str(Path(h5_worker.__file__)), str(path.absolute())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError as error:
+        raise SourceError(
+            f"Python cannot be started a second time to read {path.name}: {error.strerror or error}",
+            hint=f"sys.executable is '{sys.executable or ''}'; is that Python, and is there memory?",
+        ) from error
+    try:
+        yield _Library(process, path)
+    finally:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            with suppress(OSError):  # what was still to be written
+                assert pipe is not None
+                pipe.close()
+
+
+def _exactly(file: Any, length: int) -> bytearray:
+    content = bytearray(length)
+    view, done = memoryview(content), 0
+    while done < length:
+        count = file.readinto(view[done:])
+        if not count:
+            raise EOFError
+        done += count
+    return content
+
+
+def _array(entry: Any, place: int, library: _Library) -> StoredArray:
+    """An array as the other process describes it, which is not believed but for what it is called."""
+    name, shape = str(entry["name"]), tuple(int(size) for size in entry["shape"])
+    if entry["dtype"] not in h5_worker.FLOATS or min(shape, default=0) < 0:
+        raise ValueError(f"'{name}' is described as no array is")
+    if entry["elsewhere"]:
+        raise SourceError(
+            f"{library.path.name} keeps '{name}' in another file, and no other file is read",
+            hint="save the weights again, into one file",
+        )
+    return StoredArray(
+        name,
+        entry["dtype"],
+        shape,
+        _reader(entry["dtype"], shape, place, library),
+        _layer(str(entry["layer"])),
+    )
+
+
+def _reader(dtype: str, shape: tuple[int, ...], place: int, library: _Library) -> Read:
     def read() -> NDArray[Any]:
-        numbers: NDArray[Any] = item[()]
-        return numbers
+        import numpy as np
+
+        kind = np.dtype(dtype).newbyteorder("<")
+        content = library.answer(product(shape) * kind.itemsize, place)
+        return np.frombuffer(content, kind).reshape(shape)
 
     return read
 
 
-def _layer(item: Any) -> str:
+def _layer(note: str) -> str:
     """What Keras 3 notes beside a layer's variables; a name that Keras made up tells nothing."""
-    group = item.parent
-    if not group.name.endswith("/vars"):
-        return ""
-    [name] = _texts([group.attrs.get("name", "")]) or [""]
-    return "" if re.fullmatch(r"([a-z]+_)*conv[123]d(_transpose)?(_\d+)?", name) else name
-
-
-def _texts(values: Any) -> list[str]:
-    """Those of an attribute's values that are texts."""
-    found = [] if values is None else list(values)
-    texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in found]
-    return [text for text in texts if isinstance(text, str)]
+    return "" if re.fullmatch(r"([a-z]+_)*conv[123]d(_transpose)?(_\d+)?", note) else note

@@ -53,7 +53,10 @@ def _fold_shape_arithmetic(model: onnx.ModelProto, path: Path) -> None:
             maker = graph.producer(name)
             if maker is None or name in folded or not graph.is_constant(name):
                 continue
-            value = graph.constant(name)
+            try:
+                value = graph.constant(name)
+            except NotConstant:
+                continue
             if value.dtype == np.int64:
                 folded[name] = numpy_helper.from_array(np.array(value), name)
     kept = [node for node in model.graph.node if not folded.keys() & set(node.output)]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-import math
 import re
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -13,8 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError, SourceError
+from filterkit.geometry import product
+from filterkit.graph.names import LONGEST_NAME, shown
+from filterkit.sources.archives import open_zip
 
 if TYPE_CHECKING:
+    from zipfile import ZipInfo
+
     from numpy.typing import NDArray
 
     Read = Callable[[], NDArray[Any]]
@@ -22,6 +26,13 @@ if TYPE_CHECKING:
 SMALL = 1 << 26
 DENSEST = 100
 """Files may unpack to `SMALL` bytes, or to `DENSEST` times their own size where that is more."""
+
+MOST_ARRAYS = 1 << 16
+"""The largest networks have some thousand."""
+LONGEST_HEADER = 1 << 24
+"""Bytes of the table of contents of a safetensors file or of an archive: room for `MOST_ARRAYS`."""
+LONGEST_NPY_HEADER = 1 << 14
+"""Bytes; numpy reads as much of the header of one array."""
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -51,7 +62,7 @@ class StoredArray:
     @property
     def nbytes(self) -> int:
         width = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}[self.dtype]
-        return math.prod(self.shape) * width
+        return product(self.shape) * width
 
 
 @contextmanager
@@ -69,6 +80,7 @@ def open_arrays(path: Path) -> Iterator[Sequence[StoredArray]]:
     with ExitStack() as open_files:
         with _readable(path):
             found = open_files.enter_context(READERS[path.suffix.lower()](path))
+            _check_names(found, path)
             _check_claims(found, path)
         yield [replace(array, read=_guarded(array.read, path)) for array in found]
 
@@ -95,10 +107,30 @@ def _readable(path: Path) -> Iterator[None]:
         ) from error
 
 
-def natural(name: str) -> list[str | int]:
-    """A key by which ``conv_10`` comes behind ``conv_2``."""
-    parts = re.split(r"(\d+)", name)
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
+def natural(name: str) -> list[str | tuple[int, str]]:
+    """A key by which ``conv_10`` comes behind ``conv_2``, however long the number is."""
+    parts = re.split(r"([0-9]+)", name)
+    return [_number(part) if place % 2 else part for place, part in enumerate(parts)]
+
+
+def _number(digits: str) -> tuple[int, str]:
+    bare = digits.lstrip("0")
+    return len(bare), bare
+
+
+def _check_names(arrays: Sequence[StoredArray], path: Path) -> None:
+    if len(arrays) > MOST_ARRAYS:
+        raise SourceError(
+            f"{path.name} holds {len(arrays):,} arrays, more than the {MOST_ARRAYS:,} that are read",
+            hint="is it a file of weights?",
+        )
+    longest = max((name for array in arrays for name in (array.name, array.layer)), key=len, default="")
+    if len(longest) > LONGEST_NAME:
+        raise SourceError(
+            f"{path.name} holds a name of {len(longest):,} characters ('{shown(longest, 40)}'), "
+            f"more than {LONGEST_NAME:,}",
+            hint="save the weights again, under shorter names",
+        )
 
 
 def _check_claims(arrays: Sequence[StoredArray], path: Path) -> None:
@@ -116,11 +148,14 @@ def _safetensors(path: Path) -> Iterator[Sequence[StoredArray]]:
     import numpy as np
     from safetensors import safe_open
 
-    with safe_open(path, framework="numpy"):
-        pass
     with path.open("rb") as file:
-        start = 8 + int.from_bytes(file.read(8), "little")
-        entries = json.loads(file.read(start - 8))
+        length = int.from_bytes(file.read(8), "little")
+        if length > LONGEST_HEADER:
+            raise ValueError(f"its header has {length:,} bytes, more than {LONGEST_HEADER:,}")
+        with safe_open(path, framework="numpy"):
+            pass
+        start = 8 + length
+        entries = json.loads(file.read(length))
     entries.pop("__metadata__", None)
     kinds = {"F16": ("float16", "<f2"), "BF16": ("bfloat16", "<u2"), "F32": ("float32", "<f4")}
     kinds["F64"] = ("float64", "<f8")
@@ -145,11 +180,11 @@ def _npz(path: Path) -> Iterator[Sequence[StoredArray]]:
     import numpy as np
     from numpy.lib import format as npy
 
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path, LONGEST_HEADER) as archive:
 
-        def reader(info: zipfile.ZipInfo) -> Read:
+        def reader(info: ZipInfo) -> Read:
             def read() -> NDArray[Any]:
-                with archive.open(info) as file:
+                with archive.open(info) as file:  # of which no more is read than the header has claimed
                     return np.asarray(npy.read_array(file, allow_pickle=False))
 
             return read
@@ -159,9 +194,10 @@ def _npz(path: Path) -> Iterator[Sequence[StoredArray]]:
             if not info.filename.endswith(".npy"):
                 continue
             with archive.open(info) as file:
-                version = npy.read_magic(file)
-                header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-                shape, _, dtype = header(file)
+                head = io.BytesIO(file.read(LONGEST_NPY_HEADER))
+            version = npy.read_magic(head)
+            header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+            shape, _, dtype = header(head)
             if dtype.name in FLOATS and min(shape, default=0) >= 0:
                 name = info.filename.removesuffix(".npy")
                 arrays.append(StoredArray(name, dtype.name, tuple(map(int, shape)), reader(info)))

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from filterkit.errors import one_line
+from filterkit.geometry import product
 from filterkit.graph.checkpoint import Convolution, Stored
+from filterkit.graph.names import free_name
 from filterkit.sources.stored_arrays import StoredArray
 
 LONGEST_KERNEL = 256
 """Longer axes are those of embeddings and attention; the longest kernels of networks transform audio."""
 
+LONGEST_LABEL = 200
+"""Characters of an array's name in the graph."""
+
 _KERNEL = re.compile(r"[/\\._]?((depthwise|pointwise)_)?(kernel|weights?|[Ww])(:\d+)?$")
 """What marks the kernel of a layer, behind the layer's name."""
 
-_NUMBERED = re.compile(r"[/\\]vars[/\\](\d+)$")
+_NUMBERED = re.compile(r"[/\\]vars[/\\]([0-9]{1,9})$")
 """How Keras 3 names the variables of a layer: kernels, then the bias."""
 
-_TO_BIAS = ((r"(\w+_)?kernel", "bias"), (r"weight", "bias"), (r"(\b|(?<=_))W", "b"), (r"(\b|(?<=_))w", "b"))
+_TO_BIAS = ((r"weight", "bias"), (r"(\b|(?<=_))W", "b"), (r"(\b|(?<=_))w", "b"))
 """What is called so in a kernel's name is called so in its bias's."""
 
 _NO_BIAS = re.compile(r"gamma|beta|mean|var|scale|norm|bn", re.IGNORECASE)
@@ -43,7 +47,7 @@ def find_layers(arrays: Sequence[StoredArray], layout: str) -> list[CheckpointLa
     ``transpose`` in a name tell where Keras turns the last two axes around.
     """
     kernels = [array for array in arrays if _is_convolution(array, layout)]
-    vectors = [array for array in arrays if len(array.shape) == 1]
+    around = _Around.of(kernels, [array for array in arrays if len(array.shape) == 1])
     stored = _stored(arrays)
     names = [array.layer or layer_name(array.name) for array in kernels]
     often = Counter(names)
@@ -52,7 +56,7 @@ def find_layers(arrays: Sequence[StoredArray], layout: str) -> list[CheckpointLa
         part = _part(array.name) if often[name] > 1 else ""
         depthwise, transposed = _kind(array.name, layout)
         # The bias of a separable convolution comes behind its second half.
-        bias = None if part == "depthwise" else _bias(array, kernels, vectors, layout)
+        bias = None if part == "depthwise" else _bias(array, around, layout)
         convolution = Convolution(
             stored[array.name],
             None if bias is None else stored[bias.name],
@@ -70,8 +74,7 @@ def layer_name(array: str) -> str:
     bare = _NUMBERED.sub("", array)
     bare = bare if bare != array else _KERNEL.sub("", array)
     parts = [part for part in re.split(r"[/\\]", bare) if part not in ("", "layers", "model_weights")]
-    distinct = [part for place, part in enumerate(parts) if part not in parts[:place]]
-    return "_".join(distinct) or "array"
+    return "_".join(dict.fromkeys(parts)) or "array"
 
 
 def _is_convolution(array: StoredArray, layout: str) -> bool:
@@ -79,7 +82,7 @@ def _is_convolution(array: StoredArray, layout: str) -> bool:
     if not 3 <= len(shape) <= 5 or 0 in shape or array.name.startswith("optimizer"):
         return False
     kernel, filters = (shape[2:], shape[0]) if layout == "OIHW" else (shape[:-2], shape[-1])
-    return max(kernel) <= LONGEST_KERNEL and math.prod(shape) > filters
+    return max(kernel) <= LONGEST_KERNEL and product(shape) > filters
 
 
 def _kind(name: str, layout: str) -> tuple[bool, bool]:
@@ -98,21 +101,36 @@ def _part(name: str) -> str:
     return (marked[2] or "") if marked else ""
 
 
-def _bias(
-    array: StoredArray, kernels: Sequence[StoredArray], vectors: Sequence[StoredArray], layout: str
-) -> StoredArray | None:
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """Where a bias is looked for: vectors by name; by level, the vectors and how many kernels lie there."""
+
+    vectors: Mapping[str, StoredArray]
+    beside: Mapping[str, Sequence[StoredArray]]
+    kernels: Mapping[str, int]
+
+    @classmethod
+    def of(cls, kernels: Sequence[StoredArray], vectors: Sequence[StoredArray]) -> _Around:
+        beside: dict[str, list[StoredArray]] = {}
+        for vector in vectors:
+            beside.setdefault(_parent(vector.name), []).append(vector)
+        by_name = {vector.name: vector for vector in vectors}
+        return cls(by_name, beside, Counter(_parent(kernel.name) for kernel in kernels))
+
+
+def _bias(array: StoredArray, around: _Around, layout: str) -> StoredArray | None:
     """The bias of a kernel: called as it has to be, or the only vector beside the only kernel."""
     shape, (depthwise, transposed) = array.shape, _kind(array.name, layout)
     outputs, inputs = shape[:2] if layout == "OIHW" else shape[:-3:-1]
     filters = outputs * inputs if depthwise else inputs if transposed else outputs
-    fitting = {vector.name: vector for vector in vectors if vector.shape == (filters,)}
     for name in _bias_names(array.name):
-        if name in fitting:
-            return fitting[name]
+        if name in around.vectors and around.vectors[name].shape == (filters,):
+            return around.vectors[name]
     parent = _parent(array.name)
-    beside = [vector.name for vector in vectors if _parent(vector.name) == parent]
-    alone = parent and len(beside) == sum(_parent(other.name) == parent for other in kernels) == 1
-    return fitting.get(beside[0]) if alone and not _NO_BIAS.search(beside[0]) else None
+    beside = around.beside.get(parent, ())
+    if not parent or len(beside) != 1 or around.kernels[parent] != 1:
+        return None
+    return beside[0] if beside[0].shape == (filters,) and not _NO_BIAS.search(beside[0].name) else None
 
 
 def _bias_names(name: str) -> Iterator[str]:
@@ -121,13 +139,22 @@ def _bias_names(name: str) -> Iterator[str]:
         return
     yield from (f"{name}{mark}bias" for mark in "/._")
     start = len(_parent(name))
+    yield name[:start] + re.sub(r"\w+", _kernel_to_bias, name[start:])
     for kernel, bias in _TO_BIAS:
         yield name[:start] + re.sub(kernel, bias, name[start:])
 
 
+def _kernel_to_bias(word: re.Match[str]) -> str:
+    """``depthwise_kernel`` and ``kernel`` become ``bias``."""
+    text = word[0]
+    place = text.rfind("_kernel")
+    bare = f"bias{text[place + len('_kernel') :]}" if place > 0 else text
+    return bare.replace("kernel", "bias")
+
+
 def _parent(name: str) -> str:
     """`name` without its last level."""
-    return re.sub(r"(^|[/\\.])[^/\\.]*$", "", name)
+    return name[: max(name.rfind(mark) for mark in "/\\.")] if set(name) & set("/\\.") else ""
 
 
 def _reads_colours(layer: Convolution) -> bool:
@@ -138,11 +165,10 @@ def _reads_colours(layer: Convolution) -> bool:
 
 def _stored(arrays: Sequence[StoredArray]) -> dict[str, Stored]:
     """The arrays by their names, for a graph, where every name is a short text and there once."""
-    taken: Counter[str] = Counter()
+    taken: dict[str, int] = {}
     stored = {}
     for array in arrays:
-        label = one_line(array.name.encode("utf-8", "replace").decode())[:200] or "array"
-        taken[label] += 1
-        name = label if taken[label] == 1 else f"{label} #{taken[label]}"
+        label = one_line(array.name[:LONGEST_LABEL].encode("utf-8", "replace").decode())[:LONGEST_LABEL]
+        name = free_name(label or "array", taken)
         stored[array.name] = Stored(name, array.dtype, array.shape, array.read)
     return stored

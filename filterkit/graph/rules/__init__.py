@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from onnx import NodeProto
 
+from filterkit.geometry import MOST_AXES
 from filterkit.graph.constants import NotConstant
 from filterkit.graph.rules import mixing, moves, windows
 from filterkit.graph.rules.step import Rule, Step, Untraceable
@@ -20,7 +21,10 @@ def trace_node(step: Step, place: int) -> Tracks:
     try:
         if rule is None:
             raise Untraceable
-        return rule(step)
+        tracks = rule(step)
+        if len(tracks.axes) > MOST_AXES:
+            raise Untraceable
+        return tracks
     except (Untraceable, NotConstant, LookupError, ValueError, TypeError, ArithmeticError):
         shape = step.shapes.get(name)
         return nothing_followed(step.tracks.values(), len(shape) if shape is not None else 0)

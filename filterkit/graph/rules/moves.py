@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from filterkit.graph.rules.step import Rule, Step, Untraceable
+from filterkit.graph.rules.step import Rule, Step, Untraceable, few
 from filterkit.graph.rules.windows import followed
 from filterkit.graph.tracks import ADDED, Track, Tracks, joined
 
@@ -50,8 +50,14 @@ def _sliced(tracks: Tracks, axis: int, start: int, step: int, size: int | str | 
     return tracks.replaced({axis: followed(track, reach.window(1, stride=step))})
 
 
+MOST_PARTS = 1024
+"""Outputs of a Split that are followed: where one begins is the sum of all before it."""
+
+
 def split(place: int) -> Rule:
     def rule(step: Step) -> Tracks:
+        if place >= MOST_PARTS:
+            raise Untraceable
         tracks = step.first()
         axis = step.values.get("axis", 0) % len(tracks.axes)
         before = [step.made(earlier) for earlier in range(place)]
@@ -80,7 +86,7 @@ def concat(step: Step) -> Tracks:
 def transpose(step: Step) -> Tracks:
     tracks = step.first()
     perm = step.values.get("perm", range(len(tracks.axes))[::-1])
-    return replace(tracks, axes=tuple(tracks.axes[axis] for axis in perm))
+    return replace(tracks, axes=tuple(tracks.axes[axis] for axis in few(perm)))
 
 
 def reshape(step: Step) -> Tracks:
@@ -145,4 +151,4 @@ def tile(step: Step) -> Tracks:
     repeats = step.constant(1)
     if repeats is None:
         raise Untraceable
-    return step.first().lost([axis for axis, count in enumerate(repeats.ravel()) if count != 1])
+    return step.first().lost([axis for axis, count in enumerate(few(repeats.ravel())) if count != 1])

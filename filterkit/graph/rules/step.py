@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import onnx
 from numpy.typing import NDArray
 
+from filterkit.geometry import MOST_AXES
 from filterkit.graph.tracks import Tracks
 from filterkit.graph.view import GraphView, Shape
 
@@ -49,13 +50,23 @@ class Step:
         """Integers that are an input in some opsets and an attribute in others."""
         given = self.constant(place)
         if given is not None:
-            return [int(number) for number in given.ravel()]
+            return [int(number) for number in few(given.ravel())]
         value = self.values.get(name)
-        return None if value is None else [value] if isinstance(value, int) else list(value)
+        return None if value is None else [value] if isinstance(value, int) else list(few(value))
 
 
 class Untraceable(Exception):
     """The rule does not hold for this node; nothing is followed through it."""
+
+
+Numbers = TypeVar("Numbers", bound=Sized)
+
+
+def few(numbers: Numbers) -> Numbers:
+    """`numbers`, where they can be one for either end of every axis; a hostile node states millions."""
+    if len(numbers) > 2 * MOST_AXES:
+        raise Untraceable
+    return numbers
 
 
 Rule = Callable[[Step], Tracks]

@@ -6,14 +6,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from filterkit.geometry import Reach, same_pad, transposed_phases
-from filterkit.graph.rules.step import Step, Untraceable
+from filterkit.graph.rules.step import Step, Untraceable, few
 from filterkit.graph.tracks import Track, Tracks, joined
 
 MOST_PHASES = 1024
-MOST_TAPS = 1 << 16
+MOST_TAPS = 1 << 12
 """Bounds on what is gone through one by one: a hostile node asks for any number."""
 
 
@@ -35,7 +36,7 @@ def window(step: Step) -> Tracks:
         elif step.node.op_type == "ConvTranspose":
             if kernel[axis] > MOST_TAPS:
                 raise Untraceable
-            phases = transposed_phases(kernel[axis], strides[axis], dilations[axis], pad)
+            phases = _phases(kernel[axis], strides[axis], dilations[axis], pad)
             reach = track.reach.resampled(Fraction(1, strides[axis]), phases)
         else:
             reach = track.reach.window(kernel[axis], strides[axis], dilations[axis], pad)
@@ -57,10 +58,18 @@ def fused(step: Step) -> Tracks:
 
 
 def followed(track: Track | None, reach: Reach | None) -> Track | None:
-    """`track` with a new reach; an axis that was added and is now wider follows nothing."""
-    if track is None or reach is None or (track.source is None and reach != Reach()):
+    """`track` with a new reach; an axis that was added and is now wider follows nothing.
+
+    Nor does one whose reach is out of bounds: its numbers would grow with every layer.
+    """
+    if track is None or reach is None or not reach.is_told:
+        return None
+    if track.source is None and reach != Reach():
         return None
     return Track(track.source, reach)
+
+
+_phases = lru_cache(256)(transposed_phases)
 
 
 def _left_pad(step: Step, axis: int, rank: int, kernel: int, stride: int, dilation: int) -> int:
@@ -131,8 +140,8 @@ def _scales(step: Step) -> list[float] | None:
     """Output steps per input step, where the node gives them instead of sizes (an attribute at first)."""
     place = 2 if step.node.op_type == "Resize" and step.graph.opset >= 11 else 1
     given = step.constant(place)
-    found = step.values.get("scales") if given is None else given.ravel().tolist()
-    return [float(scale) for scale in found] if found else None
+    found = step.values.get("scales") if given is None else few(given.ravel()).tolist()
+    return [float(scale) for scale in few(found)] if found else None
 
 
 def _grid(step: Step, before: int, after: int, scale: float | None) -> tuple[Fraction, Fraction]:
