@@ -18,10 +18,10 @@ API = """
 import sys
 import filterkit
 
-done = 0
 with filterkit.open(sys.argv[1]) as bench:
     for ask in (
-        *(bench.models, bench.layers, bench.skipped, bench.filters, bench.stats, bench.duplicates, bench.examine),
+        *(bench.models, bench.layers, bench.skipped, bench.filters),
+        *(bench.stats, bench.duplicates, bench.examine),
         lambda: [bench.bank(row["address"]) for row in bench.layers()],
         lambda: [bench.bias(row["address"]) for row in bench.layers()],
         lambda: [bench.sheet(row["address"]) for row in bench.layers()],
@@ -168,45 +168,36 @@ def choose(draw: random.Random, models: Sequence[str], layers: Sequence[str]) ->
     layer = draw.choice([*layers, "*/*", "*/*"])
     other = draw.choice([*models, "*"])
     readers: tuple[str, ...] = (
-        *("models", "models --format json", f"layers {model}", "layers *", "layers * --skipped", "layers * --format csv"),
-        *("filters *", f"filters {layer} --where mean>0 --sort -l2_norm", "filters * --count", f"filters {model}"),
-        *("filters * --group-by layer", "filters * --group-by classic_type", "filters * --where spread>0"),
+        *("models", "models --format json", f"layers {model}", "layers *", "layers * --skipped"),
+        *("layers * --format csv", "filters *", f"filters {model}", "filters * --count"),
+        *(f"filters {layer} --where mean>0 --sort -l2_norm", "filters * --where spread>0"),
+        *("filters * --group-by layer", "filters * --group-by classic_type"),
         "filters * --columns address,label,in_channels,kernel_shape,output_shape --limit 20",
         *("filters * --sort unrest --format json", f"stats {model}", "stats * --format json"),
-        *(f"show {layer}/0 -o shown.png", f"show {layer} -o shown.txt", f"show {model} -o pictures --channels first"),
-        *(f"similar {layer}/0", "similar [[-1,0,1],[-2,0,2],[-1,0,1]]", f"similar {layer}/0/0 --invariant sign,rotate"),
-        *("duplicates", f"duplicates {layer} --threshold 0.5", f"diff {model} {other}", f"diff {model} {other} --match position"),
-        *(f"diff {model} {other} --match assignment --level filter", f"export {model} -o banks.npz"),
-        *(f"export {layer} -o bank.npy", f"export {model} -o banks.safetensors", "doctor", "doctor --format json"),
-        *(f"maps {model} picture.png --provider cpu", f"maps {layer} picture.png --provider cpu -o maps.npz"),
-        *(f"convolve {layer}/0 picture.png --provider cpu", f"convolve {layer}/0/0 picture.png --provider cpu -o c.png"),
-        *("api", "api", "complete", "stats * -o chart.png"),
-    )  # fmt: skip
-    queries = (
+        *(f"show {layer}/0 -o shown.png", f"show {layer} -o shown.txt"),
+        *(f"show {model} -o pictures --channels first", f"similar {layer}/0"),
+        *("similar [[-1,0,1],[-2,0,2],[-1,0,1]]", f"similar {layer}/0/0 --invariant sign,rotate"),
+        *("duplicates", f"duplicates {layer} --threshold 0.5", f"diff {model} {other}"),
         *(
-            "SELECT * FROM model",
-            "SELECT * FROM layer",
-            "SELECT count(*), avg(mean) FROM filter",
-            "SELECT * FROM skipped",
+            f"diff {model} {other} --match position",
+            f"diff {model} {other} --match assignment --level filter",
         ),
-        "SELECT model.name, layer.* FROM layer JOIN model ON model.id = model_id ORDER BY parameters",
-        "SELECT * FROM sqlite_master",
+        *(f"export {model} -o banks.npz", f"export {layer} -o bank.npy", f"export {model} -o b.safetensors"),
+        *("doctor", "doctor --format json", f"maps {model} picture.png --provider cpu"),
+        *(f"maps {layer} picture.png --provider cpu -o maps.npz", "maps * picture.png --provider cpu"),
+        *(f"convolve {layer}/0 picture.png --provider cpu", "api", "api", "complete"),
+        *(f"convolve {layer}/0/0 picture.png --provider cpu -o c.png", "stats * -o chart.png"),
     )
+    queries = (
+        *("SELECT * FROM model", "SELECT * FROM layer", "SELECT count(*), avg(mean) FROM filter"),
+        *("SELECT * FROM skipped", "SELECT * FROM sqlite_master"),
+        "SELECT model.name, layer.* FROM layer JOIN model ON model.id = model_id ORDER BY parameters",
+    )
+    known = draw.choice(models or ["x"])
     writers = (
-        *(
-            "add tiny.onnx",
-            "add tiny.onnx --replace",
-            "add new.onnx",
-            "add classic --replace",
-            "add apart/external.onnx --replace",
-        ),
-        *(
-            "measure *",
-            f"measure {model}",
-            f"remove {draw.choice(models or ['x'])}",
-            f"remove {draw.choice(models or ['x'])}",
-        ),
-        f"add new.onnx --replace --name {draw.choice(models or ['x'])}",
+        *("add tiny.onnx", "add tiny.onnx --replace", "add new.onnx", "add classic --replace"),
+        *("add apart/external.onnx --replace", f"add new.onnx --replace --name {known}", "measure *"),
+        *(f"measure {known}", f"remove {known}", f"remove {known}"),
     )
     chosen = [Command(tuple(words.split())) for words in draw.sample(readers, draw.randrange(2, 6))]
     chosen.append(Command(("query", draw.choice(queries), "--timeout", "3")))

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "catalog")]
+sys.path.append(str(Path(__file__).parents[1]))  # for onnx_graphs, where this serves a program
+sys.path.append(str(Path(__file__).parents[1] / "catalog"))
 
 from onnx_graphs import build, node, random
 from PIL import Image

@@ -2,10 +2,10 @@
 
     python tests/hostile/fuzz_catalogs.py --runs 5000 --workers 2 --seed 1 [--only 17]
 
-Every run damages one small catalog in its rows, schema, bytes, journal, log or store, and then runs a few commands
-on it, each in bounded time and memory. Nothing outside the catalog's folder may be read, written or removed,
-commands that only read leave the folder as it was, and whatever fails says so in one line with a hint. A run is
-told by its seed and its number alone.
+Every run damages one small catalog in its rows, schema, bytes, journal, log or store, and then runs a few
+commands on it, in bounded time and memory. Nothing outside the catalog's folder may be read, written or
+removed, commands that only read leave the folder as it was, and whatever fails says so in one line with a
+hint. A run is told by its seed and its number alone.
 """
 
 from __future__ import annotations
@@ -31,15 +31,18 @@ from typing import Any
 
 import fuzz_watch
 from fuzz_catalog_commands import Command, choose, warm_up
-from fuzz_database_mutations import rows, schema, spoil
-from fuzz_folder_mutations import MUTATIONS as FOLDER_MUTATIONS
+from fuzz_log_mutations import logs, whole
 from fuzz_outside import Audit, Outside, State, state
+from fuzz_page_mutations import spoil
+from fuzz_row_mutations import rows
 from fuzz_scene import Scene
+from fuzz_schema_mutations import schema
+from fuzz_store_mutations import store
 
 SLOW = 20.0
 """Seconds of processor time that one command may take."""
 HUNG = 45
-"""Seconds after which a command is taken to hang."""
+"""Seconds after which the commands of a run are taken to hang; less than a worker may be silent."""
 GREEDY = 1 << 30
 """Bytes by which one command may raise the process's peak."""
 ADDRESS_SPACE = 12 << 30
@@ -52,26 +55,20 @@ STARTED = 97
 UNCIVIL = ("Traceback", "unexpected ", "fault of filterkit", "Warning")
 """Words that no user should read about a catalog."""
 
-DATABASE_MUTATIONS: tuple[Callable[[Scene, random.Random], str], ...] = (
-    *(rows, rows, rows, rows, schema, schema, spoil, spoil),
-)
+Mutation = Callable[[Scene, random.Random], str]
+
+DATABASE_MUTATIONS: tuple[Mutation, ...] = (rows, rows, rows, rows, schema, schema, spoil, spoil)
+FOLDER_MUTATIONS: tuple[Mutation, ...] = (logs, logs, logs, store, store, store, store, whole)
 
 
 def mutate(scene: Scene, draw: random.Random) -> str:
     """Damage a sound catalog, mostly in one way; says how."""
-    kinds = draw.choice(
-        (
-            (DATABASE_MUTATIONS,),
-            (DATABASE_MUTATIONS,),
-            (FOLDER_MUTATIONS,),
-            (FOLDER_MUTATIONS,),
-            (DATABASE_MUTATIONS, FOLDER_MUTATIONS),
-        )
-    )
+    database, folder = (DATABASE_MUTATIONS,), (FOLDER_MUTATIONS,)
+    kinds = draw.choice((database, database, folder, folder, database + folder))
     said = []
     for kind in kinds:
         mutation = draw.choice(kind)
-        with suppress(sqlite3.Error):  # what was damaged once takes no more
+        with suppress(sqlite3.Error, OSError):  # what was damaged once takes no more
             said.append(f"{mutation.__name__.strip('_')}: {mutation(scene, draw)}")
     return " + ".join(said)
 
@@ -156,6 +153,7 @@ class Bench:
             "outcome": "finding" if findings else "fine" if set(outcomes) == {0} else "refused",
             "finding": f"{' | '.join(findings)} [{name}: {said}]" if findings else None,
             "took": max((each.get("took", 0) for each in news), default=0),
+            "times": [(each["at"], each["took"]) for each in news if "took" in each],
             "commands": [(each["at"], each["outcome"]) for each in news if "outcome" in each],
             "said": f"{name}: {said}",
         }
@@ -174,11 +172,10 @@ class Bench:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(out, 1)
             os.dup2(err, 2)
+            signal.alarm(HUNG)
             for command in commands:
                 _tell(writer, {"at": str(command)})
-                signal.alarm(HUNG)
                 _tell(writer, self._drive(command, scene, out, err, older=older, started=started))
-            signal.alarm(0)
             lost = [f"{path.name} was removed" for path in scene.survivors if not _survived(path)]
             if lost:
                 _tell(writer, {"at": "in the end", "findings": [f"somebody's {', '.join(lost)}"]})
@@ -275,8 +272,8 @@ def _layers(path: Path) -> tuple[list[str], list[str]]:
     """Names of all models, and addresses of all layers."""
     with closing(sqlite3.connect(path)) as connection:
         models = [name for (name,) in connection.execute("SELECT name FROM model ORDER BY id")]
-        named = "SELECT model.name || '/' || layer.name FROM layer JOIN model ON model.id = model_id ORDER BY layer.id"
-        return models, [name for (name,) in connection.execute(named)]
+        named = "SELECT model.name || '/' || layer.name FROM layer JOIN model ON model.id = model_id"
+        return models, [name for (name,) in connection.execute(f"{named} ORDER BY layer.id")]
 
 
 def _tell(writer: int, news: dict[str, Any]) -> None:

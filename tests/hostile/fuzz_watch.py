@@ -1,7 +1,7 @@
 """Runs of a fuzz target in worker processes, watched: one that crashes or hangs is found by its run.
 
-A target is a program that, given ``--work FIRST:STOP``, prints before and after each run where it is, as a line
-of JSON: ``{"at": 7}``, then ``{"done": 7, "outcome": "taken", "finding": null, "took": 0.1}``.
+A target is a program that, given ``--work FIRST:STOP``, prints before and after each run where it is, as a
+line of JSON: ``{"at": 7}``, then ``{"done": 7, "outcome": "taken", "finding": null, "took": 0.1}``.
 """
 
 from __future__ import annotations

@@ -1,157 +1,16 @@
-"""Ways to turn the files around a catalog's database against its reader: journals, logs, and the store."""
+"""Ways to turn a catalog's store against its reader."""
 
 from __future__ import annotations
 
 import json
 import os
 import random
-import shutil
-import socket
-import sqlite3
-import struct
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
+from fuzz_replacements import replace
 from fuzz_scene import Scene
-
-SUFFIXES = ("-journal", "-wal", "-shm")
-MAGIC = bytes.fromhex("d9d505f920a163d7")
-"""Of a rollback journal."""
-
-
-def replace(path: Path, scene: Scene, draw: random.Random, content: bytes = b"") -> str:
-    """Put something else there: a link, something that is no file, or another file."""
-    kind = draw.choice(
-        ("symlink", "symlink", "symlink", "hard link", "fifo", "folder", "socket", "loop", "file", "huge")
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.read_bytes() if path.is_file() else content
-    remove(path)
-    target = draw.choice(scene.targets)
-    if kind == "hard link" and target.is_file():
-        os.link(target, path)
-    elif kind == "fifo" and hasattr(os, "mkfifo"):
-        os.mkfifo(path)
-    elif kind == "folder":
-        path.mkdir()
-        (path / "x").write_bytes(b"x")
-    elif kind == "socket":
-        with suppress(OSError), socket.socket(socket.AF_UNIX) as listener:
-            where = os.open(path.parent, os.O_RDONLY)
-            try:
-                listener.bind(f"/proc/self/fd/{where}/{path.name}")
-            finally:
-                os.close(where)
-    elif kind == "loop":
-        path.symlink_to(path.name)
-    elif kind == "file":
-        path.write_bytes(
-            draw.choice((b"", b"x", draw.randbytes(5000), whole[: len(whole) // 2], whole + b"x"))
-        )
-    elif kind == "huge":
-        with path.open("wb") as file:
-            file.write(whole[:100])
-            file.truncate(1 << 34)
-    else:
-        kind = "symlink"
-        path.symlink_to(target if draw.random() < 0.5 else os.path.relpath(target, path.parent))
-    led = f" to {target.name}" if "link" in kind else ""
-    return f"{path.relative_to(scene.folder)} is a {kind}{led}"
-
-
-def remove(path: Path) -> None:
-    """Whatever is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def logs(scene: Scene, draw: random.Random) -> str:
-    """A journal, a write-ahead log or an index of one that nobody of filterkit left there."""
-    how = draw.randrange(6)
-    if how < 2:
-        return replace(Path(f"{scene.catalog}{draw.choice(SUFFIXES)}"), scene, draw)
-    if how == 2:
-        return _hot_journal(scene, draw)
-    if how == 3:
-        return _live_log(scene, draw)
-    if how == 4:
-        return _backup_places(scene, draw)
-    said = []
-    for suffix in draw.sample(SUFFIXES, draw.choice((1, 2, 3))):
-        content = draw.choice((b"", b"\0", draw.randbytes(40), draw.randbytes(70_000), MAGIC + bytes(1000)))
-        Path(f"{scene.catalog}{suffix}").write_bytes(content)
-        said.append(f"{suffix} of {len(content)} bytes")
-    return ", ".join(said)
-
-
-def journal(database: bytes, changed: bytes, named: bytes = b"") -> bytes:
-    """A hot journal that puts `changed` back as page 1 of `database`, and names a super-journal where one is `named`."""
-    size = struct.unpack_from(">H", database, 16)[0]
-    size = 65536 if size == 1 else size or 4096
-    page = changed[:size].ljust(size, b"\0")
-    check = (1 + sum(page[place] for place in range(size - 200, 0, -200))) & 0xFFFFFFFF
-    head = MAGIC + struct.pack(">IIIII", 1, 1, max(len(database) // size, 1), 512, size)
-    record = struct.pack(">I", 1) + page + struct.pack(">I", check)
-    lock = 0x40000000 // size + 1
-    end = (
-        struct.pack(">I", lock) + named + struct.pack(">II", len(named), sum(named)) + MAGIC if named else b""
-    )
-    return head.ljust(512, b"\0") + record + end
-
-
-def _hot_journal(scene: Scene, draw: random.Random) -> str:
-    with suppress(sqlite3.Error), closing(sqlite3.connect(scene.catalog)) as connection:
-        connection.execute("PRAGMA journal_mode = DELETE")
-    data = scene.catalog.read_bytes()
-    named = draw.choice(
-        (b"", *(os.fsencode(target) for target in scene.targets), b"diary.txt", b"../outside/diary.txt")
-    )
-    changed = draw.choice((data[:65536], bytes(65536), data[4096:69632]))
-    Path(f"{scene.catalog}-journal").write_bytes(journal(data, changed, named))
-    return f"a hot journal that names {named.decode()!r}"
-
-
-def _live_log(scene: Scene, draw: random.Random) -> str:
-    """A log whose checksums hold, with changes that a sound catalog would not have."""
-    statement = draw.choice(
-        (
-            *(
-                "DELETE FROM model",
-                "UPDATE model SET name = 'x'",
-                "CREATE TABLE more (a)",
-                "DROP TABLE layer",
-            ),
-            "UPDATE model SET sha256 = '../../../outside/letters'",
-            "CREATE TRIGGER t AFTER INSERT ON model BEGIN DELETE FROM filter; END",
-            "UPDATE filter SET mean = 'x'",
-        )
-    )
-    with suppress(sqlite3.Error), closing(sqlite3.connect(scene.catalog, isolation_level=None)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute(statement)
-        kept = {}
-        for suffix in ("", *SUFFIXES):
-            path = Path(f"{scene.catalog}{suffix}")
-            if path.is_file():
-                kept[path] = path.read_bytes()
-    for path, content in kept.items():
-        data = bytearray(content)
-        if path.name.endswith(("-wal", "-shm")) and draw.random() < 0.3 and data:
-            data[draw.randrange(len(data))] ^= 0xFF
-        if not (path.name.endswith("-shm") and draw.random() < 0.5):
-            path.write_bytes(data)
-    return f"a log with {statement}"
-
-
-def _backup_places(scene: Scene, draw: random.Random) -> str:
-    """Something where an upgrade would put its copy."""
-    name = f"catalog.db.schema-000{draw.choice((1, 2))}.backup"
-    return replace(scene.folder / (name + draw.choice(("", "", "-2", *SUFFIXES))), scene, draw)
 
 
 def store(scene: Scene, draw: random.Random) -> str:
@@ -380,25 +239,3 @@ def _cuts(scene: Scene, draw: random.Random) -> str:
             if path.suffix == ".txt" and not path.is_symlink():
                 scene.survivors.append(path)
     return f"50 files in cuts/{sha[:8]}"
-
-
-def whole(scene: Scene, draw: random.Random) -> str:
-    """The catalog's file itself is something else."""
-    if draw.random() < 0.5:
-        return replace(scene.catalog, scene, draw)
-    moved = scene.folder / "real.db"
-    scene.catalog.rename(moved)
-    scene.catalog.symlink_to(moved.name)
-    return "catalog.db is a link to another name in its folder"
-
-
-MUTATIONS: tuple[Callable[[Scene, random.Random], str], ...] = (
-    logs,
-    logs,
-    logs,
-    store,
-    store,
-    store,
-    store,
-    whole,
-)
