@@ -18,15 +18,11 @@ MAGIC = bytes.fromhex("d9d505f920a163d7")
 
 
 def logs(scene: Scene, draw: random.Random) -> str:
-    """A journal, a write-ahead log or an index of one that nobody of filterkit left there."""
-    how = draw.randrange(6)
+    """Something in the place of a journal, a write-ahead log, the index of one, or a copy of the catalog."""
+    how = draw.randrange(4)
     if how < 2:
         return replace(Path(f"{scene.catalog}{draw.choice(SUFFIXES)}"), scene, draw)
     if how == 2:
-        return _hot_journal(scene, draw)
-    if how == 3:
-        return _live_log(scene, draw)
-    if how == 4:
         return _backup_places(scene, draw)
     said = []
     for suffix in draw.sample(SUFFIXES, draw.choice((1, 2, 3))):
@@ -34,6 +30,11 @@ def logs(scene: Scene, draw: random.Random) -> str:
         Path(f"{scene.catalog}{suffix}").write_bytes(content)
         said.append(f"{suffix} of {len(content)} bytes")
     return ", ".join(said)
+
+
+def changes(scene: Scene, draw: random.Random) -> str:
+    """A journal or a log that changes a sound catalog as soon as it is opened."""
+    return draw.choice((_hot_journal, _live_log))(scene, draw)
 
 
 def journal(database: bytes, changed: bytes, named: bytes = b"") -> bytes:
@@ -78,11 +79,11 @@ def _live_log(scene: Scene, draw: random.Random) -> str:
             "UPDATE filter SET mean = 'x'",
         )
     )
+    kept: dict[Path, bytes] = {}
     with suppress(sqlite3.Error), closing(sqlite3.connect(scene.catalog, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute(statement)
-        kept = {}
         for suffix in ("", *SUFFIXES):
             path = Path(f"{scene.catalog}{suffix}")
             if path.is_file():

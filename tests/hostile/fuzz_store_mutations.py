@@ -68,8 +68,8 @@ def _bank(scene: Scene, draw: random.Random) -> str:
     path = draw.choice(banks)
     data = path.read_bytes()
     length = int.from_bytes(data[:8], "little")
-    with suppress(ValueError):
-        entries = json.loads(data[8 : 8 + length])
+    with suppress(ValueError, RecursionError, TypeError, AttributeError):  # of what was damaged before
+        entries = dict(json.loads(data[8 : 8 + length]))
         for entry in draw.sample(sorted(entries), draw.choice((1, len(entries)))):
             part = draw.choice(("shape", "data_offsets", "dtype", "whole"))
             values: dict[str, Sequence[Any]] = {

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-HUNG = 60.0
+HUNG = 90.0
 """Seconds without a word after which a worker is taken to hang."""
 
 Report = dict[str, Any]

@@ -330,17 +330,21 @@ WRONG: dict[str, tuple[object, ...]] = {
 }
 
 
+SHARE = 3
+"""So manieth of the values is tried in a column, others in the next one."""
+
+
 @pytest.mark.parametrize("column", WRONG)
 def test_wrong_rows_are_damage_and_no_fault_of_filterkit(run: Run, shared: Path, column: str) -> None:
     table, _, name = column.partition(".")
     sound = (shared / "catalog.db").read_bytes()
-    for value in WRONG[column]:
+    for value in WRONG[column][[*WRONG].index(column) % SHARE :: SHARE]:
         (shared / "catalog.db").write_bytes(sound)
         where = " WHERE id = 1" if table == "model" else ""
         with closing(sqlite3.connect(shared / "catalog.db")) as connection:
             connection.execute(f"UPDATE {table} SET {name} = ?{where}", (value,))
             connection.commit()
-        _each(run, (*READERS, *RUNNERS))
+        _each(run, ("models", "layers *", "filters *", "export a -o out.npz", "doctor", *RUNNERS))
 
 
 def test_texts_that_are_none_are_damage(run: Run, shared: Path) -> None:
