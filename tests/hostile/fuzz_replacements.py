@@ -18,7 +18,7 @@ def replace(path: Path, scene: Scene, draw: random.Random, content: bytes = b"")
         ("symlink", "symlink", "symlink", "hard link", "fifo", "folder", "socket", "loop", "file", "huge")
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole = path.read_bytes() if path.is_file() else content
+    whole = path.read_bytes() if _is_small(path) else content
     remove(path)
     target = draw.choice(scene.targets)
     if kind == "hard link" and target.is_file():
@@ -44,7 +44,7 @@ def replace(path: Path, scene: Scene, draw: random.Random, content: bytes = b"")
     elif kind == "huge":
         with path.open("wb") as file:
             file.write(whole[:100])
-            file.truncate(1 << 34)
+            file.truncate(1 << 31)
     else:
         kind = "symlink"
         path.symlink_to(target if draw.random() < 0.5 else os.path.relpath(target, path.parent))
@@ -58,3 +58,7 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _is_small(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and path.stat().st_size < 1 << 20
