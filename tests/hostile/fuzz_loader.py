@@ -10,16 +10,12 @@ model has to be taken, or be refused with one clear line and a hint, in bounded 
 from __future__ import annotations
 
 import argparse
-import collections
 import json
 import os
-import queue
 import random
 import resource
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 import traceback
 import warnings
@@ -29,13 +25,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for onnx_graphs, where this runs as a program
 
+import fuzz_watch
 from fuzz_corpus import corpus
 from fuzz_mutations import mutated
 
 SLOW = 10.0
 """Seconds of processor time that one model may take."""
-HUNG = 60.0
-"""Seconds without a word after which a worker is taken to hang."""
 GREEDY = 1 << 30
 """Bytes by which one model may raise the process's peak."""
 ADDRESS_SPACE = 12 << 30
@@ -101,6 +96,7 @@ def work(seed: int, runs: range, files: Sequence[str], folder: Path) -> None:
     """Drive some runs, saying before and after each where it is, as lines of JSON on stdout."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     warnings.simplefilter("error")  # which a user would see between the lines
+    folder = Path(tempfile.mkdtemp(dir=folder))  # of this worker alone
     path = folder / "model.onnx"
     for run, name, data in inputs(seed, runs, files):
         path.write_bytes(data)
@@ -128,78 +124,13 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def watch(seed: int, runs: range, files: Sequence[str], report: queue.Queue[dict[str, Any] | None]) -> None:
-    """Drive some runs in processes of their own, whatever these run into."""
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        left = runs
-        while left:
-            last = _watch_one(seed, left, files, folder, report)
-            left = range(last + 1, runs.stop)
-    report.put(None)
-
-
-def _watch_one(
-    seed: int, runs: range, files: Sequence[str], folder: str, report: queue.Queue[dict[str, Any] | None]
-) -> int:
-    """One worker to its end; returns the last run that it was at."""
-    words = ["--seed", str(seed), "--work", f"{runs.start}:{runs.stop}", "--folder", folder, *files]
-    with subprocess.Popen(
-        [sys.executable, __file__, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
-    ) as worker:
-        assert worker.stdout is not None and worker.stderr is not None
-        said: collections.deque[str] = collections.deque(maxlen=5)
-        listener = threading.Thread(target=said.extend, args=(worker.stderr,), daemon=True)
-        listener.start()
-        at, alarm = runs.start, threading.Timer(HUNG, worker.kill)
-        alarm.start()
-        done = -1
-        for line in worker.stdout:
-            alarm.cancel()
-            news = json.loads(line)
-            at = news.get("at", at)
-            if "done" in news:
-                done = news["done"]
-                report.put(news)
-            alarm = threading.Timer(HUNG, worker.kill)
-            alarm.start()
-        alarm.cancel()
-        code = worker.wait()
-        listener.join(1)
-    if done < at or (code and at + 1 < runs.stop):
-        words_said = " | ".join(said)[-400:]
-        report.put(
-            {
-                "done": at,
-                "outcome": "finding",
-                "finding": f"the process ended with {code}: {words_said}",
-                "took": 0,
-            }
-        )
-    return at if code or done < at else runs.stop - 1
-
-
 def fuzz(
     runs: int, workers: int, seed: int, files: Sequence[str] = (), first: int = 0
 ) -> list[dict[str, Any]]:
     """All reports, one per run."""
-    report: queue.Queue[dict[str, Any] | None] = queue.Queue()
-    share = -(-runs // workers)
-    for start in range(first, first + runs, share):
-        part = range(start, min(start + share, first + runs))
-        threading.Thread(target=watch, args=(seed, part, files, report), daemon=True).start()
-    reports: list[dict[str, Any]] = []
-    alive = len(range(0, runs, share))
-    while alive:
-        news = report.get()
-        if news is None:
-            alive -= 1
-            continue
-        reports.append(news)
-        if news["finding"]:
-            print(f"run {news['done']}: {news['finding']}", flush=True)
-        if len(reports) % 1000 == 0:
-            print(f"{len(reports)} runs", flush=True)
-    return reports
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+        words = ["--seed", str(seed), "--folder", folder, *files]
+        return fuzz_watch.fuzz(__file__, words, range(first, first + runs), workers)
 
 
 def main() -> int:
@@ -219,11 +150,7 @@ def main() -> int:
         work(given.seed, range(start, stop), given.files, given.folder)
         return 0
     reports = fuzz(given.runs, given.workers, given.seed, given.files, given.first)
-    findings = [each for each in reports if each["finding"]]
-    outcomes = collections.Counter(each["outcome"].split(":")[0] for each in reports)
-    slowest = max((each["took"] for each in reports), default=0.0)
-    print(f"{len(reports)} models: {dict(outcomes)}; slowest {slowest:.1f} s; {len(findings)} findings")
-    return 1 if findings else 0
+    return fuzz_watch.summary(reports, "models")
 
 
 if __name__ == "__main__":
