@@ -77,6 +77,9 @@ def _absolute(catalog: str) -> str:
 def _place_photo(folder: Path, image: Path | None) -> str:
     """Copy the photo beside the catalog, so that every printed command can be typed again there."""
     if image is None:
+        from filterkit.renderers.plotting import matplotlib
+
+        matplotlib()
         from matplotlib import cbook
 
         image = Path(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
