@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import filterkit_torch
 import pytest
+
+import filterkit_torch
 
 MARK = "open('RUN', 'a').write(__name__ + ' ')\n"
 
