@@ -15,6 +15,7 @@ import typer
 
 from filterkit.cli.shell import Shell, command
 from filterkit.errors import ImageError, UsageError
+from filterkit.replacing import replacing
 from filterkit.settings import DEFAULT_CATALOG, catalog_location
 
 PHOTO = "photo"
@@ -92,7 +93,8 @@ def _place_photo(folder: Path, image: Path | None) -> str:
                 f"{photo} is somebody else's and would be overwritten",
                 hint="give quickstart a folder of its own: filterkit quickstart FOLDER",
             )
-        shutil.copyfile(image, photo)
+        with replacing(photo) as part:
+            shutil.copyfile(image, part)
     others = [other.stat().st_mtime_ns for other in folder.glob(f"{PHOTO}.*") if other != photo]
     if max(others, default=0) > photo.stat().st_mtime_ns:
         photo.touch()  # the pictures that are there were made of another photo
