@@ -29,6 +29,8 @@ def environment(**more: str) -> dict[str, str]:
 
 def can_import(module: str) -> bool:
     """Whether such a child finds a module, by its top-level name; it is not imported."""
+    if sys.modules.get(module, module) is None:  # which says that it is not to be imported
+        return False
     folders = list(import_folders())
     for finder in sys.meta_path:
         spec = finder.find_spec(module, folders if finder is PathFinder else None)
