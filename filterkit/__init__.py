@@ -4,12 +4,12 @@
 need from here, and nothing from the modules below. Nothing heavy is imported until it is used.
 """
 
-from __future__ import annotations
-
-import importlib
-from typing import TYPE_CHECKING, Any
-
+# Nothing at all is imported here: ``python -m filterkit`` reads this before it takes the current folder,
+# which may hold a typing.py, off ``sys.path``.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from filterkit.cli.shell import Shell, command
     from filterkit.errors import FilterkitError, ModelError, SourceError, UsageError
     from filterkit.graph import (
@@ -104,8 +104,10 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name in _HOMES:
+        import importlib
+
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'filterkit' has no attribute {name!r}")
 

@@ -106,6 +106,31 @@ def closest(word: str, known: Iterable[str], *, limit: int = 3) -> str:
 def one_line(text: str) -> str:
     """`text` without line breaks and control characters, which names in hostile models may hold.
 
-    What a terminal would obey is written out, e.g. an escape as ``\\x1b``.
+    What a terminal would obey, or what would hide or reorder what is read, is written out, e.g. an escape as
+    ``\\x1b`` and a right-to-left override as ``\\u202e``: all that `str.isprintable` says no to, which knows
+    Unicode, but for spaces.
     """
-    return "".join(c if c.isprintable() else " " if c.isspace() else f"\\x{ord(c):02x}" for c in text)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c.isspace() else _written_out(c) for c in text)
+
+
+def plain(text: str) -> str:
+    """The same for a text of several lines, which keeps its line feeds, tabs and spaces."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or is_layout(c) else _written_out(c) for c in text)
+
+
+def is_layout(character: str) -> bool:
+    """Whether a character is a line feed, a tab, or a space of any width."""
+    from unicodedata import category
+
+    return character in "\n\t" or category(character) == "Zs"
+
+
+def _written_out(character: str) -> str:
+    number = ord(character)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

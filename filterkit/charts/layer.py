@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
 
 from filterkit.charts.style import ACCENT, LABEL_SIZE, TYPE_COLOURS, caption, entitle, tidy
 
@@ -60,7 +59,7 @@ def _histogram(axes: Axes, values: Sequence[float], name: str) -> None:
     counts, edges = np.histogram(np.clip(values, 0, reach), BINS, (0, reach))
     axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=ACCENT)
     axes.set_xlim(0, reach)
-    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    _count(axes)
 
 
 def _types(axes: Axes, layer: LayerStats) -> None:
@@ -69,6 +68,13 @@ def _types(axes: Axes, layer: LayerStats) -> None:
     axes.bar(names, [layer.types[name] for name in names], color=[TYPE_COLOURS[name] for name in names])
     axes.set_xlim(-0.6, max(len(names), 4) - 0.4)
     axes.tick_params(axis="x", labelsize=LABEL_SIZE - 0.5)
+    _count(axes)
+
+
+def _count(axes: Axes) -> None:
+    """Few ticks along a height that is a number of filters."""
+    from matplotlib.ticker import MaxNLocator
+
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from typer.main import get_command
 
 from filterkit.cli.shell import reported_errors
 from filterkit.cli.usage import OneLineErrors
+from filterkit.errors import plain
 
 HELP = "See, query and run what a convolutional network has learned."
 COMMANDS = {
@@ -49,6 +51,8 @@ def run(argv: list[str] | None = None) -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed; its number would go to the next file that is opened
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+    in_words = warnings.formatwarning
+    warnings.formatwarning = lambda *told, **more: plain(in_words(*told, **more))  # it may quote a file
     words = sys.argv[1:] if argv is None else argv
     first = words[0] if words else None
     built_in = {"plugins", *(name for names in COMMANDS.values() for name in names)}

@@ -14,7 +14,8 @@ def _quietly(find: Callable[[str], Iterable[str]]) -> Callable[[str], list[str]]
     def complete(incomplete: str) -> list[str]:
         try:
             with redirect_stderr(StringIO()):
-                return [name for name in find(incomplete) if name.startswith(incomplete)]
+                found = [name for name in find(incomplete) if name.startswith(incomplete)]
+                return [name for name in found if name.isprintable()]  # others nobody types
         except Exception:
             return []
 

@@ -11,6 +11,7 @@ import typer
 from filterkit.cli.completion import complete_address
 from filterkit.cli.drawing import draw
 from filterkit.cli.shell import Shell, command
+from filterkit.errors import one_line
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
@@ -62,4 +63,4 @@ def _say_left_out(shell: Shell, rows: Iterable[Row]) -> None:
             reasons.setdefault(row["reason"], []).append(row["address_a"] or row["address_b"])
     for reason, names in reasons.items():
         some = names[0] if len(names) == 1 else f"{len(names)} layers ({names[0]}, …)"
-        shell.say(f"not compared: {some}: {reason}")
+        shell.say(one_line(f"not compared: {some}: {reason}"))

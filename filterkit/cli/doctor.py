@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from filterkit.cli.formats import printable_json
 from filterkit.cli.shell import Shell, command
 
 
@@ -27,7 +28,7 @@ def doctor(
             bench.recover()
         report = bench.examine()
     if shell.format == "json":
-        print(json.dumps(report, indent=2))
+        print(printable_json(json.dumps(report, indent=2)))
     else:
         shell.rows(_lines(report), ("check", "state", "detail"))
     if report["faults"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Iterable
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filterkit.cli.shell import Shell
-from filterkit.errors import UsageError
+from filterkit.errors import UsageError, one_line, plain
+from filterkit.replacing import replacing
 
 if TYPE_CHECKING:
     from filterkit.records import TileSheet
@@ -36,18 +38,23 @@ def draw(
     Raises
     ------
     UsageError
-        Several sheets for one file.
+        Several sheets for one file, or a picture for a terminal.
     """
     options: dict[str, Any] = {"colormap": colormap, "scale": scale}
     options = {name: value for name, value in options.items() if value is not None}
     if output is None:
+        _refuse_terminal(bench, renderer)
         for _, sheet in sheets:
             _print(bench.render(sheet, renderer or f"terminal:width={_terminal_width()}", **options))
         return []
     if is_folder(output):
         suffix = bench.suffixes(renderer)[0] if renderer else ".png"
         return [
-            write(shell, output / f"{name}{suffix}", bench.render(sheet, renderer, suffix=suffix, **options))
+            write(
+                shell,
+                output / f"{_file_name(name)}{suffix}",
+                bench.render(sheet, renderer, suffix=suffix, **options),
+            )
             for name, sheet in sheets
         ]
     [first, *more] = sheets
@@ -59,15 +66,32 @@ def draw(
     return [write(shell, output, bench.render(first[1], renderer, suffix=output.suffix, **options))]
 
 
+def _file_name(name: str) -> str:
+    """A layer's name as that of a file in this folder: those of anybody's catalog may hold anything."""
+    return one_line(name).replace("/", "_").replace("\\", "_")
+
+
 def write(shell: Shell, path: Path, data: bytes) -> Path:
     """Write a picture, with the folders that it stands in."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    shell.say(f"wrote {path}")
+    with replacing(path) as part:
+        part.write_bytes(data)
+    shell.say(one_line(f"wrote {path}"))
     return path
 
 
+def _refuse_terminal(bench: Workbench, renderer: str | None) -> None:
+    """Keep the bytes of pictures from a terminal."""
+    suffix = bench.suffixes(renderer)[0] if renderer and sys.stdout.isatty() else ".txt"
+    if suffix != ".txt":
+        raise UsageError(f"'{renderer}' draws pictures, not text", hint=f"-o FILE{suffix} writes them")
+
+
 def _print(data: bytes) -> None:
+    """Write a drawing to stdout; on a terminal, of what that would obey only colours."""
+    if sys.stdout.isatty():
+        parts = re.split(r"(\x1b\[[0-9;]*m)", data.decode("utf-8", "replace"))
+        data = "".join(part if number % 2 else plain(part) for number, part in enumerate(parts)).encode()
     sys.stdout.buffer.write(data)
     sys.stdout.flush()
 

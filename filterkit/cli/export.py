@@ -9,6 +9,7 @@ import typer
 
 from filterkit.cli.completion import complete_address
 from filterkit.cli.shell import Shell, command
+from filterkit.errors import one_line
 
 
 @command
@@ -24,4 +25,4 @@ def export(
     """Write filter banks (O I H W) as .npy, .npz or .safetensors."""
     with shell.workbench() as bench:
         bench.export(address, output)
-    shell.say(f"wrote {output}")
+    shell.say(one_line(f"wrote {output}"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, TextIO
 
-from filterkit.errors import UsageError, closest
+from filterkit.errors import UsageError, closest, is_layout, one_line
 from filterkit.plugins.protocols import Row
 
 
@@ -53,7 +53,7 @@ class Table:
 
     def _say(self, words: str) -> None:
         if not self.quiet:
-            print(words, file=sys.stderr)
+            print(one_line(words), file=sys.stderr)
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,11 @@ class Tsv:
 
 def _delimited(rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO, delimiter: str) -> None:
     writer = csv.writer(_Lines(stream), delimiter=delimiter)
-    lines = ([_field(row.get(name)) for name in columns] for row in rows)
+    # On a terminal one row is one line, whatever is in it; elsewhere it is data, and nothing is changed.
+    shown = one_line if stream.isatty() else str
+    lines = ([shown(_field(row.get(name))) for name in columns] for row in rows)
     first = list(islice(lines, 1))  # before the header: work that fails at once leaves nothing behind
-    writer.writerow(columns)
+    writer.writerow(map(shown, columns))
     writer.writerows(chain(first, lines))
 
 
@@ -121,7 +123,22 @@ def _field(value: Any) -> str:
 
 
 def _object(row: Row, columns: tuple[str, ...]) -> str:
-    return json.dumps({name: _plain(row.get(name)) for name in columns}, ensure_ascii=False)
+    return printable_json(json.dumps({name: _plain(row.get(name)) for name in columns}, ensure_ascii=False))
+
+
+def printable_json(text: str) -> str:
+    """The same JSON with escapes for what a terminal would obey, and what would hide or reorder its text.
+
+    Other letters stay as they are, for reading.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or is_layout(c) else _json_escape(c) for c in text)
+
+
+def _json_escape(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))
 
 
 def _plain(value: Any) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from filterkit.errors import one_line
+
 if TYPE_CHECKING:
     from filterkit.cli.shell import Shell
     from filterkit.workbench import Workbench
@@ -16,4 +18,5 @@ def say_what_is_missing(shell: Shell, bench: Workbench, address: str, question: 
         alone = len(missing) == 1
         models = missing[0] if alone else f"'{address.partition('/')[0]}'"
         lack = f"{missing[0]} lacks" if alone else f"{len(missing)} models lack"
-        shell.say(f"{lack} metrics that are asked for: `filterkit measure {models}` measures them")
+        line = f"{lack} metrics that are asked for: `filterkit measure {models}` measures them"
+        shell.say(one_line(line))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
-from filterkit.errors import UsageError
+from filterkit.errors import UsageError, plain
 
 if TYPE_CHECKING:
     from filterkit.plugins.contracts import CheckedFormat
@@ -81,4 +81,31 @@ def print_rows(
     refuse_terminal(chosen, stream)
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name shows its escape
-    chosen.write(rows, tuple(columns), stream)
+    chosen.write(rows, tuple(columns), cast("TextIO", _Shown(stream)) if stream.isatty() else stream)
+
+
+class _Shown(io.TextIOBase):
+    """A terminal, to which no format writes what it would obey: rows hold names of anybody's models."""
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+
+    def write(self, text: str) -> int:
+        self._terminal.write(plain(text))
+        return len(text)
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._terminal.fileno()
+
+    def flush(self) -> None:
+        self._terminal.flush()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._terminal.encoding

@@ -16,6 +16,7 @@ from filterkit.cli.plugins_install import (
 )
 from filterkit.cli.plugins_new import new_plugin
 from filterkit.cli.shell import Shell, command, declare
+from filterkit.errors import one_line
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
@@ -35,7 +36,7 @@ def list_plugins(
         rows = bench.plugin_rows(hook)
         unknown = [each.name for each in bench.plugins.plugins if hook and not each.hooks]
     if unknown:
-        shell.say(f"not known of {', '.join(unknown)}: not loaded")
+        shell.say(one_line(f"not known of {', '.join(unknown)}: not loaded"))
     error = ("error",) if any(row["error"] for row in rows) else ()
     shell.rows(rows, rows.columns, brief=("plugin", "version", "state", "adds", *error, "path"))
 
@@ -50,7 +51,7 @@ def show_plugin(
         rows = bench.describe_plugin(name)
     columns = list(rows.columns)
     if shell.format == "table" and not shell.quiet:
-        shell.say("\n".join(_sources(rows)))
+        shell.say("\n".join(map(one_line, _sources(rows))))
         empty = {name for name in ("options", "error") if not any(row.get(name) for row in rows)}
         columns = [name for name in columns if name not in {"plugin", "version", "path"} | empty]
     shell.rows(rows, columns)

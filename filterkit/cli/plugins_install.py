@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from filterkit.cli.shell import Shell, command_for_any_plugins
+from filterkit.errors import one_line
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Plugins, by name.")]
 
@@ -33,7 +34,8 @@ def install_plugins(
     plugins = {name: version for name, version in versions().items() if name in put}
     for name, version in plugins.items():
         again = " again" if before.get(name) == version else ""
-        shell.say(f"{name} {version} is installed{again}; filterkit plugins show {name} says what it adds")
+        what = f"{name} {version} is installed{again}"
+        shell.say(one_line(f"{what}; filterkit plugins show {name} says what it adds"))
     if not plugins:
         shell.say("no plugin is new; filterkit plugins lists those that are there")
 
@@ -65,9 +67,9 @@ def plugin_requirements(shell: Shell) -> None:
         return
     for row in rows:
         if row["note"]:
-            print(f"# {row['plugin']}: {row['note']}")
+            print(one_line(f"# {row['plugin']}: {row['note']}"))
         if row["requirement"]:
-            print(row["requirement"])
+            print(one_line(row["requirement"]))
 
 
 def _quietly(shell: Shell) -> list[str]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from filterkit.errors import one_line
 from filterkit.plugins.protocols import Progress
 
 
@@ -42,7 +43,7 @@ class _Bars:
 
         if self._progress is None:
             self._progress = Progress(  # type: ignore[assignment]
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),  # "[" in a name is no style
                 BarColumn(bar_width=None),
                 Amount(),
                 TimeRemainingColumn(compact=True),
@@ -51,7 +52,7 @@ class _Bars:
             )
             self._progress.start()  # type: ignore[attr-defined]
         if what not in self._tasks:
-            self._tasks[what] = self._progress.add_task(what, total=total)  # type: ignore[attr-defined]
+            self._tasks[what] = self._progress.add_task(one_line(what), total=total)  # type: ignore[attr-defined]
         self._progress.update(self._tasks[what], completed=done, total=total)  # type: ignore[attr-defined]
 
     def stop(self) -> None:

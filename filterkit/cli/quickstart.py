@@ -15,6 +15,7 @@ import typer
 
 from filterkit.cli.shell import Shell, command
 from filterkit.errors import ImageError, UsageError
+from filterkit.replacing import replacing
 from filterkit.settings import DEFAULT_CATALOG, catalog_location
 
 PHOTO = "photo"
@@ -77,6 +78,9 @@ def _absolute(catalog: str) -> str:
 def _place_photo(folder: Path, image: Path | None) -> str:
     """Copy the photo beside the catalog, so that every printed command can be typed again there."""
     if image is None:
+        from filterkit.renderers.plotting import matplotlib
+
+        matplotlib()
         from matplotlib import cbook
 
         image = Path(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
@@ -89,7 +93,8 @@ def _place_photo(folder: Path, image: Path | None) -> str:
                 f"{photo} is somebody else's and would be overwritten",
                 hint="give quickstart a folder of its own: filterkit quickstart FOLDER",
             )
-        shutil.copyfile(image, photo)
+        with replacing(photo) as part:
+            shutil.copyfile(image, part)
     others = [other.stat().st_mtime_ns for other in folder.glob(f"{PHOTO}.*") if other != photo]
     if max(others, default=0) > photo.stat().st_mtime_ns:
         photo.touch()  # the pictures that are there were made of another photo

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from filterkit.cli.drawing import draw, is_folder
 from filterkit.cli.shell import Shell
-from filterkit.errors import UsageError
+from filterkit.errors import UsageError, one_line
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
@@ -94,7 +94,7 @@ def _write_arrays(shell: Shell, results: Iterable[FeatureMaps], output: Path) ->
         for result in results:
             add(result.maps)
             yield from _rows(result, [output] * len(result.maps))
-    shell.say(f"wrote {output}")
+    shell.say(one_line(f"wrote {output}"))
 
 
 def _told(shell: Shell, results: Iterable[FeatureMaps]) -> Iterator[FeatureMaps]:
@@ -106,7 +106,8 @@ def _told(shell: Shell, results: Iterable[FeatureMaps]) -> Iterator[FeatureMaps]
         for reason in dict.fromkeys(told[layer] for layer in new):
             names = [layer for layer in new if told[layer] == reason]
             some = ", ".join(names if len(names) <= 2 else [names[0], "…"])
-            shell.say(f"left out {f'{len(names)} layers ({some})' if len(names) > 1 else some}: {reason}")
+            what = f"{len(names)} layers ({some})" if len(names) > 1 else some
+            shell.say(one_line(f"left out {what}: {reason}"))
         yield result
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from filterkit.cli.completion import complete_format
-from filterkit.errors import FilterkitError, one_line
+from filterkit.errors import FilterkitError, one_line, plain
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
@@ -131,9 +131,12 @@ class Shell:
         print_rows(rows, names, self.format, registry=self.registry, brief=brief, quiet=self.quiet)
 
     def say(self, text: str) -> None:
-        """Tell a person something, on stderr; stdout is for data."""
+        """Tell a person something, on stderr; stdout is for data.
+
+        Control characters in it, but for line feeds and tabs, are written out.
+        """
         if not self.quiet:
-            print(text, file=sys.stderr)
+            print(plain(text), file=sys.stderr)
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -211,15 +214,14 @@ def reported_errors(*, debug: bool) -> Iterator[None]:
         raise typer.Exit(130) from None
     except FilterkitError as error:
         if debug:
-            import traceback
-
-            traceback.print_exc()
+            _print_traceback()
         else:
             print_error(error.message, error.hint)
         raise typer.Exit(error.exit_code) from None
     except OSError as error:
         if debug:
-            raise
+            _print_traceback()
+            raise typer.Exit(1) from None
         where = f"{error.filename}: " if error.filename else ""
         print_error(
             where + (error.strerror or str(error)), "look whether it is there, and may be read and written"
@@ -227,13 +229,20 @@ def reported_errors(*, debug: bool) -> Iterator[None]:
         raise typer.Exit(1) from None
     except Exception as error:
         if debug:
-            raise
+            _print_traceback()
+            raise typer.Exit(1) from None
         words = " ".join(str(error).split()) or "no message"
         print_error(
             f"unexpected {type(error).__name__}: {words[:300]}",
             "this is a fault of filterkit or of a plugin; --debug shows where it happened",
         )
         raise typer.Exit(1) from None
+
+
+def _print_traceback() -> None:
+    import traceback
+
+    print(plain(traceback.format_exc()), end="", file=sys.stderr)
 
 
 def print_error(message: str, hint: str | None) -> None:

@@ -55,7 +55,7 @@ def lay_out(
     """
     texts = [[cell(value, name) for value, name in zip(row, columns, strict=True)] for row in rows]
     numeric = [_is_numeric([row[i] for row in rows]) for i in range(len(columns))]
-    heads = [name.replace("_", "_\n").split("\n") for name in columns]
+    heads = [one_line(name).replace("_", "_\n").split("\n") for name in columns]
     natural = [
         max(*(_length(part) for part in head), *(_length(row[i]) for row in texts))
         for i, head in enumerate(heads)

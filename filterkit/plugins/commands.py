@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from typer.main import get_command_name, get_group, solve_typer_info_defaults
 from typer.models import CommandInfo, TyperInfo
 
-from filterkit.errors import FilterkitError, PluginError, UsageError
+from filterkit.errors import FilterkitError, PluginError, UsageError, plain
 from filterkit.plugins.core import core_at_rest
 from filterkit.plugins.faults import breach, in_words
 from filterkit.plugins.manager import PluginHost
@@ -76,6 +76,7 @@ def commands_of(host: PluginHost, plugin: Plugin) -> list[Command]:
             for name in turned_commands(built):
                 breach(plugin, HOOK, f"gives Typer '{name}' as it was: {TURNED}")
             for name, command in _all(built):
+                _write_out(command)
                 if command.callback:
                     _like_built_in(command, f"plugin {plugin}: command '{name}'")
             return [Command(name, plugin, each) for name, each in built.items()]
@@ -93,6 +94,14 @@ def _all(commands: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, An
 def turned_commands(commands: Mapping[str, Any]) -> list[str]:
     """Those that Typer was given before `filterkit.command` was: they lack its options, and a `Shell`."""
     return [name for name, command in _all(commands) if getattr(command.callback, "takes_shell", False)]
+
+
+def _write_out(command: Any) -> None:
+    """Let help show no control characters."""
+    for each in (command, *command.params):
+        for words in ("help", "short_help"):
+            if isinstance(getattr(each, words, None), str):
+                setattr(each, words, plain(getattr(each, words)))
 
 
 def _like_built_in(command: Any, who: str) -> None:

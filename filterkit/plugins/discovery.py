@@ -12,6 +12,7 @@ from functools import partial, reduce
 from importlib.machinery import PathFinder
 
 from filterkit import settings
+from filterkit.children import import_folders
 
 GROUP = "filterkit"
 """The entry-point group that a plugin's distribution declares."""
@@ -120,6 +121,8 @@ def _load(module: str, attribute: str) -> object:
 def declarations() -> Iterator[Declaration]:
     """What every distribution declares that has plugins, in the order of ``sys.path``.
 
+    Those of the current folder are left out, unless it is on ``sys.path`` to stay: it may be anybody's.
+
     Where plain folders bring all distributions, their files are read here: `importlib.metadata` takes longer
     to import than ``filterkit --help`` may take for eighty plugins.
     """
@@ -127,8 +130,7 @@ def declarations() -> Iterator[Declaration]:
     if finders != [PathFinder]:
         yield from _asked()
         return
-    for entry in sys.path:
-        path = entry or "."
+    for path in import_folders():
         try:
             with os.scandir(path) as folders:
                 found = [each.name for each in folders if each.name.lower().endswith(_ENDINGS)]
@@ -186,7 +188,7 @@ def _asked() -> Iterator[Declaration]:
     """The same, from whatever brings distributions."""
     import importlib.metadata
 
-    for distribution in importlib.metadata.distributions():
+    for distribution in importlib.metadata.distributions(path=list(import_folders())):
         try:
             entries = tuple(
                 (entry.name, entry.value.partition("[")[0].strip())

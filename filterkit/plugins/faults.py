@@ -43,7 +43,7 @@ def where(error: BaseException, package: str) -> str | None:
 @cache
 def tell(line: str) -> None:
     """Say a line on stderr, once per process, however many hosts find the same fault."""
-    print(line, file=sys.stderr)
+    print(one_line(line), file=sys.stderr)
 
 
 @contextmanager

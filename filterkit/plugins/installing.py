@@ -8,11 +8,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filterkit import settings
+from filterkit.children import can_import, import_folders, python
 from filterkit.errors import FilterkitError, UsageError, closest
 from filterkit.plugins.discovery import available, canonical, distribution_name, installed
 from filterkit.plugins.known import how_to_have
@@ -31,12 +31,13 @@ def pip(*arguments: str) -> None:
     FilterkitError
         There is no pip, or it failed.
     """
-    if find_spec("pip") is None:
+    if not can_import("pip"):
         raise FilterkitError(
             f"there is no pip in {sys.prefix}",
             hint=f"{sys.executable} -m ensurepip brings it; or use the tool that made this environment",
         )
-    command = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", *arguments]
+    command = python("-m", "pip", "--no-input", "--disable-pip-version-check", *arguments)
+    # In this environment: what pip builds may need another one than `filterkit.children.environment`.
     done = subprocess.run(command, stdout=2, check=False)
     if done.returncode:
         raise FilterkitError(f"pip {arguments[0]} failed", hint="what pip says above tells why")
@@ -109,9 +110,9 @@ def requirements() -> list[Row]:
 
 def _requirement(name: str) -> Row:
     """See PEP 610 for what ``direct_url.json`` says of packages that came from no index."""
-    found = list(importlib.metadata.distributions(name=name))
+    found = list(importlib.metadata.distributions(name=name, path=list(import_folders())))
     pinned = f"{name}=={found[0].version}"
-    # The working folder may hold what a build left of the package, which does not say where it came from.
+    # One of them may be what a build left of the package, which does not say where it came from.
     text = next(filter(None, (each.read_text("direct_url.json") for each in found)), None)
     if text is None:
         return {"plugin": name, "requirement": pinned, "note": None}

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from filterkit import settings
+from filterkit.errors import one_line
 
 if TYPE_CHECKING:
     from filterkit.plugins.plugin import Plugin
@@ -25,4 +26,4 @@ def traced(plugin: Plugin, doing: str) -> Iterator[None]:
         yield
     finally:
         taken = 1000 * (time.perf_counter() - start)
-        print(f"filterkit: plugin {plugin}: {doing} {taken:.2f} ms", file=sys.stderr)
+        print(one_line(f"filterkit: plugin {plugin}: {doing} {taken:.2f} ms"), file=sys.stderr)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from filterkit.errors import UsageError, closest
+from filterkit.renderers.plotting import matplotlib
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,10 +29,9 @@ def colour_table(name: str) -> NDArray[np.uint8]:
     if name == GRAY:
         table = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
     else:
-        import matplotlib
-
-        if name not in matplotlib.colormaps:
-            raise UsageError(f"no colormap '{name}'", hint=closest(name, matplotlib.colormaps))
-        table = matplotlib.colormaps[name](np.linspace(0, 1, 256), bytes=True)[:, :3]
+        colormaps = matplotlib().colormaps
+        if name not in colormaps:
+            raise UsageError(f"no colormap '{name}'", hint=closest(name, colormaps))
+        table = colormaps[name](np.linspace(0, 1, 256), bytes=True)[:, :3]
     table.flags.writeable = False
     return table

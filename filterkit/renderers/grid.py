@@ -78,9 +78,9 @@ class Grid:
                 f"{sheet.count:,} tiles are too many for a figure with labels (at most {MAX_TILES:,})",
                 hint="the mosaic renderer draws any number: --renderer mosaic",
             )
-        from matplotlib.figure import Figure
+        with settings():  # before anything of matplotlib is imported
+            from matplotlib.figure import Figure
 
-        with settings():
             layout = lay_out(sheet, self.scale)
             figure = Figure(figsize=(layout.width / DPI, layout.height / DPI), dpi=DPI)
             # One image of all tiles: an Axes for each would take half a minute for a thousand of them.

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import one_line
+from filterkit.renderers.plotting import matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,9 +28,8 @@ _SETTINGS: Any = {
 
 def settings() -> AbstractContextManager[None]:
     """The settings under which a figure is made and written."""
-    import matplotlib
-
-    return matplotlib.rc_context(_SETTINGS)
+    settings: AbstractContextManager[None] = matplotlib().rc_context(_SETTINGS)
+    return settings
 
 
 def written(figure: Figure, kind: str, title: str) -> bytes:

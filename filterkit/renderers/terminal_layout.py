@@ -18,6 +18,9 @@ LARGEST_TILE, SMALLEST_TILE = 24, 12
 """Tiles are enlarged up to, and shrunk down to, this many pixels; smaller ones are shrunk only where not even
 one would fit."""
 
+FINEST = 4096
+"""Values of a side that are looked at: of a tile with more, every second, third, …, as no pixel shows one."""
+
 SCREEN = 40
 """Tiles are made as large as they can be with all of them within this many lines."""
 
@@ -71,8 +74,9 @@ def resized(sheet: TileSheet, drawn: Fit) -> FloatArray:
         tiles = np.zeros((places, *flat.shape[1:]), dtype=flat.dtype)
         tiles[: drawn.count] = flat[: drawn.count]
         tiles = tiles.reshape(drawn.rows, drawn.columns, *flat.shape[1:])
-    tiles = tiles[: drawn.rows, : drawn.columns]
     height, width = sheet.tile_shape
+    tiles = tiles[: drawn.rows, : drawn.columns, :: -(-height // FINEST), :: -(-width // FINEST)]
+    height, width = tiles.shape[2:4]
     down, across = _shares(height, drawn.height), _shares(width, drawn.width)
     if not sheet.is_colour:
         return np.asarray(down @ tiles @ across.T)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.records import FloatArray
+
+LARGEST_MAP = 2**28
+"""Positions of the largest map: three times as many as a picture has pixels."""
 
 AXES = {1: "signals (N, C, W)", 2: "pictures (N, C, H, W)", 3: "volumes (N, C, D, H, W)"}
 
@@ -78,7 +82,8 @@ def convolve(
     Raises
     ------
     ImageError
-        The picture has other channels or axes than the filters take, or is smaller than their window.
+        The picture has other channels or axes than the filters take, or is smaller than their window, or the
+        layer would make more than `LARGEST_MAP` positions of it.
     RuntimeFailure
         ONNX Runtime fails, or the provider cannot be used.
     """
@@ -166,15 +171,27 @@ def _check(weights: FloatArray, image: FloatArray, sliding: Sliding, name: str) 
             f"{name} takes {takes} channel{'s' if takes > 1 else ''}; the picture has {given}",
             hint="address one kernel to slide it over every channel, e.g. vgg16/block1_conv2/3/0",
         )
-    if sliding.transposed or sliding.auto_pad.startswith("SAME"):
-        return
-    dilations = sliding.dilations or [1] * rank
+    steps, dilations = sliding.strides or [1] * rank, sliding.dilations or [1] * rank
     pads = sliding.pads if sliding.auto_pad == "NOTSET" and sliding.pads else [0] * (2 * rank)
     window = [(size - 1) * step + 1 for size, step in zip(weights.shape[2:], dilations, strict=True)]
-    if any(
-        wide > size + before + after
-        for wide, size, before, after in zip(window, image.shape[2:], pads[:rank], pads[rank:], strict=True)
-    ):
+    padded = [
+        size + before + after
+        for size, before, after in zip(image.shape[2:], pads[:rank], pads[rank:], strict=True)
+    ]
+    if sliding.transposed:
+        sizes = [size * step + wide for size, step, wide in zip(image.shape[2:], steps, window, strict=True)]
+        sizes = [size + more for size, more in zip(sizes, sliding.output_padding or [0] * rank, strict=True)]
+    else:
+        sizes = [max(size, 0) // max(step, 1) + 1 for size, step in zip(padded, steps, strict=True)]
+    if math.prod(sizes) > LARGEST_MAP or max(padded) > LARGEST_MAP:
+        raise ImageError(
+            f"{name} makes maps of about {'×'.join(map(str, sizes))} of a picture of {_size(image)}, "
+            f"which is more than {LARGEST_MAP:,} positions",
+            hint="take a smaller picture, or a smaller --size",
+        )
+    if sliding.transposed or sliding.auto_pad.startswith("SAME"):
+        return
+    if any(wide > size for wide, size in zip(window, padded, strict=True)):
         raise ImageError(
             f"the window of {name} is {'×'.join(map(str, window))}; a picture of {_size(image)} is too small",
             hint="take a larger picture, or a larger --size",

@@ -12,6 +12,7 @@ from filterkit.errors import ImageError, RuntimeFailure
 from filterkit.graph.excerpt import Excerpt
 from filterkit.graph.sizes import skeleton_of, window_too_large
 from filterkit.runtime.inputs import Input, cast, fitting, inputs_of
+from filterkit.runtime.pictures import LARGEST_SIZE, check_size
 from filterkit.runtime.preprocessing import prepare
 from filterkit.runtime.providers import choose
 from filterkit.runtime.session import open_session, run
@@ -142,15 +143,16 @@ class Network:
         """
         entry = self._takes_pictures(preprocessing)
         count = entry.shape[preprocessing.layout.index("N")]
-        together = count if isinstance(count, int) else max(1, batch) if self._batched else 1
+        fixed = count if isinstance(count, int) else None
+        together = fixed or (max(1, batch) if self._batched else 1)
         prepared = (self._prepared(picture, entry, preprocessing, size) for picture in pictures)
-        for group in _runs(prepared, together):
+        for group in _runs(prepared, together, pixels=None if fixed else LARGEST_SIZE):
             # A network that takes exactly so many pictures gets the last one again; its answer is dropped.
-            missing = together - len(group) if isinstance(count, int) else 0
-            maps = self.maps({entry.name: np.concatenate(group + group[-1:] * missing)})
+            missing = together - len(group) if fixed else 0
+            maps = self.maps({entry.name: _one_batch(group + group[-1:] * missing)})
             _check_one_by_one(maps, len(group) + missing)
             for index in range(len(group)):
-                whole = together == 1
+                whole = len(group) + missing == 1
                 yield {
                     layer: values if whole else values[index : index + 1] for layer, values in maps.items()
                 }
@@ -193,6 +195,10 @@ class Network:
                 f"not of {wanted[0]} × {wanted[1]}",
                 hint="leave the size out, and the picture is resized",
             )
+        count = entry.shape[preprocessing.layout.index("N")]
+        if takes != own or isinstance(count, int):
+            together = count if isinstance(count, int) else 1
+            check_size(*takes, together=together, whose="this network takes ")
         values = cast(prepare(picture, preprocessing, (takes[0], takes[1])), entry.dtype)
         if values.shape not in self._fitting_shapes:
             obstacle = window_too_large(self._skeleton, entry.name, values.shape)
@@ -216,13 +222,20 @@ def _check_one_by_one(maps: Maps, pictures: int) -> None:
             )
 
 
-def _runs(arrays: Iterable[NDArray[Any]], most: int) -> Iterator[list[NDArray[Any]]]:
-    """Neighbours of one shape, at most so many together."""
+def _runs(
+    arrays: Iterable[NDArray[Any]], most: int, *, pixels: int | None = None
+) -> Iterator[list[NDArray[Any]]]:
+    """Neighbours of one shape, at most so many together; fewer where they would have more `pixels` in all."""
     group: list[NDArray[Any]] = []
     for array in arrays:
-        if group and (len(group) == most or array.shape != group[0].shape):
+        room = most if pixels is None else min(most, max(1, pixels * 3 // array.size))
+        if group and (len(group) >= room or array.shape != group[0].shape):
             yield group
             group = []
         group.append(array)
     if group:
         yield group
+
+
+def _one_batch(group: list[NDArray[Any]]) -> NDArray[Any]:
+    return group[0] if len(group) == 1 else np.concatenate(group)

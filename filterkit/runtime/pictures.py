@@ -26,6 +26,35 @@ GIVE = "give a picture file (PNG, JPEG, TIFF, WebP, …), or a folder of them"
 RUN_BY_PROGRAMS = {"EPS"}
 """Formats that Pillow has a program read, which a stranger's file is not to start."""
 
+LARGEST_SIZE = 89_478_485
+"""Pixels of the largest picture that Pillow reads, and so of the largest that one is resized to."""
+
+
+def check_size(height: int, width: int, *, together: int = 1, whose: str = "") -> None:
+    """Refuse sizes that no picture is resized to, before memory is taken for it.
+
+    Parameters
+    ----------
+    together
+        How many pictures of this size are held at once.
+    whose
+        What asks for it, e.g. ``"the network takes "``, where a message begins with that.
+
+    Raises
+    ------
+    ImageError
+        A side or the number is no whole number from 1 on, or there are more than `LARGEST_SIZE` pixels in
+        all: red, green and blue of so many are 1 GiB in 32-bit floating-point numbers.
+    """
+    size = f"{f'{together} pictures' if together != 1 else 'a picture'} of {height} × {width} pixels"
+    if not all(isinstance(number, int) and number > 0 for number in (height, width, together)):
+        raise ImageError(f"{whose}{size}, which there are not", hint="give raw tensors with --input FILE.npz")
+    if height * width * together > LARGEST_SIZE:
+        raise ImageError(
+            f"{whose}{size}, more than {LARGEST_SIZE:,} in all",
+            hint="take a smaller --size, or give raw tensors with --input FILE.npz",
+        )
+
 
 def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Picture files, in order; a folder stands for the picture files in it, by name.

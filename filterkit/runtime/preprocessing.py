@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filterkit.errors import UsageError
+from filterkit.errors import ImageError, UsageError
+from filterkit.runtime.pictures import check_size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,9 +41,27 @@ def prepare(
     ------
     UsageError
         The preprocessing has a mean or a standard deviation for another number of channels.
+    ImageError
+        `size` is none that a picture is resized to (see `filterkit.runtime.pictures.check_size`), or there
+        is not enough memory for it.
     """
+    try:
+        return _prepared(pixels, preprocessing, size)
+    except MemoryError:
+        height, width = size or pixels.shape[:2]
+        raise ImageError(
+            f"there is not enough memory for a picture of {height} × {width} pixels",
+            hint="take a smaller size",
+        ) from None
+
+
+def _prepared(
+    pixels: NDArray[np.uint8], preprocessing: Preprocessing, size: tuple[int, int] | None
+) -> NDArray[np.float32]:
     if size is not None and size != pixels.shape[:2]:
         from PIL import Image
+
+        check_size(*size, whose="resizing makes ")
 
         height, width = size
         resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)

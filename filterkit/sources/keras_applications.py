@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from filterkit.children import can_import, environment, python
 from filterkit.errors import FilterkitError, NotFoundError, SourceError, UsageError, closest
 from filterkit.plugins.protocols import Progress
 from filterkit.records import FetchedModel, Preprocessing
@@ -56,7 +54,7 @@ class KerasSource:
             raise UsageError("no Keras model is named", hint=_GRAMMAR)
         is_file = name.lower().endswith(_FILES)
         request = (_file_request if is_file else _application_request)(name, given, workdir)
-        missing = [module for module in _NEEDED if importlib.util.find_spec(module) is None]
+        missing = [module for module in _NEEDED if not can_import(module)]
         if missing:
             raise SourceError(
                 f"Keras models need more than is installed: {', '.join(missing)}",
@@ -130,15 +128,14 @@ def _run(request: Request, workdir: Path, shown: str) -> Answer:
     """Let a process of its own do the export; what it answered."""
     request_path = workdir / "request.json"
     request_path.write_text(json.dumps(asdict(request)), "utf-8")
-    environment = os.environ | {
-        "KERAS_BACKEND": "torch",
-        "KERAS_HOME": str(cache_folder() / "keras"),
-        "CUDA_VISIBLE_DEVICES": "",  # tracing needs no GPU, and should not take one's memory
-        "PYTHONUTF8": "1",
-    }
     process = subprocess.run(
-        [sys.executable, "-m", "filterkit.sources.keras_export", str(request_path)],
-        env=environment,
+        python("-m", "filterkit.sources.keras_export", str(request_path)),
+        env=environment(
+            KERAS_BACKEND="torch",
+            KERAS_HOME=str(cache_folder().absolute() / "keras"),
+            CUDA_VISIBLE_DEVICES="",  # tracing needs no GPU, and should not take one's memory
+            PYTHONUTF8="1",
+        ),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",

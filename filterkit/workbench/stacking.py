@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from filterkit.errors import UsageError
+from filterkit.replacing import naming, put
 
 if TYPE_CHECKING:
     from filterkit.records import FloatArray
@@ -71,7 +73,8 @@ def stacking(path: Path) -> Iterator[Callable[[Mapping[str, FloatArray]], None]]
     single = path.suffix.lower() == ".npy"
     stacks: dict[str, Stack] = {}
     with (
-        tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder,
+        tempfile.TemporaryDirectory(prefix=".filterkit-", dir=_folder_of(path)) as folder,
+        naming(path, Path(folder)),
         ExitStack() as files,
     ):
 
@@ -104,4 +107,10 @@ def stacking(path: Path) -> Iterator[Callable[[Mapping[str, FloatArray]], None]]
                 for number, name in enumerate(stacks):
                     archive.write(place(number), f"{name}.npy")
                     place(number).unlink()
-        whole.replace(path)
+        put(whole, path)
+
+
+def _folder_of(path: Path) -> Path:
+    """Where the file will lie; that of a pipe or a device cannot be written to."""
+    target = Path(os.path.realpath(path))
+    return target.parent if target.is_file() or not target.exists() else Path(tempfile.gettempdir())

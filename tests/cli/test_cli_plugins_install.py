@@ -141,10 +141,10 @@ def test_only_plugins_are_touched(
     run: Run, verb: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert run("plugins", verb, "numpy").failure[:2] == (2, "no plugin 'numpy' is installed")
-    info = tmp_path / "filterkit_lift-1.0.dist-info"
-    info.mkdir()
+    info = tmp_path / "site" / "filterkit_lift-1.0.dist-info"
+    info.mkdir(parents=True)
     (info / "entry_points.txt").write_text("[filterkit]\nplugin = not_there\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path / "site")
     assert run("plugins", verb, "lift").failure[2] == "did you mean 'filterkit-lift'?"
     code, error, hint = run("plugins", verb, "filterkit.metrics").failure
     assert (code, error) == (2, "'filterkit.metrics' is built in")
@@ -183,9 +183,9 @@ def test_an_environment_without_pip_is_told(run: Run, monkeypatch: pytest.Monkey
 def test_what_came_from_no_index_is_required_from_where_it_came(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, origin: dict[str, object], requirement: str
 ) -> None:
-    monkeypatch.syspath_prepend(tmp_path)
-    info = tmp_path / "filterkit_thing-1.2.dist-info"
-    info.mkdir()
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    info = tmp_path / "site" / "filterkit_thing-1.2.dist-info"
+    info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: filterkit-thing\nVersion: 1.2\n")
     (info / "entry_points.txt").write_text("[filterkit]\nplugin = not_there\n")
     (info / "direct_url.json").write_text(json.dumps(origin))

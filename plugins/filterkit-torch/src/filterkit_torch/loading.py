@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
 import pickle
 import random
 import re
-import sys
 import zipfile
 from collections.abc import Mapping
 from operator import attrgetter
@@ -23,6 +21,7 @@ from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
 from filterkit_torch.request import PROGRAMS, Request
 from filterkit_torch.words import first_line
+from filterkit_torch.working_folder import import_asked_for
 
 Network = nn.Module | torch.export.ExportedProgram
 """A module in evaluation mode, TorchScript among them, or an exported program."""
@@ -150,9 +149,8 @@ def _sow(seed: int) -> None:
 def _imported(request: Request) -> Any:
     """What the request names; modules of the working folder are found, before installed ones."""
     module, name = str(request.module), str(request.name)
-    sys.path.insert(0, str(Path.cwd()))
     try:
-        found = importlib.import_module(module)
+        found = import_asked_for(module)
     except (Exception, SystemExit) as error:  # it is anybody's code
         if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
             raise filterkit.UsageError(

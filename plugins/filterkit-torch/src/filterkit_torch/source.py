@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from pathlib import Path
 import filterkit
 
 from filterkit_torch.request import Answer, Request, parse
+from filterkit_torch.working_folder import without_working_folder
 
 
 class TorchSource:
@@ -60,11 +60,12 @@ class TorchSource:
 def _run(request: Request, workdir: Path) -> Answer:
     request_path = workdir / "request.json"
     request_path.write_text(json.dumps(asdict(request)), "utf-8")
-    environment = os.environ | {
+    environment = without_working_folder() | {
         "CUDA_VISIBLE_DEVICES": "",  # an export needs no GPU, and should not take one's memory
         "PYTHONUTF8": "1",
     }
-    # Without -P, files of the working folder would stand before those that PyTorch itself imports.
+    # Without -P, files of the working folder would stand before those that PyTorch itself imports; what it
+    # starts in turn goes by the environment.
     process = subprocess.run(
         [sys.executable, "-P", "-m", "filterkit_torch.worker", str(request_path)],
         env=environment,
