@@ -16,7 +16,7 @@ PACKAGE = Path(filterkit.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
-    ("errors", "geometry", "hashing", "kernels"),
+    ("errors", "budget", "geometry", "hashing", "kernels"),
     ("address", "settings", "records"),
     ("graph", "plugins", "sheets"),
     ("sources", "extractors", "normalizers", "renderers", "charts", "metrics", "comparison", "runtime"),
