@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from filterkit import budget
 from filterkit.graph.foldable import FOLDABLE, QUANTIZATION, Inputs
 from filterkit.graph.names import shown
 from filterkit.graph.tensors import to_array
@@ -27,6 +28,8 @@ MOST_GROWTH = 2**25
 """How many of these may be new, that is, more than went into the step that made them."""
 MOST_ALTOGETHER = 2**27
 """How many elements the constants of one model may take altogether, what it stores aside."""
+SMALLEST_STEP = 2**8
+"""How many elements a step counts for at least: it takes as long as going through so many, and longer."""
 USES = 8
 """How often what a model stores may be gone through, on average: once for every step of a chain, once more
 for every layer that shares it."""
@@ -77,11 +80,12 @@ Key = tuple[int, str]
 
 def fold(graph: GraphView, tensor: str) -> Array:
     """The value of a constant tensor; see `GraphView.constant`."""
-    steps = _steps(graph, tensor)
-    left = _uses(steps)
     known: dict[Key, Array] = {}
+    steps = _steps(graph, tensor, known)
+    left = _uses(steps)
     work, growth = MOST_WORK, MOST_GROWTH
     for view, node in steps:
+        budget.step("computing the constant node '{0.name}' ({0.op_type})", node)
         inputs = [_leaf(view, known, name) if name else None for name in node.input]
         size = _size_of(node, inputs)
         new = max(size - max((value.size for value in inputs if value is not None), default=0), 0)
@@ -89,7 +93,7 @@ def fold(graph: GraphView, tensor: str) -> Array:
         growth -= new
         if work < 0 or growth < 0:
             raise NotConstant(f"computed by node {label(node)} from constants, but too large to compute")
-        graph.budget.take(size, new)
+        graph.budget.take(max(size, SMALLEST_STEP), new)
         made = zip(node.output, _evaluate(view, node, inputs), strict=False)
         known.update({(view.depth, name): value for name, value in made})
         for name in filter(None, node.input):
@@ -121,15 +125,23 @@ def label(node: onnx.NodeProto) -> str:
     return f"'{shown(name)}' ({shown(node.op_type)})"
 
 
-def _steps(graph: GraphView, tensor: str) -> list[tuple[GraphView, onnx.NodeProto]]:
-    """The nodes to evaluate for `tensor`, in order, each with the graph that holds it."""
+def _steps(graph: GraphView, tensor: str, known: dict[Key, Array]) -> list[tuple[GraphView, onnx.NodeProto]]:
+    """The nodes to evaluate for `tensor`, in order, each with the graph that holds it.
+
+    What somebody still holds of the values on the way is put into `known`, and not gone behind.
+    """
     wanted: dict[tuple[int, int], GraphView] = {}
     pending = [(graph, tensor)]
     while pending:
         view, name = pending.pop()
         home = view.home(name)
         index = home.index_of_producer(name) if home is not None else None
-        if home is not None and index is not None and (home.depth, index) not in wanted:
+        if home is None or index is None or (home.depth, index) in wanted:
+            continue
+        value = home.held(name)
+        if value is not None:
+            known[home.depth, name] = value
+        else:
             wanted[home.depth, index] = home
             pending.extend((home, name) for name in home.nodes[index].input if name)
     # What lies deeper reads from further out, never the other way round.

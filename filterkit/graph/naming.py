@@ -69,7 +69,8 @@ def name_layers(
     if not given:
         names = _without_shared_suffix(banks, names)
     taken: set[str] = set()
-    return [_unique(name, taken) for name in names]
+    tried: dict[tuple[str, int], int] = {}
+    return [_unique(name, taken, tried) for name in names]
 
 
 def _given(bank: FilterBank, names: Mapping[str, str]) -> str:
@@ -135,12 +136,22 @@ def _safe(name: str) -> str:
     return name.strip("._-")[-LONGEST:].strip("._-")
 
 
-def _unique(name: str, taken: set[str]) -> str:
-    candidate, count = name, 1
+def _unique(name: str, taken: set[str], tried: dict[tuple[str, int], int]) -> str:
+    """`name`, or `name` with the first number behind it that nobody has.
+
+    `tried` remembers the next number to try, by what it goes behind and its digits: of many layers of one
+    name, each would else try the numbers of all before it.
+    """
+    candidate, digits = name, 1
     # Some file systems do not tell Conv1.png from conv1.png.
     while candidate.casefold() in taken:
-        count += 1
-        suffix = f"_{count}"
-        candidate = name[: LONGEST - len(suffix)] + suffix
+        base = name[: LONGEST - len("_") - digits]
+        key = (base.casefold(), digits)
+        count = tried.get(key, max(10 ** (digits - 1), 2))
+        if count < 10**digits:
+            tried[key] = count + 1
+            candidate = f"{base}_{count}"
+        else:
+            digits += 1
     taken.add(candidate.casefold())
     return candidate

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from filterkit import budget
 from filterkit.errors import one_line
 from filterkit.graph.checkpoint import Convolution, Stored
 from filterkit.sources.stored_arrays import StoredArray
@@ -43,16 +44,17 @@ def find_layers(arrays: Sequence[StoredArray], layout: str) -> list[CheckpointLa
     ``transpose`` in a name tell where Keras turns the last two axes around.
     """
     kernels = [array for array in arrays if _is_convolution(array, layout)]
-    vectors = [array for array in arrays if len(array.shape) == 1]
+    around = _Around.of(kernels, [array for array in arrays if len(array.shape) == 1])
     stored = _stored(arrays)
     names = [array.layer or layer_name(array.name) for array in kernels]
     often = Counter(names)
     layers = []
     for array, name in zip(kernels, names, strict=True):
+        budget.step("finding the bias of '{}'", name)
         part = _part(array.name) if often[name] > 1 else ""
         depthwise, transposed = _kind(array.name, layout)
         # The bias of a separable convolution comes behind its second half.
-        bias = None if part == "depthwise" else _bias(array, kernels, vectors, layout)
+        bias = None if part == "depthwise" else _bias(array, around, layout)
         convolution = Convolution(
             stored[array.name],
             None if bias is None else stored[bias.name],
@@ -98,21 +100,48 @@ def _part(name: str) -> str:
     return (marked[2] or "") if marked else ""
 
 
-def _bias(
-    array: StoredArray, kernels: Sequence[StoredArray], vectors: Sequence[StoredArray], layout: str
-) -> StoredArray | None:
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What may be the bias of a kernel.
+
+    Attributes
+    ----------
+    vectors
+        Arrays of one axis, by name.
+    beside
+        The same by the level that they stand on, `_parent`.
+    kernels
+        How many kernels stand on each level.
+    """
+
+    vectors: Mapping[str, StoredArray]
+    beside: Mapping[str, Sequence[StoredArray]]
+    kernels: Counter[str]
+
+    @classmethod
+    def of(cls, kernels: Sequence[StoredArray], vectors: Sequence[StoredArray]) -> _Around:
+        beside: dict[str, list[StoredArray]] = {}
+        for vector in vectors:
+            beside.setdefault(_parent(vector.name), []).append(vector)
+        by_name = {vector.name: vector for vector in vectors}
+        return cls(by_name, beside, Counter(_parent(kernel.name) for kernel in kernels))
+
+
+def _bias(array: StoredArray, around: _Around, layout: str) -> StoredArray | None:
     """The bias of a kernel: called as it has to be, or the only vector beside the only kernel."""
     shape, (depthwise, transposed) = array.shape, _kind(array.name, layout)
     outputs, inputs = shape[:2] if layout == "OIHW" else shape[:-3:-1]
     filters = outputs * inputs if depthwise else inputs if transposed else outputs
-    fitting = {vector.name: vector for vector in vectors if vector.shape == (filters,)}
     for name in _bias_names(array.name):
-        if name in fitting:
-            return fitting[name]
+        named = around.vectors.get(name)
+        if named is not None and named.shape == (filters,):
+            return named
     parent = _parent(array.name)
-    beside = [vector.name for vector in vectors if _parent(vector.name) == parent]
-    alone = parent and len(beside) == sum(_parent(other.name) == parent for other in kernels) == 1
-    return fitting.get(beside[0]) if alone and not _NO_BIAS.search(beside[0]) else None
+    beside = around.beside.get(parent, ())
+    if not parent or len(beside) != 1 or around.kernels[parent] != 1:
+        return None
+    (only,) = beside
+    return only if only.shape == (filters,) and not _NO_BIAS.search(only.name) else None
 
 
 def _bias_names(name: str) -> Iterator[str]:

@@ -10,11 +10,13 @@ from typing import Any
 
 from filterkit.geometry import Reach, same_pad, transposed_phases
 from filterkit.graph.rules.step import Step, Untraceable
-from filterkit.graph.tracks import Track, Tracks, joined
+from filterkit.graph.tracks import Track, Tracks, joined, union
 
 MOST_PHASES = 1024
 MOST_TAPS = 1 << 16
 """Bounds on what is gone through one by one: a hostile node asks for any number."""
+MOST_BITS = 128
+"""Of the numbers that say what a position sees: strides by the thousand multiply up to any length."""
 
 
 def window(step: Step) -> Tracks:
@@ -42,8 +44,9 @@ def window(step: Step) -> Tracks:
         new[axis + 2] = followed(track, reach)
     tracks = tracks.replaced(new)
     others = [other for name, other in step.tracks.items() if name != step.node.input[0]]
-    spread = tracks.spread.union(*(other.sources() for other in others))
-    return replace(tracks.lost([1]) if is_convolution else tracks, spread=spread | tracks.lost([1]).spread)
+    lost = tracks.lost([1])
+    spread = union(lost.spread, *(other.sources() for other in others))
+    return Tracks(lost.axes if is_convolution else tracks.axes, spread)
 
 
 def fused(step: Step) -> Tracks:
@@ -57,8 +60,14 @@ def fused(step: Step) -> Tracks:
 
 
 def followed(track: Track | None, reach: Reach | None) -> Track | None:
-    """`track` with a new reach; an axis that was added and is now wider follows nothing."""
+    """`track` with a new reach; an axis that was added and is now wider follows nothing.
+
+    Nor does one whose reach has numbers that no picture has use for: they would grow with every node.
+    """
     if track is None or reach is None or (track.source is None and reach != Reach()):
+        return None
+    numbers = (reach.field, reach.jump, reach.offset)
+    if any(max(abs(n.numerator), n.denominator) >> MOST_BITS for n in numbers):
         return None
     return Track(track.source, reach)
 
