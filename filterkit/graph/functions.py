@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import onnx
 
+from filterkit import budget
 from filterkit.errors import ModelError
 from filterkit.graph import native
 from filterkit.graph.names import shown
@@ -33,6 +34,7 @@ def inline(model: onnx.ModelProto) -> onnx.ModelProto:
     functions = {(each.domain, each.name, each.overload): each for each in model.functions}
     sizes: dict[Key, int] = {}
     for key in functions:
+        budget.step("counting the nodes of function '{}'", key[1])
         _measure(key, functions, sizes)
     if _size(model.graph.node, sizes) > MOST_NODES:
         raise ModelError(
@@ -64,14 +66,15 @@ def _measure(start: Key, functions: dict[Key, onnx.FunctionProto], sizes: dict[K
         if key in sizes:
             pending.pop()
             continue
-        missing = [one for one in _calls(functions[key].node) if one in functions and one not in sizes]
+        called = dict.fromkeys(_calls(functions[key].node))
+        missing = [one for one in called if one in functions and one not in sizes]
         open_.add(key)
         if any(one in open_ for one in missing):
             raise ModelError(
                 f"its function '{shown(key[1])}' calls itself", hint="fetch the model from a source you trust"
             )
         if missing:
-            pending.extend(missing[:1])
+            pending.extend(missing)
             continue
         sizes[key] = min(_size(functions[key].node, sizes), MOST_NODES + 1)
         open_.discard(key)

@@ -80,6 +80,8 @@ def load_model(path: Path) -> onnx.ModelProto:
         if has_functions:  # their nodes got attributes from the calls
             check_operators(whole)
         return whole
+    except budget.Exceeded:
+        raise
     except ModelError as error:
         raise ModelError(f"{shown(str(path), 200)}: {error.message}", hint=error.hint) from error
 

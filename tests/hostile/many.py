@@ -171,9 +171,25 @@ def functions(count: int) -> onnx.ModelProto:
     return made
 
 
+def one_function(count: int) -> onnx.ModelProto:
+    """A function that calls many, and stands before them."""
+    made = functions(count)
+    calls = [node(f"F{number}", "a b", f"c{number}", domain="own") for number in range(count)]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    every = helper.make_function("own", "All", ["a", "b"], [calls[-1].output[0]], calls, opsets)
+    called = list(made.functions)
+    del made.functions[:], made.graph.node[:]
+    made.functions.extend([every, *called])
+    made.graph.node.append(node("All", "x w", "y", domain="own"))
+    return made
+
+
 MANY: dict[str, Callable[[int], onnx.ModelProto]] = {
     **{each.__name__: each for each in (layers, own_weights, computed_weights, shape_arithmetic)},
-    **{each.__name__: each for each in (read_by_all, joined, split, inputs, bodies, deep, unused, functions)},
+    **{
+        each.__name__: each
+        for each in (read_by_all, joined, split, inputs, bodies, deep, unused, functions, one_function)
+    },
     **{op: one_operator(op) for op in ("Relu", "Identity", "Sigmoid")},
     "Add": one_operator("Add", "b"),
     "Mul": one_operator("Mul", "b"),

@@ -20,7 +20,7 @@ from filterkit.graph import name_layers
 LAYERS = 1000
 NODES = 8000
 COUNTS = {
-    **dict.fromkeys(("layers", "own_weights", "functions", "bodies"), LAYERS),
+    **dict.fromkeys(("layers", "own_weights", "functions", "one_function", "bodies"), LAYERS),
     "computed_weights": 2 * LAYERS,
     "inputs": NODES // 2,
     "MaxPool": LAYERS,
