@@ -32,7 +32,7 @@ from filterkit.catalog.removal import sweep
 from filterkit.catalog.store import model_sha256
 from filterkit.errors import CatalogError, UsageError
 from filterkit.graph.load import check_file
-from filterkit.graph.view import open_graph
+from filterkit.graph.view import GraphView, open_graph
 from filterkit.hashing import file_sha256
 from filterkit.records import FetchedModel, Skipped
 
@@ -104,9 +104,9 @@ def ingest(
     budget.allow(sum(_stored(path.parent / name) for name in external))
     budget.step("hashing its files")
     sha256 = model_sha256(path, external, hashing.result())
-    extraction = None
-    if not isinstance(catalog, Catalog):  # a new one has nothing to compare with
-        extraction = extract(graph, fetched, extractors, fold_batchnorm=fold_batchnorm)
+    done = None
+    if not isinstance(catalog, Catalog):  # a new one has nothing to compare with, and may never be needed
+        done = _work(graph, fetched, extractors, fitting, fault, fold_batchnorm=fold_batchnorm)
         catalog = catalog()
     with catalog.connect() as connection:
         known = _known(connection, name, sha256, replace)
@@ -114,9 +114,9 @@ def ingest(
         fold_batchnorm = _folded_as_before(known, fold_batchnorm)
     if known and not replace and catalog.store.holds(sha256, known["banks_sha256"], external):
         return result_of("unchanged", known)
-    extraction = extraction or extract(graph, fetched, extractors, fold_batchnorm=fold_batchnorm)
-    measured, working = measure(extraction.banks.items(), fitting, fault)
-    layers, filters = _layer_rows(extraction, fetched, measured)
+    extraction, working, layers, filters = done or _work(
+        graph, fetched, extractors, fitting, fault, fold_batchnorm=fold_batchnorm
+    )
     row = {
         "name": name,
         "source": source,
@@ -137,7 +137,6 @@ def ingest(
         "fold_batchnorm": int(fold_batchnorm),
         "added_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-    budget.look()  # for the last time: what is written from here on is written to its end
     try:
         with catalog.begin() as connection, _writing(catalog):
             known = _known(connection, name, sha256, replace)  # another process may have been quicker
@@ -159,6 +158,26 @@ def ingest(
     not_finite = sum(describe.not_finite(bank) for bank in extraction.banks.values())
     result = result_of("replaced" if known else "added", row)
     return dataclasses.replace(result, not_finite=not_finite, unmeasured=tuple(unmeasured(metrics, working)))
+
+
+def _work(
+    graph: GraphView,
+    fetched: FetchedModel,
+    extractors: Sequence[WeightExtractor],
+    metrics: Sequence[Metric],
+    fault: Fault,
+    *,
+    fold_batchnorm: bool,
+) -> tuple[Extraction, list[Metric], list[Row], list[Columns]]:
+    """All that takes time and writes nothing: what is extracted, which metrics worked, and the rows.
+
+    It is the last that is held to a budget: what is written then is written to its end.
+    """
+    extraction = extract(graph, fetched, extractors, fold_batchnorm=fold_batchnorm)
+    measured, working = measure(extraction.banks.items(), metrics, fault)
+    layers, filters = _layer_rows(extraction, fetched, measured)
+    budget.look()
+    return extraction, working, layers, filters
 
 
 def _layer_rows(

@@ -18,6 +18,28 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="other systems tell o
 TOOK = r"many took more than 0.05 seconds of CPU time; the last step was \w+"
 
 
+SLOW_METRIC = """
+import time
+import numpy as np
+from filterkit import Contribution, hookimpl
+
+
+class Slow:
+    columns = ("slow",)
+
+    def measure(self, bank):
+        end = time.process_time() + 2
+        while time.process_time() < end:
+            pass
+        return {"slow": np.zeros(bank.out_channels)}
+
+
+@hookimpl
+def filterkit_metrics():
+    return [Contribution("slow", "Takes its time", Slow)]
+"""
+
+
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     path = tmp_path / "many.onnx"
@@ -36,6 +58,21 @@ def test_nothing_is_written_where_time_is_up(run: Run, tmp_path: Path, model: Pa
     message, hint = run("add", model.name, "--timeout", "0.05").refusal()
     assert message.startswith("many took more than 0.05 seconds of CPU time; the last step was ")
     assert hint == "allow more with --timeout"
+    assert everything(tmp_path) == before
+
+
+def test_nothing_is_written_where_measuring_takes_too_long(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    (plugins / "filterkit_slow.py").write_text(SLOW_METRIC, encoding="utf-8")
+    monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", str(plugins))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    before = everything(tmp_path)
+    took = r"^many took more than 5 seconds of CPU time; the last step was measuring layer '.*slow$"
+    with Workbench(tmp_path / "catalog.db") as bench, pytest.raises(ModelError, match=took):
+        bench.add(model, metrics=["slow"], timeout=5)
     assert everything(tmp_path) == before
 
 
