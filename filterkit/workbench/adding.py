@@ -63,7 +63,7 @@ def add(
 
     # Windows deletes no file that is still mapped, as external data may be.
     with (
-        budget.limited(name, timeout, memory),
+        budget.limited(Path(ref).name or name, timeout, memory),
         tempfile.TemporaryDirectory(prefix="filterkit-", ignore_cleanup_errors=True) as folder,
     ):
         budget.step("fetching {}", ref)
