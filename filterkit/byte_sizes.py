@@ -29,6 +29,13 @@ def parse_size(text: str) -> int:
 
 
 def show_size(size: int) -> str:
-    """A size in words, in the largest unit that leaves at least one: ``1 MB``, ``1.5 GB``, ``999 bytes``."""
-    step = next((step for step in range(len(STEPS), 0, -1) if size >= 1000**step), 0)
-    return f"{size / 1000**step:.6g} {'kMGT'[step - 1]}B" if step else f"{size} bytes"
+    """A size in words, in the largest unit that leaves at least one: ``1 MB``, ``999 bytes``, ``8 GiB``.
+
+    Units are multiples of 1024 where that gives a short number.
+    """
+    for base, infix in ((1024, "i"), (1000, "")):
+        step = next((step for step in range(len(STEPS), 0, -1) if size >= base**step), 0)
+        if step and (base == 1000 or (size / base**step * 8).is_integer()):
+            prefix = STEPS[step - 1].upper() if infix else "kMGT"[step - 1]
+            return f"{size / base**step:.6g} {prefix}{infix}B"
+    return f"{size} bytes"

@@ -16,7 +16,7 @@ PACKAGE = Path(filterkit.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
-    ("byte_sizes", "children", "errors", "geometry", "hashing", "kernels", "replacing"),
+    ("budget", "byte_sizes", "children", "errors", "geometry", "hashing", "kernels", "replacing"),
     ("address", "settings", "records"),
     ("graph", "plugins", "sheets"),
     ("sources", "extractors", "normalizers", "renderers", "charts", "metrics", "comparison", "runtime"),

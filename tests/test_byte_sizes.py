@@ -50,3 +50,4 @@ def test_what_is_none(text: str) -> None:
 def test_shown() -> None:
     shown = [show_size(size) for size in (1, 999, 1000, 1_000_000, 1_500_000_000, 10**13)]
     assert shown == ["1 bytes", "999 bytes", "1 kB", "1 MB", "1.5 GB", "10 TB"]
+    assert [show_size(size) for size in (8 << 30, 1536, 512 << 20)] == ["8 GiB", "1.5 KiB", "512 MiB"]

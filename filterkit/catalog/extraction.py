@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from onnx import TensorProto
 
+from filterkit import budget
 from filterkit.errors import ModelError
 from filterkit.extractors.forms import is_convolution
 from filterkit.geometry import LayerGeometry
 from filterkit.graph import batchnorm
-from filterkit.graph.inputs import InputInfo, detect_input
+from filterkit.graph.inputs import InputInfo, picture_of
 from filterkit.graph.modules import noted_modules
 from filterkit.graph.naming import name_layers
 from filterkit.graph.spatial import trace_geometry
+from filterkit.graph.tracing import trace
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import every_tensor
 from filterkit.records import FetchedModel, FilterBank, Preprocessing, Skipped
@@ -70,12 +72,14 @@ def extract(
     banks, skipped = _collect(graph, extractors)
     if not banks and not skipped:
         raise _nothing_found(graph, fetched.onnx_path.name)
+    budget.step("naming the layers")
     names = name_layers(banks, fetched.layer_names, noted_modules(graph))
     if fold_batchnorm:
         banks = [batchnorm.fold_batchnorm(bank) for bank in banks]
-    found = detect_input(graph, banks)
+    traced = trace(graph, {})
+    found = picture_of(graph, banks, traced)
     preprocessing = _laid_out(fetched.preprocessing, found) or _assumed(found)
-    geometries = trace_geometry(graph, banks, preprocessing)
+    geometries = trace_geometry(graph, banks, preprocessing, traced=traced)
     banks = [
         replace(bank, input_channels=geometry.input_channels)
         for bank, geometry in zip(banks, geometries, strict=True)
@@ -101,7 +105,11 @@ def _collect(
     for extractor in extractors:
         tensors = {(bank.scope, bank.pre_tensor) for bank in banks}
         nodes = {bank.node for bank in banks} | {each.node for each in skipped}
-        found = list(extractor.extract(graph))
+        budget.step("looking for layers with the extractor {}", extractor)
+        found = []
+        for each in extractor.extract(graph):
+            budget.step("extracting what follows '{}'", each.node)
+            found.append(each)
         new = [
             each
             for each in found

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import repeat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from filterkit import budget
 from filterkit.catalog import describe, schema
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.extraction import Extraction, external_files, extract
@@ -31,7 +33,7 @@ from filterkit.catalog.store import model_sha256
 from filterkit.catalog.values import check_rows
 from filterkit.errors import CatalogError, UsageError
 from filterkit.graph.load import check_file
-from filterkit.graph.view import open_graph
+from filterkit.graph.view import GraphView, open_graph
 from filterkit.hashing import file_sha256
 from filterkit.records import FetchedModel, Skipped
 
@@ -84,7 +86,8 @@ def ingest(
     UsageError
         Where `name` cannot be a name, or batch norms were kept apart when the model was catalogued.
     ModelError
-        Where the file is no ONNX model, or holds no convolution that can be extracted.
+        Where the file is no ONNX model, or holds no convolution that can be extracted; or where that takes
+        more than `budget.limited` allows.
     CatalogError
         Where another model of that name is there, or it cannot be written. The catalog is as it was.
     PluginContractError
@@ -94,14 +97,17 @@ def ingest(
     fitting = with_free_columns(metrics, fault)
     path = fetched.onnx_path
     check_file(path)  # before it is hashed, which takes its time if the file is huge, or for ever
+    budget.allow(_stored(path))
     with ThreadPoolExecutor(1) as aside:
         hashing = aside.submit(file_sha256, path)
         graph = open_graph(path)
     external = external_files(graph)
+    budget.allow(sum(_stored(path.parent / name) for name in external))
+    budget.step("hashing its files")
     sha256 = model_sha256(path, external, hashing.result())
-    extraction = None
-    if not isinstance(catalog, Catalog):  # a new one has nothing to compare with
-        extraction = extract(graph, fetched, extractors, fold_batchnorm=fold_batchnorm)
+    done = None
+    if not isinstance(catalog, Catalog):  # a new one has nothing to compare with, and may never be needed
+        done = _work(graph, fetched, extractors, fitting, fault, fold_batchnorm=fold_batchnorm)
         catalog = catalog()
     with catalog.connect() as connection:
         known = _known(connection, name, sha256, replace)
@@ -109,9 +115,9 @@ def ingest(
         fold_batchnorm = _folded_as_before(known, fold_batchnorm)
     if known and not replace and catalog.store.holds(sha256, known["banks_sha256"], external):
         return result_of("unchanged", known)
-    extraction = extraction or extract(graph, fetched, extractors, fold_batchnorm=fold_batchnorm)
-    measured, working = measure(extraction.banks.items(), fitting, fault)
-    layers, filters = _layer_rows(extraction, fetched, measured)
+    extraction, working, layers, filters = done or _work(
+        graph, fetched, extractors, fitting, fault, fold_batchnorm=fold_batchnorm
+    )
     row = {
         "name": name,
         "source": source,
@@ -156,6 +162,26 @@ def ingest(
     return dataclasses.replace(result, not_finite=not_finite, unmeasured=tuple(unmeasured(metrics, working)))
 
 
+def _work(
+    graph: GraphView,
+    fetched: FetchedModel,
+    extractors: Sequence[WeightExtractor],
+    metrics: Sequence[Metric],
+    fault: Fault,
+    *,
+    fold_batchnorm: bool,
+) -> tuple[Extraction, list[Metric], list[Row], list[Columns]]:
+    """All that takes time and writes nothing: what is extracted, which metrics worked, and the rows.
+
+    It is the last that is held to a budget: what is written then is written to its end.
+    """
+    extraction = extract(graph, fetched, extractors, fold_batchnorm=fold_batchnorm)
+    measured, working = measure(extraction.banks.items(), metrics, fault)
+    layers, filters = _layer_rows(extraction, fetched, measured)
+    budget.look()
+    return extraction, working, layers, filters
+
+
 def _layer_rows(
     extraction: Extraction, fetched: FetchedModel, measured: Sequence[Measured]
 ) -> tuple[list[Row], list[Columns]]:
@@ -163,6 +189,7 @@ def _layer_rows(
     labels = fetched.filter_labels or {}
     layers, filters = [], []
     for position, (name, bank) in enumerate(extraction.banks.items()):
+        budget.step("making the rows of layer '{}'", name)
         of_bank, geometry = measured[position], extraction.geometries[position]
         layers.append(describe.layer_row(position, name, bank, geometry, of_bank))
         filters.append(describe.filter_columns(name, bank, of_bank, labels.get(name)))
@@ -200,10 +227,15 @@ def _insert(
     filters: Sequence[Columns],
     skipped: Sequence[Skipped],
 ) -> None:
-    model_id = _insert_one(connection, schema.model, row)
-    layer_ids = [_insert_one(connection, schema.layer, {"model_id": model_id, **layer}) for layer in layers]
+    key = connection.execute(sa.insert(schema.model).values(row)).inserted_primary_key
+    assert key is not None
+    model_id = int(key[0])
+    if layers:
+        connection.execute(sa.insert(schema.layer), [{"model_id": model_id, **layer} for layer in layers])
+    of_model = sa.select(schema.layer.c.id).where(schema.layer.c.model_id == model_id)
+    layer_ids = connection.scalars(of_model.order_by(schema.layer.c.position))
     # Thousands of plain values: SQLite takes them as they are, several times quicker than through SQLAlchemy.
-    for layer_id, columns in zip(layer_ids, filters, strict=True):
+    for layer_id, columns in zip(layer_ids.all(), filters, strict=True):
         names = ", ".join(f'"{name}"' for name in ("layer_id", *columns))
         statement = f'INSERT INTO "{schema.filter_.name}" ({names}) VALUES (?{", ?" * len(columns)})'
         rows = list(zip(repeat(layer_id), *columns.values(), strict=False))
@@ -213,10 +245,11 @@ def _insert(
         connection.execute(sa.insert(schema.skipped), [{"model_id": model_id, **each} for each in nodes])
 
 
-def _insert_one(connection: sa.Connection, table: sa.Table, row: Row) -> int:
-    key = connection.execute(sa.insert(table).values(row)).inserted_primary_key
-    assert key is not None
-    return int(key[0])
+def _stored(path: Path) -> int:
+    """The bytes of a file that are on the disk: a file may claim any number that was never written."""
+    status = path.stat()
+    blocks: int | None = getattr(status, "st_blocks", None)
+    return status.st_size if blocks is None else min(status.st_size, 512 * blocks)
 
 
 @contextmanager

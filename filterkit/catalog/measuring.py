@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from filterkit import budget
 from filterkit.catalog.rows import searchable
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS
 from filterkit.errors import FilterkitError, PluginContractError
@@ -63,26 +64,36 @@ def measure(
         The metrics that measured them.
     """
     working = list(metrics)
+    sides = {id(metric): _sides(metric) for metric in working}
     found: list[list[tuple[M, Measured]]] = []
     for name, bank in banks:
         found.append([])
         for metric in tuple(working):
+            budget.step("measuring layer '{}' with the metric {}", name, metric)
             try:
-                found[-1].append((metric, _measure(name, bank, metric)))
+                found[-1].append((metric, _measure(name, bank, *sides[id(metric)])))
             except FilterkitError as error:
                 fault(metric, error)
                 working.remove(metric)
     return [_merged([each for metric, each in of_bank if metric in working]) for of_bank in found], working
 
 
-def _measure(name: str, bank: FilterBank, metric: Metric) -> Measured:
+def _sides(metric: Metric) -> tuple[FilterMetric | None, LayerMetric | None]:
+    """The metric as one of filters and as one of layers, as far as it is: that takes its time to tell."""
+    of_filters = metric if isinstance(metric, FilterMetric) else None
+    return of_filters, metric if isinstance(metric, LayerMetric) else None
+
+
+def _measure(
+    name: str, bank: FilterBank, of_filters: FilterMetric | None, of_layers: LayerMetric | None
+) -> Measured:
     filters: dict[str, Sequence[Any]] = {}
     layer: dict[str, float | None] = {}
     with np.errstate(all="ignore"):  # what is not finite becomes NULL, and some BLAS warn of nothing
-        if isinstance(metric, FilterMetric):
-            filters = {column: plain(values) for column, values in metric.measure(bank).items()}
-        if isinstance(metric, LayerMetric):
-            measured = metric.measure_layer(bank).items()
+        if of_filters is not None:
+            filters = {column: plain(values) for column, values in of_filters.measure(bank).items()}
+        if of_layers is not None:
+            measured = of_layers.measure_layer(bank).items()
             layer = {column: value if math.isfinite(value) else None for column, value in measured}
     for column, values in filters.items():
         check_length(name, bank, column, values)

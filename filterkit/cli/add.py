@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from filterkit import budget
+from filterkit.byte_sizes import parse_size
 from filterkit.cli.completion import complete_extractor, complete_ref
 from filterkit.cli.shell import Shell, command
 
@@ -56,8 +58,19 @@ def add(
     metric: Annotated[
         list[str] | None, typer.Option(help="Metric to measure; may be repeated (default: all).")
     ] = None,
+    timeout: Annotated[
+        float, typer.Option(min=0, help="Give up after so many seconds of CPU time; 0 for no limit.")
+    ] = budget.SECONDS,
+    memory: Annotated[
+        str,
+        typer.Option(
+            help="Give up where it takes more memory than that beyond the model's own size, e.g. 500MB or "
+            "8GiB; 0 for no limit."
+        ),
+    ] = "8GiB",
 ) -> None:
     """Fetch a model, extract its filters and catalogue them."""
+    most_memory = None if memory.strip() == "0" else parse_size(memory)
     with shell.workbench() as bench:
         added = bench.add(
             ref,
@@ -67,6 +80,8 @@ def add(
             fold_batchnorm=fold_batchnorm,
             extractors=extractor or ["convolution"],
             metrics=metric,
+            timeout=timeout or None,
+            memory=most_memory,
         )
         models = bench.models()
     shell.say(SAID[added.status].format(model=added.model))

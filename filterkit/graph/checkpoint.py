@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filterkit import budget
+
 if TYPE_CHECKING:
     import onnx
     from numpy.typing import NDArray
@@ -72,6 +74,7 @@ def write_checkpoint(path: Path, layers: Sequence[Convolution]) -> None:
     graph = _Graph()
     with path.with_name(DATA_FILE).open("wb") as data:
         for layer in layers:
+            budget.step("writing the array '{}' as a layer", layer.weights.name)
             graph.add(layer, data)
     made = helper.make_graph(graph.nodes, "checkpoint", graph.inputs, graph.outputs, graph.initializers)
     model = helper.make_model(

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from filterkit import budget
 from filterkit.geometry import product
 from filterkit.graph.foldable import LEAST_WIDTH, QUANTIZATION, Inputs, Textual, bytes_made, cost_of
 from filterkit.graph.names import shown
@@ -84,11 +85,12 @@ Key = tuple[int, str]
 
 def fold(graph: GraphView, tensor: str) -> Array:
     """The value of a constant tensor; see `GraphView.constant`."""
-    steps = _steps(graph, tensor)
-    left = _uses(steps)
     known: dict[Key, Array] = {}
+    steps = _steps(graph, tensor, known)
+    left = _uses(steps)
     work, growth = MOST_WORK, MOST_GROWTH
     for view, node in steps:
+        budget.step("computing the constant node '{0.name}' ({0.op_type})", node)
         inputs = [_leaf(view, known, name) if name else None for name in node.input]
         size = _cost_of_step(node, inputs)
         new = max(size - max((cost_of(value) for value in inputs if value is not None), default=0), 0)
@@ -129,15 +131,23 @@ def label(node: onnx.NodeProto) -> str:
     return f"'{shown(name)}' ({shown(node.op_type)})"
 
 
-def _steps(graph: GraphView, tensor: str) -> list[tuple[GraphView, onnx.NodeProto]]:
-    """The nodes to evaluate for `tensor`, in order, each with the graph that holds it."""
+def _steps(graph: GraphView, tensor: str, known: dict[Key, Array]) -> list[tuple[GraphView, onnx.NodeProto]]:
+    """The nodes to evaluate for `tensor`, in order, each with the graph that holds it.
+
+    What somebody still holds of the values on the way is put into `known`, and not gone behind.
+    """
     wanted: dict[tuple[int, int], GraphView] = {}
     pending = [(graph, tensor)]
     while pending:
         view, name = pending.pop()
         home = view.home(name)
         index = home.index_of_producer(name) if home is not None else None
-        if home is not None and index is not None and (home.depth, index) not in wanted:
+        if home is None or index is None or (home.depth, index) in wanted:
+            continue
+        value = home.held(name)
+        if value is not None:
+            known[home.depth, name] = value
+        else:
             wanted[home.depth, index] = home
             pending.extend((home, name) for name in home.nodes[index].input if name)
     # What lies deeper reads from further out, never the other way round.

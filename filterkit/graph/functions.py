@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import onnx
 
+from filterkit import budget
 from filterkit.errors import ModelError
 from filterkit.graph import native
 from filterkit.graph.names import shown
@@ -33,6 +34,7 @@ def inline(model: onnx.ModelProto) -> onnx.ModelProto:
     functions = {(each.domain, each.name, each.overload): each for each in model.functions}
     sizes: dict[Key, int] = {}
     for key in functions:
+        budget.step("counting the nodes of function '{}'", key[1])
         _measure(key, functions, sizes)
     if _size(model.graph.node, sizes) > MOST_NODES:
         raise ModelError(

@@ -64,6 +64,6 @@ def _read(graph: GraphView, banks: Sequence[FilterBank], traced: Trace) -> Itera
     for bank in banks:
         yield bank.input_tensor, bank.in_channels, len(bank.kernel_shape) + 2
     for node in graph.nodes:
-        shape = traced.shapes.get(node.input[0]) if node.op_type in CONVOLUTIONS else None
+        shape = traced.shapes.get(node.input[0]) if node.op_type in CONVOLUTIONS and node.input else None
         if shape is not None and len(shape) > 2 and isinstance(shape[1], int):
             yield node.input[0], shape[1], len(shape)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import onnx
 
+from filterkit import budget
 from filterkit.graph.constants import NotConstant
 from filterkit.graph.names import shown
 from filterkit.graph.view import GraphView
@@ -64,6 +65,7 @@ def _in_graph(
 ) -> Iterator[FilterBank | Skipped]:
     for node in filter(is_layer, graph.nodes):
         name = node_name(graph, node)
+        budget.step("extracting layer '{}'", name)
         try:
             found: FilterBank | Skipped | None = read(graph, node, name)
         except Unresolved as error:
@@ -73,6 +75,7 @@ def _in_graph(
         if found is not None:
             yield found
     for body in graph.bodies():
+        budget.step("looking for layers in '{}'", body.scope)
         yield from _in_graph(body, is_layer, read)
 
 

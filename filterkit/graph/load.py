@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+from filterkit import budget
 from filterkit.errors import ModelError, NotFoundError
 from filterkit.graph import native
 from filterkit.graph.functions import inline
@@ -54,25 +55,35 @@ def load_model(path: Path) -> onnx.ModelProto:
     check_file(path)
     native.prepare()
     try:
+        budget.step("reading {}", path.name)
         model = _parse(path)
         for tensor in every_tensor(model):
+            budget.step("checking tensor '{0.name}'", tensor)
             check_tensor(tensor, path)
         check_ranks(model)
+        budget.step("checking the operators of its nodes")
         check_operators(model)
+        budget.step("bringing its nodes into order")
         order = topological_order(model.graph)
+    except budget.Exceeded:
+        raise
     except ModelError as error:
         raise ModelError(f"{shown(str(path), 200)}: {error.message}", hint=error.hint) from error
     if order != sorted(order):
         nodes = [onnx.NodeProto.FromString(model.graph.node[index].SerializeToString()) for index in order]
         del model.graph.node[:]
         model.graph.node.extend(nodes)
+    budget.step("letting onnx check it")
     _check(model, path)
     has_functions = bool(model.functions)
+    budget.step("putting its functions in the place of their calls")
     try:
         whole = inline(model)
         if has_functions:  # their nodes got attributes from the calls
             check_operators(whole)
         return whole
+    except budget.Exceeded:
+        raise
     except ModelError as error:
         raise ModelError(f"{shown(str(path), 200)}: {error.message}", hint=error.hint) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from filterkit import budget
 from filterkit.graph.layers import node_name
 from filterkit.graph.names import LONGEST_NAME
 from filterkit.graph.view import GraphView
@@ -23,5 +24,6 @@ def noted_modules(graph: GraphView) -> dict[str, str]:
         if len(parts) == 5 and parts[1]:
             found[node_name(graph, node)] = parts[1]
     for body in graph.bodies():
+        budget.step("looking for modules in '{}'", body.scope)
         found |= noted_modules(body)
     return found

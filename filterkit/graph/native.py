@@ -21,9 +21,11 @@ from pathlib import Path
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+from filterkit import budget
 from filterkit.errors import RuntimeFailure
 from filterkit.graph import native_worker
 from filterkit.graph.native_worker import (
+    ANSWER,
     CHECK,
     GREETING,
     HEADER,
@@ -132,10 +134,11 @@ def _exchange(process: subprocess.Popen[bytes], task: int, data: bytes) -> tuple
     process.stdin.write(HEADER.pack(task, len(data)))
     process.stdin.write(data)
     process.stdin.flush()
-    header = process.stdout.read(HEADER.size)
-    if len(header) < HEADER.size:
+    header = process.stdout.read(ANSWER.size)
+    if len(header) < ANSWER.size:
         raise EOFError
-    refused, length = HEADER.unpack(header)
+    refused, length, seconds = ANSWER.unpack(header)
+    budget.charge(seconds)
     if length > LONGEST_ANSWER + 4 * len(data):
         raise EOFError
     answer = process.stdout.read(length)

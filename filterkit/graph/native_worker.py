@@ -3,8 +3,8 @@
     python -I -S native_worker.py path/to/onnx_cpp2py_export.so
 
 It says GREETING once it works. A request on stdin is the place of a task in `_tasks` and the length of a
-model as a header, and that model. The answer on stdout is whether it was refused, a length, and what came out
-or what onnx said against it.
+model as a header, and that model. The answer on stdout is whether it was refused, a length and the CPU time
+that it took as a header, and what came out or what onnx said against it.
 """
 
 import faulthandler
@@ -12,10 +12,12 @@ import importlib.util
 import signal
 import struct
 import sys
+import time
 from contextlib import suppress
 from typing import Any
 
 HEADER = struct.Struct("<BQ")
+ANSWER = struct.Struct("<BQd")
 GREETING = b"onnx works\n"
 
 CHECK, INLINE, INFER, INFER_STRICTLY = range(4)
@@ -29,6 +31,9 @@ MEMORY = 4 << 30
 """Bytes for any graph; most come without their weights."""
 COPIES = 6
 """How many copies of a graph there is room for besides, where weights stand in its bodies."""
+
+LARGEST_ANSWER = 64 << 20
+"""Bytes that may come out, and twice the graph's besides: shapes may have axes by the hundred thousand."""
 
 
 def patience(length: int) -> float:
@@ -46,13 +51,16 @@ def main() -> None:
         task, length = HEADER.unpack(header)
         _limit(MEMORY + COPIES * length)
         faulthandler.dump_traceback_later(patience(length), exit=True)  # nobody else may be left to end it
-        refused, answer = False, b""
+        refused, answer, before = False, b"", time.process_time()
         try:
             answer = tasks[task](requests.read(length)) or b""
+            if len(answer) > LARGEST_ANSWER + 2 * length:
+                raise ValueError("what comes out is far larger than the model")
         except Exception as error:  # onnx raises many kinds on graphs that it does not like
             refused, answer = True, str(error).encode("utf-8", "replace")
         faulthandler.cancel_dump_traceback_later()
-        answers.write(HEADER.pack(refused, len(answer)) + answer)
+        answers.write(ANSWER.pack(refused, len(answer), time.process_time() - before))
+        answers.write(answer)
         answers.flush()
 
 

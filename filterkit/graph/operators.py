@@ -14,6 +14,9 @@ from filterkit.graph.walk import bodies
 
 HINT = "export the model again, or fetch it from a source you trust"
 
+MOST_IMPORTS = 1024
+"""How many sets of operators a model may import; they are gone through for every body and function."""
+
 NEWEST = 2**31 - 1
 """The largest opset that onnx can be asked for."""
 
@@ -37,8 +40,11 @@ def check_operators(model: onnx.ModelProto) -> None:
     ------
     ModelError
         A node has too few or too many inputs, too few outputs, or an attribute that is of another type than
-        its operator's, or that stands for one of a function's and is in none.
+        its operator's, or that stands for one of a function's and is in none. Or the model imports more
+        than MOST_IMPORTS sets of operators.
     """
+    if len(model.opset_import) > MOST_IMPORTS:
+        raise ModelError(f"it imports {len(model.opset_import):,} sets of operators", hint=HINT)
     _check_all(model.graph.node, model.opset_import)
     for function in model.functions:
         _check_all(function.node, function.opset_import or model.opset_import, in_function=True)

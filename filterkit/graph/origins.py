@@ -8,6 +8,9 @@ from filterkit.graph.view import GraphView
 from filterkit.graph.walk import STANDARD, attributes
 
 ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum")
+MOST_STEPS = 128
+"""How far a weight is traced back: a hostile graph computes each one out of the one before it."""
+
 KEEPS_AXES = ("Identity", "Cast", "CastLike", "QuantizeLinear", "DequantizeLinear")
 
 
@@ -26,9 +29,14 @@ def stored_as(graph: GraphView, tensor: str, axes: str) -> tuple[str, str, str]:
     tensor, dtype, axes
         The tensor that holds it in the file, its element type as a NumPy name, and its axes: for
         `FilterBank.source_dtype` and `FilterBank.source_layout`. The type is ``"?"`` where there is no such
-        tensor; the axes are ``"reshaped"`` where they are not those of the weight in another order.
+        tensor, or it lies more than MOST_STEPS nodes back; the axes are ``"reshaped"`` where they are not
+        those of the weight in another order.
     """
+    steps = 0
     while (home := graph.home(tensor)) and (node := home.producer(tensor)) is not None and node.input:
+        steps += 1
+        if steps > MOST_STEPS:
+            return tensor, "?", "reshaped"
         graph = home
         if node.op_type == "ConstantOfShape":
             break

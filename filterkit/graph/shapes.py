@@ -15,14 +15,19 @@ import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
 
+from filterkit import budget
 from filterkit.geometry import MOST_AXES, product
 from filterkit.graph import native
-from filterkit.graph.foldable import bytes_made, is_foldable
+from filterkit.graph.foldable import Textual, bytes_made, is_foldable
 from filterkit.graph.walk import attributes
 
 MOST_ROUNDS = 64
 """How often inference may go on behind arithmetic that depends on earlier results: a hostile graph asks for
 any number."""
+MOST_NODES = 2**20
+"""How many nodes inference may go over in all rounds but the first; every round goes over all."""
+MOST_STEPS = 2**15
+"""How much arithmetic is computed in one round."""
 
 SMALL = 256
 """Elements of a tensor that is taken for shape arithmetic."""
@@ -53,7 +58,7 @@ def infer_shapes(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) ->
     for dim, size in zip(value.type.tensor_type.shape.dim, sizes, strict=True):
         dim.dim_value = size
     shapes: dict[str, tuple[int, ...]] = {}
-    for _ in range(MOST_ROUNDS):
+    for _ in range(rounds(trial)):
         try:
             inferred = native.with_shapes(trial, strict=True)
         except native.Failed as error:
@@ -62,6 +67,11 @@ def infer_shapes(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) ->
         if not settle(trial, shapes):
             break
     return shapes
+
+
+def rounds(model: ModelProto) -> int:
+    """How often inference may go on behind arithmetic in this model."""
+    return max(1, min(MOST_ROUNDS, MOST_NODES // max(len(model.graph.node), 1)))
 
 
 def known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
@@ -79,7 +89,7 @@ def known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
 def settle(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
     """Replace shape arithmetic whose inputs are known by its result; whether there was any."""
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    settled = False
+    settled, steps = False, 0
     for node in model.graph.node:
         if len(node.output) != 1 or not is_foldable(node):
             continue
@@ -90,6 +100,10 @@ def settle(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
             given = attributes(node)
             value = np.array(shapes[node.input[0]], np.int64)[given.get("start", 0) : given.get("end")]
         elif all(name in constants for name in node.input if name):
+            steps += 1
+            if steps > MOST_STEPS:
+                break
+            budget.step("computing shapes with node '{0.name}' ({0.op_type})", node)
             found = _evaluate(node, constants, model.opset_import)
             if found is None:
                 continue
@@ -123,17 +137,24 @@ def _evaluate(
     from onnx.reference import ReferenceEvaluator
 
     inputs = {name: constants[name] for name in node.input if name}
+    if not _is_small(node, [inputs.get(name) for name in node.input]):
+        return None
     graph = GraphProto(name="arithmetic", node=[node])
     graph.input.extend(onnx.ValueInfoProto(name=name) for name in inputs)
     graph.output.append(onnx.ValueInfoProto(name=node.output[0]))
     model = ModelProto(ir_version=8, graph=graph, opset_import=opsets)
     try:
-        arrays = [inputs.get(name) for name in node.input]
-        if bytes_made(node, arrays) > SMALL * 8:
-            return None
         with np.errstate(all="ignore"):
             (made,) = ReferenceEvaluator(model).run(None, inputs)
             value = np.asarray(made)
             return value if value.dtype.kind in "biuf" else None
     except Exception:  # a malformed node: inference will say so where it matters
         return None
+
+
+def _is_small(node: NodeProto, inputs: Sequence[NDArray[Any] | None]) -> bool:
+    """Whether a node makes no more than shapes need; False where it is malformed."""
+    try:
+        return bytes_made(node, inputs) <= SMALL * 8
+    except (Textual, ValueError, LookupError, AttributeError, TypeError, OverflowError):
+        return False

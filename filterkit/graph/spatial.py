@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+from filterkit import budget
 from filterkit.geometry import LARGEST, LayerGeometry, Reach, product
 from filterkit.graph.checkpoint import PRODUCER
 from filterkit.graph.inputs import InputInfo, picture_of
@@ -17,7 +18,11 @@ from filterkit.records import FilterBank, Preprocessing
 
 
 def trace_geometry(
-    graph: GraphView, banks: Sequence[FilterBank], preprocessing: Preprocessing | None = None
+    graph: GraphView,
+    banks: Sequence[FilterBank],
+    preprocessing: Preprocessing | None = None,
+    *,
+    traced: Trace | None = None,
 ) -> list[LayerGeometry]:
     """Geometry of every layer, through branches, transposes and whatever else lies in between.
 
@@ -30,6 +35,8 @@ def trace_geometry(
     preprocessing
         Gives the nominal size and the names of the picture's channels; without it the sizes that the file
         fixes count, and multiplications are not counted where it leaves them open.
+    traced
+        What `trace` says of the model for no sizes in particular, where that is known.
 
     Returns
     -------
@@ -37,7 +44,7 @@ def trace_geometry(
         One per bank. Where branches of different reach meet, the patch holds all of them. Lengths are whole
         numbers behind convolutions and poolings; upsampling gives fractional jumps.
     """
-    traced = trace(graph, {})
+    traced = traced or trace(graph, {})
     picture = picture_of(graph, banks, traced)
     fixed = {value.name for value in graph.inputs if value.shape is not None and is_known(value.shape[1:])}
     declared = traced.shapes if len(fixed) == len(graph.inputs) else {}
@@ -48,6 +55,7 @@ def trace_geometry(
     network = graph.producer_name != PRODUCER  # else no layer reads another, and nobody knows what it sees
 
     def geometry(bank: FilterBank) -> LayerGeometry:
+        budget.step("finding out what layer '{}' sees", bank.node)
         if bank.scope:  # what goes on inside a body is not traced
             return NOWHERE
         channels = _input_channels(graph, bank, traced, picture, preprocessing)

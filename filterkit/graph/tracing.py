@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from filterkit import budget
 from filterkit.geometry import Reach
 from filterkit.graph.rules import Step, trace_node
 from filterkit.graph.tracks import Track, Tracks
@@ -13,6 +14,11 @@ from filterkit.graph.walk import attributes, reads
 
 PLACEHOLDERS = tuple(range(224, 224 + 32 * 16, 32))
 """Sizes for axes that the file leaves open: different, so that a Reshape does not confuse them."""
+
+MOST_INPUTS = 256
+"""How many inputs are followed, the first ones: every tensor may depend on all of their axes."""
+MOST_AXES = 64
+"""An input of more axes has none that is followed; NumPy has no more either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +34,19 @@ def trace(graph: GraphView, sizes: Mapping[str, tuple[int, ...]]) -> Trace:
     assumed = {value.name: concrete(value.shape) for value in graph.inputs if value.shape is not None}
     shapes, computed = graph.at_sizes({**assumed, **sizes})
     tracks: dict[str, Tracks] = {}
-    for which, value in enumerate(graph.inputs):
+    for which, value in enumerate(graph.inputs[:MOST_INPUTS]):
         rank = len(value.shape) if value.shape is not None else 0
-        tracks[value.name] = Tracks(tuple(Track((which, axis), Reach()) for axis in range(rank)))
+        axes = range(rank if rank <= MOST_AXES else 0)
+        tracks[value.name] = Tracks(tuple(Track((which, axis), Reach()) for axis in axes))
     for node in graph.nodes:
+        budget.step("tracing node '{0.name}' ({0.op_type})", node)
         followed = {name: tracks[name] for name in reads(node) if name in tracks}
         if all(name in computed for name in node.output):
             continue  # arithmetic on shapes
         if followed and node.op_type not in ("Shape", "Size"):
             step = Step(graph, node, followed, shapes, computed, attributes(node))
-            for place, name in enumerate(node.output):
-                if name:
-                    tracks[name] = trace_node(step, place)
+            tracks.update(zip(node.output, trace_node(step), strict=True))
+    tracks.pop("", None)  # outputs that are left out
     return Trace(tracks, shapes)
 
 

@@ -21,6 +21,8 @@ class Track:
 
 ADDED = Track(None, Reach())
 
+Sources = frozenset[Source]
+
 
 @dataclass(frozen=True, slots=True)
 class Tracks:
@@ -36,11 +38,11 @@ class Tracks:
     """
 
     axes: tuple[Track | None, ...]
-    spread: frozenset[Source] = frozenset()
+    spread: Sources = frozenset()
 
     def mixed(self, axes: Iterable[int]) -> Tracks:
         """With every position along `axes` depending on all others, e.g. behind a softmax."""
-        return Tracks(self.axes, self.spread | self._sources(axes))
+        return Tracks(self.axes, union(self.spread, self._sources(axes)))
 
     def lost(self, axes: Iterable[int], *, keep: bool = True) -> Tracks:
         """Without `axes`: followed no longer, or (not `keep`) no longer there."""
@@ -48,40 +50,53 @@ class Tracks:
         left = [None if axis in gone else track for axis, track in enumerate(self.axes)]
         if not keep:
             left = [track for axis, track in enumerate(left) if axis not in gone]
-        return Tracks(tuple(left), self.spread | self._sources(gone))
+        return Tracks(tuple(left), union(self.spread, self._sources(gone)))
 
     def replaced(self, new: dict[int, Track | None]) -> Tracks:
         """With other tracks at some axes; what they followed is lost where the new track is None."""
         axes = tuple(new.get(axis, track) for axis, track in enumerate(self.axes))
-        return Tracks(axes, self.spread | self._sources(axis for axis in new if new[axis] is None))
+        lost = self._sources(axis for axis in new if new[axis] is None)
+        return Tracks(axes, union(self.spread, lost))
 
-    def sources(self) -> frozenset[Source]:
+    def sources(self) -> Sources:
         """All input axes that the tensor depends on."""
-        return self.spread | self._sources(range(len(self.axes)))
+        return union(self.spread, self._sources(range(len(self.axes))))
 
-    def _sources(self, axes: Iterable[int]) -> frozenset[Source]:
+    def _sources(self, axes: Iterable[int]) -> Sources:
         tracks = (self.axes[axis] for axis in axes)
         return frozenset(track.source for track in tracks if track is not None and track.source is not None)
 
 
+def union(*sets: Sources) -> Sources:
+    """All of several sets: the largest itself where it holds the others, as it does in most graphs.
+
+    Tensors by the million share one set then.
+    """
+    largest = max(sets, key=len, default=frozenset[Source]())
+    others = [each for each in sets if each is not largest and not each <= largest]
+    return largest.union(*others) if others else largest
+
+
 def nothing_followed(inputs: Iterable[Tracks], rank: int) -> Tracks:
     """What comes out of an operator that may mix everything with everything."""
-    return Tracks((None,) * rank, frozenset[Source]().union(*(tracks.sources() for tracks in inputs)))
+    return Tracks((None,) * rank, union(*(tracks.sources() for tracks in inputs)))
 
 
 def joined(inputs: Sequence[Tracks], rank: int) -> Tracks:
     """What comes out of an elementwise operator; axes are aligned at the right, as in broadcasting."""
+    if len(inputs) == 1 and len(inputs[0].axes) == rank:
+        return inputs[0]
     padded = [(None,) * (rank - len(tracks.axes)) + tracks.axes for tracks in inputs]
-    spread = frozenset[Source]().union(*(tracks.spread for tracks in inputs))
+    spread = union(*(tracks.spread for tracks in inputs))
     axes: list[Track | None] = []
     for candidates in zip(*padded, strict=True):
         track, lost = _join(candidates)
         axes.append(track)
-        spread |= lost
+        spread = union(spread, lost)
     return Tracks(tuple(axes), spread)
 
 
-def _join(candidates: Sequence[Track | None]) -> tuple[Track | None, frozenset[Source]]:
+def _join(candidates: Sequence[Track | None]) -> tuple[Track | None, Sources]:
     """The widest of several tracks. Where they follow different inputs, the first input's counts."""
     tracks = [track for track in candidates if track is not None]
     sources = sorted({track.source for track in tracks if track.source is not None})

@@ -14,12 +14,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from filterkit import budget
 from filterkit.geometry import MOST_AXES
 from filterkit.graph.constants import Budget, NotConstant, constant_type, fold, why_not_constant
 from filterkit.graph.foldable import cost_of, is_foldable
 from filterkit.graph.load import load_model
 from filterkit.graph.scopes import MAIN, Body, bodies_in
-from filterkit.graph.shapes import MOST_ROUNDS, settle
+from filterkit.graph.shapes import rounds, settle
 from filterkit.graph.slim import at_sizes, inferred, without_weights
 from filterkit.graph.tensors import dtype_name
 from filterkit.graph.walk import attributes, opset_of, reads
@@ -102,6 +103,7 @@ class GraphView:
         self._constants = set(self._stored)
         self._values: WeakValueDictionary[str, NDArray[Any]] = WeakValueDictionary()
         for node in self.nodes:
+            budget.step("looking at node '{0.name}' ({0.op_type})", node)
             for name in dict.fromkeys(reads(node)):
                 self._readers.setdefault(name, []).append(node)
             if is_foldable(node) and all(self.is_constant(name) for name in node.input if name):
@@ -123,8 +125,7 @@ class GraphView:
 
     def bodies(self) -> Iterator[GraphView]:
         """Views of the bodies that nodes of this graph carry, in the graph's order; their own bodies not."""
-        for body in bodies_in(self._graph, self.scope):
-            yield GraphView(self.model, self.path, body, self)
+        yield from self._bodies
 
     def home(self, tensor: str) -> GraphView | None:
         """The graph that holds a tensor of this name, this one or one around it; None where there is none."""
@@ -187,6 +188,10 @@ class GraphView:
         self.budget.take(cost_of(value))
         return value
 
+    def held(self, tensor: str) -> NDArray[Any] | None:
+        """The value of a constant tensor of this very graph, where it was computed and somebody holds it."""
+        return self._values.get(tensor)
+
     def shape(self, tensor: str) -> Shape | None:
         """Shape of a tensor: numbers, names, None for unknown axes; None where the rank is unknown."""
         home = self.home(tensor)
@@ -199,9 +204,11 @@ class GraphView:
 
         Where the sizes do not fit the graph, shapes are missing.
         """
+        budget.step("letting onnx infer shapes")
         trial = at_sizes(self._skeleton, sizes)
         shapes = self._told(inferred(trial))
-        for _ in range(MOST_ROUNDS):
+        for _ in range(rounds(trial)):
+            budget.step("computing shapes")
             if not settle(trial, {name: shape for name, shape in shapes.items() if is_known(shape)}):
                 break
             shapes = self._told(inferred(trial))
@@ -210,6 +217,11 @@ class GraphView:
         return shapes, {
             name: numpy_helper.to_array(v["value"]) for name, v in settled.items() if "value" in v
         }
+
+    @cached_property
+    def _bodies(self) -> tuple[GraphView, ...]:
+        bodies = bodies_in(self._graph, self.scope)
+        return tuple(GraphView(self.model, self.path, body, self) for body in bodies)
 
     @cached_property
     def _shapes(self) -> dict[str, Shape]:

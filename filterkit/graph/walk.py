@@ -48,11 +48,15 @@ def reads(node: onnx.NodeProto) -> Iterator[str]:
     """Names of the tensors that a node needs: its inputs, and what its bodies take from outside."""
     yield from filter(None, node.input)
     for body in bodies(node):
-        own = _given(body)
-        own.update(output for inner in body.node for output in inner.output)
-        for inner in body.node:
-            yield from (name for name in reads(inner) if name not in own)
-        yield from (value.name for value in body.output if value.name not in own)
+        yield from _taken(body)
+
+
+def _taken(body: onnx.GraphProto) -> Iterable[str]:
+    """Names that a body takes from outside, each once: they go up through all bodies around it."""
+    own = _given(body)
+    own.update(output for inner in body.node for output in inner.output)
+    taken = dict.fromkeys(name for inner in body.node for name in reads(inner) if name not in own)
+    return taken | dict.fromkeys(value.name for value in body.output if value.name not in own)
 
 
 def _given(graph: onnx.GraphProto) -> set[str]:
@@ -126,11 +130,14 @@ def topological_order(graph: onnx.GraphProto) -> list[int]:
     twice = [name for name in (*given, *stored) if name in maker or stored[name] > 1]
     if twice:
         raise ModelError(f"the tensor '{shown(min(twice))}' is there twice", hint="export the model again")
+    needs: list[set[int]] = []
     for node in nodes:
+        needs.append(set())
         for name in reads(node):
-            if name not in maker and name not in given:
+            if name in maker:
+                needs[-1].add(maker[name])
+            elif name not in given:
                 raise ModelError(f"nothing makes the tensor '{shown(name)}'", hint="export the model again")
-    needs = [{maker[name] for name in reads(node) if name in maker} for node in nodes]
     waiting = [len(before) for before in needs]
     feeds: list[list[int]] = [[] for _ in nodes]
     for index, before in enumerate(needs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cached_property
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +26,22 @@ MOST_LETTERS = 1000
 class CheckedMetric(Checked[FilterMetric | LayerMetric]):
     """A metric of filters, of layers, or of both. What it does not measure has no columns."""
 
+    # Whether something fits a protocol takes as long to tell as it takes to measure a small layer.
+    @cached_property
+    def _of_filters(self) -> FilterMetric | None:
+        return self.inner if isinstance(self.inner, FilterMetric) else None
+
+    @cached_property
+    def _of_layers(self) -> LayerMetric | None:
+        return self.inner if isinstance(self.inner, LayerMetric) else None
+
     @property
     def columns(self) -> tuple[str, ...]:
-        return self.inner.columns if isinstance(self.inner, FilterMetric) else ()
+        return self._of_filters.columns if self._of_filters is not None else ()
 
     @property
     def layer_columns(self) -> tuple[str, ...]:
-        return self.inner.layer_columns if isinstance(self.inner, LayerMetric) else ()
+        return self._of_layers.layer_columns if self._of_layers is not None else ()
 
     @property
     def well_named(self) -> bool:
@@ -46,10 +56,10 @@ class CheckedMetric(Checked[FilterMetric | LayerMetric]):
         """See `FilterMetric.measure`; the columns are those announced, one value per filter."""
         import numpy as np
 
-        if not isinstance(self.inner, FilterMetric):
+        if self._of_filters is None:
             return {}
         with self._blame("measure"):
-            measured = self.inner.measure(_read_only(bank))
+            measured = self._of_filters.measure(_read_only(bank))
         self._hold_columns(measured, self.columns, "measure")
         for name, values in measured.items():
             fits = isinstance(values, np.ndarray) and values.dtype.kind in "fiubU"
@@ -67,10 +77,10 @@ class CheckedMetric(Checked[FilterMetric | LayerMetric]):
 
     def measure_layer(self, bank: FilterBank) -> dict[str, float]:
         """See `LayerMetric.measure_layer`; the columns are those announced, one number each."""
-        if not isinstance(self.inner, LayerMetric):
+        if self._of_layers is None:
             return {}
         with self._blame("measure_layer"):
-            measured = self.inner.measure_layer(_read_only(bank))
+            measured = self._of_layers.measure_layer(_read_only(bank))
         self._hold_columns(measured, self.layer_columns, "measure_layer")
         for name, value in measured.items():
             self._hold(

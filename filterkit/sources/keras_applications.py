@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from filterkit import budget
 from filterkit.children import can_import, environment, python
 from filterkit.errors import FilterkitError, NotFoundError, SourceError, UsageError, closest
 from filterkit.plugins.protocols import Progress
@@ -21,6 +23,8 @@ from filterkit.sources.refs import boolean, read_options, split_options
 
 _NEEDED = ("keras", "torch", "onnxscript")
 _FILES = (".keras", ".h5")
+PATIENCE = 10
+"""How many times as long as the CPU time that is left an export may take: downloads take none."""
 _GRAMMAR = "write it like this: keras:VGG16?weights=none, or keras:my_model.keras"
 
 
@@ -118,7 +122,7 @@ def _file_request(name: str, given: dict[str, str], workdir: Path) -> Request:
     )
 
 
-def _places(workdir: Path) -> dict[str, str]:
+def _places(workdir: Path) -> dict[str, Any]:
     """Where the export writes; absolute, as it may run in another folder."""
     folder = workdir.absolute()
     return {"onnx": str(folder / "export.onnx"), "answer": str(folder / "answer.json")}
@@ -127,20 +131,32 @@ def _places(workdir: Path) -> dict[str, str]:
 def _run(request: Request, workdir: Path, shown: str) -> Answer:
     """Let a process of its own do the export; what it answered."""
     request_path = workdir / "request.json"
+    seconds = budget.seconds_left()
+    request = replace(request, seconds=seconds, memory=budget.memory_allowed())
     request_path.write_text(json.dumps(asdict(request)), "utf-8")
-    process = subprocess.run(
-        python("-m", "filterkit.sources.keras_export", str(request_path)),
-        env=environment(
-            KERAS_BACKEND="torch",
-            KERAS_HOME=str(cache_folder().absolute() / "keras"),
-            CUDA_VISIBLE_DEVICES="",  # tracing needs no GPU, and should not take one's memory
-            PYTHONUTF8="1",
-        ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-    )
+    budget.step("exporting {} with Keras", shown)
+    try:
+        process = subprocess.run(
+            python("-m", "filterkit.sources.keras_export", str(request_path)),
+            env=environment(
+                KERAS_BACKEND="torch",
+                KERAS_HOME=str(cache_folder().absolute() / "keras"),
+                CUDA_VISIBLE_DEVICES="",  # tracing needs no GPU, and should not take one's memory
+                PYTHONUTF8="1",
+            ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=None if seconds is None else PATIENCE * seconds,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SourceError(
+            f"Keras did not export {shown} within {PATIENCE * (seconds or 0):.0f} seconds",
+            hint="allow more with --timeout",
+        ) from error
+    if -process.returncode == getattr(signal, "SIGXCPU", None):
+        budget.out_of_time()
     try:
         answer = Answer(**json.loads(Path(request.answer).read_text("utf-8")))
     except FileNotFoundError:

@@ -7,11 +7,16 @@ backend at import, once and for all, talks on the standard output, and keeps gig
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+GRACE = 5
+"""Seconds of CPU time between the signal that ends the process and the one that it cannot have handled."""
 
 FREE_SIZE = 224
 """Height and width for the export of a model that takes any; it is made free again afterwards."""
@@ -31,6 +36,8 @@ class Request:
         Height and width of the export, in pixels, or None for what a file says.
     onnx, answer
         Paths to write: the model, and an `Answer`.
+    seconds, memory
+        CPU time and bytes that this process may take; None for any.
     """
 
     application: str | None
@@ -41,6 +48,8 @@ class Request:
     seed: int
     onnx: str
     answer: str
+    seconds: float | None = None
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +76,10 @@ class Answer:
 
 def main(request_path: str) -> None:
     """Answer the request in the file at `request_path`."""
+    request = Request(**json.loads(Path(request_path).read_text("utf-8")))
+    limit(request.seconds, request.memory)
     import keras
 
-    request = Request(**json.loads(Path(request_path).read_text("utf-8")))
     stage = "build"
     try:
         keras.utils.set_random_seed(request.seed)
@@ -80,6 +90,21 @@ def main(request_path: str) -> None:
     except Exception as error:  # whatever a foreign model raises is told to who asked
         answer = Answer(keras.__version__, (), stage, type(error).__name__, str(error))
     Path(request.answer).write_text(json.dumps(asdict(answer)), "utf-8")
+
+
+def limit(seconds: float | None, memory: int | None) -> None:
+    """Have this process ended by SIGXCPU after that CPU time, and refused more memory, where systems do so.
+
+    Memory is what may be written to: what PyTorch reserves of addresses, and maps of files, is no memory.
+    """
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        if seconds is not None:
+            whole = math.ceil(seconds) or 1
+            resource.setrlimit(resource.RLIMIT_CPU, (whole, whole + GRACE))
+        if memory is not None:
+            resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
 
 
 def _build(request: Request) -> Any:

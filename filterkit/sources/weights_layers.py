@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from filterkit import budget
 from filterkit.errors import one_line
 from filterkit.geometry import product
 from filterkit.graph.checkpoint import Convolution, Stored
@@ -53,6 +54,7 @@ def find_layers(arrays: Sequence[StoredArray], layout: str) -> list[CheckpointLa
     often = Counter(names)
     layers = []
     for array, name in zip(kernels, names, strict=True):
+        budget.step("finding the bias of '{}'", name)
         part = _part(array.name) if often[name] > 1 else ""
         depthwise, transposed = _kind(array.name, layout)
         # The bias of a separable convolution comes behind its second half.

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filterkit import budget
 from filterkit.errors import UsageError
 from filterkit.records import IngestEvent
 
@@ -29,6 +30,8 @@ def add(
     fold_batchnorm: bool,
     extractors: Sequence[str],
     metrics: Sequence[str] | None,
+    timeout: float | None,
+    memory: int | None,
     progress: Progress,
 ) -> IngestResult:
     """See `Workbench.add`."""
@@ -59,7 +62,11 @@ def add(
         bench.catalog(write=True)  # raises where it cannot be written; a new one waits for a model
 
     # Windows deletes no file that is still mapped, as external data may be.
-    with tempfile.TemporaryDirectory(prefix="filterkit-", ignore_cleanup_errors=True) as folder:
+    with (
+        budget.limited(Path(ref).name or name, timeout, memory),
+        tempfile.TemporaryDirectory(prefix="filterkit-", ignore_cleanup_errors=True) as folder,
+    ):
+        budget.step("fetching {}", ref)
         fetched = source.fetch(rest, Path(folder), progress)
         if stated:
             fetched = changed(fetched, preprocessing=stated)

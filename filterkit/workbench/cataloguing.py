@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from filterkit import budget
 from filterkit.workbench.base import Bench
 from filterkit.workbench.rows import Rows
 
@@ -26,6 +27,8 @@ class Cataloguing(Bench):
         fold_batchnorm: bool = False,
         extractors: Sequence[str] = ("convolution",),
         metrics: Sequence[str] | None = None,
+        timeout: float | None = budget.SECONDS,
+        memory: int | None = budget.MEMORY,
     ) -> IngestResult:
         """Fetch a model, extract its filters and catalogue them.
 
@@ -48,9 +51,19 @@ class Cataloguing(Bench):
             the first brings.
         metrics
             What to measure, as spec strings; None for all metrics. `measure` makes up for the others.
+        timeout
+            Give up after so many seconds of CPU time of this process and of those that it starts: 10
+            minutes. None for no limit.
+        memory
+            Give up where this process holds so many bytes more than before, beyond the model's own size:
+            8 GiB. None for no limit, and there is none on Windows.
 
         Raises
         ------
+        ModelError
+            It takes more than `timeout` or `memory` allow. That is looked at between steps: reading,
+            checking, each node, each constant, each layer and metric. The message names the step that used
+            it up.
         FilterkitError
             Of many kinds; the catalog is then as it was before.
         """
@@ -65,6 +78,8 @@ class Cataloguing(Bench):
             fold_batchnorm=fold_batchnorm,
             extractors=extractors,
             metrics=metrics,
+            timeout=timeout,
+            memory=memory,
             progress=self._progress,
         )
 

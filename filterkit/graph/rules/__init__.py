@@ -14,29 +14,35 @@ from filterkit.graph.walk import STANDARD
 __all__ = ["Step", "trace_node"]
 
 
-def trace_node(step: Step, place: int) -> Tracks:
-    """Tracks of one output of a node, of whose inputs at least one depends on the graph's input."""
-    name = step.node.output[place]
-    rule = _rule(step.node, place)
+def trace_node(step: Step) -> list[Tracks]:
+    """Tracks of all outputs of a node, of whose inputs at least one depends on the graph's input."""
+    outputs, rule = step.node.output, _rule(step.node)
+    found: list[Tracks] = []
     try:
-        if rule is None:
-            raise Untraceable
-        tracks = rule(step)
-        if len(tracks.axes) > MOST_AXES:
-            raise Untraceable
-        return tracks
+        if rule is not None:
+            found = [_bounded(rule(step))] * len(outputs)
+        elif step.node.op_type == "Split" and step.node.domain in STANDARD:
+            for part in moves.split(step):
+                found.append(_bounded(part))
     except (Untraceable, NotConstant, LookupError, ValueError, TypeError, ArithmeticError):
-        shape = step.shapes.get(name)
-        return nothing_followed(step.tracks.values(), len(shape) if shape is not None else 0)
+        pass
+    if len(found) < len(outputs):
+        ranks = [len(step.shapes.get(name) or ()) for name in outputs[len(found) :]]
+        by_rank = {rank: nothing_followed(step.tracks.values(), rank) for rank in set(ranks)}
+        found += [by_rank[rank] for rank in ranks]
+    return found
 
 
-def _rule(node: NodeProto, place: int) -> Rule | None:
-    """The rule for one output of a node."""
+def _bounded(tracks: Tracks) -> Tracks:
+    if len(tracks.axes) > MOST_AXES:
+        raise Untraceable
+    return tracks
+
+
+def _rule(node: NodeProto) -> Rule | None:
     if node.domain == "com.microsoft":
         return OPTIMIZED.get(node.op_type)
-    if node.domain not in STANDARD:
-        return None
-    return moves.split(place) if node.op_type == "Split" else RULES.get(node.op_type)
+    return RULES.get(node.op_type) if node.domain in STANDARD else None
 
 
 ELEMENTWISE = (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from filterkit.graph.rules.step import Rule, Step, Untraceable, few
+from filterkit.graph.rules.step import Step, Untraceable, few
 from filterkit.graph.rules.windows import followed
 from filterkit.graph.tracks import ADDED, Track, Tracks, joined
 
@@ -50,23 +50,17 @@ def _sliced(tracks: Tracks, axis: int, start: int, step: int, size: int | str | 
     return tracks.replaced({axis: followed(track, reach.window(1, stride=step))})
 
 
-MOST_PARTS = 1024
-"""Outputs of a Split that are followed: where one begins is the sum of all before it."""
-
-
-def split(place: int) -> Rule:
-    def rule(step: Step) -> Tracks:
-        if place >= MOST_PARTS:
-            raise Untraceable
-        tracks = step.first()
-        axis = step.values.get("axis", 0) % len(tracks.axes)
-        before = [step.made(earlier) for earlier in range(place)]
-        sizes = [shape[axis] for shape in before if shape is not None]
-        if len(sizes) < place or not all(isinstance(size, int) for size in sizes):
-            raise Untraceable
-        return _shifted(tracks, {axis: -sum(int(size or 0) for size in sizes)})
-
-    return rule
+def split(step: Step) -> Iterator[Tracks]:
+    """The parts in turn, until the size of one is unknown: nobody knows where the next begins."""
+    tracks, start = step.first(), 0
+    axis = step.values.get("axis", 0) % len(tracks.axes)
+    for place in range(len(step.node.output)):
+        yield _shifted(tracks, {axis: -start})
+        shape = step.made(place)
+        size = shape[axis] if shape is not None else None
+        if not isinstance(size, int):
+            return
+        start += size
 
 
 def concat(step: Step) -> Tracks:

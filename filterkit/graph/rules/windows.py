@@ -11,7 +11,7 @@ from typing import Any
 
 from filterkit.geometry import Reach, same_pad, transposed_phases
 from filterkit.graph.rules.step import Step, Untraceable, few
-from filterkit.graph.tracks import Track, Tracks, joined
+from filterkit.graph.tracks import Track, Tracks, joined, union
 
 MOST_PHASES = 1024
 MOST_TAPS = 1 << 12
@@ -43,8 +43,9 @@ def window(step: Step) -> Tracks:
         new[axis + 2] = followed(track, reach)
     tracks = tracks.replaced(new)
     others = [other for name, other in step.tracks.items() if name != step.node.input[0]]
-    spread = tracks.spread.union(*(other.sources() for other in others))
-    return replace(tracks.lost([1]) if is_convolution else tracks, spread=spread | tracks.lost([1]).spread)
+    lost = tracks.lost([1])
+    spread = union(lost.spread, *(other.sources() for other in others))
+    return Tracks(lost.axes if is_convolution else tracks.axes, spread)
 
 
 def fused(step: Step) -> Tracks:
