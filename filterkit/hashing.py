@@ -32,5 +32,6 @@ def bytes_below(folder: Path) -> int:
     for inside, _, names in os.walk(folder):
         for name in names:
             with suppress(OSError):
-                size += Path(inside, name).lstat().st_size
+                status = Path(inside, name).lstat()
+                size += status.st_size if stat.S_ISREG(status.st_mode) else 0
     return size

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from filterkit.catalog.journals import WAL, beside, check_beside
+from filterkit.catalog.sql_worker import CANNOT_WRITE
 from filterkit.errors import CatalogError
 
 BUSY_SECONDS = 60.0
@@ -151,14 +150,14 @@ def to_json(value: Any) -> str:
 
 
 def reading_uris(path: Path) -> list[str]:
-    """How SQLite can open the file at `path` for reading, each way to be tried where those before it fail.
+    """How SQLite can open the file at `path` for reading, each way to be tried where those before it fail
+    since nothing can be made beside it (see `CANNOT_WRITE`).
 
-    A WAL database in a folder where nothing can be made is read as it stands, unless its log holds what the
-    file lacks.
+    A WAL database in such a folder is read as it stands, unless its log holds what the file lacks.
     """
     uri = path.as_uri()  # which escapes spaces, quotes, ?, # and %
     log = beside(path, WAL)
-    if _may_write(path.parent) or (log.exists() and log.stat().st_size):
+    if log.exists() and log.stat().st_size:
         return [f"{uri}?mode=ro"]
     return [f"{uri}?mode=ro", f"{uri}?mode=ro&immutable=1"]
 
@@ -166,8 +165,11 @@ def reading_uris(path: Path) -> list[str]:
 def _connect_reading(path: Path) -> sqlite3.Connection:
     *others, last = reading_uris(path)
     for uri in others:
-        with suppress(sqlite3.OperationalError):
+        try:
             return _reading(uri)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in CANNOT_WRITE:
+                raise
     return _reading(last)
 
 
@@ -178,10 +180,6 @@ def _bytes_on_disk(path: Path) -> int:
     except FileNotFoundError:
         return 0
     return min(status.st_size, 512 * getattr(status, "st_blocks", status.st_size))
-
-
-def _may_write(folder: Path) -> bool:
-    return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _reading(uri: str) -> sqlite3.Connection:

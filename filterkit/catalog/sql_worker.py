@@ -79,6 +79,12 @@ LIMITS = {
 """Where SQLite's own are far larger than any statement needs; its depth of expressions (1000), number of
 columns (2000), of SELECTs in a compound (500) and of arguments (127) are fine."""
 
+CANNOT_WRITE = frozenset(
+    (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
+)
+"""What SQLite says where it can make no file beside a database that it reads: the folder is not to
+be written, or the disk is full."""
+
 ALLOWED = frozenset(
     (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 )
@@ -175,9 +181,9 @@ def connect(uris: Sequence[str], value: int) -> sqlite3.Connection:
         connection = sqlite3.connect(uri, uri=True, timeout=60.0, isolation_level=None)
         try:
             lock_down(connection, value)
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError as error:
             connection.close()
-            if number == len(uris):
+            if number == len(uris) or error.sqlite_errorcode & 0xFF not in CANNOT_WRITE:
                 raise
         else:
             return connection
