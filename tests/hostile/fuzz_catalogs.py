@@ -40,9 +40,9 @@ from fuzz_scene import Scene
 from fuzz_schema_mutations import schema
 from fuzz_store_mutations import store
 
-SLOW = 20.0
+SLOW = 10.0
 """Seconds of processor time that one command may take."""
-SPENT = 30
+SPENT = 15
 """Seconds of processor time after which a process is ended."""
 HUNG = 60
 """Seconds after which the commands of a run are taken to hang; less than a worker may be silent."""
