@@ -235,7 +235,7 @@ def _incivility(command: Command, code: int, out: str, err: str) -> list[str]:
     lines = err.splitlines()
     if len(err) > LONGEST:
         found.append(f"more than {LONGEST} letters on stderr: {err[:200]!r}")
-    reported = "doctor" in str(command) and "FAULT" in out or '"faults"' in out  # on stdout, by doctor itself
+    reported = ("doctor" in str(command) and "FAULT" in out) or '"faults"' in out  # by doctor, on stdout
     refused = [line.partition(":")[0] for line in lines[-2:]] == ["error", "hint"]
     if code and not (found or reported or refused):
         found.append(f"exit code {code} without error and hint: {err[-300:]!r}")
