@@ -40,9 +40,9 @@ from fuzz_scene import Scene
 from fuzz_schema_mutations import schema
 from fuzz_store_mutations import store
 
-SLOW = 20.0
+SLOW = 10.0
 """Seconds of processor time that one command may take."""
-SPENT = 30
+SPENT = 15
 """Seconds of processor time after which a process is ended."""
 HUNG = 60
 """Seconds after which the commands of a run are taken to hang; less than a worker may be silent."""
@@ -50,8 +50,8 @@ GREEDY = 1 << 30
 """Bytes by which one command may raise the process's peak."""
 ADDRESS_SPACE = 12 << 30
 """Bytes; allocating beyond raises MemoryError instead of calling for the kernel's killer."""
-LARGEST_WORDS = 2000
-"""Letters of an error with its hint."""
+LONGEST = 4000
+"""Letters on stderr; an error and its hint are two lines."""
 STARTED = 97
 """Every so manieth run starts a new Python for each command, as a user does."""
 
@@ -233,11 +233,12 @@ def _incivility(command: Command, code: int, out: str, err: str) -> list[str]:
         found.append(f"exit code {code}")
     found += [f"says {word!r}: {err[-400:]}" for word in UNCIVIL if word in err]
     lines = err.splitlines()
-    if code and not found and not (("doctor" in str(command) and "FAULT" in out + err) or '"faults"' in out):
-        if [line.partition(":")[0] for line in lines[-2:]] != ["error", "hint"]:
-            found.append(f"exit code {code} without error and hint: {err[-300:]!r}")
-        elif sum(map(len, lines[-2:])) > LARGEST_WORDS:
-            found.append(f"an error of {sum(map(len, lines))} letters: {err[:200]!r}")
+    if len(err) > LONGEST:
+        found.append(f"more than {LONGEST} letters on stderr: {err[:200]!r}")
+    reported = ("doctor" in str(command) and "FAULT" in out) or '"faults"' in out  # by doctor, on stdout
+    refused = [line.partition(":")[0] for line in lines[-2:]] == ["error", "hint"]
+    if code and not (found or reported or refused):
+        found.append(f"exit code {code} without error and hint: {err[-300:]!r}")
     controls = {c for c in err if unicodedata.category(c) == "Cc" and c != "\n"}
     if controls:
         found.append(f"a terminal would obey {sorted(controls)} in {err[-200:]!r}")

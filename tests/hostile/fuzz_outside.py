@@ -90,6 +90,7 @@ class Outside:
         self._notes.read()  # comparing reads as well
         names = sorted(self._state.keys() ^ state.keys())
         changed = [name for name in self._state.keys() & state.keys() if self._state[name] != state[name]]
+        self._state = state
         return [
             *seen,
             *(f"{name} is {'new' if name in state else 'gone'}" for name in names),

@@ -30,7 +30,13 @@ def test_the_corpus_itself_is_taken(corpus: Path, tmp_path: Path, name: str) -> 
     """Sound catalogs are not refused, or the target would test the door alone."""
     shutil.copytree(corpus / "models", tmp_path / "work")
     shutil.copytree(corpus / "catalogs" / name, tmp_path / "work" / "shared")
-    for words in ("layers *", "filters * --where mean>0", "export * -o all.npz", "doctor", "add new.onnx"):
+    for words in (
+        "layers *",
+        "filters * --where mean>0",
+        "export * -o all.npz",
+        "add new.onnx",
+        "remove new",
+    ):
         command = [sys.executable, "-m", "filterkit", *words.split(), "--catalog", "shared/catalog.db"]
         subprocess.run(command, cwd=tmp_path / "work", check=True, capture_output=True)
 
