@@ -121,6 +121,7 @@ def warm_up() -> None:
 
 
 HEAVY = (
+    "typer._adapters",  # pydantic, with some versions of Typer
     *(
         "onnxruntime",
         "onnx.checker",

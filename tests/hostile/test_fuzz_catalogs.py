@@ -13,7 +13,7 @@ from fuzz_catalog_commands import choose
 from fuzz_catalogs import fuzz, mutate, prepare
 from fuzz_scene import Scene
 
-RUNS = 60
+RUNS = 40
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs fork, and what is seen by inotify")
 
