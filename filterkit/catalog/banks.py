@@ -96,7 +96,10 @@ class BankFile:
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise CatalogError(f"the filter banks in {path} cannot be read: {error.strerror}") from error
+            raise CatalogError(
+                f"the filter banks in {path} cannot be read: {error.strerror or error}",
+                hint="is the file yours to read?",
+            ) from error
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
             raise self._damaged() from error
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from filterkit.catalog import connections, schema
@@ -176,7 +176,12 @@ class Catalog:
 
         self._engine.dispose()
         with self._explained():
-            copy = upgrade(self.path)
+            try:
+                copy = upgrade(self.path)
+            except SQLAlchemyError as error:
+                if isinstance(error, DBAPIError):
+                    raise
+                raise connections.damaged(self.path, str(error)) from error
         _log.warning(
             "the catalog %s was upgraded from schema %s to %s; %s is a copy of it as it was",
             *(one_line(str(self.path)), revision, schema.HEAD, one_line(copy.name)),

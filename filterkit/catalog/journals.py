@@ -20,7 +20,7 @@ JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 """Ends a journal that names a super-journal (https://sqlite.org/fileformat2.html#the_rollback_journal and
 ``readSuperJournal`` in SQLite's pager.c)."""
 
-WRITING_SECONDS = 2.0
+WRITING_SECONDS = 0.5
 """How long a reader waits for a journal to go. A writer that makes a new catalog has one for a moment; after
 that there is none, as catalogs have a write-ahead log."""
 

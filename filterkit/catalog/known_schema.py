@@ -97,6 +97,12 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> str | None:
             hint="pip install --upgrade cnn-filterkit",
         )
     _check(objects, path)
+    missing = {"model", "layer", "filter", "skipped"}.difference(name for _, name, *_ in objects)
+    if missing:
+        raise CatalogError(
+            f"the catalog {path} is damaged: it has no table '{min(missing)}'",
+            hint="put a copy back, or move it away and make it anew with `filterkit add`",
+        )
     return str(revision)
 
 

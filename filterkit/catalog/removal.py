@@ -44,5 +44,6 @@ def sweep(catalog: Catalog) -> int:
             )
         except OSError as error:
             raise CatalogError(
-                f"the store {catalog.store.folder} cannot be swept: {error.strerror}"
+                f"the store {catalog.store.folder} cannot be swept: {error.strerror or error}",
+                hint="is it yours to write? What is left over is swept next time",
             ) from error

@@ -12,7 +12,7 @@ from filterkit.catalog import rows
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.matches import among, find
 from filterkit.catalog.schema import filter_, layer, model
-from filterkit.catalog.values import check_rows, damaged_value, is_number
+from filterkit.catalog.values import DamagedValueError, check_rows, damaged_value, is_number
 from filterkit.errors import UsageError
 
 Row = dict[str, Any]
@@ -67,7 +67,10 @@ def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row
             .group_by(layer.c.id)
             .order_by(layer.c.id)
         )
-        return tuple(columns), check_rows(connection.execute(query).mappings(), columns)
+        found = check_rows(connection.execute(query).mappings(), columns)
+        if len(found) < len(matches):
+            raise DamagedValueError("a layer has no filters")
+        return tuple(columns), found
 
 
 def distributions(

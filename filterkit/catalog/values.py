@@ -18,8 +18,8 @@ from filterkit.catalog.names import ALLOWED, LONGEST
 
 Check = Callable[[Any], bool]
 
-LARGEST = 2**53
-"""Of whole numbers: no count of anything comes near, and floating-point numbers hold them exactly."""
+LARGEST = 2**63 - 1
+"""Of whole numbers, in SQLite as in ONNX. A model may state sizes up to this, and below zero too."""
 MOST_FILTERS = 2**19
 """Of a model, and so of a layer."""
 LONGEST_TEXT = 1 << 20
@@ -66,7 +66,7 @@ def _or_null(check: Check) -> Check:
 
 
 def _is_size(value: Any) -> bool:
-    return value is None or is_whole(value) or is_text(value)
+    return value is None or is_whole(value, -LARGEST - 1) or is_text(value)
 
 
 def _is_maker(value: Any) -> bool:
@@ -87,10 +87,12 @@ def _is_extra(value: Any) -> bool:
     )
 
 
+_WHOLE_LIST = list_of(lambda value: is_whole(value, -LARGEST - 1))
+
 PREPROCESSING: Mapping[str, Check] = {
     "channel_order": lambda value: value in ("RGB", "BGR", "GRAY"),
     "layout": lambda value: value in ("NCHW", "NHWC"),
-    "size": _or_null(lambda value: list_of(lambda size: is_whole(size, 1, 2**31))(value) and len(value) == 2),
+    "size": _or_null(lambda value: _WHOLE_LIST(value) and len(value) == 2),
     "scale": is_number,
     "mean": list_of(is_number),
     "std": list_of(is_number),
@@ -100,13 +102,14 @@ PREPROCESSING: Mapping[str, Check] = {
 
 
 def _is_preprocessing(value: Any) -> bool:
-    return isinstance(value, dict) and all(
-        name in PREPROCESSING and PREPROCESSING[name](each) for name, each in value.items()
-    )
+    if not isinstance(value, dict) or not value.keys() <= PREPROCESSING.keys():
+        return False
+    if not all(PREPROCESSING[name](each) for name, each in value.items()):
+        return False
+    channels = 1 if value.get("channel_order") == "GRAY" else 3
+    return all(len(value.get(name, ())) in (0, channels) for name in ("mean", "std"))
 
 
-_WHOLE_LIST = list_of(lambda value: is_whole(value, -LARGEST))
-_POSITIVE_LIST = list_of(lambda value: is_whole(value, 1, 2**31))
 _NUMBERS = list_of(is_number)
 _COLUMN_NAMES = list_of(_matches(COLUMN_NAME, 200), 10_000)
 
@@ -123,10 +126,9 @@ SPECIAL: Mapping[tuple[str, str], Check] = {
     ("model", "extra_layer_metrics"): _COLUMN_NAMES,
     ("layer", "name"): _matches(LAYER_NAME, LONGEST),
     ("layer", "filters"): lambda value: is_whole(value, 1, MOST_FILTERS),
-    ("layer", "kernels"): lambda value: is_whole(value, 1),
-    ("layer", "kernel_shape"): _POSITIVE_LIST,
-    ("layer", "strides"): _POSITIVE_LIST,
-    ("layer", "dilations"): _POSITIVE_LIST,
+    ("layer", "kernel_shape"): list_of(is_whole),
+    ("layer", "strides"): _WHOLE_LIST,
+    ("layer", "dilations"): _WHOLE_LIST,
     ("layer", "pads"): _WHOLE_LIST,
     ("layer", "output_padding"): _WHOLE_LIST,
     ("layer", "receptive_fields"): _NUMBERS,

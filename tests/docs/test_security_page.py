@@ -12,7 +12,9 @@ ROW = re.compile(r"^\| (?!promise|---)(?P<promise>.+?) \| (?P<tests>[^|]+) \|$",
 def test_each_promise_has_a_test() -> None:
     files = [path for folder in (ROOT / "tests", ROOT / "plugins") for path in folder.rglob("test_*.py")]
     known = {path.name for path in files}
-    known |= {name for path in files for name in re.findall(r"^def (test_\w+)", path.read_text("utf-8"), re.M)}
+    known |= {
+        name for path in files for name in re.findall(r"^def (test_\w+)", path.read_text("utf-8"), re.M)
+    }
     page = (ROOT / "docs" / "security.md").read_text("utf-8")
     rows = ROW.findall(page)
     assert len(rows) > 40

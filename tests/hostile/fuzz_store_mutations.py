@@ -235,7 +235,7 @@ def _cuts(scene: Scene, draw: random.Random) -> str:
             if draw.random() < 0.1:
                 path.symlink_to(draw.choice(scene.targets))
             else:
-                path.write_bytes(b"x")
+                path.write_bytes(b"somebody's")
             if path.suffix == ".txt" and not path.is_symlink():
                 scene.survivors.append(path)
     return f"50 files in cuts/{sha[:8]}"
