@@ -66,7 +66,7 @@ def _or_null(check: Check) -> Check:
 
 
 def _is_size(value: Any) -> bool:
-    return value is None or is_whole(value, -LARGEST - 1) or is_text(value)
+    return value is None or _is_any_whole(value) or is_text(value)
 
 
 def _is_maker(value: Any) -> bool:
@@ -87,7 +87,12 @@ def _is_extra(value: Any) -> bool:
     )
 
 
-_WHOLE_LIST = list_of(lambda value: is_whole(value, -LARGEST - 1))
+def _is_any_whole(value: Any) -> bool:
+    """What a model states is kept as it states it."""
+    return is_whole(value, -LARGEST - 1)
+
+
+_WHOLE_LIST = list_of(_is_any_whole)
 
 PREPROCESSING: Mapping[str, Check] = {
     "channel_order": lambda value: value in ("RGB", "BGR", "GRAY"),
@@ -117,6 +122,7 @@ SPECIAL: Mapping[tuple[str, str], Check] = {
     ("model", "name"): _matches(ALLOWED, LONGEST),
     ("model", "sha256"): _matches(SHA256, 64),
     ("model", "banks_sha256"): _matches(SHA256, 64),
+    ("model", "opset"): _is_any_whole,
     ("model", "filters"): lambda value: is_whole(value, 0, MOST_FILTERS),
     ("model", "input_shape"): list_of(_is_size),
     ("model", "preprocessing"): _is_preprocessing,
@@ -126,6 +132,7 @@ SPECIAL: Mapping[tuple[str, str], Check] = {
     ("model", "extra_layer_metrics"): _COLUMN_NAMES,
     ("layer", "name"): _matches(LAYER_NAME, LONGEST),
     ("layer", "filters"): lambda value: is_whole(value, 1, MOST_FILTERS),
+    ("layer", "groups"): _is_any_whole,
     ("layer", "kernel_shape"): list_of(is_whole),
     ("layer", "strides"): _WHOLE_LIST,
     ("layer", "dilations"): _WHOLE_LIST,

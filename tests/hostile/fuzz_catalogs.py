@@ -180,10 +180,12 @@ class Bench:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(out, 1)
             os.dup2(err, 2)
+            # One damage may take the place of what another put there.
+            theirs = [path for path in scene.survivors if _survived(path)]
             for command in commands:
                 _tell(writer, {"at": str(command)})
                 _tell(writer, self._drive(command, scene, out, err, older=older, started=started))
-            lost = [f"{path.name} was removed" for path in scene.survivors if not _survived(path)]
+            lost = [f"{path.name} was removed" for path in theirs if not _survived(path)]
             if lost:
                 _tell(writer, {"at": "in the end", "findings": [f"somebody's {', '.join(lost)}"]})
             code = 0
