@@ -148,7 +148,8 @@ def _holds(name: str, values: np.ndarray) -> bool:
 
 def dequantize(hiding: Hiding, draw: st.DrawFn) -> str:
     """Stored as codes: a scale for all, for a channel, or for a block; with a zero point or without."""
-    kinds = ["tensor"] + ["channel"] * (hiding.opset >= 13) + ["blocked"] * (hiding.opset >= 21)
+    channels = hiding.opset >= 13 and hiding.value.ndim > 0
+    kinds = ["tensor"] + ["channel"] * channels + ["blocked"] * (hiding.opset >= 21)
     kind = draw(st.sampled_from(kinds))
     scale: np.ndarray = np.float32(0.5)
     value, values = hiding.value, {}
