@@ -117,7 +117,10 @@ def pair_layers(a: Sequence[Match], b: Sequence[Match], match: Matching) -> list
     pairs = (pair_by_name if by_name and not single else pair_by_position)(left, right)
     if all(pair.reason for pair in pairs):
         if single:
-            raise NotFoundError(f"{a[0].address} and {b[0].address}: {pairs[0].reason}")
+            raise NotFoundError(
+                f"{a[0].address} and {b[0].address}: {pairs[0].reason}",
+                hint="compare layers whose filters have one shape; `filterkit layers` lists them",
+            )
         raise NotFoundError(
             f"{a[0].model['name']} and {b[0].model['name']} have no layer in common, by {match}",
             hint="--match position takes the first layers for partners, the second ones and so on"

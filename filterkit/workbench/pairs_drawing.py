@@ -68,7 +68,10 @@ def pairs_sheet(differences: Differences, normalizer: Normalizer) -> TileSheet:
     """
     ranked = list(_ranked(differences))
     if not ranked:
-        raise UsageError("there is nothing to draw: no pair of filters is finite")
+        raise UsageError(
+            "there is nothing to draw: no pair of filters is finite",
+            hint="without -o, the rows say what was compared",
+        )
     sides: list[Side] = []
     labels: list[str] = []
     for worst in heapq.nsmallest(MOST, ranked):

@@ -270,7 +270,8 @@ def _allowed(name: str, new: bool, *, older: bool) -> bool:
     if name == "catalog.store":
         return True  # which gets a folder for them
     return older and (
-        (name.startswith("catalog.db.schema-") and new) or name in ("catalog.db", "catalog.db-wal")
+        (name.startswith("catalog.db.schema-") and new)
+        or name in ("catalog.db", "catalog.db-wal", "catalog.db-journal")
     )
 
 
