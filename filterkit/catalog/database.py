@@ -86,6 +86,8 @@ class Catalog:
                 hint="make it first, or choose another with --catalog",
             )
         catalog = cls(path, write=write)
+        if write:
+            catalog.store.check_rooms()  # before there is anything that somebody has to take away again
         try:
             catalog._check(upgrade)
         except BaseException:

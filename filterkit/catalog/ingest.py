@@ -138,7 +138,6 @@ def ingest(
         "fold_batchnorm": int(fold_batchnorm),
         "added_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
-    catalog.store.check_rooms()
     try:
         with catalog.begin() as connection, _writing(catalog):
             known = _known(connection, name, sha256, replace)  # another process may have been quicker

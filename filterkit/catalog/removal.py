@@ -18,7 +18,6 @@ def remove(catalog: Catalog, name: str) -> int:
     NotFoundError
         Where there is no such model.
     """
-    catalog.store.check_rooms()
     with catalog.begin() as connection:
         if not connection.execute(sa.delete(model).where(model.c.name == name)).rowcount:
             names = connection.scalars(sa.select(model.c.name))

@@ -17,6 +17,7 @@ import pytest
 
 from filterkit.catalog import Catalog, queries
 from filterkit.catalog.connections import connect
+from filterkit.catalog.database import store_folder
 from filterkit.catalog.journals import JOURNAL_MAGIC, SUFFIXES, beside
 from filterkit.cli.completion import complete_model
 from filterkit.errors import CatalogError
@@ -232,3 +233,13 @@ def test_pages_that_lead_a_million_times_to_one_another_end(plain: Path) -> None
             Catalog.open(plain, write=write) as catalog,
         ):
             queries.models(catalog)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_no_catalog_is_made_beside_a_store_that_is_a_link(location: Path, tmp_path: Path) -> None:
+    yours = tmp_path / "yours"
+    yours.mkdir()
+    store_folder(location).symlink_to(yours)
+    with pytest.raises(CatalogError, match="is a link, and no link is followed in a store"):
+        Catalog.open(location, write=True)
+    assert not location.exists() and not list(yours.iterdir())
