@@ -25,9 +25,8 @@ def replacing(path: Path) -> Iterator[Path]:
     OSError
         It cannot be written; names `path`.
     """
-    target = Path(os.path.realpath(path))
     try:
-        mode = target.stat().st_mode
+        mode = path.stat().st_mode
     except FileNotFoundError:
         mode = None
     if mode is not None and stat.S_ISDIR(mode):
@@ -35,6 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
     if mode is not None and not stat.S_ISREG(mode):
         yield path
         return
+    target = Path(os.path.realpath(path))
     if mode is not None and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     part = target.with_name(f".{uuid.uuid4().hex}.part")

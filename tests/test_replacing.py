@@ -206,3 +206,15 @@ def test_layers_may_be_called_anything(tmp_path: Path) -> None:
     assert _file_name("block1_conv1") == "block1_conv1"
     assert _file_name("../../\x1b[2Jx\\y") == ".._.._" + "_x1b[2Jx_y"
     assert filterkit.__version__
+
+
+@POSIX
+@pytest.mark.parametrize("name", ["out.png", "out.npz"])
+def test_a_link_to_stdout_is_written_through_a_pipe(folder: Path, classic_catalog: Path, name: str) -> None:
+    (folder / name).symlink_to("/dev/stdout")
+    words = COMMANDS["show.png" if name == "out.png" else "export.npz"].split()
+    command = [sys.executable, "-m", "filterkit", *words, "-o", name, "--catalog", classic_catalog, "--quiet"]
+    done = subprocess.run(command, cwd=folder, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"\x89PNG" if name == "out.png" else b"PK")
+    assert (folder / name).is_symlink()

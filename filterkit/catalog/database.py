@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from filterkit.catalog import connections, schema
-from filterkit.catalog.journals import check_beside
+from filterkit.catalog.journals import check_beside, clear_journal
 from filterkit.catalog.known_schema import check_schema
 from filterkit.catalog.store import Store
 from filterkit.catalog.values import DamagedValueError
@@ -174,13 +174,15 @@ class Catalog:
             raise CatalogError(
                 f"{self.path} was written by an older filterkit", hint="`filterkit models` upgrades it"
             )
+        from alembic.util import CommandError
+
         from filterkit.catalog.migrations.upgrade import upgrade
 
         self._engine.dispose()
         with self._explained():
             try:
                 copy = upgrade(self.path)
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, CommandError) as error:
                 if isinstance(error, DBAPIError):
                     raise
                 raise connections.damaged(self.path, str(error)) from error
@@ -226,7 +228,8 @@ def recover(path: Path) -> None:
     """Let SQLite play back the journal of a writer that was interrupted; see `Workbench.recover`."""
     if not os.path.lexists(path):
         raise CatalogError(f"there is no catalog at {path}", hint="choose another with --catalog")
-    Catalog.open(path, write=True).close()
+    with Catalog.open(path, write=True) as catalog, catalog.begin():
+        clear_journal(path)  # that has content and means nothing, which SQLite leaves as it is
 
 
 def catalog_path(location: str | os.PathLike[str]) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from filterkit.errors import CatalogError
@@ -80,6 +81,20 @@ def check_plain(path: Path, hint: str, *, hard_links: bool = False) -> None:
             f"{path} has a second hard link, so that writing it would change another file",
             hint="put a copy in its place: cp FILE COPY && mv COPY FILE",
         )
+
+
+def clear_journal(path: Path) -> None:
+    """Delete the journal beside the catalog at `path` if it begins with zeros, as one that is done with does.
+
+    The catalog is being written through its write-ahead log: nobody else uses a journal.
+    """
+    journal = beside(path, JOURNAL)
+    check_plain(journal, "move it away")
+    with suppress(FileNotFoundError):
+        with journal.open("rb") as file:
+            done = file.read(1) == b"\0"
+        if done:
+            journal.unlink()
 
 
 def _size(path: Path) -> int:

@@ -18,6 +18,8 @@ MOST_OBJECTS = 100
 LONGEST_SQL = 20_000
 """Characters of one object's SQL that are looked at; filterkit's own have some thousand."""
 
+WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+
 OBJECTS = (
     f"SELECT type, name, tbl_name, substr(sql, 1, {LONGEST_SQL}) FROM sqlite_master LIMIT {MOST_OBJECTS}"
 )
@@ -123,8 +125,8 @@ def _check(objects: list[tuple[str, str, str, str | None]], path: Path) -> None:
             shown = one_line(f"{kind} '{name}'"[:100])
             raise CatalogError(
                 f"the catalog {path} holds the {shown}, which no filterkit makes, and is not read",
-                hint=f"if it is yours, drop it with sqlite3 (DROP {one_line(str(kind)[:20]).upper()} …); "
-                "if the catalog is somebody else's, do not use it",
+                hint=f"if it is yours, drop it in sqlite3: DROP {one_line(str(kind)[:20]).upper()} "
+                f"{name if WORD.fullmatch(str(name)) else '…'}; do not use the catalog of somebody else",
             )
 
 

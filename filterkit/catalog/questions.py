@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,7 +18,7 @@ from filterkit.catalog.choosing import Chosen, Kind, is_chosen
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.matches import Column
 from filterkit.catalog.schema import filter_, layer, model
-from filterkit.catalog.values import Check, check_of, damaged_value, is_special, kinds_of
+from filterkit.catalog.values import Check, Looks, check_of, damaged_value, looks_at, sound_rows
 from filterkit.errors import UsageError, closest
 
 Row = dict[str, Any]
@@ -41,10 +41,8 @@ class Question:
         The columns of its rows.
     statement, parameters
         In SQL, and what is bound to its question marks in turn: names in `values`, ``chosen`` or ``limit``.
-    fetched, kinds
-        What the statement's own columns are, and which types their values have.
-    checks
-        Places of those whose values are more than their type says, each with what checks a value.
+    looks
+        How the values of the statement's own columns are looked at.
     lists
         Places of those that hold JSON, each with what checks the value once it is read.
     parts
@@ -56,9 +54,7 @@ class Question:
     statement: str
     parameters: tuple[str, ...]
     values: Mapping[str, Any]
-    fetched: tuple[str, ...]
-    kinds: tuple[tuple[type, ...], ...]
-    checks: tuple[tuple[int, Check], ...]
+    looks: Looks
     lists: tuple[tuple[int, Check], ...]
     parts: tuple[int, ...]
 
@@ -67,31 +63,17 @@ class Question:
         bound = {**self.values, "chosen": chosen.value, "limit": -1 if limit is None else limit}
         parameters = [bound[name] for name in self.parameters]
         with catalog.read() as reading, closing(reading.execute(self.statement, parameters)) as found:
-            usual: set[tuple[type, ...]] = set()
-            """Types of whole rows that were looked at: most rows of a listing have the same."""
-            for values in found:
-                types = tuple(map(type, values))
-                if types not in usual:
-                    self._check_types(values)
-                    usual.add(types)
-                for place, check in self.checks:
-                    if not check(values[place]):
-                        raise damaged_value(self.fetched[place], values[place])
+            for values in sound_rows(found, self.looks):
                 row = dict(zip(self.names, values, strict=False))
                 for place, check in self.lists:
                     parsed = values[place] and json.loads(values[place])
                     if not check(parsed):
-                        raise damaged_value(self.fetched[place], parsed)
+                        raise damaged_value(self.names[place], parsed)
                     row[self.names[place]] = parsed
                 if self.parts:
                     of_model, of_layer, number = self.parts
                     row["address"] = f"{values[of_model]}/{values[of_layer]}/{values[number]}"
                 yield row
-
-    def _check_types(self, values: Sequence[Any]) -> None:
-        for name, kind, value in zip(self.fetched, self.kinds, values, strict=True):
-            if not isinstance(value, kind):
-                raise damaged_value(name, value)
 
 
 @lru_cache(KEPT)
@@ -131,13 +113,7 @@ def question(
         str(compiled),
         tuple(compiled.positiontup or ()),
         compiled.params,
-        tuple(order),
-        tuple(kinds_of(column) for column in fetched.values()),
-        tuple(
-            (place, check_of(column))
-            for place, column in enumerate(fetched.values())
-            if is_special(column) and not isinstance(column.type, sa.JSON)
-        ),
+        looks_at(fetched),
         tuple(
             (place, check_of(column))
             for place, column in enumerate(fetched.values())

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.schema import filter_, layer, model
+from filterkit.catalog.schema import filter_, layer, model, skipped
 from filterkit.catalog.store import stored_model_sha256
+from filterkit.catalog.values import check_of, damaged_value, is_json, looks_at, sound_rows
 from filterkit.catalog.values import check_rows as check_values
 from filterkit.catalog.weights import add_command
+from filterkit.errors import CatalogError
 from filterkit.hashing import file_sha256
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Progress, Row
+
+TABLES = (model, layer, filter_, skipped)
 
 HOLLOW = 1 << 30
 """Bytes from which on a file is looked at for holes; filterkit writes none."""
@@ -39,6 +45,7 @@ def check_rows(catalog: Catalog) -> list[str]:
         .where(layer.c.model_id == model.c.id)
         .scalar_subquery()
     )
+    wrong = [finding for table in TABLES if (finding := _wrong_value(catalog, table))]
     with catalog.connect() as connection:
         found = connection.exec_driver_sql(f"PRAGMA integrity_check({SHOWN})").scalars().all()
         orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
@@ -47,7 +54,48 @@ def check_rows(catalog: Catalog) -> list[str]:
         *(" ".join(str(line).split()) for line in found if line != "ok"),
         *([f"{len(orphans)} rows belong to no model"] if orphans else []),
         *(f"rows of {name} are missing" for name in short),
+        *(wrong or _other_shapes(catalog)),
     ]
+
+
+def _other_shapes(catalog: Catalog) -> list[str]:
+    """Layers whose rows say another shape than their filters in the store have, where those are there."""
+    names = ("name", "filters", "kernels", "kernel_shape")
+    columns = {name: layer.c[name] for name in names} | {"model": model.c.name, "banks": model.c.banks_sha256}
+    query = sa.select(*(column.label(name) for name, column in columns.items())).join_from(model, layer)
+    with catalog.connect() as connection:
+        rows = check_values(connection.execute(query).mappings(), columns)
+    found = []
+    for row in rows:
+        stated = (row["filters"], row["kernels"] // row["filters"], *row["kernel_shape"])
+        try:
+            if catalog.store.banks(row["banks"]).weights(row["name"]).shape != stated:
+                found.append(f"{row['model']}/{row['name']} is not of the shape of its filters")
+        except FileNotFoundError:
+            continue
+        except CatalogError:
+            found.append(f"{row['model']}/{row['name']} has no filters that can be read")
+    return found
+
+
+def _wrong_value(catalog: Catalog, table: sa.Table) -> str | None:
+    """The first value in a table that its column may not hold, in words."""
+    columns: dict[str, sa.ColumnElement[Any]] = dict(table.c.items())
+    lists = [(place, name) for place, (name, column) in enumerate(columns.items()) if is_json(column)]
+    names = ", ".join(f'"{name}"' for name in columns)
+    try:
+        with (
+            catalog.read() as reading,
+            closing(reading.execute(f'SELECT {names} FROM "{table.name}"')) as rows,
+        ):
+            for values in sound_rows(rows, looks_at(columns)):
+                for place, name in lists:
+                    parsed = values[place] and json.loads(values[place])
+                    if not check_of(columns[name])(parsed):
+                        raise damaged_value(name, parsed)
+    except CatalogError as error:
+        return f"table {table.name}: {error.__cause__ or error.message}"
+    return None
 
 
 def check_store(catalog: Catalog, progress: Progress) -> tuple[list[Row], list[Row]]:

@@ -12,7 +12,7 @@ from filterkit.catalog import rows
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.matches import among, find
 from filterkit.catalog.schema import filter_, layer, model
-from filterkit.catalog.values import DamagedValueError, check_rows, damaged_value, is_number
+from filterkit.catalog.values import DamagedValueError, check_rows, damaged_value, is_number, is_whole
 from filterkit.errors import UsageError
 
 Row = dict[str, Any]
@@ -68,6 +68,9 @@ def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row
             .order_by(layer.c.id)
         )
         found = check_rows(connection.execute(query).mappings(), columns)
+        for row in found:
+            if row["dead"] is not None and not is_whole(row["dead"], 0, row["filters"]):
+                raise damaged_value("dead", row["dead"])
         if len(found) < len(matches):
             raise DamagedValueError("a layer has no filters")
         return tuple(columns), found

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -27,7 +27,7 @@ LONGEST_LIST = 64
 """Of a list with a number for each axis."""
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
-LAYER_NAME = re.compile(rf"[\w.-]{{1,{LONGEST}}}")
+LAYER_NAME = re.compile(rf"\w[\w.-]{{0,{LONGEST - 1}}}")
 COLUMN_NAME = re.compile(r"[a-z][a-z0-9_]{0,199}")
 
 
@@ -145,6 +145,7 @@ SPECIAL: Mapping[tuple[str, str], Check] = {
     ("layer", "input_channels"): list_of(is_text, 4096),
     ("layer", "extra"): _is_extra,
     ("filter", "position"): lambda value: is_whole(value, 0, MOST_FILTERS),
+    ("filter", "dead"): lambda value: is_whole(value, 0, 1),
     ("filter", "extra"): _is_extra,
 }
 """By table and column, what is more than its type says."""
@@ -173,6 +174,11 @@ def check_of(expression: sa.ColumnElement[Any]) -> Check:
     return CHECKS.get(expression, is_metric) if isinstance(expression, sa.Column) else is_metric
 
 
+def is_json(expression: sa.ColumnElement[Any]) -> bool:
+    """Whether SQLite has the values of that column as JSON."""
+    return isinstance(expression.type, sa.JSON)
+
+
 def is_special(expression: sa.ColumnElement[Any]) -> bool:
     """Whether values of that column are more than a number or a text."""
     return isinstance(expression, sa.Column) and (
@@ -187,6 +193,54 @@ def kinds_of(expression: sa.ColumnElement[Any]) -> tuple[type, ...]:
     kinds: dict[type, tuple[type, ...]] = {sa.Integer: (int,), sa.REAL: (float, int)}
     of_type = next((found for kind, found in kinds.items() if isinstance(expression.type, kind)), (str,))
     return (*of_type, type(None)) if expression.nullable else of_type
+
+
+INFINITE = (math.inf, -math.inf)
+
+
+class Looks(NamedTuple):
+    """How values of some columns are looked at: by name the types that they may have; and the places of those
+    that are more than their type says, with what checks them."""
+
+    kinds: tuple[tuple[str, tuple[type, ...]], ...]
+    checks: tuple[tuple[int, str, Check], ...]
+
+
+def looks_at(columns: Mapping[str, sa.ColumnElement[Any]]) -> Looks:
+    """How the values of these columns are looked at in `sound_rows`."""
+    checks = [
+        (place, name, check_of(column))
+        for place, (name, column) in enumerate(columns.items())
+        if is_special(column) and not is_json(column)
+    ]
+    return Looks(tuple((name, kinds_of(column)) for name, column in columns.items()), tuple(checks))
+
+
+def sound_rows(rows: Iterable[tuple[Any, ...]], looks: Looks) -> Iterator[tuple[Any, ...]]:
+    """`rows` as SQLite gives them, whose values are looked at as quickly as they are read.
+
+    Lists and the like are still texts; what is in them is for who reads them.
+
+    Raises
+    ------
+    DamagedValueError
+        A value is none that its column may hold.
+    """
+    usual: set[tuple[type, ...]] = set()
+    """Types of whole rows that were looked at: most rows have the same."""
+    for values in rows:
+        types = tuple(map(type, values))
+        if types not in usual:
+            for (name, kind), value in zip(looks.kinds, values, strict=True):
+                if not isinstance(value, kind):
+                    raise damaged_value(name, value)
+            usual.add(types)
+        if INFINITE[0] in values or INFINITE[1] in values:
+            raise DamagedValueError("a row has an infinite number")
+        for place, name, check in looks.checks:
+            if not check(values[place]):
+                raise damaged_value(name, values[place])
+        yield values
 
 
 def check_rows(

@@ -85,6 +85,8 @@ class _Worker:
     lock: threading.Lock = field(default_factory=threading.Lock)
     process: subprocess.Popen[bytes] | None = None
     greeted: bool = False
+    charged: float = 0.0
+    """CPU time in seconds that was counted while it lived; the system counts all of it once it has ended."""
 
 
 _worker = _Worker()
@@ -139,6 +141,7 @@ def _exchange(process: subprocess.Popen[bytes], task: int, data: bytes) -> tuple
         raise EOFError
     refused, length, seconds = ANSWER.unpack(header)
     budget.charge(seconds)
+    _worker.charged += seconds
     if length > LONGEST_ANSWER + 4 * len(data):
         raise EOFError
     answer = process.stdout.read(length)
@@ -171,11 +174,12 @@ def _end() -> None:
     if _worker.process is not None:
         _worker.process.kill()
         _worker.process.wait()
+        budget.charge(-_worker.charged)
         for pipe in (_worker.process.stdin, _worker.process.stdout):
             with suppress(OSError):  # what was still to be written
                 assert pipe is not None
                 pipe.close()
-    _worker.process, _worker.greeted = None, False
+    _worker.process, _worker.greeted, _worker.charged = None, False, 0.0
 
 
 def _forget() -> None:
@@ -183,6 +187,7 @@ def _forget() -> None:
     if _worker.process is not None:
         _worker.process.returncode = 0  # not ours to wait for
     _worker.process, _worker.greeted, _worker.lock = None, False, threading.Lock()
+    _worker.charged = 0.0
 
 
 atexit.register(_end)

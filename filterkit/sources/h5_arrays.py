@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filterkit.children import environment, python
 from filterkit.errors import SourceError
 from filterkit.geometry import product
 from filterkit.sources import h5_worker
@@ -120,7 +121,8 @@ class _Library:
 def _started(path: Path) -> Iterator[_Library]:
     try:
         process = subprocess.Popen(
-            [sys.executable or "", "-P", str(Path(h5_worker.__file__)), str(path.absolute())],
+            python(str(Path(h5_worker.__file__)), str(path.absolute())),
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -112,5 +112,5 @@ def stacking(path: Path) -> Iterator[Callable[[Mapping[str, FloatArray]], None]]
 
 def _folder_of(path: Path) -> Path:
     """Where the file will lie; that of a pipe or a device cannot be written to."""
-    target = Path(os.path.realpath(path))
-    return target.parent if target.is_file() or not target.exists() else Path(tempfile.gettempdir())
+    plain = path.is_file() or not path.exists()
+    return Path(os.path.realpath(path)).parent if plain else Path(tempfile.gettempdir())

@@ -17,7 +17,7 @@ import pytest
 
 from filterkit.catalog import Catalog, queries
 from filterkit.catalog.connections import connect
-from filterkit.catalog.database import store_folder
+from filterkit.catalog.database import recover, store_folder
 from filterkit.catalog.journals import JOURNAL_MAGIC, SUFFIXES, beside
 from filterkit.cli.completion import complete_model
 from filterkit.errors import CatalogError
@@ -243,3 +243,15 @@ def test_no_catalog_is_made_beside_a_store_that_is_a_link(location: Path, tmp_pa
     with pytest.raises(CatalogError, match="is a link, and no link is followed in a store"):
         Catalog.open(location, write=True)
     assert not location.exists() and not list(yours.iterdir())
+
+
+def test_a_journal_that_is_done_with_is_cleared_away(plain: Path) -> None:
+    """SQLite leaves one that begins with zeros (PRAGMA journal_mode = PERSIST) as it is."""
+    journal = beside(plain, "-journal")
+    journal.write_bytes(bytes(1024))
+    with pytest.raises(CatalogError, match="was interrupted"):
+        Catalog.open(plain)
+    recover(plain)
+    assert not journal.exists()
+    with Catalog.open(plain) as catalog:
+        assert len(queries.models(catalog)) == 2

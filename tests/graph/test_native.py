@@ -14,6 +14,7 @@ import pytest
 from onnx_graphs import FLOAT, build, node, opened, random
 
 import filterkit
+from filterkit import budget
 from filterkit.graph import native
 from filterkit.graph.native_worker import HEADER, INLINE
 from filterkit.graph.slim import without_weights
@@ -199,3 +200,14 @@ def test_a_fork_has_one_of_its_own_and_nothing_is_said_at_the_end() -> None:
         [sys.executable, "-W", "error", "-c", FORKING], capture_output=True, text=True, timeout=60
     )
     assert (ran.stdout, ran.stderr) == ("7\n", "")
+
+
+def test_what_the_process_takes_is_counted_once() -> None:
+    """While it lives, it says so itself; once it has ended, the system counts all of it."""
+    native._end()
+    with budget.limited("model.onnx", 600, None):
+        native.with_shapes(plain())
+        limits = budget._current.get()
+        assert limits is not None and limits.elsewhere > 0
+        native._end()
+        assert limits.elsewhere == pytest.approx(0)

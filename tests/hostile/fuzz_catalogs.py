@@ -19,6 +19,7 @@ import resource
 import shutil
 import signal
 import sqlite3
+import stat
 import sys
 import tempfile
 import threading
@@ -277,7 +278,7 @@ def _allowed(name: str, new: bool, *, older: bool) -> bool:
 
 def _survived(path: Path) -> bool:
     try:
-        return path.read_bytes() == b"somebody's"
+        return stat.S_ISREG(path.lstat().st_mode) and path.read_bytes() == b"somebody's"
     except OSError:
         return False
 

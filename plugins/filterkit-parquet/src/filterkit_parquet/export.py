@@ -112,7 +112,7 @@ def export(bench: filterkit.Workbench, folder: Path) -> dict[Path, int]:
             raise filterkit.FilterkitError(
                 f"{path} is a folder, where a file is to be", hint="move it away, or export to another folder"
             )
-    before = bench.query("SELECT * FROM model ORDER BY id", timeout=None)
+    before = _models(bench)
     made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -121,7 +121,7 @@ def export(bench: filterkit.Workbench, folder: Path) -> dict[Path, int]:
             for name, wanted in FILES.items():
                 with (Path(working) / targets[name].name).open("wb") as file:
                     counts[targets[name]] = _write(bench, wanted, file)
-            if bench.query("SELECT * FROM model ORDER BY id", timeout=None) != before:
+            if _models(bench) != before:
                 raise filterkit.FilterkitError("the catalog changed while it was exported", hint="try again")
             _replace(Path(working), list(counts))
     except BaseException:
@@ -143,6 +143,11 @@ def _replace(working: Path, targets: list[Path]) -> None:
             raise filterkit.FilterkitError(
                 f"{path} cannot be replaced ({error.strerror}): {state}", hint="mend that, and export again"
             ) from error
+
+
+def _models(bench: filterkit.Workbench) -> filterkit.Rows:
+    """All that is said of the models themselves, by which a catalog is told that changed."""
+    return bench.query("SELECT * FROM model ORDER BY id", timeout=None, max_value="64MB", max_result=None)
 
 
 def _write(bench: filterkit.Workbench, wanted: Export, file: Any) -> int:
