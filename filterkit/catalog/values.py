@@ -28,6 +28,7 @@ LONGEST_LIST = 64
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 LAYER_NAME = re.compile(rf"\w[\w.-]{{0,{LONGEST - 1}}}")
+LAYOUT = re.compile(r"[NCDHW1-9]*")
 COLUMN_NAME = re.compile(r"[a-z][a-z0-9_]{0,199}")
 
 
@@ -133,6 +134,8 @@ SPECIAL: Mapping[tuple[str, str], Check] = {
     ("layer", "name"): _matches(LAYER_NAME, LONGEST),
     ("layer", "filters"): lambda value: is_whole(value, 1, MOST_FILTERS),
     ("layer", "groups"): _is_any_whole,
+    ("layer", "pre_layout"): _matches(LAYOUT, LONGEST_LIST),
+    ("layer", "post_layout"): _matches(LAYOUT, LONGEST_LIST),
     ("layer", "kernel_shape"): list_of(is_whole),
     ("layer", "strides"): _WHOLE_LIST,
     ("layer", "dilations"): _WHOLE_LIST,

@@ -45,9 +45,10 @@ def channels_first(values: NDArray[Any], target: Target) -> NDArray[Any]:
     if values.ndim != len(target.layout):
         raise RuntimeFailure(
             f"the tensor of layer '{target.layer}' has {values.ndim} axes, not {len(target.layout)}"
-            f" ({target.layout})"
+            f" ({target.layout})",
+            hint="`filterkit doctor` says whether the catalog is in order",
         )
-    order = sorted(range(values.ndim), key=lambda axis: "NCDHW".index(target.layout[axis]))
+    order = sorted(range(values.ndim), key=lambda axis: "NCDHW123456789".index(target.layout[axis]))
     turned = values.transpose(order)
     behind = 1 + target.layout.count("C")
     turned = turned.reshape(turned.shape[0], math.prod(turned.shape[1:behind]), *turned.shape[behind:])
