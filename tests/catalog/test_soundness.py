@@ -159,6 +159,18 @@ def test_a_bank_that_goes_while_it_is_looked_for(catalog: Catalog, tiny: Path) -
     assert chaos.in_store(catalog.path)
 
 
+def test_doctor_says_of_a_store_that_is_a_link_that_alone(location: Path, tmp_path: Path) -> None:
+    with Catalog.open(location, write=True) as catalog:
+        put(catalog, write_model(location.with_name("tiny.onnx")), plugins={})
+        store = catalog.store.folder
+    store.rename(tmp_path / "elsewhere")
+    store.symlink_to(tmp_path / "elsewhere")
+    with filterkit.open(location) as bench:
+        [fault] = bench.examine()["faults"]
+    assert fault["what"] == f"{store} is a link, and no link is followed in a store"
+    assert fault["do"].startswith("filterkit makes none: rm ")
+
+
 WRONG = {
     "text in the place of a number": "UPDATE filter SET mean = 'abc'",
     "blob in the place of a text": "UPDATE filter SET label = x'00ff'",
