@@ -223,7 +223,7 @@ def answers(uris: Sequence[str], sql: bytes, limits: Limits) -> Iterator[list[Se
     except EOFError as error:
         raise _ended(process, started=started) from error
     except (ValueError, LookupError, OverflowError, struct.error) as error:
-        raise _broken("what it says makes no sense") from error
+        raise _broken("what it says is malformed") from error
     finally:
         process.end()
 

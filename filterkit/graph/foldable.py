@@ -105,7 +105,7 @@ def _widest(inputs: Inputs, values: dict[str, Any]) -> int:
 
 
 def _stated_width(inputs: Inputs, values: dict[str, Any]) -> int:
-    """Of what a node is told to make, else of what its second input is of."""
+    """Of what an attribute says a node makes, else of what its second input is of."""
     stated = values.get("to") or values.get("output_dtype")
     if not stated:
         return _widest(inputs[1:], values)

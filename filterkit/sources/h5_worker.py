@@ -70,7 +70,7 @@ def _answer(content: Any, *, failed: bool = False) -> None:
 
 
 def _listed(file: Any) -> tuple[list[str], list[tuple[Any, dict[str, Any]]]]:
-    """The names of layers in the order that old files note, and all arrays, with what is told of them."""
+    """The names of layers in the order that old files note, and all arrays, with what is known of each."""
     import h5py
 
     layers = _texts(file, "layer_names")

@@ -5,7 +5,7 @@
 Every run damages one small catalog in its rows, schema, bytes, journal, log or store, and then runs a few
 commands on it, in bounded time and memory. Nothing outside the catalog's folder may be read, written or
 removed, commands that only read leave the folder as it was, and whatever fails says so in one line with a
-hint. A run is told by its seed and its number alone.
+hint. A run is identified by its seed and its number alone.
 """
 
 from __future__ import annotations

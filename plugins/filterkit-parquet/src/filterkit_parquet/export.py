@@ -146,7 +146,7 @@ def _replace(working: Path, targets: list[Path]) -> None:
 
 
 def _models(bench: filterkit.Workbench) -> filterkit.Rows:
-    """All that is said of the models themselves, by which a catalog is told that changed."""
+    """The rows of all models: a catalog that changed has other ones."""
     return bench.query("SELECT * FROM model ORDER BY id", timeout=None, max_value="64MB", max_result=None)
 
 
