@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import sys
 from pathlib import Path
@@ -46,12 +47,12 @@ class Patience:
     """What looking at every row takes is less than one for every byte; the rest is room."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._files = str(path), str(beside(path, WAL))
         self.renew()
 
     def renew(self, *, writing: bool = False) -> None:
         """Another question begins; or a transaction that writes, in which a whole model may be inserted."""
-        size = sum(map(_bytes_on_disk, (self._path, beside(self._path, WAL))))
+        size = sum(map(_bytes_on_disk, self._files))
         self._left = (self.BESIDES + self.PER_BYTE * size) * (self.WRITING if writing else 1)
         self.is_exhausted = False
 
@@ -173,10 +174,10 @@ def _connect_reading(path: Path) -> sqlite3.Connection:
     return _reading(last)
 
 
-def _bytes_on_disk(path: Path) -> int:
+def _bytes_on_disk(file: str) -> int:
     """Of a file, where there is one: holes in it cost nothing, and so bring nothing."""
     try:
-        status = path.stat()
+        status = os.stat(file)  # noqa: PTH116, a Path takes several times as long, for every question
     except FileNotFoundError:
         return 0
     return min(status.st_size, 512 * getattr(status, "st_blocks", status.st_size))

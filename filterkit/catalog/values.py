@@ -198,15 +198,16 @@ def kinds_of(expression: sa.ColumnElement[Any]) -> tuple[type, ...]:
     return (*of_type, type(None)) if expression.nullable else of_type
 
 
-INFINITE = (math.inf, -math.inf)
+INFINITE = frozenset((math.inf, -math.inf))
 
 
 class Looks(NamedTuple):
-    """How values of some columns are looked at: by name the types that they may have; and the places of those
-    that are more than their type says, with what checks them."""
+    """How values of some columns are looked at: by name the types that they may have; then the places of
+    those that are more than their type says, with what checks them: texts, which rows share, and others."""
 
     kinds: tuple[tuple[str, tuple[type, ...]], ...]
-    checks: tuple[tuple[int, str, Check], ...]
+    texts: tuple[tuple[int, str, Check], ...]
+    others: tuple[tuple[int, str, Check], ...]
 
 
 def looks_at(columns: Mapping[str, sa.ColumnElement[Any]]) -> Looks:
@@ -216,7 +217,12 @@ def looks_at(columns: Mapping[str, sa.ColumnElement[Any]]) -> Looks:
         for place, (name, column) in enumerate(columns.items())
         if is_special(column) and not is_json(column)
     ]
-    return Looks(tuple((name, kinds_of(column)) for name, column in columns.items()), tuple(checks))
+    are_texts = [isinstance(column.type, sa.Text) for column in columns.values()]
+    return Looks(
+        tuple((name, kinds_of(column)) for name, column in columns.items()),
+        tuple(each for each in checks if are_texts[each[0]]),
+        tuple(each for each in checks if not are_texts[each[0]]),
+    )
 
 
 def sound_rows(rows: Iterable[tuple[Any, ...]], looks: Looks) -> Iterator[tuple[Any, ...]]:
@@ -229,8 +235,9 @@ def sound_rows(rows: Iterable[tuple[Any, ...]], looks: Looks) -> Iterator[tuple[
     DamagedValueError
         A value is none that its column may hold.
     """
-    usual: set[tuple[type, ...]] = set()
-    """Types of whole rows that were looked at: most rows have the same."""
+    usual: set[tuple[Any, ...]] = set()
+    """Types of whole rows, and their special texts, that were looked at: most rows have those of others."""
+    places = [place for place, _, _ in looks.texts]
     for values in rows:
         types = tuple(map(type, values))
         if types not in usual:
@@ -238,12 +245,22 @@ def sound_rows(rows: Iterable[tuple[Any, ...]], looks: Looks) -> Iterator[tuple[
                 if not isinstance(value, kind):
                     raise damaged_value(name, value)
             usual.add(types)
-        if INFINITE[0] in values or INFINITE[1] in values:
+        texts = tuple([values[place] for place in places])
+        if texts not in usual:
+            _check_values(values, looks.texts)
+            usual.add(texts)
+        if not INFINITE.isdisjoint(values):
             raise DamagedValueError("a row has an infinite number")
-        for place, name, check in looks.checks:
+        for place, name, check in looks.others:
             if not check(values[place]):
                 raise damaged_value(name, values[place])
         yield values
+
+
+def _check_values(values: tuple[Any, ...], checks: Iterable[tuple[int, str, Check]]) -> None:
+    for place, name, check in checks:
+        if not check(values[place]):
+            raise damaged_value(name, values[place])
 
 
 def check_rows(
