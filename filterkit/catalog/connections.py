@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from filterkit.catalog.journals import WAL, beside, check_beside
-from filterkit.catalog.sql_worker import CANNOT_WRITE
 from filterkit.errors import CatalogError
 
 BUSY_SECONDS = 60.0
@@ -27,6 +26,11 @@ SETTINGS = (
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cell_size_check = ON",
 )
+
+CANNOT_WRITE = frozenset(
+    (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
+)
+"""As in `sql_worker`, which shares no code with anything: what SQLite says where it can make no file."""
 
 MEANINGLESS = (ValueError, TypeError, OverflowError, RecursionError)
 """What reading a row raises where it holds what filterkit never writes, e.g. JSON that is none."""

@@ -18,8 +18,6 @@ MOST_OBJECTS = 100
 LONGEST_SQL = 20_000
 """Characters of one object's SQL that are looked at; filterkit's own have some thousand."""
 
-WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-
 OBJECTS = (
     f"SELECT type, name, tbl_name, substr(sql, 1, {LONGEST_SQL}) FROM sqlite_master LIMIT {MOST_OBJECTS}"
 )
@@ -126,7 +124,7 @@ def _check(objects: list[tuple[str, str, str, str | None]], path: Path) -> None:
             raise CatalogError(
                 f"the catalog {path} holds the {shown}, which no filterkit makes, and is not read",
                 hint=f"if it is yours, drop it in sqlite3: DROP {one_line(str(kind)[:20]).upper()} "
-                f"{name if WORD.fullmatch(str(name)) else '…'}; do not use the catalog of somebody else",
+                f"{name if str(name)[:100].isidentifier() else '…'}; do not use the catalog of somebody else",
             )
 
 

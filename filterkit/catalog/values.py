@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from filterkit.catalog import schema
 from filterkit.catalog.names import ALLOWED, LONGEST
 
 Check = Callable[[Any], bool]
@@ -26,10 +26,11 @@ LONGEST_TEXT = 1 << 20
 LONGEST_LIST = 64
 """Of a list with a number for each axis."""
 
-SHA256 = re.compile(r"[0-9a-f]{64}")
-LAYER_NAME = re.compile(rf"\w[\w.-]{{0,{LONGEST - 1}}}")
-LAYOUT = re.compile(r"[NCDHW1-9]*")
-COLUMN_NAME = re.compile(r"[a-z][a-z0-9_]{0,199}")
+SHA256 = r"[0-9a-f]{64}"
+LAYER_NAME = r"\w[\w.-]*"
+LAYOUT = r"[NCDHW1-9]*"
+COLUMN_NAME = r"[a-z][a-z0-9_]*"
+"""Patterns, which are compiled where they are first used: starting takes no longer for them."""
 
 
 class DamagedValueError(ValueError):
@@ -56,9 +57,9 @@ def list_of(check: Check, longest: int = LONGEST_LIST) -> Check:
     return lambda value: isinstance(value, list) and len(value) <= longest and all(map(check, value))
 
 
-def _matches(pattern: re.Pattern[str], longest: int) -> Check:
+def _matches(pattern: str | re.Pattern[str], longest: int) -> Check:
     return lambda value: (
-        isinstance(value, str) and len(value) <= longest and pattern.fullmatch(value) is not None
+        isinstance(value, str) and len(value) <= longest and re.fullmatch(pattern, value) is not None
     )
 
 
@@ -154,17 +155,13 @@ SPECIAL: Mapping[tuple[str, str], Check] = {
 """By table and column, what is more than its type says."""
 
 
+@cache
 def _check_of(column: sa.Column[Any]) -> Check:
     special = SPECIAL.get((column.table.name, column.name))
     if special is None:
         kinds = {sa.Integer: is_whole, sa.REAL: is_number, sa.Text: is_text}
         special = next(check for kind, check in kinds.items() if isinstance(column.type, kind))
     return _or_null(special) if column.nullable else special
-
-
-CHECKS: Mapping[sa.Column[Any], Check] = {
-    column: _check_of(column) for table in schema.metadata.tables.values() for column in table.columns
-}
 
 
 def is_metric(value: Any) -> bool:
@@ -174,7 +171,7 @@ def is_metric(value: Any) -> bool:
 
 def check_of(expression: sa.ColumnElement[Any]) -> Check:
     """What checks the values of a column, or of what is computed of columns."""
-    return CHECKS.get(expression, is_metric) if isinstance(expression, sa.Column) else is_metric
+    return _check_of(expression) if isinstance(expression, sa.Column) else is_metric
 
 
 def is_json(expression: sa.ColumnElement[Any]) -> bool:
@@ -273,8 +270,16 @@ def check_rows(
     DamagedValueError
         One of them is not.
     """
-    checks = [(name, check_of(column)) for name, column in columns.items()]
+    checks = _checks_of(tuple(columns.items()))
     return [checked(dict(row), checks) for row in rows]
+
+
+@lru_cache(100)
+def _checks_of(
+    columns: tuple[tuple[str, sa.ColumnElement[Any]], ...],
+) -> list[tuple[str, Check]]:
+    """Built once for each listing; SQLite answers some quicker than this is built."""
+    return [(name, check_of(column)) for name, column in columns]
 
 
 def one_text(value: Any) -> str:
