@@ -22,11 +22,6 @@ from typing import NoReturn
 from filterkit.byte_sizes import show_size
 from filterkit.errors import ModelError, UsageError, one_line
 
-SECONDS = 600.0
-"""CPU time that adding a model may take."""
-MEMORY = 8 << 30
-"""Bytes that it may take beyond the model's own size."""
-
 INTERVAL = 0.01
 """Seconds. No more often is it asked what was used, since that takes microseconds, and a step may be as
 short."""

@@ -9,6 +9,11 @@ from filterkit.errors import UsageError
 
 DEFAULT_CATALOG = "catalog.db"
 
+ADD_SECONDS = 600.0
+"""CPU time that adding a model may take, where nobody says otherwise."""
+ADD_MEMORY = 8 << 30
+"""Bytes that it may take beyond the model's own size."""
+
 
 def catalog_location(chosen: str | os.PathLike[str] | None = None) -> str:
     """The catalog to use: the one chosen, else ``FILTERKIT_CATALOG``, else ``catalog.db`` here."""

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from filterkit import budget
-from filterkit.byte_sizes import parse_size
 from filterkit.cli.completion import complete_extractor, complete_ref
 from filterkit.cli.shell import Shell, command
+from filterkit.settings import ADD_SECONDS
 
 BRIEF = ("model", "layers", "filters", "kernels", "parameters", "skipped")
 SAID = {
@@ -60,7 +59,7 @@ def add(
     ] = None,
     timeout: Annotated[
         float, typer.Option(min=0, help="Give up after so many seconds of CPU time; 0 for no limit.")
-    ] = budget.SECONDS,
+    ] = ADD_SECONDS,
     memory: Annotated[
         str,
         typer.Option(
@@ -70,6 +69,8 @@ def add(
     ] = "8GiB",
 ) -> None:
     """Fetch a model, extract its filters and catalogue them."""
+    from filterkit.byte_sizes import parse_size
+
     most_memory = None if memory.strip() == "0" else parse_size(memory)
     with shell.workbench() as bench:
         added = bench.add(

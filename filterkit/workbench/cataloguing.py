@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from filterkit import budget
+from filterkit.settings import ADD_MEMORY, ADD_SECONDS
 from filterkit.workbench.base import Bench
 from filterkit.workbench.rows import Rows
 
@@ -27,8 +27,8 @@ class Cataloguing(Bench):
         fold_batchnorm: bool = False,
         extractors: Sequence[str] = ("convolution",),
         metrics: Sequence[str] | None = None,
-        timeout: float | None = budget.SECONDS,
-        memory: int | None = budget.MEMORY,
+        timeout: float | None = ADD_SECONDS,
+        memory: int | None = ADD_MEMORY,
     ) -> IngestResult:
         """Fetch a model, extract its filters and catalogue them.
 
