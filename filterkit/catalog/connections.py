@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from filterkit.catalog.journals import WAL, beside, check_beside
 from filterkit.errors import CatalogError
+from filterkit.hashing import bytes_on_disk
 
 BUSY_SECONDS = 60.0
 """How long one writer waits for another. A writer holds the lock while it copies a model into the store."""
@@ -56,7 +57,10 @@ class Patience:
 
     def renew(self, *, writing: bool = False) -> None:
         """Another question begins; or a transaction that writes, in which a whole model may be inserted."""
-        size = sum(map(_bytes_on_disk, self._files))
+        size = 0
+        for file in self._files:
+            with suppress(FileNotFoundError):
+                size += bytes_on_disk(file)
         self._left = (self.BESIDES + self.PER_BYTE * size) * (self.WRITING if writing else 1)
         self.is_exhausted = False
 
@@ -176,15 +180,6 @@ def _connect_reading(path: Path) -> sqlite3.Connection:
             if error.sqlite_errorcode & 0xFF not in CANNOT_WRITE:
                 raise
     return _reading(last)
-
-
-def _bytes_on_disk(file: str) -> int:
-    """Of a file, where there is one: holes in it cost nothing, and so bring nothing."""
-    try:
-        status = os.stat(file)  # noqa: PTH116, a Path takes several times as long, for every question
-    except FileNotFoundError:
-        return 0
-    return min(status.st_size, 512 * getattr(status, "st_blocks", status.st_size))
 
 
 def _reading(uri: str) -> sqlite3.Connection:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from onnx import TensorProto
 
 from filterkit import budget
+from filterkit.catalog.values import MOST_FILTERS
 from filterkit.errors import ModelError
 from filterkit.extractors.forms import is_convolution
 from filterkit.geometry import LayerGeometry
@@ -24,10 +25,6 @@ from filterkit.records import FetchedModel, FilterBank, Preprocessing, Skipped
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import WeightExtractor
-
-
-MOST_FILTERS = 2**19
-"""How many filters of one model are catalogued; a hostile weight has millions, of one number each."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import repeat
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -34,7 +33,7 @@ from filterkit.catalog.values import check_rows
 from filterkit.errors import CatalogError, UsageError
 from filterkit.graph.load import check_file
 from filterkit.graph.view import GraphView, open_graph
-from filterkit.hashing import file_sha256
+from filterkit.hashing import bytes_on_disk, file_sha256
 from filterkit.records import FetchedModel, Skipped
 
 if TYPE_CHECKING:
@@ -97,12 +96,12 @@ def ingest(
     fitting = with_free_columns(metrics, fault)
     path = fetched.onnx_path
     check_file(path)  # before it is hashed, which takes its time if the file is huge, or for ever
-    budget.allow(_stored(path))
+    budget.allow(bytes_on_disk(path))
     with ThreadPoolExecutor(1) as aside:
         hashing = aside.submit(file_sha256, path)
         graph = open_graph(path)
     external = external_files(graph)
-    budget.allow(sum(_stored(path.parent / name) for name in external))
+    budget.allow(sum(bytes_on_disk(path.parent / name) for name in external))
     budget.step("hashing its files")
     sha256 = model_sha256(path, external, hashing.result())
     done = None
@@ -242,13 +241,6 @@ def _insert(
     if skipped:
         nodes = [describe.skipped_row(position, each) for position, each in enumerate(skipped)]
         connection.execute(sa.insert(schema.skipped), [{"model_id": model_id, **each} for each in nodes])
-
-
-def _stored(path: Path) -> int:
-    """The bytes of a file that are on the disk: a file may claim any number that was never written."""
-    status = path.stat()
-    blocks: int | None = getattr(status, "st_blocks", None)
-    return status.st_size if blocks is None else min(status.st_size, 512 * blocks)
 
 
 @contextmanager

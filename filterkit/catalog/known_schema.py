@@ -12,6 +12,7 @@ import sqlite3
 from pathlib import Path
 
 from filterkit.catalog import schema
+from filterkit.catalog.connections import damaged
 from filterkit.errors import CatalogError, one_line
 
 MOST_OBJECTS = 100
@@ -85,10 +86,7 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> str | None:
     _check(version, path)  # before it is read
     found = connection.execute(f"SELECT version_num FROM {schema.version.name} LIMIT 2").fetchall()
     if len(found) != 1:
-        raise CatalogError(
-            f"the catalog {path} is damaged: it has {len(found)} revisions",
-            hint="put a copy back, or move it away and make it anew with `filterkit add`",
-        )
+        raise damaged(path, f"it has {len(found)} revisions")
     revision = found[0][0]
     if revision not in schema.REVISIONS:
         raise CatalogError(
@@ -99,10 +97,7 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> str | None:
     _check(objects, path)
     missing = {"model", "layer", "filter", "skipped"}.difference(name for _, name, *_ in objects)
     if missing:
-        raise CatalogError(
-            f"the catalog {path} is damaged: it has no table '{min(missing)}'",
-            hint="put a copy back, or move it away and make it anew with `filterkit add`",
-        )
+        raise damaged(path, f"it has no table '{min(missing)}'")
     return str(revision)
 
 

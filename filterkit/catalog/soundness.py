@@ -17,7 +17,7 @@ from filterkit.catalog.values import check_of, damaged_value, is_json, looks_at,
 from filterkit.catalog.values import check_rows as check_values
 from filterkit.catalog.weights import add_command
 from filterkit.errors import CatalogError
-from filterkit.hashing import file_sha256
+from filterkit.hashing import bytes_on_disk, file_sha256
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Progress, Row
@@ -144,9 +144,8 @@ def check_store(catalog: Catalog, progress: Progress) -> tuple[list[Row], list[R
 
 def _is_hollow(path: Path) -> bool:
     """Whether a file is nearly all hole: it may claim exabytes, all of which hashing would read."""
-    status = path.stat()
-    on_disk = 512 * getattr(status, "st_blocks", status.st_size)
-    return status.st_size > HOLLOW and on_disk < status.st_size / 1000
+    size = path.stat().st_size
+    return size > HOLLOW and bytes_on_disk(path) < size / 1000
 
 
 class _Hashed:

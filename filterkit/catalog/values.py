@@ -21,7 +21,7 @@ Check = Callable[[Any], bool]
 LARGEST = 2**63 - 1
 """Of whole numbers, in SQLite as in ONNX. A model may state sizes up to this, and below zero too."""
 MOST_FILTERS = 2**19
-"""Of a model, and so of a layer."""
+"""Of a model, and so of a layer; a hostile weight has millions, of one number each."""
 LONGEST_TEXT = 1 << 20
 LONGEST_LIST = 64
 """Of a list with a number for each axis."""
