@@ -206,12 +206,14 @@ class Catalog:
         """Say in one line what SQLite could not do; what is `impossible` in a sound catalog is damage."""
         try:
             yield
-        except DBAPIError as error:
-            raise self._meaning(error.orig or error) from error
-        except connections.MEANINGLESS as error:
-            if not isinstance(error, (UnicodeDecodeError, DamagedValueError, *impossible)):
-                raise
-            raise connections.explain(self.path, error) from error
+        except Exception as error:
+            if _is_from_interruption(error):
+                raise KeyboardInterrupt from error
+            if isinstance(error, DBAPIError):
+                raise self._meaning(error.orig or error) from error
+            if isinstance(error, (UnicodeDecodeError, DamagedValueError, *impossible)):
+                raise connections.explain(self.path, error) from error
+            raise
 
     def _meaning(self, error: BaseException) -> BaseException:
         """What an error of SQLite means; Ctrl-C while it worked comes as an error, too."""
@@ -222,6 +224,15 @@ class Catalog:
         return connections.damaged(
             self.path, "reading it takes longer than reading any sound one of its size"
         )
+
+
+def _is_from_interruption(error: BaseException) -> bool:
+    """Whether Ctrl-C came first: SQLAlchemy, stopped within its own bookkeeping, fails an assertion."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        if isinstance(cause, KeyboardInterrupt):
+            return True
+        error = cause
+    return False
 
 
 def recover(path: Path) -> None:

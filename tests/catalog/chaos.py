@@ -15,6 +15,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any, TypeAlias
 
 from tiny_models import put
 
@@ -24,6 +26,9 @@ from filterkit.catalog.store import model_sha256
 from filterkit.errors import CatalogError, NotFoundError
 
 NAMES = ("one", "two", "three")
+TraceFunction: TypeAlias = Callable[[FrameType, str, Any], Any]
+"""See `sys.settrace`."""
+
 KEPT = "kept"
 """A model that no child touches."""
 
@@ -116,6 +121,24 @@ def stop_at_step(number: int, how: Callable[[], None]) -> None:
                 how()
 
     sys.addaudithook(count)
+
+
+def interrupt_at_line(number: int, within: Path) -> Callable[[], bool]:
+    """Ctrl-C at the `number`-th line that runs of a file; the function returned says whether it came."""
+    left = number
+
+    def follow(frame: FrameType, event: str, _: object) -> TraceFunction | None:
+        return count if frame.f_code.co_filename.endswith(str(within)) else None
+
+    def count(frame: FrameType, event: str, _: object) -> TraceFunction:
+        nonlocal left
+        left -= event == "line"
+        if left == 0 and event == "line":
+            raise KeyboardInterrupt
+        return count
+
+    sys.settrace(follow)
+    return lambda: left <= 0
 
 
 def kill_at_random(location: Path, models: list[Path], victims: int, at_once: int, seed: int) -> None:

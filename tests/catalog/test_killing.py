@@ -55,6 +55,29 @@ def test_a_hundred_processes_killed_at_random_moments(location: Path, tmp_path: 
     settle(location, tmp_path)
 
 
+@pytest.mark.parametrize("writing", [True, False])
+@pytest.mark.filterwarnings("ignore:transaction already deassociated")
+def test_interrupted_within_sqlalchemy(location: Path, writing: bool) -> None:
+    """Its bookkeeping fails an assertion then, which nobody is to see."""
+    endings = []
+    with Catalog.open(location, write=True) as catalog:
+        while not endings or endings[-1] != "not interrupted":
+            started = chaos.interrupt_at_line(
+                len(endings) + 1, within=Path("sqlalchemy", "engine", "base.py")
+            )
+            try:
+                with catalog.begin() if writing else catalog.connect() as connection:
+                    connection.exec_driver_sql("SELECT 1").fetchall()
+            except KeyboardInterrupt:
+                endings.append("interrupted")
+            else:
+                endings.append("ended" if started() else "not interrupted")
+            finally:
+                sys.settrace(None)
+    assert endings.count("interrupted") > 100
+    settle(location, location.parent)
+
+
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 

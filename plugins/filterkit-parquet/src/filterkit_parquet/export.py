@@ -145,7 +145,7 @@ def _replace(working: Path, targets: list[Path]) -> None:
             ) from error
 
 
-def _models(bench: filterkit.Workbench) -> filterkit.Rows:
+def _models(bench: filterkit.Workbench) -> list[dict[str, Any]]:
     """The rows of all models: a catalog that changed has other ones."""
     return bench.query("SELECT * FROM model ORDER BY id", timeout=None, max_value="64MB", max_result=None)
 
