@@ -151,6 +151,9 @@ class LayerGeometry:
         Multiply-accumulates of the convolution at the nominal input size, for one picture.
     input_channels
         Names of its input channels where the layer reads the model's picture directly, else empty.
+    global_context
+        Whether it sees the whole picture besides, through a gate (squeeze and excite) or a norm over space;
+        None where unknown.
     """
 
     receptive_field: tuple[float, ...] | None
@@ -159,3 +162,4 @@ class LayerGeometry:
     output_shape: tuple[int | str, ...] | None
     macs: int | None
     input_channels: tuple[str, ...] = ()
+    global_context: bool | None = None

@@ -127,6 +127,9 @@ class FilterBank:
         What follows before the activation, where it is a batch norm.
     input_channels
         Names of the input channels where the layer reads a picture, e.g. ``("B", "G", "R")``; else empty.
+    norm
+        What follows before the activation, where it is a norm other than a batch norm: ``"instance_norm"``,
+        ``"group_norm"``, ``"layer_norm"`` or ``"lrn"``.
     """
 
     node: str
@@ -154,6 +157,7 @@ class FilterBank:
     scope: str = ""
     batchnorm: BatchNorm | None = None
     input_channels: tuple[str, ...] = ()
+    norm: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,11 @@ KNOWN: dict[str, frozenset[str]] = {
     "ix_model_extra": frozenset({"e68af0b60fa0c899b36dfd6b0d68e7ef"}),
     "layer": frozenset(
         {
+            "374387b4a20db6af25641bd80153c692",
             "627e87445a29675b7d8c4eac6fcfbfc2",
             "69e9c2ca1937ff31ae10353a52f3c9e5",
+            "83838e1db7650cde2b3b899694326d33",
+            "acc7f78b16719ca7004b95879f186493",
             "ad6eb980605bd95a5ba6eb01fb0cc024",
             "b8185f1d44696f09a6f676f7ae4363cc",
             "e7a405413a4c56796f9e4239c0755deb",

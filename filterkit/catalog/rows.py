@@ -58,6 +58,8 @@ LAYERS: Mapping[str, Column] = {
     "offset": layer.c.offset,
     "output_shape": layer.c.output_shape,
     "activation": layer.c.activation,
+    "norm": layer.c.norm,
+    "global_context": layer.c.global_context,
     "dtype": layer.c.dtype,
     "node": layer.c.node,
 }

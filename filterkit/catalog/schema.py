@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every revision, oldest first."""
 
 HEAD = REVISIONS[-1]
@@ -176,6 +176,7 @@ layer = Table(
     Column("receptive_fields", JSON(none_as_null=True), comment="list: per axis"),
     Column("jumps", JSON(none_as_null=True), comment="list: per axis"),
     Column("offsets", JSON(none_as_null=True), comment="list: per axis"),
+    Column("global_context", Integer, comment="0 or 1: whether a gate or a norm shows it the whole picture"),
     Column("output_shape", JSON(none_as_null=True), comment="list, N C H W: numbers, or names where free"),
     Column("input_channels", JSON, nullable=False, comment="list: names, where the layer reads a picture"),
     Column("input_tensor", Text, nullable=False),
@@ -186,6 +187,7 @@ layer = Table(
     Column("post_layout", Text, nullable=False, comment="axes of post_tensor"),
     Column("activation", Text, comment="the activation, e.g. relu, where one follows"),
     Column("batchnorm", Text, comment="where a batch norm follows: apart, or folded into the filters"),
+    Column("norm", Text, comment="the other norm, e.g. group_norm, between convolution and activation"),
     Column("dtype", Text, nullable=False, comment="of the weights in the ONNX file"),
     Column("source_layout", Text, nullable=False, comment="axes of the weights in the ONNX file"),
     *_LAYER_METRICS,

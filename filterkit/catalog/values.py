@@ -145,6 +145,7 @@ SPECIAL: Mapping[tuple[str, str], Check] = {
     ("layer", "receptive_fields"): _NUMBERS,
     ("layer", "jumps"): _NUMBERS,
     ("layer", "offsets"): _NUMBERS,
+    ("layer", "global_context"): lambda value: is_whole(value, 0, 1),
     ("layer", "output_shape"): list_of(_is_size),
     ("layer", "input_channels"): list_of(is_text, 4096),
     ("layer", "extra"): _is_extra,
