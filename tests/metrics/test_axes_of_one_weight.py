@@ -55,7 +55,7 @@ def test_every_metric_looks_past_them(
         spread[place] = side
     plain = random_weights(filters, channels, *(sides or [1]), seed=seed)
     same(measured(plain), measured(plain.reshape(filters, channels, *spread)))
-    same(measured(plain), measured(plain.reshape(filters, channels, *[side for side in spread if side > 1], 1)))
+    same(measured(plain), measured(plain.reshape(*plain.shape, 1)))
 
 
 @pytest.mark.parametrize("shape", [(3, 3), (1, 3, 3), (3, 1, 3), (3, 3, 1)])
