@@ -36,7 +36,7 @@ class UsageError(FilterkitError):
 
 
 class UnknownNameError(UsageError):
-    """Nothing that plugins add has this name.
+    """Nothing has this name, and plugins may add what has it: a source, a normalizer, the column of a metric.
 
     Parameters
     ----------
@@ -81,11 +81,12 @@ class PluginContractError(PluginError):
     """A plugin returned what its hook does not allow; names plugin, version and method."""
 
 
-def closest(word: str, known: Iterable[str], *, limit: int = 3) -> str:
+def closest(word: str, known: Iterable[str], *, limit: int = 3, prefix: str = "") -> str:
     """A hint that names what was probably meant, e.g. ``did you mean 'minmax'?``.
 
     Falls back to listing what is known, so that the reader always learns a valid name. Plugins are
-    known without their ``filterkit-`` too: that they share it does not make their names close.
+    known without their ``filterkit-`` too: that they share it does not make their names close. A `prefix`
+    stands before every name that is shown.
     """
     names = sorted(set(known))
     folded: dict[str, list[str]] = {}
@@ -96,10 +97,10 @@ def closest(word: str, known: Iterable[str], *, limit: int = 3) -> str:
     likely = difflib.get_close_matches(sought, folded, n=limit, cutoff=0.55)
     close = list(dict.fromkeys(name for each in likely for name in folded[each]))[:limit]
     if close:
-        return "did you mean " + " or ".join(f"'{name}'" for name in close) + "?"
+        return "did you mean " + " or ".join(f"'{prefix}{name}'" for name in close) + "?"
     if not names:
         return "there are none"
-    shown = ", ".join(names[:12])
+    shown = ", ".join(f"{prefix}{name}" for name in names[:12])
     return f"known: {shown}" + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
