@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class FilterkitError(Exception):
@@ -18,7 +19,7 @@ class FilterkitError(Exception):
     message
         One line: what failed, and on what.
     hint
-        One line: what to do about it.
+        One line: what to do about it. A traceback shows it below the message.
     """
 
     exit_code = 1
@@ -27,6 +28,13 @@ class FilterkitError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(f"hint: {hint}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are made past ``__init__``, which takes more than `args` hold."""
+        state = {**self.__dict__, "__notes__": [*getattr(self, "__notes__", ())]}
+        return type(self).__new__, (type(self), *self.args), state
 
 
 class UsageError(FilterkitError):
@@ -51,6 +59,25 @@ class UnknownNameError(UsageError):
 
 class NotFoundError(FilterkitError):
     """A model, layer, filter or file that does not exist."""
+
+
+class AddressError(UsageError, NotFoundError):
+    """An address that names nothing because of how it is written (exit code 2).
+
+    Parameters
+    ----------
+    written
+        The address.
+    meant
+        Addresses that were probably meant, likeliest first.
+    """
+
+    def __init__(
+        self, message: str, *, written: str, meant: Iterable[str] = (), hint: str | None = None
+    ) -> None:
+        self.written, self.meant = written, tuple(meant)
+        names = " or ".join(f"'{name}'" for name in self.meant)
+        super().__init__(message, hint=hint or (f"did you mean {names}?" if names else None))
 
 
 class ModelError(FilterkitError):

@@ -146,7 +146,10 @@ class _Parser:
                 self._fail("like compares texts", pattern.token)
             condition = left.expression.like(pattern.expression)
         else:
-            self._fail("a comparison is expected here: =, !=, <, >, between, in, like or is", self._peek())
+            hint = None
+            if sign.kind == "end":  # a shell took > and what follows, or the rest went to other words
+                hint = f"quote a condition as a whole: --where '{self.text.strip()} > 1'"
+            self._fail("a comparison is expected here: =, !=, <, >, between, in, like or is", sign, hint)
         return sa.not_(condition) if negated else condition
 
     def _listed(self, left: _Value) -> list[Expression]:
