@@ -37,9 +37,9 @@ def in_order(
         meant = _swapped(words, resolve) or _apart(words, resolve)
         if meant is None:
             raise
-        message = (
-            error.message if " " in meant[0] else f"'{address}' is no address, which goes before pictures"
-        )
+        message = f"'{address}' is no address, and one goes before pictures"
+        if meant[0].startswith(f"{address} "):
+            message = error.message
         hint = shlex.join(["filterkit", command, *meant])
         raise AddressError(message, written=address, hint=f"`{hint}`") from None
 
