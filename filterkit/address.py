@@ -7,14 +7,21 @@ kernels take ``3``, ``0:6``, ``::8``, ``1,5,9`` and ``*``; negative numbers coun
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 
-from filterkit.errors import NotFoundError, UsageError
+from filterkit.errors import AddressError, NotFoundError, UsageError
 
 GRAMMAR = "an address is model/layer/filters/kernels, e.g. vgg16/block1_conv1/0:6 or 'vgg16/block3_*/7'"
 SELECTION_GRAMMAR = "filters and kernels take 3, 0:6, ::8, 1,5,9 or *"
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}(?=[^/])")
+"""Two letters at least before the colon: one alone is a drive."""
+_MODELS = (".onnx", ".ort", ".keras", ".h5", ".pt", ".pt2", ".pth", ".safetensors", ".npz")
+_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif")
 
 _NUMBER = r"[+-]?[0-9]{1,9}"
 _PART = re.compile(rf"({_NUMBER})|({_NUMBER})?:({_NUMBER})?(?::({_NUMBER})?)?")
@@ -89,8 +96,13 @@ def parse_address(text: str) -> Address:
     """
     parts = text.strip().split("/")
     if len(parts) > 4 or not all(parts):
+        refuse_url(text, "an address is expected here")
+        refuse_file(text)
         wrong = "more than four parts" if len(parts) > 4 else "an empty part"
-        raise UsageError(f"'{text}' is no address: it has {wrong}", hint=GRAMMAR)
+        full = [part for part in parts if part.strip()]
+        meant = ["/".join(full)] if 0 < len(full) <= 4 and len(full) < len(parts) else []
+        hint = f"did you mean '{meant[0]}'? {GRAMMAR}" if meant else GRAMMAR
+        raise AddressError(f"'{text}' is no address: it has {wrong}", written=text, meant=meant, hint=hint)
     model, layer, filters, kernels = [*parts, None, None, None][:4]
     assert model is not None
     return Address(
@@ -110,6 +122,35 @@ def parse_selection(text: str) -> Selection:
         Where `text` is none of these.
     """
     return Selection(tuple(_parse_part(part.strip(), text) for part in text.split(",")))
+
+
+def refuse_url(text: str, expected: str, *, hint: str | None = None) -> None:
+    """Raise UsageError where `text` is a URL; one slash may be missing, as paths lose it."""
+    url = _URL.match(text)
+    if url:
+        whole = f"{url[1]}://{text[url.end() :]}"
+        raise UsageError(
+            f"'{whole}' is a URL, which filterkit does not open; {expected}",
+            hint=hint or "download it first, and give the file or what was made of it",
+        )
+
+
+def refuse_file(text: str) -> None:
+    """Raise AddressError where `text`, which is no address, is a file."""
+    path = Path(text)
+    try:
+        if not path.is_file():
+            return
+    except (OSError, ValueError):  # longer than a name may be, or with a NUL
+        return
+    suffix, name = path.suffix.lower(), shlex.quote(text)
+    if suffix in _MODELS:
+        hint = f"`filterkit add {name}` makes a model of it; `filterkit models` lists those that there are"
+    elif suffix in _PICTURES:
+        hint = f"an address goes before pictures, as in `filterkit maps vgg16/block1_conv1 {name}`"
+    else:
+        hint = "quote patterns, e.g. '*' or 'vgg16/*': a shell puts names of files in their place"
+    raise AddressError(f"'{text}' is a file, and an address is expected here", written=text, hint=hint)
 
 
 def matching(pattern: str, names: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class FilterkitError(Exception):
@@ -18,7 +19,7 @@ class FilterkitError(Exception):
     message
         One line: what failed, and on what.
     hint
-        One line: what to do about it.
+        One line: what to do about it. A traceback shows it below the message.
     """
 
     exit_code = 1
@@ -27,6 +28,13 @@ class FilterkitError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(f"hint: {hint}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are made past ``__init__``, which takes more than `args` hold."""
+        state = {**self.__dict__, "__notes__": [*getattr(self, "__notes__", ())]}
+        return type(self).__new__, (type(self), *self.args), state
 
 
 class UsageError(FilterkitError):
@@ -36,7 +44,7 @@ class UsageError(FilterkitError):
 
 
 class UnknownNameError(UsageError):
-    """Nothing that plugins add has this name.
+    """Nothing has this name, and plugins may add what has it: a source, a normalizer, the column of a metric.
 
     Parameters
     ----------
@@ -51,6 +59,25 @@ class UnknownNameError(UsageError):
 
 class NotFoundError(FilterkitError):
     """A model, layer, filter or file that does not exist."""
+
+
+class AddressError(UsageError, NotFoundError):
+    """An address that names nothing because of how it is written (exit code 2).
+
+    Parameters
+    ----------
+    written
+        The address.
+    meant
+        Addresses that were probably meant, likeliest first.
+    """
+
+    def __init__(
+        self, message: str, *, written: str, meant: Iterable[str] = (), hint: str | None = None
+    ) -> None:
+        self.written, self.meant = written, tuple(meant)
+        names = " or ".join(f"'{name}'" for name in self.meant)
+        super().__init__(message, hint=hint or (f"did you mean {names}?" if names else None))
 
 
 class ModelError(FilterkitError):
@@ -81,11 +108,12 @@ class PluginContractError(PluginError):
     """A plugin returned what its hook does not allow; names plugin, version and method."""
 
 
-def closest(word: str, known: Iterable[str], *, limit: int = 3) -> str:
+def closest(word: str, known: Iterable[str], *, limit: int = 3, prefix: str = "") -> str:
     """A hint that names what was probably meant, e.g. ``did you mean 'minmax'?``.
 
     Falls back to listing what is known, so that the reader always learns a valid name. Plugins are
-    known without their ``filterkit-`` too: that they share it does not make their names close.
+    known without their ``filterkit-`` too: that they share it does not make their names close. A `prefix`
+    stands before every name that is shown.
     """
     names = sorted(set(known))
     folded: dict[str, list[str]] = {}
@@ -96,10 +124,10 @@ def closest(word: str, known: Iterable[str], *, limit: int = 3) -> str:
     likely = difflib.get_close_matches(sought, folded, n=limit, cutoff=0.55)
     close = list(dict.fromkeys(name for each in likely for name in folded[each]))[:limit]
     if close:
-        return "did you mean " + " or ".join(f"'{name}'" for name in close) + "?"
+        return "did you mean " + " or ".join(f"'{prefix}{name}'" for name in close) + "?"
     if not names:
         return "there are none"
-    shown = ", ".join(names[:12])
+    shown = ", ".join(f"{prefix}{name}" for name in names[:12])
     return f"known: {shown}" + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 

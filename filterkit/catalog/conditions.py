@@ -13,7 +13,8 @@
     value       = column | literal
     literal     = number | 'text' | [list of numbers]
 
-Nothing of what is written reaches the SQL text: columns are looked up, everything else is bound.
+A column may have its table in front: ``layer.position``. Nothing of what is written reaches the SQL text:
+columns are looked up, everything else is bound.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from typing import Any, NoReturn
 import sqlalchemy as sa
 
 from filterkit.catalog.connections import to_json
-from filterkit.catalog.tokens import Token, fail, tokens
-from filterkit.errors import UsageError, closest
+from filterkit.catalog.rows import no_column
+from filterkit.catalog.tokens import Token, fail, pointed_at, tokens
+from filterkit.errors import UnknownNameError, UsageError
 
 DEEPEST = 50
 """How many parentheses and negations may lie in one another; SQLite itself stops at 1,000 levels."""
@@ -144,7 +146,10 @@ class _Parser:
                 self._fail("like compares texts", pattern.token)
             condition = left.expression.like(pattern.expression)
         else:
-            self._fail("a comparison is expected here: =, !=, <, >, between, in, like or is", self._peek())
+            hint = None
+            if sign.kind == "end":  # a shell took > and what follows, or the rest went to other words
+                hint = f"quote a condition as a whole: --where '{self.text.strip()} > 1'"
+            self._fail("a comparison is expected here: =, !=, <, >, between, in, like or is", sign, hint)
         return sa.not_(condition) if negated else condition
 
     def _listed(self, left: _Value) -> list[Expression]:
@@ -177,12 +182,13 @@ class _Parser:
 
     def _column(self, token: Token, like: _Value | None) -> _Value:
         if token.text not in self.columns:
-            hint = closest(token.text, self.columns)
+            message, hint = no_column(token.text, self.columns)
             if like is not None and like.kind == "text":
                 hint = f"a text stands in quotes: '{token.text}'"
             elif like is not None and token.text.lower() in ("true", "false", "yes", "no"):
                 hint = "a boolean is 1 where it is true, and 0 where not"
-            self._fail(f"there is no column '{token.text}'", token, hint=hint)
+            message = pointed_at(self.text, token.place, message)
+            raise UnknownNameError(message, name=token.text, hint=hint)
         column = self.columns[token.text]
         if isinstance(column.type, sa.JSON):
             return _Value(sa.type_coerce(column, sa.Text()), "list", token)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from filterkit.address import Address, Selection, matching
+from filterkit.address import Address, Selection, matching, refuse_file
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import layer, model
 from filterkit.catalog.values import check_rows, damaged_value
-from filterkit.errors import NotFoundError, closest
+from filterkit.errors import AddressError, NotFoundError, closest
 
 Column = sa.ColumnElement[Any]
 Selectable = sa.Column[Any] | sa.Table
@@ -114,8 +114,10 @@ def find(
     layer_columns: Sequence[Selectable] = BRIEF_LAYER,
 ) -> list[Match]:
     """`resolve` with the columns given; at least those that are the default."""
-    named = {row["id"]: row for row in models_named(connection, address.model, model_columns)}
-    chosen = _layers_named(connection, list(named), address.layer, layer_columns)
+    whole = str(address)
+    named = {row["id"]: row for row in models_named(connection, address.model, model_columns, whole)}
+    names = {row["name"] for row in named.values()}
+    chosen = _layers_named(connection, list(named), address.layer, layer_columns, whole, names)
     matches = [_match(named[row["model_id"]], row, address) for row in chosen]
     matches = [match for match in matches if match.filters and match.kernels]
     if not matches:
@@ -127,14 +129,18 @@ def find(
 
 
 def models_named(
-    connection: sa.Connection, pattern: str, columns: Sequence[Selectable] = BRIEF_MODEL
+    connection: sa.Connection,
+    pattern: str,
+    columns: Sequence[Selectable] = BRIEF_MODEL,
+    whole: str | None = None,
 ) -> list[Mapping[str, Any]]:
     """The models of that name, or that match it as a glob, in the order in which they were added.
 
     Raises
     ------
     NotFoundError
-        Where there is none; names what comes closest.
+        Where there is none; names what comes closest. An AddressError where `whole`, the address that
+        `pattern` begins, is written wrongly: its model is missing, say.
     """
     columns = tuple(columns)
     if pattern == EVERY:
@@ -147,11 +153,24 @@ def models_named(
         ]
         wanted = matching(pattern, names)
         if not wanted:
-            hint = closest(pattern, names) if names else "`filterkit add vgg16` adds one"
-            raise NotFoundError(f"there is no model '{pattern}' in the catalog", hint=hint)
+            raise _no_model(connection, pattern, names, whole or pattern)
         query = _models(columns).where(among(model.c.name, wanted))
         found = connection.execute(query).mappings().all()
     return _checked(found, columns)
+
+
+def _no_model(connection: sa.Connection, pattern: str, names: Sequence[str], whole: str) -> NotFoundError:
+    from filterkit.catalog.misaddressed import like_a_layer, with_a_model
+
+    message = f"there is no model '{pattern}' in the catalog"
+    hint = closest(pattern, names) if names else "`filterkit add vgg16` adds one"
+    meant = with_a_model(connection, whole)
+    if not meant and not hint.startswith("did you mean"):
+        refuse_file(whole)
+        meant = like_a_layer(connection, whole)
+    if meant:
+        return AddressError(f"{message}; an address is model/layer/filters", written=whole, meant=meant)
+    return NotFoundError(message, hint=hint)
 
 
 def among(column: Column, values: Sequence[Any]) -> Column:
@@ -190,7 +209,12 @@ def _layers_by_name(columns: tuple[Selectable, ...]) -> sa.Select[Any]:
 
 
 def _layers_named(
-    connection: sa.Connection, models: Sequence[int], pattern: str | None, columns: Sequence[Selectable]
+    connection: sa.Connection,
+    models: Sequence[int],
+    pattern: str | None,
+    columns: Sequence[Selectable],
+    whole: str,
+    names_of_models: Collection[str],
 ) -> list[Mapping[str, Any]]:
     """Layers by name, or that match it as a glob; None means all."""
     of_models = {"models": json.dumps(models)}
@@ -208,7 +232,14 @@ def _layers_named(
             )
         wanted = matching(pattern, names)
         if not wanted:
-            raise NotFoundError(f"there is no layer '{pattern}' there", hint=closest(pattern, names))
+            from filterkit.catalog.misaddressed import with_a_layer
+
+            message = f"there is no layer '{pattern}' there"
+            for name in names_of_models if len(names_of_models) == 1 else ():
+                meant = with_a_layer(name, names, whole.partition("/")[2])
+                if meant:
+                    raise AddressError(message, written=whole, meant=meant)
+            raise NotFoundError(message, hint=closest(pattern, names))
         query = _layers_of(columns).where(among(layer.c.name, wanted))
         found = connection.execute(query, of_models).mappings().all()
     return _checked(found, columns)

@@ -49,7 +49,7 @@ def skipped_nodes(catalog: Catalog, address: Address) -> list[Row]:
         Where there is no such model.
     """
     with catalog.connect() as connection:
-        chosen = [row["id"] for row in models_named(connection, address.model)]
+        chosen = [row["id"] for row in models_named(connection, address.model, whole=str(address))]
     query = _select(rows.SKIPPED).join_from(model, skipped).where(among(model.c.id, chosen))
     return _listing(catalog, rows.SKIPPED, query.order_by(model.c.id, skipped.c.position))
 
@@ -63,7 +63,8 @@ def unmeasured(catalog: Catalog, address: Address, names: Collection[str]) -> li
         Where there is no such model.
     """
     with catalog.connect() as connection:
-        found = models_named(connection, address.model, (model.c.name, model.c.measured))
+        columns = (model.c.name, model.c.measured)
+        found = models_named(connection, address.model, columns, str(address))
     metrics = {*METRIC_COLUMNS, *LAYER_METRIC_COLUMNS}.union(*(row["measured"] for row in found))
     wanted = metrics.intersection(names)
     return [row["name"] for row in found if not wanted.issubset(row["measured"])]

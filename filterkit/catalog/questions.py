@@ -19,7 +19,7 @@ from filterkit.catalog.database import Catalog
 from filterkit.catalog.matches import Column
 from filterkit.catalog.schema import filter_, layer, model
 from filterkit.catalog.values import Check, Looks, check_of, damaged_value, looks_at, sound_rows
-from filterkit.errors import UsageError, closest
+from filterkit.errors import UnknownNameError
 
 Row = dict[str, Any]
 
@@ -136,9 +136,10 @@ def condition(where: str, columns: Mapping[str, Column]) -> Column:
 
 
 def column_named(name: str, columns: Mapping[str, Column]) -> Column:
-    """The column of that name; UsageError with the closest names where there is none."""
+    """The column of that name; UnknownNameError with the closest names where there is none."""
     if name not in columns:
-        raise UsageError(f"there is no column '{name}'", hint=closest(name, columns))
+        message, hint = rows.no_column(name, columns)
+        raise UnknownNameError(message, name=name, hint=hint)
     return columns[name]
 
 
@@ -157,4 +158,5 @@ def _without_index(columns: Mapping[str, Column]) -> dict[str, Column]:
     in no order that helps, each to be fetched by itself.
     """
     column = columns["classic_type"]
-    return {**columns, "classic_type": sa.UnaryExpression(column, operator=custom_op("+"), type_=column.type)}
+    fetched = sa.UnaryExpression(column, operator=custom_op("+"), type_=column.type)
+    return {**columns, "classic_type": fetched, "filter.classic_type": fetched}

@@ -18,6 +18,7 @@ from filterkit.catalog.schema import (
     model,
     skipped,
 )
+from filterkit.errors import closest
 
 Column = sa.ColumnElement[Any]
 
@@ -92,17 +93,40 @@ UNLISTED: Mapping[str, Column] = {
 }
 """What a condition can name besides the columns of listings."""
 
+UNNAMED = frozenset(("id", "model_id", "layer_id", "extra", "preprocessing", "plugins"))
+"""Columns that say nothing outside their table, and JSON objects, which compare with nothing."""
+
+QUALIFIED: Mapping[str, Column] = {
+    f"{table.name}.{column.name}": column
+    for table in (filter_, layer, model)
+    for column in table.columns
+    if column.name not in UNNAMED
+}
+"""The columns of the tables with their table in front, as several have one of the same name."""
+
 
 def searchable(
     extra_metrics: Sequence[str] = (), extra_layer_metrics: Sequence[str] = ()
 ) -> dict[str, Column]:
     """What a condition on filters, or their order, can name: their own columns, then their layer's.
 
-    The metrics of plugins come last of all; a filter's comes before its layer's of the same name.
+    The metrics of plugins come last of all; a filter's comes before its layer's of the same name. With its
+    table in front (`QUALIFIED`), every column has a name of its own.
     """
-    extra = {name: extra_metric(name, layer) for name in extra_layer_metrics}
-    extra |= {name: extra_metric(name) for name in extra_metrics}
-    return {**extra, **LAYER_METRICS, **LAYERS, **FILTERS, **UNLISTED}
+    of_layers = {name: extra_metric(name, layer) for name in extra_layer_metrics}
+    of_filters = {name: extra_metric(name) for name in extra_metrics}
+    qualified = {f"layer.{name}": column for name, column in of_layers.items()}
+    qualified |= {f"filter.{name}": column for name, column in of_filters.items()}
+    plain = {**of_layers, **of_filters, **LAYER_METRICS, **LAYERS, **FILTERS, **UNLISTED}
+    return {**plain, **qualified, **QUALIFIED}
+
+
+def no_column(name: str, columns: Mapping[str, Column]) -> tuple[str, str]:
+    """Says that there is no column `name`, and as a hint which ones there are: those of its table, if any."""
+    message, (table, point, column) = f"there is no column '{name}'", name.rpartition(".")
+    prefix = table + point
+    own = [known.removeprefix(prefix) for known in columns if prefix and known.startswith(prefix)]
+    return message, closest(column, own, prefix=prefix) if own else closest(name, columns)
 
 
 def extra_metric(name: str, table: sa.Table = filter_) -> Column:

@@ -11,6 +11,7 @@ from filterkit.byte_sizes import parse_size, show_size
 from filterkit.catalog import connections
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.journals import check_beside
+from filterkit.catalog.sql_hints import instead
 from filterkit.catalog.sql_process import Failure, Limits, answers
 from filterkit.catalog.sql_worker import (
     BY_MEMORY,
@@ -95,14 +96,14 @@ def query(
     """
     check_beside(catalog.path, write=False)
     limits = Limits(timeout or None, limit, _value(max_value), _size(max_result))
-    rows = _rows(catalog.path, _encoded(sql), limits)
+    rows = _rows(catalog.path, sql, limits)
     columns = next(rows)
     return columns, rows
 
 
-def _rows(path: Path, sql: bytes, limits: Limits) -> Iterator[Any]:
+def _rows(path: Path, sql: str, limits: Limits) -> Iterator[Any]:
     """The names of columns, then the rows; closing it ends the process that they come from."""
-    batches = answers(connections.reading_uris(path), sql, limits)
+    batches = answers(connections.reading_uris(path), _encoded(sql), limits)
     try:
         [names] = next(batches)
         columns = _unique(names)
@@ -111,7 +112,7 @@ def _rows(path: Path, sql: bytes, limits: Limits) -> Iterator[Any]:
             for values in zip(*batch, strict=True):
                 yield dict(zip(columns, values, strict=False))
     except Failure as failure:
-        raise _meaning(path, failure, limits) from failure
+        raise _meaning(path, sql, failure, limits) from failure
     finally:
         batches.close()  # type: ignore[attr-defined]
 
@@ -148,7 +149,7 @@ def _value(size: int | str | None) -> int:
     return value
 
 
-def _meaning(path: Path, failure: Failure, limits: Limits) -> FilterkitError:
+def _meaning(path: Path, sql: str, failure: Failure, limits: Limits) -> FilterkitError:
     if failure.which == BY_TIME:
         return CatalogError(
             f"the query took longer than {limits.seconds:g} seconds", hint="allow more with --timeout"
@@ -175,10 +176,11 @@ def _meaning(path: Path, failure: Failure, limits: Limits) -> FilterkitError:
         )
     if failure.which == NO_ROWS:
         return UsageError("there is no SELECT in the query", hint="give one, e.g. 'SELECT * FROM model'")
-    return _of_sqlite(path, failure.code, failure.words, limits)
+    return _of_sqlite(path, sql, failure, limits)
 
 
-def _of_sqlite(path: Path, code: int, words: str, limits: Limits) -> FilterkitError:
+def _of_sqlite(path: Path, sql: str, failure: Failure, limits: Limits) -> FilterkitError:
+    code, words = failure.code, failure.words
     kind = code & 0xFF  # the rest of a code says where it happened
     if code in OF_TEMPORARY_FILES:
         return CatalogError(
@@ -200,9 +202,7 @@ def _of_sqlite(path: Path, code: int, words: str, limits: Limits) -> FilterkitEr
         return UsageError(
             f"the query cannot be run: {words}", hint="json_valid(…) is 1 for what SQLite can read as JSON"
         )
-    return UsageError(
-        f"the query cannot be run: {words}", hint='`filterkit query "SELECT * FROM model"` works'
-    )
+    return UsageError(f"the query cannot be run: {words}", hint=instead(sql, words))
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

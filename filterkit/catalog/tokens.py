@@ -14,7 +14,7 @@ TOKEN = re.compile(
       (?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
     | (?P<text>'(?:[^']|'')*')
     | (?P<list>\[[-+\d.eE,\s]*\])
-    | (?P<word>[^\W\d]\w*)
+    | (?P<word>[^\W\d]\w*(?:\.[^\W\d]\w*)?)
     | (?P<sign><=|>=|<>|!=|==|[=<>(),])
     )""",
     re.VERBOSE,
@@ -50,9 +50,14 @@ def tokens(condition: str) -> Iterator[Token]:
 
 def fail(condition: str, place: int, message: str, hint: str | None = None) -> NoReturn:
     """Raise the UsageError that points at `place`, counted from 0."""
-    before = one_line(condition[max(0, place - 30) : place])
-    after = one_line(condition[place : place + 30])
     raise UsageError(
-        f"condition, character {place + 1}: {message} ({before}▶{after})",
+        pointed_at(condition, place, message),
         hint=hint or "a condition is e.g. \"l1_norm > 2 and layer like 'block1%'\"",
     )
+
+
+def pointed_at(condition: str, place: int, message: str) -> str:
+    """`message` with the place that it is about, counted from 0."""
+    before = one_line(condition[max(0, place - 30) : place])
+    after = one_line(condition[place : place + 30])
+    return f"condition, character {place + 1}: {message} ({before}▶{after})"

@@ -29,7 +29,10 @@ def filters(
     ],
     where: Annotated[
         str | None,
-        typer.Option(help='Condition over filter and layer columns, e.g. "l2_norm > 1 and bias < 0".'),
+        typer.Option(
+            help="Condition over columns of filter, layer and model, quoted as a whole, e.g. "
+            '"l2_norm > 1 and bias < 0" or "layer.position < 3".'
+        ),
     ] = None,
     sort: Annotated[str | None, typer.Option(help="Column to sort by; -COLUMN for largest first.")] = None,
     limit: Annotated[int | None, typer.Option(min=0, help="At most so many rows.")] = None,
@@ -42,7 +45,13 @@ def filters(
         GroupBy | None, typer.Option(help="How many filters each of these has, instead of the filters.")
     ] = None,
 ) -> None:
-    """List, count or group filters with their measurements."""
+    """List, count or group filters with their measurements.
+
+    A column with its table in front is that table's (filter.sparsity,
+    layer.sparsity, model.parameters). Without, the filter's own come first:
+    sparsity is the filter's. position, filters, kernels and parameters are
+    the layer's; the filter's own number is filter, or filter.position.
+    """
     _check({"--count": count, "--group-by": group_by, "--columns": columns, "--sort": sort, "--limit": limit})
     with shell.workbench() as bench:
         say_what_is_missing(shell, bench, address, " ".join(filter(None, (where, sort, group_by, columns))))

@@ -51,9 +51,14 @@ def similar(
 ) -> None:
     """Find the kernels or filters most similar to one: exactly, among all of its size in the catalog.
 
-    Similarity is the cosine; without `scale`, 2 x·y / (|x|² + |y|²). The
-    transform brings what was found onto the query: @90 is a quarter turn
-    counter-clockwise, f a flip before it, and - a change of sign.
+    Similarity is the cosine, which kernels of zeros do not have: they are
+    left out. Without `scale` it is 2 x·y / (|x|² + |y|²), which is 0 for
+    them. The transform brings what was found onto the query: @90 is a
+    quarter turn counter-clockwise, f a flip before it, and - a change of
+    sign. Turns and flips are in the plane of height and width, the last two
+    axes of a kernel. Kernels that are not square there have half turns
+    (@180) only: 1×N kernels, and 1-D ones just so, are reversed, and N×1
+    ones upside down. A 3-D kernel keeps its depth.
     """
     with shell.workbench() as bench:
         found = bench.similar(query, among, level=level, invariant=words(invariant), limit=limit)

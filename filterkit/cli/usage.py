@@ -10,11 +10,14 @@ import typer
 from typer.core import TyperGroup
 
 from filterkit.cli.shell import COMMON, print_error, reported_errors
-from filterkit.errors import UsageError
+from filterkit.errors import AddressError, UsageError
 
 # Typer carries its own Click or imports another, by its version: the class is taken from what Typer exports.
 _WrongUse: type[Exception] = typer.BadParameter.__bases__[0]
-_DEBUG = "filterkit.debug"
+LONGEST = 200
+"""Characters of a message about words that a command does not take, which may be a folder full of names."""
+
+_DEBUG, _WORDS = "filterkit.debug", "filterkit.words"
 
 
 class OneLineErrors(TyperGroup):
@@ -31,6 +34,7 @@ class OneLineErrors(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name = args[0]
+        ctx.meta[_WORDS] = tuple(args)
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
             from filterkit.plugins.discovery import available
             from filterkit.plugins.known import how_to_have
@@ -41,8 +45,20 @@ class OneLineErrors(TyperGroup):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        with reported_errors(debug=ctx.meta.get(_DEBUG, False)), _in_one_line():
+        with reported_errors(debug=ctx.meta.get(_DEBUG, False)), _in_one_line(), _whole_commands(ctx):
             return super().invoke(ctx)
+
+
+@contextmanager
+def _whole_commands(ctx: Any) -> Iterator[None]:
+    """Let the error about an address show the whole command as it was meant."""
+    try:
+        yield
+    except AddressError as error:
+        from filterkit.cli.rewording import with_the_address
+
+        error.hint = with_the_address(ctx.meta.get(_WORDS, ()), error) or error.hint
+        raise
 
 
 @contextmanager
@@ -57,5 +73,10 @@ def _in_one_line() -> Iterator[None]:
         option = str(getattr(error, "option_name", "")).removeprefix("--")
         if option in COMMON and context and context.parent is None:
             hint = f"it goes behind the command: filterkit models --{option} …"
+        if "extra argument" in words and context:
+            from filterkit.cli.rewording import without_extras
+
+            hint = without_extras(context.meta.get(_WORDS, ()), words) or hint
+            words = words if len(words) <= LONGEST else f"{words[:LONGEST]}…)"
         print_error(words[:1].lower() + words[1:], hint)
         raise typer.Exit(2) from None

@@ -32,8 +32,8 @@ class Difference:
     max_abs
         Largest ``|b - a|``.
     scale
-        The factor that brings `a` nearest to `b` (least squares): ``a·b / |a|²``; 1 where both are zero, not
-        defined where `a` alone is.
+        The factor that brings `a` nearest to `b` (least squares): ``a·b / |a|²``; not defined where `a` is
+        zero, whatever `b` is: any factor is as good as another.
     changed
         Whether ``|b - a|`` is more than the tolerance times ``|a|``.
     sign_flips
@@ -73,7 +73,7 @@ class Total:
     changed, sign_flips
         How many filters, and how many weights.
     scale, scale_min, scale_max
-        Median, smallest and largest.
+        Median, smallest and largest of those that are defined.
     not_finite
         How many pairs hold NaN or infinity.
     """
@@ -146,7 +146,7 @@ def _block(a: FloatArray, b: FloatArray, tolerance: float) -> Difference:
         cosine=undefined + _cosine(products, squares_a, squares_b),
         relative_l2=undefined + np.sqrt(_ratio(squares_apart, squares_a, squares_b, 0.0)),
         max_abs=undefined + np.abs(apart).max(axis=1),
-        scale=undefined + _ratio(products, squares_a, squares_b, 1.0),
+        scale=undefined + _ratio(products, squares_a, squares_b, np.nan),
         changed=np.where(finite, squares_apart > tolerance**2 * squares_a, ~same),
         sign_flips=flips,
         finite=finite,

@@ -25,15 +25,18 @@ class Lengths:
     Attributes
     ----------
     squares
-        Shape (rows,), float32; NaN where float32 does not do, and where a row is similar to nothing.
+        Shape (rows,), float32; NaN where float32 does not do, and for rows of zeros or with NaN or infinity.
     apart
         The numbers of the rows for which float32 does not do: very short or very long ones.
+    zeros
+        The numbers of the rows of zeros, which have no direction.
     not_finite
-        How many rows hold NaN or infinity. These are similar to nothing, as are rows of zeros.
+        How many rows hold NaN or infinity. These are similar to nothing.
     """
 
     squares: NDArray[np.float32]
     apart: NDArray[np.intp]
+    zeros: NDArray[np.intp]
     not_finite: int
 
 
@@ -41,7 +44,7 @@ def lengths(bank: FloatArray) -> Lengths:
     """Measure the rows of a bank of shape (rows, ...), block by block."""
     rows = bank.reshape(len(bank), -1)
     squares = np.empty(len(rows), np.float32)
-    apart, not_finite = [np.empty(0, np.intp)], 0
+    apart, zeros, not_finite = [np.empty(0, np.intp)], [np.empty(0, np.intp)], 0
     step = max(1, BLOCK // rows.shape[1])
     for start in range(0, len(rows), step):
         block, own = rows[start : start + step], squares[start : start + step]
@@ -52,6 +55,8 @@ def lengths(bank: FloatArray) -> Lengths:
         if unusual.size:
             finite = np.isfinite(block[unusual]).all(axis=1)
             not_finite += int(np.count_nonzero(~finite))
-            apart.append(start + unusual[finite & (block[unusual] != 0).any(axis=1)])
+            directed = (block[unusual] != 0).any(axis=1)
+            apart.append(start + unusual[finite & directed])
+            zeros.append(start + unusual[~directed])
             own[unusual] = np.nan
-    return Lengths(squares, np.concatenate(apart), not_finite)
+    return Lengths(squares, np.concatenate(apart), np.concatenate(zeros), not_finite)

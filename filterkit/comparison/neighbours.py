@@ -3,7 +3,8 @@
 Similarity is a coefficient from -1 to 1 of the family of F. Zegers and J. ten Berge ("A family of association
 coefficients for metric scales", Psychometrika 50, 1985): with `scale`, for which a kernel and its multiples
 are the same, Tucker's congruence, which is the cosine ``x·y / (|x| |y|)``; without, the coefficient of
-identity ``2 x·y / (|x|² + |y|²)``, which is 1 for the same numbers only.
+identity ``2 x·y / (|x|² + |y|²)``, which is 1 for the same numbers only. A row of zeros has no
+direction, and so no cosine; its coefficient of identity is 0.
 """
 
 from __future__ import annotations
@@ -69,8 +70,9 @@ def nearest(
 ) -> Nearest:
     """The `limit` rows that are most similar to `query` of all rows of all banks.
 
-    Every row is looked at, in float32; which of them can be among the best is settled in float64. Rows of
-    zeros, and rows that are not finite, are similar to nothing.
+    Every row is looked at, in float32; which of them can be among the best is settled in float64. Rows that
+    are not finite are similar to nothing; rows of zeros to nothing with `scale`, and without it, to the query
+    as 0.
 
     Parameters
     ----------
@@ -138,6 +140,8 @@ class _Search:
                 chosen = np.flatnonzero(self._promising(rows[block], lengths.squares[block], fold))
                 self._take(rows, at + chosen, start)
         self._take(rows, lengths.apart, start)
+        if not self._scale and self._bound <= 0:
+            self._take(rows, lengths.zeros[: self._limit], start)  # of equal ones the earlier
 
     def result(self) -> Nearest:
         """The best of all."""
@@ -199,6 +203,7 @@ class _Search:
             with np.errstate(all="ignore"):
                 ratios = norms / self._norm
                 similarities *= 2 / (ratios + 1 / ratios)
+            similarities[:, ~rows.any(axis=1)] = 0
         similarities = rounded(similarities)
         ways = (np.abs(similarities) if self._sign else similarities).argmax(axis=0)
         similarity = similarities[ways, np.arange(len(rows))]

@@ -1,9 +1,12 @@
-"""The turns of a kernel: the rotations and reflections of the plane that bring its grid onto itself."""
+"""The turns of a kernel: the rotations and reflections of the plane that bring its grid onto itself.
+
+The plane is that of height and width, the last two axes. A kernel of one axis lies in it as one of height 1.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,26 +22,34 @@ class Turn:
     """Flip left-right if `flipped`, then rotate counter-clockwise by `quarters` quarters of a circle.
 
     ``str`` gives its name: ``identity``, ``@90``, ``@180``, ``@270``, and ``@0f`` to ``@270f``, flipped.
+
+    Attributes
+    ----------
+    row
+        Whether kernels have one axis, the width: a half turn reverses it, as it does a kernel of height 1.
     """
 
     flipped: bool = False
     quarters: int = 0
+    row: bool = False
 
     def __str__(self) -> str:
-        if self == Turn():
+        if not (self.flipped or self.quarters):
             return IDENTITY
         return f"@{90 * self.quarters}{'f' if self.flipped else ''}"
 
     @property
     def inverse(self) -> Turn:
         """The turn that undoes this one; a flipped one undoes itself."""
-        return self if self.flipped else Turn(quarters=-self.quarters % 4)
+        return self if self.flipped else replace(self, quarters=-self.quarters % 4)
 
     def apply(self, kernels: FloatArray) -> FloatArray:
-        """Turn an array of any shape in its last two axes, height and width; of one axis, flip that.
+        """Turn an array of any shape in its last two axes, height and width, or of a `row` in its last.
 
         Width comes last, and a kernel of three dimensions keeps its depth: depth is often time.
         """
+        if self.row:
+            return np.flip(kernels, -1) if self.flipped != (self.quarters == 2) else kernels
         flipped = np.flip(kernels, -1) if self.flipped else kernels
         return np.rot90(flipped, self.quarters, axes=(-2, -1)) if self.quarters else flipped
 
@@ -46,12 +57,12 @@ class Turn:
 def turns_of(kernel_shape: Sequence[int], *, flip: bool, rotate: bool) -> tuple[Turn, ...]:
     """The turns that keep `kernel_shape`, the identity first.
 
-    All eight for a square with both; without its quarter turns for another rectangle. One dimension has
-    nothing to rotate.
+    All eight for a square with both; without its quarter turns for another rectangle, such as one of height
+    1, which a kernel of one axis is as well.
     """
-    quarters: Sequence[int] = (0,)
-    if rotate and len(kernel_shape) > 1:
-        quarters = range(4) if kernel_shape[-1] == kernel_shape[-2] else (0, 2)
+    row = len(kernel_shape) == 1
+    square = not row and kernel_shape[-1] == kernel_shape[-2]
+    quarters: Sequence[int] = (0,) if not rotate else range(4) if square else (0, 2)
     return tuple(
-        Turn(flipped, each) for flipped in ((False, True) if flip else (False,)) for each in quarters
+        Turn(flipped, each, row) for flipped in ((False, True) if flip else (False,)) for each in quarters
     )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filterkit.metrics.basic import BLOCK_WEIGHTS, sparsity
-from filterkit.metrics.blocks import MOST_PAIRED, cosine_blocks, filter_peaks, unit_filters
+from filterkit.metrics.blocks import MOST_PAIRED, cosine_blocks, extent, filter_peaks, unit_filters
 
 if TYPE_CHECKING:
     from filterkit.records import FilterBank, FloatArray
@@ -31,7 +31,8 @@ class FilterDbMetrics:
     - ``variance_entropy_normalized`` = variance_entropy / T(n), with the entropy of random kernels T(n) =
       1.2618047 / (1 + exp(−0.88767525·(log₂ n − 2.30436435))) − 0.31050834 and n the layer's filters. From
       about 1 on, a layer is as random as when it was initialized. Only for 3×3 kernels, to which T was
-      fitted, and from three filters on, where T is positive.
+      fitted, and from three filters on, where T is positive. Axes of one weight do not count: a 1×3×3
+      kernel is 3×3.
     - ``orthogonality`` = 1 − Σ |F·Fᵀ − I| / (n·(n − 1)). 1 where filters are orthogonal to each other, 0
       where they are copies. Not defined for one filter, nor for more than 16,384. One that is all zero
       counts as orthogonal to all.
@@ -99,7 +100,7 @@ def _variances(weights: FloatArray, scale: float) -> NDArray[np.floating]:
 
 def _threshold(bank: FilterBank) -> float:
     """T(n), NaN where it is not defined."""
-    if bank.kernel_shape != (3, 3) or bank.out_channels < 3:
+    if extent(bank) != (3, 3) or bank.out_channels < 3:
         return float("nan")
     grown = np.exp(-0.88767525 * (np.log2(bank.out_channels) - 2.30436435))
     return float(1.2618047 / (1 + grown) - 0.31050834)

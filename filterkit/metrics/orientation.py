@@ -43,9 +43,10 @@ class OrientationMetrics:
 
     Axes of one weight do not count: a 1×7 kernel has one dimension, and its frequency lies along it.
     Orientation is defined for kernels with two dimensions, frequency from one on, neither for 1×1. Where
-    there is no gradient, as in a constant kernel or in zeros, the strength is 0; where it is 0 up to rounding
-    (a millionth), no orientation is defined. A filter that is all zero has no frequency; one with a NaN or
-    infinite weight has none of the three, nor have kernels of more than 1,024 weights.
+    there is no gradient, as in a constant kernel or in zeros, the strength is 0. Rounding leaves a little
+    gradient where there is none: it counts as none where Jxx + Jyy ≤ 10⁻¹²·Σw². Where the strength is 0 up
+    to rounding (a millionth), no orientation is defined. A filter that is all zero has no frequency; one
+    with a NaN or infinite weight has none of the three, nor have kernels of more than 1,024 weights.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("orientation", "orientation_strength", "frequency")

@@ -55,7 +55,7 @@ class Percentile:
 
 
 def _percentiles(groups: Groups, low: float, high: float) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Two percentiles of every group's finite values; `numpy.nanpercentile` would loop over the groups."""
+    """Two percentiles of each group's finite values, float64; `numpy.nanpercentile` would loop over them."""
     values = groups.values
     if not values.size:
         return groups.low, groups.high
@@ -67,9 +67,15 @@ def _percentiles(groups: Groups, low: float, high: float) -> tuple[NDArray[Any],
     def at(percent: float) -> NDArray[Any]:
         place = np.maximum(count - 1, 0) * (percent / 100)
         left = np.floor(place).astype(np.intp)
-        below = np.take_along_axis(ordered, left, axis=-1)
-        above = np.take_along_axis(ordered, np.minimum(left + 1, np.maximum(count - 1, 0)), axis=-1)
-        between = below * (1 - (place - left)) + above * (place - left)
+        right = np.minimum(left + 1, np.maximum(count - 1, 0))
+        below, above = (
+            np.take_along_axis(ordered, each, axis=-1).astype(np.float64) for each in (left, right)
+        )
+        part = place - left
+        with np.errstate(over="ignore", invalid="ignore"):  # where float64 cannot hold the distance
+            apart = above - below
+            between = np.where(part < 0.5, below + apart * part, above - apart * (1 - part))
+            between = np.where(np.isinf(apart), below * (1 - part) + above * part, between)
         return np.asarray(np.clip(between, below, above)).reshape(groups.low.shape)
 
     return at(low), at(high)

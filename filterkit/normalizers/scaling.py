@@ -84,19 +84,21 @@ def scale(groups: Groups, low: NDArray[Any], high: NDArray[Any], what: str) -> N
         The values; they are not changed.
     low, high
         One value per group, shaped to broadcast against the values; NaN in a group without finite values.
+        Where they are float64, so is the arithmetic.
     what
         The normalizer in a word or two, for the summary.
     """
     values = groups.values
-    low, high = low.astype(values.dtype, copy=False), high.astype(values.dtype, copy=False)
+    # Ends that are values themselves have their type; what was computed of many values is in float64.
+    one = np.result_type(values, low, high).type(1)
     with np.errstate(over="ignore", invalid="ignore"):
-        # Ends that are farther apart than the dtype can say are brought closer first.
-        factor = values.dtype.type(1 if np.isfinite(high - low).all() else 0.25)
+        far = np.isinf(high - low)  # ends farther apart than the dtype can say are brought closer first
+        factor = np.where(far, one / 4, one) if far.any() else one
         start, span = low * factor, high * factor - low * factor
         flat = span == 0
-        out = (values if factor == 1 else values * factor) - start
-        out /= np.where(flat, values.dtype.type(1), span)
-        zero = np.where(flat, np.where(low == 0, 0.5, np.nan), -start / np.where(flat, 1, span))
+        out = (values * factor if far.any() else values) - start
+        out /= np.where(flat, one, span)
+        zero = np.where(flat, np.where(low == 0, 0.5, np.nan), -start / np.where(flat, one, span))
     if flat.any():
         out = np.where(flat, 0.5 + 0.5 * np.sign(out), out)
     zero = np.where((low <= 0) & (high >= 0), zero, np.nan)

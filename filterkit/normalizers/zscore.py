@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.records import FloatArray, Normalized
+
+    Floats = NDArray[np.float64]
+
+BLOCK = 1 << 18
+"""Values looked at together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +51,43 @@ class ZScore:
         """Normalize `values` of shape (filters, kernels, *kernel_shape); the input is not changed."""
         groups = group(values, self.per)
         mean, std, unit = _moments(groups)
-        largest = np.finfo(groups.values.dtype).max
-        with np.errstate(over="ignore"):
+        largest = np.finfo(np.float64).max
+        with np.errstate(over="ignore", invalid="ignore"):
             low = np.clip((mean - self.limit * std) * unit, -largest, largest)
             high = np.clip((mean + self.limit * std) * unit, -largest, largest)
         return scale(groups, low, high, f"z-score within ±{self.limit:g} σ")
 
 
-def _moments(groups: Groups) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Mean and (population) standard deviation of every group's finite values, and their unit.
+def _moments(groups: Groups) -> tuple[Floats, Floats, Floats]:
+    """Mean and (population) standard deviation of every group's finite values, and their unit, in float64.
 
-    The unit is the group's largest magnitude: without it the squares of large values overflow. Sums run
-    in float64; no array of all values is made in it.
+    The unit is a power of two as large as the group's largest value: without it the squares of large values
+    overflow. Deviations are from the smallest value first, which is exact where all are nearly equal.
     """
-    reach = np.maximum(np.abs(groups.low), np.abs(groups.high))
-    unit = np.where(reach > 0, reach, groups.values.dtype.type(1))
-    where: Any = True if groups.finite is None else groups.finite
+    values, low = groups.values, groups.low.astype(np.float64)
+    reach = np.maximum(np.abs(low), np.abs(groups.high))
+    unit = np.ldexp(1.0, np.frexp(np.where(reach > 0, reach, 1.0))[1] - 1)
+    if not values.size:
+        return low, np.zeros_like(low), unit
+    within = tuple(axis for axis in groups.axes if axis)
+    step = max(1, BLOCK // values[0].size)  # few filters at a time: float64 is twice what a layer takes
 
-    def average(values: NDArray[Any]) -> NDArray[Any]:
-        total = values.sum(axis=groups.axes, dtype=np.float64, keepdims=True, where=where)
-        count = np.broadcast_to(where, values.shape).sum(axis=groups.axes, keepdims=True)
-        return np.asarray(total / count)
+    def average(power: int, middle: Floats) -> Floats:
+        sums, counts = [], []
+        for start in range(0, len(values), step):
+            block = slice(start, start + step)
+            own = slice(None) if 0 in groups.axes else block
+            where = True if groups.finite is None else groups.finite[block]
+            off = values[block] / unit[own] - middle[own]
+            sums.append((off**power).sum(axis=within, keepdims=True, where=where))
+            counts.append(np.broadcast_to(where, off.shape).sum(axis=within, keepdims=True))
+        total, count = np.concatenate(sums), np.concatenate(counts)
+        if 0 in groups.axes:
+            total, count = total.sum(axis=0, keepdims=True), count.sum(axis=0, keepdims=True)
+        averages: Floats = total / count
+        return averages
 
     with np.errstate(invalid="ignore"):
-        deviations = groups.values / unit
-        mean = average(deviations)
-        deviations -= mean.astype(deviations.dtype)
-        std = np.sqrt(average(np.square(deviations, out=deviations)))
-    return mean, std, unit.astype(np.float64)
+        smallest = low / unit
+        mean = smallest + average(1, smallest)
+        return mean, np.sqrt(average(2, mean)), unit

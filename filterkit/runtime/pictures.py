@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from filterkit.address import refuse_url
 from filterkit.errors import ImageError, closest
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 
 GIVE = "give a picture file (PNG, JPEG, TIFF, WebP, …), or a folder of them"
+
+DOWNLOAD = "download it first, e.g. with curl -O, and give the file"
 
 RUN_BY_PROGRAMS = {"EPS"}
 """Formats that Pillow has a program read, which a stranger's file is not to start."""
@@ -63,12 +66,15 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     ------
     ImageError
         A path does not exist, or a folder holds no pictures.
+    UsageError
+        One is a URL.
     """
     from PIL import Image
 
     suffixes = Image.registered_extensions()
     found: list[Path] = []
     for path in map(Path, paths):
+        refuse_url(str(path), "a picture is expected here", hint=DOWNLOAD)
         if not path.is_dir():
             if not path.exists():
                 raise ImageError(f"there is no picture {path}", hint=_beside(path))
@@ -109,6 +115,8 @@ def read_picture(picture: Picture) -> Pixels:
     ------
     ImageError
         It is no picture, is damaged, or has more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``.
+    UsageError
+        It is a URL.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -117,6 +125,7 @@ def read_picture(picture: Picture) -> Pixels:
     if isinstance(picture, Image.Image):
         return _from_pil(picture, "the picture")
     path = Path(picture)
+    refuse_url(str(picture), "a picture is expected here", hint=DOWNLOAD)
     if not path.exists():
         raise ImageError(f"there is no picture {path}", hint=_beside(path))
     if path.is_dir():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib import format as npy
 
+from filterkit.address import refuse_url
 from filterkit.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def read_inputs(path: Path) -> dict[str, NDArray[Any]]:
     UsageError
         It is no ``.npz`` of plain arrays, or unpacks to more than `MOST_BYTES` and its own size.
     """
+    refuse_url(str(path), "a file is expected here")
     if not path.is_file():
         raise NotFoundError(f"there is no file {path}", hint="--input takes an .npz of the graph's inputs")
     try:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from filterkit.errors import NotFoundError, UsageError, closest
 from filterkit.plugins.protocols import Progress
 from filterkit.records import FetchedModel
+
+MODEL_FILES = {
+    ".onnx": "",
+    ".keras": "keras:",
+    ".h5": "keras:",
+    ".safetensors": "weights:",
+    ".npz": "weights:",
+}
+"""By suffix, what stands before the path of a file that holds a model; the first suffixes are named first."""
 
 
 class OnnxFile:
@@ -20,7 +30,7 @@ class OnnxFile:
         Raises
         ------
         UsageError
-            Where no path is given.
+            Where no path is given, or that of a folder.
         NotFoundError
             Where there is no such file.
         """
@@ -28,13 +38,32 @@ class OnnxFile:
             raise UsageError("no file is named", hint="filterkit add FILE.onnx")
         path = Path(ref).expanduser()
         if path.is_dir():
-            raise NotFoundError(f"'{ref}' is a folder, not an ONNX file", hint=_models_in(path, path.name))
+            raise UsageError(
+                f"'{ref}' is a folder, and models are added one file at a time", hint=_to_add(path)
+            )
         if not path.exists():
             raise NotFoundError(f"there is no file '{ref}'", hint=_models_in(path.parent, path.name))
         if not path.is_file():
             raise NotFoundError(f"'{ref}' is not a file", hint="a pipe, a device or a socket holds no model")
         # The name alone: a catalog travels, and what stands above the file is nobody else's business.
         return FetchedModel(onnx_path=path.absolute(), origin=f"file {path.name}")
+
+
+def _to_add(folder: Path) -> str:
+    """A hint that adds a model file of `folder`; a second is named so that nobody takes it for all."""
+    if (folder / "saved_model.pb").is_file():
+        made = shlex.join(["python", "-m", "tf2onnx.convert", "--saved-model", str(folder)])
+        return f"a TensorFlow SavedModel is converted first: {made} --output model.onnx"
+    try:
+        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in MODEL_FILES)
+    except OSError:
+        return f"the folder '{folder}' cannot be read"
+    order = [*MODEL_FILES]
+    files.sort(key=lambda path: order.index(path.suffix.lower()))
+    schemes = (MODEL_FILES[path.suffix.lower()] + str(path) for path in files[:2])
+    commands = [f"`filterkit add {shlex.quote(ref)}`" for ref in schemes]
+    more = " and so on" * (len(files) > 2)
+    return ", then ".join(commands) + more if files else f"the folder '{folder}' holds no ONNX file"
 
 
 def _models_in(folder: Path, wanted: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _KERAS_FILE = (".keras", ".h5")
 _TORCH_FILE = (".pt2", ".pt", ".pth")
 _WEIGHTS_FILE = (".weights.h5", ".safetensors", ".npz")
+_MODEL_FILE = (".onnx", *_KERAS_FILE, *_TORCH_FILE, *_WEIGHTS_FILE)
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -58,6 +60,8 @@ def split_ref(
             f"'{text}' is a URL, and filterkit opens none",
             hint="download the file first, then: filterkit add FILE.onnx",
         )
+    if "*" in text and ":" not in text and not Path(text).exists():
+        raise UsageError(f"'{text}' is a pattern, and models are added one at a time", hint=_matching(text))
     head, colon, rest = text.partition(":")
     if colon and head.rpartition("/")[2] in schemes:
         return head, rest
@@ -87,6 +91,19 @@ def split_ref(
         name=bare,
         hint=hint(bare, [*known, *schemes]),
     )
+
+
+def _matching(pattern: str) -> str:
+    """A hint that adds the first files that match, each by itself."""
+    folder, name = Path(pattern).parent, Path(pattern).name
+    try:
+        named = folder.glob(name) if "**" not in name else ()
+        found = sorted(str(path) for path in named if path.name.lower().endswith(_MODEL_FILE))
+    except (OSError, ValueError, NotImplementedError):  # a folder that is none, or a pattern that is none
+        found = []
+    commands = [f"`filterkit add {shlex.quote(path)}`" for path in found[:2]]
+    more = " and so on" * (len(found) > 2)
+    return ", then ".join(commands) + more if found else "name one file: filterkit add FILE.onnx"
 
 
 def split_options(text: str) -> tuple[str, dict[str, str]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from filterkit.address import parse_address
 from filterkit.workbench.base import Bench
+from filterkit.workbench.metric_columns import pointing_to_metrics
 from filterkit.workbench.rows import Rows
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ class Asking(Bench):
         columns
             Which columns of filter and layer, in which order; None for all of the filter.
         where
-            A condition over such columns, e.g. ``"l2_norm > 1 and kernel_shape = '[3,3]'"``.
+            A condition over such columns, e.g. ``"l2_norm > 1 and kernel_shape = '[3,3]'"``. Where filter and
+            layer have columns of one name, it is the filter's (``sparsity``); ``layer.sparsity`` is the
+            layer's. ``position`` is the layer's; ``filter.position`` is ``filter``.
         sort
             A column; ``-column`` for largest first.
         limit
@@ -82,15 +85,17 @@ class Asking(Bench):
         """
         from filterkit.catalog import filter_queries
 
-        return filter_queries.filters(
-            self.catalog(), parse_address(address), columns=columns, where=where, sort=sort, limit=limit
-        )
+        with pointing_to_metrics(self, address):
+            return filter_queries.filters(
+                self.catalog(), parse_address(address), columns=columns, where=where, sort=sort, limit=limit
+            )
 
     def count_filters(self, address: str = "*", *, where: str | None = None) -> int:
         """How many filters `address` names that meet the condition; see `iter_filters`."""
         from filterkit.catalog import filter_queries
 
-        return filter_queries.count_filters(self.catalog(), parse_address(address), where=where)
+        with pointing_to_metrics(self, address):
+            return filter_queries.count_filters(self.catalog(), parse_address(address), where=where)
 
     def group_filters(
         self,
@@ -129,9 +134,10 @@ class Asking(Bench):
         """
         from filterkit.catalog import filter_queries
 
-        columns, rows = filter_queries.group_filters(
-            self.catalog(), parse_address(address), by, where=where, sort=sort, limit=limit
-        )
+        with pointing_to_metrics(self, address):
+            columns, rows = filter_queries.group_filters(
+                self.catalog(), parse_address(address), by, where=where, sort=sort, limit=limit
+            )
         return Rows(rows, columns)
 
     def query(

@@ -87,8 +87,10 @@ class Computing(Bench):
         """
         from filterkit.catalog.weights import model_file
         from filterkit.workbench import running
+        from filterkit.workbench.misplaced import in_order
 
-        matches = self._matches(address)
+        with in_order("maps", address, images, self._matches):
+            matches = self._matches(address)
         if len({match.model["name"] for match in matches}) > 1:
             raise UsageError(f"'{address}' names several models", hint="run one model at a time")
         if any(len(match.kernels) * match.layer["filters"] < match.layer["kernels"] for match in matches):
@@ -146,8 +148,10 @@ class Computing(Bench):
             The picture, the filters or the address do not fit.
         """
         from filterkit.workbench import convolving
+        from filterkit.workbench.misplaced import in_order
 
-        match = self._one(address, "convolve takes filters of one layer")
+        with in_order("convolve", address, [image], self._matches):
+            match = self._one(address, "convolve takes filters of one layer")
         return convolving.convolve(
             match,
             self._weights(match),

@@ -41,8 +41,9 @@ class Finding(Bench):
     ) -> Neighbours:
         """The kernels or filters of the catalog that are most similar to one.
 
-        Every one of the same size is looked at, read from the mapped banks block by block. Those that are all
-        zeros, or not finite, are similar to nothing.
+        Every one of the same size is looked at, read from the mapped banks block by block. Those that are
+        not finite are similar to nothing. Those of zeros have no cosine; without ``scale`` they are found,
+        with a similarity of 0.
 
         Parameters
         ----------
@@ -58,6 +59,8 @@ class Finding(Bench):
             What counts as the same. ``scale``: a multiple; then similarity is the cosine. Without it, it is
             ``2 x·y / (|x|² + |y|²)``, which is 1 for equal numbers only. ``sign``: the negative. ``flip``:
             the mirror image, left to right. ``rotate``: quarter turns; half turns unless kernels are square.
+            Both are in the plane of height and width, the last two axes: a kernel with depth keeps it, and a
+            1-D kernel lies there as one of 1×N, so that a half turn reverses it.
         limit
             How many at most.
 

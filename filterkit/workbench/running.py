@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from filterkit.errors import ImageError, RuntimeFailure, UsageError
+from filterkit.workbench.misplaced import joined_picture
 from filterkit.workbench.views import FeatureMaps
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def feature_maps(
     if at not in ("post", "pre"):
         raise UsageError(f"at cannot be '{at}'", hint="post (after the activation) or pre (before it)")
     # Files are looked for before anything runs; what comes from an iterator is taken as it comes.
-    pictures = iter(list(_pictures(images)) if isinstance(images, Sequence) else _pictures(images))
+    pictures = iter(list(_found(images)) if isinstance(images, Sequence) else _pictures(images))
     first = list(islice(pictures, 2))
     if bool(first) == (inputs is not None):
         raise UsageError(
@@ -167,6 +168,18 @@ def _pictures(images: Iterable[Picture]) -> Iterator[Picture]:
             yield from find_pictures([image])
         else:
             yield image
+
+
+def _found(images: Sequence[Picture]) -> Iterator[Picture]:
+    """The same; where one is not there, it may be a word of a name with spaces."""
+    for place, image in enumerate(images):
+        try:
+            yield from _pictures([image])
+        except ImageError as error:
+            hint = joined_picture(images[place:])
+            if hint is None:
+                raise
+            raise UsageError(error.message, hint=hint) from None
 
 
 def _run_pictures(

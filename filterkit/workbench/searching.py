@@ -51,9 +51,10 @@ class Measured:
         if key in self._kept:
             return self._kept[key]
         computed = lengths(rows)
-        if self._bytes + computed.squares.nbytes <= KEPT:
+        size = computed.squares.nbytes + computed.zeros.nbytes
+        if self._bytes + size <= KEPT:
             self._kept[key] = computed
-            self._bytes += computed.squares.nbytes
+            self._bytes += size
         return computed
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from filterkit.address import refuse_url
 from filterkit.errors import NotFoundError, UsageError, closest
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ def from_file(path: Path, level: Level | None) -> Sought:
     """The array in an ``.npy`` file; raises as `from_array`, and NotFoundError where there is none."""
     import numpy as np
 
+    refuse_url(str(path), "a file is expected here")
     if not path.is_file():
         raise NotFoundError(f"there is no file {path}", hint=EXAMPLES)
     try:

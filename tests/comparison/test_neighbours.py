@@ -36,7 +36,7 @@ def by_hand(
     """Numbers of the rows that can be compared, best first, and the similarity of each."""
     best = np.full(len(rows), -np.inf)
     for number, row in enumerate(rows):
-        if np.isfinite(row).all() and row.any():
+        if np.isfinite(row).all() and (row.any() or not scale):
             each = [similarity(query, turn.apply(row), scale=scale) for turn in turns]
             best[number] = max(map(abs, each) if sign else each)
     order = np.argsort(-np.round(best, 12), kind="stable")
@@ -132,14 +132,32 @@ def test_zeros_and_what_is_no_number_are_similar_to_nothing() -> None:
     rows = np.random.default_rng(6).normal(size=(10, 3, 3)).astype(np.float32)
     rows[1] = 0
     rows[2, 1, 1], rows[3, 0, 0], rows[4, 2, 2] = np.nan, np.inf, -np.inf
-    for scale in (True, False):
-        found = nearest(rows[0], [rows], limit=20, scale=scale)
-        assert sorted(found.positions.tolist()) == [0, 5, 6, 7, 8, 9]
-        assert found.not_finite == 3
+    found = nearest(rows[0], [rows], limit=20)
+    assert sorted(found.positions.tolist()) == [0, 5, 6, 7, 8, 9]
+    assert found.not_finite == 3
+    found = nearest(rows[0], [rows], limit=20, scale=False)
+    assert sorted(found.positions.tolist()) == [0, 1, 5, 6, 7, 8, 9]
+    assert found.similarities[found.positions == 1].tolist() == [0]
+    assert found.not_finite == 3
+
+
+@pytest.mark.parametrize("sign", [False, True])
+@pytest.mark.parametrize("limit", [1, 3, 2000, 6000])
+def test_rows_of_zeros_come_between_what_is_like_the_query_and_its_contrary(sign: bool, limit: int) -> None:
+    rows = np.zeros((5000, 3, 3), np.float32)
+    rows[1000:1010], rows[3000:3010] = 1, -1
+    turns = turns_of((3, 3), flip=True, rotate=True)
+    found = check(np.ones((3, 3)), [rows[:2500], rows[2500:]], limit, scale=False, sign=sign, turns=turns)
+    assert all(str(turn) == "identity" for turn in found.turns)
+    first = [*range(1000, 1010), *(range(3000, 3010) if sign else ()), *range(1000)][:limit]
+    assert found.positions[: len(first)].tolist() == first
 
 
 def test_nothing_to_find() -> None:
-    found = nearest(np.ones((3, 3)), [np.zeros((4, 3, 3), np.float32)], limit=3)
+    zeros = np.zeros((4, 3, 3), np.float32)
+    found = nearest(np.ones((3, 3)), [zeros], limit=3, scale=False)
+    assert (found.positions.tolist(), found.similarities.tolist()) == ([0, 1, 2], [0, 0, 0])
+    found = nearest(np.ones((3, 3)), [zeros], limit=3)
     assert (len(found.positions), found.turns, found.not_finite) == (0, (), 0)
     assert nearest(np.ones((3, 3)), [], limit=3).positions.tolist() == []
 

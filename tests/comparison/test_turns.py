@@ -38,7 +38,10 @@ def test_the_inverse_undoes_a_turn(turn: Turn) -> None:
         ((3, 3), True, False, ["identity", "@0f"]),
         ((3, 3), False, True, EIGHT[:4]),
         ((1, 7), True, True, ["identity", "@180", "@0f", "@180f"]),
-        ((7,), True, True, ["identity", "@0f"]),
+        ((7,), True, True, ["identity", "@180", "@0f", "@180f"]),
+        ((7,), False, True, ["identity", "@180"]),
+        ((7,), True, False, ["identity", "@0f"]),
+        ((7, 1), False, True, ["identity", "@180"]),
         ((2, 3, 3), False, True, EIGHT[:4]),
         ((3, 3, 2), False, True, ["identity", "@180"]),
     ],
@@ -49,6 +52,15 @@ def test_only_turns_that_keep_the_shape(
     turns = turns_of(shape, flip=flip, rotate=rotate)
     assert [str(turn) for turn in turns] == names
     assert {turn.apply(np.zeros(shape)).shape for turn in turns} == {shape}
+
+
+@pytest.mark.parametrize("turn", turns_of((7,), flip=True, rotate=True), ids=str)
+@pytest.mark.parametrize("channels", [(), (4,), (5, 4)])
+def test_a_kernel_of_one_axis_turns_as_one_of_height_1(turn: Turn, channels: tuple[int, ...]) -> None:
+    kernels = np.random.default_rng(0).normal(size=(*channels, 7))
+    flat = Turn(turn.flipped, turn.quarters).apply(kernels.reshape(*channels, 1, 7))
+    np.testing.assert_array_equal(turn.apply(kernels), flat.reshape(kernels.shape))
+    np.testing.assert_array_equal(turn.inverse.apply(turn.apply(kernels)), kernels)
 
 
 def test_depth_stays_where_it_is() -> None:

@@ -126,8 +126,8 @@ def test_nan_is_drawn_as_zero_and_infinities_at_the_ends(kind: Any) -> None:
     clean = kind().normalize(bank.ravel()[3:].reshape(1, 1, -1))
     assert made.centre == pytest.approx(clean.centre)
     assert made.values[0, 0, 0].tolist() == [pytest.approx(made.centre), 1, 0]
-    assert (made.vmin, made.vmax) == (clean.vmin, clean.vmax)
-    np.testing.assert_array_equal(made.values.ravel()[3:], clean.values.ravel())
+    assert (made.vmin, made.vmax) == pytest.approx((clean.vmin, clean.vmax), rel=1e-14)
+    np.testing.assert_allclose(made.values.ravel()[3:], clean.values.ravel(), rtol=1e-6)
     assert made.non_finite == 3
     assert made.summary.endswith("; 3 NaN or infinite")
 
@@ -205,6 +205,110 @@ def test_promises_on_any_input(values: Any, per: str, kind: Any) -> None:
         order = np.argsort(values, axis=None)
         ordered = made.values.ravel()[order][np.isfinite(values.ravel()[order])]
         assert (np.diff(ordered) >= 0).all()
+
+
+singles = st.floats(width=32, allow_nan=False, allow_infinity=False)
+near_the_ends = st.sampled_from([-3.4e38, 3.4e38, 3.3e38, -1e38, 1e-45, -1e-45, 1e-38, 0.0])
+
+
+@st.composite
+def float32_banks(draw: st.DrawFn) -> np.ndarray[Any, Any]:
+    """Of any values, near the ends of float32's range, or nearly constant: a few steps of the last bit."""
+    shape = draw(hnp.array_shapes(min_dims=3, max_dims=4, min_side=1, max_side=6))
+    elements = draw(st.sampled_from([singles, near_the_ends]))
+    bank = draw(hnp.arrays(np.float32, shape, elements=elements))
+    if draw(st.booleans()):
+        middle = np.float32(draw(singles))
+        steps = draw(hnp.arrays(np.int8, shape, elements=st.integers(0, 3)))
+        bank = np.full(shape, middle)
+        for step in range(3):
+            bank = np.where(steps > step, np.nextafter(bank, np.float32(0)), bank)
+    return bank.astype(np.float32)
+
+
+@given(
+    float32_banks(),
+    st.sampled_from(PERS),
+    st.sampled_from([(1.0, 99.0), (0.0, 100.0), (25.0, 75.0), (10.0, 60.0), (0.1, 99.9)]),
+)
+def test_percentiles_are_those_of_numpy_in_float64(values: Any, per: str, ends: tuple[float, float]) -> None:
+    with np.errstate(all="ignore"):
+        made = Percentile(*ends, per=per).normalize(values)
+    _is_the_line_between(values, per, made, lambda group: np.percentile(group, ends))
+
+
+@given(float32_banks(), st.sampled_from(PERS), st.sampled_from([0.5, 1.0, 3.0, 10.0]))
+def test_z_scores_are_those_of_numpy_in_float64(values: Any, per: str, limit: float) -> None:
+    with np.errstate(all="ignore"):
+        made = ZScore(limit, per=per).normalize(values)
+
+    def ends(group: Any) -> Any:
+        unit = np.abs(group).max() or 1.0
+        off = group / unit - group.flat[0] / unit  # else numpy's own mean rounds where all are nearly equal
+        middle, apart = off.mean() + group.flat[0] / unit, off.std()
+        return np.array([middle - limit * apart, middle + limit * apart]) * unit
+
+    _is_the_line_between(values, per, made, ends)
+
+
+@given(float32_banks(), st.sampled_from(PERS), st.sampled_from([MinMax, Symmetric]))
+def test_the_others_are_lines_in_float64_too(values: Any, per: str, kind: Any) -> None:
+    made = kind(per=per).normalize(values)
+
+    def ends(group: Any) -> Any:
+        reach = np.abs(group).max()
+        return np.array([group.min(), group.max()] if kind is MinMax else [-reach, reach])
+
+    _is_the_line_between(values, per, made, ends)
+
+
+def _is_the_line_between(values: Any, per: str, made: Normalized, ends: Callable[[Any], Any]) -> None:
+    """Checks every group against `ends` of its values in float64, and the line between them."""
+    count = PERS.index(per)
+    for index in np.ndindex(values.shape[:count]):
+        group = values[index].astype(np.float64)
+        low, high = ends(group)
+        if per == "layer":
+            reach = max(abs(low), abs(high))
+            assert made.vmin == pytest.approx(low, rel=1e-13, abs=1e-15 * reach)
+            assert made.vmax == pytest.approx(high, rel=1e-13, abs=1e-15 * reach)
+        if high - low > 1e-12 * max(abs(low), abs(high)):
+            line = np.clip((group - low) / (high - low), 0, 1)
+            np.testing.assert_allclose(made.values[index], line, atol=1e-6)
+        elif group.min() == group.max():
+            np.testing.assert_array_equal(
+                made.values[index], 0.5 if low <= group.flat[0] <= high else made.values[index]
+            )
+
+
+@every_kind
+def test_a_weak_group_beside_a_huge_one_keeps_its_structure(kind: Any) -> None:
+    bank = np.array([[[-3e38, 0, 3e38]], [[-1e-45, 0, 1e-45]], [[-1, 0, 1]]], np.float32)
+    made = kind(per="filter").normalize(bank)
+    assert (made.values[:, 0, 0] < 0.3).all()
+    np.testing.assert_array_equal(made.values[:, 0, 1], np.float32(0.5))
+    assert (made.values[:, 0, 2] > 0.7).all()
+
+
+@pytest.mark.parametrize("kind", [Percentile, ZScore])
+def test_bounds_beyond_float32_are_float64(kind: Any) -> None:
+    top = np.float32(np.finfo(np.float32).max)
+    bank = np.array([[[top, -top, top, -top, top]]], np.float32)
+    made = kind().normalize(bank)
+    double = bank.astype(np.float64)
+    if kind is ZScore:
+        expected = double.mean() - 3 * double.std(), double.mean() + 3 * double.std()
+    else:
+        expected = tuple(np.percentile(double, [1, 99]))
+    assert (made.vmin, made.vmax) == pytest.approx(expected, rel=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("value", [0.1, 1.0, -1 / 3, 1e-30, 7e37])
+def test_a_z_score_of_a_constant_has_no_spread_however_many_there_are(dtype: Any, value: float) -> None:
+    made = ZScore().normalize(np.full((1, 70, 61, 61), value, dtype))
+    assert made.vmin == made.vmax == float(dtype(value))
+    assert (made.values == 0.5).all()
 
 
 @given(anything, st.sampled_from(PERS))

@@ -160,6 +160,15 @@ def test_undefined_columns_are_nan() -> None:
         assert all(np.isnan(values).all() for values in measured.values())
 
 
+def test_axes_of_one_weight_do_not_count() -> None:
+    weights = gabor_filters(0.2, np.radians(ANGLES[:5]), 7, "even")[:, None].astype(np.float32)
+    expected = GaborMetric().measure(bank_of(weights))
+    for shape in ((1, 7, 7), (7, 1, 7), (7, 7, 1)):
+        measured = GaborMetric().measure(bank_of(weights.reshape(5, 1, *shape)))
+        for name, values in expected.items():
+            np.testing.assert_array_equal(measured[name], values)
+
+
 def test_the_largest_kernels_are_fitted_whole() -> None:
     weights = gabor_filters(0.1, np.radians(ANGLES[:3]), 21, "odd")[:, None]
     measured = GaborMetric().measure(bank_of(weights))

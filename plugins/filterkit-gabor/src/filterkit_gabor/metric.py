@@ -25,13 +25,16 @@ class GaborMetric:
     columns = COLUMNS
 
     def measure(self, bank: filterkit.FilterBank) -> dict[str, NDArray[np.generic]]:
-        """The columns; NaN for kernels not of two axes, of sides not 3 to 21, constant, or not finite."""
+        """The columns; NaN for kernels not of two axes, of sides not 3 to 21, constant, or not finite.
+
+        Axes of one weight do not count: a kernel of 1 × 5 × 5 is one of 5 × 5.
+        """
         columns = {name: np.full(bank.out_channels, np.nan) for name in COLUMNS}
-        shape = bank.kernel_shape
+        shape = tuple(side for side in bank.kernel_shape if side > 1)
         if len(shape) != 2 or min(shape) < SMALLEST_SIDE or max(shape) > LARGEST_SIDE:
             return dict(columns)
         # float64 may hold more than can be squared; only the shape of a filter matters.
-        weights = bank.weights.astype(np.float64)
+        weights = bank.weights.reshape(*bank.weights.shape[:2], *shape).astype(np.float64)
         largest = np.abs(weights).max(axis=(1, 2, 3))  # NaN where one of them is
         usable = np.flatnonzero(np.isfinite(largest) & (largest > 0))
         patterns = pattern(weights[usable] / largest[usable, None, None, None], bool(bank.input_channels))

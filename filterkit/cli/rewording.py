@@ -1,0 +1,97 @@
+"""The command line that was probably meant, as a hint: names completed, and quotes where shells need them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from filterkit.errors import AddressError
+
+_EXTRAS = re.compile(r"got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.IGNORECASE | re.DOTALL)
+
+ADDRESSED = frozenset(
+    ("layers", "filters", "stats", "similar", "duplicates", "show", "maps", "convolve", "export")
+)
+"""Commands whose first word is an address."""
+
+OF_ONE = frozenset(("add", "measure", "remove"))
+"""Commands that take one model and nothing else."""
+
+
+def with_the_address(words: Sequence[str], error: AddressError) -> str | None:
+    """The command line with what was meant in place of what was written, where that is known."""
+    if error.written not in words or not error.meant:
+        return None
+    place = words.index(error.written)
+    return " or ".join(_line([*words[:place], meant, *words[place + 1 :]]) for meant in error.meant)
+
+
+def without_extras(words: Sequence[str], message: str) -> str | None:
+    """What to do about words that a command does not take, by the parser's message about them.
+
+    Parameters
+    ----------
+    words
+        The command and all behind it.
+    """
+    match = _EXTRAS.fullmatch(message.strip())
+    extras = _places(words, match[1]) if match else []
+    if not extras or extras[0] < 2:
+        return None
+    first, last = extras[0] - 1, extras[-1] + 1
+    before, apart, behind = words[:first], words[first:last], words[last:]
+    joined, command = " ".join(apart), words[0]
+    if command == "query":
+        sql = " ".join(word for word in _with_star(words[1:last]) if not word.startswith("--"))
+        return f"quote the statement: {_line([command, sql, *behind])}"
+    starred = _with_star(words)
+    if len(starred) < len(words):
+        return f"a shell puts names of files in place of *, so quote it: {_line(starred)}"
+    if _exists(joined) or before[-1].startswith("-") or "," in apart[0]:
+        return f"quote what has spaces in it: {_line([*before, joined, *behind])}"
+    if command not in OF_ONE and all(map(_exists, apart)):
+        return f"a shell puts names of files in place of *, so quote it: {_line([*before, '*', *behind])}"
+    if command in OF_ONE or any("/" in word or _exists(word) for word in apart[1:]):
+        then = f", then {_line([*before, apart[1], *behind])}" + " and so on" * (len(apart) > 2)
+        return f"one at a time: {_line([*before, apart[0], *behind])}{then}"
+    if command in ADDRESSED and first == 1 and len(apart) <= 4:
+        return f"parts of an address are set apart by /: {_line([*before, '/'.join(apart), *behind])}"
+    return None
+
+
+def _places(words: Sequence[str], extras: str) -> list[int]:
+    """Where among `words` those are that stand in `extras` one behind the other."""
+    places = []
+    for place in reversed(range(1, len(words))):
+        rest = extras.removesuffix(words[place])
+        if words[place] and rest != extras and (not rest or rest.endswith(" ")):
+            places.append(place)
+            extras = rest.removesuffix(" ")
+            if not extras:
+                return places[::-1]
+    return []
+
+
+def _with_star(words: Sequence[str]) -> list[str]:
+    """`words` with ``*`` in place of all names of this folder, which a shell makes of a bare one."""
+    try:
+        names = {path.name for path in Path().iterdir() if not path.name.startswith(".")}
+    except OSError:
+        names = set()
+    for start in range(len(words) - len(names) + 1 if len(names) > 1 else 0):
+        if set(words[start : start + len(names)]) == names:
+            return [*words[:start], "*", *words[start + len(names) :]]
+    return [*words]
+
+
+def _exists(word: str) -> bool:
+    try:
+        return Path(word).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _line(words: Sequence[str]) -> str:
+    return f"`filterkit {shlex.join(words)}`"
