@@ -7,7 +7,14 @@ from filterkit.graph.tensors import dtype_name
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import STANDARD, attributes
 
-ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum")
+ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum", "Mean", "MatMul", "Gemm", "Where")
+"""Of their inputs, any may be the weight."""
+
+MAKERS = (
+    *("ConstantOfShape", "Range", "EyeLike", "OneHot", "MelWeightMatrix"),
+    *("HannWindow", "HammingWindow", "BlackmanWindow"),
+)
+"""What these make stands nowhere: their inputs are sizes and bounds."""
 MOST_STEPS = 128
 """How far a weight is traced back: a hostile graph computes each one out of the one before it."""
 
@@ -38,18 +45,22 @@ def stored_as(graph: GraphView, tensor: str, axes: str) -> tuple[str, str, str]:
         if steps > MOST_STEPS:
             return tensor, "?", "reshaped"
         graph = home
-        if node.op_type == "ConstantOfShape":
+        if node.op_type in MAKERS:
             break
         whole, source = graph.shape(tensor), node.input[0]
         if node.op_type in ARITHMETIC:  # the weight is the one that has the result's size; a scale is smaller
-            source = next((name for name in node.input if graph.shape(name) == whole), source)
+            # The condition of a Where comes first, and chooses between two values.
+            choices = [*node.input[1:], node.input[0]] if node.op_type == "Where" else node.input
+            source = next((name for name in choices if graph.shape(name) == whole), source)
         if node.op_type == "Transpose" and node.domain in STANDARD:
             axes = _turned(axes, attributes(node).get("perm"))
         elif node.op_type not in KEEPS_AXES and not _same_axes(graph, tensor, source):
             axes = ""
         tensor = source
     axes = axes.lstrip("1") or "reshaped"
-    if home is None or not home.is_constant(tensor):
+    maker = home.producer(tensor) if home is not None else None
+    made = maker is not None and maker.op_type in MAKERS and maker.op_type != "ConstantOfShape"
+    if home is None or made or not home.is_constant(tensor):
         return tensor, "?", axes
     return tensor, dtype_name(home.stored_type(tensor)), axes
 
