@@ -10,6 +10,10 @@ import difflib
 from collections.abc import Iterable
 
 
+class FilterkitWarning(UserWarning):
+    """What a user should know of what was done; one line, with what to do about it."""
+
+
 class FilterkitError(Exception):
     """A failure that the user can understand and mend.
 
