@@ -28,6 +28,10 @@ class OnnxFile:
             raise UsageError("no file is named", hint="filterkit add FILE.onnx")
         path = Path(ref).expanduser()
         if path.is_dir():
+            from filterkit.graph.file_kinds import folder_kind
+
+            if (kind := folder_kind(path)) is not None:
+                raise NotFoundError(f"'{ref}' is not an ONNX file but {kind.what}", hint=kind.hint)
             raise NotFoundError(f"'{ref}' is a folder, not an ONNX file", hint=_models_in(path, path.name))
         if not path.exists():
             raise NotFoundError(f"there is no file '{ref}'", hint=_models_in(path.parent, path.name))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError, SourceError
 from filterkit.geometry import product
+from filterkit.graph.file_kinds import file_kind
 from filterkit.graph.names import LONGEST_NAME, shown
 from filterkit.sources.archives import open_zip
 
@@ -102,6 +103,9 @@ def _readable(path: Path) -> Iterator[None]:
     except FilterkitError:
         raise
     except Exception as error:  # whatever three libraries raise at what a stranger made of a file
+        kind = file_kind(path)
+        if kind is not None and "weights:" not in kind.hint:
+            raise SourceError(f"{path.name} holds no weights but is {kind.what}", hint=kind.hint) from error
         said = " ".join(str(error).split())[:200]
         raise SourceError(
             f"{path.name} cannot be read as {path.suffix.lower()}: {said or type(error).__name__}",
