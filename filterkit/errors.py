@@ -11,6 +11,10 @@ from collections.abc import Iterable
 from typing import Any
 
 
+class FilterkitWarning(UserWarning):
+    """What a user should know of what was done; one line, with what to do about it."""
+
+
 class FilterkitError(Exception):
     """A failure that the user can understand and mend.
 

@@ -27,6 +27,7 @@ from filterkit.catalog.measuring import (
     with_free_columns,
 )
 from filterkit.catalog.names import check_name
+from filterkit.catalog.parameters import count_parameters
 from filterkit.catalog.removal import sweep
 from filterkit.catalog.store import model_sha256
 from filterkit.catalog.values import check_rows
@@ -129,7 +130,7 @@ def ingest(
         "layers": len(layers),
         "filters": sum(layer["filters"] for layer in layers),
         "kernels": sum(layer["kernels"] for layer in layers),
-        "parameters": sum(layer["parameters"] for layer in layers),
+        "parameters": count_parameters(graph, extraction.banks.values()),
         "skipped": len(extraction.skipped),
         **describe.input_columns(extraction),
         "plugins": dict(plugins(working)),

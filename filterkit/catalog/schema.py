@@ -95,7 +95,7 @@ model = Table(
     Column("layers", Integer, nullable=False),
     Column("filters", Integer, nullable=False),
     Column("kernels", Integer, nullable=False),
-    Column("parameters", Integer, nullable=False, comment="weights and biases of its convolutions"),
+    Column("parameters", Integer, nullable=False, comment="weights and biases of its layers, each once"),
     Column("skipped", Integer, nullable=False, comment="convolutions that could not be extracted"),
     Column("input_name", Text, comment="input of the graph that the first layers read"),
     Column("input_layout", Text, comment="NCHW or NHWC, where the input is a picture"),

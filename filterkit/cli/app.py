@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from typer.main import get_command
 
 from filterkit.cli.shell import reported_errors
 from filterkit.cli.usage import OneLineErrors
-from filterkit.errors import plain
+from filterkit.errors import FilterkitWarning, one_line, plain
 
 HELP = "See, query and run what a convolutional network has learned."
 COMMANDS = {
@@ -46,13 +47,23 @@ def build_app(only: str | None = None) -> typer.Typer:
     return app
 
 
+def _in_words(formatted: Callable[..., str]) -> Callable[..., str]:
+    """A warning as a line for a user where it is meant for one; it may quote a file."""
+
+    def in_words(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> str:
+        if issubclass(category, FilterkitWarning):
+            return f"warning: {one_line(str(message))}\n"
+        return plain(formatted(message, category, *place, **more))
+
+    return in_words
+
+
 def run(argv: list[str] | None = None) -> None:
     """Run one command line; plugins are loaded here only where their commands may be meant."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed; its number would go to the next file that is opened
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
-    in_words = warnings.formatwarning
-    warnings.formatwarning = lambda *told, **more: plain(in_words(*told, **more))  # it may quote a file
+    warnings.formatwarning = _in_words(warnings.formatwarning)
     words = sys.argv[1:] if argv is None else argv
     first = words[0] if words else None
     built_in = {"plugins", *(name for names in COMMANDS.values() for name in names)}

@@ -48,17 +48,18 @@ class Convolution:
     Attributes
     ----------
     weights
-        Axes O I and the kernel's, or the kernel's and I O where `channels_last`. A transposed one has O and I
-        in each other's place.
+        A transposed one has O and I in each other's place.
     bias
         Shape (out_channels,), or None.
+    layout
+        Order of the axes: ``"OIHW"``, ``"HWIO"`` or ``"OHWI"``, for kernels of any number of axes.
     depthwise
-        Whether the last axes are channels and filters per channel, instead of I and O; with `channels_last`.
+        Whether the last axes are channels and filters per channel, instead of I and O; in HWIO alone.
     """
 
     weights: Stored
     bias: Stored | None = None
-    channels_last: bool = False
+    layout: str = "OIHW"
     depthwise: bool = False
     transposed: bool = False
 
@@ -98,9 +99,13 @@ class _Graph:
         name, shape, groups = weights.name, weights.shape, 1
         dtype = "float16" if weights.dtype == "float16" else "float32"
         tensor = self._cast(self._store(weights, data), weights.dtype, dtype)
-        if layer.channels_last:
-            kernel = list(range(rank))
-            perm = [rank, rank + 1, *kernel] if layer.depthwise else [rank + 1, rank, *kernel]
+        if layer.layout != "OIHW":
+            perm = (
+                [rank + 1, rank, *range(rank)]
+                if layer.layout == "HWIO"
+                else [0, rank + 1, *range(1, rank + 1)]
+            )
+            perm = [rank, rank + 1, *range(rank)] if layer.depthwise else perm
             tensor = self._node("Transpose", [tensor], f"{name} in order", perm=perm)
             shape = tuple(weights.shape[axis] for axis in perm)
         if layer.depthwise:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import onnx
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from filterkit import budget
 from filterkit.geometry import product
-from filterkit.graph.foldable import LEAST_WIDTH, QUANTIZATION, Inputs, Textual, bytes_made, cost_of
-from filterkit.graph.names import shown
+from filterkit.graph import reference
+from filterkit.graph.evaluation import Random, evaluate
+from filterkit.graph.foldable import LEAST_WIDTH, Inputs, Textual, bytes_made, cost_of, is_computed_in_place
+from filterkit.graph.reasons import label
 from filterkit.graph.tensors import BITS, to_array
 from filterkit.graph.walk import every_tensor
 
@@ -29,14 +31,13 @@ MOST_GROWTH = 2**27
 """How many of these may be new, that is, more than went into the step that made them."""
 MOST_ALTOGETHER = 2**29
 """Bytes that the constants of one model may take altogether, what it stores aside."""
+MOST_SECONDS = 60.0
+"""CPU time that computing constants in a process of its own may take for one model."""
 A_STEP = 2**13
 """Bytes that a step counts as at least, since it takes its time whatever it makes."""
 USES = 8
 """How often what a model stores may be gone through, on average: once for every step of a chain, once more
 for every layer that shares it."""
-
-EVALUATED_AS = dict.fromkeys(QUANTIZATION, 21)
-"""Opset to evaluate an operator in at least: onnx's evaluator does not have all of it in earlier ones."""
 
 
 class NotConstant(Exception):
@@ -57,10 +58,13 @@ class Budget:
         For all that is made on the way or given out.
     growth
         For what is new, that is, more than went into the step that made it.
+    seconds
+        CPU time for what is computed in a process of its own.
     """
 
     work: int
     growth: int
+    seconds: float = MOST_SECONDS
 
     @classmethod
     def of(cls, model: onnx.ModelProto) -> Budget:
@@ -82,56 +86,134 @@ TEXTS = "a tensor of texts"
 Key = tuple[int, str]
 """A tensor: how deep the graph lies that holds it, and its name."""
 
+Step: TypeAlias = "tuple[GraphView, onnx.NodeProto]"
+"""A node to evaluate, and the graph that holds it."""
+
 
 def fold(graph: GraphView, tensor: str) -> Array:
     """The value of a constant tensor; see `GraphView.constant`."""
     known: dict[Key, Array] = {}
     steps = _steps(graph, tensor, known)
-    left = _uses(steps)
-    work, growth = MOST_WORK, MOST_GROWTH
-    for view, node in steps:
-        budget.step("computing the constant node '{0.name}' ({0.op_type})", node)
-        inputs = [_leaf(view, known, name) if name else None for name in node.input]
-        size = _cost_of_step(node, inputs)
-        new = max(size - max((cost_of(value) for value in inputs if value is not None), default=0), 0)
-        size = max(size, A_STEP)
-        work -= size
-        growth -= new
-        if work < 0 or growth < 0:
-            raise NotConstant(f"computed by node {label(node)} from constants, but too large to compute")
-        graph.budget.take(size, new)
-        made = zip(node.output, _evaluate(view, node, inputs), strict=False)
-        known.update({(view.depth, name): value for name, value in made})
-        for name in filter(None, node.input):
-            key = _key(view, name)
-            left[key] -= 1
-            if not left[key]:
-                known.pop(key, None)
+    before, apart, behind = parted(steps)
+    folding = _Folding(graph, known, _uses(steps))
+    for step in before:
+        folding.compute(*step)
+    if apart:
+        folding.compute_apart(apart, (_key(graph, tensor), *(_key(v, n) for v, m in behind for n in m.input)))
+    for step in behind:
+        folding.compute(*step)
     return _leaf(graph, known, tensor)
 
 
-def why_not_constant(graph: GraphView, tensor: str) -> str:
-    """Why a tensor is not constant, for a user."""
-    home = graph.home(tensor)
-    if home is None:
-        return f"a tensor that nothing makes ('{shown(tensor)}')"
-    node = home.producer(tensor)
-    if node is None and home.body is not None:
-        return f"handed to the body of node {label(home.body.node)} at run time ('{shown(tensor)}')"
-    if node is None:
-        return f"an input of the model ('{shown(tensor)}')"
-    if all(home.is_constant(name) for name in node.input if name):
-        return f"computed at run time by node {label(node)}"
-    return f"computed from the model's input at run time by node {label(node)}"
+@dataclass
+class _Folding:
+    """What is known on the way to one constant, how often it is still read, and what is left for the rest."""
+
+    graph: GraphView
+    known: dict[Key, Array]
+    left: dict[Key, int]
+    work: int = MOST_WORK
+    growth: int = MOST_GROWTH
+
+    def compute(self, view: GraphView, node: onnx.NodeProto) -> None:
+        """Compute a node in place."""
+        budget.step("computing the constant node '{0.name}' ({0.op_type})", node)
+        inputs = [_leaf(view, self.known, name) if name else None for name in node.input]
+        size = _cost_of_step(node, inputs)
+        new = max(size - max((cost_of(value) for value in inputs if value is not None), default=0), 0)
+        self._take(node, max(size, A_STEP), new)
+        made = zip(node.output, _evaluate(view, node, inputs), strict=False)
+        self.known.update({(view.depth, name): value for name, value in made})
+        self._let_go(view, node)
+
+    def compute_apart(self, steps: Sequence[Step], wanted: Sequence[Key]) -> None:
+        """Compute nodes in the process for those that are not computed in place, all at once."""
+        budget.step("computing the constant nodes from '{0.name}' ({0.op_type}) on", steps[0][1])
+        made = {(view.depth, name) for view, node in steps for name in node.output if name}
+        read = {_key(view, name): view for view, node in steps for name in node.input if name}
+        taken = [(key, view) for key, view in read.items() if key not in made]
+        known = {_label(key): _leaf(view, self.known, key[1]) for key, view in taken}
+        results = {_label(key): key for key in wanted if key in made}
+        left = self.graph.budget
+        try:
+            computed = reference.compute(
+                [_relabelled(view, node) for view, node in steps],
+                known,
+                list(results),
+                opset=self.graph.opset,
+                ir_version=self.graph.model.ir_version,
+                work=min(self.work, left.work),
+                growth=min(self.growth, left.growth),
+                seconds=left.seconds,
+            )
+        except reference.NotComputed as error:
+            left.seconds -= error.seconds
+            at = label(steps[error.place or 0][1])
+            at = f"node {at}, which" if error.place is not None else f"the nodes from {at} on, which"
+            raise NotConstant(f"computed from constants by {at} {error.reason}") from error
+        left.seconds -= computed.seconds
+        self._take(steps[-1][1], computed.work + A_STEP * len(steps), computed.growth)
+        self.known.update({results[name]: value for name, value in computed.values.items()})
+        for step in steps:
+            self._let_go(*step)
+
+    def _take(self, node: onnx.NodeProto, size: int, new: int) -> None:
+        self.work -= size
+        self.growth -= new
+        if self.work < 0 or self.growth < 0:
+            raise NotConstant(f"computed from constants by node {label(node)}, which is too large to compute")
+        self.graph.budget.take(size, new)
+
+    def _let_go(self, view: GraphView, node: onnx.NodeProto) -> None:
+        for name in filter(None, node.input):
+            key = _key(view, name)
+            self.left[key] -= 1
+            if not self.left[key]:
+                self.known.pop(key, None)
 
 
-def label(node: onnx.NodeProto) -> str:
-    """A node for a message: its name, or its first output's, and its operator."""
-    name = node.name or next(filter(None, node.output), "")
-    return f"'{shown(name)}' ({shown(node.op_type)})"
+def parted(steps: Sequence[Step]) -> tuple[list[Step], list[Step], list[Step]]:
+    """What is computed in place first, what elsewhere, and what in place again, behind that.
+
+    What lies between nodes that are computed elsewhere goes with them, so that they are one request.
+    """
+    behind = _reached(steps, forwards=True)
+    ahead = _reached(steps, forwards=False)
+    apart = behind & ahead
+    first = [step for place, step in enumerate(steps) if place not in behind]
+    last = [step for place, step in enumerate(steps) if place in behind - apart]
+    return first, [steps[place] for place in sorted(apart)], last
 
 
-def _steps(graph: GraphView, tensor: str, known: dict[Key, Array]) -> list[tuple[GraphView, onnx.NodeProto]]:
+def _reached(steps: Sequence[Step], *, forwards: bool) -> set[int]:
+    """Places of the nodes that are computed elsewhere, and of all that are behind or before one of them."""
+    touched: set[Key] = set()
+    reached = set()
+    for place in range(len(steps)) if forwards else reversed(range(len(steps))):
+        view, node = steps[place]
+        reads = {_key(view, name) for name in node.input if name}
+        makes = {(view.depth, name) for name in node.output if name}
+        near, far = (reads, makes) if forwards else (makes, reads)
+        if not is_computed_in_place(node) or touched & near:
+            reached.add(place)
+            touched |= far
+    return reached
+
+
+def _label(key: Key) -> str:
+    return f"{key[0]}:{key[1]}"
+
+
+def _relabelled(view: GraphView, node: onnx.NodeProto) -> onnx.NodeProto:
+    """A copy of a node, with names of tensors that are one tensor's in all graphs around it."""
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    copy.input[:] = [_label(_key(view, name)) if name else "" for name in node.input]
+    copy.output[:] = [_label((view.depth, name)) if name else "" for name in node.output]
+    return copy
+
+
+def _steps(graph: GraphView, tensor: str, known: dict[Key, Array]) -> list[Step]:
     """The nodes to evaluate for `tensor`, in order, each with the graph that holds it.
 
     What somebody still holds of the values on the way is put into `known`, and not gone behind.
@@ -159,7 +241,7 @@ def _key(view: GraphView, name: str) -> Key:
     return (home.depth if home is not None else 0, name)
 
 
-def _uses(steps: Sequence[tuple[GraphView, onnx.NodeProto]]) -> dict[Key, int]:
+def _uses(steps: Sequence[Step]) -> dict[Key, int]:
     uses: dict[Key, int] = {}
     for view, node in steps:
         for name in filter(None, node.input):
@@ -200,26 +282,12 @@ def _stored_cost(tensor: onnx.TensorProto) -> int:
 def _evaluate(graph: GraphView, node: onnx.NodeProto, inputs: Inputs) -> Sequence[Array]:
     if node.op_type == "Constant":
         return (_constant_node(graph, node),)
-    from onnx.reference import ReferenceEvaluator
-
-    feeds = {name: value for name, value in zip(node.input, inputs, strict=True) if value is not None}
-    standard = onnx.NodeProto()
-    standard.CopyFrom(node)
-    standard.domain = ""
-    lone = onnx.GraphProto(name="constant", node=[standard])
-    lone.input.extend(onnx.ValueInfoProto(name=name) for name in feeds)
-    lone.output.extend(onnx.ValueInfoProto(name=name) for name in node.output if name)
-    model = onnx.ModelProto(ir_version=graph.model.ir_version, graph=lone)
-    opset = max(min(graph.opset, onnx.defs.onnx_opset_version()), EVALUATED_AS.get(node.op_type, 1))
-    model.opset_import.append(onnx.helper.make_opsetid("", opset))
     try:
-        with np.errstate(all="ignore"):
-            made = dict(
-                zip([o for o in node.output if o], ReferenceEvaluator(model).run(None, feeds), strict=True)
-            )
+        return evaluate(node, inputs, graph.opset, graph.model.ir_version)
+    except Random:
+        raise NotConstant(f"computed at run time by node {label(node)}, which is random") from None
     except Exception as error:  # the evaluator raises whatever a malformed node leads it to
         raise NotConstant(f"computed from constants by node {label(node)}, which fails") from error
-    return [np.asarray(made[name]) if name else np.empty(0) for name in node.output]
 
 
 def _constant_node(graph: GraphView, node: onnx.NodeProto) -> Array:

@@ -1,8 +1,13 @@
-"""Which operators are computed where all their inputs are constant, and how much each may make."""
+"""Which operators are computed where all their inputs are constant, and how much each may make.
+
+Those of `FOLDABLE` are computed in place: what they make is bounded before, and takes time in proportion. All
+others go to a process with limits (`evaluation`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import zip_longest
 from typing import Any
 
@@ -127,12 +132,13 @@ def _code_width(inputs: Inputs, values: dict[str, Any]) -> int:
     return LEAST_WIDTH
 
 
-_ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow", "Mod", "Min", "Max", "Sum", "Where", "Equal")
+_COMPARISONS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor")
+_ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow", "Mod", "Min", "Max", "Sum", "Mean", "Where", "PRelu")
 
 _WIDTHS: dict[str, Callable[[Inputs, dict[str, Any]], int]] = {
     **dict.fromkeys([*_ARITHMETIC, "Concat"], _widest),
     **dict.fromkeys(["Cast", "CastLike", "DequantizeLinear"], _stated_width),
-    **dict.fromkeys(["QuantizeLinear", "Shape", "Size", "Not", "Equal"], _code_width),
+    **dict.fromkeys([*_COMPARISONS, "QuantizeLinear", "Shape", "Size", "Not", "IsNaN"], _code_width),
     "ConstantOfShape": _filling_width,
 }
 """Bytes of an element that these make; others make more of the kind that their first input is."""
@@ -143,12 +149,13 @@ FOLDABLE: dict[str, Callable[[Inputs, dict[str, Any]], int]] = {
         [
             *("Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Concat"),
             *("Shape", "Size", "Cast", "CastLike", "Neg"),
-            *("Abs", "Sqrt", "Reciprocal", "Exp", "Log", "Floor", "Ceil", "Round", "Clip", "Not"),
+            *("Abs", "Sqrt", "Reciprocal", "Exp", "Log", "Floor", "Ceil", "Round", "Clip", "Not", "IsNaN"),
+            *("Sign", "Sin", "Cos", "Tan", "Tanh", "Sigmoid", "Relu", "LeakyRelu", "Softplus", "Softmax"),
             *("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare"),
         ],
         _all_inputs,
     ),
-    **dict.fromkeys(_ARITHMETIC, _broadcast),
+    **dict.fromkeys([*_ARITHMETIC, *_COMPARISONS], _broadcast),
     **dict.fromkeys(QUANTIZATION, _scaled),
     "Split": _parted,
     "ConstantOfShape": _filled,
@@ -159,8 +166,31 @@ FOLDABLE: dict[str, Callable[[Inputs, dict[str, Any]], int]] = {
 """Operators that are folded, and a bound on the number of elements that they make."""
 
 
+RANDOM = frozenset(
+    ["Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"]
+)
+"""What these make is another thing at every run."""
+
+CONTROL = frozenset(["If", "Loop", "Scan", "SequenceMap"])
+"""These carry graphs of their own."""
+
+TEXTUAL = frozenset(["ImageDecoder", "RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit"])
+"""These read texts and files; no weight is made of any."""
+
+
 def is_foldable(node: onnx.NodeProto) -> bool:
     """Whether the node's outputs are constant once all its inputs are."""
     if node.domain in STANDARD:
-        return node.op_type == "Constant" or node.op_type in FOLDABLE
+        return node.op_type in _deterministic()
     return node.domain == "com.microsoft" and node.op_type in QUANTIZATION
+
+
+def is_computed_in_place(node: onnx.NodeProto) -> bool:
+    """Whether a foldable node is computed in this process."""
+    return node.op_type == "Constant" or node.op_type in FOLDABLE
+
+
+@cache
+def _deterministic() -> frozenset[str]:
+    standard = {schema.name for schema in onnx.defs.get_all_schemas() if not schema.domain}
+    return frozenset(standard - RANDOM - CONTROL - TEXTUAL)

@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from filterkit import budget
 from filterkit.errors import ModelError, NotFoundError
 from filterkit.graph import native
+from filterkit.graph.file_kinds import file_kind
 from filterkit.graph.functions import inline
 from filterkit.graph.names import check_names, shown
 from filterkit.graph.operators import check_operators
@@ -25,6 +26,7 @@ TOLERATED = (
     "Field 'shape'",  # ONNX Runtime runs graphs whose inputs and outputs have no shape
     "No Op registered",  # operators newer than the installed onnx, or somebody's own: banks can still be read
     "No opset import for domain",
+    "is deprecated in domain_version",  # ONNX Runtime runs what onnx has given up
     "is higher than the checker",  # a newer IR version
     "model ir_version",
 )
@@ -98,9 +100,17 @@ def check_file(path: Path) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise ModelError(f"{name}: not a file", hint=hint)
     if status.st_size >= LARGEST:
+        _refuse_others(path, f"{name}: ")
         raise ModelError(
             f"{name}: larger than 2 GiB", hint="save its weights as external data, as ONNX demands"
         )
+
+
+def _refuse_others(path: Path, before: str = "") -> None:
+    """Raise ModelError where the file is known to be something else than an ONNX model."""
+    kind = file_kind(path)
+    if kind is not None:
+        raise ModelError(f"{before}not an ONNX model but {kind.what}", hint=kind.hint)
 
 
 def _parse(path: Path) -> onnx.ModelProto:
@@ -113,6 +123,7 @@ def _parse(path: Path) -> onnx.ModelProto:
     try:
         model: onnx.ModelProto = onnx.ModelProto.FromString(data)
     except DecodeError as error:
+        _refuse_others(path)
         if "depth" in str(error).lower() or "recursion" in str(error).lower():
             raise ModelError(
                 "nests messages deeper than protobuf reads",
@@ -121,6 +132,8 @@ def _parse(path: Path) -> onnx.ModelProto:
         raise ModelError(
             "not an ONNX model, or a damaged one", hint="fetch or export the model again"
         ) from error
+    if not model.graph.node:
+        _refuse_others(path)
     check_names(model)
     if not model.graph.node:
         raise ModelError("holds no graph with nodes", hint="is it an ONNX model, and complete?")

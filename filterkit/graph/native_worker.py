@@ -13,6 +13,7 @@ import signal
 import struct
 import sys
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -42,14 +43,18 @@ def patience(length: int) -> float:
 
 
 def main() -> None:
+    serve(_tasks(_extension(sys.argv[1])))
+
+
+def serve(tasks: Sequence[Callable[[bytes], bytes | None]], memory: int = MEMORY) -> None:
+    """Answer requests until there are no more; each may take `memory`, and copies of what it comes with."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the other process, with which this one ends
-    tasks = _tasks(_extension(sys.argv[1]))
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     answers.write(GREETING)
     answers.flush()
     while header := requests.read(HEADER.size):
         task, length = HEADER.unpack(header)
-        _limit(MEMORY + COPIES * length)
+        _limit(memory + COPIES * length)
         faulthandler.dump_traceback_later(patience(length), exit=True)  # nobody else may be left to end it
         refused, answer, before = False, b"", time.process_time()
         try:
@@ -72,7 +77,7 @@ def _extension(path: str) -> Any:
     return module
 
 
-def _tasks(native: Any) -> tuple[Any, ...]:
+def _tasks(native: Any) -> Sequence[Callable[[bytes], bytes | None]]:
     """What is called for each task, as onnx's own modules call it: onnx.checker, inliner, shape_inference."""
     return (
         lambda model: native.checker.check_model(model, False, False, False),

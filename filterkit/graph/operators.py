@@ -8,8 +8,8 @@ from typing import NamedTuple
 import onnx
 
 from filterkit.errors import ModelError
-from filterkit.graph.constants import label
 from filterkit.graph.names import shown
+from filterkit.graph.reasons import label
 from filterkit.graph.walk import bodies
 
 HINT = "export the model again, or fetch it from a source you trust"

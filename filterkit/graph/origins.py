@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import onnx
+
 from filterkit.geometry import MOST_AXES
 from filterkit.graph.tensors import dtype_name
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import STANDARD, attributes
 
-ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum")
+ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum", "Mean", "MatMul", "Gemm", "Where")
+"""Of their inputs, any may be the weight."""
+
+MAKERS = (
+    *("ConstantOfShape", "Range", "EyeLike", "OneHot", "MelWeightMatrix"),
+    *("HannWindow", "HammingWindow", "BlackmanWindow"),
+)
+"""What these make stands nowhere: their inputs are sizes and bounds."""
 MOST_STEPS = 128
 """How far a weight is traced back: a hostile graph computes each one out of the one before it."""
 
@@ -32,26 +43,52 @@ def stored_as(graph: GraphView, tensor: str, axes: str) -> tuple[str, str, str]:
         tensor, or it lies more than MOST_STEPS nodes back; the axes are ``"reshaped"`` where they are not
         those of the weight in another order.
     """
-    steps = 0
-    while (home := graph.home(tensor)) and (node := home.producer(tensor)) is not None and node.input:
-        steps += 1
-        if steps > MOST_STEPS:
-            return tensor, "?", "reshaped"
-        graph = home
-        if node.op_type == "ConstantOfShape":
-            break
-        whole, source = graph.shape(tensor), node.input[0]
-        if node.op_type in ARITHMETIC:  # the weight is the one that has the result's size; a scale is smaller
-            source = next((name for name in node.input if graph.shape(name) == whole), source)
+    home = graph.home(tensor)
+    for place, (view, node, made) in enumerate(_way_back(graph, tensor)):
+        if place == MOST_STEPS:
+            return made, "?", "reshaped"
+        tensor = source = _source(view, node, made)
+        home = view.home(tensor)
         if node.op_type == "Transpose" and node.domain in STANDARD:
             axes = _turned(axes, attributes(node).get("perm"))
-        elif node.op_type not in KEEPS_AXES and not _same_axes(graph, tensor, source):
+        elif node.op_type not in KEEPS_AXES and not _same_axes(view, made, source):
             axes = ""
-        tensor = source
     axes = axes.lstrip("1") or "reshaped"
-    if home is None or not home.is_constant(tensor):
+    maker = home.producer(tensor) if home is not None else None
+    made_up = maker is not None and maker.op_type in MAKERS and maker.op_type != "ConstantOfShape"
+    if home is None or made_up or not home.is_constant(tensor):
         return tensor, "?", axes
     return tensor, dtype_name(home.stored_type(tensor)), axes
+
+
+def origin(graph: GraphView, tensor: str) -> tuple[str, str]:
+    """The tensor that holds a weight in the file, as `stored_as` finds it: its scope and its name."""
+    for place, (view, node, made) in enumerate(_way_back(graph, tensor)):
+        if place == MOST_STEPS:
+            return view.scope, made
+        graph, tensor = view, _source(view, node, made)
+    home = graph.home(tensor)
+    return ("" if home is None else home.scope), tensor
+
+
+def _way_back(graph: GraphView, tensor: str) -> Iterator[tuple[GraphView, onnx.NodeProto, str]]:
+    """The nodes that lead to a weight, the last one first, each with its graph and the tensor it makes."""
+    while (home := graph.home(tensor)) and (node := home.producer(tensor)) is not None and node.input:
+        if node.op_type in MAKERS:
+            return
+        yield home, node, tensor
+        graph, tensor = home, _source(home, node, tensor)
+
+
+def _source(graph: GraphView, node: onnx.NodeProto, made: str) -> str:
+    """The input of a node that the tensor it makes comes from."""
+    if node.op_type not in ARITHMETIC:
+        return str(node.input[0])
+    # The weight is the one that has the result's size; a scale is smaller. The condition of a Where comes
+    # first, and chooses between two values.
+    choices = [*node.input[1:], node.input[0]] if node.op_type == "Where" else node.input
+    whole = graph.shape(made)
+    return str(next((name for name in choices if graph.shape(name) == whole), node.input[0]))
 
 
 def _turned(axes: str, perm: list[int] | None) -> str:

@@ -16,9 +16,10 @@ from onnx import numpy_helper
 
 from filterkit import budget
 from filterkit.geometry import MOST_AXES
-from filterkit.graph.constants import Budget, NotConstant, constant_type, fold, why_not_constant
+from filterkit.graph.constants import Budget, NotConstant, constant_type, fold
 from filterkit.graph.foldable import cost_of, is_foldable
 from filterkit.graph.load import load_model
+from filterkit.graph.reasons import why_not_constant
 from filterkit.graph.scopes import MAIN, Body, bodies_in
 from filterkit.graph.shapes import rounds, settle
 from filterkit.graph.slim import at_sizes, inferred, without_weights

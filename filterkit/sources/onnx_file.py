@@ -38,6 +38,10 @@ class OnnxFile:
             raise UsageError("no file is named", hint="filterkit add FILE.onnx")
         path = Path(ref).expanduser()
         if path.is_dir():
+            from filterkit.graph.file_kinds import folder_kind
+
+            if (kind := folder_kind(path)) is not None:
+                raise UsageError(f"'{ref}' is not an ONNX file but {kind.what}", hint=kind.hint)
             raise UsageError(
                 f"'{ref}' is a folder, and models are added one file at a time", hint=_to_add(path)
             )
@@ -51,9 +55,6 @@ class OnnxFile:
 
 def _to_add(folder: Path) -> str:
     """A hint that adds a model file of `folder`; a second is named so that nobody takes it for all."""
-    if (folder / "saved_model.pb").is_file():
-        made = shlex.join(["python", "-m", "tf2onnx.convert", "--saved-model", str(folder)])
-        return f"a TensorFlow SavedModel is converted first: {made} --output model.onnx"
     try:
         files = sorted(path for path in folder.iterdir() if path.suffix.lower() in MODEL_FILES)
     except OSError:

@@ -77,7 +77,10 @@ def split_ref(
             f"'{text}' holds weights without their network", hint=f"filterkit add weights:{text}"
         )
     if path.suffix.lower() in _KERAS_FILE and not match:
-        raise UsageError(f"'{text}' is a Keras file", hint=f"filterkit add keras:{text}")
+        either = (
+            "" if path.suffix.lower() != ".h5" else f" (or, of weights alone: filterkit add weights:{text})"
+        )
+        raise UsageError(f"'{text}' is a Keras file", hint=f"filterkit add keras:{text}{either}")
     if path.suffix.lower() in _TORCH_FILE and not match:
         brings = "" if "torch" in schemes else f"with the plugin {BROUGHT_BY['source', 'torch']}: "
         raise UsageError(f"'{text}' is a PyTorch file", hint=f"{brings}filterkit add torch:{text}")

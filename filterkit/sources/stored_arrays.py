@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError, SourceError
 from filterkit.geometry import product
+from filterkit.graph.file_kinds import file_kind
 from filterkit.graph.names import LONGEST_NAME, shown
 from filterkit.sources.archives import open_zip
 
@@ -35,18 +36,21 @@ LONGEST_NPY_HEADER = 1 << 14
 """Bytes; numpy reads as much of the header of one array."""
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
+CODES = ("int8", "uint8", "float8_e4m3fn", "float8_e5m2")
+"""What stands for numbers together with a scale."""
+_WIDTHS = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8, **dict.fromkeys(CODES, 1)}
 
 
 @dataclass(frozen=True, slots=True)
 class StoredArray:
-    """One array of real numbers in a file.
+    """One array of real numbers, or of codes for such, in a file.
 
     Attributes
     ----------
     name
         As the file has it, levels separated by ``/`` or ``.``; any text.
     dtype
-        One of `FLOATS`.
+        One of `FLOATS` or `CODES`.
     read
         Brings the numbers while the file is open; bfloat16 as uint16.
     layer
@@ -61,13 +65,12 @@ class StoredArray:
 
     @property
     def nbytes(self) -> int:
-        width = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}[self.dtype]
-        return product(self.shape) * width
+        return product(self.shape) * _WIDTHS[self.dtype]
 
 
 @contextmanager
 def open_arrays(path: Path) -> Iterator[Sequence[StoredArray]]:
-    """The arrays of real numbers in the file at `path`, by its suffix.
+    """The arrays of real numbers, and of codes for such, in the file at `path`, by its suffix.
 
     In the order in which they were written, where the file tells it; else by name, numbers as numbers.
 
@@ -100,6 +103,9 @@ def _readable(path: Path) -> Iterator[None]:
     except FilterkitError:
         raise
     except Exception as error:  # whatever three libraries raise at what a stranger made of a file
+        kind = file_kind(path)
+        if kind is not None and "weights:" not in kind.hint:
+            raise SourceError(f"{path.name} holds no weights but is {kind.what}", hint=kind.hint) from error
         said = " ".join(str(error).split())[:200]
         raise SourceError(
             f"{path.name} cannot be read as {path.suffix.lower()}: {said or type(error).__name__}",
@@ -158,12 +164,14 @@ def _safetensors(path: Path) -> Iterator[Sequence[StoredArray]]:
         entries = json.loads(file.read(length))
     entries.pop("__metadata__", None)
     kinds = {"F16": ("float16", "<f2"), "BF16": ("bfloat16", "<u2"), "F32": ("float32", "<f4")}
-    kinds["F64"] = ("float64", "<f8")
+    kinds |= {"F64": ("float64", "<f8"), "I8": ("int8", "i1"), "U8": ("uint8", "u1")}
+    kinds |= {"F8_E4M3": ("float8_e4m3fn", "u1"), "F8_E5M2": ("float8_e5m2", "u1")}
 
     def reader(entry: Mapping[str, Any]) -> Read:
         def read() -> NDArray[Any]:
             dtype, offset = np.dtype(kinds[entry["dtype"]][1]), start + entry["data_offsets"][0]
-            return np.memmap(path, dtype, "r", offset, tuple(entry["shape"]))
+            numbers = np.memmap(path, dtype, "r", offset, tuple(entry["shape"]))
+            return numbers.view(_eight_bits(entry["dtype"])) if entry["dtype"].startswith("F8") else numbers
 
         return read
 
@@ -172,6 +180,12 @@ def _safetensors(path: Path) -> Iterator[Sequence[StoredArray]]:
         for name, entry in sorted(entries.items(), key=lambda item: natural(item[0]))
         if entry["dtype"] in kinds
     ]
+
+
+def _eight_bits(kind: str) -> Any:
+    import ml_dtypes  # which onnx brings
+
+    return ml_dtypes.float8_e4m3fn if kind == "F8_E4M3" else ml_dtypes.float8_e5m2
 
 
 @contextmanager
@@ -198,7 +212,7 @@ def _npz(path: Path) -> Iterator[Sequence[StoredArray]]:
             version = npy.read_magic(head)
             header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
             shape, _, dtype = header(head)
-            if dtype.name in FLOATS and min(shape, default=0) >= 0:
+            if dtype.name in (*FLOATS, *CODES) and min(shape, default=0) >= 0:
                 name = info.filename.removesuffix(".npy")
                 arrays.append(StoredArray(name, dtype.name, tuple(map(int, shape)), reader(info)))
         yield arrays

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
-from filterkit.errors import NotFoundError, SourceError, UsageError
+from filterkit.errors import FilterkitWarning, NotFoundError, SourceError, UsageError
 from filterkit.plugins.protocols import Progress
 from filterkit.records import FetchedModel
 from filterkit.sources.refs import read_options, split_options
+from filterkit.sources.weights_layout import LAYOUTS
 
 SUFFIXES = (".safetensors", ".npz", ".h5")
-LAYOUTS = ("OIHW", "HWIO")
 _GRAMMAR = "write it like this: weights:model.safetensors, or weights:model.npz?layout=HWIO"
 
 
@@ -25,8 +26,9 @@ class WeightsFile:
         Parameters
         ----------
         ref
-            ``PATH``, and perhaps ``?layout=OIHW`` or ``?layout=HWIO``: the order of the arrays' axes, which
-            is HWIO in Keras's ``.h5`` files and OIHW in others. It is meant for 1-D and 3-D kernels too.
+            ``PATH``, and perhaps ``?layout=OIHW``, ``?layout=HWIO`` or ``?layout=OHWI``: the order of the
+            arrays' axes, which is HWIO in Keras's ``.h5`` files and found out for others. It is meant for 1-D
+            and 3-D kernels too.
 
         Raises
         ------
@@ -60,7 +62,8 @@ def to_onnx(path: Path, target: Path, *, layout: str | None = None, within: str 
     Parameters
     ----------
     layout
-        ``"OIHW"``, ``"HWIO"``, or None for what files of that kind have.
+        ``"OIHW"``, ``"HWIO"``, ``"OHWI"``, or None for what the file seems to have; a warning says so where
+        that is in doubt.
     within
         Beginning of the names of the arrays that count.
 
@@ -75,17 +78,30 @@ def to_onnx(path: Path, target: Path, *, layout: str | None = None, within: str 
         Where there is none, or the file is damaged.
     """
     from filterkit.graph.checkpoint import write_checkpoint
+    from filterkit.sources.effective_weights import with_effective_weights
     from filterkit.sources.stored_arrays import open_arrays
-    from filterkit.sources.weights_layers import find_layers
+    from filterkit.sources.weights_layers import find_layers, layout_of
+    from filterkit.sources.weights_roles import without_extras
 
-    chosen = layout or ("HWIO" if path.suffix.lower() == ".h5" else "OIHW")
     with open_arrays(path) as arrays:
-        layers = find_layers([array for array in arrays if array.name.startswith(within)], chosen)
+        weights = with_effective_weights([array for array in arrays if array.name.startswith(within)])
+        weights = without_extras(weights)
+        chosen, in_doubt = layout, False
+        if chosen is None:
+            chosen = "HWIO"
+            if path.suffix.lower() != ".h5":
+                chosen, in_doubt = layout_of(weights, "OIHW")
+        layers = find_layers(weights, chosen)
         if not layers:
+            what = "real numbers, or codes with a scale"
             raise SourceError(
                 f"none of the {len(arrays)} arrays in {path.name} has a convolution's shape",
-                hint="three to five axes of real numbers; ?layout=OIHW or ?layout=HWIO says in which order",
+                hint=f"three to five axes of {what}; ?layout=OIHW, HWIO or OHWI says in which order",
             )
+        if in_doubt:
+            others = " or ".join(f"?layout={each}" for each in LAYOUTS if each != chosen)
+            told = f"the axes of the weights in {path.name} are taken to be {chosen}; {others} says otherwise"
+            warnings.warn(told, FilterkitWarning, stacklevel=2)
         write_checkpoint(target, [layer.convolution for layer in layers])
     return {layer.convolution.weights.name: layer.name for layer in layers}
 

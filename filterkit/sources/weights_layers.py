@@ -13,6 +13,7 @@ from filterkit.geometry import product
 from filterkit.graph.checkpoint import Convolution, Stored
 from filterkit.graph.names import free_name
 from filterkit.sources.stored_arrays import StoredArray
+from filterkit.sources.weights_layout import LAYOUTS, channels, find_layout, kernel_of
 
 LONGEST_KERNEL = 256
 """Longer axes are those of embeddings and attention; the longest kernels of networks transform audio."""
@@ -40,12 +41,24 @@ class CheckpointLayer:
     convolution: Convolution
 
 
+def layout_of(arrays: Sequence[StoredArray], usual: str) -> tuple[str, bool]:
+    """As `find_layout` tells it of the arrays that are convolutions in one order or another."""
+    kernels = [array for array in arrays if any(_is_convolution(array, layout) for layout in LAYOUTS)]
+    around = _Around.of(kernels, [array for array in arrays if len(array.shape) == 1])
+
+    def bias(kernel: StoredArray) -> int | None:
+        found = None if "depthwise" in kernel.name else _named_bias(kernel, around)
+        return None if found is None else found.shape[0]
+
+    return find_layout(kernels, bias, usual)
+
+
 def find_layers(arrays: Sequence[StoredArray], layout: str) -> list[CheckpointLayer]:
     """The convolutions among `arrays`, in their order; the one that reads colours first, if it is one alone.
 
     A convolution has three to five axes, kernels of at most 256 steps, and filters of more than one number.
-    What an optimizer keeps of the weights is none. In files of `layout` ``HWIO``, ``depthwise`` and
-    ``transpose`` in a name tell where Keras turns the last two axes around.
+    A transposed one has a bias with a value for each of what would be inputs. In files of `layout` ``HWIO``,
+    ``depthwise`` and ``transpose`` in a name tell where Keras turns the last two axes around.
     """
     kernels = [array for array in arrays if _is_convolution(array, layout)]
     around = _Around.of(kernels, [array for array in arrays if len(array.shape) == 1])
@@ -56,13 +69,13 @@ def find_layers(arrays: Sequence[StoredArray], layout: str) -> list[CheckpointLa
     for array, name in zip(kernels, names, strict=True):
         budget.step("finding the bias of '{}'", name)
         part = _part(array.name) if often[name] > 1 else ""
-        depthwise, transposed = _kind(array.name, layout)
+        depthwise, transposed = _kind(array, around, layout)
         # The bias of a separable convolution comes behind its second half.
         bias = None if part == "depthwise" else _bias(array, around, layout)
         convolution = Convolution(
             stored[array.name],
             None if bias is None else stored[bias.name],
-            channels_last=layout == "HWIO",
+            layout=layout,
             depthwise=depthwise,
             transposed=transposed,
         )
@@ -81,17 +94,21 @@ def layer_name(array: str) -> str:
 
 def _is_convolution(array: StoredArray, layout: str) -> bool:
     shape = array.shape
-    if not 3 <= len(shape) <= 5 or 0 in shape or array.name.startswith("optimizer"):
+    if not 3 <= len(shape) <= 5 or 0 in shape:
         return False
-    kernel, filters = (shape[2:], shape[0]) if layout == "OIHW" else (shape[:-2], shape[-1])
-    return max(kernel) <= LONGEST_KERNEL and product(shape) > filters
+    return max(kernel_of(shape, layout)) <= LONGEST_KERNEL and product(shape) > channels(shape, layout)[0]
 
 
-def _kind(name: str, layout: str) -> tuple[bool, bool]:
+def _kind(array: StoredArray, around: _Around, layout: str) -> tuple[bool, bool]:
     """Whether the last axes of a kernel of Keras are channels and filters per channel; whether O and I."""
-    part = _part(name)
-    depthwise = layout == "HWIO" and "depthwise" in (part or name)
-    return depthwise, layout == "HWIO" and not part and not depthwise and "transpose" in name
+    part = _part(array.name)
+    if layout == "HWIO" and "depthwise" in (part or array.name):
+        return True, False
+    if layout == "HWIO" and not part and "transpose" in array.name:
+        return False, True
+    bias = _named_bias(array, around)
+    outputs, inputs = channels(array.shape, layout)
+    return False, bias is not None and bias.shape[0] == inputs != outputs
 
 
 def _part(name: str) -> str:
@@ -122,17 +139,23 @@ class _Around:
 
 def _bias(array: StoredArray, around: _Around, layout: str) -> StoredArray | None:
     """The bias of a kernel: called as it has to be, or the only vector beside the only kernel."""
-    shape, (depthwise, transposed) = array.shape, _kind(array.name, layout)
-    outputs, inputs = shape[:2] if layout == "OIHW" else shape[:-3:-1]
+    depthwise, transposed = _kind(array, around, layout)
+    outputs, inputs = channels(array.shape, layout)
     filters = outputs * inputs if depthwise else inputs if transposed else outputs
-    for name in _bias_names(array.name):
-        if name in around.vectors and around.vectors[name].shape == (filters,):
-            return around.vectors[name]
+    named = _named_bias(array, around, filters)
+    if named is not None:
+        return named
     parent = _parent(array.name)
     beside = around.beside.get(parent, ())
     if not parent or len(beside) != 1 or around.kernels[parent] != 1:
         return None
     return beside[0] if beside[0].shape == (filters,) and not _NO_BIAS.search(beside[0].name) else None
+
+
+def _named_bias(array: StoredArray, around: _Around, length: int | None = None) -> StoredArray | None:
+    """The vector that goes by a kernel's name, of a length where one is given."""
+    named = (around.vectors.get(name) for name in _bias_names(array.name))
+    return next((one for one in named if one is not None and length in (None, one.shape[0])), None)
 
 
 def _bias_names(name: str) -> Iterator[str]:
@@ -162,7 +185,7 @@ def _parent(name: str) -> str:
 def _reads_colours(layer: Convolution) -> bool:
     shape = layer.weights.shape
     plain = len(shape) == 4 and not (layer.depthwise or layer.transposed)
-    return plain and shape[-2 if layer.channels_last else 1] == 3
+    return plain and channels(shape, layer.layout)[1] == 3
 
 
 def _stored(arrays: Sequence[StoredArray]) -> dict[str, Stored]:

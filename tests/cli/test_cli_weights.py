@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,3 +78,16 @@ def test_vgg16_fine_tuned_to_edges(run: Run, zoo_model: Callable[[str], Path]) -
     assert [row["layer"] for row in rows] == names
     assert sum(row["filters"] for row in rows) == 4224
     assert sum(row["parameters"] for row in rows) == 14_714_688
+
+
+def test_an_order_in_doubt_is_said_in_one_line(tmp_path: Path) -> None:
+    np.savez(tmp_path / "net.npz", a=np.ones((3, 3, 16, 16), np.float32))
+    said = []
+    for ref in ("weights:net.npz", "weights:net.npz?layout=HWIO"):
+        command = [sys.executable, "-m", "filterkit", "add", ref, "--replace", "--catalog", "catalog.db"]
+        ran = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+        said.append(
+            [line for line in ran.stderr.splitlines() if "layout" in line or "warning" in line.lower()]
+        )
+    words = "the axes of the weights in net.npz are taken to be OIHW"
+    assert said == [[f"warning: {words}; ?layout=HWIO or ?layout=OHWI says otherwise"], []]

@@ -66,11 +66,14 @@ def uses() -> dict[str, Callable[[str], Any]]:
     from filterkit.graph.names import shown
     from filterkit.plugins import discovery
     from filterkit.runtime.session import explain
+    from filterkit.sources.effective_weights import with_effective_weights
     from filterkit.sources.h5_arrays import _layer
     from filterkit.sources.pip_download import check_requirement
     from filterkit.sources.refs import split_options, split_ref
     from filterkit.sources.stored_arrays import StoredArray, natural
-    from filterkit.sources.weights_layers import find_layers, layer_name
+    from filterkit.sources.weights_layers import find_layers, layer_name, layout_of
+    from filterkit.sources.weights_layout import LAYOUTS
+    from filterkit.sources.weights_roles import without_extras
     from filterkit.sources.wheel import _file_name, parse_member
 
     graph = opened(build([node("Conv", "x w", "y")], {"x": [1, 1, 4, 4]}, {"w": random(1, 1, 3, 3)}))
@@ -84,7 +87,8 @@ def uses() -> dict[str, Callable[[str], Any]]:
     def weights(text: str) -> Any:
         kernel = StoredArray(text, "float32", (2, 2, 3, 3), lambda: None)  # type: ignore[arg-type,return-value]
         bias = StoredArray(f"{text}b", "float32", (2,), lambda: None)  # type: ignore[arg-type,return-value]
-        return [find_layers([kernel, bias], layout) for layout in ("OIHW", "HWIO")]
+        arrays = with_effective_weights(without_extras([kernel, bias]))
+        return [layout_of(arrays, "OIHW"), *(find_layers(arrays, layout) for layout in LAYOUTS)]
 
     return {
         "address": parse_address,

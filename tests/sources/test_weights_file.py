@@ -242,7 +242,7 @@ def test_the_file_can_be_run_layer_by_layer(tmp_path: Path) -> None:
     np.testing.assert_allclose(depthwise[0, :, 0, 0], wanted, rtol=1e-5)
 
 
-@pytest.mark.parametrize("ref", ["", "net.pth", "net.npz?layout=OHWI", "net.npz?axes=1"])
+@pytest.mark.parametrize("ref", ["", "net.pth", "net.npz?layout=HWOI", "net.npz?axes=1"])
 def test_wrong_use(ref: str, tmp_path: Path) -> None:
     np.savez(tmp_path / "net.npz", w=random(2, 3, 3, 3))
     with pytest.raises(UsageError):

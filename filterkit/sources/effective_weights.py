@@ -1,0 +1,182 @@
+"""Weights that a file holds in parts: a norm and a direction, a spectral norm, a mask, codes and a scale.
+
+What the network multiplies with is computed when the numbers are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from filterkit.geometry import product
+from filterkit.sources.stored_arrays import CODES, StoredArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_WEIGHT_NORM = ((r"_v$", "_g"), (r"\.parametrizations\.(\w+)\.original1$", r".parametrizations.\1.original0"))
+_SPECTRAL = (
+    (r"_orig$", "_u", "_v"),
+    (r"_bar$", "_u", "_v"),
+    (r"\.parametrizations\.(\w+)\.original$", r".parametrizations.\1.0._u", r".parametrizations.\1.0._v"),
+)
+_SCALES = (
+    "{0}_scale",
+    "{0}.scale",
+    "{0}/scale",
+    "{0}_scale_inv",
+    "{1}.scale",
+    "{1}/scale",
+    "{1}.weight_scale",
+)
+_ZEROS = ("{0}_zero_point", "{0}.zero_point", "{0}/zero_point", "{1}.zero_point", "{1}/zero_point")
+
+
+def with_effective_weights(arrays: Sequence[StoredArray]) -> list[StoredArray]:
+    """The arrays, those that are parts of one weight as that weight, in the place of the largest part.
+
+    Known are PyTorch's weight_norm (``weight_g`` and ``weight_v``, or ``original0`` and ``original1``: v
+    times g / |v|, the norm over all axes along which g has one value), its spectral_norm (``weight_orig``
+    divided by uᵀ W v), its pruning (``weight_orig`` times ``weight_mask``), and codes of 8 bits with a scale,
+    and perhaps a zero point. Codes without a scale that fits are left out, and so are parts of a weight that
+    is there as a whole.
+    """
+    by_name = {array.name: array for array in arrays}
+    parts: set[str] = set()
+    made: dict[str, StoredArray | None] = {}
+    for array in arrays:
+        found = _weight_norm(array, by_name) or _divided(array, by_name)
+        if found is None and array.dtype in CODES:
+            found = _dequantized(array, by_name) or (None, ())
+        if found is not None:
+            effective, others = found
+            whole = effective is not None and effective.name != array.name and effective.name in by_name
+            made[array.name] = None if whole else effective
+            parts.update(others)
+    results = [made.get(array.name, array) for array in arrays if array.name not in parts]
+    return [array for array in results if array is not None]
+
+
+Made = tuple[StoredArray | None, Sequence[str]]
+"""An array, and the names of those that it was made of beside the one in whose place it stands."""
+
+
+def _weight_norm(array: StoredArray, by_name: Mapping[str, StoredArray]) -> Made | None:
+    for ending, other in _WEIGHT_NORM:
+        name, found = re.subn(ending, other, array.name)
+        norm = by_name.get(name) if found else None
+        if norm is not None and _scales(norm, array):
+            return _made(array, lambda v, g: _scaled_directions(v, g), norm), (norm.name,)
+    return None
+
+
+def _divided(array: StoredArray, by_name: Mapping[str, StoredArray]) -> Made | None:
+    """Of what spectral_norm or pruning keep."""
+    if array.name.endswith("_orig") and len(array.shape) > 2:
+        mask = by_name.get(array.name.removesuffix("_orig") + "_mask")
+        if mask is not None and mask.shape == array.shape:
+            return _made(array, lambda w, m: w * m, mask), (mask.name,)
+    for ending, left, right in _SPECTRAL:
+        names = [re.sub(ending, other, array.name) for other in (left, right)]
+        if not re.search(ending, array.name) or len(array.shape) < 3:
+            continue
+        u, v = (by_name.get(name) for name in names)
+        if u is None or len(u.shape) != 1:
+            continue
+        # Of a transposed convolution the outputs are the second axis.
+        axis = 0 if u.shape[0] == array.shape[0] else 1
+        rest = product(array.shape) // max(array.shape[axis], 1)
+        if u.shape[0] == array.shape[axis] and v is None:
+            return _made(array, lambda w, a, axis=axis: _spectral(w, axis, a), u), (u.name,)
+        if u.shape[0] == array.shape[axis] and v is not None and v.shape == (rest,):
+            return _made(array, lambda w, a, b, axis=axis: _spectral(w, axis, a, b), u, v), (u.name, v.name)
+    return None
+
+
+def _dequantized(array: StoredArray, by_name: Mapping[str, StoredArray]) -> Made | None:
+    parent = re.sub(r"[./\\][^./\\]*$", "", array.name)
+    scales = [by_name.get(form.format(array.name, parent)) for form in _SCALES]
+    scale = next((one for one in scales if one is not None and _scales(one, array)), None)
+    if scale is None:
+        return None
+    zeros = [by_name.get(form.format(array.name, parent)) for form in _ZEROS]
+    zero = next((one for one in zeros if one is not None and _scales(one, array)), None)
+    if zero is None:
+        return _made(array, lambda w, s: w * _along(s, w), scale), (scale.name,)
+    return _made(array, lambda w, s, z: (w - _along(z, w)) * _along(s, w), scale, zero), (
+        scale.name,
+        zero.name,
+    )
+
+
+def _made(array: StoredArray, compute: Callable[..., NDArray[Any]], *others: StoredArray) -> StoredArray:
+    def read() -> NDArray[Any]:
+        import numpy as np
+
+        with np.errstate(all="ignore"):
+            made = compute(*(as_float32(one) for one in (array, *others)))
+        return np.asarray(made, np.float32).reshape(array.shape)
+
+    return replace(array, name=_weight_name(array.name), dtype="float32", read=read)
+
+
+def _weight_name(name: str) -> str:
+    """``conv.weight_v`` and ``conv.parametrizations.weight.original1`` are ``conv.weight``."""
+    return re.sub(r"\.parametrizations\.(\w+)\.original1?$", r".\1", re.sub(r"_(v|orig|bar)$", "", name))
+
+
+def _scales(scale: StoredArray, weight: StoredArray) -> bool:
+    """Whether the one has a value for all, or for each along some axes, of the other."""
+    shape = scale.shape
+    if product(shape) == 1:
+        return True
+    if len(shape) == 1:
+        return shape[0] in (weight.shape[:1] + weight.shape[-1:])
+    return len(shape) == len(weight.shape) and all(
+        one in (1, whole) for one, whole in zip(shape, weight.shape, strict=True)
+    )
+
+
+def _along(scale: NDArray[Any], weight: NDArray[Any]) -> NDArray[Any]:
+    if scale.size == 1:
+        return scale.reshape(())
+    if scale.ndim == 1:
+        first = scale.shape[0] == weight.shape[0]
+        return scale.reshape((-1, *(1,) * (weight.ndim - 1)) if first else (-1,))
+    return scale
+
+
+def _scaled_directions(directions: NDArray[Any], norms: NDArray[Any]) -> NDArray[Any]:
+    import numpy as np
+
+    norms = _along(norms, directions)
+    shape = norms.shape or (1,) * directions.ndim
+    axes = tuple(axis for axis, size in enumerate(shape) if size == 1)
+    if norms.ndim == 1:  # one for each along the last axis
+        axes = tuple(range(directions.ndim - 1))
+    lengths = np.sqrt(np.sum(directions * directions, axes, keepdims=True, dtype=np.float32))
+    return directions * (norms / lengths)
+
+
+def _spectral(
+    weight: NDArray[Any], axis: int, u: NDArray[Any], v: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    import numpy as np
+
+    matrix = np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1)
+    if v is None:  # as PyTorch did before it kept it
+        v = matrix.T @ u
+        v = v / max(float(np.linalg.norm(v)), 1e-12)
+    return weight / (u @ (matrix @ v))
+
+
+def as_float32(array: StoredArray) -> NDArray[Any]:
+    """The numbers of an array as float32, whatever they are stored as."""
+    import numpy as np
+
+    numbers = array.read()
+    if array.dtype == "bfloat16":
+        return (numbers.astype(np.uint32) << 16).view(np.float32)
+    return numbers.astype(np.float32)

@@ -1,0 +1,76 @@
+"""Parameters of a model: every number that its convolutions hold, once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from onnx_graphs import build, node, random
+
+import filterkit
+
+WEIGHT, BIAS = random(4, 3, 3, 3), random(4)
+KERNEL = WEIGHT.size
+
+
+def counted(model: onnx.ModelProto, tmp_path: Path) -> tuple[int, list[int]]:
+    """Of the model, and of its layers."""
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    with filterkit.open(tmp_path / "catalog.db") as bench:
+        result = bench.add(str(path), name="model")
+        [row] = bench.models()
+        assert row["parameters"] == result.parameters
+        return result.parameters, [layer["parameters"] for layer in bench.layers("model")]
+
+
+def siamese(
+    left: str = "w b", right: str = "w b", *before: onnx.NodeProto, **constants: np.ndarray
+) -> onnx.ModelProto:
+    nodes = [
+        *before,
+        node("Conv", f"l {left}", "u"),
+        node("Conv", f"r {right}", "v"),
+        node("Sub", "u v", "y"),
+    ]
+    inputs = {"l": [1, 3, 8, 8], "r": [1, 3, 8, 8]}
+    return build(nodes, inputs, {"w": WEIGHT, "b": BIAS, **constants})
+
+
+@pytest.mark.parametrize(
+    ("model", "expected", "layers"),
+    [
+        (siamese(), KERNEL + 4, [KERNEL + 4] * 2),
+        (siamese("w", "w"), KERNEL, [KERNEL] * 2),
+        (siamese("w b", "w c", c=random(4, seed=1)), KERNEL + 8, [KERNEL + 4] * 2),
+        (siamese("w b", "w2 b", w2=random(4, 3, 3, 3, seed=1)), 2 * KERNEL + 8, [KERNEL + 4] * 2),
+        (siamese("w", "w2", w2=WEIGHT), 2 * KERNEL, [KERNEL] * 2),
+        (siamese("m", "n", node("Identity", "w", "m"), node("Identity", "w", "n")), KERNEL, [KERNEL] * 2),
+        (
+            siamese(
+                "m", "n", node("Split", "k", "m n"), k=np.concatenate([WEIGHT, random(4, 3, 3, 3, seed=2)])
+            ),
+            2 * KERNEL,
+            [KERNEL] * 2,
+        ),
+    ],
+    ids=["shared", "no-bias", "other-bias", "two", "copies", "through-nodes", "parts-of-one"],
+)
+def test_shared_weights_count_once(
+    model: onnx.ModelProto, expected: int, layers: list[int], tmp_path: Path
+) -> None:
+    assert counted(model, tmp_path) == (expected, layers)
+
+
+def test_bodies_share_what_stands_around_them_and_not_what_is_their_own(tmp_path: Path) -> None:
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    own = onnx.numpy_helper.from_array(random(2, 4, 1, 1), "own")
+    nodes = [node("Conv", "x w", "t"), node("Conv", "t own", "y")]
+    body = helper.make_graph(nodes, "body", [], [output], [own])
+    condition = helper.make_node("If", ["c"], ["y"], name="if", then_branch=body, else_branch=body)
+    model = build([condition], {"x": [1, 3, 8, 8], "c": []}, {"w": WEIGHT})
+    model.graph.input[1].type.tensor_type.elem_type = TensorProto.BOOL
+    assert counted(model, tmp_path) == (KERNEL + 16, [KERNEL, 8, KERNEL, 8])

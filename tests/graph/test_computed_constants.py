@@ -1,0 +1,348 @@
+"""Constants of every deterministic operator: as ONNX Runtime computes them, within limits, or why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+from onnx_graphs import banks, build, found, node, opened, random
+
+from filterkit.graph import GraphView, NotConstant, reference
+from filterkit.graph.constants import MOST_SECONDS
+from filterkit.records import Skipped
+
+OPSETS = (7, 9, 11, 13, 17, 20)
+
+
+def by_onnxruntime(model: onnx.ModelProto, tensor: str) -> Any:
+    model = onnx.ModelProto.FromString(model.SerializeToString())
+    model.graph.output.extend([onnx.ValueInfoProto(name=tensor)])
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return session.run([tensor], {"x": np.zeros(1, np.float32)})[0]
+
+
+def made(nodes: list[onnx.NodeProto], constants: dict[str, Any], opset: int = 17) -> onnx.ModelProto:
+    arrays = {name: np.asarray(value) for name, value in constants.items()}
+    return build([*nodes, node("Identity", "x", "y")], {"x": [1]}, arrays, opset=opset)
+
+
+def alone(operator: str, *inputs: Any, opset: int = 17, outputs: str = "w", **values: Any) -> onnx.ModelProto:
+    names = " ".join(f"i{place}" for place in range(len(inputs)))
+    constants = {f"i{place}": value for place, value in enumerate(inputs) if value is not None}
+    made_by = node(operator, names, outputs, name="n", **values)
+    made_by.input[:] = [name if name in constants else "" for name in made_by.input]
+    return made([made_by], constants, opset)
+
+
+def same(graph: onnx.ModelProto, tensor: str = "w") -> None:
+    expected, value = by_onnxruntime(graph, tensor), opened(graph).constant(tensor)
+    assert (value.dtype, value.shape) == (expected.dtype, expected.shape)
+    np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-5)
+
+
+SMALL = np.clip(random(3, 4), -0.9, 0.9)
+ONE, HALF = np.float32(1), np.float32(0.5)
+UNARY = (
+    *("Sign", "Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Atanh", "Tanh"),
+    *("Sigmoid", "Relu", "LeakyRelu", "Elu", "Selu", "Celu", "Softplus", "Softsign", "HardSigmoid", "Erf"),
+    *("HardSwish", "Exp", "Floor", "Ceil", "Round", "ThresholdedRelu", "IsNaN", "IsInf", "Abs", "Neg"),
+    *("Mish", "Gelu", "Softmax", "LogSoftmax", "Hardmax", "LpNormalization"),
+)
+BINARY = ("Greater", "Less", "GreaterOrEqual", "LessOrEqual", "Min", "Max", "PRelu", "Mean", "Sum")
+
+
+@pytest.mark.parametrize("operator", UNARY + BINARY)
+def test_elementwise_operators_in_every_opset(operator: str) -> None:
+    for opset in OPSETS:
+        if onnx.defs.get_schema(operator).since_version > opset and not onnx.defs.has(operator, opset):
+            continue
+        second = random(4) if opset > 7 else random(3, 4, seed=1)
+        inputs = [SMALL] if operator in UNARY else [SMALL, second]
+        same(alone(operator, *inputs, opset=opset))
+
+
+ROWS, SQUARE = random(2, 3, 4), random(3, 3)
+IMAGES = random(1, 2, 5, 5)
+GAPS, MORE = np.float32([1, 1, 0.6, 0.6]), np.float32([1, 1, 2, 2])
+NONE = np.zeros(0, np.float32)
+VECTORS = [random(3, seed=seed) for seed in range(3)]
+
+CASES: list[tuple[str, tuple[Any, ...], int, dict[str, Any]]] = [
+    *(("Softmax", (ROWS,), opset, {"axis": axis}) for opset in (7, 11, 13) for axis in (0, 1, 2)),
+    *(
+        ("Pad", (IMAGES,), 9, {"pads": [0, 0, 1, 1, 0, 0, 1, 1], "mode": mode})
+        for mode in ("edge", "reflect")
+    ),
+    ("Pad", (IMAGES, np.array([0, 0, 1, -1, 0, 0, -2, 1]), HALF), 13, {}),
+    ("Pad", (IMAGES, np.array([1, 2]), None, np.array([-1])), 18, {"mode": "reflect"}),
+    *(("Upsample", (IMAGES,), 7, {"scales": MORE.tolist(), "mode": mode}) for mode in ("nearest", "linear")),
+    ("Upsample", (IMAGES, MORE), 9, {"mode": "linear"}),
+    *(("Resize", (IMAGES, scales), 10, {"mode": "nearest"}) for scales in (GAPS, MORE)),
+    *(("Resize", (IMAGES, NONE, GAPS), 11, {"mode": mode}) for mode in ("nearest", "linear", "cubic")),
+    *(("Resize", (IMAGES, None, None, np.array([1, 2, 3, 7])), 18, {"mode": m}) for m in ("linear", "cubic")),
+    ("Slice", (SMALL,), 9, {"starts": [1], "ends": [-1], "axes": [1]}),
+    ("Clip", (SMALL,), 6, {"min": -0.5, "max": 0.5}),
+    *(("Gemm", (SMALL, random(4, 5), random(5)), opset, {"alpha": 0.5, "beta": 2.0}) for opset in (7, 13)),
+    *(("MatMul", (random(2, 3, 4), random(4, 5)), opset, {}) for opset in (9, 13)),
+    ("MatMul", (random(3, 4, dtype=np.float64), random(4, 5, dtype=np.float64)), 13, {}),
+    ("Einsum", (SMALL, random(4, 5)), 12, {"equation": "or,rk->ok"}),
+    ("BatchNormalization", (ROWS, *VECTORS, np.abs(VECTORS[0])), 9, {}),
+    ("BatchNormalization", (ROWS, *VECTORS, np.abs(VECTORS[0])), 15, {}),
+    ("InstanceNormalization", (ROWS, *VECTORS[:2]), 9, {}),
+    ("GroupNormalization", (random(2, 4, 3), random(2), random(2)), 18, {"num_groups": 2}),
+    ("GroupNormalization", (random(2, 4, 3), random(4), random(4)), 21, {"num_groups": 2}),
+    ("LayerNormalization", (SMALL, random(4), random(4)), 17, {}),
+    ("LRN", (random(1, 5, 2, 2),), 13, {"size": 3}),
+    ("LRN", (random(1, 5, 2, 2),), 13, {"size": 5, "alpha": 0.3, "bias": 2.0}),
+    *(("LpNormalization", (SMALL,), 13, {"axis": 0, "p": p}) for p in (1, 2)),
+    ("GlobalLpPool", (IMAGES,), 13, {"p": 3}),
+    ("Dropout", (SMALL,), 10, {}),
+    ("Dropout", (SMALL, HALF, np.array(False)), 13, {}),
+    *(("Scatter", (SQUARE, np.array([[1, 0, 2]]), random(1, 3)), o, {"axis": 1}) for o in (9, 10)),
+    ("ScatterElements", (SQUARE, np.array([[1, 0, 2]]), random(1, 3)), 16, {"reduction": "add"}),
+    ("ScatterND", (SQUARE, np.array([[1], [1]]), random(2, 3)), 16, {"reduction": "mul"}),
+    ("GatherElements", (SQUARE, np.array([[1, 0]])), 13, {"axis": 1}),
+    ("GatherND", (SQUARE, np.array([[1], [0]])), 13, {}),
+    ("OneHot", (np.array([0, -1, 1]), np.array(3), np.float32([0, 5])), 11, {"axis": 0}),
+    ("Trilu", (SQUARE, np.array(1)), 14, {"upper": 0}),
+    ("EyeLike", (SQUARE,), 9, {"k": 1}),
+    ("Range", (np.float32(0), np.float32(3), HALF), 11, {}),
+    ("CumSum", (SQUARE, np.array(1)), 14, {"reverse": 1}),
+    *((window, (np.array(8),), 17, {}) for window in ("HannWindow", "HammingWindow", "BlackmanWindow")),
+    ("MelWeightMatrix", (*map(np.array, (4, 16, 8000)), np.float32(20), np.float32(4000)), 17, {}),
+    ("DFT", (random(1, 8, 1),), 17, {"axis": 1}),
+    ("Where", (SMALL > 0, ONE, -ONE), 16, {}),
+    ("ConvTranspose", (IMAGES, random(2, 3, 3, 3)), 11, {"strides": [2, 2]}),
+    ("Conv", (IMAGES, random(3, 2, 3, 3), random(3)), 11, {"pads": [1, 1, 1, 1]}),
+    ("AveragePool", (IMAGES,), 11, {"kernel_shape": [3, 3], "pads": [1] * 4, "count_include_pad": 1}),
+    ("MaxPool", (IMAGES,), 11, {"kernel_shape": [2, 2]}),
+    ("ConvInteger", (np.uint8(np.abs(IMAGES) * 9), np.uint8([[[[3]], [[4]]]])), 10, {}),
+    ("ReverseSequence", (SQUARE, np.array([1, 2, 3])), 10, {"batch_axis": 1, "time_axis": 0}),
+    ("DepthToSpace", (random(1, 8, 2, 2),), 11, {"blocksize": 2, "mode": "CRD"}),
+    *((reduce, (np.abs(ROWS),), 11, {"axes": [1, -1]}) for reduce in ("ReduceProd", "ReduceLogSumExp")),
+    ("Compress", (SQUARE, np.array([True, False, True])), 11, {"axis": 0}),
+    ("NonZero", (SQUARE,), 13, {}),
+    ("Det", (SQUARE,), 11, {}),
+    ("GridSample", (random(1, 1, 4, 4), random(1, 3, 3, 2)), 16, {}),
+    ("Col2Im", (random(1, 4, 4), np.array([3, 3]), np.array([2, 2])), 18, {}),
+    ("Cast", (SMALL,), 13, {"to": TensorProto.FLOAT16}),
+    ("Sigmoid", (SMALL.astype(np.float16),), 13, {}),
+]
+
+
+@pytest.mark.parametrize(("operator", "inputs", "opset", "values"), CASES)
+def test_operators_against_onnxruntime(
+    operator: str, inputs: tuple[Any, ...], opset: int, values: dict[str, Any]
+) -> None:
+    same(alone(operator, *inputs, opset=opset, **values))
+
+
+def test_every_output_of_a_norm_in_training() -> None:
+    constants = (ROWS, *VECTORS, np.abs(VECTORS[0]))
+    graph = alone("BatchNormalization", *constants, opset=15, outputs="w average variance", training_mode=1)
+    for tensor in ("w", "average", "variance"):
+        same(graph, tensor)
+
+
+def test_sequences_on_the_way() -> None:
+    nodes = [
+        node("SplitToSequence", "k", "s", axis=0),
+        node("Identity", "s", "t"),
+        node("SequenceAt", "t i", "p"),
+        node("Mul", "p p", "w"),
+    ]
+    graph = made(nodes, {"k": random(4, 3), "i": np.array(2)})
+    same(graph)
+    with pytest.raises(NotConstant, match="makes a sequence of tensors"):
+        opened(graph).constant("t")
+
+
+def spectral_norm() -> tuple[list[onnx.NodeProto], dict[str, Any], np.ndarray]:
+    """The weight of a convolution as torch exports it, in a layer that is scaled once more."""
+    weight, u, v = random(4, 3, 3, 3), random(4), random(27)
+    nodes = [
+        *(node("Reshape", "k flat", "m"), node("MatMul", "m v", "mv"), node("MatMul", "u mv", "sigma")),
+        *(
+            node("Div", "k sigma", "n"),
+            node("Tanh", "n", "t"),
+            node("Pad", "t pads", "p"),
+            node("Neg", "p", "w"),
+        ),
+    ]
+    constants = {"k": weight, "u": u, "v": v, "flat": np.array([4, -1]), "pads": np.array([0] * 8)}
+    return nodes, constants, -np.tanh(weight / (u @ (weight.reshape(4, -1) @ v)))
+
+
+def test_what_lies_between_goes_along_and_the_rest_is_computed_in_place() -> None:
+    nodes, constants, expected = spectral_norm()
+    graph = opened(build([*nodes, node("Conv", "x w", "y")], {"x": [1, 3, 8, 8]}, constants))
+    (bank,) = banks(graph)
+    np.testing.assert_allclose(bank.weights, expected, rtol=1e-5)
+    assert bank.source_dtype == "float32"
+
+
+def test_computed_in_a_body_from_what_stands_around_it() -> None:
+    nodes, constants, expected = spectral_norm()
+    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    body = helper.make_graph([*nodes[4:], node("Conv", "x w", "y")], "body", [], [output])
+    condition = helper.make_node("If", ["c"], ["y"], name="if", then_branch=body, else_branch=body)
+    model = build([*nodes[:4], condition], {"x": [1, 3, 8, 8], "c": []}, constants)
+    model.graph.input[1].type.tensor_type.elem_type = TensorProto.BOOL
+    for bank in banks(opened(model)):
+        np.testing.assert_allclose(bank.weights, expected, rtol=1e-5)
+
+
+def reason(graph: GraphView | onnx.ModelProto, tensor: str = "w") -> str:
+    with pytest.raises(NotConstant) as caught:
+        (graph if isinstance(graph, GraphView) else opened(graph)).constant(tensor)
+    return caught.value.reason
+
+
+def test_an_operator_of_somebody_else_is_named_with_its_domain() -> None:
+    nodes = [
+        node("Quantize", "k", "q", name="own", domain="my.ops"),
+        *(node("Reshape", "q n", "r"), node("Conv", "x r", "y", name="conv")),
+    ]
+    constants = {"k": random(2, 3, 9), "n": np.array([2, 3, 3, 3])}
+    model = build(nodes, {"x": [1, 3, 8, 8]}, constants)
+    model.opset_import.add(domain="my.ops", version=1)
+    (skipped,) = found(opened(model))
+    assert isinstance(skipped, Skipped)
+    assert skipped.reason == (
+        "the weight is computed by node 'own' (Quantize of domain 'my.ops'), "
+        "an operator that filterkit cannot compute"
+    )
+
+
+@pytest.mark.parametrize(
+    ("nodes", "said"),
+    [
+        (
+            [node("RandomNormal", "", "a", name="dice", shape=[2]), node("Neg", "a", "w", name="neg")],
+            "computed at run time by node 'dice' (RandomNormal)",
+        ),
+        (
+            [node("Dropout", "k half on", "a", name="drop"), node("Neg", "a", "w")],
+            "computed from constants by node 'drop' (Dropout), which is random",
+        ),
+        (
+            [
+                node("Neg", "k", "a", name="constant"),
+                node("Mul", "x a", "b", name="first"),
+                *(node("Abs", "b", "c", name="second"), node("Neg", "c", "w", name="third")),
+            ],
+            "computed from the model's input at run time by node 'first' (Mul)",
+        ),
+        (
+            [
+                node("RandomNormal", "", "a", name="dice", shape=[2]),
+                *(node("Mul", "a a", "b", name="twice"), node("Mul", "b x", "w", name="mixed")),
+            ],
+            "computed from the model's input at run time by node 'mixed' (Mul)",
+        ),
+        (
+            [node("Abs", "k", "a"), node("MatMul", "a k", "b", name="wrong"), node("Neg", "b", "w")],
+            "computed from constants by node 'wrong' (MatMul), which fails",
+        ),
+        (
+            [node("Det", "square", "a"), node("LabelEncoder", "a", "w", name="l", domain="ai.onnx.ml")],
+            "computed by node 'l' (LabelEncoder of domain 'ai.onnx.ml'), "
+            "an operator that filterkit cannot compute",
+        ),
+        (
+            [node("StringConcat", "t t", "w", name="texts")],
+            "computed at run time by node 'texts' (StringConcat)",
+        ),
+        (
+            [node("Unique", "t", "a", name="texts"), node("Identity", "a", "w")],
+            "computed from constants by node 'texts' (Unique), which handles texts",
+        ),
+    ],
+    ids=lambda case: case if isinstance(case, str) else case[0].op_type,
+)
+def test_the_first_node_that_is_not_computed_is_the_reason(nodes: list[onnx.NodeProto], said: str) -> None:
+    constants = {"k": random(3, 2), "half": HALF, "on": np.array(True), "square": SQUARE}
+    model = made(nodes, constants, opset=20)
+    model.opset_import.add(domain="ai.onnx.ml", version=2)
+    model.graph.initializer.append(helper.make_tensor("t", TensorProto.STRING, [1], [b"text"]))
+    assert reason(model) == said
+
+
+BIG = np.float32(2**33)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        alone("Range", np.float32(0), BIG, ONE),
+        made([node("Neg", "a", "b"), node("Range", "z b o", "w")], {"a": -BIG, "z": ONE * 0, "o": ONE}),
+        alone("OneHot", np.array([0]), np.array(2**40), np.float32([0, 1])),
+        alone("Pad", SMALL, np.array([0, 2**40, 0, 0])),
+        alone("Resize", IMAGES, None, np.float32([1, 1, 2**20, 2**20])),
+        alone("MatMul", random(2**14, 1), random(1, 2**14)),
+        alone("Einsum", random(2**10), random(2**9), random(2**10), equation="i,j,k->ijk"),
+        alone("HannWindow", np.array(2**40)),
+        made(
+            [node("MatMul", "a b", "c"), node("Tile", "c n", "w")],
+            {"a": SQUARE, "b": SQUARE, "n": [2**20] * 2},
+        ),
+    ],
+    ids=lambda model: model.graph.node[-2].op_type,
+)
+def test_a_bomb_costs_nothing(model: onnx.ModelProto) -> None:
+    last = model.graph.node[-2]
+    at = f"node '{last.name or 'w'}' ({last.op_type})"
+    assert reason(model) == f"computed from constants by {at}, which is too large to compute"
+
+
+def test_large_constants_that_are_no_bombs() -> None:
+    assert opened(alone("Range", np.float32(0), np.float32(2**20), ONE)).constant("w").shape == (2**20,)
+    assert opened(alone("MatMul", random(2**11, 1), random(1, 2**11))).constant("w").size == 2**22
+
+
+def test_what_is_sent_is_limited() -> None:
+    half = np.zeros(reference.MOST_SENT // 8, np.float32)
+    nodes = [node("Einsum", "k k", "w", name="n", equation="i,i->")]
+    assert opened(made(nodes, {"k": half})).constant("w") == 0
+    long = alone("Einsum", half, np.zeros(half.size + 1, np.float32), equation="i,j->")
+    assert reason(long).endswith(
+        "(Einsum), which reads more than goes into the process that would compute it"
+    )
+
+
+def test_a_model_has_so_much_time_for_its_constants() -> None:
+    """A Resize of every size is a loop in Python."""
+    scales = np.float32([1, 1, 20, 20])
+    graph = opened(alone("Resize", random(1, 64, 16, 16), None, scales, mode="cubic"))
+    assert graph.budget.seconds == MOST_SECONDS
+    graph.budget.seconds = 0.2
+    assert reason(graph) == "computed from constants by node 'n' (Resize), which takes too long to compute"
+    assert graph.budget.seconds < 0.2
+    assert opened(alone("Resize", random(1, 2, 4, 4), None, scales, mode="cubic")).constant("w").any()
+
+
+def test_a_process_that_does_not_survive_is_followed_by_another_one() -> None:
+    reference._worker.prepare()
+    assert reference._worker.process is not None
+    reference._worker.process.kill()
+    reference._worker.process.wait()
+    same(alone("MatMul", SQUARE, SQUARE))
+
+
+def test_a_mul_behind_a_constant_convolution() -> None:
+    """Kernels that are convolved with each other, as networks do that are linear in training."""
+    nodes = [node("Conv", "a b", "w", name="inner"), node("Conv", "x w", "y", name="outer")]
+    constants = {"a": random(4, 2, 3, 3), "b": random(3, 2, 1, 1)}
+    model = build(nodes, {"x": [1, 3, 8, 8]}, constants)
+    by_name = {bank.node: bank for bank in banks(opened(model))}
+    expected = np.einsum("oihw,ji->ojhw", constants["a"], constants["b"][:, :, 0, 0])
+    np.testing.assert_allclose(by_name["outer"].weights, expected, rtol=1e-5, atol=1e-6)

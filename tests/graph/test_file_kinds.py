@@ -1,0 +1,255 @@
+"""Files that are no ONNX models: what they are is said, with the way from there to ONNX."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import os
+import pickle
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import onnx
+import pytest
+from onnx_graphs import build, node
+from PIL import Image
+from safetensors.numpy import save
+
+import filterkit
+from filterkit.errors import FilterkitError, ModelError, UsageError
+from filterkit.graph import load_model
+from filterkit.graph.file_kinds import HEAD, TAIL, file_kind
+
+
+def length(number: int) -> bytes:
+    return bytes([number & 0x7F | 0x80]) + length(number >> 7) if number > 0x7F else bytes([number])
+
+
+def part(number: int, content: bytes | int) -> bytes:
+    """A field of a protobuf message."""
+    if isinstance(content, int):
+        return length(number << 3) + length(content)
+    return length(number << 3 | 2) + length(len(content)) + content
+
+
+def zipped(*names: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name in names:
+            archive.writestr(name, "{}")
+    return content.getvalue()
+
+
+def picture(kind: str) -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(content, kind)
+    return content.getvalue()
+
+
+def tar() -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("model.onnx"))
+    return content.getvalue()
+
+
+def hdf5() -> bytes:
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        file["kernel"] = np.zeros(3)
+    return content.getvalue()
+
+
+def npz() -> bytes:
+    content = io.BytesIO()
+    np.savez(content, kernel=np.zeros(3))
+    return content.getvalue()
+
+
+TENSORFLOW_NODE = part(
+    1, part(1, b"input") + part(2, b"Placeholder") + part(5, part(1, b"dtype") + part(2, b"x"))
+)
+GRAPH = TENSORFLOW_NODE + part(1, part(1, b"weights") + part(2, b"Const") + part(5, bytes(900)))
+SAVED_MODEL = part(1, 1) + part(2, part(1, part(4, b"serve")) + part(2, GRAPH))
+META = part(1, part(5, b"2.16.1")) + part(2, GRAPH) + part(3, b"saver")
+CORE_ML = part(1, 4) + part(2, part(1, part(1, b"image")) + bytes(9000)) + part(500, bytes(99))
+ML_PROGRAM = part(1, 7) + part(2, part(1, part(1, b"image"))) + part(502, bytes(99))
+CAFFE = part(1, b"VGG_ILSVRC_16") + part(100, part(1, b"conv1_1") + part(2, b"Convolution") + bytes(900))
+LEGACY_TORCH = pickle.dumps(0x1950A86A20F9469CFC6C, 2)
+PROTOTXT = 'name: "VGG16"\ninput: "data"\ninput_dim: 1\nlayers {\n  bottom: "data"\n}\n'
+
+KINDS: dict[str, tuple[bytes, str, str]] = {
+    "lfs": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab\nsize 1\n",
+        "a pointer of Git LFS",
+        "git lfs pull",
+    ),
+    "annex": (b"/annex/objects/SHA256E-s1--4d7a.onnx\n", "a pointer of git-annex", "git annex get"),
+    "html": (
+        b"\n<!DOCTYPE html>\n<html><head><title>GitHub</title></head></html>",
+        "a web page",
+        "the file itself",
+    ),
+    "html-2": (b"\xef\xbb\xbf<HTML><BODY>404", "a web page", "the file itself"),
+    "xml": (
+        b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>",
+        "an XML document",
+        "the file itself",
+    ),
+    "json": (b'{"error": "Repository not found"}', "a JSON document", "the file itself"),
+    "text": ("Überschrift: no model at all\n".encode() * 999, "a text", "the file itself"),
+    "zip": (zipped("model/model.onnx"), "a zip archive", "unpack it"),
+    "gzip": (gzip.compress(b"model"), "a gzip archive", "gunzip"),
+    "bzip2": (bz2.compress(b"model"), "a bzip2 archive", "unpack it"),
+    "xz": (lzma.compress(b"model"), "an xz archive", "unpack it"),
+    "tar": (tar(), "a tar archive", "unpack it"),
+    "tflite": (b"\x1c\0\0\0TFL3" + bytes(99), "a TFLite model", "tf2onnx.convert --tflite file.onnx"),
+    "ort": (b"\x1c\0\0\0ORTM" + bytes(99), "a model in ONNX Runtime's own format", "add the .onnx file"),
+    "saved model": (SAVED_MODEL, "a TensorFlow SavedModel", "tf2onnx.convert --saved-model"),
+    "frozen graph": (GRAPH, "a frozen TensorFlow graph", "tf2onnx.convert --graphdef file.onnx"),
+    "meta graph": (META, "a TensorFlow checkpoint", "tf2onnx.convert --checkpoint"),
+    "checkpoint index": (
+        bytes(99) + b"\x57\xfb\x80\x8b\x24\x75\x47\xdb",
+        "a TensorFlow checkpoint",
+        "--checkpoint",
+    ),
+    "checkpoint": (b'model_checkpoint_path: "model-7"\n', "a TensorFlow checkpoint", "--checkpoint"),
+    "core ml": (CORE_ML, "a Core ML model", "onnxmltools"),
+    "core ml program": (ML_PROGRAM, "a Core ML model", "export the network"),
+    "core ml package": (zipped("a.mlpackage/Manifest.json"), "a Core ML model", "export the network"),
+    "openvino": (
+        b'<?xml version="1.0"?>\n<net name="a" version="11"><layers/></net>',
+        "OpenVINO",
+        "no way back",
+    ),
+    "prototxt": (PROTOTXT.encode(), "a Caffe network", "caffe2onnx"),
+    "prototxt-2": (f"# VGG\n{PROTOTXT}".encode(), "a Caffe network", "caffe2onnx"),
+    "caffemodel": (CAFFE, "a Caffe network", "caffe2onnx"),
+    "ncnn": (b"7767517\n3 3\nInput data 0 1 data\n", "an ncnn network", "no way back"),
+    "ncnn binary": (b"\xdd\x85\x76\x00" + bytes(99), "an ncnn network", "no way back"),
+    "tensorrt": (b"ftrt\0\0\0\0" + bytes(99), "a TensorRT engine", "the ONNX file that it was built from"),
+    "torch": (zipped("net/data.pkl", "net/version"), "a PyTorch file", "torch.onnx.export"),
+    "torch legacy": (LEGACY_TORCH, "a PyTorch file", "filterkit add torch:file.onnx"),
+    "pickle": (pickle.dumps({"conv": np.zeros(3)}), "a Python pickle", "torch.onnx.export"),
+    "keras": (zipped("metadata.json", "config.json", "model.weights.h5"), "a Keras model", "keras:file.onnx"),
+    "hdf5": (hdf5(), "an HDF5 file", "filterkit add keras:file.onnx"),
+    "hdf5 weights": (hdf5(), "an HDF5 file", "filterkit add weights:file.onnx"),
+    "safetensors": (save({"a": np.zeros(3)}), "a safetensors file", "filterkit add weights:file.onnx"),
+    "npz": (npz(), "an archive of NumPy arrays", "filterkit add weights:file.onnx"),
+    "darknet": (b"[net]\nbatch=1\n", "a Darknet network", "pytorch-YOLOv4"),
+    **{
+        kind: (picture(kind), f"a picture ({kind})", "filterkit maps MODEL/LAYER file.onnx")
+        for kind in ("PNG", "JPEG", "GIF", "BMP", "WebP", "TIFF")
+    },
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_file_is_and_the_way_to_onnx(kind: str, tmp_path: Path) -> None:
+    content, what, way = KINDS[kind]
+    (tmp_path / "file.onnx").write_bytes(content)
+    with filterkit.open(tmp_path / "catalog.db") as bench, pytest.raises(ModelError) as caught:
+        bench.add(str(tmp_path / "file.onnx"))
+    assert f"file.onnx: not an ONNX model but {what}" in caught.value.message
+    assert way in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "beside", "what"),
+    [
+        ("net.bin", "net.xml", "OpenVINO"),
+        ("net.bin", "net.param", "an ncnn network"),
+        ("net.engine", None, "a TensorRT engine"),
+        ("net.mlmodel", None, "a Core ML model"),
+        ("net.data-00000-of-00001", None, "a TensorFlow checkpoint"),
+    ],
+)
+def test_what_has_no_mark_is_known_by_its_name(
+    name: str, beside: str | None, what: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(b"\xfe\xff" * 99)
+    if beside is not None:
+        (tmp_path / beside).touch()
+    with pytest.raises(ModelError, match=f"not an ONNX model but {what}"):
+        load_model(tmp_path / name)
+
+
+def test_what_is_unknown_stays_so(tmp_path: Path) -> None:
+    for content in (b"\xfe\xff" * 99, b"\x08", bytes(99), b"\xff"):
+        (tmp_path / "file.onnx").write_bytes(content)
+        assert file_kind(tmp_path / "file.onnx") is None
+    assert file_kind(tmp_path) is None and file_kind(tmp_path / "none.onnx") is None
+
+
+def test_folders(tmp_path: Path) -> None:
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(SAVED_MODEL)
+    (tmp_path / "net.mlpackage").mkdir()
+    with filterkit.open(tmp_path / "catalog.db") as bench:
+        for name, what, way in (
+            ("saved", "SavedModel", "--saved-model saved"),
+            ("net.mlpackage", "Core ML", "export"),
+        ):
+            with pytest.raises(UsageError, match=f"is not an ONNX file but a .*{what}") as caught:
+                bench.add(str(tmp_path / name))
+            assert way in (caught.value.hint or "")
+
+
+def test_of_a_large_file_little_is_read(tmp_path: Path) -> None:
+    """A file of 3 GiB, of which nothing is on disk but both ends."""
+    path = tmp_path / "large.onnx"
+    with path.open("wb") as file:
+        file.write(zipped("net/data.pkl"))
+        file.truncate(3 << 30)
+    with pytest.raises(ModelError, match="not an ONNX model but a PyTorch file"):
+        load_model(path)
+    path.write_bytes(b"PK\x03\x04" + bytes(HEAD) + b"net/data.pkl" + bytes(TAIL))
+    assert file_kind(path).what == "a zip archive"  # type: ignore[union-attr]
+
+
+def test_an_onnx_file_is_not_looked_at(tmp_path: Path) -> None:
+    """One whose names look like something else."""
+    model = build([node("Relu", "x", "y")], {"x": [1]})
+    model.producer_name = "<html>"
+    (tmp_path / "file.onnx").write_bytes(model.SerializeToString())
+    assert load_model(tmp_path / "file.onnx").producer_name == "<html>"
+    (tmp_path / "file.onnx").write_bytes(onnx.ModelProto(ir_version=8).SerializeToString())
+    with pytest.raises(ModelError, match="holds no graph with nodes"):
+        load_model(tmp_path / "file.onnx")
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-9], lambda data: data + os.urandom(64), lambda data: data[:40]]
+)
+@pytest.mark.parametrize(
+    "kind", ["saved model", "core ml", "caffemodel", "zip", "frozen graph", "safetensors"]
+)
+def test_damaged_files_are_one_line(kind: str, damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    (tmp_path / "file.onnx").write_bytes(damage(KINDS[kind][0]))
+    with pytest.raises(ModelError) as caught:
+        load_model(tmp_path / "file.onnx")
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("kind", ["lfs", "html", "torch", "gzip"])
+@pytest.mark.parametrize("suffix", ["safetensors", "npz", "h5"])
+def test_files_of_weights_that_are_something_else(kind: str, suffix: str, tmp_path: Path) -> None:
+    (tmp_path / f"net.{suffix}").write_bytes(KINDS[kind][0])
+    with filterkit.open(tmp_path / "catalog.db") as bench, pytest.raises(FilterkitError) as caught:
+        bench.add(f"weights:{tmp_path}/net.{suffix}")
+    if (kind, suffix) == ("torch", "npz"):  # an archive, in which there are no arrays
+        assert caught.value.message.startswith("none of the 0 arrays in net.npz")
+    else:
+        assert caught.value.message.startswith(f"net.{suffix} holds no weights but is {KINDS[kind][1]}")
+
+
+def test_json_that_is_a_model_of_tensorflow_js(tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text(json.dumps({"format": "layers-model", "modelTopology": {}}))
+    assert file_kind(tmp_path / "model.json").what == "a TensorFlow.js model"  # type: ignore[union-attr]

@@ -1,0 +1,297 @@
+"""Files of weights as trainers of all kinds write them: in parts, in other orders, beside other arrays."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from onnx_graphs import random
+from safetensors.numpy import save_file
+from test_weights_file import read, write_h5
+
+from filterkit.errors import FilterkitWarning, SourceError
+from filterkit.records import FilterBank
+
+V, BIAS = random(4, 3, 3, 3), random(4, seed=1)
+G = np.abs(random(4, 1, 1, 1, seed=2))
+
+
+def banks_of(arrays: Mapping[str, Any], tmp_path: Path, options: str = "") -> dict[str, FilterBank]:
+    save_file(
+        {name: np.ascontiguousarray(array) for name, array in arrays.items()}, tmp_path / "net.safetensors"
+    )
+    return read(f"{tmp_path / 'net.safetensors'}{options}", tmp_path / "work")
+
+
+def close(bank: FilterBank, expected: np.ndarray) -> None:
+    assert bank.weights.dtype == np.float32
+    np.testing.assert_allclose(bank.weights, expected, rtol=1e-5)
+
+
+def length(values: np.ndarray, *axes: int) -> np.ndarray:
+    return np.sqrt((values.astype(np.float64) ** 2).sum(axes, keepdims=True))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1")],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_weight_norm(names: tuple[str, str], dtype: type[np.generic], tmp_path: Path) -> None:
+    g, v = G.astype(dtype), V.astype(dtype)
+    banks = banks_of({f"conv.{names[0]}": g, f"conv.{names[1]}": v, "conv.bias": BIAS}, tmp_path)
+    assert list(banks) == ["conv"]
+    close(banks["conv"], g.astype(np.float64) * v / length(v, 1, 2, 3))
+    np.testing.assert_array_equal(banks["conv"].bias, BIAS)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes"),
+    [((4, 1, 1), (1, 2)), ((1, 3, 1), (0, 2)), ((1, 1, 5), (0, 1)), ((), (0, 1, 2)), ((4,), (1, 2))],
+)
+def test_weight_norm_over_other_axes(shape: tuple[int, ...], axes: tuple[int, ...], tmp_path: Path) -> None:
+    v, g = random(4, 3, 5), np.abs(random(*shape, seed=3)).astype(np.float32)
+    [bank] = banks_of({"c.weight_g": g, "c.weight_v": v}, tmp_path).values()
+    whole = g.reshape(4, 1, 1) if shape == (4,) else g
+    close(bank, whole * v / length(v, *axes))
+
+
+def test_a_transposed_convolution_with_weight_norm_is_known_by_its_bias(tmp_path: Path) -> None:
+    v, g = random(6, 3, 4), np.abs(random(6, 1, 1, seed=3))
+    arrays = {"ups.0.weight_g": g, "ups.0.weight_v": v, "ups.0.bias": random(3)}
+    [bank] = banks_of(arrays, tmp_path).values()
+    assert (bank.op, bank.in_channels, bank.out_channels, bank.bias is None) == ("ConvTranspose", 6, 3, False)
+    close(bank, (g * v / length(v, 1, 2)).swapaxes(0, 1))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("weight_orig", "weight_u", "weight_v"),
+        ("weight_bar", "weight_u", "weight_v"),
+        ("parametrizations.weight.original", "parametrizations.weight.0._u", "parametrizations.weight.0._v"),
+    ],
+)
+def test_spectral_norm(names: tuple[str, str, str], tmp_path: Path) -> None:
+    u, v = random(4, seed=5), random(27, seed=6)
+    [bank] = banks_of(
+        {f"conv.{name}": value for name, value in zip(names, (V, u, v), strict=True)}, tmp_path
+    ).values()
+    close(bank, V / (u @ V.reshape(4, -1) @ v))
+
+
+def test_spectral_norm_of_a_transposed_convolution_and_without_v(tmp_path: Path) -> None:
+    weight, u, v = random(6, 3, 2, 2), random(3), random(24)
+    arrays = {
+        "a.weight_orig": weight,
+        "a.weight_u": u,
+        "a.weight_v": v,
+        "b.weight_orig": V,
+        "b.weight_u": BIAS,
+    }
+    banks = banks_of(arrays, tmp_path)
+    close(banks["a"], weight / (u @ weight.swapaxes(0, 1).reshape(3, -1) @ v))
+    matrix = V.reshape(4, -1)
+    direction = matrix.T @ BIAS
+    close(banks["b"], V / (BIAS @ matrix @ (direction / np.linalg.norm(direction))))
+
+
+def test_pruning_and_weights_that_are_there_as_a_whole(tmp_path: Path) -> None:
+    mask = (V > 0).astype(np.float32)
+    arrays = {"a.weight_orig": V, "a.weight_mask": mask, "b.weight": V, "b.weight_v": V, "b.weight_g": G}
+    banks = banks_of(arrays, tmp_path)
+    assert list(banks) == ["a", "b"]
+    close(banks["a"], V * mask)
+    close(banks["b"], V)
+
+
+CODES = np.arange(-54, 54).reshape(4, 3, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "expected"),
+    [
+        ({"c.weight": CODES.astype(np.int8), "c.weight_scale": G}, CODES * G),
+        ({"c.weight": CODES.astype(np.int8), "c.weight.scale": G.ravel()}, CODES * G),
+        ({"c.weight": CODES.astype(np.int8), "c.scale": np.float32([0.5])}, CODES * 0.5),
+        (
+            {
+                "c.weight": (CODES + 128).astype(np.uint8),
+                "c.weight_scale": G.ravel(),
+                "c.weight_zero_point": np.uint8([128, 127, 126, 125]),
+            },
+            (CODES + np.reshape([0, 1, 2, 3], (4, 1, 1, 1))) * G,
+        ),
+    ],
+)
+def test_codes_are_dequantized(arrays: dict[str, Any], expected: np.ndarray, tmp_path: Path) -> None:
+    [bank] = banks_of(arrays, tmp_path).values()
+    close(bank, expected)
+    np.savez(tmp_path / "net.npz", **arrays)
+    [bank] = read(tmp_path / "net.npz", tmp_path / "work").values()
+    close(bank, expected)
+
+
+def test_codes_of_floats(tmp_path: Path) -> None:
+    codes = V.astype(ml_dtypes.float8_e4m3fn)
+    [bank] = banks_of({"c.weight": codes, "c.weight_scale_inv": np.float32(3)}, tmp_path).values()
+    close(bank, codes.astype(np.float32) * 3)
+
+
+@pytest.mark.parametrize("scale", [None, random(5), random(4, 3)])
+def test_codes_without_a_scale_are_never_weights(scale: np.ndarray | None, tmp_path: Path) -> None:
+    arrays = {"c.weight": CODES.astype(np.int8)} | ({} if scale is None else {"c.weight_scale": scale})
+    with pytest.raises(SourceError) as caught:
+        banks_of(arrays, tmp_path)
+    assert "codes with a scale" in (caught.value.hint or "")
+    assert list(banks_of(arrays | {"d.weight": V}, tmp_path)) == ["d"]
+
+
+FLAX = {"params/conv_init/kernel": (7, 7, 3, 64), "params/block/conv/kernel": (3, 3, 64, 128)}
+BIT = {
+    "resnet/root_block/standardized_conv2d/kernel": (7, 7, 3, 64),
+    "resnet/block1/unit01/a/standardized_conv2d/kernel": (1, 1, 64, 64),
+    "resnet/block1/unit01/b/standardized_conv2d/kernel": (3, 3, 64, 64),
+}
+MLX = {"conv1.weight": (64, 7, 7, 3), "layer1.conv.weight": (64, 3, 3, 64), "down.weight": (128, 1, 1, 64)}
+MLX_DEPTHWISE = {"stem.weight": (32, 3, 3, 3), "dw.weight": (32, 3, 3, 1), "pw.weight": (64, 1, 1, 32)}
+TORCH = {"conv1.weight": (32, 3, 3, 3), "dw.weight": (32, 1, 3, 3), "pw.weight": (64, 32, 1, 1)}
+TINY = {"a.weight": (8, 1, 5, 5), "b.weight": (16, 8, 5, 5)}
+WAVES = {"a.weight": (64, 1, 80), "b.weight": (64, 64, 3), "c.weight": (128, 64, 3)}
+AUDIO_FLAX = {"a/kernel": (11, 1, 16), "b/kernel": (3, 16, 32)}
+TALL = {"a.weight": (32, 1, 9, 1), "b.weight": (32, 32, 1, 9)}
+VOXELS = {"a/kernel": (3, 3, 3, 1, 16), "b/kernel": (3, 3, 3, 16, 32)}
+
+
+@pytest.mark.parametrize(
+    ("shapes", "layout"),
+    [
+        *((FLAX, "HWIO"), (BIT, "HWIO"), (MLX, "OHWI"), (MLX_DEPTHWISE, "OHWI"), (TORCH, "OIHW")),
+        *((TINY, "OIHW"), (WAVES, "OIHW"), (AUDIO_FLAX, "HWIO"), (TALL, "OIHW"), (VOXELS, "HWIO")),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_the_order_of_axes_is_found(shapes: dict[str, Any], layout: str, suffix: str, tmp_path: Path) -> None:
+    arrays = {name: random(*shape) for name, shape in shapes.items()}
+    path = tmp_path / f"net{suffix}"
+    if suffix == ".npz":
+        np.savez(path, **arrays)
+    else:
+        save_file(arrays, path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        banks = read(path, tmp_path / "work")
+    space = {1: "W", 2: "HW", 3: "DHW"}[len(next(iter(banks.values())).kernel_shape)]
+    assert {bank.source_layout for bank in banks.values()} == {layout.replace("HW", space)}
+    for array, bank in zip(arrays.values(), banks.values(), strict=True):
+        perm = {"OIHW": range(array.ndim), "OHWI": (0, array.ndim - 1, *range(1, array.ndim - 1))}.get(
+            layout, (array.ndim - 1, array.ndim - 2, *range(array.ndim - 2))
+        )
+        if suffix == ".npz":  # in the order of the file
+            np.testing.assert_array_equal(bank.weights, array.transpose(*perm))
+
+
+def test_a_bias_decides_where_shapes_do_not(tmp_path: Path) -> None:
+    arrays = {"a": random(3, 3, 5, 16), "b": random(3, 3, 16, 16)}
+    np.savez(
+        tmp_path / "net.npz", **{f"{name}.w": array for name, array in arrays.items()}, **{"a.b": random(16)}
+    )
+    banks = read(tmp_path / "net.npz", tmp_path / "work")
+    assert [bank.weights.shape for bank in banks.values()] == [(16, 5, 3, 3), (16, 16, 3, 3)]
+
+
+def test_what_is_in_doubt_is_said_with_the_option(tmp_path: Path) -> None:
+    np.savez(tmp_path / "net.npz", a=random(3, 3, 16, 16))
+    with pytest.warns(
+        FilterkitWarning, match=r"net.npz are taken to be OIHW; \?layout=HWIO or \?layout=OHWI says"
+    ):
+        [bank] = read(tmp_path / "net.npz", tmp_path / "work").values()
+    assert bank.source_layout == "OIHW"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for layout in ("OIHW", "HWIO", "OHWI"):
+            [bank] = read(f"{tmp_path / 'net.npz'}?layout={layout}", tmp_path / "work").values()
+            assert bank.source_layout == layout
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "optimizer.exp_avg.conv.weight",
+            "conv.weight.exp_avg",
+            "optimizer_states/0/conv/kernel",
+            "opt_state/mu/k",
+        ),
+        *("conv/kernel/Adam", "conv/kernel/Adam_1", "conv/kernel/Momentum", "state.0.momentum_buffer"),
+        *(
+            "model_ema.conv.weight",
+            "ema.conv.weight",
+            "conv/weight/ExponentialMovingAverage",
+            "ema_model.convweight",
+        ),
+        *(
+            "pos_embed",
+            "encoder.pos_embedding",
+            "cls_token",
+            "class_token",
+            "query_tokens",
+            "rel_pos",
+            "rel_pos_h",
+        ),
+        *("layer.0.relative_coords_table", "layer.0.attn_mask", "pixel_mean", "norm.gamma", "anchors"),
+    ],
+)
+def test_what_is_no_weight_of_the_network(name: str, tmp_path: Path) -> None:
+    banks = banks_of({"conv.weight": V, name: V}, tmp_path)
+    assert list(banks) == ["conv"]
+
+
+def test_what_only_sounds_like_it(tmp_path: Path) -> None:
+    names = ["patch_embed.proj", "momentum_encoder.conv", "pos_embed.conv", "tokenizer.stem", "schema.conv"]
+    assert len(banks_of({f"{name}.weight": V for name in names}, tmp_path)) == len(names)
+
+
+def test_averages_are_weights_where_there_are_no_others(tmp_path: Path) -> None:
+    assert list(
+        banks_of({"model_ema.a.weight": V, "model_ema.b.weight": V, "fc.weight": G[:, 0, 0]}, tmp_path)
+    ) == [
+        "model_ema.a",
+        "model_ema.b",
+    ]
+
+
+def test_dense_layers_of_attention_are_no_convolutions(tmp_path: Path) -> None:
+    arrays = {"conv/kernel": random(3, 3, 3, 8), "Attention_0/out/kernel": random(4, 8, 32)}
+    np.savez(tmp_path / "net.npz", **arrays)
+    assert list(read(tmp_path / "net.npz", tmp_path / "work")) == ["conv"]
+
+
+def test_transposed_convolutions_are_known_by_their_bias(tmp_path: Path) -> None:
+    up, same = random(64, 32, 2, 2), random(8, 8, 2, 2)
+    arrays = {
+        "up.weight": up,
+        "up.bias": random(32),
+        "down.weight": random(64, 32, 3, 3),
+        "down.bias": random(64),
+    }
+    banks = banks_of(arrays | {"same.weight": same, "same.bias": random(8), "bare.weight": up}, tmp_path)
+    kinds = {name: (bank.op, bank.out_channels, bank.in_channels) for name, bank in banks.items()}
+    assert kinds == {
+        "up": ("ConvTranspose", 32, 64),
+        "down": ("Conv", 64, 32),
+        "same": ("Conv", 8, 8),
+        "bare": ("Conv", 64, 32),
+    }
+    np.testing.assert_array_equal(banks["up"].weights, up.swapaxes(0, 1))
+
+
+def test_keras_files_stay_hwio(tmp_path: Path) -> None:
+    path = write_h5(tmp_path / "net.h5", {"a/vars/0": random(64, 3, 3, 3)})
+    [bank] = read(path, tmp_path / "work").values()
+    assert bank.source_layout == "HWIO"
