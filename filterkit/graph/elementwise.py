@@ -30,7 +30,7 @@ def erf(x: Values) -> Values:
 
 
 def sigmoid(x: Values) -> Values:
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * x)))
+    return np.asarray(np.exp(-np.logaddexp(0, -x)))
 
 
 def softplus(x: Values) -> Values:

@@ -11,7 +11,7 @@ import onnx
 from filterkit.graph.constants import NotConstant
 from filterkit.graph.elementwise import CONDITIONS, OPERATIONS
 from filterkit.graph.formulas import name_of, samples
-from filterkit.graph.regions import Region, Values, readers_of, regions
+from filterkit.graph.regions import Region, Values, filling, readers_of, regions
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import STANDARD, attributes
 
@@ -85,11 +85,14 @@ def goes_on(graph: GraphView, found: Found) -> bool:
     if found.name not in REFINED:
         return False
     return all(
-        (
-            node.op_type in OPERATIONS
-            and any(name != found.tensor and graph.is_constant(name) for name in node.input)
+        node.op_type in OPERATIONS
+        and (
+            len(node.input) == 1
+            or any(
+                name != found.tensor and (graph.is_constant(name) or filling(graph, name) is not None)
+                for name in node.input
+            )
         )
-        or node.op_type in ("Clip", "Log")
         for node in readers_of(graph, found.tensor)
     )
 

@@ -98,10 +98,10 @@ def aligned(
         except NotConstant:
             return None
     else:
-        filling = _filling(graph, name)
-        if filling is None:
+        number = filling(graph, name)
+        if number is None:
             return None
-        constant = filling
+        constant = number
     if constant.ndim > len(layout) or constant.size == 0:
         return None
     if constant.dtype.kind not in "fiub":
@@ -124,7 +124,7 @@ def aligned(
     return constant.reshape(channels)
 
 
-def _filling(graph: GraphView, name: str) -> NDArray[Any] | None:
+def filling(graph: GraphView, name: str) -> NDArray[Any] | None:
     """The one number that fills a tensor whose shape alone is computed at run time (``zeros_like``)."""
     maker = graph.producer(name)
     if maker is None or not maker.input:

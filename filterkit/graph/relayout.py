@@ -48,7 +48,7 @@ def _squeezed(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) 
         shape = graph.shape(tensor)
         if len(node.input) > 1 or "axes" in attributes(node) or shape is None or len(shape) != len(layout):
             return None
-        if any(size is None for size in shape):
+        if not all(isinstance(size, int) for size in shape):  # an open one may turn out to be 1
             return None
         axes = [axis for axis, size in enumerate(shape) if size == 1]
     if any(layout[axis] not in OF_SPACE for axis in axes):
