@@ -27,7 +27,7 @@ AFFINE = ("Add", "Sub", "Mul", "Div")
 
 MOST_STEPS = 128
 """How many nodes behind a layer are gone along."""
-MOST_TRIES = 8
+MOST_TRIES = 4
 """At how many of them nodes are evaluated, to see whether they are an activation together."""
 
 

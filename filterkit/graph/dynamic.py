@@ -18,7 +18,7 @@ CARRIERS = frozenset(
     {"Identity", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Pad", "MaxPool", "Slice", "Concat"}
 )
 """Operators that carry codes from a quantizer to a layer."""
-SHAPED = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Cast", "Floor", "Round", "Ceil", "Clip"})
+SHAPED = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Cast", "Floor", "Round", "Ceil"})
 """What rounds a bias and brings it into shape."""
 LONGEST = 8
 """How many of these are gone through."""
@@ -153,7 +153,7 @@ def _bias(
         known = not any(factors) and codes.size in (1, channels) and codes.dtype.kind in "iuf"
         return (codes.astype(np.float32).ravel() * scale).astype(np.float32) if known else None
     maker = _maker_behind(graph, added, SHAPED)
-    if maker is None or maker.op_type not in ("Div", "QuantizeLinear") or len(maker.input) < 2:
+    if maker is None or maker.op_type != "Div" or len(maker.input) < 2:
         return None
     real, divisor = maker.input[:2]
     if not graph.is_constant(real):

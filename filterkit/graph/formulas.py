@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,18 @@ def name_of(values: Values) -> str | None:
 
     Straight lines have none.
     """
+    if len(values) == 1:
+        return _name_of_row(np.ascontiguousarray(values, np.float64).tobytes())
+    return _name_of(values)
+
+
+@lru_cache(maxsize=256)
+def _name_of_row(values: bytes) -> str | None:
+    """The same of one row: the layers of a network mostly have one activation."""
+    return _name_of(np.frombuffer(values)[None])
+
+
+def _name_of(values: Values) -> str | None:
     if not np.isfinite(values[:, _usual()]).all() or is_affine(values):
         return None
     with np.errstate(all="ignore"):

@@ -104,7 +104,8 @@ def clip_name(graph: GraphView, node: onnx.NodeProto) -> str:
     for place, name in enumerate(node.input[1:3]):
         if name:
             try:
-                bounds[place] = float(graph.constant(name).ravel()[0])
+                stated = graph.constant(name)
+                bounds[place] = None if stated.dtype.kind in "OSUcb" else float(stated.ravel()[0])
             except (NotConstant, IndexError, ValueError, TypeError):
                 return "clip"
     if not all(isinstance(bound, float) for bound in bounds):  # no attributes of Clip since opset 11

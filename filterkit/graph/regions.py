@@ -20,13 +20,14 @@ from filterkit import budget
 from filterkit.graph import elementwise
 from filterkit.graph.constants import NotConstant
 from filterkit.graph.view import GraphView
-from filterkit.graph.walk import attributes
+from filterkit.graph.walk import STANDARD, attributes
 
 MOST_NODES = 32
 """How many nodes a region may have, and how many readers a tensor in it: Mish, decomposed, has ten."""
 MOST_VALUES = 2**21
 """Numbers that one tensor of a region may hold: channels with constants of their own times the numbers that
 the function is tried on."""
+DOMAINS = (*STANDARD, "com.microsoft")
 SHAPE_READERS = frozenset({"Shape", "Size", "EyeLike", "RandomNormalLike", "RandomUniformLike"})
 """Operators that look at a tensor's shape or type alone."""
 PASSED_ON = frozenset({"Identity", "Cast", "Transpose", "Squeeze", "Unsqueeze", "DequantizeLinear"})
@@ -76,13 +77,9 @@ def _asks_for_shape(graph: GraphView, node: onnx.NodeProto, tensor: str, depth: 
     behind = graph.consumers(made)
     return (
         0 < len(behind) <= MOST_NODES
-        and not is_output(graph, made)
+        and not graph.gives_out(made)
         and all(_asks_for_shape(graph, each, made, depth + 1) for each in behind)
     )
-
-
-def is_output(graph: GraphView, tensor: str) -> bool:
-    return tensor in graph.outputs
 
 
 def aligned(
@@ -102,7 +99,7 @@ def aligned(
         if number is None:
             return None
         constant = number
-    if constant.ndim > len(layout) or constant.size == 0:
+    if constant.ndim > len(layout) or constant.size == 0 or constant.dtype.kind in "OSUc":
         return None
     if constant.dtype.kind not in "fiub":
         try:
@@ -119,9 +116,24 @@ def aligned(
             return None
     shape = (1,) * (len(layout) - constant.ndim - behind) + constant.shape + (1,) * behind
     axis = layout.index("C")
-    if shape[axis] != channels or any(size != 1 for place, size in enumerate(shape) if place != axis):
-        return None
-    return constant.reshape(channels)
+    if shape[axis] == channels and all(size == 1 for place, size in enumerate(shape) if place != axis):
+        return constant.reshape(channels)
+    return constant.ravel()[:1].reshape(()) if _is_filled(graph, node, name, constant, shape) else None
+
+
+def _is_filled(
+    graph: GraphView, node: onnx.NodeProto, name: str, constant: NDArray[Any], shape: tuple[int, ...]
+) -> bool:
+    """Whether a constant of a tensor's whole shape is one number everywhere (``zeros_like``, folded)."""
+    if not bool((constant == constant.flat[0]).all()):
+        return False
+    sizes = [graph.shape(other) for other in node.input if other not in ("", name)]
+    return any(
+        each is not None
+        and len(each) == len(shape)
+        and all(own in (1, size) for own, size in zip(shape, each, strict=True))
+        for each in sizes
+    )
 
 
 def filling(graph: GraphView, name: str) -> NDArray[Any] | None:
@@ -217,7 +229,7 @@ def regions(
             waiting[name] -= not _asks_for_shape(graph, node, name, 0)
         tensor = node.output[0]
         count = len(readers_of(graph, tensor))
-        if count == 0 and not is_output(graph, tensor):
+        if count == 0 and not graph.gives_out(tensor):
             continue  # nobody needs it
         values[tensor] = made
         waiting[tensor] = count
@@ -232,7 +244,7 @@ def regions(
 
 def _ends(graph: GraphView, waiting: Mapping[str, int], tensor: str) -> bool:
     """Whether some other tensor is given out without being read by any of the nodes gone through."""
-    return any(not readers_of(graph, name) and is_output(graph, name) for name in waiting.keys() - {tensor})
+    return any(not readers_of(graph, name) and graph.gives_out(name) for name in waiting.keys() - {tensor})
 
 
 def _evaluated(
@@ -245,7 +257,7 @@ def _evaluated(
     any_constants: bool,
 ) -> Values | None:
     op, names = elementwise.operands(node)
-    if op not in elementwise.OPERATIONS or not names or names[0] == "":
+    if node.domain not in DOMAINS or op not in elementwise.OPERATIONS or not names or names[0] == "":
         return None
     inputs: list[Any] = []
     for place, name in enumerate(names):

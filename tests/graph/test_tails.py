@@ -287,6 +287,13 @@ def test_zeros_of_the_layers_shape_are_zero() -> None:
     assert bank(*nodes).activation == "relu6"
 
 
+def test_folded_zeros_of_the_layers_shape_are_zero() -> None:
+    found = bank(node("Max", "c map", "y"), map=np.zeros((1, 4, 6, 6), np.float32))
+    assert found.activation == "relu"
+    found = bank(node("Max", "c map", "y"), shape=[1, 3, 3, 3], map=np.zeros((1, 4, 6, 6), np.float32))
+    assert found.activation is None, "it makes a picture of one pixel larger"
+
+
 def test_one_activation_repeated_for_each_reader() -> None:
     nodes = [node("Relu", "c", "y"), node("Relu", "c", "q"), node("Add", "y q", "z")]
     found = bank(*nodes)
