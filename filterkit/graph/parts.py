@@ -51,9 +51,7 @@ def _parts(
     axis = layout.index("C")
     if len(readers) == 1 and readers[0].op_type == "Split" and readers[0].input[:1] == [tensor]:
         node = readers[0]
-        sizes: Any = attributes(node).get("split")
-        if len(node.input) > 1 and node.input[1]:
-            sizes = _numbers(graph, node.input[1])
+        sizes = _listed(graph, node, "split", 1)
         stated = attributes(node).get("axis", 0)
         fits = isinstance(stated, int) and stated in (axis, axis - len(layout))
         is_even = not sizes or len(set(sizes)) == 1
@@ -76,17 +74,11 @@ def _slice_of(
     """First channel and the one behind the last that a Slice along the channels takes."""
     if node.op_type != "Slice" or node.input[:1] != [tensor] or not node.output:
         return None
-    given = attributes(node)
-    lists = [given.get("starts"), given.get("ends"), given.get("axes"), given.get("steps")]
-    for place, name in enumerate(node.input[1:5]):
-        if name:
-            lists[place] = _numbers(graph, name)
-    starts, ends, axes, steps = lists
-    if not starts or not ends or len(starts) != 1 or len(ends) != 1 or (steps and list(steps) != [1]):
+    names = ("starts", "ends", "axes", "steps")
+    starts, ends, axes, steps = (_listed(graph, node, name, at) for at, name in enumerate(names, 1))
+    if len(starts) != 1 or len(ends) != 1 or steps not in ([], [1]) or axes not in ([axis], [axis - rank]):
         return None
-    if not axes or list(axes) not in ([axis], [axis - rank]):
-        return None
-    first, last, _ = slice(int(starts[0]), int(ends[0])).indices(channels)
+    first, last, _ = slice(starts[0], ends[0]).indices(channels)
     return first, last
 
 
@@ -103,10 +95,7 @@ def _largest_of_axis(
     one, other = shape[place : place + 2]
     if last.op_type != "ReduceMax" or not isinstance(one, int) or not isinstance(other, int):
         return None
-    axes: Any = attributes(last).get("axes")
-    if len(last.input) > 1 and last.input[1]:
-        axes = _numbers(graph, last.input[1])
-    along = [axis % len(shape) for axis in axes or () if isinstance(axis, int)]
+    along = [axis % len(shape) for axis in _listed(graph, last, "axes", 1)]
     if one * other != channels or along not in ([place], [place + 1]) or shape[along[0]] == 1:
         return None
     if not attributes(last).get("keepdims", 1):
@@ -118,9 +107,14 @@ def _largest_of_axis(
     return Found(after[0].output[0], "maxout") if flat is not None and len(flat) == len(layout) else None
 
 
-def _numbers(graph: GraphView, tensor: str) -> list[Any] | None:
-    try:
-        value: NDArray[Any] = graph.constant(tensor)
-    except NotConstant:
-        return None
-    return value.ravel().tolist() if value.size <= MOST_NODES else None
+def _listed(graph: GraphView, node: onnx.NodeProto, name: str, place: int) -> list[int]:
+    """A list of integers that is an attribute or, in newer opsets, an input; empty where it is none."""
+    values: Any = attributes(node).get(name)
+    if len(node.input) > place and node.input[place]:
+        try:
+            constant: NDArray[Any] = graph.constant(node.input[place])
+        except NotConstant:
+            return []
+        values = constant.ravel().tolist() if constant.size <= MOST_NODES else []
+    is_list = isinstance(values, list | tuple) and all(isinstance(each, int) for each in values)
+    return list(values) if is_list else []
