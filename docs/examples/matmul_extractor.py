@@ -45,6 +45,7 @@ def read(graph, node, name):
         source_layout=axes,
         scope=graph.scope,
         batchnorm=tail.batchnorm,
+        norm=tail.norm,
     )
 
 

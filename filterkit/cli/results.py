@@ -98,17 +98,31 @@ def _write_arrays(shell: Shell, results: Iterable[FeatureMaps], output: Path) ->
 
 
 def _told(shell: Shell, results: Iterable[FeatureMaps]) -> Iterator[FeatureMaps]:
-    """The results; say once of every layer that they leave out why, in one line per reason."""
+    """The results; say once of every layer that they leave out why, in one line per reason, and which have
+    no activation for their maps to be taken after."""
     told: dict[str, str] = {}
+    bare: set[str] = set()
     for result in results:
+        plain = [layer for layer in result.without_activation if layer not in bare]
+        bare.update(plain)
+        if plain:
+            shell.say(
+                one_line(
+                    f"no activation was recognized behind {_names(plain)}: maps after it are the layer's own "
+                    "output, as with --at pre"
+                )
+            )
         new = [layer for layer, reason in result.left_out.items() if told.get(layer) != reason]
         told.update(result.left_out)
         for reason in dict.fromkeys(told[layer] for layer in new):
             names = [layer for layer in new if told[layer] == reason]
-            some = ", ".join(names if len(names) <= 2 else [names[0], "…"])
-            what = f"{len(names)} layers ({some})" if len(names) > 1 else some
-            shell.say(one_line(f"left out {what}: {reason}"))
+            shell.say(one_line(f"left out {_names(names)}: {reason}"))
         yield result
+
+
+def _names(layers: list[str]) -> str:
+    some = ", ".join(layers if len(layers) <= 2 else [layers[0], "…"])
+    return f"{len(layers)} layers ({some})" if len(layers) > 1 else some
 
 
 def _rows(result: FeatureMaps, files: list[Path]) -> Iterator[Row]:

@@ -19,10 +19,11 @@ from filterkit.extractors.weights import (
     read_weight,
 )
 from filterkit.geometry import MOST_AXES
-from filterkit.graph.activations import ACTIVATIONS, Tail, follow
-from filterkit.graph.dynamic import dynamic_scale
+from filterkit.graph.activations import Tail, follow
+from filterkit.graph.dynamic import reads_codes, real_output
 from filterkit.graph.layers import Unresolved, read_layers
 from filterkit.graph.names import shown
+from filterkit.graph.nonlinear import ACTIVATIONS
 from filterkit.graph.origins import stored_as
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import attributes
@@ -30,6 +31,12 @@ from filterkit.records import FilterBank, Skipped
 
 if TYPE_CHECKING:
     from filterkit.records import FloatArray
+
+
+CODES = (
+    "its weight and its output are integer codes, and no constant scale behind it (Cast, then Mul) turns "
+    "them into real numbers"
+)
 
 
 class ConvolutionExtractor:
@@ -74,9 +81,12 @@ def _bank(graph: GraphView, node: onnx.NodeProto, name: str) -> FilterBank:
     bias = read_bias(graph, node, form, out_channels)
     output = node.output[0]
     if form.codes is not None and form.codes.scale is None:
-        scale, output = dynamic_scale(graph, output, out_channels)
-        if scale is not None:
-            weights = weights * scale.reshape(-1, *(1,) * (weights.ndim - 1))
+        real = real_output(graph, node, out_channels)
+        if real is not None:
+            weights = weights * real.scale.reshape(-1, *(1,) * (weights.ndim - 1))
+            bias, output = real.bias, real.tensor
+        elif reads_codes(graph, node.input[0]) or graph.consumers(output):
+            raise Unresolved(CODES)
     tail = _tail(graph, node, output, form, rank, out_channels, has_bias=bias is not None)
     if tail.bias is not None:
         bias = as_float(tail.bias)
@@ -122,6 +132,7 @@ def _bank(graph: GraphView, node: onnx.NodeProto, name: str) -> FilterBank:
         source_layout=source_layout,
         scope=graph.scope,
         batchnorm=tail.batchnorm,
+        norm=tail.norm,
     )
 
 

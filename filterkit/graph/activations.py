@@ -1,4 +1,4 @@
-"""What follows a convolution: a bias of its own, a batch norm, an activation."""
+"""What follows a convolution: a bias of its own, a norm, an activation."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from filterkit import budget
 from filterkit.graph.batchnorm import read_batchnorm
-from filterkit.graph.constants import NotConstant
+from filterkit.graph.elementwise import FLOATING, OPERATIONS
+from filterkit.graph.nonlinear import Found, by_operator, by_values, goes_on
+from filterkit.graph.norms import norm_behind
+from filterkit.graph.parts import joined_channels
+from filterkit.graph.regions import MOST_NODES, aligned, readers_of
+from filterkit.graph.relayout import MOVES, layout_behind
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import STANDARD, attributes
 from filterkit.records import BatchNorm
 
-ACTIVATIONS = {
-    "Relu": "relu", "LeakyRelu": "leaky_relu", "PRelu": "prelu", "Elu": "elu", "Selu": "selu",
-    "Celu": "celu", "Gelu": "gelu", "Sigmoid": "sigmoid", "HardSigmoid": "hard_sigmoid", "Swish": "silu",
-    "HardSwish": "hard_swish", "Mish": "mish", "Tanh": "tanh", "Softplus": "softplus", "Softsign": "softsign",
-    "Softmax": "softmax", "LogSoftmax": "log_softmax", "ThresholdedRelu": "thresholded_relu",
-}  # fmt: skip
-GATES = {("Sigmoid",): "silu", ("HardSigmoid",): "hard_swish", ("Softplus", "Tanh"): "mish"}
-"""Activations of the form x * f(x), by the operators of f."""
-
 PASSED = ("Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear")
+"""Operators behind which the numbers are the same."""
+AFFINE = ("Add", "Sub", "Mul", "Div")
+
+MOST_STEPS = 128
+"""How many nodes behind a layer are gone along."""
+MOST_TRIES = 4
+"""At how many of them nodes are evaluated, to see whether they are an activation together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Tail:
     ----------
     bias
         Constant that is added behind the layer, shape (out_channels,), where it has none itself; else None.
-    pre_tensor, post_tensor, pre_layout, post_layout, activation, batchnorm
+    pre_tensor, post_tensor, pre_layout, post_layout, activation, batchnorm, norm
         As in `FilterBank`.
     """
 
@@ -46,10 +50,11 @@ class Tail:
     post_layout: str
     activation: str | None
     batchnorm: BatchNorm | None = None
+    norm: str | None = None
 
 
 def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bias: bool) -> Tail:
-    """Go on from a layer's output as long as it is read by one node alone: what an extractor tells of it.
+    """Go on from a layer's output as long as all that reads it leads to one tensor.
 
     Parameters
     ----------
@@ -60,99 +65,93 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
     channels
         Number of output channels.
     has_bias
-        Whether the node has a bias itself; otherwise a constant added behind it is its bias.
+        Whether the node has a bias itself; otherwise a constant added behind it is its bias, unless it is
+        part of an activation, as the 3 of ``clip(x + 3, 0, 6) / 6``.
     """
     bias: NDArray[np.generic] | None = None
     pre, pre_layout = tensor, layout
     may_be_bias = not has_bias
     batchnorm: BatchNorm | None = None
+    norm: str | None = None
     is_bare = True  # nothing so far but the convolution and its bias: only then a batch norm can be folded
-    while True:
-        found = _activation(graph, tensor)
+    mirrored = False
+    tries = MOST_TRIES
+    for _ in range(MOST_STEPS):
+        budget.step("looking at what follows '{}'", tensor)
+        readers = readers_of(graph, tensor)
+        if not 0 < len(readers) <= MOST_NODES:
+            break
+        found = by_operator(graph, tensor, readers)
+        if found is not None and goes_on(graph, found):
+            found = by_values(graph, tensor, layout, channels)[0] or found
+        only = readers[0] if len(readers) == 1 and readers[0].output and readers[0].output[0] else None
+        added = None
+        if found is None and only is not None and only.domain in STANDARD:
+            behind = _layout_beyond(graph, only, tensor, layout)
+            if behind is not None:
+                tensor, layout = only.output[0], behind
+                continue
+            if only.op_type == "BatchNormalization":
+                if only.input[:1] != [tensor] or layout.index("C") != 1:
+                    break
+                if is_bare:
+                    batchnorm = read_batchnorm(graph, only, layout, channels)
+                tensor = only.output[0]
+                may_be_bias = is_bare = False
+                continue
+            added = _combined(graph, only, tensor, layout, channels)
+        is_plain = added is not None and _differs_by_channel(added)
+        if found is None and not is_plain and tries and all(map(_may_be_part, readers)):
+            tries -= 1
+            found, twins = by_values(graph, tensor, layout, channels)
+            if found is None and twins is not None and not mirrored:
+                mirrored, tensor, channels = True, twins, 2 * channels
+                may_be_bias = is_bare = False
+                continue
+        if found is None and not is_plain:
+            found = joined_channels(graph, tensor, layout, channels, readers)
+            between = norm_behind(graph, tensor, layout, channels, readers) if found is None else None
+            if between is not None:
+                norm, tensor = norm or between.name, between.tensor
+                may_be_bias = is_bare = False
+                if between.activation is None:
+                    continue
+                found = Found(tensor, between.activation)
         if found is not None:
-            post, activation = found
-            return Tail(bias, pre, pre_layout, post, layout, activation, batchnorm)
-        readers = graph.consumers(tensor)
-        node = readers[0] if len(readers) == 1 else None
-        if node is None or node.domain not in STANDARD or not node.output or not node.output[0]:
+            name = {"relu": "crelu"}.get(found.name) if mirrored else found.name
+            if name is None:
+                break
+            return Tail(bias, pre, pre_layout, found.tensor, layout, name, batchnorm, norm)
+        if added is None or only is None:
             break
-        if node.op_type == "Transpose":
-            perm = attributes(node).get("perm", range(len(layout))[::-1])
-            if sorted(perm) != list(range(len(layout))):
-                break
-            layout = "".join(layout[axis] for axis in perm)
-        elif node.op_type == "BatchNormalization":
-            if node.input[:1] != [tensor] or layout.index("C") != 1:
-                break
-            if is_bare:
-                batchnorm = read_batchnorm(graph, node, layout, channels)
-            may_be_bias = is_bare = False
-        elif node.op_type in ("Add", "Sub", "Mul", "Div"):
-            added = _per_channel(graph, node, tensor, layout, channels)
-            if added is None:
-                break
-            if may_be_bias and node.op_type == "Add":
-                bias, pre, pre_layout = added, node.output[0], layout
-            else:
-                is_bare = False
-            may_be_bias = False
-        elif node.op_type == "Slice":  # Keras pads transposed convolutions by cutting off
-            if node.input[:1] != [tensor] or not _leaves_channels(graph, node, layout):
-                break
-        elif node.op_type not in PASSED or node.input[:1] != [tensor]:
-            break
-        tensor = node.output[0]
-    return Tail(bias, pre, pre_layout, pre, pre_layout, None, batchnorm)
+        tensor = only.output[0]
+        if may_be_bias and only.op_type == "Add":
+            bias, pre, pre_layout = np.broadcast_to(added, (channels,)), tensor, layout
+        else:
+            is_bare = False
+        may_be_bias = False
+    return Tail(bias, pre, pre_layout, pre, pre_layout, None, batchnorm, norm)
 
 
-def _activation(graph: GraphView, tensor: str) -> tuple[str, str] | None:
-    """The activation that alone reads `tensor`: its output and its name."""
-    readers = graph.consumers(tensor)
-    if len(readers) == 1:
-        node = readers[0]
-        if node.op_type in ACTIVATIONS and node.input[:1] == [tensor] and node.output:
-            return node.output[0], ACTIVATIONS[node.op_type]
-        if node.op_type == "Clip" and node.domain in STANDARD and node.input[:1] == [tensor]:
-            return node.output[0], _clip_name(graph, node)
-    if len(readers) == 2:
-        return _gate(graph, tensor, readers)
-    return None
-
-
-def _gate(graph: GraphView, tensor: str, readers: tuple[onnx.NodeProto, ...]) -> tuple[str, str] | None:
-    """x * f(x), with `tensor` as x."""
-    product = next((node for node in readers if node.op_type == "Mul"), None)
-    if product is None or len(product.input) != 2:
+def _layout_beyond(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) -> str | None:
+    """The layout behind a node that leaves the numbers as they are; None where it is no such node."""
+    if node.op_type in MOVES:
+        return layout_behind(graph, node, tensor, layout)
+    if node.op_type == "Slice":  # Keras pads transposed convolutions by cutting off
+        return layout if node.input[:1] == [tensor] and _leaves_channels(graph, node, layout) else None
+    if node.op_type not in PASSED or node.input[:1] != [tensor]:
         return None
-    node = next(node for node in readers if node is not product)
-    operators: list[str] = []
-    while len(node.input) == 1 and node.output:
-        operators += [node.op_type] if node.op_type not in PASSED else []
-        behind = graph.consumers(node.output[0])
-        if len(behind) != 1 or len(operators) > 2:
-            return None
-        if behind[0] is product:
-            name = GATES.get(tuple(operators))
-            return (product.output[0], name) if name else None
-        node = behind[0]
-    return None
+    return layout if node.op_type != "Cast" or attributes(node).get("to") in FLOATING else None
 
 
-def _clip_name(graph: GraphView, node: onnx.NodeProto) -> str:
-    """Clip's bounds are attributes before opset 11 and inputs since."""
-    values = attributes(node)
-    bounds = [values.get("min", -np.inf), values.get("max", np.inf)]
-    for place, name in enumerate(node.input[1:3]):
-        if name:
-            try:
-                bounds[place] = float(graph.constant(name).ravel()[0])
-            except (NotConstant, IndexError, ValueError, TypeError):
-                return "clip"
-    if not all(isinstance(bound, float) for bound in bounds):  # no attributes of Clip since opset 11
-        return "clip"
-    if bounds[0] == 0:
-        return "relu6" if bounds[1] == 6 else "relu" if bounds[1] > 1e30 else "clip"
-    return "clip"
+def _may_be_part(node: onnx.NodeProto) -> bool:
+    """Whether an activation that several nodes compute may begin with this one."""
+    return node.op_type in OPERATIONS or node.op_type in ("Concat", "QLinearAdd", "QLinearMul")
+
+
+def _differs_by_channel(constant: NDArray[np.generic]) -> bool:
+    """Whether it is a bias or a scale of the layer's, and not one number of an activation's formula."""
+    return constant.ndim == 1 and (bool(np.any(constant != constant[0])) or not constant.any())
 
 
 def _leaves_channels(graph: GraphView, node: onnx.NodeProto, layout: str) -> bool:
@@ -169,23 +168,14 @@ def _leaves_channels(graph: GraphView, node: onnx.NodeProto, layout: str) -> boo
     return all(-len(layout) <= axis < len(layout) and layout[axis] not in "NC" for axis in axes)
 
 
-def _per_channel(
+def _combined(
     graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str, channels: int
 ) -> NDArray[np.generic] | None:
-    """The constant that the node combines with `tensor`, one value per channel; None if it is none."""
+    """The constant that an affine node combines with `tensor`: one number, or one per channel."""
     others = [name for name in node.input if name != tensor]
-    if len(node.input) != 2 or len(others) != 1 or not graph.is_constant(others[0]):
+    if node.op_type not in AFFINE or len(node.input) != 2 or len(others) != 1:
         return None
     if node.op_type in ("Sub", "Div") and node.input[:1] != [tensor]:
         return None
-    try:
-        constant = graph.constant(others[0])
-    except NotConstant:
-        return None
-    if constant.ndim > len(layout) or constant.dtype.kind not in "fiu":
-        return None
-    shape = (1,) * (len(layout) - constant.ndim) + constant.shape
-    axis = layout.index("C")
-    if shape[axis] not in (1, channels) or any(size != 1 for a, size in enumerate(shape) if a != axis):
-        return None
-    return np.broadcast_to(constant.ravel(), (channels,))
+    constant = aligned(graph, node, others[0], layout, channels)
+    return constant if constant is not None and constant.dtype.kind in "fiu" else None

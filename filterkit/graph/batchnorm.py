@@ -27,9 +27,10 @@ def read_batchnorm(graph: GraphView, node: onnx.NodeProto, layout: str, channels
     if values.get("training_mode", 0) or len(node.input) < 5:
         return None
     try:
-        gamma, beta, mean, variance = (
-            np.asarray(graph.constant(name), np.float64) for name in node.input[1:5]
-        )
+        arrays = [graph.constant(name) for name in node.input[1:5]]
+        if any(array.dtype.kind in "OSUcb" for array in arrays):
+            return None
+        gamma, beta, mean, variance = (np.asarray(array, np.float64) for array in arrays)
     except (NotConstant, ValueError, TypeError):
         return None
     if any(array.shape != (channels,) for array in (gamma, beta, mean, variance)):

@@ -2,11 +2,48 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from filterkit.graph.constants import NotConstant
+from filterkit.graph.regions import readers_of
 from filterkit.graph.view import GraphView
+
+QUANTIZERS = frozenset({"DynamicQuantizeLinear", "QuantizeLinear"})
+CARRIERS = frozenset(
+    {"Identity", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Pad", "MaxPool", "Slice", "Concat"}
+)
+"""Operators that carry codes from a quantizer to a layer."""
+SHAPED = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Cast", "Floor", "Round", "Ceil"})
+"""What rounds a bias and brings it into shape."""
+LONGEST = 8
+"""How many of these are gone through."""
+MOST_FACTORS = 2
+"""Products behind a layer: one by both scales, or one by each."""
+
+
+@dataclass(frozen=True, slots=True)
+class RealOutput:
+    """How the integers that a layer makes become real numbers.
+
+    Attributes
+    ----------
+    scale
+        The weight's scale, shape (channels,).
+    bias
+        What was added to the integers, as real numbers, shape (channels,); None where nothing was, or nobody
+        knows how much.
+    tensor
+        The real numbers.
+    """
+
+    scale: NDArray[np.float32]
+    bias: NDArray[np.float32] | None
+    tensor: str
 
 
 def dynamic_scale(graph: GraphView, tensor: str, channels: int) -> tuple[NDArray[np.float32] | None, str]:
@@ -33,21 +70,124 @@ def dynamic_scale(graph: GraphView, tensor: str, channels: int) -> tuple[NDArray
     NotConstant
         The scale would take too much to compute.
     """
-    cast = _only_reader(graph, tensor, "Cast")
-    product = _only_reader(graph, cast.output[0], "Mul") if cast is not None else None
-    if cast is None or product is None:
-        return None, tensor
-    other = next((name for name in product.input if name != cast.output[0]), "")
-    maker = graph.producer(other)
-    for name in maker.input if maker is not None and maker.op_type == "Mul" else [other]:
-        if graph.is_constant(name):
-            scale = graph.constant(name)
-            if scale.size in (1, channels) and scale.dtype.kind not in "OSUcb":
-                return np.broadcast_to(scale.astype(np.float32).ravel(), (channels,)), product.output[0]
-    return None, tensor
+    found = _scaled(graph, tensor, channels)
+    return (None, tensor) if found is None else (found[0].astype(np.float32), found[2])
 
 
-def _only_reader(graph: GraphView, tensor: str, op: str) -> onnx.NodeProto | None:
-    readers = graph.consumers(tensor)
-    fits = len(readers) == 1 and readers[0].op_type == op and bool(readers[0].output)
-    return readers[0] if fits else None
+def real_output(graph: GraphView, node: onnx.NodeProto, channels: int) -> RealOutput | None:
+    """How the output of a ConvInteger becomes real numbers; None where it does not, or by no constant.
+
+    Older tools add the bias to the integers, divided by both scales: it is multiplied by them again here.
+
+    Raises
+    ------
+    NotConstant
+        The scale would take too much to compute.
+    """
+    tensor, added = node.output[0], ""
+    readers = readers_of(graph, tensor)
+    if len(readers) == 1 and readers[0].op_type == "Add" and readers[0].output:
+        tensor = readers[0].output[0]
+        added = next((name for name in readers[0].input if name != node.output[0]), "")
+    found = _scaled(graph, tensor, channels)
+    if found is None:
+        return None
+    scale, factors, made = found
+    bias = _bias(graph, added, scale, factors, channels) if added else None
+    if not any(factors):  # both scales in one constant
+        scale = scale / _scale_of_input(graph, node.input[0])
+    return RealOutput(scale.astype(np.float32), bias, made)
+
+
+def reads_codes(graph: GraphView, tensor: str) -> bool:
+    """Whether a tensor holds the codes of a quantizer, and not integers for their own sake."""
+    maker = _maker_behind(graph, tensor, CARRIERS)
+    return maker is not None and maker.op_type in QUANTIZERS
+
+
+def _scaled(graph: GraphView, tensor: str, channels: int) -> tuple[NDArray[Any], tuple[str, ...], str] | None:
+    """The constant by which integers are multiplied once they are cast, the tensors by which they are
+    multiplied besides, and the product."""
+    node = _only_reader(graph, tensor)
+    if node is not None and node.op_type == "DequantizeLinear" and len(node.input) == 2:
+        scale, factors = _factors(graph, node.input[1], channels)
+        return None if scale is None else (scale, factors, node.output[0])
+    if node is None or node.op_type != "Cast":
+        return None
+    total: NDArray[Any] | None = None
+    found: tuple[str, ...] = ()
+    tensor = node.output[0]
+    for _ in range(MOST_FACTORS):
+        node = _only_reader(graph, tensor)
+        if node is None or node.op_type != "Mul" or len(node.input) != 2:
+            return None
+        other = next((name for name in node.input if name != tensor), "")
+        scale, factors = _factors(graph, other, channels)
+        tensor, total, found = node.output[0], scale, found + factors
+        if total is not None:
+            return total, found, tensor
+    return None
+
+
+def _factors(graph: GraphView, tensor: str, channels: int) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
+    """The constant among the factors of a scale, one value per channel, and the factors that are none."""
+    maker = graph.producer(tensor)
+    names = [tensor]
+    if not graph.is_constant(tensor) and maker is not None and maker.op_type == "Mul":
+        names = list(maker.input)
+    scale: NDArray[Any] | None = None
+    for name in names:
+        if graph.is_constant(name) and scale is None:
+            value = graph.constant(name)
+            if value.size in (1, channels) and value.dtype.kind not in "OSUcb":
+                scale = np.broadcast_to(value.astype(np.float32).ravel(), (channels,))
+    return scale, tuple(name for name in names if not graph.is_constant(name))
+
+
+def _bias(
+    graph: GraphView, added: str, scale: NDArray[Any], factors: tuple[str, ...], channels: int
+) -> NDArray[np.float32] | None:
+    """What is added to the integers, as real numbers."""
+    if graph.is_constant(added):
+        codes = graph.constant(added)
+        known = not any(factors) and codes.size in (1, channels) and codes.dtype.kind in "iuf"
+        return (codes.astype(np.float32).ravel() * scale).astype(np.float32) if known else None
+    maker = _maker_behind(graph, added, SHAPED)
+    if maker is None or maker.op_type != "Div" or len(maker.input) < 2:
+        return None
+    real, divisor = maker.input[:2]
+    if not graph.is_constant(real):
+        return None
+    value = graph.constant(real)
+    other, others = _factors(graph, divisor, channels)
+    same = other is not None and np.array_equal(other, scale) and sorted(others) == sorted(factors)
+    if not same or value.size not in (1, channels) or value.dtype.kind != "f":
+        return None
+    return np.broadcast_to(value.astype(np.float32).ravel(), (channels,))
+
+
+def _scale_of_input(graph: GraphView, tensor: str) -> float:
+    """The constant scale of the codes that a layer reads; 1 where they have none."""
+    maker = _maker_behind(graph, tensor, CARRIERS)
+    if maker is None or maker.op_type != "QuantizeLinear" or len(maker.input) < 2:
+        return 1.0
+    try:
+        scale = graph.constant(maker.input[1])
+    except NotConstant:
+        return 1.0
+    return float(scale.ravel()[0]) or 1.0 if scale.size == 1 else 1.0
+
+
+def _maker_behind(graph: GraphView, tensor: str, passed: frozenset[str]) -> onnx.NodeProto | None:
+    """The node that makes a tensor, or what the `passed` nodes on the way to it read."""
+    maker = graph.producer(tensor)
+    for _ in range(LONGEST):
+        if maker is None or maker.op_type not in passed or not maker.input:
+            break
+        maker = graph.producer(maker.input[0])
+    return maker
+
+
+def _only_reader(graph: GraphView, tensor: str) -> onnx.NodeProto | None:
+    readers = readers_of(graph, tensor)
+    return readers[0] if len(readers) == 1 and readers[0].output and readers[0].output[0] else None

@@ -149,6 +149,10 @@ class GraphView:
         """The nodes of this graph that read a tensor, themselves or in a body; each once."""
         return tuple(self._readers.get(tensor, ()))
 
+    def gives_out(self, tensor: str) -> bool:
+        """Whether a tensor is an output of this graph."""
+        return tensor in self._given_out
+
     def stored(self, tensor: str) -> onnx.TensorProto | onnx.SparseTensorProto:
         """The initializer of this name; raises NotConstant where there is none."""
         home = self.home(tensor)
@@ -218,6 +222,10 @@ class GraphView:
         return shapes, {
             name: numpy_helper.to_array(v["value"]) for name, v in settled.items() if "value" in v
         }
+
+    @cached_property
+    def _given_out(self) -> frozenset[str]:
+        return frozenset(self.outputs)
 
     @cached_property
     def _bodies(self) -> tuple[GraphView, ...]:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from filterkit.errors import ImageError, RuntimeFailure, UsageError
 from filterkit.workbench.misplaced import joined_picture
@@ -89,12 +89,13 @@ def feature_maps(
         idle = {match.layer["name"]: NOT_TAKEN for match in matches if match.layer["name"] not in maps}
         if not ran:
             raise RuntimeFailure(f"{next(iter(idle))} was not run: {NOT_TAKEN}", hint="give other inputs")
+        chosen = {name: _chosen(maps[name], match, labels[name]) for name, match in ran.items()}
         yield FeatureMaps(
-            maps={name: _chosen(maps[name], match) for name, match in ran.items()},
+            maps={name: one.values for name, one in chosen.items()},
             addresses={name: match.selected_address for name, match in ran.items()},
             activations={name: match.layer["activation"] for name, match in ran.items()},
-            labels={name: tuple(labels[name]) for name in ran},
-            makers={name: match.filter_addresses for name, match in ran.items()},
+            labels={name: one.labels for name, one in chosen.items()},
+            makers={name: one.makers for name, one in chosen.items()},
             image=image,
             image_name=image_name,
             provider=network.provider,
@@ -240,12 +241,34 @@ def _run_tensors(
         yield {layer: values[number] for layer, values in maps.items()}, name, name, count > 1
 
 
-def _chosen(values: NDArray[Any], match: Match) -> NDArray[Any]:
-    """The maps, shape (channels, *spatial), of the filters that are wanted."""
+class _Chosen(NamedTuple):
+    """Maps, shape (channels, *spatial), and for each what it is called and the address of what made it."""
+
+    values: NDArray[Any]
+    labels: tuple[str, ...]
+    makers: tuple[str, ...]
+
+
+def _chosen(values: NDArray[Any], match: Match, labels: Sequence[str]) -> _Chosen:
+    """The maps of the filters that are wanted; after CReLU each has two, after maxout several have one."""
     import numpy as np
 
-    whole = list(match.filters) == list(range(len(values)))
-    return values if whole else values[np.asarray(match.filters)]
+    count = match.layer["filters"]
+    whole = list(match.filters) == list(range(count))
+    makers = tuple(match.filter_addresses)
+    if len(values) == count:
+        return _Chosen(values if whole else values[np.asarray(match.filters)], tuple(labels), makers)
+    if len(values) < count:
+        if not whole:
+            raise UsageError(
+                f"{match.layer['activation']} joins the filters of {match.address} into {len(values)} maps",
+                hint=f"take all of them, {match.address}, or --at pre",
+            )
+        return _Chosen(values, tuple(map(str, range(len(values)))), (match.address,) * len(values))
+    parts = len(values) // count
+    places = [part * count + place for part in range(parts) for place in match.filters]
+    names = [label if not part else f"{label} ({part + 1})" for part in range(parts) for label in labels]
+    return _Chosen(values[np.asarray(places)], tuple(names), makers * parts)
 
 
 def _distinct(stem: str, taken: set[str]) -> str:

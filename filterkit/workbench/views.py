@@ -54,13 +54,15 @@ class FeatureMaps:
     ----------
     maps
         From a layer's name to its feature maps, shape (channels, height, width); in one dimension (channels,
-        length).
+        length). After CReLU a filter has two maps, and all second ones come behind all first ones; maxout
+        and GLU leave fewer maps than there are filters.
     addresses
         From the same names to the address of what was asked for.
     labels
         From the same names to what to call each map: its filter's label or number.
     makers
-        From the same names to the address of what made each map: a filter, or a single kernel.
+        From the same names to the address of what made each map: a filter, or a single kernel; the layer
+        where several filters make one.
     activations
         From the same names to the activation behind the layer, or None.
     image
@@ -116,6 +118,14 @@ class FeatureMaps:
                 f"these are the maps of {len(self.maps)} layers", hint="take one from .maps by its name"
             )
         return next(iter(self.maps.values()))
+
+    @property
+    def without_activation(self) -> tuple[str, ...]:
+        """Names of the layers that were asked for after their activation, and have none that was recognized.
+
+        Their maps are the convolution's own output.
+        """
+        return tuple(name for name, found in self.activations.items() if self.at == "post" and not found)
 
     @property
     def stage(self) -> str:

@@ -37,7 +37,12 @@ def _bank(graph: filterkit.GraphView, node: onnx.NodeProto, name: str) -> filter
     output = node.output[0]
     if node.op_type == "MatMulInteger":
         scale, output = filterkit.dynamic_scale(graph, output, outputs)
-        weights = weights if scale is None else weights * scale[:, None]
+        if scale is None:
+            raise filterkit.Unresolved(
+                "its weight is integer codes, and no constant scale behind it (Cast, then Mul) turns them into "
+                "real numbers"
+            )
+        weights = weights * scale[:, None]
     layout = layout_of(graph, output, left=product.left)
     tail = _tail(graph, output, layout, outputs, has_bias=bool(product.bias))
     if product.bias:
@@ -94,6 +99,7 @@ def _filled(
         source_layout=axes,
         scope=scope,
         batchnorm=tail.batchnorm,
+        norm=tail.norm,
     )
 
 

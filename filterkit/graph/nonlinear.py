@@ -1,0 +1,145 @@
+"""The activation behind a tensor: a node of its own, or several that compute it together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+
+from filterkit.graph.constants import NotConstant
+from filterkit.graph.elementwise import CONDITIONS, OPERATIONS
+from filterkit.graph.formulas import name_of, samples
+from filterkit.graph.regions import Region, Values, filling, readers_of, regions
+from filterkit.graph.view import GraphView
+from filterkit.graph.walk import STANDARD, attributes
+
+ACTIVATIONS = {
+    "Relu": "relu", "LeakyRelu": "leaky_relu", "PRelu": "prelu", "Elu": "elu", "Selu": "selu",
+    "Celu": "celu", "Gelu": "gelu", "Sigmoid": "sigmoid", "HardSigmoid": "hard_sigmoid", "Swish": "silu",
+    "HardSwish": "hard_swish", "Mish": "mish", "Tanh": "tanh", "Softplus": "softplus", "Softsign": "softsign",
+    "Softmax": "softmax", "LogSoftmax": "log_softmax", "ThresholdedRelu": "thresholded_relu",
+    "QuickGelu": "quick_gelu", "FastGelu": "gelu", "QLinearSigmoid": "sigmoid",
+    "QLinearLeakyRelu": "leaky_relu",
+}  # fmt: skip
+"""Names of activations by operator, of ONNX and of ONNX Runtime."""
+
+REFINED: dict[str, frozenset[str]] = {
+    "relu": frozenset({"relu6", "clip", "hard_sigmoid"}),
+    "clip": frozenset({"relu6", "clip", "hard_sigmoid"}),
+    "relu6": frozenset({"hard_sigmoid"}),
+    "sigmoid": frozenset({"tanh", "log_sigmoid"}),
+    "elu": frozenset({"selu"}),
+}
+"""What an activation turns out to be where more nodes follow: a ReLU before ``Min(6)`` is half a ReLU6."""
+
+
+class Found(NamedTuple):
+    """The tensor that an activation makes, and the activation's name."""
+
+    tensor: str
+    name: str
+
+
+def by_operator(graph: GraphView, tensor: str, readers: Sequence[onnx.NodeProto]) -> Found | None:
+    """The activation that one node alone is. Exporters may repeat it for each of its readers."""
+    node = readers[0]
+    if len(readers) > 1 and not all(_is_same(node, other) for other in readers[1:]):
+        return None
+    if node.input[:1] != [tensor] or not node.output or not node.output[0]:
+        return None
+    if node.op_type == "Clip" and node.domain in STANDARD:
+        return Found(node.output[0], clip_name(graph, node))
+    if node.op_type == "FastGelu" and len(node.input) > 1:  # it adds a bias first
+        return None
+    name = ACTIVATIONS.get(node.op_type)
+    if name == "silu" and node.op_type == "Swish":
+        name = _swish_name(attributes(node).get("alpha", 1.0))
+    return Found(node.output[0], name) if name is not None else None
+
+
+def by_values(graph: GraphView, tensor: str, layout: str, channels: int) -> tuple[Found | None, str | None]:
+    """The activation that nodes compute together, and the output of a Concat of ``x`` and ``-x``, if any.
+
+    The first of the tensors that are functions of `tensor` alone and are a known activation counts; one of
+    more nodes only where it is what the first is a part of.
+    """
+    found: Found | None = None
+    mirrored: str | None = None
+    for region in regions(graph, {tensor: samples()}, layout, channels):
+        if region.op in CONDITIONS:
+            continue
+        name = _joined_name(region) if region.joined > 1 else name_of(region.values)
+        if region.joined == 2 and mirrored is None and _is_mirrored(region.values):
+            mirrored = region.tensor
+        if name is not None and (found is None or name in REFINED.get(found.name, ())):
+            found = Found(region.tensor, name)
+        elif found is not None and found.name not in REFINED:
+            break
+    return found, mirrored
+
+
+def goes_on(graph: GraphView, found: Found) -> bool:
+    """Whether nodes that follow could make something else of the activation (see `REFINED`)."""
+    if found.name not in REFINED:
+        return False
+    return all(
+        node.op_type in OPERATIONS
+        and (
+            len(node.input) == 1
+            or any(
+                name != found.tensor and (graph.is_constant(name) or filling(graph, name) is not None)
+                for name in node.input
+            )
+        )
+        for node in readers_of(graph, found.tensor)
+    )
+
+
+def clip_name(graph: GraphView, node: onnx.NodeProto) -> str:
+    """Clip's bounds are attributes before opset 11 and inputs since."""
+    values = attributes(node)
+    bounds = [values.get("min", -np.inf), values.get("max", np.inf)]
+    for place, name in enumerate(node.input[1:3]):
+        if name:
+            try:
+                stated = graph.constant(name)
+                bounds[place] = None if stated.dtype.kind in "OSUcb" else float(stated.ravel()[0])
+            except (NotConstant, IndexError, ValueError, TypeError):
+                return "clip"
+    if not all(isinstance(bound, float) for bound in bounds):  # no attributes of Clip since opset 11
+        return "clip"
+    if bounds[0] == 0:
+        return "relu6" if bounds[1] == 6 else "relu" if bounds[1] > 1e30 else "clip"
+    return "clip"
+
+
+def _swish_name(factor: object) -> str:
+    if not isinstance(factor, float) or abs(factor - 1) < 0.005:
+        return "silu"
+    return "quick_gelu" if abs(factor - 1.702) < 0.005 else "swish"
+
+
+def _is_same(one: onnx.NodeProto, other: onnx.NodeProto) -> bool:
+    return (
+        (one.op_type, one.domain) == (other.op_type, other.domain)
+        and one.input == other.input
+        and one.attribute == other.attribute
+    )
+
+
+def _joined_name(region: Region) -> str | None:
+    """CReLU: ``relu(x)`` and ``relu(-x)``, one after the other."""
+    if not _are_mirrored(region.values):
+        return None
+    return "crelu" if "relu" in (name_of(region.values[:1]), name_of(region.values[1:])) else None
+
+
+def _are_mirrored(values: Values) -> bool:
+    return len(values) == 2 and np.array_equal(values[0], values[1][::-1])
+
+
+def _is_mirrored(values: Values) -> bool:
+    """Whether the two rows are ``x`` and ``-x``."""
+    return _are_mirrored(values) and np.array_equal(np.sort(values[0]), samples()[0])

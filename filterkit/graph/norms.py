@@ -1,0 +1,187 @@
+"""Norms other than batch norm behind a convolution: operators, and what older exporters write for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from filterkit.graph.regions import readers_of, regions
+from filterkit.graph.view import GraphView
+from filterkit.graph.walk import STANDARD, attributes
+
+NORMS = {
+    "InstanceNormalization": "instance_norm", "GroupNormalization": "group_norm", "GroupNorm": "group_norm",
+    "LayerNormalization": "layer_norm", "RMSNormalization": "layer_norm",
+    "SimplifiedLayerNormalization": "layer_norm", "LRN": "lrn",
+}  # fmt: skip
+"""By operator, of ONNX and of ONNX Runtime."""
+
+AFFINE = frozenset({"Mul", "Add", "Sub", "Div", "Identity", "Cast"})
+"""What may stand between a norm of groups and the Reshape that undoes them: scale and shift."""
+
+RESPONSE = frozenset(
+    {"Unsqueeze", "Reshape", "Pad", "AveragePool", "Squeeze", "Mul", "Add", "Pow", "Identity"}
+)
+"""What local response normalization consists of, between the square and the division."""
+
+LONGEST = 12
+"""How many nodes these chains may have."""
+
+
+class Norm(NamedTuple):
+    """A norm's name, and the tensor that it makes, whose axes are those in front of it."""
+
+    name: str
+    tensor: str
+    activation: str | None = None
+
+
+def norm_behind(
+    graph: GraphView, tensor: str, layout: str, channels: int, readers: Sequence[onnx.NodeProto]
+) -> Norm | None:
+    """The norm that the only readers of `tensor` are."""
+    if len(readers) == 1:
+        node = readers[0]
+        if node.op_type in NORMS and node.input[:1] == [tensor] and node.output and node.output[0]:
+            return _operator(graph, node, layout)
+        if node.op_type == "MeanVarianceNormalization" and node.output:
+            axes = attributes(node).get("axes", [0, 2, 3])
+            name = _name_of_axes([axis for axis in axes if axis], layout) if layout[:1] == "N" else None
+            return Norm(name, node.output[0]) if name else None
+        if node.op_type == "Reshape" and node.input[:1] == [tensor]:
+            return _of_groups(graph, node, layout, channels)
+    if any(node.op_type in ("ReduceMean", "GlobalAveragePool") for node in readers):
+        found = _by_values(graph, tensor, layout, channels)
+        if found is not None:
+            name = _name_of_axes(found[1], layout)
+            return Norm(name, found[0]) if name else None
+    return _response_norm(graph, tensor, readers)
+
+
+def _operator(graph: GraphView, node: onnx.NodeProto, layout: str) -> Norm | None:
+    name = NORMS[node.op_type]
+    channels_first = name in ("instance_norm", "group_norm", "lrn") and node.domain in STANDARD
+    if channels_first and layout.index("C") != 1:
+        return None
+    if any(graph.consumers(other) for other in node.output[1:] if other):
+        return None
+    if node.op_type != "GroupNorm":
+        return Norm(name, node.output[0])
+    given = attributes(node)
+    if layout.index("C") != (len(layout) - 1 if given.get("channels_last", 1) else 1):
+        return None
+    return Norm(name, node.output[0], "silu" if given.get("activation", 0) == 1 else None)
+
+
+def _name_of_axes(axes: Sequence[int], layout: str) -> str | None:
+    """What a norm over these axes is called; none is a norm over pictures."""
+    rank = len(layout)
+    if not all(isinstance(axis, int) and -rank <= axis < rank for axis in axes):
+        return None
+    letters = {layout[axis] for axis in axes}
+    if not letters or "N" in letters:
+        return None
+    return "instance_norm" if letters == set(layout) - {"N", "C"} else "layer_norm"
+
+
+def _of_groups(graph: GraphView, node: onnx.NodeProto, layout: str, channels: int) -> Norm | None:
+    """Reshape to groups, a norm within each, scale and shift, Reshape back: how PyTorch exports GroupNorm."""
+    grouped = node.output[0]
+    shape = graph.shape(grouped)
+    readers = readers_of(graph, grouped)
+    name, tensor = "group_norm", ""
+    if len(readers) == 1 and readers[0].op_type in NORMS and readers[0].input[:1] == [grouped]:
+        name, tensor = NORMS[readers[0].op_type], readers[0].output[0]
+        if name == "instance_norm":
+            groups = shape[1] if shape is not None and len(shape) > 1 else None
+            name = "instance_norm" if groups == channels else "group_norm"
+    elif shape is not None and len(shape) > 2:
+        found = _by_values(graph, grouped, "N" + "C" * (len(shape) - 1), 0)
+        if found is None or 0 in found[1] or len(found[1]) > len(shape) - 1:
+            return None
+        tensor = found[0]
+    for _ in range(LONGEST):
+        behind = readers_of(graph, tensor) if tensor else []
+        if len(behind) != 1 or not behind[0].output:
+            return None
+        last = behind[0]
+        if last.op_type == "Reshape":
+            return Norm(name, last.output[0]) if _is_undone(graph, node, last, layout, channels) else None
+        others = [each for each in last.input if each != tensor]
+        if last.op_type not in AFFINE or not all(map(graph.is_constant, others)):
+            return None
+        tensor = last.output[0]
+    return None
+
+
+def _is_undone(
+    graph: GraphView, first: onnx.NodeProto, last: onnx.NodeProto, layout: str, channels: int
+) -> bool:
+    """Whether the second Reshape brings back the shape in front of the first."""
+    maker = graph.producer(last.input[1]) if len(last.input) > 1 else None
+    if maker is not None and maker.op_type == "Shape" and maker.input[0] == first.input[0]:
+        return True
+    before, after = graph.shape(first.input[0]), graph.shape(last.output[0])
+    if after is None or len(after) != len(layout) or after[layout.index("C")] != channels:
+        return False
+    pairs = zip(before or after, after, strict=False)
+    return all(one == other for one, other in pairs if isinstance(one, int) and isinstance(other, int))
+
+
+def _by_values(
+    graph: GraphView, tensor: str, layout: str, channels: int
+) -> tuple[str, tuple[int, ...]] | None:
+    """The first function of `tensor` that stays the same when that is scaled and shifted, and its axes.
+
+    That is what a norm does, in whatever steps: mean, variance, root, quotient.
+    """
+    any_constants = channels == 0
+    sample = np.random.default_rng(0).normal(1, 3, (1, 64))
+    runs = [
+        regions(graph, {tensor: values}, layout, channels, statistics=True, any_constants=any_constants)
+        for values in (sample, sample * 2 + 5)
+    ]
+    for one, other in zip(*runs, strict=False):
+        if one.axes is not None and _is_norm(sample, one.values, other.values):
+            return one.tensor, one.axes
+    return None
+
+
+def _is_norm(sample: NDArray[np.float64], one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    if one.shape[1] != sample.shape[1] or other.shape != one.shape:
+        return False
+    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+        return False
+    spread = one.std(axis=1, keepdims=True)
+    if not (spread > 1e-6).any() or np.any(np.abs(one - other) > 1e-3 * (spread + np.abs(one)) + 1e-6):
+        return False
+    centred = sample - sample.mean()
+    slope = (one * centred).mean(axis=1, keepdims=True) / centred.var()
+    return bool(
+        np.all(np.abs(one - one.mean(axis=1, keepdims=True) - slope * centred) <= 1e-3 * spread + 1e-6)
+    )
+
+
+def _response_norm(graph: GraphView, tensor: str, readers: Sequence[onnx.NodeProto]) -> Norm | None:
+    """``x / (k + alpha * mean of squares of neighbouring channels) ** beta``, as PyTorch exports it."""
+    quotients = [node for node in readers if node.op_type == "Div" and node.input[:1] == [tensor]]
+    squares = [node for node in readers if node.op_type in ("Mul", "Pow")]
+    if len(readers) != 2 or not quotients or not squares or not squares[0].output:
+        return None
+    seen: set[str] = set()
+    made = squares[0].output[0]
+    for _ in range(LONGEST):
+        behind = readers_of(graph, made)
+        if len(behind) != 1 or not behind[0].output:
+            return None
+        if behind[0] is quotients[0]:
+            return Norm("lrn", behind[0].output[0]) if {"AveragePool", "Pow"} <= seen else None
+        if behind[0].op_type not in RESPONSE:
+            return None
+        seen.add(behind[0].op_type)
+        made = behind[0].output[0]
+    return None

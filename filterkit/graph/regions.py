@@ -1,0 +1,327 @@
+"""Nodes that together compute a function of one tensor alone, element by element, and that function.
+
+Exporters write what is one operation to a user as a handful of nodes: ``x * clip(x + 3, 0, 6) / 6``. The
+nodes behind a tensor are evaluated on numbers, one after the other; wherever all that was computed so far
+goes into one tensor, that tensor is a function of the first, and its values say which.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from filterkit import budget
+from filterkit.graph import elementwise
+from filterkit.graph.constants import NotConstant
+from filterkit.graph.view import GraphView
+from filterkit.graph.walk import STANDARD, attributes
+
+MOST_NODES = 32
+"""How many nodes a region may have, and how many readers a tensor in it: Mish, decomposed, has ten."""
+MOST_VALUES = 2**21
+"""Numbers that one tensor of a region may hold: channels with constants of their own times the numbers that
+the function is tried on."""
+DOMAINS = (*STANDARD, "com.microsoft")
+SHAPE_READERS = frozenset({"Shape", "Size", "EyeLike", "RandomNormalLike", "RandomUniformLike"})
+"""Operators that look at a tensor's shape or type alone."""
+PASSED_ON = frozenset({"Identity", "Cast", "Transpose", "Squeeze", "Unsqueeze", "DequantizeLinear"})
+"""Operators behind which a shape may be asked for, too."""
+LONGEST_DETOUR = 4
+"""How many of these are gone through for that."""
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """What lies between a tensor and another one that is a function of it.
+
+    Attributes
+    ----------
+    tensor
+        The other one.
+    values
+        The function's values, shape (rows, samples): one row, or one per channel.
+    op
+        Operator that makes the tensor.
+    axes
+        Axes that the function takes means over; None without any.
+    joined
+        Of how many functions it consists, side by side along the channels, where these are more than one.
+    """
+
+    tensor: str
+    values: Values
+    op: str
+    axes: tuple[int, ...] | None = None
+    joined: int = 1
+
+
+def readers_of(graph: GraphView, tensor: str, *, depth: int = 0) -> list[onnx.NodeProto]:
+    """The nodes that read the numbers in a tensor; not those that ask for its shape or type alone."""
+    return [node for node in graph.consumers(tensor) if not _asks_for_shape(graph, node, tensor, depth)]
+
+
+def _asks_for_shape(graph: GraphView, node: onnx.NodeProto, tensor: str, depth: int) -> bool:
+    if node.op_type in SHAPE_READERS or (node.op_type == "CastLike" and node.input[0] != tensor):
+        return True
+    if node.op_type not in PASSED_ON or depth >= LONGEST_DETOUR or not node.output:
+        return False
+    made = node.output[0]
+    behind = graph.consumers(made)
+    return (
+        0 < len(behind) <= MOST_NODES
+        and not graph.gives_out(made)
+        and all(_asks_for_shape(graph, each, made, depth + 1) for each in behind)
+    )
+
+
+def aligned(
+    graph: GraphView, node: onnx.NodeProto, name: str, layout: str, channels: int
+) -> NDArray[Any] | None:
+    """A constant that a node combines with a tensor of this layout: shape () or (channels,).
+
+    None where it is none, or differs along other axes than that of the channels.
+    """
+    if graph.is_constant(name):
+        try:
+            constant = graph.constant(name)
+        except NotConstant:
+            return None
+    else:
+        number = filling(graph, name)
+        if number is None:
+            return None
+        constant = number
+    if constant.ndim > len(layout) or constant.size == 0 or constant.dtype.kind in "OSUc":
+        return None
+    if constant.dtype.kind not in "fiub":
+        try:
+            constant = constant.astype(np.float64)  # bfloat16 and the like
+        except (TypeError, ValueError):
+            return None
+    if constant.size == 1:
+        return constant.reshape(())
+    behind = 0
+    if graph.opset < 7:  # broadcasting was stated then
+        axis = attributes(node).get("axis")
+        behind = len(layout) - constant.ndim - axis % len(layout) if isinstance(axis, int) else 0
+        if not 0 <= behind <= len(layout) - constant.ndim:
+            return None
+    shape = (1,) * (len(layout) - constant.ndim - behind) + constant.shape + (1,) * behind
+    axis = layout.index("C")
+    if shape[axis] == channels and all(size == 1 for place, size in enumerate(shape) if place != axis):
+        return constant.reshape(channels)
+    return constant.ravel()[:1].reshape(()) if _is_filled(graph, node, name, constant, shape) else None
+
+
+def _is_filled(
+    graph: GraphView, node: onnx.NodeProto, name: str, constant: NDArray[Any], shape: tuple[int, ...]
+) -> bool:
+    """Whether a constant of a tensor's whole shape is one number everywhere (``zeros_like``, folded)."""
+    if not bool((constant == constant.flat[0]).all()):
+        return False
+    sizes = [graph.shape(other) for other in node.input if other not in ("", name)]
+    return any(
+        each is not None
+        and len(each) == len(shape)
+        and all(own in (1, size) for own, size in zip(shape, each, strict=True))
+        for each in sizes
+    )
+
+
+def filling(graph: GraphView, name: str) -> NDArray[Any] | None:
+    """The one number that fills a tensor whose shape alone is computed at run time (``zeros_like``)."""
+    maker = graph.producer(name)
+    if maker is None or not maker.input:
+        return None
+    if maker.op_type == "ConstantOfShape":
+        value = attributes(maker).get("value")
+        if value is None:
+            return np.zeros((), np.float32)
+        try:
+            made = onnx.numpy_helper.to_array(value)
+        except (TypeError, ValueError, AttributeError):
+            return None
+        return made.reshape(()) if made.size == 1 else None
+    if maker.op_type == "Expand" and graph.is_constant(maker.input[0]):
+        try:
+            made = graph.constant(maker.input[0])
+        except NotConstant:
+            return None
+        return made.reshape(()) if made.size == 1 else None
+    return None
+
+
+def regions(
+    graph: GraphView,
+    sources: Mapping[str, Values],
+    layout: str,
+    channels: int,
+    *,
+    statistics: bool = False,
+    any_constants: bool = False,
+) -> Iterator[Region]:
+    """The tensors that are functions of `sources` alone and through which everything else is reached.
+
+    Parameters
+    ----------
+    sources
+        Tensors, and the numbers to try the function on: shape (1, samples), the same for all.
+    layout, channels
+        Axes of the tensors, and the length of the one that is C.
+    statistics
+        Whether means over axes are gone through, too: the samples are then what the mean is taken of.
+    any_constants
+        Whether constants that differ along several axes count as ones.
+
+    Yields
+    ------
+    Region
+        In the order of the graph, from the smallest on; at most MOST_NODES.
+    """
+    values = dict(sources)
+    waiting = {name: len(readers_of(graph, name)) for name in sources}
+    queue: list[int] = []
+    queued: set[int] = set()
+    axes: tuple[int, ...] | None = None
+    joined = 1
+
+    def enqueue(name: str) -> None:
+        for node in readers_of(graph, name):
+            made = next(filter(None, node.output), None)
+            index = graph.index_of_producer(made) if made is not None else None
+            if index is not None and index not in queued:
+                queued.add(index)
+                heapq.heappush(queue, index)
+
+    if any(count > MOST_NODES for count in waiting.values()):
+        return
+    for name in sources:
+        enqueue(name)
+    for _ in range(MOST_NODES):
+        if not queue:
+            return
+        node = graph.nodes[heapq.heappop(queue)]
+        budget.step("looking at what node '{0.name}' ({0.op_type}) computes", node)
+        if not node.output or any(graph.consumers(name) for name in node.output[1:] if name):
+            return
+        means = _mean_axes(graph, node, len(layout)) if statistics else None
+        if means is not None:
+            if axes not in (None, means) or node.input[0] not in values:
+                return
+            axes = means
+            made = values[node.input[0]].mean(axis=1, keepdims=True)
+        elif node.op_type == "Concat":
+            made = _joined(node, values, layout) if joined == 1 else None
+            joined = len(node.input)
+        else:
+            made = _evaluated(graph, node, values, layout, channels, any_constants=any_constants)
+        if made is None:
+            return
+        for name in set(node.input) & values.keys():
+            waiting[name] -= not _asks_for_shape(graph, node, name, 0)
+        tensor = node.output[0]
+        count = len(readers_of(graph, tensor))
+        if count == 0 and not graph.gives_out(tensor):
+            continue  # nobody needs it
+        values[tensor] = made
+        waiting[tensor] = count
+        if not any(left for name, left in waiting.items() if name != tensor) and not _ends(
+            graph, waiting, tensor
+        ):
+            yield Region(tensor, made, node.op_type, axes, joined)
+        if count > MOST_NODES:
+            return
+        enqueue(tensor)
+
+
+def _ends(graph: GraphView, waiting: Mapping[str, int], tensor: str) -> bool:
+    """Whether some other tensor is given out without being read by any of the nodes gone through."""
+    return any(not readers_of(graph, name) and graph.gives_out(name) for name in waiting.keys() - {tensor})
+
+
+def _evaluated(
+    graph: GraphView,
+    node: onnx.NodeProto,
+    values: Mapping[str, Values],
+    layout: str,
+    channels: int,
+    *,
+    any_constants: bool,
+) -> Values | None:
+    op, names = elementwise.operands(node)
+    if node.domain not in DOMAINS or op not in elementwise.OPERATIONS or not names or names[0] == "":
+        return None
+    inputs: list[Any] = []
+    for place, name in enumerate(names):
+        if name in values:
+            inputs.append(values[name])
+        elif name == "":
+            inputs.append(None)
+        else:
+            constant = aligned(graph, node, name, layout, channels)
+            if constant is None and any_constants and graph.is_constant(name):
+                constant = np.ones(())
+            if constant is None:
+                return None
+            if node.op_type in elementwise.QUANTIZED:
+                constant = _dequantized(graph, node, place, constant)
+                if constant is None:
+                    return None
+            constant = np.asarray(constant, np.float64)
+            inputs.append(constant if constant.ndim == 0 else constant[:, None])
+    rows = max((np.shape(each)[0] for each in inputs if np.ndim(each) == 2), default=1)
+    if rows * next(iter(values.values())).shape[1] > MOST_VALUES:
+        return None
+    made = elementwise.apply(op, attributes(node), inputs)
+    return made if made is not None and np.ndim(made) == 2 else None
+
+
+def _dequantized(graph: GraphView, node: onnx.NodeProto, place: int, codes: NDArray[Any]) -> Any:
+    """The numbers behind the codes that a QLinear operator takes, as the `place`-th of those it combines."""
+    at = elementwise.QUANTIZED[node.op_type][1][place]
+    try:
+        scale = graph.constant(node.input[at + 1])
+        zero = graph.constant(node.input[at + 2]) if node.input[at + 2] else np.zeros(())
+    except (NotConstant, IndexError):
+        return None
+    if scale.size != 1 or zero.size != 1:
+        return None
+    return (codes.astype(np.float64) - float(zero.ravel()[0])) * float(scale.ravel()[0])
+
+
+def _joined(node: onnx.NodeProto, values: Mapping[str, Values], layout: str) -> Values | None:
+    """Several functions side by side, one row each: joined along the channels."""
+    axis = attributes(node).get("axis")
+    known = isinstance(axis, int) and -len(layout) <= axis < len(layout) and layout[axis] == "C"
+    parts = [values.get(name) for name in node.input]
+    if not known or any(part is None or part.shape[0] != 1 for part in parts):
+        return None
+    return np.concatenate([part for part in parts if part is not None])
+
+
+def _mean_axes(graph: GraphView, node: onnx.NodeProto, rank: int) -> tuple[int, ...] | None:
+    """The axes that a node takes means over, which it keeps with a length of 1."""
+    if node.op_type == "GlobalAveragePool":
+        return tuple(range(2, rank))
+    if node.op_type != "ReduceMean":
+        return None
+    given = attributes(node)
+    axes: Any = given.get("axes")
+    if len(node.input) > 1 and node.input[1]:
+        try:
+            axes = graph.constant(node.input[1]).ravel().tolist()
+        except NotConstant:
+            return None
+    if not given.get("keepdims", 1) or not isinstance(axes, list | tuple) or not axes:
+        return None
+    if not all(isinstance(axis, int) and -rank <= axis < rank for axis in axes):
+        return None
+    return tuple(sorted({axis % rank for axis in axes}))

@@ -1,0 +1,137 @@
+"""ConvInteger as tools of several ages write it around: real weights, bias and activation, or a reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto
+from onnx.reference import ReferenceEvaluator
+from onnx_graphs import build, found, node, opened, random
+
+from filterkit.records import FilterBank, Skipped
+
+PICTURE = [1, 4, 9, 8]
+FLOAT, INT32 = TensorProto.FLOAT, TensorProto.INT32
+
+CODES = np.random.default_rng(0).integers(0, 255, (3, 4, 3, 3), np.uint8)
+CONSTANTS: dict[str, Any] = {
+    "w": CODES, "wz": np.uint8(130), "ws": np.float32(0.02), "b": random(3), "b4": random(1, 3, 1, 1),
+    "by_channel": np.array([0.01, 0.02, 0.03], np.float32).reshape(3, 1, 1), "shape": np.array([1, 3, 1, 1]),
+    "xs_c": np.float32(0.03), "xz_c": np.uint8(120), "both": np.float32(0.0006),
+    "bi_c": np.array([100, -2000, 3000], np.int32).reshape(1, 3, 1, 1), "floor": np.float32(0.5),
+}  # fmt: skip
+
+DYNAMIC = [node("DynamicQuantizeLinear", "x", "q xs xz"), node("ConvInteger", "q w xz wz", "i")]
+STATIC = [node("QuantizeLinear", "x xs_c xz_c", "q"), node("ConvInteger", "q w xz_c wz", "i")]
+BIAS = [
+    node("Mul", "xs ws", "bs"),
+    node("Div", "b bs", "bd"),
+    node("Floor", "bd", "bf"),
+    node("Cast", "bf", "bc", to=INT32),
+    node("Reshape", "bc shape", "bi"),
+]
+SCALES = node("Mul", "xs ws", "s")
+RELU = node("Relu", "m", "y")
+
+
+def bank_of(nodes: list[onnx.NodeProto]) -> tuple[onnx.ModelProto, FilterBank | Skipped]:
+    used = {name for each in nodes for name in each.input}
+    constants = {name: value for name, value in CONSTANTS.items() if name in used}
+    model = build(nodes, {"x": PICTURE}, constants, outputs=[nodes[-1].output[0]])
+    [only] = found(opened(model))
+    return model, only
+
+
+def check(model: onnx.ModelProto, bank: FilterBank) -> None:
+    """Whether a plain Conv with the bank's weights, and a ReLU, makes the same but for rounding."""
+    names = "x w b" if bank.bias is not None else "x w"
+    constants = {"w": bank.weights} | ({} if bank.bias is None else {"b": bank.bias})
+    plain = build([node("Conv", names, "c"), node("Relu", "c", "y")], {"x": PICTURE}, constants)
+    x = random(*PICTURE)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    made = session.run(None, {"x": x})[0]
+    np.testing.assert_allclose(made, ReferenceEvaluator(plain).run(None, {"x": x})[0], atol=0.3)
+
+
+FORMS: dict[str, tuple[list[onnx.NodeProto], str, Any]] = {
+    "bias among the integers": (
+        [
+            *DYNAMIC, *BIAS, node("Add", "i bi", "ib"), node("Cast", "ib", "f", to=FLOAT), SCALES,
+            node("Mul", "f s", "m"), RELU,
+        ],
+        "ws", CONSTANTS["b"],
+    ),
+    "bias by rounding": (
+        [
+            *DYNAMIC, SCALES, node("Div", "b4 s", "bd"), node("Round", "bd", "br"),
+            node("Cast", "br", "bi", to=INT32), node("Add", "bi i", "ib"), node("Cast", "ib", "f", to=FLOAT),
+            node("Mul", "s f", "m"), RELU,
+        ],
+        "ws", CONSTANTS["b4"].ravel(),
+    ),
+    "bias behind": (
+        [
+            *DYNAMIC, node("Cast", "i", "f", to=FLOAT), SCALES, node("Mul", "f s", "r"),
+            node("Add", "r b4", "m"), RELU,
+        ],
+        "ws", CONSTANTS["b4"].ravel(),
+    ),
+    "a product by each scale": (
+        [
+            *DYNAMIC, node("Cast", "i", "f", to=FLOAT), node("Mul", "f xs", "r"),
+            node("Mul", "r by_channel", "m"), RELU,
+        ],
+        "by_channel", None,
+    ),
+    "scales by channel": (
+        [
+            *DYNAMIC, node("Cast", "i", "f", to=FLOAT), node("Mul", "xs by_channel", "s"),
+            node("Mul", "f s", "m"), RELU,
+        ],
+        "by_channel", None,
+    ),
+    "scales that are constants": (
+        [
+            *STATIC, node("Add", "i bi_c", "ib"), node("Cast", "ib", "f", to=FLOAT),
+            node("Mul", "f both", "m"), RELU,
+        ],
+        "ws", CONSTANTS["bi_c"].ravel() * CONSTANTS["both"],
+    ),
+    "a dequantizer": ([*STATIC, node("DequantizeLinear", "i both", "m"), RELU], "ws", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_scales_bias_and_activation_are_found(form: str) -> None:
+    nodes, scale, bias = FORMS[form]
+    model, bank = bank_of(nodes)
+    assert isinstance(bank, FilterBank), bank
+    expected = (CODES.astype(np.float32) - 130) * np.resize(CONSTANTS[scale], (3, 1, 1, 1))
+    np.testing.assert_allclose(bank.weights, expected, rtol=1e-5)
+    assert (bank.activation, bank.pre_tensor, bank.post_tensor) == ("relu", "m", "y")
+    if bias is None:
+        assert bank.bias is None
+    else:
+        np.testing.assert_allclose(bank.bias, bias, rtol=1e-5)
+    check(model, bank)
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        DYNAMIC,
+        [*DYNAMIC, node("Cast", "i", "f", to=FLOAT)],
+        [*DYNAMIC, node("Cast", "i", "f", to=FLOAT), node("Mul", "f xs", "y")],
+        [*DYNAMIC, node("Cast", "i", "f", to=FLOAT), node("Relu", "f", "y")],
+        [*STATIC, node("Relu", "i", "y")],
+    ],
+    ids=["nothing", "cast", "the input's scale alone", "no scale", "integers on"],
+)
+def test_codes_without_a_scale_are_skipped(nodes: list[onnx.NodeProto]) -> None:
+    _, only = bank_of(nodes)
+    assert isinstance(only, Skipped)
+    assert "integer codes" in only.reason
