@@ -6,25 +6,18 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
-from filterkit.geometry import Reach, same_pad, transposed_phases
+from filterkit.geometry import MOST_PHASES, Reach, same_pad, transposed_reads
 from filterkit.graph.rules.step import Step, Untraceable, few
 from filterkit.graph.tracks import Track, Tracks, joined, union
-
-MOST_PHASES = 1024
-MOST_TAPS = 1 << 12
-"""Bounds on what is gone through one by one: a hostile node asks for any number."""
 
 
 def window(step: Step) -> Tracks:
     """Convolutions and poolings; only the first output (a pooling's second has the same geometry)."""
-    tracks = step.first()
+    tracks, operator = step.first(), step.node.op_type
     rank = len(tracks.axes) - 2
-    is_convolution = "Conv" in step.node.op_type
-    weight = 3 if step.node.op_type == "QLinearConv" else 1
-    kernel: Sequence[Any] = step.values.get("kernel_shape") or (step.shape(weight) or ())[2:]
+    kernel: Sequence[Any] = step.values.get("kernel_shape") or (step.shape(_weight(operator)) or ())[2:]
     ones = [1] * rank
     strides, dilations = step.values.get("strides", ones), step.values.get("dilations", ones)
     new: dict[int, Track | None] = {}
@@ -33,11 +26,10 @@ def window(step: Step) -> Tracks:
         pad = _left_pad(step, axis, rank, kernel[axis], strides[axis], dilations[axis])
         if track is None:
             reach = None
-        elif step.node.op_type == "ConvTranspose":
-            if kernel[axis] > MOST_TAPS:
+        elif _is_transposed(operator):
+            if strides[axis] > MOST_PHASES:
                 raise Untraceable
-            phases = _phases(kernel[axis], strides[axis], dilations[axis], pad)
-            reach = track.reach.resampled(Fraction(1, strides[axis]), phases)
+            reach = track.reach.read(transposed_reads(kernel[axis], strides[axis], dilations[axis], pad))
         else:
             reach = track.reach.window(kernel[axis], strides[axis], dilations[axis], pad)
         new[axis + 2] = followed(track, reach)
@@ -45,7 +37,16 @@ def window(step: Step) -> Tracks:
     others = [other for name, other in step.tracks.items() if name != step.node.input[0]]
     lost = tracks.lost([1])
     spread = union(lost.spread, *(other.sources() for other in others))
-    return Tracks(lost.axes if is_convolution else tracks.axes, spread)
+    return Tracks(lost.axes if "Conv" in operator else tracks.axes, spread)
+
+
+def _weight(operator: str) -> int:
+    """Which input of a convolution is its weight."""
+    return 3 if operator.startswith("QLinear") else 1
+
+
+def _is_transposed(operator: str) -> bool:
+    return "ConvTranspose" in operator
 
 
 def fused(step: Step) -> Tracks:
@@ -70,19 +71,17 @@ def followed(track: Track | None, reach: Reach | None) -> Track | None:
     return Track(track.source, reach)
 
 
-_phases = lru_cache(256)(transposed_phases)
-
-
 def _left_pad(step: Step, axis: int, rank: int, kernel: int, stride: int, dilation: int) -> int:
     auto = step.values.get("auto_pad", "NOTSET")
     shape, made = step.shape(), step.made()
     size = shape[axis + 2] if shape is not None else None
     size = size if isinstance(size, int) else None
-    if step.node.op_type == "ConvTranspose" and (auto.startswith("SAME") or "output_shape" in step.values):
+    if _is_transposed(step.node.op_type) and (auto.startswith("SAME") or "output_shape" in step.values):
         if made is None or size is None or not isinstance(made[axis + 2], int):
             raise Untraceable
         extra = step.values.get("output_padding", [0] * rank)[axis]
         total = stride * (size - 1) + extra + dilation * (kernel - 1) + 1 - int(made[axis + 2] or 0)
+        total = max(total, 0)
         return int(total // 2 if auto == "SAME_UPPER" else total - total // 2)
     if auto.startswith("SAME"):
         return same_pad(size, kernel, stride, dilation, upper=auto == "SAME_UPPER")
@@ -94,8 +93,7 @@ def depth_to_space(step: Step) -> Tracks:
     block = int(step.values["blocksize"])
     if block > MOST_PHASES:
         raise Untraceable
-    phases = [(index, 0, 0) for index in range(block)]
-    return _each_space(step.first(), lambda reach: reach.resampled(Fraction(1, block), phases)).lost([1])
+    return _each_space(step.first(), lambda reach: reach.read([range(1)] * block)).lost([1])
 
 
 def space_to_depth(step: Step) -> Tracks:
@@ -130,10 +128,8 @@ def resize(step: Step) -> Tracks:
         ratio, start = _grid(step, before, after, scales[axis] if scales else None)
         if ratio.denominator > MOST_PHASES:
             raise Untraceable
-        phases = [
-            (index, *_read_at(ratio * index + start, step, ratio)) for index in range(ratio.denominator)
-        ]
-        changed[axis] = followed(track, track.reach.resampled(ratio, phases))
+        reads = [_read_at(ratio * index + start, step, ratio) for index in range(ratio.denominator)]
+        changed[axis] = followed(track, track.reach.read(reads, ratio.numerator))
     return tracks.replaced(changed)
 
 
@@ -159,8 +155,8 @@ def _grid(step: Step, before: int, after: int, scale: float | None) -> tuple[Fra
     raise Untraceable
 
 
-def _read_at(place: Fraction, step: Step, ratio: Fraction) -> tuple[int, int]:
-    """First and last input position that interpolation at `place` reads."""
+def _read_at(place: Fraction, step: Step, ratio: Fraction) -> range:
+    """The input positions that interpolation at `place` reads, from the first to the last."""
     mode = step.values.get("mode", "nearest")
     below = math.floor(place)
     if mode == "nearest":
@@ -172,10 +168,10 @@ def _read_at(place: Fraction, step: Step, ratio: Fraction) -> tuple[int, int]:
             "round_prefer_floor": math.ceil(place - Fraction(1, 2)),
             "round_prefer_ceil": math.floor(place + Fraction(1, 2)),
         }[rounding]
-        return nearest, nearest
-    margin = 1 if mode == "linear" else 2
+        return range(nearest, nearest + 1)
+    margin = Fraction(1 if mode == "linear" else 2)
     if step.values.get("antialias") and ratio > 1:
-        margin = math.ceil(margin * ratio)
+        margin *= ratio
     elif place == below:
-        return below, below
-    return below - margin + 1, below + margin
+        return range(below, below + 1)
+    return range(math.floor(place - margin) + 1, math.ceil(place + margin))
