@@ -12,7 +12,7 @@ from filterkit.geometry import LARGEST, LayerGeometry, Reach, product
 from filterkit.graph.checkpoint import PRODUCER
 from filterkit.graph.inputs import InputInfo, picture_of
 from filterkit.graph.tracing import Trace, trace
-from filterkit.graph.tracks import Track, Tracks
+from filterkit.graph.tracks import Sources, Track, Tracks
 from filterkit.graph.view import GraphView, Shape, is_known
 from filterkit.records import FilterBank, Preprocessing
 
@@ -54,6 +54,8 @@ def trace_geometry(
     countable = all(value.name in fixed or value.name in sizes for value in graph.inputs)
     network = graph.producer_name != PRODUCER  # else no layer reads another, and nobody knows what it sees
 
+    along = frozenset().union(*(_followed(bank, traced) for bank in banks if not bank.scope))
+
     def geometry(bank: FilterBank) -> LayerGeometry:
         budget.step("finding out what layer '{}' sees", bank.node)
         if bank.scope:  # what goes on inside a body is not traced
@@ -66,6 +68,7 @@ def trace_geometry(
             output_shape=_output_shape(bank, graph, declared, traced),
             macs=_macs(bank, traced, picture) if countable else None,
             input_channels=channels,
+            global_context=_global_context(bank, traced, along),
         )
 
     return [geometry(bank) for bank in banks]
@@ -86,7 +89,7 @@ Lengths = tuple[float, ...] | None
 
 
 def _reach(bank: FilterBank, traced: Trace) -> tuple[Lengths, Lengths, Lengths]:
-    """Receptive field, jump and offset along the spatial axes; None where one of them is unbounded."""
+    """Receptive field, jump and offset along the spatial axes; None where one of them is unknown."""
     spatial = _spatial(bank, traced)
     reaches = [reach for reach in spatial if reach is not None]
     if len(reaches) < len(spatial):
@@ -96,6 +99,31 @@ def _reach(bank: FilterBank, traced: Trace) -> tuple[Lengths, Lengths, Lengths]:
         tuple(float(reach.jump) for reach in reaches),
         tuple(float(math.floor(reach.offset)) for reach in reaches),
     )
+
+
+def _followed(bank: FilterBank, traced: Trace) -> Sources:
+    """The input axes along which a layer looks."""
+    tracks = traced.tracks.get(bank.pre_tensor)
+    if tracks is None:
+        return frozenset()
+    places = [bank.pre_layout.index(letter) for letter in _letters(bank)[2:]]
+    found = (tracks.axes[axis] for axis in places if axis < len(tracks.axes))
+    return frozenset(track.source for track in found if track is not None and track.source is not None)
+
+
+def _global_context(bank: FilterBank, traced: Trace, along: Sources) -> bool | None:
+    """Whether a layer sees the whole picture, along an axis at least, whatever its window is.
+
+    `along` are the input axes along which any layer looks, those of the picture: they count where the layer
+    itself has no window on all of them, as behind a global pooling.
+    """
+    tracks = traced.tracks.get(bank.pre_tensor)
+    if tracks is None:
+        return None
+    has_window = all(reach is not None for reach in _spatial(bank, traced))
+    if tracks.spread & (_followed(bank, traced) if has_window else along):
+        return True
+    return False if has_window else None
 
 
 def _spatial(bank: FilterBank, traced: Trace) -> list[Reach | None]:
@@ -109,9 +137,9 @@ def _letters(bank: FilterBank) -> str:
 
 
 def _bounded(tracks: Tracks | None, axis: int) -> Reach | None:
-    """Reach of an axis; None where it is unbounded, or follows a side input (a state, a mask) alone."""
+    """Reach of an axis; None where it is unknown, or follows a side input (a state, a mask) alone."""
     track = tracks.axes[axis] if tracks is not None and axis < len(tracks.axes) else None
-    if track is None or tracks is None or track.source in tracks.spread:
+    if track is None or tracks is None or track.source in tracks.unknown:
         return None
     if track.source is not None and track.source[0] != min(tracks.sources())[0]:
         return None
@@ -179,7 +207,11 @@ def _input_channels(
     names = preprocessing.channels
     which = next(place for place, value in enumerate(graph.inputs) if value.name == picture.name)
     wanted = [(which, picture.layout.index(letter)) for letter in "CHW"]
-    if len(names) != bank.in_channels or len(tracks.axes) != 4 or tracks.spread & set(wanted):
+    if (
+        len(names) != bank.in_channels
+        or len(tracks.axes) != 4
+        or (tracks.spread | tracks.unknown) & set(wanted)
+    ):
         return ()
     return names if all(map(_is_copy, tracks.axes[1:], wanted, (True, False, False))) else ()
 

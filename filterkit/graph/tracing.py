@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from filterkit import budget
-from filterkit.geometry import Reach
+from filterkit.geometry import Reach, product
 from filterkit.graph.rules import Step, trace_node
 from filterkit.graph.tracks import Track, Tracks
 from filterkit.graph.view import GraphView, Shape
@@ -32,12 +32,16 @@ class Trace:
 def trace(graph: GraphView, sizes: Mapping[str, tuple[int, ...]]) -> Trace:
     """Trace the main graph for inputs of `sizes` (placeholders where they are not given)."""
     assumed = {value.name: concrete(value.shape) for value in graph.inputs if value.shape is not None}
-    shapes, computed = graph.at_sizes({**assumed, **sizes})
+    assumed |= sizes
+    shapes, computed = graph.at_sizes(assumed)
     tracks: dict[str, Tracks] = {}
     for which, value in enumerate(graph.inputs[:MOST_INPUTS]):
         rank = len(value.shape) if value.shape is not None else 0
         axes = range(rank if rank <= MOST_AXES else 0)
-        tracks[value.name] = Tracks(tuple(Track((which, axis), Reach()) for axis in axes))
+        if value.name in assumed and product(assumed[value.name]) == 1:
+            tracks[value.name] = Tracks((None,) * len(axes))  # a number, which lies nowhere
+        else:
+            tracks[value.name] = Tracks(tuple(Track((which, axis), Reach()) for axis in axes))
     for node in graph.nodes:
         budget.step("tracing node '{0.name}' ({0.op_type})", node)
         followed = {name: tracks[name] for name in reads(node) if name in tracks}

@@ -13,12 +13,12 @@ import onnxruntime
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from onnx_graphs import banks, build, node, opened, random
+from onnx_graphs import banks, build, found, node, opened, random
 
 from filterkit.geometry import LayerGeometry
 from filterkit.graph import name_layers, open_graph, trace_geometry
 from filterkit.graph.tracing import trace
-from filterkit.records import Preprocessing
+from filterkit.records import FilterBank, Preprocessing
 
 VGG16 = Preprocessing(channel_order="BGR", layout="NHWC", size=(224, 224), mean=(103.939, 116.779, 123.68))
 
@@ -158,7 +158,9 @@ def chains(draw: st.DrawFn) -> tuple[list[onnx.NodeProto], dict[str, Any]]:
                 step, constant = [node("Conv", f"{here} w{place}", there, **values)], {"w": taps}
             case "same":
                 auto = draw(st.sampled_from(["SAME_UPPER", "SAME_LOWER", "VALID"]))
-                step = [node("Conv", f"{here} w{place}", there, auto_pad=auto, strides=[stride])]
+                step = [
+                    node("Conv", f"{here} w{place}", there, auto_pad=auto, strides=[min(stride, kernel + 1)])
+                ]
                 constant = {"w": taps}
             case "pool":
                 pads = [min(before, kernel - 1), min(behind, kernel - 1)]
@@ -273,27 +275,139 @@ def test_three_dimensions_each_have_their_own_reach() -> None:
     assert layer.offset == (0, 1, 2)
 
 
+def gated(*gate: onnx.NodeProto, size: int | str = 16, **more: Any) -> list[LayerGeometry]:
+    """A convolution, what it makes times what `gate` makes of it (``c`` to ``p``), and a second one."""
+    nodes = [
+        node("Conv", "x w", "c", pads=[1] * 4), *gate, node("Mul", "c p", "g"), node("Conv", "g v", "y"),
+    ]  # fmt: skip
+    constants = {"w": random(2, 3, 3, 3), "v": random(2, 2, 3, 3), "s": random(2), "b": random(2), **more}
+    return geometry(build(nodes, {"x": [1, 3, size, size]}, constants))
+
+
 @pytest.mark.parametrize(
     "gate",
     [
         [node("GlobalAveragePool", "c", "p")],
+        [node("GlobalAveragePool", "c", "q"), node("Conv", "q one", "r"), node("Sigmoid", "r", "p")],
+        [node("AveragePool", "c", "p", kernel_shape=[16, 16])],
+        [node("AveragePool", "c", "q", kernel_shape=[16, 16]), node("Expand", "q shape", "p")],
+        [node("AveragePool", "c", "q", kernel_shape=[16, 16]), node("Resize", "q _ _ shape", "p")],
+        [node("AveragePool", "c", "q", kernel_shape=[16, 16]), node("Tile", "q repeats", "p")],
         [node("ReduceMean", "c", "p", axes=[2, 3])],
+        [
+            node("ReduceMean", "c", "q", axes=[2, 3], keepdims=0),
+            node("Gemm", "q dense", "r"),
+            node("Reshape", "r single", "p"),
+        ],
         [node("ReduceMax", "c", "p", axes=[3])],
+        [node("ReduceLogSum", "c", "p", axes=[2])],
         [node("Softmax", "c", "p", axis=3)],
         [node("InstanceNormalization", "c s b", "p")],
-        [node("Foreign", "c", "p", domain="somebody")],
-        [node("Split", "c", "p", domain="somebody", axis=2)],
+        [node("MeanVarianceNormalization", "c", "p")],
+        [node("LayerNormalization", "c ones", "p", axis=1)],
+        [
+            node("ReduceMean", "c", "mean", axes=[1, 2, 3]),
+            node("Sub", "c mean", "d"),
+            node("Mul", "d d", "dd"),
+            node("ReduceMean", "dd", "var", axes=[1, 2, 3]),
+            node("Sqrt", "var", "std"),
+            node("Div", "d std", "p"),
+        ],
     ],
-    ids=lambda nodes: nodes[0].op_type,
+    ids=lambda nodes: "-".join(one.op_type for one in nodes),
 )
-def test_what_sees_the_whole_picture_is_unbounded(gate: list[onnx.NodeProto]) -> None:
+def test_a_gate_shows_the_whole_picture_besides(gate: list[onnx.NodeProto]) -> None:
+    layers = gated(
+        *gate,
+        one=random(2, 2, 1, 1),
+        shape=np.array([1, 2, 16, 16]),
+        repeats=np.array([1, 1, 16, 16]),
+        dense=random(2, 2),
+        single=np.array([1, 2, 1, 1]),
+        ones=random(2, 16, 16),
+    )
+    assert [layers[0].receptive_field, layers[-1].receptive_field] == [(3, 3), (5, 5)]
+    assert [layers[0].global_context, layers[-1].global_context] == [False, True]
+    for inside in layers[1:-1]:  # what computes the gate has no window, and sees all of the picture
+        assert (inside.receptive_field, inside.global_context) == (None, True)
+
+
+@pytest.mark.parametrize("axis", [1, -3])
+def test_channels_are_no_context(axis: int) -> None:
+    for gate in ("Softmax", "ArgMax", "LpNormalization"):
+        nodes = [node(gate, "c", "q", axis=axis), node("Cast", "q", "p", to=1)]
+        assert [layer.global_context for layer in gated(*nodes)] == [False, False]
+
+
+@pytest.mark.parametrize("op", ["Foreign", "Split"])
+def test_what_sees_nobody_knows_what_has_no_receptive_field(op: str) -> None:
+    first, second = gated(node(op, "c", "p", domain="somebody", axis=2))
+    assert (first.receptive_field, first.global_context) == ((3, 3), False)
+    assert (second.receptive_field, second.global_context) == (None, None)
+
+
+def test_a_running_sum_has_no_window() -> None:
+    nodes = [node("CumSum", "x axis", "s"), node("Conv", "s w", "y")]
+    [layer] = geometry(build(nodes, {"x": [1, 3, 16]}, {"axis": np.array(2), "w": random(2, 3, 3)}))
+    assert layer.receptive_field is None
+
+
+def test_weights_that_a_gate_mixes_show_the_whole_picture() -> None:
     nodes = [
-        node("Conv", "x w", "c", pads=[1] * 4), *gate, node("Mul", "c p", "g"), node("Conv", "g v", "y"),
-    ]  # fmt: skip
-    constants = {"w": random(2, 3, 3, 3), "v": random(2, 2, 3, 3), "s": random(2), "b": random(2)}
-    first, second = geometry(build(nodes, {"x": [1, 3, 16, 16]}, constants))
-    assert first.receptive_field == (3, 3)
-    assert second.receptive_field is None
+        node("Conv", "x w", "c", pads=[1] * 4),
+        node("ReduceMean", "c", "p"),
+        node("Mul", "v p", "vp"),
+        node("Conv", "c vp", "d"),
+        node("Conv", "d v", "y"),
+    ]
+    graph = opened(build(nodes, {"x": [1, 3, 16, 16]}, {"w": random(2, 3, 3, 3), "v": random(2, 2, 3, 3)}))
+    layers = [bank for bank in found(graph) if isinstance(bank, FilterBank)]
+    first, last = trace_geometry(graph, layers)
+    assert (first.global_context, last.global_context) == (False, True)
+    assert last.receptive_field == (7, 7)
+
+
+@pytest.mark.parametrize("shape", [[], [1], [1, 1]])
+def test_a_number_among_the_inputs_is_no_picture(shape: list[int]) -> None:
+    nodes = [node("Conv", "x w", "c"), node("Mul", "c number", "m"), node("Conv", "m v", "y")]
+    constants = {"w": random(2, 3, 3, 3), "v": random(2, 2, 3, 3)}
+    layers = geometry(build(nodes, {"number": shape, "x": [1, 3, 16, 16]}, constants))
+    assert [layer.receptive_field for layer in layers] == [(3, 3), (5, 5)]
+    assert [layer.global_context for layer in layers] == [False, False]
+
+
+def test_dynamic_quantization_says_nothing_of_places() -> None:
+    """The scale is that of all values, and yet no context."""
+    nodes, here = [], "x"
+    for place in range(2):
+        nodes += [
+            node("DynamicQuantizeLinear", here, f"q{place} s{place} z{place}"),
+            node("ConvInteger", f"q{place} w{place} z{place}", f"i{place}", pads=[1] * 4),
+            node("Cast", f"i{place}", f"f{place}", to=1),
+            node("Mul", f"s{place} ws", f"ss{place}"),
+            node("Mul", f"f{place} ss{place}", f"m{place}"),
+            node("Relu", f"m{place}", f"y{place}"),
+        ]
+        here = f"y{place}"
+    constants = {
+        "w0": np.ones((2, 3, 3, 3), np.uint8), "w1": np.ones((2, 2, 3, 3), np.uint8), "ws": np.float32(0.1),
+    }  # fmt: skip
+    layers = geometry(build(nodes, {"x": [1, 3, 16, 16]}, constants))
+    assert [layer.receptive_field for layer in layers] == [(3, 3), (5, 5)]
+    assert [layer.global_context for layer in layers] == [False, False]
+
+
+@pytest.mark.parametrize("free", [-1, 0])
+def test_sizes_below_one_are_free(free: int) -> None:
+    nodes = [node("Conv", "x w", "c", strides=[2, 2], pads=[2] * 4), node("Conv", "c v", "y", pads=[1] * 4)]
+    constants = {"w": random(2, 3, 3, 3), "v": random(2, 2, 3, 3)}
+    model = build(nodes, {"x": [free, 3, free, free]}, constants)
+    stated = onnx.helper.make_tensor_value_info("c", onnx.TensorProto.FLOAT, [free, 2, free, free])
+    model.graph.value_info.append(stated)
+    assert opened(model).inputs[0].shape == (None, 3, None, None)
+    layers = geometry(model)
+    assert [layer.output_shape for layer in layers] == [("N", 2, "H/2", "W/2")] * 2
+    assert [layer.macs for layer in layers] == [None, None]
 
 
 def test_what_is_no_number_is_no_shape_and_no_padding() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from filterkit.graph.rules.mixing import broadcast
 from filterkit.graph.rules.step import Step, Untraceable, few
 from filterkit.graph.rules.windows import followed
 from filterkit.graph.tracks import ADDED, Track, Tracks, joined
@@ -115,7 +116,7 @@ def reshape(step: Step) -> Tracks:
             there -= 1
         axes += [None] * (len(new) - len(axes) - len(tail)) + tail[::-1]
     gone = [axis for axis in range(len(old)) if axis not in kept]
-    return Tracks(tuple(axes), tracks.lost(gone).spread)
+    return replace(tracks.lost(gone), axes=tuple(axes))
 
 
 def gather(step: Step) -> Tracks:
@@ -138,11 +139,14 @@ def expand(step: Step) -> Tracks:
     shape = step.made()
     if shape is None:
         raise Untraceable
-    return joined([step.first()], len(shape))
+    return joined([broadcast(step.first(), step.shape(), shape)], len(shape))
 
 
 def tile(step: Step) -> Tracks:
     repeats = step.constant(1)
     if repeats is None:
         raise Untraceable
-    return step.first().lost([axis for axis, count in enumerate(few(repeats.ravel())) if count != 1])
+    tracks, shape = step.first(), step.shape()
+    longer = [axis for axis, count in enumerate(few(repeats.ravel())) if count != 1]
+    single = [axis for axis in longer if shape is not None and shape[axis] == 1]
+    return tracks.pooled(single).lost(set(longer) - set(single))

@@ -10,7 +10,7 @@ from typing import Any
 
 from filterkit.geometry import MOST_PHASES, Reach, same_pad, transposed_reads
 from filterkit.graph.rules.step import Step, Untraceable, few
-from filterkit.graph.tracks import Track, Tracks, joined, union
+from filterkit.graph.tracks import Track, Tracks, joined
 
 
 def window(step: Step) -> Tracks:
@@ -34,10 +34,20 @@ def window(step: Step) -> Tracks:
             reach = track.reach.window(kernel[axis], strides[axis], dilations[axis], pad)
         new[axis + 2] = followed(track, reach)
     tracks = tracks.replaced(new)
-    others = [other for name, other in step.tracks.items() if name != step.node.input[0]]
-    lost = tracks.lost([1])
-    spread = union(lost.spread, *(other.sources() for other in others))
-    return Tracks(lost.axes if "Conv" in operator else tracks.axes, spread)
+    if "Conv" not in operator:
+        return tracks
+    made = tracks.pooled([1])
+    for name in _computed(step):
+        made = made.beside(step.tracks[name])
+    return made
+
+
+def _computed(step: Step) -> list[str]:
+    """Weights and biases that depend on the graph's input, as those of a mixture of kernels do."""
+    operator, names = step.node.op_type, step.node.input
+    bias = 8 if operator.startswith("QLinear") else None if operator == "ConvInteger" else 2
+    places = [place for place in (_weight(operator), bias) if place is not None and place < len(names)]
+    return [names[place] for place in places if names[place] in step.tracks]
 
 
 def _weight(operator: str) -> int:
@@ -93,12 +103,12 @@ def depth_to_space(step: Step) -> Tracks:
     block = int(step.values["blocksize"])
     if block > MOST_PHASES:
         raise Untraceable
-    return _each_space(step.first(), lambda reach: reach.read([range(1)] * block)).lost([1])
+    return _each_space(step.first(), lambda reach: reach.read([range(1)] * block)).pooled([1])
 
 
 def space_to_depth(step: Step) -> Tracks:
     block = int(step.values["blocksize"])
-    return _each_space(step.first(), lambda reach: reach.window(block, stride=block)).lost([1])
+    return _each_space(step.first(), lambda reach: reach.window(block, stride=block)).pooled([1])
 
 
 def _each_space(tracks: Tracks, change: Callable[[Reach], Reach]) -> Tracks:
@@ -118,6 +128,7 @@ def resize(step: Step) -> Tracks:
         raise Untraceable
     scales = _scales(step)
     changed: dict[int, Track | None] = {}
+    single: list[int] = []
     for axis, track in enumerate(tracks.axes):
         before, after = old[axis], new[axis]
         if before == after:
@@ -125,12 +136,15 @@ def resize(step: Step) -> Tracks:
         if track is None or not isinstance(before, int) or not isinstance(after, int):
             changed[axis] = None
             continue
+        if before == 1:
+            single.append(axis)
+            continue
         ratio, start = _grid(step, before, after, scales[axis] if scales else None)
         if ratio.denominator > MOST_PHASES:
             raise Untraceable
         reads = [_read_at(ratio * index + start, step, ratio) for index in range(ratio.denominator)]
         changed[axis] = followed(track, track.reach.read(reads, ratio.numerator))
-    return tracks.replaced(changed)
+    return tracks.replaced(changed).pooled(single)
 
 
 def _scales(step: Step) -> list[float] | None:
