@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from filterkit import budget
 from filterkit.geometry import Reach, product
+from filterkit.graph.folds import Track
 from filterkit.graph.rules import Step, trace_node
-from filterkit.graph.tracks import Track, Tracks
+from filterkit.graph.tracks import Tracks
 from filterkit.graph.view import GraphView, Shape
 from filterkit.graph.walk import attributes, reads
 
@@ -23,10 +24,11 @@ MOST_AXES = 64
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Tracks and shapes by tensor; constants have no tracks."""
+    """Tracks and shapes by tensor, and the names of the graph's inputs; constants have no tracks."""
 
     tracks: Mapping[str, Tracks]
     shapes: Mapping[str, Shape]
+    inputs: Sequence[str]
 
 
 def trace(graph: GraphView, sizes: Mapping[str, tuple[int, ...]]) -> Trace:
@@ -51,7 +53,7 @@ def trace(graph: GraphView, sizes: Mapping[str, tuple[int, ...]]) -> Trace:
             step = Step(graph, node, followed, shapes, computed, attributes(node))
             tracks.update(zip(node.output, trace_node(step), strict=True))
     tracks.pop("", None)  # outputs that are left out
-    return Trace(tracks, shapes)
+    return Trace(tracks, shapes, [value.name for value in graph.inputs])
 
 
 def concrete(shape: Shape) -> tuple[int, ...]:

@@ -99,6 +99,7 @@ RULES: dict[str, Rule] = {
     "Transpose": moves.transpose,
     **dict.fromkeys(["Reshape", "Flatten", "Squeeze", "Unsqueeze"], moves.reshape),
     "Gather": moves.gather,
+    "ReverseSequence": moves.reverse_sequence,
     "Expand": moves.expand,
     "Tile": moves.tile,
     **dict.fromkeys(

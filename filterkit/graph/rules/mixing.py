@@ -28,7 +28,8 @@ def broadcast(tracks: Tracks, old: Shape | None, new: Shape) -> Tracks:
     if old is None or len(old) > len(new):
         return tracks
     pairs = enumerate(zip(old, new[len(new) - len(old) :], strict=True))
-    return tracks.pooled([axis for axis, (before, after) in pairs if before == 1 and after != 1])
+    longer = [axis for axis, (before, after) in pairs if before == 1 and after != 1]
+    return tracks.pooled(longer) if longer else tracks
 
 
 def first_alone(step: Step) -> Tracks:

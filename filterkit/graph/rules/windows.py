@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from filterkit.geometry import MOST_PHASES, Reach, same_pad, transposed_reads
+from filterkit.graph.folds import Axis, Digit, Fold, Track, track_of
 from filterkit.graph.rules.step import Step, Untraceable, few
-from filterkit.graph.tracks import Track, Tracks, joined
+from filterkit.graph.tracks import Tracks, joined
 
 
 def window(step: Step) -> Tracks:
@@ -20,26 +21,71 @@ def window(step: Step) -> Tracks:
     kernel: Sequence[Any] = step.values.get("kernel_shape") or (step.shape(_weight(operator)) or ())[2:]
     ones = [1] * rank
     strides, dilations = step.values.get("strides", ones), step.values.get("dilations", ones)
-    new: dict[int, Track | None] = {}
+    made = step.made()
     for axis in range(rank):
-        track = tracks.axes[axis + 2]
-        pad = _left_pad(step, axis, rank, kernel[axis], strides[axis], dilations[axis])
-        if track is None:
-            reach = None
-        elif _is_transposed(operator):
-            if strides[axis] > MOST_PHASES:
-                raise Untraceable
-            reach = track.reach.read(transposed_reads(kernel[axis], strides[axis], dilations[axis], pad))
-        else:
-            reach = track.reach.window(kernel[axis], strides[axis], dilations[axis], pad)
-        new[axis + 2] = followed(track, reach)
-    tracks = tracks.replaced(new)
+        slid = Slid(
+            kernel[axis],
+            strides[axis],
+            dilations[axis],
+            _left_pad(step, axis, rank, kernel[axis], strides[axis], dilations[axis]),
+            made[axis + 2] if made is not None else None,
+        )
+        tracks = (_transposed if _is_transposed(operator) else _slid)(tracks, axis + 2, slid)
     if "Conv" not in operator:
         return tracks
-    made = tracks.pooled([1])
+    summed = tracks.pooled([1])
     for name in _computed(step):
-        made = made.beside(step.tracks[name])
-    return made
+        summed = summed.beside(step.tracks[name])
+    return summed
+
+
+@dataclass(frozen=True, slots=True)
+class Slid:
+    """A window along one axis, and how many positions it makes, where that is known."""
+
+    kernel: int
+    stride: int
+    dilation: int
+    pad: int
+    made: int | str | None
+
+
+def _slid(tracks: Tracks, axis: int, window: Slid) -> Tracks:
+    """Along the first digit of an axis that was split, places are as far apart as the others count."""
+    if (window.kernel, window.stride, window.pad) == (1, 1, 0):
+        return tracks
+    digit = _only_digit(tracks.axes[axis])
+    if digit is not None and digit.track is not None and isinstance(window.made, int):
+        apart = digit.step * window.dilation
+        reads = [
+            range(start, start + apart * (window.kernel - 1) + 1, apart)
+            for start in range(-digit.step * window.pad, digit.step * (1 - window.pad))
+        ]
+        reach = digit.track.reach.read(reads, digit.step * window.stride)
+        return tracks.regrown(digit, reach, window.made) if reach.is_told else tracks.lost([axis])
+    track = tracks.track(axis)
+    if track is None:
+        return tracks.replaced({axis: None})
+    reach = track.reach.window(window.kernel, window.stride, window.dilation, window.pad)
+    return tracks.replaced({axis: followed(track, reach)})
+
+
+def _transposed(tracks: Tracks, axis: int, window: Slid) -> Tracks:
+    if window.stride > MOST_PHASES:
+        raise Untraceable
+    track = tracks.track(axis)
+    if track is None:
+        return tracks.replaced({axis: None})
+    reads = transposed_reads(window.kernel, window.stride, window.dilation, window.pad)
+    return tracks.replaced({axis: followed(track, track.reach.read(reads))})
+
+
+def _only_digit(axis: Axis) -> Digit | None:
+    """The first digit of another axis, where that is all that an axis is; not where it counts too far."""
+    if not isinstance(axis, Fold) or len(axis.digits) > 1:
+        return None
+    (digit,) = axis.digits
+    return digit if digit.is_leading and digit.step <= MOST_PHASES else None
 
 
 def _computed(step: Step) -> list[str]:
@@ -115,7 +161,7 @@ def _each_space(tracks: Tracks, change: Callable[[Reach], Reach]) -> Tracks:
     return tracks.replaced(
         {
             axis: followed(track, change(track.reach)) if track is not None else None
-            for axis, track in enumerate(tracks.axes)
+            for axis, track in enumerate(map(track_of, tracks.axes))
             if axis >= 2
         }
     )
@@ -127,9 +173,9 @@ def resize(step: Step) -> Tracks:
     if old is None or new is None or len(old) != len(tracks.axes):
         raise Untraceable
     scales = _scales(step)
-    changed: dict[int, Track | None] = {}
+    changed: dict[int, Axis] = {}
     single: list[int] = []
-    for axis, track in enumerate(tracks.axes):
+    for axis, track in enumerate(map(track_of, tracks.axes)):
         before, after = old[axis], new[axis]
         if before == after:
             continue
