@@ -1,7 +1,7 @@
 """Where layers look and what they cost: arithmetic along one axis, products of sizes, and the record of both.
 
 Formulas after A. Araujo, W. Norris, J. Sim, "Computing Receptive Fields of Convolutional Neural Networks",
-Distill 2019, extended to branches of different alignment and to upsampling.
+Distill 2019, extended to branches of different alignment, to upsampling phase by phase, and to flips.
 """
 
 from __future__ import annotations
@@ -244,9 +244,9 @@ class LayerGeometry:
     Attributes
     ----------
     receptive_field, jump, offset
-        One value per spatial axis, in input pixels: width of the patch one output sees; distance between
-        the patches of neighbouring outputs; how far the first patch reaches over the left edge. None where
-        unbounded or unknown.
+        One value per spatial axis, in input pixels: width of the widest patch that an output sees; mean
+        distance between the patches of neighbouring outputs; how far the first patch reaches over the left
+        edge (the right one where the axis runs backwards). None where an axis sees all or nobody knows what.
     output_shape
         Shape of the convolution's output, N C H W: numbers, or names where it depends on the input's size.
     macs
@@ -254,8 +254,8 @@ class LayerGeometry:
     input_channels
         Names of its input channels where the layer reads the model's picture directly, else empty.
     global_context
-        Whether it sees the whole picture besides, through a gate (squeeze and excite) or a norm over space;
-        None where unknown.
+        Whether it sees all of a spatial axis: besides its patch, through a gate (squeeze and excite) or a
+        norm over space, or as a layer behind a global pooling, which has no patch. None where unknown.
     """
 
     receptive_field: tuple[float, ...] | None

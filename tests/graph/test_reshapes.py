@@ -308,3 +308,55 @@ def test_indices_without_a_pattern() -> None:
     assert last([node("Gather", "x indices", "s", axis=3)], 2, indices=indices)[0].receptive_field is None
     rare = np.repeat(np.arange(W), 17)
     assert last([node("Gather", "x indices", "s", axis=3)], 2, indices=rare)[0].receptive_field is None
+
+
+def test_padding_with_the_other_side_is_an_edge() -> None:
+    """As for panoramas: the last columns before the first, the first behind the last."""
+    nodes = [
+        node("Slice", "x last far axis", "l"),
+        node("Slice", "x first second axis", "r"),
+        node("Concat", "l x r", "s", axis=3),
+    ]
+    constants = {"last": [-2], "far": [99], "first": [0], "second": [2], "axis": [3]}
+    layer = check(nodes, 2, **constants)
+    assert (layer.receptive_field, layer.offset) == ((3, 3), (1, 3))
+
+
+def test_a_picture_that_is_rolled_and_rolled_back() -> None:
+    nodes = [
+        node("Slice", "x three far axis", "a"),
+        node("Slice", "x zero three axis", "b"),
+        node("Concat", "a b", "c", axis=-1),
+        node("Slice", "c there far axis", "d"),
+        node("Slice", "c zero there axis", "e"),
+        node("Concat", "d e", "s", axis=-1),
+    ]
+    constants = {"three": [3], "far": [99], "axis": [3], "zero": [0], "there": [WIDTH - 3]}
+    layer = check(nodes, 2, **constants)
+    assert (layer.receptive_field, layer.offset) == ((3, 3), (1, 1))
+
+
+def test_halves_that_are_convolved_apart() -> None:
+    nodes = [
+        node("Split", "x", "a b", axis=2),
+        node("Conv", "a three", "c", pads=[1] * 4),
+        node("Conv", "b five", "d", pads=[2] * 4),
+        node("Concat", "c d", "s", axis=2),
+    ]
+    weights = {"three": np.ones((2, 2, 3, 3), np.float32), "five": np.ones((2, 2, 5, 5), np.float32)}
+    layer, sees = last(nodes, 2, **weights)
+    assert layer.receptive_field == (7, 7)
+    assert max(widths(sees[1])) == 7
+
+
+def test_einsum_sums_over_what_is_not_in_the_output() -> None:
+    mixed = [node("Einsum", "x one", "s", equation="nchw,dc->ndhw")]
+    one = np.ones((2, 2), np.float32)
+    layer = check(mixed, 2, one=one)
+    assert (layer.receptive_field, layer.global_context) == ((3, 3), False)
+    gate = [node("Einsum", "x", "p", equation="nchw->nc"), reshape("p", "q"), node("Mul", "x q", "s")]
+    layer, sees = last(gate, 2, q_shape=[1, 2, 1, 1])
+    assert (layer.receptive_field, layer.global_context) == ((3, 3), True)
+    assert all(seen.all() for seen in sees)
+    layer, _ = last([node("Einsum", "x", "s", equation="...hw->...hw")], 2)
+    assert (layer.receptive_field, layer.global_context) == (None, None)

@@ -26,7 +26,7 @@ def trace_node(step: Step) -> list[Tracks]:
         elif step.node.op_type in SEVERAL and step.node.domain in STANDARD:
             for part in SEVERAL[step.node.op_type](step):
                 found.append(_bounded(part))
-    except (Untraceable, NotConstant, LookupError, ValueError, TypeError, ArithmeticError):
+    except (Untraceable, NotConstant, LookupError, ValueError, TypeError, AttributeError, ArithmeticError):
         pass
     if len(found) < len(outputs):
         ranks = [len(step.shapes.get(name) or ()) for name in outputs[len(found) :]]
@@ -117,6 +117,7 @@ RULES: dict[str, Rule] = {
     "CumSum": mixing.cumulative,
     **dict.fromkeys(["MatMul", "MatMulInteger", "QLinearMatMul"], mixing.matmul),
     "Gemm": mixing.gemm,
+    "Einsum": mixing.einsum,
 }
 """By standard operator; what is not here is taken to mix everything with everything."""
 

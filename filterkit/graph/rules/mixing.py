@@ -131,6 +131,22 @@ def matmul(step: Step) -> Tracks:
     return joined(sides, rank)
 
 
+def einsum(step: Step) -> Tracks:
+    """Letters that are not in the output are summed over."""
+    terms, arrow, made = step.values["equation"].replace(" ", "").partition("->")
+    letters = terms.split(",")
+    if not arrow or "." in terms or any(len(set(term)) < len(term) for term in (made, *letters)):
+        raise Untraceable
+    sides: list[Tracks] = []
+    for name, term in zip(step.node.input, letters, strict=True):
+        if name in step.tracks:
+            tracks = step.tracks[name]
+            tracks = tracks.pooled([place for place, letter in enumerate(term) if letter not in made])
+            found = dict(zip(term, tracks.axes, strict=True))
+            sides.append(replace(tracks, axes=tuple(found.get(letter) for letter in made)))
+    return joined(sides, len(made))
+
+
 def gemm(step: Step) -> Tracks:
     if set(step.tracks) != {step.node.input[0]}:
         raise Untraceable

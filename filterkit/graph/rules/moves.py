@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -79,15 +79,42 @@ def split(step: Step) -> Iterator[Tracks]:
 def concat(step: Step) -> Tracks:
     shapes = [step.shapes.get(name) for name in step.node.input]
     axis = step.values["axis"]
-    parts, start = [], 0
+    parts: list[Tracks] = []
+    sizes, start = [], 0
     for name, shape in zip(step.node.input, shapes, strict=True):
-        if name in step.tracks:
-            parts.append(_shifted(step.tracks[name], {axis % len(step.tracks[name].axes): start}))
         size = shape[axis] if shape is not None else None
         if not isinstance(size, int):
             raise Untraceable
+        if name in step.tracks:
+            parts.append(_shifted(step.tracks[name], {axis % len(step.tracks[name].axes): start}))
+            sizes.append(size)
         start += size
-    return joined(parts, len(parts[0].axes))
+    return joined(_side_by_side(parts, sizes, axis), len(parts[0].axes))
+
+
+def _side_by_side(parts: Sequence[Tracks], sizes: Sequence[int], axis: int) -> list[Tracks]:
+    """Parts of an axis that follow the same input axis: of the larger ones, the one that sees most counts.
+
+    A position is of one part alone. Small parts are edges, such as those that pad a picture with its other
+    side.
+    """
+    followed = [part.track(axis) for part in parts]
+    seeing = [
+        (2 * size >= max(sizes), track.reach.field, place)
+        for place, (track, size) in enumerate(zip(followed, sizes, strict=True))
+        if track is not None and track.source is not None
+    ]
+    if len(seeing) < 2:
+        return list(parts)
+    *_, widest = max(seeing)
+    main = followed[widest]
+    axis %= len(parts[widest].axes)
+    return [
+        part
+        if place == widest or track is None or main is None or track.source != main.source
+        else replace(part, axes=(*part.axes[:axis], None, *part.axes[axis + 1 :]))
+        for place, (part, track) in enumerate(zip(parts, followed, strict=True))
+    ]
 
 
 def transpose(step: Step) -> Tracks:
