@@ -1,17 +1,15 @@
 """Where layers look and what they cost: arithmetic along one axis, products of sizes, and the record of both.
 
 Formulas after A. Araujo, W. Norris, J. Sim, "Computing Receptive Fields of Convolutional Neural Networks",
-Distill 2019, extended to branches of different alignment and to upsampling.
+Distill 2019, extended to branches of different alignment, to upsampling phase by phase, and to flips.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-
-Phase = tuple[int, int, int]
-"""An output index, and the first and last input index that it reads."""
 
 MOST_AXES = 64
 """What an array of numpy has at most."""
@@ -56,72 +54,176 @@ def product(sizes: Collection[int], most: int = LARGEST) -> int:
     return whole
 
 
+Number = int | Fraction
+Window = tuple[Number, Number]
+"""The first and the last input position that something sees."""
+
+MOST_PHASES = 1 << 12
+"""How many positions may see differently before the pattern repeats; Resizes to odd sizes multiply them."""
+MOST_READS = 1 << 16
+"""How many positions are looked at to find out what one period of a layer sees."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What positions along one axis see: position ``i`` sees the input from ``i * jump - offset`` on.
+    """What the positions along one axis see of an axis of the input: a pattern that repeats.
+
+    Behind convolutions and poolings there is one window, which moves on by `advance` with every position.
+    Behind an upsampling, neighbours see windows of different widths (or, where a transposed convolution has
+    gaps, nothing): there is one window for each *phase*, and the pattern repeats after all of them.
 
     Attributes
     ----------
-    field
-        Width of the patch that one position sees, in input steps.
-    jump
-        Distance between the patches of neighbouring positions.
-    offset
-        How far the patch of position 0 reaches over the left edge.
+    windows
+        What the first positions see, as far as the input goes on over its edges; None for nothing. Position
+        ``i + len(windows)`` sees what position ``i`` sees, moved by `advance`.
+    advance
+        Whole numbers as the windows are, as long as the phases can be told apart (`MOST_PHASES`); negative
+        where the axis runs backwards.
     """
 
-    field: Fraction = Fraction(1)
-    jump: Fraction = Fraction(1)
-    offset: Fraction = Fraction(0)
+    windows: tuple[Window | None, ...] = ((0, 0),)
+    advance: Number = 1
 
-    def window(self, kernel: int, stride: int = 1, dilation: int = 1, pad: int = 0) -> Reach:
-        """Behind a convolution or pooling of `kernel` taps, with `pad` steps added on the left."""
-        return Reach(
-            self.field + self.jump * dilation * (kernel - 1),
-            self.jump * stride,
-            self.offset + self.jump * pad,
-        )
+    @property
+    def field(self) -> Number:
+        """Width of the widest window, in input steps; 0 where nothing is seen."""
+        return max((last - first + 1 for first, last in filter(None, self.windows)), default=0)
+
+    @property
+    def jump(self) -> Fraction:
+        """Distance between the windows of neighbouring positions, the mean of one period."""
+        return Fraction(self.advance) / len(self.windows)
+
+    @property
+    def offset(self) -> Number:
+        """How far the window of the first position (that sees something) reaches over the left edge."""
+        seeing = ((place, window) for place, window in enumerate(self.windows) if window is not None)
+        return next((place * self.jump - window[0] if place else -window[0] for place, window in seeing), 0)
 
     @property
     def is_told(self) -> bool:
         """Whether its numbers are small enough to mean something; those of a hostile graph grow with it."""
-        parts = (self.field, self.jump, self.offset)
-        return all(max(abs(part.numerator), part.denominator) <= LARGEST for part in parts)
+        numbers = (self.advance, *(end for window in self.windows if window for end in window))
+        return all(abs(number.numerator) <= LARGEST >= number.denominator for number in numbers)
+
+    def at(self, position: int) -> Window | None:
+        """What one position sees."""
+        turn, phase = divmod(position, len(self.windows))
+        window = self.windows[phase]
+        moved = turn * self.advance
+        return None if window is None else (window[0] + moved, window[1] + moved)
+
+    def read(self, reads: Sequence[range], advance: int = 1) -> Reach:
+        """Behind an operator that reads several positions at a time.
+
+        Parameters
+        ----------
+        reads
+            Which positions of this axis the first ones of the new axis read, one range for each phase.
+        advance
+            How much further the next `len(reads)` positions read.
+
+        Returns
+        -------
+        Reach
+            Exact, unless there would be more than `MOST_PHASES` phases, or more than `MOST_READS` positions
+            to look at: then one window that holds all phases, whose numbers may be fractions.
+        """
+        phases = len(self.windows)
+        turns = phases // math.gcd(phases, advance)
+        looks = sum(min(len(positions), 2 * phases) for positions in reads) * turns
+        if phases > 1 and (len(reads) * turns > MOST_PHASES or looks > MOST_READS):
+            return self.covered().read(reads, advance)
+        windows = [
+            self._hull(range(positions.start + moved, positions.stop + moved, positions.step))
+            for moved in range(0, turns * advance, advance)
+            for positions in reads
+        ]
+        return _shortest(windows, self.advance * (turns * advance // phases))
+
+    def window(self, kernel: int, stride: int = 1, dilation: int = 1, pad: int = 0) -> Reach:
+        """Behind a convolution or pooling of `kernel` taps, with `pad` steps added on the left."""
+        return self.read([range(-pad, dilation * (kernel - 1) + 1 - pad, dilation)], stride)
 
     def shift(self, steps: int) -> Reach:
         """With `steps` positions added on the left (cut off where negative)."""
-        return Reach(self.field, self.jump, self.offset + self.jump * steps)
+        return self.read([range(-steps, 1 - steps)]) if steps else self
 
     def union(self, other: Reach) -> Reach | None:
         """The smallest that holds both, or None where they drift apart or its numbers are out of bounds."""
+        if self == other:
+            return self
         if self.jump != other.jump:
             return None
-        offset = max(self.offset, other.offset)
-        right = max(self.field - self.offset, other.field - other.offset)
-        union = Reach(offset + right, self.jump, offset)
+        phases = math.lcm(len(self.windows), len(other.windows))
+        if phases > MOST_PHASES:
+            return self.covered().union(other.covered())
+        windows = [_hull_of([self.at(place), other.at(place)]) for place in range(phases)]
+        union = _shortest(windows, self.advance * (phases // len(self.windows)))
         return union if union.is_told else None
 
-    def resampled(self, ratio: Fraction, phases: Iterable[Phase]) -> Reach:
-        """Behind an upsampling, one position of which is `ratio` positions here; `phases` is one period.
+    def covered(self) -> Reach:
+        """One window that holds those of all phases, on a regular grid."""
+        jump = self.jump
+        seeing = [(place * jump, window) for place, window in enumerate(self.windows) if window is not None]
+        if not seeing:
+            return Reach((None,), jump)
+        first = min(window[0] - place for place, window in seeing)
+        last = max(window[1] - place for place, window in seeing)
+        return Reach(((first, last),), jump)
 
-        The patches of neighbours no longer lie evenly then, so the result holds the patches of all phases and
-        its numbers may be fractions.
+    def mirrored(self, size: int) -> Reach:
+        """The same with the `size` positions of the input counted from the other end."""
+        windows = [window and (size - 1 - window[1], size - 1 - window[0]) for window in self.windows]
+        return Reach(tuple(windows), -self.advance)
+
+    def _hull(self, positions: range) -> Window | None:
+        """What several positions see together.
+
+        Of those that have the same phase, the first or the last sees furthest on either side.
         """
-        jump = self.jump * ratio
-        lefts = [jump * index - (self.jump * first - self.offset) for index, first, _ in phases]
-        rights = [self.jump * last - self.offset + self.field - jump * index for index, _, last in phases]
-        return Reach(max(lefts) + max(rights), jump, max(lefts))
+        phases = len(self.windows) // math.gcd(len(self.windows), positions.step)
+        if len(positions) <= 2 * phases:
+            return _hull_of([self.at(place) for place in positions])
+        return _hull_of([self.at(place) for place in (*positions[:phases], *positions[-phases:])])
 
 
-def transposed_phases(kernel: int, stride: int, dilation: int, pad: int) -> list[Phase]:
-    """Which inputs an output of a transposed convolution reads: ``output = i * stride - pad + tap``."""
-    found: dict[int, Phase] = {}
-    for tap in range(kernel):
-        index = (dilation * tap - pad) % stride
-        read = (index + pad - dilation * tap) // stride
-        _, first, last = found.get(index, (index, read, read))
-        found[index] = (index, min(first, read), max(last, read))
-    return list(found.values())
+def _hull_of(windows: Collection[Window | None]) -> Window | None:
+    seen = [window for window in windows if window is not None]
+    return (min(first for first, _ in seen), max(last for _, last in seen)) if seen else None
+
+
+def _shortest(windows: Sequence[Window | None], advance: Number) -> Reach:
+    """The reach with these windows, told in as few phases as possible."""
+    found = Reach(tuple(windows), advance)
+    phases = len(windows)
+    for few in range(1, phases):
+        if phases % few or advance * few % phases:
+            continue
+        shorter = Reach(found.windows[:few], advance * few // phases)
+        if all(shorter.at(place) == window for place, window in enumerate(windows)):
+            return shorter
+    return found
+
+
+def transposed_reads(kernel: int, stride: int, dilation: int, pad: int) -> list[range]:
+    """Which inputs the first outputs of a transposed convolution read: ``output = i * stride - pad + tap``.
+
+    Returns
+    -------
+    list of range
+        One for each of `stride` phases; empty where no tap meets it.
+    """
+    shared = math.gcd(stride, dilation)
+    apart, step = stride // shared, dilation // shared
+    reads = [range(0)] * stride
+    for tap in range(min(kernel, apart)):  # the first of those that meet the same phase
+        phase = (dilation * tap - pad) % stride
+        last = (phase + pad - dilation * tap) // stride
+        further = (kernel - 1 - tap) // apart
+        reads[phase] = range(last - further * step, last + 1, step)
+    return reads
 
 
 def same_pad(size: int | None, kernel: int, stride: int, dilation: int, *, upper: bool) -> int:
@@ -142,9 +244,9 @@ class LayerGeometry:
     Attributes
     ----------
     receptive_field, jump, offset
-        One value per spatial axis, in input pixels: width of the patch one output sees; distance between
-        the patches of neighbouring outputs; how far the first patch reaches over the left edge. None where
-        unbounded or unknown.
+        One value per spatial axis, in input pixels: width of the widest patch that an output sees; mean
+        distance between the patches of neighbouring outputs; how far the first patch reaches over the left
+        edge (the right one where the axis runs backwards). None where an axis sees all or nobody knows what.
     output_shape
         Shape of the convolution's output, N C H W: numbers, or names where it depends on the input's size.
     macs
@@ -152,8 +254,8 @@ class LayerGeometry:
     input_channels
         Names of its input channels where the layer reads the model's picture directly, else empty.
     global_context
-        Whether it sees the whole picture besides, through a gate (squeeze and excite) or a norm over space;
-        None where unknown.
+        Whether it sees all of a spatial axis: besides its patch, through a gate (squeeze and excite) or a
+        norm over space, or as a layer behind a global pooling, which has no patch. None where unknown.
     """
 
     receptive_field: tuple[float, ...] | None

@@ -10,31 +10,82 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filterkit.geometry import LARGEST, MOST_AXES, Reach, product, same_pad, transposed_phases
+from filterkit.geometry import (
+    LARGEST,
+    MOST_AXES,
+    MOST_PHASES,
+    MOST_READS,
+    Reach,
+    product,
+    same_pad,
+    transposed_reads,
+)
 
 small = st.integers(1, 5)
+
+
+def regular(field: int, jump: int, offset: int) -> Reach:
+    return Reach(((-offset, field - 1 - offset),), jump)
 
 
 def test_a_stack_of_windows_is_what_the_literature_says() -> None:
     """conv 7/2 pad 3, pool 3/2 pad 1, conv 3: the head of a ResNet."""
     reach = Reach().window(7, 2, pad=3).window(3, 2, pad=1)
-    assert reach == Reach(Fraction(11), Fraction(4), Fraction(5))
-    assert reach.window(3, pad=1) == Reach(Fraction(19), Fraction(4), Fraction(9))
+    assert reach == regular(11, 4, 5)
+    assert (reach.field, reach.jump, reach.offset) == (11, 4, 5)
+    assert reach.window(3, pad=1) == regular(19, 4, 9)
 
 
 def test_dilation_spreads_the_taps() -> None:
-    assert Reach().window(3, dilation=4) == Reach(Fraction(9), Fraction(1), Fraction(0))
+    assert Reach().window(3, dilation=4) == regular(9, 1, 0)
 
 
 def test_a_union_holds_both_branches() -> None:
     narrow, wide = Reach().window(1, 2), Reach().window(3, 2, pad=1)
     assert narrow.union(wide) == wide
     ahead = Reach().window(3, 2)
-    assert wide.union(ahead) == Reach(Fraction(4), Fraction(2), Fraction(1))
+    assert wide.union(ahead) == regular(4, 2, 1)
 
 
 def test_branches_of_different_jump_drift_apart() -> None:
     assert Reach().window(1, 2).union(Reach()) is None
+
+
+def test_a_transposed_convolution_sees_by_phases() -> None:
+    """Conv k3 s4, then ConvTranspose k4 s4: every output sees three pixels, four neighbours the same."""
+    reach = Reach().window(3, 4).read(transposed_reads(4, 4, 1, 0))
+    assert reach == Reach(((0, 2),) * 4, 4)
+    assert (reach.field, reach.jump, reach.offset) == (3, 1, 0)
+    assert reach.window(1, stride=4) == regular(3, 4, 0)
+
+
+def test_gaps_of_a_transposed_convolution_see_nothing() -> None:
+    reach = Reach().read(transposed_reads(1, 2, 1, 0))
+    assert reach == Reach(((0, 0), None))
+    assert reach.window(1, stride=2) == Reach()
+    nothing = reach.shift(-1).window(1, stride=2)
+    assert (nothing.windows, nothing.field, nothing.offset) == ((None,), 0, 0)
+    assert reach.union(reach.shift(1)) == Reach(((0, 0), (0, 0)))
+
+
+def test_an_axis_that_runs_backwards_runs_forwards_in_the_mirror() -> None:
+    backwards = Reach().read([range(9, 10)], -1).window(3, 2, pad=1)
+    assert (backwards.windows, backwards.jump) == (((8, 10),), -2)
+    assert backwards.mirrored(10) == Reach().window(3, 2, pad=1)
+
+
+def test_phases_are_bounded() -> None:
+    """One period of 4096 positions is told apart; of 4097, one window holds all of them."""
+    most = Reach().read([range(1)] * MOST_PHASES)
+    assert (most.field, len(most.windows)) == (1, MOST_PHASES)
+    few, many = Reach().read([range(2)] * 64), Reach().read([range(2)] * 64).read([range(2)] * 65)
+    assert len(few.windows) == 64
+    assert len(many.windows) == 65
+    assert many.jump == Fraction(1, 64 * 65)
+    assert 2 < many.field < 5
+    wide = most.window(MOST_READS // MOST_PHASES)
+    assert len(wide.windows) == MOST_PHASES
+    assert len(most.window(MOST_READS // MOST_PHASES + 1).windows) == 1
 
 
 @given(kernel=small, stride=small, dilation=small, pad=st.integers(0, 6))
@@ -44,10 +95,8 @@ def test_phases_of_a_transposed_convolution(kernel: int, stride: int, dilation: 
     for read in range(-40, 40):
         for tap in range(kernel):
             readers.setdefault(read * stride - pad + tap * dilation, set()).add(read)
-    phases = transposed_phases(kernel, stride, dilation, pad)
-    assert {index: (first, last) for index, first, last in phases} == {
-        index: (min(readers[index]), max(readers[index])) for index in range(stride) if index in readers
-    }
+    reads = transposed_reads(kernel, stride, dilation, pad)
+    assert [set(positions) for positions in reads] == [readers.get(index, set()) for index in range(stride)]
 
 
 @given(size=st.integers(1, 40), kernel=small, stride=small, dilation=small)
@@ -88,7 +137,7 @@ def test_a_product_of_sizes_that_no_array_has() -> None:
 
 
 def test_a_reach_of_numbers_without_bounds_is_not_told() -> None:
-    assert Reach(Fraction(LARGEST), Fraction(1, LARGEST), Fraction(-LARGEST)).is_told
-    assert not Reach(Fraction(LARGEST + 1)).is_told
-    assert not Reach(jump=Fraction(1, LARGEST + 1)).is_told
-    assert Reach(Fraction(LARGEST), offset=Fraction(9)).union(Reach(Fraction(LARGEST))) is None
+    assert Reach(((-LARGEST, LARGEST),), Fraction(1, LARGEST)).is_told
+    assert not Reach(((0, LARGEST + 1),)).is_told
+    assert not Reach(advance=Fraction(1, LARGEST + 1)).is_told
+    assert Reach(((0, LARGEST),)).union(Reach(((0, LARGEST + 1),))) is None

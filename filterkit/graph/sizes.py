@@ -59,7 +59,7 @@ def free_sizes(model: ModelProto, input_name: str, layout: str) -> ModelProto:
     if len(dims) != len(layout):
         return model
     skeleton = skeleton_of(model)
-    free = _free_axes(skeleton, input_name, layout, [dim.dim_value for dim in dims])
+    free = _free_axes(skeleton, input_name, layout, [max(dim.dim_value, 0) for dim in dims])
     for axis in free:
         dims[axis].dim_param = layout[axis]
     if free:

@@ -27,6 +27,8 @@ def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     slim.graph.output.extend(graph.output)
     slim.graph.value_info.extend(graph.value_info)
     slim.graph.input.extend(graph.input)
+    for value in (*slim.graph.input, *slim.graph.output, *slim.graph.value_info):
+        _free(value)
     declared = {value.name for value in graph.input}
     weights: list[tuple[str, onnx.TensorProto]] = []
     for tensor in graph.initializer:
@@ -47,6 +49,13 @@ def without_weights(model: onnx.ModelProto) -> onnx.ModelProto:
             info = onnx.helper.make_tensor_value_info(name, tensor.data_type, list(tensor.dims))
             slim.graph.input.append(info)
     return slim
+
+
+def _free(value: onnx.ValueInfoProto) -> None:
+    """Leave the sizes open that a file states as 0 or -1, which inference would reckon with."""
+    for dim in value.type.tensor_type.shape.dim:
+        if dim.HasField("dim_value") and dim.dim_value <= 0:
+            dim.ClearField("dim_value")
 
 
 def _is_large(tensor: onnx.TensorProto) -> bool:

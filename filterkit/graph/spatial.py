@@ -10,9 +10,10 @@ from fractions import Fraction
 from filterkit import budget
 from filterkit.geometry import LARGEST, LayerGeometry, Reach, product
 from filterkit.graph.checkpoint import PRODUCER
+from filterkit.graph.folds import Track, track_of
 from filterkit.graph.inputs import InputInfo, picture_of
 from filterkit.graph.tracing import Trace, trace
-from filterkit.graph.tracks import Track, Tracks
+from filterkit.graph.tracks import Sources, Tracks
 from filterkit.graph.view import GraphView, Shape, is_known
 from filterkit.records import FilterBank, Preprocessing
 
@@ -54,6 +55,8 @@ def trace_geometry(
     countable = all(value.name in fixed or value.name in sizes for value in graph.inputs)
     network = graph.producer_name != PRODUCER  # else no layer reads another, and nobody knows what it sees
 
+    along: Sources = frozenset().union(*(_followed(bank, traced) for bank in banks if not bank.scope))
+
     def geometry(bank: FilterBank) -> LayerGeometry:
         budget.step("finding out what layer '{}' sees", bank.node)
         if bank.scope:  # what goes on inside a body is not traced
@@ -61,11 +64,13 @@ def trace_geometry(
         channels = _input_channels(graph, bank, traced, picture, preprocessing)
         if not network:
             return replace(NOWHERE, input_channels=channels)
+        reaches = _reaches(bank, traced)
         return LayerGeometry(
-            *_reach(bank, traced),
-            output_shape=_output_shape(bank, graph, declared, traced),
+            *_lengths(reaches),
+            output_shape=_output_shape(bank, graph, declared, reaches),
             macs=_macs(bank, traced, picture) if countable else None,
             input_channels=channels,
+            global_context=_global_context(bank, traced, reaches, along),
         )
 
     return [geometry(bank) for bank in banks]
@@ -85,22 +90,50 @@ NOWHERE = LayerGeometry(None, None, None, output_shape=None, macs=None)
 Lengths = tuple[float, ...] | None
 
 
-def _reach(bank: FilterBank, traced: Trace) -> tuple[Lengths, Lengths, Lengths]:
-    """Receptive field, jump and offset along the spatial axes; None where one of them is unbounded."""
-    spatial = _spatial(bank, traced)
-    reaches = [reach for reach in spatial if reach is not None]
-    if len(reaches) < len(spatial):
+def _lengths(reaches: Sequence[Reach | None]) -> tuple[Lengths, Lengths, Lengths]:
+    """Receptive field, jump and offset along the spatial axes; None where one of them is unknown."""
+    found = [reach for reach in reaches if reach is not None]
+    if len(found) < len(reaches):
         return None, None, None
     return (
-        tuple(float(math.floor(reach.field)) for reach in reaches),
-        tuple(float(reach.jump) for reach in reaches),
-        tuple(float(math.floor(reach.offset)) for reach in reaches),
+        tuple(float(math.floor(reach.field)) for reach in found),
+        tuple(float(reach.jump) for reach in found),
+        tuple(float(math.floor(reach.offset)) for reach in found),
     )
 
 
-def _spatial(bank: FilterBank, traced: Trace) -> list[Reach | None]:
+def _followed(bank: FilterBank, traced: Trace) -> Sources:
+    """The input axes along which a layer looks."""
     tracks = traced.tracks.get(bank.pre_tensor)
-    return [_bounded(tracks, bank.pre_layout.index(letter)) for letter in _letters(bank)[2:]]
+    if tracks is None:
+        return frozenset()
+    places = [bank.pre_layout.index(letter) for letter in _letters(bank)[2:]]
+    found = (tracks.track(axis) for axis in places if axis < len(tracks.axes))
+    return frozenset(track.source for track in found if track is not None and track.source is not None)
+
+
+def _global_context(
+    bank: FilterBank, traced: Trace, reaches: Sequence[Reach | None], along: Sources
+) -> bool | None:
+    """Whether a layer sees the whole picture, along an axis at least, whatever its window is.
+
+    `along` are the input axes along which any layer looks, those of the picture: they count where the layer
+    itself has no window on all of them, as behind a global pooling.
+    """
+    tracks = traced.tracks.get(bank.pre_tensor)
+    if tracks is None:
+        return None
+    has_window = None not in reaches
+    if tracks.spread & (_followed(bank, traced) if has_window else along):
+        return True
+    return False if has_window else None
+
+
+def _reaches(bank: FilterBank, traced: Trace) -> list[Reach | None]:
+    """What a layer sees along its spatial axes; None where that is unknown."""
+    tracks = traced.tracks.get(bank.pre_tensor)
+    found = [_bounded(tracks, bank.pre_layout.index(letter)) for letter in _letters(bank)[2:]]
+    return [_forwards(track, traced) for track in found]
 
 
 def _letters(bank: FilterBank) -> str:
@@ -108,18 +141,29 @@ def _letters(bank: FilterBank) -> str:
     return "NC" + "".join(sorted(set(bank.pre_layout) - {"N", "C"}))
 
 
-def _bounded(tracks: Tracks | None, axis: int) -> Reach | None:
-    """Reach of an axis; None where it is unbounded, or follows a side input (a state, a mask) alone."""
-    track = tracks.axes[axis] if tracks is not None and axis < len(tracks.axes) else None
-    if track is None or tracks is None or track.source in tracks.spread:
+def _forwards(track: Track | None, traced: Trace) -> Reach | None:
+    """The reach of a track; where the axis runs backwards, with input pixels counted from the other end."""
+    if track is None:
+        return None
+    if track.source is None or track.reach.advance >= 0:
+        return track.reach
+    which, axis = track.source
+    size = traced.shapes[traced.inputs[which]][axis]
+    return track.reach.mirrored(size) if isinstance(size, int) else None
+
+
+def _bounded(tracks: Tracks | None, axis: int) -> Track | None:
+    """The track of an axis; None where it is unknown, or follows a side input (a state, a mask) alone."""
+    track = tracks.track(axis) if tracks is not None and axis < len(tracks.axes) else None
+    if track is None or tracks is None or track.source in tracks.unknown:
         return None
     if track.source is not None and track.source[0] != min(tracks.sources())[0]:
         return None
-    return track.reach
+    return track
 
 
 def _output_shape(
-    bank: FilterBank, graph: GraphView, declared: Mapping[str, Shape], traced: Trace
+    bank: FilterBank, graph: GraphView, declared: Mapping[str, Shape], reaches: Sequence[Reach | None]
 ) -> tuple[int | str, ...] | None:
     """N C H W; an open size is told by the jump, e.g. ``"H/2"``: one position for two pixels, edges aside.
 
@@ -130,12 +174,12 @@ def _output_shape(
     if shape is None or len(shape) != len(bank.pre_layout):
         return None
     batch = (told or shape)[bank.pre_layout.index("N")]
-    open_ended = [
-        _scaled(letter, reach)
-        for letter, reach in zip(_letters(bank)[2:], _spatial(bank, traced), strict=True)
+    letters = _letters(bank)[2:]
+    sizes = [shape[bank.pre_layout.index(letter)] for letter in letters]
+    named = [
+        size if isinstance(size, int) else _scaled(letter, reach)
+        for size, letter, reach in zip(sizes, letters, reaches, strict=True)
     ]
-    sizes = [shape[bank.pre_layout.index(letter)] for letter in _letters(bank)[2:]]
-    named = [size if isinstance(size, int) else name for size, name in zip(sizes, open_ended, strict=True)]
     return (batch if isinstance(batch, int) else "N", bank.out_channels, *named)
 
 
@@ -179,9 +223,13 @@ def _input_channels(
     names = preprocessing.channels
     which = next(place for place, value in enumerate(graph.inputs) if value.name == picture.name)
     wanted = [(which, picture.layout.index(letter)) for letter in "CHW"]
-    if len(names) != bank.in_channels or len(tracks.axes) != 4 or tracks.spread & set(wanted):
+    if (
+        len(names) != bank.in_channels
+        or len(tracks.axes) != 4
+        or (tracks.spread | tracks.unknown) & set(wanted)
+    ):
         return ()
-    return names if all(map(_is_copy, tracks.axes[1:], wanted, (True, False, False))) else ()
+    return names if all(map(_is_copy, map(track_of, tracks.axes[1:]), wanted, (True, False, False))) else ()
 
 
 def _is_copy(track: Track | None, source: tuple[int, int], in_place: bool) -> bool:
@@ -189,4 +237,4 @@ def _is_copy(track: Track | None, source: tuple[int, int], in_place: bool) -> bo
     if track is None or track.source != source:
         return False
     reach = track.reach
-    return reach.field == reach.jump == 1 and not (in_place and reach.offset)
+    return reach == Reach() or (not in_place and reach.field == 1 and abs(reach.jump) == 1)

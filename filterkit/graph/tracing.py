@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from filterkit import budget
-from filterkit.geometry import Reach
+from filterkit.geometry import Reach, product
+from filterkit.graph.folds import Track
 from filterkit.graph.rules import Step, trace_node
-from filterkit.graph.tracks import Track, Tracks
+from filterkit.graph.tracks import Tracks
 from filterkit.graph.view import GraphView, Shape
 from filterkit.graph.walk import attributes, reads
 
@@ -23,21 +24,26 @@ MOST_AXES = 64
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Tracks and shapes by tensor; constants have no tracks."""
+    """Tracks and shapes by tensor, and the names of the graph's inputs; constants have no tracks."""
 
     tracks: Mapping[str, Tracks]
     shapes: Mapping[str, Shape]
+    inputs: Sequence[str]
 
 
 def trace(graph: GraphView, sizes: Mapping[str, tuple[int, ...]]) -> Trace:
     """Trace the main graph for inputs of `sizes` (placeholders where they are not given)."""
     assumed = {value.name: concrete(value.shape) for value in graph.inputs if value.shape is not None}
-    shapes, computed = graph.at_sizes({**assumed, **sizes})
+    assumed |= sizes
+    shapes, computed = graph.at_sizes(assumed)
     tracks: dict[str, Tracks] = {}
     for which, value in enumerate(graph.inputs[:MOST_INPUTS]):
         rank = len(value.shape) if value.shape is not None else 0
         axes = range(rank if rank <= MOST_AXES else 0)
-        tracks[value.name] = Tracks(tuple(Track((which, axis), Reach()) for axis in axes))
+        if value.name in assumed and product(assumed[value.name]) == 1:
+            tracks[value.name] = Tracks((None,) * len(axes))  # a number, which lies nowhere
+        else:
+            tracks[value.name] = Tracks(tuple(Track((which, axis), Reach()) for axis in axes))
     for node in graph.nodes:
         budget.step("tracing node '{0.name}' ({0.op_type})", node)
         followed = {name: tracks[name] for name in reads(node) if name in tracks}
@@ -47,7 +53,7 @@ def trace(graph: GraphView, sizes: Mapping[str, tuple[int, ...]]) -> Trace:
             step = Step(graph, node, followed, shapes, computed, attributes(node))
             tracks.update(zip(node.output, trace_node(step), strict=True))
     tracks.pop("", None)  # outputs that are left out
-    return Trace(tracks, shapes)
+    return Trace(tracks, shapes, [value.name for value in graph.inputs])
 
 
 def concrete(shape: Shape) -> tuple[int, ...]:

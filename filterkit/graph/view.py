@@ -252,8 +252,11 @@ def is_known(shape: Shape) -> TypeGuard[tuple[int, ...]]:
 
 
 def shape_of(value: onnx.ValueInfoProto) -> Shape | None:
-    """The declared shape, None where there is none, or none that an array can have."""
+    """The declared shape, None where there is none, or none that an array can have.
+
+    Sizes below 1 are free: what exporters write for them.
+    """
     dims = value.type.tensor_type.shape.dim
     if not value.type.tensor_type.HasField("shape") or len(dims) > MOST_AXES:
         return None
-    return tuple(dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in dims)
+    return tuple(dim.dim_value if dim.dim_value > 0 else dim.dim_param or None for dim in dims)

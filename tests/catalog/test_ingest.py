@@ -78,7 +78,7 @@ def test_all_that_is_known_of_a_model(catalog: Catalog, tiny: Path) -> None:
         "kernel_shape": [3, 3], "strides": [1, 1], "dilations": [1, 1], "pads": [1, 1, 1, 1], "groups": 1,
         "in_channels": 3, "out_channels": 4, "filters": 4, "kernels": 12, "parameters": 112,
         "macs": 4 * 3 * 9 * 32 * 48, "receptive_field": 3, "jump": 1, "offset": 1,
-        "output_shape": ["N", 4, 32, 48], "activation": "relu", "norm": None, "global_context": None,
+        "output_shape": ["N", 4, 32, 48], "activation": "relu", "norm": None, "global_context": 0,
         "dtype": "float32", "node": "conv1",
     }  # fmt: skip
     assert (second["receptive_field"], second["offset"]) == (5, 2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from onnx import NodeProto
 
 from filterkit.geometry import MOST_AXES
@@ -21,10 +23,10 @@ def trace_node(step: Step) -> list[Tracks]:
     try:
         if rule is not None:
             found = [_bounded(rule(step))] * len(outputs)
-        elif step.node.op_type == "Split" and step.node.domain in STANDARD:
-            for part in moves.split(step):
+        elif step.node.op_type in SEVERAL and step.node.domain in STANDARD:
+            for part in SEVERAL[step.node.op_type](step):
                 found.append(_bounded(part))
-    except (Untraceable, NotConstant, LookupError, ValueError, TypeError, ArithmeticError):
+    except (Untraceable, NotConstant, LookupError, ValueError, TypeError, AttributeError, ArithmeticError):
         pass
     if len(found) < len(outputs):
         ranks = [len(step.shapes.get(name) or ()) for name in outputs[len(found) :]]
@@ -46,15 +48,7 @@ def _rule(node: NodeProto) -> Rule | None:
 
 
 ELEMENTWISE = (
-    *(
-        "Identity",
-        "Dropout",
-        "Cast",
-        "CastLike",
-        "QuantizeLinear",
-        "DequantizeLinear",
-        "DynamicQuantizeLinear",
-    ),
+    *("Identity", "Dropout", "Cast", "CastLike"),
     *(
         "Relu",
         "LeakyRelu",
@@ -81,9 +75,11 @@ ELEMENTWISE = (
         "Not",
         "IsNaN",
     ),
-    *("Neg", "Abs", "Sqrt", "Reciprocal", "Exp", "Log", "Floor", "Ceil", "Round", "Sin", "Cos", "Atan"),
+    *("Neg", "Abs", "Sqrt", "Reciprocal", "Exp", "Log", "Floor", "Ceil", "Round", "Sin", "Cos", "Tan"),
+    *("Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh", "IsInf"),
+    *("BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot"),
     *("Add", "Sub", "Mul", "Div", "Pow", "Mod", "Min", "Max", "Sum", "Mean", "Where", "And", "Or", "Xor"),
-    *("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "BatchNormalization", "LRN"),
+    *("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "LRN"),
 )
 RULES: dict[str, Rule] = {
     **dict.fromkeys(ELEMENTWISE, mixing.elementwise),
@@ -91,6 +87,9 @@ RULES: dict[str, Rule] = {
         ["Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "MaxPool", "AveragePool", "LpPool"],
         windows.window,
     ),
+    **dict.fromkeys(["QuantizeLinear", "DequantizeLinear"], mixing.first_alone),
+    "BatchNormalization": mixing.batch_norm,
+    "MeanVarianceNormalization": mixing.mean_variance_norm,
     "DepthToSpace": windows.depth_to_space,
     "SpaceToDepth": windows.space_to_depth,
     **dict.fromkeys(["Resize", "Upsample"], windows.resize),
@@ -100,12 +99,13 @@ RULES: dict[str, Rule] = {
     "Transpose": moves.transpose,
     **dict.fromkeys(["Reshape", "Flatten", "Squeeze", "Unsqueeze"], moves.reshape),
     "Gather": moves.gather,
+    "ReverseSequence": moves.reverse_sequence,
     "Expand": moves.expand,
     "Tile": moves.tile,
     **dict.fromkeys(
         [
             f"Reduce{how}"
-            for how in ("Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "SumSquare", "LogSumExp")
+            for how in ("Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "SumSquare", "LogSum", "LogSumExp")
         ],
         mixing.reduction,
     ),
@@ -115,23 +115,24 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(["Softmax", "LogSoftmax", "Hardmax", "LpNormalization"], mixing.along_axis),
     **dict.fromkeys(["LayerNormalization", "RMSNormalization"], mixing.layer_norm),
     "CumSum": mixing.cumulative,
-    "MatMul": mixing.matmul,
+    **dict.fromkeys(["MatMul", "MatMulInteger", "QLinearMatMul"], mixing.matmul),
     "Gemm": mixing.gemm,
+    "Einsum": mixing.einsum,
 }
 """By standard operator; what is not here is taken to mix everything with everything."""
 
+SEVERAL: dict[str, Callable[[Step], Iterable[Tracks]]] = {
+    "Split": moves.split,
+    "DynamicQuantizeLinear": mixing.dynamically_quantized,
+}
+"""Operators whose outputs are not alike."""
+
 OPTIMIZED: dict[str, Rule] = {
-    **dict.fromkeys(["FusedConv", "QLinearConv"], windows.fused),
-    **dict.fromkeys(
-        [
-            "QuantizeLinear",
-            "DequantizeLinear",
-            "QLinearAdd",
-            "QLinearMul",
-            "QLinearLeakyRelu",
-            "QLinearSigmoid",
-        ],
-        mixing.elementwise,
-    ),
+    **dict.fromkeys(["FusedConv", "QLinearConv", "QLinearConvTranspose"], windows.fused),
+    **dict.fromkeys(["QuantizeLinear", "DequantizeLinear"], mixing.first_alone),
+    **dict.fromkeys(["Gelu", "FastGelu", "QuickGelu", "BiasGelu"], mixing.elementwise),
+    **dict.fromkeys(["QLinearAdd", "QLinearMul", "QLinearLeakyRelu", "QLinearSigmoid"], mixing.elementwise),
+    "QLinearGlobalAveragePool": mixing.whole_space,
+    "GroupNorm": mixing.instance_norm,
 }
 """By operator of ONNX Runtime's own, as its optimizer writes them."""

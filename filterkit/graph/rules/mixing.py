@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
-from filterkit.graph.rules.step import Step, Untraceable
+from collections.abc import Iterator
+from dataclasses import replace
+
+from filterkit.graph.rules.step import Step, Untraceable, few
 from filterkit.graph.tracks import Tracks, joined
+from filterkit.graph.view import Shape
 
 
 def elementwise(step: Step) -> Tracks:
     ranks = [len(tracks.axes) for tracks in step.tracks.values()]
-    shape = step.made()
-    return joined(list(step.tracks.values()), max([*ranks, len(shape) if shape is not None else 0]))
+    made = step.made()
+    if made is not None:
+        parts = [broadcast(tracks, step.shapes.get(name), made) for name, tracks in step.tracks.items()]
+    else:
+        parts = list(step.tracks.values())
+    return joined(parts, max([*ranks, len(made) if made is not None else 0]))
+
+
+def broadcast(tracks: Tracks, old: Shape | None, new: Shape) -> Tracks:
+    """Without the axes of length 1 that become longer: every position sees what their only one saw.
+
+    That is mostly a pooling whose window is as large as the picture.
+    """
+    if old is None or len(old) > len(new):
+        return tracks
+    pairs = enumerate(zip(old, new[len(new) - len(old) :], strict=True))
+    longer = [axis for axis, (before, after) in pairs if before == 1 and after != 1]
+    return tracks.pooled(longer) if longer else tracks
+
+
+def first_alone(step: Step) -> Tracks:
+    """Position by position, with a scale and a zero point that say nothing of places."""
+    return step.first()
+
+
+def dynamically_quantized(step: Step) -> Iterator[Tracks]:
+    """The codes, their scale and their zero point.
+
+    The latter two follow from the smallest and the largest of all values, but they only choose the codes by
+    which the same numbers are told.
+    """
+    yield step.first()
+    yield Tracks(())
+    yield Tracks(())
 
 
 def reduction(step: Step) -> Tracks:
@@ -19,22 +55,40 @@ def reduction(step: Step) -> Tracks:
         if axes is not None and step.values.get("noop_with_empty_axes"):
             return tracks
         axes = list(range(len(tracks.axes)))
-    return tracks.lost(axes, keep=bool(step.values.get("keepdims", 1)))
+    return tracks.pooled(axes, keep=bool(step.values.get("keepdims", 1)))
 
 
 def arg_reduction(step: Step) -> Tracks:
-    return step.first().lost([step.values.get("axis", 0)], keep=bool(step.values.get("keepdims", 1)))
+    return step.first().pooled([step.values.get("axis", 0)], keep=bool(step.values.get("keepdims", 1)))
 
 
 def whole_space(step: Step) -> Tracks:
     """Global poolings: every spatial axis shrinks to one value."""
     tracks = step.first()
-    return tracks.lost(range(2, len(tracks.axes)))
+    if step.values.get("channels_last"):
+        return tracks.pooled(range(1, len(tracks.axes) - 1))
+    return tracks.pooled(range(2, len(tracks.axes)))
 
 
 def instance_norm(step: Step) -> Tracks:
+    """Norms over space, within channels or groups of them."""
     tracks = step.first()
-    return tracks.mixed(range(1, len(tracks.axes)))
+    if step.values.get("channels_last"):
+        return tracks.mixed(range(1, len(tracks.axes)))
+    return tracks.mixed(range(2, len(tracks.axes)))
+
+
+def batch_norm(step: Step) -> Tracks:
+    """Position by position, unless it takes mean and variance from what it is given."""
+    tracks = elementwise(step)
+    if step.values.get("training_mode"):
+        return tracks.mixed(axis for axis in range(len(tracks.axes)) if axis != 1)
+    return tracks
+
+
+def mean_variance_norm(step: Step) -> Tracks:
+    tracks = step.first()
+    return tracks.mixed(axis % len(tracks.axes) for axis in few(step.values.get("axes", [0, 2, 3])))
 
 
 def along_axis(step: Step) -> Tracks:
@@ -52,18 +106,20 @@ def layer_norm(step: Step) -> Tracks:
 
 
 def cumulative(step: Step) -> Tracks:
+    """A position sees all before it: its window has no width of its own."""
     axis = step.constant(1)
     if axis is None:
         raise Untraceable
     tracks = step.first()
-    return tracks.mixed([int(axis.ravel()[0]) % len(tracks.axes)])
+    return tracks.pooled([int(axis.ravel()[0])])
 
 
 def matmul(step: Step) -> Tracks:
     """The last axis of the left and the last but one of the right are summed over."""
     sides: list[Tracks] = []
     rank = 2
-    for place, summed in ((0, -1), (1, -2)):
+    second = 3 if step.node.op_type == "QLinearMatMul" else 1
+    for place, summed in ((0, -1), (second, -2)):
         tracks = step.tracks.get(step.node.input[place])
         shape = step.shape(place)
         size = len(tracks.axes) if tracks is not None else len(shape or ())
@@ -71,8 +127,24 @@ def matmul(step: Step) -> Tracks:
             raise Untraceable
         rank = max(rank, size)
         if tracks is not None:
-            sides.append(tracks.lost([summed]))
+            sides.append(tracks.pooled([summed]))
     return joined(sides, rank)
+
+
+def einsum(step: Step) -> Tracks:
+    """Letters that are not in the output are summed over."""
+    terms, arrow, made = step.values["equation"].replace(" ", "").partition("->")
+    letters = terms.split(",")
+    if not arrow or "." in terms or any(len(set(term)) < len(term) for term in (made, *letters)):
+        raise Untraceable
+    sides: list[Tracks] = []
+    for name, term in zip(step.node.input, letters, strict=True):
+        if name in step.tracks:
+            tracks = step.tracks[name]
+            tracks = tracks.pooled([place for place, letter in enumerate(term) if letter not in made])
+            found = dict(zip(term, tracks.axes, strict=True))
+            sides.append(replace(tracks, axes=tuple(found.get(letter) for letter in made)))
+    return joined(sides, len(made))
 
 
 def gemm(step: Step) -> Tracks:
@@ -80,5 +152,5 @@ def gemm(step: Step) -> Tracks:
         raise Untraceable
     tracks = step.first()
     rows = 1 if step.values.get("transA") else 0
-    lost = tracks.lost([1 - rows])
-    return Tracks((lost.axes[rows], None), lost.spread)
+    pooled = tracks.pooled([1 - rows])
+    return replace(pooled, axes=(pooled.axes[rows], None))

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from filterkit.graph.folds import Axis, digits_of, regrouped
+from filterkit.graph.rules.mixing import broadcast
 from filterkit.graph.rules.step import Step, Untraceable, few
 from filterkit.graph.rules.windows import followed
-from filterkit.graph.tracks import ADDED, Track, Tracks, joined
+from filterkit.graph.tracks import Tracks, joined, union
+from filterkit.graph.view import is_known
+
+MOST_TURNS = 16
+"""How many indices of a Gather may come before the pattern repeats: more than any upsampling by it."""
 
 
 def pad(step: Step) -> Tracks:
@@ -20,9 +28,11 @@ def pad(step: Step) -> Tracks:
 
 
 def _shifted(tracks: Tracks, steps: Mapping[int, int]) -> Tracks:
-    new: dict[int, Track | None] = {}
+    new: dict[int, Axis] = {}
     for axis, count in steps.items():
-        track = tracks.axes[axis]
+        if not count:
+            continue
+        track = tracks.track(axis)
         new[axis] = followed(track, track.reach.shift(count)) if track is not None else None
     return tracks.replaced(new)
 
@@ -41,13 +51,16 @@ def slice_(step: Step) -> Tracks:
 
 
 def _sliced(tracks: Tracks, axis: int, start: int, step: int, size: int | str | None) -> Tracks:
-    track = tracks.axes[axis]
-    if start < 0 and isinstance(size, int):
-        start = max(start + size, 0)
-    if track is None or step < 1 or start < 0:
+    if isinstance(size, int):
+        start = min(max(start + size, 0) if start < 0 else start, size if step > 0 else size - 1)
+    elif step < 0:
         return tracks.lost([axis])
-    reach = track.reach.shift(-start)
-    return tracks.replaced({axis: followed(track, reach.window(1, stride=step))})
+    if (start, step) == (0, 1):
+        return tracks
+    track = tracks.track(axis)
+    if track is None or start < 0:
+        return tracks.lost([axis])
+    return tracks.replaced({axis: followed(track, track.reach.read([range(start, start + 1)], step))})
 
 
 def split(step: Step) -> Iterator[Tracks]:
@@ -66,15 +79,42 @@ def split(step: Step) -> Iterator[Tracks]:
 def concat(step: Step) -> Tracks:
     shapes = [step.shapes.get(name) for name in step.node.input]
     axis = step.values["axis"]
-    parts, start = [], 0
+    parts: list[Tracks] = []
+    sizes, start = [], 0
     for name, shape in zip(step.node.input, shapes, strict=True):
-        if name in step.tracks:
-            parts.append(_shifted(step.tracks[name], {axis % len(step.tracks[name].axes): start}))
         size = shape[axis] if shape is not None else None
         if not isinstance(size, int):
             raise Untraceable
+        if name in step.tracks:
+            parts.append(_shifted(step.tracks[name], {axis % len(step.tracks[name].axes): start}))
+            sizes.append(size)
         start += size
-    return joined(parts, len(parts[0].axes))
+    return joined(_side_by_side(parts, sizes, axis), len(parts[0].axes))
+
+
+def _side_by_side(parts: Sequence[Tracks], sizes: Sequence[int], axis: int) -> list[Tracks]:
+    """Parts of an axis that follow the same input axis: of the larger ones, the one that sees most counts.
+
+    A position is of one part alone. Small parts are edges, such as those that pad a picture with its other
+    side.
+    """
+    followed = [part.track(axis) for part in parts]
+    seeing = [
+        (2 * size >= max(sizes), track.reach.field, place)
+        for place, (track, size) in enumerate(zip(followed, sizes, strict=True))
+        if track is not None and track.source is not None
+    ]
+    if len(seeing) < 2:
+        return list(parts)
+    *_, widest = max(seeing)
+    main = followed[widest]
+    axis %= len(parts[widest].axes)
+    return [
+        part
+        if place == widest or track is None or main is None or track.source != main.source
+        else replace(part, axes=(*part.axes[:axis], None, *part.axes[axis + 1 :]))
+        for place, (part, track) in enumerate(zip(parts, followed, strict=True))
+    ]
 
 
 def transpose(step: Step) -> Tracks:
@@ -84,65 +124,75 @@ def transpose(step: Step) -> Tracks:
 
 
 def reshape(step: Step) -> Tracks:
-    """Squeeze, Unsqueeze, Flatten and Reshape: axes are followed where the sizes tell one from the next."""
+    """Squeeze, Unsqueeze, Flatten and Reshape: axes are followed as far as the sizes share factors."""
     tracks, old, new = step.first(), step.shape(), step.made()
     if old is None or new is None or len(old) != len(tracks.axes):
         raise Untraceable
-    if not all(isinstance(size, int) and size > 0 for size in (*old, *new)):
+    if not is_known(old) or not is_known(new) or min((*old, *new), default=1) < 1:
         raise Untraceable
-    axes: list[Track | None] = []
-    kept: set[int] = set()
-    here = 0
-    for size in new:
-        while here < len(old) and old[here] == 1 and size != 1:
-            here += 1
-        if here < len(old) and old[here] == size:
-            axes.append(tracks.axes[here])
-            kept.add(here)
-            here += 1
-        elif size == 1:
-            axes.append(ADDED)
-        else:
-            break
-    if len(axes) < len(new):  # from the first axis that is split or merged on, match from the end
-        tail: list[Track | None] = []
-        there = len(old) - 1
-        for size in reversed(new[len(axes) :]):
-            if there < here or old[there] != size:
-                break
-            tail.append(tracks.axes[there])
-            kept.add(there)
-            there -= 1
-        axes += [None] * (len(new) - len(axes) - len(tail)) + tail[::-1]
-    gone = [axis for axis in range(len(old)) if axis not in kept]
-    return Tracks(tuple(axes), tracks.lost(gone).spread)
+    digits = [digit for axis, size in zip(tracks.axes, old, strict=True) for digit in digits_of(axis, size)]
+    axes, gone = regrouped(digits, new)
+    left = Tracks(tuple(axes), tracks.spread, tracks.unknown)
+    lost = left.unfolded([digit.track for digit in gone if digit.track is not None])
+    single = Tracks(tuple(digit.track for digit in gone if digit.size == 1)).followed()
+    others = Tracks(tuple(digit.track for digit in gone if digit.size > 1)).followed()
+    return replace(lost, spread=union(lost.spread, single), unknown=union(lost.unknown, others))
 
 
 def gather(step: Step) -> Tracks:
-    """Indices in even steps are a slice; anything else loses the axis."""
+    """Indices that go on evenly are a slice, several that do in turn an upsampling; others lose the axis."""
     tracks, indices = step.first(), step.constant(1)
     axis = step.values.get("axis", 0) % len(tracks.axes)
     shape = step.shape()
+    size = shape[axis] if shape is not None else None
     if indices is not None and indices.ndim == 1 and indices.size:
+        if isinstance(size, int):
+            indices = np.where(indices < 0, indices + size, indices)
         steps = np.unique(np.diff(indices))
         if len(steps) <= 1:
             stride = int(steps[0]) if len(steps) else 1
-            return _sliced(tracks, axis, int(indices[0]), stride, shape[axis] if shape else None)
+            return _sliced(tracks, axis, int(indices[0]), stride, size)
+        track, turn = tracks.track(axis), _turn(indices)
+        if track is not None and turn is not None:
+            reads = [range(place, place + 1) for place in indices[:turn].tolist()]
+            reach = track.reach.read(reads, int(indices[turn] - indices[0]))
+            return tracks.replaced({axis: followed(track, reach)})
     if indices is None or indices.ndim == 0:
         return tracks.lost([axis], keep=False)
     lost = tracks.lost([axis])
     return replace(lost, axes=lost.axes[:axis] + (None,) * indices.ndim + lost.axes[axis + 1 :])
 
 
+def _turn(indices: NDArray[Any]) -> int | None:
+    """After how many indices the same steps come again; None where they do not, or not soon."""
+    steps = np.diff(indices)
+    for turn in range(2, min(MOST_TURNS, len(indices) // 2) + 1):
+        if indices[turn] != indices[0] and np.array_equal(steps[turn:], steps[:-turn]):
+            return turn
+    return None
+
+
+def reverse_sequence(step: Step) -> Tracks:
+    """A flip, where every sequence is as long as the axis."""
+    tracks, lengths, shape = step.first(), step.constant(1), step.shape()
+    axis = step.values.get("time_axis", 0) % len(tracks.axes)
+    if lengths is None or shape is None or not (lengths == shape[axis]).all():
+        return tracks.lost([axis])
+    return _sliced(tracks, axis, -1, -1, shape[axis])
+
+
 def expand(step: Step) -> Tracks:
     shape = step.made()
     if shape is None:
         raise Untraceable
-    return joined([step.first()], len(shape))
+    return joined([broadcast(step.first(), step.shape(), shape)], len(shape))
 
 
 def tile(step: Step) -> Tracks:
     repeats = step.constant(1)
     if repeats is None:
         raise Untraceable
-    return step.first().lost([axis for axis, count in enumerate(few(repeats.ravel())) if count != 1])
+    tracks, shape = step.first(), step.shape()
+    longer = [axis for axis, count in enumerate(few(repeats.ravel())) if count != 1]
+    single = [axis for axis in longer if shape is not None and shape[axis] == 1]
+    return tracks.pooled(single).lost(set(longer) - set(single))

@@ -4,48 +4,105 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
 
-from filterkit.geometry import Reach, same_pad, transposed_phases
+from filterkit.geometry import MOST_PHASES, Reach, same_pad, transposed_reads
+from filterkit.graph.folds import Axis, Digit, Fold, Track, track_of
 from filterkit.graph.rules.step import Step, Untraceable, few
-from filterkit.graph.tracks import Track, Tracks, joined, union
-
-MOST_PHASES = 1024
-MOST_TAPS = 1 << 12
-"""Bounds on what is gone through one by one: a hostile node asks for any number."""
+from filterkit.graph.tracks import Tracks, joined
 
 
 def window(step: Step) -> Tracks:
     """Convolutions and poolings; only the first output (a pooling's second has the same geometry)."""
-    tracks = step.first()
+    tracks, operator = step.first(), step.node.op_type
     rank = len(tracks.axes) - 2
-    is_convolution = "Conv" in step.node.op_type
-    weight = 3 if step.node.op_type == "QLinearConv" else 1
-    kernel: Sequence[Any] = step.values.get("kernel_shape") or (step.shape(weight) or ())[2:]
+    kernel: Sequence[Any] = step.values.get("kernel_shape") or (step.shape(_weight(operator)) or ())[2:]
     ones = [1] * rank
     strides, dilations = step.values.get("strides", ones), step.values.get("dilations", ones)
-    new: dict[int, Track | None] = {}
+    made = step.made()
     for axis in range(rank):
-        track = tracks.axes[axis + 2]
-        pad = _left_pad(step, axis, rank, kernel[axis], strides[axis], dilations[axis])
-        if track is None:
-            reach = None
-        elif step.node.op_type == "ConvTranspose":
-            if kernel[axis] > MOST_TAPS:
-                raise Untraceable
-            phases = _phases(kernel[axis], strides[axis], dilations[axis], pad)
-            reach = track.reach.resampled(Fraction(1, strides[axis]), phases)
-        else:
-            reach = track.reach.window(kernel[axis], strides[axis], dilations[axis], pad)
-        new[axis + 2] = followed(track, reach)
-    tracks = tracks.replaced(new)
-    others = [other for name, other in step.tracks.items() if name != step.node.input[0]]
-    lost = tracks.lost([1])
-    spread = union(lost.spread, *(other.sources() for other in others))
-    return Tracks(lost.axes if is_convolution else tracks.axes, spread)
+        slid = Slid(
+            kernel[axis],
+            strides[axis],
+            dilations[axis],
+            _left_pad(step, axis, rank, kernel[axis], strides[axis], dilations[axis]),
+            made[axis + 2] if made is not None else None,
+        )
+        tracks = (_transposed if _is_transposed(operator) else _slid)(tracks, axis + 2, slid)
+    if "Conv" not in operator:
+        return tracks
+    summed = tracks.pooled([1])
+    for name in _computed(step):
+        summed = summed.beside(step.tracks[name])
+    return summed
+
+
+@dataclass(frozen=True, slots=True)
+class Slid:
+    """A window along one axis, and how many positions it makes, where that is known."""
+
+    kernel: int
+    stride: int
+    dilation: int
+    pad: int
+    made: int | str | None
+
+
+def _slid(tracks: Tracks, axis: int, window: Slid) -> Tracks:
+    """Along the first digit of an axis that was split, places are as far apart as the others count."""
+    if (window.kernel, window.stride, window.pad) == (1, 1, 0):
+        return tracks
+    digit = _only_digit(tracks.axes[axis])
+    if digit is not None and digit.track is not None and isinstance(window.made, int):
+        apart = digit.step * window.dilation
+        reads = [
+            range(start, start + apart * (window.kernel - 1) + 1, apart)
+            for start in range(-digit.step * window.pad, digit.step * (1 - window.pad))
+        ]
+        reach = digit.track.reach.read(reads, digit.step * window.stride)
+        return tracks.regrown(digit, reach, window.made) if reach.is_told else tracks.lost([axis])
+    track = tracks.track(axis)
+    if track is None:
+        return tracks.replaced({axis: None})
+    reach = track.reach.window(window.kernel, window.stride, window.dilation, window.pad)
+    return tracks.replaced({axis: followed(track, reach)})
+
+
+def _transposed(tracks: Tracks, axis: int, window: Slid) -> Tracks:
+    if window.stride > MOST_PHASES:
+        raise Untraceable
+    track = tracks.track(axis)
+    if track is None:
+        return tracks.replaced({axis: None})
+    reads = transposed_reads(window.kernel, window.stride, window.dilation, window.pad)
+    return tracks.replaced({axis: followed(track, track.reach.read(reads))})
+
+
+def _only_digit(axis: Axis) -> Digit | None:
+    """The first digit of another axis, where that is all that an axis is; not where it counts too far."""
+    if not isinstance(axis, Fold) or len(axis.digits) > 1:
+        return None
+    (digit,) = axis.digits
+    return digit if digit.is_leading and digit.step <= MOST_PHASES else None
+
+
+def _computed(step: Step) -> list[str]:
+    """Weights and biases that depend on the graph's input, as those of a mixture of kernels do."""
+    operator, names = step.node.op_type, step.node.input
+    bias = 8 if operator.startswith("QLinear") else None if operator == "ConvInteger" else 2
+    places = [place for place in (_weight(operator), bias) if place is not None and place < len(names)]
+    return [names[place] for place in places if names[place] in step.tracks]
+
+
+def _weight(operator: str) -> int:
+    """Which input of a convolution is its weight."""
+    return 3 if operator.startswith("QLinear") else 1
+
+
+def _is_transposed(operator: str) -> bool:
+    return "ConvTranspose" in operator
 
 
 def fused(step: Step) -> Tracks:
@@ -70,19 +127,17 @@ def followed(track: Track | None, reach: Reach | None) -> Track | None:
     return Track(track.source, reach)
 
 
-_phases = lru_cache(256)(transposed_phases)
-
-
 def _left_pad(step: Step, axis: int, rank: int, kernel: int, stride: int, dilation: int) -> int:
     auto = step.values.get("auto_pad", "NOTSET")
     shape, made = step.shape(), step.made()
     size = shape[axis + 2] if shape is not None else None
     size = size if isinstance(size, int) else None
-    if step.node.op_type == "ConvTranspose" and (auto.startswith("SAME") or "output_shape" in step.values):
+    if _is_transposed(step.node.op_type) and (auto.startswith("SAME") or "output_shape" in step.values):
         if made is None or size is None or not isinstance(made[axis + 2], int):
             raise Untraceable
         extra = step.values.get("output_padding", [0] * rank)[axis]
         total = stride * (size - 1) + extra + dilation * (kernel - 1) + 1 - int(made[axis + 2] or 0)
+        total = max(total, 0)
         return int(total // 2 if auto == "SAME_UPPER" else total - total // 2)
     if auto.startswith("SAME"):
         return same_pad(size, kernel, stride, dilation, upper=auto == "SAME_UPPER")
@@ -94,20 +149,19 @@ def depth_to_space(step: Step) -> Tracks:
     block = int(step.values["blocksize"])
     if block > MOST_PHASES:
         raise Untraceable
-    phases = [(index, 0, 0) for index in range(block)]
-    return _each_space(step.first(), lambda reach: reach.resampled(Fraction(1, block), phases)).lost([1])
+    return _each_space(step.first(), lambda reach: reach.read([range(1)] * block)).pooled([1])
 
 
 def space_to_depth(step: Step) -> Tracks:
     block = int(step.values["blocksize"])
-    return _each_space(step.first(), lambda reach: reach.window(block, stride=block)).lost([1])
+    return _each_space(step.first(), lambda reach: reach.window(block, stride=block)).pooled([1])
 
 
 def _each_space(tracks: Tracks, change: Callable[[Reach], Reach]) -> Tracks:
     return tracks.replaced(
         {
             axis: followed(track, change(track.reach)) if track is not None else None
-            for axis, track in enumerate(tracks.axes)
+            for axis, track in enumerate(map(track_of, tracks.axes))
             if axis >= 2
         }
     )
@@ -119,22 +173,24 @@ def resize(step: Step) -> Tracks:
     if old is None or new is None or len(old) != len(tracks.axes):
         raise Untraceable
     scales = _scales(step)
-    changed: dict[int, Track | None] = {}
-    for axis, track in enumerate(tracks.axes):
+    changed: dict[int, Axis] = {}
+    single: list[int] = []
+    for axis, track in enumerate(map(track_of, tracks.axes)):
         before, after = old[axis], new[axis]
         if before == after:
             continue
         if track is None or not isinstance(before, int) or not isinstance(after, int):
             changed[axis] = None
             continue
+        if before == 1:
+            single.append(axis)
+            continue
         ratio, start = _grid(step, before, after, scales[axis] if scales else None)
         if ratio.denominator > MOST_PHASES:
             raise Untraceable
-        phases = [
-            (index, *_read_at(ratio * index + start, step, ratio)) for index in range(ratio.denominator)
-        ]
-        changed[axis] = followed(track, track.reach.resampled(ratio, phases))
-    return tracks.replaced(changed)
+        reads = [_read_at(ratio * index + start, step, ratio) for index in range(ratio.denominator)]
+        changed[axis] = followed(track, track.reach.read(reads, ratio.numerator))
+    return tracks.replaced(changed).pooled(single)
 
 
 def _scales(step: Step) -> list[float] | None:
@@ -159,8 +215,8 @@ def _grid(step: Step, before: int, after: int, scale: float | None) -> tuple[Fra
     raise Untraceable
 
 
-def _read_at(place: Fraction, step: Step, ratio: Fraction) -> tuple[int, int]:
-    """First and last input position that interpolation at `place` reads."""
+def _read_at(place: Fraction, step: Step, ratio: Fraction) -> range:
+    """The input positions that interpolation at `place` reads, from the first to the last."""
     mode = step.values.get("mode", "nearest")
     below = math.floor(place)
     if mode == "nearest":
@@ -172,10 +228,10 @@ def _read_at(place: Fraction, step: Step, ratio: Fraction) -> tuple[int, int]:
             "round_prefer_floor": math.ceil(place - Fraction(1, 2)),
             "round_prefer_ceil": math.floor(place + Fraction(1, 2)),
         }[rounding]
-        return nearest, nearest
-    margin = 1 if mode == "linear" else 2
+        return range(nearest, nearest + 1)
+    margin = Fraction(1 if mode == "linear" else 2)
     if step.values.get("antialias") and ratio > 1:
-        margin = math.ceil(margin * ratio)
+        margin *= ratio
     elif place == below:
-        return below, below
-    return below - margin + 1, below + margin
+        return range(below, below + 1)
+    return range(math.floor(place - margin) + 1, math.ceil(place + margin))
