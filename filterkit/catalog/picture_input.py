@@ -11,6 +11,8 @@ from filterkit.graph.inputs import InputInfo, fixed_size
 from filterkit.graph.names import shown
 from filterkit.records import Preprocessing
 
+FEW = 32
+"""Whole numbers from black to white, below which a picture is rounded to hardly anything."""
 PLACEHOLDER = 64
 """Pixels of either side. Files of such sizes are often exported with a dummy, for layers that take all."""
 
@@ -50,6 +52,12 @@ def _with_channels(stated: Preprocessing, found: InputInfo) -> Preprocessing:
             )
         order: Literal["GRAY", "BANDS"] = "GRAY" if channels == 1 else "BANDS"
         stated = replace(stated, channel_order=order, bands=0 if channels == 1 else channels)
+    span = 255 * stated.scale / min(map(abs, stated.std), default=1)
+    if _is_whole(found) and abs(span) < FEW:
+        raise UsageError(
+            f"{_words(found)} takes whole numbers; from black to white there would be {abs(span):g} of them",
+            hint="--preprocessing raw passes pixels on as they are",
+        )
     return replace(
         stated,
         mean=_per_channel("mean", stated.mean, stated, found),
@@ -77,6 +85,10 @@ def _words(found: InputInfo) -> str:
     return f"input '{shown(found.name)}' ({axes or 'of any shape'}, {found.layout})"
 
 
+def _is_whole(found: InputInfo) -> bool:
+    return found.dtype.startswith(("int", "uint"))
+
+
 def _layout(found: InputInfo) -> Literal["NCHW", "NHWC"]:
     return "NHWC" if found.layout == "NHWC" else "NCHW"
 
@@ -87,12 +99,11 @@ def _assumed(found: InputInfo | None) -> Preprocessing | None:
         return None
     orders: dict[int, Literal["GRAY", "RGB"]] = {1: "GRAY", 3: "RGB"}
     height, width = fixed_size(found.shape, found.layout)
-    is_whole = found.dtype.startswith(("int", "uint"))
     return Preprocessing(
         channel_order=orders.get(found.channels, "BANDS"),
         layout=_layout(found),
         size=(height, width) if height and width else None,
-        scale=1.0 if is_whole else 1 / 255,
+        scale=1.0 if _is_whole(found) else 1 / 255,
         mean=(128.0,) * found.channels if found.dtype == "int8" else (),
         assumed=True,
         bands=0 if found.channels in orders else found.channels,

@@ -6,7 +6,8 @@ import logging
 import os
 import struct
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,12 @@ BY_ARRAY = "numpy.save(FILE.npy, array of shape (H, W, channels)) is"
 FLOATS = "floating-point pixels"
 FAR = 16
 """What is darker than this part of the whole range is reported: 12 bits in a picture of 16, for one."""
+
+FAULTS = (
+    *(OSError, SyntaxError, ValueError, EOFError, MemoryError, struct.error),
+    *(LookupError, TypeError, ArithmeticError, UserWarning),
+)
+"""What a damaged file leads to, in Pillow and in what looks at its tags."""
 
 RUN_BY_PROGRAMS = {"EPS"}
 """Formats that Pillow has a program read, which a stranger's file is not to start."""
@@ -103,7 +110,7 @@ def _beside(path: Path) -> str | None:
 
     suffixes = Image.registered_extensions()
     try:
-        names = [file.name for file in path.parent.iterdir() if file.suffix.lower() in suffixes]
+        names = [file.name for file in path.parent.iterdir() if file.suffix.lower() in (*suffixes, ".npy")]
     except OSError:
         return f"the folder {path.parent} cannot be read"
     return closest(path.name, names) if names else f"the folder {path.parent} holds no pictures"
@@ -145,16 +152,26 @@ def open_picture(
     picture: str | os.PathLike[str] | Image.Image, read: Callable[[Image.Image, str], NDArray[Any]]
 ) -> NDArray[Any]:
     """What `read` makes of a picture file or a PIL image and of its name; raises as `read_picture` does."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     if isinstance(picture, Image.Image):
         return read(picture, "the picture")
     path = picture_file(picture)
+    with picture_errors(path), Image.open(path, formats=_formats()) as image:
+        return read(image, str(path))
+
+
+@contextmanager
+def picture_errors(path: Path) -> Iterator[None]:
+    """Turn what is raised of a file into ImageError, of one line and with a hint."""
+    from PIL import Image, UnidentifiedImageError
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_formats()) as image:
-                return read(image, str(path))
+            warnings.filterwarnings("error", "Truncated File Read", UserWarning)
+            warnings.filterwarnings("ignore", "Tag data larger than file", UserWarning)
+            yield
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ImageError(
             f"{path} has more pixels than the {Image.MAX_IMAGE_PIXELS:,} that are read",
@@ -162,7 +179,7 @@ def open_picture(
         ) from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{path} is not a picture that can be read", hint=_way_out(path)) from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, MemoryError) as error:
+    except FAULTS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(
             f"{path} cannot be read as a picture: {reason}", hint="save or fetch it again"

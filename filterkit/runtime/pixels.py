@@ -19,11 +19,13 @@ from filterkit.runtime.pictures import (
     note_range,
     note_sixteen_bits,
     open_picture,
+    picture_errors,
     picture_file,
     read_picture,
     report,
     three,
 )
+from filterkit.runtime.tiff_bands import read_samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,6 +75,11 @@ def read_pixels(picture: Picture, preprocessing: Preprocessing, *, note: Note = 
             return _bands_of_array(picture, bands, name, note, as_it_is=preprocessing.assumed)
         return _colours_of_array(picture, name, note, is_rgba=order == "RGBA")
     if order == "BANDS":
+        if isinstance(picture, str | os.PathLike):
+            with picture_errors(path):
+                samples = read_samples(path, bands)
+            if samples is not None:
+                return _in_range(_narrowed(samples), str(path), note)
         return open_picture(picture, lambda image, name: _bands_of_image(image, bands, name, note))
     if order == "RGBA":
         return open_picture(picture, lambda image, name: _rgba(image, name, note))
@@ -199,11 +206,15 @@ def _bands_of_image(image: Image.Image, bands: int, name: str, note: Note) -> ND
         if frames is None:
             raise _does_not_fit(image, bands, name, held)
         pixels = np.stack(frames, axis=2)
-    if pixels.dtype.kind in "iu" and pixels.dtype.itemsize > 2:  # Pillow reads some of 16 bits into 32
-        pixels = np.clip(pixels, -1, 65536).astype(np.int32)
-        if pixels.min() >= 0 and pixels.max() <= 65535:
-            pixels = pixels.astype(np.uint16)
-    return _in_range(pixels, name, note)
+    return _in_range(_narrowed(pixels), name, note)
+
+
+def _narrowed(pixels: NDArray[Any]) -> NDArray[Any]:
+    """16 bits that Pillow reads into 32, where they are whole numbers from 0 on."""
+    if pixels.dtype.kind not in "iu" or pixels.dtype.itemsize <= 2:
+        return pixels
+    fits = pixels.min() >= 0 and pixels.max() <= 65535
+    return pixels.astype(np.uint16) if fits else pixels.astype(np.float64)
 
 
 def _frames(image: Image.Image, bands: int) -> list[NDArray[Any]] | None:

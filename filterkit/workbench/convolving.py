@@ -51,7 +51,13 @@ def convolve(
         prepared = UNIT_RGB if per_channel else UNIT_GRAY
     else:
         prepared = own or UNIT_RGB
-    pixels = read_pixels(picture, prepared)
+    try:
+        pixels = read_pixels(picture, prepared)
+    except ImageError as error:
+        if prepared is UNIT_GRAY and bands:
+            hint = f"--per-channel slides it over each of the {bands.bands} bands"
+            raise ImageError(error.message, hint=hint) from error
+        raise
     shape = None if wanted is None or wanted == "original" else wanted
     if wanted is None and own:
         sides = own.size if own.size and min(own.size) > 0 else None

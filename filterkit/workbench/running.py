@@ -189,7 +189,8 @@ def _run_pictures(
     if preprocessing is None:
         raise ImageError(
             takes_no_pictures(model),
-            hint="give its inputs as arrays with --input FILE.npz",
+            hint="give its inputs as arrays with --input FILE.npz; where one is a picture, "
+            "filterkit add --replace --preprocessing unit:input=NAME,layout=NCHW says so",
         )
     declared = fixed_size(model["input_shape"], model["input_layout"])
     is_placeholder = size is None and has_placeholder_size(model) and network.takes_any_size(preprocessing)

@@ -17,6 +17,7 @@ from PIL import Image
 
 import filterkit
 from filterkit.errors import FilterkitError, ImageError, UsageError
+from filterkit.runtime.pixels import read_pixels
 
 PIXELS = np.random.default_rng(3).integers(0, 256, (40, 60, 3), dtype=np.uint8)
 LUMA = np.array([0.299, 0.587, 0.114])
@@ -236,6 +237,7 @@ def test_the_input_and_its_layout_as_stated(bench: filterkit.Workbench, photo: P
         ([1, 3, 32, 32], "unit:channels=RGB,channel_order=BGR", "sets 'channels' twice"),
         ([1, 3, 32, 32], "unit:bands=3", "no option 'bands'"),
         ([1, 3, 32, 32], "unit:layout=NWHC", "option 'layout' .* cannot be 'NWHC'"),
+        ([1, 9, 32, 32], "tf:input=x,layout=NHWC,size=8", "not NHWC"),
         ([1, 5, 32, 32], "torch", "3 values of mean; input 'x' .* has 5 channels"),
         ([1, 1, 32, 32], "caffe", "3 values of mean; input 'x' .* has 1 channel"),
     ],
@@ -247,6 +249,30 @@ def test_what_contradicts_the_graph(
         add(bench, network(shape, shape[1]), tmp_path, preprocessing=spec)
     assert "\n" not in caught.value.message
     assert not (tmp_path / "catalog.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("spec", "is_taken"),
+    [
+        ("raw", True),
+        ("unit:scale=1", True),
+        ("raw:std=7", True),
+        ("unit", False),
+        ("torch", False),
+        ("tf", False),
+    ],
+)
+def test_whole_numbers_of_which_few_are_left(
+    bench: filterkit.Workbench, tmp_path: Path, spec: str, is_taken: bool
+) -> None:
+    before = [node("Cast", "x", "q", to=TensorProto.FLOAT)]
+    model = network([1, 3, 32, 32], 3, before, dtype=TensorProto.UINT8)
+    if is_taken:
+        add(bench, model, tmp_path, preprocessing=spec)
+    else:
+        with pytest.raises(UsageError, match="takes whole numbers") as caught:
+            add(bench, model, tmp_path, preprocessing=spec)
+        assert "raw" in str(caught.value.hint)
 
 
 BANDS = (2, 4, 5, 8, 24)
@@ -273,6 +299,10 @@ def test_bands_of_an_array(bench: filterkit.Workbench, tmp_path: Path, bands: in
         np.testing.assert_allclose(np.asarray(slid), wanted, atol=1e-5)
     [kernel] = bench.convolve("net/conv/0/1", array, per_channel=True, provider="cpu").maps.values()
     assert kernel.shape == (bands, 18, 28)
+    if bands > 4:
+        with pytest.raises(ImageError, match="no picture of colours") as caught:
+            bench.convolve("net/conv/0/1", array, provider="cpu")
+        assert f"each of the {bands} bands" in str(caught.value.hint)
     if kind == "float32":
         add(bench, model, tmp_path, preprocessing="raw")
         np.testing.assert_allclose(
@@ -316,6 +346,52 @@ def test_bands_of_a_tiff(bench: filterkit.Workbench, tmp_path: Path, bands: int,
         np.testing.assert_allclose(
             maps_of(bench, picture), asked(model, nchw(array / top, 1))[0], atol=1e-5, err_msg=picture.name
         )
+
+
+STORED: dict[str, dict[str, Any]] = {
+    "interleaved": {},
+    "strips": {"rowsperstrip": 7},
+    "big-endian": {"byteorder": ">"},
+    "deflated": {"compression": "zlib"},
+    "differences": {"compression": "zlib", "predictor": True},
+    "differences, big-endian": {"compression": "zlib", "predictor": True, "byteorder": ">"},
+    "tiles": {"tile": (16, 16)},
+    "differences in tiles": {"tile": (16, 16), "compression": "zlib", "predictor": True},
+    "one by one": {"planarconfig": "separate"},
+    "one by one in tiles": {"planarconfig": "separate", "tile": (16, 16), "compression": "zlib"},
+    "one by one, differences": {"planarconfig": "separate", "compression": "zlib", "predictor": True},
+}
+
+
+@pytest.mark.parametrize("bands", [2, 3, 4, 5, 13])
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "int16", "float32"])
+def test_tiff_as_others_write_it(tmp_path: Path, bands: int, kind: str) -> None:
+    """All channels in one frame, which Pillow itself reads of up to four, and of 16 bits as 8."""
+    tifffile = pytest.importorskip("tifffile")
+    rng = np.random.default_rng(bands)
+    top = {"uint8": 255, "uint16": 65535, "int16": 32767, "float32": 1}[kind]
+    array = (rng.random((35, 45, bands)) * top).astype(kind)
+    expected = array / (65535 if top == 32767 else top)
+    wanted = filterkit.Preprocessing("BANDS", scale=1 / 255, bands=bands)
+    for name, options in STORED.items():
+        if kind == "float32" and "predictor" in options:
+            continue  # these are of another kind, which needs a codec of its own to be written
+        is_separate = options.get("planarconfig") == "separate"
+        data = np.ascontiguousarray(np.moveaxis(array, -1, 0) if is_separate else array)
+        form = {"photometric": "minisblack", "planarconfig": "contig", **options}
+        tifffile.imwrite(tmp_path / "a.tiff", data, **form)
+        pixels = read_pixels(tmp_path / "a.tiff", wanted)
+        assert pixels.dtype == (np.uint8 if kind == "uint8" else np.float32)
+        values = pixels / 255 if pixels.dtype == np.uint8 else pixels
+        np.testing.assert_allclose(values, expected, atol=1e-6, err_msg=name)
+        if kind != "uint8":
+            continue
+        whole = (tmp_path / "a.tiff").read_bytes()
+        for length in range(0, len(whole), 97):  # cut, it is refused in one line, whatever is missing
+            (tmp_path / "cut.tiff").write_bytes(whole[:length])
+            with pytest.raises(ImageError) as caught:
+                read_pixels(tmp_path / "cut.tiff", wanted)
+            assert caught.value.hint and "\n" not in caught.value.message
 
 
 def test_transparency_as_a_channel(bench: filterkit.Workbench, tmp_path: Path) -> None:
