@@ -21,7 +21,8 @@ class Preprocessing:
     Attributes
     ----------
     channel_order
-        ``"RGB"``, ``"BGR"`` or ``"GRAY"``: the order in which the model reads a picture's channels.
+        ``"RGB"``, ``"BGR"``, ``"GRAY"`` or ``"RGBA"``: the order in which the model reads a picture's
+        channels. ``"BANDS"`` for channels that are no colours, in the order in which the picture has them.
     layout
         ``"NCHW"`` or ``"NHWC"``: the axes of the model's input.
     size
@@ -32,19 +33,31 @@ class Preprocessing:
         One value per channel, in ``channel_order``, after scaling; empty means 0 and 1.
     assumed
         True where nobody said so and filterkit guessed.
+    input
+        Name of the graph's input that takes the picture, or None where the graph shows which it is.
+    bands
+        How many channels a picture has whose ``channel_order`` is ``"BANDS"``; 0 with any other.
+    stated
+        Names of those of these fields that are known for certain: they are compared with the graph instead of
+        being adapted to it.
     """
 
-    channel_order: Literal["RGB", "BGR", "GRAY"] = "RGB"
+    channel_order: Literal["RGB", "BGR", "GRAY", "RGBA", "BANDS"] = "RGB"
     layout: Literal["NCHW", "NHWC"] = "NCHW"
     size: tuple[int, int] | None = None
     scale: float = 1.0
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     assumed: bool = False
+    input: str | None = None
+    bands: int = 0
+    stated: tuple[str, ...] = ()
 
     @property
     def channels(self) -> tuple[str, ...]:
         """Channel names in the model's own order, e.g. ``("B", "G", "R")``."""
+        if self.channel_order == "BANDS":
+            return tuple(f"band {number}" for number in range(self.bands))
         return ("gray",) if self.channel_order == "GRAY" else tuple(self.channel_order)
 
 

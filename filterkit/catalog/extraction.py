@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from onnx import TensorProto
 
 from filterkit import budget
+from filterkit.catalog.picture_input import expected
 from filterkit.catalog.values import MOST_FILTERS
 from filterkit.errors import ModelError
 from filterkit.extractors.forms import is_convolution
@@ -74,9 +75,16 @@ def extract(
     if fold_batchnorm:
         banks = [batchnorm.fold_batchnorm(bank) for bank in banks]
     traced = trace(graph, {})
-    found = picture_of(graph, banks, traced)
-    preprocessing = _laid_out(fetched.preprocessing, found) or _assumed(found)
-    geometries = trace_geometry(graph, banks, preprocessing, traced=traced)
+    stated = fetched.preprocessing
+    found = picture_of(
+        graph,
+        banks,
+        traced,
+        name=stated.input if stated else None,
+        layout=stated.layout if stated and "layout" in stated.stated else None,
+    )
+    preprocessing = expected(stated, found)
+    geometries = trace_geometry(graph, banks, preprocessing, traced=traced, picture=found)
     banks = [
         replace(bank, input_channels=geometry.input_channels)
         for bank, geometry in zip(banks, geometries, strict=True)
@@ -131,28 +139,6 @@ def _with_room(banks: Sequence[FilterBank], skipped: list[Skipped]) -> tuple[lis
             kept.append(bank)
             room -= bank.out_channels
     return kept, skipped
-
-
-def _laid_out(stated: Preprocessing | None, found: InputInfo | None) -> Preprocessing | None:
-    """What a source or a user states, with the axes that the graph really has: nobody has to know those."""
-    if stated is None or found is None or found.layout is None:
-        return stated
-    return replace(stated, layout="NHWC" if found.layout == "NHWC" else "NCHW")
-
-
-def _assumed(found: InputInfo | None) -> Preprocessing | None:
-    """A guess for a picture input of which nobody says what it expects: RGB or gray, 0..1."""
-    if found is None or found.layout is None or found.channels not in (1, 3):
-        return None
-    sizes = dict(zip(found.layout, found.shape or (), strict=False))
-    height, width = sizes.get("H"), sizes.get("W")
-    return Preprocessing(
-        channel_order="RGB" if found.channels == 3 else "GRAY",
-        layout="NHWC" if found.layout == "NHWC" else "NCHW",
-        size=(height, width) if isinstance(height, int) and isinstance(width, int) else None,
-        scale=1 / 255,
-        assumed=True,
-    )
 
 
 def external_files(graph: GraphView) -> list[str]:

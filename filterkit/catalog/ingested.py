@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from filterkit.catalog.picture_input import has_placeholder_size, range_of
+from filterkit.graph.inputs import fixed_size
+
 Status = Literal["added", "replaced", "unchanged", "restored"]
 
 
@@ -24,6 +27,11 @@ class IngestResult:
         How many of the filters that were written hold a weight that is NaN or infinite.
     unmeasured
         Columns that stay empty, as the metric of a plugin failed.
+    assumed_range
+        Where the preprocessing is a guess, the pixels that the network gets by it, in words.
+    placeholder_size
+        Height and width that pictures are resized to because the file states them, where they are so small
+        that they may be a placeholder; or None.
     plugins
         What the catalog says of the plugins that took part, by name.
     """
@@ -39,10 +47,22 @@ class IngestResult:
     not_finite: int = 0
     unmeasured: tuple[str, ...] = ()
     plugins: Mapping[str, Any] = field(default_factory=dict)
+    assumed_range: str = ""
+    placeholder_size: tuple[int, int] | None = None
 
 
 def result_of(status: Status, row: Mapping[str, Any]) -> IngestResult:
     """Counts from a model's row of the table, as `ingest` wrote or found it."""
     counts = {name: row[name] for name in ("layers", "filters", "kernels", "parameters", "skipped")}
-    assumed = bool((row["preprocessing"] or {}).get("assumed"))
-    return IngestResult(model=row["name"], status=status, assumed=assumed, plugins=row["plugins"], **counts)
+    preprocessing = row["preprocessing"] or {}
+    assumed = bool(preprocessing.get("assumed"))
+    height, width = fixed_size(row["input_shape"], row["input_layout"])
+    return IngestResult(
+        model=row["name"],
+        status=status,
+        assumed=assumed,
+        plugins=row["plugins"],
+        assumed_range=range_of(preprocessing) if assumed else "",
+        placeholder_size=(height, width) if height and width and has_placeholder_size(row) else None,
+        **counts,
+    )

@@ -22,6 +22,8 @@ LARGEST = 2**63 - 1
 """Of whole numbers, in SQLite as in ONNX. A model may state sizes up to this, and below zero too."""
 MOST_FILTERS = 2**19
 """Of a model, and so of a layer; a hostile weight has millions, of one number each."""
+MOST_BANDS = 4096
+"""Channels of a picture."""
 LONGEST_TEXT = 1 << 20
 LONGEST_LIST = 64
 """Of a list with a number for each axis."""
@@ -97,13 +99,16 @@ def _is_any_whole(value: Any) -> bool:
 _WHOLE_LIST = list_of(_is_any_whole)
 
 PREPROCESSING: Mapping[str, Check] = {
-    "channel_order": lambda value: value in ("RGB", "BGR", "GRAY"),
+    "channel_order": lambda value: value in ("RGB", "BGR", "GRAY", "RGBA", "BANDS"),
     "layout": lambda value: value in ("NCHW", "NHWC"),
     "size": _or_null(lambda value: _WHOLE_LIST(value) and len(value) == 2),
     "scale": is_number,
-    "mean": list_of(is_number),
-    "std": list_of(is_number),
+    "mean": list_of(is_number, MOST_BANDS),
+    "std": list_of(is_number, MOST_BANDS),
     "assumed": lambda value: isinstance(value, bool),
+    "input": _or_null(is_text),
+    "bands": lambda value: is_whole(value, 0, MOST_BANDS),
+    "stated": list_of(lambda value: value in PREPROCESSING),
 }
 """By field of `filterkit.records.Preprocessing`."""
 
@@ -113,7 +118,10 @@ def _is_preprocessing(value: Any) -> bool:
         return False
     if not all(PREPROCESSING[name](each) for name, each in value.items()):
         return False
-    channels = 1 if value.get("channel_order") == "GRAY" else 3
+    order, bands = value.get("channel_order", "RGB"), value.get("bands", 0)
+    if (order == "BANDS") != (bands > 0):
+        return False
+    channels = bands or (1 if order == "GRAY" else len(order))
     return all(len(value.get(name, ())) in (0, channels) for name in ("mean", "std"))
 
 
@@ -147,7 +155,7 @@ SPECIAL: Mapping[tuple[str, str], Check] = {
     ("layer", "offsets"): _NUMBERS,
     ("layer", "global_context"): lambda value: is_whole(value, 0, 1),
     ("layer", "output_shape"): list_of(_is_size),
-    ("layer", "input_channels"): list_of(is_text, 4096),
+    ("layer", "input_channels"): list_of(is_text, MOST_BANDS),
     ("layer", "extra"): _is_extra,
     ("filter", "position"): lambda value: is_whole(value, 0, MOST_FILTERS),
     ("filter", "dead"): lambda value: is_whole(value, 0, 1),

@@ -35,8 +35,9 @@ def add(
     preprocessing: Annotated[
         str | None,
         typer.Option(
-            help="What the model's input expects: caffe, torch, tf, raw or unit, with options, "
-            "e.g. torch:size=224 (default: what the source says)."
+            help="What the model's input expects: caffe, torch, tf, raw, unit or gray, with options, "
+            "e.g. torch:size=224, unit:input=NAME,layout=NHWC, unit:channels=RGBA (default: what the source "
+            "says)."
         ),
     ] = None,
     fold_batchnorm: Annotated[
@@ -88,8 +89,14 @@ def add(
     shell.say(SAID[added.status].format(model=added.model))
     if added.assumed:
         shell.say(
-            f"nobody says what {added.model} expects of a picture: pixels from 0 to 1 are assumed "
+            f"nobody says what {added.model} expects of a picture: {added.assumed_range} are assumed "
             "(--preprocessing states it, with --replace for a model that is there)"
+        )
+    if added.placeholder_size:
+        shell.say(
+            f"pictures are resized to {' × '.join(map(str, added.placeholder_size))} for {added.model}, "
+            "as its file states; if that is a placeholder, --preprocessing NAME:size=224 or maps --size says "
+            "another"
         )
     if added.not_finite:
         many = added.not_finite != 1

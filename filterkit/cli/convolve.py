@@ -23,7 +23,9 @@ def convolve(
             autocompletion=complete_address,
         ),
     ],
-    image: Annotated[Path, typer.Argument(help="A picture.")],
+    image: Annotated[
+        Path, typer.Argument(help="A picture, or an array of shape H, W, channels as FILE.npy.")
+    ],
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Picture, or FILE.npy or FILE.npz: pictures, filters, H, W."),

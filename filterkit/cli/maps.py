@@ -27,7 +27,11 @@ def maps(
         ),
     ],
     images: Annotated[
-        list[Path] | None, typer.Argument(metavar="IMAGE...", help="Pictures, or folders of pictures.")
+        list[Path] | None,
+        typer.Argument(
+            metavar="IMAGE...",
+            help="Pictures, or folders of pictures; arrays of shape H, W, channels as FILE.npy, too.",
+        ),
     ] = None,
     output: Annotated[
         Path | None,

@@ -59,6 +59,7 @@ def load_model(path: Path) -> onnx.ModelProto:
     try:
         budget.step("reading {}", path.name)
         model = _parse(path)
+        _free_open_sizes(model.graph)
         for tensor in every_tensor(model):
             budget.step("checking tensor '{0.name}'", tensor)
             check_tensor(tensor, path)
@@ -138,6 +139,29 @@ def _parse(path: Path) -> onnx.ModelProto:
     if not model.graph.node:
         raise ModelError("holds no graph with nodes", hint="is it an ONNX model, and complete?")
     return model
+
+
+def _free_open_sizes(graph: onnx.GraphProto) -> None:
+    """Leave open what a file writes as a size of 0 or less, as some exporters do for what they leave open.
+
+    Elsewhere than in inputs a size of 0 is one, unless it follows from an input's.
+    """
+    given = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in given]
+    freed = sum(_free(value, most=0) for value in inputs) > 0
+    for value in (*graph.value_info, *graph.output):
+        _free(value, most=0 if freed else -1)
+
+
+def _free(value: onnx.ValueInfoProto, most: int) -> bool:
+    """Leave open the sizes up to `most`; whether there were any."""
+    if not value.type.HasField("tensor_type"):
+        return False
+    dims = value.type.tensor_type.shape.dim
+    found = [dim for dim in dims if dim.HasField("dim_value") and dim.dim_value <= most]
+    for dim in found:
+        dim.ClearField("dim_value")
+    return bool(found)
 
 
 def _check(model: onnx.ModelProto, path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from onnx import GraphProto, ModelProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, TensorShapeProto, ValueInfoProto
 
 from filterkit.errors import NotFoundError, closest
 from filterkit.geometry import product
@@ -55,6 +55,8 @@ def free_sizes(model: ModelProto, input_name: str, layout: str) -> ModelProto:
             f"the graph has no input '{input_name}'",
             hint=closest(input_name, (shown(value.name) for value in model.graph.input)),
         )
+    if not value.type.tensor_type.HasField("shape"):
+        value.type.tensor_type.shape.dim.extend(TensorShapeProto.Dimension(dim_param=axis) for axis in layout)
     dims = value.type.tensor_type.shape.dim
     if len(dims) != len(layout):
         return model

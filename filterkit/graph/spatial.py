@@ -24,6 +24,7 @@ def trace_geometry(
     preprocessing: Preprocessing | None = None,
     *,
     traced: Trace | None = None,
+    picture: InputInfo | None = None,
 ) -> list[LayerGeometry]:
     """Geometry of every layer, through branches, transposes and whatever else lies in between.
 
@@ -38,6 +39,8 @@ def trace_geometry(
         fixes count, and multiplications are not counted where it leaves them open.
     traced
         What `trace` says of the model for no sizes in particular, where that is known.
+    picture
+        What `picture_of` says of it, where that is known.
 
     Returns
     -------
@@ -46,7 +49,7 @@ def trace_geometry(
         numbers behind convolutions and poolings; upsampling gives fractional jumps.
     """
     traced = traced or trace(graph, {})
-    picture = picture_of(graph, banks, traced)
+    picture = picture or picture_of(graph, banks, traced)
     fixed = {value.name for value in graph.inputs if value.shape is not None and is_known(value.shape[1:])}
     declared = traced.shapes if len(fixed) == len(graph.inputs) else {}
     sizes = _nominal(picture, preprocessing)
@@ -81,7 +84,9 @@ def _nominal(picture: InputInfo | None, preprocessing: Preprocessing | None) -> 
     if picture is None or picture.layout is None or preprocessing is None or preprocessing.size is None:
         return {}
     height, width = preprocessing.size
-    size = {"N": 1, "C": picture.channels or 1, "H": height, "W": width}
+    if picture.channels is None or min(height, width) < 1:
+        return {}
+    size = {"N": 1, "C": picture.channels, "H": height, "W": width}
     return {picture.name: tuple(size[letter] for letter in picture.layout)}
 
 

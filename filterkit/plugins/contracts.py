@@ -66,7 +66,7 @@ class CheckedSource(Checked[protocols.ModelSource]):
 
     def _check_preprocessing(self, prepared: Preprocessing) -> None:
         for name, value, allowed in (
-            ("channel_order", prepared.channel_order, ("RGB", "BGR", "GRAY")),
+            ("channel_order", prepared.channel_order, ("RGB", "BGR", "GRAY", "RGBA", "BANDS")),
             ("layout", prepared.layout, ("NCHW", "NHWC")),
         ):
             self._hold(
@@ -75,6 +75,22 @@ class CheckedSource(Checked[protocols.ModelSource]):
         size = prepared.size
         fits = size is None or (len(size) == 2 and all(isinstance(each, int) and each > 0 for each in size))
         self._hold(fits, "fetch", f"returned the size {size!r}, which is no height and width")
+        bands = prepared.bands if isinstance(prepared.bands, int) else -1
+        self._hold(
+            0 <= bands <= 4096 and (bands > 0) == (prepared.channel_order == "BANDS"),
+            "fetch",
+            f"returned {prepared.bands!r} bands for the channel_order {prepared.channel_order}",
+        )
+        self._hold(
+            prepared.input is None or isinstance(prepared.input, str),
+            "fetch",
+            f"returned the input {prepared.input!r}, which is no name",
+        )
+        self._hold(
+            isinstance(prepared.stated, tuple) and {*prepared.stated} <= {*prepared.__slots__},
+            "fetch",
+            f"returned stated={prepared.stated!r}, which are no fields",
+        )
         count = len(prepared.channels)
         for name, values in (("mean", prepared.mean), ("std", prepared.std)):
             fits = len(values) in (0, count)

@@ -21,7 +21,7 @@ from filterkit.graph.tensors import check_tensor
 from filterkit.graph.walk import every_tensor
 from filterkit.hashing import is_plain
 
-MAKING = 1
+MAKING = 2
 """Goes up whenever `excerpt` makes something else of the same model than before."""
 
 LARGEST = 2**18

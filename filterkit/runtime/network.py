@@ -29,6 +29,10 @@ Size = tuple[int, int] | Literal["original"] | None
 """Height and width, the picture's own, or None for the network's nominal size."""
 
 
+Sides = tuple[int | None, int | None]
+"""Height and width, None where it is free."""
+
+
 class Network:
     """The part of a network that makes the targets, ready to run.
 
@@ -110,10 +114,11 @@ class Network:
 
     def picture_maps(
         self,
-        pictures: Iterable[NDArray[np.uint8]],
+        pictures: Iterable[NDArray[Any]],
         preprocessing: Preprocessing,
         *,
         size: Size = None,
+        declared: Sides = (None, None),
         batch: int = 8,
     ) -> Iterator[Maps]:
         """Feature maps of pictures, one picture after the other; only one batch is in memory at a time.
@@ -121,10 +126,13 @@ class Network:
         Parameters
         ----------
         pictures
-            uint8, shape (H, W, 3), R, G, B.
+            As `filterkit.runtime.preprocessing.prepare` takes them.
         size
             What to resize to. None takes the size that the graph fixes, else the nominal one, else the
-            picture's own.
+            picture's own; where only the height or the width is fixed, the other follows from the picture's
+            aspect.
+        declared
+            Height and width that the file states for the input, where the graph takes others, too.
         batch
             How many pictures of one size run together, where the network takes several.
 
@@ -145,7 +153,7 @@ class Network:
         count = entry.shape[preprocessing.layout.index("N")]
         fixed = count if isinstance(count, int) else None
         together = fixed or (max(1, batch) if self._batched else 1)
-        prepared = (self._prepared(picture, entry, preprocessing, size) for picture in pictures)
+        prepared = (self._prepared(picture, entry, preprocessing, size, declared) for picture in pictures)
         for group in _runs(prepared, together, pixels=None if fixed else LARGEST_SIZE):
             # A network that takes exactly so many pictures gets the last one again; its answer is dropped.
             missing = together - len(group) if fixed else 0
@@ -157,6 +165,15 @@ class Network:
                     layer: values if whole else values[index : index + 1] for layer, values in maps.items()
                 }
             del maps  # before the next batch is computed
+
+    def takes_any_size(self, preprocessing: Preprocessing) -> bool:
+        """Whether height and width are both free here."""
+        return any(
+            entry.name == self._picture_input
+            and len(entry.shape) == len(preprocessing.layout)
+            and _fixed(entry, preprocessing) == (None, None)
+            for entry in self.inputs
+        )
 
     def _takes_pictures(self, preprocessing: Preprocessing) -> Input:
         """The picture input, once it is known to be all that is needed and to fit pictures."""
@@ -181,25 +198,34 @@ class Network:
         return entry
 
     def _prepared(
-        self, picture: NDArray[np.uint8], entry: Input, preprocessing: Preprocessing, size: Size
+        self,
+        picture: NDArray[Any],
+        entry: Input,
+        preprocessing: Preprocessing,
+        size: Size,
+        declared: Sides,
     ) -> NDArray[Any]:
         own = (picture.shape[0], picture.shape[1])
-        fixed = tuple(entry.shape[preprocessing.layout.index(axis)] for axis in "HW")
-        wanted = own if size == "original" else size or preprocessing.size or own
-        takes = tuple(
-            axis if isinstance(axis, int) else length for axis, length in zip(fixed, wanted, strict=True)
-        )
-        if size is not None and takes != wanted:
+        fixed = _fixed(entry, preprocessing)
+        nominal = preprocessing.size if preprocessing.size and min(preprocessing.size) > 0 else None
+        if size is not None or nominal is not None:
+            wanted = own if size == "original" else size or nominal or own
+        else:
+            wanted = scaled(own, (fixed[0] or declared[0], fixed[1] or declared[1]))
+        takes = (fixed[0] or wanted[0], fixed[1] or wanted[1])
+        if takes != wanted and (size is not None or "size" in preprocessing.stated):
             raise ImageError(
                 f"this network takes pictures of {takes[0]} × {takes[1]} pixels (height × width) only, "
                 f"not of {wanted[0]} × {wanted[1]}",
-                hint="leave the size out, and the picture is resized",
+                hint="leave the size out, and the picture is resized"
+                if size is not None
+                else "filterkit add --replace with a --preprocessing of that size, or of none",
             )
         count = entry.shape[preprocessing.layout.index("N")]
         if takes != own or isinstance(count, int):
             together = count if isinstance(count, int) else 1
-            check_size(*takes, together=together, whose="this network takes ")
-        values = cast(prepare(picture, preprocessing, (takes[0], takes[1])), entry.dtype)
+            check_size(*takes, together=together, channels=picture.shape[2], whose="this network takes ")
+        values = cast(prepare(picture, preprocessing, takes), entry.dtype)
         if values.shape not in self._fitting_shapes:
             obstacle = window_too_large(self._skeleton, entry.name, values.shape)
             if obstacle is not None:
@@ -209,6 +235,23 @@ class Network:
                 )
             self._fitting_shapes.add(values.shape)
         return values
+
+
+def _fixed(entry: Input, preprocessing: Preprocessing) -> Sides:
+    """Height and width that an input fixes."""
+    sizes = (entry.shape[preprocessing.layout.index(axis)] for axis in "HW")
+    height, width = (size if isinstance(size, int) else None for size in sizes)
+    return height, width
+
+
+def scaled(own: tuple[int, int], fixed: Sides) -> tuple[int, int]:
+    """A picture's size where height or width is fixed; the other keeps the aspect, as for lines of text."""
+    height, width = fixed
+    if height and not width:
+        return height, max(round(own[1] * height / own[0]), 1)
+    if width and not height:
+        return max(round(own[0] * width / own[1]), 1), width
+    return height or own[0], width or own[1]
 
 
 def _check_one_by_one(maps: Maps, pictures: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,14 +19,17 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def prepare(
-    pixels: NDArray[np.uint8], preprocessing: Preprocessing, size: tuple[int, int] | None = None
+    pixels: NDArray[np.uint8] | NDArray[np.float32],
+    preprocessing: Preprocessing,
+    size: tuple[int, int] | None = None,
 ) -> NDArray[np.float32]:
     """One picture as a network's input: ``(pixel * scale - mean) / std`` in the network's channel order.
 
     Parameters
     ----------
     pixels
-        uint8, shape (H, W, 3), R, G, B.
+        uint8, or float32 of which 1 is as much as 255 of uint8; shape (H, W, 3), R, G, B, or as many channels
+        as the network has where it reads others (see `filterkit.runtime.pixels.read_pixels`).
     preprocessing
         What the network expects.
     size
@@ -56,23 +59,21 @@ def prepare(
 
 
 def _prepared(
-    pixels: NDArray[np.uint8], preprocessing: Preprocessing, size: tuple[int, int] | None
+    pixels: NDArray[np.uint8] | NDArray[np.float32],
+    preprocessing: Preprocessing,
+    size: tuple[int, int] | None,
 ) -> NDArray[np.float32]:
     if size is not None and size != pixels.shape[:2]:
-        from PIL import Image
-
-        check_size(*size, whose="resizing makes ")
-
-        height, width = size
-        resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
-        pixels = np.asarray(resized)
+        check_size(*size, channels=pixels.shape[2], whose="resizing makes ")
+        pixels = _resized(pixels, *size, is_rgba=preprocessing.channel_order == "RGBA")
     if preprocessing.channel_order == "BGR":
         pixels = pixels[..., ::-1]
     values = pixels.astype(np.float32, order="C")
     if preprocessing.channel_order == "GRAY":
         values = values @ np.array(LUMA, dtype=np.float32)[:, None]
-    if preprocessing.scale != 1:
-        values *= np.float32(preprocessing.scale)
+    scale = preprocessing.scale if pixels.dtype == np.uint8 else preprocessing.scale * 255
+    if scale != 1:
+        values *= np.float32(scale)
     if preprocessing.mean:
         values -= _per_channel(preprocessing.mean, "mean", values)
     if preprocessing.std:
@@ -80,6 +81,21 @@ def _prepared(
     if preprocessing.layout == "NCHW":
         values = values.transpose(2, 0, 1)
     return np.ascontiguousarray(values[None])
+
+
+def _resized(
+    pixels: NDArray[np.uint8] | NDArray[np.float32], height: int, width: int, *, is_rgba: bool
+) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """Bilinear; colours as one picture (where one is transparent, by how much it shows), bands one by one."""
+    from PIL import Image
+
+    def resized(values: NDArray[Any]) -> NDArray[Any]:
+        image = Image.fromarray(np.ascontiguousarray(values))
+        return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+
+    if pixels.dtype == np.uint8 and (pixels.shape[2] == 3 or is_rgba):
+        return resized(pixels)
+    return np.stack([resized(pixels[..., band]) for band in range(pixels.shape[2])], axis=2)
 
 
 def _per_channel(numbers: tuple[float, ...], name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,17 +1,17 @@
-"""A graph's own inputs, read from an .npz file of anybody's."""
+"""A graph's own inputs, and pictures of any bands, read from .npz and .npy files of anybody's."""
 
 from __future__ import annotations
 
 import math
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib import format as npy
 
 from filterkit.address import refuse_url
-from filterkit.errors import NotFoundError, UsageError
+from filterkit.errors import ImageError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,16 +46,42 @@ def read_inputs(path: Path) -> dict[str, NDArray[Any]]:
         ) from error
 
 
+def read_array(path: Path) -> NDArray[Any]:
+    """The array of an ``.npy`` file; its size is looked at before memory is taken for it.
+
+    Raises
+    ------
+    ImageError
+        It is damaged, no plain array, or larger than `MOST_BYTES`.
+    """
+    try:
+        size = path.stat().st_size
+        if size <= MOST_BYTES:
+            with path.open("rb") as file:
+                _check_claim(file, size)
+                file.seek(0)
+                return np.asarray(npy.read_array(file, allow_pickle=False))
+    except Exception as error:  # tokenizer, value and operating system errors, by what is wrong with the file
+        raise ImageError(
+            f"{path} is no .npy of a plain array", hint="numpy.save(FILE, array) writes one"
+        ) from error
+    raise ImageError(f"{path} is larger than the {MOST_BYTES:,} bytes that are read", hint="cut it")
+
+
+def _check_claim(file: IO[bytes], size: int) -> None:
+    """Raise ValueError where the array in a file of `size` bytes claims to be larger."""
+    version = npy.read_magic(file)
+    header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = header(file)
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > size:
+        raise ValueError("an array that claims more than there is")
+
+
 def _check(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], path: Path) -> None:
     total = 0
     for info in members:
         with archive.open(info) as file:
-            version = npy.read_magic(file)
-            header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-            shape, _, dtype = header(file)
-        claimed = math.prod(shape) * dtype.itemsize
-        if min(shape, default=0) < 0 or claimed > info.file_size:
-            raise ValueError("an array that claims more than there is")
+            _check_claim(file, info.file_size)
         total += info.file_size
     if total > max(MOST_BYTES, path.stat().st_size):
         raise UsageError(

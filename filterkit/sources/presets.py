@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -21,18 +22,46 @@ PRESETS: Mapping[str, Preprocessing] = {
 ``gray`` run from 0 to 1."""
 
 
+NOT_OPTIONS = ("assumed", "bands", "stated")
+"""Fields of `Preprocessing` that follow from the graph, or from whether anybody states others."""
+
+
 def parse_preprocessing(spec: str) -> Preprocessing:
-    """Read ``caffe``, ``torch:size=224/224`` or ``raw:channel_order=BGR,mean=104/117/123``.
+    """Read ``caffe``, ``torch:size=224/224``, ``raw:channels=BGR,mean=104/117/123``, ``unit:layout=NHWC``, ….
+
+    ``channels`` is another name of ``channel_order``.
 
     Raises
     ------
     UsageError
-        An unknown name or option.
+        An unknown name or option, or a value that an option cannot have.
     """
     name, given = parse_spec(spec)
     if name not in PRESETS:
         raise UsageError(f"unknown preprocessing '{name}'", hint=closest(name, PRESETS))
-    known = [option for option in options_of(Preprocessing) if option.name not in ("assumed", "layout")]
+    owner = f"preprocessing '{name}'"
+    if "channels" in given:
+        if "channel_order" in given:
+            raise UsageError(f"'{spec}' sets 'channels' twice", hint="channel_order is another name of it")
+        given["channel_order"] = given.pop("channels")
+    known = [option for option in options_of(Preprocessing) if option.name not in NOT_OPTIONS]
     if (size := given.get("size", "")).isdigit():
         given["size"] = f"{size}/{size}"
-    return replace(PRESETS[name], **coerce_options(known, given, owner=f"preprocessing '{name}'"))
+    if "channel_order" in given:
+        given["channel_order"] = given["channel_order"].upper()
+    values = coerce_options(known, given, owner=owner)
+    for option in ("scale", "mean", "std"):
+        numbers = values.get(option, ())
+        for number in numbers if isinstance(numbers, tuple) else (numbers,):
+            if not math.isfinite(number) or (option == "std" and number == 0):
+                raise UsageError(
+                    f"option '{option}' of {owner} cannot be '{given[option]}'",
+                    hint="it takes numbers" + (" other than 0" if option == "std" else ""),
+                )
+    if min(values.get("size") or (1,)) < 1:
+        raise UsageError(
+            f"option 'size' of {owner} cannot be '{given['size']}'", hint="height/width, from 1 pixel on"
+        )
+    # A preset is about the range of pixels; gray is about the channels, too, the others go with any number.
+    stated = sorted({*values, "scale", *(("channel_order",) if name == "gray" else ())})
+    return replace(PRESETS[name], stated=tuple(stated), **values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from filterkit.errors import ImageError, UsageError
@@ -33,23 +34,42 @@ def convolve(
 ) -> FeatureMaps:
     """See `Workbench.convolve`; `weights`, `bias` and `labels` are of the filters that `match` selects."""
     from filterkit.catalog.describe import preprocessing_from
+    from filterkit.graph.inputs import fixed_size
     from filterkit.runtime.convolve import Sliding, convolve, convolve_kernel
-    from filterkit.runtime.pictures import read_picture
+    from filterkit.runtime.network import scaled
+    from filterkit.runtime.pixels import read_pixels
     from filterkit.runtime.preprocessing import prepare
     from filterkit.runtime.providers import choose
 
     layer, own = match.layer, preprocessing_from(match.model["preprocessing"])
     wanted = parse_size(size)
-    nominal = own.size if own else None
-    pixels = read_picture(picture)
-    shape = nominal if wanted is None else None if wanted == "original" else wanted
+    is_single = _is_single_kernel(weights, match, per_channel)
+    bands = own if own and own.channel_order == "BANDS" else None
+    if is_single and bands and per_channel:
+        prepared = replace(bands, layout="NCHW", mean=(), std=())
+    elif is_single:
+        prepared = UNIT_RGB if per_channel else UNIT_GRAY
+    else:
+        prepared = own or UNIT_RGB
+    try:
+        pixels = read_pixels(picture, prepared)
+    except ImageError as error:
+        if prepared is UNIT_GRAY and bands:
+            hint = f"--per-channel slides it over each of the {bands.bands} bands"
+            raise ImageError(error.message, hint=hint) from error
+        raise
+    shape = None if wanted is None or wanted == "original" else wanted
+    if wanted is None and own:
+        sides = own.size if own.size and min(own.size) > 0 else None
+        declared = fixed_size(match.model["input_shape"], match.model["input_layout"])
+        shape = sides or scaled((pixels.shape[0], pixels.shape[1]), declared)
 
-    if _is_single_kernel(weights, match, per_channel):
+    if is_single:
         if weights.shape[0] != 1:
             raise UsageError("several single kernels at once", hint="address one, e.g. classic/edge_sobel_x")
-        image = prepare(pixels, UNIT_RGB if per_channel else UNIT_GRAY, shape)
+        image = prepare(pixels, prepared, shape)
         maps = convolve_kernel(weights[0, 0], image, provider=provider, threads=threads, name=match.address)
-        labels = UNIT_RGB.channels if per_channel else labels
+        labels = prepared.channels if per_channel else labels
         makers = (f"{match.address}/{match.filters[0]}/{match.kernels[0]}",) * len(labels)
     else:
         if per_channel:
@@ -61,8 +81,10 @@ def convolve(
             )
         if not layer["input_channels"]:
             takes = layer["in_channels"]
+            names = own.channels
+            has = f"{len(names)} ({', '.join(names[:4])}{', …' if len(names) > 4 else ''})"
             raise ImageError(
-                f"{match.address} takes {takes} channels from the layer before it; a picture has 3 (R, G, B)",
+                f"{match.address} takes {takes} channels from what is before it; a picture has {has}",
                 hint=f"one kernel works, e.g. {match.address}/{match.filters[0]}/0; so does filterkit maps",
             )
         image = prepare(pixels, own, shape)

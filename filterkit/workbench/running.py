@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -193,14 +194,27 @@ def _run_pictures(
     several: bool,
 ) -> Iterator[Answer]:
     from filterkit.catalog.describe import preprocessing_from
-    from filterkit.runtime.pictures import read_picture
+    from filterkit.catalog.picture_input import has_placeholder_size
+    from filterkit.graph.inputs import fixed_size
+    from filterkit.runtime.pictures import report
+    from filterkit.runtime.pixels import read_pixels
 
     preprocessing = preprocessing_from(model["preprocessing"])
     if preprocessing is None:
         raise ImageError(
             takes_no_pictures(model),
-            hint="give its inputs as arrays with --input FILE.npz",
+            hint="give its inputs as arrays with --input FILE.npz; where one is a picture, "
+            "filterkit add --replace --preprocessing unit:input=NAME,layout=NCHW says so",
         )
+    declared = fixed_size(model["input_shape"], model["input_layout"])
+    is_placeholder = size is None and has_placeholder_size(model) and network.takes_any_size(preprocessing)
+    told: set[str] = set()
+
+    def tell_once(kind: str, text: str) -> None:
+        if kind not in told:
+            report(text + (" (others like it are not reported)" if several and kind == "range" else ""))
+        told.add(kind)
+
     waiting: deque[tuple[str, str]] = deque()
     """Names of pictures that were read and not answered yet: some, since several run together."""
 
@@ -209,16 +223,24 @@ def _run_pictures(
         for number, picture in enumerate(pictures):
             name, stem = picture_name(picture, number)
             try:
-                pixels = read_picture(picture)
+                pixels = read_pixels(picture, preprocessing, note=partial(tell_once, "range"))
             except ImageError as error:
                 if unreadable is None:
                     raise
                 unreadable(error)
                 continue
+            if is_placeholder and (
+                pixels.shape[0] > (declared[0] or 0) or pixels.shape[1] > (declared[1] or 0)
+            ):
+                tell_once(
+                    "size",
+                    f"pictures are resized to {declared[0]} × {declared[1]}, as the file of {model['name']} "
+                    "states; if that is a placeholder, --size 224 or --size original says another",
+                )
             waiting.append((name, _distinct(stem, stems)))
             yield pixels
 
-    for maps in network.picture_maps(read(), preprocessing, size=size):
+    for maps in network.picture_maps(read(), preprocessing, size=size, declared=declared):
         yield {name: values[0] for name, values in maps.items()}, *waiting.popleft(), several
 
 

@@ -313,7 +313,8 @@ def test_a_guess_at_the_preprocessing_is_marked(catalog: Catalog, tiny: Path, tm
     guess = preprocessing_from(known["tiny"].model["preprocessing"])
     assert guess == Preprocessing("RGB", "NCHW", (32, 48), 1 / 255, assumed=True)
     assert known["gray"].model["preprocessing"]["channel_order"] == "GRAY"
-    assert known["wide"].model["preprocessing"] is None
+    wide = preprocessing_from(known["wide"].model["preprocessing"])
+    assert wide == Preprocessing("BANDS", "NCHW", (32, 48), 1 / 255, assumed=True, bands=7)
     assert preprocessing_from(known["said"].model["preprocessing"]) == said
     assert known["said"].layer["input_channels"] == ["B", "G", "R"]
 

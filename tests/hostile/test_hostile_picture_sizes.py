@@ -60,10 +60,26 @@ def test_a_nominal_size_that_the_graph_states(run: Run, tmp_path: Path, photo: s
     assert run("maps", "m/conv", photo, "--size", "9", "-o", "out.npy").fine
 
 
-@pytest.mark.parametrize("shape", [[1, 3, 0, 8], [1, 3, 8, -1], [0, 3, 8, 8], [-5, 3, 8, 8], [1, 0, 8, 8]])
-def test_sizes_that_are_none(run: Run, tmp_path: Path, photo: str, shape: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("shape", "is_shape"),
+    [
+        ([1, 3, 0, 8], True),
+        ([1, 3, 8, -1], True),
+        ([0, 3, 8, 8], True),
+        ([1, 0, 8, 8], True),
+        ([-5, 3, 8, 8], False),
+        ([1, -(2**63), 8, 8], False),
+    ],
+)
+def test_sizes_that_are_none(run: Run, tmp_path: Path, photo: str, shape: list[int], is_shape: bool) -> None:
+    """In an input such a size is left open; a Reshape takes 0 and -1 only."""
     add(run, tmp_path, shape, "--preprocessing", "unit")
-    run("maps", "m/conv", photo, "-o", "out.npy").refusal()
+    ran = run("maps", "m/conv", photo, "-o", "out.npy")
+    if is_shape:
+        assert ran.fine
+        assert np.load(tmp_path / "out.npy").shape == (1, 1, 8, 8)
+    else:
+        ran.refusal()
 
 
 @pytest.mark.parametrize("count", [10**9, LARGEST_SIZE // 64 + 1])
@@ -81,7 +97,7 @@ def test_a_batch_that_is_as_large_as_others_are(run: Run, tmp_path: Path, photo:
 
 def test_more_channels_than_a_picture_has(run: Run, tmp_path: Path, photo: str) -> None:
     add(run, tmp_path, [1, 10**9, 8, 8], "--preprocessing", "unit")
-    assert "1000000000 channels" in run("maps", "m/conv", photo, "-o", "out.npy").refusal()[0]
+    assert "1 × 1000000000 × 8 × 8" in run("maps", "m/conv", photo, "-o", "out.npy").refusal()[0]
 
 
 def test_both_sides_of_the_limit() -> None:
@@ -187,3 +203,49 @@ def test_a_wide_map_on_a_terminal_takes_no_more_than_it_has() -> None:
     tiles = np.broadcast_to(np.float32(0.5), (1, 1, 1, 2**26))
     sheet = TileSheet(tiles=tiles, count=1, title="", note="", tile_labels=("0",))
     assert Terminal(width=40, color="none").render(sheet)
+
+
+@pytest.mark.parametrize("kind", ["claim", "negative", "cut", "pickle", "header", "many"])
+def test_arrays_that_claim_more_than_they_hold(run: Run, tmp_path: Path, kind: str) -> None:
+    model = build([node("Conv", "x w", "y", name="conv")], {"x": [1, 5, "H", "W"]}, {"w": random(1, 5, 1, 1)})
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    run("add", "m.onnx").fine  # noqa: B018
+    with (tmp_path / "a.npy").open("wb") as file:
+        if kind in ("claim", "negative"):
+            shape = (10**6, 10**6, 5) if kind == "claim" else (-1, 9, 5)
+            npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        elif kind == "cut":
+            npy.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (9, 9, 5)})
+            file.write(bytes(9 * 9 * 5 - 1))
+        elif kind == "pickle":
+            np.save(file, np.array([[None]]), allow_pickle=True)
+        elif kind == "header":
+            file.write(b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65535)
+        else:
+            np.save(file, np.zeros((1, 1, 5) + (1,) * 40, np.uint8)[..., 0:1])
+    error, _ = run("maps", "m/conv", "a.npy", "-o", "out.npy").refusal()
+    assert "a.npy" in error
+
+
+def test_an_array_of_more_bands_than_are_resized(run: Run, tmp_path: Path) -> None:
+    """5 bands of 9000 x 9000 would be 1.6 GB; both sides of the limit, by the size that is asked for."""
+    model = build([node("Conv", "x w", "y", name="conv")], {"x": [1, 5, "H", "W"]}, {"w": random(1, 5, 1, 1)})
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    run("add", "m.onnx").fine  # noqa: B018
+    np.save(tmp_path / "a.npy", np.zeros((9, 9, 5), np.uint8))
+    error, hint = run("maps", "m/conv", "a.npy", "--size", "9000", "-o", "out.npy").refusal()
+    assert "9000 × 9000 pixels" in error and "of 5 channels" in error and "--size" in hint
+    check_size(1, 3 * LARGEST_SIZE // 5, channels=5)
+    with pytest.raises(ImageError, match="of 5 channels"):
+        check_size(1, 3 * LARGEST_SIZE // 5 + 1, channels=5)
+
+
+def test_a_tiff_of_more_frames_than_bands(run: Run, tmp_path: Path) -> None:
+    """One after the last that is needed is looked for, and no more."""
+    model = build([node("Conv", "x w", "y", name="conv")], {"x": [1, 5, "H", "W"]}, {"w": random(1, 5, 1, 1)})
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    run("add", "m.onnx").fine  # noqa: B018
+    frames = [Image.new("L", (8, 8))] * 2000
+    frames[0].save(tmp_path / "a.tiff", save_all=True, append_images=frames[1:])
+    error, _ = run("maps", "m/conv", "a.tiff", "-o", "out.npy").refusal()
+    assert "the network takes 5 bands" in error

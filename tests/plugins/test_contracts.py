@@ -193,7 +193,18 @@ class Source:
         *(
             (lambda folder, made=made: FetchedModel(folder / "m", "x", made), problem)
             for made, problem in (
-                (Preprocessing(channel_order="GBR"), "the channel_order 'GBR', none of RGB, BGR, GRAY"),
+                (
+                    Preprocessing(channel_order="GBR"),
+                    "the channel_order 'GBR', none of RGB, BGR, GRAY, RGBA, BANDS",
+                ),
+                (Preprocessing(channel_order="BANDS"), "returned 0 bands for the channel_order BANDS"),
+                (Preprocessing(bands=3), "returned 3 bands for the channel_order RGB"),
+                (
+                    Preprocessing(channel_order="BANDS", bands=5, mean=(1.0,) * 4),
+                    "returned 4 mean values for 5 channels",
+                ),
+                (Preprocessing(input=0), "returned the input 0, which is no name"),
+                (Preprocessing(stated=("sizes",)), "returned stated=('sizes',), which are no fields"),
                 (Preprocessing(layout="HWC"), "the layout 'HWC', none of NCHW, NHWC"),
                 (Preprocessing(size=(3, 224, 224)), "the size (3, 224, 224), which is no height and width"),
                 (Preprocessing(std=(1, 0, 1)), "returned a std of 0, by which nothing can be divided"),

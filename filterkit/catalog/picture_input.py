@@ -1,0 +1,128 @@
+"""What a model's input expects of a picture: as stated and compared with the graph, or as assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from filterkit.errors import UsageError
+from filterkit.graph.inputs import InputInfo, fixed_size
+from filterkit.graph.names import shown
+from filterkit.records import Preprocessing
+
+FEW = 32
+"""Whole numbers from black to white, below which a picture is rounded to hardly anything."""
+PLACEHOLDER = 64
+"""Pixels of either side. Files of such sizes are often exported with a dummy, for layers that take all."""
+
+
+def expected(stated: Preprocessing | None, found: InputInfo | None) -> Preprocessing | None:
+    """What a picture goes through before the input `found`; None where that takes no pictures.
+
+    Nobody has to know a network's axes, nor that it has other channels than the three that a preset is about:
+    what `stated` does not have for certain is adapted.
+
+    Raises
+    ------
+    UsageError
+        What is stated for certain contradicts the graph.
+    """
+    if stated is None:
+        return _assumed(found)
+    if found is None or found.layout is None:
+        return stated
+    fitting = replace(stated, layout=_layout(found))
+    return _with_channels(fitting, found) if stated.stated else fitting
+
+
+def _with_channels(stated: Preprocessing, found: InputInfo) -> Preprocessing:
+    """`stated` for as many channels as the input has."""
+    channels = found.channels
+    if stated.channel_order == "BANDS":
+        if channels is None:
+            raise UsageError(f"it is not known how many channels {_words(found)} has")
+        stated = replace(stated, bands=channels)
+    elif channels is not None and channels != len(stated.channels):
+        if "channel_order" in stated.stated:
+            raise UsageError(
+                f"{_words(found)} has {channels} channel{'s' * (channels != 1)}; "
+                f"{stated.channel_order} has {len(stated.channels)}",
+                hint="channels=GRAY, RGB, BGR, RGBA or BANDS says what they are",
+            )
+        order: Literal["GRAY", "BANDS"] = "GRAY" if channels == 1 else "BANDS"
+        stated = replace(stated, channel_order=order, bands=0 if channels == 1 else channels)
+    span = 255 * stated.scale / min(map(abs, stated.std), default=1)
+    if _is_whole(found) and abs(span) < FEW:
+        raise UsageError(
+            f"{_words(found)} takes whole numbers; from black to white there would be {abs(span):g} of them",
+            hint="--preprocessing raw passes pixels on as they are",
+        )
+    return replace(
+        stated,
+        mean=_per_channel("mean", stated.mean, stated, found),
+        std=_per_channel("std", stated.std, stated, found),
+    )
+
+
+def _per_channel(
+    name: str, numbers: tuple[float, ...], stated: Preprocessing, found: InputInfo
+) -> tuple[float, ...]:
+    count = len(stated.channels)
+    if len(numbers) in (0, count):
+        return numbers
+    if len(set(numbers)) == 1:
+        return numbers[:1] * count
+    raise UsageError(
+        f"the preprocessing has {len(numbers)} values of {name}; "
+        f"{_words(found)} has {count} channel{'s' * (count != 1)}",
+        hint=f"state {name} with {count} value{'s' * (count != 1)}, or another preprocessing",
+    )
+
+
+def _words(found: InputInfo) -> str:
+    axes = " × ".join("?" if size is None else shown(str(size)) for size in found.shape or ())
+    return f"input '{shown(found.name)}' ({axes or 'of any shape'}, {found.layout})"
+
+
+def _is_whole(found: InputInfo) -> bool:
+    return found.dtype.startswith(("int", "uint"))
+
+
+def _layout(found: InputInfo) -> Literal["NCHW", "NHWC"]:
+    return "NHWC" if found.layout == "NHWC" else "NCHW"
+
+
+def _assumed(found: InputInfo | None) -> Preprocessing | None:
+    """A guess for a picture input of which nobody says what it expects: pixels from 0 to 1, or whole ones."""
+    if found is None or found.layout is None or found.channels is None:
+        return None
+    orders: dict[int, Literal["GRAY", "RGB"]] = {1: "GRAY", 3: "RGB"}
+    height, width = fixed_size(found.shape, found.layout)
+    return Preprocessing(
+        channel_order=orders.get(found.channels, "BANDS"),
+        layout=_layout(found),
+        size=(height, width) if height and width else None,
+        scale=1.0 if _is_whole(found) else 1 / 255,
+        mean=(128.0,) * found.channels if found.dtype == "int8" else (),
+        assumed=True,
+        bands=0 if found.channels in orders else found.channels,
+    )
+
+
+def range_of(preprocessing: Mapping[str, Any]) -> str:
+    """The pixels that a network gets by this preprocessing, in words; of one that is assumed."""
+    if preprocessing["scale"] != 1:
+        return "pixels from 0 to 1"
+    return "pixels from -128 to 127" if preprocessing["mean"] else "pixels from 0 to 255"
+
+
+def has_placeholder_size(model: Mapping[str, Any]) -> bool:
+    """Whether pictures are resized to a small size that nobody states but the file; `model` is its row."""
+    preprocessing = model["preprocessing"]
+    if preprocessing is None or "size" in preprocessing.get("stated", ()):
+        return False
+    if preprocessing.get("size") is not None and not preprocessing.get("assumed"):
+        return False
+    height, width = fixed_size(model["input_shape"], model["input_layout"])
+    return 0 < max(height or 0, width or 0) <= PLACEHOLDER and bool(height and width)

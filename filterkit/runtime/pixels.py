@@ -1,0 +1,249 @@
+"""Pixels in the channels that a network reads: colours, colours with transparency, or bands of any number."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from filterkit.errors import ImageError
+from filterkit.runtime.pictures import (
+    BY_ARRAY,
+    FLOATS,
+    LARGEST_SIZE,
+    Note,
+    eight_bits,
+    has_sixteen_bits,
+    note_range,
+    note_sixteen_bits,
+    open_picture,
+    picture_errors,
+    picture_file,
+    read_picture,
+    report,
+    three,
+)
+from filterkit.runtime.tiff_bands import read_samples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image
+
+    from filterkit.records import Preprocessing
+    from filterkit.runtime.pictures import Picture
+
+NPY = b"\x93NUMPY"
+"""How ``.npy`` files begin."""
+
+
+def read_pixels(picture: Picture, preprocessing: Preprocessing, *, note: Note = report) -> NDArray[Any]:
+    """A picture file, an ``.npy`` file, a PIL image or an array, in the channels that a network reads.
+
+    Parameters
+    ----------
+    picture
+        For colours as `filterkit.runtime.pictures.read_picture` takes it. For bands an array or ``.npy`` of
+        shape (H, W, bands), or a TIFF file of so many channels or of so many frames of one channel.
+    preprocessing
+        Says by its ``channel_order`` what the channels are.
+    note
+        Receives a sentence where the pixels are far from the range that they are taken to have.
+
+    Returns
+    -------
+    ndarray
+        Shape (H, W, channels): R, G, B; R, G, B, A; or bands. uint8, or float32 in which 1 is as much as 255
+        of uint8: arrays of floating-point numbers, and of 16 bits, keep their precision.
+
+    Raises
+    ------
+    ImageError
+        It is no picture, is damaged, too large, or has other channels than the network.
+    """
+    name = "the array"
+    if isinstance(picture, str | os.PathLike):
+        path = picture_file(picture)
+        if _is_npy(path):
+            from filterkit.runtime.raw_inputs import read_array
+
+            picture, name = read_array(path), str(path)
+    order, bands = preprocessing.channel_order, preprocessing.bands
+    if isinstance(picture, np.ndarray):
+        if order == "BANDS":
+            return _bands_of_array(picture, bands, name, note, as_it_is=preprocessing.assumed)
+        return _colours_of_array(picture, name, note, is_rgba=order == "RGBA")
+    if order == "BANDS":
+        if isinstance(picture, str | os.PathLike):
+            with picture_errors(path):
+                samples = read_samples(path, bands)
+            if samples is not None:
+                return _in_range(_narrowed(samples), str(path), note)
+        return open_picture(picture, lambda image, name: _bands_of_image(image, bands, name, note))
+    if order == "RGBA":
+        return open_picture(picture, lambda image, name: _rgba(image, name, note))
+    return read_picture(picture, note=note)
+
+
+def _is_npy(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(NPY)) == NPY
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read: {error.strerror}", hint="is it yours to read?") from error
+
+
+def _colours_of_array(array: NDArray[Any], name: str, note: Note, *, is_rgba: bool) -> NDArray[Any]:
+    """Colours, of an array of gray, of colours, or of colours with transparency."""
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)) or array.size == 0:
+        raise ImageError(
+            f"{name} of shape {array.shape} is no picture of colours",
+            hint="expected (H, W), (H, W, 3) or (H, W, 4)" + _turned(array, (1, 3, 4)),
+        )
+    pixels = _in_range(array, name, note)
+    pixels = three(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
+    if not is_rgba and pixels.shape[2] == 4:
+        if pixels.dtype == np.uint8:
+            return read_picture(pixels)
+        page, alpha = np.float32(1), pixels[..., 3:]
+        return np.ascontiguousarray(pixels[..., :3] * alpha + page * (1 - alpha))
+    return _opaque(pixels) if is_rgba and pixels.shape[2] == 3 else pixels
+
+
+def _opaque(pixels: NDArray[Any]) -> NDArray[Any]:
+    alpha = np.full((*pixels.shape[:2], 1), 255 if pixels.dtype == np.uint8 else 1, pixels.dtype)
+    return np.concatenate([pixels, alpha], axis=2)
+
+
+def _in_range(array: NDArray[Any], name: str, note: Note) -> NDArray[Any]:
+    """uint8 as it is; else float32 from 0 to 1, of 16 bits, of numbers up to 1, or up to 255."""
+    if array.dtype == np.uint8:
+        return array
+    kind, itemsize = array.dtype.kind, array.dtype.itemsize
+    if kind not in "bf" and (kind not in "iu" or itemsize != 2):
+        raise ImageError(
+            f"{name} of {array.dtype} is no picture",
+            hint="expected uint8, uint16, or numbers from 0 to 1, as in array.astype('uint8')",
+        )
+    if not np.isfinite(array).all():
+        raise ImageError(f"{name} holds pixels that are not finite numbers", hint="save it without NaN")
+    low, high = float(array.min()), float(array.max())
+    top = 65535.0 if kind in "iu" else 1.0 if high <= 1 else 255.0
+    if low < 0 or high > top:
+        raise ImageError(
+            f"{name} holds pixels from {low:g} to {high:g}",
+            hint="expected 0 to 1, 0 to 255 or 16-bit integers; filterkit maps --input takes any numbers",
+        )
+    if kind != "b":
+        note_range(high, top, "16-bit pixels" if kind in "iu" else FLOATS, name, note)
+    values = array.astype(np.float32)
+    return values if top == 1 else values / np.float32(top)
+
+
+def _bands_of_array(
+    array: NDArray[Any], bands: int, name: str, note: Note, *, as_it_is: bool
+) -> NDArray[Any]:
+    """Bands of an array; floating-point numbers `as_it_is`, where nobody says what range they have."""
+    if array.ndim == 2 and bands == 1:
+        array = array[..., None]
+    if array.ndim != 3 or array.shape[2] != bands or array.size == 0:
+        raise ImageError(
+            f"{name} of shape {array.shape} does not fit: the network takes {bands} bands",
+            hint=f"expected (H, W, {bands})" + _turned(array, (bands,)),
+        )
+    if not as_it_is or array.dtype.kind != "f":
+        return _in_range(array, name, note)
+    if not np.isfinite(array).all():
+        raise ImageError(f"{name} holds numbers that are not finite", hint="save it without NaN")
+    low, high = float(array.min()), float(array.max())
+    if low < 0 or high > 1:
+        note(
+            f"{name} holds numbers from {low:g} to {high:g}; they are taken as they are, though nobody says "
+            "that the network expects others than 0 to 1"
+        )
+    else:
+        note_range(high, 1, FLOATS, name, note)
+    return array.astype(np.float32)
+
+
+def _turned(array: NDArray[Any], channels: tuple[int, ...]) -> str:
+    return ": numpy.moveaxis(array, 0, -1)" if array.ndim == 3 and array.shape[0] in channels else ""
+
+
+def _rgba(image: Image.Image, name: str, note: Note) -> NDArray[Any]:
+    from PIL import ImageOps
+
+    is_deep = has_sixteen_bits(image)
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "F" or image.mode.startswith("I"):
+        return _opaque(three(eight_bits(np.asarray(image), name, note)))
+    pixels = np.asarray(image.convert("RGBA"))
+    if is_deep:
+        note_sixteen_bits(pixels, name, note)
+    return pixels
+
+
+def _bands_of_image(image: Image.Image, bands: int, name: str, note: Note) -> NDArray[Any]:
+    """All channels as they are, or one frame for each."""
+    from PIL import ImageOps
+
+    width, height = image.size
+    if width * height * bands > 3 * LARGEST_SIZE:
+        raise ImageError(f"{name} has {bands} bands of {height} × {width} pixels, too many", hint="cut it")
+    own, is_file = image.getbands(), image.format is not None
+    held = getattr(image, "tag_v2", {}).get(277, len(own))  # SamplesPerPixel of a TIFF
+    if image.mode in ("P", "PA") or (image.format != "TIFF" and is_file and "A" in own):
+        held = None
+    if held == len(own) == bands:
+        is_deep = has_sixteen_bits(image)
+        pixels = np.asarray(ImageOps.exif_transpose(image))
+        pixels = pixels if pixels.ndim == 3 else pixels[..., None]
+        if is_deep:
+            note_sixteen_bits(pixels, name, note)
+    else:
+        frames = _frames(image, bands) if len(own) == 1 and held == 1 and bands > 1 else None
+        if frames is None:
+            raise _does_not_fit(image, bands, name, held)
+        pixels = np.stack(frames, axis=2)
+    return _in_range(_narrowed(pixels), name, note)
+
+
+def _narrowed(pixels: NDArray[Any]) -> NDArray[Any]:
+    """16 bits that Pillow reads into 32, where they are whole numbers from 0 on."""
+    if pixels.dtype.kind not in "iu" or pixels.dtype.itemsize <= 2:
+        return pixels
+    fits = pixels.min() >= 0 and pixels.max() <= 65535
+    return pixels.astype(np.uint16) if fits else pixels.astype(np.float64)
+
+
+def _frames(image: Image.Image, bands: int) -> list[NDArray[Any]] | None:
+    """The frames of one channel, where there are as many as bands, of one size and type."""
+    frames: list[NDArray[Any]] = []
+    size, mode = image.size, image.mode
+    try:
+        for number in range(bands):
+            image.seek(number)
+            if image.size != size or image.mode != mode:
+                return None
+            frames.append(np.asarray(image).copy())
+    except EOFError:
+        return None
+    try:
+        image.seek(bands)
+    except EOFError:
+        return frames
+    return None
+
+
+def _does_not_fit(image: Image.Image, bands: int, name: str, held: int | None) -> ImageError:
+    own = image.getbands()
+    has = f"{len(own)} channel{'s' * (len(own) != 1)} ({', '.join(own)})"
+    if held is not None and held != len(own):
+        has = f"{held} channels, of which {len(own)} can be read"
+    hint = f"{BY_ARRAY} taken, and TIFF of {bands} channels or frames"
+    if bands == 4 and len(own) in (3, 4):
+        hint = (
+            "filterkit add … --replace --preprocessing unit:channels=RGBA makes them R, G, B and transparency"
+        )
+    return ImageError(f"{name} has {has}; the network takes {bands} bands", hint=hint)
