@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from filterkit import budget
 from filterkit.errors import UsageError, closest
+from filterkit.graph.folds import Axis, track_of
 from filterkit.graph.names import shown
 from filterkit.graph.tracing import Trace, trace
-from filterkit.graph.tracks import Track, Tracks
+from filterkit.graph.tracks import Tracks
 from filterkit.graph.view import GraphView, Shape
 from filterkit.records import FilterBank
 
@@ -196,7 +197,8 @@ def _seen_axes(which: int, traced: Trace, reads: Reads) -> tuple[Mapping[str, in
     return {}, None
 
 
-def _is_own(track: Track | None) -> bool:
+def _is_own(axis: Axis) -> bool:
+    track = track_of(axis)
     return track is not None and track.reach.field == track.reach.jump == 1 and not track.reach.offset
 
 
