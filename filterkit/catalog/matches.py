@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from filterkit.address import Address, Selection, matching, refuse_file
 from filterkit.catalog.database import Catalog
+from filterkit.catalog.names import SUFFIXES
 from filterkit.catalog.schema import layer, model
 from filterkit.catalog.values import check_rows, damaged_value
 from filterkit.errors import AddressError, NotFoundError, closest
@@ -163,7 +164,8 @@ def _no_model(connection: sa.Connection, pattern: str, names: Sequence[str], who
     from filterkit.catalog.misaddressed import like_a_layer, with_a_model
 
     message = f"there is no model '{pattern}' in the catalog"
-    hint = closest(pattern, names) if names else "`filterkit add vgg16` adds one"
+    stem = SUFFIXES.sub("", pattern)  # of the file that a model was made of
+    hint = closest(stem if stem in names else pattern, names) if names else "`filterkit add vgg16` adds one"
     meant = with_a_model(connection, whole)
     if not meant and not hint.startswith("did you mean"):
         refuse_file(whole)
