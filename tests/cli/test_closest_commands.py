@@ -278,6 +278,8 @@ def test_plain_typing_errors_stay_what_they_are(run: Run) -> None:
         (("layers", "CLASSIC"), "did you mean 'classic'?"),
         (("layers", "net.onnx"), "did you mean 'net'?"),
         (("layers", "zzz"), "known: classic, net, other.v2"),
+        (("measure", "head"), "known: classic, net, other.v2"),
+        (("measure", "net/head"), "did you mean 'net'?"),
     ):
         assert run(*words).failure[::2] == (1, hint)
     assert run("diff", "net", "other.v2", "x").failure[2] == "filterkit diff --help lists what it takes"
