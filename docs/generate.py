@@ -17,6 +17,31 @@ from typer.models import ArgumentInfo, OptionInfo
 DOCS = Path(__file__).parent
 NOTE = "<!-- Made by docs/generate.py; do not edit by hand. -->"
 
+ADDRESSES = r"""
+## Addresses, and what a shell needs quoted
+
+An address is `MODEL/LAYER/FILTERS/KERNELS`, from the left as far as it is needed: `vgg16`,
+`vgg16/block1_conv1`, `vgg16/block1_conv1/0:6`, `vgg16/block1_conv1/3/0`. It always begins with the model, and
+goes before pictures. Model and layer may be patterns with `*`, `?` and `[abc]`; filters and kernels take `3`,
+`0:6`, `::8`, `1,5,9` and `*`.
+
+A shell takes some characters for itself. In quotes it leaves them alone:
+
+| quote | for example | because a shell |
+| --- | --- | --- |
+| addresses with `*`, `?` or `[` | `'vgg16/block3_*'`, `'*'` | puts names of files there |
+| conditions | `--where 'l2_norm > 1 and bias < 0'` | writes to a file at `>` |
+| conditions with a text: in double quotes | `--where "classic_type = 'edge'"` | ends at the next `'` |
+| SQL | `query 'SELECT * FROM layer'` | splits it at spaces, and expands `*` |
+| numbers in brackets | `similar '[[-1,0,1],[-2,0,2],[-1,0,1]]'` | takes brackets for a pattern |
+| names and addresses with spaces | `'my photo.png'`, `-o 'my maps.npz'` | splits them |
+| models with `?`, `#`, `!` or `&` | `add 'keras:VGG16?weights=none'` | takes these as commands or patterns |
+| an empty text | `--invariant ''` | leaves it out |
+
+The `cmd` of Windows knows double quotes only: `"vgg16/block3_*"`.
+""".rstrip()
+"""What no signature says."""
+
 
 def main() -> int:
     stale = []
@@ -55,6 +80,7 @@ def command_line() -> Iterator[str]:
     )
     found = list(commands())
     yield from _options({name: p for name, p in parameters(found[0][1]).items() if name in COMMON})
+    yield from ADDRESSES.splitlines()
     for path, function in found:
         own = {name: p for name, p in parameters(function).items() if name not in COMMON}
         arguments = {name: p for name, p in own.items() if not is_option(p)}

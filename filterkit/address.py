@@ -18,7 +18,8 @@ from filterkit.errors import AddressError, NotFoundError, UsageError
 GRAMMAR = "an address is model/layer/filters/kernels, e.g. vgg16/block1_conv1/0:6 or 'vgg16/block3_*/7'"
 SELECTION_GRAMMAR = "filters and kernels take 3, 0:6, ::8, 1,5,9 or *"
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}(?=[^/])")
+_DOWNLOAD = "download it first, and give the file or what was made of it"
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,3}(?=[^/])")
 """Two letters at least before the colon: one alone is a drive."""
 _MODELS = (".onnx", ".ort", ".keras", ".h5", ".pt", ".pt2", ".pth", ".safetensors", ".npz")
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif")
@@ -99,8 +100,7 @@ def parse_address(text: str) -> Address:
         refuse_url(text, "an address is expected here")
         refuse_file(text)
         wrong = "more than four parts" if len(parts) > 4 else "an empty part"
-        full = [part for part in parts if part.strip()]
-        meant = ["/".join(full)] if 0 < len(full) <= 4 and len(full) < len(parts) else []
+        meant = _without_empty_parts(parts)
         hint = f"did you mean '{meant[0]}'? {GRAMMAR}" if meant else GRAMMAR
         raise AddressError(f"'{text}' is no address: it has {wrong}", written=text, meant=meant, hint=hint)
     model, layer, filters, kernels = [*parts, None, None, None][:4]
@@ -128,10 +128,12 @@ def refuse_url(text: str, expected: str, *, hint: str | None = None) -> None:
     """Raise UsageError where `text` is a URL; one slash may be missing, as paths lose it."""
     url = _URL.match(text)
     if url:
-        whole = f"{url[1]}://{text[url.end() :]}"
+        scheme, rest = url[1], text[url.end() :]
+        local = scheme.lower() == "file"
+        whole = f"{scheme}:{'///' if local else '//'}{rest}"
         raise UsageError(
             f"'{whole}' is a URL, which filterkit does not open; {expected}",
-            hint=hint or "download it first, and give the file or what was made of it",
+            hint=f"give the path alone: /{rest}" if local else hint or _DOWNLOAD,
         )
 
 
@@ -158,6 +160,17 @@ def matching(pattern: str, names: Sequence[str]) -> list[str]:
     if pattern in names:
         return [pattern]
     return [name for name in names if fnmatchcase(name, pattern)]
+
+
+def _without_empty_parts(parts: Sequence[str]) -> list[str]:
+    """The address of the other parts, if there were empty ones and it is one."""
+    full = [part for part in parts if part.strip()]
+    if not full or len(full) == len(parts):
+        return []
+    try:
+        return [str(parse_address("/".join(full)))]
+    except UsageError:
+        return []
 
 
 def _parse_part(part: str, whole: str) -> int | slice:

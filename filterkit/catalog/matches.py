@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from filterkit.address import Address, Selection, matching, refuse_file
 from filterkit.catalog.database import Catalog
+from filterkit.catalog.names import SUFFIXES
 from filterkit.catalog.schema import layer, model
 from filterkit.catalog.values import check_rows, damaged_value
 from filterkit.errors import AddressError, NotFoundError, closest
@@ -153,17 +154,24 @@ def models_named(
         ]
         wanted = matching(pattern, names)
         if not wanted:
-            raise _no_model(connection, pattern, names, whole or pattern)
+            raise _no_model(connection, pattern, names, whole)
         query = _models(columns).where(among(model.c.name, wanted))
         found = connection.execute(query).mappings().all()
     return _checked(found, columns)
 
 
-def _no_model(connection: sa.Connection, pattern: str, names: Sequence[str], whole: str) -> NotFoundError:
+def _no_model(
+    connection: sa.Connection, pattern: str, names: Sequence[str], whole: str | None
+) -> NotFoundError:
     from filterkit.catalog.misaddressed import like_a_layer, with_a_model
 
     message = f"there is no model '{pattern}' in the catalog"
-    hint = closest(pattern, names) if names else "`filterkit add vgg16` adds one"
+    # Of the file that a model was made of, or an address where a model is expected.
+    likely = (SUFFIXES.sub("", pattern), pattern.partition("/")[0])
+    wanted = next((name for name in likely if name in names), pattern)
+    hint = closest(wanted, names) if names else "`filterkit add vgg16` adds one"
+    if whole is None:  # a model is asked for, not a layer
+        return NotFoundError(message, hint=hint)
     meant = with_a_model(connection, whole)
     if not meant and not hint.startswith("did you mean"):
         refuse_file(whole)

@@ -34,7 +34,8 @@ Names = Mapping[str, Sequence[str]]
 def with_a_model(connection: sa.Connection, text: str) -> list[str]:
     """Addresses that `text`, which does not begin with a model and a slash, was probably meant to be."""
     names = _names(connection)
-    return _first(_separated(names, text)) or _first(_completed(names, text))
+    every = (_separated(names, text), _completed(names, text), _separated(names, text, nearly=True))
+    return next(filter(None, map(_first, every)), [])
 
 
 def like_a_layer(connection: sa.Connection, text: str) -> list[str]:
@@ -48,15 +49,15 @@ def with_a_layer(name: str, layers: Sequence[str], rest: str) -> list[str]:
     return _valid([f"{name}/{found}"] if found and found != rest else [])
 
 
-def _separated(names: Names, text: str) -> Iterator[str]:
-    """``vgg16.block1_conv1``: a model, something else than a slash, and one of its layers."""
+def _separated(names: Names, text: str, *, nearly: bool = False) -> Iterator[str]:
+    """``vgg16.block1_conv1``: a model, something else than a slash, and (`nearly`) one of its layers."""
     for name in sorted(names, key=len, reverse=True):
         mark = _SEPARATOR.match(text, len(name)) if text.startswith(name) else None
         if mark:
             rest = text[mark.end() :]
             found = _layer_first(names[name], rest)
-            close = [] if found else get_close_matches(rest, names[name], 1, CLOSE)
-            yield from (f"{name}/{each}" for each in ([found] if found else close))
+            close = get_close_matches(rest, names[name], 1, CLOSE) if nearly else [found]
+            yield from (f"{name}/{each}" for each in close if each)
 
 
 def _completed(names: Names, text: str) -> Iterator[str]:
@@ -82,7 +83,8 @@ def _layer_first(layers: Sequence[str], text: str) -> str | None:
     for name in sorted(filter(text.startswith, layers), key=len, reverse=True):
         rest = text[len(name) :]
         if _SEPARATOR.match(rest):
-            numbers = re.findall(r"[-+0-9:,*]+", rest[1:].replace(" ", ""))
+            behind = rest.removeprefix("::") if rest.startswith("::") else rest[1:]
+            numbers = re.findall(r"[-+0-9:,*]+", re.sub(r"\s*,\s*", ",", behind))
             return "/".join([name, *numbers])
     return None
 

@@ -53,6 +53,8 @@ def without_extras(words: Sequence[str], message: str) -> str | None:
         return f"quote what has spaces in it: {_line([*before, joined, *behind])}"
     if command not in OF_ONE and all(map(_exists, apart)):
         return f"a shell puts names of files in place of *, so quote it: {_line([*before, '*', *behind])}"
+    if command not in ADDRESSED | OF_ONE:
+        return None
     if command in OF_ONE or any("/" in word or _exists(word) for word in apart[1:]):
         then = f", then {_line([*before, apart[1], *behind])}" + " and so on" * (len(apart) > 2)
         return f"one at a time: {_line([*before, apart[0], *behind])}{then}"

@@ -134,7 +134,7 @@ class Asking(Bench):
         """
         from filterkit.catalog import filter_queries
 
-        with pointing_to_metrics(self, address):
+        with pointing_to_metrics(self, address, result=sort and sort.removeprefix("-")):
             columns, rows = filter_queries.group_filters(
                 self.catalog(), parse_address(address), by, where=where, sort=sort, limit=limit
             )

@@ -15,16 +15,21 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def pointing_to_metrics(bench: Bench, address: str) -> Iterator[None]:
+def pointing_to_metrics(bench: Bench, address: str, *, result: str | None = None) -> Iterator[None]:
     """Let the error about an unknown column say how to have it, if a metric that is installed fills it.
 
     A metric that came after a model, with a plugin, say, has no column there until it is measured.
+
+    Parameters
+    ----------
+    result
+        A column of results, not of filters: no metric fills it.
     """
     try:
         yield
     except UnknownNameError as error:
         metric = _metric_of(bench, error.name.rpartition(".")[2])
-        if metric is None:
+        if metric is None or error.name == result:
             raise
         model = shlex.quote(parse_address(address).model)
         hint = f"{metric} fills it, and was not measured there yet: filterkit measure {model}"

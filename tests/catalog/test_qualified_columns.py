@@ -160,6 +160,13 @@ def test_no_name_is_in_two_tables_without_a_rule() -> None:
     assert all("." not in name or name in QUALIFIED for name in searchable())
 
 
+@pytest.mark.parametrize("sort", ["l2_norm", "-both", "layer.sparsity"])
+def test_an_order_of_groups_is_by_columns_of_groups(bench: filterkit.Workbench, sort: str) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        bench.group_filters("*", by="layer", sort=sort)
+    assert "measure" not in str(caught.value.hint)
+
+
 @pytest.mark.parametrize("column", ["both", "of_filters", "of_layers", "filter.both", "layer.of_layers"])
 def test_a_metric_that_came_later_points_to_measure(tmp_path: Path, column: str) -> None:
     with workbench(tmp_path / "catalog.db", plugin=False) as bench:

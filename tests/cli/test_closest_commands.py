@@ -1,0 +1,296 @@
+"""What a new user may write, and the command that the hint shows instead; each of these is run as well."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from command_line import Ran, Run, write_photo
+from onnx_graphs import build, node, random
+
+import filterkit
+
+FOUND = re.compile(r"`filterkit ([^`]*)`")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a catalog of two networks, whose layers share a name, and of the classic kernels."""
+    folder = tmp_path_factory.mktemp("new user")
+    for name, layers in (
+        ("net", ("block1_conv1", "features.0.conv")),
+        ("other.v2", ("block1_conv1", "head")),
+    ):
+        weights = {f"w{n}": random(4, 3, 3, 3, seed=n) for n, _ in enumerate(layers)}
+        nodes = [node("Conv", f"picture w{n}", f"y{n}", name=each) for n, each in enumerate(layers)]
+        onnx.save(build(nodes, {"picture": [1, 3, 16, 16]}, weights, ["y0", "y1"]), folder / f"{name}.onnx")
+    with filterkit.open(folder / "catalog.db") as bench:
+        bench.add(folder / "net.onnx")
+        bench.add(folder / "other.v2.onnx", name="other.v2")
+        bench.add("classic")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _in_its_folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder with two pictures; the catalog lies elsewhere."""
+    monkeypatch.setenv("FILTERKIT_CATALOG", str(made / "catalog.db"))
+    monkeypatch.chdir(tmp_path)
+    write_photo(tmp_path / "photo.png")
+    write_photo(tmp_path / "my photo.png", seed=1)
+
+
+def commands(ran: Ran) -> list[list[str]]:
+    """The commands that a hint shows; checks that this was wrong use, in two lines."""
+    code, _, hint = ran.failure
+    assert code == 2, ran
+    return [shlex.split(each) for each in FOUND.findall(hint)]
+
+
+def check(run: Run, written: str, *expected: str) -> None:
+    """Checks that the hint about a command line shows these, and that they work."""
+    shown = commands(run(*shlex.split(written)))
+    assert [shlex.join(each) for each in shown] == [*expected]
+    for each in shown:
+        assert run(*each).exit_code == 0, each
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("layers head", ["layers other.v2/head"]),
+        ("layers head/0:2", ["layers other.v2/head/0:2"]),
+        ("layers block1_conv1", ["layers net/block1_conv1", "layers other.v2/block1_conv1"]),
+        ("filters 'block1_*/1' --limit 1",
+         ["filters 'net/block1_*/1' --limit 1", "filters 'other.v2/block1_*/1' --limit 1"]),
+        ("layers features.0.conv", ["layers net/features.0.conv"]),
+        ("layers blok1_conv1", ["layers net/block1_conv1", "layers other.v2/block1_conv1"]),
+        ("show emboss -o x.png", ["show classic/emboss -o x.png"]),
+        ("layers net.block1_conv1", ["layers net/block1_conv1"]),
+        (r"layers 'net\block1_conv1'", ["layers net/block1_conv1"]),
+        (r"show 'net\block1_conv1\0:2\1' -o x.png", ["show net/block1_conv1/0:2/1 -o x.png"]),
+        ("layers net:block1_conv1", ["layers net/block1_conv1"]),
+        ("layers net::block1_conv1", ["layers net/block1_conv1"]),
+        ("layers net.features.0.conv", ["layers net/features.0.conv"]),
+        ("filters net.features.0.conv.2", ["filters net/features.0.conv/2"]),
+        ("layers other.v2.head", ["layers other.v2/head"]),
+        ("layers other.v2:hed", ["layers other.v2/head"]),
+        ("filters net/block1_conv1:0", ["filters net/block1_conv1/0"]),
+        ("filters 'net/block1_conv1[0:2]'", ["filters net/block1_conv1/0:2"]),
+        (r"filters 'net/block1_conv1\3'", ["filters net/block1_conv1/3"]),
+        ("stats 'net block1_conv1'", ["stats net/block1_conv1"]),
+        ("layers net/", ["layers net"]),
+        ("layers net//block1_conv1", ["layers net/block1_conv1"]),
+        ("layers /net/block1_conv1", ["layers net/block1_conv1"]),
+        ("filters block1_conv1 --count",
+         ["filters net/block1_conv1 --count", "filters other.v2/block1_conv1 --count"]),
+        ("export head -o x.npy", ["export other.v2/head -o x.npy"]),
+        ("similar head/0 --limit 1", ["similar other.v2/head/0 --limit 1"]),
+        ("diff net/block1_conv1 other.v2.head", ["diff net/block1_conv1 other.v2/head"]),
+        ("duplicates head", ["duplicates other.v2/head"]),
+        ("maps head photo.png", ["maps other.v2/head photo.png"]),
+        ("convolve emboss photo.png", ["convolve classic/emboss photo.png"]),
+    ],
+)  # fmt: skip
+def test_an_address_without_its_model_or_its_slashes(run: Run, written: str, expected: list[str]) -> None:
+    check(run, written, *expected)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("maps photo.png net/block1_conv1", "maps net/block1_conv1 photo.png"),
+        ("maps photo.png 'my photo.png' net/head2 net", "maps net photo.png 'my photo.png' net/head2"),
+        ("maps missing.png net/block1_conv1", "maps net/block1_conv1 missing.png"),
+        ("maps 'my photo.png' net.block1_conv1", "maps net/block1_conv1 'my photo.png'"),
+        ("maps . net/block1_conv1", "maps net/block1_conv1 ."),
+        ("convolve photo.png classic/emboss", "convolve classic/emboss photo.png"),
+        ("convolve 'my photo.png' emboss", "convolve classic/emboss 'my photo.png'"),
+        ("maps net/block1_conv1/0, 1 photo.png", "maps 'net/block1_conv1/0, 1' photo.png"),
+    ],
+)
+def test_words_of_maps_and_convolve_in_the_wrong_order(run: Run, written: str, expected: str) -> None:
+    words = commands(run(*shlex.split(written)))
+    assert [shlex.join(each) for each in words] == [expected]
+    if "missing" not in expected and "head2" not in expected:
+        assert run(*words[0]).exit_code == 0
+
+
+def test_a_path_from_the_root_first(run: Run, tmp_path: Path) -> None:
+    [words] = commands(run("maps", tmp_path / "photo.png", "net/block1_conv1"))
+    assert words == ["maps", "net/block1_conv1", str(tmp_path / "photo.png")]
+    assert run(*words).exit_code == 0
+
+
+def test_in_python_as_well(made: Path, tmp_path: Path) -> None:
+    with filterkit.open(made / "catalog.db") as bench:
+        attempts = [
+            lambda: bench.feature_maps("photo.png", "net/block1_conv1"),
+            lambda: list(bench.iter_feature_maps("photo.png", [Path("net/block1_conv1")])),
+            lambda: bench.convolve("photo.png", "net/block1_conv1"),
+        ]
+        for attempt in attempts:
+            with pytest.raises(filterkit.UsageError, match="goes before pictures") as caught:
+                attempt()
+            assert "net/block1_conv1 photo.png" in str(caught.value.hint)
+            assert caught.value.__notes__ == [f"hint: {caught.value.hint}"]
+        with pytest.raises(filterkit.FilterkitError, match=r"no model 'photo\.png'|is a file"):
+            bench.feature_maps("photo.png", np.zeros((8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("convolve classic/emboss my photo.png", ["convolve classic/emboss 'my photo.png'"]),
+        ("filters net --where l2_norm = 1 --limit 3", ["filters net --where 'l2_norm = 1' --limit 3"]),
+        ("show net/block1_conv1 -o my pic.png", ["show net/block1_conv1 -o 'my pic.png'"]),
+        ("show net/block1_conv1/0, 1, 2 -o x.png", ["show 'net/block1_conv1/0, 1, 2' -o x.png"]),
+        ("similar '[[-1,0,1],' [-2,0,2], [-1,0,1]]", ["similar '[[-1,0,1], [-2,0,2], [-1,0,1]]'"]),
+        ("query select name from layer", ["query 'select name from layer'"]),
+        ("query select name from layer --limit 1", ["query 'select name from layer' --limit 1"]),
+        ("query select '*' from layer", ["query 'select * from layer'"]),
+        ("layers net block1_conv1", ["layers net/block1_conv1"]),
+        ("filters net block1_conv1 0:2 --count", ["filters net/block1_conv1/0:2 --count"]),
+        ("layers net/block1_conv1 net/features.0.conv",
+         ["layers net/block1_conv1", "layers net/features.0.conv"]),
+        ("measure net other.v2", ["measure net", "measure other.v2"]),
+    ],
+)  # fmt: skip
+def test_words_that_a_shell_took_apart(
+    run: Run, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, expected: list[str]
+) -> None:
+    from command_line import copy_catalog
+
+    (tmp_path / "own").mkdir()
+    monkeypatch.setenv("FILTERKIT_CATALOG", str(copy_catalog(made / "catalog.db", tmp_path / "own" / "c.db")))
+    check(run, written, *expected)
+
+
+@pytest.mark.parametrize("command", ["show", "layers", "filters", "stats", "measure", "duplicates"])
+def test_a_star_that_a_shell_expanded(run: Run, command: str) -> None:
+    names = sorted(path.name for path in Path().iterdir())
+    assert commands(run(command, *names)) == [[command, "*"]]
+    many = [f"a file with a long name {n}" for n in range(100)]
+    for name in many:
+        Path(name).touch()
+    ran = run(command, *sorted(path.name for path in Path().iterdir()))
+    assert commands(ran) == [[command, "*"]]
+    assert len(ran.failure[1]) < 300
+
+
+def test_a_star_that_became_one_file(run: Run) -> None:
+    code, error, _ = run("layers", "photo.png").failure
+    assert (code, error) == (2, "'photo.png' is a file, and an address is expected here")
+    Path("notes").touch()
+    assert "quote patterns, e.g. '*'" in run("layers", "notes").failure[2]
+    Path("new.onnx").touch()
+    assert "filterkit add new.onnx" in run("layers", "new.onnx").failure[2]
+    names = sorted(path.name for path in Path().iterdir())
+    assert commands(run("query", "select", *names, "from", "layer")) == [["query", "select * from layer"]]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "show https://host/vgg16/conv1",
+        "layers http://host",
+        "maps https://host/a/b/c/photo.png photo.png",
+        "maps net https://host/photo.png",
+        "maps net photo.png https://host/photo.png",
+        "maps net --input https://host/x.npz",
+        "convolve classic/emboss https://host/photo.png",
+        "convolve classic/emboss file:///photo.png",
+        "similar https://host/kernel.npy",
+        "add https://host/model.onnx",
+        "add s3://bucket/model.onnx",
+        "add weights:https://host/model.safetensors",
+        "export https://host/x -o x.npy",
+        "diff net https://host/other",
+    ],
+)
+def test_a_url_is_named_whole(run: Run, written: str) -> None:
+    url = next(word for word in shlex.split(written) if "://" in word)
+    code, error, hint = run(*shlex.split(written)).failure
+    assert code == 2
+    assert f"{url.removeprefix('weights:')}' is a URL" in error
+    assert "download" in hint or hint == "give the path alone: /photo.png"
+
+
+def test_several_models_or_a_folder_for_add(run: Run, made: Path) -> None:
+    net, other = made / "net.onnx", made / "other.v2.onnx"
+    expected = [["add", str(net)], ["add", str(other)]]
+    assert commands(run("add", net, other)) == expected
+    assert commands(run("add", made)) == expected
+    assert commands(run("add", made / "*.onnx")) == expected
+    assert commands(run("add", net, other, "photo.png"))[0] == expected[0]
+    Path("none").mkdir()
+    assert run("add", "none").failure[0] == 2
+    Path("none/model.safetensors").touch()
+    assert commands(run("add", "none")) == [["add", "weights:none/model.safetensors"]]
+    Path("none/saved_model.pb").touch()
+    assert "tf2onnx" in run("add", "none").failure[2]
+    assert run("add", "**").failure[0] == 2
+    Path("my net.onnx").touch()
+    assert commands(run("add", "my", "net.onnx")) == [["add", "my net.onnx"]]
+
+
+@pytest.mark.parametrize(
+    ("sql", "hint"),
+    [
+        ("select * from layers", "the table is 'layer': `filterkit query 'select * from layer'`"),
+        ("select count(*) from filters f, layers l", "the table is 'filter'"),
+        ("select * from Models", "the table is 'model'"),
+        ("select * from main.models", "the table is 'model'"),
+        ("layers", 'filterkit query "SELECT * FROM layer"'),
+        ("filters;", 'filterkit query "SELECT * FROM filter"'),
+        ("select * from kernels", "the tables are 'model', 'layer', 'skipped', 'filter'"),
+        ("select l3_norm from filter", "did you mean 'l2_norm'"),
+        ("select f.gabor_explained from filter f", "json_extract(extra, '$.gabor_explained')"),
+        ("select receptive_field from filter", "'receptive_field' is a column of 'layer'"),
+        ("select layer from filter", "'layer' is a table"),
+    ],
+)
+def test_tables_and_columns_that_are_called_otherwise(run: Run, sql: str, hint: str) -> None:
+    code, _, found = run("query", sql).failure
+    assert code == 2
+    assert hint in found
+
+
+def test_a_condition_of_which_a_shell_took_the_end(run: Run) -> None:
+    code, _, hint = run("filters", "net", "--where", "l2_norm").failure  # --where l2_norm > 1
+    assert (code, hint) == (2, "quote a condition as a whole: --where 'l2_norm > 1'")
+
+
+def test_pictures_with_spaces(run: Run) -> None:
+    ran = run("maps", "net", "my", "photo.png", "photo.png")
+    assert ran.failure == (2, "there is no picture my", "quote a name with spaces in it: 'my photo.png'")
+    assert run("maps", "net", "mine", "photo.png").failure[0] == 1
+
+
+def test_plain_typing_errors_stay_what_they_are(run: Run) -> None:
+    for words, hint in (
+        (("layers", "nett"), "did you mean 'net'?"),
+        (("layers", "net/block1_conv2"), "did you mean 'block1_conv1'?"),
+        (("layers", "CLASSIC"), "did you mean 'classic'?"),
+        (("layers", "net.onnx"), "did you mean 'net'?"),
+        (("layers", "zzz"), "known: classic, net, other.v2"),
+        (("measure", "head"), "known: classic, net, other.v2"),
+        (("measure", "net/head"), "did you mean 'net'?"),
+    ):
+        assert run(*words).failure[::2] == (1, hint)
+    assert run("diff", "net", "other.v2", "x").failure[2] == "filterkit diff --help lists what it takes"
+    assert (
+        run("plugins", "show", "a/b", "c").failure[2] == "filterkit plugins show --help lists what it takes"
+    )
+
+
+@pytest.mark.parametrize("words", [("layers", "head"), ("layers", "nett"), ("layers", "net/")])
+def test_a_hint_is_printed_once(spawn: Run, words: tuple[str, ...]) -> None:
+    assert spawn(*words).stderr.count("hint: ") == 1
+    debug = spawn(*words, "--debug").stderr
+    assert debug.count("hint: ") == 1
+    assert debug.count("Traceback") == 1
