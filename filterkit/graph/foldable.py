@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 
 from filterkit.geometry import product
-from filterkit.graph.walk import STANDARD, attributes
+from filterkit.graph.walk import STANDARD, attributes, bodies
 
 QUANTIZATION = ("QuantizeLinear", "DequantizeLinear")
 """Also of ONNX Runtime's own domain, which had types and blocks before the standard."""
@@ -171,17 +171,14 @@ RANDOM = frozenset(
 )
 """What these make is another thing at every run."""
 
-CONTROL = frozenset(["If", "Loop", "Scan", "SequenceMap"])
-"""These carry graphs of their own."""
-
 TEXTUAL = frozenset(["ImageDecoder", "RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit"])
 """These read texts and files; no weight is made of any."""
 
 
 def is_foldable(node: onnx.NodeProto) -> bool:
-    """Whether the node's outputs are constant once all its inputs are."""
+    """Whether the outputs of a node, which carries no graphs, are constant once all its inputs are."""
     if node.domain in STANDARD:
-        return node.op_type in _deterministic()
+        return node.op_type in _deterministic() and not any(bodies(node))
     return node.domain == "com.microsoft" and node.op_type in QUANTIZATION
 
 
@@ -193,4 +190,4 @@ def is_computed_in_place(node: onnx.NodeProto) -> bool:
 @cache
 def _deterministic() -> frozenset[str]:
     standard = {schema.name for schema in onnx.defs.get_all_schemas() if not schema.domain}
-    return frozenset(standard - RANDOM - CONTROL - TEXTUAL)
+    return frozenset(standard - RANDOM - TEXTUAL)

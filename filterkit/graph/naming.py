@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import onnx
 
@@ -28,16 +29,30 @@ OPERATORS = re.compile(
 )
 """Last parts of a name that name an operation inside the layer, not the layer."""
 
-WRAPPERS = re.compile(
-    r"(functional|model|sequential|StatefulPartitionedCall|PartitionedCall|module|gpu)(_\d+)?"
-)
+WRAPPERS = re.compile(r"(functional|model|sequential|module|gpu)(_\d+)*")
 """First parts of a name that name the whole model."""
 
-WEIGHT = re.compile(r"([./](weight|kernel|W)|_w_\d+|[/]ReadVariableOp|_weights?)(:\d+)?$")
+CALLS = re.compile(r"(Stateful)?PartitionedCall(_\d+)?|__(inference|forward|backward)_\w+|~")
+"""Parts of a name, wherever they stand, that say that a function was called (TensorFlow, Haiku)."""
+
+TRACED = re.compile(r"jax2tf_.*|p?jit(_.*_|\(.*\))|xla_call.*")
+"""Parts that JAX puts before the name of a Flax network's class; behind that come its modules."""
+
+FLAX_CLASS = re.compile(r"[A-Z][A-Za-z0-9]*")
+FLAX_MODULE = re.compile(r"Conv(Transpose|Local)?_\d+")
+"""What Flax calls a convolution that nobody named; alone, it may be an operator and the number of a node."""
+
+PRIMITIVES = re.compile(r"(conv_general_dilated|transpose|XlaConv(V2)?)[_\d]*(\[.*)?")
+"""Last parts of a name that name an operation of JAX."""
+
+WEIGHT = re.compile(r"([./](weight|kernel|W)|[._]w_\d+|[/]ReadVariableOp|_weights?)(:\d+)?$")
 """What marks a weight's name as its layer's name with an ending."""
 
 NUMBER_MARKS = (":", "__", "_output_", "_Output_")
 """What stands before the number that an exporter hangs on a name."""
+
+OUTPUT = re.compile(r"(?<=.)_[oO]utput$")
+"""What an exporter hangs on the name of a node to name what it makes."""
 
 QUANTIZED = re.compile(r"_(quant|quantized|DequantizeLinear_Output)$")
 """What ONNX Runtime's quantization hangs on names; without it, layers are named as before."""
@@ -86,10 +101,11 @@ def _given(bank: FilterBank, names: Mapping[str, str]) -> str:
 
 def _derived(bank: FilterBank, modules: Mapping[str, str]) -> str:
     for raw in _hints(bank, modules.get(bank.node, "")):
-        name = _safe(_layer_part(raw))
-        if name and not MEANINGLESS.match(name):
+        part, certain = _layer_part(raw)
+        name = _safe(part)
+        if name and (certain or not MEANINGLESS.match(name)):
             return name
-    return _safe(_own_name(bank)) or bank.op.lower()
+    return _safe(OUTPUT.sub("", _own_name(bank))) or bank.op.lower()
 
 
 def _hints(bank: FilterBank, module: str) -> Iterator[str]:
@@ -106,22 +122,53 @@ def _own_name(bank: FilterBank) -> str:
     return QUANTIZED.sub("", bank.node.removeprefix(f"{bank.scope}/") if bank.scope else bank.node)
 
 
-def _layer_part(raw: str) -> str:
-    """The part of an exporter's name that names the layer: ``m/conv1/BiasAdd:0`` is ``conv1``."""
+def _layer_part(raw: str) -> tuple[str, bool]:
+    """The part of an exporter's name that names the layer: ``m/conv1/BiasAdd:0`` is ``conv1``.
+
+    And whether it is certain to: ``Conv_1`` alone may be any node, but in ``m/Conv_1/BiasAdd`` it is a layer.
+    """
     if "::" in raw:
-        return ""
+        return "", False
     parts = raw.split(";")  # converters from TFLite join the names of all that they fused
     raw = next((part for part in parts if part.endswith("BiasAdd")), parts[0])
     raw = re.sub(r"__Inline_\d+__/?", "/", raw)  # the inliner's mark on what stood in a function
-    raw = _without_numbers(raw)
+    raw = OUTPUT.sub("", _without_numbers(raw))
     raw = re.sub(r"_(weights|bias)_fused_bn$", "", raw)
-    segments = [segment for segment in raw.split("/") if segment]
-    if len(segments) > 1 and WRAPPERS.fullmatch(segments[0]):
+    whole = [segment for segment in raw.split("/") if segment]
+    segments = [segment for segment in whole if not CALLS.fullmatch(segment)] or whole[-1:]
+    if _is_traced(raw):
+        segments = _flax_path(segments)
+    elif len(segments) > 1 and WRAPPERS.fullmatch(segments[0]):
         segments = segments[1:]
+    segments = _without_parents(segments)
+    inside = _is_traced(raw)
     while len(segments) > 1 and OPERATORS.fullmatch(segments[-1]):
+        if inside and FLAX_MODULE.fullmatch(segments[-1]):
+            break
         segments.pop()
+        inside = True
     # A batch norm folded into the convolution in front of it leaves its own name on the result.
-    return re.sub(r"^bn(?=\d*_)", "conv", ".".join(segments))
+    name = re.sub(r"^bn(?=\d*_)", "conv", ".".join(segments))
+    return name, inside and name.startswith("Conv")
+
+
+def _is_traced(raw: str) -> bool:
+    return any(map(TRACED.fullmatch, raw.split("/")))
+
+
+def _flax_path(segments: list[str]) -> list[str]:
+    """The modules of a Flax network as its parameters name them: ``jit(f)/Net/Block_0/Conv_0/Conv2D``."""
+    last = max((place for place, part in enumerate(segments) if TRACED.fullmatch(part)), default=-1)
+    path = [part for part in segments[last + 1 :] if "." not in part]  # Net.encode is one of its methods
+    while len(path) > 1 and PRIMITIVES.fullmatch(path[-1]):
+        path.pop()
+    inside = [part for part in path[1:] if FLAX_MODULE.fullmatch(part) or not OPERATORS.fullmatch(part)]
+    return path[1:] if inside and FLAX_CLASS.fullmatch(path[0]) else path or segments[-1:]
+
+
+def _without_parents(segments: list[str]) -> list[str]:
+    """PyTorch writes ``features/features.0`` where a module is called in the one that holds it."""
+    return [part for part, inner in pairwise(segments) if not inner.startswith(f"{part}.")] + segments[-1:]
 
 
 def _without_numbers(raw: str) -> str:

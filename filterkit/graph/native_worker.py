@@ -46,8 +46,15 @@ def main() -> None:
     serve(_tasks(_extension(sys.argv[1])))
 
 
-def serve(tasks: Sequence[Callable[[bytes], bytes | None]], memory: int = MEMORY) -> None:
-    """Answer requests until there are no more; each may take `memory`, and copies of what it comes with."""
+def serve(
+    tasks: Sequence[Callable[[bytes], bytes | None]],
+    memory: int = MEMORY,
+    waited: Callable[[int], float] = patience,
+) -> None:
+    """Answer requests until there are no more.
+
+    Each may take `memory` in bytes, and copies of what it comes with, and `waited` for its length in seconds.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the other process, with which this one ends
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     answers.write(GREETING)
@@ -55,7 +62,7 @@ def serve(tasks: Sequence[Callable[[bytes], bytes | None]], memory: int = MEMORY
     while header := requests.read(HEADER.size):
         task, length = HEADER.unpack(header)
         _limit(memory + COPIES * length)
-        faulthandler.dump_traceback_later(patience(length), exit=True)  # nobody else may be left to end it
+        faulthandler.dump_traceback_later(waited(length), exit=True)  # nobody else may be left to end it
         refused, answer, before = False, b"", time.process_time()
         try:
             answer = tasks[task](requests.read(length)) or b""

@@ -19,7 +19,17 @@ from filterkit.children import environment
 from filterkit.geometry import product
 from filterkit.graph import native
 from filterkit.graph.foldable import LEAST_WIDTH
-from filterkit.graph.reference_worker import FAILS, LARGE, MADE, RANDOM, REQUEST, SEQUENCE, SLOW, TEXTS
+from filterkit.graph.reference_worker import (
+    FAILS,
+    LARGE,
+    MADE,
+    RANDOM,
+    REQUEST,
+    SEQUENCE,
+    SLOW,
+    TEXTS,
+    waited,
+)
 from filterkit.graph.shapes import known_shapes
 from filterkit.graph.slim import without_weights
 from filterkit.graph.tensors import BITS
@@ -29,7 +39,7 @@ MOST_SENT = 1 << 27
 """Bytes of the constants that go to the process at once."""
 
 PATIENCE = 15.0
-"""Seconds of CPU time for one request; the process itself is ended after some more."""
+"""Seconds of CPU time for one request; what cannot be interrupted then ends with the process."""
 
 REASONS = {
     FAILS: "fails",
@@ -153,4 +163,4 @@ def _environment() -> Mapping[str, str]:
     return environment(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
 
-_worker = Worker(_command, _environment)
+_worker = Worker(_command, _environment, waited)

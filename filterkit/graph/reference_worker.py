@@ -19,7 +19,7 @@ from onnx import numpy_helper
 
 from filterkit.graph.evaluation import Random, check_numbers, cost_of_value, evaluate
 from filterkit.graph.foldable import Textual, bytes_made, is_computed_in_place
-from filterkit.graph.native_worker import serve
+from filterkit.graph.native_worker import patience, serve
 from filterkit.graph.walk import opset_of
 
 REQUEST = struct.Struct("<QQd")
@@ -35,6 +35,17 @@ MEMORY = 2 << 30
 """Bytes for any request, beside copies of what comes with it; Python and its libraries take some of them."""
 
 
+BY_THE_CLOCK = 6
+"""How much longer than onnx's C++ it is waited for: it may start first, and the machine may be busy."""
+GRACE = 2
+"""Seconds of CPU time after which the process ends that numpy keeps from being interrupted."""
+
+
+def waited(length: int) -> float:
+    """Seconds by the clock that a request of so many bytes may take."""
+    return BY_THE_CLOCK * patience(length)
+
+
 class _Slow(Exception):
     """The time is up."""
 
@@ -47,6 +58,7 @@ def compute(data: bytes) -> bytes:
     wanted = [output.name for output in model.graph.output]
     left = Counter([*wanted, *(name for node in model.graph.node for name in node.input)])
     made = new = 0
+    _limit(seconds + GRACE)
     for place, node in enumerate(model.graph.node):
         inputs = [values[name] if name else None for name in node.input]
         try:
@@ -107,6 +119,16 @@ def _allow(seconds: float) -> None:
         signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
+def _limit(seconds: float) -> None:
+    """Let the system end this process after so much more CPU time, where it can."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        most = int(time.process_time() + seconds) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (most if hard < 0 else min(most, hard), hard))
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise _Slow
 
@@ -114,4 +136,4 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 if __name__ == "__main__":
     with suppress(AttributeError):
         signal.signal(signal.SIGPROF, _interrupt)
-    serve([compute], MEMORY)
+    serve([compute], MEMORY, waited)

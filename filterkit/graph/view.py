@@ -103,6 +103,7 @@ class GraphView:
         self._readers: dict[str, list[onnx.NodeProto]] = {}
         self._constants = set(self._stored)
         self._values: WeakValueDictionary[str, NDArray[Any]] = WeakValueDictionary()
+        self._refused: dict[str, str] = {}
         for node in self.nodes:
             budget.step("looking at node '{0.name}' ({0.op_type})", node)
             for name in dict.fromkeys(reads(node)):
@@ -186,8 +187,14 @@ class GraphView:
         if home is None or tensor not in home._constants:
             raise NotConstant(why_not_constant(self, tensor))
         value = home._values.get(tensor)
+        if tensor in home._refused:
+            raise NotConstant(home._refused[tensor])
         if value is None:
-            value = fold(home, tensor)
+            try:
+                value = fold(home, tensor)
+            except NotConstant as error:
+                home._refused[tensor] = error.reason  # it is asked for again, and would take its time again
+                raise
             value.flags.writeable = False
             home._values[tensor] = value
         self.budget.take(cost_of(value))

@@ -18,7 +18,8 @@ from weakref import WeakSet
 
 from filterkit import budget
 from filterkit.errors import RuntimeFailure
-from filterkit.graph.native_worker import ANSWER, GREETING, HEADER, patience
+from filterkit.graph import native_worker
+from filterkit.graph.native_worker import ANSWER, GREETING, HEADER
 
 LONGEST_ANSWER = 1 << 28
 """Bytes beyond four times the request's; few bytes may ask for a shape of any number of axes."""
@@ -45,12 +46,15 @@ class Worker:
         Finds the command line that starts it. It has to speak as `native_worker.serve` does.
     environment
         Finds the environment it starts in; None is this process's.
+    patience
+        Seconds by the clock that it may take for a request of so many bytes.
     charged
         CPU time in seconds that was counted while it lived; the system counts all of it once it has ended.
     """
 
     command: Callable[[], list[str]]
     environment: Callable[[], Mapping[str, str]] | None = None
+    patience: Callable[[int], float] = native_worker.patience
     lock: threading.Lock = field(default_factory=threading.Lock)
     process: subprocess.Popen[bytes] | None = None
     greeted: bool = False
@@ -76,7 +80,7 @@ class Worker:
         """
         with self.lock:
             process = self._started()
-            alarm = threading.Timer(patience(len(data)), process.kill)
+            alarm = threading.Timer(self.patience(len(data)), process.kill)
             alarm.daemon = True
             try:
                 alarm.start()

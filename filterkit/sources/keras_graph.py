@@ -71,7 +71,10 @@ def _copy_batch_axis(model: onnx.ModelProto, path: Path) -> None:
     for node in model.graph.node:
         if node.op_type != "Reshape" or not graph.is_constant(node.input[1]):
             continue
-        given, target = graph.shape(node.input[0]), graph.constant(node.input[1])
+        try:
+            given, target = graph.shape(node.input[0]), graph.constant(node.input[1])
+        except NotConstant:
+            continue
         if given and given[0] == 1 and target.size > 0 and target[0] == 1 and 0 not in target:
             name = f"{node.output[0]}_shape"
             model.graph.initializer.append(

@@ -63,7 +63,7 @@ def find_layers(arrays: Sequence[StoredArray], layout: str) -> list[CheckpointLa
     kernels = [array for array in arrays if _is_convolution(array, layout)]
     around = _Around.of(kernels, [array for array in arrays if len(array.shape) == 1])
     stored = _stored(arrays)
-    names = [array.layer or layer_name(array.name) for array in kernels]
+    names = _without_container([array.layer or layer_name(array.name) for array in kernels])
     often = Counter(names)
     layers = []
     for array, name in zip(kernels, names, strict=True):
@@ -90,6 +90,14 @@ def layer_name(array: str) -> str:
     bare = bare if bare != array else _KERNEL.sub("", array)
     parts = [part for part in re.split(r"[/\\]", bare) if part not in ("", "layers", "model_weights")]
     return "_".join(dict.fromkeys(parts)) or "array"
+
+
+def _without_container(names: Sequence[str]) -> Sequence[str]:
+    """The names without what Flax and PyTorch's DataParallel put before all of them, and no graph does."""
+    for container in ("params.", "params_", "module."):
+        if names and all(name.startswith(container) and name != container for name in names):
+            return [name.removeprefix(container) for name in names]
+    return names
 
 
 def _is_convolution(array: StoredArray, layout: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -326,8 +327,22 @@ def test_a_model_has_so_much_time_for_its_constants() -> None:
     assert graph.budget.seconds == MOST_SECONDS
     graph.budget.seconds = 0.2
     assert reason(graph) == "computed from constants by node 'n' (Resize), which takes too long to compute"
-    assert graph.budget.seconds < 0.2
+    spent = graph.budget.seconds
+    assert spent < 0.2
+    assert reason(graph).endswith("takes too long to compute")
+    assert graph.budget.seconds == spent  # it is not tried again
     assert opened(alone("Resize", random(1, 2, 4, 4), None, scales, mode="cubic")).constant("w").any()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of CPU time")
+def test_what_cannot_be_interrupted_ends_with_its_process() -> None:
+    """A product of integers, for which there is no fast way, in C."""
+    graph = opened(alone("MatMul", *[np.ones((3000, 3000), np.int32)] * 2))
+    graph.budget.seconds = 0.2
+    said = "computed from constants by the nodes from 'n' (MatMul) on, which take too much to compute"
+    assert reason(graph) == said
+    assert graph.budget.seconds <= 0
+    same(alone("MatMul", SQUARE, SQUARE))
 
 
 def test_a_process_that_does_not_survive_is_followed_by_another_one() -> None:

@@ -22,13 +22,30 @@ def bank(name: str = "", weight: str = "", output: str = "") -> FilterBank:
     return dataclasses.replace(made, pre_tensor=output, post_tensor=output)
 
 
+CALL = "StatefulPartitionedCall"
+CALLED = [
+    (f"model/conv2d/{CALL}/{CALL}", "Conv2D", "ReadVariableOp", "conv2d"),
+    (f"{CALL}/{CALL}/sequential/c1", "BiasAdd", "ReadVariableOp", "c1"),
+    (f"{CALL}/model/stem/PartitionedCall_1/c1", "Conv2D", "ReadVariableOp", "stem.c1"),
+    (f"{CALL}/__inference_call_12/model_1/c1", "Conv2D", "w", "c1"),
+    ("jax2tf_f_/pjit_f_/Net/Conv_0", "Conv2D", "transpose_3", "Conv_0"),
+    (f"{CALL}/jax2tf_f_/jit(f)/Net/Block_0/Conv_1", "XlaConvV2", "w", "Block_0.Conv_1"),
+    ("jit(f)/jit(main)/Net/stem/Conv_0", "conv_general_dilated", "w", "stem.Conv_0"),
+    ("jax2tf_f_/pjit_f_/Net/Net.encode/conv_init", "BiasAdd", "transpose", "conv_init"),
+    ("net/~/conv2_d", "Conv2D", "w", "net.conv2_d"),
+    ("model/Conv_1", "Conv2D", "w", "Conv_1"),
+    ("MobilenetV2/Conv_1", "Conv2D", "w", "MobilenetV2.Conv_1"),
+]
+"""A path, an operation in it, what reads the weight, and the layer."""
+
+
 @pytest.mark.parametrize(
     ("name", "weight", "output", "expected"),
     [
         ("Conv_12", "encoder.conv.weight", "13", "encoder.conv"),
         ("Conv_75", "onnx::Conv_3380", "onnx::PRelu_3379", "Conv_75"),
         ("/encoder/en_convs.0/conv/Conv", "onnx::Conv_9", "/encoder/c_output_0", "encoder.en_convs.0.conv"),
-        ("/features/features.0/Conv", "onnx::Conv_9", "", "features.features.0"),
+        ("/features/features.0/Conv", "onnx::Conv_9", "", "features.0"),
         ("Conv__440", "Conv__440_weights_fused_bn", "bn_1/FusedBatchNormV3:0", "conv_1"),
         ("stage0/BiasAdd", "stage0/BiasAdd_weights_fused_bn", "", "stage0"),
         ("functional_1/b1_conv1_1/BiasAdd", "functional_1/b1_conv1_1/ReadVariableOp:0", "", "b1_conv1"),
@@ -48,6 +65,14 @@ def bank(name: str = "", weight: str = "", output: str = "") -> FilterBank:
         ("/layers.0/linear1/MatMul", "onnx::MatMul_9", "/layers.0/linear1/Add_output_0", "layers.0.linear1"),
         ("/fc/Gemm", "fc.weight", "9", "fc"),
         ("", "", "", "conv"),
+        *((f"{at}/{op}", f"{at}/{op}/{read}:0", f"{at}/{op}:0", name) for at, op, read, name in CALLED),
+        ("StatefulPartitionedCall", "", "", "StatefulPartitionedCall"),
+        ("conv1_output", "w", "conv1_output", "conv1"),
+        ("", "w", "block1_conv1_output:0", "block1_conv1"),
+        ("12_output", "3", "12_output", "12"),
+        ("n4", "conv2d_0.w_0", "r4", "conv2d_0"),
+        ("/layer1/layer1.0/conv1/Conv", "onnx::Conv_9", "", "layer1.0.conv1"),
+        ("", "layer1.0.conv1.weight", "", "layer1.0.conv1"),
         ("a b/c:d*[e],?\x1b[0m", "", "", "a_b.c_d_e_0m"),
         ("../../etc/passwd", "", "", "etc.passwd"),
     ],

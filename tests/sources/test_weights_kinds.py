@@ -196,6 +196,20 @@ def test_the_order_of_axes_is_found(shapes: dict[str, Any], layout: str, suffix:
             np.testing.assert_array_equal(bank.weights, array.transpose(*perm))
 
 
+@pytest.mark.parametrize("container", ["params/", "params.", "module."])
+def test_what_stands_before_all_names_is_no_part_of_them(container: str, tmp_path: Path) -> None:
+    names = [f"{container}a.weight", f"{container}b.weight"]
+    np.savez(tmp_path / "net.npz", **dict.fromkeys(names, V))
+    assert list(read(tmp_path / "net.npz", tmp_path / "work")) == ["a", "b"]
+    np.savez(tmp_path / "net.npz", **dict.fromkeys([*names, "c.weight"], V))
+    mark = container[-1].replace("/", "_")
+    assert list(read(tmp_path / "net.npz", tmp_path / "work")) == [
+        f"{container[:-1]}{mark}a",
+        f"{container[:-1]}{mark}b",
+        "c",
+    ]
+
+
 def test_a_bias_decides_where_shapes_do_not(tmp_path: Path) -> None:
     arrays = {"a": random(3, 3, 5, 16), "b": random(3, 3, 16, 16)}
     np.savez(
