@@ -14,8 +14,9 @@ from filterkit.graph.batchnorm import read_batchnorm
 from filterkit.graph.elementwise import FLOATING, OPERATIONS
 from filterkit.graph.nonlinear import Found, by_operator, by_values, goes_on
 from filterkit.graph.norms import norm_behind
+from filterkit.graph.operands import aligned
 from filterkit.graph.parts import joined_channels
-from filterkit.graph.regions import MOST_NODES, aligned, readers_of
+from filterkit.graph.regions import MOST_NODES, readers_of
 from filterkit.graph.relayout import MOVES, layout_behind
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import STANDARD, attributes

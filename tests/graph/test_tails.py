@@ -363,3 +363,36 @@ def test_glu() -> None:
     assert bank(*nodes).activation == "glu"
     assert bank(nodes[0], node("Add", "p q", "y")).activation is None
     assert bank(node("Slice", "c i0 i2 a1", "y")).activation is None
+
+
+def test_a_slope_for_every_position() -> None:
+    """Keras's PReLU, unless axes are shared."""
+    nodes = [
+        node("Transpose", "c", "t", perm=[0, 2, 3, 1]),
+        node("Relu", "t", "p"),
+        node("Neg", "t", "q"),
+        node("Relu", "q", "n"),
+        node("Mul", "n slopes", "m"),
+        node("Add", "p m", "y"),
+    ]
+    found = bank(*nodes, slopes=-np.abs(random(6, 6, 4)))
+    assert (found.activation, found.post_tensor, found.post_layout) == ("prelu", "y", "NHWC")
+    found = bank(*nodes, slopes=-np.abs(random(5, 6, 6, 4)))
+    assert found.activation is None, "it makes five pictures of one"
+
+
+@pytest.mark.parametrize("constant", [3.0, [[[3.0]]] * 4])
+def test_numbers_of_a_formula_are_no_bias(constant: Any) -> None:
+    nodes = [node("Add", "c k", "a"), node("Clip", "a zero six", "d"), node("Div", "d six", "y")]
+    found = bank(*nodes, k=np.array(constant, np.float32))
+    assert (found.activation, found.bias, found.pre_tensor) == ("hard_sigmoid", None, "c")
+    found = bank(*nodes[:2], k=np.array(constant, np.float32))
+    assert (found.activation, found.pre_tensor, found.post_tensor) == ("relu6", "a", "d")
+    np.testing.assert_array_equal(found.bias, np.full(4, 3, np.float32))
+
+
+def test_zeros_are_a_bias() -> None:
+    """One that was never trained."""
+    nodes = [node("Add", "c k", "a"), node("HardSigmoid", "a", "g"), node("Mul", "a g", "y")]
+    found = bank(*nodes, k=np.zeros((4, 1, 1), np.float32))
+    assert (found.activation, found.pre_tensor) == ("hard_swish", "a") and found.bias is not None
