@@ -114,6 +114,7 @@ def regions(
     waiting = {name: len(readers_of(graph, name)) for name in sources}
     queue: list[int] = []
     queued: set[int] = set()
+    ends: set[str] = set()
     axes: tuple[int, ...] | None = None
     joined = 1
 
@@ -157,18 +158,14 @@ def regions(
             continue  # nobody needs it
         values[tensor] = made
         waiting[tensor] = count
-        if not any(left for name, left in waiting.items() if name != tensor) and not _ends(
-            graph, waiting, tensor
-        ):
+        is_all = not ends and not any(left for name, left in waiting.items() if name != tensor)
+        if is_all:
             yield Region(tensor, made, node.op_type, axes, joined)
+        if count == 0:
+            ends.add(tensor)  # given out as it is: nothing else is all that becomes of the sources
         if count > MOST_NODES:
             return
         enqueue(tensor)
-
-
-def _ends(graph: GraphView, waiting: Mapping[str, int], tensor: str) -> bool:
-    """Whether some other tensor is given out without being read by any of the nodes gone through."""
-    return any(not readers_of(graph, name) and graph.gives_out(name) for name in waiting.keys() - {tensor})
 
 
 def _evaluated(node: onnx.NodeProto, values: Mapping[str, Values], read: ReadConstant) -> Values | None:
