@@ -14,8 +14,9 @@ from filterkit.graph.batchnorm import read_batchnorm
 from filterkit.graph.elementwise import FLOATING, OPERATIONS
 from filterkit.graph.nonlinear import Found, by_operator, by_values, goes_on
 from filterkit.graph.norms import norm_behind
+from filterkit.graph.operands import aligned
 from filterkit.graph.parts import joined_channels
-from filterkit.graph.regions import MOST_NODES, aligned, readers_of
+from filterkit.graph.regions import MOST_NODES, readers_of
 from filterkit.graph.relayout import MOVES, layout_behind
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import STANDARD, attributes
@@ -100,7 +101,7 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
                 may_be_bias = is_bare = False
                 continue
             added = _combined(graph, only, tensor, layout, channels)
-        is_plain = added is not None and _differs_by_channel(added)
+        is_plain = added is not None and _is_the_layers(added)
         if found is None and not is_plain and tries and all(map(_may_be_part, readers)):
             tries -= 1
             found, twins = by_values(graph, tensor, layout, channels)
@@ -149,9 +150,10 @@ def _may_be_part(node: onnx.NodeProto) -> bool:
     return node.op_type in OPERATIONS or node.op_type in ("Concat", "QLinearAdd", "QLinearMul")
 
 
-def _differs_by_channel(constant: NDArray[np.generic]) -> bool:
-    """Whether it is a bias or a scale of the layer's, and not one number of an activation's formula."""
-    return constant.ndim == 1 and (bool(np.any(constant != constant[0])) or not constant.any())
+def _is_the_layers(constant: NDArray[np.generic]) -> bool:
+    """Whether it is a bias or a scale of the layer's: one number may also be part of an activation's formula,
+    but for 0."""
+    return not constant.any() or (constant.ndim == 1 and bool(np.any(constant != constant[0])))
 
 
 def _leaves_channels(graph: GraphView, node: onnx.NodeProto, layout: str) -> bool:

@@ -50,6 +50,8 @@ def name_of(values: Values) -> str | None:
 
     Straight lines have none.
     """
+    if len(values) > 1 and bool((values == values[:1]).all()):
+        values = values[:1]
     if len(values) == 1:
         return _name_of_row(np.ascontiguousarray(values, np.float64).tobytes())
     return _name_of(values)
@@ -118,7 +120,7 @@ def _clip(values: Values) -> str | None:
 
 
 def _ramp(values: Values) -> str | None:
-    """``clip(a * x + b, 0, 1)`` is a hard sigmoid; with a slope of 1 it is a clip behind a bias."""
+    """``clip(a * x + b, 0, 1)`` is a hard sigmoid, if 0 < b < 1; with a = 1 it is a clip behind a bias."""
     x = samples()
     inner = (values > 0.02) & (values < 0.98)
     if len(values) != 1 or inner.sum() < 2:
@@ -126,7 +128,7 @@ def _ramp(values: Values) -> str | None:
     chosen, outcomes = x[inner], values[inner]
     slope = (outcomes[-1] - outcomes[0]) / (chosen[-1] - chosen[0])
     base = outcomes[0] - slope * chosen[0]
-    fits = slope > 0 and not math.isclose(slope, 1, rel_tol=1e-3)
+    fits = slope > 0 and 0.02 < base < 0.98 and not math.isclose(slope, 1, rel_tol=1e-3)
     return "hard_sigmoid" if fits and _close(values, np.clip(slope * x + base, 0, 1), 1e-3) else None
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from filterkit.graph.constants import NotConstant
 from filterkit.graph.elementwise import CONDITIONS, OPERATIONS
 from filterkit.graph.formulas import name_of, samples
-from filterkit.graph.regions import Region, Values, filling, readers_of, regions
+from filterkit.graph.operands import aligned, at_positions, filling
+from filterkit.graph.regions import Region, Values, readers_of, regions
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import STANDARD, attributes
 
@@ -26,9 +28,8 @@ ACTIVATIONS = {
 """Names of activations by operator, of ONNX and of ONNX Runtime."""
 
 REFINED: dict[str, frozenset[str]] = {
-    "relu": frozenset({"relu6", "clip", "hard_sigmoid"}),
+    "relu": frozenset({"relu6", "clip"}),
     "clip": frozenset({"relu6", "clip", "hard_sigmoid"}),
-    "relu6": frozenset({"hard_sigmoid"}),
     "sigmoid": frozenset({"tanh", "log_sigmoid"}),
     "elu": frozenset({"selu"}),
 }
@@ -65,9 +66,28 @@ def by_values(graph: GraphView, tensor: str, layout: str, channels: int) -> tupl
     The first of the tensors that are functions of `tensor` alone and are a known activation counts; one of
     more nodes only where it is what the first is a part of.
     """
+    odd: list[str] = []
+
+    def read(node: onnx.NodeProto, name: str) -> NDArray[Any] | None:
+        constant = aligned(graph, node, name, layout, channels)
+        if constant is None and graph.is_constant(name):
+            odd.append(name)
+        return constant
+
+    found, mirrored = _first_known(regions(graph, {tensor: samples()}, layout, read))
+    if found is None and mirrored is None and odd:  # Keras gives PReLU a slope for every position
+
+        def anywhere(node: onnx.NodeProto, name: str) -> NDArray[Any] | None:
+            return at_positions(graph, node, name, len(layout))
+
+        found, _ = _first_known(regions(graph, {tensor: samples()}, layout, anywhere))
+    return found, mirrored
+
+
+def _first_known(candidates: Iterable[Region]) -> tuple[Found | None, str | None]:
     found: Found | None = None
     mirrored: str | None = None
-    for region in regions(graph, {tensor: samples()}, layout, channels):
+    for region in candidates:
         if region.op in CONDITIONS:
             continue
         name = _joined_name(region) if region.joined > 1 else name_of(region.values)

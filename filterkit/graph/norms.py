@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from filterkit.graph.operands import aligned
 from filterkit.graph.regions import readers_of, regions
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import STANDARD, attributes
@@ -137,13 +138,19 @@ def _by_values(
 ) -> tuple[str, tuple[int, ...]] | None:
     """The first function of `tensor` that stays the same when that is scaled and shifted, and its axes.
 
-    That is what a norm does, in whatever steps: mean, variance, root, quotient.
+    That is what a norm does, in whatever steps: mean, variance, root, quotient. With no `channels`, those are
+    divided into groups, and scales that differ by channel count as ones.
     """
-    any_constants = channels == 0
+
+    def read(node: onnx.NodeProto, name: str) -> NDArray[Any] | None:
+        if channels or not graph.is_constant(name):
+            return aligned(graph, node, name, layout, channels)
+        constant = aligned(graph, node, name, layout, 1)
+        return np.ones(()) if constant is None else constant
+
     sample = np.random.default_rng(0).normal(1, 3, (1, 64))
     runs = [
-        regions(graph, {tensor: values}, layout, channels, statistics=True, any_constants=any_constants)
-        for values in (sample, sample * 2 + 5)
+        regions(graph, {tensor: values}, layout, read, statistics=True) for values in (sample, sample * 2 + 5)
     ]
     for one, other in zip(*runs, strict=False):
         if one.axes is not None and _is_norm(sample, one.values, other.values):

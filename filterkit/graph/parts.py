@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from filterkit.graph.constants import NotConstant
 from filterkit.graph.elementwise import sigmoid
 from filterkit.graph.nonlinear import Found
+from filterkit.graph.operands import aligned
 from filterkit.graph.regions import MOST_NODES, readers_of, regions
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import attributes
@@ -30,7 +31,9 @@ def joined_channels(
         return None
     numbers = np.random.default_rng(0).normal(0, 3, (len(parts), 1, 64))
     sources = dict(zip(parts, numbers, strict=True))
-    for region in regions(graph, sources, layout, channels // len(parts)):
+    for region in regions(
+        graph, sources, layout, lambda node, name: aligned(graph, node, name, layout, channels // len(parts))
+    ):
         if region.values.shape != numbers[0].shape:
             return None
         if np.array_equal(region.values, numbers.max(axis=0)):

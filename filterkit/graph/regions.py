@@ -8,7 +8,7 @@ goes into one tensor, that tensor is a function of the first, and its values say
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,8 @@ LONGEST_DETOUR = 4
 """How many of these are gone through for that."""
 
 Values = NDArray[np.float64]
+ReadConstant = Callable[[onnx.NodeProto, str], NDArray[Any] | None]
+"""From a node and one of its inputs to a constant, shape () or (rows,); None where it is no such constant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,91 +84,13 @@ def _asks_for_shape(graph: GraphView, node: onnx.NodeProto, tensor: str, depth: 
     )
 
 
-def aligned(
-    graph: GraphView, node: onnx.NodeProto, name: str, layout: str, channels: int
-) -> NDArray[Any] | None:
-    """A constant that a node combines with a tensor of this layout: shape () or (channels,).
-
-    None where it is none, or differs along other axes than that of the channels.
-    """
-    if graph.is_constant(name):
-        try:
-            constant = graph.constant(name)
-        except NotConstant:
-            return None
-    else:
-        number = filling(graph, name)
-        if number is None:
-            return None
-        constant = number
-    if constant.ndim > len(layout) or constant.size == 0 or constant.dtype.kind in "OSUc":
-        return None
-    if constant.dtype.kind not in "fiub":
-        try:
-            constant = constant.astype(np.float64)  # bfloat16 and the like
-        except (TypeError, ValueError):
-            return None
-    if constant.size == 1:
-        return constant.reshape(())
-    behind = 0
-    if graph.opset < 7:  # broadcasting was stated then
-        axis = attributes(node).get("axis")
-        behind = len(layout) - constant.ndim - axis % len(layout) if isinstance(axis, int) else 0
-        if not 0 <= behind <= len(layout) - constant.ndim:
-            return None
-    shape = (1,) * (len(layout) - constant.ndim - behind) + constant.shape + (1,) * behind
-    axis = layout.index("C")
-    if shape[axis] == channels and all(size == 1 for place, size in enumerate(shape) if place != axis):
-        return constant.reshape(channels)
-    return constant.ravel()[:1].reshape(()) if _is_filled(graph, node, name, constant, shape) else None
-
-
-def _is_filled(
-    graph: GraphView, node: onnx.NodeProto, name: str, constant: NDArray[Any], shape: tuple[int, ...]
-) -> bool:
-    """Whether a constant of a tensor's whole shape is one number everywhere (``zeros_like``, folded)."""
-    if not bool((constant == constant.flat[0]).all()):
-        return False
-    sizes = [graph.shape(other) for other in node.input if other not in ("", name)]
-    return any(
-        each is not None
-        and len(each) == len(shape)
-        and all(own in (1, size) for own, size in zip(shape, each, strict=True))
-        for each in sizes
-    )
-
-
-def filling(graph: GraphView, name: str) -> NDArray[Any] | None:
-    """The one number that fills a tensor whose shape alone is computed at run time (``zeros_like``)."""
-    maker = graph.producer(name)
-    if maker is None or not maker.input:
-        return None
-    if maker.op_type == "ConstantOfShape":
-        value = attributes(maker).get("value")
-        if value is None:
-            return np.zeros((), np.float32)
-        try:
-            made = onnx.numpy_helper.to_array(value)
-        except (TypeError, ValueError, AttributeError):
-            return None
-        return made.reshape(()) if made.size == 1 else None
-    if maker.op_type == "Expand" and graph.is_constant(maker.input[0]):
-        try:
-            made = graph.constant(maker.input[0])
-        except NotConstant:
-            return None
-        return made.reshape(()) if made.size == 1 else None
-    return None
-
-
 def regions(
     graph: GraphView,
     sources: Mapping[str, Values],
     layout: str,
-    channels: int,
+    read: ReadConstant,
     *,
     statistics: bool = False,
-    any_constants: bool = False,
 ) -> Iterator[Region]:
     """The tensors that are functions of `sources` alone and through which everything else is reached.
 
@@ -174,12 +98,12 @@ def regions(
     ----------
     sources
         Tensors, and the numbers to try the function on: shape (1, samples), the same for all.
-    layout, channels
-        Axes of the tensors, and the length of the one that is C.
+    layout
+        Axes of the tensors.
+    read
+        Gives the constants that nodes combine with them (`filterkit.graph.operands`).
     statistics
         Whether means over axes are gone through, too: the samples are then what the mean is taken of.
-    any_constants
-        Whether constants that differ along several axes count as ones.
 
     Yields
     ------
@@ -190,6 +114,7 @@ def regions(
     waiting = {name: len(readers_of(graph, name)) for name in sources}
     queue: list[int] = []
     queued: set[int] = set()
+    ends: set[str] = set()
     axes: tuple[int, ...] | None = None
     joined = 1
 
@@ -222,7 +147,7 @@ def regions(
             made = _joined(node, values, layout) if joined == 1 else None
             joined = len(node.input)
         else:
-            made = _evaluated(graph, node, values, layout, channels, any_constants=any_constants)
+            made = _evaluated(node, values, read)
         if made is None:
             return
         for name in set(node.input) & values.keys():
@@ -233,68 +158,35 @@ def regions(
             continue  # nobody needs it
         values[tensor] = made
         waiting[tensor] = count
-        if not any(left for name, left in waiting.items() if name != tensor) and not _ends(
-            graph, waiting, tensor
-        ):
+        is_all = not ends and not any(left for name, left in waiting.items() if name != tensor)
+        if is_all:
             yield Region(tensor, made, node.op_type, axes, joined)
+        if count == 0:
+            ends.add(tensor)  # given out as it is: nothing else is all that becomes of the sources
         if count > MOST_NODES:
             return
         enqueue(tensor)
 
 
-def _ends(graph: GraphView, waiting: Mapping[str, int], tensor: str) -> bool:
-    """Whether some other tensor is given out without being read by any of the nodes gone through."""
-    return any(not readers_of(graph, name) and graph.gives_out(name) for name in waiting.keys() - {tensor})
-
-
-def _evaluated(
-    graph: GraphView,
-    node: onnx.NodeProto,
-    values: Mapping[str, Values],
-    layout: str,
-    channels: int,
-    *,
-    any_constants: bool,
-) -> Values | None:
+def _evaluated(node: onnx.NodeProto, values: Mapping[str, Values], read: ReadConstant) -> Values | None:
     op, names = elementwise.operands(node)
     if node.domain not in DOMAINS or op not in elementwise.OPERATIONS or not names or names[0] == "":
         return None
     inputs: list[Any] = []
-    for place, name in enumerate(names):
-        if name in values:
-            inputs.append(values[name])
-        elif name == "":
-            inputs.append(None)
-        else:
-            constant = aligned(graph, node, name, layout, channels)
-            if constant is None and any_constants and graph.is_constant(name):
-                constant = np.ones(())
-            if constant is None:
+    for name in names:
+        constant = values.get(name) if name else None
+        if name and constant is None:
+            found = read(node, name)
+            if found is None:
                 return None
-            if node.op_type in elementwise.QUANTIZED:
-                constant = _dequantized(graph, node, place, constant)
-                if constant is None:
-                    return None
-            constant = np.asarray(constant, np.float64)
-            inputs.append(constant if constant.ndim == 0 else constant[:, None])
+            constant = np.asarray(found, np.float64)
+            constant = constant if constant.ndim == 0 else constant[:, None]
+        inputs.append(constant)
     rows = max((np.shape(each)[0] for each in inputs if np.ndim(each) == 2), default=1)
     if rows * next(iter(values.values())).shape[1] > MOST_VALUES:
         return None
     made = elementwise.apply(op, attributes(node), inputs)
     return made if made is not None and np.ndim(made) == 2 else None
-
-
-def _dequantized(graph: GraphView, node: onnx.NodeProto, place: int, codes: NDArray[Any]) -> Any:
-    """The numbers behind the codes that a QLinear operator takes, as the `place`-th of those it combines."""
-    at = elementwise.QUANTIZED[node.op_type][1][place]
-    try:
-        scale = graph.constant(node.input[at + 1])
-        zero = graph.constant(node.input[at + 2]) if node.input[at + 2] else np.zeros(())
-    except (NotConstant, IndexError):
-        return None
-    if scale.size != 1 or zero.size != 1:
-        return None
-    return (codes.astype(np.float64) - float(zero.ravel()[0])) * float(scale.ravel()[0])
 
 
 def _joined(node: onnx.NodeProto, values: Mapping[str, Values], layout: str) -> Values | None:

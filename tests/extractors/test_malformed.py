@@ -12,6 +12,10 @@ from onnx import helper
 from onnx_graphs import build, found, node, opened, random
 
 from filterkit.extractors.forms import FORMS
+from filterkit.graph.elementwise import OPERATIONS, QUANTIZED
+from filterkit.graph.nonlinear import ACTIVATIONS
+from filterkit.graph.norms import NORMS
+from filterkit.graph.relayout import MOVES
 from filterkit.records import FilterBank, Skipped
 
 ATTRIBUTES = (
@@ -95,3 +99,39 @@ def test_axes_of_a_slice_behind_are_whole_numbers() -> None:
     [result] = found(opened(build(nodes, {"image": [1, 4, 8, 8]}, constants)))
     assert isinstance(result, FilterBank)
     assert result.post_tensor == "c"
+
+
+OPERATORS_BEHIND = sorted(
+    {
+        *OPERATIONS,
+        *QUANTIZED,
+        *NORMS,
+        *ACTIVATIONS,
+        *MOVES,
+        "Split",
+        "Slice",
+        "Concat",
+        "ReduceMean",
+        "ReduceMax",
+    }
+)
+ATTRIBUTES_BEHIND = (
+    *("alpha", "beta", "gamma", "min", "max", "axis", "axes", "to", "lambd", "bias", "approximate", "split"),
+    *("starts", "ends", "steps", "keepdims", "perm", "allowzero", "activation", "channels_last", "value"),
+)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_operators_that_onnx_does_not_know_may_have_any_attribute_and_input(name: str) -> None:
+    """Of each operator that is looked for behind a layer there may be a namesake."""
+    values = dict.fromkeys(ATTRIBUTES_BEHIND, VALUES[name])
+    constants = CONSTANTS | {"w": random(4, 4, 3, 3), "column": random(4, 1, 1)}
+    for inputs in ("{} half", "half {}", "{} column xs", "{} {}"):
+        nodes = []
+        for op in OPERATORS_BEHIND:
+            own, behind = f"{op}_c", f"{op}_y {op}_z"
+            nodes.append(node("Conv", "image w", own, f"conv_{op}"))
+            nodes.append(node(op, inputs.format(own, own), behind, domain="com.microsoft", **values))
+            nodes.append(node("Relu", f"{op}_y", f"{op}_r"))
+        results = found(opened(build(nodes, {"image": [1, 4, 8, 8]}, constants)))
+        assert [type(result) for result in results] == [FilterBank] * len(OPERATORS_BEHIND), inputs

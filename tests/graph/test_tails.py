@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
+from itertools import pairwise
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -10,6 +14,8 @@ import pytest
 from onnx import TensorProto
 from onnx_graphs import banks, build, node, opened, random
 
+from filterkit.graph.activations import MOST_STEPS, MOST_TRIES
+from filterkit.graph.regions import MOST_NODES
 from filterkit.records import FilterBank
 
 CONSTANTS: dict[str, Any] = {
@@ -363,3 +369,98 @@ def test_glu() -> None:
     assert bank(*nodes).activation == "glu"
     assert bank(nodes[0], node("Add", "p q", "y")).activation is None
     assert bank(node("Slice", "c i0 i2 a1", "y")).activation is None
+
+
+def test_a_slope_for_every_position() -> None:
+    """Keras's PReLU, unless axes are shared."""
+    nodes = [
+        node("Transpose", "c", "t", perm=[0, 2, 3, 1]),
+        node("Relu", "t", "p"),
+        node("Neg", "t", "q"),
+        node("Relu", "q", "n"),
+        node("Mul", "n slopes", "m"),
+        node("Add", "p m", "y"),
+    ]
+    found = bank(*nodes, slopes=-np.abs(random(6, 6, 4)))
+    assert (found.activation, found.post_tensor, found.post_layout) == ("prelu", "y", "NHWC")
+    found = bank(*nodes, slopes=-np.abs(random(5, 6, 6, 4)))
+    assert found.activation is None, "it makes five pictures of one"
+
+
+@pytest.mark.parametrize("constant", [3.0, [[[3.0]]] * 4])
+def test_numbers_of_a_formula_are_no_bias(constant: Any) -> None:
+    nodes = [node("Add", "c k", "a"), node("Clip", "a zero six", "d"), node("Div", "d six", "y")]
+    found = bank(*nodes, k=np.array(constant, np.float32))
+    assert (found.activation, found.bias, found.pre_tensor) == ("hard_sigmoid", None, "c")
+    found = bank(*nodes[:2], k=np.array(constant, np.float32))
+    assert (found.activation, found.pre_tensor, found.post_tensor) == ("relu6", "a", "d")
+    np.testing.assert_array_equal(found.bias, np.full(4, 3, np.float32))
+
+
+def test_zeros_are_a_bias() -> None:
+    """One that was never trained."""
+    nodes = [node("Add", "c k", "a"), node("HardSigmoid", "a", "g"), node("Mul", "a g", "y")]
+    found = bank(*nodes, k=np.zeros((4, 1, 1), np.float32))
+    assert (found.activation, found.pre_tensor) == ("hard_swish", "a") and found.bias is not None
+
+
+def test_the_only_channel_may_have_a_bias_of_zero() -> None:
+    nodes = [node("Conv", "x w", "c"), node("Add", "c k", "a"), node("Relu", "a", "y")]
+    for value in (0, 0.3):
+        constants = {"w": random(1, 3, 3, 3), "k": np.full(1, value, np.float32)}
+        found = banks(opened(build(nodes, {"x": PICTURE}, constants)))[0]
+        assert (found.pre_tensor, found.activation) == ("a", "relu")
+        np.testing.assert_array_equal(found.bias, constants["k"])
+
+
+@pytest.mark.parametrize(("count", "activation"), [(MOST_STEPS - 1, "relu"), (MOST_STEPS, None)])
+def test_how_far_a_layer_is_followed(count: int, activation: str | None) -> None:
+    names = ["c", *(f"v{number}" for number in range(count))]
+    steps = [node("Identity", one, other) for one, other in pairwise(names)]
+    assert bank(*steps, node("Relu", names[-1], "y")).activation == activation
+
+
+@pytest.mark.parametrize(("count", "activation"), [(MOST_NODES - 2, "silu"), (MOST_NODES - 1, None)])
+def test_how_many_nodes_an_activation_may_have(count: int, activation: str | None) -> None:
+    names = ["c", *(f"v{number}" for number in range(count))]
+    steps = [node("Identity", one, other) for one, other in pairwise(names)]
+    gate = [node("Sigmoid", names[-1], "g"), node("Mul", "c g", "y")]
+    assert bank(*steps, *gate).activation == activation
+
+
+@pytest.mark.parametrize(("count", "activation"), [(MOST_TRIES - 1, "silu"), (MOST_TRIES, None)])
+def test_behind_how_many_scales_nodes_are_evaluated(count: int, activation: str | None) -> None:
+    names = ["c", *(f"v{number}" for number in range(count))]
+    steps = [node("Mul", f"{one} three", other) for one, other in pairwise(names)]
+    gate = [node("Sigmoid", names[-1], "g"), node("Mul", f"{names[-1]} g", "y")]
+    assert bank(*steps, *gate, three=np.float32(3)).activation == activation
+
+
+@pytest.mark.parametrize(("count", "activation"), [(MOST_NODES, "relu"), (MOST_NODES + 1, None)])
+def test_how_many_readers_are_looked_at(count: int, activation: str | None) -> None:
+    nodes = [node("Relu", "c", f"y{number}") for number in range(count)]
+    assert bank(*nodes).activation == activation
+
+
+def test_a_long_chain_of_scales_takes_few_steps() -> None:
+    """Nodes are evaluated behind the first few only."""
+    names = ["c", *(f"v{number}" for number in range(20_000))]
+    steps = [node("Mul", f"{one} three", other) for one, other in pairwise(names)]
+    calls: Counter[str] = Counter()
+
+    def count(frame: FrameType, event: str, value: object) -> None:
+        if event == "call":
+            calls[frame.f_code.co_name] += 1
+
+    model = build(
+        [node("Conv", "x w", "c"), *steps], {"x": PICTURE}, {"w": CONSTANTS["w"], "three": np.float32(3)}
+    )
+    graph = opened(model)
+    sys.setprofile(count)
+    try:
+        [found] = banks(graph)
+    finally:
+        sys.setprofile(None)
+    assert found.activation is None
+    assert calls["regions"] > 0 and calls["apply"] <= MOST_TRIES * MOST_NODES
+    assert calls["readers_of"] <= MOST_STEPS + MOST_TRIES * 4 * MOST_NODES

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import filterkit
+import numpy as np
 import onnx
 import pytest
 from filterkit.testing import open_graph
@@ -46,3 +47,12 @@ def test_odd_nodes(
     with suppress(filterkit.ModelError):
         for found in DenseExtractor().extract(open_graph(tmp_path / "odd.onnx")):
             assert isinstance(found, filterkit.FilterBank) or found.reason
+
+
+def test_codes_without_a_scale_are_skipped(tmp_path: Path) -> None:
+    nodes = [node("DynamicQuantizeLinear", "x", "q s z"), node("MatMulInteger", "q w z", "i")]
+    model = build([*nodes, node("Cast", "i", "y", to=1)], [3, 4], {"w": np.ones((4, 5), np.uint8)})
+    onnx.save(model, tmp_path / "codes.onnx")
+    [only] = DenseExtractor().extract(open_graph(tmp_path / "codes.onnx"))
+    assert isinstance(only, filterkit.Skipped)
+    assert "integer codes" in only.reason
