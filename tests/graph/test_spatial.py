@@ -257,6 +257,22 @@ def test_transposed_convolution_counts_input_positions() -> None:
     assert layer.jump == (0.5, 0.5)
 
 
+@pytest.mark.parametrize("values", [{"output_shape": [17]}, {"output_shape": [14]}, {"output_padding": [1]}])
+@pytest.mark.parametrize("auto_pad", ["NOTSET", "SAME_UPPER", "SAME_LOWER"])
+def test_transposed_convolutions_whose_size_is_stated(values: dict[str, Any], auto_pad: str) -> None:
+    nodes = [
+        node("ConvTranspose", "x w", "t", strides=[2], auto_pad=auto_pad, **values),
+        node("Conv", "t v", "y", pads=[1, 1]),
+    ]
+    weights = {"w": np.ones((1, 1, 3), np.float32), "v": np.ones((1, 1, 3), np.float32)}
+    model = build(nodes, {"x": [8, 1, 8]}, weights)
+    reach = trace(opened(model), {}).tracks["y"].axes[2].reach
+    sees = seen(model, 8)
+    for place in range(4, sees.shape[1] - 4):
+        assert (np.flatnonzero(sees[:, place])[[0, -1]] == reach.at(place)).all()
+    assert first_axis(geometry(model)[-1])[:2] == (3, 0.5)
+
+
 def test_macs_are_for_one_picture() -> None:
     nodes = [node("Conv", "x w", "y")]
     one, eight = (geometry(build(nodes, {"x": [n, 3, 9, 9]}, {"w": random(4, 3, 2, 2)}))[0] for n in (1, 8))
@@ -303,6 +319,15 @@ def gated(*gate: onnx.NodeProto, size: int | str = 16, **more: Any) -> list[Laye
         [node("ReduceLogSum", "c", "p", axes=[2])],
         [node("Softmax", "c", "p", axis=3)],
         [node("InstanceNormalization", "c s b", "p")],
+        [
+            node("Reshape", "c places", "q"),
+            node("Transpose", "q", "k", perm=[0, 2, 1]),
+            node("MatMul", "k q", "scores"),
+            node("Softmax", "scores", "weights", axis=-1),
+            node("MatMul", "weights k", "v2"),
+            node("Transpose", "v2", "r", perm=[0, 2, 1]),
+            node("Reshape", "r shape", "p"),
+        ],
         [node("MeanVarianceNormalization", "c", "p")],
         [node("LayerNormalization", "c ones", "p", axis=1)],
         [
@@ -321,6 +346,7 @@ def test_a_gate_shows_the_whole_picture_besides(gate: list[onnx.NodeProto]) -> N
         *gate,
         one=random(2, 2, 1, 1),
         shape=np.array([1, 2, 16, 16]),
+        places=np.array([1, 2, 256]),
         repeats=np.array([1, 1, 16, 16]),
         dense=random(2, 2),
         single=np.array([1, 2, 1, 1]),

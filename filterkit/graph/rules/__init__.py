@@ -118,6 +118,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(["MatMul", "MatMulInteger", "QLinearMatMul"], mixing.matmul),
     "Gemm": mixing.gemm,
     "Einsum": mixing.einsum,
+    "Attention": mixing.attention,
 }
 """By standard operator; what is not here is taken to mix everything with everything."""
 
