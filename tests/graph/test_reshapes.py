@@ -191,6 +191,30 @@ def test_places_on_one_axis() -> None:
     assert (layer.receptive_field, layer.global_context) == (None, None)
 
 
+@pytest.mark.parametrize(
+    "cut",
+    [
+        node("Slice", "r zero few axis", "c"),
+        node("Pad", "r behind", "c"),
+        node("Split", "r parts", "c other", axis=2),
+        node("Concat", "r more", "c", axis=2),
+        node("Conv", "r one", "c", pads=[0, W]),
+    ],
+    ids=lambda cut: cut.op_type,
+)
+def test_places_that_become_more_or_fewer_are_followed_no_longer(cut: onnx.NodeProto) -> None:
+    """Nothing says any more which of them are rows and which columns."""
+    rows = H - 1 if cut.op_type in ("Slice", "Split") else H + 1
+    nodes = [reshape("x", "r"), cut, reshape("c", "s")]
+    constants = {
+        "r_shape": [1, 2, H * W], "s_shape": [1, 2, rows * W // 2, 2], "zero": [0], "few": [(H - 1) * W],
+        "axis": [2], "behind": [0, 0, 0, 0, 0, W], "parts": [(H - 1) * W, W],
+        "more": np.ones((1, 2, W), np.float32), "one": np.ones((2, 2, 1), np.float32),
+    }  # fmt: skip
+    layer, _ = last(nodes, 2, **constants)
+    assert layer.receptive_field is None
+
+
 def test_places_that_were_convolved_in_between() -> None:
     """Tokens beside the same tokens behind a depthwise convolution over their picture."""
     nodes = [

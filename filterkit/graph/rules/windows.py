@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from filterkit.geometry import MOST_PHASES, Reach, same_pad, transposed_reads
-from filterkit.graph.folds import Axis, Digit, Fold, Track, track_of
+from filterkit.graph.folds import Axis, Digit, Fold, Track, keeps, track_of
 from filterkit.graph.rules.step import Step, Untraceable, few
 from filterkit.graph.tracks import Tracks, joined
 
@@ -52,7 +52,7 @@ class Slid:
 
 def _slid(tracks: Tracks, axis: int, window: Slid) -> Tracks:
     """Along the first digit of an axis that was split, places are as far apart as the others count."""
-    if (window.kernel, window.stride, window.pad) == (1, 1, 0):
+    if (window.kernel, window.stride, window.pad) == (1, 1, 0) and keeps(tracks.axes[axis], window.made):
         return tracks
     digit = _only_digit(tracks.axes[axis])
     if digit is not None and digit.track is not None and isinstance(window.made, int):
