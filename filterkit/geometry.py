@@ -60,7 +60,7 @@ Window = tuple[Number, Number]
 
 MOST_PHASES = 1 << 12
 """How many positions may see differently before the pattern repeats; Resizes to odd sizes multiply them."""
-MOST_READS = 1 << 16
+MOST_READS = 1 << 15
 """How many positions are looked at to find out what one period of a layer sees."""
 
 

@@ -94,6 +94,11 @@ def track_of(axis: Axis) -> Track | None:
     return axis.track if isinstance(axis, Fold) else axis
 
 
+def keeps(axis: Axis, made: int | str | None) -> bool:
+    """Whether an operator that reads every place as it is leaves an axis of `made` places what it was."""
+    return not isinstance(axis, Fold) or product([digit.size for digit in axis.digits]) == made
+
+
 def digits_of(axis: Axis, size: int) -> tuple[Digit, ...]:
     """The digits of an axis of `size` positions."""
     return axis.digits if isinstance(axis, Fold) else (Digit(axis, size, 1, size),)

@@ -17,7 +17,9 @@ from filterkit.graph import trace_geometry
 HEIGHT, WIDTH = H, W = 24, 16
 
 
-def last(nodes: Sequence[onnx.NodeProto], channels: int, **constants: Any) -> tuple[LayerGeometry, Any]:
+def last(
+    nodes: Sequence[onnx.NodeProto], channels: int, height: int = HEIGHT, width: int = WIDTH, **constants: Any
+) -> tuple[LayerGeometry, Any]:
     """A 3x3 convolution behind nodes from ``x`` to ``s``: what it sees by the catalog, and in fact.
 
     The latter is one array per axis: whether output ``i`` depends on input ``j``.
@@ -26,20 +28,20 @@ def last(nodes: Sequence[onnx.NodeProto], channels: int, **constants: Any) -> tu
     weights = {"w": np.ones((1, channels, 3, 3), np.float32)} | {
         name: np.asarray(value) for name, value in constants.items()
     }
-    model = build(closed, {"x": [1, 2, HEIGHT, WIDTH]}, weights)
+    model = build(closed, {"x": [1, 2, height, width]}, weights)
     graph = opened(model)
     found = banks(graph)
-    return trace_geometry(graph, found)[-1], dependence(model)
+    return trace_geometry(graph, found)[-1], dependence(model, height, width)
 
 
-def dependence(model: onnx.ModelProto) -> list[Any]:
+def dependence(model: onnx.ModelProto, height: int, width: int) -> list[Any]:
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
-    plain = np.random.default_rng(0).uniform(1, 2, (1, 2, HEIGHT, WIDTH)).astype(np.float32)
+    plain = np.random.default_rng(0).uniform(1, 2, (1, 2, height, width)).astype(np.float32)
     before = session.run(["y"], {"x": plain})[0][0, 0]
     found = []
-    for axis, size in enumerate((HEIGHT, WIDTH)):
+    for axis, size in enumerate((height, width)):
         columns = []
         for place in range(size):
             changed = plain.copy()
@@ -187,6 +189,30 @@ def test_places_on_one_axis() -> None:
     wide = [reshape("x", "r"), node("Conv", "r three", "c", pads=[1, 1]), reshape("c", "s")]
     layer, _ = last(wide, 2, **constants, three=np.ones((2, 2, 3), np.float32))
     assert (layer.receptive_field, layer.global_context) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        node("Slice", "r zero few axis", "c"),
+        node("Pad", "r behind", "c"),
+        node("Split", "r parts", "c other", axis=2),
+        node("Concat", "r more", "c", axis=2),
+        node("Conv", "r one", "c", pads=[0, W]),
+    ],
+    ids=lambda cut: cut.op_type,
+)
+def test_places_that_become_more_or_fewer_are_followed_no_longer(cut: onnx.NodeProto) -> None:
+    """Nothing says any more which of them are rows and which columns."""
+    rows = H - 1 if cut.op_type in ("Slice", "Split") else H + 1
+    nodes = [reshape("x", "r"), cut, reshape("c", "s")]
+    constants = {
+        "r_shape": [1, 2, H * W], "s_shape": [1, 2, rows * W // 2, 2], "zero": [0], "few": [(H - 1) * W],
+        "axis": [2], "behind": [0, 0, 0, 0, 0, W], "parts": [(H - 1) * W, W],
+        "more": np.ones((1, 2, W), np.float32), "one": np.ones((2, 2, 1), np.float32),
+    }  # fmt: skip
+    layer, _ = last(nodes, 2, **constants)
+    assert layer.receptive_field is None
 
 
 def test_places_that_were_convolved_in_between() -> None:

@@ -1,24 +1,19 @@
-"""Receptive fields, output shapes and costs: published tables, the zoo, and brute force."""
+"""Receptive fields, output shapes and costs: published tables, and the zoo."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
-from onnx_graphs import banks, build, found, node, opened, random
+from onnx_graphs import banks, build, node, opened, random
 
 from filterkit.geometry import LayerGeometry
 from filterkit.graph import name_layers, open_graph, trace_geometry
-from filterkit.graph.tracing import trace
-from filterkit.records import FilterBank, Preprocessing
+from filterkit.records import Preprocessing
 
 VGG16 = Preprocessing(channel_order="BGR", layout="NHWC", size=(224, 224), mean=(103.939, 116.779, 123.68))
 
@@ -134,120 +129,6 @@ def test_resnet50_as_published(stride_on_3x3: bool, field: int) -> None:
     assert layers[-1].macs is None
 
 
-LENGTH = 300
-KINDS = (
-    *("conv", "same", "pool", "pad", "slice", "branch", "concat"),
-    *("transposed", "to_size", "beside", "resize"),
-)
-
-
-@st.composite
-def chains(draw: st.DrawFn) -> tuple[list[onnx.NodeProto], dict[str, Any]]:
-    """A random chain of one-dimensional steps with one channel, closed by a convolution."""
-    nodes: list[onnx.NodeProto] = []
-    constants: dict[str, Any] = {}
-    here = "x"
-    for place in range(draw(st.integers(1, 4))):
-        there = f"t{place}"
-        kernel, stride, dilation = draw(st.integers(1, 5)), draw(st.integers(1, 4)), draw(st.integers(1, 3))
-        before, behind = draw(st.integers(0, 2)), draw(st.integers(0, 2))
-        taps = np.ones((1, 1, kernel), np.float32)
-        match draw(st.sampled_from(KINDS)):
-            case "conv":
-                values = {"pads": [before, behind], "dilations": [dilation], "strides": [stride]}
-                step, constant = [node("Conv", f"{here} w{place}", there, **values)], {"w": taps}
-            case "same":
-                auto = draw(st.sampled_from(["SAME_UPPER", "SAME_LOWER", "VALID"]))
-                step = [
-                    node("Conv", f"{here} w{place}", there, auto_pad=auto, strides=[min(stride, kernel + 1)])
-                ]
-                constant = {"w": taps}
-            case "pool":
-                pads = [min(before, kernel - 1), min(behind, kernel - 1)]
-                values = {"kernel_shape": [kernel], "strides": [stride], "count_include_pad": 1}
-                step, constant = [node("AveragePool", here, there, pads=pads, **values)], {}
-            case "pad":
-                step = [node("Pad", f"{here} p{place}", there)]
-                constant = {"p": np.array([0, 0, before, 0, 0, behind])}
-            case "slice":
-                step = [node("Slice", f"{here} b{place} e{place} a{place} s{place}", there)]
-                numbers = {"b": before, "e": 10**6, "a": 2, "s": stride}
-                constant = {key: np.array([number]) for key, number in numbers.items()}
-            case "branch":  # as in a residual block, the side branch not always centred
-                step = [
-                    node(
-                        "Conv", f"{here} w{place}", f"l{place}", strides=[stride], pads=[before, 2 - before]
-                    ),
-                    node("Conv", f"{here} v{place}", f"r{place}", strides=[stride]),
-                    node("Add", f"l{place} r{place}", there),
-                ]
-                constant = {"w": np.ones((1, 1, 3), np.float32), "v": np.ones((1, 1, 1), np.float32)}
-            case "concat":
-                step = [node("Concat", f"z{place} {here}", there, axis=2)]
-                constant = {"z": np.zeros((LENGTH, 1, before + 1), np.float32)}
-            case "transposed":  # with gaps, where taps are fewer than strides
-                values = {
-                    "strides": [stride],
-                    "pads": [min(before, kernel - 1), 0],
-                    "dilations": [dilation],
-                    "output_padding": [draw(st.integers(0, stride - 1))],
-                }
-                step, constant = [node("ConvTranspose", f"{here} w{place}", there, **values)], {"w": taps}
-            case "to_size":
-                auto = draw(st.sampled_from(["SAME_UPPER", "SAME_LOWER"]))
-                values = {"strides": [stride], "auto_pad": auto}
-                step = [node("ConvTranspose", f"{here} w{place}", there, **values)]
-                constant = {"w": np.ones((1, 1, max(kernel, stride)), np.float32)}
-            case "beside":  # two ways of upsampling, whose phases differ
-                step = [
-                    node("ConvTranspose", f"{here} w{place}", f"l{place}", strides=[2], output_padding=[0]),
-                    node("Resize", f"{here} _ f{place}", f"r{place}", mode="nearest"),
-                    node("Add", f"l{place} r{place}", there),
-                ]
-                constant = {"w": np.ones((1, 1, 2), np.float32), "f": np.array([1, 1, 2], np.float32)}
-            case _:
-                mode = draw(st.sampled_from(["nearest", "linear"]))
-                where = draw(st.sampled_from(["half_pixel", "asymmetric"]))
-                values = {"mode": mode, "coordinate_transformation_mode": where}
-                step = [node("Resize", f"{here} _ f{place}", there, **values)]
-                constant = {"f": np.array([1, 1, draw(st.sampled_from([2, 4, 0.5, 1.6]))], np.float32)}
-        nodes += step
-        constants |= {f"{key}{place}": value for key, value in constant.items()}
-        here = there
-    return [*nodes, node("Conv", f"{here} last", "y", pads=[1, 1])], constants | {
-        "last": np.ones((1, 1, 3), np.float32)
-    }
-
-
-def seen(model: onnx.ModelProto, length: int) -> Any:
-    """Which of the inputs each output sees: ONNX Runtime's answer to NaN in one place after the other."""
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
-    impulses = np.eye(length, dtype=np.float32)[:, None]
-    return session.run(None, {"x": impulses})[0][:, 0] != 0
-
-
-@settings(max_examples=150, deadline=None)
-@given(chains())
-def test_brute_force(chain: tuple[list[onnx.NodeProto], dict[str, Any]]) -> None:
-    """Feed every unit impulse: all weights being positive, an output is non-zero where it sees it."""
-    nodes, constants = chain
-    model = build(nodes, {"x": [LENGTH, 1, LENGTH]}, constants)
-    field, jump, _ = first_axis(geometry(model)[-1])
-    reach = trace(opened(model), {}).tracks["y"].axes[2].reach
-    sees = seen(model, LENGTH)
-    outputs = sees.shape[1]
-    middle = range(outputs // 3, 2 * outputs // 3)
-    assume(len(middle) >= len(reach.windows) and field < LENGTH / 4)
-    patches = [np.flatnonzero(sees[:, place]) for place in middle]
-    assert [(patch[0], patch[-1]) if len(patch) else None for patch in patches] == [
-        reach.at(place) for place in middle
-    ]
-    assert max((np.ptp(patch) + 1 for patch in patches if len(patch)), default=0) == field
-    assert jump == float(reach.jump)
-
-
 def test_transposed_convolution_counts_input_positions() -> None:
     """Every input position meets every weight of its group once."""
     nodes = [node("ConvTranspose", "x w", "y", strides=[2, 2], group=2)]
@@ -273,128 +154,6 @@ def test_three_dimensions_each_have_their_own_reach() -> None:
     assert layer.receptive_field == (3, 7, 7)
     assert layer.jump == (1, 2, 3)
     assert layer.offset == (0, 1, 2)
-
-
-def gated(*gate: onnx.NodeProto, size: int | str = 16, **more: Any) -> list[LayerGeometry]:
-    """A convolution, what it makes times what `gate` makes of it (``c`` to ``p``), and a second one."""
-    nodes = [
-        node("Conv", "x w", "c", pads=[1] * 4), *gate, node("Mul", "c p", "g"), node("Conv", "g v", "y"),
-    ]  # fmt: skip
-    constants = {"w": random(2, 3, 3, 3), "v": random(2, 2, 3, 3), "s": random(2), "b": random(2), **more}
-    return geometry(build(nodes, {"x": [1, 3, size, size]}, constants))
-
-
-@pytest.mark.parametrize(
-    "gate",
-    [
-        [node("GlobalAveragePool", "c", "p")],
-        [node("GlobalAveragePool", "c", "q"), node("Conv", "q one", "r"), node("Sigmoid", "r", "p")],
-        [node("AveragePool", "c", "p", kernel_shape=[16, 16])],
-        [node("AveragePool", "c", "q", kernel_shape=[16, 16]), node("Expand", "q shape", "p")],
-        [node("AveragePool", "c", "q", kernel_shape=[16, 16]), node("Resize", "q _ _ shape", "p")],
-        [node("AveragePool", "c", "q", kernel_shape=[16, 16]), node("Tile", "q repeats", "p")],
-        [node("ReduceMean", "c", "p", axes=[2, 3])],
-        [
-            node("ReduceMean", "c", "q", axes=[2, 3], keepdims=0),
-            node("Gemm", "q dense", "r"),
-            node("Reshape", "r single", "p"),
-        ],
-        [node("ReduceMax", "c", "p", axes=[3])],
-        [node("ReduceLogSum", "c", "p", axes=[2])],
-        [node("Softmax", "c", "p", axis=3)],
-        [node("InstanceNormalization", "c s b", "p")],
-        [node("MeanVarianceNormalization", "c", "p")],
-        [node("LayerNormalization", "c ones", "p", axis=1)],
-        [
-            node("ReduceMean", "c", "mean", axes=[1, 2, 3]),
-            node("Sub", "c mean", "d"),
-            node("Mul", "d d", "dd"),
-            node("ReduceMean", "dd", "var", axes=[1, 2, 3]),
-            node("Sqrt", "var", "std"),
-            node("Div", "d std", "p"),
-        ],
-    ],
-    ids=lambda nodes: "-".join(one.op_type for one in nodes),
-)
-def test_a_gate_shows_the_whole_picture_besides(gate: list[onnx.NodeProto]) -> None:
-    layers = gated(
-        *gate,
-        one=random(2, 2, 1, 1),
-        shape=np.array([1, 2, 16, 16]),
-        repeats=np.array([1, 1, 16, 16]),
-        dense=random(2, 2),
-        single=np.array([1, 2, 1, 1]),
-        ones=random(2, 16, 16),
-    )
-    assert [layers[0].receptive_field, layers[-1].receptive_field] == [(3, 3), (5, 5)]
-    assert [layers[0].global_context, layers[-1].global_context] == [False, True]
-    for inside in layers[1:-1]:  # what computes the gate has no window, and sees all of the picture
-        assert (inside.receptive_field, inside.global_context) == (None, True)
-
-
-@pytest.mark.parametrize("axis", [1, -3])
-def test_channels_are_no_context(axis: int) -> None:
-    for gate in ("Softmax", "ArgMax", "LpNormalization"):
-        nodes = [node(gate, "c", "q", axis=axis), node("Cast", "q", "p", to=1)]
-        assert [layer.global_context for layer in gated(*nodes)] == [False, False]
-
-
-@pytest.mark.parametrize("op", ["Foreign", "Split"])
-def test_what_sees_nobody_knows_what_has_no_receptive_field(op: str) -> None:
-    first, second = gated(node(op, "c", "p", domain="somebody", axis=2))
-    assert (first.receptive_field, first.global_context) == ((3, 3), False)
-    assert (second.receptive_field, second.global_context) == (None, None)
-
-
-def test_a_running_sum_has_no_window() -> None:
-    nodes = [node("CumSum", "x axis", "s"), node("Conv", "s w", "y")]
-    [layer] = geometry(build(nodes, {"x": [1, 3, 16]}, {"axis": np.array(2), "w": random(2, 3, 3)}))
-    assert layer.receptive_field is None
-
-
-def test_weights_that_a_gate_mixes_show_the_whole_picture() -> None:
-    nodes = [
-        node("Conv", "x w", "c", pads=[1] * 4),
-        node("ReduceMean", "c", "p"),
-        node("Mul", "v p", "vp"),
-        node("Conv", "c vp", "d"),
-        node("Conv", "d v", "y"),
-    ]
-    graph = opened(build(nodes, {"x": [1, 3, 16, 16]}, {"w": random(2, 3, 3, 3), "v": random(2, 2, 3, 3)}))
-    layers = [bank for bank in found(graph) if isinstance(bank, FilterBank)]
-    first, last = trace_geometry(graph, layers)
-    assert (first.global_context, last.global_context) == (False, True)
-    assert last.receptive_field == (7, 7)
-
-
-@pytest.mark.parametrize("shape", [[], [1], [1, 1]])
-def test_a_number_among_the_inputs_is_no_picture(shape: list[int]) -> None:
-    nodes = [node("Conv", "x w", "c"), node("Mul", "c number", "m"), node("Conv", "m v", "y")]
-    constants = {"w": random(2, 3, 3, 3), "v": random(2, 2, 3, 3)}
-    layers = geometry(build(nodes, {"number": shape, "x": [1, 3, 16, 16]}, constants))
-    assert [layer.receptive_field for layer in layers] == [(3, 3), (5, 5)]
-    assert [layer.global_context for layer in layers] == [False, False]
-
-
-def test_dynamic_quantization_says_nothing_of_places() -> None:
-    """The scale is that of all values, and yet no context."""
-    nodes, here = [], "x"
-    for place in range(2):
-        nodes += [
-            node("DynamicQuantizeLinear", here, f"q{place} s{place} z{place}"),
-            node("ConvInteger", f"q{place} w{place} z{place}", f"i{place}", pads=[1] * 4),
-            node("Cast", f"i{place}", f"f{place}", to=1),
-            node("Mul", f"s{place} ws", f"ss{place}"),
-            node("Mul", f"f{place} ss{place}", f"m{place}"),
-            node("Relu", f"m{place}", f"y{place}"),
-        ]
-        here = f"y{place}"
-    constants = {
-        "w0": np.ones((2, 3, 3, 3), np.uint8), "w1": np.ones((2, 2, 3, 3), np.uint8), "ws": np.float32(0.1),
-    }  # fmt: skip
-    layers = geometry(build(nodes, {"x": [1, 3, 16, 16]}, constants))
-    assert [layer.receptive_field for layer in layers] == [(3, 3), (5, 5)]
-    assert [layer.global_context for layer in layers] == [False, False]
 
 
 @pytest.mark.parametrize("free", [-1, 0])

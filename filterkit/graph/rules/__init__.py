@@ -24,7 +24,7 @@ def trace_node(step: Step) -> list[Tracks]:
         if rule is not None:
             found = [_bounded(rule(step))] * len(outputs)
         elif step.node.op_type in SEVERAL and step.node.domain in STANDARD:
-            for part in SEVERAL[step.node.op_type](step):
+            for _, part in zip(outputs, SEVERAL[step.node.op_type](step), strict=False):
                 found.append(_bounded(part))
     except (Untraceable, NotConstant, LookupError, ValueError, TypeError, AttributeError, ArithmeticError):
         pass
@@ -118,6 +118,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(["MatMul", "MatMulInteger", "QLinearMatMul"], mixing.matmul),
     "Gemm": mixing.gemm,
     "Einsum": mixing.einsum,
+    "Attention": mixing.attention,
 }
 """By standard operator; what is not here is taken to mix everything with everything."""
 

@@ -147,6 +147,21 @@ def einsum(step: Step) -> Tracks:
     return joined(sides, len(made))
 
 
+def attention(step: Step) -> Tracks:
+    """Queries, keys and values of the same batch: every place sees all others."""
+    names = [name for name in step.node.input[:3] if name in step.tracks]
+    made = step.made()
+    if made is None:
+        raise Untraceable
+    sides = [step.tracks[name].pooled(range(1, len(step.tracks[name].axes))) for name in names]
+    if any(len(side.axes) != len(made) for side in sides):
+        raise Untraceable
+    together = joined(sides, len(made))
+    for name, tracks in step.tracks.items():
+        together = together if name in names else together.beside(tracks)
+    return together
+
+
 def gemm(step: Step) -> Tracks:
     if set(step.tracks) != {step.node.input[0]}:
         raise Untraceable

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from filterkit.graph.folds import Axis, digits_of, regrouped
+from filterkit.graph.folds import Axis, Fold, digits_of, keeps, regrouped
 from filterkit.graph.rules.mixing import broadcast
 from filterkit.graph.rules.step import Step, Untraceable, few
 from filterkit.graph.rules.windows import followed
 from filterkit.graph.tracks import Tracks, joined, union
 from filterkit.graph.view import is_known
+
+Size = int | str | None
 
 MOST_TURNS = 16
 """How many indices of a Gather may come before the pattern repeats: more than any upsampling by it."""
@@ -24,13 +26,16 @@ def pad(step: Step) -> Tracks:
     pads = step.numbers(1, "pads") or []
     tracks = step.first()
     axes = step.numbers(3, "") or list(range(len(tracks.axes)))
-    return _shifted(tracks, {axis % len(tracks.axes): pads[place] for place, axis in enumerate(axes)})
+    padded = [
+        (axis % len(tracks.axes), pads[place], pads[place + len(axes)]) for place, axis in enumerate(axes)
+    ]
+    return _shifted(tracks, {axis: before for axis, before, behind in padded if before or behind})
 
 
 def _shifted(tracks: Tracks, steps: Mapping[int, int]) -> Tracks:
     new: dict[int, Axis] = {}
     for axis, count in steps.items():
-        if not count:
+        if not count and not isinstance(tracks.axes[axis], Fold):
             continue
         track = tracks.track(axis)
         new[axis] = followed(track, track.reach.shift(count)) if track is not None else None
@@ -38,7 +43,7 @@ def _shifted(tracks: Tracks, steps: Mapping[int, int]) -> Tracks:
 
 
 def slice_(step: Step) -> Tracks:
-    tracks, shape = step.first(), step.shape()
+    tracks, shape, made = step.first(), step.shape(), step.made()
     starts = step.numbers(1, "starts")
     if starts is None:
         raise Untraceable
@@ -46,16 +51,18 @@ def slice_(step: Step) -> Tracks:
     steps = step.numbers(4, "") or [1] * len(starts)
     for place, axis in enumerate(axes):
         axis %= len(tracks.axes)
-        tracks = _sliced(tracks, axis, starts[place], steps[place], shape[axis] if shape else None)
+        size = shape[axis] if shape is not None else None
+        tracks = _sliced(tracks, axis, starts[place], steps[place], size, made[axis] if made else None)
     return tracks
 
 
-def _sliced(tracks: Tracks, axis: int, start: int, step: int, size: int | str | None) -> Tracks:
+def _sliced(tracks: Tracks, axis: int, start: int, step: int, size: Size, made: Size) -> Tracks:
+    """From `start` on in steps along an axis of `size` places, so that `made` come out."""
     if isinstance(size, int):
         start = min(max(start + size, 0) if start < 0 else start, size if step > 0 else size - 1)
     elif step < 0:
         return tracks.lost([axis])
-    if (start, step) == (0, 1):
+    if (start, step) == (0, 1) and keeps(tracks.axes[axis], made):
         return tracks
     track = tracks.track(axis)
     if track is None or start < 0:
@@ -151,7 +158,7 @@ def gather(step: Step) -> Tracks:
         steps = np.unique(np.diff(indices))
         if len(steps) <= 1:
             stride = int(steps[0]) if len(steps) else 1
-            return _sliced(tracks, axis, int(indices[0]), stride, size)
+            return _sliced(tracks, axis, int(indices[0]), stride, size, len(indices))
         track, turn = tracks.track(axis), _turn(indices)
         if track is not None and turn is not None:
             reads = [range(place, place + 1) for place in indices[:turn].tolist()]
@@ -178,7 +185,7 @@ def reverse_sequence(step: Step) -> Tracks:
     axis = step.values.get("time_axis", 0) % len(tracks.axes)
     if lengths is None or shape is None or not (lengths == shape[axis]).all():
         return tracks.lost([axis])
-    return _sliced(tracks, axis, -1, -1, shape[axis])
+    return _sliced(tracks, axis, -1, -1, shape[axis], shape[axis])
 
 
 def expand(step: Step) -> Tracks:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from filterkit.geometry import MOST_PHASES, Reach, same_pad, transposed_reads
-from filterkit.graph.folds import Axis, Digit, Fold, Track, track_of
+from filterkit.graph.folds import Axis, Digit, Fold, Track, keeps, track_of
 from filterkit.graph.rules.step import Step, Untraceable, few
 from filterkit.graph.tracks import Tracks, joined
 
@@ -52,7 +52,7 @@ class Slid:
 
 def _slid(tracks: Tracks, axis: int, window: Slid) -> Tracks:
     """Along the first digit of an axis that was split, places are as far apart as the others count."""
-    if (window.kernel, window.stride, window.pad) == (1, 1, 0):
+    if (window.kernel, window.stride, window.pad) == (1, 1, 0) and keeps(tracks.axes[axis], window.made):
         return tracks
     digit = _only_digit(tracks.axes[axis])
     if digit is not None and digit.track is not None and isinstance(window.made, int):
@@ -132,12 +132,13 @@ def _left_pad(step: Step, axis: int, rank: int, kernel: int, stride: int, dilati
     shape, made = step.shape(), step.made()
     size = shape[axis + 2] if shape is not None else None
     size = size if isinstance(size, int) else None
-    if _is_transposed(step.node.op_type) and (auto.startswith("SAME") or "output_shape" in step.values):
-        if made is None or size is None or not isinstance(made[axis + 2], int):
+    stated = "output_shape" in step.values
+    if _is_transposed(step.node.op_type) and (auto.startswith("SAME") or stated):
+        target = made[axis + 2] if stated and made is not None else None if size is None else size * stride
+        if size is None or not isinstance(target, int):
             raise Untraceable
         extra = step.values.get("output_padding", [0] * rank)[axis]
-        total = stride * (size - 1) + extra + dilation * (kernel - 1) + 1 - int(made[axis + 2] or 0)
-        total = max(total, 0)
+        total = max(stride * (size - 1) + extra + dilation * (kernel - 1) + 1 - target, 0)
         return int(total // 2 if auto == "SAME_UPPER" else total - total // 2)
     if auto.startswith("SAME"):
         return same_pad(size, kernel, stride, dilation, upper=auto == "SAME_UPPER")

@@ -1,0 +1,213 @@
+"""Which layers see the whole picture besides their receptive field, and which do nobody knows what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx_graphs import banks, build, found, node, opened, random
+
+from filterkit.geometry import LayerGeometry
+from filterkit.graph import trace_geometry
+from filterkit.records import FilterBank, Preprocessing
+
+
+def geometry(model: onnx.ModelProto, preprocessing: Preprocessing | None = None) -> list[LayerGeometry]:
+    graph = opened(model)
+    return trace_geometry(graph, banks(graph), preprocessing)
+
+
+def gated(*gate: onnx.NodeProto, size: int | str = 16, **more: Any) -> list[LayerGeometry]:
+    """A convolution, what it makes times what `gate` makes of it (``c`` to ``p``), and a second one."""
+    nodes = [
+        node("Conv", "x w", "c", pads=[1] * 4), *gate, node("Mul", "c p", "g"), node("Conv", "g v", "y"),
+    ]  # fmt: skip
+    constants = {"w": random(2, 3, 3, 3), "v": random(2, 2, 3, 3), "s": random(2), "b": random(2), **more}
+    return geometry(build(nodes, {"x": [1, 3, size, size]}, constants))
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        [node("GlobalAveragePool", "c", "p")],
+        [node("GlobalAveragePool", "c", "q"), node("Conv", "q one", "r"), node("Sigmoid", "r", "p")],
+        [node("AveragePool", "c", "p", kernel_shape=[16, 16])],
+        [node("AveragePool", "c", "q", kernel_shape=[16, 16]), node("Expand", "q shape", "p")],
+        [node("AveragePool", "c", "q", kernel_shape=[16, 16]), node("Resize", "q _ _ shape", "p")],
+        [node("AveragePool", "c", "q", kernel_shape=[16, 16]), node("Tile", "q repeats", "p")],
+        [node("ReduceMean", "c", "p", axes=[2, 3])],
+        [
+            node("ReduceMean", "c", "q", axes=[2, 3], keepdims=0),
+            node("Gemm", "q dense", "r"),
+            node("Reshape", "r single", "p"),
+        ],
+        [node("ReduceMax", "c", "p", axes=[3])],
+        [node("ReduceLogSum", "c", "p", axes=[2])],
+        [node("Softmax", "c", "p", axis=3)],
+        [node("InstanceNormalization", "c s b", "p")],
+        [
+            node("Reshape", "c places", "q"),
+            node("Transpose", "q", "k", perm=[0, 2, 1]),
+            node("MatMul", "k q", "scores"),
+            node("Softmax", "scores", "weights", axis=-1),
+            node("MatMul", "weights k", "v2"),
+            node("Transpose", "v2", "r", perm=[0, 2, 1]),
+            node("Reshape", "r shape", "p"),
+        ],
+        [node("MeanVarianceNormalization", "c", "p")],
+        [node("LayerNormalization", "c ones", "p", axis=1)],
+        [
+            node("ReduceMean", "c", "mean", axes=[1, 2, 3]),
+            node("Sub", "c mean", "d"),
+            node("Mul", "d d", "dd"),
+            node("ReduceMean", "dd", "var", axes=[1, 2, 3]),
+            node("Sqrt", "var", "std"),
+            node("Div", "d std", "p"),
+        ],
+    ],
+    ids=lambda nodes: "-".join(one.op_type for one in nodes),
+)
+def test_a_gate_shows_the_whole_picture_besides(gate: list[onnx.NodeProto]) -> None:
+    layers = gated(
+        *gate,
+        one=random(2, 2, 1, 1),
+        shape=np.array([1, 2, 16, 16]),
+        places=np.array([1, 2, 256]),
+        repeats=np.array([1, 1, 16, 16]),
+        dense=random(2, 2),
+        single=np.array([1, 2, 1, 1]),
+        ones=random(2, 16, 16),
+    )
+    assert [layers[0].receptive_field, layers[-1].receptive_field] == [(3, 3), (5, 5)]
+    assert [layers[0].global_context, layers[-1].global_context] == [False, True]
+    for inside in layers[1:-1]:  # what computes the gate has no window, and sees all of the picture
+        assert (inside.receptive_field, inside.global_context) == (None, True)
+
+
+@pytest.mark.parametrize("axis", [1, -3])
+def test_channels_are_no_context(axis: int) -> None:
+    for gate in ("Softmax", "ArgMax", "LpNormalization"):
+        nodes = [node(gate, "c", "q", axis=axis), node("Cast", "q", "p", to=1)]
+        assert [layer.global_context for layer in gated(*nodes)] == [False, False]
+
+
+@pytest.mark.parametrize("op", ["Foreign", "Split"])
+def test_what_sees_nobody_knows_what_has_no_receptive_field(op: str) -> None:
+    first, second = gated(node(op, "c", "p", domain="somebody", axis=2))
+    assert (first.receptive_field, first.global_context) == ((3, 3), False)
+    assert (second.receptive_field, second.global_context) == (None, None)
+
+
+def test_a_running_sum_has_no_window() -> None:
+    nodes = [node("CumSum", "x axis", "s"), node("Conv", "s w", "y")]
+    [layer] = geometry(build(nodes, {"x": [1, 3, 16]}, {"axis": np.array(2), "w": random(2, 3, 3)}))
+    assert layer.receptive_field is None
+
+
+def test_weights_that_a_gate_mixes_show_the_whole_picture() -> None:
+    nodes = [
+        node("Conv", "x w", "c", pads=[1] * 4),
+        node("ReduceMean", "c", "p"),
+        node("Mul", "v p", "vp"),
+        node("Conv", "c vp", "d"),
+        node("Conv", "d v", "y"),
+    ]
+    graph = opened(build(nodes, {"x": [1, 3, 16, 16]}, {"w": random(2, 3, 3, 3), "v": random(2, 2, 3, 3)}))
+    layers = [bank for bank in found(graph) if isinstance(bank, FilterBank)]
+    first, last = trace_geometry(graph, layers)
+    assert (first.global_context, last.global_context) == (False, True)
+    assert last.receptive_field == (7, 7)
+
+
+@pytest.mark.parametrize("shape", [[], [1], [1, 1]])
+def test_a_number_among_the_inputs_is_no_picture(shape: list[int]) -> None:
+    nodes = [node("Conv", "x w", "c"), node("Mul", "c number", "m"), node("Conv", "m v", "y")]
+    constants = {"w": random(2, 3, 3, 3), "v": random(2, 2, 3, 3)}
+    layers = geometry(build(nodes, {"number": shape, "x": [1, 3, 16, 16]}, constants))
+    assert [layer.receptive_field for layer in layers] == [(3, 3), (5, 5)]
+    assert [layer.global_context for layer in layers] == [False, False]
+
+
+def test_dynamic_quantization_says_nothing_of_places() -> None:
+    """The scale is that of all values, and yet no context."""
+    nodes, here = [], "x"
+    for place in range(2):
+        nodes += [
+            node("DynamicQuantizeLinear", here, f"q{place} s{place} z{place}"),
+            node("ConvInteger", f"q{place} w{place} z{place}", f"i{place}", pads=[1] * 4),
+            node("Cast", f"i{place}", f"f{place}", to=1),
+            node("Mul", f"s{place} ws", f"ss{place}"),
+            node("Mul", f"f{place} ss{place}", f"m{place}"),
+            node("Relu", f"m{place}", f"y{place}"),
+        ]
+        here = f"y{place}"
+    constants = {
+        "w0": np.ones((2, 3, 3, 3), np.uint8), "w1": np.ones((2, 2, 3, 3), np.uint8), "ws": np.float32(0.1),
+    }  # fmt: skip
+    layers = geometry(build(nodes, {"x": [1, 3, 16, 16]}, constants))
+    assert [layer.receptive_field for layer in layers] == [(3, 3), (5, 5)]
+    assert [layer.global_context for layer in layers] == [False, False]
+
+
+def test_a_pooled_branch_beside_others_shows_the_whole_picture() -> None:
+    """Atrous spatial pyramid pooling: pooled, convolved, resized, and concatenated."""
+    nodes = [
+        node("GlobalAveragePool", "x", "p"),
+        node("Conv", "p one", "q"),
+        node("Shape", "x", "sizes", start=2),
+        node("Concat", "front sizes", "target", axis=0),
+        node("Resize", "q _ _ target", "r", mode="linear"),
+        node("Conv", "x three", "c", pads=[2] * 4, dilations=[2, 2]),
+        node("Concat", "c r", "s", axis=1),
+        node("Conv", "s w", "y"),
+    ]
+    constants = {
+        "one": random(2, 3, 1, 1), "three": random(2, 3, 3, 3), "w": random(1, 4, 1, 1),
+        "front": np.array([1, 2]),
+    }  # fmt: skip
+    for shape in ([1, 3, 32, 32], [1, 3, "h", "w"]):
+        pooled, atrous, last = geometry(build(nodes, {"x": shape}, constants))
+        assert (pooled.receptive_field, pooled.global_context) == (None, True)
+        assert (atrous.receptive_field, atrous.global_context) == ((5, 5), False)
+        assert (last.receptive_field, last.global_context) == ((5, 5), True)
+
+
+def test_a_group_norm_of_open_size() -> None:
+    """Reshaped to groups, normed, and reshaped to what Shape says."""
+    nodes = [
+        node("Conv", "x w", "c", strides=[2, 2]),
+        node("Reshape", "c groups", "r"),
+        node("InstanceNormalization", "r ones zeros", "n"),
+        node("Shape", "c", "sizes"),
+        node("Reshape", "n sizes", "m"),
+        node("Mul", "m scale", "s"),
+        node("Add", "s c", "a"),
+        node("Conv", "a v", "y"),
+    ]
+    constants = {
+        "w": random(8, 3, 3, 3), "v": random(2, 8, 3, 3), "groups": np.array([0, 4, -1]),
+        "ones": random(4), "zeros": random(4), "scale": random(8, 1, 1),
+    }  # fmt: skip
+    for shape in ([1, 3, 33, 33], ["n", 3, "h", "w"]):
+        first, last = geometry(build(nodes, {"x": shape}, constants))
+        assert (first.receptive_field, first.global_context) == ((3, 3), False)
+        assert (last.receptive_field, last.jump, last.global_context) == ((7, 7), (2, 2), True)
+
+
+def test_norms_over_channels_at_the_end_are_local() -> None:
+    """As in a ConvNeXt: transposed, normed over channels, a dense layer, transposed back."""
+    nodes = [
+        node("Conv", "x w", "c", pads=[1] * 4),
+        node("Transpose", "c", "t", perm=[0, 2, 3, 1]),
+        node("LayerNormalization", "t ones", "n"),
+        node("MatMul", "n dense", "d"),
+        node("Transpose", "d", "u", perm=[0, 3, 1, 2]),
+        node("Add", "c u", "a"),
+        node("Conv", "a v", "y"),
+    ]
+    constants = {"w": random(8, 3, 3, 3), "v": random(2, 8, 3, 3), "ones": random(8), "dense": random(8, 8)}
+    layers = geometry(build(nodes, {"x": [1, 3, "h", "w"]}, constants))
+    assert [layer.receptive_field for layer in layers] == [(3, 3), (5, 5)]
+    assert [layer.global_context for layer in layers] == [False, False]
