@@ -36,9 +36,8 @@ def convolve(
     from filterkit.catalog.describe import preprocessing_from
     from filterkit.graph.inputs import fixed_size
     from filterkit.runtime.convolve import Sliding, convolve, convolve_kernel
-    from filterkit.runtime.network import scaled
     from filterkit.runtime.pixels import read_pixels
-    from filterkit.runtime.preprocessing import prepare
+    from filterkit.runtime.preprocessing import prepare, scaled
     from filterkit.runtime.providers import choose
 
     layer, own = match.layer, preprocessing_from(match.model["preprocessing"])
