@@ -83,7 +83,7 @@ def convolve(
             names = own.channels
             has = f"{len(names)} ({', '.join(names[:4])}{', …' if len(names) > 4 else ''})"
             raise ImageError(
-                f"{match.address} takes {takes} channels from what is before it; a picture has {has}",
+                f"{match.address} takes {takes} channels from the layer before it; a picture has {has}",
                 hint=f"one kernel works, e.g. {match.address}/{match.filters[0]}/0; so does filterkit maps",
             )
         image = prepare(pixels, own, shape)
