@@ -157,8 +157,12 @@ def skipped_row(position: int, skipped: Skipped) -> Row:
 
 
 def preprocessing_json(preprocessing: Preprocessing | None) -> Row | None:
-    """How `Preprocessing` stands in the catalog: its fields by name."""
-    return None if preprocessing is None else dataclasses.asdict(preprocessing)
+    """How `Preprocessing` stands in the catalog: its fields by name; of most models few beyond the first."""
+    if preprocessing is None:
+        return None
+    rare = {"input": None, "bands": 0, "stated": ()}
+    fields = dataclasses.asdict(preprocessing).items()
+    return {name: value for name, value in fields if name not in rare or value != rare[name]}
 
 
 def preprocessing_from(stored: Mapping[str, Any] | None) -> Preprocessing | None:

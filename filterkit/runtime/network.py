@@ -13,7 +13,7 @@ from filterkit.graph.excerpt import Excerpt
 from filterkit.graph.sizes import skeleton_of, window_too_large
 from filterkit.runtime.inputs import Input, cast, fitting, inputs_of
 from filterkit.runtime.pictures import LARGEST_SIZE, check_size
-from filterkit.runtime.preprocessing import prepare
+from filterkit.runtime.preprocessing import Sides, prepare, scaled
 from filterkit.runtime.providers import choose
 from filterkit.runtime.session import open_session, run
 from filterkit.runtime.targets import Target, channels_first, is_batched
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 
 Size = tuple[int, int] | Literal["original"] | None
 """Height and width, the picture's own, or None for the network's nominal size."""
-
-
-Sides = tuple[int | None, int | None]
-"""Height and width, None where it is free."""
 
 
 class Network:
@@ -242,16 +238,6 @@ def _fixed(entry: Input, preprocessing: Preprocessing) -> Sides:
     sizes = (entry.shape[preprocessing.layout.index(axis)] for axis in "HW")
     height, width = (size if isinstance(size, int) else None for size in sizes)
     return height, width
-
-
-def scaled(own: tuple[int, int], fixed: Sides) -> tuple[int, int]:
-    """A picture's size where height or width is fixed; the other keeps the aspect, as for lines of text."""
-    height, width = fixed
-    if height and not width:
-        return height, max(round(own[1] * height / own[0]), 1)
-    if width and not height:
-        return max(round(own[0] * width / own[1]), 1), width
-    return height or own[0], width or own[1]
 
 
 def _check_one_by_one(maps: Maps, pictures: int) -> None:

@@ -18,6 +18,10 @@ LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G and B in gray, after ITU-R BT.601."""
 
 
+Sides = tuple[int | None, int | None]
+"""Height and width, None where it is free."""
+
+
 def prepare(
     pixels: NDArray[np.uint8] | NDArray[np.float32],
     preprocessing: Preprocessing,
@@ -81,6 +85,16 @@ def _prepared(
     if preprocessing.layout == "NCHW":
         values = values.transpose(2, 0, 1)
     return np.ascontiguousarray(values[None])
+
+
+def scaled(own: tuple[int, int], fixed: Sides) -> tuple[int, int]:
+    """A picture's size where height or width is fixed; the other keeps the aspect, as for lines of text."""
+    height, width = fixed
+    if height and not width:
+        return height, max(round(own[1] * height / own[0]), 1)
+    if width and not height:
+        return max(round(own[0] * width / own[1]), 1), width
+    return height or own[0], width or own[1]
 
 
 def _resized(

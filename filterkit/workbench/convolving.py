@@ -36,9 +36,8 @@ def convolve(
     from filterkit.catalog.describe import preprocessing_from
     from filterkit.graph.inputs import fixed_size
     from filterkit.runtime.convolve import Sliding, convolve, convolve_kernel
-    from filterkit.runtime.network import scaled
     from filterkit.runtime.pixels import read_pixels
-    from filterkit.runtime.preprocessing import prepare
+    from filterkit.runtime.preprocessing import prepare, scaled
     from filterkit.runtime.providers import choose
 
     layer, own = match.layer, preprocessing_from(match.model["preprocessing"])
@@ -84,7 +83,7 @@ def convolve(
             names = own.channels
             has = f"{len(names)} ({', '.join(names[:4])}{', …' if len(names) > 4 else ''})"
             raise ImageError(
-                f"{match.address} takes {takes} channels from what is before it; a picture has {has}",
+                f"{match.address} takes {takes} channels from the layer before it; a picture has {has}",
                 hint=f"one kernel works, e.g. {match.address}/{match.filters[0]}/0; so does filterkit maps",
             )
         image = prepare(pixels, own, shape)
