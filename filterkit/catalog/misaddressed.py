@@ -16,7 +16,7 @@ from filterkit.address import matching, parse_address
 from filterkit.catalog.schema import layer, model
 from filterkit.errors import UsageError
 
-MOST_LAYERS = 50_000
+MOST_LAYERS = 20_000
 
 NAMED = 2
 """Addresses that are named where several would do."""
