@@ -31,6 +31,8 @@ KEYS = [
     "offset",
     "output_shape",
     "activation",
+    "norm",
+    "global_context",
     "dtype",
     "node",
 ]
