@@ -108,7 +108,7 @@ PREPROCESSING: Mapping[str, Check] = {
     "assumed": lambda value: isinstance(value, bool),
     "input": _or_null(is_text),
     "bands": lambda value: is_whole(value, 0, MOST_BANDS),
-    "stated": list_of(lambda value: value in PREPROCESSING),
+    "stated": list_of(lambda value: isinstance(value, str) and value in PREPROCESSING),
 }
 """By field of `filterkit.records.Preprocessing`."""
 

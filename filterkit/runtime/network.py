@@ -187,8 +187,9 @@ class Network:
         channels = entry.shape[preprocessing.layout.index("C")]
         names = preprocessing.channels
         if isinstance(channels, int) and channels != len(names):
+            some = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
             raise ImageError(
-                f"the network takes {channels} channels; a picture has {len(names)} ({', '.join(names)})",
+                f"the network takes {channels} channels; a picture has {len(names)} ({some})",
                 hint=by_hand,
             )
         return entry

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from onnx_graphs import build, node, random
 from PIL import Image
 
 import filterkit
-from filterkit.errors import FilterkitError, ImageError, UsageError
+from filterkit.errors import CatalogError, FilterkitError, ImageError, UsageError
 from filterkit.runtime.pixels import read_pixels
 
 PIXELS = np.random.default_rng(3).integers(0, 256, (40, 60, 3), dtype=np.uint8)
@@ -346,6 +349,47 @@ def test_bands_of_a_tiff(bench: filterkit.Workbench, tmp_path: Path, bands: int,
         np.testing.assert_allclose(
             maps_of(bench, picture), asked(model, nchw(array / top, 1))[0], atol=1e-5, err_msg=picture.name
         )
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_sound"),
+    [
+        ({}, True),
+        ({"input": "x", "stated": ["input", "size"]}, True),
+        ({"bands": 0}, False),
+        ({"bands": 4096}, True),
+        ({"bands": 4097}, False),
+        ({"bands": -1}, False),
+        ({"bands": 5.0}, False),
+        ({"bands": True}, False),
+        ({"channel_order": "RGB"}, False),
+        ({"channel_order": "RGBA", "bands": 0}, True),
+        ({"channel_order": "ARGB", "bands": 0}, False),
+        ({"mean": [0.5] * 5}, True),
+        ({"mean": [0.5] * 4}, False),
+        ({"input": 3}, False),
+        ({"stated": ["sizes"]}, False),
+        ({"stated": [[]]}, False),
+        ({"stated": "size"}, False),
+        ({"frames": 5}, False),
+    ],
+)
+def test_what_a_catalog_may_hold_of_a_preprocessing(
+    tmp_path: Path, changes: dict[str, Any], is_sound: bool
+) -> None:
+    with filterkit.open(tmp_path / "catalog.db") as bench:
+        add(bench, network(["N", 5, "H", "W"], 5), tmp_path)
+    with closing(sqlite3.connect(tmp_path / "catalog.db")) as database, database:
+        [(text,)] = database.execute("select preprocessing from model")
+        database.execute("update model set preprocessing = ?", [json.dumps(json.loads(text) | changes)])
+    with filterkit.open(tmp_path / "catalog.db") as bench:
+        if is_sound:
+            assert len(bench.layers("net")) == 1
+            with suppress(ImageError):  # of other channels than the network has
+                maps_of(bench, np.zeros((9, 9, 5), np.uint8))
+        else:
+            with pytest.raises(CatalogError, match="damaged"):
+                maps_of(bench, np.zeros((9, 9, 5), np.uint8))
 
 
 STORED: dict[str, dict[str, Any]] = {
