@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from filterkit.graph.constants import NotConstant
 from filterkit.graph.elementwise import QUANTIZED
+from filterkit.graph.foldable import is_computed_in_place
 from filterkit.graph.tensors import to_array
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import attributes
@@ -51,6 +52,8 @@ def _whole(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -> NDAr
     """A constant of real numbers, with as many axes as the tensor it is combined with, or with none."""
     constant: NDArray[Any] | None
     if graph.is_constant(name):
+        if _is_computed_map(graph, name):
+            return None
         try:
             constant = graph.constant(name)
         except NotConstant:
@@ -72,6 +75,18 @@ def _whole(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -> NDAr
         if not 0 <= behind <= rank - constant.ndim:
             return None
     return constant.reshape((1,) * (rank - constant.ndim - behind) + constant.shape + (1,) * behind)
+
+
+def _is_computed_map(graph: GraphView, name: str) -> bool:
+    """Whether it is no bias and no scale but a map of its own that takes a while to compute.
+
+    An example is the table of positions of a vision transformer, resized to the picture.
+    """
+    home = graph.home(name)
+    maker = home.producer(name) if home is not None else None
+    if maker is None or is_computed_in_place(maker):
+        return False
+    return sum(size != 1 for size in graph.shape(name) or ()) > 1
 
 
 def _fits(graph: GraphView, node: onnx.NodeProto, name: str, constant: NDArray[Any]) -> bool:
