@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ from filterkit.graph.elementwise import FLOATING, OPERATIONS
 from filterkit.graph.nonlinear import Found, by_operator, by_values, goes_on
 from filterkit.graph.norms import norm_behind
 from filterkit.graph.operands import aligned
-from filterkit.graph.parts import joined_channels
+from filterkit.graph.parts import joined_channels, leaves_channels
 from filterkit.graph.regions import MOST_NODES, readers_of
 from filterkit.graph.relayout import MOVES, layout_behind
 from filterkit.graph.view import GraphView
@@ -88,7 +87,7 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
         only = readers[0] if len(readers) == 1 and readers[0].output and readers[0].output[0] else None
         added = None
         if found is None and only is not None and only.domain in STANDARD:
-            behind = _layout_beyond(graph, only, tensor, layout)
+            behind = _layout_beyond(graph, only, tensor, layout, channels)
             if behind is not None:
                 tensor, layout = only.output[0], behind
                 continue
@@ -134,12 +133,16 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
     return Tail(bias, pre, pre_layout, pre, pre_layout, None, batchnorm, norm)
 
 
-def _layout_beyond(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) -> str | None:
+def _layout_beyond(
+    graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str, channels: int
+) -> str | None:
     """The layout behind a node that leaves the numbers as they are; None where it is no such node."""
     if node.op_type in MOVES:
         return layout_behind(graph, node, tensor, layout)
     if node.op_type == "Slice":  # Keras pads transposed convolutions by cutting off
-        return layout if node.input[:1] == [tensor] and _leaves_channels(graph, node, layout) else None
+        return (
+            layout if node.input[:1] == [tensor] and leaves_channels(graph, node, layout, channels) else None
+        )
     if node.op_type not in PASSED or node.input[:1] != [tensor]:
         return None
     return layout if node.op_type != "Cast" or attributes(node).get("to") in FLOATING else None
@@ -154,20 +157,6 @@ def _is_the_layers(constant: NDArray[np.generic]) -> bool:
     """Whether it is a bias or a scale of the layer's: one number may also be part of an activation's formula,
     but for 0."""
     return not constant.any() or (constant.ndim == 1 and bool(np.any(constant != constant[0])))
-
-
-def _leaves_channels(graph: GraphView, node: onnx.NodeProto, layout: str) -> bool:
-    """Whether a Slice cuts along the spatial axes only."""
-    values = attributes(node)
-    if len(node.input) > 3 and node.input[3]:
-        if not graph.is_constant(node.input[3]):
-            return False
-        axes = graph.constant(node.input[3]).ravel().tolist()
-    else:
-        axes = values.get("axes", range(len(layout)))
-    if not isinstance(axes, Iterable) or not all(isinstance(axis, int) for axis in axes):
-        return False
-    return all(-len(layout) <= axis < len(layout) and layout[axis] not in "NC" for axis in axes)
 
 
 def _combined(

@@ -17,6 +17,9 @@ from filterkit.graph.regions import MOST_NODES, readers_of, regions
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import attributes
 
+ENDLESS = 2**31 - 1
+"""As an end of a Slice: all that there is, however many."""
+
 
 def joined_channels(
     graph: GraphView, tensor: str, layout: str, channels: int, readers: Sequence[onnx.NodeProto]
@@ -69,6 +72,25 @@ def _parts(
     width = channels // max(len(ranges), 1)
     even = [(place * width, (place + 1) * width) for place in range(len(ranges))]
     return [ranges[each] for each in even] if sorted(ranges) == even and width * len(even) == channels else []
+
+
+def leaves_channels(graph: GraphView, node: onnx.NodeProto, layout: str, channels: int) -> bool:
+    """Whether a Slice takes all pictures and all their channels; exporters name these axes, too."""
+    names = ("starts", "ends", "axes", "steps")
+    starts, ends, axes, steps = (_listed(graph, node, name, at) for at, name in enumerate(names, 1))
+    axes = axes or [*range(len(starts))]
+    steps = steps or [1] * len(axes)
+    if not axes or not len(starts) == len(ends) == len(axes) == len(steps):
+        return False
+    sizes = {"N": ENDLESS, "C": channels}
+    return all(
+        -len(layout) <= axis < len(layout)
+        and (
+            layout[axis] not in sizes
+            or (step == 1 and slice(start, end).indices(sizes[layout[axis]])[:2] == (0, sizes[layout[axis]]))
+        )
+        for start, end, axis, step in zip(starts, ends, axes, steps, strict=True)
+    )
 
 
 def _slice_of(

@@ -128,6 +128,27 @@ def test_keras_crops_transposed_convolutions_before_the_bias() -> None:
     assert (found.pre_tensor, found.activation) == ("c", None)
 
 
+@pytest.mark.parametrize(
+    ("starts", "ends", "steps", "activation"),
+    [
+        ([0, 0, 0, 0], [2**31 - 1, 4, 2**31 - 1, 1], [1, 1, 1, 1], "relu"),
+        ([0, -9, 1, 0], [2**63 - 1, 2**31 - 1, 3, 1], [1, 1, 1, 1], "relu"),
+        ([0, 0, 0, 0], [2**31 - 1, 3, 2**31 - 1, 1], [1, 1, 1, 1], None),
+        ([0, 1, 0, 0], [2**31 - 1, 4, 2**31 - 1, 1], [1, 1, 1, 1], None),
+        ([0, 0, 0, 0], [2**31 - 1, 4, 2**31 - 1, 1], [1, 2, 1, 1], None),
+        ([0, 0, 0, 0], [1, 4, 2**31 - 1, 1], [1, 1, 1, 1], None),
+        ([0, 0, 0], [2**31 - 1, 4, 2**31 - 1, 1], [1, 1, 1, 1], None),
+    ],
+)
+def test_a_slice_that_names_all_axes(
+    starts: list[int], ends: list[int], steps: list[int], activation: str | None
+) -> None:
+    lists = {"starts": np.array(starts), "ends": np.array(ends), "steps": np.array(steps)}
+    axes = {"axes": np.arange(4)}
+    found = bank(node("Slice", "c starts ends axes steps", "cut"), node("Relu", "cut", "y"), **lists, **axes)
+    assert found.activation == activation
+
+
 def test_casts_do_not_hide_a_gate() -> None:
     gate = [node("Cast", "c", "f", to=1), node("Sigmoid", "f", "g"), node("Cast", "g", "h", to=1)]
     assert bank(*gate, node("Mul", "f h", "y")).activation == "silu"
