@@ -30,9 +30,9 @@ class OnnxFile:
         Raises
         ------
         UsageError
-            Where no path is given, or that of a folder.
+            Where no path is given.
         NotFoundError
-            Where there is no such file.
+            Where there is no such file, or it is a folder.
         """
         if not ref:
             raise UsageError("no file is named", hint="filterkit add FILE.onnx")
@@ -41,8 +41,8 @@ class OnnxFile:
             from filterkit.graph.file_kinds import folder_kind
 
             if (kind := folder_kind(path)) is not None:
-                raise UsageError(f"'{ref}' is not an ONNX file but {kind.what}", hint=kind.hint)
-            raise UsageError(
+                raise NotFoundError(f"'{ref}' is not an ONNX file but {kind.what}", hint=kind.hint)
+            raise NotFoundError(
                 f"'{ref}' is a folder, and models are added one file at a time", hint=_to_add(path)
             )
         if not path.exists():

@@ -23,7 +23,7 @@ from PIL import Image
 from safetensors.numpy import save
 
 import filterkit
-from filterkit.errors import FilterkitError, ModelError, UsageError
+from filterkit.errors import FilterkitError, ModelError, NotFoundError
 from filterkit.graph import load_model
 from filterkit.graph.file_kinds import HEAD, TAIL, file_kind
 
@@ -197,7 +197,7 @@ def test_folders(tmp_path: Path) -> None:
             ("saved", "SavedModel", "--saved-model saved"),
             ("net.mlpackage", "Core ML", "export"),
         ):
-            with pytest.raises(UsageError, match=f"is not an ONNX file but a .*{what}") as caught:
+            with pytest.raises(NotFoundError, match=f"is not an ONNX file but a .*{what}") as caught:
                 bench.add(str(tmp_path / name))
             assert way in (caught.value.hint or "")
 

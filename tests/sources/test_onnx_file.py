@@ -44,7 +44,7 @@ def test_a_missing_file_names_what_lies_beside_it(tmp_path: Path) -> None:
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").touch()
-    with pytest.raises(UsageError, match="is a folder") as caught:
+    with pytest.raises(NotFoundError, match="is a folder") as caught:
         fetch(str(tmp_path), tmp_path)
     assert "net.onnx" in (caught.value.hint or "")
 
