@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -31,6 +30,8 @@ def pointing_to_metrics(bench: Bench, address: str, *, result: str | None = None
         metric = _metric_of(bench, error.name.rpartition(".")[2])
         if metric is None or error.name == result:
             raise
+        import shlex  # only for this hint
+
         model = shlex.quote(parse_address(address).model)
         hint = f"{metric} fills it, and was not measured there yet: filterkit measure {model}"
         raise UnknownNameError(error.message, name=error.name, hint=hint) from None
