@@ -45,6 +45,8 @@ def why_not_constant(graph: GraphView, tensor: str) -> str:
             if body is not None:
                 handed = f"from what is handed to the body of node {label(body)} at run time"
                 return f"computed by node {label(node)}, {handed} ('{shown(name)}')"
+    if not origins:  # nodes of a body or a function may wait for each other
+        return f"computed from itself by node {label(nodes[0][1])}"
     return _why_not_computed(origins[0][1])
 
 

@@ -278,6 +278,21 @@ def test_the_first_node_that_is_not_computed_is_the_reason(nodes: list[onnx.Node
     assert reason(model) == said
 
 
+def test_a_node_of_a_function_that_waits_for_itself() -> None:
+    """Only the main graph is put in order when a model is opened."""
+    model = build(
+        [node("Block", "", "y", domain="own"), node("Conv", "y v", "z")],
+        {"x": [1, 3, 8, 8]},
+        {"v": random(2, 4, 1, 1)},
+    )
+    inside = [helper.make_node("Conv", ["a", "o"], ["o"], name="loop")]
+    opset = [helper.make_opsetid("", 17)]
+    model.functions.append(helper.make_function("own", "Block", ["a"], ["o"], inside, opset))
+    model.opset_import.add(domain="own", version=1)
+    skipped = next(each for each in found(opened(model)) if isinstance(each, Skipped))
+    assert skipped.reason.startswith("the weight is computed from itself by node ")
+
+
 BIG = np.float32(2**33)
 
 
