@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from filterkit.catalog import schema
 from filterkit.catalog.database import Catalog
+from filterkit.catalog.matches import BRIEF_LAYER, BRIEF_MODEL
 from filterkit.catalog.names import name_from_ref
 from filterkit.catalog.values import check_rows
 from filterkit.errors import CatalogError
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
     from filterkit.catalog.banks import BankFile
     from filterkit.catalog.matches import Match
     from filterkit.records import BatchNorm, FilterBank, FloatArray
+
+PLACES = (
+    (*BRIEF_MODEL, *(schema.model.c[name] for name in ("banks_sha256", "ref", "fold_batchnorm"))),
+    (*BRIEF_LAYER, schema.layer.c.kernel_shape),
+)
+"""What `bank` and `bias` need of the rows of models and layers: reading the rest takes its time."""
 
 LISTS = ("kernel_shape", "strides", "dilations", "pads", "output_padding", "input_channels")
 PLAIN = (

@@ -81,7 +81,8 @@ class Finding(Bench):
         CatalogError
             The weights of a model are missing, also where it is removed meanwhile.
         """
-        from filterkit.workbench.searching import PLACES, search
+        from filterkit.catalog.weights import PLACES
+        from filterkit.workbench.searching import search
 
         wanted = _known(invariant, INVARIANCES)
         check_level(level)
@@ -153,8 +154,7 @@ class Finding(Bench):
         return Measured()
 
     def _sought(self, query: Any, level: Level | None) -> Sought:
-        from filterkit.catalog.weights import bank
-        from filterkit.workbench.searching import PLACES
+        from filterkit.catalog.weights import PLACES, bank
 
         if isinstance(query, str) and query.lstrip().startswith("[") and "/" not in query:
             return from_literal(query, level)

@@ -38,7 +38,9 @@ class Looking(Bench):
         UsageError
             The address names several layers.
         """
-        match = self._one(address, "a bank is of one layer")
+        from filterkit.catalog.weights import PLACES
+
+        match = self._one(address, "a bank is of one layer", *PLACES)
         return self._weights(match)
 
     def bias(self, address: str) -> FloatArray | None:
@@ -54,7 +56,9 @@ class Looking(Bench):
         NotFoundError, UsageError
             As `bank`.
         """
-        match = self._one(address, "a bias is of one layer")
+        from filterkit.catalog.weights import PLACES
+
+        match = self._one(address, "a bias is of one layer", *PLACES)
         return self._bias(match)
 
     def sheet(

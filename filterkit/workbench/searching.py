@@ -9,8 +9,6 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from filterkit.catalog import schema
-from filterkit.catalog.matches import BRIEF_LAYER, BRIEF_MODEL
 from filterkit.catalog.weights import bank
 from filterkit.errors import NotFoundError, UsageError
 from filterkit.workbench.base import sliced
@@ -56,13 +54,6 @@ class Measured:
             self._kept[key] = computed
             self._bytes += size
         return computed
-
-
-PLACES = (
-    (*BRIEF_MODEL, *(schema.model.c[name] for name in ("banks_sha256", "ref", "fold_batchnorm"))),
-    (*BRIEF_LAYER, schema.layer.c.kernel_shape),
-)
-"""What a search needs of the rows of models and layers: reading the rest takes its time."""
 
 
 def search(
