@@ -29,6 +29,9 @@ RESPONSE = frozenset(
 )
 """What local response normalization consists of, between the square and the division."""
 
+MEANS = frozenset({"ReduceMean", "GlobalAveragePool"})
+"""Operators that norms written in steps begin with."""
+
 LONGEST = 12
 """How many nodes these chains may have."""
 
@@ -55,12 +58,19 @@ def norm_behind(
             return Norm(name, node.output[0]) if name else None
         if node.op_type == "Reshape" and node.input[:1] == [tensor]:
             return _of_groups(graph, node, layout, channels)
-    if any(node.op_type in ("ReduceMean", "GlobalAveragePool") for node in readers):
+    if any(_is_averaged(graph, node) for node in readers):
         found = _by_values(graph, tensor, layout, channels)
         if found is not None:
             name = _name_of_axes(found[1], layout)
             return Norm(name, found[0]) if name else None
     return _response_norm(graph, tensor, readers)
+
+
+def _is_averaged(graph: GraphView, node: onnx.NodeProto) -> bool:
+    """Whether a node takes means or, as RMS norms do, makes squares that means are taken of."""
+    if node.op_type in ("Mul", "Pow") and node.output:
+        return any(each.op_type in MEANS for each in readers_of(graph, node.output[0]))
+    return node.op_type in MEANS
 
 
 def _operator(graph: GraphView, node: onnx.NodeProto, layout: str) -> Norm | None:
@@ -138,7 +148,8 @@ def _by_values(
 ) -> tuple[str, tuple[int, ...]] | None:
     """The first function of `tensor` that stays the same when that is scaled and shifted, and its axes.
 
-    That is what a norm does, in whatever steps: mean, variance, root, quotient. With no `channels`, those are
+    That is what a norm does, in whatever steps: mean, variance, root, quotient. An RMS norm divides by the
+    root of the mean square, and stays the same when scaled only. With no `channels`, those are
     divided into groups, and scales that differ by channel count as ones.
     """
 
@@ -149,12 +160,14 @@ def _by_values(
         return np.ones(()) if constant is None else constant
 
     sample = np.random.default_rng(0).normal(1, 3, (1, 64))
-    runs = [
-        regions(graph, {tensor: values}, layout, read, statistics=True) for values in (sample, sample * 2 + 5)
-    ]
-    for one, other in zip(*runs, strict=False):
-        if one.axes is not None and _is_norm(sample, one.values, other.values):
-            return one.tensor, one.axes
+    samples = (sample, sample * 2 + 5, sample * np.abs(sample))
+    runs = [regions(graph, {tensor: values}, layout, read, statistics=True) for values in samples]
+    for found in zip(*runs, strict=False):
+        one, moved, bent = (each.values for each in found)
+        if found[0].axes is None:
+            continue
+        if _is_norm(sample, one, moved) or _is_rms_norm([(sample, one), (samples[2], bent)]):
+            return found[0].tensor, found[0].axes
     return None
 
 
@@ -170,6 +183,20 @@ def _is_norm(sample: NDArray[np.float64], one: NDArray[np.float64], other: NDArr
     slope = (one * centred).mean(axis=1, keepdims=True) / centred.var()
     return bool(
         np.all(np.abs(one - one.mean(axis=1, keepdims=True) - slope * centred) <= 1e-3 * spread + 1e-6)
+    )
+
+
+def _is_rms_norm(pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> bool:
+    """Whether numbers become themselves over the root of their mean square, times a fixed number."""
+    factors = []
+    for numbers, made in pairs:
+        if made.shape[1] != numbers.shape[1] or not np.isfinite(made).all():
+            return False
+        factors.append(made / numbers * np.sqrt((numbers**2).mean()))
+    every = np.concatenate(factors, axis=1)
+    wanted = every[:, :1]
+    return bool(
+        (np.abs(wanted) > 1e-6).any() and np.all(np.abs(every - wanted) <= 1e-3 * np.abs(wanted) + 1e-6)
     )
 
 

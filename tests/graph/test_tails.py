@@ -222,6 +222,32 @@ NORMS: dict[str, tuple[str, list[onnx.NodeProto]]] = {
             node("Add", "m s", "z"),
         ],
     ),
+    **{
+        f"{name} of RMS by parts, {axes}": (
+            name,
+            [
+                node("Mul", "c c", "q"),
+                node("ReduceMean", f"q {axes}", "v"),
+                node("Add", "v eps", "e"),
+                node("Sqrt", "e", "r2"),
+                node("Div", "c r2", "n"),
+                node("Mul", "n scale", "z"),
+            ],
+        )
+        for name, axes in (("layer_norm", "a1"), ("layer_norm", "a123"), ("instance_norm", "a23"))
+    },
+    "RMS by a reciprocal": (
+        "layer_norm",
+        [
+            node("Pow", "c two", "q"),
+            node("ReduceMean", "q a1", "v"),
+            node("Add", "v eps", "e"),
+            node("Sqrt", "e", "r2"),
+            node("Reciprocal", "r2", "i"),
+            node("Mul", "i scale", "f"),
+            node("Mul", "c f", "z"),
+        ],
+    ),
     "lrn by PyTorch": (
         "lrn",
         [
@@ -254,6 +280,19 @@ def test_statistics_of_all_pictures_are_no_norm_of_one() -> None:
     _, nodes = NORMS["instance_norm by parts, a23"]
     found = bank(*nodes, RELU, a23=np.array([0, 2, 3]))
     assert (found.norm, found.activation) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [node("Abs", "c", "q"), node("ReduceMean", "q a1", "r2"), node("Div", "c r2", "z")],
+        [node("Mul", "c c", "q"), node("ReduceMean", "q a1", "r2"), node("Div", "c r2", "z")],
+    ],
+    ids=["mean of sizes", "mean square without a root"],
+)
+def test_what_looks_like_an_rms_norm(nodes: list[onnx.NodeProto]) -> None:
+    found = bank(*nodes, RELU)
+    assert (found.norm, found.activation, found.post_tensor) == (None, None, "c")
 
 
 def test_readers_of_the_shape_do_not_count() -> None:
