@@ -23,7 +23,7 @@ from filterkit.records import BatchNorm
 
 PASSED = ("Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear")
 """Operators behind which the numbers are the same."""
-AFFINE = ("Add", "Sub", "Mul", "Div")
+AFFINE = ("Add", "Sum", "Sub", "Mul", "Div")
 
 MOST_STEPS = 128
 """How many nodes behind a layer are gone along."""
@@ -125,7 +125,7 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
         if added is None or only is None:
             break
         tensor = only.output[0]
-        if may_be_bias and only.op_type == "Add":
+        if may_be_bias and only.op_type in ("Add", "Sum"):
             bias, pre, pre_layout = np.broadcast_to(added, (channels,)), tensor, layout
         else:
             is_bare = False

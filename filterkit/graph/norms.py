@@ -21,7 +21,7 @@ NORMS = {
 }  # fmt: skip
 """By operator, of ONNX and of ONNX Runtime."""
 
-AFFINE = frozenset({"Mul", "Add", "Sub", "Div", "Identity", "Cast"})
+AFFINE = frozenset({"Mul", "Add", "Sum", "Sub", "Div", "Identity", "Cast"})
 """What may stand between a norm of groups and the Reshape that undoes them: scale and shift."""
 
 RESPONSE = frozenset(

@@ -173,6 +173,15 @@ NORMS: dict[str, tuple[str, list[onnx.NodeProto]]] = {
             node("Add", "m column", "z"),
         ],
     ),
+    "group by PyTorch, shifted by Sum": (
+        "group_norm",
+        [
+            node("Reshape", "c to_groups", "q"),
+            node("InstanceNormalization", "q g1 g0", "n"),
+            node("Sum", "n half", "m"),
+            node("Reshape", "m back", "z"),
+        ],
+    ),
     "group by parts": (
         "group_norm",
         [
