@@ -29,7 +29,7 @@ CONSTANTS: dict[str, Any] = {
     "a123": np.array([1, 2, 3]), "a234": np.array([2, 3, 4]), "i0": np.array([0]), "i2": np.array([2]),
     "i4": np.array([4]), "to_line": np.array([1, 4, 28]), "to_space": np.array([0, 0, -1]),
     "to_groups": np.array([0, 2, -1]), "to_five": np.array([0, 2, 2, 6, 6]),
-    "back": np.array([0, 4, 6, 6]), "mixed": np.array([1, 2, 2, 36]),
+    "to_volume": np.array([1, 1, 4, 6, 6]), "back": np.array([0, 4, 6, 6]), "mixed": np.array([1, 2, 2, 36]),
 }  # fmt: skip
 
 LINE = [1, 3, 1, 32]
@@ -231,6 +231,21 @@ NORMS: dict[str, tuple[str, list[onnx.NodeProto]]] = {
             node("Add", "m s", "z"),
         ],
     ),
+    "lrn by PyTorch of pictures": (
+        "lrn",
+        [
+            node("Mul", "c c", "q"),
+            node("Reshape", "q to_volume", "u"),
+            node("Pad", "u pads", "p"),
+            node("AveragePool", "p", "m", kernel_shape=[3, 1, 1], strides=[1, 1, 1]),
+            node("Squeeze", "m a1", "s"),
+            node("Reshape", "s back", "f"),
+            node("Mul", "f half", "sc"),
+            node("Add", "sc one", "k"),
+            node("Pow", "k half", "r2"),
+            node("Div", "c r2", "z"),
+        ],
+    ),
     **{
         f"{name} of RMS by parts, {axes}": (
             name,
@@ -289,6 +304,68 @@ def test_statistics_of_all_pictures_are_no_norm_of_one() -> None:
     _, nodes = NORMS["instance_norm by parts, a23"]
     found = bank(*nodes, RELU, a23=np.array([0, 2, 3]))
     assert (found.norm, found.activation) == (None, None)
+
+
+def response(
+    *pooled: onnx.NodeProto, square: str = "c c", scale: str = "half", root: str = "half"
+) -> list[onnx.NodeProto]:
+    """Local response normalization with some nodes between the square and its mean ``m``."""
+    return [
+        node("Mul", square, "q"),
+        *pooled,
+        node("Mul", f"m {scale}", "sc"),
+        node("Add", "sc one", "k"),
+        node("Pow", f"k {root}", "r2"),
+        node("Div", "c r2", "z"),
+    ]
+
+
+SPACE_WINDOW = node("AveragePool", "q", "m", kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+CHANNEL_WINDOW = [
+    node("Unsqueeze", "q a1", "u"),
+    node("Pad", "u pads", "p"),
+    node("AveragePool", "p", "v", kernel_shape=[3, 1, 1]),
+    node("Squeeze", "v a1", "m"),
+]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "norm"),
+    [
+        (response(*CHANNEL_WINDOW), "lrn"),
+        (response(SPACE_WINDOW), None),
+        (
+            response(
+                node("Unsqueeze", "q a1", "u"),
+                node("AveragePool", "u", "v", kernel_shape=[1, 3, 3], pads=[0, 1, 1, 0, 1, 1]),
+                node("Squeeze", "v a1", "m"),
+            ),
+            None,
+        ),
+        (
+            response(
+                node("Unsqueeze", "q a2", "u"),
+                node("AveragePool", "u", "v", kernel_shape=[1, 3, 1], pads=[0, 1, 0, 0, 1, 0]),
+                node("Squeeze", "v a2", "m"),
+            ),
+            None,
+        ),
+        (response(*CHANNEL_WINDOW, scale="r"), None),
+        (response(*CHANNEL_WINDOW, scale="m"), None),
+        (response(*CHANNEL_WINDOW, root="r"), None),
+        (response(*CHANNEL_WINDOW, square="c r"), None),
+        ([node("Pow", "c two", "q"), *response(*CHANNEL_WINDOW)[1:]], "lrn"),
+        ([node("Pow", "c six", "q"), *response(*CHANNEL_WINDOW)[1:]], None),
+    ],
+    ids=[
+        "channels", "space", "space of one axis more", "rows", "scaled by an input", "squared again",
+        "power by an input", "product with an input", "Pow", "sixth power",
+    ],
+)  # fmt: skip
+def test_local_response_norm_is_over_channels(nodes: list[onnx.NodeProto], norm: str | None) -> None:
+    found = bank(*nodes, RELU, pads=np.array([0, 0, 1, 0, 0, 0, 0, 1, 0, 0]))
+    activation = "relu" if norm else None
+    assert (found.norm, found.activation, found.post_tensor) == (norm, activation, "y" if norm else "c")
 
 
 @pytest.mark.parametrize(
