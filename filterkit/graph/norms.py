@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -81,9 +82,14 @@ def _operator(graph: GraphView, node: onnx.NodeProto, layout: str) -> Norm | Non
         return None
     if any(graph.consumers(other) for other in node.output[1:] if other):
         return None
+    given = attributes(node)
+    if name == "layer_norm":
+        axis = given.get("axis", -1)
+        is_axis = isinstance(axis, int) and -len(layout) <= axis < len(layout)
+        found = _name_of_axes(range(axis % len(layout), len(layout)), layout) if is_axis else None
+        return Norm(found, node.output[0]) if found else None
     if node.op_type != "GroupNorm":
         return Norm(name, node.output[0])
-    given = attributes(node)
     if layout.index("C") != (len(layout) - 1 if given.get("channels_last", 1) else 1):
         return None
     return Norm(name, node.output[0], "silu" if given.get("activation", 0) == 1 else None)
@@ -111,6 +117,12 @@ def _of_groups(graph: GraphView, node: onnx.NodeProto, layout: str, channels: in
         if name == "instance_norm":
             groups = shape[1] if shape is not None and len(shape) > 1 else None
             name = "instance_norm" if groups == channels else "group_norm"
+        elif name == "layer_norm":
+            axis = attributes(readers[0]).get("axis", -1)
+            found_name = _name_of_groups(graph.shape(node.input[0]), shape, axis, layout, channels)
+            if found_name is None:
+                return None
+            name = found_name
     elif shape is not None and len(shape) > 2:
         found = _by_values(graph, grouped, "N" + "C" * (len(shape) - 1), 0)
         if found is None or 0 in found[1] or len(found[1]) > len(shape) - 1:
@@ -128,6 +140,37 @@ def _of_groups(graph: GraphView, node: onnx.NodeProto, layout: str, channels: in
             return None
         tensor = last.output[0]
     return None
+
+
+def _name_of_groups(
+    before: Sequence[int | str | None] | None,
+    after: Sequence[int | str | None] | None,
+    axis: object,
+    layout: str,
+    channels: int,
+) -> str | None:
+    """What a layer norm from an axis on is, behind a Reshape of a shape to another one.
+
+    The axes in front of it say how many groups of a picture's numbers there are.
+    """
+    if not before or not after or not isinstance(axis, int) or not -len(after) <= axis < len(after):
+        return None
+    first = axis % len(after)
+    groups, pictures = list(after[:first]), before[0]
+    is_open = len(groups) > 1 and not isinstance(groups[0], int) and not isinstance(pictures, int)
+    if is_open or (pictures is not None and groups[:1] == [pictures]):
+        groups, pictures = groups[1:], 1
+    if not groups:
+        return "layer_norm" if pictures == 1 else None
+    if layout.index("C") != 1:
+        return "layer_norm" if layout[-1] == "C" and list(after[first:]) == [channels] else None
+    sizes = [size for size in (pictures, *groups) if isinstance(size, int) and size > 0]
+    if len(sizes) <= len(groups):
+        return None
+    count, rest = divmod(math.prod(sizes[1:]), sizes[0])
+    if rest or not count or channels % count:
+        return None
+    return "instance_norm" if count == channels else "group_norm"
 
 
 def _is_undone(

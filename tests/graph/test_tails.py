@@ -29,6 +29,10 @@ CONSTANTS: dict[str, Any] = {
     "a123": np.array([1, 2, 3]), "a234": np.array([2, 3, 4]), "i0": np.array([0]), "i2": np.array([2]),
     "i4": np.array([4]), "to_line": np.array([1, 4, 28]), "to_space": np.array([0, 0, -1]),
     "to_groups": np.array([0, 2, -1]), "to_five": np.array([0, 2, 2, 6, 6]),
+    "to_one": np.array([1, 1, 144]), "to_rows": np.array([2, 72]), "to_all": np.array([1, -1]),
+    "to_tokens": np.array([-1, 4]), "back_last": np.array([1, 6, 6, 4]),
+    "back_first": np.array([1, 4, 6, 6]), "many": np.ones(72, np.float32),
+    "every": np.ones(144, np.float32), "places": np.ones(36, np.float32), "map": np.ones((6, 6), np.float32),
     "to_volume": np.array([1, 1, 4, 6, 6]), "back": np.array([0, 4, 6, 6]), "mixed": np.array([1, 2, 2, 36]),
 }  # fmt: skip
 
@@ -181,6 +185,58 @@ NORMS: dict[str, tuple[str, list[onnx.NodeProto]]] = {
             node("Sum", "n half", "m"),
             node("Reshape", "m back", "z"),
         ],
+    ),
+    "group by LayerNormalization": (
+        "group_norm",
+        [
+            node("Reshape", "c to_groups", "q"),
+            node("LayerNormalization", "q many", "n", axis=2),
+            node("Reshape", "n back", "z"),
+        ],
+    ),
+    "group by LayerNormalization, one group": (
+        "group_norm",
+        [
+            node("Reshape", "c to_one", "q"),
+            node("LayerNormalization", "q every", "n", axis=-1),
+            node("Reshape", "n back", "z"),
+        ],
+    ),
+    "group by LayerNormalization, pictures joined": (
+        "group_norm",
+        [
+            node("Reshape", "c to_rows", "q"),
+            node("LayerNormalization", "q many", "n"),
+            node("Reshape", "n back_first", "z"),
+        ],
+    ),
+    "layer by LayerNormalization of all": (
+        "layer_norm",
+        [
+            node("Reshape", "c to_all", "q"),
+            node("LayerNormalization", "q every", "n", axis=1),
+            node("Reshape", "n back", "z"),
+        ],
+    ),
+    "layer by LayerNormalization of tokens": (
+        "layer_norm",
+        [
+            node("Transpose", "c", "t", perm=[0, 2, 3, 1]),
+            node("Reshape", "t to_tokens", "q"),
+            node("LayerNormalization", "q ones", "n"),
+            node("Reshape", "n back_last", "z"),
+        ],
+    ),
+    "instance by LayerNormalization": (
+        "instance_norm",
+        [
+            node("Reshape", "c to_space", "q"),
+            node("LayerNormalization", "q places", "z"),
+        ],
+    ),
+    "instance by LayerNormalization of pictures": (
+        "instance_norm",
+        [node("LayerNormalization", "c map", "z", axis=2)],
     ),
     "group by parts": (
         "group_norm",
@@ -379,6 +435,12 @@ def test_local_response_norm_is_over_channels(nodes: list[onnx.NodeProto], norm:
 def test_what_looks_like_an_rms_norm(nodes: list[onnx.NodeProto]) -> None:
     found = bank(*nodes, RELU)
     assert (found.norm, found.activation, found.post_tensor) == (None, None, "c")
+
+
+def test_a_batch_norm_in_training_mode_has_no_name() -> None:
+    normed = node("BatchNormalization", "c ones zeros zeros ones", "z", training_mode=1)
+    found = bank(normed, RELU)
+    assert (found.norm, found.batchnorm, found.activation) == (None, None, "relu")
 
 
 def test_readers_of_the_shape_do_not_count() -> None:
