@@ -443,6 +443,15 @@ def test_a_batch_norm_in_training_mode_has_no_name() -> None:
     assert (found.norm, found.batchnorm, found.activation) == (None, None, "relu")
 
 
+def test_a_gate_that_differs_by_channel_is_a_swish() -> None:
+    nodes = [node("Mul", "c factors", "m"), node("Sigmoid", "m", "g"), node("Mul", "c g", "y")]
+    assert bank(*nodes, factors=np.array([0.3, 1, 1.5, 2], np.float32).reshape(4, 1, 1)).activation == "swish"
+    assert bank(*nodes, factors=np.ones((4, 1, 1), np.float32)).activation == "silu"
+    gate = [node("Mul", "c factors", "m"), node("Sigmoid", "m", "g"), node("Mul", "m g", "y")]
+    found = bank(*gate, factors=np.array([0.3, 1, 1.5, 2], np.float32).reshape(4, 1, 1))
+    assert found.activation == "silu", "a scale first, and SiLU of what it makes"
+
+
 def test_readers_of_the_shape_do_not_count() -> None:
     nodes = [
         node("Shape", "c", "shape"),
