@@ -28,7 +28,8 @@ AFFINE = ("Add", "Sum", "Sub", "Mul", "Div")
 MOST_STEPS = 128
 """How many nodes behind a layer are gone along."""
 MOST_TRIES = 4
-"""At how many of them nodes are evaluated, to see whether they are an activation together."""
+"""At how many of them nodes are evaluated, to see whether they are an activation together; and at as many
+that add one number or multiply by it, as the first node of a formula may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
     norm: str | None = None
     is_bare = True  # nothing so far but the convolution and its bias: only then a batch norm can be folded
     mirrored = False
-    tries = MOST_TRIES
+    tries = {True: MOST_TRIES, False: MOST_TRIES}  # at scales and shifts, and at other nodes
     for _ in range(MOST_STEPS):
         budget.step("looking at what follows '{}'", tensor)
         readers = readers_of(graph, tensor)
@@ -101,8 +102,9 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
                 continue
             added = _combined(graph, only, tensor, layout, channels)
         is_plain = added is not None and _is_the_layers(added)
-        if found is None and not is_plain and tries and all(map(_may_be_part, readers)):
-            tries -= 1
+        is_affine = added is not None
+        if found is None and not is_plain and tries[is_affine] and all(map(_may_be_part, readers)):
+            tries[is_affine] -= 1
             found, twins = by_values(graph, tensor, layout, channels)
             if found is None and twins is not None and not mirrored:
                 mirrored, tensor, channels = True, twins, 2 * channels

@@ -624,12 +624,14 @@ def test_how_many_nodes_an_activation_may_have(count: int, activation: str | Non
     assert bank(*steps, *gate).activation == activation
 
 
-@pytest.mark.parametrize(("count", "activation"), [(MOST_TRIES - 1, "silu"), (MOST_TRIES, None)])
-def test_behind_how_many_scales_nodes_are_evaluated(count: int, activation: str | None) -> None:
+@pytest.mark.parametrize("count", [MOST_TRIES - 1, MOST_TRIES, MOST_TRIES + 1, 40])
+def test_scales_do_not_hide_what_follows(count: int) -> None:
     names = ["c", *(f"v{number}" for number in range(count))]
     steps = [node("Mul", f"{one} three", other) for one, other in pairwise(names)]
     gate = [node("Sigmoid", names[-1], "g"), node("Mul", f"{names[-1]} g", "y")]
-    assert bank(*steps, *gate, three=np.float32(3)).activation == activation
+    assert bank(*steps, *gate, three=np.float32(3)).activation == "silu"
+    leaky = [node("Mul", f"{names[-1]} half", "g"), node("Max", f"{names[-1]} g", "y")]
+    assert bank(*steps, *leaky, three=np.float32(3)).activation == "leaky_relu"
 
 
 @pytest.mark.parametrize(("count", "activation"), [(MOST_NODES, "relu"), (MOST_NODES + 1, None)])
