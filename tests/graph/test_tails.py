@@ -512,7 +512,7 @@ CRELU = {
     ],
     "scaled": [
         node("Mul", "c minus", "n"),
-        node("Concat", "n c", "k", axis=1),
+        node("Concat", "c n", "k", axis=1),
         node("Mul", "k wide", "s"),
         node("Add", "s wide", "t"),
         node("Max", "t zero", "y"),
@@ -524,6 +524,24 @@ CRELU = {
 def test_crelu(case: str) -> None:
     found = bank(*CRELU[case], minus=np.float32(-1), wide=random(8, 1, 1))
     assert (found.activation, found.pre_tensor, found.post_tensor) == ("crelu", "c", "y")
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [node("Neg", "c", "n"), node("Concat", "n c", "k", axis=1), node("Relu", "k", "y")],
+        [
+            node("Neg", "c", "n"),
+            node("Relu", "n", "m"),
+            node("Relu", "c", "p"),
+            node("Concat", "m p", "y", axis=1),
+        ],
+    ],
+    ids=["relu of both", "both of relu"],
+)
+def test_the_negative_first_is_no_crelu(nodes: list[onnx.NodeProto]) -> None:
+    found = bank(*nodes)
+    assert (found.activation, found.post_tensor) == (None, "c")
 
 
 def test_concatenation_with_something_else_is_no_crelu() -> None:
