@@ -103,7 +103,10 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
             added = _combined(graph, only, tensor, layout, channels)
         is_plain = added is not None and _is_the_layers(added)
         is_affine = added is not None
-        if found is None and not is_plain and tries[is_affine] and all(map(_may_be_part, readers)):
+        may_begin = tries[is_affine] and not (
+            is_affine and only is not None and _scales_follow(graph, only.output[0], layout, channels)
+        )
+        if found is None and not is_plain and may_begin and all(map(_may_be_part, readers)):
             tries[is_affine] -= 1
             found, twins = by_values(graph, tensor, layout, channels)
             if found is None and twins is not None and not mirrored:
@@ -159,6 +162,17 @@ def _is_the_layers(constant: NDArray[np.generic]) -> bool:
     """Whether it is a bias or a scale of the layer's: one number may also be part of an activation's formula,
     but for 0."""
     return not constant.any() or (constant.ndim == 1 and bool(np.any(constant != constant[0])))
+
+
+def _scales_follow(graph: GraphView, tensor: str, layout: str, channels: int) -> bool:
+    """Whether so many scales and shifts by one number follow that no formula begins in front of them."""
+    for _ in range(MOST_TRIES):
+        readers = readers_of(graph, tensor)
+        added = _combined(graph, readers[0], tensor, layout, channels) if len(readers) == 1 else None
+        if added is None or _is_the_layers(added) or not readers[0].output:
+            return False
+        tensor = readers[0].output[0]
+    return True
 
 
 def _combined(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from itertools import pairwise
+from itertools import cycle, pairwise
 from types import FrameType
 from typing import Any
 
@@ -650,6 +650,13 @@ def test_scales_do_not_hide_what_follows(count: int) -> None:
     assert bank(*steps, *gate, three=np.float32(3)).activation == "silu"
     leaky = [node("Mul", f"{names[-1]} half", "g"), node("Max", f"{names[-1]} g", "y")]
     assert bank(*steps, *leaky, three=np.float32(3)).activation == "leaky_relu"
+    hard = [
+        node("Add", f"{names[-1]} three", "s"),
+        node("Clip", "s zero six", "d"),
+        node("Div", "d six", "y"),
+    ]
+    found = bank(*steps, *hard, three=np.float32(3))
+    assert (found.activation, found.post_tensor, found.bias) == ("hard_sigmoid", "y", None)
 
 
 @pytest.mark.parametrize(("count", "activation"), [(MOST_NODES, "relu"), (MOST_NODES + 1, None)])
@@ -661,16 +668,19 @@ def test_how_many_readers_are_looked_at(count: int, activation: str | None) -> N
 def test_a_long_chain_of_scales_takes_few_steps() -> None:
     """Nodes are evaluated behind the first few only."""
     names = ["c", *(f"v{number}" for number in range(20_000))]
-    steps = [node("Mul", f"{one} three", other) for one, other in pairwise(names)]
+    factors = cycle(["three"] * MOST_TRIES + ["scale"])
+    steps = [
+        node("Mul", f"{one} {factor}", other)
+        for (one, other), factor in zip(pairwise(names), factors, strict=False)
+    ]
     calls: Counter[str] = Counter()
 
     def count(frame: FrameType, event: str, value: object) -> None:
         if event == "call":
             calls[frame.f_code.co_name] += 1
 
-    model = build(
-        [node("Conv", "x w", "c"), *steps], {"x": PICTURE}, {"w": CONSTANTS["w"], "three": np.float32(3)}
-    )
+    constants = {"w": CONSTANTS["w"], "scale": CONSTANTS["scale"], "three": np.float32(3)}
+    model = build([node("Conv", "x w", "c"), *steps], {"x": PICTURE}, constants)
     graph = opened(model)
     sys.setprofile(count)
     try:
@@ -679,4 +689,4 @@ def test_a_long_chain_of_scales_takes_few_steps() -> None:
         sys.setprofile(None)
     assert found.activation is None
     assert calls["regions"] > 0 and calls["apply"] <= MOST_TRIES * MOST_NODES
-    assert calls["readers_of"] <= MOST_STEPS + MOST_TRIES * 4 * MOST_NODES
+    assert calls["readers_of"] <= MOST_STEPS * (1 + MOST_TRIES) + MOST_TRIES * 4 * MOST_NODES
