@@ -69,7 +69,13 @@ def norm_behind(
 
 
 def _is_averaged(graph: GraphView, node: onnx.NodeProto) -> bool:
-    """Whether a node takes means or, as RMS norms do, makes squares that means are taken of."""
+    """Whether a node takes means or, as RMS norms do, makes squares that means are taken of.
+
+    A sum of squares is a mean only once it is divided by their number: without that, the norm is an L2 norm.
+    """
+    if node.op_type == "ReduceSumSquare" and node.output:
+        behind = readers_of(graph, node.output[0])
+        return bool(behind) and all(each.op_type in ("Div", "Mul") for each in behind)
     if node.op_type in ("Mul", "Pow") and node.output:
         return any(each.op_type in MEANS for each in readers_of(graph, node.output[0]))
     return node.op_type in MEANS
@@ -209,7 +215,9 @@ def _by_values(
         one, moved, bent = (each.values for each in found)
         if found[0].axes is None:
             continue
-        if _is_norm(sample, one, moved) or _is_rms_norm([(sample, one), (samples[2], bent)]):
+        with np.errstate(all="ignore"):  # numbers may be as large as they get
+            is_norm = _is_norm(sample, one, moved) or _is_rms_norm([(sample, one), (samples[2], bent)])
+        if is_norm:
             return found[0].tensor, found[0].axes
     return None
 

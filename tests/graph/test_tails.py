@@ -316,6 +316,28 @@ NORMS: dict[str, tuple[str, list[onnx.NodeProto]]] = {
         )
         for name, axes in (("layer_norm", "a1"), ("layer_norm", "a123"), ("instance_norm", "a23"))
     },
+    "RMS by a sum of squares": (
+        "layer_norm",
+        [
+            node("ReduceSumSquare", "c a1", "q"),
+            node("Div", "q six", "v"),
+            node("Add", "v eps", "e"),
+            node("Sqrt", "e", "r2"),
+            node("Div", "c r2", "z"),
+        ],
+    ),
+    "layer by a sum of squares": (
+        "layer_norm",
+        [
+            node("ReduceMean", "c a1", "mean"),
+            node("Sub", "c mean", "d"),
+            node("ReduceSumSquare", "d a1", "q"),
+            node("Mul", "q half", "v"),
+            node("Add", "v eps", "e"),
+            node("Sqrt", "e", "r2"),
+            node("Div", "d r2", "z"),
+        ],
+    ),
     "RMS by a reciprocal": (
         "layer_norm",
         [
@@ -429,8 +451,9 @@ def test_local_response_norm_is_over_channels(nodes: list[onnx.NodeProto], norm:
     [
         [node("Abs", "c", "q"), node("ReduceMean", "q a1", "r2"), node("Div", "c r2", "z")],
         [node("Mul", "c c", "q"), node("ReduceMean", "q a1", "r2"), node("Div", "c r2", "z")],
+        [node("ReduceSumSquare", "c a1", "q"), node("Sqrt", "q", "r2"), node("Div", "c r2", "z")],
     ],
-    ids=["mean of sizes", "mean square without a root"],
+    ids=["mean of sizes", "mean square without a root", "L2 norm"],
 )
 def test_what_looks_like_an_rms_norm(nodes: list[onnx.NodeProto]) -> None:
     found = bank(*nodes, RELU)
