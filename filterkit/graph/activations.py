@@ -23,12 +23,13 @@ from filterkit.records import BatchNorm
 
 PASSED = ("Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear")
 """Operators behind which the numbers are the same."""
-AFFINE = ("Add", "Sub", "Mul", "Div")
+AFFINE = ("Add", "Sum", "Sub", "Mul", "Div")
 
 MOST_STEPS = 128
 """How many nodes behind a layer are gone along."""
 MOST_TRIES = 4
-"""At how many of them nodes are evaluated, to see whether they are an activation together."""
+"""At how many of them nodes are evaluated, to see whether they are an activation together; and at as many
+that add one number or multiply by it, as the first node of a formula may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
     norm: str | None = None
     is_bare = True  # nothing so far but the convolution and its bias: only then a batch norm can be folded
     mirrored = False
-    tries = MOST_TRIES
+    tries = {True: MOST_TRIES, False: MOST_TRIES}  # at scales and shifts, and at other nodes
     for _ in range(MOST_STEPS):
         budget.step("looking at what follows '{}'", tensor)
         readers = readers_of(graph, tensor)
@@ -101,8 +102,12 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
                 continue
             added = _combined(graph, only, tensor, layout, channels)
         is_plain = added is not None and _is_the_layers(added)
-        if found is None and not is_plain and tries and all(map(_may_be_part, readers)):
-            tries -= 1
+        is_affine = added is not None
+        may_begin = tries[is_affine] and not (
+            is_affine and only is not None and _scales_follow(graph, only.output[0], layout, channels)
+        )
+        if found is None and not is_plain and may_begin and all(map(_may_be_part, readers)):
+            tries[is_affine] -= 1
             found, twins = by_values(graph, tensor, layout, channels)
             if found is None and twins is not None and not mirrored:
                 mirrored, tensor, channels = True, twins, 2 * channels
@@ -125,7 +130,7 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
         if added is None or only is None:
             break
         tensor = only.output[0]
-        if may_be_bias and only.op_type == "Add":
+        if may_be_bias and only.op_type in ("Add", "Sum"):
             bias, pre, pre_layout = np.broadcast_to(added, (channels,)), tensor, layout
         else:
             is_bare = False
@@ -157,6 +162,17 @@ def _is_the_layers(constant: NDArray[np.generic]) -> bool:
     """Whether it is a bias or a scale of the layer's: one number may also be part of an activation's formula,
     but for 0."""
     return not constant.any() or (constant.ndim == 1 and bool(np.any(constant != constant[0])))
+
+
+def _scales_follow(graph: GraphView, tensor: str, layout: str, channels: int) -> bool:
+    """Whether so many scales and shifts by one number follow that no formula begins in front of them."""
+    for _ in range(MOST_TRIES):
+        readers = readers_of(graph, tensor)
+        added = _combined(graph, readers[0], tensor, layout, channels) if len(readers) == 1 else None
+        if added is None or _is_the_layers(added) or not readers[0].output:
+            return False
+        tensor = readers[0].output[0]
+    return True
 
 
 def _combined(

@@ -184,16 +184,17 @@ def _exponential(values: Values) -> str | None:
 
 
 def _gated(values: Values) -> str | None:
-    """``x * sigmoid(b * x)``: SiLU, and quick GELU with b = 1.702."""
-    if len(values) != 1:
+    """``x * sigmoid(b * x)``: SiLU, quick GELU with b = 1.702, and Swish, whose b may differ by channel."""
+    gate = _at(values, 1.0)
+    if not np.all((gate > 0) & (gate < 1)):
         return None
-    gate = float(_at(values, 1.0)[0, 0])
-    if not 0 < gate < 1:
+    factor = np.log(gate / (1 - gate))
+    if len(values) == 1 and factor <= 0:
         return None
-    factor = math.log(gate / (1 - gate))
-    if factor <= 0 or not _close(values, samples() * sigmoid(factor * samples()), ROUNDED):
+    if not _close(values, samples() * sigmoid(factor * samples()), ROUNDED):
         return None
-    return "silu" if abs(factor - 1) < 0.005 else "quick_gelu" if abs(factor - 1.702) < 0.005 else "swish"
+    usual = {"silu": 1.0, "quick_gelu": 1.702}
+    return next((name for name, known in usual.items() if np.all(np.abs(factor - known) < 0.005)), "swish")
 
 
 def _softplus(values: Values) -> str | None:

@@ -151,9 +151,7 @@ def _is_same(one: onnx.NodeProto, other: onnx.NodeProto) -> bool:
 
 def _joined_name(region: Region) -> str | None:
     """CReLU: ``relu(x)`` and ``relu(-x)``, one after the other."""
-    if not _are_mirrored(region.values):
-        return None
-    return "crelu" if "relu" in (name_of(region.values[:1]), name_of(region.values[1:])) else None
+    return "crelu" if _are_mirrored(region.values) and name_of(region.values[:1]) == "relu" else None
 
 
 def _are_mirrored(values: Values) -> bool:
@@ -161,5 +159,5 @@ def _are_mirrored(values: Values) -> bool:
 
 
 def _is_mirrored(values: Values) -> bool:
-    """Whether the two rows are ``x`` and ``-x``."""
-    return _are_mirrored(values) and np.array_equal(np.sort(values[0]), samples()[0])
+    """Whether the two rows are ``x`` and ``-x``, in this order."""
+    return _are_mirrored(values) and np.array_equal(values[0], samples()[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from filterkit.graph.operands import aligned
 from filterkit.graph.regions import readers_of, regions
+from filterkit.graph.relayout import layout_behind
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import STANDARD, attributes
 
@@ -21,13 +23,16 @@ NORMS = {
 }  # fmt: skip
 """By operator, of ONNX and of ONNX Runtime."""
 
-AFFINE = frozenset({"Mul", "Add", "Sub", "Div", "Identity", "Cast"})
+AFFINE = frozenset({"Mul", "Add", "Sum", "Sub", "Div", "Identity", "Cast"})
 """What may stand between a norm of groups and the Reshape that undoes them: scale and shift."""
 
 RESPONSE = frozenset(
     {"Unsqueeze", "Reshape", "Pad", "AveragePool", "Squeeze", "Mul", "Add", "Pow", "Identity"}
 )
 """What local response normalization consists of, between the square and the division."""
+
+MEANS = frozenset({"ReduceMean", "GlobalAveragePool"})
+"""Operators that norms written in steps begin with."""
 
 LONGEST = 12
 """How many nodes these chains may have."""
@@ -55,12 +60,25 @@ def norm_behind(
             return Norm(name, node.output[0]) if name else None
         if node.op_type == "Reshape" and node.input[:1] == [tensor]:
             return _of_groups(graph, node, layout, channels)
-    if any(node.op_type in ("ReduceMean", "GlobalAveragePool") for node in readers):
+    if any(_is_averaged(graph, node) for node in readers):
         found = _by_values(graph, tensor, layout, channels)
         if found is not None:
             name = _name_of_axes(found[1], layout)
             return Norm(name, found[0]) if name else None
-    return _response_norm(graph, tensor, readers)
+    return _response_norm(graph, tensor, layout, channels, readers)
+
+
+def _is_averaged(graph: GraphView, node: onnx.NodeProto) -> bool:
+    """Whether a node takes means or, as RMS norms do, makes squares that means are taken of.
+
+    A sum of squares is a mean only once it is divided by their number: without that, the norm is an L2 norm.
+    """
+    if node.op_type == "ReduceSumSquare" and node.output:
+        behind = readers_of(graph, node.output[0])
+        return bool(behind) and all(each.op_type in ("Div", "Mul") for each in behind)
+    if node.op_type in ("Mul", "Pow") and node.output:
+        return any(each.op_type in MEANS for each in readers_of(graph, node.output[0]))
+    return node.op_type in MEANS
 
 
 def _operator(graph: GraphView, node: onnx.NodeProto, layout: str) -> Norm | None:
@@ -70,9 +88,14 @@ def _operator(graph: GraphView, node: onnx.NodeProto, layout: str) -> Norm | Non
         return None
     if any(graph.consumers(other) for other in node.output[1:] if other):
         return None
+    given = attributes(node)
+    if name == "layer_norm":
+        axis = given.get("axis", -1)
+        is_axis = isinstance(axis, int) and -len(layout) <= axis < len(layout)
+        found = _name_of_axes(range(axis % len(layout), len(layout)), layout) if is_axis else None
+        return Norm(found, node.output[0]) if found else None
     if node.op_type != "GroupNorm":
         return Norm(name, node.output[0])
-    given = attributes(node)
     if layout.index("C") != (len(layout) - 1 if given.get("channels_last", 1) else 1):
         return None
     return Norm(name, node.output[0], "silu" if given.get("activation", 0) == 1 else None)
@@ -100,6 +123,12 @@ def _of_groups(graph: GraphView, node: onnx.NodeProto, layout: str, channels: in
         if name == "instance_norm":
             groups = shape[1] if shape is not None and len(shape) > 1 else None
             name = "instance_norm" if groups == channels else "group_norm"
+        elif name == "layer_norm":
+            axis = attributes(readers[0]).get("axis", -1)
+            found_name = _name_of_groups(graph.shape(node.input[0]), shape, axis, layout, channels)
+            if found_name is None:
+                return None
+            name = found_name
     elif shape is not None and len(shape) > 2:
         found = _by_values(graph, grouped, "N" + "C" * (len(shape) - 1), 0)
         if found is None or 0 in found[1] or len(found[1]) > len(shape) - 1:
@@ -119,6 +148,37 @@ def _of_groups(graph: GraphView, node: onnx.NodeProto, layout: str, channels: in
     return None
 
 
+def _name_of_groups(
+    before: Sequence[int | str | None] | None,
+    after: Sequence[int | str | None] | None,
+    axis: object,
+    layout: str,
+    channels: int,
+) -> str | None:
+    """What a layer norm from an axis on is, behind a Reshape of a shape to another one.
+
+    The axes in front of it say how many groups of a picture's numbers there are.
+    """
+    if not before or not after or not isinstance(axis, int) or not -len(after) <= axis < len(after):
+        return None
+    first = axis % len(after)
+    groups, pictures = list(after[:first]), before[0]
+    is_open = len(groups) > 1 and not isinstance(groups[0], int) and not isinstance(pictures, int)
+    if is_open or (pictures is not None and groups[:1] == [pictures]):
+        groups, pictures = groups[1:], 1
+    if not groups:
+        return "layer_norm" if pictures == 1 else None
+    if layout.index("C") != 1:
+        return "layer_norm" if layout[-1] == "C" and list(after[first:]) == [channels] else None
+    sizes = [size for size in (pictures, *groups) if isinstance(size, int) and size > 0]
+    if len(sizes) <= len(groups):
+        return None
+    count, rest = divmod(math.prod(sizes[1:]), sizes[0])
+    if rest or not count or channels % count:
+        return None
+    return "instance_norm" if count == channels else "group_norm"
+
+
 def _is_undone(
     graph: GraphView, first: onnx.NodeProto, last: onnx.NodeProto, layout: str, channels: int
 ) -> bool:
@@ -129,8 +189,7 @@ def _is_undone(
     before, after = graph.shape(first.input[0]), graph.shape(last.output[0])
     if after is None or len(after) != len(layout) or after[layout.index("C")] != channels:
         return False
-    pairs = zip(before or after, after, strict=False)
-    return all(one == other for one, other in pairs if isinstance(one, int) and isinstance(other, int))
+    return _may_agree(before, after)
 
 
 def _by_values(
@@ -138,7 +197,8 @@ def _by_values(
 ) -> tuple[str, tuple[int, ...]] | None:
     """The first function of `tensor` that stays the same when that is scaled and shifted, and its axes.
 
-    That is what a norm does, in whatever steps: mean, variance, root, quotient. With no `channels`, those are
+    That is what a norm does, in whatever steps: mean, variance, root, quotient. An RMS norm divides by the
+    root of the mean square, and stays the same when scaled only. With no `channels`, those are
     divided into groups, and scales that differ by channel count as ones.
     """
 
@@ -149,12 +209,16 @@ def _by_values(
         return np.ones(()) if constant is None else constant
 
     sample = np.random.default_rng(0).normal(1, 3, (1, 64))
-    runs = [
-        regions(graph, {tensor: values}, layout, read, statistics=True) for values in (sample, sample * 2 + 5)
-    ]
-    for one, other in zip(*runs, strict=False):
-        if one.axes is not None and _is_norm(sample, one.values, other.values):
-            return one.tensor, one.axes
+    samples = (sample, sample * 2 + 5, sample * np.abs(sample))
+    runs = [regions(graph, {tensor: values}, layout, read, statistics=True) for values in samples]
+    for found in zip(*runs, strict=False):
+        one, moved, bent = (each.values for each in found)
+        if found[0].axes is None:
+            continue
+        with np.errstate(all="ignore"):  # numbers may be as large as they get
+            is_norm = _is_norm(sample, one, moved) or _is_rms_norm([(sample, one), (samples[2], bent)])
+        if is_norm:
+            return found[0].tensor, found[0].axes
     return None
 
 
@@ -173,22 +237,88 @@ def _is_norm(sample: NDArray[np.float64], one: NDArray[np.float64], other: NDArr
     )
 
 
-def _response_norm(graph: GraphView, tensor: str, readers: Sequence[onnx.NodeProto]) -> Norm | None:
+def _is_rms_norm(pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> bool:
+    """Whether numbers become themselves over the root of their mean square, times a fixed number."""
+    factors = []
+    for numbers, made in pairs:
+        if made.shape[1] != numbers.shape[1] or not np.isfinite(made).all():
+            return False
+        factors.append(made / numbers * np.sqrt((numbers**2).mean()))
+    every = np.concatenate(factors, axis=1)
+    wanted = every[:, :1]
+    return bool(
+        (np.abs(wanted) > 1e-6).any() and np.all(np.abs(every - wanted) <= 1e-3 * np.abs(wanted) + 1e-6)
+    )
+
+
+def _response_norm(
+    graph: GraphView, tensor: str, layout: str, channels: int, readers: Sequence[onnx.NodeProto]
+) -> Norm | None:
     """``x / (k + alpha * mean of squares of neighbouring channels) ** beta``, as PyTorch exports it."""
     quotients = [node for node in readers if node.op_type == "Div" and node.input[:1] == [tensor]]
-    squares = [node for node in readers if node.op_type in ("Mul", "Pow")]
+    squares = [node for node in readers if _is_square(graph, node, tensor, layout)]
     if len(readers) != 2 or not quotients or not squares or not squares[0].output:
         return None
     seen: set[str] = set()
     made = squares[0].output[0]
+    wide: str | None = layout
     for _ in range(LONGEST):
         behind = readers_of(graph, made)
         if len(behind) != 1 or not behind[0].output:
             return None
-        if behind[0] is quotients[0]:
-            return Norm("lrn", behind[0].output[0]) if {"AveragePool", "Pow"} <= seen else None
-        if behind[0].op_type not in RESPONSE:
+        node = behind[0]
+        if node is quotients[0]:
+            is_norm = {"AveragePool", "Pow"} <= seen and _may_agree(graph.shape(tensor), graph.shape(made))
+            return Norm("lrn", node.output[0]) if is_norm else None
+        others = [name for name in node.input if name != made]
+        if node.op_type not in RESPONSE or (node.op_type not in ("Add", "Mul") and node.input[0] != made):
             return None
-        seen.add(behind[0].op_type)
-        made = behind[0].output[0]
+        if node.op_type in ("Add", "Mul", "Pow") and not (len(others) == 1 and graph.is_constant(others[0])):
+            return None
+        if node.op_type in ("Unsqueeze", "Reshape") and "AveragePool" not in seen:
+            wide = _one_axis_more(graph, node, made, wide, channels)
+        if node.op_type == "AveragePool" and not _is_along_channels(node, wide):
+            return None
+        seen.add(node.op_type)
+        made = node.output[0]
     return None
+
+
+def _is_square(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) -> bool:
+    if node.op_type == "Mul":
+        return list(node.input) == [tensor, tensor]
+    if node.op_type != "Pow" or node.input[:1] != [tensor] or len(node.input) != 2:
+        return False
+    exponent = aligned(graph, node, node.input[1], layout, 1)
+    return exponent is not None and exponent.ndim == 0 and float(exponent) == 2
+
+
+def _one_axis_more(
+    graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str | None, channels: int
+) -> str | None:
+    """The layout behind an Unsqueeze, or behind a Reshape that puts an axis in front of the channels."""
+    if layout is None or node.op_type == "Unsqueeze":
+        return layout and layout_behind(graph, node, tensor, layout)
+    shape = graph.shape(node.output[0])
+    fits = shape is not None and len(shape) > 2 and _may_agree(shape[1:3], (1, channels))
+    return "N1C" + "DHW"[: len(shape) - 3] if shape and fits and layout[:2] == "NC" else None
+
+
+def _is_along_channels(node: onnx.NodeProto, layout: str | None) -> bool:
+    """Whether the window of a pooling has a length along the channels alone, and does not stride."""
+    given = attributes(node)
+    window, strides = given.get("kernel_shape"), given.get("strides", [])
+    if layout is None or not isinstance(window, list | tuple) or len(window) != len(layout) - 2:
+        return False
+    is_long = {letter for letter, size in zip(layout[2:], window, strict=True) if size != 1}
+    return is_long == {"C"} and isinstance(strides, list | tuple) and all(step == 1 for step in strides)
+
+
+def _may_agree(one: Sequence[object] | None, other: Sequence[object] | None) -> bool:
+    """Whether two shapes are the same as far as they are known."""
+    if one is None or other is None:
+        return True
+    pairs = zip(one, other, strict=False)
+    return len(one) == len(other) and all(
+        size == wanted for size, wanted in pairs if isinstance(size, int) and isinstance(wanted, int)
+    )

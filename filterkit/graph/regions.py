@@ -142,7 +142,10 @@ def regions(
             if axes not in (None, means) or node.input[0] not in values:
                 return
             axes = means
-            made = values[node.input[0]].mean(axis=1, keepdims=True)
+            taken = values[node.input[0]]
+            with np.errstate(all="ignore"):
+                squared = taken**2 if node.op_type == "ReduceSumSquare" else taken
+                made = squared.mean(axis=1, keepdims=True)
         elif node.op_type == "Concat":
             made = _joined(node, values, layout) if joined == 1 else None
             joined = len(node.input)
@@ -200,10 +203,13 @@ def _joined(node: onnx.NodeProto, values: Mapping[str, Values], layout: str) -> 
 
 
 def _mean_axes(graph: GraphView, node: onnx.NodeProto, rank: int) -> tuple[int, ...] | None:
-    """The axes that a node takes means over, which it keeps with a length of 1."""
+    """The axes that a node takes means over, which it keeps with a length of 1.
+
+    A sum of squares counts as a mean of them, which is the same but for a constant factor.
+    """
     if node.op_type == "GlobalAveragePool":
         return tuple(range(2, rank))
-    if node.op_type != "ReduceMean":
+    if node.op_type not in ("ReduceMean", "ReduceSumSquare"):
         return None
     given = attributes(node)
     axes: Any = given.get("axes")

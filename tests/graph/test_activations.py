@@ -79,9 +79,15 @@ def test_without_an_activation_post_is_pre() -> None:
         [node("Sigmoid", "c", "g"), node("Mul", "g x2", "m"), node("Add", "m c", "y")],
         [node("Sub", "s c", "n"), node("Relu", "n", "y")],
         [node("Add", "c map", "n"), node("Relu", "n", "y")],
+        [node("Sum", "c x2", "a"), node("Relu", "a", "y")],
+        [node("Sum", "c c", "a"), node("Relu", "a", "y")],
+        [node("Sum", "c s x2", "a"), node("Relu", "a", "y")],
     ],
-    ids=["residual", "two readers", "other gate", "one minus", "a map, no bias"],
-)
+    ids=[
+        "residual", "two readers", "other gate", "one minus", "a map, no bias", "residual sum", "doubled",
+        "sum of three",
+    ],
+)  # fmt: skip
 def test_what_stands_behind_something_else_is_not_the_layers_activation(nodes: list[onnx.NodeProto]) -> None:
     constants = {name: WEIGHTS[name] for name in ("w", "s", "map")}
     model = build([node("Conv", "x w", "c"), *nodes], {"x": [1, 3, 8, 8], "x2": [1, 4, 6, 6]}, constants)
@@ -89,8 +95,9 @@ def test_what_stands_behind_something_else_is_not_the_layers_activation(nodes: l
     assert (found.activation, found.post_tensor, found.bias) == (None, "c", None)
 
 
-def test_a_bias_behind() -> None:
-    found = bank(node("Add", "column c", "a"), node("Relu", "a", "y"))
+@pytest.mark.parametrize("op", ["Add", "Sum"])
+def test_a_bias_behind(op: str) -> None:
+    found = bank(node(op, "column c", "a"), node("Relu", "a", "y"))
     assert (found.pre_tensor, found.post_tensor) == ("a", "y")
     np.testing.assert_array_equal(found.bias, WEIGHTS["column"].ravel())
 

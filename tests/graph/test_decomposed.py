@@ -137,6 +137,12 @@ def prelu(w: Writer, x: str, a: float) -> str:
     return w("Add", w("Relu", x), w("Mul", w("Relu", w("Neg", x)), slopes))
 
 
+def swish_by_channel(w: Writer, x: str, a: float) -> str:
+    factors = w.constant(0, (4, 1, 1))
+    w.constants[factors] = (a + np.arange(-1, 3, dtype=np.float32)).reshape(4, 1, 1)
+    return w("Mul", x, w.sigmoid(w("Mul", x, factors)))
+
+
 def relu(w: Writer, x: str, a: float) -> str:
     way = w.random.integers(3)
     if way == 0:
@@ -205,6 +211,10 @@ FORMS: dict[tuple[str, str], Form] = {
     ("swish", ""): (
         lambda w, x, a: w("Mul", x, w.sigmoid(w("Mul", x, a))),
         lambda x, a: x / (1 + np.exp(-a * x)),
+    ),
+    ("swish", "by channel"): (
+        swish_by_channel,
+        lambda x, a: x / (1 + np.exp(-(a + np.arange(-1, 3).reshape(4, 1, 1)) * x)),
     ),
     ("silu", ""): (lambda w, x, a: w("Mul", x, w.sigmoid(x)), lambda x, a: x / (1 + np.exp(-x))),
     ("silu", "quotient"): (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from itertools import pairwise
+from itertools import cycle, pairwise
 from types import FrameType
 from typing import Any
 
@@ -29,7 +29,11 @@ CONSTANTS: dict[str, Any] = {
     "a123": np.array([1, 2, 3]), "a234": np.array([2, 3, 4]), "i0": np.array([0]), "i2": np.array([2]),
     "i4": np.array([4]), "to_line": np.array([1, 4, 28]), "to_space": np.array([0, 0, -1]),
     "to_groups": np.array([0, 2, -1]), "to_five": np.array([0, 2, 2, 6, 6]),
-    "back": np.array([0, 4, 6, 6]), "mixed": np.array([1, 2, 2, 36]),
+    "to_one": np.array([1, 1, 144]), "to_rows": np.array([2, 72]), "to_all": np.array([1, -1]),
+    "to_tokens": np.array([-1, 4]), "back_last": np.array([1, 6, 6, 4]),
+    "back_first": np.array([1, 4, 6, 6]), "many": np.ones(72, np.float32),
+    "every": np.ones(144, np.float32), "places": np.ones(36, np.float32), "map": np.ones((6, 6), np.float32),
+    "to_volume": np.array([1, 1, 4, 6, 6]), "back": np.array([0, 4, 6, 6]), "mixed": np.array([1, 2, 2, 36]),
 }  # fmt: skip
 
 LINE = [1, 3, 1, 32]
@@ -173,6 +177,67 @@ NORMS: dict[str, tuple[str, list[onnx.NodeProto]]] = {
             node("Add", "m column", "z"),
         ],
     ),
+    "group by PyTorch, shifted by Sum": (
+        "group_norm",
+        [
+            node("Reshape", "c to_groups", "q"),
+            node("InstanceNormalization", "q g1 g0", "n"),
+            node("Sum", "n half", "m"),
+            node("Reshape", "m back", "z"),
+        ],
+    ),
+    "group by LayerNormalization": (
+        "group_norm",
+        [
+            node("Reshape", "c to_groups", "q"),
+            node("LayerNormalization", "q many", "n", axis=2),
+            node("Reshape", "n back", "z"),
+        ],
+    ),
+    "group by LayerNormalization, one group": (
+        "group_norm",
+        [
+            node("Reshape", "c to_one", "q"),
+            node("LayerNormalization", "q every", "n", axis=-1),
+            node("Reshape", "n back", "z"),
+        ],
+    ),
+    "group by LayerNormalization, pictures joined": (
+        "group_norm",
+        [
+            node("Reshape", "c to_rows", "q"),
+            node("LayerNormalization", "q many", "n"),
+            node("Reshape", "n back_first", "z"),
+        ],
+    ),
+    "layer by LayerNormalization of all": (
+        "layer_norm",
+        [
+            node("Reshape", "c to_all", "q"),
+            node("LayerNormalization", "q every", "n", axis=1),
+            node("Reshape", "n back", "z"),
+        ],
+    ),
+    "layer by LayerNormalization of tokens": (
+        "layer_norm",
+        [
+            node("Transpose", "c", "t", perm=[0, 2, 3, 1]),
+            node("Reshape", "t to_tokens", "q"),
+            node("LayerNormalization", "q ones", "n"),
+            node("Reshape", "n back_last", "z"),
+        ],
+    ),
+    "instance by LayerNormalization": (
+        "instance_norm",
+        [
+            node("Reshape", "c to_space", "q"),
+            node("LayerNormalization", "q places", "z"),
+        ],
+    ),
+    "instance by LayerNormalization of pictures": (
+        "instance_norm",
+        [node("LayerNormalization", "c map", "z", axis=2)],
+    ),
     "group by parts": (
         "group_norm",
         [
@@ -222,6 +287,69 @@ NORMS: dict[str, tuple[str, list[onnx.NodeProto]]] = {
             node("Add", "m s", "z"),
         ],
     ),
+    "lrn by PyTorch of pictures": (
+        "lrn",
+        [
+            node("Mul", "c c", "q"),
+            node("Reshape", "q to_volume", "u"),
+            node("Pad", "u pads", "p"),
+            node("AveragePool", "p", "m", kernel_shape=[3, 1, 1], strides=[1, 1, 1]),
+            node("Squeeze", "m a1", "s"),
+            node("Reshape", "s back", "f"),
+            node("Mul", "f half", "sc"),
+            node("Add", "sc one", "k"),
+            node("Pow", "k half", "r2"),
+            node("Div", "c r2", "z"),
+        ],
+    ),
+    **{
+        f"{name} of RMS by parts, {axes}": (
+            name,
+            [
+                node("Mul", "c c", "q"),
+                node("ReduceMean", f"q {axes}", "v"),
+                node("Add", "v eps", "e"),
+                node("Sqrt", "e", "r2"),
+                node("Div", "c r2", "n"),
+                node("Mul", "n scale", "z"),
+            ],
+        )
+        for name, axes in (("layer_norm", "a1"), ("layer_norm", "a123"), ("instance_norm", "a23"))
+    },
+    "RMS by a sum of squares": (
+        "layer_norm",
+        [
+            node("ReduceSumSquare", "c a1", "q"),
+            node("Div", "q six", "v"),
+            node("Add", "v eps", "e"),
+            node("Sqrt", "e", "r2"),
+            node("Div", "c r2", "z"),
+        ],
+    ),
+    "layer by a sum of squares": (
+        "layer_norm",
+        [
+            node("ReduceMean", "c a1", "mean"),
+            node("Sub", "c mean", "d"),
+            node("ReduceSumSquare", "d a1", "q"),
+            node("Mul", "q half", "v"),
+            node("Add", "v eps", "e"),
+            node("Sqrt", "e", "r2"),
+            node("Div", "d r2", "z"),
+        ],
+    ),
+    "RMS by a reciprocal": (
+        "layer_norm",
+        [
+            node("Pow", "c two", "q"),
+            node("ReduceMean", "q a1", "v"),
+            node("Add", "v eps", "e"),
+            node("Sqrt", "e", "r2"),
+            node("Reciprocal", "r2", "i"),
+            node("Mul", "i scale", "f"),
+            node("Mul", "c f", "z"),
+        ],
+    ),
     "lrn by PyTorch": (
         "lrn",
         [
@@ -254,6 +382,97 @@ def test_statistics_of_all_pictures_are_no_norm_of_one() -> None:
     _, nodes = NORMS["instance_norm by parts, a23"]
     found = bank(*nodes, RELU, a23=np.array([0, 2, 3]))
     assert (found.norm, found.activation) == (None, None)
+
+
+def response(
+    *pooled: onnx.NodeProto, square: str = "c c", scale: str = "half", root: str = "half"
+) -> list[onnx.NodeProto]:
+    """Local response normalization with some nodes between the square and its mean ``m``."""
+    return [
+        node("Mul", square, "q"),
+        *pooled,
+        node("Mul", f"m {scale}", "sc"),
+        node("Add", "sc one", "k"),
+        node("Pow", f"k {root}", "r2"),
+        node("Div", "c r2", "z"),
+    ]
+
+
+SPACE_WINDOW = node("AveragePool", "q", "m", kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+CHANNEL_WINDOW = [
+    node("Unsqueeze", "q a1", "u"),
+    node("Pad", "u pads", "p"),
+    node("AveragePool", "p", "v", kernel_shape=[3, 1, 1]),
+    node("Squeeze", "v a1", "m"),
+]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "norm"),
+    [
+        (response(*CHANNEL_WINDOW), "lrn"),
+        (response(SPACE_WINDOW), None),
+        (
+            response(
+                node("Unsqueeze", "q a1", "u"),
+                node("AveragePool", "u", "v", kernel_shape=[1, 3, 3], pads=[0, 1, 1, 0, 1, 1]),
+                node("Squeeze", "v a1", "m"),
+            ),
+            None,
+        ),
+        (
+            response(
+                node("Unsqueeze", "q a2", "u"),
+                node("AveragePool", "u", "v", kernel_shape=[1, 3, 1], pads=[0, 1, 0, 0, 1, 0]),
+                node("Squeeze", "v a2", "m"),
+            ),
+            None,
+        ),
+        (response(*CHANNEL_WINDOW, scale="r"), None),
+        (response(*CHANNEL_WINDOW, scale="m"), None),
+        (response(*CHANNEL_WINDOW, root="r"), None),
+        (response(*CHANNEL_WINDOW, square="c r"), None),
+        ([node("Pow", "c two", "q"), *response(*CHANNEL_WINDOW)[1:]], "lrn"),
+        ([node("Pow", "c six", "q"), *response(*CHANNEL_WINDOW)[1:]], None),
+    ],
+    ids=[
+        "channels", "space", "space of one axis more", "rows", "scaled by an input", "squared again",
+        "power by an input", "product with an input", "Pow", "sixth power",
+    ],
+)  # fmt: skip
+def test_local_response_norm_is_over_channels(nodes: list[onnx.NodeProto], norm: str | None) -> None:
+    found = bank(*nodes, RELU, pads=np.array([0, 0, 1, 0, 0, 0, 0, 1, 0, 0]))
+    activation = "relu" if norm else None
+    assert (found.norm, found.activation, found.post_tensor) == (norm, activation, "y" if norm else "c")
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [node("Abs", "c", "q"), node("ReduceMean", "q a1", "r2"), node("Div", "c r2", "z")],
+        [node("Mul", "c c", "q"), node("ReduceMean", "q a1", "r2"), node("Div", "c r2", "z")],
+        [node("ReduceSumSquare", "c a1", "q"), node("Sqrt", "q", "r2"), node("Div", "c r2", "z")],
+    ],
+    ids=["mean of sizes", "mean square without a root", "L2 norm"],
+)
+def test_what_looks_like_an_rms_norm(nodes: list[onnx.NodeProto]) -> None:
+    found = bank(*nodes, RELU)
+    assert (found.norm, found.activation, found.post_tensor) == (None, None, "c")
+
+
+def test_a_batch_norm_in_training_mode_has_no_name() -> None:
+    normed = node("BatchNormalization", "c ones zeros zeros ones", "z", training_mode=1)
+    found = bank(normed, RELU)
+    assert (found.norm, found.batchnorm, found.activation) == (None, None, "relu")
+
+
+def test_a_gate_that_differs_by_channel_is_a_swish() -> None:
+    nodes = [node("Mul", "c factors", "m"), node("Sigmoid", "m", "g"), node("Mul", "c g", "y")]
+    assert bank(*nodes, factors=np.array([0.3, 1, 1.5, 2], np.float32).reshape(4, 1, 1)).activation == "swish"
+    assert bank(*nodes, factors=np.ones((4, 1, 1), np.float32)).activation == "silu"
+    gate = [node("Mul", "c factors", "m"), node("Sigmoid", "m", "g"), node("Mul", "m g", "y")]
+    found = bank(*gate, factors=np.array([0.3, 1, 1.5, 2], np.float32).reshape(4, 1, 1))
+    assert found.activation == "silu", "a scale first, and SiLU of what it makes"
 
 
 def test_readers_of_the_shape_do_not_count() -> None:
@@ -316,7 +535,7 @@ CRELU = {
     ],
     "scaled": [
         node("Mul", "c minus", "n"),
-        node("Concat", "n c", "k", axis=1),
+        node("Concat", "c n", "k", axis=1),
         node("Mul", "k wide", "s"),
         node("Add", "s wide", "t"),
         node("Max", "t zero", "y"),
@@ -328,6 +547,24 @@ CRELU = {
 def test_crelu(case: str) -> None:
     found = bank(*CRELU[case], minus=np.float32(-1), wide=random(8, 1, 1))
     assert (found.activation, found.pre_tensor, found.post_tensor) == ("crelu", "c", "y")
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [node("Neg", "c", "n"), node("Concat", "n c", "k", axis=1), node("Relu", "k", "y")],
+        [
+            node("Neg", "c", "n"),
+            node("Relu", "n", "m"),
+            node("Relu", "c", "p"),
+            node("Concat", "m p", "y", axis=1),
+        ],
+    ],
+    ids=["relu of both", "both of relu"],
+)
+def test_the_negative_first_is_no_crelu(nodes: list[onnx.NodeProto]) -> None:
+    found = bank(*nodes)
+    assert (found.activation, found.post_tensor) == (None, "c")
 
 
 def test_concatenation_with_something_else_is_no_crelu() -> None:
@@ -428,12 +665,21 @@ def test_how_many_nodes_an_activation_may_have(count: int, activation: str | Non
     assert bank(*steps, *gate).activation == activation
 
 
-@pytest.mark.parametrize(("count", "activation"), [(MOST_TRIES - 1, "silu"), (MOST_TRIES, None)])
-def test_behind_how_many_scales_nodes_are_evaluated(count: int, activation: str | None) -> None:
+@pytest.mark.parametrize("count", [MOST_TRIES - 1, MOST_TRIES, MOST_TRIES + 1, 40])
+def test_scales_do_not_hide_what_follows(count: int) -> None:
     names = ["c", *(f"v{number}" for number in range(count))]
     steps = [node("Mul", f"{one} three", other) for one, other in pairwise(names)]
     gate = [node("Sigmoid", names[-1], "g"), node("Mul", f"{names[-1]} g", "y")]
-    assert bank(*steps, *gate, three=np.float32(3)).activation == activation
+    assert bank(*steps, *gate, three=np.float32(3)).activation == "silu"
+    leaky = [node("Mul", f"{names[-1]} half", "g"), node("Max", f"{names[-1]} g", "y")]
+    assert bank(*steps, *leaky, three=np.float32(3)).activation == "leaky_relu"
+    hard = [
+        node("Add", f"{names[-1]} three", "s"),
+        node("Clip", "s zero six", "d"),
+        node("Div", "d six", "y"),
+    ]
+    found = bank(*steps, *hard, three=np.float32(3))
+    assert (found.activation, found.post_tensor, found.bias) == ("hard_sigmoid", "y", None)
 
 
 @pytest.mark.parametrize(("count", "activation"), [(MOST_NODES, "relu"), (MOST_NODES + 1, None)])
@@ -445,16 +691,19 @@ def test_how_many_readers_are_looked_at(count: int, activation: str | None) -> N
 def test_a_long_chain_of_scales_takes_few_steps() -> None:
     """Nodes are evaluated behind the first few only."""
     names = ["c", *(f"v{number}" for number in range(20_000))]
-    steps = [node("Mul", f"{one} three", other) for one, other in pairwise(names)]
+    factors = cycle(["three"] * MOST_TRIES + ["scale"])
+    steps = [
+        node("Mul", f"{one} {factor}", other)
+        for (one, other), factor in zip(pairwise(names), factors, strict=False)
+    ]
     calls: Counter[str] = Counter()
 
     def count(frame: FrameType, event: str, value: object) -> None:
         if event == "call":
             calls[frame.f_code.co_name] += 1
 
-    model = build(
-        [node("Conv", "x w", "c"), *steps], {"x": PICTURE}, {"w": CONSTANTS["w"], "three": np.float32(3)}
-    )
+    constants = {"w": CONSTANTS["w"], "scale": CONSTANTS["scale"], "three": np.float32(3)}
+    model = build([node("Conv", "x w", "c"), *steps], {"x": PICTURE}, constants)
     graph = opened(model)
     sys.setprofile(count)
     try:
@@ -463,4 +712,4 @@ def test_a_long_chain_of_scales_takes_few_steps() -> None:
         sys.setprofile(None)
     assert found.activation is None
     assert calls["regions"] > 0 and calls["apply"] <= MOST_TRIES * MOST_NODES
-    assert calls["readers_of"] <= MOST_STEPS + MOST_TRIES * 4 * MOST_NODES
+    assert calls["readers_of"] <= MOST_STEPS * (1 + MOST_TRIES) + MOST_TRIES * 4 * MOST_NODES
