@@ -242,7 +242,27 @@ def test_several_models_or_a_folder_for_add(run: Run, made: Path) -> None:
     ("sql", "hint"),
     [
         ("select * from layers", "the table is 'layer': `filterkit query 'select * from layer'`"),
-        ("select count(*) from filters f, layers l", "the table is 'filter'"),
+        (
+            "select count(*) from filters f, layers l",
+            "'filter', 'layer': `filterkit query 'select count(*) from filter f, layer l'`",
+        ),
+        (
+            "select count(*) from Layers l join models m on m.id = l.model_id",
+            "`filterkit query 'select count(*) from layer l join model m on m.id = l.model_id'`",
+        ),
+        (
+            "select layers.name from layers where layers.name = 'layers'",
+            """`filterkit query "select layer.name from layer where layer.name = 'layers'"`""",
+        ),
+        (
+            "select name from layers where name='conv'",
+            """`filterkit query "select name from layer where name='conv'"`""",
+        ),
+        ("select name from layers where name='$x'", "`filterkit query 'select name from layer where"),
+        ("select l3_norm from filters", "the table is 'filter'; then no such column: l3_norm: did you mean"),
+        ("select name from layer join model", "say of which table it is: layer.name or model.name"),
+        ("select position, name from layer join model", "layer.name or model.name"),
+        ("select name from layer l, model as m where l.id = 1", "l.name or m.name"),
         ("select * from Models", "the table is 'model'"),
         ("select * from main.models", "the table is 'model'"),
         ("layers", 'filterkit query "SELECT * FROM layer"'),
