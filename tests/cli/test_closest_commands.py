@@ -19,11 +19,12 @@ FOUND = re.compile(r"`filterkit ([^`]*)`")
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a catalog of two networks, whose layers share a name, and of the classic kernels."""
+    """A folder with a catalog of networks, two of which share a layer's name, and of the classic kernels."""
     folder = tmp_path_factory.mktemp("new user")
     for name, layers in (
         ("net", ("block1_conv1", "features.0.conv")),
         ("other.v2", ("block1_conv1", "head")),
+        ("spaced", ("my layer", "second")),
     ):
         weights = {f"w{n}": random(4, 3, 3, 3, seed=n) for n, _ in enumerate(layers)}
         nodes = [node("Conv", f"picture w{n}", f"y{n}", name=each) for n, each in enumerate(layers)]
@@ -31,6 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with filterkit.open(folder / "catalog.db") as bench:
         bench.add(folder / "net.onnx")
         bench.add(folder / "other.v2.onnx", name="other.v2")
+        bench.add(folder / "spaced.onnx")
         bench.add("classic")
     return folder
 
@@ -110,6 +112,7 @@ def test_an_address_without_its_model_or_its_slashes(run: Run, written: str, exp
         ("maps . net/block1_conv1", "maps net/block1_conv1 ."),
         ("convolve photo.png classic/emboss", "convolve classic/emboss photo.png"),
         ("convolve 'my photo.png' emboss", "convolve classic/emboss 'my photo.png'"),
+        ("maps spaced/my layer photo.png", "maps spaced/my_layer photo.png"),
         ("maps net/block1_conv1/0, 1 photo.png", "maps 'net/block1_conv1/0, 1' photo.png"),
     ],
 )
@@ -154,6 +157,14 @@ def test_in_python_as_well(made: Path, tmp_path: Path) -> None:
         ("query select name from layer --limit 1", ["query 'select name from layer' --limit 1"]),
         ("query select '*' from layer", ["query 'select * from layer'"]),
         ("layers net block1_conv1", ["layers net/block1_conv1"]),
+        ("layers spaced/my layer", ["layers spaced/my_layer"]),
+        ("show spaced/my layer -o x.png", ["show spaced/my_layer -o x.png"]),
+        ("show spaced/my layer/0 -o x.png", ["show spaced/my_layer/0 -o x.png"]),
+        ("filters spaced/my layer/0:2 --count", ["filters spaced/my_layer/0:2 --count"]),
+        ("similar net/block1_conv1/0 --invariant scale rotate --limit 1",
+         ["similar net/block1_conv1/0 --invariant scale,rotate --limit 1"]),
+        ("similar net/block1_conv1/0 --invariant=scale, sign rotate --limit 1",
+         ["similar net/block1_conv1/0 --invariant=scale,sign,rotate --limit 1"]),
         ("filters net block1_conv1 0:2 --count", ["filters net/block1_conv1/0:2 --count"]),
         ("layers net/block1_conv1 net/features.0.conv",
          ["layers net/block1_conv1", "layers net/features.0.conv"]),
@@ -280,6 +291,11 @@ def test_tables_and_columns_that_are_called_otherwise(run: Run, sql: str, hint: 
     assert hint in found
 
 
+def test_a_name_with_spaces_that_the_catalog_does_not_know(run: Run) -> None:
+    assert commands(run("show", "spaced/no", "layer")) == [["show", "spaced/no layer"]]
+    assert commands(run("show", "spaced/no", "layer/0")) == [["show", "spaced/no layer/0"]]
+
+
 def test_a_condition_of_which_a_shell_took_the_end(run: Run) -> None:
     code, _, hint = run("filters", "net", "--where", "l2_norm").failure  # --where l2_norm > 1
     assert (code, hint) == (2, "quote a condition as a whole: --where 'l2_norm > 1'")
@@ -288,7 +304,7 @@ def test_a_condition_of_which_a_shell_took_the_end(run: Run) -> None:
 def test_pictures_with_spaces(run: Run) -> None:
     ran = run("maps", "net", "my", "photo.png", "photo.png")
     assert ran.failure == (2, "there is no picture my", "quote a name with spaces in it: 'my photo.png'")
-    assert run("maps", "net", "mine", "photo.png").failure[0] == 1
+    assert run("maps", "net", "spaced", "photo.png").failure[0] == 1
 
 
 def test_plain_typing_errors_stay_what_they_are(run: Run) -> None:
@@ -297,8 +313,8 @@ def test_plain_typing_errors_stay_what_they_are(run: Run) -> None:
         (("layers", "net/block1_conv2"), "did you mean 'block1_conv1'?"),
         (("layers", "CLASSIC"), "did you mean 'classic'?"),
         (("layers", "net.onnx"), "did you mean 'net'?"),
-        (("layers", "zzz"), "known: classic, net, other.v2"),
-        (("measure", "head"), "known: classic, net, other.v2"),
+        (("layers", "zzz"), "known: classic, net, other.v2, spaced"),
+        (("measure", "head"), "known: classic, net, other.v2, spaced"),
         (("measure", "net/head"), "did you mean 'net'?"),
     ):
         assert run(*words).failure[::2] == (1, hint)
