@@ -86,6 +86,9 @@ def check(run: Run, written: str, *expected: str) -> None:
         (r"filters 'net/block1_conv1\3'", ["filters net/block1_conv1/3"]),
         ("stats 'net block1_conv1'", ["stats net/block1_conv1"]),
         ("layers net/", ["layers net"]),
+        ("layers ./net/block1_conv1", ["layers net/block1_conv1"]),
+        ("filters ../net/block1_conv1/0/1", ["filters net/block1_conv1/0/1"]),
+        ("show ./net/block1_conv1/0/1 -o x.png", ["show net/block1_conv1/0/1 -o x.png"]),
         ("layers net//block1_conv1", ["layers net/block1_conv1"]),
         ("layers /net/block1_conv1", ["layers net/block1_conv1"]),
         ("filters block1_conv1 --count",
@@ -298,6 +301,22 @@ def test_tables_and_columns_that_are_called_otherwise(run: Run, sql: str, hint: 
 def test_a_name_with_spaces_that_the_catalog_does_not_know(run: Run) -> None:
     assert commands(run("show", "spaced/no", "layer")) == [["show", "spaced/no layer"]]
     assert commands(run("show", "spaced/no", "layer/0")) == [["show", "spaced/no layer/0"]]
+
+
+def test_a_file_that_is_no_model_yet(run: Run) -> None:
+    Path("zzznet.onnx").touch()
+    for words in (
+        ("similar", "zzznet.onnx/0"),
+        ("layers", "zzznet.onnx/conv"),
+        ("show", "./zzznet.onnx/conv/0"),
+    ):
+        code, error, hint = run(*words).failure
+        assert code == 2
+        assert "zzznet.onnx' is a file, and an address is expected here" in error
+        assert "zzznet.onnx` makes a model of it" in hint
+    assert "known: " in run("layers", "qqq.onnx/0").failure[2]
+    Path("nest.onnx").touch()  # called nearly as a model that there is
+    assert "`filterkit add nest.onnx`" in run("layers", "nest.onnx/conv").failure[2]
 
 
 def test_a_condition_of_which_a_shell_took_the_end(run: Run) -> None:
