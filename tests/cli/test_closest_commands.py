@@ -319,6 +319,16 @@ def test_a_file_that_is_no_model_yet(run: Run) -> None:
     assert "`filterkit add nest.onnx`" in run("layers", "nest.onnx/conv").failure[2]
 
 
+def test_an_address_for_remove(run: Run, made: Path, tmp_path: Path) -> None:
+    from command_line import copy_catalog
+
+    (tmp_path / "own").mkdir()
+    catalog = copy_catalog(made / "catalog.db", tmp_path / "own" / "c.db")
+    [words] = commands(run("remove", "net/block1_conv1", "--catalog", catalog), 1)
+    assert words == ["remove", "net"]
+    assert run(*words, "--catalog", catalog).exit_code == 0
+
+
 def test_a_condition_of_which_a_shell_took_the_end(run: Run) -> None:
     code, _, hint = run("filters", "net", "--where", "l2_norm").failure  # --where l2_norm > 1
     assert (code, hint) == (2, "quote a condition as a whole: --where 'l2_norm > 1'")
