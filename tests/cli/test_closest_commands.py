@@ -329,6 +329,20 @@ def test_an_address_for_remove(run: Run, made: Path, tmp_path: Path) -> None:
     assert run(*words, "--catalog", catalog).exit_code == 0
 
 
+def test_sizes_and_channels_of_a_preprocessing(run: Run, made: Path, tmp_path: Path) -> None:
+    add = ("add", made / "net.onnx", "--replace", "--catalog", tmp_path / "own.db", "--preprocessing")
+    for size in ("224", "224x200", "224/200", "224X200"):
+        assert run(*add, f"torch:size={size}").exit_code == 0, size
+    for size in ("0", "-1", "0x4", "4x0", "9459x9460", "100000", "x", "1x2x3", "12.5"):
+        code, error, hint = run(*add, f"torch:size={size}").failure
+        assert (code, error) == (2, f"option 'size' of preprocessing 'torch' cannot be '{size}'")
+        assert "224, 224x200 or 224/200" in hint
+    assert run(*add, "torch:size=9459x9459").exit_code == 0
+    assert "known: channels, " in run(*add, "unit:foo=1").failure[2]
+    assert "'channels'" in run(*add, "unit:channels=RGBX").failure[1]
+    assert run(*add, "unit:channel_order=bgr").exit_code == 0
+
+
 def test_a_condition_of_which_a_shell_took_the_end(run: Run) -> None:
     code, _, hint = run("filters", "net", "--where", "l2_norm").failure  # --where l2_norm > 1
     assert (code, hint) == (2, "quote a condition as a whole: --where 'l2_norm > 1'")
