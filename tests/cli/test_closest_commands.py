@@ -343,6 +343,15 @@ def test_sizes_and_channels_of_a_preprocessing(run: Run, made: Path, tmp_path: P
     assert run(*add, "unit:channel_order=bgr").exit_code == 0
 
 
+def test_preprocessing_of_what_takes_no_pictures(run: Run, tmp_path: Path) -> None:
+    nodes = [node("Conv", "x w", "y", name="conv")]
+    onnx.save(build(nodes, {"x": [1, 3, 16]}, {"w": random(4, 3, 3)}, ["y"]), tmp_path / "line.onnx")
+    ran = run("add", "line.onnx", "--preprocessing", "unit", "--catalog", tmp_path / "own.db")
+    assert ran.exit_code == 0
+    assert "line takes no pictures: its input is 1 × 3 × 16" in ran.stderr
+    assert "no pictures" not in run("add", "line.onnx", "--catalog", tmp_path / "other.db").stderr
+
+
 def test_a_condition_of_which_a_shell_took_the_end(run: Run) -> None:
     code, _, hint = run("filters", "net", "--where", "l2_norm").failure  # --where l2_norm > 1
     assert (code, hint) == (2, "quote a condition as a whole: --where 'l2_norm > 1'")
