@@ -29,7 +29,8 @@ def with_the_address(words: Sequence[str], error: AddressError) -> str | None:
     if error.written not in words or not error.meant:
         return None
     place = words.index(error.written)
-    return " or ".join(_line([*words[:place], meant, *words[place + 1 :]]) for meant in error.meant)
+    there = [meant for meant in error.meant if _is_named(words, meant)]
+    return " or ".join(_line([*words[:place], meant, *words[place + 1 :]]) for meant in there) or None
 
 
 def without_extras(words: Sequence[str], message: str) -> str | None:
@@ -55,8 +56,12 @@ def without_extras(words: Sequence[str], message: str) -> str | None:
         return f"a shell puts names of files in place of *, so quote it: {_line(starred)}"
     option, equals, value = apart[0].partition("=")
     if LISTED in (before[-1], option):
+        from filterkit.workbench.finding import INVARIANCES
+
         listed = ",".join([value if equals else apart[0], *apart[1:]])
         listed = ",".join(filter(None, listed.split(",")))
+        if not set(INVARIANCES).issuperset(listed.split(",")):
+            return None
         given = f"{option}={listed}" if equals else listed
         return f"separate several by commas: {_line([*before, given, *behind])}"
     if _exists(joined) or before[-1].startswith("-") or "," in apart[0]:
@@ -70,7 +75,8 @@ def without_extras(words: Sequence[str], message: str) -> str | None:
     if named:
         return f"an address has no spaces in it: {_line([*before, named, *behind])}"
     several = any("/" in word or _exists(word) for word in apart[1:])
-    if is_address and several and not all(_exists(word) or _is_named(words, word) for word in apart):
+    of_models = (_exists(word) or _is_named(words, word.partition("/")[0]) for word in apart)
+    if is_address and several and not all(of_models):
         return f"quote what has spaces in it: {_line([*before, joined, *behind])}"
     if command in OF_ONE or several:
         then = f", then {_line([*before, apart[1], *behind])}" + " and so on" * (len(apart) > 2)

@@ -303,6 +303,14 @@ def test_a_name_with_spaces_that_the_catalog_does_not_know(run: Run) -> None:
     assert commands(run("show", "spaced/no", "layer/0")) == [["show", "spaced/no layer/0"]]
 
 
+def test_no_command_is_shown_that_would_fail(run: Run) -> None:
+    assert commands(run("layers", "./zzz")) == []
+    assert commands(run("layers", "zzz//conv")) == []
+    assert commands(run("similar", "net/block1_conv1/0", "--invariant", "scale", "zzz")) == []
+    expected = [["show", "net/block1_conv1"], ["show", "net/zzz"]]
+    assert commands(run("show", "net/block1_conv1", "net/zzz")) == expected  # two are asked for all the same
+
+
 def test_a_file_that_is_no_model_yet(run: Run) -> None:
     Path("zzznet.onnx").touch()
     for words in (
