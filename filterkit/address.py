@@ -96,21 +96,28 @@ def parse_address(text: str) -> Address:
         Where `text` does not follow the grammar.
     """
     parts = text.strip().split("/")
-    if len(parts) > 4 or not all(parts):
+    relative = len(parts) > 1 and parts[0] in (".", "..")
+    if relative or len(parts) > 4 or not all(parts):
         refuse_url(text, "an address is expected here")
         refuse_file(text)
-        wrong = "more than four parts" if len(parts) > 4 else "an empty part"
+        wrong = "it has more than four parts" if len(parts) > 4 else "it has an empty part"
+        if relative:
+            wrong = f"it begins with '{parts[0]}'"
         meant = _without_empty_parts(parts)
         hint = f"did you mean '{meant[0]}'? {GRAMMAR}" if meant else GRAMMAR
-        raise AddressError(f"'{text}' is no address: it has {wrong}", written=text, meant=meant, hint=hint)
+        raise AddressError(f"'{text}' is no address: {wrong}", written=text, meant=meant, hint=hint)
     model, layer, filters, kernels = [*parts, None, None, None][:4]
     assert model is not None
-    return Address(
-        model,
-        layer,
-        parse_selection(filters) if filters else None,
-        parse_selection(kernels) if kernels else None,
-    )
+    try:
+        return Address(
+            model,
+            layer,
+            parse_selection(filters) if filters else None,
+            parse_selection(kernels) if kernels else None,
+        )
+    except UsageError:
+        refuse_file(text)
+        raise
 
 
 def parse_selection(text: str) -> Selection:
@@ -138,21 +145,26 @@ def refuse_url(text: str, expected: str, *, hint: str | None = None) -> None:
 
 
 def refuse_file(text: str) -> None:
-    """Raise AddressError where `text`, which is no address, is a file."""
-    path = Path(text)
-    try:
-        if not path.is_file():
-            return
-    except (OSError, ValueError):  # longer than a name may be, or with a NUL
+    """Raise AddressError where `text`, which is no address, is a file, or goes on behind one of a model."""
+    above = (str(path) for path in [*Path(text).parents][:3] if path.suffix.lower() in _MODELS)
+    file = next(filter(_is_file, (text, *above)), None)
+    if file is None:
         return
-    suffix, name = path.suffix.lower(), shlex.quote(text)
+    suffix, name = Path(file).suffix.lower(), shlex.quote(file)
     if suffix in _MODELS:
         hint = f"`filterkit add {name}` makes a model of it; `filterkit models` lists those that there are"
     elif suffix in _PICTURES:
         hint = f"an address goes before pictures, as in `filterkit maps vgg16/block1_conv1 {name}`"
     else:
         hint = "quote patterns, e.g. '*' or 'vgg16/*': a shell puts names of files in their place"
-    raise AddressError(f"'{text}' is a file, and an address is expected here", written=text, hint=hint)
+    raise AddressError(f"'{file}' is a file, and an address is expected here", written=text, hint=hint)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # longer than a name may be, or with a NUL
+        return False
 
 
 def matching(pattern: str, names: Sequence[str]) -> list[str]:
@@ -163,8 +175,10 @@ def matching(pattern: str, names: Sequence[str]) -> list[str]:
 
 
 def _without_empty_parts(parts: Sequence[str]) -> list[str]:
-    """The address of the other parts, if there were empty ones and it is one."""
+    """The address of the other parts, if there were empty ones, or a path's first, and it is one."""
     full = [part for part in parts if part.strip()]
+    while full and full[0] in (".", ".."):
+        del full[0]
     if not full or len(full) == len(parts):
         return []
     try:

@@ -173,8 +173,10 @@ def _no_model(
     if whole is None:  # a model is asked for, not a layer
         return NotFoundError(message, hint=hint)
     meant = with_a_model(connection, whole)
-    if not meant and not hint.startswith("did you mean"):
+    is_close = hint.startswith("did you mean")
+    if not meant and (not is_close or (wanted == pattern and SUFFIXES.search(pattern))):
         refuse_file(whole)
+    if not meant and not is_close:
         meant = like_a_layer(connection, whole)
     if meant:
         return AddressError(f"{message}; an address is model/layer/filters", written=whole, meant=meant)

@@ -20,8 +20,10 @@ def remove(catalog: Catalog, name: str) -> int:
     """
     with catalog.begin() as connection:
         if not connection.execute(sa.delete(model).where(model.c.name == name)).rowcount:
-            names = connection.scalars(sa.select(model.c.name))
-            raise NotFoundError(f"there is no model '{name}' in the catalog", hint=closest(name, names))
+            names = [*connection.scalars(sa.select(model.c.name))]
+            first = name.partition("/")[0]  # of an address
+            hint = f"`filterkit remove {first}` removes all of it" if first in names else closest(name, names)
+            raise NotFoundError(f"there is no model '{name}' in the catalog", hint=hint)
     return sweep(catalog)
 
 

@@ -26,7 +26,7 @@ from filterkit.catalog.sql_worker import (
     ROW_ROOM,
     TEMPORARY,
 )
-from filterkit.errors import CatalogError, FilterkitError, UsageError
+from filterkit.errors import CatalogError, FilterkitError, UnknownNameError, UsageError
 
 Row = dict[str, Any]
 
@@ -36,6 +36,8 @@ LARGEST_RESULT = "2GB"
 
 SQLITE_VALUE = 1_000_000_000
 """Bytes of the largest text or blob that SQLite knows."""
+
+_NO_COLUMN = "no such column: "
 
 OF_THE_FILE = {
     sqlite3.SQLITE_CORRUPT,
@@ -202,7 +204,10 @@ def _of_sqlite(path: Path, sql: str, failure: Failure, limits: Limits) -> Filter
         return UsageError(
             f"the query cannot be run: {words}", hint="json_valid(…) is 1 for what SQLite can read as JSON"
         )
-    return UsageError(f"the query cannot be run: {words}", hint=instead(sql, words))
+    message, hint = f"the query cannot be run: {words}", instead(sql, words)
+    if words.startswith(_NO_COLUMN):
+        return UnknownNameError(message, name=words.removeprefix(_NO_COLUMN), hint=hint)
+    return UsageError(message, hint=hint)
 
 
 def _unique(names: Iterable[str]) -> tuple[str, ...]:

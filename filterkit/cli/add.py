@@ -89,9 +89,16 @@ def add(
     shell.say(SAID[added.status].format(model=added.model))
     if added.assumed:
         shell.say(
-            f"nobody says what {added.model} expects of a picture: {added.assumed_range} are assumed "
+            f"the preprocessing of {added.model} is not known: {added.assumed_range} are assumed "
             "(--preprocessing states it, with --replace for a model that is there)"
         )
+    rows = [row for row in models if row["model"] == added.model]
+    if preprocessing and any(row["input_shape"] and len(row["input_shape"]) != 4 for row in rows):
+        from filterkit.workbench.running import takes_no_pictures
+
+        shape = rows[0]["input_shape"]
+        said = takes_no_pictures({"name": added.model, "input_shape": shape})
+        shell.say(f"{said}; --preprocessing is of no use there")
     if added.placeholder_size:
         shell.say(
             f"pictures are resized to {' × '.join(map(str, added.placeholder_size))} for {added.model}, "
@@ -114,5 +121,4 @@ def add(
             f"{added.skipped} layer{'s' * (added.skipped != 1)} could not be extracted: "
             f"filterkit layers {added.model} --skipped"
         )
-    rows = [row for row in models if row["model"] == added.model]
     shell.rows(rows, models.columns, brief=BRIEF)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from filterkit.errors import AddressError
+from filterkit.address import parse_address
+from filterkit.errors import AddressError, FilterkitError
 
 _EXTRAS = re.compile(r"got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.IGNORECASE | re.DOTALL)
 
@@ -20,12 +20,17 @@ OF_ONE = frozenset(("add", "measure", "remove"))
 """Commands that take one model and nothing else."""
 
 
+LISTED = "--invariant"
+"""The option that takes several words, separated by commas."""
+
+
 def with_the_address(words: Sequence[str], error: AddressError) -> str | None:
     """The command line with what was meant in place of what was written, where that is known."""
     if error.written not in words or not error.meant:
         return None
     place = words.index(error.written)
-    return " or ".join(_line([*words[:place], meant, *words[place + 1 :]]) for meant in error.meant)
+    there = [meant for meant in error.meant if _is_named(words, meant)]
+    return " or ".join(_line([*words[:place], meant, *words[place + 1 :]]) for meant in there) or None
 
 
 def without_extras(words: Sequence[str], message: str) -> str | None:
@@ -49,18 +54,70 @@ def without_extras(words: Sequence[str], message: str) -> str | None:
     starred = _with_star(words)
     if len(starred) < len(words):
         return f"a shell puts names of files in place of *, so quote it: {_line(starred)}"
+    option, equals, value = apart[0].partition("=")
+    if LISTED in (before[-1], option):
+        from filterkit.workbench.finding import INVARIANCES
+
+        listed = ",".join([value if equals else apart[0], *apart[1:]])
+        listed = ",".join(filter(None, listed.split(",")))
+        if not set(INVARIANCES).issuperset(listed.split(",")):
+            return None
+        given = f"{option}={listed}" if equals else listed
+        return f"separate several by commas: {_line([*before, given, *behind])}"
     if _exists(joined) or before[-1].startswith("-") or "," in apart[0]:
         return f"quote what has spaces in it: {_line([*before, joined, *behind])}"
     if command not in OF_ONE and all(map(_exists, apart)):
         return f"a shell puts names of files in place of *, so quote it: {_line([*before, '*', *behind])}"
     if command not in ADDRESSED | OF_ONE:
         return None
-    if command in OF_ONE or any("/" in word or _exists(word) for word in apart[1:]):
+    is_address = command in ADDRESSED and first == 1
+    named = _named(words, apart) if is_address else None
+    if named:
+        return f"an address has no spaces in it: {_line([*before, named, *behind])}"
+    several = any("/" in word or _exists(word) for word in apart[1:])
+    of_models = (_exists(word) or _is_named(words, word.partition("/")[0]) for word in apart)
+    if is_address and several and not all(of_models):
+        return f"quote what has spaces in it: {_line([*before, joined, *behind])}"
+    if command in OF_ONE or several:
         then = f", then {_line([*before, apart[1], *behind])}" + " and so on" * (len(apart) > 2)
         return f"one at a time: {_line([*before, apart[0], *behind])}{then}"
-    if command in ADDRESSED and first == 1 and len(apart) <= 4:
+    if is_address and _reads("/".join(apart)):
         return f"parts of an address are set apart by /: {_line([*before, '/'.join(apart), *behind])}"
+    return f"quote what has spaces in it: {_line([*before, joined, *behind])}" if is_address else None
+
+
+def _named(words: Sequence[str], apart: Sequence[str]) -> str | None:
+    """The address in the catalog that a name with spaces in it became: layers have ``_`` there."""
+    found = (glue.join(apart) for glue in ("_", " ", "-", ".", ""))
+    return next((address for address in found if "/" in address and _is_named(words, address)), None)
+
+
+def _is_named(words: Sequence[str], address: str) -> bool:
+    """Whether the catalog that a command is about has layers of this address."""
+    from filterkit.workbench import Workbench
+
+    try:
+        with Workbench(_catalog(words)) as bench:
+            return bool(bench.layers(address))
+    except FilterkitError:
+        return False
+
+
+def _catalog(words: Sequence[str]) -> str | None:
+    for place, word in enumerate(words):
+        if word == "--catalog":
+            return words[place + 1] if place + 1 < len(words) else None
+        if word.startswith("--catalog="):
+            return word.partition("=")[2]
     return None
+
+
+def _reads(address: str) -> bool:
+    try:
+        parse_address(address)
+    except FilterkitError:
+        return False
+    return True
 
 
 def _places(words: Sequence[str], extras: str) -> list[int]:
@@ -96,4 +153,6 @@ def _exists(word: str) -> bool:
 
 
 def _line(words: Sequence[str]) -> str:
-    return f"`filterkit {shlex.join(words)}`"
+    from filterkit.catalog.sql_hints import quoted
+
+    return f"`filterkit {' '.join(map(quoted, words))}`"

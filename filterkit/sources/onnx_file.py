@@ -37,20 +37,25 @@ class OnnxFile:
         if not ref:
             raise UsageError("no file is named", hint="filterkit add FILE.onnx")
         path = Path(ref).expanduser()
-        if path.is_dir():
-            from filterkit.graph.file_kinds import folder_kind
-
-            if (kind := folder_kind(path)) is not None:
-                raise NotFoundError(f"'{ref}' is not an ONNX file but {kind.what}", hint=kind.hint)
-            raise NotFoundError(
-                f"'{ref}' is a folder, and models are added one file at a time", hint=_to_add(path)
-            )
+        refuse_folder(ref)
         if not path.exists():
             raise NotFoundError(f"there is no file '{ref}'", hint=_models_in(path.parent, path.name))
         if not path.is_file():
             raise NotFoundError(f"'{ref}' is not a file", hint="a pipe, a device or a socket holds no model")
         # The name alone: a catalog travels, and what stands above the file is nobody else's business.
         return FetchedModel(onnx_path=path.absolute(), origin=f"file {path.name}")
+
+
+def refuse_folder(ref: str) -> None:
+    """Raise NotFoundError where `ref` is a folder, with the model files in it."""
+    path = Path(ref).expanduser()
+    if not path.is_dir():
+        return
+    from filterkit.graph.file_kinds import folder_kind
+
+    if (kind := folder_kind(path)) is not None:
+        raise NotFoundError(f"'{ref}' is not an ONNX file but {kind.what}", hint=kind.hint)
+    raise NotFoundError(f"'{ref}' is a folder, and models are added one file at a time", hint=_to_add(path))
 
 
 def _to_add(folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -27,7 +28,7 @@ NOT_OPTIONS = ("assumed", "bands", "stated")
 
 
 def parse_preprocessing(spec: str) -> Preprocessing:
-    """Read ``caffe``, ``torch:size=224/224``, ``raw:channels=BGR,mean=104/117/123``, ``unit:layout=NHWC``, ….
+    """Read ``caffe``, ``torch:size=224x200``, ``raw:channels=BGR,mean=104/117/123``, ``unit:layout=NHWC``, ….
 
     ``channels`` is another name of ``channel_order``.
 
@@ -40,16 +41,23 @@ def parse_preprocessing(spec: str) -> Preprocessing:
     if name not in PRESETS:
         raise UsageError(f"unknown preprocessing '{name}'", hint=closest(name, PRESETS))
     owner = f"preprocessing '{name}'"
-    if "channels" in given:
-        if "channel_order" in given:
-            raise UsageError(f"'{spec}' sets 'channels' twice", hint="channel_order is another name of it")
-        given["channel_order"] = given.pop("channels")
-    known = [option for option in options_of(Preprocessing) if option.name not in NOT_OPTIONS]
-    if (size := given.get("size", "")).isdigit():
-        given["size"] = f"{size}/{size}"
     if "channel_order" in given:
-        given["channel_order"] = given["channel_order"].upper()
+        if "channels" in given:
+            raise UsageError(f"'{spec}' sets 'channels' twice", hint="channel_order is another name of it")
+        given["channels"] = given.pop("channel_order")
+    known = [
+        replace(option, name="channels") if option.name == "channel_order" else option
+        for option in options_of(Preprocessing)
+        if option.name not in NOT_OPTIONS
+    ]
+    if "channels" in given:
+        given["channels"] = given["channels"].upper()
+    size = given.pop("size", "none")
     values = coerce_options(known, given, owner=owner)
+    if "channels" in values:
+        values["channel_order"] = values.pop("channels")
+    if size.strip().lower() != "none":
+        values["size"] = _size(size, owner)
     for option in ("scale", "mean", "std"):
         numbers = values.get(option, ())
         for number in numbers if isinstance(numbers, tuple) else (numbers,):
@@ -58,10 +66,21 @@ def parse_preprocessing(spec: str) -> Preprocessing:
                     f"option '{option}' of {owner} cannot be '{given[option]}'",
                     hint="it takes numbers" + (" other than 0" if option == "std" else ""),
                 )
-    if min(values.get("size") or (1,)) < 1:
-        raise UsageError(
-            f"option 'size' of {owner} cannot be '{given['size']}'", hint="height/width, from 1 pixel on"
-        )
     # A preset is about the range of pixels; gray is about the channels, too, the others go with any number.
     stated = sorted({*values, "scale", *(("channel_order",) if name == "gray" else ())})
     return replace(PRESETS[name], stated=tuple(stated), **values)
+
+
+def _size(text: str, owner: str) -> tuple[int, int]:
+    """Height and width, of ``224``, ``224x200`` or ``224/200``."""
+    from filterkit.runtime.pictures import LARGEST_SIZE
+
+    numbers = re.fullmatch(r"\s*([0-9]{1,9})\s*(?:[xX×/]\s*([0-9]{1,9})\s*)?", text)
+    height, width = (int(numbers[1]), int(numbers[2] or numbers[1])) if numbers else (0, 0)
+    if min(height, width) < 1 or height * width > LARGEST_SIZE:
+        raise UsageError(
+            f"option 'size' of {owner} cannot be '{text}'",
+            hint=f"it takes height/width from 1 pixel on, e.g. 224, 224x200 or 224/200; {LARGEST_SIZE:,} "
+            "pixels at most",
+        )
+    return height, width

@@ -40,6 +40,7 @@ def add(
     from filterkit.catalog.measuring import refuse
     from filterkit.catalog.names import check_name, name_from_ref
     from filterkit.catalog.queries import makers_of_model
+    from filterkit.sources.onnx_file import OnnxFile, refuse_folder
     from filterkit.sources.presets import parse_preprocessing
     from filterkit.sources.refs import split_ref
     from filterkit.sources.zoo import known
@@ -51,6 +52,8 @@ def add(
     networks = [str(row["name"]) for row in known()]
     with told_of_the_gone(bench):
         scheme, rest = split_ref(ref, schemes, networks, hint=partial(registry.hint, "source"))
+        if scheme == OnnxFile.scheme and rest:  # of which no name can be made, as of ".."
+            refuse_folder(rest)
         name = check_name(name or name_from_ref(ref))
         stated = parse_preprocessing(preprocessing) if preprocessing else None
         source = registry.create("source", scheme)

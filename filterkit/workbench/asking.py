@@ -193,6 +193,7 @@ class Asking(Bench):
         """
         from filterkit.catalog.sql import query
 
-        return query(
-            self.catalog(), sql, timeout=timeout, limit=limit, max_value=max_value, max_result=max_result
-        )
+        with pointing_to_metrics(self, None):
+            return query(
+                self.catalog(), sql, timeout=timeout, limit=limit, max_value=max_value, max_result=max_result
+            )

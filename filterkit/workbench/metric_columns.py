@@ -14,27 +14,44 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def pointing_to_metrics(bench: Bench, address: str, *, result: str | None = None) -> Iterator[None]:
+def pointing_to_metrics(bench: Bench, address: str | None, *, result: str | None = None) -> Iterator[None]:
     """Let the error about an unknown column say how to have it, if a metric that is installed fills it.
 
     A metric that came after a model, with a plugin, say, has no column there until it is measured.
 
     Parameters
     ----------
+    address
+        What is asked about; None for SQL, where such a column is no column even after it was measured.
     result
         A column of results, not of filters: no metric fills it.
     """
     try:
         yield
     except UnknownNameError as error:
-        metric = _metric_of(bench, error.name.rpartition(".")[2])
-        if metric is None or error.name == result:
+        column = error.name.rpartition(".")[2]
+        metric = _metric_of(bench, column)
+        if metric is None or error.name == result or (address is None and _is_measured(bench, column)):
             raise
         import shlex  # only for this hint
 
-        model = shlex.quote(parse_address(address).model)
+        model = shlex.quote(parse_address(address or "*").model)
         hint = f"{metric} fills it, and was not measured there yet: filterkit measure {model}"
         raise UnknownNameError(error.message, name=error.name, hint=hint) from None
+
+
+def _is_measured(bench: Bench, column: str) -> bool:
+    """Whether any model has a column of a plugin's metric, or there are no models to measure."""
+    from filterkit.catalog.matches import models_named
+    from filterkit.catalog.schema import model
+
+    columns = (model.c.extra_metrics, model.c.extra_layer_metrics)
+    try:
+        with bench.catalog().connect() as connection:
+            found = models_named(connection, "*", columns)
+    except FilterkitError:
+        return True
+    return any(column in (*row["extra_metrics"], *row["extra_layer_metrics"]) for row in found)
 
 
 def _metric_of(bench: Bench, column: str) -> str | None:

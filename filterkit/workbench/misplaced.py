@@ -38,7 +38,7 @@ def in_order(
         if meant is None:
             raise
         message = f"'{address}' is no address, and one goes before pictures"
-        if meant[0].startswith(f"{address} "):
+        if meant[0].startswith((f"{address} ", f"{address}_")):
             message = error.message
         hint = shlex.join(["filterkit", command, *meant])
         raise AddressError(message, written=address, hint=f"`{hint}`") from None
@@ -73,9 +73,9 @@ def _swapped(words: list[str], resolve: Callable[[str], object]) -> list[str] | 
 
 def _apart(words: list[str], resolve: Callable[[str], object]) -> list[str] | None:
     for end in range(2, len(words) + 1):
-        address = " ".join(words[:end])
-        if _address(address, resolve) == address:
-            return [address, *words[end:]]
+        for address in (" ".join(words[:end]), "_".join(words[:end])):  # layers have _ for a space
+            if _address(address, resolve) == address:
+                return [address, *words[end:]]
     return None
 
 
@@ -84,7 +84,8 @@ def _address(word: str, resolve: Callable[[str], object]) -> str | None:
     try:
         resolve(word)
     except AddressError as error:
-        return error.meant[0] if error.meant else None
+        meant = error.meant[0] if error.meant else word
+        return _address(meant, resolve) if meant != word else None
     except FilterkitError:
         return None
     return word

@@ -192,7 +192,14 @@ def test_a_metric_that_came_later_points_to_measure(tmp_path: Path, column: str)
         with pytest.raises(UnknownNameError) as caught:
             bench.count_filters("*", where=f"{column} >= -5")
         assert str(caught.value.hint).endswith("filterkit measure '*'")
+        name = column.rpartition(".")[2]
+        with pytest.raises(UnknownNameError) as caught:
+            bench.query(f"SELECT {name} FROM filter")
+        assert str(caught.value.hint).endswith("filterkit measure '*'")
         bench.measure("tiny")
+        with pytest.raises(UnknownNameError) as caught:
+            bench.query(f"SELECT {name} FROM filter")
+        assert f"json_extract(extra, '$.{name}')" in str(caught.value.hint)
         for attempt in attempts:
             attempt()
         assert bench.count_filters("tiny", where=f"{column} >= -5") == 9

@@ -41,5 +41,5 @@ def test_whole_numbers_are_assumed_as_they_are(run: Run) -> None:
         model.graph.input[0].type.tensor_type.elem_type = dtype
         onnx.save(model, "net.onnx")
         added = run("add", "net.onnx", "--replace")
-        assert f"expects of a picture: {words} are assumed" in added.stderr
+        assert f"the preprocessing of net is not known: {words} are assumed" in added.stderr
         assert "resized" not in added.stderr

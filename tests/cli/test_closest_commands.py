@@ -19,11 +19,12 @@ FOUND = re.compile(r"`filterkit ([^`]*)`")
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a catalog of two networks, whose layers share a name, and of the classic kernels."""
+    """A folder with a catalog of networks, two of which share a layer's name, and of the classic kernels."""
     folder = tmp_path_factory.mktemp("new user")
     for name, layers in (
         ("net", ("block1_conv1", "features.0.conv")),
         ("other.v2", ("block1_conv1", "head")),
+        ("spaced", ("my layer", "second")),
     ):
         weights = {f"w{n}": random(4, 3, 3, 3, seed=n) for n, _ in enumerate(layers)}
         nodes = [node("Conv", f"picture w{n}", f"y{n}", name=each) for n, each in enumerate(layers)]
@@ -31,6 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with filterkit.open(folder / "catalog.db") as bench:
         bench.add(folder / "net.onnx")
         bench.add(folder / "other.v2.onnx", name="other.v2")
+        bench.add(folder / "spaced.onnx")
         bench.add("classic")
     return folder
 
@@ -84,6 +86,9 @@ def check(run: Run, written: str, *expected: str) -> None:
         (r"filters 'net/block1_conv1\3'", ["filters net/block1_conv1/3"]),
         ("stats 'net block1_conv1'", ["stats net/block1_conv1"]),
         ("layers net/", ["layers net"]),
+        ("layers ./net/block1_conv1", ["layers net/block1_conv1"]),
+        ("filters ../net/block1_conv1/0/1", ["filters net/block1_conv1/0/1"]),
+        ("show ./net/block1_conv1/0/1 -o x.png", ["show net/block1_conv1/0/1 -o x.png"]),
         ("layers net//block1_conv1", ["layers net/block1_conv1"]),
         ("layers /net/block1_conv1", ["layers net/block1_conv1"]),
         ("filters block1_conv1 --count",
@@ -110,6 +115,7 @@ def test_an_address_without_its_model_or_its_slashes(run: Run, written: str, exp
         ("maps . net/block1_conv1", "maps net/block1_conv1 ."),
         ("convolve photo.png classic/emboss", "convolve classic/emboss photo.png"),
         ("convolve 'my photo.png' emboss", "convolve classic/emboss 'my photo.png'"),
+        ("maps spaced/my layer photo.png", "maps spaced/my_layer photo.png"),
         ("maps net/block1_conv1/0, 1 photo.png", "maps 'net/block1_conv1/0, 1' photo.png"),
     ],
 )
@@ -154,6 +160,14 @@ def test_in_python_as_well(made: Path, tmp_path: Path) -> None:
         ("query select name from layer --limit 1", ["query 'select name from layer' --limit 1"]),
         ("query select '*' from layer", ["query 'select * from layer'"]),
         ("layers net block1_conv1", ["layers net/block1_conv1"]),
+        ("layers spaced/my layer", ["layers spaced/my_layer"]),
+        ("show spaced/my layer -o x.png", ["show spaced/my_layer -o x.png"]),
+        ("show spaced/my layer/0 -o x.png", ["show spaced/my_layer/0 -o x.png"]),
+        ("filters spaced/my layer/0:2 --count", ["filters spaced/my_layer/0:2 --count"]),
+        ("similar net/block1_conv1/0 --invariant scale rotate --limit 1",
+         ["similar net/block1_conv1/0 --invariant scale,rotate --limit 1"]),
+        ("similar net/block1_conv1/0 --invariant=scale, sign rotate --limit 1",
+         ["similar net/block1_conv1/0 --invariant=scale,sign,rotate --limit 1"]),
         ("filters net block1_conv1 0:2 --count", ["filters net/block1_conv1/0:2 --count"]),
         ("layers net/block1_conv1 net/features.0.conv",
          ["layers net/block1_conv1", "layers net/features.0.conv"]),
@@ -234,6 +248,10 @@ def test_several_models_or_a_folder_for_add(run: Run, made: Path) -> None:
     Path("none/saved_model.pb").touch()
     assert "tf2onnx" in run("add", "none").failure[2]
     assert run("add", "**").failure[0] == 2
+    Path("empty").mkdir()
+    for folder in (".", "..", "./empty", "empty/../."):
+        code, error, _ = run("add", folder).failure
+        assert (code, error) == (1, f"'{folder}' is a folder, and models are added one file at a time")
     Path("my net.onnx").touch()
     assert commands(run("add", "my", "net.onnx")) == [["add", "my net.onnx"]]
 
@@ -242,7 +260,27 @@ def test_several_models_or_a_folder_for_add(run: Run, made: Path) -> None:
     ("sql", "hint"),
     [
         ("select * from layers", "the table is 'layer': `filterkit query 'select * from layer'`"),
-        ("select count(*) from filters f, layers l", "the table is 'filter'"),
+        (
+            "select count(*) from filters f, layers l",
+            "'filter', 'layer': `filterkit query 'select count(*) from filter f, layer l'`",
+        ),
+        (
+            "select count(*) from Layers l join models m on m.id = l.model_id",
+            "`filterkit query 'select count(*) from layer l join model m on m.id = l.model_id'`",
+        ),
+        (
+            "select layers.name from layers where layers.name = 'layers'",
+            """`filterkit query "select layer.name from layer where layer.name = 'layers'"`""",
+        ),
+        (
+            "select name from layers where name='conv'",
+            """`filterkit query "select name from layer where name='conv'"`""",
+        ),
+        ("select name from layers where name='$x'", "`filterkit query 'select name from layer where"),
+        ("select l3_norm from filters", "the table is 'filter'; then no such column: l3_norm: did you mean"),
+        ("select name from layer join model", "say of which table it is: layer.name or model.name"),
+        ("select position, name from layer join model", "layer.name or model.name"),
+        ("select name from layer l, model as m where l.id = 1", "l.name or m.name"),
         ("select * from Models", "the table is 'model'"),
         ("select * from main.models", "the table is 'model'"),
         ("layers", 'filterkit query "SELECT * FROM layer"'),
@@ -260,6 +298,68 @@ def test_tables_and_columns_that_are_called_otherwise(run: Run, sql: str, hint: 
     assert hint in found
 
 
+def test_a_name_with_spaces_that_the_catalog_does_not_know(run: Run) -> None:
+    assert commands(run("show", "spaced/no", "layer")) == [["show", "spaced/no layer"]]
+    assert commands(run("show", "spaced/no", "layer/0")) == [["show", "spaced/no layer/0"]]
+
+
+def test_no_command_is_shown_that_would_fail(run: Run) -> None:
+    assert commands(run("layers", "./zzz")) == []
+    assert commands(run("layers", "zzz//conv")) == []
+    assert commands(run("similar", "net/block1_conv1/0", "--invariant", "scale", "zzz")) == []
+    expected = [["show", "net/block1_conv1"], ["show", "net/zzz"]]
+    assert commands(run("show", "net/block1_conv1", "net/zzz")) == expected  # two are asked for all the same
+
+
+def test_a_file_that_is_no_model_yet(run: Run) -> None:
+    Path("zzznet.onnx").touch()
+    for words in (
+        ("similar", "zzznet.onnx/0"),
+        ("layers", "zzznet.onnx/conv"),
+        ("show", "./zzznet.onnx/conv/0"),
+    ):
+        code, error, hint = run(*words).failure
+        assert code == 2
+        assert "zzznet.onnx' is a file, and an address is expected here" in error
+        assert "zzznet.onnx` makes a model of it" in hint
+    assert "known: " in run("layers", "qqq.onnx/0").failure[2]
+    Path("nest.onnx").touch()  # called nearly as a model that there is
+    assert "`filterkit add nest.onnx`" in run("layers", "nest.onnx/conv").failure[2]
+
+
+def test_an_address_for_remove(run: Run, made: Path, tmp_path: Path) -> None:
+    from command_line import copy_catalog
+
+    (tmp_path / "own").mkdir()
+    catalog = copy_catalog(made / "catalog.db", tmp_path / "own" / "c.db")
+    [words] = commands(run("remove", "net/block1_conv1", "--catalog", catalog), 1)
+    assert words == ["remove", "net"]
+    assert run(*words, "--catalog", catalog).exit_code == 0
+
+
+def test_sizes_and_channels_of_a_preprocessing(run: Run, made: Path, tmp_path: Path) -> None:
+    add = ("add", made / "net.onnx", "--replace", "--catalog", tmp_path / "own.db", "--preprocessing")
+    for size in ("224", "224x200", "224/200", "224X200"):
+        assert run(*add, f"torch:size={size}").exit_code == 0, size
+    for size in ("0", "-1", "0x4", "4x0", "9459x9460", "100000", "x", "1x2x3", "12.5"):
+        code, error, hint = run(*add, f"torch:size={size}").failure
+        assert (code, error) == (2, f"option 'size' of preprocessing 'torch' cannot be '{size}'")
+        assert "224, 224x200 or 224/200" in hint
+    assert run(*add, "torch:size=9459x9459").exit_code == 0
+    assert "known: channels, " in run(*add, "unit:foo=1").failure[2]
+    assert "'channels'" in run(*add, "unit:channels=RGBX").failure[1]
+    assert run(*add, "unit:channel_order=bgr").exit_code == 0
+
+
+def test_preprocessing_of_what_takes_no_pictures(run: Run, tmp_path: Path) -> None:
+    nodes = [node("Conv", "x w", "y", name="conv")]
+    onnx.save(build(nodes, {"x": [1, 3, 16]}, {"w": random(4, 3, 3)}, ["y"]), tmp_path / "line.onnx")
+    ran = run("add", "line.onnx", "--preprocessing", "unit", "--catalog", tmp_path / "own.db")
+    assert ran.exit_code == 0
+    assert "line takes no pictures: its input is 1 × 3 × 16" in ran.stderr
+    assert "no pictures" not in run("add", "line.onnx", "--catalog", tmp_path / "other.db").stderr
+
+
 def test_a_condition_of_which_a_shell_took_the_end(run: Run) -> None:
     code, _, hint = run("filters", "net", "--where", "l2_norm").failure  # --where l2_norm > 1
     assert (code, hint) == (2, "quote a condition as a whole: --where 'l2_norm > 1'")
@@ -268,7 +368,7 @@ def test_a_condition_of_which_a_shell_took_the_end(run: Run) -> None:
 def test_pictures_with_spaces(run: Run) -> None:
     ran = run("maps", "net", "my", "photo.png", "photo.png")
     assert ran.failure == (2, "there is no picture my", "quote a name with spaces in it: 'my photo.png'")
-    assert run("maps", "net", "mine", "photo.png").failure[0] == 1
+    assert run("maps", "net", "spaced", "photo.png").failure[0] == 1
 
 
 def test_plain_typing_errors_stay_what_they_are(run: Run) -> None:
@@ -277,8 +377,8 @@ def test_plain_typing_errors_stay_what_they_are(run: Run) -> None:
         (("layers", "net/block1_conv2"), "did you mean 'block1_conv1'?"),
         (("layers", "CLASSIC"), "did you mean 'classic'?"),
         (("layers", "net.onnx"), "did you mean 'net'?"),
-        (("layers", "zzz"), "known: classic, net, other.v2"),
-        (("measure", "head"), "known: classic, net, other.v2"),
+        (("layers", "zzz"), "known: classic, net, other.v2, spaced"),
+        (("measure", "head"), "known: classic, net, other.v2, spaced"),
         (("measure", "net/head"), "did you mean 'net'?"),
     ):
         assert run(*words).failure[::2] == (1, hint)
