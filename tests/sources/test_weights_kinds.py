@@ -110,6 +110,37 @@ def test_pruning_and_weights_that_are_there_as_a_whole(tmp_path: Path) -> None:
     close(banks["b"], V)
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"c.weight_v": V},
+        {"c.weight_v": V, "c.weight_g": random(5, 1, 1, 1)},
+        {"c.weight_v": V, "c.weight_g": random(4, 2, 1, 1)},
+        {"c.parametrizations.weight.original1": V},
+        {"c.parametrizations.weight.original": V},
+        {"c.weight_orig": V},
+        {"c.weight_orig": V, "c.weight_mask": V[:2]},
+        {"c.weight_bar": V, "c.weight_u": random(5)},
+    ],
+)
+def test_a_part_of_a_weight_alone_is_no_layer(parts: dict[str, Any], tmp_path: Path) -> None:
+    name = next(iter(parts))
+    with pytest.warns(FilterkitWarning, match=f"'{name}' is left out: no norm, mask or scale that fits"):
+        assert list(banks_of(parts | {"d.weight": V}, tmp_path)) == ["d"]
+    with (
+        pytest.warns(FilterkitWarning, match="left out"),
+        pytest.raises(SourceError, match="has a convolution's shape"),
+    ):
+        banks_of(parts, tmp_path)
+
+
+def test_parts_without_their_others_are_counted_in_one_line(tmp_path: Path) -> None:
+    parts = {f"{letter}.weight_v": V for letter in "abcef"}
+    words = r"5 arrays \('a.weight_v', 'b.weight_v', 'c.weight_v', …\) are left out"
+    with pytest.warns(FilterkitWarning, match=words):
+        assert list(banks_of(parts | {"d.weight": V, "v.weight": V}, tmp_path)) == ["d", "v"]
+
+
 CODES = np.arange(-54, 54).reshape(4, 3, 3, 3)
 
 
