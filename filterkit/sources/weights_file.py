@@ -80,14 +80,14 @@ def to_onnx(path: Path, target: Path, *, layout: str | None = None, within: str 
         Where there is none, or the file is damaged.
     """
     from filterkit.graph.checkpoint import write_checkpoint
-    from filterkit.sources.effective_weights import with_effective_weights
+    from filterkit.sources.effective_weights import named, with_effective_weights
     from filterkit.sources.stored_arrays import open_arrays
-    from filterkit.sources.weights_layers import find_layers, layout_of
+    from filterkit.sources.weights_layers import find_layers, is_convolution, layout_of
     from filterkit.sources.weights_roles import without_extras
 
     with open_arrays(path) as arrays:
-        weights = with_effective_weights([array for array in arrays if array.name.startswith(within)])
-        weights = without_extras(weights)
+        effective = with_effective_weights([array for array in arrays if array.name.startswith(within)])
+        weights = without_extras(effective)
         chosen, in_doubt = layout, False
         if chosen is None:
             chosen = "HWIO"
@@ -104,6 +104,11 @@ def to_onnx(path: Path, target: Path, *, layout: str | None = None, within: str 
             others = " or ".join(f"?layout={each}" for each in LAYOUTS if each != chosen)
             told = f"the axes of the weights in {path.name} are taken to be {chosen}; {others} says otherwise"
             warnings.warn(told, FilterkitWarning, stacklevel=2)
+        kept = {array.name for array in weights}
+        left = [each.name for each in effective if each.name not in kept and is_convolution(each, chosen)]
+        if left:
+            what = "what an optimizer keeps, copies, tables or masks, by name"
+            warnings.warn(f"{named(left)} left out: {what}", FilterkitWarning, stacklevel=2)
         write_checkpoint(target, [layer.convolution for layer in layers])
     return {layer.convolution.weights.name: layer.name for layer in layers}
 

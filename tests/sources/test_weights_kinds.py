@@ -293,8 +293,50 @@ def test_what_is_in_doubt_is_said_with_the_option(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_weight_of_the_network(name: str, tmp_path: Path) -> None:
-    banks = banks_of({"conv.weight": V, name: V}, tmp_path)
+    with pytest.warns(FilterkitWarning, match=f"'{name}' is left out: what an optimizer keeps"):
+        banks = banks_of({"conv.weight": V, name: V}, tmp_path)
     assert list(banks) == ["conv"]
+
+
+def test_what_is_left_out_is_counted_in_one_line(tmp_path: Path) -> None:
+    state = {f"optimizer.{number}.exp_avg": V for number in range(4)} | {"optimizer.4.step": BIAS}
+    with pytest.warns(FilterkitWarning) as caught:
+        assert list(banks_of({"conv.weight": V, **state}, tmp_path)) == ["conv"]
+    said = [str(each.message) for each in caught if "left out" in str(each.message)]
+    names = "'optimizer.0.exp_avg', 'optimizer.1.exp_avg', 'optimizer.2.exp_avg', …"
+    assert said == [
+        f"4 arrays ({names}) are left out: what an optimizer keeps, copies, tables or masks, by name"
+    ]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("gradient", "velocity", "adam_head", "net.momentum.conv", "ema", "conv"),
+        ("exp_avg_pool", "grad.conv", "adam.1", "rmsprop"),
+        ("model.3.ema.conv1x1", "model.3.conv3x3"),
+        ("ema.conv", "backbone.conv"),
+    ],
+)
+def test_layers_may_be_called_like_what_an_optimizer_keeps(names: tuple[str, ...], tmp_path: Path) -> None:
+    shape = random(8, 3, 3, 3)
+    assert set(banks_of({f"{name}.weight": shape for name in names}, tmp_path)) == set(names)
+
+
+@pytest.mark.parametrize(
+    ("original", "average"),
+    [
+        *(("c.weight", "c.weight_ema"), ("c.weight", "ema_c.weight"), ("c.weight", "ema.c.weight")),
+        *(("model.c.weight", "model_ema.c.weight"), ("g.c.weight", "g_ema.c.weight")),
+        *(("params/c/kernel", "ema_params/c/kernel"), ("c/kernel", "c/kernel/ExponentialMovingAverage")),
+    ],
+)
+def test_an_average_beside_its_original_is_a_copy(original: str, average: str, tmp_path: Path) -> None:
+    values = {original: V, average: 2 * V}
+    with pytest.warns(FilterkitWarning, match=f"'{average}' is left out"):
+        [bank] = banks_of(values, tmp_path).values()
+    assert bank.weights.max() == V.max()
+    assert len(banks_of({original: V[:3], average: V}, tmp_path)) == 2  # of another shape: no copy
 
 
 def test_what_only_sounds_like_it(tmp_path: Path) -> None:
