@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from filterkit import budget
+from filterkit.geometry import product
 from filterkit.graph.origins import origin
 from filterkit.graph.view import GraphView
 
@@ -18,27 +19,59 @@ if TYPE_CHECKING:
 def count_parameters(graph: GraphView, banks: Iterable[FilterBank]) -> int:
     """Weights and biases of all banks; those that several nodes read count once.
 
-    Weights are the same where they come from one tensor of the file and have the same values: two parts of
+    Numbers are the same where they come from one tensor of the file, whatever is computed of it: two parts of
     one tensor are not the same weights, and two copies of a tensor are two. A bias counts with its weights,
-    once more where it has other values.
+    once more where it comes from another tensor.
     """
     views = {view.scope: view for view in _views(graph)}
-    readers: dict[tuple[str, str], list[FilterBank]] = defaultdict(list)
+    readers: dict[Origin, list[FilterBank]] = defaultdict(list)
     for bank in banks:
         budget.step("counting the parameters of layer '{}'", bank.node)
         view = views.get(bank.scope, graph)
         readers[origin(view, bank.weight_tensor)].append(bank)
-    return sum(map(_count, readers.values()))
+    return sum(_count(views, graph, stored, banks) for stored, banks in readers.items())
 
 
-def _count(banks: list[FilterBank]) -> int:
+Origin = tuple[str, str]
+"""Scope and name of a tensor of the file."""
+
+
+def _count(views: Mapping[str, GraphView], graph: GraphView, stored: Origin, banks: list[FilterBank]) -> int:
     """Numbers in banks whose weights come from one tensor."""
     if len(banks) == 1:
         return banks[0].weights.size + (0 if banks[0].bias is None else banks[0].bias.size)
     by_name = {(bank.scope, bank.weight_tensor): bank.weights for bank in banks}
-    parts = {_mark(weights): weights.size for weights in by_name.values()}
-    biases = {_mark(bank.bias): bank.bias.size for bank in banks if bank.bias is not None}
+    whole = _size(views.get(stored[0], graph), stored[1])
+    parts: dict[object, int] = {}
+    for weights in by_name.values():
+        # All of a tensor, in whatever order, is the same weights; parts of it are told apart by their values.
+        key = "whole" if whole is not None and weights.size >= whole else _mark(weights)
+        parts[key] = max(parts.get(key, 0), weights.size)
+    biases = {}
+    for bank in banks:
+        if bank.bias is not None:
+            biases[_bias_origin(views.get(bank.scope, graph), bank), _mark(bank.bias)] = bank.bias.size
     return sum(parts.values()) + sum(biases.values())
+
+
+def _size(view: GraphView, tensor: str) -> int | None:
+    shape = view.shape(tensor)
+    sizes = [size for size in shape or () if isinstance(size, int)]
+    return product(sizes) if shape is not None and len(sizes) == len(shape) else None
+
+
+def _bias_origin(view: GraphView, bank: FilterBank) -> Origin | None:
+    """The tensor that holds a bias, among what the node that adds it reads; None where that is not clear."""
+    node = view.producer(bank.pre_tensor)
+    names = [] if node is None else [name for name in node.input if name and name != bank.weight_tensor]
+    size = 0 if bank.bias is None else bank.bias.size
+    fitting = [name for name in names if _is_constant(view, name) and _size(view, name) == size]
+    return origin(view, fitting[-1]) if fitting else None
+
+
+def _is_constant(view: GraphView, tensor: str) -> bool:
+    home = view.home(tensor)
+    return home is not None and home.is_constant(tensor)
 
 
 def _mark(values: FloatArray) -> tuple[tuple[int, ...], bytes]:

@@ -39,6 +39,7 @@ HDF5 = FileKind(
 )
 KERAS = FileKind("a Keras model", "filterkit add keras:{file}")
 PYTORCH = FileKind("a PyTorch file", _TORCH)
+PICKLE = FileKind("a Python pickle, as older PyTorch writes them", _TORCH)
 SAFETENSORS = FileKind("a safetensors file", _WEIGHTS)
 NUMPY = FileKind("an archive of NumPy arrays", _WEIGHTS)
 SAVED_MODEL = FileKind(
@@ -166,7 +167,7 @@ def _kind(file: BinaryIO, path: Path) -> FileKind | None:
     if head[8:9] == b"{" and 2 <= int.from_bytes(head[:8], "little") < 1 << 32:
         return SAFETENSORS
     if re.match(rb"\x80[\x02-\x05](c|\}|\]|\x95)", head):
-        return FileKind("a Python pickle, as older PyTorch writes them", _TORCH)
+        return PICKLE
     return _text(head) or _message(file) or _by_the_end(file, path)
 
 

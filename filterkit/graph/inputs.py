@@ -57,10 +57,11 @@ def picture_of(
 ) -> InputInfo | None:
     """The picture among a graph's inputs; where there is none, what the first convolution reads.
 
-    A picture has four axes. Of several such inputs it is the one that reaches a convolution first. What the
-    graph does in between (slices, flips, gray, space to depth) may change the channels as it likes: the
-    layout follows from where a convolution finds its height and width, and where that cannot be told, from
-    the axis that is 1, 3 or 4 long.
+    A picture has four axes. Of several such inputs that reach a convolution it is one of 3 channels, else of
+    4, of 1, or of other bands; of several such, the one that reaches a convolution first. What the graph does
+    in between (slices, flips, gray, space to depth) may change the channels as it likes: the layout follows
+    from where a convolution finds its height and width, and where that cannot be told, from the axis that is
+    1, 3 or 4 long.
 
     Parameters
     ----------
@@ -111,37 +112,34 @@ Reads = Sequence[tuple[str, int, int]]
 
 
 def _first_picture(graph: GraphView, traced: Trace, reads: Reads) -> InputInfo | None:
-    """Of the inputs of four axes the one that reaches a two-dimensional convolution first.
+    """Of the inputs of four axes that reach a two-dimensional convolution the one most like a picture.
 
-    Where that is none of 1, 3 or 4 channels, as the state of a recurrent network, a later one of three wins.
+    Of several that are equally so, it is the one that reaches a convolution first.
     """
-    first: InputInfo | None = None
-    seen: set[frozenset[int]] = set()
-    for tensor, _, axes in reads:
+    infos: list[InputInfo] = []
+    seen: set[int] = set()
+    for place, (tensor, _, axes) in enumerate(reads):
         budget.step("looking for the picture before '{}'", tensor)
         tracks = traced.tracks.get(tensor)
         if tracks is None or axes != 4:
             continue
-        reached = frozenset(
-            which for which, _ in tracks.sources() if len(graph.inputs[which].shape or ()) == 4
-        )
-        if not reached or reached in seen:
-            continue
-        seen.add(reached)
-        infos = [_info(graph, which, traced, reads) for which in sorted(reached)]
-        best = min(infos, key=_rank)
-        if best.layout is not None and (best.channels == 3 if first else best.channels in PICTURE_CHANNELS):
-            return best
-        first = first or best
-    if first is None and not any(_follows_an_input(traced, read) for read in reads):
+        reached = {which for which, _ in tracks.sources() if len(graph.inputs[which].shape or ()) == 4}
+        for which in sorted(reached - seen):
+            # No convolution before this one reads it.
+            infos.append(_info(graph, which, traced, reads[place:]))
+            if _rank(infos[-1]) == 0:
+                return infos[-1]
+        seen |= reached
+    if infos and infos[0].layout is None:
+        return infos[0]  # a network of spectra or states, which has smaller ones beside it
+    if not infos and not any(_follows_an_input(traced, read) for read in reads):
         # Only bodies have convolutions, into which nothing is traced.
         infos = [
             InputInfo(value.name, layout, _size_at(value.shape, layout), value.shape, value.dtype)
             for value in graph.inputs
             if (layout := _layout_by_sizes(value.shape)) is not None
         ]
-        first = min(infos, key=_rank, default=None)
-    return first
+    return min(infos, key=_rank, default=None)
 
 
 def _follows_an_input(traced: Trace, read: tuple[str, int, int]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,6 +11,7 @@ import numpy as np
 
 from filterkit.errors import ImageError, RuntimeFailure
 from filterkit.graph.excerpt import Excerpt
+from filterkit.graph.inputs import PICTURE_CHANNELS
 from filterkit.graph.sizes import skeleton_of, window_too_large
 from filterkit.runtime.inputs import Input, cast, fitting, inputs_of
 from filterkit.runtime.pictures import LARGEST_SIZE, check_size
@@ -178,6 +180,9 @@ class Network:
         if others:
             words = ", ".join(map(str, others))
             kind = "other inputs than pictures" if len(others) == len(self.inputs) else "more than a picture"
+            if len(others) == len(self.inputs) == 1 and _like_a_picture(others[0]):
+                spec = shlex.quote(f"unit:input={others[0].name}")
+                by_hand = f"filterkit add --replace with --preprocessing {spec}; or {by_hand}"
             raise RuntimeFailure(f"these layers need {kind}: {words}", hint=by_hand)
         if not self.inputs:
             raise RuntimeFailure("these layers do not depend on the picture")
@@ -232,6 +237,11 @@ class Network:
                 )
             self._fitting_shapes.add(values.shape)
         return values
+
+
+def _like_a_picture(entry: Input) -> bool:
+    shape = entry.shape
+    return len(shape) == 4 and (shape[1] in PICTURE_CHANNELS or shape[3] in PICTURE_CHANNELS)
 
 
 def _fixed(entry: Input, preprocessing: Preprocessing) -> Sides:

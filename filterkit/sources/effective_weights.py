@@ -6,10 +6,12 @@ What the network multiplies with is computed when the numbers are read.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from filterkit.errors import FilterkitWarning, one_line
 from filterkit.geometry import product
 from filterkit.sources.stored_arrays import CODES, StoredArray
 
@@ -22,6 +24,12 @@ _SPECTRAL = (
     (r"_bar$", "_u", "_v"),
     (r"\.parametrizations\.(\w+)\.original$", r".parametrizations.\1.0._u", r".parametrizations.\1.0._v"),
 )
+_PART = re.compile(r"(^|[/\\._])(weights?|kernel)_(v|orig|bar)$|\.parametrizations\.\w+\.original1?$")
+"""The name of what is no weight before it has been put together with its other parts."""
+
+MOST_NAMED = 3
+"""Of the arrays that a warning is about."""
+
 _SCALES = (
     "{0}_scale",
     "{0}.scale",
@@ -40,23 +48,47 @@ def with_effective_weights(arrays: Sequence[StoredArray]) -> list[StoredArray]:
     Known are PyTorch's weight_norm (``weight_g`` and ``weight_v``, or ``original0`` and ``original1``: v
     times g / |v|, the norm over all axes along which g has one value), its spectral_norm (``weight_orig``
     divided by uᵀ W v), its pruning (``weight_orig`` times ``weight_mask``), and codes of 8 bits with a scale,
-    and perhaps a zero point. Codes without a scale that fits are left out, and so are parts of a weight that
-    is there as a whole.
+    and perhaps a zero point. What lacks its other parts is left out, with a warning: codes without a scale
+    that fits, directions without a norm. Parts of a weight that is there as a whole are left out as well.
     """
     by_name = {array.name: array for array in arrays}
     parts: set[str] = set()
     made: dict[str, StoredArray | None] = {}
+    lacking: list[str] = []
     for array in arrays:
         found = _weight_norm(array, by_name) or _divided(array, by_name)
         if found is None and array.dtype in CODES:
-            found = _dequantized(array, by_name) or (None, ())
+            found = _dequantized(array, by_name)
+        if found is None and _is_part(array):
+            found = (
+                None,
+                [re.sub(*form, array.name) for form in _WEIGHT_NORM if re.search(form[0], array.name)],
+            )
+            whole = _weight_name(array.name)
+            if len(array.shape) > 2 and (whole == array.name or whole not in by_name):
+                lacking.append(array.name)
         if found is not None:
             effective, others = found
-            whole = effective is not None and effective.name != array.name and effective.name in by_name
-            made[array.name] = None if whole else effective
+            twice = effective is not None and effective.name != array.name and effective.name in by_name
+            made[array.name] = None if twice else effective
             parts.update(others)
+    lacking = [name for name in lacking if name not in parts]
+    if lacking:
+        told = f"{named(lacking)} left out: no norm, mask or scale that fits is in the file"
+        warnings.warn(told, FilterkitWarning, stacklevel=3)
     results = [made.get(array.name, array) for array in arrays if array.name not in parts]
     return [array for array in results if array is not None]
+
+
+def _is_part(array: StoredArray) -> bool:
+    return array.dtype in CODES or (len(array.shape) > 2 and _PART.search(array.name) is not None)
+
+
+def named(names: Sequence[str]) -> str:
+    """``'a.weight_v' is``, or how many there are, with the first by name."""
+    some = ", ".join(f"'{one_line(name)[:80]}'" for name in names[:MOST_NAMED])
+    more = ", …" * (len(names) > MOST_NAMED)
+    return f"{some} is" if len(names) == 1 else f"{len(names)} arrays ({some}{more}) are"
 
 
 Made = tuple[StoredArray | None, Sequence[str]]

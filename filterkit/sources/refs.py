@@ -72,6 +72,8 @@ def split_ref(
         return "zoo", text
     match = _SCHEME.match(text)
     path = Path(text)
+    if not match and path.name.lower().endswith((*_KERAS_FILE, *_TORCH_FILE, *_WEIGHTS_FILE)):
+        _refuse_another_kind(path, text)
     if path.name.lower().endswith(_WEIGHTS_FILE) and not match:
         raise UsageError(
             f"'{text}' holds weights without their network", hint=f"filterkit add weights:{text}"
@@ -94,6 +96,27 @@ def split_ref(
         name=bare,
         hint=hint(bare, [*known, *schemes]),
     )
+
+
+def _refuse_another_kind(path: Path, text: str) -> None:
+    """Raise UsageError where the first bytes of a file say that it is not what its suffix says."""
+    from filterkit.graph import file_kinds as kinds
+
+    kind = kinds.file_kind(path) if path.is_file() else None
+    own = {
+        ".safetensors": (kinds.SAFETENSORS,),
+        ".npz": (kinds.NUMPY, kinds.ZIP),
+        ".h5": (kinds.HDF5,),
+        ".keras": (kinds.KERAS, kinds.HDF5, kinds.ZIP),
+    }.get(path.suffix.lower(), (kinds.PYTORCH, kinds.PICKLE, kinds.ZIP))
+    if kind is None or kind.what in [each.what for each in own]:
+        return
+    hint = kind.hint
+    for found, suffix in ((kinds.SAFETENSORS, ".safetensors"), (kinds.NUMPY, ".npz")):
+        if kind.what == found.what:
+            renamed = path.with_suffix(suffix)
+            hint = f"rename it to {renamed.name}, then: filterkit add {shlex.quote(f'weights:{renamed}')}"
+    raise UsageError(f"'{text}' is {kind.what}", hint=hint)
 
 
 def _matching(pattern: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from pathlib import Path
 
 from filterkit.errors import FilterkitWarning, NotFoundError, SourceError, UsageError
+from filterkit.plugins.known import BROUGHT_BY
 from filterkit.plugins.protocols import Progress
 from filterkit.records import FetchedModel
 from filterkit.sources.refs import read_options, split_options
@@ -44,7 +46,7 @@ class WeightsFile:
             raise UsageError("no file of weights is named", hint=_GRAMMAR)
         path = Path(name).expanduser()
         if path.suffix.lower() not in SUFFIXES:
-            raise UsageError(f"no weights are read from '{path.name}'", hint=f"from {', '.join(SUFFIXES)}")
+            raise UsageError(f"no weights are read from '{path.name}'", hint=_instead(name))
         options = read_options(given, {"layout": _layout}, of="a file of weights")
         if not path.exists():
             raise NotFoundError(f"there is no file '{name}'")
@@ -78,14 +80,14 @@ def to_onnx(path: Path, target: Path, *, layout: str | None = None, within: str 
         Where there is none, or the file is damaged.
     """
     from filterkit.graph.checkpoint import write_checkpoint
-    from filterkit.sources.effective_weights import with_effective_weights
+    from filterkit.sources.effective_weights import named, with_effective_weights
     from filterkit.sources.stored_arrays import open_arrays
-    from filterkit.sources.weights_layers import find_layers, layout_of
+    from filterkit.sources.weights_layers import find_layers, is_convolution, layout_of
     from filterkit.sources.weights_roles import without_extras
 
     with open_arrays(path) as arrays:
-        weights = with_effective_weights([array for array in arrays if array.name.startswith(within)])
-        weights = without_extras(weights)
+        effective = with_effective_weights([array for array in arrays if array.name.startswith(within)])
+        weights = without_extras(effective)
         chosen, in_doubt = layout, False
         if chosen is None:
             chosen = "HWIO"
@@ -102,8 +104,30 @@ def to_onnx(path: Path, target: Path, *, layout: str | None = None, within: str 
             others = " or ".join(f"?layout={each}" for each in LAYOUTS if each != chosen)
             told = f"the axes of the weights in {path.name} are taken to be {chosen}; {others} says otherwise"
             warnings.warn(told, FilterkitWarning, stacklevel=2)
+        kept = {array.name for array in weights}
+        left = [each.name for each in effective if each.name not in kept and is_convolution(each, chosen)]
+        if left:
+            what = "what an optimizer keeps, copies, tables or masks, by name"
+            warnings.warn(f"{named(left)} left out: {what}", FilterkitWarning, stacklevel=2)
         write_checkpoint(target, [layer.convolution for layer in layers])
     return {layer.convolution.weights.name: layer.name for layer in layers}
+
+
+def _instead(name: str) -> str:
+    """How a file of another kind is added."""
+    suffix = Path(name).suffix.lower()
+    quoted = shlex.quote(name)
+    if suffix == ".onnx":
+        return f"it holds a network: filterkit add {quoted}"
+    if suffix == ".keras":
+        return f"it holds a network: filterkit add {shlex.quote('keras:' + name)}"
+    if suffix in (".pth", ".pt", ".pt2", ".ckpt", ".bin"):
+        brought = BROUGHT_BY["source", "torch"]
+        return (
+            f"with the plugin {brought}: filterkit add {shlex.quote('torch:' + name)}; "
+            "or save the weights alone as .safetensors: safetensors.torch.save_file"
+        )
+    return f"from {', '.join(SUFFIXES)}"
 
 
 def _layout(text: str) -> str:

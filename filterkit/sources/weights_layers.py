@@ -43,7 +43,7 @@ class CheckpointLayer:
 
 def layout_of(arrays: Sequence[StoredArray], usual: str) -> tuple[str, bool]:
     """As `find_layout` tells it of the arrays that are convolutions in one order or another."""
-    kernels = [array for array in arrays if any(_is_convolution(array, layout) for layout in LAYOUTS)]
+    kernels = [array for array in arrays if any(is_convolution(array, layout) for layout in LAYOUTS)]
     around = _Around.of(kernels, [array for array in arrays if len(array.shape) == 1])
 
     def bias(kernel: StoredArray) -> int | None:
@@ -60,7 +60,7 @@ def find_layers(arrays: Sequence[StoredArray], layout: str) -> list[CheckpointLa
     A transposed one has a bias with a value for each of what would be inputs. In files of `layout` ``HWIO``,
     ``depthwise`` and ``transpose`` in a name tell where Keras turns the last two axes around.
     """
-    kernels = [array for array in arrays if _is_convolution(array, layout)]
+    kernels = [array for array in arrays if is_convolution(array, layout)]
     around = _Around.of(kernels, [array for array in arrays if len(array.shape) == 1])
     stored = _stored(arrays)
     names = _without_container([array.layer or layer_name(array.name) for array in kernels])
@@ -100,7 +100,8 @@ def _without_container(names: Sequence[str]) -> Sequence[str]:
     return names
 
 
-def _is_convolution(array: StoredArray, layout: str) -> bool:
+def is_convolution(array: StoredArray, layout: str) -> bool:
+    """Whether it has a convolution's shape, its axes being in that order."""
     shape = array.shape
     if not 3 <= len(shape) <= 5 or 0 in shape:
         return False

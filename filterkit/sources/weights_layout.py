@@ -15,7 +15,7 @@ LARGEST_USUAL = 31
 """Kernels with longer axes are rare, channels of such numbers are not."""
 
 MUCH = 2.0
-"""By how much, as a logarithm, kernels are larger in one order than in another for the reader to be asked."""
+"""By how much, as a logarithm, each kernel is larger in an order that is not meant, all else being equal."""
 
 PICTURES = (1, 2, 3, 4)
 """Channels that come from outside, and not from another layer."""
@@ -53,10 +53,19 @@ def find_layout(
     scores = {layout: _score(kernels, bias, layout) for layout in LAYOUTS}
     sizes = {layout: _size(kernels, layout) for layout in LAYOUTS}
     chosen = max(LAYOUTS, key=lambda layout: (scores[layout], layout == usual, -sizes[layout]))
-    if chosen != usual:
-        return chosen, scores[usual] >= scores[chosen] - 1
-    others = [layout for layout in LAYOUTS if layout != usual and scores[layout] == scores[usual]]
-    return chosen, any(sizes[usual] - sizes[layout] > MUCH * len(kernels) for layout in others)
+    if chosen != usual and scores[usual] >= scores[chosen] - 1:
+        return chosen, not (
+            chosen == "HWIO" and scores[usual] < scores[chosen] and all(map(_is_named, kernels))
+        )
+    # Of two orders that explain as much, one of much larger kernels is not meant.
+    larger = {layout: sizes[layout] - sizes[chosen] for layout in LAYOUTS if layout != chosen}
+    equal = [layout for layout in larger if scores[layout] == scores[chosen]]
+    return chosen, any(larger[layout] < MUCH * len(kernels) for layout in equal)
+
+
+def _is_named(kernel: StoredArray) -> bool:
+    """Whether it goes by the name that TensorFlow and Flax give to kernels."""
+    return kernel.name.partition(":")[0].endswith("kernel")
 
 
 def _score(kernels: Sequence[StoredArray], bias: Callable[[StoredArray], int | None], layout: str) -> int:
@@ -66,9 +75,11 @@ def _score(kernels: Sequence[StoredArray], bias: Callable[[StoredArray], int | N
         made, read = channels(kernel.shape, layout)
         window = kernel_of(kernel.shape, layout)
         if max(window) <= LARGEST_USUAL and (len({*window, 1}) <= 2 or len(window) == 3):
-            score += 2 if len(set(window)) == 1 or len(window) == 3 else 1
-            score += read in PICTURES or read in outputs
-        score += layout == "HWIO" and kernel.name.partition(":")[0].endswith("kernel")
+            flat = len(window) == 3 and window[0] <= max(window[1:])  # as those of films are
+            score += 2 if len(set(window)) == 1 or flat else 1
+            # Of a signal, 3 and 4 are lengths of kernels rather than channels.
+            score += read in outputs or read in (PICTURES[:2] if len(window) == 1 else PICTURES)
+        score += layout == "HWIO" and _is_named(kernel)
         length = bias(kernel)
         if length is not None:
             score += 2 if length in (made, read) else -2

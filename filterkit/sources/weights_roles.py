@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,17 +11,34 @@ if TYPE_CHECKING:
 
 SEPARATORS = re.compile(r"[/\\.]")
 
-_OPTIMIZER = re.compile(
-    r"optim(izers?)?([_-].*)?|opt(imizer)?_states?|(.*_)?(exp_avg(_sq)?|max_exp_avg_sqs?|momentum_buffer)"
-    r"|momentum|velocity|square_avg|grads?|gradients?|adam\w*(_\d+)?|rmsprop(_\d+)?|adagrad|ftrl(_\d+)?",
-    re.IGNORECASE,
+_OPTIMIZER = re.compile(r"optim(izers?)?([_-].*)?|opt(imizer)?_states?", re.IGNORECASE)
+"""The first level of the names of all that an optimizer keeps."""
+
+_STATE = re.compile(r"(.*_)?(exp_avg(_sq)?|max_exp_avg_sqs?|momentum_buffer|square_avg)", re.IGNORECASE)
+"""What an optimizer keeps and no layer is called, as the first or last level of a name, or at its end."""
+
+_SLOT = re.compile(
+    r"momentum|velocity|grads?|gradients?|adam\w*(_\d+)?|rmsprop(_\d+)?|adagrad|ftrl(_\d+)?", re.IGNORECASE
 )
-"""A level of a name under which an optimizer keeps what it needs, per weight."""
+"""The last level, behind a parameter's name, of what an optimizer keeps; layers may be called so, too."""
+
+_TREES = ("state", "train_state", "checkpoint", "ckpt")
+"""The first level of names, around the weights and the optimizer alike."""
+
+_PARAMETER = re.compile(r"(\w*_)?(weights?|kernel|w)", re.IGNORECASE)
 
 _AVERAGE = re.compile(
     r"(.*_)?ema(_.*)?|shadow(_params)?|exponentialmovingaverage|(swa|averaged?)_model", re.IGNORECASE
 )
 """A level of a name under which a moving average of the weights stands."""
+
+_EMA = re.compile(r"^ema_|_ema(?=_|$)", re.IGNORECASE)
+
+_MODELS = re.compile(
+    r"((online|student|base|raw)_)?(model|module|net|network|params?|weights|state_dict|student|online|generator)",
+    re.IGNORECASE,
+)
+"""The first level of the names of the weights of which others are an average."""
 
 _TABLE = re.compile(
     r"(.*_)?(tokens?|(pos|position(al)?|abs_pos|class|time|query)?_?(emb|embed|embeds|embedding|embeddings))"
@@ -37,12 +54,19 @@ _ATTENTION = re.compile(r".*attention.*|.*attn.*|query|key|value|qkv", re.IGNORE
 
 def without_extras(arrays: Sequence[StoredArray]) -> list[StoredArray]:
     """The arrays without optimizer state, tables, masks, and averages of weights that are there as well."""
-    kept = [array for array in arrays if not _is_extra(array)]
-    plain = set[tuple[str, tuple[int, ...]]]()
+    there = {(_joined(levels(array.name)), array.shape) for array in arrays}
+    kept = [array for array in arrays if not _is_extra(array, there)]
+    plain = set[Named]()
     for array in kept:
-        if not _is_average(array.name):
-            plain.update((name, array.shape) for name in _flat_names(array.name))
-    return [array for array in kept if not (_is_average(array.name) and _has_original(array, plain))]
+        parts = levels(array.name)
+        plain.add((_joined(parts), array.shape))
+        if _MODELS.fullmatch(parts[0] if parts else ""):
+            plain.add((_joined(parts[1:]), array.shape))
+    return [array for array in kept if not _is_copy(array, plain)]
+
+
+Named = tuple[str, tuple[int, ...]]
+"""The levels of a name without the marks between them, and a shape."""
 
 
 def levels(name: str) -> list[str]:
@@ -50,27 +74,40 @@ def levels(name: str) -> list[str]:
     return [level for level in SEPARATORS.split(name.partition(":")[0]) if level]
 
 
-def _is_extra(array: StoredArray) -> bool:
+def _joined(parts: Sequence[str]) -> str:
+    return "".join(parts)
+
+
+def _is_extra(array: StoredArray, there: Container[Named]) -> bool:
     parts = levels(array.name)
-    if any(map(_OPTIMIZER.fullmatch, parts)):
+    if not parts:
+        return False
+    if _is_state(parts, array.shape, there):
         return True
-    if parts and len(array.shape) > 2 and _TABLE.fullmatch(parts[-1]):
+    if len(array.shape) > 2 and _TABLE.fullmatch(parts[-1]):
         return True
     per_head = len(array.shape) == 3 and parts[-1:] == ["kernel"]
     return per_head and any(map(_ATTENTION.fullmatch, parts[:-1]))
 
 
-def _is_average(name: str) -> bool:
-    return any(map(_AVERAGE.fullmatch, levels(name)))
+def _is_state(parts: Sequence[str], shape: tuple[int, ...], there: Container[Named]) -> bool:
+    """Whether an optimizer keeps it: by the first level of its name, or the last one behind a parameter's."""
+    tree = parts[1:] if parts[0] in _TREES else parts
+    if tree and _OPTIMIZER.fullmatch(tree[0]):
+        return True
+    if any(map(_STATE.fullmatch, (parts[0], parts[-1]))):
+        return True
+    if len(parts) < 2 or not _SLOT.fullmatch(parts[-1]):
+        return False
+    return _PARAMETER.fullmatch(parts[-2]) is not None or (_joined(parts[:-1]), shape) in there
 
 
-def _has_original(array: StoredArray, plain: set[tuple[str, tuple[int, ...]]]) -> bool:
-    rest = "".join(level for level in levels(array.name) if not _AVERAGE.fullmatch(level))
-    return (rest, array.shape) in plain
-
-
-def _flat_names(name: str) -> Iterator[str]:
-    """The name without its marks, and the same below its first level: as averages are often called."""
-    parts = levels(name)
-    yield "".join(parts)
-    yield "".join(parts[1:])
+def _is_copy(array: StoredArray, plain: Container[Named]) -> bool:
+    """Whether it is the average of weights that have its name but for what says that it is one."""
+    parts = levels(array.name)
+    if not any(map(_AVERAGE.fullmatch, parts)):
+        return False
+    without = [part for part in parts if not _AVERAGE.fullmatch(part)]
+    cut = [_EMA.sub("", part) if _AVERAGE.fullmatch(part) else part for part in parts]
+    names = {_joined(without), _joined(cut)} - {_joined(parts)}
+    return any((name, array.shape) in plain for name in names)

@@ -48,6 +48,17 @@ def siamese(
         (siamese("w b", "w c", c=random(4, seed=1)), KERNEL + 8, [KERNEL + 4] * 2),
         (siamese("w b", "w2 b", w2=random(4, 3, 3, 3, seed=1)), 2 * KERNEL + 8, [KERNEL + 4] * 2),
         (siamese("w", "w2", w2=WEIGHT), 2 * KERNEL, [KERNEL] * 2),
+        (siamese("w b", "w c", b=np.zeros(4, "f"), c=np.zeros(4, "f")), KERNEL + 8, [KERNEL + 4] * 2),
+        (
+            siamese("w m", "w n", node("Identity", "b", "m"), node("Identity", "b", "n")),
+            KERNEL + 4,
+            [KERNEL + 4] * 2,
+        ),
+        (
+            siamese("k", "t", node("Transpose", "k", "t", perm=[0, 1, 3, 2]), k=WEIGHT),
+            KERNEL,
+            [KERNEL] * 2,
+        ),
         (siamese("m", "n", node("Identity", "w", "m"), node("Identity", "w", "n")), KERNEL, [KERNEL] * 2),
         (
             siamese(
@@ -57,7 +68,18 @@ def siamese(
             [KERNEL] * 2,
         ),
     ],
-    ids=["shared", "no-bias", "other-bias", "two", "copies", "through-nodes", "parts-of-one"],
+    ids=[
+        "shared",
+        "no-bias",
+        "other-bias",
+        "two",
+        "copies",
+        "zero-biases",
+        "one-bias",
+        "transposed",
+        "through-nodes",
+        "parts-of-one",
+    ],
 )
 def test_shared_weights_count_once(
     model: onnx.ModelProto, expected: int, layers: list[int], tmp_path: Path

@@ -185,16 +185,23 @@ def test_gray_through_a_reshape() -> None:
     ("inputs", "found"),
     [
         ({"state": [1, 16, 9, 9], "x": [1, 3, 9, 9]}, "x"),  # a recurrent network's
-        ({"mask": [1, 1, 9, 9], "x": [1, 3, 9, 9]}, "mask"),  # reaches a convolution first
+        ({"mask": [1, 1, 16, 20], "x": [1, 3, 16, 20]}, "x"),
+        ({"latent": [1, 4, 8, 8], "x": [1, 3, 16, 16]}, "x"),
+        ({"depth": [1, 1, 9, 9], "x": [1, 4, 9, 9]}, "x"),
+        ({"state": [1, 16, 9, 9], "gray": [1, 1, 9, 9]}, "gray"),
+        ({"x": [1, 3, 9, 9], "mask": [1, 1, 9, 9]}, "x"),
+        ({"left": [1, 3, 9, 9], "right": [1, 3, 9, 9]}, "left"),  # equally a picture: the first that is read
         ({"late": [1, 16, 9, 9], "x": [1, 5, 9, 9]}, "late"),
     ],
 )
-def test_of_several_the_first_that_a_convolution_reads(inputs: dict[str, list[int]], found: str) -> None:
+def test_of_several_the_one_most_like_a_picture(inputs: dict[str, list[int]], found: str) -> None:
     first, second = inputs
     nodes = [
         node("Conv", f"{first} v", "a"),
         node("Conv", f"{second} w", "b"),
-        node("Add", "a b", "y"),
+        node("GlobalAveragePool", "a", "p"),  # the pictures may differ in size
+        node("GlobalAveragePool", "b", "q"),
+        node("Add", "p q", "y"),
     ]
     weights = {"v": random(2, inputs[first][1], 3, 3), "w": random(2, inputs[second][1], 3, 3)}
     graph = opened(build(nodes, inputs, weights))

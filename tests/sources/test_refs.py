@@ -73,6 +73,44 @@ def test_where_the_plugin_is_there_it_is_not_named() -> None:
     assert caught.value.hint == "filterkit add torch:net.pt2"
 
 
+@pytest.mark.parametrize(
+    "name", ["m.safetensors", "m.npz", "m.h5", "m.weights.h5", "m.keras", "m.pth", "m.pt2"]
+)
+@pytest.mark.parametrize(
+    ("content", "what", "hint"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+            "a pointer of Git LFS",
+            "git lfs",
+        ),
+        (b"<!DOCTYPE html>\n<html><body>Sign in</body></html>", "a web page", "download the file itself"),
+        (b"GIF89a" + bytes(50), "a picture", "filterkit maps"),
+    ],
+)
+def test_a_file_is_named_by_its_first_bytes(
+    name: str, content: bytes, what: str, hint: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=f"{name}' is {what}") as caught:
+        split_ref(str(tmp_path / name), SCHEMES, KNOWN)
+    assert hint in (caught.value.hint or "")
+
+
+def test_a_file_of_its_kind_is_named_as_before(tmp_path: Path) -> None:
+    header = b'{"w":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'
+    content = len(header).to_bytes(8, "little") + header
+    for name, words, hint in (
+        ("m.safetensors", "holds weights without their network", "add weights:{path}"),
+        ("m.pth", "is a safetensors file", "rename it to m.safetensors"),
+        ("m.npz", "is a safetensors file", "rename it to m.safetensors"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UsageError, match=words) as caught:
+            split_ref(str(tmp_path / name), SCHEMES, KNOWN)
+        assert hint.format(path=tmp_path / name) in (caught.value.hint or "")
+
+
 WORDS = st.text(min_size=1, max_size=12)
 
 

@@ -249,6 +249,24 @@ def test_wrong_use(ref: str, tmp_path: Path) -> None:
         read(f"{tmp_path}/{ref}" if ref else ref, tmp_path / "work")
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("net.onnx", "filterkit add net.onnx"),
+        ("m.keras", "filterkit add keras:m.keras"),
+        (
+            "old.pth",
+            "filterkit-torch: filterkit add torch:old.pth; or save the weights alone as .safetensors",
+        ),
+        ("net.txt", "from .safetensors, .npz, .h5"),
+    ],
+)
+def test_files_of_other_kinds_are_added_otherwise(name: str, hint: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"no weights are read from '{name}'") as caught:
+        read(name, tmp_path / "work")
+    assert hint in (caught.value.hint or "")
+
+
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="there is no file"):
         read(tmp_path / "net.npz", tmp_path / "work")

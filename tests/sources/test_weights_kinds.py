@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 from onnx_graphs import random
 from safetensors.numpy import save_file
-from test_weights_file import read, write_h5
+from test_weights_file import read
 
 from filterkit.errors import FilterkitWarning, SourceError
 from filterkit.records import FilterBank
@@ -110,6 +109,37 @@ def test_pruning_and_weights_that_are_there_as_a_whole(tmp_path: Path) -> None:
     close(banks["b"], V)
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"c.weight_v": V},
+        {"c.weight_v": V, "c.weight_g": random(5, 1, 1, 1)},
+        {"c.weight_v": V, "c.weight_g": random(4, 2, 1, 1)},
+        {"c.parametrizations.weight.original1": V},
+        {"c.parametrizations.weight.original": V},
+        {"c.weight_orig": V},
+        {"c.weight_orig": V, "c.weight_mask": V[:2]},
+        {"c.weight_bar": V, "c.weight_u": random(5)},
+    ],
+)
+def test_a_part_of_a_weight_alone_is_no_layer(parts: dict[str, Any], tmp_path: Path) -> None:
+    name = next(iter(parts))
+    with pytest.warns(FilterkitWarning, match=f"'{name}' is left out: no norm, mask or scale that fits"):
+        assert list(banks_of(parts | {"d.weight": V}, tmp_path)) == ["d"]
+    with (
+        pytest.warns(FilterkitWarning, match="left out"),
+        pytest.raises(SourceError, match="has a convolution's shape"),
+    ):
+        banks_of(parts, tmp_path)
+
+
+def test_parts_without_their_others_are_counted_in_one_line(tmp_path: Path) -> None:
+    parts = {f"{letter}.weight_v": V for letter in "abcef"}
+    words = r"5 arrays \('a.weight_v', 'b.weight_v', 'c.weight_v', …\) are left out"
+    with pytest.warns(FilterkitWarning, match=words):
+        assert list(banks_of(parts | {"d.weight": V, "v.weight": V}, tmp_path)) == ["d", "v"]
+
+
 CODES = np.arange(-54, 54).reshape(4, 3, 3, 3)
 
 
@@ -152,50 +182,6 @@ def test_codes_without_a_scale_are_never_weights(scale: np.ndarray | None, tmp_p
     assert list(banks_of(arrays | {"d.weight": V}, tmp_path)) == ["d"]
 
 
-FLAX = {"params/conv_init/kernel": (7, 7, 3, 64), "params/block/conv/kernel": (3, 3, 64, 128)}
-BIT = {
-    "resnet/root_block/standardized_conv2d/kernel": (7, 7, 3, 64),
-    "resnet/block1/unit01/a/standardized_conv2d/kernel": (1, 1, 64, 64),
-    "resnet/block1/unit01/b/standardized_conv2d/kernel": (3, 3, 64, 64),
-}
-MLX = {"conv1.weight": (64, 7, 7, 3), "layer1.conv.weight": (64, 3, 3, 64), "down.weight": (128, 1, 1, 64)}
-MLX_DEPTHWISE = {"stem.weight": (32, 3, 3, 3), "dw.weight": (32, 3, 3, 1), "pw.weight": (64, 1, 1, 32)}
-TORCH = {"conv1.weight": (32, 3, 3, 3), "dw.weight": (32, 1, 3, 3), "pw.weight": (64, 32, 1, 1)}
-TINY = {"a.weight": (8, 1, 5, 5), "b.weight": (16, 8, 5, 5)}
-WAVES = {"a.weight": (64, 1, 80), "b.weight": (64, 64, 3), "c.weight": (128, 64, 3)}
-AUDIO_FLAX = {"a/kernel": (11, 1, 16), "b/kernel": (3, 16, 32)}
-TALL = {"a.weight": (32, 1, 9, 1), "b.weight": (32, 32, 1, 9)}
-VOXELS = {"a/kernel": (3, 3, 3, 1, 16), "b/kernel": (3, 3, 3, 16, 32)}
-
-
-@pytest.mark.parametrize(
-    ("shapes", "layout"),
-    [
-        *((FLAX, "HWIO"), (BIT, "HWIO"), (MLX, "OHWI"), (MLX_DEPTHWISE, "OHWI"), (TORCH, "OIHW")),
-        *((TINY, "OIHW"), (WAVES, "OIHW"), (AUDIO_FLAX, "HWIO"), (TALL, "OIHW"), (VOXELS, "HWIO")),
-    ],
-)
-@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
-def test_the_order_of_axes_is_found(shapes: dict[str, Any], layout: str, suffix: str, tmp_path: Path) -> None:
-    arrays = {name: random(*shape) for name, shape in shapes.items()}
-    path = tmp_path / f"net{suffix}"
-    if suffix == ".npz":
-        np.savez(path, **arrays)
-    else:
-        save_file(arrays, path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        banks = read(path, tmp_path / "work")
-    space = {1: "W", 2: "HW", 3: "DHW"}[len(next(iter(banks.values())).kernel_shape)]
-    assert {bank.source_layout for bank in banks.values()} == {layout.replace("HW", space)}
-    for array, bank in zip(arrays.values(), banks.values(), strict=True):
-        perm = {"OIHW": range(array.ndim), "OHWI": (0, array.ndim - 1, *range(1, array.ndim - 1))}.get(
-            layout, (array.ndim - 1, array.ndim - 2, *range(array.ndim - 2))
-        )
-        if suffix == ".npz":  # in the order of the file
-            np.testing.assert_array_equal(bank.weights, array.transpose(*perm))
-
-
 @pytest.mark.parametrize("container", ["params/", "params.", "module."])
 def test_what_stands_before_all_names_is_no_part_of_them(container: str, tmp_path: Path) -> None:
     names = [f"{container}a.weight", f"{container}b.weight"]
@@ -208,29 +194,6 @@ def test_what_stands_before_all_names_is_no_part_of_them(container: str, tmp_pat
         f"{container[:-1]}{mark}b",
         "c",
     ]
-
-
-def test_a_bias_decides_where_shapes_do_not(tmp_path: Path) -> None:
-    arrays = {"a": random(3, 3, 5, 16), "b": random(3, 3, 16, 16)}
-    np.savez(
-        tmp_path / "net.npz", **{f"{name}.w": array for name, array in arrays.items()}, **{"a.b": random(16)}
-    )
-    banks = read(tmp_path / "net.npz", tmp_path / "work")
-    assert [bank.weights.shape for bank in banks.values()] == [(16, 5, 3, 3), (16, 16, 3, 3)]
-
-
-def test_what_is_in_doubt_is_said_with_the_option(tmp_path: Path) -> None:
-    np.savez(tmp_path / "net.npz", a=random(3, 3, 16, 16))
-    with pytest.warns(
-        FilterkitWarning, match=r"net.npz are taken to be OIHW; \?layout=HWIO or \?layout=OHWI says"
-    ):
-        [bank] = read(tmp_path / "net.npz", tmp_path / "work").values()
-    assert bank.source_layout == "OIHW"
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for layout in ("OIHW", "HWIO", "OHWI"):
-            [bank] = read(f"{tmp_path / 'net.npz'}?layout={layout}", tmp_path / "work").values()
-            assert bank.source_layout == layout
 
 
 @pytest.mark.parametrize(
@@ -262,8 +225,50 @@ def test_what_is_in_doubt_is_said_with_the_option(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_weight_of_the_network(name: str, tmp_path: Path) -> None:
-    banks = banks_of({"conv.weight": V, name: V}, tmp_path)
+    with pytest.warns(FilterkitWarning, match=f"'{name}' is left out: what an optimizer keeps"):
+        banks = banks_of({"conv.weight": V, name: V}, tmp_path)
     assert list(banks) == ["conv"]
+
+
+def test_what_is_left_out_is_counted_in_one_line(tmp_path: Path) -> None:
+    state = {f"optimizer.{number}.exp_avg": V for number in range(4)} | {"optimizer.4.step": BIAS}
+    with pytest.warns(FilterkitWarning) as caught:
+        assert list(banks_of({"conv.weight": V, **state}, tmp_path)) == ["conv"]
+    said = [str(each.message) for each in caught if "left out" in str(each.message)]
+    names = "'optimizer.0.exp_avg', 'optimizer.1.exp_avg', 'optimizer.2.exp_avg', …"
+    assert said == [
+        f"4 arrays ({names}) are left out: what an optimizer keeps, copies, tables or masks, by name"
+    ]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("gradient", "velocity", "adam_head", "net.momentum.conv", "ema", "conv"),
+        ("exp_avg_pool", "grad.conv", "adam.1", "rmsprop"),
+        ("model.3.ema.conv1x1", "model.3.conv3x3"),
+        ("ema.conv", "backbone.conv"),
+    ],
+)
+def test_layers_may_be_called_like_what_an_optimizer_keeps(names: tuple[str, ...], tmp_path: Path) -> None:
+    shape = random(8, 3, 3, 3)
+    assert set(banks_of({f"{name}.weight": shape for name in names}, tmp_path)) == set(names)
+
+
+@pytest.mark.parametrize(
+    ("original", "average"),
+    [
+        *(("c.weight", "c.weight_ema"), ("c.weight", "ema_c.weight"), ("c.weight", "ema.c.weight")),
+        *(("model.c.weight", "model_ema.c.weight"), ("g.c.weight", "g_ema.c.weight")),
+        *(("params/c/kernel", "ema_params/c/kernel"), ("c/kernel", "c/kernel/ExponentialMovingAverage")),
+    ],
+)
+def test_an_average_beside_its_original_is_a_copy(original: str, average: str, tmp_path: Path) -> None:
+    values = {original: V, average: 2 * V}
+    with pytest.warns(FilterkitWarning, match=f"'{average}' is left out"):
+        [bank] = banks_of(values, tmp_path).values()
+    assert bank.weights.max() == V.max()
+    assert len(banks_of({original: V[:3], average: V}, tmp_path)) == 2  # of another shape: no copy
 
 
 def test_what_only_sounds_like_it(tmp_path: Path) -> None:
@@ -303,9 +308,3 @@ def test_transposed_convolutions_are_known_by_their_bias(tmp_path: Path) -> None
         "bare": ("Conv", 64, 32),
     }
     np.testing.assert_array_equal(banks["up"].weights, up.swapaxes(0, 1))
-
-
-def test_keras_files_stay_hwio(tmp_path: Path) -> None:
-    path = write_h5(tmp_path / "net.h5", {"a/vars/0": random(64, 3, 3, 3)})
-    [bank] = read(path, tmp_path / "work").values()
-    assert bank.source_layout == "HWIO"

@@ -215,8 +215,11 @@ def test_the_input_and_its_layout_as_stated(bench: filterkit.Workbench, photo: P
     add(bench, twins, tmp_path, preprocessing="unit:input=r")
     expected = asked(network(["N", 3, "H", "W"], 3, w=weights["w"]), nchw(PIXELS))[0]
     np.testing.assert_allclose(maps_of(bench, photo), expected, rtol=1e-4, atol=1e-5)
-    with pytest.raises(FilterkitError, match="need other inputs than pictures: 'l'"):
+    with pytest.raises(FilterkitError, match="need other inputs than pictures: 'l'") as caught:
         bench.feature_maps("net/left", photo)
+    assert "--preprocessing unit:input=l;" in (caught.value.hint or "")
+    add(bench, twins, tmp_path, preprocessing="unit:input=l")
+    assert bench.feature_maps("net/left", photo) is not None
 
     unknown = network(["N", 3, "H", "W"], 3, [node("Transpose", "x", "q", perm=[0, 3, 1, 2])])
     unknown.graph.input[0].type.tensor_type.ClearField("shape")
