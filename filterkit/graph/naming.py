@@ -87,7 +87,7 @@ def name_layers(
     given = layer_names or {}
     names = [_given(bank, given) or _derived(bank, modules or {}) for bank in banks]
     if not given:
-        names = _without_shared_suffix(banks, names)
+        names = _without_data_parallel(banks, _without_shared_suffix(banks, names))
     taken: dict[str, int] = {}
     return [_unique(name, taken) for name in names]
 
@@ -192,6 +192,15 @@ def _without_shared_suffix(banks: Sequence[FilterBank], names: list[str]) -> lis
     if len(suffixes) != 1 or not (suffix := suffixes.pop()):
         return names
     return [name.removesuffix(suffix) for name in names]
+
+
+def _without_data_parallel(banks: Sequence[FilterBank], names: list[str]) -> list[str]:
+    """PyTorch's DataParallel holds a whole network as its ``module``; that of one card has the same names."""
+    is_below = [
+        name.startswith("module.") or bank.node.lstrip("/").startswith("module/")
+        for bank, name in zip(banks, names, strict=True)
+    ]
+    return [name.removeprefix("module.") for name in names] if all(is_below) else names
 
 
 def _safe(name: str) -> str:

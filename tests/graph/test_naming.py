@@ -89,6 +89,19 @@ def test_names_differ_in_more_than_their_case() -> None:
     assert name_layers([bank("conv_a"), bank("Conv_A")]) == ["conv_a", "Conv_A_2"]
 
 
+def test_a_network_of_data_parallel_has_the_names_of_one_card() -> None:
+    made = [
+        bank("Conv_0", "module.conv1.weight"),
+        bank("/module/layer1/layer1.0/conv1/Conv", "module.layer1.0.conv1.weight"),
+        bank("/module/head/Conv", "onnx::Conv_9"),
+    ]
+    assert name_layers(made) == ["conv1", "layer1.0.conv1", "head"]
+    beside = bank("/head/Conv", "onnx::Conv_9")
+    assert name_layers([*made[:2], beside]) == ["module.conv1", "module.layer1.0.conv1", "head"]
+    assert name_layers([bank("", "module.weight")]) == ["module"]
+    assert name_layers([]) == []
+
+
 def test_a_suffix_that_only_some_share_stays() -> None:
     names = name_layers([bank("functional/a_1/Conv2D"), bank("functional/a_2/Conv2D")])
     assert names == ["a_1", "a_2"]
