@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Picture = str | os.PathLike[str] | NDArray[Any] | Image.Image
     Pixels = NDArray[np.uint8]
 
+# Pillow logs some of what it also raises; without a handler Python prints that.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 Note = Callable[[str], None]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 from command_line import Run
 from onnx_graphs import build, node
 from PIL import Image
@@ -28,6 +29,21 @@ def test_what_is_noteworthy_of_pictures_is_on_stderr(spawn: Run, tmp_path: Path)
     quiet = spawn("maps", "net/conv", "deep.png", "-o", "maps.npy", "--provider", "cpu", "--quiet")
     assert (quiet.exit_code, quiet.stderr) == (0, "")
     assert np.load("maps.npy").shape == (1, 2, 30, 30)
+
+
+def test_of_a_tiff_that_cannot_be_read_filterkit_speaks_alone(spawn: Run) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    model = build(
+        [node("Conv", "x w", "y", "conv")], {"x": [1, 8, 32, 32]}, {"w": np.ones((2, 8, 3, 3), "f4")}
+    )
+    onnx.save(model, "net.onnx")
+    spawn("add", "net.onnx")
+    bands = np.zeros((32, 32, 8), np.uint8)
+    tifffile.imwrite("large.tiff", bands, bigtiff=True, photometric="minisblack", planarconfig="contig")
+    ran = spawn("maps", "net/conv", "large.tiff", "-o", "maps.npy", "--provider", "cpu")
+    assert ran.exit_code == 1
+    error, hint = ran.stderr.splitlines()
+    assert error.startswith("error: large.tiff") and hint.startswith("hint: ") and ".npy" in hint
 
 
 def test_whole_numbers_are_assumed_as_they_are(run: Run) -> None:
