@@ -20,7 +20,7 @@ from filterkit.extractors.weights import (
 )
 from filterkit.geometry import MOST_AXES
 from filterkit.graph.activations import Tail, follow
-from filterkit.graph.dynamic import reads_codes, real_output
+from filterkit.graph.dynamic import are_cast_integers, factor_of_output, reads_codes, real_output
 from filterkit.graph.layers import Unresolved, read_layers
 from filterkit.graph.names import shown
 from filterkit.graph.nonlinear import ACTIVATIONS
@@ -87,6 +87,10 @@ def _bank(graph: GraphView, node: onnx.NodeProto, name: str) -> FilterBank:
             bias, output = real.bias, real.tensor
         elif reads_codes(graph, node.input[0]) or graph.consumers(output):
             raise Unresolved(CODES)
+    elif form.codes is None and are_cast_integers(graph, weight_tensor):
+        scale, output = factor_of_output(graph, output, _layout(node, form, rank), out_channels)
+        weights = (weights * scale.reshape(-1, *(1,) * (weights.ndim - 1))).astype(weights.dtype)
+        bias = None if bias is None else bias * scale
     tail = _tail(graph, node, output, form, rank, out_channels, has_bias=bias is not None)
     if tail.bias is not None:
         bias = as_float(tail.bias)
@@ -147,13 +151,18 @@ def _tail(
     has_bias: bool,
 ) -> Tail:
     """What follows; a fused node has its activation inside, and gives out nothing in front of it."""
-    spatial = spatial_letters(rank)
-    layout = f"N{spatial}C" if is_channels_last(node, form) else f"NC{spatial}"
+    layout = _layout(node, form, rank)
     fused = _text(attributes(node), "activation", "")
     if fused:
         name = ACTIVATIONS.get(fused, "clip" if fused == "Clip" else fused.lower())
         return Tail(None, output, layout, output, layout, name)
     return follow(graph, output, layout, channels, has_bias=has_bias)
+
+
+def _layout(node: onnx.NodeProto, form: Form, rank: int) -> str:
+    """The axes of the node's output."""
+    spatial = spatial_letters(rank)
+    return f"N{spatial}C" if is_channels_last(node, form) else f"NC{spatial}"
 
 
 def _pads(graph: GraphView, node: onnx.NodeProto, place: int) -> list[int]:

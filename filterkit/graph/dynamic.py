@@ -10,6 +10,7 @@ import onnx
 from numpy.typing import NDArray
 
 from filterkit.graph.constants import NotConstant
+from filterkit.graph.operands import aligned
 from filterkit.graph.regions import readers_of
 from filterkit.graph.view import GraphView
 
@@ -22,6 +23,12 @@ SHAPED = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Cast", "Floo
 """What rounds a bias and brings it into shape."""
 LONGEST = 8
 """How many of these are gone through."""
+INTEGERS = frozenset(
+    {
+        *(onnx.TensorProto.INT8, onnx.TensorProto.UINT8, onnx.TensorProto.INT4, onnx.TensorProto.UINT4),
+        *(onnx.TensorProto.INT16, onnx.TensorProto.UINT16, onnx.TensorProto.INT32, onnx.TensorProto.INT64),
+    }
+)
 MOST_FACTORS = 2
 """Products behind a layer: one by both scales, or one by each."""
 
@@ -103,6 +110,34 @@ def reads_codes(graph: GraphView, tensor: str) -> bool:
     """Whether a tensor holds the codes of a quantizer, and not integers for their own sake."""
     maker = _maker_behind(graph, tensor, CARRIERS)
     return maker is not None and maker.op_type in QUANTIZERS
+
+
+def are_cast_integers(graph: GraphView, tensor: str) -> bool:
+    """Whether a weight is integers of the file that are cast and nothing else, as weight-only quantization
+    writes it with the scale after the layer."""
+    home = graph.home(tensor)
+    for _ in range(LONGEST):
+        maker = home.producer(tensor) if home is not None else None
+        if maker is None or maker.op_type not in ("Cast", "CastLike", *CARRIERS - {"Concat", "Pad"}):
+            break
+        tensor = maker.input[0]
+        home = home.home(tensor) if home is not None else None
+    is_stored = home is not None and home.is_constant(tensor)
+    return is_stored and home is not None and home.stored_type(tensor) in INTEGERS
+
+
+def factor_of_output(
+    graph: GraphView, tensor: str, layout: str, channels: int
+) -> tuple[NDArray[np.float32], str]:
+    """The constant by which the only reader of a layer's output multiplies it, one value per channel, and the
+    product; ones and `tensor` itself where there is none."""
+    node = _only_reader(graph, tensor)
+    if node is not None and node.op_type == "Mul" and len(node.input) == 2:
+        other = next((name for name in node.input if name != tensor), "")
+        factor = aligned(graph, node, other, layout, channels) if other else None
+        if factor is not None and factor.dtype.kind == "f":
+            return np.broadcast_to(factor.astype(np.float32), (channels,)), node.output[0]
+    return np.ones(channels, np.float32), tensor
 
 
 def _scaled(graph: GraphView, tensor: str, channels: int) -> tuple[NDArray[Any], tuple[str, ...], str] | None:

@@ -135,3 +135,37 @@ def test_codes_without_a_scale_are_skipped(nodes: list[onnx.NodeProto]) -> None:
     _, only = bank_of(nodes)
     assert isinstance(only, Skipped)
     assert "integer codes" in only.reason
+
+
+@pytest.mark.parametrize("op", ["Conv", "ConvTranspose"])
+@pytest.mark.parametrize("scale", ["ws", "by_channel", "b4"])
+def test_integers_that_are_cast_with_the_scale_after_the_layer(scale: str, op: str) -> None:
+    codes = np.random.default_rng(1).integers(-128, 127, (4, 4, 3, 3), np.int8)
+    values = {"ws": np.float32(0.02), "by_channel": random(4, 1, 1, seed=2), "b4": random(1, 4, 1, 1, seed=3)}
+    constants = {"k": codes, "b": random(4), scale: values[scale]}
+    nodes = [node("Cast", "k", "w", to=FLOAT), node(op, "x w b", "c"), node("Mul", f"{scale} c", "m"), RELU]
+    model = build(nodes, {"x": PICTURE}, constants)
+    [bank] = found(opened(model))
+    assert isinstance(bank, FilterBank)
+    assert (bank.pre_tensor, bank.activation, bank.source_dtype) == ("m", "relu", "int8")
+    factor = np.broadcast_to(values[scale].ravel(), 4)
+    canonical = codes.swapaxes(0, 1) if op == "ConvTranspose" else codes
+    np.testing.assert_allclose(bank.weights, canonical * factor[:, None, None, None], rtol=1e-6)
+    assert bank.bias is not None
+    np.testing.assert_allclose(bank.bias, constants["b"] * factor, rtol=1e-6)
+
+
+def test_integers_that_are_weights_stay_what_they_are() -> None:
+    """Kernels of Sobel, say, with nothing behind that would scale them, or that two nodes read."""
+    codes = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.int8).reshape(1, 1, 3, 3)
+    cast = [node("Cast", "k", "w", to=FLOAT), node("Conv", "x w", "c")]
+    for behind in (
+        [node("Relu", "c", "y")],
+        [node("Mul", "c c", "y")],
+        [node("Mul", "c s", "m"), node("Add", "c m", "y")],
+    ):
+        model = build([*cast, *behind], {"x": [1, 1, 9, 8]}, {"k": codes, "s": np.float32(0.5)})
+        [bank] = found(opened(model))
+        assert isinstance(bank, FilterBank)
+        np.testing.assert_array_equal(bank.weights, codes)
+        assert bank.pre_tensor == "c"
