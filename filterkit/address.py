@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import dropwhile
 from pathlib import Path
 
 from filterkit.errors import AddressError, NotFoundError, UsageError
@@ -146,7 +147,7 @@ def refuse_url(text: str, expected: str, *, hint: str | None = None) -> None:
 
 def refuse_file(text: str) -> None:
     """Raise AddressError where `text`, which is no address, is a file, or goes on behind one of a model."""
-    above = (str(path) for path in [*Path(text).parents][:3] if path.suffix.lower() in _MODELS)
+    above = (str(path) for path in Path(text).parents[:3] if path.suffix.lower() in _MODELS)
     file = next(filter(_is_file, (text, *above)), None)
     if file is None:
         return
@@ -176,10 +177,8 @@ def matching(pattern: str, names: Sequence[str]) -> list[str]:
 
 def _without_empty_parts(parts: Sequence[str]) -> list[str]:
     """The address of the other parts, if there were empty ones, or a path's first, and it is one."""
-    full = [part for part in parts if part.strip()]
-    while full and full[0] in (".", ".."):
-        del full[0]
-    if not full or len(full) == len(parts):
+    full = [*dropwhile(lambda part: part in (".", ".."), (part for part in parts if part.strip()))]
+    if not 0 < len(full) <= 4 or len(full) == len(parts):
         return []
     try:
         return [str(parse_address("/".join(full)))]
