@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +145,7 @@ def _replace(working: Path, targets: list[Path]) -> None:
             ) from error
 
 
-def _models(bench: filterkit.Workbench) -> list[dict[str, Any]]:
+def _models(bench: filterkit.Workbench) -> Sequence[Mapping[str, Any]]:
     """The rows of all models: a catalog that changed has other ones."""
     return bench.query("SELECT * FROM model ORDER BY id", timeout=None, max_value="64MB", max_result=None)
 
