@@ -10,7 +10,7 @@ from filterkit.errors import UsageError
 DEFAULT_CATALOG = "catalog.db"
 
 ADD_SECONDS = 600.0
-"""CPU time that adding a model may take, where nobody says otherwise."""
+"""CPU time that adding a model may take, unless another limit is given."""
 ADD_MEMORY = 8 << 30
 """Bytes that it may take beyond the model's own size."""
 

@@ -1,6 +1,6 @@
 """Axes that a Reshape has split or merged: which digits of a position lie on which axis.
 
-A position of a tensor is told by one number per axis. A Reshape tells it by others: 64 rows become 32 pairs
+A position in a tensor is one number per axis. A Reshape writes it with others: 64 rows become 32 pairs
 of 2, rows and columns become one axis of places. As long as nothing reckons along the digits, another Reshape
 puts them together again, as in a group norm, a pixel shuffle, or attention within windows.
 """

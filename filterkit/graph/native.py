@@ -72,7 +72,3 @@ def _command() -> list[str]:
 
 
 _worker = Worker(_command)
-
-
-def _end() -> None:
-    _worker.end()

@@ -38,7 +38,7 @@ class Tracks:
         Input axes that a value may see in a way that nobody followed.
 
     An axis that is followed no longer goes to `spread` or to `unknown`, so that nothing depends on an input
-    in a way that is told by none of them.
+    in a way that none of them describes.
     """
 
     axes: tuple[Axis, ...]
@@ -119,7 +119,7 @@ class Tracks:
         return tuple(track for axis, track in enumerate(left) if keep or axis not in gone)
 
     def _unfolded(self, axes: Iterable[int]) -> Tracks:
-        """Told anew where operators reckon along `axes`, which may hold digits of others."""
+        """Described again where operators compute along `axes`, which may hold digits of others."""
         return self.unfolded([part for axis in axes for part in parts_of(self.axes[axis])])
 
     def _sources(self, axes: Iterable[int]) -> Sources:

@@ -144,7 +144,7 @@ def _in_range(array: NDArray[Any], name: str, note: Note) -> NDArray[Any]:
 def _bands_of_array(
     array: NDArray[Any], bands: int, name: str, note: Note, *, as_it_is: bool
 ) -> NDArray[Any]:
-    """Bands of an array; floating-point numbers `as_it_is`, where nobody says what range they have."""
+    """Bands of an array; floating-point numbers `as_it_is`, where their range is not known."""
     if array.ndim == 2 and bands == 1:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] != bands or array.size == 0:
@@ -159,8 +159,8 @@ def _bands_of_array(
     low, high = float(array.min()), float(array.max())
     if low < 0 or high > 1:
         note(
-            f"{name} holds numbers from {low:g} to {high:g}; they are taken as they are, though nobody says "
-            "that the network expects others than 0 to 1"
+            f"{name} holds numbers from {low:g} to {high:g}; they are taken as they are, though the network "
+            "is not known to expect others than 0 to 1"
         )
     else:
         note_range(high, 1, FLOATS, name, note)

@@ -204,10 +204,10 @@ def test_a_fork_has_one_of_its_own_and_nothing_is_said_at_the_end() -> None:
 
 def test_what_the_process_takes_is_counted_once() -> None:
     """While it lives, it says so itself; once it has ended, the system counts all of it."""
-    native._end()
+    native._worker.end()
     with budget.limited("model.onnx", 600, None):
         native.with_shapes(plain())
         limits = budget._current.get()
         assert limits is not None and limits.elsewhere > 0
-        native._end()
+        native._worker.end()
         assert limits.elsewhere == pytest.approx(0)

@@ -41,7 +41,7 @@ def dynamically_quantized(step: Step) -> Iterator[Tracks]:
     """The codes, their scale and their zero point.
 
     The latter two follow from the smallest and the largest of all values, but they only choose the codes by
-    which the same numbers are told.
+    which the same numbers are described.
     """
     yield step.first()
     yield Tracks(())
