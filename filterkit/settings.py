@@ -56,7 +56,7 @@ def plugins_folder() -> Path | None:
 
 
 def plugin_timeout() -> float:
-    """Seconds after which a plugin that is imported or asked what it adds counts as hanging; 0 for never.
+    """Seconds after which a plugin that has not returned from its import or a hook is named; 0 for never.
 
     Raises
     ------

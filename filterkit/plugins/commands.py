@@ -17,7 +17,6 @@ from typer.main import get_command_name, get_group, solve_typer_info_defaults
 from typer.models import CommandInfo, TyperInfo
 
 from filterkit.errors import FilterkitError, PluginError, UsageError, plain
-from filterkit.plugins.core import core_at_rest
 from filterkit.plugins.faults import breach, in_words
 from filterkit.plugins.manager import PluginHost
 from filterkit.plugins.plugin import Plugin
@@ -49,10 +48,9 @@ def add_commands(host: PluginHost, group: TyperGroup) -> None:
     commands is then ``plugin/name``. Where only plugins share the bare name, it tells so.
     """
     offered: dict[str, list[Command]] = defaultdict(list)
-    with core_at_rest():
-        for plugin in host.plugins:
-            for command in commands_of(host, plugin):
-                offered[command.name].append(command)
+    for plugin in host.plugins:
+        for command in commands_of(host, plugin):
+            offered[command.name].append(command)
     taken = set(group.commands)
     for name, commands in offered.items():
         if name not in taken and len(commands) == 1:

@@ -10,7 +10,6 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, NoReturn
 
 from filterkit.errors import FilterkitError, PluginContractError, PluginError, one_line
-from filterkit.plugins.core import ReplacedCore
 from filterkit.plugins.stdout import stdout_for_data
 
 if TYPE_CHECKING:
@@ -53,10 +52,8 @@ def blame(plugin: Plugin, doing: str, *, extra: str | None = None) -> Iterator[N
     What it prints goes to stderr.
     """
     try:
-        with stdout_for_data():
+        with stdout_for_data(plugin):
             yield
-    except ReplacedCore as error:
-        breach(plugin, doing, error.message)
     except FilterkitError:
         raise
     except (Exception, SystemExit) as error:

@@ -6,6 +6,7 @@ unknown hook in unnoticed, or take the others' results along when it raises.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -14,10 +15,8 @@ from typing import TYPE_CHECKING, Any
 from filterkit import __version__, settings
 from filterkit.errors import FilterkitError, PluginError
 from filterkit.plugins.compatibility import IncompatiblePlugin, check_api, hooks_of
-from filterkit.plugins.core import ReplacedCore, core_at_rest, core_unharmed
 from filterkit.plugins.discovery import Candidate, available, canonical, names_for
 from filterkit.plugins.faults import in_words, tell, where
-from filterkit.plugins.hanging import Hanging, ended_after, told_after
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.stdout import stdout_for_data
 from filterkit.plugins.tracing import traced
@@ -44,7 +43,7 @@ class PluginHost:
     only
         Names of the plugins to load, beside what is built in; all where it is empty.
     timeout
-        Seconds after which a plugin counts as hanging that is imported or asked what it adds; 0 for never.
+        Seconds after which a plugin that has not returned from its import or a hook is named; 0 for never.
     strict
         Raise at the first fault instead of reporting it.
     report
@@ -142,16 +141,30 @@ class PluginHost:
     def guard(self, plugin: Plugin, doing: str = "") -> Iterator[None]:
         """Run code of a plugin: what it raises becomes the plugin's fault and goes no further.
 
-        What it prints goes to stderr, what it replaces in filterkit is put back, and if it does not come
-        back within the time allowed, it is ended, unless it does its work after an ingest.
+        What it prints goes to stderr. If it has not returned after the timeout, it is named, and waited for.
         """
-        ending = told_after if doing == "filterkit_after_ingest" else ended_after
-        limit = ending(self._timeout, plugin, doing, self._report)
         try:
-            with stdout_for_data(), core_unharmed(plugin.package), limit:
+            with stdout_for_data(plugin), self._named_when_slow(plugin, doing):
                 yield
         except (Exception, SystemExit) as error:
             self.fault(plugin, doing, error)
+
+    @contextmanager
+    def _named_when_slow(self, plugin: Plugin, doing: str) -> Iterator[None]:
+        if not self._timeout or plugin.is_built_in:
+            yield
+            return
+        line = (
+            f"filterkit: plugin {plugin}: {doing or 'import'} has not returned after {self._timeout:g} s;"
+            f" waiting (Ctrl-C stops; FILTERKIT_PLUGINS_BLOCKED={plugin.name} goes without it)"
+        )
+        timer = threading.Timer(self._timeout, self._report, [line])
+        timer.daemon = True
+        try:
+            timer.start()  # waits for its thread: Ctrl-C may come here
+            yield
+        finally:
+            timer.cancel()
 
     def leave_out(self, made: Checked[Any], error: FilterkitError) -> None:
         """Go on without an object that failed: that is its plugin's `fault`."""
@@ -169,8 +182,6 @@ class PluginHost:
         if not text.startswith(doing):
             text = f"{doing}: {text}"
         plugin.state = "incompatible" if isinstance(error, IncompatiblePlugin) else "failed"
-        if isinstance(error, ReplacedCore | Hanging):
-            plugin.manager = None  # not to be called again
         if self._strict:
             raise PluginError(f"plugin {plugin} {plugin.state}: {text}") from error
         if text not in plugin.errors:
@@ -225,7 +236,6 @@ def load_plugins(
             names = [*(plugin.name for plugin in host.plugins), *(each.name for each in candidates)]
             for unknown in unknown_names(names):
                 report(f"filterkit: {unknown}")
-    with core_at_rest():
-        for candidate in candidates:
-            host.take(candidate)
+    for candidate in candidates:
+        host.take(candidate)
     return host

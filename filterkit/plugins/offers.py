@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from filterkit.plugins.core import core_unharmed
 from filterkit.plugins.faults import blame, breach, kind_of
 from filterkit.plugins.options import Option, options_of
 from filterkit.plugins.plugin import Plugin
@@ -62,7 +61,6 @@ class Offer:
         with (
             traced(self.plugin, f"{doing}: import"),
             blame(self.plugin, doing, extra=self.contribution.extra),
-            core_unharmed(self.plugin.package),
         ):
             loaded: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
             return loaded

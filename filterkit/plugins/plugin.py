@@ -56,6 +56,11 @@ class Plugin:
         return self.module.partition(".")[0]
 
     @property
+    def is_built_in(self) -> bool:
+        """Whether it is one of filterkit's own modules."""
+        return self.package == "filterkit"
+
+    @property
     def path(self) -> str | None:
         """The source file; looked for when asked, also where the plugin is not imported."""
         return self.file or source_file(self.module)

@@ -7,7 +7,6 @@ from typing import Any, Literal, overload
 
 from filterkit.errors import UnknownNameError, UsageError, closest
 from filterkit.plugins import contracts
-from filterkit.plugins.core import core_at_rest, core_unharmed
 from filterkit.plugins.discovery import canonical
 from filterkit.plugins.extractor_contract import CheckedExtractor
 from filterkit.plugins.faults import blame
@@ -30,10 +29,9 @@ class Registry:
         """All contributions of a kind, plugin by plugin, clashing ones included."""
         if kind not in self._offers:
             found: list[Offer] = []
-            with core_at_rest():
-                for plugin in self.host.having(HOOKS[kind]):
-                    with self.host.guard(plugin, HOOKS[kind]):
-                        found += offers_of(plugin, kind, self.host.ask(plugin, HOOKS[kind]))
+            for plugin in self.host.having(HOOKS[kind]):
+                with self.host.guard(plugin, HOOKS[kind]):
+                    found += offers_of(plugin, kind, self.host.ask(plugin, HOOKS[kind]))
             self._offers[kind] = tuple(found)
         return self._offers[kind]
 
@@ -127,9 +125,7 @@ class Registry:
         values = coerce_options(offer.options(), wanted, owner=owner)
         with blame(offer.plugin, owner, extra=offer.contribution.extra):
             try:
-                factory = offer.load()
-                with core_unharmed(offer.plugin.package):
-                    made = factory(**values)
+                made = offer.load()(**values)
             except ValueError as error:
                 if not values:
                     raise

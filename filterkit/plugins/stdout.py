@@ -7,7 +7,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from filterkit.plugins.plugin import Plugin
 
 
 class _Stdout:
@@ -53,8 +56,14 @@ _stdout = _Stdout()
 
 
 @contextmanager
-def stdout_for_data() -> Iterator[None]:
-    """Run code of a plugin; what it, or a process that it starts, prints on stdout comes out on stderr."""
+def stdout_for_data(plugin: Plugin) -> Iterator[None]:
+    """Run code of a plugin; what it, or a process that it starts, prints on stdout comes out on stderr.
+
+    Built-in plugins print nothing.
+    """
+    if plugin.is_built_in:
+        yield
+        return
     _stdout.turn_away()
     try:
         yield

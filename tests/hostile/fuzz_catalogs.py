@@ -136,7 +136,7 @@ class Bench:
                 writer, scene, commands, older=name.startswith("older"), started=number % STARTED == 0
             )
         os.close(writer)
-        alarm = threading.Timer(HUNG, os.kill, (child, signal.SIGKILL))  # SIGALRM is used by filterkit itself
+        alarm = threading.Timer(HUNG, os.kill, (child, signal.SIGKILL))
         alarm.start()
         with os.fdopen(reader, encoding="utf-8") as lines:
             news = [json.loads(line) for line in lines]
