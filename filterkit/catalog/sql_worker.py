@@ -146,14 +146,13 @@ def main() -> None:
         fail(BY_MEMORY)
     except (sqlite3.Error, sqlite3.Warning, ValueError, TypeError) as error:
         fail(BY_SQLITE, getattr(error, "sqlite_errorcode", 0), str(error))
-    os._exit(0)
 
 
 def listen(asked: threading.Semaphore) -> None:
     """Pass on that the next rows are wanted; end with the process that wants them."""
     while os.read(sys.stdin.fileno(), 1):
         asked.release()
-    os._exit(0)
+    signal.raise_signal(getattr(signal, "SIGKILL", signal.SIGTERM))  # whatever SQLite is at
 
 
 def limit_process(seconds: float, value: int, results: int) -> None:
@@ -318,5 +317,5 @@ def fail(which: int, code: int = 0, words: str = "") -> None:
 if __name__ == "__main__":
     try:
         main()
-    finally:  # not 1, which is TIMED_OUT by faulthandler
-        os._exit(BROKEN)
+    except BaseException:  # not 1, which is TIMED_OUT by faulthandler
+        sys.exit(BROKEN)
