@@ -87,15 +87,17 @@ def _is_promised(base: type) -> bool:
     return base.__name__ in filterkit.__all__ or base.__module__ == "builtins"
 
 
-def _signature(function: Any) -> str:
+def _signature(function: Any) -> Described:
     """Names, kinds and defaults of the parameters."""
     try:
-        signature = inspect.signature(function)
+        parameters = inspect.signature(function).parameters.values()
     except ValueError:  # a class of the standard library
-        return "(...)"
-    bare = [each.replace(annotation=inspect.Parameter.empty) for each in signature.parameters.values()]
-    text = str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
-    return re.sub(r" at 0x[0-9a-f]+", "", text)
+        return {}
+    bare = {each.name: each.replace(annotation=inspect.Parameter.empty) for each in parameters}
+    return {
+        name: f"{str(each.kind).lower()} {re.sub(' at 0x[0-9a-f]+', '', str(each))}"
+        for name, each in bare.items()
+    }
 
 
 def _commands() -> Described:
