@@ -41,7 +41,7 @@ COMMANDS = {
 BEGIN = """
 import os, resource, signal, sys
 from filterkit.cli.app import run
-import filterkit.workbench.stacking, matplotlib.figure, onnxruntime, safetensors.numpy, scipy.optimize
+import filterkit.operations.stacks, matplotlib.figure, onnxruntime, safetensors.numpy, scipy.optimize
 {how}
 run(sys.argv[1:])
 """
@@ -195,10 +195,10 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 def test_layers_may_be_called_anything(tmp_path: Path) -> None:
     """`numpy.savez` takes no array of some names, and pictures stay in the folder that was asked for."""
     from filterkit.cli.drawing import _file_name
-    from filterkit.workbench.exporting import export
+    from filterkit.operations.export import write_arrays
 
     arrays = {"file": np.ones((1, 2)), "allow_pickle": np.zeros(3, "f4")}
-    export(arrays, tmp_path / "a.npz")
+    write_arrays(arrays, tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz", allow_pickle=False) as stored:
         assert {name: stored[name].tolist() for name in stored.files} == {
             name: array.tolist() for name, array in arrays.items()

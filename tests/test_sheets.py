@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from filterkit.errors import UsageError
 from filterkit.normalizers.minmax import MinMax
 from filterkit.records import Normalized
-from filterkit.sheets import MOST_ADDRESSED, Channels, arrange, bank_sheet, maps_sheet
+from filterkit.sheets.banks import MOST_ADDRESSED, Channels, bank_sheet
+from filterkit.sheets.maps import maps_sheet
+from filterkit.sheets.tiles import arrange
 
 
 def normalized(*shape: int) -> Normalized:

@@ -20,8 +20,8 @@ from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.plugins.manager import load_plugins
 from filterkit.plugins.registry import Registry
 from filterkit.records import Normalized
-from filterkit.sheets import maps_sheet
-from filterkit.workbench import FeatureMaps, Rows, Sheet
+from filterkit.results import FeatureMaps, Rows, Sheet
+from filterkit.sheets.maps import maps_sheet
 
 pytestmark = pytest.mark.zoo
 

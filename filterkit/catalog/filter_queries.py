@@ -145,4 +145,4 @@ def filter_labels(catalog: Catalog, matches: Sequence[Match]) -> list[tuple[str,
 
 def _check_limit(limit: int | None) -> None:
     if limit is not None and limit < 0:
-        raise UsageError(f"a limit of {limit} makes no sense", hint="give a number from 0 up")
+        raise UsageError(f"limit must be 0 or more, not {limit}", hint="leave it out for all rows")

@@ -94,7 +94,7 @@ def add(
         )
     rows = [row for row in models if row["model"] == added.model]
     if preprocessing and any(row["input_shape"] and len(row["input_shape"]) != 4 for row in rows):
-        from filterkit.workbench.running import takes_no_pictures
+        from filterkit.operations.maps import takes_no_pictures
 
         shape = rows[0]["input_shape"]
         said = takes_no_pictures({"name": added.model, "input_shape": shape})

@@ -14,7 +14,8 @@ from filterkit.errors import UsageError, one_line
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
     from filterkit.records import TileSheet
-    from filterkit.workbench import FeatureMaps, Workbench
+    from filterkit.results import FeatureMaps
+    from filterkit.workbench import Workbench
 
 COLUMNS = ("address", "image", "shape", "min", "max", "mean", "provider", "file")
 ARRAYS = (".npy", ".npz")
@@ -88,7 +89,7 @@ def _folder(path: Path) -> Path:
 
 
 def _write_arrays(shell: Shell, results: Iterable[FeatureMaps], output: Path) -> Iterator[Row]:
-    from filterkit.workbench.stacking import stacking
+    from filterkit.operations.stacks import stacking
 
     with stacking(output) as add:
         for result in results:

@@ -56,7 +56,7 @@ def without_extras(words: Sequence[str], message: str) -> str | None:
         return f"a shell puts names of files in place of *, so quote it: {_line(starred)}"
     option, equals, value = apart[0].partition("=")
     if LISTED in (before[-1], option):
-        from filterkit.workbench.finding import INVARIANCES
+        from filterkit.operations.similar import INVARIANCES
 
         listed = ",".join([value if equals else apart[0], *apart[1:]])
         listed = ",".join(filter(None, listed.split(",")))

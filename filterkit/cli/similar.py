@@ -63,9 +63,7 @@ def similar(
     with shell.workbench() as bench:
         found = bench.similar(query, among, level=level, invariant=words(invariant), limit=limit)
         if found.not_finite:
-            shell.say(
-                f"passed over, with NaN or infinity in them: {found.not_finite:,} {found.sought.level}s"
-            )
+            shell.say(f"skipped, as they hold NaN or infinity: {found.not_finite:,} {found.query.level}s")
         if output:
             draw(shell, bench, [("similar", bench.sheet(found))], output)
         shell.rows(found, found.columns, brief=BRIEF)

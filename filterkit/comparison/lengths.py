@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.records import FloatArray
+
+KEPT = 1 << 26
+"""Bytes of lengths that are kept: of 16 million kernels, ten times those of VGG16."""
 
 BLOCK = 8192 * 9
 """Values looked at together: few enough for a processor's cache, whatever a row of them is."""
@@ -60,3 +64,22 @@ def lengths(bank: FloatArray) -> Lengths:
             zeros.append(start + unusual[~directed])
             own[unusual] = np.nan
     return Lengths(squares, np.concatenate(apart), np.concatenate(zeros), not_finite)
+
+
+class LengthsCache:
+    """Lengths kept between searches, as they take as long to compute as the rest."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, Lengths] = {}
+        self._bytes = 0
+
+    def lengths(self, key: Hashable | None, rows: FloatArray) -> Lengths:
+        """Of `rows`, kept under `key` as long as there is room; None keeps nothing."""
+        if key in self._kept:
+            return self._kept[key]
+        computed = lengths(rows)
+        size = computed.squares.nbytes + computed.zeros.nbytes
+        if key is not None and self._bytes + size <= KEPT:
+            self._kept[key] = computed
+            self._bytes += size
+        return computed

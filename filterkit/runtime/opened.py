@@ -27,15 +27,15 @@ def find(key: tuple[Any, ...]) -> Network | None:
 
 
 def keep(key: tuple[Any, ...], network: Network) -> None:
-    """Keep a network open, and let go of the one that was not asked for the longest time."""
+    """Keep a network open, and drop the one that was not used for the longest time."""
     with _turn:
         _networks[key] = network
         while len(_networks) > MOST:
             _networks.popitem(last=False)
 
 
-def let_go(folder: Path) -> None:
-    """Let go of the networks whose model lies in `folder` or below: they hold its file."""
+def evict(folder: Path) -> None:
+    """Drop the networks whose model lies in `folder` or below: they hold its file."""
     with _turn:
         for key in [key for key in _networks if folder.resolve() in key[0].parents]:
             del _networks[key]

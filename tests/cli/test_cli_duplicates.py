@@ -34,7 +34,7 @@ def test_no_duplicates(run: Run, classic: Path) -> None:
     [
         (["clasic"], 1, "there is no model 'clasic'"),
         (["classic/*/0/0"], 2, "duplicates are whole filters"),
-        (["--threshold", "0"], 2, "a threshold of 0 makes no sense"),
+        (["--threshold", "0"], 2, "threshold must be above 0 and at most 1, not 0"),
         (["--invariant", "flip"], 2, "nothing is invariant to 'flip' here"),
     ],
 )

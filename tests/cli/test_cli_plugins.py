@@ -239,7 +239,7 @@ def test_what_a_plugin_brought_that_is_gone_is_told(run: Run, classic: Path, nam
     ):
         code, _, hint = run(*words).failure
         assert code == 2
-        assert hint.startswith(f"{plugin}, which made rows of this catalog, is gone: {remedy}"), words
+        assert hint.startswith(f"{plugin}, which made rows of this catalog, is missing: {remedy}"), words
 
 
 @pytest.mark.skipif(find_spec("filterkit_torch") is not None, reason="it is there")

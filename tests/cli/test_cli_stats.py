@@ -9,7 +9,7 @@ import pytest
 from command_line import Run, size_of
 
 import filterkit
-from filterkit.workbench import summarizing
+from filterkit.operations import stats
 
 pytestmark = pytest.mark.zoo
 
@@ -87,7 +87,7 @@ def test_a_model_that_nobody_measured(run: Run, tmp_path: Path, monkeypatch: pyt
 
 
 def test_more_layers_than_one_chart_can_show(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(summarizing, "MOST_LAYERS", 20)
+    monkeypatch.setattr(stats, "MOST_LAYERS", 20)
     code, error, hint = run("stats", "*", "-o", "x.png").failure
     assert (code, error) == (2, "26 layers do not fit into one chart, only 20")
     assert hint

@@ -1,0 +1,62 @@
+"""What filterkit does, one verb a file. Each takes a `Session` first; `Workbench` is the way to all of them.
+
+A verb is imported when it is first used: `filterkit.operations.diff`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from filterkit.operations import (
+        add,
+        convolve,
+        diff,
+        doctor,
+        duplicates,
+        export,
+        filters,
+        layers,
+        maps,
+        measure,
+        models,
+        plugins,
+        query,
+        remove,
+        render,
+        show,
+        similar,
+        stats,
+    )
+
+
+__all__ = [
+    "add",
+    "convolve",
+    "diff",
+    "doctor",
+    "duplicates",
+    "export",
+    "filters",
+    "layers",
+    "maps",
+    "measure",
+    "models",
+    "plugins",
+    "query",
+    "remove",
+    "render",
+    "show",
+    "similar",
+    "stats",
+]
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        return importlib.import_module(f"{__name__}.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}.{name}":
+            raise
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None

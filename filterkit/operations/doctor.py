@@ -1,0 +1,164 @@
+"""Is everything in order: versions, providers, catalog, store and plugins; and what to do where not."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from filterkit.errors import FilterkitError
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Row
+    from filterkit.session import Session
+
+DISTRIBUTION = "cnn-filterkit"
+NAMESAKE = "filterkit"
+"""A distribution of other people, for image processing, whose files overwrite ours and ours theirs."""
+
+PACKAGES = (
+    "numpy",
+    "onnx",
+    "matplotlib",
+    "pillow",
+    "pluggy",
+    "sqlalchemy",
+    "alembic",
+    "safetensors",
+    "typer",
+)
+RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+
+
+def examine(session: Session) -> dict[str, Any]:
+    """See `Worksession.examine`.
+
+    Returns
+    -------
+    dict
+        ``versions``, ``providers``, ``catalog``, ``store``, ``plugins``, and ``faults``: a list of records
+        with ``what`` is wrong and what to ``do``; empty where all is well.
+    """
+    faults: list[Row] = []
+    report = {
+        "versions": _versions(faults),
+        "providers": _providers(faults),
+        **_catalog(session, faults),
+        "plugins": _plugins(session, faults),
+    }
+    return {**report, "faults": faults}
+
+
+def recover(session: Session) -> None:
+    """See `Workbench.recover`."""
+    from filterkit.catalog.database import catalog_path, recover
+
+    recover(catalog_path(session.location))
+
+
+def _fault(faults: list[Row], what: str, do: str) -> None:
+    faults.append({"what": what, "do": do})
+
+
+def _versions(faults: list[Row]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for name in (DISTRIBUTION, *PACKAGES, *RUNTIMES):
+        found[name] = _version(name)
+    if all(found[name] for name in RUNTIMES):
+        _fault(
+            faults,
+            "onnxruntime and onnxruntime-gpu are both installed and overwrite each other's files",
+            "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install onnxruntime-gpu",
+        )
+    if _version(NAMESAKE):
+        _fault(
+            faults,
+            f"the unrelated distribution '{NAMESAKE}' is installed too; both bring the package 'filterkit'",
+            f"pip uninstall -y {NAMESAKE} {DISTRIBUTION}, then install {DISTRIBUTION} again",
+        )
+    return found
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _providers(faults: list[Row]) -> dict[str, Any]:
+    from filterkit.runtime.providers import onnx_runtime, probe
+
+    try:
+        onnx_runtime()
+    except FilterkitError as error:
+        _fault(faults, error.message, error.hint or "install ONNX Runtime again")
+    return probe()
+
+
+def _catalog(session: Session, faults: list[Row]) -> dict[str, Any]:
+    """What the catalog and its store hold; a catalog that does not exist yet is no fault."""
+    from filterkit.catalog import queries
+    from filterkit.catalog.database import catalog_path
+
+    try:
+        path = catalog_path(session.location)
+    except FilterkitError as error:
+        _fault(faults, error.message, error.hint or "choose another catalog")
+        return {"catalog": {"path": session.location, "usable": False}, "store": None}
+    catalog: dict[str, Any] = {"path": str(path), "exists": path.exists(), "usable": True}
+    if not path.exists():
+        return {"catalog": catalog, "store": None}
+    try:
+        rows = queries.models(session.catalog())
+        catalog |= {"models": len(rows), "filters": sum(row["filters"] for row in rows)}
+        _rows(session, faults)
+        return {"catalog": catalog, "store": _store(session, faults)}
+    except FilterkitError as error:
+        _fault(faults, error.message, error.hint or "choose another catalog")
+        return {"catalog": {**catalog, "usable": False, "reason": error.message}, "store": None}
+
+
+def _rows(session: Session, faults: list[Row]) -> None:
+    from filterkit.catalog.soundness import check_rows
+
+    for found in check_rows(session.catalog()):
+        _fault(
+            faults,
+            f"the catalog {session.catalog().path} is damaged: {found}",
+            "put a copy back, or move it away and make it anew with filterkit add",
+        )
+
+
+def _store(session: Session, faults: list[Row]) -> dict[str, Any]:
+    """What the store holds, compared with the hashes in the catalog."""
+    from filterkit.catalog.soundness import check_store
+    from filterkit.hashing import bytes_below
+
+    store = session.catalog().store
+    folder = store.folder
+    links = store.links()
+    for path in links:
+        _fault(
+            faults,
+            f"{path} is a link, and no link is followed in a store",
+            f"filterkit makes none: rm {shlex.quote(str(path))}, then add its models again",
+        )
+    without_weights, damaged = ([], []) if links else check_store(session.catalog(), session.progress)
+    for each in damaged:
+        _fault(faults, f"a file of model {each['model']} is {each['state']}: {each['file']}", each["do"])
+    return {
+        "path": str(folder),
+        "bytes": 0 if folder.is_symlink() else bytes_below(folder),
+        "without_weights": without_weights,
+        "damaged": damaged,
+    }
+
+
+def _plugins(session: Session, faults: list[Row]) -> list[Row]:
+    from filterkit.operations.plugins import plugin_faults, plugin_rows
+
+    for fault in plugin_faults(session):
+        _fault(faults, f"plugin {fault['plugin']}: {fault['fault']}", str(fault["remedy"]))
+    return list(plugin_rows(session))

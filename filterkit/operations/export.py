@@ -1,0 +1,89 @@
+"""Filter banks as arrays, and in files that other tools read."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from filterkit.errors import UsageError
+from filterkit.replacing import replacing
+
+if TYPE_CHECKING:
+    from filterkit.records import FloatArray
+    from filterkit.session import Session
+
+
+def bank(session: Session, address: str) -> FloatArray:
+    """See `Workbench.bank`."""
+    from filterkit.catalog.weights import PLACES
+
+    return session.weights(session.one(address, "a bank is of one layer", *PLACES))
+
+
+def bias(session: Session, address: str) -> FloatArray | None:
+    """See `Workbench.bias`."""
+    from filterkit.catalog.weights import PLACES
+
+    return session.bias(session.one(address, "a bias is of one layer", *PLACES))
+
+
+def export(session: Session, address: str, path: str | os.PathLike[str]) -> None:
+    """See `Workbench.export`."""
+    matches = session.matches(address)
+    several = len({match.model["name"] for match in matches}) > 1
+    write_arrays(
+        {match.address if several else match.layer["name"]: session.weights(match) for match in matches},
+        Path(path),
+    )
+
+
+def write_arrays(arrays: Mapping[str, FloatArray], path: Path) -> None:
+    """Write named arrays by `path`'s suffix: ``.npy`` (one array), ``.npz`` or ``.safetensors``.
+
+    Raises
+    ------
+    UsageError
+        Another suffix, or several arrays for a ``.npy``.
+    """
+    import numpy as np
+
+    suffix = path.suffix.lower()
+    if suffix == ".npy" and len(arrays) > 1:
+        raise UsageError(f"{len(arrays)} layers do not fit into one .npy", hint=f"{path.stem}.npz holds them")
+    if suffix not in (".npy", ".npz", ".safetensors"):
+        raise UsageError(f"arrays are not written as '{path.name}'", hint="use .npy, .npz or .safetensors")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part:
+        if suffix == ".safetensors":
+            _write_safetensors(arrays, part)
+            return
+        with part.open("wb") as file:
+            if suffix == ".npy":
+                [array] = arrays.values()
+                np.save(file, array)
+            else:
+                _write_npz(arrays, file)
+
+
+def _write_npz(arrays: Mapping[str, FloatArray], file: BinaryIO) -> None:
+    """As ``numpy.savez`` does, to which no array may be called ``file`` or ``allow_pickle``."""
+    from numpy.lib import format as npy
+
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                npy.write_array(member, array, allow_pickle=False)
+
+
+def _write_safetensors(arrays: Mapping[str, FloatArray], path: Path) -> None:
+    import numpy as np
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    try:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+    except SafetensorError as error:  # what it says of a disk that is full, too
+        raise OSError(str(error)) from error

@@ -1,0 +1,53 @@
+"""The filters of the catalog: listed, counted and grouped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from filterkit.address import parse_address
+from filterkit.operations.measure import hint_measure
+from filterkit.results import Rows
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Row
+    from filterkit.session import Session
+
+
+def iter_filters(
+    session: Session,
+    address: str,
+    *,
+    columns: Sequence[str] | None,
+    where: str | None,
+    sort: str | None,
+    limit: int | None,
+) -> tuple[tuple[str, ...], Iterator[Row]]:
+    """See `Workbench.iter_filters`."""
+    from filterkit.catalog import filter_queries
+
+    with hint_measure(session, address):
+        return filter_queries.filters(
+            session.catalog(), parse_address(address), columns=columns, where=where, sort=sort, limit=limit
+        )
+
+
+def count_filters(session: Session, address: str, *, where: str | None) -> int:
+    """See `Workbench.count_filters`."""
+    from filterkit.catalog import filter_queries
+
+    with hint_measure(session, address):
+        return filter_queries.count_filters(session.catalog(), parse_address(address), where=where)
+
+
+def group_filters(
+    session: Session, address: str, *, by: str, where: str | None, sort: str | None, limit: int | None
+) -> Rows:
+    """See `Workbench.group_filters`."""
+    from filterkit.catalog import filter_queries
+
+    with hint_measure(session, address, result=sort and sort.removeprefix("-")):
+        columns, rows = filter_queries.group_filters(
+            session.catalog(), parse_address(address), by, where=where, sort=sort, limit=limit
+        )
+    return Rows(rows, columns)

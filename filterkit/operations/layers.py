@@ -1,0 +1,25 @@
+"""The layers of the catalog, and the convolutions that are none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from filterkit.address import parse_address
+from filterkit.results import Rows
+
+if TYPE_CHECKING:
+    from filterkit.session import Session
+
+
+def layers(session: Session, address: str) -> Rows:
+    """See `Workbench.layers`."""
+    from filterkit.catalog import queries
+
+    return Rows(queries.layers(session.catalog(), parse_address(address)), queries.LAYER_COLUMNS)
+
+
+def skipped(session: Session, address: str) -> Rows:
+    """See `Workbench.skipped`."""
+    from filterkit.catalog import queries
+
+    return Rows(queries.skipped_nodes(session.catalog(), parse_address(address)), queries.SKIPPED_COLUMNS)

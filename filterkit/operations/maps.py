@@ -1,0 +1,335 @@
+"""From an address and pictures to feature maps: which tensors of which model, through ONNX Runtime."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from filterkit.errors import ImageError, RuntimeFailure, UsageError
+from filterkit.operations.misplaced import in_order, joined_picture
+from filterkit.results import FeatureMaps, RunOptions
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from filterkit.catalog.matches import Match
+    from filterkit.runtime.feature_maps import Network, Size
+    from filterkit.runtime.pictures import Picture
+    from filterkit.session import Session
+
+NOT_TAKEN = "for this input the network takes the other branch of an If"
+Labels = Mapping[str, Sequence[str]]
+
+
+def iter_feature_maps(
+    session: Session,
+    address: str,
+    images: Iterable[Picture],
+    *,
+    inputs: Mapping[str, NDArray[Any]] | str | os.PathLike[str] | None,
+    options: RunOptions,
+    unreadable: Callable[[ImageError], None] | None,
+) -> Iterator[FeatureMaps]:
+    """See `Workbench.iter_feature_maps`."""
+    from filterkit.catalog.weights import model_file
+
+    with in_order("maps", address, images, session.matches):
+        matches = session.matches(address)
+    if len({match.model["name"] for match in matches}) > 1:
+        raise UsageError(f"'{address}' names several models", hint="run one model at a time")
+    if any(len(match.kernels) * match.layer["filters"] < match.layer["kernels"] for match in matches):
+        raise UsageError(
+            "a feature map is the response of a whole filter; it has no kernels to choose",
+            hint=f"filterkit convolve {address} slides one kernel over a picture",
+        )
+    _check_network(matches[0])
+    labels = session.selected_labels(matches)
+    return _run(
+        matches,
+        model_file(session.catalog(), matches[0].model),
+        {match.layer["name"]: names for match, names in zip(matches, labels, strict=True)},
+        images,
+        inputs=inputs,
+        options=options,
+        unreadable=unreadable,
+        cuts=session.catalog().store.cuts_path(matches[0].model["sha256"]),
+    )
+
+
+def _run(
+    matches: Sequence[Match],
+    model_path: Path,
+    labels: Labels,
+    images: Iterable[Picture],
+    *,
+    inputs: Mapping[str, NDArray[Any]] | str | os.PathLike[str] | None,
+    options: RunOptions,
+    unreadable: Callable[[ImageError], None] | None,
+    cuts: Path,
+) -> Iterator[FeatureMaps]:
+    """The maps of `matches`, which are of one model; `labels` name each layer's maps.
+
+    `cuts` is the folder for cut graphs of the model.
+    """
+    from filterkit.runtime.feature_maps import Target, open_network
+
+    at = options.at
+    if at not in ("post", "pre"):
+        raise UsageError(f"at cannot be '{at}'", hint="post (after the activation) or pre (before it)")
+    # Files are looked for before anything runs; what comes from an iterator is taken as it comes.
+    pictures = iter(list(_found(images)) if isinstance(images, Sequence) else _pictures(images))
+    first = list(islice(pictures, 2))
+    if bool(first) == (inputs is not None):
+        raise UsageError(
+            "give pictures, or the graph's inputs" + (", not both" if first else ""),
+            hint="filterkit maps ADDRESS IMAGE..., or --input FILE.npz",
+        )
+    wanted = parse_size(options.size)
+    targets = [
+        Target(
+            match.layer["name"],
+            match.layer[f"{at}_tensor"],
+            match.layer[f"{at}_layout"],
+            match.layer["scope"],
+        )
+        for match in matches
+    ]
+    model = matches[0].model
+    network = open_network(
+        model_path,
+        targets,
+        picture_input=model["input_name"] if model["input_layout"] else None,
+        layout=model["input_layout"],
+        provider=options.provider,
+        threads=options.threads,
+        kept=cuts,
+    )
+    matches = [match for match in matches if match.layer["name"] not in network.left_out]
+    if inputs is not None:
+        answers = _run_tensors(network, inputs)
+    else:
+        several = len(first) > 1
+        answers = _run_pictures(
+            network, model, chain(first, pictures), wanted, unreadable if several else None, several=several
+        )
+    for maps, image, image_name, several in answers:
+        ran = {match.layer["name"]: match for match in matches if match.layer["name"] in maps}
+        idle = {match.layer["name"]: NOT_TAKEN for match in matches if match.layer["name"] not in maps}
+        if not ran:
+            raise RuntimeFailure(f"{next(iter(idle))} was not run: {NOT_TAKEN}", hint="give other inputs")
+        chosen = {name: _chosen(maps[name], match, labels[name]) for name, match in ran.items()}
+        yield FeatureMaps(
+            maps={name: one.values for name, one in chosen.items()},
+            addresses={name: match.selected_address for name, match in ran.items()},
+            activations={name: match.layer["activation"] for name, match in ran.items()},
+            labels={name: one.labels for name, one in chosen.items()},
+            makers={name: one.makers for name, one in chosen.items()},
+            image=image,
+            image_name=image_name,
+            provider=network.provider,
+            at=at,
+            of_several=several,
+            left_out={**network.left_out, **idle},
+        )
+
+
+def _check_network(match: Match) -> None:
+    """Raise RuntimeFailure where the model is a checkpoint, whose layers are not connected."""
+    from filterkit.graph.checkpoint import PRODUCER
+
+    if match.model["producer"] == PRODUCER:
+        raise RuntimeFailure(
+            f"{match.model['name']} cannot be run: these are weights without their network",
+            hint=f"filterkit convolve {match.address}/0/0 slides a kernel over a picture",
+        )
+
+
+def parse_size(text: str | None) -> Size:
+    """``224``, ``240x320`` (height × width), ``original`` or None, as a size.
+
+    Raises
+    ------
+    UsageError
+        Anything else.
+    """
+    from filterkit.runtime.pictures import LARGEST_SIZE
+
+    if text is None:
+        return None
+    if text == "original":
+        return "original"
+    height, cross, width = text.lower().partition("x")
+    try:
+        size = int(height), int(width if cross else height)
+    except ValueError:
+        size = 0, 0
+    if min(size) < 1:
+        raise UsageError(f"'{text}' is no size", hint="write 224, 240x320 (height x width) or original")
+    if size[0] * size[1] > LARGEST_SIZE:
+        raise UsageError(f"a size of {text} has more than {LARGEST_SIZE:,} pixels", hint="take a smaller one")
+    return size
+
+
+def takes_no_pictures(model: Mapping[str, Any]) -> str:
+    """Says that of a model whose input is none, with its shape: ``1 × 257 × ? × 2``."""
+    shape = " × ".join("?" if each is None else str(each) for each in model["input_shape"] or ())
+    return f"{model['name']} takes no pictures: its input is {shape or 'unknown'}"
+
+
+def picture_name(picture: Picture, number: int) -> tuple[str, str]:
+    """What to call a picture in a row, and in a file's name."""
+    if isinstance(picture, str | Path):
+        return str(picture), Path(picture).stem
+    return f"picture {number}", f"picture_{number}"
+
+
+Answer = tuple[Mapping[str, "NDArray[Any]"], str, str, bool]
+"""Maps of one picture by layer, what the picture is called in a row and in a file's name, and whether there
+are more."""
+
+
+def _pictures(images: Iterable[Picture]) -> Iterator[Picture]:
+    """The pictures, with folders replaced by what is in them."""
+    from filterkit.runtime.pictures import find_pictures
+
+    for image in images:
+        if isinstance(image, str | os.PathLike):
+            yield from find_pictures([image])
+        else:
+            yield image
+
+
+def _found(images: Sequence[Picture]) -> Iterator[Picture]:
+    """The same; where one is not there, it may be a word of a name with spaces."""
+    for place, image in enumerate(images):
+        try:
+            yield from _pictures([image])
+        except ImageError as error:
+            hint = joined_picture(images[place:])
+            if hint is None:
+                raise
+            raise UsageError(error.message, hint=hint) from None
+
+
+def _run_pictures(
+    network: Network,
+    model: Mapping[str, Any],
+    pictures: Iterable[Picture],
+    size: Size,
+    unreadable: Callable[[ImageError], None] | None,
+    *,
+    several: bool,
+) -> Iterator[Answer]:
+    from filterkit.catalog.describe import preprocessing_from
+    from filterkit.catalog.picture_input import has_placeholder_size
+    from filterkit.graph.inputs import fixed_size
+    from filterkit.runtime.pictures import report
+    from filterkit.runtime.pixels import read_pixels
+
+    preprocessing = preprocessing_from(model["preprocessing"])
+    if preprocessing is None:
+        raise ImageError(
+            takes_no_pictures(model),
+            hint="give its inputs as arrays with --input FILE.npz; where one is a picture, "
+            "filterkit add --replace --preprocessing unit:input=NAME,layout=NCHW says so",
+        )
+    declared = fixed_size(model["input_shape"], model["input_layout"])
+    is_placeholder = size is None and has_placeholder_size(model) and network.takes_any_size(preprocessing)
+    told: set[str] = set()
+
+    def tell_once(kind: str, text: str) -> None:
+        if kind not in told:
+            report(text + (" (others like it are not reported)" if several and kind == "range" else ""))
+        told.add(kind)
+
+    waiting: deque[tuple[str, str]] = deque()
+    """Names of pictures that were read and not answered yet: some, since several run together."""
+
+    def read() -> Iterator[NDArray[Any]]:
+        stems: set[str] = set()
+        for number, picture in enumerate(pictures):
+            name, stem = picture_name(picture, number)
+            try:
+                pixels = read_pixels(picture, preprocessing, note=partial(tell_once, "range"))
+            except ImageError as error:
+                if unreadable is None:
+                    raise
+                unreadable(error)
+                continue
+            if is_placeholder and (
+                pixels.shape[0] > (declared[0] or 0) or pixels.shape[1] > (declared[1] or 0)
+            ):
+                tell_once(
+                    "size",
+                    f"pictures are resized to {declared[0]} × {declared[1]}, as the file of {model['name']} "
+                    "states; if that is a placeholder, --size 224 or --size original says another",
+                )
+            waiting.append((name, _distinct(stem, stems)))
+            yield pixels
+
+    for maps in network.picture_maps(read(), preprocessing, size=size, declared=declared):
+        yield {name: values[0] for name, values in maps.items()}, *waiting.popleft(), several
+
+
+def _run_tensors(
+    network: Network, inputs: Mapping[str, NDArray[Any]] | str | os.PathLike[str]
+) -> Iterator[Answer]:
+    from filterkit.runtime.raw_inputs import read_inputs
+
+    arrays = inputs if isinstance(inputs, Mapping) else read_inputs(Path(inputs))
+    maps = network.maps(arrays)
+    counts = {layer: len(values) for layer, values in maps.items()}
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{layer} {count}" for layer, count in list(counts.items())[:6])
+        raise RuntimeFailure(
+            f"the layers do not answer with equally many maps ({told})", hint="ask for one layer at a time"
+        )
+    count = max(counts.values(), default=1)
+    for number in range(count):
+        name = "input" if count == 1 else f"input_{number}"
+        yield {layer: values[number] for layer, values in maps.items()}, name, name, count > 1
+
+
+class _Chosen(NamedTuple):
+    """Maps, shape (channels, *spatial), and for each what it is called and the address of what made it."""
+
+    values: NDArray[Any]
+    labels: tuple[str, ...]
+    makers: tuple[str, ...]
+
+
+def _chosen(values: NDArray[Any], match: Match, labels: Sequence[str]) -> _Chosen:
+    """The maps of the filters that are wanted; after CReLU each has two, after maxout several have one."""
+    import numpy as np
+
+    count = match.layer["filters"]
+    whole = list(match.filters) == list(range(count))
+    makers = tuple(match.filter_addresses)
+    if len(values) == count:
+        return _Chosen(values if whole else values[np.asarray(match.filters)], tuple(labels), makers)
+    if len(values) < count:
+        if not whole:
+            raise UsageError(
+                f"{match.layer['activation']} joins the filters of {match.address} into {len(values)} maps",
+                hint=f"take all of them, {match.address}, or --at pre",
+            )
+        return _Chosen(values, tuple(map(str, range(len(values)))), (match.address,) * len(values))
+    parts = len(values) // count
+    places = [part * count + place for part in range(parts) for place in match.filters]
+    names = [label if not part else f"{label} ({part + 1})" for part in range(parts) for label in labels]
+    return _Chosen(values[np.asarray(places)], tuple(names), makers * parts)
+
+
+def _distinct(stem: str, taken: set[str]) -> str:
+    """Give pictures of equal file names numbers, so that none overwrites another's results."""
+    name, count = stem, 1
+    while name.casefold() in taken:  # some file systems do not tell A.png from a.png
+        count += 1
+        name = f"{stem}_{count}"
+    taken.add(name.casefold())
+    return name

@@ -1,0 +1,143 @@
+"""Metrics of models that were added before those metrics were there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from filterkit.address import Address, parse_address
+from filterkit.errors import FilterkitError, UnknownNameError
+from filterkit.results import Rows
+
+if TYPE_CHECKING:
+    from filterkit.catalog.measuring import Fault
+    from filterkit.plugins.metric_contract import CheckedMetric
+    from filterkit.plugins.protocols import Row
+    from filterkit.records import FilterBank
+    from filterkit.session import Session
+
+COLUMNS = ("model", "filters", "layers", "columns", "unmeasured")
+
+
+def measure(session: Session, model: str, metrics: Sequence[str] | None) -> Rows:
+    """See `Workbench.measure`."""
+    from filterkit.catalog.matches import models_named
+    from filterkit.catalog.measuring import refuse, with_free_columns
+    from filterkit.catalog.schema import model as table
+    from filterkit.operations.plugins import hint_missing_plugins
+
+    with hint_missing_plugins(session):
+        named = [session.registry.create("metric", spec) for spec in metrics or ()]
+    every = with_free_columns(session.registry.metrics(), session.plugins.leave_out)
+    again = [each.contribution for each in named]
+    with_free_columns([*(each for each in every if each.contribution not in again), *named])
+    fault = refuse if named else session.plugins.leave_out
+    with session.catalog().connect() as connection:
+        found = models_named(connection, model, (table,))
+    session.catalog(write=True)  # raises where it cannot be written, before anything is measured
+    rows = [
+        _measure_model(session, row, _missing(row, every) if metrics is None else named, fault)
+        for row in found
+    ]
+    return Rows(rows, COLUMNS)
+
+
+def unmeasured(session: Session, address: str, question: str) -> list[str]:
+    """See `Workbench.unmeasured`."""
+    from filterkit.catalog import queries
+
+    return queries.unmeasured(session.catalog(), parse_address(address), re.findall(r"\w+", question))
+
+
+@contextmanager
+def hint_measure(session: Session, address: str | None, *, result: str | None = None) -> Iterator[None]:
+    """Let the error about an unknown column say how to have it, if a metric that is installed fills it.
+
+    A metric that came after a model, with a plugin, say, has no column there until it is measured.
+
+    Parameters
+    ----------
+    address
+        What is asked about; None for SQL, where such a column is no column even after it was measured.
+    result
+        A column of results, not of filters: no metric fills it.
+    """
+    try:
+        yield
+    except UnknownNameError as error:
+        column = error.name.rpartition(".")[2]
+        metric = _metric_of(session, column)
+        if metric is None or error.name == result or (address is None and _is_measured(session, column)):
+            raise
+        import shlex  # only for this hint
+
+        model = shlex.quote(parse_address(address or "*").model)
+        hint = f"{metric} fills it, and was not measured there yet: filterkit measure {model}"
+        raise UnknownNameError(error.message, name=error.name, hint=hint) from None
+
+
+def _is_measured(session: Session, column: str) -> bool:
+    """Whether any model has a column of a plugin's metric, or there are no models to measure."""
+    from filterkit.catalog.matches import models_named
+    from filterkit.catalog.schema import model
+
+    columns = (model.c.extra_metrics, model.c.extra_layer_metrics)
+    try:
+        with session.catalog().connect() as connection:
+            found = models_named(connection, "*", columns)
+    except FilterkitError:
+        return True
+    return any(column in (*row["extra_metrics"], *row["extra_layer_metrics"]) for row in found)
+
+
+def _metric_of(session: Session, column: str) -> str | None:
+    """The metric that fills a column, with its plugin, if there is one."""
+    try:
+        metrics = session.registry.metrics()
+    except FilterkitError:  # of a plugin that is broken; the question is what is wrong with the column
+        return None
+    found = (each for each in metrics if column in (*each.columns, *each.layer_columns))
+    return next((f"metric {each.contribution.name} of {each.plugin.name}" for each in found), None)
+
+
+def _measure_model(
+    session: Session, model: Mapping[str, Any], metrics: Sequence[CheckedMetric], fault: Fault
+) -> Row:
+    from filterkit.catalog.describe import metric_columns
+    from filterkit.catalog.matches import resolve
+    from filterkit.catalog.measuring import columns_of_all, measure, unmeasured
+    from filterkit.catalog.remeasuring import put_measured
+    from filterkit.catalog.weights import filter_bank
+    from filterkit.operations.add import makers
+
+    name = model["name"]
+    matches = resolve(session.catalog(), Address(name)) if metrics and model["layers"] else []
+    banks = [filter_bank(session.catalog(), match) for match in matches]
+    total = sum(bank.weights.nbytes for bank in banks)
+
+    def each_bank() -> Iterator[tuple[str, FilterBank]]:
+        done = 0
+        for match, bank in zip(matches, banks, strict=True):
+            session.progress(f"measuring {name}", done, total)
+            yield match.address, bank
+            done += bank.weights.nbytes
+
+    measured, working = measure(each_bank(), metrics, fault)
+    if working:
+        of_layers = {match.layer["id"]: each for match, each in zip(matches, measured, strict=True)}
+        put_measured(session.catalog(), model, of_layers, metric_columns(working), makers(working))
+    return {
+        "model": name,
+        "filters": sum(match.layer["filters"] for match in matches),
+        "layers": len(matches),
+        "columns": columns_of_all(working),
+        "unmeasured": unmeasured(metrics, working),
+    }
+
+
+def _missing(model: Mapping[str, Any], metrics: Sequence[CheckedMetric]) -> list[CheckedMetric]:
+    """Those of which a model lacks a column."""
+    there = set(model["measured"])
+    return [metric for metric in metrics if not there.issuperset((*metric.columns, *metric.layer_columns))]

@@ -1,0 +1,17 @@
+"""The models of the catalog."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from filterkit.results import Rows
+
+if TYPE_CHECKING:
+    from filterkit.session import Session
+
+
+def models(session: Session) -> Rows:
+    """See `Workbench.models`."""
+    from filterkit.catalog import queries
+
+    return Rows(queries.models(session.catalog()), queries.MODEL_COLUMNS)

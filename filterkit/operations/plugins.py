@@ -1,0 +1,293 @@
+"""All plugins and what they add; which do not work or are missing, why, and what to do."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from filterkit.errors import FilterkitError, PluginError, UnknownNameError, UsageError, closest
+from filterkit.results import Rows
+
+if TYPE_CHECKING:
+    from filterkit.catalog.queries import Maker
+    from filterkit.plugins.commands import Command
+    from filterkit.plugins.offers import Offer
+    from filterkit.plugins.options import Option
+    from filterkit.plugins.plugin import Plugin
+    from filterkit.plugins.protocols import Row
+    from filterkit.session import Session
+
+PLUGIN_COLUMNS = ("plugin", "version", "state", "adds", "hooks", "path", "error")
+FAULT_COLUMNS = ("plugin", "fault", "where", "remedy")
+CONTRIBUTION_COLUMNS = ("kind", "name", "summary", "options", "plugin", "version", "path", "error")
+OPTION_COLUMNS = ("option", "type", "default", "of", "plugin", "path")
+
+
+def plugin_rows(session: Session, hook: str | None = None) -> Rows:
+    """See `Workbench.plugin_rows`."""
+    wanted = _hook(hook) if hook else None
+    adds = _contributions(session)
+    rows: list[Row] = [
+        {
+            "plugin": plugin.name,
+            "version": plugin.version,
+            "state": plugin.state,
+            "adds": adds.get(plugin, []),
+            "hooks": list(plugin.hooks),
+            "path": plugin.path,
+            "error": plugin.error,
+        }
+        for plugin in session.plugins.plugins
+        if wanted is None or wanted in plugin.hooks
+    ]
+    return Rows(rows, PLUGIN_COLUMNS)
+
+
+def _hook(name: str) -> str:
+    from filterkit.plugins import hookspecs
+
+    known = [each.removeprefix("filterkit_") for each in vars(hookspecs) if each.startswith("filterkit_")]
+    wanted = name.replace("-", "_").removeprefix("filterkit_")
+    if wanted in known:
+        return f"filterkit_{wanted}"
+    raise UsageError(f"there is no hook '{name}'", hint=closest(wanted, known))
+
+
+def plugin_faults(session: Session) -> Rows:
+    """See `Workbench.plugin_faults`."""
+
+    _contributions(session)  # a hook that raises is found by calling it
+    plugins = session.plugins.plugins
+    faults = [row for plugin in plugins for row in _faults(plugin)]
+    absent = [
+        _fault(
+            name, f"made rows of {', '.join(models)}, and is not installed", how_to_bring_back(name, models)
+        )
+        for name, models in missing_plugins(session).items()
+    ]
+    rows = faults + _clashes(session) + absent + _unknown_names({plugin.name for plugin in plugins})
+    return Rows(rows, FAULT_COLUMNS)
+
+
+def _unknown_names(present: set[str]) -> list[Row]:
+    from filterkit.plugins.chosen import unknown_names
+
+    return [
+        _fault(
+            each.name,
+            f"{each.variable} names it, and there is no such plugin",
+            f"take the name out; {each.hint}",
+        )
+        for each in unknown_names(present)
+    ]
+
+
+def _fault(plugin: str, fault: str, remedy: str, where: str | None = None) -> Row:
+    return {"plugin": plugin, "fault": fault, "where": where, "remedy": remedy}
+
+
+def _faults(plugin: Plugin) -> list[Row]:
+    if plugin.distribution:
+        remedy = f"filterkit plugins upgrade {plugin.distribution}, or uninstall it"
+    else:
+        remedy = "mend the file, or move it away"
+    return [
+        _fault(plugin.name, f"{plugin.state}: {error}", remedy, where or plugin.path)
+        for error, where in zip(plugin.errors, plugin.places, strict=True)
+    ]
+
+
+def _clashes(session: Session) -> list[Row]:
+    from filterkit.plugins.offers import HOOKS
+
+    owners: dict[str, list[str]] = {}
+    for kind in HOOKS:
+        for offer in session.registry.offers(kind):
+            owners.setdefault(f"{kind} '{offer.name}'", []).append(offer.plugin.name)
+    return [
+        _fault(
+            " and ".join(names),
+            f"each offers {what}, so the bare name means neither",
+            f"write {names[0]}/NAME, or uninstall one",
+        )
+        for what, names in owners.items()
+        if len(names) > 1
+    ]
+
+
+def _contributions(session: Session) -> dict[Plugin, list[str]]:
+    from filterkit.plugins.commands import commands_of
+    from filterkit.plugins.offers import HOOKS
+
+    adds: dict[Plugin, list[str]] = {}  # two may have one name
+    for kind in HOOKS:
+        for offer in session.registry.offers(kind):
+            adds.setdefault(offer.plugin, []).append(f"{kind} {offer.name}")
+    for plugin in session.plugins.plugins:
+        for command in commands_of(session.plugins, plugin):
+            adds.setdefault(plugin, []).append(f"command {command.name}")
+    return adds
+
+
+def describe_plugin(session: Session, name: str) -> Rows:
+    """See `Workbench.describe_plugin`."""
+    with hint_missing_plugins(session):
+        columns, rows = _describe(session, name)
+    return Rows(rows, columns)
+
+
+def _describe(session: Session, name: str) -> tuple[tuple[str, ...], list[Row]]:
+    """Column names and rows: a plugin's contributions, or the options of one contribution.
+
+    Parameters
+    ----------
+    name
+        A plugin's name (``filterkit.normalizers``), or that of something it adds, commands among them
+        (``percentile``, ``plugin/name``).
+
+    Raises
+    ------
+    UnknownNameError
+        There is neither.
+    PluginError
+        The plugin adds nothing, because it is blocked or does not work.
+    """
+    from filterkit.plugins.commands import commands_of
+    from filterkit.plugins.discovery import canonical
+    from filterkit.plugins.known import how_to_have
+    from filterkit.plugins.offers import HOOKS
+
+    offers = [offer for kind in HOOKS for offer in session.registry.offers(kind)]
+    for plugin in session.plugins.plugins:
+        if canonical(plugin.name) == canonical(name):
+            return CONTRIBUTION_COLUMNS, _added(
+                session, plugin, [offer for offer in offers if offer.plugin is plugin]
+            )
+    found = [offer for offer in offers if name in (offer.name, offer.full_name)]
+    commands = [each for plugin in session.plugins.plugins for each in commands_of(session.plugins, plugin)]
+    added = [
+        _command_row(each) for each in commands if name in (each.name, f"{each.plugin.name}/{each.name}")
+    ]
+    if not found and not added:
+        present = [plugin.name for plugin in session.plugins.plugins]
+        known = present + [offer.name for offer in offers] + [command.name for command in commands]
+        hint = how_to_have(name, present) or closest(name, known)
+        raise UnknownNameError(f"no installed plugin is or adds '{name}'", name=name, hint=hint)
+    if not any(offer.options() for offer in found):
+        return CONTRIBUTION_COLUMNS, [*map(_offered, found), *added]
+    rows: list[Row] = [
+        {
+            "option": option.name,
+            "type": option.type,
+            "default": "must be set" if option.required else option.default,
+            "of": f"{offer.kind} {offer.name}",
+            "plugin": str(offer.plugin),
+            "path": offer.path,
+        }
+        for offer in found
+        for option in offer.options()
+    ]
+    return OPTION_COLUMNS, rows
+
+
+def _added(session: Session, plugin: Plugin, offers: list[Offer]) -> list[Row]:
+    from filterkit.plugins.commands import commands_of
+
+    rows = [*map(_offered, offers), *map(_command_row, commands_of(session.plugins, plugin))]
+    if "filterkit_after_ingest" in plugin.hooks:
+        rows.append(
+            _contribution(plugin, "hook", "filterkit_after_ingest", "Called with each model that was added")
+        )
+    if not rows and plugin.state != "loaded":
+        raise PluginError(
+            f"plugin {plugin} adds nothing: it is {plugin.state}",
+            hint=f"{plugin.error or 'by a variable'}; {plugin.path}",
+        )
+    return rows
+
+
+def _offered(offer: Offer) -> Row:
+    row = _contribution(offer.plugin, offer.kind, offer.name, offer.contribution.summary)
+    try:
+        options, error = [_option(option) for option in offer.options()], None
+    except FilterkitError as failure:  # its own: the plugin's others are shown all the same
+        told = failure.message.removeprefix(f"plugin {offer.plugin}: ")
+        options, error = [], told.removeprefix(f"{offer.kind} '{offer.name}': ")
+    return {**row, "options": options, "path": offer.path, "error": error}
+
+
+def _command_row(command: Command) -> Row:
+    return _contribution(command.plugin, "command", command.name, command.summary)
+
+
+def _contribution(plugin: Plugin, kind: str, name: str, summary: str) -> Row:
+    return {
+        "kind": kind,
+        "name": name,
+        "summary": summary,
+        "options": [],
+        "plugin": plugin.name,
+        "version": plugin.version,
+        "path": plugin.path,
+        "error": None,
+    }
+
+
+def _option(option: Option) -> str:
+    from filterkit.plugins.options import to_text
+
+    default = "must be set" if option.required else f"default {to_text(option.default)}"
+    return f"{option.name} ({option.type}, {default})"
+
+
+def missing_plugins(session: Session) -> dict[str, dict[str, Maker]]:
+    """From each missing plugin to the models that it made rows of; none where no catalog can be read."""
+    from filterkit.catalog.database import catalog_path
+    from filterkit.catalog.queries import plugins_of_models
+
+    present = {plugin.name for plugin in session.plugins.plugins}
+    try:
+        made = plugins_of_models(session.catalog()) if catalog_path(session.location).exists() else {}
+    except FilterkitError:
+        return {}
+    return {name: models for name, models in made.items() if name not in present}
+
+
+def how_to_bring_back(name: str, models: dict[str, Maker]) -> str:
+    """How to have a plugin again as it was when it made rows of `models`."""
+    from filterkit.plugins.known import BROUGHT_BY, from_clone
+
+    if name in BROUGHT_BY.values():
+        return from_clone(name)
+    version = list(models.values())[-1]["version"]
+    if version.startswith("file-"):
+        return f"put {shlex.quote(f'{name}.py')} back into the folder FILTERKIT_PLUGINS_DIR"
+    distribution = name.partition(".")[0]
+    exact = "" if version == "unknown" else f"=={version}"
+    return f"filterkit plugins install {shlex.quote(distribution + exact)}"  # the catalog can name anything
+
+
+@contextmanager
+def hint_missing_plugins(session: Session) -> Iterator[None]:
+    """Let the error about an unknown name say which plugin had it, if that made rows and is missing."""
+    try:
+        yield
+    except UnknownNameError as error:
+        for name, models in missing_plugins(session).items():
+            if error.name in (name, *_brought(name, models)):
+                hint = (
+                    f"{name}, which made rows of this catalog, is missing: {how_to_bring_back(name, models)}"
+                )
+                raise UnknownNameError(error.message, name=error.name, hint=hint) from None
+        raise
+
+
+def _brought(plugin: str, models: dict[str, Maker]) -> Iterator[str]:
+    """What a plugin made rows with, by its names with and without the plugin's."""
+    for maker in models.values():
+        for spec in maker["made_by"]:
+            full_name = spec.partition(":")[0]
+            yield full_name
+            yield full_name.removeprefix(f"{plugin}/")

@@ -1,0 +1,30 @@
+"""One SELECT statement over the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from filterkit.operations.measure import hint_measure
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Row
+    from filterkit.session import Session
+
+
+def iter_query(
+    session: Session,
+    sql: str,
+    *,
+    timeout: float | None,
+    limit: int | None,
+    max_value: int | str | None,
+    max_result: int | str | None,
+) -> tuple[tuple[str, ...], Iterator[Row]]:
+    """See `Workbench.iter_query`."""
+    from filterkit.catalog.sql import query
+
+    with hint_measure(session, None):
+        return query(
+            session.catalog(), sql, timeout=timeout, limit=limit, max_value=max_value, max_result=max_result
+        )

@@ -1,0 +1,304 @@
+"""The kernels or filters that are most similar to one: by its address, from a file, or written out."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from filterkit.address import refuse_url
+from filterkit.catalog.weights import PLACES, bank
+from filterkit.errors import NotFoundError, UsageError, closest
+from filterkit.results import NeighbourQuery, Neighbours
+from filterkit.session import sliced
+
+if TYPE_CHECKING:
+    from filterkit.catalog.matches import Match
+    from filterkit.comparison.lengths import Lengths
+    from filterkit.records import FloatArray
+    from filterkit.session import Session
+
+Level = Literal["kernel", "filter"]
+
+INVARIANCES = ("scale", "sign", "flip", "rotate")
+COLUMNS = ("address", "similarity", "transform", "model", "layer", "filter", "kernel")
+
+LARGEST = 1 << 22
+"""Numbers of the largest filter that is looked for."""
+
+MOST_SIZES = 8
+"""Sizes that are named where none fits."""
+
+WATCHED = 1 << 30
+"""Bytes to search from which on it takes long enough for a progress bar."""
+
+EXAMPLES = "e.g. vgg16/block1_conv1/3, vgg16/block1_conv1/3/0, sobel.npy or '[[-1,0,1],[-2,0,2],[-1,0,1]]'"
+
+
+def similar(
+    session: Session,
+    query: str | os.PathLike[str] | Any,
+    among: str,
+    *,
+    level: Level | None,
+    invariant: Iterable[str],
+    limit: int,
+) -> Neighbours:
+    """See `Workbench.similar`."""
+    from filterkit.comparison.neighbours import nearest
+    from filterkit.comparison.turns import turns_of
+
+    wanted = check_invariances(invariant, INVARIANCES)
+    _check_level(level)
+    if limit < 1:
+        raise UsageError(f"a limit of {limit} finds nothing", hint="give a number from 1 up")
+    asked = _query(session, query, level)
+    matches = session.matches(among, *PLACES)
+    if asked.level == "filter" and any(match.asked.kernels is not None for match in matches):
+        raise UsageError("filters are looked for among filters, not kernels", hint="shorten --among")
+    shapes = {shape_of(match, asked.level) for match in matches}
+    values = _fitted(asked, shapes)
+    if values is None:
+        raise _of_no_size(asked, shapes)
+    fitting = [match for match in matches if shape_of(match, asked.level) == values.shape]
+    starts = list(accumulate((_count(match, asked.level) for match in fitting), initial=0))
+    banks: dict[str, FloatArray] = {}
+    found = nearest(
+        values,
+        _rows(session, fitting, asked.level, banks),
+        limit=limit,
+        scale="scale" in wanted,
+        sign="sign" in wanted,
+        turns=turns_of(fitting[0].layer["kernel_shape"], flip="flip" in wanted, rotate="rotate" in wanted),
+        leave_out=_own_position(asked, fitting, starts),
+    )
+    rows = []
+    for position, similarity, turn, negated in zip(
+        found.positions.tolist(), found.similarities.tolist(), found.turns, found.negated, strict=True
+    ):
+        number = bisect_right(starts, position) - 1
+        address = _at(fitting[number], position - starts[number], asked.level)
+        rows.append({**address, "similarity": similarity, "transform": f"{'-' if negated else ''}{turn}"})
+    banks = {name: banks[name] for name in {f"{row['model']}/{row['layer']}" for row in rows}}
+    return Neighbours(rows, COLUMNS, replace(asked, values=values), banks, found.not_finite)
+
+
+def shape_of(match: Match, level: Level) -> tuple[int, ...]:
+    """Shape of the layer's kernels or filters."""
+    kernel_shape = tuple(match.layer["kernel_shape"])
+    each = match.layer["kernels"] // match.layer["filters"]
+    return kernel_shape if level == "kernel" else (each, *kernel_shape)
+
+
+def _count(match: Match, level: Level) -> int:
+    return len(match.filters) * (len(match.kernels) if level == "kernel" else 1)
+
+
+def _at(match: Match, place: int, level: Level) -> dict[str, Any]:
+    """What is at a place among the rows of a match."""
+    place, kernel = divmod(place, len(match.kernels)) if level == "kernel" else (place, None)
+    numbers = [match.filters[place]] if kernel is None else [match.filters[place], match.kernels[kernel]]
+    return {
+        "address": "/".join(map(str, (match.address, *numbers))),
+        "model": match.model["name"],
+        "layer": match.layer["name"],
+        "filter": numbers[0],
+        "kernel": None if kernel is None else numbers[1],
+    }
+
+
+def _own_position(query: NeighbourQuery, matches: Sequence[Match], starts: Sequence[int]) -> int | None:
+    """Where among all rows the query itself is, if it is there."""
+    if query.place is None:
+        return None
+    layer, filter_, kernel = query.place
+    for match, start in zip(matches, starts, strict=False):
+        if match.layer["id"] != layer or filter_ not in match.filters:
+            continue
+        position = match.filters.index(filter_)
+        if kernel is None:
+            return start + position
+        if kernel in match.kernels:
+            return start + position * len(match.kernels) + match.kernels.index(kernel)
+    return None
+
+
+def _rows(
+    session: Session, matches: Sequence[Match], level: Level, banks: dict[str, FloatArray]
+) -> Iterator[tuple[FloatArray, Lengths]]:
+    """What the matches select, layer by layer; the whole banks go into `banks`, by the layer's address."""
+    total = 4 * sum(match.layer["kernels"] * math.prod(match.layer["kernel_shape"]) for match in matches)
+    done = 0
+    for match in matches:
+        whole = banks[match.address] = bank(session.catalog(), match)
+        weights = sliced(whole, match.filters, match.kernels)
+        rows = weights.reshape(-1, *weights.shape[2:]) if level == "kernel" else weights
+        yield rows, session.lengths.lengths(_key(match, level), rows)
+        done += whole.nbytes
+        if total > WATCHED:
+            session.progress("searching", done, total)
+
+
+def _key(match: Match, level: Level) -> tuple[str, str, Level] | None:
+    """What lengths are kept under: only those of whole layers, and the banks of a hash never change."""
+    if match.asked.filters is not None or match.asked.kernels is not None:
+        return None
+    return match.model["banks_sha256"], match.layer["name"], level
+
+
+def _of_no_size(query: NeighbourQuery, shapes: Collection[tuple[int, ...]]) -> NotFoundError:
+    def written(shape: tuple[int, ...]) -> str:
+        return "×".join(map(str, shape))
+
+    known = sorted(shapes, key=lambda shape: (len(shape), shape))
+    named = ", ".join(map(written, known[:MOST_SIZES]))
+    more = f" and {len(known) - MOST_SIZES} more" if len(known) > MOST_SIZES else ""
+    return NotFoundError(
+        f"no {query.level} there has the size {written(query.values.shape)}",
+        hint=f"there are {named}{more}",
+    )
+
+
+def check_invariances(names: Iterable[str], known: Sequence[str]) -> frozenset[str]:
+    """The names, where all of them are known."""
+    wanted = frozenset([names] if isinstance(names, str) else names)
+    for name in sorted(wanted - frozenset(known)):
+        raise UsageError(f"nothing is invariant to '{name}' here", hint=closest(name, known))
+    return wanted
+
+
+def _check_level(level: str | None) -> None:
+    """Raise UsageError unless `level` is one of `Level` or None."""
+    if level not in (None, *get_args(Level)):
+        raise UsageError(f"there is no level '{level}'", hint=closest(str(level), get_args(Level)))
+
+
+def _query(session: Session, query: Any, level: Level | None) -> NeighbourQuery:
+    if isinstance(query, str) and query.lstrip().startswith("[") and "/" not in query:
+        return _from_literal(query, level)
+    if isinstance(query, os.PathLike) or (isinstance(query, str) and query.lower().endswith(".npy")):
+        return _from_file(Path(query), level)
+    if not isinstance(query, str):
+        return _from_array(query, "the array", level)
+    match = session.one(query, "one kernel or filter is looked for", *PLACES)
+    return _from_match(match, bank(session.catalog(), match), level)
+
+
+def _checked(query: NeighbourQuery) -> NeighbourQuery:
+    """The same, which has numbers that something can be similar to."""
+    import numpy as np
+
+    if not np.isfinite(query.values).all():
+        raise UsageError(f"{query.name} holds NaN or infinity, and is similar to nothing")
+    if not query.values.any():
+        raise UsageError(f"{query.name} is all zeros, and similar to nothing")
+    return query
+
+
+def _fitted(query: NeighbourQuery, shapes: Collection[tuple[int, ...]]) -> FloatArray | None:
+    """The values in one of these shapes, or None; an axis of length 1 before may be one too many.
+
+    `export` writes them: one filter is a bank of one.
+    """
+    values = query.values
+    while values.shape not in shapes:
+        if query.place or values.ndim < 2 or values.shape[0] > 1:
+            return None
+        values = values[0]
+    return values
+
+
+def _from_match(match: Match, bank: FloatArray, level: Level | None) -> NeighbourQuery:
+    """What `match` selects of the whole bank of its layer.
+
+    Raises
+    ------
+    UsageError
+        It is not one filter, or not one kernel.
+    """
+    level = level or ("filter" if match.asked.kernels is None else "kernel")
+    number, several = match.filters[0], len(match.kernels) > 1
+    address = f"{match.address}/{number}"
+    if len(match.filters) > 1:
+        raise UsageError(
+            f"{match.selected_address} has {len(match.filters)} filters, and one is looked for at a time",
+            hint=f"e.g. {address}",
+        )
+    if level == "kernel" and several:
+        raise UsageError(
+            f"{address} has {len(match.kernels)} kernels, and one is looked for at a time",
+            hint=f"e.g. {address}/{match.kernels[0]}, or --level filter for the whole filter",
+        )
+    if level == "filter" and len(match.kernels) < bank.shape[1]:
+        raise UsageError(
+            f"{match.selected_address} is a part of a filter",
+            hint=f"the whole is {address}",
+        )
+    if level == "filter":
+        return _checked(NeighbourQuery(address, level, bank[number], (match.layer["id"], number, None)))
+    kernel = match.kernels[0]
+    return _checked(
+        NeighbourQuery(
+            f"{address}/{kernel}", level, bank[number, kernel], (match.layer["id"], number, kernel)
+        )
+    )
+
+
+def _from_array(array: Any, name: str, level: Level | None) -> NeighbourQuery:
+    """Numbers of one or two dimensions are a kernel, of more a filter, unless `level` says otherwise.
+
+    Raises
+    ------
+    UsageError
+        It is no array of finite numbers, is too large, or holds zeros only.
+    """
+    import numpy as np
+
+    try:
+        values = np.asarray(array)
+    except (ValueError, OverflowError):  # rows of different lengths
+        values = np.empty(0)
+    if values.dtype.kind not in "fiu" or not values.ndim or not values.size:
+        raise UsageError(f"{name} is no array of numbers", hint=EXAMPLES)
+    if values.size > LARGEST:
+        raise UsageError(f"{name} has {values.size:,} numbers; a filter has at most {LARGEST:,}")
+    with np.errstate(over="ignore"):
+        return _checked(
+            NeighbourQuery(
+                name, level or ("kernel" if values.ndim <= 2 else "filter"), values.astype(np.float64)
+            )
+        )
+
+
+def _from_literal(text: str, level: Level | None) -> NeighbourQuery:
+    """Numbers in brackets, as JSON and Python write them; raises as `_from_array`."""
+    name = text if len(text) <= 40 else f"{text[:39]}…"
+    try:
+        numbers = json.loads(text)
+    except (ValueError, RecursionError):
+        raise UsageError(f"{name} cannot be read as numbers in brackets", hint=EXAMPLES) from None
+    return _from_array(numbers, name, level)
+
+
+def _from_file(path: Path, level: Level | None) -> NeighbourQuery:
+    """The array in an ``.npy`` file; raises as `_from_array`, and NotFoundError where there is none."""
+    import numpy as np
+
+    refuse_url(str(path), "a file is expected here")
+    if not path.is_file():
+        raise NotFoundError(f"there is no file {path}", hint=EXAMPLES)
+    try:
+        with np.errstate(over="ignore"):  # in the size that a header claims
+            array = np.load(path, mmap_mode="r", allow_pickle=False)  # read once its size is known
+    except Exception as error:  # by what is wrong with the file: its header, its length, its kind
+        raise UsageError(
+            f"{path} is no .npy of plain numbers",
+            hint="numpy.save(FILE, array) and filterkit export write one",
+        ) from error
+    return _from_array(array, str(path), level)

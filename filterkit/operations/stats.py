@@ -1,0 +1,93 @@
+"""What metrics say of layers, as rows and as a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from filterkit.address import parse_address
+from filterkit.errors import NotFoundError, UsageError, closest
+from filterkit.results import Rows
+
+if TYPE_CHECKING:
+    from filterkit.charts.data import LayerStats
+    from filterkit.plugins.protocols import Row
+    from filterkit.session import Session
+
+MOST_LAYERS = 300
+"""Layers in one chart."""
+
+
+def stats(session: Session, address: str) -> Rows:
+    """See `Workbench.stats`."""
+    from filterkit.catalog.stats import stats as stats_of
+
+    columns, rows = stats_of(session.catalog(), parse_address(address))
+    return Rows(rows, columns)
+
+
+def stats_chart(session: Session, address: str, format: str) -> bytes:
+    """See `Workbench.stats_chart`."""
+    from filterkit.renderers.paper import MEDIA_TYPES, settings, written
+
+    if format not in MEDIA_TYPES:
+        raise UsageError(f"no chart is written as '{format}'", hint=closest(format, MEDIA_TYPES))
+    rows = stats(session, address)
+    if len(rows) > MOST_LAYERS:
+        raise UsageError(
+            f"{len(rows):,} layers do not fit into one chart, only {MOST_LAYERS}",
+            hint="take one model, or some of its layers",
+        )
+    layers = _layer_stats(session, address, rows)
+    if not any(_is_measured(layer) for layer in layers):
+        model = rows[0]["model"]
+        raise NotFoundError(f"{model} was not measured", hint=f"`filterkit measure {model}` does that")
+    from filterkit.charts.depth import depth_chart
+    from filterkit.charts.layer import layer_chart
+
+    with settings():
+        if len(layers) == 1:
+            title = f"{layers[0].model}/{layers[0].layer}"
+            return written(layer_chart(layers[0], title), format, title)
+        title = _title(layers)
+        return written(depth_chart(layers, title), format, title)
+
+
+def _layer_stats(session: Session, address: str, rows: Sequence[Row]) -> list[LayerStats]:
+    from filterkit.catalog.stats import CLASSIC_TYPES, distributions
+    from filterkit.charts.data import LayerStats
+    from filterkit.charts.depth import DISTRIBUTIONS
+    from filterkit.charts.layer import RANGES
+
+    columns = tuple(dict.fromkeys((*DISTRIBUTIONS, *RANGES)))
+    values = distributions(session.catalog(), parse_address(address), columns)
+    numbers = ("address", "model", "layer", "filters", "dead", *CLASSIC_TYPES)
+    return [
+        LayerStats(
+            model=row["model"],
+            layer=row["layer"],
+            filters=row["filters"],
+            dead=row["dead"],
+            metrics={name: _number(value) for name, value in row.items() if name not in numbers},
+            values=values[row["address"]],
+            types={name: row[name] for name in CLASSIC_TYPES if row[name] is not None},
+        )
+        for row in rows
+        if row["address"] in values  # else it was replaced meanwhile
+    ]
+
+
+def _number(value: Any) -> float | None:
+    """A plugin's metric may be a text, which no line goes through."""
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _is_measured(layer: LayerStats) -> bool:
+    return bool(layer.types) or any(value is not None for value in layer.metrics.values())
+
+
+def _title(layers: Sequence[LayerStats]) -> str:
+    filters = sum(layer.filters for layer in layers)
+    models = list(dict.fromkeys(layer.model for layer in layers))
+    names = ", ".join(models) if len(models) <= 4 else f"{len(models)} models"
+    return f"{names}: {len(layers)} layers, {filters:,} filters"

@@ -1,0 +1,152 @@
+"""What every operation receives: an open catalog, the plugins, and what an address names there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from filterkit.address import parse_address
+from filterkit.errors import UsageError
+from filterkit.runtime import opened
+from filterkit.settings import catalog_location
+
+if TYPE_CHECKING:
+    from filterkit.catalog import Catalog
+    from filterkit.catalog.matches import Match, Selectable
+    from filterkit.comparison.lengths import LengthsCache
+    from filterkit.plugins.manager import PluginHost
+    from filterkit.plugins.protocols import Progress
+    from filterkit.plugins.registry import Registry
+    from filterkit.records import FloatArray
+
+
+class Session:
+    """An open catalog, the plugins and the progress of a workbench, whose parameters these are."""
+
+    def __init__(
+        self,
+        catalog: str | os.PathLike[str] | None = None,
+        *,
+        progress: Progress | None = None,
+        registry: Registry | None = None,
+        upgrade: bool = True,
+    ) -> None:
+        self.location = catalog_location(catalog)
+        self.progress: Progress = progress or (lambda what, done, total: None)
+        self._registry = registry
+        self._upgrade = upgrade
+        self._catalog: Catalog | None = None
+
+    def close(self) -> None:
+        """Close the catalog and its networks. Arrays handed out stay valid."""
+        if self._catalog is not None:
+            opened.evict(self._catalog.store.folder)
+            self._catalog.close()
+            self._catalog = None
+
+    @property
+    def registry(self) -> Registry:
+        """What the plugins contribute, by kind and name."""
+        if self._registry is None:
+            from filterkit.plugins.manager import load_plugins
+            from filterkit.plugins.registry import Registry
+
+            self._registry = Registry(load_plugins())
+        return self._registry
+
+    @property
+    def plugins(self) -> PluginHost:
+        """All plugins, whatever their state."""
+        return self.registry.host
+
+    @cached_property
+    def lengths(self) -> LengthsCache:
+        """Lengths of kernels and filters, kept between searches."""
+        from filterkit.comparison.lengths import LengthsCache
+
+        return LengthsCache()
+
+    def catalog(self, *, write: bool = False) -> Catalog:
+        """The open catalog; opened for writing where asked, which makes it where there is none."""
+        from filterkit.catalog import Catalog
+
+        if write and self._catalog is not None and not self._catalog.writable:
+            self._catalog.close()
+            self._catalog = None
+        if self._catalog is None:
+            self._catalog = Catalog.open(self.location, write=write, upgrade=self._upgrade)
+        return self._catalog
+
+    def matches(self, address: str, *columns: Sequence[Selectable]) -> list[Match]:
+        """What `address` names; rows of models and layers with the columns given, or all."""
+        from filterkit.catalog.matches import resolve
+
+        return resolve(self.catalog(), parse_address(address), *columns)
+
+    def one(self, address: str, rule: str, *columns: Sequence[Selectable]) -> Match:
+        """The only layer that `address` names.
+
+        Raises
+        ------
+        UsageError
+            It names several; `rule` says why one is needed.
+        """
+        [first, *more] = self.matches(address, *columns)
+        if more:
+            names = ", ".join(match.address for match in (first, *more[:2]))
+            raise UsageError(f"{rule}, and '{address}' names {1 + len(more)}", hint=f"e.g. {names}")
+        return first
+
+    def weights(self, match: Match) -> FloatArray:
+        """The weights that `match` selects, shape (filters, kernels, *kernel_shape); mapped if possible."""
+        from filterkit.catalog.weights import bank
+
+        return sliced(bank(self.catalog(), match), match.filters, match.kernels)
+
+    def bias(self, match: Match) -> FloatArray | None:
+        """The biases of the filters that `match` selects, shape (filters,)."""
+        from filterkit.catalog.weights import bias
+
+        values = bias(self.catalog(), match)
+        return None if values is None else sliced(values, match.filters)
+
+    def labels(self, matches: Sequence[Match]) -> list[tuple[str, ...]]:
+        """What to call each filter of whole layers: its label, or its number."""
+        from filterkit.catalog.filter_queries import filter_labels
+
+        given = filter_labels(self.catalog(), matches)
+        return [
+            tuple(
+                label or str(number) for number, label in enumerate(labels or [""] * match.layer["filters"])
+            )
+            for match, labels in zip(matches, given, strict=True)
+        ]
+
+    def selected_labels(self, matches: Sequence[Match]) -> list[tuple[str, ...]]:
+        """The same of the filters that each match selects."""
+        return [
+            labels if match.asked.filters is None else tuple(labels[number] for number in match.filters)
+            for match, labels in zip(matches, self.labels(matches), strict=True)
+        ]
+
+
+def sliced(array: FloatArray, *selections: Sequence[int]) -> FloatArray:
+    """Take the selected positions of the first axes; a view wherever they are evenly spaced."""
+    import numpy as np
+
+    array = array.view()
+    for axis, selection in enumerate(selections):
+        if selection == range(array.shape[axis]):
+            continue
+        step = selection[1] - selection[0] if len(selection) > 1 else 1
+        evenly = range(selection[0], selection[0] + step * len(selection), step) if step else range(0)
+        before = (slice(None),) * axis
+        if list(evenly) == list(selection):
+            stop = evenly.stop if evenly.stop >= 0 else None
+            array = array[(*before, slice(evenly.start, stop, step))]
+        else:
+            array = np.take(array, selection, axis=axis)
+    array.flags.writeable = False
+    return array

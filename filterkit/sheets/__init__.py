@@ -1,0 +1,1 @@
+"""How filters, feature maps, neighbours and differences become a sheet of tiles."""

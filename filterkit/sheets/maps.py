@@ -1,0 +1,97 @@
+"""How feature maps become a sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from filterkit.errors import UsageError
+from filterkit.records import Normalized
+from filterkit.sheets.banks import bank_sheet
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Normalizer
+    from filterkit.records import FloatArray, TileSheet
+    from filterkit.results import FeatureMaps
+
+
+def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
+    """All maps of one picture on one sheet; several layers fit where their maps have one size.
+
+    Raises
+    ------
+    UsageError
+        The maps have several sizes.
+    """
+    import numpy as np
+
+    sizes = {values.shape[1:] for values in maps.maps.values()}
+    if len(sizes) > 1:
+        raise UsageError(
+            f"the maps of {len(maps.maps)} layers have different sizes and do not fit into one picture",
+            hint="write them to a folder, e.g. -o maps, or take one layer",
+        )
+    unscaled = [values[:, None] for values in maps.maps.values()]
+    each = [normalizer.normalize(values) for values in unscaled]
+    if len(each) == 1:
+        [normalized], [labels], [what] = each, maps.labels.values(), maps.addresses.values()
+    else:
+        # Every layer was normalized by itself, so there is no one scale for all.
+        scaled = np.concatenate([one.values for one in each])
+        normalized = Normalized(
+            scaled, None, None, None, sum(one.non_finite for one in each), each[0].summary
+        )
+        labels = tuple(label for name in maps.maps for label in _labels_of_several(maps, name))
+        what = next(iter(maps.addresses.values())).partition("/")[0]
+    sheet = maps_sheet(
+        normalized,
+        filters=range(len(labels)),
+        filter_labels=labels,
+        title=f"{what}: " + ", ".join(filter(None, (maps.image_name, maps.stage))),
+        values=unscaled[0] if len(unscaled) == 1 else np.concatenate(unscaled),
+    )
+    return replace(sheet, addresses=tuple(chain.from_iterable(maps.makers.values())))
+
+
+def maps_sheet(
+    normalized: Normalized,
+    *,
+    filters: Sequence[int],
+    filter_labels: Sequence[str] = (),
+    title: str = "",
+    note: str | None = None,
+    values: FloatArray | None = None,
+) -> TileSheet:
+    """Arrange the feature maps of a layer near-square, one labelled tile per map.
+
+    Parameters
+    ----------
+    normalized
+        Values of shape (maps, 1, *map_shape): those to draw.
+    filters
+        The numbers of the filters that made them, for the labels.
+    filter_labels, title, note, values
+        As in `bank_sheet`.
+
+    Raises
+    ------
+    UsageError
+        If nothing is selected.
+    """
+    return bank_sheet(
+        normalized,
+        filters=filters,
+        kernels=[0],
+        filter_labels=filter_labels,
+        title=title,
+        note=note,
+        values=values,
+    )
+
+
+def _labels_of_several(maps: FeatureMaps, layer: str) -> list[str]:
+    """Labels that tell the layers apart: the layer's name alone where it has one map."""
+    labels = maps.labels[layer]
+    return [layer] if len(labels) == 1 else [f"{layer}/{label}" for label in labels]

@@ -1,0 +1,83 @@
+"""How neighbours become a sheet: what was looked for, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from filterkit.sheets.banks import bank_sheet
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Normalizer, Row
+    from filterkit.records import FloatArray, TileSheet
+    from filterkit.results import Neighbours
+
+MOST_KERNELS = 16
+"""Of filters with more kernels, those are drawn that are strongest in the one that was looked for."""
+
+LISTED = 48
+"""Up to so many kernels stand one below the other, with labels beside them."""
+
+
+def neighbours_to_sheet(found: Neighbours, normalizer: Normalizer) -> TileSheet:
+    """What was looked for, then what was found, as they are in the catalog: one per row.
+
+    A row of a filter shows its kernels; where there are many, those that are strongest in the first.
+    """
+    import numpy as np
+
+    query = found.query
+    values = np.stack([query.values, *(_values(found.banks, row) for row in found)])
+    if query.level == "kernel":
+        values = values[:, np.newaxis]
+    normalized = normalizer.normalize(values)
+    kernels = _strongest(values[0])
+    notes = [normalized.summary]
+    if len(kernels) < values.shape[1]:
+        notes.append(f"the {len(kernels)} of {values.shape[1]} kernels that are strongest in the first")
+    labels = [query.name]
+    for row in found:
+        turned = "" if row["transform"] == "identity" else f" {row['transform']}"
+        labels.append(f"{row['address']} {row['similarity']:.3f}{turned}")
+    sheet = bank_sheet(
+        replace(normalized, values=normalized.values[:, kernels]),
+        filters=range(len(labels)),
+        kernels=kernels,
+        filter_labels=labels,
+        title=f"{len(found):,} {query.level}s most similar to {query.name}",
+        note="; ".join(notes),
+        values=values[:, kernels],
+    )
+    sheet = replace(sheet, addresses=tuple(_addresses(found, kernels)))
+    if sheet.columns == 1 or len(kernels) > 1 or sheet.count > LISTED:
+        return sheet
+    # One below the other: there is room for long labels on the left.
+    assert sheet.values is not None
+    tiles, shown = (
+        plane.reshape(-1, 1, *sheet.tile_shape)[: sheet.count] for plane in (sheet.tiles, sheet.values)
+    )
+    return replace(sheet, tiles=tiles, values=shown, row_labels=sheet.tile_labels, tile_labels=())
+
+
+def _addresses(found: Neighbours, kernels: Sequence[int]) -> Iterator[str]:
+    """Of every tile; empty for what was looked for where it is not in the catalog."""
+    query = found.query
+    for name in (query.name if query.place else "", *(row["address"] for row in found)):
+        of_filter = name and query.level == "filter"
+        yield from (f"{name}/{kernel}" if of_filter else name for kernel in kernels)
+
+
+def _values(banks: Mapping[str, FloatArray], row: Row) -> FloatArray:
+    """The kernel or filter of a row."""
+    filter_: FloatArray = banks[f"{row['model']}/{row['layer']}"][row["filter"]]
+    return filter_ if row["kernel"] is None else filter_[row["kernel"]]
+
+
+def _strongest(kernels: FloatArray) -> list[int]:
+    """The numbers of the `MOST_KERNELS` kernels of largest norm, ascending."""
+    import numpy as np
+
+    norms = np.linalg.norm(kernels.reshape(len(kernels), -1).astype(np.float64), axis=1)
+    chosen: list[int] = np.sort(np.argsort(-norms, kind="stable")[:MOST_KERNELS]).tolist()
+    return chosen

@@ -1,0 +1,153 @@
+"""Filters that differ most, as a sheet: pairs side by side."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from filterkit.errors import UsageError
+from filterkit.records import TileSheet
+from filterkit.sheets.tiles import as_pictures, in_rows
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Normalizer
+    from filterkit.records import FloatArray
+    from filterkit.results import Differences, LayerPair
+
+MOST = 24
+"""Pairs on one sheet."""
+
+PER_ROW = 3
+"""Pairs side by side."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class FilterPair:
+    """A filter of a pair of layers, and how like its partner it is; the least alike come first."""
+
+    cosine: float
+    place: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """The kernel that is drawn of one filter of a pair.
+
+    Attributes
+    ----------
+    drawn, weights
+        As a picture, shape (height, width): of the filter at length 1, and as it is in the catalog.
+    """
+
+    address: str
+    drawn: FloatArray
+    weights: FloatArray
+
+    @property
+    def name(self) -> str:
+        """The address without the model."""
+        return self.address.partition("/")[2]
+
+
+def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileSheet:
+    """The least alike pairs of filters, worst first: one of every layer, or the worst of all, by the level.
+
+    Both filters of a pair are brought to the length 1, and the kernel is drawn that differs most then, in
+    both on one scale. Kernels smaller than others have zeros around them, and no number (NaN) in `values`,
+    which are the weights as they are in the catalog.
+
+    Raises
+    ------
+    UsageError
+        No pair of filters is finite.
+    """
+    ranked = list(_ranked(differences))
+    if not ranked:
+        raise UsageError(
+            "there is nothing to draw: no pair of filters is finite",
+            hint="without -o, the rows say what was compared",
+        )
+    sides: list[Side] = []
+    labels: list[str] = []
+    for worst in heapq.nsmallest(MOST, ranked):
+        left, right = _sides(differences.pairs[worst.place], worst.number)
+        same = left.name == right.name
+        labels += [left.name, f"cosine {worst.cosine:.4f}" if same else f"{right.name}  {worst.cosine:.2f}"]
+        sides += left, right
+    height, width = (max(side.drawn.shape[axis] for side in sides) for axis in (0, 1))
+    drawn = np.stack([_framed(side.drawn, height, width, around=0) for side in sides])
+    weights = np.stack([_framed(side.weights, height, width, around=np.nan) for side in sides])
+    normalized = normalizer.normalize(drawn.reshape(-1, 2, height, width))
+    columns = min(2 * PER_ROW, len(sides))
+    plural = "s" * (len(ranked) != 1)
+    what = (
+        f"layer{plural}, of each the least alike filters" if differences.level == "layer" else f"pair{plural}"
+    )
+    return TileSheet(
+        tiles=in_rows(normalized.values.reshape(drawn.shape), columns),
+        count=len(sides),
+        title=f"{_model(differences, 'a')} and {_model(differences, 'b')}, least alike first",
+        note=f"{len(sides) // 2:,} of {len(ranked):,} {what}, and the kernel that differs most once both "
+        "have the same length",
+        tile_labels=tuple(labels),
+        centre=normalized.centre,  # but no ends: every filter was scaled to its own length
+        values=in_rows(weights, columns),
+        addresses=tuple(side.address for side in sides),
+    )
+
+
+def _ranked(differences: Differences) -> Iterator[FilterPair]:
+    for place, pair in enumerate(differences.pairs):
+        if pair.difference is None or not pair.difference.finite.any():
+            continue
+        cosines = pair.difference.cosine
+        if differences.level == "layer":
+            number = int(np.nanargmin(cosines))
+            yield FilterPair(float(cosines[number]), place, number)
+        else:
+            for number in np.flatnonzero(pair.difference.finite).tolist():
+                yield FilterPair(float(cosines[number]), place, number)
+
+
+def _sides(pair: LayerPair, number: int) -> tuple[Side, Side]:
+    """Both filters of a pair, by the kernel that differs most."""
+    assert pair.a is not None and pair.weights_a is not None
+    assert pair.b is not None and pair.weights_b is not None
+    partner = pair.partner(number)
+    weights_a, weights_b = pair.weights_a[number], pair.weights_b[partner]
+    channels = np.arange(len(weights_a)) if pair.assignment is None else pair.assignment.channels
+    a, b = _unit(weights_a), _unit(weights_b)[channels]
+    kernel = int(np.square((b - a).reshape(len(a), -1)).sum(axis=1).argmax())
+    other = int(channels[kernel])
+    return (
+        Side(f"{pair.a.address}/{number}/{kernel}", _picture(a[kernel]), _picture(weights_a[kernel])),
+        Side(f"{pair.b.address}/{partner}/{other}", _picture(b[kernel]), _picture(weights_b[other])),
+    )
+
+
+def _unit(values: FloatArray) -> FloatArray:
+    wide = values.astype(np.float64)
+    length = np.linalg.norm(wide)
+    unit: FloatArray = wide / length if length else wide
+    return unit
+
+
+def _picture(kernel: FloatArray) -> FloatArray:
+    return as_pictures(kernel, 0).astype(np.float32)
+
+
+def _framed(picture: FloatArray, height: int, width: int, around: float) -> FloatArray:
+    """The picture in the middle of a larger one of `around`."""
+    down, across = height - picture.shape[0], width - picture.shape[1]
+    sides = (down // 2, down - down // 2), (across // 2, across - across // 2)
+    return np.pad(picture, sides, constant_values=around)
+
+
+def _model(differences: Differences, side: str) -> str:
+    matches = (getattr(pair, side) for pair in differences.pairs)
+    return str(next(match.model["name"] for match in matches if match is not None))

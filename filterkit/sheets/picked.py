@@ -1,0 +1,199 @@
+"""Filters picked from anywhere in the catalog, on one sheet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, get_args
+
+from filterkit.errors import UsageError, closest
+from filterkit.records import Normalized
+from filterkit.sheets.banks import bank_sheet
+from filterkit.sheets.tiles import as_pictures
+
+if TYPE_CHECKING:
+    from filterkit.catalog.matches import Match
+    from filterkit.plugins.protocols import Normalizer
+    from filterkit.records import FloatArray, TileSheet
+
+Channels = Literal["separate", "rgb", "first", "strongest"]
+"""How a filter's kernels are drawn: one tile each, as one colour picture, the first, or the strongest."""
+
+MOST = 10_000
+"""Filters on one sheet."""
+
+LARGEST_SIDE = 64
+"""Values across a tile, at most, where kernels of several sizes share a sheet."""
+
+MOST_VALUES = 2**27
+
+
+@dataclass(frozen=True, slots=True)
+class _Pick:
+    """One filter, and the kernels of it that are drawn."""
+
+    match: Match
+    filter: int
+    kernels: Sequence[int]
+
+    @property
+    def number(self) -> str:
+        """What stands behind the layer: the filter, and the kernel where one of several is drawn."""
+        one = self.match.layer["kernels"] > self.match.layer["filters"] and len(self.kernels) == 1
+        return f"/{self.filter}/{self.kernels[0]}" if one else f"/{self.filter}"
+
+    @property
+    def address(self) -> str:
+        """What is drawn of it."""
+        return self.match.address + self.number
+
+
+def picked_sheet(
+    matches: Sequence[Match],
+    read_bank: Callable[[Match], FloatArray],
+    normalizer: Normalizer,
+    channels: Channels,
+) -> TileSheet:
+    """Draw the filters that `matches` select, in their order, whatever layers they are of.
+
+    Every layer, which `read_bank` reads, is normalized as a whole before anything is selected. Kernels of
+    several sizes are stretched until they are equally large.
+
+    Raises
+    ------
+    UsageError
+        They are too many; or their kernels are to be drawn separately or as colours, and differ in number.
+    """
+    check_count(sum(len(match.filters) for match in matches))
+    picks, normalized, values = _tiles(matches, read_bank, normalizer, channels)
+    notes = [normalized.summary]
+    if any(len(match.kernels) > 1 for match in matches) and channels in ("strongest", "first"):
+        notes.append(f"the {channels} kernel of each filter")
+    shapes = dict.fromkeys("×".join(map(str, pick.match.layer["kernel_shape"])) for pick in picks)
+    if len(shapes) > 1:
+        notes.append(f"kernels of {', '.join(shapes)} are drawn equally large")
+    models = {f"{pick.match.model['name']}/" for pick in picks}
+    whose = models.pop() if len(models) == 1 else ""
+    names = {tuple(pick.match.layer["input_channels"]) for pick in picks}
+    sheet = bank_sheet(
+        normalized,
+        filters=range(len(picks)),
+        kernels=picks[0].kernels if channels in ("separate", "rgb") else range(1),
+        channel_names=names.pop() if len(names) == 1 else (),
+        filter_labels=[pick.address.removeprefix(whose) for pick in picks],
+        channels="rgb" if channels == "rgb" else "separate",
+        title=_title(picks),
+        note="; ".join(filter(None, notes)),
+        values=values if len(shapes) == 1 else None,  # stretched, a kernel has other numbers
+    )
+    return replace(sheet, addresses=tuple(_addresses(picks, channels)))
+
+
+def _addresses(picks: Sequence[_Pick], channels: Channels) -> Iterator[str]:
+    """Of every tile."""
+    for pick in picks:
+        filter_ = f"{pick.match.address}/{pick.filter}"
+        yield from [filter_] if channels == "rgb" else (f"{filter_}/{kernel}" for kernel in pick.kernels)
+
+
+def check_count(filters: int) -> None:
+    """Raise UsageError where so many filters do not fit on one sheet."""
+    if filters > MOST:
+        raise UsageError(
+            f"{filters:,} filters do not fit on one sheet, only {MOST:,}",
+            hint="take fewer: `filterkit filters` has --where, --sort and --limit",
+        )
+
+
+def check_channels(channels: str) -> None:
+    """Raise UsageError unless `channels` is one of `Channels`."""
+    if channels not in get_args(Channels):
+        raise UsageError(f"channels cannot be '{channels}'", hint=closest(channels, get_args(Channels)))
+
+
+def _tiles(
+    matches: Sequence[Match],
+    read_bank: Callable[[Match], FloatArray],
+    normalizer: Normalizer,
+    channels: Channels,
+) -> tuple[list[_Pick], Normalized, FloatArray]:
+    """All that is drawn, in the order of `matches`: normalized layer by layer, and as it was."""
+    import numpy as np
+
+    of_layer: dict[int, list[tuple[int, Match]]] = {}
+    for place, match in enumerate(matches):
+        of_layer.setdefault(match.layer["id"], []).append((place, match))
+    found: dict[tuple[int, int], tuple[_Pick, FloatArray, FloatArray]] = {}
+    each: list[Normalized] = []
+    for asked in of_layer.values():
+        weights = read_bank(asked[0][1])
+        done = normalizer.normalize(weights)
+        each.append(replace(done, values=done.values[:0]))
+        for place, match in asked:
+            for pick in _picks(match, weights, channels):
+                drawn, shown = (
+                    as_pictures(of[pick.filter][list(pick.kernels)], 1) for of in (done.values, weights)
+                )
+                found[place, len(found)] = pick, drawn, shown
+    picked = [found[key] for key in sorted(found)]
+    picks = [pick for pick, _, _ in picked]
+    if len({tuple(pick.kernels) for pick in picks if len(pick.kernels) > 1}) > 1:
+        raise UsageError(
+            "these filters have different kernels, which make no table",
+            hint="channels=strongest draws one kernel of each filter",
+        )
+    tiles = np.stack(list(_equally_large([plane for _, plane, _ in picked])))
+    kernels = np.stack(list(_equally_large([plane for _, _, plane in picked])))
+    values, counts = tiles.astype(np.float32, copy=False), sum(one.non_finite for one in each)
+    if len(each) == 1:
+        return picks, replace(each[0], values=values), kernels
+    # Every layer was normalized by itself, so there is no one scale for all.
+    return picks, Normalized(values, None, None, None, counts, each[0].summary), kernels
+
+
+def _picks(match: Match, weights: FloatArray, channels: Channels) -> Iterator[_Pick]:
+    """Which kernels of each filter that `match` selects are drawn."""
+    import numpy as np
+
+    for number in match.filters:
+        kernels = match.kernels
+        if channels == "first":
+            kernels = kernels[:1]
+        elif channels == "strongest" and len(kernels) > 1:
+            chosen = np.nan_to_num(weights[number][list(kernels)].astype(np.float32), posinf=0, neginf=0)
+            energy = np.square(chosen).sum(axis=tuple(range(1, chosen.ndim)), dtype=np.float64)
+            kernels = [kernels[int(energy.argmax())]]
+        yield _Pick(match, number, kernels)
+
+
+def _equally_large(planes: Sequence[FloatArray]) -> Iterator[FloatArray]:
+    """Planes, shape (kernels, height, width), of one size: where they differ, all become squares."""
+    import numpy as np
+
+    shapes = {plane.shape[1:] for plane in planes}
+    if len(shapes) > 1:
+        side = _common({side for shape in shapes for side in shape})
+        shapes = {(side, side)}
+    [(height, width)] = shapes
+    if len(planes) * len(planes[0]) * height * width > MOST_VALUES:
+        raise UsageError("kernels of these sizes are too many for one sheet", hint="take fewer")
+    for plane in planes:
+        _, high, wide = plane.shape
+        rows, columns = np.arange(height) * high // height, np.arange(width) * wide // width
+        yield plane[:, rows[:, None], columns]
+
+
+def _common(sizes: Collection[int]) -> int:
+    """What all `sizes` divide, where that is not too much; then values of some are not all equally wide."""
+    multiple = math.lcm(*sizes)
+    return multiple if multiple <= LARGEST_SIDE else max(LARGEST_SIDE, *sizes)
+
+
+def _title(picks: Sequence[_Pick]) -> str:
+    if len(picks) == 1:
+        return picks[0].address
+    models = list(dict.fromkeys(pick.match.model["name"] for pick in picks))
+    whose = " and ".join(models) if len(models) <= 2 else f"{len(models)} models"
+    asked = "filters" if any(pick.match.asked.kernels is None for pick in picks) else "kernels"
+    return f"{len(picks):,} {asked} of {whose}"
