@@ -108,6 +108,11 @@ def is_convolution(array: StoredArray, layout: str) -> bool:
     return max(kernel_of(shape, layout)) <= LONGEST_KERNEL and product(shape) > channels(shape, layout)[0]
 
 
+def has_convolutions(arrays: Sequence[StoredArray]) -> bool:
+    """Whether any has a convolution's shape in one order or another."""
+    return any(is_convolution(array, layout) for array in arrays for layout in LAYOUTS)
+
+
 def _kind(array: StoredArray, around: _Around, layout: str) -> tuple[bool, bool]:
     """Whether the last axes of a kernel of Keras are channels and filters per channel; whether O and I."""
     part = _part(array.name)
