@@ -87,8 +87,8 @@ def without_copies(arrays: Sequence[StoredArray]) -> list[StoredArray]:
     originals = _originals([array for array in arrays if marked[array.name] is None])
     kinds: dict[str, list[StoredArray]] = defaultdict(list)
     for array in arrays:
-        if (kind := marked[array.name]) is not None:
-            kinds[kind].append(array)
+        if (mark := marked[array.name]) is not None:
+            kinds[mark].append(array)
     shapes = Counter(array.shape for array in arrays if marked[array.name] is None)
     copies = set[str]()
     for kind in kinds.values():
