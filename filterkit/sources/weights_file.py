@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".safetensors", ".npz", ".h5")
 _TORCH = (".pth", ".pt", ".pt2", ".ckpt", ".bin")
+_EXTRAS = "what an optimizer keeps, copies, tables or masks, by name"
 _GRAMMAR = "write it like this: weights:model.safetensors, or weights:model.npz?layout=HWIO"
 
 
@@ -124,7 +125,14 @@ def to_onnx(
             if format_of(path) != ".h5":
                 chosen, in_doubt = layout_of(weights, "OIHW")
         layers = find_layers(weights, chosen)
+        kept = {array.name for array in weights}
+        left = [each.name for each in effective if each.name not in kept and is_convolution(each, chosen)]
         if not layers:
+            if left:
+                raise SourceError(
+                    f"{named(left)} left out of {path.name}: {_EXTRAS}; no other is a convolution's",
+                    hint=f"?only={_pattern(left, ())[0]} reads what is called so",
+                )
             what = "real numbers, or codes with a scale"
             raise SourceError(
                 f"none of the {len(arrays)} arrays in {path.name} has a convolution's shape",
@@ -134,11 +142,9 @@ def to_onnx(
             others = " or ".join(f"?layout={each}" for each in LAYOUTS if each != chosen)
             told = f"the axes of the weights in {path.name} are taken to be {chosen}; {others} says otherwise"
             warnings.warn(told, FilterkitWarning, stacklevel=2)
-        kept = {array.name for array in weights}
-        left = [each.name for each in effective if each.name not in kept and is_convolution(each, chosen)]
         if left:
-            what = "what an optimizer keeps, copies, tables or masks, by name"
-            told = f"{named(left)} left out: {what}; with ?only={_pattern(left)} they alone are read"
+            pattern, read = _pattern(left, [layer.convolution.weights.name for layer in layers])
+            told = f"{named(left)} left out: {_EXTRAS}; with ?only={pattern} {read}"
             warnings.warn(told, FilterkitWarning, stacklevel=2)
         write_checkpoint(target, [layer.convolution for layer in layers])
     return {layer.convolution.weights.name: layer.name for layer in layers}
@@ -151,12 +157,15 @@ def _is_pytorch(path: Path) -> bool:
     return is_one and path.suffix.lower() in _TORCH
 
 
-def _pattern(names: Sequence[str]) -> str:
-    """What the names have in common, as a value of ``only``; the first of them if that is nothing."""
+def _pattern(names: Sequence[str], others: Sequence[str]) -> tuple[str, str]:
+    """What the names have in common and no other has, as a value of ``only``, and what is read with it."""
     begin = re.sub(r"[^/\\.]*$", "", _beginning(names))
     end = re.sub(r"^[^/\\.]*", "", _beginning([name[::-1] for name in names])[::-1])
-    pattern = f"{escape(begin)}*" if begin else f"*{escape(end)}" if end else escape(names[0])
-    return one_line(pattern.replace("%", "%25").replace("&", "%26"))[:80]
+    common = [f"{escape(begin)}*"] * bool(begin) + [f"*{escape(end)}"] * bool(end)
+    fitting = [each for each in common if not any(fnmatchcase(other, each) for other in others)]
+    pattern = fitting[0] if fitting else escape(names[0])
+    read = "they alone are read" if fitting and len(names) > 1 else "that one alone is read"
+    return one_line(pattern.replace("%", "%25").replace("&", "%26"))[:80], read
 
 
 def _beginning(names: Sequence[str]) -> str:

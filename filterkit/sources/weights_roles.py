@@ -29,6 +29,7 @@ _PARAMETER = re.compile(r"(\w*_)?(weights?|kernel|w)", re.IGNORECASE)
 
 _TABLE = re.compile(
     r"(.*_)?(tokens?|(pos|position(al)?|abs_pos|class|time|query)?_?(emb|embed|embeds|embedding|embeddings))"
+    r"|(.*_)?pos(ition(al)?)?_?(emb|embed|embeds|embedding|embeddings)(_.*)?|input|noise(_\d+)?"
     r"|(.*_)?(rel|relative)_?(pos|position|coords|h|w)(_.*)?|(.*_)?(bias_table|attn_mask|attention_mask|mask)"
     r"|(.*_)?(anchors?|anchor_grid|mean|std|var|variance|gamma|beta|logit_scale|layer_?scale|const)",
     re.IGNORECASE,
@@ -60,6 +61,8 @@ def _is_extra(array: StoredArray, there: Container[Named]) -> bool:
 def _is_state(parts: Sequence[str], shape: tuple[int, ...], there: Container[Named]) -> bool:
     """Whether an optimizer keeps it: by the first level of its name, or the last one behind a parameter's."""
     tree = parts[1:] if parts[0] in _TREES else parts
+    if tree[:2] == ["optimizer", "target"]:  # where Flax kept the weights
+        tree = []
     if tree and _OPTIMIZER.fullmatch(tree[0]):
         return True
     if any(map(_STATE.fullmatch, (parts[0], parts[-1]))):

@@ -345,7 +345,7 @@ def test_copies_of_a_network_are_left_out(original: str, copy: str, layers: int,
         assert len(banks_of(arrays, tmp_path)) == 2
         return
     with pytest.warns(
-        FilterkitWarning, match=r"left out: .*; with \?only=\S+\* they alone are read"
+        FilterkitWarning, match=r"left out: .*; with \?only=\S+ (they|that one) alone"
     ) as caught:
         banks = banks_of(arrays, tmp_path)
     wanted = nets(original, layers=layers)
@@ -441,3 +441,56 @@ def test_a_file_of_pytorch(tmp_path: Path) -> None:
     (tmp_path / "old.pth").rename(tmp_path / "old.npz")
     with pytest.raises(SourceError, match=r"old\.npz holds no weights but is a PyTorch file"):
         read(tmp_path / "old.npz", tmp_path / "work")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        *(("_orig_mod.{}", "{}"), ("module._orig_mod.{}", "{}"), ("state_dict.module.{}", "{}")),
+        *(("_fsdp_wrapped_module.{}", "{}"), ("a._checkpoint_wrapped_module.{}", "a.{}")),
+        *(("model._orig_mod.{}", "model.{}"), ("optimizer/target/params/{}", "{}")),
+    ],
+)
+def test_what_wraps_layers_is_no_part_of_their_names(before: str, after: str, tmp_path: Path) -> None:
+    names = ["conv1", "layer.conv2"]
+    arrays = {f"{before.format(name)}.weight": V for name in names}
+    assert list(banks_of(arrays, tmp_path)) == [after.format(name) for name in names]
+
+
+def test_layers_keep_names_that_differ_by_what_wraps_them(tmp_path: Path) -> None:
+    names = ["a._orig_mod.conv", "a.conv"]
+    assert len(banks_of({f"{name}.weight": V for name in names}, tmp_path)) == 2
+
+
+def test_a_file_of_nothing_but_state_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"'optimizer.exp_avg' is left out of net.safetensors") as caught:
+        banks_of({"optimizer.exp_avg": V}, tmp_path)
+    assert "?only=optimizer.*" in (caught.value.hint or "")
+
+
+def test_the_pattern_that_is_told_reads_what_was_left_out_and_nothing_else(tmp_path: Path) -> None:
+    arrays = {"net.conv.weight": V, "net.pos_embed": random(1, 9, 4), "net.rel_pos": random(1, 4, 4)}
+    with pytest.warns(FilterkitWarning, match=r"\?only=net.pos_embed that one alone is read"):
+        banks_of(arrays, tmp_path)
+    assert len(banks_of(arrays, tmp_path, "?only=net.pos_embed&layout=OIHW")) == 1
+
+
+def test_modulated_convolutions(tmp_path: Path) -> None:
+    modulated, last = random(1, 16, 12, 3, 3), random(1, 3, 16, 1, 1)
+    voxels = random(1, 16, 3, 3, 3)
+    arrays = {"c.weight": modulated, "rgb.weight": last, "noises.noise_0": random(1, 1, 4, 4)}
+    with pytest.warns(FilterkitWarning, match="'noises.noise_0' is left out"):
+        banks = banks_of(arrays, tmp_path, "?layout=OIHW")
+    np.testing.assert_array_equal(banks["c"].weights, modulated[0])
+    np.testing.assert_array_equal(banks["rgb"].weights, last[0])
+    [bank] = banks_of({"d.weight": voxels}, tmp_path, "?layout=OIHW").values()
+    assert bank.weights.shape == voxels.shape
+
+
+@pytest.mark.parametrize(("bias", "operator", "outputs"), [(6, "Conv", 6), (4, "ConvTranspose", 4)])
+def test_a_bias_says_whether_keras_or_flax_wrote_it(
+    bias: int, operator: str, outputs: int, tmp_path: Path
+) -> None:
+    arrays = {"conv_transpose/kernel": random(2, 2, 4, 6), "conv_transpose/bias": random(bias)}
+    [bank] = banks_of(arrays, tmp_path, "?layout=HWIO").values()
+    assert (bank.op, bank.out_channels) == (operator, outputs)
