@@ -101,7 +101,11 @@ def format_of(path: Path) -> str:
         return suffix
     found = {SAFETENSORS.what: ".safetensors", NUMPY.what: ".npz", HDF5.what: ".h5"}.get(kind.what)
     if found is None:
-        raise SourceError(f"{path.name} holds no weights but is {kind.what}", hint=kind.hint)
+        if "weights:" in kind.hint and suffix in READERS:  # numbers without names
+            told = f"{path.name} cannot be read as {suffix}: it is {kind.what}"
+        else:
+            told = f"{path.name} holds no weights but is {kind.what}"
+        raise SourceError(told, hint=kind.hint)
     return found
 
 

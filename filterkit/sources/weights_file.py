@@ -128,16 +128,13 @@ def to_onnx(
         kept = {array.name for array in weights}
         left = [each.name for each in effective if each.name not in kept and is_convolution(each, chosen)]
         if not layers:
+            told = f"none of the {len(arrays)} arrays in {path.name} has a convolution's shape"
             if left:
-                raise SourceError(
-                    f"{named(left)} left out of {path.name}: {_EXTRAS}; no other is a convolution's",
-                    hint=f"?only={_pattern(left, ())[0]} reads what is called so",
-                )
+                hint = f"?only={_pattern(left, ())[0]} reads what is called so"
+                raise SourceError(f"{told} but what is left out: {named(left)} {_EXTRAS}", hint=hint)
             what = "real numbers, or codes with a scale"
-            raise SourceError(
-                f"none of the {len(arrays)} arrays in {path.name} has a convolution's shape",
-                hint=f"three to five axes of {what}; ?layout=OIHW, HWIO or OHWI says in which order",
-            )
+            hint = f"three to five axes of {what}; ?layout=OIHW, HWIO or OHWI says in which order"
+            raise SourceError(told, hint=hint)
         if in_doubt:
             others = " or ".join(f"?layout={each}" for each in LAYOUTS if each != chosen)
             told = f"the axes of the weights in {path.name} are taken to be {chosen}; {others} says otherwise"

@@ -463,7 +463,7 @@ def test_layers_keep_names_that_differ_by_what_wraps_them(tmp_path: Path) -> Non
 
 
 def test_a_file_of_nothing_but_state_says_so(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"'optimizer.exp_avg' is left out of net.safetensors") as caught:
+    with pytest.raises(SourceError, match=r"but what is left out: 'optimizer.exp_avg' is what") as caught:
         banks_of({"optimizer.exp_avg": V}, tmp_path)
     assert "?only=optimizer.*" in (caught.value.hint or "")
 
