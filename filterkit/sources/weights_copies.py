@@ -124,7 +124,9 @@ def _originals(arrays: Sequence[StoredArray]) -> Mapping[Named, list[_Found]]:
         for count in range(min(len(parts), MOST_LEVELS)):
             usual = usual and (count == 0 or _ORIGINAL.fullmatch(parts[count - 1]) is not None)
             there = found[joined(parts[count:]), array.shape]
-            if usual or len(there) < MOST_PARTS:
+            if usual and not (there and there[0][1]):
+                there.insert(0, (tuple(parts[:count]), True))
+            elif len(there) < MOST_PARTS:
                 there.append((tuple(parts[:count]), usual))
     return found
 
@@ -161,9 +163,10 @@ def _names(name: str) -> set[str]:
     names = set[str]()
     for left in (_without_marks(parts), [part for part in cut if part]):
         names.add(joined(left))
-        while left and _ORIGINAL.fullmatch(left[0]):
-            left = left[1:]
-            names.add(joined(left))
+        for count, part in enumerate(left[:MOST_LEVELS], 1):
+            if not _ORIGINAL.fullmatch(part):
+                break
+            names.add(joined(left[count:]))
     return names - {joined(parts), ""}
 
 
