@@ -20,16 +20,23 @@ def count_parameters(graph: GraphView, banks: Iterable[FilterBank]) -> int:
     """Weights and biases of all banks; those that several nodes read count once.
 
     Numbers are the same where they come from one tensor of the file, whatever is computed of it: two parts of
-    one tensor are not the same weights, and two copies of a tensor are two. A bias counts with its weights,
-    once more where it comes from another tensor.
+    one tensor are not the same numbers, and two copies of a tensor are two. So a bias that several layers
+    share counts once, whether they share their weights or not.
     """
     views = {view.scope: view for view in _views(graph)}
     readers: dict[Origin, list[FilterBank]] = defaultdict(list)
+    biases: dict[object, int] = {}
     for bank in banks:
         budget.step("counting the parameters of layer '{}'", bank.node)
         view = views.get(bank.scope, graph)
-        readers[origin(view, bank.weight_tensor)].append(bank)
-    return sum(_count(views, graph, stored, banks) for stored, banks in readers.items())
+        stored = origin(view, bank.weight_tensor)
+        readers[stored].append(bank)
+        if bank.bias is not None:
+            # What nobody can trace back is taken to be the same only in layers of the same weights.
+            source = _bias_origin(view, bank) or ("weights", *stored)
+            biases[source, _mark(bank.bias)] = bank.bias.size
+    weights = sum(_count(views, graph, stored, banks) for stored, banks in readers.items())
+    return weights + sum(biases.values())
 
 
 Origin = tuple[str, str]
@@ -37,9 +44,9 @@ Origin = tuple[str, str]
 
 
 def _count(views: Mapping[str, GraphView], graph: GraphView, stored: Origin, banks: list[FilterBank]) -> int:
-    """Numbers in banks whose weights come from one tensor."""
+    """Numbers in the weights of banks that come from one tensor."""
     if len(banks) == 1:
-        return banks[0].weights.size + (0 if banks[0].bias is None else banks[0].bias.size)
+        return banks[0].weights.size
     by_name = {(bank.scope, bank.weight_tensor): bank.weights for bank in banks}
     whole = _size(views.get(stored[0], graph), stored[1])
     parts: dict[object, int] = {}
@@ -47,11 +54,7 @@ def _count(views: Mapping[str, GraphView], graph: GraphView, stored: Origin, ban
         # All of a tensor, in whatever order, is the same weights; parts of it are told apart by their values.
         key = "whole" if whole is not None and weights.size >= whole else _mark(weights)
         parts[key] = max(parts.get(key, 0), weights.size)
-    biases = {}
-    for bank in banks:
-        if bank.bias is not None:
-            biases[_bias_origin(views.get(bank.scope, graph), bank), _mark(bank.bias)] = bank.bias.size
-    return sum(parts.values()) + sum(biases.values())
+    return sum(parts.values())
 
 
 def _size(view: GraphView, tensor: str) -> int | None:

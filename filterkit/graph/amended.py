@@ -106,6 +106,17 @@ def pad(inputs: Inputs, values: Attributes, opset: int) -> Any:
     return np.pad(x[tuple(cut)], width, constant_values=filling).astype(x.dtype)
 
 
+def unique(inputs: Inputs, values: Attributes, opset: int) -> Any:
+    """In the order in which they come, where `sorted` is 0."""
+    axis = values.get("axis")
+    made, first, back, counts = np.unique(inputs[0], True, True, True, axis=axis)
+    if not values.get("sorted", 1):
+        order = np.argsort(first)
+        made = made[order] if axis is None else np.take(made, order, axis)
+        first, back, counts = first[order], np.argsort(order)[back.reshape(-1)], counts[order]
+    return made, first, back.reshape(-1), counts
+
+
 AMENDED: Mapping[str, Callable[[Inputs, Attributes, int], Any]] = {
     "Mean": mean,
     "LpNormalization": lp_normalization,
@@ -114,6 +125,7 @@ AMENDED: Mapping[str, Callable[[Inputs, Attributes, int], Any]] = {
     "GatherElements": gather_elements,
     "GroupNormalization": group_normalization,
     "Pad": pad,
+    "Unique": unique,
 }
 """In every opset."""
 

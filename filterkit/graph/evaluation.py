@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,10 @@ EVALUATED_AS = dict.fromkeys(QUANTIZATION, 21)
 FLATTENING = ("Softmax", "LogSoftmax", "Hardmax")
 """Before opset 13 they worked on rows of a matrix: all axes from `axis` on made one, all before another one.
 onnx's evaluator knows the later meaning alone."""
+
+
+RECURRENT = ("RNN", "GRU", "LSTM")
+"""Of these onnx's evaluator has the usual activations alone, no clipping, and no lengths of sequences."""
 
 
 class Random(Exception):
@@ -47,9 +51,15 @@ def evaluate(node: onnx.NodeProto, inputs: Inputs, opset: int, ir_version: int) 
     own = amended(node.op_type, opset)
     with np.errstate(all="ignore"):
         if own is not None:
-            if len(node.output) != 1:
+            made = own(inputs, attributes(node), opset)
+            made = made if isinstance(made, tuple) else (made,)
+            if len(node.output) > len(made):
                 raise ValueError("more outputs than the operator has")
-            return [np.asarray(own(inputs, attributes(node), opset))]
+            return [np.asarray(one) for one in made[: len(node.output)]]
+        _check_known(node, inputs)
+        if node.op_type == "Resize" and opset < 11 and (steps := _up_and_down(node, inputs)):
+            larger = _evaluated(*_rewritten(node, [inputs[0], steps[0]], opset), ir_version)[0]
+            inputs = [larger, steps[1]]
         if node.op_type in FLATTENING and opset < 13:
             matrix = _as_matrix(inputs[0], attributes(node).get("axis", 1))
             rows = onnx.NodeProto(op_type=node.op_type, input=["x"], output=["y"])
@@ -80,10 +90,14 @@ def _rewritten(node: onnx.NodeProto, inputs: Inputs, opset: int) -> tuple[onnx.N
     """A node that onnx's evaluator knows and that does the same; most are their own."""
     values = attributes(node)
     if node.op_type == "Scatter":
-        scatter = onnx.NodeProto()
-        scatter.CopyFrom(node)
-        scatter.op_type = "ScatterElements"
-        return scatter, inputs, 18
+        return _changed(node, op_type="ScatterElements"), inputs, 18
+    if node.op_type == "GridSample" and opset < 20:
+        mode = values.get("mode", "bilinear")
+        return _changed(node, mode={"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)), inputs, 20
+    if node.op_type == "RoiAlign" and opset < 16:
+        return _changed(node, coordinate_transformation_mode="output_half_pixel"), inputs, 16
+    if node.op_type == "ConvTranspose" and values.get("output_shape"):
+        return _changed(node, output_shape=None, auto_pad=None, pads=_pads(inputs, values)), inputs, opset
     if node.op_type == "Upsample" or (node.op_type == "Resize" and opset < 11):
         scales = inputs[1] if len(inputs) > 1 else np.float32(values["scales"])
         nearest = "ceil" if node.op_type == "Resize" and bool(np.any(scales < 1)) else "floor"
@@ -92,7 +106,70 @@ def _rewritten(node: onnx.NodeProto, inputs: Inputs, opset: int) -> tuple[onnx.N
         names = ["x", "", "scales"]
         resize = onnx.helper.make_node("Resize", names, [*node.output], mode=mode, **options)
         return resize, [inputs[0], None, scales], 13
+    aligned = values.get("coordinate_transformation_mode") == "align_corners"
+    if node.op_type == "Resize" and aligned and len(inputs) == 3 and inputs[2] is not None:
+        # Corners are those of the output as it is, whose size need not be the scale times the input's.
+        scaled = [inputs[0].shape[axis] for axis in values.get("axes", range(inputs[0].ndim))] * inputs[2]
+        sizes = np.floor(scaled).astype(np.int64)
+        return _changed(node, input=[*node.input[:2], "", "sizes"]), [*inputs[:2], None, sizes], opset
     return node, inputs, opset
+
+
+def _changed(node: onnx.NodeProto, **changes: Any) -> onnx.NodeProto:
+    """The node with another operator or inputs, and with other attributes; None takes one away."""
+    inputs, operator = changes.pop("input", [*node.input]), changes.pop("op_type", node.op_type)
+    made = onnx.NodeProto(op_type=operator, input=inputs, output=node.output)
+    made.attribute.extend(each for each in node.attribute if each.name not in changes)
+    for name, value in changes.items():
+        if value is not None:
+            made.attribute.append(onnx.helper.make_attribute(name, value))
+    return made
+
+
+def _up_and_down(node: onnx.NodeProto, inputs: Inputs) -> Sequence[Any]:
+    """The scales of a Resize of before opset 11 that does both: it takes other neighbours for either."""
+    up, down = np.maximum(inputs[1], 1), np.minimum(inputs[1], 1)
+    is_nearest = attributes(node).get("mode", "nearest") == "nearest"
+    return (up, down) if is_nearest and bool(np.any(up > 1) and np.any(down < 1)) else ()
+
+
+def _pads(inputs: Inputs, values: Mapping[str, Any]) -> list[int]:
+    """Of a transposed convolution that states its output's size (ONNX, ConvTranspose)."""
+    x, weight = inputs[:2]
+    rank = x.ndim - 2
+    strides, dilations, added = (
+        values.get(name, [usual] * rank)
+        for name, usual in (("strides", 1), ("dilations", 1), ("output_padding", 0))
+    )
+    total = [
+        strides[axis] * (x.shape[2 + axis] - 1)
+        + added[axis]
+        + (weight.shape[2 + axis] - 1) * dilations[axis]
+        + 1
+        - size
+        for axis, size in enumerate(values["output_shape"][-rank:])
+    ]
+    if min(total) < 0:
+        raise ValueError("more output than there is")
+    small, large = [each // 2 for each in total], [each - each // 2 for each in total]
+    return [*small, *large] if values.get("auto_pad") == "SAME_UPPER" else [*large, *small]
+
+
+def _check_known(node: onnx.NodeProto, inputs: Inputs) -> None:
+    """Raises ValueError for what onnx's evaluator would compute otherwise than ONNX says."""
+    if node.op_type == "MaxPool" and len(node.output) > 1:
+        raise ValueError("places of the largest, which are counted otherwise")
+    if node.op_type in RECURRENT:
+        usual = {"RNN": ["Tanh"], "GRU": ["Sigmoid", "Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"]}[
+            node.op_type
+        ]
+        values = attributes(node)
+        given = [name.decode("utf-8", "replace") for name in values.get("activations", [])]
+        lengths = inputs[4] if len(inputs) > 4 else None
+        if given not in ([], usual, usual * 2) or values.get("clip") or values.get("input_forget"):
+            raise ValueError("a recurrent layer of another kind")
+        if lengths is not None and bool(np.any(lengths != inputs[0].shape[values.get("layout", 0)])):
+            raise ValueError("sequences of several lengths")
 
 
 def cost_of_value(value: Any) -> int:

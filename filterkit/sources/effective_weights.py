@@ -77,7 +77,18 @@ def with_effective_weights(arrays: Sequence[StoredArray]) -> list[StoredArray]:
         told = f"{named(lacking)} left out: no norm, mask or scale that fits is in the file"
         warnings.warn(told, FilterkitWarning, stacklevel=3)
     results = [made.get(array.name, array) for array in arrays if array.name not in parts]
-    return [array for array in results if array is not None]
+    return [_modulated(array) for array in results if array is not None]
+
+
+def _modulated(array: StoredArray) -> StoredArray:
+    """The weight of a convolution that StyleGAN modulates, without the axis for the pictures before it.
+
+    1 × 512 × 512 × 3 × 3 is such a weight; a kernel of space of that shape would be a column.
+    """
+    shape = array.shape
+    if len(shape) != 5 or shape[0] != 1 or shape[3] != shape[4] or shape[3] > 7 or shape[2] < 8:
+        return array
+    return replace(array, shape=shape[1:], read=lambda: array.read().reshape(shape[1:]))
 
 
 def _is_part(array: StoredArray) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError, SourceError
 from filterkit.geometry import product
-from filterkit.graph.file_kinds import file_kind
+from filterkit.graph.file_kinds import HDF5, NUMPY, SAFETENSORS, ZIP, file_kind
 from filterkit.graph.names import LONGEST_NAME, shown
 from filterkit.sources.archives import open_zip
 
@@ -70,7 +70,7 @@ class StoredArray:
 
 @contextmanager
 def open_arrays(path: Path) -> Iterator[Sequence[StoredArray]]:
-    """The arrays of real numbers, and of codes for such, in the file at `path`, by its suffix.
+    """The arrays of real numbers, and of codes for such, in the file at `path`, as `format_of` tells it.
 
     In the order in which they were written, where the file tells it; else by name, numbers as numbers.
 
@@ -82,10 +82,31 @@ def open_arrays(path: Path) -> Iterator[Sequence[StoredArray]]:
     """
     with ExitStack() as open_files:
         with _readable(path):
-            found = open_files.enter_context(READERS[path.suffix.lower()](path))
+            found = open_files.enter_context(READERS[format_of(path)](path))
             _check_names(found, path)
             _check_claims(found, path)
         yield [replace(array, read=_guarded(array.read, path)) for array in found]
+
+
+def format_of(path: Path) -> str:
+    """The format of a file, as one of the suffixes in `READERS`: by its first bytes, else by its own suffix.
+
+    Raises
+    ------
+    SourceError
+        Where these say that it is something else.
+    """
+    kind, suffix = file_kind(path), path.suffix.lower()
+    if kind is None or (kind.what == ZIP.what and suffix == ".npz"):
+        return suffix
+    found = {SAFETENSORS.what: ".safetensors", NUMPY.what: ".npz", HDF5.what: ".h5"}.get(kind.what)
+    if found is None:
+        if "weights:" in kind.hint and suffix in READERS:  # numbers without names
+            told = f"{path.name} cannot be read as {suffix}: it is {kind.what}"
+        else:
+            told = f"{path.name} holds no weights but is {kind.what}"
+        raise SourceError(told, hint=kind.hint)
+    return found
 
 
 def _guarded(read: Read, path: Path) -> Read:
@@ -103,12 +124,9 @@ def _readable(path: Path) -> Iterator[None]:
     except FilterkitError:
         raise
     except Exception as error:  # whatever three libraries raise at what a stranger made of a file
-        kind = file_kind(path)
-        if kind is not None and "weights:" not in kind.hint:
-            raise SourceError(f"{path.name} holds no weights but is {kind.what}", hint=kind.hint) from error
         said = " ".join(str(error).split())[:200]
         raise SourceError(
-            f"{path.name} cannot be read as {path.suffix.lower()}: {said or type(error).__name__}",
+            f"{path.name} cannot be read as {format_of(path)}: {said or type(error).__name__}",
             hint="is it complete, and really of that kind?",
         ) from error
 

@@ -24,6 +24,12 @@ LONGEST_LABEL = 200
 _KERNEL = re.compile(r"[/\\._]?((depthwise|pointwise)_)?(kernel|weights?|[Ww])(:\d+)?$")
 """What marks the kernel of a layer, behind the layer's name."""
 
+_WRAPPERS = re.compile(r"(^|(?<=[._]))(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)[._]")
+"""Levels of a name that are no modules of the network."""
+
+_CONTAINERS = ("params.", "params_", "module.", "state_dict.", "model_state_dict.", "optimizer_target_")
+"""What may stand before all names."""
+
 _NUMBERED = re.compile(r"[/\\]vars[/\\]([0-9]{1,9})$")
 """How Keras 3 names the variables of a layer: kernels, then the bias."""
 
@@ -93,11 +99,21 @@ def layer_name(array: str) -> str:
 
 
 def _without_container(names: Sequence[str]) -> Sequence[str]:
-    """The names without what Flax and PyTorch's DataParallel put before all of them, and no graph does."""
-    for container in ("params.", "params_", "module."):
-        if names and all(name.startswith(container) and name != container for name in names):
-            return [name.removeprefix(container) for name in names]
-    return names
+    """The names without what wraps layers in training, and what stands before all of them; no graph has it.
+
+    That is what PyTorch's DataParallel, compiler and FSDP, Flax, and those who save checkpoints put there.
+    """
+    bare = [_WRAPPERS.sub("", name) or name for name in names]
+    while bare:
+        container = next((each for each in _CONTAINERS if all(_is_in(name, each) for name in bare)), None)
+        if container is None:
+            break
+        bare = [name[len(container) :] for name in bare]
+    return bare if len(set(bare)) >= len(set(names)) else names
+
+
+def _is_in(name: str, container: str) -> bool:
+    return name.startswith(container) and name != container
 
 
 def is_convolution(array: StoredArray, layout: str) -> bool:
@@ -108,15 +124,21 @@ def is_convolution(array: StoredArray, layout: str) -> bool:
     return max(kernel_of(shape, layout)) <= LONGEST_KERNEL and product(shape) > channels(shape, layout)[0]
 
 
+def has_convolutions(arrays: Sequence[StoredArray]) -> bool:
+    """Whether any has a convolution's shape in one order or another."""
+    return any(is_convolution(array, layout) for array in arrays for layout in LAYOUTS)
+
+
 def _kind(array: StoredArray, around: _Around, layout: str) -> tuple[bool, bool]:
     """Whether the last axes of a kernel of Keras are channels and filters per channel; whether O and I."""
     part = _part(array.name)
     if layout == "HWIO" and "depthwise" in (part or array.name):
         return True, False
-    if layout == "HWIO" and not part and "transpose" in array.name:
-        return False, True
     bias = _named_bias(array, around)
     outputs, inputs = channels(array.shape, layout)
+    if layout == "HWIO" and not part and "transpose" in array.name:
+        # Flax leaves the axes in their order, as a bias may show.
+        return False, bias is None or bias.shape[0] == inputs or bias.shape[0] != outputs
     return False, bias is not None and bias.shape[0] == inputs != outputs
 
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
+from filterkit.sources.weights_copies import Named, joined, levels, without_copies
+
 if TYPE_CHECKING:
     from filterkit.sources.stored_arrays import StoredArray
-
-SEPARATORS = re.compile(r"[/\\.]")
 
 _OPTIMIZER = re.compile(r"optim(izers?)?([_-].*)?|opt(imizer)?_states?", re.IGNORECASE)
 """The first level of the names of all that an optimizer keeps."""
@@ -27,21 +27,9 @@ _TREES = ("state", "train_state", "checkpoint", "ckpt")
 
 _PARAMETER = re.compile(r"(\w*_)?(weights?|kernel|w)", re.IGNORECASE)
 
-_AVERAGE = re.compile(
-    r"(.*_)?ema(_.*)?|shadow(_params)?|exponentialmovingaverage|(swa|averaged?)_model", re.IGNORECASE
-)
-"""A level of a name under which a moving average of the weights stands."""
-
-_EMA = re.compile(r"^ema_|_ema(?=_|$)", re.IGNORECASE)
-
-_MODELS = re.compile(
-    r"((online|student|base|raw)_)?(model|module|net|network|params?|weights|state_dict|student|online|generator)",
-    re.IGNORECASE,
-)
-"""The first level of the names of the weights of which others are an average."""
-
 _TABLE = re.compile(
     r"(.*_)?(tokens?|(pos|position(al)?|abs_pos|class|time|query)?_?(emb|embed|embeds|embedding|embeddings))"
+    r"|(.*_)?pos(ition(al)?)?_?(emb|embed|embeds|embedding|embeddings)(_.*)?|input|noise(_\d+)?"
     r"|(.*_)?(rel|relative)_?(pos|position|coords|h|w)(_.*)?|(.*_)?(bias_table|attn_mask|attention_mask|mask)"
     r"|(.*_)?(anchors?|anchor_grid|mean|std|var|variance|gamma|beta|logit_scale|layer_?scale|const)",
     re.IGNORECASE,
@@ -53,29 +41,9 @@ _ATTENTION = re.compile(r".*attention.*|.*attn.*|query|key|value|qkv", re.IGNORE
 
 
 def without_extras(arrays: Sequence[StoredArray]) -> list[StoredArray]:
-    """The arrays without optimizer state, tables, masks, and averages of weights that are there as well."""
-    there = {(_joined(levels(array.name)), array.shape) for array in arrays}
-    kept = [array for array in arrays if not _is_extra(array, there)]
-    plain = set[Named]()
-    for array in kept:
-        parts = levels(array.name)
-        plain.add((_joined(parts), array.shape))
-        if _MODELS.fullmatch(parts[0] if parts else ""):
-            plain.add((_joined(parts[1:]), array.shape))
-    return [array for array in kept if not _is_copy(array, plain)]
-
-
-Named = tuple[str, tuple[int, ...]]
-"""The levels of a name without the marks between them, and a shape."""
-
-
-def levels(name: str) -> list[str]:
-    """The parts of an array's name."""
-    return [level for level in SEPARATORS.split(name.partition(":")[0]) if level]
-
-
-def _joined(parts: Sequence[str]) -> str:
-    return "".join(parts)
+    """The arrays without optimizer state, tables, masks, and copies of weights that are there as well."""
+    there = {(joined(levels(array.name)), array.shape) for array in arrays}
+    return without_copies([array for array in arrays if not _is_extra(array, there)])
 
 
 def _is_extra(array: StoredArray, there: Container[Named]) -> bool:
@@ -93,21 +61,12 @@ def _is_extra(array: StoredArray, there: Container[Named]) -> bool:
 def _is_state(parts: Sequence[str], shape: tuple[int, ...], there: Container[Named]) -> bool:
     """Whether an optimizer keeps it: by the first level of its name, or the last one behind a parameter's."""
     tree = parts[1:] if parts[0] in _TREES else parts
+    if tree[:2] == ["optimizer", "target"]:  # where Flax kept the weights
+        tree = []
     if tree and _OPTIMIZER.fullmatch(tree[0]):
         return True
     if any(map(_STATE.fullmatch, (parts[0], parts[-1]))):
         return True
     if len(parts) < 2 or not _SLOT.fullmatch(parts[-1]):
         return False
-    return _PARAMETER.fullmatch(parts[-2]) is not None or (_joined(parts[:-1]), shape) in there
-
-
-def _is_copy(array: StoredArray, plain: Container[Named]) -> bool:
-    """Whether it is the average of weights that have its name but for what says that it is one."""
-    parts = levels(array.name)
-    if not any(map(_AVERAGE.fullmatch, parts)):
-        return False
-    without = [part for part in parts if not _AVERAGE.fullmatch(part)]
-    cut = [_EMA.sub("", part) if _AVERAGE.fullmatch(part) else part for part in parts]
-    names = {_joined(without), _joined(cut)} - {_joined(parts)}
-    return any((name, array.shape) in plain for name in names)
+    return _PARAMETER.fullmatch(parts[-2]) is not None or (joined(parts[:-1]), shape) in there

@@ -46,7 +46,18 @@ def siamese(
         (siamese(), KERNEL + 4, [KERNEL + 4] * 2),
         (siamese("w", "w"), KERNEL, [KERNEL] * 2),
         (siamese("w b", "w c", c=random(4, seed=1)), KERNEL + 8, [KERNEL + 4] * 2),
-        (siamese("w b", "w2 b", w2=random(4, 3, 3, 3, seed=1)), 2 * KERNEL + 8, [KERNEL + 4] * 2),
+        (siamese("w b", "w2 b", w2=random(4, 3, 3, 3, seed=1)), 2 * KERNEL + 4, [KERNEL + 4] * 2),
+        (siamese("w b", "w2 b2", w2=WEIGHT, b2=BIAS), 2 * KERNEL + 8, [KERNEL + 4] * 2),
+        (
+            siamese("w m", "w2 n", node("Split", "bs", "m n"), w2=WEIGHT, bs=random(8)),
+            2 * KERNEL + 8,
+            [KERNEL + 4] * 2,
+        ),
+        (
+            siamese("w m", "w2 n", node("Identity", "b", "m"), node("Mul", "b b", "n"), w2=WEIGHT),
+            2 * KERNEL + 8,
+            [KERNEL + 4] * 2,
+        ),
         (siamese("w", "w2", w2=WEIGHT), 2 * KERNEL, [KERNEL] * 2),
         (siamese("w b", "w c", b=np.zeros(4, "f"), c=np.zeros(4, "f")), KERNEL + 8, [KERNEL + 4] * 2),
         (
@@ -72,7 +83,10 @@ def siamese(
         "shared",
         "no-bias",
         "other-bias",
+        "one-bias-of-two",
         "two",
+        "parts-of-one-bias",
+        "computed-of-one-bias",
         "copies",
         "zero-biases",
         "one-bias",
@@ -96,3 +110,13 @@ def test_bodies_share_what_stands_around_them_and_not_what_is_their_own(tmp_path
     model = build([condition], {"x": [1, 3, 8, 8], "c": []}, {"w": WEIGHT})
     model.graph.input[1].type.tensor_type.elem_type = TensorProto.BOOL
     assert counted(model, tmp_path) == (KERNEL + 16, [KERNEL, 8, KERNEL, 8])
+
+
+def test_a_bias_behind_layers_that_is_shared_counts_once(tmp_path: Path) -> None:
+    nodes = [
+        *(node("Conv", "x w", "t"), node("Add", "t b", "u"), node("Relu", "u", "v")),
+        *(node("Conv", "v k", "p"), node("Add", "b p", "q"), node("Relu", "q", "y")),
+    ]
+    constants = {"w": WEIGHT, "k": random(4, 4, 1, 1), "b": random(1, 4, 1, 1)}
+    model = build(nodes, {"x": [1, 3, 8, 8]}, constants)
+    assert counted(model, tmp_path) == (KERNEL + 16 + 4, [KERNEL + 4, 20])

@@ -75,6 +75,8 @@ ROWS, SQUARE = random(2, 3, 4), random(3, 3)
 IMAGES = random(1, 2, 5, 5)
 GAPS, MORE = np.float32([1, 1, 0.6, 0.6]), np.float32([1, 1, 2, 2])
 NONE = np.zeros(0, np.float32)
+ALIGNED = {"coordinate_transformation_mode": "align_corners"}
+ROIS = np.float32([[0, 0, 3, 3]])
 VECTORS = [random(3, seed=seed) for seed in range(3)]
 
 CASES: list[tuple[str, tuple[Any, ...], int, dict[str, Any]]] = [
@@ -135,6 +137,23 @@ CASES: list[tuple[str, tuple[Any, ...], int, dict[str, Any]]] = [
     ("Det", (SQUARE,), 11, {}),
     ("GridSample", (random(1, 1, 4, 4), random(1, 3, 3, 2)), 16, {}),
     ("Col2Im", (random(1, 4, 4), np.array([3, 3]), np.array([2, 2])), 18, {}),
+    ("Resize", (IMAGES, np.float32([1, 1, 2, 0.6])), 10, {"mode": "nearest"}),
+    *(
+        ("Resize", (IMAGES, NONE, np.float32([1, 1, 0.7, 1.5])), opset, ALIGNED | {"mode": mode})
+        for mode in ("nearest", "linear", "cubic")
+        for opset in (11, 18)
+    ),
+    ("Resize", (IMAGES, None, np.float32([0.7, 1.5])), 18, ALIGNED | {"mode": "linear", "axes": [3, 2]}),
+    *(("RoiAlign", (IMAGES, ROIS, np.array([0])), opset, {"sampling_ratio": 2}) for opset in (10, 16)),
+    *(("GridSample", (IMAGES, random(1, 3, 3, 2)), 16, {"mode": mode}) for mode in ("bilinear", "bicubic")),
+    *(
+        ("ConvTranspose", (IMAGES, random(2, 3, 3, 3)), 11, {"strides": [2, 2], "output_shape": s, **more})
+        for s in ([10, 10], [9, 8])
+        for more in ({}, {"auto_pad": "SAME_UPPER"}, {"auto_pad": "SAME_LOWER"}, {"output_padding": [1, 0]})
+    ),
+    *(("Unique", (np.float32([2, 1, 1, 3, 0]),), 11, {"sorted": sort}) for sort in (0, 1)),
+    ("Unique", (np.float32([[2, 1], [0, 3], [2, 1]]),), 11, {"sorted": 0, "axis": 0}),
+    ("LSTM", (ROWS.reshape(3, 2, 4), random(1, 8, 4), random(1, 8, 2)), 14, {"hidden_size": 2}),
     ("Cast", (SMALL,), 13, {"to": TensorProto.FLOAT16}),
     ("Sigmoid", (SMALL.astype(np.float16),), 13, {}),
 ]
@@ -145,6 +164,30 @@ def test_operators_against_onnxruntime(
     operator: str, inputs: tuple[Any, ...], opset: int, values: dict[str, Any]
 ) -> None:
     same(alone(operator, *inputs, opset=opset, **values))
+
+
+@pytest.mark.parametrize("tensor", ["w", "first", "back", "counts"])
+def test_every_output_of_unique(tensor: str) -> None:
+    for options in ({"sorted": 0}, {"sorted": 1}, {"sorted": 0, "axis": 0}):
+        values = np.float32([[2, 1], [0, 3], [2, 1]])
+        same(alone("Unique", values, opset=11, outputs="w first back counts", **options), tensor)
+
+
+RECURRENT = (random(3, 1, 2), random(1, 16, 2), random(1, 16, 4))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        alone("MaxPool", IMAGES, outputs="v w", kernel_shape=[2, 2]),
+        alone("LSTM", *RECURRENT, hidden_size=4, activations=["Sigmoid", "Relu", "Tanh"]),
+        alone("LSTM", *RECURRENT, hidden_size=4, clip=0.5),
+        alone("LSTM", *RECURRENT, None, np.int32([2]), hidden_size=4),
+    ],
+    ids=["places", "activations", "clip", "lengths"],
+)
+def test_what_the_evaluator_would_compute_wrongly_is_not_computed(model: onnx.ModelProto) -> None:
+    assert reason(model).startswith("computed from constants by node 'n' (")
 
 
 def test_every_output_of_a_norm_in_training() -> None:

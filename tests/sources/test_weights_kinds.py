@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ import numpy as np
 import pytest
 from onnx_graphs import random
 from safetensors.numpy import save_file
-from test_weights_file import read
+from test_weights_file import read, write_h5
 
-from filterkit.errors import FilterkitWarning, SourceError
+from filterkit.errors import FilterkitWarning, SourceError, UsageError
 from filterkit.records import FilterBank
 
 V, BIAS = random(4, 3, 3, 3), random(4, seed=1)
@@ -237,7 +238,8 @@ def test_what_is_left_out_is_counted_in_one_line(tmp_path: Path) -> None:
     said = [str(each.message) for each in caught if "left out" in str(each.message)]
     names = "'optimizer.0.exp_avg', 'optimizer.1.exp_avg', 'optimizer.2.exp_avg', …"
     assert said == [
-        f"4 arrays ({names}) are left out: what an optimizer keeps, copies, tables or masks, by name"
+        f"4 arrays ({names}) are left out: what an optimizer keeps, copies, tables or masks, by name; "
+        "with ?only=optimizer.* they alone are read"
     ]
 
 
@@ -308,3 +310,187 @@ def test_transposed_convolutions_are_known_by_their_bias(tmp_path: Path) -> None
         "bare": ("Conv", 64, 32),
     }
     np.testing.assert_array_equal(banks["up"].weights, up.swapaxes(0, 1))
+
+
+def nets(*prefixes: str, layers: int = 3) -> dict[str, np.ndarray]:
+    """The same small network under several names, with the same numbers times 1, 2, …"""
+    weights = [random(4, 3 if number == 0 else 4, 3, 3, seed=number) for number in range(layers)]
+    return {
+        f"{prefix}conv{number}.weight": (place + 1) * weight
+        for place, prefix in enumerate(prefixes)
+        for number, weight in enumerate(weights)
+    }
+
+
+@pytest.mark.parametrize(
+    ("original", "copy"),
+    [
+        *(("", "ema."), ("model.", "model_ema."), ("student.", "teacher."), ("net.", "shadow.")),
+        *(("module.", "module_ema."), ("model.", "averaged."), ("online_network.", "target_network.")),
+        *(("state_dict.", "ema_state_dict."), ("unet.", "unet_ema."), ("unet.", "ema.")),
+        *(("student.module.backbone.", "teacher.backbone."), ("student.backbone.", "teacher.backbone.")),
+        *(("module.encoder_q.", "module.encoder_k."), ("online_encoder.", "target_encoder.")),
+        *(("critic.", "critic_target."), ("critic.", "target_critic."), ("q_net.", "target_q_net.")),
+        *(("encoder.", "momentum_encoder."), ("params.", "params_ema."), ("generator.", "g_ema.")),
+        *(("state_dict.model.", "ema.module."), ("_orig_mod.", "ema_model._orig_mod."), ("model.", "swa.")),
+        *(("G.", "G_ema."), ("a.b.", "a.b_avg_model."), ("model.", "avg_model."), ("", "Adam.m.")),
+        *(("", "Adam."), ("model.", "training.Adam.v."), ("params.", "mu.params."), ("params.", "nu.")),
+    ],
+)
+@pytest.mark.parametrize("layers", [1, 3])
+def test_copies_of_a_network_are_left_out(original: str, copy: str, layers: int, tmp_path: Path) -> None:
+    known_by_their_number = [("unet.", "ema."), ("a.b.", "a.b_avg_model."), ("generator.", "g_ema.")]
+    arrays = nets(original, copy, layers=layers)
+    if layers == 1 and (original, copy) in known_by_their_number[:2]:
+        assert len(banks_of(arrays, tmp_path)) == 2
+        return
+    with pytest.warns(
+        FilterkitWarning, match=r"left out: .*; with \?only=\S+ (they|that one) alone"
+    ) as caught:
+        banks = banks_of(arrays, tmp_path)
+    wanted = nets(original, layers=layers)
+    assert len(banks) == layers
+    for bank, weight in zip(banks.values(), wanted.values(), strict=True):
+        np.testing.assert_array_equal(bank.weights, weight)
+    [said] = [str(each.message) for each in caught if "left out" in str(each.message)]
+    pattern = said.partition("?only=")[2].partition(" ")[0]
+    banks = banks_of(arrays, tmp_path, f"?only={pattern}")
+    assert len(banks) == layers
+    for bank, weight in zip(banks.values(), wanted.values(), strict=True):
+        np.testing.assert_array_equal(bank.weights, 2 * weight)
+
+
+def test_copies_that_are_numbered(tmp_path: Path) -> None:
+    net = nets("model.")
+    ema = {f"ema.shadow_params.{number}": 2 * weight for number, weight in enumerate(net.values())}
+    with pytest.warns(FilterkitWarning, match="3 arrays .* are left out"):
+        assert list(banks_of(net | ema, tmp_path)) == [f"model.conv{number}" for number in range(3)]
+    assert len(banks_of(ema, tmp_path)) == 3
+    ema["ema.shadow_params.3"] = random(5, 5, 3, 3)
+    assert len(banks_of(net | ema, tmp_path)) == 7
+
+
+@pytest.mark.parametrize(
+    "prefixes",
+    [
+        *(("netG_A.", "netG_B."), ("fnet.", "cnet."), ("left.", "right."), ("velocity.", "pressure.")),
+        *(("template.", "search."), ("a.target_head.", "a.source_head."), ("encoder.", "decoder.")),
+    ],
+)
+def test_two_networks_of_the_same_shape_are_no_copies(prefixes: tuple[str, ...], tmp_path: Path) -> None:
+    assert len(banks_of(nets(*prefixes), tmp_path)) == 6
+
+
+def test_a_larger_teacher_is_another_network(tmp_path: Path) -> None:
+    student, teacher = nets("student."), nets("teacher.", layers=8)
+    assert len(banks_of(student | teacher, tmp_path)) == 11
+    head = {"teacher.head.weight": random(9, 4, 3, 3)}
+    with pytest.warns(FilterkitWarning, match="3 arrays .* are left out"):
+        banks = banks_of(student | nets("teacher.") | head, tmp_path)
+    assert set(banks) == {"student.conv0", "student.conv1", "student.conv2", "teacher.head"}
+
+
+def test_only(tmp_path: Path) -> None:
+    arrays = nets("a.", "b&c.") | {"optimizer.a.exp_avg": V, "b&c.pos_embed": random(3, 4, 5)}
+    assert list(banks_of(arrays, tmp_path, "?only=b%26c.*")) == [f"b_c.conv{n}" for n in range(3)]
+    assert list(banks_of(arrays, tmp_path, "?layout=OIHW&only=*conv0*")) == ["a.conv0", "b_c.conv0"]
+    assert list(banks_of(arrays, tmp_path, "?only=optimizer.*")) == ["optimizer.a.exp_avg"]
+    with pytest.raises(UsageError, match=r"no array in net.safetensors has a name like 'c.\*'") as caught:
+        banks_of(arrays, tmp_path, "?only=c.*")
+    assert "there are a.conv0.weight, " in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("name", ["old.pth", "net.bin", "net", "weights.hdf5", "net.npz", "net.h5"])
+@pytest.mark.parametrize("kind", ["safetensors", "npz", "h5"])
+def test_what_a_file_is_its_first_bytes_tell(name: str, kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"made.{kind}"
+    kernel = random(3, 3, 3, 8)
+    if kind == "safetensors":
+        save_file({"conv.kernel": kernel, "conv.bias": random(8)}, path)
+    elif kind == "npz":
+        np.savez(path, **{"conv.kernel": kernel, "conv.bias": random(8)})
+    else:
+        write_h5(path, {"conv/kernel": kernel, "conv/bias": random(8)})
+    path.rename(tmp_path / name)
+    [bank] = read(tmp_path / name, tmp_path / "work").values()
+    np.testing.assert_array_equal(bank.weights, kernel.transpose(3, 2, 0, 1))
+
+
+@pytest.mark.parametrize("name", ["old.pth", "net.bin", "net", "net.safetensors", "net.npz", "net.h5"])
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "a pointer of Git LFS"),
+        (b"<!DOCTYPE html><html></html>", "a web page"),
+        (b"\x1f\x8b" + bytes(20), "a gzip archive"),
+    ],
+)
+def test_what_a_file_is_instead_of_weights(name: str, content: bytes, what: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match=f"{name} holds no weights but is {what}") as caught:
+        read(tmp_path / name, tmp_path / "work")
+    assert caught.value.hint
+
+
+def test_a_file_of_pytorch(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "old.pth", "w") as archive:
+        archive.writestr("old/data.pkl", b"")
+    with pytest.raises(UsageError, match=r"no weights are read from 'old\.pth'") as caught:
+        read(tmp_path / "old.pth", tmp_path / "work")
+    assert "save the weights alone" in (caught.value.hint or "")
+    (tmp_path / "old.pth").rename(tmp_path / "old.npz")
+    with pytest.raises(SourceError, match=r"old\.npz holds no weights but is a PyTorch file"):
+        read(tmp_path / "old.npz", tmp_path / "work")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        *(("_orig_mod.{}", "{}"), ("module._orig_mod.{}", "{}"), ("state_dict.module.{}", "{}")),
+        *(("_fsdp_wrapped_module.{}", "{}"), ("a._checkpoint_wrapped_module.{}", "a.{}")),
+        *(("model._orig_mod.{}", "model.{}"), ("optimizer/target/params/{}", "{}")),
+    ],
+)
+def test_what_wraps_layers_is_no_part_of_their_names(before: str, after: str, tmp_path: Path) -> None:
+    names = ["conv1", "layer.conv2"]
+    arrays = {f"{before.format(name)}.weight": V for name in names}
+    assert list(banks_of(arrays, tmp_path)) == [after.format(name) for name in names]
+
+
+def test_layers_keep_names_that_differ_by_what_wraps_them(tmp_path: Path) -> None:
+    names = ["a._orig_mod.conv", "a.conv"]
+    assert len(banks_of({f"{name}.weight": V for name in names}, tmp_path)) == 2
+
+
+def test_a_file_of_nothing_but_state_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"but what is left out: 'optimizer.exp_avg' is what") as caught:
+        banks_of({"optimizer.exp_avg": V}, tmp_path)
+    assert "?only=optimizer.*" in (caught.value.hint or "")
+
+
+def test_the_pattern_that_is_told_reads_what_was_left_out_and_nothing_else(tmp_path: Path) -> None:
+    arrays = {"net.conv.weight": V, "net.pos_embed": random(1, 9, 4), "net.rel_pos": random(1, 4, 4)}
+    with pytest.warns(FilterkitWarning, match=r"\?only=net.pos_embed that one alone is read"):
+        banks_of(arrays, tmp_path)
+    assert len(banks_of(arrays, tmp_path, "?only=net.pos_embed&layout=OIHW")) == 1
+
+
+def test_modulated_convolutions(tmp_path: Path) -> None:
+    modulated, last = random(1, 16, 12, 3, 3), random(1, 3, 16, 1, 1)
+    voxels = random(1, 16, 3, 3, 3)
+    arrays = {"c.weight": modulated, "rgb.weight": last, "noises.noise_0": random(1, 1, 4, 4)}
+    with pytest.warns(FilterkitWarning, match="'noises.noise_0' is left out"):
+        banks = banks_of(arrays, tmp_path, "?layout=OIHW")
+    np.testing.assert_array_equal(banks["c"].weights, modulated[0])
+    np.testing.assert_array_equal(banks["rgb"].weights, last[0])
+    [bank] = banks_of({"d.weight": voxels}, tmp_path, "?layout=OIHW").values()
+    assert bank.weights.shape == voxels.shape
+
+
+@pytest.mark.parametrize(("bias", "operator", "outputs"), [(6, "Conv", 6), (4, "ConvTranspose", 4)])
+def test_a_bias_says_whether_keras_or_flax_wrote_it(
+    bias: int, operator: str, outputs: int, tmp_path: Path
+) -> None:
+    arrays = {"conv_transpose/kernel": random(2, 2, 4, 6), "conv_transpose/bias": random(bias)}
+    [bank] = banks_of(arrays, tmp_path, "?layout=HWIO").values()
+    assert (bank.op, bank.out_channels) == (operator, outputs)

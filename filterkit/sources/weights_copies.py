@@ -1,0 +1,180 @@
+"""Which arrays of a file are copies of its weights: moving averages, teachers, target networks, slots."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from filterkit.sources.stored_arrays import StoredArray
+
+_SEPARATORS = re.compile(r"[/\\.]")
+
+_OF_A_NETWORK = (
+    r"(model|module|net|network|encoder|backbone|generator|critic|actor|params|state_dict|weights)"
+)
+
+_COPY = re.compile(
+    r"(.*_)?ema(_.*|\d+)?|exponentialmovingaverage|moving_?averages?|polyak(_.*)?"
+    r"|(.*_)?shadow(_.*)?|(.*_)?swa(_.*)?|(.*_)?(averaged?|avg)_" + _OF_A_NETWORK + r"|averaged"
+    r"|(.*_)?" + _OF_A_NETWORK + r"_(averaged?|avg)|(.*_)?teacher(_.*)?"
+    r"|target|(.*_)?target_(q_?)?" + _OF_A_NETWORK + r"|(.*_)?" + _OF_A_NETWORK + r"_target|q_?target"
+    r"|momentum_"
+    + _OF_A_NETWORK
+    + r"|"
+    + _OF_A_NETWORK
+    + r"_momentum|(module_)?(key_encoder|encoder_k|k_encoder)"
+    r"|slow_" + _OF_A_NETWORK + r"|lookahead(_.*)?",
+    re.IGNORECASE,
+)
+"""A level of a name that says that what stands there follows the weights which are trained."""
+
+_SLOT = re.compile(
+    r"(.*_)?(adam\w*|sgd|rmsprop|adagrad|adadelta|momentums?|slots?|trace|mu|nu)", re.IGNORECASE
+)
+"""A level that says so of what an optimizer keeps of each weight; layers may be called so, too."""
+
+_AROUND_SLOTS = ("training", "state", "train_state")
+"""Levels before one that says so; else that is the first or the last one."""
+
+_MARK = re.compile(
+    r"(?i)(^|_)(ema\d*|shadow|swa|averaged?|avg|teacher|target|momentum|slow|polyak|key|k)(?=_|$)"
+)
+"""In such a level, what is not in the name of the weights: ``critic_target`` follows ``critic``."""
+
+_TRAINED = r"(online|student|base|raw|query|main|current|source|live|train(ed|ing)?|policy|q)"
+
+_ORIGINAL = re.compile(
+    _TRAINED + r"_?" + _OF_A_NETWORK + r"|" + _OF_A_NETWORK + r"_(q|online|student|main)"
+    r"|(model|module|net|network|generator|params?|state_dict|weights)"
+    r"|student|online|_orig_mod|state|training|train_state|q|main|raw",
+    re.IGNORECASE,
+)
+"""The first levels of the names of the weights that others follow."""
+
+LEAST_ALIKE = 3
+"""So many arrays of a copy are those of one other part of the file, whatever that is called."""
+MOST_LEVELS = 6
+MOST_PARTS = 8
+"""How many of its first levels a name is looked up without, and how many parts are looked at."""
+
+Named = tuple[str, tuple[int, ...]]
+"""The levels of a name without the marks between them, and a shape."""
+
+_Found = tuple[tuple[str, ...], bool]
+"""The levels before a name that was looked for, and whether all of them are usual for weights."""
+
+
+def levels(name: str) -> list[str]:
+    """The parts of an array's name."""
+    return [level for level in _SEPARATORS.split(name.partition(":")[0]) if level]
+
+
+def joined(parts: Sequence[str]) -> str:
+    return "".join(parts)
+
+
+def without_copies(arrays: Sequence[StoredArray]) -> list[StoredArray]:
+    """The arrays without those that follow others: of the same shape, and called alike but for saying so.
+
+    What is called like a copy (``teacher.stem``, ``conv.weight_ema``) is one where most of its kind have an
+    original: under the usual names (``student.stem``, ``model.stem``, ``stem``), or, of three and more, all
+    under one other name. A second network that is larger, or another one, is no copy.
+    """
+    marked = {array.name: _mark(levels(array.name)) for array in arrays}
+    originals = _originals([array for array in arrays if marked[array.name] is None])
+    kinds: dict[str, list[StoredArray]] = defaultdict(list)
+    for array in arrays:
+        if (mark := marked[array.name]) is not None:
+            kinds[mark].append(array)
+    shapes = Counter(array.shape for array in arrays if marked[array.name] is None)
+    copies = set[str]()
+    for kind in kinds.values():
+        copies.update(_numbered(kind, shapes) or _copies(kind, originals))
+    return [array for array in arrays if array.name not in copies]
+
+
+def _mark(parts: Sequence[str]) -> str | None:
+    """What makes an array one of a kind of copies: all levels to the last that says so, or how it ends."""
+    places = [place for place in range(len(parts)) if _says_so(parts, place)]
+    if not places:
+        return None
+    last = parts[places[-1]]
+    if places[-1] == len(parts) - 1:
+        marks = [found[0] for found in _MARK.finditer(last)]
+        return f"…{joined(marks) or last}"
+    return ".".join(parts[: places[-1] + 1])
+
+
+def _says_so(parts: Sequence[str], place: int) -> bool:
+    if _COPY.fullmatch(parts[place]):
+        return True
+    at_an_end = place in (0, len(parts) - 1) or parts[place - 1] in _AROUND_SLOTS
+    return at_an_end and _SLOT.fullmatch(parts[place]) is not None
+
+
+def _originals(arrays: Sequence[StoredArray]) -> Mapping[Named, list[_Found]]:
+    """Where in the file which name is found, some levels before it aside."""
+    found: dict[Named, list[_Found]] = defaultdict(list)
+    for array in arrays:
+        parts = levels(array.name)
+        usual = True
+        for count in range(min(len(parts), MOST_LEVELS)):
+            usual = usual and (count == 0 or _ORIGINAL.fullmatch(parts[count - 1]) is not None)
+            there = found[joined(parts[count:]), array.shape]
+            if usual and not (there and there[0][1]):
+                there.insert(0, (tuple(parts[:count]), True))
+            elif len(there) < MOST_PARTS:
+                there.append((tuple(parts[:count]), usual))
+    return found
+
+
+def _copies(kind: Sequence[StoredArray], originals: Mapping[Named, list[_Found]]) -> list[str]:
+    """Those of one kind that have an original."""
+    usual, elsewhere = list[str](), defaultdict[tuple[str, ...], list[str]](list)
+    for array in kind:
+        places = [place for name in _names(array.name) for place in originals.get((name, array.shape), ())]
+        if any(is_usual for _, is_usual in places):
+            usual.append(array.name)
+        places += originals.get((_after_marks(levels(array.name)), array.shape), ())
+        for before in {before for before, _ in places[: 3 * MOST_PARTS]}:
+            elsewhere[before].append(array.name)
+    largest = max(elsewhere.values(), key=len, default=[])
+    is_strong = any(_COPY.fullmatch(part) for part in levels(kind[0].name))
+    if is_strong and len(largest) >= LEAST_ALIKE and len(largest) > len(usual):
+        usual = largest
+    return usual if 2 * len(usual) >= len(kind) else []
+
+
+def _numbered(kind: Sequence[StoredArray], shapes: Counter[tuple[int, ...]]) -> list[str]:
+    """All of one kind, where they have numbers alone for names and each has a weight of its shape."""
+    names = [array.name for array in kind]
+    if not all(joined(_without_marks(levels(name))).isdecimal() for name in names):
+        return []
+    return names if Counter(array.shape for array in kind) <= shapes else []
+
+
+def _names(name: str) -> set[str]:
+    """What the original of an array may be called."""
+    parts = levels(name)
+    cut = [_MARK.sub("", part).strip("_") if _COPY.fullmatch(part) else part for part in parts]
+    names = set[str]()
+    for left in (_without_marks(parts), [part for part in cut if part]):
+        names.add(joined(left))
+        for count, part in enumerate(left[:MOST_LEVELS], 1):
+            if not _ORIGINAL.fullmatch(part):
+                break
+            names.add(joined(left[count:]))
+    return names - {joined(parts), ""}
+
+
+def _without_marks(parts: Sequence[str]) -> list[str]:
+    moments = ("m", "v") if any(map(_SLOT.fullmatch, parts)) else ()
+    return [part for place, part in enumerate(parts) if not (_says_so(parts, place) or part in moments)]
+
+
+def _after_marks(parts: Sequence[str]) -> str:
+    last = max((place for place in range(len(parts)) if _says_so(parts, place)), default=-1)
+    return joined(parts[last + 1 :])
