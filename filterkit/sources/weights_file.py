@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filterkit.errors import FilterkitWarning, NotFoundError, SourceError, UsageError
 from filterkit.plugins.known import BROUGHT_BY
@@ -12,6 +13,9 @@ from filterkit.plugins.protocols import Progress
 from filterkit.records import FetchedModel
 from filterkit.sources.refs import read_options, split_options
 from filterkit.sources.weights_layout import LAYOUTS
+
+if TYPE_CHECKING:
+    from filterkit.graph.file_kinds import FileKind
 
 SUFFIXES = (".safetensors", ".npz", ".h5")
 _GRAMMAR = "write it like this: weights:model.safetensors, or weights:model.npz?layout=HWIO"
@@ -46,7 +50,13 @@ class WeightsFile:
             raise UsageError("no file of weights is named", hint=_GRAMMAR)
         path = Path(name).expanduser()
         if path.suffix.lower() not in SUFFIXES:
-            raise UsageError(f"no weights are read from '{path.name}'", hint=_instead(name))
+            from filterkit.graph.file_kinds import file_kind
+
+            kind = file_kind(path)
+            raise UsageError(
+                f"no weights are read from '{path.name}'" + (f", {kind.what}" if kind else ""),
+                hint=_instead(name, kind),
+            )
         options = read_options(given, {"layout": _layout}, of="a file of weights")
         if not path.exists():
             raise NotFoundError(f"there is no file '{name}'")
@@ -113,15 +123,22 @@ def to_onnx(path: Path, target: Path, *, layout: str | None = None, within: str 
     return {layer.convolution.weights.name: layer.name for layer in layers}
 
 
-def _instead(name: str) -> str:
+def _instead(name: str, kind: FileKind | None) -> str:
     """How a file of another kind is added."""
+    from filterkit.graph.file_kinds import HDF5, NUMPY, PICKLE, PYTORCH, SAFETENSORS
+
     suffix = Path(name).suffix.lower()
     quoted = shlex.quote(name)
+    if kind is not None and kind.what not in (PYTORCH.what, PICKLE.what):
+        for found, right in ((SAFETENSORS, ".safetensors"), (NUMPY, ".npz"), (HDF5, ".h5")):
+            if kind.what == found.what:
+                return f"rename it to {Path(name).with_suffix(right).name}"
+        return kind.hint
     if suffix == ".onnx":
         return f"it holds a network: filterkit add {quoted}"
     if suffix == ".keras":
         return f"it holds a network: filterkit add {shlex.quote('keras:' + name)}"
-    if suffix in (".pth", ".pt", ".pt2", ".ckpt", ".bin"):
+    if kind is not None or suffix in (".pth", ".pt", ".pt2", ".ckpt", ".bin"):
         brought = BROUGHT_BY["source", "torch"]
         return (
             f"with the plugin {brought}: filterkit add {shlex.quote('torch:' + name)}; "
