@@ -116,9 +116,14 @@ def parse_address(text: str) -> Address:
             parse_selection(filters) if filters else None,
             parse_selection(kernels) if kernels else None,
         )
-    except UsageError:
+    except UsageError as error:
         refuse_file(text)
-        raise
+        selections = [*map(_other_marks, parts[2:])]
+        if selections == parts[2:] or not all(map(_reads, selections)):
+            raise
+        whole = "/".join([*parts[:2], *selections])
+        hint = f"did you mean '{whole}'? {SELECTION_GRAMMAR}"
+        raise AddressError(error.message, written=text, meant=[whole], hint=hint) from None
 
 
 def parse_selection(text: str) -> Selection:
@@ -184,6 +189,19 @@ def _without_empty_parts(parts: Sequence[str]) -> list[str]:
         return [str(parse_address("/".join(full)))]
     except UsageError:
         return []
+
+
+def _other_marks(text: str) -> str:
+    """A selection as it is written here, of ``0..6``, ``[1; 3]``, ``all`` and the like."""
+    text = re.sub(r"\s*(?:\.{2,3}|…|(?<=\d)[-–](?=\d))\s*", ":", text.strip(" []()"))
+    return "*" if text.lower() in ("all", ":") else re.sub(r"\s*[,;|&+]\s*|\s+", ",", text).strip(",")
+
+
+def _reads(text: str) -> bool:
+    try:
+        return bool(parse_selection(text).parts)
+    except UsageError:
+        return False
 
 
 def _parse_part(part: str, whole: str) -> int | slice:

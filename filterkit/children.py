@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+from filterkit.errors import FilterkitError
+
 
 def python(*arguments: str) -> list[str]:
     """The command line that runs this Python with `arguments`, and without the current folder."""
@@ -25,6 +27,14 @@ def environment(**more: str) -> dict[str, str]:
     # An empty entry, as "$PYTHONPATH:/more" leaves, means the current folder, too.
     named = [each for each in mine.pop("PYTHONPATH", "").split(os.pathsep) if not _is_here(each)]
     return mine | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, named))} if named else mine
+
+
+def no_python(kind: type[FilterkitError], reason: str) -> FilterkitError:
+    """The error, of this kind, where such a child does not start, for the `reason` that the system gives."""
+    return kind(
+        f"Python cannot be started a second time: {reason}",
+        hint=f"sys.executable is '{sys.executable or ''}'; is that Python, with onnx, and is there memory?",
+    )
 
 
 def can_import(module: str) -> bool:

@@ -105,7 +105,9 @@ def test_listing_and_asking_never_reach_for_onnx() -> None:
 
 def test_files_stay_small() -> None:
     lengths = {module_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
-    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE and name not in EXEMPT} == {}
+    assert {
+        name: length for name, length in lengths.items() if length > LONGEST_FILE and name not in EXEMPT
+    } == {}
 
 
 def test_every_module_says_what_it_is() -> None:

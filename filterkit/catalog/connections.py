@@ -119,8 +119,11 @@ def explain(path: Path, error: BaseException) -> CatalogError:
     """What an error of SQLite, or of reading its rows, means for the user of the catalog at `path`."""
     text = str(error)
     if "not a database" in text:
+        from filterkit.graph.file_kinds import file_kind
+
+        kind = file_kind(path)
         return CatalogError(
-            f"{path} is no catalog: it is not an SQLite file",
+            f"{path} is no catalog but {kind.what}" if kind else f"{path} is no catalog, nor SQLite at all",
             hint="choose another file with --catalog or FILTERKIT_CATALOG",
         )
     if "readonly" in text:

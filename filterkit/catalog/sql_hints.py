@@ -35,7 +35,7 @@ def instead(sql: str, words: str) -> str:
     if unknown and unknown[1] == "table":
         return _of_tables(sql, unknown[2].rpartition(".")[2])
     if unknown:
-        return _of_columns(unknown[2].rpartition(".")[2])
+        return _of_text(sql, unknown[2]) or _of_columns(unknown[2].rpartition(".")[2])
     ambiguous = _AMBIGUOUS.match(words)
     if ambiguous:
         return _qualified(sql, ambiguous[1].rpartition(".")[2])
@@ -115,6 +115,14 @@ def quoted(word: str) -> str:
     if "'" in word and not re.search(r'["$`\\!]', word):
         return f'"{word}"'
     return shlex.quote(word)
+
+
+def _of_text(sql: str, name: str) -> str | None:
+    """A hint for what is compared with a column, and was to be a text: ``name = conv1``."""
+    compared = re.search(rf"(?:[=<>]|\blike\b|\bin\s*\()\s*{re.escape(name)}(?![\w.])", sql, re.IGNORECASE)
+    if not compared or _of_columns(name).startswith(("did", "'")):
+        return None
+    return f"a text stands in single quotes: '{name}'"
 
 
 def _of_columns(name: str) -> str:

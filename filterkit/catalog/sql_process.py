@@ -49,6 +49,7 @@ from filterkit.catalog.sql_worker import (
     TEXT,
     TIMED_OUT,
 )
+from filterkit.children import no_python
 from filterkit.errors import CatalogError
 
 WORKER = Path(sql_worker.__file__)
@@ -238,7 +239,7 @@ def _start() -> subprocess.Popen[bytes]:
             bufsize=0,
         )
     except OSError as error:
-        raise _no_python(error.strerror or str(error)) from error
+        raise no_python(CatalogError, error.strerror or str(error)) from error
 
 
 def _expect(frame: tuple[int, memoryview], wanted: int) -> memoryview:
@@ -254,20 +255,13 @@ def _expect(frame: tuple[int, memoryview], wanted: int) -> memoryview:
 def _ended(process: _Process, *, started: bool) -> Exception:
     """Why it says nothing any more."""
     if not started:
-        return _no_python("it does not answer")
+        return no_python(CatalogError, "it does not answer")
     if process.late:
         return Failure(BY_TIME, 0, "")
     code = process.popen.wait()
     if code in (TIMED_OUT, -getattr(signal, "SIGXCPU", 0)) and process.limits.seconds is not None:
         return Failure(BY_TIME, 0, "")
     return _broken(f"it ended with signal {-code}" if code < 0 else f"it ended with {code}")
-
-
-def _no_python(reason: str) -> CatalogError:
-    return CatalogError(
-        f"Python cannot be started a second time: {reason}",
-        hint=f"sys.executable is '{sys.executable or ''}'; is that Python, and is there memory?",
-    )
 
 
 def _broken(reason: str) -> CatalogError:

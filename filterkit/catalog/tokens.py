@@ -21,6 +21,17 @@ TOKEN = re.compile(
 )
 
 
+OTHERWISE = (
+    (r"&", "write and: \"l1_norm > 2 and layer like 'block1%'\""),
+    (r"\|", "write or: \"l1_norm > 2 or layer like 'block1%'\""),
+    (r"[+-]?\d[\d.]*[^\W\d]", 'a number has no unit: "l1_norm > 2"'),
+    (r"%", 'a share is a number from 0 to 1: "sparsity > 0.5"'),
+    (r"!|~", "write not: \"not layer like 'block1%'\", or != for 'other than'"),
+    (r'"', "a text stands in single quotes: \"layer like 'block1%'\""),
+)
+"""What other languages write, and what to write instead."""
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """A word of a condition: its kind (a group of `TOKEN`, or ``"end"``), its text and its place."""
@@ -41,7 +52,9 @@ def tokens(condition: str) -> Iterator[Token]:
         match = TOKEN.match(condition, place)
         if match is None:
             place = end - len(condition[place:end].lstrip())
-            fail(condition, place, f"cannot read {condition[place : place + 12]!r}")
+            rest = condition[place:]
+            hint = next((hint for pattern, hint in OTHERWISE if re.match(pattern, rest)), None)
+            fail(condition, place, f"cannot read {rest[:12]!r}", hint)
         kind = str(match.lastgroup)
         yield Token(kind, match[kind], match.start(kind))
         place = match.end()

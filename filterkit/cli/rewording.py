@@ -19,6 +19,8 @@ ADDRESSED = frozenset(
 OF_ONE = frozenset(("add", "measure", "remove"))
 """Commands that take one model and nothing else."""
 
+WRITING = frozenset(("show", "stats", "export"))
+"""Commands that write files of what an address names."""
 
 LISTED = "--invariant"
 """The option that takes several words, separated by commas."""
@@ -74,16 +76,47 @@ def without_extras(words: Sequence[str], message: str) -> str | None:
     named = _named(words, apart) if is_address else None
     if named:
         return f"an address has no spaces in it: {_line([*before, named, *behind])}"
+    written = _with_output(words, apart, before, behind)
+    if written:
+        return written
     several = any("/" in word or _exists(word) for word in apart[1:])
     of_models = (_exists(word) or _is_named(words, word.partition("/")[0]) for word in apart)
     if is_address and several and not all(of_models):
         return f"quote what has spaces in it: {_line([*before, joined, *behind])}"
-    if command in OF_ONE or several:
+    if command == "add" and apart[0].endswith(":"):
+        return f"there is no space behind the colon: {_line([*before, joined.replace(' ', ''), *behind])}"
+    if command == "add" and len(apart) == 2 and _names_a_new_model(apart[1], words):
+        return f"a name goes behind --name: {_line([*before, apart[0], '--name', apart[1], *behind])}"
+    of_several = is_address and all(_is_named(words, word) for word in apart)
+    if command in OF_ONE or several or of_several:
         then = f", then {_line([*before, apart[1], *behind])}" + " and so on" * (len(apart) > 2)
         return f"one at a time: {_line([*before, apart[0], *behind])}{then}"
     if is_address and _reads("/".join(apart)):
         return f"parts of an address are set apart by /: {_line([*before, '/'.join(apart), *behind])}"
     return f"quote what has spaces in it: {_line([*before, joined, *behind])}" if is_address else None
+
+
+def _with_output(
+    words: Sequence[str], apart: Sequence[str], before: Sequence[str], behind: Sequence[str]
+) -> str | None:
+    """The same with ``-o`` before the name of a file, of two words of which the other is an address."""
+    if words[0] not in WRITING or len(apart) != 2 or {"-o", "--output"} & {*before, *behind}:
+        return None
+    for address, file in (apart, apart[::-1]):
+        if "." in file and not _is_named(words, file) and _is_named(words, address):
+            return f"a file to write goes behind -o: {_line([*before, address, '-o', file, *behind])}"
+    return None
+
+
+def without_output(words: Sequence[str]) -> str | None:
+    """What to do where the option ``-o`` is missing, by the command line."""
+    given = [word for word in words[1:] if not word.startswith("-")]
+    return _with_output(words, given, words[:1], ()) if len(words) == 3 and len(given) == 2 else None
+
+
+def _names_a_new_model(word: str, words: Sequence[str]) -> bool:
+    """Whether a word can only be the name of the model before it."""
+    return not _exists(word) and re.fullmatch(r"[A-Za-z0-9][\w-]*", word) is not None
 
 
 def _named(words: Sequence[str], apart: Sequence[str]) -> str | None:

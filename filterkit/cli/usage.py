@@ -35,6 +35,9 @@ class OneLineErrors(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name = args[0]
         ctx.meta[_WORDS] = tuple(args)
+        if name == "help" and self.get_command(ctx, name) is None:
+            known = [each for each in args[1:2] if self.get_command(ctx, each)]
+            raise UsageError("no such command 'help'", hint=f"`{' '.join(['filterkit', *known, '--help'])}`")
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
             from filterkit.plugins.discovery import available
             from filterkit.plugins.known import how_to_have
@@ -73,6 +76,10 @@ def _in_one_line() -> Iterator[None]:
         option = str(getattr(error, "option_name", "")).removeprefix("--")
         if option in COMMON and context and context.parent is None:
             hint = f"it goes behind the command: filterkit models --{option} …"
+        if "issing option '-o'" in words and context:
+            from filterkit.cli.rewording import without_output
+
+            hint = without_output(context.meta.get(_WORDS, ())) or hint
         if "extra argument" in words and context:
             from filterkit.cli.rewording import without_extras
 

@@ -61,7 +61,7 @@ def serve(
     answers.flush()
     while header := requests.read(HEADER.size):
         task, length = HEADER.unpack(header)
-        _limit(memory + COPIES * length)
+        limit(AS=memory + COPIES * length)
         faulthandler.dump_traceback_later(waited(length), exit=True)  # nobody else may be left to end it
         refused, answer, before = False, b"", time.process_time()
         try:
@@ -94,13 +94,15 @@ def _tasks(native: Any) -> Sequence[Callable[[bytes], bytes | None]]:
     )
 
 
-def _limit(memory: int) -> None:
-    """No more memory than any graph needs, and no core dump, where the system knows such limits."""
+def limit(**most: int) -> None:
+    """No more of what the system counts, e.g. ``AS=bytes, CPU=seconds``, and no core dump, where it can."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        for name, wanted in {"CORE": 0, **most}.items():
+            kind = getattr(resource, f"RLIMIT_{name}")
+            hard = resource.getrlimit(kind)[1]
+            resource.setrlimit(kind, (min(wanted, 2**62 if hard == resource.RLIM_INFINITY else hard), hard))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from onnx import numpy_helper
 
 from filterkit.graph.evaluation import Random, check_numbers, cost_of_value, evaluate
 from filterkit.graph.foldable import Textual, bytes_made, is_computed_in_place
-from filterkit.graph.native_worker import patience, serve
+from filterkit.graph.native_worker import limit, patience, serve
 from filterkit.graph.walk import opset_of
 
 REQUEST = struct.Struct("<QQd")
@@ -58,7 +58,7 @@ def compute(data: bytes) -> bytes:
     wanted = [output.name for output in model.graph.output]
     left = Counter([*wanted, *(name for node in model.graph.node for name in node.input)])
     made = new = 0
-    _limit(seconds + GRACE)
+    limit(CPU=int(time.process_time() + seconds + GRACE) + 1)
     for place, node in enumerate(model.graph.node):
         inputs = [values[name] if name else None for name in node.input]
         try:
@@ -117,16 +117,6 @@ def _allow(seconds: float) -> None:
         raise _Slow
     with suppress(AttributeError):
         signal.setitimer(signal.ITIMER_PROF, seconds)
-
-
-def _limit(seconds: float) -> None:
-    """Let the system end this process after so much more CPU time, where it can."""
-    with suppress(ImportError, ValueError, OSError):
-        import resource
-
-        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-        most = int(time.process_time() + seconds) + 1
-        resource.setrlimit(resource.RLIMIT_CPU, (most if hard < 0 else min(most, hard), hard))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from onnx import ModelProto, TensorProto
 
+from filterkit.graph.varints import varint
+
 SMALLEST = 4096
 """Bytes. Smaller tensors stay inside: shapes and axes among them, which inference reads."""
 
@@ -66,27 +68,15 @@ def _raw_data(content: mmap.mmap) -> Iterator[tuple[str, tuple[int, int]]]:
 def _fields(content: mmap.mmap, place: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Number, begin and end of every length-delimited field of a message."""
     while place < end:
-        key, place = _varint(content, place)
+        key, place = varint(content, place)
         kind = key & 7
         if kind == LENGTH:
-            length, place = _varint(content, place)
+            length, place = varint(content, place)
             yield key >> 3, place, place + length
             place += length
         elif kind == VARINT:
-            _, place = _varint(content, place)
+            _, place = varint(content, place)
         elif kind in FIXED:
             place += FIXED[kind]
         else:
             return  # a group, which ONNX never had
-
-
-def _varint(content: mmap.mmap, place: int) -> tuple[int, int]:
-    """A number, and where it ends."""
-    value = shift = 0
-    while True:
-        byte = content[place]
-        place += 1
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            return value, place

@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from weakref import WeakSet
 
 from filterkit import budget
+from filterkit.children import no_python
 from filterkit.errors import RuntimeFailure
 from filterkit.graph import native_worker
 from filterkit.graph.native_worker import ANSWER, GREETING, HEADER
@@ -122,7 +122,7 @@ class Worker:
         if not self.greeted:
             assert process.stdout is not None
             if process.stdout.read(len(GREETING)) != GREETING:
-                raise _no_python()
+                raise no_python(RuntimeFailure, "it does not answer")
             self.greeted = True
 
     def _exchange(self, process: subprocess.Popen[bytes], task: int, data: bytes) -> tuple[bool, bytes]:
@@ -157,15 +157,8 @@ class Worker:
                     stderr=subprocess.DEVNULL,
                 )
             except OSError as error:
-                raise _no_python(error.strerror or str(error)) from error
+                raise no_python(RuntimeFailure, error.strerror or str(error)) from error
         return self.process
-
-
-def _no_python(reason: str = "it does not answer") -> RuntimeFailure:
-    return RuntimeFailure(
-        f"Python cannot be started a second time: {reason}",
-        hint=f"sys.executable is '{sys.executable or ''}'; is that Python, with onnx, and is there memory?",
-    )
 
 
 def _end_all() -> None:

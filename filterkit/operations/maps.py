@@ -233,11 +233,11 @@ def _run_pictures(
 
     preprocessing = preprocessing_from(model["preprocessing"])
     if preprocessing is None:
-        raise ImageError(
-            takes_no_pictures(model),
-            hint="give its inputs as arrays with --input FILE.npz; where one is a picture, "
-            "filterkit add --replace --preprocessing unit:input=NAME,layout=NCHW says so",
-        )
+        hint = "give its inputs as arrays with --input FILE.npz"
+        if len(model["input_shape"] or ()) in (0, 4):
+            spec = "--preprocessing unit:input=NAME,layout=NCHW"
+            hint += f"; where one is a picture, filterkit add --replace {spec} says so"
+        raise ImageError(takes_no_pictures(model), hint=hint)
     declared = fixed_size(model["input_shape"], model["input_layout"])
     is_placeholder = size is None and has_placeholder_size(model) and network.takes_any_size(preprocessing)
     told: set[str] = set()
@@ -261,9 +261,7 @@ def _run_pictures(
                     raise
                 unreadable(error)
                 continue
-            if is_placeholder and (
-                pixels.shape[0] > (declared[0] or 0) or pixels.shape[1] > (declared[1] or 0)
-            ):
+            if is_placeholder and pixels.shape[:2] != declared:
                 tell_once(
                     "size",
                     f"pictures are resized to {declared[0]} × {declared[1]}, as the file of {model['name']} "

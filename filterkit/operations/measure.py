@@ -67,9 +67,10 @@ def hint_measure(session: Session, address: str | None, *, result: str | None = 
     try:
         yield
     except UnknownNameError as error:
-        column = error.name.rpartition(".")[2]
+        table, _, column = error.name.rpartition(".")
         metric = _metric_of(session, column)
-        if metric is None or error.name == result or (address is None and _is_measured(session, column)):
+        is_a_filters = table in ("", "filter", "f") and error.name != result
+        if metric is None or not is_a_filters or (address is None and _is_measured(session, column)):
             raise
         import shlex  # only for this hint
 

@@ -42,6 +42,18 @@ def in_order(
             message = error.message
         hint = shlex.join(["filterkit", command, *meant])
         raise AddressError(message, written=address, hint=f"`{hint}`") from None
+    _check_for_a_layer(command, address, pictures, resolve)
+
+
+def _check_for_a_layer(
+    command: str, address: str, pictures: Iterable[Any], resolve: Callable[[str], object]
+) -> None:
+    """Raise AddressError where the first picture is a layer of the model before it."""
+    first, *rest = [*_paths(pictures)] or [""]
+    joined = f"{address}/{first}"
+    if first and rest and not Path(first).exists() and _address(joined, resolve) == joined:
+        hint = f"`{shlex.join(['filterkit', command, joined, *rest])}`"
+        raise AddressError(f"there is no picture {first}", written=address, hint=hint)
 
 
 def joined_picture(pictures: Iterable[Any]) -> str | None:

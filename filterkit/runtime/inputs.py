@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NUMPY_NAMES = {"float": "float32", "double": "float64"}
+_INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
+PIXELS = frozenset(("float16", "float32", "float64", "bool", *_INTEGERS))
+"""Types of pictures that ONNX Runtime takes from numpy."""
 
 
 class Input(NamedTuple):
@@ -35,6 +38,15 @@ def inputs_of(session: Any) -> tuple[Input, ...]:
         kind = given.type.removeprefix("tensor(").removesuffix(")")
         found.append(Input(given.name, _NUMPY_NAMES.get(kind, kind), tuple(given.shape)))
     return tuple(found)
+
+
+def check_type(entry: Input, taken: Collection[str] = PIXELS) -> None:
+    """Raise RuntimeFailure where ONNX Runtime takes no array for an input, e.g. of bfloat16."""
+    if entry.dtype not in taken:
+        raise RuntimeFailure(
+            f"the input {entry} cannot be given: arrays of {shown(entry.dtype)} are not taken from numpy",
+            hint="export the network with float32 inputs; its filters can be listed, drawn and exported",
+        )
 
 
 def fitting(
@@ -60,6 +72,7 @@ def fitting(
     for entry in needed:
         if entry.name not in given:
             raise RuntimeFailure(f"the input {entry} is missing", hint=takes)
+        check_type(entry, {*PIXELS, "string"})
         array = given[entry.name]
         if array.dtype.name != entry.dtype and not (entry.dtype == "string" and array.dtype.kind in "OU"):
             raise RuntimeFailure(f"the input {entry} was given as {array.dtype.name}", hint=takes)

@@ -13,7 +13,7 @@ from filterkit.errors import ImageError, RuntimeFailure
 from filterkit.graph.excerpt import Excerpt
 from filterkit.graph.inputs import PICTURE_CHANNELS
 from filterkit.graph.sizes import skeleton_of, window_too_large
-from filterkit.runtime.inputs import Input, cast, fitting, inputs_of
+from filterkit.runtime.inputs import Input, cast, check_type, fitting, inputs_of
 from filterkit.runtime.pictures import LARGEST_SIZE, check_size
 from filterkit.runtime.preprocessing import Sides, prepare, scaled
 from filterkit.runtime.providers import choose
@@ -189,6 +189,7 @@ class Network:
         entry = self.inputs[0]
         if len(entry.shape) != len(preprocessing.layout):
             raise ImageError(f"the input {entry} takes no pictures", hint=by_hand)
+        check_type(entry)
         channels = entry.shape[preprocessing.layout.index("C")]
         names = preprocessing.channels
         if isinstance(channels, int) and channels != len(names):

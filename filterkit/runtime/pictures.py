@@ -187,8 +187,12 @@ def picture_errors(path: Path) -> Iterator[None]:
             hint="make it smaller",
         ) from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path} is not a picture that can be read", hint=_way_out(path)) from error
+        raise _no_picture(path) or ImageError(
+            f"{path} is not a picture that can be read", hint=_way_out(path)
+        ) from error
     except FAULTS as error:
+        if (other := _no_picture(path)) is not None:
+            raise other from error
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(
             f"{path} cannot be read as a picture: {reason}", hint="save or fetch it again"
@@ -206,6 +210,18 @@ def picture_file(path: str | os.PathLike[str]) -> Path:
     if not path.is_file():
         raise ImageError(f"{path} is not a file", hint=GIVE)
     return path
+
+
+def _no_picture(path: Path) -> ImageError | None:
+    """The error about a file that is known to be something else than a picture."""
+    from filterkit.graph.file_kinds import NOT_THE_FILE, file_kind
+
+    kind = file_kind(path)
+    if kind is None or kind.what.startswith("a picture"):
+        return None
+    return ImageError(
+        f"{path} is not a picture but {kind.what}", hint=kind.hint if kind.hint in NOT_THE_FILE else GIVE
+    )
 
 
 def _way_out(path: Path) -> str:
@@ -230,9 +246,9 @@ def _from_pil(image: Image.Image, name: str, note: Note) -> Pixels:
     from PIL import Image, ImageOps
 
     is_deep = has_sixteen_bits(image)
-    image = ImageOps.exif_transpose(image)
     if image.mode == "F" or image.mode.startswith("I"):
-        return three(eight_bits(np.asarray(image), name, note))
+        return three(eight_bits(numbers_of(image), name, note))
+    image = ImageOps.exif_transpose(image)
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
         page = Image.new("RGBA", image.size, "white")
@@ -242,6 +258,15 @@ def _from_pil(image: Image.Image, name: str, note: Note) -> Pixels:
     if is_deep:
         note_sixteen_bits(pixels, name, note)
     return pixels
+
+
+def numbers_of(image: Image.Image) -> NDArray[Any]:
+    """The pixels of an image, upright; of 16 bits, where 0 is white in a TIFF, Pillow leaves them so."""
+    from PIL import ImageOps
+
+    pixels = np.asarray(ImageOps.exif_transpose(image))
+    is_white = image.mode.startswith("I;16") and getattr(image, "tag_v2", {}).get(262) == 0
+    return 65535 - pixels if is_white else pixels
 
 
 def has_sixteen_bits(image: Image.Image) -> bool:

@@ -18,6 +18,7 @@ from filterkit.runtime.pictures import (
     has_sixteen_bits,
     note_range,
     note_sixteen_bits,
+    numbers_of,
     open_picture,
     picture_errors,
     picture_file,
@@ -25,7 +26,7 @@ from filterkit.runtime.pictures import (
     report,
     three,
 )
-from filterkit.runtime.tiff_bands import read_samples
+from filterkit.runtime.tiff_bands import read_samples, read_wide_samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,12 +75,14 @@ def read_pixels(picture: Picture, preprocessing: Preprocessing, *, note: Note = 
         if order == "BANDS":
             return _bands_of_array(picture, bands, name, note, as_it_is=preprocessing.assumed)
         return _colours_of_array(picture, name, note, is_rgba=order == "RGBA")
+    if isinstance(picture, str | os.PathLike):
+        with picture_errors(path):
+            samples = read_samples(path, bands) if order == "BANDS" else read_wide_samples(path, (1, 3, 4))
+        if samples is not None and order == "BANDS":
+            return _in_range(_narrowed(samples), str(path), note)
+        if samples is not None:
+            return _colours_of_array(_narrowed(samples), str(path), note, is_rgba=order == "RGBA")
     if order == "BANDS":
-        if isinstance(picture, str | os.PathLike):
-            with picture_errors(path):
-                samples = read_samples(path, bands)
-            if samples is not None:
-                return _in_range(_narrowed(samples), str(path), note)
         return open_picture(picture, lambda image, name: _bands_of_image(image, bands, name, note))
     if order == "RGBA":
         return open_picture(picture, lambda image, name: _rgba(image, name, note))
@@ -175,9 +178,9 @@ def _rgba(image: Image.Image, name: str, note: Note) -> NDArray[Any]:
     from PIL import ImageOps
 
     is_deep = has_sixteen_bits(image)
-    image = ImageOps.exif_transpose(image)
     if image.mode == "F" or image.mode.startswith("I"):
-        return _opaque(three(eight_bits(np.asarray(image), name, note)))
+        return _opaque(three(eight_bits(numbers_of(image), name, note)))
+    image = ImageOps.exif_transpose(image)
     pixels = np.asarray(image.convert("RGBA"))
     if is_deep:
         note_sixteen_bits(pixels, name, note)
@@ -226,7 +229,7 @@ def _frames(image: Image.Image, bands: int) -> list[NDArray[Any]] | None:
             image.seek(number)
             if image.size != size or image.mode != mode:
                 return None
-            frames.append(np.asarray(image).copy())
+            frames.append(numbers_of(image).copy())
     except EOFError:
         return None
     try:

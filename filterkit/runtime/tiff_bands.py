@@ -1,8 +1,8 @@
-"""TIFF files of any number of channels, most of which Pillow reads only as pictures of one channel.
+"""TIFF files of any number and type of channels, most of which Pillow reads only as pictures of one channel.
 
-A row of W pixels of N channels each is a row of W × N pixels of one: the same data with other tags are a file
-that Pillow reads, however they are compressed. So is each channel with tags of its own, where they are stored
-one by one.
+A row of W pixels of N bytes each is a row of W × N pixels of one byte: the same data with other tags are a
+file that Pillow reads, however they are compressed, and numpy knows what the bytes are. So is each channel
+with tags of its own, where they are stored one by one.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import io
 import itertools
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -23,23 +23,30 @@ if TYPE_CHECKING:
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 MOST_BYTES = 1 << 30
-"""Of a file; its pixels are at most as many as of any picture."""
+"""Of a file, and of its pixels; of these there are at most as many as of any picture."""
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
 ORIENTATION, SAMPLES, PLANAR, PREDICTOR, FORMAT = 274, 277, 284, 317, 339
 TILE_WIDTH = 322
 KEPT = (HEIGHT, COMPRESSION, 266, 278, 323)  # with the order of bits, rows of a strip, and height of a tile
-SHORT = frozenset((BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, PREDICTOR, FORMAT, 266))
+SHORT = frozenset((BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, 266))
 PIECES = ((324, 325), (273, 279))
 """Tags of the offsets and lengths of tiles, and of strips."""
 
-SEPARATE, HORIZONTAL = 2, 2
-LOSSLESS = frozenset((1, 5, 8, 32773, 32946, 34925, 50000))
-"""Compressions that do not care what the bytes are: none, LZW, Deflate, PackBits, LZMA, Zstandard."""
+SEPARATE, HORIZONTAL, FLOATING = 2, 2, 3
+PREDICTED = frozenset((5, 8, 32946, 34925, 50000))
+LOSSLESS = PREDICTED | {1, 32773}
+"""Compressions that do not care what the bytes are: LZW, Deflate, LZMA, Zstandard, none, PackBits."""
+
+KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
+"""numpy's letters for what SampleFormat says: unsigned, signed, floating-point, undefined."""
+READ_BY_PILLOW = frozenset(("u1", "u2"))
+"""Types of which Pillow reads colours; gray it reads of some more."""
+GRAY_BY_PILLOW = READ_BY_PILLOW | {"i1", "i2", "u4", "i4", "f4"}
 
 
 def read_samples(path: Path, channels: int) -> NDArray[Any] | None:
-    """The channels of a TIFF file as they are, shape (H, W, channels).
+    """The channels of a TIFF file as they are, upright, shape (H, W, channels).
 
     Returns
     -------
@@ -51,53 +58,77 @@ def read_samples(path: Path, channels: int) -> NDArray[Any] | None:
     OSError, SyntaxError, ValueError, struct.error, …
         As Pillow raises where a file is damaged.
     """
-    from PIL import TiffImagePlugin
+    return _read(path, lambda count, _: count == channels > 1)
 
+
+def read_wide_samples(path: Path, channels: Collection[int]) -> NDArray[Any] | None:
+    """The same of a file with one of these numbers of channels, of a type of which Pillow reads none."""
+    return _read(
+        path,
+        lambda count, kind: count in channels and kind not in (GRAY_BY_PILLOW, READ_BY_PILLOW)[count > 1],
+    )
+
+
+def _read(path: Path, is_wanted: Callable[[int, str], bool]) -> NDArray[Any] | None:
     with path.open("rb") as file:
-        header = file.read(8)
-        if len(header) < 8 or header[:4] not in (b"II*\0", b"MM\0*"):
-            return None
-        tags = TiffImagePlugin.ImageFileDirectory_v2(header)
-        file.seek(tags.next)
-        tags.load(file)
-        if channels < 2 or not _fits(tags, channels):
+        tags = _tags(file)
+        kind = None if tags is None else _kind(tags)
+        if tags is None or kind is None or not is_wanted(tags.get(SAMPLES, 1), kind):
             return None
         file.seek(0)
         content = file.read(MOST_BYTES + 1)
+    channels, itemsize = int(tags.get(SAMPLES, 1)), int(kind[1:])
     offsets, lengths = next(pair for pair in PIECES if pair[0] in tags)
     where, long = _numbers(tags, offsets), _numbers(tags, lengths)
     if any(start + length > len(content) for start, length in zip(where, long, strict=True)):
         raise ValueError("image file is truncated")
     if len(content) > MOST_BYTES or sum(long) > len(content):
         raise ValueError(f"larger than {MOST_BYTES:,} bytes, or claims more than it holds")
-    if tags[WIDTH] * tags[HEIGHT] * channels > 3 * LARGEST_SIZE:
+    samples = tags[WIDTH] * tags[HEIGHT] * channels
+    if samples > 3 * LARGEST_SIZE or samples * itemsize > MOST_BYTES:
         raise ValueError(f"{channels} channels of {tags[WIDTH]} × {tags[HEIGHT]} pixels are too many")
-    if tags.get(PLANAR, 1) == SEPARATE:
-        each = len(where) // channels
-        pieces = [slice(each * channel, each * (channel + 1)) for channel in range(channels)]
-        planes = [
-            _decoded(content, tags, 1, {offsets: where[piece], lengths: long[piece]}) for piece in pieces
-        ]
-        return np.stack(planes, axis=2)
-    wide = _decoded(content, tags, channels, {offsets: where, lengths: long})
-    pixels = wide.reshape(wide.shape[0], -1, channels)
-    return _summed(pixels, tags) if tags.get(PREDICTOR, 1) == HORIZONTAL else pixels
+    planes = channels if tags.get(PLANAR, 1) == SEPARATE else 1
+    each = len(where) // planes
+    pieces = (slice(each * plane, each * (plane + 1)) for plane in range(planes))
+    parts = [
+        _values(content, tags, channels // planes, kind, {offsets: where[piece], lengths: long[piece]})
+        for piece in pieces
+    ]
+    pixels = parts[0] if planes == 1 else np.concatenate(parts, axis=2)
+    return _upright(pixels, tags.get(ORIENTATION, 1))
 
 
-def _fits(tags: ImageFileDirectory_v2, channels: int) -> bool:
-    """Whether it is a picture of so many channels of one type, upright, whose tags can be changed."""
-    if tags.get(SAMPLES, 1) != channels or tags.get(ORIENTATION, 1) != 1:
-        return False
-    alike = all(len(set(_numbers(tags, tag))) <= 1 for tag in (BITS, FORMAT))
+def _tags(file: BinaryIO) -> ImageFileDirectory_v2 | None:
+    """The tags of the first picture of a TIFF or BigTIFF file."""
+    from PIL import TiffImagePlugin
+
+    header = file.read(8)
+    if len(header) < 8 or header[:4] not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return None
+    order = header[:2]
+    if b"+" in header[2:4]:  # Pillow looks for this mark where little-endian files have it
+        header = b"II+\0" + header[4:] + file.read(8)
+    tags = TiffImagePlugin.ImageFileDirectory_v2(header, prefix=order)
+    file.seek(tags.next)
+    tags.load(file)
+    return tags
+
+
+def _kind(tags: ImageFileDirectory_v2) -> str | None:
+    """numpy's name of the type of all channels, of a picture whose tags can be changed."""
+    bits, formats = (set(_numbers(tags, tag)) for tag in (BITS, FORMAT))
+    if len(bits) != 1 or len(formats) > 1 or tags.get(COMPRESSION, 1) not in LOSSLESS:
+        return None
+    kind = f"{KINDS.get(min(formats, default=1), '?')}{min(bits) / 8:g}"
+    is_known = kind in ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")
     has_pieces = any(pair[0] in tags and pair[1] in tags for pair in PIECES)
-    predictors = (1, HORIZONTAL, 3) if tags.get(PLANAR, 1) == SEPARATE else (1, HORIZONTAL)
-    return (
-        alike
-        and has_pieces
-        and tags.get(COMPRESSION, 1) in LOSSLESS
-        and tags.get(PREDICTOR, 1) in predictors
-        and _numbers(tags, BITS)[:1] in ((8,), (16,), (32,))
-    )
+    has_size = min((tags.get(tag, 0) for tag in (WIDTH, HEIGHT)), default=0) > 0
+    predictors = (1, HORIZONTAL, FLOATING) if kind[0] == "f" else (1, HORIZONTAL)
+    return kind if is_known and has_pieces and has_size and _predictor(tags) in predictors else None
+
+
+def _predictor(tags: ImageFileDirectory_v2) -> int:
+    return int(tags.get(PREDICTOR, 1)) if tags.get(COMPRESSION, 1) in PREDICTED else 1
 
 
 def _numbers(tags: ImageFileDirectory_v2, tag: int) -> tuple[int, ...]:
@@ -105,58 +136,89 @@ def _numbers(tags: ImageFileDirectory_v2, tag: int) -> tuple[int, ...]:
     return tuple(found) if isinstance(found, tuple) else (found,)
 
 
-def _decoded(
-    content: bytes, tags: ImageFileDirectory_v2, channels: int, pieces: dict[int, Sequence[int]]
+def _values(
+    content: bytes, tags: ImageFileDirectory_v2, channels: int, kind: str, pieces: dict[int, Sequence[int]]
 ) -> NDArray[Any]:
-    """The values of `pieces` of the file as a picture of one channel, `channels` times as wide."""
-    from PIL import Image
+    """The values of `pieces` of the file, shape (H, W, channels)."""
+    width, itemsize = tags[WIDTH], int(kind[1:])
+    across = tags.get(TILE_WIDTH, width)
+    rows = _decoded(content, tags, channels * itemsize, pieces)
+    order = "<" if content[:2] == b"II" else ">"
+    predictor = _predictor(tags)
+    parts = []
+    for part in _columns(rows, across * channels * itemsize):
+        numbers = part
+        if predictor == FLOATING:
+            summed = np.cumsum(numbers.reshape(len(part), -1, channels), axis=1, dtype=np.uint8)
+            numbers = summed.reshape(len(part), itemsize, -1).swapaxes(1, 2).reshape(len(part), -1)
+            order = ">"
+        whole = np.ascontiguousarray(numbers).view(f"{order}u{itemsize}").astype(f"u{itemsize}")
+        pixels = whole.reshape(len(part), -1, channels)
+        if predictor == HORIZONTAL:
+            pixels = np.cumsum(pixels, axis=1, dtype=pixels.dtype)
+        parts.append(pixels)
+    pixels = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+    if tags.get(PHOTOMETRIC) == 0 and kind[0] == "u":
+        pixels = ~pixels  # 0 is white
+    return np.ascontiguousarray(pixels[:, :width]).view(kind)
+
+
+def _columns(rows: NDArray[Any], across: int) -> Iterator[NDArray[Any]]:
+    for start in range(0, rows.shape[1], across):
+        yield rows[:, start : start + across]
+
+
+def _decoded(
+    content: bytes, tags: ImageFileDirectory_v2, across: int, pieces: dict[int, Sequence[int]]
+) -> NDArray[Any]:
+    """The bytes of `pieces` of the file, row by row, `across` for each pixel; tiles at an edge whole.
+
+    It is read as a picture of one channel, `across` times as wide.
+    """
+    from PIL import TiffImagePlugin
 
     where, long = pieces.values()
     data = [content[offset : offset + length] for offset, length in zip(where, long, strict=True)]
     starts = [8, *(8 + end for end in itertools.accumulate(map(len, data)))]
-    changed = {WIDTH: tags[WIDTH] * channels, BITS: _numbers(tags, BITS)[0], PHOTOMETRIC: 1, SAMPLES: 1}
-    if TILE_WIDTH in tags:
-        changed[TILE_WIDTH] = tags[TILE_WIDTH] * channels
-    if FORMAT in tags:
-        changed[FORMAT] = _numbers(tags, FORMAT)[0]
-    # Pillow swaps the bytes of signed numbers that it decompresses once too often; of others it does not.
-    is_signed = changed.get(FORMAT) == 2 and changed[BITS] == 16
-    if is_signed:
-        changed[FORMAT] = 1
-    if channels == 1 and PREDICTOR in tags:
-        changed[PREDICTOR] = tags[PREDICTOR]
+    tile = tags.get(TILE_WIDTH, 0)
+    width = -(-tags[WIDTH] // tile) * tile if tile else tags[WIDTH]
+    changed = {WIDTH: width * across, BITS: 8, PHOTOMETRIC: 1, SAMPLES: 1}
+    if tile:
+        changed[TILE_WIDTH] = tile * across
     kept = {tag: tags[tag] for tag in KEPT if tag in tags}
     moved = dict(zip(pieces, (tuple(starts[:-1]), tuple(map(len, data))), strict=True))
     end = starts[-1] + starts[-1] % 2
-    order = "<" if content[:2] == b"II" else ">"
-    head = content[:4] + struct.pack(order + "L", end)
-    directory = _directory({**kept, **changed, **moved}, order, end)
+    directory = _directory({**kept, **changed, **moved}, end)
+    head = b"II*\0" + struct.pack("<L", end)
     made = b"".join((head, *data, bytes(end - starts[-1]), directory))
-    with Image.open(io.BytesIO(made), formats=["TIFF"]) as image:
-        values = np.asarray(image)
-    return values.astype(np.uint16).view(np.int16) if is_signed else values
+    # Not Image.open, which counts pixels; how many there are was looked at.
+    with TiffImagePlugin.TiffImageFile(io.BytesIO(made)) as image:
+        return np.asarray(image)
 
 
-def _directory(tags: Mapping[int, int | Sequence[int]], order: str, start: int) -> bytes:
+def _directory(tags: Mapping[int, int | Sequence[int]], start: int) -> bytes:
     """The tags as they stand in a file from `start` on: 12 bytes each, and behind them what needs more."""
     entries, further = b"", b""
     behind = start + 2 + 12 * len(tags) + 4
     for tag, value in sorted(tags.items()):
         numbers = (value,) if isinstance(value, int) else tuple(value)
         letter, kind = ("H", 3) if tag in SHORT else ("L", 4)
-        packed = struct.pack(f"{order}{len(numbers)}{letter}", *numbers)
+        packed = struct.pack(f"<{len(numbers)}{letter}", *numbers)
         if len(packed) > 4:
-            place = struct.pack(order + "L", behind + len(further))
+            place = struct.pack("<L", behind + len(further))
             further += packed
         else:
             place = packed.ljust(4, b"\0")
-        entries += struct.pack(order + "HHL", tag, kind, len(numbers)) + place
-    return struct.pack(order + "H", len(tags)) + entries + bytes(4) + further
+        entries += struct.pack("<HHL", tag, kind, len(numbers)) + place
+    return struct.pack("<H", len(tags)) + entries + bytes(4) + further
 
 
-def _summed(pixels: NDArray[Any], tags: ImageFileDirectory_v2) -> NDArray[Any]:
-    """Pixels of which each was stored as the difference from the one at its left, within a tile or a row."""
-    width = pixels.shape[1]
-    across = int(tags.get(TILE_WIDTH, width))
-    parts = [pixels[:, start : start + across] for start in range(0, width, across)]
-    return np.concatenate([np.cumsum(part, axis=1, dtype=pixels.dtype) for part in parts], axis=1)
+def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Pixels turned as the tag Orientation says."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)

@@ -12,7 +12,6 @@ import json
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filterkit.children import environment, python
+from filterkit.children import environment, no_python, python
 from filterkit.errors import SourceError
 from filterkit.geometry import product
 from filterkit.sources import h5_worker
@@ -128,10 +127,7 @@ def _started(path: Path) -> Iterator[_Library]:
             stderr=subprocess.DEVNULL,
         )
     except OSError as error:
-        raise SourceError(
-            f"Python cannot be started a second time to read {path.name}: {error.strerror or error}",
-            hint=f"sys.executable is '{sys.executable or ''}'; is that Python, and is there memory?",
-        ) from error
+        raise no_python(SourceError, error.strerror or str(error)) from error
     try:
         yield _Library(process, path)
     finally:

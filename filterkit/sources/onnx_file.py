@@ -76,6 +76,8 @@ def _models_in(folder: Path, wanted: str) -> str | None:
     """A hint that names ONNX files of `folder`, the likeliest first."""
     try:
         names = [path.name for path in folder.iterdir() if path.suffix.lower() == ".onnx"]
+    except FileNotFoundError:
+        return f"there is no folder '{folder}' either"
     except OSError:
         return f"the folder '{folder}' cannot be read"
     return closest(wanted, names) if names else f"the folder '{folder}' holds no ONNX file"

@@ -39,7 +39,7 @@ def parse_preprocessing(spec: str) -> Preprocessing:
     """
     name, given = parse_spec(spec)
     if name not in PRESETS:
-        raise UsageError(f"unknown preprocessing '{name}'", hint=closest(name, PRESETS))
+        raise UsageError(f"unknown preprocessing '{name}'", hint=_meant(spec, name))
     owner = f"preprocessing '{name}'"
     if "channel_order" in given:
         if "channels" in given:
@@ -69,6 +69,15 @@ def parse_preprocessing(spec: str) -> Preprocessing:
     # A preset is about the range of pixels; gray is about the channels, too, the others go with any number.
     stated = sorted({*values, "scale", *(("channel_order",) if name == "gray" else ())})
     return replace(PRESETS[name], stated=tuple(stated), **values)
+
+
+def _meant(spec: str, name: str) -> str:
+    """What was probably meant by a spec of no known name: options set apart by something else than ``:``."""
+    written = re.fullmatch(rf"({'|'.join(PRESETS)})[^\w=]+(\w+=.+)", spec, re.IGNORECASE | re.DOTALL)
+    if written:
+        options = ",".join(re.split(r"[;&,\s]+", written[2]))
+        return f"write {written[1].lower()}:{options}"
+    return closest(name, PRESETS)
 
 
 def _size(text: str, owner: str) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filterkit.errors import FilterkitWarning, NotFoundError, SourceError, UsageError, one_line
-from filterkit.graph.file_kinds import PICKLE, PYTORCH, file_kind
+from filterkit.graph.file_kinds import HDF5, NUMPY, PICKLE, PYTORCH, SAFETENSORS, FileKind, file_kind
 from filterkit.plugins.known import BROUGHT_BY
 from filterkit.plugins.protocols import Progress
 from filterkit.records import FetchedModel
@@ -62,7 +62,11 @@ class WeightsFile:
         path = Path(name).expanduser()
         form = format_of(path) if path.is_file() and not _is_pytorch(path) else path.suffix.lower()
         if form not in SUFFIXES:
-            raise UsageError(f"no weights are read from '{path.name}'", hint=_instead(name))
+            kind = file_kind(path)
+            raise UsageError(
+                f"no weights are read from '{path.name}'" + (f", {kind.what}" if kind else ""),
+                hint=_instead(name, kind),
+            )
         options = read_options(given, {"layout": _layout, "only": str}, of="a file of weights")
         if not path.exists():
             raise NotFoundError(f"there is no file '{name}'")
@@ -177,15 +181,20 @@ def _names_there(arrays: Sequence[StoredArray]) -> str:
     return f"there are {some}{', …' * (len(arrays) > 3)}" if arrays else "it holds no arrays of real numbers"
 
 
-def _instead(name: str) -> str:
+def _instead(name: str, kind: FileKind | None) -> str:
     """How a file of another kind is added."""
     suffix = Path(name).suffix.lower()
     quoted = shlex.quote(name)
+    if kind is not None and kind.what not in (PYTORCH.what, PICKLE.what):
+        for found, right in ((SAFETENSORS, ".safetensors"), (NUMPY, ".npz"), (HDF5, ".h5")):
+            if kind.what == found.what:
+                return f"rename it to {Path(name).with_suffix(right).name}"
+        return kind.hint
     if suffix == ".onnx":
         return f"it holds a network: filterkit add {quoted}"
     if suffix == ".keras":
         return f"it holds a network: filterkit add {shlex.quote('keras:' + name)}"
-    if suffix in _TORCH:
+    if kind is not None or suffix in _TORCH:
         brought = BROUGHT_BY["source", "torch"]
         return (
             f"with the plugin {brought}: filterkit add {shlex.quote('torch:' + name)}; "

@@ -9,6 +9,7 @@ import json
 import lzma
 import os
 import pickle
+import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -23,9 +24,10 @@ from PIL import Image
 from safetensors.numpy import save
 
 import filterkit
-from filterkit.errors import FilterkitError, ModelError, NotFoundError
+from filterkit.errors import CatalogError, FilterkitError, ImageError, ModelError, NotFoundError, UsageError
 from filterkit.graph import load_model
 from filterkit.graph.file_kinds import HEAD, TAIL, file_kind
+from filterkit.runtime.pictures import read_picture
 
 
 def length(number: int) -> bytes:
@@ -83,6 +85,7 @@ CORE_ML = part(1, 4) + part(2, part(1, part(1, b"image")) + bytes(9000)) + part(
 ML_PROGRAM = part(1, 7) + part(2, part(1, part(1, b"image"))) + part(502, bytes(99))
 CAFFE = part(1, b"VGG_ILSVRC_16") + part(100, part(1, b"conv1_1") + part(2, b"Convolution") + bytes(900))
 LEGACY_TORCH = pickle.dumps(0x1950A86A20F9469CFC6C, 2)
+PARENT = b"\x10" + b"\xff" * 9 + b"\x01"
 PROTOTXT = 'name: "VGG16"\ninput: "data"\ninput_dim: 1\nlayers {\n  bottom: "data"\n}\n'
 
 KINDS: dict[str, tuple[bytes, str, str]] = {
@@ -144,6 +147,33 @@ KINDS: dict[str, tuple[bytes, str, str]] = {
     "safetensors": (save({"a": np.zeros(3)}), "a safetensors file", "filterkit add weights:file.onnx"),
     "npz": (npz(), "an archive of NumPy arrays", "filterkit add weights:file.onnx"),
     "darknet": (b"[net]\nbatch=1\n", "a Darknet network", "pytorch-YOLOv4"),
+    "darknet, remarks": (b"# YOLO\n; v3\n\n[net]\nbatch=1\n", "a Darknet network", "pytorch-YOLOv4"),
+    "darknet weights": (
+        struct.pack("<iiiQ", 0, 2, 5, 32013312) + np.ones(9, np.float32).tobytes(),
+        "a Darknet network",
+        "pytorch-YOLOv4",
+    ),
+    "paddle": (part(1, part(1, 0) + PARENT + part(3, part(1, b"feed"))), "a PaddlePaddle", "paddle2onnx"),
+    "paddle weights": (bytes(16) + struct.pack("<i", 6) + part(1, 5), "a PaddlePaddle", "paddle2onnx"),
+    "paddle json": (b'{"base_code":{"magic":"pir","version":1}}', "a PaddlePaddle", "paddle2onnx"),
+    "mxnet": (b'{\n  "nodes": [{"op": "null", "name": "data"}]}', "an MXNet network", "mxnet.onnx"),
+    "mxnet weights": (struct.pack("<QQ", 0x112, 0) + bytes(99), "an MXNet network", "mxnet.onnx"),
+    "flax": (b"\x81\xa6params\x81\xa4conv" + bytes(30), "a MessagePack file", "filterkit add weights:"),
+    "matlab": (b"MATLAB 5.0 MAT-file, Platform" + bytes(99), "a MATLAB file", "exportONNXNetwork"),
+    "sqlite": (
+        b"SQLite format 3\0" + bytes(99),
+        "an SQLite database",
+        "filterkit models --catalog file.onnx",
+    ),
+    "elf": (b"\x7fELF" + bytes(99), "compiled code", "no way back"),
+    "snpe": (zipped("model", "dlc.metadata"), "a model for Qualcomm", "no way back"),
+    "onnx text": (
+        b'ir_version: 8\ngraph {\n  node { op_type: "Conv" }\n}\n',
+        "an ONNX model written",
+        "textproto",
+    ),
+    "python": (b"# model\nimport torch\n", "a Python program", "torch.onnx.export"),
+    "html-3": ("<html>".encode("utf-16"), "a web page", "the file itself"),
     **{
         kind: (picture(kind), f"a picture ({kind})", "filterkit maps MODEL/LAYER file.onnx")
         for kind in ("PNG", "JPEG", "GIF", "BMP", "WebP", "TIFF")
@@ -167,6 +197,11 @@ def test_what_a_file_is_and_the_way_to_onnx(kind: str, tmp_path: Path) -> None:
         ("net.bin", "net.xml", "OpenVINO"),
         ("net.bin", "net.param", "an ncnn network"),
         ("net.engine", None, "a TensorRT engine"),
+        ("net.mnn", None, "an MNN network"),
+        ("net.tmfile", None, "a Tengine network"),
+        ("net.onnx.data", None, "data of an ONNX model"),
+        ("net.onnx_data", None, "data of an ONNX model"),
+        ("net.cntk", None, "a CNTK network"),
         ("net.mlmodel", None, "a Core ML model"),
         ("net.data-00000-of-00001", None, "a TensorFlow checkpoint"),
     ],
@@ -250,3 +285,36 @@ def test_files_of_weights_that_are_something_else(kind: str, suffix: str, tmp_pa
 def test_json_that_is_a_model_of_tensorflow_js(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text(json.dumps({"format": "layers-model", "modelTopology": {}}))
     assert file_kind(tmp_path / "model.json").what == "a TensorFlow.js model"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("kind", "way"), [("html", "the file itself"), ("lfs", "git lfs"), ("torch", "PNG")])
+def test_a_file_that_is_something_else_than_a_picture(kind: str, way: str, tmp_path: Path) -> None:
+    content, what, _ = KINDS[kind]
+    (tmp_path / "photo.png").write_bytes(content)
+    with pytest.raises(ImageError, match=f"photo.png is not a picture but {what}") as caught:
+        read_picture(tmp_path / "photo.png")
+    assert way in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("kind", ["html", "lfs", "torch", "caffemodel", "PNG"])
+def test_a_file_that_is_something_else_than_a_catalog_or_weights(kind: str, tmp_path: Path) -> None:
+    content, what, _ = KINDS[kind]
+    what = what.replace("(", r"\(").replace(")", r"\)")
+    (tmp_path / "file.onnx").write_bytes(content)
+    with (
+        pytest.raises(CatalogError, match=f"is no catalog but {what}"),
+        filterkit.open(tmp_path / "file.onnx") as bench,
+    ):
+        bench.models()
+    with filterkit.open(tmp_path / "catalog.db") as bench, pytest.raises(UsageError) as caught:
+        bench.add(f"weights:{tmp_path / 'file.onnx'}")
+    assert "no weights are read from 'file.onnx', " in caught.value.message
+    assert caught.value.hint
+
+
+def test_weights_under_a_name_of_another_kind(tmp_path: Path) -> None:
+    for kind, right in (("npz", "net.npz"), ("safetensors", "net.safetensors"), ("hdf5", "net.h5")):
+        (tmp_path / "net.dat").write_bytes(KINDS[kind][0])
+        with filterkit.open(tmp_path / "catalog.db") as bench, pytest.raises(UsageError) as caught:
+            bench.add(f"weights:{tmp_path / 'net.dat'}")
+        assert caught.value.hint == f"rename it to {right}"

@@ -39,7 +39,7 @@ def test_a_missing_file_names_what_lies_beside_it(tmp_path: Path) -> None:
     assert "'resnet-50.onnx'" in (caught.value.hint or "")
     with pytest.raises(NotFoundError) as caught:
         fetch(str(tmp_path / "nowhere" / "resnet50.onnx"), tmp_path)
-    assert "cannot be read" in (caught.value.hint or "")
+    assert "there is no folder" in (caught.value.hint or "")
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

@@ -1,0 +1,264 @@
+"""Pictures of other channels than red, green and blue, from arrays and TIFF files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx_graphs import node
+from picture_networks import PIXELS, add, asked, maps_of, nchw, network
+from PIL import Image
+
+import filterkit
+from filterkit.errors import ImageError
+from filterkit.runtime import tiff_bands
+from filterkit.runtime.pixels import read_pixels
+
+BANDS = (2, 4, 5, 8, 24)
+
+
+@pytest.mark.parametrize("bands", BANDS)
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32", "float64", "negative"])
+def test_bands_of_an_array(bench: filterkit.Workbench, tmp_path: Path, bands: int, kind: str) -> None:
+    rng = np.random.default_rng(bands)
+    array, expected = {
+        "uint8": lambda: (a := rng.integers(0, 256, (20, 30, bands), np.uint8), a / 255),
+        "uint16": lambda: (a := rng.integers(0, 65536, (20, 30, bands), np.uint16), a / 65535),
+        "float32": lambda: (a := rng.random((20, 30, bands), np.float32), a),
+        "float64": lambda: (a := rng.random((20, 30, bands)), a),
+        "negative": lambda: (a := rng.normal(size=(20, 30, bands)), a),
+    }[kind]()
+    model = network(["N", bands, "H", "W"], bands)
+    add(bench, model, tmp_path)
+    np.save(tmp_path / "a.npy", array)
+    wanted = asked(model, nchw(expected, 1))[0]
+    for picture in (tmp_path / "a.npy", array):
+        np.testing.assert_allclose(maps_of(bench, picture), wanted, atol=1e-5)
+        slid = bench.convolve("net/conv", picture, provider="cpu")
+        np.testing.assert_allclose(np.asarray(slid), wanted, atol=1e-5)
+    [kernel] = bench.convolve("net/conv/0/1", array, per_channel=True, provider="cpu").maps.values()
+    assert kernel.shape == (bands, 18, 28)
+    if bands > 4:
+        with pytest.raises(ImageError, match="no picture of colours") as caught:
+            bench.convolve("net/conv/0/1", array, provider="cpu")
+        assert f"each of the {bands} bands" in str(caught.value.hint)
+    if kind == "float32":
+        add(bench, model, tmp_path, preprocessing="raw")
+        np.testing.assert_allclose(
+            maps_of(bench, array), asked(model, nchw(array, 255))[0], rtol=1e-4, atol=1e-3
+        )
+
+
+def test_bands_channels_last_resized(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    array = np.random.default_rng(0).random((20, 30, 5), np.float32)
+    model = network([1, 10, 12, 5], 5, [node("Transpose", "x", "q", perm=[0, 3, 1, 2])])
+    add(bench, model, tmp_path)
+    smaller = [
+        np.asarray(Image.fromarray(array[..., band]).resize((12, 10), Image.Resampling.BILINEAR))
+        for band in range(5)
+    ]
+    wanted = asked(model, np.stack(smaller, axis=2)[None])[0]
+    np.testing.assert_allclose(maps_of(bench, array), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("bands", BANDS)
+@pytest.mark.parametrize("kind", ["L", "I;16", "F"])
+def test_bands_of_a_tiff(bench: filterkit.Workbench, tmp_path: Path, bands: int, kind: str) -> None:
+    """One frame for each band; and all in one where Pillow writes so many."""
+    rng = np.random.default_rng(1)
+    array, top = {
+        "L": lambda: (rng.integers(0, 256, (20, 30, bands), np.uint8), 255),
+        "I;16": lambda: (rng.integers(0, 65536, (20, 30, bands), np.uint16), 65535),
+        "F": lambda: (rng.random((20, 30, bands), np.float32), 1),
+    }[kind]()
+    frames = [Image.fromarray(np.ascontiguousarray(array[..., band])) for band in range(bands)]
+    frames[0].save(tmp_path / "frames.tiff", save_all=True, append_images=frames[1:])
+    pictures = [tmp_path / "frames.tiff"]
+    if kind == "L" and bands in (2, 4):
+        mode = {2: ["LA"], 4: ["RGBA", "CMYK"]}[bands]
+        for each in mode:
+            Image.merge(each, frames).save(tmp_path / f"{each}.tiff")
+            pictures.append(tmp_path / f"{each}.tiff")
+    model = network(["N", bands, "H", "W"], bands)
+    add(bench, model, tmp_path)
+    for picture in pictures:
+        np.testing.assert_allclose(
+            maps_of(bench, picture), asked(model, nchw(array / top, 1))[0], atol=1e-5, err_msg=picture.name
+        )
+
+
+STORED: dict[str, dict[str, Any]] = {
+    "interleaved": {},
+    "strips": {"rowsperstrip": 7},
+    "big-endian": {"byteorder": ">"},
+    "deflated": {"compression": "zlib"},
+    "differences": {"compression": "zlib", "predictor": True},
+    "differences, big-endian": {"compression": "zlib", "predictor": True, "byteorder": ">"},
+    "tiles": {"tile": (16, 16)},
+    "differences in tiles": {"tile": (16, 16), "compression": "zlib", "predictor": True},
+    "one by one": {"planarconfig": "separate"},
+    "one by one in tiles": {"planarconfig": "separate", "tile": (16, 16), "compression": "zlib"},
+    "upside down": {"extratags": [(274, "H", 1, 4, True)]},
+    "large": {"bigtiff": True},
+    "large, big-endian": {"bigtiff": True, "byteorder": ">", "tile": (16, 16)},
+    "0 is white": {"photometric": "miniswhite"},
+    "one by one, differences": {"planarconfig": "separate", "compression": "zlib", "predictor": True},
+}
+
+
+@pytest.mark.parametrize("bands", [2, 3, 4, 5, 13])
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "int16", "uint32", "float16", "float32", "float64"])
+def test_tiff_as_others_write_it(tmp_path: Path, bands: int, kind: str) -> None:
+    """All channels in one frame, which Pillow itself reads of up to four, and of 16 bits as 8."""
+    tifffile = pytest.importorskip("tifffile")
+    rng = np.random.default_rng(bands)
+    top = {"uint8": 255, "uint16": 65535, "int16": 32767, "uint32": 65535}.get(kind, 1)
+    array = (rng.random((35, 45, bands)) * top).astype(kind)
+    values_of = array / (65535 if top == 32767 else top)
+    wanted = filterkit.Preprocessing("BANDS", scale=1 / 255, bands=bands)
+    for name, options in STORED.items():
+        if kind[0] == "f" and "predictor" in options:
+            continue  # these are of another kind, which needs a codec of its own to be written
+        if kind == "uint32" and name == "0 is white":
+            continue  # 32 bits are read as 16, and black would be 4,294,967,295
+        expected = values_of[::-1] if name == "upside down" else values_of
+        if kind[0] == "u" and name == "0 is white":
+            expected = 1 - expected
+        is_separate = options.get("planarconfig") == "separate"
+        data = np.ascontiguousarray(np.moveaxis(array, -1, 0) if is_separate else array)
+        form = {"photometric": "minisblack", "planarconfig": "contig", **options}
+        tifffile.imwrite(tmp_path / "a.tiff", data, **form)
+        pixels = read_pixels(tmp_path / "a.tiff", wanted)
+        assert pixels.dtype == (np.uint8 if kind == "uint8" else np.float32)
+        values = pixels / 255 if pixels.dtype == np.uint8 else pixels
+        np.testing.assert_allclose(values, expected, atol=1e-6, err_msg=name)
+        if kind != "uint8":
+            continue
+        whole = (tmp_path / "a.tiff").read_bytes()
+        for length in range(0, len(whole), 97):  # cut, it is refused in one line, whatever is missing
+            (tmp_path / "cut.tiff").write_bytes(whole[:length])
+            with pytest.raises(ImageError) as caught:
+                read_pixels(tmp_path / "cut.tiff", wanted)
+            assert caught.value.hint and "\n" not in caught.value.message
+
+
+def test_transparency_as_a_channel(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    rgba = np.dstack([PIXELS, np.random.default_rng(5).integers(0, 256, PIXELS.shape[:2], np.uint8)])
+    Image.fromarray(rgba, "RGBA").save(tmp_path / "rgba.png")
+    Image.fromarray(PIXELS).save(tmp_path / "rgb.png")
+    np.save(tmp_path / "rgba.npy", rgba)
+    for size, runs_at in ((["H", "W"], (40, 60)), ([20, 24], (20, 24))):
+        model = network([1, 4, *size], 4)
+        add(bench, model, tmp_path)
+        with pytest.raises(ImageError, match="4 bands") as caught:
+            maps_of(bench, tmp_path / "rgba.png")
+        assert "channels=RGBA" in str(caught.value.hint)
+        add(bench, model, tmp_path, preprocessing="unit:channels=RGBA")
+        [row] = bench.query("select input_channels from layer")
+        assert row["input_channels"] == '["R","G","B","A"]'
+        for name, mode in (("rgba.png", rgba), ("rgba.npy", rgba), ("rgb.png", None)):
+            whole = Image.fromarray(PIXELS).convert("RGBA") if mode is None else Image.fromarray(rgba, "RGBA")
+            if runs_at != (40, 60):
+                whole = whole.resize(runs_at[::-1], Image.Resampling.BILINEAR)
+            wanted = asked(model, nchw(np.asarray(whole)))[0]
+            np.testing.assert_allclose(maps_of(bench, tmp_path / name), wanted, atol=1e-5)
+            slid = bench.convolve("net/conv", tmp_path / name, size=None, provider="cpu")
+            np.testing.assert_allclose(np.asarray(slid), wanted, atol=1e-5)
+
+
+def test_colours_of_an_array_file_keep_their_precision(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    model = network(["N", 3, "H", "W"], 3)
+    add(bench, model, tmp_path)
+    rng = np.random.default_rng(2)
+    for number, (array, values) in enumerate(
+        (
+            (PIXELS, PIXELS / 255),
+            (rng.random((9, 9, 3)), None),
+            (deep := rng.integers(0, 65536, (9, 9, 3), np.uint16), deep / 65535),
+        )
+    ):
+        np.save(tmp_path / f"{number}.npy", array)
+        wanted = asked(model, nchw(array if values is None else values, 1))[0]
+        np.testing.assert_allclose(maps_of(bench, tmp_path / f"{number}.npy"), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros((9, 9, 4), np.uint8), r"shape \(9, 9, 4\) does not fit: the network takes 5 bands"),
+        (np.zeros((5, 9, 9), np.uint8), r"shape \(5, 9, 9\) does not fit"),
+        (np.zeros((9, 9), np.uint8), r"shape \(9, 9\) does not fit"),
+        (np.zeros((0, 9, 5), np.uint8), r"shape \(0, 9, 5\) does not fit"),
+        (np.full((9, 9, 5), np.nan), "not finite"),
+        (np.zeros((9, 9, 5), np.int64), "int64 is no picture"),
+        (np.zeros((9, 9, 5), np.complex64), "complex64 is no picture"),
+        (np.full((9, 9, 5), -1, np.int16), "holds pixels from -1 to -1"),
+        (np.array([["a"]], object), "no .npy of a plain array"),
+    ],
+)
+def test_arrays_that_do_not_fit(bench: filterkit.Workbench, tmp_path: Path, array: Any, words: str) -> None:
+    add(bench, network(["N", 5, "H", "W"], 5), tmp_path)
+    np.save(tmp_path / "a.npy", array, allow_pickle=True)
+    with pytest.raises(ImageError, match=words) as caught:
+        maps_of(bench, tmp_path / "a.npy")
+    assert caught.value.hint and "a.npy" in caught.value.message
+
+
+def test_files_that_hold_other_bands(bench: filterkit.Workbench, tmp_path: Path, photo: Path) -> None:
+    add(bench, network(["N", 5, "H", "W"], 5), tmp_path)
+    with pytest.raises(ImageError, match=r"has 3 channels \(R, G, B\); the network takes 5 bands") as caught:
+        maps_of(bench, photo)
+    assert "(H, W, channels)" in str(caught.value.hint)
+    frames = [Image.new("L", (9, 9))] * 4
+    for count in (3, 5):  # one frame too few, and one too many
+        frames[0].save(tmp_path / "f.tiff", save_all=True, append_images=[Image.new("L", (9, 9))] * count)
+        with pytest.raises(ImageError, match="the network takes 5 bands"):
+            maps_of(bench, tmp_path / "f.tiff")
+    frames[0].save(tmp_path / "f.tiff", save_all=True, append_images=[Image.new("L", (8, 9))] * 4)
+    with pytest.raises(ImageError, match="the network takes 5 bands"):
+        maps_of(bench, tmp_path / "f.tiff")
+
+
+def test_a_folder_of_arrays(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    add(bench, network(["N", 5, "H", "W"], 5), tmp_path)
+    (tmp_path / "in").mkdir()
+    for number in range(2):
+        np.save(tmp_path / "in" / f"{number}.npy", np.zeros((9, 9, 5), np.uint8))
+    found = list(bench.iter_feature_maps("net/conv", [tmp_path / "in"], provider="cpu"))
+    assert [each.image_name for each in found] == ["0", "1"]
+
+
+def test_tiff_of_floats_that_are_stored_as_differences_of_bytes(tmp_path: Path) -> None:
+    """Of several channels no library writes it here; of one Pillow does."""
+    values = np.random.default_rng(0).random((35, 45), np.float32)
+    options = {"compression": "tiff_adobe_deflate", "tiffinfo": {317: 3}}
+    Image.fromarray(values).save(tmp_path / "f.tiff", **options)
+    wide = tiff_bands._read(tmp_path / "f.tiff", lambda count, kind: (count, kind) == (1, "f4"))
+    np.testing.assert_array_equal(wide[..., 0], values)
+
+
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64", "uint32"])
+@pytest.mark.parametrize("order", ["RGB", "GRAY", "RGBA"])
+def test_colours_of_a_tiff_that_pillow_does_not_read(tmp_path: Path, kind: str, order: Any) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    top = 65535 if kind == "uint32" else 1
+    array = (np.random.default_rng(4).random((9, 8, 3)) * top).astype(kind)
+    tifffile.imwrite(tmp_path / "rgb.tiff", array, photometric="rgb")
+    tifffile.imwrite(tmp_path / "gray.tiff", array[..., 0], photometric="minisblack")
+    wanted = filterkit.Preprocessing(order, scale=1 / 255)
+    found = read_pixels(tmp_path / "rgb.tiff", wanted)
+    np.testing.assert_allclose(found[..., :3], array / top, atol=1e-6)
+    gray = read_pixels(tmp_path / "gray.tiff", wanted)
+    values = gray / 255 if gray.dtype == np.uint8 else gray
+    np.testing.assert_allclose(values[..., 1], array[..., 0] / top, atol=1 / 255)
+
+
+def test_gray_of_sixteen_bits_in_which_0_is_white(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    array = np.random.default_rng(4).integers(0, 65536, (9, 8), np.uint16)
+    tifffile.imwrite(tmp_path / "white.tiff", array, photometric="miniswhite")
+    for order in ("GRAY", "RGBA"):
+        found = read_pixels(tmp_path / "white.tiff", filterkit.Preprocessing(order))
+        np.testing.assert_allclose(found[..., 0], 255 - array / 257, atol=0.51)
