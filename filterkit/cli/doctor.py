@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from filterkit.cli.formats import printable_json
 from filterkit.cli.shell import Shell, command
+from filterkit.formats.json_lines import printable_json
 
 
 @command

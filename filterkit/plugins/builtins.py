@@ -123,11 +123,11 @@ class Formats:
     @hookimpl
     def filterkit_output_formats(self) -> Contributions:
         return (
-            Contribution("table", "For reading", "filterkit.cli.formats:Table"),
-            Contribution("json", "One JSON array", "filterkit.cli.formats:Json"),
-            Contribution("ndjson", "One JSON object per line", "filterkit.cli.formats:Ndjson"),
-            Contribution("csv", "Comma-separated values", "filterkit.cli.formats:Csv"),
-            Contribution("tsv", "Tab-separated values", "filterkit.cli.formats:Tsv"),
+            Contribution("table", "For reading", "filterkit.formats.table:Table"),
+            Contribution("json", "One JSON array", "filterkit.formats.json_lines:Json"),
+            Contribution("ndjson", "One JSON object per line", "filterkit.formats.json_lines:Ndjson"),
+            Contribution("csv", "Comma-separated values", "filterkit.formats.delimited:Csv"),
+            Contribution("tsv", "Tab-separated values", "filterkit.formats.delimited:Tsv"),
         )
 
 

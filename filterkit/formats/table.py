@@ -1,16 +1,58 @@
-"""Lays rows out as a table for reading. Pure text; rich's tables need a second for a thousand rows."""
+"""Rows as a table for reading. Pure text; rich's tables need a second for a thousand rows."""
 
 from __future__ import annotations
 
 import math
+import shutil
+import sys
 import textwrap
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
 
-from filterkit.errors import one_line
+from filterkit.errors import UsageError, closest, one_line
+from filterkit.plugins.protocols import Row
 
 GAP = 2
 MISSING = "-"
+
+
+@dataclass(frozen=True)
+class Table:
+    """For reading. On a terminal it fits the width; elsewhere it is as wide as it is.
+
+    Parameters
+    ----------
+    columns
+        The columns to show; empty for all.
+    quiet
+        Do not say on stderr that there are no rows, or which columns are not shown.
+    """
+
+    columns: tuple[str, ...] = ()
+    quiet: bool = False
+
+    def write(self, rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO) -> None:
+        wanted = self.columns or columns
+        for name in wanted:
+            if name not in columns:
+                raise UsageError(f"there is no column '{name}'", hint=closest(name, columns))
+        values = [[row.get(name) for name in wanted] for row in rows]
+        if not values:
+            self._say("no rows")
+            return
+        width = shutil.get_terminal_size().columns if stream.isatty() else None
+        lines, fitted = lay_out(values, wanted, width)
+        stream.writelines(f"{line}\n" for line in lines)
+        left_out = [name for name in columns if name not in wanted[:fitted]]
+        if left_out:
+            names = ", ".join(left_out if len(left_out) <= 3 else [*left_out[:2], "…"])
+            count = "1 column is" if len(left_out) == 1 else f"{len(left_out)} columns are"
+            self._say(f"{count} not shown ({names}); --format json or csv has all")
+
+    def _say(self, words: str) -> None:
+        if not self.quiet:
+            print(one_line(words), file=sys.stderr)
 
 
 def cell(value: Any, column: str = "") -> str:

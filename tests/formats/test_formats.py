@@ -16,8 +16,8 @@ from rich.cells import cell_len
 
 import filterkit
 from filterkit.cli.output import print_rows
-from filterkit.cli.table import cell, lay_out
 from filterkit.errors import UsageError
+from filterkit.formats.table import cell, lay_out
 from filterkit.plugins.manager import load_plugins
 from filterkit.plugins.registry import Registry
 

@@ -1,0 +1,1 @@
+"""The built-in output formats: each an `OutputFormat`, offered by ``filterkit_output_formats``."""
