@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -68,6 +69,19 @@ class Workbench:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.location!r})"
 
+    @property
+    def path(self) -> Path:
+        """The catalog's file.
+
+        Raises
+        ------
+        CatalogError
+            The location is that of another database.
+        """
+        from filterkit.catalog.database import catalog_path
+
+        return catalog_path(self.location)
+
     def close(self) -> None:
         """Close the catalog and its networks. Arrays handed out stay valid."""
         self._session.close()
@@ -97,7 +111,7 @@ class Workbench:
         extractors: Sequence[str] = ("convolution",),
         metrics: Sequence[str] | None = None,
         timeout: float | None = ADD_SECONDS,
-        memory: int | None = ADD_MEMORY,
+        memory: int | str | None = ADD_MEMORY,
     ) -> IngestResult:
         """Fetch a model, extract its filters and catalogue them.
 
@@ -125,7 +139,7 @@ class Workbench:
             minutes. None for no limit.
         memory
             Give up where this process holds so many bytes more than before, beyond the model's own size:
-            8 GiB. None for no limit, and there is none on Windows.
+            8 GiB. A text such as ``"500MB"`` will do. None for no limit, and there is none on Windows.
 
         Raises
         ------
@@ -148,6 +162,17 @@ class Workbench:
             timeout=timeout,
             memory=memory,
         )
+
+    def zoo(self) -> Rows:
+        """One row per network that `add` knows by name.
+
+        Returns
+        -------
+        Rows
+            ``name``, ``what``, ``license``, ``layers``, ``bytes`` of the download, ``sha256`` of the file in
+            it, ``requirement`` (the package that it is part of), and ``cached``: whether it is here already.
+        """
+        return operations.zoo.zoo()
 
     def measure(self, model: str = "*", metrics: Sequence[str] | None = None) -> Rows:
         """Measure models of the catalog from their filter banks, and put that into their rows.
@@ -385,6 +410,16 @@ class Workbench:
             The address names filters.
         """
         return operations.stats.stats(self._session, address)
+
+    def save_stats_chart(self, address: str, path: str | os.PathLike[str]) -> None:
+        """Write what `stats_chart` draws to a file, in the format of its suffix.
+
+        Raises
+        ------
+        NotFoundError, UsageError
+            As `stats_chart`.
+        """
+        operations.stats.save_stats_chart(self._session, address, Path(path))
 
     def stats_chart(self, address: str, format: str = "png") -> bytes:
         """Draw what metrics say: of several layers over the depth, of one layer its filters' distributions.
@@ -637,6 +672,29 @@ class Workbench:
         """
         return operations.render.render(self._session, sheet, renderer, suffix, options)
 
+    def draw(
+        self,
+        sheets: Iterable[tuple[str, TileSheet]],
+        output: str | os.PathLike[str],
+        renderer: str | None = None,
+        **options: Any,
+    ) -> Iterator[Path]:
+        """Draw named sheets, as `sheets` gives them, and yield the files as they are written.
+
+        Parameters
+        ----------
+        output
+            A file for one sheet, or a folder: one that exists, or a name without a suffix.
+        renderer, options
+            As of `render`.
+
+        Raises
+        ------
+        UsageError
+            Several sheets for one file; or as `render`.
+        """
+        return operations.draw.draw(self._session, sheets, Path(output), renderer, options)
+
     def suffixes(self, renderer: str) -> tuple[str, ...]:
         """What files of a renderer end in, e.g. ``(".png", ".svg", ".pdf")``; the usual one first.
 
@@ -721,6 +779,37 @@ class Workbench:
             unreadable=unreadable,
         )
 
+    def write_maps(
+        self,
+        results: Iterable[FeatureMaps],
+        output: str | os.PathLike[str],
+        *,
+        normalizer: str | None = None,
+        renderer: str | None = None,
+        **options: Any,
+    ) -> Iterator[tuple[FeatureMaps, list[Path]]]:
+        """Write feature maps as they come, and yield each result with the files that it is in.
+
+        Parameters
+        ----------
+        results
+            What `iter_feature_maps` gives.
+        output
+            A picture, for one picture's maps; a folder, for a picture per layer; an ``.npz``, with an array
+            (pictures, channels, height, width) per layer, or an ``.npy`` for one layer. An array file is
+            there once all results were taken.
+        normalizer
+            As of `sheet`.
+        renderer, options
+            As of `render`.
+
+        Raises
+        ------
+        UsageError
+            The results do not fit into one file, or the maps of the pictures into one array.
+        """
+        return operations.draw.write_maps(self._session, results, Path(output), normalizer, renderer, options)
+
     def convolve(
         self,
         address: str,
@@ -786,6 +875,26 @@ class Workbench:
         """
         return operations.plugins.describe_plugin(self._session, name)
 
+    def check_new_plugin(self, name: str, kind: str, commands: Iterable[str] = ()) -> None:
+        """Refuse a name under which nobody would reach a plugin, or that would replace another's package.
+
+        Parameters
+        ----------
+        name
+            What the plugin is to be called, without ``filterkit-``.
+        kind
+            ``"source"``, ``"extractor"``, ``"normalizer"``, ``"renderer"``, ``"metric"``, ``"format"`` or
+            ``"command"``.
+        commands
+            The names of the commands that there are.
+
+        Raises
+        ------
+        UsageError
+            There is one of that name.
+        """
+        operations.plugins.check_new_plugin(self._session, name, kind, commands)
+
     def recover(self) -> None:
         """Put the catalog back as it was before a writer that was interrupted and left a journal.
 
@@ -806,3 +915,21 @@ class Workbench:
 def open(catalog: str | os.PathLike[str] | None = None, *, progress: Progress | None = None) -> Workbench:
     """Open the workbench over a catalog; see `Workbench`."""
     return Workbench(catalog, progress=progress)
+
+
+def place_photo(folder: Path, image: Path | None, *, ours: bool) -> Path:
+    """Copy a photo into a folder, as ``photo`` with its suffix; None takes one that comes with matplotlib.
+
+    Parameters
+    ----------
+    ours
+        Whether a photo that is there may be replaced.
+
+    Raises
+    ------
+    ImageError
+        There is no such picture.
+    UsageError
+        Another photo is there and may not be replaced.
+    """
+    return operations.quickstart.place_photo(folder, image, ours=ours)

@@ -194,7 +194,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 def test_layers_may_be_called_anything(tmp_path: Path) -> None:
     """`numpy.savez` takes no array of some names, and pictures stay in the folder that was asked for."""
-    from filterkit.cli.drawing import _file_name
+    from filterkit.operations.draw import _file_name
     from filterkit.operations.export import write_arrays
 
     arrays = {"file": np.ones((1, 2)), "allow_pickle": np.zeros(3, "f4")}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from filterkit.catalog.picture_input import has_placeholder_size, range_of
+from filterkit.catalog.picture_input import has_placeholder_size, range_of, takes_no_pictures
 from filterkit.graph.inputs import fixed_size
 
 Status = Literal["added", "replaced", "unchanged", "restored"]
@@ -32,6 +32,8 @@ class IngestResult:
     placeholder_size
         Height and width that pictures are resized to because the file states them, where they are so small
         that they may be a placeholder; or None.
+    takes_no_pictures
+        Says so where the model's input has not the four axes of pictures.
     plugins
         What the catalog says of the plugins that took part, by name.
     """
@@ -49,6 +51,7 @@ class IngestResult:
     plugins: Mapping[str, Any] = field(default_factory=dict)
     assumed_range: str = ""
     placeholder_size: tuple[int, int] | None = None
+    takes_no_pictures: str = ""
 
 
 def result_of(status: Status, row: Mapping[str, Any]) -> IngestResult:
@@ -64,5 +67,8 @@ def result_of(status: Status, row: Mapping[str, Any]) -> IngestResult:
         plugins=row["plugins"],
         assumed_range=range_of(preprocessing) if assumed else "",
         placeholder_size=(height, width) if height and width and has_placeholder_size(row) else None,
+        takes_no_pictures=takes_no_pictures(row)
+        if row["input_shape"] and len(row["input_shape"]) != 4
+        else "",
         **counts,
     )

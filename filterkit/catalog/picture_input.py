@@ -126,3 +126,9 @@ def has_placeholder_size(model: Mapping[str, Any]) -> bool:
         return False
     height, width = fixed_size(model["input_shape"], model["input_layout"])
     return 0 < max(height or 0, width or 0) <= PLACEHOLDER and bool(height and width)
+
+
+def takes_no_pictures(model: Mapping[str, Any]) -> str:
+    """Says that of a model whose input is none, with its shape: ``1 × 257 × ? × 2``."""
+    shape = " × ".join("?" if each is None else str(each) for each in model["input_shape"] or ())
+    return f"{model['name']} takes no pictures: its input is {shape or 'unknown'}"

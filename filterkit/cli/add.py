@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from filterkit.cli.completion import complete_extractor, complete_ref
 from filterkit.cli.shell import Shell, command
+from filterkit.cli.support.completion import complete_extractor, complete_ref
 from filterkit.settings import ADD_SECONDS
 
 BRIEF = ("model", "layers", "filters", "kernels", "parameters", "skipped")
@@ -70,9 +70,6 @@ def add(
     ] = "8GiB",
 ) -> None:
     """Fetch a model, extract its filters and catalogue them."""
-    from filterkit.byte_sizes import parse_size
-
-    most_memory = None if memory.strip() == "0" else parse_size(memory)
     with shell.workbench() as bench:
         added = bench.add(
             ref,
@@ -83,7 +80,7 @@ def add(
             extractors=extractor or ["convolution"],
             metrics=metric,
             timeout=timeout or None,
-            memory=most_memory,
+            memory=None if memory.strip() == "0" else memory,
         )
         models = bench.models()
     shell.say(SAID[added.status].format(model=added.model))
@@ -93,12 +90,8 @@ def add(
             "(--preprocessing states it, with --replace for a model that is there)"
         )
     rows = [row for row in models if row["model"] == added.model]
-    if preprocessing and any(row["input_shape"] and len(row["input_shape"]) != 4 for row in rows):
-        from filterkit.operations.maps import takes_no_pictures
-
-        shape = rows[0]["input_shape"]
-        said = takes_no_pictures({"name": added.model, "input_shape": shape})
-        shell.say(f"{said}; --preprocessing is of no use there")
+    if preprocessing and added.takes_no_pictures:
+        shell.say(f"{added.takes_no_pictures}; --preprocessing is of no use there")
     if added.placeholder_size:
         shell.say(
             f"pictures are resized to {' × '.join(map(str, added.placeholder_size))} for {added.model}, "

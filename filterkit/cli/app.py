@@ -14,7 +14,7 @@ import typer
 from typer.main import get_command
 
 from filterkit.cli.shell import reported_errors
-from filterkit.cli.usage import OneLineErrors
+from filterkit.cli.support.usage import OneLineErrors
 from filterkit.errors import FilterkitWarning, one_line, plain
 
 HELP = "See, query and run what a convolutional network has learned."

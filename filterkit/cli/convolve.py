@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from filterkit.cli.completion import complete_address
-from filterkit.cli.options import Colormap, MapsNormalizer, Provider, Renderer, Scale, Threads
-from filterkit.cli.results import COLUMNS, check_style, deliver
 from filterkit.cli.shell import Shell, command
+from filterkit.cli.support.completion import complete_address
+from filterkit.cli.support.maps_output import COLUMNS, check_style, deliver
+from filterkit.cli.support.options import Colormap, MapsNormalizer, Provider, Renderer, Scale, Threads
 
 
 @command
@@ -47,14 +47,16 @@ def convolve(
         result = bench.convolve(
             address, image, per_channel=per_channel, size=size, provider=provider, threads=threads
         )
-        rows = deliver(
-            shell,
-            bench,
-            [result],
-            output,
-            normalizer=normalizer,
-            renderer=renderer,
-            colormap=colormap,
-            scale=scale,
+        rows = list(
+            deliver(
+                shell,
+                bench,
+                [result],
+                output,
+                normalizer=normalizer,
+                renderer=renderer,
+                colormap=colormap,
+                scale=scale,
+            )
         )
-        shell.rows(rows, COLUMNS)
+    shell.rows(rows, COLUMNS)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from filterkit.cli.completion import complete_address
-from filterkit.cli.drawing import draw
 from filterkit.cli.shell import Shell, command
+from filterkit.cli.support.completion import complete_address
+from filterkit.cli.support.drawing import draw
 from filterkit.errors import one_line
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from filterkit.cli.completion import complete_address
-from filterkit.cli.options import words
 from filterkit.cli.shell import Shell, command
+from filterkit.cli.support.completion import complete_address
+from filterkit.cli.support.options import words
 
 BRIEF = ("address", "size", "min_cosine", "bias_shift", "parameters_saved", "macs_saved")
 

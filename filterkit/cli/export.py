@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from filterkit.cli.completion import complete_address
 from filterkit.cli.shell import Shell, command
+from filterkit.cli.support.completion import complete_address
 from filterkit.errors import one_line
 
 

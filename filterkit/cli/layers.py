@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from filterkit.cli.completion import complete_address
 from filterkit.cli.shell import Shell, command
+from filterkit.cli.support.completion import complete_address
 
 BRIEF = ("layer", "kernel_shape", "in_channels", "filters", "parameters", "receptive_field", "jump")
 

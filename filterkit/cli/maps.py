@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from filterkit.cli.completion import complete_address
-from filterkit.cli.options import Colormap, MapsNormalizer, Provider, Renderer, Scale, Threads
-from filterkit.cli.results import COLUMNS, check_style, deliver, is_array
 from filterkit.cli.shell import Shell, command, print_error
+from filterkit.cli.support.completion import complete_address
+from filterkit.cli.support.maps_output import COLUMNS, check_style, deliver, is_array
+from filterkit.cli.support.options import Colormap, MapsNormalizer, Provider, Renderer, Scale, Threads
 from filterkit.errors import ImageError
 
 At = Literal["post", "pre"]
@@ -76,16 +76,18 @@ def maps(
             # A row of an array is known by its place alone, which a picture left out would change.
             unreadable=None if is_array(output) else leave_out,
         )
-        rows = deliver(
-            shell,
-            bench,
-            results,
-            output,
-            normalizer=normalizer,
-            renderer=renderer,
-            colormap=colormap,
-            scale=scale,
+        rows = list(
+            deliver(
+                shell,
+                bench,
+                results,
+                output,
+                normalizer=normalizer,
+                renderer=renderer,
+                colormap=colormap,
+                scale=scale,
+            )
         )
-        shell.rows(rows, COLUMNS)
+    shell.rows(rows, COLUMNS)
     if unreadable:
         raise typer.Exit(1)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from filterkit.cli.completion import complete_model
 from filterkit.cli.shell import Shell, command
+from filterkit.cli.support.completion import complete_model
 
 
 @command

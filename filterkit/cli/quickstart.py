@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import shlex
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
@@ -14,11 +13,8 @@ from typing import Annotated
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.errors import ImageError, UsageError
-from filterkit.replacing import replacing
 from filterkit.settings import DEFAULT_CATALOG, catalog_location
 
-PHOTO = "photo"
 FIRST_PICTURE = "filters.png"
 """Tells a folder of an earlier run, whose photo may be replaced, from one that holds somebody's photo."""
 
@@ -57,8 +53,10 @@ def quickstart(
 ) -> None:
     """Catalogue the real VGG16, list its layers, draw its filters and run it on a photo."""
     folder.mkdir(parents=True, exist_ok=True)
-    photo = _place_photo(folder, image)
-    catalog = _absolute(shell.catalog) if shell.catalog else DEFAULT_CATALOG
+    from filterkit.workbench import Workbench, place_photo
+
+    photo = place_photo(folder, image, ours=(folder / FIRST_PICTURE).exists()).name
+    catalog = str(Workbench(shell.catalog).path) if shell.catalog else DEFAULT_CATALOG
     # What is printed has to work when it is typed there, whatever FILTERKIT_CATALOG says.
     place = "" if catalog_location() == catalog else f" --catalog {shlex.quote(catalog)}"
     with _working_in(folder):
@@ -67,38 +65,6 @@ def quickstart(
     shell.say(f"\nThe pictures are in {folder}. Next:\n\n  cd {shlex.quote(str(folder))}")
     for line in NEXT:
         shell.say("  " + line.format(photo=shlex.quote(photo)) + place)
-
-
-def _absolute(catalog: str) -> str:
-    from filterkit.catalog.database import catalog_path
-
-    return str(catalog_path(catalog))
-
-
-def _place_photo(folder: Path, image: Path | None) -> str:
-    """Copy the photo beside the catalog, so that every printed command can be typed again there."""
-    if image is None:
-        from filterkit.renderers.plotting import matplotlib
-
-        matplotlib()
-        from matplotlib import cbook
-
-        image = Path(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
-    if not image.is_file():
-        raise ImageError(f"no picture at {image}", hint="--image takes a photo, e.g. holiday.jpg")
-    photo = folder / f"{PHOTO}{image.suffix.lower()}"
-    if not photo.exists() or photo.read_bytes() != image.read_bytes():
-        if photo.exists() and not (folder / FIRST_PICTURE).exists():
-            raise UsageError(
-                f"{photo} is somebody else's and would be overwritten",
-                hint="give quickstart a folder of its own: filterkit quickstart FOLDER",
-            )
-        with replacing(photo) as part:
-            shutil.copyfile(image, part)
-    others = [other.stat().st_mtime_ns for other in folder.glob(f"{PHOTO}.*") if other != photo]
-    if max(others, default=0) > photo.stat().st_mtime_ns:
-        photo.touch()  # the pictures that are there were made of another photo
-    return photo.name
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from filterkit.cli.completion import complete_format
+from filterkit.cli.support.completion import complete_format
 from filterkit.errors import FilterkitError, one_line, plain
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Shell:
 
     def check_format(self) -> None:
         """Refuse an unknown format, or bytes for a terminal, before any work is done."""
-        from filterkit.cli.output import choose_format, refuse_terminal
+        from filterkit.cli.support.output import choose_format, refuse_terminal
 
         refuse_terminal(choose_format(self.registry, self.format), sys.stdout)
 
@@ -91,7 +91,7 @@ class Shell:
         """
         import logging
 
-        from filterkit.cli.progress import progress_bar
+        from filterkit.cli.support.progress import progress_bar
         from filterkit.workbench import Workbench
 
         if self.quiet:
@@ -121,7 +121,7 @@ class Shell:
         TypeError
             `columns` is no list of names, or `brief` has others.
         """
-        from filterkit.cli.output import print_rows
+        from filterkit.cli.support.output import print_rows
 
         names = () if isinstance(columns, str) else tuple(columns)
         if not names or not set(names).issuperset(brief or ()):

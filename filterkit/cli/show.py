@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from filterkit.cli.completion import complete_address, complete_normalizer
-from filterkit.cli.drawing import draw
-from filterkit.cli.options import Colormap, Renderer, Scale
-from filterkit.cli.piped import read_addresses
 from filterkit.cli.shell import Shell, command
+from filterkit.cli.support.completion import complete_address, complete_normalizer
+from filterkit.cli.support.drawing import draw
+from filterkit.cli.support.options import Colormap, Renderer, Scale
+from filterkit.cli.support.piping import read_addresses
 from filterkit.errors import UsageError
 
 if TYPE_CHECKING:

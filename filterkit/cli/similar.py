@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from filterkit.cli.completion import complete_address
-from filterkit.cli.drawing import draw
-from filterkit.cli.options import words
 from filterkit.cli.shell import Shell, command
+from filterkit.cli.support.completion import complete_address
+from filterkit.cli.support.drawing import draw
+from filterkit.cli.support.options import words
 
 BRIEF = ("address", "similarity", "transform")
 

@@ -7,11 +7,10 @@ from typing import Annotated
 
 import typer
 
-from filterkit.cli.completion import complete_address
-from filterkit.cli.drawing import write
-from filterkit.cli.missing import say_what_is_missing
 from filterkit.cli.shell import Shell, command
-from filterkit.errors import UsageError
+from filterkit.cli.support.completion import complete_address
+from filterkit.cli.support.unmeasured import say_what_is_missing
+from filterkit.errors import UsageError, one_line
 
 BRIEF = (
     "layer", "filters", "sparsity", "variance_entropy_normalized", "orthogonality", "stable_rank", "dead",
@@ -41,7 +40,8 @@ def stats(
     with shell.workbench() as bench:
         rows = bench.stats(address)
         if output:
-            write(shell, output, bench.stats_chart(address, output.suffix.lower().lstrip(".")))
+            bench.save_stats_chart(address, output)
+            shell.say(one_line(f"wrote {output}"))
         say_what_is_missing(shell, bench, address, " ".join((*rows.columns, "classic_type")))
         several = len({row["model"] for row in rows}) > 1
         shell.rows(rows, rows.columns, brief=("model", *BRIEF) if several else BRIEF)

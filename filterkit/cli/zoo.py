@@ -10,7 +10,6 @@ BRIEF = ("name", "bytes", "cached", "license", "sha256")
 @command
 def zoo(shell: Shell) -> None:
     """List the networks that `filterkit add NAME` knows, with license, size and hash."""
-    from filterkit.sources.zoo import known
-
-    rows = list(known())
-    shell.rows(rows, rows[0].keys(), brief=BRIEF)
+    with shell.workbench() as bench:
+        rows = bench.zoo()
+    shell.rows(rows, rows.columns, brief=BRIEF)

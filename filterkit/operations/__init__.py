@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         convolve,
         diff,
         doctor,
+        draw,
         duplicates,
         export,
         filters,
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
         models,
         plugins,
         query,
+        quickstart,
         remove,
         render,
         show,
         similar,
         stats,
+        zoo,
     )
 
 
@@ -36,6 +39,7 @@ __all__ = [
     "convolve",
     "diff",
     "doctor",
+    "draw",
     "duplicates",
     "export",
     "filters",
@@ -45,11 +49,13 @@ __all__ = [
     "models",
     "plugins",
     "query",
+    "quickstart",
     "remove",
     "render",
     "show",
     "similar",
     "stats",
+    "zoo",
 ]
 
 

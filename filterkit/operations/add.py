@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filterkit import budget
+from filterkit.byte_sizes import parse_size
 from filterkit.errors import UsageError
 from filterkit.records import IngestEvent
 
@@ -30,7 +31,7 @@ def add(
     extractors: Sequence[str],
     metrics: Sequence[str] | None,
     timeout: float | None,
-    memory: int | None,
+    memory: int | str | None,
 ) -> IngestResult:
     """See `Worksession.add`."""
     from filterkit.catalog.database import catalog_path
@@ -45,6 +46,7 @@ def add(
     from filterkit.sources.zoo import known
 
     registry = session.registry
+    most = parse_size(memory) if isinstance(memory, str) else memory
     # All that can be wrong with the request is looked at before anything is fetched.
     schemes = {offer.name for offer in registry.offers("source")}
     networks = [str(row["name"]) for row in known()]
@@ -64,7 +66,7 @@ def add(
 
     # Windows deletes no file that is still mapped, as external data may be.
     with (
-        budget.limited(Path(ref).name or name, timeout, memory),
+        budget.limited(Path(ref).name or name, timeout, most),
         tempfile.TemporaryDirectory(prefix="filterkit-", ignore_cleanup_errors=True) as folder,
     ):
         budget.step("fetching {}", ref)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from filterkit.errors import ImageError, UsageError
-from filterkit.operations.maps import parse_size, picture_name, takes_no_pictures
+from filterkit.operations.maps import parse_size, picture_name
 from filterkit.operations.misplaced import in_order
 from filterkit.records import Preprocessing
 from filterkit.results import FeatureMaps, RunOptions
@@ -56,6 +56,7 @@ def _convolve(
 ) -> FeatureMaps:
     """`weights`, `bias` and `labels` are of the filters that `match` selects."""
     from filterkit.catalog.describe import preprocessing_from
+    from filterkit.catalog.picture_input import takes_no_pictures
     from filterkit.graph.inputs import fixed_size
     from filterkit.runtime.convolve import Sliding, convolve, convolve_kernel
     from filterkit.runtime.pixels import read_pixels

@@ -175,12 +175,6 @@ def parse_size(text: str | None) -> Size:
     return size
 
 
-def takes_no_pictures(model: Mapping[str, Any]) -> str:
-    """Says that of a model whose input is none, with its shape: ``1 × 257 × ? × 2``."""
-    shape = " × ".join("?" if each is None else str(each) for each in model["input_shape"] or ())
-    return f"{model['name']} takes no pictures: its input is {shape or 'unknown'}"
-
-
 def picture_name(picture: Picture, number: int) -> tuple[str, str]:
     """What to call a picture in a row, and in a file's name."""
     if isinstance(picture, str | Path):
@@ -226,7 +220,7 @@ def _run_pictures(
     several: bool,
 ) -> Iterator[Answer]:
     from filterkit.catalog.describe import preprocessing_from
-    from filterkit.catalog.picture_input import has_placeholder_size
+    from filterkit.catalog.picture_input import has_placeholder_size, takes_no_pictures
     from filterkit.graph.inputs import fixed_size
     from filterkit.runtime.pictures import report
     from filterkit.runtime.pixels import read_pixels

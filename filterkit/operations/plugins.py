@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -291,3 +291,29 @@ def _brought(plugin: str, models: dict[str, Maker]) -> Iterator[str]:
             full_name = spec.partition(":")[0]
             yield full_name
             yield full_name.removeprefix(f"{plugin}/")
+
+
+def check_new_plugin(session: Session, name: str, kind: str, commands: Iterable[str]) -> None:
+    """See `Workbench.check_new_plugin`."""
+    from filterkit.catalog.rows import searchable
+    from filterkit.plugins.discovery import canonical
+    from filterkit.plugins.offers import HOOKS
+
+    for each in session.plugins.plugins:
+        if canonical(each.name) == f"filterkit-{name}":
+            raise UsageError(
+                f"the plugin {each.name} is installed already",
+                hint=f"choose another name; filterkit plugins show {each.name} says what it is",
+            )
+    taken: dict[str, set[str]] = {}
+    if kind == "command":
+        taken["command"] = set(commands)
+    for known in HOOKS:
+        if known == kind:
+            taken[kind] = {offer.name for offer in session.registry.offers(known)}
+    if kind == "metric":
+        taken["column"] = {column.replace("_", "-") for column in searchable()}
+    for what, names in taken.items():
+        if name in names:
+            article = "an" if what == "extractor" else "a"
+            raise UsageError(f"there is {article} {what} '{name}' already", hint="choose another name")

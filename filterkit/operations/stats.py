@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filterkit.address import parse_address
@@ -51,6 +52,13 @@ def stats_chart(session: Session, address: str, format: str) -> bytes:
             return written(layer_chart(layers[0], title), format, title)
         title = _title(layers)
         return written(depth_chart(layers, title), format, title)
+
+
+def save_stats_chart(session: Session, address: str, path: Path) -> None:
+    """See `Workbench.save_stats_chart`."""
+    from filterkit.operations.draw import write_file
+
+    write_file(path, stats_chart(session, address, path.suffix.lower().lstrip(".")))
 
 
 def _layer_stats(session: Session, address: str, rows: Sequence[Row]) -> list[LayerStats]:

@@ -19,7 +19,7 @@ from filterkit.catalog import Catalog, queries
 from filterkit.catalog.connections import connect
 from filterkit.catalog.database import recover, store_folder
 from filterkit.catalog.journals import JOURNAL_MAGIC, SUFFIXES, beside
-from filterkit.cli.completion import complete_model
+from filterkit.cli.support.completion import complete_model
 from filterkit.errors import CatalogError
 
 GOLDEN = Path(__file__).parent / "golden"

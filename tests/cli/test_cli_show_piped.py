@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import filterkit
-from filterkit.cli import piped
+from filterkit.cli.support import piping
 from filterkit.errors import FilterkitError
 
 pytestmark = pytest.mark.zoo
@@ -186,7 +186,7 @@ def test_kernels_that_make_no_table(run: Run) -> None:
 
 
 def test_more_than_anybody_can_mean(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(piped, "LARGEST", 10_000)
+    monkeypatch.setattr(piping, "LARGEST", 10_000)
     code, error, hint = run("show", "-", piped="x" * 10_001).failure
     assert (code, "standard input" in error) == (2, True)
     assert hint
@@ -201,7 +201,7 @@ def test_a_terminal_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     for stdin in (None, _Terminal(io.BytesIO())):
         monkeypatch.setattr("sys.stdin", stdin)
         with pytest.raises(FilterkitError, match="no rows are piped") as caught:
-            piped.read_addresses()
+            piping.read_addresses()
         assert "filterkit show -" in str(caught.value.hint)
 
 
@@ -212,8 +212,8 @@ def test_no_input_gets_through_as_anything_but_addresses(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
     try:
-        found = piped.read_addresses()
+        found = piping.read_addresses()
     except FilterkitError:
         return
     assert found
-    assert all(address.isprintable() and len(address) <= piped.LONGEST for address in found)
+    assert all(address.isprintable() and len(address) <= piping.LONGEST for address in found)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 import filterkit
-from filterkit.cli.output import print_rows
+from filterkit.cli.support.output import print_rows
 from filterkit.errors import UsageError
 from filterkit.formats.table import cell, lay_out
 from filterkit.plugins.manager import load_plugins

@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 import filterkit
-from filterkit.cli.output import print_rows
+from filterkit.cli.support.output import print_rows
 from filterkit.plugins.manager import load_plugins
 from filterkit.plugins.registry import Registry
 from filterkit.runtime.raw_inputs import read_inputs

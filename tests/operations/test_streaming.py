@@ -13,8 +13,8 @@ import pytest
 from onnx_graphs import build, node, random
 
 import filterkit
-from filterkit.cli.results import deliver
 from filterkit.cli.shell import Shell
+from filterkit.cli.support.maps_output import deliver
 
 BATCH = 8
 PICTURES = 200

@@ -5,15 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from filterkit.cli.drawing import draw, is_folder
 from filterkit.cli.shell import Shell
-from filterkit.errors import UsageError, one_line
+from filterkit.cli.support.drawing import draw
+from filterkit.errors import one_line
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
-    from filterkit.records import TileSheet
     from filterkit.results import FeatureMaps
     from filterkit.workbench import Workbench
 
@@ -45,63 +44,36 @@ def deliver(
     colormap: str | None,
     scale: int | None,
 ) -> Iterator[Row]:
-    """Write every result as it comes, and yield one row per layer and picture.
+    """Write every result as it comes, or draw it on a terminal, and yield one row per layer and picture.
 
     Raises
     ------
     UsageError
         Several pictures for one file, or several layers for a ``.npy``.
     """
-    results = _told(shell, results)
-    if output is not None and is_array(output):
-        yield from _write_arrays(shell, results, output)
-        return
-    style = {"renderer": renderer, "colormap": colormap}
-    for result in results:
-        if output is None:
-            if sys.stdout.isatty():
-                draw(shell, bench, _sheets(bench, result, normalizer), None, scale=scale, **style)
-            files: list[Path] = []
-        elif is_folder(output):
-            place = output / result.image_name if result.of_several else output
-            files = draw(
-                shell, bench, _sheets(bench, result, normalizer), _folder(place), scale=scale, **style
-            )
-        else:
-            if result.of_several:
-                raise UsageError(
-                    f"several pictures do not fit into the one file {output.name}",
-                    hint=f"-o {output.stem} makes a folder",
-                )
-            sheet = bench.sheet(result, normalizer=normalizer)
-            files = draw(shell, bench, [(output.stem, sheet)], output, scale=scale, **style)
-        yield from _rows(result, files)
-
-
-def _sheets(bench: Workbench, result: FeatureMaps, normalizer: str | None) -> Iterator[tuple[str, TileSheet]]:
-    for name in result.maps:
-        yield name, bench.sheet(result.only(name), normalizer=normalizer)
-
-
-def _folder(path: Path) -> Path:
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
-def _write_arrays(shell: Shell, results: Iterable[FeatureMaps], output: Path) -> Iterator[Row]:
-    from filterkit.operations.stacks import stacking
-
-    with stacking(output) as add:
+    results = _with_notes(shell, results)
+    style: dict[str, Any] = {"renderer": renderer, "colormap": colormap, "scale": scale}
+    if output is None:
         for result in results:
-            add(result.maps)
-            yield from _rows(result, [output] * len(result.maps))
-    shell.say(one_line(f"wrote {output}"))
+            if sys.stdout.isatty():
+                sheets = ((name, bench.sheet(result.only(name), normalizer)) for name in result.maps)
+                draw(shell, bench, sheets, None, **style)
+            yield from _rows(result, [])
+        return
+    options = {name: value for name, value in style.items() if value is not None}
+    for result, files in bench.write_maps(results, output, normalizer=normalizer, **options):
+        if not is_array(output):
+            for path in files:
+                shell.say(one_line(f"wrote {path}"))
+        yield from _rows(result, files)
+    if is_array(output):
+        shell.say(one_line(f"wrote {output}"))
 
 
-def _told(shell: Shell, results: Iterable[FeatureMaps]) -> Iterator[FeatureMaps]:
-    """The results; say once of every layer that they leave out why, in one line per reason, and which have
+def _with_notes(shell: Shell, results: Iterable[FeatureMaps]) -> Iterator[FeatureMaps]:
+    """The results; say once of each layer that they leave out why, in one line per reason, and which have
     no activation for their maps to be taken after."""
-    told: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     bare: set[str] = set()
     for result in results:
         plain = [layer for layer in result.without_activation if layer not in bare]
@@ -109,14 +81,14 @@ def _told(shell: Shell, results: Iterable[FeatureMaps]) -> Iterator[FeatureMaps]
         if plain:
             shell.say(
                 one_line(
-                    f"no activation was recognized behind {_names(plain)}: maps after it are the layer's own "
+                    f"no activation was recognized after {_names(plain)}: maps after it are the layer's own "
                     "output, as with --at pre"
                 )
             )
-        new = [layer for layer, reason in result.left_out.items() if told.get(layer) != reason]
-        told.update(result.left_out)
-        for reason in dict.fromkeys(told[layer] for layer in new):
-            names = [layer for layer in new if told[layer] == reason]
+        new = [layer for layer, reason in result.left_out.items() if reasons.get(layer) != reason]
+        reasons.update(result.left_out)
+        for reason in dict.fromkeys(reasons[layer] for layer in new):
+            names = [layer for layer in new if reasons[layer] == reason]
             shell.say(one_line(f"left out {_names(names)}: {reason}"))
         yield result
 

@@ -42,9 +42,9 @@ def _addresses(incomplete: str) -> list[str]:
 
 
 def _refs(incomplete: str) -> list[str]:
-    from filterkit.sources.zoo import known
-
-    return [*(str(row["name"]) for row in known()), "classic", "keras:", "onnx:", "weights:", "wheel:"]
+    with _workbench() as bench:
+        known = [str(row["name"]) for row in bench.zoo()]
+    return [*known, "classic", "keras:", "onnx:", "weights:", "wheel:"]
 
 
 def _contributed(kind: str) -> Callable[[str], list[str]]:

@@ -58,7 +58,7 @@ def _whole_commands(ctx: Any) -> Iterator[None]:
     try:
         yield
     except AddressError as error:
-        from filterkit.cli.rewording import with_the_address
+        from filterkit.cli.support.rewording import with_the_address
 
         error.hint = with_the_address(ctx.meta.get(_WORDS, ()), error) or error.hint
         raise
@@ -77,11 +77,11 @@ def _in_one_line() -> Iterator[None]:
         if option in COMMON and context and context.parent is None:
             hint = f"it goes behind the command: filterkit models --{option} …"
         if "issing option '-o'" in words and context:
-            from filterkit.cli.rewording import without_output
+            from filterkit.cli.support.rewording import without_output
 
             hint = without_output(context.meta.get(_WORDS, ())) or hint
         if "extra argument" in words and context:
-            from filterkit.cli.rewording import without_extras
+            from filterkit.cli.support.rewording import without_extras
 
             hint = without_extras(context.meta.get(_WORDS, ()), words) or hint
             words = words if len(words) <= LONGEST else f"{words[:LONGEST]}…)"

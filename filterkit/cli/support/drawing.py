@@ -1,4 +1,4 @@
-"""Where a drawing goes: to a file, a folder or the terminal."""
+"""Drawings in files or on the terminal, with a line about each file."""
 
 from __future__ import annotations
 
@@ -11,16 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.cli.shell import Shell
 from filterkit.errors import UsageError, one_line, plain
-from filterkit.replacing import replacing
 
 if TYPE_CHECKING:
     from filterkit.records import TileSheet
     from filterkit.workbench import Workbench
-
-
-def is_folder(output: Path) -> bool:
-    """Whether `output` means a folder: one that exists, or a name without a suffix."""
-    return output.is_dir() or not output.suffix
 
 
 def draw(
@@ -47,37 +41,11 @@ def draw(
         for _, sheet in sheets:
             _print(bench.render(sheet, renderer or f"terminal:width={_terminal_width()}", **options))
         return []
-    if is_folder(output):
-        suffix = bench.suffixes(renderer)[0] if renderer else ".png"
-        return [
-            write(
-                shell,
-                output / f"{_file_name(name)}{suffix}",
-                bench.render(sheet, renderer, suffix=suffix, **options),
-            )
-            for name, sheet in sheets
-        ]
-    [first, *more] = sheets
-    if more:
-        raise UsageError(
-            f"{1 + len(more)} layers do not fit into the one file {output.name}",
-            hint=f"-o {output.stem} writes one picture per layer into a folder of that name",
-        )
-    return [write(shell, output, bench.render(first[1], renderer, suffix=output.suffix, **options))]
-
-
-def _file_name(name: str) -> str:
-    """A layer's name as that of a file in this folder: those of anybody's catalog may hold anything."""
-    return one_line(name).replace("/", "_").replace("\\", "_")
-
-
-def write(shell: Shell, path: Path, data: bytes) -> Path:
-    """Write a picture, with the folders that it stands in."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
-        part.write_bytes(data)
-    shell.say(one_line(f"wrote {path}"))
-    return path
+    files = []
+    for path in bench.draw(sheets, output, renderer, **options):
+        shell.say(one_line(f"wrote {path}"))
+        files.append(path)
+    return files
 
 
 def _refuse_terminal(bench: Workbench, renderer: str | None) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from filterkit.cli.completion import complete_normalizer, complete_renderer
+from filterkit.cli.support.completion import complete_normalizer, complete_renderer
 
 Provider = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to run.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads (default: ONNX Runtime's).")]

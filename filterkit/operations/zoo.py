@@ -1,0 +1,13 @@
+"""The networks that are known by name."""
+
+from __future__ import annotations
+
+from filterkit.results import Rows
+
+
+def zoo() -> Rows:
+    """See `Workbench.zoo`."""
+    from filterkit.sources.zoo import known
+
+    rows = known()
+    return Rows(rows, rows[0])
