@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from filterkit.catalog import Catalog
     from filterkit.catalog.ingested import IngestResult
-    from filterkit.errors import ImageError
+    from filterkit.errors import AddressError, ImageError
     from filterkit.operations.diff import Level as DiffLevel
     from filterkit.operations.diff import Matching
     from filterkit.operations.similar import Level
@@ -933,3 +933,16 @@ def place_photo(folder: Path, image: Path | None, *, ours: bool) -> Path:
         Another photo is there and may not be replaced.
     """
     return operations.quickstart.place_photo(folder, image, ours=ours)
+
+
+def corrected_command(words: Sequence[str], wrong: AddressError | str) -> str | None:
+    """A hint: the command line that was probably meant.
+
+    Parameters
+    ----------
+    words
+        The command and what stands after it.
+    wrong
+        The error about an address among them, or what the parser says of them.
+    """
+    return operations.corrections.corrected(words, wrong)

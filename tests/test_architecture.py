@@ -96,6 +96,15 @@ def test_imports_never_go_up(path: Path) -> None:
         assert FLOOR[part_of(imported)] <= FLOOR[part], f"{part} imports {imported}"
 
 
+COMMANDS_IMPORT = {"workbench", "errors", "settings", "formats", "plugins", "scaffold", "cli"}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if part_of(module_of(path)) == "cli"], ids=module_of)
+def test_commands_reach_everything_through_the_workbench(path: Path) -> None:
+    ours = {name for name in imports(parse(path)) if name.partition(".")[0] == "filterkit"} - ROOF
+    assert {part_of(name) for name in ours} <= COMMANDS_IMPORT
+
+
 def test_listing_and_asking_never_reach_for_onnx() -> None:
     for name in (
         "queries",

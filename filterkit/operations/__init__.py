@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from filterkit.operations import (
         add,
         convolve,
+        corrections,
         diff,
         doctor,
         draw,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "add",
     "convolve",
+    "corrections",
     "diff",
     "doctor",
     "draw",

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from filterkit.errors import ImageError, UsageError
+from filterkit.operations.corrections import in_order
 from filterkit.operations.maps import parse_size, picture_name
-from filterkit.operations.misplaced import in_order
 from filterkit.records import Preprocessing
 from filterkit.results import FeatureMaps, RunOptions
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from filterkit.errors import ImageError, RuntimeFailure, UsageError
-from filterkit.operations.misplaced import in_order, joined_picture
+from filterkit.operations.corrections import in_order, joined_picture
 from filterkit.results import FeatureMaps, RunOptions
 
 if TYPE_CHECKING:

@@ -58,9 +58,9 @@ def _whole_commands(ctx: Any) -> Iterator[None]:
     try:
         yield
     except AddressError as error:
-        from filterkit.cli.support.rewording import with_the_address
+        from filterkit.workbench import corrected_command
 
-        error.hint = with_the_address(ctx.meta.get(_WORDS, ()), error) or error.hint
+        error.hint = corrected_command(ctx.meta.get(_WORDS, ()), error) or error.hint
         raise
 
 
@@ -76,14 +76,10 @@ def _in_one_line() -> Iterator[None]:
         option = str(getattr(error, "option_name", "")).removeprefix("--")
         if option in COMMON and context and context.parent is None:
             hint = f"it goes behind the command: filterkit models --{option} …"
-        if "issing option '-o'" in words and context:
-            from filterkit.cli.support.rewording import without_output
+        if context and ("issing option '-o'" in words or "extra argument" in words):
+            from filterkit.workbench import corrected_command
 
-            hint = without_output(context.meta.get(_WORDS, ())) or hint
-        if "extra argument" in words and context:
-            from filterkit.cli.support.rewording import without_extras
-
-            hint = without_extras(context.meta.get(_WORDS, ()), words) or hint
+            hint = corrected_command(context.meta.get(_WORDS, ()), words) or hint
             words = words if len(words) <= LONGEST else f"{words[:LONGEST]}…)"
         print_error(words[:1].lower() + words[1:], hint)
         raise typer.Exit(2) from None

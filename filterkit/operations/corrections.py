@@ -1,13 +1,20 @@
-"""The command line that was probably meant, as a hint: names completed, and quotes where shells need them."""
+"""The command line that was probably meant, as a hint: names completed, words in order, and quotes.
+
+A shell splits names at spaces and puts names of files in place of a bare ``*``.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filterkit.address import parse_address
-from filterkit.errors import AddressError, FilterkitError
+from filterkit.errors import AddressError, FilterkitError, NotFoundError, UsageError
 
 _EXTRAS = re.compile(r"got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.IGNORECASE | re.DOTALL)
 
@@ -26,7 +33,108 @@ LISTED = "--invariant"
 """The option that takes several words, separated by commas."""
 
 
-def with_the_address(words: Sequence[str], error: AddressError) -> str | None:
+MOST_WORDS = 20
+"""Words that are looked at."""
+
+
+@contextmanager
+def in_order(
+    command: str, address: str, pictures: Iterable[Any], resolve: Callable[[str], object]
+) -> Iterator[None]:
+    """Let the error about an address show the command as it was meant, where a picture stands before it.
+
+    Parameters
+    ----------
+    command
+        What comes before the words.
+    pictures
+        What stands behind the address; only paths are looked at, and nothing that can be read only once.
+    resolve
+        Raises FilterkitError for what is no address of the catalog.
+    """
+    try:
+        yield
+    except (UsageError, NotFoundError) as error:
+        words = [address, *_paths(pictures)]
+        meant = _swapped(words, resolve) or _apart(words, resolve)
+        if meant is None:
+            raise
+        message = f"'{address}' is no address, and one goes before pictures"
+        if meant[0].startswith((f"{address} ", f"{address}_")):
+            message = error.message
+        hint = shlex.join(["filterkit", command, *meant])
+        raise AddressError(message, written=address, hint=f"`{hint}`") from None
+    _check_for_a_layer(command, address, pictures, resolve)
+
+
+def _check_for_a_layer(
+    command: str, address: str, pictures: Iterable[Any], resolve: Callable[[str], object]
+) -> None:
+    """Raise AddressError where the first picture is a layer of the model before it."""
+    first, *rest = [*_paths(pictures)] or [""]
+    joined = f"{address}/{first}"
+    if first and rest and not Path(first).exists() and _address(joined, resolve) == joined:
+        hint = f"`{shlex.join(['filterkit', command, joined, *rest])}`"
+        raise AddressError(f"there is no picture {first}", written=address, hint=hint)
+
+
+def joined_picture(pictures: Iterable[Any]) -> str | None:
+    """A hint that quotes the name of a picture, which is what the first words of these are when joined."""
+    words = [*_paths(pictures)]
+    for end in range(2, len(words) + 1):
+        name = " ".join(words[:end])
+        if Path(name).exists():
+            return f"quote a name with spaces in it: {shlex.quote(name)}"
+    return None
+
+
+def _paths(pictures: Iterable[Any]) -> Iterator[str]:
+    if isinstance(pictures, str | os.PathLike):
+        yield str(pictures)
+    elif isinstance(pictures, list | tuple):
+        yield from (str(each) for each in pictures[:MOST_WORDS] if isinstance(each, str | os.PathLike))
+
+
+def _swapped(words: list[str], resolve: Callable[[str], object]) -> list[str] | None:
+    if not (Path(words[0]).suffix or Path(words[0]).exists()):
+        return None
+    for place, word in enumerate(words[1:], 1):
+        address = _address(word, resolve)
+        if address:
+            return [address, *words[:place], *words[place + 1 :]]
+    return None
+
+
+def _apart(words: list[str], resolve: Callable[[str], object]) -> list[str] | None:
+    for end in range(2, len(words) + 1):
+        for address in (" ".join(words[:end]), "_".join(words[:end])):  # layers have _ for a space
+            if _address(address, resolve) == address:
+                return [address, *words[end:]]
+    return None
+
+
+def _address(word: str, resolve: Callable[[str], object]) -> str | None:
+    """`word`, if it is an address of the catalog, or the address that it was probably meant to be."""
+    try:
+        resolve(word)
+    except AddressError as error:
+        meant = error.meant[0] if error.meant else word
+        return _address(meant, resolve) if meant != word else None
+    except FilterkitError:
+        return None
+    return word
+
+
+def corrected(words: Sequence[str], wrong: AddressError | str) -> str | None:
+    """See `filterkit.workbench.corrected_command`."""
+    if isinstance(wrong, AddressError):
+        return _with_the_address(words, wrong)
+    if "issing option '-o'" in wrong:
+        return _without_output(words)
+    return _without_extras(words, wrong) if "extra argument" in wrong else None
+
+
+def _with_the_address(words: Sequence[str], error: AddressError) -> str | None:
     """The command line with what was meant in place of what was written, where that is known."""
     if error.written not in words or not error.meant:
         return None
@@ -35,7 +143,7 @@ def with_the_address(words: Sequence[str], error: AddressError) -> str | None:
     return " or ".join(_line([*words[:place], meant, *words[place + 1 :]]) for meant in there) or None
 
 
-def without_extras(words: Sequence[str], message: str) -> str | None:
+def _without_extras(words: Sequence[str], message: str) -> str | None:
     """What to do about words that a command does not take, by the parser's message about them.
 
     Parameters
@@ -108,7 +216,7 @@ def _with_output(
     return None
 
 
-def without_output(words: Sequence[str]) -> str | None:
+def _without_output(words: Sequence[str]) -> str | None:
     """What to do where the option ``-o`` is missing, by the command line."""
     given = [word for word in words[1:] if not word.startswith("-")]
     return _with_output(words, given, words[:1], ()) if len(words) == 3 and len(given) == 2 else None
@@ -127,13 +235,16 @@ def _named(words: Sequence[str], apart: Sequence[str]) -> str | None:
 
 def _is_named(words: Sequence[str], address: str) -> bool:
     """Whether the catalog that a command is about has layers of this address."""
-    from filterkit.workbench import Workbench
+    from filterkit.operations.layers import layers
+    from filterkit.session import Session
 
+    session = Session(_catalog(words))
     try:
-        with Workbench(_catalog(words)) as bench:
-            return bool(bench.layers(address))
+        return bool(layers(session, address))
     except FilterkitError:
         return False
+    finally:
+        session.close()
 
 
 def _catalog(words: Sequence[str]) -> str | None:
