@@ -99,7 +99,7 @@ def command_line() -> Iterator[str]:
 
 def spec_strings() -> Iterator[str]:
     """What `--normalizer`, `--renderer` and `--format` take."""
-    from filterkit.plugins.manager import load_plugins
+    from filterkit.plugins.host import load_plugins
     from filterkit.plugins.registry import Registry
 
     yield from (

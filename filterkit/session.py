@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from filterkit.catalog import Catalog
     from filterkit.catalog.matches import Match, Selectable
     from filterkit.comparison.lengths import LengthsCache
-    from filterkit.plugins.manager import PluginHost
+    from filterkit.plugins.host import PluginHost
     from filterkit.plugins.protocols import Progress
     from filterkit.plugins.registry import Registry
     from filterkit.records import FloatArray
@@ -50,7 +50,7 @@ class Session:
     def registry(self) -> Registry:
         """What the plugins contribute, by kind and name."""
         if self._registry is None:
-            from filterkit.plugins.manager import load_plugins
+            from filterkit.plugins.host import load_plugins
             from filterkit.plugins.registry import Registry
 
             self._registry = Registry(load_plugins())

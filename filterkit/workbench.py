@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from filterkit.operations.diff import Level as DiffLevel
     from filterkit.operations.diff import Matching
     from filterkit.operations.similar import Level
-    from filterkit.plugins.manager import PluginHost
+    from filterkit.plugins.host import PluginHost
     from filterkit.plugins.protocols import Progress, Row
     from filterkit.plugins.registry import Registry
     from filterkit.records import FloatArray, TileSheet

@@ -148,7 +148,7 @@ def _hooks() -> Described:
 
 
 def _contributions() -> Described:
-    from filterkit.plugins.manager import load_plugins
+    from filterkit.plugins.host import load_plugins
     from filterkit.plugins.registry import Registry
 
     registry = Registry(load_plugins(discover=False))

@@ -151,7 +151,7 @@ def test_nothing_that_the_command_line_loads_first_imports_heavy_packages() -> N
 def test_listing_plugins_imports_nothing_heavy() -> None:
     code = (
         "import sys\n"
-        "from filterkit.plugins.manager import load_plugins\n"
+        "from filterkit.plugins.host import load_plugins\n"
         "from filterkit.plugins.registry import Registry\n"
         "registry = Registry(load_plugins(discover=False))\n"
         "print([registry.names(kind) for kind in ('source', 'normalizer', 'renderer', 'format')])\n"

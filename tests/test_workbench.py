@@ -17,7 +17,7 @@ from PIL import Image
 import filterkit
 from filterkit.errors import FilterkitError, ImageError, NotFoundError, UsageError
 from filterkit.extractors.convolution import ConvolutionExtractor
-from filterkit.plugins.manager import load_plugins
+from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
 from filterkit.records import Normalized
 from filterkit.results import FeatureMaps, Rows, Sheet

@@ -90,17 +90,17 @@ def _add_plugin_commands(group: Any, *, to_show: bool) -> None:
     found = [candidate for candidate in available() if may_have(candidate, "filterkit_commands")]
     if not found:
         return
-    from filterkit.plugins import listing
+    from filterkit.plugins import command_cache
 
-    if to_show and listing.add_remembered(group, found):
+    if to_show and command_cache.add_remembered(group, found):
         return
-    from filterkit.plugins.manager import load_plugins
+    from filterkit.plugins.host import load_plugins
 
     built_in = set(group.commands)  # what is built in adds its commands here
     host = load_plugins(built_in=False, candidates=found)
     host.add_commands(group)
     if to_show and all(plugin.state == "loaded" for plugin in host.plugins):
-        listing.remember([each for name, each in group.commands.items() if name not in built_in], found)
+        command_cache.remember([each for name, each in group.commands.items() if name not in built_in], found)
 
 
 def _show_version(wanted: bool) -> None:

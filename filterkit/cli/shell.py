@@ -69,7 +69,7 @@ class Shell:
     @cached_property
     def registry(self) -> Registry:
         """What the plugins contribute; loaded once for the command and its output."""
-        from filterkit.plugins.manager import load_plugins
+        from filterkit.plugins.host import load_plugins
         from filterkit.plugins.registry import Registry
 
         return Registry(load_plugins())

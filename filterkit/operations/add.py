@@ -16,7 +16,7 @@ from filterkit.records import IngestEvent
 
 if TYPE_CHECKING:
     from filterkit.catalog.ingested import IngestResult
-    from filterkit.plugins.checking import Checked
+    from filterkit.plugins.checked import Checked
     from filterkit.session import Session
 
 

@@ -13,7 +13,7 @@ from filterkit.results import Rows
 if TYPE_CHECKING:
     from filterkit.catalog.queries import Maker
     from filterkit.plugins.commands import Command
-    from filterkit.plugins.offers import Offer
+    from filterkit.plugins.contributions import Offer
     from filterkit.plugins.options import Option
     from filterkit.plugins.plugin import Plugin
     from filterkit.plugins.protocols import Row
@@ -72,7 +72,7 @@ def plugin_faults(session: Session) -> Rows:
 
 
 def _unknown_names(present: set[str]) -> list[Row]:
-    from filterkit.plugins.chosen import unknown_names
+    from filterkit.plugins.candidate import unknown_names
 
     return [
         _fault(
@@ -100,7 +100,7 @@ def _faults(plugin: Plugin) -> list[Row]:
 
 
 def _clashes(session: Session) -> list[Row]:
-    from filterkit.plugins.offers import HOOKS
+    from filterkit.plugins.contributions import HOOKS
 
     owners: dict[str, list[str]] = {}
     for kind in HOOKS:
@@ -119,7 +119,7 @@ def _clashes(session: Session) -> list[Row]:
 
 def _contributions(session: Session) -> dict[Plugin, list[str]]:
     from filterkit.plugins.commands import commands_of
-    from filterkit.plugins.offers import HOOKS
+    from filterkit.plugins.contributions import HOOKS
 
     adds: dict[Plugin, list[str]] = {}  # two may have one name
     for kind in HOOKS:
@@ -154,10 +154,10 @@ def _describe(session: Session, name: str) -> tuple[tuple[str, ...], list[Row]]:
     PluginError
         The plugin adds nothing, because it is blocked or does not work.
     """
+    from filterkit.plugins.candidate import canonical
     from filterkit.plugins.commands import commands_of
-    from filterkit.plugins.discovery import canonical
-    from filterkit.plugins.known import how_to_have
-    from filterkit.plugins.offers import HOOKS
+    from filterkit.plugins.contributions import HOOKS
+    from filterkit.plugins.first_party import how_to_have
 
     offers = [offer for kind in HOOKS for offer in session.registry.offers(kind)]
     for plugin in session.plugins.plugins:
@@ -257,7 +257,7 @@ def missing_plugins(session: Session) -> dict[str, dict[str, Maker]]:
 
 def how_to_bring_back(name: str, models: dict[str, Maker]) -> str:
     """How to have a plugin again as it was when it made rows of `models`."""
-    from filterkit.plugins.known import BROUGHT_BY, from_clone
+    from filterkit.plugins.first_party import BROUGHT_BY, from_clone
 
     if name in BROUGHT_BY.values():
         return from_clone(name)
@@ -296,8 +296,8 @@ def _brought(plugin: str, models: dict[str, Maker]) -> Iterator[str]:
 def check_new_plugin(session: Session, name: str, kind: str, commands: Iterable[str]) -> None:
     """See `Workbench.check_new_plugin`."""
     from filterkit.catalog.rows import searchable
-    from filterkit.plugins.discovery import canonical
-    from filterkit.plugins.offers import HOOKS
+    from filterkit.plugins.candidate import canonical
+    from filterkit.plugins.contributions import HOOKS
 
     for each in session.plugins.plugins:
         if canonical(each.name) == f"filterkit-{name}":

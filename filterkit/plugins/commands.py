@@ -17,9 +17,9 @@ from typer.main import get_command_name, get_group, solve_typer_info_defaults
 from typer.models import CommandInfo, TyperInfo
 
 from filterkit.errors import FilterkitError, PluginError, UsageError, plain
-from filterkit.plugins.faults import breach, in_words
-from filterkit.plugins.manager import PluginHost
+from filterkit.plugins.host import PluginHost
 from filterkit.plugins.plugin import Plugin
+from filterkit.plugins.report import contract_error, in_words
 
 HOOK = "filterkit_commands"
 TURNED = "@filterkit.command stands right above the function, below @app.command()"
@@ -70,9 +70,9 @@ def commands_of(host: PluginHost, plugin: Plugin) -> list[Command]:
             host.ask(plugin, HOOK, app=own)
             built = get_group(own).commands  # raises what Typer finds wrong with them
             for name in hidden_commands(own):
-                breach(plugin, HOOK, f"adds the command '{name}' twice")
+                contract_error(plugin, HOOK, f"adds the command '{name}' twice")
             for name in turned_commands(built):
-                breach(plugin, HOOK, f"gives Typer '{name}' as it was: {TURNED}")
+                contract_error(plugin, HOOK, f"gives Typer '{name}' as it was: {TURNED}")
             for name, command in _all(built):
                 _write_out(command)
                 if command.callback:

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from filterkit.plugins import protocols
-from filterkit.plugins.checking import Checked, read_only
+from filterkit.plugins.checked import Checked, read_only
 from filterkit.plugins.extractor_contract import CheckedExtractor
-from filterkit.plugins.faults import blame, breach, kind_of
 from filterkit.plugins.metric_contract import CheckedMetric
+from filterkit.plugins.plain_rows import watched
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution, Progress, Row
-from filterkit.plugins.rows import watched
-from filterkit.plugins.tracing import traced
+from filterkit.plugins.report import blame, contract_error, kind_of, traced
 
 if TYPE_CHECKING:
     from filterkit.records import (
@@ -204,12 +203,14 @@ def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: An
         lacks = "" if fits else " or ".join(", ".join(_missing(protocol, made)) for protocol in allowed)
     if not fits:
         expected = " or ".join(protocol.__name__ for protocol in allowed)
-        breach(plugin, doing, f"is {kind_of(made)}, which is no {expected}: it lacks {lacks}")
+        contract_error(plugin, doing, f"is {kind_of(made)}, which is no {expected}: it lacks {lacks}")
     with blame(plugin, doing):
         misnamed = kind == "source" and made.scheme != contribution.name
     if misnamed:
-        breach(plugin, doing, f"has the scheme {made.scheme!r}; it must be its name")
+        contract_error(plugin, doing, f"has the scheme {made.scheme!r}; it must be its name")
     wrapped = wrapper(kind, plugin, contribution, made, spec)
     if isinstance(wrapped, CheckedMetric) and not wrapped.well_named:
-        breach(plugin, doing, "has columns that are no tuple of names of lower-case letters, digits and _")
+        contract_error(
+            plugin, doing, "has columns that are no tuple of names of lower-case letters, digits and _"
+        )
     return wrapped

@@ -6,49 +6,22 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial, reduce
 from importlib.machinery import PathFinder
+from pathlib import Path
 
 from filterkit import settings
 from filterkit.children import import_folders
+from filterkit.errors import UsageError
+from filterkit.plugins.candidate import Candidate, canonical
+
+FILE_VERSION = "file-"
+"""How versions of plugins of a single file begin; the rest is of the hash of its content."""
 
 GROUP = "filterkit"
 """The entry-point group that a plugin's distribution declares."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A plugin that could be loaded.
-
-    Attributes
-    ----------
-    name
-        The distribution's name; where one distribution declares several plugins, ``distribution.entry``.
-        Of a plugin that is a single file, the file's.
-    version, distribution
-        Of the package that brings it; a single file has no distribution.
-    module
-        The module it is imported from.
-    load
-        Imports the plugin and returns it.
-    attribute
-        What in the module is the plugin; empty where the module itself is.
-    file
-        Where it lies, as far as that is known beforehand.
-    beside
-        The folder that its distribution lies in; most modules lie beside it.
-    """
-
-    name: str
-    version: str
-    distribution: str | None
-    module: str
-    load: Callable[[], object]
-    attribute: str = ""
-    file: str | None = None
-    beside: str | None = None
 
 
 @dataclass(frozen=True)
@@ -64,17 +37,6 @@ class Declaration:
     folder: str | None = None
 
 
-def canonical(name: str) -> str:
-    """A plugin's name as it is compared: lower case, ``-`` for ``_``."""
-    return re.sub(r"[-_]+", "-", name).lower()
-
-
-def names_for(plugin: str) -> set[str]:
-    """What a plugin may be called where it is chosen: its name, or its distribution's for all that has."""
-    name = canonical(plugin)
-    return {name, name.partition(".")[0]}
-
-
 def available() -> Iterator[Candidate]:
     """Every plugin that is there: the installed ones, then those of a single file.
 
@@ -84,10 +46,7 @@ def available() -> Iterator[Candidate]:
         ``FILTERKIT_PLUGINS_DIR`` is no folder that can be read.
     """
     yield from installed()
-    if settings.plugins_folder():
-        from filterkit.plugins.single_files import single_files
-
-        yield from single_files()
+    yield from single_files()
 
 
 def installed() -> Iterator[Candidate]:
@@ -199,3 +158,54 @@ def _asked() -> Iterator[Declaration]:
                 yield Declaration(metadata["Name"] or "unnamed", metadata["Version"] or "unknown", entries)
         except (OSError, ValueError):
             continue
+
+
+def single_files() -> Iterator[Candidate]:
+    """One candidate per file, sorted by name; files whose names begin with ``_`` are left out.
+
+    Raises
+    ------
+    UsageError
+        The folder cannot be read.
+    """
+    folder = settings.plugins_folder()
+    try:
+        files = sorted(folder.iterdir()) if folder else []
+    except OSError as error:
+        raise UsageError(
+            f"FILTERKIT_PLUGINS_DIR is no folder that can be read: {folder}",
+            hint=f"{error.strerror}; make it, or unset the variable",
+        ) from error
+    for file in files:
+        if file.suffix == ".py" and not file.name.startswith(("_", ".")) and file.is_file():
+            yield _single_file(file.absolute())
+
+
+def _single_file(file: Path) -> Candidate:
+    import hashlib
+
+    # Under a name of its own, so that numpy.py is a plugin and not everybody's numpy.
+    module = "filterkit_plugins_dir_" + re.sub(r"\W", "_", file.stem)
+    try:
+        version = FILE_VERSION + hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+    except OSError:  # loading it will say why
+        version = "unknown"
+    name, load = canonical(file.stem).replace(".", "-"), partial(_load_file, module, file)
+    return Candidate(name, version, None, module, load, file=str(file))
+
+
+def _load_file(module: str, file: Path) -> object:
+    if getattr(sys.modules.get(module), "__file__", None) == str(file):
+        return sys.modules[module]
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location(module, file)
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = sys.modules[module] = module_from_spec(spec)  # where pickle and dataclasses look for it
+    try:
+        spec.loader.exec_module(loaded)
+    except BaseException:
+        del sys.modules[module]
+        raise
+    return loaded

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from filterkit.plugins.checking import Checked
-from filterkit.plugins.faults import kind_of
+from filterkit.plugins.checked import Checked
 from filterkit.plugins.protocols import WeightExtractor
+from filterkit.plugins.report import kind_of
 
 if TYPE_CHECKING:
     from filterkit.graph import GraphView

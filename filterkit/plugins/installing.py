@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from filterkit import settings
 from filterkit.children import can_import, import_folders, python
 from filterkit.errors import FilterkitError, UsageError, closest
-from filterkit.plugins.discovery import available, canonical, distribution_name, installed
-from filterkit.plugins.known import how_to_have
+from filterkit.plugins.candidate import canonical
+from filterkit.plugins.discovery import available, distribution_name, installed
+from filterkit.plugins.first_party import how_to_have
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
@@ -99,7 +100,7 @@ def requirements() -> list[Row]:
     """
     rows = [_requirement(name) for name in dict.fromkeys(each.distribution for each in installed()) if name]
     if settings.plugins_folder():
-        from filterkit.plugins.single_files import single_files
+        from filterkit.plugins.discovery import single_files
 
         rows += [
             {"plugin": each.name, "requirement": None, "note": f"a file to copy: {each.file}"}

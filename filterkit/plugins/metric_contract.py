@@ -8,9 +8,9 @@ from functools import cached_property
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from filterkit.plugins.checking import Checked, read_only
-from filterkit.plugins.faults import kind_of
+from filterkit.plugins.checked import Checked, read_only
 from filterkit.plugins.protocols import FilterMetric, LayerMetric
+from filterkit.plugins.report import kind_of
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,15 +7,15 @@ from typing import Any, Literal, overload
 
 from filterkit.errors import UnknownNameError, UsageError, closest
 from filterkit.plugins import contracts
-from filterkit.plugins.discovery import canonical
+from filterkit.plugins.candidate import canonical
+from filterkit.plugins.contributions import HOOKS, Kind, Offer, offers_of
 from filterkit.plugins.extractor_contract import CheckedExtractor
-from filterkit.plugins.faults import blame
-from filterkit.plugins.known import how_to_have
-from filterkit.plugins.manager import PluginHost
+from filterkit.plugins.first_party import how_to_have
+from filterkit.plugins.host import PluginHost
 from filterkit.plugins.metric_contract import CheckedMetric
-from filterkit.plugins.offers import HOOKS, Kind, Offer, offers_of
 from filterkit.plugins.options import coerce_options, parse_spec, to_text
 from filterkit.plugins.protocols import Contribution
+from filterkit.plugins.report import blame
 
 
 class Registry:

@@ -6,7 +6,8 @@ import os
 import re
 import sys
 
-from filterkit.plugins.discovery import Candidate, bytes_of
+from filterkit.plugins.candidate import Candidate
+from filterkit.plugins.discovery import bytes_of
 
 
 def may_have(candidate: Candidate, hook: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from filterkit.errors import UnknownNameError, UsageError, closest
-from filterkit.plugins.known import BROUGHT_BY
+from filterkit.plugins.first_party import BROUGHT_BY
 
 # Two letters at least: what has one is a drive, as in C:\model.onnx.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")

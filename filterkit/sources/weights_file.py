@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from filterkit.errors import FilterkitWarning, NotFoundError, SourceError, UsageError, one_line
 from filterkit.graph.file_kinds import HDF5, NUMPY, PICKLE, PYTORCH, SAFETENSORS, FileKind, file_kind
-from filterkit.plugins.known import BROUGHT_BY
+from filterkit.plugins.first_party import BROUGHT_BY
 from filterkit.plugins.protocols import Progress
 from filterkit.records import FetchedModel
 from filterkit.sources.refs import read_options, split_options

@@ -14,8 +14,8 @@ from typing import Any
 import typer
 
 from filterkit.plugins.commands import HOOK, TURNED, hidden_commands, turned_commands
-from filterkit.plugins.faults import in_words
-from filterkit.plugins.offers import NAME
+from filterkit.plugins.contributions import NAME
+from filterkit.plugins.report import in_words
 from filterkit.testing.catalogs import tiny_catalog
 from filterkit.testing.findings import Findings
 from filterkit.testing.repeats import check_repeats

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from filterkit.children import python
-from filterkit.plugins.faults import in_words
+from filterkit.plugins.report import in_words
 
 T = TypeVar("T")
 

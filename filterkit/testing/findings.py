@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from typing import TypeVar
 
 from filterkit.errors import FilterkitError, PluginContractError, PluginError
-from filterkit.plugins.faults import in_words
+from filterkit.plugins.report import in_words
 
 T = TypeVar("T")
 

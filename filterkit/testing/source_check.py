@@ -18,7 +18,7 @@ from filterkit.errors import FilterkitError
 from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.graph import GraphView, open_graph
 from filterkit.graph.layers import node_name
-from filterkit.plugins.offers import NAME
+from filterkit.plugins.contributions import NAME
 from filterkit.plugins.protocols import ModelSource
 from filterkit.records import FetchedModel
 from filterkit.testing.files import writes_nothing

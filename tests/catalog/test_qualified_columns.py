@@ -14,7 +14,7 @@ from tiny_models import write_model
 import filterkit
 from filterkit.catalog.rows import QUALIFIED, searchable
 from filterkit.errors import UnknownNameError, UsageError
-from filterkit.plugins.manager import load_plugins
+from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
 
 

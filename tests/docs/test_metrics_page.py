@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS
-from filterkit.plugins.manager import load_plugins
+from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
 
 PAGE = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")

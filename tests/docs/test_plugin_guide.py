@@ -24,7 +24,7 @@ import filterkit
 import filterkit.testing as kit
 from filterkit.graph import open_graph
 from filterkit.plugins import hookspecs, protocols
-from filterkit.plugins.manager import PluginHost, load_plugins
+from filterkit.plugins.host import PluginHost, load_plugins
 from filterkit.plugins.registry import Registry
 from filterkit.records import FilterBank, IngestEvent, Skipped, TileSheet
 from filterkit.testing import code_blocks
@@ -176,7 +176,7 @@ def test_the_first_plugin_can_be_installed(tmp_path: Path) -> None:
 import sys
 sys.path[:0] = [{str(tmp_path)!r}, {str(folder)!r}]
 import numpy
-from filterkit.plugins.manager import load_plugins
+from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
 made = Registry(load_plugins(strict=True)).create("normalizer", "binary:threshold=0.1")
 print(made, made.plugin, made.normalize(numpy.array([0.05, 0.2, numpy.nan])).values.tolist())

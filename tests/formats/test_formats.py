@@ -18,7 +18,7 @@ import filterkit
 from filterkit.cli.support.output import print_rows
 from filterkit.errors import UsageError
 from filterkit.formats.table import cell, lay_out
-from filterkit.plugins.manager import load_plugins
+from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
 
 REGISTRY = Registry(load_plugins(discover=False))

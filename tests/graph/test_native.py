@@ -18,7 +18,7 @@ from filterkit import budget
 from filterkit.graph import native
 from filterkit.graph.native_worker import HEADER, INLINE
 from filterkit.graph.slim import without_weights
-from filterkit.plugins.manager import PluginHost
+from filterkit.plugins.host import PluginHost
 
 
 def plain() -> onnx.ModelProto:

@@ -13,7 +13,7 @@ from metric_banks import bank, random_weights
 from numpy.typing import NDArray
 
 import filterkit
-from filterkit.plugins.manager import load_plugins
+from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
 
 METRICS = Registry(load_plugins(discover=False)).metrics()

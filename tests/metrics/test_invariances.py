@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from metric_banks import bank, random_weights
 from numpy.typing import NDArray
 
-from filterkit.plugins.manager import load_plugins
+from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
 
 METRICS = {metric.contribution.name: metric for metric in Registry(load_plugins(discover=False)).metrics()}

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 
 import filterkit
 from filterkit.cli.support.output import print_rows
-from filterkit.plugins.manager import load_plugins
+from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
 from filterkit.runtime.raw_inputs import read_inputs
 

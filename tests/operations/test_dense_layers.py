@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import filterkit
 from filterkit.errors import ImageError, ModelError, UsageError
-from filterkit.plugins.manager import load_plugins
+from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
 
 RNG = np.random.default_rng(0)

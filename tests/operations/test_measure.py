@@ -21,9 +21,9 @@ from onnx_graphs import build, node, random
 import filterkit
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS
 from filterkit.errors import CatalogError, FilterkitError, NotFoundError, PluginContractError, UsageError
-from filterkit.plugins.faults import tell
-from filterkit.plugins.manager import load_plugins
+from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
+from filterkit.plugins.report import warn_once
 
 BASIC = ["mean", "std", "min", "max", "l1_norm", "l2_norm", "sparsity"]
 
@@ -219,7 +219,7 @@ def of_no_type(bank: filterkit.FilterBank) -> dict[str, NDArray[Any]]:
 def test_a_metric_that_fails_changes_nothing(
     catalog: Path, measure: Measure, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell.cache_clear()
+    warn_once.cache_clear()
     before = contents(catalog)
     unmeasured = ["loudness", "kind", "hollow", "spread"]
     with bench_with(catalog, Loud(measure)) as bench:

@@ -10,7 +10,7 @@ import pytest
 
 import filterkit
 from filterkit.errors import UsageError
-from filterkit.plugins.manager import PluginHost, load_plugins
+from filterkit.plugins.host import PluginHost, load_plugins
 from filterkit.plugins.registry import Registry
 from filterkit.workbench import Workbench
 

@@ -16,7 +16,7 @@ from onnx_graphs import random
 import filterkit
 from filterkit.catalog.schema import METRIC_COLUMNS
 from filterkit.catalog.stats import CLASSIC_TYPES
-from filterkit.plugins.manager import load_plugins
+from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
 
 TEXTS = ["classic_type", "classic_kernel"]

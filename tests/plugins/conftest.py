@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from filterkit.plugins.faults import tell
-from filterkit.plugins.manager import PluginHost, load_plugins
+from filterkit.plugins.host import PluginHost, load_plugins
+from filterkit.plugins.report import warn_once
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
 @pytest.fixture(autouse=True)
 def _all_faults_are_told() -> None:
-    tell.cache_clear()
+    warn_once.cache_clear()
 
 
 @pytest.fixture

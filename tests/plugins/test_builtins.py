@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from filterkit.plugins.manager import PluginHost
-from filterkit.plugins.offers import HOOKS, Kind
+from filterkit.plugins.contributions import HOOKS, Kind
+from filterkit.plugins.host import PluginHost
 from filterkit.plugins.registry import Registry
 
 NAMES: dict[Kind, tuple[str, ...]] = {
@@ -22,8 +22,8 @@ NAMES: dict[Kind, tuple[str, ...]] = {
 
 LISTING = """
 import sys
-from filterkit.plugins.manager import load_plugins
-from filterkit.plugins.offers import HOOKS
+from filterkit.plugins.host import load_plugins
+from filterkit.plugins.contributions import HOOKS
 from filterkit.plugins.registry import Registry
 registry = Registry(load_plugins(discover=False))
 names = [name for kind in HOOKS for name in registry.names(kind)]

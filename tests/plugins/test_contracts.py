@@ -15,8 +15,8 @@ import pytest
 import filterkit
 from filterkit.errors import FilterkitError, ModelError, PluginContractError, PluginError
 from filterkit.extractors.convolution import ConvolutionExtractor
-from filterkit.plugins.manager import PluginHost
-from filterkit.plugins.offers import HOOKS, Kind
+from filterkit.plugins.contributions import HOOKS, Kind
+from filterkit.plugins.host import PluginHost
 from filterkit.plugins.registry import Registry
 from filterkit.records import FetchedModel, FilterBank, Normalized, Preprocessing, Skipped, TileSheet
 from filterkit.testing import TINY_MODELS, open_graph, tiny_model
@@ -45,7 +45,7 @@ def _named(hook: str, offered: object) -> Callable[[Any], list[object]]:
     return contribute
 
 
-def breach(call: Callable[[], Any]) -> str:
+def contract_error(call: Callable[[], Any]) -> str:
     with pytest.raises(PluginContractError) as caught:
         call()
     assert str(caught.value).startswith("plugin filterkit-mine 1.5: ")
@@ -88,7 +88,7 @@ class Measures:
     ],
 )
 def test_what_an_object_lacks_is_said(make: Make, kind: Kind, inner: object, words: str) -> None:
-    assert breach(lambda: make(kind, inner)) == f"{kind} 'mine' is {words}"
+    assert contract_error(lambda: make(kind, inner)) == f"{kind} 'mine' is {words}"
 
 
 class Normalizer:
@@ -119,7 +119,7 @@ VALUES = np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 1, 2, 2)
 )
 def test_normalizer(make: Make, result: Any, problem: str) -> None:
     made = make("normalizer", Normalizer(lambda values: result))
-    assert breach(lambda: made.normalize(VALUES)) == f"normalizer 'mine': normalize() {problem}"
+    assert contract_error(lambda: made.normalize(VALUES)) == f"normalizer 'mine': normalize() {problem}"
 
 
 def test_an_empty_layer_normalizes(make: Make) -> None:
@@ -219,14 +219,15 @@ class Source:
 def test_source(make: Make, tmp_path: Path, result: Any, problem: str) -> None:
     (tmp_path / "m").write_bytes(b"model")
     made = make("source", Source(result))
-    assert breach(lambda: made.fetch("", tmp_path, lambda *_: None)).endswith(problem)
+    assert contract_error(lambda: made.fetch("", tmp_path, lambda *_: None)).endswith(problem)
 
 
 def test_a_sources_scheme_is_its_name(make: Make) -> None:
     source = Source(None)
     source.scheme = "yours"
     assert (
-        breach(lambda: make("source", source)) == "source 'mine' has the scheme 'yours'; it must be its name"
+        contract_error(lambda: make("source", source))
+        == "source 'mine' has the scheme 'yours'; it must be its name"
     )
 
 
@@ -300,7 +301,7 @@ def test_a_good_bank_and_a_reason_pass(make: Make, graph: filterkit.GraphView) -
 def test_extractor(make: Make, graph: filterkit.GraphView, found: Any, problem: str) -> None:
     extracted = make("extractor", Extractor(BANK, found)).extract(graph)
     assert next(extracted) is BANK
-    assert breach(lambda: next(extracted)).endswith(problem)
+    assert contract_error(lambda: next(extracted)).endswith(problem)
 
 
 def test_an_extractor_that_raises_midway_is_named(make: Make, graph: filterkit.GraphView) -> None:
@@ -337,7 +338,7 @@ def test_an_extractor_that_changes_the_graph_changes_its_own(
     before = graph.model.SerializeToString(deterministic=True)
     extracted = make("extractor", Changing(change)).extract(graph)
     assert next(extracted) is BANK
-    assert breach(lambda: next(extracted)) == "extractor 'mine': extract() changed the graph"
+    assert contract_error(lambda: next(extracted)) == "extractor 'mine': extract() changed the graph"
     assert graph.model.SerializeToString(deterministic=True) == before
 
 
@@ -385,7 +386,7 @@ FOUR = np.arange(4)
 )
 def test_metric(make: Make, result: Any, problem: str) -> None:
     made = make("metric", Metric(result))
-    assert breach(lambda: made.measure(BANK)) == f"metric 'mine': measure() {problem}"
+    assert contract_error(lambda: made.measure(BANK)) == f"metric 'mine': measure() {problem}"
 
 
 def test_a_metric_cannot_change_the_bank(make: Make) -> None:
@@ -402,7 +403,7 @@ def test_a_metric_cannot_change_the_bank(make: Make) -> None:
 def test_a_metrics_columns_are_names(make: Make, columns: Any) -> None:
     metric = Metric(None)
     metric.columns = columns
-    assert "has columns that are no tuple of names" in breach(lambda: make("metric", metric))
+    assert "has columns that are no tuple of names" in contract_error(lambda: make("metric", metric))
 
 
 @pytest.mark.parametrize("values", [FOUR, FOUR / 3, FOUR > 1, FOUR.astype(str), np.full(4, "x" * 1000)])
@@ -434,7 +435,7 @@ class OfLayers:
 )
 def test_layer_metric(make: Make, result: Any, problem: str) -> None:
     made = make("metric", OfLayers(result))
-    assert breach(lambda: made.measure_layer(BANK)) == f"metric 'mine': measure_layer() {problem}"
+    assert contract_error(lambda: made.measure_layer(BANK)) == f"metric 'mine': measure_layer() {problem}"
 
 
 @pytest.mark.parametrize("number", [2, 2.0, np.float32(2), np.int64(2)])
@@ -466,7 +467,9 @@ def test_a_metric_measures_filters_or_layers_or_both(
 
 
 def test_what_measures_nothing_is_no_metric(make: Make) -> None:
-    assert "is an object, which is no FilterMetric or LayerMetric" in breach(lambda: make("metric", object()))
+    assert "is an object, which is no FilterMetric or LayerMetric" in contract_error(
+        lambda: make("metric", object())
+    )
 
 
 def test_a_layer_metric_cannot_change_the_bank_and_is_named(make: Make) -> None:
@@ -483,7 +486,7 @@ def test_a_layer_metric_cannot_change_the_bank_and_is_named(make: Make) -> None:
 def test_a_layer_metrics_columns_are_names(make: Make, columns: Any) -> None:
     metric = OfLayers(None)
     metric.layer_columns = columns
-    assert "has columns that are no tuple of names" in breach(lambda: make("metric", metric))
+    assert "has columns that are no tuple of names" in contract_error(lambda: make("metric", metric))
 
 
 class Renderer:
@@ -502,7 +505,9 @@ SHEET = TileSheet(tiles=np.zeros((1, 1, 2, 2), np.float32), count=1)
 @pytest.mark.parametrize(("result", "kind"), [(None, "None"), ("text", "a str"), (b"", "no bytes at all")])
 def test_renderer(make: Make, result: Any, kind: str) -> None:
     made = make("renderer", Renderer(result))
-    assert breach(lambda: made.render(SHEET)).endswith(f"render() returned {kind}, not a picture's bytes")
+    assert contract_error(lambda: made.render(SHEET)).endswith(
+        f"render() returned {kind}, not a picture's bytes"
+    )
 
 
 def test_a_renderer_cannot_change_the_sheet(make: Make) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from filterkit.errors import UsageError
-from filterkit.plugins.discovery import Candidate, available, canonical, declarations, installed
+from filterkit.plugins.candidate import Candidate, canonical
+from filterkit.plugins.discovery import available, declarations, installed
 from filterkit.plugins.source_files import file_of, may_have
 
 

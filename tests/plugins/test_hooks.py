@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import filterkit
 from filterkit.plugins import hookspecs
-from filterkit.plugins.manager import PluginHost
+from filterkit.plugins.host import PluginHost
 from filterkit.plugins.protocols import Row
 from filterkit.plugins.registry import Registry
 from filterkit.records import FetchedModel, FilterBank, IngestEvent, Normalized, Skipped, TileSheet

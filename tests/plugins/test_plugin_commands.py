@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 
 import filterkit
 from filterkit.errors import PluginError, UsageError
-from filterkit.plugins.manager import PluginHost
+from filterkit.plugins.host import PluginHost
 
 
 def plugin(add: Callable[[typer.Typer], None]) -> object:

@@ -11,7 +11,7 @@ import pytest
 
 import filterkit
 from filterkit.errors import PluginContractError, PluginError, UsageError
-from filterkit.plugins.manager import PluginHost
+from filterkit.plugins.host import PluginHost
 from filterkit.plugins.registry import Registry
 from filterkit.records import Normalized
 
@@ -173,7 +173,7 @@ def test_a_clashing_source_is_added_with_its_plugins_name(
             return [filterkit.Contribution("classic", "Another", "not_there:Classic")]
 
     host.add(Plugin(), name="filterkit-other", version="3.0")
-    monkeypatch.setattr("filterkit.plugins.manager.load_plugins", lambda: host)
+    monkeypatch.setattr("filterkit.plugins.host.load_plugins", lambda: host)
     with filterkit.open(tmp_path / "catalog.db") as bench:
         with pytest.raises(UsageError, match=r"source 'classic' is offered by .* and filterkit-other 3.0"):
             bench.add("classic")

@@ -17,7 +17,7 @@ from bad_plugins import NAME, OFFERS, rows
 import filterkit
 from filterkit import settings
 from filterkit.errors import UsageError
-from filterkit.plugins.manager import PluginHost, load_plugins
+from filterkit.plugins.host import PluginHost, load_plugins
 from filterkit.plugins.registry import Registry
 
 Install = Callable[..., Path]

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 import filterkit
 from filterkit.cli.app import build_app, run
 from filterkit.errors import PluginContractError, PluginError, UsageError
-from filterkit.plugins.manager import load_plugins
+from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
 from filterkit.testing import tiny_model
 

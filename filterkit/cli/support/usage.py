@@ -40,7 +40,7 @@ class OneLineErrors(TyperGroup):
             raise UsageError("no such command 'help'", hint=f"`{' '.join(['filterkit', *known, '--help'])}`")
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
             from filterkit.plugins.discovery import available
-            from filterkit.plugins.known import how_to_have
+            from filterkit.plugins.first_party import how_to_have
 
             install = how_to_have(name, (each.name for each in available()), kind="command")
             if install:

@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from filterkit.plugins.faults import blame, breach
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution
-from filterkit.plugins.tracing import traced
+from filterkit.plugins.report import blame, contract_error, traced
 
 if TYPE_CHECKING:
     from filterkit.records import FloatArray
@@ -50,7 +49,7 @@ class Checked(Generic[T]):
 
     def _hold(self, fine: bool, method: str, problem: str) -> None:
         if not fine:
-            breach(self.plugin, self._doing(method), problem)
+            contract_error(self.plugin, self._doing(method), problem)
 
 
 def read_only(values: FloatArray) -> FloatArray:

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit import __version__, settings
 from filterkit.errors import FilterkitError, PluginError
+from filterkit.plugins.candidate import Candidate, canonical, names_for
 from filterkit.plugins.compatibility import IncompatiblePlugin, check_api, hooks_of
-from filterkit.plugins.discovery import Candidate, available, canonical, names_for
-from filterkit.plugins.faults import in_words, tell, where
+from filterkit.plugins.discovery import available
 from filterkit.plugins.plugin import Plugin
+from filterkit.plugins.report import in_words, traced, warn_once, where
 from filterkit.plugins.stdout import stdout_for_data
-from filterkit.plugins.tracing import traced
 
 if TYPE_CHECKING:
     from typer.core import TyperGroup
 
-    from filterkit.plugins.checking import Checked
+    from filterkit.plugins.checked import Checked
 
 BUILT_IN = "filterkit"
 """What all that is built in is called where plugins are named."""
@@ -47,7 +47,7 @@ class PluginHost:
     strict
         Raise at the first fault instead of reporting it.
     report
-        Called with one line per fault; `tell` unless another is given.
+        Called with one line per fault; `warn_once` unless another is given.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class PluginHost:
         only: Collection[str] = (),
         timeout: float = 10,
         strict: bool = False,
-        report: Callable[[str], None] = tell,
+        report: Callable[[str], None] = warn_once,
     ) -> None:
         self._blocked = {canonical(name) for name in blocked}
         self._only = {canonical(name) for name in only}
@@ -195,7 +195,7 @@ def load_plugins(
     built_in: bool = True,
     discover: bool = True,
     candidates: Iterable[Candidate] | None = None,
-    report: Callable[[str], None] = tell,
+    report: Callable[[str], None] = warn_once,
     strict: bool | None = None,
 ) -> PluginHost:
     """A host with the built-in plugins and all that are there, unless `built_in` or `discover` is off.
@@ -231,7 +231,7 @@ def load_plugins(
     if candidates is None:
         candidates = list(available()) if discover else ()
         if built_in and discover:  # before any is loaded: it may be the misspelt one that hangs
-            from filterkit.plugins.chosen import unknown_names
+            from filterkit.plugins.candidate import unknown_names
 
             names = [*(plugin.name for plugin in host.plugins), *(each.name for each in candidates)]
             for unknown in unknown_names(names):

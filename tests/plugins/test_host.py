@@ -10,10 +10,10 @@ import pytest
 
 import filterkit
 from filterkit.errors import PluginError, UsageError
-from filterkit.plugins.faults import tell
-from filterkit.plugins.manager import PluginHost, load_plugins
+from filterkit.plugins.host import PluginHost, load_plugins
 from filterkit.plugins.protocols import Contribution
 from filterkit.plugins.registry import Registry
+from filterkit.plugins.report import warn_once
 
 Install = Callable[..., Path]
 
@@ -80,7 +80,7 @@ def test_strict_raises(install: Install, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_faults_go_to_stderr_once(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
-    tell.cache_clear()
+    warn_once.cache_clear()
     install("filterkit-broken", "raise RuntimeError('no')")
     load_plugins(strict=False)
     load_plugins(strict=False)

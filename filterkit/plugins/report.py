@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from traceback import walk_tb
 from typing import TYPE_CHECKING, NoReturn
 
+from filterkit import settings
 from filterkit.errors import FilterkitError, PluginContractError, PluginError, one_line
 from filterkit.plugins.stdout import stdout_for_data
 
@@ -40,7 +42,7 @@ def where(error: BaseException, package: str) -> str | None:
 
 
 @cache
-def tell(line: str) -> None:
+def warn_once(line: str) -> None:
     """Say a line on stderr, once per process, however many hosts find the same fault."""
     print(one_line(line), file=sys.stderr)
 
@@ -71,7 +73,7 @@ def blame(plugin: Plugin, doing: str, *, extra: str | None = None) -> Iterator[N
         raise PluginError(f"plugin {plugin}: {doing}: {in_words(error)}", hint=hint) from error
 
 
-def breach(plugin: Plugin, doing: str, problem: str) -> NoReturn:
+def contract_error(plugin: Plugin, doing: str, problem: str) -> NoReturn:
     """Raise a PluginContractError: `doing` (a hook, or a method) did what its contract does not allow."""
     raise PluginContractError(
         f"plugin {plugin}: {doing} {problem}",
@@ -84,3 +86,17 @@ def kind_of(value: object) -> str:
     name = type(value).__name__
     article = "an" if name[0] in "aeioAEIO" or name.startswith("nd") else "a"  # an int, a uint8, an ndarray
     return "None" if value is None else f"{article} {name}"
+
+
+@contextmanager
+def traced(plugin: Plugin, doing: str) -> Iterator[None]:
+    """Run code of a plugin, and tell how long it took: ``filterkit: plugin NAME VERSION: DOING 1.25 ms``."""
+    if not settings.trace_plugins():
+        yield
+        return
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        taken = 1000 * (time.perf_counter() - start)
+        print(one_line(f"filterkit: plugin {plugin}: {doing} {taken:.2f} ms"), file=sys.stderr)

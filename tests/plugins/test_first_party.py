@@ -9,9 +9,9 @@ import pytest
 
 from filterkit.errors import UnknownNameError
 from filterkit.plugins.commands import commands_of
-from filterkit.plugins.known import BROUGHT_BY, how_to_have
-from filterkit.plugins.manager import PluginHost
-from filterkit.plugins.offers import HOOKS
+from filterkit.plugins.contributions import HOOKS
+from filterkit.plugins.first_party import BROUGHT_BY, how_to_have
+from filterkit.plugins.host import PluginHost
 from filterkit.plugins.registry import Registry
 
 PLUGINS = Path(__file__).parents[2] / "plugins"

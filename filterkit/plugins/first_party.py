@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from filterkit.plugins.discovery import canonical, names_for
+from filterkit.plugins.candidate import canonical, names_for
 
 BROUGHT_BY = {
     ("extractor", "dense"): "filterkit-dense",

@@ -20,7 +20,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from filterkit import __version__, settings
 from filterkit.errors import UsageError
-from filterkit.plugins.discovery import Candidate
+from filterkit.plugins.candidate import Candidate
 from filterkit.plugins.source_files import file_of
 
 _SHOWN = ("name", "help", "short_help", "hidden", "deprecated", "rich_help_panel")

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType
 from typing import Any
 
-from filterkit.plugins.faults import kind_of
 from filterkit.plugins.protocols import Row
+from filterkit.plugins.report import kind_of
 
 SCALARS = frozenset({NoneType, bool, int, float, str, bytes})
 

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from filterkit.plugins.faults import blame, breach, kind_of
 from filterkit.plugins.options import Option, options_of
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution
+from filterkit.plugins.report import blame, contract_error, kind_of, traced
 from filterkit.plugins.source_files import source_file
-from filterkit.plugins.tracing import traced
 
 Kind = Literal["source", "extractor", "normalizer", "renderer", "metric", "format"]
 
@@ -94,19 +93,21 @@ def offers_of(plugin: Plugin, kind: Kind, returned: Any) -> list[Offer]:
     """
     hook = HOOKS[kind]
     if not isinstance(returned, Iterable) or isinstance(returned, str | bytes):
-        breach(plugin, hook, f"returned {kind_of(returned)}, not an iterable of Contribution")
+        contract_error(plugin, hook, f"returned {kind_of(returned)}, not an iterable of Contribution")
     found = list(returned)
     for each in found:
         if not isinstance(each, Contribution):
-            breach(plugin, hook, f"returned {kind_of(each)} among its contributions")
+            contract_error(plugin, hook, f"returned {kind_of(each)} among its contributions")
         if not isinstance(each.name, str) or not NAME.fullmatch(each.name):
-            breach(plugin, hook, f"offers the name {each.name!r}; names are lower-case letters, digits and -")
+            contract_error(
+                plugin, hook, f"offers the name {each.name!r}; names are lower-case letters, digits and -"
+            )
         if not (
             callable(each.factory) or (isinstance(each.factory, str) and _FACTORY.fullmatch(each.factory))
         ):
-            breach(plugin, hook, f"offers '{each.name}' without a callable or a 'module:Class'")
+            contract_error(plugin, hook, f"offers '{each.name}' without a callable or a 'module:Class'")
         if not isinstance(each.summary, str):
-            breach(plugin, hook, f"offers '{each.name}' without a summary")
+            contract_error(plugin, hook, f"offers '{each.name}' without a summary")
         if [other.name for other in found].count(each.name) > 1:
-            breach(plugin, hook, f"offers '{each.name}' twice")
+            contract_error(plugin, hook, f"offers '{each.name}' twice")
     return [Offer(kind, plugin, each) for each in found]
