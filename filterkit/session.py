@@ -114,7 +114,7 @@ class Session:
 
     def labels(self, matches: Sequence[Match]) -> list[tuple[str, ...]]:
         """What to call each filter of whole layers: its label, or its number."""
-        from filterkit.catalog.filter_queries import filter_labels
+        from filterkit.catalog.filters import filter_labels
 
         given = filter_labels(self.catalog(), matches)
         return [

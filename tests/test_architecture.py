@@ -108,10 +108,10 @@ def test_commands_reach_everything_through_the_workbench(path: Path) -> None:
 def test_listing_and_asking_never_reach_for_onnx() -> None:
     for name in (
         "queries",
-        "filter_queries",
+        "filters",
         "database",
         "connections",
-        "conditions",
+        "where",
         "sql",
         "sql_process",
         "sql_worker",

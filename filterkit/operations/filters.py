@@ -24,30 +24,30 @@ def iter_filters(
     limit: int | None,
 ) -> tuple[tuple[str, ...], Iterator[Row]]:
     """See `Workbench.iter_filters`."""
-    from filterkit.catalog import filter_queries
+    from filterkit.catalog import filters
 
     with hint_measure(session, address):
-        return filter_queries.filters(
+        return filters.filters(
             session.catalog(), parse_address(address), columns=columns, where=where, sort=sort, limit=limit
         )
 
 
 def count_filters(session: Session, address: str, *, where: str | None) -> int:
     """See `Workbench.count_filters`."""
-    from filterkit.catalog import filter_queries
+    from filterkit.catalog import filters
 
     with hint_measure(session, address):
-        return filter_queries.count_filters(session.catalog(), parse_address(address), where=where)
+        return filters.count_filters(session.catalog(), parse_address(address), where=where)
 
 
 def group_filters(
     session: Session, address: str, *, by: str, where: str | None, sort: str | None, limit: int | None
 ) -> Rows:
     """See `Workbench.group_filters`."""
-    from filterkit.catalog import filter_queries
+    from filterkit.catalog import filters
 
     with hint_measure(session, address, result=sort and sort.removeprefix("-")):
-        columns, rows = filter_queries.group_filters(
+        columns, rows = filters.group_filters(
             session.catalog(), parse_address(address), by, where=where, sort=sort, limit=limit
         )
     return Rows(rows, columns)

@@ -69,8 +69,8 @@ def hint_measure(session: Session, address: str | None, *, result: str | None = 
     except UnknownNameError as error:
         table, _, column = error.name.rpartition(".")
         metric = _metric_of(session, column)
-        is_a_filters = table in ("", "filter", "f") and error.name != result
-        if metric is None or not is_a_filters or (address is None and _is_measured(session, column)):
+        is_measurable = table in ("", "filter", "f", "layer") and error.name != result
+        if metric is None or not is_measurable or (address is None and _is_measured(session, column)):
             raise
         import shlex  # only for this hint
 

@@ -20,7 +20,7 @@ from alembic.migration import MigrationContext
 from tiny_models import put, write_model
 
 from filterkit.address import parse_address
-from filterkit.catalog import Catalog, filter_queries, known_schema, queries, schema
+from filterkit.catalog import Catalog, filters, known_schema, queries, schema
 from filterkit.catalog.database import catalog_path, store_folder
 from filterkit.catalog.migrations import upgrade
 from filterkit.errors import CatalogError
@@ -225,7 +225,7 @@ def test_an_older_catalog_is_upgraded_with_a_copy_beside_it(
     shutil.copy(shared, location)
     with Catalog.open(location, write=write) as catalog:
         assert len(queries.models(catalog)) == 2
-        assert len(list(filter_queries.filters(catalog, parse_address("*"))[1])) == 84
+        assert len(list(filters.filters(catalog, parse_address("*"))[1])) == 84
         with catalog.connect() as connection:
             assert connection.scalars(sa.text("SELECT mood FROM model")).all() == ["fine", "fine"]
     [backup] = [path for path in location.parent.iterdir() if path.suffix == ".backup"]
@@ -241,9 +241,7 @@ def test_catalogs_of_every_earlier_revision_are_upgraded(golden: Path, location:
     before = _contents(golden)
     with Catalog.open(location) as catalog:
         assert {row["model"] for row in queries.models(catalog)} == {"classic", "vgg16"}
-        found = filter_queries.filters(catalog, parse_address("*"), where="scope = '' and batchnorm is null")[
-            1
-        ]
+        found = filters.filters(catalog, parse_address("*"), where="scope = '' and batchnorm is null")[1]
         assert len(list(found)) == 4237
     for table, rows in _contents(location).items():
         if table != schema.version.name:
@@ -264,7 +262,7 @@ def test_what_was_measured_before_is_still_known_of_an_upgraded_catalog(location
             query = sa.select(schema.model.c.name, schema.model.c.measured)
             measured = [tuple(row) for row in connection.execute(query)]
         assert measured == [("vgg16", basic), ("classic", [*basic, "loudness"])]
-        columns, found = filter_queries.filters(catalog, parse_address("classic"))
+        columns, found = filters.filters(catalog, parse_address("classic"))
         assert columns.count("separability") == 1
         assert {(row["loudness"], row["separability"], row["dead"]) for row in found} == {(2.5, None, None)}
 
@@ -293,7 +291,7 @@ def test_processes_that_make_a_catalog_at_once_make_one(location: Path) -> None:
 
 def test_listing_imports_neither_alembic_nor_onnx(shared: Path) -> None:
     code = (
-        "import sys; from filterkit.catalog import Catalog, filter_queries, queries\n"
+        "import sys; from filterkit.catalog import Catalog, queries\n"
         f"with Catalog.open({str(shared)!r}) as catalog: assert queries.models(catalog)\n"
         "print({'alembic', 'onnx', 'numpy'} & set(sys.modules))"
     )

@@ -21,10 +21,10 @@ from safetensors.numpy import load_file
 from tiny_models import put, write_model
 
 from filterkit.address import parse_address
-from filterkit.catalog import Catalog, filter_queries, queries, weights
+from filterkit.catalog import Catalog, filters, queries, weights
 from filterkit.catalog.describe import preprocessing_from
+from filterkit.catalog.filters import FILTER_COLUMNS
 from filterkit.catalog.matches import resolve
-from filterkit.catalog.questions import FILTER_COLUMNS
 from filterkit.catalog.removal import remove, sweep
 from filterkit.errors import CatalogError, ModelError, NotFoundError, PluginContractError, UsageError
 from filterkit.extractors.convolution import ConvolutionExtractor
@@ -88,7 +88,7 @@ def test_all_that_is_known_of_a_model(catalog: Catalog, tiny: Path) -> None:
 def test_rows_and_banks_hold_what_the_file_holds(catalog: Catalog, tiny: Path) -> None:
     put(catalog, tiny)
     stored = stored_weights(tiny)
-    _, rows = filter_queries.filters(catalog, parse_address("tiny/conv1"))
+    _, rows = filters.filters(catalog, parse_address("tiny/conv1"))
     for row, kernel, bias in zip(rows, stored["conv1.weight"], stored["conv1.bias"], strict=True):
         assert row["bias"] == float(bias)
         assert row["l2_norm"] == pytest.approx(np.linalg.norm(kernel.astype(np.float64)))
@@ -335,12 +335,12 @@ class _Extra:
 
 def test_metrics_of_plugins_can_be_searched_and_seen(catalog: Catalog, tiny: Path) -> None:
     put(catalog, tiny, metrics=[BasicMetrics(), _Extra()], plugins={"core": "1", "loud": "2.0"})
-    columns, rows = filter_queries.filters(
+    columns, rows = filters.filters(
         catalog, parse_address("tiny/conv2"), where="loudness >= 2 and kind = 'even'", sort="-loudness"
     )
     assert columns == (*FILTER_COLUMNS, "loudness", "kind")
     assert [(row["filter"], row["loudness"], row["kind"]) for row in rows] == [(4, 4, "even"), (2, 2, "even")]
-    _, rows = filter_queries.filters(catalog, parse_address("tiny/conv2/0"))
+    _, rows = filters.filters(catalog, parse_address("tiny/conv2/0"))
     assert next(rows)["loudness"] is None
     [match] = resolve(catalog, parse_address("tiny/conv1"))
     assert match.model["plugins"] == {"core": "1", "loud": "2.0"}
@@ -367,11 +367,11 @@ def test_of_plugins_numbers_infinities_are_not_kept_and_the_largest_are_rounded(
     catalog: Catalog, tiny: Path
 ) -> None:
     put(catalog, tiny, metrics=[BasicMetrics(), _Extreme()])
-    _, found = filter_queries.filters(catalog, parse_address("tiny/conv2"))
+    _, found = filters.filters(catalog, parse_address("tiny/conv2"))
     rows = list(found)
     assert {row["endless"] for row in rows} == {None}
     assert [row["count"] for row in rows[:2]] == [float(2**63), 2**63 - 1]
-    _, found = filter_queries.filters(catalog, parse_address("tiny"), where="total is null")
+    _, found = filters.filters(catalog, parse_address("tiny"), where="total is null")
     assert next(found)
 
 
@@ -406,17 +406,17 @@ def test_metrics_that_clash_are_refused(catalog: Catalog, tiny: Path, metrics: A
 
 def test_a_metric_may_take_the_place_of_the_built_in_ones(catalog: Catalog, tiny: Path) -> None:
     put(catalog, tiny, metrics=[_Named("mean")])
-    _, rows = filter_queries.filters(catalog, parse_address("tiny"))
+    _, rows = filters.filters(catalog, parse_address("tiny"))
     assert {(row["mean"], row["std"]) for row in rows} == {(0.0, None)}
 
 
 def test_labels(catalog: Catalog, tiny: Path) -> None:
     labels = {"conv1": ["up", "down", "left", "right"]}
     put(catalog, tiny, fetched=FetchedModel(tiny, "there", filter_labels=labels))
-    _, rows = filter_queries.filters(catalog, parse_address("tiny"), where="label like '%t'")
+    _, rows = filters.filters(catalog, parse_address("tiny"), where="label like '%t'")
     assert [row["label"] for row in rows] == ["left", "right"]
     matches = resolve(catalog, parse_address("tiny"))
-    assert filter_queries.filter_labels(catalog, matches) == [("up", "down", "left", "right"), ()]
+    assert filters.filter_labels(catalog, matches) == [("up", "down", "left", "right"), ()]
     with pytest.raises(PluginContractError, match="label"):
         put(catalog, tiny, "b", fetched=FetchedModel(tiny, "there", filter_labels={"conv1": ["one"]}))
 
@@ -453,11 +453,11 @@ def test_a_model_of_which_all_was_skipped_is_there_with_the_reasons(catalog: Cat
         "too hard"
     ] * 2
     assert put(catalog, tiny, extractors=[_Nothing()]).status == "unchanged"
-    for look in (queries.layers, filter_queries.filters):
+    for look in (queries.layers, filters.filters):
         with pytest.raises(NotFoundError) as caught:
             look(catalog, parse_address("tiny"))
         assert "--skipped" in str(caught.value.hint)
-    assert list(filter_queries.filters(catalog, parse_address("*"))[1]) == []
+    assert list(filters.filters(catalog, parse_address("*"))[1]) == []
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "*", "-x", "a b", "x" * 101, "..", "é"])

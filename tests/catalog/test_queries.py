@@ -11,15 +11,15 @@ import sqlalchemy as sa
 from tiny_models import put, write_model
 
 from filterkit.address import parse_address
-from filterkit.catalog import Catalog, filter_queries, queries
-from filterkit.catalog.choosing import choose
+from filterkit.catalog import Catalog, queries
+from filterkit.catalog import filters as selected
+from filterkit.catalog.filters import listing, select
 from filterkit.catalog.matches import resolve
-from filterkit.catalog.questions import question
 from filterkit.errors import NotFoundError, UsageError
 
 
 def filters(catalog: Catalog, address: str, **options: Any) -> list[dict[str, Any]]:
-    columns, rows = filter_queries.filters(catalog, parse_address(address), **options)
+    columns, rows = selected.filters(catalog, parse_address(address), **options)
     found = list(rows)
     assert all(tuple(row) == columns for row in found)
     return found
@@ -125,7 +125,7 @@ def test_a_reader_does_not_see_what_is_written_meanwhile(location: Any, tmp_path
     model = write_model(tmp_path / "wide.onnx", widths=(1, 3000))
     with Catalog.open(location, write=True) as writer, Catalog.open(location) as reader:
         put(writer, model, "wide")
-        _, rows = filter_queries.filters(reader, parse_address("wide"))
+        _, rows = selected.filters(reader, parse_address("wide"))
         first = next(rows)
         put(writer, write_model(tmp_path / "b.onnx", seed=5), "wide", replace=True)
         assert first["filter"] == 0
@@ -161,12 +161,12 @@ def test_counting(reading: Catalog) -> None:
         ("tiny", "l2_norm > 1"),
         ("*", "filter = -1"),
     ):
-        counted = filter_queries.count_filters(reading, parse_address(address), where=where)
+        counted = selected.count_filters(reading, parse_address(address), where=where)
         assert counted == len(filters(reading, address, where=where)), (address, where)
 
 
 def group(catalog: Catalog, address: str, by: str, **options: Any) -> list[dict[str, Any]]:
-    columns, rows = filter_queries.group_filters(catalog, parse_address(address), by, **options)
+    columns, rows = selected.group_filters(catalog, parse_address(address), by, **options)
     assert all(tuple(row) == columns for row in rows)
     return rows
 
@@ -209,8 +209,8 @@ def test_the_index_answers_only_what_it_is_quick_for(
     reading: Catalog, address: str, sort: str | None, limit: int | None
 ) -> None:
     """Of a catalog of 1,000 models, the first few of a type; to all else it would give millions of rows."""
-    chosen = choose(reading, parse_address(address))
-    asked = question(
+    chosen = select(reading, parse_address(address))
+    asked = listing(
         *(chosen.kind, chosen.extra, chosen.extra_of_layers),
         columns=None,
         where="classic_type = 'edge' and classic_score > 0.9",
@@ -218,7 +218,7 @@ def test_the_index_answers_only_what_it_is_quick_for(
         limited=limit is not None,
     )
     with reading.read() as connection:
-        bound = {**asked.values, "chosen": chosen.value, "limit": -1 if limit is None else limit}
+        bound = {**asked.values, "selected": chosen.value, "limit": -1 if limit is None else limit}
         parameters = [bound[name] for name in asked.parameters]
         explained = connection.execute(f"EXPLAIN QUERY PLAN {asked.statement}", parameters).fetchall()
     plan = " ".join(row[3] for row in explained)
@@ -260,7 +260,7 @@ def test_rows_are_the_same_with_and_without_the_index(location: Any, tmp_path: A
 def test_rows_that_nobody_reads_to_the_end_hold_nothing_up(location: Any, tmp_path: Any) -> None:
     with Catalog.open(location, write=True) as writer, Catalog.open(location) as reader:
         put(writer, write_model(tmp_path / "net.onnx", widths=(1, 3000)), "net")
-        _, rows = filter_queries.filters(reader, parse_address("*"))
+        _, rows = selected.filters(reader, parse_address("*"))
         next(rows)
         del rows
         put(writer, write_model(tmp_path / "net.onnx", seed=1), "net", replace=True)

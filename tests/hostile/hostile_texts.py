@@ -60,7 +60,7 @@ def uses() -> dict[str, Callable[[str], Any]]:
 
     from filterkit.address import parse_address
     from filterkit.catalog.names import check_name, name_from_ref
-    from filterkit.catalog.tokens import tokens
+    from filterkit.catalog.where import tokens
     from filterkit.errors import one_line
     from filterkit.graph import name_layers
     from filterkit.graph.names import shown

@@ -22,7 +22,7 @@ from __future__ import annotations
 import json
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -30,8 +30,7 @@ import sqlalchemy as sa
 
 from filterkit.catalog.connections import to_json
 from filterkit.catalog.rows import no_column
-from filterkit.catalog.tokens import Token, fail, pointed_at, tokens
-from filterkit.errors import UnknownNameError, UsageError
+from filterkit.errors import UnknownNameError, UsageError, one_line
 
 DEEPEST = 50
 """How many parentheses and negations may lie in one another; SQLite itself stops at 1,000 levels."""
@@ -46,6 +45,28 @@ COMPARISONS: Mapping[str, Callable[[Any, Any], Any]] = {
 EQUALITIES = ("=", "==", "!=", "<>")
 
 KEYWORDS = frozenset(("and", "or", "not", "between", "in", "like", "is", "null"))
+
+TOKEN = re.compile(
+    r"""\s*(?:
+      (?P<number>[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
+    | (?P<text>'(?:[^']|'')*')
+    | (?P<list>\[[-+\d.eE,\s]*\])
+    | (?P<word>[^\W\d]\w*(?:\.[^\W\d]\w*)?)
+    | (?P<sign><=|>=|<>|!=|==|[=<>(),])
+    )""",
+    re.VERBOSE,
+)
+
+
+OTHERWISE = (
+    (r"&", "write and: \"l1_norm > 2 and layer like 'block1%'\""),
+    (r"\|", "write or: \"l1_norm > 2 or layer like 'block1%'\""),
+    (r"[+-]?\d[\d.]*[^\W\d]", 'a number has no unit: "l1_norm > 2"'),
+    (r"%", 'a share is a number from 0 to 1: "sparsity > 0.5"'),
+    (r"!|~", "write not: \"not layer like 'block1%'\", or != for 'other than'"),
+    (r'"', "a text stands in single quotes: \"layer like 'block1%'\""),
+)
+"""What other languages write, and what to write instead."""
 
 Expression = sa.ColumnElement[Any]
 
@@ -187,7 +208,7 @@ class _Parser:
                 hint = f"a text stands in quotes: '{token.text}'"
             elif like is not None and token.text.lower() in ("true", "false", "yes", "no"):
                 hint = "a boolean is 1 where it is true, and 0 where not"
-            message = pointed_at(self.text, token.place, message)
+            message = _pointed_at(self.text, token.place, message)
             raise UnknownNameError(message, name=token.text, hint=hint)
         column = self.columns[token.text]
         if isinstance(column.type, sa.JSON):
@@ -215,9 +236,53 @@ class _Parser:
             self._fail(f"'{text}' is expected here", self._peek())
 
     def _fail(self, message: str, token: Token, hint: str | None = None) -> NoReturn:
-        fail(self.text, token.place, message, hint)
+        _fail(self.text, token.place, message, hint)
 
 
 def _number(text: str) -> int | float:
     whole = re.fullmatch(r"[+-]?\d{1,18}", text)  # what surely fits SQLite's 64 bits
     return int(text) if whole else float(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word of a condition: its kind (a group of `TOKEN`, or ``"end"``), its text and its place."""
+
+    kind: str
+    text: str
+    place: int
+
+    def is_(self, *texts: str) -> bool:
+        """Whether it is one of these keywords or signs."""
+        return self.kind in ("word", "sign") and self.text.lower() in texts
+
+
+def tokens(condition: str) -> Iterator[Token]:
+    """The words of `condition`, then an ``"end"``; raises UsageError at what is none."""
+    place, end = 0, len(condition.rstrip())
+    while place < end:
+        match = TOKEN.match(condition, place)
+        if match is None:
+            place = end - len(condition[place:end].lstrip())
+            rest = condition[place:]
+            hint = next((hint for pattern, hint in OTHERWISE if re.match(pattern, rest)), None)
+            _fail(condition, place, f"cannot read {rest[:12]!r}", hint)
+        kind = str(match.lastgroup)
+        yield Token(kind, match[kind], match.start(kind))
+        place = match.end()
+    yield Token("end", "", end)
+
+
+def _fail(condition: str, place: int, message: str, hint: str | None = None) -> NoReturn:
+    """Raise the UsageError that points at `place`, counted from 0."""
+    raise UsageError(
+        _pointed_at(condition, place, message),
+        hint=hint or "a condition is e.g. \"l1_norm > 2 and layer like 'block1%'\"",
+    )
+
+
+def _pointed_at(condition: str, place: int, message: str) -> str:
+    """`message` with the place that it is about, counted from 0."""
+    before = one_line(condition[max(0, place - 30) : place])
+    after = one_line(condition[place : place + 30])
+    return f"condition, character {place + 1}: {message} ({before}▶{after})"

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from filterkit.catalog.conditions import parse_condition
+from filterkit.catalog.where import parse_condition
 from filterkit.errors import UsageError
 
 table = sa.table(

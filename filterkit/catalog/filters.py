@@ -1,0 +1,379 @@
+"""Filters that an address and a condition select: listed, counted or grouped, as SQL statements.
+
+Each statement of a listing is built once: SQLite answers one quicker than it is built.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import dialect
+from sqlalchemy.sql.operators import custom_op
+
+from filterkit.address import Address
+from filterkit.catalog import rows
+from filterkit.catalog.database import Catalog
+from filterkit.catalog.matches import Column, Match, find
+from filterkit.catalog.schema import filter_, layer, model
+from filterkit.catalog.values import (
+    Check,
+    Looks,
+    check_of,
+    check_rows,
+    damaged_value,
+    looks_at,
+    one_text,
+    sound_rows,
+)
+from filterkit.catalog.where import parse_condition
+from filterkit.errors import UnknownNameError, UsageError, closest
+
+Row = dict[str, Any]
+
+Kind = Literal["all", "layer", "layers", "filters"]
+
+_EXTRA_METRICS = (
+    "SELECT extra_metrics, extra_layer_metrics FROM model "
+    "WHERE extra_metrics <> '[]' OR extra_layer_metrics <> '[]' "
+    "UNION ALL SELECT '[]', '[]' WHERE EXISTS (SELECT 1 FROM model)"
+)
+"""At least one row where there is a model. An index holds just those with any."""
+
+
+FILTER_COLUMNS = tuple(rows.FILTERS)
+
+ADDRESS_PARTS = ("model", "layer", "filter")
+
+KEPT = 100
+"""How many listings are remembered."""
+
+
+GROUPS = ("layer", "model", "classic_type")
+"""What filters can be grouped by."""
+
+
+def filters(
+    catalog: Catalog,
+    address: Address,
+    *,
+    columns: Sequence[str] | None = None,
+    where: str | None = None,
+    sort: str | None = None,
+    limit: int | None = None,
+) -> tuple[tuple[str, ...], Iterator[Row]]:
+    """The filters that `address` names, streamed: the names of their columns, and one row per filter.
+
+    Parameters and errors are those of `Workbench.iter_filters`; without `columns`, it is `FILTER_COLUMNS` and
+    the metrics that plugins measured of these models.
+    """
+    _check_limit(limit)
+    selected = select(catalog, address)
+    asked = listing(
+        *(selected.kind, selected.extra, selected.extra_of_layers),
+        columns=None if columns is None else tuple(columns),
+        where=where,
+        sort=sort,
+        limited=limit is not None,
+    )
+    return asked.names, asked.rows(catalog, selected, limit)
+
+
+def count_filters(catalog: Catalog, address: Address, *, where: str | None = None) -> int:
+    """How many filters `address` names that meet the condition; parameters and errors as `filters`."""
+    selected = select(catalog, address)
+    query = _over_filters(sa.select(sa.func.count()), selected.kind)
+    if where is not None:
+        query = query.where(parse_condition(where, selected.columns))
+    with catalog.connect() as connection:
+        return int(connection.execute(query, {"selected": selected.value}).scalar_one())
+
+
+def group_filters(
+    catalog: Catalog,
+    address: Address,
+    by: str,
+    *,
+    where: str | None = None,
+    sort: str | None = None,
+    limit: int | None = None,
+) -> tuple[tuple[str, ...], list[Row]]:
+    """How the filters that `address` names spread over layers, models or classic types.
+
+    Parameters
+    ----------
+    by
+        One of `GROUPS`.
+    where
+        A condition that the filters have to meet.
+    sort
+        One of the columns returned, with ``-`` in front for the largest first. Without it: layers and
+        models in the catalog's order, types by how often they occur.
+    limit
+        How many groups at most.
+
+    Returns
+    -------
+    columns
+        What names a group (``address``, ``model`` and ``layer`` for layers), then ``filters``: how many it
+        has, and ``share``: of all that were found. With a condition also ``total``: how many filters of the
+        group the address names, and ``rate``: the part of these that meets the condition.
+    rows
+        One per group that has any.
+
+    Raises
+    ------
+    NotFoundError, UsageError
+        As `filters`; `by` or `sort` names nothing.
+    """
+    _check_limit(limit)
+    if by not in GROUPS:
+        raise UsageError(f"filters are not grouped by '{by}'", hint=closest(by, GROUPS))
+    selected = select(catalog, address)
+    known = selected.columns
+    meets = None if where is None else parse_condition(where, known)
+    keys: dict[str, Column] = {by: known[by]}
+    if by == "layer":
+        keys = {name: rows.LAYERS[name] for name in ("address", "model", "layer")}
+    total = sa.func.count()
+    found = total if meets is None else total.filter(meets)
+    numbers: dict[str, Column] = {
+        "filters": found,
+        "share": sa.cast(found, sa.REAL) / sa.func.sum(found).over(),
+    }
+    if meets is not None:
+        numbers |= {"total": total, "rate": sa.cast(found, sa.REAL) / total}
+    columns = {**keys, **numbers}
+    query = _over_filters(sa.select(*(column.label(name) for name, column in columns.items())), selected.kind)
+    order = {"layer": layer.c.id, "model": model.c.id}.get(by)
+    query = query.group_by(keys[by] if order is None else order).having(found > 0).limit(limit)
+    query = _in_order(query, sort, columns)
+    query = query.order_by(sa.desc(found), keys[by].nulls_last()) if order is None else query.order_by(order)
+    with catalog.connect() as connection:
+        groups = connection.execute(query, {"selected": selected.value}).mappings()
+        return tuple(columns), check_rows(groups, columns)
+
+
+_LABELS = sa.select(filter_.c.layer_id, filter_.c.position, filter_.c.label).where(
+    filter_.c.layer_id.in_(
+        sa.select(sa.func.json_each(sa.bindparam("layers")).table_valued("value").c.value)
+    ),
+    filter_.c.label != "",
+)
+
+
+def filter_labels(catalog: Catalog, matches: Sequence[Match]) -> list[tuple[str, ...]]:
+    """The labels of all filters of each layer, in order; empty for layers whose filters have none."""
+    given: dict[int, dict[int, str]] = {match.layer["id"]: {} for match in matches}
+    with catalog.connect() as connection:
+        for layer_id, position, label in connection.execute(_LABELS, {"layers": json.dumps(list(given))}):
+            given[layer_id][position] = one_text(label)
+    named = ((given[match.layer["id"]], match.layer["filters"]) for match in matches)
+    return [tuple(labels.get(n, "") for n in range(count)) if labels else () for labels, count in named]
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 0:
+        raise UsageError(f"limit must be 0 or more, not {limit}", hint="leave it out for all rows")
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The filters that an address names.
+
+    Attributes
+    ----------
+    kind, value
+        ``"all"`` there are; those of one ``"layer"``, `value` being its id; of several ``"layers"``, their
+        ids in a JSON list; or single ``"filters"``, their layers' ids and positions in a JSON list.
+    extra, extra_of_layers
+        The metrics that plugins measured of these models, and of their layers.
+    """
+
+    kind: Kind
+    value: int | str | None
+    extra: tuple[str, ...]
+    extra_of_layers: tuple[str, ...]
+
+    @property
+    def columns(self) -> dict[str, Column]:
+        """What conditions and orders can name."""
+        return rows.searchable(self.extra, self.extra_of_layers)
+
+
+def select(catalog: Catalog, address: Address) -> Selected:
+    """The filters of `address`.
+
+    Raises
+    ------
+    NotFoundError
+        Where it names nothing.
+    """
+    if str(address) == "*":
+        with catalog.read() as reading:
+            found = [tuple(map(_metric_names, lists)) for lists in reading.execute(_EXTRA_METRICS)]
+        if found:
+            return Selected("all", None, *_extra(found))
+    with catalog.connect() as connection:
+        matches = find(connection, address)
+    extra = _extra((match.model["extra_metrics"], match.model["extra_layer_metrics"]) for match in matches)
+    ids = [match.layer["id"] for match in matches]
+    if address.filters is not None:
+        pairs = [(match.layer["id"], position) for match in matches for position in match.filters]
+        return Selected("filters", json.dumps(pairs), *extra)
+    return Selected("layer", ids[0], *extra) if len(ids) == 1 else Selected("layers", json.dumps(ids), *extra)
+
+
+def _is_selected(kind: Kind) -> Column:
+    """The condition that holds for the filters of a `Selected`; its value is bound as ``selected``."""
+    value: Column = sa.bindparam("selected")
+    each = sa.func.json_each(value).table_valued("value").c.value
+    if kind == "filters":
+        key = sa.tuple_(filter_.c.layer_id, filter_.c.position)
+        return key.in_(sa.select(sa.func.json_extract(each, "$[0]"), sa.func.json_extract(each, "$[1]")))
+    if kind == "layers":
+        return filter_.c.layer_id.in_(sa.select(each))
+    return filter_.c.layer_id == value if kind == "layer" else sa.true()
+
+
+def _metric_names(stored: Any) -> list[str]:
+    names: list[str] = json.loads(stored)
+    if not check_of(model.c.extra_metrics)(names):
+        raise damaged_value("extra_metrics", stored)
+    return names
+
+
+def _extra(pairs: Iterable[Sequence[list[str]]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names in the first lists and in the second ones, each once."""
+    of_filters, of_layers = zip(*pairs, strict=True)
+    return tuple(dict.fromkeys(chain(*of_filters))), tuple(dict.fromkeys(chain(*of_layers)))
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A listing of filters.
+
+    Attributes
+    ----------
+    names
+        The columns of its rows.
+    statement, parameters
+        In SQL, and what is bound to its question marks in turn: names in `values`, ``selected`` or ``limit``.
+    looks
+        How the values of the statement's own columns are looked at.
+    lists
+        Places of those that hold JSON, each with what checks the value once it is read.
+    parts
+        Places of model, layer and filter, of which an address is made here: SQLite would make it of every
+        row that it sorts. They may lie behind the columns. Empty where no address is asked for.
+    """
+
+    names: tuple[str, ...]
+    statement: str
+    parameters: tuple[str, ...]
+    values: Mapping[str, Any]
+    looks: Looks
+    lists: tuple[tuple[int, Check], ...]
+    parts: tuple[int, ...]
+
+    def rows(self, catalog: Catalog, selected: Selected, limit: int | None) -> Iterator[Row]:
+        """The rows, streamed."""
+        bound = {**self.values, "selected": selected.value, "limit": -1 if limit is None else limit}
+        parameters = [bound[name] for name in self.parameters]
+        with catalog.read() as reading, closing(reading.execute(self.statement, parameters)) as found:
+            for values in sound_rows(found, self.looks):
+                row = dict(zip(self.names, values, strict=False))
+                for place, check in self.lists:
+                    parsed = values[place] and json.loads(values[place])
+                    if not check(parsed):
+                        raise damaged_value(self.names[place], parsed)
+                    row[self.names[place]] = parsed
+                if self.parts:
+                    of_model, of_layer, number = self.parts
+                    row["address"] = f"{values[of_model]}/{values[of_layer]}/{values[number]}"
+                yield row
+
+
+@lru_cache(KEPT)
+def listing(
+    kind: Kind,
+    extra: tuple[str, ...],
+    extra_of_layers: tuple[str, ...],
+    *,
+    columns: tuple[str, ...] | None,
+    where: str | None,
+    sort: str | None,
+    limited: bool,
+) -> Listing:
+    """The listing of `columns` of the filters of a `Selected` that meet a condition.
+
+    Raises
+    ------
+    UsageError
+        Where the condition cannot be read, or there is no such column.
+    """
+    known = rows.searchable(extra, extra_of_layers)
+    names = FILTER_COLUMNS + extra if columns is None else tuple(dict.fromkeys(columns))
+    fetched = {name: _column_named(name, known) for name in names}
+    if "address" in fetched:
+        fetched |= {"address": sa.null(), **{part: known[part] for part in ADDRESS_PARTS}}
+    if not (kind == "all" and limited and sort and sort.removeprefix("-") == "orientation_strength"):
+        known = _without_index(known)
+    query = _over_filters(sa.select(*(column.label(name) for name, column in fetched.items())), kind)
+    if where is not None:
+        query = query.where(parse_condition(where, known))
+    # The filters' own key comes last: SQLite then walks its tree in order, and need not sort.
+    query = _in_order(query, sort, known).order_by(filter_.c.layer_id, filter_.c.position)
+    compiled = query.limit(sa.bindparam("limit")).compile(dialect=dialect())
+    order = list(fetched)
+    return Listing(
+        names,
+        str(compiled),
+        tuple(compiled.positiontup or ()),
+        compiled.params,
+        looks_at(fetched),
+        tuple(
+            (place, check_of(column))
+            for place, column in enumerate(fetched.values())
+            if isinstance(column.type, sa.JSON)
+        ),
+        tuple(order.index(part) for part in ADDRESS_PARTS) if "address" in fetched else (),
+    )
+
+
+def _over_filters(query: sa.Select[Any], kind: Kind) -> sa.Select[Any]:
+    """`query` over the filters of a `Selected` of this kind, with their layers and models."""
+    return query.select_from(filter_).join(layer).join(model).where(_is_selected(kind))
+
+
+def _column_named(name: str, columns: Mapping[str, Column]) -> Column:
+    """The column of that name; UnknownNameError with the closest names where there is none."""
+    if name not in columns:
+        message, hint = rows.no_column(name, columns)
+        raise UnknownNameError(message, name=name, hint=hint)
+    return columns[name]
+
+
+def _in_order(query: sa.Select[Any], sort: str | None, columns: Mapping[str, Column]) -> sa.Select[Any]:
+    """`query` sorted by a column, the largest first with ``-`` in front; what has no value comes last."""
+    if not sort:
+        return query
+    column = _column_named(sort.removeprefix("-"), columns)
+    return query.order_by((sa.desc(column) if sort.startswith("-") else column).nulls_last())
+
+
+def _without_index(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """The same with a ``+`` before what the index begins with: SQLite would take the index wherever it can.
+
+    It is right for the first few filters of a type in its own order. To any other question it gives rows
+    in no order that helps, each to be fetched by itself.
+    """
+    column = columns["classic_type"]
+    fetched = sa.UnaryExpression(column, operator=custom_op("+"), type_=column.type)
+    return {**columns, "classic_type": fetched, "filter.classic_type": fetched}
