@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 
 from filterkit.graph.operands import aligned
-from filterkit.graph.regions import readers_of, regions
+from filterkit.graph.regions import REDUCTIONS, readers_of, regions
 from filterkit.graph.relayout import layout_behind
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import STANDARD, attributes
@@ -30,9 +30,6 @@ RESPONSE = frozenset(
     {"Unsqueeze", "Reshape", "Pad", "AveragePool", "Squeeze", "Mul", "Add", "Pow", "Identity"}
 )
 """What local response normalization consists of, between the square and the division."""
-
-MEANS = frozenset({"ReduceMean", "GlobalAveragePool"})
-"""Operators that norms written in steps begin with."""
 
 LONGEST = 12
 """How many nodes these chains may have."""
@@ -60,7 +57,7 @@ def norm_behind(
             return Norm(name, node.output[0]) if name else None
         if node.op_type == "Reshape" and node.input[:1] == [tensor]:
             return _of_groups(graph, node, layout, channels)
-    if any(_is_averaged(graph, node) for node in readers):
+    if any(_is_reduced(graph, node) for node in readers):
         found = _by_values(graph, tensor, layout, channels)
         if found is not None:
             name = _name_of_axes(found[1], layout)
@@ -68,17 +65,11 @@ def norm_behind(
     return _response_norm(graph, tensor, layout, channels, readers)
 
 
-def _is_averaged(graph: GraphView, node: onnx.NodeProto) -> bool:
-    """Whether a node takes means or, as RMS norms do, makes squares that means are taken of.
-
-    A sum of squares is a mean only once it is divided by their number: without that, the norm is an L2 norm.
-    """
-    if node.op_type == "ReduceSumSquare" and node.output:
-        behind = readers_of(graph, node.output[0])
-        return bool(behind) and all(each.op_type in ("Div", "Mul") for each in behind)
+def _is_reduced(graph: GraphView, node: onnx.NodeProto) -> bool:
+    """Whether a node takes means or sums or, as RMS norms do, makes squares that they are taken of."""
     if node.op_type in ("Mul", "Pow") and node.output:
-        return any(each.op_type in MEANS for each in readers_of(graph, node.output[0]))
-    return node.op_type in MEANS
+        return any(each.op_type in REDUCTIONS for each in readers_of(graph, node.output[0]))
+    return node.op_type in REDUCTIONS
 
 
 def _operator(graph: GraphView, node: onnx.NodeProto, layout: str) -> Norm | None:
@@ -198,7 +189,8 @@ def _by_values(
     """The first function of `tensor` that stays the same when that is scaled and shifted, and its axes.
 
     That is what a norm does, in whatever steps: mean, variance, root, quotient. An RMS norm divides by the
-    root of the mean square, and stays the same when scaled only. With no `channels`, those are
+    root of the mean square, and stays the same when scaled only; it may be an L2 norm times the root of how
+    many numbers there are. With no `channels`, those are
     divided into groups, and scales that differ by channel count as ones.
     """
 
@@ -211,14 +203,19 @@ def _by_values(
     sample = np.random.default_rng(0).normal(1, 3, (1, 64))
     samples = (sample, sample * 2 + 5, sample * np.abs(sample))
     runs = [regions(graph, {tensor: values}, layout, read, statistics=True) for values in samples]
+    before: NDArray[np.float64] | None = None
     for found in zip(*runs, strict=False):
         one, moved, bent = (each.values for each in found)
         if found[0].axes is None:
             continue
         with np.errstate(all="ignore"):  # numbers may be as large as they get
-            is_norm = _is_norm(sample, one, moved) or _is_rms_norm([(sample, one), (samples[2], bent)])
-        if is_norm:
-            return found[0].tensor, found[0].axes
+            if _is_norm(sample, one, moved):
+                return found[0].tensor, found[0].axes
+            factor = _factor_of_root_mean_square([(sample, one), (samples[2], bent)])
+            is_mean = any(_is_mean_square(sample, each) for each in found[0].statistics)
+            if factor is not None and (is_mean or _is_scaled(before, factor, math.sqrt(found[0].count))):
+                return found[0].tensor, found[0].axes
+        before = factor
     return None
 
 
@@ -237,18 +234,31 @@ def _is_norm(sample: NDArray[np.float64], one: NDArray[np.float64], other: NDArr
     )
 
 
-def _is_rms_norm(pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> bool:
-    """Whether numbers become themselves over the root of their mean square, times a fixed number."""
+def _factor_of_root_mean_square(
+    pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> NDArray[np.float64] | None:
+    """What numbers over the root of their mean square are multiplied by, one factor per row; None where they
+    become anything else."""
     factors = []
     for numbers, made in pairs:
         if made.shape[1] != numbers.shape[1] or not np.isfinite(made).all():
-            return False
+            return None
         factors.append(made / numbers * np.sqrt((numbers**2).mean()))
     every = np.concatenate(factors, axis=1)
     wanted = every[:, :1]
-    return bool(
-        (np.abs(wanted) > 1e-6).any() and np.all(np.abs(every - wanted) <= 1e-3 * np.abs(wanted) + 1e-6)
-    )
+    fits = (np.abs(wanted) > 1e-6).any() and np.all(np.abs(every - wanted) <= 1e-3 * np.abs(wanted) + 1e-6)
+    return wanted if fits else None
+
+
+def _is_mean_square(sample: NDArray[np.float64], made: NDArray[np.float64]) -> bool:
+    """Whether it is the mean square or its root: a sum without that is an L2 norm's."""
+    square = (sample**2).mean()
+    return any(np.allclose(made, wanted, rtol=1e-3) for wanted in (square, math.sqrt(square)))
+
+
+def _is_scaled(before: NDArray[np.float64] | None, after: NDArray[np.float64], by: float) -> bool:
+    """Whether an L2 norm is made an RMS norm: by the root of how many numbers there are."""
+    return before is not None and by > 1 and np.allclose(after, before * by, rtol=1e-3)
 
 
 def _response_norm(

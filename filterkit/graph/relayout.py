@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import onnx
 
 from filterkit.graph.constants import NotConstant
+from filterkit.graph.parameters import listed
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import attributes
 
@@ -77,16 +77,9 @@ def _unsqueezed(graph: GraphView, node: onnx.NodeProto, layout: str) -> str | No
 
 def _axes(graph: GraphView, node: onnx.NodeProto, rank: int | None) -> list[int] | None:
     """The axes that a Squeeze or Unsqueeze names, counted from the front where the rank is given."""
-    axes: Any = attributes(node).get("axes")
-    if len(node.input) > 1 and node.input[1]:
-        try:
-            axes = graph.constant(node.input[1]).ravel().tolist()
-        except NotConstant:
-            return None
-    if not isinstance(axes, list | tuple) or not all(isinstance(axis, int) for axis in axes):
-        return None
-    if rank is None:
-        return list(axes)
+    axes = listed(graph, node, "axes")
+    if not axes or rank is None:
+        return axes or None
     if not all(-rank <= axis < rank for axis in axes):
         return None
     return [axis % rank for axis in axes]

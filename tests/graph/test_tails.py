@@ -25,7 +25,7 @@ CONSTANTS: dict[str, Any] = {
     "ones": np.ones(4, np.float32), "zeros": np.zeros(4, np.float32),
     "g1": np.ones(2, np.float32), "g0": np.zeros(2, np.float32),
     "half": np.float32(0.5), "one": np.float32(1), "two": np.float32(2), "zero": np.float32(0),
-    "six": np.float32(6), "a1": np.array([1]), "a2": np.array([2]), "a23": np.array([2, 3]),
+    "six": np.float32(6), "four": np.float32(4), "a1": np.array([1]), "a2": np.array([2]), "a23": np.array([2, 3]),
     "a123": np.array([1, 2, 3]), "a234": np.array([2, 3, 4]), "i0": np.array([0]), "i2": np.array([2]),
     "i4": np.array([4]), "to_line": np.array([1, 4, 28]), "to_space": np.array([0, 0, -1]),
     "to_groups": np.array([0, 2, -1]), "to_five": np.array([0, 2, 2, 6, 6]),
@@ -320,7 +320,7 @@ NORMS: dict[str, tuple[str, list[onnx.NodeProto]]] = {
         "layer_norm",
         [
             node("ReduceSumSquare", "c a1", "q"),
-            node("Div", "q six", "v"),
+            node("Div", "q four", "v"),
             node("Add", "v eps", "e"),
             node("Sqrt", "e", "r2"),
             node("Div", "c r2", "z"),
