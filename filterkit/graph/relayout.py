@@ -175,3 +175,13 @@ def _space(letters: str, sizes: Sequence[Size], wanted: Sequence[Size]) -> str |
 
 def _differ(size: Size, other: Size) -> bool:
     return size is None or other is None or size != other
+
+
+def may_agree(one: Sequence[object] | None, other: Sequence[object] | None) -> bool:
+    """Whether two shapes are the same as far as they are known."""
+    if one is None or other is None:
+        return True
+    pairs = zip(one, other, strict=False)
+    return len(one) == len(other) and all(
+        size == wanted for size, wanted in pairs if isinstance(size, int) and isinstance(wanted, int)
+    )
