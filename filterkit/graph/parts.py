@@ -12,6 +12,7 @@ from filterkit.graph.nonlinear import Found
 from filterkit.graph.operands import aligned
 from filterkit.graph.parameters import listed
 from filterkit.graph.regions import MOST_NODES, readers_of, regions
+from filterkit.graph.relayout import target
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import attributes
 
@@ -117,9 +118,9 @@ def _largest_of_axis(
 ) -> Found | None:
     """Maxout by an axis more among the channels, and ReduceMax along it."""
     wide = node.output[0]
-    shape, place = graph.shape(wide), layout.index("C")
+    shape, place = target(graph, node, graph.shape(tensor) or ()), layout.index("C")
     behind = readers_of(graph, wide)
-    if node.input[:1] != [tensor] or shape is None or len(shape) != len(layout) + 1 or len(behind) != 1:
+    if node.input[:1] != [tensor] or len(shape) != len(layout) + 1 or len(behind) != 1:
         return None
     last = behind[0]
     one, other = shape[place : place + 2]

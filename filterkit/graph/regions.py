@@ -168,7 +168,8 @@ def regions(
             found = _statistic(graph, node, values.get(node.input[0]), layout)
             if found is None or axes not in (None, found[0]):
                 return
-            axes, count, made = found
+            axes, count, reduced = found
+            made: Values | None = reduced
         elif axes is not None and node.op_type == "Expand":
             made = values.get(node.input[0])
             if made is None or made.shape[1] != 1:

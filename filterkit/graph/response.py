@@ -10,9 +10,8 @@ import onnx
 from numpy.typing import NDArray
 
 from filterkit.graph.operands import aligned
-from filterkit.graph.parameters import from_shapes, known_sizes
 from filterkit.graph.regions import readers_of, regions
-from filterkit.graph.relayout import layout_behind, may_agree
+from filterkit.graph.relayout import layout_behind, may_agree, target
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import attributes, bodies
 
@@ -51,7 +50,7 @@ def response_norm(
     for region in start:
         name = _carried(graph, region.tensor)
         if name == other[0] and _is_power(1 / region.values if is_divided else region.values):
-            return last.output[0]
+            return str(last.output[0])
     return None
 
 
@@ -132,12 +131,9 @@ def _moved(
     """The layout behind an Unsqueeze, or behind a Reshape that puts an axis in front of the channels."""
     if layout is None or node.op_type != "Reshape":
         return layout and layout_behind(graph, node, tensor, layout)
-    shape: Sequence[object] | None = graph.shape(node.output[0])
-    if shape is None and len(node.input) > 1:
-        stated = from_shapes(graph, node.input[1], lambda name: known_sizes(graph, name))
-        shape = None if stated is None else [int(size) if size > 0 else None for size in stated]
-    fits = shape is not None and len(shape) > 2 and may_agree(shape[1:3], (1, channels))
-    return "N1C" + "DHW"[: len(shape) - 3] if shape and fits and layout[:2] == "NC" else None
+    shape = target(graph, node, graph.shape(tensor) or ())
+    fits = len(shape) > 2 and may_agree(shape[1:3], (1, channels))
+    return "N1C" + "DHW"[: len(shape) - 3] if fits and layout[:2] == "NC" else None
 
 
 def _is_along_channels(node: onnx.NodeProto, layout: str | None) -> bool:
@@ -148,5 +144,3 @@ def _is_along_channels(node: onnx.NodeProto, layout: str | None) -> bool:
         return False
     is_long = {letter for letter, size in zip(layout[2:], window, strict=True) if size != 1}
     return is_long == {"C"} and isinstance(strides, list | tuple) and all(step == 1 for step in strides)
-
-
