@@ -83,15 +83,22 @@ def _read(
     elif node.op_type in ("Shape", "Size"):
         shape = sizes(node.input[0])
         if shape is not None:
-            row, given = np.asarray(shape, np.float64), attributes(node)
-            ends = slice(given.get("start", 0), given.get("end"))
-            found = _Found(row[ends] if node.op_type == "Shape" else row.prod()[None], True)
+            found = _of_shape(node, np.asarray(shape, np.float64))
     elif node.op_type in ARITHMETIC:
         inputs = [_read(graph, name, sizes, known, depth + 1) for name in node.input if name]
         if inputs and not any(each is None for each in inputs):
-            found = _computed(node, [each for each in inputs if each is not None])
+            with np.errstate(all="ignore"):
+                found = _computed(node, [each for each in inputs if each is not None])
     known[tensor] = found if found is not None and found.row.size <= MOST_NUMBERS else None
     return known[tensor]
+
+
+def _of_shape(node: onnx.NodeProto, sizes: Numbers) -> _Found | None:
+    given = attributes(node)
+    first, last = given.get("start", 0), given.get("end")
+    if not isinstance(first, int) or not isinstance(last, int | None):
+        return None
+    return _Found(sizes[first:last] if node.op_type == "Shape" else sizes.prod()[None], True)
 
 
 def _constant(graph: GraphView, tensor: str) -> _Found | None:

@@ -123,7 +123,7 @@ def target(graph: GraphView, node: onnx.NodeProto, before: Sequence[Size]) -> li
         made = from_shapes(graph, node.input[1], lambda tensor: known_sizes(graph, tensor))
     if made is None:
         return list(inferred or ())
-    stated = [-1 if math.isnan(size) else int(size) for size in made]
+    stated = [int(size) if math.isfinite(size) else -1 for size in made]
     zero_means_zero = attributes(node).get("allowzero", 0)
     after: list[Size] = [
         before[axis]
