@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,19 +77,22 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
     norm: str | None = None
     is_bare = True  # nothing so far but the convolution and its bias: only then a batch norm can be folded
     mirrored = False
+    seen: dict[str, str] = {}
     tries = {True: MOST_TRIES, False: MOST_TRIES}  # at scales and shifts, and at other nodes
     for _ in range(MOST_STEPS):
         budget.step("looking at what follows '{}'", tensor)
         readers = readers_of(graph, tensor)
         if not 0 < len(readers) <= MOST_NODES:
             break
+        seen[tensor] = layout
         found = by_operator(graph, tensor, readers)
         if found is not None and goes_on(graph, found):
             found = by_values(graph, tensor, layout, channels)[0] or found
-        only = readers[0] if len(readers) == 1 and readers[0].output and readers[0].output[0] else None
+        only = _only_reader(graph, tensor)
         added = None
         if found is None and only is not None and only.domain in STANDARD:
             behind = _layout_beyond(graph, only, tensor, layout, channels)
+            behind = behind or _layout_before(graph, only, layout, seen)
             if behind is not None:
                 tensor, layout = only.output[0], behind
                 continue
@@ -127,6 +131,10 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
             if name is None:
                 break
             return Tail(bias, pre, pre_layout, found.tensor, layout, name, batchnorm, norm)
+        if added is None and norm is not None and only is not None:
+            if not _is_affine_map(graph, only, tensor, layout, channels):
+                break
+            added = np.ones(())
         if added is None or only is None:
             break
         tensor = only.output[0]
@@ -153,6 +161,17 @@ def _layout_beyond(
     return layout if node.op_type != "Cast" or attributes(node).get("to") in FLOATING else None
 
 
+def _layout_before(
+    graph: GraphView, node: onnx.NodeProto, layout: str, seen: Mapping[str, str]
+) -> str | None:
+    """The layout behind a Reshape to the shape of a tensor that was `seen` on the way."""
+    maker = graph.producer(node.input[1]) if node.op_type == "Reshape" and len(node.input) > 1 else None
+    if maker is None or maker.op_type != "Shape" or attributes(maker):
+        return None
+    before = seen.get(maker.input[0])
+    return before if before is not None and before[:2] == layout[:2] == "NC" else None
+
+
 def _may_be_part(node: onnx.NodeProto) -> bool:
     """Whether an activation that several nodes compute may begin with this one."""
     return node.op_type in OPERATIONS or node.op_type in ("Concat", "QLinearAdd", "QLinearMul")
@@ -165,14 +184,28 @@ def _is_the_layers(constant: NDArray[np.generic]) -> bool:
 
 
 def _scales_follow(graph: GraphView, tensor: str, layout: str, channels: int) -> bool:
-    """Whether so many scales and shifts by one number follow that no formula begins in front of them."""
+    """Whether no formula begins in front of a tensor: so many scales and shifts by one number follow, or one
+    of the layer's own, which is part of none."""
     for _ in range(MOST_TRIES):
-        readers = readers_of(graph, tensor)
-        added = _combined(graph, readers[0], tensor, layout, channels) if len(readers) == 1 else None
-        if added is None or _is_the_layers(added) or not readers[0].output:
+        node = _only_reader(graph, tensor)
+        for _ in range(MOST_TRIES):
+            behind = None if node is None else _layout_beyond(graph, node, tensor, layout, channels)
+            if node is None or behind is None:
+                break
+            tensor, layout = node.output[0], behind
+            node = _only_reader(graph, tensor)
+        added = _combined(graph, node, tensor, layout, channels) if node is not None else None
+        if added is None or node is None:
             return False
-        tensor = readers[0].output[0]
+        if _is_the_layers(added):
+            return True
+        tensor = node.output[0]
     return True
+
+
+def _only_reader(graph: GraphView, tensor: str) -> onnx.NodeProto | None:
+    readers = readers_of(graph, tensor)
+    return readers[0] if len(readers) == 1 and readers[0].output and readers[0].output[0] else None
 
 
 def _combined(
@@ -180,9 +213,28 @@ def _combined(
 ) -> NDArray[np.generic] | None:
     """The constant that an affine node combines with `tensor`: one number, or one per channel."""
     others = [name for name in node.input if name != tensor]
-    if node.op_type not in AFFINE or len(node.input) != 2 or len(others) != 1:
+    if node.op_type not in AFFINE or not others or len(others) != len(node.input) - 1:
+        return None
+    if (node.op_type != "Sum" and len(others) > 1) or len(others) > MOST_NODES:
         return None
     if node.op_type in ("Sub", "Div") and node.input[:1] != [tensor]:
         return None
-    constant = aligned(graph, node, others[0], layout, channels)
-    return constant if constant is not None and constant.dtype.kind in "fiu" else None
+    total: NDArray[np.generic] | None = None
+    for name in others:
+        constant = aligned(graph, node, name, layout, channels)
+        if constant is None or constant.dtype.kind not in "fiu":
+            return None
+        total = constant if total is None else np.asarray(np.add(total, constant))
+    return total
+
+
+def _is_affine_map(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str, channels: int) -> bool:
+    """Whether a node scales or shifts by a constant that differs by position, as layer norms do."""
+    others = [name for name in node.input if name != tensor]
+    if node.op_type not in ("Mul", "Add") or len(node.input) != 2 or len(others) != 1:
+        return False
+    shape = graph.shape(others[0]) if graph.is_constant(others[0]) else None
+    if shape is None or len(shape) > len(layout) or graph.opset < 7:
+        return False
+    sizes = dict(zip(layout[::-1], shape[::-1], strict=False))
+    return sizes.get("N", 1) == 1 and sizes.get("C", 1) in (1, channels)

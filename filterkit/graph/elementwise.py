@@ -54,7 +54,9 @@ def _clip(given: Attributes, x: Values, low: Any = None, high: Any = None) -> Va
 
 
 def _cast(given: Attributes, x: Any) -> Any:
-    """Between floating-point types nothing changes; to others it is no longer the same number."""
+    """Between floating-point types and booleans nothing changes; integers are no longer the same number."""
+    if given.get("to") == onnx.TensorProto.BOOL:
+        return np.asarray(x) != 0
     return np.asarray(x, np.float64) if given.get("to") in FLOATING else None
 
 

@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 
 from filterkit.graph.constants import NotConstant
-from filterkit.graph.elementwise import CONDITIONS, OPERATIONS
+from filterkit.graph.elementwise import CONDITIONS, OPERATIONS, apply, operands
 from filterkit.graph.formulas import name_of, samples
 from filterkit.graph.operands import aligned, at_positions, filling
 from filterkit.graph.regions import Region, Values, readers_of, regions
@@ -36,6 +36,10 @@ REFINED: dict[str, frozenset[str]] = {
 """What an activation turns out to be where more nodes follow: a ReLU before ``Min(6)`` is half a ReLU6."""
 
 
+LOWEST = -1e30
+"""From here on down a bound is none: exporters write the lowest float32."""
+
+
 class Found(NamedTuple):
     """The tensor that an activation makes, and the activation's name."""
 
@@ -51,13 +55,16 @@ def by_operator(graph: GraphView, tensor: str, readers: Sequence[onnx.NodeProto]
     if node.input[:1] != [tensor] or not node.output or not node.output[0]:
         return None
     if node.op_type == "Clip" and node.domain in STANDARD:
-        return Found(node.output[0], clip_name(graph, node))
+        clip = clip_name(graph, node)
+        return Found(node.output[0], clip) if clip is not None else None
     if node.op_type == "FastGelu" and len(node.input) > 1:  # it adds a bias first
         return None
-    name = ACTIVATIONS.get(node.op_type)
-    if name == "silu" and node.op_type == "Swish":
-        name = _swish_name(attributes(node).get("alpha", 1.0))
-    return Found(node.output[0], name) if name is not None else None
+    known = ACTIVATIONS.get(node.op_type)
+    if known == "silu" and node.op_type == "Swish":
+        known = _swish_name(attributes(node).get("alpha", 1.0))
+    if known in ("leaky_relu", "prelu", "thresholded_relu"):
+        known = _without_slope(graph, node) or known
+    return Found(node.output[0], known) if known is not None else None
 
 
 def by_values(graph: GraphView, tensor: str, layout: str, channels: int) -> tuple[Found | None, str | None]:
@@ -117,8 +124,25 @@ def goes_on(graph: GraphView, found: Found) -> bool:
     )
 
 
-def clip_name(graph: GraphView, node: onnx.NodeProto) -> str:
-    """Clip's bounds are attributes before opset 11 and inputs since."""
+def _without_slope(graph: GraphView, node: onnx.NodeProto) -> str | None:
+    """``relu`` or ``abs``, where the parameter of a node makes it one: with a slope of 0 or -1 below zero."""
+    op, names = operands(node)
+    inputs: list[Any] = [samples()]
+    for name in names[1:]:
+        try:
+            slope = graph.constant(name)
+        except NotConstant:
+            return None
+        if slope.dtype.kind not in "fiu" or not slope.size or np.any(slope != slope.flat[0]):
+            return None
+        inputs.append(float(slope.flat[0]))
+    made = apply(op, attributes(node), inputs)
+    found = name_of(made) if made is not None and np.shape(made) == samples().shape else None
+    return found if found in ("relu", "abs") else None
+
+
+def clip_name(graph: GraphView, node: onnx.NodeProto) -> str | None:
+    """What a Clip is called; None where it has no bounds: attributes before opset 11, inputs since."""
     values = attributes(node)
     bounds = [values.get("min", -np.inf), values.get("max", np.inf)]
     for place, name in enumerate(node.input[1:3]):
@@ -130,6 +154,8 @@ def clip_name(graph: GraphView, node: onnx.NodeProto) -> str:
                 return "clip"
     if not all(isinstance(bound, float) for bound in bounds):  # no attributes of Clip since opset 11
         return "clip"
+    if bounds[0] <= LOWEST and bounds[1] >= -LOWEST:
+        return None
     if bounds[0] == 0:
         return "relu6" if bounds[1] == 6 else "relu" if bounds[1] > 1e30 else "clip"
     return "clip"

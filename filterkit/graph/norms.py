@@ -11,8 +11,9 @@ import onnx
 from numpy.typing import NDArray
 
 from filterkit.graph.operands import aligned
-from filterkit.graph.regions import readers_of, regions
-from filterkit.graph.relayout import layout_behind
+from filterkit.graph.regions import REDUCTIONS, readers_of, regions
+from filterkit.graph.relayout import may_agree
+from filterkit.graph.response import response_norm
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import STANDARD, attributes
 
@@ -25,14 +26,6 @@ NORMS = {
 
 AFFINE = frozenset({"Mul", "Add", "Sum", "Sub", "Div", "Identity", "Cast"})
 """What may stand between a norm of groups and the Reshape that undoes them: scale and shift."""
-
-RESPONSE = frozenset(
-    {"Unsqueeze", "Reshape", "Pad", "AveragePool", "Squeeze", "Mul", "Add", "Pow", "Identity"}
-)
-"""What local response normalization consists of, between the square and the division."""
-
-MEANS = frozenset({"ReduceMean", "GlobalAveragePool"})
-"""Operators that norms written in steps begin with."""
 
 LONGEST = 12
 """How many nodes these chains may have."""
@@ -60,25 +53,20 @@ def norm_behind(
             return Norm(name, node.output[0]) if name else None
         if node.op_type == "Reshape" and node.input[:1] == [tensor]:
             return _of_groups(graph, node, layout, channels)
-    if any(_is_averaged(graph, node) for node in readers):
+    if any(_is_reduced(graph, node) for node in readers):
         found = _by_values(graph, tensor, layout, channels)
         if found is not None:
             name = _name_of_axes(found[1], layout)
             return Norm(name, found[0]) if name else None
-    return _response_norm(graph, tensor, layout, channels, readers)
+    made = response_norm(graph, tensor, layout, channels, readers)
+    return Norm("lrn", made) if made is not None else None
 
 
-def _is_averaged(graph: GraphView, node: onnx.NodeProto) -> bool:
-    """Whether a node takes means or, as RMS norms do, makes squares that means are taken of.
-
-    A sum of squares is a mean only once it is divided by their number: without that, the norm is an L2 norm.
-    """
-    if node.op_type == "ReduceSumSquare" and node.output:
-        behind = readers_of(graph, node.output[0])
-        return bool(behind) and all(each.op_type in ("Div", "Mul") for each in behind)
+def _is_reduced(graph: GraphView, node: onnx.NodeProto) -> bool:
+    """Whether a node takes means or sums or, as RMS norms do, makes squares that they are taken of."""
     if node.op_type in ("Mul", "Pow") and node.output:
-        return any(each.op_type in MEANS for each in readers_of(graph, node.output[0]))
-    return node.op_type in MEANS
+        return any(each.op_type in REDUCTIONS for each in readers_of(graph, node.output[0]))
+    return node.op_type in REDUCTIONS
 
 
 def _operator(graph: GraphView, node: onnx.NodeProto, layout: str) -> Norm | None:
@@ -189,7 +177,7 @@ def _is_undone(
     before, after = graph.shape(first.input[0]), graph.shape(last.output[0])
     if after is None or len(after) != len(layout) or after[layout.index("C")] != channels:
         return False
-    return _may_agree(before, after)
+    return may_agree(before, after)
 
 
 def _by_values(
@@ -198,7 +186,8 @@ def _by_values(
     """The first function of `tensor` that stays the same when that is scaled and shifted, and its axes.
 
     That is what a norm does, in whatever steps: mean, variance, root, quotient. An RMS norm divides by the
-    root of the mean square, and stays the same when scaled only. With no `channels`, those are
+    root of the mean square, and stays the same when scaled only; it may be an L2 norm times the root of how
+    many numbers there are. With no `channels`, those are
     divided into groups, and scales that differ by channel count as ones.
     """
 
@@ -211,14 +200,19 @@ def _by_values(
     sample = np.random.default_rng(0).normal(1, 3, (1, 64))
     samples = (sample, sample * 2 + 5, sample * np.abs(sample))
     runs = [regions(graph, {tensor: values}, layout, read, statistics=True) for values in samples]
+    before: NDArray[np.float64] | None = None
     for found in zip(*runs, strict=False):
         one, moved, bent = (each.values for each in found)
         if found[0].axes is None:
             continue
         with np.errstate(all="ignore"):  # numbers may be as large as they get
-            is_norm = _is_norm(sample, one, moved) or _is_rms_norm([(sample, one), (samples[2], bent)])
-        if is_norm:
-            return found[0].tensor, found[0].axes
+            if _is_norm(sample, one, moved):
+                return found[0].tensor, found[0].axes
+            factor = _factor_of_root_mean_square([(sample, one), (samples[2], bent)])
+            is_mean = any(_is_mean_square(sample, each) for each in found[0].statistics)
+            if factor is not None and (is_mean or _is_scaled(before, factor, math.sqrt(found[0].count))):
+                return found[0].tensor, found[0].axes
+        before = factor
     return None
 
 
@@ -237,88 +231,28 @@ def _is_norm(sample: NDArray[np.float64], one: NDArray[np.float64], other: NDArr
     )
 
 
-def _is_rms_norm(pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> bool:
-    """Whether numbers become themselves over the root of their mean square, times a fixed number."""
+def _factor_of_root_mean_square(
+    pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> NDArray[np.float64] | None:
+    """What numbers over the root of their mean square are multiplied by, one factor per row; None where they
+    become anything else."""
     factors = []
     for numbers, made in pairs:
         if made.shape[1] != numbers.shape[1] or not np.isfinite(made).all():
-            return False
+            return None
         factors.append(made / numbers * np.sqrt((numbers**2).mean()))
     every = np.concatenate(factors, axis=1)
     wanted = every[:, :1]
-    return bool(
-        (np.abs(wanted) > 1e-6).any() and np.all(np.abs(every - wanted) <= 1e-3 * np.abs(wanted) + 1e-6)
-    )
+    fits = (np.abs(wanted) > 1e-6).any() and np.all(np.abs(every - wanted) <= 1e-3 * np.abs(wanted) + 1e-6)
+    return wanted if fits else None
 
 
-def _response_norm(
-    graph: GraphView, tensor: str, layout: str, channels: int, readers: Sequence[onnx.NodeProto]
-) -> Norm | None:
-    """``x / (k + alpha * mean of squares of neighbouring channels) ** beta``, as PyTorch exports it."""
-    quotients = [node for node in readers if node.op_type == "Div" and node.input[:1] == [tensor]]
-    squares = [node for node in readers if _is_square(graph, node, tensor, layout)]
-    if len(readers) != 2 or not quotients or not squares or not squares[0].output:
-        return None
-    seen: set[str] = set()
-    made = squares[0].output[0]
-    wide: str | None = layout
-    for _ in range(LONGEST):
-        behind = readers_of(graph, made)
-        if len(behind) != 1 or not behind[0].output:
-            return None
-        node = behind[0]
-        if node is quotients[0]:
-            is_norm = {"AveragePool", "Pow"} <= seen and _may_agree(graph.shape(tensor), graph.shape(made))
-            return Norm("lrn", node.output[0]) if is_norm else None
-        others = [name for name in node.input if name != made]
-        if node.op_type not in RESPONSE or (node.op_type not in ("Add", "Mul") and node.input[0] != made):
-            return None
-        if node.op_type in ("Add", "Mul", "Pow") and not (len(others) == 1 and graph.is_constant(others[0])):
-            return None
-        if node.op_type in ("Unsqueeze", "Reshape") and "AveragePool" not in seen:
-            wide = _one_axis_more(graph, node, made, wide, channels)
-        if node.op_type == "AveragePool" and not _is_along_channels(node, wide):
-            return None
-        seen.add(node.op_type)
-        made = node.output[0]
-    return None
+def _is_mean_square(sample: NDArray[np.float64], made: NDArray[np.float64]) -> bool:
+    """Whether it is the mean square or its root: a sum without that is an L2 norm's."""
+    square = (sample**2).mean()
+    return any(np.allclose(made, wanted, rtol=1e-3) for wanted in (square, math.sqrt(square)))
 
 
-def _is_square(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) -> bool:
-    if node.op_type == "Mul":
-        return list(node.input) == [tensor, tensor]
-    if node.op_type != "Pow" or node.input[:1] != [tensor] or len(node.input) != 2:
-        return False
-    exponent = aligned(graph, node, node.input[1], layout, 1)
-    return exponent is not None and exponent.ndim == 0 and float(exponent) == 2
-
-
-def _one_axis_more(
-    graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str | None, channels: int
-) -> str | None:
-    """The layout behind an Unsqueeze, or behind a Reshape that puts an axis in front of the channels."""
-    if layout is None or node.op_type == "Unsqueeze":
-        return layout and layout_behind(graph, node, tensor, layout)
-    shape = graph.shape(node.output[0])
-    fits = shape is not None and len(shape) > 2 and _may_agree(shape[1:3], (1, channels))
-    return "N1C" + "DHW"[: len(shape) - 3] if shape and fits and layout[:2] == "NC" else None
-
-
-def _is_along_channels(node: onnx.NodeProto, layout: str | None) -> bool:
-    """Whether the window of a pooling has a length along the channels alone, and does not stride."""
-    given = attributes(node)
-    window, strides = given.get("kernel_shape"), given.get("strides", [])
-    if layout is None or not isinstance(window, list | tuple) or len(window) != len(layout) - 2:
-        return False
-    is_long = {letter for letter, size in zip(layout[2:], window, strict=True) if size != 1}
-    return is_long == {"C"} and isinstance(strides, list | tuple) and all(step == 1 for step in strides)
-
-
-def _may_agree(one: Sequence[object] | None, other: Sequence[object] | None) -> bool:
-    """Whether two shapes are the same as far as they are known."""
-    if one is None or other is None:
-        return True
-    pairs = zip(one, other, strict=False)
-    return len(one) == len(other) and all(
-        size == wanted for size, wanted in pairs if isinstance(size, int) and isinstance(wanted, int)
-    )
+def _is_scaled(before: NDArray[np.float64] | None, after: NDArray[np.float64], by: float) -> bool:
+    """Whether an L2 norm is made an RMS norm: by the root of how many numbers there are."""
+    return before is not None and by > 1 and np.allclose(after, before * by, rtol=1e-3)

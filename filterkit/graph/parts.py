@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 
-from filterkit.graph.constants import NotConstant
 from filterkit.graph.elementwise import sigmoid
 from filterkit.graph.nonlinear import Found
 from filterkit.graph.operands import aligned
+from filterkit.graph.parameters import listed
 from filterkit.graph.regions import MOST_NODES, readers_of, regions
+from filterkit.graph.relayout import target
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import attributes
 
@@ -57,7 +56,9 @@ def _parts(
     axis = layout.index("C")
     if len(readers) == 1 and readers[0].op_type == "Split" and readers[0].input[:1] == [tensor]:
         node = readers[0]
-        sizes = _listed(graph, node, "split", 1)
+        sizes = listed(graph, node, "split")
+        if sizes is None:
+            return []
         stated = attributes(node).get("axis", 0)
         fits = isinstance(stated, int) and stated in (axis, axis - len(layout))
         is_even = not sizes or len(set(sizes)) == 1
@@ -77,7 +78,10 @@ def _parts(
 def leaves_channels(graph: GraphView, node: onnx.NodeProto, layout: str, channels: int) -> bool:
     """Whether a Slice takes all pictures and all their channels; exporters name these axes, too."""
     names = ("starts", "ends", "axes", "steps")
-    starts, ends, axes, steps = (_listed(graph, node, name, at) for at, name in enumerate(names, 1))
+    stated = [listed(graph, node, name, at) for at, name in enumerate(names, 1)]
+    if any(each is None for each in stated):
+        return False
+    starts, ends, axes, steps = (each or [] for each in stated)
     axes = axes or [*range(len(starts))]
     steps = steps or [1] * len(axes)
     if not axes or not len(starts) == len(ends) == len(axes) == len(steps):
@@ -100,7 +104,9 @@ def _slice_of(
     if node.op_type != "Slice" or node.input[:1] != [tensor] or not node.output:
         return None
     names = ("starts", "ends", "axes", "steps")
-    starts, ends, axes, steps = (_listed(graph, node, name, at) for at, name in enumerate(names, 1))
+    starts, ends, axes, steps = (listed(graph, node, name, at) for at, name in enumerate(names, 1))
+    if starts is None or ends is None or axes is None or steps is None:
+        return None
     if len(starts) != 1 or len(ends) != 1 or steps not in ([], [1]) or axes not in ([axis], [axis - rank]):
         return None
     first, last, _ = slice(starts[0], ends[0]).indices(channels)
@@ -112,15 +118,15 @@ def _largest_of_axis(
 ) -> Found | None:
     """Maxout by an axis more among the channels, and ReduceMax along it."""
     wide = node.output[0]
-    shape, place = graph.shape(wide), layout.index("C")
+    shape, place = target(graph, node, graph.shape(tensor) or ()), layout.index("C")
     behind = readers_of(graph, wide)
-    if node.input[:1] != [tensor] or shape is None or len(shape) != len(layout) + 1 or len(behind) != 1:
+    if node.input[:1] != [tensor] or len(shape) != len(layout) + 1 or len(behind) != 1:
         return None
     last = behind[0]
     one, other = shape[place : place + 2]
     if last.op_type != "ReduceMax" or not isinstance(one, int) or not isinstance(other, int):
         return None
-    along = [axis % len(shape) for axis in _listed(graph, last, "axes", 1)]
+    along = [axis % len(shape) for axis in listed(graph, last, "axes") or ()]
     if one * other != channels or along not in ([place], [place + 1]) or shape[along[0]] == 1:
         return None
     if not attributes(last).get("keepdims", 1):
@@ -130,16 +136,3 @@ def _largest_of_axis(
         return None
     flat = graph.shape(after[0].output[0])
     return Found(after[0].output[0], "maxout") if flat is not None and len(flat) == len(layout) else None
-
-
-def _listed(graph: GraphView, node: onnx.NodeProto, name: str, place: int) -> list[int]:
-    """A list of integers that is an attribute or, in newer opsets, an input; empty where it is none."""
-    values: Any = attributes(node).get(name)
-    if len(node.input) > place and node.input[place]:
-        try:
-            constant: NDArray[Any] = graph.constant(node.input[place])
-        except NotConstant:
-            return []
-        values = constant.ravel().tolist() if constant.size <= MOST_NODES else []
-    is_list = isinstance(values, list | tuple) and all(isinstance(each, int) for each in values)
-    return list(values) if is_list else []

@@ -8,7 +8,8 @@ goes into one tensor, that tensor is a function of the first, and its values say
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from filterkit import budget
 from filterkit.graph import elementwise
-from filterkit.graph.constants import NotConstant
+from filterkit.graph.parameters import from_shapes, known_sizes, listed
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import STANDARD, attributes
 
@@ -36,6 +37,19 @@ LONGEST_DETOUR = 4
 """How many of these are gone through for that."""
 
 Values = NDArray[np.float64]
+REDUCTIONS: dict[str, Callable[[Values, int], Values]] = {
+    "GlobalAveragePool": lambda x, count: x.mean(axis=1, keepdims=True),
+    "ReduceMean": lambda x, count: x.mean(axis=1, keepdims=True),
+    "ReduceSum": lambda x, count: count * x.mean(axis=1, keepdims=True),
+    "ReduceL1": lambda x, count: count * np.abs(x).mean(axis=1, keepdims=True),
+    "ReduceSumSquare": lambda x, count: count * (x**2).mean(axis=1, keepdims=True),
+    "ReduceL2": lambda x, count: np.sqrt(count * (x**2).mean(axis=1, keepdims=True)),
+}
+"""What operators make of samples that stand for `count` numbers."""
+ASSUMED = (2, 3, 5, 7, 11, 13)
+"""Sizes of axes of which the graph says none."""
+FALLBACK = 4
+"""The same of tensors of which not even the rank is known."""
 ReadConstant = Callable[[onnx.NodeProto, str], NDArray[Any] | None]
 """From a node and one of its inputs to a constant, shape () or (rows,); None where it is no such constant."""
 
@@ -52,8 +66,11 @@ class Region:
         The function's values, shape (rows, samples): one row, or one per channel.
     op
         Operator that makes the tensor.
-    axes
-        Axes that the function takes means over; None without any.
+    axes, count
+        Axes that the function takes means or sums over, and how many numbers these lie along; None and 1
+        without any.
+    statistics
+        The means and sums that were taken on the way, and what was made of them.
     joined
         Of how many functions it consists, side by side along the channels, where these are more than one.
     """
@@ -63,6 +80,8 @@ class Region:
     op: str
     axes: tuple[int, ...] | None = None
     joined: int = 1
+    count: int = 1
+    statistics: Sequence[Values] = ()
 
 
 def readers_of(graph: GraphView, tensor: str, *, depth: int = 0) -> list[onnx.NodeProto]:
@@ -103,7 +122,7 @@ def regions(
     read
         Gives the constants that nodes combine with them (`filterkit.graph.operands`).
     statistics
-        Whether means over axes are gone through, too: the samples are then what the mean is taken of.
+        Whether means and sums over axes are gone through, too: the samples are what they are taken of.
 
     Yields
     ------
@@ -116,7 +135,15 @@ def regions(
     queued: set[int] = set()
     ends: set[str] = set()
     axes: tuple[int, ...] | None = None
-    joined = 1
+    joined = count = 1
+    taken: list[Values] = []
+
+    def with_counts(node: onnx.NodeProto, name: str) -> NDArray[Any] | None:
+        found = read(node, name)
+        if found is None and axes is not None:  # how many numbers there are, by Shape
+            row = from_shapes(graph, name, lambda tensor: assumed_sizes(graph, tensor))
+            found = row.reshape(()) if row is not None and row.size == 1 else None
+        return found
 
     def enqueue(name: str) -> None:
         for node in readers_of(graph, name):
@@ -126,7 +153,7 @@ def regions(
                 queued.add(index)
                 heapq.heappush(queue, index)
 
-    if any(count > MOST_NODES for count in waiting.values()):
+    if any(many > MOST_NODES for many in waiting.values()):
         return
     for name in sources:
         enqueue(name)
@@ -137,36 +164,39 @@ def regions(
         budget.step("looking at what node '{0.name}' ({0.op_type}) computes", node)
         if not node.output or any(graph.consumers(name) for name in node.output[1:] if name):
             return
-        means = _mean_axes(graph, node, len(layout)) if statistics else None
-        if means is not None:
-            if axes not in (None, means) or node.input[0] not in values:
+        if statistics and node.op_type in REDUCTIONS:
+            found = _statistic(graph, node, values.get(node.input[0]), layout)
+            if found is None or axes not in (None, found[0]):
                 return
-            axes = means
-            taken = values[node.input[0]]
-            with np.errstate(all="ignore"):
-                squared = taken**2 if node.op_type == "ReduceSumSquare" else taken
-                made = squared.mean(axis=1, keepdims=True)
+            axes, count, reduced = found
+            made: Values | None = reduced
+        elif axes is not None and node.op_type == "Expand":
+            made = values.get(node.input[0])
+            if made is None or made.shape[1] != 1:
+                return
         elif node.op_type == "Concat":
             made = _joined(node, values, layout) if joined == 1 else None
             joined = len(node.input)
         else:
-            made = _evaluated(node, values, read)
+            made = _evaluated(node, values, with_counts)
         if made is None:
             return
         for name in set(node.input) & values.keys():
             waiting[name] -= not _asks_for_shape(graph, node, name, 0)
         tensor = node.output[0]
-        count = len(readers_of(graph, tensor))
-        if count == 0 and not graph.gives_out(tensor):
+        readers = len(readers_of(graph, tensor))
+        if readers == 0 and not graph.gives_out(tensor):
             continue  # nobody needs it
         values[tensor] = made
-        waiting[tensor] = count
+        waiting[tensor] = readers
+        if axes is not None and made.shape[1] == 1:
+            taken.append(made)
         is_all = not ends and not any(left for name, left in waiting.items() if name != tensor)
         if is_all:
-            yield Region(tensor, made, node.op_type, axes, joined)
-        if count == 0:
+            yield Region(tensor, made, node.op_type, axes, joined, count, taken)
+        if readers == 0:
             ends.add(tensor)  # given out as it is: nothing else is all that becomes of the sources
-        if count > MOST_NODES:
+        if readers > MOST_NODES:
             return
         enqueue(tensor)
 
@@ -202,24 +232,30 @@ def _joined(node: onnx.NodeProto, values: Mapping[str, Values], layout: str) -> 
     return np.concatenate([part for part in parts if part is not None])
 
 
-def _mean_axes(graph: GraphView, node: onnx.NodeProto, rank: int) -> tuple[int, ...] | None:
-    """The axes that a node takes means over, which it keeps with a length of 1.
+def _statistic(
+    graph: GraphView, node: onnx.NodeProto, taken: Values | None, layout: str
+) -> tuple[tuple[int, ...], int, Values] | None:
+    """The axes that a node reduces to a length of 1, how many numbers that are, and what it makes of them.
 
-    A sum of squares counts as a mean of them, which is the same but for a constant factor.
+    As many are assumed where the graph does not say, see `assumed_sizes`: exporters count them with Shape.
     """
-    if node.op_type == "GlobalAveragePool":
-        return tuple(range(2, rank))
-    if node.op_type not in ("ReduceMean", "ReduceSumSquare"):
+    rank = len(layout)
+    axes = range(2, rank) if node.op_type.startswith("Global") else listed(graph, node, "axes")
+    if taken is None or not axes or not attributes(node).get("keepdims", 1):
         return None
-    given = attributes(node)
-    axes: Any = given.get("axes")
-    if len(node.input) > 1 and node.input[1]:
-        try:
-            axes = graph.constant(node.input[1]).ravel().tolist()
-        except NotConstant:
-            return None
-    if not given.get("keepdims", 1) or not isinstance(axes, list | tuple) or not axes:
+    if not all(-rank <= axis < rank for axis in axes):
         return None
-    if not all(isinstance(axis, int) and -rank <= axis < rank for axis in axes):
+    places = tuple(sorted({axis % rank for axis in axes}))
+    sizes = assumed_sizes(graph, node.input[0]) or [FALLBACK] * rank
+    count = math.prod(int(sizes[place]) for place in places if place < len(sizes))
+    with np.errstate(all="ignore"):
+        made = REDUCTIONS[node.op_type](taken, count)
+    return places, count, np.asarray(made)
+
+
+def assumed_sizes(graph: GraphView, tensor: str) -> list[float] | None:
+    """A tensor's shape, with a number of its own for each axis of unknown size."""
+    sizes = known_sizes(graph, tensor)
+    if sizes is None:
         return None
-    return tuple(sorted({axis % rank for axis in axes}))
+    return [ASSUMED[axis % len(ASSUMED)] if math.isnan(size) else size for axis, size in enumerate(sizes)]

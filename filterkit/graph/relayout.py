@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
 
 import onnx
 
-from filterkit.graph.constants import NotConstant
+from filterkit.graph.parameters import from_shapes, known_sizes, listed
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import attributes
 
@@ -77,16 +77,9 @@ def _unsqueezed(graph: GraphView, node: onnx.NodeProto, layout: str) -> str | No
 
 def _axes(graph: GraphView, node: onnx.NodeProto, rank: int | None) -> list[int] | None:
     """The axes that a Squeeze or Unsqueeze names, counted from the front where the rank is given."""
-    axes: Any = attributes(node).get("axes")
-    if len(node.input) > 1 and node.input[1]:
-        try:
-            axes = graph.constant(node.input[1]).ravel().tolist()
-        except NotConstant:
-            return None
-    if not isinstance(axes, list | tuple) or not all(isinstance(axis, int) for axis in axes):
-        return None
-    if rank is None:
-        return list(axes)
+    axes = listed(graph, node, "axes")
+    if not axes or rank is None:
+        return axes or None
     if not all(-rank <= axis < rank for axis in axes):
         return None
     return [axis % rank for axis in axes]
@@ -102,7 +95,7 @@ def _reshaped(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) 
         is_single = all(size == 1 for size, letter in zip(before, layout, strict=True) if letter in OF_SPACE)
         whole = set(layout) - OF_SPACE == {"N", "C"}
         return "NC" if attributes(node).get("axis", 1) == 1 and is_single and whole else None
-    after = _target(graph, node, before)
+    after = target(graph, node, before)
     if len(after) < 2:
         return None
     if layout[1] == "C":
@@ -122,15 +115,15 @@ def _reshaped(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) 
     return _renamed(f"NC{found}" if layout[1] == "C" else f"N{found}C")
 
 
-def _target(graph: GraphView, node: onnx.NodeProto, before: Sequence[Size]) -> list[Size]:
+def target(graph: GraphView, node: onnx.NodeProto, before: Sequence[Size]) -> list[Size]:
     """The shape that a Reshape makes, None for what nobody knows; empty where even the rank is open."""
     inferred = graph.shape(node.output[0])
-    if len(node.input) < 2 or not graph.is_constant(node.input[1]):
+    made = None
+    if len(node.input) > 1 and node.input[1]:
+        made = from_shapes(graph, node.input[1], lambda tensor: known_sizes(graph, tensor))
+    if made is None:
         return list(inferred or ())
-    try:
-        stated = graph.constant(node.input[1]).ravel().tolist()
-    except NotConstant:
-        return []
+    stated = [int(size) if math.isfinite(size) else -1 for size in made]
     zero_means_zero = attributes(node).get("allowzero", 0)
     after: list[Size] = [
         before[axis]
@@ -171,6 +164,8 @@ def _space(letters: str, sizes: Sequence[Size], wanted: Sequence[Size]) -> str |
         kept = [letter for letter, _ in longer]
     elif len(others) == 1 and set(letters) <= OF_SPACE:
         kept, dropped = ["W"], set()
+    elif 1 < len(others) <= len(OF_SPACE) and set(letters) <= OF_SPACE and _length(sizes) == _length(wanted):
+        kept, dropped = [*"DHW"[-len(others) :]], set()  # positions that had become one axis, for instance
     else:
         return None
     if not dropped <= OF_SPACE:
@@ -182,3 +177,13 @@ def _space(letters: str, sizes: Sequence[Size], wanted: Sequence[Size]) -> str |
 
 def _differ(size: Size, other: Size) -> bool:
     return size is None or other is None or size != other
+
+
+def may_agree(one: Sequence[object] | None, other: Sequence[object] | None) -> bool:
+    """Whether two shapes are the same as far as they are known."""
+    if one is None or other is None:
+        return True
+    pairs = zip(one, other, strict=False)
+    return len(one) == len(other) and all(
+        size == wanted for size, wanted in pairs if isinstance(size, int) and isinstance(wanted, int)
+    )
