@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filterkit.errors import FilterkitWarning, NotFoundError, SourceError, UsageError, one_line
-from filterkit.graph.file_kinds import HDF5, NUMPY, PICKLE, PYTORCH, SAFETENSORS, FileKind, file_kind
+from filterkit.graph.file_kinds import PICKLE, PYTORCH, FileKind, file_kind
 from filterkit.plugins.first_party import BROUGHT_BY
 from filterkit.plugins.protocols import Progress
 from filterkit.records import FetchedModel
@@ -185,11 +185,6 @@ def _instead(name: str, kind: FileKind | None) -> str:
     """How a file of another kind is added."""
     suffix = Path(name).suffix.lower()
     quoted = shlex.quote(name)
-    if kind is not None and kind.what not in (PYTORCH.what, PICKLE.what):
-        for found, right in ((SAFETENSORS, ".safetensors"), (NUMPY, ".npz"), (HDF5, ".h5")):
-            if kind.what == found.what:
-                return f"rename it to {Path(name).with_suffix(right).name}"
-        return kind.hint
     if suffix == ".onnx":
         return f"it holds a network: filterkit add {quoted}"
     if suffix == ".keras":
