@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from onnx_graphs import banks, build, node, opened, random
 
 from filterkit.graph import name_layers, open_graph
+from filterkit.graph.names import LONGEST_NAME
 from filterkit.records import FilterBank
 
 
@@ -37,6 +38,51 @@ CALLED = [
     ("MobilenetV2/Conv_1", "Conv2D", "w", "MobilenetV2.Conv_1"),
 ]
 """A path, an operation in it, what reads the weight, and the layer."""
+
+
+MOBILE = "mobilenetv2_1.00_224"
+MORE = [
+    # TensorFlow, of both generations, and its converters.
+    ("conv/Conv2D", "conv/weights/read:0", "", "conv"),
+    ("I/I/Conv2d_1a/Conv2D", "I/Conv2d_1a/weights/read/_59__cf__59:0", "", "I.Conv2d_1a"),
+    (f"{MOBILE}/Conv1/Conv2D", f"{MOBILE}/Conv1/Conv2D/ReadVariableOp:0", "", f"{MOBILE}.Conv1"),
+    ("Conv1", "w", "y", "Conv1"),
+    ("model/net/conv2d_transpose/BiasAdd", "w", "y", "net.conv2d_transpose"),
+    ("model/sep/separable_conv2d", "model/sep/separable_conv2d/ReadVariableOp_1:0", "", "sep"),
+    ("model/c/Conv1D/ExpandDims_1", "w", "model/c/Conv1D/Squeeze:0", "c"),
+    ("model/c/conv1d", "model/c/conv1d/ExpandDims_1:0", "model/c/conv1d/Squeeze:0", "c"),
+    ("model/d/Conv2D/SpaceToBatchND", "w", "model/d/BatchToSpaceND:0", "d"),
+    ("model/act/Relu6;model/bn/FusedBatchNormV3;model/conv_3/Conv2D", "w", "y", "conv_3"),
+    ("", "conv1/7x7_s2_w", "y", "conv1.7x7_s2"),
+    ("1012", "1012_weight", "1012", "1012"),
+    # JAX.
+    ("Net/Conv_0/conv_general_dilated", "w", "y", "Conv_0"),
+    ("vmap(jit(f))/Net/Conv_3/conv_general_dilated", "w", "y", "Conv_3"),
+    ("jit_main/Net/stem/Conv_2/conv", "w", "y", "stem.Conv_2"),
+    ("Conv_7", "params/Conv_0/kernel", "y", "Conv_0"),
+    ("net/~/conv2_d_1", "net/~/conv2_d_1/w", "y", "net.conv2_d_1"),
+    # PyTorch.
+    ("/model/stem/Conv", "onnx::Conv_9", "", "model.stem"),
+    ("/stem/_orig_mod/conv/Conv", "onnx::Conv_9", "", "stem.conv"),
+    ("node_Conv_57", "_orig_mod.w", "conv2d_8", "w"),
+    ("node_Conv_57", "head.w", "conv2d_8", "head.w"),
+    ("/head/Conv", "head.w", "9", "head.w"),
+    ("/Conv", "w", "9", "w"),
+    ("node_Conv_183", "clone_2", "add", "Conv_183"),
+    ("node_conv2d_3", "val_9", "conv2d_3", "conv2d_3"),
+    ("Conv_7", "conv.weight_orig", "8", "conv"),
+    ("Conv_7", "conv.parametrizations.weight.original", "8", "conv"),
+    # Paddle.
+    ("Conv.0", "conv2d_0.w_0_deepcopy_0", "p2o.pd_op.conv2d.0.0", "conv2d_0"),
+    ("p2o.Conv.3", "p2o.helper.constant.3", "relu_0.tmp_0", "p2o.Conv.3"),
+    # What ONNX Runtime wrote after optimizing and quantizing.
+    ("fused /features/features.0/Conv_BatchNormalization", "x", "y", "features.0"),
+    ("/features/features.0/Conv_nchwc", "reorder", "y", "features.0"),
+    ("a/BiasAdd_quant_token_15", "a/BiasAdd_weights_fused_bn_quantized", "", "a"),
+    ("Conv__440", "Conv__440_weights_fused_bn_quantized", "qdq_s8_to_u8_quant_token_3", "Conv__440"),
+    ("Conv_3", "conv1.weight_dequantized", "y", "conv1"),
+    ("e\u0301", "w", "y", "\u00e9"),
+]
 
 
 @pytest.mark.parametrize(
@@ -73,6 +119,7 @@ CALLED = [
         ("n4", "conv2d_0.w_0", "r4", "conv2d_0"),
         ("/layer1/layer1.0/conv1/Conv", "onnx::Conv_9", "", "layer1.0.conv1"),
         ("", "layer1.0.conv1.weight", "", "layer1.0.conv1"),
+        *MORE,
         ("a b/c:d*[e],?\x1b[0m", "", "", "a_b.c_d_e_0m"),
         ("../../etc/passwd", "", "", "etc.passwd"),
     ],
@@ -100,6 +147,39 @@ def test_a_network_of_data_parallel_has_the_names_of_one_card() -> None:
     assert name_layers([*made[:2], beside]) == ["module.conv1", "module.layer1.0.conv1", "head"]
     assert name_layers([bank("", "module.weight")]) == ["module"]
     assert name_layers([]) == []
+
+
+def test_data_parallel_is_found_below_other_modules() -> None:
+    made = [bank("", "model.module.conv1.weight"), bank("/model/module/a/a.0/Conv", "onnx::Conv_9")]
+    assert name_layers([*made, bank("", "head.weight")]) == ["model.conv1", "model.a.0", "head"]
+    made += [bank("", "model.stem.weight")]
+    assert name_layers(made) == ["model.module.conv1", "model.module.a.0", "model.stem"]
+
+
+def test_the_name_of_a_keras_model_is_no_part_of_its_layers() -> None:
+    at = "StatefulPartitionedCall/vgg16"
+    made = [bank(f"{at}/block1_conv1/Conv2D"), bank(f"{at}/block1_conv2/BiasAdd")]
+    assert name_layers(made) == ["block1_conv1", "block1_conv2"]
+    assert name_layers([*made, bank("other/conv/Conv2D")])[0] == "vgg16.block1_conv1"
+    assert name_layers(made[:1]) == ["vgg16.block1_conv1"]  # may be a block
+    exported = [bank("vgg16_1/block1_conv1_1/convolution"), bank("vgg16_1/block1_conv2_1/BiasAdd")]
+    assert name_layers(exported) == ["block1_conv1", "block1_conv2"]
+    twins = [bank("net_1/conv_1/Conv2D"), bank("net_1/conv_2/Conv2D")]
+    assert name_layers(twins) == ["conv_1", "conv_2"]
+    assert name_layers([bank("/a/b/Conv"), bank("/a/c/Conv")]) == [
+        "a.b",
+        "a.c",
+    ]  # as PyTorch names parameters
+
+
+@pytest.mark.parametrize(
+    "mark", ["_quant", "_token_1", "_w_0", "_bn", "/Conv2D", ";a", "module.", "/~", "_1"]
+)
+def test_a_name_of_marks_alone_takes_no_time_to_speak_of(mark: str) -> None:
+    """Bounded by how often a mark can stand in a name; a pattern with a square of it would take minutes."""
+    text = mark * (LONGEST_NAME // len(mark))
+    for whole in (text, f"{text}!"):
+        assert name_layers([bank(whole, whole, whole)] * 2)
 
 
 def test_a_suffix_that_only_some_share_stays() -> None:
