@@ -39,7 +39,7 @@ def read(path: Path, kept: Path | None, tensor: str = "d") -> Any:
 
 
 def answer(path: Path, kept: Path | None, tensor: str = "d") -> Any:
-    opened.let_go(path.parent)
+    opened.evict(path.parent)
     targets = [Target("layer", tensor, "NCHW")]
     network = open_network(
         path, targets, picture_input="x", layout="NCHW", provider="cpu", threads=1, kept=kept
