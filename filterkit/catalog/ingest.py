@@ -26,8 +26,8 @@ from filterkit.catalog.measuring import (
     unmeasured,
     with_free_columns,
 )
-from filterkit.catalog.names import check_name
-from filterkit.catalog.parameters import count_parameters
+from filterkit.catalog.model_names import check_name
+from filterkit.catalog.parameter_counts import count_parameters
 from filterkit.catalog.removal import sweep
 from filterkit.catalog.store import model_sha256
 from filterkit.catalog.values import check_rows

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from filterkit.address import Address, Selection, matching, refuse_file
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.names import SUFFIXES
+from filterkit.catalog.model_names import SUFFIXES
 from filterkit.catalog.schema import layer, model
 from filterkit.catalog.values import check_rows, damaged_value
 from filterkit.errors import AddressError, NotFoundError, closest

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from filterkit.catalog.names import ALLOWED, LONGEST
+from filterkit.catalog.model_names import ALLOWED, LONGEST
 
 Check = Callable[[Any], bool]
 

@@ -94,11 +94,12 @@ def _add_plugin_commands(group: Any, *, to_show: bool) -> None:
 
     if to_show and command_cache.add_remembered(group, found):
         return
+    from filterkit.plugins.commands import add_commands
     from filterkit.plugins.host import load_plugins
 
     built_in = set(group.commands)  # what is built in adds its commands here
     host = load_plugins(built_in=False, candidates=found)
-    host.add_commands(group)
+    add_commands(host, group)
     if to_show and all(plugin.state == "loaded" for plugin in host.plugins):
         command_cache.remember([each for name, each in group.commands.items() if name not in built_in], found)
 

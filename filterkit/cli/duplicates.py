@@ -8,7 +8,7 @@ import typer
 
 from filterkit.cli.shell import Shell, command
 from filterkit.cli.support.completion import complete_address
-from filterkit.cli.support.options import words
+from filterkit.cli.support.shared_options import words
 
 BRIEF = ("address", "size", "min_cosine", "bias_shift", "parameters_saved", "macs_saved")
 

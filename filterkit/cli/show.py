@@ -11,8 +11,8 @@ import typer
 from filterkit.cli.shell import Shell, command
 from filterkit.cli.support.completion import complete_address, complete_normalizer
 from filterkit.cli.support.drawing import draw
-from filterkit.cli.support.options import Colormap, Renderer, Scale
 from filterkit.cli.support.piping import read_addresses
+from filterkit.cli.support.shared_options import Colormap, Renderer, Scale
 from filterkit.errors import UsageError
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ import numpy as np
 import onnx
 
 from filterkit.extractors.forms import Form, form_of, is_channels_last, is_convolution, why_unknown
-from filterkit.extractors.transposed import pads_for
-from filterkit.extractors.weights import (
+from filterkit.extractors.layer_weights import (
     as_float,
     dequantized,
     given,
@@ -18,6 +17,7 @@ from filterkit.extractors.weights import (
     read_bias,
     read_weight,
 )
+from filterkit.extractors.transposed import pads_for
 from filterkit.geometry import MOST_AXES
 from filterkit.graph.activations import Tail, follow
 from filterkit.graph.dynamic import are_cast_integers, factor_of_output, reads_codes, real_output

@@ -8,9 +8,9 @@ import numpy as np
 import onnx
 
 from filterkit.graph.elementwise import sigmoid
+from filterkit.graph.node_parameters import listed
 from filterkit.graph.nonlinear import Found
 from filterkit.graph.operands import aligned
-from filterkit.graph.parameters import listed
 from filterkit.graph.regions import MOST_NODES, readers_of, regions
 from filterkit.graph.relayout import target
 from filterkit.graph.view import GraphView

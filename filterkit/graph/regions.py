@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from filterkit import budget
 from filterkit.graph import elementwise
-from filterkit.graph.parameters import from_shapes, known_sizes, listed
+from filterkit.graph.node_parameters import from_shapes, known_sizes, listed
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import STANDARD, attributes
 

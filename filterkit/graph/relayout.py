@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import onnx
 
-from filterkit.graph.parameters import from_shapes, known_sizes, listed
+from filterkit.graph.node_parameters import from_shapes, known_sizes, listed
 from filterkit.graph.view import GraphView
 from filterkit.graph.walk import attributes
 

@@ -22,8 +22,6 @@ from filterkit.plugins.report import in_words, traced, warn_once, where
 from filterkit.plugins.stdout import stdout_for_data
 
 if TYPE_CHECKING:
-    from typer.core import TyperGroup
-
     from filterkit.plugins.checked import Checked
 
 BUILT_IN = "filterkit"
@@ -130,12 +128,6 @@ class PluginHost:
         for plugin in self.having(hook):
             with self.guard(plugin, hook):
                 self.ask(plugin, hook, **arguments)
-
-    def add_commands(self, group: TyperGroup) -> None:
-        """Add all plugins' commands to `group`; see `filterkit.plugins.commands`."""
-        from filterkit.plugins.commands import add_commands
-
-        add_commands(self, group)
 
     @contextmanager
     def guard(self, plugin: Plugin, doing: str = "") -> Iterator[None]:

@@ -11,8 +11,8 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from filterkit.errors import ImageError, RuntimeFailure
+from filterkit.runtime.onnx_session import open_session, run
 from filterkit.runtime.providers import choose
-from filterkit.runtime.session import open_session, run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,11 +13,11 @@ from filterkit.errors import ImageError, RuntimeFailure
 from filterkit.graph.excerpt import Excerpt
 from filterkit.graph.inputs import PICTURE_CHANNELS
 from filterkit.graph.sizes import skeleton_of, window_too_large
-from filterkit.runtime.inputs import Input, cast, check_type, fitting, inputs_of
+from filterkit.runtime.graph_inputs import Input, cast, check_type, fitting, inputs_of
+from filterkit.runtime.onnx_session import open_session, run
 from filterkit.runtime.pictures import LARGEST_SIZE, check_size
 from filterkit.runtime.preprocessing import Sides, prepare, scaled
 from filterkit.runtime.providers import choose
-from filterkit.runtime.session import open_session, run
 from filterkit.runtime.targets import Target, channels_first, is_batched
 
 if TYPE_CHECKING:

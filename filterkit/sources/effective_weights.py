@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitWarning, one_line
 from filterkit.geometry import product
-from filterkit.sources.stored_arrays import CODES, StoredArray
+from filterkit.sources.stored_array import CODES, StoredArray
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,12 +24,12 @@ from filterkit.children import environment, no_python, python
 from filterkit.errors import SourceError
 from filterkit.geometry import product
 from filterkit.sources import h5_worker
-from filterkit.sources.stored_arrays import StoredArray, natural
+from filterkit.sources.stored_array import StoredArray, natural
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from filterkit.sources.stored_arrays import Read
+    from filterkit.sources.stored_array import Read
 
 LONGEST_LIST = 1 << 26
 """Bytes of the list of all arrays."""

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError, SourceError
-from filterkit.geometry import product
 from filterkit.graph.file_kinds import HDF5, NUMPY, SAFETENSORS, ZIP, file_kind
 from filterkit.graph.names import LONGEST_NAME, shown
 from filterkit.sources.archives import open_zip
+from filterkit.sources.stored_array import CODES, FLOATS, StoredArray, natural
 
 if TYPE_CHECKING:
     from zipfile import ZipInfo
 
     from numpy.typing import NDArray
 
-    Read = Callable[[], NDArray[Any]]
+    from filterkit.sources.stored_array import Read
 
 SMALL = 1 << 26
 DENSEST = 100
@@ -34,38 +33,6 @@ LONGEST_HEADER = 1 << 24
 """Bytes of the table of contents of a safetensors file or of an archive: room for `MOST_ARRAYS`."""
 LONGEST_NPY_HEADER = 1 << 14
 """Bytes; numpy reads as much of the header of one array."""
-
-FLOATS = ("float16", "bfloat16", "float32", "float64")
-CODES = ("int8", "uint8", "float8_e4m3fn", "float8_e5m2")
-"""What stands for numbers together with a scale."""
-_WIDTHS = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8, **dict.fromkeys(CODES, 1)}
-
-
-@dataclass(frozen=True, slots=True)
-class StoredArray:
-    """One array of real numbers, or of codes for such, in a file.
-
-    Attributes
-    ----------
-    name
-        As the file has it, levels separated by ``/`` or ``.``; any text.
-    dtype
-        One of `FLOATS` or `CODES`.
-    read
-        Brings the numbers while the file is open; bfloat16 as uint16.
-    layer
-        What the file calls the layer that it belongs to, or empty.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[int, ...]
-    read: Read
-    layer: str = ""
-
-    @property
-    def nbytes(self) -> int:
-        return product(self.shape) * _WIDTHS[self.dtype]
 
 
 @contextmanager
@@ -129,17 +96,6 @@ def _readable(path: Path) -> Iterator[None]:
             f"{path.name} cannot be read as {format_of(path)}: {said or type(error).__name__}",
             hint="is it complete, and really of that kind?",
         ) from error
-
-
-def natural(name: str) -> list[str | tuple[int, str]]:
-    """A key by which ``conv_10`` comes behind ``conv_2``, however long the number is."""
-    parts = re.split(r"([0-9]+)", name)
-    return [_number(part) if place % 2 else part for place, part in enumerate(parts)]
-
-
-def _number(digits: str) -> tuple[int, str]:
-    bare = digits.lstrip("0")
-    return len(bare), bare
 
 
 def _check_names(arrays: Sequence[StoredArray], path: Path) -> None:

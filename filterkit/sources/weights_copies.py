@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from filterkit.sources.stored_arrays import StoredArray
+    from filterkit.sources.stored_array import StoredArray
 
 _SEPARATORS = re.compile(r"[/\\.]")
 

@@ -20,7 +20,7 @@ from filterkit.sources.refs import read_options, split_options
 from filterkit.sources.weights_layout import LAYOUTS
 
 if TYPE_CHECKING:
-    from filterkit.sources.stored_arrays import StoredArray
+    from filterkit.sources.stored_array import StoredArray
 
 SUFFIXES = (".safetensors", ".npz", ".h5")
 _TORCH = (".pth", ".pt", ".pt2", ".ckpt", ".bin")

@@ -12,7 +12,7 @@ from filterkit.errors import one_line
 from filterkit.geometry import product
 from filterkit.graph.checkpoint import Convolution, Stored
 from filterkit.graph.names import free_name
-from filterkit.sources.stored_arrays import StoredArray
+from filterkit.sources.stored_array import StoredArray
 from filterkit.sources.weights_layout import LAYOUTS, channels, find_layout, kernel_of
 
 LONGEST_KERNEL = 256

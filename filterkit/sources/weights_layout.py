@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from filterkit.sources.stored_arrays import StoredArray
+    from filterkit.sources.stored_array import StoredArray
 
 LAYOUTS = ("OIHW", "HWIO", "OHWI")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from filterkit.sources.weights_copies import Named, joined, levels, without_copies
 
 if TYPE_CHECKING:
-    from filterkit.sources.stored_arrays import StoredArray
+    from filterkit.sources.stored_array import StoredArray
 
 _OPTIMIZER = re.compile(r"optim(izers?)?([_-].*)?|opt(imizer)?_states?", re.IGNORECASE)
 """The first level of the names of all that an optimizer keeps."""

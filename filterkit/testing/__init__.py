@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from filterkit.graph import open_graph
-    from filterkit.testing.banks import bank_of
-    from filterkit.testing.blocks import code_blocks, run_block
     from filterkit.testing.catalogs import tiny_catalog
     from filterkit.testing.command_check import check_command
     from filterkit.testing.extractor_check import check_extractor
@@ -21,17 +19,19 @@ if TYPE_CHECKING:
     from filterkit.testing.format_check import check_format
     from filterkit.testing.graphs import build_model, node
     from filterkit.testing.metric_check import check_metric
-    from filterkit.testing.models import TINY_MODELS, TinyModel, tiny_model
     from filterkit.testing.normalizer_check import check_normalizer
     from filterkit.testing.private import private_names
+    from filterkit.testing.readme_blocks import code_blocks, run_block
     from filterkit.testing.renderer_check import check_renderer
     from filterkit.testing.source_check import check_source
+    from filterkit.testing.tiny_models import TINY_MODELS, TinyModel, tiny_model
+    from filterkit.testing.trial_banks import bank_of
 
 _HOMES = {
     "ConformanceError": "filterkit.testing.findings",
-    "TINY_MODELS": "filterkit.testing.models",
-    "TinyModel": "filterkit.testing.models",
-    "bank_of": "filterkit.testing.banks",
+    "TINY_MODELS": "filterkit.testing.tiny_models",
+    "TinyModel": "filterkit.testing.tiny_models",
+    "bank_of": "filterkit.testing.trial_banks",
     "build_model": "filterkit.testing.graphs",
     "check_command": "filterkit.testing.command_check",
     "check_extractor": "filterkit.testing.extractor_check",
@@ -40,13 +40,13 @@ _HOMES = {
     "check_normalizer": "filterkit.testing.normalizer_check",
     "check_renderer": "filterkit.testing.renderer_check",
     "check_source": "filterkit.testing.source_check",
-    "code_blocks": "filterkit.testing.blocks",
+    "code_blocks": "filterkit.testing.readme_blocks",
     "node": "filterkit.testing.graphs",
     "open_graph": "filterkit.graph",
     "private_names": "filterkit.testing.private",
-    "run_block": "filterkit.testing.blocks",
+    "run_block": "filterkit.testing.readme_blocks",
     "tiny_catalog": "filterkit.testing.catalogs",
-    "tiny_model": "filterkit.testing.models",
+    "tiny_model": "filterkit.testing.tiny_models",
 }
 
 __all__ = [

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from filterkit.testing.models import TINY_MODELS, tiny_model
+from filterkit.testing.tiny_models import TINY_MODELS, tiny_model
 from filterkit.workbench import open as open_workbench
 
 

@@ -16,9 +16,9 @@ from filterkit.graph import GraphView, open_graph
 from filterkit.plugins.protocols import WeightExtractor
 from filterkit.records import FilterBank, Skipped
 from filterkit.testing.findings import Findings
-from filterkit.testing.models import TINY_MODELS, TinyModel, tiny_model
 from filterkit.testing.repeats import check_repeats
 from filterkit.testing.subjects import pickled, subject_of
+from filterkit.testing.tiny_models import TINY_MODELS, TinyModel, tiny_model
 
 Found = list[FilterBank | Skipped]
 

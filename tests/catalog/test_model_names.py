@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filterkit.catalog.names import check_name, name_from_ref
+from filterkit.catalog.model_names import check_name, name_from_ref
 from filterkit.errors import UsageError
 
 

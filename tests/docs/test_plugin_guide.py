@@ -24,10 +24,11 @@ import filterkit
 import filterkit.testing as kit
 from filterkit.graph import open_graph
 from filterkit.plugins import hookspecs, protocols
+from filterkit.plugins.commands import add_commands
 from filterkit.plugins.host import PluginHost, load_plugins
 from filterkit.plugins.registry import Registry
 from filterkit.records import FilterBank, IngestEvent, Skipped, TileSheet
-from filterkit.testing import code_blocks
+from filterkit.testing import readme_blocks
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLES = DOCS / "examples"
@@ -275,7 +276,7 @@ def test_command(host: PluginHost, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         bench.add("classic")
     host.add(example("largest_command.py"), name="filterkit-largest")
     group = group_of("other")
-    host.add_commands(group)
+    add_commands(host, group)
     lines = run(group, "largest", "classic", "--count", "2", "--format", "tsv").splitlines()
     assert sorted(lines[1:]) == ["blur_gaussian_5\t1\t25", "sharpen_unsharp_5\t1\t25"]
 
@@ -372,7 +373,7 @@ def test_recipes_around_the_catalog(
     host.add(recipe("weigh_command.py"), name="filterkit-weigh")
     host.add(recipe("contact_sheet.py"), name="filterkit-contact")
     group = group_of("other")
-    host.add_commands(group)
+    add_commands(host, group)
     with pytest.raises(filterkit.FilterkitError):
         run(group, "weigh", "all")
     with filterkit.open() as bench:

@@ -59,18 +59,18 @@ def uses() -> dict[str, Callable[[str], Any]]:
     from onnx_graphs import banks, build, node, opened, random
 
     from filterkit.address import parse_address
-    from filterkit.catalog.names import check_name, name_from_ref
+    from filterkit.catalog.model_names import check_name, name_from_ref
     from filterkit.catalog.where import tokens
     from filterkit.errors import one_line
     from filterkit.graph import name_layers
     from filterkit.graph.names import shown
     from filterkit.plugins import discovery
-    from filterkit.runtime.session import explain
+    from filterkit.runtime.onnx_session import explain
     from filterkit.sources.effective_weights import with_effective_weights
     from filterkit.sources.h5_arrays import _layer
     from filterkit.sources.pip_download import check_requirement
     from filterkit.sources.refs import split_options, split_ref
-    from filterkit.sources.stored_arrays import StoredArray, natural
+    from filterkit.sources.stored_array import StoredArray, natural
     from filterkit.sources.weights_layers import find_layers, layer_name, layout_of
     from filterkit.sources.weights_layout import LAYOUTS
     from filterkit.sources.weights_roles import without_extras

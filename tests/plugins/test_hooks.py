@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import filterkit
 from filterkit.plugins import hookspecs
+from filterkit.plugins.commands import add_commands
 from filterkit.plugins.host import PluginHost
 from filterkit.plugins.protocols import Row
 from filterkit.plugins.registry import Registry
@@ -182,7 +183,7 @@ def test_commands(host: PluginHost) -> None:
 
     host.add(Plugin(), name="filterkit-count")
     group = group_of("own")
-    host.add_commands(group)
+    add_commands(host, group)
     assert run(group, "count-to", "3") == "1 2 3\n"
 
 

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 import filterkit
 from filterkit.errors import PluginError, UsageError
+from filterkit.plugins.commands import add_commands
 from filterkit.plugins.host import PluginHost
 
 
@@ -49,14 +50,14 @@ def test_groups_come_along(host: PluginHost, group: TyperGroup) -> None:
         app.add_typer(nameless)
 
     host.add(plugin(add), name="filterkit-numbers")
-    host.add_commands(group)
+    add_commands(host, group)
     assert (run(group, "numbers", "two"), run(group, "three")) == ("2\n", "3\n")
     assert "Plugins" in run(group, "--help")
 
 
 def test_a_built_in_command_stays(host: PluginHost, group: TyperGroup) -> None:
     host.add(plugin(hello("theirs", "add")), name="filterkit-thief")
-    host.add_commands(group)
+    add_commands(host, group)
     assert run(group, "add") == "our own add\n"
     assert run(group, "filterkit-thief/add") == "theirs\n"
 
@@ -64,7 +65,7 @@ def test_a_built_in_command_stays(host: PluginHost, group: TyperGroup) -> None:
 def test_a_shared_name_names_both(host: PluginHost, group: TyperGroup) -> None:
     host.add(plugin(hello("first")), name="filterkit-one", version="1.0")
     host.add(plugin(hello("second")), name="filterkit-two", version="2.0")
-    host.add_commands(group)
+    add_commands(host, group)
     assert run(group, "filterkit-one/hello") == "first\n"
     assert run(group, "filterkit-two/hello") == "second\n"
     with pytest.raises(UsageError, match=r"offered by filterkit-one 1.0 and filterkit-two 2.0") as caught:
@@ -81,7 +82,7 @@ def test_a_plugin_that_raises_leaves_nothing_behind(
 
     host.add(plugin(add), name="filterkit-half", version="1.0")
     host.add(plugin(hello("whole", "fine")), name="filterkit-whole")
-    host.add_commands(group)
+    add_commands(host, group)
     assert "hello" not in run(group, "--help")
     assert run(group, "fine") == "whole\n"
     line = "plugin filterkit-half 1.0 failed: filterkit_commands: RuntimeError: no"
@@ -92,7 +93,7 @@ def test_a_command_that_typer_refuses_is_its_plugins_fault(host: PluginHost, gro
     def broken(value: int | list[str]) -> None: ...
 
     found = host.add(plugin(lambda app: app.command("broken")(broken) and None), name="filterkit-typo")
-    host.add_commands(group)
+    add_commands(host, group)
     assert run(group, "add") == "our own add\n"
     assert found.state == "failed"
     assert "Union" in str(found.error)
@@ -123,7 +124,7 @@ def test_no_command_hides_another_of_its_plugin(
     host: PluginHost, group: TyperGroup, add: Callable[[typer.Typer], None], name: str
 ) -> None:
     found = host.add(plugin(add), name="filterkit-twice")
-    host.add_commands(group)
+    add_commands(host, group)
     assert not {"hello", "numbers"} & set(run(group, "--help").split())
     assert (found.state, found.error) == ("failed", f"filterkit_commands adds the command '{name}' twice")
 
@@ -131,7 +132,7 @@ def test_no_command_hides_another_of_its_plugin(
 def test_a_plugin_without_commands_adds_none(host: PluginHost, group: TyperGroup) -> None:
     found = host.add(plugin(lambda app: None), name="filterkit-silent")
     before = run(group, "--help")
-    host.add_commands(group)
+    add_commands(host, group)
     assert (run(group, "--help"), found.state) == (before, "loaded")
 
 
@@ -156,7 +157,7 @@ def failing(app: typer.Typer) -> None:
 @pytest.mark.parametrize("words", ["fail", "group deep", "group --loud deep"])
 def test_a_command_that_raises_names_its_plugin(host: PluginHost, group: TyperGroup, words: str) -> None:
     host.add(plugin(failing), name="filterkit-fails", version="1.0")
-    host.add_commands(group)
+    add_commands(host, group)
     name = "group" if "loud" in words else words
     with pytest.raises(
         PluginError, match=rf"^plugin filterkit-fails 1.0: command '{name}': KeyError: 'x'(\n|$)"
@@ -173,7 +174,7 @@ def test_what_a_command_says_itself_is_told_as_it_is(
     host: PluginHost, group: TyperGroup, kind: str, error: type[Exception]
 ) -> None:
     host.add(plugin(failing), name="filterkit-fails")
-    host.add_commands(group)
+    add_commands(host, group)
     with pytest.raises(error):
         group(args=["fail", "--kind", kind], standalone_mode=False)
     assert group(args=["fail", "--kind", "exit"], standalone_mode=False) == 3
@@ -186,7 +187,7 @@ def test_a_command_may_have_a_debug_of_its_own(host: PluginHost, group: TyperGro
             print("debug", debug)
 
     host.add(plugin(add), name="filterkit-own")
-    host.add_commands(group)
+    add_commands(host, group)
     assert (run(group, "own", "--debug"), run(group, "own")) == ("debug True\n", "debug False\n")
     assert run(group, "own", "--help").count("--debug") == 1
 
@@ -205,7 +206,7 @@ def test_a_command_may_take_what_all_take(
             shell.rows(rows, ("layer", "parameters"), brief=("layer",))
 
     host.add(plugin(add), name="filterkit-largest")
-    host.add_commands(group)
+    add_commands(host, group)
     words = ("largest", "classic", "--catalog", str(classic_catalog))
     assert json.loads(run(group, *words, "--format", "json", "--count", "2"))[1]["parameters"] == 25
     assert capfd.readouterr().err == "looking\n"
@@ -230,7 +231,7 @@ def test_a_command_that_takes_no_shell_is_its_plugins_fault(
     found = host.add(
         plugin(lambda app: app.command("none")(filterkit.command(function)) and None), name="filterkit-none"
     )
-    host.add_commands(group)
+    add_commands(host, group)
     words = f"{function.__name__}() has no first parameter for the Shell"
     assert found.error == f"filterkit_commands: TypeError: {words}"
 
@@ -249,7 +250,7 @@ def test_a_command_that_typer_has_before_its_options_is_its_plugins_fault(
         def turned(shell: filterkit.Shell) -> None: ...
 
     found = host.add(plugin(add), name="filterkit-turned")
-    host.add_commands(group)
+    add_commands(host, group)
     name = "numbers turned" if nested else "turned"
     assert str(found.error).startswith(f"filterkit_commands gives Typer '{name}' as it was")
 
@@ -263,7 +264,7 @@ def test_methods_may_be_commands(host: PluginHost, group: TyperGroup) -> None:
         plugin(lambda app: app.command("count")(filterkit.command(Counter().count)) and None),
         name="filterkit-count",
     )
-    host.add_commands(group)
+    add_commands(host, group)
     assert json.loads(run(group, "count", "3", "--format", "json")) == [{"number": 3}]
 
 
@@ -275,7 +276,7 @@ def test_rows_that_fail_name_the_plugin_of_the_command(host: PluginHost, group: 
             shell.rows(({"inverse": 1 / number} for number in (1, 0)), ("inverse",))
 
     host.add(plugin(add), name="filterkit-lazy", version="1.0")
-    host.add_commands(group)
+    add_commands(host, group)
     with pytest.raises(PluginError, match=r"^plugin filterkit-lazy 1.0: command 'lazy': ZeroDivisionError"):
         run(group, "lazy")
 
@@ -293,7 +294,7 @@ def test_columns_that_are_no_names_are_the_fault_of_the_command(
             shell.rows([{"name": "a"}], columns, brief=brief)
 
     host.add(plugin(add), name="filterkit-listed", version="1.0")
-    host.add_commands(group)
+    add_commands(host, group)
     with pytest.raises(PluginError, match=r"^plugin filterkit-listed 1.0: command 'listed': TypeError: rows"):
         run(group, "listed")
 
@@ -334,7 +335,7 @@ def test_rows_may_hold_numpys_values(host: PluginHost, group: TyperGroup, format
             shell.rows([row if which == "numpy" else plain], row)
 
     host.add(plugin(add), name="filterkit-of")
-    host.add_commands(group)
+    add_commands(host, group)
     of_numpy, of_python = (run(group, "of", which, "--format", format_name) for which in ("numpy", "python"))
     assert of_numpy == of_python
     if format_name == "json":
@@ -349,6 +350,6 @@ def test_an_annotation_that_is_not_found_is_told_with_its_line(host: PluginHost,
         def local(shell: filterkit.Shell, kind: Kind) -> None: ...
 
     found = host.add(plugin(add), name="filterkit-local")
-    host.add_commands(group)
+    add_commands(host, group)
     assert "NameError: name 'Kind' is not defined" in str(found.error)
     assert Path(str(found.places[-1]).rpartition(":")[0]).name == Path(__file__).name

@@ -8,8 +8,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from filterkit.errors import RuntimeFailure
+from filterkit.runtime.onnx_session import open_session, run
 from filterkit.runtime.providers import choose
-from filterkit.runtime.session import open_session, run
 
 
 def model(*nodes: onnx.NodeProto, opset: int = 13, ir_version: int = 8) -> onnx.ModelProto:
