@@ -69,8 +69,8 @@ def trace_geometry(
             return replace(NOWHERE, input_channels=channels)
         reaches = _reaches(bank, traced)
         return LayerGeometry(
-            *_lengths(reaches),
-            output_shape=_output_shape(bank, graph, declared, reaches),
+            *_lengths(reaches, _extents(bank, traced)),
+            output_shape=_output_shape(bank, graph, declared, reaches, traced),
             macs=_macs(bank, traced, picture) if countable else None,
             input_channels=channels,
             global_context=_global_context(bank, traced, reaches, along),
@@ -95,13 +95,18 @@ NOWHERE = LayerGeometry(None, None, None, output_shape=None, macs=None)
 Lengths = tuple[float, ...] | None
 
 
-def _lengths(reaches: Sequence[Reach | None]) -> tuple[Lengths, Lengths, Lengths]:
+Extent = tuple[int | None, int | None]
+"""How many positions a layer has along an axis, and the input's axis that it follows."""
+
+
+def _lengths(reaches: Sequence[Reach | None], extents: Sequence[Extent]) -> tuple[Lengths, Lengths, Lengths]:
     """Receptive field, jump and offset along the spatial axes; None where one of them is unknown."""
     found = [reach for reach in reaches if reach is not None]
     if len(found) < len(reaches):
         return None, None, None
+    fields = [reach.widest(*extent) for reach, extent in zip(found, extents, strict=True)]
     return (
-        tuple(float(math.floor(reach.field)) for reach in found),
+        tuple(float(math.floor(field)) for field in fields),
         tuple(float(reach.jump) for reach in found),
         tuple(float(math.floor(reach.offset)) for reach in found),
     )
@@ -141,6 +146,21 @@ def _reaches(bank: FilterBank, traced: Trace) -> list[Reach | None]:
     return [_forwards(track, traced) for track in found]
 
 
+def _extents(bank: FilterBank, traced: Trace) -> list[Extent]:
+    """Along the layer's spatial axes, at the sizes of the trace."""
+    tracks, shape = traced.tracks.get(bank.pre_tensor), traced.shapes.get(bank.pre_tensor)
+    if tracks is None or shape is None or not len(tracks.axes) == len(shape) == len(bank.pre_layout):
+        return [(None, None)] * (len(bank.pre_layout) - 2)
+    extents: list[Extent] = []
+    for axis in (bank.pre_layout.index(letter) for letter in _letters(bank)[2:]):
+        track = tracks.track(axis)
+        which, of = track.source if track is not None and track.source is not None else (0, None)
+        size = None if of is None else traced.shapes[traced.inputs[which]][of]
+        places = shape[axis]
+        extents.append((places if isinstance(places, int) else None, size if isinstance(size, int) else None))
+    return extents
+
+
 def _letters(bank: FilterBank) -> str:
     """The layer's axes in canonical order, e.g. ``"NCHW"``."""
     return "NC" + "".join(sorted(set(bank.pre_layout) - {"N", "C"}))
@@ -168,7 +188,11 @@ def _bounded(tracks: Tracks | None, axis: int) -> Track | None:
 
 
 def _output_shape(
-    bank: FilterBank, graph: GraphView, declared: Mapping[str, Shape], reaches: Sequence[Reach | None]
+    bank: FilterBank,
+    graph: GraphView,
+    declared: Mapping[str, Shape],
+    reaches: Sequence[Reach | None],
+    traced: Trace,
 ) -> tuple[int | str, ...] | None:
     """N C H W; an open size is told by the jump, e.g. ``"H/2"``: one position for two pixels, edges aside.
 
@@ -182,16 +206,22 @@ def _output_shape(
     letters = _letters(bank)[2:]
     sizes = [shape[bank.pre_layout.index(letter)] for letter in letters]
     named = [
-        size if isinstance(size, int) else _scaled(letter, reach)
-        for size, letter, reach in zip(sizes, letters, reaches, strict=True)
+        size if isinstance(size, int) else _scaled(letter, reach, extent)
+        for size, letter, reach, extent in zip(sizes, letters, reaches, _extents(bank, traced), strict=True)
     ]
     return (batch if isinstance(batch, int) else "N", bank.out_channels, *named)
 
 
-def _scaled(letter: str, reach: Reach | None) -> str:
+def _scaled(letter: str, reach: Reach | None, extent: Extent) -> str:
+    """The size in terms of the input's, which the jump tells unless corners are aligned somewhere."""
     if reach is None:
         return "?"
-    up, down = Fraction(reach.jump).denominator, Fraction(reach.jump).numerator
+    jump, (places, size) = reach.jump, extent
+    if places and size:
+        ratio = Fraction(size, places)
+        if ratio.denominator < jump.denominator and abs(ratio - abs(jump)) * places <= 2 * ratio:
+            jump = ratio
+    up, down = jump.denominator, jump.numerator
     return f"{up if up > 1 else ''}{letter}{f'/{down}' if down > 1 else ''}"
 
 

@@ -17,7 +17,7 @@ def elementwise(step: Step) -> Tracks:
         parts = [broadcast(tracks, step.shapes.get(name), made) for name, tracks in step.tracks.items()]
     else:
         parts = list(step.tracks.values())
-    return joined(parts, max([*ranks, len(made) if made is not None else 0]))
+    return joined(parts, max([*ranks, len(made) if made is not None else 0]), made)
 
 
 def broadcast(tracks: Tracks, old: Shape | None, new: Shape) -> Tracks:
@@ -128,7 +128,7 @@ def matmul(step: Step) -> Tracks:
         rank = max(rank, size)
         if tracks is not None:
             sides.append(tracks.pooled([summed]))
-    return joined(sides, rank)
+    return joined(sides, rank, step.made())
 
 
 def einsum(step: Step) -> Tracks:
@@ -144,7 +144,7 @@ def einsum(step: Step) -> Tracks:
             tracks = tracks.pooled([place for place, letter in enumerate(term) if letter not in made])
             found = dict(zip(term, tracks.axes, strict=True))
             sides.append(replace(tracks, axes=tuple(found.get(letter) for letter in made)))
-    return joined(sides, len(made))
+    return joined(sides, len(made), step.made())
 
 
 def attention(step: Step) -> Tracks:
@@ -156,7 +156,7 @@ def attention(step: Step) -> Tracks:
     sides = [step.tracks[name].pooled(range(1, len(step.tracks[name].axes))) for name in names]
     if any(len(side.axes) != len(made) for side in sides):
         raise Untraceable
-    together = joined(sides, len(made))
+    together = joined(sides, len(made), made)
     for name, tracks in step.tracks.items():
         together = together if name in names else together.beside(tracks)
     return together

@@ -96,7 +96,7 @@ def concat(step: Step) -> Tracks:
             parts.append(_shifted(step.tracks[name], {axis % len(step.tracks[name].axes): start}))
             sizes.append(size)
         start += size
-    return joined(_side_by_side(parts, sizes, axis), len(parts[0].axes))
+    return joined(_side_by_side(parts, sizes, axis), len(parts[0].axes), step.made())
 
 
 def _side_by_side(parts: Sequence[Tracks], sizes: Sequence[int], axis: int) -> list[Tracks]:
@@ -192,7 +192,7 @@ def expand(step: Step) -> Tracks:
     shape = step.made()
     if shape is None:
         raise Untraceable
-    return joined([broadcast(step.first(), step.shape(), shape)], len(shape))
+    return joined([broadcast(step.first(), step.shape(), shape)], len(shape), shape)
 
 
 def tile(step: Step) -> Tracks:
