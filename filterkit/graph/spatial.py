@@ -58,7 +58,8 @@ def trace_geometry(
     countable = all(value.name in fixed or value.name in sizes for value in graph.inputs)
     network = graph.producer_name != PRODUCER  # else no layer reads another, and nobody knows what it sees
 
-    along: Sources = frozenset().union(*(_followed(bank, traced) for bank in banks if not bank.scope))
+    looks = (_followed(bank, traced) for bank in banks if not bank.scope)
+    along: Sources = frozenset().union(_space(picture, traced), *looks)
 
     def geometry(bank: FilterBank) -> LayerGeometry:
         budget.step("finding out what layer '{}' sees", bank.node)
@@ -112,6 +113,14 @@ def _lengths(reaches: Sequence[Reach | None], extents: Sequence[Extent]) -> tupl
     )
 
 
+def _space(picture: InputInfo | None, traced: Trace) -> Sources:
+    """The axes of the picture along which there are pixels."""
+    if picture is None or picture.layout is None:
+        return frozenset()
+    which = traced.inputs.index(picture.name)
+    return frozenset((which, axis) for axis, letter in enumerate(picture.layout) if letter not in "NC")
+
+
 def _followed(bank: FilterBank, traced: Trace) -> Sources:
     """The input axes along which a layer looks."""
     tracks = traced.tracks.get(bank.pre_tensor)
@@ -127,7 +136,7 @@ def _global_context(
 ) -> bool | None:
     """Whether a layer sees the whole picture, along an axis at least, whatever its window is.
 
-    `along` are the input axes along which any layer looks, those of the picture: they count where the layer
+    `along` are the axes of the picture, and those along which any layer looks: they count where the layer
     itself has no window on all of them, as behind a global pooling.
     """
     tracks = traced.tracks.get(bank.pre_tensor)

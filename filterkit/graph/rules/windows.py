@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -147,28 +147,6 @@ def _left_pad(step: Step, axis: int, rank: int, kernel: int, stride: int, dilati
         return same_pad(size, kernel, stride, dilation, upper=auto == "SAME_UPPER")
     pads = step.values.get("pads", [0] * (2 * rank)) if auto == "NOTSET" else [0] * (2 * rank)
     return int(pads[axis])
-
-
-def depth_to_space(step: Step) -> Tracks:
-    block = int(step.values["blocksize"])
-    if block > MOST_PHASES:
-        raise Untraceable
-    return _each_space(step.first(), lambda reach: reach.read([range(1)] * block)).pooled([1])
-
-
-def space_to_depth(step: Step) -> Tracks:
-    block = int(step.values["blocksize"])
-    return _each_space(step.first(), lambda reach: reach.window(block, stride=block)).pooled([1])
-
-
-def _each_space(tracks: Tracks, change: Callable[[Reach], Reach]) -> Tracks:
-    return tracks.replaced(
-        {
-            axis: followed(track, change(track.reach)) if track is not None else None
-            for axis, track in enumerate(map(track_of, tracks.axes))
-            if axis >= 2
-        }
-    )
 
 
 def resize(step: Step) -> Tracks:
