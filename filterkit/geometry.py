@@ -7,7 +7,7 @@ Distill 2019, extended to branches of different alignment, to upsampling phase b
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -60,7 +60,7 @@ Window = tuple[Number, Number]
 
 MOST_PHASES = 1 << 12
 """How many positions may see differently before the pattern repeats; Resizes to odd sizes multiply them."""
-MOST_READS = 1 << 15
+MOST_READS = 1 << 16
 """How many positions are looked at to find out what one period of a layer sees."""
 
 
@@ -90,6 +90,18 @@ class Reach:
         """Width of the widest window, in input steps; 0 where nothing is seen."""
         return max((last - first + 1 for first, last in filter(None, self.windows)), default=0)
 
+    def widest(self, places: int | None, size: int | None) -> Number:
+        """Width of the widest window where there are `places` positions, and an input of `size`.
+
+        That is `field` where the pattern repeats among them. Where it does not, as behind a Resize that
+        aligns corners, not all of it need be there: those windows count that lie within the input, if any.
+        """
+        if len(self.windows) == 1 or places is None or size is None or places >= 2 * len(self.windows):
+            return self.field
+        there = [window for window in map(self.at, range(places)) if window is not None]
+        inside = [window for window in there if window[0] >= 0 and window[1] < size]
+        return max((last - first + 1 for first, last in inside or there), default=0)
+
     @property
     def jump(self) -> Fraction:
         """Distance between the windows of neighbouring positions, the mean of one period."""
@@ -110,11 +122,9 @@ class Reach:
     def at(self, position: int) -> Window | None:
         """What one position sees."""
         turn, phase = divmod(position, len(self.windows))
-        window = self.windows[phase]
-        moved = turn * self.advance
-        return None if window is None else (window[0] + moved, window[1] + moved)
+        return _moved(self.windows[phase], turn * self.advance)
 
-    def read(self, reads: Sequence[range], advance: int = 1) -> Reach:
+    def read(self, reads: Sequence[range], advance: int = 1, places: int | None = None) -> Reach:
         """Behind an operator that reads several positions at a time.
 
         Parameters
@@ -123,17 +133,31 @@ class Reach:
             Which positions of this axis the first ones of the new axis read, one range for each phase.
         advance
             How much further the next `len(reads)` positions read.
+        places
+            How many positions the new axis has, where that is known.
 
         Returns
         -------
         Reach
             Exact, unless there would be more than `MOST_PHASES` phases, or more than `MOST_READS` positions
-            to look at: then one window that holds all phases, whose numbers may be fractions.
+            to look at, even if no pattern is followed further than to the last position: then one window
+            that holds all phases, whose numbers may be fractions.
         """
         phases = len(self.windows)
         turns = phases // math.gcd(phases, advance)
-        looks = sum(min(len(positions), 2 * phases) for positions in reads) * turns
-        if phases > 1 and (len(reads) * turns > MOST_PHASES or looks > MOST_READS):
+        looks = [min(len(positions), 2 * phases) for positions in reads]
+        if phases > 1 and (len(reads) * turns > MOST_PHASES or sum(looks) * turns > MOST_READS):
+            made = len(reads) * turns
+
+            def hull(place: int) -> Window | None:
+                turn, phase = divmod(place, len(reads))
+                positions, moved = reads[phase], turn * advance
+                return self._hull(range(positions.start + moved, positions.stop + moved, positions.step))
+
+            if places is not None and places < made and 2 * places * max(looks) <= MOST_READS:
+                told = _told_one_by_one(hull, places, self.jump * advance / len(reads))
+                if told is not None:
+                    return told
             return self.covered().read(reads, advance)
         windows = [
             self._hull(range(positions.start + moved, positions.stop + moved, positions.step))
@@ -142,26 +166,49 @@ class Reach:
         ]
         return _shortest(windows, self.advance * (turns * advance // phases))
 
-    def window(self, kernel: int, stride: int = 1, dilation: int = 1, pad: int = 0) -> Reach:
+    def window(
+        self, kernel: int, stride: int = 1, dilation: int = 1, pad: int = 0, places: int | None = None
+    ) -> Reach:
         """Behind a convolution or pooling of `kernel` taps, with `pad` steps added on the left."""
-        return self.read([range(-pad, dilation * (kernel - 1) + 1 - pad, dilation)], stride)
+        return self.read([range(-pad, dilation * (kernel - 1) + 1 - pad, dilation)], stride, places)
 
     def shift(self, steps: int) -> Reach:
         """With `steps` positions added on the left (cut off where negative)."""
         return self.read([range(-steps, 1 - steps)]) if steps else self
 
-    def union(self, other: Reach) -> Reach | None:
-        """The smallest that holds both, or None where they drift apart or its numbers are out of bounds."""
+    def union(self, other: Reach, places: int | None = None) -> Reach | None:
+        """The smallest that holds both.
+
+        Parameters
+        ----------
+        places
+            How many positions there are, where that is known. Patterns that do not repeat together before all
+            of them are passed are told position by position.
+
+        Returns
+        -------
+        Reach or None
+            None where the two drift apart, unless slowly (by less than half of what the faster one advances)
+            over a known number of positions, as behind a Resize that aligns corners; and where its numbers
+            are out of bounds.
+        """
         if self == other:
             return self
-        if self.jump != other.jump:
+        phases, jump = math.lcm(len(self.windows), len(other.windows)), self.jump
+        drifts = jump != other.jump
+        if drifts and (places is None or not _stay_together(jump, other.jump)):
             return None
-        phases = math.lcm(len(self.windows), len(other.windows))
-        if phases > MOST_PHASES:
-            return self.covered().union(other.covered())
-        windows = [_hull_of([self.at(place), other.at(place)]) for place in range(phases)]
-        union = _shortest(windows, self.advance * (phases // len(self.windows)))
-        return union if union.is_told else None
+        if places is not None and (drifts or phases > places):
+            jump = min(jump, other.jump, key=lambda each: (each.denominator, abs(each)))
+            union = _told_one_by_one(lambda place: _hull_of([self.at(place), other.at(place)]), places, jump)
+        elif phases <= MOST_PHASES:
+            windows = [_hull_of([self.at(place), other.at(place)]) for place in range(phases)]
+            union = _shortest(windows, self.advance * (phases // len(self.windows)))
+        else:
+            union = None
+        if union is None and not drifts:
+            union = self.covered().union(other.covered())
+        return union if union is not None and union.is_told else None
 
     def covered(self) -> Reach:
         """One window that holds those of all phases, on a regular grid."""
@@ -189,9 +236,35 @@ class Reach:
         return _hull_of([self.at(place) for place in (*positions[:phases], *positions[-phases:])])
 
 
+def _moved(window: Window | None, steps: Number) -> Window | None:
+    return None if window is None else (window[0] + steps, window[1] + steps)
+
+
+def _stay_together(one: Fraction, other: Fraction) -> bool:
+    """Whether windows that advance by so much drift apart slowly."""
+    slow, fast = sorted((abs(one), abs(other)))
+    return one * other > 0 and fast < 2 * slow
+
+
 def _hull_of(windows: Collection[Window | None]) -> Window | None:
     seen = [window for window in windows if window is not None]
     return (min(first for first, _ in seen), max(last for _, last in seen)) if seen else None
+
+
+def _told_one_by_one(at: Callable[[int], Window | None], places: int, jump: Fraction) -> Reach | None:
+    """A reach whose positions see what `at` says, and behind the last of them nothing.
+
+    Before the first they go on as over any edge. None where there are too many.
+    """
+    jump = jump.limit_denominator(2 * places + 1)
+    phases = -(-2 * places // jump.denominator) * jump.denominator
+    if phases > MOST_PHASES or phases < 1:
+        return None
+    advance = int(jump * phases)
+    windows = [at(place) for place in range(places)] + [None] * (phases - places)
+    for place in range((places - phases) // 2, 0):
+        windows[place] = _moved(at(place), advance)
+    return _shortest(windows, advance)
 
 
 def _shortest(windows: Sequence[Window | None], advance: Number) -> Reach:

@@ -58,7 +58,8 @@ def trace_geometry(
     countable = all(value.name in fixed or value.name in sizes for value in graph.inputs)
     network = graph.producer_name != PRODUCER  # else no layer reads another, and nobody knows what it sees
 
-    along: Sources = frozenset().union(*(_followed(bank, traced) for bank in banks if not bank.scope))
+    looks = (_followed(bank, traced) for bank in banks if not bank.scope)
+    along: Sources = frozenset().union(_space(picture, traced), *looks)
 
     def geometry(bank: FilterBank) -> LayerGeometry:
         budget.step("finding out what layer '{}' sees", bank.node)
@@ -69,8 +70,8 @@ def trace_geometry(
             return replace(NOWHERE, input_channels=channels)
         reaches = _reaches(bank, traced)
         return LayerGeometry(
-            *_lengths(reaches),
-            output_shape=_output_shape(bank, graph, declared, reaches),
+            *_lengths(reaches, _extents(bank, traced)),
+            output_shape=_output_shape(bank, graph, declared, reaches, traced),
             macs=_macs(bank, traced, picture) if countable else None,
             input_channels=channels,
             global_context=_global_context(bank, traced, reaches, along),
@@ -95,16 +96,29 @@ NOWHERE = LayerGeometry(None, None, None, output_shape=None, macs=None)
 Lengths = tuple[float, ...] | None
 
 
-def _lengths(reaches: Sequence[Reach | None]) -> tuple[Lengths, Lengths, Lengths]:
+Extent = tuple[int | None, int | None]
+"""How many positions a layer has along an axis, and the input's axis that it follows."""
+
+
+def _lengths(reaches: Sequence[Reach | None], extents: Sequence[Extent]) -> tuple[Lengths, Lengths, Lengths]:
     """Receptive field, jump and offset along the spatial axes; None where one of them is unknown."""
     found = [reach for reach in reaches if reach is not None]
     if len(found) < len(reaches):
         return None, None, None
+    fields = [reach.widest(*extent) for reach, extent in zip(found, extents, strict=True)]
     return (
-        tuple(float(math.floor(reach.field)) for reach in found),
+        tuple(float(math.floor(field)) for field in fields),
         tuple(float(reach.jump) for reach in found),
         tuple(float(math.floor(reach.offset)) for reach in found),
     )
+
+
+def _space(picture: InputInfo | None, traced: Trace) -> Sources:
+    """The axes of the picture along which there are pixels."""
+    if picture is None or picture.layout is None:
+        return frozenset()
+    which = traced.inputs.index(picture.name)
+    return frozenset((which, axis) for axis, letter in enumerate(picture.layout) if letter not in "NC")
 
 
 def _followed(bank: FilterBank, traced: Trace) -> Sources:
@@ -122,7 +136,7 @@ def _global_context(
 ) -> bool | None:
     """Whether a layer sees the whole picture, along an axis at least, whatever its window is.
 
-    `along` are the input axes along which any layer looks, those of the picture: they count where the layer
+    `along` are the axes of the picture, and those along which any layer looks: they count where the layer
     itself has no window on all of them, as behind a global pooling.
     """
     tracks = traced.tracks.get(bank.pre_tensor)
@@ -139,6 +153,21 @@ def _reaches(bank: FilterBank, traced: Trace) -> list[Reach | None]:
     tracks = traced.tracks.get(bank.pre_tensor)
     found = [_bounded(tracks, bank.pre_layout.index(letter)) for letter in _letters(bank)[2:]]
     return [_forwards(track, traced) for track in found]
+
+
+def _extents(bank: FilterBank, traced: Trace) -> list[Extent]:
+    """Along the layer's spatial axes, at the sizes of the trace."""
+    tracks, shape = traced.tracks.get(bank.pre_tensor), traced.shapes.get(bank.pre_tensor)
+    if tracks is None or shape is None or not len(tracks.axes) == len(shape) == len(bank.pre_layout):
+        return [(None, None)] * (len(bank.pre_layout) - 2)
+    extents: list[Extent] = []
+    for axis in (bank.pre_layout.index(letter) for letter in _letters(bank)[2:]):
+        track = tracks.track(axis)
+        which, of = track.source if track is not None and track.source is not None else (0, None)
+        size = None if of is None else traced.shapes[traced.inputs[which]][of]
+        places = shape[axis]
+        extents.append((places if isinstance(places, int) else None, size if isinstance(size, int) else None))
+    return extents
 
 
 def _letters(bank: FilterBank) -> str:
@@ -168,7 +197,11 @@ def _bounded(tracks: Tracks | None, axis: int) -> Track | None:
 
 
 def _output_shape(
-    bank: FilterBank, graph: GraphView, declared: Mapping[str, Shape], reaches: Sequence[Reach | None]
+    bank: FilterBank,
+    graph: GraphView,
+    declared: Mapping[str, Shape],
+    reaches: Sequence[Reach | None],
+    traced: Trace,
 ) -> tuple[int | str, ...] | None:
     """N C H W; an open size is told by the jump, e.g. ``"H/2"``: one position for two pixels, edges aside.
 
@@ -182,16 +215,22 @@ def _output_shape(
     letters = _letters(bank)[2:]
     sizes = [shape[bank.pre_layout.index(letter)] for letter in letters]
     named = [
-        size if isinstance(size, int) else _scaled(letter, reach)
-        for size, letter, reach in zip(sizes, letters, reaches, strict=True)
+        size if isinstance(size, int) else _scaled(letter, reach, extent)
+        for size, letter, reach, extent in zip(sizes, letters, reaches, _extents(bank, traced), strict=True)
     ]
     return (batch if isinstance(batch, int) else "N", bank.out_channels, *named)
 
 
-def _scaled(letter: str, reach: Reach | None) -> str:
+def _scaled(letter: str, reach: Reach | None, extent: Extent) -> str:
+    """The size in terms of the input's, which the jump tells unless corners are aligned somewhere."""
     if reach is None:
         return "?"
-    up, down = Fraction(reach.jump).denominator, Fraction(reach.jump).numerator
+    jump, (places, size) = reach.jump, extent
+    if places and size:
+        ratio = Fraction(size, places)
+        if ratio.denominator < jump.denominator and abs(ratio - abs(jump)) * places <= 2 * ratio:
+            jump = ratio
+    up, down = jump.denominator, jump.numerator
     return f"{up if up > 1 else ''}{letter}{f'/{down}' if down > 1 else ''}"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from filterkit import budget
 from filterkit.geometry import Reach, product
 from filterkit.graph.folds import Track
+from filterkit.graph.regions import SHAPE_READERS
 from filterkit.graph.rules import Step, trace_node
 from filterkit.graph.tracks import Tracks
 from filterkit.graph.view import GraphView, Shape
@@ -49,7 +50,7 @@ def trace(graph: GraphView, sizes: Mapping[str, tuple[int, ...]]) -> Trace:
         followed = {name: tracks[name] for name in reads(node) if name in tracks}
         if all(name in computed for name in node.output):
             continue  # arithmetic on shapes
-        if followed and node.op_type not in ("Shape", "Size"):
+        if followed and node.op_type not in SHAPE_READERS:
             step = Step(graph, node, followed, shapes, computed, attributes(node))
             tracks.update(zip(node.output, trace_node(step), strict=True))
     tracks.pop("", None)  # outputs that are left out

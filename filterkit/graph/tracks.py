@@ -19,6 +19,7 @@ from filterkit.graph.folds import (
     track_of,
     without_parts,
 )
+from filterkit.graph.view import Shape
 
 Sources = frozenset[Source]
 
@@ -144,8 +145,11 @@ def nothing_followed(inputs: Iterable[Tracks], rank: int) -> Tracks:
     return Tracks((None,) * rank, spread, union(*unknown))
 
 
-def joined(inputs: Sequence[Tracks], rank: int) -> Tracks:
-    """What comes out of an elementwise operator; axes are aligned at the right, as in broadcasting."""
+def joined(inputs: Sequence[Tracks], rank: int, made: Shape | None = None) -> Tracks:
+    """What comes out of an elementwise operator; axes are aligned at the right, as in broadcasting.
+
+    `made` is its shape, where that is known.
+    """
     if len(inputs) == 1 and len(inputs[0].axes) == rank:
         return inputs[0]
     parts = [
@@ -159,8 +163,10 @@ def joined(inputs: Sequence[Tracks], rank: int) -> Tracks:
     spread = union(*(tracks.spread for tracks in inputs))
     unknown = union(*(tracks.unknown for tracks in inputs))
     axes: list[Axis] = []
-    for candidates in _aligned(inputs, rank):
-        track, lost = _join(candidates)
+    places = [size if isinstance(size, int) else None for size in made or ()]
+    places = places if len(places) == rank else [None] * rank
+    for candidates, count in zip(_aligned(inputs, rank), places, strict=True):
+        track, lost = _join(candidates, count)
         axes.append(track)
         unknown = union(unknown, lost)
     return Tracks(tuple(axes), spread, unknown)
@@ -171,7 +177,7 @@ def _aligned(inputs: Sequence[Tracks], rank: int) -> Iterable[tuple[Axis, ...]]:
     return zip(*padded, strict=True)
 
 
-def _join(candidates: Sequence[Axis]) -> tuple[Axis, Sources]:
+def _join(candidates: Sequence[Axis], places: int | None) -> tuple[Axis, Sources]:
     """What an elementwise operator makes of axes that lie on each other, and what it follows no longer."""
     axes = [axis for axis in candidates if axis is not None and axis != ADDED]
     if not axes:
@@ -180,18 +186,20 @@ def _join(candidates: Sequence[Axis]) -> tuple[Axis, Sources]:
         return axes[0], frozenset()
     folds = [axis.digits for axis in axes if isinstance(axis, Fold)]
     if len(folds) == len(axes) and len({tuple(digit.size for digit in each) for each in folds}) == 1:
-        joined = [_widest([digit.track for digit in digits]) for digits in zip(*folds, strict=True)]
+        joined = [
+            _widest([digit.track for digit in digits], digits[0].size) for digits in zip(*folds, strict=True)
+        ]
         axis = fold(
             Digit(track, digit.size, 1, digit.size)
             for (track, _), digit in zip(joined, folds[0], strict=True)
         )
         return axis, union(*(lost for _, lost in joined))
     untold = [axis for axis in axes if track_of(axis) is None]
-    widest, lost = _widest([track_of(axis) for axis in axes])
+    widest, lost = _widest([track_of(axis) for axis in axes], places)
     return widest, union(lost, frozenset(source for axis in untold for source in sources_of(axis)))
 
 
-def _widest(candidates: Sequence[Track | None]) -> tuple[Track | None, Sources]:
+def _widest(candidates: Sequence[Track | None], places: int | None) -> tuple[Track | None, Sources]:
     """The widest of several tracks. Where they follow different inputs, the first input's counts."""
     tracks = [track for track in candidates if track is not None]
     sources = sorted({track.source for track in tracks if track.source is not None})
@@ -200,7 +208,7 @@ def _widest(candidates: Sequence[Track | None]) -> tuple[Track | None, Sources]:
     followed = [track.reach for track in tracks if track.source == sources[0]]
     reach = followed[0]
     for other in followed[1:]:
-        union = reach.union(other)
+        union = reach.union(other, places)
         if union is None:
             return None, frozenset(sources)
         reach = union

@@ -101,9 +101,16 @@ def test_what_sees_nobody_knows_what_has_no_receptive_field(op: str) -> None:
 
 
 def test_a_running_sum_has_no_window() -> None:
+    """What a position sees goes on from the edge to it, and from one edge to the other at last."""
+    nodes = [node("Conv", "x w", "c"), node("CumSum", "c axis", "s"), node("Conv", "s v", "y")]
+    constants = {"axis": np.array(2), "w": random(2, 3, 3), "v": random(2, 2, 3)}
+    first, last = geometry(build(nodes, {"x": [1, 3, 16]}, constants))
+    assert (first.receptive_field, first.global_context) == ((3,), False)
+    assert (last.receptive_field, last.global_context) == (None, True)
     nodes = [node("CumSum", "x axis", "s"), node("Conv", "s w", "y")]
-    [layer] = geometry(build(nodes, {"x": [1, 3, 16]}, {"axis": np.array(2), "w": random(2, 3, 3)}))
-    assert layer.receptive_field is None
+    constants = {"axis": np.array(2), "w": random(2, 3, 3, 3)}
+    [layer] = geometry(build(nodes, {"x": [1, 3, 16, 16]}, constants))
+    assert (layer.receptive_field, layer.global_context) == (None, True)
 
 
 def test_weights_that_a_gate_mixes_show_the_whole_picture() -> None:
@@ -211,3 +218,43 @@ def test_norms_over_channels_at_the_end_are_local() -> None:
     layers = geometry(build(nodes, {"x": [1, 3, "h", "w"]}, constants))
     assert [layer.receptive_field for layer in layers] == [(3, 3), (5, 5)]
     assert [layer.global_context for layer in layers] == [False, False]
+
+
+@pytest.mark.parametrize("op", ["LSTM", "GRU", "RNN"])
+def test_what_steps_through_the_columns_has_no_window(op: str) -> None:
+    """As in text recognition: columns are a sequence of their rows and channels, and a picture again."""
+    gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[op]
+    nodes = [
+        node("Transpose", "x", "t", perm=[3, 0, 1, 2]),
+        node("Reshape", "t rows", "r"),
+        node(op, "r wx wh", "s", hidden_size=5),
+        node("Transpose", "s", "u", perm=[2, 3, 1, 0]),
+        node("Conv", "u w", "y"),
+    ]
+    constants = {
+        "rows": np.array([0, 0, -1]), "wx": random(1, gates * 5, 3 * 8), "wh": random(1, gates * 5, 5),
+        "w": random(2, 5, 1, 3),
+    }  # fmt: skip
+    [layer] = geometry(build(nodes, {"x": [1, 3, 8, 16]}, constants))
+    assert (layer.receptive_field, layer.global_context) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("local", "more"),
+    [
+        (node("TopK", "c four", "p at", axis=1), {"four": np.array([2])}),
+        (node("Trilu", "c", "p"), {}),
+        (node("CastLike", "c q", "p"), {}),
+        (
+            node("ScatterElements", "c at new", "p", axis=1),
+            {"at": np.zeros((1, 1, 1, 1), int), "new": random(1, 1, 1, 1)},
+        ),
+        (node("Add", "c noise", "p"), {}),
+    ],
+    ids=lambda one: one.op_type if hasattr(one, "op_type") else "",
+)
+def test_what_moves_nothing_leaves_the_window(local: onnx.NodeProto, more: dict[str, Any]) -> None:
+    """A tensor that is read for its shape or type alone shows nothing of itself."""
+    before = [node("Flatten", "c", "q"), node("RandomNormalLike", "c", "noise")]
+    _, last = gated(*before, local, **more)
+    assert (last.receptive_field, last.global_context) == ((5, 5), False)

@@ -384,5 +384,38 @@ def test_einsum_sums_over_what_is_not_in_the_output() -> None:
     layer, sees = last(gate, 2, q_shape=[1, 2, 1, 1])
     assert (layer.receptive_field, layer.global_context) == ((3, 3), True)
     assert all(seen.all() for seen in sees)
-    layer, _ = last([node("Einsum", "x", "s", equation="...hw->...hw")], 2)
+    layer, _ = last([node("Einsum", "x diagonal", "s", equation="nchw,cc->nchw")], 2, diagonal=one)
     assert (layer.receptive_field, layer.global_context) == (None, None)
+
+
+@pytest.mark.parametrize("block", [2, 4])
+@pytest.mark.parametrize("how", ["operators", "reshapes", "slices"])
+def test_space_to_depth_and_back(how: str, block: int) -> None:
+    """Nothing has moved, which is seen where no slices were put on each other in between."""
+    split = {"r_shape": [1, 2, H // block, block, W // block, block]}
+    merged = [1, 2 * block**2, H // block, W // block]
+    there: list[onnx.NodeProto] = [node("SpaceToDepth", "x", "d", blocksize=block)]
+    if how == "reshapes":
+        there = [reshape("x", "r"), node("Transpose", "r", "t", perm=[0, 3, 5, 1, 2, 4]), reshape("t", "d")]
+    if how == "slices":
+        parts = [(row, column) for row in range(block) for column in range(block)]
+        there = [node("Slice", f"x b{row}{column} end axes step", f"p{row}{column}") for row, column in parts]
+        there.append(node("Concat", " ".join(f"p{row}{column}" for row, column in parts), "d", axis=1))
+        split = {f"b{row}{column}": [row, column] for row, column in parts}
+        split |= {"end": [999, 999], "axes": [2, 3], "step": [block] * 2}
+    back = node("DepthToSpace", "d", "s", blocksize=block)
+    layer, sees = last([*there, back], 2, **split, d_shape=merged)
+    assert max(widths(sees[0])) == 3
+    assert layer.receptive_field == ((3, 3) if how != "slices" else (2 * block, 2 * block))
+    assert layer.jump == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "equation", ["...hw,dc->...hw", "nchw,dc->ndhw", "...chw,dc->...dhw", "nchw,cd", "n...w,dc->n...w"]
+)
+def test_einsum_with_dots_or_without_an_output(equation: str) -> None:
+    nodes = [node("Einsum", "x one", "t" if "->" not in equation else "s", equation=equation)]
+    if "->" not in equation:
+        nodes.append(node("Transpose", "t", "s", perm=[2, 0, 1, 3]))
+    layer = check(nodes, 2, one=np.ones((2, 2), np.float32))
+    assert (layer.receptive_field, layer.global_context) == ((3, 3), False)

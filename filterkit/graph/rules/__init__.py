@@ -48,7 +48,7 @@ def _rule(node: NodeProto) -> Rule | None:
 
 
 ELEMENTWISE = (
-    *("Identity", "Dropout", "Cast", "CastLike"),
+    *("Identity", "Dropout", "Cast"),
     *(
         "Relu",
         "LeakyRelu",
@@ -87,11 +87,12 @@ RULES: dict[str, Rule] = {
         ["Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "MaxPool", "AveragePool", "LpPool"],
         windows.window,
     ),
-    **dict.fromkeys(["QuantizeLinear", "DequantizeLinear"], mixing.first_alone),
+    **dict.fromkeys(["QuantizeLinear", "DequantizeLinear", "CastLike", "Trilu"], mixing.first_alone),
+    **dict.fromkeys(["Scatter", "ScatterElements", "ScatterND"], mixing.scattered),
     "BatchNormalization": mixing.batch_norm,
     "MeanVarianceNormalization": mixing.mean_variance_norm,
-    "DepthToSpace": windows.depth_to_space,
-    "SpaceToDepth": windows.space_to_depth,
+    "DepthToSpace": moves.depth_to_space,
+    "SpaceToDepth": moves.space_to_depth,
     **dict.fromkeys(["Resize", "Upsample"], windows.resize),
     "Pad": moves.pad,
     "Slice": moves.slice_,
@@ -125,6 +126,8 @@ RULES: dict[str, Rule] = {
 SEVERAL: dict[str, Callable[[Step], Iterable[Tracks]]] = {
     "Split": moves.split,
     "DynamicQuantizeLinear": mixing.dynamically_quantized,
+    "TopK": mixing.largest,
+    **dict.fromkeys(["LSTM", "GRU", "RNN"], mixing.recurrent),
 }
 """Operators whose outputs are not alike."""
 

@@ -17,7 +17,7 @@ def elementwise(step: Step) -> Tracks:
         parts = [broadcast(tracks, step.shapes.get(name), made) for name, tracks in step.tracks.items()]
     else:
         parts = list(step.tracks.values())
-    return joined(parts, max([*ranks, len(made) if made is not None else 0]))
+    return joined(parts, max([*ranks, len(made) if made is not None else 0]), made)
 
 
 def broadcast(tracks: Tracks, old: Shape | None, new: Shape) -> Tracks:
@@ -100,6 +100,32 @@ def along_axis(step: Step) -> Tracks:
     return tracks.mixed([step.values.get("axis", -1) % rank])
 
 
+def largest(step: Step) -> Iterator[Tracks]:
+    """The largest along an axis and where they are: each may come from anywhere on it."""
+    pooled = step.first().pooled([step.values.get("axis", -1)])
+    yield pooled
+    yield pooled
+
+
+def scattered(step: Step) -> Tracks:
+    """Values put into a tensor; where they do not depend on the graph's input, nothing moves."""
+    if set(step.tracks) != {step.node.input[0]}:
+        raise Untraceable
+    return step.first()
+
+
+def recurrent(step: Step) -> Iterator[Tracks]:
+    """What every step sees of a sequence has no width of its own, as behind a running sum."""
+    batch = 0 if step.values.get("layout") else 1
+    tracks = step.first().pooled([1 - batch, 2])
+    for name, other in step.tracks.items():
+        tracks = tracks if name == step.node.input[0] else tracks.beside(other)
+    axes = (tracks.axes[batch], None, None, None) if not batch else (None, None, tracks.axes[batch], None)
+    yield replace(tracks, axes=axes)
+    for _ in step.node.output[1:]:
+        yield replace(tracks, axes=(axes[0], None, None) if not batch else (None, axes[2], None))
+
+
 def layer_norm(step: Step) -> Tracks:
     tracks = step.first()
     return tracks.mixed(range(step.values.get("axis", -1) % len(tracks.axes), len(tracks.axes)))
@@ -128,14 +154,13 @@ def matmul(step: Step) -> Tracks:
         rank = max(rank, size)
         if tracks is not None:
             sides.append(tracks.pooled([summed]))
-    return joined(sides, rank)
+    return joined(sides, rank, step.made())
 
 
 def einsum(step: Step) -> Tracks:
     """Letters that are not in the output are summed over."""
-    terms, arrow, made = step.values["equation"].replace(" ", "").partition("->")
-    letters = terms.split(",")
-    if not arrow or "." in terms or any(len(set(term)) < len(term) for term in (made, *letters)):
+    letters, made = _terms(step)
+    if any(len(set(term)) < len(term) for term in (made, *letters)):
         raise Untraceable
     sides: list[Tracks] = []
     for name, term in zip(step.node.input, letters, strict=True):
@@ -144,7 +169,27 @@ def einsum(step: Step) -> Tracks:
             tracks = tracks.pooled([place for place, letter in enumerate(term) if letter not in made])
             found = dict(zip(term, tracks.axes, strict=True))
             sides.append(replace(tracks, axes=tuple(found.get(letter) for letter in made)))
-    return joined(sides, len(made))
+    return joined(sides, len(made), step.made())
+
+
+def _terms(step: Step) -> tuple[list[str], str]:
+    """A letter for each axis of each input, and of the output: those that ``...`` stands for are numbers."""
+    terms, arrow, made = step.values["equation"].replace(" ", "").partition("->")
+    letters = terms.split(",")
+    dots = 0
+    for place, term in enumerate(letters):
+        if "..." in term:
+            name = step.node.input[place]
+            known = step.tracks[name].axes if name in step.tracks else step.shape(place) or ()
+            count = len(known) - len(term) + 3
+            if not 0 <= count < 10:
+                raise Untraceable
+            letters[place] = term.replace("...", "9876543210"[10 - count :])
+            dots = max(dots, count)
+    if not arrow:
+        used = "".join(letters)
+        made = "..." + "".join(sorted(each for each in set(used) if each.isalpha() and used.count(each) == 1))
+    return letters, made.replace("...", "9876543210"[10 - dots :])
 
 
 def attention(step: Step) -> Tracks:
@@ -156,7 +201,7 @@ def attention(step: Step) -> Tracks:
     sides = [step.tracks[name].pooled(range(1, len(step.tracks[name].axes))) for name in names]
     if any(len(side.axes) != len(made) for side in sides):
         raise Untraceable
-    together = joined(sides, len(made))
+    together = joined(sides, len(made), made)
     for name, tracks in step.tracks.items():
         together = together if name in names else together.beside(tracks)
     return together

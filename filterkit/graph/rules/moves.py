@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from filterkit.geometry import MOST_PHASES
 from filterkit.graph.folds import Axis, Fold, digits_of, keeps, regrouped
 from filterkit.graph.rules.mixing import broadcast
 from filterkit.graph.rules.step import Step, Untraceable, few
 from filterkit.graph.rules.windows import followed
 from filterkit.graph.tracks import Tracks, joined, union
-from filterkit.graph.view import is_known
+from filterkit.graph.view import Shape, is_known
 
 Size = int | str | None
 
@@ -96,7 +97,7 @@ def concat(step: Step) -> Tracks:
             parts.append(_shifted(step.tracks[name], {axis % len(step.tracks[name].axes): start}))
             sizes.append(size)
         start += size
-    return joined(_side_by_side(parts, sizes, axis), len(parts[0].axes))
+    return joined(_side_by_side(parts, sizes, axis), len(parts[0].axes), step.made())
 
 
 def _side_by_side(parts: Sequence[Tracks], sizes: Sequence[int], axis: int) -> list[Tracks]:
@@ -132,7 +133,43 @@ def transpose(step: Step) -> Tracks:
 
 def reshape(step: Step) -> Tracks:
     """Squeeze, Unsqueeze, Flatten and Reshape: axes are followed as far as the sizes share factors."""
-    tracks, old, new = step.first(), step.shape(), step.made()
+    return _reshaped(step.first(), step.shape(), step.made())
+
+
+def depth_to_space(step: Step) -> Tracks:
+    """As a Reshape, a Transpose and a Reshape, which it is; else as if channels were mixed before."""
+    pictures, channels, *sizes, block = _blocks(step)
+    if step.values.get("mode", "DCR") == "DCR":
+        split, perm = (pictures, block, block, channels // block**2, *sizes), (0, 3, 4, 1, 5, 2)
+    else:
+        split, perm = (pictures, channels // block**2, block, block, *sizes), (0, 1, 4, 2, 5, 3)
+    exact = _rearranged(step.first(), step, split, perm)
+    if exact.track(2) is None or exact.track(3) is None:
+        return _rearranged(step.first().pooled([1]), step, split, perm)
+    return exact
+
+
+def space_to_depth(step: Step) -> Tracks:
+    pictures, channels, height, width, block = _blocks(step)
+    split = pictures, channels, height // block, block, width // block, block
+    return _rearranged(step.first(), step, split, (0, 3, 5, 1, 2, 4))
+
+
+def _blocks(step: Step) -> list[int]:
+    """The sizes of a picture N C H W, and of the blocks that its channels or places come in."""
+    shape, block = step.shape(), int(step.values["blocksize"])
+    if shape is None or not is_known(shape) or not 0 < block <= MOST_PHASES:
+        raise Untraceable
+    return [*shape, block]
+
+
+def _rearranged(tracks: Tracks, step: Step, split: Sequence[int], perm: Sequence[int]) -> Tracks:
+    tracks = _reshaped(tracks, step.shape(), tuple(split))
+    moved = replace(tracks, axes=tuple(tracks.axes[axis] for axis in perm))
+    return _reshaped(moved, tuple(split[axis] for axis in perm), step.made())
+
+
+def _reshaped(tracks: Tracks, old: Shape | None, new: Shape | None) -> Tracks:
     if old is None or new is None or len(old) != len(tracks.axes):
         raise Untraceable
     if not is_known(old) or not is_known(new) or min((*old, *new), default=1) < 1:
@@ -192,7 +229,7 @@ def expand(step: Step) -> Tracks:
     shape = step.made()
     if shape is None:
         raise Untraceable
-    return joined([broadcast(step.first(), step.shape(), shape)], len(shape))
+    return joined([broadcast(step.first(), step.shape(), shape)], len(shape), shape)
 
 
 def tile(step: Step) -> Tracks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -12,6 +12,7 @@ from filterkit.geometry import MOST_PHASES, Reach, same_pad, transposed_reads
 from filterkit.graph.folds import Axis, Digit, Fold, Track, keeps, track_of
 from filterkit.graph.rules.step import Step, Untraceable, few
 from filterkit.graph.tracks import Tracks, joined
+from filterkit.graph.view import Shape, is_known
 
 
 def window(step: Step) -> Tracks:
@@ -66,7 +67,8 @@ def _slid(tracks: Tracks, axis: int, window: Slid) -> Tracks:
     track = tracks.track(axis)
     if track is None:
         return tracks.replaced({axis: None})
-    reach = track.reach.window(window.kernel, window.stride, window.dilation, window.pad)
+    made = window.made if isinstance(window.made, int) else None
+    reach = track.reach.window(window.kernel, window.stride, window.dilation, window.pad, made)
     return tracks.replaced({axis: followed(track, reach)})
 
 
@@ -77,7 +79,8 @@ def _transposed(tracks: Tracks, axis: int, window: Slid) -> Tracks:
     if track is None:
         return tracks.replaced({axis: None})
     reads = transposed_reads(window.kernel, window.stride, window.dilation, window.pad)
-    return tracks.replaced({axis: followed(track, track.reach.read(reads))})
+    made = window.made if isinstance(window.made, int) else None
+    return tracks.replaced({axis: followed(track, track.reach.read(reads, places=made))})
 
 
 def _only_digit(axis: Axis) -> Digit | None:
@@ -112,7 +115,7 @@ def fused(step: Step) -> Tracks:
     names = step.node.input
     added = step.tracks.get(names[3]) if step.node.op_type == "FusedConv" and len(names) > 3 else None
     made = window(replace(step, tracks={names[0]: step.first()}))
-    return made if added is None else joined([made, added], len(made.axes))
+    return made if added is None else joined([made, added], len(made.axes), step.made())
 
 
 def followed(track: Track | None, reach: Reach | None) -> Track | None:
@@ -146,39 +149,18 @@ def _left_pad(step: Step, axis: int, rank: int, kernel: int, stride: int, dilati
     return int(pads[axis])
 
 
-def depth_to_space(step: Step) -> Tracks:
-    block = int(step.values["blocksize"])
-    if block > MOST_PHASES:
-        raise Untraceable
-    return _each_space(step.first(), lambda reach: reach.read([range(1)] * block)).pooled([1])
-
-
-def space_to_depth(step: Step) -> Tracks:
-    block = int(step.values["blocksize"])
-    return _each_space(step.first(), lambda reach: reach.window(block, stride=block)).pooled([1])
-
-
-def _each_space(tracks: Tracks, change: Callable[[Reach], Reach]) -> Tracks:
-    return tracks.replaced(
-        {
-            axis: followed(track, change(track.reach)) if track is not None else None
-            for axis, track in enumerate(map(track_of, tracks.axes))
-            if axis >= 2
-        }
-    )
-
-
 def resize(step: Step) -> Tracks:
     """Resize and Upsample; what lies over an edge is not told apart from the edge."""
     tracks, old, new = step.first(), step.shape(), step.made()
     if old is None or new is None or len(old) != len(tracks.axes):
         raise Untraceable
-    scales = _scales(step)
+    scales = _scales(step, old)
     changed: dict[int, Axis] = {}
     single: list[int] = []
+    crops = step.values.get("coordinate_transformation_mode") == "tf_crop_and_resize"
     for axis, track in enumerate(map(track_of, tracks.axes)):
         before, after = old[axis], new[axis]
-        if before == after:
+        if before == after and not crops:  # by a scale near 1, ONNX Runtime changes nothing either
             continue
         if track is None or not isinstance(before, int) or not isinstance(after, int):
             changed[axis] = None
@@ -186,34 +168,67 @@ def resize(step: Step) -> Tracks:
         if before == 1:
             single.append(axis)
             continue
-        ratio, start = _grid(step, before, after, scales[axis] if scales else None)
+        ratio, start = _grid(step, axis, before, after, scales.get(axis))
         if ratio.denominator > MOST_PHASES:
             raise Untraceable
         reads = [_read_at(ratio * index + start, step, ratio) for index in range(ratio.denominator)]
-        changed[axis] = followed(track, track.reach.read(reads, ratio.numerator))
+        changed[axis] = followed(track, track.reach.read(reads, ratio.numerator, after))
     return tracks.replaced(changed).pooled(single)
 
 
-def _scales(step: Step) -> list[float] | None:
-    """Output steps per input step, where the node gives them instead of sizes (an attribute at first)."""
-    place = 2 if step.node.op_type == "Resize" and step.graph.opset >= 11 else 1
-    given = step.constant(place)
+def _scales(step: Step, shape: Shape) -> dict[int, float]:
+    """Output steps per input step by axis, where they are not the sizes' own ratios.
+
+    A Resize may state them, for some axes or all; or sizes, of which one counts where it keeps the aspect
+    ratio. At first they were an attribute.
+    """
+    modern = _is_modern(step)
+    given = step.constant(2 if modern else 1)
     found = step.values.get("scales") if given is None else few(given.ravel()).tolist()
-    return [float(scale) for scale in few(found)] if found else None
+    axes = [axis % len(shape) for axis in few(step.values.get("axes", range(len(shape))))]
+    if found:
+        return dict(zip(axes, map(float, few(found)), strict=True))
+    policy = step.values.get("keep_aspect_ratio_policy", "stretch")
+    if policy == "stretch":
+        return {}
+    sizes = step.constant(3)
+    if sizes is None or not is_known(shape):
+        raise Untraceable
+    ratios = [int(size) / shape[axis] for axis, size in zip(axes, few(sizes.ravel()), strict=True)]
+    return dict.fromkeys(axes, (min if policy == "not_larger" else max)(ratios))
 
 
-def _grid(step: Step, before: int, after: int, scale: float | None) -> tuple[Fraction, Fraction]:
+def _is_modern(step: Step) -> bool:
+    """Whether a node says which input position an output lies at; it was the asymmetric one before."""
+    return step.node.op_type == "Resize" and step.graph.opset >= 11
+
+
+def _grid(step: Step, axis: int, before: int, after: int, scale: float | None) -> tuple[Fraction, Fraction]:
     """Input position of output ``i`` as ``ratio * i + start`` (ONNX, operator Resize)."""
-    default = "half_pixel" if step.node.op_type == "Resize" else "asymmetric"
+    default = "half_pixel" if _is_modern(step) else "asymmetric"
     mode = step.values.get("coordinate_transformation_mode", default)
     ratio = Fraction(before, after) if scale is None else 1 / Fraction(scale).limit_denominator(1000)
-    if mode == "align_corners" and after > 1:
-        return Fraction(before - 1, after - 1), Fraction(0)
-    if mode == "asymmetric":
+    if mode == "align_corners":
+        return (Fraction(before - 1, after - 1) if after > 1 else Fraction(1)), Fraction(0)
+    if mode == "asymmetric" or (mode == "pytorch_half_pixel" and after == 1):
         return ratio, Fraction(0)
-    if mode in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"):
-        return ratio, (ratio - 1) / 2
-    raise Untraceable
+    if mode == "tf_crop_and_resize":
+        return _cropped(step, axis, before, after)
+    if mode not in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"):
+        raise Untraceable
+    centred = (before - ratio * after) / 2 if mode == "half_pixel_symmetric" else 0
+    return ratio, (ratio - 1) / 2 + centred
+
+
+def _cropped(step: Step, axis: int, before: int, after: int) -> tuple[Fraction, Fraction]:
+    """Of a part of the picture that `roi` names: where it begins on every axis, then where it ends."""
+    roi = step.constant(1)
+    if roi is None:
+        raise Untraceable
+    axes = [other % len(step.shape() or ()) for other in few(step.values.get("axes", range(roi.size // 2)))]
+    ends = few(roi.ravel())[axes.index(axis) :: len(axes)].tolist()
+    first, last = (Fraction(end).limit_denominator(1000) * (before - 1) for end in ends)
+    return ((last - first) / (after - 1), first) if after > 1 else (Fraction(1), (first + last) / 2)
 
 
 def _read_at(place: Fraction, step: Step, ratio: Fraction) -> range:
@@ -221,7 +236,8 @@ def _read_at(place: Fraction, step: Step, ratio: Fraction) -> range:
     mode = step.values.get("mode", "nearest")
     below = math.floor(place)
     if mode == "nearest":
-        default = "round_prefer_floor" if step.node.op_type == "Resize" else "floor"
+        old = "ceil" if step.node.op_type == "Resize" and ratio > 1 else "floor"
+        default = "round_prefer_floor" if _is_modern(step) else old
         rounding = step.values.get("nearest_mode", default)
         nearest = {
             "floor": below,
