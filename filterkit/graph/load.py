@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from filterkit import budget
 from filterkit.errors import ModelError, NotFoundError
 from filterkit.graph import native
+from filterkit.graph.cast_like import as_casts
 from filterkit.graph.file_kinds import file_kind
 from filterkit.graph.functions import inline
 from filterkit.graph.names import check_names, shown
@@ -44,7 +45,8 @@ def load_model(path: Path) -> onnx.ModelProto:
     Returns
     -------
     ModelProto
-        With the top-level nodes in topological order, and functions in the place of their calls.
+        With the top-level nodes in topological order, functions in the place of their calls, and CastLikes
+        as Casts.
 
     Raises
     ------
@@ -84,6 +86,7 @@ def load_model(path: Path) -> onnx.ModelProto:
         whole = inline(model)
         if has_functions:  # their nodes got attributes from the calls
             check_operators(whole)
+        as_casts(whole)
         return whole
     except budget.Exceeded:
         raise

@@ -28,7 +28,7 @@ from filterkit.plugins.commands import add_commands
 from filterkit.plugins.host import PluginHost, load_plugins
 from filterkit.plugins.registry import Registry
 from filterkit.records import FilterBank, IngestEvent, Skipped, TileSheet
-from filterkit.testing import readme_blocks
+from filterkit.testing import code_blocks
 
 DOCS = Path(__file__).parents[2] / "docs"
 EXAMPLES = DOCS / "examples"

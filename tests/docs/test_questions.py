@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from filterkit.cli.app import build_app
-from filterkit.testing import readme_blocks
+from filterkit.testing import code_blocks
 
 PAGE = Path(__file__).parents[2] / "docs" / "questions.md"
 

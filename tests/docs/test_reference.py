@@ -13,7 +13,7 @@ import pytest
 from typer.main import get_command
 
 from filterkit.cli.app import build_app
-from filterkit.testing import readme_blocks
+from filterkit.testing import code_blocks
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "plugins").glob("*/README.md")])

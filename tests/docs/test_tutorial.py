@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from filterkit.testing import readme_blocks
+from filterkit.testing import code_blocks
 
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
 

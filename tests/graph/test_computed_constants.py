@@ -419,3 +419,34 @@ def test_a_mul_behind_a_constant_convolution() -> None:
     by_name = {bank.node: bank for bank in banks(opened(model))}
     expected = np.einsum("oihw,ji->ojhw", constants["a"], constants["b"][:, :, 0, 0])
     np.testing.assert_allclose(by_name["outer"].weights, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("stated", ["input", "value_info", "convolution"])
+def test_a_constant_of_the_type_of_the_picture(stated: str) -> None:
+    """As torch.onnx writes the bias of a convolution that has none, without its optimizer."""
+    like = "x" if stated == "input" else "h"
+    nodes = [
+        node("Identity" if stated == "value_info" else "Relu", "x", "h"),
+        node("CastLike", f"zero {like}", "cast"),
+        node("Expand", "cast size", "bias"),
+        node("Conv", "h weight bias", "y", name="conv"),
+    ]
+    arrays = {"zero": np.int64(0), "size": np.int64([4]), "weight": random(4, 3, 3, 3)}
+    graph = build(nodes, {"x": [1, 3, 8, 8]}, {k: np.asarray(v) for k, v in arrays.items()}, opset=18)
+    if stated == "value_info":
+        graph.graph.value_info.append(helper.make_tensor_value_info("h", TensorProto.FLOAT, None))
+    view = opened(graph)
+    assert view.constant("bias").tolist() == [0, 0, 0, 0]
+    assert view.constant("bias").dtype == np.float32
+    [bank] = banks(view)
+    assert bank.bias is not None and bank.bias.tolist() == [0, 0, 0, 0]
+
+
+def test_a_cast_to_a_type_that_is_not_known_stays() -> None:
+    nodes = [
+        node("NonZero", "x", "places"),
+        node("CastLike", "zero places", "cast"),
+        node("Identity", "x", "y"),
+    ]
+    graph = build(nodes, {"x": [1, 3]}, {"zero": np.asarray(np.float32(0))}, opset=18)
+    assert not opened(graph).is_constant("cast")

@@ -32,7 +32,10 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
         ("from filterkit import (\n    graph,\n    FilterBank)", ["1: filterkit.graph"]),
         ("import filterkit\n\nfilterkit.graph.open_graph('m')", ["3: filterkit.graph.open_graph"]),
         ("import filterkit as fk\nfk.settings", ["2: filterkit.settings"]),
-        ("from filterkit import testing as t\nt.trial_banks.bank_of", ["2: filterkit.testing.trial_banks.bank_of"]),
+        (
+            "from filterkit import testing as t\nt.trial_banks.bank_of",
+            ["2: filterkit.testing.trial_banks.bank_of"],
+        ),
         (
             "def f():\n    import filterkit\n    return filterkit.open.x(filterkit.rows)",
             ["3: filterkit.rows"],
