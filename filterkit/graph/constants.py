@@ -17,7 +17,7 @@ from filterkit.graph.evaluation import Random, evaluate
 from filterkit.graph.foldable import LEAST_WIDTH, Inputs, Textual, bytes_made, cost_of, is_computed_in_place
 from filterkit.graph.reasons import label
 from filterkit.graph.tensors import BITS, to_array
-from filterkit.graph.walk import every_tensor
+from filterkit.graph.walk import bodies, every_tensor, reads, rename_taken
 
 if TYPE_CHECKING:
     from filterkit.graph.view import GraphView
@@ -99,7 +99,9 @@ def fold(graph: GraphView, tensor: str) -> Array:
     for step in before:
         folding.compute(*step)
     if apart:
-        folding.compute_apart(apart, (_key(graph, tensor), *(_key(v, n) for v, m in behind for n in m.input)))
+        folding.compute_apart(
+            apart, (_key(graph, tensor), *(_key(v, n) for v, m in behind for n in reads(m)))
+        )
     for step in behind:
         folding.compute(*step)
     return _leaf(graph, known, tensor)
@@ -130,7 +132,7 @@ class _Folding:
         """Compute nodes in the process for those that are not computed in place, all at once."""
         budget.step("computing the constant nodes from '{0.name}' ({0.op_type}) on", steps[0][1])
         made = {(view.depth, name) for view, node in steps for name in node.output if name}
-        read = {_key(view, name): view for view, node in steps for name in node.input if name}
+        read = {_key(view, name): view for view, node in steps for name in reads(node)}
         taken = [(key, view) for key, view in read.items() if key not in made]
         known = {_label(key): _leaf(view, self.known, key[1]) for key, view in taken}
         results = {_label(key): key for key in wanted if key in made}
@@ -165,7 +167,7 @@ class _Folding:
         self.graph.budget.take(size, new)
 
     def _let_go(self, view: GraphView, node: onnx.NodeProto) -> None:
-        for name in filter(None, node.input):
+        for name in reads(node):
             key = _key(view, name)
             self.left[key] -= 1
             if not self.left[key]:
@@ -191,9 +193,9 @@ def _reached(steps: Sequence[Step], *, forwards: bool) -> set[int]:
     reached = set()
     for place in range(len(steps)) if forwards else reversed(range(len(steps))):
         view, node = steps[place]
-        reads = {_key(view, name) for name in node.input if name}
+        taken = {_key(view, name) for name in reads(node)}
         makes = {(view.depth, name) for name in node.output if name}
-        near, far = (reads, makes) if forwards else (makes, reads)
+        near, far = (taken, makes) if forwards else (makes, taken)
         if not is_computed_in_place(node) or touched & near:
             reached.add(place)
             touched |= far
@@ -210,6 +212,9 @@ def _relabelled(view: GraphView, node: onnx.NodeProto) -> onnx.NodeProto:
     copy.CopyFrom(node)
     copy.input[:] = [_label(_key(view, name)) if name else "" for name in node.input]
     copy.output[:] = [_label((view.depth, name)) if name else "" for name in node.output]
+    names = {name: _label(_key(view, name)) for name in reads(node)}
+    for body in bodies(copy):
+        rename_taken(body, names)
     return copy
 
 
@@ -231,7 +236,7 @@ def _steps(graph: GraphView, tensor: str, known: dict[Key, Array]) -> list[Step]
             known[home.depth, name] = value
         else:
             wanted[home.depth, index] = home
-            pending.extend((home, name) for name in home.nodes[index].input if name)
+            pending.extend((home, name) for name in reads(home.nodes[index]))
     # What lies deeper reads from further out, never the other way round.
     return [(wanted[place], wanted[place].nodes[place[1]]) for place in sorted(wanted)]
 
@@ -244,7 +249,7 @@ def _key(view: GraphView, name: str) -> Key:
 def _uses(steps: Sequence[Step]) -> dict[Key, int]:
     uses: dict[Key, int] = {}
     for view, node in steps:
-        for name in filter(None, node.input):
+        for name in reads(node):
             key = _key(view, name)
             uses[key] = uses.get(key, 0) + 1
     return uses

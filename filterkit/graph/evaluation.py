@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
 
 from filterkit.geometry import product
 from filterkit.graph.amended import amended
@@ -25,11 +28,20 @@ RECURRENT = ("RNN", "GRU", "LSTM")
 """Of these onnx's evaluator has the usual activations alone, no clipping, and no lengths of sequences."""
 
 
+Run = Callable[[onnx.GraphProto, Inputs], Sequence[Any]]
+"""Computes the outputs of a body from its inputs."""
+
+
 class Random(Exception):
     """A node makes another thing at every run."""
 
 
-def evaluate(node: onnx.NodeProto, inputs: Inputs, opset: int, ir_version: int) -> Sequence[Any]:
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def evaluate(
+    node: onnx.NodeProto, inputs: Inputs, opset: int, ir_version: int, outside: Mapping[str, Any] = NOTHING
+) -> Sequence[Any]:
     """What a foldable node makes, one value per output; lists where it makes sequences.
 
     Parameters
@@ -38,6 +50,8 @@ def evaluate(node: onnx.NodeProto, inputs: Inputs, opset: int, ir_version: int) 
         One per input of the node; None for those that are left out.
     opset
         Of the standard operators, in the node's model.
+    outside
+        By name, what the bodies of an If or a Loop take from outside.
 
     Raises
     ------
@@ -48,6 +62,9 @@ def evaluate(node: onnx.NodeProto, inputs: Inputs, opset: int, ir_version: int) 
     """
     if node.op_type == "Dropout" and len(inputs) > 2 and inputs[2] is not None and bool(np.any(inputs[2])):
         raise Random
+    if node.op_type in ("If", "Loop"):
+        run = partial(_run_body, opset=opset, ir_version=ir_version, outside=outside)
+        return _branch(node, inputs, run) if node.op_type == "If" else _loop(node, inputs, run)
     own = amended(node.op_type, opset)
     with np.errstate(all="ignore"):
         if own is not None:
@@ -65,6 +82,42 @@ def evaluate(node: onnx.NodeProto, inputs: Inputs, opset: int, ir_version: int) 
             rows = onnx.NodeProto(op_type=node.op_type, input=["x"], output=["y"])
             return [_evaluated(rows, [matrix], 13, ir_version)[0].reshape(inputs[0].shape)]
         return _evaluated(*_rewritten(node, inputs, opset), ir_version)
+
+
+def _branch(node: onnx.NodeProto, inputs: Inputs, run: Run) -> Sequence[Any]:
+    return run(attributes(node)["then_branch" if np.ravel(inputs[0])[0] else "else_branch"], ())
+
+
+def _loop(node: onnx.NodeProto, inputs: Inputs, run: Run) -> Sequence[Any]:
+    """What is carried from one iteration to the next at the end, then what each iteration gives, stacked."""
+    most, keeps_on = inputs[:2]
+    carried = list(inputs[2:])
+    body = attributes(node)["body"]
+    given: list[Sequence[Any]] = []
+    number, on = 0, keeps_on is None or bool(np.ravel(keeps_on)[0])
+    while on and (most is None or number < int(np.ravel(most)[0])):
+        again, *made = run(body, (np.int64(number), np.bool_(on), *carried))
+        carried, on = made[: len(carried)], bool(np.ravel(again)[0])
+        given.append(made[len(carried) :])
+        number += 1
+    if not given:  # of a shape that nobody knows
+        return [*carried, *[None] * (len(node.output) - len(carried))]
+    return [*carried, *(np.stack(each) for each in zip(*given, strict=True))]
+
+
+def _run_body(
+    body: onnx.GraphProto, inputs: Inputs, *, opset: int, ir_version: int, outside: Mapping[str, Any]
+) -> Sequence[Any]:
+    """The outputs of a body for what is handed to it."""
+    values = dict(outside)
+    values |= {tensor.name: numpy_helper.to_array(tensor) for tensor in body.initializer}
+    values |= {one.name: np.asarray(value) for one, value in zip(body.input, inputs, strict=True)}
+    for node in body.node:
+        read = [values[name] if name else None for name in node.input]
+        check_numbers(read)
+        made = evaluate(node, read, opset, ir_version, values)
+        values.update(zip(node.output, made, strict=True))
+    return [values[one.name] for one in body.output]
 
 
 def _evaluated(node: onnx.NodeProto, inputs: Inputs, opset: int, ir_version: int) -> list[Any]:

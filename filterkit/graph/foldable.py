@@ -182,6 +182,13 @@ def is_foldable(node: onnx.NodeProto) -> bool:
     return node.domain == "com.microsoft" and node.op_type in QUANTIZATION
 
 
+def is_computable(node: onnx.NodeProto) -> bool:
+    """Whether the outputs of a node are constant once all that it reads is: of an If or a Loop, too."""
+    if node.domain not in STANDARD or node.op_type not in ("If", "Loop"):
+        return is_foldable(node)
+    return all(is_computable(inner) for body in bodies(node) for inner in body.node)
+
+
 def is_computed_in_place(node: onnx.NodeProto) -> bool:
     """Whether a foldable node is computed in this process."""
     return node.op_type == "Constant" or node.op_type in FOLDABLE

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import onnx
 
-from filterkit.graph.foldable import is_foldable
+from filterkit.graph.foldable import is_computable
 from filterkit.graph.names import shown
 from filterkit.graph.walk import STANDARD, reads
 
@@ -38,7 +38,8 @@ def why_not_constant(graph: GraphView, tensor: str) -> str:
     nodes, origins = _not_constant(graph, tensor)
     for view, node in nodes:
         if any(_is_input(view, name) for name in reads(node)):
-            return f"computed from the model's input at run time by node {label(node)}"
+            of_size = "the size of " if node.op_type in ("Shape", "Size") else ""
+            return f"computed from {of_size}the model's input at run time by node {label(node)}"
     for view, node in nodes:
         for name in reads(node):
             body = _body_handed(view, name)
@@ -51,7 +52,7 @@ def why_not_constant(graph: GraphView, tensor: str) -> str:
 
 
 def _why_not_computed(node: onnx.NodeProto) -> str:
-    if is_foldable(node):  # it reads a tensor that nothing makes
+    if is_computable(node):  # it reads a tensor that nothing makes
         return f"computed at run time by node {label(node)}"
     if node.domain not in STANDARD:
         name = node.name or next(filter(None, node.output), "")

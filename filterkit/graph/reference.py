@@ -47,7 +47,7 @@ REASONS = {
     TEXTS: "handles texts",
     RANDOM: "is random",
     SLOW: "takes too long to compute",
-    SEQUENCE: "makes a sequence of tensors",
+    SEQUENCE: "does not make one tensor",
 }
 
 

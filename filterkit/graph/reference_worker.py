@@ -20,7 +20,7 @@ from onnx import numpy_helper
 from filterkit.graph.evaluation import Random, check_numbers, cost_of_value, evaluate
 from filterkit.graph.foldable import Textual, bytes_made, is_computed_in_place
 from filterkit.graph.native_worker import limit, patience, serve
-from filterkit.graph.walk import opset_of
+from filterkit.graph.walk import opset_of, reads
 
 REQUEST = struct.Struct("<QQd")
 """Bytes that the nodes may make altogether, how many of these may be new, and seconds of CPU time."""
@@ -56,7 +56,7 @@ def compute(data: bytes) -> bytes:
     model = onnx.ModelProto.FromString(data[REQUEST.size :])
     values: dict[str, Any] = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
     wanted = [output.name for output in model.graph.output]
-    left = Counter([*wanted, *(name for node in model.graph.node for name in node.input)])
+    left = Counter([*wanted, *(name for node in model.graph.node for name in reads(node))])
     made = new = 0
     limit(CPU=int(time.process_time() + seconds + GRACE) + 1)
     for place, node in enumerate(model.graph.node):
@@ -72,8 +72,8 @@ def compute(data: bytes) -> bytes:
             raise ValueError(f"{place} {_why(error)}") from error
         if any(isinstance(values[name], list | None) for name in node.output if name in wanted):
             raise ValueError(f"{place} {SEQUENCE}")
-        for name in (*node.input, *node.output):
-            left[name] -= name in node.input
+        left.subtract(reads(node))
+        for name in (*reads(node), *node.output):
             if not left[name]:
                 values.pop(name, None)
     answer = onnx.GraphProto()
@@ -98,7 +98,7 @@ def _run(
         bounded = is_computed_in_place(node) and not any(isinstance(value, list) for value in inputs)
         if bounded and bytes_made(node, inputs) > room:
             raise MemoryError
-        outputs = evaluate(node, inputs, opset_of(model), model.ir_version)
+        outputs = evaluate(node, inputs, opset_of(model), model.ir_version, values)
         check_numbers(outputs)
     finally:
         _allow(0)

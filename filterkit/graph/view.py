@@ -17,7 +17,7 @@ from onnx import numpy_helper
 from filterkit import budget
 from filterkit.geometry import MOST_AXES
 from filterkit.graph.constants import Budget, NotConstant, constant_type, fold
-from filterkit.graph.foldable import cost_of, is_foldable
+from filterkit.graph.foldable import cost_of, is_computable
 from filterkit.graph.load import load_model
 from filterkit.graph.reasons import why_not_constant
 from filterkit.graph.scopes import MAIN, Body, bodies_in
@@ -106,9 +106,10 @@ class GraphView:
         self._refused: dict[str, str] = {}
         for node in self.nodes:
             budget.step("looking at node '{0.name}' ({0.op_type})", node)
-            for name in dict.fromkeys(reads(node)):
+            names = dict.fromkeys(reads(node))
+            for name in names:
                 self._readers.setdefault(name, []).append(node)
-            if is_foldable(node) and all(self.is_constant(name) for name in node.input if name):
+            if is_computable(node) and all(map(self.is_constant, names)):
                 self._constants.update(filter(None, node.output))
 
     def copy(self) -> GraphView:

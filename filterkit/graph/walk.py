@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import onnx
@@ -49,6 +49,19 @@ def reads(node: onnx.NodeProto) -> Iterator[str]:
     yield from filter(None, node.input)
     for body in bodies(node):
         yield from _taken(body)
+
+
+def rename_taken(body: onnx.GraphProto, names: Mapping[str, str]) -> None:
+    """Give the tensors that a body takes from outside other names, in all bodies within it too."""
+    own = _given(body)
+    own.update(output for inner in body.node for output in inner.output)
+    outside = {name: other for name, other in names.items() if name not in own}
+    for inner in body.node:
+        inner.input[:] = [outside.get(name, name) for name in inner.input]
+        for deeper in bodies(inner):
+            rename_taken(deeper, outside)
+    for value in body.output:
+        value.name = outside.get(value.name, value.name)
 
 
 def _taken(body: onnx.GraphProto) -> Iterable[str]:

@@ -1,0 +1,120 @@
+"""Constants that the branches of an If or the body of a Loop compute."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from computed import made, same
+from onnx import TensorProto, helper
+from onnx_graphs import banks, build, node, opened, random
+
+from filterkit.graph import NotConstant, reference
+
+ONE, HALF = np.float32(1), np.float32(0.5)
+
+
+def body(nodes: list[onnx.NodeProto], inputs: dict[str, int], outputs: dict[str, int]) -> onnx.GraphProto:
+    """A body with inputs and outputs of these types."""
+    infos = [
+        [
+            helper.make_tensor_value_info(name, kind, None if kind == TensorProto.FLOAT else ())
+            for name, kind in of.items()
+        ]
+        for of in (inputs, outputs)
+    ]
+    return helper.make_graph(nodes, "body", *infos)
+
+
+def branching(condition: bool, *, inner: str = "Neg") -> onnx.ModelProto:
+    branches = {
+        "then_branch": body([node("Mul", "base two", "t")], {}, {"t": TensorProto.FLOAT}),
+        "else_branch": body([node(inner, "base", "e")], {}, {"e": TensorProto.FLOAT}),
+    }
+    constants = {"base": random(3, 4), "two": np.float32(2), "c": np.bool_(condition)}
+    return made([node("If", "c", "w", name="choice", **branches)], constants)
+
+
+@pytest.mark.parametrize("condition", [True, False])
+def test_a_branch_that_constants_choose(condition: bool) -> None:
+    graph = branching(condition)
+    same(graph)
+    base = random(3, 4)
+    np.testing.assert_array_equal(opened(graph).constant("w"), base * 2 if condition else -base)
+
+
+def test_a_branch_in_a_branch_takes_names_from_further_out() -> None:
+    inner = node(
+        "If",
+        "c",
+        "t",
+        then_branch=body([node("Add", "base own", "i")], {}, {"i": TensorProto.FLOAT}),
+        else_branch=body([node("Identity", "own", "j")], {}, {"j": TensorProto.FLOAT}),
+    )
+    outer = {
+        "then_branch": body([node("Mul", "base base", "own"), inner], {}, {"t": TensorProto.FLOAT}),
+        "else_branch": body([node("Identity", "base", "e")], {}, {"e": TensorProto.FLOAT}),
+    }
+    graph = made([node("If", "c", "w", **outer)], {"base": random(3, 4), "c": np.bool_(True)})
+    same(graph)
+
+
+def looping(times: int | None, *, goes_on: str = "on", outputs: str = "w stack") -> onnx.ModelProto:
+    """Each time, what is carried is halved and one added, and its square is put aside."""
+    nodes = [
+        node("Identity", goes_on, "again"),
+        node("Mul", "carried half", "smaller"),
+        node("Add", "smaller one", "next"),
+        node("Mul", "next next", "squared"),
+    ]
+    kinds = {"number": TensorProto.INT64, "on": TensorProto.BOOL, "carried": TensorProto.FLOAT}
+    given = {"again": TensorProto.BOOL, "next": TensorProto.FLOAT, "squared": TensorProto.FLOAT}
+    constants = {
+        "start": random(2, 3),
+        "half": HALF,
+        "one": ONE,
+        "yes": np.bool_(True),
+        "no": np.bool_(False),
+    }
+    if times is not None:
+        constants["times"] = np.int64(times)
+    loop = node("Loop", "times yes start", outputs, name="rounds", body=body(nodes, kinds, given))
+    if times is None:
+        loop.input[0] = ""
+    return made([loop], constants)
+
+
+@pytest.mark.parametrize("tensor", ["w", "stack"])
+@pytest.mark.parametrize(("times", "goes_on"), [(5, "on"), (1, "on"), (5, "no"), (None, "no")])
+def test_a_loop_over_constants(tensor: str, times: int | None, goes_on: str) -> None:
+    same(looping(times, goes_on=goes_on), tensor)
+
+
+def test_a_loop_that_never_runs() -> None:
+    same(looping(0))
+    with pytest.raises(NotConstant, match=r"node 'rounds' \(Loop\), which does not make one tensor"):
+        opened(looping(0)).constant("stack")
+
+
+def test_a_loop_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference, "PATIENCE", 1.0)
+    with pytest.raises(NotConstant, match=r"node 'rounds' \(Loop\), which (takes too long|is too large)"):
+        opened(looping(None, outputs="w")).constant("w")
+
+
+def test_a_branch_with_something_random_is_not_computed() -> None:
+    graph = opened(branching(False, inner="RandomNormalLike"))
+    with pytest.raises(NotConstant, match=r"at run time by node 'choice' \(If\)"):
+        graph.constant("w")
+
+
+def test_a_convolution_with_a_weight_that_a_branch_computes() -> None:
+    choice = {
+        "then_branch": body([node("Mul", "base two", "t")], {}, {"t": TensorProto.FLOAT}),
+        "else_branch": body([node("Identity", "base", "e")], {}, {"e": TensorProto.FLOAT}),
+    }
+    nodes = [node("If", "c", "w", **choice), node("Conv", "x w", "y", name="conv")]
+    arrays = {"base": random(4, 3, 3, 3), "two": np.float32(2), "c": np.asarray(True)}
+    graph = build(nodes, {"x": [1, 3, 8, 8]}, {k: np.asarray(v) for k, v in arrays.items()}, opset=17)
+    [bank] = banks(opened(graph))
+    np.testing.assert_array_equal(bank.weights, random(4, 3, 3, 3) * 2)
