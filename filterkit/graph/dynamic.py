@@ -77,7 +77,8 @@ def dynamic_scale(graph: GraphView, tensor: str, channels: int) -> tuple[NDArray
     NotConstant
         The scale would take too much to compute.
     """
-    found = _scaled(graph, tensor, channels)
+    maker = graph.producer(tensor)
+    found = _scaled(graph, tensor, channels, maker.input[0] if maker is not None and maker.input else "")
     return (None, tensor) if found is None else (found[0].astype(np.float32), found[2])
 
 
@@ -96,7 +97,7 @@ def real_output(graph: GraphView, node: onnx.NodeProto, channels: int) -> RealOu
     if len(readers) == 1 and readers[0].op_type == "Add" and readers[0].output:
         tensor = readers[0].output[0]
         added = next((name for name in readers[0].input if name != node.output[0]), "")
-    found = _scaled(graph, tensor, channels)
+    found = _scaled(graph, tensor, channels, node.input[0])
     if found is None:
         return None
     scale, factors, made = found
@@ -140,28 +141,50 @@ def factor_of_output(
     return np.ones(channels, np.float32), tensor
 
 
-def _scaled(graph: GraphView, tensor: str, channels: int) -> tuple[NDArray[Any], tuple[str, ...], str] | None:
+def _scaled(
+    graph: GraphView, tensor: str, channels: int, codes: str
+) -> tuple[NDArray[Any], tuple[str, ...], str] | None:
     """The constant by which integers are multiplied once they are cast, the tensors by which they are
-    multiplied besides, and the product."""
+    multiplied besides, and the product; None where the scale of the layer's input, found at run time with its
+    `codes`, is missing."""
     node = _only_reader(graph, tensor)
+    quantizer = _maker_behind(graph, codes, CARRIERS)
+    is_dynamic = quantizer is not None and quantizer.op_type == "DynamicQuantizeLinear"
     if node is not None and node.op_type == "DequantizeLinear" and len(node.input) == 2:
         scale, factors = _factors(graph, node.input[1], channels)
-        return None if scale is None else (scale, factors, node.output[0])
+        return None if scale is None or (is_dynamic and not factors) else (scale, factors, node.output[0])
     if node is None or node.op_type != "Cast":
         return None
+    of_input = _scale_name(quantizer)
     total: NDArray[Any] | None = None
     found: tuple[str, ...] = ()
     tensor = node.output[0]
+    seen: list[str] = []
     for _ in range(MOST_FACTORS):
         node = _only_reader(graph, tensor)
         if node is None or node.op_type != "Mul" or len(node.input) != 2:
-            return None
+            break
         other = next((name for name in node.input if name != tensor), "")
+        if total is not None and not (of_input and of_input in (*seen, other)):
+            break  # a factor that stands for something else, such as a batch norm
         scale, factors = _factors(graph, other, channels)
-        tensor, total, found = node.output[0], scale, found + factors
-        if total is not None:
-            return total, found, tensor
-    return None
+        if scale is not None:
+            total = scale if total is None else total * scale
+        elif total is not None and other != of_input:
+            break
+        tensor, found = node.output[0], found + factors
+        seen.append(other)
+    if total is None or (is_dynamic and not found):
+        return None
+    return total, found, tensor
+
+
+def _scale_name(quantizer: onnx.NodeProto | None) -> str:
+    """The tensor that holds the scale of what a quantizer makes; empty where there is none."""
+    if quantizer is None or quantizer.op_type not in QUANTIZERS:
+        return ""
+    names = quantizer.output if quantizer.op_type == "DynamicQuantizeLinear" else quantizer.input
+    return names[1] if len(names) > 1 else ""
 
 
 def _factors(graph: GraphView, tensor: str, channels: int) -> tuple[NDArray[Any] | None, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 from onnx_graphs import build, found, node, opened, random
 
+import filterkit
 from filterkit.records import FilterBank, Skipped
 
 PICTURE = [1, 4, 9, 8]
@@ -101,6 +103,34 @@ FORMS: dict[str, tuple[list[onnx.NodeProto], str, Any]] = {
         ],
         "ws", CONSTANTS["bi_c"].ravel() * CONSTANTS["both"],
     ),
+    "a product by each scale, the weight's first": (
+        [
+            *DYNAMIC, node("Cast", "i", "f", to=FLOAT), node("Mul", "by_channel f", "r"),
+            node("Mul", "xs r", "m"), RELU,
+        ],
+        "by_channel", None,
+    ),
+    "bias among the integers, the weight's scale first": (
+        [
+            *DYNAMIC, *BIAS, node("Add", "i bi", "ib"), node("Cast", "ib", "f", to=FLOAT),
+            node("Mul", "f ws", "r"), node("Mul", "r xs", "m"), RELU,
+        ],
+        "ws", CONSTANTS["b"],
+    ),
+    "a product by each constant": (
+        [
+            *STATIC, node("Cast", "i", "f", to=FLOAT), node("Mul", "f xs_c", "r"),
+            node("Mul", "r ws", "m"), RELU,
+        ],
+        "ws", None,
+    ),
+    "a product by each constant, the weight's first": (
+        [
+            *STATIC, node("Add", "i bi_c", "ib"), node("Cast", "ib", "f", to=FLOAT),
+            node("Mul", "ws f", "r"), node("Mul", "r xs_c", "m"), RELU,
+        ],
+        "ws", CONSTANTS["bi_c"].ravel() * CONSTANTS["both"],
+    ),
     "a dequantizer": ([*STATIC, node("DequantizeLinear", "i both", "m"), RELU], "ws", None),
 }  # fmt: skip
 
@@ -120,16 +150,41 @@ def test_scales_bias_and_activation_are_found(form: str) -> None:
     check(model, bank)
 
 
+@pytest.mark.parametrize("form", [form for form in FORMS if form.startswith("a product")])
+def test_maps_are_real_numbers(form: str, tmp_path: Path) -> None:
+    nodes, _, _ = FORMS[form]
+    model, _ = bank_of(nodes)
+    onnx.save(model, tmp_path / "net.onnx")
+    model.graph.output.append(onnx.helper.make_empty_tensor_value_info("m"))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    x = random(*PICTURE)
+    with filterkit.open(tmp_path / "net.db") as bench:
+        bench.add(tmp_path / "net.onnx", name="net")
+        for at, tensor in (("pre", "m"), ("post", "y")):
+            [maps] = bench.feature_maps("net", inputs={"x": x}, at=at).maps.values()
+            np.testing.assert_allclose(maps, session.run([tensor], {"x": x})[0][0], rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "nodes",
     [
         DYNAMIC,
         [*DYNAMIC, node("Cast", "i", "f", to=FLOAT)],
         [*DYNAMIC, node("Cast", "i", "f", to=FLOAT), node("Mul", "f xs", "y")],
+        [*DYNAMIC, node("Cast", "i", "f", to=FLOAT), node("Mul", "f ws", "y")],
+        [*DYNAMIC, node("DequantizeLinear", "i ws", "y")],
         [*DYNAMIC, node("Cast", "i", "f", to=FLOAT), node("Relu", "f", "y")],
         [*STATIC, node("Relu", "i", "y")],
     ],
-    ids=["nothing", "cast", "the input's scale alone", "no scale", "integers on"],
+    ids=[
+        "nothing",
+        "cast",
+        "the input's scale alone",
+        "the weight's scale alone",
+        "dequantized so",
+        "no scale",
+        "integers on",
+    ],
 )
 def test_codes_without_a_scale_are_skipped(nodes: list[onnx.NodeProto]) -> None:
     _, only = bank_of(nodes)
