@@ -138,8 +138,9 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
         if added is None or only is None:
             break
         tensor = only.output[0]
-        if may_be_bias and only.op_type in ("Add", "Sum"):
-            bias, pre, pre_layout = np.broadcast_to(added, (channels,)), tensor, layout
+        if may_be_bias and only.op_type in ("Add", "Sum", "Sub"):
+            shift = np.asarray(np.negative(added)) if only.op_type == "Sub" else added
+            bias, pre, pre_layout = np.broadcast_to(shift, (channels,)), tensor, layout
         else:
             is_bare = False
         may_be_bias = False

@@ -227,9 +227,10 @@ def _joined(node: onnx.NodeProto, values: Mapping[str, Values], layout: str) -> 
     axis = attributes(node).get("axis")
     known = isinstance(axis, int) and -len(layout) <= axis < len(layout) and layout[axis] == "C"
     parts = [values.get(name) for name in node.input]
-    if not known or any(part is None or part.shape[0] != 1 for part in parts):
-        return None
-    return np.concatenate([part for part in parts if part is not None])
+    rows = [part for part in parts if part is not None and part.shape[0] == 1]
+    if not known or len(rows) != len(parts) or len({row.shape[1] for row in rows}) > 1:
+        return None  # a statistic that is stretched again is still one number here
+    return np.concatenate(rows)
 
 
 def _statistic(

@@ -339,3 +339,25 @@ def test_conditions_that_are_cast_to_booleans() -> None:
         node("Where", "o c zero", "y"),
     ]
     assert bank(*nodes, minus=np.float32(-0.5)).activation == "hard_shrink"
+
+
+@pytest.mark.parametrize("last", ["Relu", "Identity"])
+def test_a_constant_that_is_subtracted_is_a_bias(last: str) -> None:
+    found = bank(node("Sub", "c shift", "d"), node(last, "d", "y"), shift=random(4, 1, 1))
+    assert found.bias is not None
+    np.testing.assert_array_equal(found.bias, -random(4, 1, 1).ravel())
+    assert found.pre_tensor == "d"
+    assert found.activation == ("relu" if last == "Relu" else None)
+
+
+@pytest.mark.parametrize("pooled", ["GlobalAveragePool", "ReduceMean"])
+def test_a_statistic_that_is_stretched_and_joined_with_what_it_is_of(pooled: str) -> None:
+    """Image-level pooling, as of ASPP."""
+    axes = {"axes": [2, 3]} if pooled == "ReduceMean" else {}
+    nodes = [
+        node(pooled, "c", "g", **axes),
+        node("Expand", "g size", "wide"),
+        node("Concat", "c wide", "y", axis=1),
+    ]
+    found = bank(*nodes, size=np.int64([1, 4, 6, 6]))
+    assert (found.activation, found.norm, found.post_tensor) == (None, None, "c")
