@@ -917,6 +917,11 @@ def open(catalog: str | os.PathLike[str] | None = None, *, progress: Progress | 
     return Workbench(catalog, progress=progress)
 
 
+def is_array(output: Path) -> bool:
+    """Whether `Workbench.write_maps` writes the maps of all pictures into one file there."""
+    return operations.draw.is_array(output)
+
+
 def place_photo(folder: Path, image: Path | None, *, ours: bool) -> Path:
     """Copy a photo into a folder, as ``photo`` with its suffix; None takes one that comes with matplotlib.
 

@@ -5,7 +5,8 @@ Else a constant that is brought to the type of the picture would seem to be comp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import ChainMap
+from collections.abc import Mapping, MutableMapping
 
 import onnx
 
@@ -46,13 +47,11 @@ def _nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     return found
 
 
-def _in_graph(graph: onnx.GraphProto, outside: Mapping[str, int]) -> None:
+def _in_graph(graph: onnx.GraphProto, outside: MutableMapping[str, int]) -> None:
     stated = (*graph.value_info, *graph.input, *graph.output)
-    types = {
-        **outside,
-        **{value.name: value.type.tensor_type.elem_type for value in stated},
-        **{tensor.name: tensor.data_type for tensor in graph.initializer},
-    }
+    own = {value.name: value.type.tensor_type.elem_type for value in stated}
+    own |= {tensor.name: tensor.data_type for tensor in graph.initializer}
+    types = ChainMap(own, outside)  # no copy: there may be as many bodies as names
     for node in graph.node:
         like = types.get(node.input[1], 0) if node.op_type == "CastLike" and len(node.input) > 1 else 0
         if like and node.domain in STANDARD:

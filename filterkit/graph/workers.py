@@ -38,7 +38,7 @@ _workers: WeakSet[Worker] = WeakSet()
 
 @dataclass(eq=False)
 class Worker:
-    """The other process, where there is one; it may start in a plugin's hook, where no module may change.
+    """The other process, where there is one.
 
     Attributes
     ----------

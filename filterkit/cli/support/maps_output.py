@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from filterkit.workbench import Workbench
 
 COLUMNS = ("address", "image", "shape", "min", "max", "mean", "provider", "file")
-ARRAYS = (".npy", ".npz")
 
 
 def check_style(shell: Shell, normalizer: str | None, renderer: str | None) -> None:
@@ -30,7 +29,9 @@ def check_style(shell: Shell, normalizer: str | None, renderer: str | None) -> N
 
 def is_array(output: Path | None) -> bool:
     """Whether `output` is one file for the maps of all pictures."""
-    return output is not None and output.suffix.lower() in ARRAYS and not output.is_dir()
+    from filterkit.workbench import is_array
+
+    return output is not None and is_array(output)
 
 
 def deliver(
