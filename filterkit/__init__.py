@@ -12,17 +12,13 @@ if TYPE_CHECKING:
 
     from filterkit.cli.shell import Shell, command
     from filterkit.errors import FilterkitError, ModelError, SourceError, UsageError
-    from filterkit.graph import (
-        GraphView,
-        NotConstant,
-        Tail,
-        Unresolved,
-        attributes,
-        dynamic_scale,
-        follow,
-        read_layers,
-        stored_as,
-    )
+    from filterkit.graph.layers.activations import Tail, follow
+    from filterkit.graph.layers.layers import Unresolved, read_layers
+    from filterkit.graph.layers.quantization import dynamic_scale
+    from filterkit.graph.layers.weight_origin import stored_as
+    from filterkit.graph.view.constants import NotConstant
+    from filterkit.graph.view.view import GraphView
+    from filterkit.graph.view.walk import attributes
     from filterkit.plugins.hookspecs import hookimpl
     from filterkit.plugins.protocols import Contribution
     from filterkit.records import (
@@ -46,29 +42,29 @@ _HOMES = {
     "FetchedModel": "filterkit.records",
     "FilterBank": "filterkit.records",
     "FilterkitError": "filterkit.errors",
-    "GraphView": "filterkit.graph",
+    "GraphView": "filterkit.graph.view.view",
     "IngestEvent": "filterkit.records",
     "ModelError": "filterkit.errors",
     "Normalized": "filterkit.records",
-    "NotConstant": "filterkit.graph",
+    "NotConstant": "filterkit.graph.view.constants",
     "Preprocessing": "filterkit.records",
     "Skipped": "filterkit.records",
     "Shell": "filterkit.cli.shell",
     "SourceError": "filterkit.errors",
-    "Tail": "filterkit.graph",
+    "Tail": "filterkit.graph.layers.activations",
     "TileSheet": "filterkit.records",
-    "Unresolved": "filterkit.graph",
+    "Unresolved": "filterkit.graph.layers.layers",
     "UsageError": "filterkit.errors",
     "Workbench": "filterkit.workbench",
-    "attributes": "filterkit.graph",
+    "attributes": "filterkit.graph.view.walk",
     "command": "filterkit.cli.shell",
-    "dynamic_scale": "filterkit.graph",
-    "follow": "filterkit.graph",
+    "dynamic_scale": "filterkit.graph.layers.quantization",
+    "follow": "filterkit.graph.layers.activations",
     "hookimpl": "filterkit.plugins.hookspecs",
     "open": "filterkit.workbench",
-    "read_layers": "filterkit.graph",
+    "read_layers": "filterkit.graph.layers.layers",
     "split_options": "filterkit.sources.refs",
-    "stored_as": "filterkit.graph",
+    "stored_as": "filterkit.graph.layers.weight_origin",
 }
 
 __all__ = [

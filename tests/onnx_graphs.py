@@ -10,7 +10,8 @@ import onnx
 from onnx import TensorProto
 
 from filterkit.extractors.convolution import ConvolutionExtractor
-from filterkit.graph import GraphView, open_graph
+from filterkit.graph.loading.load import open_graph
+from filterkit.graph.view.view import GraphView
 from filterkit.records import FilterBank, Skipped
 from filterkit.testing import build_model as build
 from filterkit.testing import node

@@ -119,7 +119,7 @@ def explain(path: Path, error: BaseException) -> CatalogError:
     """What an error of SQLite, or of reading its rows, means for the user of the catalog at `path`."""
     text = str(error)
     if "not a database" in text:
-        from filterkit.graph.file_kinds import file_kind
+        from filterkit.graph.loading.file_kinds import file_kind
 
         kind = file_kind(path)
         return CatalogError(

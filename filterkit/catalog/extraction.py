@@ -14,14 +14,13 @@ from filterkit.catalog.values import MOST_FILTERS
 from filterkit.errors import ModelError
 from filterkit.extractors.forms import is_convolution
 from filterkit.geometry import LayerGeometry
-from filterkit.graph import batchnorm
-from filterkit.graph.inputs import InputInfo, picture_of
-from filterkit.graph.modules import noted_modules
-from filterkit.graph.naming import name_layers
-from filterkit.graph.spatial import trace_geometry
-from filterkit.graph.tracing import trace
-from filterkit.graph.view import GraphView
-from filterkit.graph.walk import every_tensor
+from filterkit.graph.axes.receptive_fields import trace_geometry
+from filterkit.graph.axes.trace import trace
+from filterkit.graph.layers import batchnorm
+from filterkit.graph.layers.naming import name_layers, noted_modules
+from filterkit.graph.layers.picture_input import InputInfo, picture_of
+from filterkit.graph.view.view import GraphView
+from filterkit.graph.view.walk import every_tensor
 from filterkit.records import FetchedModel, FilterBank, Preprocessing, Skipped
 
 if TYPE_CHECKING:

@@ -32,8 +32,8 @@ from filterkit.catalog.removal import sweep
 from filterkit.catalog.store import model_sha256
 from filterkit.catalog.values import check_rows
 from filterkit.errors import CatalogError, UsageError
-from filterkit.graph.load import check_file
-from filterkit.graph.view import GraphView, open_graph
+from filterkit.graph.loading.load import check_file, open_graph
+from filterkit.graph.view.view import GraphView
 from filterkit.hashing import bytes_on_disk, file_sha256
 from filterkit.records import FetchedModel, Skipped
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from filterkit.catalog.picture_input import has_placeholder_size, range_of, takes_no_pictures
-from filterkit.graph.inputs import fixed_size
+from filterkit.graph.layers.picture_input import fixed_size
 
 Status = Literal["added", "replaced", "unchanged", "restored"]
 

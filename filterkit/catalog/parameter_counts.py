@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from filterkit import budget
 from filterkit.geometry import product
-from filterkit.graph.origins import origin
-from filterkit.graph.view import GraphView
+from filterkit.graph.layers.weight_origin import origin
+from filterkit.graph.view.view import GraphView
 
 if TYPE_CHECKING:
     from filterkit.records import FilterBank, FloatArray

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from filterkit.errors import UsageError
-from filterkit.graph.inputs import InputInfo, fixed_size
-from filterkit.graph.names import shown
+from filterkit.graph.layers.picture_input import InputInfo, fixed_size
+from filterkit.graph.loading.names import shown
 from filterkit.records import Preprocessing
 
 FEW = 32

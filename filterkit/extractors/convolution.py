@@ -19,14 +19,14 @@ from filterkit.extractors.layer_weights import (
 )
 from filterkit.extractors.transposed import pads_for
 from filterkit.geometry import MOST_AXES
-from filterkit.graph.activations import Tail, follow
-from filterkit.graph.dynamic import are_cast_integers, factor_of_output, reads_codes, real_output
-from filterkit.graph.layers import Unresolved, read_layers
-from filterkit.graph.names import shown
-from filterkit.graph.nonlinear import ACTIVATIONS
-from filterkit.graph.origins import stored_as
-from filterkit.graph.view import GraphView
-from filterkit.graph.walk import attributes
+from filterkit.graph.layers.activation_nodes import ACTIVATIONS
+from filterkit.graph.layers.activations import Tail, follow
+from filterkit.graph.layers.layers import Unresolved, read_layers
+from filterkit.graph.layers.quantization import are_cast_integers, factor_of_output, reads_codes, real_output
+from filterkit.graph.layers.weight_origin import stored_as
+from filterkit.graph.loading.names import shown
+from filterkit.graph.view.view import GraphView
+from filterkit.graph.view.walk import attributes
 from filterkit.records import FilterBank, Skipped
 
 if TYPE_CHECKING:

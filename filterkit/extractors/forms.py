@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import onnx
 
-from filterkit.graph.names import shown
-from filterkit.graph.walk import STANDARD, attributes
+from filterkit.graph.loading.names import shown
+from filterkit.graph.view.walk import STANDARD, attributes
 
 MICROSOFT = "com.microsoft"
 NHWC = "com.ms.internal.nhwc"

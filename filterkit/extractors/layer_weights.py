@@ -9,9 +9,9 @@ import onnx
 from numpy.typing import NDArray
 
 from filterkit.extractors.forms import Codes, Form
-from filterkit.graph.constants import NotConstant
-from filterkit.graph.layers import Unresolved
-from filterkit.graph.view import GraphView
+from filterkit.graph.layers.layers import Unresolved
+from filterkit.graph.view.constants import NotConstant
+from filterkit.graph.view.view import GraphView
 
 if TYPE_CHECKING:
     from filterkit.records import FloatArray

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from operator import ge
 
-from filterkit.graph.view import GraphView
+from filterkit.graph.view.view import GraphView
 
 
 def pads_for(

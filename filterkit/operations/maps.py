@@ -140,7 +140,7 @@ def _run(
 
 def _check_network(match: Match) -> None:
     """Raise RuntimeFailure where the model is a checkpoint, whose layers are not connected."""
-    from filterkit.graph.checkpoint import PRODUCER
+    from filterkit.graph.loading.checkpoint import PRODUCER
 
     if match.model["producer"] == PRODUCER:
         raise RuntimeFailure(
@@ -221,7 +221,7 @@ def _run_pictures(
 ) -> Iterator[Answer]:
     from filterkit.catalog.describe import preprocessing_from
     from filterkit.catalog.picture_input import has_placeholder_size, takes_no_pictures
-    from filterkit.graph.inputs import fixed_size
+    from filterkit.graph.layers.picture_input import fixed_size
     from filterkit.runtime.pictures import report
     from filterkit.runtime.pixels import read_pixels
 

@@ -10,7 +10,7 @@ from filterkit.plugins.protocols import WeightExtractor
 from filterkit.plugins.report import kind_of
 
 if TYPE_CHECKING:
-    from filterkit.graph import GraphView
+    from filterkit.graph.view.view import GraphView
     from filterkit.records import FilterBank, Skipped
 
 _TEXTS = (

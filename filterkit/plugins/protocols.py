@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from filterkit.graph import GraphView
+    from filterkit.graph.view.view import GraphView
     from filterkit.records import FetchedModel, FilterBank, FloatArray, Normalized, Skipped, TileSheet
 
 Row = Mapping[str, Any]

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import onnx
 
-from filterkit.graph.excerpt import Excerpt, excerpt
-from filterkit.graph.load import load_model
-from filterkit.graph.referenced import refer
-from filterkit.graph.surface import Wanted
-from filterkit.graph.tensors import check_tensor
-from filterkit.graph.walk import every_tensor
+from filterkit.graph.excerpt.branches import Wanted
+from filterkit.graph.excerpt.excerpt import Excerpt, excerpt
+from filterkit.graph.excerpt.external_data import refer
+from filterkit.graph.loading.load import load_model
+from filterkit.graph.loading.tensors import check_tensor
+from filterkit.graph.view.walk import every_tensor
 from filterkit.hashing import is_plain
 
 MAKING = 2
@@ -49,7 +49,7 @@ def excerpt_of(
     path
         The file. Whoever gives `kept` promises that its content never changes.
     picture_input, layout
-        As `filterkit.graph.excerpt.excerpt` takes them.
+        As `filterkit.graph.excerpt.excerpt.excerpt` takes them.
     kept
         Folder of the parts of this file that were cut before, or None. What cannot be read there is made
         anew, and what cannot be written is left.

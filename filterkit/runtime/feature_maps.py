@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 
 from filterkit.errors import ModelError, UsageError
-from filterkit.graph.excerpt import excerpt
+from filterkit.graph.excerpt.excerpt import excerpt
 from filterkit.runtime import opened
 from filterkit.runtime.excerpts import excerpt_of
 from filterkit.runtime.network import Network, Size

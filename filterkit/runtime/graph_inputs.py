@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from filterkit.errors import RuntimeFailure
-from filterkit.graph.names import shown
+from filterkit.graph.loading.names import shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from filterkit.errors import ImageError, RuntimeFailure
-from filterkit.graph.excerpt import Excerpt
-from filterkit.graph.inputs import PICTURE_CHANNELS
-from filterkit.graph.sizes import skeleton_of, window_too_large
+from filterkit.graph.excerpt.excerpt import Excerpt
+from filterkit.graph.excerpt.free_sizes import skeleton_of, window_too_large
+from filterkit.graph.layers.picture_input import PICTURE_CHANNELS
 from filterkit.runtime.graph_inputs import Input, cast, check_type, fitting, inputs_of
 from filterkit.runtime.onnx_session import open_session, run
 from filterkit.runtime.pictures import LARGEST_SIZE, check_size

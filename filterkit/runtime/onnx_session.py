@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import RuntimeFailure, UsageError
-from filterkit.graph.names import shown
+from filterkit.graph.loading.names import shown
 from filterkit.runtime.providers import CUDA, Choice, onnx_runtime
 
 if TYPE_CHECKING:

@@ -214,7 +214,7 @@ def picture_file(path: str | os.PathLike[str]) -> Path:
 
 def _no_picture(path: Path) -> ImageError | None:
     """The error about a file that is known to be something else than a picture."""
-    from filterkit.graph.file_kinds import NOT_THE_FILE, file_kind
+    from filterkit.graph.loading.file_kinds import NOT_THE_FILE, file_kind
 
     kind = file_kind(path)
     if kind is None or kind.what.startswith("a picture"):

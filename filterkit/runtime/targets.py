@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from filterkit.errors import RuntimeFailure
-from filterkit.graph.excerpt import Excerpt
-from filterkit.graph.scopes import MAIN
-from filterkit.graph.surface import Wanted
+from filterkit.graph.excerpt.branches import Wanted
+from filterkit.graph.excerpt.excerpt import Excerpt
+from filterkit.graph.view.scopes import MAIN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,11 +10,12 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from filterkit.graph.constants import NotConstant
-from filterkit.graph.cut import cut
-from filterkit.graph.layers import node_name
-from filterkit.graph.sizes import free_sizes
-from filterkit.graph.view import GraphView, open_graph
+from filterkit.graph.excerpt.cut import cut
+from filterkit.graph.excerpt.free_sizes import free_sizes
+from filterkit.graph.layers.layers import node_name
+from filterkit.graph.loading.load import open_graph
+from filterkit.graph.view.constants import NotConstant
+from filterkit.graph.view.view import GraphView
 from filterkit.sources.fingerprint import fingerprint, size_of
 
 _LAYOUTS = {3: "NWC", 4: "NHWC", 5: "NDHWC"}

@@ -51,7 +51,7 @@ def refuse_folder(ref: str) -> None:
     path = Path(ref).expanduser()
     if not path.is_dir():
         return
-    from filterkit.graph.file_kinds import folder_kind
+    from filterkit.graph.loading.file_kinds import folder_kind
 
     if (kind := folder_kind(path)) is not None:
         raise NotFoundError(f"'{ref}' is not an ONNX file but {kind.what}", hint=kind.hint)

@@ -100,7 +100,7 @@ def split_ref(
 
 def _refuse_another_kind(path: Path, text: str) -> None:
     """Raise UsageError where the first bytes of a file say that it is not what its suffix says."""
-    from filterkit.graph import file_kinds as kinds
+    from filterkit.graph.loading import file_kinds as kinds
 
     kind = kinds.file_kind(path) if path.is_file() else None
     own = {

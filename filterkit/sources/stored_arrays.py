@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError, SourceError
-from filterkit.graph.file_kinds import HDF5, NUMPY, SAFETENSORS, ZIP, file_kind
-from filterkit.graph.names import LONGEST_NAME, shown
+from filterkit.graph.loading.file_kinds import HDF5, NUMPY, SAFETENSORS, ZIP, file_kind
+from filterkit.graph.loading.names import LONGEST_NAME, shown
 from filterkit.sources.archives import open_zip
 from filterkit.sources.stored_array import CODES, FLOATS, StoredArray, natural
 

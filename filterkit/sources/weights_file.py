@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filterkit.errors import FilterkitWarning, NotFoundError, SourceError, UsageError, one_line
-from filterkit.graph.file_kinds import PICKLE, PYTORCH, FileKind, file_kind
+from filterkit.graph.loading.file_kinds import PICKLE, PYTORCH, FileKind, file_kind
 from filterkit.plugins.first_party import BROUGHT_BY
 from filterkit.plugins.protocols import Progress
 from filterkit.records import FetchedModel
@@ -105,7 +105,7 @@ def to_onnx(
     UsageError
         Where no name matches `only`.
     """
-    from filterkit.graph.checkpoint import write_checkpoint
+    from filterkit.graph.loading.checkpoint import write_checkpoint
     from filterkit.sources.effective_weights import named, with_effective_weights
     from filterkit.sources.stored_arrays import format_of, open_arrays
     from filterkit.sources.weights_layers import find_layers, has_convolutions, is_convolution, layout_of

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from filterkit import budget
 from filterkit.errors import one_line
 from filterkit.geometry import product
-from filterkit.graph.checkpoint import Convolution, Stored
-from filterkit.graph.names import free_name
+from filterkit.graph.loading.checkpoint import Convolution, Stored
+from filterkit.graph.loading.names import free_name
 from filterkit.sources.stored_array import StoredArray
 from filterkit.sources.weights_layout import LAYOUTS, channels, find_layout, kernel_of
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from filterkit.errors import NotFoundError, SourceError, UsageError, closest
-from filterkit.graph.names import shown
+from filterkit.graph.loading.names import shown
 from filterkit.hashing import file_sha256
 from filterkit.plugins.protocols import Progress
 from filterkit.records import FetchedModel

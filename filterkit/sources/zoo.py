@@ -100,8 +100,8 @@ def _take_trunk(path: Path, target: Path, outputs: Sequence[str], layout: str) -
     """Cut the graph at `outputs`, let it take any picture size, and write it: always the same bytes."""
     import onnx
 
-    from filterkit.graph.cut import cut
-    from filterkit.graph.sizes import free_sizes
+    from filterkit.graph.excerpt.cut import cut
+    from filterkit.graph.excerpt.free_sizes import free_sizes
 
     trunk = cut(onnx.load(path, load_external_data=False), outputs)
     trunk = free_sizes(trunk, trunk.graph.input[0].name, layout)

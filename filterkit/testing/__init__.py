@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from filterkit.graph import open_graph
+    from filterkit.graph.loading.load import open_graph
     from filterkit.testing.catalogs import tiny_catalog
     from filterkit.testing.command_check import check_command
     from filterkit.testing.extractor_check import check_extractor
@@ -42,7 +42,7 @@ _HOMES = {
     "check_source": "filterkit.testing.source_check",
     "code_blocks": "filterkit.testing.readme_blocks",
     "node": "filterkit.testing.graphs",
-    "open_graph": "filterkit.graph",
+    "open_graph": "filterkit.graph.loading.load",
     "private_names": "filterkit.testing.private",
     "run_block": "filterkit.testing.readme_blocks",
     "tiny_catalog": "filterkit.testing.catalogs",

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from filterkit.graph import GraphView, open_graph
+from filterkit.graph.loading.load import open_graph
+from filterkit.graph.view.view import GraphView
 from filterkit.plugins.protocols import WeightExtractor
 from filterkit.records import FilterBank, Skipped
 from filterkit.testing.findings import Findings

@@ -16,8 +16,9 @@ from filterkit.catalog.extraction import Extraction, extract
 from filterkit.catalog.ingest import ingest
 from filterkit.errors import FilterkitError
 from filterkit.extractors.convolution import ConvolutionExtractor
-from filterkit.graph import GraphView, open_graph
-from filterkit.graph.layers import node_name
+from filterkit.graph.layers.layers import node_name
+from filterkit.graph.loading.load import open_graph
+from filterkit.graph.view.view import GraphView
 from filterkit.plugins.contributions import NAME
 from filterkit.plugins.protocols import ModelSource
 from filterkit.records import FetchedModel

@@ -14,7 +14,7 @@ from tiny_models import write_model
 from filterkit.catalog.banks import BankFile, write_banks
 from filterkit.errors import CatalogError
 from filterkit.extractors.convolution import ConvolutionExtractor
-from filterkit.graph.view import open_graph
+from filterkit.graph.loading.load import open_graph
 from filterkit.records import FilterBank
 
 

@@ -28,7 +28,7 @@ from filterkit.catalog.matches import resolve
 from filterkit.catalog.removal import remove, sweep
 from filterkit.errors import CatalogError, ModelError, NotFoundError, PluginContractError, UsageError
 from filterkit.extractors.convolution import ConvolutionExtractor
-from filterkit.graph.view import GraphView
+from filterkit.graph.view.view import GraphView
 from filterkit.metrics.basic import BasicMetrics
 from filterkit.records import FetchedModel, FilterBank, Preprocessing, Skipped
 

@@ -22,7 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import filterkit
 import filterkit.testing as kit
-from filterkit.graph import open_graph
+from filterkit.graph.loading.load import open_graph
 from filterkit.plugins import hookspecs, protocols
 from filterkit.plugins.commands import add_commands
 from filterkit.plugins.host import PluginHost, load_plugins

@@ -11,7 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_graphs import FLOAT, banks, build, found, node, opened, random
 
 from filterkit.errors import ModelError
-from filterkit.graph import GraphView, name_layers, trace_geometry
+from filterkit.graph.axes.receptive_fields import trace_geometry
+from filterkit.graph.layers.naming import name_layers
+from filterkit.graph.view.view import GraphView
 from filterkit.records import Skipped
 
 WEIGHT = random(4, 2, 3, 3)

@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, helper
 from onnx_graphs import FLOAT, banks, build, found, node, opened, random
 
-from filterkit.graph import open_graph
+from filterkit.graph.loading.load import open_graph
 from filterkit.records import FilterBank, Skipped
 
 

@@ -15,7 +15,9 @@ from onnx_graphs import banks, found
 from onnxruntime import quantization
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from filterkit.graph import name_layers, open_graph, trace_geometry
+from filterkit.graph.axes.receptive_fields import trace_geometry
+from filterkit.graph.layers.naming import name_layers
+from filterkit.graph.loading.load import open_graph
 from filterkit.records import FilterBank, Skipped
 
 pytestmark = pytest.mark.zoo

@@ -13,7 +13,8 @@ import pytest
 from onnx import TensorProto, helper
 from onnx_graphs import banks, build, found, node, opened, random
 
-from filterkit.graph import open_graph, trace_geometry
+from filterkit.graph.axes.receptive_fields import trace_geometry
+from filterkit.graph.loading.load import open_graph
 from filterkit.records import FilterBank, Skipped
 from filterkit.runtime.convolve import Sliding, convolve
 

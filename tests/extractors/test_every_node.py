@@ -12,7 +12,7 @@ from onnx_graphs import found
 
 from filterkit.catalog.extraction import extract
 from filterkit.extractors.convolution import ConvolutionExtractor
-from filterkit.graph import open_graph
+from filterkit.graph.loading.load import open_graph
 from filterkit.records import FetchedModel, Skipped
 
 DATA = Path(onnx.__file__).parent / "backend/test/data"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from onnx_graphs import FLOAT, banks, node, opened
 
-from filterkit.graph import GraphView
+from filterkit.graph.view.view import GraphView
 from filterkit.records import FilterBank
 
 NEWEST = onnx.defs.onnx_opset_version()

@@ -12,10 +12,10 @@ from onnx import helper
 from onnx_graphs import build, found, node, opened, random
 
 from filterkit.extractors.forms import FORMS
-from filterkit.graph.elementwise import OPERATIONS, QUANTIZED
-from filterkit.graph.nonlinear import ACTIVATIONS
-from filterkit.graph.norms import NORMS
-from filterkit.graph.relayout import MOVES
+from filterkit.graph.layers.activation_nodes import ACTIVATIONS
+from filterkit.graph.layers.axis_moves import MOVES
+from filterkit.graph.layers.elementwise import OPERATIONS, QUANTIZED
+from filterkit.graph.layers.norms import NORMS
 from filterkit.records import FilterBank, Skipped
 
 ATTRIBUTES = (

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx_graphs import banks, build, found, node, opened, random
 
-from filterkit.graph import trace_geometry
+from filterkit.graph.axes.receptive_fields import trace_geometry
 from filterkit.records import FilterBank, Skipped
 
 PICTURE = [1, 4, 9, 8]

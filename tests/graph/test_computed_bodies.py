@@ -9,7 +9,8 @@ from computed import made, same
 from onnx import TensorProto, helper
 from onnx_graphs import banks, build, node, opened, random
 
-from filterkit.graph import NotConstant, reference
+from filterkit.graph.view import reference
+from filterkit.graph.view.constants import NotConstant
 
 ONE, HALF = np.float32(1), np.float32(0.5)
 

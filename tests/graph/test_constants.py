@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from onnx_graphs import build, node, opened, random
 
-from filterkit.graph import GraphView, NotConstant
+from filterkit.graph.view.constants import NotConstant
+from filterkit.graph.view.view import GraphView
 
 
 def constant_node(name: str = "c", **values: Any) -> GraphView:

@@ -10,7 +10,7 @@ import pytest
 from onnx_graphs import banks, build, found, node, opened, random
 
 from filterkit.geometry import LayerGeometry
-from filterkit.graph import trace_geometry
+from filterkit.graph.axes.receptive_fields import trace_geometry
 from filterkit.records import FilterBank, Preprocessing
 
 

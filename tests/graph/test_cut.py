@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from filterkit.errors import NotFoundError, UsageError
-from filterkit.graph.cut import cut
+from filterkit.graph.excerpt.cut import cut
 
 BINARY = ["Add", "Sub", "Mul", "Max"]
 UNARY = ["Relu", "Neg", "Sigmoid", "Identity"]

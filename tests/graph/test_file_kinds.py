@@ -25,8 +25,8 @@ from safetensors.numpy import save
 
 import filterkit
 from filterkit.errors import CatalogError, FilterkitError, ImageError, ModelError, NotFoundError
-from filterkit.graph import load_model
-from filterkit.graph.file_kinds import HEAD, TAIL, file_kind
+from filterkit.graph.loading.file_kinds import HEAD, TAIL, file_kind
+from filterkit.graph.loading.load import load_model
 from filterkit.runtime.pictures import read_picture
 
 

@@ -12,9 +12,9 @@ import pytest
 from onnx_graphs import FLOAT, banks, build, node, opened, random
 
 from filterkit.errors import UsageError
-from filterkit.graph import InputInfo, detect_input, open_graph
-from filterkit.graph.inputs import MOST_BANDS, picture_of
-from filterkit.graph.tracing import trace
+from filterkit.graph.axes.trace import trace
+from filterkit.graph.layers.picture_input import MOST_BANDS, InputInfo, detect_input, picture_of
+from filterkit.graph.loading.load import open_graph
 
 
 @pytest.mark.zoo

@@ -11,8 +11,7 @@ from onnx import helper
 from onnx_graphs import FLOAT, banks, build, node, opened, random
 
 import filterkit
-from filterkit.graph import name_layers
-from filterkit.graph.modules import NOTE, noted_modules
+from filterkit.graph.layers.naming import NOTE, name_layers, noted_modules
 
 
 def is_matmul(each: onnx.NodeProto) -> bool:

@@ -15,7 +15,7 @@ from onnx import TensorProto
 from onnx_graphs import banks, build, found, node, opened, random
 
 from filterkit.errors import FilterkitError, ModelError, NotFoundError
-from filterkit.graph import load_model, open_graph
+from filterkit.graph.loading.load import load_model, open_graph
 
 
 def convolution() -> onnx.ModelProto:

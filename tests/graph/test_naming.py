@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx_graphs import banks, build, node, opened, random
 
-from filterkit.graph import name_layers, open_graph
-from filterkit.graph.names import LONGEST_NAME
+from filterkit.graph.layers.naming import name_layers
+from filterkit.graph.loading.load import open_graph
+from filterkit.graph.loading.names import LONGEST_NAME
 from filterkit.records import FilterBank
 
 

@@ -15,9 +15,9 @@ from onnx_graphs import FLOAT, build, node, opened, random
 
 import filterkit
 from filterkit import budget
-from filterkit.graph import native
-from filterkit.graph.native_worker import HEADER, INLINE
-from filterkit.graph.slim import without_weights
+from filterkit.graph.loading import sandbox
+from filterkit.graph.loading.sandbox_worker import HEADER, INLINE
+from filterkit.graph.view.skeleton import without_weights
 from filterkit.plugins.host import PluginHost
 
 
@@ -40,7 +40,7 @@ def aborting() -> onnx.ModelProto:
 @pytest.mark.parametrize("strict", [False, True])
 def test_shapes_are_those_of_onnx(strict: bool) -> None:
     expected = onnx.shape_inference.infer_shapes(plain(), data_prop=True, strict_mode=strict)
-    assert native.with_shapes(plain(), strict=strict) == expected
+    assert sandbox.with_shapes(plain(), strict=strict) == expected
     assert [dim.dim_value for dim in expected.graph.output[0].type.tensor_type.shape.dim] == [0, 4, 6, 6]
 
 
@@ -49,19 +49,19 @@ def test_a_contradiction_comes_over_in_onnx_words() -> None:
     model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info("y", FLOAT, [1, 5, 6, 6]))
     with pytest.raises(onnx.shape_inference.InferenceError) as theirs:
         onnx.shape_inference.infer_shapes(model, strict_mode=True)
-    with pytest.raises(native.Failed) as ours:
-        native.with_shapes(model, strict=True)
+    with pytest.raises(sandbox.Failed) as ours:
+        sandbox.with_shapes(model, strict=True)
     assert str(ours.value) == str(theirs.value)
 
 
 def test_the_checker_speaks_as_onnx_does() -> None:
-    native.check(plain())
+    sandbox.check(plain())
     model = plain()
     model.graph.node[0].attribute.append(onnx.helper.make_attribute("colour", 1))
     with pytest.raises(onnx.checker.ValidationError) as theirs:
         onnx.checker.check_model(model)
-    with pytest.raises(native.Failed) as ours:
-        native.check(model)
+    with pytest.raises(sandbox.Failed) as ours:
+        sandbox.check(model)
     assert str(ours.value) == str(theirs.value)
 
 
@@ -74,9 +74,9 @@ def test_a_graph_that_aborts_onnx_has_no_shapes_and_the_next_one_does() -> None:
     if bare.returncode == 0:
         pytest.skip("onnx survives it")
     for _ in range(2):
-        with pytest.raises(native.Failed, match="breaks down"):
-            native.with_shapes(without_weights(aborting()))
-        assert native.with_shapes(plain()).graph.output[0].type.tensor_type.shape.dim[3].dim_value == 6
+        with pytest.raises(sandbox.Failed, match="breaks down"):
+            sandbox.with_shapes(without_weights(aborting()))
+        assert sandbox.with_shapes(plain()).graph.output[0].type.tensor_type.shape.dim[3].dim_value == 6
     graph = opened(aborting())
     assert graph.shape("x") == (1, 3, 4, 4) and graph.shape("s") is None
 
@@ -84,7 +84,7 @@ def test_a_graph_that_aborts_onnx_has_no_shapes_and_the_next_one_does() -> None:
 def test_threads_share_it() -> None:
     models = [build([node("Relu", "x", "y")], {"x": [size, 2]}) for size in range(1, 33)]
     with ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(native.with_shapes, models))
+        found = list(threads.map(sandbox.with_shapes, models))
     sizes = [model.graph.output[0].type.tensor_type.shape.dim[0].dim_value for model in found]
     assert sizes == list(range(1, 33))
 
@@ -103,9 +103,9 @@ def doubling(times: int) -> onnx.ModelProto:
 
 
 IMPATIENT = """
-from filterkit.graph import native_worker
-native_worker.LONGEST = 0.5
-native_worker.main()
+from filterkit.graph.loading import sandbox_worker
+sandbox_worker.LONGEST = 0.5
+sandbox_worker.main()
 """
 
 
@@ -129,11 +129,11 @@ ELSEWHERE = """
 import sys
 from onnx import helper
 from filterkit.errors import RuntimeFailure
-from filterkit.graph import native
+from filterkit.graph.loading import sandbox
 
 sys.executable = {executable!r}
 try:
-    native.check(helper.make_model(helper.make_graph([], "g", [], [])))
+    sandbox.check(helper.make_model(helper.make_graph([], "g", [], [])))
 except RuntimeFailure as error:
     print(error.message, error.hint)
 """
@@ -159,35 +159,35 @@ class Checking:
 
     @filterkit.hookimpl
     def filterkit_after_ingest(self, event: object) -> None:
-        native.check(plain())
-        with suppress(native.Failed):
-            native.with_shapes(without_weights(aborting()))
-        native.check(plain())
+        sandbox.check(plain())
+        with suppress(sandbox.Failed):
+            sandbox.with_shapes(without_weights(aborting()))
+        sandbox.check(plain())
 
 
 def test_who_needs_it_in_a_hook_is_not_blamed_for_replacing_parts_of_the_module() -> None:
-    with suppress(native.Failed):  # ends the one that runs
-        native.with_shapes(without_weights(aborting()))
-    held, reported = dict(vars(native)), list[str]()
+    with suppress(sandbox.Failed):  # ends the one that runs
+        sandbox.with_shapes(without_weights(aborting()))
+    held, reported = dict(vars(sandbox)), list[str]()
     host = PluginHost(report=reported.append)
     plugin = host.add(Checking(), name="filterkit-checking", version="1")
     host.call("filterkit_after_ingest", event=None)
     assert (plugin.state, reported) == ("loaded", [])
-    assert vars(native) == held
+    assert vars(sandbox) == held
 
 
 FORKING = """
 import os
 from onnx import helper
-from filterkit.graph import native
+from filterkit.graph.loading import sandbox
 
 x, y = (helper.make_tensor_value_info(name, 1, [2]) for name in "xy")
 graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
 model = helper.make_model(graph)
-native.check(model)
+sandbox.check(model)
 child = os.fork()
 for _ in range(50):
-    native.check(model)
+    sandbox.check(model)
 if child == 0:
     os._exit(7)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
@@ -204,10 +204,10 @@ def test_a_fork_has_one_of_its_own_and_nothing_is_said_at_the_end() -> None:
 
 def test_what_the_process_takes_is_counted_once() -> None:
     """While it lives, it says so itself; once it has ended, the system counts all of it."""
-    native._worker.end()
+    sandbox._worker.end()
     with budget.limited("model.onnx", 600, None):
-        native.with_shapes(plain())
+        sandbox.with_shapes(plain())
         limits = budget._current.get()
         assert limits is not None and limits.elsewhere > 0
-        native._worker.end()
+        sandbox._worker.end()
         assert limits.elsewhere == pytest.approx(0)

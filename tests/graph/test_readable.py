@@ -11,8 +11,8 @@ import pytest
 from onnx import TensorProto
 from onnx_graphs import build, node, random
 
-from filterkit.graph.excerpt import excerpt
-from filterkit.graph.surface import Wanted
+from filterkit.graph.excerpt.branches import Wanted
+from filterkit.graph.excerpt.excerpt import excerpt
 
 
 def run(model: onnx.ModelProto, x: Any) -> Any:

@@ -12,7 +12,7 @@ import pytest
 from onnx_graphs import banks, build, node, opened, random
 
 from filterkit.geometry import LayerGeometry
-from filterkit.graph import trace_geometry
+from filterkit.graph.axes.receptive_fields import trace_geometry
 
 HEIGHT, WIDTH = H, W = 24, 16
 

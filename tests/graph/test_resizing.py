@@ -12,7 +12,7 @@ import pytest
 from onnx_graphs import banks, build, node, opened
 
 from filterkit.geometry import LayerGeometry
-from filterkit.graph import trace_geometry
+from filterkit.graph.axes.receptive_fields import trace_geometry
 
 SIZE = 64
 MODES = ["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "asymmetric", "align_corners"]

@@ -13,8 +13,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from filterkit.errors import NotFoundError
-from filterkit.graph.cut import cut
-from filterkit.graph.sizes import free_sizes, skeleton_of, window_too_large
+from filterkit.graph.excerpt.cut import cut
+from filterkit.graph.excerpt.free_sizes import free_sizes, skeleton_of, window_too_large
 
 Zoo = Callable[[str], Path]
 FLOAT = TensorProto.FLOAT

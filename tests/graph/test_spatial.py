@@ -12,7 +12,9 @@ import pytest
 from onnx_graphs import banks, build, node, opened, random
 
 from filterkit.geometry import LayerGeometry
-from filterkit.graph import name_layers, open_graph, trace_geometry
+from filterkit.graph.axes.receptive_fields import trace_geometry
+from filterkit.graph.layers.naming import name_layers
+from filterkit.graph.loading.load import open_graph
 from filterkit.records import Preprocessing
 
 VGG16 = Preprocessing(channel_order="BGR", layout="NHWC", size=(224, 224), mean=(103.939, 116.779, 123.68))

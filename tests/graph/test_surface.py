@@ -12,9 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_graphs import FLOAT, node, random
 
 from filterkit.errors import NotFoundError, RuntimeFailure
-from filterkit.graph.excerpt import excerpt
-from filterkit.graph.scopes import bodies_in
-from filterkit.graph.surface import Wanted, why_not_surfaced
+from filterkit.graph.excerpt.branches import Wanted, why_not_surfaced
+from filterkit.graph.excerpt.excerpt import excerpt
+from filterkit.graph.view.scopes import bodies_in
 
 
 def graph(name: str, nodes: list[onnx.NodeProto], output: str, **weights: Any) -> onnx.GraphProto:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from onnx_graphs import banks, build, node, opened
 
 from filterkit.geometry import LayerGeometry
-from filterkit.graph import trace_geometry
-from filterkit.graph.tracing import trace
+from filterkit.graph.axes.receptive_fields import trace_geometry
+from filterkit.graph.axes.trace import trace
 from filterkit.records import Preprocessing
 
 

@@ -52,7 +52,9 @@ def drive(path: Path, catalog: Path | None = None) -> str:
     from filterkit.catalog.extraction import extract
     from filterkit.errors import FilterkitError
     from filterkit.extractors.convolution import ConvolutionExtractor
-    from filterkit.graph import cut, free_sizes, open_graph
+    from filterkit.graph.excerpt.cut import cut
+    from filterkit.graph.excerpt.free_sizes import free_sizes
+    from filterkit.graph.loading.load import open_graph
     from filterkit.records import FetchedModel
 
     try:

@@ -62,8 +62,8 @@ def uses() -> dict[str, Callable[[str], Any]]:
     from filterkit.catalog.model_names import check_name, name_from_ref
     from filterkit.catalog.where import tokens
     from filterkit.errors import one_line
-    from filterkit.graph import name_layers
-    from filterkit.graph.names import shown
+    from filterkit.graph.layers.naming import name_layers
+    from filterkit.graph.loading.names import shown
     from filterkit.plugins import discovery
     from filterkit.runtime.onnx_session import explain
     from filterkit.sources.effective_weights import with_effective_weights

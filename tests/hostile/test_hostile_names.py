@@ -17,7 +17,7 @@ from onnx import helper
 from onnx_graphs import build, node, random
 
 import filterkit
-from filterkit.graph.names import LONGEST_NAME
+from filterkit.graph.loading.names import LONGEST_NAME
 
 HERE = Path(__file__).parent
 

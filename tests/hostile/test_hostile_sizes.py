@@ -13,7 +13,7 @@ from isolated import Run
 from onnx import TensorProto, helper
 from onnx_graphs import build, node, opened, random
 
-from filterkit.graph import NotConstant
+from filterkit.graph.view.constants import NotConstant
 
 HUGE = 2**62
 

@@ -15,7 +15,7 @@ from many import MANY
 from onnx_graphs import banks, opened
 from safetensors.numpy import save_file
 
-from filterkit.graph import name_layers
+from filterkit.graph.layers.naming import name_layers
 
 LAYERS = 1000
 NODES = 8000

@@ -15,8 +15,8 @@ from onnx.reference.op_run import OpRun
 from onnx.reference.ops.op_conv_transpose import ConvTranspose as OneGroup
 
 from filterkit.extractors.convolution import ConvolutionExtractor
-from filterkit.graph import open_graph
-from filterkit.graph.scopes import bodies_in
+from filterkit.graph.loading.load import open_graph
+from filterkit.graph.view.scopes import bodies_in
 from filterkit.records import FilterBank, Preprocessing
 from filterkit.runtime.feature_maps import Target, open_network
 

@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx_graphs import build, node, random
 
-from filterkit.graph.surface import Wanted
+from filterkit.graph.excerpt.branches import Wanted
 from filterkit.runtime import excerpts, opened
 from filterkit.runtime.excerpts import MOST, excerpt_of
 from filterkit.runtime.feature_maps import Target, open_network

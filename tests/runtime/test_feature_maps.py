@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 
 from filterkit.errors import ImageError, ModelError, NotFoundError, RuntimeFailure, UsageError
 from filterkit.extractors.convolution import ConvolutionExtractor
-from filterkit.graph import open_graph
+from filterkit.graph.loading.load import open_graph
 from filterkit.records import FilterBank, Preprocessing
 from filterkit.runtime import opened
 from filterkit.runtime.feature_maps import Target, open_network

@@ -16,9 +16,9 @@ import pytest
 
 from filterkit.errors import NotFoundError, SourceError, UsageError
 from filterkit.extractors.convolution import ConvolutionExtractor
-from filterkit.graph.naming import name_layers
-from filterkit.graph.spatial import trace_geometry
-from filterkit.graph.view import open_graph
+from filterkit.graph.axes.receptive_fields import trace_geometry
+from filterkit.graph.layers.naming import name_layers
+from filterkit.graph.loading.load import open_graph
 from filterkit.records import FetchedModel, FilterBank
 from filterkit.sources.keras_applications import KerasSource
 from filterkit.sources.keras_families import APPLICATIONS

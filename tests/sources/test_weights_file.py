@@ -17,8 +17,8 @@ from safetensors.numpy import save_file
 
 from filterkit.errors import NotFoundError, SourceError, UsageError
 from filterkit.extractors.convolution import ConvolutionExtractor
-from filterkit.graph.naming import name_layers
-from filterkit.graph.view import open_graph
+from filterkit.graph.layers.naming import name_layers
+from filterkit.graph.loading.load import open_graph
 from filterkit.records import FilterBank
 from filterkit.sources.weights_file import WeightsFile
 from filterkit.sources.weights_layers import layer_name

@@ -25,7 +25,7 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
         ("import filterkit_glow.graph, numpy\nfrom .graph import x\nnumpy.graph.x", []),
         ("graph = object()\ngraph.filterkit.graph", []),
         ("import filterkit.graph", ["1: filterkit.graph"]),
-        ("import numpy, filterkit.graph.view as v", ["1: filterkit.graph.view"]),
+        ("import numpy, filterkit.graph.view.view as v", ["1: filterkit.graph.view.view"]),
         ("from filterkit.graph import open_graph", ["1: filterkit.graph.open_graph"]),
         ("from filterkit.testing.tiny_models import node", ["1: filterkit.testing.tiny_models.node"]),
         ("from filterkit.testing import trial_banks", ["1: filterkit.testing.trial_banks"]),

@@ -1,0 +1,1 @@
+"""Receptive fields: the axes of every tensor, traced back to the model's input."""

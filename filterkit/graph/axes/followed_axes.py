@@ -1,0 +1,215 @@
+"""What is known of a tensor's axes while a graph is traced: which input axis each follows, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from filterkit.geometry import Reach
+from filterkit.graph.axes.reshaped_axes import (
+    ADDED,
+    Axis,
+    Digit,
+    Fold,
+    Source,
+    Track,
+    fold,
+    parts_of,
+    sources_of,
+    track_of,
+    without_parts,
+)
+from filterkit.graph.view.view import Shape
+
+Sources = frozenset[Source]
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """The axes of one tensor.
+
+    Attributes
+    ----------
+    axes
+        None where an axis follows no input axis, like the channels behind a convolution.
+    spread
+        Input axes that every value sees as a whole, whatever it sees of them besides: through a pooling over
+        all of an axis, a norm over it, a softmax along it.
+    unknown
+        Input axes that a value may see in a way that nobody followed.
+
+    An axis that is followed no longer goes to `spread` or to `unknown`, so that nothing depends on an input
+    in a way that none of them describes.
+    """
+
+    axes: tuple[Axis, ...]
+    spread: Sources = frozenset()
+    unknown: Sources = frozenset()
+
+    def track(self, axis: int) -> Track | None:
+        """What an axis follows, for those who do not care what it was made of."""
+        return track_of(self.axes[axis])
+
+    def mixed(self, axes: Iterable[int]) -> Tracks:
+        """With every position along `axes` depending on all others, e.g. behind a softmax."""
+        mixed = self._counted(axes)
+        tracks = self._unfolded(mixed)
+        return replace(tracks, spread=union(self.spread, tracks._sources(mixed)))
+
+    def pooled(self, axes: Iterable[int], *, keep: bool = True) -> Tracks:
+        """With one value for all of `axes`, which are of length 1 then, or (not `keep`) no longer there."""
+        gone = self._counted(axes)
+        tracks = self._unfolded(gone)
+        return Tracks(tracks._without(gone, keep), union(self.spread, tracks._sources(gone)), self.unknown)
+
+    def lost(self, axes: Iterable[int], *, keep: bool = True) -> Tracks:
+        """With `axes` followed no longer, or (not `keep`) no longer there."""
+        gone = self._counted(axes)
+        tracks = self._unfolded(gone)
+        return Tracks(tracks._without(gone, keep), self.spread, union(self.unknown, tracks._sources(gone)))
+
+    def replaced(self, new: dict[int, Axis]) -> Tracks:
+        """With other tracks at some axes; what they followed is lost where the new track is None."""
+        tracks = self._unfolded(new)
+        axes = tuple(new.get(axis, track) for axis, track in enumerate(tracks.axes))
+        lost = tracks._sources(axis for axis in new if new[axis] is None)
+        return Tracks(axes, self.spread, union(self.unknown, lost))
+
+    def regrown(self, digit: Digit, reach: Reach, size: int) -> Tracks:
+        """With another reach behind all digits of the axis that starts with `digit`, which has `size` now."""
+        assert digit.track is not None
+        track, whole = Track(digit.source, reach), digit.step * size
+
+        def grown(axis: Axis) -> Axis:
+            if not isinstance(axis, Fold):
+                return axis
+            return fold(
+                replace(each, track=track, whole=whole, size=size if each.is_leading else each.size)
+                if (each.track, each.whole) == (digit.track, digit.whole)
+                else each
+                for each in axis.digits
+            )
+
+        return replace(self, axes=tuple(map(grown, self.axes)))
+
+    def unfolded(self, parts: Sequence[Track]) -> Tracks:
+        """With the axes that `parts` follow told by their leading digits alone."""
+        if not parts:
+            return self
+        return replace(self, axes=tuple(without_parts(axis, parts) for axis in self.axes))
+
+    def beside(self, other: Tracks) -> Tracks:
+        """With every value seeing all that `other` sees."""
+        spread = union(self.spread, other.spread, other.followed())
+        return Tracks(self.axes, spread, union(self.unknown, other.unknown))
+
+    def followed(self) -> Sources:
+        """The input axes that some axis follows."""
+        return self._sources(range(len(self.axes)))
+
+    def sources(self) -> Sources:
+        """All input axes that the tensor depends on."""
+        return union(self.spread, self.unknown, self.followed())
+
+    def _counted(self, axes: Iterable[int]) -> set[int]:
+        """`axes`, those from the end counted from the front."""
+        return {axis % len(self.axes) for axis in axes} if self.axes else set()
+
+    def _without(self, gone: set[int], keep: bool) -> tuple[Axis, ...]:
+        left = [None if axis in gone else track for axis, track in enumerate(self.axes)]
+        return tuple(track for axis, track in enumerate(left) if keep or axis not in gone)
+
+    def _unfolded(self, axes: Iterable[int]) -> Tracks:
+        """Described again where operators compute along `axes`, which may hold digits of others."""
+        return self.unfolded([part for axis in axes for part in parts_of(self.axes[axis])])
+
+    def _sources(self, axes: Iterable[int]) -> Sources:
+        return frozenset(source for axis in axes for source in sources_of(self.axes[axis]))
+
+
+def union(*sets: Sources) -> Sources:
+    """All of several sets: the largest itself where it holds the others, as it does in most graphs.
+
+    Tensors by the million share one set then.
+    """
+    largest = max(sets, key=len, default=frozenset[Source]())
+    others = [each for each in sets if each is not largest and not each <= largest]
+    return largest.union(*others) if others else largest
+
+
+def nothing_followed(inputs: Iterable[Tracks], rank: int) -> Tracks:
+    """What comes out of an operator that may mix everything with everything."""
+    inputs = list(inputs)
+    spread = union(*(tracks.spread for tracks in inputs))
+    unknown = (union(tracks.unknown, tracks.followed()) for tracks in inputs)
+    return Tracks((None,) * rank, spread, union(*unknown))
+
+
+def joined(inputs: Sequence[Tracks], rank: int, made: Shape | None = None) -> Tracks:
+    """What comes out of an elementwise operator; axes are aligned at the right, as in broadcasting.
+
+    `made` is its shape, where that is known.
+    """
+    if len(inputs) == 1 and len(inputs[0].axes) == rank:
+        return inputs[0]
+    parts = [
+        part
+        for candidates in _aligned(inputs, rank)
+        if len(set(candidates) - {None, ADDED}) > 1
+        for axis in candidates
+        for part in parts_of(axis)
+    ]
+    inputs = [tracks.unfolded(parts) for tracks in inputs]
+    spread = union(*(tracks.spread for tracks in inputs))
+    unknown = union(*(tracks.unknown for tracks in inputs))
+    axes: list[Axis] = []
+    places = [size if isinstance(size, int) else None for size in made or ()]
+    places = places if len(places) == rank else [None] * rank
+    for candidates, count in zip(_aligned(inputs, rank), places, strict=True):
+        track, lost = _join(candidates, count)
+        axes.append(track)
+        unknown = union(unknown, lost)
+    return Tracks(tuple(axes), spread, unknown)
+
+
+def _aligned(inputs: Sequence[Tracks], rank: int) -> Iterable[tuple[Axis, ...]]:
+    padded = [(None,) * (rank - len(tracks.axes)) + tracks.axes for tracks in inputs]
+    return zip(*padded, strict=True)
+
+
+def _join(candidates: Sequence[Axis], places: int | None) -> tuple[Axis, Sources]:
+    """What an elementwise operator makes of axes that lie on each other, and what it follows no longer."""
+    axes = [axis for axis in candidates if axis is not None and axis != ADDED]
+    if not axes:
+        return (ADDED if ADDED in candidates else None), frozenset()
+    if all(axis == axes[0] for axis in axes):
+        return axes[0], frozenset()
+    folds = [axis.digits for axis in axes if isinstance(axis, Fold)]
+    if len(folds) == len(axes) and len({tuple(digit.size for digit in each) for each in folds}) == 1:
+        joined = [
+            _widest([digit.track for digit in digits], digits[0].size) for digits in zip(*folds, strict=True)
+        ]
+        axis = fold(
+            Digit(track, digit.size, 1, digit.size)
+            for (track, _), digit in zip(joined, folds[0], strict=True)
+        )
+        return axis, union(*(lost for _, lost in joined))
+    untold = [axis for axis in axes if track_of(axis) is None]
+    widest, lost = _widest([track_of(axis) for axis in axes], places)
+    return widest, union(lost, frozenset(source for axis in untold for source in sources_of(axis)))
+
+
+def _widest(candidates: Sequence[Track | None], places: int | None) -> tuple[Track | None, Sources]:
+    """The widest of several tracks. Where they follow different inputs, the first input's counts."""
+    tracks = [track for track in candidates if track is not None]
+    sources = sorted({track.source for track in tracks if track.source is not None})
+    if not sources:
+        return (ADDED if tracks else None), frozenset()
+    followed = [track.reach for track in tracks if track.source == sources[0]]
+    reach = followed[0]
+    for other in followed[1:]:
+        union = reach.union(other, places)
+        if union is None:
+            return None, frozenset(sources)
+        reach = union
+    return Track(sources[0], reach), frozenset(sources[1:])

@@ -1,0 +1,284 @@
+"""Where every layer looks in the model's input, how large its output is, and what it costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from filterkit import budget
+from filterkit.geometry import LARGEST, LayerGeometry, Reach, product
+from filterkit.graph.axes.followed_axes import Sources, Tracks
+from filterkit.graph.axes.reshaped_axes import Track, track_of
+from filterkit.graph.axes.trace import Trace, trace
+from filterkit.graph.layers.picture_input import InputInfo, picture_of
+from filterkit.graph.loading.checkpoint import PRODUCER
+from filterkit.graph.view.view import GraphView, Shape, is_known
+from filterkit.records import FilterBank, Preprocessing
+
+
+def trace_geometry(
+    graph: GraphView,
+    banks: Sequence[FilterBank],
+    preprocessing: Preprocessing | None = None,
+    *,
+    traced: Trace | None = None,
+    picture: InputInfo | None = None,
+) -> list[LayerGeometry]:
+    """Geometry of every layer, through branches, transposes and whatever else lies in between.
+
+    Parameters
+    ----------
+    graph
+        The model.
+    banks
+        Its filter banks, in any order.
+    preprocessing
+        Gives the nominal size and the names of the picture's channels; without it the sizes that the file
+        fixes count, and multiplications are not counted where it leaves them open.
+    traced
+        What `trace` says of the model for no sizes in particular, where that is known.
+    picture
+        What `picture_of` says of it, where that is known.
+
+    Returns
+    -------
+    list of LayerGeometry
+        One per bank. Where branches of different reach meet, the patch holds all of them. Lengths are whole
+        numbers behind convolutions and poolings; upsampling gives fractional jumps.
+    """
+    traced = traced or trace(graph, {})
+    picture = picture or picture_of(graph, banks, traced)
+    fixed = {value.name for value in graph.inputs if value.shape is not None and is_known(value.shape[1:])}
+    declared = traced.shapes if len(fixed) == len(graph.inputs) else {}
+    sizes = _nominal(picture, preprocessing)
+    if sizes:
+        traced = trace(graph, sizes)
+    countable = all(value.name in fixed or value.name in sizes for value in graph.inputs)
+    network = graph.producer_name != PRODUCER  # else no layer reads another, and nobody knows what it sees
+
+    looks = (_followed(bank, traced) for bank in banks if not bank.scope)
+    along: Sources = frozenset().union(_space(picture, traced), *looks)
+
+    def geometry(bank: FilterBank) -> LayerGeometry:
+        budget.step("finding out what layer '{}' sees", bank.node)
+        if bank.scope:  # what goes on inside a body is not traced
+            return NOWHERE
+        channels = _input_channels(graph, bank, traced, picture, preprocessing)
+        if not network:
+            return replace(NOWHERE, input_channels=channels)
+        reaches = _reaches(bank, traced)
+        return LayerGeometry(
+            *_lengths(reaches, _extents(bank, traced)),
+            output_shape=_output_shape(bank, graph, declared, reaches, traced),
+            macs=_macs(bank, traced, picture) if countable else None,
+            input_channels=channels,
+            global_context=_global_context(bank, traced, reaches, along),
+        )
+
+    return [geometry(bank) for bank in banks]
+
+
+def _nominal(picture: InputInfo | None, preprocessing: Preprocessing | None) -> dict[str, tuple[int, ...]]:
+    """The picture's shape at its nominal size."""
+    if picture is None or picture.layout is None or preprocessing is None or preprocessing.size is None:
+        return {}
+    height, width = preprocessing.size
+    if picture.channels is None or min(height, width) < 1:
+        return {}
+    size = {"N": 1, "C": picture.channels, "H": height, "W": width}
+    return {picture.name: tuple(size[letter] for letter in picture.layout)}
+
+
+NOWHERE = LayerGeometry(None, None, None, output_shape=None, macs=None)
+
+Lengths = tuple[float, ...] | None
+
+
+Extent = tuple[int | None, int | None]
+"""How many positions a layer has along an axis, and the input's axis that it follows."""
+
+
+def _lengths(reaches: Sequence[Reach | None], extents: Sequence[Extent]) -> tuple[Lengths, Lengths, Lengths]:
+    """Receptive field, jump and offset along the spatial axes; None where one of them is unknown."""
+    found = [reach for reach in reaches if reach is not None]
+    if len(found) < len(reaches):
+        return None, None, None
+    fields = [reach.widest(*extent) for reach, extent in zip(found, extents, strict=True)]
+    return (
+        tuple(float(math.floor(field)) for field in fields),
+        tuple(float(reach.jump) for reach in found),
+        tuple(float(math.floor(reach.offset)) for reach in found),
+    )
+
+
+def _space(picture: InputInfo | None, traced: Trace) -> Sources:
+    """The axes of the picture along which there are pixels."""
+    if picture is None or picture.layout is None:
+        return frozenset()
+    which = traced.inputs.index(picture.name)
+    return frozenset((which, axis) for axis, letter in enumerate(picture.layout) if letter not in "NC")
+
+
+def _followed(bank: FilterBank, traced: Trace) -> Sources:
+    """The input axes along which a layer looks."""
+    tracks = traced.tracks.get(bank.pre_tensor)
+    if tracks is None:
+        return frozenset()
+    places = [bank.pre_layout.index(letter) for letter in _letters(bank)[2:]]
+    found = (tracks.track(axis) for axis in places if axis < len(tracks.axes))
+    return frozenset(track.source for track in found if track is not None and track.source is not None)
+
+
+def _global_context(
+    bank: FilterBank, traced: Trace, reaches: Sequence[Reach | None], along: Sources
+) -> bool | None:
+    """Whether a layer sees the whole picture, along an axis at least, whatever its window is.
+
+    `along` are the axes of the picture, and those along which any layer looks: they count where the layer
+    itself has no window on all of them, as behind a global pooling.
+    """
+    tracks = traced.tracks.get(bank.pre_tensor)
+    if tracks is None:
+        return None
+    has_window = None not in reaches
+    if tracks.spread & (_followed(bank, traced) if has_window else along):
+        return True
+    return False if has_window else None
+
+
+def _reaches(bank: FilterBank, traced: Trace) -> list[Reach | None]:
+    """What a layer sees along its spatial axes; None where that is unknown."""
+    tracks = traced.tracks.get(bank.pre_tensor)
+    found = [_bounded(tracks, bank.pre_layout.index(letter)) for letter in _letters(bank)[2:]]
+    return [_forwards(track, traced) for track in found]
+
+
+def _extents(bank: FilterBank, traced: Trace) -> list[Extent]:
+    """Along the layer's spatial axes, at the sizes of the trace."""
+    tracks, shape = traced.tracks.get(bank.pre_tensor), traced.shapes.get(bank.pre_tensor)
+    if tracks is None or shape is None or not len(tracks.axes) == len(shape) == len(bank.pre_layout):
+        return [(None, None)] * (len(bank.pre_layout) - 2)
+    extents: list[Extent] = []
+    for axis in (bank.pre_layout.index(letter) for letter in _letters(bank)[2:]):
+        track = tracks.track(axis)
+        which, of = track.source if track is not None and track.source is not None else (0, None)
+        size = None if of is None else traced.shapes[traced.inputs[which]][of]
+        places = shape[axis]
+        extents.append((places if isinstance(places, int) else None, size if isinstance(size, int) else None))
+    return extents
+
+
+def _letters(bank: FilterBank) -> str:
+    """The layer's axes in canonical order, e.g. ``"NCHW"``."""
+    return "NC" + "".join(sorted(set(bank.pre_layout) - {"N", "C"}))
+
+
+def _forwards(track: Track | None, traced: Trace) -> Reach | None:
+    """The reach of a track; where the axis runs backwards, with input pixels counted from the other end."""
+    if track is None:
+        return None
+    if track.source is None or track.reach.advance >= 0:
+        return track.reach
+    which, axis = track.source
+    size = traced.shapes[traced.inputs[which]][axis]
+    return track.reach.mirrored(size) if isinstance(size, int) else None
+
+
+def _bounded(tracks: Tracks | None, axis: int) -> Track | None:
+    """The track of an axis; None where it is unknown, or follows a side input (a state, a mask) alone."""
+    track = tracks.track(axis) if tracks is not None and axis < len(tracks.axes) else None
+    if track is None or tracks is None or track.source in tracks.unknown:
+        return None
+    if track.source is not None and track.source[0] != min(tracks.sources())[0]:
+        return None
+    return track
+
+
+def _output_shape(
+    bank: FilterBank,
+    graph: GraphView,
+    declared: Mapping[str, Shape],
+    reaches: Sequence[Reach | None],
+    traced: Trace,
+) -> tuple[int | str, ...] | None:
+    """N C H W; an open size is told by the jump, e.g. ``"H/2"``: one position for two pixels, edges aside.
+
+    `declared` holds shapes at the sizes that the file fixes, if it does.
+    """
+    told = graph.shape(bank.pre_tensor)
+    shape = declared.get(bank.pre_tensor, told)
+    if shape is None or len(shape) != len(bank.pre_layout):
+        return None
+    batch = (told or shape)[bank.pre_layout.index("N")]
+    letters = _letters(bank)[2:]
+    sizes = [shape[bank.pre_layout.index(letter)] for letter in letters]
+    named = [
+        size if isinstance(size, int) else _scaled(letter, reach, extent)
+        for size, letter, reach, extent in zip(sizes, letters, reaches, _extents(bank, traced), strict=True)
+    ]
+    return (batch if isinstance(batch, int) else "N", bank.out_channels, *named)
+
+
+def _scaled(letter: str, reach: Reach | None, extent: Extent) -> str:
+    """The size in terms of the input's, which the jump tells unless corners are aligned somewhere."""
+    if reach is None:
+        return "?"
+    jump, (places, size) = reach.jump, extent
+    if places and size:
+        ratio = Fraction(size, places)
+        if ratio.denominator < jump.denominator and abs(ratio - abs(jump)) * places <= 2 * ratio:
+            jump = ratio
+    up, down = jump.denominator, jump.numerator
+    return f"{up if up > 1 else ''}{letter}{f'/{down}' if down > 1 else ''}"
+
+
+def _macs(bank: FilterBank, traced: Trace, picture: InputInfo | None) -> int | None:
+    """Multiply-accumulates for one picture.
+
+    A convolution uses every weight once per output position, a transposed one once per input position.
+    """
+    transposed = "ConvTranspose" in bank.op
+    shape = traced.shapes.get(bank.input_tensor if transposed else bank.pre_tensor)
+    layout = _letters(bank) if transposed else bank.pre_layout
+    if shape is None or len(shape) != len(layout):
+        return None
+    positions = [size for letter, size in zip(layout, shape, strict=True) if letter != "C"]
+    if not all(isinstance(size, int) and size >= 0 for size in positions):
+        return None
+    pictures = traced.shapes[picture.name][picture.layout.index("N")] if picture and picture.layout else 1
+    uses = product([int(size or 0) for size in positions]) * bank.weights.size
+    macs = uses // max(int(pictures or 1), 1)
+    return macs if macs <= LARGEST else None  # which no database holds, and no machine reckons
+
+
+def _input_channels(
+    graph: GraphView,
+    bank: FilterBank,
+    traced: Trace,
+    picture: InputInfo | None,
+    preprocessing: Preprocessing | None,
+) -> tuple[str, ...]:
+    """Names of the channels, where channels and pixels of the layer's input are those of the picture."""
+    tracks = traced.tracks.get(bank.input_tensor)
+    if tracks is None or picture is None or picture.layout is None or preprocessing is None:
+        return ()
+    names = preprocessing.channels
+    which = next(place for place, value in enumerate(graph.inputs) if value.name == picture.name)
+    wanted = [(which, picture.layout.index(letter)) for letter in "CHW"]
+    if (
+        len(names) != bank.in_channels
+        or len(tracks.axes) != 4
+        or (tracks.spread | tracks.unknown) & set(wanted)
+    ):
+        return ()
+    return names if all(map(_is_copy, map(track_of, tracks.axes[1:]), wanted, (True, False, False))) else ()
+
+
+def _is_copy(track: Track | None, source: tuple[int, int], in_place: bool) -> bool:
+    """Whether an axis is an input's axis one to one; padding aside, unless it has to be `in_place`."""
+    if track is None or track.source != source:
+        return False
+    reach = track.reach
+    return reach == Reach() or (not in_place and reach.field == 1 and abs(reach.jump) == 1)

@@ -1,0 +1,216 @@
+"""Operators that reckon: position by position, or over whole axes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from filterkit.graph.axes.followed_axes import Tracks, joined
+from filterkit.graph.axes.rules.step import Step, Untraceable, few
+from filterkit.graph.view.view import Shape
+
+
+def elementwise(step: Step) -> Tracks:
+    ranks = [len(tracks.axes) for tracks in step.tracks.values()]
+    made = step.made()
+    if made is not None:
+        parts = [broadcast(tracks, step.shapes.get(name), made) for name, tracks in step.tracks.items()]
+    else:
+        parts = list(step.tracks.values())
+    return joined(parts, max([*ranks, len(made) if made is not None else 0]), made)
+
+
+def broadcast(tracks: Tracks, old: Shape | None, new: Shape) -> Tracks:
+    """Without the axes of length 1 that become longer: every position sees what their only one saw.
+
+    That is mostly a pooling whose window is as large as the picture.
+    """
+    if old is None or len(old) > len(new):
+        return tracks
+    pairs = enumerate(zip(old, new[len(new) - len(old) :], strict=True))
+    longer = [axis for axis, (before, after) in pairs if before == 1 and after != 1]
+    return tracks.pooled(longer) if longer else tracks
+
+
+def first_alone(step: Step) -> Tracks:
+    """Position by position, with a scale and a zero point that say nothing of places."""
+    return step.first()
+
+
+def dynamically_quantized(step: Step) -> Iterator[Tracks]:
+    """The codes, their scale and their zero point.
+
+    The latter two follow from the smallest and the largest of all values, but they only choose the codes by
+    which the same numbers are described.
+    """
+    yield step.first()
+    yield Tracks(())
+    yield Tracks(())
+
+
+def reduction(step: Step) -> Tracks:
+    tracks = step.first()
+    axes = step.numbers(1, "axes")
+    if not axes:
+        if axes is not None and step.values.get("noop_with_empty_axes"):
+            return tracks
+        axes = list(range(len(tracks.axes)))
+    return tracks.pooled(axes, keep=bool(step.values.get("keepdims", 1)))
+
+
+def arg_reduction(step: Step) -> Tracks:
+    return step.first().pooled([step.values.get("axis", 0)], keep=bool(step.values.get("keepdims", 1)))
+
+
+def whole_space(step: Step) -> Tracks:
+    """Global poolings: every spatial axis shrinks to one value."""
+    tracks = step.first()
+    if step.values.get("channels_last"):
+        return tracks.pooled(range(1, len(tracks.axes) - 1))
+    return tracks.pooled(range(2, len(tracks.axes)))
+
+
+def instance_norm(step: Step) -> Tracks:
+    """Norms over space, within channels or groups of them."""
+    tracks = step.first()
+    if step.values.get("channels_last"):
+        return tracks.mixed(range(1, len(tracks.axes)))
+    return tracks.mixed(range(2, len(tracks.axes)))
+
+
+def batch_norm(step: Step) -> Tracks:
+    """Position by position, unless it takes mean and variance from what it is given."""
+    tracks = elementwise(step)
+    if step.values.get("training_mode"):
+        return tracks.mixed(axis for axis in range(len(tracks.axes)) if axis != 1)
+    return tracks
+
+
+def mean_variance_norm(step: Step) -> Tracks:
+    tracks = step.first()
+    return tracks.mixed(axis % len(tracks.axes) for axis in few(step.values.get("axes", [0, 2, 3])))
+
+
+def along_axis(step: Step) -> Tracks:
+    """Softmax and its like; before opset 13 they took all axes from `axis` on together."""
+    tracks = step.first()
+    rank = len(tracks.axes)
+    if step.graph.opset < 13:
+        return tracks.mixed(range(step.values.get("axis", 1) % rank, rank))
+    return tracks.mixed([step.values.get("axis", -1) % rank])
+
+
+def largest(step: Step) -> Iterator[Tracks]:
+    """The largest along an axis and where they are: each may come from anywhere on it."""
+    pooled = step.first().pooled([step.values.get("axis", -1)])
+    yield pooled
+    yield pooled
+
+
+def scattered(step: Step) -> Tracks:
+    """Values put into a tensor; where they do not depend on the graph's input, nothing moves."""
+    if set(step.tracks) != {step.node.input[0]}:
+        raise Untraceable
+    return step.first()
+
+
+def recurrent(step: Step) -> Iterator[Tracks]:
+    """What every step sees of a sequence has no width of its own, as behind a running sum."""
+    batch = 0 if step.values.get("layout") else 1
+    tracks = step.first().pooled([1 - batch, 2])
+    for name, other in step.tracks.items():
+        tracks = tracks if name == step.node.input[0] else tracks.beside(other)
+    axes = (tracks.axes[batch], None, None, None) if not batch else (None, None, tracks.axes[batch], None)
+    yield replace(tracks, axes=axes)
+    for _ in step.node.output[1:]:
+        yield replace(tracks, axes=(axes[0], None, None) if not batch else (None, axes[2], None))
+
+
+def layer_norm(step: Step) -> Tracks:
+    tracks = step.first()
+    return tracks.mixed(range(step.values.get("axis", -1) % len(tracks.axes), len(tracks.axes)))
+
+
+def cumulative(step: Step) -> Tracks:
+    """A position sees all before it: its window has no width of its own."""
+    axis = step.constant(1)
+    if axis is None:
+        raise Untraceable
+    tracks = step.first()
+    return tracks.pooled([int(axis.ravel()[0])])
+
+
+def matmul(step: Step) -> Tracks:
+    """The last axis of the left and the last but one of the right are summed over."""
+    sides: list[Tracks] = []
+    rank = 2
+    second = 3 if step.node.op_type == "QLinearMatMul" else 1
+    for place, summed in ((0, -1), (second, -2)):
+        tracks = step.tracks.get(step.node.input[place])
+        shape = step.shape(place)
+        size = len(tracks.axes) if tracks is not None else len(shape or ())
+        if size < 2:
+            raise Untraceable
+        rank = max(rank, size)
+        if tracks is not None:
+            sides.append(tracks.pooled([summed]))
+    return joined(sides, rank, step.made())
+
+
+def einsum(step: Step) -> Tracks:
+    """Letters that are not in the output are summed over."""
+    letters, made = _terms(step)
+    if any(len(set(term)) < len(term) for term in (made, *letters)):
+        raise Untraceable
+    sides: list[Tracks] = []
+    for name, term in zip(step.node.input, letters, strict=True):
+        if name in step.tracks:
+            tracks = step.tracks[name]
+            tracks = tracks.pooled([place for place, letter in enumerate(term) if letter not in made])
+            found = dict(zip(term, tracks.axes, strict=True))
+            sides.append(replace(tracks, axes=tuple(found.get(letter) for letter in made)))
+    return joined(sides, len(made), step.made())
+
+
+def _terms(step: Step) -> tuple[list[str], str]:
+    """A letter for each axis of each input, and of the output: those that ``...`` stands for are numbers."""
+    terms, arrow, made = step.values["equation"].replace(" ", "").partition("->")
+    letters = terms.split(",")
+    dots = 0
+    for place, term in enumerate(letters):
+        if "..." in term:
+            name = step.node.input[place]
+            known = step.tracks[name].axes if name in step.tracks else step.shape(place) or ()
+            count = len(known) - len(term) + 3
+            if not 0 <= count < 10:
+                raise Untraceable
+            letters[place] = term.replace("...", "9876543210"[10 - count :])
+            dots = max(dots, count)
+    if not arrow:
+        used = "".join(letters)
+        made = "..." + "".join(sorted(each for each in set(used) if each.isalpha() and used.count(each) == 1))
+    return letters, made.replace("...", "9876543210"[10 - dots :])
+
+
+def attention(step: Step) -> Tracks:
+    """Queries, keys and values of the same batch: every place sees all others."""
+    names = [name for name in step.node.input[:3] if name in step.tracks]
+    made = step.made()
+    if made is None:
+        raise Untraceable
+    sides = [step.tracks[name].pooled(range(1, len(step.tracks[name].axes))) for name in names]
+    if any(len(side.axes) != len(made) for side in sides):
+        raise Untraceable
+    together = joined(sides, len(made), made)
+    for name, tracks in step.tracks.items():
+        together = together if name in names else together.beside(tracks)
+    return together
+
+
+def gemm(step: Step) -> Tracks:
+    if set(step.tracks) != {step.node.input[0]}:
+        raise Untraceable
+    tracks = step.first()
+    rows = 1 if step.values.get("transA") else 0
+    pooled = tracks.pooled([1 - rows])
+    return replace(pooled, axes=(pooled.axes[rows], None))

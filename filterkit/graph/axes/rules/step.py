@@ -1,0 +1,73 @@
+"""What a tracing rule gets to see, and how it says that it does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sized
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import onnx
+from numpy.typing import NDArray
+
+from filterkit.geometry import MOST_AXES
+from filterkit.graph.axes.followed_axes import Tracks
+from filterkit.graph.view.view import GraphView, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A node with what its rule needs."""
+
+    graph: GraphView
+    node: onnx.NodeProto
+    tracks: Mapping[str, Tracks]
+    shapes: Mapping[str, Shape]
+    computed: Mapping[str, NDArray[Any]]
+    values: dict[str, Any]
+
+    def first(self) -> Tracks:
+        return self.tracks[self.node.input[0]]
+
+    def shape(self, place: int = 0) -> Shape | None:
+        """Shape of an input."""
+        return self.shapes.get(self.node.input[place])
+
+    def made(self, place: int = 0) -> Shape | None:
+        """Shape of an output."""
+        return self.shapes.get(self.node.output[place])
+
+    def constant(self, place: int) -> NDArray[Any] | None:
+        """The value of an optional constant input, real numbers; None where it is left out."""
+        if place >= len(self.node.input) or not self.node.input[place]:
+            return None
+        name = self.node.input[place]
+        value = self.computed[name] if name in self.computed else self.graph.constant(name)
+        if value.dtype.kind not in "biuf":
+            raise Untraceable
+        return value
+
+    def numbers(self, place: int, name: str) -> list[int] | None:
+        """Integers that are an input in some opsets and an attribute in others."""
+        given = self.constant(place)
+        if given is not None:
+            return [int(number) for number in few(given.ravel())]
+        value = self.values.get(name)
+        return None if value is None else [value] if isinstance(value, int) else list(few(value))
+
+
+class Untraceable(Exception):
+    """The rule does not hold for this node; nothing is followed through it."""
+
+
+Numbers = TypeVar("Numbers", bound=Sized)
+
+
+def few(numbers: Numbers) -> Numbers:
+    """`numbers`, where they can be one for either end of every axis; a hostile node states millions."""
+    if len(numbers) > 2 * MOST_AXES:
+        raise Untraceable
+    return numbers
+
+
+Rule = Callable[[Step], Tracks]
+"""From a node to the tracks of its first output."""

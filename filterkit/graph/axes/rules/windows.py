@@ -1,0 +1,254 @@
+"""Operators that read a window around every position: convolutions, poolings, resizing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from filterkit.geometry import MOST_PHASES, Reach, same_pad, transposed_reads
+from filterkit.graph.axes.followed_axes import Tracks, joined
+from filterkit.graph.axes.reshaped_axes import Axis, Digit, Fold, Track, keeps, track_of
+from filterkit.graph.axes.rules.step import Step, Untraceable, few
+from filterkit.graph.view.view import Shape, is_known
+
+
+def window(step: Step) -> Tracks:
+    """Convolutions and poolings; only the first output (a pooling's second has the same geometry)."""
+    tracks, operator = step.first(), step.node.op_type
+    rank = len(tracks.axes) - 2
+    kernel: Sequence[Any] = step.values.get("kernel_shape") or (step.shape(_weight(operator)) or ())[2:]
+    ones = [1] * rank
+    strides, dilations = step.values.get("strides", ones), step.values.get("dilations", ones)
+    made = step.made()
+    for axis in range(rank):
+        slid = Slid(
+            kernel[axis],
+            strides[axis],
+            dilations[axis],
+            _left_pad(step, axis, rank, kernel[axis], strides[axis], dilations[axis]),
+            made[axis + 2] if made is not None else None,
+        )
+        tracks = (_transposed if _is_transposed(operator) else _slid)(tracks, axis + 2, slid)
+    if "Conv" not in operator:
+        return tracks
+    summed = tracks.pooled([1])
+    for name in _computed(step):
+        summed = summed.beside(step.tracks[name])
+    return summed
+
+
+@dataclass(frozen=True, slots=True)
+class Slid:
+    """A window along one axis, and how many positions it makes, where that is known."""
+
+    kernel: int
+    stride: int
+    dilation: int
+    pad: int
+    made: int | str | None
+
+
+def _slid(tracks: Tracks, axis: int, window: Slid) -> Tracks:
+    """Along the first digit of an axis that was split, places are as far apart as the others count."""
+    if (window.kernel, window.stride, window.pad) == (1, 1, 0) and keeps(tracks.axes[axis], window.made):
+        return tracks
+    digit = _only_digit(tracks.axes[axis])
+    if digit is not None and digit.track is not None and isinstance(window.made, int):
+        apart = digit.step * window.dilation
+        reads = [
+            range(start, start + apart * (window.kernel - 1) + 1, apart)
+            for start in range(-digit.step * window.pad, digit.step * (1 - window.pad))
+        ]
+        reach = digit.track.reach.read(reads, digit.step * window.stride)
+        return tracks.regrown(digit, reach, window.made) if reach.is_told else tracks.lost([axis])
+    track = tracks.track(axis)
+    if track is None:
+        return tracks.replaced({axis: None})
+    made = window.made if isinstance(window.made, int) else None
+    reach = track.reach.window(window.kernel, window.stride, window.dilation, window.pad, made)
+    return tracks.replaced({axis: followed(track, reach)})
+
+
+def _transposed(tracks: Tracks, axis: int, window: Slid) -> Tracks:
+    if window.stride > MOST_PHASES:
+        raise Untraceable
+    track = tracks.track(axis)
+    if track is None:
+        return tracks.replaced({axis: None})
+    reads = transposed_reads(window.kernel, window.stride, window.dilation, window.pad)
+    made = window.made if isinstance(window.made, int) else None
+    return tracks.replaced({axis: followed(track, track.reach.read(reads, places=made))})
+
+
+def _only_digit(axis: Axis) -> Digit | None:
+    """The first digit of another axis, where that is all that an axis is; not where it counts too far."""
+    if not isinstance(axis, Fold) or len(axis.digits) > 1:
+        return None
+    (digit,) = axis.digits
+    return digit if digit.is_leading and digit.step <= MOST_PHASES else None
+
+
+def _computed(step: Step) -> list[str]:
+    """Weights and biases that depend on the graph's input, as those of a mixture of kernels do."""
+    operator, names = step.node.op_type, step.node.input
+    bias = 8 if operator.startswith("QLinear") else None if operator == "ConvInteger" else 2
+    places = [place for place in (_weight(operator), bias) if place is not None and place < len(names)]
+    return [names[place] for place in places if names[place] in step.tracks]
+
+
+def _weight(operator: str) -> int:
+    """Which input of a convolution is its weight."""
+    return 3 if operator.startswith("QLinear") else 1
+
+
+def _is_transposed(operator: str) -> bool:
+    return "ConvTranspose" in operator
+
+
+def fused(step: Step) -> Tracks:
+    """A convolution of ONNX Runtime's own, which may add another tensor to what it makes."""
+    if step.values.get("channels_last"):
+        raise Untraceable
+    names = step.node.input
+    added = step.tracks.get(names[3]) if step.node.op_type == "FusedConv" and len(names) > 3 else None
+    made = window(replace(step, tracks={names[0]: step.first()}))
+    return made if added is None else joined([made, added], len(made.axes), step.made())
+
+
+def followed(track: Track | None, reach: Reach | None) -> Track | None:
+    """`track` with a new reach; an axis that was added and is now wider follows nothing.
+
+    Nor does one whose reach is out of bounds: its numbers would grow with every layer.
+    """
+    if track is None or reach is None or not reach.is_told:
+        return None
+    if track.source is None and reach != Reach():
+        return None
+    return Track(track.source, reach)
+
+
+def _left_pad(step: Step, axis: int, rank: int, kernel: int, stride: int, dilation: int) -> int:
+    auto = step.values.get("auto_pad", "NOTSET")
+    shape, made = step.shape(), step.made()
+    size = shape[axis + 2] if shape is not None else None
+    size = size if isinstance(size, int) else None
+    stated = "output_shape" in step.values
+    if _is_transposed(step.node.op_type) and (auto.startswith("SAME") or stated):
+        target = made[axis + 2] if stated and made is not None else None if size is None else size * stride
+        if size is None or not isinstance(target, int):
+            raise Untraceable
+        extra = step.values.get("output_padding", [0] * rank)[axis]
+        total = max(stride * (size - 1) + extra + dilation * (kernel - 1) + 1 - target, 0)
+        return int(total // 2 if auto == "SAME_UPPER" else total - total // 2)
+    if auto.startswith("SAME"):
+        return same_pad(size, kernel, stride, dilation, upper=auto == "SAME_UPPER")
+    pads = step.values.get("pads", [0] * (2 * rank)) if auto == "NOTSET" else [0] * (2 * rank)
+    return int(pads[axis])
+
+
+def resize(step: Step) -> Tracks:
+    """Resize and Upsample; what lies over an edge is not told apart from the edge."""
+    tracks, old, new = step.first(), step.shape(), step.made()
+    if old is None or new is None or len(old) != len(tracks.axes):
+        raise Untraceable
+    scales = _scales(step, old)
+    changed: dict[int, Axis] = {}
+    single: list[int] = []
+    crops = step.values.get("coordinate_transformation_mode") == "tf_crop_and_resize"
+    for axis, track in enumerate(map(track_of, tracks.axes)):
+        before, after = old[axis], new[axis]
+        if before == after and not crops:  # by a scale near 1, ONNX Runtime changes nothing either
+            continue
+        if track is None or not isinstance(before, int) or not isinstance(after, int):
+            changed[axis] = None
+            continue
+        if before == 1:
+            single.append(axis)
+            continue
+        ratio, start = _grid(step, axis, before, after, scales.get(axis))
+        if ratio.denominator > MOST_PHASES:
+            raise Untraceable
+        reads = [_read_at(ratio * index + start, step, ratio) for index in range(ratio.denominator)]
+        changed[axis] = followed(track, track.reach.read(reads, ratio.numerator, after))
+    return tracks.replaced(changed).pooled(single)
+
+
+def _scales(step: Step, shape: Shape) -> dict[int, float]:
+    """Output steps per input step by axis, where they are not the sizes' own ratios.
+
+    A Resize may state them, for some axes or all; or sizes, of which one counts where it keeps the aspect
+    ratio. At first they were an attribute.
+    """
+    modern = _is_modern(step)
+    given = step.constant(2 if modern else 1)
+    found = step.values.get("scales") if given is None else few(given.ravel()).tolist()
+    axes = [axis % len(shape) for axis in few(step.values.get("axes", range(len(shape))))]
+    if found:
+        return dict(zip(axes, map(float, few(found)), strict=True))
+    policy = step.values.get("keep_aspect_ratio_policy", "stretch")
+    if policy == "stretch":
+        return {}
+    sizes = step.constant(3)
+    if sizes is None or not is_known(shape):
+        raise Untraceable
+    ratios = [int(size) / shape[axis] for axis, size in zip(axes, few(sizes.ravel()), strict=True)]
+    return dict.fromkeys(axes, (min if policy == "not_larger" else max)(ratios))
+
+
+def _is_modern(step: Step) -> bool:
+    """Whether a node says which input position an output lies at; it was the asymmetric one before."""
+    return step.node.op_type == "Resize" and step.graph.opset >= 11
+
+
+def _grid(step: Step, axis: int, before: int, after: int, scale: float | None) -> tuple[Fraction, Fraction]:
+    """Input position of output ``i`` as ``ratio * i + start`` (ONNX, operator Resize)."""
+    default = "half_pixel" if _is_modern(step) else "asymmetric"
+    mode = step.values.get("coordinate_transformation_mode", default)
+    ratio = Fraction(before, after) if scale is None else 1 / Fraction(scale).limit_denominator(1000)
+    if mode == "align_corners":
+        return (Fraction(before - 1, after - 1) if after > 1 else Fraction(1)), Fraction(0)
+    if mode == "asymmetric" or (mode == "pytorch_half_pixel" and after == 1):
+        return ratio, Fraction(0)
+    if mode == "tf_crop_and_resize":
+        return _cropped(step, axis, before, after)
+    if mode not in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"):
+        raise Untraceable
+    centred = (before - ratio * after) / 2 if mode == "half_pixel_symmetric" else 0
+    return ratio, (ratio - 1) / 2 + centred
+
+
+def _cropped(step: Step, axis: int, before: int, after: int) -> tuple[Fraction, Fraction]:
+    """Of a part of the picture that `roi` names: where it begins on every axis, then where it ends."""
+    roi = step.constant(1)
+    if roi is None:
+        raise Untraceable
+    axes = [other % len(step.shape() or ()) for other in few(step.values.get("axes", range(roi.size // 2)))]
+    ends = few(roi.ravel())[axes.index(axis) :: len(axes)].tolist()
+    first, last = (Fraction(end).limit_denominator(1000) * (before - 1) for end in ends)
+    return ((last - first) / (after - 1), first) if after > 1 else (Fraction(1), (first + last) / 2)
+
+
+def _read_at(place: Fraction, step: Step, ratio: Fraction) -> range:
+    """The input positions that interpolation at `place` reads, from the first to the last."""
+    mode = step.values.get("mode", "nearest")
+    below = math.floor(place)
+    if mode == "nearest":
+        old = "ceil" if step.node.op_type == "Resize" and ratio > 1 else "floor"
+        default = "round_prefer_floor" if _is_modern(step) else old
+        rounding = step.values.get("nearest_mode", default)
+        nearest = {
+            "floor": below,
+            "ceil": math.ceil(place),
+            "round_prefer_floor": math.ceil(place - Fraction(1, 2)),
+            "round_prefer_ceil": math.floor(place + Fraction(1, 2)),
+        }[rounding]
+        return range(nearest, nearest + 1)
+    margin = Fraction(1 if mode == "linear" else 2)
+    if step.values.get("antialias") and ratio > 1:
+        margin *= ratio
+    elif place == below:
+        return range(below, below + 1)
+    return range(math.floor(place - margin) + 1, math.ceil(place + margin))

@@ -1,0 +1,1 @@
+"""What must run for the tensors that are wanted."""

@@ -1,0 +1,149 @@
+"""Bringing tensors out of the branches of an If, so that the main graph can give them out.
+
+The network runs as it always does: where an If takes the other branch for an input, an empty tensor comes in
+the place of what was not computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
+
+from filterkit.errors import NotFoundError
+from filterkit.graph.excerpt.cut import ancestors
+from filterkit.graph.excerpt.dequantize import as_numbers, to_float32
+from filterkit.graph.loading.names import free_name, shown
+from filterkit.graph.view.scopes import MAIN, Body, bodies_in
+from filterkit.graph.view.walk import bodies, reads
+
+
+class Wanted(NamedTuple):
+    """A tensor, and the scope it stands in (see `filterkit.graph.view.scopes`); empty for the main graph."""
+
+    scope: str
+    tensor: str
+
+
+def why_not_surfaced(graph: GraphProto, scope: str) -> str | None:
+    """Why nothing in the body at `scope` can be given out by the main graph `graph`, for a user.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such body.
+    """
+    for body in _path_to(graph, scope):
+        if body.node.op_type != "If":
+            where = f"it stands in the body of the {body.node.op_type} '{shown(body.node.name)}'"
+            return f"{where}, which runs any number of times for one input"
+    return None
+
+
+def surface(model: ModelProto, wanted: Iterable[Wanted]) -> tuple[ModelProto, dict[Wanted, str]]:
+    """Make each If on the way to a wanted tensor give that tensor out, as float32.
+
+    Parameters
+    ----------
+    model
+        Not changed.
+    wanted
+        Tensors in branches for which `why_not_surfaced` has nothing to say.
+
+    Returns
+    -------
+    ModelProto, dict
+        The model, and the names of those tensors in its main graph; where a branch was not taken, the tensor
+        has one axis of length 0.
+
+    Raises
+    ------
+    NotFoundError
+        A tensor is not computed in its branch.
+    """
+    result = ModelProto()
+    result.CopyFrom(model)
+    taken = dict.fromkeys(_names(result.graph), 0)
+    names = {}
+    for one in wanted:
+        path = list(_path_to(result.graph, one.scope))
+        graph = path[-1].graph
+        if not any(one.tensor in node.output for node in graph.node):
+            raise NotFoundError(f"nothing in '{shown(one.scope)}' computes the tensor '{shown(one.tensor)}'")
+        name = free_name(f"{one.tensor} as numbers", taken)
+        graph.node.append(as_numbers(result, graph, one.tensor, name) or to_float32(one.tensor, name))
+        for body in reversed(path):
+            name = _give_out(body, name, free_name(f"{body.scope}/{one.tensor}", taken), taken)
+        names[one] = name
+    return result, names
+
+
+def prune(nodes: Iterable[NodeProto], needed: Collection[str]) -> None:
+    """Drop outputs of Ifs that are not `needed`, and in their branches what only those outputs needed.
+
+    Parameters
+    ----------
+    nodes
+        Of a graph that was cut; changed in place.
+    needed
+        Tensors that the graph gives out; those that its nodes read are needed as well.
+    """
+    nodes = list(nodes)
+    needed = {*needed, *(name for node in nodes for name in reads(node))}
+    for node in nodes:
+        if node.op_type != "If":
+            continue
+        kept = [place for place, name in enumerate(node.output) if name in needed]
+        node.output[:] = [node.output[place] for place in kept]
+        for branch in bodies(node):
+            _replace(branch.output, [branch.output[place] for place in kept])
+            outputs = [value.name for value in branch.output]
+            used, touched = ancestors(branch, outputs)
+            _replace(branch.node, used)
+            _replace(branch.initializer, [each for each in branch.initializer if each.name in touched])
+            prune(branch.node, outputs)
+
+
+def _replace(field: Any, messages: Sequence[Any]) -> None:
+    copies = [type(each).FromString(each.SerializeToString()) for each in messages]
+    del field[:]
+    field.extend(copies)
+
+
+def _give_out(body: Body, name: str, outside: str, taken: dict[str, int]) -> str:
+    """Make the If that carries `body` give out the tensor `name` of that body under the name `outside`."""
+    count = len(body.graph.output)
+    body.node.output.extend(free_name("unused", taken) for _ in range(count - len(body.node.output)))
+    body.node.output.append(outside)
+    for attribute in body.node.attribute:
+        inside = name
+        if attribute.name != body.attribute:
+            inside = free_name("not taken", taken)
+            nothing = helper.make_tensor(inside, TensorProto.FLOAT, [0], [])
+            attribute.g.node.append(helper.make_node("Constant", [], [inside], value=nothing))
+        attribute.g.output.append(helper.make_tensor_value_info(inside, TensorProto.FLOAT, None))
+    return outside
+
+
+def _path_to(graph: GraphProto, scope: str) -> Iterator[Body]:
+    """The bodies on the way to `scope`, outermost first, itself last."""
+    here = MAIN
+    while here != scope:
+        inside = (body for body in bodies_in(graph, here) if f"{scope}/".startswith(f"{body.scope}/"))
+        found = max(inside, key=lambda body: len(body.scope), default=None)
+        if found is None:
+            raise NotFoundError(f"the graph has no body '{shown(scope)}'")
+        yield found
+        graph, here = found.graph, found.scope
+
+
+def _names(graph: GraphProto) -> Iterator[str]:
+    """All names of tensors, at every depth."""
+    yield from (value.name for value in graph.input)
+    yield from (tensor.name for tensor in graph.initializer)
+    yield from (tensor.values.name for tensor in graph.sparse_initializer)
+    for node in graph.node:
+        yield from node.output
+        for body in bodies(node):
+            yield from _names(body)

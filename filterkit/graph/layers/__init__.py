@@ -1,0 +1,1 @@
+"""From nodes to layers: their weights, names, and what follows each."""

@@ -1,0 +1,241 @@
+"""What follows a convolution: a bias of its own, a norm, an activation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from filterkit import budget
+from filterkit.graph.layers.activation_nodes import Found, by_operator, by_values, goes_on
+from filterkit.graph.layers.axis_moves import MOVES, layout_behind
+from filterkit.graph.layers.batchnorm import read_batchnorm
+from filterkit.graph.layers.channel_joins import joined_channels, leaves_channels
+from filterkit.graph.layers.elementwise import FLOATING, OPERATIONS
+from filterkit.graph.layers.norms import norm_behind
+from filterkit.graph.layers.operands import aligned
+from filterkit.graph.layers.pointwise import MOST_NODES, readers_of
+from filterkit.graph.view.view import GraphView
+from filterkit.graph.view.walk import STANDARD, attributes
+from filterkit.records import BatchNorm
+
+PASSED = ("Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear")
+"""Operators behind which the numbers are the same."""
+AFFINE = ("Add", "Sum", "Sub", "Mul", "Div")
+
+MOST_STEPS = 128
+"""How many nodes behind a layer are gone along."""
+MOST_TRIES = 4
+"""At how many of them nodes are evaluated, to see whether they are an activation together; and at as many
+that add one number or multiply by it, as the first node of a formula may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """What was found behind a layer.
+
+    Attributes
+    ----------
+    bias
+        Constant that is added behind the layer, shape (out_channels,), where it has none itself; else None.
+    pre_tensor, post_tensor, pre_layout, post_layout, activation, batchnorm, norm
+        As in `FilterBank`.
+    """
+
+    bias: NDArray[np.generic] | None
+    pre_tensor: str
+    pre_layout: str
+    post_tensor: str
+    post_layout: str
+    activation: str | None
+    batchnorm: BatchNorm | None = None
+    norm: str | None = None
+
+
+def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bias: bool) -> Tail:
+    """Go on from a layer's output as long as all that reads it leads to one tensor.
+
+    Parameters
+    ----------
+    graph
+        The graph that holds the layer's node.
+    tensor, layout
+        The layer's output and its axes, e.g. ``"NCHW"``.
+    channels
+        Number of output channels.
+    has_bias
+        Whether the node has a bias itself; otherwise a constant added behind it is its bias, unless it is
+        part of an activation, as the 3 of ``clip(x + 3, 0, 6) / 6``.
+    """
+    bias: NDArray[np.generic] | None = None
+    pre, pre_layout = tensor, layout
+    may_be_bias = not has_bias
+    batchnorm: BatchNorm | None = None
+    norm: str | None = None
+    is_bare = True  # nothing so far but the convolution and its bias: only then a batch norm can be folded
+    mirrored = False
+    seen: dict[str, str] = {}
+    tries = {True: MOST_TRIES, False: MOST_TRIES}  # at scales and shifts, and at other nodes
+    for _ in range(MOST_STEPS):
+        budget.step("looking at what follows '{}'", tensor)
+        readers = readers_of(graph, tensor)
+        if not 0 < len(readers) <= MOST_NODES:
+            break
+        seen[tensor] = layout
+        found = by_operator(graph, tensor, readers)
+        if found is not None and goes_on(graph, found):
+            found = by_values(graph, tensor, layout, channels)[0] or found
+        only = _only_reader(graph, tensor)
+        added = None
+        if found is None and only is not None and only.domain in STANDARD:
+            behind = _layout_beyond(graph, only, tensor, layout, channels)
+            behind = behind or _layout_before(graph, only, layout, seen)
+            if behind is not None:
+                tensor, layout = only.output[0], behind
+                continue
+            if only.op_type == "BatchNormalization":
+                if only.input[:1] != [tensor] or layout.index("C") != 1:
+                    break
+                if is_bare:
+                    batchnorm = read_batchnorm(graph, only, layout, channels)
+                tensor = only.output[0]
+                may_be_bias = is_bare = False
+                continue
+            added = _combined(graph, only, tensor, layout, channels)
+        is_plain = added is not None and _is_the_layers(added)
+        is_affine = added is not None
+        may_begin = tries[is_affine] and not (
+            is_affine and only is not None and _scales_follow(graph, only.output[0], layout, channels)
+        )
+        if found is None and not is_plain and may_begin and all(map(_may_be_part, readers)):
+            tries[is_affine] -= 1
+            found, twins = by_values(graph, tensor, layout, channels)
+            if found is None and twins is not None and not mirrored:
+                mirrored, tensor, channels = True, twins, 2 * channels
+                may_be_bias = is_bare = False
+                continue
+        if found is None and not is_plain:
+            found = joined_channels(graph, tensor, layout, channels, readers)
+            between = norm_behind(graph, tensor, layout, channels, readers) if found is None else None
+            if between is not None:
+                norm, tensor = norm or between.name, between.tensor
+                may_be_bias = is_bare = False
+                if between.activation is None:
+                    continue
+                found = Found(tensor, between.activation)
+        if found is not None:
+            name = {"relu": "crelu"}.get(found.name) if mirrored else found.name
+            if name is None:
+                break
+            return Tail(bias, pre, pre_layout, found.tensor, layout, name, batchnorm, norm)
+        if added is None and norm is not None and only is not None:
+            if not _is_affine_map(graph, only, tensor, layout, channels):
+                break
+            added = np.ones(())
+        if added is None or only is None:
+            break
+        tensor = only.output[0]
+        if may_be_bias and only.op_type in ("Add", "Sum", "Sub"):
+            shift = np.asarray(np.negative(added)) if only.op_type == "Sub" else added
+            bias, pre, pre_layout = np.broadcast_to(shift, (channels,)), tensor, layout
+        else:
+            is_bare = False
+        may_be_bias = False
+    return Tail(bias, pre, pre_layout, pre, pre_layout, None, batchnorm, norm)
+
+
+def _layout_beyond(
+    graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str, channels: int
+) -> str | None:
+    """The layout behind a node that leaves the numbers as they are; None where it is no such node."""
+    if node.op_type in MOVES:
+        return layout_behind(graph, node, tensor, layout)
+    if node.op_type == "Slice":  # Keras pads transposed convolutions by cutting off
+        return (
+            layout if node.input[:1] == [tensor] and leaves_channels(graph, node, layout, channels) else None
+        )
+    if node.op_type not in PASSED or node.input[:1] != [tensor]:
+        return None
+    return layout if node.op_type != "Cast" or attributes(node).get("to") in FLOATING else None
+
+
+def _layout_before(
+    graph: GraphView, node: onnx.NodeProto, layout: str, seen: Mapping[str, str]
+) -> str | None:
+    """The layout behind a Reshape to the shape of a tensor that was `seen` on the way."""
+    maker = graph.producer(node.input[1]) if node.op_type == "Reshape" and len(node.input) > 1 else None
+    if maker is None or maker.op_type != "Shape" or attributes(maker):
+        return None
+    before = seen.get(maker.input[0])
+    return before if before is not None and before[:2] == layout[:2] == "NC" else None
+
+
+def _may_be_part(node: onnx.NodeProto) -> bool:
+    """Whether an activation that several nodes compute may begin with this one."""
+    return node.op_type in OPERATIONS or node.op_type in ("Concat", "QLinearAdd", "QLinearMul")
+
+
+def _is_the_layers(constant: NDArray[np.generic]) -> bool:
+    """Whether it is a bias or a scale of the layer's: one number may also be part of an activation's formula,
+    but for 0."""
+    return not constant.any() or (constant.ndim == 1 and bool(np.any(constant != constant[0])))
+
+
+def _scales_follow(graph: GraphView, tensor: str, layout: str, channels: int) -> bool:
+    """Whether no formula begins in front of a tensor: so many scales and shifts by one number follow, or one
+    of the layer's own, which is part of none."""
+    for _ in range(MOST_TRIES):
+        node = _only_reader(graph, tensor)
+        for _ in range(MOST_TRIES):
+            behind = None if node is None else _layout_beyond(graph, node, tensor, layout, channels)
+            if node is None or behind is None:
+                break
+            tensor, layout = node.output[0], behind
+            node = _only_reader(graph, tensor)
+        added = _combined(graph, node, tensor, layout, channels) if node is not None else None
+        if added is None or node is None:
+            return False
+        if _is_the_layers(added):
+            return True
+        tensor = node.output[0]
+    return True
+
+
+def _only_reader(graph: GraphView, tensor: str) -> onnx.NodeProto | None:
+    readers = readers_of(graph, tensor)
+    return readers[0] if len(readers) == 1 and readers[0].output and readers[0].output[0] else None
+
+
+def _combined(
+    graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str, channels: int
+) -> NDArray[np.generic] | None:
+    """The constant that an affine node combines with `tensor`: one number, or one per channel."""
+    others = [name for name in node.input if name != tensor]
+    if node.op_type not in AFFINE or not others or len(others) != len(node.input) - 1:
+        return None
+    if (node.op_type != "Sum" and len(others) > 1) or len(others) > MOST_NODES:
+        return None
+    if node.op_type in ("Sub", "Div") and node.input[:1] != [tensor]:
+        return None
+    total: NDArray[np.generic] | None = None
+    for name in others:
+        constant = aligned(graph, node, name, layout, channels)
+        if constant is None or constant.dtype.kind not in "fiu":
+            return None
+        total = constant if total is None else np.asarray(np.add(total, constant))
+    return total
+
+
+def _is_affine_map(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str, channels: int) -> bool:
+    """Whether a node scales or shifts by a constant that differs by position, as layer norms do."""
+    others = [name for name in node.input if name != tensor]
+    if node.op_type not in ("Mul", "Add") or len(node.input) != 2 or len(others) != 1:
+        return False
+    shape = graph.shape(others[0]) if graph.is_constant(others[0]) else None
+    if shape is None or len(shape) > len(layout) or graph.opset < 7:
+        return False
+    sizes = dict(zip(layout[::-1], shape[::-1], strict=False))
+    return sizes.get("N", 1) == 1 and sizes.get("C", 1) in (1, channels)

@@ -1,0 +1,189 @@
+"""Where a layer's axes lie behind nodes that move, add, drop or join them, and leave the channels alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import onnx
+
+from filterkit.graph.layers.node_parameters import from_shapes, known_sizes, listed
+from filterkit.graph.view.view import GraphView
+from filterkit.graph.view.walk import attributes
+
+SPACE = "WHD123456789"
+"""Letters for axes of space, in the order in which new ones are taken."""
+OF_SPACE = frozenset("DHW")
+"""Axes that may be dropped where their length is 1, and joined: those with digits need not be of space."""
+
+Size = int | str | None
+
+MOVES = frozenset({"Transpose", "Squeeze", "Unsqueeze", "Reshape", "Flatten"})
+
+
+def layout_behind(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) -> str | None:
+    """Axes of the first output of a node among `MOVES` that reads `tensor`, whose axes are `layout`.
+
+    None where the pictures or the channels do not stay an axis of their own, or nobody knows.
+    """
+    if node.input[:1] != [tensor]:
+        return None
+    if node.op_type == "Transpose":
+        perm = attributes(node).get("perm", range(len(layout))[::-1])
+        if sorted(perm) != list(range(len(layout))):
+            return None
+        return "".join(layout[axis] for axis in perm)
+    if "N" not in layout or layout.count("C") != 1:
+        return None
+    if node.op_type == "Squeeze":
+        return _squeezed(graph, node, tensor, layout)
+    if node.op_type == "Unsqueeze":
+        return _unsqueezed(graph, node, layout)
+    return _reshaped(graph, node, tensor, layout)
+
+
+def _squeezed(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) -> str | None:
+    axes = _axes(graph, node, len(layout))
+    if axes is None:
+        shape = graph.shape(tensor)
+        if len(node.input) > 1 or "axes" in attributes(node) or shape is None or len(shape) != len(layout):
+            return None
+        if not all(isinstance(size, int) for size in shape):  # an open one may turn out to be 1
+            return None
+        axes = [axis for axis, size in enumerate(shape) if size == 1]
+    if any(layout[axis] not in OF_SPACE for axis in axes):
+        return None
+    return _renamed("".join(letter for axis, letter in enumerate(layout) if axis not in axes))
+
+
+def _renamed(layout: str) -> str:
+    """The same with the usual letters: one axis of space is W, two are H and W."""
+    space = sorted(OF_SPACE.intersection(layout))
+    return layout.translate(str.maketrans("".join(space), "DHW"[3 - len(space) :]))
+
+
+def _unsqueezed(graph: GraphView, node: onnx.NodeProto, layout: str) -> str | None:
+    more = _axes(graph, node, None)
+    if not more or len(layout) + len(more) > len(SPACE):
+        return None
+    rank = len(layout) + len(more)
+    places = {axis % rank for axis in more if -rank <= axis < rank}
+    if len(places) != len(more):
+        return None
+    new = iter([letter for letter in SPACE if letter not in layout])
+    old = iter(layout)
+    return "".join(next(new) if axis in places else next(old) for axis in range(rank))
+
+
+def _axes(graph: GraphView, node: onnx.NodeProto, rank: int | None) -> list[int] | None:
+    """The axes that a Squeeze or Unsqueeze names, counted from the front where the rank is given."""
+    axes = listed(graph, node, "axes")
+    if not axes or rank is None:
+        return axes or None
+    if not all(-rank <= axis < rank for axis in axes):
+        return None
+    return [axis % rank for axis in axes]
+
+
+def _reshaped(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) -> str | None:
+    """Reshape and Flatten: pictures first, channels second or last, as before; space as it comes."""
+    shape = graph.shape(tensor)
+    if shape is None or len(shape) != len(layout) or layout[0] != "N" or len(layout) < 2:
+        return None
+    before: list[Size] = [f"axis {axis}" if size is None else size for axis, size in enumerate(shape)]
+    if node.op_type == "Flatten":
+        is_single = all(size == 1 for size, letter in zip(before, layout, strict=True) if letter in OF_SPACE)
+        whole = set(layout) - OF_SPACE == {"N", "C"}
+        return "NC" if attributes(node).get("axis", 1) == 1 and is_single and whole else None
+    after = target(graph, node, before)
+    if len(after) < 2:
+        return None
+    if layout[1] == "C":
+        channels, space, letters = after[1], slice(2, None), layout[2:]
+    elif layout[-1] == "C":
+        channels, space, letters = after[-1], slice(1, -1), layout[1:-1]
+    else:
+        return None
+    if channels is None or channels != before[layout.index("C")]:
+        return None
+    sizes, wanted = before[space], after[space]
+    if after[0] != before[0] and (_length(sizes) is None or _length(sizes) != _length(wanted)):
+        return None
+    found = _space(letters, sizes, wanted)
+    if found is None:
+        return None
+    return _renamed(f"NC{found}" if layout[1] == "C" else f"N{found}C")
+
+
+def target(graph: GraphView, node: onnx.NodeProto, before: Sequence[Size]) -> list[Size]:
+    """The shape that a Reshape makes, None for what nobody knows; empty where even the rank is open."""
+    inferred = graph.shape(node.output[0])
+    made = None
+    if len(node.input) > 1 and node.input[1]:
+        made = from_shapes(graph, node.input[1], lambda tensor: known_sizes(graph, tensor))
+    if made is None:
+        return list(inferred or ())
+    stated = [int(size) if math.isfinite(size) else -1 for size in made]
+    zero_means_zero = attributes(node).get("allowzero", 0)
+    after: list[Size] = [
+        before[axis]
+        if size == 0 and axis < len(before) and not zero_means_zero
+        else (size if size > 0 else None)
+        for axis, size in enumerate(stated)
+    ]
+    if inferred is not None and len(inferred) == len(after):
+        after = [size if size is not None else known for size, known in zip(after, inferred, strict=True)]
+    open_axes = [axis for axis, size in enumerate(after) if not isinstance(size, int)]
+    if len(open_axes) == 1 and open_axes[0] and after[0] == before[0]:
+        whole, rest = _length(before[1:]), _length([size for size in after[1:] if isinstance(size, int)])
+        if whole is not None and rest and whole % rest == 0:
+            after[open_axes[0]] = whole // rest
+    return after
+
+
+def _length(sizes: Sequence[Size]) -> int | None:
+    total = 1
+    for size in sizes:
+        if not isinstance(size, int):
+            return None
+        total *= size
+    return total
+
+
+def _space(letters: str, sizes: Sequence[Size], wanted: Sequence[Size]) -> str | None:
+    """Letters of the axes of space behind a Reshape that leaves pictures and channels as they are."""
+    if len(sizes) == len(wanted) and sum(map(_differ, sizes, wanted)) <= 1:
+        return letters  # one that differs is only unknown: there are as many elements as before
+    longer = [(letter, size) for letter, size in zip(letters, sizes, strict=True) if size != 1]
+    others = [size for size in wanted if size != 1]
+    dropped = set(letters) - {letter for letter, _ in longer}
+    if (
+        len(longer) == len(others)
+        and sum(_differ(size, other) for (_, size), other in zip(longer, others, strict=True)) <= 1
+    ):
+        kept = [letter for letter, _ in longer]
+    elif len(others) == 1 and set(letters) <= OF_SPACE:
+        kept, dropped = ["W"], set()
+    elif 1 < len(others) <= len(OF_SPACE) and set(letters) <= OF_SPACE and _length(sizes) == _length(wanted):
+        kept, dropped = [*"DHW"[-len(others) :]], set()  # positions that had become one axis, for instance
+    else:
+        return None
+    if not dropped <= OF_SPACE:
+        return None
+    new = iter([letter for letter in SPACE if letter not in kept])
+    old = iter(kept)
+    return "".join(next(new) if size == 1 else next(old) for size in wanted)
+
+
+def _differ(size: Size, other: Size) -> bool:
+    return size is None or other is None or size != other
+
+
+def may_agree(one: Sequence[object] | None, other: Sequence[object] | None) -> bool:
+    """Whether two shapes are the same as far as they are known."""
+    if one is None or other is None:
+        return True
+    pairs = zip(one, other, strict=False)
+    return len(one) == len(other) and all(
+        size == wanted for size, wanted in pairs if isinstance(size, int) and isinstance(wanted, int)
+    )

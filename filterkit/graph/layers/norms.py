@@ -1,0 +1,258 @@
+"""Norms other than batch norm behind a convolution: operators, and what older exporters write for them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from filterkit.graph.layers.axis_moves import may_agree
+from filterkit.graph.layers.operands import aligned
+from filterkit.graph.layers.pointwise import REDUCTIONS, readers_of, regions
+from filterkit.graph.layers.response_norm import response_norm
+from filterkit.graph.view.view import GraphView
+from filterkit.graph.view.walk import STANDARD, attributes
+
+NORMS = {
+    "InstanceNormalization": "instance_norm", "GroupNormalization": "group_norm", "GroupNorm": "group_norm",
+    "LayerNormalization": "layer_norm", "RMSNormalization": "layer_norm",
+    "SimplifiedLayerNormalization": "layer_norm", "LRN": "lrn",
+}  # fmt: skip
+"""By operator, of ONNX and of ONNX Runtime."""
+
+AFFINE = frozenset({"Mul", "Add", "Sum", "Sub", "Div", "Identity", "Cast"})
+"""What may stand between a norm of groups and the Reshape that undoes them: scale and shift."""
+
+LONGEST = 12
+"""How many nodes these chains may have."""
+
+
+class Norm(NamedTuple):
+    """A norm's name, and the tensor that it makes, whose axes are those in front of it."""
+
+    name: str
+    tensor: str
+    activation: str | None = None
+
+
+def norm_behind(
+    graph: GraphView, tensor: str, layout: str, channels: int, readers: Sequence[onnx.NodeProto]
+) -> Norm | None:
+    """The norm that the only readers of `tensor` are."""
+    if len(readers) == 1:
+        node = readers[0]
+        if node.op_type in NORMS and node.input[:1] == [tensor] and node.output and node.output[0]:
+            return _operator(graph, node, layout)
+        if node.op_type == "MeanVarianceNormalization" and node.output:
+            axes = attributes(node).get("axes", [0, 2, 3])
+            name = _name_of_axes([axis for axis in axes if axis], layout) if layout[:1] == "N" else None
+            return Norm(name, node.output[0]) if name else None
+        if node.op_type == "Reshape" and node.input[:1] == [tensor]:
+            return _of_groups(graph, node, layout, channels)
+    if any(_is_reduced(graph, node) for node in readers):
+        found = _by_values(graph, tensor, layout, channels)
+        if found is not None:
+            name = _name_of_axes(found[1], layout)
+            return Norm(name, found[0]) if name else None
+    made = response_norm(graph, tensor, layout, channels, readers)
+    return Norm("lrn", made) if made is not None else None
+
+
+def _is_reduced(graph: GraphView, node: onnx.NodeProto) -> bool:
+    """Whether a node takes means or sums or, as RMS norms do, makes squares that they are taken of."""
+    if node.op_type in ("Mul", "Pow") and node.output:
+        return any(each.op_type in REDUCTIONS for each in readers_of(graph, node.output[0]))
+    return node.op_type in REDUCTIONS
+
+
+def _operator(graph: GraphView, node: onnx.NodeProto, layout: str) -> Norm | None:
+    name = NORMS[node.op_type]
+    channels_first = name in ("instance_norm", "group_norm", "lrn") and node.domain in STANDARD
+    if channels_first and layout.index("C") != 1:
+        return None
+    if any(graph.consumers(other) for other in node.output[1:] if other):
+        return None
+    given = attributes(node)
+    if name == "layer_norm":
+        axis = given.get("axis", -1)
+        is_axis = isinstance(axis, int) and -len(layout) <= axis < len(layout)
+        found = _name_of_axes(range(axis % len(layout), len(layout)), layout) if is_axis else None
+        return Norm(found, node.output[0]) if found else None
+    if node.op_type != "GroupNorm":
+        return Norm(name, node.output[0])
+    if layout.index("C") != (len(layout) - 1 if given.get("channels_last", 1) else 1):
+        return None
+    return Norm(name, node.output[0], "silu" if given.get("activation", 0) == 1 else None)
+
+
+def _name_of_axes(axes: Sequence[int], layout: str) -> str | None:
+    """What a norm over these axes is called; none is a norm over pictures."""
+    rank = len(layout)
+    if not all(isinstance(axis, int) and -rank <= axis < rank for axis in axes):
+        return None
+    letters = {layout[axis] for axis in axes}
+    if not letters or "N" in letters:
+        return None
+    return "instance_norm" if letters == set(layout) - {"N", "C"} else "layer_norm"
+
+
+def _of_groups(graph: GraphView, node: onnx.NodeProto, layout: str, channels: int) -> Norm | None:
+    """Reshape to groups, a norm within each, scale and shift, Reshape back: how PyTorch exports GroupNorm."""
+    grouped = node.output[0]
+    shape = graph.shape(grouped)
+    readers = readers_of(graph, grouped)
+    name, tensor = "group_norm", ""
+    if len(readers) == 1 and readers[0].op_type in NORMS and readers[0].input[:1] == [grouped]:
+        name, tensor = NORMS[readers[0].op_type], readers[0].output[0]
+        if name == "instance_norm":
+            groups = shape[1] if shape is not None and len(shape) > 1 else None
+            name = "instance_norm" if groups == channels else "group_norm"
+        elif name == "layer_norm":
+            axis = attributes(readers[0]).get("axis", -1)
+            found_name = _name_of_groups(graph.shape(node.input[0]), shape, axis, layout, channels)
+            if found_name is None:
+                return None
+            name = found_name
+    elif shape is not None and len(shape) > 2:
+        found = _by_values(graph, grouped, "N" + "C" * (len(shape) - 1), 0)
+        if found is None or 0 in found[1] or len(found[1]) > len(shape) - 1:
+            return None
+        tensor = found[0]
+    for _ in range(LONGEST):
+        behind = readers_of(graph, tensor) if tensor else []
+        if len(behind) != 1 or not behind[0].output:
+            return None
+        last = behind[0]
+        if last.op_type == "Reshape":
+            return Norm(name, last.output[0]) if _is_undone(graph, node, last, layout, channels) else None
+        others = [each for each in last.input if each != tensor]
+        if last.op_type not in AFFINE or not all(map(graph.is_constant, others)):
+            return None
+        tensor = last.output[0]
+    return None
+
+
+def _name_of_groups(
+    before: Sequence[int | str | None] | None,
+    after: Sequence[int | str | None] | None,
+    axis: object,
+    layout: str,
+    channels: int,
+) -> str | None:
+    """What a layer norm from an axis on is, behind a Reshape of a shape to another one.
+
+    The axes in front of it say how many groups of a picture's numbers there are.
+    """
+    if not before or not after or not isinstance(axis, int) or not -len(after) <= axis < len(after):
+        return None
+    first = axis % len(after)
+    groups, pictures = list(after[:first]), before[0]
+    is_open = len(groups) > 1 and not isinstance(groups[0], int) and not isinstance(pictures, int)
+    if is_open or (pictures is not None and groups[:1] == [pictures]):
+        groups, pictures = groups[1:], 1
+    if not groups:
+        return "layer_norm" if pictures == 1 else None
+    if layout.index("C") != 1:
+        return "layer_norm" if layout[-1] == "C" and list(after[first:]) == [channels] else None
+    sizes = [size for size in (pictures, *groups) if isinstance(size, int) and size > 0]
+    if len(sizes) <= len(groups):
+        return None
+    count, rest = divmod(math.prod(sizes[1:]), sizes[0])
+    if rest or not count or channels % count:
+        return None
+    return "instance_norm" if count == channels else "group_norm"
+
+
+def _is_undone(
+    graph: GraphView, first: onnx.NodeProto, last: onnx.NodeProto, layout: str, channels: int
+) -> bool:
+    """Whether the second Reshape brings back the shape in front of the first."""
+    maker = graph.producer(last.input[1]) if len(last.input) > 1 else None
+    if maker is not None and maker.op_type == "Shape" and maker.input[0] == first.input[0]:
+        return True
+    before, after = graph.shape(first.input[0]), graph.shape(last.output[0])
+    if after is None or len(after) != len(layout) or after[layout.index("C")] != channels:
+        return False
+    return may_agree(before, after)
+
+
+def _by_values(
+    graph: GraphView, tensor: str, layout: str, channels: int
+) -> tuple[str, tuple[int, ...]] | None:
+    """The first function of `tensor` that stays the same when that is scaled and shifted, and its axes.
+
+    That is what a norm does, in whatever steps: mean, variance, root, quotient. An RMS norm divides by the
+    root of the mean square, and stays the same when scaled only; it may be an L2 norm times the root of how
+    many numbers there are. With no `channels`, those are
+    divided into groups, and scales that differ by channel count as ones.
+    """
+
+    def read(node: onnx.NodeProto, name: str) -> NDArray[Any] | None:
+        if channels or not graph.is_constant(name):
+            return aligned(graph, node, name, layout, channels)
+        constant = aligned(graph, node, name, layout, 1)
+        return np.ones(()) if constant is None else constant
+
+    sample = np.random.default_rng(0).normal(1, 3, (1, 64))
+    samples = (sample, sample * 2 + 5, sample * np.abs(sample))
+    runs = [regions(graph, {tensor: values}, layout, read, statistics=True) for values in samples]
+    before: NDArray[np.float64] | None = None
+    for found in zip(*runs, strict=False):
+        one, moved, bent = (each.values for each in found)
+        if found[0].axes is None:
+            continue
+        with np.errstate(all="ignore"):  # numbers may be as large as they get
+            if _is_norm(sample, one, moved):
+                return found[0].tensor, found[0].axes
+            factor = _factor_of_root_mean_square([(sample, one), (samples[2], bent)])
+            is_mean = any(_is_mean_square(sample, each) for each in found[0].statistics)
+            if factor is not None and (is_mean or _is_scaled(before, factor, math.sqrt(found[0].count))):
+                return found[0].tensor, found[0].axes
+        before = factor
+    return None
+
+
+def _is_norm(sample: NDArray[np.float64], one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    if one.shape[1] != sample.shape[1] or other.shape != one.shape:
+        return False
+    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+        return False
+    spread = one.std(axis=1, keepdims=True)
+    if not (spread > 1e-6).any() or np.any(np.abs(one - other) > 1e-3 * (spread + np.abs(one)) + 1e-6):
+        return False
+    centred = sample - sample.mean()
+    slope = (one * centred).mean(axis=1, keepdims=True) / centred.var()
+    return bool(
+        np.all(np.abs(one - one.mean(axis=1, keepdims=True) - slope * centred) <= 1e-3 * spread + 1e-6)
+    )
+
+
+def _factor_of_root_mean_square(
+    pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
+) -> NDArray[np.float64] | None:
+    """What numbers over the root of their mean square are multiplied by, one factor per row; None where they
+    become anything else."""
+    factors = []
+    for numbers, made in pairs:
+        if made.shape[1] != numbers.shape[1] or not np.isfinite(made).all():
+            return None
+        factors.append(made / numbers * np.sqrt((numbers**2).mean()))
+    every = np.concatenate(factors, axis=1)
+    wanted = every[:, :1]
+    fits = (np.abs(wanted) > 1e-6).any() and np.all(np.abs(every - wanted) <= 1e-3 * np.abs(wanted) + 1e-6)
+    return wanted if fits else None
+
+
+def _is_mean_square(sample: NDArray[np.float64], made: NDArray[np.float64]) -> bool:
+    """Whether it is the mean square or its root: a sum without that is an L2 norm's."""
+    square = (sample**2).mean()
+    return any(np.allclose(made, wanted, rtol=1e-3) for wanted in (square, math.sqrt(square)))
+
+
+def _is_scaled(before: NDArray[np.float64] | None, after: NDArray[np.float64], by: float) -> bool:
+    """Whether an L2 norm is made an RMS norm: by the root of how many numbers there are."""
+    return before is not None and by > 1 and np.allclose(after, before * by, rtol=1e-3)

@@ -1,0 +1,146 @@
+"""Local response normalization, as exporters write it that do not have the operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from filterkit.graph.layers.axis_moves import layout_behind, may_agree, target
+from filterkit.graph.layers.operands import aligned
+from filterkit.graph.layers.pointwise import readers_of, regions
+from filterkit.graph.view.view import GraphView
+from filterkit.graph.view.walk import attributes, bodies
+
+CARRIED = frozenset({"Identity", "Cast", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Pad"})
+"""Operators that bring the squares to the pooling, and the means back."""
+LONGEST = 12
+"""How many nodes there may be on each of these ways."""
+SQUARES = np.geomspace(1e-3, 1e9, 60)[None]
+"""Means of squares to try the divisor on."""
+
+Values = NDArray[np.float64]
+
+
+def response_norm(
+    graph: GraphView, tensor: str, layout: str, channels: int, readers: Sequence[onnx.NodeProto]
+) -> str | None:
+    """The output of ``x / (k + alpha * mean of squares of neighbouring channels) ** beta``.
+
+    The quotient may also be a product with that to the power -beta, and the mean a sum.
+    """
+    squares = [node for node in readers if _is_square(graph, node, tensor, layout)]
+    last = next((node for node in readers if node.op_type in ("Div", "Mul") and node not in squares), None)
+    if len(readers) != 2 or len(squares) != 1 or last is None or not (last.output and squares[0].output):
+        return None
+    other = [name for name in last.input if name != tensor]
+    if len(last.input) != 2 or len(other) != 1 or (last.op_type == "Div" and last.input[0] != tensor):
+        return None
+    mean = _mean_of_channels(graph, squares[0].output[0], layout, channels)
+    if mean is None or not may_agree(graph.shape(tensor), graph.shape(other[0])):
+        return None
+
+    def read(node: onnx.NodeProto, name: str) -> NDArray[Any] | None:
+        return aligned(graph, node, name, layout, 1)
+
+    start, is_divided = regions(graph, {mean: SQUARES}, layout, read), last.op_type == "Div"
+    for region in start:
+        name = _carried(graph, region.tensor)
+        if name == other[0] and _is_power(1 / region.values if is_divided else region.values):
+            return str(last.output[0])
+    return None
+
+
+def _is_power(values: Values) -> bool:
+    """Whether numbers are ``(k + alpha * s) ** -beta`` at `SQUARES`, with a positive k, alpha and beta."""
+    if values.shape != SQUARES.shape or not np.isfinite(values).all() or not (values > 0).all():
+        return False
+    logs, sizes = np.log(values[0]), np.log(SQUARES[0])
+    beta = (logs[-2] - logs[-1]) / (sizes[-1] - sizes[-2])
+    if not 0 < beta < 8:
+        return False
+    with np.errstate(all="ignore"):
+        line = values[0] ** (-1 / beta)
+        alpha = (line[-1] - line[0]) / (SQUARES[0, -1] - SQUARES[0, 0])
+        wanted = line[0] + alpha * (SQUARES[0] - SQUARES[0, 0])
+    return bool(line[0] > alpha * SQUARES[0, 0] and np.allclose(line, wanted, rtol=2e-2))
+
+
+def _mean_of_channels(graph: GraphView, squares: str, layout: str, channels: int) -> str | None:
+    """The means of neighbouring channels that are taken of a tensor of squares, brought back to its axes."""
+    made, wide, is_pooled = squares, layout or None, False
+    for _ in range(2 * LONGEST):
+        behind = readers_of(graph, made)
+        node = behind[0] if len(behind) == 1 and behind[0].output else None
+        if node is not None and node.op_type == "AveragePool" and not is_pooled:
+            if not _is_along_channels(node, wide):
+                return None
+            is_pooled = True
+        elif node is not None and _is_scale(graph, node, made, layout) and not is_pooled:
+            pass
+        elif node is not None and (node.op_type in CARRIED or _only_squeezes(node)):
+            if node.op_type in ("Unsqueeze", "Reshape", "Transpose") and not is_pooled:
+                wide = _moved(graph, node, made, wide, channels)
+        else:
+            return made if is_pooled else None
+        made = node.output[0]
+    return None
+
+
+def _carried(graph: GraphView, tensor: str) -> str:
+    """Where a tensor is brought by nodes that only move its axes."""
+    for _ in range(LONGEST):
+        behind = readers_of(graph, tensor)
+        if len(behind) != 1 or behind[0].op_type not in CARRIED or not behind[0].output:
+            break
+        tensor = behind[0].output[0]
+    return tensor
+
+
+def _is_scale(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) -> bool:
+    """Whether a node multiplies by one number."""
+    others = [name for name in node.input if name != tensor]
+    if node.op_type not in ("Mul", "Div") or len(others) != 1 or node.input[0] != tensor:
+        return False
+    constant = aligned(graph, node, others[0], layout, 1)
+    return constant is not None and constant.ndim == 0
+
+
+def _only_squeezes(node: onnx.NodeProto) -> bool:
+    """PyTorch squeezes an axis if its length is 1, at run time."""
+    inside = [each for body in bodies(node) for each in body.node]
+    allowed = ("Squeeze", "Identity", "Constant")
+    return node.op_type == "If" and 0 < len(inside) <= LONGEST and all(n.op_type in allowed for n in inside)
+
+
+def _is_square(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) -> bool:
+    if node.op_type == "Mul":
+        return list(node.input) == [tensor, tensor]
+    if node.op_type != "Pow" or node.input[:1] != [tensor] or len(node.input) != 2:
+        return False
+    exponent = aligned(graph, node, node.input[1], layout, 1)
+    return exponent is not None and exponent.ndim == 0 and float(exponent) == 2
+
+
+def _moved(
+    graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str | None, channels: int
+) -> str | None:
+    """The layout behind an Unsqueeze, or behind a Reshape that puts an axis in front of the channels."""
+    if layout is None or node.op_type != "Reshape":
+        return layout and layout_behind(graph, node, tensor, layout)
+    shape = target(graph, node, graph.shape(tensor) or ())
+    fits = len(shape) > 2 and may_agree(shape[1:3], (1, channels))
+    return "N1C" + "DHW"[: len(shape) - 3] if fits and layout[:2] == "NC" else None
+
+
+def _is_along_channels(node: onnx.NodeProto, layout: str | None) -> bool:
+    """Whether the window of a pooling has a length along the channels alone, and does not stride."""
+    given = attributes(node)
+    window, strides = given.get("kernel_shape"), given.get("strides", [])
+    if layout is None or not isinstance(window, list | tuple) or len(window) != len(layout) - 2:
+        return False
+    is_long = {letter for letter, size in zip(layout[2:], window, strict=True) if size != 1}
+    return is_long == {"C"} and isinstance(strides, list | tuple) and all(step == 1 for step in strides)

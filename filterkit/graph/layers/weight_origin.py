@@ -1,0 +1,110 @@
+"""Where a weight comes from: the tensor that holds it in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx
+
+from filterkit.geometry import MOST_AXES
+from filterkit.graph.loading.tensors import dtype_name
+from filterkit.graph.view.view import GraphView
+from filterkit.graph.view.walk import STANDARD, attributes
+
+ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum", "Mean", "MatMul", "Gemm", "Where")
+"""Of their inputs, any may be the weight."""
+
+MAKERS = (
+    *("ConstantOfShape", "Range", "EyeLike", "OneHot", "MelWeightMatrix"),
+    *("HannWindow", "HammingWindow", "BlackmanWindow"),
+)
+"""What these make stands nowhere: their inputs are sizes and bounds."""
+MOST_STEPS = 128
+"""How far a weight is traced back: a hostile graph computes each one out of the one before it."""
+
+KEEPS_AXES = ("Identity", "Cast", "CastLike", "QuantizeLinear", "DequantizeLinear")
+
+
+def stored_as(graph: GraphView, tensor: str, axes: str) -> tuple[str, str, str]:
+    """Where a weight comes from, told by going back through what computes it.
+
+    Parameters
+    ----------
+    tensor
+        The weight as the layer reads it.
+    axes
+        A letter for each of its axes; where there are more in front, they are of size 1.
+
+    Returns
+    -------
+    tensor, dtype, axes
+        The tensor that holds it in the file, its element type as a NumPy name, and its axes: for
+        `FilterBank.source_dtype` and `FilterBank.source_layout`. The type is ``"?"`` where there is no such
+        tensor, or it lies more than MOST_STEPS nodes back; the axes are ``"reshaped"`` where they are not
+        those of the weight in another order.
+    """
+    home = graph.home(tensor)
+    for place, (view, node, made) in enumerate(_way_back(graph, tensor)):
+        if place == MOST_STEPS:
+            return made, "?", "reshaped"
+        tensor = source = _source(view, node, made)
+        home = view.home(tensor)
+        if node.op_type == "Transpose" and node.domain in STANDARD:
+            axes = _turned(axes, attributes(node).get("perm"))
+        elif node.op_type not in KEEPS_AXES and not _same_axes(view, made, source):
+            axes = ""
+    axes = axes.lstrip("1") or "reshaped"
+    maker = home.producer(tensor) if home is not None else None
+    made_up = maker is not None and maker.op_type in MAKERS and maker.op_type != "ConstantOfShape"
+    if home is None or made_up or not home.is_constant(tensor):
+        return tensor, "?", axes
+    return tensor, dtype_name(home.stored_type(tensor)), axes
+
+
+def origin(graph: GraphView, tensor: str) -> tuple[str, str]:
+    """The tensor that holds a weight in the file, as `stored_as` finds it: its scope and its name."""
+    for place, (view, node, made) in enumerate(_way_back(graph, tensor)):
+        if place == MOST_STEPS:
+            return view.scope, made
+        graph, tensor = view, _source(view, node, made)
+    home = graph.home(tensor)
+    return ("" if home is None else home.scope), tensor
+
+
+def _way_back(graph: GraphView, tensor: str) -> Iterator[tuple[GraphView, onnx.NodeProto, str]]:
+    """The nodes that lead to a weight, the last one first, each with its graph and the tensor it makes."""
+    while (home := graph.home(tensor)) and (node := home.producer(tensor)) is not None and node.input:
+        if node.op_type in MAKERS:
+            return
+        yield home, node, tensor
+        graph, tensor = home, _source(home, node, tensor)
+
+
+def _source(graph: GraphView, node: onnx.NodeProto, made: str) -> str:
+    """The input of a node that the tensor it makes comes from."""
+    if node.op_type not in ARITHMETIC:
+        return str(node.input[0])
+    # The weight is the one that has the result's size; a scale is smaller. The condition of a Where comes
+    # first, and chooses between two values.
+    choices = [*node.input[1:], node.input[0]] if node.op_type == "Where" else node.input
+    whole = graph.shape(made)
+    return str(next((name for name in choices if graph.shape(name) == whole), node.input[0]))
+
+
+def _turned(axes: str, perm: list[int] | None) -> str:
+    """Axes in front of a Transpose, by those behind it."""
+    perm = list(range(len(axes)))[::-1] if perm is None else perm
+    axes = axes and axes.rjust(len(perm), "1")
+    if len(perm) > MOST_AXES or sorted(perm) != list(range(len(axes))):
+        return axes
+    return "".join(axes[perm.index(axis)] for axis in range(len(axes)))
+
+
+def _same_axes(graph: GraphView, one: str, other: str) -> bool:
+    """Whether two tensors have the same shape but for axes of size 1 in front."""
+    shapes = [graph.shape(one), graph.shape(other)]
+    if None in shapes:
+        return False
+    longest = max(len(shape) for shape in shapes if shape is not None)
+    padded = [(1,) * (longest - len(shape)) + shape for shape in shapes if shape is not None]
+    return padded[0] == padded[1]

@@ -1,0 +1,102 @@
+"""Why a tensor cannot be known without running the model, for a user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import onnx
+
+from filterkit.graph.loading.names import shown
+from filterkit.graph.view.foldable import is_computable
+from filterkit.graph.view.walk import STANDARD, reads
+
+if TYPE_CHECKING:
+    from filterkit.graph.view.view import GraphView
+
+    Found = tuple[GraphView, onnx.NodeProto]
+
+
+def label(node: onnx.NodeProto) -> str:
+    """A node for a message: its name, or its first output's, and its operator."""
+    name = node.name or next(filter(None, node.output), "")
+    return f"'{shown(name)}' ({shown(node.op_type)})"
+
+
+def why_not_constant(graph: GraphView, tensor: str) -> str:
+    """Why a tensor is not constant: what it is, or the first node before it that is not computed.
+
+    That is the first one in the graph's order; of a tensor that is made from the model's input, the first one
+    that reads the input.
+    """
+    home = graph.home(tensor)
+    if home is None:
+        return f"a tensor that nothing makes ('{shown(tensor)}')"
+    if home.producer(tensor) is None and home.body is not None:
+        return f"handed to the body of node {label(home.body.node)} at run time ('{shown(tensor)}')"
+    if home.producer(tensor) is None:
+        return f"an input of the model ('{shown(tensor)}')"
+    nodes, origins = _not_constant(graph, tensor)
+    for view, node in nodes:
+        if any(_is_input(view, name) for name in reads(node)):
+            of_size = "the size of " if node.op_type in ("Shape", "Size") else ""
+            return f"computed from {of_size}the model's input at run time by node {label(node)}"
+    for view, node in nodes:
+        for name in reads(node):
+            body = _body_handed(view, name)
+            if body is not None:
+                handed = f"from what is handed to the body of node {label(body)} at run time"
+                return f"computed by node {label(node)}, {handed} ('{shown(name)}')"
+    if not origins:  # nodes of a body or a function may wait for each other
+        return f"computed from itself by node {label(nodes[0][1])}"
+    return _why_not_computed(origins[0][1])
+
+
+def _why_not_computed(node: onnx.NodeProto) -> str:
+    if is_computable(node):  # it reads a tensor that nothing makes
+        return f"computed at run time by node {label(node)}"
+    if node.domain not in STANDARD:
+        name = node.name or next(filter(None, node.output), "")
+        operator = f"{shown(node.op_type)} of domain '{shown(node.domain)}'"
+        return f"computed by node '{shown(name)}' ({operator}), an operator that filterkit cannot compute"
+    if not onnx.defs.has(node.op_type):
+        return f"computed by node {label(node)}, an operator that the installed onnx does not know"
+    return f"computed at run time by node {label(node)}"
+
+
+def _not_constant(graph: GraphView, tensor: str) -> tuple[list[Found], list[Found]]:
+    """The nodes before `tensor` that are not constant, in order, and those with which that begins."""
+    found: dict[tuple[int, int], GraphView] = {}
+    later: set[tuple[int, int]] = set()
+    pending = [(graph, tensor)]
+    while pending:
+        view, name = pending.pop()
+        home = view.home(name)
+        index = home.index_of_producer(name) if home is not None else None
+        if home is None or index is None or (home.depth, index) in found:
+            continue
+        place = home.depth, index
+        found[place] = home
+        for read in reads(home.nodes[index]):
+            before = home.home(read)
+            if before is not None and not before.is_constant(read):
+                pending.append((home, read))
+                if before.index_of_producer(read) is not None:
+                    later.add(place)
+    nodes, origins = (
+        [(found[place], found[place].nodes[place[1]]) for place in sorted(places)]
+        for places in (found.keys(), found.keys() - later)
+    )
+    return nodes, origins
+
+
+def _is_input(view: GraphView, tensor: str) -> bool:
+    home = view.home(tensor)
+    return home is not None and home.body is None and any(value.name == tensor for value in home.inputs)
+
+
+def _body_handed(view: GraphView, tensor: str) -> onnx.NodeProto | None:
+    """The node whose body a tensor is handed to; None where it is anything else."""
+    home = view.home(tensor)
+    if home is None or home.body is None or home.is_constant(tensor) or home.producer(tensor) is not None:
+        return None
+    return home.body.node

@@ -1,0 +1,129 @@
+"""The process in which onnx's evaluator computes constants that are not computed in place (see `reference`).
+
+A request is, behind a header, a graph: its initializers are what is known, its outputs what is wanted. The
+answer is a graph with the outputs as initializers, or the place of the node that failed, and why.
+"""
+
+from __future__ import annotations
+
+import signal
+import struct
+import time
+from collections import Counter
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+
+import onnx
+from onnx import numpy_helper
+
+from filterkit.graph.loading.sandbox_worker import limit, patience, serve
+from filterkit.graph.view.evaluation import Random, check_numbers, cost_of_value, evaluate
+from filterkit.graph.view.foldable import Textual, bytes_made, is_computed_in_place
+from filterkit.graph.view.walk import opset_of, reads
+
+REQUEST = struct.Struct("<QQd")
+"""Bytes that the nodes may make altogether, how many of these may be new, and seconds of CPU time."""
+
+MADE = struct.Struct("<QQ")
+"""Bytes that they made, and how many of these were new."""
+
+FAILS, LARGE, TEXTS, RANDOM, SLOW, SEQUENCE = range(6)
+"""Why a node is not computed."""
+
+MEMORY = 2 << 30
+"""Bytes for any request, beside copies of what comes with it; Python and its libraries take some of them."""
+
+
+BY_THE_CLOCK = 6
+"""How much longer than onnx's C++ it is waited for: it may start first, and the machine may be busy."""
+GRACE = 2
+"""Seconds of CPU time after which the process ends that numpy keeps from being interrupted."""
+
+
+def waited(length: int) -> float:
+    """Seconds by the clock that a request of so many bytes may take."""
+    return BY_THE_CLOCK * patience(length)
+
+
+class _Slow(Exception):
+    """The time is up."""
+
+
+def compute(data: bytes) -> bytes:
+    """Answer one request; raises ValueError with the place of the node that failed and why."""
+    work, growth, seconds = REQUEST.unpack_from(data)
+    model = onnx.ModelProto.FromString(data[REQUEST.size :])
+    values: dict[str, Any] = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
+    wanted = [output.name for output in model.graph.output]
+    left = Counter([*wanted, *(name for node in model.graph.node for name in reads(node))])
+    made = new = 0
+    limit(CPU=int(time.process_time() + seconds + GRACE) + 1)
+    for place, node in enumerate(model.graph.node):
+        inputs = [values[name] if name else None for name in node.input]
+        try:
+            seconds -= _run(node, inputs, values, model, seconds, work - made)
+            largest = max(map(cost_of_value, inputs), default=0)
+            size = sum(cost_of_value(values[name]) for name in node.output if name)
+            made, new = made + size, new + max(size - largest, 0)
+            if made > work or new > growth:
+                raise MemoryError
+        except BaseException as error:  # the evaluator raises whatever a malformed node leads it to
+            raise ValueError(f"{place} {_why(error)}") from error
+        if any(isinstance(values[name], list | None) for name in node.output if name in wanted):
+            raise ValueError(f"{place} {SEQUENCE}")
+        left.subtract(reads(node))
+        for name in (*reads(node), *node.output):
+            if not left[name]:
+                values.pop(name, None)
+    answer = onnx.GraphProto()
+    answer.initializer.extend(numpy_helper.from_array(values[name], name) for name in wanted)
+    content: bytes = answer.SerializeToString()
+    return MADE.pack(made, new) + content
+
+
+def _run(
+    node: onnx.NodeProto,
+    inputs: list[Any],
+    values: dict[str, Any],
+    model: onnx.ModelProto,
+    seconds: float,
+    room: int,
+) -> float:
+    """Put what a node makes among the values; the CPU time that it took."""
+    before = time.process_time()
+    _allow(seconds)
+    try:
+        check_numbers(inputs)
+        bounded = is_computed_in_place(node) and not any(isinstance(value, list) for value in inputs)
+        if bounded and bytes_made(node, inputs) > room:
+            raise MemoryError
+        outputs = evaluate(node, inputs, opset_of(model), model.ir_version, values)
+        check_numbers(outputs)
+    finally:
+        _allow(0)
+    values.update(zip(node.output, outputs, strict=True))
+    return time.process_time() - before
+
+
+def _why(error: BaseException) -> int:
+    kinds = ((_Slow, SLOW), (MemoryError, LARGE), (Textual, TEXTS), (Random, RANDOM))
+    return next((reason for kind, reason in kinds if isinstance(error, kind)), FAILS)
+
+
+def _allow(seconds: float) -> None:
+    """Interrupt the evaluator after so much CPU time, where the system can; 0 for never."""
+    if seconds < 0:
+        raise _Slow
+    with suppress(AttributeError):
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise _Slow
+
+
+if __name__ == "__main__":
+    with suppress(AttributeError):
+        signal.signal(signal.SIGPROF, _interrupt)
+    serve([compute], MEMORY, waited)

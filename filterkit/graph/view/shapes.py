@@ -1,0 +1,160 @@
+"""Shapes of all tensors for an input of known size, through shape arithmetic too.
+
+A graph that computes a Reshape's target from the input's shape (Shape, Gather, Concat, …) stops onnx's own
+inference in older opsets. Once a shape is a number, its arithmetic is a constant: it is computed and put in
+place, and inference goes on behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
+
+from filterkit import budget
+from filterkit.geometry import MOST_AXES, product
+from filterkit.graph.loading import sandbox
+from filterkit.graph.view.foldable import Textual, bytes_made, is_foldable
+from filterkit.graph.view.walk import attributes
+
+MOST_ROUNDS = 64
+"""How often inference may go on behind arithmetic that depends on earlier results: a hostile graph asks for
+any number."""
+MOST_NODES = 2**20
+"""How many nodes inference may go over in all rounds but the first; every round goes over all."""
+MOST_STEPS = 2**15
+"""How much arithmetic is computed in one round."""
+
+SMALL = 256
+"""Elements of a tensor that is taken for shape arithmetic."""
+
+
+class Contradiction(Exception):
+    """The graph does not allow these sizes."""
+
+
+def infer_shapes(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors that are wholly known when an input has these sizes.
+
+    Parameters
+    ----------
+    skeleton
+        A model without its weights (`without_weights`); not changed.
+
+    Raises
+    ------
+    Contradiction
+        The graph does not allow these sizes.
+    """
+    trial = ModelProto()
+    trial.CopyFrom(skeleton)
+    value = next(value for value in trial.graph.input if value.name == input_name)
+    if max(sizes, default=0) >= 2**63:
+        raise Contradiction("larger than ONNX can say")
+    for dim, size in zip(value.type.tensor_type.shape.dim, sizes, strict=True):
+        dim.dim_value = size
+    shapes: dict[str, tuple[int, ...]] = {}
+    for _ in range(rounds(trial)):
+        try:
+            inferred = sandbox.with_shapes(trial, strict=True)
+        except sandbox.Failed as error:
+            raise Contradiction(str(error)) from error
+        shapes = known_shapes(inferred.graph)
+        if not settle(trial, shapes):
+            break
+    return shapes
+
+
+def rounds(model: ModelProto) -> int:
+    """How often inference may go on behind arithmetic in this model."""
+    return max(1, min(MOST_ROUNDS, MOST_NODES // max(len(model.graph.node), 1)))
+
+
+def known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
+    """Shapes of the tensors of which every axis is a known number, and that an array can have."""
+    shapes = {
+        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        for value in (*graph.input, *graph.value_info, *graph.output)
+        if value.type.tensor_type.HasField("shape")
+        and len(value.type.tensor_type.shape.dim) <= MOST_AXES
+        and all(dim.HasField("dim_value") for dim in value.type.tensor_type.shape.dim)
+    }
+    return shapes | {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+
+
+def settle(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Replace shape arithmetic whose inputs are known by its result; whether there was any."""
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    settled, steps = False, 0
+    for node in model.graph.node:
+        if len(node.output) != 1 or not is_foldable(node):
+            continue
+        if node.op_type == "Constant":
+            constants.update(_stored(node))
+            continue
+        if node.op_type == "Shape" and node.input[0] in shapes:
+            given = attributes(node)
+            value = np.array(shapes[node.input[0]], np.int64)[given.get("start", 0) : given.get("end")]
+        elif all(name in constants for name in node.input if name):
+            steps += 1
+            if steps > MOST_STEPS:
+                break
+            budget.step("computing shapes with node '{0.name}' ({0.op_type})", node)
+            found = _evaluate(node, constants, model.opset_import)
+            if found is None:
+                continue
+            value = found
+        else:
+            continue
+        constants[node.output[0]] = value
+        node.CopyFrom(
+            onnx.helper.make_node(
+                "Constant", [], [node.output[0]], name=node.name, value=numpy_helper.from_array(value)
+            )
+        )
+        settled = True
+    return settled
+
+
+def _stored(node: NodeProto) -> dict[str, NDArray[Any]]:
+    """The value of a Constant node that can hold a shape."""
+    for name, value in attributes(node).items():
+        if name == "value" and product(value.dims) <= SMALL:
+            return {node.output[0]: numpy_helper.to_array(value)}
+        if name == "value_int" or (name == "value_ints" and len(value) <= SMALL):
+            return {node.output[0]: np.array(value, np.int64)}
+    return {}
+
+
+def _evaluate(
+    node: NodeProto, constants: Mapping[str, NDArray[Any]], opsets: Iterable[onnx.OperatorSetIdProto]
+) -> NDArray[Any] | None:
+    """What a node makes of constants; None where that is too large, no numbers, or fails."""
+    from onnx.reference import ReferenceEvaluator
+
+    inputs = {name: constants[name] for name in node.input if name}
+    if not _is_small(node, [inputs.get(name) for name in node.input]):
+        return None
+    graph = GraphProto(name="arithmetic", node=[node])
+    graph.input.extend(onnx.ValueInfoProto(name=name) for name in inputs)
+    graph.output.append(onnx.ValueInfoProto(name=node.output[0]))
+    model = ModelProto(ir_version=8, graph=graph, opset_import=opsets)
+    try:
+        with np.errstate(all="ignore"):
+            (made,) = ReferenceEvaluator(model).run(None, inputs)
+            value = np.asarray(made)
+            return value if value.dtype.kind in "biuf" else None
+    except Exception:  # a malformed node: inference will say so where it matters
+        return None
+
+
+def _is_small(node: NodeProto, inputs: Sequence[NDArray[Any] | None]) -> bool:
+    """Whether a node makes no more than shapes need; False where it is malformed."""
+    try:
+        return bytes_made(node, inputs) <= SMALL * 8
+    except (Textual, ValueError, LookupError, AttributeError, TypeError, OverflowError):
+        return False

@@ -1,0 +1,174 @@
+"""Going through a graph: its tensors, its nested graphs, and its nodes in order."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import onnx
+
+from filterkit.errors import ModelError
+from filterkit.graph.loading.names import shown
+
+STANDARD = ("", "ai.onnx")
+"""The standard operators' domain: ONNX has two names for it."""
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """Version of the standard operators; 0 where the model does not say."""
+    return next((each.version for each in model.opset_import if each.domain in STANDARD), 0)
+
+
+def attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    """The node's attributes as Python values; strings decoded, graphs and tensors as they are."""
+    found: dict[str, Any] = {}
+    for attribute in node.attribute:
+        value = onnx.helper.get_attribute_value(attribute)
+        found[attribute.name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    return found
+
+
+def bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """The graphs that a node carries: branches of an If, bodies of a Loop or Scan."""
+    return (graph for _, graph in named_bodies(node))
+
+
+def named_bodies(node: onnx.NodeProto) -> Iterator[tuple[str, onnx.GraphProto]]:
+    """The same with the attribute of each, and its number in a list, which no standard operator takes."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.name, attribute.g
+        for place, graph in enumerate(attribute.graphs):
+            yield f"{attribute.name}[{place}]", graph
+
+
+def reads(node: onnx.NodeProto) -> Iterator[str]:
+    """Names of the tensors that a node needs: its inputs, and what its bodies take from outside."""
+    yield from filter(None, node.input)
+    for body in bodies(node):
+        yield from _taken(body)
+
+
+def rename_taken(body: onnx.GraphProto, names: Mapping[str, str]) -> None:
+    """Give the tensors that a body takes from outside other names, in all bodies within it too."""
+    own = _given(body)
+    own.update(output for inner in body.node for output in inner.output)
+    outside = {name: other for name, other in names.items() if name not in own}
+    for inner in body.node:
+        inner.input[:] = [outside.get(name, name) for name in inner.input]
+        for deeper in bodies(inner):
+            rename_taken(deeper, outside)
+    for value in body.output:
+        value.name = outside.get(value.name, value.name)
+
+
+def _taken(body: onnx.GraphProto) -> Iterable[str]:
+    """Names that a body takes from outside, each once: they go up through all bodies around it."""
+    own = _given(body)
+    own.update(output for inner in body.node for output in inner.output)
+    taken = dict.fromkeys(name for inner in body.node for name in reads(inner) if name not in own)
+    return taken | dict.fromkeys(value.name for value in body.output if value.name not in own)
+
+
+def _given(graph: onnx.GraphProto) -> set[str]:
+    """Names that a graph holds without computing them: inputs and initializers."""
+    stored = (*graph.initializer, *(sparse.values for sparse in graph.sparse_initializer))
+    return {value.name for value in graph.input} | {tensor.name for tensor in stored}
+
+
+def every_tensor(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """All tensors stored in the model: initializers and attributes, at every depth."""
+    yield from _graph_tensors(model.graph)
+    for function in model.functions:
+        yield from _node_tensors(function.node)
+
+
+def every_value(model: onnx.ModelProto) -> Iterator[onnx.ValueInfoProto]:
+    """All inputs, outputs and other tensors of which the file states a type, at every depth."""
+    yield from _graph_values(model.graph)
+    for function in model.functions:
+        yield from function.value_info
+        for node in function.node:
+            for body in bodies(node):
+                yield from _graph_values(body)
+
+
+def _graph_values(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:
+    for values in (graph.input, graph.output, graph.value_info):
+        yield from values
+    for node in graph.node:
+        for body in bodies(node):
+            yield from _graph_values(body)
+
+
+def _graph_tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    yield from _node_tensors(graph.node)
+
+
+def _node_tensors(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
+    for node in nodes:
+        for attribute in node.attribute:
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+            if attribute.HasField("sparse_tensor"):
+                yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
+        for body in bodies(node):
+            yield from _graph_tensors(body)
+
+
+def topological_order(graph: onnx.GraphProto) -> list[int]:
+    """Indices of the graph's own nodes, each behind those it needs, otherwise in the order of the file.
+
+    Raises
+    ------
+    ModelError
+        A tensor has two origins or none, or nodes wait for each other in a circle.
+    """
+    nodes = list(graph.node)
+    maker: dict[str, int] = {}
+    for index, node in enumerate(nodes):
+        for output in filter(None, node.output):
+            if maker.setdefault(output, index) != index:
+                raise ModelError(
+                    f"two nodes make the tensor '{shown(output)}'", hint="export the model again"
+                )
+    given = _given(graph)
+    stored = Counter(tensor.name for tensor in graph.initializer)
+    twice = [name for name in (*given, *stored) if name in maker or stored[name] > 1]
+    if twice:
+        raise ModelError(f"the tensor '{shown(min(twice))}' is there twice", hint="export the model again")
+    needs: list[set[int]] = []
+    for node in nodes:
+        needs.append(set())
+        for name in reads(node):
+            if name in maker:
+                needs[-1].add(maker[name])
+            elif name not in given:
+                raise ModelError(f"nothing makes the tensor '{shown(name)}'", hint="export the model again")
+    waiting = [len(before) for before in needs]
+    feeds: list[list[int]] = [[] for _ in nodes]
+    for index, before in enumerate(needs):
+        for earlier in before:
+            feeds[earlier].append(index)
+    ready = [index for index, count in enumerate(waiting) if count == 0]
+    order: list[int] = []
+    while ready:
+        index = heapq.heappop(ready)
+        order.append(index)
+        for later in feeds[index]:
+            waiting[later] -= 1
+            if waiting[later] == 0:
+                heapq.heappush(ready, later)
+    if len(order) < len(nodes):
+        stuck = next(node for node, count in zip(nodes, waiting, strict=True) if count)
+        raise ModelError(
+            f"the graph runs in a circle at node '{shown(stuck.name or stuck.output[0])}'",
+            hint="export the model again",
+        )
+    return order
