@@ -6,11 +6,13 @@ answer is a graph with the outputs as initializers, or the place of the node tha
 
 from __future__ import annotations
 
+import _thread
+import math
 import signal
 import struct
+import threading
 import time
 from collections import Counter
-from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -44,6 +46,10 @@ GRACE = 2
 def waited(length: int) -> float:
     """Seconds by the clock that a request of so many bytes may take."""
     return BY_THE_CLOCK * patience(length)
+
+
+TICK = 0.05
+"""Seconds between two looks at the CPU time."""
 
 
 class _Slow(Exception):
@@ -112,18 +118,33 @@ def _why(error: BaseException) -> int:
 
 
 def _allow(seconds: float) -> None:
-    """Interrupt the evaluator after so much CPU time, where the system can; 0 for never."""
+    """Interrupt the evaluator after so much CPU time; 0 for never."""
     if seconds < 0:
         raise _Slow
-    with suppress(AttributeError):
-        signal.setitimer(signal.ITIMER_PROF, seconds)
+    with _watching:
+        _deadline[0] = time.process_time() + seconds if seconds else math.inf
+
+
+def _watch() -> None:
+    """Interrupt the main thread once its deadline has passed, as a signal would."""
+    while True:
+        time.sleep(TICK)
+        with _watching:
+            if time.process_time() > _deadline[0]:
+                _deadline[0] = math.inf
+                _thread.interrupt_main(signal.SIGTERM)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise _Slow
 
 
+_deadline = [math.inf]
+"""The CPU time at which the evaluator is interrupted."""
+_watching = threading.Lock()
+
+
 if __name__ == "__main__":
-    with suppress(AttributeError):
-        signal.signal(signal.SIGPROF, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    threading.Thread(target=_watch, daemon=True).start()
     serve([compute], MEMORY, waited)
