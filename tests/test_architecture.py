@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import runpy
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -15,33 +18,16 @@ import filterkit
 PACKAGE = Path(filterkit.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-FLOORS = (
-    ("budget", "byte_sizes", "children", "errors", "geometry", "hashing", "kernels", "replacing"),
-    ("address", "settings", "records"),
-    ("graph", "plugins", "sheets"),
-    (
-        "sources",
-        "extractors",
-        "normalizers",
-        "renderers",
-        "formats",
-        "charts",
-        "metrics",
-        "comparison",
-        "runtime",
-    ),
-    ("catalog",),
-    ("operations", "results", "session"),
-    ("workbench",),
-    ("testing", "scaffold"),
-    ("cli",),
-)
+SCRIPT = PACKAGE.parent / "docs" / "draw_floors.py"
+FLOORS: tuple[tuple[str, ...], ...] = runpy.run_path(str(SCRIPT))["FLOORS"]
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 
 ROOF = {"filterkit", "filterkit.__version__", "filterkit.FILTERKIT_API"}
 """What everybody may know of the top: which version this is."""
 
 LONGEST_FILE = 400
+FRAGMENT, MOST_FRAGMENTS = 60, 40
+"""Lines below which a file is a fragment, and how many of those there may be."""
 EXEMPT = {"filterkit.workbench"}
 """Nothing but signatures, docstrings and calls of one line."""
 HEAVY = {
@@ -127,6 +113,49 @@ def test_files_stay_small() -> None:
     assert {
         name: length for name, length in lengths.items() if length > LONGEST_FILE and name not in EXEMPT
     } == {}
+
+
+def test_few_files_are_fragments() -> None:
+    short = [
+        module_of(path)
+        for path in FILES
+        if path.name != "__init__.py"
+        and "migrations" not in path.parts
+        and len(path.read_text(encoding="utf-8").splitlines()) < FRAGMENT
+    ]
+    assert len(short) <= MOST_FRAGMENTS, short
+
+
+def test_no_circles() -> None:
+    """Also within a room, also of imports inside functions."""
+    modules = {module_of(path): path for path in FILES}
+    graph = {
+        name: {
+            found
+            for found in imports(parse(path))
+            if found in modules and found != "filterkit" and not f"{name}.".startswith(f"{found}.")
+        }
+        for name, path in modules.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"these import each other in a circle: {error.args[1]}")
+
+
+def test_one_name_for_one_thing() -> None:
+    """Two modules have the same name only where they are steps of one verb, one of which is its operation."""
+    places = defaultdict(set)
+    for path in FILES:
+        if path.stem not in ("__init__", "__main__"):
+            places[path.stem].add(module_of(path))
+    twice = {name: found for name, found in places.items() if len(found) > 1}
+    assert {name: found for name, found in twice.items() if f"filterkit.operations.{name}" not in found} == {}
+
+
+def test_the_picture_of_the_floors_is_up_to_date() -> None:
+    done = subprocess.run([sys.executable, SCRIPT, "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_module_says_what_it_is() -> None:
