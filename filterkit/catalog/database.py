@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from filterkit.catalog import connections, schema
-from filterkit.catalog.journals import check_beside, clear_journal
-from filterkit.catalog.known_schema import check_schema
+from filterkit.catalog import schema
+from filterkit.catalog.sqlite import connections
+from filterkit.catalog.sqlite.journals import check_beside, clear_journal
+from filterkit.catalog.sqlite.known_schema import check_schema
 from filterkit.catalog.store import Store
 from filterkit.catalog.values import DamagedValueError
 from filterkit.errors import CatalogError, one_line

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from filterkit.catalog.connections import to_json
 from filterkit.catalog.measuring import (
     Measured,
     Metric,
@@ -20,6 +19,7 @@ from filterkit.catalog.measuring import (
 )
 from filterkit.catalog.rows import integral
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS
+from filterkit.catalog.sqlite.connections import to_json
 from filterkit.geometry import LayerGeometry
 from filterkit.records import FilterBank, Preprocessing, Skipped
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from filterkit.byte_sizes import parse_size, show_size
-from filterkit.catalog import connections
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.journals import check_beside
-from filterkit.catalog.sql_hints import instead
-from filterkit.catalog.sql_process import Failure, Limits, answers
-from filterkit.catalog.sql_worker import (
+from filterkit.catalog.sqlite import connections
+from filterkit.catalog.sqlite.journals import check_beside
+from filterkit.catalog.sqlite.sql_errors import instead
+from filterkit.catalog.sqlite.sql_process import Failure, Limits, answers
+from filterkit.catalog.sqlite.sql_worker import (
     BY_MEMORY,
     BY_NAMES,
     BY_RESULTS,

@@ -28,8 +28,8 @@ from typing import Any, NoReturn
 
 import sqlalchemy as sa
 
-from filterkit.catalog.connections import to_json
 from filterkit.catalog.rows import no_column
+from filterkit.catalog.sqlite.connections import to_json
 from filterkit.errors import UnknownNameError, UsageError, one_line
 
 DEEPEST = 50

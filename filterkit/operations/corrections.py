@@ -297,6 +297,6 @@ def _exists(word: str) -> bool:
 
 
 def _line(words: Sequence[str]) -> str:
-    from filterkit.catalog.sql_hints import quoted
+    from filterkit.catalog.sqlite.sql_errors import quoted
 
     return f"`filterkit {' '.join(map(quoted, words))}`"

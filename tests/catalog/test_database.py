@@ -20,9 +20,10 @@ from alembic.migration import MigrationContext
 from tiny_models import put, write_model
 
 from filterkit.address import parse_address
-from filterkit.catalog import Catalog, filters, known_schema, queries, schema
+from filterkit.catalog import Catalog, filters, queries, schema
 from filterkit.catalog.database import catalog_path, store_folder
 from filterkit.catalog.migrations import upgrade
+from filterkit.catalog.sqlite import known_schema
 from filterkit.errors import CatalogError
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -10,8 +10,8 @@ import pytest
 from tiny_models import put, write_model
 
 from filterkit.catalog import Catalog, queries
-from filterkit.catalog.connections import explain
 from filterkit.catalog.removal import remove
+from filterkit.catalog.sqlite.connections import explain
 from filterkit.errors import CatalogError
 
 resource = pytest.importorskip("resource")

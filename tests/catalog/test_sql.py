@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 
-from filterkit.catalog import Catalog, sql_process
+from filterkit.catalog import Catalog
 from filterkit.catalog.sql import query
-from filterkit.catalog.sql_worker import HEAP
+from filterkit.catalog.sqlite import sql_process
+from filterkit.catalog.sqlite.sql_worker import HEAP
 from filterkit.errors import CatalogError, UsageError
 
 ENDLESS = "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT {} FROM r"

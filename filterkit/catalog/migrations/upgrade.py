@@ -12,8 +12,9 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.pool import NullPool
 
-from filterkit.catalog import connections, schema
-from filterkit.catalog.journals import SUFFIXES, beside
+from filterkit.catalog import schema
+from filterkit.catalog.sqlite import connections
+from filterkit.catalog.sqlite.journals import SUFFIXES, beside
 
 SCRIPTS = Path(__file__).parent
 

@@ -12,7 +12,7 @@ import sqlite3
 from pathlib import Path
 
 from filterkit.catalog import schema
-from filterkit.catalog.connections import damaged
+from filterkit.catalog.sqlite.connections import damaged
 from filterkit.errors import CatalogError, one_line
 
 MOST_OBJECTS = 100

@@ -22,8 +22,8 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from filterkit.catalog import sql_worker
-from filterkit.catalog.sql_worker import (
+from filterkit.catalog.sqlite import sql_worker
+from filterkit.catalog.sqlite.sql_worker import (
     BATCH,
     BATCH_BYTES,
     BLOB,

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from filterkit.catalog.journals import WAL, beside, check_beside
+from filterkit.catalog.sqlite.journals import WAL, beside, check_beside
 from filterkit.errors import CatalogError
 from filterkit.hashing import bytes_on_disk
 

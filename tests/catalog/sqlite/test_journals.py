@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from filterkit.catalog import Catalog, queries
-from filterkit.catalog.connections import connect
 from filterkit.catalog.database import recover, store_folder
-from filterkit.catalog.journals import JOURNAL_MAGIC, SUFFIXES, beside
+from filterkit.catalog.sqlite.connections import connect
+from filterkit.catalog.sqlite.journals import JOURNAL_MAGIC, SUFFIXES, beside
 from filterkit.cli.support.completion import complete_model
 from filterkit.errors import CatalogError
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 @pytest.fixture
