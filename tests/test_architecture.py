@@ -122,6 +122,13 @@ def test_listing_and_asking_never_reach_for_onnx() -> None:
         assert not names & {"onnx", "onnxruntime", "matplotlib", "PIL"}, name
 
 
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_only_one_package_knows_the_database_driver(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    if PACKAGE / "catalog" / "sqlite" not in path.parents:
+        assert not {word for word in ("sqlite3", "PRAGMA", "sqlalchemy.dialects") if word in source}
+
+
 def test_files_stay_small() -> None:
     lengths = {module_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
     assert {

@@ -19,7 +19,7 @@ from filterkit.catalog.measuring import (
 )
 from filterkit.catalog.rows import integral
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS
-from filterkit.catalog.sqlite.connections import to_json
+from filterkit.catalog.sqlite.statements import to_json
 from filterkit.geometry import LayerGeometry
 from filterkit.records import FilterBank, Preprocessing, Skipped
 

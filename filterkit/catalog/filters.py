@@ -14,14 +14,13 @@ from itertools import chain
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import dialect
-from sqlalchemy.sql.operators import custom_op
 
 from filterkit.address import Address
 from filterkit.catalog import rows
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.matches import Column, Match, find
 from filterkit.catalog.schema import filter_, layer, model
+from filterkit.catalog.sqlite.statements import compiled, json_pairs, json_values, without_index
 from filterkit.catalog.values import (
     Check,
     Looks,
@@ -161,9 +160,7 @@ def group_filters(
 
 
 _LABELS = sa.select(filter_.c.layer_id, filter_.c.position, filter_.c.label).where(
-    filter_.c.layer_id.in_(
-        sa.select(sa.func.json_each(sa.bindparam("layers")).table_valued("value").c.value)
-    ),
+    filter_.c.layer_id.in_(json_values(sa.bindparam("layers"))),
     filter_.c.label != "",
 )
 
@@ -233,12 +230,10 @@ def select(catalog: Catalog, address: Address) -> Selected:
 def _is_selected(kind: Kind) -> Column:
     """The condition that holds for the filters of a `Selected`; its value is bound as ``selected``."""
     value: Column = sa.bindparam("selected")
-    each = sa.func.json_each(value).table_valued("value").c.value
     if kind == "filters":
-        key = sa.tuple_(filter_.c.layer_id, filter_.c.position)
-        return key.in_(sa.select(sa.func.json_extract(each, "$[0]"), sa.func.json_extract(each, "$[1]")))
+        return sa.tuple_(filter_.c.layer_id, filter_.c.position).in_(json_pairs(value))
     if kind == "layers":
-        return filter_.c.layer_id.in_(sa.select(each))
+        return filter_.c.layer_id.in_(json_values(value))
     return filter_.c.layer_id == value if kind == "layer" else sa.true()
 
 
@@ -330,13 +325,13 @@ def listing(
         query = query.where(parse_condition(where, known))
     # The filters' own key comes last: SQLite then walks its tree in order, and need not sort.
     query = _in_order(query, sort, known).order_by(filter_.c.layer_id, filter_.c.position)
-    compiled = query.limit(sa.bindparam("limit")).compile(dialect=dialect())
+    statement = compiled(query.limit(sa.bindparam("limit")))
     order = list(fetched)
     return Listing(
         names,
-        str(compiled),
-        tuple(compiled.positiontup or ()),
-        compiled.params,
+        str(statement),
+        tuple(statement.positiontup or ()),
+        statement.params,
         looks_at(fetched),
         tuple(
             (place, check_of(column))
@@ -374,6 +369,5 @@ def _without_index(columns: Mapping[str, Column]) -> dict[str, Column]:
     It is right for the first few filters of a type in its own order. To any other question it gives rows
     in no order that helps, each to be fetched by itself.
     """
-    column = columns["classic_type"]
-    fetched = sa.UnaryExpression(column, operator=custom_op("+"), type_=column.type)
+    fetched = without_index(columns["classic_type"])
     return {**columns, "classic_type": fetched, "filter.classic_type": fetched}

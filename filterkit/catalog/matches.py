@@ -14,6 +14,7 @@ from filterkit.address import Address, Selection, matching, refuse_file
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.model_names import SUFFIXES
 from filterkit.catalog.schema import layer, model
+from filterkit.catalog.sqlite.statements import among, json_values
 from filterkit.catalog.values import check_rows, damaged_value
 from filterkit.errors import AddressError, NotFoundError, closest
 
@@ -183,13 +184,6 @@ def _no_model(
     return NotFoundError(message, hint=hint)
 
 
-def among(column: Column, values: Sequence[Any]) -> Column:
-    """``column in values`` with one bound parameter, however many values there are."""
-    each = sa.func.json_each(json.dumps(values)).table_valued("value")
-    condition: Column = column == values[0] if len(values) == 1 else column.in_(sa.select(each.c.value))
-    return condition
-
-
 # The plain names that most addresses are made of come by statements that are built once: building one takes
 # longer than SQLite takes to answer it.
 
@@ -209,8 +203,8 @@ def _model_by_name(columns: tuple[Selectable, ...]) -> sa.Select[Any]:
 
 @cache
 def _layers_of(columns: tuple[Selectable, ...]) -> sa.Select[Any]:
-    each = sa.func.json_each(sa.bindparam("models")).table_valued("value")
-    return sa.select(*columns).where(layer.c.model_id.in_(sa.select(each.c.value))).order_by(layer.c.id)
+    models = json_values(sa.bindparam("models"))
+    return sa.select(*columns).where(layer.c.model_id.in_(models)).order_by(layer.c.id)
 
 
 @cache

@@ -18,6 +18,7 @@ from filterkit.catalog.schema import (
     model,
     skipped,
 )
+from filterkit.catalog.sqlite.statements import json_field
 from filterkit.errors import closest
 
 Column = sa.ColumnElement[Any]
@@ -131,7 +132,7 @@ def no_column(name: str, columns: Mapping[str, Column]) -> tuple[str, str]:
 
 def extra_metric(name: str, table: sa.Table = filter_) -> Column:
     """A plugin's metric, a number or a text, taken out of the column ``extra``."""
-    return sa.func.json_extract(table.c.extra, f'$."{name}"', type_=sa.types.NullType())
+    return json_field(table.c.extra, name)
 
 
 def integral(value: float | None) -> float | None:

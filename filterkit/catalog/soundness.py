@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import filter_, layer, model, skipped
+from filterkit.catalog.sqlite.statements import count_orphans, integrity_errors
 from filterkit.catalog.store import stored_model_sha256
 from filterkit.catalog.values import check_of, damaged_value, is_json, looks_at, sound_rows
 from filterkit.catalog.values import check_rows as check_values
@@ -47,12 +48,12 @@ def check_rows(catalog: Catalog) -> list[str]:
     )
     wrong = [finding for table in TABLES if (finding := _wrong_value(catalog, table))]
     with catalog.connect() as connection:
-        found = connection.exec_driver_sql(f"PRAGMA integrity_check({SHOWN})").scalars().all()
-        orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        found = integrity_errors(connection, SHOWN)
+        orphans = count_orphans(connection)
         short = connection.scalars(sa.select(model.c.name).where(counted != model.c.filters)).all()
     return [
-        *(" ".join(str(line).split()) for line in found if line != "ok"),
-        *([f"{len(orphans)} rows belong to no model"] if orphans else []),
+        *found,
+        *([f"{orphans} rows belong to no model"] if orphans else []),
         *(f"rows of {name} are missing" for name in short),
         *(wrong or ([] if catalog.store.links() else _other_shapes(catalog))),
     ]

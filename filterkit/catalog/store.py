@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model.onnx"
 
-ROOMS = ("models", "banks", "cuts", "staging")
+FOLDERS = ("models", "banks", "cuts", "staging")
 HASH = re.compile(r"[0-9a-f]{64}")
 BANKS = re.compile(r"([0-9a-f]{64})\.safetensors")
 CUT = re.compile(r"[0-9a-f]{32}\.(onnx|part)")
@@ -88,10 +88,10 @@ class Store:
                 )
         return path
 
-    def check_rooms(self) -> None:
+    def check_folders(self) -> None:
         """Raise CatalogError where the store or one of its folders is a link, before anything is written."""
-        for room in ROOMS:
-            self.path(room)
+        for name in FOLDERS:
+            self.path(name)
 
     def check_model(self, sha256: str) -> None:
         """Raise CatalogError where a file of the model of that hash is a link, or there are too many."""
@@ -203,7 +203,7 @@ class Store:
         Only what has a name that is written here is deleted, and never through a link: what else lies in the
         store is somebody's own.
         """
-        self.check_rooms()
+        self.check_folders()
         freed = sum(_remove(path) for path in _entries(self.folder / "staging", STAGED))
         for path in _entries(self.folder / "models", HASH):
             if path.name not in models:
@@ -216,8 +216,8 @@ class Store:
             if path.stem not in banks:
                 self._open.pop(path.stem, None)
                 freed += _remove(path)
-        for room in ROOMS:
-            _remove_if_empty(self.folder / room)
+        for name in FOLDERS:
+            _remove_if_empty(self.folder / name)
         _remove_if_empty(self.folder)
         return freed
 

@@ -29,7 +29,7 @@ from typing import Any, NoReturn
 import sqlalchemy as sa
 
 from filterkit.catalog.rows import no_column
-from filterkit.catalog.sqlite.connections import to_json
+from filterkit.catalog.sqlite.statements import to_json
 from filterkit.errors import UnknownNameError, UsageError, one_line
 
 DEEPEST = 50
@@ -64,7 +64,7 @@ OTHERWISE = (
     (r"[+-]?\d[\d.]*[^\W\d]", 'a number has no unit: "l1_norm > 2"'),
     (r"%", 'a share is a number from 0 to 1: "sparsity > 0.5"'),
     (r"!|~", "write not: \"not layer like 'block1%'\", or != for 'other than'"),
-    (r'"', "a text stands in single quotes: \"layer like 'block1%'\""),
+    (r'"', "put text in single quotes: \"layer like 'block1%'\""),
 )
 """What other languages write, and what to write instead."""
 
@@ -205,7 +205,7 @@ class _Parser:
         if token.text not in self.columns:
             message, hint = no_column(token.text, self.columns)
             if like is not None and like.kind == "text":
-                hint = f"a text stands in quotes: '{token.text}'"
+                hint = f"put text in quotes: '{token.text}'"
             elif like is not None and token.text.lower() in ("true", "false", "yes", "no"):
                 hint = "a boolean is 1 where it is true, and 0 where not"
             message = _pointed_at(self.text, token.place, message)

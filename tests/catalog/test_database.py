@@ -79,7 +79,7 @@ def test_a_foreign_database_is_refused_untouched(location: Path, write: bool) ->
     with contextlib.closing(sqlite3.connect(location)) as foreign:
         foreign.execute("CREATE TABLE model (whatever)")
     before = location.read_bytes()
-    with pytest.raises(CatalogError, match="something else"):
+    with pytest.raises(CatalogError, match="not a filterkit catalog"):
         Catalog.open(location, write=write)
     assert location.read_bytes() == before
     assert list(location.parent.iterdir()) == [location]
@@ -105,11 +105,11 @@ def test_an_empty_file_becomes_a_catalog_only_when_written(location: Path) -> No
 
 def test_folders_are_no_catalogs(tmp_path: Path) -> None:
     for write in (False, True):
-        with pytest.raises(CatalogError, match="not a plain file"):
+        with pytest.raises(CatalogError, match="not a regular file"):
             Catalog.open(tmp_path, write=write)
     with pytest.raises(CatalogError, match="no folder") as caught:
         Catalog.open(tmp_path / "missing" / "catalog.db", write=True)
-    assert "make it first" in str(caught.value.hint)
+    assert "create it first" in str(caught.value.hint)
 
 
 def test_a_reader_cannot_write(shared: Path) -> None:

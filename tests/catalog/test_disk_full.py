@@ -59,4 +59,4 @@ def test_what_sqlite_says_of_a_full_disk_is_explained(location: Path) -> None:
     for text in ("database or disk is full", "disk I/O error"):
         error = explain(location, sqlite3.OperationalError(text))
         assert isinstance(error, CatalogError)
-        assert "room" in str(error.hint)
+        assert "disk space" in str(error.hint)

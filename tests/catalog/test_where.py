@@ -136,7 +136,7 @@ def test_unknown_columns_name_the_closest() -> None:
 def test_a_text_without_quotes_is_told_of_them(text: str) -> None:
     with pytest.raises(UsageError, match="no column 'edge'") as caught:
         parse_condition(text, COLUMNS)
-    assert caught.value.hint == "a text stands in quotes: 'edge'"
+    assert caught.value.hint == "put text in quotes: 'edge'"
 
 
 @pytest.mark.parametrize("text", ["n = true", "n != No", "n in (0, yes)"])

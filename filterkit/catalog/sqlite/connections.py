@@ -1,171 +1,209 @@
-"""SQLite connections to a catalog's file, and what their errors mean."""
+"""Connections to a catalog's file, their transactions and locks, and what SQLite's errors mean."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.pool import QueuePool
 
 from filterkit.catalog.sqlite.journals import WAL, beside, check_beside
+from filterkit.catalog.sqlite.statements import to_json
 from filterkit.errors import CatalogError
 from filterkit.hashing import bytes_on_disk
+
+Connection = sqlite3.Connection
+Error = sqlite3.Error
 
 BUSY_SECONDS = 60.0
 """How long one writer waits for another. A writer holds the lock while it copies a model into the store."""
 
-
 SIGNS_OF_DAMAGE = ("malformed", "no such column", "no such table", "UTF-8", "corrupt", "JSON")
-"""In SQLite's words about a file whose schema is the one that this code knows."""
+"""Words in SQLite's messages that mean damage where the schema is one that filterkit creates."""
 
 SETTINGS = (
-    "PRAGMA foreign_keys = ON",
-    # The file may be somebody else's: nothing in its schema runs functions that reach further than the rows,
-    # and no page is believed before its cells were looked at.
+    # The file may be untrusted: its schema runs no function that has effects outside the database,
+    # and the cells of every page are checked before they are used.
     "PRAGMA trusted_schema = OFF",
     "PRAGMA cell_size_check = ON",
 )
 
-CANNOT_WRITE = frozenset(
-    (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
-)
-"""As in `sql_worker`, which shares no code with anything: what SQLite says where it can make no file."""
+INVALID_VALUE_ERRORS = (ValueError, TypeError, OverflowError, RecursionError)
+"""What reading a row raises where it contains what filterkit never writes, e.g. invalid JSON."""
 
-MEANINGLESS = (ValueError, TypeError, OverflowError, RecursionError)
-"""What reading a row raises where it holds what filterkit never writes, e.g. JSON that is none."""
+_WRITES = "filterkit_write"
+"""The execution option of SQLAlchemy connections that begin as writers."""
 
 
-class Patience:
-    """How many steps SQLite may work on one question: so many for every byte of the file, and some besides.
+class StepLimit:
+    """How many steps SQLite may take for one request: a number per byte of the file, plus a constant.
 
-    Pages of a crafted file may lead in circles, or a million times to the same page. No honest question comes
-    near the limit, however large the catalog; and what a reader of the rows does in between is not counted.
+    Pages of a crafted file may form a cycle, or lead a million times to the same page. No legitimate request
+    comes near the limit, however large the catalog. Time that the reader of the rows spends is not counted.
     """
 
-    STEP = 100_000
-    """Of SQLite's virtual machine, between two looks: a millisecond or so."""
+    INTERVAL = 100_000
+    """Steps of SQLite's virtual machine between two checks: about a millisecond."""
     PER_BYTE = 20
-    BESIDES = 2_000_000
+    CONSTANT = 2_000_000
     WRITING = 100
-    """What looking at every row takes is less than one for every byte; the rest is room."""
+    """Reading every row takes less than one step per byte; the rest is margin."""
 
     def __init__(self, path: Path) -> None:
         self._files = str(path), str(beside(path, WAL))
-        self.renew()
+        self.reset()
 
-    def renew(self, *, writing: bool = False) -> None:
-        """Another question begins; or a transaction that writes, in which a whole model may be inserted."""
+    def reset(self, *, writing: bool = False) -> None:
+        """Begin another request, or a transaction that writes and may insert a whole model."""
         size = 0
         for file in self._files:
             with suppress(FileNotFoundError):
                 size += bytes_on_disk(file)
-        self._left = (self.BESIDES + self.PER_BYTE * size) * (self.WRITING if writing else 1)
-        self.is_exhausted = False
+        self._left = (self.CONSTANT + self.PER_BYTE * size) * (self.WRITING if writing else 1)
+        self.is_exceeded = False
 
-    def is_over(self) -> bool:
-        """Whether SQLite has to stop; called after every `STEP`."""
-        self._left -= self.STEP
-        self.is_exhausted = self._left < 0
-        return self.is_exhausted
+    def check(self) -> bool:
+        """Whether SQLite must stop; called after every `INTERVAL` steps."""
+        self._left -= self.INTERVAL
+        self.is_exceeded = self._left < 0
+        return self.is_exceeded
 
 
-def connect(path: Path, *, write: bool = False, patience: Patience | None = None) -> sqlite3.Connection:
-    """A connection to the file at `path`, which only a writer may make or change.
+def engine(
+    path: Path, *, write: bool = False, foreign_keys: bool = True, limit: StepLimit | None = None
+) -> sa.Engine:
+    """An SQLAlchemy engine whose connections are those of `connect`, with the same parameters."""
+    created = sa.create_engine(
+        "sqlite://",
+        creator=lambda: connect(path, write=write, foreign_keys=foreign_keys, limit=limit),
+        poolclass=QueuePool,
+        json_serializer=to_json,
+    )
+    sa.event.listen(created, "begin", _begin)
+    sa.event.listen(created, "invalidate", _roll_back)
+    return created
 
-    A reader changes nothing: SQLite itself opens the file for reading only, and at most makes its own
-    ``-wal`` and ``-shm`` beside it.
+
+def as_writer(connection: sa.Connection) -> sa.Connection:
+    """`connection`, whose next transaction takes the write lock when it begins."""
+    return connection.execution_options(**{_WRITES: True})
+
+
+def driver_connection(connection: sa.Connection) -> Connection:
+    """The driver's own connection below that of SQLAlchemy."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
+def connect(
+    path: Path, *, write: bool = False, foreign_keys: bool = True, limit: StepLimit | None = None
+) -> Connection:
+    """Connect to the file at `path`, which only a writer may create or change.
+
+    A reader changes nothing: SQLite opens the file read-only, and creates at most its own ``-wal`` and
+    ``-shm`` beside it.
 
     Parameters
     ----------
-    patience
-        Ends statements that run on for ever.
+    write
+        Open the file for writing, and create it if it does not exist.
+    foreign_keys
+        Enforce foreign keys.
+    limit
+        Stops statements that do not terminate.
 
     Raises
     ------
     CatalogError
-        Where the file cannot be opened, is not SQLite, or something beside it must not be touched.
+        The file cannot be opened, is not SQLite, or a file beside it must not be touched.
     """
     try:
         check_beside(path, write=write)
         connection = _open(f"{path.as_uri()}?mode=rwc") if write else _connect_reading(path)
+        if foreign_keys:
+            connection.execute("PRAGMA foreign_keys = ON")
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise explain(path, error) from error
-    if patience is not None:
-        connection.set_progress_handler(patience.is_over, Patience.STEP)
+    if limit is not None:
+        connection.set_progress_handler(limit.check, StepLimit.INTERVAL)
     return connection
 
 
 def use_write_ahead_log(path: Path) -> None:
-    """From now on readers of the file do not wait for its writer.
+    """Switch the file to a write-ahead log, so that readers do not wait for its writer.
 
     Raises
     ------
     CatalogError
-        Where the file cannot be written.
+        The file cannot be written.
     """
     connection = connect(path, write=True)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
     except sqlite3.OperationalError as error:
-        if "locked" not in str(error):  # somebody else is at it, to the same end
+        if "locked" not in str(error):  # another process is doing the same
             raise explain(path, error) from error
     finally:
         connection.close()
 
 
+def is_interruption(error: BaseException) -> bool:
+    """Whether `error` is SQLite's report that a statement was stopped: by Ctrl-C or by a `StepLimit`."""
+    return str(error) == "interrupted"
+
+
 def explain(path: Path, error: BaseException) -> CatalogError:
-    """What an error of SQLite, or of reading its rows, means for the user of the catalog at `path`."""
+    """The error to show to the user for one of SQLite, or of reading rows, in the catalog at `path`."""
     text = str(error)
     if "not a database" in text:
         from filterkit.graph.file_kinds import file_kind
 
         kind = file_kind(path)
         return CatalogError(
-            f"{path} is no catalog but {kind.what}" if kind else f"{path} is no catalog, nor SQLite at all",
+            f"{path} is not a catalog but {kind.what}" if kind else f"{path} is not an SQLite file",
             hint="choose another file with --catalog or FILTERKIT_CATALOG",
         )
     if "readonly" in text:
-        return CatalogError(f"the catalog {path} is read-only", hint="copy it to a place that can be written")
+        return CatalogError(f"the catalog {path} is read-only", hint="copy it to a writable folder")
     if "locked" in text:
         return CatalogError(
             f"the catalog {path} is in use by another process; waited {BUSY_SECONDS:g} seconds for it",
-            hint="try again when that is done",
+            hint="try again when that process is done",
         )
     if "full" in text:
-        return CatalogError(f"the catalog {path} cannot be written: {text}", hint="make room, and try again")
+        return CatalogError(
+            f"the catalog {path} cannot be written: {text}", hint="free disk space and try again"
+        )
     if "disk I/O" in text or "unable to open" in text:
         return CatalogError(
             f"the catalog {path} cannot be used: {text}",
-            hint="is there room on the disk, and may its folder be written?",
+            hint="check for free disk space and for permission to write to the folder",
         )
-    if isinstance(error, MEANINGLESS) or any(sign in text for sign in SIGNS_OF_DAMAGE):
+    if isinstance(error, INVALID_VALUE_ERRORS) or any(sign in text for sign in SIGNS_OF_DAMAGE):
         return damaged(path, text)
     return CatalogError(
         f"the catalog {path} cannot be used: {text}",
-        hint="look whether its folder may be written, or choose another with --catalog",
+        hint="check whether its folder is writable, or choose another with --catalog",
     )
 
 
 def damaged(path: Path, what: str) -> CatalogError:
-    """Reports that the catalog at `path` holds what no filterkit writes."""
+    """The error for a catalog at `path` that contains what filterkit never writes."""
     return CatalogError(
         f"the catalog {path} is damaged ({what[:300]})",
-        hint="put a copy back, or move it away and make it anew with `filterkit add`",
+        hint="restore a copy, or move it away and recreate it with `filterkit add`",
     )
 
 
-def to_json(value: Any) -> str:
-    """JSON as catalogs hold it: without spaces, so that equal lists are equal texts."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
 def reading_uris(path: Path) -> list[str]:
-    """How SQLite can open the file at `path` for reading, each way to be tried where those before it fail
-    since nothing can be made beside it (see `CANNOT_WRITE`).
+    """The URIs with which SQLite can open the file at `path` for reading, to be tried in turn.
 
-    A WAL database in such a folder is read as it stands, unless its log holds what the file lacks.
+    The next one is tried where the one before fails because no file can be created beside the catalog (see
+    `sql_worker.CANNOT_WRITE`). A WAL database there is read without its log, unless the log has content.
     """
     uri = path.as_uri()  # which escapes spaces, quotes, ?, # and %
     log = beside(path, WAL)
@@ -174,29 +212,45 @@ def reading_uris(path: Path) -> list[str]:
     return [f"{uri}?mode=ro", f"{uri}?mode=ro&immutable=1"]
 
 
-def _connect_reading(path: Path) -> sqlite3.Connection:
+def _begin(connection: sa.Connection) -> None:
+    # The driver's implicit transactions are off, as they do not cover DDL. A writer takes the lock at once:
+    # a transaction that begins by reading can be refused the lock later.
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _roll_back(connection: Connection, *_: object) -> None:
+    # SQLAlchemy closes a connection that Ctrl-C interrupted. SQLite closes it only once its last statement is
+    # finalized, and the traceback still refers to it: until then the lock would remain, in this process too.
+    with suppress(sqlite3.Error):
+        connection.rollback()
+
+
+def _connect_reading(path: Path) -> Connection:
     *others, last = reading_uris(path)
     for uri in others:
         try:
-            return _reading(uri)
+            return _open_reading(uri)
         except sqlite3.OperationalError as error:
+            from filterkit.catalog.sqlite.sql_worker import CANNOT_WRITE
+
             if error.sqlite_errorcode & 0xFF not in CANNOT_WRITE:
                 raise
-    return _reading(last)
+    return _open_reading(last)
 
 
-def _reading(uri: str) -> sqlite3.Connection:
+def _open_reading(uri: str) -> Connection:
     connection = _open(uri)
     try:
         connection.execute("PRAGMA query_only = ON")
-        connection.execute("SELECT 1 FROM sqlite_master").close()  # the file is not looked at before
+        connection.execute("SELECT 1 FROM sqlite_master").close()  # the file is not read before
     except sqlite3.Error:
         connection.close()
         raise
     return connection
 
 
-def _open(uri: str) -> sqlite3.Connection:
+def _open(uri: str) -> Connection:
     connection = sqlite3.connect(
         uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )
