@@ -121,9 +121,9 @@ def _catalog(session: Session, faults: list[Row]) -> dict[str, Any]:
 
 
 def _rows(session: Session, faults: list[Row]) -> None:
-    from filterkit.catalog.soundness import check_rows
+    from filterkit.catalog.check import check_database
 
-    for found in check_rows(session.catalog()):
+    for found in check_database(session.catalog()):
         _fault(
             faults,
             f"the catalog {session.catalog().path} is damaged: {found}",
@@ -133,7 +133,7 @@ def _rows(session: Session, faults: list[Row]) -> None:
 
 def _store(session: Session, faults: list[Row]) -> dict[str, Any]:
     """What the store holds, compared with the hashes in the catalog."""
-    from filterkit.catalog.soundness import check_store
+    from filterkit.catalog.check import check_store
     from filterkit.hashing import bytes_below
 
     store = session.catalog().store

@@ -15,7 +15,7 @@ from filterkit.catalog.schema import filter_, layer, model, skipped
 from filterkit.catalog.sqlite.statements import count_orphans, integrity_errors
 from filterkit.catalog.store import stored_model_sha256
 from filterkit.catalog.values import check_of, damaged_value, is_json, looks_at, sound_rows
-from filterkit.catalog.values import check_rows as check_values
+from filterkit.catalog.values import check_rows
 from filterkit.catalog.weights import add_command
 from filterkit.errors import CatalogError
 from filterkit.hashing import bytes_on_disk, file_sha256
@@ -32,7 +32,7 @@ SHOWN = 3
 """Of SQLite's own findings: the first say what is the matter, and there may be thousands."""
 
 
-def check_rows(catalog: Catalog) -> list[str]:
+def check_database(catalog: Catalog) -> list[str]:
     """What is wrong with the database, in words; reads all of it.
 
     Raises
@@ -65,7 +65,7 @@ def _other_shapes(catalog: Catalog) -> list[str]:
     columns = {name: layer.c[name] for name in names} | {"model": model.c.name, "banks": model.c.banks_sha256}
     query = sa.select(*(column.label(name) for name, column in columns.items())).join_from(model, layer)
     with catalog.connect() as connection:
-        rows = check_values(connection.execute(query).mappings(), columns)
+        rows = check_rows(connection.execute(query).mappings(), columns)
     found = []
     for row in rows:
         stated = (row["filters"], row["kernels"] // row["filters"], *row["kernel_shape"])
@@ -123,7 +123,7 @@ def check_store(catalog: Catalog, progress: Progress) -> tuple[list[Row], list[R
     """
     with catalog.connect() as connection:
         found = connection.execute(sa.select(model).order_by(model.c.name)).mappings()
-        rows = check_values(found, dict(model.c.items()))
+        rows = check_rows(found, dict(model.c.items()))
     hashed = _Hashed(progress)
     without_weights: list[Row] = []
     damaged: list[Row] = []
