@@ -164,7 +164,7 @@ def models_named(
 def _no_model(
     connection: sa.Connection, pattern: str, names: Sequence[str], whole: str | None
 ) -> NotFoundError:
-    from filterkit.catalog.misaddressed import like_a_layer, with_a_model
+    from filterkit.catalog.address_hints import like_a_layer, with_a_model
 
     message = f"there is no model '{pattern}' in the catalog"
     # Of the file that a model was made of, or an address where a model is expected.
@@ -236,7 +236,7 @@ def _layers_named(
             )
         wanted = matching(pattern, names)
         if not wanted:
-            from filterkit.catalog.misaddressed import with_a_layer
+            from filterkit.catalog.address_hints import with_a_layer
 
             message = f"there is no layer '{pattern}' there"
             for name in names_of_models if len(names_of_models) == 1 else ():

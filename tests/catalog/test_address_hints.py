@@ -13,8 +13,8 @@ from onnx_graphs import build, node, random
 
 from filterkit.address import parse_address
 from filterkit.catalog import Catalog
+from filterkit.catalog.address_hints import NAMED
 from filterkit.catalog.matches import resolve
-from filterkit.catalog.misaddressed import NAMED
 from filterkit.errors import AddressError, FilterkitError, NotFoundError
 from filterkit.workbench import Workbench
 
