@@ -17,8 +17,8 @@ import sqlalchemy as sa
 
 from filterkit.address import Address
 from filterkit.catalog import rows
+from filterkit.catalog.addresses import Column, Match, find
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.matches import Column, Match, find
 from filterkit.catalog.schema import filter_, layer, model
 from filterkit.catalog.sqlite.statements import compiled, json_pairs, json_values, without_index
 from filterkit.catalog.values import (

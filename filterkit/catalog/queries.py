@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from filterkit.address import Address
 from filterkit.catalog import rows
+from filterkit.catalog.addresses import find, models_named
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.matches import find, models_named
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS, layer, model, skipped
 from filterkit.catalog.sqlite.statements import among
 from filterkit.catalog.values import check_rows

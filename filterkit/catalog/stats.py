@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from filterkit.address import Address
 from filterkit.catalog import rows
+from filterkit.catalog.addresses import find
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.matches import find
 from filterkit.catalog.schema import filter_, layer, model
 from filterkit.catalog.sqlite.statements import among
 from filterkit.catalog.values import DamagedValueError, check_rows, damaged_value, is_number, is_whole

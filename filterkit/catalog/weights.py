@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from filterkit.catalog import schema
+from filterkit.catalog.addresses import BRIEF_LAYER, BRIEF_MODEL
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.matches import BRIEF_LAYER, BRIEF_MODEL
 from filterkit.catalog.model_names import name_from_ref
 from filterkit.catalog.values import check_rows
 from filterkit.errors import CatalogError
 
 if TYPE_CHECKING:
+    from filterkit.catalog.addresses import Match
     from filterkit.catalog.banks import BankFile
-    from filterkit.catalog.matches import Match
     from filterkit.records import BatchNorm, FilterBank, FloatArray
 
 PLACES = (

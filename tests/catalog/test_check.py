@@ -15,8 +15,8 @@ from tiny_models import put, write_model
 import filterkit
 from filterkit.address import parse_address
 from filterkit.catalog import Catalog, weights
+from filterkit.catalog.addresses import resolve
 from filterkit.catalog.check import check_database, check_store
-from filterkit.catalog.matches import resolve
 from filterkit.errors import CatalogError
 from filterkit.hashing import bytes_below
 

@@ -15,7 +15,7 @@ from tiny_models import put, write_model
 
 from filterkit.address import parse_address
 from filterkit.catalog import Catalog, queries, weights
-from filterkit.catalog.matches import resolve
+from filterkit.catalog.addresses import resolve
 from filterkit.catalog.sqlite import connections
 from filterkit.errors import CatalogError, NotFoundError
 

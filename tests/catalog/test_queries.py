@@ -13,8 +13,8 @@ from tiny_models import put, write_model
 from filterkit.address import parse_address
 from filterkit.catalog import Catalog, queries
 from filterkit.catalog import filters as selected
+from filterkit.catalog.addresses import resolve
 from filterkit.catalog.filters import listing, select
-from filterkit.catalog.matches import resolve
 from filterkit.errors import NotFoundError, UsageError
 
 
