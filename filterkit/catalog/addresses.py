@@ -15,7 +15,7 @@ from filterkit.catalog.database import Catalog
 from filterkit.catalog.model_names import SUFFIXES
 from filterkit.catalog.schema import layer, model
 from filterkit.catalog.sqlite.statements import among, json_values
-from filterkit.catalog.values import check_rows, damaged_value
+from filterkit.catalog.validation import check_rows, damaged_value
 from filterkit.errors import AddressError, NotFoundError, closest
 
 Column = sa.ColumnElement[Any]

@@ -14,7 +14,7 @@ from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import filter_, layer, model, skipped
 from filterkit.catalog.sqlite.statements import count_orphans, integrity_errors
 from filterkit.catalog.store import stored_model_sha256
-from filterkit.catalog.values import check_of, check_rows, damaged_value, is_json, looks_at, sound_rows
+from filterkit.catalog.validation import check_of, check_rows, damaged_value, is_json, looks_at, sound_rows
 from filterkit.catalog.weights import add_command
 from filterkit.errors import CatalogError
 from filterkit.hashing import bytes_on_disk, file_sha256

@@ -17,7 +17,7 @@ from filterkit.catalog.sqlite import connections
 from filterkit.catalog.sqlite.journals import check_beside, clear_journal
 from filterkit.catalog.sqlite.known_schema import check_schema
 from filterkit.catalog.store import Store
-from filterkit.catalog.values import DamagedValueError
+from filterkit.catalog.validation import DamagedValueError
 from filterkit.errors import CatalogError, one_line
 
 _log = logging.getLogger("filterkit")

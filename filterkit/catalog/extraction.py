@@ -10,7 +10,7 @@ from onnx import TensorProto
 
 from filterkit import budget
 from filterkit.catalog.picture_input import expected
-from filterkit.catalog.values import MOST_FILTERS
+from filterkit.catalog.validation import MOST_FILTERS
 from filterkit.errors import ModelError
 from filterkit.extractors.forms import is_convolution
 from filterkit.geometry import LayerGeometry

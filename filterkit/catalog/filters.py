@@ -21,7 +21,7 @@ from filterkit.catalog.addresses import Column, Match, find
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import filter_, layer, model
 from filterkit.catalog.sqlite.statements import compiled, json_pairs, json_values, without_index
-from filterkit.catalog.values import (
+from filterkit.catalog.validation import (
     Check,
     Looks,
     check_of,

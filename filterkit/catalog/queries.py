@@ -13,7 +13,7 @@ from filterkit.catalog.addresses import find, models_named
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS, layer, model, skipped
 from filterkit.catalog.sqlite.statements import among
-from filterkit.catalog.values import check_rows
+from filterkit.catalog.validation import check_rows
 
 Row = dict[str, Any]
 

@@ -12,7 +12,7 @@ from filterkit.catalog.describe import extra_layer_metrics, extra_metrics
 from filterkit.catalog.measuring import Measured
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS, filter_, layer, model
 from filterkit.catalog.sqlite.statements import to_json
-from filterkit.catalog.values import check_rows
+from filterkit.catalog.validation import check_rows
 from filterkit.catalog.weights import removed
 
 IDENTITY = ("id", "name", "banks_sha256", "added_at")

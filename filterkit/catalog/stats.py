@@ -13,7 +13,7 @@ from filterkit.catalog.addresses import find
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import filter_, layer, model
 from filterkit.catalog.sqlite.statements import among
-from filterkit.catalog.values import DamagedValueError, check_rows, damaged_value, is_number, is_whole
+from filterkit.catalog.validation import DamagedValueError, check_rows, damaged_value, is_number, is_whole
 from filterkit.errors import UsageError
 
 Row = dict[str, Any]

@@ -13,7 +13,7 @@ from filterkit.catalog import schema
 from filterkit.catalog.addresses import BRIEF_LAYER, BRIEF_MODEL
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.model_names import name_from_ref
-from filterkit.catalog.values import check_rows
+from filterkit.catalog.validation import check_rows
 from filterkit.errors import CatalogError
 
 if TYPE_CHECKING:
