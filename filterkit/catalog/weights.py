@@ -18,7 +18,7 @@ from filterkit.errors import CatalogError
 
 if TYPE_CHECKING:
     from filterkit.catalog.addresses import Match
-    from filterkit.catalog.banks import BankFile
+    from filterkit.catalog.bank_files import BankFile
     from filterkit.records import BatchNorm, FilterBank, FloatArray
 
 PLACES = (

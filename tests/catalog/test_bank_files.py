@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file, save
 from tiny_models import write_model
 
-from filterkit.catalog.banks import BankFile, write_banks
+from filterkit.catalog.bank_files import BankFile, write_banks
 from filterkit.errors import CatalogError
 from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.graph.view import open_graph
