@@ -107,7 +107,7 @@ def test_commands_reach_everything_through_the_workbench(path: Path) -> None:
 
 def test_listing_and_asking_never_reach_for_onnx() -> None:
     for name in (
-        "queries",
+        "listings",
         "filters",
         "database",
         "sqlite/connections",
@@ -115,7 +115,6 @@ def test_listing_and_asking_never_reach_for_onnx() -> None:
         "sql",
         "sqlite/sql_process",
         "sqlite/sql_worker",
-        "rows",
         "schema",
     ):
         names = {found.partition(".")[0] for found in imports(parse(PACKAGE / "catalog" / f"{name}.py"))}

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from filterkit.address import Address
-from filterkit.catalog import rows
+from filterkit.catalog import listings
 from filterkit.catalog.addresses import Column, Match, find
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import filter_, layer, model
@@ -46,7 +46,7 @@ _EXTRA_METRICS = (
 """At least one row where there is a model. An index holds just those with any."""
 
 
-FILTER_COLUMNS = tuple(rows.FILTERS)
+FILTER_COLUMNS = tuple(listings.FILTERS)
 
 ADDRESS_PARTS = ("model", "layer", "filter")
 
@@ -139,7 +139,7 @@ def group_filters(
     meets = None if where is None else parse_condition(where, known)
     keys: dict[str, Column] = {by: known[by]}
     if by == "layer":
-        keys = {name: rows.LAYERS[name] for name in ("address", "model", "layer")}
+        keys = {name: listings.LAYERS[name] for name in ("address", "model", "layer")}
     total = sa.func.count()
     found = total if meets is None else total.filter(meets)
     numbers: dict[str, Column] = {
@@ -201,7 +201,7 @@ class Selected:
     @property
     def columns(self) -> dict[str, Column]:
         """What conditions and orders can name."""
-        return rows.searchable(self.extra, self.extra_of_layers)
+        return listings.searchable(self.extra, self.extra_of_layers)
 
 
 def select(catalog: Catalog, address: Address) -> Selected:
@@ -313,7 +313,7 @@ def listing(
     UsageError
         Where the condition cannot be read, or there is no such column.
     """
-    known = rows.searchable(extra, extra_of_layers)
+    known = listings.searchable(extra, extra_of_layers)
     names = FILTER_COLUMNS + extra if columns is None else tuple(dict.fromkeys(columns))
     fetched = {name: _column_named(name, known) for name in names}
     if "address" in fetched:
@@ -350,7 +350,7 @@ def _over_filters(query: sa.Select[Any], kind: Kind) -> sa.Select[Any]:
 def _column_named(name: str, columns: Mapping[str, Column]) -> Column:
     """The column of that name; UnknownNameError with the closest names where there is none."""
     if name not in columns:
-        message, hint = rows.no_column(name, columns)
+        message, hint = listings.no_column(name, columns)
         raise UnknownNameError(message, name=name, hint=hint)
     return columns[name]
 

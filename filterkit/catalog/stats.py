@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from filterkit.address import Address
-from filterkit.catalog import rows
+from filterkit.catalog import listings
 from filterkit.catalog.addresses import find
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import filter_, layer, model
@@ -48,10 +48,10 @@ def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row
         matches = find(connection, address)
         extra = dict.fromkeys(name for match in matches for name in match.model["extra_layer_metrics"])
         typed = sa.func.count(filter_.c.classic_type)
-        columns: dict[str, rows.Column] = {
-            **{name: rows.LAYERS[name] for name in ("address", "model", "layer", "filters")},
-            **rows.LAYER_METRICS,
-            **{name: rows.extra_metric(name, layer) for name in extra},
+        columns: dict[str, listings.Column] = {
+            **{name: listings.LAYERS[name] for name in ("address", "model", "layer", "filters")},
+            **listings.LAYER_METRICS,
+            **{name: listings.extra_metric(name, layer) for name in extra},
             "dead": sa.func.sum(filter_.c.dead),
             # None where nothing was measured: 0 would say that there are none of that type.
             **{

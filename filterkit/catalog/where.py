@@ -28,7 +28,7 @@ from typing import Any, NoReturn
 
 import sqlalchemy as sa
 
-from filterkit.catalog.rows import no_column
+from filterkit.catalog.listings import no_column
 from filterkit.catalog.sqlite.statements import to_json
 from filterkit.errors import UnknownNameError, UsageError, one_line
 

@@ -99,7 +99,7 @@ def _providers(faults: list[Row]) -> dict[str, Any]:
 
 def _catalog(session: Session, faults: list[Row]) -> dict[str, Any]:
     """What the catalog and its store hold; a catalog that does not exist yet is no fault."""
-    from filterkit.catalog import queries
+    from filterkit.catalog import listings
     from filterkit.catalog.database import catalog_path
 
     try:
@@ -111,7 +111,7 @@ def _catalog(session: Session, faults: list[Row]) -> dict[str, Any]:
     if not path.exists():
         return {"catalog": catalog, "store": None}
     try:
-        rows = queries.models(session.catalog())
+        rows = listings.models(session.catalog())
         catalog |= {"models": len(rows), "filters": sum(row["filters"] for row in rows)}
         _rows(session, faults)
         return {"catalog": catalog, "store": _store(session, faults)}

@@ -46,9 +46,9 @@ def measure(session: Session, model: str, metrics: Sequence[str] | None) -> Rows
 
 def unmeasured(session: Session, address: str, question: str) -> list[str]:
     """See `Workbench.unmeasured`."""
-    from filterkit.catalog import queries
+    from filterkit.catalog import listings
 
-    return queries.unmeasured(session.catalog(), parse_address(address), re.findall(r"\w+", question))
+    return listings.unmeasured(session.catalog(), parse_address(address), re.findall(r"\w+", question))
 
 
 @contextmanager

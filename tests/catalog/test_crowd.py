@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from tiny_models import put, write_model
 
 from filterkit.address import parse_address
-from filterkit.catalog import Catalog, queries, weights
+from filterkit.catalog import Catalog, listings, weights
 from filterkit.catalog.addresses import resolve
 from filterkit.catalog.sqlite import connections
 from filterkit.errors import CatalogError, NotFoundError
@@ -24,7 +24,7 @@ def ask(location: Path, times: int) -> None:
     """Query and read banks, of models that others replace meanwhile."""
     for _ in range(times):
         with Catalog.open(location) as catalog:
-            for row in queries.models(catalog):
+            for row in listings.models(catalog):
                 try:
                     for match in resolve(catalog, parse_address(f"{row['model']}/conv*")):
                         bank = weights.bank(catalog, match)
@@ -65,7 +65,7 @@ def test_who_waits_too_long_is_told(location: Path, tmp_path: Path, monkeypatch:
             connection.execute(sa.text("UPDATE model SET ref = ref"))
             with pytest.raises(CatalogError, match=r"in use by another process; waited 0\.2 seconds"):
                 put(catalog, write_model(tmp_path / "tiny.onnx"))
-            assert queries.models(catalog) == [], "who only reads does not wait"
+            assert listings.models(catalog) == [], "who only reads does not wait"
         assert put(catalog, write_model(tmp_path / "tiny.onnx")).status == "added"
 
 

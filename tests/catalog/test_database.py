@@ -20,7 +20,7 @@ from alembic.migration import MigrationContext
 from tiny_models import put, write_model
 
 from filterkit.address import parse_address
-from filterkit.catalog import Catalog, filters, queries, schema
+from filterkit.catalog import Catalog, filters, listings, schema
 from filterkit.catalog.database import catalog_path, store_folder
 from filterkit.catalog.migrations import upgrade
 from filterkit.catalog.sqlite import known_schema
@@ -39,11 +39,11 @@ def test_reading_makes_no_file(location: Path) -> None:
 
 def test_writing_makes_one_and_leaves_nothing_beside_it(location: Path) -> None:
     with Catalog.open(location, write=True) as catalog:
-        assert queries.models(catalog) == []
+        assert listings.models(catalog) == []
     assert list(location.parent.iterdir()) == [location]
     before = location.read_bytes()
     with Catalog.open(location) as catalog:
-        assert queries.models(catalog) == []
+        assert listings.models(catalog) == []
     assert location.read_bytes() == before
     assert {path.name for path in location.parent.iterdir()} <= {
         location.name + suffix for suffix in ("", "-wal", "-shm")
@@ -100,7 +100,7 @@ def test_an_empty_file_becomes_a_catalog_only_when_written(location: Path) -> No
     with pytest.raises(CatalogError, match="empty"):
         Catalog.open(location)
     with Catalog.open(location, write=True) as catalog:
-        assert queries.models(catalog) == []
+        assert listings.models(catalog) == []
 
 
 def test_folders_are_no_catalogs(tmp_path: Path) -> None:
@@ -119,14 +119,14 @@ def test_a_reader_cannot_write(shared: Path) -> None:
             pass
         with pytest.raises(CatalogError, match="read-only"), catalog.connect() as connection:
             connection.execute(sa.delete(schema.model))
-        assert len(queries.models(catalog)) == 2
+        assert len(listings.models(catalog)) == 2
 
 
 def test_a_damaged_catalog_is_named(shared: Path, location: Path) -> None:
     whole = shared.read_bytes()
     location.write_bytes(whole[:4096] + b"\x55" * (len(whole) - 4096))
     with pytest.raises(CatalogError, match="damaged"), Catalog.open(location) as catalog:
-        queries.models(catalog)
+        listings.models(catalog)
 
 
 @contextlib.contextmanager
@@ -159,7 +159,7 @@ def test_reading_works_where_nothing_can_be_written(open_folder: Path) -> None:
     try:
         with _as_nobody():
             with Catalog.open(location) as catalog:
-                assert [row["model"] for row in queries.models(catalog)] == ["tiny"]
+                assert [row["model"] for row in listings.models(catalog)] == ["tiny"]
             with pytest.raises(CatalogError, match="read-only"):
                 Catalog.open(location, write=True)
             with pytest.raises(CatalogError):
@@ -225,7 +225,7 @@ def test_an_older_catalog_is_upgraded_with_a_copy_beside_it(
 ) -> None:
     shutil.copy(shared, location)
     with Catalog.open(location, write=write) as catalog:
-        assert len(queries.models(catalog)) == 2
+        assert len(listings.models(catalog)) == 2
         assert len(list(filters.filters(catalog, parse_address("*"))[1])) == 84
         with catalog.connect() as connection:
             assert connection.scalars(sa.text("SELECT mood FROM model")).all() == ["fine", "fine"]
@@ -241,7 +241,7 @@ def test_catalogs_of_every_earlier_revision_are_upgraded(golden: Path, location:
     shutil.copy(golden, location)
     before = _contents(golden)
     with Catalog.open(location) as catalog:
-        assert {row["model"] for row in queries.models(catalog)} == {"classic", "vgg16"}
+        assert {row["model"] for row in listings.models(catalog)} == {"classic", "vgg16"}
         found = filters.filters(catalog, parse_address("*"), where="scope = '' and batchnorm is null")[1]
         assert len(list(found)) == 4237
     for table, rows in _contents(location).items():
@@ -287,13 +287,13 @@ def test_processes_that_make_a_catalog_at_once_make_one(location: Path) -> None:
     processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(4)]
     assert [process.communicate()[1].decode() for process in processes] == [""] * 4
     with Catalog.open(location) as catalog:
-        assert queries.models(catalog) == []
+        assert listings.models(catalog) == []
 
 
 def test_listing_imports_neither_alembic_nor_onnx(shared: Path) -> None:
     code = (
-        "import sys; from filterkit.catalog import Catalog, queries\n"
-        f"with Catalog.open({str(shared)!r}) as catalog: assert queries.models(catalog)\n"
+        "import sys; from filterkit.catalog import Catalog, listings\n"
+        f"with Catalog.open({str(shared)!r}) as catalog: assert listings.models(catalog)\n"
         "print({'alembic', 'onnx', 'numpy'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"

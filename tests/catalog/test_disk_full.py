@@ -9,7 +9,7 @@ import chaos
 import pytest
 from tiny_models import put, write_model
 
-from filterkit.catalog import Catalog, queries
+from filterkit.catalog import Catalog, listings
 from filterkit.catalog.removal import remove
 from filterkit.catalog.sqlite.connections import explain
 from filterkit.errors import CatalogError
@@ -52,7 +52,7 @@ def test_no_room(location: Path, tmp_path: Path, action: str) -> None:
 
 def _names(location: Path) -> list[str]:
     with Catalog.open(location) as catalog:
-        return [row["model"] for row in queries.models(catalog)]
+        return [row["model"] for row in listings.models(catalog)]
 
 
 def test_what_sqlite_says_of_a_full_disk_is_explained(location: Path) -> None:

@@ -14,7 +14,7 @@ import chaos
 import pytest
 from tiny_models import put, write_model
 
-from filterkit.catalog import Catalog, queries
+from filterkit.catalog import Catalog, listings
 from filterkit.catalog.removal import remove
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
@@ -112,7 +112,7 @@ def test_stopped_at_every_step(location: Path, tmp_path: Path, action: str, how:
                 put(catalog, old, chaos.NAMES[0], replace=True)
         if action == "add":
             with Catalog.open(location, write=True) as catalog:
-                names = {row["model"] for row in queries.models(catalog)}
+                names = {row["model"] for row in listings.models(catalog)}
                 if chaos.NAMES[1] in names:
                     remove(catalog, chaos.NAMES[1])
         chaos.check(location)

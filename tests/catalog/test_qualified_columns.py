@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tiny_models import write_model
 
 import filterkit
-from filterkit.catalog.rows import QUALIFIED, searchable
+from filterkit.catalog.listings import QUALIFIED, searchable
 from filterkit.errors import UnknownNameError, UsageError
 from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from filterkit.catalog import Catalog, queries
+from filterkit.catalog import Catalog, listings
 from filterkit.catalog.database import recover, store_folder
 from filterkit.catalog.sqlite.connections import connect
 from filterkit.catalog.sqlite.journals import JOURNAL_MAGIC, SUFFIXES, beside
@@ -76,7 +76,7 @@ def test_reading_plays_no_journal_back_and_says_what_does(plain: Path, shared: P
     Catalog.open(plain, write=True).close()
     assert not journal.exists()
     with Catalog.open(plain) as catalog, Catalog.open(shared) as whole:
-        assert queries.models(catalog) == queries.models(whole)
+        assert listings.models(catalog) == listings.models(whole)
         with catalog.read() as one, whole.read() as other:
             query = "SELECT * FROM filter ORDER BY layer_id, position"
             assert one.execute(query).fetchall() == other.execute(query).fetchall()
@@ -106,7 +106,7 @@ def test_that_journal_would_delete_the_file(plain: Path, tmp_path: Path) -> None
 def test_a_journal_that_is_empty_is_none(plain: Path) -> None:
     beside(plain, "-journal").touch()
     with Catalog.open(plain) as catalog:
-        assert len(queries.models(catalog)) == 2
+        assert len(listings.models(catalog)) == 2
 
 
 def link(path: Path, canary: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_catalog_with_a_second_hard_link_is_read_and_not_written(shared: Path,
     shutil.copy(shared, location)
     location.with_name("backup.db").hardlink_to(location)
     with Catalog.open(location) as catalog:
-        assert len(queries.models(catalog)) == 2
+        assert len(listings.models(catalog)) == 2
     with pytest.raises(CatalogError, match="second hard link"):
         Catalog.open(location, write=True)
 
@@ -232,7 +232,7 @@ def test_pages_that_lead_a_million_times_to_one_another_end(plain: Path) -> None
             pytest.raises(CatalogError, match="takes longer than any intact catalog"),
             Catalog.open(plain, write=write) as catalog,
         ):
-            queries.models(catalog)
+            listings.models(catalog)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
@@ -254,4 +254,4 @@ def test_a_journal_that_is_done_with_is_cleared_away(plain: Path) -> None:
     recover(plain)
     assert not journal.exists()
     with Catalog.open(plain) as catalog:
-        assert len(queries.models(catalog)) == 2
+        assert len(listings.models(catalog)) == 2

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from filterkit.catalog import Catalog, queries, schema
+from filterkit.catalog import Catalog, listings, schema
 from filterkit.catalog.migrations import upgrade
 from filterkit.catalog.sqlite.known_schema import KNOWN, OBJECTS, digest
 from filterkit.errors import CatalogError
@@ -133,4 +133,4 @@ def test_the_example_and_every_golden_catalog_are_read(tmp_path: Path) -> None:
     example = Path(__file__).parents[3] / "catalog.db.example"
     for number, source in enumerate([example, *GOLDEN.iterdir()]):
         with Catalog.open(shutil.copy(source, tmp_path / f"{number}.db")) as catalog:
-            assert queries.models(catalog)
+            assert listings.models(catalog)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tiny_models import put, write_model
 
 from filterkit.address import parse_address
-from filterkit.catalog import Catalog, queries
+from filterkit.catalog import Catalog, listings
 from filterkit.catalog import filters as selected
 from filterkit.catalog.addresses import resolve
 from filterkit.catalog.filters import listing, select
@@ -72,9 +72,9 @@ def test_what_is_not_there_is_said_with_what_is(
 
 def test_an_empty_catalog_says_how_to_fill_it(location: Any) -> None:
     with Catalog.open(location, write=True) as catalog:
-        assert queries.models(catalog) == []
+        assert listings.models(catalog) == []
         with pytest.raises(NotFoundError) as caught:
-            queries.layers(catalog, parse_address("*"))
+            listings.layers(catalog, parse_address("*"))
         assert "filterkit add" in str(caught.value.hint)
 
 
@@ -141,7 +141,7 @@ def test_columns_of_filter_and_layer_in_any_order(reading: Catalog) -> None:
     assert [(row["address"], row["l2_norm"], row["filter"]) for row in found] == [
         (row["address"], row["l2_norm"], row["filter"]) for row in everything
     ]
-    layers = {row["address"]: row for row in queries.layers(reading, parse_address("*"))}
+    layers = {row["address"]: row for row in listings.layers(reading, parse_address("*"))}
     for row in found:
         layer = layers[row["address"].rpartition("/")[0]]
         assert (row["in_channels"], row["kernel_shape"]) == (layer["in_channels"], layer["kernel_shape"])
