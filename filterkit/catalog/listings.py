@@ -72,7 +72,7 @@ LAYERS: Mapping[str, Column] = {
 }
 
 LAYER_METRICS: Mapping[str, Column] = {name: layer.c[name] for name in LAYER_METRIC_COLUMNS}
-"""Not in the listing of layers, which tells how they are built."""
+"""Not in the listing of layers, which describes their structure."""
 
 SKIPPED: Mapping[str, Column] = {
     "model": model.c.name,
@@ -97,10 +97,10 @@ UNLISTED: Mapping[str, Column] = {
     "batchnorm_scale": filter_.c.batchnorm_scale,
     "batchnorm_shift": filter_.c.batchnorm_shift,
 }
-"""What a condition can name besides the columns of listings."""
+"""What a condition can name in addition to the columns of listings."""
 
 UNNAMED = frozenset(("id", "model_id", "layer_id", "extra", "preprocessing", "plugins"))
-"""Columns that say nothing outside their table, and JSON objects, which compare with nothing."""
+"""Columns without meaning outside their table, and JSON objects, which cannot be compared."""
 
 QUALIFIED: Mapping[str, Column] = {
     f"{table.name}.{column.name}": column
@@ -108,7 +108,7 @@ QUALIFIED: Mapping[str, Column] = {
     for column in table.columns
     if column.name not in UNNAMED
 }
-"""The columns of the tables with their table in front, as several have one of the same name."""
+"""The columns of the tables as ``table.column``, since several tables have columns of the same name."""
 
 MODEL_COLUMNS = tuple(MODELS)
 LAYER_COLUMNS = tuple(LAYERS)
@@ -126,7 +126,7 @@ def layers(catalog: Catalog, address: Address) -> list[Row]:
     Raises
     ------
     NotFoundError
-        Where there is no such model or layer.
+        There is no such model or layer.
     """
     with catalog.connect() as connection:
         chosen = [match.layer["id"] for match in find(connection, address)]
@@ -135,12 +135,12 @@ def layers(catalog: Catalog, address: Address) -> list[Row]:
 
 
 def skipped_nodes(catalog: Catalog, address: Address) -> list[Row]:
-    """The convolutions of the models that `address` names that were not extracted, and why.
+    """The convolutions that were not extracted from the models that `address` names, and the reasons.
 
     Raises
     ------
     NotFoundError
-        Where there is no such model.
+        There is no such model.
     """
     with catalog.connect() as connection:
         chosen = [row["id"] for row in models_named(connection, address.model, whole=str(address))]
@@ -149,12 +149,12 @@ def skipped_nodes(catalog: Catalog, address: Address) -> list[Row]:
 
 
 def unmeasured(catalog: Catalog, address: Address, names: Collection[str]) -> list[str]:
-    """Those of the models that `address` names which lack a metric whose column is among `names`.
+    """The names of the models of `address` that lack a metric whose column is in `names`.
 
     Raises
     ------
     NotFoundError
-        Where there is no such model.
+        There is no such model.
     """
     with catalog.connect() as connection:
         columns = (model.c.name, model.c.measured)
@@ -165,14 +165,14 @@ def unmeasured(catalog: Catalog, address: Address, names: Collection[str]) -> li
 
 
 class Maker(TypedDict):
-    """A plugin as it was when it made rows of a model; ``made_by`` are specs of what it made them with."""
+    """A plugin that made rows of a model: its version then, and the specs of the contributions it used."""
 
     version: str
     made_by: list[str]
 
 
 def plugins_of_models(catalog: Catalog) -> dict[str, dict[str, Maker]]:
-    """From each plugin that made rows to the names of the models it made them for, and how."""
+    """For each plugin that made rows: the names of the models, and how they were made."""
     columns = {"name": model.c.name, "plugins": model.c.plugins}
     with catalog.connect() as connection:
         query = sa.select(*columns.values()).order_by(model.c.name)
@@ -185,14 +185,14 @@ def plugins_of_models(catalog: Catalog) -> dict[str, dict[str, Maker]]:
 
 
 def makers_of_model(catalog: Catalog, name: str) -> set[str]:
-    """Specs of all that made a model's rows, each behind its plugin's name and ``/``."""
+    """The full specs, ``plugin/name``, of the contributions that made a model's rows."""
     with catalog.connect() as connection:
         [row] = models_named(connection, name, (model.c.plugins,))
     return {spec for maker in row["plugins"].values() for spec in _maker(maker)["made_by"]}
 
 
 def _maker(stored: Maker | str) -> Maker:
-    """The first revision has the version alone."""
+    """In the first revision it is just the version."""
     return {"version": stored, "made_by": []} if isinstance(stored, str) else stored
 
 
@@ -209,10 +209,10 @@ def _listing(catalog: Catalog, columns: Mapping[str, Column], query: sa.Select[A
 def searchable(
     extra_metrics: Sequence[str] = (), extra_layer_metrics: Sequence[str] = ()
 ) -> dict[str, Column]:
-    """What a condition on filters, or their order, can name: their own columns, then their layer's.
+    """What a condition on filters, or their sort order, can name: their own columns, then their layer's.
 
-    The metrics of plugins come last of all; a filter's comes before its layer's of the same name. With its
-    table in front (`QUALIFIED`), every column has a name of its own.
+    Metrics of plugins have the lowest precedence; a filter's precedes its layer's of the same name. Qualified
+    with its table (`QUALIFIED`), every column has a unique name.
     """
     of_layers = {name: extra_metric(name, layer) for name in extra_layer_metrics}
     of_filters = {name: extra_metric(name) for name in extra_metrics}
@@ -223,7 +223,7 @@ def searchable(
 
 
 def no_column(name: str, columns: Mapping[str, Column]) -> tuple[str, str]:
-    """Says that there is no column `name`, and as a hint which ones there are: those of its table, if any."""
+    """Message and hint for an unknown column `name`; the hint lists those of its table, if it has one."""
     message, (table, point, column) = f"there is no column '{name}'", name.rpartition(".")
     prefix = table + point
     own = [known.removeprefix(prefix) for known in columns if prefix and known.startswith(prefix)]
@@ -231,10 +231,10 @@ def no_column(name: str, columns: Mapping[str, Column]) -> tuple[str, str]:
 
 
 def extra_metric(name: str, table: sa.Table = filter_) -> Column:
-    """A plugin's metric, a number or a text, taken out of the column ``extra``."""
+    """A plugin's metric, a number or a text, read from the column ``extra``."""
     return json_field(table.c.extra, name)
 
 
 def integral(value: float | None) -> float | None:
-    """A whole number as an int, so that it is written without a decimal point."""
+    """A whole number as an int, so that it is printed without a decimal point."""
     return int(value) if isinstance(value, float) and value.is_integer() else value

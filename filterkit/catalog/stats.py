@@ -1,4 +1,4 @@
-"""What metrics say of layers as wholes, and how the metrics of their filters are distributed."""
+"""Metrics of whole layers, and how the metrics of their filters are distributed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row
         ``address``, ``model``, ``layer``, ``filters``; the metrics of layers, those of plugins last; then
         how many of the filters are ``dead``, and how many of each of `CLASSIC_TYPES`.
     rows
-        None stands for what is not defined or was not measured.
+        None marks values that are undefined or were not measured.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row
     """
     if address.filters is not None:
         raise UsageError(
-            f"'{address}' names filters, and statistics are of layers",
+            f"'{address}' names filters, but statistics are computed per layer",
             hint=f"{Address(address.model, address.layer)} names the layers",
         )
     with catalog.connect() as connection:
@@ -53,7 +53,7 @@ def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row
             **listings.LAYER_METRICS,
             **{name: listings.extra_metric(name, layer) for name in extra},
             "dead": sa.func.sum(filter_.c.dead),
-            # None where nothing was measured: 0 would say that there are none of that type.
+            # None where nothing was measured: 0 would mean that no filter has this type.
             **{
                 name: sa.case((typed > 0, typed.filter(filter_.c.classic_type == name)))
                 for name in CLASSIC_TYPES
@@ -80,7 +80,7 @@ def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row
 def distributions(
     catalog: Catalog, address: Address, columns: Sequence[str]
 ) -> dict[str, dict[str, list[float]]]:
-    """From each layer's address to the values that its filters have of each of `columns`, where defined."""
+    """By address of a layer, the defined values of its filters in each of `columns`."""
     wanted = [filter_.c[name] for name in columns]
     with catalog.connect() as connection:
         addresses = {match.layer["id"]: match.address for match in find(connection, address)}

@@ -33,7 +33,7 @@ def test_a_slice_that_some_layers_are_too_small_for(reading: Catalog) -> None:
     assert found(reading, "other/*/2:4") == [("other/conv1", [2, 3], [0]), ("other/conv3", [2], [0, 1])]
     with pytest.raises(NotFoundError, match="selects none") as caught:
         found(reading, "tiny/*/100:")
-    assert "0:6 takes 0 to 5" in str(caught.value.hint)
+    assert "0:6 selects 0 to 5" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(
