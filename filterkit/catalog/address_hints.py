@@ -28,7 +28,7 @@ _SEPARATOR = re.compile(r"[^\w*?\]-]+")
 """What may separate parts instead of a slash: ``.``, ``\\``, ``:``, ``[``, spaces, and so on."""
 
 Names = Mapping[str, Sequence[str]]
-"""From each model to its layers."""
+"""By model, its layers."""
 
 
 def with_a_model(connection: sa.Connection, text: str) -> list[str]:
@@ -50,7 +50,7 @@ def with_a_layer(name: str, layers: Sequence[str], rest: str) -> list[str]:
 
 
 def _separated(names: Names, text: str, *, similar: bool = False) -> Iterator[str]:
-    """``vgg16.block1_conv1``: a model, another separator than a slash, and one of its layers (or a `similar` one)."""
+    """``vgg16.block1_conv1``: a model, another separator than a slash, and a layer or a `similar` name."""
     for name in sorted(names, key=len, reverse=True):
         mark = _SEPARATOR.match(text, len(name)) if text.startswith(name) else None
         if mark:

@@ -232,7 +232,7 @@ def _layers_named(
         names = list(dict.fromkeys(connection.scalars(_layers_of((layer.c.name,)), of_models)))
         if pattern is None or not names:
             raise NotFoundError(
-                "no layer could be extracted there", hint="`filterkit layers MODEL --skipped` lists the reasons"
+                "no layer could be extracted there", hint="`filterkit layers MODEL --skipped` says why"
             )
         wanted = matching(pattern, names)
         if not wanted:

@@ -1,15 +1,15 @@
-"""The store: models and filter banks in a folder beside the catalog, each under the hash of its content.
+"""The store: models and filter banks in a folder beside the catalog, addressed by the hash of their content.
 
 ::
 
-    catalog.store/models/<sha256>/model.onnx    and its external data, under the names the model gives it
+    catalog.store/models/<sha256>/model.onnx    and its external data, under the names in the model
     catalog.store/banks/<sha256>.safetensors    key: a layer's name; its bias: that name and "/bias"
     catalog.store/cuts/<model's sha256>/        graphs cut out of the model; their weights are in model.onnx
-    catalog.store/staging/                      what is being written, renamed once it is whole
+    catalog.store/staging/                      files being written, renamed once they are complete
 
-Whoever writes or sweeps holds the catalog's write lock, so there is one staging folder, and what no row of
-the catalog names is a leftover. A store may come from somebody else: no link in it is followed, nothing but a
-hash is used as a path, and only what has a name of this form is ever deleted.
+Writing and sweeping require the catalog's write lock, so one staging folder is enough, and files that no
+row of the catalog names are leftovers. A store may be untrusted: links in it are not followed, only hashes
+are used as paths, and only files whose names have this form are ever deleted.
 """
 
 from __future__ import annotations
@@ -39,19 +39,19 @@ HASH = re.compile(r"[0-9a-f]{64}")
 BANKS = re.compile(r"([0-9a-f]{64})\.safetensors")
 CUT = re.compile(r"[0-9a-f]{32}\.(onnx|part)")
 STAGED = re.compile(r"[0-9a-f]{64}|banks|replaced")
-"""Names that are written in the store; no other is deleted."""
+"""Patterns of the names that filterkit writes in the store; no others are deleted."""
 
 MOST_FILES = 100_000
-"""Of one model: its ONNX file and its external data."""
+"""The most files of one model: its ONNX file and its external data."""
 
 
 class Store:
-    """Models and banks by content.
+    """Models and banks by the hash of their content.
 
     Attributes
     ----------
     folder
-        Made when something is first written.
+        Created by the first write.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,24 +59,24 @@ class Store:
         self._open: dict[str, BankFile] = {}
 
     def model_path(self, sha256: str) -> Path:
-        """Where the ONNX file of that hash is, or would be; raises CatalogError as `path` does."""
+        """The path of the ONNX file of that hash, whether it exists or not; raises as `path` does."""
         return self.path("models", _hash(sha256), MODEL_FILE)
 
     def banks_path(self, banks_sha256: str) -> Path:
-        """Where the banks of that hash are, or would be; raises CatalogError as `path` does."""
+        """The path of the banks of that hash, whether they exist or not; raises as `path` does."""
         return self.path("banks", f"{_hash(banks_sha256)}.safetensors")
 
     def cuts_path(self, sha256: str) -> Path:
-        """Folder of what was cut out of the model of that hash; who runs it writes there, whoever it is."""
+        """The folder of graphs cut out of the model of that hash; every process that runs it writes there."""
         return self.path("cuts", _hash(sha256))
 
     def path(self, *parts: str) -> Path:
-        """A path in the store, on which nothing is a link.
+        """A path in the store, without links.
 
         Raises
         ------
         CatalogError
-            Something on it is a link, the store itself included.
+            A part of it is a link; this includes the store itself.
         """
         path = self.folder
         for part in ("", *parts):
@@ -84,33 +84,34 @@ class Store:
             if path.is_symlink():
                 raise CatalogError(
                     f"{path} is a link, and no link is followed in a store",
-                    hint="filterkit makes none; if it is yours, put the folder or file itself there",
+                    hint="filterkit creates none; if it is yours, replace it with the folder or file itself",
                 )
         return path
 
     def check_folders(self) -> None:
-        """Raise CatalogError where the store or one of its folders is a link, before anything is written."""
+        """Raise CatalogError if the store or one of its folders is a link, before anything is written."""
         for name in FOLDERS:
             self.path(name)
 
     def check_model(self, sha256: str) -> None:
-        """Raise CatalogError where a file of the model of that hash is a link, or there are too many."""
+        """Raise CatalogError if a file of the model of that hash is a link, or if there are too many."""
         folder = self.model_path(sha256).parent
         for number, entry in enumerate(_below(folder)):
             if entry.is_symlink() or number >= MOST_FILES:
                 what = "is a link" if entry.is_symlink() else f"is one of more than {MOST_FILES:,} files"
                 raise CatalogError(
-                    f"{entry.path} {what}, and is not used", hint="`filterkit doctor` says what mends it"
+                    f"{entry.path} {what}, and is not used",
+                    hint="run `filterkit doctor` to see how to repair it",
                 )
 
     def links(self) -> list[Path]:
-        """Every link in the store, the store itself included: filterkit makes none, and follows none."""
+        """All links in the store, including the store itself: filterkit creates and follows none."""
         if self.folder.is_symlink():
             return [self.folder]
         return [Path(entry.path) for entry in _below(self.folder) if entry.is_symlink()]
 
     def holds(self, sha256: str, banks_sha256: str, external: Sequence[str] = ()) -> bool:
-        """Whether the model with its `external` data and its banks are here, whatever is in them."""
+        """Whether the model with its `external` data and its banks exist, whatever their content."""
         return self._holds_model(sha256, external) and self.banks_path(banks_sha256).is_file()
 
     def _holds_model(self, sha256: str, external: Sequence[str]) -> bool:
@@ -124,9 +125,9 @@ class Store:
         Raises
         ------
         CatalogError
-            Where they are damaged or cannot be read.
+            They are damaged or cannot be read.
         FileNotFoundError
-            Where they are not here.
+            They do not exist.
         """
         if banks_sha256 not in self._open:
             from filterkit.catalog.bank_files import BankFile
@@ -141,37 +142,35 @@ class Store:
         sha256: str,
         banks: Mapping[str, FilterBank],
         *,
-        anew: bool,
+        rewrite: bool,
     ) -> str:
-        """Put a model and its banks into the store, side by side; see `put_model` and `put_banks`."""
+        """Put a model and its banks into the store, in parallel; see `put_model` and `put_banks`."""
         from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor(1) as aside:
-            copying = aside.submit(self.put_model, source, external, sha256, anew=anew)
-            banks_sha256 = self.put_banks(banks, anew=anew)
+        with ThreadPoolExecutor(1) as executor:
+            copying = executor.submit(self.put_model, source, external, sha256, rewrite=rewrite)
+            banks_sha256 = self.put_banks(banks, rewrite=rewrite)
         copying.result()
         return banks_sha256
 
-    def put_model(self, source: Path, external: Sequence[str], sha256: str, *, anew: bool) -> None:
+    def put_model(self, source: Path, external: Sequence[str], sha256: str, *, rewrite: bool) -> None:
         """Copy the ONNX file `source` with its `external` data (names relative to it) into the store.
 
         Parameters
         ----------
-        anew
-            Look whether what is there is sound, and write it again where it is not.
+        rewrite
+            Check an existing copy, and write it again if it is not intact.
         """
         target = self.model_path(sha256).parent
-        # A sound one is never moved out of the way: killed in between, its rows would have no model.
+        # An intact copy is never moved away: if the process were killed then, its rows would have no model.
         if self._holds_model(sha256, external) and not (
-            anew and model_sha256(target / MODEL_FILE, external) != sha256
+            rewrite and model_sha256(target / MODEL_FILE, external) != sha256
         ):
             return
         staged = self._stage(sha256)
         staged.mkdir()
-        if any(Path(name) == Path(MODEL_FILE) for name in external):  # also where it says ./model.onnx
-            raise CatalogError(
-                f"external data named {MODEL_FILE} cannot be kept", hint="give it another name"
-            )
+        if any(Path(name) == Path(MODEL_FILE) for name in external):  # also ./model.onnx
+            raise CatalogError(f"external data named {MODEL_FILE} cannot be stored", hint="rename it")
         for original, copy in [
             (source, staged / MODEL_FILE),
             *((source.parent / name, staged / name) for name in external),
@@ -184,7 +183,7 @@ class Store:
             target.rename(self._stage("replaced"))
         self._finish(staged, target)
 
-    def put_banks(self, banks: Mapping[str, FilterBank], *, anew: bool) -> str:
+    def put_banks(self, banks: Mapping[str, FilterBank], *, rewrite: bool) -> str:
         """Write `banks`, by layer name, into the store; returns their hash."""
         from filterkit.catalog.bank_files import write_banks
 
@@ -192,16 +191,16 @@ class Store:
         banks_sha256 = write_banks(staged, banks)
         _sync(staged)
         target = self.banks_path(banks_sha256)
-        if anew or not target.exists():
+        if rewrite or not target.exists():
             self._open.pop(banks_sha256, None)
             self._finish(staged, target)
         return banks_sha256
 
     def sweep(self, models: Collection[str], banks: Collection[str]) -> int:
-        """Delete everything but the models and banks of these hashes; returns how many bytes that frees.
+        """Delete everything but the models and banks of these hashes; returns the number of bytes freed.
 
-        Only what has a name that is written here is deleted, and never through a link: what else lies in the
-        store is somebody's own.
+        Only files with names that filterkit writes are deleted, and never through a link: all others in the
+        store belong to the user.
         """
         self.check_folders()
         freed = sum(_remove(path) for path in _entries(self.folder / "staging", STAGED))
@@ -228,7 +227,7 @@ class Store:
         return path
 
     def _finish(self, staged: Path, target: Path) -> None:
-        """Give what is staged its final name, for good."""
+        """Give the staged file or folder its final name, durably."""
         target.parent.mkdir(exist_ok=True)
         staged.replace(target)
         for folder in (target.parent, self.folder, self.folder.parent):
@@ -236,9 +235,9 @@ class Store:
 
 
 def model_sha256(path: Path, external: Sequence[str], whole: str | None = None) -> str:
-    """Hash of an ONNX file; where it has external data, of the hashes and names of all its files.
+    """Hash of an ONNX file; with external data, of the hashes and names of all its files.
 
-    `whole` is the hash of the file itself, where it is known.
+    `whole` is the hash of the file itself, if it is known.
     """
     whole = whole or file_sha256(path)
     if not external:
@@ -249,16 +248,16 @@ def model_sha256(path: Path, external: Sequence[str], whole: str | None = None) 
 
 
 def stored_model_sha256(path: Path) -> str:
-    """Hash of the ONNX file at `path` in a store; the files around it there are its external data."""
+    """Hash of the ONNX file at `path` in a store; the other files in its folder are its external data."""
     folder = path.parent
     files = (file for file in folder.rglob("*") if file.is_file() and file != path)
     return model_sha256(path, [file.relative_to(folder).as_posix() for file in files])
 
 
 def _sync(path: Path) -> None:
-    """Make sure that a file, or the names in a folder, outlast a power cut."""
+    """Ensure that a file, or the names in a folder, survive a power failure."""
     if os.name == "nt" and path.is_dir():
-        return  # Windows opens no folders
+        return  # Windows cannot open folders
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
@@ -267,17 +266,17 @@ def _sync(path: Path) -> None:
 
 
 def _hash(sha256: str) -> str:
-    """`sha256`, if it is one: whoever writes a catalog can write any text in its place."""
+    """`sha256`, if it is valid: an untrusted catalog may contain any text in its place."""
     if not isinstance(sha256, str) or not HASH.fullmatch(sha256):
         raise CatalogError(
-            f"the catalog is damaged: {sha256!r:.80} is no SHA-256",
-            hint="put a copy back, or move it away and make it anew with `filterkit add`",
+            f"the catalog is damaged: {sha256!r:.80} is not a SHA-256",
+            hint="restore a copy, or move it away and recreate it with `filterkit add`",
         )
     return sha256
 
 
 def _entries(folder: Path, names: re.Pattern[str]) -> list[Path]:
-    """What lies in a folder of the store under such names, but links; nothing where there is no folder."""
+    """The entries of a folder of the store with such names, without links; none if there is no folder."""
     try:
         with os.scandir(folder) as entries:
             found = [each for each in entries if names.fullmatch(each.name) and not each.is_symlink()]
@@ -287,7 +286,7 @@ def _entries(folder: Path, names: re.Pattern[str]) -> list[Path]:
 
 
 def _below(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Everything below a folder; links are among it, and not followed."""
+    """All entries below a folder, including links, which are not followed."""
     pending: list[str | Path] = [folder]
     while pending:
         try:
@@ -301,7 +300,7 @@ def _below(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _remove(path: Path) -> int:
-    """Delete a file, or a folder with all in it, where there is one and it is no link; returns its bytes."""
+    """Delete a file or folder, unless it is a link or does not exist; returns its size in bytes."""
     try:
         status = path.lstat()
     except FileNotFoundError:
@@ -312,10 +311,10 @@ def _remove(path: Path) -> int:
         path.unlink()
         return status.st_size
     freed = sum(entry.stat(follow_symlinks=False).st_size for entry in _below(path) if entry.is_file())
-    shutil.rmtree(path)  # which deletes links in it, and follows none
+    shutil.rmtree(path)  # deletes links in it, and follows none
     return freed
 
 
 def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):  # it is not there, or not empty, or somebody else's
+    with suppress(OSError):  # it does not exist, is not empty, or is another user's
         folder.rmdir()

@@ -37,7 +37,9 @@ PLAIN = (
 
 
 def bank(catalog: Catalog, match: Match) -> FloatArray:
-    """All filters of a layer, read-only and memory-mapped, shape (out_channels, in_channels / groups, *kernel_shape).
+    """All filters of a layer, read-only: shape (out_channels, in_channels / groups, *kernel_shape).
+
+    They are memory-mapped.
 
     Raises
     ------
@@ -140,7 +142,7 @@ def _missing(catalog: Catalog, model: Mapping[str, Any]) -> CatalogError:
         if connection.scalar(same) is None:
             return removed(model["name"])
     return CatalogError(
-        f"the weights of {model['name']} are not in the store, only its rows are in the catalog",
+        f"the weights of {model['name']} are not in the store, the catalog has only its rows",
         hint=f"`{add_command(model)}` restores them",
     )
 

@@ -313,7 +313,7 @@ def _migrated(location: Path) -> sa.Engine:
 
 def _tables(location: Path) -> dict[str, list[str]]:
     """The words of every text of the schema, sorted: constraints may stand in any order, and what was made
-    anew has its name in quotes."""
+    has its name in quotes."""
     with contextlib.closing(sqlite3.connect(location)) as connection:
         found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     return {

@@ -143,7 +143,7 @@ def test_a_text_without_quotes_is_told_of_them(text: str) -> None:
 def test_a_boolean_that_is_a_word_is_told_of_its_numbers(text: str) -> None:
     with pytest.raises(UsageError, match="there is no column") as caught:
         parse_condition(text, COLUMNS)
-    assert caught.value.hint == "a boolean is 1 where it is true, and 0 where not"
+    assert caught.value.hint == "write 1 for true and 0 for false"
 
 
 @pytest.mark.parametrize(
