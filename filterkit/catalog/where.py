@@ -198,7 +198,7 @@ class _Parser:
             self._fail("a column, a number or a 'text' is expected here", token)
         self.next += 1
         if like is not None and "any" not in (like.kind, value.kind) and like.kind != value.kind:
-            self._fail(f"a {value.kind} is compared with a {like.kind}", token)
+            self._fail(f"cannot compare a {like.kind} with a {value.kind}", token)
         return value
 
     def _column(self, token: Token, like: _Value | None) -> _Value:

@@ -1,4 +1,4 @@
-"""What an address that names nothing was meant to be, against catalogs whose names are alike."""
+"""Suggestions for addresses that refer to nothing, in catalogs with similar names."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_other_separators(
 ) -> None:
     name, layer = place
     numbers = [each for each in (filters, kernels) if each]
-    if ":" in mark:  # which stands within numbers, too
+    if ":" in mark:  # which is part of numbers as well
         numbers = [each for each in numbers[:1] if ":" not in each]
     expected = "/".join([name, layer, *numbers])
     with pytest.raises(FilterkitError) as caught:

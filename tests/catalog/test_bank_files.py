@@ -1,4 +1,4 @@
-"""The bank file, against the safetensors library and for every kind of bank."""
+"""Bank files compared with the safetensors library, for every kind of bank."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of the store that were deleted or altered: found by their hash, named, and mended."""
+"""Files of the store that were deleted or altered: detected by their hash, reported, and restored."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def tiny(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def catalog(location: Path, tiny: Path) -> Iterator[Catalog]:
-    """A model with external data, once more under another name, and a second model."""
+    """A model with external data, the same under another name, and a second model."""
     with Catalog.open(location, write=True) as catalog:
         put(catalog, tiny)
         put(catalog, tiny, "twin")
@@ -127,7 +127,7 @@ def test_banks_of_another_model_are_not_taken_for_these(catalog: Catalog, tiny: 
 
 
 def test_a_half_deleted_model_is_written_again(catalog: Catalog, tiny: Path) -> None:
-    """As a `remove` leaves it that was killed while it swept."""
+    """The state after a `remove` was killed while sweeping."""
     external = files(catalog)["external"]
     with closing(sqlite3.connect(catalog.path, isolation_level=None)) as connection:
         connection.execute("PRAGMA foreign_keys = ON")

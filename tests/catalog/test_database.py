@@ -1,4 +1,4 @@
-"""Opening catalogs: new, old, foreign, read-only, in use."""
+"""Opening catalogs: new, old, of other programs, read-only, in use."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from filterkit.catalog.sqlite import known_schema
 from filterkit.errors import CatalogError
 
 GOLDEN = Path(__file__).parent / "golden"
-"""Catalogs as earlier revisions wrote them, named after those."""
+"""Catalogs written by earlier revisions, named after them."""
 
 
 def test_reading_makes_no_file(location: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_damaged_catalog_is_named(shared: Path, location: Path) -> None:
 
 @contextlib.contextmanager
 def _as_nobody() -> Iterator[None]:
-    """Without the superuser's right to write everywhere."""
+    """Drop the superuser's permission to write everywhere."""
     was = os.geteuid()
     if was == 0:
         os.seteuid(65534)
@@ -143,7 +143,7 @@ def _as_nobody() -> Iterator[None]:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that other users can enter too, which pytest's own are not."""
+    """A folder that other users can enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
@@ -173,7 +173,7 @@ def test_migrations_make_the_declared_schema(tmp_path: Path) -> None:
     location = tmp_path / "migrated.db"
     engine = _migrated(location)
     with engine.connect() as connection:
-        # Alembic sees no order of an index: that, like WITHOUT ROWID, is left to the texts.
+        # Alembic ignores the order of an index; like WITHOUT ROWID, it is checked in the SQL.
         options = {
             "version_table": schema.version.name,
             "include_object": lambda thing, name, kind, *_: kind != "index",
@@ -181,7 +181,7 @@ def test_migrations_make_the_declared_schema(tmp_path: Path) -> None:
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, schema.metadata) == []
     engine.dispose()
-    # The texts of tables and indexes must agree too.
+    # The SQL of tables and indexes must agree as well.
     assert _tables(location) == _tables(_new(tmp_path / "new.db"))
 
 
@@ -194,7 +194,7 @@ def test_the_newest_migration_is_the_head(tmp_path: Path) -> None:
 
 @pytest.fixture
 def next_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A filterkit whose schema is one revision further; the file of its migration."""
+    """A filterkit with a schema one revision ahead; yields the file of its migration."""
     scripts = tmp_path / "100% migrations"
     shutil.copytree(upgrade.SCRIPTS, scripts)
     script = scripts / "versions" / "r9999_next.py"
@@ -255,7 +255,7 @@ def test_what_was_measured_before_is_still_known_of_an_upgraded_catalog(location
     shutil.copy(GOLDEN / "0002.db", location)
     basic = ["mean", "std", "min", "max", "l1_norm", "l2_norm", "sparsity"]
     with contextlib.closing(sqlite3.connect(location)) as connection, connection:
-        names = json.dumps(["loudness", "separability"])  # of plugins; the second has a column by now
+        names = json.dumps(["loudness", "separability"])  # of plugins; the second is a column now
         connection.execute("UPDATE model SET extra_metrics = ? WHERE name = 'classic'", (names,))
         connection.execute("""UPDATE filter SET extra = '{"loudness":2.5,"separability":7}'""")
     with Catalog.open(location) as catalog:

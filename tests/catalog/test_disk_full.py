@@ -1,4 +1,4 @@
-"""A disk that fills up at any byte of an ingest: one line, nothing lost, leftovers swept."""
+"""A disk that becomes full at any byte of an ingest: a one-line error, nothing lost, leftovers swept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ resource = pytest.importorskip("resource")
 
 
 def full_at(limit: int) -> None:
-    """From now on no file of this process grows beyond `limit` bytes."""
+    """Limit the size of files that this process writes to `limit` bytes."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
 
@@ -45,8 +45,8 @@ def test_no_room(location: Path, tmp_path: Path, action: str) -> None:
         if codes[-1] == 0:
             break
         assert _names(location) == before
-    assert set(codes[:-1]) == {3}, "CatalogErrors, in one line"
-    assert codes[-1] == 0, "nothing is in the way of the next try"
+    assert set(codes[:-1]) == {3}, "one-line CatalogErrors"
+    assert codes[-1] == 0, "the next attempt succeeds"
     assert chaos.in_store(location) == chaos.named_by_rows(location)
 
 

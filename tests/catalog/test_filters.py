@@ -46,7 +46,7 @@ def test_sort_and_limit(reading: Catalog) -> None:
     assert smallest == sorted(everything, key=lambda row: row["l2_norm"])[:5]
     assert filters(reading, "*", limit=0) == []
     biases = [row["bias"] for row in filters(reading, "*", sort="bias")]
-    assert biases[-1] is None  # what has no value comes last, whichever way
+    assert biases[-1] is None  # NULL comes last in either order
     assert filters(reading, "*", sort="-bias")[-1]["bias"] is None
 
 
@@ -139,7 +139,7 @@ def test_groups_in_order_and_bounded(reading: Catalog) -> None:
     assert [row["filters"] for row in group(reading, "*", "layer", sort="-filters", limit=2)] == [70, 5]
     assert [row["layer"] for row in group(reading, "*", "layer", sort="layer", limit=2)] == ["conv1", "conv1"]
     assert group(reading, "*", "layer", where="filter = -1") == []
-    with pytest.raises(UsageError, match="not grouped by 'layers'") as caught:
+    with pytest.raises(UsageError, match="cannot be grouped by 'layers'") as caught:
         group(reading, "*", "layers")
     assert "'layer'" in str(caught.value.hint)
     with pytest.raises(UsageError, match="no column 'l2_norm'"):
@@ -154,7 +154,7 @@ def test_groups_in_order_and_bounded(reading: Catalog) -> None:
 def test_the_index_answers_only_what_it_is_quick_for(
     reading: Catalog, address: str, sort: str | None, limit: int | None
 ) -> None:
-    """Of a catalog of 1,000 models, the first few of a type; to all else it would give millions of rows."""
+    """The index is only for the first few of a type; other queries would read millions of rows."""
     chosen = select(reading, parse_address(address))
     asked = listing(
         *(chosen.kind, chosen.extra, chosen.extra_of_layers),
@@ -213,4 +213,4 @@ def test_rows_that_nobody_reads_to_the_end_hold_nothing_up(location: Any, tmp_pa
         assert len(filters(reader, "*")) == 9
         for path in (location, location.with_name(f"{location.name}-wal")):
             assert path.exists()
-    assert not location.with_name(f"{location.name}-wal").exists()  # who closes last clears it away
+    assert not location.with_name(f"{location.name}-wal").exists()  # the last connection deletes it

@@ -1,4 +1,4 @@
-"""Free SQL: reads everything, and nothing else."""
+"""Free SQL: it can read everything, and do nothing else."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_leaving_early_lets_the_catalog_go(shared: Path, reading: Catalog) -> No
     next(rows)
     rows.close()  # type: ignore[attr-defined]
     reading.close()
-    with Catalog.open(shared, write=True):  # takes away what readers leave, where nobody holds it any more
+    with Catalog.open(shared, write=True):  # deletes the files of readers that are no longer in use
         pass
     assert sorted(path.name for path in shared.parent.glob("catalog.db*")) == ["catalog.db"]
 
@@ -194,7 +194,7 @@ def test_rows_before_a_failure_come_before_it(reading: Catalog) -> None:
         with pytest.raises((CatalogError, UsageError)):
             for found, row in enumerate(query(reading, sql, **options)[1], 1):
                 assert row["i"] == found
-        assert found in (7999, 8000)  # SQLite has been asked for the next row when the last one comes
+        assert found in (7999, 8000)  # the next row has been requested when the last one arrives
 
 
 def test_a_row_has_a_limit(reading: Catalog) -> None:
@@ -250,7 +250,7 @@ def test_a_large_catalog_can_be_sorted_in_files(reading: Catalog) -> None:
 
 
 def children(process: int | None = None) -> list[int]:
-    """The processes that `process`, or this one, has started and not waited for."""
+    """The children of `process`, or of this one, that were not waited for."""
     if not Path("/proc/self/stat").exists():
         pytest.skip("needs /proc")
     found = []

@@ -1,4 +1,4 @@
-"""Which schemas are read: those of every revision, however it came about, and no other object."""
+"""Only schemas of a revision are read, however the catalog reached it, and no other objects."""
 
 from __future__ import annotations
 

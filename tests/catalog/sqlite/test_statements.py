@@ -1,4 +1,4 @@
-"""Statements that go past SQLAlchemy to the driver."""
+"""Statements specific to SQLite."""
 
 from __future__ import annotations
 
