@@ -1,7 +1,7 @@
-"""The catalog: an SQLite database of all filters, and the store of models and filter banks beside it.
+"""The catalog: what is known of every filter, in SQLite, and the store of models and banks beside it.
 
-Importing this package imports SQLAlchemy, but not ONNX: `filterkit.catalog.ingest`, which reads models, is
-imported only where it is needed.
+Importing this package imports SQLAlchemy, and nothing of ONNX: `filterkit.catalog.ingest`, which reads
+models, is imported by those who need it.
 """
 
 from filterkit.catalog.database import Catalog

@@ -167,7 +167,7 @@ def _no_model(
     from filterkit.catalog.address_hints import like_a_layer, with_a_model
 
     message = f"there is no model '{pattern}' in the catalog"
-    # The name of the file that a model was added from, or an address in place of a model.
+    # Of the file that a model was made of, or an address where a model is expected.
     likely = (SUFFIXES.sub("", pattern), pattern.partition("/")[0])
     wanted = next((name for name in likely if name in names), pattern)
     hint = closest(wanted, names) if names else "`filterkit add vgg16` adds one"

@@ -79,7 +79,7 @@ class Catalog:
             )
         catalog = cls(path, write=write)
         if write:
-            catalog.store.check_folders()  # before anything is created that would have to be removed
+            catalog.store.check_rooms()  # before anything is created that would have to be removed
         try:
             catalog._check(upgrade)
         except BaseException:

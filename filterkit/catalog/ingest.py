@@ -143,7 +143,7 @@ def ingest(
             known = _known(connection, name, sha256, replace)  # another process may have been quicker
             if known and not replace and catalog.store.holds(sha256, known["banks_sha256"], external):
                 return result_of("unchanged", known)
-            row["banks_sha256"] = catalog.store.put(path, external, sha256, extraction.banks, rewrite=replace)
+            row["banks_sha256"] = catalog.store.put(path, external, sha256, extraction.banks, anew=replace)
             if known and not replace:
                 if known["banks_sha256"] != row["banks_sha256"]:
                     raise CatalogError(

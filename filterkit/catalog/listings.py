@@ -192,7 +192,7 @@ def makers_of_model(catalog: Catalog, name: str) -> set[str]:
 
 
 def _maker(stored: Maker | str) -> Maker:
-    """In the first revision it is just the version."""
+    """`stored` as a Maker; in the first revision it is just the version."""
     return {"version": stored, "made_by": []} if isinstance(stored, str) else stored
 
 

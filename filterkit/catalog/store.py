@@ -1,15 +1,15 @@
-"""The store: models and filter banks in a folder beside the catalog, addressed by the hash of their content.
+"""The store: models and filter banks in a folder beside the catalog, each under the hash of its content.
 
 ::
 
-    catalog.store/models/<sha256>/model.onnx    and its external data, under the names in the model
+    catalog.store/models/<sha256>/model.onnx    and its external data, under the names the model gives it
     catalog.store/banks/<sha256>.safetensors    key: a layer's name; its bias: that name and "/bias"
     catalog.store/cuts/<model's sha256>/        graphs cut out of the model; their weights are in model.onnx
-    catalog.store/staging/                      files being written, renamed once they are complete
+    catalog.store/staging/                      what is being written, renamed once it is whole
 
-Writing and sweeping require the catalog's write lock, so one staging folder is enough, and files that no
-row of the catalog names are leftovers. A store may be untrusted: links in it are not followed, only hashes
-are used as paths, and only files whose names have this form are ever deleted.
+Whoever writes or sweeps holds the catalog's write lock, so there is one staging folder, and what no row of
+the catalog names is a leftover. A store may come from somebody else: no link in it is followed, nothing but a
+hash is used as a path, and only what has a name of this form is ever deleted.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model.onnx"
 
-FOLDERS = ("models", "banks", "cuts", "staging")
+ROOMS = ("models", "banks", "cuts", "staging")
 HASH = re.compile(r"[0-9a-f]{64}")
 BANKS = re.compile(r"([0-9a-f]{64})\.safetensors")
 CUT = re.compile(r"[0-9a-f]{32}\.(onnx|part)")
 STAGED = re.compile(r"[0-9a-f]{64}|banks|replaced")
-"""Patterns of the names that filterkit writes in the store; no others are deleted."""
+"""Names that are written in the store; no other is deleted."""
 
 MOST_FILES = 100_000
-"""The most files of one model: its ONNX file and its external data."""
+"""Of one model: its ONNX file and its external data."""
 
 
 class Store:
-    """Models and banks by the hash of their content.
+    """Models and banks by content.
 
     Attributes
     ----------
     folder
-        Created by the first write.
+        Made when something is first written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,24 +59,24 @@ class Store:
         self._open: dict[str, BankFile] = {}
 
     def model_path(self, sha256: str) -> Path:
-        """The path of the ONNX file of that hash, whether it exists or not; raises as `path` does."""
+        """Where the ONNX file of that hash is, or would be; raises CatalogError as `path` does."""
         return self.path("models", _hash(sha256), MODEL_FILE)
 
     def banks_path(self, banks_sha256: str) -> Path:
-        """The path of the banks of that hash, whether they exist or not; raises as `path` does."""
+        """Where the banks of that hash are, or would be; raises CatalogError as `path` does."""
         return self.path("banks", f"{_hash(banks_sha256)}.safetensors")
 
     def cuts_path(self, sha256: str) -> Path:
-        """The folder of graphs cut out of the model of that hash; every process that runs it writes there."""
+        """Folder of what was cut out of the model of that hash; who runs it writes there, whoever it is."""
         return self.path("cuts", _hash(sha256))
 
     def path(self, *parts: str) -> Path:
-        """A path in the store, without links.
+        """A path in the store, on which nothing is a link.
 
         Raises
         ------
         CatalogError
-            A part of it is a link; this includes the store itself.
+            Something on it is a link, the store itself included.
         """
         path = self.folder
         for part in ("", *parts):
@@ -84,34 +84,33 @@ class Store:
             if path.is_symlink():
                 raise CatalogError(
                     f"{path} is a link, and no link is followed in a store",
-                    hint="filterkit creates none; if it is yours, replace it with the folder or file itself",
+                    hint="filterkit makes none; if it is yours, put the folder or file itself there",
                 )
         return path
 
-    def check_folders(self) -> None:
-        """Raise CatalogError if the store or one of its folders is a link, before anything is written."""
-        for name in FOLDERS:
-            self.path(name)
+    def check_rooms(self) -> None:
+        """Raise CatalogError where the store or one of its folders is a link, before anything is written."""
+        for room in ROOMS:
+            self.path(room)
 
     def check_model(self, sha256: str) -> None:
-        """Raise CatalogError if a file of the model of that hash is a link, or if there are too many."""
+        """Raise CatalogError where a file of the model of that hash is a link, or there are too many."""
         folder = self.model_path(sha256).parent
         for number, entry in enumerate(_below(folder)):
             if entry.is_symlink() or number >= MOST_FILES:
                 what = "is a link" if entry.is_symlink() else f"is one of more than {MOST_FILES:,} files"
                 raise CatalogError(
-                    f"{entry.path} {what}, and is not used",
-                    hint="run `filterkit doctor` to see how to repair it",
+                    f"{entry.path} {what}, and is not used", hint="`filterkit doctor` says what mends it"
                 )
 
     def links(self) -> list[Path]:
-        """All links in the store, including the store itself: filterkit creates and follows none."""
+        """Every link in the store, the store itself included: filterkit makes none, and follows none."""
         if self.folder.is_symlink():
             return [self.folder]
         return [Path(entry.path) for entry in _below(self.folder) if entry.is_symlink()]
 
     def holds(self, sha256: str, banks_sha256: str, external: Sequence[str] = ()) -> bool:
-        """Whether the model with its `external` data and its banks exist, whatever their content."""
+        """Whether the model with its `external` data and its banks are here, whatever is in them."""
         return self._holds_model(sha256, external) and self.banks_path(banks_sha256).is_file()
 
     def _holds_model(self, sha256: str, external: Sequence[str]) -> bool:
@@ -125,9 +124,9 @@ class Store:
         Raises
         ------
         CatalogError
-            They are damaged or cannot be read.
+            Where they are damaged or cannot be read.
         FileNotFoundError
-            They do not exist.
+            Where they are not here.
         """
         if banks_sha256 not in self._open:
             from filterkit.catalog.bank_files import BankFile
@@ -142,35 +141,37 @@ class Store:
         sha256: str,
         banks: Mapping[str, FilterBank],
         *,
-        rewrite: bool,
+        anew: bool,
     ) -> str:
-        """Put a model and its banks into the store, in parallel; see `put_model` and `put_banks`."""
+        """Put a model and its banks into the store, side by side; see `put_model` and `put_banks`."""
         from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor(1) as executor:
-            copying = executor.submit(self.put_model, source, external, sha256, rewrite=rewrite)
-            banks_sha256 = self.put_banks(banks, rewrite=rewrite)
+        with ThreadPoolExecutor(1) as aside:
+            copying = aside.submit(self.put_model, source, external, sha256, anew=anew)
+            banks_sha256 = self.put_banks(banks, anew=anew)
         copying.result()
         return banks_sha256
 
-    def put_model(self, source: Path, external: Sequence[str], sha256: str, *, rewrite: bool) -> None:
+    def put_model(self, source: Path, external: Sequence[str], sha256: str, *, anew: bool) -> None:
         """Copy the ONNX file `source` with its `external` data (names relative to it) into the store.
 
         Parameters
         ----------
-        rewrite
-            Check an existing copy, and write it again if it is not intact.
+        anew
+            Look whether what is there is sound, and write it again where it is not.
         """
         target = self.model_path(sha256).parent
-        # An intact copy is never moved away: if the process were killed then, its rows would have no model.
+        # A sound one is never moved out of the way: killed in between, its rows would have no model.
         if self._holds_model(sha256, external) and not (
-            rewrite and model_sha256(target / MODEL_FILE, external) != sha256
+            anew and model_sha256(target / MODEL_FILE, external) != sha256
         ):
             return
         staged = self._stage(sha256)
         staged.mkdir()
-        if any(Path(name) == Path(MODEL_FILE) for name in external):  # also ./model.onnx
-            raise CatalogError(f"external data named {MODEL_FILE} cannot be stored", hint="rename it")
+        if any(Path(name) == Path(MODEL_FILE) for name in external):  # also where it says ./model.onnx
+            raise CatalogError(
+                f"external data named {MODEL_FILE} cannot be kept", hint="give it another name"
+            )
         for original, copy in [
             (source, staged / MODEL_FILE),
             *((source.parent / name, staged / name) for name in external),
@@ -183,7 +184,7 @@ class Store:
             target.rename(self._stage("replaced"))
         self._finish(staged, target)
 
-    def put_banks(self, banks: Mapping[str, FilterBank], *, rewrite: bool) -> str:
+    def put_banks(self, banks: Mapping[str, FilterBank], *, anew: bool) -> str:
         """Write `banks`, by layer name, into the store; returns their hash."""
         from filterkit.catalog.bank_files import write_banks
 
@@ -191,18 +192,18 @@ class Store:
         banks_sha256 = write_banks(staged, banks)
         _sync(staged)
         target = self.banks_path(banks_sha256)
-        if rewrite or not target.exists():
+        if anew or not target.exists():
             self._open.pop(banks_sha256, None)
             self._finish(staged, target)
         return banks_sha256
 
     def sweep(self, models: Collection[str], banks: Collection[str]) -> int:
-        """Delete everything but the models and banks of these hashes; returns the number of bytes freed.
+        """Delete everything but the models and banks of these hashes; returns how many bytes that frees.
 
-        Only files with names that filterkit writes are deleted, and never through a link: all others in the
-        store belong to the user.
+        Only what has a name that is written here is deleted, and never through a link: what else lies in the
+        store is somebody's own.
         """
-        self.check_folders()
+        self.check_rooms()
         freed = sum(_remove(path) for path in _entries(self.folder / "staging", STAGED))
         for path in _entries(self.folder / "models", HASH):
             if path.name not in models:
@@ -215,8 +216,8 @@ class Store:
             if path.stem not in banks:
                 self._open.pop(path.stem, None)
                 freed += _remove(path)
-        for name in FOLDERS:
-            _remove_if_empty(self.folder / name)
+        for room in ROOMS:
+            _remove_if_empty(self.folder / room)
         _remove_if_empty(self.folder)
         return freed
 
@@ -227,7 +228,7 @@ class Store:
         return path
 
     def _finish(self, staged: Path, target: Path) -> None:
-        """Give the staged file or folder its final name, durably."""
+        """Give what is staged its final name, for good."""
         target.parent.mkdir(exist_ok=True)
         staged.replace(target)
         for folder in (target.parent, self.folder, self.folder.parent):
@@ -235,9 +236,9 @@ class Store:
 
 
 def model_sha256(path: Path, external: Sequence[str], whole: str | None = None) -> str:
-    """Hash of an ONNX file; with external data, of the hashes and names of all its files.
+    """Hash of an ONNX file; where it has external data, of the hashes and names of all its files.
 
-    `whole` is the hash of the file itself, if it is known.
+    `whole` is the hash of the file itself, where it is known.
     """
     whole = whole or file_sha256(path)
     if not external:
@@ -248,16 +249,16 @@ def model_sha256(path: Path, external: Sequence[str], whole: str | None = None) 
 
 
 def stored_model_sha256(path: Path) -> str:
-    """Hash of the ONNX file at `path` in a store; the other files in its folder are its external data."""
+    """Hash of the ONNX file at `path` in a store; the files around it there are its external data."""
     folder = path.parent
     files = (file for file in folder.rglob("*") if file.is_file() and file != path)
     return model_sha256(path, [file.relative_to(folder).as_posix() for file in files])
 
 
 def _sync(path: Path) -> None:
-    """Ensure that a file, or the names in a folder, survive a power failure."""
+    """Make sure that a file, or the names in a folder, outlast a power cut."""
     if os.name == "nt" and path.is_dir():
-        return  # Windows cannot open folders
+        return  # Windows opens no folders
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
@@ -266,17 +267,17 @@ def _sync(path: Path) -> None:
 
 
 def _hash(sha256: str) -> str:
-    """`sha256`, if it is valid: an untrusted catalog may contain any text in its place."""
+    """`sha256`, if it is one: whoever writes a catalog can write any text in its place."""
     if not isinstance(sha256, str) or not HASH.fullmatch(sha256):
         raise CatalogError(
-            f"the catalog is damaged: {sha256!r:.80} is not a SHA-256",
-            hint="restore a copy, or move it away and recreate it with `filterkit add`",
+            f"the catalog is damaged: {sha256!r:.80} is no SHA-256",
+            hint="put a copy back, or move it away and make it anew with `filterkit add`",
         )
     return sha256
 
 
 def _entries(folder: Path, names: re.Pattern[str]) -> list[Path]:
-    """The entries of a folder of the store with such names, without links; none if there is no folder."""
+    """What lies in a folder of the store under such names, but links; nothing where there is no folder."""
     try:
         with os.scandir(folder) as entries:
             found = [each for each in entries if names.fullmatch(each.name) and not each.is_symlink()]
@@ -286,7 +287,7 @@ def _entries(folder: Path, names: re.Pattern[str]) -> list[Path]:
 
 
 def _below(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """All entries below a folder, including links, which are not followed."""
+    """Everything below a folder; links are among it, and not followed."""
     pending: list[str | Path] = [folder]
     while pending:
         try:
@@ -300,7 +301,7 @@ def _below(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _remove(path: Path) -> int:
-    """Delete a file or folder, unless it is a link or does not exist; returns its size in bytes."""
+    """Delete a file, or a folder with all in it, where there is one and it is no link; returns its bytes."""
     try:
         status = path.lstat()
     except FileNotFoundError:
@@ -311,10 +312,10 @@ def _remove(path: Path) -> int:
         path.unlink()
         return status.st_size
     freed = sum(entry.stat(follow_symlinks=False).st_size for entry in _below(path) if entry.is_file())
-    shutil.rmtree(path)  # deletes links in it, and follows none
+    shutil.rmtree(path)  # which deletes links in it, and follows none
     return freed
 
 
 def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):  # it does not exist, is not empty, or is another user's
+    with suppress(OSError):  # it is not there, or not empty, or somebody else's
         folder.rmdir()

@@ -65,7 +65,7 @@ def check_beside(path: Path, *, write: bool) -> None:
 
 
 def check_regular(path: Path, hint: str, *, hard_links: bool = False) -> None:
-    """Raise CatalogError if `path` is a link, not a regular file or, unless allowed, has two hard links."""
+    """Raise CatalogError if `path` is a link, not a regular file or, unless allowed, has other hard links."""
     try:
         status = path.lstat()
     except FileNotFoundError:
