@@ -21,7 +21,7 @@ from measuring import Line, in_turn, ratios
 
 import filterkit
 from filterkit.address import parse_address
-from filterkit.catalog.matches import resolve
+from filterkit.catalog.addresses import resolve
 from filterkit.catalog.weights import model_file
 from filterkit.runtime.providers import probe
 

@@ -135,6 +135,16 @@ def closest(word: str, known: Iterable[str], *, limit: int = 3, prefix: str = ""
     return f"known: {shown}" + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
+def shell_quoted(word: str) -> str:
+    """`word` quoted for a shell: in double quotes if it has single ones and no other special characters."""
+    import re
+    import shlex
+
+    if "'" in word and not re.search(r'["$`\\!]', word):
+        return f'"{word}"'
+    return shlex.quote(word)
+
+
 def one_line(text: str) -> str:
     """`text` without line breaks and control characters, which names in hostile models may hold.
 

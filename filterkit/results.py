@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from filterkit.catalog.matches import Match
+    from filterkit.catalog.addresses import Match
     from filterkit.comparison.assignment import Assignment
     from filterkit.comparison.difference import Difference
     from filterkit.plugins.protocols import Normalizer, Row

@@ -14,7 +14,7 @@ from filterkit.settings import catalog_location
 
 if TYPE_CHECKING:
     from filterkit.catalog import Catalog
-    from filterkit.catalog.matches import Match, Selectable
+    from filterkit.catalog.addresses import Match, Selectable
     from filterkit.comparison.lengths import LengthsCache
     from filterkit.plugins.host import PluginHost
     from filterkit.plugins.protocols import Progress
@@ -81,7 +81,7 @@ class Session:
 
     def matches(self, address: str, *columns: Sequence[Selectable]) -> list[Match]:
         """What `address` names; rows of models and layers with the columns given, or all."""
-        from filterkit.catalog.matches import resolve
+        from filterkit.catalog.addresses import resolve
 
         return resolve(self.catalog(), parse_address(address), *columns)
 

@@ -93,19 +93,27 @@ def test_commands_reach_everything_through_the_workbench(path: Path) -> None:
 
 def test_listing_and_asking_never_reach_for_onnx() -> None:
     for name in (
-        "queries",
+        "listings",
         "filters",
         "database",
-        "connections",
+        "sqlite/connections",
+        "sqlite/statements",
         "where",
         "sql",
-        "sql_process",
-        "sql_worker",
-        "rows",
+        "sqlite/sql_errors",
+        "sqlite/sql_process",
+        "sqlite/sql_worker",
         "schema",
     ):
         names = {found.partition(".")[0] for found in imports(parse(PACKAGE / "catalog" / f"{name}.py"))}
         assert not names & {"onnx", "onnxruntime", "matplotlib", "PIL"}, name
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_only_one_package_knows_the_database_driver(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    if PACKAGE / "catalog" / "sqlite" not in path.parents:
+        assert not {word for word in ("sqlite3", "PRAGMA", "sqlalchemy.dialects") if word in source}
 
 
 def test_files_stay_small() -> None:

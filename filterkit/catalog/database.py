@@ -1,24 +1,23 @@
-"""Opening a catalog: where it is, whether it is one, and connections to it."""
+"""The open catalog: where its file is, checks on opening it, and connections to it."""
 
 from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import QueuePool
 
-from filterkit.catalog import connections, schema
-from filterkit.catalog.journals import check_beside, clear_journal
-from filterkit.catalog.known_schema import check_schema
+from filterkit.catalog import schema
+from filterkit.catalog.sqlite import connections
+from filterkit.catalog.sqlite.journals import check_beside, clear_journal
+from filterkit.catalog.sqlite.known_schema import check_schema
 from filterkit.catalog.store import Store
-from filterkit.catalog.values import DamagedValueError
+from filterkit.catalog.validation import DamagedValueError
 from filterkit.errors import CatalogError, one_line
 
 _log = logging.getLogger("filterkit")
@@ -41,53 +40,46 @@ class Catalog:
         self.path = path
         self.store = Store(store_folder(path))
         self.writable = write
-        self._patience = connections.Patience(path)
-        self._engine = sa.create_engine(
-            "sqlite://",
-            creator=lambda: connections.connect(path, write=write, patience=self._patience),
-            poolclass=QueuePool,
-            json_serializer=connections.to_json,
-        )
-        sa.event.listen(self._engine, "begin", _begin)
-        sa.event.listen(self._engine, "invalidate", _roll_back)
-        self._idle: list[sqlite3.Connection] = []
+        self._limit = connections.StepLimit(path)
+        self._engine = connections.engine(path, write=write, limit=self._limit)
+        self._idle: list[connections.Connection] = []
 
     @classmethod
     def open(cls, location: str | os.PathLike[str], *, write: bool = False, upgrade: bool = True) -> Catalog:
         """Open the catalog at `location`, a file or a ``sqlite:///`` URL.
 
-        Reading changes nothing, but for one exception: a catalog of an older filterkit is upgraded, with a
-        copy of it left beside it, and the logger ``filterkit`` says so. Writing makes the catalog where there
-        is none.
+        Reading changes nothing, with one exception: a catalog of an older filterkit is upgraded, after a copy
+        is made beside it, and the logger ``filterkit`` reports it. Opening for writing creates the catalog if
+        it does not exist.
 
         Parameters
         ----------
         upgrade
-            False refuses an older catalog instead.
+            False raises an error for an older catalog instead.
 
         Raises
         ------
         CatalogError
-            Where there is no catalog, or it is foreign, newer than this filterkit, broken or not writable; or
-            it is a link, or something lies beside it that SQLite must not touch.
+            There is no catalog, or it is another program's, newer than this filterkit, damaged, not writable
+            or a link; or a file beside it must not be touched by SQLite.
         """
         path = catalog_path(location)
-        exists = os.path.lexists(path)  # looked at once, before all else: somebody may be making it
+        exists = os.path.lexists(path)  # checked once, before all else: another process may be creating it
         if exists:
             check_beside(path, write=write)
         elif not write:
             raise CatalogError(
                 f"there is no catalog at {path}",
-                hint="`filterkit add vgg16` or `filterkit quickstart` makes one",
+                hint="`filterkit add vgg16` or `filterkit quickstart` creates one",
             )
         if not path.parent.is_dir():
             raise CatalogError(
-                f"there is no folder {path.parent} to make a catalog in",
-                hint="make it first, or choose another with --catalog",
+                f"there is no folder {path.parent} to create a catalog in",
+                hint="create it first, or choose another with --catalog",
             )
         catalog = cls(path, write=write)
         if write:
-            catalog.store.check_rooms()  # before there is anything that somebody has to take away again
+            catalog.store.check_rooms()  # before anything is created that would have to be removed
         try:
             catalog._check(upgrade)
         except BaseException:
@@ -97,47 +89,47 @@ class Catalog:
 
     @contextmanager
     def connect(self) -> Iterator[sa.Connection]:
-        """A connection that reads, all from one moment of the catalog."""
-        self._patience.renew()
-        with self._explained(*connections.MEANINGLESS), self._engine.connect() as connection:
+        """A connection for reading; all of it sees one snapshot of the catalog."""
+        self._limit.reset()
+        with self._explained(*connections.INVALID_VALUE_ERRORS), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
-        """A connection of the driver itself, for one statement that reads: no time is lost on the way."""
+    def read(self) -> Iterator[connections.Connection]:
+        """A connection of the driver itself, for one statement that reads; faster than `connect`."""
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = connections.connect(self.path, patience=self._patience)
-        self._patience.renew()
+            connection = connections.connect(self.path, limit=self._limit)
+        self._limit.reset()
         try:
             yield connection
-        except sqlite3.Error as error:
-            raise self._meaning(error) from error
-        except connections.MEANINGLESS as error:
+        except connections.Error as error:
+            raise self._translated(error) from error
+        except connections.INVALID_VALUE_ERRORS as error:
             raise connections.explain(self.path, error) from error
         finally:
             self._idle.append(connection)
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        """A connection that writes: one transaction, which holds the write lock from its start.
+        """A connection for writing: one transaction, which holds the write lock from its start.
 
         Raises
         ------
         CatalogError
-            Where the catalog was opened for reading, or cannot be written.
+            The catalog was opened for reading, or cannot be written.
         """
         if not self.writable:
             raise CatalogError(f"{self.path} was opened for reading only")
-        self._patience.renew(writing=True)
-        with self._explained(), self._engine.connect() as raw:
-            writer = raw.execution_options(filterkit_write=True)
+        self._limit.reset(writing=True)
+        with self._explained(), self._engine.connect() as connection:
+            writer = connections.as_writer(connection)
             with writer.begin():
                 yield writer
 
     def close(self) -> None:
-        """Close all connections; a catalog is not used after that."""
+        """Close all connections; the catalog must not be used after that."""
         self._engine.dispose()
         while self._idle:
             self._idle.pop().close()
@@ -151,22 +143,22 @@ class Catalog:
         self.close()
 
     def _check(self, upgrade: bool) -> None:
-        """Make sure that this is a catalog of the revision that this code knows; make or upgrade it."""
+        """Require a catalog of the revision that this code knows; create or upgrade it."""
         revision = self._revision()
         if revision is None and self.writable:
             with self.begin() as connection:
-                if not sa.inspect(connection).get_table_names():  # nobody was quicker
+                if not sa.inspect(connection).get_table_names():  # no other process was faster
                     _create(connection)
             revision = self._revision()
         if revision is None:
             raise CatalogError(
-                f"{self.path} is empty, no catalog yet", hint="`filterkit add vgg16` makes it one"
+                f"{self.path} is empty, not a catalog yet", hint="`filterkit add vgg16` makes it one"
             )
         if revision != schema.HEAD:
             self._upgrade(revision, upgrade)
         if self.writable:
             connections.use_write_ahead_log(self.path)
-            with self.connect() as connection:  # writers look at all models, and have more patience
+            with self.connect() as connection:  # writers read all models, and their limit is higher
                 connection.execute(sa.select(sa.func.max(sa.func.length(schema.model.c.sha256))))
 
     def _upgrade(self, revision: str, allowed: bool) -> None:
@@ -194,40 +186,38 @@ class Catalog:
     def _revision(self) -> str | None:
         """See `check_schema`."""
         with self.connect() as connection:
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, sqlite3.Connection)
             try:
-                return check_schema(driver, self.path)
-            except sqlite3.Error as error:
-                raise self._meaning(error) from error
+                return check_schema(connections.driver_connection(connection), self.path)
+            except connections.Error as error:
+                raise self._translated(error) from error
 
     @contextmanager
-    def _explained(self, *impossible: type[Exception]) -> Iterator[None]:
-        """Say in one line what SQLite could not do; what is `impossible` in a sound catalog is damage."""
+    def _explained(self, *signs_of_damage: type[Exception]) -> Iterator[None]:
+        """Raise the database's errors as `CatalogError`, and those that only a damaged catalog causes."""
         try:
             yield
         except Exception as error:
             if _is_from_interruption(error):
                 raise KeyboardInterrupt from error
             if isinstance(error, DBAPIError):
-                raise self._meaning(error.orig or error) from error
-            if isinstance(error, (UnicodeDecodeError, DamagedValueError, *impossible)):
+                raise self._translated(error.orig or error) from error
+            if isinstance(error, (UnicodeDecodeError, DamagedValueError, *signs_of_damage)):
                 raise connections.explain(self.path, error) from error
             raise
 
-    def _meaning(self, error: BaseException) -> BaseException:
-        """What an error of SQLite means; Ctrl-C while it worked comes as an error, too."""
-        if str(error) != "interrupted":
+    def _translated(self, error: BaseException) -> BaseException:
+        """The exception to raise for an error of the database; Ctrl-C while it works is one as well."""
+        if not connections.is_interruption(error):
             return connections.explain(self.path, error)
-        if not self._patience.is_exhausted:
+        if not self._limit.is_exceeded:
             return KeyboardInterrupt()
         return connections.damaged(
-            self.path, "reading it takes longer than reading any sound one of its size"
+            self.path, "reading it takes longer than any intact catalog of its size would take"
         )
 
 
 def _is_from_interruption(error: BaseException) -> bool:
-    """Whether Ctrl-C came first: SQLAlchemy, stopped within its own bookkeeping, fails an assertion."""
+    """Whether Ctrl-C is the cause: SQLAlchemy, interrupted in its own bookkeeping, fails an assertion."""
     while (cause := error.__cause__ or error.__context__) is not None:
         if isinstance(cause, KeyboardInterrupt):
             return True
@@ -236,20 +226,20 @@ def _is_from_interruption(error: BaseException) -> bool:
 
 
 def recover(path: Path) -> None:
-    """Let SQLite play back the journal of a writer that was interrupted; see `Workbench.recover`."""
+    """Let SQLite roll back the journal of an interrupted writer; see `Workbench.recover`."""
     if not os.path.lexists(path):
         raise CatalogError(f"there is no catalog at {path}", hint="choose another with --catalog")
     with Catalog.open(path, write=True) as catalog, catalog.begin():
-        clear_journal(path)  # that has content and means nothing, which SQLite leaves as it is
+        clear_journal(path)  # one that has content but is finished, which SQLite leaves in place
 
 
 def catalog_path(location: str | os.PathLike[str]) -> Path:
-    """The file that `location`, a path or a ``sqlite:///`` URL, stands for.
+    """The file that `location`, a path or a ``sqlite:///`` URL, refers to.
 
     Raises
     ------
     CatalogError
-        Where `location` is a URL of something else than an SQLite file.
+        `location` is a URL of anything but an SQLite file.
     """
     text = os.fspath(location)
     if "://" not in text:
@@ -266,26 +256,12 @@ def catalog_path(location: str | os.PathLike[str]) -> Path:
 
 
 def store_folder(path: Path) -> Path:
-    """The folder beside a catalog that holds its models and banks: ``catalog.store`` for ``catalog.db``."""
+    """The folder beside a catalog for its models and banks: ``catalog.store`` for ``catalog.db``."""
     return path.with_name((path.stem if path.suffix == ".db" else path.name) + ".store")
 
 
 def _create(connection: sa.Connection) -> None:
-    """A new catalog, of the newest revision at once; a test holds this equal to all migrations in turn."""
+    """Create a catalog of the newest revision; a test checks that all migrations in turn give the same."""
     schema.metadata.create_all(connection)
     schema.version.create(connection)
     connection.execute(sa.insert(schema.version).values(version_num=schema.HEAD))
-
-
-def _begin(connection: sa.Connection) -> None:
-    # The driver is kept from beginning transactions itself (it would not cover DDL), so it is done here.
-    # A writer takes the lock at once: one that begins by reading can be refused the lock half-way.
-    writes = connection.get_execution_options().get("filterkit_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _roll_back(connection: sqlite3.Connection, *_: object) -> None:
-    # SQLAlchemy closes a connection on which Ctrl-C came. SQLite closes it only once its last statement is
-    # gone, which the traceback still holds: until then nobody else could write, this process included.
-    with suppress(sqlite3.Error):
-        connection.rollback()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from filterkit.catalog.connections import to_json
+from filterkit.catalog.listings import integral
 from filterkit.catalog.measuring import (
     Measured,
     Metric,
@@ -18,8 +18,8 @@ from filterkit.catalog.measuring import (
     layer_columns_of,
     plain,
 )
-from filterkit.catalog.rows import integral
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS
+from filterkit.catalog.sqlite.statements import to_json
 from filterkit.geometry import LayerGeometry
 from filterkit.records import FilterBank, Preprocessing, Skipped
 

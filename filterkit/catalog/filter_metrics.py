@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import METRIC_COLUMNS, filter_
-from filterkit.catalog.values import check_of, damaged_value
+from filterkit.catalog.validation import check_of, damaged_value
 
 TEXTS = {name for name in METRIC_COLUMNS if isinstance(filter_.c[name].type, sa.String)}
 BOOLEANS = {name for name in METRIC_COLUMNS if isinstance(filter_.c[name].type, sa.Integer)}

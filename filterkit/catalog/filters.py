@@ -1,6 +1,6 @@
-"""Filters that an address and a condition select: listed, counted or grouped, as SQL statements.
+"""Listing, counting and grouping the filters that an address and a condition select.
 
-Each statement of a listing is built once: SQLite answers one quicker than it is built.
+Statements of listings are cached: SQLite runs one faster than it is built.
 """
 
 from __future__ import annotations
@@ -14,23 +14,22 @@ from itertools import chain
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import dialect
-from sqlalchemy.sql.operators import custom_op
 
 from filterkit.address import Address
-from filterkit.catalog import rows
+from filterkit.catalog import listings
+from filterkit.catalog.addresses import Column, Match, find
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.matches import Column, Match, find
 from filterkit.catalog.schema import filter_, layer, model
-from filterkit.catalog.values import (
+from filterkit.catalog.sqlite.statements import compiled, json_pairs, json_values, without_index
+from filterkit.catalog.validation import (
     Check,
-    Looks,
+    RowChecks,
     check_of,
     check_rows,
+    checked_text,
     damaged_value,
-    looks_at,
-    one_text,
-    sound_rows,
+    row_checks,
+    validated_rows,
 )
 from filterkit.catalog.where import parse_condition
 from filterkit.errors import UnknownNameError, UsageError, closest
@@ -44,15 +43,14 @@ _EXTRA_METRICS = (
     "WHERE extra_metrics <> '[]' OR extra_layer_metrics <> '[]' "
     "UNION ALL SELECT '[]', '[]' WHERE EXISTS (SELECT 1 FROM model)"
 )
-"""At least one row where there is a model. An index holds just those with any."""
+"""At least one row if there is a model. An index contains just the models with such metrics."""
 
 
-FILTER_COLUMNS = tuple(rows.FILTERS)
+FILTER_COLUMNS = tuple(listings.FILTERS)
 
 ADDRESS_PARTS = ("model", "layer", "filter")
 
-KEPT = 100
-"""How many listings are remembered."""
+CACHED_LISTINGS = 100
 
 
 GROUPS = ("layer", "model", "classic_type")
@@ -68,10 +66,10 @@ def filters(
     sort: str | None = None,
     limit: int | None = None,
 ) -> tuple[tuple[str, ...], Iterator[Row]]:
-    """The filters that `address` names, streamed: the names of their columns, and one row per filter.
+    """List the filters that `address` names: the names of columns, and a stream of one row per filter.
 
-    Parameters and errors are those of `Workbench.iter_filters`; without `columns`, it is `FILTER_COLUMNS` and
-    the metrics that plugins measured of these models.
+    Parameters and errors are those of `Workbench.iter_filters`; the default `columns` are `FILTER_COLUMNS`
+    and the metrics that plugins measured for these models.
     """
     _check_limit(limit)
     selected = select(catalog, address)
@@ -86,7 +84,7 @@ def filters(
 
 
 def count_filters(catalog: Catalog, address: Address, *, where: str | None = None) -> int:
-    """How many filters `address` names that meet the condition; parameters and errors as `filters`."""
+    """Count the filters of `address` that meet the condition; parameters and errors as in `filters`."""
     selected = select(catalog, address)
     query = _over_filters(sa.select(sa.func.count()), selected.kind)
     if where is not None:
@@ -104,43 +102,44 @@ def group_filters(
     sort: str | None = None,
     limit: int | None = None,
 ) -> tuple[tuple[str, ...], list[Row]]:
-    """How the filters that `address` names spread over layers, models or classic types.
+    """Count the filters that `address` names by layer, model or classic type.
 
     Parameters
     ----------
     by
         One of `GROUPS`.
     where
-        A condition that the filters have to meet.
+        A condition that the filters must meet.
     sort
-        One of the columns returned, with ``-`` in front for the largest first. Without it: layers and
-        models in the catalog's order, types by how often they occur.
+        One of the returned columns, prefixed with ``-`` for descending order. By default layers and models
+        are in the catalog's order, and types are sorted by frequency.
     limit
-        How many groups at most.
+        Maximum number of groups.
 
     Returns
     -------
     columns
-        What names a group (``address``, ``model`` and ``layer`` for layers), then ``filters``: how many it
-        has, and ``share``: of all that were found. With a condition also ``total``: how many filters of the
-        group the address names, and ``rate``: the part of these that meets the condition.
+        The name of the group (``address``, ``model`` and ``layer`` for layers), then ``filters``: the number
+        of filters found in it, and ``share``: their share of all filters found. With a condition also
+        ``total``: the number of filters in the group that the address names, and ``rate``: the fraction of
+        these that meets the condition.
     rows
-        One per group that has any.
+        One per group that is not empty.
 
     Raises
     ------
     NotFoundError, UsageError
-        As `filters`; `by` or `sort` names nothing.
+        As in `filters`; or `by` or `sort` is unknown.
     """
     _check_limit(limit)
     if by not in GROUPS:
-        raise UsageError(f"filters are not grouped by '{by}'", hint=closest(by, GROUPS))
+        raise UsageError(f"filters cannot be grouped by '{by}'", hint=closest(by, GROUPS))
     selected = select(catalog, address)
     known = selected.columns
     meets = None if where is None else parse_condition(where, known)
     keys: dict[str, Column] = {by: known[by]}
     if by == "layer":
-        keys = {name: rows.LAYERS[name] for name in ("address", "model", "layer")}
+        keys = {name: listings.LAYERS[name] for name in ("address", "model", "layer")}
     total = sa.func.count()
     found = total if meets is None else total.filter(meets)
     numbers: dict[str, Column] = {
@@ -161,26 +160,24 @@ def group_filters(
 
 
 _LABELS = sa.select(filter_.c.layer_id, filter_.c.position, filter_.c.label).where(
-    filter_.c.layer_id.in_(
-        sa.select(sa.func.json_each(sa.bindparam("layers")).table_valued("value").c.value)
-    ),
+    filter_.c.layer_id.in_(json_values(sa.bindparam("layers"))),
     filter_.c.label != "",
 )
 
 
 def filter_labels(catalog: Catalog, matches: Sequence[Match]) -> list[tuple[str, ...]]:
-    """The labels of all filters of each layer, in order; empty for layers whose filters have none."""
+    """The labels of all filters of each layer, in order; an empty tuple if none of them has a label."""
     given: dict[int, dict[int, str]] = {match.layer["id"]: {} for match in matches}
     with catalog.connect() as connection:
         for layer_id, position, label in connection.execute(_LABELS, {"layers": json.dumps(list(given))}):
-            given[layer_id][position] = one_text(label)
+            given[layer_id][position] = checked_text(label)
     named = ((given[match.layer["id"]], match.layer["filters"]) for match in matches)
     return [tuple(labels.get(n, "") for n in range(count)) if labels else () for labels, count in named]
 
 
 def _check_limit(limit: int | None) -> None:
     if limit is not None and limit < 0:
-        raise UsageError(f"limit must be 0 or more, not {limit}", hint="leave it out for all rows")
+        raise UsageError(f"limit must be 0 or more, not {limit}", hint="omit it for all rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +187,10 @@ class Selected:
     Attributes
     ----------
     kind, value
-        ``"all"`` there are; those of one ``"layer"``, `value` being its id; of several ``"layers"``, their
-        ids in a JSON list; or single ``"filters"``, their layers' ids and positions in a JSON list.
+        ``"all"`` filters; those of one ``"layer"``, with its id as `value`; of several ``"layers"``, with a
+        JSON list of their ids; or single ``"filters"``, with a JSON list of layer ids and positions.
     extra, extra_of_layers
-        The metrics that plugins measured of these models, and of their layers.
+        The metrics that plugins measured for filters and for layers of these models.
     """
 
     kind: Kind
@@ -203,8 +200,8 @@ class Selected:
 
     @property
     def columns(self) -> dict[str, Column]:
-        """What conditions and orders can name."""
-        return rows.searchable(self.extra, self.extra_of_layers)
+        """The columns that conditions and sort orders can name."""
+        return listings.searchable(self.extra, self.extra_of_layers)
 
 
 def select(catalog: Catalog, address: Address) -> Selected:
@@ -213,7 +210,7 @@ def select(catalog: Catalog, address: Address) -> Selected:
     Raises
     ------
     NotFoundError
-        Where it names nothing.
+        It names nothing.
     """
     if str(address) == "*":
         with catalog.read() as reading:
@@ -231,14 +228,12 @@ def select(catalog: Catalog, address: Address) -> Selected:
 
 
 def _is_selected(kind: Kind) -> Column:
-    """The condition that holds for the filters of a `Selected`; its value is bound as ``selected``."""
+    """The condition for the filters of a `Selected`, whose value is bound as ``selected``."""
     value: Column = sa.bindparam("selected")
-    each = sa.func.json_each(value).table_valued("value").c.value
     if kind == "filters":
-        key = sa.tuple_(filter_.c.layer_id, filter_.c.position)
-        return key.in_(sa.select(sa.func.json_extract(each, "$[0]"), sa.func.json_extract(each, "$[1]")))
+        return sa.tuple_(filter_.c.layer_id, filter_.c.position).in_(json_pairs(value))
     if kind == "layers":
-        return filter_.c.layer_id.in_(sa.select(each))
+        return filter_.c.layer_id.in_(json_values(value))
     return filter_.c.layer_id == value if kind == "layer" else sa.true()
 
 
@@ -250,7 +245,7 @@ def _metric_names(stored: Any) -> list[str]:
 
 
 def _extra(pairs: Iterable[Sequence[list[str]]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names in the first lists and in the second ones, each once."""
+    """The names in the first and in the second list of all pairs, without duplicates."""
     of_filters, of_layers = zip(*pairs, strict=True)
     return tuple(dict.fromkeys(chain(*of_filters))), tuple(dict.fromkeys(chain(*of_layers)))
 
@@ -264,21 +259,22 @@ class Listing:
     names
         The columns of its rows.
     statement, parameters
-        In SQL, and what is bound to its question marks in turn: names in `values`, ``selected`` or ``limit``.
-    looks
-        How the values of the statement's own columns are looked at.
+        The SQL, and the names of what is bound to its question marks: from `values`, or ``selected`` or
+        ``limit``.
+    checks
+        The checks for the columns of the statement.
     lists
-        Places of those that hold JSON, each with what checks the value once it is read.
+        The positions of columns stored as JSON, each with the check for the parsed value.
     parts
-        Places of model, layer and filter, of which an address is made here: SQLite would make it of every
-        row that it sorts. They may lie behind the columns. Empty where no address is asked for.
+        The positions of model, layer and filter, from which the address is built here: SQLite would build it
+        for every row that it sorts. They may come after the columns. Empty if no address is requested.
     """
 
     names: tuple[str, ...]
     statement: str
     parameters: tuple[str, ...]
     values: Mapping[str, Any]
-    looks: Looks
+    checks: RowChecks
     lists: tuple[tuple[int, Check], ...]
     parts: tuple[int, ...]
 
@@ -287,7 +283,7 @@ class Listing:
         bound = {**self.values, "selected": selected.value, "limit": -1 if limit is None else limit}
         parameters = [bound[name] for name in self.parameters]
         with catalog.read() as reading, closing(reading.execute(self.statement, parameters)) as found:
-            for values in sound_rows(found, self.looks):
+            for values in validated_rows(found, self.checks):
                 row = dict(zip(self.names, values, strict=False))
                 for place, check in self.lists:
                     parsed = values[place] and json.loads(values[place])
@@ -300,7 +296,7 @@ class Listing:
                 yield row
 
 
-@lru_cache(KEPT)
+@lru_cache(CACHED_LISTINGS)
 def listing(
     kind: Kind,
     extra: tuple[str, ...],
@@ -311,14 +307,14 @@ def listing(
     sort: str | None,
     limited: bool,
 ) -> Listing:
-    """The listing of `columns` of the filters of a `Selected` that meet a condition.
+    """The listing of `columns` for the filters of a `Selected` that meet a condition.
 
     Raises
     ------
     UsageError
-        Where the condition cannot be read, or there is no such column.
+        The condition is invalid, or there is no such column.
     """
-    known = rows.searchable(extra, extra_of_layers)
+    known = listings.searchable(extra, extra_of_layers)
     names = FILTER_COLUMNS + extra if columns is None else tuple(dict.fromkeys(columns))
     fetched = {name: _column_named(name, known) for name in names}
     if "address" in fetched:
@@ -328,16 +324,16 @@ def listing(
     query = _over_filters(sa.select(*(column.label(name) for name, column in fetched.items())), kind)
     if where is not None:
         query = query.where(parse_condition(where, known))
-    # The filters' own key comes last: SQLite then walks its tree in order, and need not sort.
+    # The primary key of filters comes last: SQLite then walks its tree in order, without sorting.
     query = _in_order(query, sort, known).order_by(filter_.c.layer_id, filter_.c.position)
-    compiled = query.limit(sa.bindparam("limit")).compile(dialect=dialect())
+    statement = compiled(query.limit(sa.bindparam("limit")))
     order = list(fetched)
     return Listing(
         names,
-        str(compiled),
-        tuple(compiled.positiontup or ()),
-        compiled.params,
-        looks_at(fetched),
+        str(statement),
+        tuple(statement.positiontup or ()),
+        statement.params,
+        row_checks(fetched),
         tuple(
             (place, check_of(column))
             for place, column in enumerate(fetched.values())
@@ -348,20 +344,20 @@ def listing(
 
 
 def _over_filters(query: sa.Select[Any], kind: Kind) -> sa.Select[Any]:
-    """`query` over the filters of a `Selected` of this kind, with their layers and models."""
+    """`query` from the filters of a `Selected` of this kind, joined with their layers and models."""
     return query.select_from(filter_).join(layer).join(model).where(_is_selected(kind))
 
 
 def _column_named(name: str, columns: Mapping[str, Column]) -> Column:
-    """The column of that name; UnknownNameError with the closest names where there is none."""
+    """The column of that name; raises UnknownNameError with the closest names if there is none."""
     if name not in columns:
-        message, hint = rows.no_column(name, columns)
+        message, hint = listings.no_column(name, columns)
         raise UnknownNameError(message, name=name, hint=hint)
     return columns[name]
 
 
 def _in_order(query: sa.Select[Any], sort: str | None, columns: Mapping[str, Column]) -> sa.Select[Any]:
-    """`query` sorted by a column, the largest first with ``-`` in front; what has no value comes last."""
+    """`query` sorted by a column, in descending order if prefixed with ``-``; NULL comes last."""
     if not sort:
         return query
     column = _column_named(sort.removeprefix("-"), columns)
@@ -369,11 +365,10 @@ def _in_order(query: sa.Select[Any], sort: str | None, columns: Mapping[str, Col
 
 
 def _without_index(columns: Mapping[str, Column]) -> dict[str, Column]:
-    """The same with a ``+`` before what the index begins with: SQLite would take the index wherever it can.
+    """`columns` that do not use the index on ``classic_type``, which SQLite uses wherever it can.
 
-    It is right for the first few filters of a type in its own order. To any other question it gives rows
-    in no order that helps, each to be fetched by itself.
+    The index suits the first few filters of a type in its own order. For any other query its rows are in no
+    useful order, and each has to be fetched separately.
     """
-    column = columns["classic_type"]
-    fetched = sa.UnaryExpression(column, operator=custom_op("+"), type_=column.type)
+    fetched = without_index(columns["classic_type"])
     return {**columns, "classic_type": fetched, "filter.classic_type": fetched}

@@ -30,7 +30,7 @@ from filterkit.catalog.model_names import check_name
 from filterkit.catalog.parameter_counts import count_parameters
 from filterkit.catalog.removal import sweep
 from filterkit.catalog.store import model_sha256
-from filterkit.catalog.values import check_rows
+from filterkit.catalog.validation import check_rows
 from filterkit.errors import CatalogError, UsageError
 from filterkit.graph.loading.load import check_file, open_graph
 from filterkit.graph.view.view import GraphView

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from filterkit import budget
-from filterkit.catalog.rows import searchable
+from filterkit.catalog.listings import searchable
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS
 from filterkit.errors import FilterkitError, PluginContractError
 from filterkit.plugins.protocols import FilterMetric, LayerMetric

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import model
-from filterkit.catalog.values import check_rows
+from filterkit.catalog.validation import check_rows
 from filterkit.errors import CatalogError, NotFoundError, closest
 
 

@@ -1,7 +1,7 @@
 """The tables of a catalog.
 
-`HEAD` names the revision that this code reads and writes. It stands here so that opening a catalog compares
-one string and imports no Alembic; a test holds the migrations to these tables.
+`HEAD` is the revision that this code reads and writes. It is defined here so that opening a catalog compares
+one string without importing Alembic; a test checks that the migrations result in these tables.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ HEAD = REVISIONS[-1]
 
 version = Table(
     "filterkit_schema",
-    MetaData(),  # Alembic's own table, apart from those it looks after
+    MetaData(),  # Alembic's own table, separate from those it manages
     Column("version_num", String(32), nullable=False),
     PrimaryKeyConstraint("version_num", name="filterkit_schema_pkc"),
 )
-"""Holds the catalog's revision; that it is there tells a catalog from other SQLite files."""
+"""Contains the catalog's revision; its presence distinguishes a catalog from other SQLite files."""
 
 _METRICS = (
     Column("mean", REAL, comment="of the weights"),
@@ -42,40 +42,42 @@ _METRICS = (
     Column("max", REAL, comment="largest weight"),
     Column("l1_norm", REAL, comment="sum of the weights' absolute values"),
     Column("l2_norm", REAL, comment="root of the sum of the weights' squares"),
-    Column("sparsity", REAL, comment="share of kernels below a hundredth of the layer's largest weight"),
+    Column("sparsity", REAL, comment="share of kernels below 1 % of the layer's largest weight"),
     Column("dc_share", REAL, comment="share of the energy in the kernels' means"),
     Column("separability", REAL, comment="share of the energy in the kernels' rank-1 parts"),
-    Column("even_share", REAL, comment="share of the energy that a turn by 180 degrees leaves as it is"),
+    Column("even_share", REAL, comment="share of the energy that is unchanged by a rotation by 180 degrees"),
     Column("orientation", REAL, comment="degrees, 0 to 180, of the dominant gradient"),
-    Column("orientation_strength", REAL, comment="how much of the gradient that direction has, 0 to 1"),
+    Column("orientation_strength", REAL, comment="share of the gradient in that direction, 0 to 1"),
     Column("frequency", REAL, comment="energy-weighted spatial frequency, cycles per pixel"),
     Column("channel_entropy", REAL, comment="how evenly the energy is spread over input channels, 0 to 1"),
     Column("opponency", REAL, comment="first layers of colour: share of the energy off the gray axis"),
-    Column("dead", Integer, comment="0 or 1: whether l2_norm is below a thousandth of the layer's median"),
+    Column("dead", Integer, comment="0 or 1: whether l2_norm is below 0.1 % of the layer's median"),
     Column("redundancy", REAL, comment="largest absolute cosine to another filter of the layer"),
     Column("classic_type", Text, comment="edge, blur, sharpen, emboss, other or pointwise"),
-    Column("classic_score", REAL, comment="how much it is of the classic type it comes nearest to, 0 to 1"),
-    Column("classic_kernel", Text, comment="nearest classic kernel and its turn, e.g. edge_sobel_x@90f"),
+    Column("classic_score", REAL, comment="similarity to the nearest classic type, 0 to 1"),
+    Column("classic_kernel", Text, comment="nearest classic kernel and its rotation, e.g. edge_sobel_x@90f"),
 )
 
 METRIC_COLUMNS = tuple(column.name for column in _METRICS)
-"""Metrics of filters with a column of their own; those of plugins stand in ``filter.extra``.
+"""Metrics of filters with a column of their own; those of plugins are in ``filter.extra``.
 
-All are NULL where they are not defined, not finite, or not measured yet.
+All are NULL where they are undefined, not finite, or not measured yet.
 """
 
 _LAYER_METRICS = (
-    Column("sparsity", REAL, comment="share of kernels below a hundredth of the largest weight"),
+    Column("sparsity", REAL, comment="share of kernels below 1 % of the largest weight"),
     Column("variance_entropy", REAL, comment="entropy of the variance along the kernels' principal axes"),
-    Column("variance_entropy_normalized", REAL, comment="3x3: the same over that of random kernels"),
+    Column(
+        "variance_entropy_normalized", REAL, comment="3x3: variance_entropy divided by that of random kernels"
+    ),
     Column("orthogonality", REAL, comment="of the filters to each other, 0 to 1"),
-    Column("stable_rank", REAL, comment="sum of the squared singular values over the largest"),
+    Column("stable_rank", REAL, comment="sum of the squared singular values divided by the largest"),
     Column("log_norm", REAL, comment="decimal logarithm of the squared Frobenius norm"),
     Column("log_spectral_norm", REAL, comment="decimal logarithm of the largest squared singular value"),
 )
 
 LAYER_METRIC_COLUMNS = tuple(column.name for column in _LAYER_METRICS)
-"""Metrics of layers with a column of their own; those of plugins stand in ``layer.extra``."""
+"""Metrics of layers with a column of their own; those of plugins are in ``layer.extra``."""
 
 metadata = MetaData()
 
@@ -84,23 +86,30 @@ model = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", Text, nullable=False, comment="short name, first part of an address"),
-    Column("source", Text, nullable=False, comment="scheme of the model source that brought it"),
-    Column("ref", Text, nullable=False, comment="what was added; adding it again brings the same model"),
-    Column("origin", Text, nullable=False, comment="where it came from, in words"),
-    Column("license", Text, comment="license of the weights, where known"),
-    Column("sha256", Text, nullable=False, comment="of the ONNX file with its external data"),
-    Column("banks_sha256", Text, nullable=False, comment="of the filter banks' file in the store"),
+    Column("source", Text, nullable=False, comment="scheme of the model source that provided it"),
+    Column(
+        "ref", Text, nullable=False, comment="reference that was added; adding it again gives the same model"
+    ),
+    Column("origin", Text, nullable=False, comment="description of where it came from"),
+    Column("license", Text, comment="license of the weights, if known"),
+    Column("sha256", Text, nullable=False, comment="SHA-256 of the ONNX file with its external data"),
+    Column("banks_sha256", Text, nullable=False, comment="SHA-256 of the filter banks' file in the store"),
     Column("producer", Text, nullable=False, comment="program that wrote the ONNX file"),
     Column("opset", Integer, nullable=False, comment="version of the ONNX operators"),
     Column("layers", Integer, nullable=False),
     Column("filters", Integer, nullable=False),
     Column("kernels", Integer, nullable=False),
-    Column("parameters", Integer, nullable=False, comment="weights and biases of its layers, each once"),
+    Column(
+        "parameters",
+        Integer,
+        nullable=False,
+        comment="weights and biases of its layers, shared ones counted once",
+    ),
     Column("skipped", Integer, nullable=False, comment="convolutions that could not be extracted"),
     Column("input_name", Text, comment="input of the graph that the first layers read"),
-    Column("input_layout", Text, comment="NCHW or NHWC, where the input is a picture"),
-    Column("input_shape", JSON(none_as_null=True), comment="list: numbers, or names where free"),
-    Column("preprocessing", JSON(none_as_null=True), comment="what a picture goes through before the input"),
+    Column("input_layout", Text, comment="NCHW or NHWC, if the input is an image"),
+    Column("input_shape", JSON(none_as_null=True), comment="list: numbers, or names of dynamic sizes"),
+    Column("preprocessing", JSON(none_as_null=True), comment="preprocessing of images for this input"),
     Column(
         "plugins",
         JSON,
@@ -112,22 +121,22 @@ model = Table(
         JSON,
         nullable=False,
         server_default="[]",
-        comment="list: columns that metrics filled, of its filters and of its layers",
+        comment="list: columns of its filters and layers that metrics have filled",
     ),
-    Column("extra_metrics", JSON, nullable=False, comment="list: metrics of plugins, found in filter.extra"),
+    Column("extra_metrics", JSON, nullable=False, comment="list: metrics of plugins in filter.extra"),
     Column(
         "extra_layer_metrics",
         JSON,
         nullable=False,
         server_default="[]",
-        comment="list: metrics of plugins, found in layer.extra",
+        comment="list: metrics of plugins in layer.extra",
     ),
     Column(
         "fold_batchnorm",
         Integer,
         nullable=False,
         server_default="0",
-        comment="0 or 1: whether batch norms were folded into the filters in front of them",
+        comment="0 or 1: whether batch norms were folded into the filters before them",
     ),
     Column("added_at", Text, nullable=False, comment="UTC, ISO 8601"),
     UniqueConstraint("name", name="uq_model_name"),
@@ -152,7 +161,7 @@ layer = Table(
         Text,
         nullable=False,
         server_default="",
-        comment="body of an If, a Loop or a Scan that holds the node; empty in the main graph",
+        comment="body of an If, a Loop or a Scan that contains the node; empty in the main graph",
     ),
     Column("op", Text, nullable=False, comment="ONNX operator"),
     Column("spatial_rank", Integer, nullable=False, comment="1, 2 or 3"),
@@ -164,34 +173,38 @@ layer = Table(
     Column("dilations", JSON, nullable=False, comment="list: one per spatial axis"),
     Column("pads", JSON, nullable=False, comment="list: begin of every axis, then end of every axis"),
     Column("output_padding", JSON, nullable=False, comment="list: of a ConvTranspose"),
-    Column("auto_pad", Text, nullable=False, comment="NOTSET where pads says it"),
+    Column("auto_pad", Text, nullable=False, comment="NOTSET where pads apply"),
     Column("filters", Integer, nullable=False),
     Column("kernels", Integer, nullable=False),
     Column("parameters", Integer, nullable=False, comment="weights and biases"),
     Column("has_bias", Integer, nullable=False, comment="0 or 1"),
-    Column("macs", Integer, comment="multiply-accumulates for one picture of nominal size"),
+    Column("macs", Integer, comment="multiply-accumulates for one image of nominal size"),
     Column("receptive_field", REAL, comment="most input pixels seen by one output, on the widest axis"),
     Column("jump", REAL, comment="input pixels between neighbouring outputs, on that axis"),
-    Column("offset", REAL, comment="how far the first output looks over the edge, on that axis"),
+    Column(
+        "offset", REAL, comment="input pixels by which the first output reaches beyond the edge, on that axis"
+    ),
     Column("receptive_fields", JSON(none_as_null=True), comment="list: per axis"),
     Column("jumps", JSON(none_as_null=True), comment="list: per axis"),
     Column("offsets", JSON(none_as_null=True), comment="list: per axis"),
     Column(
         "global_context",
         Integer,
-        comment="0 or 1: whether it sees the whole picture, through a gate or a norm",
+        comment="0 or 1: whether it sees the whole image, through a gate or a norm",
     ),
-    Column("output_shape", JSON(none_as_null=True), comment="list, N C H W: numbers, or names where free"),
-    Column("input_channels", JSON, nullable=False, comment="list: names, where the layer reads a picture"),
+    Column(
+        "output_shape", JSON(none_as_null=True), comment="list, N C H W: numbers, or names of dynamic sizes"
+    ),
+    Column("input_channels", JSON, nullable=False, comment="list: names, if the layer reads an image"),
     Column("input_tensor", Text, nullable=False),
     Column("weight_tensor", Text, nullable=False),
     Column("pre_tensor", Text, nullable=False, comment="output of the convolution"),
-    Column("post_tensor", Text, nullable=False, comment="output of the activation behind it"),
+    Column("post_tensor", Text, nullable=False, comment="output of the activation after it"),
     Column("pre_layout", Text, nullable=False, comment="axes of pre_tensor"),
     Column("post_layout", Text, nullable=False, comment="axes of post_tensor"),
-    Column("activation", Text, comment="the activation, e.g. relu, where one follows"),
-    Column("batchnorm", Text, comment="where a batch norm follows: apart, or folded into the filters"),
-    Column("norm", Text, comment="the other norm, e.g. group_norm, between convolution and activation"),
+    Column("activation", Text, comment="the activation that follows, e.g. relu"),
+    Column("batchnorm", Text, comment="if a batch norm follows: apart, or folded into the filters"),
+    Column("norm", Text, comment="another norm between convolution and activation, e.g. group_norm"),
     Column("dtype", Text, nullable=False, comment="of the weights in the ONNX file"),
     Column("source_layout", Text, nullable=False, comment="axes of the weights in the ONNX file"),
     *_LAYER_METRICS,
@@ -205,15 +218,15 @@ filter_ = Table(
     metadata,
     Column("layer_id", ForeignKey("layer.id", ondelete="CASCADE"), primary_key=True),
     Column("position", Integer, primary_key=True, comment="number of the output channel, from 0"),
-    Column("label", Text, comment="name of its own, where it has one"),
-    Column("bias", REAL, comment="NULL where the layer has none"),
-    Column("batchnorm_scale", REAL, comment="factor of the batch norm behind the filter"),
-    Column("batchnorm_shift", REAL, comment="what that batch norm adds"),
+    Column("label", Text, comment="its name, if it has one"),
+    Column("bias", REAL, comment="NULL if the layer has none"),
+    Column("batchnorm_scale", REAL, comment="factor of the batch norm after the filter"),
+    Column("batchnorm_shift", REAL, comment="offset that this batch norm adds"),
     *_METRICS,
     Column("extra", JSON(none_as_null=True), comment="metrics of plugins: name to value"),
-    # In this order the first few filters of a type are found without a look at the others.
+    # In this order the first few filters of a type are found without reading the others.
     Index("ix_filter_classic_type", "classic_type", text("orientation_strength DESC")),
-    sqlite_with_rowid=False,  # a row lies in its key's own tree: no second index, neighbours side by side
+    sqlite_with_rowid=False,  # rows are in the tree of the primary key: no second index, neighbours adjacent
 )
 
 skipped = Table(

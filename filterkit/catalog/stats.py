@@ -1,4 +1,4 @@
-"""What metrics say of layers as wholes, and how the metrics of their filters are distributed."""
+"""Metrics of whole layers, and how the metrics of their filters are distributed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from filterkit.address import Address
-from filterkit.catalog import rows
+from filterkit.catalog import listings
+from filterkit.catalog.addresses import find
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.matches import among, find
 from filterkit.catalog.schema import filter_, layer, model
-from filterkit.catalog.values import DamagedValueError, check_rows, damaged_value, is_number, is_whole
+from filterkit.catalog.sqlite.statements import among
+from filterkit.catalog.validation import DamagedValueError, check_rows, damaged_value, is_number, is_whole
 from filterkit.errors import UsageError
 
 Row = dict[str, Any]
@@ -29,7 +30,7 @@ def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row
         ``address``, ``model``, ``layer``, ``filters``; the metrics of layers, those of plugins last; then
         how many of the filters are ``dead``, and how many of each of `CLASSIC_TYPES`.
     rows
-        None stands for what is not defined or was not measured.
+        None marks values that are undefined or were not measured.
 
     Raises
     ------
@@ -40,19 +41,19 @@ def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row
     """
     if address.filters is not None:
         raise UsageError(
-            f"'{address}' names filters, and statistics are of layers",
+            f"'{address}' names filters, but statistics are computed per layer",
             hint=f"{Address(address.model, address.layer)} names the layers",
         )
     with catalog.connect() as connection:
         matches = find(connection, address)
         extra = dict.fromkeys(name for match in matches for name in match.model["extra_layer_metrics"])
         typed = sa.func.count(filter_.c.classic_type)
-        columns: dict[str, rows.Column] = {
-            **{name: rows.LAYERS[name] for name in ("address", "model", "layer", "filters")},
-            **rows.LAYER_METRICS,
-            **{name: rows.extra_metric(name, layer) for name in extra},
+        columns: dict[str, listings.Column] = {
+            **{name: listings.LAYERS[name] for name in ("address", "model", "layer", "filters")},
+            **listings.LAYER_METRICS,
+            **{name: listings.extra_metric(name, layer) for name in extra},
             "dead": sa.func.sum(filter_.c.dead),
-            # None where nothing was measured: 0 would say that there are none of that type.
+            # None where nothing was measured: 0 would mean that no filter has this type.
             **{
                 name: sa.case((typed > 0, typed.filter(filter_.c.classic_type == name)))
                 for name in CLASSIC_TYPES
@@ -79,7 +80,7 @@ def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row
 def distributions(
     catalog: Catalog, address: Address, columns: Sequence[str]
 ) -> dict[str, dict[str, list[float]]]:
-    """From each layer's address to the values that its filters have of each of `columns`, where defined."""
+    """By address of a layer, the defined values of its filters in each of `columns`."""
     wanted = [filter_.c[name] for name in columns]
     with catalog.connect() as connection:
         addresses = {match.layer["id"]: match.address for match in find(connection, address)}

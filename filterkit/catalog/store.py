@@ -29,7 +29,7 @@ from filterkit.errors import CatalogError
 from filterkit.hashing import file_sha256
 
 if TYPE_CHECKING:
-    from filterkit.catalog.banks import BankFile
+    from filterkit.catalog.bank_files import BankFile
     from filterkit.records import FilterBank
 
 MODEL_FILE = "model.onnx"
@@ -129,7 +129,7 @@ class Store:
             Where they are not here.
         """
         if banks_sha256 not in self._open:
-            from filterkit.catalog.banks import BankFile
+            from filterkit.catalog.bank_files import BankFile
 
             self._open[banks_sha256] = BankFile(self.banks_path(banks_sha256))
         return self._open[banks_sha256]
@@ -186,7 +186,7 @@ class Store:
 
     def put_banks(self, banks: Mapping[str, FilterBank], *, anew: bool) -> str:
         """Write `banks`, by layer name, into the store; returns their hash."""
-        from filterkit.catalog.banks import write_banks
+        from filterkit.catalog.bank_files import write_banks
 
         staged = self._stage("banks")
         banks_sha256 = write_banks(staged, banks)

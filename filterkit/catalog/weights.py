@@ -1,4 +1,4 @@
-"""From what an address names to numbers: banks and ONNX files of models in the catalog."""
+"""The filter banks of layers, and the ONNX files of models, in the store."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from filterkit.catalog import schema
+from filterkit.catalog.addresses import BRIEF_LAYER, BRIEF_MODEL
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.matches import BRIEF_LAYER, BRIEF_MODEL
 from filterkit.catalog.model_names import name_from_ref
-from filterkit.catalog.values import check_rows
+from filterkit.catalog.validation import check_rows
 from filterkit.errors import CatalogError
 
 if TYPE_CHECKING:
-    from filterkit.catalog.banks import BankFile
-    from filterkit.catalog.matches import Match
+    from filterkit.catalog.addresses import Match
+    from filterkit.catalog.bank_files import BankFile
     from filterkit.records import BatchNorm, FilterBank, FloatArray
 
 PLACES = (
     (*BRIEF_MODEL, *(schema.model.c[name] for name in ("banks_sha256", "ref", "fold_batchnorm"))),
     (*BRIEF_LAYER, schema.layer.c.kernel_shape),
 )
-"""What `bank` and `bias` need of the rows of models and layers: reading the rest takes its time."""
+"""The columns of models and layers that `bank` and `bias` need; reading all of them is slower."""
 
 LISTS = ("kernel_shape", "strides", "dilations", "pads", "output_padding", "input_channels")
 PLAIN = (
@@ -37,12 +37,14 @@ PLAIN = (
 
 
 def bank(catalog: Catalog, match: Match) -> FloatArray:
-    """All filters of a layer, read-only, mapped: shape (out_channels, in_channels / groups, *kernel_shape).
+    """All filters of a layer, read-only: shape (out_channels, in_channels / groups, *kernel_shape).
+
+    They are memory-mapped.
 
     Raises
     ------
     CatalogError
-        Where the store does not hold them; the hint says what brings them.
+        They are not in the store; the hint has the command that restores them.
     """
     layer = match.layer
     weights = _banks(catalog, match).weights(layer["name"])
@@ -61,9 +63,9 @@ def bias(catalog: Catalog, match: Match) -> FloatArray | None:
 
 
 def filter_bank(catalog: Catalog, match: Match) -> FilterBank:
-    """A layer's filters and what is known of it, as they were catalogued; weights and bias are mapped.
+    """A layer with its filters, as catalogued; weights and bias are memory-mapped.
 
-    Of a batch norm behind it the catalog holds scale and shift, not where it stood in the graph.
+    Of a following batch norm the catalog has scale and shift, not its place in the graph.
 
     Raises
     ------
@@ -120,7 +122,7 @@ def _banks(catalog: Catalog, match: Match) -> BankFile:
 
 
 def add_command(model: Mapping[str, Any]) -> str:
-    """What brings the files of a model (a row of the table) back to the store."""
+    """The command that restores the files of a model (a row of the table) to the store."""
     command = f"filterkit add {shlex.quote(model['ref'])}"
     if name_from_ref(model["ref"]) != model["name"]:
         command += f" --name {model['name']}"
@@ -128,8 +130,8 @@ def add_command(model: Mapping[str, Any]) -> str:
 
 
 def removed(name: str) -> CatalogError:
-    """What is said where a model that was found is there no longer."""
-    return CatalogError(f"{name} was removed or replaced by another process just now", hint="try again")
+    """The error for a model that was removed after it was found."""
+    return CatalogError(f"{name} was removed or replaced by another process", hint="try again")
 
 
 def _missing(catalog: Catalog, model: Mapping[str, Any]) -> CatalogError:
@@ -140,14 +142,14 @@ def _missing(catalog: Catalog, model: Mapping[str, Any]) -> CatalogError:
         if connection.scalar(same) is None:
             return removed(model["name"])
     return CatalogError(
-        f"the weights of {model['name']} are not in the store, only its rows are here",
-        hint=f"`{add_command(model)}` brings them",
+        f"the weights of {model['name']} are not in the store, the catalog has only its rows",
+        hint=f"`{add_command(model)}` restores them",
     )
 
 
 def _damaged(catalog: Catalog, match: Match) -> CatalogError:
     return CatalogError(
         f"the filter banks in {catalog.store.banks_path(match.model['banks_sha256'])} are damaged: "
-        f"{match.layer['name']} is not in them as it was",
+        f"they do not match the catalog in {match.layer['name']}",
         hint=f"`{add_command(match.model)} --replace`",
     )

@@ -13,8 +13,8 @@
     value       = column | literal
     literal     = number | 'text' | [list of numbers]
 
-A column may have its table in front: ``layer.position``. Nothing of what is written reaches the SQL text:
-columns are looked up, everything else is bound.
+A column may be qualified with its table: ``layer.position``. No part of a condition becomes SQL text: columns
+are looked up, everything else is bound.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from typing import Any, NoReturn
 
 import sqlalchemy as sa
 
-from filterkit.catalog.connections import to_json
-from filterkit.catalog.rows import no_column
+from filterkit.catalog.listings import no_column
+from filterkit.catalog.sqlite.statements import to_json
 from filterkit.errors import UnknownNameError, UsageError, one_line
 
 DEEPEST = 50
-"""How many parentheses and negations may lie in one another; SQLite itself stops at 1,000 levels."""
+"""How deeply parentheses and negations may be nested; SQLite's own limit is 1,000 levels."""
 
 LONGEST = 10_000
 
@@ -64,9 +64,9 @@ OTHERWISE = (
     (r"[+-]?\d[\d.]*[^\W\d]", 'a number has no unit: "l1_norm > 2"'),
     (r"%", 'a share is a number from 0 to 1: "sparsity > 0.5"'),
     (r"!|~", "write not: \"not layer like 'block1%'\", or != for 'other than'"),
-    (r'"', "a text stands in single quotes: \"layer like 'block1%'\""),
+    (r'"', "put text in single quotes: \"layer like 'block1%'\""),
 )
-"""What other languages write, and what to write instead."""
+"""The syntax of other languages, and what to write instead."""
 
 Expression = sa.ColumnElement[Any]
 
@@ -79,12 +79,12 @@ def parse_condition(text: str, columns: Mapping[str, Expression]) -> Expression:
     text
         E.g. ``"l1_norm > 2 and not (layer like 'block5%' or bias is null)"``.
     columns
-        What names in it stand for.
+        The columns that names in it refer to.
 
     Raises
     ------
     UsageError
-        Where it cannot be read, names an unknown column, or compares a number with a text.
+        It cannot be parsed, names an unknown column, or compares a number with a text.
     """
     return _Parser(text, columns).parse()
 
@@ -92,7 +92,7 @@ def parse_condition(text: str, columns: Mapping[str, Expression]) -> Expression:
 @dataclass(frozen=True, slots=True)
 class _Value:
     expression: Expression
-    kind: str  # "number", "text", "list", or "any" where only the row knows
+    kind: str  # "number", "text", "list", or "any" if it depends on the row
     token: Token
 
 
@@ -127,7 +127,7 @@ class _Parser:
     def _negation(self) -> Expression:
         self.depth += 1
         if self.depth > DEEPEST:
-            self._fail(f"more than {DEEPEST} levels deep", self._peek())
+            self._fail(f"nested more than {DEEPEST} levels deep", self._peek())
         if self._take("not"):
             condition = sa.not_(self._negation())
         elif self._take("("):
@@ -144,7 +144,7 @@ class _Parser:
         if sign.is_(*COMPARISONS):
             self.next += 1
             if left.kind == "list" and sign.text not in EQUALITIES:
-                self._fail("lists are equal or not, none is larger", sign)
+                self._fail("lists can be compared only with = and !=", sign)
             right = self._value(like=left)
             compared: Expression = COMPARISONS[sign.text](left.expression, right.expression)
             return compared
@@ -154,7 +154,7 @@ class _Parser:
             return left.expression.is_not(None) if negated else left.expression.is_(None)
         negated = self._take("not")
         if left.kind == "list" and not self._peek().is_("in"):
-            self._fail("a list is compared with =, != or in", self._peek())
+            self._fail("lists can be compared only with =, != or in", self._peek())
         if self._take("between"):
             low = self._value(like=left)
             self._expect("and")
@@ -164,11 +164,11 @@ class _Parser:
         elif self._take("like"):
             pattern = self._value(like=left)
             if "number" in (left.kind, pattern.kind):
-                self._fail("like compares texts", pattern.token)
+                self._fail("like compares only texts", pattern.token)
             condition = left.expression.like(pattern.expression)
         else:
             hint = None
-            if sign.kind == "end":  # a shell took > and what follows, or the rest went to other words
+            if sign.kind == "end":  # the shell took > for a redirection, or split the words
                 hint = f"quote a condition as a whole: --where '{self.text.strip()} > 1'"
             self._fail("a comparison is expected here: =, !=, <, >, between, in, like or is", sign, hint)
         return sa.not_(condition) if negated else condition
@@ -182,7 +182,7 @@ class _Parser:
         return values
 
     def _value(self, like: _Value | None = None) -> _Value:
-        """A column or a literal; of the kind of `like`, which it is compared with."""
+        """A column or a literal; it must be of the same kind as `like`, with which it is compared."""
         token = self._peek()
         if token.kind == "number":
             value = _Value(sa.literal(_number(token.text), sa.types.NullType()), "number", token)
@@ -198,16 +198,16 @@ class _Parser:
             self._fail("a column, a number or a 'text' is expected here", token)
         self.next += 1
         if like is not None and "any" not in (like.kind, value.kind) and like.kind != value.kind:
-            self._fail(f"a {value.kind} is compared with a {like.kind}", token)
+            self._fail(f"cannot compare a {like.kind} with a {value.kind}", token)
         return value
 
     def _column(self, token: Token, like: _Value | None) -> _Value:
         if token.text not in self.columns:
             message, hint = no_column(token.text, self.columns)
             if like is not None and like.kind == "text":
-                hint = f"a text stands in quotes: '{token.text}'"
+                hint = f"put text in quotes: '{token.text}'"
             elif like is not None and token.text.lower() in ("true", "false", "yes", "no"):
-                hint = "a boolean is 1 where it is true, and 0 where not"
+                hint = "write 1 for true and 0 for false"
             message = _pointed_at(self.text, token.place, message)
             raise UnknownNameError(message, name=token.text, hint=hint)
         column = self.columns[token.text]
@@ -217,11 +217,11 @@ class _Parser:
         return _Value(column, kinds.get(type(column.type), "number"), token)
 
     def _list(self, token: Token, text: str) -> str:
-        """`text` as the catalog writes lists."""
+        """`text` in the form in which the catalog stores lists."""
         try:
             return to_json(json.loads(text))
         except ValueError:
-            self._fail("a list is written like [3, 3]", token)
+            self._fail("write a list as [3, 3]", token)
 
     def _peek(self) -> Token:
         return self.tokens[self.next]
@@ -240,25 +240,25 @@ class _Parser:
 
 
 def _number(text: str) -> int | float:
-    whole = re.fullmatch(r"[+-]?\d{1,18}", text)  # what surely fits SQLite's 64 bits
+    whole = re.fullmatch(r"[+-]?\d{1,18}", text)  # always fits into SQLite's 64 bits
     return int(text) if whole else float(text)
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word of a condition: its kind (a group of `TOKEN`, or ``"end"``), its text and its place."""
+    """A token of a condition: its kind (a group of `TOKEN`, or ``"end"``), its text and its position."""
 
     kind: str
     text: str
     place: int
 
     def is_(self, *texts: str) -> bool:
-        """Whether it is one of these keywords or signs."""
+        """Whether it is one of these keywords or operators."""
         return self.kind in ("word", "sign") and self.text.lower() in texts
 
 
 def tokens(condition: str) -> Iterator[Token]:
-    """The words of `condition`, then an ``"end"``; raises UsageError at what is none."""
+    """The tokens of `condition`, then an ``"end"``; raises UsageError where none can be read."""
     place, end = 0, len(condition.rstrip())
     while place < end:
         match = TOKEN.match(condition, place)
@@ -282,7 +282,7 @@ def _fail(condition: str, place: int, message: str, hint: str | None = None) -> 
 
 
 def _pointed_at(condition: str, place: int, message: str) -> str:
-    """`message` with the place that it is about, counted from 0."""
+    """`message` with the position that it is about, counted from 0."""
     before = one_line(condition[max(0, place - 30) : place])
     after = one_line(condition[place : place + 30])
     return f"condition, character {place + 1}: {message} ({before}▶{after})"

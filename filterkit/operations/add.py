@@ -36,9 +36,9 @@ def add(
     """See `Worksession.add`."""
     from filterkit.catalog.database import catalog_path
     from filterkit.catalog.ingest import ingest
+    from filterkit.catalog.listings import makers_of_model
     from filterkit.catalog.measuring import refuse
     from filterkit.catalog.model_names import check_name, name_from_ref
-    from filterkit.catalog.queries import makers_of_model
     from filterkit.operations.plugins import hint_missing_plugins
     from filterkit.sources.onnx_file import OnnxFile, refuse_folder
     from filterkit.sources.presets import parse_preprocessing

@@ -13,7 +13,7 @@ from filterkit.records import Preprocessing
 from filterkit.results import FeatureMaps, RunOptions
 
 if TYPE_CHECKING:
-    from filterkit.catalog.matches import Match
+    from filterkit.catalog.addresses import Match
     from filterkit.records import FloatArray
     from filterkit.runtime.pictures import Picture
     from filterkit.session import Session

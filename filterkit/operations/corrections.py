@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from filterkit.address import parse_address
-from filterkit.errors import AddressError, FilterkitError, NotFoundError, UsageError
+from filterkit.errors import AddressError, FilterkitError, NotFoundError, UsageError, shell_quoted
 
 _EXTRAS = re.compile(r"got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.IGNORECASE | re.DOTALL)
 
@@ -297,6 +297,4 @@ def _exists(word: str) -> bool:
 
 
 def _line(words: Sequence[str]) -> str:
-    from filterkit.catalog.sql_hints import quoted
-
-    return f"`filterkit {' '.join(map(quoted, words))}`"
+    return f"`filterkit {' '.join(map(shell_quoted, words))}`"

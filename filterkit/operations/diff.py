@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from filterkit.catalog.matches import Match
+    from filterkit.catalog.addresses import Match
     from filterkit.comparison.pairing import Pair
     from filterkit.plugins.protocols import Row
     from filterkit.session import Session

@@ -99,7 +99,7 @@ def _providers(faults: list[Row]) -> dict[str, Any]:
 
 def _catalog(session: Session, faults: list[Row]) -> dict[str, Any]:
     """What the catalog and its store hold; a catalog that does not exist yet is no fault."""
-    from filterkit.catalog import queries
+    from filterkit.catalog import listings
     from filterkit.catalog.database import catalog_path
 
     try:
@@ -111,7 +111,7 @@ def _catalog(session: Session, faults: list[Row]) -> dict[str, Any]:
     if not path.exists():
         return {"catalog": catalog, "store": None}
     try:
-        rows = queries.models(session.catalog())
+        rows = listings.models(session.catalog())
         catalog |= {"models": len(rows), "filters": sum(row["filters"] for row in rows)}
         _rows(session, faults)
         return {"catalog": catalog, "store": _store(session, faults)}
@@ -121,9 +121,9 @@ def _catalog(session: Session, faults: list[Row]) -> dict[str, Any]:
 
 
 def _rows(session: Session, faults: list[Row]) -> None:
-    from filterkit.catalog.soundness import check_rows
+    from filterkit.catalog.check import check_database
 
-    for found in check_rows(session.catalog()):
+    for found in check_database(session.catalog()):
         _fault(
             faults,
             f"the catalog {session.catalog().path} is damaged: {found}",
@@ -133,7 +133,7 @@ def _rows(session: Session, faults: list[Row]) -> None:
 
 def _store(session: Session, faults: list[Row]) -> dict[str, Any]:
     """What the store holds, compared with the hashes in the catalog."""
-    from filterkit.catalog.soundness import check_store
+    from filterkit.catalog.check import check_store
     from filterkit.hashing import bytes_below
 
     store = session.catalog().store

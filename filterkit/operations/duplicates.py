@@ -14,7 +14,7 @@ from filterkit.results import Found
 from filterkit.session import sliced
 
 if TYPE_CHECKING:
-    from filterkit.catalog.matches import Match
+    from filterkit.catalog.addresses import Match
     from filterkit.comparison.copies import Group
     from filterkit.plugins.protocols import Row
     from filterkit.records import FloatArray

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 def layers(session: Session, address: str) -> Rows:
     """See `Workbench.layers`."""
-    from filterkit.catalog import queries
+    from filterkit.catalog import listings
 
-    return Rows(queries.layers(session.catalog(), parse_address(address)), queries.LAYER_COLUMNS)
+    return Rows(listings.layers(session.catalog(), parse_address(address)), listings.LAYER_COLUMNS)
 
 
 def skipped(session: Session, address: str) -> Rows:
     """See `Workbench.skipped`."""
-    from filterkit.catalog import queries
+    from filterkit.catalog import listings
 
-    return Rows(queries.skipped_nodes(session.catalog(), parse_address(address)), queries.SKIPPED_COLUMNS)
+    return Rows(listings.skipped_nodes(session.catalog(), parse_address(address)), listings.SKIPPED_COLUMNS)

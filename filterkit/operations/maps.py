@@ -17,7 +17,7 @@ from filterkit.results import FeatureMaps, RunOptions
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from filterkit.catalog.matches import Match
+    from filterkit.catalog.addresses import Match
     from filterkit.runtime.feature_maps import Network, Size
     from filterkit.runtime.pictures import Picture
     from filterkit.session import Session

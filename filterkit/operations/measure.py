@@ -23,7 +23,7 @@ COLUMNS = ("model", "filters", "layers", "columns", "unmeasured")
 
 def measure(session: Session, model: str, metrics: Sequence[str] | None) -> Rows:
     """See `Workbench.measure`."""
-    from filterkit.catalog.matches import models_named
+    from filterkit.catalog.addresses import models_named
     from filterkit.catalog.measuring import refuse, with_free_columns
     from filterkit.catalog.schema import model as table
     from filterkit.operations.plugins import hint_missing_plugins
@@ -46,9 +46,9 @@ def measure(session: Session, model: str, metrics: Sequence[str] | None) -> Rows
 
 def unmeasured(session: Session, address: str, question: str) -> list[str]:
     """See `Workbench.unmeasured`."""
-    from filterkit.catalog import queries
+    from filterkit.catalog import listings
 
-    return queries.unmeasured(session.catalog(), parse_address(address), re.findall(r"\w+", question))
+    return listings.unmeasured(session.catalog(), parse_address(address), re.findall(r"\w+", question))
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def hint_measure(session: Session, address: str | None, *, result: str | None = 
 
 def _is_measured(session: Session, column: str) -> bool:
     """Whether any model has a column of a plugin's metric, or there are no models to measure."""
-    from filterkit.catalog.matches import models_named
+    from filterkit.catalog.addresses import models_named
     from filterkit.catalog.schema import model
 
     columns = (model.c.extra_metrics, model.c.extra_layer_metrics)
@@ -106,8 +106,8 @@ def _metric_of(session: Session, column: str) -> str | None:
 def _measure_model(
     session: Session, model: Mapping[str, Any], metrics: Sequence[CheckedMetric], fault: Fault
 ) -> Row:
+    from filterkit.catalog.addresses import resolve
     from filterkit.catalog.describe import metric_columns
-    from filterkit.catalog.matches import resolve
     from filterkit.catalog.measuring import columns_of_all, measure, unmeasured
     from filterkit.catalog.remeasuring import put_measured
     from filterkit.catalog.weights import filter_bank

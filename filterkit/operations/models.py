@@ -12,6 +12,6 @@ if TYPE_CHECKING:
 
 def models(session: Session) -> Rows:
     """See `Workbench.models`."""
-    from filterkit.catalog import queries
+    from filterkit.catalog import listings
 
-    return Rows(queries.models(session.catalog()), queries.MODEL_COLUMNS)
+    return Rows(listings.models(session.catalog()), listings.MODEL_COLUMNS)

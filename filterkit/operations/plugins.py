@@ -11,7 +11,7 @@ from filterkit.errors import FilterkitError, PluginError, UnknownNameError, Usag
 from filterkit.results import Rows
 
 if TYPE_CHECKING:
-    from filterkit.catalog.queries import Maker
+    from filterkit.catalog.listings import Maker
     from filterkit.plugins.commands import Command
     from filterkit.plugins.contributions import Offer
     from filterkit.plugins.options import Option
@@ -245,7 +245,7 @@ def _option(option: Option) -> str:
 def missing_plugins(session: Session) -> dict[str, dict[str, Maker]]:
     """From each missing plugin to the models that it made rows of; none where no catalog can be read."""
     from filterkit.catalog.database import catalog_path
-    from filterkit.catalog.queries import plugins_of_models
+    from filterkit.catalog.listings import plugins_of_models
 
     present = {plugin.name for plugin in session.plugins.plugins}
     try:
@@ -295,7 +295,7 @@ def _brought(plugin: str, models: dict[str, Maker]) -> Iterator[str]:
 
 def check_new_plugin(session: Session, name: str, kind: str, commands: Iterable[str]) -> None:
     """See `Workbench.check_new_plugin`."""
-    from filterkit.catalog.rows import searchable
+    from filterkit.catalog.listings import searchable
     from filterkit.plugins.candidate import canonical
     from filterkit.plugins.contributions import HOOKS
 

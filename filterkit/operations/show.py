@@ -16,7 +16,7 @@ from filterkit.sheets.picked import check_channels, check_count, picked_sheet
 
 if TYPE_CHECKING:
     from filterkit.catalog import Catalog
-    from filterkit.catalog.matches import Match
+    from filterkit.catalog.addresses import Match
     from filterkit.plugins.protocols import Normalizer
     from filterkit.records import TileSheet
     from filterkit.session import Session
@@ -59,7 +59,7 @@ def pick(catalog: Catalog, addresses: Iterable[str]) -> list[Match]:
     NotFoundError, UsageError
         One names nothing, or is none; there are too many, or none at all.
     """
-    from filterkit.catalog.matches import resolve_each
+    from filterkit.catalog.addresses import resolve_each
 
     texts = list(addresses)
     check_count(len(texts))

@@ -19,7 +19,7 @@ from filterkit.results import NeighbourQuery, Neighbours
 from filterkit.session import sliced
 
 if TYPE_CHECKING:
-    from filterkit.catalog.matches import Match
+    from filterkit.catalog.addresses import Match
     from filterkit.comparison.lengths import Lengths
     from filterkit.records import FloatArray
     from filterkit.session import Session

@@ -13,7 +13,7 @@ from filterkit.sheets.banks import bank_sheet
 from filterkit.sheets.tiles import as_pictures
 
 if TYPE_CHECKING:
-    from filterkit.catalog.matches import Match
+    from filterkit.catalog.addresses import Match
     from filterkit.plugins.protocols import Normalizer
     from filterkit.records import FloatArray, TileSheet
 

@@ -96,7 +96,7 @@ def _bytes(bank: FilterBank) -> tuple[bytes, bytes]:
 
 def _check_names(subject: Subject) -> None:
     """Names that the catalog, or a metric that comes with filterkit, has already cannot be given again."""
-    from filterkit.catalog.rows import searchable
+    from filterkit.catalog.listings import searchable
     from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS
 
     if type(subject.inner).__module__.partition(".")[0] == "filterkit":

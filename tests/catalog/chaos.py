@@ -1,6 +1,6 @@
-"""What happens to processes: they are killed, interrupted, and get in each other's way.
+"""Processes that are killed, interrupted, and compete for one catalog.
 
-Run as a program it forks children that work on one catalog, so that what they import is imported once.
+Run as a program, it forks children that work on one catalog, so that modules are imported only once.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ TraceFunction: TypeAlias = Callable[[FrameType, str, Any], Any]
 """See `sys.settrace`."""
 
 KEPT = "kept"
-"""A model that no child touches."""
+"""A model that no child changes."""
 
 
 def named_by_rows(location: Path) -> set[str]:
-    """The files that the store must hold, for a catalog of models without external data."""
+    """The files that the store must contain, for a catalog of models without external data."""
     with contextlib.closing(sqlite3.connect(location)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -44,13 +44,13 @@ def named_by_rows(location: Path) -> set[str]:
 
 
 def in_store(location: Path) -> set[str]:
-    """The files that the store does hold."""
+    """The files that the store contains."""
     folder = location.with_suffix(".store")
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
 def check(location: Path) -> None:
-    """The catalog opens, and every row has its bank and its model, as they were written."""
+    """The catalog opens, and every row has its bank and its model, unchanged."""
     with Catalog.open(location) as catalog:
         files = named_by_rows(location)
         assert files <= in_store(location), files - in_store(location)
@@ -75,9 +75,9 @@ def work(location: Path, models: list[Path], seed: int, times: int) -> None:
 
 
 def fork(child: Callable[[], None]) -> int:
-    """Run `child` in a process of its own, which ends without cleaning up after pytest; returns its id.
+    """Run `child` in a forked process, which ends without pytest's cleanup; returns its id.
 
-    The exit code is 3 for a CatalogError, 130 for an interruption and 1 for everything else.
+    The exit code is 3 for a CatalogError, 130 for an interruption and 1 for all other exceptions.
     """
     pid = os.fork()
     if pid:
@@ -99,17 +99,17 @@ def fork(child: Callable[[], None]) -> int:
 
 
 def _tell(error: BaseException) -> None:
-    with contextlib.suppress(OSError):  # a test may leave no room for words either
+    with contextlib.suppress(OSError):  # a test may leave no disk space for messages either
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
 
 
 def ended(pid: int) -> int:
-    """Wait for a child; its exit code, or minus the signal that ended it."""
+    """Wait for a child; returns its exit code, or minus the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def stop_at_step(number: int, how: Callable[[], None]) -> None:
-    """Call `how` when this process is about to touch the file system for the `number`-th time."""
+    """Call `how` before this process accesses the file system for the `number`-th time."""
     left = number
 
     def count(event: str, arguments: tuple[object, ...]) -> None:
@@ -124,7 +124,7 @@ def stop_at_step(number: int, how: Callable[[], None]) -> None:
 
 
 def interrupt_at_line(number: int, within: Path) -> Callable[[], bool]:
-    """Ctrl-C at the `number`-th line that runs of a file; the function returned says whether it came."""
+    """Raise Ctrl-C at the `number`-th line executed in a file; the result says whether it was raised."""
     left = number
 
     def follow(frame: FrameType, event: str, _: object) -> TraceFunction | None:
@@ -142,7 +142,7 @@ def interrupt_at_line(number: int, within: Path) -> Callable[[], bool]:
 
 
 def kill_at_random(location: Path, models: list[Path], victims: int, at_once: int, seed: int) -> None:
-    """Let children work, a few at once, and kill or interrupt each at some moment."""
+    """Run children, a few at a time, and kill or interrupt each at some moment."""
     chance = random.Random(seed)
     endings: dict[int, int] = {}
     while victims:

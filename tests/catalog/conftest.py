@@ -1,4 +1,4 @@
-"""Catalogs to test on."""
+"""Catalogs for tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from filterkit.catalog import Catalog
 
 @pytest.fixture
 def location(tmp_path: Path) -> Path:
-    """Where a catalog may be made: a place that a careless URI or SQL text would stumble over."""
+    """A path for a new catalog, with characters that need escaping in URIs and SQL."""
     folder = tmp_path / "it's a #1 ?x=%41 folder"
     folder.mkdir()
     return folder / "my cata'log?.db"
@@ -21,7 +21,7 @@ def location(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalog with two models, for reading: tiny (conv1, conv2) and other (conv1, conv2, conv3)."""
+    """A catalog with two models, not to be changed: tiny (conv1, conv2) and other (conv1, conv2, conv3)."""
     folder = tmp_path_factory.mktemp("shared")
     with Catalog.open(folder / "catalog.db", write=True) as catalog:
         put(catalog, write_model(folder / "tiny.onnx"))

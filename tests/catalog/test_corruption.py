@@ -1,4 +1,4 @@
-"""Catalog files that were cut, flipped and shuffled: an answer or one clear line, never anything else."""
+"""Catalog files that were truncated, or with bits flipped or pages shuffled: results or a one-line error."""
 
 from __future__ import annotations
 
@@ -84,4 +84,4 @@ def test_doctor_reads_all_of_it(whole: Path, tmp_path: Path) -> None:
             faults = bench.examine()["faults"]
         silent += not faults
         assert all("damaged" in each["what"] and each["do"] for each in faults), faults
-    assert silent <= 1  # of a page that nothing is in
+    assert silent <= 1  # for an unused page

@@ -1,4 +1,4 @@
-"""Many processes at one catalog: all succeed or say clearly why not, and nothing is corrupt."""
+"""Many processes use one catalog: all succeed or report a clear error, and nothing is corrupted."""
 
 from __future__ import annotations
 
@@ -14,23 +14,24 @@ import sqlalchemy as sa
 from tiny_models import put, write_model
 
 from filterkit.address import parse_address
-from filterkit.catalog import Catalog, connections, queries, weights
-from filterkit.catalog.matches import resolve
+from filterkit.catalog import Catalog, listings, weights
+from filterkit.catalog.addresses import resolve
+from filterkit.catalog.sqlite import connections
 from filterkit.errors import CatalogError, NotFoundError
 
 
 def ask(location: Path, times: int) -> None:
-    """Query and read banks, of models that others replace meanwhile."""
+    """Query and read banks of models that other processes replace meanwhile."""
     for _ in range(times):
         with Catalog.open(location) as catalog:
-            for row in queries.models(catalog):
+            for row in listings.models(catalog):
                 try:
                     for match in resolve(catalog, parse_address(f"{row['model']}/conv*")):
                         bank = weights.bank(catalog, match)
                         assert np.isfinite(bank).all()
                         assert len(bank) == match.layer["filters"]
                 except NotFoundError:
-                    assert row["model"] != chaos.KEPT, "nobody removes this one"
+                    assert row["model"] != chaos.KEPT, "this one is not removed"
                 except CatalogError as error:
                     assert "removed or replaced" in error.message
                     assert row["model"] != chaos.KEPT
@@ -64,7 +65,7 @@ def test_who_waits_too_long_is_told(location: Path, tmp_path: Path, monkeypatch:
             connection.execute(sa.text("UPDATE model SET ref = ref"))
             with pytest.raises(CatalogError, match=r"in use by another process; waited 0\.2 seconds"):
                 put(catalog, write_model(tmp_path / "tiny.onnx"))
-            assert queries.models(catalog) == [], "who only reads does not wait"
+            assert listings.models(catalog) == [], "readers do not wait"
         assert put(catalog, write_model(tmp_path / "tiny.onnx")).status == "added"
 
 
@@ -79,5 +80,5 @@ def test_an_interrupted_writer_lets_go_of_the_catalog(
         with pytest.raises(KeyboardInterrupt) as held, catalog.begin() as connection:
             sa.event.listen(connection, "after_cursor_execute", press_ctrl_c)
             connection.execute(sa.text("SELECT name FROM sqlite_master"))
-        assert held.tb, "the traceback still holds the statement, half read"
+        assert held.tb, "the traceback still refers to the unfinished statement"
         assert put(catalog, write_model(tmp_path / "tiny.onnx")).status == "added"

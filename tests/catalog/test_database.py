@@ -1,4 +1,4 @@
-"""Opening catalogs: new, old, foreign, read-only, in use."""
+"""Opening catalogs: new, old, of other programs, read-only, in use."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from alembic.migration import MigrationContext
 from tiny_models import put, write_model
 
 from filterkit.address import parse_address
-from filterkit.catalog import Catalog, filters, known_schema, queries, schema
+from filterkit.catalog import Catalog, filters, listings, schema
 from filterkit.catalog.database import catalog_path, store_folder
 from filterkit.catalog.migrations import upgrade
+from filterkit.catalog.sqlite import known_schema
 from filterkit.errors import CatalogError
 
 GOLDEN = Path(__file__).parent / "golden"
-"""Catalogs as earlier revisions wrote them, named after those."""
+"""Catalogs written by earlier revisions, named after them."""
 
 
 def test_reading_makes_no_file(location: Path) -> None:
@@ -38,11 +39,11 @@ def test_reading_makes_no_file(location: Path) -> None:
 
 def test_writing_makes_one_and_leaves_nothing_beside_it(location: Path) -> None:
     with Catalog.open(location, write=True) as catalog:
-        assert queries.models(catalog) == []
+        assert listings.models(catalog) == []
     assert list(location.parent.iterdir()) == [location]
     before = location.read_bytes()
     with Catalog.open(location) as catalog:
-        assert queries.models(catalog) == []
+        assert listings.models(catalog) == []
     assert location.read_bytes() == before
     assert {path.name for path in location.parent.iterdir()} <= {
         location.name + suffix for suffix in ("", "-wal", "-shm")
@@ -78,7 +79,7 @@ def test_a_foreign_database_is_refused_untouched(location: Path, write: bool) ->
     with contextlib.closing(sqlite3.connect(location)) as foreign:
         foreign.execute("CREATE TABLE model (whatever)")
     before = location.read_bytes()
-    with pytest.raises(CatalogError, match="something else"):
+    with pytest.raises(CatalogError, match="not a filterkit catalog"):
         Catalog.open(location, write=write)
     assert location.read_bytes() == before
     assert list(location.parent.iterdir()) == [location]
@@ -99,16 +100,16 @@ def test_an_empty_file_becomes_a_catalog_only_when_written(location: Path) -> No
     with pytest.raises(CatalogError, match="empty"):
         Catalog.open(location)
     with Catalog.open(location, write=True) as catalog:
-        assert queries.models(catalog) == []
+        assert listings.models(catalog) == []
 
 
 def test_folders_are_no_catalogs(tmp_path: Path) -> None:
     for write in (False, True):
-        with pytest.raises(CatalogError, match="not a plain file"):
+        with pytest.raises(CatalogError, match="not a regular file"):
             Catalog.open(tmp_path, write=write)
     with pytest.raises(CatalogError, match="no folder") as caught:
         Catalog.open(tmp_path / "missing" / "catalog.db", write=True)
-    assert "make it first" in str(caught.value.hint)
+    assert "create it first" in str(caught.value.hint)
 
 
 def test_a_reader_cannot_write(shared: Path) -> None:
@@ -118,19 +119,19 @@ def test_a_reader_cannot_write(shared: Path) -> None:
             pass
         with pytest.raises(CatalogError, match="read-only"), catalog.connect() as connection:
             connection.execute(sa.delete(schema.model))
-        assert len(queries.models(catalog)) == 2
+        assert len(listings.models(catalog)) == 2
 
 
 def test_a_damaged_catalog_is_named(shared: Path, location: Path) -> None:
     whole = shared.read_bytes()
     location.write_bytes(whole[:4096] + b"\x55" * (len(whole) - 4096))
     with pytest.raises(CatalogError, match="damaged"), Catalog.open(location) as catalog:
-        queries.models(catalog)
+        listings.models(catalog)
 
 
 @contextlib.contextmanager
 def _as_nobody() -> Iterator[None]:
-    """Without the superuser's right to write everywhere."""
+    """Drop the superuser's permission to write everywhere."""
     was = os.geteuid()
     if was == 0:
         os.seteuid(65534)
@@ -142,7 +143,7 @@ def _as_nobody() -> Iterator[None]:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that other users can enter too, which pytest's own are not."""
+    """A folder that other users can enter, unlike pytest's own."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
@@ -158,7 +159,7 @@ def test_reading_works_where_nothing_can_be_written(open_folder: Path) -> None:
     try:
         with _as_nobody():
             with Catalog.open(location) as catalog:
-                assert [row["model"] for row in queries.models(catalog)] == ["tiny"]
+                assert [row["model"] for row in listings.models(catalog)] == ["tiny"]
             with pytest.raises(CatalogError, match="read-only"):
                 Catalog.open(location, write=True)
             with pytest.raises(CatalogError):
@@ -172,7 +173,7 @@ def test_migrations_make_the_declared_schema(tmp_path: Path) -> None:
     location = tmp_path / "migrated.db"
     engine = _migrated(location)
     with engine.connect() as connection:
-        # Alembic sees no order of an index: that, like WITHOUT ROWID, is left to the texts.
+        # Alembic ignores the order of an index; like WITHOUT ROWID, it is checked in the SQL.
         options = {
             "version_table": schema.version.name,
             "include_object": lambda thing, name, kind, *_: kind != "index",
@@ -180,7 +181,7 @@ def test_migrations_make_the_declared_schema(tmp_path: Path) -> None:
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, schema.metadata) == []
     engine.dispose()
-    # The texts of tables and indexes must agree too.
+    # The SQL of tables and indexes must agree as well.
     assert _tables(location) == _tables(_new(tmp_path / "new.db"))
 
 
@@ -193,7 +194,7 @@ def test_the_newest_migration_is_the_head(tmp_path: Path) -> None:
 
 @pytest.fixture
 def next_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A filterkit whose schema is one revision further; the file of its migration."""
+    """A filterkit with a schema one revision ahead; yields the file of its migration."""
     scripts = tmp_path / "100% migrations"
     shutil.copytree(upgrade.SCRIPTS, scripts)
     script = scripts / "versions" / "r9999_next.py"
@@ -224,7 +225,7 @@ def test_an_older_catalog_is_upgraded_with_a_copy_beside_it(
 ) -> None:
     shutil.copy(shared, location)
     with Catalog.open(location, write=write) as catalog:
-        assert len(queries.models(catalog)) == 2
+        assert len(listings.models(catalog)) == 2
         assert len(list(filters.filters(catalog, parse_address("*"))[1])) == 84
         with catalog.connect() as connection:
             assert connection.scalars(sa.text("SELECT mood FROM model")).all() == ["fine", "fine"]
@@ -240,7 +241,7 @@ def test_catalogs_of_every_earlier_revision_are_upgraded(golden: Path, location:
     shutil.copy(golden, location)
     before = _contents(golden)
     with Catalog.open(location) as catalog:
-        assert {row["model"] for row in queries.models(catalog)} == {"classic", "vgg16"}
+        assert {row["model"] for row in listings.models(catalog)} == {"classic", "vgg16"}
         found = filters.filters(catalog, parse_address("*"), where="scope = '' and batchnorm is null")[1]
         assert len(list(found)) == 4237
     for table, rows in _contents(location).items():
@@ -254,7 +255,7 @@ def test_what_was_measured_before_is_still_known_of_an_upgraded_catalog(location
     shutil.copy(GOLDEN / "0002.db", location)
     basic = ["mean", "std", "min", "max", "l1_norm", "l2_norm", "sparsity"]
     with contextlib.closing(sqlite3.connect(location)) as connection, connection:
-        names = json.dumps(["loudness", "separability"])  # of plugins; the second has a column by now
+        names = json.dumps(["loudness", "separability"])  # of plugins; the second is a column now
         connection.execute("UPDATE model SET extra_metrics = ? WHERE name = 'classic'", (names,))
         connection.execute("""UPDATE filter SET extra = '{"loudness":2.5,"separability":7}'""")
     with Catalog.open(location) as catalog:
@@ -286,13 +287,13 @@ def test_processes_that_make_a_catalog_at_once_make_one(location: Path) -> None:
     processes = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE) for _ in range(4)]
     assert [process.communicate()[1].decode() for process in processes] == [""] * 4
     with Catalog.open(location) as catalog:
-        assert queries.models(catalog) == []
+        assert listings.models(catalog) == []
 
 
 def test_listing_imports_neither_alembic_nor_onnx(shared: Path) -> None:
     code = (
-        "import sys; from filterkit.catalog import Catalog, queries\n"
-        f"with Catalog.open({str(shared)!r}) as catalog: assert queries.models(catalog)\n"
+        "import sys; from filterkit.catalog import Catalog, listings\n"
+        f"with Catalog.open({str(shared)!r}) as catalog: assert listings.models(catalog)\n"
         "print({'alembic', 'onnx', 'numpy'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
@@ -312,7 +313,7 @@ def _migrated(location: Path) -> sa.Engine:
 
 def _tables(location: Path) -> dict[str, list[str]]:
     """The words of every text of the schema, sorted: constraints may stand in any order, and what was made
-    anew has its name in quotes."""
+    has its name in quotes."""
     with contextlib.closing(sqlite3.connect(location)) as connection:
         found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     return {

@@ -1,4 +1,4 @@
-"""A disk that fills up at any byte of an ingest: one line, nothing lost, leftovers swept."""
+"""A disk that becomes full at any byte of an ingest: a one-line error, nothing lost, leftovers swept."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import chaos
 import pytest
 from tiny_models import put, write_model
 
-from filterkit.catalog import Catalog, queries
-from filterkit.catalog.connections import explain
+from filterkit.catalog import Catalog, listings
 from filterkit.catalog.removal import remove
+from filterkit.catalog.sqlite.connections import explain
 from filterkit.errors import CatalogError
 
 resource = pytest.importorskip("resource")
 
 
 def full_at(limit: int) -> None:
-    """From now on no file of this process grows beyond `limit` bytes."""
+    """Limit the size of files that this process writes to `limit` bytes."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
 
@@ -45,18 +45,18 @@ def test_no_room(location: Path, tmp_path: Path, action: str) -> None:
         if codes[-1] == 0:
             break
         assert _names(location) == before
-    assert set(codes[:-1]) == {3}, "CatalogErrors, in one line"
-    assert codes[-1] == 0, "nothing is in the way of the next try"
+    assert set(codes[:-1]) == {3}, "one-line CatalogErrors"
+    assert codes[-1] == 0, "the next attempt succeeds"
     assert chaos.in_store(location) == chaos.named_by_rows(location)
 
 
 def _names(location: Path) -> list[str]:
     with Catalog.open(location) as catalog:
-        return [row["model"] for row in queries.models(catalog)]
+        return [row["model"] for row in listings.models(catalog)]
 
 
 def test_what_sqlite_says_of_a_full_disk_is_explained(location: Path) -> None:
     for text in ("database or disk is full", "disk I/O error"):
         error = explain(location, sqlite3.OperationalError(text))
         assert isinstance(error, CatalogError)
-        assert "room" in str(error.hint)
+        assert "disk space" in str(error.hint)

@@ -1,4 +1,4 @@
-"""Processes stopped while they add and remove: nothing is lost, leftovers are swept."""
+"""Processes killed while they add and remove models: nothing is lost, leftovers are swept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import chaos
 import pytest
 from tiny_models import put, write_model
 
-from filterkit.catalog import Catalog, queries
+from filterkit.catalog import Catalog, listings
 from filterkit.catalog.removal import remove
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
@@ -31,7 +31,7 @@ def location(tmp_path: Path) -> Path:
 
 
 def settle(location: Path, tmp_path: Path) -> None:
-    """Add one more model; after that the store holds what the rows name, and nothing else."""
+    """Add one more model; then the store contains exactly what the rows refer to."""
     chaos.check(location)
     with Catalog.open(location, write=True) as catalog:
         put(catalog, write_model(tmp_path / "last.onnx", seed=99), "last")
@@ -58,7 +58,7 @@ def test_a_hundred_processes_killed_at_random_moments(location: Path, tmp_path: 
 @pytest.mark.parametrize("writing", [True, False])
 @pytest.mark.filterwarnings("ignore:transaction already deassociated")
 def test_interrupted_within_sqlalchemy(location: Path, writing: bool) -> None:
-    """Its bookkeeping fails an assertion then, which nobody is to see."""
+    """SQLAlchemy then fails an assertion, which must not reach the user."""
     endings = []
     with Catalog.open(location, write=True) as catalog:
         while not endings or endings[-1] != "not interrupted":
@@ -107,14 +107,14 @@ def test_stopped_at_every_step(location: Path, tmp_path: Path, action: str, how:
         code = chaos.ended(chaos.fork(lambda step=step: act(step)))
         assert code in (0, 130, -signal.SIGKILL)
         chaos.check(location)
-        if action in ("remove", "replace"):  # back to where it was
+        if action in ("remove", "replace"):  # restore the initial state
             with Catalog.open(location, write=True) as catalog:
                 put(catalog, old, chaos.NAMES[0], replace=True)
         if action == "add":
             with Catalog.open(location, write=True) as catalog:
-                names = {row["model"] for row in queries.models(catalog)}
+                names = {row["model"] for row in listings.models(catalog)}
                 if chaos.NAMES[1] in names:
                     remove(catalog, chaos.NAMES[1])
         chaos.check(location)
-    assert step > 3, "there were steps to stop at"
+    assert step > 3, "the run has steps to stop at"
     settle(location, tmp_path)

@@ -1,4 +1,4 @@
-"""Columns with their table in front, where filters, layers and models have some of one name."""
+"""Qualified columns (``table.column``), as filters, layers and models have columns of the same name."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from tiny_models import write_model
 
 import filterkit
-from filterkit.catalog.rows import QUALIFIED, searchable
+from filterkit.catalog.listings import QUALIFIED, searchable
 from filterkit.errors import UnknownNameError, UsageError
 from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
 
 
 class Both:
-    """A metric that measures filters and layers under one name: a filter's number, and minus one."""
+    """A metric of filters and layers with one name: the number of a filter, and minus one."""
 
     columns = ("both", "of_filters")
     layer_columns = ("both", "of_layers")

@@ -1,4 +1,4 @@
-"""Free SQL: reads everything, and nothing else."""
+"""Free SQL: it can read everything, and do nothing else."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 
-from filterkit.catalog import Catalog, sql_process
+from filterkit.catalog import Catalog
 from filterkit.catalog.sql import query
-from filterkit.catalog.sql_worker import HEAP
+from filterkit.catalog.sqlite import sql_process
+from filterkit.catalog.sqlite.sql_worker import HEAP
 from filterkit.errors import CatalogError, UsageError
 
 ENDLESS = "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT {} FROM r"
@@ -116,7 +117,7 @@ def test_leaving_early_lets_the_catalog_go(shared: Path, reading: Catalog) -> No
     next(rows)
     rows.close()  # type: ignore[attr-defined]
     reading.close()
-    with Catalog.open(shared, write=True):  # takes away what readers leave, where nobody holds it any more
+    with Catalog.open(shared, write=True):  # deletes the files of readers that are no longer in use
         pass
     assert sorted(path.name for path in shared.parent.glob("catalog.db*")) == ["catalog.db"]
 
@@ -193,7 +194,7 @@ def test_rows_before_a_failure_come_before_it(reading: Catalog) -> None:
         with pytest.raises((CatalogError, UsageError)):
             for found, row in enumerate(query(reading, sql, **options)[1], 1):
                 assert row["i"] == found
-        assert found in (7999, 8000)  # SQLite has been asked for the next row when the last one comes
+        assert found in (7999, 8000)  # the next row has been requested when the last one arrives
 
 
 def test_a_row_has_a_limit(reading: Catalog) -> None:
@@ -249,7 +250,7 @@ def test_a_large_catalog_can_be_sorted_in_files(reading: Catalog) -> None:
 
 
 def children(process: int | None = None) -> list[int]:
-    """The processes that `process`, or this one, has started and not waited for."""
+    """The children of `process`, or of this one, that were not waited for."""
     if not Path("/proc/self/stat").exists():
         pytest.skip("needs /proc")
     found = []

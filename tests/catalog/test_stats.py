@@ -1,4 +1,4 @@
-"""Statistics of layers, against numbers that a metric made up."""
+"""Statistics of layers, computed from invented values of metrics."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Filters:
 
 
 class _Layers:
-    """One of the catalog's own metrics of layers, and two that are a plugin's."""
+    """One of the catalog's own metrics of layers, and two of a plugin."""
 
     columns = ()
     layer_columns = ("stable_rank", "roughness", "mood")
@@ -87,7 +87,7 @@ def test_addresses_of_layers(measured: Catalog) -> None:
 
     assert named("a") == ["a/conv1", "a/conv2"]
     assert named("*/conv1") == ["a/conv1", "b/conv1"]
-    assert "roughness" not in stats(measured, parse_address("b"))[0], "nobody measured it there"
+    assert "roughness" not in stats(measured, parse_address("b"))[0], "not measured there"
     with pytest.raises(NotFoundError, match="no layer 'conv9'"):
         named("a/conv9")
     with pytest.raises(UsageError, match="names filters") as caught:

@@ -1,4 +1,4 @@
-"""The language of --where, against an independent reading of the same conditions in Python."""
+"""The language of --where, compared with an independent evaluation of the same conditions in Python."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ connection.execute(
 
 
 def chosen(text: str) -> list[int]:
-    """Which of `ROWS` a condition holds for."""
+    """The `ROWS` that meet a condition."""
     condition = parse_condition(text, COLUMNS)
     query = sa.select(sa.text("rowid")).select_from(table).where(condition).order_by(sa.text("rowid"))
     return [row[0] - 1 for row in connection.execute(query)]
@@ -136,14 +136,14 @@ def test_unknown_columns_name_the_closest() -> None:
 def test_a_text_without_quotes_is_told_of_them(text: str) -> None:
     with pytest.raises(UsageError, match="no column 'edge'") as caught:
         parse_condition(text, COLUMNS)
-    assert caught.value.hint == "a text stands in quotes: 'edge'"
+    assert caught.value.hint == "put text in quotes: 'edge'"
 
 
 @pytest.mark.parametrize("text", ["n = true", "n != No", "n in (0, yes)"])
 def test_a_boolean_that_is_a_word_is_told_of_its_numbers(text: str) -> None:
     with pytest.raises(UsageError, match="there is no column") as caught:
         parse_condition(text, COLUMNS)
-    assert caught.value.hint == "a boolean is 1 where it is true, and 0 where not"
+    assert caught.value.hint == "write 1 for true and 0 for false"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_many_alternatives_at_one_level_are_fine() -> None:
     assert chosen(" or ".join(f"n = {n}" for n in range(500))) == [0, 1, 3, 4]
 
 
-# Conditions that are drawn as trees, written as text, and read here in Kleene's three values, as SQL does.
+# Conditions generated as trees, written as text, and evaluated in Kleene's three-valued logic, as in SQL.
 
 Truth = bool | None
 Tree = tuple[str, Callable[[dict[str, Any]], Truth]]
@@ -211,7 +211,7 @@ def _both(word: str, left: Tree, right: Tree) -> Tree:
 
 
 NUMBERS = st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-3, 5)
-# LIKE folds the case of ASCII only, and SQLite ends a text at NUL where it compares patterns.
+# LIKE folds the case of ASCII only, and SQLite ends a text at NUL when it matches patterns.
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6) | st.sampled_from(
     ["it's", "Conv_1", "' or 1=1 --", "%", "conv%"]
 )

@@ -29,7 +29,7 @@ def test_an_upgraded_catalog_is_measured(run: Run, tmp_path: Path) -> None:
         ran.stderr == "classic lacks metrics that are asked for: `filterkit measure classic` measures them\n"
     )
     code, said, hint = run("measure", "classic").failure
-    assert (code, said) == (1, "the weights of classic are not in the store, only its rows are here")
+    assert (code, said) == (1, "the weights of classic are not in the store, the catalog has only its rows")
     assert "`filterkit add classic`" in hint
     assert run("add", "classic").exit_code == 0
     ran = run("measure", "classic", "--format", "json")

@@ -120,10 +120,10 @@ def test_interrupted(classic: Path, sql: str) -> None:
     program = (
         "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from filterkit.cli import main\n"
-        "from filterkit.catalog import sql_process\n"
-        "request = sql_process._Process.request\n"
+        "from filterkit.catalog.sqlite import sql_process\n"
+        "request = sql_process._Process.send_statement\n"
         "def told(*arguments): request(*arguments); print('asked', file=sys.stderr, flush=True)\n"
-        "sql_process._Process.request = told\n"
+        "sql_process._Process.send_statement = told\n"
         "main()\n"
     )
     command = [sys.executable, "-c", program, "query", sql, "--timeout", "600"]

@@ -278,7 +278,7 @@ def test_several_models_or_a_folder_for_add(run: Run, made: Path) -> None:
         ),
         ("select name from layers where name='$x'", "`filterkit query 'select name from layer where"),
         ("select l3_norm from filters", "the table is 'filter'; then no such column: l3_norm: did you mean"),
-        ("select name from layer join model", "say of which table it is: layer.name or model.name"),
+        ("select name from layer join model", "add the table: layer.name or model.name"),
         ("select position, name from layer join model", "layer.name or model.name"),
         ("select name from layer l, model as m where l.id = 1", "l.name or m.name"),
         ("select * from Models", "the table is 'model'"),

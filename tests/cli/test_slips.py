@@ -68,7 +68,7 @@ def test_selections_that_mean_nothing(run: Run, selection: str) -> None:
         ("l2_norm > 1 && mean > 0", "write and"),
         ("l2_norm > 1 || mean > 0", "write or"),
         ("sparsity > 50%", "a share is a number from 0 to 1"),
-        ('layer = "conv1"', "a text stands in single quotes"),
+        ('layer = "conv1"', "put text in single quotes"),
         ("filters.l2_norm > 1", "did you mean 'filter.l2_norm'"),
     ],
 )
@@ -81,8 +81,8 @@ def test_conditions_as_other_languages_write_them(run: Run, condition: str, hint
 @pytest.mark.parametrize(
     ("sql", "hint"),
     [
-        ("select * from layer where name = conv1", "a text stands in single quotes: 'conv1'"),
-        ("select * from layer where name like Conv", "a text stands in single quotes: 'Conv'"),
+        ("select * from layer where name = conv1", "put text in single quotes: 'conv1'"),
+        ("select * from layer where name like Conv", "put text in single quotes: 'Conv'"),
         ("select * from layer where positon = 1", "did you mean 'position'"),
     ],
 )

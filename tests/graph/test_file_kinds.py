@@ -302,7 +302,7 @@ def test_a_file_that_is_something_else_than_a_catalog_or_weights(kind: str, tmp_
     what = what.replace("(", r"\(").replace(")", r"\)")
     (tmp_path / "file.onnx").write_bytes(content)
     with (
-        pytest.raises(CatalogError, match=f"is no catalog but {what}"),
+        pytest.raises(CatalogError, match=f"is not a catalog but {what}"),
         filterkit.open(tmp_path / "file.onnx") as bench,
     ):
         bench.models()

@@ -1,4 +1,4 @@
-"""How Alembic runs here: on the connection that `upgrade` hands over, in its transaction."""
+"""How Alembic runs here: on the connection that `upgrade` passes, in its transaction."""
 
 from alembic import context
 
@@ -9,7 +9,7 @@ context.configure(
     target_metadata=metadata,
     version_table=version.name,
     transactional_ddl=True,  # true of SQLite once the driver no longer begins transactions itself
-    render_as_batch=True,  # SQLite alters a table by making it anew
+    render_as_batch=True,  # SQLite alters a table by recreating it
 )
 with context.begin_transaction():
     context.run_migrations()

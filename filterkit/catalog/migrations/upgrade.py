@@ -1,4 +1,4 @@
-"""Bringing an older catalog to the schema of this code."""
+"""Upgrading an older catalog to the current schema."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from sqlalchemy.pool import NullPool
 
-from filterkit.catalog import connections, schema
-from filterkit.catalog.journals import SUFFIXES, beside
+from filterkit.catalog import schema
+from filterkit.catalog.sqlite import connections
+from filterkit.catalog.sqlite.journals import SUFFIXES, beside
 
 SCRIPTS = Path(__file__).parent
 
@@ -24,21 +24,19 @@ def upgrade(path: Path) -> Path:
     Raises
     ------
     CatalogError
-        Where the catalog cannot be written.
+        The catalog cannot be written.
     sqlalchemy.exc.DBAPIError
-        Where a step fails; the catalog is then as it was.
+        A migration fails; the catalog is then unchanged.
     """
-    engine = sa.create_engine(
-        "sqlite://", creator=lambda: connections.connect(path, write=True), poolclass=NullPool
-    )
-    with engine.connect() as connection:
-        # Steps make tables anew, and the rows that refer to one must not be deleted along with the old one.
-        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        revision = connection.scalar(sa.select(schema.version.c.version_num))
-        copy = back_up(path, f"schema-{revision}")
-        migrate(connection)
-        connection.commit()
+    # Migrations recreate tables, and rows that refer to one must not be deleted along with the old one.
+    engine = connections.engine(path, write=True, foreign_keys=False)
+    try:
+        with engine.connect() as connection, connections.as_writer(connection).begin():
+            revision = connection.scalar(sa.select(schema.version.c.version_num))
+            copy = back_up(path, f"schema-{revision}")
+            migrate(connection)
+    finally:
+        engine.dispose()
     return copy
 
 
@@ -51,9 +49,9 @@ def migrate(connection: sa.Connection, revision: str = "head") -> None:
 
 
 def back_up(path: Path, why: str) -> Path:
-    """Copy the catalog at `path`, what its log holds included, to a file beside it, named after `why`."""
+    """Copy the catalog at `path`, including its write-ahead log, to a file beside it, named after `why`."""
     copy = _free_name(path, f"{path.name}.{why}.backup")
-    copy.touch(exist_ok=False)  # follows no link, and takes nobody's place
+    copy.touch(exist_ok=False)  # follows no link, and overwrites nothing
     with (
         closing(connections.connect(path)) as source,
         closing(connections.connect(copy, write=True)) as target,
@@ -63,8 +61,8 @@ def back_up(path: Path, why: str) -> Path:
 
 
 def _free_name(path: Path, wanted: str) -> Path:
-    """`wanted` in the folder of `path`, with a number where anything has that name, or SQLite would take it
-    for what belongs to a database of that name."""
+    """`wanted` in the folder of `path`, with a number if that name is taken, or if SQLite would take a file
+    there for the journal of a database of that name."""
     for number in count(1):
         copy = path.with_name(wanted if number == 1 else f"{wanted}-{number}")
         if not any(os.path.lexists(each) for each in (copy, *(beside(copy, end) for end in SUFFIXES))):

@@ -36,7 +36,7 @@ LAYER_METRICS = (
 
 
 def upgrade() -> None:
-    # SQLite adds columns that may be empty at the end of its rows without writing one of them anew.
+    # SQLite adds columns that may be empty at the end of its rows without rewriting them.
     op.add_column("model", sa.Column("measured", sa.JSON(), nullable=False, server_default="[]"))
     op.add_column("model", sa.Column("extra_layer_metrics", sa.JSON(), nullable=False, server_default="[]"))
     for name in LAYER_METRICS:

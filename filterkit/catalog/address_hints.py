@@ -1,6 +1,6 @@
-"""What an address that names nothing was probably meant to be: its model is missing, or its slashes are.
+"""Suggestions for an address that refers to nothing: its model is missing, or a slash is.
 
-This is asked where an address names nothing, and may take its time; how many layers it looks at is bounded.
+This runs only after an address was not found, so it may be slow; the number of layers it reads is limited.
 """
 
 from __future__ import annotations
@@ -19,44 +19,44 @@ from filterkit.errors import UsageError
 MOST_LAYERS = 20_000
 
 NAMED = 2
-"""Addresses that are named where several would do."""
+"""How many addresses are suggested at most."""
 
 CLOSE = 0.75
-"""How alike two names are at least, from 0 to 1, for one to be meant by the other."""
+"""The minimum similarity of two names, from 0 to 1, for one to be suggested for the other."""
 
 _SEPARATOR = re.compile(r"[^\w*?\]-]+")
-"""What may stand between parts instead of a slash: ``.``, ``\\``, ``:``, ``[``, spaces, and so on."""
+"""What may separate parts instead of a slash: ``.``, ``\\``, ``:``, ``[``, spaces, and so on."""
 
 Names = Mapping[str, Sequence[str]]
-"""From each model to its layers."""
+"""By model, its layers."""
 
 
 def with_a_model(connection: sa.Connection, text: str) -> list[str]:
-    """Addresses that `text`, which does not begin with a model and a slash, was probably meant to be."""
+    """Suggestions for `text`, which does not begin with a model and a slash."""
     names = _names(connection)
-    every = (_separated(names, text), _completed(names, text), _separated(names, text, nearly=True))
+    every = (_separated(names, text), _completed(names, text), _separated(names, text, similar=True))
     return next(filter(None, map(_first, every)), [])
 
 
 def like_a_layer(connection: sa.Connection, text: str) -> list[str]:
-    """Addresses with a layer that has nearly the name that `text` begins with."""
-    return _first(_alike(_names(connection), text))
+    """Suggestions with a layer whose name is similar to the first part of `text`."""
+    return _first(_misspelled(_names(connection), text))
 
 
 def with_a_layer(name: str, layers: Sequence[str], rest: str) -> list[str]:
-    """The same where `name` is a model, but no layer of it has the name that comes next in `rest`."""
+    """Suggestions where `name` is a model, but `rest` does not begin with one of its layers."""
     found = _layer_first(layers, rest)
     return _valid([f"{name}/{found}"] if found and found != rest else [])
 
 
-def _separated(names: Names, text: str, *, nearly: bool = False) -> Iterator[str]:
-    """``vgg16.block1_conv1``: a model, something else than a slash, and (`nearly`) one of its layers."""
+def _separated(names: Names, text: str, *, similar: bool = False) -> Iterator[str]:
+    """``vgg16.block1_conv1``: a model, another separator than a slash, and a layer or a `similar` name."""
     for name in sorted(names, key=len, reverse=True):
         mark = _SEPARATOR.match(text, len(name)) if text.startswith(name) else None
         if mark:
             rest = text[mark.end() :]
             found = _layer_first(names[name], rest)
-            close = get_close_matches(rest, names[name], 1, CLOSE) if nearly else [found]
+            close = get_close_matches(rest, names[name], 1, CLOSE) if similar else [found]
             yield from (f"{name}/{each}" for each in close if each)
 
 
@@ -68,8 +68,8 @@ def _completed(names: Names, text: str) -> Iterator[str]:
             yield f"{name}/{found}"
 
 
-def _alike(names: Names, text: str) -> Iterator[str]:
-    """``blok1_conv1``: nearly a layer, without its model."""
+def _misspelled(names: Names, text: str) -> Iterator[str]:
+    """``blok1_conv1``: nearly the name of a layer, without its model."""
     first, slash, rest = text.partition("/")
     every = {each for layers in names.values() for each in layers}
     for close in get_close_matches(first, every, NAMED, CLOSE):
@@ -83,8 +83,8 @@ def _layer_first(layers: Sequence[str], text: str) -> str | None:
     for name in sorted(filter(text.startswith, layers), key=len, reverse=True):
         rest = text[len(name) :]
         if _SEPARATOR.match(rest):
-            behind = rest.removeprefix("::") if rest.startswith("::") else rest[1:]
-            numbers = re.findall(r"[-+0-9:,*]+", re.sub(r"\s*,\s*", ",", behind))
+            after = rest.removeprefix("::") if rest.startswith("::") else rest[1:]
+            numbers = re.findall(r"[-+0-9:,*]+", re.sub(r"\s*,\s*", ",", after))
             return "/".join([name, *numbers])
     return None
 

@@ -1,7 +1,7 @@
-"""Which tables and indexes a catalog may hold: those that some revision of filterkit makes, word for word.
+"""The tables and indexes that a catalog may contain: exactly those that a revision of filterkit creates.
 
-A schema is code that SQLite runs: a view in the place of a table runs for as long as it likes, a trigger
-changes what is written. So nothing is asked of a catalog before its schema was compared with this list.
+A schema is code that SQLite runs: a view in place of a table may run without end, and a trigger changes what
+is written. So no other statement is run on a catalog before its schema has been compared with this list.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import sqlite3
 from pathlib import Path
 
 from filterkit.catalog import schema
-from filterkit.catalog.connections import damaged
+from filterkit.catalog.sqlite.connections import damaged
 from filterkit.errors import CatalogError, one_line
 
 MOST_OBJECTS = 100
 LONGEST_SQL = 20_000
-"""Characters of one object's SQL that are looked at; filterkit's own have some thousand."""
+"""Characters of one object's SQL that are compared; filterkit's own have a few thousand."""
 
 OBJECTS = (
     f"SELECT type, name, tbl_name, substr(sql, 1, {LONGEST_SQL}) FROM sqlite_master LIMIT {MOST_OBJECTS}"
@@ -65,17 +65,17 @@ KNOWN: dict[str, frozenset[str]] = {
     "sqlite_autoindex_layer_2": frozenset({"index of layer"}),
     "sqlite_autoindex_model_1": frozenset({"index of model"}),
 }
-"""By name, the digests (see `digest`) of the SQL that the revisions made, or that an upgrade from an earlier
-one left. A test makes them all again."""
+"""By name, the digests (see `digest`) of the SQL that each revision creates, or that an upgrade to it leaves.
+A test recomputes all of them."""
 
 
 def check_schema(connection: sqlite3.Connection, path: Path) -> str | None:
-    """The revision of the catalog, or None where the file holds nothing at all yet.
+    """The revision of the catalog, or None if the file is an empty database.
 
     Raises
     ------
     CatalogError
-        Where it is a database of something else, of a newer filterkit, or holds what filterkit did not make.
+        It is another program's database, a newer filterkit's, or contains what filterkit did not create.
     """
     objects = connection.execute(OBJECTS).fetchall()
     if not objects:
@@ -83,7 +83,7 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> str | None:
     version = [each for each in objects if each[1] == schema.version.name]
     if not version:
         raise CatalogError(
-            f"{path} is an SQLite file of something else, not a filterkit catalog",
+            f"{path} is an SQLite database, but not a filterkit catalog",
             hint="choose another file with --catalog or FILTERKIT_CATALOG",
         )
     _check(version, path)  # before it is read
@@ -105,11 +105,11 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> str | None:
 
 
 def digest(kind: str, table: str, sql: str | None) -> str:
-    """Of an object of the schema; equal where only spaces, quotes, case or the order of constraints differ.
+    """Digest of an object of the schema, ignoring spaces, quotes, case and the order of constraints.
 
-    These depend on the versions of SQLAlchemy and Alembic that wrote it.
+    These depend on the versions of SQLAlchemy and Alembic that created it.
     """
-    if sql is None:  # an index that a constraint brings
+    if sql is None:  # the index of a constraint
         return f"{kind} of {table}"
     plain = re.sub(r'[\s"]+', "", sql).lower()
     return hashlib.sha256(f"{kind},{table},{_with_sorted_constraints(plain)}".encode()).hexdigest()[:32]
@@ -120,14 +120,14 @@ def _check(objects: list[tuple[str, str, str, str | None]], path: Path) -> None:
         if digest(str(kind), str(table), sql) not in KNOWN.get(name, ()):
             shown = one_line(f"{kind} '{name}'"[:100])
             raise CatalogError(
-                f"the catalog {path} holds the {shown}, which no filterkit makes, and is not read",
-                hint=f"if it is yours, drop it in sqlite3: DROP {one_line(str(kind)[:20]).upper()} "
-                f"{name if str(name)[:100].isidentifier() else '…'}; do not use the catalog of somebody else",
+                f"the catalog {path} contains the {shown}, which filterkit does not create, and is not read",
+                hint=f"if you created it, drop it in sqlite3: DROP {one_line(str(kind)[:20]).upper()} "
+                f"{name if str(name)[:100].isidentifier() else '…'}; otherwise do not use this catalog",
             )
 
 
 def _with_sorted_constraints(sql: str) -> str:
-    """`sql`, without spaces, where what stands in brackets begins with columns and ends with constraints."""
+    """`sql`, which has no spaces, with the constraints moved after the columns and sorted."""
     begin, end = sql.find("("), sql.rfind(")")
     parts: list[str] = [""]
     depth = 0

@@ -1,4 +1,4 @@
-"""Files of the store that were deleted or altered: found by their hash, named, and mended."""
+"""Files of the store that were deleted or altered: detected by their hash, reported, and restored."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tiny_models import put, write_model
 import filterkit
 from filterkit.address import parse_address
 from filterkit.catalog import Catalog, weights
-from filterkit.catalog.matches import resolve
-from filterkit.catalog.soundness import check_rows, check_store
+from filterkit.catalog.addresses import resolve
+from filterkit.catalog.check import check_database, check_store
 from filterkit.errors import CatalogError
 from filterkit.hashing import bytes_below
 
@@ -28,7 +28,7 @@ def tiny(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def catalog(location: Path, tiny: Path) -> Iterator[Catalog]:
-    """A model with external data, once more under another name, and a second model."""
+    """A model with external data, the same under another name, and a second model."""
     with Catalog.open(location, write=True) as catalog:
         put(catalog, tiny)
         put(catalog, tiny, "twin")
@@ -67,7 +67,7 @@ def files(catalog: Catalog) -> dict[str, Path]:
 def test_a_sound_store(catalog: Catalog) -> None:
     told: list[int] = []
     assert check_store(catalog, lambda what, done, total: told.append(done)) == ([], [])
-    assert check_rows(catalog) == []
+    assert check_database(catalog) == []
     assert told == sorted(told)
     assert len(told) == 4, "twins share their files, which are read once"
     assert bytes_below(catalog.store.folder) >= told[-1]
@@ -127,7 +127,7 @@ def test_banks_of_another_model_are_not_taken_for_these(catalog: Catalog, tiny: 
 
 
 def test_a_half_deleted_model_is_written_again(catalog: Catalog, tiny: Path) -> None:
-    """As a `remove` leaves it that was killed while it swept."""
+    """The state after a `remove` was killed while sweeping."""
     external = files(catalog)["external"]
     with closing(sqlite3.connect(catalog.path, isolation_level=None)) as connection:
         connection.execute("PRAGMA foreign_keys = ON")
@@ -142,7 +142,7 @@ def test_rows_that_were_lost_are_noticed(catalog: Catalog) -> None:
     with closing(sqlite3.connect(catalog.path, isolation_level=None)) as connection:
         connection.execute("DELETE FROM filter WHERE position = 2")
         connection.execute("DELETE FROM layer WHERE name = 'conv2'")
-    found = check_rows(catalog)
+    found = check_database(catalog)
     assert any("belong to no model" in line for line in found)
     assert {"rows of tiny are missing", "rows of twin are missing"} <= {*found}
 

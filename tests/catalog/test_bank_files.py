@@ -1,4 +1,4 @@
-"""The bank file, against the safetensors library and for every kind of bank."""
+"""Bank files compared with the safetensors library, for every kind of bank."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file, save
 from tiny_models import write_model
 
-from filterkit.catalog.banks import BankFile, write_banks
+from filterkit.catalog.bank_files import BankFile, write_banks
 from filterkit.errors import CatalogError
 from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.graph.loading.load import open_graph

@@ -1,4 +1,4 @@
-"""Which schemas are read: those of every revision, however it came about, and no other object."""
+"""Only schemas of a revision are read, however the catalog reached it, and no other objects."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from filterkit.catalog import Catalog, queries, schema
-from filterkit.catalog.known_schema import KNOWN, OBJECTS, digest
+from filterkit.catalog import Catalog, listings, schema
 from filterkit.catalog.migrations import upgrade
+from filterkit.catalog.sqlite.known_schema import KNOWN, OBJECTS, digest
 from filterkit.errors import CatalogError
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 FOREIGN = {
     "trigger 'busy'": "CREATE TRIGGER busy AFTER INSERT ON model BEGIN DELETE FROM filter; END",
@@ -130,7 +130,7 @@ def test_a_catalog_with_several_revisions_is_damaged(location: Path) -> None:
 
 
 def test_the_example_and_every_golden_catalog_are_read(tmp_path: Path) -> None:
-    example = Path(__file__).parents[2] / "catalog.db.example"
+    example = Path(__file__).parents[3] / "catalog.db.example"
     for number, source in enumerate([example, *GOLDEN.iterdir()]):
         with Catalog.open(shutil.copy(source, tmp_path / f"{number}.db")) as catalog:
-            assert queries.models(catalog)
+            assert listings.models(catalog)

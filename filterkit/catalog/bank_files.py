@@ -1,4 +1,4 @@
-"""The file that holds a model's filter banks: safetensors, written whole and read through memory maps."""
+"""Files of filter banks in safetensors format: written in one go, read through memory maps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from filterkit.records import FilterBank, FloatArray
 
 BIAS = "/bias"
-"""Behind a layer's name, the key of its bias; no layer's name holds a ``/``."""
+"""The suffix of a layer's name in the key of its bias; names of layers contain no ``/``."""
 
 DTYPES: Mapping[str, np.dtype[np.floating]] = {
     "F64": np.dtype("<f8"),
@@ -28,10 +28,10 @@ DTYPES: Mapping[str, np.dtype[np.floating]] = {
 
 
 def write_banks(path: Path, banks: Mapping[str, FilterBank]) -> str:
-    """Write `banks`, by layer name; equal banks make equal files. Returns the file's SHA-256.
+    """Write `banks`, by layer name, and return the file's SHA-256; equal banks give equal files.
 
-    The bytes are those of the safetensors library, which copies every array, and from which the hash would
-    have to be read back: wide types first, then by name.
+    The bytes are the same as those of the safetensors library: wide types first, then by name. The library
+    copies every array, and hashing its output requires reading the file again.
     """
     arrays: dict[str, NDArray[np.floating]] = {}
     for name, bank in banks.items():
@@ -51,8 +51,8 @@ def write_banks(path: Path, banks: Mapping[str, FilterBank]) -> str:
     header = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
     header += b" " * (-len(header) % 8)
     whole = (len(header).to_bytes(8, "little"), header, *parts)
-    with path.open("wb") as file, ThreadPoolExecutor(1) as aside:
-        hashing = aside.submit(_sha256, whole)  # side by side: either takes as long as the other
+    with path.open("wb") as file, ThreadPoolExecutor(1) as executor:
+        hashing = executor.submit(_sha256, whole)  # in parallel with writing: both take equally long
         file.writelines(whole)
     return hashing.result()
 
@@ -65,23 +65,23 @@ def _sha256(parts: Iterable[bytes | memoryview]) -> str:
 
 
 LONGEST_HEADER = 100_000_000
-"""Bytes of the table of contents, as in the safetensors library."""
+"""Bytes of the longest header, as in the safetensors library."""
 
 
 class BankFile:
-    """The banks of one model, mapped: opening reads the table of contents, a bank is read where it is used.
+    """The memory-mapped banks of one model: opening reads the header, and banks are read when they are used.
 
     Raises
     ------
     CatalogError
-        Where the file is damaged or cannot be read.
+        The file is damaged or cannot be read.
     FileNotFoundError
-        Where there is none.
+        There is no file.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.is_file():  # opening a pipe would wait for its writer
+        if not path.is_file():  # opening a pipe would block
             raise FileNotFoundError(path)
         try:
             with path.open("rb") as file:
@@ -98,7 +98,7 @@ class BankFile:
         except OSError as error:
             raise CatalogError(
                 f"the filter banks in {path} cannot be read: {error.strerror or error}",
-                hint="is the file yours to read?",
+                hint="check the permissions of the file",
             ) from error
         except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
             raise self._damaged() from error
@@ -108,7 +108,7 @@ class BankFile:
         return self._array(layer)
 
     def bias(self, layer: str) -> FloatArray | None:
-        """The bias of `layer`, read-only, shape (out_channels,); None where it has none."""
+        """The bias of `layer`, read-only, shape (out_channels,); None if it has none."""
         return self._array(layer + BIAS) if layer + BIAS in self._entries else None
 
     def _array(self, key: str) -> FloatArray:
@@ -122,5 +122,6 @@ class BankFile:
 
     def _damaged(self) -> CatalogError:
         return CatalogError(
-            f"the filter banks in {self.path} are damaged", hint="`filterkit doctor` says what mends them"
+            f"the filter banks in {self.path} are damaged",
+            hint="run `filterkit doctor` to see how to repair them",
         )

@@ -1,4 +1,4 @@
-"""Whether a catalog and its store are what they were when they were written."""
+"""Checks that a catalog and its store are intact, for `filterkit doctor`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ import sqlalchemy as sa
 
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import filter_, layer, model, skipped
+from filterkit.catalog.sqlite.statements import count_orphans, integrity_errors
 from filterkit.catalog.store import stored_model_sha256
-from filterkit.catalog.values import check_of, damaged_value, is_json, looks_at, sound_rows
-from filterkit.catalog.values import check_rows as check_values
+from filterkit.catalog.validation import (
+    check_of,
+    check_rows,
+    damaged_value,
+    is_json,
+    row_checks,
+    validated_rows,
+)
 from filterkit.catalog.weights import add_command
 from filterkit.errors import CatalogError
 from filterkit.hashing import bytes_on_disk, file_sha256
@@ -24,20 +31,20 @@ if TYPE_CHECKING:
 
 TABLES = (model, layer, filter_, skipped)
 
-HOLLOW = 1 << 30
-"""Bytes from which on a file is looked at for holes; filterkit writes none."""
+SPARSE = 1 << 30
+"""Bytes above which a file is checked for being sparse; filterkit writes no such files."""
 
 SHOWN = 3
-"""Of SQLite's own findings: the first say what is the matter, and there may be thousands."""
+"""How many of SQLite's own findings are shown; there may be thousands."""
 
 
-def check_rows(catalog: Catalog) -> list[str]:
-    """What is wrong with the database, in words; reads all of it.
+def check_database(catalog: Catalog) -> list[str]:
+    """Describe what is wrong with the database; reads all of it.
 
     Raises
     ------
     CatalogError
-        Where it is too broken to be read.
+        It is too damaged to be read.
     """
     counted = (
         sa.select(sa.func.count())
@@ -47,39 +54,39 @@ def check_rows(catalog: Catalog) -> list[str]:
     )
     wrong = [finding for table in TABLES if (finding := _wrong_value(catalog, table))]
     with catalog.connect() as connection:
-        found = connection.exec_driver_sql(f"PRAGMA integrity_check({SHOWN})").scalars().all()
-        orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        found = integrity_errors(connection, SHOWN)
+        orphans = count_orphans(connection)
         short = connection.scalars(sa.select(model.c.name).where(counted != model.c.filters)).all()
     return [
-        *(" ".join(str(line).split()) for line in found if line != "ok"),
-        *([f"{len(orphans)} rows belong to no model"] if orphans else []),
+        *found,
+        *([f"{orphans} rows belong to no model"] if orphans else []),
         *(f"rows of {name} are missing" for name in short),
         *(wrong or ([] if catalog.store.links() else _other_shapes(catalog))),
     ]
 
 
 def _other_shapes(catalog: Catalog) -> list[str]:
-    """Layers whose rows say another shape than their filters in the store have, where those are there."""
+    """Layers whose rows contradict the shape of their filters in the store, if those exist."""
     names = ("name", "filters", "kernels", "kernel_shape")
     columns = {name: layer.c[name] for name in names} | {"model": model.c.name, "banks": model.c.banks_sha256}
     query = sa.select(*(column.label(name) for name, column in columns.items())).join_from(model, layer)
     with catalog.connect() as connection:
-        rows = check_values(connection.execute(query).mappings(), columns)
+        rows = check_rows(connection.execute(query).mappings(), columns)
     found = []
     for row in rows:
         stated = (row["filters"], row["kernels"] // row["filters"], *row["kernel_shape"])
         try:
             if catalog.store.banks(row["banks"]).weights(row["name"]).shape != stated:
-                found.append(f"{row['model']}/{row['name']} is not of the shape of its filters")
+                found.append(f"{row['model']}/{row['name']} does not have the shape of its filters")
         except FileNotFoundError:
             continue
         except CatalogError:
-            found.append(f"{row['model']}/{row['name']} has no filters that can be read")
+            found.append(f"{row['model']}/{row['name']} has no readable filters")
     return found
 
 
 def _wrong_value(catalog: Catalog, table: sa.Table) -> str | None:
-    """The first value in a table that its column may not hold, in words."""
+    """Describe the first invalid value in a table."""
     columns: dict[str, sa.ColumnElement[Any]] = dict(table.c.items())
     lists = [(place, name) for place, (name, column) in enumerate(columns.items()) if is_json(column)]
     names = ", ".join(f'"{name}"' for name in columns)
@@ -88,7 +95,7 @@ def _wrong_value(catalog: Catalog, table: sa.Table) -> str | None:
             catalog.read() as reading,
             closing(reading.execute(f'SELECT {names} FROM "{table.name}"')) as rows,
         ):
-            for values in sound_rows(rows, looks_at(columns)):
+            for values in validated_rows(rows, row_checks(columns)):
                 for place, name in lists:
                     parsed = values[place] and json.loads(values[place])
                     if not check_of(columns[name])(parsed):
@@ -99,30 +106,30 @@ def _wrong_value(catalog: Catalog, table: sa.Table) -> str | None:
 
 
 def check_store(catalog: Catalog, progress: Progress) -> tuple[list[Row], list[Row]]:
-    """Compare every file that a model needs with the hash that its row holds.
+    """Compare the hash of every file of a model with that in its row.
 
     Parameters
     ----------
     progress
-        Told how many bytes are hashed; a gigabyte takes a second or so.
+        Called with the number of bytes hashed so far; a gigabyte takes about a second.
 
     Raises
     ------
     CatalogError
-        Where anything in the store is a link; see `Store.links`.
+        A path that is read in the store is a link; see `Store.path`.
 
     Returns
     -------
     without_weights
-        Of every model of which the store holds nothing, ``model`` and what to ``do``. Its rows answer every
-        query, so that is no fault by itself.
+        For every model without files in the store: ``model`` and what to ``do``. Its rows can still be
+        queried, so this is not an error by itself.
     damaged
-        Of every file that is not as it was: ``model``, ``file``, ``state`` (``"altered"``, ``"missing"``
-        or ``"unreadable"``) and what to ``do``.
+        For every file that is not intact: ``model``, ``file``, ``state`` (``"altered"``, ``"missing"`` or
+        ``"unreadable"``) and what to ``do``.
     """
     with catalog.connect() as connection:
         found = connection.execute(sa.select(model).order_by(model.c.name)).mappings()
-        rows = check_values(found, dict(model.c.items()))
+        rows = check_rows(found, dict(model.c.items()))
     hashed = _Hashed(progress)
     without_weights: list[Row] = []
     damaged: list[Row] = []
@@ -142,14 +149,14 @@ def check_store(catalog: Catalog, progress: Progress) -> tuple[list[Row], list[R
     return without_weights, damaged
 
 
-def _is_hollow(path: Path) -> bool:
-    """Whether a file is nearly all hole: it may claim exabytes, all of which hashing would read."""
+def _is_sparse(path: Path) -> bool:
+    """Whether a file is almost entirely sparse: it may claim exabytes, all of which hashing would read."""
     size = path.stat().st_size
-    return size > HOLLOW and bytes_on_disk(path) < size / 1000
+    return size > SPARSE and bytes_on_disk(path) < size / 1000
 
 
 class _Hashed:
-    """Looks at each file once, however many models share it."""
+    """Checks each file once, however many models share it."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -167,7 +174,7 @@ class _Hashed:
         self._bytes += path.stat().st_size
         self._progress("checking the store", self._bytes, None)
         try:
-            if _is_hollow(path):
+            if _is_sparse(path):
                 return "altered"
             return None if by(path) == sha256 else "altered"
         except OSError:

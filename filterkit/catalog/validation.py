@@ -1,7 +1,7 @@
-"""What each column of a catalog may hold. SQLite itself lets any column hold anything.
+"""Validation of the values in a catalog, as SQLite itself allows any value in any column.
 
-A catalog may be somebody else's, or damaged. A value that no filterkit writes is found here, where rows are
-read, and not where it would be used: as a path, a size, or the length of a loop.
+A catalog may be untrusted or damaged. A value that filterkit never writes is detected here, where rows are
+read, not where it would be used: as a path, a size, or the length of a loop.
 """
 
 from __future__ import annotations
@@ -19,43 +19,43 @@ from filterkit.catalog.model_names import ALLOWED, LONGEST
 Check = Callable[[Any], bool]
 
 LARGEST = 2**63 - 1
-"""Of whole numbers, in SQLite as in ONNX. A model may state sizes up to this, and below zero too."""
+"""The largest integer of both SQLite and ONNX. A model may state sizes up to this, and negative ones."""
 MOST_FILTERS = 2**19
-"""Of a model, and so of a layer; a hostile weight has millions, of one number each."""
+"""Filters of a model, and so of a layer; a hostile weight may have millions, of one number each."""
 MOST_BANDS = 4096
-"""Channels of a picture."""
+"""Channels of an image."""
 LONGEST_TEXT = 1 << 20
 LONGEST_LIST = 64
-"""Of a list with a number for each axis."""
+"""Items of a list with a number for each axis."""
 
 SHA256 = r"[0-9a-f]{64}"
 LAYER_NAME = r"\w[\w.-]*"
 LAYOUT = r"[NCDHW1-9]*"
 COLUMN_NAME = r"[a-z][a-z0-9_]*"
-"""Patterns, which are compiled where they are first used: starting takes no longer for them."""
+"""Patterns are compiled at first use, so that they do not slow down starting."""
 
 
 class DamagedValueError(ValueError):
-    """A row holds what no filterkit writes."""
+    """A row contains a value that filterkit never writes."""
 
 
 def is_whole(value: Any, least: int = 0, most: int = LARGEST) -> bool:
-    """Whether `value` is a whole number in these bounds, and not a boolean."""
+    """Whether `value` is an integer within these bounds, and not a boolean."""
     return type(value) is int and least <= value <= most
 
 
 def is_number(value: Any) -> bool:
-    """Whether `value` is a number that is finite."""
+    """Whether `value` is a finite number."""
     return type(value) in (int, float) and math.isfinite(value)
 
 
 def is_text(value: Any) -> bool:
-    """Whether `value` is a text of a length that somebody may have written."""
+    """Whether `value` is a text of plausible length."""
     return isinstance(value, str) and len(value) <= LONGEST_TEXT
 
 
 def list_of(check: Check, longest: int = LONGEST_LIST) -> Check:
-    """What checks lists by each of their values."""
+    """A check for lists whose items all pass `check`."""
     return lambda value: isinstance(value, list) and len(value) <= longest and all(map(check, value))
 
 
@@ -74,7 +74,7 @@ def _is_size(value: Any) -> bool:
 
 
 def _is_maker(value: Any) -> bool:
-    if is_text(value):  # the version alone, as the first revision has it
+    if is_text(value):  # just the version, as in the first revision
         return True
     if not isinstance(value, dict) or not value.keys() >= {"version", "made_by"}:
         return False
@@ -92,7 +92,7 @@ def _is_extra(value: Any) -> bool:
 
 
 def _is_any_whole(value: Any) -> bool:
-    """What a model states is kept as it states it."""
+    """Values that a model states are stored unchanged."""
     return is_whole(value, -LARGEST - 1)
 
 
@@ -110,7 +110,7 @@ PREPROCESSING: Mapping[str, Check] = {
     "bands": lambda value: is_whole(value, 0, MOST_BANDS),
     "stated": list_of(lambda value: isinstance(value, str) and value in PREPROCESSING),
 }
-"""By field of `filterkit.records.Preprocessing`."""
+"""Checks by field of `filterkit.records.Preprocessing`."""
 
 
 def _is_preprocessing(value: Any) -> bool:
@@ -161,7 +161,7 @@ SPECIAL: Mapping[tuple[str, str], Check] = {
     ("filter", "dead"): lambda value: is_whole(value, 0, 1),
     ("filter", "extra"): _is_extra,
 }
-"""By table and column, what is more than its type says."""
+"""By table and column, the checks that are stricter than those of the column's type."""
 
 
 @cache
@@ -174,29 +174,29 @@ def _check_of(column: sa.Column[Any]) -> Check:
 
 
 def is_metric(value: Any) -> bool:
-    """Whether `value` can be what a plugin measured, or nothing."""
+    """Whether `value` is a valid metric of a plugin, or None."""
     return value is None or is_number(value) or is_text(value)
 
 
 def check_of(expression: sa.ColumnElement[Any]) -> Check:
-    """What checks the values of a column, or of what is computed of columns."""
+    """The check for the values of a column, or of an expression."""
     return _check_of(expression) if isinstance(expression, sa.Column) else is_metric
 
 
 def is_json(expression: sa.ColumnElement[Any]) -> bool:
-    """Whether SQLite has the values of that column as JSON."""
+    """Whether the values of that column are stored as JSON."""
     return isinstance(expression.type, sa.JSON)
 
 
 def is_special(expression: sa.ColumnElement[Any]) -> bool:
-    """Whether values of that column are more than a number or a text."""
+    """Whether values of that column are checked for more than their type."""
     return isinstance(expression, sa.Column) and (
         isinstance(expression.type, sa.Integer) or (expression.table.name, expression.name) in SPECIAL
     )
 
 
 def kinds_of(expression: sa.ColumnElement[Any]) -> tuple[type, ...]:
-    """The types of the values that SQLite has in that column; JSON is text there."""
+    """The types of the values as stored in that column; JSON is stored as text."""
     if not isinstance(expression, sa.Column):
         return (int, float, str, type(None))
     kinds: dict[type, tuple[type, ...]] = {sa.Integer: (int,), sa.REAL: (float, int)}
@@ -207,57 +207,65 @@ def kinds_of(expression: sa.ColumnElement[Any]) -> tuple[type, ...]:
 INFINITE = frozenset((math.inf, -math.inf))
 
 
-class Looks(NamedTuple):
-    """How values of some columns are looked at: by name the types that they may have; then the places of
-    those that are more than their type says, with what checks them: texts, which rows share, and others."""
+class RowChecks(NamedTuple):
+    """How the rows of some columns are validated.
+
+    Attributes
+    ----------
+    kinds
+        By name, the types that values may have.
+    texts, others
+        The columns that are checked for more than their type, as position, name and check: texts, which many
+        rows share, and all others.
+    """
 
     kinds: tuple[tuple[str, tuple[type, ...]], ...]
     texts: tuple[tuple[int, str, Check], ...]
     others: tuple[tuple[int, str, Check], ...]
 
 
-def looks_at(columns: Mapping[str, sa.ColumnElement[Any]]) -> Looks:
-    """How the values of these columns are looked at in `sound_rows`."""
+def row_checks(columns: Mapping[str, sa.ColumnElement[Any]]) -> RowChecks:
+    """The checks with which `validated_rows` validates rows of these columns."""
     checks = [
         (place, name, check_of(column))
         for place, (name, column) in enumerate(columns.items())
         if is_special(column) and not is_json(column)
     ]
     are_texts = [isinstance(column.type, sa.Text) for column in columns.values()]
-    return Looks(
+    return RowChecks(
         tuple((name, kinds_of(column)) for name, column in columns.items()),
         tuple(each for each in checks if are_texts[each[0]]),
         tuple(each for each in checks if not are_texts[each[0]]),
     )
 
 
-def sound_rows(rows: Iterable[tuple[Any, ...]], looks: Looks) -> Iterator[tuple[Any, ...]]:
-    """`rows` as SQLite gives them, whose values are looked at as quickly as they are read.
+def validated_rows(rows: Iterable[tuple[Any, ...]], checks: RowChecks) -> Iterator[tuple[Any, ...]]:
+    """Yield `rows` of the driver, validated about as fast as they are read.
 
-    Lists and the like are still texts; what is in them is for who reads them.
+    Values stored as JSON are still texts; the caller validates their content.
 
     Raises
     ------
     DamagedValueError
-        A value is none that its column may hold.
+        A value is invalid in its column.
     """
     usual: set[tuple[Any, ...]] = set()
-    """Types of whole rows, and their special texts, that were looked at: most rows have those of others."""
-    places = [place for place, _, _ in looks.texts]
+    """The types of whole rows, and their checked texts, that were found valid: most rows share them."""
+    places = [place for place, _, _ in checks.texts]
     for values in rows:
         types = tuple(map(type, values))
         if types not in usual:
-            for (name, kind), value in zip(looks.kinds, values, strict=True):
+            for (name, kind), value in zip(checks.kinds, values, strict=True):
                 if not isinstance(value, kind):
                     raise damaged_value(name, value)
             usual.add(types)
         texts = tuple([values[place] for place in places])
         if texts not in usual:
-            _check_values(values, looks.texts)
+            _check_values(values, checks.texts)
             usual.add(texts)
         if not INFINITE.isdisjoint(values):
             raise DamagedValueError("a row has an infinite number")
-        for place, name, check in looks.others:
+        for place, name, check in checks.others:
             if not check(values[place]):
                 raise damaged_value(name, values[place])
         yield values
@@ -272,12 +280,12 @@ def _check_values(values: tuple[Any, ...], checks: Iterable[tuple[int, str, Chec
 def check_rows(
     rows: Iterable[sa.RowMapping], columns: Mapping[str, sa.ColumnElement[Any]]
 ) -> list[dict[str, Any]]:
-    """`rows`, as dictionaries, whose values have the names of `columns` and are such as those hold.
+    """`rows` as dictionaries with the names of `columns`, validated.
 
     Raises
     ------
     DamagedValueError
-        One of them is not.
+        A value is invalid in its column.
     """
     checks = _checks_of(tuple(columns.items()))
     return [checked(dict(row), checks) for row in rows]
@@ -287,19 +295,19 @@ def check_rows(
 def _checks_of(
     columns: tuple[tuple[str, sa.ColumnElement[Any]], ...],
 ) -> list[tuple[str, Check]]:
-    """Built once for each listing; SQLite answers some quicker than this is built."""
+    """Cached for each listing, as SQLite runs some queries faster than this is built."""
     return [(name, check_of(column)) for name, column in columns]
 
 
-def one_text(value: Any) -> str:
-    """`value`, if it is a text; raises DamagedValueError."""
+def checked_text(value: Any) -> str:
+    """`value`; raises DamagedValueError unless it is a text."""
     if not is_text(value):
         raise damaged_value("text", value)
     return str(value)
 
 
 def checked(row: dict[str, Any], checks: Iterable[tuple[str, Check]]) -> dict[str, Any]:
-    """`row`, if its values pass these checks; raises DamagedValueError."""
+    """`row`; raises DamagedValueError unless its values pass these checks."""
     for name, check in checks:
         if not check(row[name]):
             raise damaged_value(name, row[name])
@@ -307,6 +315,6 @@ def checked(row: dict[str, Any], checks: Iterable[tuple[str, Check]]) -> dict[st
 
 
 def damaged_value(name: str, value: Any) -> DamagedValueError:
-    """Reports what the column `name` should not hold."""
+    """The error for an invalid value in the column `name`."""
     short = value[:60] if isinstance(value, str | bytes) else value
     return DamagedValueError(f"a row has {short!r:.80} as its {name}")

@@ -1,4 +1,4 @@
-"""What an address that names nothing was meant to be, against catalogs whose names are alike."""
+"""Suggestions for addresses that refer to nothing, in catalogs with similar names."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from onnx_graphs import build, node, random
 
 from filterkit.address import parse_address
 from filterkit.catalog import Catalog
-from filterkit.catalog.matches import resolve
-from filterkit.catalog.misaddressed import NAMED
+from filterkit.catalog.address_hints import NAMED
+from filterkit.catalog.addresses import resolve
 from filterkit.errors import AddressError, FilterkitError, NotFoundError
 from filterkit.workbench import Workbench
 
@@ -57,7 +57,7 @@ def test_other_separators(
 ) -> None:
     name, layer = place
     numbers = [each for each in (filters, kernels) if each]
-    if ":" in mark:  # which stands within numbers, too
+    if ":" in mark:  # which is part of numbers as well
         numbers = [each for each in numbers[:1] if ":" not in each]
     expected = "/".join([name, layer, *numbers])
     with pytest.raises(FilterkitError) as caught:

@@ -1,14 +1,15 @@
-"""The process in which free SQL runs (see `sql`): a bare Python that knows the standard library alone.
+"""The process that runs free SQL (see `filterkit.catalog.sql`): plain Python, with only the standard library.
 
     python -I -S sql_worker.py
 
-Neither SQLite's time nor its memory can be bounded where others work: one step of it cannot be interrupted,
-and its heap limit is the whole process's. So it has a process to itself, which may be killed at any moment.
+Neither SQLite's time nor its memory can be limited in a process that does other work: a single step cannot be
+interrupted, and the heap limit applies to the whole process. So it runs in its own, which can be killed at
+any time.
 
-A request on stdin is REQUEST, the URIs to try and the statement. Answers on stdout are frames, a HEADER and
-what it counts: READY once the clock runs, COLUMNS, then one of ROWS after another, and END, or FAILED at any
-point. After each of ROWS a byte on stdin asks for the next, so that one at most is prepared ahead. The end
-of stdin ends the process, whatever it is doing.
+The request on stdin is REQUEST, the URIs to try and the statement. The answers on stdout are frames, a HEADER
+followed by as many bytes as it states: READY once the clock runs, COLUMNS, then any number of ROWS, and END;
+or FAILED at any point. After each ROWS a byte on stdin requests the next, so that at most one is prepared in
+advance. The end of stdin ends the process, whatever it is doing.
 """
 
 import faulthandler
@@ -31,41 +32,41 @@ REQUEST = struct.Struct("<dQQQQQ")
 HEADER = struct.Struct("<BQ")
 READY, COLUMNS, ROWS, END, FAILED = range(5)
 BATCH = struct.Struct("<dI")
-"""Before the columns of a batch: the seconds that SQLite worked so far, and how many rows these are."""
+"""Precedes the columns of a batch: the seconds that SQLite has worked so far, and the number of rows."""
 FAILURE = struct.Struct("<Bi")
-"""Before the words of a failure: which one, and SQLite's code of it."""
+"""Precedes the message of a failure: which one it is, and SQLite's error code."""
 BY_SQLITE, BY_TIME, BY_MEMORY, BY_RESULTS, BY_ROW, BY_NAMES, NO_ROWS = range(7)
 
 LENGTH = struct.Struct("<Q")
 INTEGER, REAL, TEXT, BLOB, NULL, MIXED = range(6)
 
 HEAP = 512 << 20
-"""Bytes that SQLite may take. Sorting and grouping need little of it: what is larger goes into files."""
+"""Bytes that SQLite may allocate. Sorting and grouping need little of it: larger data goes into files."""
 COPIES = 8
-"""How many copies of one value there is room for besides."""
+"""How many copies of one value may be allocated in addition."""
 PYTHON = 512 << 20
-"""Bytes of address space for everything else, where the system knows such a limit."""
+"""Bytes of address space for everything else, where the system supports such a limit."""
 TEMPORARY = 8 << 30
-"""Bytes of one temporary file. Four million rows of the largest table take 1 GB when they are sorted."""
+"""Bytes of one temporary file. Sorting four million rows of the largest table takes 1 GB."""
 ROW_ROOM = 8_000_000
-"""By how much a row may be larger than its largest value."""
+"""Bytes by which a row may be larger than its largest value."""
 NAMES = 1_000_000
-"""Bytes of all names of columns: more than a statement has, unless it multiplies them."""
+"""Bytes of all names of columns: more than any statement has, unless it multiplies them."""
 LONGEST_SQL = 1_000_000
 LONGEST_MESSAGE = 300
 
 BATCH_BYTES = 256 << 10
 BATCH_SECONDS = 0.25
-"""After which rows are handed over, however few."""
+"""After this time rows are sent, however few."""
 NUMBER_BYTES = 8
 ROW_BYTES = 64
-"""What a value and a row count for in the size of results. Texts count for their length more, and blobs for
-twice theirs, as they become hexadecimal text."""
+"""What a value and a row add to the size of results. Texts add their length as well, and blobs twice theirs,
+as they become hexadecimal text."""
 
 GRACE = 0.5
-"""Seconds after its time in which this process ends itself, should nobody be there to kill it."""
+"""Seconds after the time limit when this process ends itself, in case its parent does not kill it."""
 TIMED_OUT, BROKEN = 1, 3
-"""The exit codes of that, and of what is no fault of the statement."""
+"""The exit codes for that, and for errors that the statement did not cause."""
 LONGEST_TIMER = 1_000_000.0
 
 LIMITS = {
@@ -76,14 +77,14 @@ LIMITS = {
     sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
     sqlite3.SQLITE_LIMIT_WORKER_THREADS: 0,
 }
-"""Where SQLite's own are far larger than any statement needs; its depth of expressions (1000), number of
-columns (2000), of SELECTs in a compound (500) and of arguments (127) are fine."""
+"""Where SQLite's own limits are far above the needs of any statement. Its limits on the depth of expressions
+(1000), the number of columns (2000), of SELECTs in a compound (500) and of arguments (127) are fine."""
 
 CANNOT_WRITE = frozenset(
     (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
 )
-"""What SQLite says where it can make no file beside a database that it reads: the folder is not to
-be written, or the disk is full."""
+"""SQLite's error codes where it cannot create a file beside a database that it reads: the folder is not
+writable, or the disk is full."""
 
 ALLOWED = frozenset(
     (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
@@ -92,18 +93,18 @@ FORBIDDEN_FUNCTIONS = frozenset(("load_extension", "fts3_tokenizer"))
 
 
 class Text(bytes):
-    """A text as SQLite holds it: whether it is UTF-8 is looked at where it is read."""
+    """A text as SQLite stores it; it is decoded by the process that reads it, and may be invalid UTF-8."""
 
 
 KINDS: dict[type, int] = {int: INTEGER, float: REAL, Text: TEXT, bytes: BLOB, type(None): NULL}
 
 
 class Failed(Exception):
-    """Which failure it is."""
+    """Its argument is which failure it is."""
 
 
 class Clock:
-    """Runs while SQLite works; `used` are its seconds so far."""
+    """Measures the time that SQLite works; `used` is the total so far in seconds."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -124,13 +125,13 @@ class Clock:
 
 
 def main() -> None:
-    # Ctrl-C is for the other process, which kills this one. On Windows that one cannot while it waits.
+    # The parent handles Ctrl-C and kills this process. On Windows it cannot do so while it waits.
     signal.signal(signal.SIGINT, signal.SIG_IGN if os.name == "posix" else signal.SIG_DFL)
     seconds, rows, value, results, *lengths = REQUEST.unpack(sys.stdin.buffer.read(REQUEST.size))
     uris, sql = (sys.stdin.buffer.read(length).decode() for length in lengths)
     limit_process(seconds, value, results)
-    asked = threading.Semaphore(0)
-    threading.Thread(target=listen, args=(asked,), daemon=True).start()
+    requested = threading.Semaphore(0)
+    threading.Thread(target=listen, args=(requested,), daemon=True).start()
     send(READY)
     clock = Clock(seconds)
     try:
@@ -139,7 +140,7 @@ def main() -> None:
             cursor = connection.execute(sql)
             names = columns(cursor)
         send(COLUMNS, LENGTH.pack(len(names)), pack(names))
-        answer(cursor, clock, asked, rows, value, results)
+        send_results(cursor, clock, requested, rows, value, results)
     except Failed as failure:
         fail(failure.args[0])
     except MemoryError:
@@ -148,15 +149,15 @@ def main() -> None:
         fail(BY_SQLITE, getattr(error, "sqlite_errorcode", 0), str(error))
 
 
-def listen(asked: threading.Semaphore) -> None:
-    """Pass on that the next rows are wanted; end with the process that wants them."""
+def listen(requested: threading.Semaphore) -> None:
+    """Pass on requests for the next rows; end this process together with its parent."""
     while os.read(sys.stdin.fileno(), 1):
-        asked.release()
-    signal.raise_signal(getattr(signal, "SIGKILL", signal.SIGTERM))  # whatever SQLite is at
+        requested.release()
+    signal.raise_signal(getattr(signal, "SIGKILL", signal.SIGTERM))  # whatever SQLite is doing
 
 
 def limit_process(seconds: float, value: int, results: int) -> None:
-    """Bound memory, time and disk to what a statement may have, where the system can; leave no core dump."""
+    """Limit memory, time and disk space where the system supports it; write no core dump."""
     with suppress(ImportError):
         import resource
 
@@ -165,7 +166,7 @@ def limit_process(seconds: float, value: int, results: int) -> None:
             resource.RLIMIT_FSIZE: TEMPORARY,
             resource.RLIMIT_AS: HEAP + PYTHON + 2 * COPIES * value,
         }
-        if seconds < LONGEST_TIMER:  # what is handed over takes time as well, some 100 MB in a second
+        if seconds < LONGEST_TIMER:  # sending rows takes time as well: about 100 MB per second
             limits[resource.RLIMIT_CPU] = math.ceil(seconds) + 60 + min(results, 1 << 50) // 100_000_000
         for which, wanted in limits.items():
             with suppress(ValueError, OSError):
@@ -175,7 +176,7 @@ def limit_process(seconds: float, value: int, results: int) -> None:
 
 
 def connect(uris: Sequence[str], value: int) -> sqlite3.Connection:
-    """A connection that reads the first of `uris` that can be opened, and does nothing else."""
+    """A read-only connection to the first of `uris` that can be opened."""
     for number, uri in enumerate(uris, 1):
         connection = sqlite3.connect(uri, uri=True, timeout=60.0, isolation_level=None)
         try:
@@ -186,13 +187,13 @@ def connect(uris: Sequence[str], value: int) -> sqlite3.Connection:
                 raise
         else:
             return connection
-    raise AssertionError("there is a file")
+    raise AssertionError("at least one URI is given")
 
 
 def lock_down(connection: sqlite3.Connection, value: int) -> None:
     connection.text_factory = Text
-    # Temporary b-trees are files: in memory, sorting a large catalog would not fit into the heap. SQLite
-    # unlinks them as soon as they are open, so nothing is left of them wherever this process is killed.
+    # Temporary b-trees are files: in memory, sorting a large catalog would exceed the heap limit. SQLite
+    # unlinks them once they are open, so that none is left when this process is killed.
     for pragma in (
         f"hard_heap_limit = {HEAP + COPIES * value}",
         "temp_store = FILE",
@@ -206,9 +207,9 @@ def lock_down(connection: sqlite3.Connection, value: int) -> None:
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)
     for limit, most in LIMITS.items():
         connection.setlimit(limit, most)
-    # SQLite's own tables that lists are read with are declared at first use, as if somebody created them.
+    # The table-valued functions that read JSON are declared at first use, which the authorizer would refuse.
     connection.execute("SELECT 1 FROM sqlite_master, json_each('[]'), json_tree('[]')").close()
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, value)  # not of the schema, which is read by now
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, value)  # not of the schema, which has been read by now
     connection.set_authorizer(authorize)
 
 
@@ -227,10 +228,10 @@ def columns(cursor: sqlite3.Cursor) -> list[Text]:
     return names
 
 
-def answer(
-    cursor: sqlite3.Cursor, clock: Clock, asked: threading.Semaphore, rows: int, value: int, results: int
+def send_results(
+    cursor: sqlite3.Cursor, clock: Clock, requested: threading.Semaphore, rows: int, value: int, results: int
 ) -> None:
-    """Hand over the rows in batches; those that came before a failure come before it here too."""
+    """Send the rows in batches; those before a failure are sent before it."""
     done = False
     while not done:
         batch: list[tuple[Any, ...]] = []
@@ -246,14 +247,14 @@ def answer(
         results -= size
         send_rows(batch, clock)
         if not done:
-            asked.acquire()
+            requested.acquire()
     send(END)
 
 
 def take(
     cursor: sqlite3.Cursor, batch: list[tuple[Any, ...]], rows: int, largest: int, results: int
 ) -> tuple[bool, int]:
-    """Fill `batch`; whether these are the last rows, and their size."""
+    """Fill `batch`; returns whether these are the last rows, and their size."""
     total, least = 0, ROW_BYTES + NUMBER_BYTES * len(cursor.description)
     due = time.monotonic() + BATCH_SECONDS
     for row in islice(cursor, rows):
@@ -283,7 +284,7 @@ def send_rows(batch: Sequence[tuple[Any, ...]], clock: Clock) -> None:
 
 
 def pack(column: Sequence[Any]) -> bytes:
-    """Their kind, or MIXED and the kind of each; then integers, reals, lengths of strings, and strings."""
+    """The kind of the values, or MIXED and the kind of each; integers, reals, string lengths, strings."""
     kinds = set(map(type, column))
     if len(kinds) == 1:
         [kind] = map(KINDS.__getitem__, kinds)
@@ -303,19 +304,19 @@ def pack(column: Sequence[Any]) -> bytes:
 
 
 def send(kind: int, *parts: bytes) -> None:
-    answers = sys.stdout.buffer
-    answers.write(HEADER.pack(kind, sum(map(len, parts))))
+    output = sys.stdout.buffer
+    output.write(HEADER.pack(kind, sum(map(len, parts))))
     for part in parts:
-        answers.write(part)
-    answers.flush()
+        output.write(part)
+    output.flush()
 
 
-def fail(which: int, code: int = 0, words: str = "") -> None:
-    send(FAILED, FAILURE.pack(which, code), words[:LONGEST_MESSAGE].encode("utf-8", "replace"))
+def fail(which: int, code: int = 0, message: str = "") -> None:
+    send(FAILED, FAILURE.pack(which, code), message[:LONGEST_MESSAGE].encode("utf-8", "replace"))
 
 
 if __name__ == "__main__":
     try:
         main()
-    except BaseException:  # not 1, which is TIMED_OUT by faulthandler
+    except BaseException:  # not 1, which is faulthandler's TIMED_OUT
         sys.exit(BROKEN)

@@ -1,4 +1,4 @@
-"""What an address stands for in a catalog."""
+"""Resolving addresses: the layers, filters and kernels of a catalog that an address refers to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from filterkit.address import Address, Selection, matching, refuse_file
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.model_names import SUFFIXES
 from filterkit.catalog.schema import layer, model
-from filterkit.catalog.values import check_rows, damaged_value
+from filterkit.catalog.sqlite.statements import among, json_values
+from filterkit.catalog.validation import check_rows, damaged_value
 from filterkit.errors import AddressError, NotFoundError, closest
 
 Column = sa.ColumnElement[Any]
@@ -33,22 +34,22 @@ BRIEF_LAYER: tuple[Selectable, ...] = (
     layer.c.filters,
     layer.c.kernels,
 )
-"""What `resolve` itself needs of a row; the rest is much to read where thousands of layers match."""
+"""The columns that `resolve` itself needs; reading all of them is slow where thousands of layers match."""
 
 EVERY = "*"
-"""The glob that every name matches."""
+"""The glob that matches every name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One layer that an address names, with what it selects there.
+    """One layer that an address names, with the filters and kernels that it selects.
 
     Attributes
     ----------
     model, layer
-        The whole rows of the tables of that name.
+        Their rows, with the columns that were read.
     filters, kernels
-        The positions selected, in the order written.
+        The selected positions, in the order of the address.
     asked
         The address that was resolved.
     """
@@ -61,17 +62,17 @@ class Match:
 
     @property
     def address(self) -> str:
-        """Of the layer."""
+        """The address of the layer."""
         return f"{self.model['name']}/{self.layer['name']}"
 
     @property
     def filter_addresses(self) -> tuple[str, ...]:
-        """Of each filter that is selected."""
+        """The address of each selected filter."""
         return tuple(f"{self.address}/{number}" for number in self.filters)
 
     @property
     def selected_address(self) -> str:
-        """Of what is selected in the layer."""
+        """The address of everything selected in the layer."""
         chosen = Address(self.model["name"], self.layer["name"], self.asked.filters, self.asked.kernels)
         return str(chosen)
 
@@ -84,19 +85,19 @@ def resolve(
 ) -> list[Match]:
     """The layers that `address` names, in the catalog's order, with the filters and kernels it selects.
 
-    Rows have the columns given, or all of them.
+    Rows have the given columns; by default all.
 
     Raises
     ------
     NotFoundError
-        Where there is no such model, layer, filter or kernel; names what comes closest.
+        There is no such model, layer, filter or kernel; the hint lists the closest names.
     """
     with catalog.connect() as connection:
         return find(connection, address, model_columns, layer_columns)
 
 
 def resolve_each(catalog: Catalog, addresses: Iterable[Address]) -> list[Match]:
-    """What each of `addresses` names, in their order; raises as `resolve` does."""
+    """Resolve each of `addresses`, in their order; raises as `resolve` does."""
     read: dict[Address, list[Match]] = {}
     found = []
     with catalog.connect() as connection:
@@ -114,7 +115,7 @@ def find(
     model_columns: Sequence[Selectable] = BRIEF_MODEL,
     layer_columns: Sequence[Selectable] = BRIEF_LAYER,
 ) -> list[Match]:
-    """`resolve` with the columns given; at least those that are the default."""
+    """`resolve` on an open connection, with the given columns, which must include the default ones."""
     whole = str(address)
     named = {row["id"]: row for row in models_named(connection, address.model, model_columns, whole)}
     names = {row["name"] for row in named.values()}
@@ -124,7 +125,7 @@ def find(
     if not matches:
         raise NotFoundError(
             f"'{address}' selects none of the filters or kernels there",
-            hint="a range runs from the first up to before the last: 0:6 takes 0 to 5",
+            hint="a range excludes its end: 0:6 selects 0 to 5",
         )
     return matches
 
@@ -140,8 +141,8 @@ def models_named(
     Raises
     ------
     NotFoundError
-        Where there is none; names what comes closest. An AddressError where `whole`, the address that
-        `pattern` begins, is written wrongly: its model is missing, say.
+        There is none; the hint lists the closest names. An AddressError if `whole`, the address that begins
+        with `pattern`, is written incorrectly, e.g. lacks its model.
     """
     columns = tuple(columns)
     if pattern == EVERY:
@@ -163,14 +164,14 @@ def models_named(
 def _no_model(
     connection: sa.Connection, pattern: str, names: Sequence[str], whole: str | None
 ) -> NotFoundError:
-    from filterkit.catalog.misaddressed import like_a_layer, with_a_model
+    from filterkit.catalog.address_hints import like_a_layer, with_a_model
 
     message = f"there is no model '{pattern}' in the catalog"
     # Of the file that a model was made of, or an address where a model is expected.
     likely = (SUFFIXES.sub("", pattern), pattern.partition("/")[0])
     wanted = next((name for name in likely if name in names), pattern)
     hint = closest(wanted, names) if names else "`filterkit add vgg16` adds one"
-    if whole is None:  # a model is asked for, not a layer
+    if whole is None:  # the request is for a model, not for a layer
         return NotFoundError(message, hint=hint)
     meant = with_a_model(connection, whole)
     is_close = hint.startswith("did you mean")
@@ -183,15 +184,8 @@ def _no_model(
     return NotFoundError(message, hint=hint)
 
 
-def among(column: Column, values: Sequence[Any]) -> Column:
-    """``column in values`` with one bound parameter, however many values there are."""
-    each = sa.func.json_each(json.dumps(values)).table_valued("value")
-    condition: Column = column == values[0] if len(values) == 1 else column.in_(sa.select(each.c.value))
-    return condition
-
-
-# The plain names that most addresses are made of come by statements that are built once: building one takes
-# longer than SQLite takes to answer it.
+# Plain names, which most addresses consist of, are looked up by cached statements: building a statement takes
+# longer than running it.
 
 
 _NAMES = sa.select(model.c.name)
@@ -209,8 +203,8 @@ def _model_by_name(columns: tuple[Selectable, ...]) -> sa.Select[Any]:
 
 @cache
 def _layers_of(columns: tuple[Selectable, ...]) -> sa.Select[Any]:
-    each = sa.func.json_each(sa.bindparam("models")).table_valued("value")
-    return sa.select(*columns).where(layer.c.model_id.in_(sa.select(each.c.value))).order_by(layer.c.id)
+    models = json_values(sa.bindparam("models"))
+    return sa.select(*columns).where(layer.c.model_id.in_(models)).order_by(layer.c.id)
 
 
 @cache
@@ -226,7 +220,7 @@ def _layers_named(
     whole: str,
     names_of_models: Collection[str],
 ) -> list[Mapping[str, Any]]:
-    """Layers by name, or that match it as a glob; None means all."""
+    """The layers of that name, or that match it as a glob; None means all."""
     of_models = {"models": json.dumps(models)}
     columns = tuple(columns)
     if pattern is None:
@@ -242,7 +236,7 @@ def _layers_named(
             )
         wanted = matching(pattern, names)
         if not wanted:
-            from filterkit.catalog.misaddressed import with_a_layer
+            from filterkit.catalog.address_hints import with_a_layer
 
             message = f"there is no layer '{pattern}' there"
             for name in names_of_models if len(names_of_models) == 1 else ():

@@ -1,7 +1,7 @@
-"""The process in which one free SQL statement runs, as the process that wants its rows sees it.
+"""The process that runs one free SQL statement, seen from the process that reads its rows.
 
-It is killed once its time is up, once nobody wants more rows, and with the process that it works for. What it
-says is looked at as what a stranger says: a damaged catalog may have taken SQLite over.
+It is killed when its time is up, when no more rows are read, and together with its parent. Its output is
+validated as untrusted input: a crafted catalog may have taken over SQLite.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from filterkit.catalog import sql_worker
-from filterkit.catalog.sql_worker import (
+from filterkit.catalog.sqlite import sql_worker
+from filterkit.catalog.sqlite.sql_worker import (
     BATCH,
     BATCH_BYTES,
     BLOB,
@@ -54,16 +54,16 @@ from filterkit.errors import CatalogError
 
 WORKER = Path(sql_worker.__file__)
 
-PATIENCE = 20.0
-"""Seconds for the process to start, and for what it has begun to say."""
-PIECE = 1 << 20
-MILLISECONDS = 200
+MESSAGE_SECONDS = 20.0
+"""Seconds for the process to start, and for the rest of a message once it has begun."""
+READ_BYTES = 1 << 20
+POLL_MILLISECONDS = 200
 LARGEST_COUNT = (1 << 62) - 1
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one statement: seconds (None for any time), rows, bytes of one value and of all results."""
+    """Limits of one statement: seconds, rows, bytes of one value and of all results; None for no limit."""
 
     seconds: float | None
     rows: int | None
@@ -72,7 +72,7 @@ class Limits:
 
 
 class Failure(Exception):
-    """The statement failed: `which` of the worker's failures it is, SQLite's code, and its words."""
+    """The statement failed: `which` of the worker's failures it is, SQLite's error code, and its message."""
 
     def __init__(self, which: int, code: int, words: str) -> None:
         super().__init__(words)
@@ -81,7 +81,7 @@ class Failure(Exception):
 
 @dataclass
 class _Process:
-    """The process, and the time that is left to it."""
+    """The process, and its remaining time."""
 
     popen: subprocess.Popen[bytes]
     limits: Limits
@@ -92,24 +92,24 @@ class _Process:
     """Whether it was killed because its time was up."""
 
     def frame(self, *, starting: bool = False) -> tuple[int, memoryview]:
-        """What it says next."""
-        with self._alarm(PATIENCE if starting else self._left()):
+        """Its next message: the kind and the content."""
+        with self._alarm(MESSAGE_SECONDS if starting else self._left()):
             self._wait()
             kind, length = HEADER.unpack(self._read(HEADER.size))
-        # Rows come once they are too many for one batch, and the last of them may be as large as one may be.
+        # A batch is sent once its size exceeds a limit, and its last row may have the largest allowed size.
         if length > 2 * (2 * self.limits.value + ROW_ROOM):
-            raise _broken("it says more than it may")
-        with self._alarm(PATIENCE):
+            raise _broken("its output is too large")
+        with self._alarm(MESSAGE_SECONDS):
             return kind, memoryview(self._read(length))
 
-    def ask(self) -> None:
-        """Let it prepare more rows."""
+    def request_rows(self) -> None:
+        """Request the next rows."""
         assert self.popen.stdin is not None
         self.since = time.monotonic()
-        with suppress(OSError):  # it has ended, and said why
+        with suppress(OSError):  # it has ended, and its last message says why
             self.popen.stdin.write(b"+")
 
-    def request(self, uris: Sequence[str], sql: bytes) -> None:
+    def send_statement(self, uris: Sequence[str], sql: bytes) -> None:
         assert self.popen.stdin is not None
         seconds, rows, results = self.limits.seconds, self.limits.rows, self.limits.results
         places = "\n".join(uris).encode()
@@ -121,10 +121,10 @@ class _Process:
             len(places),
             len(sql),
         )
-        said = memoryview(header + places + sql)
-        with self._alarm(PATIENCE), suppress(OSError):  # see what it says
-            while said:
-                said = said[self.popen.stdin.write(said) :]
+        message = memoryview(header + places + sql)
+        with self._alarm(MESSAGE_SECONDS), suppress(OSError):  # its answer says why
+            while message:
+                message = message[self.popen.stdin.write(message) :]
         self.since = time.monotonic()
 
     def end(self) -> None:
@@ -141,23 +141,23 @@ class _Process:
         if self.limits.seconds is None:
             return None
         left = self.limits.seconds - self.used - (time.monotonic() - self.since)
-        # Where nobody has looked meanwhile, it may be done long since, and waits for its words to be read.
+        # If the reader was slow, the process may be done long since, with its output not read yet.
         return left if left > 0 else GRACE
 
     def _wait(self) -> None:
-        """Until it says something. Python looks for Ctrl-C meanwhile, even where no signal wakes it."""
+        """Wait for output. Python handles Ctrl-C meanwhile, even where no signal interrupts the wait."""
         if hasattr(select, "poll"):
             assert self.popen.stdout is not None
             poll = select.poll()
             poll.register(self.popen.stdout, select.POLLIN)
-            while not poll.poll(MILLISECONDS):
+            while not poll.poll(POLL_MILLISECONDS):
                 pass
 
     def _read(self, length: int) -> bytes:
         assert self.popen.stdout is not None
         read = bytearray()
         while len(read) < length:
-            piece = self.popen.stdout.read(min(length - len(read), PIECE))
+            piece = self.popen.stdout.read(min(length - len(read), READ_BYTES))
             if not piece:
                 raise EOFError
             read += piece
@@ -165,7 +165,7 @@ class _Process:
 
     @contextmanager
     def _alarm(self, seconds: float | None) -> Iterator[None]:
-        """Kill it unless what is done here is done within `seconds`."""
+        """Kill the process unless the body ends within `seconds`."""
         if seconds is None:
             yield
             return
@@ -182,22 +182,22 @@ class _Process:
         self.popen.kill()
 
 
-def answers(uris: Sequence[str], sql: bytes, limits: Limits) -> Iterator[list[Sequence[Any]]]:
-    """The names of columns, as a single column, then batches of rows, column by column.
+def run(uris: Sequence[str], sql: bytes, limits: Limits) -> Iterator[list[Sequence[Any]]]:
+    """Run a statement: yields the names of columns, as a single column, then batches of rows by column.
 
     Closing the iterator ends the process.
 
     Raises
     ------
     Failure
-        The statement is wrong, or one of its limits is reached; the rows before that come first.
+        The statement is invalid, or reached one of its limits; raised after the rows before that.
     CatalogError
-        The process cannot be started, or breaks down.
+        The process cannot be started, or fails.
     """
     process = _Process(_start(), limits)
     started = False
     try:
-        process.request(uris, sql)
+        process.send_statement(uris, sql)
         _expect(process.frame(starting=True), READY)
         started = True
         process.since = time.monotonic()
@@ -208,23 +208,23 @@ def answers(uris: Sequence[str], sql: bytes, limits: Limits) -> Iterator[list[Se
         yield [_unpack(names[LENGTH.size :], width)]
         total, most = 0, LARGEST_COUNT if limits.results is None else limits.results
         while True:
-            kind, said = process.frame()
+            kind, message = process.frame()
             if kind == END:
                 return
-            batch = _expect((kind, said), ROWS)
+            batch = _expect((kind, message), ROWS)
             total += len(batch)
             if total > 2 * most + ROW_ROOM:
-                raise _broken("it says more than it may")
+                raise _broken("its output is too large")
             used, rows = BATCH.unpack_from(batch)
             if rows > BATCH_BYTES // ROW_BYTES + 1:
                 raise ValueError(rows)
             process.used = max(process.used, used)
-            process.ask()
+            process.request_rows()
             yield list(_columns(batch[BATCH.size :], width, rows))
     except EOFError as error:
         raise _ended(process, started=started) from error
     except (ValueError, LookupError, OverflowError, struct.error) as error:
-        raise _broken("what it says is malformed") from error
+        raise _broken("its output is malformed") from error
     finally:
         process.end()
 
@@ -243,19 +243,19 @@ def _start() -> subprocess.Popen[bytes]:
 
 
 def _expect(frame: tuple[int, memoryview], wanted: int) -> memoryview:
-    kind, said = frame
+    kind, message = frame
     if kind == FAILED:
-        which, code = FAILURE.unpack_from(said)
-        raise Failure(which, code, _text(said[FAILURE.size :])[:LONGEST_MESSAGE])
+        which, code = FAILURE.unpack_from(message)
+        raise Failure(which, code, _text(message[FAILURE.size :])[:LONGEST_MESSAGE])
     if kind != wanted:
         raise ValueError(kind)
-    return said
+    return message
 
 
 def _ended(process: _Process, *, started: bool) -> Exception:
-    """Why it says nothing any more."""
+    """The exception to raise for the end of its output."""
     if not started:
-        return no_python(CatalogError, "it does not answer")
+        return no_python(CatalogError, "it does not respond")
     if process.late:
         return Failure(BY_TIME, 0, "")
     code = process.popen.wait()
@@ -266,8 +266,8 @@ def _ended(process: _Process, *, started: bool) -> Exception:
 
 def _broken(reason: str) -> CatalogError:
     return CatalogError(
-        f"the process in which the query runs broke down: {reason}",
-        hint="if the catalog is damaged, `filterkit doctor` finds it",
+        f"the process that runs the query failed: {reason}",
+        hint="check the catalog for damage with `filterkit doctor`",
     )
 
 
@@ -279,7 +279,7 @@ def _columns(packed: memoryview, width: int, rows: int) -> Iterator[Sequence[Any
 
 
 def _unpack(packed: memoryview, count: int) -> Sequence[Any]:
-    """The values that the worker packed; blobs as hexadecimal text, for rows hold what JSON can hold."""
+    """The values that the worker packed; blobs as hexadecimal text, as rows must be valid JSON."""
     kind, packed = packed[0], packed[1:]
     if kind == MIXED:
         kinds, packed = bytes(packed[:count]), packed[count:]

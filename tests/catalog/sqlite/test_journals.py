@@ -1,4 +1,4 @@
-"""What lies beside a catalog: reading plays nothing back, and SQLite touches no file but its own."""
+"""The files beside a catalog: reading rolls nothing back, and SQLite touches only its own files."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from filterkit.catalog import Catalog, queries
-from filterkit.catalog.connections import connect
+from filterkit.catalog import Catalog, listings
 from filterkit.catalog.database import recover, store_folder
-from filterkit.catalog.journals import JOURNAL_MAGIC, SUFFIXES, beside
+from filterkit.catalog.sqlite.connections import connect
+from filterkit.catalog.sqlite.journals import JOURNAL_MAGIC, SUFFIXES, beside
 from filterkit.cli.support.completion import complete_model
 from filterkit.errors import CatalogError
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def plain(shared: Path, location: Path) -> Path:
 
 
 def hot_journal(location: Path, names: Path | None = None) -> Path:
-    """Beside a catalog, a journal that puts its first page back; and deletes the file that it names."""
+    """A journal that restores the first page of a catalog and makes SQLite delete the file that it names."""
     raw = location.read_bytes()
     size = struct.unpack(">H", raw[16:18])[0]
     page = raw[:size]
@@ -52,7 +52,7 @@ def hot_journal(location: Path, names: Path | None = None) -> Path:
 
 
 def interrupted(location: Path) -> None:
-    """A writer without a write-ahead log that was killed within a transaction."""
+    """The state after a writer without a write-ahead log was killed in a transaction."""
     code = (
         "import os, sqlite3, sys\n"
         "connection = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
@@ -76,7 +76,7 @@ def test_reading_plays_no_journal_back_and_says_what_does(plain: Path, shared: P
     Catalog.open(plain, write=True).close()
     assert not journal.exists()
     with Catalog.open(plain) as catalog, Catalog.open(shared) as whole:
-        assert queries.models(catalog) == queries.models(whole)
+        assert listings.models(catalog) == listings.models(whole)
         with catalog.read() as one, whole.read() as other:
             query = "SELECT * FROM filter ORDER BY layer_id, position"
             assert one.execute(query).fetchall() == other.execute(query).fetchall()
@@ -106,7 +106,7 @@ def test_that_journal_would_delete_the_file(plain: Path, tmp_path: Path) -> None
 def test_a_journal_that_is_empty_is_none(plain: Path) -> None:
     beside(plain, "-journal").touch()
     with Catalog.open(plain) as catalog:
-        assert len(queries.models(catalog)) == 2
+        assert len(listings.models(catalog)) == 2
 
 
 def link(path: Path, canary: Path) -> None:
@@ -152,7 +152,7 @@ def test_what_is_no_file_of_its_own_is_refused_before_anything_is_opened(
 def test_a_catalog_that_is_a_link_is_refused_with_the_path_to_take(shared: Path, location: Path) -> None:
     location.symlink_to(shared)
     for write in (False, True):
-        with pytest.raises(CatalogError, match="is a link, to") as caught:
+        with pytest.raises(CatalogError, match="is a link to") as caught:
             Catalog.open(location, write=write)
         assert str(shared) in str(caught.value) and "--catalog" in str(caught.value.hint)
 
@@ -161,7 +161,7 @@ def test_a_catalog_with_a_second_hard_link_is_read_and_not_written(shared: Path,
     shutil.copy(shared, location)
     location.with_name("backup.db").hardlink_to(location)
     with Catalog.open(location) as catalog:
-        assert len(queries.models(catalog)) == 2
+        assert len(listings.models(catalog)) == 2
     with pytest.raises(CatalogError, match="second hard link"):
         Catalog.open(location, write=True)
 
@@ -169,7 +169,7 @@ def test_a_catalog_with_a_second_hard_link_is_read_and_not_written(shared: Path,
 def test_readers_open_the_file_for_reading_only(shared: Path, location: Path) -> None:
     shutil.copy(shared, location)
     with contextlib.closing(connect(location)) as connection:
-        connection.execute("PRAGMA query_only = OFF")  # SQLite itself refuses, whatever is switched off
+        connection.execute("PRAGMA query_only = OFF")  # SQLite itself refuses, whatever is disabled
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             connection.execute("DELETE FROM model")
         assert connection.execute("PRAGMA trusted_schema").fetchall() == [(0,)]
@@ -180,7 +180,7 @@ def test_the_copy_of_an_upgrade_takes_nobodys_place(location: Path, tmp_path: Pa
     shutil.copy(GOLDEN / "0002.db", location)
     wanted = f"{location.name}.schema-0002.backup"
     canary = tmp_path / "elsewhere.db"
-    location.with_name(wanted).symlink_to(canary)  # dangling: it looks as if the name were free
+    location.with_name(wanted).symlink_to(canary)  # dangling, so the name seems to be free
     beside(location.with_name(f"{wanted}-2"), "-journal").write_bytes(b"planted")
     location.with_name(f"{wanted}-3").write_bytes(b"yours")
     Catalog.open(location).close()
@@ -206,7 +206,7 @@ def test_an_upgrade_says_so(
 
 
 def test_pages_that_lead_a_million_times_to_one_another_end(plain: Path) -> None:
-    """A table of some pages, each of which names the next one hundreds of times: 10^20 rows to look at."""
+    """A table of some pages, each of which refers to the next one hundreds of times: 10^20 rows to read."""
     with contextlib.closing(sqlite3.connect(plain, isolation_level=None)) as connection:
         [(root,)] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'model'")
         [(size,)] = connection.execute("PRAGMA page_size")
@@ -229,10 +229,10 @@ def test_pages_that_lead_a_million_times_to_one_another_end(plain: Path) -> None
     plain.write_bytes(data)
     for write in (False, True):
         with (
-            pytest.raises(CatalogError, match="takes longer than reading any sound one"),
+            pytest.raises(CatalogError, match="takes longer than any intact catalog"),
             Catalog.open(plain, write=write) as catalog,
         ):
-            queries.models(catalog)
+            listings.models(catalog)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights there")
@@ -246,7 +246,7 @@ def test_no_catalog_is_made_beside_a_store_that_is_a_link(location: Path, tmp_pa
 
 
 def test_a_journal_that_is_done_with_is_cleared_away(plain: Path) -> None:
-    """SQLite leaves one that begins with zeros (PRAGMA journal_mode = PERSIST) as it is."""
+    """SQLite leaves a journal that begins with zeros (PRAGMA journal_mode = PERSIST) unchanged."""
     journal = beside(plain, "-journal")
     journal.write_bytes(bytes(1024))
     with pytest.raises(CatalogError, match="was interrupted"):
@@ -254,4 +254,4 @@ def test_a_journal_that_is_done_with_is_cleared_away(plain: Path) -> None:
     recover(plain)
     assert not journal.exists()
     with Catalog.open(plain) as catalog:
-        assert len(queries.models(catalog)) == 2
+        assert len(listings.models(catalog)) == 2
