@@ -16,7 +16,7 @@ from filterkit.extractors.forms import is_convolution
 from filterkit.geometry import LayerGeometry
 from filterkit.graph.axes.receptive_fields import trace_geometry
 from filterkit.graph.axes.trace import trace
-from filterkit.graph.layers.layers import batchnorm
+from filterkit.graph.layers import batchnorm
 from filterkit.graph.layers.naming import name_layers, noted_modules
 from filterkit.graph.layers.picture_input import InputInfo, picture_of
 from filterkit.graph.view.view import GraphView

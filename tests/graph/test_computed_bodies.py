@@ -9,8 +9,8 @@ from computed import made, same
 from onnx import TensorProto, helper
 from onnx_graphs import banks, build, node, opened, random
 
+from filterkit.graph.view import reference
 from filterkit.graph.view.constants import NotConstant
-from filterkit.graph.view.view import reference
 
 ONE, HALF = np.float32(1), np.float32(0.5)
 

@@ -12,8 +12,9 @@ from computed import made, same
 from onnx import TensorProto, helper
 from onnx_graphs import banks, build, found, node, opened, random
 
+from filterkit.graph.view import reference
 from filterkit.graph.view.constants import MOST_SECONDS, NotConstant
-from filterkit.graph.view.view import GraphView, reference
+from filterkit.graph.view.view import GraphView
 from filterkit.records import Skipped
 
 OPSETS = (7, 9, 11, 13, 17, 20)

@@ -18,7 +18,7 @@ import onnx
 from numpy.typing import NDArray
 
 from filterkit import budget
-from filterkit.graph.layers.layers import elementwise
+from filterkit.graph.layers import elementwise
 from filterkit.graph.layers.node_parameters import from_shapes, known_sizes, listed
 from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import STANDARD, attributes

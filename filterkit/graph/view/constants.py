@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from filterkit import budget
 from filterkit.geometry import product
 from filterkit.graph.loading.tensors import BITS, to_array
+from filterkit.graph.view import reference
 from filterkit.graph.view.evaluation import Random, evaluate
 from filterkit.graph.view.foldable import (
     LEAST_WIDTH,
@@ -23,7 +24,6 @@ from filterkit.graph.view.foldable import (
     is_computed_in_place,
 )
 from filterkit.graph.view.reasons import label
-from filterkit.graph.view.view import reference
 from filterkit.graph.view.walk import bodies, every_tensor, reads, rename_taken
 
 if TYPE_CHECKING:
