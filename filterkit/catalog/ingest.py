@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from filterkit import budget
+from filterkit.address import check_name
 from filterkit.catalog import describe, schema
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.extraction import Extraction, external_files, extract
@@ -26,7 +27,6 @@ from filterkit.catalog.measuring import (
     unmeasured,
     with_free_columns,
 )
-from filterkit.catalog.model_names import check_name
 from filterkit.catalog.parameter_counts import count_parameters
 from filterkit.catalog.removal import sweep
 from filterkit.catalog.store import model_sha256
