@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from filterkit.catalog.connections import to_json
-from filterkit.catalog.measuring import (
+from filterkit.catalog.metrics import (
     Measured,
     Metric,
     check_length,

@@ -18,7 +18,7 @@ from filterkit.catalog import describe, schema
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.extraction import Extraction, external_files, extract
 from filterkit.catalog.ingested import IngestResult, result_of
-from filterkit.catalog.measuring import (
+from filterkit.catalog.metrics import (
     Fault,
     Measured,
     Metric,

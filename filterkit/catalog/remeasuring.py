@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from filterkit.catalog.connections import to_json
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.describe import extra_layer_metrics, extra_metrics
-from filterkit.catalog.measuring import Measured
+from filterkit.catalog.metrics import Measured
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS, filter_, layer, model
 from filterkit.catalog.values import check_rows
 from filterkit.catalog.weights import removed

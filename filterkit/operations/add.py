@@ -37,7 +37,7 @@ def add(
     from filterkit.address import check_name, name_from_ref
     from filterkit.catalog.database import catalog_path
     from filterkit.catalog.ingest import ingest
-    from filterkit.catalog.measuring import refuse
+    from filterkit.catalog.metrics import refuse
     from filterkit.catalog.queries import makers_of_model
     from filterkit.operations.plugins import hint_missing_plugins
     from filterkit.sources.onnx_file import OnnxFile, refuse_folder

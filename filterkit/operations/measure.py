@@ -12,7 +12,7 @@ from filterkit.errors import FilterkitError, UnknownNameError
 from filterkit.results import Rows
 
 if TYPE_CHECKING:
-    from filterkit.catalog.measuring import Fault
+    from filterkit.catalog.metrics import Fault
     from filterkit.plugins.metric_contract import CheckedMetric
     from filterkit.plugins.protocols import Row
     from filterkit.records import FilterBank
@@ -24,7 +24,7 @@ COLUMNS = ("model", "filters", "layers", "columns", "unmeasured")
 def measure(session: Session, model: str, metrics: Sequence[str] | None) -> Rows:
     """See `Workbench.measure`."""
     from filterkit.catalog.matches import models_named
-    from filterkit.catalog.measuring import refuse, with_free_columns
+    from filterkit.catalog.metrics import refuse, with_free_columns
     from filterkit.catalog.schema import model as table
     from filterkit.operations.plugins import hint_missing_plugins
 
@@ -108,7 +108,7 @@ def _measure_model(
 ) -> Row:
     from filterkit.catalog.describe import metric_columns
     from filterkit.catalog.matches import resolve
-    from filterkit.catalog.measuring import columns_of_all, measure, unmeasured
+    from filterkit.catalog.metrics import columns_of_all, measure, unmeasured
     from filterkit.catalog.remeasuring import put_measured
     from filterkit.catalog.weights import filter_bank
     from filterkit.operations.add import makers
