@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from filterkit.catalog.connections import to_json
-from filterkit.catalog.metrics import (
-    Measured,
-    Metric,
-    check_length,
-    columns_of,
-    columns_of_all,
-    layer_columns_of,
-    plain,
-)
+from filterkit.catalog.metrics import Measured, check_length, extra_layer_metrics, extra_metrics, plain
 from filterkit.catalog.rows import integral
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS
 from filterkit.geometry import LayerGeometry
@@ -40,18 +32,6 @@ def input_columns(extraction: Extraction) -> Row:
         "input_layout": found.layout if found else None,
         "input_shape": list(found.shape) if found and found.shape is not None else None,
         "preprocessing": preprocessing_json(extraction.preprocessing),
-    }
-
-
-def metric_columns(metrics: Iterable[Metric]) -> Row:
-    """What table `model` holds of the metrics that its filters and layers were measured with."""
-    metrics = list(metrics)
-    of_filters = [name for metric in metrics for name in columns_of(metric)]
-    of_layers = [name for metric in metrics for name in layer_columns_of(metric)]
-    return {
-        "measured": columns_of_all(metrics),
-        "extra_metrics": [name for name in of_filters if name not in METRIC_COLUMNS],
-        "extra_layer_metrics": [name for name in of_layers if name not in LAYER_METRIC_COLUMNS],
     }
 
 
@@ -129,17 +109,6 @@ def filter_columns(
     columns |= {column: values for column, values in measured.filters.items() if column in METRIC_COLUMNS}
     extra = [to_json(each) for each in extra_metrics(measured)]
     return columns | {"position": range(len(none)), "extra": extra or none}
-
-
-def extra_metrics(measured: Measured) -> list[Row]:
-    """Per filter what has no column of its own, by name; empty where all has one."""
-    extra = {name: values for name, values in measured.filters.items() if name not in METRIC_COLUMNS}
-    return [dict(zip(extra, values, strict=True)) for values in zip(*extra.values(), strict=True)]
-
-
-def extra_layer_metrics(measured: Measured) -> Row:
-    """What has no column of its own in table `layer`, by name."""
-    return {name: value for name, value in measured.layer.items() if name not in LAYER_METRIC_COLUMNS}
 
 
 def not_finite(bank: FilterBank) -> int:

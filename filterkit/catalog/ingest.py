@@ -19,11 +19,10 @@ from filterkit.catalog.database import Catalog
 from filterkit.catalog.extraction import Extraction, external_files, extract
 from filterkit.catalog.ingested import IngestResult, result_of
 from filterkit.catalog.metrics import (
-    Fault,
     Measured,
     Metric,
     measure,
-    refuse,
+    metric_columns,
     unmeasured,
     with_free_columns,
 )
@@ -31,7 +30,7 @@ from filterkit.catalog.parameter_counts import count_parameters
 from filterkit.catalog.removal import sweep
 from filterkit.catalog.store import model_sha256
 from filterkit.catalog.values import check_rows
-from filterkit.errors import CatalogError, UsageError
+from filterkit.errors import CatalogError, FilterkitError, UsageError
 from filterkit.graph.load import check_file
 from filterkit.graph.view import GraphView, open_graph
 from filterkit.hashing import bytes_on_disk, file_sha256
@@ -54,7 +53,7 @@ def ingest(
     metrics: Sequence[Metric],
     plugins: Callable[[Sequence[Any]], Mapping[str, Any]],
     *,
-    fault: Fault = refuse,
+    fault: Callable[[Any, FilterkitError], None] | None = None,
     replace: bool = False,
     fold_batchnorm: bool = False,
 ) -> IngestResult:
@@ -94,7 +93,10 @@ def ingest(
         Where two metrics have the same column, or something does not fit the filters.
     """
     check_name(name)
-    fitting = with_free_columns(metrics, fault)
+    fitting, faults = with_free_columns(metrics, strict=fault is None)
+    for metric, error in faults:
+        assert fault is not None
+        fault(metric, error)
     path = fetched.onnx_path
     check_file(path)  # before it is hashed, which takes its time if the file is huge, or for ever
     budget.allow(bytes_on_disk(path))
@@ -134,7 +136,7 @@ def ingest(
         "skipped": len(extraction.skipped),
         **describe.input_columns(extraction),
         "plugins": dict(plugins(working)),
-        **describe.metric_columns(working),
+        **metric_columns(working),
         "fold_batchnorm": int(fold_batchnorm),
         "added_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
@@ -166,7 +168,7 @@ def _work(
     fetched: FetchedModel,
     extractors: Sequence[WeightExtractor],
     metrics: Sequence[Metric],
-    fault: Fault,
+    fault: Callable[[Any, FilterkitError], None] | None,
     *,
     fold_batchnorm: bool,
 ) -> tuple[Extraction, list[Metric], list[Row], list[Columns]]:
@@ -175,7 +177,10 @@ def _work(
     It is the last that is held to a budget: what is written then is written to its end.
     """
     extraction = extract(graph, fetched, extractors, fold_batchnorm=fold_batchnorm)
-    measured, working = measure(extraction.banks.items(), metrics, fault)
+    measured, working, faults = measure(extraction.banks.items(), metrics, strict=fault is None)
+    for metric, error in faults:
+        assert fault is not None
+        fault(metric, error)
     layers, filters = _layer_rows(extraction, fetched, measured)
     budget.look()
     return extraction, working, layers, filters

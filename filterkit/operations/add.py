@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace as changed
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from filterkit import budget
 from filterkit.byte_sizes import parse_size
@@ -16,7 +16,6 @@ from filterkit.records import IngestEvent
 
 if TYPE_CHECKING:
     from filterkit.catalog.ingested import IngestResult
-    from filterkit.plugins.checked import Checked
     from filterkit.session import Session
 
 
@@ -37,9 +36,9 @@ def add(
     from filterkit.address import check_name, name_from_ref
     from filterkit.catalog.database import catalog_path
     from filterkit.catalog.ingest import ingest
-    from filterkit.catalog.metrics import refuse
     from filterkit.catalog.queries import makers_of_model
     from filterkit.operations.plugins import hint_missing_plugins
+    from filterkit.plugins.checked import makers
     from filterkit.sources.onnx_file import OnnxFile, refuse_folder
     from filterkit.sources.presets import parse_preprocessing
     from filterkit.sources.refs import split_ref
@@ -77,7 +76,7 @@ def add(
         result = ingest(
             *(catalog, name, scheme, ref, fetched, chosen, measuring),
             lambda working: makers([source, *chosen, *working]),
-            fault=refuse if named else session.plugins.leave_out,
+            fault=None if named else session.plugins.leave_out,
             replace=replace,
             fold_batchnorm=fold_batchnorm,
         )
@@ -98,12 +97,3 @@ def add(
         event = IngestEvent(session.location, name, result.layers, result.filters, result.skipped, versions)
         session.plugins.call("filterkit_after_ingest", event=event)
     return result
-
-
-def makers(used: Sequence[Checked[Any]]) -> dict[str, dict[str, Any]]:
-    """What is kept of the plugins that make rows: by name, their version and the specs of what was used."""
-    versions = {each.plugin.name: each.plugin.version for each in used}
-    return {
-        name: {"version": version, "made_by": [each.spec for each in used if each.plugin.name == name]}
-        for name, version in versions.items()
-    }

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.catalog import Catalog
-    from filterkit.catalog.filter_metrics import FilterMetrics
+    from filterkit.catalog.metrics import FilterMetrics
     from filterkit.records import FloatArray
 
     TextArray = NDArray[np.str_]
@@ -37,7 +37,7 @@ def tile_metrics(
     @cache
     def found() -> tuple[FilterMetrics, list[int]]:
         """Of every filter, and which is a tile's."""
-        from filterkit.catalog.filter_metrics import metrics_of
+        from filterkit.catalog.metrics import metrics_of
 
         parts = [address.split("/") for address in addresses]
         filters = [(part[0], part[1], int(part[2])) if len(part) > 2 else ("", "", 0) for part in parts]
