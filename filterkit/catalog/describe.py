@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from filterkit.catalog.connections import to_json
 from filterkit.catalog.metrics import Measured, check_length, extra_layer_metrics, extra_metrics, plain
+from filterkit.catalog.model_input import preprocessing_json
 from filterkit.catalog.rows import integral
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS
 from filterkit.geometry import LayerGeometry
-from filterkit.records import FilterBank, Preprocessing, Skipped
+from filterkit.records import FilterBank, Skipped
 
 if TYPE_CHECKING:
     from filterkit.catalog.extraction import Extraction
@@ -123,23 +123,6 @@ def not_finite(bank: FilterBank) -> int:
 def skipped_row(position: int, skipped: Skipped) -> Row:
     """The row of table `skipped` for one node."""
     return {"position": position, "node": skipped.node, "op": skipped.op, "reason": skipped.reason}
-
-
-def preprocessing_json(preprocessing: Preprocessing | None) -> Row | None:
-    """How `Preprocessing` stands in the catalog: its fields by name; of most models few beyond the first."""
-    if preprocessing is None:
-        return None
-    rare = {"input": None, "bands": 0, "stated": ()}
-    fields = dataclasses.asdict(preprocessing).items()
-    return {name: value for name, value in fields if name not in rare or value != rare[name]}
-
-
-def preprocessing_from(stored: Mapping[str, Any] | None) -> Preprocessing | None:
-    """The `Preprocessing` that `preprocessing_json` stored."""
-    if stored is None:
-        return None
-    tuples = {name: tuple(value) for name, value in stored.items() if isinstance(value, list)}
-    return Preprocessing(**{**stored, **tuples})
 
 
 def _on(axis: int | None, values: Sequence[float] | None) -> float | None:

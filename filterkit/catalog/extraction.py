@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from onnx import TensorProto
 
 from filterkit import budget
-from filterkit.catalog.picture_input import expected
+from filterkit.catalog.model_input import expected
 from filterkit.catalog.values import MOST_FILTERS
 from filterkit.errors import ModelError
 from filterkit.extractors.forms import is_convolution

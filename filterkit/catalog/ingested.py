@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from filterkit.catalog.picture_input import has_placeholder_size, range_of, takes_no_pictures
+from filterkit.catalog.model_input import has_placeholder_size, range_of, takes_no_pictures
 from filterkit.graph.inputs import fixed_size
 
 Status = Literal["added", "replaced", "unchanged", "restored"]

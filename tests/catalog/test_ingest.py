@@ -22,9 +22,9 @@ from tiny_models import put, write_model
 
 from filterkit.address import parse_address
 from filterkit.catalog import Catalog, filters, queries, weights
-from filterkit.catalog.describe import preprocessing_from
 from filterkit.catalog.filters import FILTER_COLUMNS
 from filterkit.catalog.matches import resolve
+from filterkit.catalog.model_input import preprocessing_from
 from filterkit.catalog.removal import remove, sweep
 from filterkit.errors import CatalogError, ModelError, NotFoundError, PluginContractError, UsageError
 from filterkit.extractors.convolution import ConvolutionExtractor
