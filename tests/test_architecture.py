@@ -31,6 +31,7 @@ FLOORS = (
         "runtime",
     ),
     ("catalog",),
+    ("ingest",),
     ("operations", "results", "session"),
     ("workbench",),
     ("testing", "scaffold"),

@@ -15,7 +15,7 @@ from filterkit.errors import UsageError
 from filterkit.records import IngestEvent
 
 if TYPE_CHECKING:
-    from filterkit.catalog.ingested import IngestResult
+    from filterkit.ingest.ingested import IngestResult
     from filterkit.session import Session
 
 
@@ -35,8 +35,8 @@ def add(
     """See `Worksession.add`."""
     from filterkit.address import check_name, name_from_ref
     from filterkit.catalog.database import catalog_path
-    from filterkit.catalog.ingest import ingest
     from filterkit.catalog.queries import makers_of_model
+    from filterkit.ingest.commit import ingest
     from filterkit.operations.plugins import hint_missing_plugins
     from filterkit.plugins.checked import makers
     from filterkit.sources.onnx_file import OnnxFile, refuse_folder

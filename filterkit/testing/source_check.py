@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from filterkit.catalog import Catalog
-from filterkit.catalog.extraction import Extraction, extract
-from filterkit.catalog.ingest import ingest
 from filterkit.errors import FilterkitError
 from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.graph import GraphView, open_graph
 from filterkit.graph.layers import node_name
+from filterkit.ingest.commit import ingest
+from filterkit.ingest.extract import Extraction, extract
 from filterkit.plugins.contributions import NAME
 from filterkit.plugins.protocols import ModelSource
 from filterkit.records import FetchedModel

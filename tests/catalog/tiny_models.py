@@ -12,9 +12,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from filterkit.catalog import Catalog
-from filterkit.catalog.ingest import ingest
-from filterkit.catalog.ingested import IngestResult
 from filterkit.extractors.convolution import ConvolutionExtractor
+from filterkit.ingest.commit import ingest
+from filterkit.ingest.ingested import IngestResult
 from filterkit.metrics.basic import BasicMetrics
 from filterkit.records import FetchedModel
 

@@ -49,10 +49,10 @@ def drive(path: Path, catalog: Path | None = None) -> str:
     Exception
         Anything that is no FilterkitError is a finding.
     """
-    from filterkit.catalog.extraction import extract
     from filterkit.errors import FilterkitError
     from filterkit.extractors.convolution import ConvolutionExtractor
     from filterkit.graph import cut, free_sizes, open_graph
+    from filterkit.ingest.extract import extract
     from filterkit.records import FetchedModel
 
     try:

@@ -14,10 +14,8 @@ import sqlalchemy as sa
 
 from filterkit import budget
 from filterkit.address import check_name
-from filterkit.catalog import describe, schema
+from filterkit.catalog import schema
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.extraction import Extraction, external_files, extract
-from filterkit.catalog.ingested import IngestResult, result_of
 from filterkit.catalog.metrics import (
     Measured,
     Metric,
@@ -26,7 +24,6 @@ from filterkit.catalog.metrics import (
     unmeasured,
     with_free_columns,
 )
-from filterkit.catalog.parameter_counts import count_parameters
 from filterkit.catalog.removal import sweep
 from filterkit.catalog.store import model_sha256
 from filterkit.catalog.values import check_rows
@@ -34,6 +31,10 @@ from filterkit.errors import CatalogError, FilterkitError, UsageError
 from filterkit.graph.load import check_file
 from filterkit.graph.view import GraphView, open_graph
 from filterkit.hashing import bytes_on_disk, file_sha256
+from filterkit.ingest import describe
+from filterkit.ingest.extract import Extraction, external_files, extract
+from filterkit.ingest.ingested import IngestResult, result_of
+from filterkit.ingest.parameter_counts import count_parameters
 from filterkit.records import FetchedModel, Skipped
 
 if TYPE_CHECKING:

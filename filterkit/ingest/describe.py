@@ -16,7 +16,7 @@ from filterkit.geometry import LayerGeometry
 from filterkit.records import FilterBank, Skipped
 
 if TYPE_CHECKING:
-    from filterkit.catalog.extraction import Extraction
+    from filterkit.ingest.extract import Extraction
 
 Row = dict[str, Any]
 
