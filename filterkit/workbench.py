@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from filterkit.catalog import Catalog
     from filterkit.errors import AddressError, ImageError
-    from filterkit.ingest.ingested import IngestResult
+    from filterkit.ingest.commit import IngestResult
     from filterkit.operations.diff import Level as DiffLevel
     from filterkit.operations.diff import Matching
     from filterkit.operations.similar import Level

@@ -109,7 +109,7 @@ def _measure_model(
     from filterkit.catalog.matches import resolve
     from filterkit.catalog.metrics import columns_of_all, measure, metric_columns, put_measured, unmeasured
     from filterkit.catalog.weights import filter_bank
-    from filterkit.plugins.checked import makers
+    from filterkit.plugins.checked import provenance
 
     name = model["name"]
     matches = resolve(session.catalog(), Address(name)) if metrics and model["layers"] else []
@@ -127,7 +127,7 @@ def _measure_model(
     _report(session, faults)
     if working:
         of_layers = {match.layer["id"]: each for match, each in zip(matches, measured, strict=True)}
-        put_measured(session.catalog(), model, of_layers, metric_columns(working), makers(working))
+        put_measured(session.catalog(), model, of_layers, metric_columns(working), provenance(working))
     return {
         "model": name,
         "filters": sum(match.layer["filters"] for match in matches),

@@ -59,7 +59,7 @@ def read_only(values: FloatArray) -> FloatArray:
     return view
 
 
-def makers(used: Iterable[object]) -> dict[str, dict[str, Any]]:
+def provenance(used: Iterable[object]) -> dict[str, dict[str, Any]]:
     """What the catalog stores of the plugins that make rows: by name, version and what was used of them.
 
     Objects that come from no plugin are left out.
