@@ -147,7 +147,8 @@ def _verify(staged: Staged, contents: Contents) -> None:
     try:
         same = {
             staged.onnx_path: model_sha256(staged.onnx_path, staged.external) == staged.sha256,
-            contents.banks_path: file_sha256(contents.banks_path) == contents.model["banks_sha256"],
+            contents.banks_path: not contents.banks_path.is_symlink()  # which would be moved as it is
+            and file_sha256(contents.banks_path) == contents.model["banks_sha256"],
         }
     except OSError as error:
         raise CatalogError(
