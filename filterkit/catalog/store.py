@@ -173,7 +173,7 @@ class Store:
             return
         staged = self._stage(sha256)
         staged.mkdir()
-        if any(Path(name) == Path(MODEL_FILE) for name in external):  # also where it says ./model.onnx
+        if any(Path(name) == Path(MODEL_FILE) for name in external):  # ./model.onnx as well
             raise CatalogError(
                 f"external data named {MODEL_FILE} cannot be stored", hint="give it another name"
             )

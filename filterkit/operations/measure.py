@@ -36,7 +36,7 @@ def measure(session: Session, model: str, metrics: Sequence[str] | None) -> Rows
     with_free_columns([*(each for each in every if each.contribution not in again), *named])  # raises
     with session.catalog().connect() as connection:
         found = models_named(connection, model, (table,))
-    session.catalog(write=True)  # raises where it cannot be written, before anything is measured
+    session.catalog(write=True)  # raises if it cannot be written, before anything is measured
     rows = [
         _measure_model(session, row, _missing(row, every) if metrics is None else named, strict=bool(named))
         for row in found
