@@ -25,6 +25,7 @@ FLOORS = (
         *("charts", "metrics", "comparison", "runtime"),
     ),
     ("catalog",),
+    ("ingest",),
     ("operations", "results", "session"),
     ("workbench",),
     ("testing", "scaffold"),

@@ -2,6 +2,7 @@
 
 Model and layer take globs (``*``, ``?``, ``[abc]``, case-sensitive, as in `fnmatch.fnmatchcase`). Filters and
 kernels take ``3``, ``0:6``, ``::8``, ``1,5,9`` and ``*``; negative numbers count from the end, as in Python.
+A model's name must fit into an address, so its rules are here as well.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif")
 
 _NUMBER = r"[+-]?[0-9]{1,9}"
 _PART = re.compile(rf"({_NUMBER})|({_NUMBER})?:({_NUMBER})?(?::({_NUMBER})?)?")
+
+MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+LONGEST_NAME = 100
+MODEL_SUFFIXES = re.compile(r"(\.weights)?\.(onnx|ort|keras|h5|npz|safetensors|pb|pt2?|pth)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,3 +232,35 @@ def _part_text(part: int | slice) -> str:
         "" if number is None else str(number) for number in (part.start, part.stop, part.step)
     )
     return f"{start}:{stop}:{step}" if step else f"{start}:{stop}"
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it is a valid name for a model.
+
+    Raises
+    ------
+    UsageError
+        It could not be part of an address.
+    """
+    if not MODEL_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise UsageError(
+            f"a model cannot be named '{name}'",
+            hint=f"use at most {LONGEST_NAME} letters, digits, '.', '_' and '-', a letter or digit first",
+        )
+    return name
+
+
+def name_from_ref(ref: str) -> str:
+    """Return a model's default name: ``vgg16`` for ``zoo:vgg16``, ``net`` for ``some/net.onnx``.
+
+    Raises
+    ------
+    UsageError
+        No part of `ref` can be a name.
+    """
+    path = re.split(r"[?#]", ref)[0].rstrip("/\\:")
+    last = re.split(r"[/\\:!]", path)[-1]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", MODEL_SUFFIXES.sub("", last)).strip("._-")[:LONGEST_NAME]
+    if not name:
+        raise UsageError(f"'{ref}' suggests no name for the model", hint="give one with --name")
+    return name

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.catalog import Catalog
-    from filterkit.catalog.ingested import IngestResult
     from filterkit.errors import AddressError, ImageError
+    from filterkit.ingest.commit import IngestResult
     from filterkit.operations.diff import Level as DiffLevel
     from filterkit.operations.diff import Matching
     from filterkit.operations.similar import Level

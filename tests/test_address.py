@@ -1,4 +1,4 @@
-"""The address grammar."""
+"""The address grammar, and the names of models."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filterkit.address import Address, Selection, matching, parse_address, parse_selection
+from filterkit.address import (
+    Address,
+    Selection,
+    check_name,
+    matching,
+    name_from_ref,
+    parse_address,
+    parse_selection,
+)
 from filterkit.errors import NotFoundError, UsageError
 
 
@@ -92,3 +100,34 @@ def test_a_name_means_itself_before_it_is_a_glob() -> None:
     assert matching("conv[1]", names) == ["conv[1]"]
     assert matching("conv[12]", names) == ["conv1", "conv2"]
     assert matching("conv?", names) == ["conv1", "conv2"]
+
+
+@pytest.mark.parametrize(
+    ("ref", "name"),
+    [
+        ("vgg16", "vgg16"),
+        ("zoo:vgg16", "vgg16"),
+        ("classic", "classic"),
+        ("some/folder/net.onnx", "net"),
+        ("onnx:/some/my net (1).onnx", "my-net-1"),
+        (r"C:\models\net.ONNX", "net"),
+        ("resnet50-v1.5.onnx", "resnet50-v1.5"),
+        ("keras:VGG16?weights=none&seed=1", "VGG16"),
+        ("keras:models/edges.keras", "edges"),
+        ("wheel:pkg==1.0!pkg/data/net.onnx#sha256=00", "net"),
+        ("gabor:?frequencies=3", "gabor"),
+        ("somewhere/net/", "net"),
+    ],
+)
+def test_what_a_reference_suggests(ref: str, name: str) -> None:
+    assert name_from_ref(ref) == name
+
+
+@given(st.text())
+def test_a_suggestion_is_always_allowed(ref: str) -> None:
+    try:
+        name = name_from_ref(ref)
+    except UsageError as error:
+        assert "--name" in str(error.hint)
+    else:
+        assert check_name(name) == name

@@ -1,7 +1,6 @@
 """The catalog: what is known of every filter, in SQLite, and the store of models and banks beside it.
 
-Importing this package imports SQLAlchemy, and nothing of ONNX: `filterkit.catalog.ingest`, which reads
-models, is imported by those who need it.
+Importing this package imports SQLAlchemy, but nothing of ONNX: reading models is up to `filterkit.ingest`.
 """
 
 from filterkit.catalog.database import Catalog

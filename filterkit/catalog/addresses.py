@@ -10,9 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from filterkit.address import Address, Selection, matching, refuse_file
+from filterkit.address import MODEL_SUFFIXES, Address, Selection, matching, refuse_file
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.model_names import SUFFIXES
 from filterkit.catalog.schema import layer, model
 from filterkit.catalog.sqlite.statements import among, json_values
 from filterkit.catalog.validation import check_rows, damaged_value
@@ -168,14 +167,14 @@ def _no_model(
 
     message = f"there is no model '{pattern}' in the catalog"
     # Of the file that a model was made of, or an address where a model is expected.
-    likely = (SUFFIXES.sub("", pattern), pattern.partition("/")[0])
+    likely = (MODEL_SUFFIXES.sub("", pattern), pattern.partition("/")[0])
     wanted = next((name for name in likely if name in names), pattern)
     hint = closest(wanted, names) if names else "`filterkit add vgg16` adds one"
     if whole is None:  # the request is for a model, not for a layer
         return NotFoundError(message, hint=hint)
     meant = with_a_model(connection, whole)
     is_close = hint.startswith("did you mean")
-    if not meant and (not is_close or (wanted == pattern and SUFFIXES.search(pattern))):
+    if not meant and (not is_close or (wanted == pattern and MODEL_SUFFIXES.search(pattern))):
         refuse_file(whole)
     if not meant and not is_close:
         meant = like_a_layer(connection, whole)

@@ -1,4 +1,4 @@
-"""Taking a model out of a catalog, and sweeping the store."""
+"""Removing a model from a catalog, and sweeping the store."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from filterkit.errors import CatalogError, NotFoundError, closest
 
 
 def remove(catalog: Catalog, name: str) -> int:
-    """Delete a model's rows, then what no other model needs of the store; returns the bytes that freed.
+    """Delete a model's rows, then the files that no other model needs; returns the number of bytes freed.
 
     Raises
     ------
     NotFoundError
-        Where there is no such model.
+        There is no such model.
     """
     with catalog.begin() as connection:
         if not connection.execute(sa.delete(model).where(model.c.name == name)).rowcount:
@@ -28,16 +28,16 @@ def remove(catalog: Catalog, name: str) -> int:
 
 
 def sweep(catalog: Catalog) -> int:
-    """Delete what no row names of the store, e.g. what an interrupted ingest left; returns its bytes.
+    """Delete files of the store that no row names, e.g. of a killed process; returns their bytes.
 
     Raises
     ------
     CatalogError
-        Where the store cannot be changed.
+        The store cannot be changed.
     """
-    with catalog.begin() as connection:  # nobody puts anything into the store meanwhile
+    with catalog.begin() as connection:  # no other process can write to the store meanwhile
         hashes = {"sha256": model.c.sha256, "banks_sha256": model.c.banks_sha256}
-        # A row that is damaged names files that nobody can tell any more: then nothing is deleted.
+        # The files of a damaged row are unknown: `check_rows` raises, and nothing is deleted.
         needed = check_rows(connection.execute(sa.select(*hashes.values())).mappings(), hashes)
         try:
             return catalog.store.sweep(
@@ -46,5 +46,5 @@ def sweep(catalog: Catalog) -> int:
         except OSError as error:
             raise CatalogError(
                 f"the store {catalog.store.folder} cannot be swept: {error.strerror or error}",
-                hint="is it yours to write? What is left over is swept next time",
+                hint="may you write there? What is left over is swept next time",
             ) from error

@@ -5,11 +5,11 @@
     catalog.store/models/<sha256>/model.onnx    and its external data, under the names the model gives it
     catalog.store/banks/<sha256>.safetensors    key: a layer's name; its bias: that name and "/bias"
     catalog.store/cuts/<model's sha256>/        graphs cut out of the model; their weights are in model.onnx
-    catalog.store/staging/                      what is being written, renamed once it is whole
+    catalog.store/staging/                      what is being written, renamed once it is complete
 
-Whoever writes or sweeps holds the catalog's write lock, so there is one staging folder, and what no row of
-the catalog names is a leftover. A store may come from somebody else: no link in it is followed, nothing but a
-hash is used as a path, and only what has a name of this form is ever deleted.
+A process that writes or sweeps has the catalog's write lock, so one staging folder is enough, and files that
+no row of the catalog names are leftovers. A store may be untrusted: no link in it is followed, nothing but a
+hash is used as a path, and only files with such names are ever deleted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import posixpath
 import re
 import shutil
 import stat
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -30,7 +30,6 @@ from filterkit.hashing import file_sha256
 
 if TYPE_CHECKING:
     from filterkit.catalog.bank_files import BankFile
-    from filterkit.records import FilterBank
 
 MODEL_FILE = "model.onnx"
 
@@ -39,10 +38,10 @@ HASH = re.compile(r"[0-9a-f]{64}")
 BANKS = re.compile(r"([0-9a-f]{64})\.safetensors")
 CUT = re.compile(r"[0-9a-f]{32}\.(onnx|part)")
 STAGED = re.compile(r"[0-9a-f]{64}|banks|replaced")
-"""Names that are written in the store; no other is deleted."""
+"""Names that filterkit writes in the store; nothing else is deleted."""
 
 MOST_FILES = 100_000
-"""Of one model: its ONNX file and its external data."""
+"""Per model: its ONNX file and its external data."""
 
 
 class Store:
@@ -51,7 +50,7 @@ class Store:
     Attributes
     ----------
     folder
-        Made when something is first written.
+        Created when something is first written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,24 +58,24 @@ class Store:
         self._open: dict[str, BankFile] = {}
 
     def model_path(self, sha256: str) -> Path:
-        """Where the ONNX file of that hash is, or would be; raises CatalogError as `path` does."""
+        """The path of the ONNX file of that hash, whether it exists or not; raises as `path` does."""
         return self.path("models", _hash(sha256), MODEL_FILE)
 
     def banks_path(self, banks_sha256: str) -> Path:
-        """Where the banks of that hash are, or would be; raises CatalogError as `path` does."""
+        """The path of the banks of that hash, whether they exist or not; raises as `path` does."""
         return self.path("banks", f"{_hash(banks_sha256)}.safetensors")
 
     def cuts_path(self, sha256: str) -> Path:
-        """Folder of what was cut out of the model of that hash; who runs it writes there, whoever it is."""
+        """Folder of graphs cut out of the model of that hash; every process that runs it writes there."""
         return self.path("cuts", _hash(sha256))
 
     def path(self, *parts: str) -> Path:
-        """A path in the store, on which nothing is a link.
+        """A path in the store, checked for links.
 
         Raises
         ------
         CatalogError
-            Something on it is a link, the store itself included.
+            The store, or something on the path, is a link.
         """
         path = self.folder
         for part in ("", *parts):
@@ -89,12 +88,12 @@ class Store:
         return path
 
     def check_rooms(self) -> None:
-        """Raise CatalogError where the store or one of its folders is a link, before anything is written."""
+        """Raise CatalogError if the store or one of its folders is a link; called before writing."""
         for room in ROOMS:
             self.path(room)
 
     def check_model(self, sha256: str) -> None:
-        """Raise CatalogError where a file of the model of that hash is a link, or there are too many."""
+        """Raise CatalogError if a file of the model of that hash is a link, or there are too many."""
         folder = self.model_path(sha256).parent
         for number, entry in enumerate(_below(folder)):
             if entry.is_symlink() or number >= MOST_FILES:
@@ -104,14 +103,20 @@ class Store:
                 )
 
     def links(self) -> list[Path]:
-        """Every link in the store, the store itself included: filterkit makes none, and follows none."""
+        """Every link in the store, or the store itself if it is one: filterkit makes and follows none."""
         if self.folder.is_symlink():
             return [self.folder]
         return [Path(entry.path) for entry in _below(self.folder) if entry.is_symlink()]
 
     def holds(self, sha256: str, banks_sha256: str, external: Sequence[str] = ()) -> bool:
-        """Whether the model with its `external` data and its banks are here, whatever is in them."""
+        """Whether the files of the model, its `external` data and its banks exist, damaged or not."""
         return self._holds_model(sha256, external) and self.banks_path(banks_sha256).is_file()
+
+    def model_files(self, sha256: str) -> list[str]:
+        """Names of the files of the model of that hash, relative to its folder; raises as `path` does."""
+        folder = self.model_path(sha256).parent
+        files = (Path(each.path) for each in _below(folder) if each.is_file(follow_symlinks=False))
+        return [file.relative_to(folder).as_posix() for file in files]
 
     def _holds_model(self, sha256: str, external: Sequence[str]) -> bool:
         names = (MODEL_FILE, *external)
@@ -124,9 +129,9 @@ class Store:
         Raises
         ------
         CatalogError
-            Where they are damaged or cannot be read.
+            They are damaged or cannot be read.
         FileNotFoundError
-            Where they are not here.
+            They are missing.
         """
         if banks_sha256 not in self._open:
             from filterkit.catalog.bank_files import BankFile
@@ -139,38 +144,38 @@ class Store:
         source: Path,
         external: Sequence[str],
         sha256: str,
-        banks: Mapping[str, FilterBank],
+        banks: Path,
+        banks_sha256: str,
         *,
-        anew: bool,
-    ) -> str:
+        rewrite: bool,
+    ) -> None:
         """Put a model and its banks into the store, side by side; see `put_model` and `put_banks`."""
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(1) as aside:
-            copying = aside.submit(self.put_model, source, external, sha256, anew=anew)
-            banks_sha256 = self.put_banks(banks, anew=anew)
+            copying = aside.submit(self.put_model, source, external, sha256, rewrite=rewrite)
+            self.put_banks(banks, banks_sha256, rewrite=rewrite)
         copying.result()
-        return banks_sha256
 
-    def put_model(self, source: Path, external: Sequence[str], sha256: str, *, anew: bool) -> None:
+    def put_model(self, source: Path, external: Sequence[str], sha256: str, *, rewrite: bool) -> None:
         """Copy the ONNX file `source` with its `external` data (names relative to it) into the store.
 
         Parameters
         ----------
-        anew
-            Look whether what is there is sound, and write it again where it is not.
+        rewrite
+            Hash a model that is there already, and replace it if it is damaged.
         """
         target = self.model_path(sha256).parent
-        # A sound one is never moved out of the way: killed in between, its rows would have no model.
+        # An undamaged one is never moved away: if the process is killed then, its rows would have no model.
         if self._holds_model(sha256, external) and not (
-            anew and model_sha256(target / MODEL_FILE, external) != sha256
+            rewrite and model_sha256(target / MODEL_FILE, external) != sha256
         ):
             return
         staged = self._stage(sha256)
         staged.mkdir()
-        if any(Path(name) == Path(MODEL_FILE) for name in external):  # also where it says ./model.onnx
+        if any(Path(name) == Path(MODEL_FILE) for name in external):  # ./model.onnx as well
             raise CatalogError(
-                f"external data named {MODEL_FILE} cannot be kept", hint="give it another name"
+                f"external data named {MODEL_FILE} cannot be stored", hint="give it another name"
             )
         for original, copy in [
             (source, staged / MODEL_FILE),
@@ -184,24 +189,28 @@ class Store:
             target.rename(self._stage("replaced"))
         self._finish(staged, target)
 
-    def put_banks(self, banks: Mapping[str, FilterBank], *, anew: bool) -> str:
-        """Write `banks`, by layer name, into the store; returns their hash."""
-        from filterkit.catalog.bank_files import write_banks
+    def put_banks(self, banks: Path, banks_sha256: str, *, rewrite: bool) -> None:
+        """Move a file of banks, as `write_banks` writes it, into the store.
 
-        staged = self._stage("banks")
-        banks_sha256 = write_banks(staged, banks)
-        _sync(staged)
+        Parameters
+        ----------
+        rewrite
+            Replace the file of that hash, if there is one.
+        """
         target = self.banks_path(banks_sha256)
-        if anew or not target.exists():
-            self._open.pop(banks_sha256, None)
-            self._finish(staged, target)
-        return banks_sha256
+        if target.exists() and not rewrite:
+            return
+        staged = self._stage("banks")
+        shutil.move(banks, staged)  # from another file system, a copy
+        _sync(staged)
+        self._open.pop(banks_sha256, None)
+        self._finish(staged, target)
 
     def sweep(self, models: Collection[str], banks: Collection[str]) -> int:
-        """Delete everything but the models and banks of these hashes; returns how many bytes that frees.
+        """Delete everything but the models and banks of these hashes; returns the number of bytes freed.
 
-        Only what has a name that is written here is deleted, and never through a link: what else lies in the
-        store is somebody's own.
+        Only files with names that filterkit writes are deleted, and never through a link: anything else in
+        the store belongs to the user.
         """
         self.check_rooms()
         freed = sum(_remove(path) for path in _entries(self.folder / "staging", STAGED))
@@ -228,7 +237,7 @@ class Store:
         return path
 
     def _finish(self, staged: Path, target: Path) -> None:
-        """Give what is staged its final name, for good."""
+        """Rename what is staged to its final name, durably."""
         target.parent.mkdir(exist_ok=True)
         staged.replace(target)
         for folder in (target.parent, self.folder, self.folder.parent):
@@ -236,9 +245,9 @@ class Store:
 
 
 def model_sha256(path: Path, external: Sequence[str], whole: str | None = None) -> str:
-    """Hash of an ONNX file; where it has external data, of the hashes and names of all its files.
+    """Hash of an ONNX file; if it has external data, of the hashes and names of all its files.
 
-    `whole` is the hash of the file itself, where it is known.
+    `whole` is the hash of the file itself, if it is known.
     """
     whole = whole or file_sha256(path)
     if not external:
@@ -249,16 +258,16 @@ def model_sha256(path: Path, external: Sequence[str], whole: str | None = None) 
 
 
 def stored_model_sha256(path: Path) -> str:
-    """Hash of the ONNX file at `path` in a store; the files around it there are its external data."""
+    """Hash of the ONNX file at `path` in a store; the other files of its folder are its external data."""
     folder = path.parent
     files = (file for file in folder.rglob("*") if file.is_file() and file != path)
     return model_sha256(path, [file.relative_to(folder).as_posix() for file in files])
 
 
 def _sync(path: Path) -> None:
-    """Make sure that a file, or the names in a folder, outlast a power cut."""
+    """Make sure that a file, or the names in a folder, survive a power failure."""
     if os.name == "nt" and path.is_dir():
-        return  # Windows opens no folders
+        return  # Windows cannot open folders
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
@@ -267,17 +276,17 @@ def _sync(path: Path) -> None:
 
 
 def _hash(sha256: str) -> str:
-    """`sha256`, if it is one: whoever writes a catalog can write any text in its place."""
+    """`sha256` if it is one: an untrusted catalog may have any text in its place."""
     if not isinstance(sha256, str) or not HASH.fullmatch(sha256):
         raise CatalogError(
-            f"the catalog is damaged: {sha256!r:.80} is no SHA-256",
-            hint="put a copy back, or move it away and make it anew with `filterkit add`",
+            f"the catalog is damaged: {sha256!r:.80} is not a SHA-256 hash",
+            hint="restore a copy, or move it away and create a new one with `filterkit add`",
         )
     return sha256
 
 
 def _entries(folder: Path, names: re.Pattern[str]) -> list[Path]:
-    """What lies in a folder of the store under such names, but links; nothing where there is no folder."""
+    """Entries of a folder of the store with such names, except links; none if there is no folder."""
     try:
         with os.scandir(folder) as entries:
             found = [each for each in entries if names.fullmatch(each.name) and not each.is_symlink()]
@@ -287,7 +296,7 @@ def _entries(folder: Path, names: re.Pattern[str]) -> list[Path]:
 
 
 def _below(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Everything below a folder; links are among it, and not followed."""
+    """Everything below a folder, links included, which are not followed."""
     pending: list[str | Path] = [folder]
     while pending:
         try:
@@ -301,7 +310,7 @@ def _below(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _remove(path: Path) -> int:
-    """Delete a file, or a folder with all in it, where there is one and it is no link; returns its bytes."""
+    """Delete a file or a folder with its contents, unless it is missing or a link; returns its bytes."""
     try:
         status = path.lstat()
     except FileNotFoundError:
@@ -312,10 +321,10 @@ def _remove(path: Path) -> int:
         path.unlink()
         return status.st_size
     freed = sum(entry.stat(follow_symlinks=False).st_size for entry in _below(path) if entry.is_file())
-    shutil.rmtree(path)  # which deletes links in it, and follows none
+    shutil.rmtree(path)  # deletes links in it without following them
     return freed
 
 
 def _remove_if_empty(folder: Path) -> None:
-    with suppress(OSError):  # it is not there, or not empty, or somebody else's
+    with suppress(OSError):  # it is missing, not empty, or not ours to delete
         folder.rmdir()

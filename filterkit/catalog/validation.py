@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from filterkit.catalog.model_names import ALLOWED, LONGEST
+from filterkit.address import LONGEST_NAME, MODEL_NAME
 
 Check = Callable[[Any], bool]
 
@@ -129,7 +129,7 @@ _NUMBERS = list_of(is_number)
 _COLUMN_NAMES = list_of(_matches(COLUMN_NAME, 200), 10_000)
 
 SPECIAL: Mapping[tuple[str, str], Check] = {
-    ("model", "name"): _matches(ALLOWED, LONGEST),
+    ("model", "name"): _matches(MODEL_NAME, LONGEST_NAME),
     ("model", "sha256"): _matches(SHA256, 64),
     ("model", "banks_sha256"): _matches(SHA256, 64),
     ("model", "opset"): _is_any_whole,
@@ -140,7 +140,7 @@ SPECIAL: Mapping[tuple[str, str], Check] = {
     ("model", "measured"): _COLUMN_NAMES,
     ("model", "extra_metrics"): _COLUMN_NAMES,
     ("model", "extra_layer_metrics"): _COLUMN_NAMES,
-    ("layer", "name"): _matches(LAYER_NAME, LONGEST),
+    ("layer", "name"): _matches(LAYER_NAME, LONGEST_NAME),
     ("layer", "filters"): lambda value: is_whole(value, 1, MOST_FILTERS),
     ("layer", "groups"): _is_any_whole,
     ("layer", "pre_layout"): _matches(LAYOUT, LONGEST_LIST),

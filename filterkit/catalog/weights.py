@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from filterkit.address import name_from_ref
 from filterkit.catalog import schema
 from filterkit.catalog.addresses import BRIEF_LAYER, BRIEF_MODEL
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.model_names import name_from_ref
 from filterkit.catalog.validation import check_rows
 from filterkit.errors import CatalogError
 

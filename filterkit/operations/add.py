@@ -1,22 +1,21 @@
-"""From a ref to rows: pick the source, fetch, ingest, tell the plugins."""
+"""Add a model to the catalog: stage it, commit it, and notify the plugins."""
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace as changed
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from filterkit import budget
 from filterkit.byte_sizes import parse_size
 from filterkit.errors import UsageError
 from filterkit.records import IngestEvent
 
 if TYPE_CHECKING:
-    from filterkit.catalog.ingested import IngestResult
-    from filterkit.plugins.checked import Checked
+    from filterkit.ingest.commit import IngestResult
+    from filterkit.ingest.stage import Request
     from filterkit.session import Session
 
 
@@ -33,12 +32,11 @@ def add(
     timeout: float | None,
     memory: int | str | None,
 ) -> IngestResult:
-    """See `Worksession.add`."""
+    """See `Workbench.add`."""
+    from filterkit.address import check_name, name_from_ref
     from filterkit.catalog.database import catalog_path
-    from filterkit.catalog.ingest import ingest
-    from filterkit.catalog.listings import makers_of_model
-    from filterkit.catalog.measuring import refuse
-    from filterkit.catalog.model_names import check_name, name_from_ref
+    from filterkit.ingest.commit import commit, known_model
+    from filterkit.ingest.stage import Makers, Request, stage
     from filterkit.operations.plugins import hint_missing_plugins
     from filterkit.sources.onnx_file import OnnxFile, refuse_folder
     from filterkit.sources.presets import parse_preprocessing
@@ -47,63 +45,62 @@ def add(
 
     registry = session.registry
     most = parse_size(memory) if isinstance(memory, str) else memory
-    # All that can be wrong with the request is looked at before anything is fetched.
+    # The whole request is checked before anything is fetched.
     schemes = {offer.name for offer in registry.offers("source")}
     networks = [str(row["name"]) for row in known()]
     with hint_missing_plugins(session):
         scheme, rest = split_ref(ref, schemes, networks, hint=partial(registry.hint, "source"))
-        if scheme == OnnxFile.scheme and rest:  # of which no name can be made, as of ".."
+        if scheme == OnnxFile.scheme and rest:  # first, as a folder such as ".." suggests no name
             refuse_folder(rest)
-        name = check_name(name or name_from_ref(ref))
-        stated = parse_preprocessing(preprocessing) if preprocessing else None
-        source = registry.create("source", scheme)
-        chosen = [registry.create("extractor", spec) for spec in extractors]
-        named = [registry.create("metric", spec) for spec in metrics or ()]
-    measuring = registry.metrics() if metrics is None else named
-    exists = catalog_path(session.location).exists()
-    if exists:
-        session.catalog(write=True)  # raises where it cannot be written; a new one waits for a model
+        request = Request(
+            check_name(name or name_from_ref(ref)),
+            scheme,
+            rest,
+            ref,
+            tuple(extractors),
+            None if metrics is None else tuple(metrics),
+            parse_preprocessing(preprocessing) if preprocessing else None,
+            fold_batchnorm,
+            timeout=timeout,
+            memory=most,
+        )
+        makers = Makers.of(request, registry)
+    if catalog_path(session.location).exists():
+        catalog = session.catalog(write=True)  # raises if it cannot be written; a new one is created below
+        if not replace:
+            request = dataclasses.replace(request, known=known_model(catalog, request.name))
 
-    # Windows deletes no file that is still mapped, as external data may be.
-    with (
-        budget.limited(Path(ref).name or name, timeout, most),
-        tempfile.TemporaryDirectory(prefix="filterkit-", ignore_cleanup_errors=True) as folder,
-    ):
-        budget.step("fetching {}", ref)
-        fetched = source.fetch(rest, Path(folder), session.progress)
-        if stated:
-            fetched = changed(fetched, preprocessing=stated)
-        catalog = session.catalog(write=True) if exists else partial(session.catalog, write=True)
-        result = ingest(
-            *(catalog, name, scheme, ref, fetched, chosen, measuring),
-            lambda working: makers([source, *chosen, *working]),
-            fault=refuse if named else session.plugins.leave_out,
-            replace=replace,
-            fold_batchnorm=fold_batchnorm,
-        )
-    if stated and result.status in ("unchanged", "restored"):
-        raise UsageError(
-            f"{name} is in the catalog already, and its preprocessing stays as it was",
-            hint="--replace catalogues it anew with the one given",
-        )
+    # Windows cannot delete files that are still mapped, as external data may be.
+    with tempfile.TemporaryDirectory(prefix="filterkit-", ignore_cleanup_errors=True) as folder:
+        staged = stage(request, Path(folder), makers, session.progress)
+        by_spec = {str(metric): metric for metric in makers.metrics}
+        for spec, error in staged.faults:
+            session.plugins.leave_out(by_spec[spec], error)
+        result = commit(session.catalog(write=True), staged, replace=replace, verify=False)
     if result.status in ("unchanged", "restored"):
-        missing = {each.spec for each in chosen} - makers_of_model(session.catalog(), name)
-        if missing:
-            raise UsageError(
-                f"{name} is in the catalog already, extracted by others than {', '.join(sorted(missing))}",
-                hint="--replace catalogues it anew with the extractors given",
-            )
-    if result.status in ("added", "replaced"):
-        versions = {name: about["version"] for name, about in result.plugins.items()}
-        event = IngestEvent(session.location, name, result.layers, result.filters, result.skipped, versions)
+        _check_unchanged(session, request, {each.spec for each in makers.extractors})
+    else:
+        versions = {plugin: about["version"] for plugin, about in result.plugins.items()}
+        event = IngestEvent(
+            session.location, result.model, result.layers, result.filters, result.skipped, versions
+        )
         session.plugins.call("filterkit_after_ingest", event=event)
     return result
 
 
-def makers(used: Sequence[Checked[Any]]) -> dict[str, dict[str, Any]]:
-    """What is kept of the plugins that make rows: by name, their version and the specs of what was used."""
-    versions = {each.plugin.name: each.plugin.version for each in used}
-    return {
-        name: {"version": version, "made_by": [each.spec for each in used if each.plugin.name == name]}
-        for name, version in versions.items()
-    }
+def _check_unchanged(session: Session, request: Request, extractors: set[str]) -> None:
+    """Raise UsageError if the model, which stays as it is, was added in another way than requested."""
+    from filterkit.catalog.listings import makers_of_model
+
+    name = request.name
+    if request.preprocessing:
+        raise UsageError(
+            f"{name} is in the catalog already; its preprocessing is unchanged",
+            hint="--replace replaces it, with the preprocessing given",
+        )
+    missing = extractors - makers_of_model(session.catalog(), name)
+    if missing:
+        raise UsageError(
+            f"{name} is in the catalog already, extracted by others than {', '.join(sorted(missing))}",
+            hint="--replace replaces it, with the extractors given",
+        )

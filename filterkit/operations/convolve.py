@@ -55,8 +55,7 @@ def _convolve(
     options: RunOptions,
 ) -> FeatureMaps:
     """`weights`, `bias` and `labels` are of the filters that `match` selects."""
-    from filterkit.catalog.describe import preprocessing_from
-    from filterkit.catalog.picture_input import takes_no_pictures
+    from filterkit.catalog.model_input import preprocessing_from, takes_no_pictures
     from filterkit.graph.layers.picture_input import fixed_size
     from filterkit.runtime.convolve import Sliding, convolve, convolve_kernel
     from filterkit.runtime.pixels import read_pixels

@@ -219,8 +219,7 @@ def _run_pictures(
     *,
     several: bool,
 ) -> Iterator[Answer]:
-    from filterkit.catalog.describe import preprocessing_from
-    from filterkit.catalog.picture_input import has_placeholder_size, takes_no_pictures
+    from filterkit.catalog.model_input import has_placeholder_size, preprocessing_from, takes_no_pictures
     from filterkit.graph.layers.picture_input import fixed_size
     from filterkit.runtime.pictures import report
     from filterkit.runtime.pixels import read_pixels

@@ -1,4 +1,4 @@
-"""Metrics of models that were added before those metrics were there."""
+"""Measure models that are in the catalog with metrics that they lack."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from filterkit.errors import FilterkitError, UnknownNameError
 from filterkit.results import Rows
 
 if TYPE_CHECKING:
-    from filterkit.catalog.measuring import Fault
+    from filterkit.catalog.metrics import Faults
     from filterkit.plugins.metric_contract import CheckedMetric
     from filterkit.plugins.protocols import Row
     from filterkit.records import FilterBank
@@ -24,21 +24,21 @@ COLUMNS = ("model", "filters", "layers", "columns", "unmeasured")
 def measure(session: Session, model: str, metrics: Sequence[str] | None) -> Rows:
     """See `Workbench.measure`."""
     from filterkit.catalog.addresses import models_named
-    from filterkit.catalog.measuring import refuse, with_free_columns
+    from filterkit.catalog.metrics import with_free_columns
     from filterkit.catalog.schema import model as table
     from filterkit.operations.plugins import hint_missing_plugins
 
     with hint_missing_plugins(session):
         named = [session.registry.create("metric", spec) for spec in metrics or ()]
-    every = with_free_columns(session.registry.metrics(), session.plugins.leave_out)
+    every, faults = with_free_columns(session.registry.metrics(), strict=False)
+    _report(session, faults)
     again = [each.contribution for each in named]
-    with_free_columns([*(each for each in every if each.contribution not in again), *named])
-    fault = refuse if named else session.plugins.leave_out
+    with_free_columns([*(each for each in every if each.contribution not in again), *named])  # raises
     with session.catalog().connect() as connection:
         found = models_named(connection, model, (table,))
-    session.catalog(write=True)  # raises where it cannot be written, before anything is measured
+    session.catalog(write=True)  # raises if it cannot be written, before anything is measured
     rows = [
-        _measure_model(session, row, _missing(row, every) if metrics is None else named, fault)
+        _measure_model(session, row, _missing(row, every) if metrics is None else named, strict=bool(named))
         for row in found
     ]
     return Rows(rows, COLUMNS)
@@ -53,16 +53,16 @@ def unmeasured(session: Session, address: str, question: str) -> list[str]:
 
 @contextmanager
 def hint_measure(session: Session, address: str | None, *, result: str | None = None) -> Iterator[None]:
-    """Let the error about an unknown column say how to have it, if a metric that is installed fills it.
+    """Add a hint to the error about an unknown column, if an installed metric fills that column.
 
-    A metric that came after a model, with a plugin, say, has no column there until it is measured.
+    A metric that was installed after a model was added has no column there until it is measured.
 
     Parameters
     ----------
     address
-        What is asked about; None for SQL, where such a column is no column even after it was measured.
+        The address in the request; None for SQL, where no such column exists even after measuring.
     result
-        A column of results, not of filters: no metric fills it.
+        A column of results, not of filters, which no metric fills.
     """
     try:
         yield
@@ -75,12 +75,12 @@ def hint_measure(session: Session, address: str | None, *, result: str | None = 
         import shlex  # only for this hint
 
         model = shlex.quote(parse_address(address or "*").model)
-        hint = f"{metric} fills it, and was not measured there yet: filterkit measure {model}"
+        hint = f"{metric} fills it, but was not measured yet: filterkit measure {model}"
         raise UnknownNameError(error.message, name=error.name, hint=hint) from None
 
 
 def _is_measured(session: Session, column: str) -> bool:
-    """Whether any model has a column of a plugin's metric, or there are no models to measure."""
+    """Whether a model has this column of a plugin's metric, or there are no models to measure."""
     from filterkit.catalog.addresses import models_named
     from filterkit.catalog.schema import model
 
@@ -94,24 +94,22 @@ def _is_measured(session: Session, column: str) -> bool:
 
 
 def _metric_of(session: Session, column: str) -> str | None:
-    """The metric that fills a column, with its plugin, if there is one."""
+    """The metric that fills a column and its plugin, in words; None if there is none."""
     try:
         metrics = session.registry.metrics()
-    except FilterkitError:  # of a plugin that is broken; the question is what is wrong with the column
+    except FilterkitError:  # a broken plugin must not hide the error about the column
         return None
     found = (each for each in metrics if column in (*each.columns, *each.layer_columns))
     return next((f"metric {each.contribution.name} of {each.plugin.name}" for each in found), None)
 
 
 def _measure_model(
-    session: Session, model: Mapping[str, Any], metrics: Sequence[CheckedMetric], fault: Fault
+    session: Session, model: Mapping[str, Any], metrics: Sequence[CheckedMetric], *, strict: bool
 ) -> Row:
     from filterkit.catalog.addresses import resolve
-    from filterkit.catalog.describe import metric_columns
-    from filterkit.catalog.measuring import columns_of_all, measure, unmeasured
-    from filterkit.catalog.remeasuring import put_measured
+    from filterkit.catalog.metrics import columns_of_all, measure, metric_columns, put_measured, unmeasured
     from filterkit.catalog.weights import filter_bank
-    from filterkit.operations.add import makers
+    from filterkit.plugins.checked import provenance
 
     name = model["name"]
     matches = resolve(session.catalog(), Address(name)) if metrics and model["layers"] else []
@@ -125,10 +123,11 @@ def _measure_model(
             yield match.address, bank
             done += bank.weights.nbytes
 
-    measured, working = measure(each_bank(), metrics, fault)
+    measured, working, faults = measure(each_bank(), metrics, strict=strict)
+    _report(session, faults)
     if working:
         of_layers = {match.layer["id"]: each for match, each in zip(matches, measured, strict=True)}
-        put_measured(session.catalog(), model, of_layers, metric_columns(working), makers(working))
+        put_measured(session.catalog(), model, of_layers, metric_columns(working), provenance(working))
     return {
         "model": name,
         "filters": sum(match.layer["filters"] for match in matches),
@@ -139,6 +138,11 @@ def _measure_model(
 
 
 def _missing(model: Mapping[str, Any], metrics: Sequence[CheckedMetric]) -> list[CheckedMetric]:
-    """Those of which a model lacks a column."""
-    there = set(model["measured"])
-    return [metric for metric in metrics if not there.issuperset((*metric.columns, *metric.layer_columns))]
+    """The metrics of which a model lacks a column."""
+    present = set(model["measured"])
+    return [metric for metric in metrics if not present.issuperset((*metric.columns, *metric.layer_columns))]
+
+
+def _report(session: Session, faults: Faults[CheckedMetric]) -> None:
+    for metric, error in faults:
+        session.plugins.leave_out(metric, error)

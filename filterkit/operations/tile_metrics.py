@@ -1,4 +1,4 @@
-"""What the catalog knows of the filters behind the tiles of a sheet."""
+"""The catalog's metrics of the filters that a sheet shows, read on first use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.catalog import Catalog
-    from filterkit.catalog.filter_metrics import FilterMetrics
+    from filterkit.catalog.metrics import FilterMetrics
     from filterkit.records import FloatArray
 
     TextArray = NDArray[np.str_]
@@ -22,22 +22,22 @@ Array = TypeVar("Array", bound="NDArray[Any]")
 def tile_metrics(
     catalog: Callable[[], Catalog], addresses: Sequence[str]
 ) -> tuple[Mapping[str, FloatArray], Mapping[str, TextArray]]:
-    """From a metric to one number, and to one text, per tile.
+    """Map each metric to one number, or one text, per tile.
 
-    The catalog is read, once for both, when somebody looks, which few renderers do.
+    The catalog is read once for both, on first use: few renderers use metrics.
 
     Parameters
     ----------
     catalog
-        Opens the catalog, or gives the open one.
+        Opens the catalog, or returns the open one.
     addresses
-        Of what each tile shows; empty for a tile of nothing in the catalog.
+        The address that each tile shows; empty for a tile of something that is not in the catalog.
     """
 
     @cache
     def found() -> tuple[FilterMetrics, list[int]]:
-        """Of every filter, and which is a tile's."""
-        from filterkit.catalog.filter_metrics import metrics_of
+        """Metrics of each distinct filter, and for each tile the index of its filter."""
+        from filterkit.catalog.metrics import metrics_of
 
         parts = [address.split("/") for address in addresses]
         filters = [(part[0], part[1], int(part[2])) if len(part) > 2 else ("", "", 0) for part in parts]
@@ -61,7 +61,7 @@ def tile_metrics(
 
 
 class OnceRead(Mapping[str, Array]):
-    """Arrays by name, made once somebody looks; nobody writes to them. Pickled, it becomes a plain dict."""
+    """Read-only arrays by name, created on first use. It is pickled as a plain dict."""
 
     def __init__(self, read: Callable[[], dict[str, Array]]) -> None:
         self._read = read

@@ -1,11 +1,11 @@
-"""What a plugin's object is wrapped in: who made it, and how its breaches are told."""
+"""The wrapper around a plugin's object: which plugin made it, and how its contract errors are reported."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution
@@ -24,9 +24,9 @@ class Checked(Generic[T]):
     Attributes
     ----------
     plugin
-        Who made it.
+        The plugin that made it.
     spec
-        Its full name and the options that were set: ``plugin/name:option=value``. Makes the same again.
+        Its full name and the options that were set, ``plugin/name:option=value``: creates the same object.
     """
 
     kind: str
@@ -57,3 +57,16 @@ def read_only(values: FloatArray) -> FloatArray:
     view = values.view()
     view.flags.writeable = False
     return view
+
+
+def provenance(used: Iterable[object]) -> dict[str, dict[str, Any]]:
+    """What the catalog stores of the plugins that make rows: by name, version and what was used of them.
+
+    Objects that come from no plugin are left out.
+    """
+    checked = [each for each in used if isinstance(each, Checked)]
+    versions = {each.plugin.name: each.plugin.version for each in checked}
+    return {
+        name: {"version": version, "made_by": [each.spec for each in checked if each.plugin.name == name]}
+        for name, version in versions.items()
+    }

@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from filterkit.catalog import Catalog
-from filterkit.catalog.extraction import Extraction, extract
-from filterkit.catalog.ingest import ingest
 from filterkit.errors import FilterkitError
 from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.graph.layers.layers import node_name
 from filterkit.graph.loading.load import open_graph
 from filterkit.graph.view.view import GraphView
+from filterkit.ingest.commit import commit
+from filterkit.ingest.extract import Extraction, extract
+from filterkit.ingest.stage import Makers, Request, stage_model
 from filterkit.plugins.contributions import NAME
 from filterkit.plugins.protocols import ModelSource
 from filterkit.records import FetchedModel
@@ -102,7 +103,7 @@ def _fetched(findings: Findings, folder: Path, wrapped: Any, ref: str) -> Brough
     if extraction is None:
         return None
     _check_names(findings, fetched, extraction, on)
-    findings.attempt(on, partial(_ingest, folder, fetched))
+    findings.attempt(on, partial(_add, folder, fetched))
     return fetched.origin, extraction
 
 
@@ -117,9 +118,10 @@ def _extraction(fetched: FetchedModel) -> Extraction:
     return extract(open_graph(fetched.onnx_path), fetched, [ConvolutionExtractor()])
 
 
-def _ingest(folder: Path, fetched: FetchedModel) -> None:
+def _add(folder: Path, fetched: FetchedModel) -> None:
     with Catalog.open(folder / "catalog.db", write=True) as catalog:
-        ingest(catalog, "checked", "checked", "checked", fetched, [ConvolutionExtractor()], [], lambda _: {})
+        request = Request("checked", "checked", "", "checked")
+        commit(catalog, stage_model(request, fetched, folder, Makers(None, [ConvolutionExtractor()], [])))
 
 
 def _check_names(findings: Findings, fetched: FetchedModel, extraction: Extraction, on: str) -> None:

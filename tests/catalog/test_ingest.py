@@ -21,11 +21,10 @@ from safetensors.numpy import load_file
 from tiny_models import put, write_model
 
 from filterkit.address import parse_address
-from filterkit.catalog import Catalog, filters, weights
-from filterkit.catalog import listings as queries
+from filterkit.catalog import Catalog, filters, listings, weights
 from filterkit.catalog.addresses import resolve
-from filterkit.catalog.describe import preprocessing_from
 from filterkit.catalog.filters import FILTER_COLUMNS
+from filterkit.catalog.model_input import preprocessing_from
 from filterkit.catalog.removal import remove, sweep
 from filterkit.errors import CatalogError, ModelError, NotFoundError, PluginContractError, UsageError
 from filterkit.extractors.convolution import ConvolutionExtractor
@@ -66,14 +65,14 @@ def stored_weights(path: Path) -> dict[str, NDArray[Any]]:
 def test_all_that_is_known_of_a_model(catalog: Catalog, tiny: Path) -> None:
     result = put(catalog, tiny)
     assert (result.status, result.layers, result.filters, result.kernels) == ("added", 2, 9, 32)
-    [row] = queries.models(catalog)
-    assert tuple(row) == queries.MODEL_COLUMNS
+    [row] = listings.models(catalog)
+    assert tuple(row) == listings.MODEL_COLUMNS
     assert row["parameters"] == 9 * 32 + 4
     assert row["input_shape"] == ["N", 3, 32, 48]
     assert row["sha256"] == hashlib.sha256(tiny.read_bytes()).hexdigest()
     assert row["added_at"].endswith("+00:00")
-    first, second = queries.layers(catalog, parse_address("tiny"))
-    assert tuple(first) == queries.LAYER_COLUMNS
+    first, second = listings.layers(catalog, parse_address("tiny"))
+    assert tuple(first) == listings.LAYER_COLUMNS
     assert first == {
         "address": "tiny/conv1", "model": "tiny", "layer": "conv1", "position": 0, "op": "Conv",
         "kernel_shape": [3, 3], "strides": [1, 1], "dilations": [1, 1], "pads": [1, 1, 1, 1], "groups": 1,
@@ -192,7 +191,7 @@ def test_removing_frees_what_no_other_model_needs(catalog: Catalog, tiny: Path, 
     assert remove(catalog, "tiny") == 0
     np.testing.assert_array_equal(bank_of(catalog, "twin/conv1"), stored_weights(tiny)["conv1.weight"])
     assert remove(catalog, "twin") > tiny.stat().st_size
-    assert [row["model"] for row in queries.models(catalog)] == ["other"]
+    assert [row["model"] for row in listings.models(catalog)] == ["other"]
     with pytest.raises(NotFoundError) as caught:
         remove(catalog, "othr")
     assert caught.value.hint == "did you mean 'other'?"
@@ -261,7 +260,7 @@ def test_a_store_that_cannot_be_written_is_said(catalog: Catalog, tiny: Path) ->
     catalog.store.folder.write_text("in the way")
     with pytest.raises(CatalogError, match="cannot be written"):
         put(catalog, tiny)
-    assert queries.models(catalog) == []
+    assert listings.models(catalog) == []
 
 
 def test_leftovers_of_a_killed_process_are_swept(catalog: Catalog, tiny: Path) -> None:
@@ -293,7 +292,7 @@ def test_processes_that_add_at_once_all_succeed(location: Path, tmp_path: Path) 
     ]  # fmt: skip
     outcomes = [process.communicate() for process in processes]
     with Catalog.open(location) as catalog:
-        names = sorted(row["model"] for row in queries.models(catalog))
+        names = sorted(row["model"] for row in listings.models(catalog))
         assert names == ["m0", "m1", "m2"]
         for name in names:
             assert bank_of(catalog, f"{name}/conv2").shape == (5, 4, 3, 3)
@@ -432,12 +431,15 @@ class _First:
 
 def test_extractors_complete_each_other(catalog: Catalog, tiny: Path) -> None:
     assert put(catalog, tiny, "part", extractors=[_First()]).skipped == 1
-    [row] = queries.skipped_nodes(catalog, parse_address("part"))
+    [row] = listings.skipped_nodes(catalog, parse_address("part"))
     assert row == {"model": "part", "node": "conv2", "op": "Conv", "reason": "not mine"}
     for extractors in ([_First(), ConvolutionExtractor()], [ConvolutionExtractor(), _First()]):
         result = put(catalog, tiny, "whole", extractors=extractors, replace=True)
         assert (result.layers, result.skipped) == (2, 0)
-        assert [row["layer"] for row in queries.layers(catalog, parse_address("whole"))] == ["conv1", "conv2"]
+        assert [row["layer"] for row in listings.layers(catalog, parse_address("whole"))] == [
+            "conv1",
+            "conv2",
+        ]
 
 
 class _Nothing:
@@ -450,11 +452,11 @@ class _Nothing:
 def test_a_model_of_which_all_was_skipped_is_there_with_the_reasons(catalog: Catalog, tiny: Path) -> None:
     result = put(catalog, tiny, extractors=[_Nothing()])
     assert (result.layers, result.skipped) == (0, 2)
-    assert [row["reason"] for row in queries.skipped_nodes(catalog, parse_address("tiny"))] == [
+    assert [row["reason"] for row in listings.skipped_nodes(catalog, parse_address("tiny"))] == [
         "too hard"
     ] * 2
     assert put(catalog, tiny, extractors=[_Nothing()]).status == "unchanged"
-    for look in (queries.layers, filters.filters):
+    for look in (listings.layers, filters.filters):
         with pytest.raises(NotFoundError) as caught:
             look(catalog, parse_address("tiny"))
         assert "--skipped" in str(caught.value.hint)

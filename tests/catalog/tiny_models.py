@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import tempfile
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -12,9 +14,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from filterkit.catalog import Catalog
-from filterkit.catalog.ingest import ingest
-from filterkit.catalog.ingested import IngestResult
 from filterkit.extractors.convolution import ConvolutionExtractor
+from filterkit.ingest.commit import IngestResult, commit, known_model
+from filterkit.ingest.stage import Makers, Request, stage_model
 from filterkit.metrics.basic import BasicMetrics
 from filterkit.records import FetchedModel
 
@@ -54,8 +56,19 @@ def write_model(
 
 
 def put(catalog: Catalog, path: Path, name: str = "tiny", **options: Any) -> IngestResult:
-    """Ingest `path` as the command line would."""
+    """Stage `path` and commit it, as the command line would."""
     fetched = options.pop("fetched", None) or FetchedModel(path, "made by a test")
     plugins = options.pop("plugins", {"core": "1"})
-    chosen = {"extractors": [ConvolutionExtractor()], "metrics": [BasicMetrics()], **options}
-    return ingest(catalog, name, "onnx", str(path), fetched, plugins=lambda _: plugins, **chosen)
+    extractors = options.pop("extractors", [ConvolutionExtractor()])
+    makers = Makers(None, extractors, options.pop("metrics", [BasicMetrics()]))
+    replace = options.pop("replace", False)
+    known = None if replace else known_model(catalog, name)
+    request = Request(name, "onnx", str(path), str(path), known=known, **options)
+    with tempfile.TemporaryDirectory(dir=catalog.path.parent, ignore_cleanup_errors=True) as folder:
+        staged = stage_model(request, fetched, Path(folder), makers)
+        if staged.contents:
+            contents = dataclasses.replace(
+                staged.contents, model={**staged.contents.model, "plugins": plugins}
+            )
+            staged = dataclasses.replace(staged, contents=contents)
+        return commit(catalog, staged, replace=replace, verify=False)

@@ -10,9 +10,9 @@ import onnx
 import pytest
 from onnx_graphs import found
 
-from filterkit.catalog.extraction import extract
 from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.graph.loading.load import open_graph
+from filterkit.ingest.extract import extract
 from filterkit.records import FetchedModel, Skipped
 
 DATA = Path(onnx.__file__).parent / "backend/test/data"

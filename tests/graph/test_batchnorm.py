@@ -83,7 +83,7 @@ def test_a_catalog_of_effective_filters(zoo_model: Callable[[str], Path], tmp_pa
     path = zoo_model("gtcrn")
     with filterkit.open(tmp_path / "catalog.db") as bench:
         bench.add(path, name="apart")
-        with pytest.raises(UsageError, match="batch norms apart"):
+        with pytest.raises(UsageError, match="without batch norms folded"):
             bench.add(path, name="apart", fold_batchnorm=True)
         bench.add(path, name="folded", fold_batchnorm=True)
         assert bench.add(path, name="folded").status == "unchanged"

@@ -23,8 +23,8 @@ ADDRESS_SPACE = 16 << 30
 
 def main() -> None:
 
-    import filterkit.catalog.ingest
     import filterkit.extractors.convolution
+    import filterkit.ingest.commit
     import filterkit.metrics.basic  # noqa: F401
     from filterkit.cli.app import build_app
 

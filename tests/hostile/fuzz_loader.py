@@ -49,12 +49,12 @@ def drive(path: Path, catalog: Path | None = None) -> str:
     Exception
         Anything that is no FilterkitError is a finding.
     """
-    from filterkit.catalog.extraction import extract
     from filterkit.errors import FilterkitError
     from filterkit.extractors.convolution import ConvolutionExtractor
     from filterkit.graph.excerpt.cut import cut
     from filterkit.graph.excerpt.free_sizes import free_sizes
     from filterkit.graph.loading.load import open_graph
+    from filterkit.ingest.extract import extract
     from filterkit.records import FetchedModel
 
     try:

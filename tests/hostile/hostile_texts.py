@@ -58,8 +58,7 @@ def uses() -> dict[str, Callable[[str], Any]]:
     """What looks at names and other texts that files, and users, bring."""
     from onnx_graphs import banks, build, node, opened, random
 
-    from filterkit.address import parse_address
-    from filterkit.catalog.model_names import check_name, name_from_ref
+    from filterkit.address import check_name, name_from_ref, parse_address
     from filterkit.catalog.where import tokens
     from filterkit.errors import one_line
     from filterkit.graph.layers.naming import name_layers

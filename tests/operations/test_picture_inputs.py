@@ -224,7 +224,7 @@ def test_whole_numbers_of_which_few_are_left(
     if is_taken:
         add(bench, model, tmp_path, preprocessing=spec)
     else:
-        with pytest.raises(UsageError, match="takes whole numbers") as caught:
+        with pytest.raises(UsageError, match="takes integers") as caught:
             add(bench, model, tmp_path, preprocessing=spec)
         assert "raw" in str(caught.value.hint)
 

@@ -1,4 +1,4 @@
-"""Everything that ingest wants to know of a model, out of its graph."""
+"""Extracting everything that is catalogued of a model from its graph."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from onnx import TensorProto
 
 from filterkit import budget
-from filterkit.catalog.picture_input import expected
+from filterkit.catalog.model_input import expected
 from filterkit.catalog.validation import MOST_FILTERS
 from filterkit.errors import ModelError
 from filterkit.extractors.forms import is_convolution
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """All filter banks of a model, and what goes with them.
+    """All filter banks of a model, and what else its graph says.
 
     Attributes
     ----------
@@ -38,9 +38,9 @@ class Extraction:
     geometries
         One per bank.
     input
-        The input that the first layers read, where there is one.
+        The input that the first layers read, if there is one.
     preprocessing
-        What the source said, else a guess where the input is a picture.
+        What the source or the user stated, else a guess if the input is a picture.
     """
 
     banks: dict[str, FilterBank]
@@ -57,14 +57,19 @@ def extract(
     *,
     fold_batchnorm: bool = False,
 ) -> Extraction:
-    """Run `extractors` over a graph, name what they find, and see where it looks.
+    """Run `extractors` over a graph, name the layers they find, and compute what each layer sees.
 
-    Batch norms are folded into the filters in front of them where `fold_batchnorm` says so.
+    Parameters
+    ----------
+    extractors
+        If two of them return the same convolution, the first wins.
+    fold_batchnorm
+        Fold batch norms into the filters before them.
 
     Raises
     ------
     ModelError
-        Where there is not one layer of the kinds that `extractors` find.
+        The graph has no layer of the kinds that `extractors` find.
     """
     banks, skipped = _collect(graph, extractors)
     if not banks and not skipped:
@@ -95,7 +100,7 @@ def _nothing_found(graph: GraphView, file: str) -> ModelError:
     if any(map(is_convolution, graph.nodes)):
         return ModelError(
             f"{file} has no layers of the kind asked for",
-            hint="without --extractor, its convolutions are taken",
+            hint="without --extractor, its convolutions are extracted",
         )
     return ModelError(f"{file} has no convolutions", hint="filterkit looks at convolutional networks")
 
@@ -103,7 +108,7 @@ def _nothing_found(graph: GraphView, file: str) -> ModelError:
 def _collect(
     graph: GraphView, extractors: Sequence[WeightExtractor]
 ) -> tuple[list[FilterBank], list[Skipped]]:
-    """All banks, and what no extractor could bring; the first extractor that knows a node wins."""
+    """All banks, and the nodes that were skipped; the first extractor that returns a bank wins."""
     banks: list[FilterBank] = []
     skipped: list[Skipped] = []
     for extractor in extractors:
@@ -127,12 +132,12 @@ def _collect(
 
 
 def _with_room(banks: Sequence[FilterBank], skipped: list[Skipped]) -> tuple[list[FilterBank], list[Skipped]]:
-    """Skip the banks that come to more than MOST_FILTERS with those before them."""
+    """Skip each bank whose filters would make more than MOST_FILTERS with those of the banks before it."""
     kept: list[FilterBank] = []
     room = MOST_FILTERS
     for bank in banks:
         if bank.out_channels > room:
-            reason = f"its {bank.out_channels:,} filters are more than there is room for in one model"
+            reason = f"its {bank.out_channels:,} filters exceed what one model may have"
             skipped.append(Skipped(bank.node, bank.op, reason))
         else:
             kept.append(bank)
@@ -141,7 +146,7 @@ def _with_room(banks: Sequence[FilterBank], skipped: list[Skipped]) -> tuple[lis
 
 
 def external_files(graph: GraphView) -> list[str]:
-    """Names, relative to the ONNX file, of the files that hold its external data; each was checked."""
+    """Names, relative to the ONNX file, of the files with its external data, which `open_graph` checked."""
     locations = {
         entry.value
         for tensor in every_tensor(graph.model)

@@ -1,9 +1,9 @@
-"""What a model's input expects of a picture: as stated and compared with the graph, or as assumed."""
+"""The preprocessing that a model's input expects: checked against the graph or assumed, stored, described."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Literal
 
 from filterkit.errors import UsageError
@@ -12,21 +12,26 @@ from filterkit.graph.loading.names import shown
 from filterkit.records import Preprocessing
 
 FEW = 32
-"""Whole numbers from black to white, below which a picture is rounded to hardly anything."""
+"""Integers between black and white; with fewer, rounding leaves hardly anything of a picture."""
 PLACEHOLDER = 64
-"""Pixels of either side. Files of such sizes are often exported with a dummy, for layers that take all."""
+"""Longest side, in pixels, taken for a placeholder: models of any size are often exported with a dummy."""
 
 
 def expected(stated: Preprocessing | None, found: InputInfo | None) -> Preprocessing | None:
-    """What a picture goes through before the input `found`; None where that takes no pictures.
+    """The preprocessing for the input `found`; None if it takes no pictures.
 
-    Nobody has to know a network's axes, nor that it has other channels than the three that a preset is about:
-    what `stated` does not have for certain is adapted.
+    Parameters
+    ----------
+    stated
+        What the source or the user says. Users need not know a network's layout, or that it has other
+        channels than the three of a preset: fields that are not marked as stated are adapted to the graph.
+    found
+        The input of the graph, if it has one that convolutions read.
 
     Raises
     ------
     UsageError
-        What is stated for certain contradicts the graph.
+        A field that is marked as stated contradicts the graph.
     """
     if stated is None:
         return _assumed(found)
@@ -41,21 +46,21 @@ def _with_channels(stated: Preprocessing, found: InputInfo) -> Preprocessing:
     channels = found.channels
     if stated.channel_order == "BANDS":
         if channels is None:
-            raise UsageError(f"it is not known how many channels {_words(found)} has")
+            raise UsageError(f"the number of channels of {_words(found)} is unknown")
         stated = replace(stated, bands=channels)
     elif channels is not None and channels != len(stated.channels):
         if "channel_order" in stated.stated:
             raise UsageError(
                 f"{_words(found)} has {channels} channel{'s' * (channels != 1)}; "
                 f"{stated.channel_order} has {len(stated.channels)}",
-                hint="channels=GRAY, RGB, BGR, RGBA or BANDS says what they are",
+                hint="state what they are: channels=GRAY, RGB, BGR, RGBA or BANDS",
             )
         order: Literal["GRAY", "BANDS"] = "GRAY" if channels == 1 else "BANDS"
         stated = replace(stated, channel_order=order, bands=0 if channels == 1 else channels)
     span = 255 * stated.scale / min(map(abs, stated.std), default=1)
     if _is_whole(found) and abs(span) < FEW:
         raise UsageError(
-            f"{_words(found)} takes whole numbers; from black to white there would be {abs(span):g} of them",
+            f"{_words(found)} takes integers, and black to white would span only {abs(span):g} of them",
             hint="--preprocessing raw passes pixels on as they are",
         )
     return replace(
@@ -94,7 +99,7 @@ def _layout(found: InputInfo) -> Literal["NCHW", "NHWC"]:
 
 
 def _assumed(found: InputInfo | None) -> Preprocessing | None:
-    """A guess for a picture input of which nobody says what it expects: pixels from 0 to 1, or whole ones."""
+    """The preprocessing assumed where none is known: pixels from 0 to 1, or integers."""
     if found is None or found.layout is None or found.channels is None:
         return None
     orders: dict[int, Literal["GRAY", "RGB"]] = {1: "GRAY", 3: "RGB"}
@@ -110,15 +115,32 @@ def _assumed(found: InputInfo | None) -> Preprocessing | None:
     )
 
 
+def preprocessing_json(preprocessing: Preprocessing | None) -> dict[str, Any] | None:
+    """`Preprocessing` as the catalog stores it: its fields by name, without those that few models need."""
+    if preprocessing is None:
+        return None
+    rare = {"input": None, "bands": 0, "stated": ()}
+    fields = asdict(preprocessing).items()
+    return {name: value for name, value in fields if name not in rare or value != rare[name]}
+
+
+def preprocessing_from(stored: Mapping[str, Any] | None) -> Preprocessing | None:
+    """Inverse of `preprocessing_json`."""
+    if stored is None:
+        return None
+    tuples = {name: tuple(value) for name, value in stored.items() if isinstance(value, list)}
+    return Preprocessing(**{**stored, **tuples})
+
+
 def range_of(preprocessing: Mapping[str, Any]) -> str:
-    """The pixels that a network gets by this preprocessing, in words; of one that is assumed."""
+    """The range of pixels that an assumed preprocessing produces, in words."""
     if preprocessing["scale"] != 1:
         return "pixels from 0 to 1"
     return "pixels from -128 to 127" if preprocessing["mean"] else "pixels from 0 to 255"
 
 
 def has_placeholder_size(model: Mapping[str, Any]) -> bool:
-    """Whether pictures are resized to a small size that nobody states but the file; `model` is its row."""
+    """Whether pictures are resized to a small size that only the file states; `model` is its row."""
     preprocessing = model["preprocessing"]
     if preprocessing is None or "size" in preprocessing.get("stated", ()):
         return False
@@ -129,6 +151,6 @@ def has_placeholder_size(model: Mapping[str, Any]) -> bool:
 
 
 def takes_no_pictures(model: Mapping[str, Any]) -> str:
-    """Says that of a model whose input is none, with its shape: ``1 × 257 × ? × 2``."""
+    """The message for a model whose input is not a picture, with its shape: ``1 × 257 × ? × 2``."""
     shape = " × ".join("?" if each is None else str(each) for each in model["input_shape"] or ())
     return f"{model['name']} takes no pictures: its input is {shape or 'unknown'}"

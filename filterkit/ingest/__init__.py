@@ -1,0 +1,1 @@
+"""Adding a model to a catalog: `stage` does all the work, `commit` writes the result."""
