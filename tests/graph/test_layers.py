@@ -11,7 +11,7 @@ from onnx import helper
 from onnx_graphs import FLOAT, banks, build, node, opened, random
 
 import filterkit
-from filterkit.graph.layers.naming import NOTE, name_layers, noted_modules
+from filterkit.graph.layers.naming import MODULE_NAMES_KEY, name_layers, noted_modules
 
 
 def is_matmul(each: onnx.NodeProto) -> bool:
@@ -143,7 +143,7 @@ def test_modules_that_the_exporter_notes() -> None:
     notes = {"a": "['', 'body', 'body.first', 'conv2d']", "b": "['', 'conv2d']", "c": "broken", "d": ""}
     for each in nodes:
         if notes[each.name]:
-            each.metadata_props.add(key=NOTE, value=notes[each.name])
+            each.metadata_props.add(key=MODULE_NAMES_KEY, value=notes[each.name])
     nodes.append(node("Sum", "a b c d", "y"))
     graph = opened(build(nodes, {"x": [1, 1, 4, 4]}, {"w": random(1, 1, 3, 3)}))
     assert noted_modules(graph) == {"a": "body.first"}

@@ -16,7 +16,7 @@ from onnx_graphs import banks, build, node, opened, random
 from tails import CONSTANTS, LINE, PICTURE, RELU, bank
 
 from filterkit.graph.layers.activations import MOST_STEPS, MOST_TRIES
-from filterkit.graph.layers.pointwise import MOST_NODES
+from filterkit.graph.layers.elementwise_regions import MOST_NODES
 
 MOVED: dict[str, tuple[list[onnx.NodeProto], list[Any], str | None]] = {
     "squeeze": ([node("Squeeze", "c a2", "s"), node("Add", "s line", "z"), RELU], LINE, "NCW"),

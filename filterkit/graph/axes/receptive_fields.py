@@ -9,8 +9,8 @@ from fractions import Fraction
 
 from filterkit import budget
 from filterkit.geometry import LARGEST, LayerGeometry, Reach, product
-from filterkit.graph.axes.followed_axes import Sources, Tracks
 from filterkit.graph.axes.reshaped_axes import Track, track_of
+from filterkit.graph.axes.tensor_axes import Sources, Tracks
 from filterkit.graph.axes.trace import Trace, trace
 from filterkit.graph.layers.picture_input import InputInfo, picture_of
 from filterkit.graph.loading.checkpoint import PRODUCER
@@ -56,21 +56,21 @@ def trace_geometry(
     if sizes:
         traced = trace(graph, sizes)
     countable = all(value.name in fixed or value.name in sizes for value in graph.inputs)
-    network = graph.producer_name != PRODUCER  # else no layer reads another, and nobody knows what it sees
+    is_network = graph.producer_name != PRODUCER  # else no layer reads another, and nobody knows what it sees
 
-    looks = (_followed(bank, traced) for bank in banks if not bank.scope)
-    along: Sources = frozenset().union(_space(picture, traced), *looks)
+    followed = (_followed_axes(bank, traced) for bank in banks if not bank.scope)
+    along: Sources = frozenset().union(_spatial_axes(picture, traced), *followed)
 
     def geometry(bank: FilterBank) -> LayerGeometry:
         budget.step("finding out what layer '{}' sees", bank.node)
         if bank.scope:  # what goes on inside a body is not traced
-            return NOWHERE
+            return UNKNOWN
         channels = _input_channels(graph, bank, traced, picture, preprocessing)
-        if not network:
-            return replace(NOWHERE, input_channels=channels)
+        if not is_network:
+            return replace(UNKNOWN, input_channels=channels)
         reaches = _reaches(bank, traced)
         return LayerGeometry(
-            *_lengths(reaches, _extents(bank, traced)),
+            *_field_jump_offset(reaches, _extents(bank, traced)),
             output_shape=_output_shape(bank, graph, declared, reaches, traced),
             macs=_macs(bank, traced, picture) if countable else None,
             input_channels=channels,
@@ -91,7 +91,7 @@ def _nominal(picture: InputInfo | None, preprocessing: Preprocessing | None) -> 
     return {picture.name: tuple(size[letter] for letter in picture.layout)}
 
 
-NOWHERE = LayerGeometry(None, None, None, output_shape=None, macs=None)
+UNKNOWN = LayerGeometry(None, None, None, output_shape=None, macs=None)
 
 Lengths = tuple[float, ...] | None
 
@@ -100,7 +100,9 @@ Extent = tuple[int | None, int | None]
 """How many positions a layer has along an axis, and the input's axis that it follows."""
 
 
-def _lengths(reaches: Sequence[Reach | None], extents: Sequence[Extent]) -> tuple[Lengths, Lengths, Lengths]:
+def _field_jump_offset(
+    reaches: Sequence[Reach | None], extents: Sequence[Extent]
+) -> tuple[Lengths, Lengths, Lengths]:
     """Receptive field, jump and offset along the spatial axes; None where one of them is unknown."""
     found = [reach for reach in reaches if reach is not None]
     if len(found) < len(reaches):
@@ -113,7 +115,7 @@ def _lengths(reaches: Sequence[Reach | None], extents: Sequence[Extent]) -> tupl
     )
 
 
-def _space(picture: InputInfo | None, traced: Trace) -> Sources:
+def _spatial_axes(picture: InputInfo | None, traced: Trace) -> Sources:
     """The axes of the picture along which there are pixels."""
     if picture is None or picture.layout is None:
         return frozenset()
@@ -121,12 +123,12 @@ def _space(picture: InputInfo | None, traced: Trace) -> Sources:
     return frozenset((which, axis) for axis, letter in enumerate(picture.layout) if letter not in "NC")
 
 
-def _followed(bank: FilterBank, traced: Trace) -> Sources:
+def _followed_axes(bank: FilterBank, traced: Trace) -> Sources:
     """The input axes along which a layer looks."""
     tracks = traced.tracks.get(bank.pre_tensor)
     if tracks is None:
         return frozenset()
-    places = [bank.pre_layout.index(letter) for letter in _letters(bank)[2:]]
+    places = [bank.pre_layout.index(letter) for letter in _canonical_layout(bank)[2:]]
     found = (tracks.track(axis) for axis in places if axis < len(tracks.axes))
     return frozenset(track.source for track in found if track is not None and track.source is not None)
 
@@ -143,7 +145,7 @@ def _global_context(
     if tracks is None:
         return None
     has_window = None not in reaches
-    if tracks.spread & (_followed(bank, traced) if has_window else along):
+    if tracks.spread & (_followed_axes(bank, traced) if has_window else along):
         return True
     return False if has_window else None
 
@@ -151,8 +153,8 @@ def _global_context(
 def _reaches(bank: FilterBank, traced: Trace) -> list[Reach | None]:
     """What a layer sees along its spatial axes; None where that is unknown."""
     tracks = traced.tracks.get(bank.pre_tensor)
-    found = [_bounded(tracks, bank.pre_layout.index(letter)) for letter in _letters(bank)[2:]]
-    return [_forwards(track, traced) for track in found]
+    found = [_known_track(tracks, bank.pre_layout.index(letter)) for letter in _canonical_layout(bank)[2:]]
+    return [_forward_reach(track, traced) for track in found]
 
 
 def _extents(bank: FilterBank, traced: Trace) -> list[Extent]:
@@ -161,7 +163,7 @@ def _extents(bank: FilterBank, traced: Trace) -> list[Extent]:
     if tracks is None or shape is None or not len(tracks.axes) == len(shape) == len(bank.pre_layout):
         return [(None, None)] * (len(bank.pre_layout) - 2)
     extents: list[Extent] = []
-    for axis in (bank.pre_layout.index(letter) for letter in _letters(bank)[2:]):
+    for axis in (bank.pre_layout.index(letter) for letter in _canonical_layout(bank)[2:]):
         track = tracks.track(axis)
         which, of = track.source if track is not None and track.source is not None else (0, None)
         size = None if of is None else traced.shapes[traced.inputs[which]][of]
@@ -170,12 +172,12 @@ def _extents(bank: FilterBank, traced: Trace) -> list[Extent]:
     return extents
 
 
-def _letters(bank: FilterBank) -> str:
+def _canonical_layout(bank: FilterBank) -> str:
     """The layer's axes in canonical order, e.g. ``"NCHW"``."""
     return "NC" + "".join(sorted(set(bank.pre_layout) - {"N", "C"}))
 
 
-def _forwards(track: Track | None, traced: Trace) -> Reach | None:
+def _forward_reach(track: Track | None, traced: Trace) -> Reach | None:
     """The reach of a track; where the axis runs backwards, with input pixels counted from the other end."""
     if track is None:
         return None
@@ -186,7 +188,7 @@ def _forwards(track: Track | None, traced: Trace) -> Reach | None:
     return track.reach.mirrored(size) if isinstance(size, int) else None
 
 
-def _bounded(tracks: Tracks | None, axis: int) -> Track | None:
+def _known_track(tracks: Tracks | None, axis: int) -> Track | None:
     """The track of an axis; None where it is unknown, or follows a side input (a state, a mask) alone."""
     track = tracks.track(axis) if tracks is not None and axis < len(tracks.axes) else None
     if track is None or tracks is None or track.source in tracks.unknown:
@@ -207,21 +209,21 @@ def _output_shape(
 
     `declared` holds shapes at the sizes that the file fixes, if it does.
     """
-    told = graph.shape(bank.pre_tensor)
-    shape = declared.get(bank.pre_tensor, told)
+    inferred = graph.shape(bank.pre_tensor)
+    shape = declared.get(bank.pre_tensor, inferred)
     if shape is None or len(shape) != len(bank.pre_layout):
         return None
-    batch = (told or shape)[bank.pre_layout.index("N")]
-    letters = _letters(bank)[2:]
+    batch = (inferred or shape)[bank.pre_layout.index("N")]
+    letters = _canonical_layout(bank)[2:]
     sizes = [shape[bank.pre_layout.index(letter)] for letter in letters]
     named = [
-        size if isinstance(size, int) else _scaled(letter, reach, extent)
+        size if isinstance(size, int) else _size_by_jump(letter, reach, extent)
         for size, letter, reach, extent in zip(sizes, letters, reaches, _extents(bank, traced), strict=True)
     ]
     return (batch if isinstance(batch, int) else "N", bank.out_channels, *named)
 
 
-def _scaled(letter: str, reach: Reach | None, extent: Extent) -> str:
+def _size_by_jump(letter: str, reach: Reach | None, extent: Extent) -> str:
     """The size in terms of the input's, which the jump tells unless corners are aligned somewhere."""
     if reach is None:
         return "?"
@@ -241,7 +243,7 @@ def _macs(bank: FilterBank, traced: Trace, picture: InputInfo | None) -> int | N
     """
     transposed = "ConvTranspose" in bank.op
     shape = traced.shapes.get(bank.input_tensor if transposed else bank.pre_tensor)
-    layout = _letters(bank) if transposed else bank.pre_layout
+    layout = _canonical_layout(bank) if transposed else bank.pre_layout
     if shape is None or len(shape) != len(layout):
         return None
     positions = [size for letter, size in zip(layout, shape, strict=True) if letter != "C"]

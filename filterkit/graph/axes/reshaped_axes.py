@@ -56,7 +56,7 @@ class Digit:
         rest = self.size // size
         return replace(self, size=size, step=self.step * rest), replace(self, size=rest)
 
-    def alone(self) -> Track | None:
+    def leading_track(self) -> Track | None:
         """The track of the leading digit, whatever the others are."""
         if self.track is None or not self.is_leading:
             return None
@@ -73,7 +73,7 @@ class Fold:
     def track(self) -> Track | None:
         """What the positions along it see, where that is a pattern: the first digit alone tells the place."""
         first, *others = self.digits
-        track = first.alone()
+        track = first.leading_track()
         repeats = product([digit.size for digit in others])
         if track is None or repeats > MOST_PHASES or any(digit.source is not None for digit in others):
             return None
@@ -94,7 +94,7 @@ def track_of(axis: Axis) -> Track | None:
     return axis.track if isinstance(axis, Fold) else axis
 
 
-def keeps(axis: Axis, made: int | str | None) -> bool:
+def has_length(axis: Axis, made: int | str | None) -> bool:
     """Whether an operator that reads every place as it is leaves an axis of `made` places what it was."""
     return not isinstance(axis, Fold) or product([digit.size for digit in axis.digits]) == made
 
@@ -110,7 +110,7 @@ def sources_of(axis: Axis) -> Iterable[Source]:
     return [each.source for each in followed if each.source is not None]
 
 
-def parts_of(axis: Axis) -> list[Track]:
+def partial_tracks(axis: Axis) -> list[Track]:
     """Of the digits of an axis that are not all of another: the tracks of those."""
     digits = axis.digits if isinstance(axis, Fold) else ()
     return [digit.track for digit in digits if digit.track is not None and digit.size != digit.whole]
@@ -124,7 +124,7 @@ def without_parts(axis: Axis, parts: Sequence[Track]) -> Axis:
     if not isinstance(axis, Fold) or not any(digit.track in parts for digit in axis.digits):
         return axis
     return fold(
-        Digit(digit.alone(), digit.size, 1, digit.size) if digit.track in parts else digit
+        Digit(digit.leading_track(), digit.size, 1, digit.size) if digit.track in parts else digit
         for digit in axis.digits
     )
 
@@ -158,20 +158,20 @@ def regrouped(digits: Sequence[Digit], sizes: Sequence[int]) -> tuple[list[Axis]
 
     Where the sizes share no factors, new axes follow nothing: from the first that cannot be told to the last.
     """
-    front, rest, gone = _taken(digits, sizes)
+    front, rest, unused = _take_axes(digits, sizes)
     if len(front) == len(sizes):
-        return front, [*gone, *rest]
+        return front, [*unused, *rest]
     mirrored = sizes[len(front) :][::-1]
-    back, rest, more = _taken(rest[::-1], mirrored, from_end=True)
+    back, rest, more = _take_axes(rest[::-1], mirrored, from_end=True)
     middle: list[Axis] = [None] * (len(sizes) - len(front) - len(back))
-    return [*front, *middle, *back[::-1]], [*gone, *more, *rest]
+    return [*front, *middle, *back[::-1]], [*unused, *more, *rest]
 
 
-def _taken(
+def _take_axes(
     digits: Sequence[Digit], sizes: Sequence[int], *, from_end: bool = False
 ) -> tuple[list[Axis], list[Digit], list[Digit]]:
     """As many axes as can be told, the digits that are left, and those of length 1 that were left out."""
-    left, axes, gone = list(digits)[::-1], list[Axis](), list[Digit]()
+    left, axes, unused = list(digits)[::-1], list[Axis](), list[Digit]()
     for size in sizes:
         if size == 1:
             axes.append(left.pop().track if left and left[-1].size == 1 else ADDED)
@@ -193,7 +193,7 @@ def _taken(
             else:
                 break
         if size > 1:
-            return axes, before[::-1], gone
+            return axes, before[::-1], unused
         axes.append(fold(taken[::-1] if from_end else taken))
-        gone += skipped
-    return axes, left[::-1], gone
+        unused += skipped
+    return axes, left[::-1], unused

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from filterkit import budget
 from filterkit.geometry import Reach, product
-from filterkit.graph.axes.followed_axes import Tracks
 from filterkit.graph.axes.reshaped_axes import Track
 from filterkit.graph.axes.rules import Step, trace_node
-from filterkit.graph.layers.pointwise import SHAPE_READERS
+from filterkit.graph.axes.tensor_axes import Tracks
+from filterkit.graph.layers.elementwise_regions import SHAPE_READERS
 from filterkit.graph.view.view import GraphView, Shape
 from filterkit.graph.view.walk import attributes, reads
 

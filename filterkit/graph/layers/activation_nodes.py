@@ -10,9 +10,9 @@ import onnx
 from numpy.typing import NDArray
 
 from filterkit.graph.layers.activation_formulas import name_of, samples
+from filterkit.graph.layers.constant_operands import aligned, at_positions, fill_value
 from filterkit.graph.layers.elementwise import CONDITIONS, OPERATIONS, apply, operands
-from filterkit.graph.layers.operands import aligned, at_positions, filling
-from filterkit.graph.layers.pointwise import Region, Values, readers_of, regions
+from filterkit.graph.layers.elementwise_regions import Region, Values, readers_of, regions
 from filterkit.graph.view.constants import NotConstant
 from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import STANDARD, attributes
@@ -27,7 +27,7 @@ ACTIVATIONS = {
 }  # fmt: skip
 """Names of activations by operator, of ONNX and of ONNX Runtime."""
 
-REFINED: dict[str, frozenset[str]] = {
+REFINEMENTS: dict[str, frozenset[str]] = {
     "relu": frozenset({"relu6", "clip"}),
     "clip": frozenset({"relu6", "clip", "hard_sigmoid"}),
     "sigmoid": frozenset({"tanh", "log_sigmoid"}),
@@ -36,7 +36,7 @@ REFINED: dict[str, frozenset[str]] = {
 """What an activation turns out to be where more nodes follow: a ReLU before ``Min(6)`` is half a ReLU6."""
 
 
-LOWEST = -1e30
+UNBOUNDED = -1e30
 """From here on down a bound is none: exporters write the lowest float32."""
 
 
@@ -63,7 +63,7 @@ def by_operator(graph: GraphView, tensor: str, readers: Sequence[onnx.NodeProto]
     if known == "silu" and node.op_type == "Swish":
         known = _swish_name(attributes(node).get("alpha", 1.0))
     if known in ("leaky_relu", "prelu", "thresholded_relu"):
-        known = _without_slope(graph, node) or known
+        known = _name_by_slope(graph, node) or known
     return Found(node.output[0], known) if known is not None else None
 
 
@@ -73,16 +73,16 @@ def by_values(graph: GraphView, tensor: str, layout: str, channels: int) -> tupl
     The first of the tensors that are functions of `tensor` alone and are a known activation counts; one of
     more nodes only where it is what the first is a part of.
     """
-    odd: list[str] = []
+    positional: list[str] = []
 
     def read(node: onnx.NodeProto, name: str) -> NDArray[Any] | None:
         constant = aligned(graph, node, name, layout, channels)
         if constant is None and graph.is_constant(name):
-            odd.append(name)
+            positional.append(name)
         return constant
 
     found, mirrored = _first_known(regions(graph, {tensor: samples()}, layout, read))
-    if found is None and mirrored is None and odd:  # Keras gives PReLU a slope for every position
+    if found is None and mirrored is None and positional:  # Keras gives PReLU a slope for every position
 
         def anywhere(node: onnx.NodeProto, name: str) -> NDArray[Any] | None:
             return at_positions(graph, node, name, len(layout))
@@ -100,23 +100,23 @@ def _first_known(candidates: Iterable[Region]) -> tuple[Found | None, str | None
         name = _joined_name(region) if region.joined > 1 else name_of(region.values)
         if region.joined == 2 and mirrored is None and _is_mirrored(region.values):
             mirrored = region.tensor
-        if name is not None and (found is None or name in REFINED.get(found.name, ())):
+        if name is not None and (found is None or name in REFINEMENTS.get(found.name, ())):
             found = Found(region.tensor, name)
-        elif found is not None and found.name not in REFINED:
+        elif found is not None and found.name not in REFINEMENTS:
             break
     return found, mirrored
 
 
-def goes_on(graph: GraphView, found: Found) -> bool:
-    """Whether nodes that follow could make something else of the activation (see `REFINED`)."""
-    if found.name not in REFINED:
+def may_be_refined(graph: GraphView, found: Found) -> bool:
+    """Whether nodes that follow could make something else of the activation (see `REFINEMENTS`)."""
+    if found.name not in REFINEMENTS:
         return False
     return all(
         node.op_type in OPERATIONS
         and (
             len(node.input) == 1
             or any(
-                name != found.tensor and (graph.is_constant(name) or filling(graph, name) is not None)
+                name != found.tensor and (graph.is_constant(name) or fill_value(graph, name) is not None)
                 for name in node.input
             )
         )
@@ -124,7 +124,7 @@ def goes_on(graph: GraphView, found: Found) -> bool:
     )
 
 
-def _without_slope(graph: GraphView, node: onnx.NodeProto) -> str | None:
+def _name_by_slope(graph: GraphView, node: onnx.NodeProto) -> str | None:
     """``relu`` or ``abs``, where the parameter of a node makes it one: with a slope of 0 or -1 below zero."""
     op, names = operands(node)
     inputs: list[Any] = [samples()]
@@ -154,7 +154,7 @@ def clip_name(graph: GraphView, node: onnx.NodeProto) -> str | None:
                 return "clip"
     if not all(isinstance(bound, float) for bound in bounds):  # no attributes of Clip since opset 11
         return "clip"
-    if bounds[0] <= LOWEST and bounds[1] >= -LOWEST:
+    if bounds[0] <= UNBOUNDED and bounds[1] >= -UNBOUNDED:
         return None
     if bounds[0] == 0:
         return "relu6" if bounds[1] == 6 else "relu" if bounds[1] > 1e30 else "clip"

@@ -19,7 +19,7 @@ LONGEST = 100
 MOST_LEVELS = 8
 """Levels of modules among which PyTorch's DataParallel is looked for."""
 
-ROOM = 8
+SUFFIX_ROOM = 8
 """Characters for a number that tells layers apart."""
 
 OPERATOR_KINDS = "|".join(sorted({s.name for s in onnx.defs.get_all_schemas()}))
@@ -29,7 +29,7 @@ MEANINGLESS = re.compile(
 )
 """Names that an exporter made up: they tell nothing, or only the operator's kind."""
 
-CALLED_BY_FX = re.compile(
+FX_VALUES = re.compile(
     r"(add|alias|arg\d+|buf\d+|cat|clone|constant|contiguous|detach|div|expand|flip|getitem|lifted_tensor|mul"
     r"|permute|primals|reshape|select|slice|squeeze|stack|sub|t|_tensor_constant\d+|_to_copy|transpose"
     r"|unsqueeze|view|p_\w+|relu\w*|silu|sigmoid|_native_batch_norm\w*)(_\d+)?"
@@ -46,13 +46,13 @@ OPERATORS = re.compile(
 CONV1D = re.compile(r"(?<=.)/[cC]onv1[dD](_\d+)?/(ExpandDims|Squeeze)(_\d+)?$")
 """How TensorFlow makes a convolution along one axis out of one along two."""
 
-JOINED = ("BiasAdd", "Conv2D", "depthwise", "convolution", "conv2d_transpose", "Conv1D", "Conv3D")
+CONVOLUTION_ENDS = ("BiasAdd", "Conv2D", "depthwise", "convolution", "conv2d_transpose", "Conv1D", "Conv3D")
 """Ends of the names of convolutions, the best first, among the names of what a converter fused with them."""
 
 WRAPPERS = re.compile(r"(functional|model|sequential|module|gpu)(_\d+)*")
 """First parts of a name that name the whole model."""
 
-TRAINED_IN = re.compile(
+TRAINING_WRAPPERS = re.compile(
     r"(^|(?<=[./]))(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=[./])[./]"
 )
 """Levels of a PyTorch network's modules that its compiler and FSDP put in."""
@@ -86,7 +86,7 @@ NUMBER_MARKS = (":", "__", "_output_", "_Output_")
 OUTPUT = re.compile(r"(?<=.)_[oO]utput$")
 """What an exporter hangs on the name of a node to name what it makes."""
 
-REWRITTEN = re.compile(
+RUNTIME_SUFFIXES = re.compile(
     r"(_(quant|quantized|dequantized|QuantizeLinear|DequantizeLinear(_Output)?|nchwc|nhwc|token_\d+)){1,4}$"
 )
 """What ONNX Runtime's quantization and optimizer hang on names; without it, layers are named as before."""
@@ -122,14 +122,14 @@ def name_layers(
         ``.`` only.
     """
     given = layer_names or {}
-    names = [_given(bank, given) or _derived(bank, modules or {}) for bank in banks]
+    names = [_source_name(bank, given) or _derived(bank, modules or {}) for bank in banks]
     if not given:
         names = _without_data_parallel(banks, _without_shared_suffix(banks, _without_model(banks, names)))
     taken: dict[str, int] = {}
     return [_unique(name, taken) for name in names]
 
 
-def _given(bank: FilterBank, names: Mapping[str, str]) -> str:
+def _source_name(bank: FilterBank, names: Mapping[str, str]) -> str:
     for key in (bank.node, bank.pre_tensor, bank.post_tensor, bank.weight_tensor):
         if key in names:
             return _safe(names[key])
@@ -137,19 +137,21 @@ def _given(bank: FilterBank, names: Mapping[str, str]) -> str:
 
 
 def _derived(bank: FilterBank, modules: Mapping[str, str]) -> str:
-    for raw, is_module in _hints(bank, modules.get(bank.node, "")):
+    for raw, is_module in _candidates(bank, modules.get(bank.node, "")):
         part, certain = _layer_part(raw, is_module)
         name = _safe(part)
         if name and (certain or not MEANINGLESS.match(name)):
             return name
-    own = _bare(_own_name(bank))
+    own = _without_runtime_marks(_own_name(bank))
     return _safe(OUTPUT.sub("", own.removeprefix("node_"))) or bank.op.lower()
 
 
-def _hints(bank: FilterBank, module: str) -> Iterator[tuple[str, bool]]:
+def _candidates(bank: FilterBank, module: str) -> Iterator[tuple[str, bool]]:
     """What may name the layer, the best first, and whether it is the path of a module and nothing more."""
     own = _own_name(bank)
-    weight, pre, post, bare = map(_bare, (bank.weight_tensor, bank.pre_tensor, bank.post_tensor, own))
+    weight, pre, post, bare = map(
+        _without_runtime_marks, (bank.weight_tensor, bank.pre_tensor, bank.post_tensor, own)
+    )
     if stored := WEIGHT.search(weight):
         stem = weight[: stored.start()].removeprefix("params.").removeprefix("params/")
         yield stem, stored[1][0] in "./" and "ReadVariableOp" not in stored[1]
@@ -157,7 +159,7 @@ def _hints(bank: FilterBank, module: str) -> Iterator[tuple[str, bool]]:
         yield weight, True
     yield from ((module, True), (bare, False))
     if own.startswith("node_"):  # PyTorch's exporter: its values are called by torch.fx
-        found = (name for name in (weight, pre, post) if not CALLED_BY_FX.fullmatch(name))
+        found = (name for name in (weight, pre, post) if not FX_VALUES.fullmatch(name))
         yield from ((name, name == weight) for name in found)
     else:
         yield from ((pre, False), (post, False), ("" if stored else weight, False))
@@ -174,9 +176,9 @@ def _path(node: str) -> str:
     return _layer_part(node)[0] if node.startswith("/") else ""
 
 
-def _bare(name: str) -> str:
+def _without_runtime_marks(name: str) -> str:
     """`name` without what ONNX Runtime added to it."""
-    return REWRITTEN.sub("", FUSED.sub("", name))
+    return RUNTIME_SUFFIXES.sub("", FUSED.sub("", name))
 
 
 def _own_name(bank: FilterBank) -> str:
@@ -191,11 +193,11 @@ def _layer_part(raw: str, is_module: bool = False) -> tuple[str, bool]:
     """
     if "::" in raw:
         return "", False
-    raw = _of_joined(raw)
+    raw = _convolution_among_fused(raw)
     raw = re.sub(r"__Inline_\d+__/?", "/", raw)  # the inliner's mark on what stood in a function
     raw = OUTPUT.sub("", _without_numbers(raw))
     raw = re.sub(r"_(weights|bias)_fused_bn$", "", raw)
-    raw = CONV1D.sub("", TRAINED_IN.sub("", raw))
+    raw = CONV1D.sub("", TRAINING_WRAPPERS.sub("", raw))
     whole = [segment for segment in raw.split("/") if segment]
     segments = [segment for segment in whole if not CALLS.fullmatch(segment)] or whole[-1:]
     is_traced = _is_traced(raw)
@@ -216,10 +218,10 @@ def _layer_part(raw: str, is_module: bool = False) -> tuple[str, bool]:
     return name, inside and name.startswith("Conv")
 
 
-def _of_joined(raw: str) -> str:
+def _convolution_among_fused(raw: str) -> str:
     """The name of the convolution: converters from TFLite join the names of all that they fused."""
     parts = raw.split(";")
-    ends = (part for end in JOINED for part in parts if part.endswith(end))
+    ends = (part for end in CONVOLUTION_ENDS for part in parts if part.endswith(end))
     return next(ends, parts[0])
 
 
@@ -259,7 +261,7 @@ def _without_numbers(raw: str) -> str:
 
 def _root(bank: FilterBank) -> str:
     """The first part of the path that TensorFlow, or Keras 3, writes as a node's name; empty for others."""
-    parts = _of_joined(_own_name(bank)).split("/")
+    parts = _convolution_among_fused(_own_name(bank)).split("/")
     path = [part for part in parts if not CALLS.fullmatch(part)]
     return path[0] if len(path) > 2 and not _is_traced("/".join(parts)) else ""
 
@@ -312,7 +314,7 @@ def _unique(name: str, taken: dict[str, int]) -> str:
 
     Names that a number makes equal, as they have to be cut for it, share their numbers.
     """
-    stem, candidate = name[: LONGEST - ROOM].casefold(), name
+    stem, candidate = name[: LONGEST - SUFFIX_ROOM].casefold(), name
     count = taken.get(stem, 1)
     # Some file systems do not tell Conv1.png from conv1.png.
     while candidate.casefold() in taken:
@@ -325,7 +327,7 @@ def _unique(name: str, taken: dict[str, int]) -> str:
     return candidate
 
 
-NOTE = "pkg.torch.onnx.name_scopes"
+MODULE_NAMES_KEY = "pkg.torch.onnx.name_scopes"
 """The names of the modules around a call, and of the call itself, as Python writes a list."""
 
 
@@ -336,7 +338,7 @@ def noted_modules(graph: GraphView) -> dict[str, str]:
     """
     found = {}
     for node in graph.nodes:
-        note = next((entry.value for entry in node.metadata_props if entry.key == NOTE), "")
+        note = next((entry.value for entry in node.metadata_props if entry.key == MODULE_NAMES_KEY), "")
         # The last but one of all in quotation marks.
         parts = note.rsplit("'", 4) if isinstance(note, str) and len(note) <= LONGEST_NAME else []
         if len(parts) == 5 and parts[1]:

@@ -32,7 +32,7 @@ SizesOf = Callable[[str], Sequence[float] | None]
 """From a tensor to its shape, NaN for axes of unknown size; None where even the rank is unknown."""
 
 
-def listed(graph: GraphView, node: onnx.NodeProto, name: str, place: int = 1) -> list[int] | None:
+def integer_list(graph: GraphView, node: onnx.NodeProto, name: str, place: int = 1) -> list[int] | None:
     """A list of integers, e.g. of axes, that is an attribute or, in newer opsets, an input.
 
     Exporters compute it from the shape of a tensor, too: the half of the channels, for instance.
@@ -43,7 +43,7 @@ def listed(graph: GraphView, node: onnx.NodeProto, name: str, place: int = 1) ->
         Empty where nothing is stated; None where it is not known or no list of integers.
     """
     if len(node.input) > place and node.input[place]:
-        made = from_shapes(graph, node.input[place], lambda tensor: known_sizes(graph, tensor))
+        made = numbers_from_shapes(graph, node.input[place], lambda tensor: known_sizes(graph, tensor))
         is_list = made is not None and np.isfinite(made).all() and bool((made == np.floor(made)).all())
         return [int(each) for each in made] if made is not None and is_list else None
     values: Any = attributes(node).get(name, [])
@@ -56,7 +56,7 @@ def known_sizes(graph: GraphView, tensor: str) -> list[float] | None:
     return None if shape is None else [size if isinstance(size, int) else math.nan for size in shape]
 
 
-def from_shapes(graph: GraphView, tensor: str, sizes: SizesOf) -> Numbers | None:
+def numbers_from_shapes(graph: GraphView, tensor: str, sizes: SizesOf) -> Numbers | None:
     """A few numbers that are constants or computed from shapes alone, as one row; None where they are not."""
     found = _read(graph, tensor, sizes, {}, 0)
     return None if found is None else found.row

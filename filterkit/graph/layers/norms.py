@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from filterkit.graph.layers.axis_moves import may_agree
-from filterkit.graph.layers.operands import aligned
-from filterkit.graph.layers.pointwise import REDUCTIONS, readers_of, regions
+from filterkit.graph.layers.constant_operands import aligned
+from filterkit.graph.layers.elementwise_regions import REDUCTIONS, readers_of, regions
+from filterkit.graph.layers.layout_changes import shapes_may_match
 from filterkit.graph.layers.response_norm import response_norm
 from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import STANDARD, attributes
@@ -24,7 +24,7 @@ NORMS = {
 }  # fmt: skip
 """By operator, of ONNX and of ONNX Runtime."""
 
-AFFINE = frozenset({"Mul", "Add", "Sum", "Sub", "Div", "Identity", "Cast"})
+BETWEEN_RESHAPES = frozenset({"Mul", "Add", "Sum", "Sub", "Div", "Identity", "Cast"})
 """What may stand between a norm of groups and the Reshape that undoes them: scale and shift."""
 
 LONGEST = 12
@@ -39,7 +39,7 @@ class Norm(NamedTuple):
     activation: str | None = None
 
 
-def norm_behind(
+def norm_after(
     graph: GraphView, tensor: str, layout: str, channels: int, readers: Sequence[onnx.NodeProto]
 ) -> Norm | None:
     """The norm that the only readers of `tensor` are."""
@@ -52,7 +52,7 @@ def norm_behind(
             name = _name_of_axes([axis for axis in axes if axis], layout) if layout[:1] == "N" else None
             return Norm(name, node.output[0]) if name else None
         if node.op_type == "Reshape" and node.input[:1] == [tensor]:
-            return _of_groups(graph, node, layout, channels)
+            return _grouped_norm(graph, node, layout, channels)
     if any(_is_reduced(graph, node) for node in readers):
         found = _by_values(graph, tensor, layout, channels)
         if found is not None:
@@ -100,7 +100,7 @@ def _name_of_axes(axes: Sequence[int], layout: str) -> str | None:
     return "instance_norm" if letters == set(layout) - {"N", "C"} else "layer_norm"
 
 
-def _of_groups(graph: GraphView, node: onnx.NodeProto, layout: str, channels: int) -> Norm | None:
+def _grouped_norm(graph: GraphView, node: onnx.NodeProto, layout: str, channels: int) -> Norm | None:
     """Reshape to groups, a norm within each, scale and shift, Reshape back: how PyTorch exports GroupNorm."""
     grouped = node.output[0]
     shape = graph.shape(grouped)
@@ -123,14 +123,16 @@ def _of_groups(graph: GraphView, node: onnx.NodeProto, layout: str, channels: in
             return None
         tensor = found[0]
     for _ in range(LONGEST):
-        behind = readers_of(graph, tensor) if tensor else []
-        if len(behind) != 1 or not behind[0].output:
+        following = readers_of(graph, tensor) if tensor else []
+        if len(following) != 1 or not following[0].output:
             return None
-        last = behind[0]
+        last = following[0]
         if last.op_type == "Reshape":
-            return Norm(name, last.output[0]) if _is_undone(graph, node, last, layout, channels) else None
+            return (
+                Norm(name, last.output[0]) if _restores_shape(graph, node, last, layout, channels) else None
+            )
         others = [each for each in last.input if each != tensor]
-        if last.op_type not in AFFINE or not all(map(graph.is_constant, others)):
+        if last.op_type not in BETWEEN_RESHAPES or not all(map(graph.is_constant, others)):
             return None
         tensor = last.output[0]
     return None
@@ -167,7 +169,7 @@ def _name_of_groups(
     return "instance_norm" if count == channels else "group_norm"
 
 
-def _is_undone(
+def _restores_shape(
     graph: GraphView, first: onnx.NodeProto, last: onnx.NodeProto, layout: str, channels: int
 ) -> bool:
     """Whether the second Reshape brings back the shape in front of the first."""
@@ -177,7 +179,7 @@ def _is_undone(
     before, after = graph.shape(first.input[0]), graph.shape(last.output[0])
     if after is None or len(after) != len(layout) or after[layout.index("C")] != channels:
         return False
-    return may_agree(before, after)
+    return shapes_may_match(before, after)
 
 
 def _by_values(

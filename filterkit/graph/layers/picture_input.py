@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from filterkit import budget
 from filterkit.errors import UsageError, closest
-from filterkit.graph.axes.followed_axes import Tracks
 from filterkit.graph.axes.reshaped_axes import Axis, track_of
+from filterkit.graph.axes.tensor_axes import Tracks
 from filterkit.graph.axes.trace import Trace, trace
 from filterkit.graph.loading.names import shown
 from filterkit.graph.view.view import GraphView, Shape
@@ -78,14 +78,14 @@ def picture_of(
     UsageError
         There is no input of that name, it has other than four axes, or contradicts `layout`.
     """
-    reads = list(_read(graph, banks, traced))
+    reads = list(_convolution_inputs(graph, banks, traced))
     if name is not None:
-        place = _named(graph, name)
-        return _stated(graph, place, traced, reads, layout)
+        place = _index_of(graph, name)
+        return _stated_input(graph, place, traced, reads, layout)
     found = _first_picture(graph, traced, reads)
     if layout is not None:
-        place = _four_axes(graph) if found is None else _place(graph, found.name)
-        return _stated(graph, place, traced, reads, layout)
+        place = _only_candidate(graph) if found is None else _index_of(graph, found.name)
+        return _stated_input(graph, place, traced, reads, layout)
     if found is not None:
         return found
     return _other_input(graph, traced, reads)
@@ -98,7 +98,9 @@ def fixed_size(shape: Sequence[object] | None, layout: str | None) -> tuple[int 
     return height, width
 
 
-def _read(graph: GraphView, banks: Sequence[FilterBank], traced: Trace) -> Iterator[tuple[str, int, int]]:
+def _convolution_inputs(
+    graph: GraphView, banks: Sequence[FilterBank], traced: Trace
+) -> Iterator[tuple[str, int, int]]:
     """What convolutions read, whether they are among the banks or not: tensor, channels, number of axes."""
     for bank in banks:
         yield bank.input_tensor, bank.in_channels, len(bank.kernel_shape) + 2
@@ -127,7 +129,7 @@ def _first_picture(graph: GraphView, traced: Trace, reads: Reads) -> InputInfo |
         for which in sorted(reached - seen):
             # No convolution before this one reads it.
             infos.append(_info(graph, which, traced, reads[place:]))
-            if _rank(infos[-1]) == 0:
+            if _preference(infos[-1]) == 0:
                 return infos[-1]
         seen |= reached
     if infos and infos[0].layout is None:
@@ -139,7 +141,7 @@ def _first_picture(graph: GraphView, traced: Trace, reads: Reads) -> InputInfo |
             for value in graph.inputs
             if (layout := _layout_by_sizes(value.shape)) is not None
         ]
-    return min(infos, key=_rank, default=None)
+    return min(infos, key=_preference, default=None)
 
 
 def _follows_an_input(traced: Trace, read: tuple[str, int, int]) -> bool:
@@ -147,7 +149,7 @@ def _follows_an_input(traced: Trace, read: tuple[str, int, int]) -> bool:
     return tracks is not None and bool(tracks.sources())
 
 
-def _rank(info: InputInfo) -> int:
+def _preference(info: InputInfo) -> int:
     """How much like a picture an input is; the lowest is most."""
     if info.layout is None:
         return 4
@@ -157,7 +159,7 @@ def _rank(info: InputInfo) -> int:
 def _info(graph: GraphView, which: int, traced: Trace, reads: Reads) -> InputInfo:
     """An input of four axes, with its layout where it is a picture."""
     value = graph.inputs[which]
-    axes, in_channels = _seen_axes(which, traced, reads)
+    axes, in_channels = _followed_axes(which, traced, reads)
     by_sizes = _layout_by_sizes(value.shape)
     layout = _layout_by_axes(axes)
     is_doubtful = "C" not in axes and _size_at(value.shape, layout) not in (*PICTURE_CHANNELS, None)
@@ -173,7 +175,7 @@ def _info(graph: GraphView, which: int, traced: Trace, reads: Reads) -> InputInf
     return InputInfo(value.name, layout, channels, value.shape, value.dtype)
 
 
-def _seen_axes(which: int, traced: Trace, reads: Reads) -> tuple[Mapping[str, int], int | None]:
+def _followed_axes(which: int, traced: Trace, reads: Reads) -> tuple[Mapping[str, int], int | None]:
     """Where the first convolution that tells finds the axes C, H and W in an input, and its channels.
 
     Channels are there only where they are the input's own, one to one.
@@ -187,7 +189,7 @@ def _seen_axes(which: int, traced: Trace, reads: Reads) -> tuple[Mapping[str, in
             for letter, track in zip("NCHW", tracks.axes, strict=True)
             if track is not None and track.source is not None and track.source[0] == which
         }
-        if "C" in found and not _is_own(tracks.axes[1]):
+        if "C" in found and not _is_identity(tracks.axes[1]):
             del found["C"]
         found.pop("N", None)
         if found:
@@ -195,7 +197,7 @@ def _seen_axes(which: int, traced: Trace, reads: Reads) -> tuple[Mapping[str, in
     return {}, None
 
 
-def _is_own(axis: Axis) -> bool:
+def _is_identity(axis: Axis) -> bool:
     track = track_of(axis)
     return track is not None and track.reach.field == track.reach.jump == 1 and not track.reach.offset
 
@@ -229,7 +231,7 @@ def _size_at(shape: Shape | None, layout: str | None) -> int | None:
 def _other_input(graph: GraphView, traced: Trace, reads: Reads) -> InputInfo | None:
     """What the first convolution reads of an input that is no picture, or else the first input."""
     for tensor, channels, axes in reads:
-        places = _places(traced.tracks.get(tensor))
+        places = _sources(traced.tracks.get(tensor))
         if len(places) == axes and len({which for which, _ in places}) == 1:
             given = graph.inputs[places[0][0]]
             return InputInfo(given.name, None, channels, given.shape, given.dtype)
@@ -239,16 +241,12 @@ def _other_input(graph: GraphView, traced: Trace, reads: Reads) -> InputInfo | N
     return InputInfo(given.name, None, None, given.shape, given.dtype)
 
 
-def _places(tracks: Tracks | None) -> list[tuple[int, int]]:
+def _sources(tracks: Tracks | None) -> list[tuple[int, int]]:
     sources = [track.source for track in tracks.axes if track is not None] if tracks is not None else []
     return [source for source in sources if source is not None]
 
 
-def _place(graph: GraphView, name: str) -> int:
-    return next(place for place, value in enumerate(graph.inputs) if value.name == name)
-
-
-def _named(graph: GraphView, name: str) -> int:
+def _index_of(graph: GraphView, name: str) -> int:
     for place, value in enumerate(graph.inputs):
         if value.name == name:
             return place
@@ -258,7 +256,7 @@ def _named(graph: GraphView, name: str) -> int:
     )
 
 
-def _four_axes(graph: GraphView) -> int:
+def _only_candidate(graph: GraphView) -> int:
     """The only input that can be a picture."""
     places = [place for place, value in enumerate(graph.inputs) if len(value.shape or ()) in (0, 4)]
     if len(places) != 1:
@@ -270,7 +268,7 @@ def _four_axes(graph: GraphView) -> int:
     return places[0]
 
 
-def _stated(graph: GraphView, which: int, traced: Trace, reads: Reads, layout: str | None) -> InputInfo:
+def _stated_input(graph: GraphView, which: int, traced: Trace, reads: Reads, layout: str | None) -> InputInfo:
     """The input that somebody says is the picture, with the layout that they say it has."""
     value = graph.inputs[which]
     words = " × ".join("?" if size is None else shown(str(size)) for size in value.shape or ())
@@ -280,7 +278,7 @@ def _stated(graph: GraphView, which: int, traced: Trace, reads: Reads, layout: s
             hint="give it as an array, filterkit maps --input FILE.npz",
         )
     info = _info(graph, which, traced, reads)
-    axes, in_channels = _seen_axes(which, traced, reads)
+    axes, in_channels = _followed_axes(which, traced, reads)
     if layout is None:
         layout = info.layout or _layout_by_axes(axes)
     if layout is None:

@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from filterkit.graph.layers.operands import aligned
-from filterkit.graph.layers.pointwise import readers_of
+from filterkit.graph.layers.constant_operands import aligned
+from filterkit.graph.layers.elementwise_regions import readers_of
 from filterkit.graph.view.constants import NotConstant
 from filterkit.graph.view.view import GraphView
 
@@ -19,7 +19,7 @@ CARRIERS = frozenset(
     {"Identity", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Pad", "MaxPool", "Slice", "Concat"}
 )
 """Operators that carry codes from a quantizer to a layer."""
-SHAPED = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Cast", "Floor", "Round", "Ceil"})
+BIAS_STEPS = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Cast", "Floor", "Round", "Ceil"})
 """What rounds a bias and brings it into shape."""
 LONGEST = 8
 """How many of these are gone through."""
@@ -78,7 +78,7 @@ def dynamic_scale(graph: GraphView, tensor: str, channels: int) -> tuple[NDArray
         The scale would take too much to compute.
     """
     maker = graph.producer(tensor)
-    found = _scaled(graph, tensor, channels, maker.input[0] if maker is not None and maker.input else "")
+    found = _scale_chain(graph, tensor, channels, maker.input[0] if maker is not None and maker.input else "")
     return (None, tensor) if found is None else (found[0].astype(np.float32), found[2])
 
 
@@ -97,7 +97,7 @@ def real_output(graph: GraphView, node: onnx.NodeProto, channels: int) -> RealOu
     if len(readers) == 1 and readers[0].op_type == "Add" and readers[0].output:
         tensor = readers[0].output[0]
         added = next((name for name in readers[0].input if name != node.output[0]), "")
-    found = _scaled(graph, tensor, channels, node.input[0])
+    found = _scale_chain(graph, tensor, channels, node.input[0])
     if found is None:
         return None
     scale, factors, made = found
@@ -109,7 +109,7 @@ def real_output(graph: GraphView, node: onnx.NodeProto, channels: int) -> RealOu
 
 def reads_codes(graph: GraphView, tensor: str) -> bool:
     """Whether a tensor holds the codes of a quantizer, and not integers for their own sake."""
-    maker = _maker_behind(graph, tensor, CARRIERS)
+    maker = _producer_through(graph, tensor, CARRIERS)
     return maker is not None and maker.op_type in QUANTIZERS
 
 
@@ -141,14 +141,14 @@ def factor_of_output(
     return np.ones(channels, np.float32), tensor
 
 
-def _scaled(
+def _scale_chain(
     graph: GraphView, tensor: str, channels: int, codes: str
 ) -> tuple[NDArray[Any], tuple[str, ...], str] | None:
     """The constant by which integers are multiplied once they are cast, the tensors by which they are
     multiplied besides, and the product; None where the scale of the layer's input, found at run time with its
     `codes`, is missing."""
     node = _only_reader(graph, tensor)
-    quantizer = _maker_behind(graph, codes, CARRIERS)
+    quantizer = _producer_through(graph, codes, CARRIERS)
     is_dynamic = quantizer is not None and quantizer.op_type == "DynamicQuantizeLinear"
     if node is not None and node.op_type == "DequantizeLinear" and len(node.input) == 2:
         scale, factors = _factors(graph, node.input[1], channels)
@@ -210,7 +210,7 @@ def _bias(
         codes = graph.constant(added)
         known = not any(factors) and codes.size in (1, channels) and codes.dtype.kind in "iuf"
         return (codes.astype(np.float32).ravel() * scale).astype(np.float32) if known else None
-    maker = _maker_behind(graph, added, SHAPED)
+    maker = _producer_through(graph, added, BIAS_STEPS)
     if maker is None or maker.op_type != "Div" or len(maker.input) < 2:
         return None
     real, divisor = maker.input[:2]
@@ -226,7 +226,7 @@ def _bias(
 
 def _scale_of_input(graph: GraphView, tensor: str) -> float:
     """The constant scale of the codes that a layer reads; 1 where they have none."""
-    maker = _maker_behind(graph, tensor, CARRIERS)
+    maker = _producer_through(graph, tensor, CARRIERS)
     if maker is None or maker.op_type != "QuantizeLinear" or len(maker.input) < 2:
         return 1.0
     try:
@@ -236,7 +236,7 @@ def _scale_of_input(graph: GraphView, tensor: str) -> float:
     return float(scale.ravel()[0]) or 1.0 if scale.size == 1 else 1.0
 
 
-def _maker_behind(graph: GraphView, tensor: str, passed: frozenset[str]) -> onnx.NodeProto | None:
+def _producer_through(graph: GraphView, tensor: str, passed: frozenset[str]) -> onnx.NodeProto | None:
     """The node that makes a tensor, or what the `passed` nodes on the way to it read."""
     maker = graph.producer(tensor)
     for _ in range(LONGEST):

@@ -9,13 +9,13 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from filterkit.graph.layers.axis_moves import layout_behind, may_agree, target
-from filterkit.graph.layers.operands import aligned
-from filterkit.graph.layers.pointwise import readers_of, regions
+from filterkit.graph.layers.constant_operands import aligned
+from filterkit.graph.layers.elementwise_regions import readers_of, regions
+from filterkit.graph.layers.layout_changes import layout_after, reshape_target, shapes_may_match
 from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import attributes, bodies
 
-CARRIED = frozenset({"Identity", "Cast", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Pad"})
+CARRIERS = frozenset({"Identity", "Cast", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Pad"})
 """Operators that bring the squares to the pooling, and the means back."""
 LONGEST = 12
 """How many nodes there may be on each of these ways."""
@@ -40,7 +40,7 @@ def response_norm(
     if len(last.input) != 2 or len(other) != 1 or (last.op_type == "Div" and last.input[0] != tensor):
         return None
     mean = _mean_of_channels(graph, squares[0].output[0], layout, channels)
-    if mean is None or not may_agree(graph.shape(tensor), graph.shape(other[0])):
+    if mean is None or not shapes_may_match(graph.shape(tensor), graph.shape(other[0])):
         return None
 
     def read(node: onnx.NodeProto, name: str) -> NDArray[Any] | None:
@@ -48,7 +48,7 @@ def response_norm(
 
     start, is_divided = regions(graph, {mean: SQUARES}, layout, read), last.op_type == "Div"
     for region in start:
-        name = _carried(graph, region.tensor)
+        name = _after_carriers(graph, region.tensor)
         if name == other[0] and _is_power(1 / region.values if is_divided else region.values):
             return str(last.output[0])
     return None
@@ -73,30 +73,30 @@ def _mean_of_channels(graph: GraphView, squares: str, layout: str, channels: int
     """The means of neighbouring channels that are taken of a tensor of squares, brought back to its axes."""
     made, wide, is_pooled = squares, layout or None, False
     for _ in range(2 * LONGEST):
-        behind = readers_of(graph, made)
-        node = behind[0] if len(behind) == 1 and behind[0].output else None
+        following = readers_of(graph, made)
+        node = following[0] if len(following) == 1 and following[0].output else None
         if node is not None and node.op_type == "AveragePool" and not is_pooled:
             if not _is_along_channels(node, wide):
                 return None
             is_pooled = True
         elif node is not None and _is_scale(graph, node, made, layout) and not is_pooled:
             pass
-        elif node is not None and (node.op_type in CARRIED or _only_squeezes(node)):
+        elif node is not None and (node.op_type in CARRIERS or _only_squeezes(node)):
             if node.op_type in ("Unsqueeze", "Reshape", "Transpose") and not is_pooled:
-                wide = _moved(graph, node, made, wide, channels)
+                wide = _carried_layout(graph, node, made, wide, channels)
         else:
             return made if is_pooled else None
         made = node.output[0]
     return None
 
 
-def _carried(graph: GraphView, tensor: str) -> str:
+def _after_carriers(graph: GraphView, tensor: str) -> str:
     """Where a tensor is brought by nodes that only move its axes."""
     for _ in range(LONGEST):
-        behind = readers_of(graph, tensor)
-        if len(behind) != 1 or behind[0].op_type not in CARRIED or not behind[0].output:
+        following = readers_of(graph, tensor)
+        if len(following) != 1 or following[0].op_type not in CARRIERS or not following[0].output:
             break
-        tensor = behind[0].output[0]
+        tensor = following[0].output[0]
     return tensor
 
 
@@ -125,14 +125,14 @@ def _is_square(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str)
     return exponent is not None and exponent.ndim == 0 and float(exponent) == 2
 
 
-def _moved(
+def _carried_layout(
     graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str | None, channels: int
 ) -> str | None:
     """The layout behind an Unsqueeze, or behind a Reshape that puts an axis in front of the channels."""
     if layout is None or node.op_type != "Reshape":
-        return layout and layout_behind(graph, node, tensor, layout)
-    shape = target(graph, node, graph.shape(tensor) or ())
-    fits = len(shape) > 2 and may_agree(shape[1:3], (1, channels))
+        return layout and layout_after(graph, node, tensor, layout)
+    shape = reshape_target(graph, node, graph.shape(tensor) or ())
+    fits = len(shape) > 2 and shapes_may_match(shape[1:3], (1, channels))
     return "N1C" + "DHW"[: len(shape) - 3] if fits and layout[:2] == "NC" else None
 
 

@@ -14,7 +14,7 @@ from filterkit.graph.view.walk import STANDARD, attributes
 ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum", "Mean", "MatMul", "Gemm", "Where")
 """Of their inputs, any may be the weight."""
 
-MAKERS = (
+GENERATORS = (
     *("ConstantOfShape", "Range", "EyeLike", "OneHot", "MelWeightMatrix"),
     *("HannWindow", "HammingWindow", "BlackmanWindow"),
 )
@@ -44,26 +44,26 @@ def stored_as(graph: GraphView, tensor: str, axes: str) -> tuple[str, str, str]:
         those of the weight in another order.
     """
     home = graph.home(tensor)
-    for place, (view, node, made) in enumerate(_way_back(graph, tensor)):
+    for place, (view, node, made) in enumerate(_ancestors(graph, tensor)):
         if place == MOST_STEPS:
             return made, "?", "reshaped"
         tensor = source = _source(view, node, made)
         home = view.home(tensor)
         if node.op_type == "Transpose" and node.domain in STANDARD:
-            axes = _turned(axes, attributes(node).get("perm"))
+            axes = _before_transpose(axes, attributes(node).get("perm"))
         elif node.op_type not in KEEPS_AXES and not _same_axes(view, made, source):
             axes = ""
     axes = axes.lstrip("1") or "reshaped"
     maker = home.producer(tensor) if home is not None else None
-    made_up = maker is not None and maker.op_type in MAKERS and maker.op_type != "ConstantOfShape"
-    if home is None or made_up or not home.is_constant(tensor):
+    is_generated = maker is not None and maker.op_type in GENERATORS and maker.op_type != "ConstantOfShape"
+    if home is None or is_generated or not home.is_constant(tensor):
         return tensor, "?", axes
     return tensor, dtype_name(home.stored_type(tensor)), axes
 
 
 def origin(graph: GraphView, tensor: str) -> tuple[str, str]:
     """The tensor that holds a weight in the file, as `stored_as` finds it: its scope and its name."""
-    for place, (view, node, made) in enumerate(_way_back(graph, tensor)):
+    for place, (view, node, made) in enumerate(_ancestors(graph, tensor)):
         if place == MOST_STEPS:
             return view.scope, made
         graph, tensor = view, _source(view, node, made)
@@ -71,10 +71,10 @@ def origin(graph: GraphView, tensor: str) -> tuple[str, str]:
     return ("" if home is None else home.scope), tensor
 
 
-def _way_back(graph: GraphView, tensor: str) -> Iterator[tuple[GraphView, onnx.NodeProto, str]]:
+def _ancestors(graph: GraphView, tensor: str) -> Iterator[tuple[GraphView, onnx.NodeProto, str]]:
     """The nodes that lead to a weight, the last one first, each with its graph and the tensor it makes."""
     while (home := graph.home(tensor)) and (node := home.producer(tensor)) is not None and node.input:
-        if node.op_type in MAKERS:
+        if node.op_type in GENERATORS:
             return
         yield home, node, tensor
         graph, tensor = home, _source(home, node, tensor)
@@ -91,7 +91,7 @@ def _source(graph: GraphView, node: onnx.NodeProto, made: str) -> str:
     return str(next((name for name in choices if graph.shape(name) == whole), node.input[0]))
 
 
-def _turned(axes: str, perm: list[int] | None) -> str:
+def _before_transpose(axes: str, perm: list[int] | None) -> str:
     """Axes in front of a Transpose, by those behind it."""
     perm = list(range(len(axes)))[::-1] if perm is None else perm
     axes = axes and axes.rjust(len(perm), "1")

@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 
 from filterkit.geometry import MOST_AXES
-from filterkit.graph.axes.followed_axes import Tracks
+from filterkit.graph.axes.tensor_axes import Tracks
 from filterkit.graph.view.view import GraphView, Shape
 
 
@@ -25,14 +25,14 @@ class Step:
     computed: Mapping[str, NDArray[Any]]
     values: dict[str, Any]
 
-    def first(self) -> Tracks:
+    def first_tracks(self) -> Tracks:
         return self.tracks[self.node.input[0]]
 
-    def shape(self, place: int = 0) -> Shape | None:
+    def input_shape(self, place: int = 0) -> Shape | None:
         """Shape of an input."""
         return self.shapes.get(self.node.input[place])
 
-    def made(self, place: int = 0) -> Shape | None:
+    def output_shape(self, place: int = 0) -> Shape | None:
         """Shape of an output."""
         return self.shapes.get(self.node.output[place])
 
@@ -50,9 +50,9 @@ class Step:
         """Integers that are an input in some opsets and an attribute in others."""
         given = self.constant(place)
         if given is not None:
-            return [int(number) for number in few(given.ravel())]
+            return [int(number) for number in limited(given.ravel())]
         value = self.values.get(name)
-        return None if value is None else [value] if isinstance(value, int) else list(few(value))
+        return None if value is None else [value] if isinstance(value, int) else list(limited(value))
 
 
 class Untraceable(Exception):
@@ -62,7 +62,7 @@ class Untraceable(Exception):
 Numbers = TypeVar("Numbers", bound=Sized)
 
 
-def few(numbers: Numbers) -> Numbers:
+def limited(numbers: Numbers) -> Numbers:
     """`numbers`, where they can be one for either end of every axis; a hostile node states millions."""
     if len(numbers) > 2 * MOST_AXES:
         raise Untraceable

@@ -9,39 +9,41 @@ from fractions import Fraction
 from typing import Any
 
 from filterkit.geometry import MOST_PHASES, Reach, same_pad, transposed_reads
-from filterkit.graph.axes.followed_axes import Tracks, joined
-from filterkit.graph.axes.reshaped_axes import Axis, Digit, Fold, Track, keeps, track_of
-from filterkit.graph.axes.rules.step import Step, Untraceable, few
+from filterkit.graph.axes.reshaped_axes import Axis, Digit, Fold, Track, has_length, track_of
+from filterkit.graph.axes.rules.step import Step, Untraceable, limited
+from filterkit.graph.axes.tensor_axes import Tracks, joined
 from filterkit.graph.view.view import Shape, is_known
 
 
 def window(step: Step) -> Tracks:
     """Convolutions and poolings; only the first output (a pooling's second has the same geometry)."""
-    tracks, operator = step.first(), step.node.op_type
+    tracks, operator = step.first_tracks(), step.node.op_type
     rank = len(tracks.axes) - 2
-    kernel: Sequence[Any] = step.values.get("kernel_shape") or (step.shape(_weight(operator)) or ())[2:]
+    kernel: Sequence[Any] = (
+        step.values.get("kernel_shape") or (step.input_shape(_weight_index(operator)) or ())[2:]
+    )
     ones = [1] * rank
     strides, dilations = step.values.get("strides", ones), step.values.get("dilations", ones)
-    made = step.made()
+    made = step.output_shape()
     for axis in range(rank):
-        slid = Slid(
+        slid = Window(
             kernel[axis],
             strides[axis],
             dilations[axis],
             _left_pad(step, axis, rank, kernel[axis], strides[axis], dilations[axis]),
             made[axis + 2] if made is not None else None,
         )
-        tracks = (_transposed if _is_transposed(operator) else _slid)(tracks, axis + 2, slid)
+        tracks = (_transposed if _is_transposed(operator) else _windowed)(tracks, axis + 2, slid)
     if "Conv" not in operator:
         return tracks
     summed = tracks.pooled([1])
-    for name in _computed(step):
-        summed = summed.beside(step.tracks[name])
+    for name in _computed_parameters(step):
+        summed = summed.depending_on(step.tracks[name])
     return summed
 
 
 @dataclass(frozen=True, slots=True)
-class Slid:
+class Window:
     """A window along one axis, and how many positions it makes, where that is known."""
 
     kernel: int
@@ -51,11 +53,11 @@ class Slid:
     made: int | str | None
 
 
-def _slid(tracks: Tracks, axis: int, window: Slid) -> Tracks:
+def _windowed(tracks: Tracks, axis: int, window: Window) -> Tracks:
     """Along the first digit of an axis that was split, places are as far apart as the others count."""
-    if (window.kernel, window.stride, window.pad) == (1, 1, 0) and keeps(tracks.axes[axis], window.made):
+    if (window.kernel, window.stride, window.pad) == (1, 1, 0) and has_length(tracks.axes[axis], window.made):
         return tracks
-    digit = _only_digit(tracks.axes[axis])
+    digit = _single_leading_digit(tracks.axes[axis])
     if digit is not None and digit.track is not None and isinstance(window.made, int):
         apart = digit.step * window.dilation
         reads = [
@@ -63,16 +65,18 @@ def _slid(tracks: Tracks, axis: int, window: Slid) -> Tracks:
             for start in range(-digit.step * window.pad, digit.step * (1 - window.pad))
         ]
         reach = digit.track.reach.read(reads, digit.step * window.stride)
-        return tracks.regrown(digit, reach, window.made) if reach.is_told else tracks.lost([axis])
+        return (
+            tracks.with_digit_reach(digit, reach, window.made) if reach.is_told else tracks.untracked([axis])
+        )
     track = tracks.track(axis)
     if track is None:
         return tracks.replaced({axis: None})
     made = window.made if isinstance(window.made, int) else None
     reach = track.reach.window(window.kernel, window.stride, window.dilation, window.pad, made)
-    return tracks.replaced({axis: followed(track, reach)})
+    return tracks.replaced({axis: with_reach(track, reach)})
 
 
-def _transposed(tracks: Tracks, axis: int, window: Slid) -> Tracks:
+def _transposed(tracks: Tracks, axis: int, window: Window) -> Tracks:
     if window.stride > MOST_PHASES:
         raise Untraceable
     track = tracks.track(axis)
@@ -80,10 +84,10 @@ def _transposed(tracks: Tracks, axis: int, window: Slid) -> Tracks:
         return tracks.replaced({axis: None})
     reads = transposed_reads(window.kernel, window.stride, window.dilation, window.pad)
     made = window.made if isinstance(window.made, int) else None
-    return tracks.replaced({axis: followed(track, track.reach.read(reads, places=made))})
+    return tracks.replaced({axis: with_reach(track, track.reach.read(reads, places=made))})
 
 
-def _only_digit(axis: Axis) -> Digit | None:
+def _single_leading_digit(axis: Axis) -> Digit | None:
     """The first digit of another axis, where that is all that an axis is; not where it counts too far."""
     if not isinstance(axis, Fold) or len(axis.digits) > 1:
         return None
@@ -91,15 +95,15 @@ def _only_digit(axis: Axis) -> Digit | None:
     return digit if digit.is_leading and digit.step <= MOST_PHASES else None
 
 
-def _computed(step: Step) -> list[str]:
+def _computed_parameters(step: Step) -> list[str]:
     """Weights and biases that depend on the graph's input, as those of a mixture of kernels do."""
     operator, names = step.node.op_type, step.node.input
     bias = 8 if operator.startswith("QLinear") else None if operator == "ConvInteger" else 2
-    places = [place for place in (_weight(operator), bias) if place is not None and place < len(names)]
+    places = [place for place in (_weight_index(operator), bias) if place is not None and place < len(names)]
     return [names[place] for place in places if names[place] in step.tracks]
 
 
-def _weight(operator: str) -> int:
+def _weight_index(operator: str) -> int:
     """Which input of a convolution is its weight."""
     return 3 if operator.startswith("QLinear") else 1
 
@@ -114,11 +118,11 @@ def fused(step: Step) -> Tracks:
         raise Untraceable
     names = step.node.input
     added = step.tracks.get(names[3]) if step.node.op_type == "FusedConv" and len(names) > 3 else None
-    made = window(replace(step, tracks={names[0]: step.first()}))
-    return made if added is None else joined([made, added], len(made.axes), step.made())
+    made = window(replace(step, tracks={names[0]: step.first_tracks()}))
+    return made if added is None else joined([made, added], len(made.axes), step.output_shape())
 
 
-def followed(track: Track | None, reach: Reach | None) -> Track | None:
+def with_reach(track: Track | None, reach: Reach | None) -> Track | None:
     """`track` with a new reach; an axis that was added and is now wider follows nothing.
 
     Nor does one whose reach is out of bounds: its numbers would grow with every layer.
@@ -132,7 +136,7 @@ def followed(track: Track | None, reach: Reach | None) -> Track | None:
 
 def _left_pad(step: Step, axis: int, rank: int, kernel: int, stride: int, dilation: int) -> int:
     auto = step.values.get("auto_pad", "NOTSET")
-    shape, made = step.shape(), step.made()
+    shape, made = step.input_shape(), step.output_shape()
     size = shape[axis + 2] if shape is not None else None
     size = size if isinstance(size, int) else None
     stated = "output_shape" in step.values
@@ -151,7 +155,7 @@ def _left_pad(step: Step, axis: int, rank: int, kernel: int, stride: int, dilati
 
 def resize(step: Step) -> Tracks:
     """Resize and Upsample; what lies over an edge is not told apart from the edge."""
-    tracks, old, new = step.first(), step.shape(), step.made()
+    tracks, old, new = step.first_tracks(), step.input_shape(), step.output_shape()
     if old is None or new is None or len(old) != len(tracks.axes):
         raise Untraceable
     scales = _scales(step, old)
@@ -172,7 +176,7 @@ def resize(step: Step) -> Tracks:
         if ratio.denominator > MOST_PHASES:
             raise Untraceable
         reads = [_read_at(ratio * index + start, step, ratio) for index in range(ratio.denominator)]
-        changed[axis] = followed(track, track.reach.read(reads, ratio.numerator, after))
+        changed[axis] = with_reach(track, track.reach.read(reads, ratio.numerator, after))
     return tracks.replaced(changed).pooled(single)
 
 
@@ -184,17 +188,17 @@ def _scales(step: Step, shape: Shape) -> dict[int, float]:
     """
     modern = _is_modern(step)
     given = step.constant(2 if modern else 1)
-    found = step.values.get("scales") if given is None else few(given.ravel()).tolist()
-    axes = [axis % len(shape) for axis in few(step.values.get("axes", range(len(shape))))]
+    found = step.values.get("scales") if given is None else limited(given.ravel()).tolist()
+    axes = [axis % len(shape) for axis in limited(step.values.get("axes", range(len(shape))))]
     if found:
-        return dict(zip(axes, map(float, few(found)), strict=True))
+        return dict(zip(axes, map(float, limited(found)), strict=True))
     policy = step.values.get("keep_aspect_ratio_policy", "stretch")
     if policy == "stretch":
         return {}
     sizes = step.constant(3)
     if sizes is None or not is_known(shape):
         raise Untraceable
-    ratios = [int(size) / shape[axis] for axis, size in zip(axes, few(sizes.ravel()), strict=True)]
+    ratios = [int(size) / shape[axis] for axis, size in zip(axes, limited(sizes.ravel()), strict=True)]
     return dict.fromkeys(axes, (min if policy == "not_larger" else max)(ratios))
 
 
@@ -225,8 +229,11 @@ def _cropped(step: Step, axis: int, before: int, after: int) -> tuple[Fraction, 
     roi = step.constant(1)
     if roi is None:
         raise Untraceable
-    axes = [other % len(step.shape() or ()) for other in few(step.values.get("axes", range(roi.size // 2)))]
-    ends = few(roi.ravel())[axes.index(axis) :: len(axes)].tolist()
+    axes = [
+        other % len(step.input_shape() or ())
+        for other in limited(step.values.get("axes", range(roi.size // 2)))
+    ]
+    ends = limited(roi.ravel())[axes.index(axis) :: len(axes)].tolist()
     first, last = (Fraction(end).limit_denominator(1000) * (before - 1) for end in ends)
     return ((last - first) / (after - 1), first) if after > 1 else (Fraction(1), (first + last) / 2)
 

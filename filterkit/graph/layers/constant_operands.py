@@ -27,7 +27,7 @@ def aligned(
 
     None where it is none, or differs along other axes than that of the channels.
     """
-    constant = _whole(graph, node, name, len(layout))
+    constant = _expanded(graph, node, name, len(layout))
     if constant is None or constant.ndim == 0:
         return constant
     axis = layout.index("C")
@@ -39,7 +39,7 @@ def aligned(
 
 def at_positions(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -> NDArray[Any] | None:
     """The same of one that differs along any axes: its numbers at POSITIONS places, the same for all."""
-    constant = _whole(graph, node, name, rank)
+    constant = _expanded(graph, node, name, rank)
     if constant is None or constant.ndim == 0:
         return constant
     if not _fits(graph, node, name, constant):
@@ -48,7 +48,7 @@ def at_positions(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -
     return np.asarray(constant[tuple(places.astype(int))])
 
 
-def _whole(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -> NDArray[Any] | None:
+def _expanded(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -> NDArray[Any] | None:
     """A constant of real numbers, with as many axes as the tensor it is combined with, or with none."""
     constant: NDArray[Any] | None
     if graph.is_constant(name):
@@ -59,7 +59,7 @@ def _whole(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -> NDAr
         except NotConstant:
             return None
     else:
-        constant = filling(graph, name)
+        constant = fill_value(graph, name)
     if constant is None or constant.ndim > rank or constant.size == 0 or constant.dtype.kind in "OSUc":
         return None
     if constant.dtype.kind not in "fiub":
@@ -68,13 +68,13 @@ def _whole(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -> NDAr
         constant = _dequantized(graph, node, name, constant)
     if constant is None or constant.size == 1:
         return None if constant is None else constant.reshape(())
-    behind = 0
+    trailing = 0
     if graph.opset < 7:  # broadcasting was stated then
         axis = attributes(node).get("axis")
-        behind = rank - constant.ndim - axis % rank if isinstance(axis, int) else 0
-        if not 0 <= behind <= rank - constant.ndim:
+        trailing = rank - constant.ndim - axis % rank if isinstance(axis, int) else 0
+        if not 0 <= trailing <= rank - constant.ndim:
             return None
-    return constant.reshape((1,) * (rank - constant.ndim - behind) + constant.shape + (1,) * behind)
+    return constant.reshape((1,) * (rank - constant.ndim - trailing) + constant.shape + (1,) * trailing)
 
 
 def _is_computed_map(graph: GraphView, name: str) -> bool:
@@ -115,7 +115,7 @@ def _dequantized(
         return None
 
 
-def filling(graph: GraphView, name: str) -> NDArray[Any] | None:
+def fill_value(graph: GraphView, name: str) -> NDArray[Any] | None:
     """The one number that fills a tensor whose shape alone is computed at run time (``zeros_like``)."""
     maker = graph.producer(name)
     if maker is None or not maker.input:

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 
 import onnx
 
-from filterkit.graph.layers.node_parameters import from_shapes, known_sizes, listed
+from filterkit.graph.layers.node_parameters import integer_list, known_sizes, numbers_from_shapes
 from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import attributes
 
-SPACE = "WHD123456789"
+NEW_LETTERS = "WHD123456789"
 """Letters for axes of space, in the order in which new ones are taken."""
-OF_SPACE = frozenset("DHW")
-"""Axes that may be dropped where their length is 1, and joined: those with digits need not be of space."""
+SPATIAL = frozenset("DHW")
+"""Spatial axes, which may be merged, and dropped where their length is 1; those with digits may be others."""
 
 Size = int | str | None
 
-MOVES = frozenset({"Transpose", "Squeeze", "Unsqueeze", "Reshape", "Flatten"})
+LAYOUT_OPERATORS = frozenset({"Transpose", "Squeeze", "Unsqueeze", "Reshape", "Flatten"})
 
 
-def layout_behind(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) -> str | None:
-    """Axes of the first output of a node among `MOVES` that reads `tensor`, whose axes are `layout`.
+def layout_after(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) -> str | None:
+    """Layout of the first output of a node of `LAYOUT_OPERATORS` that reads `tensor`.
 
     None where the pictures or the channels do not stay an axis of their own, or nobody knows.
     """
@@ -51,33 +51,33 @@ def _squeezed(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) 
         if not all(isinstance(size, int) for size in shape):  # an open one may turn out to be 1
             return None
         axes = [axis for axis, size in enumerate(shape) if size == 1]
-    if any(layout[axis] not in OF_SPACE for axis in axes):
+    if any(layout[axis] not in SPATIAL for axis in axes):
         return None
     return _renamed("".join(letter for axis, letter in enumerate(layout) if axis not in axes))
 
 
 def _renamed(layout: str) -> str:
     """The same with the usual letters: one axis of space is W, two are H and W."""
-    space = sorted(OF_SPACE.intersection(layout))
+    space = sorted(SPATIAL.intersection(layout))
     return layout.translate(str.maketrans("".join(space), "DHW"[3 - len(space) :]))
 
 
 def _unsqueezed(graph: GraphView, node: onnx.NodeProto, layout: str) -> str | None:
     more = _axes(graph, node, None)
-    if not more or len(layout) + len(more) > len(SPACE):
+    if not more or len(layout) + len(more) > len(NEW_LETTERS):
         return None
     rank = len(layout) + len(more)
     places = {axis % rank for axis in more if -rank <= axis < rank}
     if len(places) != len(more):
         return None
-    new = iter([letter for letter in SPACE if letter not in layout])
+    new = iter([letter for letter in NEW_LETTERS if letter not in layout])
     old = iter(layout)
     return "".join(next(new) if axis in places else next(old) for axis in range(rank))
 
 
 def _axes(graph: GraphView, node: onnx.NodeProto, rank: int | None) -> list[int] | None:
     """The axes that a Squeeze or Unsqueeze names, counted from the front where the rank is given."""
-    axes = listed(graph, node, "axes")
+    axes = integer_list(graph, node, "axes")
     if not axes or rank is None:
         return axes or None
     if not all(-rank <= axis < rank for axis in axes):
@@ -92,10 +92,10 @@ def _reshaped(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) 
         return None
     before: list[Size] = [f"axis {axis}" if size is None else size for axis, size in enumerate(shape)]
     if node.op_type == "Flatten":
-        is_single = all(size == 1 for size, letter in zip(before, layout, strict=True) if letter in OF_SPACE)
-        whole = set(layout) - OF_SPACE == {"N", "C"}
+        is_single = all(size == 1 for size, letter in zip(before, layout, strict=True) if letter in SPATIAL)
+        whole = set(layout) - SPATIAL == {"N", "C"}
         return "NC" if attributes(node).get("axis", 1) == 1 and is_single and whole else None
-    after = target(graph, node, before)
+    after = reshape_target(graph, node, before)
     if len(after) < 2:
         return None
     if layout[1] == "C":
@@ -109,18 +109,18 @@ def _reshaped(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) 
     sizes, wanted = before[space], after[space]
     if after[0] != before[0] and (_length(sizes) is None or _length(sizes) != _length(wanted)):
         return None
-    found = _space(letters, sizes, wanted)
+    found = _spatial_letters(letters, sizes, wanted)
     if found is None:
         return None
     return _renamed(f"NC{found}" if layout[1] == "C" else f"N{found}C")
 
 
-def target(graph: GraphView, node: onnx.NodeProto, before: Sequence[Size]) -> list[Size]:
+def reshape_target(graph: GraphView, node: onnx.NodeProto, before: Sequence[Size]) -> list[Size]:
     """The shape that a Reshape makes, None for what nobody knows; empty where even the rank is open."""
     inferred = graph.shape(node.output[0])
     made = None
     if len(node.input) > 1 and node.input[1]:
-        made = from_shapes(graph, node.input[1], lambda tensor: known_sizes(graph, tensor))
+        made = numbers_from_shapes(graph, node.input[1], lambda tensor: known_sizes(graph, tensor))
     if made is None:
         return list(inferred or ())
     stated = [int(size) if math.isfinite(size) else -1 for size in made]
@@ -150,7 +150,7 @@ def _length(sizes: Sequence[Size]) -> int | None:
     return total
 
 
-def _space(letters: str, sizes: Sequence[Size], wanted: Sequence[Size]) -> str | None:
+def _spatial_letters(letters: str, sizes: Sequence[Size], wanted: Sequence[Size]) -> str | None:
     """Letters of the axes of space behind a Reshape that leaves pictures and channels as they are."""
     if len(sizes) == len(wanted) and sum(map(_differ, sizes, wanted)) <= 1:
         return letters  # one that differs is only unknown: there are as many elements as before
@@ -162,15 +162,15 @@ def _space(letters: str, sizes: Sequence[Size], wanted: Sequence[Size]) -> str |
         and sum(_differ(size, other) for (_, size), other in zip(longer, others, strict=True)) <= 1
     ):
         kept = [letter for letter, _ in longer]
-    elif len(others) == 1 and set(letters) <= OF_SPACE:
+    elif len(others) == 1 and set(letters) <= SPATIAL:
         kept, dropped = ["W"], set()
-    elif 1 < len(others) <= len(OF_SPACE) and set(letters) <= OF_SPACE and _length(sizes) == _length(wanted):
+    elif 1 < len(others) <= len(SPATIAL) and set(letters) <= SPATIAL and _length(sizes) == _length(wanted):
         kept, dropped = [*"DHW"[-len(others) :]], set()  # positions that had become one axis, for instance
     else:
         return None
-    if not dropped <= OF_SPACE:
+    if not dropped <= SPATIAL:
         return None
-    new = iter([letter for letter in SPACE if letter not in kept])
+    new = iter([letter for letter in NEW_LETTERS if letter not in kept])
     old = iter(kept)
     return "".join(next(new) if size == 1 else next(old) for size in wanted)
 
@@ -179,7 +179,7 @@ def _differ(size: Size, other: Size) -> bool:
     return size is None or other is None or size != other
 
 
-def may_agree(one: Sequence[object] | None, other: Sequence[object] | None) -> bool:
+def shapes_may_match(one: Sequence[object] | None, other: Sequence[object] | None) -> bool:
     """Whether two shapes are the same as far as they are known."""
     if one is None or other is None:
         return True

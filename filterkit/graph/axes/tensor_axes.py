@@ -14,7 +14,7 @@ from filterkit.graph.axes.reshaped_axes import (
     Source,
     Track,
     fold,
-    parts_of,
+    partial_tracks,
     sources_of,
     track_of,
     without_parts,
@@ -52,21 +52,25 @@ class Tracks:
 
     def mixed(self, axes: Iterable[int]) -> Tracks:
         """With every position along `axes` depending on all others, e.g. behind a softmax."""
-        mixed = self._counted(axes)
+        mixed = self._normalized(axes)
         tracks = self._unfolded(mixed)
         return replace(tracks, spread=union(self.spread, tracks._sources(mixed)))
 
     def pooled(self, axes: Iterable[int], *, keep: bool = True) -> Tracks:
         """With one value for all of `axes`, which are of length 1 then, or (not `keep`) no longer there."""
-        gone = self._counted(axes)
-        tracks = self._unfolded(gone)
-        return Tracks(tracks._without(gone, keep), union(self.spread, tracks._sources(gone)), self.unknown)
+        removed = self._normalized(axes)
+        tracks = self._unfolded(removed)
+        return Tracks(
+            tracks._without(removed, keep), union(self.spread, tracks._sources(removed)), self.unknown
+        )
 
-    def lost(self, axes: Iterable[int], *, keep: bool = True) -> Tracks:
+    def untracked(self, axes: Iterable[int], *, keep: bool = True) -> Tracks:
         """With `axes` followed no longer, or (not `keep`) no longer there."""
-        gone = self._counted(axes)
-        tracks = self._unfolded(gone)
-        return Tracks(tracks._without(gone, keep), self.spread, union(self.unknown, tracks._sources(gone)))
+        removed = self._normalized(axes)
+        tracks = self._unfolded(removed)
+        return Tracks(
+            tracks._without(removed, keep), self.spread, union(self.unknown, tracks._sources(removed))
+        )
 
     def replaced(self, new: dict[int, Axis]) -> Tracks:
         """With other tracks at some axes; what they followed is lost where the new track is None."""
@@ -75,7 +79,7 @@ class Tracks:
         lost = tracks._sources(axis for axis in new if new[axis] is None)
         return Tracks(axes, self.spread, union(self.unknown, lost))
 
-    def regrown(self, digit: Digit, reach: Reach, size: int) -> Tracks:
+    def with_digit_reach(self, digit: Digit, reach: Reach, size: int) -> Tracks:
         """With another reach behind all digits of the axis that starts with `digit`, which has `size` now."""
         assert digit.track is not None
         track, whole = Track(digit.source, reach), digit.step * size
@@ -98,7 +102,7 @@ class Tracks:
             return self
         return replace(self, axes=tuple(without_parts(axis, parts) for axis in self.axes))
 
-    def beside(self, other: Tracks) -> Tracks:
+    def depending_on(self, other: Tracks) -> Tracks:
         """With every value seeing all that `other` sees."""
         spread = union(self.spread, other.spread, other.followed())
         return Tracks(self.axes, spread, union(self.unknown, other.unknown))
@@ -111,17 +115,17 @@ class Tracks:
         """All input axes that the tensor depends on."""
         return union(self.spread, self.unknown, self.followed())
 
-    def _counted(self, axes: Iterable[int]) -> set[int]:
+    def _normalized(self, axes: Iterable[int]) -> set[int]:
         """`axes`, those from the end counted from the front."""
         return {axis % len(self.axes) for axis in axes} if self.axes else set()
 
-    def _without(self, gone: set[int], keep: bool) -> tuple[Axis, ...]:
-        left = [None if axis in gone else track for axis, track in enumerate(self.axes)]
-        return tuple(track for axis, track in enumerate(left) if keep or axis not in gone)
+    def _without(self, removed: set[int], keep: bool) -> tuple[Axis, ...]:
+        left = [None if axis in removed else track for axis, track in enumerate(self.axes)]
+        return tuple(track for axis, track in enumerate(left) if keep or axis not in removed)
 
     def _unfolded(self, axes: Iterable[int]) -> Tracks:
         """Described again where operators compute along `axes`, which may hold digits of others."""
-        return self.unfolded([part for axis in axes for part in parts_of(self.axes[axis])])
+        return self.unfolded([part for axis in axes for part in partial_tracks(self.axes[axis])])
 
     def _sources(self, axes: Iterable[int]) -> Sources:
         return frozenset(source for axis in axes for source in sources_of(self.axes[axis]))
@@ -137,7 +141,7 @@ def union(*sets: Sources) -> Sources:
     return largest.union(*others) if others else largest
 
 
-def nothing_followed(inputs: Iterable[Tracks], rank: int) -> Tracks:
+def untracked_output(inputs: Iterable[Tracks], rank: int) -> Tracks:
     """What comes out of an operator that may mix everything with everything."""
     inputs = list(inputs)
     spread = union(*(tracks.spread for tracks in inputs))
@@ -157,7 +161,7 @@ def joined(inputs: Sequence[Tracks], rank: int, made: Shape | None = None) -> Tr
         for candidates in _aligned(inputs, rank)
         if len(set(candidates) - {None, ADDED}) > 1
         for axis in candidates
-        for part in parts_of(axis)
+        for part in partial_tracks(axis)
     ]
     inputs = [tracks.unfolded(parts) for tracks in inputs]
     spread = union(*(tracks.spread for tracks in inputs))
@@ -194,9 +198,9 @@ def _join(candidates: Sequence[Axis], places: int | None) -> tuple[Axis, Sources
             for (track, _), digit in zip(joined, folds[0], strict=True)
         )
         return axis, union(*(lost for _, lost in joined))
-    untold = [axis for axis in axes if track_of(axis) is None]
+    untracked = [axis for axis in axes if track_of(axis) is None]
     widest, lost = _widest([track_of(axis) for axis in axes], places)
-    return widest, union(lost, frozenset(source for axis in untold for source in sources_of(axis)))
+    return widest, union(lost, frozenset(source for axis in untracked for source in sources_of(axis)))
 
 
 def _widest(candidates: Sequence[Track | None], places: int | None) -> tuple[Track | None, Sources]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from filterkit.graph.axes.followed_axes import Tracks, joined
-from filterkit.graph.axes.rules.step import Step, Untraceable, few
+from filterkit.graph.axes.rules.step import Step, Untraceable, limited
+from filterkit.graph.axes.tensor_axes import Tracks, joined
 from filterkit.graph.view.view import Shape
 
 
 def elementwise(step: Step) -> Tracks:
     ranks = [len(tracks.axes) for tracks in step.tracks.values()]
-    made = step.made()
+    made = step.output_shape()
     if made is not None:
         parts = [broadcast(tracks, step.shapes.get(name), made) for name, tracks in step.tracks.items()]
     else:
@@ -32,24 +32,24 @@ def broadcast(tracks: Tracks, old: Shape | None, new: Shape) -> Tracks:
     return tracks.pooled(longer) if longer else tracks
 
 
-def first_alone(step: Step) -> Tracks:
+def first_input_only(step: Step) -> Tracks:
     """Position by position, with a scale and a zero point that say nothing of places."""
-    return step.first()
+    return step.first_tracks()
 
 
-def dynamically_quantized(step: Step) -> Iterator[Tracks]:
+def dynamic_quantization(step: Step) -> Iterator[Tracks]:
     """The codes, their scale and their zero point.
 
     The latter two follow from the smallest and the largest of all values, but they only choose the codes by
     which the same numbers are described.
     """
-    yield step.first()
+    yield step.first_tracks()
     yield Tracks(())
     yield Tracks(())
 
 
 def reduction(step: Step) -> Tracks:
-    tracks = step.first()
+    tracks = step.first_tracks()
     axes = step.numbers(1, "axes")
     if not axes:
         if axes is not None and step.values.get("noop_with_empty_axes"):
@@ -59,12 +59,12 @@ def reduction(step: Step) -> Tracks:
 
 
 def arg_reduction(step: Step) -> Tracks:
-    return step.first().pooled([step.values.get("axis", 0)], keep=bool(step.values.get("keepdims", 1)))
+    return step.first_tracks().pooled([step.values.get("axis", 0)], keep=bool(step.values.get("keepdims", 1)))
 
 
-def whole_space(step: Step) -> Tracks:
+def global_pooling(step: Step) -> Tracks:
     """Global poolings: every spatial axis shrinks to one value."""
-    tracks = step.first()
+    tracks = step.first_tracks()
     if step.values.get("channels_last"):
         return tracks.pooled(range(1, len(tracks.axes) - 1))
     return tracks.pooled(range(2, len(tracks.axes)))
@@ -72,7 +72,7 @@ def whole_space(step: Step) -> Tracks:
 
 def instance_norm(step: Step) -> Tracks:
     """Norms over space, within channels or groups of them."""
-    tracks = step.first()
+    tracks = step.first_tracks()
     if step.values.get("channels_last"):
         return tracks.mixed(range(1, len(tracks.axes)))
     return tracks.mixed(range(2, len(tracks.axes)))
@@ -87,39 +87,39 @@ def batch_norm(step: Step) -> Tracks:
 
 
 def mean_variance_norm(step: Step) -> Tracks:
-    tracks = step.first()
-    return tracks.mixed(axis % len(tracks.axes) for axis in few(step.values.get("axes", [0, 2, 3])))
+    tracks = step.first_tracks()
+    return tracks.mixed(axis % len(tracks.axes) for axis in limited(step.values.get("axes", [0, 2, 3])))
 
 
-def along_axis(step: Step) -> Tracks:
+def softmax(step: Step) -> Tracks:
     """Softmax and its like; before opset 13 they took all axes from `axis` on together."""
-    tracks = step.first()
+    tracks = step.first_tracks()
     rank = len(tracks.axes)
     if step.graph.opset < 13:
         return tracks.mixed(range(step.values.get("axis", 1) % rank, rank))
     return tracks.mixed([step.values.get("axis", -1) % rank])
 
 
-def largest(step: Step) -> Iterator[Tracks]:
+def top_k(step: Step) -> Iterator[Tracks]:
     """The largest along an axis and where they are: each may come from anywhere on it."""
-    pooled = step.first().pooled([step.values.get("axis", -1)])
+    pooled = step.first_tracks().pooled([step.values.get("axis", -1)])
     yield pooled
     yield pooled
 
 
-def scattered(step: Step) -> Tracks:
+def scatter(step: Step) -> Tracks:
     """Values put into a tensor; where they do not depend on the graph's input, nothing moves."""
     if set(step.tracks) != {step.node.input[0]}:
         raise Untraceable
-    return step.first()
+    return step.first_tracks()
 
 
 def recurrent(step: Step) -> Iterator[Tracks]:
     """What every step sees of a sequence has no width of its own, as behind a running sum."""
     batch = 0 if step.values.get("layout") else 1
-    tracks = step.first().pooled([1 - batch, 2])
+    tracks = step.first_tracks().pooled([1 - batch, 2])
     for name, other in step.tracks.items():
-        tracks = tracks if name == step.node.input[0] else tracks.beside(other)
+        tracks = tracks if name == step.node.input[0] else tracks.depending_on(other)
     axes = (tracks.axes[batch], None, None, None) if not batch else (None, None, tracks.axes[batch], None)
     yield replace(tracks, axes=axes)
     for _ in step.node.output[1:]:
@@ -127,16 +127,16 @@ def recurrent(step: Step) -> Iterator[Tracks]:
 
 
 def layer_norm(step: Step) -> Tracks:
-    tracks = step.first()
+    tracks = step.first_tracks()
     return tracks.mixed(range(step.values.get("axis", -1) % len(tracks.axes), len(tracks.axes)))
 
 
-def cumulative(step: Step) -> Tracks:
+def cumulative_sum(step: Step) -> Tracks:
     """A position sees all before it: its window has no width of its own."""
     axis = step.constant(1)
     if axis is None:
         raise Untraceable
-    tracks = step.first()
+    tracks = step.first_tracks()
     return tracks.pooled([int(axis.ravel()[0])])
 
 
@@ -147,14 +147,14 @@ def matmul(step: Step) -> Tracks:
     second = 3 if step.node.op_type == "QLinearMatMul" else 1
     for place, summed in ((0, -1), (second, -2)):
         tracks = step.tracks.get(step.node.input[place])
-        shape = step.shape(place)
+        shape = step.input_shape(place)
         size = len(tracks.axes) if tracks is not None else len(shape or ())
         if size < 2:
             raise Untraceable
         rank = max(rank, size)
         if tracks is not None:
             sides.append(tracks.pooled([summed]))
-    return joined(sides, rank, step.made())
+    return joined(sides, rank, step.output_shape())
 
 
 def einsum(step: Step) -> Tracks:
@@ -169,7 +169,7 @@ def einsum(step: Step) -> Tracks:
             tracks = tracks.pooled([place for place, letter in enumerate(term) if letter not in made])
             found = dict(zip(term, tracks.axes, strict=True))
             sides.append(replace(tracks, axes=tuple(found.get(letter) for letter in made)))
-    return joined(sides, len(made), step.made())
+    return joined(sides, len(made), step.output_shape())
 
 
 def _terms(step: Step) -> tuple[list[str], str]:
@@ -180,7 +180,7 @@ def _terms(step: Step) -> tuple[list[str], str]:
     for place, term in enumerate(letters):
         if "..." in term:
             name = step.node.input[place]
-            known = step.tracks[name].axes if name in step.tracks else step.shape(place) or ()
+            known = step.tracks[name].axes if name in step.tracks else step.input_shape(place) or ()
             count = len(known) - len(term) + 3
             if not 0 <= count < 10:
                 raise Untraceable
@@ -195,7 +195,7 @@ def _terms(step: Step) -> tuple[list[str], str]:
 def attention(step: Step) -> Tracks:
     """Queries, keys and values of the same batch: every place sees all others."""
     names = [name for name in step.node.input[:3] if name in step.tracks]
-    made = step.made()
+    made = step.output_shape()
     if made is None:
         raise Untraceable
     sides = [step.tracks[name].pooled(range(1, len(step.tracks[name].axes))) for name in names]
@@ -203,14 +203,14 @@ def attention(step: Step) -> Tracks:
         raise Untraceable
     together = joined(sides, len(made), made)
     for name, tracks in step.tracks.items():
-        together = together if name in names else together.beside(tracks)
+        together = together if name in names else together.depending_on(tracks)
     return together
 
 
 def gemm(step: Step) -> Tracks:
     if set(step.tracks) != {step.node.input[0]}:
         raise Untraceable
-    tracks = step.first()
+    tracks = step.first_tracks()
     rows = 1 if step.values.get("transA") else 0
     pooled = tracks.pooled([1 - rows])
     return replace(pooled, axes=(pooled.axes[rows], None))

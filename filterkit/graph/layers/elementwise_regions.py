@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from filterkit import budget
 from filterkit.graph.layers import elementwise
-from filterkit.graph.layers.node_parameters import from_shapes, known_sizes, listed
+from filterkit.graph.layers.node_parameters import integer_list, known_sizes, numbers_from_shapes
 from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import STANDARD, attributes
 
@@ -31,7 +31,7 @@ the function is tried on."""
 DOMAINS = (*STANDARD, "com.microsoft")
 SHAPE_READERS = frozenset({"Shape", "Size", "EyeLike", "RandomNormalLike", "RandomUniformLike"})
 """Operators that look at a tensor's shape or type alone."""
-PASSED_ON = frozenset({"Identity", "Cast", "Transpose", "Squeeze", "Unsqueeze", "DequantizeLinear"})
+SHAPE_DETOURS = frozenset({"Identity", "Cast", "Transpose", "Squeeze", "Unsqueeze", "DequantizeLinear"})
 """Operators behind which a shape may be asked for, too."""
 LONGEST_DETOUR = 4
 """How many of these are gone through for that."""
@@ -86,20 +86,20 @@ class Region:
 
 def readers_of(graph: GraphView, tensor: str, *, depth: int = 0) -> list[onnx.NodeProto]:
     """The nodes that read the numbers in a tensor; not those that ask for its shape or type alone."""
-    return [node for node in graph.consumers(tensor) if not _asks_for_shape(graph, node, tensor, depth)]
+    return [node for node in graph.consumers(tensor) if not _reads_shape_only(graph, node, tensor, depth)]
 
 
-def _asks_for_shape(graph: GraphView, node: onnx.NodeProto, tensor: str, depth: int) -> bool:
+def _reads_shape_only(graph: GraphView, node: onnx.NodeProto, tensor: str, depth: int) -> bool:
     if node.op_type in SHAPE_READERS or (node.op_type == "CastLike" and node.input[0] != tensor):
         return True
-    if node.op_type not in PASSED_ON or depth >= LONGEST_DETOUR or not node.output:
+    if node.op_type not in SHAPE_DETOURS or depth >= LONGEST_DETOUR or not node.output:
         return False
     made = node.output[0]
-    behind = graph.consumers(made)
+    following = graph.consumers(made)
     return (
-        0 < len(behind) <= MOST_NODES
+        0 < len(following) <= MOST_NODES
         and not graph.gives_out(made)
-        and all(_asks_for_shape(graph, each, made, depth + 1) for each in behind)
+        and all(_reads_shape_only(graph, each, made, depth + 1) for each in following)
     )
 
 
@@ -120,7 +120,7 @@ def regions(
     layout
         Axes of the tensors.
     read
-        Gives the constants that nodes combine with them (`filterkit.graph.layers.operands`).
+        Gives the constants that nodes combine with them (`filterkit.graph.layers.constant_operands`).
     statistics
         Whether means and sums over axes are gone through, too: the samples are what they are taken of.
 
@@ -130,7 +130,7 @@ def regions(
         In the order of the graph, from the smallest on; at most MOST_NODES.
     """
     values = dict(sources)
-    waiting = {name: len(readers_of(graph, name)) for name in sources}
+    pending = {name: len(readers_of(graph, name)) for name in sources}
     queue: list[int] = []
     queued: set[int] = set()
     ends: set[str] = set()
@@ -141,7 +141,7 @@ def regions(
     def with_counts(node: onnx.NodeProto, name: str) -> NDArray[Any] | None:
         found = read(node, name)
         if found is None and axes is not None:  # how many numbers there are, by Shape
-            row = from_shapes(graph, name, lambda tensor: assumed_sizes(graph, tensor))
+            row = numbers_from_shapes(graph, name, lambda tensor: assumed_sizes(graph, tensor))
             found = row.reshape(()) if row is not None and row.size == 1 else None
         return found
 
@@ -153,7 +153,7 @@ def regions(
                 queued.add(index)
                 heapq.heappush(queue, index)
 
-    if any(many > MOST_NODES for many in waiting.values()):
+    if any(many > MOST_NODES for many in pending.values()):
         return
     for name in sources:
         enqueue(name)
@@ -175,23 +175,23 @@ def regions(
             if made is None or made.shape[1] != 1:
                 return
         elif node.op_type == "Concat":
-            made = _joined(node, values, layout) if joined == 1 else None
+            made = _concatenated(node, values, layout) if joined == 1 else None
             joined = len(node.input)
         else:
             made = _evaluated(node, values, with_counts)
         if made is None:
             return
         for name in set(node.input) & values.keys():
-            waiting[name] -= not _asks_for_shape(graph, node, name, 0)
+            pending[name] -= not _reads_shape_only(graph, node, name, 0)
         tensor = node.output[0]
         readers = len(readers_of(graph, tensor))
         if readers == 0 and not graph.gives_out(tensor):
             continue  # nobody needs it
         values[tensor] = made
-        waiting[tensor] = readers
+        pending[tensor] = readers
         if axes is not None and made.shape[1] == 1:
             taken.append(made)
-        is_all = not ends and not any(left for name, left in waiting.items() if name != tensor)
+        is_all = not ends and not any(left for name, left in pending.items() if name != tensor)
         if is_all:
             yield Region(tensor, made, node.op_type, axes, joined, count, taken)
         if readers == 0:
@@ -222,7 +222,7 @@ def _evaluated(node: onnx.NodeProto, values: Mapping[str, Values], read: ReadCon
     return made if made is not None and np.ndim(made) == 2 else None
 
 
-def _joined(node: onnx.NodeProto, values: Mapping[str, Values], layout: str) -> Values | None:
+def _concatenated(node: onnx.NodeProto, values: Mapping[str, Values], layout: str) -> Values | None:
     """Several functions side by side, one row each: joined along the channels."""
     axis = attributes(node).get("axis")
     known = isinstance(axis, int) and -len(layout) <= axis < len(layout) and layout[axis] == "C"
@@ -241,7 +241,7 @@ def _statistic(
     As many are assumed where the graph does not say, see `assumed_sizes`: exporters count them with Shape.
     """
     rank = len(layout)
-    axes = range(2, rank) if node.op_type.startswith("Global") else listed(graph, node, "axes")
+    axes = range(2, rank) if node.op_type.startswith("Global") else integer_list(graph, node, "axes")
     if taken is None or not axes or not attributes(node).get("keepdims", 1):
         return None
     if not all(-rank <= axis < rank for axis in axes):
