@@ -1,4 +1,4 @@
-"""How each operator moves the axes of its inputs: the rules by which a graph is traced."""
+"""Tracing rules: how the axes of an operator's outputs follow those of its inputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Step", "trace_node"]
 
 
 def trace_node(step: Step) -> list[Tracks]:
-    """Tracks of all outputs of a node, of whose inputs at least one depends on the graph's input."""
+    """Tracks of all outputs of a node with at least one input that depends on the graph's inputs."""
     outputs, rule = step.node.output, _rule(step.node)
     found: list[Tracks] = []
     try:
@@ -121,7 +121,7 @@ RULES: dict[str, Rule] = {
     "Einsum": arithmetic.einsum,
     "Attention": arithmetic.attention,
 }
-"""By standard operator; what is not here is taken to mix everything with everything."""
+"""By standard operator; operators without a rule are assumed to mix all elements."""
 
 MULTI_OUTPUT_RULES: dict[str, Callable[[Step], Iterable[Tracks]]] = {
     "Split": data_movement.split,
@@ -129,7 +129,7 @@ MULTI_OUTPUT_RULES: dict[str, Callable[[Step], Iterable[Tracks]]] = {
     "TopK": arithmetic.top_k,
     **dict.fromkeys(["LSTM", "GRU", "RNN"], arithmetic.recurrent),
 }
-"""Operators whose outputs are not alike."""
+"""Rules of operators whose outputs differ from each other."""
 
 ONNXRUNTIME_RULES: dict[str, Rule] = {
     **dict.fromkeys(["FusedConv", "QLinearConv", "QLinearConvTranspose"], windows.fused),
@@ -141,4 +141,4 @@ ONNXRUNTIME_RULES: dict[str, Rule] = {
     "QLinearGlobalAveragePool": arithmetic.global_pooling,
     "GroupNorm": arithmetic.instance_norm,
 }
-"""By operator of ONNX Runtime's own, as its optimizer writes them."""
+"""By operator of ONNX Runtime's own domain, as its optimizer writes them."""

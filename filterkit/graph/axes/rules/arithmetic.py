@@ -1,4 +1,4 @@
-"""Operators that reckon: position by position, or over whole axes at once."""
+"""Elementwise and reduction operators, norms, matrix products, recurrence and attention."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from filterkit.graph.view.view import Shape
 
 def elementwise(step: Step) -> Tracks:
     ranks = [len(tracks.axes) for tracks in step.tracks.values()]
-    made = step.output_shape()
-    if made is not None:
-        parts = [broadcast(tracks, step.shapes.get(name), made) for name, tracks in step.tracks.items()]
+    shape = step.output_shape()
+    if shape is not None:
+        parts = [broadcast(tracks, step.shapes.get(name), shape) for name, tracks in step.tracks.items()]
     else:
         parts = list(step.tracks.values())
-    return joined(parts, max([*ranks, len(made) if made is not None else 0]), made)
+    return joined(parts, max([*ranks, len(shape) if shape is not None else 0]), shape)
 
 
 def broadcast(tracks: Tracks, old: Shape | None, new: Shape) -> Tracks:
-    """Without the axes of length 1 that become longer: every position sees what their only one saw.
+    """Tracks after broadcasting: along an axis of length 1 that is expanded, all positions see the same.
 
-    That is mostly a pooling whose window is as large as the picture.
+    Such an axis mostly comes from a pooling whose window is as large as the picture.
     """
     if old is None or len(old) > len(new):
         return tracks
@@ -33,15 +33,15 @@ def broadcast(tracks: Tracks, old: Shape | None, new: Shape) -> Tracks:
 
 
 def first_input_only(step: Step) -> Tracks:
-    """Position by position, with a scale and a zero point that say nothing of places."""
+    """Elementwise on the first input; the others, such as scales and zero points, have no positions."""
     return step.first_tracks()
 
 
 def dynamic_quantization(step: Step) -> Iterator[Tracks]:
     """The codes, their scale and their zero point.
 
-    The latter two follow from the smallest and the largest of all values, but they only choose the codes by
-    which the same numbers are described.
+    Scale and zero point depend on the minimum and the maximum of all values, but they only choose the
+    encoding of the same numbers, so no dependency is recorded for them.
     """
     yield step.first_tracks()
     yield Tracks(())
@@ -63,7 +63,7 @@ def arg_reduction(step: Step) -> Tracks:
 
 
 def global_pooling(step: Step) -> Tracks:
-    """Global poolings: every spatial axis shrinks to one value."""
+    """Global poolings: every spatial axis is reduced to one value."""
     tracks = step.first_tracks()
     if step.values.get("channels_last"):
         return tracks.pooled(range(1, len(tracks.axes) - 1))
@@ -79,7 +79,7 @@ def instance_norm(step: Step) -> Tracks:
 
 
 def batch_norm(step: Step) -> Tracks:
-    """Position by position, unless it takes mean and variance from what it is given."""
+    """Elementwise, except in training mode, where mean and variance are those of the input."""
     tracks = elementwise(step)
     if step.values.get("training_mode"):
         return tracks.mixed(axis for axis in range(len(tracks.axes)) if axis != 1)
@@ -92,7 +92,7 @@ def mean_variance_norm(step: Step) -> Tracks:
 
 
 def softmax(step: Step) -> Tracks:
-    """Softmax and its like; before opset 13 they took all axes from `axis` on together."""
+    """Softmax and similar operators; before opset 13 they normalized over all axes from `axis` on."""
     tracks = step.first_tracks()
     rank = len(tracks.axes)
     if step.graph.opset < 13:
@@ -101,21 +101,21 @@ def softmax(step: Step) -> Tracks:
 
 
 def top_k(step: Step) -> Iterator[Tracks]:
-    """The largest along an axis and where they are: each may come from anywhere on it."""
+    """The largest values along an axis and their indices: each may come from any position."""
     pooled = step.first_tracks().pooled([step.values.get("axis", -1)])
     yield pooled
     yield pooled
 
 
 def scatter(step: Step) -> Tracks:
-    """Values put into a tensor; where they do not depend on the graph's input, nothing moves."""
+    """Updates written into a tensor; constant ones, at constant indices, leave the axes unchanged."""
     if set(step.tracks) != {step.node.input[0]}:
         raise Untraceable
     return step.first_tracks()
 
 
 def recurrent(step: Step) -> Iterator[Tracks]:
-    """What every step sees of a sequence has no width of its own, as behind a running sum."""
+    """A step depends on the whole sequence before it, so there is no window of fixed width."""
     batch = 0 if step.values.get("layout") else 1
     tracks = step.first_tracks().pooled([1 - batch, 2])
     for name, other in step.tracks.items():
@@ -132,7 +132,7 @@ def layer_norm(step: Step) -> Tracks:
 
 
 def cumulative_sum(step: Step) -> Tracks:
-    """A position sees all before it: its window has no width of its own."""
+    """A position depends on all before it, so there is no window of fixed width."""
     axis = step.constant(1)
     if axis is None:
         raise Untraceable
@@ -141,7 +141,7 @@ def cumulative_sum(step: Step) -> Tracks:
 
 
 def matmul(step: Step) -> Tracks:
-    """The last axis of the left and the last but one of the right are summed over."""
+    """Sums over the last axis of the left operand and the second to last of the right one."""
     sides: list[Tracks] = []
     rank = 2
     second = 3 if step.node.op_type == "QLinearMatMul" else 1
@@ -158,23 +158,23 @@ def matmul(step: Step) -> Tracks:
 
 
 def einsum(step: Step) -> Tracks:
-    """Letters that are not in the output are summed over."""
-    letters, made = _terms(step)
-    if any(len(set(term)) < len(term) for term in (made, *letters)):
+    """Sums over the axes whose letters are not in the output."""
+    letters, result = _terms(step)
+    if any(len(set(term)) < len(term) for term in (result, *letters)):
         raise Untraceable
     sides: list[Tracks] = []
     for name, term in zip(step.node.input, letters, strict=True):
         if name in step.tracks:
             tracks = step.tracks[name]
-            tracks = tracks.pooled([place for place, letter in enumerate(term) if letter not in made])
+            tracks = tracks.pooled([place for place, letter in enumerate(term) if letter not in result])
             found = dict(zip(term, tracks.axes, strict=True))
-            sides.append(replace(tracks, axes=tuple(found.get(letter) for letter in made)))
-    return joined(sides, len(made), step.output_shape())
+            sides.append(replace(tracks, axes=tuple(found.get(letter) for letter in result)))
+    return joined(sides, len(result), step.output_shape())
 
 
 def _terms(step: Step) -> tuple[list[str], str]:
-    """A letter for each axis of each input, and of the output: those that ``...`` stands for are numbers."""
-    terms, arrow, made = step.values["equation"].replace(" ", "").partition("->")
+    """One letter per axis, for each input and for the output; axes covered by ``...`` have digits."""
+    terms, arrow, result = step.values["equation"].replace(" ", "").partition("->")
     letters = terms.split(",")
     dots = 0
     for place, term in enumerate(letters):
@@ -188,20 +188,22 @@ def _terms(step: Step) -> tuple[list[str], str]:
             dots = max(dots, count)
     if not arrow:
         used = "".join(letters)
-        made = "..." + "".join(sorted(each for each in set(used) if each.isalpha() and used.count(each) == 1))
-    return letters, made.replace("...", "9876543210"[10 - dots :])
+        result = "..." + "".join(
+            sorted(each for each in set(used) if each.isalpha() and used.count(each) == 1)
+        )
+    return letters, result.replace("...", "9876543210"[10 - dots :])
 
 
 def attention(step: Step) -> Tracks:
-    """Queries, keys and values of the same batch: every place sees all others."""
+    """Queries, keys and values of one batch: every position depends on all others."""
     names = [name for name in step.node.input[:3] if name in step.tracks]
-    made = step.output_shape()
-    if made is None:
+    shape = step.output_shape()
+    if shape is None:
         raise Untraceable
     sides = [step.tracks[name].pooled(range(1, len(step.tracks[name].axes))) for name in names]
-    if any(len(side.axes) != len(made) for side in sides):
+    if any(len(side.axes) != len(shape) for side in sides):
         raise Untraceable
-    together = joined(sides, len(made), made)
+    together = joined(sides, len(shape), shape)
     for name, tracks in step.tracks.items():
         together = together if name in names else together.depending_on(tracks)
     return together

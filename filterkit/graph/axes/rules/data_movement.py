@@ -1,4 +1,4 @@
-"""Operators that move values without reckoning with them: padding, slicing, joining, reshaping."""
+"""Data-movement operators: pad, slice, split, concatenate, transpose, reshape, gather, expand, tile."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from filterkit.graph.view.view import Shape, is_known
 Size = int | str | None
 
 LONGEST_PERIOD = 16
-"""How many indices of a Gather may come before the pattern repeats: more than any upsampling by it."""
+"""Largest period of a Gather's indices that is recognized: larger than any upsampling written as a Gather."""
 
 
 def pad(step: Step) -> Tracks:
@@ -30,7 +30,7 @@ def pad(step: Step) -> Tracks:
     padded = [
         (axis % len(tracks.axes), pads[place], pads[place + len(axes)]) for place, axis in enumerate(axes)
     ]
-    return _shifted(tracks, {axis: before for axis, before, behind in padded if before or behind})
+    return _shifted(tracks, {axis: before for axis, before, after in padded if before or after})
 
 
 def _shifted(tracks: Tracks, steps: Mapping[int, int]) -> Tracks:
@@ -44,7 +44,7 @@ def _shifted(tracks: Tracks, steps: Mapping[int, int]) -> Tracks:
 
 
 def slice_(step: Step) -> Tracks:
-    tracks, shape, made = step.first_tracks(), step.input_shape(), step.output_shape()
+    tracks, shape, result = step.first_tracks(), step.input_shape(), step.output_shape()
     starts = step.numbers(1, "starts")
     if starts is None:
         raise Untraceable
@@ -53,17 +53,17 @@ def slice_(step: Step) -> Tracks:
     for place, axis in enumerate(axes):
         axis %= len(tracks.axes)
         size = shape[axis] if shape is not None else None
-        tracks = _sliced(tracks, axis, starts[place], steps[place], size, made[axis] if made else None)
+        tracks = _sliced(tracks, axis, starts[place], steps[place], size, result[axis] if result else None)
     return tracks
 
 
-def _sliced(tracks: Tracks, axis: int, start: int, step: int, size: Size, made: Size) -> Tracks:
-    """From `start` on in steps along an axis of `size` places, so that `made` come out."""
+def _sliced(tracks: Tracks, axis: int, start: int, step: int, size: Size, length: Size) -> Tracks:
+    """Slice an axis of `size` positions from `start` on, so that `length` are left."""
     if isinstance(size, int):
         start = min(max(start + size, 0) if start < 0 else start, size if step > 0 else size - 1)
     elif step < 0:
         return tracks.untracked([axis])
-    if (start, step) == (0, 1) and has_length(tracks.axes[axis], made):
+    if (start, step) == (0, 1) and has_length(tracks.axes[axis], length):
         return tracks
     track = tracks.track(axis)
     if track is None or start < 0:
@@ -72,7 +72,7 @@ def _sliced(tracks: Tracks, axis: int, start: int, step: int, size: Size, made: 
 
 
 def split(step: Step) -> Iterator[Tracks]:
-    """The parts in turn, until the size of one is unknown: nobody knows where the next begins."""
+    """The parts in order, up to the first of unknown size, after which no start is known."""
     tracks, start = step.first_tracks(), 0
     axis = step.values.get("axis", 0) % len(tracks.axes)
     for place in range(len(step.node.output)):
@@ -101,20 +101,20 @@ def concat(step: Step) -> Tracks:
 
 
 def _concatenated(parts: Sequence[Tracks], sizes: Sequence[int], axis: int) -> list[Tracks]:
-    """Parts of an axis that follow the same input axis: of the larger ones, the one that sees most counts.
+    """The parts of a concatenation, of which one keeps its track where several follow the same input axis.
 
-    A position is of one part alone. Small parts are edges, such as those that pad a picture with its other
-    side.
+    It is the part with the widest field among those at least half as long as the longest: small parts are
+    edges, such as those of circular padding.
     """
     followed = [part.track(axis) for part in parts]
-    seeing = [
+    fields = [
         (2 * size >= max(sizes), track.reach.field, place)
         for place, (track, size) in enumerate(zip(followed, sizes, strict=True))
         if track is not None and track.source is not None
     ]
-    if len(seeing) < 2:
+    if len(fields) < 2:
         return list(parts)
-    *_, widest = max(seeing)
+    *_, widest = max(fields)
     main = followed[widest]
     axis %= len(parts[widest].axes)
     return [
@@ -132,12 +132,12 @@ def transpose(step: Step) -> Tracks:
 
 
 def reshape(step: Step) -> Tracks:
-    """Squeeze, Unsqueeze, Flatten and Reshape: axes are followed as far as the sizes share factors."""
+    """Squeeze, Unsqueeze, Flatten and Reshape: axes are followed as far as their sizes share factors."""
     return _reshaped(step.first_tracks(), step.input_shape(), step.output_shape())
 
 
 def depth_to_space(step: Step) -> Tracks:
-    """As a Reshape, a Transpose and a Reshape, which it is; else as if channels were mixed before."""
+    """Equivalent to Reshape, Transpose, Reshape; where that loses an axis, channels count as mixed first."""
     pictures, channels, *sizes, block = _blocks(step)
     if step.values.get("mode", "DCR") == "DCR":
         split, perm = (pictures, block, block, channels // block**2, *sizes), (0, 3, 4, 1, 5, 2)
@@ -156,7 +156,7 @@ def space_to_depth(step: Step) -> Tracks:
 
 
 def _blocks(step: Step) -> list[int]:
-    """The sizes of a picture N C H W, and of the blocks that its channels or places come in."""
+    """The sizes N C H W of the input, and the block size."""
     shape, block = step.input_shape(), int(step.values["blocksize"])
     if shape is None or not is_known(shape) or not 0 < block <= MOST_PHASES:
         raise Untraceable
@@ -184,7 +184,7 @@ def _reshaped(tracks: Tracks, old: Shape | None, new: Shape | None) -> Tracks:
 
 
 def gather(step: Step) -> Tracks:
-    """Indices that go on evenly are a slice, several that do in turn an upsampling; others lose the axis."""
+    """Evenly spaced indices are a slice, periodic ones a resampling; with others the axis becomes unknown."""
     tracks, indices = step.first_tracks(), step.constant(1)
     axis = step.values.get("axis", 0) % len(tracks.axes)
     shape = step.input_shape()
@@ -196,10 +196,10 @@ def gather(step: Step) -> Tracks:
         if len(steps) <= 1:
             stride = int(steps[0]) if len(steps) else 1
             return _sliced(tracks, axis, int(indices[0]), stride, size, len(indices))
-        track, turn = tracks.track(axis), _period(indices)
-        if track is not None and turn is not None:
-            reads = [range(place, place + 1) for place in indices[:turn].tolist()]
-            reach = track.reach.read(reads, int(indices[turn] - indices[0]))
+        track, period = tracks.track(axis), _period(indices)
+        if track is not None and period is not None:
+            reads = [range(place, place + 1) for place in indices[:period].tolist()]
+            reach = track.reach.read(reads, int(indices[period] - indices[0]))
             return tracks.replaced({axis: with_reach(track, reach)})
     if indices is None or indices.ndim == 0:
         return tracks.untracked([axis], keep=False)
@@ -208,16 +208,16 @@ def gather(step: Step) -> Tracks:
 
 
 def _period(indices: NDArray[Any]) -> int | None:
-    """After how many indices the same steps come again; None where they do not, or not soon."""
+    """The number of indices after which their differences repeat; None where they do not, or not soon."""
     steps = np.diff(indices)
-    for turn in range(2, min(LONGEST_PERIOD, len(indices) // 2) + 1):
-        if indices[turn] != indices[0] and np.array_equal(steps[turn:], steps[:-turn]):
-            return turn
+    for period in range(2, min(LONGEST_PERIOD, len(indices) // 2) + 1):
+        if indices[period] != indices[0] and np.array_equal(steps[period:], steps[:-period]):
+            return period
     return None
 
 
 def reverse_sequence(step: Step) -> Tracks:
-    """A flip, where every sequence is as long as the axis."""
+    """A flip, if every sequence is as long as the axis."""
     tracks, lengths, shape = step.first_tracks(), step.constant(1), step.input_shape()
     axis = step.values.get("time_axis", 0) % len(tracks.axes)
     if lengths is None or shape is None or not (lengths == shape[axis]).all():

@@ -1,4 +1,4 @@
-"""What a tracing rule gets to see, and how it says that it does not hold."""
+"""The argument of tracing rules, and the exception they raise where they do not apply."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ from filterkit.graph.view.view import GraphView, Shape
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A node with what its rule needs."""
+    """A node with everything its rule needs.
+
+    Attributes
+    ----------
+    tracks
+        Of those inputs that depend on the graph's inputs.
+    shapes, computed
+        Shapes and constant values of tensors at the sizes of the trace.
+    values
+        The node's attributes.
+    """
 
     graph: GraphView
     node: onnx.NodeProto
@@ -26,6 +36,7 @@ class Step:
     values: dict[str, Any]
 
     def first_tracks(self) -> Tracks:
+        """Tracks of the first input."""
         return self.tracks[self.node.input[0]]
 
     def input_shape(self, place: int = 0) -> Shape | None:
@@ -37,7 +48,7 @@ class Step:
         return self.shapes.get(self.node.output[place])
 
     def constant(self, place: int) -> NDArray[Any] | None:
-        """The value of an optional constant input, real numbers; None where it is left out."""
+        """The value of an optional constant input of real numbers; None where it is omitted."""
         if place >= len(self.node.input) or not self.node.input[place]:
             return None
         name = self.node.input[place]
@@ -47,7 +58,7 @@ class Step:
         return value
 
     def numbers(self, place: int, name: str) -> list[int] | None:
-        """Integers that are an input in some opsets and an attribute in others."""
+        """Integers that are an input in some opsets and an attribute in others; None where omitted."""
         given = self.constant(place)
         if given is not None:
             return [int(number) for number in limited(given.ravel())]
@@ -56,14 +67,14 @@ class Step:
 
 
 class Untraceable(Exception):
-    """The rule does not hold for this node; nothing is followed through it."""
+    """The rule does not apply to this node; no axis is followed through it."""
 
 
 Numbers = TypeVar("Numbers", bound=Sized)
 
 
 def limited(numbers: Numbers) -> Numbers:
-    """`numbers`, where they can be one for either end of every axis; a hostile node states millions."""
+    """`numbers`, if at most two per possible axis; a malicious node may state millions."""
     if len(numbers) > 2 * MOST_AXES:
         raise Untraceable
     return numbers

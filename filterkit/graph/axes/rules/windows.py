@@ -1,4 +1,4 @@
-"""Operators that read a window around every position: convolutions, poolings, resizing."""
+"""Operators that read a window around every position: convolution, pooling, resizing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from filterkit.graph.view.view import Shape, is_known
 
 
 def window(step: Step) -> Tracks:
-    """Convolutions and poolings; only the first output (a pooling's second has the same geometry)."""
+    """Convolution and pooling; a max pooling's second output has the same geometry as the first."""
     tracks, operator = step.first_tracks(), step.node.op_type
     rank = len(tracks.axes) - 2
     kernel: Sequence[Any] = (
@@ -24,14 +24,14 @@ def window(step: Step) -> Tracks:
     )
     ones = [1] * rank
     strides, dilations = step.values.get("strides", ones), step.values.get("dilations", ones)
-    made = step.output_shape()
+    shape = step.output_shape()
     for axis in range(rank):
         slid = Window(
             kernel[axis],
             strides[axis],
             dilations[axis],
             _left_pad(step, axis, rank, kernel[axis], strides[axis], dilations[axis]),
-            made[axis + 2] if made is not None else None,
+            shape[axis + 2] if shape is not None else None,
         )
         tracks = (_transposed if _is_transposed(operator) else _windowed)(tracks, axis + 2, slid)
     if "Conv" not in operator:
@@ -44,21 +44,23 @@ def window(step: Step) -> Tracks:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window along one axis, and how many positions it makes, where that is known."""
+    """A window along one axis; `length` is the number of its output positions, where known."""
 
     kernel: int
     stride: int
     dilation: int
     pad: int
-    made: int | str | None
+    length: int | str | None
 
 
 def _windowed(tracks: Tracks, axis: int, window: Window) -> Tracks:
-    """Along the first digit of an axis that was split, places are as far apart as the others count."""
-    if (window.kernel, window.stride, window.pad) == (1, 1, 0) and has_length(tracks.axes[axis], window.made):
+    """An axis after a window slid along it; along a leading digit, positions are its step apart."""
+    if (window.kernel, window.stride, window.pad) == (1, 1, 0) and has_length(
+        tracks.axes[axis], window.length
+    ):
         return tracks
     digit = _single_leading_digit(tracks.axes[axis])
-    if digit is not None and digit.track is not None and isinstance(window.made, int):
+    if digit is not None and digit.track is not None and isinstance(window.length, int):
         apart = digit.step * window.dilation
         reads = [
             range(start, start + apart * (window.kernel - 1) + 1, apart)
@@ -66,13 +68,15 @@ def _windowed(tracks: Tracks, axis: int, window: Window) -> Tracks:
         ]
         reach = digit.track.reach.read(reads, digit.step * window.stride)
         return (
-            tracks.with_digit_reach(digit, reach, window.made) if reach.is_told else tracks.untracked([axis])
+            tracks.with_digit_reach(digit, reach, window.length)
+            if reach.is_told
+            else tracks.untracked([axis])
         )
     track = tracks.track(axis)
     if track is None:
         return tracks.replaced({axis: None})
-    made = window.made if isinstance(window.made, int) else None
-    reach = track.reach.window(window.kernel, window.stride, window.dilation, window.pad, made)
+    length = window.length if isinstance(window.length, int) else None
+    reach = track.reach.window(window.kernel, window.stride, window.dilation, window.pad, length)
     return tracks.replaced({axis: with_reach(track, reach)})
 
 
@@ -83,12 +87,12 @@ def _transposed(tracks: Tracks, axis: int, window: Window) -> Tracks:
     if track is None:
         return tracks.replaced({axis: None})
     reads = transposed_reads(window.kernel, window.stride, window.dilation, window.pad)
-    made = window.made if isinstance(window.made, int) else None
-    return tracks.replaced({axis: with_reach(track, track.reach.read(reads, places=made))})
+    length = window.length if isinstance(window.length, int) else None
+    return tracks.replaced({axis: with_reach(track, track.reach.read(reads, places=length))})
 
 
 def _single_leading_digit(axis: Axis) -> Digit | None:
-    """The first digit of another axis, where that is all that an axis is; not where it counts too far."""
+    """The digit of an axis that is just the leading digit of another; None if its step is too large."""
     if not isinstance(axis, Fold) or len(axis.digits) > 1:
         return None
     (digit,) = axis.digits
@@ -96,7 +100,7 @@ def _single_leading_digit(axis: Axis) -> Digit | None:
 
 
 def _computed_parameters(step: Step) -> list[str]:
-    """Weights and biases that depend on the graph's input, as those of a mixture of kernels do."""
+    """Weights and biases that depend on the graph's input, as in dynamic convolutions."""
     operator, names = step.node.op_type, step.node.input
     bias = 8 if operator.startswith("QLinear") else None if operator == "ConvInteger" else 2
     places = [place for place in (_weight_index(operator), bias) if place is not None and place < len(names)]
@@ -104,7 +108,7 @@ def _computed_parameters(step: Step) -> list[str]:
 
 
 def _weight_index(operator: str) -> int:
-    """Which input of a convolution is its weight."""
+    """Index of the input of a convolution that is its weight."""
     return 3 if operator.startswith("QLinear") else 1
 
 
@@ -113,19 +117,20 @@ def _is_transposed(operator: str) -> bool:
 
 
 def fused(step: Step) -> Tracks:
-    """A convolution of ONNX Runtime's own, which may add another tensor to what it makes."""
+    """A convolution of ONNX Runtime's own domain, which may add another tensor to its output."""
     if step.values.get("channels_last"):
         raise Untraceable
     names = step.node.input
     added = step.tracks.get(names[3]) if step.node.op_type == "FusedConv" and len(names) > 3 else None
-    made = window(replace(step, tracks={names[0]: step.first_tracks()}))
-    return made if added is None else joined([made, added], len(made.axes), step.output_shape())
+    tracks = window(replace(step, tracks={names[0]: step.first_tracks()}))
+    return tracks if added is None else joined([tracks, added], len(tracks.axes), step.output_shape())
 
 
 def with_reach(track: Track | None, reach: Reach | None) -> Track | None:
-    """`track` with a new reach; an axis that was added and is now wider follows nothing.
+    """`track` with a new reach; None where nothing can be followed any more.
 
-    Nor does one whose reach is out of bounds: its numbers would grow with every layer.
+    That is an axis of length 1 that was added and is now wider, or a reach that is out of bounds, whose
+    numbers would grow with every layer.
     """
     if track is None or reach is None or not reach.is_told:
         return None
@@ -136,12 +141,14 @@ def with_reach(track: Track | None, reach: Reach | None) -> Track | None:
 
 def _left_pad(step: Step, axis: int, rank: int, kernel: int, stride: int, dilation: int) -> int:
     auto = step.values.get("auto_pad", "NOTSET")
-    shape, made = step.input_shape(), step.output_shape()
+    shape, output_shape = step.input_shape(), step.output_shape()
     size = shape[axis + 2] if shape is not None else None
     size = size if isinstance(size, int) else None
     stated = "output_shape" in step.values
     if _is_transposed(step.node.op_type) and (auto.startswith("SAME") or stated):
-        target = made[axis + 2] if stated and made is not None else None if size is None else size * stride
+        target: int | str | None = None if size is None else size * stride
+        if stated and output_shape is not None:
+            target = output_shape[axis + 2]
         if size is None or not isinstance(target, int):
             raise Untraceable
         extra = step.values.get("output_padding", [0] * rank)[axis]
@@ -154,7 +161,7 @@ def _left_pad(step: Step, axis: int, rank: int, kernel: int, stride: int, dilati
 
 
 def resize(step: Step) -> Tracks:
-    """Resize and Upsample; what lies over an edge is not told apart from the edge."""
+    """Resize and Upsample; positions read beyond an edge are not clamped to it."""
     tracks, old, new = step.first_tracks(), step.input_shape(), step.output_shape()
     if old is None or new is None or len(old) != len(tracks.axes):
         raise Untraceable
@@ -181,10 +188,10 @@ def resize(step: Step) -> Tracks:
 
 
 def _scales(step: Step, shape: Shape) -> dict[int, float]:
-    """Output steps per input step by axis, where they are not the sizes' own ratios.
+    """Scales by axis, where they are not simply the ratios of the sizes.
 
-    A Resize may state them, for some axes or all; or sizes, of which one counts where it keeps the aspect
-    ratio. At first they were an attribute.
+    A Resize may state scales, for some axes or all, or sizes, of which one determines the scale where the
+    aspect ratio is kept. The first opsets stated scales as an attribute.
     """
     modern = _is_modern(step)
     given = step.constant(2 if modern else 1)
@@ -203,7 +210,7 @@ def _scales(step: Step, shape: Shape) -> dict[int, float]:
 
 
 def _is_modern(step: Step) -> bool:
-    """Whether a node says which input position an output lies at; it was the asymmetric one before."""
+    """Whether a node has a coordinate transformation mode; before, it was always ``asymmetric``."""
     return step.node.op_type == "Resize" and step.graph.opset >= 11
 
 
@@ -225,7 +232,7 @@ def _grid(step: Step, axis: int, before: int, after: int, scale: float | None) -
 
 
 def _cropped(step: Step, axis: int, before: int, after: int) -> tuple[Fraction, Fraction]:
-    """Of a part of the picture that `roi` names: where it begins on every axis, then where it ends."""
+    """The grid of a crop: `roi` states its start on every axis, then its end on every axis."""
     roi = step.constant(1)
     if roi is None:
         raise Untraceable
@@ -239,7 +246,7 @@ def _cropped(step: Step, axis: int, before: int, after: int) -> tuple[Fraction, 
 
 
 def _read_at(place: Fraction, step: Step, ratio: Fraction) -> range:
-    """The input positions that interpolation at `place` reads, from the first to the last."""
+    """The input positions that interpolation at `place` reads."""
     mode = step.values.get("mode", "nearest")
     below = math.floor(place)
     if mode == "nearest":
