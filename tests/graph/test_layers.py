@@ -62,7 +62,7 @@ def test_what_cannot_be_read_is_a_reason() -> None:
     opset = [helper.make_opsetid("", 11)]
     model.functions.append(helper.make_function("their.own", "old", ["a"], ["r"], inside, opset))
     [(name, reason)] = reasons(model, says_its_shape)
-    assert (name, reason) == ("product", "inside the model's function 'old', whose opset is not the model's")
+    assert (name, reason) == ("product", "in the model's function 'old', whose opset differs from the model's")
 
 
 @pytest.mark.parametrize("error", [TypeError, ValueError, LookupError, AttributeError])

@@ -1,4 +1,4 @@
-"""The activation behind a tensor: a node of its own, or several that compute it together."""
+"""Recognize the activation after a tensor: a single node, or several that compute it together."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ REFINEMENTS: dict[str, frozenset[str]] = {
     "sigmoid": frozenset({"tanh", "log_sigmoid"}),
     "elu": frozenset({"selu"}),
 }
-"""What an activation turns out to be where more nodes follow: a ReLU before ``Min(6)`` is half a ReLU6."""
+"""What an activation may become with the nodes after it: a ReLU followed by ``Min(6)`` is a ReLU6."""
 
 
 UNBOUNDED = -1e30
-"""From here on down a bound is none: exporters write the lowest float32."""
+"""A lower bound of at most this is no bound: exporters write the lowest float32."""
 
 
 class Found(NamedTuple):
-    """The tensor that an activation makes, and the activation's name."""
+    """The output of an activation, and the activation's name."""
 
     tensor: str
     name: str
 
 
 def by_operator(graph: GraphView, tensor: str, readers: Sequence[onnx.NodeProto]) -> Found | None:
-    """The activation that one node alone is. Exporters may repeat it for each of its readers."""
+    """The activation that is a single operator; exporters may repeat its node for each reader."""
     node = readers[0]
     if len(readers) > 1 and not all(_is_same(node, other) for other in readers[1:]):
         return None
@@ -68,10 +68,10 @@ def by_operator(graph: GraphView, tensor: str, readers: Sequence[onnx.NodeProto]
 
 
 def by_values(graph: GraphView, tensor: str, layout: str, channels: int) -> tuple[Found | None, str | None]:
-    """The activation that nodes compute together, and the output of a Concat of ``x`` and ``-x``, if any.
+    """The activation that several nodes compute, and the output of a Concat of ``x`` and ``-x``, if any.
 
-    The first of the tensors that are functions of `tensor` alone and are a known activation counts; one of
-    more nodes only where it is what the first is a part of.
+    It is the first tensor that is a known activation of `tensor` alone, or a later one that is a refinement
+    of it.
     """
     positional: list[str] = []
 
@@ -108,7 +108,7 @@ def _first_known(candidates: Iterable[Region]) -> tuple[Found | None, str | None
 
 
 def may_be_refined(graph: GraphView, found: Found) -> bool:
-    """Whether nodes that follow could make something else of the activation (see `REFINEMENTS`)."""
+    """Whether the nodes that follow could turn the activation into another one of `REFINEMENTS`."""
     if found.name not in REFINEMENTS:
         return False
     return all(
@@ -125,7 +125,7 @@ def may_be_refined(graph: GraphView, found: Found) -> bool:
 
 
 def _name_by_slope(graph: GraphView, node: onnx.NodeProto) -> str | None:
-    """``relu`` or ``abs``, where the parameter of a node makes it one: with a slope of 0 or -1 below zero."""
+    """``relu`` or ``abs``, if a node's constant slope below zero is 0 or -1; else None."""
     op, names = operands(node)
     inputs: list[Any] = [samples()]
     for name in names[1:]:
@@ -142,7 +142,7 @@ def _name_by_slope(graph: GraphView, node: onnx.NodeProto) -> str | None:
 
 
 def clip_name(graph: GraphView, node: onnx.NodeProto) -> str | None:
-    """What a Clip is called; None where it has no bounds: attributes before opset 11, inputs since."""
+    """Name of a Clip by its bounds (attributes before opset 11, inputs since); None where it has none."""
     values = attributes(node)
     bounds = [values.get("min", -np.inf), values.get("max", np.inf)]
     for place, name in enumerate(node.input[1:3]):
@@ -152,7 +152,9 @@ def clip_name(graph: GraphView, node: onnx.NodeProto) -> str | None:
                 bounds[place] = None if stated.dtype.kind in "OSUcb" else float(stated.ravel()[0])
             except (NotConstant, IndexError, ValueError, TypeError):
                 return "clip"
-    if not all(isinstance(bound, float) for bound in bounds):  # no attributes of Clip since opset 11
+    if not all(
+        isinstance(bound, float) for bound in bounds
+    ):  # unchecked attributes: not those of a Clip since opset 11
         return "clip"
     if bounds[0] <= UNBOUNDED and bounds[1] >= -UNBOUNDED:
         return None
@@ -176,7 +178,7 @@ def _is_same(one: onnx.NodeProto, other: onnx.NodeProto) -> bool:
 
 
 def _joined_name(region: Region) -> str | None:
-    """CReLU: ``relu(x)`` and ``relu(-x)``, one after the other."""
+    """CReLU: ``relu(x)`` and ``relu(-x)``, concatenated."""
     return "crelu" if _are_mirrored(region.values) and name_of(region.values[:1]) == "relu" else None
 
 

@@ -1,4 +1,4 @@
-"""What follows a convolution: a bias of its own, a norm, an activation."""
+"""Follow a layer's output through bias, norm and activation."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from filterkit.graph.view.walk import STANDARD, attributes
 from filterkit.records import BatchNorm
 
 VALUE_PRESERVING = ("Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear")
-"""Operators behind which the numbers are the same."""
+"""Operators that do not change the values."""
 AFFINE = ("Add", "Sum", "Sub", "Mul", "Div")
 
 MOST_STEPS = 128
-"""How many nodes behind a layer are gone along."""
+"""Number of nodes after a layer that are followed."""
 MOST_TRIES = 4
-"""At how many of them nodes are evaluated, to see whether they are an activation together; and at as many
-that add one number or multiply by it, as the first node of a formula may."""
+"""Number of these nodes at which a formula of several nodes is searched for, by evaluating them; and as many
+again that add or multiply by a single number, as the first node of a formula may."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """What was found behind a layer.
+    """What follows a layer.
 
     Attributes
     ----------
     bias
-        Constant that is added behind the layer, shape (out_channels,), where it has none itself; else None.
+        Constant that is added after the layer, shape (out_channels,), if its node has no bias; else None.
     pre_tensor, post_tensor, pre_layout, post_layout, activation, batchnorm, norm
         As in `FilterBank`.
     """
@@ -56,31 +56,31 @@ class Tail:
 
 
 def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bias: bool) -> Tail:
-    """Go on from a layer's output as long as all that reads it leads to one tensor.
+    """Follow a layer's output up to its activation, as long as everything that reads it leads to one tensor.
 
     Parameters
     ----------
     graph
-        The graph that holds the layer's node.
+        The graph that contains the layer's node.
     tensor, layout
         The layer's output and its axes, e.g. ``"NCHW"``.
     channels
         Number of output channels.
     has_bias
-        Whether the node has a bias itself; otherwise a constant added behind it is its bias, unless it is
-        part of an activation, as the 3 of ``clip(x + 3, 0, 6) / 6``.
+        Whether the node itself has a bias. Otherwise a constant that is added after it is its bias, unless it
+        is part of an activation, like the 3 of ``clip(x + 3, 0, 6) / 6``.
     """
     bias: NDArray[np.generic] | None = None
     pre, pre_layout = tensor, layout
     may_be_bias = not has_bias
     batchnorm: BatchNorm | None = None
     norm: str | None = None
-    is_bare = True  # nothing so far but the convolution and its bias: only then a batch norm can be folded
+    is_bare = True  # only bias so far: a batch norm can be folded
     mirrored = False
     seen: dict[str, str] = {}
-    tries = {True: MOST_TRIES, False: MOST_TRIES}  # at scales and shifts, and at other nodes
+    tries = {True: MOST_TRIES, False: MOST_TRIES}  # by whether the node is a scale or a shift
     for _ in range(MOST_STEPS):
-        budget.step("looking at what follows '{}'", tensor)
+        budget.step("finding the activation after '{}'", tensor)
         readers = readers_of(graph, tensor)
         if not 0 < len(readers) <= MOST_NODES:
             break
@@ -150,10 +150,10 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
 def _layout_after_copy(
     graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str, channels: int
 ) -> str | None:
-    """The layout behind a node that leaves the numbers as they are; None where it is no such node."""
+    """The layout after a node that does not change the values; None for other nodes."""
     if node.op_type in LAYOUT_OPERATORS:
         return layout_after(graph, node, tensor, layout)
-    if node.op_type == "Slice":  # Keras pads transposed convolutions by cutting off
+    if node.op_type == "Slice":  # Keras crops transposed convolutions
         return (
             layout
             if node.input[:1] == [tensor] and keeps_all_channels(graph, node, layout, channels)
@@ -167,7 +167,7 @@ def _layout_after_copy(
 def _restored_layout(
     graph: GraphView, node: onnx.NodeProto, layout: str, seen: Mapping[str, str]
 ) -> str | None:
-    """The layout behind a Reshape to the shape of a tensor that was `seen` on the way."""
+    """The layout after a Reshape to the shape of a tensor that was `seen` before."""
     maker = graph.producer(node.input[1]) if node.op_type == "Reshape" and len(node.input) > 1 else None
     if maker is None or maker.op_type != "Shape" or attributes(maker):
         return None
@@ -176,19 +176,24 @@ def _restored_layout(
 
 
 def _may_be_part(node: onnx.NodeProto) -> bool:
-    """Whether an activation that several nodes compute may begin with this one."""
+    """Whether an activation of several nodes may begin with this one."""
     return node.op_type in OPERATIONS or node.op_type in ("Concat", "QLinearAdd", "QLinearMul")
 
 
 def _belongs_to_layer(constant: NDArray[np.generic]) -> bool:
-    """Whether it is a bias or a scale of the layer's: one number may also be part of an activation's formula,
-    but for 0."""
+    """Whether a constant is certainly the layer's bias or scale.
+
+    A single number other than 0 may also be part of the formula of an activation.
+    """
     return not constant.any() or (constant.ndim == 1 and bool(np.any(constant != constant[0])))
 
 
 def _scales_follow(graph: GraphView, tensor: str, layout: str, channels: int) -> bool:
-    """Whether no formula begins in front of a tensor: so many scales and shifts by one number follow, or one
-    of the layer's own, which is part of none."""
+    """Whether no formula can begin before a tensor.
+
+    That is so where one of the layer's own scales or shifts follows, or more by single numbers than any
+    formula has.
+    """
     for _ in range(MOST_TRIES):
         node = _only_reader(graph, tensor)
         for _ in range(MOST_TRIES):

@@ -1,4 +1,4 @@
-"""Activations that join channels: maxout and GLU, whose output has fewer than the layer."""
+"""Activations that combine channels: maxout and GLU, whose outputs have fewer channels than the layer."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import attributes
 
 UNBOUNDED = 2**31 - 1
-"""As an end of a Slice: all that there is, however many."""
+"""End of a Slice that takes everything, whatever the length."""
 
 
 def channel_activation(
     graph: GraphView, tensor: str, layout: str, channels: int, readers: Sequence[onnx.NodeProto]
 ) -> Found | None:
-    """The maxout (the largest of some channels) or GLU (``a * sigmoid(b)`` of the halves) behind a tensor."""
+    """The maxout (maximum of groups of channels) or GLU (``a * sigmoid(b)`` of the halves) after a tensor."""
     if layout.count("C") != 1:
         return None
     if len(readers) == 1 and readers[0].op_type == "Reshape":
@@ -51,8 +51,10 @@ def channel_activation(
 def _channel_parts(
     graph: GraphView, tensor: str, layout: str, channels: int, readers: Sequence[onnx.NodeProto]
 ) -> list[str]:
-    """The equal parts into which the channels are split, by one Split or several Slices; empty where they are
-    not, or not all of them."""
+    """The equal parts into which the channels are split, by one Split or by several Slices.
+
+    Empty where they are not, or where the parts do not cover all channels.
+    """
     axis = layout.index("C")
     if len(readers) == 1 and readers[0].op_type == "Split" and readers[0].input[:1] == [tensor]:
         node = readers[0]
@@ -76,7 +78,7 @@ def _channel_parts(
 
 
 def keeps_all_channels(graph: GraphView, node: onnx.NodeProto, layout: str, channels: int) -> bool:
-    """Whether a Slice takes all pictures and all their channels; exporters name these axes, too."""
+    """Whether a Slice keeps the whole batch and all channels; exporters may state these axes as well."""
     names = ("starts", "ends", "axes", "steps")
     stated = [integer_list(graph, node, name, at) for at, name in enumerate(names, 1)]
     if any(each is None for each in stated):
@@ -100,7 +102,7 @@ def keeps_all_channels(graph: GraphView, node: onnx.NodeProto, layout: str, chan
 def _channel_range(
     graph: GraphView, node: onnx.NodeProto, tensor: str, axis: int, rank: int, channels: int
 ) -> tuple[int, int] | None:
-    """First channel and the one behind the last that a Slice along the channels takes."""
+    """Start and end of the channels that a Slice along them takes."""
     if node.op_type != "Slice" or node.input[:1] != [tensor] or not node.output:
         return None
     names = ("starts", "ends", "axes", "steps")
@@ -116,7 +118,7 @@ def _channel_range(
 def _maxout_by_reduction(
     graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str, channels: int
 ) -> Found | None:
-    """Maxout by an axis more among the channels, and ReduceMax along it."""
+    """Maxout written as a Reshape that splits the channels into two axes, and a ReduceMax along one."""
     wide = node.output[0]
     shape, place = reshape_target(graph, node, graph.shape(tensor) or ()), layout.index("C")
     following = readers_of(graph, wide)

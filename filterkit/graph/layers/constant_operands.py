@@ -1,4 +1,4 @@
-"""Constants that nodes combine with a tensor: one number for all elements, or one per channel or position."""
+"""Constant operands of elementwise nodes: one number for all elements, or one per channel or position."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import attributes
 
 POSITIONS = 64
-"""How many positions constants are read at that differ along several axes."""
+"""Number of positions at which a constant that differs along several axes is sampled."""
 
 
 def aligned(
     graph: GraphView, node: onnx.NodeProto, name: str, layout: str, channels: int
 ) -> NDArray[Any] | None:
-    """A constant that a node combines with a tensor of this layout: shape () or (channels,).
+    """A constant that a node combines with a tensor of this layout, shape () or (channels,).
 
-    None where it is none, or differs along other axes than that of the channels.
+    None where it is not constant, or differs along other axes than the channels.
     """
     constant = _expanded(graph, node, name, len(layout))
     if constant is None or constant.ndim == 0:
@@ -38,7 +38,7 @@ def aligned(
 
 
 def at_positions(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -> NDArray[Any] | None:
-    """The same of one that differs along any axes: its numbers at POSITIONS places, the same for all."""
+    """A constant that differs along any axes, sampled at POSITIONS positions that are the same for all."""
     constant = _expanded(graph, node, name, rank)
     if constant is None or constant.ndim == 0:
         return constant
@@ -49,7 +49,7 @@ def at_positions(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -
 
 
 def _expanded(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -> NDArray[Any] | None:
-    """A constant of real numbers, with as many axes as the tensor it is combined with, or with none."""
+    """A constant of real numbers, expanded to the rank of the tensor it is combined with, or a scalar."""
     constant: NDArray[Any] | None
     if graph.is_constant(name):
         if _is_computed_map(graph, name):
@@ -69,7 +69,7 @@ def _expanded(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -> N
     if constant is None or constant.size == 1:
         return None if constant is None else constant.reshape(())
     trailing = 0
-    if graph.opset < 7:  # broadcasting was stated then
+    if graph.opset < 7:  # broadcasting was explicit then
         axis = attributes(node).get("axis")
         trailing = rank - constant.ndim - axis % rank if isinstance(axis, int) else 0
         if not 0 <= trailing <= rank - constant.ndim:
@@ -78,9 +78,9 @@ def _expanded(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -> N
 
 
 def _is_computed_map(graph: GraphView, name: str) -> bool:
-    """Whether it is no bias and no scale but a map of its own that takes a while to compute.
+    """Whether a constant is neither bias nor scale but a map that is expensive to compute.
 
-    An example is the table of positions of a vision transformer, resized to the picture.
+    An example is the position embedding of a vision transformer, resized to the picture.
     """
     home = graph.home(name)
     maker = home.producer(name) if home is not None else None
@@ -90,7 +90,7 @@ def _is_computed_map(graph: GraphView, name: str) -> bool:
 
 
 def _fits(graph: GraphView, node: onnx.NodeProto, name: str, constant: NDArray[Any]) -> bool:
-    """Whether the tensor that it is combined with is known to be no smaller."""
+    """Whether a constant broadcasts to the tensor that it is combined with without enlarging it."""
     sizes = [graph.shape(other) for other in node.input if other not in ("", name)]
     return any(
         each is not None
@@ -103,7 +103,7 @@ def _fits(graph: GraphView, node: onnx.NodeProto, name: str, constant: NDArray[A
 def _dequantized(
     graph: GraphView, node: onnx.NodeProto, name: str, codes: NDArray[Any]
 ) -> NDArray[Any] | None:
-    """The numbers behind the codes that a QLinear operator takes; scale and zero point come next to them."""
+    """The real values of a QLinear operator's codes; scale and zero point are the next two inputs."""
     at = list(node.input).index(name)
     try:
         scale = graph.constant(node.input[at + 1])
@@ -116,7 +116,7 @@ def _dequantized(
 
 
 def fill_value(graph: GraphView, name: str) -> NDArray[Any] | None:
-    """The one number that fills a tensor whose shape alone is computed at run time (``zeros_like``)."""
+    """The number that fills a tensor of which only the shape is computed at run time (``zeros_like``)."""
     maker = graph.producer(name)
     if maker is None or not maker.input:
         return None

@@ -1,8 +1,8 @@
-"""Nodes that together compute a function of one tensor alone, element by element, and that function.
+"""Find groups of nodes that compute an elementwise function of one tensor, and evaluate them on samples.
 
-Exporters write what is one operation to a user as a handful of nodes: ``x * clip(x + 3, 0, 6) / 6``. The
-nodes behind a tensor are evaluated on numbers, one after the other; wherever all that was computed so far
-goes into one tensor, that tensor is a function of the first, and its values say which.
+Exporters write one operation as several nodes, e.g. ``x * clip(x + 3, 0, 6) / 6``. The nodes after a tensor
+are evaluated on sample values in graph order. Where everything computed so far leads to a single tensor, that
+tensor is a function of the first one, which its values identify.
 """
 
 from __future__ import annotations
@@ -24,17 +24,16 @@ from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import STANDARD, attributes
 
 MOST_NODES = 32
-"""How many nodes a region may have, and how many readers a tensor in it: Mish, decomposed, has ten."""
+"""Maximum number of nodes in a region, and of readers of a tensor in it: a decomposed Mish has ten nodes."""
 MOST_VALUES = 2**21
-"""Numbers that one tensor of a region may hold: channels with constants of their own times the numbers that
-the function is tried on."""
+"""Maximum number of values of a tensor in a region: channels with their own constants times samples."""
 DOMAINS = (*STANDARD, "com.microsoft")
 SHAPE_READERS = frozenset({"Shape", "Size", "EyeLike", "RandomNormalLike", "RandomUniformLike"})
-"""Operators that look at a tensor's shape or type alone."""
+"""Operators that read only the shape or the type of a tensor."""
 SHAPE_DETOURS = frozenset({"Identity", "Cast", "Transpose", "Squeeze", "Unsqueeze", "DequantizeLinear"})
-"""Operators behind which a shape may be asked for, too."""
+"""Operators that may come between a tensor and a reader of its shape."""
 LONGEST_DETOUR = 4
-"""How many of these are gone through for that."""
+"""Maximum number of these in a row."""
 
 Values = NDArray[np.float64]
 REDUCTIONS: dict[str, Callable[[Values, int], Values]] = {
@@ -45,34 +44,34 @@ REDUCTIONS: dict[str, Callable[[Values, int], Values]] = {
     "ReduceSumSquare": lambda x, count: count * (x**2).mean(axis=1, keepdims=True),
     "ReduceL2": lambda x, count: np.sqrt(count * (x**2).mean(axis=1, keepdims=True)),
 }
-"""What operators make of samples that stand for `count` numbers."""
+"""Outputs of reductions, for samples that represent `count` numbers."""
 ASSUMED = (2, 3, 5, 7, 11, 13)
-"""Sizes of axes of which the graph says none."""
+"""Sizes for axes of unknown size."""
 FALLBACK = 4
-"""The same of tensors of which not even the rank is known."""
+"""Size for all axes of a tensor of unknown rank."""
 ReadConstant = Callable[[onnx.NodeProto, str], NDArray[Any] | None]
-"""From a node and one of its inputs to a constant, shape () or (rows,); None where it is no such constant."""
+"""Maps a node and one of its inputs to a constant of shape () or (rows,); None where it is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """What lies between a tensor and another one that is a function of it.
+    """The nodes between a tensor and another one that is a function of it.
 
     Attributes
     ----------
     tensor
-        The other one.
+        The output.
     values
         The function's values, shape (rows, samples): one row, or one per channel.
     op
-        Operator that makes the tensor.
+        Operator that computes the output.
     axes, count
-        Axes that the function takes means or sums over, and how many numbers these lie along; None and 1
-        without any.
+        Axes over which the function takes means or sums, and the number of elements along them; None and 1
+        without reductions.
     statistics
-        The means and sums that were taken on the way, and what was made of them.
+        The means and sums, and the values computed from them alone.
     joined
-        Of how many functions it consists, side by side along the channels, where these are more than one.
+        Number of functions that are concatenated along the channels.
     """
 
     tensor: str
@@ -85,7 +84,7 @@ class Region:
 
 
 def readers_of(graph: GraphView, tensor: str, *, depth: int = 0) -> list[onnx.NodeProto]:
-    """The nodes that read the numbers in a tensor; not those that ask for its shape or type alone."""
+    """The nodes that read the values of a tensor, not only its shape or its type."""
     return [node for node in graph.consumers(tensor) if not _reads_shape_only(graph, node, tensor, depth)]
 
 
@@ -111,23 +110,23 @@ def regions(
     *,
     statistics: bool = False,
 ) -> Iterator[Region]:
-    """The tensors that are functions of `sources` alone and through which everything else is reached.
+    """Iterate over the tensors that are functions of `sources` alone and through which all that follows goes.
 
     Parameters
     ----------
     sources
-        Tensors, and the numbers to try the function on: shape (1, samples), the same for all.
+        Tensors and their sample values, shape (1, samples), which is the same for all.
     layout
         Axes of the tensors.
     read
-        Gives the constants that nodes combine with them (`filterkit.graph.layers.constant_operands`).
+        Returns the constants that nodes combine with them (see `filterkit.graph.layers.constant_operands`).
     statistics
-        Whether means and sums over axes are gone through, too: the samples are what they are taken of.
+        Whether to follow means and sums over axes as well, which are then those of the samples.
 
     Yields
     ------
     Region
-        In the order of the graph, from the smallest on; at most MOST_NODES.
+        In graph order, from the smallest; at most MOST_NODES.
     """
     values = dict(sources)
     pending = {name: len(readers_of(graph, name)) for name in sources}
@@ -140,7 +139,7 @@ def regions(
 
     def with_counts(node: onnx.NodeProto, name: str) -> NDArray[Any] | None:
         found = read(node, name)
-        if found is None and axes is not None:  # how many numbers there are, by Shape
+        if found is None and axes is not None:  # the number of elements, computed with Shape
             row = numbers_from_shapes(graph, name, lambda tensor: assumed_sizes(graph, tensor))
             found = row.reshape(()) if row is not None and row.size == 1 else None
         return found
@@ -161,7 +160,7 @@ def regions(
         if not queue:
             return
         node = graph.nodes[heapq.heappop(queue)]
-        budget.step("looking at what node '{0.name}' ({0.op_type}) computes", node)
+        budget.step("evaluating node '{0.name}' ({0.op_type})", node)
         if not node.output or any(graph.consumers(name) for name in node.output[1:] if name):
             return
         if statistics and node.op_type in REDUCTIONS:
@@ -186,7 +185,7 @@ def regions(
         tensor = node.output[0]
         readers = len(readers_of(graph, tensor))
         if readers == 0 and not graph.gives_out(tensor):
-            continue  # nobody needs it
+            continue  # unused
         values[tensor] = made
         pending[tensor] = readers
         if axes is not None and made.shape[1] == 1:
@@ -195,7 +194,7 @@ def regions(
         if is_all:
             yield Region(tensor, made, node.op_type, axes, joined, count, taken)
         if readers == 0:
-            ends.add(tensor)  # given out as it is: nothing else is all that becomes of the sources
+            ends.add(tensor)  # an output of the graph: later tensors no longer depend on everything
         if readers > MOST_NODES:
             return
         enqueue(tensor)
@@ -223,22 +222,22 @@ def _evaluated(node: onnx.NodeProto, values: Mapping[str, Values], read: ReadCon
 
 
 def _concatenated(node: onnx.NodeProto, values: Mapping[str, Values], layout: str) -> Values | None:
-    """Several functions side by side, one row each: joined along the channels."""
+    """Functions concatenated along the channels, one row each; None for any other Concat."""
     axis = attributes(node).get("axis")
     known = isinstance(axis, int) and -len(layout) <= axis < len(layout) and layout[axis] == "C"
     parts = [values.get(name) for name in node.input]
     rows = [part for part in parts if part is not None and part.shape[0] == 1]
     if not known or len(rows) != len(parts) or len({row.shape[1] for row in rows}) > 1:
-        return None  # a statistic that is stretched again is still one number here
+        return None  # an expanded statistic still has one sample here
     return np.concatenate(rows)
 
 
 def _statistic(
     graph: GraphView, node: onnx.NodeProto, taken: Values | None, layout: str
 ) -> tuple[tuple[int, ...], int, Values] | None:
-    """The axes that a node reduces to a length of 1, how many numbers that are, and what it makes of them.
+    """The axes that a node reduces to length 1, the number of elements along them, and its output.
 
-    As many are assumed where the graph does not say, see `assumed_sizes`: exporters count them with Shape.
+    Unknown sizes are those of `assumed_sizes`: exporters compute the number of elements with Shape.
     """
     rank = len(layout)
     axes = range(2, rank) if node.op_type.startswith("Global") else integer_list(graph, node, "axes")
@@ -255,7 +254,7 @@ def _statistic(
 
 
 def assumed_sizes(graph: GraphView, tensor: str) -> list[float] | None:
-    """A tensor's shape, with a number of its own for each axis of unknown size."""
+    """A tensor's shape, with a distinct size for each axis of unknown size."""
     sizes = known_sizes(graph, tensor)
     if sizes is None:
         return None

@@ -1,4 +1,4 @@
-"""Where a layer's axes lie behind nodes that move, add, drop or join them, and leave the channels alone."""
+"""Follow a layout through nodes that permute, add, drop or merge axes but keep the channels intact."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import attributes
 
 NEW_LETTERS = "WHD123456789"
-"""Letters for axes of space, in the order in which new ones are taken."""
+"""Letters for axes that are added, in order of use."""
 SPATIAL = frozenset("DHW")
 """Spatial axes, which may be merged, and dropped where their length is 1; those with digits may be others."""
 
@@ -24,7 +24,7 @@ LAYOUT_OPERATORS = frozenset({"Transpose", "Squeeze", "Unsqueeze", "Reshape", "F
 def layout_after(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) -> str | None:
     """Layout of the first output of a node of `LAYOUT_OPERATORS` that reads `tensor`.
 
-    None where the pictures or the channels do not stay an axis of their own, or nobody knows.
+    None where batch or channels do not remain an axis of their own, or where that is unknown.
     """
     if node.input[:1] != [tensor]:
         return None
@@ -48,7 +48,7 @@ def _squeezed(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) 
         shape = graph.shape(tensor)
         if len(node.input) > 1 or "axes" in attributes(node) or shape is None or len(shape) != len(layout):
             return None
-        if not all(isinstance(size, int) for size in shape):  # an open one may turn out to be 1
+        if not all(isinstance(size, int) for size in shape):  # an open size may be 1
             return None
         axes = [axis for axis, size in enumerate(shape) if size == 1]
     if any(layout[axis] not in SPATIAL for axis in axes):
@@ -57,7 +57,7 @@ def _squeezed(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) 
 
 
 def _renamed(layout: str) -> str:
-    """The same with the usual letters: one axis of space is W, two are H and W."""
+    """The layout with the usual letters: one spatial axis is W, two are H and W."""
     space = sorted(SPATIAL.intersection(layout))
     return layout.translate(str.maketrans("".join(space), "DHW"[3 - len(space) :]))
 
@@ -76,7 +76,7 @@ def _unsqueezed(graph: GraphView, node: onnx.NodeProto, layout: str) -> str | No
 
 
 def _axes(graph: GraphView, node: onnx.NodeProto, rank: int | None) -> list[int] | None:
-    """The axes that a Squeeze or Unsqueeze names, counted from the front where the rank is given."""
+    """The axes that a Squeeze or Unsqueeze states, counted from the front if `rank` is given."""
     axes = integer_list(graph, node, "axes")
     if not axes or rank is None:
         return axes or None
@@ -86,7 +86,7 @@ def _axes(graph: GraphView, node: onnx.NodeProto, rank: int | None) -> list[int]
 
 
 def _reshaped(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) -> str | None:
-    """Reshape and Flatten: pictures first, channels second or last, as before; space as it comes."""
+    """Reshape and Flatten: the batch stays first and the channels second or last; spatial axes may change."""
     shape = graph.shape(tensor)
     if shape is None or len(shape) != len(layout) or layout[0] != "N" or len(layout) < 2:
         return None
@@ -116,7 +116,7 @@ def _reshaped(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) 
 
 
 def reshape_target(graph: GraphView, node: onnx.NodeProto, before: Sequence[Size]) -> list[Size]:
-    """The shape that a Reshape makes, None for what nobody knows; empty where even the rank is open."""
+    """The output shape of a Reshape, None for unknown sizes; empty where the rank is unknown."""
     inferred = graph.shape(node.output[0])
     made = None
     if len(node.input) > 1 and node.input[1]:
@@ -151,9 +151,9 @@ def _length(sizes: Sequence[Size]) -> int | None:
 
 
 def _spatial_letters(letters: str, sizes: Sequence[Size], wanted: Sequence[Size]) -> str | None:
-    """Letters of the axes of space behind a Reshape that leaves pictures and channels as they are."""
+    """Letters of the spatial axes after a Reshape that keeps batch and channels."""
     if len(sizes) == len(wanted) and sum(map(_differ, sizes, wanted)) <= 1:
-        return letters  # one that differs is only unknown: there are as many elements as before
+        return letters  # a single difference is an unknown size: the number of elements is the same
     longer = [(letter, size) for letter, size in zip(letters, sizes, strict=True) if size != 1]
     others = [size for size in wanted if size != 1]
     dropped = set(letters) - {letter for letter, _ in longer}
@@ -165,7 +165,7 @@ def _spatial_letters(letters: str, sizes: Sequence[Size], wanted: Sequence[Size]
     elif len(others) == 1 and set(letters) <= SPATIAL:
         kept, dropped = ["W"], set()
     elif 1 < len(others) <= len(SPATIAL) and set(letters) <= SPATIAL and _length(sizes) == _length(wanted):
-        kept, dropped = [*"DHW"[-len(others) :]], set()  # positions that had become one axis, for instance
+        kept, dropped = [*"DHW"[-len(others) :]], set()  # e.g. positions that were merged before
     else:
         return None
     if not dropped <= SPATIAL:
@@ -180,7 +180,7 @@ def _differ(size: Size, other: Size) -> bool:
 
 
 def shapes_may_match(one: Sequence[object] | None, other: Sequence[object] | None) -> bool:
-    """Whether two shapes are the same as far as they are known."""
+    """Whether two shapes agree as far as they are known."""
     if one is None or other is None:
         return True
     pairs = zip(one, other, strict=False)

@@ -1,4 +1,4 @@
-"""Local response normalization, as exporters write it that do not have the operator."""
+"""Recognize local response normalization that is decomposed into several nodes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import attributes, bodies
 
 CARRIERS = frozenset({"Identity", "Cast", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Pad"})
-"""Operators that bring the squares to the pooling, and the means back."""
+"""Operators allowed between the squares and the pooling, and after it."""
 LONGEST = 12
-"""How many nodes there may be on each of these ways."""
+"""Maximum number of these nodes on either side."""
 SQUARES = np.geomspace(1e-3, 1e9, 60)[None]
-"""Means of squares to try the divisor on."""
+"""Means of squares at which the divisor is evaluated."""
 
 Values = NDArray[np.float64]
 
@@ -28,9 +28,9 @@ Values = NDArray[np.float64]
 def response_norm(
     graph: GraphView, tensor: str, layout: str, channels: int, readers: Sequence[onnx.NodeProto]
 ) -> str | None:
-    """The output of ``x / (k + alpha * mean of squares of neighbouring channels) ** beta``.
+    """The output of ``x / (k + alpha * mean of squares of neighbouring channels) ** beta``, if there is one.
 
-    The quotient may also be a product with that to the power -beta, and the mean a sum.
+    It may also be a product with the power of -beta, and the mean may be a sum.
     """
     squares = [node for node in readers if _is_square(graph, node, tensor, layout)]
     last = next((node for node in readers if node.op_type in ("Div", "Mul") and node not in squares), None)
@@ -55,7 +55,7 @@ def response_norm(
 
 
 def _is_power(values: Values) -> bool:
-    """Whether numbers are ``(k + alpha * s) ** -beta`` at `SQUARES`, with a positive k, alpha and beta."""
+    """Whether values are ``(k + alpha * s) ** -beta`` at `SQUARES`, with positive k, alpha and beta."""
     if values.shape != SQUARES.shape or not np.isfinite(values).all() or not (values > 0).all():
         return False
     logs, sizes = np.log(values[0]), np.log(SQUARES[0])
@@ -70,7 +70,7 @@ def _is_power(values: Values) -> bool:
 
 
 def _mean_of_channels(graph: GraphView, squares: str, layout: str, channels: int) -> str | None:
-    """The means of neighbouring channels that are taken of a tensor of squares, brought back to its axes."""
+    """The means over neighbouring channels of a tensor of squares, in its layout; None if there are none."""
     made, wide, is_pooled = squares, layout or None, False
     for _ in range(2 * LONGEST):
         following = readers_of(graph, made)
@@ -91,7 +91,7 @@ def _mean_of_channels(graph: GraphView, squares: str, layout: str, channels: int
 
 
 def _after_carriers(graph: GraphView, tensor: str) -> str:
-    """Where a tensor is brought by nodes that only move its axes."""
+    """The tensor after all nodes that only move axes."""
     for _ in range(LONGEST):
         following = readers_of(graph, tensor)
         if len(following) != 1 or following[0].op_type not in CARRIERS or not following[0].output:
@@ -101,7 +101,7 @@ def _after_carriers(graph: GraphView, tensor: str) -> str:
 
 
 def _is_scale(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) -> bool:
-    """Whether a node multiplies by one number."""
+    """Whether a node multiplies or divides by a single number."""
     others = [name for name in node.input if name != tensor]
     if node.op_type not in ("Mul", "Div") or len(others) != 1 or node.input[0] != tensor:
         return False
@@ -110,7 +110,7 @@ def _is_scale(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) 
 
 
 def _only_squeezes(node: onnx.NodeProto) -> bool:
-    """PyTorch squeezes an axis if its length is 1, at run time."""
+    """Whether a node is the If that PyTorch exports to squeeze an axis only if its length is 1."""
     inside = [each for body in bodies(node) for each in body.node]
     allowed = ("Squeeze", "Identity", "Constant")
     return node.op_type == "If" and 0 < len(inside) <= LONGEST and all(n.op_type in allowed for n in inside)
@@ -128,7 +128,7 @@ def _is_square(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str)
 def _carried_layout(
     graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str | None, channels: int
 ) -> str | None:
-    """The layout behind an Unsqueeze, or behind a Reshape that puts an axis in front of the channels."""
+    """The layout after a node that adds or moves axes; a Reshape may add an axis before the channels."""
     if layout is None or node.op_type != "Reshape":
         return layout and layout_after(graph, node, tensor, layout)
     shape = reshape_target(graph, node, graph.shape(tensor) or ())
@@ -137,7 +137,7 @@ def _carried_layout(
 
 
 def _is_along_channels(node: onnx.NodeProto, layout: str | None) -> bool:
-    """Whether the window of a pooling has a length along the channels alone, and does not stride."""
+    """Whether the window of a pooling extends along the channels only, with stride 1."""
     given = attributes(node)
     window, strides = given.get("kernel_shape"), given.get("strides", [])
     if layout is None or not isinstance(window, list | tuple) or len(window) != len(layout) - 2:

@@ -1,4 +1,4 @@
-"""Where a weight comes from: the tensor that holds it in the file."""
+"""The origin of a weight: the tensor that stores it in the file."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import STANDARD, attributes
 
 ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum", "Mean", "MatMul", "Gemm", "Where")
-"""Of their inputs, any may be the weight."""
+"""Operators of which any input may be the weight."""
 
 GENERATORS = (
     *("ConstantOfShape", "Range", "EyeLike", "OneHot", "MelWeightMatrix"),
     *("HannWindow", "HammingWindow", "BlackmanWindow"),
 )
-"""What these make stands nowhere: their inputs are sizes and bounds."""
+"""Operators whose output is generated and not stored: their inputs are sizes and bounds."""
 MOST_STEPS = 128
-"""How far a weight is traced back: a hostile graph computes each one out of the one before it."""
+"""Number of nodes that a weight is traced back through; a malicious graph may chain all of its weights."""
 
 KEEPS_AXES = ("Identity", "Cast", "CastLike", "QuantizeLinear", "DequantizeLinear")
 
 
 def stored_as(graph: GraphView, tensor: str, axes: str) -> tuple[str, str, str]:
-    """Where a weight comes from, told by going back through what computes it.
+    """Find the tensor that stores a weight, by following the nodes that compute it backwards.
 
     Parameters
     ----------
     tensor
         The weight as the layer reads it.
     axes
-        A letter for each of its axes; where there are more in front, they are of size 1.
+        One letter for each of its axes; additional leading axes have size 1.
 
     Returns
     -------
     tensor, dtype, axes
-        The tensor that holds it in the file, its element type as a NumPy name, and its axes: for
+        The tensor that stores it in the file, its element type as a NumPy name, and its axes: for
         `FilterBank.source_dtype` and `FilterBank.source_layout`. The type is ``"?"`` where there is no such
-        tensor, or it lies more than MOST_STEPS nodes back; the axes are ``"reshaped"`` where they are not
-        those of the weight in another order.
+        tensor, or it is more than MOST_STEPS nodes away; the axes are ``"reshaped"`` where they are not a
+        permutation of the weight's.
     """
     home = graph.home(tensor)
     for place, (view, node, made) in enumerate(_ancestors(graph, tensor)):
@@ -62,7 +62,7 @@ def stored_as(graph: GraphView, tensor: str, axes: str) -> tuple[str, str, str]:
 
 
 def origin(graph: GraphView, tensor: str) -> tuple[str, str]:
-    """The tensor that holds a weight in the file, as `stored_as` finds it: its scope and its name."""
+    """Scope and name of the tensor that stores a weight in the file, as `stored_as` finds it."""
     for place, (view, node, made) in enumerate(_ancestors(graph, tensor)):
         if place == MOST_STEPS:
             return view.scope, made
@@ -72,7 +72,7 @@ def origin(graph: GraphView, tensor: str) -> tuple[str, str]:
 
 
 def _ancestors(graph: GraphView, tensor: str) -> Iterator[tuple[GraphView, onnx.NodeProto, str]]:
-    """The nodes that lead to a weight, the last one first, each with its graph and the tensor it makes."""
+    """The nodes that compute a weight, the last one first, each with its graph and its output."""
     while (home := graph.home(tensor)) and (node := home.producer(tensor)) is not None and node.input:
         if node.op_type in GENERATORS:
             return
@@ -81,18 +81,18 @@ def _ancestors(graph: GraphView, tensor: str) -> Iterator[tuple[GraphView, onnx.
 
 
 def _source(graph: GraphView, node: onnx.NodeProto, made: str) -> str:
-    """The input of a node that the tensor it makes comes from."""
+    """The input of a node that its output `made` stems from."""
     if node.op_type not in ARITHMETIC:
         return str(node.input[0])
-    # The weight is the one that has the result's size; a scale is smaller. The condition of a Where comes
-    # first, and chooses between two values.
+    # The weight is the input with the shape of the output; a scale is smaller. The first input of a Where is
+    # its condition, so it is tried last.
     choices = [*node.input[1:], node.input[0]] if node.op_type == "Where" else node.input
     whole = graph.shape(made)
     return str(next((name for name in choices if graph.shape(name) == whole), node.input[0]))
 
 
 def _before_transpose(axes: str, perm: list[int] | None) -> str:
-    """Axes in front of a Transpose, by those behind it."""
+    """The axes before a Transpose, from those after it."""
     perm = list(range(len(axes)))[::-1] if perm is None else perm
     axes = axes and axes.rjust(len(perm), "1")
     if len(perm) > MOST_AXES or sorted(perm) != list(range(len(axes))):
@@ -101,7 +101,7 @@ def _before_transpose(axes: str, perm: list[int] | None) -> str:
 
 
 def _same_axes(graph: GraphView, one: str, other: str) -> bool:
-    """Whether two tensors have the same shape but for axes of size 1 in front."""
+    """Whether two tensors have the same shape, ignoring leading axes of size 1."""
     shapes = [graph.shape(one), graph.shape(other)]
     if None in shapes:
         return False
