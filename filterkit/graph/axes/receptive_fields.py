@@ -130,8 +130,8 @@ def _followed_axes(bank: FilterBank, traced: Trace) -> Sources:
     tracks = traced.tracks.get(bank.pre_tensor)
     if tracks is None:
         return frozenset()
-    places = [bank.pre_layout.index(letter) for letter in _canonical_layout(bank)[2:]]
-    found = (tracks.track(axis) for axis in places if axis < len(tracks.axes))
+    axes = [bank.pre_layout.index(letter) for letter in _canonical_layout(bank)[2:]]
+    found = (tracks.track(axis) for axis in axes if axis < len(tracks.axes))
     return frozenset(track.source for track in found if track is not None and track.source is not None)
 
 
@@ -169,8 +169,10 @@ def _extents(bank: FilterBank, traced: Trace) -> list[Extent]:
         track = tracks.track(axis)
         which, of = track.source if track is not None and track.source is not None else (0, None)
         size = None if of is None else traced.shapes[traced.inputs[which]][of]
-        places = shape[axis]
-        extents.append((places if isinstance(places, int) else None, size if isinstance(size, int) else None))
+        positions = shape[axis]
+        extents.append(
+            (positions if isinstance(positions, int) else None, size if isinstance(size, int) else None)
+        )
     return extents
 
 
@@ -229,10 +231,10 @@ def _size_by_jump(letter: str, reach: Reach | None, extent: Extent) -> str:
     """The size in terms of the input's: the jump, corrected for resizing with aligned corners."""
     if reach is None:
         return "?"
-    jump, (places, size) = reach.jump, extent
-    if places and size:
-        ratio = Fraction(size, places)
-        if ratio.denominator < jump.denominator and abs(ratio - abs(jump)) * places <= 2 * ratio:
+    jump, (positions, size) = reach.jump, extent
+    if positions and size:
+        ratio = Fraction(size, positions)
+        if ratio.denominator < jump.denominator and abs(ratio - abs(jump)) * positions <= 2 * ratio:
             jump = ratio
     up, down = jump.denominator, jump.numerator
     return f"{up if up > 1 else ''}{letter}{f'/{down}' if down > 1 else ''}"
@@ -269,7 +271,7 @@ def _input_channels(
     if tracks is None or picture is None or picture.layout is None or preprocessing is None:
         return ()
     names = preprocessing.channels
-    which = next(place for place, value in enumerate(graph.inputs) if value.name == picture.name)
+    which = next(index for index, value in enumerate(graph.inputs) if value.name == picture.name)
     wanted = [(which, picture.layout.index(letter)) for letter in "CHW"]
     if (
         len(names) != bank.in_channels

@@ -97,8 +97,11 @@ def track_of(axis: Axis) -> Track | None:
     return axis.track if isinstance(axis, Fold) else axis
 
 
-def has_length(axis: Axis, length: int | str | None) -> bool:
-    """Whether an axis made of digits has `length` positions, so that copying all of them changes nothing."""
+def is_kept(axis: Axis, length: int | str | None) -> bool:
+    """Whether an operator that copies positions to an axis of `length` leaves the axis as it is.
+
+    An axis of digits must keep all of its positions; any other may be cropped at its end.
+    """
     return not isinstance(axis, Fold) or product([digit.size for digit in axis.digits]) == length
 
 

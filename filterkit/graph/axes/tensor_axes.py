@@ -170,9 +170,9 @@ def joined(inputs: Sequence[Tracks], rank: int, shape: Shape | None = None) -> T
     spread = union(*(tracks.spread for tracks in inputs))
     unknown = union(*(tracks.unknown for tracks in inputs))
     axes: list[Axis] = []
-    places = [size if isinstance(size, int) else None for size in shape or ()]
-    places = places if len(places) == rank else [None] * rank
-    for candidates, count in zip(_aligned(inputs, rank), places, strict=True):
+    lengths = [size if isinstance(size, int) else None for size in shape or ()]
+    lengths = lengths if len(lengths) == rank else [None] * rank
+    for candidates, count in zip(_aligned(inputs, rank), lengths, strict=True):
         track, lost = _join(candidates, count)
         axes.append(track)
         unknown = union(unknown, lost)
@@ -184,7 +184,7 @@ def _aligned(inputs: Sequence[Tracks], rank: int) -> Iterable[tuple[Axis, ...]]:
     return zip(*padded, strict=True)
 
 
-def _join(candidates: Sequence[Axis], places: int | None) -> tuple[Axis, Sources]:
+def _join(candidates: Sequence[Axis], length: int | None) -> tuple[Axis, Sources]:
     """The output axis of an elementwise operator, and the input axes that it no longer follows."""
     axes = [axis for axis in candidates if axis is not None and axis != ADDED]
     if not axes:
@@ -202,11 +202,11 @@ def _join(candidates: Sequence[Axis], places: int | None) -> tuple[Axis, Sources
         )
         return axis, union(*(lost for _, lost in joined))
     untracked = [axis for axis in axes if track_of(axis) is None]
-    widest, lost = _widest([track_of(axis) for axis in axes], places)
+    widest, lost = _widest([track_of(axis) for axis in axes], length)
     return widest, union(lost, frozenset(source for axis in untracked for source in sources_of(axis)))
 
 
-def _widest(candidates: Sequence[Track | None], places: int | None) -> tuple[Track | None, Sources]:
+def _widest(candidates: Sequence[Track | None], length: int | None) -> tuple[Track | None, Sources]:
     """The widest of several tracks; where they follow different inputs, the first input is kept."""
     tracks = [track for track in candidates if track is not None]
     sources = sorted({track.source for track in tracks if track.source is not None})
@@ -215,7 +215,7 @@ def _widest(candidates: Sequence[Track | None], places: int | None) -> tuple[Tra
     followed = [track.reach for track in tracks if track.source == sources[0]]
     reach = followed[0]
     for other in followed[1:]:
-        union = reach.union(other, places)
+        union = reach.union(other, length)
         if union is None:
             return None, frozenset(sources)
         reach = union

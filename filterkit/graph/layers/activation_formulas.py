@@ -77,8 +77,8 @@ def _usual() -> NDArray[np.bool_]:
 
 def _at(values: Values, x: float) -> Values:
     """The function at one of the samples, shape (rows, 1)."""
-    place = int(np.searchsorted(samples()[0], x - 1e-12))
-    return values[:, place : place + 1]
+    index = int(np.searchsorted(samples()[0], x - 1e-12))
+    return values[:, index : index + 1]
 
 
 def _close(values: Values, wanted: Values, tolerance: float) -> bool:

@@ -136,8 +136,8 @@ def _name_by_slope(graph: GraphView, node: onnx.NodeProto) -> str | None:
         if slope.dtype.kind not in "fiu" or not slope.size or np.any(slope != slope.flat[0]):
             return None
         inputs.append(float(slope.flat[0]))
-    made = apply(op, attributes(node), inputs)
-    found = name_of(made) if made is not None and np.shape(made) == samples().shape else None
+    result = apply(op, attributes(node), inputs)
+    found = name_of(result) if result is not None and np.shape(result) == samples().shape else None
     return found if found in ("relu", "abs") else None
 
 
@@ -145,11 +145,11 @@ def clip_name(graph: GraphView, node: onnx.NodeProto) -> str | None:
     """Name of a Clip by its bounds (attributes before opset 11, inputs since); None where it has none."""
     values = attributes(node)
     bounds = [values.get("min", -np.inf), values.get("max", np.inf)]
-    for place, name in enumerate(node.input[1:3]):
+    for index, name in enumerate(node.input[1:3]):
         if name:
             try:
                 stated = graph.constant(name)
-                bounds[place] = None if stated.dtype.kind in "OSUcb" else float(stated.ravel()[0])
+                bounds[index] = None if stated.dtype.kind in "OSUcb" else float(stated.ravel()[0])
             except (NotConstant, IndexError, ValueError, TypeError):
                 return "clip"
     if not all(

@@ -73,7 +73,7 @@ def _channel_parts(
             return []
         ranges[found] = node.output[0]
     width = channels // max(len(ranges), 1)
-    even = [(place * width, (place + 1) * width) for place in range(len(ranges))]
+    even = [(index * width, (index + 1) * width) for index in range(len(ranges))]
     return [ranges[each] for each in even] if sorted(ranges) == even and width * len(even) == channels else []
 
 
@@ -120,16 +120,16 @@ def _maxout_by_reduction(
 ) -> Found | None:
     """Maxout written as a Reshape that splits the channels into two axes, and a ReduceMax along one."""
     wide = node.output[0]
-    shape, place = reshape_target(graph, node, graph.shape(tensor) or ()), layout.index("C")
+    shape, index = reshape_target(graph, node, graph.shape(tensor) or ()), layout.index("C")
     following = readers_of(graph, wide)
     if node.input[:1] != [tensor] or len(shape) != len(layout) + 1 or len(following) != 1:
         return None
     last = following[0]
-    one, other = shape[place : place + 2]
+    one, other = shape[index : index + 2]
     if last.op_type != "ReduceMax" or not isinstance(one, int) or not isinstance(other, int):
         return None
     along = [axis % len(shape) for axis in integer_list(graph, last, "axes") or ()]
-    if one * other != channels or along not in ([place], [place + 1]) or shape[along[0]] == 1:
+    if one * other != channels or along not in ([index], [index + 1]) or shape[along[0]] == 1:
         return None
     if not attributes(last).get("keepdims", 1):
         return Found(last.output[0], "maxout")

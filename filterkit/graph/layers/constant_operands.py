@@ -44,8 +44,8 @@ def at_positions(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -
         return constant
     if not _fits(graph, node, name, constant):
         return None
-    places = np.random.default_rng(0).random((rank, POSITIONS)) * np.array(constant.shape)[:, None]
-    return np.asarray(constant[tuple(places.astype(int))])
+    positions = np.random.default_rng(0).random((rank, POSITIONS)) * np.array(constant.shape)[:, None]
+    return np.asarray(constant[tuple(positions.astype(int))])
 
 
 def _expanded(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -> NDArray[Any] | None:
@@ -120,14 +120,14 @@ def fill_value(graph: GraphView, name: str) -> NDArray[Any] | None:
     maker = graph.producer(name)
     if maker is None or not maker.input:
         return None
-    made: NDArray[Any] | None = None
+    result: NDArray[Any] | None = None
     if maker.op_type == "ConstantOfShape":
         value = attributes(maker).get("value")
         if value is None:
             return np.zeros((), np.float32)
         if isinstance(value, onnx.TensorProto) and list(value.dims) in ([], [1]):
-            made = to_array(value, graph.path)
+            result = to_array(value, graph.path)
     elif maker.op_type == "Expand" and graph.is_constant(maker.input[0]):
         with suppress(NotConstant):
-            made = graph.constant(maker.input[0])
-    return made.reshape(()) if made is not None and made.size == 1 else None
+            result = graph.constant(maker.input[0])
+    return result.reshape(()) if result is not None and result.size == 1 else None

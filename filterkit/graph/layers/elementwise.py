@@ -137,9 +137,9 @@ ONLY_FIRST = frozenset({"QuantizeLinear", "DequantizeLinear", "Dropout", "CastLi
 
 def operands(node: onnx.NodeProto) -> tuple[str, Sequence[str]]:
     """The name of a node's operation, which may be a key of `OPERATIONS`, and its input tensors."""
-    op, places = QUANTIZED.get(node.op_type, (node.op_type, None))
-    if places is not None:
-        return op, [node.input[place] if place < len(node.input) else "" for place in places]
+    op, indices = QUANTIZED.get(node.op_type, (node.op_type, None))
+    if indices is not None:
+        return op, [node.input[index] if index < len(node.input) else "" for index in indices]
     return op, node.input[:1] if op in ONLY_FIRST else node.input
 
 
@@ -150,7 +150,7 @@ def apply(op: str, given: Attributes, inputs: Sequence[Any]) -> Any:
     """
     try:
         with np.errstate(all="ignore"):
-            made = OPERATIONS[op](given, *inputs)
+            result = OPERATIONS[op](given, *inputs)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError, AttributeError):
         return None
-    return made if made is None or np.asarray(made).dtype.kind in "fiub" else None
+    return result if result is None or np.asarray(result).dtype.kind in "fiub" else None

@@ -93,12 +93,12 @@ def _reads_shape_only(graph: GraphView, node: onnx.NodeProto, tensor: str, depth
         return True
     if node.op_type not in SHAPE_DETOURS or depth >= LONGEST_DETOUR or not node.output:
         return False
-    made = node.output[0]
-    following = graph.consumers(made)
+    output = node.output[0]
+    following = graph.consumers(output)
     return (
         0 < len(following) <= MOST_NODES
-        and not graph.gives_out(made)
-        and all(_reads_shape_only(graph, each, made, depth + 1) for each in following)
+        and not graph.gives_out(output)
+        and all(_reads_shape_only(graph, each, output, depth + 1) for each in following)
     )
 
 
@@ -146,8 +146,8 @@ def regions(
 
     def enqueue(name: str) -> None:
         for node in readers_of(graph, name):
-            made = next(filter(None, node.output), None)
-            index = graph.index_of_producer(made) if made is not None else None
+            output = next(filter(None, node.output), None)
+            index = graph.index_of_producer(output) if output is not None else None
             if index is not None and index not in queued:
                 queued.add(index)
                 heapq.heappush(queue, index)
@@ -168,17 +168,17 @@ def regions(
             if found is None or axes not in (None, found[0]):
                 return
             axes, count, reduced = found
-            made: Values | None = reduced
+            result: Values | None = reduced
         elif axes is not None and node.op_type == "Expand":
-            made = values.get(node.input[0])
-            if made is None or made.shape[1] != 1:
+            result = values.get(node.input[0])
+            if result is None or result.shape[1] != 1:
                 return
         elif node.op_type == "Concat":
-            made = _concatenated(node, values, layout) if joined == 1 else None
+            result = _concatenated(node, values, layout) if joined == 1 else None
             joined = len(node.input)
         else:
-            made = _evaluated(node, values, with_counts)
-        if made is None:
+            result = _evaluated(node, values, with_counts)
+        if result is None:
             return
         for name in set(node.input) & values.keys():
             pending[name] -= not _reads_shape_only(graph, node, name, 0)
@@ -186,13 +186,13 @@ def regions(
         readers = len(readers_of(graph, tensor))
         if readers == 0 and not graph.gives_out(tensor):
             continue  # unused
-        values[tensor] = made
+        values[tensor] = result
         pending[tensor] = readers
-        if axes is not None and made.shape[1] == 1:
-            taken.append(made)
+        if axes is not None and result.shape[1] == 1:
+            taken.append(result)
         is_all = not ends and not any(left for name, left in pending.items() if name != tensor)
         if is_all:
-            yield Region(tensor, made, node.op_type, axes, joined, count, taken)
+            yield Region(tensor, result, node.op_type, axes, joined, count, taken)
         if readers == 0:
             ends.add(tensor)  # an output of the graph: later tensors no longer depend on everything
         if readers > MOST_NODES:
@@ -217,8 +217,8 @@ def _evaluated(node: onnx.NodeProto, values: Mapping[str, Values], read: ReadCon
     rows = max((np.shape(each)[0] for each in inputs if np.ndim(each) == 2), default=1)
     if rows * next(iter(values.values())).shape[1] > MOST_VALUES:
         return None
-    made = elementwise.apply(op, attributes(node), inputs)
-    return made if made is not None and np.ndim(made) == 2 else None
+    result = elementwise.apply(op, attributes(node), inputs)
+    return result if result is not None and np.ndim(result) == 2 else None
 
 
 def _concatenated(node: onnx.NodeProto, values: Mapping[str, Values], layout: str) -> Values | None:
@@ -233,7 +233,7 @@ def _concatenated(node: onnx.NodeProto, values: Mapping[str, Values], layout: st
 
 
 def _statistic(
-    graph: GraphView, node: onnx.NodeProto, taken: Values | None, layout: str
+    graph: GraphView, node: onnx.NodeProto, reduced: Values | None, layout: str
 ) -> tuple[tuple[int, ...], int, Values] | None:
     """The axes that a node reduces to length 1, the number of elements along them, and its output.
 
@@ -241,16 +241,16 @@ def _statistic(
     """
     rank = len(layout)
     axes = range(2, rank) if node.op_type.startswith("Global") else integer_list(graph, node, "axes")
-    if taken is None or not axes or not attributes(node).get("keepdims", 1):
+    if reduced is None or not axes or not attributes(node).get("keepdims", 1):
         return None
     if not all(-rank <= axis < rank for axis in axes):
         return None
-    places = tuple(sorted({axis % rank for axis in axes}))
+    reduced_axes = tuple(sorted({axis % rank for axis in axes}))
     sizes = assumed_sizes(graph, node.input[0]) or [FALLBACK] * rank
-    count = math.prod(int(sizes[place]) for place in places if place < len(sizes))
+    count = math.prod(int(sizes[axis]) for axis in reduced_axes if axis < len(sizes))
     with np.errstate(all="ignore"):
-        made = REDUCTIONS[node.op_type](taken, count)
-    return places, count, np.asarray(made)
+        result = REDUCTIONS[node.op_type](reduced, count)
+    return reduced_axes, count, np.asarray(result)
 
 
 def assumed_sizes(graph: GraphView, tensor: str) -> list[float] | None:

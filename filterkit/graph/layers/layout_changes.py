@@ -67,12 +67,12 @@ def _unsqueezed(graph: GraphView, node: onnx.NodeProto, layout: str) -> str | No
     if not more or len(layout) + len(more) > len(NEW_LETTERS):
         return None
     rank = len(layout) + len(more)
-    places = {axis % rank for axis in more if -rank <= axis < rank}
-    if len(places) != len(more):
+    added = {axis % rank for axis in more if -rank <= axis < rank}
+    if len(added) != len(more):
         return None
     new = iter([letter for letter in NEW_LETTERS if letter not in layout])
     old = iter(layout)
-    return "".join(next(new) if axis in places else next(old) for axis in range(rank))
+    return "".join(next(new) if axis in added else next(old) for axis in range(rank))
 
 
 def _axes(graph: GraphView, node: onnx.NodeProto, rank: int | None) -> list[int] | None:
@@ -118,12 +118,12 @@ def _reshaped(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) 
 def reshape_target(graph: GraphView, node: onnx.NodeProto, before: Sequence[Size]) -> list[Size]:
     """The output shape of a Reshape, None for unknown sizes; empty where the rank is unknown."""
     inferred = graph.shape(node.output[0])
-    made = None
+    numbers = None
     if len(node.input) > 1 and node.input[1]:
-        made = numbers_from_shapes(graph, node.input[1], lambda tensor: known_sizes(graph, tensor))
-    if made is None:
+        numbers = numbers_from_shapes(graph, node.input[1], lambda tensor: known_sizes(graph, tensor))
+    if numbers is None:
         return list(inferred or ())
-    stated = [int(size) if math.isfinite(size) else -1 for size in made]
+    stated = [int(size) if math.isfinite(size) else -1 for size in numbers]
     zero_means_zero = attributes(node).get("allowzero", 0)
     after: list[Size] = [
         before[axis]

@@ -234,7 +234,7 @@ def _is_traced(raw: str) -> bool:
 
 def _flax_path(segments: list[str]) -> list[str]:
     """The modules of a Flax network, named as its parameters are: ``jit(f)/Net/Block_0/Conv_0/Conv2D``."""
-    last = max((place for place, part in enumerate(segments) if TRACED.fullmatch(part)), default=-1)
+    last = max((index for index, part in enumerate(segments) if TRACED.fullmatch(part)), default=-1)
     path = [part for part in segments[last + 1 :] if "." not in part]  # Net.encode is one of its methods
     while len(path) > 1 and PRIMITIVES.fullmatch(path[-1]):
         path.pop()

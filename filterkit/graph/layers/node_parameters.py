@@ -32,7 +32,7 @@ SizesOf = Callable[[str], Sequence[float] | None]
 """Maps a tensor to its shape, with NaN for unknown sizes; None where the rank is unknown."""
 
 
-def integer_list(graph: GraphView, node: onnx.NodeProto, name: str, place: int = 1) -> list[int] | None:
+def integer_list(graph: GraphView, node: onnx.NodeProto, name: str, index: int = 1) -> list[int] | None:
     """Read a list of integers, e.g. axes, that is an attribute or, in newer opsets, an input.
 
     Exporters may compute it from the shape of a tensor, e.g. half the number of channels.
@@ -42,10 +42,12 @@ def integer_list(graph: GraphView, node: onnx.NodeProto, name: str, place: int =
     list of int or None
         Empty where it is omitted; None where it is unknown or not a list of integers.
     """
-    if len(node.input) > place and node.input[place]:
-        made = numbers_from_shapes(graph, node.input[place], lambda tensor: known_sizes(graph, tensor))
-        is_list = made is not None and np.isfinite(made).all() and bool((made == np.floor(made)).all())
-        return [int(each) for each in made] if made is not None and is_list else None
+    if len(node.input) > index and node.input[index]:
+        numbers = numbers_from_shapes(graph, node.input[index], lambda tensor: known_sizes(graph, tensor))
+        is_list = (
+            numbers is not None and np.isfinite(numbers).all() and bool((numbers == np.floor(numbers)).all())
+        )
+        return [int(each) for each in numbers] if numbers is not None and is_list else None
     values: Any = attributes(node).get(name, [])
     is_list = isinstance(values, list | tuple) and all(isinstance(each, int) for each in values)
     return list(values) if is_list and len(values) <= MOST_NUMBERS else None
@@ -134,8 +136,8 @@ def _computed(node: onnx.NodeProto, inputs: Sequence[_Found]) -> _Found | None:
             return _Found(first.prod()[None], is_whole)
     except (IndexError, KeyError, TypeError, ValueError, OverflowError):
         return None
-    made = apply(op, given, rows)
-    if made is None:
+    result = apply(op, given, rows)
+    if result is None:
         return None
-    row = np.asarray(made, np.float64).ravel()
+    row = np.asarray(result, np.float64).ravel()
     return _Found(np.floor(row) if is_whole and op == "Div" else row, is_whole)

@@ -58,8 +58,8 @@ def norm_after(
         if found is not None:
             name = _name_of_axes(found[1], layout)
             return Norm(name, found[0]) if name else None
-    made = response_norm(graph, tensor, layout, channels, readers)
-    return Norm("lrn", made) if made is not None else None
+    output = response_norm(graph, tensor, layout, channels, readers)
+    return Norm("lrn", output) if output is not None else None
 
 
 def _is_reduced(graph: GraphView, node: onnx.NodeProto) -> bool:
@@ -237,20 +237,20 @@ def _factor_of_root_mean_square(
 ) -> NDArray[np.float64] | None:
     """The factors of ``x / sqrt(mean(x**2)) * factor``, one per row; None for any other function."""
     factors = []
-    for numbers, made in pairs:
-        if made.shape[1] != numbers.shape[1] or not np.isfinite(made).all():
+    for numbers, result in pairs:
+        if result.shape[1] != numbers.shape[1] or not np.isfinite(result).all():
             return None
-        factors.append(made / numbers * np.sqrt((numbers**2).mean()))
+        factors.append(result / numbers * np.sqrt((numbers**2).mean()))
     every = np.concatenate(factors, axis=1)
     wanted = every[:, :1]
     fits = (np.abs(wanted) > 1e-6).any() and np.all(np.abs(every - wanted) <= 1e-3 * np.abs(wanted) + 1e-6)
     return wanted if fits else None
 
 
-def _is_mean_square(sample: NDArray[np.float64], made: NDArray[np.float64]) -> bool:
+def _is_mean_square(sample: NDArray[np.float64], result: NDArray[np.float64]) -> bool:
     """Whether values are the mean square or its root; an L2 norm computes only a sum."""
     square = (sample**2).mean()
-    return any(np.allclose(made, wanted, rtol=1e-3) for wanted in (square, math.sqrt(square)))
+    return any(np.allclose(result, wanted, rtol=1e-3) for wanted in (square, math.sqrt(square)))
 
 
 def _is_scaled(before: NDArray[np.float64] | None, after: NDArray[np.float64], by: float) -> bool:

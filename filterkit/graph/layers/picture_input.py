@@ -80,12 +80,12 @@ def picture_of(
     """
     reads = list(_convolution_inputs(graph, banks, traced))
     if name is not None:
-        place = _index_of(graph, name)
-        return _stated_input(graph, place, traced, reads, layout)
+        index = _index_of(graph, name)
+        return _stated_input(graph, index, traced, reads, layout)
     found = _first_picture(graph, traced, reads)
     if layout is not None:
-        place = _only_candidate(graph) if found is None else _index_of(graph, found.name)
-        return _stated_input(graph, place, traced, reads, layout)
+        index = _only_candidate(graph) if found is None else _index_of(graph, found.name)
+        return _stated_input(graph, index, traced, reads, layout)
     if found is not None:
         return found
     return _other_input(graph, traced, reads)
@@ -120,7 +120,7 @@ def _first_picture(graph: GraphView, traced: Trace, reads: Reads) -> InputInfo |
     """
     infos: list[InputInfo] = []
     seen: set[int] = set()
-    for place, (tensor, _, axes) in enumerate(reads):
+    for index, (tensor, _, axes) in enumerate(reads):
         budget.step("tracing '{}' back to the picture", tensor)
         tracks = traced.tracks.get(tensor)
         if tracks is None or axes != 4:
@@ -128,7 +128,7 @@ def _first_picture(graph: GraphView, traced: Trace, reads: Reads) -> InputInfo |
         reached = {which for which, _ in tracks.sources() if len(graph.inputs[which].shape or ()) == 4}
         for which in sorted(reached - seen):
             # No convolution before this one reads it.
-            infos.append(_info(graph, which, traced, reads[place:]))
+            infos.append(_info(graph, which, traced, reads[index:]))
             if _preference(infos[-1]) == 0:
                 return infos[-1]
         seen |= reached
@@ -232,9 +232,9 @@ def _size_at(shape: Shape | None, layout: str | None) -> int | None:
 def _other_input(graph: GraphView, traced: Trace, reads: Reads) -> InputInfo | None:
     """The input that the first convolution follows with all its axes, or else the first input."""
     for tensor, channels, axes in reads:
-        places = _sources(traced.tracks.get(tensor))
-        if len(places) == axes and len({which for which, _ in places}) == 1:
-            given = graph.inputs[places[0][0]]
+        sources = _sources(traced.tracks.get(tensor))
+        if len(sources) == axes and len({which for which, _ in sources}) == 1:
+            given = graph.inputs[sources[0][0]]
             return InputInfo(given.name, None, channels, given.shape, given.dtype)
     if not graph.inputs:
         return None
@@ -248,9 +248,9 @@ def _sources(tracks: Tracks | None) -> list[tuple[int, int]]:
 
 
 def _index_of(graph: GraphView, name: str) -> int:
-    for place, value in enumerate(graph.inputs):
+    for index, value in enumerate(graph.inputs):
         if value.name == name:
-            return place
+            return index
     raise UsageError(
         f"the graph has no input '{shown(name)}'",
         hint=closest(name, (shown(value.name) for value in graph.inputs))
@@ -267,14 +267,14 @@ def _only_candidate(graph: GraphView) -> int:
     UsageError
         There are none or several.
     """
-    places = [place for place, value in enumerate(graph.inputs) if len(value.shape or ()) in (0, 4)]
-    if len(places) != 1:
+    candidates = [index for index, value in enumerate(graph.inputs) if len(value.shape or ()) in (0, 4)]
+    if len(candidates) != 1:
         names = ", ".join(f"'{shown(value.name)}'" for value in graph.inputs[:8])
         raise UsageError(
-            "the layout does not say which input it belongs to",
+            "cannot determine which input the layout applies to",
             hint=f"add input=NAME, with one of: {names or 'none'}",
         )
-    return places[0]
+    return candidates[0]
 
 
 def _stated_input(graph: GraphView, which: int, traced: Trace, reads: Reads, layout: str | None) -> InputInfo:
@@ -292,17 +292,17 @@ def _stated_input(graph: GraphView, which: int, traced: Trace, reads: Reads, lay
         layout = info.layout or _layout_by_axes(axes)
     if layout is None:
         raise UsageError(
-            f"the channel axis of input '{shown(value.name)}' ({words or 'any shape'}) is unknown",
+            f"cannot determine the channel axis of input '{shown(value.name)}' ({words or 'any shape'})",
             hint="add layout=NCHW or layout=NHWC",
         )
-    place = layout.index("C")
-    if axes.get("C", place) != place:
+    index = layout.index("C")
+    if axes.get("C", index) != index:
         raise UsageError(
             f"input '{shown(value.name)}' ({words}) is not {layout}: "
             f"the network has its channels on axis {axes['C']}",
             hint=f"layout={LAYOUTS[1 - LAYOUTS.index(layout)]}, or omit it",
         )
     channels = _size_at(value.shape, layout)
-    if channels is None and (value.shape is None or axes.get("C") == place):
+    if channels is None and (value.shape is None or axes.get("C") == index):
         channels = in_channels if axes else None
     return InputInfo(value.name, layout, channels, value.shape, value.dtype)

@@ -100,11 +100,11 @@ def real_output(graph: GraphView, node: onnx.NodeProto, channels: int) -> RealOu
     found = _scale_chain(graph, tensor, channels, node.input[0])
     if found is None:
         return None
-    scale, factors, made = found
+    scale, factors, result = found
     bias = _bias(graph, added, scale, factors, channels) if added else None
     if not any(factors):  # both scales in one constant
         scale = scale / _scale_of_input(graph, node.input[0])
-    return RealOutput(scale.astype(np.float32), bias, made)
+    return RealOutput(scale.astype(np.float32), bias, result)
 
 
 def reads_codes(graph: GraphView, tensor: str) -> bool:

@@ -71,22 +71,22 @@ def _is_power(values: Values) -> bool:
 
 def _mean_of_channels(graph: GraphView, squares: str, layout: str, channels: int) -> str | None:
     """The means over neighbouring channels of a tensor of squares, in its layout; None if there are none."""
-    made, wide, is_pooled = squares, layout or None, False
+    output, wide, is_pooled = squares, layout or None, False
     for _ in range(2 * LONGEST):
-        following = readers_of(graph, made)
+        following = readers_of(graph, output)
         node = following[0] if len(following) == 1 and following[0].output else None
         if node is not None and node.op_type == "AveragePool" and not is_pooled:
             if not _is_along_channels(node, wide):
                 return None
             is_pooled = True
-        elif node is not None and _is_scale(graph, node, made, layout) and not is_pooled:
+        elif node is not None and _is_scale(graph, node, output, layout) and not is_pooled:
             pass
         elif node is not None and (node.op_type in CARRIERS or _only_squeezes(node)):
             if node.op_type in ("Unsqueeze", "Reshape", "Transpose") and not is_pooled:
-                wide = _carried_layout(graph, node, made, wide, channels)
+                wide = _carried_layout(graph, node, output, wide, channels)
         else:
-            return made if is_pooled else None
-        made = node.output[0]
+            return output if is_pooled else None
+        output = node.output[0]
     return None
 
 

@@ -44,14 +44,14 @@ def stored_as(graph: GraphView, tensor: str, axes: str) -> tuple[str, str, str]:
         permutation of the weight's.
     """
     home = graph.home(tensor)
-    for place, (view, node, made) in enumerate(_ancestors(graph, tensor)):
-        if place == MOST_STEPS:
-            return made, "?", "reshaped"
-        tensor = source = _source(view, node, made)
+    for steps, (view, node, output) in enumerate(_ancestors(graph, tensor)):
+        if steps == MOST_STEPS:
+            return output, "?", "reshaped"
+        tensor = source = _source(view, node, output)
         home = view.home(tensor)
         if node.op_type == "Transpose" and node.domain in STANDARD:
             axes = _before_transpose(axes, attributes(node).get("perm"))
-        elif node.op_type not in KEEPS_AXES and not _same_axes(view, made, source):
+        elif node.op_type not in KEEPS_AXES and not _same_axes(view, output, source):
             axes = ""
     axes = axes.lstrip("1") or "reshaped"
     maker = home.producer(tensor) if home is not None else None
@@ -63,10 +63,10 @@ def stored_as(graph: GraphView, tensor: str, axes: str) -> tuple[str, str, str]:
 
 def origin(graph: GraphView, tensor: str) -> tuple[str, str]:
     """Scope and name of the tensor that stores a weight in the file, as `stored_as` finds it."""
-    for place, (view, node, made) in enumerate(_ancestors(graph, tensor)):
-        if place == MOST_STEPS:
-            return view.scope, made
-        graph, tensor = view, _source(view, node, made)
+    for steps, (view, node, output) in enumerate(_ancestors(graph, tensor)):
+        if steps == MOST_STEPS:
+            return view.scope, output
+        graph, tensor = view, _source(view, node, output)
     home = graph.home(tensor)
     return ("" if home is None else home.scope), tensor
 
@@ -80,14 +80,14 @@ def _ancestors(graph: GraphView, tensor: str) -> Iterator[tuple[GraphView, onnx.
         graph, tensor = home, _source(home, node, tensor)
 
 
-def _source(graph: GraphView, node: onnx.NodeProto, made: str) -> str:
-    """The input of a node that its output `made` stems from."""
+def _source(graph: GraphView, node: onnx.NodeProto, output: str) -> str:
+    """The input of a node that its output `output` stems from."""
     if node.op_type not in ARITHMETIC:
         return str(node.input[0])
     # The weight is the input with the shape of the output; a scale is smaller. The first input of a Where is
     # its condition, so it is tried last.
     choices = [*node.input[1:], node.input[0]] if node.op_type == "Where" else node.input
-    whole = graph.shape(made)
+    whole = graph.shape(output)
     return str(next((name for name in choices if graph.shape(name) == whole), node.input[0]))
 
 

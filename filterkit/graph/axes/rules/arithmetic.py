@@ -145,9 +145,9 @@ def matmul(step: Step) -> Tracks:
     sides: list[Tracks] = []
     rank = 2
     second = 3 if step.node.op_type == "QLinearMatMul" else 1
-    for place, summed in ((0, -1), (second, -2)):
-        tracks = step.tracks.get(step.node.input[place])
-        shape = step.input_shape(place)
+    for index, summed in ((0, -1), (second, -2)):
+        tracks = step.tracks.get(step.node.input[index])
+        shape = step.input_shape(index)
         size = len(tracks.axes) if tracks is not None else len(shape or ())
         if size < 2:
             raise Untraceable
@@ -166,7 +166,7 @@ def einsum(step: Step) -> Tracks:
     for name, term in zip(step.node.input, letters, strict=True):
         if name in step.tracks:
             tracks = step.tracks[name]
-            tracks = tracks.pooled([place for place, letter in enumerate(term) if letter not in result])
+            tracks = tracks.pooled([index for index, letter in enumerate(term) if letter not in result])
             found = dict(zip(term, tracks.axes, strict=True))
             sides.append(replace(tracks, axes=tuple(found.get(letter) for letter in result)))
     return joined(sides, len(result), step.output_shape())
@@ -177,14 +177,14 @@ def _terms(step: Step) -> tuple[list[str], str]:
     terms, arrow, result = step.values["equation"].replace(" ", "").partition("->")
     letters = terms.split(",")
     dots = 0
-    for place, term in enumerate(letters):
+    for index, term in enumerate(letters):
         if "..." in term:
-            name = step.node.input[place]
-            known = step.tracks[name].axes if name in step.tracks else step.input_shape(place) or ()
+            name = step.node.input[index]
+            known = step.tracks[name].axes if name in step.tracks else step.input_shape(index) or ()
             count = len(known) - len(term) + 3
             if not 0 <= count < 10:
                 raise Untraceable
-            letters[place] = term.replace("...", "9876543210"[10 - count :])
+            letters[index] = term.replace("...", "9876543210"[10 - count :])
             dots = max(dots, count)
     if not arrow:
         used = "".join(letters)

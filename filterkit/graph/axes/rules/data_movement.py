@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filterkit.geometry import MOST_PHASES
-from filterkit.graph.axes.reshaped_axes import Axis, Fold, digits_of, has_length, regrouped
+from filterkit.graph.axes.reshaped_axes import Axis, Fold, digits_of, is_kept, regrouped
 from filterkit.graph.axes.rules.arithmetic import broadcast
 from filterkit.graph.axes.rules.step import Step, Untraceable, limited
 from filterkit.graph.axes.rules.windows import with_reach
@@ -28,7 +28,7 @@ def pad(step: Step) -> Tracks:
     tracks = step.first_tracks()
     axes = step.numbers(3, "") or list(range(len(tracks.axes)))
     padded = [
-        (axis % len(tracks.axes), pads[place], pads[place + len(axes)]) for place, axis in enumerate(axes)
+        (axis % len(tracks.axes), pads[index], pads[index + len(axes)]) for index, axis in enumerate(axes)
     ]
     return _shifted(tracks, {axis: before for axis, before, after in padded if before or after})
 
@@ -50,10 +50,10 @@ def slice_(step: Step) -> Tracks:
         raise Untraceable
     axes = step.numbers(3, "axes") or list(range(len(starts)))
     steps = step.numbers(4, "") or [1] * len(starts)
-    for place, axis in enumerate(axes):
+    for index, axis in enumerate(axes):
         axis %= len(tracks.axes)
         size = shape[axis] if shape is not None else None
-        tracks = _sliced(tracks, axis, starts[place], steps[place], size, result[axis] if result else None)
+        tracks = _sliced(tracks, axis, starts[index], steps[index], size, result[axis] if result else None)
     return tracks
 
 
@@ -63,7 +63,7 @@ def _sliced(tracks: Tracks, axis: int, start: int, step: int, size: Size, length
         start = min(max(start + size, 0) if start < 0 else start, size if step > 0 else size - 1)
     elif step < 0:
         return tracks.untracked([axis])
-    if (start, step) == (0, 1) and has_length(tracks.axes[axis], length):
+    if (start, step) == (0, 1) and is_kept(tracks.axes[axis], length):
         return tracks
     track = tracks.track(axis)
     if track is None or start < 0:
@@ -75,9 +75,9 @@ def split(step: Step) -> Iterator[Tracks]:
     """The parts in order, up to the first of unknown size, after which no start is known."""
     tracks, start = step.first_tracks(), 0
     axis = step.values.get("axis", 0) % len(tracks.axes)
-    for place in range(len(step.node.output)):
+    for index in range(len(step.node.output)):
         yield _shifted(tracks, {axis: -start})
-        shape = step.output_shape(place)
+        shape = step.output_shape(index)
         size = shape[axis] if shape is not None else None
         if not isinstance(size, int):
             return
@@ -108,8 +108,8 @@ def _concatenated(parts: Sequence[Tracks], sizes: Sequence[int], axis: int) -> l
     """
     followed = [part.track(axis) for part in parts]
     fields = [
-        (2 * size >= max(sizes), track.reach.field, place)
-        for place, (track, size) in enumerate(zip(followed, sizes, strict=True))
+        (2 * size >= max(sizes), track.reach.field, index)
+        for index, (track, size) in enumerate(zip(followed, sizes, strict=True))
         if track is not None and track.source is not None
     ]
     if len(fields) < 2:
@@ -119,9 +119,9 @@ def _concatenated(parts: Sequence[Tracks], sizes: Sequence[int], axis: int) -> l
     axis %= len(parts[widest].axes)
     return [
         part
-        if place == widest or track is None or main is None or track.source != main.source
+        if index == widest or track is None or main is None or track.source != main.source
         else replace(part, axes=(*part.axes[:axis], None, *part.axes[axis + 1 :]))
-        for place, (part, track) in enumerate(zip(parts, followed, strict=True))
+        for index, (part, track) in enumerate(zip(parts, followed, strict=True))
     ]
 
 
@@ -198,7 +198,7 @@ def gather(step: Step) -> Tracks:
             return _sliced(tracks, axis, int(indices[0]), stride, size, len(indices))
         track, period = tracks.track(axis), _period(indices)
         if track is not None and period is not None:
-            reads = [range(place, place + 1) for place in indices[:period].tolist()]
+            reads = [range(index, index + 1) for index in indices[:period].tolist()]
             reach = track.reach.read(reads, int(indices[period] - indices[0]))
             return tracks.replaced({axis: with_reach(track, reach)})
     if indices is None or indices.ndim == 0:

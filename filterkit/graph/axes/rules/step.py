@@ -39,27 +39,27 @@ class Step:
         """Tracks of the first input."""
         return self.tracks[self.node.input[0]]
 
-    def input_shape(self, place: int = 0) -> Shape | None:
+    def input_shape(self, index: int = 0) -> Shape | None:
         """Shape of an input."""
-        return self.shapes.get(self.node.input[place])
+        return self.shapes.get(self.node.input[index])
 
-    def output_shape(self, place: int = 0) -> Shape | None:
+    def output_shape(self, index: int = 0) -> Shape | None:
         """Shape of an output."""
-        return self.shapes.get(self.node.output[place])
+        return self.shapes.get(self.node.output[index])
 
-    def constant(self, place: int) -> NDArray[Any] | None:
+    def constant(self, index: int) -> NDArray[Any] | None:
         """The value of an optional constant input of real numbers; None where it is omitted."""
-        if place >= len(self.node.input) or not self.node.input[place]:
+        if index >= len(self.node.input) or not self.node.input[index]:
             return None
-        name = self.node.input[place]
+        name = self.node.input[index]
         value = self.computed[name] if name in self.computed else self.graph.constant(name)
         if value.dtype.kind not in "biuf":
             raise Untraceable
         return value
 
-    def numbers(self, place: int, name: str) -> list[int] | None:
+    def numbers(self, index: int, name: str) -> list[int] | None:
         """Integers that are an input in some opsets and an attribute in others; None where omitted."""
-        given = self.constant(place)
+        given = self.constant(index)
         if given is not None:
             return [int(number) for number in limited(given.ravel())]
         value = self.values.get(name)

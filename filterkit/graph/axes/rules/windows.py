@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from filterkit.geometry import MOST_PHASES, Reach, same_pad, transposed_reads
-from filterkit.graph.axes.reshaped_axes import Axis, Digit, Fold, Track, has_length, track_of
+from filterkit.graph.axes.reshaped_axes import Axis, Digit, Fold, Track, is_kept, track_of
 from filterkit.graph.axes.rules.step import Step, Untraceable, limited
 from filterkit.graph.axes.tensor_axes import Tracks, joined
 from filterkit.graph.view.view import Shape, is_known
@@ -55,9 +55,7 @@ class Window:
 
 def _windowed(tracks: Tracks, axis: int, window: Window) -> Tracks:
     """An axis after a window slid along it; along a leading digit, positions are its step apart."""
-    if (window.kernel, window.stride, window.pad) == (1, 1, 0) and has_length(
-        tracks.axes[axis], window.length
-    ):
+    if (window.kernel, window.stride, window.pad) == (1, 1, 0) and is_kept(tracks.axes[axis], window.length):
         return tracks
     digit = _single_leading_digit(tracks.axes[axis])
     if digit is not None and digit.track is not None and isinstance(window.length, int):
@@ -103,8 +101,8 @@ def _computed_parameters(step: Step) -> list[str]:
     """Weights and biases that depend on the graph's input, as in dynamic convolutions."""
     operator, names = step.node.op_type, step.node.input
     bias = 8 if operator.startswith("QLinear") else None if operator == "ConvInteger" else 2
-    places = [place for place in (_weight_index(operator), bias) if place is not None and place < len(names)]
-    return [names[place] for place in places if names[place] in step.tracks]
+    indices = [index for index in (_weight_index(operator), bias) if index is not None and index < len(names)]
+    return [names[index] for index in indices if names[index] in step.tracks]
 
 
 def _weight_index(operator: str) -> int:
@@ -245,24 +243,24 @@ def _cropped(step: Step, axis: int, before: int, after: int) -> tuple[Fraction, 
     return ((last - first) / (after - 1), first) if after > 1 else (Fraction(1), (first + last) / 2)
 
 
-def _read_at(place: Fraction, step: Step, ratio: Fraction) -> range:
-    """The input positions that interpolation at `place` reads."""
+def _read_at(position: Fraction, step: Step, ratio: Fraction) -> range:
+    """The input positions that interpolation at `position` reads."""
     mode = step.values.get("mode", "nearest")
-    below = math.floor(place)
+    below = math.floor(position)
     if mode == "nearest":
         old = "ceil" if step.node.op_type == "Resize" and ratio > 1 else "floor"
         default = "round_prefer_floor" if _is_modern(step) else old
         rounding = step.values.get("nearest_mode", default)
         nearest = {
             "floor": below,
-            "ceil": math.ceil(place),
-            "round_prefer_floor": math.ceil(place - Fraction(1, 2)),
-            "round_prefer_ceil": math.floor(place + Fraction(1, 2)),
+            "ceil": math.ceil(position),
+            "round_prefer_floor": math.ceil(position - Fraction(1, 2)),
+            "round_prefer_ceil": math.floor(position + Fraction(1, 2)),
         }[rounding]
         return range(nearest, nearest + 1)
     margin = Fraction(1 if mode == "linear" else 2)
     if step.values.get("antialias") and ratio > 1:
         margin *= ratio
-    elif place == below:
+    elif position == below:
         return range(below, below + 1)
-    return range(math.floor(place - margin) + 1, math.ceil(place + margin))
+    return range(math.floor(position - margin) + 1, math.ceil(position + margin))
