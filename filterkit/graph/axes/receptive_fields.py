@@ -272,14 +272,14 @@ def _input_channels(
         return ()
     names = preprocessing.channels
     which = next(index for index, value in enumerate(graph.inputs) if value.name == picture.name)
-    wanted = [(which, picture.layout.index(letter)) for letter in "CHW"]
+    expected = [(which, picture.layout.index(letter)) for letter in "CHW"]
     if (
         len(names) != bank.in_channels
         or len(tracks.axes) != 4
-        or (tracks.spread | tracks.unknown) & set(wanted)
+        or (tracks.spread | tracks.unknown) & set(expected)
     ):
         return ()
-    return names if all(map(_is_copy, map(track_of, tracks.axes[1:]), wanted, (True, False, False))) else ()
+    return names if all(map(_is_copy, map(track_of, tracks.axes[1:]), expected, (True, False, False))) else ()
 
 
 def _is_copy(track: Track | None, source: tuple[int, int], in_place: bool) -> bool:

@@ -86,7 +86,7 @@ class Tracks:
         assert digit.track is not None
         track, whole = Track(digit.source, reach), digit.step * size
 
-        def grown(axis: Axis) -> Axis:
+        def rescaled(axis: Axis) -> Axis:
             if not isinstance(axis, Fold):
                 return axis
             return fold(
@@ -96,7 +96,7 @@ class Tracks:
                 for each in axis.digits
             )
 
-        return replace(self, axes=tuple(map(grown, self.axes)))
+        return replace(self, axes=tuple(map(rescaled, self.axes)))
 
     def unfolded(self, parts: Sequence[Track]) -> Tracks:
         """With the axes that `parts` follow described by their leading digits only."""
@@ -152,7 +152,7 @@ def untracked_output(inputs: Iterable[Tracks], rank: int) -> Tracks:
     return Tracks((None,) * rank, spread, union(*unknown))
 
 
-def joined(inputs: Sequence[Tracks], rank: int, shape: Shape | None = None) -> Tracks:
+def elementwise_output(inputs: Sequence[Tracks], rank: int, shape: Shape | None = None) -> Tracks:
     """The output of an elementwise operator; axes are aligned at the right, as in broadcasting.
 
     `shape` is the output's shape, where it is known.

@@ -81,14 +81,14 @@ def _at(values: Values, x: float) -> Values:
     return values[:, index : index + 1]
 
 
-def _close(values: Values, wanted: Values, tolerance: float) -> bool:
+def _close(values: Values, expected: Values, tolerance: float) -> bool:
     """Whether values agree wherever both are finite; in the usual range they must be."""
-    wanted = np.broadcast_to(wanted, np.broadcast_shapes(wanted.shape, values.shape))
-    counts = np.isfinite(values) & np.isfinite(wanted)
+    expected = np.broadcast_to(expected, np.broadcast_shapes(expected.shape, values.shape))
+    counts = np.isfinite(values) & np.isfinite(expected)
     if not counts[:, _usual()].all():
         return False
-    off = np.abs(np.where(counts, values - wanted, 0))
-    return bool((off <= tolerance * np.maximum(1, np.abs(np.where(counts, wanted, 0)))).all())
+    off = np.abs(np.where(counts, values - expected, 0))
+    return bool((off <= tolerance * np.maximum(1, np.abs(np.where(counts, expected, 0)))).all())
 
 
 def _same_slope(values: Values, side: int) -> Values | None:
@@ -208,12 +208,12 @@ def _softplus(values: Values) -> str | None:
 
 def _fixed(name: str, function: Callable[[Values], Values]) -> Callable[[Values], str | None]:
     @cache
-    def wanted() -> Values:
+    def expected() -> Values:
         with np.errstate(all="ignore"):
             return function(samples())
 
     def known(values: Values) -> str | None:
-        return name if len(values) == 1 and _close(values, wanted(), ROUNDED / 2) else None
+        return name if len(values) == 1 and _close(values, expected(), ROUNDED / 2) else None
 
     return known
 

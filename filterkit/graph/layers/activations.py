@@ -168,10 +168,10 @@ def _restored_layout(
     graph: GraphView, node: onnx.NodeProto, layout: str, seen: Mapping[str, str]
 ) -> str | None:
     """The layout after a Reshape to the shape of a tensor that was `seen` before."""
-    maker = graph.producer(node.input[1]) if node.op_type == "Reshape" and len(node.input) > 1 else None
-    if maker is None or maker.op_type != "Shape" or attributes(maker):
+    producer = graph.producer(node.input[1]) if node.op_type == "Reshape" and len(node.input) > 1 else None
+    if producer is None or producer.op_type != "Shape" or attributes(producer):
         return None
-    before = seen.get(maker.input[0])
+    before = seen.get(producer.input[0])
     return before if before is not None and before[:2] == layout[:2] == "NC" else None
 
 

@@ -83,8 +83,8 @@ def _is_computed_map(graph: GraphView, name: str) -> bool:
     An example is the position embedding of a vision transformer, resized to the picture.
     """
     home = graph.home(name)
-    maker = home.producer(name) if home is not None else None
-    if maker is None or is_computed_in_place(maker):
+    producer = home.producer(name) if home is not None else None
+    if producer is None or is_computed_in_place(producer):
         return False
     return sum(size != 1 for size in graph.shape(name) or ()) > 1
 
@@ -117,17 +117,17 @@ def _dequantized(
 
 def fill_value(graph: GraphView, name: str) -> NDArray[Any] | None:
     """The number that fills a tensor of which only the shape is computed at run time (``zeros_like``)."""
-    maker = graph.producer(name)
-    if maker is None or not maker.input:
+    producer = graph.producer(name)
+    if producer is None or not producer.input:
         return None
     result: NDArray[Any] | None = None
-    if maker.op_type == "ConstantOfShape":
-        value = attributes(maker).get("value")
+    if producer.op_type == "ConstantOfShape":
+        value = attributes(producer).get("value")
         if value is None:
             return np.zeros((), np.float32)
         if isinstance(value, onnx.TensorProto) and list(value.dims) in ([], [1]):
             result = to_array(value, graph.path)
-    elif maker.op_type == "Expand" and graph.is_constant(maker.input[0]):
+    elif producer.op_type == "Expand" and graph.is_constant(producer.input[0]):
         with suppress(NotConstant):
-            result = graph.constant(maker.input[0])
+            result = graph.constant(producer.input[0])
     return result.reshape(()) if result is not None and result.size == 1 else None

@@ -110,7 +110,7 @@ def regions(
     *,
     statistics: bool = False,
 ) -> Iterator[Region]:
-    """Iterate over the tensors that are functions of `sources` alone and through which all that follows goes.
+    """Find the tensors that are functions of `sources` alone and on which everything after them depends.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ def read_layers(
     yield from _in_graph(graph, is_layer, read)
     for function in graph.model.functions:
         reason = f"in the model's function '{shown(function.name)}', whose opset differs from the model's"
-        yield from _unread(function.node, is_layer, reason)
+        yield from _skipped(function.node, is_layer, reason)
 
 
 def node_name(graph: GraphView, node: onnx.NodeProto) -> str:
@@ -77,11 +77,11 @@ def _in_graph(
         yield from _in_graph(body, is_layer, read)
 
 
-def _unread(
+def _skipped(
     nodes: Iterable[onnx.NodeProto], is_layer: Callable[[onnx.NodeProto], bool], reason: str
 ) -> Iterator[Skipped]:
     for node in nodes:
         if is_layer(node):
             yield Skipped(node.name or next(filter(None, node.output), ""), node.op_type, reason)
         for body in bodies(node):
-            yield from _unread(body.node, is_layer, reason)
+            yield from _skipped(body.node, is_layer, reason)

@@ -106,10 +106,10 @@ def _reshaped(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) 
         return None
     if channels is None or channels != before[layout.index("C")]:
         return None
-    sizes, wanted = before[space], after[space]
-    if after[0] != before[0] and (_length(sizes) is None or _length(sizes) != _length(wanted)):
+    sizes, expected = before[space], after[space]
+    if after[0] != before[0] and (_length(sizes) is None or _length(sizes) != _length(expected)):
         return None
-    found = _spatial_letters(letters, sizes, wanted)
+    found = _spatial_letters(letters, sizes, expected)
     if found is None:
         return None
     return _renamed(f"NC{found}" if layout[1] == "C" else f"N{found}C")
@@ -150,12 +150,12 @@ def _length(sizes: Sequence[Size]) -> int | None:
     return total
 
 
-def _spatial_letters(letters: str, sizes: Sequence[Size], wanted: Sequence[Size]) -> str | None:
+def _spatial_letters(letters: str, sizes: Sequence[Size], expected: Sequence[Size]) -> str | None:
     """Letters of the spatial axes after a Reshape that keeps batch and channels."""
-    if len(sizes) == len(wanted) and sum(map(_differ, sizes, wanted)) <= 1:
+    if len(sizes) == len(expected) and sum(map(_differ, sizes, expected)) <= 1:
         return letters  # a single difference is an unknown size: the number of elements is the same
     longer = [(letter, size) for letter, size in zip(letters, sizes, strict=True) if size != 1]
-    others = [size for size in wanted if size != 1]
+    others = [size for size in expected if size != 1]
     dropped = set(letters) - {letter for letter, _ in longer}
     if (
         len(longer) == len(others)
@@ -164,7 +164,7 @@ def _spatial_letters(letters: str, sizes: Sequence[Size], wanted: Sequence[Size]
         kept = [letter for letter, _ in longer]
     elif len(others) == 1 and set(letters) <= SPATIAL:
         kept, dropped = ["W"], set()
-    elif 1 < len(others) <= len(SPATIAL) and set(letters) <= SPATIAL and _length(sizes) == _length(wanted):
+    elif 1 < len(others) <= len(SPATIAL) and set(letters) <= SPATIAL and _length(sizes) == _length(expected):
         kept, dropped = [*"DHW"[-len(others) :]], set()  # e.g. positions that were merged before
     else:
         return None
@@ -172,7 +172,7 @@ def _spatial_letters(letters: str, sizes: Sequence[Size], wanted: Sequence[Size]
         return None
     new = iter([letter for letter in NEW_LETTERS if letter not in kept])
     old = iter(kept)
-    return "".join(next(new) if size == 1 else next(old) for size in wanted)
+    return "".join(next(new) if size == 1 else next(old) for size in expected)
 
 
 def _differ(size: Size, other: Size) -> bool:
@@ -185,5 +185,5 @@ def shapes_may_match(one: Sequence[object] | None, other: Sequence[object] | Non
         return True
     pairs = zip(one, other, strict=False)
     return len(one) == len(other) and all(
-        size == wanted for size, wanted in pairs if isinstance(size, int) and isinstance(wanted, int)
+        size == expected for size, expected in pairs if isinstance(size, int) and isinstance(expected, int)
     )

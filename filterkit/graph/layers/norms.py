@@ -42,7 +42,7 @@ class Norm(NamedTuple):
 def norm_after(
     graph: GraphView, tensor: str, layout: str, channels: int, readers: Sequence[onnx.NodeProto]
 ) -> Norm | None:
-    """The norm that consumes `tensor`, if nothing else reads it."""
+    """The norm that all readers of `tensor` belong to; None if there is none."""
     if len(readers) == 1:
         node = readers[0]
         if node.op_type in NORMS and node.input[:1] == [tensor] and node.output and node.output[0]:
@@ -173,8 +173,8 @@ def _restores_shape(
     graph: GraphView, first: onnx.NodeProto, last: onnx.NodeProto, layout: str, channels: int
 ) -> bool:
     """Whether the second Reshape restores the shape before the first."""
-    maker = graph.producer(last.input[1]) if len(last.input) > 1 else None
-    if maker is not None and maker.op_type == "Shape" and maker.input[0] == first.input[0]:
+    producer = graph.producer(last.input[1]) if len(last.input) > 1 else None
+    if producer is not None and producer.op_type == "Shape" and producer.input[0] == first.input[0]:
         return True
     before, after = graph.shape(first.input[0]), graph.shape(last.output[0])
     if after is None or len(after) != len(layout) or after[layout.index("C")] != channels:
@@ -242,15 +242,17 @@ def _factor_of_root_mean_square(
             return None
         factors.append(result / numbers * np.sqrt((numbers**2).mean()))
     every = np.concatenate(factors, axis=1)
-    wanted = every[:, :1]
-    fits = (np.abs(wanted) > 1e-6).any() and np.all(np.abs(every - wanted) <= 1e-3 * np.abs(wanted) + 1e-6)
-    return wanted if fits else None
+    expected = every[:, :1]
+    fits = (np.abs(expected) > 1e-6).any() and np.all(
+        np.abs(every - expected) <= 1e-3 * np.abs(expected) + 1e-6
+    )
+    return expected if fits else None
 
 
 def _is_mean_square(sample: NDArray[np.float64], result: NDArray[np.float64]) -> bool:
     """Whether values are the mean square or its root; an L2 norm computes only a sum."""
     square = (sample**2).mean()
-    return any(np.allclose(result, wanted, rtol=1e-3) for wanted in (square, math.sqrt(square)))
+    return any(np.allclose(result, expected, rtol=1e-3) for expected in (square, math.sqrt(square)))
 
 
 def _is_scaled(before: NDArray[np.float64] | None, after: NDArray[np.float64], by: float) -> bool:

@@ -77,8 +77,10 @@ def dynamic_scale(graph: GraphView, tensor: str, channels: int) -> tuple[NDArray
     NotConstant
         The scale would take too much to compute.
     """
-    maker = graph.producer(tensor)
-    found = _scale_chain(graph, tensor, channels, maker.input[0] if maker is not None and maker.input else "")
+    producer = graph.producer(tensor)
+    found = _scale_chain(
+        graph, tensor, channels, producer.input[0] if producer is not None and producer.input else ""
+    )
     return (None, tensor) if found is None else (found[0].astype(np.float32), found[2])
 
 
@@ -109,8 +111,8 @@ def real_output(graph: GraphView, node: onnx.NodeProto, channels: int) -> RealOu
 
 def reads_codes(graph: GraphView, tensor: str) -> bool:
     """Whether a tensor holds the codes of a quantizer, not integers that are plain numbers."""
-    maker = _producer_through(graph, tensor, CARRIERS)
-    return maker is not None and maker.op_type in QUANTIZERS
+    producer = _producer_through(graph, tensor, CARRIERS)
+    return producer is not None and producer.op_type in QUANTIZERS
 
 
 def are_cast_integers(graph: GraphView, tensor: str) -> bool:
@@ -120,10 +122,10 @@ def are_cast_integers(graph: GraphView, tensor: str) -> bool:
     """
     home = graph.home(tensor)
     for _ in range(LONGEST):
-        maker = home.producer(tensor) if home is not None else None
-        if maker is None or maker.op_type not in ("Cast", "CastLike", *CARRIERS - {"Concat", "Pad"}):
+        producer = home.producer(tensor) if home is not None else None
+        if producer is None or producer.op_type not in ("Cast", "CastLike", *CARRIERS - {"Concat", "Pad"}):
             break
-        tensor = maker.input[0]
+        tensor = producer.input[0]
         home = home.home(tensor) if home is not None else None
     is_stored = home is not None and home.is_constant(tensor)
     return is_stored and home is not None and home.stored_type(tensor) in INTEGERS
@@ -194,10 +196,10 @@ def _scale_name(quantizer: onnx.NodeProto | None) -> str:
 
 def _factors(graph: GraphView, tensor: str, channels: int) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
     """The constant factor of a scale, one value per channel, and the factors that are not constant."""
-    maker = graph.producer(tensor)
+    producer = graph.producer(tensor)
     names = [tensor]
-    if not graph.is_constant(tensor) and maker is not None and maker.op_type == "Mul":
-        names = list(maker.input)
+    if not graph.is_constant(tensor) and producer is not None and producer.op_type == "Mul":
+        names = list(producer.input)
     scale: NDArray[Any] | None = None
     for name in names:
         if graph.is_constant(name) and scale is None:
@@ -215,10 +217,10 @@ def _bias(
         codes = graph.constant(added)
         known = not any(factors) and codes.size in (1, channels) and codes.dtype.kind in "iuf"
         return (codes.astype(np.float32).ravel() * scale).astype(np.float32) if known else None
-    maker = _producer_through(graph, added, BIAS_STEPS)
-    if maker is None or maker.op_type != "Div" or len(maker.input) < 2:
+    producer = _producer_through(graph, added, BIAS_STEPS)
+    if producer is None or producer.op_type != "Div" or len(producer.input) < 2:
         return None
-    real, divisor = maker.input[:2]
+    real, divisor = producer.input[:2]
     if not graph.is_constant(real):
         return None
     value = graph.constant(real)
@@ -231,11 +233,11 @@ def _bias(
 
 def _scale_of_input(graph: GraphView, tensor: str) -> float:
     """The constant scale of the codes that a layer reads; 1 where there is none."""
-    maker = _producer_through(graph, tensor, CARRIERS)
-    if maker is None or maker.op_type != "QuantizeLinear" or len(maker.input) < 2:
+    producer = _producer_through(graph, tensor, CARRIERS)
+    if producer is None or producer.op_type != "QuantizeLinear" or len(producer.input) < 2:
         return 1.0
     try:
-        scale = graph.constant(maker.input[1])
+        scale = graph.constant(producer.input[1])
     except NotConstant:
         return 1.0
     return float(scale.ravel()[0]) or 1.0 if scale.size == 1 else 1.0
@@ -243,12 +245,12 @@ def _scale_of_input(graph: GraphView, tensor: str) -> float:
 
 def _producer_through(graph: GraphView, tensor: str, passed: frozenset[str]) -> onnx.NodeProto | None:
     """The node that produces a tensor, looking through operators of `passed`."""
-    maker = graph.producer(tensor)
+    producer = graph.producer(tensor)
     for _ in range(LONGEST):
-        if maker is None or maker.op_type not in passed or not maker.input:
+        if producer is None or producer.op_type not in passed or not producer.input:
             break
-        maker = graph.producer(maker.input[0])
-    return maker
+        producer = graph.producer(producer.input[0])
+    return producer
 
 
 def _only_reader(graph: GraphView, tensor: str) -> onnx.NodeProto | None:

@@ -65,8 +65,8 @@ def _is_power(values: Values) -> bool:
     with np.errstate(all="ignore"):
         line = values[0] ** (-1 / beta)
         alpha = (line[-1] - line[0]) / (SQUARES[0, -1] - SQUARES[0, 0])
-        wanted = line[0] + alpha * (SQUARES[0] - SQUARES[0, 0])
-    return bool(line[0] > alpha * SQUARES[0, 0] and np.allclose(line, wanted, rtol=2e-2))
+        expected = line[0] + alpha * (SQUARES[0] - SQUARES[0, 0])
+    return bool(line[0] > alpha * SQUARES[0, 0] and np.allclose(line, expected, rtol=2e-2))
 
 
 def _mean_of_channels(graph: GraphView, squares: str, layout: str, channels: int) -> str | None:

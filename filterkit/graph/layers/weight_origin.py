@@ -54,8 +54,10 @@ def stored_as(graph: GraphView, tensor: str, axes: str) -> tuple[str, str, str]:
         elif node.op_type not in KEEPS_AXES and not _same_axes(view, output, source):
             axes = ""
     axes = axes.lstrip("1") or "reshaped"
-    maker = home.producer(tensor) if home is not None else None
-    is_generated = maker is not None and maker.op_type in GENERATORS and maker.op_type != "ConstantOfShape"
+    producer = home.producer(tensor) if home is not None else None
+    is_generated = (
+        producer is not None and producer.op_type in GENERATORS and producer.op_type != "ConstantOfShape"
+    )
     if home is None or is_generated or not home.is_constant(tensor):
         return tensor, "?", axes
     return tensor, dtype_name(home.stored_type(tensor)), axes

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from filterkit.graph.axes.rules.step import Step, Untraceable, limited
-from filterkit.graph.axes.tensor_axes import Tracks, joined
+from filterkit.graph.axes.tensor_axes import Tracks, elementwise_output
 from filterkit.graph.view.view import Shape
 
 
@@ -17,7 +17,7 @@ def elementwise(step: Step) -> Tracks:
         parts = [broadcast(tracks, step.shapes.get(name), shape) for name, tracks in step.tracks.items()]
     else:
         parts = list(step.tracks.values())
-    return joined(parts, max([*ranks, len(shape) if shape is not None else 0]), shape)
+    return elementwise_output(parts, max([*ranks, len(shape) if shape is not None else 0]), shape)
 
 
 def broadcast(tracks: Tracks, old: Shape | None, new: Shape) -> Tracks:
@@ -154,7 +154,7 @@ def matmul(step: Step) -> Tracks:
         rank = max(rank, size)
         if tracks is not None:
             sides.append(tracks.pooled([summed]))
-    return joined(sides, rank, step.output_shape())
+    return elementwise_output(sides, rank, step.output_shape())
 
 
 def einsum(step: Step) -> Tracks:
@@ -169,7 +169,7 @@ def einsum(step: Step) -> Tracks:
             tracks = tracks.pooled([index for index, letter in enumerate(term) if letter not in result])
             found = dict(zip(term, tracks.axes, strict=True))
             sides.append(replace(tracks, axes=tuple(found.get(letter) for letter in result)))
-    return joined(sides, len(result), step.output_shape())
+    return elementwise_output(sides, len(result), step.output_shape())
 
 
 def _terms(step: Step) -> tuple[list[str], str]:
@@ -203,7 +203,7 @@ def attention(step: Step) -> Tracks:
     sides = [step.tracks[name].pooled(range(1, len(step.tracks[name].axes))) for name in names]
     if any(len(side.axes) != len(shape) for side in sides):
         raise Untraceable
-    together = joined(sides, len(shape), shape)
+    together = elementwise_output(sides, len(shape), shape)
     for name, tracks in step.tracks.items():
         together = together if name in names else together.depending_on(tracks)
     return together

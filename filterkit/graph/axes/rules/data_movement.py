@@ -14,7 +14,7 @@ from filterkit.graph.axes.reshaped_axes import Axis, Fold, digits_of, is_kept, r
 from filterkit.graph.axes.rules.arithmetic import broadcast
 from filterkit.graph.axes.rules.step import Step, Untraceable, limited
 from filterkit.graph.axes.rules.windows import with_reach
-from filterkit.graph.axes.tensor_axes import Tracks, joined, union
+from filterkit.graph.axes.tensor_axes import Tracks, elementwise_output, union
 from filterkit.graph.view.view import Shape, is_known
 
 Size = int | str | None
@@ -97,7 +97,7 @@ def concat(step: Step) -> Tracks:
             parts.append(_shifted(step.tracks[name], {axis % len(step.tracks[name].axes): start}))
             sizes.append(size)
         start += size
-    return joined(_concatenated(parts, sizes, axis), len(parts[0].axes), step.output_shape())
+    return elementwise_output(_concatenated(parts, sizes, axis), len(parts[0].axes), step.output_shape())
 
 
 def _concatenated(parts: Sequence[Tracks], sizes: Sequence[int], axis: int) -> list[Tracks]:
@@ -229,7 +229,7 @@ def expand(step: Step) -> Tracks:
     shape = step.output_shape()
     if shape is None:
         raise Untraceable
-    return joined([broadcast(step.first_tracks(), step.input_shape(), shape)], len(shape), shape)
+    return elementwise_output([broadcast(step.first_tracks(), step.input_shape(), shape)], len(shape), shape)
 
 
 def tile(step: Step) -> Tracks:

@@ -11,7 +11,7 @@ from typing import Any
 from filterkit.geometry import MOST_PHASES, Reach, same_pad, transposed_reads
 from filterkit.graph.axes.reshaped_axes import Axis, Digit, Fold, Track, is_kept, track_of
 from filterkit.graph.axes.rules.step import Step, Untraceable, limited
-from filterkit.graph.axes.tensor_axes import Tracks, joined
+from filterkit.graph.axes.tensor_axes import Tracks, elementwise_output
 from filterkit.graph.view.view import Shape, is_known
 
 
@@ -121,7 +121,11 @@ def fused(step: Step) -> Tracks:
     names = step.node.input
     added = step.tracks.get(names[3]) if step.node.op_type == "FusedConv" and len(names) > 3 else None
     tracks = window(replace(step, tracks={names[0]: step.first_tracks()}))
-    return tracks if added is None else joined([tracks, added], len(tracks.axes), step.output_shape())
+    return (
+        tracks
+        if added is None
+        else elementwise_output([tracks, added], len(tracks.axes), step.output_shape())
+    )
 
 
 def with_reach(track: Track | None, reach: Reach | None) -> Track | None:
