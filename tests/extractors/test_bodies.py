@@ -169,7 +169,7 @@ def test_functions_of_another_opset_are_reasons() -> None:
     model.functions.append(function("old", [node("Conv", "a k", "r", name="conv")], opset=11))
     (skipped,) = found(opened(model))
     assert isinstance(skipped, Skipped) and skipped.node == "conv"
-    assert skipped.reason == "inside the model's function 'old', whose opset is not the model's"
+    assert skipped.reason == "in the model's function 'old', whose opset differs from the model's"
 
 
 @pytest.mark.parametrize("kind", ["itself", "each other", "too many"])

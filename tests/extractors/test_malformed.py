@@ -13,8 +13,8 @@ from onnx_graphs import build, found, node, opened, random
 
 from filterkit.extractors.forms import FORMS
 from filterkit.graph.layers.activation_nodes import ACTIVATIONS
-from filterkit.graph.layers.axis_moves import MOVES
 from filterkit.graph.layers.elementwise import OPERATIONS, QUANTIZED
+from filterkit.graph.layers.layout_changes import LAYOUT_OPERATORS
 from filterkit.graph.layers.norms import NORMS
 from filterkit.records import FilterBank, Skipped
 
@@ -107,7 +107,7 @@ OPERATORS_BEHIND = sorted(
         *QUANTIZED,
         *NORMS,
         *ACTIVATIONS,
-        *MOVES,
+        *LAYOUT_OPERATORS,
         "Split",
         "Slice",
         "Concat",

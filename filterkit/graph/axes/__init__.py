@@ -1,1 +1,1 @@
-"""Receptive fields: the axes of every tensor, traced back to the model's input."""
+"""Receptive fields: trace the axes of every tensor back to the model's inputs."""

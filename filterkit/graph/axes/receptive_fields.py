@@ -1,4 +1,4 @@
-"""Where every layer looks in the model's input, how large its output is, and what it costs."""
+"""Receptive field, output shape and cost of every layer."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from fractions import Fraction
 
 from filterkit import budget
 from filterkit.geometry import LARGEST, LayerGeometry, Reach, product
-from filterkit.graph.axes.followed_axes import Sources, Tracks
 from filterkit.graph.axes.reshaped_axes import Track, track_of
+from filterkit.graph.axes.tensor_axes import Sources, Tracks
 from filterkit.graph.axes.trace import Trace, trace
 from filterkit.graph.layers.picture_input import InputInfo, picture_of
 from filterkit.graph.loading.checkpoint import PRODUCER
@@ -26,7 +26,7 @@ def trace_geometry(
     traced: Trace | None = None,
     picture: InputInfo | None = None,
 ) -> list[LayerGeometry]:
-    """Geometry of every layer, through branches, transposes and whatever else lies in between.
+    """Compute the geometry of every layer, through branches, transposes and anything else in between.
 
     Parameters
     ----------
@@ -35,18 +35,18 @@ def trace_geometry(
     banks
         Its filter banks, in any order.
     preprocessing
-        Gives the nominal size and the names of the picture's channels; without it the sizes that the file
-        fixes count, and multiplications are not counted where it leaves them open.
+        Gives the nominal size and the names of the picture's channels. Without it the sizes fixed by the file
+        are used, and `macs` is None where the file leaves sizes open.
     traced
-        What `trace` says of the model for no sizes in particular, where that is known.
+        The result of `trace` without sizes, if already computed.
     picture
-        What `picture_of` says of it, where that is known.
+        The result of `picture_of`, if already computed.
 
     Returns
     -------
     list of LayerGeometry
-        One per bank. Where branches of different reach meet, the patch holds all of them. Lengths are whole
-        numbers behind convolutions and poolings; upsampling gives fractional jumps.
+        One per bank. Where branches of different reach meet, the field covers all of them. Lengths are whole
+        numbers after convolutions and poolings; upsampling gives fractional jumps.
     """
     traced = traced or trace(graph, {})
     picture = picture or picture_of(graph, banks, traced)
@@ -56,21 +56,23 @@ def trace_geometry(
     if sizes:
         traced = trace(graph, sizes)
     countable = all(value.name in fixed or value.name in sizes for value in graph.inputs)
-    network = graph.producer_name != PRODUCER  # else no layer reads another, and nobody knows what it sees
+    is_network = (
+        graph.producer_name != PRODUCER
+    )  # otherwise no layer reads another, and receptive fields are unknown
 
-    looks = (_followed(bank, traced) for bank in banks if not bank.scope)
-    along: Sources = frozenset().union(_space(picture, traced), *looks)
+    followed = (_followed_axes(bank, traced) for bank in banks if not bank.scope)
+    along: Sources = frozenset().union(_spatial_axes(picture, traced), *followed)
 
     def geometry(bank: FilterBank) -> LayerGeometry:
-        budget.step("finding out what layer '{}' sees", bank.node)
-        if bank.scope:  # what goes on inside a body is not traced
-            return NOWHERE
+        budget.step("computing the receptive field of layer '{}'", bank.node)
+        if bank.scope:  # bodies are not traced
+            return UNKNOWN
         channels = _input_channels(graph, bank, traced, picture, preprocessing)
-        if not network:
-            return replace(NOWHERE, input_channels=channels)
+        if not is_network:
+            return replace(UNKNOWN, input_channels=channels)
         reaches = _reaches(bank, traced)
         return LayerGeometry(
-            *_lengths(reaches, _extents(bank, traced)),
+            *_field_jump_offset(reaches, _extents(bank, traced)),
             output_shape=_output_shape(bank, graph, declared, reaches, traced),
             macs=_macs(bank, traced, picture) if countable else None,
             input_channels=channels,
@@ -81,7 +83,7 @@ def trace_geometry(
 
 
 def _nominal(picture: InputInfo | None, preprocessing: Preprocessing | None) -> dict[str, tuple[int, ...]]:
-    """The picture's shape at its nominal size."""
+    """The picture's shape at its nominal size, by name of the input."""
     if picture is None or picture.layout is None or preprocessing is None or preprocessing.size is None:
         return {}
     height, width = preprocessing.size
@@ -91,16 +93,18 @@ def _nominal(picture: InputInfo | None, preprocessing: Preprocessing | None) -> 
     return {picture.name: tuple(size[letter] for letter in picture.layout)}
 
 
-NOWHERE = LayerGeometry(None, None, None, output_shape=None, macs=None)
+UNKNOWN = LayerGeometry(None, None, None, output_shape=None, macs=None)
 
 Lengths = tuple[float, ...] | None
 
 
 Extent = tuple[int | None, int | None]
-"""How many positions a layer has along an axis, and the input's axis that it follows."""
+"""Number of positions of a layer along an axis, and of the input along the axis that it follows."""
 
 
-def _lengths(reaches: Sequence[Reach | None], extents: Sequence[Extent]) -> tuple[Lengths, Lengths, Lengths]:
+def _field_jump_offset(
+    reaches: Sequence[Reach | None], extents: Sequence[Extent]
+) -> tuple[Lengths, Lengths, Lengths]:
     """Receptive field, jump and offset along the spatial axes; None where one of them is unknown."""
     found = [reach for reach in reaches if reach is not None]
     if len(found) < len(reaches):
@@ -113,70 +117,72 @@ def _lengths(reaches: Sequence[Reach | None], extents: Sequence[Extent]) -> tupl
     )
 
 
-def _space(picture: InputInfo | None, traced: Trace) -> Sources:
-    """The axes of the picture along which there are pixels."""
+def _spatial_axes(picture: InputInfo | None, traced: Trace) -> Sources:
+    """The spatial axes of the picture."""
     if picture is None or picture.layout is None:
         return frozenset()
     which = traced.inputs.index(picture.name)
     return frozenset((which, axis) for axis, letter in enumerate(picture.layout) if letter not in "NC")
 
 
-def _followed(bank: FilterBank, traced: Trace) -> Sources:
-    """The input axes along which a layer looks."""
+def _followed_axes(bank: FilterBank, traced: Trace) -> Sources:
+    """The input axes that a layer's spatial axes follow."""
     tracks = traced.tracks.get(bank.pre_tensor)
     if tracks is None:
         return frozenset()
-    places = [bank.pre_layout.index(letter) for letter in _letters(bank)[2:]]
-    found = (tracks.track(axis) for axis in places if axis < len(tracks.axes))
+    axes = [bank.pre_layout.index(letter) for letter in _canonical_layout(bank)[2:]]
+    found = (tracks.track(axis) for axis in axes if axis < len(tracks.axes))
     return frozenset(track.source for track in found if track is not None and track.source is not None)
 
 
 def _global_context(
     bank: FilterBank, traced: Trace, reaches: Sequence[Reach | None], along: Sources
 ) -> bool | None:
-    """Whether a layer sees the whole picture, along an axis at least, whatever its window is.
+    """Whether a layer depends on the whole picture along at least one axis, regardless of its window.
 
-    `along` are the axes of the picture, and those along which any layer looks: they count where the layer
-    itself has no window on all of them, as behind a global pooling.
+    `along` are the spatial axes of the picture and those that any layer follows. They are used where the
+    layer itself does not have a window on all of them, e.g. after a global pooling.
     """
     tracks = traced.tracks.get(bank.pre_tensor)
     if tracks is None:
         return None
     has_window = None not in reaches
-    if tracks.spread & (_followed(bank, traced) if has_window else along):
+    if tracks.spread & (_followed_axes(bank, traced) if has_window else along):
         return True
     return False if has_window else None
 
 
 def _reaches(bank: FilterBank, traced: Trace) -> list[Reach | None]:
-    """What a layer sees along its spatial axes; None where that is unknown."""
+    """The reach of a layer along each of its spatial axes; None where that is unknown."""
     tracks = traced.tracks.get(bank.pre_tensor)
-    found = [_bounded(tracks, bank.pre_layout.index(letter)) for letter in _letters(bank)[2:]]
-    return [_forwards(track, traced) for track in found]
+    found = [_known_track(tracks, bank.pre_layout.index(letter)) for letter in _canonical_layout(bank)[2:]]
+    return [_forward_reach(track, traced) for track in found]
 
 
 def _extents(bank: FilterBank, traced: Trace) -> list[Extent]:
-    """Along the layer's spatial axes, at the sizes of the trace."""
+    """The extent of each of the layer's spatial axes, at the sizes of the trace."""
     tracks, shape = traced.tracks.get(bank.pre_tensor), traced.shapes.get(bank.pre_tensor)
     if tracks is None or shape is None or not len(tracks.axes) == len(shape) == len(bank.pre_layout):
         return [(None, None)] * (len(bank.pre_layout) - 2)
     extents: list[Extent] = []
-    for axis in (bank.pre_layout.index(letter) for letter in _letters(bank)[2:]):
+    for axis in (bank.pre_layout.index(letter) for letter in _canonical_layout(bank)[2:]):
         track = tracks.track(axis)
         which, of = track.source if track is not None and track.source is not None else (0, None)
         size = None if of is None else traced.shapes[traced.inputs[which]][of]
-        places = shape[axis]
-        extents.append((places if isinstance(places, int) else None, size if isinstance(size, int) else None))
+        positions = shape[axis]
+        extents.append(
+            (positions if isinstance(positions, int) else None, size if isinstance(size, int) else None)
+        )
     return extents
 
 
-def _letters(bank: FilterBank) -> str:
+def _canonical_layout(bank: FilterBank) -> str:
     """The layer's axes in canonical order, e.g. ``"NCHW"``."""
     return "NC" + "".join(sorted(set(bank.pre_layout) - {"N", "C"}))
 
 
-def _forwards(track: Track | None, traced: Trace) -> Reach | None:
-    """The reach of a track; where the axis runs backwards, with input pixels counted from the other end."""
+def _forward_reach(track: Track | None, traced: Trace) -> Reach | None:
+    """The reach of a track; where the axis is reversed, input pixels are counted from the other end."""
     if track is None:
         return None
     if track.source is None or track.reach.advance >= 0:
@@ -186,8 +192,8 @@ def _forwards(track: Track | None, traced: Trace) -> Reach | None:
     return track.reach.mirrored(size) if isinstance(size, int) else None
 
 
-def _bounded(tracks: Tracks | None, axis: int) -> Track | None:
-    """The track of an axis; None where it is unknown, or follows a side input (a state, a mask) alone."""
+def _known_track(tracks: Tracks | None, axis: int) -> Track | None:
+    """The track of an axis; None where it is unknown, or follows only a side input (a state, a mask)."""
     track = tracks.track(axis) if tracks is not None and axis < len(tracks.axes) else None
     if track is None or tracks is None or track.source in tracks.unknown:
         return None
@@ -203,32 +209,32 @@ def _output_shape(
     reaches: Sequence[Reach | None],
     traced: Trace,
 ) -> tuple[int | str, ...] | None:
-    """N C H W; an open size is told by the jump, e.g. ``"H/2"``: one position for two pixels, edges aside.
+    """N C H W; an open size is written by the jump, e.g. ``"H/2"``: one position per two pixels, edges aside.
 
-    `declared` holds shapes at the sizes that the file fixes, if it does.
+    `declared` are the shapes at the sizes that the file fixes; empty where it leaves some open.
     """
-    told = graph.shape(bank.pre_tensor)
-    shape = declared.get(bank.pre_tensor, told)
+    inferred = graph.shape(bank.pre_tensor)
+    shape = declared.get(bank.pre_tensor, inferred)
     if shape is None or len(shape) != len(bank.pre_layout):
         return None
-    batch = (told or shape)[bank.pre_layout.index("N")]
-    letters = _letters(bank)[2:]
+    batch = (inferred or shape)[bank.pre_layout.index("N")]
+    letters = _canonical_layout(bank)[2:]
     sizes = [shape[bank.pre_layout.index(letter)] for letter in letters]
     named = [
-        size if isinstance(size, int) else _scaled(letter, reach, extent)
+        size if isinstance(size, int) else _size_by_jump(letter, reach, extent)
         for size, letter, reach, extent in zip(sizes, letters, reaches, _extents(bank, traced), strict=True)
     ]
     return (batch if isinstance(batch, int) else "N", bank.out_channels, *named)
 
 
-def _scaled(letter: str, reach: Reach | None, extent: Extent) -> str:
-    """The size in terms of the input's, which the jump tells unless corners are aligned somewhere."""
+def _size_by_jump(letter: str, reach: Reach | None, extent: Extent) -> str:
+    """The size in terms of the input's: the jump, corrected for resizing with aligned corners."""
     if reach is None:
         return "?"
-    jump, (places, size) = reach.jump, extent
-    if places and size:
-        ratio = Fraction(size, places)
-        if ratio.denominator < jump.denominator and abs(ratio - abs(jump)) * places <= 2 * ratio:
+    jump, (positions, size) = reach.jump, extent
+    if positions and size:
+        ratio = Fraction(size, positions)
+        if ratio.denominator < jump.denominator and abs(ratio - abs(jump)) * positions <= 2 * ratio:
             jump = ratio
     up, down = jump.denominator, jump.numerator
     return f"{up if up > 1 else ''}{letter}{f'/{down}' if down > 1 else ''}"
@@ -241,7 +247,7 @@ def _macs(bank: FilterBank, traced: Trace, picture: InputInfo | None) -> int | N
     """
     transposed = "ConvTranspose" in bank.op
     shape = traced.shapes.get(bank.input_tensor if transposed else bank.pre_tensor)
-    layout = _letters(bank) if transposed else bank.pre_layout
+    layout = _canonical_layout(bank) if transposed else bank.pre_layout
     if shape is None or len(shape) != len(layout):
         return None
     positions = [size for letter, size in zip(layout, shape, strict=True) if letter != "C"]
@@ -250,7 +256,7 @@ def _macs(bank: FilterBank, traced: Trace, picture: InputInfo | None) -> int | N
     pictures = traced.shapes[picture.name][picture.layout.index("N")] if picture and picture.layout else 1
     uses = product([int(size or 0) for size in positions]) * bank.weights.size
     macs = uses // max(int(pictures or 1), 1)
-    return macs if macs <= LARGEST else None  # which no database holds, and no machine reckons
+    return macs if macs <= LARGEST else None  # larger than an SQLite integer
 
 
 def _input_channels(
@@ -260,24 +266,24 @@ def _input_channels(
     picture: InputInfo | None,
     preprocessing: Preprocessing | None,
 ) -> tuple[str, ...]:
-    """Names of the channels, where channels and pixels of the layer's input are those of the picture."""
+    """Names of the input channels, if the layer reads the channels and pixels of the picture itself."""
     tracks = traced.tracks.get(bank.input_tensor)
     if tracks is None or picture is None or picture.layout is None or preprocessing is None:
         return ()
     names = preprocessing.channels
-    which = next(place for place, value in enumerate(graph.inputs) if value.name == picture.name)
-    wanted = [(which, picture.layout.index(letter)) for letter in "CHW"]
+    which = next(index for index, value in enumerate(graph.inputs) if value.name == picture.name)
+    expected = [(which, picture.layout.index(letter)) for letter in "CHW"]
     if (
         len(names) != bank.in_channels
         or len(tracks.axes) != 4
-        or (tracks.spread | tracks.unknown) & set(wanted)
+        or (tracks.spread | tracks.unknown) & set(expected)
     ):
         return ()
-    return names if all(map(_is_copy, map(track_of, tracks.axes[1:]), wanted, (True, False, False))) else ()
+    return names if all(map(_is_copy, map(track_of, tracks.axes[1:]), expected, (True, False, False))) else ()
 
 
 def _is_copy(track: Track | None, source: tuple[int, int], in_place: bool) -> bool:
-    """Whether an axis is an input's axis one to one; padding aside, unless it has to be `in_place`."""
+    """Whether an axis is an input's axis one to one; unless `in_place`, it may be padded or flipped."""
     if track is None or track.source != source:
         return False
     reach = track.reach

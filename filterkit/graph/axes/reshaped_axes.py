@@ -1,8 +1,8 @@
-"""Axes that a Reshape has split or merged: which digits of a position lie on which axis.
+"""Axes that a Reshape has split or merged, written as digits of a position in a mixed radix.
 
-A position in a tensor is one number per axis. A Reshape writes it with others: 64 rows become 32 pairs
-of 2, rows and columns become one axis of places. As long as nothing reckons along the digits, another Reshape
-puts them together again, as in a group norm, a pixel shuffle, or attention within windows.
+A position in a tensor is one index per axis. A Reshape rewrites it: 64 rows become 32 pairs of 2, or rows and
+columns become one axis. As long as no operator computes along the digits, a later Reshape restores the
+original axes, as in group norms, pixel shuffles and windowed attention.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from dataclasses import dataclass, replace
 from filterkit.geometry import MOST_PHASES, Reach, product
 
 Source = tuple[int, int]
-"""Which of the graph's inputs, and which axis of it."""
+"""Index of one of the graph's inputs, and of one of its axes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """An axis that follows one axis of an input, or (`source` None) an axis of length 1 that was added."""
+    """An axis that follows one axis of an input: what each of its positions sees there is `reach`.
+
+    With `source` None it is an axis of length 1 that the graph added.
+    """
 
     source: Source | None
     reach: Reach
@@ -29,12 +32,12 @@ ADDED = Track(None, Reach())
 
 @dataclass(frozen=True, slots=True)
 class Digit:
-    """A part of a position: ``position // step % size`` of an axis of `whole` positions.
+    """One digit of a position: ``position // step % size`` on an axis of `whole` positions.
 
     Attributes
     ----------
     track
-        Of the axis that was split, as a whole; None where it follows no input axis.
+        The track of the whole axis that was split; None where it follows no input axis.
     """
 
     track: Track | None
@@ -44,7 +47,7 @@ class Digit:
 
     @property
     def is_leading(self) -> bool:
-        """Whether it is the first digit, which tells the place, if coarsely; the others tell none alone."""
+        """Whether it is the most significant digit: the only one that locates a position, if coarsely."""
         return self.step * self.size == self.whole
 
     @property
@@ -52,12 +55,12 @@ class Digit:
         return self.track.source if self.track is not None else None
 
     def split(self, size: int) -> tuple[Digit, Digit]:
-        """The same number as two digits, the first of `size` values."""
+        """The same number as two digits, of which the first has `size` values."""
         rest = self.size // size
         return replace(self, size=size, step=self.step * rest), replace(self, size=rest)
 
-    def alone(self) -> Track | None:
-        """The track of the leading digit, whatever the others are."""
+    def leading_track(self) -> Track | None:
+        """The track of the leading digit by itself, whatever the others are."""
         if self.track is None or not self.is_leading:
             return None
         return Track(self.source, self.track.reach.window(self.step, stride=self.step))
@@ -65,15 +68,15 @@ class Digit:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """An axis of several digits, or of one digit of another axis; the last changes fastest."""
+    """An axis of several digits, or of one digit of another axis; the last digit varies fastest."""
 
     digits: tuple[Digit, ...]
 
     @property
     def track(self) -> Track | None:
-        """What the positions along it see, where that is a pattern: the first digit alone tells the place."""
+        """What its positions see, where that is a regular pattern: only the first digit is followed."""
         first, *others = self.digits
-        track = first.alone()
+        track = first.leading_track()
         repeats = product([digit.size for digit in others])
         if track is None or repeats > MOST_PHASES or any(digit.source is not None for digit in others):
             return None
@@ -81,22 +84,25 @@ class Fold:
 
     @property
     def source(self) -> Source | None:
-        """The input axis that it follows, as that of a track."""
+        """The input axis that it follows."""
         return self.track.source if self.track is not None else None
 
 
 Axis = Track | Fold | None
-"""None where an axis follows no input axis, like the channels behind a convolution."""
+"""None where an axis follows no input axis, like the channels after a convolution."""
 
 
 def track_of(axis: Axis) -> Track | None:
-    """An axis as operators see it that do not care of what it was made."""
+    """The track of an axis, whether or not it consists of digits."""
     return axis.track if isinstance(axis, Fold) else axis
 
 
-def keeps(axis: Axis, made: int | str | None) -> bool:
-    """Whether an operator that reads every place as it is leaves an axis of `made` places what it was."""
-    return not isinstance(axis, Fold) or product([digit.size for digit in axis.digits]) == made
+def is_kept(axis: Axis, length: int | str | None) -> bool:
+    """Whether an operator that copies positions to an axis of `length` leaves the axis as it is.
+
+    An axis of digits must keep all of its positions; any other may be cropped at its end.
+    """
+    return not isinstance(axis, Fold) or product([digit.size for digit in axis.digits]) == length
 
 
 def digits_of(axis: Axis, size: int) -> tuple[Digit, ...]:
@@ -110,27 +116,27 @@ def sources_of(axis: Axis) -> Iterable[Source]:
     return [each.source for each in followed if each.source is not None]
 
 
-def parts_of(axis: Axis) -> list[Track]:
-    """Of the digits of an axis that are not all of another: the tracks of those."""
+def partial_tracks(axis: Axis) -> list[Track]:
+    """The tracks of the digits of an axis that are a part of another axis only."""
     digits = axis.digits if isinstance(axis, Fold) else ()
     return [digit.track for digit in digits if digit.track is not None and digit.size != digit.whole]
 
 
 def without_parts(axis: Axis, parts: Sequence[Track]) -> Axis:
-    """An axis without the digits of what `parts` follow: of those, the leading ones are axes of their own.
+    """An axis with the digits of `parts` replaced by independent axes, one for each leading digit.
 
-    They see what all digits behind them see together, so that those need not be told.
+    A leading digit sees what all lower digits see together, so the lower ones follow nothing.
     """
     if not isinstance(axis, Fold) or not any(digit.track in parts for digit in axis.digits):
         return axis
     return fold(
-        Digit(digit.alone(), digit.size, 1, digit.size) if digit.track in parts else digit
+        Digit(digit.leading_track(), digit.size, 1, digit.size) if digit.track in parts else digit
         for digit in axis.digits
     )
 
 
 def fold(digits: Iterable[Digit]) -> Axis:
-    """The axis of these digits: those that belong together are one again."""
+    """The axis of these digits; adjacent digits of one axis are merged again."""
     found: list[Digit] = []
     for digit in digits:
         last = found[-1] if found else None
@@ -154,24 +160,24 @@ def _continues(last: Digit, digit: Digit) -> bool:
 
 
 def regrouped(digits: Sequence[Digit], sizes: Sequence[int]) -> tuple[list[Axis], list[Digit]]:
-    """The axes that a Reshape to `sizes` makes of digits, and the digits that are on none of them.
+    """The axes that a Reshape to `sizes` makes of digits, and the digits that are in none of them.
 
-    Where the sizes share no factors, new axes follow nothing: from the first that cannot be told to the last.
+    Axes are matched from both ends; those in between, whose sizes share no factors, follow nothing.
     """
-    front, rest, gone = _taken(digits, sizes)
+    front, rest, unused = _take_axes(digits, sizes)
     if len(front) == len(sizes):
-        return front, [*gone, *rest]
+        return front, [*unused, *rest]
     mirrored = sizes[len(front) :][::-1]
-    back, rest, more = _taken(rest[::-1], mirrored, from_end=True)
+    back, rest, more = _take_axes(rest[::-1], mirrored, from_end=True)
     middle: list[Axis] = [None] * (len(sizes) - len(front) - len(back))
-    return [*front, *middle, *back[::-1]], [*gone, *more, *rest]
+    return [*front, *middle, *back[::-1]], [*unused, *more, *rest]
 
 
-def _taken(
+def _take_axes(
     digits: Sequence[Digit], sizes: Sequence[int], *, from_end: bool = False
 ) -> tuple[list[Axis], list[Digit], list[Digit]]:
-    """As many axes as can be told, the digits that are left, and those of length 1 that were left out."""
-    left, axes, gone = list(digits)[::-1], list[Axis](), list[Digit]()
+    """The axes matched from one end, the remaining digits, and the digits of length 1 that were dropped."""
+    left, axes, unused = list(digits)[::-1], list[Axis](), list[Digit]()
     for size in sizes:
         if size == 1:
             axes.append(left.pop().track if left and left[-1].size == 1 else ADDED)
@@ -193,7 +199,7 @@ def _taken(
             else:
                 break
         if size > 1:
-            return axes, before[::-1], gone
+            return axes, before[::-1], unused
         axes.append(fold(taken[::-1] if from_end else taken))
-        gone += skipped
-    return axes, left[::-1], gone
+        unused += skipped
+    return axes, left[::-1], unused

@@ -1,4 +1,4 @@
-"""Following the axes of every tensor back to the axes of the graph's inputs."""
+"""Trace the axes of every tensor back to the axes of the graph's inputs."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 from filterkit import budget
 from filterkit.geometry import Reach, product
-from filterkit.graph.axes.followed_axes import Tracks
 from filterkit.graph.axes.reshaped_axes import Track
 from filterkit.graph.axes.rules import Step, trace_node
-from filterkit.graph.layers.pointwise import SHAPE_READERS
+from filterkit.graph.axes.tensor_axes import Tracks
+from filterkit.graph.layers.elementwise_regions import SHAPE_READERS
 from filterkit.graph.view.view import GraphView, Shape
 from filterkit.graph.view.walk import attributes, reads
 
 PLACEHOLDERS = tuple(range(224, 224 + 32 * 16, 32))
-"""Sizes for axes that the file leaves open: different, so that a Reshape does not confuse them."""
+"""Sizes for axes that the file leaves open: all different, so that a Reshape does not confuse them."""
 
 MOST_INPUTS = 256
-"""How many inputs are followed, the first ones: every tensor may depend on all of their axes."""
+"""Number of inputs that are followed, from the first: every tensor may depend on all of their axes."""
 MOST_AXES = 64
-"""An input of more axes has none that is followed; NumPy has no more either."""
+"""No axis of an input with more is followed; it is the limit of NumPy as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Trace:
 
 
 def trace(graph: GraphView, sizes: Mapping[str, tuple[int, ...]]) -> Trace:
-    """Trace the main graph for inputs of `sizes` (placeholders where they are not given)."""
+    """Trace the main graph for inputs of the given `sizes`, with placeholders for all others."""
     assumed = {value.name: concrete(value.shape) for value in graph.inputs if value.shape is not None}
     assumed |= sizes
     shapes, computed = graph.at_sizes(assumed)
@@ -42,7 +42,7 @@ def trace(graph: GraphView, sizes: Mapping[str, tuple[int, ...]]) -> Trace:
         rank = len(value.shape) if value.shape is not None else 0
         axes = range(rank if rank <= MOST_AXES else 0)
         if value.name in assumed and product(assumed[value.name]) == 1:
-            tracks[value.name] = Tracks((None,) * len(axes))  # a number, which lies nowhere
+            tracks[value.name] = Tracks((None,) * len(axes))  # a single number has no position
         else:
             tracks[value.name] = Tracks(tuple(Track((which, axis), Reach()) for axis in axes))
     for node in graph.nodes:
@@ -53,12 +53,12 @@ def trace(graph: GraphView, sizes: Mapping[str, tuple[int, ...]]) -> Trace:
         if followed and node.op_type not in SHAPE_READERS:
             step = Step(graph, node, followed, shapes, computed, attributes(node))
             tracks.update(zip(node.output, trace_node(step), strict=True))
-    tracks.pop("", None)  # outputs that are left out
+    tracks.pop("", None)  # omitted outputs
     return Trace(tracks, shapes, [value.name for value in graph.inputs])
 
 
 def concrete(shape: Shape) -> tuple[int, ...]:
-    """A shape with sizes for what is open: one picture, and placeholders."""
+    """A shape with its open sizes filled in: a batch of one, and placeholders."""
     return tuple(
         size if isinstance(size, int) else PLACEHOLDERS[axis % len(PLACEHOLDERS)] if axis else 1
         for axis, size in enumerate(shape)

@@ -1,1 +1,1 @@
-"""From nodes to layers: their weights, names, and what follows each."""
+"""From nodes to layers: weights, names, and the bias, norm and activation that follow."""

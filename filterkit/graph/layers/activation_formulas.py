@@ -1,4 +1,4 @@
-"""Which activation a function is, by its values: each known one is tried, with parameters that fit."""
+"""Identify an activation by its values: every known one is tried, with fitted parameters."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from filterkit.graph.layers.elementwise import gelu, sigmoid, softplus
 Values = NDArray[np.float64]
 
 LARGE = (20.0, 37.5, 80.0, 300.0, 1e3, 1e4, 1e6)
-"""Where activations have reached their bounds; some formulas overflow there, which counts neither way."""
+"""Inputs where activations have saturated; some formulas overflow there, and such values are ignored."""
 USUAL = 12.0
-"""Up to here in both directions a function has to have values."""
+"""A function must be finite for inputs up to this magnitude."""
 
 EXACT = 1e-6
-"""How far a function that is linear in parts may be off, relative to its value or 1."""
+"""Tolerance for piecewise linear functions, relative to the larger of the value and 1."""
 ROUNDED = 2e-3
-"""The same of smooth ones, whose constants may be rounded to float16: GELU by Erf and by Tanh differ by less
-(0.0005) and have one name; SiLU, Mish, quick GELU and hard swish differ by more than 0.01."""
+"""Tolerance for smooth functions, whose constants may be rounded to float16. GELU by Erf and by Tanh differ
+by less (0.0005) and share a name; SiLU, Mish, quick GELU and hard swish differ by more than 0.01."""
 
 
 @cache
 def samples() -> Values:
-    """The numbers to try functions on, shape (1, count): negative and positive, small and large, and 0."""
+    """Inputs to evaluate functions on, shape (1, count): negative and positive, small and large, and 0."""
     even = np.linspace(0.0371, USUAL, 61)
     fine = np.geomspace(1e-4, 0.03, 9)
     half = np.concatenate([fine, even, [1.0, 3.0], LARGE])
@@ -37,7 +37,7 @@ def samples() -> Values:
 
 
 def is_affine(values: Values) -> bool:
-    """Whether every row is ``a * x + b``; bias and scale, that is, and no activation."""
+    """Whether every row is ``a * x + b``: bias and scale, and no activation."""
     x = samples()
     left, right = _at(values, -3.0), _at(values, 3.0)
     with np.errstate(all="ignore"):
@@ -46,9 +46,9 @@ def is_affine(values: Values) -> bool:
 
 
 def name_of(values: Values) -> str | None:
-    """Name of the function with these values at `samples`, shape (1 or channels, count); None if unknown.
+    """Name of the function with these values at `samples`, shape (1 or channels, count).
 
-    Straight lines have none.
+    None if it is unknown or affine.
     """
     if len(values) > 1 and bool((values == values[:1]).all()):
         values = values[:1]
@@ -59,7 +59,7 @@ def name_of(values: Values) -> str | None:
 
 @lru_cache(maxsize=256)
 def _name_of_row(values: bytes) -> str | None:
-    """The same of one row: the layers of a network mostly have one activation."""
+    """`name_of` for one row, cached: most layers of a network have the same activation."""
     return _name_of(np.frombuffer(values)[None])
 
 
@@ -77,22 +77,22 @@ def _usual() -> NDArray[np.bool_]:
 
 def _at(values: Values, x: float) -> Values:
     """The function at one of the samples, shape (rows, 1)."""
-    place = int(np.searchsorted(samples()[0], x - 1e-12))
-    return values[:, place : place + 1]
+    index = int(np.searchsorted(samples()[0], x - 1e-12))
+    return values[:, index : index + 1]
 
 
-def _close(values: Values, wanted: Values, tolerance: float) -> bool:
-    """Whether values agree wherever both are finite, as they are in the usual range."""
-    wanted = np.broadcast_to(wanted, np.broadcast_shapes(wanted.shape, values.shape))
-    counts = np.isfinite(values) & np.isfinite(wanted)
+def _close(values: Values, expected: Values, tolerance: float) -> bool:
+    """Whether values agree wherever both are finite; in the usual range they must be."""
+    expected = np.broadcast_to(expected, np.broadcast_shapes(expected.shape, values.shape))
+    counts = np.isfinite(values) & np.isfinite(expected)
     if not counts[:, _usual()].all():
         return False
-    off = np.abs(np.where(counts, values - wanted, 0))
-    return bool((off <= tolerance * np.maximum(1, np.abs(np.where(counts, wanted, 0)))).all())
+    off = np.abs(np.where(counts, values - expected, 0))
+    return bool((off <= tolerance * np.maximum(1, np.abs(np.where(counts, expected, 0)))).all())
 
 
 def _same_slope(values: Values, side: int) -> Values | None:
-    """The slope that every row has where `side` holds, if it is a line through zero there."""
+    """The slope of every row on one side of zero (1 or -1), if it is a line through zero there."""
     x = samples()
     slope = _at(values, math.copysign(3.0, side)) / math.copysign(3.0, side)
     there = np.sign(x) == side
@@ -100,7 +100,7 @@ def _same_slope(values: Values, side: int) -> Values | None:
 
 
 def _rectifier(values: Values) -> str | None:
-    """ReLU and its leaky relatives: one slope below zero and the slope 1 above."""
+    """ReLU and leaky variants: one slope below zero, and slope 1 above."""
     above, below = _same_slope(values, 1), _same_slope(values, -1)
     if above is None or below is None or not np.allclose(above, 1, atol=1e-3) or np.any(_at(values, 0) != 0):
         return None
@@ -120,7 +120,7 @@ def _clip(values: Values) -> str | None:
 
 
 def _ramp(values: Values) -> str | None:
-    """``clip(a * x + b, 0, 1)`` is a hard sigmoid, if 0 < b < 1; with a = 1 it is a clip behind a bias."""
+    """``clip(a * x + b, 0, 1)`` with 0 < b < 1: a hard sigmoid, or for a = 1 a clip after a bias."""
     x = samples()
     inner = (values > 0.02) & (values < 0.98)
     if len(values) != 1 or inner.sum() < 2:
@@ -143,7 +143,7 @@ def _hard_swish(values: Values) -> str | None:
 
 
 def _threshold(values: Values) -> str | None:
-    """Either 0 or x (thresholded ReLU, hard shrinking), or drawn to 0 by a constant (soft shrinking)."""
+    """Either 0 or x (thresholded ReLU, hard shrinkage), or x moved towards 0 (soft shrinkage)."""
     x = samples()
     if len(values) != 1:
         return None
@@ -164,7 +164,7 @@ def _threshold(values: Values) -> str | None:
 
 
 def _exponential(values: Values) -> str | None:
-    """ELU, CELU and SELU: exponential below zero, straight above."""
+    """ELU, CELU and SELU: exponential below zero, linear above."""
     x = samples()
     if len(values) != 1:
         return None
@@ -176,7 +176,7 @@ def _exponential(values: Values) -> str | None:
     below = np.minimum(x, 0)
     if _close(values, np.where(x > 0, scale * x, limit * np.expm1(below)), ROUNDED / 2):
         return "elu" if straight else "selu"
-    if straight:  # celu's parameter also is how fast it comes down, so that its limit may lie far off
+    if straight:  # the parameter of CELU also sets its decay: the limit may not be reached
         alpha = -float(np.nanmin(np.where(np.isfinite(values), values, np.nan)))
         if _close(values, np.where(x > 0, x, alpha * np.expm1(below / alpha)), ROUNDED / 2):
             return "celu"
@@ -208,12 +208,12 @@ def _softplus(values: Values) -> str | None:
 
 def _fixed(name: str, function: Callable[[Values], Values]) -> Callable[[Values], str | None]:
     @cache
-    def wanted() -> Values:
+    def expected() -> Values:
         with np.errstate(all="ignore"):
             return function(samples())
 
     def known(values: Values) -> str | None:
-        return name if len(values) == 1 and _close(values, wanted(), ROUNDED / 2) else None
+        return name if len(values) == 1 and _close(values, expected(), ROUNDED / 2) else None
 
     return known
 

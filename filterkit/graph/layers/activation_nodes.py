@@ -1,4 +1,4 @@
-"""The activation behind a tensor: a node of its own, or several that compute it together."""
+"""Recognize the activation after a tensor: a single node, or several that compute it together."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import onnx
 from numpy.typing import NDArray
 
 from filterkit.graph.layers.activation_formulas import name_of, samples
+from filterkit.graph.layers.constant_operands import aligned, at_positions, fill_value
 from filterkit.graph.layers.elementwise import CONDITIONS, OPERATIONS, apply, operands
-from filterkit.graph.layers.operands import aligned, at_positions, filling
-from filterkit.graph.layers.pointwise import Region, Values, readers_of, regions
+from filterkit.graph.layers.elementwise_regions import Region, Values, readers_of, regions
 from filterkit.graph.view.constants import NotConstant
 from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import STANDARD, attributes
@@ -27,28 +27,28 @@ ACTIVATIONS = {
 }  # fmt: skip
 """Names of activations by operator, of ONNX and of ONNX Runtime."""
 
-REFINED: dict[str, frozenset[str]] = {
+REFINEMENTS: dict[str, frozenset[str]] = {
     "relu": frozenset({"relu6", "clip"}),
     "clip": frozenset({"relu6", "clip", "hard_sigmoid"}),
     "sigmoid": frozenset({"tanh", "log_sigmoid"}),
     "elu": frozenset({"selu"}),
 }
-"""What an activation turns out to be where more nodes follow: a ReLU before ``Min(6)`` is half a ReLU6."""
+"""What an activation may become with the nodes after it: a ReLU followed by ``Min(6)`` is a ReLU6."""
 
 
-LOWEST = -1e30
-"""From here on down a bound is none: exporters write the lowest float32."""
+UNBOUNDED = -1e30
+"""A lower bound of at most this is no bound: exporters write the lowest float32."""
 
 
 class Found(NamedTuple):
-    """The tensor that an activation makes, and the activation's name."""
+    """The output of an activation, and the activation's name."""
 
     tensor: str
     name: str
 
 
 def by_operator(graph: GraphView, tensor: str, readers: Sequence[onnx.NodeProto]) -> Found | None:
-    """The activation that one node alone is. Exporters may repeat it for each of its readers."""
+    """The activation that is a single operator; exporters may repeat its node for each reader."""
     node = readers[0]
     if len(readers) > 1 and not all(_is_same(node, other) for other in readers[1:]):
         return None
@@ -63,26 +63,26 @@ def by_operator(graph: GraphView, tensor: str, readers: Sequence[onnx.NodeProto]
     if known == "silu" and node.op_type == "Swish":
         known = _swish_name(attributes(node).get("alpha", 1.0))
     if known in ("leaky_relu", "prelu", "thresholded_relu"):
-        known = _without_slope(graph, node) or known
+        known = _name_by_slope(graph, node) or known
     return Found(node.output[0], known) if known is not None else None
 
 
 def by_values(graph: GraphView, tensor: str, layout: str, channels: int) -> tuple[Found | None, str | None]:
-    """The activation that nodes compute together, and the output of a Concat of ``x`` and ``-x``, if any.
+    """The activation that several nodes compute, and the output of a Concat of ``x`` and ``-x``, if any.
 
-    The first of the tensors that are functions of `tensor` alone and are a known activation counts; one of
-    more nodes only where it is what the first is a part of.
+    It is the first tensor that is a known activation of `tensor` alone, or a later one that is a refinement
+    of it.
     """
-    odd: list[str] = []
+    positional: list[str] = []
 
     def read(node: onnx.NodeProto, name: str) -> NDArray[Any] | None:
         constant = aligned(graph, node, name, layout, channels)
         if constant is None and graph.is_constant(name):
-            odd.append(name)
+            positional.append(name)
         return constant
 
     found, mirrored = _first_known(regions(graph, {tensor: samples()}, layout, read))
-    if found is None and mirrored is None and odd:  # Keras gives PReLU a slope for every position
+    if found is None and mirrored is None and positional:  # Keras gives PReLU a slope for every position
 
         def anywhere(node: onnx.NodeProto, name: str) -> NDArray[Any] | None:
             return at_positions(graph, node, name, len(layout))
@@ -100,23 +100,23 @@ def _first_known(candidates: Iterable[Region]) -> tuple[Found | None, str | None
         name = _joined_name(region) if region.joined > 1 else name_of(region.values)
         if region.joined == 2 and mirrored is None and _is_mirrored(region.values):
             mirrored = region.tensor
-        if name is not None and (found is None or name in REFINED.get(found.name, ())):
+        if name is not None and (found is None or name in REFINEMENTS.get(found.name, ())):
             found = Found(region.tensor, name)
-        elif found is not None and found.name not in REFINED:
+        elif found is not None and found.name not in REFINEMENTS:
             break
     return found, mirrored
 
 
-def goes_on(graph: GraphView, found: Found) -> bool:
-    """Whether nodes that follow could make something else of the activation (see `REFINED`)."""
-    if found.name not in REFINED:
+def may_be_refined(graph: GraphView, found: Found) -> bool:
+    """Whether the nodes that follow could turn the activation into another one of `REFINEMENTS`."""
+    if found.name not in REFINEMENTS:
         return False
     return all(
         node.op_type in OPERATIONS
         and (
             len(node.input) == 1
             or any(
-                name != found.tensor and (graph.is_constant(name) or filling(graph, name) is not None)
+                name != found.tensor and (graph.is_constant(name) or fill_value(graph, name) is not None)
                 for name in node.input
             )
         )
@@ -124,8 +124,8 @@ def goes_on(graph: GraphView, found: Found) -> bool:
     )
 
 
-def _without_slope(graph: GraphView, node: onnx.NodeProto) -> str | None:
-    """``relu`` or ``abs``, where the parameter of a node makes it one: with a slope of 0 or -1 below zero."""
+def _name_by_slope(graph: GraphView, node: onnx.NodeProto) -> str | None:
+    """``relu`` or ``abs``, if a node's constant slope below zero is 0 or -1; else None."""
     op, names = operands(node)
     inputs: list[Any] = [samples()]
     for name in names[1:]:
@@ -136,25 +136,27 @@ def _without_slope(graph: GraphView, node: onnx.NodeProto) -> str | None:
         if slope.dtype.kind not in "fiu" or not slope.size or np.any(slope != slope.flat[0]):
             return None
         inputs.append(float(slope.flat[0]))
-    made = apply(op, attributes(node), inputs)
-    found = name_of(made) if made is not None and np.shape(made) == samples().shape else None
+    result = apply(op, attributes(node), inputs)
+    found = name_of(result) if result is not None and np.shape(result) == samples().shape else None
     return found if found in ("relu", "abs") else None
 
 
 def clip_name(graph: GraphView, node: onnx.NodeProto) -> str | None:
-    """What a Clip is called; None where it has no bounds: attributes before opset 11, inputs since."""
+    """Name of a Clip by its bounds (attributes before opset 11, inputs since); None where it has none."""
     values = attributes(node)
     bounds = [values.get("min", -np.inf), values.get("max", np.inf)]
-    for place, name in enumerate(node.input[1:3]):
+    for index, name in enumerate(node.input[1:3]):
         if name:
             try:
                 stated = graph.constant(name)
-                bounds[place] = None if stated.dtype.kind in "OSUcb" else float(stated.ravel()[0])
+                bounds[index] = None if stated.dtype.kind in "OSUcb" else float(stated.ravel()[0])
             except (NotConstant, IndexError, ValueError, TypeError):
                 return "clip"
-    if not all(isinstance(bound, float) for bound in bounds):  # no attributes of Clip since opset 11
+    if not all(
+        isinstance(bound, float) for bound in bounds
+    ):  # unchecked attributes: not those of a Clip since opset 11
         return "clip"
-    if bounds[0] <= LOWEST and bounds[1] >= -LOWEST:
+    if bounds[0] <= UNBOUNDED and bounds[1] >= -UNBOUNDED:
         return None
     if bounds[0] == 0:
         return "relu6" if bounds[1] == 6 else "relu" if bounds[1] > 1e30 else "clip"
@@ -176,7 +178,7 @@ def _is_same(one: onnx.NodeProto, other: onnx.NodeProto) -> bool:
 
 
 def _joined_name(region: Region) -> str | None:
-    """CReLU: ``relu(x)`` and ``relu(-x)``, one after the other."""
+    """CReLU: ``relu(x)`` and ``relu(-x)``, concatenated."""
     return "crelu" if _are_mirrored(region.values) and name_of(region.values[:1]) == "relu" else None
 
 

@@ -1,4 +1,4 @@
-"""What follows a convolution: a bias of its own, a norm, an activation."""
+"""Follow a layer's output through bias, norm and activation."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ import onnx
 from numpy.typing import NDArray
 
 from filterkit import budget
-from filterkit.graph.layers.activation_nodes import Found, by_operator, by_values, goes_on
-from filterkit.graph.layers.axis_moves import MOVES, layout_behind
+from filterkit.graph.layers.activation_nodes import Found, by_operator, by_values, may_be_refined
 from filterkit.graph.layers.batchnorm import read_batchnorm
-from filterkit.graph.layers.channel_joins import joined_channels, leaves_channels
+from filterkit.graph.layers.channel_activations import channel_activation, keeps_all_channels
+from filterkit.graph.layers.constant_operands import aligned
 from filterkit.graph.layers.elementwise import FLOATING, OPERATIONS
-from filterkit.graph.layers.norms import norm_behind
-from filterkit.graph.layers.operands import aligned
-from filterkit.graph.layers.pointwise import MOST_NODES, readers_of
+from filterkit.graph.layers.elementwise_regions import MOST_NODES, readers_of
+from filterkit.graph.layers.layout_changes import LAYOUT_OPERATORS, layout_after
+from filterkit.graph.layers.norms import norm_after
 from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import STANDARD, attributes
 from filterkit.records import BatchNorm
 
-PASSED = ("Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear")
-"""Operators behind which the numbers are the same."""
+VALUE_PRESERVING = ("Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear")
+"""Operators that do not change the values."""
 AFFINE = ("Add", "Sum", "Sub", "Mul", "Div")
 
 MOST_STEPS = 128
-"""How many nodes behind a layer are gone along."""
+"""Number of nodes after a layer that are followed."""
 MOST_TRIES = 4
-"""At how many of them nodes are evaluated, to see whether they are an activation together; and at as many
-that add one number or multiply by it, as the first node of a formula may."""
+"""Number of these nodes at which a formula of several nodes is searched for, by evaluating them; and as many
+again that add or multiply by a single number, as the first node of a formula may."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """What was found behind a layer.
+    """What follows a layer.
 
     Attributes
     ----------
     bias
-        Constant that is added behind the layer, shape (out_channels,), where it has none itself; else None.
+        Constant that is added after the layer, shape (out_channels,), if its node has no bias; else None.
     pre_tensor, post_tensor, pre_layout, post_layout, activation, batchnorm, norm
         As in `FilterBank`.
     """
@@ -56,45 +56,45 @@ class Tail:
 
 
 def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bias: bool) -> Tail:
-    """Go on from a layer's output as long as all that reads it leads to one tensor.
+    """Follow a layer's output up to its activation, as long as everything that reads it leads to one tensor.
 
     Parameters
     ----------
     graph
-        The graph that holds the layer's node.
+        The graph that contains the layer's node.
     tensor, layout
         The layer's output and its axes, e.g. ``"NCHW"``.
     channels
         Number of output channels.
     has_bias
-        Whether the node has a bias itself; otherwise a constant added behind it is its bias, unless it is
-        part of an activation, as the 3 of ``clip(x + 3, 0, 6) / 6``.
+        Whether the node itself has a bias. Otherwise a constant that is added after it is its bias, unless it
+        is part of an activation, like the 3 of ``clip(x + 3, 0, 6) / 6``.
     """
     bias: NDArray[np.generic] | None = None
     pre, pre_layout = tensor, layout
     may_be_bias = not has_bias
     batchnorm: BatchNorm | None = None
     norm: str | None = None
-    is_bare = True  # nothing so far but the convolution and its bias: only then a batch norm can be folded
+    is_bare = True  # only bias so far: a batch norm can be folded
     mirrored = False
     seen: dict[str, str] = {}
-    tries = {True: MOST_TRIES, False: MOST_TRIES}  # at scales and shifts, and at other nodes
+    tries = {True: MOST_TRIES, False: MOST_TRIES}  # by whether the node is a scale or a shift
     for _ in range(MOST_STEPS):
-        budget.step("looking at what follows '{}'", tensor)
+        budget.step("finding the activation after '{}'", tensor)
         readers = readers_of(graph, tensor)
         if not 0 < len(readers) <= MOST_NODES:
             break
         seen[tensor] = layout
         found = by_operator(graph, tensor, readers)
-        if found is not None and goes_on(graph, found):
+        if found is not None and may_be_refined(graph, found):
             found = by_values(graph, tensor, layout, channels)[0] or found
         only = _only_reader(graph, tensor)
         added = None
         if found is None and only is not None and only.domain in STANDARD:
-            behind = _layout_beyond(graph, only, tensor, layout, channels)
-            behind = behind or _layout_before(graph, only, layout, seen)
-            if behind is not None:
-                tensor, layout = only.output[0], behind
+            new_layout = _layout_after_copy(graph, only, tensor, layout, channels)
+            new_layout = new_layout or _restored_layout(graph, only, layout, seen)
+            if new_layout is not None:
+                tensor, layout = only.output[0], new_layout
                 continue
             if only.op_type == "BatchNormalization":
                 if only.input[:1] != [tensor] or layout.index("C") != 1:
@@ -104,22 +104,22 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
                 tensor = only.output[0]
                 may_be_bias = is_bare = False
                 continue
-            added = _combined(graph, only, tensor, layout, channels)
-        is_plain = added is not None and _is_the_layers(added)
+            added = _affine_constant(graph, only, tensor, layout, channels)
+        is_plain = added is not None and _belongs_to_layer(added)
         is_affine = added is not None
         may_begin = tries[is_affine] and not (
             is_affine and only is not None and _scales_follow(graph, only.output[0], layout, channels)
         )
         if found is None and not is_plain and may_begin and all(map(_may_be_part, readers)):
             tries[is_affine] -= 1
-            found, twins = by_values(graph, tensor, layout, channels)
-            if found is None and twins is not None and not mirrored:
-                mirrored, tensor, channels = True, twins, 2 * channels
+            found, mirrored_pair = by_values(graph, tensor, layout, channels)
+            if found is None and mirrored_pair is not None and not mirrored:
+                mirrored, tensor, channels = True, mirrored_pair, 2 * channels
                 may_be_bias = is_bare = False
                 continue
         if found is None and not is_plain:
-            found = joined_channels(graph, tensor, layout, channels, readers)
-            between = norm_behind(graph, tensor, layout, channels, readers) if found is None else None
+            found = channel_activation(graph, tensor, layout, channels, readers)
+            between = norm_after(graph, tensor, layout, channels, readers) if found is None else None
             if between is not None:
                 norm, tensor = norm or between.name, between.tensor
                 may_be_bias = is_bare = False
@@ -147,58 +147,65 @@ def follow(graph: GraphView, tensor: str, layout: str, channels: int, *, has_bia
     return Tail(bias, pre, pre_layout, pre, pre_layout, None, batchnorm, norm)
 
 
-def _layout_beyond(
+def _layout_after_copy(
     graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str, channels: int
 ) -> str | None:
-    """The layout behind a node that leaves the numbers as they are; None where it is no such node."""
-    if node.op_type in MOVES:
-        return layout_behind(graph, node, tensor, layout)
-    if node.op_type == "Slice":  # Keras pads transposed convolutions by cutting off
+    """The layout after a node that does not change the values; None for other nodes."""
+    if node.op_type in LAYOUT_OPERATORS:
+        return layout_after(graph, node, tensor, layout)
+    if node.op_type == "Slice":  # Keras crops transposed convolutions
         return (
-            layout if node.input[:1] == [tensor] and leaves_channels(graph, node, layout, channels) else None
+            layout
+            if node.input[:1] == [tensor] and keeps_all_channels(graph, node, layout, channels)
+            else None
         )
-    if node.op_type not in PASSED or node.input[:1] != [tensor]:
+    if node.op_type not in VALUE_PRESERVING or node.input[:1] != [tensor]:
         return None
     return layout if node.op_type != "Cast" or attributes(node).get("to") in FLOATING else None
 
 
-def _layout_before(
+def _restored_layout(
     graph: GraphView, node: onnx.NodeProto, layout: str, seen: Mapping[str, str]
 ) -> str | None:
-    """The layout behind a Reshape to the shape of a tensor that was `seen` on the way."""
-    maker = graph.producer(node.input[1]) if node.op_type == "Reshape" and len(node.input) > 1 else None
-    if maker is None or maker.op_type != "Shape" or attributes(maker):
+    """The layout after a Reshape to the shape of a tensor that was `seen` before."""
+    producer = graph.producer(node.input[1]) if node.op_type == "Reshape" and len(node.input) > 1 else None
+    if producer is None or producer.op_type != "Shape" or attributes(producer):
         return None
-    before = seen.get(maker.input[0])
+    before = seen.get(producer.input[0])
     return before if before is not None and before[:2] == layout[:2] == "NC" else None
 
 
 def _may_be_part(node: onnx.NodeProto) -> bool:
-    """Whether an activation that several nodes compute may begin with this one."""
+    """Whether an activation of several nodes may begin with this one."""
     return node.op_type in OPERATIONS or node.op_type in ("Concat", "QLinearAdd", "QLinearMul")
 
 
-def _is_the_layers(constant: NDArray[np.generic]) -> bool:
-    """Whether it is a bias or a scale of the layer's: one number may also be part of an activation's formula,
-    but for 0."""
+def _belongs_to_layer(constant: NDArray[np.generic]) -> bool:
+    """Whether a constant is certainly the layer's bias or scale.
+
+    A single number other than 0 may also be part of the formula of an activation.
+    """
     return not constant.any() or (constant.ndim == 1 and bool(np.any(constant != constant[0])))
 
 
 def _scales_follow(graph: GraphView, tensor: str, layout: str, channels: int) -> bool:
-    """Whether no formula begins in front of a tensor: so many scales and shifts by one number follow, or one
-    of the layer's own, which is part of none."""
+    """Whether no formula can begin before a tensor.
+
+    That is so where one of the layer's own scales or shifts follows, or more by single numbers than any
+    formula has.
+    """
     for _ in range(MOST_TRIES):
         node = _only_reader(graph, tensor)
         for _ in range(MOST_TRIES):
-            behind = None if node is None else _layout_beyond(graph, node, tensor, layout, channels)
-            if node is None or behind is None:
+            new_layout = None if node is None else _layout_after_copy(graph, node, tensor, layout, channels)
+            if node is None or new_layout is None:
                 break
-            tensor, layout = node.output[0], behind
+            tensor, layout = node.output[0], new_layout
             node = _only_reader(graph, tensor)
-        added = _combined(graph, node, tensor, layout, channels) if node is not None else None
+        added = _affine_constant(graph, node, tensor, layout, channels) if node is not None else None
         if added is None or node is None:
             return False
-        if _is_the_layers(added):
+        if _belongs_to_layer(added):
             return True
         tensor = node.output[0]
     return True
@@ -209,7 +216,7 @@ def _only_reader(graph: GraphView, tensor: str) -> onnx.NodeProto | None:
     return readers[0] if len(readers) == 1 and readers[0].output and readers[0].output[0] else None
 
 
-def _combined(
+def _affine_constant(
     graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str, channels: int
 ) -> NDArray[np.generic] | None:
     """The constant that an affine node combines with `tensor`: one number, or one per channel."""

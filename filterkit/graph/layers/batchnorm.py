@@ -1,4 +1,4 @@
-"""Batch norms behind convolutions: what they scale and shift by, and filters with that folded in."""
+"""Batch norms after convolutions: their scale and shift, and folding these into the filters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def read_batchnorm(graph: GraphView, node: onnx.NodeProto, layout: str, channels: int) -> BatchNorm | None:
-    """What a BatchNormalization node does to `channels` channels; None where that is not constant.
+    """Read the scale and shift of a BatchNormalization node; None where they are not constant.
 
     ``y = (x - mean) / sqrt(variance + epsilon) * gamma + beta`` (ONNX, operator BatchNormalization), computed
     in float64.
@@ -42,10 +42,10 @@ def read_batchnorm(graph: GraphView, node: onnx.NodeProto, layout: str, channels
 
 
 def fold_batchnorm(bank: FilterBank) -> FilterBank:
-    """The bank of the convolution that does what convolution and batch norm do; as it is without one.
+    """Fold the batch norm that follows a convolution into its bank; without one, return the bank unchanged.
 
-    Weights are multiplied by the scale of their channel, and the bias by it too, plus the shift. The bank's
-    own output is then that of the batch norm.
+    Weights and bias are multiplied by the scale of their channel, and the shift is added to the bias. The
+    bank's *pre* tensor is then the batch norm's output.
     """
     norm = bank.batchnorm
     if norm is None or norm.folded:

@@ -1,4 +1,4 @@
-"""Operators that treat every element alike, as functions of numpy arrays: what a chain of them computes."""
+"""Elementwise operators as functions of NumPy arrays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 Attributes = Mapping[str, Any]
 Operation = Callable[..., Any]
-"""From the node's attributes and its inputs (None where one is left out) to its first output."""
+"""Maps the node's attributes and its inputs (None where omitted) to its first output."""
 
 FLOATING = (
     onnx.TensorProto.FLOAT,
@@ -54,7 +54,7 @@ def _clip(given: Attributes, x: Values, low: Any = None, high: Any = None) -> Va
 
 
 def _cast(given: Attributes, x: Any) -> Any:
-    """Between floating-point types and booleans nothing changes; integers are no longer the same number."""
+    """Casts to floating-point types and to booleans; None for integers, which would round."""
     if given.get("to") == onnx.TensorProto.BOOL:
         return np.asarray(x) != 0
     return np.asarray(x, np.float64) if given.get("to") in FLOATING else None
@@ -118,10 +118,10 @@ OPERATIONS: dict[str, Operation] = {
     "And": lambda given, x, y: (np.asarray(x) != 0) & (np.asarray(y) != 0),
     "Or": lambda given, x, y: (np.asarray(x) != 0) | (np.asarray(y) != 0),
 }  # fmt: skip
-"""By operator, of ONNX and of ONNX Runtime. Rounding is none of them: fake quantization is no activation."""
+"""By operator, of ONNX and ONNX Runtime. Rounding is excluded: fake quantization is not an activation."""
 
 CONDITIONS = frozenset({"Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And", "Or"})
-"""Operators that make booleans, which no feature map consists of."""
+"""Operators with boolean outputs, which are never feature maps."""
 
 QUANTIZED: dict[str, tuple[str, tuple[int, ...]]] = {
     "QLinearSigmoid": ("Sigmoid", (0,)),
@@ -129,28 +129,28 @@ QUANTIZED: dict[str, tuple[str, tuple[int, ...]]] = {
     "QLinearAdd": ("Add", (0, 3)),
     "QLinearMul": ("Mul", (0, 3)),
 }
-"""Of ONNX Runtime's operators on codes: what they do to real numbers, and which inputs hold the codes."""
+"""For ONNX Runtime's quantized operators: the operator on real numbers, and which inputs are codes."""
 
 ONLY_FIRST = frozenset({"QuantizeLinear", "DequantizeLinear", "Dropout", "CastLike"})
-"""Operators whose other inputs do not change the numbers behind the first."""
+"""Operators whose other inputs do not change the values of the first."""
 
 
 def operands(node: onnx.NodeProto) -> tuple[str, Sequence[str]]:
-    """What a node does, by the name in `OPERATIONS` (or one that is not there), and to which tensors."""
-    op, places = QUANTIZED.get(node.op_type, (node.op_type, None))
-    if places is not None:
-        return op, [node.input[place] if place < len(node.input) else "" for place in places]
+    """The name of a node's operation, which may be a key of `OPERATIONS`, and its input tensors."""
+    op, indices = QUANTIZED.get(node.op_type, (node.op_type, None))
+    if indices is not None:
+        return op, [node.input[index] if index < len(node.input) else "" for index in indices]
     return op, node.input[:1] if op in ONLY_FIRST else node.input
 
 
 def apply(op: str, given: Attributes, inputs: Sequence[Any]) -> Any:
-    """What the operator makes of arrays; None where it does not take them.
+    """Apply an operator to arrays; None where it does not accept them.
 
-    Attributes of operators that ONNX does not define may have any type.
+    Attributes of non-standard operators may have any type.
     """
     try:
         with np.errstate(all="ignore"):
-            made = OPERATIONS[op](given, *inputs)
+            result = OPERATIONS[op](given, *inputs)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError, AttributeError):
         return None
-    return made if made is None or np.asarray(made).dtype.kind in "fiub" else None
+    return result if result is None or np.asarray(result).dtype.kind in "fiub" else None

@@ -1,4 +1,4 @@
-"""The way through a model that all extractors take: every node that is a layer becomes a bank or a reason."""
+"""The loop over a model's layers that all extractors share: each one becomes a bank or is skipped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from filterkit.records import FilterBank, Skipped
 
 
 class Unresolved(Exception):
-    """A layer that cannot be extracted; the message says why, for a user."""
+    """A layer cannot be extracted; the message gives the reason to the user."""
 
 
 def read_layers(
@@ -23,37 +23,35 @@ def read_layers(
     is_layer: Callable[[onnx.NodeProto], bool],
     read: Callable[[GraphView, onnx.NodeProto, str], FilterBank | None],
 ) -> Iterator[FilterBank | Skipped]:
-    """Read every layer of a model: all that an extractor's ``extract`` has to return.
+    """Read every layer of a model: what an extractor's ``extract`` returns.
 
     Parameters
     ----------
     graph
         The main graph.
     is_layer
-        Whether a node is of the kind that is looked for.
+        Whether a node may be a layer.
     read
-        Makes a bank of such a node, given the graph that holds it and the name for `FilterBank.node`. None
-        where the node turns out to be no layer. It raises `Unresolved` where it is one that cannot be read;
-        whatever else it raises goes on to the caller. In graphs from `open_graph`, nodes of operators that
-        ONNX defines have the inputs, outputs and types of attributes that it asks for; of others nothing is
-        known.
+        Returns the bank of such a node, given the graph that contains it and the name for `FilterBank.node`;
+        None where the node turns out not to be a layer. It raises `Unresolved` for a layer that cannot be
+        read; any other exception is propagated to the caller. In graphs from `open_graph`, nodes of standard
+        operators have the inputs, outputs and attribute types that ONNX requires; other nodes are unchecked.
 
     Yields
     ------
     FilterBank or Skipped
-        In the graph's order, one at a time; nodes in bodies (branches of If, bodies of Loop and Scan) behind
-        those of the graph around them. Skipped are layers that are Unresolved, whose weights are
-        `NotConstant`, or that stand in functions of another opset; other functions are part of the graph by
-        then.
+        In graph order; nodes in bodies (branches of If, bodies of Loop and Scan) come after those of the
+        enclosing graph. A layer is skipped if it is `Unresolved`, if its weights are `NotConstant`, or if it
+        is in a function of another opset; all other functions have been inlined.
     """
     yield from _in_graph(graph, is_layer, read)
     for function in graph.model.functions:
-        reason = f"inside the model's function '{shown(function.name)}', whose opset is not the model's"
-        yield from _unread(function.node, is_layer, reason)
+        reason = f"in the model's function '{shown(function.name)}', whose opset differs from the model's"
+        yield from _skipped(function.node, is_layer, reason)
 
 
 def node_name(graph: GraphView, node: onnx.NodeProto) -> str:
-    """Name of a node, or of its first output where it has none, behind the path of the body it stands in."""
+    """Name of a node, or of its first output if unnamed, after the path of the body that contains it."""
     name = node.name or next(filter(None, node.output), "")
     return f"{graph.scope}/{name}" if graph.scope else name
 
@@ -75,15 +73,15 @@ def _in_graph(
         if found is not None:
             yield found
     for body in graph.bodies():
-        budget.step("looking for layers in '{}'", body.scope)
+        budget.step("searching for layers in '{}'", body.scope)
         yield from _in_graph(body, is_layer, read)
 
 
-def _unread(
+def _skipped(
     nodes: Iterable[onnx.NodeProto], is_layer: Callable[[onnx.NodeProto], bool], reason: str
 ) -> Iterator[Skipped]:
     for node in nodes:
         if is_layer(node):
             yield Skipped(node.name or next(filter(None, node.output), ""), node.op_type, reason)
         for body in bodies(node):
-            yield from _unread(body.node, is_layer, reason)
+            yield from _skipped(body.node, is_layer, reason)

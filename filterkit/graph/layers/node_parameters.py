@@ -1,4 +1,4 @@
-"""Parameters of nodes: lists that are attributes or, in newer opsets, inputs, and numbers made of shapes."""
+"""Parameters of nodes: lists that are attributes or inputs, and numbers computed from shapes."""
 
 from __future__ import annotations
 
@@ -16,61 +16,64 @@ from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import STANDARD, attributes
 
 MOST_NUMBERS = 64
-"""How long a list of parameters may be."""
+"""Maximum length of a list of parameters."""
 DEEPEST = 16
-"""How many nodes may lie between a shape and a number that is made of it."""
+"""Maximum number of nodes between a shape and a number computed from it."""
 ARITHMETIC = frozenset(
     {
         *("Squeeze", "Unsqueeze", "Reshape", "Identity", "Cast", "Gather", "Slice", "Concat", "ReduceProd"),
         *("Add", "Sub", "Mul", "Div", "Neg", "Sqrt", "Reciprocal", "Pow", "Max", "Min"),
     }
 )
-"""Operators that such a number may be made with."""
+"""Operators that may compute such a number."""
 
 Numbers = NDArray[np.float64]
 SizesOf = Callable[[str], Sequence[float] | None]
-"""From a tensor to its shape, NaN for axes of unknown size; None where even the rank is unknown."""
+"""Maps a tensor to its shape, with NaN for unknown sizes; None where the rank is unknown."""
 
 
-def listed(graph: GraphView, node: onnx.NodeProto, name: str, place: int = 1) -> list[int] | None:
-    """A list of integers, e.g. of axes, that is an attribute or, in newer opsets, an input.
+def integer_list(graph: GraphView, node: onnx.NodeProto, name: str, index: int = 1) -> list[int] | None:
+    """Read a list of integers, e.g. axes, that is an attribute or, in newer opsets, an input.
 
-    Exporters compute it from the shape of a tensor, too: the half of the channels, for instance.
+    Exporters may compute it from the shape of a tensor, e.g. half the number of channels.
 
     Returns
     -------
     list of int or None
-        Empty where nothing is stated; None where it is not known or no list of integers.
+        Empty where it is omitted; None where it is unknown or not a list of integers.
     """
-    if len(node.input) > place and node.input[place]:
-        made = from_shapes(graph, node.input[place], lambda tensor: known_sizes(graph, tensor))
-        is_list = made is not None and np.isfinite(made).all() and bool((made == np.floor(made)).all())
-        return [int(each) for each in made] if made is not None and is_list else None
+    if len(node.input) > index and node.input[index]:
+        numbers = numbers_from_shapes(graph, node.input[index], lambda tensor: known_sizes(graph, tensor))
+        is_list = (
+            numbers is not None and np.isfinite(numbers).all() and bool((numbers == np.floor(numbers)).all())
+        )
+        return [int(each) for each in numbers] if numbers is not None and is_list else None
     values: Any = attributes(node).get(name, [])
     is_list = isinstance(values, list | tuple) and all(isinstance(each, int) for each in values)
     return list(values) if is_list and len(values) <= MOST_NUMBERS else None
 
 
 def known_sizes(graph: GraphView, tensor: str) -> list[float] | None:
+    """A tensor's shape, with NaN for unknown sizes; None where the rank is unknown."""
     shape = graph.shape(tensor)
     return None if shape is None else [size if isinstance(size, int) else math.nan for size in shape]
 
 
-def from_shapes(graph: GraphView, tensor: str, sizes: SizesOf) -> Numbers | None:
-    """A few numbers that are constants or computed from shapes alone, as one row; None where they are not."""
+def numbers_from_shapes(graph: GraphView, tensor: str, sizes: SizesOf) -> Numbers | None:
+    """Numbers that are constant or computed only from shapes, in one dimension; None where they are not."""
     found = _read(graph, tensor, sizes, {}, 0)
     return None if found is None else found.row
 
 
 class _Found(NamedTuple):
     row: Numbers
-    is_whole: bool  # whether they are integers, whose quotients are rounded down
+    is_whole: bool  # integers, whose quotients are rounded down
 
 
 def _read(
     graph: GraphView, tensor: str, sizes: SizesOf, known: dict[str, _Found | None], depth: int
 ) -> _Found | None:
-    """The numbers in a tensor; each tensor on the way is looked at once."""
+    """The numbers in a tensor; each tensor on the way is evaluated once."""
     if tensor in known:
         return known[tensor]
     known[tensor] = None  # until it is computed
@@ -112,7 +115,7 @@ def _constant(graph: GraphView, tensor: str) -> _Found | None:
 
 
 def _computed(node: onnx.NodeProto, inputs: Sequence[_Found]) -> _Found | None:
-    """What a node makes of rows of numbers, all of them lists or single numbers in the graph."""
+    """The output of a node for lists of numbers; in the graph they are one-dimensional or scalar."""
     op, given = node.op_type, attributes(node)
     rows = [each.row for each in inputs]
     first, is_whole = rows[0], all(each.is_whole for each in inputs)
@@ -133,8 +136,8 @@ def _computed(node: onnx.NodeProto, inputs: Sequence[_Found]) -> _Found | None:
             return _Found(first.prod()[None], is_whole)
     except (IndexError, KeyError, TypeError, ValueError, OverflowError):
         return None
-    made = apply(op, given, rows)
-    if made is None:
+    result = apply(op, given, rows)
+    if result is None:
         return None
-    row = np.asarray(made, np.float64).ravel()
+    row = np.asarray(result, np.float64).ravel()
     return _Found(np.floor(row) if is_whole and op == "Div" else row, is_whole)

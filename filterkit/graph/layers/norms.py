@@ -1,4 +1,4 @@
-"""Norms other than batch norm behind a convolution: operators, and what older exporters write for them."""
+"""Recognize norms other than batch norm after a convolution: operators, and their decompositions."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from filterkit.graph.layers.axis_moves import may_agree
-from filterkit.graph.layers.operands import aligned
-from filterkit.graph.layers.pointwise import REDUCTIONS, readers_of, regions
+from filterkit.graph.layers.constant_operands import aligned
+from filterkit.graph.layers.elementwise_regions import REDUCTIONS, readers_of, regions
+from filterkit.graph.layers.layout_changes import shapes_may_match
 from filterkit.graph.layers.response_norm import response_norm
 from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import STANDARD, attributes
@@ -22,27 +22,27 @@ NORMS = {
     "LayerNormalization": "layer_norm", "RMSNormalization": "layer_norm",
     "SimplifiedLayerNormalization": "layer_norm", "LRN": "lrn",
 }  # fmt: skip
-"""By operator, of ONNX and of ONNX Runtime."""
+"""Names by operator, of ONNX and ONNX Runtime."""
 
-AFFINE = frozenset({"Mul", "Add", "Sum", "Sub", "Div", "Identity", "Cast"})
-"""What may stand between a norm of groups and the Reshape that undoes them: scale and shift."""
+BETWEEN_RESHAPES = frozenset({"Mul", "Add", "Sum", "Sub", "Div", "Identity", "Cast"})
+"""Operators allowed between a grouped norm and the Reshape that restores the shape: scale and shift."""
 
 LONGEST = 12
-"""How many nodes these chains may have."""
+"""Maximum number of these nodes."""
 
 
 class Norm(NamedTuple):
-    """A norm's name, and the tensor that it makes, whose axes are those in front of it."""
+    """A norm's name and its output, whose layout is that of its input."""
 
     name: str
     tensor: str
     activation: str | None = None
 
 
-def norm_behind(
+def norm_after(
     graph: GraphView, tensor: str, layout: str, channels: int, readers: Sequence[onnx.NodeProto]
 ) -> Norm | None:
-    """The norm that the only readers of `tensor` are."""
+    """The norm that all readers of `tensor` belong to; None if there is none."""
     if len(readers) == 1:
         node = readers[0]
         if node.op_type in NORMS and node.input[:1] == [tensor] and node.output and node.output[0]:
@@ -52,18 +52,18 @@ def norm_behind(
             name = _name_of_axes([axis for axis in axes if axis], layout) if layout[:1] == "N" else None
             return Norm(name, node.output[0]) if name else None
         if node.op_type == "Reshape" and node.input[:1] == [tensor]:
-            return _of_groups(graph, node, layout, channels)
+            return _grouped_norm(graph, node, layout, channels)
     if any(_is_reduced(graph, node) for node in readers):
         found = _by_values(graph, tensor, layout, channels)
         if found is not None:
             name = _name_of_axes(found[1], layout)
             return Norm(name, found[0]) if name else None
-    made = response_norm(graph, tensor, layout, channels, readers)
-    return Norm("lrn", made) if made is not None else None
+    output = response_norm(graph, tensor, layout, channels, readers)
+    return Norm("lrn", output) if output is not None else None
 
 
 def _is_reduced(graph: GraphView, node: onnx.NodeProto) -> bool:
-    """Whether a node takes means or sums or, as RMS norms do, makes squares that they are taken of."""
+    """Whether a node computes means or sums or, as in RMS norms, the squares that these are taken of."""
     if node.op_type in ("Mul", "Pow") and node.output:
         return any(each.op_type in REDUCTIONS for each in readers_of(graph, node.output[0]))
     return node.op_type in REDUCTIONS
@@ -90,7 +90,7 @@ def _operator(graph: GraphView, node: onnx.NodeProto, layout: str) -> Norm | Non
 
 
 def _name_of_axes(axes: Sequence[int], layout: str) -> str | None:
-    """What a norm over these axes is called; none is a norm over pictures."""
+    """Name of a norm over these axes; None where they include the batch."""
     rank = len(layout)
     if not all(isinstance(axis, int) and -rank <= axis < rank for axis in axes):
         return None
@@ -100,8 +100,8 @@ def _name_of_axes(axes: Sequence[int], layout: str) -> str | None:
     return "instance_norm" if letters == set(layout) - {"N", "C"} else "layer_norm"
 
 
-def _of_groups(graph: GraphView, node: onnx.NodeProto, layout: str, channels: int) -> Norm | None:
-    """Reshape to groups, a norm within each, scale and shift, Reshape back: how PyTorch exports GroupNorm."""
+def _grouped_norm(graph: GraphView, node: onnx.NodeProto, layout: str, channels: int) -> Norm | None:
+    """A norm between two Reshapes, with scale and shift after it: how PyTorch exports GroupNorm."""
     grouped = node.output[0]
     shape = graph.shape(grouped)
     readers = readers_of(graph, grouped)
@@ -123,14 +123,16 @@ def _of_groups(graph: GraphView, node: onnx.NodeProto, layout: str, channels: in
             return None
         tensor = found[0]
     for _ in range(LONGEST):
-        behind = readers_of(graph, tensor) if tensor else []
-        if len(behind) != 1 or not behind[0].output:
+        following = readers_of(graph, tensor) if tensor else []
+        if len(following) != 1 or not following[0].output:
             return None
-        last = behind[0]
+        last = following[0]
         if last.op_type == "Reshape":
-            return Norm(name, last.output[0]) if _is_undone(graph, node, last, layout, channels) else None
+            return (
+                Norm(name, last.output[0]) if _restores_shape(graph, node, last, layout, channels) else None
+            )
         others = [each for each in last.input if each != tensor]
-        if last.op_type not in AFFINE or not all(map(graph.is_constant, others)):
+        if last.op_type not in BETWEEN_RESHAPES or not all(map(graph.is_constant, others)):
             return None
         tensor = last.output[0]
     return None
@@ -143,9 +145,9 @@ def _name_of_groups(
     layout: str,
     channels: int,
 ) -> str | None:
-    """What a layer norm from an axis on is, behind a Reshape of a shape to another one.
+    """Name of a layer norm over all axes from `axis` on, after a Reshape from one shape to another.
 
-    The axes in front of it say how many groups of a picture's numbers there are.
+    The axes before `axis` give the number of groups per picture.
     """
     if not before or not after or not isinstance(axis, int) or not -len(after) <= axis < len(after):
         return None
@@ -167,28 +169,27 @@ def _name_of_groups(
     return "instance_norm" if count == channels else "group_norm"
 
 
-def _is_undone(
+def _restores_shape(
     graph: GraphView, first: onnx.NodeProto, last: onnx.NodeProto, layout: str, channels: int
 ) -> bool:
-    """Whether the second Reshape brings back the shape in front of the first."""
-    maker = graph.producer(last.input[1]) if len(last.input) > 1 else None
-    if maker is not None and maker.op_type == "Shape" and maker.input[0] == first.input[0]:
+    """Whether the second Reshape restores the shape before the first."""
+    producer = graph.producer(last.input[1]) if len(last.input) > 1 else None
+    if producer is not None and producer.op_type == "Shape" and producer.input[0] == first.input[0]:
         return True
     before, after = graph.shape(first.input[0]), graph.shape(last.output[0])
     if after is None or len(after) != len(layout) or after[layout.index("C")] != channels:
         return False
-    return may_agree(before, after)
+    return shapes_may_match(before, after)
 
 
 def _by_values(
     graph: GraphView, tensor: str, layout: str, channels: int
 ) -> tuple[str, tuple[int, ...]] | None:
-    """The first function of `tensor` that stays the same when that is scaled and shifted, and its axes.
+    """The first tensor that is a norm of `tensor`, and the axes of that norm.
 
-    That is what a norm does, in whatever steps: mean, variance, root, quotient. An RMS norm divides by the
-    root of the mean square, and stays the same when scaled only; it may be an L2 norm times the root of how
-    many numbers there are. With no `channels`, those are
-    divided into groups, and scales that differ by channel count as ones.
+    A norm does not change when its input is scaled and shifted, whatever nodes compute it. An RMS norm does
+    not change when its input is scaled; it may be an L2 norm times the square root of the number of elements.
+    With `channels` 0, the channels are divided into groups, and scales that differ by channel count as 1.
     """
 
     def read(node: onnx.NodeProto, name: str) -> NDArray[Any] | None:
@@ -205,7 +206,7 @@ def _by_values(
         one, moved, bent = (each.values for each in found)
         if found[0].axes is None:
             continue
-        with np.errstate(all="ignore"):  # numbers may be as large as they get
+        with np.errstate(all="ignore"):  # values may overflow
             if _is_norm(sample, one, moved):
                 return found[0].tensor, found[0].axes
             factor = _factor_of_root_mean_square([(sample, one), (samples[2], bent)])
@@ -234,25 +235,26 @@ def _is_norm(sample: NDArray[np.float64], one: NDArray[np.float64], other: NDArr
 def _factor_of_root_mean_square(
     pairs: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]],
 ) -> NDArray[np.float64] | None:
-    """What numbers over the root of their mean square are multiplied by, one factor per row; None where they
-    become anything else."""
+    """The factors of ``x / sqrt(mean(x**2)) * factor``, one per row; None for any other function."""
     factors = []
-    for numbers, made in pairs:
-        if made.shape[1] != numbers.shape[1] or not np.isfinite(made).all():
+    for numbers, result in pairs:
+        if result.shape[1] != numbers.shape[1] or not np.isfinite(result).all():
             return None
-        factors.append(made / numbers * np.sqrt((numbers**2).mean()))
+        factors.append(result / numbers * np.sqrt((numbers**2).mean()))
     every = np.concatenate(factors, axis=1)
-    wanted = every[:, :1]
-    fits = (np.abs(wanted) > 1e-6).any() and np.all(np.abs(every - wanted) <= 1e-3 * np.abs(wanted) + 1e-6)
-    return wanted if fits else None
+    expected = every[:, :1]
+    fits = (np.abs(expected) > 1e-6).any() and np.all(
+        np.abs(every - expected) <= 1e-3 * np.abs(expected) + 1e-6
+    )
+    return expected if fits else None
 
 
-def _is_mean_square(sample: NDArray[np.float64], made: NDArray[np.float64]) -> bool:
-    """Whether it is the mean square or its root: a sum without that is an L2 norm's."""
+def _is_mean_square(sample: NDArray[np.float64], result: NDArray[np.float64]) -> bool:
+    """Whether values are the mean square or its root; an L2 norm computes only a sum."""
     square = (sample**2).mean()
-    return any(np.allclose(made, wanted, rtol=1e-3) for wanted in (square, math.sqrt(square)))
+    return any(np.allclose(result, expected, rtol=1e-3) for expected in (square, math.sqrt(square)))
 
 
 def _is_scaled(before: NDArray[np.float64] | None, after: NDArray[np.float64], by: float) -> bool:
-    """Whether an L2 norm is made an RMS norm: by the root of how many numbers there are."""
+    """Whether an L2 norm becomes an RMS norm: multiplied by the square root of the number of elements."""
     return before is not None and by > 1 and np.allclose(after, before * by, rtol=1e-3)

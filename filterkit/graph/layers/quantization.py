@@ -1,4 +1,4 @@
-"""Layers that dynamic quantization has made: integers in, integers out, and a scale behind."""
+"""Dynamically quantized layers: integer inputs and outputs, and a scale after the layer."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from filterkit.graph.layers.operands import aligned
-from filterkit.graph.layers.pointwise import readers_of
+from filterkit.graph.layers.constant_operands import aligned
+from filterkit.graph.layers.elementwise_regions import readers_of
 from filterkit.graph.view.constants import NotConstant
 from filterkit.graph.view.view import GraphView
 
@@ -18,11 +18,11 @@ QUANTIZERS = frozenset({"DynamicQuantizeLinear", "QuantizeLinear"})
 CARRIERS = frozenset(
     {"Identity", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Pad", "MaxPool", "Slice", "Concat"}
 )
-"""Operators that carry codes from a quantizer to a layer."""
-SHAPED = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Cast", "Floor", "Round", "Ceil"})
-"""What rounds a bias and brings it into shape."""
+"""Operators that may come between a quantizer and a layer without changing the codes."""
+BIAS_STEPS = frozenset({"Identity", "Reshape", "Squeeze", "Unsqueeze", "Cast", "Floor", "Round", "Ceil"})
+"""Operators that round and reshape a bias."""
 LONGEST = 8
-"""How many of these are gone through."""
+"""Maximum number of these operators in a row."""
 INTEGERS = frozenset(
     {
         *(onnx.TensorProto.INT8, onnx.TensorProto.UINT8, onnx.TensorProto.INT4, onnx.TensorProto.UINT4),
@@ -30,22 +30,22 @@ INTEGERS = frozenset(
     }
 )
 MOST_FACTORS = 2
-"""Products behind a layer: one by both scales, or one by each."""
+"""Number of multiplications after a layer: one by both scales, or one by each."""
 
 
 @dataclass(frozen=True, slots=True)
 class RealOutput:
-    """How the integers that a layer makes become real numbers.
+    """How the integer output of a layer is dequantized.
 
     Attributes
     ----------
     scale
         The weight's scale, shape (channels,).
     bias
-        What was added to the integers, as real numbers, shape (channels,); None where nothing was, or nobody
-        knows how much.
+        The real value of what is added to the integers, shape (channels,); None where there is no bias or it
+        is unknown.
     tensor
-        The real numbers.
+        The dequantized output.
     """
 
     scale: NDArray[np.float32]
@@ -54,10 +54,10 @@ class RealOutput:
 
 
 def dynamic_scale(graph: GraphView, tensor: str, channels: int) -> tuple[NDArray[np.float32] | None, str]:
-    """What brings the output of a layer of integers (ConvInteger, MatMulInteger) back to floats.
+    """Find the scale that dequantizes the output of an integer layer (ConvInteger, MatMulInteger).
 
-    Dynamic quantization writes ``Cast`` and ``Mul`` by the input's scale, found at run time, times the
-    weight's, a constant.
+    Dynamic quantization writes ``Cast`` and ``Mul`` by the product of the input's scale, which is computed at
+    run time, and the weight's, which is constant.
 
     Parameters
     ----------
@@ -69,23 +69,25 @@ def dynamic_scale(graph: GraphView, tensor: str, channels: int) -> tuple[NDArray
     Returns
     -------
     scale, tensor
-        The weight's scale, shape (channels,), and the tensor it leads to; None and `tensor` where there is
-        none.
+        The weight's scale, shape (channels,), and the dequantized tensor; None and `tensor` where there is
+        no such scale.
 
     Raises
     ------
     NotConstant
         The scale would take too much to compute.
     """
-    maker = graph.producer(tensor)
-    found = _scaled(graph, tensor, channels, maker.input[0] if maker is not None and maker.input else "")
+    producer = graph.producer(tensor)
+    found = _scale_chain(
+        graph, tensor, channels, producer.input[0] if producer is not None and producer.input else ""
+    )
     return (None, tensor) if found is None else (found[0].astype(np.float32), found[2])
 
 
 def real_output(graph: GraphView, node: onnx.NodeProto, channels: int) -> RealOutput | None:
-    """How the output of a ConvInteger becomes real numbers; None where it does not, or by no constant.
+    """How the output of a ConvInteger is dequantized; None where it is not, or where no scale is constant.
 
-    Older tools add the bias to the integers, divided by both scales: it is multiplied by them again here.
+    Older tools add the bias to the integers, divided by both scales; this is undone here.
 
     Raises
     ------
@@ -97,31 +99,33 @@ def real_output(graph: GraphView, node: onnx.NodeProto, channels: int) -> RealOu
     if len(readers) == 1 and readers[0].op_type == "Add" and readers[0].output:
         tensor = readers[0].output[0]
         added = next((name for name in readers[0].input if name != node.output[0]), "")
-    found = _scaled(graph, tensor, channels, node.input[0])
+    found = _scale_chain(graph, tensor, channels, node.input[0])
     if found is None:
         return None
-    scale, factors, made = found
+    scale, factors, result = found
     bias = _bias(graph, added, scale, factors, channels) if added else None
     if not any(factors):  # both scales in one constant
         scale = scale / _scale_of_input(graph, node.input[0])
-    return RealOutput(scale.astype(np.float32), bias, made)
+    return RealOutput(scale.astype(np.float32), bias, result)
 
 
 def reads_codes(graph: GraphView, tensor: str) -> bool:
-    """Whether a tensor holds the codes of a quantizer, and not integers for their own sake."""
-    maker = _maker_behind(graph, tensor, CARRIERS)
-    return maker is not None and maker.op_type in QUANTIZERS
+    """Whether a tensor holds the codes of a quantizer, not integers that are plain numbers."""
+    producer = _producer_through(graph, tensor, CARRIERS)
+    return producer is not None and producer.op_type in QUANTIZERS
 
 
 def are_cast_integers(graph: GraphView, tensor: str) -> bool:
-    """Whether a weight is integers of the file that are cast and nothing else, as weight-only quantization
-    writes it with the scale after the layer."""
+    """Whether a weight is stored as integers and only cast.
+
+    This is how weight-only quantization with the scale after the layer is written.
+    """
     home = graph.home(tensor)
     for _ in range(LONGEST):
-        maker = home.producer(tensor) if home is not None else None
-        if maker is None or maker.op_type not in ("Cast", "CastLike", *CARRIERS - {"Concat", "Pad"}):
+        producer = home.producer(tensor) if home is not None else None
+        if producer is None or producer.op_type not in ("Cast", "CastLike", *CARRIERS - {"Concat", "Pad"}):
             break
-        tensor = maker.input[0]
+        tensor = producer.input[0]
         home = home.home(tensor) if home is not None else None
     is_stored = home is not None and home.is_constant(tensor)
     return is_stored and home is not None and home.stored_type(tensor) in INTEGERS
@@ -130,8 +134,10 @@ def are_cast_integers(graph: GraphView, tensor: str) -> bool:
 def factor_of_output(
     graph: GraphView, tensor: str, layout: str, channels: int
 ) -> tuple[NDArray[np.float32], str]:
-    """The constant by which the only reader of a layer's output multiplies it, one value per channel, and the
-    product; ones and `tensor` itself where there is none."""
+    """The constant by which a layer's output is multiplied, one value per channel, and the product.
+
+    Ones and `tensor` itself where its only reader is not such a multiplication.
+    """
     node = _only_reader(graph, tensor)
     if node is not None and node.op_type == "Mul" and len(node.input) == 2:
         other = next((name for name in node.input if name != tensor), "")
@@ -141,14 +147,15 @@ def factor_of_output(
     return np.ones(channels, np.float32), tensor
 
 
-def _scaled(
+def _scale_chain(
     graph: GraphView, tensor: str, channels: int, codes: str
 ) -> tuple[NDArray[Any], tuple[str, ...], str] | None:
-    """The constant by which integers are multiplied once they are cast, the tensors by which they are
-    multiplied besides, and the product; None where the scale of the layer's input, found at run time with its
-    `codes`, is missing."""
+    """The product of the constants by which cast integers are multiplied, the other factors, and the result.
+
+    None where the scale of the layer's input, which is computed at run time with its `codes`, is missing.
+    """
     node = _only_reader(graph, tensor)
-    quantizer = _maker_behind(graph, codes, CARRIERS)
+    quantizer = _producer_through(graph, codes, CARRIERS)
     is_dynamic = quantizer is not None and quantizer.op_type == "DynamicQuantizeLinear"
     if node is not None and node.op_type == "DequantizeLinear" and len(node.input) == 2:
         scale, factors = _factors(graph, node.input[1], channels)
@@ -166,7 +173,7 @@ def _scaled(
             break
         other = next((name for name in node.input if name != tensor), "")
         if total is not None and not (of_input and of_input in (*seen, other)):
-            break  # a factor that stands for something else, such as a batch norm
+            break  # a factor of something else, such as a batch norm
         scale, factors = _factors(graph, other, channels)
         if scale is not None:
             total = scale if total is None else total * scale
@@ -180,7 +187,7 @@ def _scaled(
 
 
 def _scale_name(quantizer: onnx.NodeProto | None) -> str:
-    """The tensor that holds the scale of what a quantizer makes; empty where there is none."""
+    """The tensor with a quantizer's scale; empty where there is none."""
     if quantizer is None or quantizer.op_type not in QUANTIZERS:
         return ""
     names = quantizer.output if quantizer.op_type == "DynamicQuantizeLinear" else quantizer.input
@@ -188,11 +195,11 @@ def _scale_name(quantizer: onnx.NodeProto | None) -> str:
 
 
 def _factors(graph: GraphView, tensor: str, channels: int) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
-    """The constant among the factors of a scale, one value per channel, and the factors that are none."""
-    maker = graph.producer(tensor)
+    """The constant factor of a scale, one value per channel, and the factors that are not constant."""
+    producer = graph.producer(tensor)
     names = [tensor]
-    if not graph.is_constant(tensor) and maker is not None and maker.op_type == "Mul":
-        names = list(maker.input)
+    if not graph.is_constant(tensor) and producer is not None and producer.op_type == "Mul":
+        names = list(producer.input)
     scale: NDArray[Any] | None = None
     for name in names:
         if graph.is_constant(name) and scale is None:
@@ -205,15 +212,15 @@ def _factors(graph: GraphView, tensor: str, channels: int) -> tuple[NDArray[Any]
 def _bias(
     graph: GraphView, added: str, scale: NDArray[Any], factors: tuple[str, ...], channels: int
 ) -> NDArray[np.float32] | None:
-    """What is added to the integers, as real numbers."""
+    """The real value of what is added to the integers; None where it is unknown."""
     if graph.is_constant(added):
         codes = graph.constant(added)
         known = not any(factors) and codes.size in (1, channels) and codes.dtype.kind in "iuf"
         return (codes.astype(np.float32).ravel() * scale).astype(np.float32) if known else None
-    maker = _maker_behind(graph, added, SHAPED)
-    if maker is None or maker.op_type != "Div" or len(maker.input) < 2:
+    producer = _producer_through(graph, added, BIAS_STEPS)
+    if producer is None or producer.op_type != "Div" or len(producer.input) < 2:
         return None
-    real, divisor = maker.input[:2]
+    real, divisor = producer.input[:2]
     if not graph.is_constant(real):
         return None
     value = graph.constant(real)
@@ -225,25 +232,25 @@ def _bias(
 
 
 def _scale_of_input(graph: GraphView, tensor: str) -> float:
-    """The constant scale of the codes that a layer reads; 1 where they have none."""
-    maker = _maker_behind(graph, tensor, CARRIERS)
-    if maker is None or maker.op_type != "QuantizeLinear" or len(maker.input) < 2:
+    """The constant scale of the codes that a layer reads; 1 where there is none."""
+    producer = _producer_through(graph, tensor, CARRIERS)
+    if producer is None or producer.op_type != "QuantizeLinear" or len(producer.input) < 2:
         return 1.0
     try:
-        scale = graph.constant(maker.input[1])
+        scale = graph.constant(producer.input[1])
     except NotConstant:
         return 1.0
     return float(scale.ravel()[0]) or 1.0 if scale.size == 1 else 1.0
 
 
-def _maker_behind(graph: GraphView, tensor: str, passed: frozenset[str]) -> onnx.NodeProto | None:
-    """The node that makes a tensor, or what the `passed` nodes on the way to it read."""
-    maker = graph.producer(tensor)
+def _producer_through(graph: GraphView, tensor: str, passed: frozenset[str]) -> onnx.NodeProto | None:
+    """The node that produces a tensor, looking through operators of `passed`."""
+    producer = graph.producer(tensor)
     for _ in range(LONGEST):
-        if maker is None or maker.op_type not in passed or not maker.input:
+        if producer is None or producer.op_type not in passed or not producer.input:
             break
-        maker = graph.producer(maker.input[0])
-    return maker
+        producer = graph.producer(producer.input[0])
+    return producer
 
 
 def _only_reader(graph: GraphView, tensor: str) -> onnx.NodeProto | None:

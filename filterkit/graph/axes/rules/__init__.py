@@ -1,4 +1,4 @@
-"""How each operator moves the axes of its inputs: the rules by which a graph is traced."""
+"""Tracing rules: how the axes of an operator's outputs follow those of its inputs."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from onnx import NodeProto
 
 from filterkit.geometry import MOST_AXES
-from filterkit.graph.axes.followed_axes import Tracks, nothing_followed
-from filterkit.graph.axes.rules import mixing, moves, windows
+from filterkit.graph.axes.rules import arithmetic, data_movement, windows
 from filterkit.graph.axes.rules.step import Rule, Step, Untraceable
+from filterkit.graph.axes.tensor_axes import Tracks, untracked_output
 from filterkit.graph.view.constants import NotConstant
 from filterkit.graph.view.walk import STANDARD
 
@@ -17,20 +17,20 @@ __all__ = ["Step", "trace_node"]
 
 
 def trace_node(step: Step) -> list[Tracks]:
-    """Tracks of all outputs of a node, of whose inputs at least one depends on the graph's input."""
+    """Tracks of all outputs of a node with at least one input that depends on the graph's inputs."""
     outputs, rule = step.node.output, _rule(step.node)
     found: list[Tracks] = []
     try:
         if rule is not None:
             found = [_bounded(rule(step))] * len(outputs)
-        elif step.node.op_type in SEVERAL and step.node.domain in STANDARD:
-            for _, part in zip(outputs, SEVERAL[step.node.op_type](step), strict=False):
+        elif step.node.op_type in MULTI_OUTPUT_RULES and step.node.domain in STANDARD:
+            for _, part in zip(outputs, MULTI_OUTPUT_RULES[step.node.op_type](step), strict=False):
                 found.append(_bounded(part))
     except (Untraceable, NotConstant, LookupError, ValueError, TypeError, AttributeError, ArithmeticError):
         pass
     if len(found) < len(outputs):
         ranks = [len(step.shapes.get(name) or ()) for name in outputs[len(found) :]]
-        by_rank = {rank: nothing_followed(step.tracks.values(), rank) for rank in set(ranks)}
+        by_rank = {rank: untracked_output(step.tracks.values(), rank) for rank in set(ranks)}
         found += [by_rank[rank] for rank in ranks]
     return found
 
@@ -43,7 +43,7 @@ def _bounded(tracks: Tracks) -> Tracks:
 
 def _rule(node: NodeProto) -> Rule | None:
     if node.domain == "com.microsoft":
-        return OPTIMIZED.get(node.op_type)
+        return ONNXRUNTIME_RULES.get(node.op_type)
     return RULES.get(node.op_type) if node.domain in STANDARD else None
 
 
@@ -82,61 +82,63 @@ ELEMENTWISE = (
     *("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "LRN"),
 )
 RULES: dict[str, Rule] = {
-    **dict.fromkeys(ELEMENTWISE, mixing.elementwise),
+    **dict.fromkeys(ELEMENTWISE, arithmetic.elementwise),
     **dict.fromkeys(
         ["Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "MaxPool", "AveragePool", "LpPool"],
         windows.window,
     ),
-    **dict.fromkeys(["QuantizeLinear", "DequantizeLinear", "CastLike", "Trilu"], mixing.first_alone),
-    **dict.fromkeys(["Scatter", "ScatterElements", "ScatterND"], mixing.scattered),
-    "BatchNormalization": mixing.batch_norm,
-    "MeanVarianceNormalization": mixing.mean_variance_norm,
-    "DepthToSpace": moves.depth_to_space,
-    "SpaceToDepth": moves.space_to_depth,
+    **dict.fromkeys(["QuantizeLinear", "DequantizeLinear", "CastLike", "Trilu"], arithmetic.first_input_only),
+    **dict.fromkeys(["Scatter", "ScatterElements", "ScatterND"], arithmetic.scatter),
+    "BatchNormalization": arithmetic.batch_norm,
+    "MeanVarianceNormalization": arithmetic.mean_variance_norm,
+    "DepthToSpace": data_movement.depth_to_space,
+    "SpaceToDepth": data_movement.space_to_depth,
     **dict.fromkeys(["Resize", "Upsample"], windows.resize),
-    "Pad": moves.pad,
-    "Slice": moves.slice_,
-    "Concat": moves.concat,
-    "Transpose": moves.transpose,
-    **dict.fromkeys(["Reshape", "Flatten", "Squeeze", "Unsqueeze"], moves.reshape),
-    "Gather": moves.gather,
-    "ReverseSequence": moves.reverse_sequence,
-    "Expand": moves.expand,
-    "Tile": moves.tile,
+    "Pad": data_movement.pad,
+    "Slice": data_movement.slice_,
+    "Concat": data_movement.concat,
+    "Transpose": data_movement.transpose,
+    **dict.fromkeys(["Reshape", "Flatten", "Squeeze", "Unsqueeze"], data_movement.reshape),
+    "Gather": data_movement.gather,
+    "ReverseSequence": data_movement.reverse_sequence,
+    "Expand": data_movement.expand,
+    "Tile": data_movement.tile,
     **dict.fromkeys(
         [
             f"Reduce{how}"
             for how in ("Sum", "Mean", "Max", "Min", "Prod", "L1", "L2", "SumSquare", "LogSum", "LogSumExp")
         ],
-        mixing.reduction,
+        arithmetic.reduction,
     ),
-    **dict.fromkeys(["ArgMax", "ArgMin"], mixing.arg_reduction),
-    **dict.fromkeys(["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"], mixing.whole_space),
-    **dict.fromkeys(["InstanceNormalization", "GroupNormalization"], mixing.instance_norm),
-    **dict.fromkeys(["Softmax", "LogSoftmax", "Hardmax", "LpNormalization"], mixing.along_axis),
-    **dict.fromkeys(["LayerNormalization", "RMSNormalization"], mixing.layer_norm),
-    "CumSum": mixing.cumulative,
-    **dict.fromkeys(["MatMul", "MatMulInteger", "QLinearMatMul"], mixing.matmul),
-    "Gemm": mixing.gemm,
-    "Einsum": mixing.einsum,
-    "Attention": mixing.attention,
+    **dict.fromkeys(["ArgMax", "ArgMin"], arithmetic.arg_reduction),
+    **dict.fromkeys(["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"], arithmetic.global_pooling),
+    **dict.fromkeys(["InstanceNormalization", "GroupNormalization"], arithmetic.instance_norm),
+    **dict.fromkeys(["Softmax", "LogSoftmax", "Hardmax", "LpNormalization"], arithmetic.softmax),
+    **dict.fromkeys(["LayerNormalization", "RMSNormalization"], arithmetic.layer_norm),
+    "CumSum": arithmetic.cumulative_sum,
+    **dict.fromkeys(["MatMul", "MatMulInteger", "QLinearMatMul"], arithmetic.matmul),
+    "Gemm": arithmetic.gemm,
+    "Einsum": arithmetic.einsum,
+    "Attention": arithmetic.attention,
 }
-"""By standard operator; what is not here is taken to mix everything with everything."""
+"""By standard operator; operators without a rule are assumed to mix all elements."""
 
-SEVERAL: dict[str, Callable[[Step], Iterable[Tracks]]] = {
-    "Split": moves.split,
-    "DynamicQuantizeLinear": mixing.dynamically_quantized,
-    "TopK": mixing.largest,
-    **dict.fromkeys(["LSTM", "GRU", "RNN"], mixing.recurrent),
+MULTI_OUTPUT_RULES: dict[str, Callable[[Step], Iterable[Tracks]]] = {
+    "Split": data_movement.split,
+    "DynamicQuantizeLinear": arithmetic.dynamic_quantization,
+    "TopK": arithmetic.top_k,
+    **dict.fromkeys(["LSTM", "GRU", "RNN"], arithmetic.recurrent),
 }
-"""Operators whose outputs are not alike."""
+"""Rules of operators whose outputs differ from each other."""
 
-OPTIMIZED: dict[str, Rule] = {
+ONNXRUNTIME_RULES: dict[str, Rule] = {
     **dict.fromkeys(["FusedConv", "QLinearConv", "QLinearConvTranspose"], windows.fused),
-    **dict.fromkeys(["QuantizeLinear", "DequantizeLinear"], mixing.first_alone),
-    **dict.fromkeys(["Gelu", "FastGelu", "QuickGelu", "BiasGelu"], mixing.elementwise),
-    **dict.fromkeys(["QLinearAdd", "QLinearMul", "QLinearLeakyRelu", "QLinearSigmoid"], mixing.elementwise),
-    "QLinearGlobalAveragePool": mixing.whole_space,
-    "GroupNorm": mixing.instance_norm,
+    **dict.fromkeys(["QuantizeLinear", "DequantizeLinear"], arithmetic.first_input_only),
+    **dict.fromkeys(["Gelu", "FastGelu", "QuickGelu", "BiasGelu"], arithmetic.elementwise),
+    **dict.fromkeys(
+        ["QLinearAdd", "QLinearMul", "QLinearLeakyRelu", "QLinearSigmoid"], arithmetic.elementwise
+    ),
+    "QLinearGlobalAveragePool": arithmetic.global_pooling,
+    "GroupNorm": arithmetic.instance_norm,
 }
-"""By operator of ONNX Runtime's own, as its optimizer writes them."""
+"""By operator of ONNX Runtime's own domain, as its optimizer writes them."""

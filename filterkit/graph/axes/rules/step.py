@@ -1,4 +1,4 @@
-"""What a tracing rule gets to see, and how it says that it does not hold."""
+"""The argument of tracing rules, and the exception they raise where they do not apply."""
 
 from __future__ import annotations
 
@@ -10,13 +10,23 @@ import onnx
 from numpy.typing import NDArray
 
 from filterkit.geometry import MOST_AXES
-from filterkit.graph.axes.followed_axes import Tracks
+from filterkit.graph.axes.tensor_axes import Tracks
 from filterkit.graph.view.view import GraphView, Shape
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A node with what its rule needs."""
+    """A node with everything its rule needs.
+
+    Attributes
+    ----------
+    tracks
+        Of those inputs that depend on the graph's inputs.
+    shapes, computed
+        Shapes and constant values of tensors at the sizes of the trace.
+    values
+        The node's attributes.
+    """
 
     graph: GraphView
     node: onnx.NodeProto
@@ -25,45 +35,46 @@ class Step:
     computed: Mapping[str, NDArray[Any]]
     values: dict[str, Any]
 
-    def first(self) -> Tracks:
+    def first_tracks(self) -> Tracks:
+        """Tracks of the first input."""
         return self.tracks[self.node.input[0]]
 
-    def shape(self, place: int = 0) -> Shape | None:
+    def input_shape(self, index: int = 0) -> Shape | None:
         """Shape of an input."""
-        return self.shapes.get(self.node.input[place])
+        return self.shapes.get(self.node.input[index])
 
-    def made(self, place: int = 0) -> Shape | None:
+    def output_shape(self, index: int = 0) -> Shape | None:
         """Shape of an output."""
-        return self.shapes.get(self.node.output[place])
+        return self.shapes.get(self.node.output[index])
 
-    def constant(self, place: int) -> NDArray[Any] | None:
-        """The value of an optional constant input, real numbers; None where it is left out."""
-        if place >= len(self.node.input) or not self.node.input[place]:
+    def constant(self, index: int) -> NDArray[Any] | None:
+        """The value of an optional constant input of real numbers; None where it is omitted."""
+        if index >= len(self.node.input) or not self.node.input[index]:
             return None
-        name = self.node.input[place]
+        name = self.node.input[index]
         value = self.computed[name] if name in self.computed else self.graph.constant(name)
         if value.dtype.kind not in "biuf":
             raise Untraceable
         return value
 
-    def numbers(self, place: int, name: str) -> list[int] | None:
-        """Integers that are an input in some opsets and an attribute in others."""
-        given = self.constant(place)
+    def numbers(self, index: int, name: str) -> list[int] | None:
+        """Integers that are an input in some opsets and an attribute in others; None where omitted."""
+        given = self.constant(index)
         if given is not None:
-            return [int(number) for number in few(given.ravel())]
+            return [int(number) for number in limited(given.ravel())]
         value = self.values.get(name)
-        return None if value is None else [value] if isinstance(value, int) else list(few(value))
+        return None if value is None else [value] if isinstance(value, int) else list(limited(value))
 
 
 class Untraceable(Exception):
-    """The rule does not hold for this node; nothing is followed through it."""
+    """The rule does not apply to this node; no axis is followed through it."""
 
 
 Numbers = TypeVar("Numbers", bound=Sized)
 
 
-def few(numbers: Numbers) -> Numbers:
-    """`numbers`, where they can be one for either end of every axis; a hostile node states millions."""
+def limited(numbers: Numbers) -> Numbers:
+    """`numbers`, if at most two per possible axis; a malicious node may state millions."""
     if len(numbers) > 2 * MOST_AXES:
         raise Untraceable
     return numbers

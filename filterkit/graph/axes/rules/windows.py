@@ -1,4 +1,4 @@
-"""Operators that read a window around every position: convolutions, poolings, resizing."""
+"""Operators that read a window around every position: convolution, pooling, resizing."""
 
 from __future__ import annotations
 
@@ -9,98 +9,104 @@ from fractions import Fraction
 from typing import Any
 
 from filterkit.geometry import MOST_PHASES, Reach, same_pad, transposed_reads
-from filterkit.graph.axes.followed_axes import Tracks, joined
-from filterkit.graph.axes.reshaped_axes import Axis, Digit, Fold, Track, keeps, track_of
-from filterkit.graph.axes.rules.step import Step, Untraceable, few
+from filterkit.graph.axes.reshaped_axes import Axis, Digit, Fold, Track, is_kept, track_of
+from filterkit.graph.axes.rules.step import Step, Untraceable, limited
+from filterkit.graph.axes.tensor_axes import Tracks, elementwise_output
 from filterkit.graph.view.view import Shape, is_known
 
 
 def window(step: Step) -> Tracks:
-    """Convolutions and poolings; only the first output (a pooling's second has the same geometry)."""
-    tracks, operator = step.first(), step.node.op_type
+    """Convolution and pooling; a max pooling's second output has the same geometry as the first."""
+    tracks, operator = step.first_tracks(), step.node.op_type
     rank = len(tracks.axes) - 2
-    kernel: Sequence[Any] = step.values.get("kernel_shape") or (step.shape(_weight(operator)) or ())[2:]
+    kernel: Sequence[Any] = (
+        step.values.get("kernel_shape") or (step.input_shape(_weight_index(operator)) or ())[2:]
+    )
     ones = [1] * rank
     strides, dilations = step.values.get("strides", ones), step.values.get("dilations", ones)
-    made = step.made()
+    shape = step.output_shape()
     for axis in range(rank):
-        slid = Slid(
+        slid = Window(
             kernel[axis],
             strides[axis],
             dilations[axis],
             _left_pad(step, axis, rank, kernel[axis], strides[axis], dilations[axis]),
-            made[axis + 2] if made is not None else None,
+            shape[axis + 2] if shape is not None else None,
         )
-        tracks = (_transposed if _is_transposed(operator) else _slid)(tracks, axis + 2, slid)
+        tracks = (_transposed if _is_transposed(operator) else _windowed)(tracks, axis + 2, slid)
     if "Conv" not in operator:
         return tracks
     summed = tracks.pooled([1])
-    for name in _computed(step):
-        summed = summed.beside(step.tracks[name])
+    for name in _computed_parameters(step):
+        summed = summed.depending_on(step.tracks[name])
     return summed
 
 
 @dataclass(frozen=True, slots=True)
-class Slid:
-    """A window along one axis, and how many positions it makes, where that is known."""
+class Window:
+    """A window along one axis; `length` is the number of its output positions, where known."""
 
     kernel: int
     stride: int
     dilation: int
     pad: int
-    made: int | str | None
+    length: int | str | None
 
 
-def _slid(tracks: Tracks, axis: int, window: Slid) -> Tracks:
-    """Along the first digit of an axis that was split, places are as far apart as the others count."""
-    if (window.kernel, window.stride, window.pad) == (1, 1, 0) and keeps(tracks.axes[axis], window.made):
+def _windowed(tracks: Tracks, axis: int, window: Window) -> Tracks:
+    """An axis after a window slid along it; along a leading digit, positions are its step apart."""
+    if (window.kernel, window.stride, window.pad) == (1, 1, 0) and is_kept(tracks.axes[axis], window.length):
         return tracks
-    digit = _only_digit(tracks.axes[axis])
-    if digit is not None and digit.track is not None and isinstance(window.made, int):
+    digit = _single_leading_digit(tracks.axes[axis])
+    if digit is not None and digit.track is not None and isinstance(window.length, int):
         apart = digit.step * window.dilation
         reads = [
             range(start, start + apart * (window.kernel - 1) + 1, apart)
             for start in range(-digit.step * window.pad, digit.step * (1 - window.pad))
         ]
         reach = digit.track.reach.read(reads, digit.step * window.stride)
-        return tracks.regrown(digit, reach, window.made) if reach.is_told else tracks.lost([axis])
+        return (
+            tracks.with_digit_reach(digit, reach, window.length)
+            if reach.is_told
+            else tracks.untracked([axis])
+        )
     track = tracks.track(axis)
     if track is None:
         return tracks.replaced({axis: None})
-    made = window.made if isinstance(window.made, int) else None
-    reach = track.reach.window(window.kernel, window.stride, window.dilation, window.pad, made)
-    return tracks.replaced({axis: followed(track, reach)})
+    length = window.length if isinstance(window.length, int) else None
+    reach = track.reach.window(window.kernel, window.stride, window.dilation, window.pad, length)
+    return tracks.replaced({axis: with_reach(track, reach)})
 
 
-def _transposed(tracks: Tracks, axis: int, window: Slid) -> Tracks:
+def _transposed(tracks: Tracks, axis: int, window: Window) -> Tracks:
     if window.stride > MOST_PHASES:
         raise Untraceable
     track = tracks.track(axis)
     if track is None:
         return tracks.replaced({axis: None})
     reads = transposed_reads(window.kernel, window.stride, window.dilation, window.pad)
-    made = window.made if isinstance(window.made, int) else None
-    return tracks.replaced({axis: followed(track, track.reach.read(reads, places=made))})
+    length = window.length if isinstance(window.length, int) else None
+    return tracks.replaced({axis: with_reach(track, track.reach.read(reads, places=length))})
 
 
-def _only_digit(axis: Axis) -> Digit | None:
-    """The first digit of another axis, where that is all that an axis is; not where it counts too far."""
+def _single_leading_digit(axis: Axis) -> Digit | None:
+    """The digit of an axis that is just the leading digit of another; None if its step is too large."""
     if not isinstance(axis, Fold) or len(axis.digits) > 1:
         return None
     (digit,) = axis.digits
     return digit if digit.is_leading and digit.step <= MOST_PHASES else None
 
 
-def _computed(step: Step) -> list[str]:
-    """Weights and biases that depend on the graph's input, as those of a mixture of kernels do."""
+def _computed_parameters(step: Step) -> list[str]:
+    """Weights and biases that depend on the graph's input, as in dynamic convolutions."""
     operator, names = step.node.op_type, step.node.input
     bias = 8 if operator.startswith("QLinear") else None if operator == "ConvInteger" else 2
-    places = [place for place in (_weight(operator), bias) if place is not None and place < len(names)]
-    return [names[place] for place in places if names[place] in step.tracks]
+    indices = [index for index in (_weight_index(operator), bias) if index is not None and index < len(names)]
+    return [names[index] for index in indices if names[index] in step.tracks]
 
 
-def _weight(operator: str) -> int:
-    """Which input of a convolution is its weight."""
+def _weight_index(operator: str) -> int:
+    """Index of the input of a convolution that is its weight."""
     return 3 if operator.startswith("QLinear") else 1
 
 
@@ -109,19 +115,24 @@ def _is_transposed(operator: str) -> bool:
 
 
 def fused(step: Step) -> Tracks:
-    """A convolution of ONNX Runtime's own, which may add another tensor to what it makes."""
+    """A convolution of ONNX Runtime's own domain, which may add another tensor to its output."""
     if step.values.get("channels_last"):
         raise Untraceable
     names = step.node.input
     added = step.tracks.get(names[3]) if step.node.op_type == "FusedConv" and len(names) > 3 else None
-    made = window(replace(step, tracks={names[0]: step.first()}))
-    return made if added is None else joined([made, added], len(made.axes), step.made())
+    tracks = window(replace(step, tracks={names[0]: step.first_tracks()}))
+    return (
+        tracks
+        if added is None
+        else elementwise_output([tracks, added], len(tracks.axes), step.output_shape())
+    )
 
 
-def followed(track: Track | None, reach: Reach | None) -> Track | None:
-    """`track` with a new reach; an axis that was added and is now wider follows nothing.
+def with_reach(track: Track | None, reach: Reach | None) -> Track | None:
+    """`track` with a new reach; None where nothing can be followed any more.
 
-    Nor does one whose reach is out of bounds: its numbers would grow with every layer.
+    That is an axis of length 1 that was added and is now wider, or a reach that is out of bounds, whose
+    numbers would grow with every layer.
     """
     if track is None or reach is None or not reach.is_told:
         return None
@@ -132,12 +143,14 @@ def followed(track: Track | None, reach: Reach | None) -> Track | None:
 
 def _left_pad(step: Step, axis: int, rank: int, kernel: int, stride: int, dilation: int) -> int:
     auto = step.values.get("auto_pad", "NOTSET")
-    shape, made = step.shape(), step.made()
+    shape, output_shape = step.input_shape(), step.output_shape()
     size = shape[axis + 2] if shape is not None else None
     size = size if isinstance(size, int) else None
     stated = "output_shape" in step.values
     if _is_transposed(step.node.op_type) and (auto.startswith("SAME") or stated):
-        target = made[axis + 2] if stated and made is not None else None if size is None else size * stride
+        target: int | str | None = None if size is None else size * stride
+        if stated and output_shape is not None:
+            target = output_shape[axis + 2]
         if size is None or not isinstance(target, int):
             raise Untraceable
         extra = step.values.get("output_padding", [0] * rank)[axis]
@@ -150,8 +163,8 @@ def _left_pad(step: Step, axis: int, rank: int, kernel: int, stride: int, dilati
 
 
 def resize(step: Step) -> Tracks:
-    """Resize and Upsample; what lies over an edge is not told apart from the edge."""
-    tracks, old, new = step.first(), step.shape(), step.made()
+    """Resize and Upsample; positions read beyond an edge are not clamped to it."""
+    tracks, old, new = step.first_tracks(), step.input_shape(), step.output_shape()
     if old is None or new is None or len(old) != len(tracks.axes):
         raise Untraceable
     scales = _scales(step, old)
@@ -172,34 +185,34 @@ def resize(step: Step) -> Tracks:
         if ratio.denominator > MOST_PHASES:
             raise Untraceable
         reads = [_read_at(ratio * index + start, step, ratio) for index in range(ratio.denominator)]
-        changed[axis] = followed(track, track.reach.read(reads, ratio.numerator, after))
+        changed[axis] = with_reach(track, track.reach.read(reads, ratio.numerator, after))
     return tracks.replaced(changed).pooled(single)
 
 
 def _scales(step: Step, shape: Shape) -> dict[int, float]:
-    """Output steps per input step by axis, where they are not the sizes' own ratios.
+    """Scales by axis, where they are not simply the ratios of the sizes.
 
-    A Resize may state them, for some axes or all; or sizes, of which one counts where it keeps the aspect
-    ratio. At first they were an attribute.
+    A Resize may state scales, for some axes or all, or sizes, of which one determines the scale where the
+    aspect ratio is kept. The first opsets stated scales as an attribute.
     """
     modern = _is_modern(step)
     given = step.constant(2 if modern else 1)
-    found = step.values.get("scales") if given is None else few(given.ravel()).tolist()
-    axes = [axis % len(shape) for axis in few(step.values.get("axes", range(len(shape))))]
+    found = step.values.get("scales") if given is None else limited(given.ravel()).tolist()
+    axes = [axis % len(shape) for axis in limited(step.values.get("axes", range(len(shape))))]
     if found:
-        return dict(zip(axes, map(float, few(found)), strict=True))
+        return dict(zip(axes, map(float, limited(found)), strict=True))
     policy = step.values.get("keep_aspect_ratio_policy", "stretch")
     if policy == "stretch":
         return {}
     sizes = step.constant(3)
     if sizes is None or not is_known(shape):
         raise Untraceable
-    ratios = [int(size) / shape[axis] for axis, size in zip(axes, few(sizes.ravel()), strict=True)]
+    ratios = [int(size) / shape[axis] for axis, size in zip(axes, limited(sizes.ravel()), strict=True)]
     return dict.fromkeys(axes, (min if policy == "not_larger" else max)(ratios))
 
 
 def _is_modern(step: Step) -> bool:
-    """Whether a node says which input position an output lies at; it was the asymmetric one before."""
+    """Whether a node has a coordinate transformation mode; before, it was always ``asymmetric``."""
     return step.node.op_type == "Resize" and step.graph.opset >= 11
 
 
@@ -221,34 +234,37 @@ def _grid(step: Step, axis: int, before: int, after: int, scale: float | None) -
 
 
 def _cropped(step: Step, axis: int, before: int, after: int) -> tuple[Fraction, Fraction]:
-    """Of a part of the picture that `roi` names: where it begins on every axis, then where it ends."""
+    """The grid of a crop: `roi` states its start on every axis, then its end on every axis."""
     roi = step.constant(1)
     if roi is None:
         raise Untraceable
-    axes = [other % len(step.shape() or ()) for other in few(step.values.get("axes", range(roi.size // 2)))]
-    ends = few(roi.ravel())[axes.index(axis) :: len(axes)].tolist()
+    axes = [
+        other % len(step.input_shape() or ())
+        for other in limited(step.values.get("axes", range(roi.size // 2)))
+    ]
+    ends = limited(roi.ravel())[axes.index(axis) :: len(axes)].tolist()
     first, last = (Fraction(end).limit_denominator(1000) * (before - 1) for end in ends)
     return ((last - first) / (after - 1), first) if after > 1 else (Fraction(1), (first + last) / 2)
 
 
-def _read_at(place: Fraction, step: Step, ratio: Fraction) -> range:
-    """The input positions that interpolation at `place` reads, from the first to the last."""
+def _read_at(position: Fraction, step: Step, ratio: Fraction) -> range:
+    """The input positions that interpolation at `position` reads."""
     mode = step.values.get("mode", "nearest")
-    below = math.floor(place)
+    below = math.floor(position)
     if mode == "nearest":
         old = "ceil" if step.node.op_type == "Resize" and ratio > 1 else "floor"
         default = "round_prefer_floor" if _is_modern(step) else old
         rounding = step.values.get("nearest_mode", default)
         nearest = {
             "floor": below,
-            "ceil": math.ceil(place),
-            "round_prefer_floor": math.ceil(place - Fraction(1, 2)),
-            "round_prefer_ceil": math.floor(place + Fraction(1, 2)),
+            "ceil": math.ceil(position),
+            "round_prefer_floor": math.ceil(position - Fraction(1, 2)),
+            "round_prefer_ceil": math.floor(position + Fraction(1, 2)),
         }[rounding]
         return range(nearest, nearest + 1)
     margin = Fraction(1 if mode == "linear" else 2)
     if step.values.get("antialias") and ratio > 1:
         margin *= ratio
-    elif place == below:
+    elif position == below:
         return range(below, below + 1)
-    return range(math.floor(place - margin) + 1, math.ceil(place + margin))
+    return range(math.floor(position - margin) + 1, math.ceil(position + margin))

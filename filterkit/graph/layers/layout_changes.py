@@ -1,4 +1,4 @@
-"""Where a layer's axes lie behind nodes that move, add, drop or join them, and leave the channels alone."""
+"""Follow a layout through nodes that permute, add, drop or merge axes but keep the channels intact."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Sequence
 
 import onnx
 
-from filterkit.graph.layers.node_parameters import from_shapes, known_sizes, listed
+from filterkit.graph.layers.node_parameters import integer_list, known_sizes, numbers_from_shapes
 from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import attributes
 
-SPACE = "WHD123456789"
-"""Letters for axes of space, in the order in which new ones are taken."""
-OF_SPACE = frozenset("DHW")
-"""Axes that may be dropped where their length is 1, and joined: those with digits need not be of space."""
+NEW_LETTERS = "WHD123456789"
+"""Letters for axes that are added, in order of use."""
+SPATIAL = frozenset("DHW")
+"""Spatial axes, which may be merged, and dropped where their length is 1; those with digits may be others."""
 
 Size = int | str | None
 
-MOVES = frozenset({"Transpose", "Squeeze", "Unsqueeze", "Reshape", "Flatten"})
+LAYOUT_OPERATORS = frozenset({"Transpose", "Squeeze", "Unsqueeze", "Reshape", "Flatten"})
 
 
-def layout_behind(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) -> str | None:
-    """Axes of the first output of a node among `MOVES` that reads `tensor`, whose axes are `layout`.
+def layout_after(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) -> str | None:
+    """Layout of the first output of a node of `LAYOUT_OPERATORS` that reads `tensor`.
 
-    None where the pictures or the channels do not stay an axis of their own, or nobody knows.
+    None where batch or channels do not remain an axis of their own, or where that is unknown.
     """
     if node.input[:1] != [tensor]:
         return None
@@ -48,36 +48,36 @@ def _squeezed(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) 
         shape = graph.shape(tensor)
         if len(node.input) > 1 or "axes" in attributes(node) or shape is None or len(shape) != len(layout):
             return None
-        if not all(isinstance(size, int) for size in shape):  # an open one may turn out to be 1
+        if not all(isinstance(size, int) for size in shape):  # an open size may be 1
             return None
         axes = [axis for axis, size in enumerate(shape) if size == 1]
-    if any(layout[axis] not in OF_SPACE for axis in axes):
+    if any(layout[axis] not in SPATIAL for axis in axes):
         return None
     return _renamed("".join(letter for axis, letter in enumerate(layout) if axis not in axes))
 
 
 def _renamed(layout: str) -> str:
-    """The same with the usual letters: one axis of space is W, two are H and W."""
-    space = sorted(OF_SPACE.intersection(layout))
+    """The layout with the usual letters: one spatial axis is W, two are H and W."""
+    space = sorted(SPATIAL.intersection(layout))
     return layout.translate(str.maketrans("".join(space), "DHW"[3 - len(space) :]))
 
 
 def _unsqueezed(graph: GraphView, node: onnx.NodeProto, layout: str) -> str | None:
     more = _axes(graph, node, None)
-    if not more or len(layout) + len(more) > len(SPACE):
+    if not more or len(layout) + len(more) > len(NEW_LETTERS):
         return None
     rank = len(layout) + len(more)
-    places = {axis % rank for axis in more if -rank <= axis < rank}
-    if len(places) != len(more):
+    added = {axis % rank for axis in more if -rank <= axis < rank}
+    if len(added) != len(more):
         return None
-    new = iter([letter for letter in SPACE if letter not in layout])
+    new = iter([letter for letter in NEW_LETTERS if letter not in layout])
     old = iter(layout)
-    return "".join(next(new) if axis in places else next(old) for axis in range(rank))
+    return "".join(next(new) if axis in added else next(old) for axis in range(rank))
 
 
 def _axes(graph: GraphView, node: onnx.NodeProto, rank: int | None) -> list[int] | None:
-    """The axes that a Squeeze or Unsqueeze names, counted from the front where the rank is given."""
-    axes = listed(graph, node, "axes")
+    """The axes that a Squeeze or Unsqueeze states, counted from the front if `rank` is given."""
+    axes = integer_list(graph, node, "axes")
     if not axes or rank is None:
         return axes or None
     if not all(-rank <= axis < rank for axis in axes):
@@ -86,16 +86,16 @@ def _axes(graph: GraphView, node: onnx.NodeProto, rank: int | None) -> list[int]
 
 
 def _reshaped(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) -> str | None:
-    """Reshape and Flatten: pictures first, channels second or last, as before; space as it comes."""
+    """Reshape and Flatten: the batch stays first and the channels second or last; spatial axes may change."""
     shape = graph.shape(tensor)
     if shape is None or len(shape) != len(layout) or layout[0] != "N" or len(layout) < 2:
         return None
     before: list[Size] = [f"axis {axis}" if size is None else size for axis, size in enumerate(shape)]
     if node.op_type == "Flatten":
-        is_single = all(size == 1 for size, letter in zip(before, layout, strict=True) if letter in OF_SPACE)
-        whole = set(layout) - OF_SPACE == {"N", "C"}
+        is_single = all(size == 1 for size, letter in zip(before, layout, strict=True) if letter in SPATIAL)
+        whole = set(layout) - SPATIAL == {"N", "C"}
         return "NC" if attributes(node).get("axis", 1) == 1 and is_single and whole else None
-    after = target(graph, node, before)
+    after = reshape_target(graph, node, before)
     if len(after) < 2:
         return None
     if layout[1] == "C":
@@ -106,24 +106,24 @@ def _reshaped(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str) 
         return None
     if channels is None or channels != before[layout.index("C")]:
         return None
-    sizes, wanted = before[space], after[space]
-    if after[0] != before[0] and (_length(sizes) is None or _length(sizes) != _length(wanted)):
+    sizes, expected = before[space], after[space]
+    if after[0] != before[0] and (_length(sizes) is None or _length(sizes) != _length(expected)):
         return None
-    found = _space(letters, sizes, wanted)
+    found = _spatial_letters(letters, sizes, expected)
     if found is None:
         return None
     return _renamed(f"NC{found}" if layout[1] == "C" else f"N{found}C")
 
 
-def target(graph: GraphView, node: onnx.NodeProto, before: Sequence[Size]) -> list[Size]:
-    """The shape that a Reshape makes, None for what nobody knows; empty where even the rank is open."""
+def reshape_target(graph: GraphView, node: onnx.NodeProto, before: Sequence[Size]) -> list[Size]:
+    """The output shape of a Reshape, None for unknown sizes; empty where the rank is unknown."""
     inferred = graph.shape(node.output[0])
-    made = None
+    numbers = None
     if len(node.input) > 1 and node.input[1]:
-        made = from_shapes(graph, node.input[1], lambda tensor: known_sizes(graph, tensor))
-    if made is None:
+        numbers = numbers_from_shapes(graph, node.input[1], lambda tensor: known_sizes(graph, tensor))
+    if numbers is None:
         return list(inferred or ())
-    stated = [int(size) if math.isfinite(size) else -1 for size in made]
+    stated = [int(size) if math.isfinite(size) else -1 for size in numbers]
     zero_means_zero = attributes(node).get("allowzero", 0)
     after: list[Size] = [
         before[axis]
@@ -150,40 +150,40 @@ def _length(sizes: Sequence[Size]) -> int | None:
     return total
 
 
-def _space(letters: str, sizes: Sequence[Size], wanted: Sequence[Size]) -> str | None:
-    """Letters of the axes of space behind a Reshape that leaves pictures and channels as they are."""
-    if len(sizes) == len(wanted) and sum(map(_differ, sizes, wanted)) <= 1:
-        return letters  # one that differs is only unknown: there are as many elements as before
+def _spatial_letters(letters: str, sizes: Sequence[Size], expected: Sequence[Size]) -> str | None:
+    """Letters of the spatial axes after a Reshape that keeps batch and channels."""
+    if len(sizes) == len(expected) and sum(map(_differ, sizes, expected)) <= 1:
+        return letters  # a single difference is an unknown size: the number of elements is the same
     longer = [(letter, size) for letter, size in zip(letters, sizes, strict=True) if size != 1]
-    others = [size for size in wanted if size != 1]
+    others = [size for size in expected if size != 1]
     dropped = set(letters) - {letter for letter, _ in longer}
     if (
         len(longer) == len(others)
         and sum(_differ(size, other) for (_, size), other in zip(longer, others, strict=True)) <= 1
     ):
         kept = [letter for letter, _ in longer]
-    elif len(others) == 1 and set(letters) <= OF_SPACE:
+    elif len(others) == 1 and set(letters) <= SPATIAL:
         kept, dropped = ["W"], set()
-    elif 1 < len(others) <= len(OF_SPACE) and set(letters) <= OF_SPACE and _length(sizes) == _length(wanted):
-        kept, dropped = [*"DHW"[-len(others) :]], set()  # positions that had become one axis, for instance
+    elif 1 < len(others) <= len(SPATIAL) and set(letters) <= SPATIAL and _length(sizes) == _length(expected):
+        kept, dropped = [*"DHW"[-len(others) :]], set()  # e.g. positions that were merged before
     else:
         return None
-    if not dropped <= OF_SPACE:
+    if not dropped <= SPATIAL:
         return None
-    new = iter([letter for letter in SPACE if letter not in kept])
+    new = iter([letter for letter in NEW_LETTERS if letter not in kept])
     old = iter(kept)
-    return "".join(next(new) if size == 1 else next(old) for size in wanted)
+    return "".join(next(new) if size == 1 else next(old) for size in expected)
 
 
 def _differ(size: Size, other: Size) -> bool:
     return size is None or other is None or size != other
 
 
-def may_agree(one: Sequence[object] | None, other: Sequence[object] | None) -> bool:
-    """Whether two shapes are the same as far as they are known."""
+def shapes_may_match(one: Sequence[object] | None, other: Sequence[object] | None) -> bool:
+    """Whether two shapes agree as far as they are known."""
     if one is None or other is None:
         return True
     pairs = zip(one, other, strict=False)
     return len(one) == len(other) and all(
-        size == wanted for size, wanted in pairs if isinstance(size, int) and isinstance(wanted, int)
+        size == expected for size, expected in pairs if isinstance(size, int) and isinstance(expected, int)
     )

@@ -1,4 +1,4 @@
-"""What follows a convolution: bias, batch norm and activation, found by topology."""
+"""Bias, batch norm and activation after a convolution."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ WEIGHTS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def bank(*behind: onnx.NodeProto, opset: int = 17, **more: Any) -> FilterBank:
-    """The bank of ``x -> Conv -> c`` with some nodes behind, of which the last makes the output."""
-    used = {name for one in behind for name in one.input} | {"w"}
+def bank(*following: onnx.NodeProto, opset: int = 17, **more: Any) -> FilterBank:
+    """The bank of ``x -> Conv -> c``, followed by some nodes, of which the last computes the output."""
+    used = {name for one in following for name in one.input} | {"w"}
     constants = {name: value for name, value in (WEIGHTS | more).items() if name in used}
-    model = build([node("Conv", "x w", "c"), *behind], {"x": [1, 3, 8, 8]}, constants, opset=opset)
+    model = build([node("Conv", "x w", "c"), *following], {"x": [1, 3, 8, 8]}, constants, opset=opset)
     return banks(opened(model))[0]
 
 
@@ -55,7 +55,7 @@ def test_activations(nodes: list[onnx.NodeProto], activation: str) -> None:
     assert (found.activation, found.pre_tensor, found.post_tensor) == (activation, "c", "y")
 
 
-def test_bounds_as_attributes() -> None:
+def test_clip_bounds_as_attributes() -> None:
     assert bank(node("Clip", "c", "y", min=0.0, max=6.0), opset=9).activation == "relu6"
 
 
@@ -66,7 +66,7 @@ def test_newer_operators(opset: int, op: str, activation: str) -> None:
     assert bank(node(op, "c", "y"), opset=opset).activation == activation
 
 
-def test_without_an_activation_post_is_pre() -> None:
+def test_post_is_pre_without_an_activation() -> None:
     found = bank(node("MaxPool", "c", "y", kernel_shape=[2, 2]))
     assert (found.activation, found.pre_tensor, found.post_tensor) == (None, "c", "c")
 
@@ -88,7 +88,7 @@ def test_without_an_activation_post_is_pre() -> None:
         "sum of three",
     ],
 )  # fmt: skip
-def test_what_stands_behind_something_else_is_not_the_layers_activation(nodes: list[onnx.NodeProto]) -> None:
+def test_activation_of_another_tensor_is_not_the_layers(nodes: list[onnx.NodeProto]) -> None:
     constants = {name: WEIGHTS[name] for name in ("w", "s", "map")}
     model = build([node("Conv", "x w", "c"), *nodes], {"x": [1, 3, 8, 8], "x2": [1, 4, 6, 6]}, constants)
     found = banks(opened(model))[0]
@@ -96,13 +96,13 @@ def test_what_stands_behind_something_else_is_not_the_layers_activation(nodes: l
 
 
 @pytest.mark.parametrize("op", ["Add", "Sum"])
-def test_a_bias_behind(op: str) -> None:
+def test_bias_in_a_separate_node(op: str) -> None:
     found = bank(node(op, "column c", "a"), node("Relu", "a", "y"))
     assert (found.pre_tensor, found.post_tensor) == ("a", "y")
     np.testing.assert_array_equal(found.bias, WEIGHTS["column"].ravel())
 
 
-def test_keras_puts_bias_and_activation_behind_a_transpose() -> None:
+def test_keras_bias_and_activation_after_a_transpose() -> None:
     """Conv → Transpose → Add → Relu → Transpose, the bias shared through an Identity."""
     found = bank(
         node("Transpose", "c", "t", perm=[0, 2, 3, 1]),
@@ -147,7 +147,7 @@ def test_keras_crops_transposed_convolutions_before_the_bias() -> None:
         ([0, 0, 0], [2**31 - 1, 4, 2**31 - 1, 1], [1, 1, 1, 1], None),
     ],
 )
-def test_a_slice_that_names_all_axes(
+def test_slice_that_states_all_axes(
     starts: list[int], ends: list[int], steps: list[int], activation: str | None
 ) -> None:
     lists = {"starts": np.array(starts), "ends": np.array(ends), "steps": np.array(steps)}
@@ -161,7 +161,7 @@ def test_casts_do_not_hide_a_gate() -> None:
     assert bank(*gate, node("Mul", "f h", "y")).activation == "silu"
 
 
-def test_batch_norm_is_passed_and_no_bias_is_sought_behind_it() -> None:
+def test_no_bias_is_recognized_after_a_batch_norm() -> None:
     statistics = {name: np.ones(4, np.float32) for name in ("m", "v", "g", "h")}
     found = bank(
         node("BatchNormalization", "c g h m v", "n"),
@@ -172,12 +172,12 @@ def test_batch_norm_is_passed_and_no_bias_is_sought_behind_it() -> None:
     assert (found.bias, found.activation, found.pre_tensor, found.post_tensor) == (None, "relu", "c", "y")
 
 
-def test_one_value_for_all_channels_is_a_bias_too() -> None:
+def test_one_value_for_all_channels_is_a_bias() -> None:
     found = bank(node("Add", "c s", "y"))
     np.testing.assert_array_equal(found.bias, np.full(4, 0.5, np.float32))
 
 
-def test_of_two_additions_the_first_is_the_bias() -> None:
+def test_first_of_two_additions_is_the_bias() -> None:
     found = bank(node("Add", "c column", "a"), node("Add", "a s", "d"), node("Relu", "d", "y"))
     np.testing.assert_array_equal(found.bias, WEIGHTS["column"].ravel())
     assert (found.pre_tensor, found.post_tensor) == ("a", "y")

@@ -1,4 +1,4 @@
-"""The parts that extractors are made of, as plugins get them."""
+"""The building blocks of extractors, as plugins import them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from onnx import helper
 from onnx_graphs import FLOAT, banks, build, node, opened, random
 
 import filterkit
-from filterkit.graph.layers.naming import NOTE, name_layers, noted_modules
+from filterkit.graph.layers.naming import MODULE_NAMES_KEY, name_layers, noted_modules
 
 
 def is_matmul(each: onnx.NodeProto) -> bool:
@@ -28,7 +28,7 @@ def says_its_shape(graph: filterkit.GraphView, each: onnx.NodeProto, name: str) 
     raise filterkit.Unresolved(f"{name}, {graph.constant(each.input[1]).shape}")
 
 
-def test_every_layer_becomes_what_is_read_of_it_bodies_last() -> None:
+def test_every_layer_is_read_bodies_last() -> None:
     def branch(name: str) -> onnx.GraphProto:
         return helper.make_graph(
             [node("MatMul", "x w", f"{name}_y", name)],
@@ -53,7 +53,7 @@ def test_every_layer_becomes_what_is_read_of_it_bodies_last() -> None:
     assert list(filterkit.read_layers(opened(model), is_matmul, lambda *_: bank)) == [bank] * 3
 
 
-def test_what_cannot_be_read_is_a_reason() -> None:
+def test_unreadable_layers_are_skipped_with_a_reason() -> None:
     model = build([node("MatMul", "x z", "y", "")], {"x": ["N", 4], "z": [4, 4]}, {})
     assert reasons(model, says_its_shape) == [("y", "its weight is an input of the model ('z')")]
 
@@ -62,11 +62,14 @@ def test_what_cannot_be_read_is_a_reason() -> None:
     opset = [helper.make_opsetid("", 11)]
     model.functions.append(helper.make_function("their.own", "old", ["a"], ["r"], inside, opset))
     [(name, reason)] = reasons(model, says_its_shape)
-    assert (name, reason) == ("product", "inside the model's function 'old', whose opset is not the model's")
+    assert (name, reason) == (
+        "product",
+        "in the model's function 'old', whose opset differs from the model's",
+    )
 
 
 @pytest.mark.parametrize("error", [TypeError, ValueError, LookupError, AttributeError])
-def test_mistakes_of_who_reads_are_no_reasons(error: type[Exception]) -> None:
+def test_other_exceptions_are_propagated(error: type[Exception]) -> None:
     def misreads(*_: object) -> None:
         raise error("mine")
 
@@ -97,7 +100,7 @@ def test_attributes_are_python_values() -> None:
         ([node("DequantizeLinear", "codes scale", "w")], ("codes", "int8", "IO")),
     ],
 )
-def test_where_a_weight_is_stored(nodes: list[onnx.NodeProto], expected: tuple[str, str, str]) -> None:
+def test_origin_of_a_weight(nodes: list[onnx.NodeProto], expected: tuple[str, str, str]) -> None:
     constants = {
         "s": random(4, 4),
         "codes": np.ones((4, 4), np.int8),
@@ -114,7 +117,7 @@ def test_where_a_weight_is_stored(nodes: list[onnx.NodeProto], expected: tuple[s
     assert filterkit.stored_as(opened(model), "w", "IO") == expected
 
 
-def test_a_weight_that_nobody_stores_has_no_type() -> None:
+def test_generated_weight_has_no_type() -> None:
     graph = opened(build([node("Relu", "x", "y")], {"x": ["N", 4]}, {}))
     for tensor, origin in {"absent": "absent", "x": "x", "y": "x"}.items():
         assert filterkit.stored_as(graph, tensor, "IO") == (origin, "?", "IO")
@@ -124,7 +127,7 @@ def test_a_weight_that_nobody_stores_has_no_type() -> None:
     ("scale", "expected"), [(np.float32(0.5), [0.5] * 3), (random(3), random(3)), (random(2), None)]
 )
 @pytest.mark.parametrize("apart", [True, False])
-def test_scale_behind_integers(scale: np.ndarray, expected: Any, apart: bool) -> None:
+def test_scale_after_integers(scale: np.ndarray, expected: Any, apart: bool) -> None:
     nodes = [
         node("MatMulInteger", "x w", "sums"),
         node("Cast", "sums", "floats", to=FLOAT),
@@ -138,12 +141,12 @@ def test_scale_behind_integers(scale: np.ndarray, expected: Any, apart: bool) ->
     np.testing.assert_equal(found, None if expected is None else np.array(expected, np.float32))
 
 
-def test_modules_that_the_exporter_notes() -> None:
+def test_modules_in_node_metadata() -> None:
     nodes = [node("Conv", "x w", name, name) for name in ("a", "b", "c", "d")]
     notes = {"a": "['', 'body', 'body.first', 'conv2d']", "b": "['', 'conv2d']", "c": "broken", "d": ""}
     for each in nodes:
         if notes[each.name]:
-            each.metadata_props.add(key=NOTE, value=notes[each.name])
+            each.metadata_props.add(key=MODULE_NAMES_KEY, value=notes[each.name])
     nodes.append(node("Sum", "a b c d", "y"))
     graph = opened(build(nodes, {"x": [1, 1, 4, 4]}, {"w": random(1, 1, 3, 3)}))
     assert noted_modules(graph) == {"a": "body.first"}

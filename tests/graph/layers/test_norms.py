@@ -1,4 +1,4 @@
-"""Norms between a convolution and its activation, as operators and in steps."""
+"""Norms between a convolution and its activation, as operators and decomposed."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def test_norms_between_convolution_and_activation(case: str) -> None:
     assert bank(*nodes, *gated, pads=pads, opset=18).activation == "silu"
 
 
-def test_statistics_of_all_pictures_are_no_norm_of_one() -> None:
+def test_statistics_over_the_batch_are_not_an_instance_norm() -> None:
     _, nodes = NORMS["instance_norm by parts, a23"]
     found = bank(*nodes, RELU, a23=np.array([0, 2, 3]))
     assert (found.norm, found.activation) == (None, None)
@@ -247,12 +247,12 @@ def test_statistics_of_all_pictures_are_no_norm_of_one() -> None:
     ],
     ids=["mean of sizes", "mean square without a root", "L2 norm"],
 )
-def test_what_looks_like_an_rms_norm(nodes: list[onnx.NodeProto]) -> None:
+def test_not_an_rms_norm(nodes: list[onnx.NodeProto]) -> None:
     found = bank(*nodes, RELU)
     assert (found.norm, found.activation, found.post_tensor) == (None, None, "c")
 
 
-def test_a_batch_norm_in_training_mode_has_no_name() -> None:
+def test_batch_norm_in_training_mode_has_no_name() -> None:
     normed = node("BatchNormalization", "c ones zeros zeros ones", "z", training_mode=1)
     found = bank(normed, RELU)
     assert (found.norm, found.batchnorm, found.activation) == (None, None, "relu")
@@ -283,7 +283,7 @@ ROOT = [
 @pytest.mark.parametrize("case", MEANS)
 @pytest.mark.parametrize("is_centred", [False, True])
 @pytest.mark.parametrize("size", [8, "open"])
-def test_means_that_are_sums(case: str, is_centred: bool, size: int | str) -> None:
+def test_means_computed_as_sums(case: str, is_centred: bool, size: int | str) -> None:
     centred = [node("ReduceMean", "c a1", "mean"), node("Sub", "c mean", "d")]
     nodes = [*(centred if is_centred else [node("Identity", "c", "d")]), *MEANS[case], *ROOT]
     found = bank(*nodes, RELU, shape=[1, 3, size, size], quarter=np.float32(0.25))
@@ -291,7 +291,7 @@ def test_means_that_are_sums(case: str, is_centred: bool, size: int | str) -> No
 
 
 @pytest.mark.parametrize(("factor", "norm"), [(2.0, "layer_norm"), (3.0, None)])
-def test_an_l2_norm_times_the_root_of_the_count_is_an_rms_norm(factor: float, norm: str | None) -> None:
+def test_l2_norm_times_root_of_the_count_is_an_rms_norm(factor: float, norm: str | None) -> None:
     nodes = [
         node("ReduceL2", "c a1", "l"),
         node("Shape", "c", "shape"),
@@ -304,13 +304,13 @@ def test_an_l2_norm_times_the_root_of_the_count_is_an_rms_norm(factor: float, no
     assert (found.norm, found.activation) == (norm, "relu" if norm else None)
 
 
-def test_a_layer_norm_may_scale_every_position() -> None:
+def test_layer_norm_with_a_scale_per_position() -> None:
     _, nodes = NORMS["layer_norm by parts, a123"]
     found = bank(*nodes, RELU, scale=random(4, 6, 6), column=random(4, 6, 6, seed=1))
     assert (found.norm, found.activation, found.bias) == ("layer_norm", "relu", None)
 
 
-def test_channels_as_groups_are_an_instance_norm() -> None:
+def test_group_norm_of_single_channels_is_an_instance_norm() -> None:
     nodes = [
         node("Reshape", "c to_space", "q"),
         node("InstanceNormalization", "q ones zeros", "n"),

@@ -1,4 +1,4 @@
-"""Activations that several nodes compute together: each way to write them, with random parameters."""
+"""Activations decomposed into several nodes: each way to write them, with random parameters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ erf = np.vectorize(math.erf)
 
 
 class Writer:
-    """Writes nodes behind the tensor ``t``; operands that may be swapped, and forms of constants, vary."""
+    """Writes nodes after the tensor ``t``, with random order of operands and random forms of constants."""
 
     def __init__(self, seed: int) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -48,7 +48,7 @@ class Writer:
         return name
 
     def clip(self, x: str, low: float, high: float) -> str:
-        """All the ways in which exporters bound a tensor."""
+        """One of the ways in which exporters clip a tensor."""
         way = self.random.integers(4 if low == 0 else 3)
         if way == 0:
             bounds = self.constant(low, ()), self.constant(high, ())
@@ -268,7 +268,7 @@ FORMS: dict[tuple[str, str], Form] = {
 
 
 def shuffled(nodes: list[onnx.NodeProto], known: set[str], seed: int) -> list[onnx.NodeProto]:
-    """The nodes in another order in which each stands behind those that it reads."""
+    """The nodes in another topological order."""
     rng, left, made = np.random.default_rng(seed), list(nodes), set(known)
     order = []
     while left:
@@ -280,7 +280,7 @@ def shuffled(nodes: list[onnx.NodeProto], known: set[str], seed: int) -> list[on
 
 
 def values_of(model: onnx.ModelProto, x: Array, *tensors: str) -> list[Array]:
-    """Tensors as ONNX Runtime computes them without optimizations."""
+    """Values of tensors that ONNX Runtime computes without optimizations."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     del copy.graph.output[:]
@@ -297,7 +297,7 @@ def values_of(model: onnx.ModelProto, x: Array, *tensors: str) -> list[Array]:
 def written(
     writer: Writer, last: str, bias: str, seed: int, **more: Any
 ) -> tuple[onnx.ModelProto, FilterBank]:
-    """The model of a convolution, with a bias of its own, in an Add, or none, and what was written."""
+    """The model of a convolution, with its bias inside, in an Add, or without one, and the nodes written."""
     writer.finish(last)
     constants = {"w": random(4, 3, 3, 3), "b": random(4, seed=1), "added": random(4, 1, 1, seed=1)}
     head = [node("Conv", "x w b" if bias == "own" else "x w", "t" if bias != "add" else "c")]
@@ -321,7 +321,7 @@ def written(
     parameter=st.floats(0.05, 0.6),
     bias=st.sampled_from(["own", "add", "none"]),
 )
-def test_every_way_to_write_an_activation(
+def test_every_decomposition_of_an_activation(
     form: tuple[str, str], seed: int, parameter: float, bias: str
 ) -> None:
     write, formula = FORMS[form]

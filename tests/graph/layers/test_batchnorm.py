@@ -1,4 +1,4 @@
-"""Batch norms behind convolutions: told apart, and folded into effective filters."""
+"""Batch norms after convolutions: recognized, and folded into effective filters."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NORM = {"g": random(4, seed=1), "s": random(4, seed=2), "m": random(4, seed=3), 
 
 
 def chain(op: str, bias: str) -> onnx.ModelProto:
-    """A convolution with a bias of its own, in an Add or none, then a batch norm and a ReLU."""
+    """A convolution with its bias inside, in an Add, or without one, then a batch norm and a ReLU."""
     inputs = "x w b" if bias == "own" else "x w"
     shape = (4, 3, 3, 3) if op == "Conv" else (3, 4, 3, 3)
     nodes = [node(op, inputs, "c0")]
@@ -32,7 +32,7 @@ def chain(op: str, bias: str) -> onnx.ModelProto:
 
 @pytest.mark.parametrize("bias", ["own", "add", "none"])
 @pytest.mark.parametrize("op", ["Conv", "ConvTranspose"])
-def test_effective_filters_compute_what_both_compute(op: str, bias: str) -> None:
+def test_effective_filters_compute_convolution_and_batch_norm(op: str, bias: str) -> None:
     model = chain(op, bias)
     (bank,) = banks(opened(model))
     assert bank.batchnorm is not None and not bank.batchnorm.folded
@@ -49,7 +49,7 @@ def test_effective_filters_compute_what_both_compute(op: str, bias: str) -> None
     np.testing.assert_allclose(np.maximum(made, 0), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_a_scaling_in_between_keeps_it_from_being_the_convolutions_own() -> None:
+def test_batch_norm_after_a_scaling_is_not_the_convolutions() -> None:
     nodes = [
         node("Conv", "x w", "c"),
         node("Mul", "c f", "t"),
@@ -61,7 +61,7 @@ def test_a_scaling_in_between_keeps_it_from_being_the_convolutions_own() -> None
     assert bank.batchnorm is None and bank.post_tensor == "y"
 
 
-def test_statistics_of_the_batch_are_no_constants() -> None:
+def test_batch_statistics_are_not_constant() -> None:
     batch = node("BatchNormalization", "c g s m v", "n mm vv", training_mode=1)
     nodes = [node("Conv", "x w", "c"), batch, node("Relu", "n", "y")]
     (bank,) = banks(opened(build(nodes, {"x": [1, 3, 8, 8]}, {"w": random(4, 3, 3, 3), **NORM})))
@@ -69,7 +69,7 @@ def test_statistics_of_the_batch_are_no_constants() -> None:
 
 
 @pytest.mark.zoo
-def test_gtcrn_keeps_them_apart(zoo_model: Callable[[str], Path]) -> None:
+def test_gtcrn_has_separate_batch_norms(zoo_model: Callable[[str], Path]) -> None:
     path = zoo_model("gtcrn")
     graph = open_graph(path)
     nodes = [one for one in graph.nodes if one.op_type == "BatchNormalization"]
@@ -79,7 +79,7 @@ def test_gtcrn_keeps_them_apart(zoo_model: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.zoo
-def test_a_catalog_of_effective_filters(zoo_model: Callable[[str], Path], tmp_path: Path) -> None:
+def test_catalog_of_effective_filters(zoo_model: Callable[[str], Path], tmp_path: Path) -> None:
     path = zoo_model("gtcrn")
     with filterkit.open(tmp_path / "catalog.db") as bench:
         bench.add(path, name="apart")

@@ -1,8 +1,8 @@
-"""Nodes that together compute a function of one tensor alone, element by element, and that function.
+"""Find groups of nodes that compute an elementwise function of one tensor, and evaluate them on samples.
 
-Exporters write what is one operation to a user as a handful of nodes: ``x * clip(x + 3, 0, 6) / 6``. The
-nodes behind a tensor are evaluated on numbers, one after the other; wherever all that was computed so far
-goes into one tensor, that tensor is a function of the first, and its values say which.
+Exporters write one operation as several nodes, e.g. ``x * clip(x + 3, 0, 6) / 6``. The nodes after a tensor
+are evaluated on sample values in graph order. Where everything computed so far leads to a single tensor, that
+tensor is a function of the first one, which its values identify.
 """
 
 from __future__ import annotations
@@ -19,22 +19,21 @@ from numpy.typing import NDArray
 
 from filterkit import budget
 from filterkit.graph.layers import elementwise
-from filterkit.graph.layers.node_parameters import from_shapes, known_sizes, listed
+from filterkit.graph.layers.node_parameters import integer_list, known_sizes, numbers_from_shapes
 from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import STANDARD, attributes
 
 MOST_NODES = 32
-"""How many nodes a region may have, and how many readers a tensor in it: Mish, decomposed, has ten."""
+"""Maximum number of nodes in a region, and of readers of a tensor in it: a decomposed Mish has ten nodes."""
 MOST_VALUES = 2**21
-"""Numbers that one tensor of a region may hold: channels with constants of their own times the numbers that
-the function is tried on."""
+"""Maximum number of values of a tensor in a region: channels with their own constants times samples."""
 DOMAINS = (*STANDARD, "com.microsoft")
 SHAPE_READERS = frozenset({"Shape", "Size", "EyeLike", "RandomNormalLike", "RandomUniformLike"})
-"""Operators that look at a tensor's shape or type alone."""
-PASSED_ON = frozenset({"Identity", "Cast", "Transpose", "Squeeze", "Unsqueeze", "DequantizeLinear"})
-"""Operators behind which a shape may be asked for, too."""
+"""Operators that read only the shape or the type of a tensor."""
+SHAPE_DETOURS = frozenset({"Identity", "Cast", "Transpose", "Squeeze", "Unsqueeze", "DequantizeLinear"})
+"""Operators that may come between a tensor and a reader of its shape."""
 LONGEST_DETOUR = 4
-"""How many of these are gone through for that."""
+"""Maximum number of these in a row."""
 
 Values = NDArray[np.float64]
 REDUCTIONS: dict[str, Callable[[Values, int], Values]] = {
@@ -45,34 +44,34 @@ REDUCTIONS: dict[str, Callable[[Values, int], Values]] = {
     "ReduceSumSquare": lambda x, count: count * (x**2).mean(axis=1, keepdims=True),
     "ReduceL2": lambda x, count: np.sqrt(count * (x**2).mean(axis=1, keepdims=True)),
 }
-"""What operators make of samples that stand for `count` numbers."""
+"""Outputs of reductions, for samples that represent `count` numbers."""
 ASSUMED = (2, 3, 5, 7, 11, 13)
-"""Sizes of axes of which the graph says none."""
+"""Sizes for axes of unknown size."""
 FALLBACK = 4
-"""The same of tensors of which not even the rank is known."""
+"""Size for all axes of a tensor of unknown rank."""
 ReadConstant = Callable[[onnx.NodeProto, str], NDArray[Any] | None]
-"""From a node and one of its inputs to a constant, shape () or (rows,); None where it is no such constant."""
+"""Maps a node and one of its inputs to a constant of shape () or (rows,); None where it is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """What lies between a tensor and another one that is a function of it.
+    """The nodes between a tensor and another one that is a function of it.
 
     Attributes
     ----------
     tensor
-        The other one.
+        The output.
     values
         The function's values, shape (rows, samples): one row, or one per channel.
     op
-        Operator that makes the tensor.
+        Operator that computes the output.
     axes, count
-        Axes that the function takes means or sums over, and how many numbers these lie along; None and 1
-        without any.
+        Axes over which the function takes means or sums, and the number of elements along them; None and 1
+        without reductions.
     statistics
-        The means and sums that were taken on the way, and what was made of them.
+        The means and sums, and the values computed from them alone.
     joined
-        Of how many functions it consists, side by side along the channels, where these are more than one.
+        Number of functions that are concatenated along the channels.
     """
 
     tensor: str
@@ -85,21 +84,21 @@ class Region:
 
 
 def readers_of(graph: GraphView, tensor: str, *, depth: int = 0) -> list[onnx.NodeProto]:
-    """The nodes that read the numbers in a tensor; not those that ask for its shape or type alone."""
-    return [node for node in graph.consumers(tensor) if not _asks_for_shape(graph, node, tensor, depth)]
+    """The nodes that read the values of a tensor, not only its shape or its type."""
+    return [node for node in graph.consumers(tensor) if not _reads_shape_only(graph, node, tensor, depth)]
 
 
-def _asks_for_shape(graph: GraphView, node: onnx.NodeProto, tensor: str, depth: int) -> bool:
+def _reads_shape_only(graph: GraphView, node: onnx.NodeProto, tensor: str, depth: int) -> bool:
     if node.op_type in SHAPE_READERS or (node.op_type == "CastLike" and node.input[0] != tensor):
         return True
-    if node.op_type not in PASSED_ON or depth >= LONGEST_DETOUR or not node.output:
+    if node.op_type not in SHAPE_DETOURS or depth >= LONGEST_DETOUR or not node.output:
         return False
-    made = node.output[0]
-    behind = graph.consumers(made)
+    output = node.output[0]
+    following = graph.consumers(output)
     return (
-        0 < len(behind) <= MOST_NODES
-        and not graph.gives_out(made)
-        and all(_asks_for_shape(graph, each, made, depth + 1) for each in behind)
+        0 < len(following) <= MOST_NODES
+        and not graph.gives_out(output)
+        and all(_reads_shape_only(graph, each, output, depth + 1) for each in following)
     )
 
 
@@ -111,26 +110,26 @@ def regions(
     *,
     statistics: bool = False,
 ) -> Iterator[Region]:
-    """The tensors that are functions of `sources` alone and through which everything else is reached.
+    """Find the tensors that are functions of `sources` alone and on which everything after them depends.
 
     Parameters
     ----------
     sources
-        Tensors, and the numbers to try the function on: shape (1, samples), the same for all.
+        Tensors and their sample values, shape (1, samples), which is the same for all.
     layout
         Axes of the tensors.
     read
-        Gives the constants that nodes combine with them (`filterkit.graph.layers.operands`).
+        Returns the constants that nodes combine with them (see `filterkit.graph.layers.constant_operands`).
     statistics
-        Whether means and sums over axes are gone through, too: the samples are what they are taken of.
+        Whether to follow means and sums over axes as well, which are then those of the samples.
 
     Yields
     ------
     Region
-        In the order of the graph, from the smallest on; at most MOST_NODES.
+        In graph order, from the smallest; at most MOST_NODES.
     """
     values = dict(sources)
-    waiting = {name: len(readers_of(graph, name)) for name in sources}
+    pending = {name: len(readers_of(graph, name)) for name in sources}
     queue: list[int] = []
     queued: set[int] = set()
     ends: set[str] = set()
@@ -140,20 +139,20 @@ def regions(
 
     def with_counts(node: onnx.NodeProto, name: str) -> NDArray[Any] | None:
         found = read(node, name)
-        if found is None and axes is not None:  # how many numbers there are, by Shape
-            row = from_shapes(graph, name, lambda tensor: assumed_sizes(graph, tensor))
+        if found is None and axes is not None:  # the number of elements, computed with Shape
+            row = numbers_from_shapes(graph, name, lambda tensor: assumed_sizes(graph, tensor))
             found = row.reshape(()) if row is not None and row.size == 1 else None
         return found
 
     def enqueue(name: str) -> None:
         for node in readers_of(graph, name):
-            made = next(filter(None, node.output), None)
-            index = graph.index_of_producer(made) if made is not None else None
+            output = next(filter(None, node.output), None)
+            index = graph.index_of_producer(output) if output is not None else None
             if index is not None and index not in queued:
                 queued.add(index)
                 heapq.heappush(queue, index)
 
-    if any(many > MOST_NODES for many in waiting.values()):
+    if any(many > MOST_NODES for many in pending.values()):
         return
     for name in sources:
         enqueue(name)
@@ -161,7 +160,7 @@ def regions(
         if not queue:
             return
         node = graph.nodes[heapq.heappop(queue)]
-        budget.step("looking at what node '{0.name}' ({0.op_type}) computes", node)
+        budget.step("evaluating node '{0.name}' ({0.op_type})", node)
         if not node.output or any(graph.consumers(name) for name in node.output[1:] if name):
             return
         if statistics and node.op_type in REDUCTIONS:
@@ -169,33 +168,33 @@ def regions(
             if found is None or axes not in (None, found[0]):
                 return
             axes, count, reduced = found
-            made: Values | None = reduced
+            result: Values | None = reduced
         elif axes is not None and node.op_type == "Expand":
-            made = values.get(node.input[0])
-            if made is None or made.shape[1] != 1:
+            result = values.get(node.input[0])
+            if result is None or result.shape[1] != 1:
                 return
         elif node.op_type == "Concat":
-            made = _joined(node, values, layout) if joined == 1 else None
+            result = _concatenated(node, values, layout) if joined == 1 else None
             joined = len(node.input)
         else:
-            made = _evaluated(node, values, with_counts)
-        if made is None:
+            result = _evaluated(node, values, with_counts)
+        if result is None:
             return
         for name in set(node.input) & values.keys():
-            waiting[name] -= not _asks_for_shape(graph, node, name, 0)
+            pending[name] -= not _reads_shape_only(graph, node, name, 0)
         tensor = node.output[0]
         readers = len(readers_of(graph, tensor))
         if readers == 0 and not graph.gives_out(tensor):
-            continue  # nobody needs it
-        values[tensor] = made
-        waiting[tensor] = readers
-        if axes is not None and made.shape[1] == 1:
-            taken.append(made)
-        is_all = not ends and not any(left for name, left in waiting.items() if name != tensor)
+            continue  # unused
+        values[tensor] = result
+        pending[tensor] = readers
+        if axes is not None and result.shape[1] == 1:
+            taken.append(result)
+        is_all = not ends and not any(left for name, left in pending.items() if name != tensor)
         if is_all:
-            yield Region(tensor, made, node.op_type, axes, joined, count, taken)
+            yield Region(tensor, result, node.op_type, axes, joined, count, taken)
         if readers == 0:
-            ends.add(tensor)  # given out as it is: nothing else is all that becomes of the sources
+            ends.add(tensor)  # an output of the graph: later tensors no longer depend on everything
         if readers > MOST_NODES:
             return
         enqueue(tensor)
@@ -218,44 +217,44 @@ def _evaluated(node: onnx.NodeProto, values: Mapping[str, Values], read: ReadCon
     rows = max((np.shape(each)[0] for each in inputs if np.ndim(each) == 2), default=1)
     if rows * next(iter(values.values())).shape[1] > MOST_VALUES:
         return None
-    made = elementwise.apply(op, attributes(node), inputs)
-    return made if made is not None and np.ndim(made) == 2 else None
+    result = elementwise.apply(op, attributes(node), inputs)
+    return result if result is not None and np.ndim(result) == 2 else None
 
 
-def _joined(node: onnx.NodeProto, values: Mapping[str, Values], layout: str) -> Values | None:
-    """Several functions side by side, one row each: joined along the channels."""
+def _concatenated(node: onnx.NodeProto, values: Mapping[str, Values], layout: str) -> Values | None:
+    """Functions concatenated along the channels, one row each; None for any other Concat."""
     axis = attributes(node).get("axis")
     known = isinstance(axis, int) and -len(layout) <= axis < len(layout) and layout[axis] == "C"
     parts = [values.get(name) for name in node.input]
     rows = [part for part in parts if part is not None and part.shape[0] == 1]
     if not known or len(rows) != len(parts) or len({row.shape[1] for row in rows}) > 1:
-        return None  # a statistic that is stretched again is still one number here
+        return None  # an expanded statistic still has one sample here
     return np.concatenate(rows)
 
 
 def _statistic(
-    graph: GraphView, node: onnx.NodeProto, taken: Values | None, layout: str
+    graph: GraphView, node: onnx.NodeProto, reduced: Values | None, layout: str
 ) -> tuple[tuple[int, ...], int, Values] | None:
-    """The axes that a node reduces to a length of 1, how many numbers that are, and what it makes of them.
+    """The axes that a node reduces to length 1, the number of elements along them, and its output.
 
-    As many are assumed where the graph does not say, see `assumed_sizes`: exporters count them with Shape.
+    Unknown sizes are those of `assumed_sizes`: exporters compute the number of elements with Shape.
     """
     rank = len(layout)
-    axes = range(2, rank) if node.op_type.startswith("Global") else listed(graph, node, "axes")
-    if taken is None or not axes or not attributes(node).get("keepdims", 1):
+    axes = range(2, rank) if node.op_type.startswith("Global") else integer_list(graph, node, "axes")
+    if reduced is None or not axes or not attributes(node).get("keepdims", 1):
         return None
     if not all(-rank <= axis < rank for axis in axes):
         return None
-    places = tuple(sorted({axis % rank for axis in axes}))
+    reduced_axes = tuple(sorted({axis % rank for axis in axes}))
     sizes = assumed_sizes(graph, node.input[0]) or [FALLBACK] * rank
-    count = math.prod(int(sizes[place]) for place in places if place < len(sizes))
+    count = math.prod(int(sizes[axis]) for axis in reduced_axes if axis < len(sizes))
     with np.errstate(all="ignore"):
-        made = REDUCTIONS[node.op_type](taken, count)
-    return places, count, np.asarray(made)
+        result = REDUCTIONS[node.op_type](reduced, count)
+    return reduced_axes, count, np.asarray(result)
 
 
 def assumed_sizes(graph: GraphView, tensor: str) -> list[float] | None:
-    """A tensor's shape, with a number of its own for each axis of unknown size."""
+    """A tensor's shape, with a distinct size for each axis of unknown size."""
     sizes = known_sizes(graph, tensor)
     if sizes is None:
         return None

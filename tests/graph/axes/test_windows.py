@@ -37,18 +37,18 @@ KINDS = (
 
 @st.composite
 def chains(draw: st.DrawFn) -> tuple[list[onnx.NodeProto], dict[str, Any]]:
-    """A random chain of one-dimensional steps with one channel, closed by a convolution."""
+    """A random chain of one-dimensional nodes with one channel, ending with a convolution."""
     nodes: list[onnx.NodeProto] = []
     constants: dict[str, Any] = {}
     here = "x"
     for place in range(draw(st.integers(1, 4))):
         there = f"t{place}"
         kernel, stride, dilation = draw(st.integers(1, 5)), draw(st.integers(1, 4)), draw(st.integers(1, 3))
-        before, behind = draw(st.integers(0, 2)), draw(st.integers(0, 2))
+        before, after = draw(st.integers(0, 2)), draw(st.integers(0, 2))
         taps = np.ones((1, 1, kernel), np.float32)
         match draw(st.sampled_from(KINDS)):
             case "conv":
-                values = {"pads": [before, behind], "dilations": [dilation], "strides": [stride]}
+                values = {"pads": [before, after], "dilations": [dilation], "strides": [stride]}
                 step, constant = [node("Conv", f"{here} w{place}", there, **values)], {"w": taps}
             case "same":
                 auto = draw(st.sampled_from(["SAME_UPPER", "SAME_LOWER", "VALID"]))
@@ -57,12 +57,12 @@ def chains(draw: st.DrawFn) -> tuple[list[onnx.NodeProto], dict[str, Any]]:
                 ]
                 constant = {"w": taps}
             case "pool":
-                pads = [min(before, kernel - 1), min(behind, kernel - 1)]
+                pads = [min(before, kernel - 1), min(after, kernel - 1)]
                 values = {"kernel_shape": [kernel], "strides": [stride], "count_include_pad": 1}
                 step, constant = [node("AveragePool", here, there, pads=pads, **values)], {}
             case "pad":
                 step = [node("Pad", f"{here} p{place}", there)]
-                constant = {"p": np.array([0, 0, before, 0, 0, behind])}
+                constant = {"p": np.array([0, 0, before, 0, 0, after])}
             case "slice":
                 step = [node("Slice", f"{here} b{place} e{place} a{place} s{place}", there)]
                 numbers = {"b": before, "e": 10**6, "a": 2, "s": stride}
@@ -114,7 +114,7 @@ def chains(draw: st.DrawFn) -> tuple[list[onnx.NodeProto], dict[str, Any]]:
 
 
 def seen(model: onnx.ModelProto, length: int) -> Any:
-    """Which of the inputs each output sees: ONNX Runtime's answer to NaN in one place after the other."""
+    """The inputs that each output depends on: ONNX Runtime is run with NaN at each position in turn."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
@@ -125,7 +125,7 @@ def seen(model: onnx.ModelProto, length: int) -> Any:
 @settings(max_examples=150, deadline=None)
 @given(chains())
 def test_brute_force(chain: tuple[list[onnx.NodeProto], dict[str, Any]]) -> None:
-    """Feed every unit impulse: all weights being positive, an output is non-zero where it sees it."""
+    """With every unit impulse: all weights are positive, so an output that depends on it is non-zero."""
     nodes, constants = chain
     model = build(nodes, {"x": [LENGTH, 1, LENGTH]}, constants)
     field, jump, _ = first_axis(geometry(model)[-1])
@@ -144,7 +144,7 @@ def test_brute_force(chain: tuple[list[onnx.NodeProto], dict[str, Any]]) -> None
 
 @pytest.mark.parametrize("values", [{"output_shape": [17]}, {"output_shape": [14]}, {"output_padding": [1]}])
 @pytest.mark.parametrize("auto_pad", ["NOTSET", "SAME_UPPER", "SAME_LOWER"])
-def test_transposed_convolutions_whose_size_is_stated(values: dict[str, Any], auto_pad: str) -> None:
+def test_transposed_convolutions_of_stated_size(values: dict[str, Any], auto_pad: str) -> None:
     nodes = [
         node("ConvTranspose", "x w", "t", strides=[2], auto_pad=auto_pad, **values),
         node("Conv", "t v", "y", pads=[1, 1]),

@@ -1,4 +1,4 @@
-"""What is known of a tensor's axes while a graph is traced: which input axis each follows, and how."""
+"""The axes of one tensor during a trace: which input axis each of them follows, and with what reach."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from filterkit.graph.axes.reshaped_axes import (
     Source,
     Track,
     fold,
-    parts_of,
+    partial_tracks,
     sources_of,
     track_of,
     without_parts,
@@ -26,20 +26,22 @@ Sources = frozenset[Source]
 
 @dataclass(frozen=True, slots=True)
 class Tracks:
-    """The axes of one tensor.
+    """How the axes of one tensor depend on the axes of the graph's inputs.
 
     Attributes
     ----------
     axes
-        None where an axis follows no input axis, like the channels behind a convolution.
+        One `Axis` per axis of the tensor: the input axis that it follows, and the positions there that each
+        of its positions sees. None where an axis follows no input axis, like the channels after a
+        convolution.
     spread
-        Input axes that every value sees as a whole, whatever it sees of them besides: through a pooling over
-        all of an axis, a norm over it, a softmax along it.
+        Input axes that every value depends on as a whole, in addition to what `axes` says: through a pooling
+        over the whole axis, a norm over it, or a softmax along it.
     unknown
-        Input axes that a value may see in a way that nobody followed.
+        Input axes that a value may depend on in an unknown way.
 
-    An axis that is followed no longer goes to `spread` or to `unknown`, so that nothing depends on an input
-    in a way that none of them describes.
+    Together the three cover every dependency: an input axis that is no longer followed moves to `spread` or
+    to `unknown`.
     """
 
     axes: tuple[Axis, ...]
@@ -47,40 +49,44 @@ class Tracks:
     unknown: Sources = frozenset()
 
     def track(self, axis: int) -> Track | None:
-        """What an axis follows, for those who do not care what it was made of."""
+        """The input axis that an axis follows, whether or not a Reshape split or merged it."""
         return track_of(self.axes[axis])
 
     def mixed(self, axes: Iterable[int]) -> Tracks:
-        """With every position along `axes` depending on all others, e.g. behind a softmax."""
-        mixed = self._counted(axes)
+        """With every position along `axes` depending on all others, e.g. after a softmax."""
+        mixed = self._normalized(axes)
         tracks = self._unfolded(mixed)
         return replace(tracks, spread=union(self.spread, tracks._sources(mixed)))
 
     def pooled(self, axes: Iterable[int], *, keep: bool = True) -> Tracks:
-        """With one value for all of `axes`, which are of length 1 then, or (not `keep`) no longer there."""
-        gone = self._counted(axes)
-        tracks = self._unfolded(gone)
-        return Tracks(tracks._without(gone, keep), union(self.spread, tracks._sources(gone)), self.unknown)
+        """With `axes` reduced to one value: they have length 1, or are removed (not `keep`)."""
+        removed = self._normalized(axes)
+        tracks = self._unfolded(removed)
+        return Tracks(
+            tracks._without(removed, keep), union(self.spread, tracks._sources(removed)), self.unknown
+        )
 
-    def lost(self, axes: Iterable[int], *, keep: bool = True) -> Tracks:
-        """With `axes` followed no longer, or (not `keep`) no longer there."""
-        gone = self._counted(axes)
-        tracks = self._unfolded(gone)
-        return Tracks(tracks._without(gone, keep), self.spread, union(self.unknown, tracks._sources(gone)))
+    def untracked(self, axes: Iterable[int], *, keep: bool = True) -> Tracks:
+        """With `axes` following no input axis any more, or removed (not `keep`)."""
+        removed = self._normalized(axes)
+        tracks = self._unfolded(removed)
+        return Tracks(
+            tracks._without(removed, keep), self.spread, union(self.unknown, tracks._sources(removed))
+        )
 
     def replaced(self, new: dict[int, Axis]) -> Tracks:
-        """With other tracks at some axes; what they followed is lost where the new track is None."""
+        """With new tracks for some axes; where one is None, what the axis followed becomes unknown."""
         tracks = self._unfolded(new)
         axes = tuple(new.get(axis, track) for axis, track in enumerate(tracks.axes))
         lost = tracks._sources(axis for axis in new if new[axis] is None)
         return Tracks(axes, self.spread, union(self.unknown, lost))
 
-    def regrown(self, digit: Digit, reach: Reach, size: int) -> Tracks:
-        """With another reach behind all digits of the axis that starts with `digit`, which has `size` now."""
+    def with_digit_reach(self, digit: Digit, reach: Reach, size: int) -> Tracks:
+        """With a new reach for all digits of the axis led by `digit`, which now has `size` values."""
         assert digit.track is not None
         track, whole = Track(digit.source, reach), digit.step * size
 
-        def grown(axis: Axis) -> Axis:
+        def rescaled(axis: Axis) -> Axis:
             if not isinstance(axis, Fold):
                 return axis
             return fold(
@@ -90,65 +96,66 @@ class Tracks:
                 for each in axis.digits
             )
 
-        return replace(self, axes=tuple(map(grown, self.axes)))
+        return replace(self, axes=tuple(map(rescaled, self.axes)))
 
     def unfolded(self, parts: Sequence[Track]) -> Tracks:
-        """With the axes that `parts` follow told by their leading digits alone."""
+        """With the axes that `parts` follow described by their leading digits only."""
         if not parts:
             return self
         return replace(self, axes=tuple(without_parts(axis, parts) for axis in self.axes))
 
-    def beside(self, other: Tracks) -> Tracks:
-        """With every value seeing all that `other` sees."""
+    def depending_on(self, other: Tracks) -> Tracks:
+        """With every value depending on everything that `other` depends on."""
         spread = union(self.spread, other.spread, other.followed())
         return Tracks(self.axes, spread, union(self.unknown, other.unknown))
 
     def followed(self) -> Sources:
-        """The input axes that some axis follows."""
+        """The input axes that at least one axis follows."""
         return self._sources(range(len(self.axes)))
 
     def sources(self) -> Sources:
         """All input axes that the tensor depends on."""
         return union(self.spread, self.unknown, self.followed())
 
-    def _counted(self, axes: Iterable[int]) -> set[int]:
-        """`axes`, those from the end counted from the front."""
+    def _normalized(self, axes: Iterable[int]) -> set[int]:
+        """`axes` with negative ones counted from the front."""
         return {axis % len(self.axes) for axis in axes} if self.axes else set()
 
-    def _without(self, gone: set[int], keep: bool) -> tuple[Axis, ...]:
-        left = [None if axis in gone else track for axis, track in enumerate(self.axes)]
-        return tuple(track for axis, track in enumerate(left) if keep or axis not in gone)
+    def _without(self, removed: set[int], keep: bool) -> tuple[Axis, ...]:
+        left = [None if axis in removed else track for axis, track in enumerate(self.axes)]
+        return tuple(track for axis, track in enumerate(left) if keep or axis not in removed)
 
     def _unfolded(self, axes: Iterable[int]) -> Tracks:
-        """Described again where operators compute along `axes`, which may hold digits of others."""
-        return self.unfolded([part for axis in axes for part in parts_of(self.axes[axis])])
+        """Unfolded for an operator that computes along `axes`, which may hold digits of other axes."""
+        return self.unfolded([part for axis in axes for part in partial_tracks(self.axes[axis])])
 
     def _sources(self, axes: Iterable[int]) -> Sources:
         return frozenset(source for axis in axes for source in sources_of(self.axes[axis]))
 
 
 def union(*sets: Sources) -> Sources:
-    """All of several sets: the largest itself where it holds the others, as it does in most graphs.
+    """The union of several sets.
 
-    Tensors by the million share one set then.
+    Where the largest contains the others, as in most graphs, it is returned itself, so that millions of
+    tensors share one set.
     """
     largest = max(sets, key=len, default=frozenset[Source]())
     others = [each for each in sets if each is not largest and not each <= largest]
     return largest.union(*others) if others else largest
 
 
-def nothing_followed(inputs: Iterable[Tracks], rank: int) -> Tracks:
-    """What comes out of an operator that may mix everything with everything."""
+def untracked_output(inputs: Iterable[Tracks], rank: int) -> Tracks:
+    """The output of an operator that may mix all elements of its inputs."""
     inputs = list(inputs)
     spread = union(*(tracks.spread for tracks in inputs))
     unknown = (union(tracks.unknown, tracks.followed()) for tracks in inputs)
     return Tracks((None,) * rank, spread, union(*unknown))
 
 
-def joined(inputs: Sequence[Tracks], rank: int, made: Shape | None = None) -> Tracks:
-    """What comes out of an elementwise operator; axes are aligned at the right, as in broadcasting.
+def elementwise_output(inputs: Sequence[Tracks], rank: int, shape: Shape | None = None) -> Tracks:
+    """The output of an elementwise operator; axes are aligned at the right, as in broadcasting.
 
-    `made` is its shape, where that is known.
+    `shape` is the output's shape, where it is known.
     """
     if len(inputs) == 1 and len(inputs[0].axes) == rank:
         return inputs[0]
@@ -157,15 +164,15 @@ def joined(inputs: Sequence[Tracks], rank: int, made: Shape | None = None) -> Tr
         for candidates in _aligned(inputs, rank)
         if len(set(candidates) - {None, ADDED}) > 1
         for axis in candidates
-        for part in parts_of(axis)
+        for part in partial_tracks(axis)
     ]
     inputs = [tracks.unfolded(parts) for tracks in inputs]
     spread = union(*(tracks.spread for tracks in inputs))
     unknown = union(*(tracks.unknown for tracks in inputs))
     axes: list[Axis] = []
-    places = [size if isinstance(size, int) else None for size in made or ()]
-    places = places if len(places) == rank else [None] * rank
-    for candidates, count in zip(_aligned(inputs, rank), places, strict=True):
+    lengths = [size if isinstance(size, int) else None for size in shape or ()]
+    lengths = lengths if len(lengths) == rank else [None] * rank
+    for candidates, count in zip(_aligned(inputs, rank), lengths, strict=True):
         track, lost = _join(candidates, count)
         axes.append(track)
         unknown = union(unknown, lost)
@@ -177,8 +184,8 @@ def _aligned(inputs: Sequence[Tracks], rank: int) -> Iterable[tuple[Axis, ...]]:
     return zip(*padded, strict=True)
 
 
-def _join(candidates: Sequence[Axis], places: int | None) -> tuple[Axis, Sources]:
-    """What an elementwise operator makes of axes that lie on each other, and what it follows no longer."""
+def _join(candidates: Sequence[Axis], length: int | None) -> tuple[Axis, Sources]:
+    """The output axis of an elementwise operator, and the input axes that it no longer follows."""
     axes = [axis for axis in candidates if axis is not None and axis != ADDED]
     if not axes:
         return (ADDED if ADDED in candidates else None), frozenset()
@@ -194,13 +201,13 @@ def _join(candidates: Sequence[Axis], places: int | None) -> tuple[Axis, Sources
             for (track, _), digit in zip(joined, folds[0], strict=True)
         )
         return axis, union(*(lost for _, lost in joined))
-    untold = [axis for axis in axes if track_of(axis) is None]
-    widest, lost = _widest([track_of(axis) for axis in axes], places)
-    return widest, union(lost, frozenset(source for axis in untold for source in sources_of(axis)))
+    untracked = [axis for axis in axes if track_of(axis) is None]
+    widest, lost = _widest([track_of(axis) for axis in axes], length)
+    return widest, union(lost, frozenset(source for axis in untracked for source in sources_of(axis)))
 
 
-def _widest(candidates: Sequence[Track | None], places: int | None) -> tuple[Track | None, Sources]:
-    """The widest of several tracks. Where they follow different inputs, the first input's counts."""
+def _widest(candidates: Sequence[Track | None], length: int | None) -> tuple[Track | None, Sources]:
+    """The widest of several tracks; where they follow different inputs, the first input is kept."""
     tracks = [track for track in candidates if track is not None]
     sources = sorted({track.source for track in tracks if track.source is not None})
     if not sources:
@@ -208,7 +215,7 @@ def _widest(candidates: Sequence[Track | None], places: int | None) -> tuple[Tra
     followed = [track.reach for track in tracks if track.source == sources[0]]
     reach = followed[0]
     for other in followed[1:]:
-        union = reach.union(other, places)
+        union = reach.union(other, length)
         if union is None:
             return None, frozenset(sources)
         reach = union

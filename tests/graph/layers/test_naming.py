@@ -1,4 +1,4 @@
-"""Layer names: what exporters write, and what becomes of it."""
+"""Layer names derived from what exporters write."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CALLED = [
     ("model/Conv_1", "Conv2D", "w", "Conv_1"),
     ("MobilenetV2/Conv_1", "Conv2D", "w", "MobilenetV2.Conv_1"),
 ]
-"""A path, an operation in it, what reads the weight, and the layer."""
+"""A module path, an operation in it, the reader of the weight, and the layer."""
 
 
 MOBILE = "mobilenetv2_1.00_224"
@@ -76,7 +76,7 @@ MORE = [
     # Paddle.
     ("Conv.0", "conv2d_0.w_0_deepcopy_0", "p2o.pd_op.conv2d.0.0", "conv2d_0"),
     ("p2o.Conv.3", "p2o.helper.constant.3", "relu_0.tmp_0", "p2o.Conv.3"),
-    # What ONNX Runtime wrote after optimizing and quantizing.
+    # ONNX Runtime, after optimizing and quantizing.
     ("fused /features/features.0/Conv_BatchNormalization", "x", "y", "features.0"),
     ("/features/features.0/Conv_nchwc", "reorder", "y", "features.0"),
     ("a/BiasAdd_quant_token_15", "a/BiasAdd_weights_fused_bn_quantized", "", "a"),
@@ -129,15 +129,15 @@ def test_what_exporters_write(name: str, weight: str, output: str, expected: str
     assert name_layers([bank(name, weight, output)]) == [expected]
 
 
-def test_layers_of_one_name_are_numbered() -> None:
+def test_layers_with_the_same_name_are_numbered() -> None:
     assert name_layers([bank("a"), bank("a"), bank("a_2"), bank("a")]) == ["a", "a_2", "a_2_2", "a_3"]
 
 
-def test_names_differ_in_more_than_their_case() -> None:
+def test_names_are_unique_ignoring_case() -> None:
     assert name_layers([bank("conv_a"), bank("Conv_A")]) == ["conv_a", "Conv_A_2"]
 
 
-def test_a_network_of_data_parallel_has_the_names_of_one_card() -> None:
+def test_data_parallel_level_is_removed() -> None:
     made = [
         bank("Conv_0", "module.conv1.weight"),
         bank("/module/layer1/layer1.0/conv1/Conv", "module.layer1.0.conv1.weight"),
@@ -150,14 +150,14 @@ def test_a_network_of_data_parallel_has_the_names_of_one_card() -> None:
     assert name_layers([]) == []
 
 
-def test_data_parallel_is_found_below_other_modules() -> None:
+def test_data_parallel_below_other_modules() -> None:
     made = [bank("", "model.module.conv1.weight"), bank("/model/module/a/a.0/Conv", "onnx::Conv_9")]
     assert name_layers([*made, bank("", "head.weight")]) == ["model.conv1", "model.a.0", "head"]
     made += [bank("", "model.stem.weight")]
     assert name_layers(made) == ["model.module.conv1", "model.module.a.0", "model.stem"]
 
 
-def test_the_name_of_a_keras_model_is_no_part_of_its_layers() -> None:
+def test_name_of_a_keras_model_is_removed() -> None:
     at = "StatefulPartitionedCall/vgg16"
     made = [bank(f"{at}/block1_conv1/Conv2D"), bank(f"{at}/block1_conv2/BiasAdd")]
     assert name_layers(made) == ["block1_conv1", "block1_conv2"]
@@ -176,21 +176,21 @@ def test_the_name_of_a_keras_model_is_no_part_of_its_layers() -> None:
 @pytest.mark.parametrize(
     "mark", ["_quant", "_token_1", "_w_0", "_bn", "/Conv2D", ";a", "module.", "/~", "_1"]
 )
-def test_a_name_of_marks_alone_takes_no_time_to_speak_of(mark: str) -> None:
-    """Bounded by how often a mark can stand in a name; a pattern with a square of it would take minutes."""
+def test_name_of_separators_alone_takes_no_time(mark: str) -> None:
+    """Linear in the number of separators; a pattern of quadratic time would take minutes."""
     text = mark * (LONGEST_NAME // len(mark))
     for whole in (text, f"{text}!"):
         assert name_layers([bank(whole, whole, whole)] * 2)
 
 
-def test_a_suffix_that_only_some_share_stays() -> None:
+def test_suffix_shared_by_some_layers_stays() -> None:
     names = name_layers([bank("functional/a_1/Conv2D"), bank("functional/a_2/Conv2D")])
     assert names == ["a_1", "a_2"]
 
 
 @pytest.mark.parametrize("key", ["n", "w", "t"])
-def test_the_sources_own_names_come_first(key: str) -> None:
-    """By node, output tensor or weight; what the source does not name is named as ever."""
+def test_names_from_the_source_come_first(key: str) -> None:
+    """By node, output tensor or weight; layers that the source does not name get derived names."""
     assert name_layers([bank("n", "w", "t"), bank("other")], {key: "block1/conv1"}) == [
         "block1.conv1",
         "other",
@@ -200,14 +200,14 @@ def test_the_sources_own_names_come_first(key: str) -> None:
 @given(st.lists(st.text(), max_size=6))
 def test_names_fit_an_address(raw: list[str]) -> None:
     names = name_layers([dataclasses.replace(BANK, node=text) for text in raw])
-    assert len({name.casefold() for name in names}) == len(raw)  # also where file systems tell no case
+    assert len({name.casefold() for name in names}) == len(raw)  # also on file systems that ignore case
     assert all(re.fullmatch(r"[\w.\-]{1,100}", name) for name in names)
 
 
 BANK = bank(output="y")
 
 
-def test_long_names_keep_their_telling_end() -> None:
+def test_long_names_keep_their_end() -> None:
     names = name_layers([bank("x" * 300 + ".conv")] * 2)
     assert [len(name) for name in names] == [100, 100]
     assert names[0].endswith(".conv") and names[1].endswith("_2")

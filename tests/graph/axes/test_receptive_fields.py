@@ -1,4 +1,4 @@
-"""Receptive fields, output shapes and costs: published tables, and the zoo."""
+"""Receptive fields, output shapes and costs, compared with published tables and the zoo."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_unbounded_layers_have_no_receptive_field(zoo_model: Callable[[str], Pat
 
 
 @pytest.mark.zoo
-def test_basic_pitch_hears_through_its_octaves(zoo_model: Callable[[str], Path]) -> None:
+def test_basic_pitch_through_its_octaves(zoo_model: Callable[[str], Path]) -> None:
     graph = open_graph(zoo_model("basic-pitch"))
     found = banks(graph)
     layers = dict(zip(name_layers(found), trace_geometry(graph, found), strict=True))
@@ -82,7 +82,7 @@ def test_basic_pitch_hears_through_its_octaves(zoo_model: Callable[[str], Path])
 
 
 @pytest.mark.zoo
-def test_mnist_pads_as_auto_pad_says(zoo_model: Callable[[str], Path]) -> None:
+def test_mnist_with_auto_pad(zoo_model: Callable[[str], Path]) -> None:
     graph = open_graph(zoo_model("mnist-cnn"))
     gray = Preprocessing(channel_order="GRAY", size=(28, 28))
     first, second = trace_geometry(graph, banks(graph), gray)
@@ -132,7 +132,7 @@ def test_resnet50_as_published(stride_on_3x3: bool, field: int) -> None:
 
 
 def test_transposed_convolution_counts_input_positions() -> None:
-    """Every input position meets every weight of its group once."""
+    """Every input position is multiplied by every weight of its group once."""
     nodes = [node("ConvTranspose", "x w", "y", strides=[2, 2], group=2)]
     layer = geometry(build(nodes, {"x": [1, 4, 5, 7]}, {"w": random(4, 3, 2, 2)}))[0]
     assert layer.macs == 5 * 7 * 4 * 3 * 4
@@ -146,7 +146,7 @@ def test_macs_are_for_one_picture() -> None:
     assert one.macs == eight.macs == 8 * 8 * 4 * 3 * 4
 
 
-def test_three_dimensions_each_have_their_own_reach() -> None:
+def test_three_dimensions() -> None:
     nodes = [
         node("Conv", "x w", "y", strides=[1, 2, 3], dilations=[1, 2, 1], pads=[0, 1, 2, 0, 1, 2]),
         node("Conv", "y v", "z"),
@@ -159,7 +159,7 @@ def test_three_dimensions_each_have_their_own_reach() -> None:
 
 
 @pytest.mark.parametrize("free", [-1, 0])
-def test_sizes_below_one_are_free(free: int) -> None:
+def test_sizes_below_one_are_open(free: int) -> None:
     nodes = [node("Conv", "x w", "c", strides=[2, 2], pads=[2] * 4), node("Conv", "c v", "y", pads=[1] * 4)]
     constants = {"w": random(2, 3, 3, 3), "v": random(2, 2, 3, 3)}
     model = build(nodes, {"x": [free, 3, free, free]}, constants)
@@ -171,8 +171,8 @@ def test_sizes_below_one_are_free(free: int) -> None:
     assert [layer.macs for layer in layers] == [None, None]
 
 
-def test_what_is_no_number_is_no_shape_and_no_padding() -> None:
-    """A node that computes something of nothing, and a start that is complex."""
+def test_invalid_shapes_and_paddings() -> None:
+    """A node without inputs, and a complex number as a start."""
     nodes = [
         node("Transpose", "_", "nothing"),
         node("Slice", "x start end axes", "s"),
@@ -203,8 +203,8 @@ def test_reshapes_that_keep_an_axis_are_followed() -> None:
     assert (layer.receptive_field, layer.jump, layer.offset) == ((5,), (1,), (0,))
 
 
-def test_padding_that_the_graph_computes_from_shapes() -> None:
-    """Exporters write ``auto_pad`` out as arithmetic: pad so that ceil(size / 2) positions come out."""
+def test_padding_computed_from_shapes() -> None:
+    """Exporters decompose ``auto_pad``: pad so that there are ceil(size / 2) output positions."""
     nodes = [
         node("Conv", "x w", "c", strides=[2]),
         node("Shape", "c", "shape"),
@@ -221,7 +221,7 @@ def test_padding_that_the_graph_computes_from_shapes() -> None:
     assert odd.receptive_field == even.receptive_field == (7,)
 
 
-def test_channel_names_need_the_picture_itself() -> None:
+def test_channel_names_require_the_picture_itself() -> None:
     """Scaling keeps the channels; swapping or mixing them does not."""
     rgb = Preprocessing(size=(16, 16))
     constants = {

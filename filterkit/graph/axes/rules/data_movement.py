@@ -1,4 +1,4 @@
-"""Operators that move values without reckoning with them: padding, slicing, joining, reshaping."""
+"""Data-movement operators: pad, slice, split, concatenate, transpose, reshape, gather, expand, tile."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from filterkit.geometry import MOST_PHASES
-from filterkit.graph.axes.followed_axes import Tracks, joined, union
-from filterkit.graph.axes.reshaped_axes import Axis, Fold, digits_of, keeps, regrouped
-from filterkit.graph.axes.rules.mixing import broadcast
-from filterkit.graph.axes.rules.step import Step, Untraceable, few
-from filterkit.graph.axes.rules.windows import followed
+from filterkit.graph.axes.reshaped_axes import Axis, Fold, digits_of, is_kept, regrouped
+from filterkit.graph.axes.rules.arithmetic import broadcast
+from filterkit.graph.axes.rules.step import Step, Untraceable, limited
+from filterkit.graph.axes.rules.windows import with_reach
+from filterkit.graph.axes.tensor_axes import Tracks, elementwise_output, union
 from filterkit.graph.view.view import Shape, is_known
 
 Size = int | str | None
 
-MOST_TURNS = 16
-"""How many indices of a Gather may come before the pattern repeats: more than any upsampling by it."""
+LONGEST_PERIOD = 16
+"""Largest period of a Gather's indices that is recognized: larger than any upsampling written as a Gather."""
 
 
 def pad(step: Step) -> Tracks:
     pads = step.numbers(1, "pads") or []
-    tracks = step.first()
+    tracks = step.first_tracks()
     axes = step.numbers(3, "") or list(range(len(tracks.axes)))
     padded = [
-        (axis % len(tracks.axes), pads[place], pads[place + len(axes)]) for place, axis in enumerate(axes)
+        (axis % len(tracks.axes), pads[index], pads[index + len(axes)]) for index, axis in enumerate(axes)
     ]
-    return _shifted(tracks, {axis: before for axis, before, behind in padded if before or behind})
+    return _shifted(tracks, {axis: before for axis, before, after in padded if before or after})
 
 
 def _shifted(tracks: Tracks, steps: Mapping[int, int]) -> Tracks:
@@ -39,45 +39,45 @@ def _shifted(tracks: Tracks, steps: Mapping[int, int]) -> Tracks:
         if not count and not isinstance(tracks.axes[axis], Fold):
             continue
         track = tracks.track(axis)
-        new[axis] = followed(track, track.reach.shift(count)) if track is not None else None
+        new[axis] = with_reach(track, track.reach.shift(count)) if track is not None else None
     return tracks.replaced(new)
 
 
 def slice_(step: Step) -> Tracks:
-    tracks, shape, made = step.first(), step.shape(), step.made()
+    tracks, shape, result = step.first_tracks(), step.input_shape(), step.output_shape()
     starts = step.numbers(1, "starts")
     if starts is None:
         raise Untraceable
     axes = step.numbers(3, "axes") or list(range(len(starts)))
     steps = step.numbers(4, "") or [1] * len(starts)
-    for place, axis in enumerate(axes):
+    for index, axis in enumerate(axes):
         axis %= len(tracks.axes)
         size = shape[axis] if shape is not None else None
-        tracks = _sliced(tracks, axis, starts[place], steps[place], size, made[axis] if made else None)
+        tracks = _sliced(tracks, axis, starts[index], steps[index], size, result[axis] if result else None)
     return tracks
 
 
-def _sliced(tracks: Tracks, axis: int, start: int, step: int, size: Size, made: Size) -> Tracks:
-    """From `start` on in steps along an axis of `size` places, so that `made` come out."""
+def _sliced(tracks: Tracks, axis: int, start: int, step: int, size: Size, length: Size) -> Tracks:
+    """Slice an axis of `size` positions from `start` on, so that `length` are left."""
     if isinstance(size, int):
         start = min(max(start + size, 0) if start < 0 else start, size if step > 0 else size - 1)
     elif step < 0:
-        return tracks.lost([axis])
-    if (start, step) == (0, 1) and keeps(tracks.axes[axis], made):
+        return tracks.untracked([axis])
+    if (start, step) == (0, 1) and is_kept(tracks.axes[axis], length):
         return tracks
     track = tracks.track(axis)
     if track is None or start < 0:
-        return tracks.lost([axis])
-    return tracks.replaced({axis: followed(track, track.reach.read([range(start, start + 1)], step))})
+        return tracks.untracked([axis])
+    return tracks.replaced({axis: with_reach(track, track.reach.read([range(start, start + 1)], step))})
 
 
 def split(step: Step) -> Iterator[Tracks]:
-    """The parts in turn, until the size of one is unknown: nobody knows where the next begins."""
-    tracks, start = step.first(), 0
+    """The parts in order, up to the first of unknown size, after which no start is known."""
+    tracks, start = step.first_tracks(), 0
     axis = step.values.get("axis", 0) % len(tracks.axes)
-    for place in range(len(step.node.output)):
+    for index in range(len(step.node.output)):
         yield _shifted(tracks, {axis: -start})
-        shape = step.made(place)
+        shape = step.output_shape(index)
         size = shape[axis] if shape is not None else None
         if not isinstance(size, int):
             return
@@ -97,76 +97,76 @@ def concat(step: Step) -> Tracks:
             parts.append(_shifted(step.tracks[name], {axis % len(step.tracks[name].axes): start}))
             sizes.append(size)
         start += size
-    return joined(_side_by_side(parts, sizes, axis), len(parts[0].axes), step.made())
+    return elementwise_output(_concatenated(parts, sizes, axis), len(parts[0].axes), step.output_shape())
 
 
-def _side_by_side(parts: Sequence[Tracks], sizes: Sequence[int], axis: int) -> list[Tracks]:
-    """Parts of an axis that follow the same input axis: of the larger ones, the one that sees most counts.
+def _concatenated(parts: Sequence[Tracks], sizes: Sequence[int], axis: int) -> list[Tracks]:
+    """The parts of a concatenation, of which one keeps its track where several follow the same input axis.
 
-    A position is of one part alone. Small parts are edges, such as those that pad a picture with its other
-    side.
+    It is the part with the widest field among those at least half as long as the longest: small parts are
+    edges, such as those of circular padding.
     """
     followed = [part.track(axis) for part in parts]
-    seeing = [
-        (2 * size >= max(sizes), track.reach.field, place)
-        for place, (track, size) in enumerate(zip(followed, sizes, strict=True))
+    fields = [
+        (2 * size >= max(sizes), track.reach.field, index)
+        for index, (track, size) in enumerate(zip(followed, sizes, strict=True))
         if track is not None and track.source is not None
     ]
-    if len(seeing) < 2:
+    if len(fields) < 2:
         return list(parts)
-    *_, widest = max(seeing)
+    *_, widest = max(fields)
     main = followed[widest]
     axis %= len(parts[widest].axes)
     return [
         part
-        if place == widest or track is None or main is None or track.source != main.source
+        if index == widest or track is None or main is None or track.source != main.source
         else replace(part, axes=(*part.axes[:axis], None, *part.axes[axis + 1 :]))
-        for place, (part, track) in enumerate(zip(parts, followed, strict=True))
+        for index, (part, track) in enumerate(zip(parts, followed, strict=True))
     ]
 
 
 def transpose(step: Step) -> Tracks:
-    tracks = step.first()
+    tracks = step.first_tracks()
     perm = step.values.get("perm", range(len(tracks.axes))[::-1])
-    return replace(tracks, axes=tuple(tracks.axes[axis] for axis in few(perm)))
+    return replace(tracks, axes=tuple(tracks.axes[axis] for axis in limited(perm)))
 
 
 def reshape(step: Step) -> Tracks:
-    """Squeeze, Unsqueeze, Flatten and Reshape: axes are followed as far as the sizes share factors."""
-    return _reshaped(step.first(), step.shape(), step.made())
+    """Squeeze, Unsqueeze, Flatten and Reshape: axes are followed as far as their sizes share factors."""
+    return _reshaped(step.first_tracks(), step.input_shape(), step.output_shape())
 
 
 def depth_to_space(step: Step) -> Tracks:
-    """As a Reshape, a Transpose and a Reshape, which it is; else as if channels were mixed before."""
+    """Equivalent to Reshape, Transpose, Reshape; where that loses an axis, channels count as mixed first."""
     pictures, channels, *sizes, block = _blocks(step)
     if step.values.get("mode", "DCR") == "DCR":
         split, perm = (pictures, block, block, channels // block**2, *sizes), (0, 3, 4, 1, 5, 2)
     else:
         split, perm = (pictures, channels // block**2, block, block, *sizes), (0, 1, 4, 2, 5, 3)
-    exact = _rearranged(step.first(), step, split, perm)
+    exact = _rearranged(step.first_tracks(), step, split, perm)
     if exact.track(2) is None or exact.track(3) is None:
-        return _rearranged(step.first().pooled([1]), step, split, perm)
+        return _rearranged(step.first_tracks().pooled([1]), step, split, perm)
     return exact
 
 
 def space_to_depth(step: Step) -> Tracks:
     pictures, channels, height, width, block = _blocks(step)
     split = pictures, channels, height // block, block, width // block, block
-    return _rearranged(step.first(), step, split, (0, 3, 5, 1, 2, 4))
+    return _rearranged(step.first_tracks(), step, split, (0, 3, 5, 1, 2, 4))
 
 
 def _blocks(step: Step) -> list[int]:
-    """The sizes of a picture N C H W, and of the blocks that its channels or places come in."""
-    shape, block = step.shape(), int(step.values["blocksize"])
+    """The sizes N C H W of the input, and the block size."""
+    shape, block = step.input_shape(), int(step.values["blocksize"])
     if shape is None or not is_known(shape) or not 0 < block <= MOST_PHASES:
         raise Untraceable
     return [*shape, block]
 
 
 def _rearranged(tracks: Tracks, step: Step, split: Sequence[int], perm: Sequence[int]) -> Tracks:
-    tracks = _reshaped(tracks, step.shape(), tuple(split))
+    tracks = _reshaped(tracks, step.input_shape(), tuple(split))
     moved = replace(tracks, axes=tuple(tracks.axes[axis] for axis in perm))
-    return _reshaped(moved, tuple(split[axis] for axis in perm), step.made())
+    return _reshaped(moved, tuple(split[axis] for axis in perm), step.output_shape())
 
 
 def _reshaped(tracks: Tracks, old: Shape | None, new: Shape | None) -> Tracks:
@@ -175,19 +175,19 @@ def _reshaped(tracks: Tracks, old: Shape | None, new: Shape | None) -> Tracks:
     if not is_known(old) or not is_known(new) or min((*old, *new), default=1) < 1:
         raise Untraceable
     digits = [digit for axis, size in zip(tracks.axes, old, strict=True) for digit in digits_of(axis, size)]
-    axes, gone = regrouped(digits, new)
+    axes, unused = regrouped(digits, new)
     left = Tracks(tuple(axes), tracks.spread, tracks.unknown)
-    lost = left.unfolded([digit.track for digit in gone if digit.track is not None])
-    single = Tracks(tuple(digit.track for digit in gone if digit.size == 1)).followed()
-    others = Tracks(tuple(digit.track for digit in gone if digit.size > 1)).followed()
+    lost = left.unfolded([digit.track for digit in unused if digit.track is not None])
+    single = Tracks(tuple(digit.track for digit in unused if digit.size == 1)).followed()
+    others = Tracks(tuple(digit.track for digit in unused if digit.size > 1)).followed()
     return replace(lost, spread=union(lost.spread, single), unknown=union(lost.unknown, others))
 
 
 def gather(step: Step) -> Tracks:
-    """Indices that go on evenly are a slice, several that do in turn an upsampling; others lose the axis."""
-    tracks, indices = step.first(), step.constant(1)
+    """Evenly spaced indices are a slice, periodic ones a resampling; with others the axis becomes unknown."""
+    tracks, indices = step.first_tracks(), step.constant(1)
     axis = step.values.get("axis", 0) % len(tracks.axes)
-    shape = step.shape()
+    shape = step.input_shape()
     size = shape[axis] if shape is not None else None
     if indices is not None and indices.ndim == 1 and indices.size:
         if isinstance(size, int):
@@ -196,47 +196,47 @@ def gather(step: Step) -> Tracks:
         if len(steps) <= 1:
             stride = int(steps[0]) if len(steps) else 1
             return _sliced(tracks, axis, int(indices[0]), stride, size, len(indices))
-        track, turn = tracks.track(axis), _turn(indices)
-        if track is not None and turn is not None:
-            reads = [range(place, place + 1) for place in indices[:turn].tolist()]
-            reach = track.reach.read(reads, int(indices[turn] - indices[0]))
-            return tracks.replaced({axis: followed(track, reach)})
+        track, period = tracks.track(axis), _period(indices)
+        if track is not None and period is not None:
+            reads = [range(index, index + 1) for index in indices[:period].tolist()]
+            reach = track.reach.read(reads, int(indices[period] - indices[0]))
+            return tracks.replaced({axis: with_reach(track, reach)})
     if indices is None or indices.ndim == 0:
-        return tracks.lost([axis], keep=False)
-    lost = tracks.lost([axis])
+        return tracks.untracked([axis], keep=False)
+    lost = tracks.untracked([axis])
     return replace(lost, axes=lost.axes[:axis] + (None,) * indices.ndim + lost.axes[axis + 1 :])
 
 
-def _turn(indices: NDArray[Any]) -> int | None:
-    """After how many indices the same steps come again; None where they do not, or not soon."""
+def _period(indices: NDArray[Any]) -> int | None:
+    """The number of indices after which their differences repeat; None where they do not, or not soon."""
     steps = np.diff(indices)
-    for turn in range(2, min(MOST_TURNS, len(indices) // 2) + 1):
-        if indices[turn] != indices[0] and np.array_equal(steps[turn:], steps[:-turn]):
-            return turn
+    for period in range(2, min(LONGEST_PERIOD, len(indices) // 2) + 1):
+        if indices[period] != indices[0] and np.array_equal(steps[period:], steps[:-period]):
+            return period
     return None
 
 
 def reverse_sequence(step: Step) -> Tracks:
-    """A flip, where every sequence is as long as the axis."""
-    tracks, lengths, shape = step.first(), step.constant(1), step.shape()
+    """A flip, if every sequence is as long as the axis."""
+    tracks, lengths, shape = step.first_tracks(), step.constant(1), step.input_shape()
     axis = step.values.get("time_axis", 0) % len(tracks.axes)
     if lengths is None or shape is None or not (lengths == shape[axis]).all():
-        return tracks.lost([axis])
+        return tracks.untracked([axis])
     return _sliced(tracks, axis, -1, -1, shape[axis], shape[axis])
 
 
 def expand(step: Step) -> Tracks:
-    shape = step.made()
+    shape = step.output_shape()
     if shape is None:
         raise Untraceable
-    return joined([broadcast(step.first(), step.shape(), shape)], len(shape), shape)
+    return elementwise_output([broadcast(step.first_tracks(), step.input_shape(), shape)], len(shape), shape)
 
 
 def tile(step: Step) -> Tracks:
     repeats = step.constant(1)
     if repeats is None:
         raise Untraceable
-    tracks, shape = step.first(), step.shape()
-    longer = [axis for axis, count in enumerate(few(repeats.ravel())) if count != 1]
+    tracks, shape = step.first_tracks(), step.input_shape()
+    longer = [axis for axis, count in enumerate(limited(repeats.ravel())) if count != 1]
     single = [axis for axis in longer if shape is not None and shape[axis] == 1]
-    return tracks.pooled(single).lost(set(longer) - set(single))
+    return tracks.pooled(single).untracked(set(longer) - set(single))

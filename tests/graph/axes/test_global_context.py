@@ -1,4 +1,4 @@
-"""Which layers see the whole picture besides their receptive field, and which do nobody knows what."""
+"""Which layers depend on the whole picture in addition to their window, and where that is unknown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def geometry(model: onnx.ModelProto, preprocessing: Preprocessing | None = None)
 
 
 def gated(*gate: onnx.NodeProto, size: int | str = 16, **more: Any) -> list[LayerGeometry]:
-    """A convolution, what it makes times what `gate` makes of it (``c`` to ``p``), and a second one."""
+    """A convolution, its output times a gate of it (`gate`: ``c`` to ``p``), and a second convolution."""
     nodes = [
         node("Conv", "x w", "c", pads=[1] * 4), *gate, node("Mul", "c p", "g"), node("Conv", "g v", "y"),
     ]  # fmt: skip
@@ -69,7 +69,7 @@ def gated(*gate: onnx.NodeProto, size: int | str = 16, **more: Any) -> list[Laye
     ],
     ids=lambda nodes: "-".join(one.op_type for one in nodes),
 )
-def test_a_gate_shows_the_whole_picture_besides(gate: list[onnx.NodeProto]) -> None:
+def test_gate_adds_global_context(gate: list[onnx.NodeProto]) -> None:
     layers = gated(
         *gate,
         one=random(2, 2, 1, 1),
@@ -82,26 +82,28 @@ def test_a_gate_shows_the_whole_picture_besides(gate: list[onnx.NodeProto]) -> N
     )
     assert [layers[0].receptive_field, layers[-1].receptive_field] == [(3, 3), (5, 5)]
     assert [layers[0].global_context, layers[-1].global_context] == [False, True]
-    for inside in layers[1:-1]:  # what computes the gate has no window, and sees all of the picture
+    for inside in layers[
+        1:-1
+    ]:  # the layer that computes the gate has no window, and depends on the whole picture
         assert (inside.receptive_field, inside.global_context) == (None, True)
 
 
 @pytest.mark.parametrize("axis", [1, -3])
-def test_channels_are_no_context(axis: int) -> None:
+def test_channels_are_not_context(axis: int) -> None:
     for gate in ("Softmax", "ArgMax", "LpNormalization"):
         nodes = [node(gate, "c", "q", axis=axis), node("Cast", "q", "p", to=1)]
         assert [layer.global_context for layer in gated(*nodes)] == [False, False]
 
 
 @pytest.mark.parametrize("op", ["Foreign", "Split"])
-def test_what_sees_nobody_knows_what_has_no_receptive_field(op: str) -> None:
+def test_unknown_dependence_has_no_receptive_field(op: str) -> None:
     first, second = gated(node(op, "c", "p", domain="somebody", axis=2))
     assert (first.receptive_field, first.global_context) == ((3, 3), False)
     assert (second.receptive_field, second.global_context) == (None, None)
 
 
-def test_a_running_sum_has_no_window() -> None:
-    """What a position sees goes on from the edge to it, and from one edge to the other at last."""
+def test_running_sum_has_no_window() -> None:
+    """Each position depends on all before it, the last one on the whole axis."""
     nodes = [node("Conv", "x w", "c"), node("CumSum", "c axis", "s"), node("Conv", "s v", "y")]
     constants = {"axis": np.array(2), "w": random(2, 3, 3), "v": random(2, 2, 3)}
     first, last = geometry(build(nodes, {"x": [1, 3, 16]}, constants))
@@ -113,7 +115,7 @@ def test_a_running_sum_has_no_window() -> None:
     assert (layer.receptive_field, layer.global_context) == (None, True)
 
 
-def test_weights_that_a_gate_mixes_show_the_whole_picture() -> None:
+def test_gated_weights_add_global_context() -> None:
     nodes = [
         node("Conv", "x w", "c", pads=[1] * 4),
         node("ReduceMean", "c", "p"),
@@ -129,7 +131,7 @@ def test_weights_that_a_gate_mixes_show_the_whole_picture() -> None:
 
 
 @pytest.mark.parametrize("shape", [[], [1], [1, 1]])
-def test_a_number_among_the_inputs_is_no_picture(shape: list[int]) -> None:
+def test_scalar_input_is_not_a_picture(shape: list[int]) -> None:
     nodes = [node("Conv", "x w", "c"), node("Mul", "c number", "m"), node("Conv", "m v", "y")]
     constants = {"w": random(2, 3, 3, 3), "v": random(2, 2, 3, 3)}
     layers = geometry(build(nodes, {"number": shape, "x": [1, 3, 16, 16]}, constants))
@@ -137,8 +139,8 @@ def test_a_number_among_the_inputs_is_no_picture(shape: list[int]) -> None:
     assert [layer.global_context for layer in layers] == [False, False]
 
 
-def test_dynamic_quantization_says_nothing_of_places() -> None:
-    """The scale is that of all values, and yet no context."""
+def test_dynamic_quantization_adds_no_context() -> None:
+    """Although its scale depends on all values."""
     nodes, here = [], "x"
     for place in range(2):
         nodes += [
@@ -158,7 +160,7 @@ def test_dynamic_quantization_says_nothing_of_places() -> None:
     assert [layer.global_context for layer in layers] == [False, False]
 
 
-def test_a_pooled_branch_beside_others_shows_the_whole_picture() -> None:
+def test_pooled_branch_adds_global_context() -> None:
     """Atrous spatial pyramid pooling: pooled, convolved, resized, and concatenated."""
     nodes = [
         node("GlobalAveragePool", "x", "p"),
@@ -181,8 +183,8 @@ def test_a_pooled_branch_beside_others_shows_the_whole_picture() -> None:
         assert (last.receptive_field, last.global_context) == ((5, 5), True)
 
 
-def test_a_group_norm_of_open_size() -> None:
-    """Reshaped to groups, normed, and reshaped to what Shape says."""
+def test_group_norm_of_open_size() -> None:
+    """Reshaped to groups, normalized, and reshaped to the original shape."""
     nodes = [
         node("Conv", "x w", "c", strides=[2, 2]),
         node("Reshape", "c groups", "r"),
@@ -204,7 +206,7 @@ def test_a_group_norm_of_open_size() -> None:
 
 
 def test_norms_over_channels_at_the_end_are_local() -> None:
-    """As in a ConvNeXt: transposed, normed over channels, a dense layer, transposed back."""
+    """As in a ConvNeXt: transpose, norm over channels, dense layer, transpose back."""
     nodes = [
         node("Conv", "x w", "c", pads=[1] * 4),
         node("Transpose", "c", "t", perm=[0, 2, 3, 1]),
@@ -221,8 +223,8 @@ def test_norms_over_channels_at_the_end_are_local() -> None:
 
 
 @pytest.mark.parametrize("op", ["LSTM", "GRU", "RNN"])
-def test_what_steps_through_the_columns_has_no_window(op: str) -> None:
-    """As in text recognition: columns are a sequence of their rows and channels, and a picture again."""
+def test_recurrence_along_columns_has_no_window(op: str) -> None:
+    """As in text recognition: the columns become a sequence, and then a picture again."""
     gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[op]
     nodes = [
         node("Transpose", "x", "t", perm=[3, 0, 1, 2]),
@@ -253,8 +255,8 @@ def test_what_steps_through_the_columns_has_no_window(op: str) -> None:
     ],
     ids=lambda one: one.op_type if hasattr(one, "op_type") else "",
 )
-def test_what_moves_nothing_leaves_the_window(local: onnx.NodeProto, more: dict[str, Any]) -> None:
-    """A tensor that is read for its shape or type alone shows nothing of itself."""
+def test_operators_that_leave_the_window_unchanged(local: onnx.NodeProto, more: dict[str, Any]) -> None:
+    """Reading only the shape or the type of a tensor adds no dependence."""
     before = [node("Flatten", "c", "q"), node("RandomNormalLike", "c", "noise")]
     _, last = gated(*before, local, **more)
     assert (last.receptive_field, last.global_context) == ((5, 5), False)

@@ -1,4 +1,4 @@
-"""Constants that nodes combine with a tensor: one number for all elements, or one per channel or position."""
+"""Constant operands of elementwise nodes: one number for all elements, or one per channel or position."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import attributes
 
 POSITIONS = 64
-"""How many positions constants are read at that differ along several axes."""
+"""Number of positions at which a constant that differs along several axes is sampled."""
 
 
 def aligned(
     graph: GraphView, node: onnx.NodeProto, name: str, layout: str, channels: int
 ) -> NDArray[Any] | None:
-    """A constant that a node combines with a tensor of this layout: shape () or (channels,).
+    """A constant that a node combines with a tensor of this layout, shape () or (channels,).
 
-    None where it is none, or differs along other axes than that of the channels.
+    None where it is not constant, or differs along other axes than the channels.
     """
-    constant = _whole(graph, node, name, len(layout))
+    constant = _expanded(graph, node, name, len(layout))
     if constant is None or constant.ndim == 0:
         return constant
     axis = layout.index("C")
@@ -38,18 +38,18 @@ def aligned(
 
 
 def at_positions(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -> NDArray[Any] | None:
-    """The same of one that differs along any axes: its numbers at POSITIONS places, the same for all."""
-    constant = _whole(graph, node, name, rank)
+    """A constant that differs along any axes, sampled at POSITIONS positions that are the same for all."""
+    constant = _expanded(graph, node, name, rank)
     if constant is None or constant.ndim == 0:
         return constant
     if not _fits(graph, node, name, constant):
         return None
-    places = np.random.default_rng(0).random((rank, POSITIONS)) * np.array(constant.shape)[:, None]
-    return np.asarray(constant[tuple(places.astype(int))])
+    positions = np.random.default_rng(0).random((rank, POSITIONS)) * np.array(constant.shape)[:, None]
+    return np.asarray(constant[tuple(positions.astype(int))])
 
 
-def _whole(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -> NDArray[Any] | None:
-    """A constant of real numbers, with as many axes as the tensor it is combined with, or with none."""
+def _expanded(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -> NDArray[Any] | None:
+    """A constant of real numbers, expanded to the rank of the tensor it is combined with, or a scalar."""
     constant: NDArray[Any] | None
     if graph.is_constant(name):
         if _is_computed_map(graph, name):
@@ -59,7 +59,7 @@ def _whole(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -> NDAr
         except NotConstant:
             return None
     else:
-        constant = filling(graph, name)
+        constant = fill_value(graph, name)
     if constant is None or constant.ndim > rank or constant.size == 0 or constant.dtype.kind in "OSUc":
         return None
     if constant.dtype.kind not in "fiub":
@@ -68,29 +68,29 @@ def _whole(graph: GraphView, node: onnx.NodeProto, name: str, rank: int) -> NDAr
         constant = _dequantized(graph, node, name, constant)
     if constant is None or constant.size == 1:
         return None if constant is None else constant.reshape(())
-    behind = 0
-    if graph.opset < 7:  # broadcasting was stated then
+    trailing = 0
+    if graph.opset < 7:  # broadcasting was explicit then
         axis = attributes(node).get("axis")
-        behind = rank - constant.ndim - axis % rank if isinstance(axis, int) else 0
-        if not 0 <= behind <= rank - constant.ndim:
+        trailing = rank - constant.ndim - axis % rank if isinstance(axis, int) else 0
+        if not 0 <= trailing <= rank - constant.ndim:
             return None
-    return constant.reshape((1,) * (rank - constant.ndim - behind) + constant.shape + (1,) * behind)
+    return constant.reshape((1,) * (rank - constant.ndim - trailing) + constant.shape + (1,) * trailing)
 
 
 def _is_computed_map(graph: GraphView, name: str) -> bool:
-    """Whether it is no bias and no scale but a map of its own that takes a while to compute.
+    """Whether a constant is neither bias nor scale but a map that is expensive to compute.
 
-    An example is the table of positions of a vision transformer, resized to the picture.
+    An example is the position embedding of a vision transformer, resized to the picture.
     """
     home = graph.home(name)
-    maker = home.producer(name) if home is not None else None
-    if maker is None or is_computed_in_place(maker):
+    producer = home.producer(name) if home is not None else None
+    if producer is None or is_computed_in_place(producer):
         return False
     return sum(size != 1 for size in graph.shape(name) or ()) > 1
 
 
 def _fits(graph: GraphView, node: onnx.NodeProto, name: str, constant: NDArray[Any]) -> bool:
-    """Whether the tensor that it is combined with is known to be no smaller."""
+    """Whether a constant broadcasts to the tensor that it is combined with without enlarging it."""
     sizes = [graph.shape(other) for other in node.input if other not in ("", name)]
     return any(
         each is not None
@@ -103,7 +103,7 @@ def _fits(graph: GraphView, node: onnx.NodeProto, name: str, constant: NDArray[A
 def _dequantized(
     graph: GraphView, node: onnx.NodeProto, name: str, codes: NDArray[Any]
 ) -> NDArray[Any] | None:
-    """The numbers behind the codes that a QLinear operator takes; scale and zero point come next to them."""
+    """The real values of a QLinear operator's codes; scale and zero point are the next two inputs."""
     at = list(node.input).index(name)
     try:
         scale = graph.constant(node.input[at + 1])
@@ -115,19 +115,19 @@ def _dequantized(
         return None
 
 
-def filling(graph: GraphView, name: str) -> NDArray[Any] | None:
-    """The one number that fills a tensor whose shape alone is computed at run time (``zeros_like``)."""
-    maker = graph.producer(name)
-    if maker is None or not maker.input:
+def fill_value(graph: GraphView, name: str) -> NDArray[Any] | None:
+    """The number that fills a tensor of which only the shape is computed at run time (``zeros_like``)."""
+    producer = graph.producer(name)
+    if producer is None or not producer.input:
         return None
-    made: NDArray[Any] | None = None
-    if maker.op_type == "ConstantOfShape":
-        value = attributes(maker).get("value")
+    result: NDArray[Any] | None = None
+    if producer.op_type == "ConstantOfShape":
+        value = attributes(producer).get("value")
         if value is None:
             return np.zeros((), np.float32)
         if isinstance(value, onnx.TensorProto) and list(value.dims) in ([], [1]):
-            made = to_array(value, graph.path)
-    elif maker.op_type == "Expand" and graph.is_constant(maker.input[0]):
+            result = to_array(value, graph.path)
+    elif producer.op_type == "Expand" and graph.is_constant(producer.input[0]):
         with suppress(NotConstant):
-            made = graph.constant(maker.input[0])
-    return made.reshape(()) if made is not None and made.size == 1 else None
+            result = graph.constant(producer.input[0])
+    return result.reshape(()) if result is not None and result.size == 1 else None

@@ -1,4 +1,4 @@
-"""Which input is the picture, and where its channels are."""
+"""Which input is the picture, and its layout."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_zoo(zoo_model: Callable[[str], Path], name: str, layout: str | None, ch
         ([1, 3, 4, 28, 28], 3, None),
     ],
 )
-def test_a_picture_has_four_axes_and_any_number_of_channels(
+def test_picture_has_four_axes_and_any_number_of_channels(
     shape: Sequence[Any], channels: int, layout: str | None
 ) -> None:
     weight = random(2, channels, *(3,) * (len(shape) - 2))
@@ -57,7 +57,7 @@ def test_a_picture_has_four_axes_and_any_number_of_channels(
     assert detect_input(graph, banks(graph)) == InputInfo("x", layout, channels, tuple(shape))
 
 
-def test_a_small_picture_of_three_rows_is_not_taken_for_channels() -> None:
+def test_three_rows_are_not_taken_for_channels() -> None:
     """The layout comes from the graph, not from which axis happens to be 3 long."""
     nodes = [node("Transpose", "x", "t", perm=[0, 3, 1, 2]), node("Conv", "t w", "y")]
     graph = opened(build(nodes, {"x": [1, 3, 32, 1]}, {"w": random(2, 1, 3, 3)}))
@@ -65,7 +65,7 @@ def test_a_small_picture_of_three_rows_is_not_taken_for_channels() -> None:
     assert info is not None and (info.layout, info.channels) == ("NHWC", 1)
 
 
-def test_the_picture_is_found_among_several_inputs() -> None:
+def test_picture_among_several_inputs() -> None:
     nodes = [node("Add", "x k", "s"), node("Conv", "s w", "c"), node("Mul", "c scale", "y")]
     constants = {"w": random(2, 3, 3, 3), "k": np.float32(1)}
     graph = opened(build(nodes, {"scale": [1], "x": [1, 3, 32, 32]}, constants))
@@ -73,7 +73,7 @@ def test_the_picture_is_found_among_several_inputs() -> None:
     assert info is not None and (info.name, info.layout) == ("x", "NCHW")
 
 
-def test_a_picture_that_only_branches_of_an_if_look_at() -> None:
+def test_picture_read_only_in_branches_of_an_if() -> None:
     branches = {
         f"{name}_branch": onnx.helper.make_graph(
             [node("Conv", f"x {name}_w", name)],
@@ -94,7 +94,7 @@ def test_a_picture_that_only_branches_of_an_if_look_at() -> None:
 
 
 def slices(axis_steps: Sequence[tuple[int, int, int]]) -> tuple[list[Any], dict[str, Any]]:
-    """x → q through slices of (axis, start, step), one behind the other."""
+    """x → q through consecutive slices of (axis, start, step)."""
     nodes, constants, last = [], {}, "x"
     for number, (axis, start, step) in enumerate(axis_steps):
         names = [f"{letter}{number}" for letter in "stae"]
@@ -107,7 +107,7 @@ def slices(axis_steps: Sequence[tuple[int, int, int]]) -> tuple[list[Any], dict[
 
 
 def stem(name: str) -> tuple[list[Any], dict[str, Any], int]:
-    """What stands between an NCHW picture of 3 channels and a convolution: x → q, with so many channels."""
+    """Nodes x → q before a convolution of an NCHW picture, and the number of channels of q."""
     if name == "focus":
         nodes, constants = [], {}
         for row in (0, 1):
@@ -146,7 +146,7 @@ STEMS = ("focus", "depth", "bgr", "upside down", "turned about", "red", "gray", 
 
 @pytest.mark.parametrize("size", [[32, 48], ["H", "W"], [4, 4]])
 @pytest.mark.parametrize("name", STEMS)
-def test_what_a_graph_does_to_a_picture_does_not_hide_it(name: str, size: list[Any]) -> None:
+def test_picture_before_preprocessing_nodes(name: str, size: list[Any]) -> None:
     nodes, constants, channels = stem(name)
     shape = [1, 3, *size]
     weights = {"w": random(2, channels, 1, 1), **constants}
@@ -156,7 +156,7 @@ def test_what_a_graph_does_to_a_picture_does_not_hide_it(name: str, size: list[A
 
 
 @pytest.mark.parametrize("name", [name for name in STEMS if name not in ("bgr", "swapped", "gray", "red")])
-def test_nor_does_it_behind_a_transpose(name: str) -> None:
+def test_picture_before_preprocessing_nodes_after_a_transpose(name: str) -> None:
     nodes, constants, channels = stem(name)
     turned = node("Transpose", "picture", "x", perm=[0, 3, 1, 2])
     weights = {"w": random(2, channels, 1, 1), **constants}
@@ -167,7 +167,7 @@ def test_nor_does_it_behind_a_transpose(name: str) -> None:
 
 @pytest.mark.parametrize(("perm", "layout"), [([0, 1, 2, 3], "NCHW"), ([0, 3, 1, 2], "NHWC")])
 @pytest.mark.parametrize("shape", [[1, 3, 3, 3], [1, 3, 32, 3], ["N", "a", "b", "c"], [1, 1, 9, 1]])
-def test_sizes_that_do_not_tell_leave_it_to_the_graph(shape: list[Any], perm: list[int], layout: str) -> None:
+def test_ambiguous_sizes_are_decided_by_the_graph(shape: list[Any], perm: list[int], layout: str) -> None:
     channels = 1 if 1 in shape[1:] else 3
     nodes = [node("Transpose", "x", "t", perm=perm), node("Conv", "t w", "y")]
     graph = opened(build(nodes, {"x": shape}, {"w": random(2, channels, 1, 1)}))
@@ -184,17 +184,17 @@ def test_gray_through_a_reshape() -> None:
 @pytest.mark.parametrize(
     ("inputs", "found"),
     [
-        ({"state": [1, 16, 9, 9], "x": [1, 3, 9, 9]}, "x"),  # a recurrent network's
+        ({"state": [1, 16, 9, 9], "x": [1, 3, 9, 9]}, "x"),  # a recurrent network
         ({"mask": [1, 1, 16, 20], "x": [1, 3, 16, 20]}, "x"),
         ({"latent": [1, 4, 8, 8], "x": [1, 3, 16, 16]}, "x"),
         ({"depth": [1, 1, 9, 9], "x": [1, 4, 9, 9]}, "x"),
         ({"state": [1, 16, 9, 9], "gray": [1, 1, 9, 9]}, "gray"),
         ({"x": [1, 3, 9, 9], "mask": [1, 1, 9, 9]}, "x"),
-        ({"left": [1, 3, 9, 9], "right": [1, 3, 9, 9]}, "left"),  # equally a picture: the first that is read
+        ({"left": [1, 3, 9, 9], "right": [1, 3, 9, 9]}, "left"),  # among equals, the first that is read
         ({"late": [1, 16, 9, 9], "x": [1, 5, 9, 9]}, "late"),
     ],
 )
-def test_of_several_the_one_most_like_a_picture(inputs: dict[str, list[int]], found: str) -> None:
+def test_preference_among_several_pictures(inputs: dict[str, list[int]], found: str) -> None:
     first, second = inputs
     nodes = [
         node("Conv", f"{first} v", "a"),
@@ -209,13 +209,13 @@ def test_of_several_the_one_most_like_a_picture(inputs: dict[str, list[int]], fo
     assert info is not None and (info.name, info.layout) == (found, "NCHW")
 
 
-def test_a_picture_joined_with_a_mask() -> None:
+def test_picture_concatenated_with_a_mask() -> None:
     nodes = [node("Concat", "mask x", "q", axis=1), node("Conv", "q w", "y")]
     graph = opened(build(nodes, {"mask": [1, 1, 9, 9], "x": [1, 3, 9, 9]}, {"w": random(2, 4, 3, 3)}))
     assert detect_input(graph, banks(graph)) == InputInfo("x", "NCHW", 3, (1, 3, 9, 9))
 
 
-def test_what_is_stated_is_compared_with_the_graph() -> None:
+def test_stated_input_is_compared_with_the_graph() -> None:
     nodes = [
         node("Conv", "l w", "a"),
         node("Conv", "r w", "b"),

@@ -1,4 +1,4 @@
-"""Receptive fields behind every kind of Resize, compared with what ONNX Runtime's outputs depend on."""
+"""Receptive fields after every kind of Resize, compared with what ONNX Runtime's outputs depend on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ones(*shape: int) -> np.ndarray:
 def last(
     nodes: Sequence[onnx.NodeProto], constants: dict[str, Any], *, opset: int = 19, size: int = SIZE
 ) -> tuple[LayerGeometry, int]:
-    """The last layer, and how wide the widest patch is that one of its outputs sees."""
+    """The last layer, and the width of the widest patch that one of its outputs depends on."""
     model = build([*nodes], {"x": [size, 1, size, 3]}, constants, opset=opset)
     graph = opened(model)
     options = onnxruntime.SessionOptions()
@@ -43,7 +43,7 @@ def last(
     "kind", ["floor", "ceil", "round_prefer_floor", "round_prefer_ceil", "linear", "cubic"]
 )
 def test_resized_to_a_size_and_strided(kind: str, mode: str, to: int) -> None:
-    """Of a pattern that does not repeat in the picture, the strided layer meets some positions alone."""
+    """The strided layer reads only some phases of a pattern that does not repeat in the picture."""
     values = {"mode": kind} if kind in ("linear", "cubic") else {"mode": "nearest", "nearest_mode": kind}
     nodes = [
         node("Resize", "x _ _ sizes", "r", coordinate_transformation_mode=mode, **values),
@@ -64,7 +64,7 @@ def test_downsampled_without_aliasing(kind: str, scale: float) -> None:
 
 @pytest.mark.parametrize("scale", [0.5, 2, 3])
 @pytest.mark.parametrize("kind", ["nearest", "linear"])
-def test_older_ones_are_asymmetric(kind: str, scale: float) -> None:
+def test_older_opsets_are_asymmetric(kind: str, scale: float) -> None:
     nodes = [node("Resize", "x scales", "r", mode=kind), node("Conv", "r w", "y")]
     constants = {"scales": np.float32([1, 1, scale, 1]), "w": ones(1, 1, 3, 1)}
     layer, seen = last(nodes, constants, opset=10)
@@ -87,7 +87,7 @@ def test_scales_and_sizes_of_some_axes() -> None:
 
 
 @pytest.mark.parametrize(("roi", "begins"), [((0.0, 1.0), 0), ((0.5, 1.0), 32), ((1.0, 0.0), 0)])
-def test_a_part_of_the_picture(roi: tuple[float, float], begins: int) -> None:
+def test_crop_of_the_picture(roi: tuple[float, float], begins: int) -> None:
     """Also backwards, from the end to the beginning."""
     values = {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize"}
     nodes = [node("Resize", "x roi _ sizes", "r", **values), node("Conv", "r w", "y")]
@@ -104,7 +104,7 @@ def test_a_part_of_the_picture(roi: tuple[float, float], begins: int) -> None:
 @pytest.mark.parametrize("size", [64, 75, 96])
 @pytest.mark.parametrize("mode", MODES)
 def test_encoder_and_decoder(mode: str, size: int, depth: int) -> None:
-    """What comes up again lies slowly beside what was skipped: with aligned corners, and at odd sizes."""
+    """With aligned corners and at odd sizes, the upsampled branch drifts against the skip connection."""
     nodes, skips, here = [], [], "x"
     for level in range(depth):
         nodes.append(node("Conv", f"{here} w", f"s{level}", pads=[1, 0, 1, 0]))
@@ -126,7 +126,7 @@ def test_encoder_and_decoder(mode: str, size: int, depth: int) -> None:
     assert (layer.jump, layer.offset and layer.offset[1]) == ((1, 1), 0)
 
 
-def test_rates_that_differ_by_two_have_no_window() -> None:
+def test_rates_that_differ_by_a_factor_of_two_have_no_window() -> None:
     nodes = [
         node("Slice", "x zero half axis", "a"),
         node("Slice", "x zero far axis two", "b"),

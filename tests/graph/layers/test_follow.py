@@ -1,4 +1,4 @@
-"""Through Squeeze and Reshape to bias and activation, and what is none."""
+"""Follow a layer's output to bias and activation: through moved axes, and with limits on the effort."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from onnx_graphs import banks, build, node, opened, random
 from tails import CONSTANTS, LINE, PICTURE, RELU, bank
 
 from filterkit.graph.layers.activations import MOST_STEPS, MOST_TRIES
-from filterkit.graph.layers.pointwise import MOST_NODES
+from filterkit.graph.layers.elementwise_regions import MOST_NODES
 
 MOVED: dict[str, tuple[list[onnx.NodeProto], list[Any], str | None]] = {
     "squeeze": ([node("Squeeze", "c a2", "s"), node("Add", "s line", "z"), RELU], LINE, "NCW"),
@@ -56,10 +56,10 @@ MOVED: dict[str, tuple[list[onnx.NodeProto], list[Any], str | None]] = {
 
 
 @pytest.mark.parametrize("case", MOVED)
-def test_bias_and_activation_behind_moved_axes(case: str) -> None:
+def test_bias_and_activation_after_moved_axes(case: str) -> None:
     nodes, shape, layout = MOVED[case]
     found = bank(*nodes, shape=shape)
-    if layout is None:  # nobody knows which axes go
+    if layout is None:  # it is unknown which axes are removed
         assert (found.activation, found.bias, found.post_tensor) == (None, None, "c")
         return
     assert (found.activation, found.post_tensor, found.pre_tensor) == ("relu", "y", "z")
@@ -68,7 +68,7 @@ def test_bias_and_activation_behind_moved_axes(case: str) -> None:
     np.testing.assert_array_equal(found.bias, expected)
 
 
-def test_flatten_keeps_channels_where_there_is_one_position() -> None:
+def test_flatten_of_one_position_keeps_the_channels() -> None:
     nodes = [node("Flatten", "c", "f"), node("Add", "f b", "z"), RELU]
     found = bank(*nodes, shape=[1, 3, 3, 3])
     assert (found.activation, found.pre_layout) == ("relu", "NC") and found.bias is not None
@@ -76,7 +76,7 @@ def test_flatten_keeps_channels_where_there_is_one_position() -> None:
     assert (found.activation, found.post_tensor) == (None, "c")
 
 
-def test_batch_norm_behind_a_squeeze() -> None:
+def test_batch_norm_after_a_squeeze() -> None:
     nodes = [
         node("Squeeze", "c a2", "s"),
         node("BatchNormalization", "s ones zeros zeros ones", "z"),
@@ -109,7 +109,7 @@ def test_batch_norm_behind_a_squeeze() -> None:
         "affine", "mask", "two activations", "pooled", "mean", "rounded", "square",
     ],
 )  # fmt: skip
-def test_what_is_no_activation_of_the_layer(nodes: list[onnx.NodeProto]) -> None:
+def test_not_an_activation_of_the_layer(nodes: list[onnx.NodeProto]) -> None:
     outputs = [each.output[0] for each in nodes if each.output[0] in ("y", "z")]
     used = {name for one in nodes for name in one.input} | {"w"}
     constants = {name: value for name, value in CONSTANTS.items() if name in used}
@@ -120,7 +120,7 @@ def test_what_is_no_activation_of_the_layer(nodes: list[onnx.NodeProto]) -> None
     assert (found.activation, found.post_tensor, found.bias) == (None, "c", None)
 
 
-def test_a_gate_that_differs_by_channel_is_a_swish() -> None:
+def test_gate_that_differs_by_channel_is_a_swish() -> None:
     nodes = [node("Mul", "c factors", "m"), node("Sigmoid", "m", "g"), node("Mul", "c g", "y")]
     assert bank(*nodes, factors=np.array([0.3, 1, 1.5, 2], np.float32).reshape(4, 1, 1)).activation == "swish"
     assert bank(*nodes, factors=np.ones((4, 1, 1), np.float32)).activation == "silu"
@@ -129,7 +129,7 @@ def test_a_gate_that_differs_by_channel_is_a_swish() -> None:
     assert found.activation == "silu", "a scale first, and SiLU of what it makes"
 
 
-def test_readers_of_the_shape_do_not_count() -> None:
+def test_readers_of_the_shape_are_ignored() -> None:
     nodes = [
         node("Shape", "c", "shape"),
         node("Transpose", "c", "t", perm=[0, 2, 3, 1]),
@@ -146,7 +146,7 @@ def test_readers_of_the_shape_do_not_count() -> None:
     assert (found.activation, found.post_tensor) == ("relu", "y")
 
 
-def test_what_is_also_given_out_is_followed() -> None:
+def test_graph_outputs_are_followed() -> None:
     nodes = [node("Add", "c column", "a"), node("Sigmoid", "a", "g"), node("Mul", "a g", "y")]
     constants = {"w": CONSTANTS["w"], "column": CONSTANTS["column"]}
     model = build([node("Conv", "x w", "c"), *nodes], {"x": PICTURE}, constants, outputs=["c", "a", "g", "y"])
@@ -154,7 +154,7 @@ def test_what_is_also_given_out_is_followed() -> None:
     assert (found.activation, found.post_tensor, found.pre_tensor) == ("silu", "y", "a")
 
 
-def test_zeros_of_the_layers_shape_are_zero() -> None:
+def test_zeros_like_the_layer() -> None:
     nodes = [node("Shape", "c", "shape"), node("ConstantOfShape", "shape", "o"), node("Max", "c o", "y")]
     assert bank(*nodes).activation == "relu"
     nodes = [
@@ -166,21 +166,21 @@ def test_zeros_of_the_layers_shape_are_zero() -> None:
     assert bank(*nodes).activation == "relu6"
 
 
-def test_folded_zeros_of_the_layers_shape_are_zero() -> None:
+def test_folded_zeros_like_the_layer() -> None:
     found = bank(node("Max", "c map", "y"), map=np.zeros((1, 4, 6, 6), np.float32))
     assert found.activation == "relu"
     found = bank(node("Max", "c map", "y"), shape=[1, 3, 3, 3], map=np.zeros((1, 4, 6, 6), np.float32))
     assert found.activation is None, "it makes a picture of one pixel larger"
 
 
-def test_one_activation_repeated_for_each_reader() -> None:
+def test_activation_repeated_for_each_reader() -> None:
     nodes = [node("Relu", "c", "y"), node("Relu", "c", "q"), node("Add", "y q", "z")]
     found = bank(*nodes)
     assert (found.activation, found.post_tensor) == ("relu", "y")
 
 
-def test_a_slope_for_every_position() -> None:
-    """Keras's PReLU, unless axes are shared."""
+def test_prelu_slope_for_every_position() -> None:
+    """The PReLU of Keras, unless axes are shared."""
     nodes = [
         node("Transpose", "c", "t", perm=[0, 2, 3, 1]),
         node("Relu", "t", "p"),
@@ -196,7 +196,7 @@ def test_a_slope_for_every_position() -> None:
 
 
 @pytest.mark.parametrize("constant", [3.0, [[[3.0]]] * 4])
-def test_numbers_of_a_formula_are_no_bias(constant: Any) -> None:
+def test_constants_of_a_formula_are_not_a_bias(constant: Any) -> None:
     nodes = [node("Add", "c k", "a"), node("Clip", "a zero six", "d"), node("Div", "d six", "y")]
     found = bank(*nodes, k=np.array(constant, np.float32))
     assert (found.activation, found.bias, found.pre_tensor) == ("hard_sigmoid", None, "c")
@@ -206,13 +206,13 @@ def test_numbers_of_a_formula_are_no_bias(constant: Any) -> None:
 
 
 def test_zeros_are_a_bias() -> None:
-    """One that was never trained."""
+    """A bias that was never trained."""
     nodes = [node("Add", "c k", "a"), node("HardSigmoid", "a", "g"), node("Mul", "a g", "y")]
     found = bank(*nodes, k=np.zeros((4, 1, 1), np.float32))
     assert (found.activation, found.pre_tensor) == ("hard_swish", "a") and found.bias is not None
 
 
-def test_the_only_channel_may_have_a_bias_of_zero() -> None:
+def test_single_channel_may_have_a_bias_of_zero() -> None:
     nodes = [node("Conv", "x w", "c"), node("Add", "c k", "a"), node("Relu", "a", "y")]
     for value in (0, 0.3):
         constants = {"w": random(1, 3, 3, 3), "k": np.full(1, value, np.float32)}
@@ -222,14 +222,14 @@ def test_the_only_channel_may_have_a_bias_of_zero() -> None:
 
 
 @pytest.mark.parametrize(("count", "activation"), [(MOST_STEPS - 1, "relu"), (MOST_STEPS, None)])
-def test_how_far_a_layer_is_followed(count: int, activation: str | None) -> None:
+def test_limit_on_the_nodes_that_are_followed(count: int, activation: str | None) -> None:
     names = ["c", *(f"v{number}" for number in range(count))]
     steps = [node("Identity", one, other) for one, other in pairwise(names)]
     assert bank(*steps, node("Relu", names[-1], "y")).activation == activation
 
 
 @pytest.mark.parametrize(("count", "activation"), [(MOST_NODES - 2, "silu"), (MOST_NODES - 1, None)])
-def test_how_many_nodes_an_activation_may_have(count: int, activation: str | None) -> None:
+def test_limit_on_the_nodes_of_an_activation(count: int, activation: str | None) -> None:
     names = ["c", *(f"v{number}" for number in range(count))]
     steps = [node("Identity", one, other) for one, other in pairwise(names)]
     gate = [node("Sigmoid", names[-1], "g"), node("Mul", "c g", "y")]
@@ -237,7 +237,7 @@ def test_how_many_nodes_an_activation_may_have(count: int, activation: str | Non
 
 
 @pytest.mark.parametrize("count", [MOST_TRIES - 1, MOST_TRIES, MOST_TRIES + 1, 40])
-def test_scales_do_not_hide_what_follows(count: int) -> None:
+def test_activation_after_scales(count: int) -> None:
     names = ["c", *(f"v{number}" for number in range(count))]
     steps = [node("Mul", f"{one} three", other) for one, other in pairwise(names)]
     gate = [node("Sigmoid", names[-1], "g"), node("Mul", f"{names[-1]} g", "y")]
@@ -254,13 +254,13 @@ def test_scales_do_not_hide_what_follows(count: int) -> None:
 
 
 @pytest.mark.parametrize(("count", "activation"), [(MOST_NODES, "relu"), (MOST_NODES + 1, None)])
-def test_how_many_readers_are_looked_at(count: int, activation: str | None) -> None:
+def test_limit_on_the_readers_of_a_tensor(count: int, activation: str | None) -> None:
     nodes = [node("Relu", "c", f"y{number}") for number in range(count)]
     assert bank(*nodes).activation == activation
 
 
-def test_a_long_chain_of_scales_takes_few_steps() -> None:
-    """Nodes are evaluated behind the first few only."""
+def test_long_chain_of_scales_takes_few_steps() -> None:
+    """Nodes are evaluated only after the first few."""
     names = ["c", *(f"v{number}" for number in range(20_000))]
     factors = cycle(["three"] * MOST_TRIES + ["scale"])
     steps = [
@@ -286,7 +286,7 @@ def test_a_long_chain_of_scales_takes_few_steps() -> None:
     assert 0 < calls["readers_of"] <= MOST_STEPS * (1 + MOST_TRIES**2) + MOST_TRIES * 4 * MOST_NODES
 
 
-def test_a_sum_of_several_constants_is_the_bias() -> None:
+def test_sum_of_several_constants_is_the_bias() -> None:
     found = bank(node("Sum", "column c half", "a"), node("Relu", "a", "y"))
     assert found.bias is not None
     np.testing.assert_allclose(found.bias, CONSTANTS["column"].ravel() + 0.5, rtol=1e-6)
@@ -295,8 +295,8 @@ def test_a_sum_of_several_constants_is_the_bias() -> None:
 
 
 @pytest.mark.parametrize("count", range(1, 12))
-def test_scales_and_shifts_by_turns(count: int) -> None:
-    """By one number and by channel alternately, before a formula that begins with a shift."""
+def test_alternating_scales_and_shifts(count: int) -> None:
+    """Alternately by a single number and by channel, before a formula that begins with a shift."""
     kinds = cycle([("Mul", "half"), ("Add", "column"), ("Mul", "scale"), ("Add", "two")])
     names = ["c", *(f"v{number}" for number in range(count))]
     steps = [
@@ -321,15 +321,15 @@ def test_slopes_that_make_another_activation(alpha: float, name: str) -> None:
     assert bank(node("PRelu", "c slopes", "y"), slopes=slopes).activation == name.replace("leaky_", "p")
 
 
-def test_a_clip_without_bounds_is_none() -> None:
+def test_clip_without_bounds_is_not_an_activation() -> None:
     assert bank(node("Clip", "c", "z"), RELU).activation == "relu"
     lowest, highest = np.float32(-3.4e38), np.float32(3.4e38)
     assert bank(node("Clip", "c low high", "y"), low=lowest, high=highest).activation is None
     assert bank(node("Clip", "c low six", "y"), low=lowest).activation == "clip"
 
 
-def test_conditions_that_are_cast_to_booleans() -> None:
-    """PyTorch's hard shrinking."""
+def test_conditions_cast_to_booleans() -> None:
+    """The hard shrinkage of PyTorch."""
     nodes = [
         node("Greater", "c half", "g"),
         node("Less", "c minus", "l"),
@@ -342,7 +342,7 @@ def test_conditions_that_are_cast_to_booleans() -> None:
 
 
 @pytest.mark.parametrize("last", ["Relu", "Identity"])
-def test_a_constant_that_is_subtracted_is_a_bias(last: str) -> None:
+def test_subtracted_constant_is_a_bias(last: str) -> None:
     found = bank(node("Sub", "c shift", "d"), node(last, "d", "y"), shift=random(4, 1, 1))
     assert found.bias is not None
     np.testing.assert_array_equal(found.bias, -random(4, 1, 1).ravel())
@@ -351,8 +351,8 @@ def test_a_constant_that_is_subtracted_is_a_bias(last: str) -> None:
 
 
 @pytest.mark.parametrize("pooled", ["GlobalAveragePool", "ReduceMean"])
-def test_a_statistic_that_is_stretched_and_joined_with_what_it_is_of(pooled: str) -> None:
-    """Image-level pooling, as of ASPP."""
+def test_statistic_concatenated_with_its_own_input(pooled: str) -> None:
+    """Image-level pooling, as in ASPP."""
     axes = {"axes": [2, 3]} if pooled == "ReduceMean" else {}
     nodes = [
         node(pooled, "c", "g", **axes),

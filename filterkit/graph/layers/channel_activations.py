@@ -1,4 +1,4 @@
-"""Activations that join channels: maxout and GLU, whose output has fewer than the layer."""
+"""Activations that combine channels: maxout and GLU, whose outputs have fewer channels than the layer."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import numpy as np
 import onnx
 
 from filterkit.graph.layers.activation_nodes import Found
-from filterkit.graph.layers.axis_moves import target
+from filterkit.graph.layers.constant_operands import aligned
 from filterkit.graph.layers.elementwise import sigmoid
-from filterkit.graph.layers.node_parameters import listed
-from filterkit.graph.layers.operands import aligned
-from filterkit.graph.layers.pointwise import MOST_NODES, readers_of, regions
+from filterkit.graph.layers.elementwise_regions import MOST_NODES, readers_of, regions
+from filterkit.graph.layers.layout_changes import reshape_target
+from filterkit.graph.layers.node_parameters import integer_list
 from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import attributes
 
-ENDLESS = 2**31 - 1
-"""As an end of a Slice: all that there is, however many."""
+UNBOUNDED = 2**31 - 1
+"""End of a Slice that takes everything, whatever the length."""
 
 
-def joined_channels(
+def channel_activation(
     graph: GraphView, tensor: str, layout: str, channels: int, readers: Sequence[onnx.NodeProto]
 ) -> Found | None:
-    """The maxout (the largest of some channels) or GLU (``a * sigmoid(b)`` of the halves) behind a tensor."""
+    """The maxout (maximum of groups of channels) or GLU (``a * sigmoid(b)`` of the halves) after a tensor."""
     if layout.count("C") != 1:
         return None
     if len(readers) == 1 and readers[0].op_type == "Reshape":
-        return _largest_of_axis(graph, readers[0], tensor, layout, channels)
-    parts = _parts(graph, tensor, layout, channels, readers)
+        return _maxout_by_reduction(graph, readers[0], tensor, layout, channels)
+    parts = _channel_parts(graph, tensor, layout, channels, readers)
     if len(parts) < 2:
         return None
     numbers = np.random.default_rng(0).normal(0, 3, (len(parts), 1, 64))
@@ -48,15 +48,17 @@ def joined_channels(
     return None
 
 
-def _parts(
+def _channel_parts(
     graph: GraphView, tensor: str, layout: str, channels: int, readers: Sequence[onnx.NodeProto]
 ) -> list[str]:
-    """The equal parts into which the channels are split, by one Split or several Slices; empty where they are
-    not, or not all of them."""
+    """The equal parts into which the channels are split, by one Split or by several Slices.
+
+    Empty where they are not, or where the parts do not cover all channels.
+    """
     axis = layout.index("C")
     if len(readers) == 1 and readers[0].op_type == "Split" and readers[0].input[:1] == [tensor]:
         node = readers[0]
-        sizes = listed(graph, node, "split")
+        sizes = integer_list(graph, node, "split")
         if sizes is None:
             return []
         stated = attributes(node).get("axis", 0)
@@ -66,19 +68,19 @@ def _parts(
         return list(node.output) if fits and is_even and many and all(node.output) else []
     ranges = {}
     for node in readers:
-        found = _slice_of(graph, node, tensor, axis, len(layout), channels)
+        found = _channel_range(graph, node, tensor, axis, len(layout), channels)
         if found is None:
             return []
         ranges[found] = node.output[0]
     width = channels // max(len(ranges), 1)
-    even = [(place * width, (place + 1) * width) for place in range(len(ranges))]
+    even = [(index * width, (index + 1) * width) for index in range(len(ranges))]
     return [ranges[each] for each in even] if sorted(ranges) == even and width * len(even) == channels else []
 
 
-def leaves_channels(graph: GraphView, node: onnx.NodeProto, layout: str, channels: int) -> bool:
-    """Whether a Slice takes all pictures and all their channels; exporters name these axes, too."""
+def keeps_all_channels(graph: GraphView, node: onnx.NodeProto, layout: str, channels: int) -> bool:
+    """Whether a Slice keeps the whole batch and all channels; exporters may state these axes as well."""
     names = ("starts", "ends", "axes", "steps")
-    stated = [listed(graph, node, name, at) for at, name in enumerate(names, 1)]
+    stated = [integer_list(graph, node, name, at) for at, name in enumerate(names, 1)]
     if any(each is None for each in stated):
         return False
     starts, ends, axes, steps = (each or [] for each in stated)
@@ -86,7 +88,7 @@ def leaves_channels(graph: GraphView, node: onnx.NodeProto, layout: str, channel
     steps = steps or [1] * len(axes)
     if not axes or not len(starts) == len(ends) == len(axes) == len(steps):
         return False
-    sizes = {"N": ENDLESS, "C": channels}
+    sizes = {"N": UNBOUNDED, "C": channels}
     return all(
         -len(layout) <= axis < len(layout)
         and (
@@ -97,14 +99,14 @@ def leaves_channels(graph: GraphView, node: onnx.NodeProto, layout: str, channel
     )
 
 
-def _slice_of(
+def _channel_range(
     graph: GraphView, node: onnx.NodeProto, tensor: str, axis: int, rank: int, channels: int
 ) -> tuple[int, int] | None:
-    """First channel and the one behind the last that a Slice along the channels takes."""
+    """Start and end of the channels that a Slice along them takes."""
     if node.op_type != "Slice" or node.input[:1] != [tensor] or not node.output:
         return None
     names = ("starts", "ends", "axes", "steps")
-    starts, ends, axes, steps = (listed(graph, node, name, at) for at, name in enumerate(names, 1))
+    starts, ends, axes, steps = (integer_list(graph, node, name, at) for at, name in enumerate(names, 1))
     if starts is None or ends is None or axes is None or steps is None:
         return None
     if len(starts) != 1 or len(ends) != 1 or steps not in ([], [1]) or axes not in ([axis], [axis - rank]):
@@ -113,21 +115,21 @@ def _slice_of(
     return first, last
 
 
-def _largest_of_axis(
+def _maxout_by_reduction(
     graph: GraphView, node: onnx.NodeProto, tensor: str, layout: str, channels: int
 ) -> Found | None:
-    """Maxout by an axis more among the channels, and ReduceMax along it."""
+    """Maxout written as a Reshape that splits the channels into two axes, and a ReduceMax along one."""
     wide = node.output[0]
-    shape, place = target(graph, node, graph.shape(tensor) or ()), layout.index("C")
-    behind = readers_of(graph, wide)
-    if node.input[:1] != [tensor] or len(shape) != len(layout) + 1 or len(behind) != 1:
+    shape, index = reshape_target(graph, node, graph.shape(tensor) or ()), layout.index("C")
+    following = readers_of(graph, wide)
+    if node.input[:1] != [tensor] or len(shape) != len(layout) + 1 or len(following) != 1:
         return None
-    last = behind[0]
-    one, other = shape[place : place + 2]
+    last = following[0]
+    one, other = shape[index : index + 2]
     if last.op_type != "ReduceMax" or not isinstance(one, int) or not isinstance(other, int):
         return None
-    along = [axis % len(shape) for axis in listed(graph, last, "axes") or ()]
-    if one * other != channels or along not in ([place], [place + 1]) or shape[along[0]] == 1:
+    along = [axis % len(shape) for axis in integer_list(graph, last, "axes") or ()]
+    if one * other != channels or along not in ([index], [index + 1]) or shape[along[0]] == 1:
         return None
     if not attributes(last).get("keepdims", 1):
         return Found(last.output[0], "maxout")

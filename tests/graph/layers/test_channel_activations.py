@@ -1,4 +1,4 @@
-"""Activations that make other channels than those of the layer: CReLU, maxout, GLU."""
+"""Activations that change the number of channels: CReLU, maxout, GLU."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def test_crelu(case: str) -> None:
     ],
     ids=["relu of both", "both of relu"],
 )
-def test_the_negative_first_is_no_crelu(nodes: list[onnx.NodeProto]) -> None:
+def test_negated_half_first_is_not_crelu(nodes: list[onnx.NodeProto]) -> None:
     found = bank(*nodes)
     assert (found.activation, found.post_tensor) == (None, "c")
 
 
-def test_concatenation_with_something_else_is_no_crelu() -> None:
+def test_concatenation_with_another_tensor_is_not_crelu() -> None:
     found = bank(node("Concat", "c r", "k", axis=1), node("Relu", "k", "y"))
     assert (found.activation, found.post_tensor) == (None, "c")
     found = bank(node("Neg", "c", "n"), node("Concat", "c n", "k", axis=2), node("Relu", "k", "y"))
@@ -91,7 +91,7 @@ def test_glu() -> None:
     assert bank(node("Slice", "c i0 i2 a1", "y")).activation is None
 
 
-def test_halves_that_are_computed_from_the_shape() -> None:
+def test_glu_with_halves_computed_from_the_shape() -> None:
     nodes = [
         node("Shape", "c", "shape"),
         node("Gather", "shape one", "length"),

@@ -1,4 +1,4 @@
-"""Local response normalization in steps, between a convolution and its activation."""
+"""Decomposed local response normalization between a convolution and its activation."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_local_response_norm_is_over_channels(nodes: list[onnx.NodeProto], norm:
         ([node("Tanh", "k", "r2"), node("Div", "c r2", "z")], None),
     ],
 )  # fmt: skip
-def test_the_power_of_a_local_response_norm(nodes: list[onnx.NodeProto], norm: str | None) -> None:
+def test_power_of_a_local_response_norm(nodes: list[onnx.NodeProto], norm: str | None) -> None:
     divisor = response(*CHANNEL_WINDOW)[:-2]
     more: dict[str, Any] = {"minus": np.float32(-0.75), "power": np.float32(0.75)}
     found = bank(*divisor, *nodes, RELU, pads=np.array([0, 0, 1, 0, 0, 0, 0, 1, 0, 0]), **more)
