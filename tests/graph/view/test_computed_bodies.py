@@ -93,7 +93,7 @@ def test_a_loop_over_constants(tensor: str, times: int | None, goes_on: str) -> 
 
 def test_a_loop_that_never_runs() -> None:
     same(looping(0))
-    with pytest.raises(NotConstant, match=r"node 'rounds' \(Loop\), which does not make one tensor"):
+    with pytest.raises(NotConstant, match=r"node 'rounds' \(Loop\), which does not produce a single tensor"):
         opened(looping(0)).constant("stack")
 
 
