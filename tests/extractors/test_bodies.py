@@ -116,7 +116,7 @@ def test_loops_and_scans() -> None:
     first, skipped, last = found(opened_with(loop, scan, w=square, times=np.array(3)))
     assert (first.node, last.node) == ("loop/body/next", "scan/body/s")
     assert isinstance(skipped, Skipped)
-    assert skipped.reason == "the weight is handed to the body of node 'loop' (Loop) at run time ('kernel')"
+    assert skipped.reason == "the weight is passed to the body of node 'loop' (Loop) at run time ('kernel')"
 
 
 def function(

@@ -1,4 +1,4 @@
-"""Models from strangers, through ``filterkit add``: taken, or refused in one line with a hint, at no cost."""
+"""Untrusted models in ``filterkit add``: added, or refused in one line with a hint, cheaply."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def nested(depth: int) -> bytes:
     return bytes([8, 8]) + field(7, graph) + field(8, field(1, b"") + bytes([16, 17]))
 
 
-def circle() -> onnx.ModelProto:
+def cyclic() -> onnx.ModelProto:
     return build([node("Conv", "b w", "a"), node("Relu", "a", "b")], {"x": [1]}, {"w": random(4, 4, 1, 1)})
 
 
@@ -112,16 +112,16 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "zeros": (lambda _: bytes(5000), "not an ONNX model"),
     "text": (lambda _: b"# A network\n\nIt is very deep.\n" * 50, "not an ONNX model"),
     "zip": (a_zip, "not an ONNX model"),
-    "cyclic": (lambda _: circle(), "circle"),
-    "duplicate outputs": (lambda _: same_outputs(), "two nodes make the tensor 'y'"),
-    "duplicate weights": (lambda _: same_weights(), "'w' is there twice"),
+    "cyclic": (lambda _: cyclic(), "contains a cycle"),
+    "duplicate outputs": (lambda _: same_outputs(), "two nodes produce the tensor 'y'"),
+    "duplicate weights": (lambda _: same_weights(), "'w' is defined twice"),
     "negative dims": (lambda _: with_dims(-4, 3, 3, 3), "negative dimension"),
     "negative dims, positive product": (lambda _: with_dims(-4, -3, 3, 3), "negative dimension"),
-    "dims without data": (lambda _: without_data(), "as much data"),
-    "data without dims": (lambda _: with_dims(), "as much data"),
-    "dims of 2^60": (lambda _: with_dims(2**60, 3, 3, 3), "as much data"),
-    "dims beyond 2^64": (lambda _: with_dims(2**62, 2**62, 2**62, 4), "as much data"),
-    "dims of 3 GiB": (lambda _: with_dims(3 << 28, 1, 1, 1), "as much data"),
+    "dims without data": (lambda _: without_data(), "does not match its shape"),
+    "data without dims": (lambda _: with_dims(), "does not match its shape"),
+    "dims of 2^60": (lambda _: with_dims(2**60, 3, 3, 3), "does not match its shape"),
+    "dims beyond 2^64": (lambda _: with_dims(2**62, 2**62, 2**62, 4), "does not match its shape"),
+    "dims of 3 GiB": (lambda _: with_dims(3 << 28, 1, 1, 1), "does not match its shape"),
     "a length of 2^60": (lambda _: claiming(2**60), "not an ONNX model"),
     "a length of 3 GiB": (lambda _: claiming(3 << 30), "not an ONNX model"),
     "a file of 100 GiB": (large_file, "larger than 2 GiB"),
@@ -155,7 +155,7 @@ def test_refusing_a_model_leaves_the_catalog_as_it_was(run: Run, tmp_path: Path)
     placed(tmp_path, lambda _: convolution())
     run("add", "model.onnx").fine  # noqa: B018
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    (tmp_path / "bad.onnx").write_bytes(circle().SerializeToString())
+    (tmp_path / "bad.onnx").write_bytes(cyclic().SerializeToString())
     run("add", "bad.onnx").refusal()
     run("add", "bad.onnx", "--name", "model", "--replace").refusal()
     (tmp_path / "bad.onnx").unlink()
@@ -378,11 +378,11 @@ EXTERNAL: dict[str, tuple[Callable[[Path], None], str]] = {
     "symlink to a file": (linked(lambda own, far: (own / "l").symlink_to(far / "secret.bin"), "l"), "out"),
     "symlink to a folder": (linked(lambda own, far: (own / "l").symlink_to(far), "l/secret.bin"), "outside"),
     "symlink to itself": (linked(lambda own, far: (own / "l").symlink_to("l"), "l"), "missing"),
-    "hard link": (linked(lambda own, far: (own / "l").hardlink_to(far / "secret.bin"), "l"), "plain file"),
-    "pipe": (linked(lambda own, far: os.mkfifo(own / "l"), "l"), "not a plain file"),
+    "hard link": (linked(lambda own, far: (own / "l").hardlink_to(far / "secret.bin"), "l"), "regular file"),
+    "pipe": (linked(lambda own, far: os.mkfifo(own / "l"), "l"), "not a regular file"),
     "symlink to a device": (linked(lambda own, far: (own / "l").symlink_to("/dev/zero"), "l"), "outside"),
     "device": (outside("/dev/zero"), "outside"),
-    "folder": (outside("."), "not a plain file"),
+    "folder": (outside("."), "not a regular file"),
     "the model itself": (outside("model.onnx", 10**6, 432), "too short"),
     "nul": (outside("own\0.bin"), "outside"),
     "no name": (outside(""), "outside"),
@@ -391,11 +391,11 @@ EXTERNAL: dict[str, tuple[Callable[[Path], None], str]] = {
     "short": (outside("own.bin", 4, 432), "too short"),
     "overlong": (outside("own.bin", 0, 3 << 30), "too short"),
     "2^70 long": (outside("own.bin", 0, 2**70), "too short"),
-    "less than the shape": (outside("own.bin", 0, 428), "as much data"),
+    "less than the shape": (outside("own.bin", 0, 428), "does not match its shape"),
     "more than the shape": (outside("own.bin", 0, 436), "too short"),
     "negative offset": (outside("own.bin", -4, 432), "too short"),
     "negative length": (outside("own.bin", 0, -432), "too short"),
-    "offset that is no number": (outside("own.bin", "four"), "no readable place"),
+    "offset that is no number": (outside("own.bin", "four"), "invalid offset or length"),
 }  # fmt: skip
 
 

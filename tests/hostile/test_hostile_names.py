@@ -60,7 +60,7 @@ def test_names_in_a_graph(run: Run, tmp_path: Path, what: str) -> None:
     run("add", "model.onnx").fine  # noqa: B018
     onnx.save(named(what, "n" * (LONGEST_NAME + 1)), tmp_path / "longer.onnx")
     error, _ = run("add", "longer.onnx").refusal()
-    assert "holds a name of 16,385 characters ('nnn" in error
+    assert "contains a name of 16,385 characters ('nnn" in error
 
 
 def test_names_of_bodies_add_up(run: Run, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_names_of_bodies_add_up(run: Run, tmp_path: Path) -> None:
     model.graph.node.extend(inner.node)
     onnx.save(model, tmp_path / "model.onnx")
     error, _ = run("add", "model.onnx").refusal()
-    assert "nests bodies under names of 24" in error
+    assert "the path of a nested body has 24" in error
 
 
 def test_many_layers_of_one_name(run: Run, tmp_path: Path) -> None:

@@ -102,8 +102,8 @@ def copied(snapshot: Path) -> None:
     [
         (elsewhere, "outside the model's folder"),
         (chained, "outside the model's folder"),
-        (twice, "not a plain file of its own"),
-        (pipe, "not a plain file of its own"),
+        (twice, "not a regular file with a single link"),
+        (pipe, "not a regular file with a single link"),
         (dangling, "is missing"),
         (copied, "outside the model's folder"),
     ],

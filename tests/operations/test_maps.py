@@ -183,9 +183,9 @@ def test_the_body_of_a_loop_is_left_out_with_the_reason(bench: filterkit.Workben
     found = bench.feature_maps("looping", inputs=inputs, provider="cpu")
     assert list(found.maps) == names[:1]
     assert found.left_out == {
-        names[1]: "it stands in the body of the Loop 'loop', which runs any number of times for one input"
+        names[1]: "it is in the body of the Loop 'loop', which runs any number of times for one input"
     }
-    with pytest.raises(RuntimeFailure, match="cannot be run: it stands in the body of the Loop 'loop'"):
+    with pytest.raises(RuntimeFailure, match="cannot be run: it is in the body of the Loop 'loop'"):
         bench.feature_maps(f"looping/{names[1]}", inputs=inputs, provider="cpu")
 
 

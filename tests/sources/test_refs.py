@@ -81,7 +81,7 @@ def test_where_the_plugin_is_there_it_is_not_named() -> None:
     [
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
-            "a pointer of Git LFS",
+            "a Git LFS pointer",
             "git lfs",
         ),
         (b"<!DOCTYPE html>\n<html><body>Sign in</body></html>", "a web page", "download the file itself"),

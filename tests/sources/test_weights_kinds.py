@@ -420,7 +420,7 @@ def test_what_a_file_is_its_first_bytes_tell(name: str, kind: str, tmp_path: Pat
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "a pointer of Git LFS"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "a Git LFS pointer"),
         (b"<!DOCTYPE html><html></html>", "a web page"),
         (b"\x1f\x8b" + bytes(20), "a gzip archive"),
     ],

@@ -1,1 +1,1 @@
-"""What must run for the tensors that are wanted."""
+"""Excerpts: the part of a model that must run to compute the wanted tensors."""

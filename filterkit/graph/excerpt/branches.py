@@ -1,7 +1,6 @@
-"""Bringing tensors out of the branches of an If, so that the main graph can give them out.
+"""Expose tensors in the branches of an If as outputs of the main graph.
 
-The network runs as it always does: where an If takes the other branch for an input, an empty tensor comes in
-the place of what was not computed.
+The network runs unchanged: if the If takes the other branch, the output is an empty tensor.
 """
 
 from __future__ import annotations
@@ -13,21 +12,21 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 
 from filterkit.errors import NotFoundError
 from filterkit.graph.excerpt.cut import ancestors
-from filterkit.graph.excerpt.dequantize import as_numbers, to_float32
+from filterkit.graph.excerpt.dequantize import dequantizing_node, float32_cast
 from filterkit.graph.loading.names import free_name, shown
 from filterkit.graph.view.scopes import MAIN, Body, bodies_in
 from filterkit.graph.view.walk import bodies, reads
 
 
 class Wanted(NamedTuple):
-    """A tensor, and the scope it stands in (see `filterkit.graph.view.scopes`); empty for the main graph."""
+    """A tensor, and the scope it is in (see `filterkit.graph.view.scopes`); empty for the main graph."""
 
     scope: str
     tensor: str
 
 
-def why_not_surfaced(graph: GraphProto, scope: str) -> str | None:
-    """Why nothing in the body at `scope` can be given out by the main graph `graph`, for a user.
+def why_not_exposed(graph: GraphProto, scope: str) -> str | None:
+    """Why tensors of the body at `scope` cannot be outputs of the main graph `graph`, for a message.
 
     Raises
     ------
@@ -36,31 +35,31 @@ def why_not_surfaced(graph: GraphProto, scope: str) -> str | None:
     """
     for body in _path_to(graph, scope):
         if body.node.op_type != "If":
-            where = f"it stands in the body of the {body.node.op_type} '{shown(body.node.name)}'"
+            where = f"it is in the body of the {body.node.op_type} '{shown(body.node.name)}'"
             return f"{where}, which runs any number of times for one input"
     return None
 
 
-def surface(model: ModelProto, wanted: Iterable[Wanted]) -> tuple[ModelProto, dict[Wanted, str]]:
-    """Make each If on the way to a wanted tensor give that tensor out, as float32.
+def expose(model: ModelProto, wanted: Iterable[Wanted]) -> tuple[ModelProto, dict[Wanted, str]]:
+    """Make every If around a wanted tensor return that tensor as an additional output, as float32.
 
     Parameters
     ----------
     model
         Not changed.
     wanted
-        Tensors in branches for which `why_not_surfaced` has nothing to say.
+        Tensors in branches for which `why_not_exposed` returns None.
 
     Returns
     -------
     ModelProto, dict
-        The model, and the names of those tensors in its main graph; where a branch was not taken, the tensor
-        has one axis of length 0.
+        The model, and the names of these tensors in its main graph; where a branch is not taken, the tensor
+        has shape (0,).
 
     Raises
     ------
     NotFoundError
-        A tensor is not computed in its branch.
+        No node of the branch computes the tensor.
     """
     result = ModelProto()
     result.CopyFrom(model)
@@ -70,24 +69,26 @@ def surface(model: ModelProto, wanted: Iterable[Wanted]) -> tuple[ModelProto, di
         path = list(_path_to(result.graph, one.scope))
         graph = path[-1].graph
         if not any(one.tensor in node.output for node in graph.node):
-            raise NotFoundError(f"nothing in '{shown(one.scope)}' computes the tensor '{shown(one.tensor)}'")
+            raise NotFoundError(f"no node in '{shown(one.scope)}' computes the tensor '{shown(one.tensor)}'")
         name = free_name(f"{one.tensor} as numbers", taken)
-        graph.node.append(as_numbers(result, graph, one.tensor, name) or to_float32(one.tensor, name))
+        graph.node.append(
+            dequantizing_node(result, graph, one.tensor, name) or float32_cast(one.tensor, name)
+        )
         for body in reversed(path):
-            name = _give_out(body, name, free_name(f"{body.scope}/{one.tensor}", taken), taken)
+            name = _add_output(body, name, free_name(f"{body.scope}/{one.tensor}", taken), taken)
         names[one] = name
     return result, names
 
 
 def prune(nodes: Iterable[NodeProto], needed: Collection[str]) -> None:
-    """Drop outputs of Ifs that are not `needed`, and in their branches what only those outputs needed.
+    """Remove outputs of Ifs that are not `needed`, and in their branches what only they depend on.
 
     Parameters
     ----------
     nodes
-        Of a graph that was cut; changed in place.
+        Nodes of a cut graph; changed in place.
     needed
-        Tensors that the graph gives out; those that its nodes read are needed as well.
+        Outputs of the graph; tensors that its nodes read are needed as well.
     """
     nodes = list(nodes)
     needed = {*needed, *(name for node in nodes for name in reads(node))}
@@ -111,8 +112,8 @@ def _replace(field: Any, messages: Sequence[Any]) -> None:
     field.extend(copies)
 
 
-def _give_out(body: Body, name: str, outside: str, taken: dict[str, int]) -> str:
-    """Make the If that carries `body` give out the tensor `name` of that body under the name `outside`."""
+def _add_output(body: Body, name: str, outside: str, taken: dict[str, int]) -> str:
+    """Make the If around `body` return the tensor `name` of this body as the output `outside`."""
     count = len(body.graph.output)
     body.node.output.extend(free_name("unused", taken) for _ in range(count - len(body.node.output)))
     body.node.output.append(outside)
@@ -127,7 +128,7 @@ def _give_out(body: Body, name: str, outside: str, taken: dict[str, int]) -> str
 
 
 def _path_to(graph: GraphProto, scope: str) -> Iterator[Body]:
-    """The bodies on the way to `scope`, outermost first, itself last."""
+    """The bodies that lead to `scope`, from the outermost one to the one at `scope`."""
     here = MAIN
     while here != scope:
         inside = (body for body in bodies_in(graph, here) if f"{scope}/".startswith(f"{body.scope}/"))

@@ -1,4 +1,4 @@
-"""Cutting a graph at the tensors that are wanted."""
+"""Cut a graph at the wanted tensors."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from filterkit.graph.view.walk import bodies, reads
 
 
 def cut(model: ModelProto, outputs: Sequence[str]) -> ModelProto:
-    """Keep only what `outputs` need, and make them the graph's outputs.
+    """Keep only what `outputs` depend on, and make them the graph's outputs.
 
-    Asking a session of the whole graph for one tensor still runs the whole graph; a session of the cut graph
-    runs what stands before that tensor. Nodes keep their order, the weights that stay are copied once, and
-    initializers that are also listed as inputs become plain constants, so that ONNX Runtime may fold them.
+    Requesting one tensor from a session of the whole graph runs the whole graph; a session of the cut graph
+    runs only the ancestors of that tensor. Nodes keep their order, weights that are kept are copied once, and
+    initializers that are also listed as inputs become plain constants, so that ONNX Runtime can fold them.
 
     Parameters
     ----------
@@ -29,17 +29,17 @@ def cut(model: ModelProto, outputs: Sequence[str]) -> ModelProto:
     -------
     ModelProto
         With the opsets, functions and IR version of `model`. An output of unknown type is listed by its name
-        alone, which ONNX Runtime takes and ``onnx.checker`` does not.
+        alone, which ONNX Runtime accepts and ``onnx.checker`` does not.
 
     Raises
     ------
     NotFoundError
-        A name is no tensor of the main graph.
+        The main graph has no tensor of this name.
     UsageError
-        No output was named.
+        `outputs` is empty.
     """
     if not outputs:
-        raise UsageError("a graph cannot be cut at no tensor at all")
+        raise UsageError("a graph must be cut at one tensor or more")
     graph = model.graph
     known = {*(value.name for value in graph.input), *_initializers(graph)}
     known.update(name for node in graph.node for name in node.output if name)
@@ -56,7 +56,7 @@ def cut(model: ModelProto, outputs: Sequence[str]) -> ModelProto:
     kept = result.graph
     kept.name = graph.name or "graph"
     kept.node.extend(nodes)
-    _tell_apart(kept)
+    _clear_duplicate_names(kept)
     kept.initializer.extend(tensor for tensor in graph.initializer if tensor.name in needed)
     kept.sparse_initializer.extend(
         tensor for tensor in graph.sparse_initializer if tensor.values.name in needed
@@ -65,7 +65,7 @@ def cut(model: ModelProto, outputs: Sequence[str]) -> ModelProto:
         note for note in graph.quantization_annotation if note.tensor_name in needed
     )
     constants = set(_initializers(graph))
-    # IR 3 demands that every initializer is listed as an input, and treats it as a constant all the same.
+    # IR 3 requires every initializer to be listed as an input, and treats it as a constant nevertheless.
     kept.input.extend(
         value
         for value in graph.input
@@ -79,19 +79,19 @@ def cut(model: ModelProto, outputs: Sequence[str]) -> ModelProto:
     return result
 
 
-def _tell_apart(graph: GraphProto) -> None:
-    """Take the name from a node where another has it: ONNX Runtime refuses names that come twice."""
+def _clear_duplicate_names(graph: GraphProto) -> None:
+    """Clear the names of nodes that repeat another's: ONNX Runtime rejects duplicates."""
     taken: set[str] = set()
     for node in graph.node:
         if node.name in taken:
             node.ClearField("name")
         taken.add(node.name)
         for body in bodies(node):
-            _tell_apart(body)
+            _clear_duplicate_names(body)
 
 
 def ancestors(graph: GraphProto, outputs: Sequence[str]) -> tuple[list[NodeProto], set[str]]:
-    """The nodes that `outputs` need, in the graph's order, and the names of all tensors they touch."""
+    """The nodes that `outputs` depend on, in the graph's order, and the names of all tensors involved."""
     producers = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
     needed: set[str] = set()
     kept: set[int] = set()
@@ -113,7 +113,7 @@ def _unknown(graph: GraphProto, name: str, known: set[str]) -> NotFoundError:
         if any(name in inner.output for body in bodies(node) for inner in _all_nodes(body)):
             place = f"{node.op_type} node '{shown(node.name)}'"
             return NotFoundError(
-                f"tensor '{shown(name)}' stands inside the body of {place}",
+                f"tensor '{shown(name)}' is in the body of {place}",
                 hint="only tensors of the main graph can be exposed",
             )
     return NotFoundError(f"the graph has no tensor '{shown(name)}'", hint=closest(name, map(shown, known)))

@@ -1,4 +1,4 @@
-"""Outputs that numpy can hold, in the units of the network: quantized tensors become real numbers."""
+"""Dequantize outputs, and cast them to types that NumPy has."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ QUANTIZERS = {
         }.items()
     },
 }
-"""By domain and operator: which inputs hold the scale and the zero point of the first output."""
+"""By domain and operator: the indices of the inputs with scale and zero point of the first output."""
 
-KEEPERS = frozenset(
+SCALE_PRESERVING = frozenset(
     {
         "Identity",
         "Transpose",
@@ -42,18 +42,18 @@ KEEPERS = frozenset(
         "Clip",
     }
 )
-"""Operators that leave scale and zero point of their first input as they are."""
+"""Operators whose first output has the scale and zero point of their first input."""
 
-LEFT = frozenset({TensorProto.UNDEFINED, TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE})
-"""Types of outputs that stay as they are."""
+UNCHANGED = frozenset({TensorProto.UNDEFINED, TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE})
+"""Types of outputs that are not cast."""
 
 
-def make_readable(model: ModelProto) -> list[str]:
-    """Turn the graph's outputs into floating-point numbers that ONNX Runtime hands to numpy.
+def dequantize_outputs(model: ModelProto) -> list[str]:
+    """Convert the graph's outputs to floating-point types that NumPy has.
 
-    A quantized tensor is ``(value - zero_point) * scale``, with the scale and zero point that the operator
-    which made it was given. Sums of products (int32) and types that numpy lacks (bfloat16, float8) are cast
-    to float32.
+    A quantized output becomes ``(value - zero_point) * scale``, with the scale and zero point of the operator
+    that produces it. Integers (int32 accumulators) and types that NumPy lacks (bfloat16, float8) are cast to
+    float32.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def make_readable(model: ModelProto) -> list[str]:
     Returns
     -------
     list of str
-        The outputs' names now, in their order.
+        The new names of the outputs, in their order.
     """
     graph = model.graph
     types = {
@@ -71,39 +71,39 @@ def make_readable(model: ModelProto) -> list[str]:
     }
     names = [output.name for output in graph.output]
     for place, name in enumerate(names):
-        readable = f"{name} as numbers"
-        node = as_numbers(model, graph, name, readable)
-        if node is None and types.get(name, TensorProto.UNDEFINED) not in LEFT:
-            node = to_float32(name, readable)
+        renamed = f"{name} as numbers"
+        node = dequantizing_node(model, graph, name, renamed)
+        if node is None and types.get(name, TensorProto.UNDEFINED) not in UNCHANGED:
+            node = float32_cast(name, renamed)
         if node is not None:
             graph.node.append(node)
-            graph.output[place].CopyFrom(ValueInfoProto(name=readable))
-            names[place] = readable
+            graph.output[place].CopyFrom(ValueInfoProto(name=renamed))
+            names[place] = renamed
     return names
 
 
-def as_numbers(model: ModelProto, graph: GraphProto, name: str, output: str) -> NodeProto | None:
-    """The node that dequantizes the tensor `name`, which `graph`, a body or the main one, makes; None where
-    it is not quantized."""
-    makers = {made: node for node in graph.node for made in node.output if made}
-    quantization = _quantization(makers, name)
+def dequantizing_node(model: ModelProto, graph: GraphProto, name: str, output: str) -> NodeProto | None:
+    """A node that dequantizes the tensor `name` of `graph` (a body or the main graph); None if it is not
+    quantized."""
+    producers = {each: node for node in graph.node for each in node.output if each}
+    quantization = _quantization(producers, name)
     if quantization is None:
         return None
     domain = "" if opset_of(model) >= 10 else "com.microsoft"
     return helper.make_node("DequantizeLinear", [name, *quantization], [output], domain=domain)
 
 
-def to_float32(name: str, output: str) -> NodeProto:
-    """The node that casts the tensor `name`."""
+def float32_cast(name: str, output: str) -> NodeProto:
+    """A node that casts the tensor `name` to float32."""
     return helper.make_node("Cast", [name], [output], to=TensorProto.FLOAT)
 
 
-def _quantization(makers: Mapping[str, NodeProto], name: str) -> list[str] | None:
-    """The tensors that hold scale and zero point of `name`, where it is quantized."""
-    node = makers.get(name)
-    while node is not None and node.op_type in KEEPERS and node.input and node.output[0] == name:
+def _quantization(producers: Mapping[str, NodeProto], name: str) -> list[str] | None:
+    """The scale and zero point tensors of `name`; None if it is not quantized."""
+    node = producers.get(name)
+    while node is not None and node.op_type in SCALE_PRESERVING and node.input and node.output[0] == name:
         name = node.input[0]
-        node = makers.get(name)
+        node = producers.get(name)
     if node is None or node.output[0] != name:
         return None
     places = QUANTIZERS.get((node.domain.removeprefix("ai.onnx"), node.op_type))

@@ -1,4 +1,4 @@
-"""What has to run for the tensors that are wanted: brought to the surface, cut, readable, sizes freed."""
+"""Take the part out of a model that computes the wanted tensors, dequantized and for any input size."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from dataclasses import dataclass
 import onnx
 
 from filterkit.errors import RuntimeFailure
-from filterkit.graph.excerpt.branches import Wanted, prune, surface, why_not_surfaced
+from filterkit.graph.excerpt.branches import Wanted, expose, prune, why_not_exposed
 from filterkit.graph.excerpt.cut import cut
-from filterkit.graph.excerpt.dequantize import make_readable
+from filterkit.graph.excerpt.dequantize import dequantize_outputs
 from filterkit.graph.excerpt.free_sizes import free_sizes
 from filterkit.graph.view.scopes import MAIN
 
 NOTES = "filterkit"
-"""Key of the metadata under which an excerpt that is written to a file says what else there is to know."""
+"""Metadata key of the other attributes of an excerpt that is written to a file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Excerpt:
-    """The part of a model that makes some tensors.
+    """The part of a model that computes some tensors.
 
     Attributes
     ----------
     model
         Its outputs are the wanted tensors, as floating-point numbers.
     tensors
-        From what was wanted to the name of that output, which has one axis of length 0 where the tensor was
-        not computed.
+        Maps each wanted tensor to the name of its output, which has shape (0,) where the tensor was not
+        computed.
     left_out
-        From a scope whose tensors cannot be given out to the reason.
+        Maps each scope whose tensors cannot be outputs to the reason.
     inputs
-        Names of the inputs of the whole model, of which an excerpt may need only some.
+        Names of the inputs of the whole model; the excerpt may need only some of them.
     """
 
     model: onnx.ModelProto
@@ -42,7 +42,7 @@ class Excerpt:
     inputs: frozenset[str]
 
     def to_bytes(self) -> bytes:
-        """The excerpt as an ONNX file, everything but the model among its metadata."""
+        """Serialize the excerpt to an ONNX file, with all other attributes in its metadata."""
         notes = {
             "tensors": [[*wanted, name] for wanted, name in self.tensors.items()],
             "left_out": dict(self.left_out),
@@ -56,7 +56,7 @@ class Excerpt:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Excerpt:
-        """What `to_bytes` wrote; raises whatever protobuf, JSON and Python do where it is something else."""
+        """Load what `to_bytes` wrote; other content raises errors of protobuf, JSON and Python."""
         model = onnx.ModelProto.FromString(content)
         notes = json.loads(next(entry.value for entry in model.metadata_props if entry.key == NOTES))
         tensors = {Wanted(scope, tensor): name for scope, tensor, name in notes["tensors"]}
@@ -70,28 +70,28 @@ def excerpt(
     picture_input: str | None = None,
     layout: str | None = None,
 ) -> Excerpt:
-    """Take out of `model` what makes the `wanted` tensors.
+    """Take the part out of `model` that computes the `wanted` tensors.
 
     Parameters
     ----------
     model
-        Not changed. From `load_model`, so that calls of its own functions are inlined.
+        Not changed. From `load_model`, so that its functions are inlined.
     wanted
         Tensors of the main graph or of bodies.
     picture_input, layout
-        The input whose number of pictures and size are freed, and its axes.
+        The input whose batch size and picture size are made symbolic, and its axes.
 
     Raises
     ------
     NotFoundError
         The graph has no such tensor or body.
     RuntimeFailure
-        None of the tensors can be given out.
+        None of the tensors can be an output.
     """
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = frozenset(value.name for value in model.graph.input) - constants
     scopes = sorted({one.scope for one in wanted} - {MAIN})
-    reasons = {scope: why_not_surfaced(model.graph, scope) for scope in scopes}
+    reasons = {scope: why_not_exposed(model.graph, scope) for scope in scopes}
     left_out = {scope: reason for scope, reason in reasons.items() if reason is not None}
     kept = list(dict.fromkeys(one for one in wanted if one.scope not in left_out))
     if wanted and not kept:
@@ -99,15 +99,15 @@ def excerpt(
     names = {one: one.tensor for one in kept}
     inside = [one for one in kept if one.scope != MAIN]
     if inside:
-        model, surfaced = surface(model, inside)
-        names |= surfaced
+        model, exposed = expose(model, inside)
+        names |= exposed
     result = cut(model, list(names.values()))
     if inside:
         prune(result.graph.node, set(names.values()))
-        result = cut(result, list(names.values()))  # without what only the pruned branches needed
-    readable = make_readable(result)
+        result = cut(result, list(names.values()))  # without what only the pruned outputs needed
+    outputs = dequantize_outputs(result)
     left = {value.name for value in result.graph.input}
     if picture_input is not None and layout is not None and picture_input in left:
         free_sizes(result, picture_input, layout)
-    tensors = dict(zip(names, readable, strict=True))
+    tensors = dict(zip(names, outputs, strict=True))
     return Excerpt(result, tensors, left_out, inputs)

@@ -1,7 +1,7 @@
-"""Weights referred to in the file they lie in, instead of copied out of it.
+"""Refer to weights in their original ONNX file instead of copying them.
 
-The format lets a tensor say that its data lies in another file, at an offset; that file may be the very ONNX
-file. A graph cut out of a 60 MB model is then some kilobytes, and ONNX Runtime maps the weights from disk.
+ONNX lets a tensor refer to data in another file, at an offset, and this may be another ONNX file. A graph cut
+out of a 60 MB model then takes some kilobytes, and ONNX Runtime maps the weights from disk.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from onnx import ModelProto, TensorProto
 from filterkit.graph.loading.file_kinds import varint
 
 SMALLEST = 4096
-"""Bytes. Smaller tensors stay inside: shapes and axes among them, which inference reads."""
+"""Bytes. Smaller tensors are not replaced, since shape inference reads shapes and axes."""
 
 VARINT, LENGTH = 0, 2
 FIXED = {1: 8, 5: 4}
-"""Wire types of protobuf (https://protobuf.dev/programming-guides/encoding/), and the fixed ones' bytes."""
+"""Wire types of protobuf (https://protobuf.dev/programming-guides/encoding/), with fixed sizes in bytes."""
 GRAPH, INITIALIZER, NAME, RAW_DATA = 7, 5, 8, 9
 """Field numbers in ModelProto, GraphProto and TensorProto."""
 
 
 def refer(model: ModelProto, path: Path) -> None:
-    """Replace the weights of `model` by references into the ONNX file that it was cut out of.
+    """Replace the weights of `model` by references to the ONNX file that it was cut out of.
 
-    A weight is replaced once the bytes in the file are seen to be its own; others stay inside.
+    A weight is replaced only if the file has the same bytes.
 
     Parameters
     ----------
     model
-        Changed in place. Its external data is to be looked for in the folder of `path`.
+        Changed in place. Paths of its external data are relative to the folder of `path`.
     path
         An ONNX file.
     """
@@ -52,7 +52,7 @@ def refer(model: ModelProto, path: Path) -> None:
 
 
 def _raw_data(content: mmap.mmap) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Where the raw data of each initializer of the main graph lies, in a file that protobuf could read."""
+    """Name and position of the raw data of each initializer in the main graph of a valid file."""
     for field, *graph in _fields(content, 0, len(content)):
         if field != GRAPH:
             continue
@@ -66,7 +66,7 @@ def _raw_data(content: mmap.mmap) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def _fields(content: mmap.mmap, place: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Number, begin and end of every length-delimited field of a message."""
+    """Number, begin and end of each length-delimited field of a message."""
     while place < end:
         key, place = varint(content, place)
         kind = key & 7
@@ -79,4 +79,4 @@ def _fields(content: mmap.mmap, place: int, end: int) -> Iterator[tuple[int, int
         elif kind in FIXED:
             place += FIXED[kind]
         else:
-            return  # a group, which ONNX never had
+            return  # a group, which ONNX never uses

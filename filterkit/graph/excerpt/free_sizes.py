@@ -1,4 +1,4 @@
-"""Freeing the number and size of pictures that a file fixes, and telling which sizes a graph takes."""
+"""Make fixed batch and picture sizes symbolic where possible, and check which sizes a graph accepts."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def free_sizes(model: ModelProto, input_name: str, layout: str) -> ModelProto:
-    """Make the number of pictures and their size symbolic, where the graph allows.
+    """Make the batch size and the picture size symbolic, where the graph allows.
 
-    A file often fixes sizes that its convolutions do not need, and sometimes ones that it does need (a dense
-    head, a Reshape to constants). Which of the two is found by inferring all shapes at the declared size and
-    at another, without the weights, in milliseconds. A size is freed where inference reaches every tensor
-    without a contradiction and every Reshape keeps its number of elements; the number of pictures, if it
-    arrives at every output as it is; height and width, if no axis that counted pictures starts to count
-    positions. What cannot be shown to be free keeps its size.
+    Files often fix sizes that their convolutions do not require, and sometimes sizes that the graph does
+    require (a dense head, a Reshape to constants). To distinguish them, all shapes are inferred at the
+    declared size and at another, without the weights, which takes milliseconds. Sizes are made symbolic if
+    inference reaches every tensor without an inconsistency, and every Reshape keeps its number of elements.
+    In addition, the batch size must reach every output unchanged, and height and width must not affect any
+    batch axis. Otherwise sizes stay fixed.
 
     Parameters
     ----------
     model
-        Changed in place, since a copy would double the weights. Shapes that no longer hold are dropped.
+        Changed in place, since a copy would duplicate the weights. Shapes that no longer apply are removed.
     input_name
         The picture input.
     layout
-        Its axes, ``"NCHW"``, ``"NHWC"``, ``"NCW"``, …; freed axes are named by these letters.
+        Its axes, ``"NCHW"``, ``"NHWC"``, ``"NCW"``, …; symbolic axes are named by these letters.
 
     Returns
     -------
@@ -65,22 +65,22 @@ def free_sizes(model: ModelProto, input_name: str, layout: str) -> ModelProto:
     for axis in free:
         dims[axis].dim_param = layout[axis]
     if free:
-        _forget_shapes(model.graph)
-    _describe_outputs(model, skeleton, value)
+        _clear_shapes(model.graph)
+    _update_outputs(model, skeleton, value)
     return model
 
 
 def window_too_large(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) -> str | None:
-    """What does not fit where the input has these sizes: the first window larger than what it slides over.
+    """The first window that is larger than its padded input, when the graph's input has these sizes.
 
-    Deep in a network a small picture has shrunk to nothing; ONNX Runtime then fails at a convolution with a
-    bare shape, and lets a pooling pass with one made-up output.
+    Deep in a network, a small picture may shrink to nothing. ONNX Runtime then fails at a convolution with an
+    unspecific message, and returns one meaningless value for a pooling.
 
     Returns
     -------
     str or None
-        In words, e.g. ``"MaxPool 'pool5' slides a window of 2×2 over 1×1"``; None where all fits, and where
-        shapes cannot be inferred.
+        As a message, e.g. ``"MaxPool 'pool5' slides a window of 2×2 over 1×1"``; None if all windows fit, or
+        if shapes cannot be inferred.
     """
     try:
         shapes = infer_shapes(skeleton, input_name, sizes)
@@ -112,20 +112,20 @@ def window_too_large(skeleton: ModelProto, input_name: str, sizes: Sequence[int]
 
 
 def skeleton_of(model: ModelProto) -> ModelProto:
-    """The model without its weights, and without any shape but those of its inputs.
+    """The model without its weights, and without any shapes except those of its inputs.
 
-    Shapes can be inferred on it for next to nothing, whatever the size of `model`.
+    Inferring shapes on it is cheap, whatever the size of `model`.
     """
     skeleton = without_weights(model)
-    _forget_shapes(skeleton.graph)
+    _clear_shapes(skeleton.graph)
     return skeleton
 
 
 def _free_axes(skeleton: ModelProto, input_name: str, layout: str, declared: Sequence[int]) -> list[int]:
-    """Axes that may take any size; `declared` holds 0 where the file leaves the size open."""
+    """Axes that may have any size; `declared` is 0 where the file does not fix the size."""
     batch = [axis for axis, letter in enumerate(layout) if letter == "N"]
     space = [axis for axis, letter in enumerate(layout) if letter not in "NC"]
-    # Steps of 64 keep the halves and doubles of encoders and decoders aligned, and differ by axis.
+    # Multiples of 64 keep downsampling and upsampling aligned; the axes get different sizes.
     base = [size or (3 if axis in batch else 256) for axis, size in enumerate(declared)]
     larger = [size + 64 * (axis + 1) if axis in space else size for axis, size in enumerate(base)]
     more = [size + 2 if axis in batch else size for axis, size in enumerate(base)]
@@ -136,24 +136,26 @@ def _free_axes(skeleton: ModelProto, input_name: str, layout: str, declared: Seq
     free = [axis for axis, size in enumerate(declared) if size == 0 and layout[axis] != "C"]
     if before is None:
         return free
-    if with_more is not None and batch and _counts_pictures(skeleton, before, with_more, base, more):
+    if with_more is not None and batch and _keeps_batch_axis(skeleton, before, with_more, base, more):
         free += batch
-    if with_larger is not None and not _mixes(base, more, (before, with_more, with_larger), batch):
+    if with_larger is not None and not _mixes_batch_and_space(
+        base, more, (before, with_more, with_larger), batch
+    ):
         free += space
     return sorted(set(free))
 
 
 def _of_same_ranks(before: Shapes | None, shapes: Shapes | None) -> Shapes | None:
-    """`shapes`, unless a tensor lost axes, as onnx infers where a stated output_shape is too small."""
+    """`shapes`, or None if a rank changed, as onnx infers where an explicit output_shape is too small."""
     if before is None or shapes is None:
         return None
     return shapes if all(len(shapes[name]) == len(before[name]) for name in before) else None
 
 
-def _counts_pictures(
+def _keeps_batch_axis(
     skeleton: ModelProto, before: Shapes, with_more: Shapes, base: Sequence[int], more: Sequence[int]
 ) -> bool:
-    """Whether more pictures make one axis of every output longer by as much, and change nothing else."""
+    """Whether a larger batch changes one axis of every output by the same amount, and nothing else."""
     (change,) = {(few, many) for few, many in zip(base, more, strict=True) if few != many}
     return all(
         [pair for pair in zip(before[name], with_more[name], strict=True) if pair[0] != pair[1]] == [change]
@@ -161,13 +163,13 @@ def _counts_pictures(
     )
 
 
-def _mixes(
+def _mixes_batch_and_space(
     base: Sequence[int],
     more: Sequence[int],
     shapes: tuple[Shapes, Shapes | None, Shapes],
     batch: Sequence[int],
 ) -> bool:
-    """Whether an axis that counted pictures counts positions too, once pictures are larger."""
+    """Whether the size of a batch axis changes with the picture size."""
     before, with_more, with_larger = shapes
     if with_more is None or not batch:
         return False
@@ -180,7 +182,7 @@ def _mixes(
 
 
 def _shapes_at(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) -> Shapes | None:
-    """The shape of every tensor for an input of `sizes`, or None where the graph does not allow that."""
+    """The shape of every tensor for an input of `sizes`, or None if the graph does not allow them."""
     try:
         shapes = infer_shapes(skeleton, input_name, sizes)
     except Contradiction:
@@ -188,33 +190,35 @@ def _shapes_at(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) -> S
     for node in skeleton.graph.node:
         if any(name and name not in shapes for name in node.output):
             return None
-        if node.op_type == "Reshape" and not _as_many(shapes[node.input[0]], shapes[node.output[0]]):
+        if node.op_type == "Reshape" and not _same_number_of_elements(
+            shapes[node.input[0]], shapes[node.output[0]]
+        ):
             return None
     return shapes
 
 
-def _as_many(one: Sequence[int], other: Sequence[int]) -> bool:
-    """Whether tensors of these shapes have equally many elements; negative sizes, which inference may come
-    to, are none."""
+def _same_number_of_elements(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether tensors of these shapes have the same number of elements; False for negative sizes, which onnx
+    may infer."""
     try:
         return product(one) == product(other)
     except ValueError:
         return False
 
 
-def _forget_shapes(graph: GraphProto) -> None:
-    """Drop every shape but those of the inputs, in bodies too."""
+def _clear_shapes(graph: GraphProto) -> None:
+    """Clear all shapes except those of the inputs, in bodies as well."""
     del graph.value_info[:]
     for value in graph.output:
         if value.type.HasField("tensor_type"):
             value.type.tensor_type.ClearField("shape")
     for node in graph.node:
         for body in bodies(node):
-            _forget_shapes(body)
+            _clear_shapes(body)
 
 
-def _describe_outputs(model: ModelProto, skeleton: ModelProto, value: ValueInfoProto) -> None:
-    """Give the outputs the types and shapes that follow from the (freed) input, where that can be told."""
+def _update_outputs(model: ModelProto, skeleton: ModelProto, value: ValueInfoProto) -> None:
+    """Set the types and shapes of the outputs to those inferred for the changed input, where known."""
     next(given for given in skeleton.graph.input if given.name == value.name).CopyFrom(value)
     try:
         described = sandbox.with_shapes(skeleton).graph

@@ -1,1 +1,1 @@
-"""ONNX files of unknown origin: checked, and brought into one form."""
+"""ONNX files of unknown origin: validated and normalized."""

@@ -1,6 +1,6 @@
-"""CastLike as the Cast that it is: only the type of its second input matters, and that is written down.
+"""Replace CastLike by Cast: only the type of its second input matters, and that is usually declared.
 
-Else a constant that is brought to the type of the picture would seem to be computed from it.
+Otherwise a constant that is cast to the type of the picture would appear to be computed from the picture.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ _OF_FIRST_INPUT = frozenset(
         ),
     )
 )
-"""Operators whose outputs are of the type of their first input."""
+"""Operators whose outputs have the type of their first input."""
 
 
-def as_casts(model: onnx.ModelProto) -> None:
-    """Write every CastLike whose type is known as a Cast, in the bodies of nodes too."""
+def replace_cast_like(model: onnx.ModelProto) -> None:
+    """Replace every CastLike whose target type is known by a Cast, in nested bodies as well."""
     if any(node.op_type == "CastLike" for node in _nodes(model.graph)):
-        _in_graph(model.graph, {})
+        _replace_in(model.graph, {})
 
 
 def _nodes(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     found = list(graph.node)
-    for node in found:  # grows while it is gone through
+    for node in found:  # which grows during the iteration
         for body in bodies(node):
             found.extend(body.node)
     return found
 
 
-def _in_graph(graph: onnx.GraphProto, outside: MutableMapping[str, int]) -> None:
-    stated = (*graph.value_info, *graph.input, *graph.output)
-    own = {value.name: value.type.tensor_type.elem_type for value in stated}
+def _replace_in(graph: onnx.GraphProto, outer: MutableMapping[str, int]) -> None:
+    declared = (*graph.value_info, *graph.input, *graph.output)
+    own = {value.name: value.type.tensor_type.elem_type for value in declared}
     own |= {tensor.name: tensor.data_type for tensor in graph.initializer}
-    types = ChainMap(own, outside)  # no copy: there may be as many bodies as names
+    types = ChainMap(own, outer)  # copies would take quadratic time where bodies are as many as names
     for node in graph.node:
         like = types.get(node.input[1], 0) if node.op_type == "CastLike" and len(node.input) > 1 else 0
         if like and node.domain in STANDARD:
@@ -60,13 +60,13 @@ def _in_graph(graph: onnx.GraphProto, outside: MutableMapping[str, int]) -> None
             node.attribute.append(onnx.helper.make_attribute("to", like))
         for output in filter(None, node.output):
             if not types.get(output):
-                types[output] = _made_by(node, types)
+                types[output] = _output_type(node, types)
         for body in bodies(node):
-            _in_graph(body, types)
+            _replace_in(body, types)
 
 
-def _made_by(node: onnx.NodeProto, types: Mapping[str, int]) -> int:
-    """The type of what a node makes, 0 where it is not known."""
+def _output_type(node: onnx.NodeProto, types: Mapping[str, int]) -> int:
+    """The element type of a node's outputs; 0 where it is unknown."""
     if node.domain not in STANDARD:
         return 0
     if node.op_type == "Cast":

@@ -1,4 +1,4 @@
-"""Checkpoints: weights without their network, written as a graph of convolutions that never meet."""
+"""Checkpoints: weights without their network, written as a graph of unconnected convolutions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PRODUCER = "filterkit weights"
-"""What stands as producer in the graph of a checkpoint, and so in the catalog: its layers are no network."""
+"""The producer name of such a graph, also in the catalog; it marks layers that are not a network."""
 
 DATA_FILE = "weights.bin"
 OPSET = 17
@@ -23,7 +23,7 @@ IR_VERSION = 8
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An array as it stands in a file.
+    """An array as it is stored in a file.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Stored:
     dtype
         ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``.
     read
-        Brings the numbers, little-endian; bfloat16 as uint16.
+        Reads the values, little-endian; bfloat16 as uint16.
     """
 
     name: str
@@ -48,13 +48,13 @@ class Convolution:
     Attributes
     ----------
     weights
-        A transposed one has O and I in each other's place.
+        For a transposed convolution, O and I are swapped.
     bias
         Shape (out_channels,), or None.
     layout
         Order of the axes: ``"OIHW"``, ``"HWIO"`` or ``"OHWI"``, for kernels of any number of axes.
     depthwise
-        Whether the last axes are channels and filters per channel, instead of I and O; in HWIO alone.
+        Whether the last two axes are channels and filters per channel instead of I and O; only in HWIO.
     """
 
     weights: Stored
@@ -65,10 +65,10 @@ class Convolution:
 
 
 def write_checkpoint(path: Path, layers: Sequence[Convolution]) -> None:
-    """Write `layers` as an ONNX file, with the numbers beside it, as they are stored; one array at a time.
+    """Write `layers` as an ONNX file, with the arrays unchanged in a file beside it; one array at a time.
 
-    Every layer is a node with an input of its own, named as its array. What brings the array into an order
-    and a type that convolutions take is part of the graph. Strides and padding are unknown: 1 and none.
+    Every layer is a node with its own input, named after its array. The nodes that convert the array to the
+    axis order and type of a convolution are part of the graph. Strides and padding are unknown: 1 and none.
     """
     from onnx import helper
 
@@ -129,7 +129,7 @@ class _Graph:
         self._node(operator, [f"{name} input", *parameters], f"{name} output", **options)
 
     def _store(self, array: Stored, data: Any) -> str:
-        """Append the numbers to the file of all numbers; the tensor's name."""
+        """Append the values to the data file; return the tensor's name."""
         import numpy as np
         from onnx import TensorProto
 
@@ -144,8 +144,8 @@ class _Graph:
         self.stored.add(array.name)
         tensor = TensorProto(name=array.name, data_type=kinds[array.dtype], dims=array.shape)
         start = data.tell()
-        numbers = np.ascontiguousarray(array.read())
-        data.write(numbers.astype(numbers.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8))
+        values = np.ascontiguousarray(array.read())
+        data.write(values.astype(values.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8))
         tensor.data_location = TensorProto.EXTERNAL
         for key, value in (("location", DATA_FILE), ("offset", start), ("length", data.tell() - start)):
             tensor.external_data.add(key=key, value=str(value))

@@ -1,4 +1,4 @@
-"""Model-local functions: each call becomes what the function holds, and nothing else has to know of them."""
+"""Inline model-local functions, so that nothing else needs to handle them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from filterkit.graph.loading.names import shown
 from filterkit.graph.view.walk import bodies
 
 MOST_NODES = 2**17
-"""How many nodes the calls may become; functions that call functions ask for any number."""
+"""How many nodes the calls may expand to; functions that call functions can expand exponentially."""
 
 Key = tuple[str, str, str]
 """Domain, name and overload of a function."""
 
 
 def inline(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model, which may be used up, with its functions in the place of their calls.
+    """The model with its functions inlined; the given model may be modified.
 
     Functions of another opset than the model's are left as they are.
 
     Raises
     ------
     ModelError
-        Functions call each other in a circle, or come to too many nodes.
+        Functions call each other recursively, or expand to too many nodes.
     """
     if not model.functions:
         return model
@@ -38,16 +38,16 @@ def inline(model: onnx.ModelProto) -> onnx.ModelProto:
         _measure(key, functions, sizes)
     if _size(model.graph.node, sizes) > MOST_NODES:
         raise ModelError(
-            "its functions come to too many nodes", hint="export the model again, without functions"
+            "its functions expand to too many nodes", hint="export the model again, without functions"
         )
     try:
         return _inlined(model)
     except sandbox.Failed as error:
-        raise ModelError("its functions cannot be put together", hint="export the model again") from error
+        raise ModelError("its functions cannot be inlined", hint="export the model again") from error
 
 
 def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
-    """As `sandbox.inlined`, which is handed no weights: they are neither inlined nor renamed."""
+    """As `sandbox.inlined`, but weights are not sent to the other process: inlining does not change them."""
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     stubs = [onnx.TensorProto(name=name, data_type=onnx.TensorProto.FLOAT, dims=[0]) for name in weights]
     del model.graph.initializer[:]
@@ -59,10 +59,13 @@ def _inlined(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _measure(start: Key, functions: dict[Key, onnx.FunctionProto], sizes: dict[Key, int]) -> None:
-    """Fill in how many nodes a call of `start`, and of all that it calls, becomes; without recursion."""
+    """Store in `sizes` how many nodes a call of `start` expands to, and of every function it calls.
+
+    Iterative, since calls may be nested deeper than Python allows recursion.
+    """
     if start in sizes:
         return
-    pending = [(start, _called(start, functions))]
+    pending = [(start, _callees(start, functions))]
     open_ = {start}
     while pending:
         key, calls = pending[-1]
@@ -77,11 +80,11 @@ def _measure(start: Key, functions: dict[Key, onnx.FunctionProto], sizes: dict[K
             )
         else:
             open_.add(called)
-            pending.append((called, _called(called, functions)))
+            pending.append((called, _callees(called, functions)))
 
 
-def _called(key: Key, functions: dict[Key, onnx.FunctionProto]) -> Iterator[Key]:
-    """The functions that one calls."""
+def _callees(key: Key, functions: dict[Key, onnx.FunctionProto]) -> Iterator[Key]:
+    """The model-local functions that one calls."""
     return (one for one in _calls(functions[key].node) if one in functions)
 
 

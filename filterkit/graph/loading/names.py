@@ -1,4 +1,4 @@
-"""Names that come from a file: text of a bounded length, free ones among them, and made fit for a message."""
+"""Names from a file: require valid text of bounded length, make them unique, and print them safely."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from filterkit.errors import ModelError, one_line
 IGNORED = ("doc_string", "metadata_props")
 
 LONGEST_NAME = 2**14
-"""Characters. Exporters write out paths of modules, some hundred; whatever reads names may rely on this."""
+"""Characters. Exporters write module paths of some hundred; code that reads names may rely on this limit."""
 
 
 def shown(name: str, limit: int = 80) -> str:
-    """`name` on one line, without control characters (terminal escapes, NUL), at most `limit` long."""
+    """`name` on one line, without control characters (terminal escapes, NUL), truncated to `limit`."""
     plain = one_line(name[: limit + 1])
     return plain if len(plain) <= limit else plain[: limit - 1] + "…"
 
 
 def free_name(name: str, taken: dict[str, int]) -> str:
-    """`name`, or where it is taken, the name and the first number behind it that make a free one.
+    """`name`, or where it is taken, `name` with the lowest numeric suffix that makes it unique.
 
     Parameters
     ----------
     taken
-        Names that are taken, each with the last number that was tried behind it, 0 at first; changed.
-        Many equal names cost no more than as many different ones.
+        Names in use, each with the last suffix tried for it, 0 at first; updated. This way many equal names
+        cost no more than as many different ones.
     """
     made, number = name, taken.get(name, 0)
     while made in taken:
@@ -39,14 +39,14 @@ def free_name(name: str, taken: dict[str, int]) -> str:
 
 
 def check_names(message: Message) -> None:
-    """Require of all names in a message that they are text, and no longer than `LONGEST_NAME`.
+    """Require all names in a message to be valid text, no longer than `LONGEST_NAME`.
 
     Raises
     ------
     ModelError
-        One is longer, or no UTF-8; protobuf gives out bytes in place of those that are not.
+        A name is longer, or is not UTF-8, in which case protobuf returns bytes.
     """
-    if isinstance(message, TensorProto):  # not all fields, since that would copy the data
+    if isinstance(message, TensorProto):  # not through ListFields, which would copy the data
         _check_name(message.name)
         for entry in message.external_data:
             check_names(entry)
@@ -64,9 +64,9 @@ def check_names(message: Message) -> None:
 
 def _check_name(name: str | bytes) -> None:
     if not isinstance(name, str):
-        raise ModelError("holds names that are no text", hint="fetch or export the model again")
+        raise ModelError("contains names that are not valid UTF-8", hint="fetch or export the model again")
     if len(name) > LONGEST_NAME:
         raise ModelError(
-            f"holds a name of {len(name):,} characters ('{shown(name, 40)}'), more than {LONGEST_NAME:,}",
-            hint="a network has no use for that; export it again, with shorter names",
+            f"contains a name of {len(name):,} characters ('{shown(name, 40)}'), more than {LONGEST_NAME:,}",
+            hint="export it again with shorter names",
         )

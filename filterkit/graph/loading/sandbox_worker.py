@@ -1,10 +1,10 @@
-"""The process in which onnx's C++ works (see `native`): a bare Python that knows onnx's extension alone.
+"""The process that runs onnx's C++ code (see `sandbox`): a bare Python with nothing but onnx's extension.
 
     python -I -S sandbox_worker.py path/to/onnx_cpp2py_export.so
 
-It says GREETING once it works. A request on stdin is the place of a task in `_tasks` and the length of a
-model as a header, and that model. The answer on stdout is whether it was refused, a length and the CPU time
-that it took as a header, and what came out or what onnx said against it.
+It writes GREETING once it is ready. A request on stdin is a header (the index of a task in `_tasks` and the
+length of the model) and the model. The response on stdout is a header (whether the model was rejected, a
+length, and the CPU time used) and the result or onnx's error message.
 """
 
 import faulthandler
@@ -18,27 +18,27 @@ from contextlib import suppress
 from typing import Any
 
 HEADER = struct.Struct("<BQ")
-ANSWER = struct.Struct("<BQd")
+RESPONSE = struct.Struct("<BQd")
 GREETING = b"onnx works\n"
 
 CHECK, INLINE, INFER, INFER_STRICTLY = range(4)
 
 LONGEST = 20
-"""Seconds that onnx may take for any graph; most come without their weights."""
+"""Seconds that onnx may take for any graph; most graphs are sent without their weights."""
 PACE = 1 << 24
-"""Bytes of a graph for which it may take one second more, where weights stand in its bodies."""
+"""Bytes of a graph that allow one second more; nested bodies are sent with their weights."""
 
 MEMORY = 4 << 30
-"""Bytes for any graph; most come without their weights."""
+"""Bytes for any graph; most graphs are sent without their weights."""
 COPIES = 6
-"""How many copies of a graph there is room for besides, where weights stand in its bodies."""
+"""Memory limit beyond `MEMORY`, in copies of the graph; nested bodies are sent with their weights."""
 
-LARGEST_ANSWER = 64 << 20
-"""Bytes that may come out, and twice the graph's besides: shapes may have axes by the hundred thousand."""
+LARGEST_RESPONSE = 64 << 20
+"""Bytes of a response, beyond twice the graph's: shapes may have hundreds of thousands of axes."""
 
 
-def patience(length: int) -> float:
-    """Seconds that onnx may take for a graph of so many bytes."""
+def time_limit(length: int) -> float:
+    """Seconds that onnx may take for a graph of `length` bytes."""
     return LONGEST + length / PACE
 
 
@@ -49,31 +49,31 @@ def main() -> None:
 def serve(
     tasks: Sequence[Callable[[bytes], bytes | None]],
     memory: int = MEMORY,
-    waited: Callable[[int], float] = patience,
+    seconds: Callable[[int], float] = time_limit,
 ) -> None:
-    """Answer requests until there are no more.
+    """Respond to requests until stdin is closed.
 
-    Each may take `memory` in bytes, and copies of what it comes with, and `waited` for its length in seconds.
+    Each may use `memory` bytes and `COPIES` times its own size, and the `seconds` allowed for its length.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the other process, with which this one ends
-    requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    answers.write(GREETING)
-    answers.flush()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent process, with which this one ends
+    requests, responses = sys.stdin.buffer, sys.stdout.buffer
+    responses.write(GREETING)
+    responses.flush()
     while header := requests.read(HEADER.size):
         task, length = HEADER.unpack(header)
         limit(AS=memory + COPIES * length)
-        faulthandler.dump_traceback_later(waited(length), exit=True)  # nobody else may be left to end it
-        refused, answer, before = False, b"", time.process_time()
+        faulthandler.dump_traceback_later(seconds(length), exit=True)  # the parent process may have ended
+        refused, response, before = False, b"", time.process_time()
         try:
-            answer = tasks[task](requests.read(length)) or b""
-            if len(answer) > LARGEST_ANSWER + 2 * length:
-                raise ValueError("what comes out is far larger than the model")
-        except Exception as error:  # onnx raises many kinds on graphs that it does not like
-            refused, answer = True, str(error).encode("utf-8", "replace")
+            response = tasks[task](requests.read(length)) or b""
+            if len(response) > LARGEST_RESPONSE + 2 * length:
+                raise ValueError("the result is far larger than the model")
+        except Exception as error:  # onnx raises many types of exceptions
+            refused, response = True, str(error).encode("utf-8", "replace")
         faulthandler.cancel_dump_traceback_later()
-        answers.write(ANSWER.pack(refused, len(answer), time.process_time() - before))
-        answers.write(answer)
-        answers.flush()
+        responses.write(RESPONSE.pack(refused, len(response), time.process_time() - before))
+        responses.write(response)
+        responses.flush()
 
 
 def _extension(path: str) -> Any:
@@ -85,7 +85,7 @@ def _extension(path: str) -> Any:
 
 
 def _tasks(native: Any) -> Sequence[Callable[[bytes], bytes | None]]:
-    """What is called for each task, as onnx's own modules call it: onnx.checker, inliner, shape_inference."""
+    """The function for each task, called as onnx.checker, inliner and shape_inference call it."""
     return (
         lambda model: native.checker.check_model(model, False, False, False),
         lambda model: native.inliner.inline_local_functions(model, False),
@@ -95,7 +95,7 @@ def _tasks(native: Any) -> Sequence[Callable[[bytes], bytes | None]]:
 
 
 def limit(**most: int) -> None:
-    """No more of what the system counts, e.g. ``AS=bytes, CPU=seconds``, and no core dump, where it can."""
+    """Set resource limits where supported, e.g. ``AS=bytes, CPU=seconds``; disables core dumps as well."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 

@@ -1,4 +1,4 @@
-"""Stored tensors: checked against what they claim, and read without copying where that is possible."""
+"""Stored tensors: validated against their declared shapes, and read without copying where possible."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BITS: dict[int, int] = {
     TensorProto.FLOAT8E4M3FN: 8, TensorProto.FLOAT8E4M3FNUZ: 8, TensorProto.FLOAT8E5M2: 8,
     TensorProto.FLOAT8E5M2FNUZ: 8, TensorProto.UINT4: 4, TensorProto.INT4: 4, TensorProto.FLOAT4E2M1: 4,
 }  # fmt: skip
-"""Bits of one element as `raw_data` and external data hold it (ONNX, `TensorProto`)."""
+"""Bits per element in `raw_data` and external data (ONNX, `TensorProto`)."""
 
 HINT = "export the model again, or fetch it from a source you trust"
 
@@ -35,60 +35,60 @@ def dtype_name(data_type: int) -> str:
 
 
 def check_ranks(model: onnx.ModelProto) -> None:
-    """Require of all inputs, outputs and other tensors whose shape the file states that an array can have it.
+    """Require every declared shape to have no more axes than an array can have.
 
     Raises
     ------
     ModelError
-        One is stated to have more axes than `MOST_AXES`.
+        A declared shape has more axes than `MOST_AXES`.
     """
     for value in every_value(model):
         _check_rank(value.name, len(value.type.tensor_type.shape.dim))
 
 
 def check_tensor(tensor: TensorProto, model: Path) -> None:
-    """Compare a tensor's shape with its data.
+    """Require a tensor's data to match its shape.
 
     Parameters
     ----------
     model
-        The ONNX file, beside which external data lies.
+        The ONNX file; external data is stored beside it.
 
     Raises
     ------
     ModelError
-        Negative dimensions, too many of them, more or less data than the shape asks for, or data outside the
-        model's folder.
+        A dimension is negative, there are too many dimensions, the amount of data does not match the shape,
+        or the data is outside the model's folder.
     """
     name = shown(tensor.name)
     if any(size < 0 for size in tensor.dims):
         raise ModelError(f"tensor '{name}' has a negative dimension", hint=HINT)
     if tensor.HasField("segment"):
-        raise ModelError(f"tensor '{name}' is stored in segments, which ONNX has given up", hint=HINT)
+        raise ModelError(f"tensor '{name}' is stored in segments, which ONNX no longer supports", hint=HINT)
     _check_rank(tensor.name, len(tensor.dims))
     if tensor.data_type == TensorProto.STRING:
-        held, expected = len(tensor.string_data), product(tensor.dims)
+        size, expected = len(tensor.string_data), product(tensor.dims)
     elif tensor.data_type not in BITS:
         raise ModelError(f"tensor '{name}' has an unknown element type ({tensor.data_type})", hint=HINT)
     elif tensor.data_location == TensorProto.EXTERNAL:
-        _, _, held = external_span(tensor, model)
+        _, _, size = external_span(tensor, model)
         expected = _bytes(tensor)
     elif tensor.HasField("raw_data"):
-        held, expected = len(tensor.raw_data), _bytes(tensor)
+        size, expected = len(tensor.raw_data), _bytes(tensor)
     else:
-        held, expected = _typed_elements(tensor)
-    if held != expected:
-        raise ModelError(f"tensor '{name}' does not hold as much data as its shape asks for", hint=HINT)
+        size, expected = _typed_elements(tensor)
+    if size != expected:
+        raise ModelError(f"the data of tensor '{name}' does not match its shape", hint=HINT)
 
 
 def external_span(tensor: TensorProto, model: Path) -> tuple[Path, int, int]:
     """File, offset and length in bytes of a tensor's external data.
 
-    It must lie in the folder of the ONNX file `model` or below, once all links are followed; where that file
-    is a link itself, it may lie in the folder of the file behind it or below, too. That is ONNX Runtime's
-    rule (``ValidateExternalDataPath``), by which a cache works that keeps all files in one folder and hands
-    out links to them. A link that leads elsewhere is refused, and so is a file with a second hard link: the
-    other name may be anybody's.
+    After following all links, the file must be in the folder of the ONNX file `model` or below it; where
+    `model` is itself a link, the folder of its target is allowed as well. This is ONNX Runtime's rule
+    (``ValidateExternalDataPath``), and it supports caches that keep all files in one folder and hand out
+    links to them. A link to anywhere else is refused, and so is a file with a second hard link, whose other
+    name may be in any folder.
     """
     name = shown(tensor.name)
     entries = {entry.key: entry.value for entry in tensor.external_data}
@@ -101,7 +101,7 @@ def external_span(tensor: TensorProto, model: Path) -> tuple[Path, int, int]:
         or ".." in relative.parts
         or "\\" in location
     ):
-        raise ModelError(f"external data of tensor '{name}' lies outside the model's folder", hint=HINT)
+        raise ModelError(f"external data of tensor '{name}' is outside the model's folder", hint=HINT)
     path = model.parent / relative
     try:
         resolved = path.resolve(strict=True)
@@ -112,13 +112,15 @@ def external_span(tensor: TensorProto, model: Path) -> tuple[Path, int, int]:
             f"external data file '{shown(location)}' is missing", hint="put it beside the ONNX file"
         ) from error
     except ValueError as error:
-        raise ModelError(f"external data of tensor '{name}' has no readable place", hint=HINT) from error
+        raise ModelError(
+            f"external data of tensor '{name}' has an invalid offset or length", hint=HINT
+        ) from error
     if not any(map(resolved.is_relative_to, (model.parent.resolve(), model.resolve().parent))):
-        raise ModelError(f"external data of tensor '{name}' lies outside the model's folder", hint=HINT)
+        raise ModelError(f"external data of tensor '{name}' is outside the model's folder", hint=HINT)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1:
         raise ModelError(
-            f"external data '{shown(location)}' is not a plain file of its own",
-            hint="copy it to a file without links",
+            f"external data '{shown(location)}' is not a regular file with a single link",
+            hint="replace it by a copy",
         )
     if offset < 0 or length < 0 or offset + length > status.st_size:
         raise ModelError(
@@ -129,7 +131,7 @@ def external_span(tensor: TensorProto, model: Path) -> tuple[Path, int, int]:
 
 
 def to_array(tensor: TensorProto, model: Path) -> NDArray[np.generic]:
-    """The tensor's values, read-only; external data, beside the ONNX file `model`, is mapped, not read."""
+    """The tensor's values, read-only; external data, beside the ONNX file `model`, is memory-mapped."""
     if tensor.data_location != TensorProto.EXTERNAL:
         return numpy_helper.to_array(tensor)
     path, offset, length = external_span(tensor, model)
@@ -158,7 +160,7 @@ def _bytes(tensor: TensorProto) -> int:
 
 
 def _typed_elements(tensor: TensorProto) -> tuple[int, int]:
-    """How many entries the typed field holds, and how many the shape asks for."""
+    """How many entries the typed field has, and how many the shape requires."""
     field = onnx.helper.tensor_dtype_to_field(tensor.data_type)
     count = product(tensor.dims)
     if tensor.data_type in (TensorProto.COMPLEX64, TensorProto.COMPLEX128):

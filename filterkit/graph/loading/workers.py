@@ -1,7 +1,7 @@
-"""Processes that work on parts of a stranger's model for this one, within limits.
+"""Worker processes that handle parts of an untrusted model, within limits.
 
-What a model asks for can make a library abort, hang or take all memory. That ends the other process, not this
-one, and the next request gets a new one.
+A model can make a library abort, hang or use up all memory. Then only the worker process ends, and the next
+request starts a new one.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from filterkit import budget
 from filterkit.children import no_python
 from filterkit.errors import RuntimeFailure
 from filterkit.graph.loading import sandbox_worker
-from filterkit.graph.loading.sandbox_worker import ANSWER, GREETING, HEADER
+from filterkit.graph.loading.sandbox_worker import GREETING, HEADER, RESPONSE
 
-LONGEST_ANSWER = 1 << 28
-"""Bytes beyond four times the request's; few bytes may ask for a shape of any number of axes."""
+LONGEST_RESPONSE = 1 << 28
+"""Bytes beyond four times the request; a short request may lead to a shape of any number of axes."""
 
 
 class Refused(Exception):
-    """The other process refuses a request; the message is what it says against it."""
+    """The worker process rejected a request; the message gives its reason."""
 
 
-class Broken(Exception):
-    """The other process did not survive a request, or took longer than it may."""
+class Crashed(Exception):
+    """The worker process crashed during a request, or exceeded its time limit."""
 
 
 _workers: WeakSet[Worker] = WeakSet()
@@ -38,23 +38,23 @@ _workers: WeakSet[Worker] = WeakSet()
 
 @dataclass(eq=False)
 class Worker:
-    """The other process, where there is one.
+    """A worker process, started when needed.
 
     Attributes
     ----------
     command
-        Finds the command line that starts it. It has to speak as `sandbox_worker.serve` does.
+        Returns the command line that starts it. It must follow the protocol of `sandbox_worker.serve`.
     environment
-        Finds the environment it starts in; None is this process's.
-    patience
-        Seconds by the clock that it may take for a request of so many bytes.
+        Returns its environment; None for this process's.
+    time_limit
+        Wall-clock seconds allowed for a request of so many bytes.
     charged
-        CPU time in seconds that was counted while it lived; the system counts all of it once it has ended.
+        CPU time in seconds charged to the budget while it runs; once it has ended, the system counts it all.
     """
 
     command: Callable[[], list[str]]
     environment: Callable[[], Mapping[str, str]] | None = None
-    patience: Callable[[int], float] = sandbox_worker.patience
+    time_limit: Callable[[int], float] = sandbox_worker.time_limit
     lock: threading.Lock = field(default_factory=threading.Lock)
     process: subprocess.Popen[bytes] | None = None
     greeted: bool = False
@@ -64,65 +64,67 @@ class Worker:
         _workers.add(self)
 
     def prepare(self) -> None:
-        """Let the process start, where none runs, while something else is done."""
+        """Start the process, if none is running, without waiting for it to be ready."""
         with self.lock:
-            self._started()
+            self._running()
 
-    def ask(self, task: int, data: bytes) -> bytes:
-        """What the process answers to a request.
+    def request(self, task: int, data: bytes) -> bytes:
+        """Send a request, and return the response.
 
         Raises
         ------
-        Refused, Broken
-            See there.
+        Refused
+            The process rejected the request.
+        Crashed
+            The process crashed, or exceeded its time limit.
         RuntimeFailure
             Python cannot be started a second time.
         """
         with self.lock:
-            process = self._started()
-            alarm = threading.Timer(self.patience(len(data)), process.kill)
-            alarm.daemon = True
+            process = self._running()
+            timer = threading.Timer(self.time_limit(len(data)), process.kill)
+            timer.daemon = True
             try:
-                alarm.start()
-                self._greet(process)
-                refused, answer = self._exchange(process, task, data)
+                timer.start()
+                self._await_greeting(process)
+                refused, response = self._exchange(process, task, data)
             except (OSError, EOFError) as error:
                 self.end()
-                raise Broken from error
-            except BaseException:  # interrupted halfway, the next answer would be this one's
+                raise Crashed from error
+            except BaseException:  # after an interruption, the next request would read this response
                 self.end()
                 raise
             finally:
-                alarm.cancel()
+                timer.cancel()
         if refused:
-            raise Refused(answer.decode("utf-8", "replace"))
-        return answer
+            raise Refused(response.decode("utf-8", "replace"))
+        return response
 
     def end(self) -> None:
-        """End the process, where one runs."""
+        """End the process, if one is running."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
             budget.charge(-self.charged)
             for pipe in (self.process.stdin, self.process.stdout):
-                with suppress(OSError):  # what was still to be written
+                with suppress(OSError):  # unsent data cannot be flushed
                     assert pipe is not None
                     pipe.close()
         self.process, self.greeted, self.charged = None, False, 0.0
 
-    def forget(self) -> None:
-        """In a fork of this process: the other process goes on to answer to this process's parent alone."""
+    def detach(self) -> None:
+        """Detach from the process after a fork: it keeps serving the parent process only."""
         if self.process is not None:
-            self.process.returncode = 0  # not ours to wait for
+            self.process.returncode = 0  # only the parent may wait for it
         self.process, self.greeted, self.lock = None, False, threading.Lock()
         self.charged = 0.0
 
-    def _greet(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait for a new process to work: one that never does, the model has no part in."""
+    def _await_greeting(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until a new process is ready; if it never is, that is not the model's fault."""
         if not self.greeted:
             assert process.stdout is not None
             if process.stdout.read(len(GREETING)) != GREETING:
-                raise no_python(RuntimeFailure, "it does not answer")
+                raise no_python(RuntimeFailure, "it does not respond")
             self.greeted = True
 
     def _exchange(self, process: subprocess.Popen[bytes], task: int, data: bytes) -> tuple[bool, bytes]:
@@ -130,21 +132,21 @@ class Worker:
         process.stdin.write(HEADER.pack(task, len(data)))
         process.stdin.write(data)
         process.stdin.flush()
-        header = process.stdout.read(ANSWER.size)
-        if len(header) < ANSWER.size:
+        header = process.stdout.read(RESPONSE.size)
+        if len(header) < RESPONSE.size:
             raise EOFError
-        refused, length, seconds = ANSWER.unpack(header)
+        refused, length, seconds = RESPONSE.unpack(header)
         budget.charge(seconds)
         self.charged += seconds
-        if length > LONGEST_ANSWER + 4 * len(data):
+        if length > LONGEST_RESPONSE + 4 * len(data):
             raise EOFError
-        answer = process.stdout.read(length)
-        if len(answer) < length:
+        response = process.stdout.read(length)
+        if len(response) < length:
             raise EOFError
-        return bool(refused), answer
+        return bool(refused), response
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        """The process, a new one where it has ended."""
+    def _running(self) -> subprocess.Popen[bytes]:
+        """The process; a new one if it has ended or was never started."""
         if self.process is not None and self.process.poll() is not None:
             self.end()
         if self.process is None:
@@ -166,11 +168,11 @@ def _end_all() -> None:
         worker.end()
 
 
-def _forget_all() -> None:
+def _detach_all() -> None:
     for worker in _workers:
-        worker.forget()
+        worker.detach()
 
 
 atexit.register(_end_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
+    os.register_at_fork(after_in_child=_detach_all)

@@ -1,1 +1,1 @@
-"""Looking things up in a graph: makers, readers, shapes and constants."""
+"""Lookups in a graph: producers, consumers, shapes and constants."""

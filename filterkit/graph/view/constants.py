@@ -1,4 +1,4 @@
-"""What a graph computes without looking at its input: weights behind any chain of constant nodes."""
+"""Constant folding: compute weights that a graph derives from constants by any chain of nodes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from filterkit.graph.view.foldable import (
     is_computed_in_place,
 )
 from filterkit.graph.view.reasons import label
-from filterkit.graph.view.walk import bodies, every_tensor, reads, rename_taken
+from filterkit.graph.view.walk import bodies, every_tensor, reads, rename_captured
 
 if TYPE_CHECKING:
     from filterkit.graph.view.view import GraphView
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 MOST_WORK = 2**30
-"""Bytes that the steps to one constant may make, all together; a hostile graph asks for any number. They are
-counted by `cost_of`: no element counts as less than a float32."""
+"""Bytes that all steps to one constant may produce; a hostile graph could require any number. They are
+counted by `cost_of`: each element counts as at least a float32."""
 MOST_GROWTH = 2**27
-"""How many of these may be new, that is, more than went into the step that made them."""
+"""How many of these may be growth, that is, in excess of the largest input of the step."""
 MOST_ALTOGETHER = 2**29
-"""Bytes that the constants of one model may take altogether, what it stores aside."""
+"""Bytes that the constants of one model may take together, not counting what it stores."""
 MOST_SECONDS = 60.0
-"""CPU time that computing constants in a process of its own may take for one model."""
+"""CPU time for computing constants of one model in the worker process."""
 A_STEP = 2**13
-"""Bytes that a step counts as at least, since it takes its time whatever it makes."""
+"""Minimum number of bytes that a step counts as, since even a small step takes time."""
 USES = 8
-"""How often what a model stores may be gone through, on average: once for every step of a chain, once more
-for every layer that shares it."""
+"""How often stored data may be processed, on average: once per step of a chain, and once per layer that
+shares it."""
 
 
 class NotConstant(Exception):
-    """A tensor that cannot be known without running the model; `reason` says why, in the user's words."""
+    """The value of a tensor is unknown before the model runs; `reason` says why, for a message."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -57,16 +57,16 @@ class NotConstant(Exception):
 
 @dataclass
 class Budget:
-    """What is left for computing a model's constants, in bytes; many small ones sum up too.
+    """What is left for computing the constants of a model; many small ones add up as well.
 
     Attributes
     ----------
     work
-        For all that is made on the way or given out.
+        Bytes that may still be produced, as intermediate or final results.
     growth
-        For what is new, that is, more than went into the step that made it.
+        How many of these may be in excess of the largest input of their step.
     seconds
-        CPU time for what is computed in a process of its own.
+        CPU time in the worker process.
     """
 
     work: int
@@ -79,48 +79,47 @@ class Budget:
         return cls(MOST_ALTOGETHER + USES * stored, MOST_ALTOGETHER // 2)
 
     def take(self, work: int, growth: int = 0) -> None:
-        """Raises NotConstant where that much is not left; nothing is taken then."""
+        """Raises NotConstant, and takes nothing, if that much is not left."""
         if work > self.work or growth > self.growth:
-            raise NotConstant("one of more constants than there is room for in one model")
+            raise NotConstant("one of more constants than one model may have")
         self.work -= work
         self.growth -= growth
 
 
 MOST_TEXTS = 256
-"""Elements. No weight is a text, and in Python an empty one takes many times what it takes in a file."""
-TEXTS = "a tensor of texts"
+"""Elements. No weight is a string, and an empty string takes much more memory in Python than in a file."""
+TEXTS = "a tensor of strings"
 
 Key = tuple[int, str]
-"""A tensor: how deep the graph lies that holds it, and its name."""
+"""A tensor: the depth of the graph that defines it, and its name."""
 
 Step: TypeAlias = "tuple[GraphView, onnx.NodeProto]"
-"""A node to evaluate, and the graph that holds it."""
+"""A node to evaluate, and the graph it is in."""
 
 
 def fold(graph: GraphView, tensor: str) -> Array:
     """The value of a constant tensor; see `GraphView.constant`."""
     known: dict[Key, Array] = {}
     steps = _steps(graph, tensor, known)
-    before, apart, behind = parted(steps)
+    before, in_worker, after = split_steps(steps)
     folding = _Folding(graph, known, _uses(steps))
     for step in before:
         folding.compute(*step)
-    if apart:
-        folding.compute_apart(
-            apart, (_key(graph, tensor), *(_key(v, n) for v, m in behind for n in reads(m)))
-        )
-    for step in behind:
+    if in_worker:
+        wanted = (_key(graph, tensor), *(_key(view, name) for view, node in after for name in reads(node)))
+        folding.compute_in_worker(in_worker, wanted)
+    for step in after:
         folding.compute(*step)
     return _leaf(graph, known, tensor)
 
 
 @dataclass
 class _Folding:
-    """What is known on the way to one constant, how often it is still read, and what is left for the rest."""
+    """Intermediate results on the way to one constant, how often each is still read, and what is left."""
 
     graph: GraphView
     known: dict[Key, Array]
-    left: dict[Key, int]
+    uses: dict[Key, int]
     work: int = MOST_WORK
     growth: int = MOST_GROWTH
 
@@ -133,10 +132,10 @@ class _Folding:
         self._take(node, max(size, A_STEP), new)
         made = zip(node.output, _evaluate(view, node, inputs), strict=False)
         self.known.update({(view.depth, name): value for name, value in made})
-        self._let_go(view, node)
+        self._release(view, node)
 
-    def compute_apart(self, steps: Sequence[Step], wanted: Sequence[Key]) -> None:
-        """Compute nodes in the process for those that are not computed in place, all at once."""
+    def compute_in_worker(self, steps: Sequence[Step], wanted: Sequence[Key]) -> None:
+        """Compute nodes in the worker process, in a single request."""
         budget.step("computing the constant nodes from '{0.name}' ({0.op_type}) on", steps[0][1])
         made = {(view.depth, name) for view, node in steps for name in node.output if name}
         read = {_key(view, name): view for view, node in steps for name in reads(node)}
@@ -164,7 +163,7 @@ class _Folding:
         self._take(steps[-1][1], computed.work + A_STEP * len(steps), computed.growth)
         self.known.update({results[name]: value for name, value in computed.values.items()})
         for step in steps:
-            self._let_go(*step)
+            self._release(*step)
 
     def _take(self, node: onnx.NodeProto, size: int, new: int) -> None:
         self.work -= size
@@ -173,29 +172,29 @@ class _Folding:
             raise NotConstant(f"computed from constants by node {label(node)}, which is too large to compute")
         self.graph.budget.take(size, new)
 
-    def _let_go(self, view: GraphView, node: onnx.NodeProto) -> None:
+    def _release(self, view: GraphView, node: onnx.NodeProto) -> None:
         for name in reads(node):
             key = _key(view, name)
-            self.left[key] -= 1
-            if not self.left[key]:
+            self.uses[key] -= 1
+            if not self.uses[key]:
                 self.known.pop(key, None)
 
 
-def parted(steps: Sequence[Step]) -> tuple[list[Step], list[Step], list[Step]]:
-    """What is computed in place first, what elsewhere, and what in place again, behind that.
+def split_steps(steps: Sequence[Step]) -> tuple[list[Step], list[Step], list[Step]]:
+    """Split steps into those computed in place first, in the worker process, and in place afterwards.
 
-    What lies between nodes that are computed elsewhere goes with them, so that they are one request.
+    Nodes between two that need the worker process are computed there as well, so that there is one request.
     """
-    behind = _reached(steps, forwards=True)
-    ahead = _reached(steps, forwards=False)
-    apart = behind & ahead
-    first = [step for place, step in enumerate(steps) if place not in behind]
-    last = [step for place, step in enumerate(steps) if place in behind - apart]
-    return first, [steps[place] for place in sorted(apart)], last
+    after = _reached(steps, forwards=True)
+    before = _reached(steps, forwards=False)
+    in_worker = after & before
+    first = [step for place, step in enumerate(steps) if place not in after]
+    last = [step for place, step in enumerate(steps) if place in after - in_worker]
+    return first, [steps[place] for place in sorted(in_worker)], last
 
 
 def _reached(steps: Sequence[Step], *, forwards: bool) -> set[int]:
-    """Places of the nodes that are computed elsewhere, and of all that are behind or before one of them."""
+    """Indices of the nodes that need the worker process, and of all nodes after (or before) one of them."""
     touched: set[Key] = set()
     reached = set()
     for place in range(len(steps)) if forwards else reversed(range(len(steps))):
@@ -214,21 +213,21 @@ def _label(key: Key) -> str:
 
 
 def _relabelled(view: GraphView, node: onnx.NodeProto) -> onnx.NodeProto:
-    """A copy of a node, with names of tensors that are one tensor's in all graphs around it."""
+    """A copy of a node, with tensor names that are unique across all graphs around it."""
     copy = onnx.NodeProto()
     copy.CopyFrom(node)
     copy.input[:] = [_label(_key(view, name)) if name else "" for name in node.input]
     copy.output[:] = [_label((view.depth, name)) if name else "" for name in node.output]
     names = {name: _label(_key(view, name)) for name in reads(node)}
     for body in bodies(copy):
-        rename_taken(body, names)
+        rename_captured(body, names)
     return copy
 
 
 def _steps(graph: GraphView, tensor: str, known: dict[Key, Array]) -> list[Step]:
-    """The nodes to evaluate for `tensor`, in order, each with the graph that holds it.
+    """The nodes to evaluate for `tensor`, in order, each with the graph it is in.
 
-    What somebody still holds of the values on the way is put into `known`, and not gone behind.
+    Values that are still cached are added to `known`, and their producers are left out.
     """
     wanted: dict[tuple[int, int], GraphView] = {}
     pending = [(graph, tensor)]
@@ -238,13 +237,13 @@ def _steps(graph: GraphView, tensor: str, known: dict[Key, Array]) -> list[Step]
         index = home.index_of_producer(name) if home is not None else None
         if home is None or index is None or (home.depth, index) in wanted:
             continue
-        value = home.held(name)
+        value = home.cached(name)
         if value is not None:
             known[home.depth, name] = value
         else:
             wanted[home.depth, index] = home
             pending.extend((home, name) for name in reads(home.nodes[index]))
-    # What lies deeper reads from further out, never the other way round.
+    # Nested graphs read from outer graphs, never the other way round.
     return [(wanted[place], wanted[place].nodes[place[1]]) for place in sorted(wanted)]
 
 
@@ -273,19 +272,19 @@ def _leaf(view: GraphView, known: dict[Key, Array], name: str) -> Array:
 
 
 def _cost_of_step(node: onnx.NodeProto, inputs: Inputs) -> int:
-    """A bound on the bytes that a node makes."""
+    """An upper bound on the bytes that a node produces."""
     if node.op_type == "Constant":
         return 0
     try:
         return bytes_made(node, inputs)
     except Textual:
-        raise NotConstant(f"computed from constants by node {label(node)}, which handles texts") from None
+        raise NotConstant(f"computed from constants by node {label(node)}, which handles strings") from None
     except (ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:
         raise NotConstant(f"computed from constants by node {label(node)}, which is malformed") from error
 
 
 def _stored_cost(tensor: onnx.TensorProto) -> int:
-    """As `cost_of`, of the array in a tensor; texts, which make no weight, are none."""
+    """As `cost_of`, for a stored tensor; strings, which are never part of a weight, cost nothing."""
     if tensor.data_type == onnx.TensorProto.STRING:
         return 0
     return product(tensor.dims) * max(LEAST_WIDTH, BITS.get(tensor.data_type, 0) // 8)
@@ -298,7 +297,7 @@ def _evaluate(graph: GraphView, node: onnx.NodeProto, inputs: Inputs) -> Sequenc
         return evaluate(node, inputs, graph.opset, graph.model.ir_version)
     except Random:
         raise NotConstant(f"computed at run time by node {label(node)}, which is random") from None
-    except Exception as error:  # the evaluator raises whatever a malformed node leads it to
+    except Exception as error:  # a malformed node can make the evaluator raise anything
         raise NotConstant(f"computed from constants by node {label(node)}, which fails") from error
 
 
@@ -328,7 +327,7 @@ def _numbers(tensor: onnx.TensorProto, graph: GraphView) -> Array:
 
 
 def constant_type(node: onnx.NodeProto) -> int:
-    """ONNX element type of a Constant or ConstantOfShape; forms without a tensor hold float32."""
+    """ONNX element type of a Constant or ConstantOfShape; float32 if no attribute is a tensor."""
     for attribute in node.attribute:
         if attribute.name == "value":
             return int(attribute.t.data_type)
@@ -349,7 +348,7 @@ def _dense(sparse: onnx.SparseTensorProto, graph: GraphView) -> Array:
     dense = np.zeros(elements, values.dtype)
     try:
         if indices.ndim == 2 and indices.shape[1] != len(shape):
-            raise ValueError("indices of another number of axes")
+            raise ValueError("indices with a different number of axes")
         flat = np.ravel_multi_index(tuple(indices.T), shape) if indices.ndim == 2 else indices
         dense[flat] = values
     except (ValueError, IndexError, TypeError) as error:

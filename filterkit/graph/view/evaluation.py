@@ -1,4 +1,4 @@
-"""One node with constant inputs, computed by onnx's own evaluator."""
+"""Evaluate one node with constant inputs, by onnx's reference evaluator."""
 
 from __future__ import annotations
 
@@ -12,28 +12,26 @@ import onnx
 from onnx import numpy_helper
 
 from filterkit.geometry import product
-from filterkit.graph.view.evaluator_fixes import amended
+from filterkit.graph.view.evaluator_fixes import fixed_operator
 from filterkit.graph.view.foldable import QUANTIZATION, Inputs, Textual, cost_of
 from filterkit.graph.view.walk import attributes
 
 EVALUATED_AS = dict.fromkeys(QUANTIZATION, 21)
-"""Opset to evaluate an operator in at least: onnx's evaluator does not have all of it in earlier ones."""
+"""Lowest opset in which to evaluate an operator: onnx's evaluator is incomplete for it in earlier ones."""
 
 FLATTENING = ("Softmax", "LogSoftmax", "Hardmax")
-"""Before opset 13 they worked on rows of a matrix: all axes from `axis` on made one, all before another one.
-onnx's evaluator knows the later meaning alone."""
-
+"""Before opset 13 these worked on the rows of a matrix, with all axes before `axis` merged into one, and all
+others into another. onnx's evaluator implements only the later definition."""
 
 RECURRENT = ("RNN", "GRU", "LSTM")
-"""Of these onnx's evaluator has the usual activations alone, no clipping, and no lengths of sequences."""
-
+"""onnx's evaluator implements these with default activations only, without clipping or sequence lengths."""
 
 Run = Callable[[onnx.GraphProto, Inputs], Sequence[Any]]
 """Computes the outputs of a body from its inputs."""
 
 
 class Random(Exception):
-    """A node makes another thing at every run."""
+    """The output of a node is random."""
 
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -42,39 +40,39 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 def evaluate(
     node: onnx.NodeProto, inputs: Inputs, opset: int, ir_version: int, outside: Mapping[str, Any] = NOTHING
 ) -> Sequence[Any]:
-    """What a foldable node makes, one value per output; lists where it makes sequences.
+    """Evaluate a foldable node; returns one value per output, lists for sequences.
 
     Parameters
     ----------
     inputs
-        One per input of the node; None for those that are left out.
+        One per input of the node; None for omitted ones.
     opset
-        Of the standard operators, in the node's model.
+        Version of the standard operators in the node's model.
     outside
-        By name, what the bodies of an If or a Loop take from outside.
+        Values by name that the bodies of an If or a Loop may capture.
 
     Raises
     ------
     Random
-        It is a Dropout that is in training.
+        The node is a Dropout in training mode.
     Exception
-        The evaluator raises whatever a malformed node leads it to.
+        A malformed node can make the evaluator raise anything.
     """
     if node.op_type == "Dropout" and len(inputs) > 2 and inputs[2] is not None and bool(np.any(inputs[2])):
         raise Random
     if node.op_type in ("If", "Loop"):
         run = partial(_run_body, opset=opset, ir_version=ir_version, outside=outside)
         return _branch(node, inputs, run) if node.op_type == "If" else _loop(node, inputs, run)
-    own = amended(node.op_type, opset)
+    fixed = fixed_operator(node.op_type, opset)
     with np.errstate(all="ignore"):
-        if own is not None:
-            made = own(inputs, attributes(node), opset)
+        if fixed is not None:
+            made = fixed(inputs, attributes(node), opset)
             made = made if isinstance(made, tuple) else (made,)
             if len(node.output) > len(made):
                 raise ValueError("more outputs than the operator has")
             return [np.asarray(one) for one in made[: len(node.output)]]
-        _check_known(node, inputs)
-        if node.op_type == "Resize" and opset < 11 and (steps := _up_and_down(node, inputs)):
+        _check_supported(node, inputs)
+        if node.op_type == "Resize" and opset < 11 and (steps := _up_and_down_scales(node, inputs)):
             larger = _evaluated(*_rewritten(node, [inputs[0], steps[0]], opset), ir_version)[0]
             inputs = [larger, steps[1]]
         if node.op_type in FLATTENING and opset < 13:
@@ -89,26 +87,26 @@ def _branch(node: onnx.NodeProto, inputs: Inputs, run: Run) -> Sequence[Any]:
 
 
 def _loop(node: onnx.NodeProto, inputs: Inputs, run: Run) -> Sequence[Any]:
-    """What is carried from one iteration to the next at the end, then what each iteration gives, stacked."""
-    most, keeps_on = inputs[:2]
+    """The final loop-carried values, then the stacked scan outputs."""
+    most, condition = inputs[:2]
     carried = list(inputs[2:])
     body = attributes(node)["body"]
-    given: list[Sequence[Any]] = []
-    number, on = 0, keeps_on is None or bool(np.ravel(keeps_on)[0])
+    scanned: list[Sequence[Any]] = []
+    number, on = 0, condition is None or bool(np.ravel(condition)[0])
     while on and (most is None or number < int(np.ravel(most)[0])):
         again, *made = run(body, (np.int64(number), np.bool_(on), *carried))
         carried, on = made[: len(carried)], bool(np.ravel(again)[0])
-        given.append(made[len(carried) :])
+        scanned.append(made[len(carried) :])
         number += 1
-    if not given:  # of a shape that nobody knows
+    if not scanned:  # their shapes are unknown
         return [*carried, *[None] * (len(node.output) - len(carried))]
-    return [*carried, *(np.stack(each) for each in zip(*given, strict=True))]
+    return [*carried, *(np.stack(each) for each in zip(*scanned, strict=True))]
 
 
 def _run_body(
     body: onnx.GraphProto, inputs: Inputs, *, opset: int, ir_version: int, outside: Mapping[str, Any]
 ) -> Sequence[Any]:
-    """The outputs of a body for what is handed to it."""
+    """The outputs of a body for the given inputs."""
     values = dict(outside)
     values |= {tensor.name: numpy_helper.to_array(tensor) for tensor in body.initializer}
     values |= {one.name: np.asarray(value) for one, value in zip(body.input, inputs, strict=True)}
@@ -140,7 +138,7 @@ def _evaluated(node: onnx.NodeProto, inputs: Inputs, opset: int, ir_version: int
 
 
 def _rewritten(node: onnx.NodeProto, inputs: Inputs, opset: int) -> tuple[onnx.NodeProto, Inputs, int]:
-    """A node that onnx's evaluator knows and that does the same; most are their own."""
+    """An equivalent node that onnx's evaluator implements; in most cases the node itself."""
     values = attributes(node)
     if node.op_type == "Scatter":
         return _changed(node, op_type="ScatterElements"), inputs, 18
@@ -161,7 +159,7 @@ def _rewritten(node: onnx.NodeProto, inputs: Inputs, opset: int) -> tuple[onnx.N
         return resize, [inputs[0], None, scales], 13
     aligned = values.get("coordinate_transformation_mode") == "align_corners"
     if node.op_type == "Resize" and aligned and len(inputs) == 3 and inputs[2] is not None:
-        # Corners are those of the output as it is, whose size need not be the scale times the input's.
+        # Corners refer to the actual output, whose size may differ from the scale times the input's.
         scaled = [inputs[0].shape[axis] for axis in values.get("axes", range(inputs[0].ndim))] * inputs[2]
         sizes = np.floor(scaled).astype(np.int64)
         return _changed(node, input=[*node.input[:2], "", "sizes"]), [*inputs[:2], None, sizes], opset
@@ -169,7 +167,7 @@ def _rewritten(node: onnx.NodeProto, inputs: Inputs, opset: int) -> tuple[onnx.N
 
 
 def _changed(node: onnx.NodeProto, **changes: Any) -> onnx.NodeProto:
-    """The node with another operator or inputs, and with other attributes; None takes one away."""
+    """A copy of the node with another operator, inputs or attributes; None removes an attribute."""
     inputs, operator = changes.pop("input", [*node.input]), changes.pop("op_type", node.op_type)
     made = onnx.NodeProto(op_type=operator, input=inputs, output=node.output)
     made.attribute.extend(each for each in node.attribute if each.name not in changes)
@@ -179,15 +177,15 @@ def _changed(node: onnx.NodeProto, **changes: Any) -> onnx.NodeProto:
     return made
 
 
-def _up_and_down(node: onnx.NodeProto, inputs: Inputs) -> Sequence[Any]:
-    """The scales of a Resize of before opset 11 that does both: it takes other neighbours for either."""
+def _up_and_down_scales(node: onnx.NodeProto, inputs: Inputs) -> Sequence[Any]:
+    """Separate scales for a Resize before opset 11 that does both: each rounds in its own way."""
     up, down = np.maximum(inputs[1], 1), np.minimum(inputs[1], 1)
     is_nearest = attributes(node).get("mode", "nearest") == "nearest"
     return (up, down) if is_nearest and bool(np.any(up > 1) and np.any(down < 1)) else ()
 
 
 def _pads(inputs: Inputs, values: Mapping[str, Any]) -> list[int]:
-    """Of a transposed convolution that states its output's size (ONNX, ConvTranspose)."""
+    """Padding of a transposed convolution whose output_shape is given (ONNX, ConvTranspose)."""
     x, weight = inputs[:2]
     rank = x.ndim - 2
     strides, dilations, added = (
@@ -203,37 +201,37 @@ def _pads(inputs: Inputs, values: Mapping[str, Any]) -> list[int]:
         for axis, size in enumerate(values["output_shape"][-rank:])
     ]
     if min(total) < 0:
-        raise ValueError("more output than there is")
+        raise ValueError("output_shape is too large")
     small, large = [each // 2 for each in total], [each - each // 2 for each in total]
     return [*small, *large] if values.get("auto_pad") == "SAME_UPPER" else [*large, *small]
 
 
-def _check_known(node: onnx.NodeProto, inputs: Inputs) -> None:
-    """Raises ValueError for what onnx's evaluator would compute otherwise than ONNX says."""
+def _check_supported(node: onnx.NodeProto, inputs: Inputs) -> None:
+    """Raises ValueError for cases in which onnx's evaluator deviates from the ONNX specification."""
     if node.op_type == "MaxPool" and len(node.output) > 1:
-        raise ValueError("places of the largest, which are counted otherwise")
+        raise ValueError("indices of a MaxPool")
     if node.op_type in RECURRENT:
-        usual = {"RNN": ["Tanh"], "GRU": ["Sigmoid", "Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"]}[
+        defaults = {"RNN": ["Tanh"], "GRU": ["Sigmoid", "Tanh"], "LSTM": ["Sigmoid", "Tanh", "Tanh"]}[
             node.op_type
         ]
         values = attributes(node)
         given = [name.decode("utf-8", "replace") for name in values.get("activations", [])]
         lengths = inputs[4] if len(inputs) > 4 else None
-        if given not in ([], usual, usual * 2) or values.get("clip") or values.get("input_forget"):
-            raise ValueError("a recurrent layer of another kind")
+        if given not in ([], defaults, defaults * 2) or values.get("clip") or values.get("input_forget"):
+            raise ValueError("a recurrent layer with other activations or clipping")
         if lengths is not None and bool(np.any(lengths != inputs[0].shape[values.get("layout", 0)])):
-            raise ValueError("sequences of several lengths")
+            raise ValueError("sequences of different lengths")
 
 
 def cost_of_value(value: Any) -> int:
-    """As `cost_of`, of all arrays in a sequence too."""
+    """As `cost_of`, also for sequences of arrays."""
     if isinstance(value, list):
         return sum(map(cost_of_value, value))
     return 0 if value is None else cost_of(value)
 
 
 def check_numbers(inputs: Inputs) -> None:
-    """Raises Textual where an input holds texts."""
+    """Raises Textual if an input contains strings."""
     for value in inputs:
         if isinstance(value, list):
             check_numbers(value)

@@ -1,6 +1,6 @@
-"""Operators that onnx's evaluator does not compute, or computes otherwise than ONNX defines them.
+"""Operators that onnx's evaluator does not implement, or implements differently from their definition.
 
-Each function takes the inputs, None for those left out, the attributes, and the opset.
+Each function takes the inputs (None for omitted ones), the attributes, and the opset.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Attributes = Mapping[str, Any]
 
 
 def mean(inputs: Inputs, values: Attributes, opset: int) -> Any:
-    """With broadcasting, as any sum of tensors."""
+    """Mean with broadcasting."""
     total = inputs[0]
     for value in inputs[1:]:
         total = total + value
@@ -23,7 +23,7 @@ def mean(inputs: Inputs, values: Attributes, opset: int) -> Any:
 
 
 def lp_normalization(inputs: Inputs, values: Attributes, opset: int) -> Any:
-    """A norm of absolute values."""
+    """LpNormalization; the evaluator's 1-norm does not take absolute values."""
     x, axis, order = inputs[0], values.get("axis", -1), values.get("p", 2)
     norm = np.linalg.norm(x, 1, axis, keepdims=True) if order == 1 else _euclidean(x, axis)
     return np.divide(x, norm, out=np.zeros_like(x), where=norm != 0)
@@ -34,14 +34,14 @@ def _euclidean(x: Any, axis: int) -> Any:
 
 
 def global_lp_pool(inputs: Inputs, values: Attributes, opset: int) -> Any:
-    """Over all axes of space."""
+    """GlobalLpPool over all spatial axes."""
     x, order = inputs[0], values.get("p", 2)
     space = tuple(range(2, x.ndim))
     return (np.sum(np.abs(x) ** order, space, keepdims=True) ** (1 / order)).astype(x.dtype)
 
 
 def lrn(inputs: Inputs, values: Attributes, opset: int) -> Any:
-    """Over the channels around each, of which there are as many before as behind, and one more behind."""
+    """LRN; a window of even size reaches one channel further after the current one than before it."""
     x, size = inputs[0], values["size"]
     squares = np.zeros_like(x)
     for channel in range(x.shape[1]):
@@ -53,20 +53,20 @@ def lrn(inputs: Inputs, values: Attributes, opset: int) -> Any:
 
 
 def gather_elements(inputs: Inputs, values: Attributes, opset: int) -> Any:
-    """Indices may be fewer than there are elements, along the other axes too."""
+    """GatherElements with indices that are smaller than the data along other axes than `axis`."""
     data, indices = inputs[:2]
     axis = values.get("axis", 0) % data.ndim
     if indices.ndim != data.ndim:
-        raise ValueError("indices of another number of axes")
+        raise ValueError("indices with a different number of axes")
     cut = tuple(slice(None if at == axis else size) for at, size in enumerate(indices.shape))
     return np.take_along_axis(data[cut], indices, axis)
 
 
 def batch_normalization(inputs: Inputs, values: Attributes, opset: int) -> Any:
-    """Before opset 14 it says by its number of outputs whether it is in training."""
+    """BatchNormalization before opset 14, where more than one output means training."""
     x, *parameters = inputs[:5]
     if not values.get("spatial", 1):
-        raise ValueError("one scale per element, which opset 9 has given up")
+        raise ValueError("spatial=0, which opset 9 removed")
     shape = (1, -1, *(1,) * (x.ndim - 2))
     scale, shift, average, variance = (value.reshape(shape) for value in parameters)
     epsilon = np.asarray(values.get("epsilon", 1e-5), x.dtype)
@@ -74,7 +74,7 @@ def batch_normalization(inputs: Inputs, values: Attributes, opset: int) -> Any:
 
 
 def group_normalization(inputs: Inputs, values: Attributes, opset: int) -> Any:
-    """Before opset 21 scale and shift are of groups, then of channels."""
+    """GroupNormalization, with scale and shift per group before opset 21, and per channel from then on."""
     x, scale, shift = inputs[:3]
     groups, channels = values["num_groups"], x.shape[1]
     rows = x.reshape(x.shape[0], groups, -1).astype(np.float32)
@@ -89,12 +89,12 @@ def group_normalization(inputs: Inputs, values: Attributes, opset: int) -> Any:
 
 
 def pad(inputs: Inputs, values: Attributes, opset: int) -> Any:
-    """Pads may be negative, and cut then."""
+    """Pad, also with negative pads, which crop."""
     x, pads, filling, axes = (*inputs, None, None, None)[:4]
     pads = (values["pads"] if pads is None else pads.tolist())[:]
     chosen = range(x.ndim) if axes is None else [axis % x.ndim for axis in axes.tolist()]
     if len(pads) != 2 * len(chosen):
-        raise ValueError("pads of another number of axes")
+        raise ValueError("pads for a different number of axes")
     cut, width = [slice(None)] * x.ndim, [(0, 0)] * x.ndim
     for axis, begin, end in zip(chosen, pads[: len(chosen)], pads[len(chosen) :], strict=True):
         cut[axis] = slice(max(-begin, 0), max(x.shape[axis] + min(end, 0), 0))
@@ -107,7 +107,7 @@ def pad(inputs: Inputs, values: Attributes, opset: int) -> Any:
 
 
 def unique(inputs: Inputs, values: Attributes, opset: int) -> Any:
-    """In the order in which they come, where `sorted` is 0."""
+    """Unique, in order of first occurrence if `sorted` is 0."""
     axis = values.get("axis")
     made, first, back, counts = np.unique(inputs[0], True, True, True, axis=axis)
     if not values.get("sorted", 1):
@@ -117,7 +117,7 @@ def unique(inputs: Inputs, values: Attributes, opset: int) -> Any:
     return made, first, back.reshape(-1), counts
 
 
-AMENDED: Mapping[str, Callable[[Inputs, Attributes, int], Any]] = {
+FIXED: Mapping[str, Callable[[Inputs, Attributes, int], Any]] = {
     "Mean": mean,
     "LpNormalization": lp_normalization,
     "GlobalLpPool": global_lp_pool,
@@ -127,15 +127,15 @@ AMENDED: Mapping[str, Callable[[Inputs, Attributes, int], Any]] = {
     "Pad": pad,
     "Unique": unique,
 }
-"""In every opset."""
+"""By operator, for every opset."""
 
-AMENDED_BEFORE: Mapping[str, tuple[int, Callable[[Inputs, Attributes, int], Any]]] = {
+FIXED_BEFORE: Mapping[str, tuple[int, Callable[[Inputs, Attributes, int], Any]]] = {
     "BatchNormalization": (14, batch_normalization)
 }
-"""In opsets before one."""
+"""By operator, for opsets before the given one."""
 
 
-def amended(operator: str, opset: int) -> Callable[[Inputs, Attributes, int], Any] | None:
-    """What computes an operator instead of onnx's evaluator."""
-    before, function = AMENDED_BEFORE.get(operator, (0, None))
-    return function if opset < before else AMENDED.get(operator)
+def fixed_operator(operator: str, opset: int) -> Callable[[Inputs, Attributes, int], Any] | None:
+    """The function that replaces onnx's evaluator for an operator, if there is one."""
+    before, function = FIXED_BEFORE.get(operator, (0, None))
+    return function if opset < before else FIXED.get(operator)

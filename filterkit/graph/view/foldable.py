@@ -1,7 +1,7 @@
-"""Which operators are computed where all their inputs are constant, and how much each may make.
+"""Which operators are folded when all their inputs are constant, and how large their outputs may be.
 
-Those of `FOLDABLE` are computed in place: what they make is bounded before, and takes time in proportion. All
-others go to a process with limits (`evaluation`).
+Those in `FOLDABLE` are computed in place: the size of their output is bounded beforehand, and their time is
+proportional to it. All others are computed in a process with limits (`reference`).
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from filterkit.geometry import product
 from filterkit.graph.view.walk import STANDARD, attributes, bodies
 
 QUANTIZATION = ("QuantizeLinear", "DequantizeLinear")
-"""Also of ONNX Runtime's own domain, which had types and blocks before the standard."""
+"""Also in ONNX Runtime's domain, which supported more types and block sizes before the standard did."""
 
 LEAST_WIDTH = 4
-"""Bytes of a float32, which codes of one byte and halves of two become."""
+"""Bytes of a float32, to which quantized values and float16 are converted."""
 
-A_TEXT = 64
-"""Bytes of a text beside its characters."""
+STRING_OVERHEAD = 64
+"""Bytes of a string besides its characters."""
 
 Inputs = Sequence[Any]
 """Arrays, and None for inputs that are left out."""
 
 
 def cost_of(value: Any) -> int:
-    """What an array costs in memory, in bytes; no element counts as less than the float32 it may become."""
+    """Memory of an array in bytes; each element counts as at least the float32 that it may become."""
     if value.dtype.kind == "O":
-        return sum(A_TEXT + len(text) for text in value.flat)
+        return sum(STRING_OVERHEAD + len(text) for text in value.flat)
     return int(value.size) * max(LEAST_WIDTH, int(value.dtype.itemsize))
 
 
 def bytes_made(node: onnx.NodeProto, inputs: Inputs) -> int:
-    """A bound on what a foldable node makes, as `cost_of` counts.
+    """An upper bound on the output of a foldable node, as counted by `cost_of`.
 
     Raises
     ------
     Textual
-        It makes texts, which may be as long as they like; no weight is one.
+        It reads or produces strings, whose length is unbounded; no weight is one.
     ValueError, IndexError, AttributeError, TypeError, LookupError, OverflowError
         The node is malformed.
     """
@@ -58,46 +58,46 @@ def bytes_made(node: onnx.NodeProto, inputs: Inputs) -> int:
 
 
 class Textual(Exception):
-    """A node makes or takes texts instead of numbers."""
+    """A node reads or produces strings instead of numbers."""
 
 
-def _all_inputs(inputs: Inputs, values: dict[str, Any]) -> int:
+def _input_elements(inputs: Inputs, values: dict[str, Any]) -> int:
     return sum(value.size for value in inputs if value is not None)
 
 
-def _broadcast(inputs: Inputs, values: dict[str, Any]) -> int:
+def _broadcast_elements(inputs: Inputs, values: dict[str, Any]) -> int:
     return _broadcast_size([value.shape for value in inputs if value is not None])
 
 
-def _filled(inputs: Inputs, values: dict[str, Any]) -> int:
+def _shape_elements(inputs: Inputs, values: dict[str, Any]) -> int:
     return product(inputs[0].ravel())
 
 
-def _expanded(inputs: Inputs, values: dict[str, Any]) -> int:
-    product(inputs[1].ravel())  # raises where it is no shape
+def _expanded_elements(inputs: Inputs, values: dict[str, Any]) -> int:
+    product(inputs[1].ravel())  # raises if it is not a shape
     return _broadcast_size([inputs[0].shape, inputs[1].ravel().tolist()])
 
 
-def _tiled(inputs: Inputs, values: dict[str, Any]) -> int:
+def _tiled_elements(inputs: Inputs, values: dict[str, Any]) -> int:
     return int(inputs[0].size * product(inputs[1].ravel()))
 
 
-def _gathered(inputs: Inputs, values: dict[str, Any]) -> int:
+def _gathered_elements(inputs: Inputs, values: dict[str, Any]) -> int:
     return int(inputs[0].size // max(inputs[0].shape[values.get("axis", 0)], 1) * inputs[1].size)
 
 
-def _parted(inputs: Inputs, values: dict[str, Any]) -> int:
-    return _all_inputs(inputs, values) + max(int(values.get("num_outputs", 0)), 0)
+def _split_elements(inputs: Inputs, values: dict[str, Any]) -> int:
+    return _input_elements(inputs, values) + max(int(values.get("num_outputs", 0)), 0)
 
 
-def _scaled(inputs: Inputs, values: dict[str, Any]) -> int:
-    """Scales and zero points are repeated for all elements of their blocks, as many as there are to scale."""
-    repeated = max(values.get("block_size", 0), 1) * _all_inputs(inputs[1:], values)
-    return _all_inputs(inputs, values) + (repeated if repeated > 4 * inputs[0].size else 0)
+def _quantized_elements(inputs: Inputs, values: dict[str, Any]) -> int:
+    """Scales and zero points are repeated for every element of their blocks."""
+    repeated = max(values.get("block_size", 0), 1) * _input_elements(inputs[1:], values)
+    return _input_elements(inputs, values) + (repeated if repeated > 4 * inputs[0].size else 0)
 
 
 def _broadcast_size(shapes: Sequence[Sequence[int]]) -> int:
-    """Elements of what arrays of these shapes broadcast to, if they do."""
+    """Number of elements to which arrays of these shapes broadcast, if they do."""
     return product(list(map(max, zip_longest(*(shape[::-1] for shape in shapes), fillvalue=1))))
 
 
@@ -105,15 +105,15 @@ def _first_width(inputs: Inputs, values: dict[str, Any]) -> int:
     return int(inputs[0].dtype.itemsize)
 
 
-def _widest(inputs: Inputs, values: dict[str, Any]) -> int:
+def _widest_input(inputs: Inputs, values: dict[str, Any]) -> int:
     return max(int(value.dtype.itemsize) for value in inputs if value is not None)
 
 
 def _stated_width(inputs: Inputs, values: dict[str, Any]) -> int:
-    """Of what an attribute says a node makes, else of what its second input is of."""
+    """Width of the type stated by an attribute, or else of the second input."""
     stated = values.get("to") or values.get("output_dtype")
     if not stated:
-        return _widest(inputs[1:], values)
+        return _widest_input(inputs[1:], values)
     if stated == onnx.TensorProto.STRING:
         raise Textual
     return int(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(stated)).itemsize)
@@ -136,12 +136,12 @@ _COMPARISONS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "An
 _ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Pow", "Mod", "Min", "Max", "Sum", "Mean", "Where", "PRelu")
 
 _WIDTHS: dict[str, Callable[[Inputs, dict[str, Any]], int]] = {
-    **dict.fromkeys([*_ARITHMETIC, "Concat"], _widest),
+    **dict.fromkeys([*_ARITHMETIC, "Concat"], _widest_input),
     **dict.fromkeys(["Cast", "CastLike", "DequantizeLinear"], _stated_width),
     **dict.fromkeys([*_COMPARISONS, "QuantizeLinear", "Shape", "Size", "Not", "IsNaN"], _code_width),
     "ConstantOfShape": _filling_width,
 }
-"""Bytes of an element that these make; others make more of the kind that their first input is."""
+"""Bytes per output element; for all other operators, as in their first input."""
 
 
 FOLDABLE: dict[str, Callable[[Inputs, dict[str, Any]], int]] = {
@@ -153,37 +153,37 @@ FOLDABLE: dict[str, Callable[[Inputs, dict[str, Any]], int]] = {
             *("Sign", "Sin", "Cos", "Tan", "Tanh", "Sigmoid", "Relu", "LeakyRelu", "Softplus", "Softmax"),
             *("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare"),
         ],
-        _all_inputs,
+        _input_elements,
     ),
-    **dict.fromkeys([*_ARITHMETIC, *_COMPARISONS], _broadcast),
-    **dict.fromkeys(QUANTIZATION, _scaled),
-    "Split": _parted,
-    "ConstantOfShape": _filled,
-    "Expand": _expanded,
-    "Tile": _tiled,
-    "Gather": _gathered,
+    **dict.fromkeys([*_ARITHMETIC, *_COMPARISONS], _broadcast_elements),
+    **dict.fromkeys(QUANTIZATION, _quantized_elements),
+    "Split": _split_elements,
+    "ConstantOfShape": _shape_elements,
+    "Expand": _expanded_elements,
+    "Tile": _tiled_elements,
+    "Gather": _gathered_elements,
 }
-"""Operators that are folded, and a bound on the number of elements that they make."""
+"""Operators folded in place, each with an upper bound on its number of output elements."""
 
 
 RANDOM = frozenset(
     ["Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"]
 )
-"""What these make is another thing at every run."""
+"""Operators with different outputs at every run."""
 
 TEXTUAL = frozenset(["ImageDecoder", "RegexFullMatch", "StringConcat", "StringNormalizer", "StringSplit"])
-"""These read texts and files; no weight is made of any."""
+"""Operators on strings and files; no weight is computed by them."""
 
 
 def is_foldable(node: onnx.NodeProto) -> bool:
-    """Whether the outputs of a node, which carries no graphs, are constant once all its inputs are."""
+    """Whether the outputs of a node without bodies are constant if all its inputs are."""
     if node.domain in STANDARD:
         return node.op_type in _deterministic() and not any(bodies(node))
     return node.domain == "com.microsoft" and node.op_type in QUANTIZATION
 
 
 def is_computable(node: onnx.NodeProto) -> bool:
-    """Whether the outputs of a node are constant once all that it reads is: of an If or a Loop, too."""
+    """Whether the outputs of a node, possibly an If or a Loop, are constant if everything it reads is."""
     if node.domain not in STANDARD or node.op_type not in ("If", "Loop"):
         return is_foldable(node)
     return all(is_computable(inner) for body in bodies(node) for inner in body.node)

@@ -1,4 +1,4 @@
-"""Why a tensor cannot be known without running the model, for a user."""
+"""Messages that say why the value of a tensor is unknown before the model runs."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from filterkit.graph.view.walk import STANDARD, reads
 if TYPE_CHECKING:
     from filterkit.graph.view.view import GraphView
 
-    Found = tuple[GraphView, onnx.NodeProto]
+    Located = tuple[GraphView, onnx.NodeProto]
 
 
 def label(node: onnx.NodeProto) -> str:
-    """A node for a message: its name, or its first output's, and its operator."""
+    """A node in a message: its name, or that of its first output, and its operator."""
     name = node.name or next(filter(None, node.output), "")
     return f"'{shown(name)}' ({shown(node.op_type)})"
 
 
 def why_not_constant(graph: GraphView, tensor: str) -> str:
-    """Why a tensor is not constant: what it is, or the first node before it that is not computed.
+    """Why a tensor is not constant: what it is, or the first of its ancestors that cannot be computed.
 
-    That is the first one in the graph's order; of a tensor that is made from the model's input, the first one
-    that reads the input.
+    Ancestors are searched in the graph's order. If the tensor depends on the model's input, the node is the
+    first that reads the input.
     """
     home = graph.home(tensor)
     if home is None:
-        return f"a tensor that nothing makes ('{shown(tensor)}')"
+        return f"a tensor that nothing produces ('{shown(tensor)}')"
     if home.producer(tensor) is None and home.body is not None:
-        return f"handed to the body of node {label(home.body.node)} at run time ('{shown(tensor)}')"
+        return f"passed to the body of node {label(home.body.node)} at run time ('{shown(tensor)}')"
     if home.producer(tensor) is None:
         return f"an input of the model ('{shown(tensor)}')"
     nodes, origins = _not_constant(graph, tensor)
@@ -42,17 +42,17 @@ def why_not_constant(graph: GraphView, tensor: str) -> str:
             return f"computed from {of_size}the model's input at run time by node {label(node)}"
     for view, node in nodes:
         for name in reads(node):
-            body = _body_handed(view, name)
+            body = _node_of_body_input(view, name)
             if body is not None:
-                handed = f"from what is handed to the body of node {label(body)} at run time"
-                return f"computed by node {label(node)}, {handed} ('{shown(name)}')"
-    if not origins:  # nodes of a body or a function may wait for each other
+                source = f"from a value passed to the body of node {label(body)} at run time"
+                return f"computed by node {label(node)}, {source} ('{shown(name)}')"
+    if not origins:  # nodes of a body or a function may form a cycle
         return f"computed from itself by node {label(nodes[0][1])}"
     return _why_not_computed(origins[0][1])
 
 
 def _why_not_computed(node: onnx.NodeProto) -> str:
-    if is_computable(node):  # it reads a tensor that nothing makes
+    if is_computable(node):  # it reads a tensor that nothing produces
         return f"computed at run time by node {label(node)}"
     if node.domain not in STANDARD:
         name = node.name or next(filter(None, node.output), "")
@@ -63,8 +63,8 @@ def _why_not_computed(node: onnx.NodeProto) -> str:
     return f"computed at run time by node {label(node)}"
 
 
-def _not_constant(graph: GraphView, tensor: str) -> tuple[list[Found], list[Found]]:
-    """The nodes before `tensor` that are not constant, in order, and those with which that begins."""
+def _not_constant(graph: GraphView, tensor: str) -> tuple[list[Located], list[Located]]:
+    """The ancestors of `tensor` that are not constant, in order, and the earliest of them."""
     found: dict[tuple[int, int], GraphView] = {}
     later: set[tuple[int, int]] = set()
     pending = [(graph, tensor)]
@@ -94,8 +94,8 @@ def _is_input(view: GraphView, tensor: str) -> bool:
     return home is not None and home.body is None and any(value.name == tensor for value in home.inputs)
 
 
-def _body_handed(view: GraphView, tensor: str) -> onnx.NodeProto | None:
-    """The node whose body a tensor is handed to; None where it is anything else."""
+def _node_of_body_input(view: GraphView, tensor: str) -> onnx.NodeProto | None:
+    """The node whose body has `tensor` as an input; None for any other tensor."""
     home = view.home(tensor)
     if home is None or home.body is None or home.is_constant(tensor) or home.producer(tensor) is not None:
         return None

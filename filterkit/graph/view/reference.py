@@ -1,7 +1,7 @@
-"""Constants that onnx's evaluator computes in a process of its own.
+"""Compute constants with onnx's reference evaluator, in a worker process.
 
-It is written to be read, not to be fast, and takes whatever a node says: a graph can ask it for any time and
-memory.
+The evaluator is written for clarity, not speed, and sets no limits: a graph can make it use any amount of
+time and memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from filterkit.children import environment
 from filterkit.geometry import product
 from filterkit.graph.loading import sandbox
 from filterkit.graph.loading.tensors import BITS
-from filterkit.graph.loading.workers import Broken, Refused, Worker
+from filterkit.graph.loading.workers import Crashed, Refused, Worker
 from filterkit.graph.view.foldable import LEAST_WIDTH
 from filterkit.graph.view.reference_worker import (
     FAILS,
@@ -30,24 +30,24 @@ from filterkit.graph.view.reference_worker import (
     SEQUENCE,
     SLOW,
     TEXTS,
-    waited,
+    time_limit,
 )
 from filterkit.graph.view.shapes import known_shapes
 from filterkit.graph.view.skeleton import without_weights
 
 MOST_SENT = 1 << 27
-"""Bytes of the constants that go to the process at once."""
+"""Bytes of constants that one request may contain."""
 
 PATIENCE = 15.0
-"""Seconds of CPU time for one request; what cannot be interrupted then ends with the process."""
+"""Seconds of CPU time for one request; if it cannot be interrupted then, the process is ended."""
 
 REASONS = {
     FAILS: "fails",
     LARGE: "is too large to compute",
-    TEXTS: "handles texts",
+    TEXTS: "handles strings",
     RANDOM: "is random",
     SLOW: "takes too long to compute",
-    SEQUENCE: "does not make one tensor",
+    SEQUENCE: "does not produce a single tensor",
 }
 
 
@@ -57,11 +57,11 @@ class NotComputed(Exception):
     Attributes
     ----------
     place
-        Which one, or None where it is not known.
+        Its index, or None if unknown.
     reason
-        What it does, for a message that names the node before it.
+        Why, phrased to follow the name of the node in a message.
     seconds
-        What was spent on it: all there was, where the process did not survive.
+        CPU time spent; all that was allowed, if the process crashed.
     """
 
     def __init__(self, place: int | None, reason: str, seconds: float = 0.0) -> None:
@@ -71,7 +71,7 @@ class NotComputed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """What nodes made: the wanted values, bytes made on the way, how many of these were new, and seconds."""
+    """Results: the wanted values, bytes produced, how many of these were growth, and seconds of CPU time."""
 
     values: Mapping[str, Any]
     work: int
@@ -90,30 +90,30 @@ def compute(
     growth: int,
     seconds: float,
 ) -> Computed:
-    """Compute foldable nodes, in their order.
+    """Compute foldable nodes, in the given order.
 
     Parameters
     ----------
     known
-        Arrays by the names under which the nodes read them.
+        Input arrays by name.
     wanted
-        Names of outputs.
+        Names of the outputs to return.
     work, growth
-        Bytes that the nodes may make altogether, and how many of these may be new, that is, more than went
-        into the node that made them.
+        Bytes that the nodes may produce together, and how many of these may be growth, that is, in excess of
+        the largest input of their node.
     seconds
-        CPU time that it may take.
+        CPU time allowed.
 
     Raises
     ------
     NotComputed
-        A node could not be computed within all this.
+        A node could not be computed within these limits.
     """
     for place, node in enumerate(nodes):
         if any(known[name].dtype.kind in "OSU" for name in node.input if name in known):
             raise NotComputed(place, REASONS[TEXTS])
     if sum(value.nbytes for value in known.values()) > MOST_SENT:
-        raise NotComputed(0, "reads more than goes into the process that would compute it")
+        raise NotComputed(0, "reads more data than can be sent to the process that computes it")
     graph = onnx.GraphProto(name="constants", node=nodes)
     graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in known.items())
     graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted)
@@ -124,26 +124,26 @@ def compute(
     seconds = max(min(PATIENCE, seconds, *([left] if left is not None else [])), 0.0)
     before = _worker.charged
     try:
-        answer = _worker.ask(0, REQUEST.pack(work, growth, seconds) + model.SerializeToString())
+        response = _worker.request(0, REQUEST.pack(work, growth, seconds) + model.SerializeToString())
     except Refused as error:
         at, _, why = str(error).partition(" ")
         spent = max(_worker.charged - before, 0.0)
         if not (at.isdecimal() and why.isdecimal() and int(at) < len(nodes)):
             raise NotComputed(None, "take too much to compute", spent) from error
         raise NotComputed(int(at), REASONS.get(int(why), REASONS[FAILS]), spent) from error
-    except Broken as error:
+    except Crashed as error:
         raise NotComputed(None, "take too much to compute", seconds) from error
-    made, new = MADE.unpack_from(answer)
-    found = onnx.GraphProto.FromString(answer[MADE.size :])
+    made, new = MADE.unpack_from(response)
+    found = onnx.GraphProto.FromString(response[MADE.size :])
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in found.initializer}
     return Computed(values, made, new, max(_worker.charged - before, 0.0))
 
 
 def _check_sizes(model: onnx.ModelProto, most: int) -> None:
-    """Raises NotComputed where a node is known to make more than so many bytes, as far as shapes tell."""
+    """Raises NotComputed if the inferred shape of an output takes more than `most` bytes."""
     try:
         graph = sandbox.with_shapes(without_weights(model)).graph
-    except sandbox.Failed:  # the evaluator will fail, too, or has a way
+    except sandbox.Failed:  # if the graph is invalid, the evaluator fails as well
         return
     shapes = known_shapes(graph)
     kinds = {value.name: value.type.tensor_type.elem_type for value in (*graph.value_info, *graph.output)}
@@ -159,8 +159,8 @@ def _command() -> list[str]:
 
 
 def _environment() -> Mapping[str, str]:
-    # numpy's threads would take address space, and for constants as small as these have nothing to do.
+    # numpy's threads would take address space, and do not speed up constants as small as these.
     return environment(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
 
 
-_worker = Worker(_command, _environment, waited)
+_worker = Worker(_command, _environment, time_limit)

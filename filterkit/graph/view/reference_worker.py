@@ -1,7 +1,8 @@
-"""The process in which onnx's evaluator computes constants that are not computed in place (see `reference`).
+"""The worker process in which onnx's evaluator computes constants (see `reference`).
 
-A request is, behind a header, a graph: its initializers are what is known, its outputs what is wanted. The
-answer is a graph with the outputs as initializers, or the place of the node that failed, and why.
+A request is a header and a graph, whose initializers are the known values, and whose outputs are the wanted
+ones. The response is a header and a graph with the outputs as initializers, or the index of the node that
+failed and the reason.
 """
 
 from __future__ import annotations
@@ -19,52 +20,52 @@ from typing import Any
 import onnx
 from onnx import numpy_helper
 
-from filterkit.graph.loading.sandbox_worker import limit, patience, serve
+from filterkit.graph.loading import sandbox_worker
 from filterkit.graph.view.evaluation import Random, check_numbers, cost_of_value, evaluate
 from filterkit.graph.view.foldable import Textual, bytes_made, is_computed_in_place
 from filterkit.graph.view.walk import opset_of, reads
 
 REQUEST = struct.Struct("<QQd")
-"""Bytes that the nodes may make altogether, how many of these may be new, and seconds of CPU time."""
+"""Bytes that the nodes may produce together, how many of these may be growth, and seconds of CPU time."""
 
 MADE = struct.Struct("<QQ")
-"""Bytes that they made, and how many of these were new."""
+"""Bytes that they produced, and how many of these were growth."""
 
 FAILS, LARGE, TEXTS, RANDOM, SLOW, SEQUENCE = range(6)
-"""Why a node is not computed."""
+"""Reasons why a node is not computed."""
 
 MEMORY = 2 << 30
-"""Bytes for any request, beside copies of what comes with it; Python and its libraries take some of them."""
+"""Bytes for any request, besides copies of the request; Python and its libraries take some of them."""
 
+WALL_CLOCK_FACTOR = 6
+"""Factor on the sandbox's time limit, since the process may have to start, and the machine may be busy."""
 
-BY_THE_CLOCK = 6
-"""How much longer than onnx's C++ it is waited for: it may start first, and the machine may be busy."""
 GRACE = 2
-"""Seconds of CPU time after which the process ends that numpy keeps from being interrupted."""
+"""Seconds of CPU time after which the process is ended if numpy prevents an interruption."""
 
 
-def waited(length: int) -> float:
-    """Seconds by the clock that a request of so many bytes may take."""
-    return BY_THE_CLOCK * patience(length)
+def time_limit(length: int) -> float:
+    """Wall-clock seconds that a request of `length` bytes may take."""
+    return WALL_CLOCK_FACTOR * sandbox_worker.time_limit(length)
 
 
 TICK = 0.05
-"""Seconds between two looks at the CPU time."""
+"""Seconds between two checks of the CPU time."""
 
 
 class _Slow(Exception):
-    """The time is up."""
+    """The CPU time limit was reached."""
 
 
 def compute(data: bytes) -> bytes:
-    """Answer one request; raises ValueError with the place of the node that failed and why."""
+    """Respond to one request; raises ValueError with the index of the node that failed and the reason."""
     work, growth, seconds = REQUEST.unpack_from(data)
     model = onnx.ModelProto.FromString(data[REQUEST.size :])
     values: dict[str, Any] = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
     wanted = [output.name for output in model.graph.output]
     left = Counter([*wanted, *(name for node in model.graph.node for name in reads(node))])
     made = new = 0
-    limit(CPU=int(time.process_time() + seconds + GRACE) + 1)
+    sandbox_worker.limit(CPU=int(time.process_time() + seconds + GRACE) + 1)
     for place, node in enumerate(model.graph.node):
         inputs = [values[name] if name else None for name in node.input]
         try:
@@ -74,7 +75,7 @@ def compute(data: bytes) -> bytes:
             made, new = made + size, new + max(size - largest, 0)
             if made > work or new > growth:
                 raise MemoryError
-        except BaseException as error:  # the evaluator raises whatever a malformed node leads it to
+        except BaseException as error:  # a malformed node can make the evaluator raise anything
             raise ValueError(f"{place} {_why(error)}") from error
         if any(isinstance(values[name], list | None) for name in node.output if name in wanted):
             raise ValueError(f"{place} {SEQUENCE}")
@@ -82,9 +83,9 @@ def compute(data: bytes) -> bytes:
         for name in (*reads(node), *node.output):
             if not left[name]:
                 values.pop(name, None)
-    answer = onnx.GraphProto()
-    answer.initializer.extend(numpy_helper.from_array(values[name], name) for name in wanted)
-    content: bytes = answer.SerializeToString()
+    response = onnx.GraphProto()
+    response.initializer.extend(numpy_helper.from_array(values[name], name) for name in wanted)
+    content: bytes = response.SerializeToString()
     return MADE.pack(made, new) + content
 
 
@@ -94,20 +95,20 @@ def _run(
     values: dict[str, Any],
     model: onnx.ModelProto,
     seconds: float,
-    room: int,
+    most_bytes: int,
 ) -> float:
-    """Put what a node makes among the values; the CPU time that it took."""
+    """Compute a node, and store its outputs in `values`; return the CPU time used."""
     before = time.process_time()
-    _allow(seconds)
+    _set_deadline(seconds)
     try:
         check_numbers(inputs)
         bounded = is_computed_in_place(node) and not any(isinstance(value, list) for value in inputs)
-        if bounded and bytes_made(node, inputs) > room:
+        if bounded and bytes_made(node, inputs) > most_bytes:
             raise MemoryError
         outputs = evaluate(node, inputs, opset_of(model), model.ir_version, values)
         check_numbers(outputs)
     finally:
-        _allow(0)
+        _set_deadline(0)
     values.update(zip(node.output, outputs, strict=True))
     return time.process_time() - before
 
@@ -117,8 +118,8 @@ def _why(error: BaseException) -> int:
     return next((reason for kind, reason in kinds if isinstance(error, kind)), FAILS)
 
 
-def _allow(seconds: float) -> None:
-    """Interrupt the evaluator after so much CPU time; 0 for never."""
+def _set_deadline(seconds: float) -> None:
+    """Interrupt the evaluator after this much CPU time; 0 for never."""
     if seconds < 0:
         raise _Slow
     with _watching:
@@ -126,7 +127,7 @@ def _allow(seconds: float) -> None:
 
 
 def _watch() -> None:
-    """Interrupt the main thread once its deadline has passed, as a signal would."""
+    """Interrupt the main thread once its deadline has passed."""
     while True:
         time.sleep(TICK)
         with _watching:
@@ -147,4 +148,4 @@ _watching = threading.Lock()
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _interrupt)
     threading.Thread(target=_watch, daemon=True).start()
-    serve([compute], MEMORY, waited)
+    sandbox_worker.serve([compute], MEMORY, time_limit)

@@ -1,4 +1,4 @@
-"""Where a node stands: in the main graph, or in a body that another node carries."""
+"""Scopes: a node is in the main graph, or in a body of another node."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ MAIN = ""
 
 
 class Body(NamedTuple):
-    """A graph that a node carries, e.g. the branch of an If.
+    """A nested graph of a node, e.g. a branch of an If.
 
     Attributes
     ----------
     scope
-        Path of the body from the main graph: the node's name (or its first output's, where it has none or
-        shares it) and the attribute, e.g. ``"If_0/then_branch"``, behind the scope that the node stands in.
+        Path of the body from the main graph: the scope of the node, its name (or that of its first output,
+        if it has none or it is not unique) and the attribute, e.g. ``"If_0/then_branch"``.
     place, node
-        The node that carries the body, and its place among the nodes around it.
+        The node that has the body, and its index in the graph around it.
     attribute
         ``"then_branch"``, ``"else_branch"`` or ``"body"``.
     """
@@ -37,12 +37,12 @@ class Body(NamedTuple):
 
 
 def bodies_in(graph: GraphProto, scope: str = MAIN) -> Iterator[Body]:
-    """The bodies that nodes of `graph` carry themselves, in the graph's order; their own bodies not.
+    """The bodies of the nodes of `graph`, in the graph's order, without those nested in them.
 
     Raises
     ------
     ModelError
-        The path of a body is longer than a name may be.
+        The path of a body exceeds the length limit for names.
     """
     seen: set[str] = set()
     for place, node in enumerate(graph.node):
@@ -52,10 +52,10 @@ def bodies_in(graph: GraphProto, scope: str = MAIN) -> Iterator[Body]:
             if path in seen:
                 path = f"{first}/{attribute}"
             seen.add(path)
-            inside = f"{scope}/{path}" if scope else path
-            if len(inside) > LONGEST_NAME:  # it stands before the name of every layer inside
+            nested = f"{scope}/{path}" if scope else path
+            if len(nested) > LONGEST_NAME:  # it is part of the name of every layer inside
                 raise ModelError(
-                    f"the graph nests bodies under names of {len(inside):,} characters altogether",
-                    hint=f"at most {LONGEST_NAME:,} are taken; export the model again, with shorter names",
+                    f"the path of a nested body has {len(nested):,} characters",
+                    hint=f"at most {LONGEST_NAME:,} are allowed; export the model again with shorter names",
                 )
-            yield Body(inside, place, node, attribute, body)
+            yield Body(nested, place, node, attribute, body)

@@ -1,8 +1,8 @@
-"""Shapes of all tensors for an input of known size, through shape arithmetic too.
+"""Infer the shapes of all tensors for an input of known size, including shape arithmetic.
 
-A graph that computes a Reshape's target from the input's shape (Shape, Gather, Concat, …) stops onnx's own
-inference in older opsets. Once a shape is a number, its arithmetic is a constant: it is computed and put in
-place, and inference goes on behind it.
+In older opsets, onnx's inference stops where a graph computes the target of a Reshape from the input's shape
+(Shape, Gather, Concat, …). Once that shape is known, the arithmetic is constant: it is replaced by its
+result, and inference is repeated.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from filterkit.graph.view.foldable import Textual, bytes_made, is_foldable
 from filterkit.graph.view.walk import attributes
 
 MOST_ROUNDS = 64
-"""How often inference may go on behind arithmetic that depends on earlier results: a hostile graph asks for
+"""How often inference is repeated where arithmetic depends on earlier results: a hostile graph could require
 any number."""
 MOST_NODES = 2**20
-"""How many nodes inference may go over in all rounds but the first; every round goes over all."""
+"""How many nodes inference may process in all rounds together, of which there is at least one."""
 MOST_STEPS = 2**15
-"""How much arithmetic is computed in one round."""
+"""How many arithmetic nodes are computed in one round."""
 
 SMALL = 256
-"""Elements of a tensor that is taken for shape arithmetic."""
+"""Elements of a tensor that is treated as shape arithmetic."""
 
 
 class Contradiction(Exception):
@@ -38,7 +38,7 @@ class Contradiction(Exception):
 
 
 def infer_shapes(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) -> dict[str, tuple[int, ...]]:
-    """Shapes of the tensors that are wholly known when an input has these sizes.
+    """The shapes that are fully known when an input has these sizes.
 
     Parameters
     ----------
@@ -54,28 +54,28 @@ def infer_shapes(skeleton: ModelProto, input_name: str, sizes: Sequence[int]) ->
     trial.CopyFrom(skeleton)
     value = next(value for value in trial.graph.input if value.name == input_name)
     if max(sizes, default=0) >= 2**63:
-        raise Contradiction("larger than ONNX can say")
+        raise Contradiction("larger than ONNX can represent")
     for dim, size in zip(value.type.tensor_type.shape.dim, sizes, strict=True):
         dim.dim_value = size
     shapes: dict[str, tuple[int, ...]] = {}
-    for _ in range(rounds(trial)):
+    for _ in range(most_rounds(trial)):
         try:
             inferred = sandbox.with_shapes(trial, strict=True)
         except sandbox.Failed as error:
             raise Contradiction(str(error)) from error
         shapes = known_shapes(inferred.graph)
-        if not settle(trial, shapes):
+        if not fold_shape_arithmetic(trial, shapes):
             break
     return shapes
 
 
-def rounds(model: ModelProto) -> int:
-    """How often inference may go on behind arithmetic in this model."""
+def most_rounds(model: ModelProto) -> int:
+    """How often inference may be repeated for this model."""
     return max(1, min(MOST_ROUNDS, MOST_NODES // max(len(model.graph.node), 1)))
 
 
 def known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
-    """Shapes of the tensors of which every axis is a known number, and that an array can have."""
+    """Shapes in which every axis is known, and that an array can have."""
     shapes = {
         value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
         for value in (*graph.input, *graph.value_info, *graph.output)
@@ -86,10 +86,10 @@ def known_shapes(graph: GraphProto) -> dict[str, tuple[int, ...]]:
     return shapes | {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
 
 
-def settle(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
-    """Replace shape arithmetic whose inputs are known by its result; whether there was any."""
+def fold_shape_arithmetic(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Replace shape arithmetic with known inputs by its result; return whether there was any."""
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    settled, steps = False, 0
+    folded, steps = False, 0
     for node in model.graph.node:
         if len(node.output) != 1 or not is_foldable(node):
             continue
@@ -116,8 +116,8 @@ def settle(model: ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> bool:
                 "Constant", [], [node.output[0]], name=node.name, value=numpy_helper.from_array(value)
             )
         )
-        settled = True
-    return settled
+        folded = True
+    return folded
 
 
 def _stored(node: NodeProto) -> dict[str, NDArray[Any]]:
@@ -133,7 +133,7 @@ def _stored(node: NodeProto) -> dict[str, NDArray[Any]]:
 def _evaluate(
     node: NodeProto, constants: Mapping[str, NDArray[Any]], opsets: Iterable[onnx.OperatorSetIdProto]
 ) -> NDArray[Any] | None:
-    """What a node makes of constants; None where that is too large, no numbers, or fails."""
+    """The result of a node with constant inputs; None if it is too large, not numeric, or fails."""
     from onnx.reference import ReferenceEvaluator
 
     inputs = {name: constants[name] for name in node.input if name}
@@ -148,12 +148,12 @@ def _evaluate(
             (made,) = ReferenceEvaluator(model).run(None, inputs)
             value = np.asarray(made)
             return value if value.dtype.kind in "biuf" else None
-    except Exception:  # a malformed node: inference will say so where it matters
+    except Exception:  # a malformed node: inference reports it where it matters
         return None
 
 
 def _is_small(node: NodeProto, inputs: Sequence[NDArray[Any] | None]) -> bool:
-    """Whether a node makes no more than shapes need; False where it is malformed."""
+    """Whether the output of a node is small enough for shape arithmetic; False if the node is malformed."""
     try:
         return bytes_made(node, inputs) <= SMALL * 8
     except (Textual, ValueError, LookupError, AttributeError, TypeError, OverflowError):

@@ -1,4 +1,4 @@
-"""Going through a graph: its tensors, its nested graphs, and its nodes in order."""
+"""Traversing a graph: its tensors, its nested graphs, and its nodes in topological order."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from filterkit.errors import ModelError
 from filterkit.graph.loading.names import shown
 
 STANDARD = ("", "ai.onnx")
-"""The standard operators' domain: ONNX has two names for it."""
+"""The domain of the standard operators, for which ONNX has two names."""
 
 
 def opset_of(model: onnx.ModelProto) -> int:
-    """Version of the standard operators; 0 where the model does not say."""
+    """Version of the standard operators; 0 where the model does not state it."""
     return next((each.version for each in model.opset_import if each.domain in STANDARD), 0)
 
 
@@ -31,12 +31,12 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
 
 
 def bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    """The graphs that a node carries: branches of an If, bodies of a Loop or Scan."""
+    """The nested graphs of a node: branches of an If, bodies of a Loop or Scan."""
     return (graph for _, graph in named_bodies(node))
 
 
 def named_bodies(node: onnx.NodeProto) -> Iterator[tuple[str, onnx.GraphProto]]:
-    """The same with the attribute of each, and its number in a list, which no standard operator takes."""
+    """As `bodies`, with attribute names, indexed in lists of graphs (which no standard operator has)."""
     for attribute in node.attribute:
         if attribute.HasField("g"):
             yield attribute.name, attribute.g
@@ -45,35 +45,35 @@ def named_bodies(node: onnx.NodeProto) -> Iterator[tuple[str, onnx.GraphProto]]:
 
 
 def reads(node: onnx.NodeProto) -> Iterator[str]:
-    """Names of the tensors that a node needs: its inputs, and what its bodies take from outside."""
+    """Names of the tensors that a node reads: its inputs, and what its bodies capture from outer graphs."""
     yield from filter(None, node.input)
     for body in bodies(node):
-        yield from _taken(body)
+        yield from _captured(body)
 
 
-def rename_taken(body: onnx.GraphProto, names: Mapping[str, str]) -> None:
-    """Give the tensors that a body takes from outside other names, in all bodies within it too."""
+def rename_captured(body: onnx.GraphProto, names: Mapping[str, str]) -> None:
+    """Rename the tensors that a body captures from outer graphs, in nested bodies as well."""
     own = _given(body)
     own.update(output for inner in body.node for output in inner.output)
     outside = {name: other for name, other in names.items() if name not in own}
     for inner in body.node:
         inner.input[:] = [outside.get(name, name) for name in inner.input]
         for deeper in bodies(inner):
-            rename_taken(deeper, outside)
+            rename_captured(deeper, outside)
     for value in body.output:
         value.name = outside.get(value.name, value.name)
 
 
-def _taken(body: onnx.GraphProto) -> Iterable[str]:
-    """Names that a body takes from outside, each once: they go up through all bodies around it."""
+def _captured(body: onnx.GraphProto) -> Iterable[str]:
+    """Names that a body or its nested bodies capture from outer graphs, each once."""
     own = _given(body)
     own.update(output for inner in body.node for output in inner.output)
-    taken = dict.fromkeys(name for inner in body.node for name in reads(inner) if name not in own)
-    return taken | dict.fromkeys(value.name for value in body.output if value.name not in own)
+    captured = dict.fromkeys(name for inner in body.node for name in reads(inner) if name not in own)
+    return captured | dict.fromkeys(value.name for value in body.output if value.name not in own)
 
 
 def _given(graph: onnx.GraphProto) -> set[str]:
-    """Names that a graph holds without computing them: inputs and initializers."""
+    """Names that a graph defines without computing them: inputs and initializers."""
     stored = (*graph.initializer, *(sparse.values for sparse in graph.sparse_initializer))
     return {value.name for value in graph.input} | {tensor.name for tensor in stored}
 
@@ -86,7 +86,7 @@ def every_tensor(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
 
 
 def every_value(model: onnx.ModelProto) -> Iterator[onnx.ValueInfoProto]:
-    """All inputs, outputs and other tensors of which the file states a type, at every depth."""
+    """All inputs, outputs and other tensors with a declared type, at every depth."""
     yield from _graph_values(model.graph)
     for function in model.functions:
         yield from function.value_info
@@ -123,52 +123,56 @@ def _node_tensors(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]
 
 
 def topological_order(graph: onnx.GraphProto) -> list[int]:
-    """Indices of the graph's own nodes, each behind those it needs, otherwise in the order of the file.
+    """Indices of the graph's own nodes, each after its dependencies, otherwise in the order of the file.
 
     Raises
     ------
     ModelError
-        A tensor has two origins or none, or nodes wait for each other in a circle.
+        A tensor has several producers or none, or the nodes form a cycle.
     """
     nodes = list(graph.node)
-    maker: dict[str, int] = {}
+    producers: dict[str, int] = {}
     for index, node in enumerate(nodes):
         for output in filter(None, node.output):
-            if maker.setdefault(output, index) != index:
+            if producers.setdefault(output, index) != index:
                 raise ModelError(
-                    f"two nodes make the tensor '{shown(output)}'", hint="export the model again"
+                    f"two nodes produce the tensor '{shown(output)}'", hint="export the model again"
                 )
     given = _given(graph)
     stored = Counter(tensor.name for tensor in graph.initializer)
-    twice = [name for name in (*given, *stored) if name in maker or stored[name] > 1]
-    if twice:
-        raise ModelError(f"the tensor '{shown(min(twice))}' is there twice", hint="export the model again")
+    duplicates = [name for name in (*given, *stored) if name in producers or stored[name] > 1]
+    if duplicates:
+        raise ModelError(
+            f"the tensor '{shown(min(duplicates))}' is defined twice", hint="export the model again"
+        )
     needs: list[set[int]] = []
     for node in nodes:
         needs.append(set())
         for name in reads(node):
-            if name in maker:
-                needs[-1].add(maker[name])
+            if name in producers:
+                needs[-1].add(producers[name])
             elif name not in given:
-                raise ModelError(f"nothing makes the tensor '{shown(name)}'", hint="export the model again")
+                raise ModelError(
+                    f"nothing produces the tensor '{shown(name)}'", hint="export the model again"
+                )
     waiting = [len(before) for before in needs]
-    feeds: list[list[int]] = [[] for _ in nodes]
+    dependents: list[list[int]] = [[] for _ in nodes]
     for index, before in enumerate(needs):
         for earlier in before:
-            feeds[earlier].append(index)
+            dependents[earlier].append(index)
     ready = [index for index, count in enumerate(waiting) if count == 0]
     order: list[int] = []
     while ready:
         index = heapq.heappop(ready)
         order.append(index)
-        for later in feeds[index]:
+        for later in dependents[index]:
             waiting[later] -= 1
             if waiting[later] == 0:
                 heapq.heappush(ready, later)
     if len(order) < len(nodes):
         stuck = next(node for node, count in zip(nodes, waiting, strict=True) if count)
         raise ModelError(
-            f"the graph runs in a circle at node '{shown(stuck.name or stuck.output[0])}'",
+            f"the graph contains a cycle at or before node '{shown(stuck.name or stuck.output[0])}'",
             hint="export the model again",
         )
     return order

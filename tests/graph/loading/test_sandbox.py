@@ -1,4 +1,4 @@
-"""onnx's C++ in a process of its own: what it says comes over, and its end is not ours."""
+"""onnx's C++ code in a separate process: results and errors are passed on, and crashes are contained."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plain() -> onnx.ModelProto:
 
 
 def aborting() -> onnx.ModelProto:
-    """onnx infers that c has a size of -2, and an assertion of the standard library fails at the Slice."""
+    """onnx infers a size of -2 for c, and an assertion of the C++ standard library fails at the Slice."""
     slices = {"zero": np.array([0]), "one": np.array([1]), "two": np.array([2])}
     return build(
         [node("Conv", "x w", "c"), node("Slice", "c zero one two", "s"), node("Conv", "s v", "y")],
@@ -38,13 +38,13 @@ def aborting() -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_shapes_are_those_of_onnx(strict: bool) -> None:
+def test_shapes_equal_those_of_onnx(strict: bool) -> None:
     expected = onnx.shape_inference.infer_shapes(plain(), data_prop=True, strict_mode=strict)
     assert sandbox.with_shapes(plain(), strict=strict) == expected
     assert [dim.dim_value for dim in expected.graph.output[0].type.tensor_type.shape.dim] == [0, 4, 6, 6]
 
 
-def test_a_contradiction_comes_over_in_onnx_words() -> None:
+def test_inference_errors_have_onnxs_message() -> None:
     model = plain()
     model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info("y", FLOAT, [1, 5, 6, 6]))
     with pytest.raises(onnx.shape_inference.InferenceError) as theirs:
@@ -54,7 +54,7 @@ def test_a_contradiction_comes_over_in_onnx_words() -> None:
     assert str(ours.value) == str(theirs.value)
 
 
-def test_the_checker_speaks_as_onnx_does() -> None:
+def test_checker_errors_have_onnxs_message() -> None:
     sandbox.check(plain())
     model = plain()
     model.graph.node[0].attribute.append(onnx.helper.make_attribute("colour", 1))
@@ -65,23 +65,23 @@ def test_the_checker_speaks_as_onnx_does() -> None:
     assert str(ours.value) == str(theirs.value)
 
 
-def test_a_graph_that_aborts_onnx_has_no_shapes_and_the_next_one_does() -> None:
-    # Else this were no test; the newest onnx may have mended it.
+def test_the_process_is_restarted_after_a_crash() -> None:
+    # Make sure that onnx does crash; a newer version may have fixed it.
     code = "import onnx, sys; onnx.shape_inference.infer_shapes(sys.stdin.buffer.read())"
     bare = subprocess.run(
         [sys.executable, "-c", code], input=aborting().SerializeToString(), capture_output=True
     )
     if bare.returncode == 0:
-        pytest.skip("onnx survives it")
+        pytest.skip("this version of onnx does not crash")
     for _ in range(2):
-        with pytest.raises(sandbox.Failed, match="breaks down"):
+        with pytest.raises(sandbox.Failed, match="crashes"):
             sandbox.with_shapes(without_weights(aborting()))
         assert sandbox.with_shapes(plain()).graph.output[0].type.tensor_type.shape.dim[3].dim_value == 6
     graph = opened(aborting())
     assert graph.shape("x") == (1, 3, 4, 4) and graph.shape("s") is None
 
 
-def test_threads_share_it() -> None:
+def test_threads_share_the_process() -> None:
     models = [build([node("Relu", "x", "y")], {"x": [size, 2]}) for size in range(1, 33)]
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(sandbox.with_shapes, models))
@@ -90,7 +90,7 @@ def test_threads_share_it() -> None:
 
 
 def doubling(times: int) -> onnx.ModelProto:
-    """A function that calls a function twice, that calls a function twice, and so on."""
+    """Functions that each call the next one twice."""
     opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("d", 1)]
     bodies = [[node("Relu", "a", "b")]]
     bodies += [
@@ -109,7 +109,7 @@ sandbox_worker.main()
 """
 
 
-def test_it_ends_by_itself_where_nobody_is_left_to_end_it() -> None:
+def test_the_process_ends_by_itself_after_its_time_limit() -> None:
     extension = importlib.util.find_spec("onnx.onnx_cpp2py_export")
     assert extension is not None and extension.origin is not None
     data = doubling(30).SerializeToString()
@@ -140,7 +140,7 @@ except RuntimeFailure as error:
 
 
 @pytest.mark.parametrize("executable", [None, "", "no/such/python", onnx.__file__])
-def test_a_program_that_python_is_part_of_is_told_what_is_missing(executable: str | None) -> None:
+def test_where_python_cannot_be_started_the_error_says_so(executable: str | None) -> None:
     code = ELSEWHERE.format(executable=executable)
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert ran.stdout.startswith("Python cannot be started a second time: ") and ran.stderr == ""
@@ -148,14 +148,14 @@ def test_a_program_that_python_is_part_of_is_told_what_is_missing(executable: st
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a program that does nothing")
-def test_a_program_that_is_no_python_is_not_the_models_fault() -> None:
+def test_where_sys_executable_is_not_python_the_error_says_so() -> None:
     code = ELSEWHERE.format(executable="/usr/bin/env")
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert ran.stdout.startswith("Python cannot be started a second time: it does not answer")
+    assert ran.stdout.startswith("Python cannot be started a second time: it does not respond")
 
 
 class Checking:
-    """A plugin in whose hook a process starts, ends, and starts anew."""
+    """A plugin whose hook starts the process, crashes it, and restarts it."""
 
     @filterkit.hookimpl
     def filterkit_after_ingest(self, event: object) -> None:
@@ -165,15 +165,15 @@ class Checking:
         sandbox.check(plain())
 
 
-def test_who_needs_it_in_a_hook_is_not_blamed_for_replacing_parts_of_the_module() -> None:
-    with suppress(sandbox.Failed):  # ends the one that runs
+def test_use_in_a_hook_is_not_reported_as_tampering() -> None:
+    with suppress(sandbox.Failed):  # ends the running one
         sandbox.with_shapes(without_weights(aborting()))
-    held, reported = dict(vars(sandbox)), list[str]()
+    before, reported = dict(vars(sandbox)), list[str]()
     host = PluginHost(report=reported.append)
     plugin = host.add(Checking(), name="filterkit-checking", version="1")
     host.call("filterkit_after_ingest", event=None)
     assert (plugin.state, reported) == ("loaded", [])
-    assert vars(sandbox) == held
+    assert vars(sandbox) == before
 
 
 FORKING = """
@@ -195,15 +195,15 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
-def test_a_fork_has_one_of_its_own_and_nothing_is_said_at_the_end() -> None:
+def test_a_fork_starts_its_own_process_and_ends_without_warnings() -> None:
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", FORKING], capture_output=True, text=True, timeout=60
     )
     assert (ran.stdout, ran.stderr) == ("7\n", "")
 
 
-def test_what_the_process_takes_is_counted_once() -> None:
-    """While it lives, it says so itself; once it has ended, the system counts all of it."""
+def test_cpu_time_of_the_process_is_counted_once() -> None:
+    """While it runs, its responses report it; once it has ended, the system counts it."""
     sandbox._worker.end()
     with budget.limited("model.onnx", 600, None):
         sandbox.with_shapes(plain())

@@ -1,4 +1,4 @@
-"""Sizes are freed where the graph takes others, and only there: held against running it."""
+"""Sizes are made symbolic where the graph accepts others, and only there; checked by running it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ CONV = helper.make_node("Conv", ["x", "w"], ["c"])
 W = np.ones((4, 2, 3, 3), np.float32)
 
 
-def test_a_convolution_takes_any_size() -> None:
+def test_a_convolution_accepts_any_size() -> None:
     model = small(CONV, helper.make_node("Relu", ["c"], ["y"]), w=W)
     assert free_sizes(model, "x", "NCHW") is model
     assert input_shape(model) == ["N", 2, "H", "W"]
@@ -58,12 +58,12 @@ def test_a_convolution_takes_any_size() -> None:
     onnx.checker.check_model(model)
 
 
-def test_a_reshape_to_constants_takes_one_size() -> None:
+def test_a_reshape_to_constants_fixes_the_size() -> None:
     model = small(CONV, helper.make_node("Reshape", ["c", "to"], ["y"]), w=W, to=np.array([1, 144], np.int64))
     assert input_shape(free_sizes(model, "x", "NCHW")) == [1, 2, 8, 8]
 
 
-def test_a_dense_head_takes_any_number_of_pictures_of_one_size() -> None:
+def test_a_dense_head_fixes_the_size_but_not_the_batch() -> None:
     model = small(
         CONV,
         helper.make_node("Flatten", ["c"], ["f"]),
@@ -75,8 +75,8 @@ def test_a_dense_head_takes_any_number_of_pictures_of_one_size() -> None:
     assert output_of(model, (7, 2, 8, 8)) == (7, 5)
 
 
-def test_positions_must_not_become_pictures() -> None:
-    """Pooled to one value per channel, reshaped to (-1, channels): a larger picture would become several."""
+def test_positions_must_not_become_batch_entries() -> None:
+    """Pooled, and reshaped to (-1, channels): a larger picture would give several rows."""
     model = small(
         CONV,
         helper.make_node("AveragePool", ["c"], ["p"], kernel_shape=[6, 6]),
@@ -87,7 +87,7 @@ def test_positions_must_not_become_pictures() -> None:
     assert input_shape(free_sizes(model, "x", "NCHW")) == ["N", 2, 8, 8]
 
 
-def test_pictures_must_not_be_mixed() -> None:
+def test_batch_entries_must_not_be_mixed() -> None:
     model = small(
         CONV,
         helper.make_node("Reshape", ["c", "to"], ["y"]),
@@ -98,7 +98,7 @@ def test_pictures_must_not_be_mixed() -> None:
     assert input_shape(free_sizes(model, "x", "NCHW"))[0] == 2
 
 
-def test_a_reshape_that_computes_its_shape_is_no_obstacle() -> None:
+def test_a_reshape_to_a_computed_shape_accepts_any_size() -> None:
     model = small(
         CONV,
         helper.make_node("Shape", ["c"], ["s"]),
@@ -113,27 +113,27 @@ def test_a_reshape_that_computes_its_shape_is_no_obstacle() -> None:
     assert output_of(model, (3, 2, 10, 12)) == (3, 4, 80)
 
 
-def test_a_position_bias_takes_one_size() -> None:
+def test_a_bias_per_position_fixes_the_size() -> None:
     model = small(
         CONV, helper.make_node("Add", ["c", "bias"], ["y"]), w=W, bias=np.ones((1, 4, 6, 6), np.float32)
     )
     assert input_shape(free_sizes(model, "x", "NCHW")) == ["N", 2, 8, 8]
 
 
-def test_an_output_shape_that_is_stated_takes_one_size() -> None:
+def test_an_explicit_output_shape_fixes_the_size() -> None:
     node = helper.make_node("ConvTranspose", ["x", "w"], ["y"], strides=[2, 2], output_shape=[16, 16])
     model = free_sizes(small(node, w=np.ones((2, 4, 3, 3), np.float32)), "x", "NCHW")
     assert input_shape(model) == ["N", 2, 8, 8]
     assert output_of(model, (3, 2, 8, 8)) == (3, 4, 16, 16)
 
 
-def test_what_cannot_be_known_keeps_its_size() -> None:
-    model = small(CONV, helper.make_node("Secret", ["c"], ["y"], domain="somebody"), w=W)
-    model.opset_import.append(helper.make_opsetid("somebody", 1))
+def test_a_custom_operator_fixes_the_size() -> None:
+    model = small(CONV, helper.make_node("Secret", ["c"], ["y"], domain="custom"), w=W)
+    model.opset_import.append(helper.make_opsetid("custom", 1))
     assert input_shape(free_sizes(model, "x", "NCHW")) == [1, 2, 8, 8]
 
 
-def test_shapes_that_no_longer_hold_are_dropped() -> None:
+def test_obsolete_shapes_are_cleared() -> None:
     model = small(CONV, helper.make_node("Relu", ["c"], ["y"]), w=W)
     model.graph.value_info.append(helper.make_tensor_value_info("c", FLOAT, [1, 4, 6, 6]))
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info("y", FLOAT, [1, 4, 6, 6]))
@@ -148,7 +148,11 @@ def test_other_ranks_and_other_inputs() -> None:
         helper.make_node("Conv", ["x", "w"], ["y"]), shape=(1, 2, 64), w=np.ones((4, 2, 5), np.float32)
     )
     assert input_shape(free_sizes(signal, "x", "NCW")) == ["N", 2, "W"]
-    assert input_shape(free_sizes(signal, "x", "NCHW")) == ["N", 2, "W"]  # four letters, three axes: as it is
+    assert input_shape(free_sizes(signal, "x", "NCHW")) == [
+        "N",
+        2,
+        "W",
+    ]  # four letters for three axes: unchanged
     with pytest.raises(NotFoundError, match="no input 'z'"):
         free_sizes(signal, "z", "NCW")
 
@@ -177,7 +181,7 @@ def test_real_networks(
     assert output_of(trunk, sizes)[0] == 2
 
 
-def test_windows_that_do_not_fit_are_named() -> None:
+def test_windows_that_are_too_large_are_named() -> None:
     model = skeleton_of(
         small(
             CONV,
@@ -190,7 +194,7 @@ def test_windows_that_do_not_fit_are_named() -> None:
     assert window_too_large(model, "x", (1, 2, 2, 9)) == "Conv 'c' slides a window of 3×3 over 2×9"
 
 
-def test_the_window_of_a_quantized_convolution_is_its_weights() -> None:
+def test_the_window_of_a_quantized_convolution_follows_from_its_weights() -> None:
     names = ["x", "xs", "xz", "w", "s", "wz", "s", "xz"]
     weights = {
         "xs": np.float32(1),

@@ -1,4 +1,4 @@
-"""Weights hidden behind what a graph computes without its input."""
+"""Constant folding: weights that a graph computes from constants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from filterkit.graph.view.view import GraphView
 
 
 def constant_node(name: str = "c", **values: Any) -> GraphView:
-    """A graph whose tensor ``c`` is a Constant node in some attribute form."""
+    """A graph whose tensor ``c`` is produced by a Constant node with the given attribute."""
     nodes = [helper.make_node("Constant", [], [name], **values), node("Identity", "x", "y")]
     return opened(build(nodes, {"x": [1]}))
 
@@ -33,7 +33,7 @@ def test_constant_nodes_in_all_attribute_forms() -> None:
 
 
 @pytest.mark.parametrize("indices", [[[0, 1], [2, 0]], [1, 6]], ids=["coordinates", "flat"])
-def test_sparse_constants_are_made_dense(indices: list[Any]) -> None:
+def test_sparse_constants_are_converted_to_dense(indices: list[Any]) -> None:
     values = numpy_helper.from_array(np.array([5, 7], np.float32), "s")
     sparse = helper.make_sparse_tensor(values, numpy_helper.from_array(np.array(indices), "i"), [3, 3])
     dense = np.array([[0, 5, 0], [0, 0, 0], [7, 0, 0]], np.float32)
@@ -68,7 +68,7 @@ def test_types_that_numpy_does_not_have(data_type: int, expected: list[float]) -
 
 @st.composite
 def hidden(draw: st.DrawFn) -> tuple[list[onnx.NodeProto], dict[str, Any], np.ndarray]:
-    """A known array, and nodes that make it from something else."""
+    """A known array, and nodes that compute it from something else."""
     wanted = random(2, 3, 3, 4, seed=draw(st.integers(0, 99)))
     nodes: list[onnx.NodeProto] = []
     constants: dict[str, Any] = {}
@@ -114,7 +114,7 @@ def hidden(draw: st.DrawFn) -> tuple[list[onnx.NodeProto], dict[str, Any], np.nd
 
 @settings(max_examples=100, deadline=None)
 @given(hidden())
-def test_a_known_array_comes_back_from_behind_any_chain(
+def test_any_chain_of_nodes_is_computed(
     case: tuple[list[onnx.NodeProto], dict[str, Any], np.ndarray],
 ) -> None:
     nodes, constants, wanted = case
@@ -166,18 +166,20 @@ def test_why_a_tensor_is_not_constant(nodes: list[onnx.NodeProto], reason: str) 
     ],
     ids=lambda value: value[0].op_type if isinstance(value, list) else "",
 )
-def test_a_bomb_costs_nothing(nodes: list[onnx.NodeProto], constants: dict[str, Any]) -> None:
+def test_bombs_are_refused_before_they_are_computed(
+    nodes: list[onnx.NodeProto], constants: dict[str, Any]
+) -> None:
     with pytest.raises(NotConstant, match="too large"):
         opened(build(nodes, {"x": [1]}, constants)).constant("w")
 
 
-def test_a_chain_that_doubles_again_and_again_costs_nothing() -> None:
+def test_chains_that_double_their_size_are_refused_in_time() -> None:
     nodes = [node("Concat", f"t{place} t{place}", f"t{place + 1}", axis=0) for place in range(60)]
     with pytest.raises(NotConstant, match="too large"):
         opened(build(nodes, {"x": [1]}, {"t0": np.ones(4, np.float32)})).constant("t60")
 
 
-def test_large_constants_that_do_not_grow_are_no_bombs() -> None:
+def test_large_constants_that_do_not_grow_are_computed() -> None:
     constants = {
         "k": np.ones((8192, 1), np.float32),
         "l": np.ones((8192, 8), np.float32),
@@ -202,13 +204,13 @@ def test_a_long_chain_does_not_exhaust_the_stack() -> None:
     ],
     ids=lambda nodes: nodes[0].op_type,
 )
-def test_malformed_chains_are_reasons(nodes: list[onnx.NodeProto]) -> None:
+def test_malformed_nodes_are_not_constant(nodes: list[onnx.NodeProto]) -> None:
     constants = {"k": np.ones((2, 3), np.float32), "n": np.array([7]), "m": np.array([-1, 2])}
     with pytest.raises(NotConstant):
         opened(build(nodes, {"x": [1]}, constants)).constant("w")
 
 
-def test_what_is_given_out_cannot_be_changed() -> None:
+def test_constants_are_read_only() -> None:
     graph = opened(build([node("Conv", "x w", "y")], {"x": [1, 1, 4, 4]}, {"w": random(1, 1, 3, 3)}))
     with pytest.raises(ValueError, match="read-only"):
         graph.constant("w")[0] = 1

@@ -1,4 +1,4 @@
-"""Files that are no ONNX models: what they are is said, with the way from there to ONNX."""
+"""Other formats than ONNX are identified, and the hint says how to convert them."""
 
 from __future__ import annotations
 
@@ -91,10 +91,10 @@ PROTOTXT = 'name: "VGG16"\ninput: "data"\ninput_dim: 1\nlayers {\n  bottom: "dat
 KINDS: dict[str, tuple[bytes, str, str]] = {
     "lfs": (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab\nsize 1\n",
-        "a pointer of Git LFS",
+        "a Git LFS pointer",
         "git lfs pull",
     ),
-    "annex": (b"/annex/objects/SHA256E-s1--4d7a.onnx\n", "a pointer of git-annex", "git annex get"),
+    "annex": (b"/annex/objects/SHA256E-s1--4d7a.onnx\n", "a git-annex pointer", "git annex get"),
     "html": (
         b"\n<!DOCTYPE html>\n<html><head><title>GitHub</title></head></html>",
         "a web page",
@@ -125,19 +125,23 @@ KINDS: dict[str, tuple[bytes, str, str]] = {
     ),
     "checkpoint": (b'model_checkpoint_path: "model-7"\n', "a TensorFlow checkpoint", "--checkpoint"),
     "core ml": (CORE_ML, "a Core ML model", "onnxmltools"),
-    "core ml program": (ML_PROGRAM, "a Core ML model", "export the network"),
-    "core ml package": (zipped("a.mlpackage/Manifest.json"), "a Core ML model", "export the network"),
+    "core ml program": (ML_PROGRAM, "a Core ML model", "export the original network"),
+    "core ml package": (
+        zipped("a.mlpackage/Manifest.json"),
+        "a Core ML model",
+        "export the original network",
+    ),
     "openvino": (
         b'<?xml version="1.0"?>\n<net name="a" version="11"><layers/></net>',
-        "OpenVINO",
-        "no way back",
+        "an OpenVINO network",
+        "cannot be converted",
     ),
     "prototxt": (PROTOTXT.encode(), "a Caffe network", "caffe2onnx"),
     "prototxt-2": (f"# VGG\n{PROTOTXT}".encode(), "a Caffe network", "caffe2onnx"),
     "caffemodel": (CAFFE, "a Caffe network", "caffe2onnx"),
-    "ncnn": (b"7767517\n3 3\nInput data 0 1 data\n", "an ncnn network", "no way back"),
-    "ncnn binary": (b"\xdd\x85\x76\x00" + bytes(99), "an ncnn network", "no way back"),
-    "tensorrt": (b"ftrt\0\0\0\0" + bytes(99), "a TensorRT engine", "the ONNX file that it was built from"),
+    "ncnn": (b"7767517\n3 3\nInput data 0 1 data\n", "an ncnn network", "cannot be converted"),
+    "ncnn binary": (b"\xdd\x85\x76\x00" + bytes(99), "an ncnn network", "cannot be converted"),
+    "tensorrt": (b"ftrt\0\0\0\0" + bytes(99), "a TensorRT engine", "the file that it was built from"),
     "torch": (zipped("net/data.pkl", "net/version"), "a PyTorch file", "torch.onnx.export"),
     "torch legacy": (LEGACY_TORCH, "a PyTorch file", "filterkit add torch:file.onnx"),
     "pickle": (pickle.dumps({"conv": np.zeros(3)}), "a Python pickle", "torch.onnx.export"),
@@ -165,11 +169,11 @@ KINDS: dict[str, tuple[bytes, str, str]] = {
         "an SQLite database",
         "filterkit models --catalog file.onnx",
     ),
-    "elf": (b"\x7fELF" + bytes(99), "compiled code", "no way back"),
-    "snpe": (zipped("model", "dlc.metadata"), "a model for Qualcomm", "no way back"),
+    "elf": (b"\x7fELF" + bytes(99), "compiled code", "cannot be converted"),
+    "snpe": (zipped("model", "dlc.metadata"), "a model for Qualcomm", "cannot be converted"),
     "onnx text": (
         b'ir_version: 8\ngraph {\n  node { op_type: "Conv" }\n}\n',
-        "an ONNX model written",
+        "an ONNX model in text format",
         "textproto",
     ),
     "python": (b"# model\nimport torch\n", "a Python program", "torch.onnx.export"),
@@ -182,7 +186,7 @@ KINDS: dict[str, tuple[bytes, str, str]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_a_file_is_and_the_way_to_onnx(kind: str, tmp_path: Path) -> None:
+def test_format_and_conversion_are_named(kind: str, tmp_path: Path) -> None:
     content, what, way = KINDS[kind]
     (tmp_path / "file.onnx").write_bytes(content)
     with filterkit.open(tmp_path / "catalog.db") as bench, pytest.raises(ModelError) as caught:
@@ -194,19 +198,19 @@ def test_what_a_file_is_and_the_way_to_onnx(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "beside", "what"),
     [
-        ("net.bin", "net.xml", "OpenVINO"),
+        ("net.bin", "net.xml", "an OpenVINO network"),
         ("net.bin", "net.param", "an ncnn network"),
         ("net.engine", None, "a TensorRT engine"),
         ("net.mnn", None, "an MNN network"),
         ("net.tmfile", None, "a Tengine network"),
-        ("net.onnx.data", None, "data of an ONNX model"),
-        ("net.onnx_data", None, "data of an ONNX model"),
+        ("net.onnx.data", None, "external data of an ONNX model"),
+        ("net.onnx_data", None, "external data of an ONNX model"),
         ("net.cntk", None, "a CNTK network"),
         ("net.mlmodel", None, "a Core ML model"),
         ("net.data-00000-of-00001", None, "a TensorFlow checkpoint"),
     ],
 )
-def test_what_has_no_mark_is_known_by_its_name(
+def test_formats_without_magic_numbers_are_identified_by_name(
     name: str, beside: str | None, what: str, tmp_path: Path
 ) -> None:
     (tmp_path / name).write_bytes(b"\xfe\xff" * 99)
@@ -216,7 +220,7 @@ def test_what_has_no_mark_is_known_by_its_name(
         load_model(tmp_path / name)
 
 
-def test_what_is_unknown_stays_so(tmp_path: Path) -> None:
+def test_unknown_formats(tmp_path: Path) -> None:
     for content in (b"\xfe\xff" * 99, b"\x08", bytes(99), b"\xff"):
         (tmp_path / "file.onnx").write_bytes(content)
         assert file_kind(tmp_path / "file.onnx") is None
@@ -237,8 +241,8 @@ def test_folders(tmp_path: Path) -> None:
             assert way in (caught.value.hint or "")
 
 
-def test_of_a_large_file_little_is_read(tmp_path: Path) -> None:
-    """A file of 3 GiB, of which nothing is on disk but both ends."""
+def test_little_of_a_large_file_is_read(tmp_path: Path) -> None:
+    """A sparse file of 3 GiB."""
     path = tmp_path / "large.onnx"
     with path.open("wb") as file:
         file.write(zipped("net/data.pkl"))
@@ -249,14 +253,14 @@ def test_of_a_large_file_little_is_read(tmp_path: Path) -> None:
     assert file_kind(path).what == "a zip archive"  # type: ignore[union-attr]
 
 
-def test_an_onnx_file_is_not_looked_at(tmp_path: Path) -> None:
-    """One whose names look like something else."""
+def test_onnx_files_are_not_identified_as_something_else(tmp_path: Path) -> None:
+    """Even where names in them look like another format."""
     model = build([node("Relu", "x", "y")], {"x": [1]})
     model.producer_name = "<html>"
     (tmp_path / "file.onnx").write_bytes(model.SerializeToString())
     assert load_model(tmp_path / "file.onnx").producer_name == "<html>"
     (tmp_path / "file.onnx").write_bytes(onnx.ModelProto(ir_version=8).SerializeToString())
-    with pytest.raises(ModelError, match="holds no graph with nodes"):
+    with pytest.raises(ModelError, match="contains no graph with nodes"):
         load_model(tmp_path / "file.onnx")
 
 
@@ -266,7 +270,9 @@ def test_an_onnx_file_is_not_looked_at(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "kind", ["saved model", "core ml", "caffemodel", "zip", "frozen graph", "safetensors"]
 )
-def test_damaged_files_are_one_line(kind: str, damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+def test_corrupted_files_are_refused_in_one_line(
+    kind: str, damage: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
     (tmp_path / "file.onnx").write_bytes(damage(KINDS[kind][0]))
     with pytest.raises(ModelError) as caught:
         load_model(tmp_path / "file.onnx")
@@ -275,20 +281,20 @@ def test_damaged_files_are_one_line(kind: str, damage: Callable[[bytes], bytes],
 
 @pytest.mark.parametrize("kind", ["lfs", "html", "torch", "gzip"])
 @pytest.mark.parametrize("suffix", ["safetensors", "npz", "h5", "hdf5", "txt"])
-def test_files_of_weights_that_are_something_else(kind: str, suffix: str, tmp_path: Path) -> None:
+def test_weights_files_of_another_format(kind: str, suffix: str, tmp_path: Path) -> None:
     (tmp_path / f"net.{suffix}").write_bytes(KINDS[kind][0])
     with filterkit.open(tmp_path / "catalog.db") as bench, pytest.raises(FilterkitError) as caught:
         bench.add(f"weights:{tmp_path}/net.{suffix}")
     assert caught.value.message.startswith(f"net.{suffix} holds no weights but is {KINDS[kind][1]}")
 
 
-def test_json_that_is_a_model_of_tensorflow_js(tmp_path: Path) -> None:
+def test_json_of_a_tensorflow_js_model(tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text(json.dumps({"format": "layers-model", "modelTopology": {}}))
     assert file_kind(tmp_path / "model.json").what == "a TensorFlow.js model"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("kind", "way"), [("html", "the file itself"), ("lfs", "git lfs"), ("torch", "PNG")])
-def test_a_file_that_is_something_else_than_a_picture(kind: str, way: str, tmp_path: Path) -> None:
+def test_pictures_of_another_format(kind: str, way: str, tmp_path: Path) -> None:
     content, what, _ = KINDS[kind]
     (tmp_path / "photo.png").write_bytes(content)
     with pytest.raises(ImageError, match=f"photo.png is not a picture but {what}") as caught:
@@ -297,7 +303,7 @@ def test_a_file_that_is_something_else_than_a_picture(kind: str, way: str, tmp_p
 
 
 @pytest.mark.parametrize("kind", ["html", "lfs", "torch", "caffemodel", "PNG"])
-def test_a_file_that_is_something_else_than_a_catalog_or_weights(kind: str, tmp_path: Path) -> None:
+def test_catalogs_and_weights_of_another_format(kind: str, tmp_path: Path) -> None:
     content, what, _ = KINDS[kind]
     what = what.replace("(", r"\(").replace(")", r"\)")
     (tmp_path / "file.onnx").write_bytes(content)

@@ -1,4 +1,4 @@
-"""A cut graph computes what the whole graph computes, from no more than it needs."""
+"""A cut graph computes the same as the whole graph, and contains only what it needs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run(model: onnx.ModelProto, names: list[str], inputs: dict[str, np.ndarray])
 
 @st.composite
 def graphs(draw: st.DrawFn) -> tuple[onnx.ModelProto, list[str]]:
-    """A random graph over two inputs and two weights, some of it inside If bodies that read from outside."""
+    """A random graph over two inputs and two weights, some of it in If bodies that read outer tensors."""
     known = ["a", "b", "w0", "w1"]
     nodes = []
     for index in range(draw(st.integers(1, 12))):
@@ -91,7 +91,7 @@ def test_a_cut_graph_computes_the_same(drawn: tuple[onnx.ModelProto, list[str]])
     assert cut(model, wanted).SerializeToString(deterministic=True) == smaller.SerializeToString(
         deterministic=True
     )
-    # Nothing is left over: without any one of its nodes the graph lacks something.
+    # Every node, initializer and input is used.
     used = {name for node in smaller.graph.node for name in _names(node)} | set(wanted)
     assert all(used.intersection(node.output) for node in smaller.graph.node)
     assert all(tensor.name in used for tensor in smaller.graph.initializer)
@@ -121,7 +121,7 @@ def chain(ir_version: int = 8) -> onnx.ModelProto:
     return model_of(graph, ir_version)
 
 
-def test_what_stands_behind_the_cut_is_gone() -> None:
+def test_everything_after_the_cut_is_removed() -> None:
     smaller = cut(chain(), ["c"])
     assert [node.name for node in smaller.graph.node] == ["conv"]
     assert [tensor.name for tensor in smaller.graph.initializer] == ["w"]
@@ -131,7 +131,7 @@ def test_what_stands_behind_the_cut_is_gone() -> None:
     assert cut(chain(), ["r"]).graph.output[0] == onnx.ValueInfoProto(name="r")  # this one was not
 
 
-def test_ir_3_keeps_its_weights_among_the_inputs_as_it_must() -> None:
+def test_ir_3_keeps_its_weights_among_the_inputs() -> None:
     smaller = cut(chain(ir_version=3), ["c"])
     assert smaller.ir_version == 3
     assert [entry.name for entry in smaller.graph.input] == ["x", "w"]
@@ -158,7 +158,7 @@ def test_functions_and_opsets_are_kept() -> None:
     np.testing.assert_array_equal(run(smaller, ["d"], {"x": np.array([1, 2], np.float32)})[0], [2, 4])
 
 
-def test_tensors_that_are_not_there_are_named() -> None:
+def test_unknown_tensors_are_named() -> None:
     with pytest.raises(NotFoundError, match="no tensor 'cc'") as caught:
         cut(chain(), ["cc"])
     assert "'c'" in str(caught.value.hint)
@@ -166,10 +166,10 @@ def test_tensors_that_are_not_there_are_named() -> None:
         cut(chain(), [])
 
 
-def test_tensors_inside_a_body_are_said_to_be_there() -> None:
+def test_tensors_of_bodies_are_reported_as_such() -> None:
     body = helper.make_graph([helper.make_node("Neg", ["x"], ["n"])], "body", [], [value("n")])
     node = helper.make_node("If", ["flag"], ["y"], name="choice", then_branch=body, else_branch=body)
     flag = numpy_helper.from_array(np.array(True), "flag")
     model = model_of(helper.make_graph([node], "g", [value("x", [1])], [value("y")], [flag]))
-    with pytest.raises(NotFoundError, match="inside the body of If node 'choice'"):
+    with pytest.raises(NotFoundError, match="in the body of If node 'choice'"):
         cut(model, ["n"])

@@ -1,4 +1,4 @@
-"""Constants that the branches of an If or the body of a Loop compute."""
+"""Constants that are computed by branches of an If or the body of a Loop."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def branching(condition: bool, *, inner: str = "Neg") -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize("condition", [True, False])
-def test_a_branch_that_constants_choose(condition: bool) -> None:
+def test_a_branch_with_a_constant_condition(condition: bool) -> None:
     graph = branching(condition)
     same(graph)
     base = random(3, 4)
     np.testing.assert_array_equal(opened(graph).constant("w"), base * 2 if condition else -base)
 
 
-def test_a_branch_in_a_branch_takes_names_from_further_out() -> None:
+def test_a_nested_branch_reads_outer_tensors() -> None:
     inner = node(
         "If",
         "c",
@@ -60,10 +60,10 @@ def test_a_branch_in_a_branch_takes_names_from_further_out() -> None:
     same(graph)
 
 
-def looping(times: int | None, *, goes_on: str = "on", outputs: str = "w stack") -> onnx.ModelProto:
-    """Each time, what is carried is halved and one added, and its square is put aside."""
+def looping(times: int | None, *, condition: str = "on", outputs: str = "w stack") -> onnx.ModelProto:
+    """Each iteration halves the carried value, adds one, and outputs the square of the result."""
     nodes = [
-        node("Identity", goes_on, "again"),
+        node("Identity", condition, "again"),
         node("Mul", "carried half", "smaller"),
         node("Add", "smaller one", "next"),
         node("Mul", "next next", "squared"),
@@ -86,30 +86,30 @@ def looping(times: int | None, *, goes_on: str = "on", outputs: str = "w stack")
 
 
 @pytest.mark.parametrize("tensor", ["w", "stack"])
-@pytest.mark.parametrize(("times", "goes_on"), [(5, "on"), (1, "on"), (5, "no"), (None, "no")])
-def test_a_loop_over_constants(tensor: str, times: int | None, goes_on: str) -> None:
-    same(looping(times, goes_on=goes_on), tensor)
+@pytest.mark.parametrize(("times", "condition"), [(5, "on"), (1, "on"), (5, "no"), (None, "no")])
+def test_a_loop_over_constants(tensor: str, times: int | None, condition: str) -> None:
+    same(looping(times, condition=condition), tensor)
 
 
 def test_a_loop_that_never_runs() -> None:
     same(looping(0))
-    with pytest.raises(NotConstant, match=r"node 'rounds' \(Loop\), which does not make one tensor"):
+    with pytest.raises(NotConstant, match=r"node 'rounds' \(Loop\), which does not produce a single tensor"):
         opened(looping(0)).constant("stack")
 
 
-def test_a_loop_without_an_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_loop_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reference, "PATIENCE", 1.0)
     with pytest.raises(NotConstant, match=r"node 'rounds' \(Loop\), which (takes too long|is too large)"):
         opened(looping(None, outputs="w")).constant("w")
 
 
-def test_a_branch_with_something_random_is_not_computed() -> None:
+def test_a_branch_with_a_random_node_is_not_computed() -> None:
     graph = opened(branching(False, inner="RandomNormalLike"))
     with pytest.raises(NotConstant, match=r"at run time by node 'choice' \(If\)"):
         graph.constant("w")
 
 
-def test_a_convolution_with_a_weight_that_a_branch_computes() -> None:
+def test_a_convolution_whose_weight_is_computed_in_a_branch() -> None:
     choice = {
         "then_branch": body([node("Mul", "base two", "t")], {}, {"t": TensorProto.FLOAT}),
         "else_branch": body([node("Identity", "base", "e")], {}, {"e": TensorProto.FLOAT}),

@@ -1,4 +1,4 @@
-"""Quantized tensors come out as the numbers they stand for."""
+"""Quantized outputs are dequantized, and other types are cast where necessary."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def run(model: onnx.ModelProto, x: Any) -> Any:
 
 
 def undeclared(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with nothing said of its output but the name."""
+    """The model without a type of its output."""
     model.graph.output[0].CopyFrom(onnx.ValueInfoProto(name=model.graph.output[0].name))
     return model
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int8])
-@pytest.mark.parametrize("behind", ["", "MaxPool", "Transpose"])
-def test_the_output_of_a_quantized_convolution_is_dequantized(kind: Any, behind: str) -> None:
+@pytest.mark.parametrize("after", ["", "MaxPool", "Transpose"])
+def test_the_output_of_a_quantized_convolution_is_dequantized(kind: Any, after: str) -> None:
     zero = kind(3)
     weights = np.random.default_rng(0).integers(-5, 5, (4, 3, 3, 3)).astype(np.int8)
     constants = {
@@ -43,10 +43,7 @@ def test_the_output_of_a_quantized_convolution_is_dequantized(kind: Any, behind:
     nodes = [
         node("QuantizeLinear", "x xs xz", "xq"),
         node("QLinearConv", "xq xs xz w ws wz ys yz", "q"),
-        *(
-            [node(behind, "q", "p", **({"kernel_shape": [2, 2]} if behind == "MaxPool" else {}))]
-            * bool(behind)
-        ),
+        *([node(after, "q", "p", **({"kernel_shape": [2, 2]} if after == "MaxPool" else {}))] * bool(after)),
     ]
     model = build(nodes, {"x": [1, 3, 8, 8]}, constants, outputs=[nodes[-1].output[0]])
     x = random(1, 3, 8, 8)
@@ -57,7 +54,7 @@ def test_the_output_of_a_quantized_convolution_is_dequantized(kind: Any, behind:
     np.testing.assert_allclose(found, (raw.astype(np.float32) - 7) * np.float32(0.05), rtol=1e-6, atol=1e-6)
 
 
-def test_sums_of_products_are_cast_and_halves_stay() -> None:
+def test_accumulators_are_cast_and_float16_is_kept() -> None:
     weights = np.arange(2 * 3 * 9).reshape(2, 3, 3, 3).astype(np.uint8)
     integer = build(
         [node("DynamicQuantizeLinear", "x", "q s z"), node("ConvInteger", "q w z", "c")],

@@ -1,4 +1,4 @@
-"""What stands in the branch of an If comes out where the branch is taken."""
+"""Tensors in the branches of an If are outputs where the branch is taken."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_graphs import FLOAT, node, random
 
 from filterkit.errors import NotFoundError, RuntimeFailure
-from filterkit.graph.excerpt.branches import Wanted, why_not_surfaced
+from filterkit.graph.excerpt.branches import Wanted, why_not_exposed
 from filterkit.graph.excerpt.excerpt import excerpt
 from filterkit.graph.view.scopes import bodies_in
 
@@ -23,7 +23,7 @@ def graph(name: str, nodes: list[onnx.NodeProto], output: str, **weights: Any) -
 
 
 def branching() -> onnx.ModelProto:
-    """An If in an If; the inner one reads tensors of all three graphs, and names are used twice."""
+    """An If in an If; the inner one reads tensors of all three graphs, and some names are used twice."""
     kernel = random(2, 2, 3, 3, seed=1)
     inner = helper.make_node(
         "If",
@@ -76,7 +76,7 @@ def run(model: onnx.ModelProto, **inputs: Any) -> list[Any]:
         ("outer/else_branch", "neg", False, False),
     ],
 )
-def test_a_branch_gives_out_what_it_computes(scope: str, output: str, warm: bool, sunny: bool) -> None:
+def test_tensors_of_a_taken_branch_are_outputs(scope: str, output: str, warm: bool, sunny: bool) -> None:
     model = branching()
     [after] = run(model, x=X, warm=np.array(warm), sunny=np.array(sunny))
     part = excerpt(model, [Wanted(scope, output)])
@@ -90,7 +90,7 @@ def test_a_branch_gives_out_what_it_computes(scope: str, output: str, warm: bool
     assert model.SerializeToString() == branching().SerializeToString()
 
 
-def test_a_branch_that_is_not_taken_gives_out_nothing() -> None:
+def test_tensors_of_other_branches_are_empty() -> None:
     model = branching()
     wanted = [
         Wanted("", "z"),
@@ -105,11 +105,11 @@ def test_a_branch_that_is_not_taken_gives_out_nothing() -> None:
         conditions = {"warm": np.array(warm), "sunny": np.array(sunny)}
         z, *inside = run(part.model, x=X, **conditions)
         np.testing.assert_allclose(z, run(model, x=X, **conditions)[0], rtol=1e-5)
-        came = [values.shape != (0,) for values in inside]
-        assert came == [warm, not warm, warm and sunny, warm and not sunny]
+        computed = [values.shape != (0,) for values in inside]
+        assert computed == [warm, not warm, warm and sunny, warm and not sunny]
 
 
-def test_only_what_a_wanted_tensor_needs_is_left_in_the_branches() -> None:
+def test_branches_are_pruned_to_what_wanted_tensors_need() -> None:
     part = excerpt(branching(), [Wanted("outer/then_branch", "conv")])
     [outer] = part.model.graph.node
     branches = {attribute.name: attribute.g for attribute in outer.attribute}
@@ -120,7 +120,7 @@ def test_only_what_a_wanted_tensor_needs_is_left_in_the_branches() -> None:
 
 
 def looping() -> onnx.ModelProto:
-    """A convolution in the branch of an If in the body of a Loop, and one in front."""
+    """A convolution in the branch of an If in the body of a Loop, and one before the Loop."""
     branch = graph("branch", [node("Conv", "h v", "inside")], "inside")
     choice = helper.make_node("If", ["go"], ["next"], name="choice", then_branch=branch, else_branch=branch)
     body = helper.make_graph(
@@ -152,26 +152,25 @@ def looping() -> onnx.ModelProto:
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
-def test_what_a_loop_runs_is_left_out_with_the_reason() -> None:
+def test_tensors_in_a_loop_are_left_out_with_the_reason() -> None:
     inside = Wanted("again/body/choice/then_branch", "inside")
     part = excerpt(looping(), [Wanted("", "before"), inside])
     assert list(part.tensors) == [Wanted("", "before")]
     assert part.left_out == {
-        inside.scope: "it stands in the body of the Loop 'again', which runs any number of times "
-        "for one input"
+        inside.scope: "it is in the body of the Loop 'again', which runs any number of times for one input"
     }
-    with pytest.raises(RuntimeFailure, match="cannot be run: it stands in the body of the Loop 'again'"):
+    with pytest.raises(RuntimeFailure, match="cannot be run: it is in the body of the Loop 'again'"):
         excerpt(looping(), [inside])
 
 
-def test_bodies_that_are_not_there_are_named() -> None:
+def test_unknown_bodies_and_tensors_are_named() -> None:
     with pytest.raises(NotFoundError, match="no body 'outer/no_branch'"):
-        why_not_surfaced(branching().graph, "outer/no_branch")
+        why_not_exposed(branching().graph, "outer/no_branch")
     with pytest.raises(NotFoundError, match="computes the tensor 'nothing'"):
         excerpt(branching(), [Wanted("outer/else_branch", "nothing")])
 
 
-def test_nodes_of_one_name_have_scopes_of_their_own() -> None:
+def test_nodes_with_equal_names_have_different_scopes() -> None:
     model = branching()
     twin = model.graph.node.add()
     twin.CopyFrom(model.graph.node[0])
