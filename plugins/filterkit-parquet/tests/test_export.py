@@ -209,7 +209,10 @@ def test_a_folder_in_the_way_is_told_before_anything_is_replaced(catalog: Path, 
 
 @pytest.mark.parametrize(
     ("name", "state"),
-    [("models", "no file is new"), ("filters", "models.parquet, layers.parquet new already, the others not")],
+    [
+        ("models", "no file has been replaced"),
+        ("filters", "already replaced: models.parquet, layers.parquet"),
+    ],
 )
 def test_a_rename_that_fails_says_what_is_new_already(
     catalog: Path, tmp_path: Path, name: str, state: str

@@ -336,7 +336,7 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
     torch.save({"state_dict": Trap()}, tmp_path / "trap.pt")
     for ref in (f"networks:UNet?checkpoint={tmp_path / 'trap.pt'}", f"{tmp_path / 'trap.pt'}"):
         said = refusal(ref, tmp_path)
-        assert "trap.pt is no file of weights alone: it holds " in said
+        assert "trap.pt is not a file of weights only: it contains " in said
         assert "weights_only" not in said  # PyTorch itself says how to run it all the same
     assert not (tmp_path / "sprung").exists()
 
@@ -345,7 +345,7 @@ def test_weights_that_are_not_the_networks(tmp_path: Path) -> None:
     torch.save(networks.Shared().state_dict(), tmp_path / "other.pt")
     said = refusal(f"networks:UNet?checkpoint={tmp_path / 'other.pt'}", tmp_path)
     assert (
-        "do not fit networks:UNet: 14 missing (bottom.bias, bottom.weight, …), 6 unknown (left.bias" in said
+        "do not match networks:UNet: 14 missing (bottom.bias, bottom.weight, …), 6 unknown (left.bias" in said
     )
     torch.save(networks.UNet(channels=3).state_dict(), tmp_path / "rgb.pt")
     assert "size mismatch for down1.0.weight" in refusal(
@@ -359,16 +359,16 @@ def test_weights_that_are_not_the_networks(tmp_path: Path) -> None:
     [
         ("nowhere:Net", "there is no Python module 'nowhere'"),
         ("networks.inner:Net", "there is no Python module 'networks.inner'"),
-        ("quits:Net", "importing quits fails: SystemExit: goodbye"),
+        ("quits:Net", "importing quits failed: SystemExit: goodbye"),
         ("networks:Nothing", "networks has no 'Nothing' | it has Bottleneck, ResNet"),
         ("networks:Signal", "missing a required argument: 'width'"),
         ("networks:Signal", "its arguments are width"),
         ("networks:UNet?chanels=3", "unexpected keyword argument 'chanels'"),
         ("networks:options?a=1", "type dict, not a torch.nn.Module"),
-        ("networks:number", "type int, and cannot be called"),
-        ("networks:fails", "calling networks:fails fails: RuntimeError: no such luck"),
-        ("networks:UNet?input=3x64x64", "takes no input of 3×64×64: RuntimeError"),
-        ("networks:TwoInputs", "takes no input of 3×224×224"),
+        ("networks:number", "type int, which is not callable"),
+        ("networks:fails", "calling networks:fails failed: RuntimeError: no such luck"),
+        ("networks:UNet?input=3x64x64", "does not accept an input of 3×64×64: RuntimeError"),
+        ("networks:TwoInputs", "does not accept an input of 3×224×224"),
         ("networks:Undecided", "PyTorch cannot export networks:Undecided: GuardOnDataDependentSymNode"),
     ],
 )
@@ -379,7 +379,7 @@ def test_what_cannot_be_exported_is_told_in_a_line(ref: str, words: str, tmp_pat
 @pytest.mark.parametrize(
     ("ref", "words"),
     [
-        ("", "names no PyTorch network"),
+        ("", "does not name a PyTorch network"),
         ("networks", "torch:MODULE:CALLABLE"),
         ("networks:", "torch:MODULE:CALLABLE"),
         ("networks:UNet?input=3x0", "input=3x224x224"),
