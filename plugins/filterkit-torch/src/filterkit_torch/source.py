@@ -61,7 +61,7 @@ def _run(request: Request, workdir: Path) -> Answer:
     request_path = workdir / "request.json"
     request_path.write_text(json.dumps(asdict(request)), "utf-8")
     environment = without_working_folder() | {
-        "CUDA_VISIBLE_DEVICES": "",  # an export needs no GPU, and should not take one's memory
+        "CUDA_VISIBLE_DEVICES": "",  # an export needs no GPU, and should not use its memory
         "PYTHONUTF8": "1",
     }
     # Without -P, files in the current folder would shadow those that PyTorch itself imports; its own child
