@@ -41,11 +41,11 @@ def adding(model: Path, name: str, *, repeats: int, files: int) -> Iterator[Line
     with tempfile.TemporaryDirectory() as folder:
         folders = Path(folder)
         slower = ratio(add, read, repeats)
-    yield Line(f"add of {name}, {size:.0f} MB, basic metrics", "read + sha256 + onnx.load of the file", slower, 3)
+    yield Line(f"add of {name}, {size:.0f} MB, basic metrics", "read + sha256 + onnx.load", slower, 3)
     with tempfile.TemporaryDirectory() as folder:
         peak = megabytes(ADD.format(catalog=f"{folder}/catalog.db", model=str(model), metrics=METRICS))
     limit = f"{files} x the file + 250 MB"
-    yield Line("peak memory of that process", limit, peak / (files * size + 250), 1)
+    yield Line("peak memory of that add, whole process", limit, peak / (files * size + 250), 1)
 
 
 def lines(catalog: Path) -> Iterator[Line]:

@@ -37,7 +37,7 @@ TURNS = {1: 25, 8: 9, 64: 5}
 
 def lines(catalog: Path) -> Iterator[Line | str]:
     with filterkit.open(catalog) as bench:
-        yield f"feature maps: {THREADS} threads on all sides; filterkit from pixels, the others from prepared pictures"
+        yield f"feature maps: {THREADS} threads each; filterkit from pixels, others from prepared pictures"
         for batch in (1, 8):
             yield from _against(bench, "cpu", batch)
         yield _first_layers(bench)

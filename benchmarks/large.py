@@ -17,7 +17,7 @@ from measuring import Line
 EXPORT = (
     "import filterkit, sys\nwith filterkit.open(sys.argv[1]) as bench: bench.add('keras:VGG16?weights=none')"
 )
-"""In a process of its own, which gives its gigabytes back."""
+"""In a separate process, which releases its memory."""
 
 
 def lines(catalog: Path) -> Iterator[Line]:

@@ -1,6 +1,6 @@
 """Other ways to compute the feature maps of VGG16's 13 convolutions from prepared pictures, batch first.
 
-Each function returns a function that runs one batch and returns the maps as NumPy arrays, in the layers' order.
+Each function returns a function that runs one batch and returns the maps as NumPy arrays, in layer order.
 """
 
 from __future__ import annotations
