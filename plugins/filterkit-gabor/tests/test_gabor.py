@@ -78,7 +78,7 @@ def test_origin_is_what_fetches_the_same_again(tmp_path: Path) -> None:
         ("?orientations=many", "1 to 180"),
         ("?frequencies=0.5", "below 0.5"),
         ("?frequencies=nan", "below 0.5"),
-        ("?frequencies=0.1,0.1", "different"),
+        ("?frequencies=0.1,0.1", "distinct"),
         ("?frequencies=", "0.1,0.2"),
         ("?size=8", "odd"),
         ("?phase=sideways", "even, odd, both"),

@@ -39,7 +39,7 @@ def _bank(graph: filterkit.GraphView, node: onnx.NodeProto, name: str) -> filter
         scale, output = filterkit.dynamic_scale(graph, output, outputs)
         if scale is None:
             raise filterkit.Unresolved(
-                "its weight is integer codes, and no constant scale behind it (Cast, then Mul) turns "
+                "its weight is integer codes, and no constant scale after it (Cast, then Mul) turns "
                 "them into real numbers"
             )
         weights = weights * scale[:, None]
@@ -120,5 +120,5 @@ def _tail(
     if shape is None or not 3 <= len(shape) <= MOST_AXES or shape[-1] != channels:
         return tail
     has_bias = has_bias or tail.bias is not None
-    behind = filterkit.follow(graph, unfolded, layout_of(graph, unfolded), channels, has_bias=has_bias)
-    return behind if tail.bias is None else replace(behind, bias=tail.bias)
+    after = filterkit.follow(graph, unfolded, layout_of(graph, unfolded), channels, has_bias=has_bias)
+    return after if tail.bias is None else replace(after, bias=tail.bias)
