@@ -1,4 +1,4 @@
-"""The Gabor source, against scikit-image's Gabor kernel, ONNX Runtime and a catalog."""
+"""The Gabor source, compared with scikit-image's Gabor kernel, ONNX Runtime and a catalog."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def fetch(ref: str, folder: Path) -> filterkit.FetchedModel:
 
 
 def reference(frequency: float, angle: float, size: int, phase: str) -> NDArray[np.float64]:
-    """scikit-image's kernel, whose y axis runs down, cut to the same size, without mean, of norm 1."""
+    """scikit-image's kernel, whose y axis points down, cropped to the same size, with mean 0 and norm 1."""
     kernel = gabor_kernel(frequency, theta=-angle, bandwidth=BANDWIDTH, n_stds=20)
     rows, columns = (slice(n // 2 - size // 2, n // 2 + size // 2 + 1) for n in kernel.shape)
     kernel = kernel[rows, columns]

@@ -1,4 +1,4 @@
-"""Whole catalogs: the same questions to SQLite, DuckDB and Polars, and all files or none."""
+"""Whole catalogs: the same queries with SQLite, DuckDB and Polars, and all files or none."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_earlier_files_are_replaced_and_others_stay(catalog: Path, tmp_path: Pat
 
 
 class Interrupted(filterkit.Workbench):
-    """Fails, finds a folder in its way, or another model in the catalog, once filters are asked for."""
+    """Fails, or creates a folder in the way, or adds a model to the catalog, when filters are read."""
 
     failure: BaseException | None = None
     taken: Path | None = None

@@ -1,4 +1,4 @@
-"""PyTorch networks through filterkit: held against PyTorch itself, weight by weight and map by map."""
+"""PyTorch networks through filterkit, compared with PyTorch itself, weight by weight and map by map."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def bench(tmp_path: Path):
 
 
 def made(kind: type[nn.Module], **arguments: object) -> nn.Module:
-    """The network as the source makes it."""
+    """The network as the source builds it."""
     torch.manual_seed(0)
     return kind(**arguments).eval()
 
@@ -67,7 +67,7 @@ def assert_same_weights(bench: filterkit.Workbench, network: nn.Module) -> None:
 
 
 def maps(network: nn.Module, picture: np.ndarray, at: str = "pre") -> dict[str, np.ndarray]:
-    """What every convolution answers, or the activation behind it that is a module, by forward hooks."""
+    """The output of every convolution, or of the activation module after it, from forward hooks."""
     hooked = dict(network.named_modules())
     if at == "pre":
         hooked = {name: module for name, module in hooked.items() if isinstance(module, CONVOLUTIONS)}
@@ -87,7 +87,7 @@ def maps(network: nn.Module, picture: np.ndarray, at: str = "pre") -> dict[str, 
 
 
 def followed(block: str, modules: nn.Sequential) -> Iterator[tuple[str, nn.Module]]:
-    """Every convolution with an activation behind it, and behind its batch norm, and that activation."""
+    """Every convolution followed by an activation, possibly after a batch norm, with that activation."""
     name = ""
     for index, module in enumerate(modules):
         if isinstance(module, CONVOLUTIONS):
@@ -108,7 +108,7 @@ def assert_same_maps(bench: filterkit.Workbench, network: nn.Module, channels: i
 
 
 def export(ref: str, folder: Path) -> filterkit.FetchedModel:
-    """What the source's process does, in this one."""
+    """Does the work of the source's process in this one."""
     request = parse(ref, folder)
     done = answer(request)
     assert done.message is None, done.message
@@ -177,7 +177,7 @@ def test_the_same_seed_makes_the_same_model(tmp_path: Path) -> None:
 
 
 def test_conformance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Among other things: the same weights each time, also those that importing the module makes."""
+    """Includes the weights that importing the module creates: they are the same each time."""
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     check_source(TorchSource, "networks:ready?input=1x32x32", wrong=["networks:Nothing", "net.pt", "net"])
 
@@ -337,7 +337,7 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
     for ref in (f"networks:UNet?checkpoint={tmp_path / 'trap.pt'}", f"{tmp_path / 'trap.pt'}"):
         said = refusal(ref, tmp_path)
         assert "trap.pt is not a file of weights only: it contains " in said
-        assert "weights_only" not in said  # PyTorch itself says how to run it all the same
+        assert "weights_only" not in said  # PyTorch itself says how to run it anyway
     assert not (tmp_path / "sprung").exists()
 
 
