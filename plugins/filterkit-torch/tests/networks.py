@@ -243,15 +243,15 @@ class Attention(nn.Module):
         return self.attention(pixels, pixels, pixels)[0]
 
 
-class Told(nn.Module):
+class Conditioned(nn.Module):
     """A picture that follows another input."""
 
     def __init__(self) -> None:
         super().__init__()
         self.conv, self.words = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(5, 4)
 
-    def forward(self, told: Tensor, x: Tensor) -> Tensor:
-        return self.conv(x) + self.words(told)[:, :, None, None]
+    def forward(self, condition: Tensor, x: Tensor) -> Tensor:
+        return self.conv(x) + self.words(condition)[:, :, None, None]
 
 
 class Text(nn.Module):

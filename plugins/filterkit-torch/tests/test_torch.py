@@ -283,8 +283,8 @@ def test_free_sizes_of_programs_of_other_inputs(tmp_path: Path) -> None:
 
     auto = torch.export.Dim.AUTO
     picture = torch.zeros(2, 3, 16, 18)
-    told = shapes(networks.Told, (torch.zeros(2, 5), picture), ({0: auto}, {0: auto, 2: auto, 3: auto}))
-    assert told == [["N", 5], ["N", 3, "H", "W"]], "the picture need not be the first"
+    shown = shapes(networks.Conditioned, (torch.zeros(2, 5), picture), ({0: auto}, {0: auto, 2: auto, 3: auto}))
+    assert shown == [["N", 5], ["N", 3, "H", "W"]], "the picture need not be the first"
     ((batch, length),) = shapes(networks.Text, (torch.zeros(2, 12, dtype=torch.long),), ({0: auto, 1: auto},))
     assert batch == "N"
     assert length != "C", "no channels are free"
@@ -297,7 +297,7 @@ def test_torchscript_that_cannot_be_exported_names_what_can(tmp_path: Path) -> N
     torch.jit.trace(network, sample, check_trace=False).save(tmp_path / "attention.pt")
     said = refusal(f"{tmp_path / 'attention.pt'}?input=3x16x16", tmp_path)
     assert "PyTorch cannot export attention.pt: " in said
-    assert "torch:MODULE:CALLABLE, or save it by torch.export as a .pt2" in said
+    assert "torch:MODULE:CALLABLE, or save it with torch.export as a .pt2" in said
     torch.export.save(torch.export.export(network, (sample,)), tmp_path / "attention.pt2")
     assert "conv" in (export(str(tmp_path / "attention.pt2"), tmp_path).layer_names or {}).values()
 
@@ -372,7 +372,7 @@ def test_weights_that_are_not_the_networks(tmp_path: Path) -> None:
         ("networks:Undecided", "PyTorch cannot export networks:Undecided: GuardOnDataDependentSymNode"),
     ],
 )
-def test_what_cannot_be_exported_is_told_in_a_line(ref: str, words: str, tmp_path: Path) -> None:
+def test_what_cannot_be_exported_is_reported_in_one_line(ref: str, words: str, tmp_path: Path) -> None:
     assert words in refusal(ref, tmp_path)
 
 
@@ -390,7 +390,7 @@ def test_what_cannot_be_exported_is_told_in_a_line(ref: str, words: str, tmp_pat
         ("networks:UNet?checkpoint=net.pt", "there is no file 'net.pt'"),
     ],
 )
-def test_wrong_refs_are_told_before_anything_runs(ref: str, words: str, tmp_path: Path) -> None:
+def test_invalid_refs_are_reported_before_anything_runs(ref: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(filterkit.FilterkitError) as caught:
         parse(ref, tmp_path)
     assert words in f"{caught.value} {caught.value.hint}"
