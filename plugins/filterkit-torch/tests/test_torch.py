@@ -283,7 +283,9 @@ def test_free_sizes_of_programs_of_other_inputs(tmp_path: Path) -> None:
 
     auto = torch.export.Dim.AUTO
     picture = torch.zeros(2, 3, 16, 18)
-    shown = shapes(networks.Conditioned, (torch.zeros(2, 5), picture), ({0: auto}, {0: auto, 2: auto, 3: auto}))
+    shown = shapes(
+        networks.Conditioned, (torch.zeros(2, 5), picture), ({0: auto}, {0: auto, 2: auto, 3: auto})
+    )
     assert shown == [["N", 5], ["N", 3, "H", "W"]], "the picture need not be the first"
     ((batch, length),) = shapes(networks.Text, (torch.zeros(2, 12, dtype=torch.long),), ({0: auto, 1: auto},))
     assert batch == "N"
