@@ -1,4 +1,4 @@
-"""Taking a model in, and getting one filter out."""
+"""Adding a model, and reading one filter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from measuring import Line, megabytes, ratio
 import filterkit
 
 METRICS = ["basic"]
-"""What adding is measured with: what other metrics take is a line of its own."""
+"""The metrics used when adding is measured; the other metrics have a line of their own."""
 
 ADD = """
 import filterkit
@@ -24,7 +24,7 @@ with filterkit.open({catalog!r}) as bench:
 
 
 def adding(model: Path, name: str, *, repeats: int, files: int) -> Iterator[Line]:
-    """Time of adding a model to a new catalog, in this process as what it is held against, and its memory."""
+    """Time of adding a model to a new catalog, in this process like its baseline, and its peak memory."""
 
     def read() -> None:
         hashlib.sha256(model.read_bytes()).hexdigest()
@@ -41,11 +41,11 @@ def adding(model: Path, name: str, *, repeats: int, files: int) -> Iterator[Line
     with tempfile.TemporaryDirectory() as folder:
         folders = Path(folder)
         slower = ratio(add, read, repeats)
-    yield Line(f"add of {name}, {size:.0f} MB, basic metrics", "read + sha256 + onnx.load of it", slower, 3)
+    yield Line(f"add of {name}, {size:.0f} MB, basic metrics", "read + sha256 + onnx.load", slower, 3)
     with tempfile.TemporaryDirectory() as folder:
         peak = megabytes(ADD.format(catalog=f"{folder}/catalog.db", model=str(model), metrics=METRICS))
     limit = f"{files} x the file + 250 MB"
-    yield Line("peak memory of that add, the process", limit, peak / (files * size + 250), 1)
+    yield Line("peak memory of that add, whole process", limit, peak / (files * size + 250), 1)
 
 
 def lines(catalog: Path) -> Iterator[Line]:

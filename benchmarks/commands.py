@@ -1,4 +1,4 @@
-"""Whole processes of the command line."""
+"""Run time of whole command-line processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from measuring import Line, process, ratio
 
 from filterkit.cli.app import COMMANDS
 
-COUNT = sum(map(len, COMMANDS.values())) + 1  # and the group of commands about plugins
+COUNT = sum(map(len, COMMANDS.values())) + 1  # and the group of plugin commands
 EMPTY = f"""
 import typer
 app = typer.Typer(no_args_is_help=True)
@@ -26,7 +26,7 @@ FILTERKIT = (sys.executable, "-m", "filterkit")
 def lines(catalog: Path) -> Iterator[Line]:
     yield Line(
         "filterkit --help, the process",
-        "a Typer app with as many empty commands",
+        "a Typer app with as many no-op commands",
         ratio(process([*FILTERKIT, "--help"]), process([sys.executable, "-c", EMPTY, "--help"]), 25),
         1.3,
     )

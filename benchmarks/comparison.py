@@ -1,7 +1,7 @@
 """Searching all kernels for the nearest ones, and all filters for copies.
 
-The rivals hold what they search in memory, normalized beforehand, which is not counted; filterkit reads banks
-as they are. faiss-cpu and scikit-learn are measured where they are installed.
+The baselines keep their vectors in memory, normalized beforehand, which is not counted; filterkit reads banks
+as stored. faiss-cpu and scikit-learn are measured if they are installed.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ SEARCH = READ + "bench.similar('vgg16/block3_conv2/17/33', invariant=('scale', '
 
 
 def best_by_partition(vectors: Array, query: Array) -> Array:
-    """Numbers of the `LIMIT` vectors with the largest size of the inner product, sorted."""
+    """Indices of the `LIMIT` vectors with the largest absolute inner product, sorted."""
     scores = np.abs(vectors @ query)
     some = np.argpartition(scores, -LIMIT)[-LIMIT:]
     return some[np.argsort(-scores[some])]
 
 
 def with_faiss(vectors: Array) -> Callable[[Array], Any]:
-    """A search in an IndexFlatIP, for a query and its negative: the inner product knows its sign."""
+    """A search in an IndexFlatIP, for a query and its negative, because the inner product is signed."""
     import faiss
 
     index = faiss.IndexFlatIP(vectors.shape[1])
@@ -74,19 +74,19 @@ def searching(bench: filterkit.Workbench, vectors: Array, queries: list[Array]) 
     each = 1000 * statistics.median(taken["ours"]) / len(QUERIES)
     what = f"similar among {len(vectors):,} kernels ({each:.0f} ms)"
     for name, against, reach in (
-        ("faiss", "faiss IndexFlatIP, kernel and negative", 1.0),
+        ("faiss", "faiss IndexFlatIP, query and negative", 1.0),
         ("numpy", "numpy matmul + argpartition", 1.2),
     ):
         if name in taken:
             turns = ratios(taken["ours"], taken[name])
             yield Line(what, against, statistics.median(turns), reach, turns)
         else:
-            yield f"{name} is not installed: similar is not measured against it"
+            yield f"{name} is not installed: similar is not compared with it"
 
 
 def duplicates(bench: filterkit.Workbench, banks: list[Array]) -> Iterator[Line | str]:
     if not find_spec("sklearn"):
-        yield "scikit-learn is not installed: duplicates are not measured against it"
+        yield "scikit-learn is not installed: duplicates is not compared with it"
         return
     from sklearn.metrics.pairwise import cosine_similarity
 
@@ -104,7 +104,7 @@ def duplicates(bench: filterkit.Workbench, banks: list[Array]) -> Iterator[Line 
 
 
 def memory(catalog: Path, layers: list[str]) -> Line:
-    """What a search takes above a process that has the banks mapped, and has read them all."""
+    """Memory of a search beyond that of a process that has mapped and read all banks."""
     names = {"catalog": str(catalog), "layers": layers}
     above = megabytes(SEARCH.format(**names)) - megabytes(READ.format(**names))
     return Line(f"memory of that search ({above:.0f} MB)", "100 MB above the mapped banks", above / 100, 1)

@@ -1,7 +1,7 @@
 """Running a network: feature maps of VGG16 at 224 × 224 as NumPy arrays, from filterkit and from others.
 
-filterkit is given pixels and is timed from the address on: looking it up, preparing the pictures, running,
-handing out the maps of each picture with their names. The others are given prepared pictures. All run on as
+filterkit receives pixels and is timed from the address on: resolving it, preparing the pictures, running,
+returning the maps of each picture with their names. The others receive prepared pictures. All run on as
 many threads as there are cores.
 """
 
@@ -27,17 +27,17 @@ from filterkit.runtime.providers import probe
 
 THREADS = os.cpu_count() or 1
 MEANS = np.array([103.939, 116.779, 123.68], np.float32)
-"""Of B, G and R, which VGG16 is given in that order, less these."""
+"""Means of B, G and R, the channel order of VGG16."""
 
 BARE, BOUND, TORCH, KERAS = "bare ONNX Runtime", "bare, bound outputs", "torch, hooks", "Keras, predict"
 REACH = {BARE: 1.05, BOUND: 1.05, TORCH: 1.0, KERAS: 1.0}
 TURNS = {1: 25, 8: 9, 64: 5}
-"""Batch to how often each side is run; the machine's own ups and downs are larger than what is measured."""
+"""From batch size to the number of runs per side; the machine's noise is larger than the differences."""
 
 
 def lines(catalog: Path) -> Iterator[Line | str]:
     with filterkit.open(catalog) as bench:
-        yield f"feature maps: {THREADS} threads on all sides; from pixels against prepared pictures"
+        yield f"feature maps: {THREADS} threads each; filterkit from pixels, others from prepared pictures"
         for batch in (1, 8):
             yield from _against(bench, "cpu", batch)
         yield _first_layers(bench)
@@ -68,7 +68,7 @@ def _against(bench: filterkit.Workbench, provider: str, batch: int) -> Iterator[
     for name, other in others.items():
         for one, two in zip(wanted, other(), strict=True):
             if np.abs(one - two).max() > 1e-3 * np.abs(one).max():
-                raise SystemExit(f"{name} does not make the same feature maps")
+                raise SystemExit(f"{name} does not compute the same feature maps")
     del answer, wanted
     times = in_turn({"filterkit": ours, **others}, TURNS[batch])
     for name in others:
@@ -80,7 +80,7 @@ def _against(bench: filterkit.Workbench, provider: str, batch: int) -> Iterator[
 def _others(
     bench: filterkit.Workbench, prepared: rivals.Array, provider: str
 ) -> tuple[dict[str, rivals.Run], list[str]]:
-    """The others by name, and which libraries are missing."""
+    """The baselines by name, and the libraries that are missing."""
     layers = resolve(bench.catalog(), parse_address("vgg16"))
     tensors = [match.layer["post_tensor"] for match in layers]
     path = model_file(bench.catalog(), layers[0].model)

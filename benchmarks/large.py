@@ -1,6 +1,6 @@
 """The whole of VGG16 with its dense layers, 553 MB, as Keras exports it (needs the extra ``keras``).
 
-Its weights are random, which costs the same, and of which the filters are a tenth.
+Its weights are random, which costs the same; the filters are a tenth of them.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from measuring import Line
 EXPORT = (
     "import filterkit, sys\nwith filterkit.open(sys.argv[1]) as bench: bench.add('keras:VGG16?weights=none')"
 )
-"""In a process of its own, which gives its gigabytes back."""
+"""In a separate process, which releases its memory."""
 
 
 def lines(catalog: Path) -> Iterator[Line]:
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-c", EXPORT, f"{folder}/exported.db"], check=True)
         [model] = Path(folder, "exported.store").glob("models/*/model.onnx")
-        yield from adding(model, "whole VGG16 by Keras", repeats=3, files=2)
+        yield from adding(model, "whole VGG16 from Keras", repeats=3, files=2)

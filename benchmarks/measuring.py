@@ -1,4 +1,4 @@
-"""How ratios are measured: both sides in turn, in one run, by their medians."""
+"""Measure ratios: both sides alternate within one run, and their medians are compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 TELL = """
 import pathlib, resource, sys
-try:  # what Linux says of this very program; getrusage has the peak of the one that started it too
+try:  # Linux's own figure for this program; getrusage includes the peak of its parent process
     status = pathlib.Path("/proc/self/status").read_text()
     print(int(status.partition("VmHWM:")[2].split()[0]) / 1024)
 except (OSError, IndexError):
@@ -24,9 +24,9 @@ except (OSError, IndexError):
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table: `ratio` is what was measured, `reach` what is claimed of it.
+    """One line of the table: `ratio` is the measured value, `reach` the target.
 
-    `turns` are the ratios of every turn, where their spread tells how much the machine's noise is worth.
+    `turns` are the ratios of all turns, if their spread is shown as a measure of the machine's noise.
     """
 
     what: str
@@ -41,16 +41,16 @@ class Line:
 
 
 def seconds(action: Callable[[], Any]) -> float:
-    """How long `action` takes."""
+    """Run time of `action`."""
     start = time.perf_counter()
     action()
     return time.perf_counter() - start
 
 
 def ratio(one: Callable[[], Any], other: Callable[[], Any], repeats: int = 7, *, times: int = 1) -> float:
-    """Median time of `one` over that of `other`, measured in turn: what else goes on slows both.
+    """Median time of `one` over that of `other`, alternating, so that other load slows both.
 
-    `one` runs that many `times` a turn, where a single run is too short to measure.
+    `one` runs that many `times` per turn, in case a single run is too short to measure.
     """
     one(), other()
     taken = [(seconds(lambda: [one() for _ in range(times)]) / times, seconds(other)) for _ in range(repeats)]
@@ -58,9 +58,9 @@ def ratio(one: Callable[[], Any], other: Callable[[], Any], repeats: int = 7, *,
 
 
 def in_turn(actions: Mapping[str, Callable[[], Any]], turns: int) -> dict[str, list[float]]:
-    """How long each action takes in every turn, after one that is not counted; the order changes.
+    """Run times of each action in every turn, after a warm-up turn; the order changes.
 
-    A pause before each lets the threads of the one before go to sleep.
+    A pause before each action lets the threads of the previous one go to sleep.
     """
     taken: dict[str, list[float]] = {name: [] for name in actions}
     for turn in range(turns + 1):
@@ -71,12 +71,12 @@ def in_turn(actions: Mapping[str, Callable[[], Any]], turns: int) -> dict[str, l
 
 
 def ratios(one: Sequence[float], other: Sequence[float]) -> list[float]:
-    """Turn by turn: what slows the machine for a while slows both."""
+    """Ratios turn by turn: temporary load slows both sides."""
     return [ours / theirs for ours, theirs in zip(one, other, strict=True)]
 
 
 def process(command: Sequence[str]) -> Callable[[], None]:
-    """Run `command` as a process of its own."""
+    """Run `command` in a separate process."""
 
     def run() -> None:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

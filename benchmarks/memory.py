@@ -1,4 +1,4 @@
-"""Peak memory of processes: it does not grow with the number of pictures. (Not on Windows.)"""
+"""Peak memory of processes, which does not grow with the number of pictures. (Not on Windows.)"""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def lines(catalog: Path) -> Iterator[Line]:
         for what, address, output in RUNS:
             options = ("--size", "64", "--provider", "cpu", "--format", "ndjson", "--quiet", *output)
             options += ("--catalog", str(catalog))
-            # The first one cuts the network, which takes memory of its own, and is not counted.
+            # The first run cuts the network, which takes additional memory, and is not counted.
             _, few, many = (
                 peak(folder, "maps", address, pictures, *options)
                 for pictures in (f"{FEW}/0000.png", f"{FEW}", f"{MANY}")
@@ -43,7 +43,7 @@ def lines(catalog: Path) -> Iterator[Line]:
 
 
 def peak(folder: Path, *words: str) -> int:
-    """Run filterkit in `folder`; the most memory that it held."""
+    """Run filterkit in `folder`; returns its peak memory."""
     child = subprocess.Popen(
         [sys.executable, "-m", "filterkit", *words], cwd=folder, stdout=subprocess.DEVNULL
     )

@@ -1,4 +1,4 @@
-"""Measuring every filter and layer of VGG16, from the mapped banks on, with all built-in metrics."""
+"""Measuring every filter and layer of VGG16 with all built-in metrics, starting from the mapped banks."""
 
 from __future__ import annotations
 

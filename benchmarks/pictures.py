@@ -1,4 +1,4 @@
-"""Many kernels as one picture: bank to PNG bytes."""
+"""Drawing many kernels as one picture: bank to PNG bytes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from filterkit.sheets.banks import bank_sheet
 Kernels = np.ndarray[Any, Any]
 
 SUBPLOTS = 256
-"""Subplots drawn where thousands take minutes; their time is scaled up, which flatters them."""
+"""Subplots drawn if thousands would take minutes; their time is scaled up, which is in their favour."""
 
 
 def subplots(kernels: Kernels) -> bytes:
-    """Kernels as tutorials draw them: one pair of axes each."""
+    """Kernels as tutorials draw them: one subplot each."""
     side = round(len(kernels) ** 0.5)
     figure = Figure(figsize=(side / 2, side / 2))
     FigureCanvasAgg(figure)
@@ -39,7 +39,7 @@ def subplots(kernels: Kernels) -> bytes:
 
 
 def montaged(kernels: Kernels) -> bytes:
-    """Kernels as scikit-image lays them out, one pixel apart, and Pillow writes them."""
+    """Kernels arranged by scikit-image, one pixel apart, and written by Pillow."""
     low, high = kernels.min(), kernels.max()
     sheet = montage((kernels - low) / (high - low), padding_width=1)
     out = io.BytesIO()

@@ -1,6 +1,6 @@
-"""What eighty installed plugins cost those who only ask for help.
+"""What eighty installed plugins cost users who only ask for help.
 
-Those that add commands cost more: they must be imported to be listed, once; then help remembers them.
+Plugins that add commands cost more: they must be imported once to be listed; then their help is cached.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def filterkit_after_ingest(event):
 
 
 def install(site: Path, count: int, commands: int) -> None:
-    """Write `count` plugins, `commands` of them with one, as an installer leaves them."""
+    """Write `count` plugins, `commands` of them with a command, as an installer would."""
     for number in range(count):
         kind = "commands" if number < commands else KINDS[number % len(KINDS)]
         module, name = f"filterkit_made_{number}", f"made-{number}"
@@ -110,14 +110,14 @@ def lines(catalog: Path) -> Iterator[Line]:
 
 
 def helped(site: Path) -> Callable[[], None]:
-    """``filterkit --help`` in a process that finds what lies in `site`, and has a cache of its own."""
+    """``filterkit --help`` in a process that finds the plugins in `site`, with a separate cache."""
     path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
     home = [f"HOME={_home(site)}", f"XDG_CACHE_HOME={_home(site)}"]
     return process(["env", *home, f"PYTHONPATH={path}", sys.executable, "-m", "filterkit", "--help"])
 
 
 def forget(site: Path) -> None:
-    """Drop what help remembers."""
+    """Clear the help cache."""
     for file in _home(site).rglob("commands-*.json"):
         file.unlink()
 

@@ -1,6 +1,6 @@
-"""Other ways to the feature maps of VGG16's 13 convolutions: each takes prepared pictures, batch first.
+"""Other ways to compute the feature maps of VGG16's 13 convolutions from prepared pictures, batch first.
 
-Each function returns what runs one batch and hands out the maps as NumPy arrays, in the layers' order.
+Each function returns a function that runs one batch and returns the maps as NumPy arrays, in layer order.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", 
 
 
 def bare_session(path: Path, tensors: Sequence[str], provider: str, threads: int) -> Any:
-    """The same file in ONNX Runtime, with these tensors as its outputs and nothing behind the last one."""
+    """The same file in ONNX Runtime, with these tensors as its outputs and cut after the last one."""
     model = onnx.load(path)
     del model.graph.output[:]
     model.graph.output.extend(
@@ -38,13 +38,13 @@ def bare_session(path: Path, tensors: Sequence[str], provider: str, threads: int
 
 
 def bare(session: Any, pictures: Array) -> Run:
-    """ONNX Runtime by itself; `pictures` of shape (N, H, W, 3), B, G, R, as the file takes them."""
+    """Bare ONNX Runtime; `pictures` of shape (N, H, W, 3), B, G, R, as the file expects them."""
     [entry] = session.get_inputs()
     return lambda: list(session.run(None, {entry.name: pictures}))
 
 
 def bound(session: Any, pictures: Array) -> Run:
-    """ONNX Runtime by itself, with input and outputs bound: in the processor's memory, where NumPy's are."""
+    """Bare ONNX Runtime with input and outputs bound in host memory, where NumPy's arrays are."""
     [entry] = session.get_inputs()
     binding = session.io_binding()
     binding.bind_cpu_input(entry.name, pictures)
@@ -59,7 +59,7 @@ def bound(session: Any, pictures: Array) -> Run:
 
 
 def has_torch(provider: str) -> bool:
-    """Whether PyTorch is here, and runs where `provider` says."""
+    """Whether PyTorch is installed and can run on `provider`."""
     if find_spec("torch") is None:
         return False
     import torch

@@ -1,8 +1,8 @@
-"""Print what filterkit's speed claims rest on: ratios, each measured within this one run.
+"""Print the ratios that filterkit's speed claims are based on, each measured within this one run.
 
 ``python benchmarks/run.py`` takes some minutes on two cores; ``python benchmarks/run.py catalog`` measures
-one group of them; ``large`` and ``scale`` are measured only where they are named. VGG16 is fetched if it is
-not cached.
+one group of them; ``large`` and ``scale`` are measured only if named. VGG16 is downloaded if it is not
+cached.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ GROUPS = ("commands", "plugins", "catalog", "pictures", "feature_maps", "memory"
 
 
 def main(groups: list[str]) -> None:
-    print(f"{'what':<48}{'against':<46}{'measured':>11}{'to reach':>11}")
+    print(f"{'benchmark':<48}{'baseline':<46}{'measured':>11}{'target':>11}")
     print(f"{'-' * 46:<48}{'-' * 44:<46}{'-' * 9:>11}{'-' * 9:>11}")
     with tempfile.TemporaryDirectory() as folder:
         catalog = Path(folder) / "catalog.db"
@@ -34,7 +34,7 @@ def main(groups: list[str]) -> None:
 
 
 def row(line: Line) -> str:
-    """One line of the table; where turns were counted, the middle half of them stands behind it."""
+    """One line of the table, followed by the interquartile range of its turns, if any."""
     text = f"{line.what:<48}{line.against:<46}{shown(line.ratio):>11}{shown(line.reach):>11}"
     if line.turns:
         low, _, high = statistics.quantiles(line.turns, n=4)
@@ -43,7 +43,7 @@ def row(line: Line) -> str:
 
 
 def shown(ratio: float) -> str:
-    """Small ratios the other way round."""
+    """A ratio as text; small ones are inverted."""
     return f"1 : {1 / ratio:,.0f}" if ratio < 0.1 else f"{ratio:.2f}"
 
 

@@ -1,7 +1,7 @@
-"""Catalogs of many models: asking them, adding to them, and how large they are.
+"""Catalogs of many models: querying them, adding to them, and their size.
 
-Rows are made: those of VGG16 again and again, every number of a filter changed a little. 1,000 models take
-some minutes to make and to measure, and 3 GB of room for temporary files.
+The rows are synthetic: VGG16's, repeated, with every number of a filter changed a little. 1,000 models take
+some minutes to create and to measure, and 3 GB of space for temporary files.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ INDEXES = (
     "(classic_type, orientation_strength DESC, classic_score)",
     f"(orientation_strength DESC) WHERE {WHERE}",
 )
-"""What somebody might make for this very question by hand; the quickest of them is taken."""
+"""Indexes one might create by hand for this very query; the fastest is used."""
 
 BLOCK = "vgg16/block3_*"
 
@@ -58,7 +58,7 @@ def lines(catalog: Path) -> Iterator[Line | str]:
 
 
 def grow(path: Path, count: int) -> int:
-    """Bring the models of a catalog, which begin with VGG16, to `count`; returns how many filters it has."""
+    """Extend a catalog that contains VGG16 to `count` models; returns its number of filters."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA cache_size = -1000000")
@@ -89,19 +89,19 @@ def columns(connection: sqlite3.Connection, table: str) -> dict[str, str]:
 
 
 def varied(connection: sqlite3.Connection) -> dict[str, str]:
-    """Every number of a filter, up to a tenth smaller."""
+    """Every number of a filter, reduced by up to a tenth."""
     numbers = [name for name, kind in columns(connection, "filter").items() if kind == "REAL"]
     return {name: f'"{name}" * (1 - abs(random() % 1000000) / 1e7)' for name in numbers}
 
 
 def copy(connection: sqlite3.Connection, table: str, changed: dict[str, str], where: str) -> None:
-    """Insert rows of a table once more, with some of their columns changed."""
+    """Insert rows of a table again, with some columns changed."""
     values = ", ".join(changed.get(name, f'"{name}"') for name in columns(connection, table))
     connection.execute(f"INSERT INTO {table} SELECT {values} FROM {table} WHERE {where}")
 
 
 def asking(scaled: Path, by_hand: Path, models: str) -> Line:
-    """A question to the whole catalog, against the same in SQL, of a copy with an index made for it."""
+    """A query on the whole catalog, compared with the same in SQL on a copy with an index made for it."""
     shutil.copyfile(scaled, by_hand)
     with filterkit.open(scaled) as bench, closing(sqlite3.connect(by_hand)) as connection:
 
@@ -129,7 +129,7 @@ def asking(scaled: Path, by_hand: Path, models: str) -> Line:
 
 
 def sql(names: list[str]) -> str:
-    """The question by hand; `names` are the columns but the address."""
+    """The query written by hand; `names` are the columns except the address."""
     parts = {"model": "model.name", "layer": "layer.name", "filter": "filter.position"}
     shown = ", ".join(parts.get(name, f'filter."{name}"') for name in names)
     return (
@@ -140,7 +140,7 @@ def sql(names: list[str]) -> str:
 
 
 def best_index(connection: sqlite3.Connection, measured: Callable[[], float]) -> None:
-    """Leave the quickest of `INDEXES` in the copy, or the index that it has."""
+    """Keep only the fastest of `INDEXES` in the copy, or the index that it has."""
     [(own, made)] = connection.execute(
         "SELECT name, sql FROM sqlite_master WHERE tbl_name = 'filter' AND type = 'index' AND sql <> ''"
     )
@@ -160,7 +160,7 @@ def repeat(action: Callable[[], Any]) -> None:
 
 
 def asking_one(scaled: Path, single: Path, models: str) -> Line:
-    """A question to one model of many, against the same to a catalog that has no other."""
+    """A query on one model of many, compared with the same on a catalog without others."""
     with filterkit.open(scaled) as many, filterkit.open(single) as one:
         taken = in_turn(
             {
@@ -174,7 +174,7 @@ def asking_one(scaled: Path, single: Path, models: str) -> Line:
 
 
 def other_model(catalog: Path, path: Path) -> Path:
-    """Write a VGG16 with other weights, which the store does not hold yet."""
+    """Write a VGG16 with other weights, which are not in the store yet."""
     [stored] = catalog.with_suffix(".store").glob("models/*/model.onnx")
     model = onnx.load(stored)
     for weights in model.graph.initializer:
@@ -186,7 +186,7 @@ def other_model(catalog: Path, path: Path) -> Path:
 
 
 def adding(scaled: Path, model: Path, what: str, metrics: list[str] | None, turns: int) -> Line:
-    """Add a model to the catalog, and to one that is not there yet; it is removed again."""
+    """Add a model to the catalog, and to a new one; it is removed afterwards."""
     taken: dict[str, list[float]] = {"many": [], "none": []}
     for _ in range(turns + 1):
         with tempfile.TemporaryDirectory(dir=scaled.parent) as folder:

@@ -1,6 +1,6 @@
-"""Write the reference pages that are made from the code: docs/cli.md and docs/catalog.md.
+"""Write the reference pages that are generated from the code: docs/cli.md and docs/catalog.md.
 
-``python docs/generate.py`` writes them, ``python docs/generate.py --check`` fails where they are out of date.
+``python docs/generate.py`` writes them, ``python docs/generate.py --check`` fails if they are out of date.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ DOCS = Path(__file__).parent
 NOTE = "<!-- Made by docs/generate.py; do not edit by hand. -->"
 
 ADDRESSES = r"""
-## Addresses, and what a shell needs quoted
+## Addresses and quoting
 
-An address is `MODEL/LAYER/FILTERS/KERNELS`, from the left as far as it is needed: `vgg16`,
+An address is `MODEL/LAYER/FILTERS/KERNELS`; trailing parts can be omitted: `vgg16`,
 `vgg16/block1_conv1`, `vgg16/block1_conv1/0:6`, `vgg16/block1_conv1/3/0`. It always begins with the model, and
-goes before pictures. Model and layer may be patterns with `*`, `?` and `[abc]`; filters and kernels take `3`,
-`0:6`, `::8`, `1,5,9` and `*`.
+comes before pictures. Model and layer may be patterns with `*`, `?` and `[abc]`; filters and kernels accept
+`3`, `0:6`, `::8`, `1,5,9` and `*`.
 
-A shell takes some characters for itself. In quotes it leaves them alone:
+A shell interprets some characters unless they are quoted:
 
 | quote | for example | because a shell |
 | --- | --- | --- |
-| addresses with `*`, `?` or `[` | `'vgg16/block3_*'`, `'*'` | puts names of files there |
-| conditions | `--where 'l2_norm > 1 and bias < 0'` | writes to a file at `>` |
+| addresses with `*`, `?` or `[` | `'vgg16/block3_*'`, `'*'` | expands them to file names |
+| conditions | `--where 'l2_norm > 1 and bias < 0'` | redirects output to a file at `>` |
 | conditions with a text: in double quotes | `--where "classic_type = 'edge'"` | ends at the next `'` |
 | SQL | `query 'SELECT * FROM layer'` | splits it at spaces, and expands `*` |
-| numbers in brackets | `similar '[[-1,0,1],[-2,0,2],[-1,0,1]]'` | takes brackets for a pattern |
+| numbers in brackets | `similar '[[-1,0,1],[-2,0,2],[-1,0,1]]'` | treats brackets as a pattern |
 | names and addresses with spaces | `'my photo.png'`, `-o 'my maps.npz'` | splits them |
-| models with `?`, `#`, `!` or `&` | `add 'keras:VGG16?weights=none'` | takes these as commands or patterns |
-| an empty text | `--invariant ''` | leaves it out |
+| models with `?`, `#`, `!` or `&` | `add 'keras:VGG16?weights=none'` | treats these as commands or patterns |
+| an empty text | `--invariant ''` | drops it |
 
-The `cmd` of Windows knows double quotes only: `"vgg16/block3_*"`.
+On Windows, `cmd` supports double quotes only: `"vgg16/block3_*"`.
 """.rstrip()
-"""What no signature says."""
+"""The part of docs/cli.md that no signature contains."""
 
 
 def main() -> int:
@@ -67,15 +67,15 @@ def pages() -> dict[str, str]:
 
 
 def command_line() -> Iterator[str]:
-    """The page of all commands, made from their signatures."""
+    """The page of all commands, generated from their signatures."""
     from filterkit.cli.shell import COMMON
 
     yield from (
         "# Command line",
         NOTE,
         "",
-        "Data goes to stdout, words and progress to stderr. Exit code 0: fine; 1: the work failed; 2: the",
-        "command was wrong. Every command takes these options besides its own:",
+        "Data goes to stdout, messages and progress to stderr. Exit code 0: success; 1: failure; 2: wrong",
+        "usage. Every command takes these options in addition to its own:",
         "",
     )
     found = list(commands())
@@ -98,7 +98,7 @@ def command_line() -> Iterator[str]:
 
 
 def spec_strings() -> Iterator[str]:
-    """What `--normalizer`, `--renderer` and `--format` take."""
+    """The values that `--normalizer`, `--renderer` and `--format` accept."""
     from filterkit.plugins.host import load_plugins
     from filterkit.plugins.registry import Registry
 
@@ -106,7 +106,7 @@ def spec_strings() -> Iterator[str]:
         "",
         "## Normalizers, renderers and formats",
         "",
-        "A name, and options behind a colon: `--normalizer percentile:low=2,high=98`. `filterkit plugins`",
+        "A name, and options after a colon: `--normalizer percentile:low=2,high=98`. `filterkit plugins`",
         "lists those of installed plugins too; `filterkit plugins show percentile` shows the options of one.",
         "",
         "| kind | name | what it does | options |",
@@ -123,7 +123,7 @@ def spec_strings() -> Iterator[str]:
 
 
 def commands() -> Iterator[tuple[str, Callable[..., None]]]:
-    """Every built-in command: what to type, and its function."""
+    """Every built-in command: its command line, and its function."""
     from filterkit.cli.app import build_app
     from filterkit.cli.plugins import plugins
 
@@ -136,7 +136,7 @@ def commands() -> Iterator[tuple[str, Callable[..., None]]]:
 
 
 def parameters(function: Callable[..., None]) -> Mapping[str, inspect.Parameter]:
-    """A command's arguments and options by name; their annotations say all about them."""
+    """A command's arguments and options by name; everything about them is in their annotations."""
     return inspect.signature(function).parameters
 
 
@@ -163,7 +163,7 @@ def _options(options: Mapping[str, inspect.Parameter]) -> Iterator[str]:
     yield "| --- | --- |"
     for name, parameter in options.items():
         info = _info(parameter)
-        # Typer keeps the first spelling where a default would stand that is no annotation.
+        # Typer keeps the first spelling in the place of the default.
         spellings = [*([info.default] if isinstance(info.default, str) else []), *(info.param_decls or ())]
         spelled = ", ".join(spellings or ["--" + name.replace("_", "-")])
         default = parameter.default
@@ -172,7 +172,7 @@ def _options(options: Mapping[str, inspect.Parameter]) -> Iterator[str]:
 
 
 def _value(parameter: inspect.Parameter) -> str:
-    """What stands behind an option: nothing for a switch, one of a few words, or anything of a type."""
+    """What follows an option: nothing for a flag, one of several words, or any value of a type."""
     kind = parameter.annotation.__origin__
     if get_origin(kind) in (Union, UnionType):
         [kind] = (each for each in get_args(kind) if each is not NoneType)
@@ -192,10 +192,10 @@ def catalog() -> Iterator[str]:
         "# Catalog schema",
         NOTE,
         "",
-        "A catalog is one SQLite file; `filterkit query` asks it in SQL, read-only. Lists and records",
-        "stand in it as JSON text, which SQLite's `json_each` takes apart. A metric is NULL where it is not",
-        "defined or not finite, and of a model that was not measured for it yet: `model.measured` lists what",
-        "was, and `filterkit measure` makes up for the rest.",
+        "A catalog is a single SQLite file; `filterkit query` runs read-only SQL on it. Lists and records",
+        "are stored as JSON text, which SQLite's `json_each` unpacks. A metric is NULL if it is undefined or",
+        "not finite, and if it has not been computed for the model: `model.measured` lists the columns that",
+        "have, and `filterkit measure` computes the rest.",
         "",
         "```",
         'filterkit query "select l.name, max(f.l2_norm) as strongest',

@@ -1,7 +1,7 @@
 """Rebuild catalog.db.example: VGG16 and the classic kernels, catalogued by filterkit itself.
 
-``python docs/make_example.py [FILE]`` writes the catalog without its store: every query works on it, and what
-needs weights says how to fetch them.
+``python docs/make_example.py [FILE]`` writes the catalog without its store: every query works on it, and
+commands that need weights say how to get them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def make(target: Path) -> None:
             bench.add("classic")
         target.unlink(missing_ok=True)
         with closing(sqlite3.connect(catalog)) as connection:
-            # A compact copy without a write-ahead log, so that it can be read where nothing can be written.
+            # A compact copy without a write-ahead log, so that it can be read from a read-only folder.
             connection.execute("VACUUM INTO ?", (str(target),))
 
 

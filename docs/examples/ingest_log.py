@@ -1,4 +1,4 @@
-"""Keeps a diary of what was added, beside the catalog."""
+"""Logs what was added, beside the catalog."""
 
 from pathlib import Path
 
@@ -7,5 +7,5 @@ import filterkit
 
 @filterkit.hookimpl
 def filterkit_after_ingest(event):
-    with Path(event.catalog).with_suffix(".log").open("a", encoding="utf-8") as diary:
-        diary.write(f"{event.model}: {event.layers} layers, {event.filters} filters\n")
+    with Path(event.catalog).with_suffix(".log").open("a", encoding="utf-8") as log:
+        log.write(f"{event.model}: {event.layers} layers, {event.filters} filters\n")

@@ -1,4 +1,4 @@
-"""Metric `nuclear`: the sum of a layer's singular values, and what each filter gives to the largest one."""
+"""Metric `nuclear`: the sum of a layer's singular values, and each filter's part in the largest one."""
 
 import filterkit
 

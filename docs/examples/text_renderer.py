@@ -1,4 +1,4 @@
-"""Renderer `text`: every tile in letters. ``filterkit show classic/emboss --renderer text -o emboss.txt``"""
+"""Renderer `text`: tiles as characters. ``filterkit show classic/emboss --renderer text -o emboss.txt``"""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ import filterkit
 @dataclass(frozen=True)
 class Text:
     shades: str = " .:-=+*#%@"
-    media_type = "text/plain"  # without annotation: no option
+    media_type = "text/plain"  # no annotation: not an option
     suffix = ".txt"
 
     def render(self, sheet):
@@ -23,4 +23,4 @@ class Text:
 
 @filterkit.hookimpl
 def filterkit_renderers():
-    return [filterkit.Contribution("text", "Tiles in letters", Text)]
+    return [filterkit.Contribution("text", "Tiles as characters", Text)]

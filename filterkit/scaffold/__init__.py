@@ -1,1 +1,1 @@
-"""New plugin packages: complete ones, from templates, for every kind of plugin."""
+"""New plugin packages, generated from templates for every kind of plugin."""

@@ -31,11 +31,11 @@ class NewPackage:
     Attributes
     ----------
     folder
-        Where it is.
+        The folder of the package.
     files
-        What is in it, relative to the folder.
+        The files in it, relative to the folder.
     show
-        Command lines that show what it does.
+        Command lines that demonstrate it.
     """
 
     folder: Path
@@ -44,23 +44,23 @@ class NewPackage:
 
 
 def new_package(name: str, kind: str, folder: Path, license: str = LICENSES[0]) -> NewPackage:
-    """Write a complete package of one plugin into a folder of its own, or nothing at all.
+    """Write a complete package with one plugin into a new folder, or nothing at all.
 
     Parameters
     ----------
     name
-        What users will type, e.g. ``glow``; ``filterkit-`` in front of it is for the distribution.
+        The name that users type, e.g. ``glow``; the distribution is named with the prefix ``filterkit-``.
     kind
         One of `KINDS`.
     folder
-        Where to put the package's folder, which is named after the distribution; made if it is not there.
+        Where to create the package's folder, which is named after the distribution; created if missing.
     license
         One of `LICENSES`.
 
     Raises
     ------
     UsageError
-        If the name cannot be one, there is no such kind or license, or the folder is there already.
+        If the name is invalid, there is no such kind or license, or the package's folder already exists.
     """
     name = check_name(name)
     for what, given, known in (("kind", kind, KINDS), ("license", license, LICENSES)):
@@ -68,7 +68,7 @@ def new_package(name: str, kind: str, folder: Path, license: str = LICENSES[0]) 
             raise UsageError(f"there is no {what} '{given}'", hint=closest(given, known))
     target = folder / f"{PREFIX}{name}"
     if target.exists():
-        raise UsageError(f"{target} is there already", hint="choose another name or folder, or move it away")
+        raise UsageError(f"{target} already exists", hint="choose another name or folder, or move it away")
     words = _words(name, kind, license)
     about = _about(kind, words)
     words |= {"summary": about["summary"], "show": "\n".join(about["show"])}
@@ -91,27 +91,25 @@ def check_name(name: str) -> str:
     Raises
     ------
     UsageError
-        If it cannot name a plugin, a distribution and, with ``_`` for ``-``, a column.
+        If it is not valid as the name of a plugin, a distribution and, with ``_`` for ``-``, a column.
     """
     bare = name.removeprefix(PREFIX)
     if not NAME.fullmatch(bare) or len(bare) > LONGEST:
-        rule = f"lower-case letters, digits and -, beginning with a letter, at most {LONGEST}"
+        rule = f"lower-case letters, digits and -, beginning with a letter, at most {LONGEST} characters"
         near = _nearest(bare)
-        raise UsageError(
-            f"a plugin cannot be named '{name}'", hint=f"'{near}' would do: {rule}" if near else rule
-        )
+        raise UsageError(f"a plugin cannot be named '{name}'", hint=f"try '{near}': {rule}" if near else rule)
     return bare
 
 
 def _nearest(name: str) -> str:
-    """What comes closest to `name` and can name a plugin; empty where nothing is left of it."""
+    """The closest valid plugin name; empty if `name` contains nothing to build it from."""
     letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "-", letters).removeprefix(PREFIX).lstrip("-0123456789")
     return words[:LONGEST].rstrip("-")
 
 
 def _words(name: str, kind: str, license: str) -> dict[str, str]:
-    """What the templates are filled with."""
+    """The values for the placeholders of the templates."""
     return {
         "name": name,
         "kind": kind,
@@ -125,12 +123,12 @@ def _words(name: str, kind: str, license: str) -> dict[str, str]:
 
 
 def _about(kind: str, words: dict[str, str]) -> dict[str, Any]:
-    """A kind's summary, what it depends on, and what shows it."""
+    """A kind's summary, its dependencies, and the commands that demonstrate it."""
     return tomllib.loads(_fill(TEMPLATES / kind / "about.toml.tmpl", words))
 
 
 def _files(module: str, kind: str, license: str) -> Iterator[tuple[str, Path]]:
-    """Where each file goes, and its template."""
+    """The path of each file, and its template."""
     common, own = TEMPLATES / "common", TEMPLATES / kind
     yield "pyproject.toml", common / "pyproject.toml.tmpl"
     yield "README.md", common / "README.md.tmpl"

@@ -74,4 +74,4 @@ def test_folders_with_odd_names_can_be_pasted(run: Run) -> None:
 def test_nothing_is_written_over(run: Run) -> None:
     assert run("plugins", "new", "glow", "--kind", "format").exit_code == 0
     code, error, _ = run("plugins", "new", "glow", "--kind", "format").failure
-    assert (code, error) == (2, "filterkit-glow is there already")
+    assert (code, error) == (2, "filterkit-glow already exists")

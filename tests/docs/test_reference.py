@@ -140,7 +140,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_every_page_is_linked_from_the_readme() -> None:
     linked = set(re.findall(r"\]\((docs/\w+\.md)\)", (ROOT / "README.md").read_text(encoding="utf-8")))
-    assert linked == {page.relative_to(ROOT).as_posix() for page in PAGES if page.parent.name == "docs"}
+    assert linked == {page.relative_to(ROOT).as_posix() for page in PAGES if page.parent == ROOT / "docs"}
 
 
 def test_pictures_of_the_docs_are_pictures() -> None:

@@ -164,7 +164,7 @@ def test_every_file_is_told(tmp_path: Path) -> None:
 
 def test_what_is_there_stays(tmp_path: Path) -> None:
     (tmp_path / "filterkit-glow").mkdir()
-    with pytest.raises(UsageError, match="filterkit-glow is there already"):
+    with pytest.raises(UsageError, match="filterkit-glow already exists"):
         new_package("glow", "metric", tmp_path)
     assert list((tmp_path / "filterkit-glow").iterdir()) == []
 
@@ -215,7 +215,7 @@ def test_wrong_use(name: str, kind: str, license: str, words: str, tmp_path: Pat
 def test_a_name_that_cannot_be_gets_the_nearest_that_can(name: str, near: str) -> None:
     with pytest.raises(UsageError) as caught:
         check_name(name)
-    assert str(caught.value.hint).startswith(f"'{near}' would do: lower-case letters")
+    assert str(caught.value.hint).startswith(f"try '{near}': lower-case letters")
     assert check_name(near) == near
 
 

@@ -11,7 +11,7 @@ class Fixed:
 
     def __post_init__(self):
         if not 0 < self.limit < float("inf"):
-            raise ValueError("limit is a number above 0")
+            raise ValueError("limit must be a number above 0")
 
     def normalize(self, values):
         import numpy as np

@@ -9,7 +9,7 @@ SPECIAL = {letter: f"\\{letter}" for letter in "&%$#_{}"} | {"\\": r"\textbacksl
 
 @dataclass(frozen=True)
 class Latex:
-    columns: tuple[str, ...] = ()  # filterkit sets those that read best; empty for all
+    columns: tuple[str, ...] = ()  # filterkit sets the most readable ones; empty for all
 
     def write(self, rows, columns, stream):
         wanted = self.columns or columns

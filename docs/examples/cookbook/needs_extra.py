@@ -1,11 +1,11 @@
-"""Normalizer `equalized`: needs scikit-image, and says so to whom it is missing."""
+"""Normalizer `equalized`: needs scikit-image, and says so if it is missing."""
 
 import filterkit
 
 
 class Equalized:
     def __init__(self):
-        from skimage.exposure import equalize_hist  # an ImportError here names the extra, and how to get it
+        from skimage.exposure import equalize_hist  # an ImportError here names the extra to install
 
         self._equalize = equalize_hist
 
@@ -25,5 +25,5 @@ class Equalized:
 
 @filterkit.hookimpl
 def filterkit_normalizers():
-    summary = "Every gray as often as every other"
+    summary = "Histogram equalization: every gray equally often"
     return [filterkit.Contribution("equalized", summary, Equalized, extra="skimage")]

@@ -1,4 +1,4 @@
-"""Metric `off_centre`: how far, in pixels, a filter's weight lies from its middle."""
+"""Metric `off_centre`: distance, in pixels, of the centre of a filter's weight from its middle."""
 
 import filterkit
 
@@ -10,8 +10,8 @@ class OffCentre:
         import numpy as np
 
         weight = np.abs(np.nan_to_num(bank.weights.astype(np.float64), posinf=0, neginf=0))
-        weight /= weight.max(initial=0) or 1  # huge ones have no sum
-        weight = weight.sum(axis=1)  # of all kernels of a filter
+        weight /= weight.max(initial=0) or 1  # the sum of huge ones overflows
+        weight = weight.sum(axis=1)  # over all kernels of a filter
         total = weight.reshape(bank.out_channels, -1).sum(axis=1)
         squared = np.zeros(bank.out_channels)
         with np.errstate(invalid="ignore"):

@@ -1,4 +1,4 @@
-"""Commands `weigh model` and `weigh all`: how heavy models are. ``filterkit weigh model vgg16``"""
+"""Commands `weigh model` and `weigh all`: how large models are. ``filterkit weigh model vgg16``"""
 
 import typer
 
@@ -7,20 +7,20 @@ import filterkit
 
 @filterkit.hookimpl
 def filterkit_commands(app):
-    weigh = typer.Typer(help="How heavy models are.")
+    weigh = typer.Typer(help="Show how large models are.")
     app.add_typer(weigh, name="weigh")
 
     @weigh.command()
     @filterkit.command
     def model(shell, name: str) -> None:
-        """The weight of one model, in parameters of its convolutions."""
+        """Show the number of parameters in the convolutions of a model."""
         with shell.workbench() as bench:
             print(sum(row["parameters"] for row in bench.layers(name)))
 
     @weigh.command(name="all")
     @filterkit.command
     def every(shell) -> None:
-        """The models from the heaviest to the lightest."""
+        """List models from the largest to the smallest."""
         with shell.workbench() as bench:
             models = bench.query(
                 "select m.name, sum(l.parameters) as weight from model m join layer l on l.model_id = m.id"

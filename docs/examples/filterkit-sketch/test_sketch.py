@@ -11,20 +11,20 @@ from filterkit.testing import check_normalizer, check_renderer, check_source
 
 
 @pytest.mark.parametrize("degree", [1.0, 2.0, 3.5])
-def test_root_keeps_what_normalizers_promise(degree):
+def test_root_is_a_normalizer(degree):
     check_normalizer(Root(degree))
 
 
-def test_root_draws_small_weights_out():
+def test_root_amplifies_small_weights():
     drawn = Root().normalize(np.array([[[[-1.0, 0.0, 0.25]]]])).values
     np.testing.assert_allclose(drawn, [[[[0, 0.5, 0.75]]]])
 
 
-def test_dots_keeps_what_renderers_promise():
+def test_dots_is_a_renderer():
     check_renderer(Dots)
 
 
-def test_rings_keeps_what_sources_promise():
+def test_rings_is_a_source():
     check_source(Rings, "", "?count=3", wrong=["?count=0", "?size=3", "large"])
 
 

@@ -1,4 +1,4 @@
-"""Tests of filterkit-binary: what all normalizers promise, and what this one draws."""
+"""Tests of filterkit-binary: what every normalizer must do, and what this one draws."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from filterkit.testing import check_normalizer, tiny_catalog, tiny_model
 
 
 @pytest.mark.parametrize("threshold", [-1.0, 0.0, 0.05])
-def test_it_keeps_what_normalizers_promise(threshold):
+def test_it_is_a_normalizer(threshold):
     check_normalizer(Binary(threshold))
 
 

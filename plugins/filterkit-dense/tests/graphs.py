@@ -1,4 +1,4 @@
-"""Small graphs for the tests, and what comes out of them."""
+"""Small graphs for the tests, and their outputs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def build(
     constants: Mapping[str, np.ndarray],
     kind: int = TensorProto.FLOAT,
 ) -> onnx.ModelProto:
-    """A model of one input ``x`` whose outputs are those of its last node."""
+    """A model with one input ``x`` whose outputs are those of its last node."""
     graph = helper.make_graph(
         nodes,
         "test",
@@ -62,7 +62,7 @@ def why_skipped(model: onnx.ModelProto) -> str:
 
 
 def run(model: onnx.ModelProto, tensor: str, x: np.ndarray) -> np.ndarray:
-    """The value of any tensor, by ONNX Runtime."""
+    """The value of any tensor, computed by ONNX Runtime."""
     exposed = onnx.ModelProto()
     exposed.CopyFrom(model)
     del exposed.graph.output[:]
@@ -72,6 +72,6 @@ def run(model: onnx.ModelProto, tensor: str, x: np.ndarray) -> np.ndarray:
 
 
 def channels_last(values: np.ndarray, layout: str) -> np.ndarray:
-    """Bring a tensor to N, positions, C."""
+    """Rearrange a tensor to N, positions, C."""
     order = sorted(range(values.ndim), key=lambda axis: "NDHWC".index(layout[axis]))
     return values.transpose(order)

@@ -1,4 +1,4 @@
-"""The extractor, against what ONNX Runtime computes: filters times input plus bias is the layer's output."""
+"""The extractor, compared with ONNX Runtime: filters times input plus bias is the layer's output."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ FLOATS = TensorProto.FLOAT
 
 
 def check(model: onnx.ModelProto, x: np.ndarray, rows: np.ndarray | None = None, atol: float = 1e-5) -> None:
-    """Hold weights, bias, pre-tensor and layout against the graph itself.
+    """Compare weights, bias, pre-tensor and layout with the graph itself.
 
-    `rows` is the input as (N, positions, C) where it is not `x` already.
+    `rows` is the input as (N, positions, C) if `x` is not that already.
     """
     bank = only_bank(model)
     filters = bank.weights[:, :, 0, 0]

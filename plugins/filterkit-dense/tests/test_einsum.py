@@ -1,4 +1,4 @@
-"""Einsums with a weight, against what NumPy and ONNX Runtime make of them."""
+"""Einsums with a weight, compared with NumPy and ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from graphs import build, found, node, only_bank, random, run, why_skipped
 def test_einsum(
     equation: str, shape: tuple[int, ...], weight: tuple[int, ...], layout: str, stored: str, first: bool
 ) -> None:
-    """Against NumPy and ONNX Runtime: what the bank answers to the data is what the Einsum answers."""
+    """The bank applied to the data gives the Einsum's result, as computed by NumPy and ONNX Runtime."""
     values, x = random(*weight), random(*shape)
     constants = {"w": values}
     if first:
@@ -60,7 +60,7 @@ def test_an_einsum_with_bias_and_activation(bias: tuple[int, ...]) -> None:
 
 
 def test_channels_that_change_places_behind_an_einsum() -> None:
-    """What lies behind a Transpose of heads and their channels is in another order than the filters."""
+    """After a Transpose of heads and their channels, the order differs from that of the filters."""
     nodes = [
         node("Einsum", "x w", "e", equation="abc,cde->abde"),
         node("Transpose", "e", "t", perm=[0, 1, 3, 2]),

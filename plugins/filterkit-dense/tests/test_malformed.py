@@ -1,4 +1,4 @@
-"""Files from strangers: whatever their products look like, one is read, skipped with a reason, or refused."""
+"""Untrusted files: whatever their products look like, each is read, skipped with a reason, or refused."""
 
 from __future__ import annotations
 

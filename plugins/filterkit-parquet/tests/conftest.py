@@ -11,13 +11,13 @@ from filterkit.testing import tiny_catalog, tiny_model
 
 @pytest.fixture(scope="session")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """For reading only."""
+    """A catalog that tests must not change."""
     return tiny_catalog(tmp_path_factory.mktemp("catalog"))
 
 
 @pytest.fixture(scope="session")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """For writing too, with the file of a model, its inputs and a picture beside it."""
+    """A catalog that tests may change, with the file of a model, its inputs and a picture beside it."""
     import numpy as np
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""Whole catalogs: the same questions to SQLite, DuckDB and Polars, and all files or none."""
+"""Whole catalogs: the same queries with SQLite, DuckDB and Polars, and all files or none."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_earlier_files_are_replaced_and_others_stay(catalog: Path, tmp_path: Pat
 
 
 class Interrupted(filterkit.Workbench):
-    """Fails, finds a folder in its way, or another model in the catalog, once filters are asked for."""
+    """Fails, or creates a folder in the way, or adds a model to the catalog, when filters are read."""
 
     failure: BaseException | None = None
     taken: Path | None = None
@@ -209,7 +209,10 @@ def test_a_folder_in_the_way_is_told_before_anything_is_replaced(catalog: Path, 
 
 @pytest.mark.parametrize(
     ("name", "state"),
-    [("models", "no file is new"), ("filters", "models.parquet, layers.parquet new already, the others not")],
+    [
+        ("models", "no file has been replaced"),
+        ("filters", "already replaced: models.parquet, layers.parquet"),
+    ],
 )
 def test_a_rename_that_fails_says_what_is_new_already(
     catalog: Path, tmp_path: Path, name: str, state: str

@@ -1,4 +1,4 @@
-"""The output format: what pyarrow, DuckDB and Polars read of what commands write."""
+"""The output format: files that commands write, read by pyarrow, DuckDB and Polars."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def said(catalog: Path, *words: str) -> bytes:
 def test_commands_write_what_they_write_as_json(command: str, own: Path, tmp_path: Path) -> None:
     words = shlex.split(command.format(folder=own.parent))
     rows = json.loads(said(own, *words, "--format", "json"))
-    assert rows or command in ("plugins doctor", "plugins requirements")  # which may have nothing to say
+    assert rows or command in ("plugins doctor", "plugins requirements")  # which may have no rows
     path = tmp_path / "rows.parquet"
     path.write_bytes(said(own, *words, "--format", "parquet"))
     for name, values in pq.read_table(path).to_pydict().items():
@@ -160,7 +160,7 @@ def test_commands_write_what_they_write_as_json(command: str, own: Path, tmp_pat
 
 
 def test_doctor_gives_rows(own: Path) -> None:
-    """As JSON it is one report, so there is nothing to compare with."""
+    """In JSON it is a single report, so there is nothing to compare with."""
     table = pq.read_table(io.BytesIO(said(own, "doctor", "--format", "parquet")))
     assert table.num_rows > 5
     assert "filterkit-parquet" in str(table.to_pylist())

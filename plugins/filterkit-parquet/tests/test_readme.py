@@ -1,6 +1,6 @@
-"""The commands of the README are run as they stand there, by a shell.
+"""The commands in the README, and its query, run as shown, in a shell.
 
-So is its question; ``vgg16`` is a tiny model.
+``vgg16`` is a tiny model.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How evenly the page of 4,096 kernels is drawn while somebody uses it: the time from frame to frame.
+"""How smoothly the page of 4,096 kernels is drawn during interaction: the time between frames.
 
-Run as ``python benchmarks/frames.py``; it needs Chromium with its chromedriver, and what the tests need.
-A display shows a frame every 16.7 ms; a gap of twice that is one frame that was missed.
+Run ``python benchmarks/frames.py``; it needs Chromium with its chromedriver, and the test dependencies.
+A display shows a frame every 16.7 ms; a gap of twice that is one missed frame.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def rendered(folder: Path) -> bytes:
 
 
 def hover(page: Page) -> None:
-    """From kernel to kernel, across the picture and back."""
+    """Move from kernel to kernel, across the picture and back."""
     moves = ActionChains(page.browser, duration=8)
     moves.move_to_element(page.browser.find_element("id", "plot"))
     for step in range(120):
@@ -111,7 +111,7 @@ def main() -> None:
                 found = gaps(page, use)
                 print(
                     f"{name:<14} {len(found):>4} frames, gaps in ms: median {np.median(found):.1f}, "
-                    f"95 % below {np.quantile(found, 0.95):.1f}, longest {found.max():.1f}"
+                    f"95th percentile {np.quantile(found, 0.95):.1f}, longest {found.max():.1f}"
                 )
 
 

@@ -1,4 +1,4 @@
-"""A browser without a window, and pages in it."""
+"""A headless browser, and pages in it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from page import Page, launch
 
 REQUIRE_BROWSER = os.environ.get("FILTERKIT_REQUIRE_BROWSER", "") not in ("", "0")
-"""Set in CI: without Chromium the tests of the page fail instead of being skipped."""
+"""Set in CI: without Chromium, the tests of the page fail instead of being skipped."""
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +26,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 @pytest.fixture(scope="session")
 def catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalog of two alike models: a layer of colour, one of 4,096 kernels, one with a filter of zeros."""
+    """A catalog of two similar models: a colour layer, one with 4,096 kernels, one with a filter of zeros."""
     import filterkit
     import numpy as np
     import onnx

@@ -1,4 +1,4 @@
-"""What a reader does with a page."""
+"""User interaction with a page."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ image.src = document.querySelector("#plot image").getAttribute("href");
 
 
 def launch(profile: Path) -> Chrome | None:
-    """A Chromium without a window, whose files go to `profile`; None where there is none."""
+    """A headless Chromium, whose files go to `profile`; None if it is not installed."""
     browsers = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
     browser, driver = next(filter(None, browsers), None), shutil.which("chromedriver")
     if not (browser and driver):
@@ -54,7 +54,7 @@ def launch(profile: Path) -> Chrome | None:
 
 
 class Page:
-    """A page in a browser. Places are pixels of the sheet's picture: a value each, and gaps of one."""
+    """A page in a browser. Positions are pixels of the sheet's picture: one per value, with gaps of one."""
 
     def __init__(self, browser: Chrome) -> None:
         self.browser = browser
@@ -63,7 +63,7 @@ class Page:
     def open(self, page: bytes) -> None:
         with tempfile.NamedTemporaryFile(suffix=".html", delete=False) as file:
             file.write(page)
-        self.browser.get_log("browser")  # what earlier pages said
+        self.browser.get_log("browser")  # messages of earlier pages
         self.browser.get(Path(file.name).as_uri())
         self.wait(lambda: self.ask("return document.body.dataset.ready") == "yes")
         Path(file.name).unlink()
@@ -78,19 +78,19 @@ class Page:
         return self.ask("return document.getElementById(arguments[0]).textContent", element)
 
     def place(self, x: float, y: float) -> tuple[float, float]:
-        """Where a place lies in the window."""
+        """The position in the window of a pixel of the picture."""
         left, top = self.ask(PLACE, x, y)
         return left, top
 
     def point(self, x: int, y: int) -> list[str]:
-        """Move the mouse onto a pixel of the picture; the lines of what then shows up, if anything does."""
+        """Move the mouse to a pixel of the picture; returns the lines of the hover text, if any."""
         left, top = self.place(x, y)
         moves = ActionChains(self.browser, duration=0)
         moves.w3c_actions.pointer_action.move_to_location(round(left), round(top))
         moves.perform()
         shown = "return !document.getElementById('tip').hidden"
         lines = "return Array.from(document.getElementById('tip').children, line => line.textContent)"
-        self.rest()  # a hover is told with the next frame, and not twice within a twentieth of a second
+        self.rest()  # hover events come with the next frame, at most every 50 ms
         return list(self.ask(lines)) if self.ask(shown) else []
 
     def sort(self, by: str, *, upwards: bool = False) -> None:
@@ -108,11 +108,11 @@ class Page:
             lambda: self.ask("return document.getElementById('plot')._fullLayout.xaxis.range") != before
         )
 
-        self.rest()  # plotly tells of the new range once the wheel stands still
+        self.rest()  # plotly reports the new range when the wheel stops
 
     @contextmanager
     def sized(self, width: int, height: int) -> Iterator[None]:
-        """Give pages so many pixels meanwhile."""
+        """Set the size of pages temporarily."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         try:
@@ -121,7 +121,7 @@ class Page:
             self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
     def reset(self) -> None:
-        """Show all again."""
+        """Reset the view."""
         self.ask("document.querySelector('[data-title=\"Reset axes\"]').click()")
         self.rest()
 
@@ -129,7 +129,7 @@ class Page:
         self.ask("return new Promise(done => setTimeout(done, 150))")
 
     def pixel(self, x: int, y: int) -> tuple[tuple[int, int], tuple[int, int, int]]:
-        """Width and height of the picture, and its colour at a place."""
+        """Width and height of the picture, and its colour at a position."""
         width, height, *colour = self.browser.execute_async_script(PIXEL, x, y)
         return (width, height), tuple(colour[:3])
 

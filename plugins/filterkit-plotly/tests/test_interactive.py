@@ -1,4 +1,4 @@
-"""The page: what it holds, and what a reader sees when pointing, zooming and sorting."""
+"""The page: its content, and the result of hovering, zooming and sorting."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def value_in(lines: list[str]) -> float:
 
 
 def said(lines: list[str], metric: str) -> float:
-    """Of the tile itself, where the catalog has a number of that name, too."""
+    """The tile's own number, if the catalog has one of the same name, too."""
     line = next(line for line in lines if line.startswith(f"{metric} "))
     return float(line.removeprefix(f"{metric} "))
 

@@ -1,4 +1,4 @@
-"""The commands of the README are run as they stand there, by a shell.
+"""The commands in the README run as shown, in a shell.
 
 ``vgg16`` and ``vgg16-hed`` are tiny models.
 """

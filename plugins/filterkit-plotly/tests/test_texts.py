@@ -1,4 +1,4 @@
-"""Metrics that are texts and booleans, in a browser: what pointing tells, and how tiles are grouped."""
+"""Metrics that are texts and booleans, in a browser: hover texts, and how tiles are grouped."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ GROUPED = [5, 2, 4, 6, 0, 3, 1]
 
 @pytest.fixture(scope="module")
 def kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A catalog with a layer of seven filters of four kernels, of which a plugin says the kinds."""
+    """A catalog with a layer of seven filters with four kernels each, whose kinds come from a plugin."""
     folder = tmp_path_factory.mktemp("kinds")
     (folder / "plugins").mkdir()
     (folder / "plugins" / "filterkit_kinds.py").write_text(PLUGIN, encoding="utf-8")
@@ -110,7 +110,7 @@ def test_booleans_are_two_groups(kinds: Path, page: Page) -> None:
 
 
 def test_every_group_begins_a_row(kinds: Path, page: Page) -> None:
-    """Where tiles have no rows of their own, groups leave places empty, and the picture grows."""
+    """If groups begin new rows, places stay empty, and the picture grows."""
     with filterkit.open(kinds) as bench:
         sheet = bench.sheet("net/c", channels="first")
         page.open(bench.render(sheet, suffix=".html"))

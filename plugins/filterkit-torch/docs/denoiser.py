@@ -1,4 +1,4 @@
-"""A small network that takes noise off pictures; ``python denoiser.py`` trains it, in a minute or two."""
+"""A small network that removes noise from pictures; ``python denoiser.py`` trains it in a minute or two."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import nn
 
 
 class Denoiser(nn.Module):
-    """Takes a picture, R G B from 0 to 1, apart into `filters` kinds of detail, and builds it from these."""
+    """Decomposes an RGB picture (0 to 1) into `filters` kinds of detail, and reconstructs it from them."""
 
     def __init__(self, filters: int = 32, size: int = 9) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class Denoiser(nn.Module):
 
 
 def train(steps: int = 1500, noise: float = 0.1, decay: float = 1e-4) -> Denoiser:
-    """Let it remove noise from random patches of four photos that come with scikit-image."""
+    """Train it to remove noise from random patches of four photos included in scikit-image."""
     import numpy as np
     from skimage import data
 
@@ -31,7 +31,7 @@ def train(steps: int = 1500, noise: float = 0.1, decay: float = 1e-4) -> Denoise
     torch.manual_seed(0)
     network = Denoiser()
     with torch.no_grad():
-        network.encode.weight.mul_(0.1)  # so that little of the beginning is seen in the end
+        network.encode.weight.mul_(0.1)  # so that little of the initialization remains in the end
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     for step in range(steps):
         clean = torch.stack([_patch(photos[int(torch.randint(len(photos), ()))]) for _ in range(16)])

@@ -1,4 +1,4 @@
-"""Networks that the tests export; each is here for something."""
+"""Networks that the tests export, each for one purpose."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 def _learn(network: nn.Module) -> None:
-    """Batch norms that are more than an identity."""
+    """Batch norms that are not the identity."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_mean, -1, 1)
@@ -113,7 +113,7 @@ class UNet(nn.Module):
 
 
 class Shared(nn.Module):
-    """One convolution used twice, and one weight that two convolutions hold."""
+    """One convolution used twice, and one weight shared by two convolutions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class Shared(nn.Module):
 
 
 class Functional(nn.Module):
-    """Convolutions of parameters, of a buffer, of a computed weight; and one with weight norm."""
+    """Convolutions with parameters, a buffer, a computed weight, and weight norm."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -155,7 +155,7 @@ class FlattenHead(nn.Module):
 
 
 class AdaptiveHead(nn.Module):
-    """Takes pictures of any size, but ONNX has no word for how it does that."""
+    """Takes pictures of any size, but ONNX cannot express how."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -187,7 +187,7 @@ class OneSize(OnePicture):
 
 
 class Lines(nn.Module):
-    """Takes lines of text: of one height, and as wide as they come."""
+    """Takes lines of text: of one height and any width."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -199,7 +199,7 @@ class Lines(nn.Module):
 
 
 class LinesByHand(Lines):
-    """The same, which PyTorch would take at any height: only its exporter learns that there is one."""
+    """The same, but PyTorch accepts any height: only its exporter finds that there is one."""
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(x)
@@ -207,7 +207,7 @@ class LinesByHand(Lines):
 
 
 class OneWidth(nn.Module):
-    """Takes any picture, and ONNX has a word for what it does with its height only."""
+    """Takes any picture, but ONNX can express only what it does with the height."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -219,7 +219,7 @@ class OneWidth(nn.Module):
 
 
 class Undecided(nn.Module):
-    """Does what its numbers say, which no graph can."""
+    """Control flow that depends on values, which no graph can express."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -231,7 +231,7 @@ class Undecided(nn.Module):
 
 
 class Attention(nn.Module):
-    """Attention over pixels, which PyTorch's older exporter does not know."""
+    """Attention over pixels, which PyTorch's older exporter does not support."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -243,19 +243,19 @@ class Attention(nn.Module):
         return self.attention(pixels, pixels, pixels)[0]
 
 
-class Told(nn.Module):
-    """A picture behind what is told of it."""
+class Conditioned(nn.Module):
+    """A picture that follows another input."""
 
     def __init__(self) -> None:
         super().__init__()
         self.conv, self.words = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(5, 4)
 
-    def forward(self, told: Tensor, x: Tensor) -> Tensor:
-        return self.conv(x) + self.words(told)[:, :, None, None]
+    def forward(self, condition: Tensor, x: Tensor) -> Tensor:
+        return self.conv(x) + self.words(condition)[:, :, None, None]
 
 
 class Text(nn.Module):
-    """Letters, as many as there are."""
+    """Letters, in any number."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -266,7 +266,7 @@ class Text(nn.Module):
 
 
 class Signal(nn.Module):
-    """One dimension, and layers that learn their sizes from the first input."""
+    """One dimension, and lazy layers."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -290,7 +290,7 @@ class Volume(nn.Module):
 
 
 class Lazy(nn.Module):
-    """Says nothing of its input before it has one."""
+    """Does not know its input shape before the first call."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""PyTorch networks through filterkit: held against PyTorch itself, weight by weight and map by map."""
+"""PyTorch networks through filterkit, compared with PyTorch itself, weight by weight and map by map."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def bench(tmp_path: Path):
 
 
 def made(kind: type[nn.Module], **arguments: object) -> nn.Module:
-    """The network as the source makes it."""
+    """The network as the source builds it."""
     torch.manual_seed(0)
     return kind(**arguments).eval()
 
@@ -67,7 +67,7 @@ def assert_same_weights(bench: filterkit.Workbench, network: nn.Module) -> None:
 
 
 def maps(network: nn.Module, picture: np.ndarray, at: str = "pre") -> dict[str, np.ndarray]:
-    """What every convolution answers, or the activation behind it that is a module, by forward hooks."""
+    """The output of every convolution, or of the activation module after it, from forward hooks."""
     hooked = dict(network.named_modules())
     if at == "pre":
         hooked = {name: module for name, module in hooked.items() if isinstance(module, CONVOLUTIONS)}
@@ -87,7 +87,7 @@ def maps(network: nn.Module, picture: np.ndarray, at: str = "pre") -> dict[str, 
 
 
 def followed(block: str, modules: nn.Sequential) -> Iterator[tuple[str, nn.Module]]:
-    """Every convolution with an activation behind it, and behind its batch norm, and that activation."""
+    """Every convolution followed by an activation, possibly after a batch norm, with that activation."""
     name = ""
     for index, module in enumerate(modules):
         if isinstance(module, CONVOLUTIONS):
@@ -108,7 +108,7 @@ def assert_same_maps(bench: filterkit.Workbench, network: nn.Module, channels: i
 
 
 def export(ref: str, folder: Path) -> filterkit.FetchedModel:
-    """What the source's process does, in this one."""
+    """Does the work of the source's process in this one."""
     request = parse(ref, folder)
     done = answer(request)
     assert done.message is None, done.message
@@ -177,7 +177,7 @@ def test_the_same_seed_makes_the_same_model(tmp_path: Path) -> None:
 
 
 def test_conformance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Among other things: the same weights each time, also those that importing the module makes."""
+    """Includes the weights that importing the module creates: they are the same each time."""
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     check_source(TorchSource, "networks:ready?input=1x32x32", wrong=["networks:Nothing", "net.pt", "net"])
 
@@ -283,8 +283,10 @@ def test_free_sizes_of_programs_of_other_inputs(tmp_path: Path) -> None:
 
     auto = torch.export.Dim.AUTO
     picture = torch.zeros(2, 3, 16, 18)
-    told = shapes(networks.Told, (torch.zeros(2, 5), picture), ({0: auto}, {0: auto, 2: auto, 3: auto}))
-    assert told == [["N", 5], ["N", 3, "H", "W"]], "the picture need not be the first"
+    shown = shapes(
+        networks.Conditioned, (torch.zeros(2, 5), picture), ({0: auto}, {0: auto, 2: auto, 3: auto})
+    )
+    assert shown == [["N", 5], ["N", 3, "H", "W"]], "the picture need not be the first"
     ((batch, length),) = shapes(networks.Text, (torch.zeros(2, 12, dtype=torch.long),), ({0: auto, 1: auto},))
     assert batch == "N"
     assert length != "C", "no channels are free"
@@ -297,7 +299,7 @@ def test_torchscript_that_cannot_be_exported_names_what_can(tmp_path: Path) -> N
     torch.jit.trace(network, sample, check_trace=False).save(tmp_path / "attention.pt")
     said = refusal(f"{tmp_path / 'attention.pt'}?input=3x16x16", tmp_path)
     assert "PyTorch cannot export attention.pt: " in said
-    assert "torch:MODULE:CALLABLE, or save it by torch.export as a .pt2" in said
+    assert "torch:MODULE:CALLABLE, or save it with torch.export as a .pt2" in said
     torch.export.save(torch.export.export(network, (sample,)), tmp_path / "attention.pt2")
     assert "conv" in (export(str(tmp_path / "attention.pt2"), tmp_path).layer_names or {}).values()
 
@@ -336,8 +338,8 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
     torch.save({"state_dict": Trap()}, tmp_path / "trap.pt")
     for ref in (f"networks:UNet?checkpoint={tmp_path / 'trap.pt'}", f"{tmp_path / 'trap.pt'}"):
         said = refusal(ref, tmp_path)
-        assert "trap.pt is no file of weights alone: it holds " in said
-        assert "weights_only" not in said  # PyTorch itself says how to run it all the same
+        assert "trap.pt is not a file of weights only: it contains " in said
+        assert "weights_only" not in said  # PyTorch itself says how to run it anyway
     assert not (tmp_path / "sprung").exists()
 
 
@@ -345,7 +347,7 @@ def test_weights_that_are_not_the_networks(tmp_path: Path) -> None:
     torch.save(networks.Shared().state_dict(), tmp_path / "other.pt")
     said = refusal(f"networks:UNet?checkpoint={tmp_path / 'other.pt'}", tmp_path)
     assert (
-        "do not fit networks:UNet: 14 missing (bottom.bias, bottom.weight, …), 6 unknown (left.bias" in said
+        "do not match networks:UNet: 14 missing (bottom.bias, bottom.weight, …), 6 unknown (left.bias" in said
     )
     torch.save(networks.UNet(channels=3).state_dict(), tmp_path / "rgb.pt")
     assert "size mismatch for down1.0.weight" in refusal(
@@ -359,27 +361,27 @@ def test_weights_that_are_not_the_networks(tmp_path: Path) -> None:
     [
         ("nowhere:Net", "there is no Python module 'nowhere'"),
         ("networks.inner:Net", "there is no Python module 'networks.inner'"),
-        ("quits:Net", "importing quits fails: SystemExit: goodbye"),
+        ("quits:Net", "importing quits failed: SystemExit: goodbye"),
         ("networks:Nothing", "networks has no 'Nothing' | it has Bottleneck, ResNet"),
         ("networks:Signal", "missing a required argument: 'width'"),
         ("networks:Signal", "its arguments are width"),
         ("networks:UNet?chanels=3", "unexpected keyword argument 'chanels'"),
         ("networks:options?a=1", "type dict, not a torch.nn.Module"),
-        ("networks:number", "type int, and cannot be called"),
-        ("networks:fails", "calling networks:fails fails: RuntimeError: no such luck"),
-        ("networks:UNet?input=3x64x64", "takes no input of 3×64×64: RuntimeError"),
-        ("networks:TwoInputs", "takes no input of 3×224×224"),
+        ("networks:number", "type int, which is not callable"),
+        ("networks:fails", "calling networks:fails failed: RuntimeError: no such luck"),
+        ("networks:UNet?input=3x64x64", "does not accept an input of 3×64×64: RuntimeError"),
+        ("networks:TwoInputs", "does not accept an input of 3×224×224"),
         ("networks:Undecided", "PyTorch cannot export networks:Undecided: GuardOnDataDependentSymNode"),
     ],
 )
-def test_what_cannot_be_exported_is_told_in_a_line(ref: str, words: str, tmp_path: Path) -> None:
+def test_what_cannot_be_exported_is_reported_in_one_line(ref: str, words: str, tmp_path: Path) -> None:
     assert words in refusal(ref, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("ref", "words"),
     [
-        ("", "names no PyTorch network"),
+        ("", "does not name a PyTorch network"),
         ("networks", "torch:MODULE:CALLABLE"),
         ("networks:", "torch:MODULE:CALLABLE"),
         ("networks:UNet?input=3x0", "input=3x224x224"),
@@ -390,7 +392,7 @@ def test_what_cannot_be_exported_is_told_in_a_line(ref: str, words: str, tmp_pat
         ("networks:UNet?checkpoint=net.pt", "there is no file 'net.pt'"),
     ],
 )
-def test_wrong_refs_are_told_before_anything_runs(ref: str, words: str, tmp_path: Path) -> None:
+def test_invalid_refs_are_reported_before_anything_runs(ref: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(filterkit.FilterkitError) as caught:
         parse(ref, tmp_path)
     assert words in f"{caught.value} {caught.value.hint}"

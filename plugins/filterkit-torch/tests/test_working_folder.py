@@ -1,4 +1,4 @@
-"""What of the working folder is imported, and what is not; in processes of their own."""
+"""Imports from the current folder, in separate processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MARK = "open('RUN', 'a').write(__name__ + ' ')\n"
 
 
 def ran(folder: Path, code: str) -> str:
-    """What `code` printed in `folder`, by Python as the source starts it."""
+    """What `code` printed in `folder`, run by Python as the source starts it."""
     paths = [str(Path(filterkit_torch.__file__).parents[1]), *filter(os.path.isabs, sys.path)]
     code = f"import sys; sys.path[:] = {paths!r}; from filterkit_torch.working_folder import *; {code}"
     done = subprocess.run(

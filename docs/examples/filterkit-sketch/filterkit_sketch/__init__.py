@@ -1,4 +1,4 @@
-"""Small weights made visible, weights as dots, and filters that find rings."""
+"""Small weights made visible, weights as dots, and filters that detect rings."""
 
 import filterkit
 
@@ -9,7 +9,7 @@ FILTERKIT_API = 1
 def filterkit_normalizers():
     return [
         filterkit.Contribution(
-            "root", "Zero in the middle, small weights drawn out", "filterkit_sketch.root:Root"
+            "root", "Zero in the middle, small weights amplified", "filterkit_sketch.root:Root"
         )
     ]
 
@@ -21,4 +21,4 @@ def filterkit_renderers():
 
 @filterkit.hookimpl
 def filterkit_model_sources():
-    return [filterkit.Contribution("rings", "Filters that find rings", "filterkit_sketch.rings:Rings")]
+    return [filterkit.Contribution("rings", "Filters that detect rings", "filterkit_sketch.rings:Rings")]

@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Dots:
-    """Every value as a dot on black: its radius is the value."""
+    """Every value as a dot on black, with the value as its radius."""
 
     cell: int = 16
     media_type = "image/svg+xml"
@@ -16,7 +16,7 @@ class Dots:
 
     def __post_init__(self):
         if self.cell < 1:
-            raise ValueError("cell is a number of pixels from 1 on")
+            raise ValueError("cell must be a positive number of pixels")
 
     def render(self, sheet):
         tiles = sheet.tiles.mean(axis=-1) if sheet.is_colour else sheet.tiles

@@ -10,7 +10,7 @@ SIZE = 21
 
 
 class Rings:
-    """Filters that answer to rings: ``rings:?count=8`` makes eight, from small to large."""
+    """Filters that respond to rings: ``rings:?count=8`` makes eight, from small to large."""
 
     scheme = "rings"
 
@@ -29,16 +29,14 @@ class Rings:
         name, options = filterkit.split_options(ref)
         text = options.pop("count", "8")
         if name or options:
-            raise filterkit.UsageError(
-                f"rings knows no '{name or next(iter(options))}'", hint="rings:?count=8"
-            )
+            raise filterkit.UsageError(f"unknown part '{name or next(iter(options))}'", hint="rings:?count=8")
         if not text.isdecimal() or not 1 <= int(text) <= 64:
             raise filterkit.UsageError(f"count cannot be '{text}'", hint="a whole number from 1 to 64")
         return int(text)
 
 
 def rings(radii):
-    """Rings, shape (filters, 1, SIZE, SIZE); less their mean, so that even areas give nothing."""
+    """Rings, shape (filters, 1, SIZE, SIZE), with zero mean, so that uniform areas give no response."""
     x = np.arange(SIZE) - SIZE // 2
     distance = np.hypot(x, x[:, np.newaxis])
     filters = np.exp(-((distance - radii[:, None, None]) ** 2) / 2)

@@ -9,13 +9,13 @@ import filterkit
 
 @dataclass(frozen=True)
 class Root:
-    """Zero becomes 0.5, the largest magnitude 0 or 1 by its sign; between them runs a root."""
+    """Zero becomes 0.5, the largest magnitude 0 or 1 by its sign; a root interpolates between them."""
 
     degree: float = 2.0
 
     def __post_init__(self):
         if not 1 <= self.degree <= 10:
-            raise ValueError("degree lies between 1 and 10")
+            raise ValueError("degree must be between 1 and 10")
 
     def normalize(self, values):
         finite = np.isfinite(values)

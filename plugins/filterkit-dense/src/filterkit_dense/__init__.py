@@ -14,7 +14,7 @@ FILTERKIT_API = 1
 
 @filterkit.hookimpl
 def filterkit_weight_extractors() -> list[filterkit.Contribution[DenseExtractor]]:
-    """Offer the extractor `dense`; its module, and numpy and onnx with it, is imported once it is used."""
+    """Contribute the extractor `dense`; its module, with numpy and onnx, is imported on first use."""
     return [
         filterkit.Contribution(
             "dense",

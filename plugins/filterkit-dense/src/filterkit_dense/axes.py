@@ -1,4 +1,4 @@
-"""What the axes of a product's output are: pictures, positions, channels."""
+"""The meaning of the axes of a product's output: pictures, positions, channels."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _SPACE = ("", "W", "HW", "DHW")
 
 
 def layout_of(graph: filterkit.GraphView, tensor: str, *, left: bool = False) -> str:
-    """Letters of the axes, e.g. ``"NWC"`` for tokens; two axes where nothing is known of them.
+    """Letters of the axes, e.g. ``"NWC"`` for tokens; two axes are assumed if the shape is unknown.
 
-    Channels come last, or last but one where the weight is the left factor. Pictures come first, unless
-    another axis alone has the name of the axis in which the model takes pictures.
+    Channels come last, or second to last if the weight is the left factor. Pictures come first, unless
+    exactly one other axis has the name of the model's picture axis.
 
     Raises
     ------
     Unresolved
-        There are too few axes, or too many.
+        If there are too few axes, or too many.
     """
     rank = len(graph.shape(tensor) or (None, None))
     if not 2 <= rank <= MOST_AXES:
@@ -28,12 +28,12 @@ def layout_of(graph: filterkit.GraphView, tensor: str, *, left: bool = False) ->
 
 
 def letters_of(graph: filterkit.GraphView, tensor: str, rank: int, channels: Collection[int]) -> str:
-    """The same for an output of `rank` axes, at least one of them none of those that hold `channels`.
+    """The same for an output of `rank` axes, at least one of which does not hold `channels`.
 
     Raises
     ------
     Unresolved
-        There are too many axes.
+        If there are too many axes.
     """
     shape = graph.shape(tensor) or (None,) * rank
     others = [axis for axis in range(rank) if axis not in channels]

@@ -1,4 +1,4 @@
-"""Einsums with one weight, as Keras writes dense layers over several axes and attention's projections."""
+"""Einsums with one weight, as Keras exports dense layers over several axes and attention projections."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from filterkit_dense.axes import letters_of
 from filterkit_dense.weights import Floats, float_of, read_numbers
 
 _ELLIPSIS = "0123456789"
-"""Letters for the axes that stand for three dots."""
+"""Letters for the axes that an ellipsis stands for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contraction:
-    """An Einsum of data and weight that is the product with one matrix, once axes are taken together.
+    """An Einsum of data and weight that is a product with one matrix after combining axes.
 
     Attributes
     ----------
     data, weight
         Tensors.
     inputs, outputs
-        Axes of the weight: those summed over, as the data orders them; those kept, as the output does.
+        Axes of the weight: those summed over, in the data's order; those kept, in the output's order.
     channels
-        Where `outputs` are among the axes of the output.
+        Positions of `outputs` among the axes of the output.
     rank
-        How many axes the output has.
+        Number of axes of the output.
     """
 
     data: str
@@ -40,12 +40,12 @@ class Contraction:
 
 
 def read_einsum(graph: filterkit.GraphView, node: onnx.NodeProto) -> Contraction | None:
-    """What an Einsum multiplies; None where all or none of its inputs are constants.
+    """The contraction that an Einsum computes; None if all or none of its inputs are constants.
 
     Raises
     ------
     Unresolved
-        It is no product with one matrix.
+        If it is not a product with one matrix.
     """
     constant = [graph.is_constant(name) for name in node.input]
     if sum(constant) in (0, len(constant)):
@@ -53,7 +53,7 @@ def read_einsum(graph: filterkit.GraphView, node: onnx.NodeProto) -> Contraction
     equation = str(filterkit.attributes(node).get("equation", "")).replace(" ", "")
     terms, arrow, output = equation.partition("->")
     if len(constant) != 2 or terms.count(",") != 1:
-        raise filterkit.Unresolved(f"an Einsum of {len(constant)} tensors, '{equation}', is not read")
+        raise filterkit.Unresolved(f"an Einsum of {len(constant)} tensors, '{equation}', is not supported")
     if not arrow:
         output = "".join(sorted(letter for letter in terms if terms.count(letter) == 1 and letter != ","))
     data, weight = node.input if constant[1] else reversed(node.input)
@@ -84,7 +84,7 @@ def read_einsum(graph: filterkit.GraphView, node: onnx.NodeProto) -> Contraction
 
 
 def read_matrix(graph: filterkit.GraphView, found: Contraction) -> tuple[Floats, tuple[int, ...]]:
-    """The weight as (outputs, inputs), and the sizes of the axes that its outputs are in the graph."""
+    """The weight as (outputs, inputs), and the sizes of its output axes in the graph."""
     stored = read_numbers(graph, found.weight)
     if stored.ndim != len(found.inputs) + len(found.outputs):
         raise filterkit.Unresolved("the weight has other axes than the Einsum's equation")
@@ -96,7 +96,7 @@ def read_matrix(graph: filterkit.GraphView, found: Contraction) -> tuple[Floats,
 def follow_einsum(
     graph: filterkit.GraphView, tensor: str, found: Contraction, sizes: tuple[int, ...]
 ) -> filterkit.Tail:
-    """What follows it: bias and activation, and a batch norm where channels are one axis.
+    """What follows it: bias and activation, and a batch norm if channels are a single axis.
 
     Channels on several axes are several ``C`` in a layout.
     """
@@ -109,7 +109,7 @@ def follow_einsum(
     if len(readers) == 1 and readers[0].op_type == "Add":
         bias = _bias(graph, readers[0], tensor, found, sizes)
         tensor = tensor if bias is None else readers[0].output[0]
-    # All but the last are given other letters, so that it shows whether they are still in order behind.
+    # All but the last get other letters, to check that they are still in order afterwards.
     leading = {axis: str(number) for number, axis in enumerate(found.channels[:-1])}
     marked = "".join(leading.get(axis, letter) for axis, letter in enumerate(layout))
     tail = filterkit.follow(graph, tensor, marked, outputs, has_bias=True)
@@ -132,7 +132,7 @@ def _bias(
     found: Contraction,
     sizes: tuple[int, ...],
 ) -> Floats | None:
-    """The constant that is added to the output, one value per channel; None where it is none."""
+    """The constant added to the output, one value per channel; None if there is none."""
     others = [name for name in node.input if name != tensor]
     if len(others) != 1 or not graph.is_constant(others[0]):
         return None
@@ -144,5 +144,5 @@ def _bias(
         return None
     try:
         return np.broadcast_to(added.reshape([added.shape[axis] for axis in found.channels]), sizes).ravel()
-    except ValueError:  # it is larger than the output
+    except ValueError:  # larger than the output
         return None

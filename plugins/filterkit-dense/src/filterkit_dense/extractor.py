@@ -1,4 +1,4 @@
-"""The weight extractor ``dense``: every row of a weight matrix is a filter of 1 × 1."""
+"""The weight extractor ``dense``: every output of a weight matrix is a 1 × 1 filter."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from filterkit_dense.weights import Floats, read_bias, read_weight
 
 
 class DenseExtractor:
-    """Finds the weights of MatMul and Gemm, and of their quantized forms.
+    """Reads the weights of MatMul, Gemm and Einsum, and of their quantized forms.
 
     A product of two tensors that both depend on the input, like attention's queries and keys, has no weight
     and is left out.
     """
 
     def extract(self, graph: filterkit.GraphView) -> Iterator[filterkit.FilterBank | filterkit.Skipped]:
-        """Yield one bank, or one reason, per product with a weight, in the graph's order, then in bodies."""
+        """Yield one bank or reason per product with a weight, in the graph's order, bodies last."""
         return filterkit.read_layers(graph, is_product, _bank)
 
 
@@ -39,7 +39,7 @@ def _bank(graph: filterkit.GraphView, node: onnx.NodeProto, name: str) -> filter
         scale, output = filterkit.dynamic_scale(graph, output, outputs)
         if scale is None:
             raise filterkit.Unresolved(
-                "its weight is integer codes, and no constant scale behind it (Cast, then Mul) turns "
+                "its weight is integer codes, and no constant scale after it (Cast, then Mul) turns "
                 "them into real numbers"
             )
         weights = weights * scale[:, None]
@@ -71,7 +71,7 @@ def _filled(
     stored: tuple[str, str, str],
     tail: filterkit.Tail,
 ) -> filterkit.FilterBank:
-    """The bank of `weights`, (outputs, inputs), which are `stored` as the tensor, type and axes say."""
+    """The bank of `weights`, (outputs, inputs); `stored` is their tensor, type and axes in the file."""
     outputs, inputs = weights.shape
     tensor, dtype, axes = stored
     return filterkit.FilterBank(
@@ -108,8 +108,8 @@ def _tail(
 ) -> filterkit.Tail:
     """What follows the product: bias, batch norm, activation.
 
-    Many exporters multiply matrices only, with all positions of all pictures in the rows, and give them axes
-    of their own behind the product; then what follows is told with these axes.
+    Many exporters flatten all positions of all pictures into the rows of the product, and restore their axes
+    with a Reshape after it; the tail is then described with the restored axes.
     """
     tail = filterkit.follow(graph, tensor, layout, channels, has_bias=has_bias)
     readers = graph.consumers(tail.pre_tensor)
@@ -120,5 +120,5 @@ def _tail(
     if shape is None or not 3 <= len(shape) <= MOST_AXES or shape[-1] != channels:
         return tail
     has_bias = has_bias or tail.bias is not None
-    behind = filterkit.follow(graph, unfolded, layout_of(graph, unfolded), channels, has_bias=has_bias)
-    return behind if tail.bias is None else replace(behind, bias=tail.bias)
+    after = filterkit.follow(graph, unfolded, layout_of(graph, unfolded), channels, has_bias=has_bias)
+    return after if tail.bias is None else replace(after, bias=tail.bias)

@@ -1,4 +1,4 @@
-"""Which factor of a matrix product is the weight, and how it is stored."""
+"""Find the weight of a matrix product, and how it is stored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OTHERS = (
     "MatMulBnb4",
     "MatMulFpQ4",
 )
-"""Matrix products of ONNX Runtime's own, after `ContribOperators.md`; named where they are met, not read."""
+"""Matrix products specific to ONNX Runtime (see its `ContribOperators.md`); reported, but not supported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Product:
     Attributes
     ----------
     data, weight, bias
-        Tensors; the bias, Gemm's third input, is empty where there is none.
+        Tensors; the bias, Gemm's third input, is empty if there is none.
     left
         Whether the weight is the left factor, so that channels are the output's rows.
     outputs_first
@@ -42,7 +42,7 @@ class Product:
     alpha, beta
         Factors of the product and of the bias.
     zero, scale
-        Of a weight of codes: tensors of its zero point (or empty) and of its scale (empty where it follows
+        For a quantized weight: tensors of its zero point (or empty) and of its scale (empty if it follows
         the product).
     """
 
@@ -58,17 +58,17 @@ class Product:
 
 
 def is_product(node: onnx.NodeProto) -> bool:
-    """Whether a node multiplies matrices: its weight is extracted, or skipped with a reason."""
+    """Whether a node multiplies matrices, so that its weight is extracted or skipped with a reason."""
     return node.op_type in (*FLOATS, *CODES, *OTHERS, "Einsum")
 
 
 def read_product(graph: filterkit.GraphView, node: onnx.NodeProto) -> Product | None:
-    """What `node` multiplies; None where neither or both factors are constants, so that none is a weight.
+    """The product that `node` computes; None if neither or both factors are constants, i.e. it has no weight.
 
     Raises
     ------
     Unresolved
-        The operator is not known, or not read.
+        If the operator is unknown or unsupported.
     """
     if node.domain not in STANDARD or node.op_type in OTHERS:
         raise filterkit.Unresolved(f"{node.op_type} of the domain '{node.domain}' is not known")
@@ -80,12 +80,12 @@ def read_product(graph: filterkit.GraphView, node: onnx.NodeProto) -> Product | 
     data, weight = (second, first) if left else (first, second)
     if node.op_type == "Gemm":
         values = filterkit.attributes(node)
-        turned = bool(values.get("transA" if left else "transB", 0))
+        transposed = bool(values.get("transA" if left else "transB", 0))
         return Product(
             data,
             weight,
             left,
-            outputs_first=left != turned,
+            outputs_first=left != transposed,
             bias=inputs[2],
             alpha=float(values.get("alpha", 1.0)),
             beta=float(values.get("beta", 1.0)),

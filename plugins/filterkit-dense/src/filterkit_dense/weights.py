@@ -14,12 +14,12 @@ Floats = NDArray[np.floating[Any]]
 
 
 def read_weight(graph: filterkit.GraphView, product: Product, *, codes: bool) -> Floats:
-    """The weight as (outputs, inputs): float32, or float16 as stored, its factor and scale included.
+    """The weight as (outputs, inputs): float32, or float16 if stored so, including its factor and scale.
 
     Raises
     ------
     Unresolved
-        It is no matrix of real numbers.
+        If it is not a matrix of real numbers.
     """
     stored = read_numbers(graph, product.weight, codes=codes)
     if stored.ndim > 2 and set(stored.shape[:-2]) == {1}:
@@ -35,12 +35,12 @@ def read_weight(graph: filterkit.GraphView, product: Product, *, codes: bool) ->
 
 
 def read_numbers(graph: filterkit.GraphView, weight: str, *, codes: bool = False) -> NDArray[Any]:
-    """A weight as it is stored: real numbers, or codes of such.
+    """A weight as stored: real numbers, or quantized codes.
 
     Raises
     ------
     Unresolved
-        It is neither, or empty.
+        If it is neither, or empty.
     """
     stored = graph.constant(weight)
     if stored.dtype.kind in "OSUcb" or (stored.dtype.kind in "iu" and not codes):
@@ -51,12 +51,12 @@ def read_numbers(graph: filterkit.GraphView, weight: str, *, codes: bool = False
 
 
 def float_of(dtype: np.dtype[Any]) -> type[np.floating[Any]]:
-    """The type in which a catalog holds numbers of `dtype`."""
+    """The type in which a catalog stores numbers of `dtype`."""
     return np.float16 if dtype == np.float16 else np.float32
 
 
 def _decoded(graph: filterkit.GraphView, product: Product, codes: NDArray[Any]) -> NDArray[np.float32]:
-    """Codes less their zero point, times their scale; one of each for all, or one per output."""
+    """Codes minus their zero point, times their scale; one of each for all outputs, or one per output."""
     values = codes.astype(np.float32)
     axis = 0 if product.outputs_first else 1
     for name, combine in ((product.zero, np.subtract), (product.scale, np.multiply)):
@@ -72,7 +72,7 @@ def _decoded(graph: filterkit.GraphView, product: Product, codes: NDArray[Any]) 
 
 
 def read_bias(graph: filterkit.GraphView, product: Product, outputs: int) -> Floats | None:
-    """Gemm's bias, one value per output; None where something else is added, or nothing."""
+    """Gemm's bias, one value per output; None if nothing, or anything else, is added."""
     if not product.bias or not graph.is_constant(product.bias):
         return None
     stored = graph.constant(product.bias)

@@ -1,4 +1,4 @@
-"""Gabor functions for filterkit: as a source of filters, and as a metric that finds them in any filter."""
+"""Gabor functions for filterkit: a model source, and a metric that fits them to any filter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILTERKIT_API = 1
 
 @filterkit.hookimpl
 def filterkit_model_sources() -> list[filterkit.Contribution[GaborSource]]:
-    """Offer the source `gabor`; its module, and numpy and onnx with it, is imported once it is used."""
+    """Contribute the source `gabor`; its module, with numpy and onnx, is imported on first use."""
     return [
         filterkit.Contribution(
             "gabor",
@@ -27,7 +27,7 @@ def filterkit_model_sources() -> list[filterkit.Contribution[GaborSource]]:
 
 @filterkit.hookimpl
 def filterkit_metrics() -> list[filterkit.Contribution[GaborMetric]]:
-    """Offer the metric `gabor`, which also is imported once it is used."""
+    """Contribute the metric `gabor`, also imported on first use."""
     return [
         filterkit.Contribution(
             "gabor", "The Gabor function nearest to each filter", "filterkit_gabor.metric:GaborMetric"

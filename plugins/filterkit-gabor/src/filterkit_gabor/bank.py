@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Phase = Literal["even", "odd"]
 
 BANDWIDTH = 1.5
-"""Octaves, between the half-amplitude points of a filter's spectrum: the typical simple cell of the cat."""
+"""Octaves between the half-amplitude points of a filter's spectrum; typical of simple cells in the cat."""
 
 
 def gabor_filters(
@@ -27,19 +27,19 @@ def gabor_filters(
     with x to the right and y up. The wave is a cosine (even) or a sine (odd). σ follows from the frequency,
     so that the bandwidth is `BANDWIDTH` octaves b: σ f = sqrt(ln 2 / 2) / π · (2ᵇ + 1) / (2ᵇ - 1).
 
-    A cosine under a window has a mean: as much of the window is taken off as makes the sum zero, so that
-    even areas give nothing. Every filter is scaled to an L2 norm of 1.
+    A windowed cosine has a non-zero mean: a multiple of the window is subtracted to make the sum zero, so
+    uniform areas give no response. Every filter is scaled to an L2 norm of 1.
 
     Parameters
     ----------
     frequency
         f, in cycles per pixel; above 0, below 0.5.
     angles
-        θ in radians, shape (n,): the direction in which the wave runs, counter-clockwise from the x axis.
+        θ in radians, shape (n,): the direction of the wave, counter-clockwise from the x axis.
     size
         Height and width in pixels, odd.
     phase
-        ``"even"`` finds lines, ``"odd"`` edges.
+        ``"even"`` detects lines, ``"odd"`` edges.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def gabor_filters(
     """
     sigma = np.sqrt(np.log(2) / 2) / np.pi * (2**BANDWIDTH + 1) / (2**BANDWIDTH - 1) / frequency
     x = np.arange(size) - size // 2
-    y = -x[:, np.newaxis]  # rows run down, y runs up
+    y = -x[:, np.newaxis]  # rows go down, y goes up
     window = np.exp(-(x**2 + y**2) / (2 * sigma**2))
     theta = angles[:, np.newaxis, np.newaxis]
     along = 2 * np.pi * frequency * (x * np.cos(theta) + y * np.sin(theta))

@@ -1,7 +1,7 @@
 """A dense bank of Gabor functions, tried on many kernels at once.
 
-A round window and a wave are products of one factor along x and one along y, so trying all combinations of
-them is two matrix products, whatever the size of the bank.
+A round window and a wave are products of one factor along x and one along y, so all combinations of
+them are tried with two matrix products, whatever the size of the bank.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
 WIDER = 1.6
-"""From one σ to the next; centres lie a σ apart, frequencies 1 / (5 σ)."""
+"""Ratio of successive σ; centres are one σ apart, frequencies 1 / (5 σ)."""
 
 AT_ONCE = 60_000
-"""Products that are in memory at a time: few, so that they stay in the processor's own memory."""
+"""Products in memory at a time: few, so that they stay in the processor's cache."""
 
 STARTS = 4
-"""How many widths are followed further."""
+"""Number of widths that are refined."""
 
 
 def best_of_dense_bank(kernels: Array, limits: Limits) -> Array:
-    """The parameters that explain most, for each of the most promising widths σ.
+    """The parameters that explain the most variance, for each of the most promising widths σ.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def best_of_dense_bank(kernels: Array, limits: Limits) -> Array:
     Returns
     -------
     ndarray
-        Shape (kernels, at most `STARTS`, 7): what `gabor` takes.
+        Shape (kernels, at most `STARTS`, 7): parameters of `gabor`.
     """
     longest = max(limits.widest / 2, SMALLEST_SIGMA * WIDER)
     count = 1 + int(np.log(longest / SMALLEST_SIGMA) / np.log(WIDER))
@@ -54,7 +54,7 @@ class _Axis:
     centre, frequency
         Of each factor.
     still
-        Number of the factor with the same centre and no wave.
+        Index of the factor with the same centre and zero frequency.
     """
 
     def __init__(self, places: Array, reach: float, frequencies: Array, sigma: float) -> None:
@@ -73,7 +73,7 @@ class _Axis:
 
 
 def _best(kernels: Array, limits: Limits, sigma: float) -> tuple[Array, Array]:
-    """Per kernel the best parameters with this σ, shape (kernels, 7), and what they explain."""
+    """The best parameters with this σ per kernel, shape (kernels, 7), and the variance they explain."""
     number = max(3, int(np.ceil(0.5 * 5 * sigma)))
     positive = np.linspace(0, 0.5, number + 1)
     across = _Axis(limits.x, limits.reach_x, positive, sigma)
@@ -103,7 +103,7 @@ class _Bank:
         none, once, twice = (np.outer(y, x) for y, x in zip(up.squares, across.squares, strict=True))
         window = none.real
         c, s = self.mean.real, self.mean.imag
-        small = 1e-9 * window  # where a sine has no values left, at half a cycle per pixel
+        small = 1e-9 * window  # for sines at half a cycle per pixel, which vanish
         self.cc = (window + twice.real) / 2 - 2 * c * once.real + c**2 * window + small
         self.ss = (window - twice.real) / 2 - 2 * s * once.imag + s**2 * window + small
         self.cs = twice.imag / 2 - c * once.imag - s * once.real + c * s * window
@@ -112,7 +112,7 @@ class _Bank:
         self.usable = ~too_slow & (self.determinant > 1e-12 * window**2)
 
     def fit(self, kernels: Array) -> tuple[Array, Array, Array, Array]:
-        """Per kernel the number of the best combination, its a and b, and what it explains."""
+        """For each kernel the index of the best combination, its a and b, and the variance it explains."""
         products: Complex = self.up.factors @ kernels @ self.across.factors.T
         still = products[:, self.up.still][:, :, self.across.still].real
         products -= self.mean * still

@@ -1,13 +1,13 @@
 """Gabor functions fitted to many kernels at once.
 
-The function is that of `filterkit_gabor.bank`, with a centre, a window and a phase of its own per kernel::
+The function is that of `filterkit_gabor.bank`, with a separate centre, window and phase for each kernel::
 
     g(x, y) = w · (a cos φ + b sin φ - m),   w = exp(-((x - x₀)² + (y - y₀)²) / (2 σ²)),
     φ = 2π (fx (x - x₀) + fy (y - y₀)),      x to the right, y up, (0, 0) in the middle of the kernel
 
-where m makes the sum of g zero. For given (fx, fy, x₀, y₀, σ) the best a and b are a linear fit: all of a
-dense bank of such functions are tried at once, and the best of the most promising widths σ are refined by
-Levenberg and Marquardt's method (J. Nocedal and S. J. Wright, "Numerical Optimization", 2nd ed., 2006, 10.3).
+where m makes the sum of g zero. For given (fx, fy, x₀, y₀, σ) the best a and b are a linear fit: a dense bank
+of functions is tried at once, and the best ones of the most promising widths σ are refined with the
+Levenberg–Marquardt method (J. Nocedal and S. J. Wright, "Numerical Optimization", 2nd ed., 2006, 10.3).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from filterkit_gabor.model import Limits, gabor, slopes
 Array = NDArray[np.float64]
 
 STEPS = 40
-"""At most so many steps of Levenberg and Marquardt; those that do not move any more stop before."""
+"""Maximum number of Levenberg–Marquardt steps; converged fits stop earlier."""
 
 LEVEL = 1e-7
-"""Cycles per pixel along y, up to which a wave runs along x: else it were 0 or 180 degrees by chance."""
+"""Cycles per pixel along y below which a wave counts as horizontal: else it would be 0 or 180° by chance."""
 
 AT_ONCE = 500_000
-"""Numbers of a Jacobian that are in memory at a time."""
+"""Elements of a Jacobian in memory at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +39,12 @@ class Fit:
     Attributes
     ----------
     orientation
-        Degrees in [0, 180): the direction in which the wave runs, counter-clockwise from the x axis.
+        Degrees in [0, 180): the direction of the wave, counter-clockwise from the x axis.
     frequency
         Cycles per pixel.
     phase
-        Degrees in (-180, 180], in the middle of the window: 0 is a bright line, 180 a dark one, 90 an edge
-        that is dark ahead, as the wave runs, and -90 one that is bright ahead.
+        Degrees in (-180, 180], at the centre of the window: 0 is a bright line, 180 a dark one, 90 an edge
+        that is dark in the direction of the wave, and -90 one that is bright in that direction.
     explained
         Share of the kernel's variance about its mean that the function explains, 0 to 1.
     """
@@ -75,7 +75,7 @@ def fit_gabors(kernels: Array) -> Fit:
     chosen = refined.reshape(count, tries, -1)[np.arange(count), best]
     a, b, fx, fy = chosen[:, :4].T
     fy = np.where(np.abs(fy) < LEVEL, 0, fy)
-    upward = np.where((fy > 0) | ((fy == 0) & (fx > 0)), 1, -1)  # of the two ways in which a wave runs
+    upward = np.where((fy > 0) | ((fy == 0) & (fx > 0)), 1, -1)  # of the two possible directions of the wave
     return Fit(
         orientation=np.degrees(np.arctan2(upward * fy, upward * fx)) % 180,
         frequency=np.hypot(fx, fy),
@@ -85,7 +85,7 @@ def fit_gabors(kernels: Array) -> Fit:
 
 
 def _refine(starts: Array, kernels: Array, owner: NDArray[np.intp], limits: Limits) -> tuple[Array, Array]:
-    """Refine every start towards its owner among `kernels`; also returns what is left unexplained."""
+    """Fit every start to its owner among `kernels`; also returns the unexplained variance."""
     refined, left = np.empty_like(starts), np.empty(len(starts))
     step = max(1, AT_ONCE // (kernels[0].size * starts.shape[1]))
     for begin in range(0, len(starts), step):
@@ -101,7 +101,7 @@ def _levenberg_marquardt(parameters: Array, kernels: Array, limits: Limits) -> t
     damping = np.full(len(parameters), 1e-3)
     curvature = np.empty((*parameters.shape, parameters.shape[1]))
     gradient = np.empty((*parameters.shape, 1))
-    moved = active = np.arange(len(parameters))  # where no step was better, slopes are as they were
+    moved = active = np.arange(len(parameters))  # where no step was better, the slopes are unchanged
     for _ in range(STEPS):
         jacobian = slopes(parameters[moved], limits).reshape(len(moved), parameters.shape[1], kernels[0].size)
         curvature[moved] = jacobian @ jacobian.swapaxes(1, 2)

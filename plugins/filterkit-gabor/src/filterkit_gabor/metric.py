@@ -1,4 +1,4 @@
-"""The metric ``gabor``: how much of each filter is a Gabor function, and which."""
+"""The metric ``gabor``: the Gabor function that fits each filter best, and how well it fits."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ SMALLEST_SIDE, LARGEST_SIDE = 3, 21
 
 
 class GaborMetric:
-    """Fits a Gabor function to one kernel of every filter, or to its pattern where the layer reads a picture.
+    """Fits a Gabor function to one kernel of every filter, or to its pattern if the layer reads a picture.
 
-    `pattern` says which; `Fit` what the columns mean.
+    `pattern` selects what is fitted; `Fit` defines the columns.
     """
 
     columns = COLUMNS
 
     def measure(self, bank: filterkit.FilterBank) -> dict[str, NDArray[np.generic]]:
-        """The columns; NaN for kernels not of two axes, of sides not 3 to 21, constant, or not finite.
+        """The columns; NaN for kernels without two axes, with sides outside 3 to 21, constant, or not finite.
 
-        Axes of one weight do not count: a kernel of 1 × 5 × 5 is one of 5 × 5.
+        Axes of length one do not count: a 1 × 5 × 5 kernel is treated as 5 × 5.
         """
         columns = {name: np.full(bank.out_channels, np.nan) for name in COLUMNS}
         shape = tuple(side for side in bank.kernel_shape if side > 1)
         if len(shape) != 2 or min(shape) < SMALLEST_SIDE or max(shape) > LARGEST_SIDE:
             return dict(columns)
-        # float64 may hold more than can be squared; only the shape of a filter matters.
+        # Squares of large float64 values overflow; only the shape of a filter matters.
         weights = bank.weights.reshape(*bank.weights.shape[:2], *shape).astype(np.float64)
-        largest = np.abs(weights).max(axis=(1, 2, 3))  # NaN where one of them is
+        largest = np.abs(weights).max(axis=(1, 2, 3))  # NaN if any of them is
         usable = np.flatnonzero(np.isfinite(largest) & (largest > 0))
         patterns = pattern(weights[usable] / largest[usable, None, None, None], bool(bank.input_channels))
         varied = patterns.std(axis=(1, 2)) > 1e-6
@@ -49,11 +49,11 @@ class GaborMetric:
 
 
 def pattern(weights: Array, of_picture: bool) -> Array:
-    """The one spatial pattern of each filter that a Gabor function is fitted to.
+    """The spatial pattern of each filter that a Gabor function is fitted to.
 
-    Of a layer that reads a picture, this is what the channels have in common: the first principal component
-    of the filter's kernels, each about its mean, so a filter of any colour has one; light where its strongest
-    channel is. Of any other layer it is the kernel that varies most.
+    For a layer that reads a picture, this is what the channels have in common: the first principal component
+    of the filter's kernels, each minus its mean, so a filter of any colour has one; its sign is that of the
+    strongest channel. For any other layer it is the kernel with the largest variance.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The Gabor functions that are fitted, their slopes, and the limits of their parameters."""
+"""The Gabor functions that are fitted, their derivatives, and the limits of their parameters."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ Array = NDArray[np.float64]
 PARAMETERS = ("a", "b", "fx", "fy", "x0", "y0", "log_sigma")
 
 SMALLEST_WITH_CENTRE = 5
-"""Height and width from which on a kernel has enough numbers to find the centre of its window, too."""
+"""Smallest side of a kernel with enough weights to fit the centre of the window as well."""
 
 SMALLEST_SIGMA = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Limits:
-    """Where kernels of one shape lie, and what their Gabor functions may be.
+    """Coordinates of kernels of one shape, and the limits of their Gabor functions.
 
     Attributes
     ----------
     x, y
-        Of every column, shape (width,), and of every row, shape (height,): x runs right and y up.
+        Of every column, shape (width,), and of every row, shape (height,): x to the right and y up.
     reach_x, reach_y
-        How far a window's centre may lie from the middle; 0 where it stays there.
+        Largest distance of a window's centre from the middle; 0 if it is fixed there.
     lowest
         Frequency of half a wave over the longer side.
     widest
-        The largest σ: as long as the longer side.
+        The largest σ: the longer side.
     """
 
     x: Array
@@ -54,7 +54,7 @@ class Limits:
         )
 
     def clip(self, parameters: Array) -> Array:
-        """`parameters`, shape (n, 7), brought within the limits."""
+        """`parameters`, shape (n, 7), clipped to the limits."""
         clipped = parameters.copy()
         f = clipped[:, 2:4]
         size = np.hypot(f[:, :1], f[:, 1:])
@@ -68,14 +68,14 @@ class Limits:
 
 @dataclass(frozen=True, eq=False)
 class _Parts:
-    """What functions are made of.
+    """The parts of the functions.
 
     Attributes
     ----------
     x, y
-        Places about the centre, shapes (n, 1, width) and (n, height, 1).
+        Coordinates relative to the centre, shapes (n, 1, width) and (n, height, 1).
     window, cosine, sine
-        The window, and both waves under it, shape (n, height, width).
+        The window, and both windowed waves, shape (n, height, width).
     """
 
     x: Array
@@ -86,7 +86,7 @@ class _Parts:
 
     @classmethod
     def of(cls, parameters: Array, limits: Limits) -> _Parts:
-        """Each is made of factors along x and along y: that takes few exponentials, sines and cosines."""
+        """Computed from factors along x and along y, which needs few exponentials, sines and cosines."""
         _, _, fx, fy, x0, y0, log_sigma = parameters.T[:, :, None, None]
         x, y = limits.x - x0, limits.y[:, None] - y0
         falloff = -1 / (2 * np.exp(2 * log_sigma))
@@ -98,7 +98,7 @@ class _Parts:
 
 
 def gabor(parameters: Array, limits: Limits) -> Array:
-    """The functions with `parameters`, shape (n, 7); shape (n, height, width), each of sum zero."""
+    """The functions with `parameters`, shape (n, 7); shape (n, height, width), each with sum zero."""
     parts = _Parts.of(parameters, limits)
     a, b = parameters.T[:2, :, None, None]
     wave: Array = a * parts.cosine + b * parts.sine
@@ -107,14 +107,14 @@ def gabor(parameters: Array, limits: Limits) -> Array:
 
 
 def slopes(parameters: Array, limits: Limits) -> Array:
-    """The derivatives of `gabor` by each of its parameters, shape (n, 7, height, width)."""
+    """The derivatives of `gabor` with respect to its parameters, shape (n, 7, height, width)."""
     a, b, fx, fy, _, _, log_sigma = parameters.T[:, :, None, None]
     parts = _Parts.of(parameters, limits)
     x, y, window, cosine, sine = parts.x, parts.y, parts.window, parts.cosine, parts.sine
     wave, turned = a * cosine + b * sine, 2 * np.pi * (b * cosine - a * sine)
     total = _sum(window)
     mean = _sum(wave) / total
-    left = wave - window * mean  # what a change of the window changes
+    left = wave - window * mean  # the derivatives through the window
     per_variance = np.exp(-2 * log_sigma)
     found = np.empty((len(parameters), len(PARAMETERS), *window.shape[1:]))
     found[:, 0], found[:, 1] = cosine, sine

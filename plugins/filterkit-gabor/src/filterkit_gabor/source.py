@@ -20,20 +20,20 @@ PHASES: dict[str, tuple[Phase, ...]] = {"even": ("even",), "odd": ("odd",), "bot
 
 @dataclass(frozen=True)
 class GaborOptions:
-    """What ``gabor:?…`` can set.
+    """The options of ``gabor:?…``.
 
     Attributes
     ----------
     orientations
-        How many, evenly spaced over 180°.
+        Number of orientations, evenly spaced over 180°.
     frequencies
-        In cycles per pixel, each above 0 and below 0.5, where a sine has no values left; one layer each.
+        In cycles per pixel, each above 0 and below 0.5, where a sine vanishes; one layer each.
     size
         Height and width of the filters in pixels, odd.
     phase
         ``even`` (lines), ``odd`` (edges) or ``both`` (two layers per frequency).
 
-    Its text is what `parse` reads.
+    `str` gives the text that `parse` reads.
     """
 
     orientations: int = 8
@@ -43,12 +43,12 @@ class GaborOptions:
 
     @classmethod
     def parse(cls, ref: str) -> GaborOptions:
-        """Read ``?orientations=8&frequencies=0.1,0.2&size=15&phase=both``; what is missing has its default.
+        """Parse ``?orientations=8&frequencies=0.1,0.2&size=15&phase=both``; all options have defaults.
 
         Raises
         ------
         filterkit.UsageError
-            For an option that does not exist or a value that it cannot have.
+            If an option does not exist or its value is invalid.
         """
         name, given = filterkit.split_options(ref)
         if name:
@@ -74,12 +74,12 @@ class GaborOptions:
 
 def _orientations(text: str) -> int:
     if not (text.isdecimal() and 1 <= int(text) <= 180):
-        raise ValueError("orientations is a whole number from 1 to 180")
+        raise ValueError("orientations must be a whole number from 1 to 180")
     return int(text)
 
 
 def _frequencies(text: str) -> tuple[float, ...]:
-    advice = "frequencies are different numbers above 0 and below 0.5 cycles per pixel: frequencies=0.1,0.2"
+    advice = "frequencies must be distinct, above 0 and below 0.5 cycles per pixel: frequencies=0.1,0.2"
     try:
         values = tuple(float(part) for part in text.split(","))
     except ValueError:
@@ -91,13 +91,13 @@ def _frequencies(text: str) -> tuple[float, ...]:
 
 def _size(text: str) -> int:
     if not (text.isdecimal() and 3 <= int(text) <= 255 and int(text) % 2):
-        raise ValueError("size is an odd number of pixels from 3 to 255")
+        raise ValueError("size must be an odd number of pixels from 3 to 255")
     return int(text)
 
 
 def _phase(text: str) -> str:
     if text not in PHASES:
-        raise ValueError(f"phase is one of {', '.join(PHASES)}")
+        raise ValueError(f"phase must be one of {', '.join(PHASES)}")
     return text
 
 
@@ -110,7 +110,7 @@ _READERS: dict[str, Callable[[str], object]] = {
 
 
 class GaborSource:
-    """Writes Gabor filters as real convolutions on a gray picture of any size."""
+    """Writes Gabor filters as convolutions on a gray picture of any size."""
 
     scheme = "gabor"
 
@@ -122,7 +122,7 @@ class GaborSource:
         Raises
         ------
         filterkit.UsageError
-            If `ref` is none of that form.
+            If `ref` is invalid.
         """
         options = GaborOptions.parse(ref)
         angles = np.arange(options.orientations) * np.pi / options.orientations
@@ -146,7 +146,7 @@ class GaborSource:
 
 
 def _digits(frequency: float) -> str:
-    """Two decimals, or more where there are more."""
+    """At least two decimals."""
     return max(f"{frequency:.2f}", str(frequency), key=len)
 
 

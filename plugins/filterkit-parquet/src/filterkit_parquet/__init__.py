@@ -16,8 +16,8 @@ FILTERKIT_API = 1
 
 @filterkit.hookimpl
 def filterkit_output_formats() -> list[filterkit.Contribution[Parquet]]:
-    """Offer the format `parquet`; its module, and pyarrow with it, is imported once it is used."""
-    return [filterkit.Contribution("parquet", "Apache Parquet, bytes", "filterkit_parquet.output:Parquet")]
+    """Contribute the format `parquet`; its module, with pyarrow, is imported on first use."""
+    return [filterkit.Contribution("parquet", "Apache Parquet, binary", "filterkit_parquet.output:Parquet")]
 
 
 @filterkit.hookimpl

@@ -12,9 +12,9 @@ import typer
 @filterkit.command
 def export_catalog(
     shell: filterkit.Shell,
-    folder: Annotated[Path, typer.Argument(help="Where to put the files; made where it is not there.")],
+    folder: Annotated[Path, typer.Argument(help="Where to put the files; created if missing.")],
 ) -> None:
-    """Write models, layers, filters and what was skipped as Parquet files; earlier ones are replaced."""
+    """Write models, layers, filters and skipped nodes as Parquet files, replacing existing ones."""
     from filterkit_parquet.export import export
 
     with shell.workbench() as bench:

@@ -1,4 +1,4 @@
-"""A whole catalog as Parquet files: its tables, with the names of models and layers beside their keys."""
+"""Export a whole catalog as Parquet files: its tables, with names of models and layers beside the keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 from filterkit_parquet.writing import write_parquet
 
 TYPES = {"INTEGER": pa.int64(), "REAL": pa.float64(), "TEXT": pa.string()}
-"""What the catalog's columns hold."""
+"""Arrow types of the catalog's column types."""
 
 JSON_TYPES = {
     **dict.fromkeys(("preprocessing", "plugins"), pa.string()),  # records
@@ -27,7 +27,7 @@ JSON_TYPES = {
     **dict.fromkeys(("pads", "output_padding"), pa.list_(pa.int64())),
     **dict.fromkeys(("receptive_fields", "jumps", "offsets"), pa.list_(pa.float64())),
 }
-"""What its JSON columns hold, by name; sizes of shapes are texts, as free ones have names."""
+"""Arrow types of its JSON columns, by name; sizes of shapes are texts, because free sizes have names."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Export:
     table
         Of the catalog.
     names
-        Columns in front of the table's own: name to SQL over `tables`.
+        Columns that precede the table's own: name to SQL over `tables`.
     tables
-        The table and those that give it names, joined.
+        The table, joined with those that its names come from.
     order
         The columns that its rows are sorted by.
     metrics
@@ -86,31 +86,31 @@ FILES = {
 
 
 def export(bench: filterkit.Workbench, folder: Path) -> dict[Path, int]:
-    """Write `FILES` into `folder`: all of them or, where anything goes wrong before they are renamed, none.
+    """Write `FILES` to `folder`: all of them or, if anything fails before they are renamed, none.
 
     Parameters
     ----------
     folder
-        Made where it is not there. Files of these names are replaced; others stay.
+        Created if missing. Existing files with these names are replaced; others stay.
 
     Returns
     -------
     dict
-        From each file to how many rows it holds.
+        From each file to its number of rows.
 
     Raises
     ------
     filterkit.FilterkitError
-        There is no such catalog, or it changed meanwhile; or a file cannot be replaced, which is looked at
-        beforehand. Where the file system refuses all the same, it names the files that are new already.
+        If there is no such catalog, it changed during the export, or a file cannot be replaced, which is
+        checked first. If the file system still refuses, the error names the files that have been replaced.
     OSError
-        The files cannot be written.
+        If the files cannot be written.
     """
     targets = {name: folder / f"{name}.parquet" for name in FILES}
     for path in targets.values():
         if path.is_dir():
             raise filterkit.FilterkitError(
-                f"{path} is a folder, where a file is to be", hint="move it away, or export to another folder"
+                f"{path} is a folder, not a file", hint="move it away, or export to another folder"
             )
     before = _models(bench)
     made = not folder.exists()
@@ -126,27 +126,27 @@ def export(bench: filterkit.Workbench, folder: Path) -> dict[Path, int]:
             _replace(Path(working), list(counts))
     except BaseException:
         if made:
-            with suppress(OSError):  # somebody else may have put something in
+            with suppress(OSError):  # another process may have put something in
                 folder.rmdir()
         raise
     return counts
 
 
 def _replace(working: Path, targets: list[Path]) -> None:
-    """Rename what is finished in `working` to `targets`."""
+    """Rename the finished files in `working` to `targets`."""
     for done, path in enumerate(targets):
         try:
             (working / path.name).replace(path)
         except OSError as error:
             new = ", ".join(each.name for each in targets[:done])
-            state = f"{new} new already, the others not" if new else "no file is new"
+            state = f"already replaced: {new}" if new else "no file has been replaced"
             raise filterkit.FilterkitError(
-                f"{path} cannot be replaced ({error.strerror}): {state}", hint="mend that, and export again"
+                f"{path} cannot be replaced ({error.strerror}): {state}", hint="fix that, and export again"
             ) from error
 
 
 def _models(bench: filterkit.Workbench) -> Sequence[Mapping[str, Any]]:
-    """The rows of all models: a catalog that changed has other ones."""
+    """The rows of all models, which differ if the catalog has changed."""
     return bench.query("SELECT * FROM model ORDER BY id", timeout=None, max_value="64MB", max_result=None)
 
 
@@ -166,7 +166,7 @@ def _write(bench: filterkit.Workbench, wanted: Export, file: Any) -> int:
 
 
 def _declared(bench: filterkit.Workbench, table: str) -> dict[str, str]:
-    """The columns of a table and their types, as its own definition says."""
+    """The columns of a table and their types, from its definition."""
     [row] = bench.query(f"SELECT sql FROM sqlite_master WHERE type = 'table' AND name = '{table}'")
     with closing(sqlite3.connect(":memory:")) as empty:
         empty.execute(row["sql"])
@@ -174,7 +174,7 @@ def _declared(bench: filterkit.Workbench, table: str) -> dict[str, str]:
 
 
 def _metrics(bench: filterkit.Workbench, wanted: Export) -> list[str]:
-    """The metrics of plugins that any model has, in alphabetical order."""
+    """The metrics of plugins that at least one model has, in alphabetical order."""
     if wanted.metrics is None:
         return []
     lists = bench.query(f"SELECT {wanted.metrics} AS names FROM model", timeout=None)
@@ -182,7 +182,7 @@ def _metrics(bench: filterkit.Workbench, wanted: Export) -> list[str]:
 
 
 def _without_json(rows: Iterator[Mapping[str, Any]], columns: list[str]) -> Iterator[dict[str, Any]]:
-    """The rows with lists instead of their JSON; records stay as they are."""
+    """The rows with lists parsed from JSON; records stay JSON."""
     for row in rows:
         lists = {name: json.loads(row[name]) for name in columns if (row[name] or "").startswith("[")}
         yield {**row, **lists}

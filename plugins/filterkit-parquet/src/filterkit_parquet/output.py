@@ -21,7 +21,7 @@ class Parquet:
 
     compression: Literal["zstd", "snappy", "none"] = "zstd"
 
-    binary = True  # without annotation: no option
+    binary = True  # no annotation: not an option
 
     def write(self, rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], stream: TextIO) -> None:
         """Write `rows` to ``stream.buffer``."""

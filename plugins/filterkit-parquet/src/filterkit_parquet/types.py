@@ -1,7 +1,7 @@
-"""Which Arrow type holds a column's values, and the values as that type takes them.
+"""Arrow types of columns, and conversion of values to them.
 
-A row may hold None, bool, int, float, str, and lists of those. What one column mixes gets the narrowest type
-that holds all of it: int and float a float; anything else text, in which lists and numbers stand as JSON.
+A row may hold None, bool, int, float, str, and lists of those. A column with mixed values gets the narrowest
+type that holds all of them: float for int and float; text for anything else, with lists and numbers as JSON.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ PLAIN: dict[type, pa.DataType] = {
     bytes: pa.binary(),
 }
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
-"""What a column of whole numbers holds; larger ones are written as text."""
+"""Range of an integer column; larger numbers are written as text."""
 
 
 def type_of(values: Iterable[Any]) -> pa.DataType:
-    """The narrowest type that holds all of `values`; that of nothing is null."""
+    """The narrowest type that holds all of `values`; null if there are none."""
     values = list(values)
     found = [_type_of_kind(kind, values) for kind in set(map(type, values))]
     return reduce(common_type, found, pa.null())
 
 
 def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType:
-    """The narrowest type that holds values of both."""
+    """The narrowest type that holds values of both types."""
     if one == other or pa.types.is_null(other):
         return one
     if pa.types.is_null(one):
@@ -45,7 +45,7 @@ def common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType:
 
 
 def as_array(values: Sequence[Any], wanted: pa.DataType) -> pa.Array:
-    """`values` as an array of a type that `type_of` or `common_type` found for them."""
+    """`values` as an array of a type that `type_of` or `common_type` returned for them."""
     return pa.array([_as(value, wanted) for value in values], wanted)
 
 

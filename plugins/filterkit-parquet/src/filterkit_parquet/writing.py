@@ -1,4 +1,4 @@
-"""Rows to Parquet. Their types are known only after the last one, so they wait in a temporary file."""
+"""Rows to Parquet. Types are known only after the last row, so rows are buffered in a temporary file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 from filterkit_parquet.types import as_array, common_type, type_of
 
 ROW_GROUP = 50_000
-"""Rows that are held in memory, and that a reader can skip together."""
+"""Rows held in memory, and rows of a group that a reader can skip."""
 
 IN_MEMORY = 64 << 20
-"""Bytes of waiting rows beyond which they go to disk."""
+"""Buffered bytes beyond which rows are moved to disk."""
 
 
 def write_parquet(
@@ -32,16 +32,16 @@ def write_parquet(
     Parameters
     ----------
     columns
-        Which keys of the rows, in which order.
+        Keys of the rows, in order.
     known
-        Types of columns that hold at least this, also where every value is missing.
+        Minimal types of columns, used even if every value is missing.
     compression
         Codec of the pages: ``zstd``, ``snappy``, or ``none``.
 
     Returns
     -------
     int
-        How many rows there were.
+        Number of rows.
     """
     types = {name: (known or {}).get(name, pa.null()) for name in columns}
     count = 0
@@ -69,7 +69,7 @@ def _groups(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any
 
 
 class _Sink:
-    """Passes bytes on to a file or pipe, which pyarrow would close, and of which it asks where they are."""
+    """Passes bytes on to a file or pipe, which pyarrow would otherwise close, and counts the position."""
 
     closed = False
 

@@ -14,11 +14,11 @@ FILTERKIT_API = 1
 
 @filterkit.hookimpl
 def filterkit_renderers() -> list[filterkit.Contribution[Interactive]]:
-    """Offer the renderer `interactive`; its module, and numpy and plotly with it, is imported once used."""
+    """Contribute the renderer `interactive`; its module, with numpy and plotly, is imported on first use."""
     return [
         filterkit.Contribution(
             "interactive",
-            "A page to point at, zoom and sort, html",
+            "An interactive page with hover, zoom and sorting, html",
             "filterkit_plotly.renderer:Interactive",
         )
     ]

@@ -1,4 +1,4 @@
-"""Colours of plotly's scales, one for each of 256 levels."""
+"""Plotly's colour scales, sampled at 256 levels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page is told about a sheet."""
+"""The data of a sheet that the page receives."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 
 def page_data(sheet: filterkit.TileSheet) -> dict[str, Any]:
-    """The sheet as JSON takes it; what the keys mean, `tiles.js` says.
+    """The sheet as JSON data; `tiles.js` documents the keys.
 
-    Tiles come as bytes, one per level of gray or colour, and the numbers behind them as float32, both tile by
-    tile without the empty places.
+    Tiles are bytes, one per gray level or colour value, and their numbers are float32, both tile by tile
+    without the empty places.
     """
     height, width = sheet.tile_shape
     values, known = _values(sheet)
@@ -41,7 +41,7 @@ def page_data(sheet: filterkit.TileSheet) -> dict[str, Any]:
 
 
 def _values(sheet: filterkit.TileSheet) -> tuple[NDArray[Any], bool]:
-    """The numbers that the tiles show, and whether they are known; gray levels where not."""
+    """The numbers that the tiles show, and whether they are known; gray levels if not."""
     if sheet.values is not None:
         return _tiles(sheet, sheet.values), True
     tiles = _tiles(sheet, sheet.tiles).astype(np.float64)
@@ -51,7 +51,7 @@ def _values(sheet: filterkit.TileSheet) -> tuple[NDArray[Any], bool]:
 
 
 def _metrics(sheet: filterkit.TileSheet) -> dict[str, Any]:
-    """What the catalog says, without what it says of no tile. Kernels of one filter share a row."""
+    """The catalog's metrics, without those that no tile has. Kernels of one filter share a row."""
     words = {name: _words(texts) for name, texts in sheet.texts.items()}
     metrics: dict[str, NDArray[Any]] = {
         name: _places(texts, words[name]) for name, texts in sheet.texts.items()
@@ -72,12 +72,12 @@ def _metrics(sheet: filterkit.TileSheet) -> dict[str, Any]:
 
 
 def _words(texts: Iterable[str]) -> list[str]:
-    """Every text once, as an alphabet orders them."""
+    """Every text once, in alphabetical order."""
     return sorted({str(text) for text in texts} - {""}, key=lambda text: (text.casefold(), text))
 
 
 def _places(texts: Iterable[str], words: list[str]) -> NDArray[np.float64]:
-    """Where each text stands among the words, NaN for none: texts sort as numbers do."""
+    """The index of each text among the words, NaN for none, so that texts sort like numbers."""
     place = {word: float(number) for number, word in enumerate(words)}
     return np.array([place.get(text, np.nan) for text in texts])
 

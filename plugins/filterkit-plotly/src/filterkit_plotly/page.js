@@ -1,5 +1,5 @@
 "use strict";
-// Draws `tiles` (tiles.js): all of them are one picture, one pixel per value, that plotly shows and zooms.
+// Draws `tiles` (tiles.js) as one picture, one pixel per value, which plotly displays and zooms.
 (function () {
   const {count, columns, height, width, channels, gap, perTile, pitch, levels, values, metrics} = tiles;
   const element = (id) => document.getElementById(id);
@@ -36,14 +36,14 @@
 
   // ---- names --------------------------------------------------------------------------------------------
   const narrow = window.innerWidth < 700;
-  const LONGEST = {x: 16, y: narrow ? 16 : 36, text: 60};  // letters of labels above and at the left, and of metrics
+  const LONGEST = {x: 16, y: narrow ? 16 : 36, text: 60};  // characters of labels above and on the left, and of metrics
   const MOST = {x: narrow ? 8 : 16, y: 16};  // labels along a side
   const asText = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   const amount = (number) => number.toLocaleString("en");
 
   function short(text, most) {
     if (text.length <= most) return text;
-    const letters = Array.from(text);  // whole ones, of which some count twice in a text's length
+    const letters = Array.from(text);  // code points: some count twice in a string's length
     return letters.length > most ? [...letters.slice(0, most / 2), "…", ...letters.slice(1 - most / 2)].join("") : text;
   }
 
@@ -53,7 +53,7 @@
     return [row, column].filter((label) => label !== undefined).join(" · ");
   }
 
-  // Which of the sheet's rows each row shows, where they are whole: sorting by filters keeps those of a layer so.
+  // The sheet's row that each row shows, if it is complete: sorting by filters keeps the rows of a layer complete.
   function rowsShown() {
     const {places, rows} = shown;
     const whole = places.every((tile, place) => tile < 0
@@ -73,11 +73,11 @@
     };
   }
 
-  // Of groups whose labels would touch, the larger has one.
+  // If the labels of groups would touch, the larger group has one.
   function groupTicks() {
     if (!shown.groups.length) return null;
     const {x: across, y: down} = size();
-    const scale = Math.min(plot.clientWidth * 0.7 / across, plot.clientHeight * 0.9 / down);  // labels take their part
+    const scale = Math.min(plot.clientWidth * 0.7 / across, plot.clientHeight * 0.9 / down);  // labels need space, too
     const middle = ({first, rows}) => (first + rows / 2) * pitch.y + gap / 2 - 0.5;
     const labelled = [];
     for (const group of shown.groups.toSorted((a, b) => b.rows - a.rows)) {
@@ -107,15 +107,15 @@
     const rowLabels = tiles.rowLabels.length ? rows.map((row) => tiles.rowLabels[row]) : [];
     const columnLabels = rows.length ? tiles.columnLabels : [];
     const layout = {
-      margin: {l: 16, r: 16, t: narrow ? 44 : 16, b: 16},  // on narrow pages the buttons have no room beside
+      margin: {l: 16, r: 16, t: narrow ? 44 : 16, b: 16},  // on narrow pages there is no room for the buttons at the side
       dragmode: "pan",
       hovermode: "closest",
-      uirevision: shown.rows,  // keeps what was zoomed to, where the picture is as high as it was
+      uirevision: shown.rows,  // keeps the zoom if the height of the picture is unchanged
       xaxis: {...bare, side: "top", autorange: true, ...ticks(columnLabels, "x")},
       yaxis: {...bare, autorange: "reversed", scaleanchor: "x", constraintoward: "top", ...(groupTicks() ?? ticks(rowLabels, "y"))},
       shapes: borders(),
     };
-    const buttons = ["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"];  // none that sends data
+    const buttons = ["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"];  // no button that sends data
     const config = {scrollZoom: true, displaylogo: false, responsive: true, modeBarButtons: [buttons]};
     return Plotly.react(plot, [trace], layout, config);
   }
@@ -135,17 +135,17 @@
   function lines(tile, ...kinds) {
     for (const metric of metrics.filter(({kind}) => kinds.includes(kind))) {
       const value = document.createElement("span");
-      value.textContent = told(metric, tile);
+      value.textContent = valueText(metric, tile);
       line(metric === sortedBy() ? "number chosen" : "number", `${metric.name} `, value);
     }
   }
 
-  function told({of, words}, tile) {
+  function valueText({of, words}, tile) {
     if (Number.isNaN(of[tile])) return "–";
     return words ? short(words[of[tile]], LONGEST.text) : digits(of[tile]);
   }
 
-  // Number of the tile, and of the value in it, along one axis; the gaps belong to the nearest values.
+  // Index of the tile, and of the value in it, along one axis; gaps belong to the nearest values.
   function within(pixel, pitch, tiles, values) {
     const number = Math.min(Math.max(Math.floor((pixel - gap / 2) / pitch), 0), tiles - 1);
     return [number, Math.min(Math.max(pixel - gap - number * pitch, 0), values - 1)];
@@ -174,9 +174,9 @@
     outline(box, pixelX - gap - column * pitch.x, pixelY - gap - row * pitch.y);
   }
 
-  // Puts what is told where it hides nothing of what is pointed at, as long as the window has the room.
+  // Places the hover text where it does not cover the tile, as long as the window has room.
   function beside({clientX, clientY}) {
-    tip.style.left = tip.style.top = 0;  // where it stands takes nothing of its width
+    tip.style.left = tip.style.top = 0;  // so that its position does not limit its width
     for (const [side, at, long, end] of [
       ["left", clientX, tip.offsetWidth, document.documentElement.clientWidth],
       ["top", clientY, tip.offsetHeight, window.innerHeight],
@@ -199,7 +199,7 @@
 
   function leave() { tip.hidden = element("frame").hidden = true; }
 
-  // ---- what stands above --------------------------------------------------------------------------------
+  // ---- header -------------------------------------------------------------------------------------------
   function header() {
     document.title = tiles.title || "filterkit";
     element("title").textContent = tiles.title;

@@ -1,4 +1,4 @@
-"""The renderer ``interactive``: a sheet as one HTML page that needs nothing else."""
+"""The renderer ``interactive``: a sheet as one self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from filterkit_plotly.colours import colour_table
 from filterkit_plotly.data import page_data
 
 LARGEST_SIDE = 16_384
-"""Pixels of the longer side that browsers draw on one canvas."""
+"""Largest side, in pixels, of a canvas that browsers can draw."""
 
 
 @dataclass(frozen=True)
 class Interactive:
-    """Draw every tile on a page: pointing reads values, the wheel zooms, a menu sorts and groups.
+    """Draws every tile on a page: hovering shows values, the wheel zooms, a menu sorts and groups.
 
     Parameters
     ----------
     colormap
-        Name of one of plotly's colour scales; light is large in the default, ``gray``.
+        Name of one of plotly's colour scales; in the default, ``gray``, light is large.
     gap
-        Pixels between tiles, in which a value is one pixel.
+        Pixels between tiles, where a value is one pixel.
 
     Raises
     ------
@@ -36,12 +36,12 @@ class Interactive:
     colormap: str = "gray"
     gap: int = 1
 
-    media_type = "text/html"  # without annotation: no option
+    media_type = "text/html"  # no annotation: not an option
     suffix = ".html"
 
     def __post_init__(self) -> None:
         if not 0 <= self.gap <= 16:
-            raise ValueError(f"gap={self.gap} does not fit; it is 0 to 16 pixels")
+            raise ValueError(f"gap={self.gap} is out of range; it must be 0 to 16 pixels")
         colour_table(self.colormap)
 
     def render(self, sheet: filterkit.TileSheet) -> bytes:
@@ -56,7 +56,7 @@ class Interactive:
         longest = max(sheet.rows * (height + self.gap), sheet.columns * (width + self.gap)) + self.gap
         if longest > LARGEST_SIDE:
             raise filterkit.UsageError(
-                f"the sheet is {longest:,} pixels long, and a page holds {LARGEST_SIDE:,}",
+                f"the sheet is {longest:,} pixels long, and a page can hold {LARGEST_SIDE:,}",
                 hint="take fewer filters, e.g. 0:64, or --renderer mosaic",
             )
         drawn = {"gap": self.gap, "longest": LARGEST_SIDE, "colours": colour_table(self.colormap)}
@@ -65,7 +65,7 @@ class Interactive:
 
 
 def _fill(data: str) -> str:
-    """The template, with all that it takes put in."""
+    """The template with its placeholders filled in."""
     from plotly.offline import get_plotlyjs
 
     here = files("filterkit_plotly")

@@ -1,16 +1,16 @@
 "use strict";
-// What is known of the sheet in #data, and the order of its tiles; page.js draws it.
+// The sheet's data from #data, and the order of its tiles; page.js draws it.
 //
-//   count              tiles, row by row; `rows` x `columns` places hold them
+//   count              tiles, row by row, on `rows` x `columns` places
 //   height, width      of a tile, in values; `channels` of each: 1, or 3 for red, green, blue
-//   gap, longest       values between tiles; pixels that a side of the picture may have
+//   gap, longest       values between tiles; largest side of the picture, in pixels
 //   levels, values     base64: uint8 and little-endian float32, tile by tile
-//   known              whether `values` are weights or maps; gray levels, 0 to 1, where not
-//   ends               the values of black and white, where all tiles have the same
+//   known              whether `values` are weights or maps; if not, they are gray levels, 0 to 1
+//   ends               the values of black and white, if they are the same for all tiles
 //   metrics            of the catalog: `names`, and base64: `rows` of little-endian float64, one number per name,
-//                      NaN where there is none, and which `row` is a tile's, as little-endian uint32; a text
-//                      counts one name's list of `words`, which are in order; null for numbers
-//   addresses, tileLabels, rowLabels, columnLabels   what tiles are called; may be empty, also each
+//                      NaN if there is none, and the `row` of each tile, as little-endian uint32; a text is
+//                      an index into its name's sorted list of `words`, which is null for numbers
+//   addresses, tileLabels, rowLabels, columnLabels   names of tiles; lists and items may be empty
 const tiles = (function () {
   const sheet = JSON.parse(document.getElementById("data").textContent);
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -57,14 +57,14 @@ const tiles = (function () {
   function sorted(metric, reverse) {
     const order = Uint32Array.from({length: count}, (_, tile) => tile);
     if (!metric) return order;
-    const {of, words} = metric, sign = Boolean(words) === reverse ? -1 : 1;  // texts begin with A, numbers with the largest
+    const {of, words} = metric, sign = Boolean(words) === reverse ? -1 : 1;  // texts ascend from A, numbers descend
     return order.sort((a, b) => {
       if (Number.isNaN(of[a]) || Number.isNaN(of[b])) return Number.isNaN(of[a]) - Number.isNaN(of[b]) || a - b;
-      return sign * (of[a] - of[b]) || a - b;  // what is alike stays in the sheet's order
+      return sign * (of[a] - of[b]) || a - b;  // ties keep the sheet's order
     });
   }
 
-  // Runs of tiles of one text, each from a row of its own on.
+  // Runs of tiles with the same text, each beginning a new row.
   function grouped(order, {of, words}) {
     const groups = [];
     order.forEach((tile, place) => {
@@ -80,7 +80,7 @@ const tiles = (function () {
     return groups;
   }
 
-  // The tile at every place, row by row, -1 at empty ones, and the groups. More groups than a picture shows are none.
+  // The tile at every place, row by row, -1 at empty ones, and the groups; no groups if there are too many to show.
   function arrange(metric, reverse) {
     const order = sorted(metric, reverse);
     const groups = metric?.words ? grouped(order, metric) : [];

@@ -14,7 +14,7 @@ FILTERKIT_API = 1
 
 @filterkit.hookimpl
 def filterkit_model_sources() -> list[filterkit.Contribution[TorchSource]]:
-    """Offer the source `torch`; PyTorch is not imported for it, not even when it is used."""
+    """Contribute the source `torch`; this process never imports PyTorch, not even when the source is used."""
     return [
         filterkit.Contribution(
             "torch",

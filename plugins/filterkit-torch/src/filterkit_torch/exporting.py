@@ -1,4 +1,4 @@
-"""From a network to an ONNX file: as free in its sizes as the network is, with its weights as they are."""
+"""Export a network to an ONNX file with as many free sizes as it supports, and with unchanged weights."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from filterkit_torch.words import first_line
 
 LETTERS = {1: "W", 2: "HW", 3: "DHW"}
 INSTEAD = (
-    "PyTorch's newer exporter knows more, and takes no TorchScript: say what makes the network, "
-    "torch:MODULE:CALLABLE, or save it by torch.export as a .pt2"
+    "PyTorch's newer exporter supports more, but not TorchScript: name the callable that builds the network, "
+    "torch:MODULE:CALLABLE, or save it with torch.export as a .pt2"
 )
 
 
@@ -32,14 +32,14 @@ def export(network: Network, request: Request) -> dict[str, str]:
     Returns
     -------
     dict
-        From a node's name to the name of the module that it stands for.
+        From a node's name to the name of its module.
 
     Raises
     ------
     filterkit.UsageError
-        The network does not take the input that is stated or assumed.
+        If the network does not accept the stated or assumed input.
     filterkit.SourceError
-        PyTorch cannot export it.
+        If PyTorch cannot export it.
     """
     path = Path(request.onnx)
     if isinstance(network, torch.export.ExportedProgram):
@@ -59,9 +59,9 @@ def _write_fixed(network: nn.Module, shape: Sequence[int], path: Path, request: 
 def _write_free(
     network: nn.Module, shape: Sequence[int], axes: list[int], path: Path, request: Request
 ) -> dict[str, str] | None:
-    """Export with as many of `axes` free as can be; names of the layers, or None where none can.
+    """Export with as many of `axes` free as possible; returns layer names, or None if no axis can be free.
 
-    All at once, as mostly they can. If not, one is added to another.
+    All are tried at once, which usually works; otherwise they are added one by one.
     """
 
     def attempt(free: Sequence[int], trial: Path) -> dict[str, str] | None:
@@ -81,7 +81,7 @@ def _write_free(
         if best is not None:
             _move(whole, path)
             return best
-        if whole.exists():  # it answers wrongly, perhaps along some of the axes only
+        if whole.exists():  # the results differ, perhaps along some of the axes only
             candidates = [axis for axis in axes if agrees(whole, network, probe(network, shape, [axis]))]
         else:
             best = _write_fixed(
@@ -98,7 +98,7 @@ def _write_free(
 
 
 def _move(made: Path, path: Path) -> None:
-    """Put a model in its place, and its weights with it, if they stand in a file beside it."""
+    """Move a model to its final path, together with its file of external weights, if any."""
     for each in made.parent.glob(f"{glob.escape(path.name)}*"):
         each.replace(path.parent / each.name)
 
@@ -109,19 +109,19 @@ def _dynamic(free: Sequence[int], rank: int) -> dict[int, str]:
 
 
 def _letters(rank: int) -> str:
-    """What the axes are called of pictures of `rank` axes, and of the one in front of these."""
+    """Names of the batch axis and of the axes of pictures with `rank` axes."""
     return "NC" + LETTERS.get(rank - 1, "123456789"[: rank - 1])
 
 
 def _check_input(network: nn.Module, shape: Sequence[int], request: Request) -> None:
-    """Run the network once, which also completes lazy modules."""
+    """Run the network once, which also initializes lazy modules."""
     try:
         run(network, sample(network, 1, shape))
     except Exception as error:
         raise filterkit.UsageError(
-            f"{request.shown} takes no input of {'×'.join(map(str, shape))}: {first_line(error)}",
+            f"{request.shown} does not accept an input of {'×'.join(map(str, shape))}: {first_line(error)}",
             hint="state channels and sizes of its one input: ?input=3x224x224; "
-            "a network of other inputs can be saved by torch.export as a .pt2",
+            "a network with other inputs can be saved with torch.export as a .pt2",
         ) from error
 
 
@@ -132,12 +132,12 @@ def _write(
     path: Path,
     request: Request,
 ) -> dict[str, str]:
-    """Export once, with the axes `free`; names of its layers."""
+    """Export once, with the axes `free`; returns the names of its layers."""
     try:
         if isinstance(network, torch.jit.ScriptModule):
             return _write_script(network, pictures, free, path)
         return _write_program(network, pictures, free, path)
-    except Exception as error:  # of many kinds, for what an exporter does not know
+    except Exception as error:  # exporters raise many kinds of errors
         raise filterkit.SourceError(
             f"PyTorch cannot export {request.shown}: {first_line(error)}",
             hint=INSTEAD if isinstance(network, torch.jit.ScriptModule) else None,
@@ -166,14 +166,14 @@ def _write_program(
 
 
 def _name_axes(program: torch.onnx.ONNXProgram) -> None:
-    """Call the free axes of inputs, pictures first, as other networks'; a saved program numbers them."""
+    """Name the free axes of inputs, pictures first, as for other networks; a saved program numbers them."""
     shapes = [value.shape or () for value in program.model.graph.inputs]
     called: dict[str | ir.SymbolicDim, str] = {}
     for shape in sorted(shapes, key=len, reverse=True):
         for size, letter in zip(shape, _letters(len(shape) - 1), strict=False):
             if not isinstance(size, ir.SymbolicDim) or size.value is None or letter == "C":
                 continue
-            if size.value not in called and letter not in called.values():  # one name is of one size
+            if size.value not in called and letter not in called.values():  # a name stands for one size
                 called[size.value] = letter
     program.rename_axes(called)
 
@@ -181,7 +181,7 @@ def _name_axes(program: torch.onnx.ONNXProgram) -> None:
 def _write_script(
     network: torch.jit.ScriptModule, pictures: tuple[torch.Tensor, ...], free: Mapping[int, str], path: Path
 ) -> dict[str, str]:
-    """The new exporter takes no TorchScript; the old one folds batch norms unless told not to."""
+    """The new exporter does not support TorchScript; the old one folds batch norms by default."""
     torch.onnx.export(
         network,
         pictures,

@@ -1,4 +1,4 @@
-"""From a request to a network: imported and called, or read from a file."""
+"""Load the requested network: import and call a callable, or read a file."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from filterkit_torch.words import first_line
 from filterkit_torch.working_folder import import_asked_for
 
 Network = nn.Module | torch.export.ExportedProgram
-"""A module in evaluation mode, TorchScript among them, or an exported program."""
+"""A module in evaluation mode (possibly TorchScript), or an exported program."""
 
 _WRAPPED = ("state_dict", "model_state_dict", "model")
-"""Where training scripts put the weights of a checkpoint that holds more than these."""
+"""Keys under which training scripts store the weights in a checkpoint with more content."""
 _WORDS = {"true": True, "false": False, "none": None}
 
 
 def load(request: Request) -> Network:
-    """The network that is wanted.
+    """The requested network.
 
     Raises
     ------
     filterkit.UsageError, filterkit.SourceError
-        There is none; the message says why.
+        If it cannot be loaded; the message says why.
     """
     if request.file is None:
         return _called(request)
@@ -48,13 +48,13 @@ def load(request: Request) -> Network:
         raise _not_script(path)
     try:
         script: nn.Module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
-    except Exception as error:  # whatever the reader raises at a broken file
+    except Exception as error:  # the reader raises anything for a broken file
         raise filterkit.SourceError(f"{path.name} cannot be loaded: {first_line(error)}") from error
     return script.eval()
 
 
 def widen(network: Network) -> bool:
-    """Turn a module's bfloat16 numbers, with which ONNX Runtime does not convolve, into the same as float32.
+    """Convert a module's bfloat16 numbers to float32: ONNX Runtime has no bfloat16 convolutions.
 
     Returns
     -------
@@ -74,13 +74,13 @@ def _program(path: Path) -> torch.export.ExportedProgram:
         return torch.export.load(path)
     except Exception as error:  # as above
         raise filterkit.SourceError(
-            f"{path.name} is no exported program: {first_line(error)}",
+            f"{path.name} is not an exported program: {first_line(error)}",
             hint="torch.export.save(torch.export.export(model, inputs), FILE) writes one",
         ) from error
 
 
 def _is_script(path: Path) -> bool:
-    """Whether a file holds code, which TorchScript does and a checkpoint does not."""
+    """Whether a file contains code: TorchScript does, a checkpoint does not."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -88,54 +88,54 @@ def _is_script(path: Path) -> bool:
 
 
 def _not_script(path: Path) -> filterkit.SourceError:
-    """Says what a .pt file is that is no TorchScript."""
+    """The error for a .pt file that is not TorchScript, which says what it is."""
     weights = _weights(path)
     return filterkit.SourceError(
-        f"{path.name} holds {len(weights)} weights, and not the network that they belong to",
-        hint=f"say what makes the network: torch:MODULE:CALLABLE?checkpoint={path.name}; "
+        f"{path.name} contains {len(weights)} weights, but not the network that they belong to",
+        hint=f"name the callable that builds the network: torch:MODULE:CALLABLE?checkpoint={path.name}; "
         "or save them as .safetensors, which filterkit adds without a network",
     )
 
 
 def _weights(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a checkpoint, by name; nothing but tensors is ever made of the file."""
+    """The tensors of a checkpoint, by name; nothing but tensors is ever created from the file."""
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise filterkit.SourceError(
-            f"{path.name} is no file of weights alone: {_held_instead(error)}",
+            f"{path.name} is not a file of weights only: {_held_instead(error)}",
             hint="torch.save(model.state_dict(), FILE) writes one; other objects are not loaded",
         ) from error
     inside = [held[key] for key in _WRAPPED if isinstance(held, Mapping) and key in held]
     weights = next((each for each in inside if isinstance(each, Mapping)), held)
     if not isinstance(weights, Mapping) or not all(isinstance(v, torch.Tensor) for v in weights.values()):
         raise filterkit.SourceError(
-            f"{path.name} holds {type(weights).__name__}, not weights by name",
-            hint="torch.save(model.state_dict(), FILE) writes those",
+            f"{path.name} contains a {type(weights).__name__}, not a dictionary of weights",
+            hint="torch.save(model.state_dict(), FILE) writes one",
         )
     named = {str(key): value for key, value in weights.items()}
-    consume_prefix_in_state_dict_if_present(named, "module.")  # left there by DataParallel
+    consume_prefix_in_state_dict_if_present(named, "module.")  # added by DataParallel
     return named
 
 
 def _held_instead(error: Exception) -> str:
-    """What a file was refused for. PyTorch's own words tell how to run what is in it all the same."""
+    """Why a file was refused. PyTorch's own message explains how to run its content anyway."""
     named = re.search(r"GLOBAL (\S+)", str(error))
     if named:
-        return f"it holds {named[1]}"
-    return "it holds other objects" if isinstance(error, pickle.UnpicklingError) else first_line(error)
+        return f"it contains {named[1]}"
+    return "it contains other objects" if isinstance(error, pickle.UnpicklingError) else first_line(error)
 
 
 def _called(request: Request) -> nn.Module:
     _sow(request.seed)
     factory = _imported(request)
-    _sow(request.seed)  # whatever the module has drawn by being imported
+    _sow(request.seed)  # whatever random numbers its import has drawn
     network = factory if isinstance(factory, nn.Module) and not request.arguments else None
     if network is None:
         network = _call(factory, request)
     if not isinstance(network, nn.Module):
         kind = type(network).__name__
-        raise filterkit.UsageError(f"{request.shown} gives a value of type {kind}, not a torch.nn.Module")
+        raise filterkit.UsageError(f"{request.shown} returns a value of type {kind}, not a torch.nn.Module")
     if request.checkpoint:
         _fill(network, Path(request.checkpoint), request)
     return network.eval()
@@ -147,17 +147,17 @@ def _sow(seed: int) -> None:
 
 
 def _imported(request: Request) -> Any:
-    """What the request names; modules of the working folder are found, before installed ones."""
+    """The requested callable; modules in the current folder take precedence over installed ones."""
     module, name = str(request.module), str(request.name)
     try:
         found = import_asked_for(module)
-    except (Exception, SystemExit) as error:  # it is anybody's code
+    except (Exception, SystemExit) as error:  # arbitrary code
         if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
             raise filterkit.UsageError(
                 f"there is no Python module '{error.name}'",
-                hint="modules are looked for in this folder and among the installed ones",
+                hint="modules are searched in this folder and among the installed ones",
             ) from error
-        raise filterkit.SourceError(f"importing {module} fails: {first_line(error)}") from error
+        raise filterkit.SourceError(f"importing {module} failed: {first_line(error)}") from error
     try:
         return attrgetter(name)(found)
     except AttributeError as error:
@@ -174,12 +174,12 @@ def _is_own(key: str, value: Any, module: str) -> bool:
 def _call(factory: Any, request: Request) -> Any:
     if not callable(factory):
         raise filterkit.UsageError(
-            f"{request.shown} is of type {type(factory).__name__}, and cannot be called"
+            f"{request.shown} is of type {type(factory).__name__}, which is not callable"
         )
     arguments = {key: _value(text) for key, text in request.arguments.items()}
     try:
         signature = inspect.signature(factory)
-    except (TypeError, ValueError):  # some callables do not tell theirs
+    except (TypeError, ValueError):  # some callables have no signature
         signature = None
     if signature is not None:
         try:
@@ -187,17 +187,17 @@ def _call(factory: Any, request: Request) -> Any:
         except TypeError as error:
             takes = ", ".join(str(each) for each in signature.parameters.values()) or "none"
             raise filterkit.UsageError(
-                f"{request.shown} cannot be called so: {error}",
+                f"{request.shown} does not accept these arguments: {error}",
                 hint=f"its arguments are {takes}; write them as ?name=value&name=value",
             ) from error
     try:
         return factory(**arguments)
     except (Exception, SystemExit) as error:
-        raise filterkit.SourceError(f"calling {request.shown} fails: {first_line(error)}") from error
+        raise filterkit.SourceError(f"calling {request.shown} failed: {first_line(error)}") from error
 
 
 def _value(text: str) -> Any:
-    """An argument: true, false, none, whatever Python reads as a literal, and else the text itself."""
+    """An argument: true, false, none, a Python literal, else the text itself."""
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     try:
@@ -219,7 +219,7 @@ def _fill(network: nn.Module, path: Path, request: Request) -> None:
             if names
         ]
         raise filterkit.SourceError(
-            f"the weights of {path.name} do not fit {request.shown}: "
+            f"the weights in {path.name} do not match {request.shown}: "
             + (", ".join(found) or first_line(error, skip=1)),
-            hint="arguments may make it the network that was trained: ?num_classes=10",
+            hint="pass the arguments that the network was trained with, e.g. ?num_classes=10",
         ) from error

@@ -1,4 +1,4 @@
-"""Which module a node of the exported graph stands for."""
+"""The modules that nodes of the exported graph belong to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 def names_of_program(program: torch.onnx.ONNXProgram, parameters: Collection[str]) -> dict[str, str]:
-    """From the name of each weighted node to its module's, as PyTorch's exporter notes it at the node.
+    """From the name of each weighted node to its module's, from the metadata that PyTorch's exporter writes.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def names_of_program(program: torch.onnx.ONNXProgram, parameters: Collection[str
 
 
 def names_of_script(path: Path, parameters: Collection[str]) -> dict[str, str]:
-    """The same for TorchScript, whose exporter leaves no notes, but the parameters' names."""
+    """The same for TorchScript, whose exporter writes no metadata, only the parameters' names."""
     graph = onnx.load(path, load_external_data=False).graph
     return {
         node.name: name
@@ -43,16 +43,16 @@ def names_of_script(path: Path, parameters: Collection[str]) -> dict[str, str]:
 
 
 def _stored(value: ir.Value | None) -> str:
-    """Name of the parameter that a value is, turned or not."""
+    """Name of the parameter that a value is, possibly transposed."""
     while value is not None and (node := value.producer()) is not None and node.op_type == "Transpose":
         value = node.inputs[0]
     return (value.name or "") if value is not None else ""
 
 
 def _name(module: str, weights: Collection[str], parameters: Collection[str]) -> str:
-    """The module, if it holds a weight of its own; else the parameter, as functional calls take one.
+    """The module, if it has a weight of its own; else the parameter, as in functional calls.
 
-    A module whose weight is made of other parameters (weight norm) is found by the note alone.
+    A module whose weight is computed from other parameters (weight norm) is found by the metadata alone.
     """
     if f"{module}.weight" in parameters:
         return module

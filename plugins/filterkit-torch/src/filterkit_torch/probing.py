@@ -1,4 +1,4 @@
-"""What a network answers, and whether what was exported of it answers the same at other sizes."""
+"""Outputs of a network, and whether its export gives the same ones at other sizes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 SIZES = {1: 224, 2: 224, 3: 32}
-"""By the number of axes: sizes of the sample that a network is traced with, unless the user says others."""
+"""Default sizes of the input that a network is traced with, by the number of axes."""
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 def shape_of(network: nn.Module) -> tuple[int, ...]:
-    """Channels and sizes of the assumed input: what the first convolution takes, else a picture."""
+    """Channels and sizes of the assumed input: those of the first convolution, else a picture."""
     for module in network.modules():
         if isinstance(module, _CONVOLUTIONS):
             rank = len(module.kernel_size)
-            # A lazy one has no channels before it has run.
+            # A lazy one has no channels until it has run.
             return (module.in_channels or 3, *[SIZES[rank]] * rank)
     return (3, *[SIZES[2]] * 2)
 
@@ -34,30 +34,30 @@ def sample(network: nn.Module, count: int, shape: Sequence[int]) -> torch.Tensor
 
 
 def probe(network: nn.Module, shape: Sequence[int], axes: Collection[int]) -> torch.Tensor:
-    """A sample that is larger along `axes`: by two pictures, and by steps that halve evenly."""
+    """A sample that is larger along `axes`: by two pictures, and by sizes that can be halved repeatedly."""
     sizes = [size + 64 * (axis - 1) * (axis in axes) for axis, size in enumerate(shape, 1)]
     return sample(network, 3 if 0 in axes else 1, sizes)
 
 
 def run(network: nn.Module, pictures: torch.Tensor) -> list[NDArray[Any]]:
-    """Everything that a network answers."""
+    """All outputs of a network."""
     with torch.no_grad():
         return list(_tensors(network(pictures)))
 
 
 def takes(network: nn.Module, pictures: torch.Tensor) -> bool:
-    """Whether a network answers at all."""
+    """Whether a network runs without an error."""
     try:
         run(network, pictures)
-    except Exception:  # of many kinds, for what is anybody's code
+    except Exception:  # arbitrary code raises anything
         return False
     return True
 
 
 def agrees(path: Path, network: nn.Module, pictures: torch.Tensor) -> bool:
-    """Whether the graph at `path` answers as the network does."""
+    """Whether the graph at `path` gives the same outputs as the network."""
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # that it may fail is why it is asked
+    options.log_severity_level = 4  # it may fail: that is what is tested
     try:
         wanted = run(network, pictures)
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""An exported program made ready for a catalog: fewer nodes, the same weights, always the same bytes."""
+"""Prepare an exported program for a catalog: fewer nodes, the same weights, reproducible bytes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from onnxscript import optimizer
 
 
 def simplify(program: torch.onnx.ONNXProgram, parameters: Collection[str]) -> None:
-    """Fold constants, and drop the zeros that the exporter adds where a convolution has no bias.
+    """Fold constants, and drop the zeros that the exporter adds if a convolution has no bias.
 
-    What else the exporter's own optimizer does is left out: it folds batch norms into filters and takes away
-    biases that happen to be zero, and a catalog is to hold what the network holds. Nodes keep their notes.
+    The exporter's own optimizer is not used: it folds batch norms into filters and removes biases that happen
+    to be zero, and a catalog should hold what the network holds. Nodes keep their metadata.
 
     Parameters
     ----------
@@ -33,9 +33,9 @@ def simplify(program: torch.onnx.ONNXProgram, parameters: Collection[str]) -> No
 
 
 def write(program: torch.onnx.ONNXProgram, path: Path) -> None:
-    """Write `program` to `path`, without notes, which name files of the machine that made it.
+    """Write `program` to `path`, without metadata, which contains file names of the exporting machine.
 
-    Weights of more than protobuf can hold stand in a file beside it.
+    Weights beyond protobuf's limit are written to a file beside it.
     """
     ClearMetadataAndDocStringPass()(program.model)
     program.model.metadata_props.clear()

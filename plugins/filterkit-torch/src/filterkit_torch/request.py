@@ -1,4 +1,4 @@
-"""What stands behind ``torch:``, read; and what the process that exports is asked and answers."""
+"""Parse the text after ``torch:``; the request to the exporting process, and its answer."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _GRAMMAR = "write torch:MODULE:CALLABLE?argument=value, torch:FILE.pt2 or torch:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to export, and where to.
+    """What to export, and where to write it.
 
     Attributes
     ----------
     module, name
-        A module as Python imports it, and what to call in it, e.g. ``"torchvision.models"``, ``"resnet18"``.
+        A Python module, and the callable in it, e.g. ``"torchvision.models"``, ``"resnet18"``.
     file
         Instead of these, the path of an exported program or of TorchScript.
     arguments
-        For the call, as they were written.
+        Of the call, as written.
     checkpoint
-        Path of the weights to load into what was called, or None.
+        Path of the weights to load into the network, or None.
     input_shape
-        Channels, height and width of one picture, or None for what the network tells.
+        Channels, height and width of one picture, or None to derive them from the network.
     seed
-        Of all random numbers: when the module is imported, and again when the call is made.
+        Of all random numbers: set before the module is imported, and again before the call.
     onnx, answer
         Paths to write: the model, and an `Answer`.
     """
@@ -48,22 +48,22 @@ class Request:
 
     @property
     def shown(self) -> str:
-        """What messages call it."""
+        """Its name in messages."""
         return Path(self.file).name if self.file else f"{self.module}:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of it.
+    """The result of a request.
 
     Attributes
     ----------
     layer_names
         From a node's name to the name of its module.
     misused, message, hint
-        Where something failed: whether the request was wrong, and what to tell whoever made it.
+        If it failed: whether the request was wrong, and what to report to the user.
     widened
-        Whether the network held bfloat16 numbers, which the model holds as float32.
+        Whether the network had bfloat16 numbers, which were converted to float32.
     """
 
     torch: str = ""
@@ -75,27 +75,27 @@ class Answer:
 
 
 def parse(ref: str, workdir: Path) -> Request:
-    """Read the text behind ``torch:``.
+    """Parse the text after ``torch:``.
 
     Raises
     ------
     filterkit.UsageError
-        It is none of the forms, or an option does not fit.
+        If it has none of the forms, or an option is invalid.
     filterkit.SourceError
-        A file is not there.
+        If a file does not exist.
     """
     what, given = filterkit.split_options(ref)
     suffix = Path(what).suffix.lower()
     is_file = suffix in PROGRAMS + SCRIPTS
     module, colon, name = what.partition(":")
     if not is_file and not (colon and module and name):
-        raise filterkit.UsageError(f"'torch:{what}' names no PyTorch network", hint=_GRAMMAR)
+        raise filterkit.UsageError(f"'torch:{what}' does not name a PyTorch network", hint=_GRAMMAR)
     known = ("input", "seed", "checkpoint") if not is_file else ("input",) if suffix in SCRIPTS else ()
     own = {key: given.pop(key) for key in known if key in given}
     if is_file and given:
         raise filterkit.UsageError(
             f"a {suffix} file has no option '{next(iter(given))}'",
-            hint="it has input=CHANNELSxHEIGHTxWIDTH" if known else "it says all by itself",
+            hint="it has input=CHANNELSxHEIGHTxWIDTH" if known else "it has no options",
         )
     folder = workdir.absolute()
     return Request(
@@ -134,11 +134,11 @@ def _read(given: dict[str, str], key: str, reader: Callable[[str], Any], default
 def _shape(text: str) -> tuple[int, ...]:
     sizes = [int(part) if part.isdecimal() else 0 for part in text.lower().split("x")]
     if min(sizes) < 1:
-        raise ValueError("input is CHANNELSxHEIGHTxWIDTH, e.g. input=3x224x224")
+        raise ValueError("input must be CHANNELSxHEIGHTxWIDTH, e.g. input=3x224x224")
     return tuple(sizes)
 
 
 def _seed(text: str) -> int:
     if not (text.isdecimal() and int(text) < 2**32):
-        raise ValueError("seed is a whole number from 0 to 4294967295")
+        raise ValueError("seed must be a whole number from 0 to 4294967295")
     return int(text)

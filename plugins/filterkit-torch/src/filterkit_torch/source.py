@@ -1,4 +1,4 @@
-"""The model source ``torch``: lets a process of its own build and export a network."""
+"""The model source ``torch``: builds and exports a network in a separate process."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from filterkit_torch.working_folder import without_working_folder
 class TorchSource:
     """Exports PyTorch networks with ``torch.onnx``.
 
-    In a process of its own, because it runs code that may print, change global state or end the process,
-    because a module may be another one the next time, and because PyTorch keeps what it has taken.
+    This runs in a separate process: the code may print, change global state or end the process, a module may
+    have changed by the next time, and PyTorch does not release its memory.
     """
 
     scheme = "torch"
@@ -27,21 +27,21 @@ class TorchSource:
     def fetch(
         self, ref: str, workdir: Path, progress: Callable[[str, int, int | None], None]
     ) -> filterkit.FetchedModel:
-        """Export what `ref` names.
+        """Export the network that `ref` names.
 
         Parameters
         ----------
         ref
-            ``MODULE:CALLABLE``, with the call's arguments behind ``?`` and, among them, ``input``
+            ``MODULE:CALLABLE``, with the call's arguments after ``?`` and, among them, ``input``
             (``3x224x224``: channels, height, width), ``seed`` (0) and ``checkpoint`` (a file of weights).
             ``FILE.pt2``. ``FILE.pt``, with ``input``.
 
         Raises
         ------
         filterkit.UsageError
-            `ref` is none of these, or what it calls cannot be called so.
+            If `ref` is none of these, or the callable does not accept the arguments.
         filterkit.SourceError
-            A file is missing or broken, or the network cannot be built or exported.
+            If a file is missing or broken, or the network cannot be built or exported.
         """
         request = parse(ref, workdir)
         progress(f"exporting {request.shown} with PyTorch", 0, None)
@@ -61,11 +61,11 @@ def _run(request: Request, workdir: Path) -> Answer:
     request_path = workdir / "request.json"
     request_path.write_text(json.dumps(asdict(request)), "utf-8")
     environment = without_working_folder() | {
-        "CUDA_VISIBLE_DEVICES": "",  # an export needs no GPU, and should not take one's memory
+        "CUDA_VISIBLE_DEVICES": "",  # an export needs no GPU, and should not use its memory
         "PYTHONUTF8": "1",
     }
-    # Without -P, files of the working folder would stand before those that PyTorch itself imports; what it
-    # starts in turn goes by the environment.
+    # Without -P, files in the current folder would shadow those that PyTorch itself imports; its own child
+    # processes are controlled by the environment.
     process = subprocess.run(
         [sys.executable, "-P", "-m", "filterkit_torch.worker", str(request_path)],
         env=environment,
@@ -78,13 +78,13 @@ def _run(request: Request, workdir: Path) -> Answer:
         return Answer(**json.loads(Path(request.answer).read_text("utf-8")))
     except FileNotFoundError:
         said = process.stderr.strip().splitlines() or ["it gave no reason"]
-        killed = "its process was killed, perhaps for want of memory"
+        killed = "its process was killed, perhaps because it ran out of memory"
         reason = killed if process.returncode < 0 else said[-1]
         raise filterkit.SourceError(f"{request.shown} could not be exported: {reason}") from None
 
 
 def _describe(request: Request) -> str:
-    """What was exported; of a path the name alone, as a catalog travels."""
+    """What was exported; only the names of files, because a catalog may be moved to another machine."""
     if request.file:
         return f"file {request.shown}"
     words = [f"{key} {value}" for key, value in request.arguments.items()]

@@ -1,4 +1,4 @@
-"""Exceptions of PyTorch and of anybody's code, in one line."""
+"""Exceptions of PyTorch and of untrusted code, in one line."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ LONGEST = 300
 
 
 def first_line(error: BaseException, *, skip: int = 0) -> str:
-    """What went wrong, told by the exception that everything began with.
+    """The error, as described by the root cause of the exception.
 
     Parameters
     ----------
     skip
-        How many lines of its text to leave out.
+        Number of lines of its text to leave out.
     """
     while error.__cause__ is not None:
         error = error.__cause__

@@ -1,4 +1,4 @@
-"""Builds or loads a network and exports it, as a process of its own.
+"""Builds or loads a network and exports it, in a separate process.
 
 Run as ``python -P -m filterkit_torch.worker REQUEST.json``.
 """
@@ -24,7 +24,7 @@ def main(request_path: str) -> None:
 
 
 def answer(request: Request) -> Answer:
-    """Do what is requested; errors are part of the answer."""
+    """Process the request; errors are part of the answer."""
     import torch
 
     from filterkit_torch.exporting import export

@@ -1,4 +1,4 @@
-"""What comes from the working folder: the module that was asked for, what that imports, and nothing else."""
+"""Imports from the current folder: the requested module, its own imports, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from types import ModuleType
 
 
 def import_asked_for(module: str) -> ModuleType:
-    """Import `module`, which the working folder may hold; there it is found before an installed one.
+    """Import `module`, preferring the current folder to an installed one.
 
-    Only then that folder is on ``sys.path`` at all, and last: its network may consist of several files, but a
-    ``numpy.py`` of its own replaces nobody's numpy. Where the module is an installed one, nothing comes from
-    the folder.
+    The folder is appended to ``sys.path`` only if it contains the module: a network may consist of several
+    files, but a ``numpy.py`` there does not shadow NumPy. If the module is an installed one, nothing is
+    imported from the folder.
     """
     here, package = str(Path.cwd()), module.partition(".")[0]
     spec = PathFinder.find_spec(package, [here])
     if spec is None:
         return importlib.import_module(module)
     sys.path.append(here)
-    if spec.loader is not None:  # without one it is a mere folder, which may be called as a package is
+    if spec.loader is not None:  # without one it is a plain folder, which may have the name of a package
         sys.meta_path.insert(0, _FoundHere(package, here))
     return importlib.import_module(module)
 
@@ -41,7 +41,7 @@ class _FoundHere:
 
 
 def without_working_folder() -> dict[str, str]:
-    """The environment for a process that gets nothing from the folder it works in, nor its children."""
+    """The environment for a process that imports nothing from its current folder, nor do its children."""
     named = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     folders = [str(Path(each).absolute()) for each in named if Path(each) != Path()]
     rest = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
