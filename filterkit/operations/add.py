@@ -1,4 +1,4 @@
-"""From a ref to rows: pick the source, fetch, ingest, tell the plugins."""
+"""Add a model to the catalog: choose the source, fetch, ingest, notify the plugins."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def add(
     timeout: float | None,
     memory: int | str | None,
 ) -> IngestResult:
-    """See `Worksession.add`."""
+    """See `Workbench.add`."""
     from filterkit.catalog.database import catalog_path
     from filterkit.catalog.ingest import ingest
     from filterkit.catalog.measuring import refuse
@@ -47,12 +47,12 @@ def add(
 
     registry = session.registry
     most = parse_size(memory) if isinstance(memory, str) else memory
-    # All that can be wrong with the request is looked at before anything is fetched.
+    # The whole request is validated before anything is fetched.
     schemes = {offer.name for offer in registry.offers("source")}
     networks = [str(row["name"]) for row in known()]
     with hint_missing_plugins(session):
         scheme, rest = split_ref(ref, schemes, networks, hint=partial(registry.hint, "source"))
-        if scheme == OnnxFile.scheme and rest:  # of which no name can be made, as of ".."
+        if scheme == OnnxFile.scheme and rest:  # no name can be derived from a folder such as ".."
             refuse_folder(rest)
         name = check_name(name or name_from_ref(ref))
         stated = parse_preprocessing(preprocessing) if preprocessing else None
@@ -62,9 +62,9 @@ def add(
     measuring = registry.metrics() if metrics is None else named
     exists = catalog_path(session.location).exists()
     if exists:
-        session.catalog(write=True)  # raises where it cannot be written; a new one waits for a model
+        session.catalog(write=True)  # raises if it is not writable; a new one is created with its first model
 
-    # Windows deletes no file that is still mapped, as external data may be.
+    # Windows cannot delete files that are still mapped, as external data may be.
     with (
         budget.limited(Path(ref).name or name, timeout, most),
         tempfile.TemporaryDirectory(prefix="filterkit-", ignore_cleanup_errors=True) as folder,
@@ -83,15 +83,15 @@ def add(
         )
     if stated and result.status in ("unchanged", "restored"):
         raise UsageError(
-            f"{name} is in the catalog already, and its preprocessing stays as it was",
-            hint="--replace catalogues it anew with the one given",
+            f"{name} is already in the catalog, and its preprocessing was not changed",
+            hint="--replace adds it again with the given preprocessing",
         )
     if result.status in ("unchanged", "restored"):
         missing = {each.spec for each in chosen} - makers_of_model(session.catalog(), name)
         if missing:
             raise UsageError(
-                f"{name} is in the catalog already, extracted by others than {', '.join(sorted(missing))}",
-                hint="--replace catalogues it anew with the extractors given",
+                f"{name} is already in the catalog, but was not extracted with {', '.join(sorted(missing))}",
+                hint="--replace adds it again with the given extractors",
             )
     if result.status in ("added", "replaced"):
         versions = {name: about["version"] for name, about in result.plugins.items()}
@@ -101,7 +101,7 @@ def add(
 
 
 def makers(used: Sequence[Checked[Any]]) -> dict[str, dict[str, Any]]:
-    """What is kept of the plugins that make rows: by name, their version and the specs of what was used."""
+    """What the catalog records of the plugins that made rows: version and used specs, by plugin name."""
     versions = {each.plugin.name: each.plugin.version for each in used}
     return {
         name: {"version": version, "made_by": [each.spec for each in used if each.plugin.name == name]}

@@ -1,4 +1,4 @@
-"""Metrics of models that were added before those metrics were there."""
+"""Compute metrics of models that are already in the catalog."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def measure(session: Session, model: str, metrics: Sequence[str] | None) -> Rows
     fault = refuse if named else session.plugins.leave_out
     with session.catalog().connect() as connection:
         found = models_named(connection, model, (table,))
-    session.catalog(write=True)  # raises where it cannot be written, before anything is measured
+    session.catalog(write=True)  # raises if it is not writable, before anything is computed
     rows = [
         _measure_model(session, row, _missing(row, every) if metrics is None else named, fault)
         for row in found
@@ -53,16 +53,17 @@ def unmeasured(session: Session, address: str, question: str) -> list[str]:
 
 @contextmanager
 def hint_measure(session: Session, address: str | None, *, result: str | None = None) -> Iterator[None]:
-    """Let the error about an unknown column say how to have it, if a metric that is installed fills it.
+    """Add a hint to the error about an unknown column if an installed metric computes that column.
 
-    A metric that came after a model, with a plugin, say, has no column there until it is measured.
+    A metric that was installed after a model was added, e.g. with a plugin, has no column there until it is
+    computed.
 
     Parameters
     ----------
     address
-        What is asked about; None for SQL, where such a column is no column even after it was measured.
+        The address in question; None for SQL, where metrics of plugins are never columns of their own.
     result
-        A column of results, not of filters: no metric fills it.
+        A column of the result, not of filters: no metric computes it.
     """
     try:
         yield
@@ -75,12 +76,12 @@ def hint_measure(session: Session, address: str | None, *, result: str | None = 
         import shlex  # only for this hint
 
         model = shlex.quote(parse_address(address or "*").model)
-        hint = f"{metric} fills it, and was not measured there yet: filterkit measure {model}"
+        hint = f"{metric} provides it, but has not been computed yet: filterkit measure {model}"
         raise UnknownNameError(error.message, name=error.name, hint=hint) from None
 
 
 def _is_measured(session: Session, column: str) -> bool:
-    """Whether any model has a column of a plugin's metric, or there are no models to measure."""
+    """Whether any model has this column of a plugin's metric, or there are no models to measure."""
     from filterkit.catalog.matches import models_named
     from filterkit.catalog.schema import model
 
@@ -94,10 +95,10 @@ def _is_measured(session: Session, column: str) -> bool:
 
 
 def _metric_of(session: Session, column: str) -> str | None:
-    """The metric that fills a column, with its plugin, if there is one."""
+    """The metric that computes a column, and its plugin, if there is one."""
     try:
         metrics = session.registry.metrics()
-    except FilterkitError:  # of a plugin that is broken; the question is what is wrong with the column
+    except FilterkitError:  # a broken plugin; the error about the column matters more
         return None
     found = (each for each in metrics if column in (*each.columns, *each.layer_columns))
     return next((f"metric {each.contribution.name} of {each.plugin.name}" for each in found), None)
@@ -139,6 +140,6 @@ def _measure_model(
 
 
 def _missing(model: Mapping[str, Any], metrics: Sequence[CheckedMetric]) -> list[CheckedMetric]:
-    """Those of which a model lacks a column."""
+    """The metrics of which a model lacks a column."""
     there = set(model["measured"])
     return [metric for metric in metrics if not there.issuperset((*metric.columns, *metric.layer_columns))]

@@ -1,4 +1,4 @@
-"""What the catalog knows of the filters behind the tiles of a sheet."""
+"""The metrics that the catalog has for the filters shown in the tiles of a sheet."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ Array = TypeVar("Array", bound="NDArray[Any]")
 def tile_metrics(
     catalog: Callable[[], Catalog], addresses: Sequence[str]
 ) -> tuple[Mapping[str, FloatArray], Mapping[str, TextArray]]:
-    """From a metric to one number, and to one text, per tile.
+    """Map the names of metrics to one number per tile, and to one text per tile.
 
-    The catalog is read, once for both, when somebody looks, which few renderers do.
+    The catalog is read on first access, once for both; few renderers need them.
 
     Parameters
     ----------
     catalog
-        Opens the catalog, or gives the open one.
+        Returns the catalog, opening it if necessary.
     addresses
-        Of what each tile shows; empty for a tile of nothing in the catalog.
+        Of what each tile shows; empty if a tile shows nothing from the catalog.
     """
 
     @cache
     def found() -> tuple[FilterMetrics, list[int]]:
-        """Of every filter, and which is a tile's."""
+        """The metrics of every distinct filter, and the index of each tile's filter among them."""
         from filterkit.catalog.filter_metrics import metrics_of
 
         parts = [address.split("/") for address in addresses]
@@ -57,11 +57,11 @@ def tile_metrics(
         words = {name: [text or "" for text in texts] for name, texts in metrics.texts.items()}
         return {name: np.array(texts, np.str_)[of_tile] for name, texts in words.items()}
 
-    return OnceRead(numbers), OnceRead(texts)
+    return LazyArrays(numbers), LazyArrays(texts)
 
 
-class OnceRead(Mapping[str, Array]):
-    """Arrays by name, made once somebody looks; nobody writes to them. Pickled, it becomes a plain dict."""
+class LazyArrays(Mapping[str, Array]):
+    """Read-only arrays by name, read on first access. It pickles as a plain dict."""
 
     def __init__(self, read: Callable[[], dict[str, Array]]) -> None:
         self._read = read
