@@ -74,7 +74,7 @@ def _versions(faults: list[Row]) -> dict[str, str | None]:
     if _version(NAMESAKE):
         _fault(
             faults,
-            f"the unrelated distribution '{NAMESAKE}' is also installed; both provide the package 'filterkit'",
+            f"the unrelated distribution '{NAMESAKE}' is installed; both contain the package 'filterkit'",
             f"pip uninstall -y {NAMESAKE} {DISTRIBUTION}, then install {DISTRIBUTION} again",
         )
     return found

@@ -9,7 +9,7 @@ from typing import Any
 
 
 def _quietly(find: Callable[[str], Iterable[str]]) -> Callable[[str], list[str]]:
-    """Completion must never disturb the line being typed: on any error, complete nothing and print nothing."""
+    """Completion must never disturb the line being typed: errors complete nothing and print nothing."""
 
     def complete(incomplete: str) -> list[str]:
         try:
