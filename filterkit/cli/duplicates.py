@@ -28,7 +28,9 @@ def duplicates(
     ] = 0.98,
     invariant: Annotated[
         str,
-        typer.Option(help="sign: the negative of a filter is a duplicate, too. Scale is always ignored."),
+        typer.Option(
+            help="sign: also count the negative of a filter as a duplicate. Scale is always ignored."
+        ),
     ] = "",
 ) -> None:
     """Group filters that are equal up to scale, and report what pruning the duplicates would save.

@@ -25,7 +25,11 @@ GroupBy = Literal["layer", "model", "classic_type"]
 def filters(
     shell: Shell,
     address: Annotated[
-        str, typer.Argument(help="E.g. vgg16/block1_conv1 or 'vgg16/*/0:8'.", autocompletion=complete_address)
+        str,
+        typer.Argument(
+            help="Layers or filters, e.g. vgg16/block1_conv1 or 'vgg16/*/0:8'.",
+            autocompletion=complete_address,
+        ),
     ],
     where: Annotated[
         str | None,

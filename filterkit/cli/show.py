@@ -56,7 +56,7 @@ def show(
     colormap: Colormap = None,
     scale: Scale = None,
 ) -> None:
-    """Draw filters to a picture file, or on the terminal without -o."""
+    """Draw filters to a picture file, or to the terminal without -o."""
     if colormap and channels == "rgb":
         raise UsageError("--colormap has no effect on colour pictures", hint="leave out one of the two")
     with shell.workbench() as bench:

@@ -49,7 +49,7 @@ def similar(
         typer.Option("-o", "--output", help="Picture file for the results (.png .svg .pdf .txt)."),
     ] = None,
 ) -> None:
-    """Find the kernels or filters most similar to a query, by exact search over all of its size.
+    """Find the kernels or filters most similar to a given one, by exact search of the catalog.
 
     Similarity is the cosine, which is undefined for kernels of zeros: they
     are left out. Without `scale` it is 2 x·y / (|x|² + |y|²), which is 0 for

@@ -65,7 +65,7 @@ def pick(catalog: Catalog, addresses: Iterable[str]) -> list[Match]:
     check_count(len(texts))
     found = resolve_each(catalog, map(parse_address, texts))
     if not found:
-        raise NotFoundError("no addresses were given", hint="give at least one, e.g. vgg16/conv1/0")
+        raise NotFoundError("these addresses name no filters", hint="give at least one, e.g. vgg16/conv1/0")
     return found
 
 

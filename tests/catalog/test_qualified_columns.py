@@ -186,7 +186,7 @@ def test_a_metric_that_came_later_points_to_measure(tmp_path: Path, column: str)
             with pytest.raises(UnknownNameError, match="there is no column") as caught:
                 attempt()
             assert caught.value.hint == (
-                "metric twice of filterkit-twice fills it, and was not measured there yet: "
+                "metric twice of filterkit-twice provides it, but has not been computed yet: "
                 "filterkit measure tiny"
             )
         with pytest.raises(UnknownNameError) as caught:

@@ -168,7 +168,7 @@ def test_doctor_says_of_a_store_that_is_a_link_that_alone(location: Path, tmp_pa
     with filterkit.open(location) as bench:
         [fault] = bench.examine()["faults"]
     assert fault["what"] == f"{store} is a link, and no link is followed in a store"
-    assert fault["do"].startswith("filterkit makes none: rm ")
+    assert fault["do"].startswith("filterkit never creates links there: rm ")
 
 
 WRONG = {

@@ -25,9 +25,7 @@ def test_an_upgraded_catalog_is_measured(run: Run, tmp_path: Path) -> None:
     )
     ran = run(*asked)
     assert ran.rows == []
-    assert (
-        ran.stderr == "classic lacks metrics that are asked for: `filterkit measure classic` measures them\n"
-    )
+    assert ran.stderr == "classic lacks requested metrics: `filterkit measure classic` computes them\n"
     code, said, hint = run("measure", "classic").failure
     assert (code, said) == (1, "the weights of classic are not in the store, only its rows are here")
     assert "`filterkit add classic`" in hint
@@ -46,7 +44,7 @@ def test_an_upgraded_catalog_is_measured(run: Run, tmp_path: Path) -> None:
 
 def test_models_that_were_not_measured_are_named(run: Run, tmp_path: Path) -> None:
     shutil.copy(GOLDEN, tmp_path / "catalog.db")
-    said = "2 models lack metrics that are asked for: `filterkit measure '*'` measures them\n"
+    said = "2 models lack requested metrics: `filterkit measure '*'` computes them\n"
     for words in (
         ["--count", "--where", "dead = 1"],
         ["--sort", "-stable_rank"],

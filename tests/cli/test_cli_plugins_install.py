@@ -120,13 +120,13 @@ def test_from_broken_to_mended_to_gone(environment: Environment) -> None:
 def test_what_is_installed_again_is_named(environment: Environment) -> None:
     source = environment.source(environment.wheel("filterkit-thing", "0.9", BROKEN))
     said = [environment.run("plugins", "install", source).stderr.splitlines()[-1] for _ in range(2)]
-    shows = "filterkit plugins show filterkit-thing says what it adds"
+    shows = "filterkit plugins show filterkit-thing lists what it adds"
     assert said == [
         f"filterkit-thing 0.9 is installed; {shows}",
         f"filterkit-thing 0.9 is installed again; {shows}",
     ]
     ran = environment.run("plugins", "install", "filterkit-thing")
-    assert ran.stderr.endswith("\nno plugin is new; filterkit plugins lists those that are there\n"), ran
+    assert ran.stderr.endswith("\nno new plugin; filterkit plugins lists the installed ones\n"), ran
 
 
 def test_what_pip_cannot_find_is_said_by_pip_and_in_one_line(environment: Environment) -> None:

@@ -61,8 +61,8 @@ def test_a_plugin_that_is_installed_is_not_replaced(
     monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", str(tmp_path))
     assert run("plugins", "new", "glow", "--kind", "metric", "--quiet").failure == (
         2,
-        "the plugin filterkit-glow is installed already",
-        "choose another name; filterkit plugins show filterkit-glow says what it is",
+        "the plugin filterkit-glow is already installed",
+        "choose another name; filterkit plugins show filterkit-glow describes it",
     )
 
 

@@ -75,7 +75,7 @@ def test_a_layer_without_activation_says_so_once(tmp_path: Path, run: Run) -> No
     words = ("maps", "net/conv", "--input", tmp_path / "two.npz", "--catalog", path.with_suffix(".db"))
     said = run(*words).stderr.splitlines()
     assert [line for line in said if "activation" in line] == [
-        "no activation was recognized after conv: maps after it are the layer's own output, as with --at pre"
+        "no activation recognized after conv: the maps are the layer's own output, as with --at pre"
     ]
     assert "activation" not in run(*words, "--at", "pre").stderr
     assert "activation" not in run(*words, "--quiet").stderr

@@ -208,7 +208,7 @@ def test_places_where_nothing_can_be_written(run: Run, classic: Path, photo: Pat
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert "taken" in ran.stderr
     assert "unexpected" not in ran.stderr
-    assert "fault of filterkit" not in ran.stderr
+    assert "bug in filterkit" not in ran.stderr
 
 
 @pytest.mark.parametrize(

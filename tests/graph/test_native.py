@@ -143,7 +143,7 @@ except RuntimeFailure as error:
 def test_a_program_that_python_is_part_of_is_told_what_is_missing(executable: str | None) -> None:
     code = ELSEWHERE.format(executable=executable)
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert ran.stdout.startswith("Python cannot be started a second time: ") and ran.stderr == ""
+    assert ran.stdout.startswith("cannot start a Python child process: ") and ran.stderr == ""
     assert f"sys.executable is '{executable or ''}'" in ran.stdout
 
 
@@ -151,7 +151,7 @@ def test_a_program_that_python_is_part_of_is_told_what_is_missing(executable: st
 def test_a_program_that_is_no_python_is_not_the_models_fault() -> None:
     code = ELSEWHERE.format(executable="/usr/bin/env")
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert ran.stdout.startswith("Python cannot be started a second time: it does not answer")
+    assert ran.stdout.startswith("cannot start a Python child process: it does not answer")
 
 
 class Checking:

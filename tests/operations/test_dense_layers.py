@@ -132,7 +132,7 @@ def test_what_such_a_layer_cannot_do_is_told(model: Path, bench: filterkit.Workb
 
 def test_other_extractors_than_before_are_told(model: Path, bench: filterkit.Workbench) -> None:
     bench.add(model)
-    with pytest.raises(UsageError, match="extracted by others than filterkit-product/product"):
+    with pytest.raises(UsageError, match="was not extracted with filterkit-product/product"):
         bench.add(model, extractors=["convolution", "product"])
     assert bench.add(model, extractors=["convolution", "product"], replace=True).layers == 2
     assert bench.add(model).status == "unchanged"
@@ -154,4 +154,4 @@ def test_the_catalog_outlives_the_plugin(model: Path, bench: filterkit.Workbench
         np.testing.assert_array_equal(other.bank("net/last")[:, :, 0, 0], DENSE.T)
         np.testing.assert_array_equal(other.feature_maps("net/last", PIXELS, provider="cpu").array, expected)
         faults = [fault["what"] for fault in other.examine()["faults"]]
-        assert any("filterkit-product: made rows of net, and is not installed" in fault for fault in faults)
+        assert any("filterkit-product: was used for net, and is not installed" in fault for fault in faults)

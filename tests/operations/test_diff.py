@@ -296,7 +296,7 @@ def test_nothing_to_draw(bench: Workbench) -> None:
 def test_what_cannot_be_compared(bench: Workbench) -> None:
     bench.add("classic")
     layers(bench, "one", {"a": random(4, 3, 3, 3), "b": random(4, 3, 3, 3)})
-    with pytest.raises(NotFoundError, match="one and classic have no layer in common, by name") as caught:
+    with pytest.raises(NotFoundError, match="one and classic have no layer in common by name") as caught:
         bench.diff("one", "classic")
     assert "--match position" in (caught.value.hint or "")
     with pytest.raises(NotFoundError, match="by position") as caught:

@@ -173,7 +173,7 @@ def test_a_branch_answers_where_the_input_leads_there(
     assert list(found.maps) == [front, taken_name]
     assert found.left_out.keys() == {left_name}
     assert "takes the other branch" in found.left_out[left_name]
-    with pytest.raises(RuntimeFailure, match=f"{left_name} was not run: for this input the network takes"):
+    with pytest.raises(RuntimeFailure, match=f"{left_name} did not run: for this input the network takes"):
         bench.feature_maps(f"choosing/{left_name}", inputs=inputs, provider="cpu")
 
 

@@ -87,6 +87,6 @@ def test_nobody_writes_it_and_a_broken_renderer_hides_no_other(classic_catalog: 
     with bench_with(classic_catalog, gone="no.such.module:Renderer", page=Page) as bench:
         sheet = bench.sheet("classic/edge_sobel_x")
         assert bench.render(sheet, suffix=".html")
-        with pytest.raises(UsageError, match=r"no picture is written as '\.xyz'") as caught:
+        with pytest.raises(UsageError, match=r"no renderer writes '\.xyz'") as caught:
             bench.render(sheet, suffix=".xyz")
         assert caught.value.hint == "use .html, .pdf, .png, .svg or .txt"
