@@ -97,7 +97,7 @@ def environment(tmp_path: Path) -> Environment:
 def test_from_broken_to_mended_to_gone(environment: Environment) -> None:
     ran = environment.run("plugins", "install", environment.wheel("filterkit-thing", "0.9", BROKEN))
     assert (ran.exit_code, ran.stdout) == (0, ""), ran
-    assert "filterkit-thing 0.9 is installed; filterkit plugins show filterkit-thing" in ran.stderr
+    assert "installed filterkit-thing 0.9; filterkit plugins show filterkit-thing" in ran.stderr
     environment.wheel("filterkit-thing", "1.0", GOOD.format(name="thing"))
     environment.wheel("filterkit-other", "2.0", GOOD.format(name="other"))
     ran = environment.run("plugins", "install", "filterkit-other", "--quiet")
@@ -122,8 +122,8 @@ def test_what_is_installed_again_is_named(environment: Environment) -> None:
     said = [environment.run("plugins", "install", source).stderr.splitlines()[-1] for _ in range(2)]
     shows = "filterkit plugins show filterkit-thing lists what it adds"
     assert said == [
-        f"filterkit-thing 0.9 is installed; {shows}",
-        f"filterkit-thing 0.9 is installed again; {shows}",
+        f"installed filterkit-thing 0.9; {shows}",
+        f"reinstalled filterkit-thing 0.9; {shows}",
     ]
     ran = environment.run("plugins", "install", "filterkit-thing")
     assert ran.stderr.endswith("\nno new plugin; filterkit plugins lists the installed ones\n"), ran
@@ -155,7 +155,7 @@ def test_only_plugins_are_touched(
 
 
 def test_options_of_pip_are_no_plugins(run: Run) -> None:
-    assert run("plugins", "install", "--", "--pre").failure[:2] == (2, "'--pre' is no plugin")
+    assert run("plugins", "install", "--", "--pre").failure[:2] == (2, "'--pre' is not a plugin")
 
 
 def test_an_environment_without_pip_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

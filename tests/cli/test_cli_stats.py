@@ -65,7 +65,7 @@ def test_charts(run: Run, tmp_path: Path, address: str, suffix: str) -> None:
         (["vgg16/block1_conv1/0"], 2, "names filters"),
         (["vgg16", "-o", "x.gif"], 2, "cannot write a chart to 'x.gif'"),
         (["vgg16", "-o", "folder"], 2, "cannot write a chart to 'folder'"),
-        (["a/b/c/d/e"], 2, "no address"),
+        (["a/b/c/d/e"], 2, "not an address"),
     ],
 )
 def test_wrong_use(run: Run, words: list[str], code: int, said: str) -> None:

@@ -61,7 +61,7 @@ def test_maxout_has_fewer_maps_than_filters(tmp_path: Path) -> None:
     pre, post = maps_of(path, at="pre").array, maps_of(path)
     np.testing.assert_array_equal(post.array, np.maximum(pre[:2], pre[2:]))
     assert (post.labels["conv"], post.makers["conv"]) == (("0", "1"), ("net/conv", "net/conv"))
-    with pytest.raises(UsageError, match="maxout joins"):
+    with pytest.raises(UsageError, match="maxout merges"):
         maps_of(path, "net/conv/1")
     assert len(maps_of(path, "net/conv/1", at="pre").array) == 1
 

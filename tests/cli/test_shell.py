@@ -231,7 +231,7 @@ def test_wrong_use_is_said_like_every_other_error(
     code, said, hint = run(*words).failure
     assert code == 2
     assert said.startswith(error.split(". ")[0])
-    assert hint.startswith(f"{helped} --help")
+    assert hint.startswith(f"see {helped} --help")
 
 
 def test_an_option_of_all_commands_in_front_of_the_command(run: Run) -> None:
