@@ -59,7 +59,7 @@ class Selection:
                 chosen[part % count] = None
             else:
                 reach = f"they are numbered 0 to {count - 1}" if count else None
-                raise NotFoundError(f"there is no {part} among {count} {what}", hint=reach)
+                raise NotFoundError(f"{part} is out of range for {count} {what}", hint=reach)
         return list(chosen)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""A convolution with some nodes behind it, for tests of what follows a layer."""
+"""A convolution followed by some nodes, for tests of what follows a layer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PICTURE = [1, 3, 8, 8]
 
 
 def bank(*behind: onnx.NodeProto, shape: list[Any] = PICTURE, opset: int = 18, **more: Any) -> FilterBank:
-    """The bank of ``x -> Conv -> c`` with some nodes behind."""
+    """The bank of ``x -> Conv -> c`` followed by some nodes."""
     weight = "w1" if shape[2] == 1 else "w"
     used = {name for one in behind for name in one.input} | {weight}
     constants = {name: value for name, value in (CONSTANTS | more).items() if name in used}

@@ -39,7 +39,7 @@ FLOORS = (
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 
 ROOF = {"filterkit", "filterkit.__version__", "filterkit.FILTERKIT_API"}
-"""What everybody may know of the top: which version this is."""
+"""The only name of the top-level package that any module may import: the version."""
 
 LONGEST_FILE = 400
 EXEMPT = {"filterkit.workbench"}

@@ -15,7 +15,7 @@ NAMES = {"address_a", "address_b", "cosine", "relative_l2", "max_abs", "scale"}
 
 @pytest.fixture(autouse=True)
 def _two_models(run: Run) -> None:
-    """``one`` and ``other``: of three layers each, one is changed and one has no partner."""
+    """``one`` and ``other``: of three layers each, one differs and one has no partner."""
     random = np.random.default_rng(0)
     banks = {"stem": (4, 3, 3, 3), "body": (5, 4, 3, 3), "head": (2, 5, 1, 1)}
     one = {name: random.normal(size=shape).astype(np.float32) for name, shape in banks.items()}

@@ -81,7 +81,7 @@ def test_a_broken_catalog_is_a_fault(run: Run) -> None:
     assert "FAULT" in table.stdout
 
 
-def test_a_store_that_was_tampered_with_says_what_mends_it(run: Run, classic: Path) -> None:
+def test_a_remedy_is_reported_for_a_store_that_was_tampered_with(run: Run, classic: Path) -> None:
     [banks] = classic.with_suffix(".store").glob("banks/*")
     banks.write_bytes(banks.read_bytes()[:-4] + b"\0\0\0\0")
     ran = run("doctor", "--format", "json")

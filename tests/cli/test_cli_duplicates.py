@@ -1,4 +1,4 @@
-"""``filterkit duplicates``: groups, what they cost, and wrong use."""
+"""``filterkit duplicates``: groups, savings and wrong use."""
 
 from __future__ import annotations
 

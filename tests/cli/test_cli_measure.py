@@ -1,4 +1,4 @@
-"""``filterkit measure``, and what is said of models that were not measured."""
+"""``filterkit measure``, and messages about models without metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from command_line import Run
 import filterkit
 
 GOLDEN = Path(__file__).parents[1] / "catalog" / "golden" / "0002.db"
-"""VGG16 and the classic kernels, as the second schema had them, without a store."""
+"""VGG16 and the classic kernels in the second version of the schema, without a store."""
 
 
 def test_an_upgraded_catalog_is_measured(run: Run, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What ``filterkit add`` and ``filterkit maps`` report of pictures and of the inputs that take them."""
+"""Messages of ``filterkit add`` and ``filterkit maps`` about pictures and picture inputs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 
 def test_what_is_noteworthy_of_pictures_is_on_stderr(spawn: Run, tmp_path: Path) -> None:
-    """A network that a file of 32 x 32 states, and a picture of 12 bits in 16; nothing of it with --quiet."""
+    """Messages about an input size of 32 x 32 in the file, and about a 12-bit picture; none with --quiet."""
     model = build(
         [node("Conv", "x w", "y", "conv")], {"x": [1, 1, 32, 32]}, {"w": np.ones((2, 1, 3, 3), "f4")}
     )

@@ -108,7 +108,7 @@ def test_what_cannot_be_imported_hides_nothing_else(
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of plugins that are single files: a command, one that listens, and a broken one."""
+    """A folder of single-file plugins: a command, a listener, and a broken one."""
     folder = tmp_path / "plugins"
     folder.mkdir()
     for name in ("largest_command", "ingest_log"):
@@ -173,7 +173,7 @@ def test_the_doctor_says_where_a_plugin_broke(run: Run, files: Path) -> None:
     ]
 
 
-def test_a_name_that_fits_no_plugin_is_told_and_harmless(
+def test_an_unknown_plugin_name_is_reported_and_harmless(
     run: Run, spawn: Run, files: Path, classic: Path
 ) -> None:
     (files / "broken.py").unlink()
@@ -219,7 +219,9 @@ def test_the_doctor_says_what_brings_back_who_made_rows(run: Run, classic: Path)
     ("name", "remedy"),
     [("glow", "filterkit plugins install filterkit-gone==1.4"), ("blur", "restore mine.py in the folder")],
 )
-def test_what_a_plugin_brought_that_is_gone_is_told(run: Run, classic: Path, name: str, remedy: str) -> None:
+def test_contributions_of_a_missing_plugin_are_reported(
+    run: Run, classic: Path, name: str, remedy: str
+) -> None:
     made = {
         "filterkit-gone": {"version": "1.4", "made_by": ["filterkit-gone/glow:size=3"]},
         "mine": {"version": "file-12345678", "made_by": ["mine/blur"]},

@@ -56,7 +56,7 @@ def test_a_name_of_another_kind_is_free(run: Run) -> None:
 def test_a_plugin_that_is_installed_is_not_replaced(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By pip, once the new package of the same name is installed; whatever its kind."""
+    """pip would replace it when the new package of the same name is installed, whatever its kind."""
     shutil.copy(EXAMPLES / "largest_command.py", tmp_path / "filterkit_glow.py")
     monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", str(tmp_path))
     assert run("plugins", "new", "glow", "--kind", "metric", "--quiet").failure == (

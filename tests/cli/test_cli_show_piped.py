@@ -1,4 +1,4 @@
-"""``filterkit show -``: filters that another command found, on one sheet."""
+"""``filterkit show -``: draw filters found by another command on one sheet."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pixels(path: Path) -> np.ndarray:
 
 
 def as_drawn(kernel: np.ndarray) -> np.ndarray:
-    """A kernel as `minmax:per=kernel` has it."""
+    """A kernel normalized with `minmax:per=kernel`."""
     return (kernel - kernel.min()) / (kernel.max() - kernel.min())
 
 
@@ -149,7 +149,7 @@ TABLE = "address      l2_norm\n───────────  ────�
         ("x" * 2000, 2, "'xxxxxxxxxxxxxxxxxxxx'… is not an address"),
         ("vgg16/block1_conv1/0\nvgg16/\x1b[31m/0\n", 2, "is not an address"),
         ("vgg16/block1_conv1/0/1/2\n", 2, "more than four parts"),
-        ("vgg16/block1_conv1/64\n", 1, "no 64 among 64 filters"),
+        ("vgg16/block1_conv1/64\n", 1, "64 is out of range for 64 filters"),
         ("vgg16/nowhere/0\n", 1, "no layer 'nowhere'"),
         ("nobody/nowhere/0\n", 1, "no model 'nobody'"),
         ("vgg16/block1_conv1/0:0\n", 1, "name no filters"),
@@ -185,7 +185,7 @@ def test_kernels_that_make_no_table(run: Run) -> None:
     assert code == 2
 
 
-def test_more_than_anybody_can_mean(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_addresses(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(piping, "LARGEST", 10_000)
     code, error, hint = run("show", "-", piped="x" * 10_001).failure
     assert (code, "standard input" in error) == (2, True)

@@ -1,4 +1,4 @@
-"""``filterkit similar``: rows, pictures, and what is no query."""
+"""``filterkit similar``: rows, pictures and invalid queries."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_wrong_use(run: Run, words: list[str], code: int, said: str) -> None:
     assert not Path("x.gif").exists()
 
 
-def test_a_model_that_nobody_measured(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_without_metrics(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FILTERKIT_CATALOG", str(tmp_path / "catalog.db"))
     assert run("add", "classic", "--metric", "basic").exit_code == 0
     ran = run("stats", "classic")

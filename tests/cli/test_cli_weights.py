@@ -1,4 +1,4 @@
-"""Checkpoints on the command line: everything but running a network that nobody has."""
+"""Checkpoints on the command line: everything works except running the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a new user may write, and the command that the hint shows instead; each of these is run as well."""
+"""Wrong commands of new users, and the corrected ones in the hints, which are run as well."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _in_its_folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder with two pictures; the catalog lies elsewhere."""
+    """A folder with two pictures; the catalog is elsewhere."""
     monkeypatch.setenv("FILTERKIT_CATALOG", str(made / "catalog.db"))
     monkeypatch.chdir(tmp_path)
     write_photo(tmp_path / "photo.png")
@@ -47,14 +47,14 @@ def _in_its_folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def commands(ran: Ran, exit_code: int = 2) -> list[list[str]]:
-    """The commands that a hint shows; checks that this was wrong use, in two lines."""
+    """The commands in a hint; checks that the usage error is reported in two lines."""
     code, _, hint = ran.failure
     assert code == exit_code, ran
     return [shlex.split(each) for each in FOUND.findall(hint)]
 
 
 def check(run: Run, written: str, *expected: str) -> None:
-    """Checks that the hint about a command line shows these, and that they work."""
+    """Check that the hint about a command line shows these commands, and that they work."""
     shown = commands(run(*shlex.split(written)))
     assert [shlex.join(each) for each in shown] == [*expected]
     for each in shown:

@@ -1,4 +1,4 @@
-"""Feature maps behind activations that are several nodes, that change the number of maps, or are none."""
+"""Feature maps after activations of several nodes, that change the number of maps, or without any."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slips of the pen in selections, conditions and options, and the command that the hint shows instead."""
+"""Typing errors in selections, conditions and options, and the corrected commands in the hints."""
 
 from __future__ import annotations
 

@@ -247,7 +247,7 @@ def test_shortened_names_can_still_be_told_apart() -> None:
     assert len(set(lines[2:])) == len(names)
 
 
-def test_an_unknown_format_is_told() -> None:
+def test_an_unknown_format_is_reported() -> None:
     with pytest.raises(UsageError, match="unknown format 'jsn'") as caught:
         write(ROWS, "jsn")
     assert caught.value.hint == "did you mean 'json' or 'ndjson'?"
@@ -271,7 +271,7 @@ def test_a_plugins_format_needs_no_options_of_ours() -> None:
 
 
 class Bytes:
-    """A format of bytes, as a plugin may bring one."""
+    """A binary format, as a plugin may contribute one."""
 
     binary = True
 

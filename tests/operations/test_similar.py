@@ -1,4 +1,4 @@
-"""Searching the catalog: what is like a kernel or a filter, and what is there twice."""
+"""Search the catalog for similar kernels and filters, and for duplicates."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_lines_and_cubes_turn_as_far_as_they_can(bench: Workbench) -> None:
         ("net/*/0", {}, UsageError, "names 2"),
         ("net/first/0", {"level": "kernel"}, UsageError, "has 3 kernels"),
         ("net/first/0/0", {"level": "filter"}, UsageError, "part of a filter"),
-        ("net/first/0/9", {}, NotFoundError, "there is no 9"),
+        ("net/first/0/9", {}, NotFoundError, "9 is out of range"),
         ("nett/first/0/0", {}, NotFoundError, "no model 'nett'"),
         ("net/first/0/0", {"level": "kernels"}, UsageError, "no level 'kernels'"),
         ("net/first/0/0", {"invariant": ("scale", "rotation")}, UsageError, "'rotation'"),
@@ -203,7 +203,7 @@ def test_wrong_queries(
     assert len(caught.value.message) < 200
 
 
-def test_a_size_that_is_not_there_is_told_which_are(bench: Workbench) -> None:
+def test_the_sizes_that_exist_are_listed_for_an_unknown_one(bench: Workbench) -> None:
     with pytest.raises(NotFoundError) as caught:
         bench.similar(np.ones((4, 4)))
     assert caught.value.hint == "there are 5, 3×3, 2×3×3"
@@ -227,7 +227,7 @@ def bad_files(folder: Path) -> Iterator[Path]:
     yield from files.values()
 
 
-def test_files_of_strangers_are_refused_in_one_line(bench: Workbench, tmp_path: Path) -> None:
+def test_untrusted_files_are_refused_in_one_line(bench: Workbench, tmp_path: Path) -> None:
     for path in bad_files(tmp_path):
         with pytest.raises(UsageError) as caught:
             bench.similar(path)

@@ -1,4 +1,4 @@
-"""Arrays that grow on disk are the arrays that numpy would have written at once."""
+"""Arrays that grow on disk equal those that NumPy would have written at once."""
 
 from __future__ import annotations
 
