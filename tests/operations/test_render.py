@@ -79,7 +79,7 @@ def test_two_renderers_of_one_kind_are_both_named(classic_catalog: Path) -> None
         sheet = bench.sheet("classic/edge_sobel_x")
         with pytest.raises(UsageError, match="'page' and 'raster'") as caught:
             bench.render(sheet, suffix=".html")
-        assert caught.value.hint == "add --renderer page"
+        assert caught.value.hint == "choose one: --renderer page"
         assert bench.render(sheet, "page", suffix=".html")
 
 
