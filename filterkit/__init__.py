@@ -1,11 +1,11 @@
-"""filterkit: see, query and run what a convolutional network has learned.
+"""filterkit: inspect, query, visualize and run the filters of convolutional networks.
 
-``filterkit.open(path)`` gives the workbench: the whole of filterkit as one object. Plugins import what they
-need from here, and nothing from the modules below. Nothing heavy is imported until it is used.
+``filterkit.open(path)`` returns the workbench, the whole API as one object. Plugins import only from here,
+never from the modules below. Everything is imported lazily.
 """
 
-# Nothing at all is imported here: ``python -m filterkit`` reads this before it takes the current folder,
-# which may hold a typing.py, off ``sys.path``.
+# Nothing may be imported here: ``python -m filterkit`` runs this before it removes the current folder, which
+# may contain a typing.py, from ``sys.path``.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 FILTERKIT_API = 1
-"""The plugin API this version speaks; a plugin may state the one it was written for under the same name."""
+"""Version of the plugin API; a plugin may declare the one it was written for under the same name."""
 
 _HOMES = {
     "Contribution": "filterkit.plugins.protocols",

@@ -3,8 +3,8 @@
 import os
 import sys
 
-# Before anything else is imported (Python has these two already): a numpy.py there, or a plugin, may be
-# anybody's. filterkit itself is found, and its modules are looked for beside this one.
+# Before anything else is imported (os and sys already are): a numpy.py or a plugin in the current folder may
+# be untrusted. filterkit itself is already found, and its modules are looked up beside this one.
 if __name__ == "__main__" and not sys.flags.safe_path:
     first = sys.path[0] or "."
     if os.path.isdir(first) and os.path.samefile(first, "."):  # noqa: PTH112, PTH121

@@ -20,9 +20,9 @@ from filterkit.errors import AddressError, NotFoundError, UsageError
 GRAMMAR = "an address is model/layer/filters/kernels, e.g. vgg16/block1_conv1/0:6 or 'vgg16/block3_*/7'"
 SELECTION_GRAMMAR = "filters and kernels take 3, 0:6, ::8, 1,5,9 or *"
 
-_DOWNLOAD = "download it first, and give the file or what was made of it"
+_DOWNLOAD = "download it first, and give the name of the file or of the model added from it"
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,3}(?=[^/])")
-"""Two letters at least before the colon: one alone is a drive."""
+"""At least two letters before the colon: a single one is a drive on Windows."""
 _MODELS = (".onnx", ".ort", ".keras", ".h5", ".pt", ".pt2", ".pth", ".safetensors", ".npz")
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif")
 
@@ -41,20 +41,20 @@ class Selection:
     Attributes
     ----------
     parts
-        Numbers and slices, in the order they were written.
+        Numbers and slices, in the order written.
     """
 
     parts: tuple[int | slice, ...]
 
     def indices(self, count: int, what: str = "filters") -> list[int]:
-        """The positions selected among `count`, in the order written, each once.
+        """The selected positions among `count`, in the order written and without repetition.
 
-        A slice reaches as far as there is something, as in Python.
+        A slice may extend beyond the end, as in Python.
 
         Raises
         ------
         NotFoundError
-            Where a single number lies outside ``-count .. count - 1``.
+            A single number is outside ``-count .. count - 1``.
         """
         chosen: dict[int, None] = {}
         for part in self.parts:
@@ -64,7 +64,7 @@ class Selection:
                 chosen[part % count] = None
             else:
                 reach = f"they are numbered 0 to {count - 1}" if count else None
-                raise NotFoundError(f"there is no {part} among {count} {what}", hint=reach)
+                raise NotFoundError(f"{part} is out of range for {count} {what}", hint=reach)
         return list(chosen)
 
     def __str__(self) -> str:
@@ -73,7 +73,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What an address names. None stands for all, left unsaid.
+    """A parsed address. None stands for a part that is left out, which means all.
 
     Attributes
     ----------
@@ -94,12 +94,12 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """Read an address; ``str`` of the result is an address for the same thing.
+    """Parse an address; ``str`` of the result is an equivalent address.
 
     Raises
     ------
     UsageError
-        Where `text` does not follow the grammar.
+        `text` does not follow the grammar.
     """
     parts = text.strip().split("/")
     relative = len(parts) > 1 and parts[0] in (".", "..")
@@ -111,7 +111,7 @@ def parse_address(text: str) -> Address:
             wrong = f"it begins with '{parts[0]}'"
         meant = _without_empty_parts(parts)
         hint = f"did you mean '{meant[0]}'? {GRAMMAR}" if meant else GRAMMAR
-        raise AddressError(f"'{text}' is no address: {wrong}", written=text, meant=meant, hint=hint)
+        raise AddressError(f"'{text}' is not an address: {wrong}", written=text, meant=meant, hint=hint)
     model, layer, filters, kernels = [*parts, None, None, None][:4]
     assert model is not None
     try:
@@ -123,8 +123,8 @@ def parse_address(text: str) -> Address:
         )
     except UsageError as error:
         refuse_file(text)
-        selections = [*map(_other_marks, parts[2:])]
-        if selections == parts[2:] or not all(map(_reads, selections)):
+        selections = [*map(_with_standard_marks, parts[2:])]
+        if selections == parts[2:] or not all(map(_is_valid, selections)):
             raise
         whole = "/".join([*parts[:2], *selections])
         hint = f"did you mean '{whole}'? {SELECTION_GRAMMAR}"
@@ -132,18 +132,18 @@ def parse_address(text: str) -> Address:
 
 
 def parse_selection(text: str) -> Selection:
-    """Read ``3``, ``0:6``, ``::8``, ``1,5,9`` or ``*``.
+    """Parse ``3``, ``0:6``, ``::8``, ``1,5,9`` or ``*``.
 
     Raises
     ------
     UsageError
-        Where `text` is none of these.
+        `text` is none of these.
     """
     return Selection(tuple(_parse_part(part.strip(), text) for part in text.split(",")))
 
 
 def refuse_url(text: str, expected: str, *, hint: str | None = None) -> None:
-    """Raise UsageError where `text` is a URL; one slash may be missing, as paths lose it."""
+    """Raise UsageError if `text` is a URL; one slash may be missing, as `pathlib` removes it."""
     url = _URL.match(text)
     if url:
         scheme, rest = url[1], text[url.end() :]
@@ -151,42 +151,42 @@ def refuse_url(text: str, expected: str, *, hint: str | None = None) -> None:
         whole = f"{scheme}:{'///' if local else '//'}{rest}"
         raise UsageError(
             f"'{whole}' is a URL, which filterkit does not open; {expected}",
-            hint=f"give the path alone: /{rest}" if local else hint or _DOWNLOAD,
+            hint=f"give just the path: /{rest}" if local else hint or _DOWNLOAD,
         )
 
 
 def refuse_file(text: str) -> None:
-    """Raise AddressError where `text`, which is no address, is a file, or goes on behind one of a model."""
+    """Raise AddressError if `text`, which is not an address, is a file, or a path below a model file."""
     above = (str(path) for path in Path(text).parents[:3] if path.suffix.lower() in _MODELS)
     file = next(filter(_is_file, (text, *above)), None)
     if file is None:
         return
     suffix, name = Path(file).suffix.lower(), shlex.quote(file)
     if suffix in _MODELS:
-        hint = f"`filterkit add {name}` makes a model of it; `filterkit models` lists those that there are"
+        hint = f"`filterkit add {name}` adds it to the catalog; `filterkit models` lists the models there"
     elif suffix in _PICTURES:
-        hint = f"an address goes before pictures, as in `filterkit maps vgg16/block1_conv1 {name}`"
+        hint = f"the address goes before the pictures, as in `filterkit maps vgg16/block1_conv1 {name}`"
     else:
-        hint = "quote patterns, e.g. '*' or 'vgg16/*': a shell puts names of files in their place"
-    raise AddressError(f"'{file}' is a file, and an address is expected here", written=text, hint=hint)
+        hint = "quote patterns, e.g. '*' or 'vgg16/*', or the shell expands them to file names"
+    raise AddressError(f"'{file}' is a file, but an address is expected here", written=text, hint=hint)
 
 
 def _is_file(text: str) -> bool:
     try:
         return Path(text).is_file()
-    except (OSError, ValueError):  # longer than a name may be, or with a NUL
+    except (OSError, ValueError):  # too long for a file name, or contains a NUL
         return False
 
 
 def matching(pattern: str, names: Sequence[str]) -> list[str]:
-    """Those of `names` that `pattern` means: itself where it is one of them, else what it matches."""
+    """Those of `names` that `pattern` selects: itself if it is one of them, else those it matches."""
     if pattern in names:
         return [pattern]
     return [name for name in names if fnmatchcase(name, pattern)]
 
 
 def _without_empty_parts(parts: Sequence[str]) -> list[str]:
-    """The address of the other parts, if there were empty ones, or a path's first, and it is one."""
+    """The address without empty parts and leading dots, if there were any and the rest is an address."""
     full = [*dropwhile(lambda part: part in (".", ".."), (part for part in parts if part.strip()))]
     if not 0 < len(full) <= 4 or len(full) == len(parts):
         return []
@@ -196,13 +196,13 @@ def _without_empty_parts(parts: Sequence[str]) -> list[str]:
         return []
 
 
-def _other_marks(text: str) -> str:
-    """A selection as it is written here, of ``0..6``, ``[1; 3]``, ``all`` and the like."""
+def _with_standard_marks(text: str) -> str:
+    """Translate selections in other notations, such as ``0..6``, ``[1; 3]`` and ``all``."""
     text = re.sub(r"\s*(?:\.{2,3}|…|(?<=\d)[-–](?=\d))\s*", ":", text.strip(" []()"))
     return "*" if text.lower() in ("all", ":") else re.sub(r"\s*[,;|&+]\s*|\s+", ",", text).strip(",")
 
 
-def _reads(text: str) -> bool:
+def _is_valid(text: str) -> bool:
     try:
         return bool(parse_selection(text).parts)
     except UsageError:
@@ -214,12 +214,12 @@ def _parse_part(part: str, whole: str) -> int | slice:
         return slice(None)
     match = _PART.fullmatch(part)
     if match is None:
-        raise UsageError(f"'{whole}' selects nothing: cannot read '{part}'", hint=SELECTION_GRAMMAR)
+        raise UsageError(f"'{whole}' is not a selection: cannot parse '{part}'", hint=SELECTION_GRAMMAR)
     if match[1]:
         return int(match[1])
     start, stop, step = (int(number) if number else None for number in match.groups()[1:])
     if step == 0:
-        raise UsageError(f"'{whole}' selects nothing: a step of 0 goes nowhere", hint=SELECTION_GRAMMAR)
+        raise UsageError(f"'{whole}' is not a selection: the step must not be 0", hint=SELECTION_GRAMMAR)
     return slice(start, stop, step)
 
 

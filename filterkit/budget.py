@@ -1,10 +1,9 @@
-"""What taking a model in may cost: CPU time and memory, looked at between steps.
+"""Limits on the CPU time and memory for adding a model, checked between steps.
 
-Whoever works on a model says what it does next (`step`), however deep it stands: a graph that is opened, a
-constant that is computed, a layer that is measured. The limits are therefore those of the context
-(`contextvars`), which `limited` opens, and not a parameter of every function in between; without limits,
-`step` does nothing. A single step is not interrupted, and no limit is set on this process: it may be a
-notebook's.
+Code that works on a model announces each step with `step`, at any depth: opening a graph, computing a
+constant, measuring a layer. The limits therefore belong to the context (`contextvars`), which `limited`
+opens, and are not a parameter of every function in between; without limits, `step` does nothing. A single
+step is not interrupted, and no limit is set on the process itself, which may be a notebook.
 """
 
 from __future__ import annotations
@@ -23,33 +22,32 @@ from filterkit.byte_sizes import show_size
 from filterkit.errors import ModelError, UsageError, one_line
 
 INTERVAL = 0.01
-"""Seconds. No more often is it asked what was used, since that takes microseconds, and a step may be as
-short."""
+"""Minimum time between checks in seconds: a check takes microseconds, as long as a short step."""
 
 LONGEST = 200
-"""Characters of a step in a message; a model may give its parts any name."""
+"""Limit on the characters of a step in a message, as names in a model can be of any length."""
 
 
 class Exceeded(ModelError):
-    """Work on a model took more than it may; the message names the last step."""
+    """Work on a model exceeded a limit; the message names the last step."""
 
 
 @dataclass
 class _Limits:
-    """What is allowed, from now on.
+    """The limits, and what has been used since they were set.
 
     Attributes
     ----------
     subject
-        What the work is done on, for a message.
+        What is being worked on, for messages.
     seconds, memory
-        CPU time, and bytes; None for any.
+        Limits on CPU time and bytes; None for no limit.
     size
         The model's own size in bytes, as far as it is known.
     elsewhere
-        CPU time in seconds of a process that works for this one and goes on.
+        CPU time in seconds of worker processes that are still running.
     doing
-        The step that began last: a template, and what is put into it.
+        The step that began last: a template and its arguments.
     """
 
     subject: str
@@ -63,24 +61,25 @@ class _Limits:
     memory_before: int = field(default_factory=lambda: _memory())
 
     def look(self) -> None:
-        """Raise Exceeded where more was used than is allowed."""
+        """Raise Exceeded if a limit is exceeded."""
         if self.seconds is not None and self.used() > self.seconds:
             self.refuse_time()
         if self.memory is not None and _memory() - self.memory_before > self.memory + self.size:
-            self.refuse(f"more than {show_size(self.memory)} of memory beyond its own size", "--memory")
+            self.refuse(f"{show_size(self.memory)} of memory beyond its own size", "--memory")
         self.next_look = time.monotonic() + INTERVAL
 
     def used(self) -> float:
         return _cpu_time() - self.cpu_before + self.elsewhere
 
     def refuse_time(self) -> NoReturn:
-        self.refuse(f"more than {self.seconds:g} seconds of CPU time", "--timeout")
+        self.refuse(f"{self.seconds:g} seconds of CPU time", "--timeout")
 
-    def refuse(self, what: str, option: str) -> NoReturn:
+    def refuse(self, limit: str, option: str) -> NoReturn:
         template, names = self.doing
         last = one_line(template.format(*names)[:LONGEST])
         raise Exceeded(
-            f"{self.subject} took {what}; the last step was {last}", hint=f"allow more with {option}"
+            f"{self.subject} took more than {limit}; the last step was {last}",
+            hint=f"allow more with {option}",
         )
 
 
@@ -89,27 +88,27 @@ _current: ContextVar[_Limits | None] = ContextVar("filterkit_limits", default=No
 
 @contextmanager
 def limited(subject: str, seconds: float | None, memory: int | None) -> Iterator[None]:
-    """Let what is done inside take so many seconds of CPU time and bytes of memory; None for any.
+    """Limit the CPU time in seconds and the memory in bytes of the enclosed code; None for no limit.
 
-    CPU time is that of all threads of this process, and of other processes that work for it. Memory is what
-    this process holds now beyond what it held before; files that are mapped do not count. Where the system
-    does not tell what is held now, the highest so far counts; Windows tells neither.
+    CPU time includes all threads of this process and its worker processes. Memory is the increase in the
+    resident memory of this process, without mapped files. If the system does not report the current value,
+    the peak is used; Windows reports neither.
 
     Parameters
     ----------
     subject
-        What the work is done on, for a message.
+        What is being worked on, for messages.
 
     Raises
     ------
     UsageError
         A limit is not positive.
     Exceeded
-        From `step`, once a limit is passed.
+        Raised by `step` when a limit is exceeded.
     """
     for name, limit in (("timeout", seconds), ("memory", memory)):
         if limit is not None and not limit > 0:
-            raise UsageError(f"{name} must be positive, and is {limit:g}", hint="None is for no limit")
+            raise UsageError(f"{name} must be positive, not {limit:g}", hint="use None for no limit")
     seconds = None if seconds == math.inf else seconds
     token = _current.set(_Limits(one_line(subject[:200]), seconds, memory))
     try:
@@ -119,19 +118,19 @@ def limited(subject: str, seconds: float | None, memory: int | None) -> Iterator
 
 
 def step(doing: str, *names: object) -> None:
-    """Say what is done next, and raise where what was done until now took too much.
+    """Announce the next step, and raise if the work so far has exceeded a limit.
 
     Parameters
     ----------
     doing
-        For a message: ``"computing node '{0.name}'"``.
+        Description for messages, e.g. ``"computing node '{0.name}'"``.
     names
-        What is put into it with `str.format`, where it comes to a message.
+        Its arguments for `str.format`, which is called only for a message.
 
     Raises
     ------
     Exceeded
-        More CPU time or memory was used than is allowed. The message names the step before.
+        More CPU time or memory was used than is allowed. The message names the previous step.
     """
     limits = _current.get()
     if limits is not None:
@@ -141,28 +140,28 @@ def step(doing: str, *names: object) -> None:
 
 
 def look() -> None:
-    """Raise as `step` does, however short the last step was: for the end of all."""
+    """Check the limits now, as `step` does at intervals: for the end of the work."""
     limits = _current.get()
     if limits is not None:
         limits.look()
 
 
 def allow(size: int) -> None:
-    """Make room for a model that is so many bytes large."""
+    """Raise the memory limit by the size of a model in bytes."""
     limits = _current.get()
     if limits is not None:
         limits.size += size
 
 
 def charge(seconds: float) -> None:
-    """Count the CPU time of a process that worked for this one, and has not ended."""
+    """Add the CPU time of a worker process that is still running."""
     limits = _current.get()
     if limits is not None:
         limits.elsewhere += seconds
 
 
 def seconds_left() -> float | None:
-    """CPU time that is left, for a process that is to work for this one; None for any."""
+    """Remaining CPU time for a worker process; None for no limit."""
     limits = _current.get()
     if limits is None or limits.seconds is None:
         return None
@@ -170,20 +169,20 @@ def seconds_left() -> float | None:
 
 
 def memory_allowed() -> int | None:
-    """Bytes that a process may take that works for this one; None for any."""
+    """Memory limit for a worker process in bytes; None for no limit."""
     limits = _current.get()
     return None if limits is None or limits.memory is None else limits.memory + limits.size
 
 
 def out_of_time() -> None:
-    """Raise as `step` does, for a process that was ended since it took all CPU time that was left."""
+    """Raise Exceeded for a worker process that was ended after using all remaining CPU time."""
     limits = _current.get()
     if limits is not None and limits.seconds is not None:
         limits.refuse_time()
 
 
 def _cpu_time() -> float:
-    """CPU time in seconds of this process, and of those that it started and that have ended."""
+    """CPU time in seconds of this process and its finished children."""
     seconds = time.process_time()
     with suppress(ImportError):
         import resource
@@ -194,7 +193,7 @@ def _cpu_time() -> float:
 
 
 def _memory() -> int:
-    """Bytes that this process holds, but for mapped files; else the most it ever held; else 0."""
+    """Resident memory of this process in bytes without mapped files; else its peak; else 0."""
     try:
         _, resident, shared, *_ = Path("/proc/self/statm").read_bytes().split()
         return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")

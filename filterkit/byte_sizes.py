@@ -1,4 +1,4 @@
-"""Sizes in bytes as people write them: ``64MB``, ``1.5 GiB``."""
+"""Parse and format sizes in bytes: ``64MB``, ``1.5 GiB``."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ STEPS = "kmgt"
 
 
 def parse_size(text: str) -> int:
-    """The bytes that `text` stands for: ``64MB`` is 64,000,000, ``64MiB`` is 67,108,864, ``64`` is 64.
+    """The number of bytes: ``64MB`` is 64,000,000, ``64MiB`` is 67,108,864, ``64`` is 64.
 
     Raises
     ------
     UsageError
-        It is no size, or not even one byte.
+        `text` is not a size, or less than one byte.
     """
     found = PATTERN.fullmatch(text.strip())
     if found is None or (found[3] and not found[2]):
-        raise UsageError(f"'{text[:40]}' is no size in bytes", hint="give one like 64MB or 1.5GiB")
+        raise UsageError(f"'{text[:40]}' is not a size in bytes", hint="use e.g. 64MB or 1.5GiB")
     step = STEPS.index(found[2].lower()) + 1 if found[2] else 0
     size = int(float(found[1]) * (1024 if found[3] else 1000) ** step)
     if size < 1:
-        raise UsageError(f"'{text[:40]}' is less than one byte", hint="give a size like 64MB or 1.5GiB")
+        raise UsageError(f"'{text[:40]}' is less than one byte", hint="use e.g. 64MB or 1.5GiB")
     return size
 
 
 def show_size(size: int) -> str:
-    """A size in words, in the largest unit that leaves at least one: ``1 MB``, ``999 bytes``, ``8 GiB``.
+    """Format a size in the largest unit of which there is at least one: ``1 MB``, ``999 bytes``, ``8 GiB``.
 
-    Units are multiples of 1024 where that gives a short number.
+    Binary units are used if that gives a short number.
     """
     for base, infix in ((1024, "i"), (1000, "")):
         step = next((step for step in range(len(STEPS), 0, -1) if size >= base**step), 0)

@@ -1,7 +1,7 @@
-"""Python started a second time, or looked through, without what lies in the current folder.
+"""Start Python child processes, or search for modules, without importing from the current folder.
 
 Python puts that folder first on ``sys.path`` for ``-m``, ``-c`` and prompts, so that a ``pip.py`` or a
-``numpy.py`` in a folder of a stranger would run in the place of the installed one.
+``numpy.py`` in an untrusted folder would run instead of the installed one.
 """
 
 from __future__ import annotations
@@ -17,29 +17,30 @@ from filterkit.errors import FilterkitError
 
 
 def python(*arguments: str) -> list[str]:
-    """The command line that runs this Python with `arguments`, and without the current folder."""
+    """The command line that runs this Python with `arguments`, without the current folder on its path."""
     return [sys.executable, "-P", *arguments]
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's environment, and `more`, for such a child and for what that starts in turn."""
+    """This process's environment and `more`, for such a child and its own children."""
     mine = os.environ | more | {"PYTHONSAFEPATH": "1"}
-    # An empty entry, as "$PYTHONPATH:/more" leaves, means the current folder, too.
+    # An empty entry, as in "$PYTHONPATH:/more" with PYTHONPATH unset, also means the current folder.
     named = [each for each in mine.pop("PYTHONPATH", "").split(os.pathsep) if not _is_here(each)]
     return mine | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, named))} if named else mine
 
 
 def no_python(kind: type[FilterkitError], reason: str) -> FilterkitError:
-    """The error, of this kind, where such a child does not start, for the `reason` that the system gives."""
+    """The error to raise if such a child cannot be started, with the `reason` given by the system."""
     return kind(
-        f"Python cannot be started a second time: {reason}",
-        hint=f"sys.executable is '{sys.executable or ''}'; is that Python, with onnx, and is there memory?",
+        f"cannot start a Python child process: {reason}",
+        hint=f"sys.executable is '{sys.executable or ''}'; check that it is a Python with onnx, and that "
+        "there is enough memory",
     )
 
 
 def can_import(module: str) -> bool:
-    """Whether such a child finds a module, by its top-level name; it is not imported."""
-    if sys.modules.get(module, module) is None:  # which says that it is not to be imported
+    """Whether such a child could import a top-level module; it is not imported here."""
+    if sys.modules.get(module, module) is None:  # None blocks the import
         return False
     folders = list(import_folders())
     for finder in sys.meta_path:
@@ -50,14 +51,14 @@ def can_import(module: str) -> bool:
 
 
 def import_folders() -> Iterator[str]:
-    """``sys.path`` without the current folder, unless PYTHONPATH or a .pth file put that there, to stay."""
+    """``sys.path`` without the current folder, unless PYTHONPATH or a .pth file names it explicitly."""
     for entry in sys.path:
-        if not _is_here(entry) and not (_is_current(entry) and not _stays(entry)):
+        if not _is_here(entry) and not (_is_current(entry) and not _is_explicit(entry)):
             yield entry
 
 
 def _is_here(entry: str) -> bool:
-    """Whether an entry means the folder that is the current one, whichever that is."""
+    """Whether an entry refers to the current folder as such, e.g. an empty one."""
     return os.path.normpath(entry or ".") == "."
 
 
@@ -68,8 +69,8 @@ def _is_current(entry: str) -> bool:
         return False
 
 
-def _stays(entry: str) -> bool:
-    """Whether the environment names a folder itself, as installing something from it in place does."""
+def _is_explicit(entry: str) -> bool:
+    """Whether PYTHONPATH or a .pth file names a folder, as an editable installation does."""
     if entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) and not sys.flags.ignore_environment:
         return True
     for folder in (*site.getsitepackages(), site.getusersitepackages()):

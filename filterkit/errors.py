@@ -1,7 +1,7 @@
-"""What can go wrong, said in one line, with a hint about what to do next.
+"""Exceptions with a one-line message and a hint about what to do next.
 
-Everything a user can mend is a `FilterkitError`. The command line prints it without a traceback and exits
-with its `exit_code`: 1 where the work failed, 2 where the command was wrong.
+Everything that a user can fix is a `FilterkitError`. The command line prints it without a traceback and exits
+with its `exit_code`: 1 if the work failed, 2 if the command was wrong.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 
 
 class FilterkitWarning(UserWarning):
-    """What a user should know of what was done; one line, with what to do about it."""
+    """A warning for the user; one line, with what to do about it."""
 
 
 class FilterkitError(Exception):
-    """A failure that the user can understand and mend.
+    """A failure that the user can understand and fix.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class FilterkitError(Exception):
             self.add_note(f"hint: {hint}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copies and pickles are made past ``__init__``, which takes more than `args` hold."""
+        """Copy and pickle without calling ``__init__``, which takes more than `args` contains."""
         state = {**self.__dict__, "__notes__": [*getattr(self, "__notes__", ())]}
         return type(self).__new__, (type(self), *self.args), state
 
@@ -48,12 +48,12 @@ class UsageError(FilterkitError):
 
 
 class UnknownNameError(UsageError):
-    """Nothing has this name, and plugins may add what has it: a source, a normalizer, the column of a metric.
+    """An unknown name that a plugin might provide: a source, a normalizer, the column of a metric.
 
     Parameters
     ----------
     name
-        What was asked for, without its options.
+        The unknown name, without options.
     """
 
     def __init__(self, message: str, *, name: str, hint: str | None = None) -> None:
@@ -71,9 +71,9 @@ class AddressError(UsageError, NotFoundError):
     Parameters
     ----------
     written
-        The address.
+        The address as written.
     meant
-        Addresses that were probably meant, likeliest first.
+        Addresses that were probably meant, most likely first.
     """
 
     def __init__(
@@ -85,11 +85,11 @@ class AddressError(UsageError, NotFoundError):
 
 
 class ModelError(FilterkitError):
-    """An ONNX file that cannot be read, believed or used."""
+    """An ONNX file that cannot be read, is inconsistent, or cannot be used."""
 
 
 class SourceError(FilterkitError):
-    """A model source that could not bring its model (network, hash, missing extra)."""
+    """A model source that could not fetch its model (network, hash, missing extra)."""
 
 
 class CatalogError(FilterkitError):
@@ -97,7 +97,7 @@ class CatalogError(FilterkitError):
 
 
 class RuntimeFailure(FilterkitError):
-    """ONNX Runtime could not run what was asked."""
+    """A network that ONNX Runtime could not run."""
 
 
 class ImageError(FilterkitError):
@@ -109,23 +109,23 @@ class PluginError(FilterkitError):
 
 
 class PluginContractError(PluginError):
-    """A plugin returned what its hook does not allow; names plugin, version and method."""
+    """A plugin returned a value that its hook does not allow; names plugin, version and method."""
 
 
 def closest(word: str, known: Iterable[str], *, limit: int = 3, prefix: str = "") -> str:
-    """A hint that names what was probably meant, e.g. ``did you mean 'minmax'?``.
+    """A hint with the names most similar to `word`, e.g. ``did you mean 'minmax'?``.
 
-    Falls back to listing what is known, so that the reader always learns a valid name. Plugins are
-    known without their ``filterkit-`` too: that they share it does not make their names close. A `prefix`
-    stands before every name that is shown.
+    If none is similar, it lists the known names, so that the user always learns a valid one. The prefix
+    ``filterkit-`` of plugins is ignored, since sharing it does not make names similar. Every name is shown
+    with `prefix` before it.
     """
     names = sorted(set(known))
     folded: dict[str, list[str]] = {}
     for name in names:
         for called in {name.casefold(), name.casefold().removeprefix("filterkit-")}:
             folded.setdefault(called, []).append(name)
-    sought = word.casefold().removeprefix("filterkit-")
-    likely = difflib.get_close_matches(sought, folded, n=limit, cutoff=0.55)
+    wanted = word.casefold().removeprefix("filterkit-")
+    likely = difflib.get_close_matches(wanted, folded, n=limit, cutoff=0.55)
     close = list(dict.fromkeys(name for each in likely for name in folded[each]))[:limit]
     if close:
         return "did you mean " + " or ".join(f"'{prefix}{name}'" for name in close) + "?"
@@ -146,22 +146,21 @@ def shell_quoted(word: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """`text` without line breaks and control characters, which names in hostile models may hold.
+    """`text` on one line, without the control characters that names in untrusted models may contain.
 
-    What a terminal would obey, or what would hide or reorder what is read, is written out, e.g. an escape as
-    ``\\x1b`` and a right-to-left override as ``\\u202e``: all that `str.isprintable` says no to, which knows
-    Unicode, but for spaces.
+    Characters that control a terminal, or hide or reorder text, are escaped, e.g. an escape as ``\\x1b`` and
+    a right-to-left override as ``\\u202e``: all for which `str.isprintable` is false, except spaces.
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else " " if c.isspace() else _written_out(c) for c in text)
+    return "".join(c if c.isprintable() else " " if c.isspace() else _escaped(c) for c in text)
 
 
 def plain(text: str) -> str:
-    """The same for a text of several lines, which keeps its line feeds, tabs and spaces."""
+    """As `one_line`, for text of several lines: line feeds, tabs and spaces are kept."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or is_layout(c) else _written_out(c) for c in text)
+    return "".join(c if c.isprintable() or is_layout(c) else _escaped(c) for c in text)
 
 
 def is_layout(character: str) -> bool:
@@ -171,7 +170,7 @@ def is_layout(character: str) -> bool:
     return character in "\n\t" or category(character) == "Zs"
 
 
-def _written_out(character: str) -> str:
+def _escaped(character: str) -> str:
     number = ord(character)
     if number < 0x100:
         return f"\\x{number:02x}"

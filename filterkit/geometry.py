@@ -1,4 +1,4 @@
-"""Where layers look and what they cost: arithmetic along one axis, products of sizes, and the record of both.
+"""Receptive fields and costs of layers: arithmetic along one axis, products of sizes, and a record of both.
 
 Formulas after A. Araujo, W. Norris, J. Sim, "Computing Receptive Fields of Convolutional Neural Networks",
 Distill 2019, extended to branches of different alignment, to upsampling phase by phase, and to flips.
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 MOST_AXES = 64
-"""What an array of numpy has at most."""
+"""Maximum number of axes of a NumPy array."""
 LARGEST = 2**63 - 1
-"""The largest size that a file can state, and the largest number that a database holds."""
+"""The largest size that a file can declare, and the largest integer in a database."""
 
 
 def product(sizes: Collection[int], most: int = LARGEST) -> int:
-    """How many elements an array of these sizes has, at a cost that does not depend on the sizes.
+    """The number of elements of an array of these sizes, at a cost that does not depend on the sizes.
 
-    Sizes that a file states are any number of any numbers; their exact product may take hours to compute.
+    A file can declare any number of arbitrary sizes; their exact product could take hours to compute.
 
     Parameters
     ----------
@@ -56,30 +56,30 @@ def product(sizes: Collection[int], most: int = LARGEST) -> int:
 
 Number = int | Fraction
 Window = tuple[Number, Number]
-"""The first and the last input position that something sees."""
+"""The first and the last input position in a receptive field."""
 
 MOST_PHASES = 1 << 12
-"""How many positions may see differently before the pattern repeats; Resizes to odd sizes multiply them."""
+"""Limit on the phases before the pattern repeats; Resizes to odd sizes multiply them."""
 MOST_READS = 1 << 16
-"""How many positions are looked at to find out what one period of a layer sees."""
+"""Limit on the positions examined to compute one period of a layer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What the positions along one axis see of an axis of the input: a pattern that repeats.
+    """The receptive fields of the positions along one axis, on an axis of the input: a periodic pattern.
 
-    Behind convolutions and poolings there is one window, which moves on by `advance` with every position.
-    Behind an upsampling, neighbours see windows of different widths (or, where a transposed convolution has
-    gaps, nothing): there is one window for each *phase*, and the pattern repeats after all of them.
+    After convolutions and poolings there is one window, which moves by `advance` with every position. After
+    an upsampling, neighbours see windows of different widths (or nothing, in the gaps of a transposed
+    convolution): there is one window per *phase*, and the pattern repeats after all of them.
 
     Attributes
     ----------
     windows
-        What the first positions see, as far as the input goes on over its edges; None for nothing. Position
-        ``i + len(windows)`` sees what position ``i`` sees, moved by `advance`.
+        The windows of the first positions, on an input without edges; None for an empty one. The window of
+        position ``i + len(windows)`` is that of position ``i``, moved by `advance`.
     advance
-        Whole numbers as the windows are, as long as the phases can be told apart (`MOST_PHASES`); negative
-        where the axis runs backwards.
+        An integer, like the windows, unless there are more than `MOST_PHASES` phases; negative if the axis
+        runs backwards.
     """
 
     windows: tuple[Window | None, ...] = ((0, 0),)
@@ -87,14 +87,14 @@ class Reach:
 
     @property
     def field(self) -> Number:
-        """Width of the widest window, in input steps; 0 where nothing is seen."""
+        """Width of the widest window, in input steps; 0 if all are empty."""
         return max((last - first + 1 for first, last in filter(None, self.windows)), default=0)
 
     def widest(self, places: int | None, size: int | None) -> Number:
-        """Width of the widest window where there are `places` positions, and an input of `size`.
+        """Width of the widest window, given the number of positions (`places`) and the input's `size`.
 
-        That is `field` where the pattern repeats among them. Where it does not, as behind a Resize that
-        aligns corners, not all of it need be there: those windows count that lie within the input, if any.
+        That is `field` if the pattern repeats among them. If not, as after a Resize that aligns corners, some
+        phases may not occur: only windows inside the input count, if there are any.
         """
         if len(self.windows) == 1 or places is None or size is None or places >= 2 * len(self.windows):
             return self.field
@@ -104,44 +104,44 @@ class Reach:
 
     @property
     def jump(self) -> Fraction:
-        """Distance between the windows of neighbouring positions, the mean of one period."""
+        """Mean distance between the windows of neighbouring positions over one period."""
         return Fraction(self.advance) / len(self.windows)
 
     @property
     def offset(self) -> Number:
-        """How far the window of the first position (that sees something) reaches over the left edge."""
+        """How far the window of the first position with one extends beyond the left edge."""
         seeing = ((place, window) for place, window in enumerate(self.windows) if window is not None)
         return next((place * self.jump - window[0] if place else -window[0] for place, window in seeing), 0)
 
     @property
     def is_told(self) -> bool:
-        """Whether its numbers are small enough to mean something; those of a hostile graph grow with it."""
+        """Whether its numbers are within bounds; those of a malicious graph grow with its size."""
         numbers = (self.advance, *(end for window in self.windows if window for end in window))
         return all(abs(number.numerator) <= LARGEST >= number.denominator for number in numbers)
 
     def at(self, position: int) -> Window | None:
-        """What one position sees."""
+        """The window of one position."""
         turn, phase = divmod(position, len(self.windows))
         return _moved(self.windows[phase], turn * self.advance)
 
     def read(self, reads: Sequence[range], advance: int = 1, places: int | None = None) -> Reach:
-        """Behind an operator that reads several positions at a time.
+        """The reach after an operator that reads several positions at a time.
 
         Parameters
         ----------
         reads
-            Which positions of this axis the first ones of the new axis read, one range for each phase.
+            The positions of this axis that the first positions of the new axis read, one range per phase.
         advance
             How much further the next `len(reads)` positions read.
         places
-            How many positions the new axis has, where that is known.
+            Number of positions on the new axis, if known.
 
         Returns
         -------
         Reach
-            Exact, unless there would be more than `MOST_PHASES` phases, or more than `MOST_READS` positions
-            to look at, even if no pattern is followed further than to the last position: then one window
-            that holds all phases, whose numbers may be fractions.
+            Exact, unless there would be more than `MOST_PHASES` phases or `MOST_READS` positions to examine,
+            even when limited to the known positions: then one window that covers all phases, whose numbers
+            may be fractions.
         """
         phases = len(self.windows)
         turns = phases // math.gcd(phases, advance)
@@ -155,9 +155,9 @@ class Reach:
                 return self._hull(range(positions.start + moved, positions.stop + moved, positions.step))
 
             if places is not None and places < made and 2 * places * max(looks) <= MOST_READS:
-                told = _told_one_by_one(hull, places, self.jump * advance / len(reads))
-                if told is not None:
-                    return told
+                listed = _listed(hull, places, self.jump * advance / len(reads))
+                if listed is not None:
+                    return listed
             return self.covered().read(reads, advance)
         windows = [
             self._hull(range(positions.start + moved, positions.stop + moved, positions.step))
@@ -169,28 +169,28 @@ class Reach:
     def window(
         self, kernel: int, stride: int = 1, dilation: int = 1, pad: int = 0, places: int | None = None
     ) -> Reach:
-        """Behind a convolution or pooling of `kernel` taps, with `pad` steps added on the left."""
+        """The reach after a convolution or pooling of `kernel` taps, with `pad` steps added on the left."""
         return self.read([range(-pad, dilation * (kernel - 1) + 1 - pad, dilation)], stride, places)
 
     def shift(self, steps: int) -> Reach:
-        """With `steps` positions added on the left (cut off where negative)."""
+        """The reach with `steps` positions added on the left (removed if negative)."""
         return self.read([range(-steps, 1 - steps)]) if steps else self
 
     def union(self, other: Reach, places: int | None = None) -> Reach | None:
-        """The smallest that holds both.
+        """The smallest reach that covers both.
 
         Parameters
         ----------
         places
-            How many positions there are, where that is known. Patterns that do not repeat together before all
-            of them are passed are told position by position.
+            Number of positions, if known. If the common period is longer, the windows are listed position by
+            position.
 
         Returns
         -------
         Reach or None
-            None where the two drift apart, unless slowly (by less than half of what the faster one advances)
-            over a known number of positions, as behind a Resize that aligns corners; and where its numbers
-            are out of bounds.
+            None if the two drift apart, unless slowly (the faster one advances less than twice as far) over a
+            known number of positions, as after a Resize that aligns corners; and None if its numbers are out
+            of bounds.
         """
         if self == other:
             return self
@@ -200,7 +200,7 @@ class Reach:
             return None
         if places is not None and (drifts or phases > places):
             jump = min(jump, other.jump, key=lambda each: (each.denominator, abs(each)))
-            union = _told_one_by_one(lambda place: _hull_of([self.at(place), other.at(place)]), places, jump)
+            union = _listed(lambda place: _hull_of([self.at(place), other.at(place)]), places, jump)
         elif phases <= MOST_PHASES:
             windows = [_hull_of([self.at(place), other.at(place)]) for place in range(phases)]
             union = _shortest(windows, self.advance * (phases // len(self.windows)))
@@ -211,7 +211,7 @@ class Reach:
         return union if union is not None and union.is_told else None
 
     def covered(self) -> Reach:
-        """One window that holds those of all phases, on a regular grid."""
+        """A reach of one window that covers those of all phases, on a regular grid."""
         jump = self.jump
         seeing = [(place * jump, window) for place, window in enumerate(self.windows) if window is not None]
         if not seeing:
@@ -221,14 +221,14 @@ class Reach:
         return Reach(((first, last),), jump)
 
     def mirrored(self, size: int) -> Reach:
-        """The same with the `size` positions of the input counted from the other end."""
+        """The reach with the `size` positions of the input counted from the other end."""
         windows = [window and (size - 1 - window[1], size - 1 - window[0]) for window in self.windows]
         return Reach(tuple(windows), -self.advance)
 
     def _hull(self, positions: range) -> Window | None:
-        """What several positions see together.
+        """The window that covers those of several positions.
 
-        Of those that have the same phase, the first or the last sees furthest on either side.
+        Among positions of the same phase, the first and the last extend furthest.
         """
         phases = len(self.windows) // math.gcd(len(self.windows), positions.step)
         if len(positions) <= 2 * phases:
@@ -241,7 +241,7 @@ def _moved(window: Window | None, steps: Number) -> Window | None:
 
 
 def _stay_together(one: Fraction, other: Fraction) -> bool:
-    """Whether windows that advance by so much drift apart slowly."""
+    """Whether windows with these advances drift apart slowly."""
     slow, fast = sorted((abs(one), abs(other)))
     return one * other > 0 and fast < 2 * slow
 
@@ -251,10 +251,10 @@ def _hull_of(windows: Collection[Window | None]) -> Window | None:
     return (min(first for first, _ in seen), max(last for _, last in seen)) if seen else None
 
 
-def _told_one_by_one(at: Callable[[int], Window | None], places: int, jump: Fraction) -> Reach | None:
-    """A reach whose positions see what `at` says, and behind the last of them nothing.
+def _listed(at: Callable[[int], Window | None], places: int, jump: Fraction) -> Reach | None:
+    """A reach whose positions have the windows given by `at`, and empty ones after the last.
 
-    Before the first they go on as over any edge. None where there are too many.
+    Before the first position the pattern continues as beyond any edge. None if there are too many positions.
     """
     jump = jump.limit_denominator(2 * places + 1)
     phases = -(-2 * places // jump.denominator) * jump.denominator
@@ -268,7 +268,7 @@ def _told_one_by_one(at: Callable[[int], Window | None], places: int, jump: Frac
 
 
 def _shortest(windows: Sequence[Window | None], advance: Number) -> Reach:
-    """The reach with these windows, told in as few phases as possible."""
+    """The reach with these windows, in as few phases as possible."""
     found = Reach(tuple(windows), advance)
     phases = len(windows)
     for few in range(1, phases):
@@ -281,17 +281,17 @@ def _shortest(windows: Sequence[Window | None], advance: Number) -> Reach:
 
 
 def transposed_reads(kernel: int, stride: int, dilation: int, pad: int) -> list[range]:
-    """Which inputs the first outputs of a transposed convolution read: ``output = i * stride - pad + tap``.
+    """Inputs that the first outputs of a transposed convolution read: ``output = i * stride - pad + tap``.
 
     Returns
     -------
     list of range
-        One for each of `stride` phases; empty where no tap meets it.
+        One for each of `stride` phases; empty if no tap reaches it.
     """
     shared = math.gcd(stride, dilation)
     apart, step = stride // shared, dilation // shared
     reads = [range(0)] * stride
-    for tap in range(min(kernel, apart)):  # the first of those that meet the same phase
+    for tap in range(min(kernel, apart)):  # the first of the taps that reach the same phase
         phase = (dilation * tap - pad) % stride
         last = (phase + pad - dilation * tap) // stride
         further = (kernel - 1 - tap) // apart
@@ -300,9 +300,9 @@ def transposed_reads(kernel: int, stride: int, dilation: int, pad: int) -> list[
 
 
 def same_pad(size: int | None, kernel: int, stride: int, dilation: int, *, upper: bool) -> int:
-    """Left padding that ``auto_pad`` SAME adds, so that ``ceil(size / stride)`` outputs come out.
+    """Left padding that ``auto_pad`` SAME adds, so that there are ``ceil(size / stride)`` outputs.
 
-    An unknown size is taken as a multiple of the stride. The odd step goes to the end where `upper`.
+    An unknown size is assumed to be a multiple of the stride. With `upper`, an odd step is added at the end.
     """
     outputs = -(-size // stride) if size else None
     last = (outputs - 1) * stride - size if outputs is not None and size is not None else -stride
@@ -312,23 +312,24 @@ def same_pad(size: int | None, kernel: int, stride: int, dilation: int, *, upper
 
 @dataclass(frozen=True, slots=True)
 class LayerGeometry:
-    """Where a layer looks, and what it costs.
+    """The receptive field of a layer, and its cost.
 
     Attributes
     ----------
     receptive_field, jump, offset
-        One value per spatial axis, in input pixels: width of the widest patch that an output sees; mean
-        distance between the patches of neighbouring outputs; how far the first patch reaches over the left
-        edge (the right one where the axis runs backwards). None where an axis sees all or nobody knows what.
+        One value per spatial axis, in input pixels: width of the widest receptive field of an output; mean
+        distance between those of neighbouring outputs; how far the first one extends beyond the left edge
+        (the right one if the axis runs backwards). None if an axis sees the whole input, or is unknown.
     output_shape
-        Shape of the convolution's output, N C H W: numbers, or names where it depends on the input's size.
+        Shape of the convolution's output, N C H W: numbers, or names for sizes that depend on the input.
     macs
         Multiply-accumulates of the convolution at the nominal input size, for one picture.
     input_channels
-        Names of its input channels where the layer reads the model's picture directly, else empty.
+        Names of its input channels if the layer reads the model's picture directly, else empty.
     global_context
-        Whether it sees all of a spatial axis: besides its patch, through a gate (squeeze and excite) or a
-        norm over space, or as a layer behind a global pooling, which has no patch. None where unknown.
+        Whether it depends on the whole of a spatial axis: besides its receptive field, through a gate
+        (squeeze and excite) or a spatial normalization, or because it follows a global pooling. None if
+        unknown.
     """
 
     receptive_field: tuple[float, ...] | None

@@ -1,4 +1,4 @@
-"""What files hold, as a number."""
+"""Hashes and sizes of files."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content, as hexadecimal digits."""
+    """SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def is_plain(path: Path) -> bool:
-    """Whether `path` is a file, and neither a link nor a pipe or a device, which opening would wait for."""
+    """Whether `path` is a regular file, not a link, nor a pipe or device, on which opening may block."""
     try:
         return stat.S_ISREG(path.lstat().st_mode)
     except OSError:
@@ -24,12 +24,12 @@ def is_plain(path: Path) -> bool:
 
 
 def bytes_on_disk(file: str | Path) -> int:
-    """Bytes of a file that were ever written: it may claim any number, as holes cost nothing.
+    """Bytes that a file occupies: the apparent size of a sparse file can be arbitrarily large.
 
     Raises
     ------
     OSError
-        It cannot be looked at.
+        The file's status cannot be read.
     """
     status = os.stat(file)  # noqa: PTH116, a Path takes several times as long
     blocks: int | None = getattr(status, "st_blocks", None)
@@ -37,9 +37,9 @@ def bytes_on_disk(file: str | Path) -> int:
 
 
 def bytes_below(folder: Path) -> int:
-    """How many bytes the files below a folder hold; what vanishes meanwhile, or is no folder, holds none.
+    """Total size of the regular files below a folder; 0 if it is not a folder.
 
-    Links are not followed.
+    Links are not followed, and files that are deleted in the meantime do not count.
     """
     size = 0
     for inside, _, names in os.walk(folder):

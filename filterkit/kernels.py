@@ -1,7 +1,7 @@
-"""The kernels that people designed before networks learned theirs.
+"""Classic, hand-designed kernels.
 
-They are written as a convolution node of a network uses them: it correlates, so the kernel lies on the
-picture as it stands here, not turned around.
+They are written for the convolution nodes of networks, which compute a cross-correlation: the kernel is
+applied as it stands here, without being rotated.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Rows = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """One classic kernel: what it is called, and its numbers, which are `rows` times `factor`."""
+    """One classic kernel: its label, and its values, which are `rows` times `factor`."""
 
     label: str
     rows: Rows
@@ -49,7 +49,7 @@ KERNELS: Mapping[str, Kernel] = {
     ),
     "emboss": Kernel("emboss", ((-2, -1, 0), (-1, 1, 1), (0, 1, 2))),
 }
-"""From layer name to kernel.
+"""Classic kernels by layer name.
 
 Sources, with x to the right and y down:
 
@@ -66,10 +66,11 @@ box, Gaussian
     1 4 6 4 1 with itself (B. Jähne, Digital Image Processing, "Binomial filters"). They sum to 1.
 Laplacian, sharpen
     R. Gonzalez, R. Woods, Digital Image Processing, "Sharpening spatial filters": the second derivative over
-    four neighbours, and the picture minus it. They sum to 0 and to 1.
+    four neighbours, and the picture minus it. They sum to 0 and 1.
 unsharp mask
     The picture plus its difference from its Gaussian 5×5 blur, in one kernel: 2 · identity − Gaussian. Sums
     to 1.
 emboss
-    The directional kernel of the GIMP manual, "Convolution matrix". Sums to 1, so even areas keep their tone.
+    The directional kernel of the GIMP manual, "Convolution matrix". Sums to 1, so uniform areas keep their
+    brightness.
 """

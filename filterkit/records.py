@@ -1,4 +1,4 @@
-"""The records that travel through filterkit, from a model to a picture. They hold data and do nothing."""
+"""The data records that are passed between the parts of filterkit; they have no behaviour."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How a picture becomes the input a model was trained on: ``x = (pixel * scale - mean) / std``.
+    """How a picture is converted to the input of a model: ``x = (pixel * scale - mean) / std``.
 
     Attributes
     ----------
     channel_order
         ``"RGB"``, ``"BGR"``, ``"GRAY"`` or ``"RGBA"``: the order in which the model reads a picture's
-        channels. ``"BANDS"`` for channels that are no colours, in the order in which the picture has them.
+        channels. ``"BANDS"`` for channels that are not colours, in the order of the picture.
     layout
         ``"NCHW"`` or ``"NHWC"``: the axes of the model's input.
     size
-        Nominal height and width in pixels, or None where the model has none.
+        Nominal height and width in pixels, or None if the model has none.
     scale
-        Factor on pixel values, which run 0..255.
+        Factor applied to pixel values, which range from 0 to 255.
     mean, std
         One value per channel, in ``channel_order``, after scaling; empty means 0 and 1.
     assumed
-        True where nobody said so and filterkit guessed.
+        Whether the preprocessing is unknown and filterkit assumed this one.
     input
-        Name of the graph's input that takes the picture, or None where the graph shows which it is.
+        Name of the graph's input that takes the picture, or None if it can be determined from the graph.
     bands
-        How many channels a picture has whose ``channel_order`` is ``"BANDS"``; 0 with any other.
+        Number of channels if ``channel_order`` is ``"BANDS"``; otherwise 0.
     stated
-        Names of those of these fields that are known for certain: they are compared with the graph instead of
-        being adapted to it.
+        Names of the fields that are known for certain: they are checked against the graph instead of being
+        adapted to it.
     """
 
     channel_order: Literal["RGB", "BGR", "GRAY", "RGBA", "BANDS"] = "RGB"
@@ -63,23 +63,23 @@ class Preprocessing:
 
 @dataclass(frozen=True, slots=True)
 class FetchedModel:
-    """What a model source brings.
+    """What a model source returns.
 
     Attributes
     ----------
     onnx_path
-        The ONNX file (external data beside it), somewhere the source may leave it until ingest ends.
+        The ONNX file (with external data beside it), where it can stay until the model is added.
     origin
-        Where it came from, in words that let somebody else fetch the same thing.
+        Where it came from, in enough detail that others can fetch the same model.
     preprocessing
-        What its input expects, or None where the source does not know.
+        Preprocessing that the model expects, or None if the source does not know it.
     layer_names
-        From a layer's node, by its name, its output tensor or its weight tensor, to the layer's name. Nodes
-        that are no layers may be among them: which are depends on the extractors that are asked for.
+        Maps a node, by its name, output tensor or weight tensor, to the name of its layer. It may include
+        nodes that are not layers, which depends on the extractors.
     license
         License of the weights, if known.
     filter_labels
-        From a layer's name to one label per filter, where filters have names of their own.
+        Maps the name of a layer to one label per filter, if its filters have names.
     """
 
     onnx_path: Path
@@ -92,16 +92,16 @@ class FetchedModel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchNorm:
-    """A batch norm behind a convolution: per channel, ``y = x * scale + shift``.
+    """A batch normalization after a convolution: per channel, ``y = x * scale + shift``.
 
     Attributes
     ----------
     scale, shift
         Shape (out_channels,), float32.
     tensor, layout
-        Its output, and that tensor's axes in terms of the convolution's output.
+        Its output tensor, and the axes of that tensor in terms of the convolution's output.
     folded
-        Whether the bank holds it already.
+        Whether it is already folded into the bank.
     """
 
     scale: FloatArray
@@ -118,31 +118,33 @@ class FilterBank:
     Attributes
     ----------
     node, op
-        Its name, or its first output's where it has none, in a body behind `scope` and ``/``; its operator.
+        The node's name, or that of its first output if it has none, prefixed with `scope` and ``/`` inside a
+        body; its operator.
     weights
         Shape (out_channels, in_channels / groups, *kernel_shape); O I H W in two dimensions.
     bias
         Shape (out_channels,), or None.
     pads
-        Begin of every axis, then end of every axis, in input steps, where `auto_pad` is ``"NOTSET"``.
+        Padding at the begin of every axis, then at the end of every axis, if `auto_pad` is ``"NOTSET"``.
     input_tensor, weight_tensor
         Names in the graph.
     pre_tensor, post_tensor
-        The convolution's own output, bias included, and that of the activation behind it; equal without one.
+        The convolution's own output, bias included, and that of the activation after it; the same if there
+        is none.
     pre_layout, post_layout
         Axis order of those two tensors in terms of the convolution's output, e.g. ``"NCHW"``, ``"NHWC"``.
-        Channels may lie on several axes (``"NWCC"``, as heads do), of which the last counts fastest.
+        Channels may be split over several axes (``"NWCC"``, as in attention heads), the last varying fastest.
     source_dtype, source_layout
-        How the weights stand in the file, e.g. ``"float32"`` and ``"OIHW"``.
+        Type and axis order of the weights in the file, e.g. ``"float32"`` and ``"OIHW"``.
     scope
-        Body that holds the node, e.g. ``"If_0/then_branch"``, and its tensors; empty in the main graph.
+        The body that contains the node and its tensors, e.g. ``"If_0/then_branch"``; empty in the main graph.
     batchnorm
-        What follows before the activation, where it is a batch norm.
+        The batch normalization between convolution and activation, if there is one.
     input_channels
-        Names of the input channels where the layer reads a picture, e.g. ``("B", "G", "R")``; else empty.
+        Names of the input channels if the layer reads a picture, e.g. ``("B", "G", "R")``; else empty.
     norm
-        What follows before the activation, where it is a norm other than a batch norm: ``"instance_norm"``,
-        ``"group_norm"``, ``"layer_norm"`` or ``"lrn"``.
+        Any other normalization between convolution and activation: ``"instance_norm"``, ``"group_norm"``,
+        ``"layer_norm"`` or ``"lrn"``.
     """
 
     node: str
@@ -184,20 +186,20 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Normalized:
-    """Values brought to [0, 1] for drawing.
+    """Values scaled to [0, 1] for drawing.
 
     Attributes
     ----------
     values
         Same shape as the input, float32, all finite, in [0, 1].
     vmin, vmax
-        The input values that 0 and 1 stand for, or None where they differ from filter to filter.
+        The input values that map to 0 and 1, or None if they differ between filters.
     centre
-        Where an input of zero lies in [0, 1], or None where it differs or lies outside.
+        The value in [0, 1] that an input of zero maps to, or None if it differs or is outside.
     non_finite
-        How many input values were NaN or infinite (drawn as `centre` or the middle, 0 and 1).
+        Number of input values that were NaN or infinite (drawn as `centre` or the middle, 0 and 1).
     summary
-        A few words for the picture, e.g. ``"min-max over the layer"``.
+        A short description for the picture, e.g. ``"min-max over the layer"``.
     """
 
     values: FloatArray
@@ -215,21 +217,22 @@ class TileSheet:
     Attributes
     ----------
     tiles
-        Shape (rows, columns, height, width), of colour a fifth axis for R, G and B; float32 in [0, 1].
+        Shape (rows, columns, height, width), in colour with a fifth axis for R, G and B; float32 in [0, 1].
     count
-        How many tiles there are, row by row; places behind the last are empty.
+        Number of tiles, row by row; places after the last are empty.
     row_labels, column_labels, tile_labels
-        One per row, column and tile, or empty; tiles have them where row and column do not tell enough.
+        One per row, column and tile, or empty; tiles have labels if row and column do not identify them.
     vmin, vmax, centre
         As in `Normalized`.
     values
-        What the tiles show, before it was normalized; shaped like `tiles`, NaN for none. None where unknown.
+        The values of the tiles before normalization; shaped like `tiles`, with NaN for missing ones. None if
+        unknown.
     addresses
-        Of what each tile shows, e.g. ``"vgg16/block1_conv1/0/2"``, or of what made it; ``""`` where
-        that is in no catalog. Or empty, as where there are more than a million tiles.
+        Address of what each tile shows, e.g. ``"vgg16/block1_conv1/0/2"``, or of what made it; ``""`` for
+        what is not in the catalog. May be empty, as for sheets with more than a million tiles.
     metrics, texts
-        What the catalog holds of the filters there, by column: one float64 per tile, NaN for none, and one
-        str, ``""`` for none. Booleans are among both, as 1 and 0, and as ``"yes"`` and ``"no"``.
+        Columns of the catalog for the filters shown: one float64 per tile, with NaN for missing values, and
+        one str, with ``""``. Booleans are in both, as 1 and 0, and as ``"yes"`` and ``"no"``.
     """
 
     tiles: FloatArray
@@ -267,7 +270,7 @@ class TileSheet:
 
 @dataclass(frozen=True, slots=True)
 class IngestEvent:
-    """Told to `filterkit_after_ingest` once a model is in the catalog."""
+    """The event passed to `filterkit_after_ingest` after a model was added to the catalog."""
 
     catalog: str
     model: str

@@ -1,4 +1,4 @@
-"""Files that appear whole: written beside their name, and renamed once all is in them."""
+"""Atomic writing of files: write a temporary file beside the target, and rename it when complete."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Another path to write to, which takes the place of `path` at the end; where that is not reached, none.
+    """A temporary path to write to, which replaces `path` if the block completes.
 
-    So a full disk or an interruption leaves what was there before, and so does the end of the process, which
-    leaves a hidden file ``*.part`` beside it. As with an editor, a link leads to the file that is replaced, a
-    file that is there keeps its mode, and is not replaced where it may not be written. What is no plain file,
-    such as a pipe or a device, is written itself.
+    After a full disk or an interruption the previous file is unchanged; if the process is killed, a hidden
+    file ``*.part`` is left beside it. As in an editor, links are followed, an existing file keeps its mode,
+    and a read-only file is not replaced. A path that is not a regular file, such as a pipe or a device, is
+    written directly.
 
     Raises
     ------
     OSError
-        It cannot be written; names `path`.
+        `path`, which the error names, cannot be written.
     """
     try:
         mode = path.stat().st_mode
@@ -39,7 +39,7 @@ def replacing(path: Path) -> Iterator[Path]:
     part = target.with_name(f".{os.urandom(16).hex()}.part")
     try:
         with naming(path, part):
-            # Made here, so that nothing that is there is written to; its mode is what any new file gets.
+            # Created exclusively, so that no existing file is written to, with the mode of any new file.
             os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
             if mode is not None:
                 part.chmod(stat.S_IMODE(mode) & 0o777)
@@ -52,18 +52,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def naming(path: Path, part: Path) -> Iterator[None]:
-    """Let an OSError name `path`, which the user knows, where it names none, or `part` or what is in that."""
+    """Make an OSError name `path`, which the user knows, if it names no file, `part` or a file in it."""
     try:
         yield
     except OSError as error:
         if error.filename is not None and not Path(error.filename).is_relative_to(part):
             raise
-        reason = error.strerror or f"cannot be written whole: {error}"
+        reason = error.strerror or f"cannot be written completely: {error}"
         raise OSError(error.errno or errno.EIO, reason, str(path)) from error
 
 
 def put(source: Path, path: Path) -> None:
-    """Move a file that is finished, and lies in the same file system, to `path`; as `replacing` would."""
+    """Move a complete file on the same file system to `path`, in the same way as `replacing`."""
     with replacing(path) as part:
         if stat.S_ISREG(part.stat().st_mode):
             mode = part.stat().st_mode

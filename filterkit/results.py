@@ -1,6 +1,6 @@
-"""What operations return: rows, sheets, feature maps, neighbours and differences.
+"""The results of operations: rows, sheets, feature maps, neighbours and differences.
 
-They show themselves in a notebook, and those that can be drawn know how they become a sheet.
+They display themselves in a notebook, and those that can be drawn can be converted to a sheet.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ if TYPE_CHECKING:
 At = Literal["post", "pre"]
 
 GRID_LIMIT = 600
-"""Sheets of more tiles are drawn as a mosaic unless a renderer is named: labels would be too small."""
+"""Sheets with more tiles are drawn as a mosaic by default, as their labels would be too small."""
 
 GRID_SIDE = 8_000
-"""So are sheets of more pixels in a row or column, which grid would refuse together with its labels."""
+"""Sheets with more pixels per row or column are also drawn as a mosaic; grid has no room for their labels."""
 
 
 def suits_grid(sheet: TileSheet) -> bool:
-    """Whether a sheet is drawn with labels unless a renderer is named."""
+    """Whether a sheet is drawn with labels by default."""
     height, width = sheet.tile_shape
     return sheet.count <= GRID_LIMIT and max(sheet.rows * height, sheet.columns * width) <= GRID_SIDE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sheet(TileSheet):
-    """A `TileSheet` that draws itself in a notebook."""
+    """A `TileSheet` that displays itself in a notebook."""
 
     @classmethod
     def of(cls, sheet: TileSheet) -> Sheet:
-        """The same sheet, able to show itself."""
+        """The same sheet as a `Sheet`."""
         return cls(**{field.name: getattr(sheet, field.name) for field in fields(TileSheet)})
 
     def _repr_png_(self) -> bytes:
         if suits_grid(self):
             from filterkit.renderers.grid import Grid
 
-            with suppress(UsageError):  # a few maps may be too large for a figure, too
+            with suppress(UsageError):  # even a few maps may be too large for a figure
                 return Grid().render(self)
         from filterkit.renderers.mosaic import Mosaic
 
@@ -60,7 +60,7 @@ class Sheet(TileSheet):
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How a network runs: where its maps are taken, the size of pictures, the provider and its threads.
+    """How a network runs: where the maps are taken, the size of pictures, the provider and threads.
 
     The values are those of `Workbench.iter_feature_maps`.
     """
@@ -73,20 +73,20 @@ class RunOptions:
 
 @runtime_checkable
 class Drawable(Protocol):
-    """A result that can become a sheet."""
+    """A result that can be converted to a sheet."""
 
     @property
     def default_normalizer(self) -> str:
-        """The normalizer that suits it, as a spec string."""
+        """The default normalizer, as a spec string."""
         ...
 
     def to_sheet(self, normalizer: Normalizer) -> TileSheet:
-        """Arranged for drawing."""
+        """Arrange the result for drawing."""
         ...
 
 
 class Rows(list["Row"]):
-    """A list of rows (dictionaries with the same keys), shown as a table in a notebook."""
+    """A list of rows (dictionaries with the same keys), displayed as a table in a notebook."""
 
     def __init__(self, rows: Iterable[Row], columns: Iterable[str]) -> None:
         super().__init__(rows)
@@ -104,12 +104,12 @@ class Rows(list["Row"]):
 
 
 class Found(Rows):
-    """Rows that a search found.
+    """The rows of a search result.
 
     Attributes
     ----------
     not_finite
-        How many kernels or filters hold NaN or infinity, and were skipped.
+        Number of kernels or filters that were skipped because they contain NaN or infinity.
     """
 
     def __init__(self, rows: Iterable[Row], columns: Iterable[str], not_finite: int) -> None:
@@ -119,14 +119,14 @@ class Found(Rows):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NeighbourQuery:
-    """What a search looks for: a kernel, shape ``kernel_shape``, or a filter, shape (kernels, *kernel_shape).
+    """The query of a search: a kernel, shape ``kernel_shape``, or a filter, shape (kernels, *kernel_shape).
 
     Attributes
     ----------
     name
-        What to call it.
+        Its name in titles and labels.
     place
-        Where it is in the catalog: the layer's id, the filter and, of a kernel, the kernel.
+        Where it is in the catalog: the layer's id, the filter and, for a kernel, the kernel.
     """
 
     name: str
@@ -136,14 +136,14 @@ class NeighbourQuery:
 
 
 class Neighbours(Found):
-    """The kernels or filters most similar to one, best first; `Workbench.sheet` draws them.
+    """The kernels or filters most similar to a query, best first; `Workbench.sheet` draws them.
 
     Attributes
     ----------
     query
-        What was looked for.
+        What was searched for.
     banks
-        From the address of each layer that is among the rows to its bank, mapped.
+        The memory-mapped bank of each layer among the rows, by the layer's address.
     """
 
     def __init__(
@@ -159,11 +159,11 @@ class Neighbours(Found):
 
     @property
     def default_normalizer(self) -> str:
-        """Each kernel or filter by itself, with zero in the middle."""
+        """Each kernel or filter separately, with zero in the middle."""
         return f"symmetric:per={self.query.level}"
 
     def to_sheet(self, normalizer: Normalizer) -> TileSheet:
-        """What was looked for, then what was found: one per row."""
+        """The query, then the results: one per row."""
         from filterkit.sheets.neighbours import neighbours_to_sheet
 
         return neighbours_to_sheet(self, normalizer)
@@ -176,17 +176,17 @@ class LayerPair:
     Attributes
     ----------
     a, b
-        One of them may be None.
+        The layers; one of them may be None.
     reason
-        Why they cannot be compared, where they cannot; what follows is None then.
+        Why they cannot be compared, or None; if set, the following attributes are None.
     weights_a, weights_b
-        Their banks, mapped.
+        Their banks, memory-mapped.
     difference
-        Of the filters of `a` and their partners.
+        Differences between the filters of `a` and their partners.
     bias
-        Magnitude of the difference of the biases, shape (filters,); None where neither layer has any.
+        Absolute difference of the biases, shape (filters,); None if neither layer has any.
     assignment
-        Which filter of `b` is whose partner; None where it is the one of the same number.
+        The pairing of filters of `a` and `b`; None if those of the same number are partners.
     """
 
     a: Match | None
@@ -199,21 +199,21 @@ class LayerPair:
     assignment: Assignment | None = None
 
     def partner(self, number: int) -> int:
-        """The filter of `b` that goes with filter `number` of `a`."""
+        """The filter of `b` that is the partner of filter `number` of `a`."""
         return number if self.assignment is None else int(self.assignment.filters[number])
 
 
 class Differences(Rows):
-    """Rows about two models; a sheet can be made of them.
+    """The differences between two models; `Workbench.sheet` draws them.
 
     Attributes
     ----------
     pairs
-        What the rows are about, layer by layer.
+        The compared layers.
     level
-        Whether there is a row per layer or per filter.
+        Whether there is one row per layer or per filter.
     not_finite
-        How many pairs of filters hold NaN or infinity.
+        Number of pairs of filters that contain NaN or infinity.
     """
 
     default_normalizer = "symmetric:per=filter"
@@ -245,35 +245,35 @@ class Differences(Rows):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FeatureMaps:
-    """What layers answered to one picture.
+    """The feature maps of layers for one picture.
 
     Attributes
     ----------
     maps
-        From a layer's name to its feature maps, shape (channels, height, width); in one dimension (channels,
-        length). After CReLU a filter has two maps, and all second ones come behind all first ones; maxout
-        and GLU leave fewer maps than there are filters.
+        Feature maps by the name of the layer, shape (channels, height, width), or (channels, length) in one
+        dimension. After CReLU a filter has two maps, and all second ones follow all first ones; maxout and
+        GLU produce fewer maps than there are filters.
     addresses
-        From the same names to the address of what was asked for.
+        The requested address, by layer.
     labels
-        From the same names to what to call each map: its filter's label or number.
+        The label of each map, by layer: its filter's label or number.
     makers
-        From the same names to the address of what made each map: a filter, or a single kernel; the layer
-        where several filters make one.
+        The address of what made each map, by layer: a filter, or a single kernel; the layer if several
+        filters make one map.
     activations
-        From the same names to the activation behind the layer, or None.
+        The activation after the layer, or None, by layer.
     image
-        The picture, as named by whoever asked.
+        The picture, as named by the caller.
     image_name
-        A name for it that suits a file.
+        A name for it that is suitable for files.
     provider
         ``"cpu"`` or ``"cuda"``: where it ran.
     at
         ``"post"`` or ``"pre"``: after or before the activation.
     of_several
-        Whether more pictures were asked for in the same call.
+        Whether the same call returns maps of more pictures.
     left_out
-        From the name of a layer that was asked for and cannot be run to the reason.
+        The reason why a requested layer could not be run, by layer.
     """
 
     maps: Mapping[str, FloatArray]
@@ -303,7 +303,7 @@ class FeatureMaps:
 
     @property
     def array(self) -> FloatArray:
-        """The maps of the only layer, shape (channels, height, width).
+        """The maps of a single layer, shape (channels, height, width).
 
         Raises
         ------
@@ -312,13 +312,13 @@ class FeatureMaps:
         """
         if len(self.maps) != 1:
             raise UsageError(
-                f"these are the maps of {len(self.maps)} layers", hint="take one from .maps by its name"
+                f"these are the maps of {len(self.maps)} layers", hint="select one from .maps by name"
             )
         return next(iter(self.maps.values()))
 
     @property
     def without_activation(self) -> tuple[str, ...]:
-        """Names of the layers that were asked for after their activation, and have none that was recognized.
+        """Names of layers without a recognized activation, if the maps were to be taken after it.
 
         Their maps are the convolution's own output.
         """
@@ -326,18 +326,18 @@ class FeatureMaps:
 
     @property
     def stage(self) -> str:
-        """Where the maps were taken, in words: ``"after relu"``, or nothing where no activation follows."""
+        """Where the maps were taken, e.g. ``"after relu"``; empty if there is no activation."""
         names = sorted({name for name in self.activations.values() if name})
         return f"{'after' if self.at == 'post' else 'before'} {' and '.join(names)}" if names else ""
 
     @property
     def default_normalizer(self) -> str:
-        """Each map by itself; maps of one value, as of a dense layer, together."""
+        """Each map separately; maps of a single value, as of a dense layer, together."""
         single = all(values[0].size == 1 for values in self.maps.values())
         return "minmax" if single else "minmax:per=filter"
 
     def to_sheet(self, normalizer: Normalizer) -> TileSheet:
-        """All maps of the picture on one sheet; several layers fit where their maps have one size.
+        """All maps of the picture on one sheet; several layers fit only if their maps have the same size.
 
         Raises
         ------
@@ -353,7 +353,7 @@ class FeatureMaps:
         return f"<maps of {self.image}: {', '.join(shapes)}>"
 
     def _repr_png_(self) -> bytes | None:
-        """All maps on one sheet; None, for a notebook no picture, where they do not fit on one."""
+        """All maps on one sheet; None, which a notebook does not display, if they do not fit."""
         from filterkit.normalizers.minmax import MinMax
 
         try:

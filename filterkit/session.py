@@ -1,4 +1,4 @@
-"""What every operation receives: an open catalog, the plugins, and what an address names there."""
+"""The session that every operation receives: the open catalog, the plugins, and access by address."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """An open catalog, the plugins and the progress of a workbench, whose parameters these are."""
+    """The open catalog, the plugins and the progress callback of a `Workbench`; takes the same parameters."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Session:
         self._catalog: Catalog | None = None
 
     def close(self) -> None:
-        """Close the catalog and its networks. Arrays handed out stay valid."""
+        """Close the catalog and its networks. Arrays that were returned remain valid."""
         if self._catalog is not None:
             opened.evict(self._catalog.store.folder)
             self._catalog.close()
@@ -48,7 +48,7 @@ class Session:
 
     @property
     def registry(self) -> Registry:
-        """What the plugins contribute, by kind and name."""
+        """The contributions of all plugins, by kind and name."""
         if self._registry is None:
             from filterkit.plugins.host import load_plugins
             from filterkit.plugins.registry import Registry
@@ -58,18 +58,18 @@ class Session:
 
     @property
     def plugins(self) -> PluginHost:
-        """All plugins, whatever their state."""
+        """All plugins, including blocked and broken ones."""
         return self.registry.host
 
     @cached_property
     def lengths(self) -> LengthsCache:
-        """Lengths of kernels and filters, kept between searches."""
+        """Norms of kernels and filters, cached across searches."""
         from filterkit.comparison.lengths import LengthsCache
 
         return LengthsCache()
 
     def catalog(self, *, write: bool = False) -> Catalog:
-        """The open catalog; opened for writing where asked, which makes it where there is none."""
+        """The open catalog; with `write` it is opened for writing, and created if it does not exist."""
         from filterkit.catalog import Catalog
 
         if write and self._catalog is not None and not self._catalog.writable:
@@ -86,17 +86,17 @@ class Session:
         return resolve(self.catalog(), parse_address(address), *columns)
 
     def one(self, address: str, rule: str, *columns: Sequence[Selectable]) -> Match:
-        """The only layer that `address` names.
+        """The single layer that `address` names.
 
         Raises
         ------
         UsageError
-            It names several; `rule` says why one is needed.
+            It names several; `rule` explains why one is required.
         """
         [first, *more] = self.matches(address, *columns)
         if more:
             names = ", ".join(match.address for match in (first, *more[:2]))
-            raise UsageError(f"{rule}, and '{address}' names {1 + len(more)}", hint=f"e.g. {names}")
+            raise UsageError(f"{rule}, but '{address}' names {1 + len(more)} layers", hint=f"e.g. {names}")
         return first
 
     def weights(self, match: Match) -> FloatArray:
@@ -113,7 +113,7 @@ class Session:
         return None if values is None else sliced(values, match.filters)
 
     def labels(self, matches: Sequence[Match]) -> list[tuple[str, ...]]:
-        """What to call each filter of whole layers: its label, or its number."""
+        """The label of each filter of whole layers, or its number."""
         from filterkit.catalog.filters import filter_labels
 
         given = filter_labels(self.catalog(), matches)
@@ -125,7 +125,7 @@ class Session:
         ]
 
     def selected_labels(self, matches: Sequence[Match]) -> list[tuple[str, ...]]:
-        """The same of the filters that each match selects."""
+        """As `labels`, for the filters that each match selects."""
         return [
             labels if match.asked.filters is None else tuple(labels[number] for number in match.filters)
             for match, labels in zip(matches, self.labels(matches), strict=True)
@@ -133,7 +133,7 @@ class Session:
 
 
 def sliced(array: FloatArray, *selections: Sequence[int]) -> FloatArray:
-    """Take the selected positions of the first axes; a view wherever they are evenly spaced."""
+    """Select positions along the first axes; a view if they are evenly spaced."""
     import numpy as np
 
     array = array.view()

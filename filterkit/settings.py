@@ -1,4 +1,4 @@
-"""Where filterkit keeps its things, and the ``FILTERKIT_*`` environment variables that say so."""
+"""Default locations and limits, and the ``FILTERKIT_*`` environment variables."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from filterkit.errors import UsageError
 DEFAULT_CATALOG = "catalog.db"
 
 ADD_SECONDS = 600.0
-"""CPU time that adding a model may take, unless another limit is given."""
+"""Default limit on the CPU time for adding a model."""
 ADD_MEMORY = 8 << 30
-"""Bytes that it may take beyond the model's own size."""
+"""Default limit on the memory for adding a model, in bytes beyond the model's own size."""
 
 
 def catalog_location(chosen: str | os.PathLike[str] | None = None) -> str:
-    """The catalog to use: the one chosen, else ``FILTERKIT_CATALOG``, else ``catalog.db`` here."""
+    """The catalog to use: the chosen one, else ``FILTERKIT_CATALOG``, else ``catalog.db``."""
     return os.fspath(chosen) if chosen else os.environ.get("FILTERKIT_CATALOG") or DEFAULT_CATALOG
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: ``FILTERKIT_CACHE``, else the user's cache folder."""
+    """Where downloads are cached: ``FILTERKIT_CACHE``, else the user's cache folder."""
     chosen = _folder("FILTERKIT_CACHE")
     if chosen:
         return chosen
@@ -36,32 +36,32 @@ def strict_plugins() -> bool:
 
 
 def trace_plugins() -> bool:
-    """Whether each call of a plugin is told on stderr (``FILTERKIT_TRACE_PLUGINS=1``)."""
+    """Whether each call of a plugin is logged to stderr (``FILTERKIT_TRACE_PLUGINS=1``)."""
     return _switched_on("FILTERKIT_TRACE_PLUGINS")
 
 
 def blocked_plugins() -> frozenset[str]:
-    """Plugins not to load, by name, comma-separated (``FILTERKIT_PLUGINS_BLOCKED``)."""
+    """Names of plugins not to load, from a comma-separated list (``FILTERKIT_PLUGINS_BLOCKED``)."""
     return _names("FILTERKIT_PLUGINS_BLOCKED")
 
 
 def only_plugins() -> frozenset[str]:
-    """The plugins to load beside the built-in ones (``FILTERKIT_PLUGINS_ONLY``); empty for all."""
+    """The only plugins to load besides the built-in ones (``FILTERKIT_PLUGINS_ONLY``); empty for all."""
     return _names("FILTERKIT_PLUGINS_ONLY")
 
 
 def plugins_folder() -> Path | None:
-    """Where plugins of a single file lie (``FILTERKIT_PLUGINS_DIR``)."""
+    """Folder of single-file plugins (``FILTERKIT_PLUGINS_DIR``)."""
     return _folder("FILTERKIT_PLUGINS_DIR")
 
 
 def plugin_timeout() -> float:
-    """Seconds after which a plugin that has not returned from its import or a hook is named; 0 for never.
+    """Seconds after which a plugin that has not returned from an import or hook is reported; 0 for never.
 
     Raises
     ------
     UsageError
-        ``FILTERKIT_PLUGINS_TIMEOUT`` is no such number.
+        ``FILTERKIT_PLUGINS_TIMEOUT`` is not a valid number of seconds.
     """
     text = os.environ.get("FILTERKIT_PLUGINS_TIMEOUT") or "10"
     try:
@@ -71,7 +71,7 @@ def plugin_timeout() -> float:
     if not 0 <= seconds <= 86_400:
         raise UsageError(
             f"FILTERKIT_PLUGINS_TIMEOUT cannot be '{text}'",
-            hint="it takes seconds, or 0 for no limit",
+            hint="use a number of seconds up to 86400, or 0 for no limit",
         )
     return seconds
 

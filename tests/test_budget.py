@@ -1,4 +1,4 @@
-"""What adding may take: looked at between steps, and named by the step that took it."""
+"""Limits on the cost of adding a model: checked between steps, with the step in the message."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_ended_processes_count() -> None:
 
 @LINUX
 def test_memory_counts_beyond_the_size_of_the_model() -> None:
-    """In a process of its own: what earlier tests left behind could be released while this one counts."""
+    """In a separate process, since memory of earlier tests could be released while this one counts."""
     code = """
 from filterkit import budget
 from filterkit.errors import ModelError

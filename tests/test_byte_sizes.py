@@ -1,4 +1,4 @@
-"""Sizes in bytes, as people write them."""
+"""Parse and format sizes in bytes."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_copies_and_pickles_keep_everything(kind: type[FilterkitError], again: o
 
 
 class Odd(FilterkitError):
-    """As a plugin might write one."""
+    """An error as a plugin might define it."""
 
     def __init__(self, first: int, second: int) -> None:
         super().__init__(f"{first} is not {second}", hint="compare them")

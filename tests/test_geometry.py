@@ -1,4 +1,4 @@
-"""Convolution arithmetic, against counting by hand."""
+"""Convolution arithmetic, compared with explicit counting."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_an_axis_that_runs_backwards_runs_forwards_in_the_mirror() -> None:
 
 
 def test_phases_are_bounded() -> None:
-    """One period of 4096 positions is told apart; of 4097, one window holds all of them."""
+    """The phases of a period of 4096 are distinguished; those of 4097 are covered by one window."""
     most = Reach().read([range(1)] * MOST_PHASES)
     assert (most.field, len(most.windows)) == (1, MOST_PHASES)
     few, many = Reach().read([range(2)] * 64), Reach().read([range(2)] * 64).read([range(2)] * 65)
@@ -136,7 +136,7 @@ def test_a_product_of_sizes_that_no_array_has() -> None:
             product(sizes)
 
 
-def test_a_reach_of_numbers_without_bounds_is_not_told() -> None:
+def test_a_reach_with_numbers_out_of_bounds() -> None:
     assert Reach(((-LARGEST, LARGEST),), Fraction(1, LARGEST)).is_told
     assert not Reach(((0, LARGEST + 1),)).is_told
     assert not Reach(advance=Fraction(1, LARGEST + 1)).is_told

@@ -1,4 +1,4 @@
-"""Numbers of files, also of files that others work on."""
+"""Hashes and sizes of files, including files that change concurrently."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_all_files_below_a_folder_count(tmp_path: Path) -> None:
 
 
 def test_what_vanishes_meanwhile_does_no_harm(tmp_path: Path) -> None:
-    """pip, or another process that adds a model, deletes its folders while they are looked at."""
+    """Another process, such as pip, deletes folders while they are being read."""
     for number in range(1500):
         (tmp_path / "all" / f"{number}" / "within").mkdir(parents=True)
         (tmp_path / "all" / f"{number}" / "within" / "file").write_bytes(b"x")

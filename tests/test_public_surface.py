@@ -1,4 +1,4 @@
-"""Nothing that users and plugins rely on is lost or changed by accident; there may be more of it."""
+"""Nothing that users and plugins rely on is removed or changed by accident; additions are allowed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_nothing_public_is_lost_or_changed(part: str, found: dict[str, Any]) -> 
 
 
 def differences(promised: Any, found: Any, place: str) -> Iterator[str]:
-    """Where `found` lacks something that is promised, or has something else in its place."""
+    """Where `found` lacks or changes something that is promised."""
     if isinstance(promised, dict) and isinstance(found, dict):
         for name, each in promised.items():
             yield from differences(each, found.get(name), f"{place}, {name}")

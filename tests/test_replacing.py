@@ -1,4 +1,4 @@
-"""Files that users ask for with -o are there whole, or as they were before."""
+"""Files written with -o are either complete or unchanged."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COMMANDS = {
     "similar.png": "similar classic/edge_sobel_x",
     "diff.png": "diff classic classic --level filter",
 }
-"""What writes which file."""
+"""Which command writes which file."""
 
 BEGIN = """
 import os, resource, signal, sys
@@ -193,7 +193,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 
 def test_layers_may_be_called_anything(tmp_path: Path) -> None:
-    """`numpy.savez` takes no array of some names, and pictures stay in the folder that was asked for."""
+    """Arrays may have names that `numpy.savez` refuses, and pictures stay inside the requested folder."""
     from filterkit.operations.draw import _file_name
     from filterkit.operations.export import write_arrays
 

@@ -1,4 +1,4 @@
-"""The Python API: one object over one catalog, and things that show themselves."""
+"""The Python API: one object on one catalog, and results that display themselves."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ def test_convolve_with_one_kernel(bench: filterkit.Workbench, pixels: np.ndarray
 
 
 class Cells(HTMLParser):
-    """Collects what stands in the cells of a table."""
+    """Collects the text of the cells of a table."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -353,7 +353,7 @@ def test_the_catalog_that_is_opened(
     assert (tmp_path / "catalog.db").is_file()
 
 
-def test_progress_is_told(tmp_path: Path) -> None:
+def test_progress_is_reported(tmp_path: Path) -> None:
     told: list[tuple[str, int, int | None]] = []
     with filterkit.open(tmp_path / "c.db", progress=lambda *what: told.append(what)) as bench:
         bench.add("classic")

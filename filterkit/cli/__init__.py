@@ -1,4 +1,4 @@
-"""The command line. Commands parse, call the workbench and hand rows to the output."""
+"""The command line. Commands parse arguments, call the workbench and pass rows to the output format."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import sys
 
 def main() -> None:
     """Run the command line on ``sys.argv``."""
-    # Starting makes a hundred thousand objects that stay; to search them for garbage takes a tenth of it.
+    # Start-up creates a hundred thousand long-lived objects; collecting garbage among them would take a
+    # tenth of the time.
     gc.set_threshold(200_000)
     try:
         from filterkit.cli.app import run
 
         run()
-    except KeyboardInterrupt:  # before a command runs, or after it: while modules are imported, say
+    except KeyboardInterrupt:  # before or after a command runs, e.g. while modules are imported
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     finally:
-        # Nor at the end, when all memory goes back anyway: Python would search once more.
+        # Skip the collection that Python does at exit, when all memory is freed anyway.
         gc.disable()

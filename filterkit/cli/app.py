@@ -1,4 +1,4 @@
-"""The Typer application: every command, and where plugins add theirs."""
+"""The Typer application: the built-in commands and those of plugins."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from filterkit.cli.shell import reported_errors
 from filterkit.cli.support.usage import OneLineErrors
 from filterkit.errors import FilterkitWarning, one_line, plain
 
-HELP = "See, query and run what a convolutional network has learned."
+HELP = "Inspect, query, visualize and run the filters of convolutional networks."
 COMMANDS = {
     "Start here": ("quickstart", "doctor"),
     "Models": ("zoo", "add", "measure", "remove"),
-    "Ask the catalog": ("models", "layers", "filters", "query"),
+    "Query the catalog": ("models", "layers", "filters", "query"),
     "Compare": ("stats", "similar", "duplicates", "diff"),
-    "Look and run": ("show", "maps", "convolve", "export"),
+    "Draw, run and export": ("show", "maps", "convolve", "export"),
 }
-"""The commands, by panel. Each is the function of its name, in the module of its name."""
+"""The commands, by panel of the help. Each is a function in a module of the same name."""
 
 
 def build_app(only: str | None = None) -> typer.Typer:
-    """A Typer application with the built-in commands, or with `only` one: no other is imported then."""
+    """A Typer application with the built-in commands; with `only`, just that one is imported."""
     app = typer.Typer(
         name="filterkit",
         cls=OneLineErrors,
@@ -47,23 +47,23 @@ def build_app(only: str | None = None) -> typer.Typer:
     return app
 
 
-def _in_words(formatted: Callable[..., str]) -> Callable[..., str]:
-    """A warning as a line for a user where it is meant for one; it may quote a file."""
+def _for_users(formatted: Callable[..., str]) -> Callable[..., str]:
+    """Format warnings meant for users as one line; escape the text, which may quote a file."""
 
-    def in_words(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> str:
+    def format_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> str:
         if issubclass(category, FilterkitWarning):
             return f"warning: {one_line(str(message))}\n"
         return plain(formatted(message, category, *place, **more))
 
-    return in_words
+    return format_warning
 
 
 def run(argv: list[str] | None = None) -> None:
-    """Run one command line; plugins are loaded here only where their commands may be meant."""
+    """Run one command line; plugins are loaded here only if it may name one of their commands."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed; its number would go to the next file that is opened
+        if getattr(sys, name) is None:  # closed; the next file opened would get its file descriptor
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
-    warnings.formatwarning = _in_words(warnings.formatwarning)
+    warnings.formatwarning = _for_users(warnings.formatwarning)
     words = sys.argv[1:] if argv is None else argv
     first = words[0] if words else None
     built_in = {"plugins", *(name for names in COMMANDS.values() for name in names)}
@@ -71,8 +71,8 @@ def run(argv: list[str] | None = None) -> None:
     try:
         with reported_errors(debug="--debug" in words):
             if first not in built_in | {"--version"}:
-                asked = "_FILTERKIT_COMPLETE" in os.environ  # by the shell, what a command takes
-                _add_plugin_commands(group, to_show=words in ([], ["--help"], ["-h"]) and not asked)
+                completing = "_FILTERKIT_COMPLETE" in os.environ  # set by shell completion
+                _add_plugin_commands(group, to_show=words in ([], ["--help"], ["-h"]) and not completing)
             group(args=words, prog_name="filterkit")
     except typer.Exit as done:
         sys.exit(done.exit_code)
@@ -83,7 +83,7 @@ def _of_module(name: str) -> Any:
 
 
 def _add_plugin_commands(group: Any, *, to_show: bool) -> None:
-    """Add the commands of plugins, or what help is `to_show` of them."""
+    """Add the commands of plugins; those cached for the help are enough if they are only `to_show`."""
     from filterkit.plugins.discovery import available
     from filterkit.plugins.source_files import may_have
 
@@ -97,7 +97,7 @@ def _add_plugin_commands(group: Any, *, to_show: bool) -> None:
     from filterkit.plugins.commands import add_commands
     from filterkit.plugins.host import load_plugins
 
-    built_in = set(group.commands)  # what is built in adds its commands here
+    built_in = set(group.commands)
     host = load_plugins(built_in=False, candidates=found)
     add_commands(host, group)
     if to_show and all(plugin.state == "loaded" for plugin in host.plugins):
@@ -118,4 +118,4 @@ def _options(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
-    """The options of `filterkit` itself."""
+    """Options of `filterkit` itself."""

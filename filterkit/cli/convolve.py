@@ -1,4 +1,4 @@
-"""``filterkit convolve``: one filter over one picture."""
+"""``filterkit convolve``: apply one filter to one picture."""
 
 from __future__ import annotations
 
@@ -24,16 +24,25 @@ def convolve(
         ),
     ],
     image: Annotated[
-        Path, typer.Argument(help="A picture, or an array of shape H, W, channels as FILE.npy.")
+        Path, typer.Argument(help="A picture, or a FILE.npy with an array of shape (H, W, channels).")
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Picture, or FILE.npy or FILE.npz: pictures, filters, H, W."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="Picture file, or FILE.npy or FILE.npz with an array of shape (pictures, filters, H, W).",
+        ),
     ] = None,
     per_channel: Annotated[
-        bool, typer.Option("--per-channel", help="A single kernel over R, G and B instead of over gray.")
+        bool,
+        typer.Option(
+            "--per-channel", help="Apply a single kernel to R, G and B separately instead of to gray."
+        ),
     ] = False,
-    size: Annotated[str, typer.Option(help="N, HxW or original.")] = "original",
+    size: Annotated[
+        str, typer.Option(help="Size to resize the picture to: N, HxW or original.")
+    ] = "original",
     provider: Provider = "auto",
     threads: Threads = None,
     normalizer: MapsNormalizer = None,
@@ -41,7 +50,7 @@ def convolve(
     colormap: Colormap = None,
     scale: Scale = None,
 ) -> None:
-    """Slide a filter over a picture, as a Conv node through ONNX Runtime."""
+    """Apply a filter to a picture, as a Conv node in ONNX Runtime."""
     check_style(shell, normalizer, renderer)
     with shell.workbench() as bench:
         result = bench.convolve(

@@ -1,4 +1,4 @@
-"""``filterkit diff``: what differs between two models."""
+"""``filterkit diff``: the differences between two models."""
 
 from __future__ import annotations
 
@@ -24,24 +24,31 @@ def diff(
     shell: Shell,
     a: Annotated[
         str,
-        typer.Argument(help="A model, or MODEL/LAYER with patterns.", autocompletion=complete_address),
+        typer.Argument(
+            help="A model, or MODEL/LAYER; LAYER may be a pattern.", autocompletion=complete_address
+        ),
     ],
-    b: Annotated[str, typer.Argument(help="What is held against it.", autocompletion=complete_address)],
+    b: Annotated[
+        str,
+        typer.Argument(help="The model or layers to compare it with.", autocompletion=complete_address),
+    ],
     match: Annotated[
         Literal["name", "position", "assignment"],
         typer.Option(
-            help="Which layers are partners: of one name or of one position. assignment also finds which "
-            "filters are, where they were shuffled."
+            help="How to pair layers: by name or by position. assignment also pairs permuted filters "
+            "within them."
         ),
     ] = "name",
-    level: Annotated[Literal["layer", "filter"], typer.Option(help="What a row is about.")] = "layer",
+    level: Annotated[
+        Literal["layer", "filter"], typer.Option(help="One row per layer or per filter.")
+    ] = "layer",
     tolerance: Annotated[
         float,
-        typer.Option(help="A filter is changed where it is further away than so many times its length."),
+        typer.Option(help="Relative L2 distance above which a filter counts as changed."),
     ] = 1e-5,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Picture of the filters that differ most, side by side."),
+        typer.Option("-o", "--output", help="Picture file for the most different filters, side by side."),
     ] = None,
 ) -> None:
     """Compare the filters of two models."""
@@ -50,13 +57,13 @@ def diff(
         if output is not None:
             draw(shell, bench, [("diff", bench.sheet(rows))], output)
     if rows.not_finite:
-        shell.say(f"passed over, with NaN or infinity in them: {rows.not_finite:,} pairs of filters")
-    _say_left_out(shell, rows)
+        shell.say(f"skipped, with NaN or infinity: {rows.not_finite:,} pairs of filters")
+    _report_left_out(shell, rows)
     shell.rows(rows, rows.columns, brief=(*BRIEF, "moved" if match == "assignment" else "changed"))
 
 
-def _say_left_out(shell: Shell, rows: Iterable[Row]) -> None:
-    """Say which layers were not compared, in one line per reason."""
+def _report_left_out(shell: Shell, rows: Iterable[Row]) -> None:
+    """Report which layers were not compared, in one line per reason."""
     reasons: dict[str, list[str]] = {}
     for row in rows:
         if row["reason"]:

@@ -1,4 +1,4 @@
-"""``filterkit doctor``: is everything in order, and if not, what to do."""
+"""``filterkit doctor``: check the installation and the catalog, and say how to fix problems."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def doctor(
     recover: Annotated[
         bool,
         typer.Option(
-            "--recover", help="First put the catalog back as it was before a writer that was interrupted."
+            "--recover", help="First roll back the changes of an interrupted writer in the catalog."
         ),
     ] = False,
 ) -> None:
-    """Check versions, providers, catalog, store and plugins; exit 1 where something is broken."""
+    """Check versions, providers, catalog, store and plugins; exit 1 if anything is broken."""
     with shell.workbench() as bench:
         if recover:
             bench.recover()
@@ -33,11 +33,11 @@ def doctor(
         shell.rows(_lines(report), ("check", "state", "detail"))
     if report["faults"]:
         raise typer.Exit(1)
-    shell.say("everything is in order")
+    shell.say("no problems found")
 
 
 def _lines(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The report as rows: what was looked at, how it is, and what to do."""
+    """The report as rows: what was checked, its state, and details or what to do."""
     for name, version in report["versions"].items():
         if version:
             yield {"check": name, "state": "installed", "detail": version}

@@ -1,4 +1,4 @@
-"""``filterkit duplicates``: filters of a layer that are copies of each other."""
+"""``filterkit duplicates``: filters of a layer that duplicate each other."""
 
 from __future__ import annotations
 
@@ -17,24 +17,32 @@ BRIEF = ("address", "size", "min_cosine", "bias_shift", "parameters_saved", "mac
 def duplicates(
     shell: Shell,
     address: Annotated[
-        str, typer.Argument(help="Where to look, e.g. 'vgg16/block1_*'.", autocompletion=complete_address)
+        str,
+        typer.Argument(help="Layers to search, e.g. 'vgg16/block1_*'.", autocompletion=complete_address),
     ] = "*",
     threshold: Annotated[
-        float, typer.Option(min=0, max=1, help="Cosine from which on a filter is a copy of another.")
+        float,
+        typer.Option(
+            min=0, max=1, help="Minimum cosine similarity at which two filters count as duplicates."
+        ),
     ] = 0.98,
     invariant: Annotated[
-        str, typer.Option(help="sign: a negative is a copy, too. Up to scale they always are.")
+        str,
+        typer.Option(
+            help="sign: also count the negative of a filter as a duplicate. Scale is always ignored."
+        ),
     ] = "",
 ) -> None:
-    """Group filters that are the same up to scale, and say what pruning all but one of each saves.
+    """Group filters that are equal up to scale, and report what pruning the duplicates would save.
 
-    Of each group the first filter stays. Saved is what this layer has less,
-    biases among it; the input channels of the next come on top. Biases are
-    not compared: bias_shift is the largest distance between the planes at
-    which a copy and the first begin to answer.
+    The first filter of each group is kept. The savings are those of this
+    layer, biases included; the input channels that the next layer no longer
+    needs come on top. Biases are not compared: bias_shift is the largest
+    distance between the planes at which a duplicate and the first filter
+    begin to respond.
     """
     with shell.workbench() as bench:
         found = bench.duplicates(address, threshold, words(invariant))
     if found.not_finite:
-        shell.say(f"passed over, with NaN or infinity in them: {found.not_finite:,} filters")
+        shell.say(f"skipped, with NaN or infinity: {found.not_finite:,} filters")
     shell.rows(found, found.columns, brief=BRIEF)

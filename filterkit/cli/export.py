@@ -1,4 +1,4 @@
-"""``filterkit export``: weights as arrays, for other tools."""
+"""``filterkit export``: write weights as arrays for other tools."""
 
 from __future__ import annotations
 
@@ -16,13 +16,17 @@ from filterkit.errors import one_line
 def export(
     shell: Shell,
     address: Annotated[
-        str, typer.Argument(help="What to export, e.g. 'vgg16/block1_*'.", autocompletion=complete_address)
+        str,
+        typer.Argument(
+            help="Layers or filters to export, e.g. 'vgg16/block1_*'.", autocompletion=complete_address
+        ),
     ],
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="FILE.npy (one layer), .npz or .safetensors.")
+        Path,
+        typer.Option("-o", "--output", help="FILE.npy (one layer), FILE.npz or FILE.safetensors."),
     ],
 ) -> None:
-    """Write filter banks (O I H W) as .npy, .npz or .safetensors."""
+    """Write filter banks (axes O I H W) as .npy, .npz or .safetensors."""
     with shell.workbench() as bench:
         bench.export(address, output)
     shell.say(one_line(f"wrote {output}"))

@@ -1,4 +1,4 @@
-"""``filterkit filters``: one row per filter, with conditions and an order; or how many there are."""
+"""``filterkit filters``: list, count or group filters, with conditions and sorting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BRIEF = ("address", "l2_norm", "classic_type", "classic_score", "redundancy", "f
 BRIEF_OF_LAYERS = ("address", "filters", "share", "total", "rate")
 
 ALONE = {"--count": ("--group-by", "--columns", "--sort", "--limit"), "--group-by": ("--columns",)}
-"""Which options mean nothing beside which others."""
+"""Which options cannot be combined with which others."""
 
 GroupBy = Literal["layer", "model", "classic_type"]
 
@@ -25,32 +25,37 @@ GroupBy = Literal["layer", "model", "classic_type"]
 def filters(
     shell: Shell,
     address: Annotated[
-        str, typer.Argument(help="E.g. vgg16/block1_conv1 or 'vgg16/*/0:8'.", autocompletion=complete_address)
+        str,
+        typer.Argument(
+            help="Layers or filters, e.g. vgg16/block1_conv1 or 'vgg16/*/0:8'.",
+            autocompletion=complete_address,
+        ),
     ],
     where: Annotated[
         str | None,
         typer.Option(
-            help="Condition over columns of filter, layer and model, quoted as a whole, e.g. "
+            help="Condition on columns of filter, layer and model, as one quoted argument, e.g. "
             '"l2_norm > 1 and bias < 0" or "layer.position < 3".'
         ),
     ] = None,
-    sort: Annotated[str | None, typer.Option(help="Column to sort by; -COLUMN for largest first.")] = None,
-    limit: Annotated[int | None, typer.Option(min=0, help="At most so many rows.")] = None,
+    sort: Annotated[str | None, typer.Option(help="Column to sort by; -COLUMN for descending order.")] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="Maximum number of rows.")] = None,
     columns: Annotated[
         str | None,
-        typer.Option(help="Only these columns of filter and layer, e.g. address,l2_norm,in_channels."),
+        typer.Option(help="Columns of filter and layer to show, e.g. address,l2_norm,in_channels."),
     ] = None,
-    count: Annotated[bool, typer.Option("--count", help="Only how many filters there are.")] = False,
+    count: Annotated[bool, typer.Option("--count", help="Show only the number of filters.")] = False,
     group_by: Annotated[
-        GroupBy | None, typer.Option(help="How many filters each of these has, instead of the filters.")
+        GroupBy | None, typer.Option(help="Show the number of filters per group instead of the filters.")
     ] = None,
 ) -> None:
-    """List, count or group filters with their measurements.
+    """List, count or group filters with their metrics.
 
-    A column with its table in front is that table's (filter.sparsity,
-    layer.sparsity, model.parameters). Without, the filter's own come first:
-    sparsity is the filter's. position, filters, kernels and parameters are
-    the layer's; the filter's own number is filter, or filter.position.
+    Prefix a column with its table to be explicit (filter.sparsity,
+    layer.sparsity, model.parameters). Without a prefix, columns of the
+    filter take precedence: sparsity is the filter's. position, filters,
+    kernels and parameters are the layer's; the number of a filter in its
+    layer is filter, or filter.position.
     """
     _check({"--count": count, "--group-by": group_by, "--columns": columns, "--sort": sort, "--limit": limit})
     with shell.workbench() as bench:
@@ -68,16 +73,16 @@ def filters(
 
 
 def _brief(names: Sequence[str], sort: str | None) -> list[str]:
-    """What a reader wants first: what the rows are sorted by stands behind the address."""
+    """The columns for a narrow table: the sort column follows the address."""
     address, *rest = BRIEF
     wanted = (address, (sort or "").removeprefix("-"), *rest)
     return list(dict.fromkeys(name for name in wanted if name in names))
 
 
 def _check(options: Mapping[str, object]) -> None:
-    """Refuse options that say nothing beside each other."""
+    """Refuse options that cannot be combined."""
     given = [name for name, value in options.items() if value is not None and value is not False]
     for first, others in ALONE.items():
         for other in others:
             if first in given and other in given:
-                raise UsageError(f"{other} does nothing beside {first}", hint="leave out one of the two")
+                raise UsageError(f"{other} has no effect with {first}", hint="leave out one of the two")

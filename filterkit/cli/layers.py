@@ -1,4 +1,4 @@
-"""``filterkit layers``: the convolutions of a model."""
+"""``filterkit layers``: list the layers of a model."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ def layers(
     model: Annotated[
         str,
         typer.Argument(
-            help="Model or MODEL/LAYER; both may be patterns, e.g. 'vgg16/block3_*'.",
+            help="MODEL or MODEL/LAYER; both may be patterns, e.g. 'vgg16/block3_*'.",
             autocompletion=complete_address,
         ),
     ],
     skipped: Annotated[
-        bool, typer.Option("--skipped", help="List what was not extracted, and why, instead.")
+        bool,
+        typer.Option("--skipped", help="List the layers that could not be extracted instead, and why."),
     ] = False,
 ) -> None:
-    """List layers: shapes of filters, parameters, receptive fields."""
+    """List layers with filter shapes, parameters and receptive fields."""
     with shell.workbench() as bench:
         rows = bench.skipped(model) if skipped else bench.layers(model)
     several = len({row["model"] for row in rows}) > 1

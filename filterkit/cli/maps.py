@@ -1,4 +1,4 @@
-"""``filterkit maps``: feature maps of pictures."""
+"""``filterkit maps``: compute the feature maps of pictures."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def maps(
     address: Annotated[
         str,
         typer.Argument(
-            help="Layers and filters, e.g. vgg16/block1_conv1/0:8; a model's name means all its layers.",
+            help="Layers and filters, e.g. vgg16/block1_conv1/0:8; a model name alone means all its layers.",
             autocompletion=complete_address,
         ),
     ],
@@ -30,7 +30,7 @@ def maps(
         list[Path] | None,
         typer.Argument(
             metavar="IMAGE...",
-            help="Pictures, or folders of pictures; arrays of shape H, W, channels as FILE.npy, too.",
+            help="Pictures, folders of pictures, or FILE.npy with an array of shape (H, W, channels).",
         ),
     ] = None,
     output: Annotated[
@@ -38,16 +38,22 @@ def maps(
         typer.Option(
             "-o",
             "--output",
-            help="Picture, folder, FILE.npy (one layer) or FILE.npz (by layer): pictures, filters, H, W.",
+            help="Picture file or folder, or FILE.npy (one layer) or FILE.npz (one array per layer) with "
+            "arrays of shape (pictures, filters, H, W).",
         ),
     ] = None,
-    at: Annotated[At, typer.Option(help="After the activation (post) or before it (pre).")] = "post",
+    at: Annotated[
+        At, typer.Option(help="Take the maps after the activation (post) or before it (pre).")
+    ] = "post",
     inputs: Annotated[
         Path | None,
-        typer.Option("--input", help="FILE.npz with the graph's own inputs, passed on as they are."),
+        typer.Option("--input", help="FILE.npz with the inputs of the graph, passed on unchanged."),
     ] = None,
     size: Annotated[
-        str | None, typer.Option(help="N, HxW or original (default: the model's nominal size).")
+        str | None,
+        typer.Option(
+            help="Size to resize pictures to: N, HxW or original (default: the model's nominal size)."
+        ),
     ] = None,
     provider: Provider = "auto",
     threads: Threads = None,
@@ -56,7 +62,7 @@ def maps(
     colormap: Colormap = None,
     scale: Scale = None,
 ) -> None:
-    """Run the network on pictures and show what its filters answer."""
+    """Run a model on pictures and show the feature maps of its filters."""
     check_style(shell, normalizer, renderer)
     unreadable: list[ImageError] = []
 
@@ -73,7 +79,7 @@ def maps(
             size=size,
             provider=provider,
             threads=threads,
-            # A row of an array is known by its place alone, which a picture left out would change.
+            # Rows of an array are identified by position alone, so no picture may be left out.
             unreadable=None if is_array(output) else leave_out,
         )
         rows = list(

@@ -1,4 +1,4 @@
-"""``filterkit measure``: metrics of models that are in the catalog already."""
+"""``filterkit measure``: compute metrics of models that are already in the catalog."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ def measure(
     shell: Shell,
     model: Annotated[
         str,
-        typer.Argument(help="Name in the catalog, or a pattern, e.g. '*'.", autocompletion=complete_model),
+        typer.Argument(help="Model name, or a pattern, e.g. '*'.", autocompletion=complete_model),
     ],
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="Metric to measure again; may be repeated (default: all that are missing)."),
+        typer.Option(help="Metric to compute again; repeatable (default: all that are missing)."),
     ] = None,
 ) -> None:
-    """Measure models that were added before there were these metrics."""
+    """Compute metrics missing from catalogued models."""
     with shell.workbench() as bench:
         rows = bench.measure(model, metric)
     failed = list(dict.fromkeys(column for row in rows for column in row["unmeasured"]))
     if failed:
-        shell.say(f"{', '.join(failed)}: not measured")
+        shell.say(f"{', '.join(failed)}: not computed")
     elif not any(row["columns"] for row in rows):
-        shell.say("nothing to measure: no metric is missing")
+        shell.say("nothing to compute: no metric is missing")
     shell.rows(rows, rows.columns)
     if failed:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""``filterkit models``: what the catalog holds."""
+"""``filterkit models``: list the models of the catalog."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ BRIEF = ("model", "layers", "filters", "kernels", "parameters", "skipped", "inpu
 
 @command
 def models(shell: Shell) -> None:
-    """List the models of the catalog."""
+    """List the models in the catalog."""
     with shell.workbench() as bench:
         rows = bench.models()
     shell.rows(rows, rows.columns, brief=BRIEF)

@@ -1,4 +1,4 @@
-"""``filterkit plugins``: what is installed, what it adds, and what is wrong with it."""
+"""``filterkit plugins``: list, inspect, check, create and install plugins."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from filterkit.errors import one_line
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
 
-plugins = typer.Typer(name="plugins", help="Plugins: list them, show one, find out what is wrong.")
+plugins = typer.Typer(name="plugins", help="List, inspect, check, create, install and remove plugins.")
 
 
 @command
 def list_plugins(
     shell: Shell,
     hook: Annotated[
-        str | None, typer.Option(help="Only plugins that have this hook, e.g. normalizers.")
+        str | None, typer.Option(help="Only plugins that implement this hook, e.g. normalizers.")
     ] = None,
 ) -> None:
-    """List all plugins, built-in and installed, whatever their state."""
+    """List all plugins, built-in and installed, with their state."""
     with shell.workbench() as bench:
         rows = bench.plugin_rows(hook)
         unknown = [each.name for each in bench.plugins.plugins if hook and not each.hooks]
     if unknown:
-        shell.say(one_line(f"not known of {', '.join(unknown)}: not loaded"))
+        shell.say(one_line(f"not loaded, so their hooks are unknown: {', '.join(unknown)}"))
     error = ("error",) if any(row["error"] for row in rows) else ()
     shell.rows(rows, rows.columns, brief=("plugin", "version", "state", "adds", *error, "path"))
 
@@ -44,7 +44,7 @@ def list_plugins(
 @command
 def show_plugin(
     shell: Shell,
-    name: Annotated[str, typer.Argument(help="A plugin, or something one adds, e.g. percentile.")],
+    name: Annotated[str, typer.Argument(help="A plugin, or something that a plugin adds, e.g. percentile.")],
 ) -> None:
     """Show what a plugin adds, or the options of one normalizer, renderer or source."""
     with shell.workbench() as bench:
@@ -58,7 +58,7 @@ def show_plugin(
 
 
 def _sources(rows: Sequence[Row]) -> Iterator[str]:
-    """Plugins and, below each, the files of what it adds: on lines of their own, which no table cuts."""
+    """Plugins and, below each, the source files of what it adds; on lines of their own, never truncated."""
     plugins: dict[str, dict[str, list[str]]] = {}
     for row in rows:
         name, version = row.get("name", row.get("of")), row.get("version")
@@ -67,13 +67,13 @@ def _sources(rows: Sequence[Row]) -> Iterator[str]:
     for plugin, files in plugins.items():
         yield plugin
         for path, names in files.items():
-            told = f" ({', '.join(dict.fromkeys(names))})" if len(files) > 1 else ""
-            yield f"  {path}{told}"
+            added = f" ({', '.join(dict.fromkeys(names))})" if len(files) > 1 else ""
+            yield f"  {path}{added}"
 
 
 @command
 def plugins_doctor(shell: Shell) -> None:
-    """Say why a plugin does not work, and which are gone that made rows; exit 1 where there are any."""
+    """Report broken plugins, and missing ones that catalogued models used; exit 1 if there are any."""
     with shell.workbench() as bench:
         faults = bench.plugin_faults()
     if faults or shell.format != "table":
@@ -86,7 +86,7 @@ def plugins_doctor(shell: Shell) -> None:
 def _default(context: typer.Context, **common: Any) -> None:
     if context.invoked_subcommand is None:
         context.invoke(list_plugins, **common)
-    else:  # options in front of `list` or `show` are meant for it
+    else:  # options before `list` or `show` apply to it
         context.default_map = {context.invoked_subcommand: common}
 
 

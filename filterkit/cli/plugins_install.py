@@ -1,4 +1,4 @@
-"""``filterkit plugins install``, ``uninstall``, ``upgrade`` and ``requirements``: they import no plugin."""
+"""``filterkit plugins install``, ``uninstall``, ``upgrade`` and ``requirements``, without importing any."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 from filterkit.cli.shell import Shell, command_for_any_plugins
 from filterkit.errors import one_line
 
-Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Plugins, by name.")]
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of plugins.")]
 
 
 @command_for_any_plugins
@@ -18,31 +18,33 @@ def install_plugins(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="NAME...", help="What pip takes: a name, name==version, a folder, a wheel, a URL."
+            metavar="NAME...",
+            help="Anything that pip installs: a name, name==version, a folder, a wheel or a URL.",
         ),
     ],
 ) -> None:
-    """Install plugins with pip, into the environment that filterkit runs in."""
+    """Install plugins with pip into the environment of filterkit."""
     from filterkit.errors import UsageError
     from filterkit.plugins.installing import install, versions
 
     for name in names:
         if name.startswith("-"):
-            raise UsageError(f"'{name}' is no plugin", hint="options of pip are set in its PIP_* variables")
+            raise UsageError(
+                f"'{name}' is not a plugin", hint="set options of pip with its PIP_* environment variables"
+            )
     before = versions()
-    put = install(*_quietly(shell), *names)
-    plugins = {name: version for name, version in versions().items() if name in put}
+    installed = install(*_quietly(shell), *names)
+    plugins = {name: version for name, version in versions().items() if name in installed}
     for name, version in plugins.items():
-        again = " again" if before.get(name) == version else ""
-        what = f"{name} {version} is installed{again}"
-        shell.say(one_line(f"{what}; filterkit plugins show {name} says what it adds"))
+        verb = "reinstalled" if before.get(name) == version else "installed"
+        shell.say(one_line(f"{verb} {name} {version}; filterkit plugins show {name} lists what it adds"))
     if not plugins:
-        shell.say("no plugin is new; filterkit plugins lists those that are there")
+        shell.say("no new plugin; filterkit plugins lists the installed ones")
 
 
 @command_for_any_plugins
 def uninstall_plugins(shell: Shell, names: Names) -> None:
-    """Uninstall plugins with pip. What they added to catalogs stays there."""
+    """Uninstall plugins with pip. What they added to catalogs is kept."""
     from filterkit.plugins.installing import distributions_of, pip
 
     pip("uninstall", "--yes", *_quietly(shell), *distributions_of(names))
@@ -50,7 +52,7 @@ def uninstall_plugins(shell: Shell, names: Names) -> None:
 
 @command_for_any_plugins
 def upgrade_plugins(shell: Shell, names: Names) -> None:
-    """Upgrade plugins with pip; brings back what they need, too."""
+    """Upgrade plugins with pip, and reinstall missing dependencies."""
     from filterkit.plugins.installing import distributions_of, pip
 
     pip("install", "--upgrade", *_quietly(shell), *distributions_of(names))
@@ -58,7 +60,7 @@ def upgrade_plugins(shell: Shell, names: Names) -> None:
 
 @command_for_any_plugins
 def plugin_requirements(shell: Shell) -> None:
-    """Print what to install to have the same plugins again, for `pip install -r`."""
+    """Print the installed plugins as requirements for `pip install -r`."""
     from filterkit.plugins.installing import REQUIREMENT_COLUMNS, requirements
 
     rows = requirements()

@@ -1,4 +1,4 @@
-"""``filterkit plugins new``: the package of a plugin that works, to begin with."""
+"""``filterkit plugins new``: create the package of a working plugin."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from filterkit.cli.shell import Shell, command
 @command
 def new_plugin(
     shell: Shell,
-    name: Annotated[str, typer.Argument(help="What users will type, e.g. glow.")],
+    name: Annotated[str, typer.Argument(help="The name that users will type, e.g. glow.")],
     kind: Annotated[
         str,
         typer.Option(help="source, extractor, normalizer, renderer, metric, format or command."),
     ],
-    folder: Annotated[Path, typer.Option(help="Where to put the package's folder.")] = Path(),
+    folder: Annotated[Path, typer.Option(help="Folder to create the package in.")] = Path(),
     license: Annotated[str, typer.Option(help="Apache-2.0, BSD-3-Clause or MIT.")] = "Apache-2.0",
 ) -> None:
-    """Write a complete plugin package: code, tests, README, license and CI."""
+    """Create a complete plugin package: code, tests, README, license and CI."""
     from filterkit.cli.app import COMMANDS
     from filterkit.scaffold.package import check_name, new_package
 

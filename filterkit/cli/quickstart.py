@@ -1,4 +1,4 @@
-"""``filterkit quickstart``: from nothing to a catalogued, listed, drawn and run VGG16."""
+"""``filterkit quickstart``: add VGG16 to a new catalog, list its layers, draw its filters and run it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from filterkit.cli.shell import Shell, command
 from filterkit.settings import DEFAULT_CATALOG, catalog_location
 
 FIRST_PICTURE = "filters.png"
-"""Tells a folder of an earlier run, whose photo may be replaced, from one that holds somebody's photo."""
+"""Marks a folder of an earlier run, whose photo may be replaced; elsewhere it may be the user's own."""
 
 STEPS = (
     "add vgg16",
@@ -46,18 +46,18 @@ NEXT = (
 @command
 def quickstart(
     shell: Shell,
-    folder: Annotated[Path, typer.Argument(help="Where the catalog and the pictures go.")] = Path(
+    folder: Annotated[Path, typer.Argument(help="Folder for the catalog and the pictures.")] = Path(
         "filterkit-quickstart"
     ),
-    image: Annotated[Path | None, typer.Option(help="A photo of yours for the feature maps.")] = None,
+    image: Annotated[Path | None, typer.Option(help="Your own photo for the feature maps.")] = None,
 ) -> None:
-    """Catalogue the real VGG16, list its layers, draw its filters and run it on a photo."""
+    """Add the pretrained VGG16, list its layers, draw its filters and run it on a photo."""
     folder.mkdir(parents=True, exist_ok=True)
     from filterkit.workbench import Workbench, place_photo
 
     photo = place_photo(folder, image, ours=(folder / FIRST_PICTURE).exists()).name
     catalog = str(Workbench(shell.catalog).path) if shell.catalog else DEFAULT_CATALOG
-    # What is printed has to work when it is typed there, whatever FILTERKIT_CATALOG says.
+    # The printed commands must work in that folder even if FILTERKIT_CATALOG is set.
     place = "" if catalog_location() == catalog else f" --catalog {shlex.quote(catalog)}"
     with _working_in(folder):
         for step in STEPS:
@@ -78,18 +78,18 @@ def _working_in(folder: Path) -> Iterator[None]:
 
 
 def _run(shell: Shell, step: str, catalog: str, photo: Path) -> None:
-    """Run one command as a user would type it in that folder; a picture that is there is not made again."""
+    """Run one command as a user would type it in that folder; an up-to-date picture is not drawn again."""
     words = shlex.split(step)
     shell.say(f"$ filterkit {step}")
     picture = Path(words[-1])
     if picture.suffix == ".png" and _is_current(picture, photo):
-        shell.say(f"{picture} is there already")
+        shell.say(f"{picture} already exists")
         return
     common = ["--catalog", catalog, *["--quiet"] * shell.quiet, *["--debug"] * shell.debug]
     if words[0] == "layers":
         _call([*words, *common, "--format", shell.format])
     else:
-        with redirect_stdout(io.StringIO()):  # the layers are the one table to read here
+        with redirect_stdout(io.StringIO()):  # only the table of layers is shown
             _call([*words, *common, "--format", "ndjson"])
 
 

@@ -1,4 +1,4 @@
-"""``filterkit remove``: take a model out of the catalog."""
+"""``filterkit remove``: remove a model from the catalog."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from filterkit.cli.support.completion import complete_model
 @command
 def remove(
     shell: Shell,
-    model: Annotated[str, typer.Argument(help="Name in the catalog.", autocompletion=complete_model)],
+    model: Annotated[str, typer.Argument(help="Model name.", autocompletion=complete_model)],
 ) -> None:
-    """Remove a model, and from the store what no other model needs."""
+    """Remove a model from the catalog, and its files from the store if no other model uses them."""
     with shell.workbench() as bench:
         bench.remove(model)
     shell.say(f"removed {model}")

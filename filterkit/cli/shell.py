@@ -1,4 +1,4 @@
-"""What every command shares: --catalog, --format, --quiet, --debug, and errors in one line."""
+"""What all commands share: --catalog, --format, --quiet, --debug, and error reporting in one line."""
 
 from __future__ import annotations
 
@@ -36,27 +36,27 @@ COMMON: dict[str, tuple[Any, Any]] = {
             str,
             typer.Option(
                 "--format",
-                help="table, json, ndjson, csv, tsv, or a plugin's.",
+                help="Output format: table, json, ndjson, csv, tsv, or a plugin's.",
                 autocompletion=complete_format,
             ),
         ],
         "table",
     ),
-    "quiet": (Annotated[bool, typer.Option("--quiet", help="No words and no progress on stderr.")], False),
-    "debug": (Annotated[bool, typer.Option("--debug", help="Show tracebacks.")], False),
+    "quiet": (Annotated[bool, typer.Option("--quiet", help="Suppress messages and progress.")], False),
+    "debug": (Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")], False),
 }
 
 
 @dataclass(frozen=True)
 class Shell:
-    """What the common options of one command line ask for, and how a command answers.
+    """The common options of one command line, and how a command writes its output.
 
     Attributes
     ----------
     catalog
-        What ``--catalog`` names; None for the default one.
+        Value of ``--catalog``; None for the default catalog.
     format
-        What ``--format`` names: an output format as a spec string.
+        Value of ``--format``: an output format as a spec string.
     quiet, debug
         Whether ``--quiet`` and ``--debug`` were given.
     """
@@ -68,21 +68,21 @@ class Shell:
 
     @cached_property
     def registry(self) -> Registry:
-        """What the plugins contribute; loaded once for the command and its output."""
+        """The contributions of all plugins; loaded once for the command and its output."""
         from filterkit.plugins.host import load_plugins
         from filterkit.plugins.registry import Registry
 
         return Registry(load_plugins())
 
     def check_format(self) -> None:
-        """Refuse an unknown format, or bytes for a terminal, before any work is done."""
+        """Refuse an unknown format, or binary output to a terminal, before any work is done."""
         from filterkit.cli.support.output import choose_format, refuse_terminal
 
         refuse_terminal(choose_format(self.registry, self.format), sys.stdout)
 
     @contextmanager
     def workbench(self) -> Iterator[Workbench]:
-        """The workbench over the chosen catalog, with a progress bar where somebody watches.
+        """The workbench on the chosen catalog, with a progress bar on a terminal.
 
         Raises
         ------
@@ -110,56 +110,56 @@ class Shell:
         Parameters
         ----------
         columns
-            Which columns, in which order; a row may have more.
+            Columns to write, in order; rows may have more.
         brief
-            The columns that a table shows, where its reader asks for no others; all where it is None.
+            The columns that a table shows unless the user chooses others; None for all.
 
         Raises
         ------
         UsageError
-            There is no such format, or it writes bytes and stdout is a terminal.
+            There is no such format, or it is binary and stdout is a terminal.
         TypeError
-            `columns` is no list of names, or `brief` has others.
+            `columns` is not a list of names, or `brief` is not a subset of it.
         """
         from filterkit.cli.support.output import print_rows
 
         names = () if isinstance(columns, str) else tuple(columns)
         if not names or not set(names).issuperset(brief or ()):
             raise TypeError(
-                f"rows() takes names of columns, and in brief some of them: {columns!r}, {brief!r}"
+                f"rows() takes column names, and brief must be a subset of them: {columns!r}, {brief!r}"
             )
         print_rows(rows, names, self.format, registry=self.registry, brief=brief, quiet=self.quiet)
 
     def say(self, text: str) -> None:
-        """Tell a person something, on stderr; stdout is for data.
+        """Print a message on stderr; stdout is for data.
 
-        Control characters in it, but for line feeds and tabs, are written out.
+        Control characters other than line feeds and tabs are escaped.
         """
         if not self.quiet:
             print(plain(text), file=sys.stderr)
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command ``--catalog``, ``--format``, ``--quiet`` and ``--debug``; Typer may then have it.
+    """Add ``--catalog``, ``--format``, ``--quiet`` and ``--debug`` to a command, for use with Typer.
 
     Parameters
     ----------
     function
-        Its first parameter receives a `Shell`, which tells what they ask for. The others are for Typer: they
-        and their annotations say what the command takes.
+        Its first parameter receives a `Shell` with the values of these options. The other parameters and
+        their annotations declare the arguments and options of the command, as usual in Typer.
 
     Raises
     ------
     NameError
-        An annotation cannot be resolved: those of parameters are looked up at once.
+        An annotation cannot be resolved; annotations of parameters are resolved immediately.
     TypeError
-        The function takes nothing, or its first parameter is said to be something else than a `Shell`.
+        The function has no parameters, or its first one is not annotated as a `Shell`.
     """
     return _command(function, Shell.check_format)
 
 
 def command_for_any_plugins(function: Callable[..., None]) -> Callable[..., None]:
-    """The same for one that mends plugins: it loads none, and learns of an unknown format where it writes."""
+    """As `command`, for commands that repair plugins: loads none, and checks the format only on output."""
     return _command(function, lambda shell: None)
 
 
@@ -167,8 +167,8 @@ def _command(function: Callable[..., None], check: Callable[[Shell], None]) -> C
     hints = get_type_hints(function, include_extras=True)
     parameters = list(inspect.signature(function).parameters.values())
     if not parameters or hints.get(parameters[0].name, Shell) not in (Shell, Any):
-        raise TypeError(f"{function.__name__}() has no first parameter for the Shell")
-    with suppress(AttributeError):  # methods take no attributes
+        raise TypeError(f"the first parameter of {function.__name__}() must take a Shell")
+    with suppress(AttributeError):  # methods cannot have attributes
         function.takes_shell = True  # type: ignore[attr-defined]
     own = [
         p.replace(annotation=hints.get(p.name, p.annotation), kind=inspect.Parameter.KEYWORD_ONLY)
@@ -187,7 +187,7 @@ def _command(function: Callable[..., None], check: Callable[[Shell], None]) -> C
 
 
 def declare(function: Callable[..., None], own: Sequence[inspect.Parameter]) -> Callable[..., None]:
-    """Make `function`, which takes keywords, look to Typer as if it had `own` and the common options."""
+    """Give `function`, which takes keywords, a signature of `own` and the common options for Typer."""
     common = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         for name, (annotation, default) in COMMON.items()
@@ -200,13 +200,14 @@ def declare(function: Callable[..., None], own: Sequence[inspect.Parameter]) -> 
 
 @contextmanager
 def reported_errors(*, debug: bool) -> Iterator[None]:
-    """Turn failures into one line on stderr and an exit code."""
+    """Report exceptions as one line on stderr and an exit code."""
     try:
         yield
     except (typer.Exit, typer.Abort):
         raise
     except BrokenPipeError:
-        # The reader (head, less) has seen enough. Python flushes stdout once more at exit: let it.
+        # The reader (head, less) has closed the pipe. Python flushes stdout once more at exit, which must
+        # not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
     except KeyboardInterrupt:
@@ -224,7 +225,7 @@ def reported_errors(*, debug: bool) -> Iterator[None]:
             raise typer.Exit(1) from None
         where = f"{error.filename}: " if error.filename else ""
         print_error(
-            where + (error.strerror or str(error)), "look whether it is there, and may be read and written"
+            where + (error.strerror or str(error)), "check that it exists and that you have permission"
         )
         raise typer.Exit(1) from None
     except Exception as error:
@@ -234,7 +235,7 @@ def reported_errors(*, debug: bool) -> Iterator[None]:
         words = " ".join(str(error).split()) or "no message"
         print_error(
             f"unexpected {type(error).__name__}: {words[:300]}",
-            "this is a fault of filterkit or of a plugin; --debug shows where it happened",
+            "this is a bug in filterkit or in a plugin; --debug shows the traceback",
         )
         raise typer.Exit(1) from None
 
@@ -246,7 +247,7 @@ def _print_traceback() -> None:
 
 
 def print_error(message: str, hint: str | None) -> None:
-    """``error: …`` and ``hint: …`` on stderr, each on one line whatever the message carries."""
+    """Print ``error: …`` and ``hint: …`` on stderr, each on one line whatever the message contains."""
     print(f"error: {one_line(message)}", file=sys.stderr)
     if hint:
         print(f"hint: {one_line(hint)}", file=sys.stderr)

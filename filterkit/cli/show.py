@@ -27,21 +27,21 @@ def show(
     address: Annotated[
         str,
         typer.Argument(
-            help="Filters to draw, e.g. vgg16/block1_conv1/0:6; - takes those of rows that are piped in.",
+            help="Filters to draw, e.g. vgg16/block1_conv1/0:6; - reads addresses from standard input.",
             autocompletion=complete_address,
         ),
     ],
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="Picture (.png .svg .pdf .txt, or what plugins write), or a folder."
+            "-o", "--output", help="Picture file (.png .svg .pdf .txt or a plugin's format), or a folder."
         ),
     ] = None,
     normalizer: Annotated[
         str | None,
         typer.Option(
-            help="How numbers become light and dark, e.g. symmetric:per=filter (default: minmax; with - "
-            "each tile by itself).",
+            help="How values map to brightness, e.g. symmetric:per=filter (default: minmax; with - minmax "
+            "per tile).",
             autocompletion=complete_normalizer,
         ),
     ] = None,
@@ -49,16 +49,16 @@ def show(
     channels: Annotated[
         Channels | None,
         typer.Option(
-            help="One picture per kernel (default), one colour picture per filter, first kernels, or "
-            "those of largest norm (default with -)."
+            help="Draw every kernel (separate, the default), each filter in colour (rgb), or only its first "
+            "kernel or that of largest norm (strongest, the default with -)."
         ),
     ] = None,
     colormap: Colormap = None,
     scale: Scale = None,
 ) -> None:
-    """Draw filters as pictures; on a terminal without -o, right there."""
+    """Draw filters to a picture file, or to the terminal without -o."""
     if colormap and channels == "rgb":
-        raise UsageError("--colormap does nothing for colour pictures", hint="leave out one of the two")
+        raise UsageError("--colormap has no effect on colour pictures", hint="leave out one of the two")
     with shell.workbench() as bench:
         sheets: Iterable[tuple[str, TileSheet]]
         if address == "-":

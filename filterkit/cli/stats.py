@@ -1,4 +1,4 @@
-"""``filterkit stats``: what metrics say of layers, in rows and drawn over depth."""
+"""``filterkit stats``: list the metrics of layers, and chart them over depth."""
 
 from __future__ import annotations
 
@@ -31,12 +31,17 @@ def stats(
     ],
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Chart over depth, or of one layer's filters (.png .svg .pdf)."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="Chart file (.png .svg .pdf): metrics over depth or, for one layer, distributions over its "
+            "filters.",
+        ),
     ] = None,
 ) -> None:
-    """List the metrics of layers: how sparse, diverse and orthogonal, and how many filters are dead."""
+    """List the metrics of layers: sparsity, diversity, orthogonality, dead filters and more."""
     if output and output.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"no chart is written as '{output}'", hint="use .png, .svg or .pdf")
+        raise UsageError(f"cannot write a chart to '{output}'", hint="use .png, .svg or .pdf")
     with shell.workbench() as bench:
         rows = bench.stats(address)
         if output:

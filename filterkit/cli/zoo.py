@@ -1,4 +1,4 @@
-"""``filterkit zoo``: networks known by name."""
+"""``filterkit zoo``: list the models that can be added by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ BRIEF = ("name", "bytes", "cached", "license", "sha256")
 
 @command
 def zoo(shell: Shell) -> None:
-    """List the networks that `filterkit add NAME` knows, with license, size and hash."""
+    """List the models that `filterkit add NAME` can download, with license, size and hash."""
     with shell.workbench() as bench:
         rows = bench.zoo()
     shell.rows(rows, rows.columns, brief=BRIEF)

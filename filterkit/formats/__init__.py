@@ -1,1 +1,1 @@
-"""The built-in output formats: each an `OutputFormat`, offered by ``filterkit_output_formats``."""
+"""The built-in output formats, each an `OutputFormat` registered by ``filterkit_output_formats``."""

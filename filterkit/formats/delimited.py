@@ -1,4 +1,4 @@
-"""Rows as comma- or tab-separated values."""
+"""Write rows as comma- or tab-separated values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from filterkit.plugins.protocols import Row
 
 @dataclass(frozen=True)
 class Csv:
-    """Comma-separated values, quoted as RFC 4180 says; lists stand as JSON, missing values are empty."""
+    """Comma-separated values, quoted as in RFC 4180; lists are written as JSON, missing values are empty."""
 
     def write(self, rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO) -> None:
         _delimited(rows, columns, stream, ",")
@@ -32,19 +32,19 @@ class Tsv:
 
 def _delimited(rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO, delimiter: str) -> None:
     writer = csv.writer(_Lines(stream), delimiter=delimiter)
-    # On a terminal one row is one line, whatever is in it; elsewhere it is data, and nothing is changed.
+    # On a terminal every row is one line, whatever it contains; elsewhere the data is left unchanged.
     shown = one_line if stream.isatty() else str
     lines = ([shown(_field(row.get(name))) for name in columns] for row in rows)
-    first = list(islice(lines, 1))  # before the header: work that fails at once leaves nothing behind
+    first = list(islice(lines, 1))  # before the header, so that work that fails at once writes nothing
     writer.writerow(map(shown, columns))
     writer.writerows(chain(first, lines))
 
 
 @dataclass(frozen=True)
 class _Lines:
-    """Gives csv's lines the platform's ends: RFC 4180's own are doubled on Windows and trouble awk.
+    """Replaces csv's line ends by the platform's: those of RFC 4180 are doubled on Windows and confuse awk.
 
-    The writer must not know, for it quotes a carriage return only while its lines end with one.
+    This is hidden from the writer, which quotes carriage returns only if its own lines end with one.
     """
 
     stream: TextIO

@@ -1,4 +1,4 @@
-"""Rows as JSON: one array, or one object per line."""
+"""Write rows as JSON: one array, or one object per line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from filterkit.plugins.protocols import Row
 
 @dataclass(frozen=True)
 class Json:
-    """One JSON array of objects, one object per line; what JSON cannot say (NaN, infinity) is null."""
+    """One JSON array of objects, one object per line; values that JSON lacks (NaN, infinity) are null."""
 
     def write(self, rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO) -> None:
         before = "["
@@ -37,9 +37,9 @@ def _object(row: Row, columns: tuple[str, ...]) -> str:
 
 
 def printable_json(text: str) -> str:
-    """The same JSON with escapes for what a terminal would obey, and what would hide or reorder its text.
+    """The same JSON, with escapes for control characters and those that hide or reorder text on a terminal.
 
-    Other letters stay as they are, for reading.
+    Other non-ASCII characters are kept, so that the text stays readable.
     """
     if text.isprintable():
         return text
@@ -52,7 +52,7 @@ def _json_escape(character: str) -> str:
 
 
 def to_json(value: Any) -> Any:
-    """`value` as JSON can say it: NaN and infinity are None, bytes hexadecimal, anything else is text."""
+    """`value` as JSON types: NaN and infinity become None, bytes hexadecimal, anything else text."""
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, float):

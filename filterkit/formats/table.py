@@ -1,4 +1,4 @@
-"""Rows as a table for reading. Pure text; rich's tables need a second for a thousand rows."""
+"""Write rows as a table for people. Pure text: rich's tables take a second for a thousand rows."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ MISSING = "-"
 
 @dataclass(frozen=True)
 class Table:
-    """For reading. On a terminal it fits the width; elsewhere it is as wide as it is.
+    """A table for people. On a terminal it fits the width; elsewhere its width is not limited.
 
     Parameters
     ----------
     columns
         The columns to show; empty for all.
     quiet
-        Do not say on stderr that there are no rows, or which columns are not shown.
+        Do not report on stderr that there are no rows, or which columns are not shown.
     """
 
     columns: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Table:
         if left_out:
             names = ", ".join(left_out if len(left_out) <= 3 else [*left_out[:2], "…"])
             count = "1 column is" if len(left_out) == 1 else f"{len(left_out)} columns are"
-            self._say(f"{count} not shown ({names}); --format json or csv has all")
+            self._say(f"{count} not shown ({names}); use --format json or csv to see all")
 
     def _say(self, words: str) -> None:
         if not self.quiet:
@@ -56,7 +56,7 @@ class Table:
 
 
 def cell(value: Any, column: str = "") -> str:
-    """One value for a reader: ``4,224``, ``0.01235``, ``3×3`` in a column of shapes, ``1,1`` in others."""
+    """One value as text: ``4,224``, ``0.01235``, ``3×3`` in a column of shapes, ``1,1`` in others."""
     if value is None:
         return MISSING
     if isinstance(value, bool):
@@ -81,19 +81,19 @@ def lay_out(
     Parameters
     ----------
     rows
-        One value per column each.
+        Each with one value per column.
     columns
-        Their names, the most important first.
+        Column names, the most important first.
     width
-        What the table has to fit into, in characters; None for as wide as it is. Text is wrapped or
-        shortened, numbers never; columns at the end that still do not fit are left out.
+        Maximum width in characters; None for no limit. Text is wrapped or shortened, numbers never; trailing
+        columns that still do not fit are left out.
 
     Returns
     -------
     lines
         The table.
     fitted
-        How many of the columns it has.
+        Number of columns in the table.
     """
     texts = [[cell(value, name) for value, name in zip(row, columns, strict=True)] for row in rows]
     numeric = [_is_numeric([row[i] for row in rows]) for i in range(len(columns))]
@@ -106,7 +106,9 @@ def lay_out(
     widths = natural
     if width is not None and sum(natural) + GAP * (len(natural) - 1) > width:
         least = [
-            full if is_number else max(*map(len, head), 12 if wraps else _telling({row[i] for row in texts}))
+            full
+            if is_number
+            else max(*map(len, head), 12 if wraps else _distinguishing_width({row[i] for row in texts}))
             for i, (full, is_number, wraps, head) in enumerate(
                 zip(natural, numeric, words, heads, strict=True)
             )
@@ -136,8 +138,8 @@ def _length(text: str) -> int:
     return cell_len(text)
 
 
-def _telling(names: set[str]) -> int:
-    """The narrowest width at which different names still look different when they are shortened."""
+def _distinguishing_width(names: set[str]) -> int:
+    """The narrowest width at which different names remain distinguishable after shortening."""
     full = max(map(_length, names))
     for width in range(12, full):
         if len({_shorten(name, width) if _length(name) > width else name for name in names}) == len(names):
@@ -146,9 +148,9 @@ def _telling(names: set[str]) -> int:
 
 
 def _fit(natural: list[int], least: list[int], words: list[bool], width: int) -> list[int]:
-    """Widths of as many columns as fit: first what each needs at least, then what is left over.
+    """Widths of as many columns as fit: first the minimum of each, then the remaining space.
 
-    Names come before words, which can be wrapped.
+    Names are widened before text, which can be wrapped.
     """
     least = [min(each, full) for each, full in zip(least, natural, strict=True)]
     least[0] = max(least[0], min(natural[0], 40))
@@ -170,7 +172,7 @@ def _fit(natural: list[int], least: list[int], words: list[bool], width: int) ->
 
 
 def _fold(text: str, width: int) -> list[str]:
-    """Words are wrapped; one long word, such as a hash, is shortened."""
+    """Wrap `text` at spaces; a single long word, such as a hash, is shortened."""
     if _length(text) <= width:
         return [text]
     lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
@@ -178,7 +180,7 @@ def _fold(text: str, width: int) -> list[str]:
 
 
 def _shorten(text: str, width: int) -> str:
-    """`text` without its middle: names of one graph differ at the end as often as at the beginning."""
+    """Drop the middle of `text`: names in a graph differ at the end as often as at the beginning."""
     if text.isascii():
         return f"{text[: width // 2]}…{text[len(text) - width + 1 + width // 2 :]}"
     from rich.cells import set_cell_size

@@ -1,6 +1,6 @@
-"""What filterkit does, one verb a file. Each takes a `Session` first; `Workbench` is the way to all of them.
+"""The operations of filterkit, one verb per file. Each takes a `Session` first; `Workbench` calls them.
 
-A verb is imported when it is first used: `filterkit.operations.diff`.
+Each operation is imported on first use: `filterkit.operations.diff`.
 """
 
 from __future__ import annotations

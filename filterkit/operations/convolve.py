@@ -1,4 +1,4 @@
-"""One layer's filters, or one kernel, over one picture."""
+"""Apply the filters of one layer, or one kernel, to one picture."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from filterkit.errors import ImageError, UsageError
-from filterkit.operations.corrections import in_order
+from filterkit.operations.corrections import hint_argument_order
 from filterkit.operations.maps import parse_size, picture_name
 from filterkit.records import Preprocessing
 from filterkit.results import FeatureMaps, RunOptions
@@ -31,7 +31,7 @@ def convolve(
     options: RunOptions,
 ) -> FeatureMaps:
     """See `Workbench.convolve`."""
-    with in_order("convolve", address, [image], session.matches):
+    with hint_argument_order("convolve", address, [image], session.matches):
         match = session.one(address, "convolve takes filters of one layer")
     return _convolve(
         match,
@@ -76,7 +76,7 @@ def _convolve(
         pixels = read_pixels(picture, prepared)
     except ImageError as error:
         if prepared is UNIT_GRAY and bands:
-            hint = f"--per-channel slides it over each of the {bands.bands} bands"
+            hint = f"--per-channel applies it to each of the {bands.bands} bands"
             raise ImageError(error.message, hint=hint) from error
         raise
     shape = None if wanted is None or wanted == "original" else wanted
@@ -87,7 +87,9 @@ def _convolve(
 
     if is_single:
         if weights.shape[0] != 1:
-            raise UsageError("several single kernels at once", hint="address one, e.g. classic/edge_sobel_x")
+            raise UsageError(
+                "convolve applies one single kernel at a time", hint="address one, e.g. classic/edge_sobel_x"
+            )
         image = prepare(pixels, prepared, shape)
         maps = convolve_kernel(
             weights[0, 0], image, provider=options.provider, threads=options.threads, name=match.address
@@ -100,7 +102,7 @@ def _convolve(
         if own is None:
             raise ImageError(
                 takes_no_pictures(match.model),
-                hint=f"one kernel works, e.g. {match.address}/{match.filters[0]}/0",
+                hint=f"address one kernel, e.g. {match.address}/{match.filters[0]}/0",
             )
         if not layer["input_channels"]:
             takes = layer["in_channels"]
@@ -108,7 +110,7 @@ def _convolve(
             has = f"{len(names)} ({', '.join(names[:4])}{', …' if len(names) > 4 else ''})"
             raise ImageError(
                 f"{match.address} takes {takes} channels from the layer before it; a picture has {has}",
-                hint=f"one kernel works, e.g. {match.address}/{match.filters[0]}/0; so does filterkit maps",
+                hint=f"address one kernel, e.g. {match.address}/{match.filters[0]}/0, or use filterkit maps",
             )
         image = prepare(pixels, own, shape)
         image = image.transpose(0, 3, 1, 2) if own.layout == "NHWC" else image

@@ -1,6 +1,6 @@
-"""The command line that was probably meant, as a hint: names completed, words in order, and quotes.
+"""Hints that show the corrected command line: names completed, arguments reordered, quotes added.
 
-A shell splits names at spaces and puts names of files in place of a bare ``*``.
+A shell splits names at spaces and expands a bare ``*`` to file names.
 """
 
 from __future__ import annotations
@@ -21,45 +21,45 @@ _EXTRAS = re.compile(r"got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.I
 ADDRESSED = frozenset(
     ("layers", "filters", "stats", "similar", "duplicates", "show", "maps", "convolve", "export")
 )
-"""Commands whose first word is an address."""
+"""Commands whose first argument is an address."""
 
 OF_ONE = frozenset(("add", "measure", "remove"))
 """Commands that take one model and nothing else."""
 
 WRITING = frozenset(("show", "stats", "export"))
-"""Commands that write files of what an address names."""
+"""Commands that write a file for an address."""
 
 LISTED = "--invariant"
-"""The option that takes several words, separated by commas."""
+"""The option that takes a comma-separated list."""
 
 
 MOST_WORDS = 20
-"""Words that are looked at."""
+"""Limit on the words that are examined."""
 
 
 @contextmanager
-def in_order(
+def hint_argument_order(
     command: str, address: str, pictures: Iterable[Any], resolve: Callable[[str], object]
 ) -> Iterator[None]:
-    """Let the error about an address show the command as it was meant, where a picture stands before it.
+    """Add the corrected command to the error about an address, if a picture was given before it.
 
     Parameters
     ----------
     command
-        What comes before the words.
+        The name of the command.
     pictures
-        What stands behind the address; only paths are looked at, and nothing that can be read only once.
+        The arguments after the address; only paths are examined, and no iterators.
     resolve
-        Raises FilterkitError for what is no address of the catalog.
+        Raises FilterkitError unless its argument is an address in the catalog.
     """
     try:
         yield
     except (UsageError, NotFoundError) as error:
         words = [address, *_paths(pictures)]
-        meant = _swapped(words, resolve) or _apart(words, resolve)
+        meant = _swapped(words, resolve) or _split_address(words, resolve)
         if meant is None:
             raise
-        message = f"'{address}' is no address, and one goes before pictures"
+        message = f"'{address}' is not an address; the address goes before the pictures"
         if meant[0].startswith((f"{address} ", f"{address}_")):
             message = error.message
         hint = shlex.join(["filterkit", command, *meant])
@@ -70,7 +70,7 @@ def in_order(
 def _check_for_a_layer(
     command: str, address: str, pictures: Iterable[Any], resolve: Callable[[str], object]
 ) -> None:
-    """Raise AddressError where the first picture is a layer of the model before it."""
+    """Raise AddressError if the first picture is the name of a layer of the model before it."""
     first, *rest = [*_paths(pictures)] or [""]
     joined = f"{address}/{first}"
     if first and rest and not Path(first).exists() and _address(joined, resolve) == joined:
@@ -78,13 +78,13 @@ def _check_for_a_layer(
         raise AddressError(f"there is no picture {first}", written=address, hint=hint)
 
 
-def joined_picture(pictures: Iterable[Any]) -> str | None:
-    """A hint that quotes the name of a picture, which is what the first words of these are when joined."""
+def hint_unquoted_picture(pictures: Iterable[Any]) -> str | None:
+    """A hint to quote the name of a picture, if the first of these words make one when joined."""
     words = [*_paths(pictures)]
     for end in range(2, len(words) + 1):
         name = " ".join(words[:end])
         if Path(name).exists():
-            return f"quote a name with spaces in it: {shlex.quote(name)}"
+            return f"quote names that contain spaces: {shlex.quote(name)}"
     return None
 
 
@@ -105,7 +105,7 @@ def _swapped(words: list[str], resolve: Callable[[str], object]) -> list[str] | 
     return None
 
 
-def _apart(words: list[str], resolve: Callable[[str], object]) -> list[str] | None:
+def _split_address(words: list[str], resolve: Callable[[str], object]) -> list[str] | None:
     for end in range(2, len(words) + 1):
         for address in (" ".join(words[:end]), "_".join(words[:end])):  # layers have _ for a space
             if _address(address, resolve) == address:
@@ -114,7 +114,7 @@ def _apart(words: list[str], resolve: Callable[[str], object]) -> list[str] | No
 
 
 def _address(word: str, resolve: Callable[[str], object]) -> str | None:
-    """`word`, if it is an address of the catalog, or the address that it was probably meant to be."""
+    """`word` if it is an address in the catalog, else the address that was probably meant."""
     try:
         resolve(word)
     except AddressError as error:
@@ -135,7 +135,7 @@ def corrected(words: Sequence[str], wrong: AddressError | str) -> str | None:
 
 
 def _with_the_address(words: Sequence[str], error: AddressError) -> str | None:
-    """The command line with what was meant in place of what was written, where that is known."""
+    """The command line with the address replaced by those that were probably meant, if they are known."""
     if error.written not in words or not error.meant:
         return None
     place = words.index(error.written)
@@ -144,26 +144,26 @@ def _with_the_address(words: Sequence[str], error: AddressError) -> str | None:
 
 
 def _without_extras(words: Sequence[str], message: str) -> str | None:
-    """What to do about words that a command does not take, by the parser's message about them.
+    """A hint about unexpected arguments, from the parser's message about them.
 
     Parameters
     ----------
     words
-        The command and all behind it.
+        The command and everything after it.
     """
     match = _EXTRAS.fullmatch(message.strip())
     extras = _places(words, match[1]) if match else []
     if not extras or extras[0] < 2:
         return None
     first, last = extras[0] - 1, extras[-1] + 1
-    before, apart, behind = words[:first], words[first:last], words[last:]
+    before, apart, after = words[:first], words[first:last], words[last:]
     joined, command = " ".join(apart), words[0]
     if command == "query":
         sql = " ".join(word for word in _with_star(words[1:last]) if not word.startswith("--"))
-        return f"quote the statement: {_line([command, sql, *behind])}"
+        return f"quote the statement: {_line([command, sql, *after])}"
     starred = _with_star(words)
     if len(starred) < len(words):
-        return f"a shell puts names of files in place of *, so quote it: {_line(starred)}"
+        return f"the shell expands * to file names, so quote it: {_line(starred)}"
     option, equals, value = apart[0].partition("=")
     if LISTED in (before[-1], option):
         from filterkit.operations.similar import INVARIANCES
@@ -173,51 +173,51 @@ def _without_extras(words: Sequence[str], message: str) -> str | None:
         if not set(INVARIANCES).issuperset(listed.split(",")):
             return None
         given = f"{option}={listed}" if equals else listed
-        return f"separate several by commas: {_line([*before, given, *behind])}"
+        return f"separate values with commas: {_line([*before, given, *after])}"
     if _exists(joined) or before[-1].startswith("-") or "," in apart[0]:
-        return f"quote what has spaces in it: {_line([*before, joined, *behind])}"
+        return f"quote arguments that contain spaces: {_line([*before, joined, *after])}"
     if command not in OF_ONE and all(map(_exists, apart)):
-        return f"a shell puts names of files in place of *, so quote it: {_line([*before, '*', *behind])}"
+        return f"the shell expands * to file names, so quote it: {_line([*before, '*', *after])}"
     if command not in ADDRESSED | OF_ONE:
         return None
     is_address = command in ADDRESSED and first == 1
     named = _named(words, apart) if is_address else None
     if named:
-        return f"an address has no spaces in it: {_line([*before, named, *behind])}"
-    written = _with_output(words, apart, before, behind)
+        return f"an address contains no spaces: {_line([*before, named, *after])}"
+    written = _with_output(words, apart, before, after)
     if written:
         return written
     several = any("/" in word or _exists(word) for word in apart[1:])
     of_models = (_exists(word) or _is_named(words, word.partition("/")[0]) for word in apart)
     if is_address and several and not all(of_models):
-        return f"quote what has spaces in it: {_line([*before, joined, *behind])}"
+        return f"quote arguments that contain spaces: {_line([*before, joined, *after])}"
     if command == "add" and apart[0].endswith(":"):
-        return f"there is no space behind the colon: {_line([*before, joined.replace(' ', ''), *behind])}"
+        return f"remove the space after the colon: {_line([*before, joined.replace(' ', ''), *after])}"
     if command == "add" and len(apart) == 2 and _names_a_new_model(apart[1], words):
-        return f"a name goes behind --name: {_line([*before, apart[0], '--name', apart[1], *behind])}"
+        return f"give the name with --name: {_line([*before, apart[0], '--name', apart[1], *after])}"
     of_several = is_address and all(_is_named(words, word) for word in apart)
     if command in OF_ONE or several or of_several:
-        then = f", then {_line([*before, apart[1], *behind])}" + " and so on" * (len(apart) > 2)
-        return f"one at a time: {_line([*before, apart[0], *behind])}{then}"
-    if is_address and _reads("/".join(apart)):
-        return f"parts of an address are set apart by /: {_line([*before, '/'.join(apart), *behind])}"
-    return f"quote what has spaces in it: {_line([*before, joined, *behind])}" if is_address else None
+        then = f", then {_line([*before, apart[1], *after])}" + " and so on" * (len(apart) > 2)
+        return f"one at a time: {_line([*before, apart[0], *after])}{then}"
+    if is_address and _is_valid("/".join(apart)):
+        return f"separate the parts of an address with /: {_line([*before, '/'.join(apart), *after])}"
+    return f"quote arguments that contain spaces: {_line([*before, joined, *after])}" if is_address else None
 
 
 def _with_output(
-    words: Sequence[str], apart: Sequence[str], before: Sequence[str], behind: Sequence[str]
+    words: Sequence[str], apart: Sequence[str], before: Sequence[str], after: Sequence[str]
 ) -> str | None:
-    """The same with ``-o`` before the name of a file, of two words of which the other is an address."""
-    if words[0] not in WRITING or len(apart) != 2 or {"-o", "--output"} & {*before, *behind}:
+    """A hint to write ``-o`` before a file name, if one of two words is a file and the other an address."""
+    if words[0] not in WRITING or len(apart) != 2 or {"-o", "--output"} & {*before, *after}:
         return None
     for address, file in (apart, apart[::-1]):
         if "." in file and not _is_named(words, file) and _is_named(words, address):
-            return f"a file to write goes behind -o: {_line([*before, address, '-o', file, *behind])}"
+            return f"give the output file with -o: {_line([*before, address, '-o', file, *after])}"
     return None
 
 
 def _without_output(words: Sequence[str]) -> str | None:
-    """What to do where the option ``-o`` is missing, by the command line."""
+    """A hint about a missing option ``-o``, from the command line."""
     given = [word for word in words[1:] if not word.startswith("-")]
     return _with_output(words, given, words[:1], ()) if len(words) == 3 and len(given) == 2 else None
 
@@ -228,13 +228,13 @@ def _names_a_new_model(word: str, words: Sequence[str]) -> bool:
 
 
 def _named(words: Sequence[str], apart: Sequence[str]) -> str | None:
-    """The address in the catalog that a name with spaces in it became: layers have ``_`` there."""
+    """The address in the catalog for a name with spaces, which layer names there have as ``_``."""
     found = (glue.join(apart) for glue in ("_", " ", "-", ".", ""))
     return next((address for address in found if "/" in address and _is_named(words, address)), None)
 
 
 def _is_named(words: Sequence[str], address: str) -> bool:
-    """Whether the catalog that a command is about has layers of this address."""
+    """Whether the catalog that a command uses has layers at this address."""
     from filterkit.operations.layers import layers
     from filterkit.session import Session
 
@@ -256,7 +256,7 @@ def _catalog(words: Sequence[str]) -> str | None:
     return None
 
 
-def _reads(address: str) -> bool:
+def _is_valid(address: str) -> bool:
     try:
         parse_address(address)
     except FilterkitError:
@@ -265,7 +265,7 @@ def _reads(address: str) -> bool:
 
 
 def _places(words: Sequence[str], extras: str) -> list[int]:
-    """Where among `words` those are that stand in `extras` one behind the other."""
+    """Indices among `words` of those that `extras` lists in sequence."""
     places = []
     for place in reversed(range(1, len(words))):
         rest = extras.removesuffix(words[place])
@@ -278,7 +278,7 @@ def _places(words: Sequence[str], extras: str) -> list[int]:
 
 
 def _with_star(words: Sequence[str]) -> list[str]:
-    """`words` with ``*`` in place of all names of this folder, which a shell makes of a bare one."""
+    """`words` with ``*`` in place of all file names in this folder, undoing the shell's expansion."""
     try:
         names = {path.name for path in Path().iterdir() if not path.name.startswith(".")}
     except OSError:

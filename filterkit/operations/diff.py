@@ -1,4 +1,4 @@
-"""Two models, layer by layer: what differs, as rows."""
+"""Compare two models layer by layer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Matching = Literal["name", "position", "assignment"]
 Level = Literal["layer", "filter"]
 
 TOLERANCE = 1e-5
-"""Above what rounding to float32 does, below what rounding to float16 does."""
+"""Above the rounding error of float32, below that of float16."""
 
 LAYER_COLUMNS = (
     *("address_a", "address_b", "filters", "cosine", "relative_l2", "max_abs", "scale", "changed"),
@@ -42,7 +42,9 @@ def diff(session: Session, a: str, b: str, *, match: Matching, level: Level, tol
     _check_choice("match", match, Matching)
     _check_choice("level", level, Level)
     if not (tolerance >= 0 and math.isfinite(tolerance)):
-        raise UsageError(f"tolerance must be a number from 0 up, not {tolerance}", hint="the default is 1e-5")
+        raise UsageError(
+            f"tolerance must be a finite number of at least 0, not {tolerance}", hint="the default is 1e-5"
+        )
     pairs = tuple(_layer_pairs(session, _side(session, a), _side(session, b), match, tolerance))
     if level == "layer":
         return Differences(map(_layer_row, pairs), LAYER_COLUMNS, pairs, level)
@@ -54,12 +56,12 @@ def _side(session: Session, address: str) -> list[Match]:
     asked = parse_address(address)
     if asked.filters is not None:
         raise UsageError(
-            f"'{address}' names single filters, and whole layers are compared",
-            hint=f"{asked.model}/{asked.layer}, with --level filter for a row per filter",
+            f"'{address}' names single filters, but diff compares whole layers",
+            hint=f"use {asked.model}/{asked.layer}, with --level filter for one row per filter",
         )
     matches = session.matches(address)
     if len({match.model["name"] for match in matches}) > 1:
-        raise UsageError(f"'{address}' names several models", hint="compare one with one")
+        raise UsageError(f"'{address}' names several models", hint="compare one model with another")
     return matches
 
 
@@ -69,7 +71,7 @@ def _layer_pairs(
     from filterkit.comparison.assignment import assign
     from filterkit.comparison.difference import difference
 
-    orders: list[NDArray[np.intp]] = []  # of the filters of the layers before, the nearest first
+    orders: list[NDArray[np.intp]] = []  # of the filters of earlier layers, the nearest first
     pairs = _pair_layers(left, right, match)
     done, total = (
         0,
@@ -85,7 +87,7 @@ def _layer_pairs(
         weights_a, weights_b = session.weights(a), session.weights(b)
         assignment, aligned = None, weights_b
         if match == "assignment":
-            read = a.layer["in_channels"] == weights_a.shape[1]  # else only its group's
+            read = a.layer["in_channels"] == weights_a.shape[1]  # a grouped filter reads only its group
             known = [order for order in orders if read and len(order) == weights_a.shape[1]]
             assignment = assign(weights_a, weights_b, known)
             aligned = assignment.apply(weights_b)
@@ -99,7 +101,7 @@ def _layer_pairs(
 def _bias_difference(
     session: Session, a: Match, b: Match, order: NDArray[np.intp] | slice
 ) -> NDArray[np.float64] | None:
-    """Per filter; a layer without biases has zeros."""
+    """Absolute difference of the biases per filter; a layer without biases counts as zeros."""
     import numpy as np
 
     one, other = session.bias(a), session.bias(b)
@@ -115,18 +117,18 @@ def _bank_bytes(match: Match) -> int:
 
 
 def _check_choice(kind: str, word: str, choices: Any) -> None:
-    """Raise UsageError where `word` is none of a Literal's."""
+    """Raise UsageError unless `word` is one of the values of a Literal."""
     if word not in get_args(choices):
         raise UsageError(f"{kind} cannot be '{word}'", hint=closest(word, get_args(choices)))
 
 
 def _pair_layers(a: Sequence[Match], b: Sequence[Match], match: Matching) -> list[Pair]:
-    """Partners among the layers of two models; two single layers are partners whatever they are called.
+    """Pair the layers of two models; two single layers are paired regardless of their names.
 
     Raises
     ------
     NotFoundError
-        There are none.
+        No layers can be compared.
     """
     from filterkit.comparison.pairing import Layer, pair_by_name, pair_by_position
 
@@ -142,8 +144,8 @@ def _pair_layers(a: Sequence[Match], b: Sequence[Match], match: Matching) -> lis
                 hint="compare layers whose filters have one shape; `filterkit layers` lists them",
             )
         raise NotFoundError(
-            f"{a[0].model['name']} and {b[0].model['name']} have no layer in common, by {match}",
-            hint="--match position takes the first layers for partners, the second ones and so on"
+            f"{a[0].model['name']} and {b[0].model['name']} have no layer in common by {match}",
+            hint="--match position pairs the first layers, the second ones and so on"
             if by_name
             else f"their first layers: {pairs[0].reason}",
         )
@@ -151,7 +153,7 @@ def _pair_layers(a: Sequence[Match], b: Sequence[Match], match: Matching) -> lis
 
 
 def _bank_shape(match: Match) -> tuple[int, ...]:
-    """Shape of a layer's bank, by its row."""
+    """Shape of a layer's bank, from its row."""
     layer = match.layer
     return (layer["filters"], layer["kernels"] // layer["filters"], *layer["kernel_shape"])
 
@@ -196,7 +198,7 @@ def _addresses(pair: LayerPair) -> tuple[str | None, str | None]:
 def _row(
     columns: Sequence[str], known: dict[str, Any], a: str | None, b: str | None, reason: str | None
 ) -> Row:
-    """A row with None for what is not known or not defined."""
+    """A row with None for what is unknown or undefined."""
     known = {**known, "address_a": a, "address_b": b, "reason": reason}
     values = ((name, known.get(name)) for name in columns)
     return {

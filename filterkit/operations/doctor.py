@@ -1,4 +1,4 @@
-"""Is everything in order: versions, providers, catalog, store and plugins; and what to do where not."""
+"""Check versions, providers, catalog, store and plugins, and say how to fix problems."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 DISTRIBUTION = "cnn-filterkit"
 NAMESAKE = "filterkit"
-"""A distribution of other people, for image processing, whose files overwrite ours and ours theirs."""
+"""An unrelated distribution for image processing; the two overwrite each other's files."""
 
 PACKAGES = (
     "numpy",
@@ -32,13 +32,13 @@ RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 
 
 def examine(session: Session) -> dict[str, Any]:
-    """See `Worksession.examine`.
+    """See `Workbench.examine`.
 
     Returns
     -------
     dict
         ``versions``, ``providers``, ``catalog``, ``store``, ``plugins``, and ``faults``: a list of records
-        with ``what`` is wrong and what to ``do``; empty where all is well.
+        with ``what`` is wrong and what to ``do``; empty if there are no problems.
     """
     faults: list[Row] = []
     report = {
@@ -74,7 +74,7 @@ def _versions(faults: list[Row]) -> dict[str, str | None]:
     if _version(NAMESAKE):
         _fault(
             faults,
-            f"the unrelated distribution '{NAMESAKE}' is installed too; both bring the package 'filterkit'",
+            f"the unrelated distribution '{NAMESAKE}' is installed; both contain the package 'filterkit'",
             f"pip uninstall -y {NAMESAKE} {DISTRIBUTION}, then install {DISTRIBUTION} again",
         )
     return found
@@ -93,7 +93,7 @@ def _providers(faults: list[Row]) -> dict[str, Any]:
     try:
         onnx_runtime()
     except FilterkitError as error:
-        _fault(faults, error.message, error.hint or "install ONNX Runtime again")
+        _fault(faults, error.message, error.hint or "reinstall ONNX Runtime")
     return probe()
 
 
@@ -126,8 +126,8 @@ def _rows(session: Session, faults: list[Row]) -> None:
     for found in check_database(session.catalog()):
         _fault(
             faults,
-            f"the catalog {session.catalog().path} is damaged: {found}",
-            "put a copy back, or move it away and make it anew with filterkit add",
+            f"the catalog {session.catalog().path} is corrupted: {found}",
+            "restore it from a backup, or move it away and create a new one with filterkit add",
         )
 
 
@@ -142,8 +142,8 @@ def _store(session: Session, faults: list[Row]) -> dict[str, Any]:
     for path in links:
         _fault(
             faults,
-            f"{path} is a link, and no link is followed in a store",
-            f"filterkit makes none: rm {shlex.quote(str(path))}, then add its models again",
+            f"{path} is a symbolic link, and links in a store are not followed",
+            f"filterkit never creates links there: rm {shlex.quote(str(path))}, then add its models again",
         )
     without_weights, damaged = ([], []) if links else check_store(session.catalog(), session.progress)
     for each in damaged:

@@ -1,4 +1,4 @@
-"""Sheets and feature maps in files and folders."""
+"""Draw sheets and feature maps to files and folders."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def draw(
     [first, *more] = sheets
     if more:
         raise UsageError(
-            f"{1 + len(more)} layers do not fit into the one file {output.name}",
-            hint=f"-o {output.stem} writes one picture per layer into a folder of that name",
+            f"cannot draw {1 + len(more)} layers to one file, {output.name}",
+            hint=f"-o {output.stem} writes one picture per layer to a folder of that name",
         )
     yield write_file(output, render(session, first[1], renderer, output.suffix, options))
 
@@ -69,20 +69,20 @@ def write_maps(
             continue
         if result.of_several:
             raise UsageError(
-                f"several pictures do not fit into the one file {output.name}",
-                hint=f"-o {output.stem} makes a folder",
+                f"cannot write the maps of several pictures to one file, {output.name}",
+                hint=f"-o {output.stem} writes them to a folder of that name",
             )
         whole = sheet(session, result, normalizer, None)
         yield result, list(draw(session, [(output.stem, whole)], output, renderer, options))
 
 
 def is_array(output: Path) -> bool:
-    """Whether `output` is one file for the maps of all pictures."""
+    """Whether `output` is a single array file for the maps of all pictures."""
     return output.suffix.lower() in ARRAYS and not output.is_dir()
 
 
 def write_file(path: Path, data: bytes) -> Path:
-    """Write a file as a whole or not at all, with the folders that it lies in."""
+    """Write a file atomically, creating its parent folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
         part.write_bytes(data)
@@ -95,5 +95,5 @@ def _is_folder(output: Path) -> bool:
 
 
 def _file_name(name: str) -> str:
-    """A layer's name as that of a file in this folder: those of anybody's catalog may hold anything."""
+    """A safe file name for a layer: names from an untrusted catalog may contain any characters."""
     return one_line(name).replace("/", "_").replace("\\", "_")

@@ -1,4 +1,4 @@
-"""Filters of one layer that are copies of each other."""
+"""Find filters of one layer that are duplicates of each other."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def duplicates(session: Session, address: str, threshold: float, invariant: Iter
     rows, not_finite = [], 0
     for match in session.matches(address):
         if match.asked.kernels is not None:
-            raise UsageError("duplicates are whole filters", hint=f"e.g. {match.address}")
+            raise UsageError("duplicates are whole filters, not kernels", hint=f"e.g. {match.address}")
         filters = sliced(bank(session.catalog(), match), match.filters)
         biases = bias(session.catalog(), match)
         groups, skipped = groups_of_copies(filters, threshold, sign="sign" in wanted)

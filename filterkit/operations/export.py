@@ -1,4 +1,4 @@
-"""Filter banks as arrays, and in files that other tools read."""
+"""Return filter banks as arrays, or write them to files that other tools can read."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def bank(session: Session, address: str) -> FloatArray:
     """See `Workbench.bank`."""
     from filterkit.catalog.weights import PLACES
 
-    return session.weights(session.one(address, "a bank is of one layer", *PLACES))
+    return session.weights(session.one(address, "a bank belongs to one layer", *PLACES))
 
 
 def bias(session: Session, address: str) -> FloatArray | None:
     """See `Workbench.bias`."""
     from filterkit.catalog.weights import PLACES
 
-    return session.bias(session.one(address, "a bias is of one layer", *PLACES))
+    return session.bias(session.one(address, "biases belong to one layer", *PLACES))
 
 
 def export(session: Session, address: str, path: str | os.PathLike[str]) -> None:
@@ -52,9 +52,11 @@ def write_arrays(arrays: Mapping[str, FloatArray], path: Path) -> None:
 
     suffix = path.suffix.lower()
     if suffix == ".npy" and len(arrays) > 1:
-        raise UsageError(f"{len(arrays)} layers do not fit into one .npy", hint=f"{path.stem}.npz holds them")
+        raise UsageError(
+            f"cannot write {len(arrays)} layers to one .npy file", hint=f"use {path.stem}.npz instead"
+        )
     if suffix not in (".npy", ".npz", ".safetensors"):
-        raise UsageError(f"arrays are not written as '{path.name}'", hint="use .npy, .npz or .safetensors")
+        raise UsageError(f"cannot write arrays to '{path.name}'", hint="use .npy, .npz or .safetensors")
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:
         if suffix == ".safetensors":
@@ -69,7 +71,7 @@ def write_arrays(arrays: Mapping[str, FloatArray], path: Path) -> None:
 
 
 def _write_npz(arrays: Mapping[str, FloatArray], file: BinaryIO) -> None:
-    """As ``numpy.savez`` does, to which no array may be called ``file`` or ``allow_pickle``."""
+    """As ``numpy.savez``, which does not accept arrays named ``file`` or ``allow_pickle``."""
     from numpy.lib import format as npy
 
     with zipfile.ZipFile(file, "w") as archive:
@@ -85,5 +87,5 @@ def _write_safetensors(arrays: Mapping[str, FloatArray], path: Path) -> None:
 
     try:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
-    except SafetensorError as error:  # what it says of a disk that is full, too
+    except SafetensorError as error:  # raised for a full disk as well
         raise OSError(str(error)) from error

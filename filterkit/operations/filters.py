@@ -1,4 +1,4 @@
-"""The filters of the catalog: listed, counted and grouped."""
+"""List, count and group the filters in the catalog."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layers of the catalog, and the convolutions that are none."""
+"""List the layers in the catalog, and the nodes that could not be extracted."""
 
 from __future__ import annotations
 

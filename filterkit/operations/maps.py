@@ -1,4 +1,4 @@
-"""From an address and pictures to feature maps: which tensors of which model, through ONNX Runtime."""
+"""Compute feature maps of pictures: resolve the address, run the model with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from filterkit.errors import ImageError, RuntimeFailure, UsageError
-from filterkit.operations.corrections import in_order, joined_picture
+from filterkit.operations.corrections import hint_argument_order, hint_unquoted_picture
 from filterkit.results import FeatureMaps, RunOptions
 
 if TYPE_CHECKING:
@@ -38,14 +38,14 @@ def iter_feature_maps(
     """See `Workbench.iter_feature_maps`."""
     from filterkit.catalog.weights import model_file
 
-    with in_order("maps", address, images, session.matches):
+    with hint_argument_order("maps", address, images, session.matches):
         matches = session.matches(address)
     if len({match.model["name"] for match in matches}) > 1:
         raise UsageError(f"'{address}' names several models", hint="run one model at a time")
     if any(len(match.kernels) * match.layer["filters"] < match.layer["kernels"] for match in matches):
         raise UsageError(
-            "a feature map is the response of a whole filter; it has no kernels to choose",
-            hint=f"filterkit convolve {address} slides one kernel over a picture",
+            "a feature map is the response of a whole filter, not of single kernels",
+            hint=f"filterkit convolve {address} applies one kernel to a picture",
         )
     _check_network(matches[0])
     labels = session.selected_labels(matches)
@@ -72,21 +72,21 @@ def _run(
     unreadable: Callable[[ImageError], None] | None,
     cuts: Path,
 ) -> Iterator[FeatureMaps]:
-    """The maps of `matches`, which are of one model; `labels` name each layer's maps.
+    """The maps of `matches`, all from one model; `labels` name each layer's maps.
 
-    `cuts` is the folder for cut graphs of the model.
+    `cuts` is the folder where cut graphs of the model are cached.
     """
     from filterkit.runtime.feature_maps import Target, open_network
 
     at = options.at
     if at not in ("post", "pre"):
-        raise UsageError(f"at cannot be '{at}'", hint="post (after the activation) or pre (before it)")
-    # Files are looked for before anything runs; what comes from an iterator is taken as it comes.
+        raise UsageError(f"at cannot be '{at}'", hint="use post (after the activation) or pre (before it)")
+    # Given a sequence, all files are found before anything runs; an iterator is consumed lazily.
     pictures = iter(list(_found(images)) if isinstance(images, Sequence) else _pictures(images))
     first = list(islice(pictures, 2))
     if bool(first) == (inputs is not None):
         raise UsageError(
-            "give pictures, or the graph's inputs" + (", not both" if first else ""),
+            "give either pictures or the inputs of the graph" + (", not both" if first else ""),
             hint="filterkit maps ADDRESS IMAGE..., or --input FILE.npz",
         )
     wanted = parse_size(options.size)
@@ -111,17 +111,17 @@ def _run(
     )
     matches = [match for match in matches if match.layer["name"] not in network.left_out]
     if inputs is not None:
-        answers = _run_tensors(network, inputs)
+        responses = _run_tensors(network, inputs)
     else:
         several = len(first) > 1
-        answers = _run_pictures(
+        responses = _run_pictures(
             network, model, chain(first, pictures), wanted, unreadable if several else None, several=several
         )
-    for maps, image, image_name, several in answers:
+    for maps, image, image_name, several in responses:
         ran = {match.layer["name"]: match for match in matches if match.layer["name"] in maps}
         idle = {match.layer["name"]: NOT_TAKEN for match in matches if match.layer["name"] not in maps}
         if not ran:
-            raise RuntimeFailure(f"{next(iter(idle))} was not run: {NOT_TAKEN}", hint="give other inputs")
+            raise RuntimeFailure(f"{next(iter(idle))} did not run: {NOT_TAKEN}", hint="use other inputs")
         chosen = {name: _chosen(maps[name], match, labels[name]) for name, match in ran.items()}
         yield FeatureMaps(
             maps={name: one.values for name, one in chosen.items()},
@@ -144,18 +144,18 @@ def _check_network(match: Match) -> None:
 
     if match.model["producer"] == PRODUCER:
         raise RuntimeFailure(
-            f"{match.model['name']} cannot be run: these are weights without their network",
-            hint=f"filterkit convolve {match.address}/0/0 slides a kernel over a picture",
+            f"{match.model['name']} cannot be run: it consists of weights without a network",
+            hint=f"filterkit convolve {match.address}/0/0 applies a kernel to a picture",
         )
 
 
 def parse_size(text: str | None) -> Size:
-    """``224``, ``240x320`` (height × width), ``original`` or None, as a size.
+    """Parse ``224``, ``240x320`` (height × width) or ``original``; None stays None.
 
     Raises
     ------
     UsageError
-        Anything else.
+        `text` is anything else, or the size is too large.
     """
     from filterkit.runtime.pictures import LARGEST_SIZE
 
@@ -169,26 +169,27 @@ def parse_size(text: str | None) -> Size:
     except ValueError:
         size = 0, 0
     if min(size) < 1:
-        raise UsageError(f"'{text}' is no size", hint="write 224, 240x320 (height x width) or original")
+        raise UsageError(f"'{text}' is not a size", hint="use 224, 240x320 (height x width) or original")
     if size[0] * size[1] > LARGEST_SIZE:
-        raise UsageError(f"a size of {text} has more than {LARGEST_SIZE:,} pixels", hint="take a smaller one")
+        raise UsageError(
+            f"the size {text} has more than {LARGEST_SIZE:,} pixels", hint="choose a smaller one"
+        )
     return size
 
 
 def picture_name(picture: Picture, number: int) -> tuple[str, str]:
-    """What to call a picture in a row, and in a file's name."""
+    """The name of a picture in rows, and in file names."""
     if isinstance(picture, str | Path):
         return str(picture), Path(picture).stem
     return f"picture {number}", f"picture_{number}"
 
 
-Answer = tuple[Mapping[str, "NDArray[Any]"], str, str, bool]
-"""Maps of one picture by layer, what the picture is called in a row and in a file's name, and whether there
-are more."""
+Response = tuple[Mapping[str, "NDArray[Any]"], str, str, bool]
+"""Maps of one picture by layer, the picture's name in rows and in file names, and whether there are more."""
 
 
 def _pictures(images: Iterable[Picture]) -> Iterator[Picture]:
-    """The pictures, with folders replaced by what is in them."""
+    """The pictures, with folders replaced by the pictures in them."""
     from filterkit.runtime.pictures import find_pictures
 
     for image in images:
@@ -199,12 +200,12 @@ def _pictures(images: Iterable[Picture]) -> Iterator[Picture]:
 
 
 def _found(images: Sequence[Picture]) -> Iterator[Picture]:
-    """The same; where one is not there, it may be a word of a name with spaces."""
+    """As `_pictures`; the error about a missing one has a hint if its name was split at spaces."""
     for place, image in enumerate(images):
         try:
             yield from _pictures([image])
         except ImageError as error:
-            hint = joined_picture(images[place:])
+            hint = hint_unquoted_picture(images[place:])
             if hint is None:
                 raise
             raise UsageError(error.message, hint=hint) from None
@@ -218,7 +219,7 @@ def _run_pictures(
     unreadable: Callable[[ImageError], None] | None,
     *,
     several: bool,
-) -> Iterator[Answer]:
+) -> Iterator[Response]:
     from filterkit.catalog.model_input import has_placeholder_size, preprocessing_from, takes_no_pictures
     from filterkit.graph.layers.picture_input import fixed_size
     from filterkit.runtime.pictures import report
@@ -229,56 +230,57 @@ def _run_pictures(
         hint = "give its inputs as arrays with --input FILE.npz"
         if len(model["input_shape"] or ()) in (0, 4):
             spec = "--preprocessing unit:input=NAME,layout=NCHW"
-            hint += f"; where one is a picture, filterkit add --replace {spec} says so"
+            hint += f"; if one is a picture, declare it with filterkit add --replace {spec}"
         raise ImageError(takes_no_pictures(model), hint=hint)
     declared = fixed_size(model["input_shape"], model["input_layout"])
     is_placeholder = size is None and has_placeholder_size(model) and network.takes_any_size(preprocessing)
-    told: set[str] = set()
+    reported: set[str] = set()
 
-    def tell_once(kind: str, text: str) -> None:
-        if kind not in told:
-            report(text + (" (others like it are not reported)" if several and kind == "range" else ""))
-        told.add(kind)
+    def report_once(kind: str, text: str) -> None:
+        if kind not in reported:
+            report(text + (" (further cases are not reported)" if several and kind == "range" else ""))
+        reported.add(kind)
 
-    waiting: deque[tuple[str, str]] = deque()
-    """Names of pictures that were read and not answered yet: some, since several run together."""
+    pending: deque[tuple[str, str]] = deque()
+    """Names of pictures that were read but whose maps are not computed yet, as several run in one batch."""
 
     def read() -> Iterator[NDArray[Any]]:
         stems: set[str] = set()
         for number, picture in enumerate(pictures):
             name, stem = picture_name(picture, number)
             try:
-                pixels = read_pixels(picture, preprocessing, note=partial(tell_once, "range"))
+                pixels = read_pixels(picture, preprocessing, note=partial(report_once, "range"))
             except ImageError as error:
                 if unreadable is None:
                     raise
                 unreadable(error)
                 continue
             if is_placeholder and pixels.shape[:2] != declared:
-                tell_once(
+                report_once(
                     "size",
-                    f"pictures are resized to {declared[0]} × {declared[1]}, as the file of {model['name']} "
-                    "states; if that is a placeholder, --size 224 or --size original says another",
+                    f"pictures are resized to {declared[0]} × {declared[1]}, the input size in the file of "
+                    f"{model['name']}; if that is a placeholder, set another with --size 224 or --size "
+                    "original",
                 )
-            waiting.append((name, _distinct(stem, stems)))
+            pending.append((name, _distinct(stem, stems)))
             yield pixels
 
     for maps in network.picture_maps(read(), preprocessing, size=size, declared=declared):
-        yield {name: values[0] for name, values in maps.items()}, *waiting.popleft(), several
+        yield {name: values[0] for name, values in maps.items()}, *pending.popleft(), several
 
 
 def _run_tensors(
     network: Network, inputs: Mapping[str, NDArray[Any]] | str | os.PathLike[str]
-) -> Iterator[Answer]:
+) -> Iterator[Response]:
     from filterkit.runtime.raw_inputs import read_inputs
 
     arrays = inputs if isinstance(inputs, Mapping) else read_inputs(Path(inputs))
     maps = network.maps(arrays)
     counts = {layer: len(values) for layer, values in maps.items()}
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"{layer} {count}" for layer, count in list(counts.items())[:6])
+        listed = ", ".join(f"{layer} {count}" for layer, count in list(counts.items())[:6])
         raise RuntimeFailure(
-            f"the layers do not answer with equally many maps ({told})", hint="ask for one layer at a time"
+            f"the layers return different batch sizes ({listed})", hint="address one layer at a time"
         )
     count = max(counts.values(), default=1)
     for number in range(count):
@@ -287,7 +289,7 @@ def _run_tensors(
 
 
 class _Chosen(NamedTuple):
-    """Maps, shape (channels, *spatial), and for each what it is called and the address of what made it."""
+    """Maps, shape (channels, *spatial), with the label of each and the address of what made it."""
 
     values: NDArray[Any]
     labels: tuple[str, ...]
@@ -295,7 +297,7 @@ class _Chosen(NamedTuple):
 
 
 def _chosen(values: NDArray[Any], match: Match, labels: Sequence[str]) -> _Chosen:
-    """The maps of the filters that are wanted; after CReLU each has two, after maxout several have one."""
+    """The maps of the selected filters; after CReLU each has two, after maxout several share one."""
     import numpy as np
 
     count = match.layer["filters"]
@@ -306,8 +308,8 @@ def _chosen(values: NDArray[Any], match: Match, labels: Sequence[str]) -> _Chose
     if len(values) < count:
         if not whole:
             raise UsageError(
-                f"{match.layer['activation']} joins the filters of {match.address} into {len(values)} maps",
-                hint=f"take all of them, {match.address}, or --at pre",
+                f"{match.layer['activation']} merges the filters of {match.address} into {len(values)} maps",
+                hint=f"address all of them, {match.address}, or use --at pre",
             )
         return _Chosen(values, tuple(map(str, range(len(values)))), (match.address,) * len(values))
     parts = len(values) // count
@@ -317,9 +319,9 @@ def _chosen(values: NDArray[Any], match: Match, labels: Sequence[str]) -> _Chose
 
 
 def _distinct(stem: str, taken: set[str]) -> str:
-    """Give pictures of equal file names numbers, so that none overwrites another's results."""
+    """Number pictures with equal file names, so that none overwrites the results of another."""
     name, count = stem, 1
-    while name.casefold() in taken:  # some file systems do not tell A.png from a.png
+    while name.casefold() in taken:  # some file systems do not distinguish A.png from a.png
         count += 1
         name = f"{stem}_{count}"
     taken.add(name.casefold())

@@ -1,4 +1,4 @@
-"""The models of the catalog."""
+"""List the models in the catalog."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All plugins and what they add; which do not work or are missing, why, and what to do."""
+"""List plugins and what they add, and report broken or missing ones with what to do about them."""
 
 from __future__ import annotations
 
@@ -58,13 +58,11 @@ def _hook(name: str) -> str:
 def plugin_faults(session: Session) -> Rows:
     """See `Workbench.plugin_faults`."""
 
-    _contributions(session)  # a hook that raises is found by calling it
+    _contributions(session)  # calls every hook, to find those that raise
     plugins = session.plugins.plugins
     faults = [row for plugin in plugins for row in _faults(plugin)]
     absent = [
-        _fault(
-            name, f"made rows of {', '.join(models)}, and is not installed", how_to_bring_back(name, models)
-        )
+        _fault(name, f"was used for {', '.join(models)}, and is not installed", how_to_restore(name, models))
         for name, models in missing_plugins(session).items()
     ]
     rows = faults + _clashes(session) + absent + _unknown_names({plugin.name for plugin in plugins})
@@ -77,8 +75,8 @@ def _unknown_names(present: set[str]) -> list[Row]:
     return [
         _fault(
             each.name,
-            f"{each.variable} names it, and there is no such plugin",
-            f"take the name out; {each.hint}",
+            f"{each.variable} names it, but there is no such plugin",
+            f"remove the name; {each.hint}",
         )
         for each in unknown_names(present)
     ]
@@ -92,7 +90,7 @@ def _faults(plugin: Plugin) -> list[Row]:
     if plugin.distribution:
         remedy = f"filterkit plugins upgrade {plugin.distribution}, or uninstall it"
     else:
-        remedy = "mend the file, or move it away"
+        remedy = "fix the file, or move it away"
     return [
         _fault(plugin.name, f"{plugin.state}: {error}", remedy, where or plugin.path)
         for error, where in zip(plugin.errors, plugin.places, strict=True)
@@ -109,8 +107,8 @@ def _clashes(session: Session) -> list[Row]:
     return [
         _fault(
             " and ".join(names),
-            f"each offers {what}, so the bare name means neither",
-            f"write {names[0]}/NAME, or uninstall one",
+            f"each provides {what}, so the bare name is ambiguous",
+            f"write {names[0]}/NAME, or uninstall one of them",
         )
         for what, names in owners.items()
         if len(names) > 1
@@ -121,7 +119,7 @@ def _contributions(session: Session) -> dict[Plugin, list[str]]:
     from filterkit.plugins.commands import commands_of
     from filterkit.plugins.contributions import HOOKS
 
-    adds: dict[Plugin, list[str]] = {}  # two may have one name
+    adds: dict[Plugin, list[str]] = {}  # by plugin, as two may have the same name
     for kind in HOOKS:
         for offer in session.registry.offers(kind):
             adds.setdefault(offer.plugin, []).append(f"{kind} {offer.name}")
@@ -144,15 +142,15 @@ def _describe(session: Session, name: str) -> tuple[tuple[str, ...], list[Row]]:
     Parameters
     ----------
     name
-        A plugin's name (``filterkit.normalizers``), or that of something it adds, commands among them
+        The name of a plugin (``filterkit.normalizers``), or of a contribution or command of one
         (``percentile``, ``plugin/name``).
 
     Raises
     ------
     UnknownNameError
-        There is neither.
+        There is no such plugin, contribution or command.
     PluginError
-        The plugin adds nothing, because it is blocked or does not work.
+        The plugin adds nothing because it is blocked or broken.
     """
     from filterkit.plugins.candidate import canonical
     from filterkit.plugins.commands import commands_of
@@ -174,7 +172,7 @@ def _describe(session: Session, name: str) -> tuple[tuple[str, ...], list[Row]]:
         present = [plugin.name for plugin in session.plugins.plugins]
         known = present + [offer.name for offer in offers] + [command.name for command in commands]
         hint = how_to_have(name, present) or closest(name, known)
-        raise UnknownNameError(f"no installed plugin is or adds '{name}'", name=name, hint=hint)
+        raise UnknownNameError(f"no installed plugin is named or adds '{name}'", name=name, hint=hint)
     if not any(offer.options() for offer in found):
         return CONTRIBUTION_COLUMNS, [*map(_offered, found), *added]
     rows: list[Row] = [
@@ -198,12 +196,12 @@ def _added(session: Session, plugin: Plugin, offers: list[Offer]) -> list[Row]:
     rows = [*map(_offered, offers), *map(_command_row, commands_of(session.plugins, plugin))]
     if "filterkit_after_ingest" in plugin.hooks:
         rows.append(
-            _contribution(plugin, "hook", "filterkit_after_ingest", "Called with each model that was added")
+            _contribution(plugin, "hook", "filterkit_after_ingest", "Called after each model is added")
         )
     if not rows and plugin.state != "loaded":
         raise PluginError(
             f"plugin {plugin} adds nothing: it is {plugin.state}",
-            hint=f"{plugin.error or 'by a variable'}; {plugin.path}",
+            hint=f"{plugin.error or 'by an environment variable'}; {plugin.path}",
         )
     return rows
 
@@ -212,9 +210,9 @@ def _offered(offer: Offer) -> Row:
     row = _contribution(offer.plugin, offer.kind, offer.name, offer.contribution.summary)
     try:
         options, error = [_option(option) for option in offer.options()], None
-    except FilterkitError as failure:  # its own: the plugin's others are shown all the same
-        told = failure.message.removeprefix(f"plugin {offer.plugin}: ")
-        options, error = [], told.removeprefix(f"{offer.kind} '{offer.name}': ")
+    except FilterkitError as failure:  # concerns only this one: the plugin's others are still shown
+        reason = failure.message.removeprefix(f"plugin {offer.plugin}: ")
+        options, error = [], reason.removeprefix(f"{offer.kind} '{offer.name}': ")
     return {**row, "options": options, "path": offer.path, "error": error}
 
 
@@ -243,7 +241,7 @@ def _option(option: Option) -> str:
 
 
 def missing_plugins(session: Session) -> dict[str, dict[str, Maker]]:
-    """From each missing plugin to the models that it made rows of; none where no catalog can be read."""
+    """Map each missing plugin to the models that used it; empty if no catalog can be read."""
     from filterkit.catalog.database import catalog_path
     from filterkit.catalog.listings import plugins_of_models
 
@@ -255,37 +253,35 @@ def missing_plugins(session: Session) -> dict[str, dict[str, Maker]]:
     return {name: models for name, models in made.items() if name not in present}
 
 
-def how_to_bring_back(name: str, models: dict[str, Maker]) -> str:
-    """How to have a plugin again as it was when it made rows of `models`."""
+def how_to_restore(name: str, models: dict[str, Maker]) -> str:
+    """How to install the version of a plugin that `models` used."""
     from filterkit.plugins.first_party import BROUGHT_BY, from_clone
 
     if name in BROUGHT_BY.values():
         return from_clone(name)
     version = list(models.values())[-1]["version"]
     if version.startswith("file-"):
-        return f"put {shlex.quote(f'{name}.py')} back into the folder FILTERKIT_PLUGINS_DIR"
+        return f"restore {shlex.quote(f'{name}.py')} in the folder FILTERKIT_PLUGINS_DIR"
     distribution = name.partition(".")[0]
     exact = "" if version == "unknown" else f"=={version}"
-    return f"filterkit plugins install {shlex.quote(distribution + exact)}"  # the catalog can name anything
+    return f"filterkit plugins install {shlex.quote(distribution + exact)}"  # untrusted, from the catalog
 
 
 @contextmanager
 def hint_missing_plugins(session: Session) -> Iterator[None]:
-    """Let the error about an unknown name say which plugin had it, if that made rows and is missing."""
+    """Add a hint to the error about an unknown name if a missing plugin of the catalog provided it."""
     try:
         yield
     except UnknownNameError as error:
         for name, models in missing_plugins(session).items():
-            if error.name in (name, *_brought(name, models)):
-                hint = (
-                    f"{name}, which made rows of this catalog, is missing: {how_to_bring_back(name, models)}"
-                )
+            if error.name in (name, *_provided(name, models)):
+                hint = f"{name}, which this catalog was made with, is missing: {how_to_restore(name, models)}"
                 raise UnknownNameError(error.message, name=error.name, hint=hint) from None
         raise
 
 
-def _brought(plugin: str, models: dict[str, Maker]) -> Iterator[str]:
-    """What a plugin made rows with, by its names with and without the plugin's."""
+def _provided(plugin: str, models: dict[str, Maker]) -> Iterator[str]:
+    """The contributions of a plugin that made rows, by name with and without the plugin's."""
     for maker in models.values():
         for spec in maker["made_by"]:
             full_name = spec.partition(":")[0]
@@ -302,8 +298,8 @@ def check_new_plugin(session: Session, name: str, kind: str, commands: Iterable[
     for each in session.plugins.plugins:
         if canonical(each.name) == f"filterkit-{name}":
             raise UsageError(
-                f"the plugin {each.name} is installed already",
-                hint=f"choose another name; filterkit plugins show {each.name} says what it is",
+                f"the plugin {each.name} is already installed",
+                hint=f"choose another name; filterkit plugins show {each.name} describes it",
             )
     taken: dict[str, set[str]] = {}
     if kind == "command":
@@ -316,4 +312,4 @@ def check_new_plugin(session: Session, name: str, kind: str, commands: Iterable[
     for what, names in taken.items():
         if name in names:
             article = "an" if what == "extractor" else "a"
-            raise UsageError(f"there is {article} {what} '{name}' already", hint="choose another name")
+            raise UsageError(f"there is already {article} {what} '{name}'", hint="choose another name")

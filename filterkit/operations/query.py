@@ -1,4 +1,4 @@
-"""One SELECT statement over the catalog."""
+"""Run one SELECT statement on the catalog."""
 
 from __future__ import annotations
 

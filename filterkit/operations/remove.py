@@ -1,4 +1,4 @@
-"""A model out of the catalog, and out of the store what no other needs."""
+"""Remove a model from the catalog, and its files from the store if no other model uses them."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def remove(session: Session, model: str) -> None:
     from filterkit.catalog.removal import remove
     from filterkit.runtime import opened
 
-    opened.evict(session.catalog().store.folder)  # raises where there is no catalog, instead of making one
+    opened.evict(session.catalog().store.folder)  # raises if there is no catalog instead of creating one
     remove(session.catalog(write=True), model)

@@ -1,4 +1,4 @@
-"""Which renderer draws a sheet into a file of which kind, and drawing with it."""
+"""Choose a renderer for a sheet and a file type, and draw with it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def render(
     except UsageError:
         if renderer or spec != "grid" or suffix not in (None, ".png"):
             raise
-        # It draws what a labelled figure has no room for.
+        # mosaic draws sheets that are too large for a labelled figure.
         return _draw(registry, sheet, "mosaic", suffix, options)
 
 
@@ -50,13 +50,13 @@ def _draw(
         writes = " or ".join(_suffixes(registry, spec))
         raise UsageError(
             f"renderer '{parse_spec(spec)[0]}' writes {writes}, not {suffix}",
-            hint="give the file such a name, or leave --renderer out",
+            hint="use such a suffix, or leave out --renderer",
         )
     return made.render(sheet)
 
 
 def _formats(registry: Registry, spec: str) -> list[str]:
-    """What an option `format` could still be set to."""
+    """Values that an option `format` can still be set to."""
     name, given = parse_spec(spec)
     known = {option.name: option for option in registry.find("renderer", name).options()}
     return [str(each) for each in known["format"].choices] if "format" in {*known} - {*given} else []
@@ -67,11 +67,11 @@ def _suitable(registry: Registry, sheet: TileSheet, suffix: str | None) -> str:
         return "grid" if suits_grid(sheet) else "mosaic"
     if suffix in (".svg", ".pdf"):
         return "grid"
-    return "terminal" if suffix == ".txt" else _of_a_plugin(registry, suffix)
+    return "terminal" if suffix == ".txt" else _only_writer(registry, suffix)
 
 
-def _of_a_plugin(registry: Registry, suffix: str) -> str:
-    """The only renderer that writes such files; it takes the import of all of them to know."""
+def _only_writer(registry: Registry, suffix: str) -> str:
+    """The only renderer that writes files of this suffix; imports all renderers to find it."""
     writing: dict[str, list[str]] = {}
     for name in registry.names("renderer"):
         with registry.host.guard(registry.find("renderer", name).plugin):
@@ -82,6 +82,8 @@ def _of_a_plugin(registry: Registry, suffix: str) -> str:
         return fitting[0]
     if fitting:
         names = " and ".join(f"'{name}'" for name in fitting)
-        raise UsageError(f"{suffix} is written by the renderers {names}", hint=f"add --renderer {fitting[0]}")
+        raise UsageError(
+            f"several renderers write {suffix}: {names}", hint=f"choose one: --renderer {fitting[0]}"
+        )
     *others, last = sorted(writing)
-    raise UsageError(f"no picture is written as '{suffix}'", hint=f"use {', '.join(others)} or {last}")
+    raise UsageError(f"no renderer writes '{suffix}'", hint=f"use {', '.join(others)} or {last}")

@@ -1,4 +1,4 @@
-"""Filters and results as sheets, with what the catalog knows of their tiles."""
+"""Make sheets of filters and results, with the metrics that the catalog has for their tiles."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sheet(
         made = session.registry.create("normalizer", normalizer or what.default_normalizer)
         return _with_metrics(session, what.to_sheet(made))
     if isinstance(what, str):
-        match = session.one(what, "a sheet is of one layer")
+        match = session.one(what, "a sheet shows one layer")
         return _layer_sheet(session, match, normalizer or "minmax", channels or "separate")
     matches = pick(session.catalog(), what)
     one_kernel = channels in (None, "first", "strongest")
@@ -52,12 +52,12 @@ def sheets(
 
 
 def pick(catalog: Catalog, addresses: Iterable[str]) -> list[Match]:
-    """What each of `addresses` names, in their order.
+    """What each of `addresses` names, in order.
 
     Raises
     ------
     NotFoundError, UsageError
-        One names nothing, or is none; there are too many, or none at all.
+        One of them names nothing or is not an address; there are too many, or none.
     """
     from filterkit.catalog.addresses import resolve_each
 
@@ -70,7 +70,7 @@ def pick(catalog: Catalog, addresses: Iterable[str]) -> list[Match]:
 
 
 def _with_metrics(session: Session, drawn: TileSheet) -> Sheet:
-    """The same sheet, which shows itself, and knows what the catalog holds of its tiles."""
+    """The same sheet as a `Sheet`, with the metrics that the catalog has for its tiles."""
     metrics, texts = tile_metrics(session.catalog, drawn.addresses)
     return Sheet.of(replace(drawn, metrics=metrics, texts=texts))
 
@@ -97,10 +97,10 @@ def _bank_sheet(
     labels: Sequence[str],
     channels: Literal["separate", "rgb", "first"],
 ) -> TileSheet:
-    """The filters and kernels that `match` selects of its layer.
+    """A sheet of the filters and kernels that `match` selects.
 
-    The whole layer is normalized before anything is selected, so that a filter looks the same whether it is
-    drawn alone or among all.
+    The whole layer is normalized before the selection, so that a filter looks the same whether it is drawn
+    alone or with all others.
     """
     import numpy as np
 

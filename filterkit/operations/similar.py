@@ -1,4 +1,4 @@
-"""The kernels or filters that are most similar to one: by its address, from a file, or written out."""
+"""Find the kernels or filters most similar to one, given by address, as a file or as numbers."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ INVARIANCES = ("scale", "sign", "flip", "rotate")
 COLUMNS = ("address", "similarity", "transform", "model", "layer", "filter", "kernel")
 
 LARGEST = 1 << 22
-"""Numbers of the largest filter that is looked for."""
+"""Limit on the number of values in a query."""
 
 MOST_SIZES = 8
-"""Sizes that are named where none fits."""
+"""Limit on the sizes listed in a message when none fits."""
 
-WATCHED = 1 << 30
-"""Bytes to search from which on it takes long enough for a progress bar."""
+SHOW_PROGRESS_FROM = 1 << 30
+"""Bytes to search above which it takes long enough for a progress bar."""
 
 EXAMPLES = "e.g. vgg16/block1_conv1/3, vgg16/block1_conv1/3/0, sobel.npy or '[[-1,0,1],[-2,0,2],[-1,0,1]]'"
 
@@ -57,15 +57,17 @@ def similar(
     wanted = check_invariances(invariant, INVARIANCES)
     _check_level(level)
     if limit < 1:
-        raise UsageError(f"a limit of {limit} finds nothing", hint="give a number from 1 up")
+        raise UsageError(f"limit must be at least 1, not {limit}", hint="the default is 10")
     asked = _query(session, query, level)
     matches = session.matches(among, *PLACES)
     if asked.level == "filter" and any(match.asked.kernels is not None for match in matches):
-        raise UsageError("filters are looked for among filters, not kernels", hint="shorten --among")
+        raise UsageError(
+            "a filter is compared with filters, not kernels", hint="leave out the kernels in --among"
+        )
     shapes = {shape_of(match, asked.level) for match in matches}
     values = _fitted(asked, shapes)
     if values is None:
-        raise _of_no_size(asked, shapes)
+        raise _no_such_size(asked, shapes)
     fitting = [match for match in matches if shape_of(match, asked.level) == values.shape]
     starts = list(accumulate((_count(match, asked.level) for match in fitting), initial=0))
     banks: dict[str, FloatArray] = {}
@@ -90,7 +92,7 @@ def similar(
 
 
 def shape_of(match: Match, level: Level) -> tuple[int, ...]:
-    """Shape of the layer's kernels or filters."""
+    """Shape of a layer's kernels or filters."""
     kernel_shape = tuple(match.layer["kernel_shape"])
     each = match.layer["kernels"] // match.layer["filters"]
     return kernel_shape if level == "kernel" else (each, *kernel_shape)
@@ -101,7 +103,7 @@ def _count(match: Match, level: Level) -> int:
 
 
 def _at(match: Match, place: int, level: Level) -> dict[str, Any]:
-    """What is at a place among the rows of a match."""
+    """Address and columns of the row at a place in a match."""
     place, kernel = divmod(place, len(match.kernels)) if level == "kernel" else (place, None)
     numbers = [match.filters[place]] if kernel is None else [match.filters[place], match.kernels[kernel]]
     return {
@@ -114,7 +116,7 @@ def _at(match: Match, place: int, level: Level) -> dict[str, Any]:
 
 
 def _own_position(query: NeighbourQuery, matches: Sequence[Match], starts: Sequence[int]) -> int | None:
-    """Where among all rows the query itself is, if it is there."""
+    """The position of the query itself among all rows, if it is one of them."""
     if query.place is None:
         return None
     layer, filter_, kernel = query.place
@@ -132,7 +134,7 @@ def _own_position(query: NeighbourQuery, matches: Sequence[Match], starts: Seque
 def _rows(
     session: Session, matches: Sequence[Match], level: Level, banks: dict[str, FloatArray]
 ) -> Iterator[tuple[FloatArray, Lengths]]:
-    """What the matches select, layer by layer; the whole banks go into `banks`, by the layer's address."""
+    """What the matches select, layer by layer; whole banks are added to `banks` by the layer's address."""
     total = 4 * sum(match.layer["kernels"] * math.prod(match.layer["kernel_shape"]) for match in matches)
     done = 0
     for match in matches:
@@ -141,18 +143,18 @@ def _rows(
         rows = weights.reshape(-1, *weights.shape[2:]) if level == "kernel" else weights
         yield rows, session.lengths.lengths(_key(match, level), rows)
         done += whole.nbytes
-        if total > WATCHED:
+        if total > SHOW_PROGRESS_FROM:
             session.progress("searching", done, total)
 
 
 def _key(match: Match, level: Level) -> tuple[str, str, Level] | None:
-    """What lengths are kept under: only those of whole layers, and the banks of a hash never change."""
+    """The cache key for lengths: only those of whole layers are cached, and the hash identifies the bank."""
     if match.asked.filters is not None or match.asked.kernels is not None:
         return None
     return match.model["banks_sha256"], match.layer["name"], level
 
 
-def _of_no_size(query: NeighbourQuery, shapes: Collection[tuple[int, ...]]) -> NotFoundError:
+def _no_such_size(query: NeighbourQuery, shapes: Collection[tuple[int, ...]]) -> NotFoundError:
     def written(shape: tuple[int, ...]) -> str:
         return "×".join(map(str, shape))
 
@@ -160,16 +162,16 @@ def _of_no_size(query: NeighbourQuery, shapes: Collection[tuple[int, ...]]) -> N
     named = ", ".join(map(written, known[:MOST_SIZES]))
     more = f" and {len(known) - MOST_SIZES} more" if len(known) > MOST_SIZES else ""
     return NotFoundError(
-        f"no {query.level} there has the size {written(query.values.shape)}",
-        hint=f"there are {named}{more}",
+        f"no {query.level} in the searched layers has the size {written(query.values.shape)}",
+        hint=f"sizes there: {named}{more}",
     )
 
 
 def check_invariances(names: Iterable[str], known: Sequence[str]) -> frozenset[str]:
-    """The names, where all of them are known."""
+    """The set of names; raises UsageError if one is unknown."""
     wanted = frozenset([names] if isinstance(names, str) else names)
     for name in sorted(wanted - frozenset(known)):
-        raise UsageError(f"nothing is invariant to '{name}' here", hint=closest(name, known))
+        raise UsageError(f"there is no invariance '{name}'", hint=closest(name, known))
     return wanted
 
 
@@ -186,25 +188,25 @@ def _query(session: Session, query: Any, level: Level | None) -> NeighbourQuery:
         return _from_file(Path(query), level)
     if not isinstance(query, str):
         return _from_array(query, "the array", level)
-    match = session.one(query, "one kernel or filter is looked for", *PLACES)
+    match = session.one(query, "the query is a single kernel or filter", *PLACES)
     return _from_match(match, bank(session.catalog(), match), level)
 
 
 def _checked(query: NeighbourQuery) -> NeighbourQuery:
-    """The same, which has numbers that something can be similar to."""
+    """The query, if it is finite and not all zeros; raises UsageError otherwise."""
     import numpy as np
 
     if not np.isfinite(query.values).all():
-        raise UsageError(f"{query.name} holds NaN or infinity, and is similar to nothing")
+        raise UsageError(f"{query.name} contains NaN or infinity, so its similarity is undefined")
     if not query.values.any():
-        raise UsageError(f"{query.name} is all zeros, and similar to nothing")
+        raise UsageError(f"{query.name} is all zeros, so its similarity is undefined")
     return query
 
 
 def _fitted(query: NeighbourQuery, shapes: Collection[tuple[int, ...]]) -> FloatArray | None:
-    """The values in one of these shapes, or None; an axis of length 1 before may be one too many.
+    """The values in one of these shapes, or None; leading axes of length 1 are dropped if necessary.
 
-    `export` writes them: one filter is a bank of one.
+    Files of `export` have such an axis: a single filter is written as a bank of one.
     """
     values = query.values
     while values.shape not in shapes:
@@ -215,30 +217,30 @@ def _fitted(query: NeighbourQuery, shapes: Collection[tuple[int, ...]]) -> Float
 
 
 def _from_match(match: Match, bank: FloatArray, level: Level | None) -> NeighbourQuery:
-    """What `match` selects of the whole bank of its layer.
+    """The filter or kernel that `match` selects from the whole bank of its layer.
 
     Raises
     ------
     UsageError
-        It is not one filter, or not one kernel.
+        It is not a single filter or kernel.
     """
     level = level or ("filter" if match.asked.kernels is None else "kernel")
     number, several = match.filters[0], len(match.kernels) > 1
     address = f"{match.address}/{number}"
     if len(match.filters) > 1:
         raise UsageError(
-            f"{match.selected_address} has {len(match.filters)} filters, and one is looked for at a time",
+            f"{match.selected_address} names {len(match.filters)} filters; the query is a single one",
             hint=f"e.g. {address}",
         )
     if level == "kernel" and several:
         raise UsageError(
-            f"{address} has {len(match.kernels)} kernels, and one is looked for at a time",
+            f"{address} names {len(match.kernels)} kernels; the query is a single one",
             hint=f"e.g. {address}/{match.kernels[0]}, or --level filter for the whole filter",
         )
     if level == "filter" and len(match.kernels) < bank.shape[1]:
         raise UsageError(
-            f"{match.selected_address} is a part of a filter",
-            hint=f"the whole is {address}",
+            f"{match.selected_address} is only a part of a filter",
+            hint=f"the whole filter is {address}",
         )
     if level == "filter":
         return _checked(NeighbourQuery(address, level, bank[number], (match.layer["id"], number, None)))
@@ -251,12 +253,12 @@ def _from_match(match: Match, bank: FloatArray, level: Level | None) -> Neighbou
 
 
 def _from_array(array: Any, name: str, level: Level | None) -> NeighbourQuery:
-    """Numbers of one or two dimensions are a kernel, of more a filter, unless `level` says otherwise.
+    """An array of one or two dimensions is a kernel, of more a filter, unless `level` says otherwise.
 
     Raises
     ------
     UsageError
-        It is no array of finite numbers, is too large, or holds zeros only.
+        It is not an array of finite numbers, is too large, or is all zeros.
     """
     import numpy as np
 
@@ -265,9 +267,9 @@ def _from_array(array: Any, name: str, level: Level | None) -> NeighbourQuery:
     except (ValueError, OverflowError):  # rows of different lengths
         values = np.empty(0)
     if values.dtype.kind not in "fiu" or not values.ndim or not values.size:
-        raise UsageError(f"{name} is no array of numbers", hint=EXAMPLES)
+        raise UsageError(f"{name} is not an array of numbers", hint=EXAMPLES)
     if values.size > LARGEST:
-        raise UsageError(f"{name} has {values.size:,} numbers; a filter has at most {LARGEST:,}")
+        raise UsageError(f"{name} has {values.size:,} values; the limit is {LARGEST:,}")
     with np.errstate(over="ignore"):
         return _checked(
             NeighbourQuery(
@@ -282,23 +284,23 @@ def _from_literal(text: str, level: Level | None) -> NeighbourQuery:
     try:
         numbers = json.loads(text)
     except (ValueError, RecursionError):
-        raise UsageError(f"{name} cannot be read as numbers in brackets", hint=EXAMPLES) from None
+        raise UsageError(f"cannot parse {name} as numbers in brackets", hint=EXAMPLES) from None
     return _from_array(numbers, name, level)
 
 
 def _from_file(path: Path, level: Level | None) -> NeighbourQuery:
-    """The array in an ``.npy`` file; raises as `_from_array`, and NotFoundError where there is none."""
+    """The array in an ``.npy`` file; raises as `_from_array`, and NotFoundError if there is no such file."""
     import numpy as np
 
     refuse_url(str(path), "a file is expected here")
     if not path.is_file():
         raise NotFoundError(f"there is no file {path}", hint=EXAMPLES)
     try:
-        with np.errstate(over="ignore"):  # in the size that a header claims
-            array = np.load(path, mmap_mode="r", allow_pickle=False)  # read once its size is known
-    except Exception as error:  # by what is wrong with the file: its header, its length, its kind
+        with np.errstate(over="ignore"):  # the size in the header may overflow
+            array = np.load(path, mmap_mode="r", allow_pickle=False)  # mapped; read after checking the size
+    except Exception as error:  # the type depends on what is wrong with the file: header, length or kind
         raise UsageError(
-            f"{path} is no .npy of plain numbers",
-            hint="numpy.save(FILE, array) and filterkit export write one",
+            f"{path} is not an .npy file of plain numbers",
+            hint="numpy.save(FILE, array) and filterkit export write such files",
         ) from error
     return _from_array(array, str(path), level)

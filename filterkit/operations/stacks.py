@@ -1,4 +1,4 @@
-"""Stacks of arrays that grow on disk, so that only what is being added is in memory."""
+"""Stacks of arrays that grow on disk, so that only the array being added is in memory."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ class Stack:
         self._write_header()
 
     def add(self, array: FloatArray) -> None:
-        """Append an array; raises UsageError where it has another shape than the first."""
+        """Append an array; raises UsageError if its shape differs from that of the first."""
         if array.shape != self._shape:
             raise UsageError(
-                f"the pictures give {self._name} different sizes, which one array cannot hold",
-                hint="--size brings them to one",
+                f"the maps of {self._name} differ in size between pictures, so one array cannot hold them",
+                hint="resize the pictures to one size with --size",
             )
         np.ascontiguousarray(array, self._dtype).tofile(self._file)
         self._count += 1
 
     def close(self) -> None:
-        """Write down how many arrays there are; numpy leaves room in the header for any number."""
+        """Update the number of arrays in the header, where numpy leaves room for any number."""
         self._file.seek(0)
         self._write_header()
         self._file.close()
@@ -57,12 +57,12 @@ class Stack:
 
 @contextmanager
 def stacking(path: Path) -> Iterator[Callable[[Mapping[str, FloatArray]], None]]:
-    """A file of stacks, by name, that is there once all has been added: ``.npz``, or ``.npy`` of one stack.
+    """Write a file of named stacks, ``.npz`` or ``.npy`` for one stack; it appears when all were added.
 
     Yields
     ------
     callable
-        Adds one array to each stack; raises UsageError where they do not fit.
+        Adds one array to each stack; raises UsageError if they do not fit.
 
     Raises
     ------
@@ -84,12 +84,13 @@ def stacking(path: Path) -> Iterator[Callable[[Mapping[str, FloatArray]], None]]
         def add(arrays: Mapping[str, FloatArray]) -> None:
             if single and len({*stacks, *arrays}) > 1:
                 raise UsageError(
-                    f"{len(arrays)} layers do not fit into one .npy", hint=f"-o {path.stem}.npz holds them"
+                    f"cannot write {len(arrays)} layers to one .npy file",
+                    hint=f"use -o {path.stem}.npz instead",
                 )
             if stacks and stacks.keys() != arrays.keys():
                 raise UsageError(
-                    "the pictures take different branches of the network, so that layers answer to some only",
-                    hint=f"-o {path.stem} makes a folder",
+                    "the pictures take different branches of the network, so not all layers run for each",
+                    hint=f"-o {path.stem} writes a picture per layer to a folder",
                 )
             for name, array in arrays.items():
                 if name not in stacks:
@@ -111,6 +112,6 @@ def stacking(path: Path) -> Iterator[Callable[[Mapping[str, FloatArray]], None]]
 
 
 def _folder_of(path: Path) -> Path:
-    """Where the file will lie; that of a pipe or a device cannot be written to."""
+    """The folder of the file, for temporary files; the system's for a pipe or a device."""
     plain = path.is_file() or not path.exists()
     return Path(os.path.realpath(path)).parent if plain else Path(tempfile.gettempdir())

@@ -1,4 +1,4 @@
-"""What metrics say of layers, as rows and as a chart."""
+"""List the metrics of layers, or draw them as a chart."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from filterkit.session import Session
 
 MOST_LAYERS = 300
-"""Layers in one chart."""
+"""Limit on the layers in one chart."""
 
 
 def stats(session: Session, address: str) -> Rows:
@@ -32,17 +32,17 @@ def stats_chart(session: Session, address: str, format: str) -> bytes:
     from filterkit.renderers.paper import MEDIA_TYPES, settings, written
 
     if format not in MEDIA_TYPES:
-        raise UsageError(f"no chart is written as '{format}'", hint=closest(format, MEDIA_TYPES))
+        raise UsageError(f"cannot write a chart as '{format}'", hint=closest(format, MEDIA_TYPES))
     rows = stats(session, address)
     if len(rows) > MOST_LAYERS:
         raise UsageError(
-            f"{len(rows):,} layers do not fit into one chart, only {MOST_LAYERS}",
-            hint="take one model, or some of its layers",
+            f"{len(rows):,} layers do not fit into one chart; the limit is {MOST_LAYERS}",
+            hint="choose one model, or some of its layers",
         )
     layers = _layer_stats(session, address, rows)
     if not any(_is_measured(layer) for layer in layers):
         model = rows[0]["model"]
-        raise NotFoundError(f"{model} was not measured", hint=f"`filterkit measure {model}` does that")
+        raise NotFoundError(f"{model} has no metrics", hint=f"`filterkit measure {model}` computes them")
     from filterkit.charts.depth import depth_chart
     from filterkit.charts.layer import layer_chart
 
@@ -81,12 +81,12 @@ def _layer_stats(session: Session, address: str, rows: Sequence[Row]) -> list[La
             types={name: row[name] for name in CLASSIC_TYPES if row[name] is not None},
         )
         for row in rows
-        if row["address"] in values  # else it was replaced meanwhile
+        if row["address"] in values  # otherwise it was replaced in the meantime
     ]
 
 
 def _number(value: Any) -> float | None:
-    """A plugin's metric may be a text, which no line goes through."""
+    """The metric as a number to plot; None for a plugin's text metric."""
     return float(value) if isinstance(value, int | float) else None
 
 

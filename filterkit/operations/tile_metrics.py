@@ -57,10 +57,10 @@ def tile_metrics(
         words = {name: [text or "" for text in texts] for name, texts in metrics.texts.items()}
         return {name: np.array(texts, np.str_)[of_tile] for name, texts in words.items()}
 
-    return OnceRead(numbers), OnceRead(texts)
+    return LazyArrays(numbers), LazyArrays(texts)
 
 
-class OnceRead(Mapping[str, Array]):
+class LazyArrays(Mapping[str, Array]):
     """Read-only arrays by name, created on first use. It is pickled as a plain dict."""
 
     def __init__(self, read: Callable[[], dict[str, Array]]) -> None:

@@ -1,4 +1,4 @@
-"""The networks that are known by name."""
+"""List the models that can be added by name."""
 
 from __future__ import annotations
 

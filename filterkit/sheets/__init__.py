@@ -1,1 +1,1 @@
-"""How filters, feature maps, neighbours and differences become a sheet of tiles."""
+"""Arrange filters, feature maps, neighbours and differences as sheets of tiles."""

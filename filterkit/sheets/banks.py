@@ -1,4 +1,4 @@
-"""How the filters of a layer become a sheet of tiles, which every renderer draws."""
+"""Arrange the filters of a layer as a sheet of tiles, for any renderer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Channels = Literal["separate", "rgb", "first"]
 """How a filter's kernels are drawn: one tile each, as one colour picture, or only the first of them."""
 
 MOST_ADDRESSED = 2**20
-"""Sheets of more tiles carry no addresses: nobody points at one of so many, and each takes 100 bytes."""
+"""Sheets with more tiles have no addresses: they are of no use there, and each takes 100 bytes."""
 
 
 def bank_sheet(
@@ -34,43 +34,43 @@ def bank_sheet(
 ) -> TileSheet:
     """Arrange the filters of a layer: one row per filter, one column per kernel.
 
-    Where one filter or one kernel per filter is left, the tiles are arranged near-square instead and carry
+    With a single filter, or a single kernel per filter, the tiles are arranged near-square instead and have
     labels of their own. A 1-D kernel is one pixel high; a 3-D kernel shows its slices side by side.
 
     Parameters
     ----------
     normalized
-        Values of shape (filters, kernels, *kernel_shape): those to draw, normalized with the whole layer.
+        Values to draw, shape (filters, kernels, *kernel_shape), normalized with the whole layer.
     filters, kernels
         Their numbers within the layer, for the labels.
     channel_names
-        Name of every input channel, looked up by kernel number; empty where unknown. Only where kernels
-        are input channels, that is, in layers with one group.
+        Name of every input channel, indexed by kernel number; empty if unknown. Only for layers with one
+        group, where kernels correspond to input channels.
     filter_labels
-        Label of every filter of the layer, looked up by filter number; empty where they have only numbers.
+        Label of every filter of the layer, indexed by filter number; empty if they have only numbers.
     channels
         ``separate`` draws every kernel, ``rgb`` one colour picture per filter, ``first`` only the first
-        kernel given of each filter.
+        given kernel of each filter.
     title, note
-        Words for above and below; the note defaults to the normalizer's summary.
+        Text above and below the tiles; the note defaults to the normalizer's summary.
     values
-        What was normalized, of the same shape, where the sheet shall carry it.
+        The values before normalization, of the same shape, to be stored in the sheet.
     address
-        The layer's, where the sheet shall carry the address of every tile; it does so for up to
-        `MOST_ADDRESSED` tiles.
+        Address of the layer, to store the address of every tile in the sheet, for up to `MOST_ADDRESSED`
+        tiles.
 
     Raises
     ------
     UsageError
-        If nothing is selected, `channels` is unknown, or a colour picture is asked of a layer whose kernels
-        are not red, green and blue.
+        Nothing is selected, `channels` is unknown, or ``rgb`` is requested for a layer whose kernels are not
+        red, green and blue.
     """
     if channels not in get_args(Channels):
         raise UsageError(f"channels cannot be '{channels}'", hint=closest(channels, get_args(Channels)))
     note = normalized.summary if note is None else note
     rows, columns = _labels(filter_labels, filters), _labels(channel_names, kernels)
     if not normalized.values.size:
-        raise UsageError("nothing to draw", hint="choose at least one filter and one kernel")
+        raise UsageError("nothing to draw", hint="select at least one filter and one kernel")
     planes = [as_pictures(each, 2) for each in (normalized.values, values) if each is not None]
     if channels == "rgb":
         order = _rgb_order(columns)
@@ -96,12 +96,12 @@ def _labels(names: Sequence[str], numbers: Sequence[int]) -> tuple[str, ...]:
 
 
 def _rgb_order(names: tuple[str, ...]) -> list[int]:
-    """Where red, green and blue stand among the kernels."""
+    """Indices of red, green and blue among the kernels."""
     if sorted(names) != ["B", "G", "R"]:
         have = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
         raise UsageError(
             f"channels=rgb needs the input channels R, G and B, but these are {have}",
-            hint="draw them as channels=separate or channels=first",
+            hint="use channels=separate or channels=first",
         )
     return [names.index(name) for name in "RGB"]
 
@@ -118,7 +118,7 @@ def _sheet(
     column_labels: tuple[str, ...] = (),
     tile_labels: tuple[str, ...] = (),
 ) -> TileSheet:
-    """The sheet of `planes`: the tiles, and behind them, where they are known, their values."""
+    """The sheet of `planes`: the tiles, followed by their values if known."""
     return TileSheet(
         tiles=planes[0],
         count=count,

@@ -1,4 +1,4 @@
-"""How feature maps become a sheet."""
+"""Arrange feature maps as a sheet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
-    """All maps of one picture on one sheet; several layers fit where their maps have one size.
+    """All maps of one picture on one sheet; several layers fit only if their maps have the same size.
 
     Raises
     ------
@@ -31,14 +31,14 @@ def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
     if len(sizes) > 1:
         raise UsageError(
             f"the maps of {len(maps.maps)} layers have different sizes and do not fit into one picture",
-            hint="write them to a folder, e.g. -o maps, or take one layer",
+            hint="write them to a folder, e.g. -o maps, or choose one layer",
         )
     unscaled = [values[:, None] for values in maps.maps.values()]
     each = [normalizer.normalize(values) for values in unscaled]
     if len(each) == 1:
         [normalized], [labels], [what] = each, maps.labels.values(), maps.addresses.values()
     else:
-        # Every layer was normalized by itself, so there is no one scale for all.
+        # Every layer was normalized separately, so there is no common scale.
         scaled = np.concatenate([one.values for one in each])
         normalized = Normalized(
             scaled, None, None, None, sum(one.non_finite for one in each), each[0].summary
@@ -69,7 +69,7 @@ def maps_sheet(
     Parameters
     ----------
     normalized
-        Values of shape (maps, 1, *map_shape): those to draw.
+        Values to draw, shape (maps, 1, *map_shape).
     filters
         The numbers of the filters that made them, for the labels.
     filter_labels, title, note, values
@@ -78,7 +78,7 @@ def maps_sheet(
     Raises
     ------
     UsageError
-        If nothing is selected.
+        Nothing is selected.
     """
     return bank_sheet(
         normalized,
@@ -92,6 +92,6 @@ def maps_sheet(
 
 
 def _labels_of_several(maps: FeatureMaps, layer: str) -> list[str]:
-    """Labels that tell the layers apart: the layer's name alone where it has one map."""
+    """Labels that distinguish the layers: the layer's name alone if it has one map."""
     labels = maps.labels[layer]
     return [layer] if len(labels) == 1 else [f"{layer}/{label}" for label in labels]

@@ -1,4 +1,4 @@
-"""How neighbours become a sheet: what was looked for, and what was found."""
+"""Arrange neighbours as a sheet: the query, then the results."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from filterkit.results import Neighbours
 
 MOST_KERNELS = 16
-"""Of filters with more kernels, those are drawn that are strongest in the one that was looked for."""
+"""Of filters with more kernels, only those that are strongest in the query are drawn."""
 
 LISTED = 48
-"""Up to so many kernels stand one below the other, with labels beside them."""
+"""Up to this many kernels are drawn in one column, with labels beside them."""
 
 
 def neighbours_to_sheet(found: Neighbours, normalizer: Normalizer) -> TileSheet:
-    """What was looked for, then what was found, as they are in the catalog: one per row.
+    """The query, then the results, as they are in the catalog: one per row.
 
-    A row of a filter shows its kernels; where there are many, those that are strongest in the first.
+    A row of a filter shows its kernels; if there are many, those that are strongest in the query.
     """
     import numpy as np
 
@@ -35,11 +35,11 @@ def neighbours_to_sheet(found: Neighbours, normalizer: Normalizer) -> TileSheet:
     kernels = _strongest(values[0])
     notes = [normalized.summary]
     if len(kernels) < values.shape[1]:
-        notes.append(f"the {len(kernels)} of {values.shape[1]} kernels that are strongest in the first")
+        notes.append(f"the {len(kernels)} of {values.shape[1]} kernels with the largest norm in the query")
     labels = [query.name]
     for row in found:
-        turned = "" if row["transform"] == "identity" else f" {row['transform']}"
-        labels.append(f"{row['address']} {row['similarity']:.3f}{turned}")
+        transform = "" if row["transform"] == "identity" else f" {row['transform']}"
+        labels.append(f"{row['address']} {row['similarity']:.3f}{transform}")
     sheet = bank_sheet(
         replace(normalized, values=normalized.values[:, kernels]),
         filters=range(len(labels)),
@@ -52,7 +52,7 @@ def neighbours_to_sheet(found: Neighbours, normalizer: Normalizer) -> TileSheet:
     sheet = replace(sheet, addresses=tuple(_addresses(found, kernels)))
     if sheet.columns == 1 or len(kernels) > 1 or sheet.count > LISTED:
         return sheet
-    # One below the other: there is room for long labels on the left.
+    # In one column there is room for long labels on the left.
     assert sheet.values is not None
     tiles, shown = (
         plane.reshape(-1, 1, *sheet.tile_shape)[: sheet.count] for plane in (sheet.tiles, sheet.values)
@@ -61,7 +61,7 @@ def neighbours_to_sheet(found: Neighbours, normalizer: Normalizer) -> TileSheet:
 
 
 def _addresses(found: Neighbours, kernels: Sequence[int]) -> Iterator[str]:
-    """Of every tile; empty for what was looked for where it is not in the catalog."""
+    """Address of every tile; empty for a query that is not in the catalog."""
     query = found.query
     for name in (query.name if query.place else "", *(row["address"] for row in found)):
         of_filter = name and query.level == "filter"

@@ -1,4 +1,4 @@
-"""Filters that differ most, as a sheet: pairs side by side."""
+"""Arrange the filters that differ most as a sheet of pairs, side by side."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from filterkit.results import Differences, LayerPair
 
 MOST = 24
-"""Pairs on one sheet."""
+"""Limit on the pairs on one sheet."""
 
 PER_ROW = 3
-"""Pairs side by side."""
+"""Pairs per row of the sheet."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class FilterPair:
-    """A filter of a pair of layers, and how like its partner it is; the least alike come first."""
+    """A filter of a pair of layers, and its similarity to its partner; the least similar sort first."""
 
     cosine: float
     place: int
@@ -36,12 +36,12 @@ class FilterPair:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Side:
-    """The kernel that is drawn of one filter of a pair.
+    """The kernel that is drawn for one filter of a pair.
 
     Attributes
     ----------
     drawn, weights
-        As a picture, shape (height, width): of the filter at length 1, and as it is in the catalog.
+        The kernel as a picture, shape (height, width): of the filter scaled to norm 1, and as in the catalog.
     """
 
     address: str
@@ -55,11 +55,11 @@ class Side:
 
 
 def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileSheet:
-    """The least alike pairs of filters, worst first: one of every layer, or the worst of all, by the level.
+    """The least similar pairs of filters, worst first: one per layer, or the worst overall, by the level.
 
-    Both filters of a pair are brought to the length 1, and the kernel is drawn that differs most then, in
-    both on one scale. Kernels smaller than others have zeros around them, and no number (NaN) in `values`,
-    which are the weights as they are in the catalog.
+    Both filters of a pair are scaled to norm 1, and the kernel that then differs most is drawn, both on the
+    same scale. Smaller kernels are padded with zeros, and with NaN in `values`, which are the weights as they
+    are in the catalog.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
     if not ranked:
         raise UsageError(
             "there is nothing to draw: no pair of filters is finite",
-            hint="without -o, the rows say what was compared",
+            hint="leave out -o to see which layers were compared",
         )
     sides: list[Side] = []
     labels: list[str] = []
@@ -86,16 +86,16 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
     columns = min(2 * PER_ROW, len(sides))
     plural = "s" * (len(ranked) != 1)
     what = (
-        f"layer{plural}, of each the least alike filters" if differences.level == "layer" else f"pair{plural}"
+        f"layer{plural}, the least similar pair of each" if differences.level == "layer" else f"pair{plural}"
     )
     return TileSheet(
         tiles=in_rows(normalized.values.reshape(drawn.shape), columns),
         count=len(sides),
-        title=f"{_model(differences, 'a')} and {_model(differences, 'b')}, least alike first",
-        note=f"{len(sides) // 2:,} of {len(ranked):,} {what}, and the kernel that differs most once both "
-        "have the same length",
+        title=f"{_model(differences, 'a')} and {_model(differences, 'b')}, least similar first",
+        note=f"{len(sides) // 2:,} of {len(ranked):,} {what}; the kernel that differs most after scaling "
+        "both filters to the same norm",
         tile_labels=tuple(labels),
-        centre=normalized.centre,  # but no ends: every filter was scaled to its own length
+        centre=normalized.centre,  # but no vmin or vmax: every filter was scaled by its own norm
         values=in_rows(weights, columns),
         addresses=tuple(side.address for side in sides),
     )
@@ -115,7 +115,7 @@ def _ranked(differences: Differences) -> Iterator[FilterPair]:
 
 
 def _sides(pair: LayerPair, number: int) -> tuple[Side, Side]:
-    """Both filters of a pair, by the kernel that differs most."""
+    """Both filters of a pair, each as the kernel that differs most."""
     assert pair.a is not None and pair.weights_a is not None
     assert pair.b is not None and pair.weights_b is not None
     partner = pair.partner(number)
@@ -142,7 +142,7 @@ def _picture(kernel: FloatArray) -> FloatArray:
 
 
 def _framed(picture: FloatArray, height: int, width: int, around: float) -> FloatArray:
-    """The picture in the middle of a larger one of `around`."""
+    """The picture centred in a larger one, padded with `around`."""
     down, across = height - picture.shape[0], width - picture.shape[1]
     sides = (down // 2, down - down // 2), (across // 2, across - across // 2)
     return np.pad(picture, sides, constant_values=around)

@@ -1,4 +1,4 @@
-"""Filters picked from anywhere in the catalog, on one sheet."""
+"""Arrange filters from anywhere in the catalog on one sheet."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ Channels = Literal["separate", "rgb", "first", "strongest"]
 """How a filter's kernels are drawn: one tile each, as one colour picture, the first, or the strongest."""
 
 MOST = 10_000
-"""Filters on one sheet."""
+"""Limit on the filters on one sheet."""
 
 LARGEST_SIDE = 64
-"""Values across a tile, at most, where kernels of several sizes share a sheet."""
+"""Limit on the side of a tile, in values, if kernels of several sizes share a sheet."""
 
 MOST_VALUES = 2**27
+"""Limit on the values on one sheet."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Pick:
-    """One filter, and the kernels of it that are drawn."""
+    """One filter, and which of its kernels are drawn."""
 
     match: Match
     filter: int
@@ -39,13 +40,13 @@ class _Pick:
 
     @property
     def number(self) -> str:
-        """What stands behind the layer: the filter, and the kernel where one of several is drawn."""
+        """The address after the layer: the filter, and the kernel if only one of several is drawn."""
         one = self.match.layer["kernels"] > self.match.layer["filters"] and len(self.kernels) == 1
         return f"/{self.filter}/{self.kernels[0]}" if one else f"/{self.filter}"
 
     @property
     def address(self) -> str:
-        """What is drawn of it."""
+        """The address of what is drawn."""
         return self.match.address + self.number
 
 
@@ -55,15 +56,15 @@ def picked_sheet(
     normalizer: Normalizer,
     channels: Channels,
 ) -> TileSheet:
-    """Draw the filters that `matches` select, in their order, whatever layers they are of.
+    """Draw the filters that `matches` select, in order, from any layers.
 
-    Every layer, which `read_bank` reads, is normalized as a whole before anything is selected. Kernels of
-    several sizes are stretched until they are equally large.
+    Every layer is read with `read_bank` and normalized as a whole before the selection. Kernels of different
+    sizes are stretched to the same size.
 
     Raises
     ------
     UsageError
-        They are too many; or their kernels are to be drawn separately or as colours, and differ in number.
+        There are too many, or `channels` is ``separate`` or ``rgb`` and they have different kernels.
     """
     check_count(sum(len(match.filters) for match in matches))
     picks, normalized, values = _tiles(matches, read_bank, normalizer, channels)
@@ -72,7 +73,7 @@ def picked_sheet(
         notes.append(f"the {channels} kernel of each filter")
     shapes = dict.fromkeys("×".join(map(str, pick.match.layer["kernel_shape"])) for pick in picks)
     if len(shapes) > 1:
-        notes.append(f"kernels of {', '.join(shapes)} are drawn equally large")
+        notes.append(f"kernels of {', '.join(shapes)} drawn at the same size")
     models = {f"{pick.match.model['name']}/" for pick in picks}
     whose = models.pop() if len(models) == 1 else ""
     names = {tuple(pick.match.layer["input_channels"]) for pick in picks}
@@ -85,24 +86,24 @@ def picked_sheet(
         channels="rgb" if channels == "rgb" else "separate",
         title=_title(picks),
         note="; ".join(filter(None, notes)),
-        values=values if len(shapes) == 1 else None,  # stretched, a kernel has other numbers
+        values=values if len(shapes) == 1 else None,  # stretched kernels no longer have their own values
     )
     return replace(sheet, addresses=tuple(_addresses(picks, channels)))
 
 
 def _addresses(picks: Sequence[_Pick], channels: Channels) -> Iterator[str]:
-    """Of every tile."""
+    """Address of every tile."""
     for pick in picks:
         filter_ = f"{pick.match.address}/{pick.filter}"
         yield from [filter_] if channels == "rgb" else (f"{filter_}/{kernel}" for kernel in pick.kernels)
 
 
 def check_count(filters: int) -> None:
-    """Raise UsageError where so many filters do not fit on one sheet."""
+    """Raise UsageError if there are too many filters for one sheet."""
     if filters > MOST:
         raise UsageError(
-            f"{filters:,} filters do not fit on one sheet, only {MOST:,}",
-            hint="take fewer: `filterkit filters` has --where, --sort and --limit",
+            f"{filters:,} filters do not fit on one sheet; the limit is {MOST:,}",
+            hint="select fewer with `filterkit filters` and its --where, --sort and --limit",
         )
 
 
@@ -118,7 +119,7 @@ def _tiles(
     normalizer: Normalizer,
     channels: Channels,
 ) -> tuple[list[_Pick], Normalized, FloatArray]:
-    """All that is drawn, in the order of `matches`: normalized layer by layer, and as it was."""
+    """Everything to draw, in the order of `matches`: normalized layer by layer, and as in the catalog."""
     import numpy as np
 
     of_layer: dict[int, list[tuple[int, Match]]] = {}
@@ -140,7 +141,7 @@ def _tiles(
     picks = [pick for pick, _, _ in picked]
     if len({tuple(pick.kernels) for pick in picks if len(pick.kernels) > 1}) > 1:
         raise UsageError(
-            "these filters have different kernels, which make no table",
+            "these filters have different kernels, which do not form columns",
             hint="channels=strongest draws one kernel of each filter",
         )
     tiles = np.stack(list(_equally_large([plane for _, plane, _ in picked])))
@@ -148,12 +149,12 @@ def _tiles(
     values, counts = tiles.astype(np.float32, copy=False), sum(one.non_finite for one in each)
     if len(each) == 1:
         return picks, replace(each[0], values=values), kernels
-    # Every layer was normalized by itself, so there is no one scale for all.
+    # Every layer was normalized separately, so there is no common scale.
     return picks, Normalized(values, None, None, None, counts, each[0].summary), kernels
 
 
 def _picks(match: Match, weights: FloatArray, channels: Channels) -> Iterator[_Pick]:
-    """Which kernels of each filter that `match` selects are drawn."""
+    """The kernels to draw for each filter that `match` selects."""
     import numpy as np
 
     for number in match.filters:
@@ -168,7 +169,7 @@ def _picks(match: Match, weights: FloatArray, channels: Channels) -> Iterator[_P
 
 
 def _equally_large(planes: Sequence[FloatArray]) -> Iterator[FloatArray]:
-    """Planes, shape (kernels, height, width), of one size: where they differ, all become squares."""
+    """Planes, shape (kernels, height, width), at the same size: if they differ, all become squares."""
     import numpy as np
 
     shapes = {plane.shape[1:] for plane in planes}
@@ -177,7 +178,7 @@ def _equally_large(planes: Sequence[FloatArray]) -> Iterator[FloatArray]:
         shapes = {(side, side)}
     [(height, width)] = shapes
     if len(planes) * len(planes[0]) * height * width > MOST_VALUES:
-        raise UsageError("kernels of these sizes are too many for one sheet", hint="take fewer")
+        raise UsageError("there are too many kernels of these sizes for one sheet", hint="select fewer")
     for plane in planes:
         _, high, wide = plane.shape
         rows, columns = np.arange(height) * high // height, np.arange(width) * wide // width
@@ -185,7 +186,7 @@ def _equally_large(planes: Sequence[FloatArray]) -> Iterator[FloatArray]:
 
 
 def _common(sizes: Collection[int]) -> int:
-    """What all `sizes` divide, where that is not too much; then values of some are not all equally wide."""
+    """The least common multiple of `sizes`, if it is small enough; else values differ slightly in width."""
     multiple = math.lcm(*sizes)
     return multiple if multiple <= LARGEST_SIDE else max(LARGEST_SIDE, *sizes)
 

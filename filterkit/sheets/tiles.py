@@ -9,19 +9,19 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray
 
 WIDEST = 3.0
-"""A full rectangle of tiles up to this many times wider than high (or higher than wide) beats a squarer
-arrangement with empty places."""
+"""A full rectangle of tiles up to this many times wider than high (or higher than wide) is preferred to a
+squarer arrangement with empty places."""
 
 
 def as_pictures(kernels: FloatArray, axes: int) -> FloatArray:
-    """Kernels of any rank as pictures: 1-D ones one pixel high, 3-D ones with their slices side by side.
+    """Kernels of any rank as pictures: 1-D kernels one pixel high, 3-D kernels with slices side by side.
 
     Parameters
     ----------
     kernels
         Shape (..., *kernel_shape).
     axes
-        How many axes come before the kernel's own.
+        Number of leading axes before those of the kernel.
 
     Returns
     -------
@@ -37,14 +37,14 @@ def as_pictures(kernels: FloatArray, axes: int) -> FloatArray:
 
 
 def arrange(count: int, height: int, width: int) -> tuple[int, int]:
-    """Rows and columns for `count` tiles of `height` × `width` pixels, as near to a square as looks good.
+    """Rows and columns for `count` tiles of `height` × `width` pixels, nearly square.
 
-    A rectangle without empty places is taken where one is at most `WIDEST` times longer than short; of two
-    equally good ones the wider.
+    A rectangle without empty places is preferred if its sides differ by a factor of at most `WIDEST`; of two
+    equally good arrangements, the wider one.
     """
 
     def stretch(columns: int) -> float:
-        """How far from square, in either direction, with one pixel between tiles."""
+        """Deviation from a square in either direction, with one pixel between tiles."""
         return abs(math.log(columns * (width + 1) / (math.ceil(count / columns) * (height + 1))))
 
     divisors = [n for n in range(1, count + 1) if count % n == 0 and stretch(n) <= math.log(WIDEST) + 1e-9]
@@ -53,7 +53,7 @@ def arrange(count: int, height: int, width: int) -> tuple[int, int]:
 
 
 def near_square(tiles: FloatArray) -> FloatArray:
-    """Tiles, shape (count, height, width, ...), in rows and columns by `arrange`; see `in_rows`."""
+    """Tiles, shape (count, height, width, ...), in rows and columns as given by `arrange`; see `in_rows`."""
     count, height, width = tiles.shape[:3]
     return in_rows(tiles, arrange(count, height, width)[1])
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Ran:
-    """What one command line did."""
+    """The result of one command line."""
 
     exit_code: int
     stdout: str
@@ -29,7 +29,7 @@ class Ran:
 
     @property
     def failure(self) -> tuple[int, str, str]:
-        """Exit code, error and hint; checks that this is all it said."""
+        """Exit code, error and hint; checks that nothing else was printed."""
         assert self.stdout == "", self
         error, *hint = self.stderr.splitlines()
         assert error.startswith("error: "), self
@@ -57,7 +57,7 @@ def write_photo(path: Path, *, seed: int = 0, size: tuple[int, int] = (32, 48)) 
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """Width and height of a picture file, which is decoded whole."""
+    """Width and height of a picture file, which is decoded completely."""
     with Image.open(path) as picture:
         picture.load()
         return picture.size

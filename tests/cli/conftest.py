@@ -1,4 +1,4 @@
-"""The command line in this process, in a folder of its own, and in processes of its own."""
+"""Run the command line in this process or in separate ones, each test in its own folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from filterkit.cli.app import build_app
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test works in its own folder, with no settings but the cache that the zoo is kept in."""
+    """Every test runs in its own folder, without settings except the cache of the zoo."""
     for name in set(os.environ) - {"FILTERKIT_CACHE"}:
         if name.startswith("FILTERKIT_"):
             monkeypatch.delenv(name)

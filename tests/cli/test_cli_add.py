@@ -30,7 +30,7 @@ def test_a_file_becomes_a_model_named_after_it(run: Run, tmp_path: Path) -> None
     [row] = ran.rows
     assert (row["model"], row["layers"], row["filters"], row["kernels"]) == ("my_model", 1, 2, 6)
     assert "added my_model" in ran.stderr
-    assert "--preprocessing" in ran.stderr, "nobody says what it expects of a picture"
+    assert "--preprocessing" in ran.stderr, "no preprocessing is known"
     assert (tmp_path / "catalog.db").is_file()
 
 

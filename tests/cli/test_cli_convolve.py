@@ -1,4 +1,4 @@
-"""``filterkit convolve``: one filter over one picture."""
+"""``filterkit convolve``: apply one filter to one picture."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ NAMES = {"address_a", "address_b", "cosine", "relative_l2", "max_abs", "scale"}
 
 @pytest.fixture(autouse=True)
 def _two_models(run: Run) -> None:
-    """``one`` and ``other``: of three layers each, one is changed and one has no partner."""
+    """``one`` and ``other``: of three layers each, one differs and one has no partner."""
     random = np.random.default_rng(0)
     banks = {"stem": (4, 3, 3, 3), "body": (5, 4, 3, 3), "head": (2, 5, 1, 1)}
     one = {name: random.normal(size=shape).astype(np.float32) for name, shape in banks.items()}
@@ -69,7 +69,7 @@ def test_pairs_that_are_not_finite_are_told_of(run: Run, level: str) -> None:
     np.savez("spoiled.npz", **spoiled)
     assert run("add", "weights:spoiled.npz").exit_code == 0
     ran = run("diff", "one", "spoiled", "--level", level)
-    assert "passed over, with NaN or infinity in them: 2 pairs of filters\n" in ran.stderr
+    assert "skipped, with NaN or infinity: 2 pairs of filters\n" in ran.stderr
 
 
 def test_tolerance(run: Run) -> None:
@@ -93,7 +93,7 @@ def test_wrong_use(run: Run) -> None:
     assert run("diff", "one", "two").failure[0] == 1
     assert run("diff", "one/stem", "other/body").failure[0] == 1
     code, error, _ = run("diff", "one/stem", "other/stem", "-o", "x.gif").failure
-    assert (code, error) == (2, "no picture is written as '.gif'")
+    assert (code, error) == (2, "no renderer writes '.gif'")
     for words in (["one"], ["one", "other", "--match", "closest"], ["one/stem/0", "other"], ["o*", "one"]):
         assert run("diff", *words).failure[0] == 2
     assert run("diff", "one", "other", "--tolerance", "-1").failure[0] == 2

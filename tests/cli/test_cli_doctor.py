@@ -52,7 +52,7 @@ def test_no_catalog_is_no_fault(run: Run, tmp_path: Path) -> None:
 def test_rows_for_people_and_for_spreadsheets(run: Run, classic: Path) -> None:
     ran = run("doctor")
     assert ran.exit_code == 0
-    assert "everything is in order" in ran.stderr
+    assert "no problems found" in ran.stderr
     assert "provider cpu" in ran.stdout
     lines = run("doctor", "--format", "csv").stdout.splitlines()
     assert lines[0] == "check,state,detail"
@@ -81,7 +81,7 @@ def test_a_broken_catalog_is_a_fault(run: Run) -> None:
     assert "FAULT" in table.stdout
 
 
-def test_a_store_that_was_tampered_with_says_what_mends_it(run: Run, classic: Path) -> None:
+def test_a_remedy_is_reported_for_a_store_that_was_tampered_with(run: Run, classic: Path) -> None:
     [banks] = classic.with_suffix(".store").glob("banks/*")
     banks.write_bytes(banks.read_bytes()[:-4] + b"\0\0\0\0")
     ran = run("doctor", "--format", "json")

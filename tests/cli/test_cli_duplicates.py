@@ -1,4 +1,4 @@
-"""``filterkit duplicates``: groups, what they cost, and wrong use."""
+"""``filterkit duplicates``: groups, savings and wrong use."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_no_duplicates(run: Run, classic: Path) -> None:
         (["clasic"], 1, "there is no model 'clasic'"),
         (["classic/*/0/0"], 2, "duplicates are whole filters"),
         (["--threshold", "0"], 2, "threshold must be above 0 and at most 1, not 0"),
-        (["--invariant", "flip"], 2, "nothing is invariant to 'flip' here"),
+        (["--invariant", "flip"], 2, "there is no invariance 'flip'"),
     ],
 )
 def test_wrong_use(run: Run, classic: Path, words: list[str], code: int, error: str) -> None:

@@ -153,7 +153,7 @@ def test_grouping(run: Run) -> None:
 def test_options_that_say_nothing_beside_each_other(run: Run, words: list[str], named: str) -> None:
     code, error, hint = run("filters", "vgg16", *words).failure
     assert code == 2
-    assert error.startswith(f"{named} does nothing beside --")
+    assert error.startswith(f"{named} has no effect with --")
     assert hint
 
 

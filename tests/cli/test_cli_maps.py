@@ -218,7 +218,7 @@ def test_raw_tensors_for_a_network_of_sounds(run: Run, zoo_model: object, tmp_pa
         (["vgg16/block1_conv1", "photo.png", "--renderer", "gird", "-o", "x.png"], 2, "'grid'"),
     ],
 )
-def test_what_does_not_work_is_told(run: Run, photo: Path, words: list[str], code: int, says: str) -> None:
+def test_wrong_use_is_reported(run: Run, photo: Path, words: list[str], code: int, says: str) -> None:
     Path("broken.png").write_bytes(b"no picture" * 20)
     Path("empty").mkdir()
     found, error, hint = run("maps", *words, "--format", "csv").failure

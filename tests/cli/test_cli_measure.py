@@ -1,4 +1,4 @@
-"""``filterkit measure``, and what is said of models that were not measured."""
+"""``filterkit measure``, and messages about models without metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from command_line import Run
 import filterkit
 
 GOLDEN = Path(__file__).parents[1] / "catalog" / "golden" / "0002.db"
-"""VGG16 and the classic kernels, as the second schema had them, without a store."""
+"""VGG16 and the classic kernels in the second version of the schema, without a store."""
 
 
 def test_an_upgraded_catalog_is_measured(run: Run, tmp_path: Path) -> None:
@@ -25,9 +25,7 @@ def test_an_upgraded_catalog_is_measured(run: Run, tmp_path: Path) -> None:
     )
     ran = run(*asked)
     assert ran.rows == []
-    assert (
-        ran.stderr == "classic lacks metrics that are asked for: `filterkit measure classic` measures them\n"
-    )
+    assert ran.stderr == "classic lacks requested metrics: `filterkit measure classic` computes them\n"
     code, said, hint = run("measure", "classic").failure
     assert (code, said) == (1, "the weights of classic are not in the store, the catalog has only its rows")
     assert "`filterkit add classic`" in hint
@@ -46,7 +44,7 @@ def test_an_upgraded_catalog_is_measured(run: Run, tmp_path: Path) -> None:
 
 def test_models_that_were_not_measured_are_named(run: Run, tmp_path: Path) -> None:
     shutil.copy(GOLDEN, tmp_path / "catalog.db")
-    said = "2 models lack metrics that are asked for: `filterkit measure '*'` measures them\n"
+    said = "2 models lack requested metrics: `filterkit measure '*'` computes them\n"
     for words in (
         ["--count", "--where", "dead = 1"],
         ["--sort", "-stable_rank"],

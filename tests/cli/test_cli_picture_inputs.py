@@ -1,4 +1,4 @@
-"""What ``filterkit add`` and ``filterkit maps`` report of pictures and of the inputs that take them."""
+"""Messages of ``filterkit add`` and ``filterkit maps`` about pictures and picture inputs."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from PIL import Image
 
 
 def test_what_is_noteworthy_of_pictures_is_on_stderr(spawn: Run, tmp_path: Path) -> None:
-    """A network that a file of 32 x 32 states, and a picture of 12 bits in 16; nothing of it with --quiet."""
+    """Messages about an input size of 32 x 32 in the file, and about a 12-bit picture; none with --quiet."""
     model = build(
         [node("Conv", "x w", "y", "conv")], {"x": [1, 1, 32, 32]}, {"w": np.ones((2, 1, 3, 3), "f4")}
     )
     onnx.save(model, "net.onnx")
     Image.fromarray(np.full((48, 48), 4095, np.uint16)).save("deep.png")
     added = spawn("add", "net.onnx")
-    assert "pictures are resized to 32 × 32 for net, as its file states" in added.stderr
+    assert "pictures are resized to 32 × 32, the input size in the file of net;" in added.stderr
     ran = spawn("maps", "net/conv", "deep.png", "-o", "maps.npy", "--provider", "cpu")
     assert ran.exit_code == 0
     notes = ran.stderr.splitlines()
     assert notes[0].startswith("deep.png holds 16-bit pixels of at most 4095")
-    assert notes[1].startswith("pictures are resized to 32 × 32, as the file of net states")
+    assert notes[1].startswith("pictures are resized to 32 × 32, the input size in the file of net;")
     quiet = spawn("maps", "net/conv", "deep.png", "-o", "maps.npy", "--provider", "cpu", "--quiet")
     assert (quiet.exit_code, quiet.stderr) == (0, "")
     assert np.load("maps.npy").shape == (1, 2, 30, 30)
@@ -57,5 +57,5 @@ def test_whole_numbers_are_assumed_as_they_are(run: Run) -> None:
         model.graph.input[0].type.tensor_type.elem_type = dtype
         onnx.save(model, "net.onnx")
         added = run("add", "net.onnx", "--replace")
-        assert f"the preprocessing of net is not known: {words} are assumed" in added.stderr
+        assert f"no preprocessing is known for 'net'; assuming {words}" in added.stderr
         assert "resized" not in added.stderr

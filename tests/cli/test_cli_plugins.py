@@ -108,7 +108,7 @@ def test_what_cannot_be_imported_hides_nothing_else(
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of plugins that are single files: a command, one that listens, and a broken one."""
+    """A folder of single-file plugins: a command, a listener, and a broken one."""
     folder = tmp_path / "plugins"
     folder.mkdir()
     for name in ("largest_command", "ingest_log"):
@@ -144,7 +144,7 @@ def test_plugins_with_a_hook(run: Run, files: Path) -> None:
     for hook in ("after_ingest", "after-ingest", "filterkit_after_ingest"):
         ran = run("plugins", "list", "--hook", hook, "--format", "json")
         assert [row["plugin"] for row in ran.rows] == ["ingest-log"]
-        assert "not known of broken: not loaded" in ran.stderr
+        assert "not loaded, so their hooks are unknown: broken" in ran.stderr
     for wrong, meant in (("after_digest", "after_ingest"), ("normalizer", "normalizers")):
         assert run("plugins", "list", "--hook", wrong).failure == (
             2,
@@ -168,12 +168,12 @@ def test_the_doctor_says_where_a_plugin_broke(run: Run, files: Path) -> None:
             "plugin": "broken",
             "fault": "failed: RuntimeError: broken",
             "where": f"{files / 'broken.py'}:2",
-            "remedy": "mend the file, or move it away",
+            "remedy": "fix the file, or move it away",
         }
     ]
 
 
-def test_a_name_that_fits_no_plugin_is_told_and_harmless(
+def test_an_unknown_plugin_name_is_reported_and_harmless(
     run: Run, spawn: Run, files: Path, classic: Path
 ) -> None:
     (files / "broken.py").unlink()
@@ -188,9 +188,9 @@ def test_a_name_that_fits_no_plugin_is_told_and_harmless(
     assert json.loads(ran.stdout) == [
         {
             "plugin": "ingest_logs",
-            "fault": "FILTERKIT_PLUGINS_BLOCKED names it, and there is no such plugin",
+            "fault": "FILTERKIT_PLUGINS_BLOCKED names it, but there is no such plugin",
             "where": None,
-            "remedy": f"take the name out; {hint}",
+            "remedy": f"remove the name; {hint}",
         }
     ]
 
@@ -210,16 +210,18 @@ def test_the_doctor_says_what_brings_back_who_made_rows(run: Run, classic: Path)
         "filterkit-gone": "filterkit plugins install filterkit-gone==1.4",
         "filterkit-many.part": "filterkit plugins install filterkit-many",
         "filterkit-gabor": "in a clone of filterkit, pip install ./plugins/filterkit-gabor",
-        "mine": "put mine.py back into the folder FILTERKIT_PLUGINS_DIR",
+        "mine": "restore mine.py in the folder FILTERKIT_PLUGINS_DIR",
     }
-    assert "made rows of classic" in ran.stdout
+    assert "was used for classic" in ran.stdout
 
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("glow", "filterkit plugins install filterkit-gone==1.4"), ("blur", "put mine.py back into the folder")],
+    [("glow", "filterkit plugins install filterkit-gone==1.4"), ("blur", "restore mine.py in the folder")],
 )
-def test_what_a_plugin_brought_that_is_gone_is_told(run: Run, classic: Path, name: str, remedy: str) -> None:
+def test_contributions_of_a_missing_plugin_are_reported(
+    run: Run, classic: Path, name: str, remedy: str
+) -> None:
     made = {
         "filterkit-gone": {"version": "1.4", "made_by": ["filterkit-gone/glow:size=3"]},
         "mine": {"version": "file-12345678", "made_by": ["mine/blur"]},
@@ -239,7 +241,7 @@ def test_what_a_plugin_brought_that_is_gone_is_told(run: Run, classic: Path, nam
     ):
         code, _, hint = run(*words).failure
         assert code == 2
-        assert hint.startswith(f"{plugin}, which made rows of this catalog, is missing: {remedy}"), words
+        assert hint.startswith(f"{plugin}, which this catalog was made with, is missing: {remedy}"), words
 
 
 @pytest.mark.skipif(find_spec("filterkit_torch") is not None, reason="it is there")

@@ -1,4 +1,4 @@
-"""Installing plugins, removing them and listing what to install, in an environment of its own."""
+"""Install, remove and list plugins in a separate environment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BROKEN = "open('imported', 'w').close(); raise RuntimeError('broken')"
 
 
 class Environment:
-    """A Python environment that has all that this one has, and is written to instead of it."""
+    """A writable Python environment that also sees the packages of this one."""
 
     def __init__(self, folder: Path) -> None:
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
@@ -38,7 +38,7 @@ class Environment:
         (site / "lent.pth").write_text("".join(f"{path}\n" for path in lent))
 
     def run(self, *words: object, **variables: str) -> Ran:
-        """Run ``filterkit WORDS...``; pip asks no index and takes what lies in ``wheels``."""
+        """Run ``filterkit WORDS...``; pip uses no index, only the folder ``wheels``."""
         wheels = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.folder / "wheels"), "PIP_NO_DEPS": "1"}
         kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PIP_USER")}
         done = subprocess.run(
@@ -78,7 +78,7 @@ class Environment:
         return path
 
     def source(self, wheel: Path) -> Path:
-        """A folder of which pip makes this wheel, needing nothing."""
+        """A source folder from which pip builds this wheel without dependencies."""
         folder = self.folder / "source"
         folder.mkdir()
         (folder / "pyproject.toml").write_text(
@@ -94,10 +94,10 @@ def environment(tmp_path: Path) -> Environment:
     return Environment(tmp_path / "environment")
 
 
-def test_from_broken_to_mended_to_gone(environment: Environment) -> None:
+def test_from_broken_to_fixed_to_uninstalled(environment: Environment) -> None:
     ran = environment.run("plugins", "install", environment.wheel("filterkit-thing", "0.9", BROKEN))
     assert (ran.exit_code, ran.stdout) == (0, ""), ran
-    assert "filterkit-thing 0.9 is installed; filterkit plugins show filterkit-thing" in ran.stderr
+    assert "installed filterkit-thing 0.9; filterkit plugins show filterkit-thing" in ran.stderr
     environment.wheel("filterkit-thing", "1.0", GOOD.format(name="thing"))
     environment.wheel("filterkit-other", "2.0", GOOD.format(name="other"))
     ran = environment.run("plugins", "install", "filterkit-other", "--quiet")
@@ -120,13 +120,13 @@ def test_from_broken_to_mended_to_gone(environment: Environment) -> None:
 def test_what_is_installed_again_is_named(environment: Environment) -> None:
     source = environment.source(environment.wheel("filterkit-thing", "0.9", BROKEN))
     said = [environment.run("plugins", "install", source).stderr.splitlines()[-1] for _ in range(2)]
-    shows = "filterkit plugins show filterkit-thing says what it adds"
+    shows = "filterkit plugins show filterkit-thing lists what it adds"
     assert said == [
-        f"filterkit-thing 0.9 is installed; {shows}",
-        f"filterkit-thing 0.9 is installed again; {shows}",
+        f"installed filterkit-thing 0.9; {shows}",
+        f"reinstalled filterkit-thing 0.9; {shows}",
     ]
     ran = environment.run("plugins", "install", "filterkit-thing")
-    assert ran.stderr.endswith("\nno plugin is new; filterkit plugins lists those that are there\n"), ran
+    assert ran.stderr.endswith("\nno new plugin; filterkit plugins lists the installed ones\n"), ran
 
 
 def test_what_pip_cannot_find_is_said_by_pip_and_in_one_line(environment: Environment) -> None:
@@ -155,10 +155,10 @@ def test_only_plugins_are_touched(
 
 
 def test_options_of_pip_are_no_plugins(run: Run) -> None:
-    assert run("plugins", "install", "--", "--pre").failure[:2] == (2, "'--pre' is no plugin")
+    assert run("plugins", "install", "--", "--pre").failure[:2] == (2, "'--pre' is not a plugin")
 
 
-def test_an_environment_without_pip_is_told(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_environment_without_pip_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pip", None)
     code, error, hint = run("plugins", "install", "filterkit-thing").failure
     assert (code, error) == (1, f"there is no pip in {sys.prefix}")

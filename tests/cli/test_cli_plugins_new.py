@@ -26,16 +26,16 @@ def test_what_was_written_is_listed_and_what_is_next_is_said(run: Run, tmp_path:
 @pytest.mark.parametrize(
     ("words", "error", "hint"),
     [
-        (("csv", "--kind", "format"), "there is a format 'csv' already", "choose another name"),
-        (("show", "--kind", "command"), "there is a command 'show' already", "choose another name"),
+        (("csv", "--kind", "format"), "there is already a format 'csv'", "choose another name"),
+        (("show", "--kind", "command"), "there is already a command 'show'", "choose another name"),
         (
             ("convolution", "--kind", "extractor"),
-            "there is an extractor 'convolution' already",
+            "there is already an extractor 'convolution'",
             "choose another name",
         ),
-        (("energy", "--kind", "metric"), "there is a metric 'energy' already", "choose another name"),
-        (("plugins", "--kind", "command"), "there is a command 'plugins' already", "choose another name"),
-        (("l2-norm", "--kind", "metric"), "there is a column 'l2-norm' already", "choose another name"),
+        (("energy", "--kind", "metric"), "there is already a metric 'energy'", "choose another name"),
+        (("plugins", "--kind", "command"), "there is already a command 'plugins'", "choose another name"),
+        (("l2-norm", "--kind", "metric"), "there is already a column 'l2-norm'", "choose another name"),
         (("glow", "--kind", "normaliser"), "there is no kind 'normaliser'", "did you mean 'normalizer'?"),
         (
             ("glow", "--kind", "format", "--license", "mit"),
@@ -56,13 +56,13 @@ def test_a_name_of_another_kind_is_free(run: Run) -> None:
 def test_a_plugin_that_is_installed_is_not_replaced(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By pip, once the new package of the same name is installed; whatever its kind."""
+    """pip would replace it when the new package of the same name is installed, whatever its kind."""
     shutil.copy(EXAMPLES / "largest_command.py", tmp_path / "filterkit_glow.py")
     monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", str(tmp_path))
     assert run("plugins", "new", "glow", "--kind", "metric", "--quiet").failure == (
         2,
-        "the plugin filterkit-glow is installed already",
-        "choose another name; filterkit plugins show filterkit-glow says what it is",
+        "the plugin filterkit-glow is already installed",
+        "choose another name; filterkit plugins show filterkit-glow describes it",
     )
 
 

@@ -1,4 +1,4 @@
-"""``filterkit query``: SQL for reading only."""
+"""``filterkit query``: read-only SQL."""
 
 from __future__ import annotations
 

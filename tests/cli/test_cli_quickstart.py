@@ -1,4 +1,4 @@
-"""``filterkit quickstart``: what a newcomer types first."""
+"""``filterkit quickstart``: the first command of a new user."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PICTURES = {
 
 @pytest.fixture(scope="module")
 def done(zoo_model: object, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
-    """One run with a photo of one's own: the folder, and what was said on both streams."""
+    """One run with the user's own photo: the folder, and the output on both streams."""
     from typer.testing import CliRunner
 
     from filterkit.cli.app import build_app
@@ -102,7 +102,7 @@ def test_a_second_run_reuses_everything(done: tuple[Path, str, str], run: Run) -
 
 
 @pytest.mark.zoo
-def test_another_photo_makes_only_its_own_pictures_anew(
+def test_another_photo_redraws_only_its_own_pictures(
     done: tuple[Path, str, str], run: Run, tmp_path: Path
 ) -> None:
     folder, _, _ = done

@@ -1,4 +1,4 @@
-"""``filterkit show``: filters as pictures, vectors, text and on the terminal."""
+"""``filterkit show``: draw filters as PNG, vector graphics and text, and on the terminal."""
 
 from __future__ import annotations
 

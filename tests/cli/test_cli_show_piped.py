@@ -1,4 +1,4 @@
-"""``filterkit show -``: filters that another command found, on one sheet."""
+"""``filterkit show -``: draw filters found by another command on one sheet."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pixels(path: Path) -> np.ndarray:
 
 
 def as_drawn(kernel: np.ndarray) -> np.ndarray:
-    """A kernel as `minmax:per=kernel` has it."""
+    """A kernel normalized with `minmax:per=kernel`."""
     return (kernel - kernel.min()) / (kernel.max() - kernel.min())
 
 
@@ -74,7 +74,7 @@ def test_the_sheet_says_what_it_shows(catalog: Path) -> None:
         assert found.title == "3 filters of vgg16 and classic"
         assert found.note == (
             "min-max per kernel; the strongest kernel of each filter; "
-            "kernels of 3×3, 5×5 are drawn equally large"
+            "kernels of 3×3, 5×5 drawn at the same size"
         )
         assert found.tile_shape == (15, 15)
         enlarged = found.tiles.reshape(-1, 15, 15)[1]
@@ -121,7 +121,7 @@ def test_a_whole_network_is_a_mosaic(run: Run, tmp_path: Path) -> None:
     with Image.open(tmp_path / "all.png") as picture:
         assert picture.info["Title"] == "4,237 filters of vgg16 and classic"
     code, error, hint = run("show", "-", "-o", "x.png", piped="vgg16\n" * 3).failure
-    assert (code, error) == (2, "12,672 filters do not fit on one sheet, only 10,000")
+    assert (code, error) == (2, "12,672 filters do not fit on one sheet; the limit is 10,000")
     assert "--limit" in hint
 
 
@@ -140,21 +140,21 @@ TABLE = "address      l2_norm\n───────────  ────�
         ('{"address": "vgg16/block1_conv1/0"}\n{"address": 7}\n', 2, "row 2 has no address"),
         ("[1, 2]", 2, "row 1 has no address"),
         ("layer,address\na\n", 2, "row 1 has no address"),
-        ('{"address": "vgg16/block1_conv1/0"\n', 2, "no JSON"),
-        ("[" * 100_000, 2, "no JSON"),
-        ('address,x\n"' + "a" * 200_000, 2, "no JSON, NDJSON, CSV or TSV"),
-        (TABLE, 2, "a table is for reading"),
-        (b"\xff\xfe\x00\x01", 2, "no text"),
-        (b"\x00" * 5000, 2, "no address"),
-        ("x" * 2000, 2, "'xxxxxxxxxxxxxxxxxxxx'… is no address"),
-        ("vgg16/block1_conv1/0\nvgg16/\x1b[31m/0\n", 2, "is no address"),
+        ('{"address": "vgg16/block1_conv1/0"\n', 2, "not JSON"),
+        ("[" * 100_000, 2, "not JSON"),
+        ('address,x\n"' + "a" * 200_000, 2, "not JSON, NDJSON, CSV or TSV"),
+        (TABLE, 2, "a table formatted for people"),
+        (b"\xff\xfe\x00\x01", 2, "not text"),
+        (b"\x00" * 5000, 2, "not an address"),
+        ("x" * 2000, 2, "'xxxxxxxxxxxxxxxxxxxx'… is not an address"),
+        ("vgg16/block1_conv1/0\nvgg16/\x1b[31m/0\n", 2, "is not an address"),
         ("vgg16/block1_conv1/0/1/2\n", 2, "more than four parts"),
-        ("vgg16/block1_conv1/64\n", 1, "no 64 among 64 filters"),
+        ("vgg16/block1_conv1/64\n", 1, "64 is out of range for 64 filters"),
         ("vgg16/nowhere/0\n", 1, "no layer 'nowhere'"),
         ("nobody/nowhere/0\n", 1, "no model 'nobody'"),
         ("vgg16/block1_conv1/0:0\n", 1, "name no filters"),
         ("vgg16/block1_conv1/0\n" * 10_001, 2, "10,001 filters do not fit on one sheet"),
-        ("{},\n" * 100, 2, "no JSON"),
+        ("{},\n" * 100, 2, "not JSON"),
     ],
 )
 def test_what_cannot_be_drawn_is_said_in_one_line(run: Run, stdin: str | bytes, code: int, said: str) -> None:
@@ -179,13 +179,13 @@ def test_what_similar_found_is_drawn(run: Run, catalog: Path, tmp_path: Path) ->
 def test_kernels_that_make_no_table(run: Run) -> None:
     different = "vgg16/block1_conv1/0\nvgg16/block1_conv2/0\n"
     code, error, hint = run("show", "-", "--channels", "separate", piped=different).failure
-    assert (code, "make no table" in error) == (2, True)
+    assert (code, "do not form columns" in error) == (2, True)
     assert "strongest" in hint
     code, error, _ = run("show", "-", "--channels", "rgb", piped=different).failure
     assert code == 2
 
 
-def test_more_than_anybody_can_mean(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_addresses(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(piping, "LARGEST", 10_000)
     code, error, hint = run("show", "-", piped="x" * 10_001).failure
     assert (code, "standard input" in error) == (2, True)

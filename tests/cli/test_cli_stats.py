@@ -63,9 +63,9 @@ def test_charts(run: Run, tmp_path: Path, address: str, suffix: str) -> None:
         (["nobody"], 1, "no model 'nobody'"),
         (["vgg16/block9"], 1, "no layer 'block9'"),
         (["vgg16/block1_conv1/0"], 2, "names filters"),
-        (["vgg16", "-o", "x.gif"], 2, "no chart is written as 'x.gif'"),
-        (["vgg16", "-o", "folder"], 2, "no chart is written as 'folder'"),
-        (["a/b/c/d/e"], 2, "no address"),
+        (["vgg16", "-o", "x.gif"], 2, "cannot write a chart to 'x.gif'"),
+        (["vgg16", "-o", "folder"], 2, "cannot write a chart to 'folder'"),
+        (["a/b/c/d/e"], 2, "not an address"),
     ],
 )
 def test_wrong_use(run: Run, words: list[str], code: int, said: str) -> None:
@@ -75,21 +75,24 @@ def test_wrong_use(run: Run, words: list[str], code: int, said: str) -> None:
     assert not Path("x.gif").exists()
 
 
-def test_a_model_that_nobody_measured(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_without_metrics(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FILTERKIT_CATALOG", str(tmp_path / "catalog.db"))
     assert run("add", "classic", "--metric", "basic").exit_code == 0
     ran = run("stats", "classic")
     assert ran.exit_code == 0
-    assert "classic lacks metrics that are asked for: `filterkit measure classic`" in ran.stderr
+    assert "classic lacks requested metrics: `filterkit measure classic`" in ran.stderr
     code, error, hint = run("stats", "classic", "-o", "x.png").failure
-    assert (code, error) == (1, "classic was not measured")
+    assert (code, error) == (1, "classic has no metrics")
     assert "filterkit measure classic" in hint
 
 
 def test_more_layers_than_one_chart_can_show(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stats, "MOST_LAYERS", 20)
     code, error, hint = run("stats", "*", "-o", "x.png").failure
-    assert (code, error) == (2, "26 layers do not fit into one chart, only 20")
+    assert (code, error) == (2, "26 layers do not fit into one chart; the limit is 20")
     assert hint
-    with filterkit.open() as bench, pytest.raises(filterkit.UsageError, match="no chart is written as 'gif'"):
+    with (
+        filterkit.open() as bench,
+        pytest.raises(filterkit.UsageError, match="cannot write a chart as 'gif'"),
+    ):
         bench.stats_chart("vgg16", "gif")

@@ -1,4 +1,4 @@
-"""Checkpoints on the command line: everything but running a network that nobody has."""
+"""Checkpoints on the command line: everything works except running the network."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_it_is_catalogued_drawn_and_slid_over_pictures(run: Run, checkpoint: str
 @pytest.mark.parametrize("more", [("photo.png",), ("--input", "x.npz")])
 def test_it_cannot_be_run(run: Run, checkpoint: str, photo: Path, more: tuple[str, ...]) -> None:
     code, error, hint = run("maps", checkpoint, *more).failure
-    assert (code, error) == (1, "net cannot be run: these are weights without their network")
+    assert (code, error) == (1, "net cannot be run: it consists of weights without a network")
     assert hint.startswith("filterkit convolve net/stem/0/0 ")
 
 

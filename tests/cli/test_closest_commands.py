@@ -1,4 +1,4 @@
-"""What a new user may write, and the command that the hint shows instead; each of these is run as well."""
+"""Wrong commands of new users, and the corrected ones in the hints, which are run as well."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _in_its_folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder with two pictures; the catalog lies elsewhere."""
+    """A folder with two pictures; the catalog is elsewhere."""
     monkeypatch.setenv("FILTERKIT_CATALOG", str(made / "catalog.db"))
     monkeypatch.chdir(tmp_path)
     write_photo(tmp_path / "photo.png")
@@ -47,14 +47,14 @@ def _in_its_folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def commands(ran: Ran, exit_code: int = 2) -> list[list[str]]:
-    """The commands that a hint shows; checks that this was wrong use, in two lines."""
+    """The commands in a hint; checks that the usage error is reported in two lines."""
     code, _, hint = ran.failure
     assert code == exit_code, ran
     return [shlex.split(each) for each in FOUND.findall(hint)]
 
 
 def check(run: Run, written: str, *expected: str) -> None:
-    """Checks that the hint about a command line shows these, and that they work."""
+    """Check that the hint about a command line shows these commands, and that they work."""
     shown = commands(run(*shlex.split(written)))
     assert [shlex.join(each) for each in shown] == [*expected]
     for each in shown:
@@ -140,7 +140,7 @@ def test_in_python_as_well(made: Path, tmp_path: Path) -> None:
             lambda: bench.convolve("photo.png", "net/block1_conv1"),
         ]
         for attempt in attempts:
-            with pytest.raises(filterkit.UsageError, match="goes before pictures") as caught:
+            with pytest.raises(filterkit.UsageError, match="goes before the pictures") as caught:
                 attempt()
             assert "net/block1_conv1 photo.png" in str(caught.value.hint)
             assert caught.value.__notes__ == [f"hint: {caught.value.hint}"]
@@ -198,7 +198,7 @@ def test_a_star_that_a_shell_expanded(run: Run, command: str) -> None:
 
 def test_a_star_that_became_one_file(run: Run) -> None:
     code, error, _ = run("layers", "photo.png").failure
-    assert (code, error) == (2, "'photo.png' is a file, and an address is expected here")
+    assert (code, error) == (2, "'photo.png' is a file, but an address is expected here")
     Path("notes").touch()
     assert "quote patterns, e.g. '*'" in run("layers", "notes").failure[2]
     Path("new.onnx").touch()
@@ -231,7 +231,7 @@ def test_a_url_is_named_whole(run: Run, written: str) -> None:
     code, error, hint = run(*shlex.split(written)).failure
     assert code == 2
     assert f"{url.removeprefix('weights:')}' is a URL" in error
-    assert "download" in hint or hint == "give the path alone: /photo.png"
+    assert "download" in hint or hint == "give just the path: /photo.png"
 
 
 def test_several_models_or_a_folder_for_add(run: Run, made: Path) -> None:
@@ -320,8 +320,8 @@ def test_a_file_that_is_no_model_yet(run: Run) -> None:
     ):
         code, error, hint = run(*words).failure
         assert code == 2
-        assert "zzznet.onnx' is a file, and an address is expected here" in error
-        assert "zzznet.onnx` makes a model of it" in hint
+        assert "zzznet.onnx' is a file, but an address is expected here" in error
+        assert "zzznet.onnx` adds it to the catalog" in hint
     assert "known: " in run("layers", "qqq.onnx/0").failure[2]
     Path("nest.onnx").touch()  # called nearly as a model that there is
     assert "`filterkit add nest.onnx`" in run("layers", "nest.onnx/conv").failure[2]
@@ -367,7 +367,7 @@ def test_a_condition_of_which_a_shell_took_the_end(run: Run) -> None:
 
 def test_pictures_with_spaces(run: Run) -> None:
     ran = run("maps", "net", "my", "photo.png", "photo.png")
-    assert ran.failure == (2, "there is no picture my", "quote a name with spaces in it: 'my photo.png'")
+    assert ran.failure == (2, "there is no picture my", "quote names that contain spaces: 'my photo.png'")
     assert run("maps", "net", "spaced", "photo.png").failure[0] == 1
 
 
@@ -382,10 +382,8 @@ def test_plain_typing_errors_stay_what_they_are(run: Run) -> None:
         (("measure", "net/head"), "did you mean 'net'?"),
     ):
         assert run(*words).failure[::2] == (1, hint)
-    assert run("diff", "net", "other.v2", "x").failure[2] == "filterkit diff --help lists what it takes"
-    assert (
-        run("plugins", "show", "a/b", "c").failure[2] == "filterkit plugins show --help lists what it takes"
-    )
+    assert run("diff", "net", "other.v2", "x").failure[2] == "see filterkit diff --help"
+    assert run("plugins", "show", "a/b", "c").failure[2] == "see filterkit plugins show --help"
 
 
 @pytest.mark.parametrize("words", [("layers", "head"), ("layers", "nett"), ("layers", "net/")])

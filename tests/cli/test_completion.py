@@ -1,4 +1,4 @@
-"""Shell completion of names that only the catalog and the plugins know."""
+"""Shell completion of names from the catalog and the plugins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BASH = {"_FILTERKIT_COMPLETE": "complete_bash", "_TYPER_COMPLETE_TESTING": "1"}
 
 
 def offered(spawn: Run, line: str) -> list[str]:
-    """What pressing TAB behind `line` offers in bash."""
+    """Completions that bash offers after `line`."""
     words = line.split(" ")
     ran = spawn(**BASH, COMP_WORDS=line, COMP_CWORD=str(len(words) - 1))
     assert ran.exit_code == 0, ran

@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment of a command: at most one word, exit code 130, and nothing half done."""
+"""Ctrl-C at any moment of a command: one word at most, exit code 130, and no partial results."""
 
 from __future__ import annotations
 

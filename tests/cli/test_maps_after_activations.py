@@ -1,4 +1,4 @@
-"""Feature maps behind activations that are several nodes, that change the number of maps, or are none."""
+"""Feature maps after activations of several nodes, that change the number of maps, or without any."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_maxout_has_fewer_maps_than_filters(tmp_path: Path) -> None:
     pre, post = maps_of(path, at="pre").array, maps_of(path)
     np.testing.assert_array_equal(post.array, np.maximum(pre[:2], pre[2:]))
     assert (post.labels["conv"], post.makers["conv"]) == (("0", "1"), ("net/conv", "net/conv"))
-    with pytest.raises(UsageError, match="maxout joins"):
+    with pytest.raises(UsageError, match="maxout merges"):
         maps_of(path, "net/conv/1")
     assert len(maps_of(path, "net/conv/1", at="pre").array) == 1
 
@@ -75,7 +75,7 @@ def test_a_layer_without_activation_says_so_once(tmp_path: Path, run: Run) -> No
     words = ("maps", "net/conv", "--input", tmp_path / "two.npz", "--catalog", path.with_suffix(".db"))
     said = run(*words).stderr.splitlines()
     assert [line for line in said if "activation" in line] == [
-        "no activation was recognized after conv: maps after it are the layer's own output, as with --at pre"
+        "no activation recognized after conv: the maps are the layer's own output, as with --at pre"
     ]
     assert "activation" not in run(*words, "--at", "pre").stderr
     assert "activation" not in run(*words, "--quiet").stderr

@@ -116,7 +116,7 @@ def test_a_reader_that_has_seen_enough(catalog: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a shell with pipes")
-def test_writing_to_a_full_disk_is_told(classic: Path) -> None:
+def test_writing_to_a_full_disk_is_reported(classic: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("needs /dev/full")
     done = subprocess.run(
@@ -208,7 +208,7 @@ def test_places_where_nothing_can_be_written(run: Run, classic: Path, photo: Pat
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert "taken" in ran.stderr
     assert "unexpected" not in ran.stderr
-    assert "fault of filterkit" not in ran.stderr
+    assert "bug in filterkit" not in ran.stderr
 
 
 @pytest.mark.parametrize(
@@ -231,10 +231,10 @@ def test_wrong_use_is_said_like_every_other_error(
     code, said, hint = run(*words).failure
     assert code == 2
     assert said.startswith(error.split(". ")[0])
-    assert hint.startswith(f"{helped} --help")
+    assert hint.startswith(f"see {helped} --help")
 
 
-def test_an_option_of_all_commands_in_front_of_the_command(run: Run) -> None:
+def test_a_common_option_before_the_command(run: Run) -> None:
     code, said, hint = run("--catalog", "other.db", "models").failure
     assert code == 2
     assert said == "no such option: --catalog"

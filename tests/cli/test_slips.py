@@ -1,4 +1,4 @@
-"""Slips of the pen in selections, conditions and options, and the command that the hint shows instead."""
+"""Typing errors in selections, conditions and options, and the corrected commands in the hints."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_the_command_that_is_shown_runs(run: Run, written: str, expected: list[s
 @pytest.mark.parametrize("selection", ["first", "1px", ",[,[1", "[" * 5000 + "x"])
 def test_selections_that_mean_nothing(run: Run, selection: str) -> None:
     code, error, _ = run("filters", f"net/conv1/{selection}").failure
-    assert code == 2 and "selects nothing" in error
+    assert code == 2 and "is not a selection" in error
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def test_adding_brings_the_weights_back(copy: Path, zoo_model: Callable[[str], P
     before = list(contents(copy))
     code, _, stderr = run("add", "vgg16")
     assert code == 0
-    assert "brought its weights back" in stderr
+    assert "restored its missing weights" in stderr
     assert list(contents(copy)) == before
     with filterkit.open(copy) as bench:
         row = bench.filters("vgg16/block1_conv1/5")[0]

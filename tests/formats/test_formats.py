@@ -185,7 +185,10 @@ def test_a_table_on_a_terminal_fits_and_says_what_is_missing(capsys: pytest.Capt
     assert max(map(len, lines)) <= 80
     assert "15,346,630,656" in lines[-1]
     said = capsys.readouterr().err
-    assert said == "3 columns are not shown (output_shape, activation, node); --format json or csv has all\n"
+    assert (
+        said
+        == "3 columns are not shown (output_shape, activation, node); use --format json or csv to see all\n"
+    )
 
 
 @pytest.mark.usefixtures("eighty")
@@ -244,7 +247,7 @@ def test_shortened_names_can_still_be_told_apart() -> None:
     assert len(set(lines[2:])) == len(names)
 
 
-def test_an_unknown_format_is_told() -> None:
+def test_an_unknown_format_is_reported() -> None:
     with pytest.raises(UsageError, match="unknown format 'jsn'") as caught:
         write(ROWS, "jsn")
     assert caught.value.hint == "did you mean 'json' or 'ndjson'?"
@@ -268,7 +271,7 @@ def test_a_plugins_format_needs_no_options_of_ours() -> None:
 
 
 class Bytes:
-    """A format of bytes, as a plugin may bring one."""
+    """A binary format, as a plugin may contribute one."""
 
     binary = True
 
@@ -297,7 +300,7 @@ def test_a_format_of_bytes_writes_to_the_stream_below(with_bytes: Registry) -> N
 
 @pytest.mark.parametrize("stream", [io.StringIO(), Terminal()])
 def test_bytes_are_kept_from_text(with_bytes: Registry, stream: io.StringIO) -> None:
-    with pytest.raises(UsageError, match="'bytes' is bytes, not text") as caught:
+    with pytest.raises(UsageError, match="'bytes' is a binary format") as caught:
         print_rows(ROWS, COLUMNS, "bytes", registry=with_bytes, stream=stream)
     assert "> rows.bytes" in str(caught.value.hint)
     assert stream.getvalue() == ""

@@ -56,7 +56,7 @@ LONGEST = 4000
 STARTED = 97
 """Every so manieth run starts a new Python for each command, as a user does."""
 
-UNCIVIL = ("Traceback", "unexpected ", "fault of filterkit", "Warning")
+UNCIVIL = ("Traceback", "unexpected ", "bug in filterkit", "Warning")
 """Words that no user should read about a catalog."""
 
 Mutation = Callable[[Scene, random.Random], str]

@@ -1,4 +1,4 @@
-"""Small networks that take pictures, run by filterkit and by ONNX Runtime asked directly."""
+"""Small networks with picture inputs, run by filterkit and directly by ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def network(
 
 
 def asked(model: onnx.ModelProto, array: Any) -> Any:
-    """What ONNX Runtime makes of an array, without optimizations; sizes that are none are left open."""
+    """The output of ONNX Runtime for an array, without optimizations; sizes of None are left free."""
     model = onnx.ModelProto.FromString(model.SerializeToString())
     for dim in model.graph.input[0].type.tensor_type.shape.dim:
         if dim.HasField("dim_value") and dim.dim_value < 1:

@@ -1,4 +1,4 @@
-"""Layers and metrics whose names are words of Python, NumPy, SQL or a file system: data in every exporter."""
+"""Layers and metrics named like keywords of Python, NumPy, SQL or a file system are only data everywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of other channels than red, green and blue, from arrays and TIFF files."""
+"""Pictures with channels other than red, green and blue, from arrays and TIFF files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers that are no convolutions, as a plugin's extractor brings them, through all that the core does."""
+"""Layers other than convolutions, from a plugin's extractor, in all operations."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_maps_of_one_value_are_held_against_each_other(model: Path, bench: filte
     assert "per filter" in bench.sheet(bench.feature_maps("net/first", PIXELS, provider="cpu")).note
 
 
-def test_what_such_a_layer_cannot_do_is_told(model: Path, bench: filterkit.Workbench) -> None:
+def test_what_such_a_layer_cannot_do_is_reported(model: Path, bench: filterkit.Workbench) -> None:
     bench.add(model, extractors=["product"])
     with pytest.raises(ImageError, match="takes 4 channels from the layer before it"):
         bench.convolve("net/last", PIXELS)
@@ -130,9 +130,9 @@ def test_what_such_a_layer_cannot_do_is_told(model: Path, bench: filterkit.Workb
     assert bench.sheet("net/last").tiles.shape == (5, 4, 1, 1)
 
 
-def test_other_extractors_than_before_are_told(model: Path, bench: filterkit.Workbench) -> None:
+def test_other_extractors_than_before_are_reported(model: Path, bench: filterkit.Workbench) -> None:
     bench.add(model)
-    with pytest.raises(UsageError, match="extracted by others than filterkit-product/product"):
+    with pytest.raises(UsageError, match="was not extracted with filterkit-product/product"):
         bench.add(model, extractors=["convolution", "product"])
     assert bench.add(model, extractors=["convolution", "product"], replace=True).layers == 2
     assert bench.add(model).status == "unchanged"
@@ -154,4 +154,4 @@ def test_the_catalog_outlives_the_plugin(model: Path, bench: filterkit.Workbench
         np.testing.assert_array_equal(other.bank("net/last")[:, :, 0, 0], DENSE.T)
         np.testing.assert_array_equal(other.feature_maps("net/last", PIXELS, provider="cpu").array, expected)
         faults = [fault["what"] for fault in other.examine()["faults"]]
-        assert any("filterkit-product: made rows of net, and is not installed" in fault for fault in faults)
+        assert any("filterkit-product: was used for net, and is not installed" in fault for fault in faults)

@@ -1,4 +1,4 @@
-"""Two models held against each other: what was scaled, shuffled, folded, rounded or fine-tuned."""
+"""Compare two models: scaled, permuted, folded, rounded or fine-tuned filters."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def vgg_weights(widths: Sequence[int] = VGG) -> Weights:
 
 
 def vgg(weights: Weights) -> onnx.ModelProto:
-    """The layers one behind the other, with ReLUs, and a pooling behind the second and fourth."""
+    """The layers in sequence, with ReLUs, and a pooling after the second and fourth."""
     nodes, tensor = [], "picture"
     for number in range(len(weights) // 2):
         name = f"conv{number}"
@@ -83,7 +83,7 @@ def add(bench: Workbench, model: onnx.ModelProto, name: str, **options: Any) -> 
 
 
 def layers(bench: Workbench, name: str, banks: Mapping[str, np.ndarray]) -> None:
-    """A model of convolutions that have nothing to do with each other."""
+    """A model of unconnected convolutions."""
     path = Path(bench.location).parent / f"{name}.npz"
     np.savez(path, **banks)
     bench.add(f"weights:{path}", name=name)
@@ -296,7 +296,7 @@ def test_nothing_to_draw(bench: Workbench) -> None:
 def test_what_cannot_be_compared(bench: Workbench) -> None:
     bench.add("classic")
     layers(bench, "one", {"a": random(4, 3, 3, 3), "b": random(4, 3, 3, 3)})
-    with pytest.raises(NotFoundError, match="one and classic have no layer in common, by name") as caught:
+    with pytest.raises(NotFoundError, match="one and classic have no layer in common by name") as caught:
         bench.diff("one", "classic")
     assert "--match position" in (caught.value.hint or "")
     with pytest.raises(NotFoundError, match="by position") as caught:

@@ -26,7 +26,7 @@ EVERY = [*chain.from_iterable(combinations(INVARIANCES, count) for count in rang
 
 
 def bank(shape: tuple[int, ...], seed: int) -> Array:
-    """Filters of two kernels of few different numbers, so that many are alike; some are zeros."""
+    """Filters of two kernels with few distinct values, so that many are equal; some are zeros."""
     numbers = np.random.default_rng(seed).integers(-2, 3, (7, 2, *shape)).astype(np.float32)
     numbers[3] = 0
     numbers[5, 1] = 0
@@ -53,7 +53,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
 
 
 def ways(kernels: Array, rank: int, invariant: Iterable[str]) -> dict[str, Array]:
-    """What counts as the same as `kernels`, by the name of the way: by docs/cli.md, with loops of indices."""
+    """All equivalents of `kernels` by transform, as defined in docs/cli.md, computed with index loops."""
     tall = kernels.reshape(*kernels.shape[:-1], 1, kernels.shape[-1]) if rank == 1 else kernels
     height, width = tall.shape[-2:]
     quarters = [0] if "rotate" not in invariant else [0, 1, 2, 3] if height == width and rank > 1 else [0, 2]
@@ -71,7 +71,7 @@ def ways(kernels: Array, rank: int, invariant: Iterable[str]) -> dict[str, Array
 
 
 def similarity(one: Array, other: Array, invariant: Iterable[str]) -> float:
-    """By the formula; NaN where that is 0 / 0."""
+    """Similarity by the formula; NaN for 0 / 0."""
     x, y = one.astype(float).ravel(), other.astype(float).ravel()
     if "scale" in invariant:
         lengths = float(np.sqrt(x @ x) * np.sqrt(y @ y))

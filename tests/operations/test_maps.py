@@ -1,4 +1,4 @@
-"""From the catalog to feature maps: converted networks, branches, what is left out, what is kept."""
+"""Feature maps from the catalog: converted networks, branches, left-out layers and caching."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def plain() -> onnx.ModelProto:
 
 
 class Noise(CalibrationDataReader):  # type: ignore[misc]
-    """What static quantization looks at: the very picture that is run."""
+    """Calibration data for static quantization: the same picture that is run."""
 
     def __init__(self) -> None:
         picture = (PIXELS / 255).astype(np.float32).transpose(2, 0, 1)[None]
@@ -100,7 +100,7 @@ def test_converted_networks_answer_as_the_original(tmp_path: Path, conversion: s
 
 
 def choosing(*, loop: bool = False) -> onnx.ModelProto:
-    """A layer in front, and one in each branch of an If that looks at a second input."""
+    """A layer followed by one in each branch of an If that depends on a second input."""
 
     def branch(name: str, kernel: Any) -> onnx.GraphProto:
         return helper.make_graph(
@@ -173,7 +173,7 @@ def test_a_branch_answers_where_the_input_leads_there(
     assert list(found.maps) == [front, taken_name]
     assert found.left_out.keys() == {left_name}
     assert "takes the other branch" in found.left_out[left_name]
-    with pytest.raises(RuntimeFailure, match=f"{left_name} was not run: for this input the network takes"):
+    with pytest.raises(RuntimeFailure, match=f"{left_name} did not run: for this input the network takes"):
         bench.feature_maps(f"choosing/{left_name}", inputs=inputs, provider="cpu")
 
 
@@ -208,7 +208,7 @@ def test_cut_graphs_are_kept_for_the_next_process_and_go_with_the_model(
 
 
 def test_closing_lets_go_of_the_networks(tmp_path: Path) -> None:
-    """A network holds its weights and threads; what another catalog's workbench has open stays open."""
+    """Closing a workbench frees the weights and threads of its networks, not those of another catalog."""
 
     def networks() -> weakref.WeakSet[Network]:
         gc.collect()

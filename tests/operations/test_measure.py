@@ -1,4 +1,4 @@
-"""Measuring models that are in the catalog already."""
+"""Compute metrics of models that are already in the catalog."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Measure = Callable[[filterkit.FilterBank], dict[str, NDArray[Any]]]
 
 
 class Loud:
-    """A metric of filters and layers that measures what a test says."""
+    """A metric of filters and layers with values chosen by a test."""
 
     columns = ("loudness", "kind", "hollow")
     layer_columns = ("spread",)
@@ -52,7 +52,7 @@ class Loud:
 
 
 told: list[filterkit.IngestEvent] = []
-"""What the plugin of `bench_with` heard."""
+"""The events received by the plugin of `bench_with`."""
 
 
 def bench_with(catalog: Path, metric: Loud | None = None, *, version: str = "1.0") -> filterkit.Workbench:
@@ -73,7 +73,7 @@ def bench_with(catalog: Path, metric: Loud | None = None, *, version: str = "1.0
 
 
 def write_net(path: Path, weights: NDArray[Any]) -> Path:
-    """One convolution of a picture, with a batch norm behind it."""
+    """One convolution of a picture, followed by a batch normalization."""
     constants = {
         "w": weights,
         **{name: np.abs(random(len(weights), seed=n)) for n, name in enumerate("sbmv")},

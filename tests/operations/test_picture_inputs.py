@@ -1,4 +1,4 @@
-"""Feature maps of pictures, compared with ONNX Runtime asked directly with what Pillow and numpy read."""
+"""Feature maps of pictures, compared with running ONNX Runtime directly on what Pillow and NumPy read."""
 
 from __future__ import annotations
 

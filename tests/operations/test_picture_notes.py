@@ -1,4 +1,4 @@
-"""What is reported of pictures and sizes that are probably not what a network expects."""
+"""Messages about pictures and sizes that a network probably does not expect."""
 
 from __future__ import annotations
 

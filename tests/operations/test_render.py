@@ -1,4 +1,4 @@
-"""Which renderer draws into which file; plugins' renderers by their suffix."""
+"""The choice of a renderer by file type, including those of plugins."""
 
 from __future__ import annotations
 
@@ -79,14 +79,14 @@ def test_two_renderers_of_one_kind_are_both_named(classic_catalog: Path) -> None
         sheet = bench.sheet("classic/edge_sobel_x")
         with pytest.raises(UsageError, match="'page' and 'raster'") as caught:
             bench.render(sheet, suffix=".html")
-        assert caught.value.hint == "add --renderer page"
+        assert caught.value.hint == "choose one: --renderer page"
         assert bench.render(sheet, "page", suffix=".html")
 
 
-def test_nobody_writes_it_and_a_broken_renderer_hides_no_other(classic_catalog: Path) -> None:
+def test_an_unknown_suffix_and_a_broken_renderer(classic_catalog: Path) -> None:
     with bench_with(classic_catalog, gone="no.such.module:Renderer", page=Page) as bench:
         sheet = bench.sheet("classic/edge_sobel_x")
         assert bench.render(sheet, suffix=".html")
-        with pytest.raises(UsageError, match=r"no picture is written as '\.xyz'") as caught:
+        with pytest.raises(UsageError, match=r"no renderer writes '\.xyz'") as caught:
             bench.render(sheet, suffix=".xyz")
         assert caught.value.hint == "use .html, .pdf, .png, .svg or .txt"

@@ -1,4 +1,4 @@
-"""Searching the catalog: what is like a kernel or a filter, and what is there twice."""
+"""Search the catalog for similar kernels and filters, and for duplicates."""
 
 from __future__ import annotations
 
@@ -161,31 +161,36 @@ def test_lines_and_cubes_turn_as_far_as_they_can(bench: Workbench) -> None:
 @pytest.mark.parametrize(
     ("query", "options", "kind", "words"),
     [
-        ("net/first/0:2/0", {}, UsageError, "one is looked for"),
+        ("net/first/0:2/0", {}, UsageError, "the query is a single one"),
         ("net/*/0", {}, UsageError, "names 2"),
-        ("net/first/0", {"level": "kernel"}, UsageError, "has 3 kernels"),
+        ("net/first/0", {"level": "kernel"}, UsageError, "names 3 kernels"),
         ("net/first/0/0", {"level": "filter"}, UsageError, "part of a filter"),
-        ("net/first/0/9", {}, NotFoundError, "there is no 9"),
+        ("net/first/0/9", {}, NotFoundError, "9 is out of range"),
         ("nett/first/0/0", {}, NotFoundError, "no model 'nett'"),
         ("net/first/0/0", {"level": "kernels"}, UsageError, "no level 'kernels'"),
         ("net/first/0/0", {"invariant": ("scale", "rotation")}, UsageError, "'rotation'"),
-        ("net/first/0/0", {"limit": 0}, UsageError, "a limit of 0"),
+        ("net/first/0/0", {"limit": 0}, UsageError, "limit must be at least 1"),
         ("net/first/0/0", {"among": "none"}, NotFoundError, "no model 'none'"),
-        ("net/first/0", {"among": "net/first/*/0"}, UsageError, "among filters"),
-        ("net/first/0/0", {"among": "other/line"}, NotFoundError, "no kernel there has the size 3×3"),
-        ("[[1,2],[3]]", {}, UsageError, "no array of numbers"),
-        ("[[1,2],[3,4]]", {}, NotFoundError, "no kernel there has the size 2×2"),
+        ("net/first/0", {"among": "net/first/*/0"}, UsageError, "compared with filters"),
+        (
+            "net/first/0/0",
+            {"among": "other/line"},
+            NotFoundError,
+            "no kernel in the searched layers has the size 3×3",
+        ),
+        ("[[1,2],[3]]", {}, UsageError, "not an array of numbers"),
+        ("[[1,2],[3,4]]", {}, NotFoundError, "no kernel in the searched layers has the size 2×2"),
         ("[[1,NaN],[3,4]]", {}, UsageError, "NaN or infinity"),
         ("[1e999]", {}, UsageError, "NaN or infinity"),
         ("[[0,0],[0,0]]", {}, UsageError, "all zeros"),
-        ("[]", {}, UsageError, "no array of numbers"),
-        ("[[true]]", {}, UsageError, "no array of numbers"),
-        ('["a"]', {}, UsageError, "no array of numbers"),
-        (f"[{10**400}]", {}, UsageError, "no array of numbers"),
-        ("[" * 100_000, {}, UsageError, "cannot be read"),
-        ("[[1,2", {}, UsageError, "cannot be read"),
-        (np.ones((3, 3), complex), {}, UsageError, "no array of numbers"),
-        (np.ones((2, 2, 2)), {}, NotFoundError, "no filter there has the size 2×2×2"),
+        ("[]", {}, UsageError, "not an array of numbers"),
+        ("[[true]]", {}, UsageError, "not an array of numbers"),
+        ('["a"]', {}, UsageError, "not an array of numbers"),
+        (f"[{10**400}]", {}, UsageError, "not an array of numbers"),
+        ("[" * 100_000, {}, UsageError, "cannot parse"),
+        ("[[1,2", {}, UsageError, "cannot parse"),
+        (np.ones((3, 3), complex), {}, UsageError, "not an array of numbers"),
+        (np.ones((2, 2, 2)), {}, NotFoundError, "no filter in the searched layers has the size 2×2×2"),
         ("missing.npy", {}, NotFoundError, "no file missing.npy"),
     ],
 )
@@ -198,10 +203,10 @@ def test_wrong_queries(
     assert len(caught.value.message) < 200
 
 
-def test_a_size_that_is_not_there_is_told_which_are(bench: Workbench) -> None:
+def test_the_sizes_that_exist_are_listed_for_an_unknown_one(bench: Workbench) -> None:
     with pytest.raises(NotFoundError) as caught:
         bench.similar(np.ones((4, 4)))
-    assert caught.value.hint == "there are 5, 3×3, 2×3×3"
+    assert caught.value.hint == "sizes there: 5, 3×3, 2×3×3"
 
 
 def bad_files(folder: Path) -> Iterator[Path]:
@@ -222,13 +227,13 @@ def bad_files(folder: Path) -> Iterator[Path]:
     yield from files.values()
 
 
-def test_files_of_strangers_are_refused_in_one_line(bench: Workbench, tmp_path: Path) -> None:
+def test_untrusted_files_are_refused_in_one_line(bench: Workbench, tmp_path: Path) -> None:
     for path in bad_files(tmp_path):
         with pytest.raises(UsageError) as caught:
             bench.similar(path)
         assert path.name in caught.value.message
     np.lib.format.open_memmap(tmp_path / "large.npy", "w+", np.float64, (3000, 3000)).flush()
-    with pytest.raises(UsageError, match="9,000,000 numbers"):
+    with pytest.raises(UsageError, match="9,000,000 values"):
         bench.similar(tmp_path / "large.npy")
 
 

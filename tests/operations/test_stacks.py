@@ -1,4 +1,4 @@
-"""Arrays that grow on disk are the arrays that numpy would have written at once."""
+"""Arrays that grow on disk equal those that NumPy would have written at once."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def test_what_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:
             for shapes in pictures:
                 add({layer: np.zeros(shape, np.float32) for layer, shape in shapes.items()})
 
-    with pytest.raises(UsageError, match="give a different sizes"):
+    with pytest.raises(UsageError, match="the maps of a differ in size"):
         write("maps.npz", {"a": (2, 3)}, {"a": (2, 4)})
-    with pytest.raises(UsageError, match=r"2 layers do not fit into one \.npy"):
+    with pytest.raises(UsageError, match=r"cannot write 2 layers to one \.npy"):
         write("maps.npy", {"a": (2, 3), "b": (2, 3)})
     with pytest.raises(UsageError, match="different branches"):
         write("maps.npz", {"a": (2, 3)}, {"b": (2, 3)})

@@ -35,7 +35,7 @@ def bench(tmp_path: Path) -> Iterator[filterkit.Workbench]:
 
 
 class Alive:
-    """Counts arrays that somebody still holds."""
+    """Counts arrays that are still referenced."""
 
     def __init__(self) -> None:
         self.now = self.most = 0

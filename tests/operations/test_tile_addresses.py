@@ -1,4 +1,4 @@
-"""What the tiles of every sheet say of themselves: where in the catalog they are, and their weights there."""
+"""The addresses and values of the tiles of every sheet match the catalog."""
 
 from __future__ import annotations
 

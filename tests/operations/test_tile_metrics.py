@@ -1,4 +1,4 @@
-"""What sheets carry of the catalog's metrics: numbers and texts of every tile's filter, once looked at."""
+"""Metrics of the catalog in sheets: numbers and texts of every tile's filter, read on first access."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Loudest:
 
 @dataclass(frozen=True)
 class Meddling(Loudest):
-    """One that changes what it is handed."""
+    """A renderer that modifies its input."""
 
     mapping: str = "metrics"
     suffix = ".meddled"

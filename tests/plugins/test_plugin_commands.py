@@ -232,7 +232,7 @@ def test_a_command_that_takes_no_shell_is_its_plugins_fault(
         plugin(lambda app: app.command("none")(filterkit.command(function)) and None), name="filterkit-none"
     )
     add_commands(host, group)
-    words = f"{function.__name__}() has no first parameter for the Shell"
+    words = f"the first parameter of {function.__name__}() must take a Shell"
     assert found.error == f"filterkit_commands: TypeError: {words}"
 
 

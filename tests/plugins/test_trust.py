@@ -234,14 +234,14 @@ def test_a_model_is_catalogued_without_a_metric_that_fails(install: Install, tmp
     assert (ran.exit_code, json.loads(ran.stdout)[0]["model"]) == (0, "classic")
     said = f"filterkit: plugin {NAME} 1.2 failed: metric 'bad': measure(): RuntimeError: cannot\n"
     assert said in ran.stderr
-    assert "bad, worse: not measured; once the plugin works, filterkit measure classic\n" in ran.stderr
+    assert "bad, worse: not computed; once the plugin works, run filterkit measure classic\n" in ran.stderr
     assert not rows(catalog, "query", f"select name from model where plugins like '%{NAME}%'")
     assert all(row["classic_type"] for row in rows(catalog, "filters", "classic"))
 
     ran = invoke("measure", "classic", "--catalog", str(catalog), "--format", "json")
     [row] = json.loads(ran.stdout)
     assert (ran.exit_code, row["columns"], row["unmeasured"]) == (1, [], ["bad", "worse"])
-    assert "bad, worse: not measured\n" in ran.stderr
+    assert "bad, worse: not computed\n" in ran.stderr
 
     source.write_text(
         METRIC.replace('raise RuntimeError("cannot")', "return {'bad': bank.weights[:, 0, 0, 0]}")
@@ -275,7 +275,7 @@ def test_a_metric_with_the_column_of_another(install: Install, tmp_path: Path) -
     ran = invoke("add", "classic", "--catalog", str(catalog))
     said = "the column 'l2_norm' comes from filterkit.metrics/basic and from"
     assert f"plugin {NAME} 1.2 failed: {said} {NAME}/bad\n" in ran.stderr
-    assert "\nother, worse: not measured" in ran.stderr
+    assert "\nother, worse: not computed" in ran.stderr
     assert all(row["l2_norm"] > 0 for row in rows(catalog, "filters", "classic"))
 
 

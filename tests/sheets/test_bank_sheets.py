@@ -1,4 +1,4 @@
-"""Sheets: where every tile goes, and what it is called."""
+"""Sheets: the place and label of every tile."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from filterkit.sheets.tiles import arrange
 
 
 def normalized(*shape: int) -> Normalized:
-    """Values that are all different, so that a tile in the wrong place is noticed."""
+    """Values that are all distinct, so that a misplaced tile is noticed."""
     return MinMax().normalize(np.arange(math.prod(shape), dtype=np.float32).reshape(shape))
 
 
@@ -206,7 +206,7 @@ def test_a_sheet_of_millions_of_tiles_carries_no_addresses() -> None:
         assert (sheet.count, len(sheet.addresses)) == (512 * kernels, carried)
 
 
-def test_what_nobody_said_no_sheet_carries() -> None:
+def test_sheets_without_optional_fields() -> None:
     sheet = bank_sheet(normalized(2, 2, 3, 3), filters=[0, 1], kernels=[0, 1])
     assert (sheet.values, sheet.addresses) == (None, ())
     maps = np.arange(30, dtype=np.float32).reshape(5, 1, 2, 3)

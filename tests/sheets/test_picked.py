@@ -54,7 +54,7 @@ def test_kernels_of_every_rank_and_size(bench: filterkit.Workbench, add: Add) ->
     add("line", made.normal(size=(2, 1, 4)))
     add("three", made.normal(size=(2, 1, 2, 3, 2)))
     sheet = bench.sheet(["line/conv/1", "two/conv/0", "three/conv/0"])
-    assert sheet.note == "min-max per kernel; kernels of 4, 3×2, 2×3×2 are drawn equally large"
+    assert sheet.note == "min-max per kernel; kernels of 4, 3×2, 2×3×2 drawn at the same size"
     assert sheet.tile_labels == ("line/conv/1", "two/conv/0", "three/conv/0")
     tiles = sheet.tiles.reshape(-1, *sheet.tile_shape)
     slices = bench.bank("three/conv/0")[0, 0]
@@ -113,7 +113,7 @@ def test_what_makes_no_sheet(bench: filterkit.Workbench, add: Add, monkeypatch: 
         bench.sheet(["two/conv/0"], channels="all")  # type: ignore[arg-type]
     assert "strongest" in str(caught.value.hint)
     monkeypatch.setattr(picked, "MOST_VALUES", 10)
-    with pytest.raises(UsageError, match="too many for one sheet"):
+    with pytest.raises(UsageError, match="too many kernels of these sizes"):
         bench.sheet(["two"])
     monkeypatch.setattr(picked, "MOST", 1)
     with pytest.raises(UsageError, match="2 filters do not fit"):

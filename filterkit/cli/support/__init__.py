@@ -1,1 +1,1 @@
-"""What commands share: options, completion, output, progress, and what is said of errors."""
+"""What commands share: options, completion, output, progress and error messages."""

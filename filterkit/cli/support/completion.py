@@ -1,4 +1,4 @@
-"""Shell completion of names that only the catalog and the plugins know."""
+"""Shell completion of names from the catalog and the plugins."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 
 def _quietly(find: Callable[[str], Iterable[str]]) -> Callable[[str], list[str]]:
-    """Completion must never disturb the line being typed: no catalog, no names, no words."""
+    """Completion must never disturb the line being typed: errors complete nothing and print nothing."""
 
     def complete(incomplete: str) -> list[str]:
         try:
             with redirect_stderr(StringIO()):
                 found = [name for name in find(incomplete) if name.startswith(incomplete)]
-                return [name for name in found if name.isprintable()]  # others nobody types
+                return [name for name in found if name.isprintable()]  # others cannot be typed
         except Exception:
             return []
 
@@ -25,7 +25,7 @@ def _quietly(find: Callable[[str], Iterable[str]]) -> Callable[[str], list[str]]
 def _workbench() -> Any:
     from filterkit.workbench import Workbench
 
-    return Workbench(upgrade=False)  # pressing Tab changes nothing
+    return Workbench(upgrade=False)  # pressing Tab must not change anything
 
 
 def _models(incomplete: str) -> list[str]:

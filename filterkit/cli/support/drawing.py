@@ -1,4 +1,4 @@
-"""Drawings in files or on the terminal, with a line about each file."""
+"""Draw sheets to files or on the terminal, and report each file."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def draw(
     colormap: str | None = None,
     scale: int | None = None,
 ) -> list[Path]:
-    """Draw named sheets to `output`, or on stdout where it is None; returns the files written.
+    """Draw named sheets to `output`, or to stdout if it is None; returns the files written.
 
     Raises
     ------
     UsageError
-        Several sheets for one file, or a picture for a terminal.
+        Several sheets for one file, or binary output to a terminal.
     """
     options: dict[str, Any] = {"colormap": colormap, "scale": scale}
     options = {name: value for name, value in options.items() if value is not None}
@@ -49,14 +49,16 @@ def draw(
 
 
 def _refuse_terminal(bench: Workbench, renderer: str | None) -> None:
-    """Keep the bytes of pictures from a terminal."""
+    """Refuse to write binary pictures to a terminal."""
     suffix = bench.suffixes(renderer)[0] if renderer and sys.stdout.isatty() else ".txt"
     if suffix != ".txt":
-        raise UsageError(f"'{renderer}' draws pictures, not text", hint=f"-o FILE{suffix} writes them")
+        raise UsageError(
+            f"renderer '{renderer}' writes binary pictures", hint=f"write them to a file: -o FILE{suffix}"
+        )
 
 
 def _print(data: bytes) -> None:
-    """Write a drawing to stdout; on a terminal, of what that would obey only colours."""
+    """Write a drawing to stdout; on a terminal, escape all control sequences but colours."""
     if sys.stdout.isatty():
         parts = re.split(r"(\x1b\[[0-9;]*m)", data.decode("utf-8", "replace"))
         data = "".join(part if number % 2 else plain(part) for number, part in enumerate(parts)).encode()
@@ -65,4 +67,4 @@ def _print(data: bytes) -> None:
 
 
 def _terminal_width() -> int:
-    return max(shutil.get_terminal_size().columns, 20)  # what the renderer takes at least
+    return max(shutil.get_terminal_size().columns, 20)  # the renderer's minimum

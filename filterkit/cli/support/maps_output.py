@@ -1,4 +1,4 @@
-"""Where feature maps go: pictures, arrays or the terminal, and a row about each."""
+"""Output of feature maps: pictures, arrays or the terminal, and a row for each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = ("address", "image", "shape", "min", "max", "mean", "provider", "file"
 
 
 def check_style(shell: Shell, normalizer: str | None, renderer: str | None) -> None:
-    """Refuse an unknown normalizer or renderer before the network runs, and where nothing is drawn."""
+    """Refuse an unknown normalizer or renderer before the network runs, even if nothing is drawn."""
     if normalizer:
         shell.registry.create("normalizer", normalizer)
     if renderer:
@@ -28,7 +28,7 @@ def check_style(shell: Shell, normalizer: str | None, renderer: str | None) -> N
 
 
 def is_array(output: Path | None) -> bool:
-    """Whether `output` is one file for the maps of all pictures."""
+    """Whether `output` is a single array file for the maps of all pictures."""
     from filterkit.workbench import is_array
 
     return output is not None and is_array(output)
@@ -45,14 +45,14 @@ def deliver(
     colormap: str | None,
     scale: int | None,
 ) -> Iterator[Row]:
-    """Write every result as it comes, or draw it on a terminal, and yield one row per layer and picture.
+    """Write each result when it is ready, or draw it on a terminal; yield one row per layer and picture.
 
     Raises
     ------
     UsageError
         Several pictures for one file, or several layers for a ``.npy``.
     """
-    results = _with_notes(shell, results)
+    results = _with_messages(shell, results)
     style: dict[str, Any] = {"renderer": renderer, "colormap": colormap, "scale": scale}
     if output is None:
         for result in results:
@@ -71,9 +71,8 @@ def deliver(
         shell.say(one_line(f"wrote {output}"))
 
 
-def _with_notes(shell: Shell, results: Iterable[FeatureMaps]) -> Iterator[FeatureMaps]:
-    """The results; say once of each layer that they leave out why, in one line per reason, and which have
-    no activation for their maps to be taken after."""
+def _with_messages(shell: Shell, results: Iterable[FeatureMaps]) -> Iterator[FeatureMaps]:
+    """Yield the results; report once per layer that it was left out, or has no recognized activation."""
     reasons: dict[str, str] = {}
     bare: set[str] = set()
     for result in results:
@@ -82,8 +81,8 @@ def _with_notes(shell: Shell, results: Iterable[FeatureMaps]) -> Iterator[Featur
         if plain:
             shell.say(
                 one_line(
-                    f"no activation was recognized after {_names(plain)}: maps after it are the layer's own "
-                    "output, as with --at pre"
+                    f"no activation recognized after {_names(plain)}: the maps are the layer's own output, "
+                    "as with --at pre"
                 )
             )
         new = [layer for layer, reason in result.left_out.items() if reasons.get(layer) != reason]
@@ -100,7 +99,7 @@ def _names(layers: list[str]) -> str:
 
 
 def _rows(result: FeatureMaps, files: list[Path]) -> Iterator[Row]:
-    """One row per layer; `files` holds one file per layer, one for all, or none."""
+    """One row per layer; `files` has one file per layer, one for all, or none."""
     named = dict(
         zip(result.maps, files if len(files) == len(result.maps) else files * len(result.maps), strict=False)
     )

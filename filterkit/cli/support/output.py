@@ -1,4 +1,4 @@
-"""Rows to stdout, in the format the user chose."""
+"""Write rows to stdout in the chosen output format."""
 
 from __future__ import annotations
 
@@ -23,31 +23,33 @@ def choose_format(
     Parameters
     ----------
     brief
-        The columns a reader wants first; for formats with an option ``columns``.
+        The columns to show by default; for formats with an option ``columns``.
     quiet
-        No words beside the rows; for formats with an option ``quiet``.
+        Whether to suppress messages; for formats with an option ``quiet``.
 
     Raises
     ------
     UsageError
-        If there is no such format or option.
+        There is no such format or option.
     """
-    wishes = {"columns": tuple(brief) if brief else None, "quiet": quiet}
+    defaults = {"columns": tuple(brief) if brief else None, "quiet": quiet}
     known = {option.name for option in registry.find("format", spec.partition(":")[0]).options()}
-    return registry.create("format", spec, **{name: wish for name, wish in wishes.items() if name in known})
+    return registry.create(
+        "format", spec, **{name: value for name, value in defaults.items() if name in known}
+    )
 
 
 def refuse_terminal(chosen: CheckedFormat, stream: TextIO) -> None:
-    """Keep a format's bytes from a stream that shows text or takes nothing else.
+    """Refuse to write a binary format to a terminal or a text-only stream.
 
     Raises
     ------
     UsageError
-        If `chosen` writes bytes and `stream` is a terminal or not made of bytes.
+        `chosen` is binary, and `stream` is a terminal or has no underlying binary buffer.
     """
     if chosen.binary and (stream.isatty() or not hasattr(stream, "buffer")):
         name = chosen.contribution.name
-        raise UsageError(f"'{name}' is bytes, not text", hint=f"write them to a file: > rows.{name}")
+        raise UsageError(f"'{name}' is a binary format", hint=f"redirect it to a file: > rows.{name}")
 
 
 def print_rows(
@@ -60,32 +62,32 @@ def print_rows(
     quiet: bool = False,
     stream: TextIO | None = None,
 ) -> None:
-    """Write `rows` to `stream` (stdout), as they come where the format allows.
+    """Write `rows` to `stream` (default: stdout), one by one if the format allows it.
 
     Parameters
     ----------
     columns
-        Which columns, in which order.
+        Columns to write, in order.
     format_name, brief, quiet
         See `choose_format`.
     registry
-        Where formats come from.
+        Provides the formats.
 
     Raises
     ------
     UsageError
-        If there is no such format or option, or it writes bytes and `stream` is a terminal.
+        There is no such format or option, or it is binary and `stream` is a terminal.
     """
     stream = stream or sys.stdout
     chosen = choose_format(registry, format_name, brief=brief, quiet=quiet)
     refuse_terminal(chosen, stream)
     if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a name shows its escape
-    chosen.write(rows, tuple(columns), cast("TextIO", _Shown(stream)) if stream.isatty() else stream)
+        stream.reconfigure(errors="backslashreplace")  # characters that it cannot encode become escapes
+    chosen.write(rows, tuple(columns), cast("TextIO", _SafeTerminal(stream)) if stream.isatty() else stream)
 
 
-class _Shown(io.TextIOBase):
-    """A terminal, to which no format writes what it would obey: rows hold names of anybody's models."""
+class _SafeTerminal(io.TextIOBase):
+    """A terminal to which control sequences are written escaped: rows contain names from untrusted models."""
 
     def __init__(self, terminal: TextIO) -> None:
         self._terminal = terminal

@@ -1,4 +1,4 @@
-"""Addresses that another command writes and this one reads from standard input."""
+"""Read addresses that another command writes from standard input."""
 
 from __future__ import annotations
 
@@ -11,45 +11,43 @@ from collections.abc import Iterable, Iterator
 from filterkit.errors import NotFoundError, UsageError
 
 LARGEST = 16 * 2**20
-"""Bytes that are read; rows about more filters than fit on one sheet are less."""
+"""Limit on the input in bytes; rows for all the filters that fit on one sheet are smaller."""
 
 LONGEST = 1000
-"""Characters of one address."""
+"""Limit on the length of an address in characters."""
 
 EXAMPLE = "filterkit filters vgg16 --format ndjson | filterkit show - -o found.png"
 
 
 def read_addresses() -> list[str]:
-    """The addresses on standard input: rows as JSON, NDJSON, CSV or TSV, or an address per line.
+    """The addresses on standard input: rows as JSON, NDJSON, CSV or TSV, or one address per line.
 
     Raises
     ------
     UsageError
-        A terminal is there instead of rows, or what is there cannot be read.
+        Standard input is a terminal, or cannot be parsed.
     NotFoundError
-        There is none.
+        Standard input contains no address.
     """
     if sys.stdin is None or sys.stdin.isatty():
-        raise UsageError("no rows are piped into standard input", hint=f"as in: {EXAMPLE}")
+        raise UsageError("no rows are piped into standard input", hint=f"for example: {EXAMPLE}")
     data = sys.stdin.buffer.read(LARGEST + 1)
     if len(data) > LARGEST:
         raise UsageError(
             f"more than {LARGEST >> 20} MiB on standard input",
-            hint="--columns address --limit N makes it less",
+            hint="reduce the rows with --columns address and --limit N",
         )
     try:
         found = list(_addresses(data.decode("utf-8-sig").strip()))
     except UnicodeDecodeError:
-        raise _unreadable("it is no text") from None
+        raise _unreadable("it is not text") from None
     except (ValueError, RecursionError, csv.Error):
-        raise _unreadable("its rows are no JSON, NDJSON, CSV or TSV") from None
+        raise _unreadable("its rows are not JSON, NDJSON, CSV or TSV") from None
     if not found:
-        raise NotFoundError(
-            "no address comes through standard input", hint="perhaps no filter met the condition"
-        )
+        raise NotFoundError("standard input contains no address", hint="perhaps no filter met the condition")
     for address in found:
         if len(address) > LONGEST or not address.isprintable():
-            raise _unreadable(f"{address[:20]!r}… is no address")
+            raise _unreadable(f"{address[:20]!r}… is not an address")
     return found
 
 
@@ -61,7 +59,7 @@ def _addresses(text: str) -> Iterator[str]:
     elif delimiter:
         yield from _of_rows(csv.DictReader(io.StringIO(text), delimiter=delimiter))
     elif any(line.startswith("──") for line in rest.split("\n", 3)):
-        raise _unreadable("a table is for reading")
+        raise _unreadable("it is a table formatted for people")
     else:
         yield from filter(None, map(str.strip, text.split("\n")))
 
@@ -77,11 +75,9 @@ def _of_rows(rows: Iterable[object]) -> Iterator[str]:
     for number, row in enumerate(rows, 1):
         address = row.get("address") if isinstance(row, dict) else None
         if not isinstance(address, str):
-            raise _unreadable(f"row {number} has no address", "--columns may have left it out")
+            raise _unreadable(f"row {number} has no address", "include the column address in --columns")
         yield address
 
 
-def _unreadable(
-    why: str, hint: str = "--format ndjson, json, csv or tsv writes rows that can be piped"
-) -> UsageError:
+def _unreadable(why: str, hint: str = "write the rows with --format ndjson, json, csv or tsv") -> UsageError:
     return UsageError(f"standard input cannot be read: {why}", hint=hint)

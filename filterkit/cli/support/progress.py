@@ -1,4 +1,4 @@
-"""Progress bars, on stderr, where a person watches."""
+"""Progress bars on stderr, if it is a terminal."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from filterkit.plugins.protocols import Progress
 
 @contextmanager
 def progress_bar(*, enabled: bool) -> Iterator[Progress]:
-    """A callback that draws one bar per task; silent where stderr is no terminal.
+    """A callback that draws one bar per task; silent if stderr is not a terminal.
 
-    The bar appears with the first call, so that a command without slow work imports and draws nothing.
+    The first call creates the bar, so that a command without slow work imports and draws nothing.
     """
     if not enabled or not sys.stderr.isatty():
         yield lambda what, done, total: None
@@ -38,12 +38,12 @@ class _Bars:
 
         class Amount(DownloadColumn):
             def render(self, task: Task) -> Text:
-                # Work that is not counted, such as an export, has only its name and a moving bar.
+                # Work without a count, such as an export, shows only its name and a moving bar.
                 return super().render(task) if task.completed or task.total else Text()
 
         if self._progress is None:
             self._progress = Progress(  # type: ignore[assignment]
-                TextColumn("{task.description}", markup=False),  # "[" in a name is no style
+                TextColumn("{task.description}", markup=False),  # "[" in a name is not markup
                 BarColumn(bar_width=None),
                 Amount(),
                 TimeRemainingColumn(compact=True),

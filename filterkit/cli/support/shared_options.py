@@ -1,4 +1,4 @@
-"""Options that several commands share, each with its words in one place."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -8,32 +8,37 @@ import typer
 
 from filterkit.cli.support.completion import complete_normalizer, complete_renderer
 
-Provider = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to run.")]
-Threads = Annotated[int | None, typer.Option(min=1, help="CPU threads (default: ONNX Runtime's).")]
+Provider = Annotated[
+    Literal["auto", "cpu", "cuda"], typer.Option(help="ONNX Runtime execution provider to run on.")
+]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Number of CPU threads (default: chosen by ONNX Runtime).")
+]
 Normalizer = Annotated[
     str,
     typer.Option(
-        help="How numbers become light and dark, e.g. symmetric:per=filter.",
+        help="How values map to brightness, e.g. symmetric:per=filter.",
         autocompletion=complete_normalizer,
     ),
 ]
 MapsNormalizer = Annotated[
     str | None,
     typer.Option(
-        help="How numbers become light and dark (default: minmax:per=filter; maps of one value: minmax).",
+        help="How values map to brightness (default: minmax:per=filter; minmax for maps of one value).",
         autocompletion=complete_normalizer,
     ),
 ]
 Renderer = Annotated[
     str | None,
     typer.Option(
-        help="grid, mosaic, terminal or a plugin's (default: what fits).", autocompletion=complete_renderer
+        help="grid, mosaic, terminal or a plugin's (default: chosen by the output).",
+        autocompletion=complete_renderer,
     ),
 ]
-Colormap = Annotated[str | None, typer.Option(help="A matplotlib colormap, e.g. RdBu_r.")]
-Scale = Annotated[int | None, typer.Option(min=1, help="Screen pixels per value (mosaic).")]
+Colormap = Annotated[str | None, typer.Option(help="Matplotlib colormap, e.g. RdBu_r.")]
+Scale = Annotated[int | None, typer.Option(min=1, help="Pixels per value, for the mosaic renderer.")]
 
 
 def words(text: str) -> tuple[str, ...]:
-    """The words of an option that takes several, separated by commas; none where it is empty."""
+    """Split the value of an option at commas; empty if the value is."""
     return tuple(word.strip() for word in text.split(",") if word.strip())

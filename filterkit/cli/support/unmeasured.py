@@ -1,4 +1,4 @@
-"""What is said where models were not measured for what a command asks of them: no row would show it."""
+"""The message about models that lack a metric which a command uses: their rows would not show it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def say_what_is_missing(shell: Shell, bench: Workbench, address: str, question: str) -> None:
-    """Name the models of `address` that lack a metric of which `question` speaks, and what measures them."""
+    """Name the models of `address` that lack a metric used in `question`, and how to compute it."""
     missing = bench.unmeasured(address, question) if question else []
     if missing:
         alone = len(missing) == 1
         models = missing[0] if alone else f"'{address.partition('/')[0]}'"
         lack = f"{missing[0]} lacks" if alone else f"{len(missing)} models lack"
-        line = f"{lack} metrics that are asked for: `filterkit measure {models}` measures them"
+        line = f"{lack} requested metrics: `filterkit measure {models}` computes them"
         shell.say(one_line(line))

@@ -1,4 +1,4 @@
-"""The group of all commands, and how it tells what goes wrong: one line, a hint, an exit code."""
+"""The group of all commands, and how it reports errors: one line, a hint and an exit code."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from typer.core import TyperGroup
 from filterkit.cli.shell import COMMON, print_error, reported_errors
 from filterkit.errors import AddressError, UsageError
 
-# Typer carries its own Click or imports another, by its version: the class is taken from what Typer exports.
-_WrongUse: type[Exception] = typer.BadParameter.__bases__[0]
+# Depending on its version, Typer bundles Click or imports it: take the class from what Typer exports.
+_ClickUsageError: type[Exception] = typer.BadParameter.__bases__[0]
 LONGEST = 200
-"""Characters of a message about words that a command does not take, which may be a folder full of names."""
+"""Limit on messages about unexpected arguments, which may list a whole folder of file names."""
 
 _DEBUG, _WORDS = "filterkit.debug", "filterkit.words"
 
 
 class OneLineErrors(TyperGroup):
-    """The group of all commands; Typer would draw a box around what is wrong, or show a traceback."""
+    """The group of all commands, with errors in one line instead of Typer's box or a traceback."""
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **more: Any) -> Any:
-        if not args:  # no error: this shows the help
+        if not args:  # shows the help, which is not an error
             return super().make_context(info_name, args, *rest, **more)
         debug = "--debug" in args
         with _in_one_line():
@@ -54,7 +54,7 @@ class OneLineErrors(TyperGroup):
 
 @contextmanager
 def _whole_commands(ctx: Any) -> Iterator[None]:
-    """Let the error about an address show the whole command as it was meant."""
+    """Give an error about an address a hint that shows the whole corrected command."""
     try:
         yield
     except AddressError as error:
@@ -68,14 +68,14 @@ def _whole_commands(ctx: Any) -> Iterator[None]:
 def _in_one_line() -> Iterator[None]:
     try:
         yield
-    except _WrongUse as error:
+    except _ClickUsageError as error:
         words = str(error.format_message()).replace("Value error, ", "").rstrip(".")  # type: ignore[attr-defined]
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "filterkit"
-        hint = f"{command} --help lists what it takes"
+        hint = f"see {command} --help"
         option = str(getattr(error, "option_name", "")).removeprefix("--")
         if option in COMMON and context and context.parent is None:
-            hint = f"it goes behind the command: filterkit models --{option} …"
+            hint = f"put it after the command: filterkit models --{option} …"
         if context and ("issing option '-o'" in words or "extra argument" in words):
             from filterkit.workbench import corrected_command
 

@@ -78,7 +78,7 @@ class Worker:
         Crashed
             The process crashed, or exceeded its time limit.
         RuntimeFailure
-            Python cannot be started a second time.
+            A Python child process cannot be started.
         """
         with self.lock:
             process = self._running()

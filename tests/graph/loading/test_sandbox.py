@@ -143,7 +143,7 @@ except RuntimeFailure as error:
 def test_where_python_cannot_be_started_the_error_says_so(executable: str | None) -> None:
     code = ELSEWHERE.format(executable=executable)
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert ran.stdout.startswith("Python cannot be started a second time: ") and ran.stderr == ""
+    assert ran.stdout.startswith("cannot start a Python child process: ") and ran.stderr == ""
     assert f"sys.executable is '{executable or ''}'" in ran.stdout
 
 
@@ -151,7 +151,7 @@ def test_where_python_cannot_be_started_the_error_says_so(executable: str | None
 def test_where_sys_executable_is_not_python_the_error_says_so() -> None:
     code = ELSEWHERE.format(executable="/usr/bin/env")
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert ran.stdout.startswith("Python cannot be started a second time: it does not respond")
+    assert ran.stdout.startswith("cannot start a Python child process: it does not respond")
 
 
 class Checking:
