@@ -1,4 +1,4 @@
-"""The pads that a transposed convolution means where it states its output's size instead."""
+"""The pads of a transposed convolution that states its output size instead."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def pads_for(
     Parameters
     ----------
     tensor
-        What the convolution reads.
+        Input of the convolution.
     wanted
         The attribute ``output_shape``: one size per spatial axis.
     window
-        Kernel sizes with their dilation.
+        Dilated kernel sizes.
     upper
-        Whether an odd rest goes to the end (``auto_pad`` is ``"SAME_UPPER"``).
+        Whether the odd pixel of padding goes to the end (``auto_pad`` is ``"SAME_UPPER"``).
 
     Returns
     -------
     tuple or None
-        None where the input's size is open, or the output would have to be larger than it can be.
+        None if the size of the input is unknown, or the stated output is larger than possible.
     """
     shape = graph.shape(tensor)
     sizes = [size for size in shape[2:] if isinstance(size, int)] if shape else []

@@ -1,4 +1,4 @@
-"""Figures as files: how all of them look, and the same bytes for the same figure."""
+"""Write figures to files: common settings, reproducible bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DPI = 150
-FONT = "DejaVu Sans"  # comes with matplotlib, so pictures are the same everywhere
+FONT = "DejaVu Sans"  # bundled with matplotlib, so that pictures are the same everywhere
 MEDIA_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 INK, FAINT = "#222222", "#767676"
 
@@ -21,20 +21,20 @@ _SETTINGS: Any = {
     "font.family": [FONT],
     "text.usetex": False,
     "savefig.bbox": None,
-    "svg.hashsalt": "filterkit",  # ids would be random
+    "svg.hashsalt": "filterkit",  # ids would otherwise be random
 }
-"""What a user's matplotlibrc may not change."""
+"""Settings that override the user's matplotlibrc."""
 
 
 def settings() -> AbstractContextManager[None]:
-    """The settings under which a figure is made and written."""
+    """A context with the settings for making and writing figures."""
     settings: AbstractContextManager[None] = matplotlib().rc_context(_SETTINGS)
     return settings
 
 
 def written(figure: Figure, kind: str, title: str) -> bytes:
-    """`figure` as a file of one of `MEDIA_TYPES`."""
-    # No dates, which would make each file a different one.
+    """`figure` as the bytes of a file of one of `MEDIA_TYPES`."""
+    # Without dates, for reproducible files.
     no_date: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     metadata: dict[str, Any] = {"Title": one_line(title), **no_date.get(kind, {})}
     out = io.BytesIO()

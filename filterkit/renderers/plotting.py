@@ -1,4 +1,4 @@
-"""matplotlib, imported without the settings of whoever made the current folder."""
+"""Import matplotlib without a ``matplotlibrc`` of the current folder."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from types import ModuleType
 
 
 def matplotlib() -> ModuleType:
-    """The package matplotlib, whose first import here reads no ``matplotlibrc`` of the current folder.
+    """The package matplotlib, first imported without a ``matplotlibrc`` of the current folder.
 
-    matplotlib would take that in the place of the user's own. In a folder of a stranger it may turn on LaTeX,
-    hold what matplotlib cannot read, or be a pipe on which it would wait.
+    matplotlib would use that file instead of the user's own. In an untrusted folder it may turn on LaTeX, be
+    unreadable, or be a named pipe that blocks.
     """
     if "matplotlib" in sys.modules or not os.path.lexists("matplotlibrc"):
         return importlib.import_module("matplotlib")
     before = os.getcwd()  # noqa: PTH109
-    os.chdir(os.sep)  # matplotlib knows no other way
+    os.chdir(os.sep)  # matplotlib has no other way
     try:
         return importlib.import_module("matplotlib")
     finally:

@@ -1,4 +1,4 @@
-"""A part of a network, opened and run on pictures or raw tensors."""
+"""An excerpt of a network that runs on pictures or raw tensors."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ if TYPE_CHECKING:
     Maps = dict[str, NDArray[Any]]
 
 Size = tuple[int, int] | Literal["original"] | None
-"""Height and width, the picture's own, or None for the network's nominal size."""
+"""Height and width, ``"original"`` for the picture's own, or None for the nominal size of the network."""
 
 
 class Network:
-    """The part of a network that makes the targets, ready to run.
+    """An excerpt of a network that computes the targets.
 
     Parameters
     ----------
     part
-        Holds every target but those that it leaves out.
+        Contains all targets except those left out.
     targets
-        What `maps` returns.
+        The tensors that `maps` returns.
     picture_input
-        The input that takes pictures.
+        The input for pictures.
     folder
-        Where external data lies.
+        Folder of the external data.
 
     Attributes
     ----------
     provider
-        What it runs on: ``"cpu"`` or ``"cuda"``.
+        The provider in use: ``"cpu"`` or ``"cuda"``.
     inputs
-        What it needs.
+        The inputs it needs.
     left_out
-        From a layer that cannot be run to the reason.
+        Maps layers that cannot be run to the reason.
     """
 
     def __init__(
@@ -88,19 +88,19 @@ class Network:
         Parameters
         ----------
         inputs
-            One array per input of the graph, passed on as it is; inputs that the wanted layers do not need
-            may be left out.
+            One array per input of the graph, passed on unchanged; inputs that the wanted layers do not need
+            may be omitted.
 
         Returns
         -------
         dict
-            Layer to array, shape (N, C, *spatial), whatever the layout in the graph. Layers that stand in a
-            branch which an If does not take for these inputs are missing.
+            Layer to array, shape (N, C, *spatial), whatever the layout in the graph. Layers in a branch that
+            an If does not take for these inputs are missing.
 
         Raises
         ------
         RuntimeFailure
-            The inputs do not fit, or ONNX Runtime fails.
+            If the inputs do not match, or ONNX Runtime fails.
         """
         values = run(self._session, self._tensors, fitting(inputs, self.inputs, self._known))
         by_tensor = dict(zip(self._tensors, values, strict=True))
@@ -119,20 +119,19 @@ class Network:
         declared: Sides = (None, None),
         batch: int = 8,
     ) -> Iterator[Maps]:
-        """Feature maps of pictures, one picture after the other; only one batch is in memory at a time.
+        """Feature maps of pictures, one picture at a time; only one batch is in memory.
 
         Parameters
         ----------
         pictures
-            As `filterkit.runtime.preprocessing.prepare` takes them.
+            See `filterkit.runtime.preprocessing.prepare`.
         size
-            What to resize to. None takes the size that the graph fixes, else the nominal one, else the
-            picture's own; where only the height or the width is fixed, the other follows from the picture's
-            aspect.
+            Size to resize to. None uses the size fixed by the graph, else the nominal size, else the size of
+            the picture; if only height or width is fixed, the other follows from the aspect ratio.
         declared
-            Height and width that the file states for the input, where the graph takes others, too.
+            Height and width that the file declares for the input, if the graph also accepts others.
         batch
-            How many pictures of one size run together, where the network takes several.
+            Number of pictures of the same size per run, if the network accepts batches.
 
         Yields
         ------
@@ -142,9 +141,9 @@ class Network:
         Raises
         ------
         ImageError
-            The network takes no pictures like these: other channels, another size, or larger ones only.
+            If the network does not accept such pictures: wrong channels or size, or too small.
         RuntimeFailure
-            The network needs more than a picture, a layer does not answer picture by picture, or ONNX Runtime
+            If the network needs other inputs, a layer's output is not separable by picture, or ONNX Runtime
             fails.
         """
         entry = self._takes_pictures(preprocessing)
@@ -153,7 +152,7 @@ class Network:
         together = fixed or (max(1, batch) if self._batched else 1)
         prepared = (self._prepared(picture, entry, preprocessing, size, declared) for picture in pictures)
         for group in _runs(prepared, together, pixels=None if fixed else LARGEST_SIZE):
-            # A network that takes exactly so many pictures gets the last one again; its answer is dropped.
+            # Pad a fixed batch size with the last picture, and drop the surplus results.
             missing = together - len(group) if fixed else 0
             maps = self.maps({entry.name: _one_batch(group + group[-1:] * missing)})
             _check_one_by_one(maps, len(group) + missing)
@@ -165,7 +164,7 @@ class Network:
             del maps  # before the next batch is computed
 
     def takes_any_size(self, preprocessing: Preprocessing) -> bool:
-        """Whether height and width are both free here."""
+        """Whether both height and width are free."""
         return any(
             entry.name == self._picture_input
             and len(entry.shape) == len(preprocessing.layout)
@@ -174,21 +173,21 @@ class Network:
         )
 
     def _takes_pictures(self, preprocessing: Preprocessing) -> Input:
-        """The picture input, once it is known to be all that is needed and to fit pictures."""
+        """The picture input, after checking that it is the only input and accepts pictures."""
         others = [entry for entry in self.inputs if entry.name != self._picture_input]
         by_hand = "give raw tensors with --input FILE.npz"
         if others:
-            words = ", ".join(map(str, others))
-            kind = "other inputs than pictures" if len(others) == len(self.inputs) else "more than a picture"
+            names = ", ".join(map(str, others))
+            kind = "inputs other than pictures" if len(others) == len(self.inputs) else "more than a picture"
             if len(others) == len(self.inputs) == 1 and _like_a_picture(others[0]):
                 spec = shlex.quote(f"unit:input={others[0].name}")
-                by_hand = f"filterkit add --replace with --preprocessing {spec}; or {by_hand}"
-            raise RuntimeFailure(f"these layers need {kind}: {words}", hint=by_hand)
+                by_hand = f"add the model with --replace --preprocessing {spec}, or {by_hand}"
+            raise RuntimeFailure(f"these layers need {kind}: {names}", hint=by_hand)
         if not self.inputs:
             raise RuntimeFailure("these layers do not depend on the picture")
         entry = self.inputs[0]
         if len(entry.shape) != len(preprocessing.layout):
-            raise ImageError(f"the input {entry} takes no pictures", hint=by_hand)
+            raise ImageError(f"input {entry} does not accept pictures", hint=by_hand)
         check_type(entry)
         channels = entry.shape[preprocessing.layout.index("C")]
         names = preprocessing.channels
@@ -218,11 +217,11 @@ class Network:
         takes = (fixed[0] or wanted[0], fixed[1] or wanted[1])
         if takes != wanted and (size is not None or "size" in preprocessing.stated):
             raise ImageError(
-                f"this network takes pictures of {takes[0]} × {takes[1]} pixels (height × width) only, "
-                f"not of {wanted[0]} × {wanted[1]}",
-                hint="leave the size out, and the picture is resized"
+                f"this network only takes pictures of {takes[0]} × {takes[1]} pixels (height × width), "
+                f"not {wanted[0]} × {wanted[1]}",
+                hint="omit the size to have the picture resized"
                 if size is not None
-                else "filterkit add --replace with a --preprocessing of that size, or of none",
+                else "add the model with --replace and a --preprocessing of that size or without a size",
             )
         count = entry.shape[preprocessing.layout.index("N")]
         if takes != own or isinstance(count, int):
@@ -234,7 +233,7 @@ class Network:
             if obstacle is not None:
                 raise ImageError(
                     f"a picture of {takes[0]} × {takes[1]} pixels is too small for this network: {obstacle}",
-                    hint="take a larger picture or size, or layers nearer to the input",
+                    hint="use a larger picture or size, or layers closer to the input",
                 )
             self._fitting_shapes.add(values.shape)
         return values
@@ -253,20 +252,20 @@ def _fixed(entry: Input, preprocessing: Preprocessing) -> Sides:
 
 
 def _check_one_by_one(maps: Maps, pictures: int) -> None:
-    """Some graphs cut pictures into pieces along the batch axis: which piece is whose cannot be known."""
+    """Reject graphs that split pictures along the batch axis, as the pieces cannot be attributed."""
     for layer, values in maps.items():
         if len(values) != pictures:
             raise RuntimeFailure(
-                f"layer '{layer}' does not answer picture by picture: "
-                f"of {pictures} it made {len(values)} pieces",
-                hint="take other layers, or this one alone with --input FILE.npz",
+                f"the output of layer '{layer}' is not separable by picture: "
+                f"{len(values)} pieces for {pictures} pictures",
+                hint="choose other layers, or run this one alone with --input FILE.npz",
             )
 
 
 def _runs(
     arrays: Iterable[NDArray[Any]], most: int, *, pixels: int | None = None
 ) -> Iterator[list[NDArray[Any]]]:
-    """Neighbours of one shape, at most so many together; fewer where they would have more `pixels` in all."""
+    """Group consecutive arrays of one shape, at most `most` and at most `pixels` in total."""
     group: list[NDArray[Any]] = []
     for array in arrays:
         room = most if pixels is None else min(most, max(1, pixels * 3 // array.size))

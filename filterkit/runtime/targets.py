@@ -1,4 +1,4 @@
-"""What a network is run for: tensors of layers, and how their axes lie."""
+"""Targets of a run: tensors of layers and the order of their axes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Target(NamedTuple):
-    """A tensor to expose: the layer it belongs to, its name, its axes, e.g. ``"NHWC"``, and its scope."""
+    """A tensor to expose: its layer, name, axes (e.g. ``"NHWC"``) and scope."""
 
     layer: str
     tensor: str
@@ -29,7 +29,7 @@ class Target(NamedTuple):
 
 
 def is_batched(part: Excerpt, tensors: Mapping[Target, str]) -> bool:
-    """Whether the batch axis of every output is the input's: only then several pictures may run together."""
+    """Whether all outputs share the batch axis of the input, so that several pictures can run together."""
     outputs = {value.name: value.type.tensor_type.shape.dim for value in part.model.graph.output}
     return all(
         len(outputs[name]) == len(target.layout) and outputs[name][target.layout.index("N")].dim_param == "N"
@@ -38,18 +38,18 @@ def is_batched(part: Excerpt, tensors: Mapping[Target, str]) -> bool:
 
 
 def channels_first(values: NDArray[Any], target: Target) -> NDArray[Any]:
-    """Bring a tensor to N C and then its spatial axes in the order D H W; where it has none, to N C 1 1.
+    """Transpose a tensor to N C and spatial axes in the order D H W, or to N C 1 1 if it has none.
 
-    Several axes C become one, in which the last of them counts fastest.
+    Several C axes are flattened in C order.
     """
     if values.ndim != len(target.layout):
         raise RuntimeFailure(
             f"the tensor of layer '{target.layer}' has {values.ndim} axes, not {len(target.layout)}"
             f" ({target.layout})",
-            hint="`filterkit doctor` says whether the catalog is in order",
+            hint="check the catalog with `filterkit doctor`",
         )
     order = sorted(range(values.ndim), key=lambda axis: "NCDHW123456789".index(target.layout[axis]))
     turned = values.transpose(order)
-    behind = 1 + target.layout.count("C")
-    turned = turned.reshape(turned.shape[0], math.prod(turned.shape[1:behind]), *turned.shape[behind:])
+    end = 1 + target.layout.count("C")
+    turned = turned.reshape(turned.shape[0], math.prod(turned.shape[1:end]), *turned.shape[end:])
     return turned if turned.ndim > 2 else turned[..., None, None]

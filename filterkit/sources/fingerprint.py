@@ -1,4 +1,4 @@
-"""A mark by which weights are known again, however a framework has turned their axes."""
+"""A fingerprint of weights that does not depend on the order of their axes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 
 def fingerprint(weights: NDArray[Any]) -> str:
-    """Hash of the sorted numbers of `weights`: the same bits in any axis order give the same mark.
+    """Hash of the sorted values of `weights`: the same for any order of the axes.
 
     Returns
     -------
     str
-        How many numbers there are, and the SHA-256 of them as float32 in ascending order.
+        The number of values, and the SHA-256 of them as float32 in ascending order.
     """
     numbers = np.sort(np.asarray(weights, np.float32), axis=None)
     return f"{numbers.size}:{hashlib.sha256(numbers.data).hexdigest()}"
 
 
 def size_of(mark: str) -> int:
-    """How many numbers a `fingerprint` is of."""
+    """The number of values behind a `fingerprint`."""
     return int(mark.partition(":")[0])
