@@ -77,7 +77,7 @@ def _models_in(folder: Path, wanted: str) -> str | None:
     try:
         names = [path.name for path in folder.iterdir() if path.suffix.lower() == ".onnx"]
     except FileNotFoundError:
-        return f"folder '{folder}' does not exist, either"
+        return f"folder '{folder}' does not exist either"
     except OSError:
         return f"cannot read folder '{folder}'"
     return closest(wanted, names) if names else f"folder '{folder}' contains no ONNX file"

@@ -163,7 +163,7 @@ def _pattern(names: Sequence[str], others: Sequence[str]) -> tuple[str, str]:
     common = [f"{escape(begin)}*"] * bool(begin) + [f"*{escape(end)}"] * bool(end)
     fitting = [each for each in common if not any(fnmatchcase(other, each) for other in others)]
     pattern = fitting[0] if fitting else escape(names[0])
-    read = "reads only them" if fitting and len(names) > 1 else "reads only the first"
+    read = "reads only them" if fitting and len(names) > 1 else "reads only that one"
     return one_line(pattern.replace("%", "%25").replace("&", "%26"))[:80], read
 
 

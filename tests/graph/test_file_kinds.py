@@ -279,7 +279,7 @@ def test_files_of_weights_that_are_something_else(kind: str, suffix: str, tmp_pa
     (tmp_path / f"net.{suffix}").write_bytes(KINDS[kind][0])
     with filterkit.open(tmp_path / "catalog.db") as bench, pytest.raises(FilterkitError) as caught:
         bench.add(f"weights:{tmp_path}/net.{suffix}")
-    assert caught.value.message.startswith(f"net.{suffix} holds no weights but is {KINDS[kind][1]}")
+    assert caught.value.message.startswith(f"net.{suffix} is not a weights file but {KINDS[kind][1]}")
 
 
 def test_json_that_is_a_model_of_tensorflow_js(tmp_path: Path) -> None:
@@ -308,5 +308,5 @@ def test_a_file_that_is_something_else_than_a_catalog_or_weights(kind: str, tmp_
         bench.models()
     with filterkit.open(tmp_path / "catalog.db") as bench, pytest.raises(FilterkitError) as caught:
         bench.add(f"weights:{tmp_path / 'file.onnx'}")
-    assert "file.onnx holds no weights but is " in caught.value.message
+    assert "file.onnx is not a weights file but " in caught.value.message
     assert caught.value.hint
