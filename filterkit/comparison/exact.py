@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray
 
 DECIMALS = 12
-"""Decimals to which similarities are rounded, so that a copy stored in float32 at another scale, which differs
-by 1e-15, ties with the original."""
+"""Decimals to which similarities are rounded, so that a copy stored in float32 at another scale, which
+differs by 1e-15, ties with the original."""
 
 SMALLEST, LARGEST = 1e-30, 1e30
 """Range of squared norms within which float32 neither underflows nor overflows significantly."""

@@ -1,4 +1,4 @@
-"""The rows that commands make, as output formats receive them."""
+"""Convert the rows of commands to plain Python values for output formats."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ SCALARS = frozenset({NoneType, bool, int, float, str, bytes})
 
 
 def watched(rows: Iterable[Row], failed: list[Exception]) -> Iterator[Row]:
-    """The rows, of Python's own values; what is raised while they are made also goes into `failed`.
+    """Rows with plain Python values; exceptions raised while computing them are also appended to `failed`.
 
     Raises
     ------
     TypeError
-        One of them is no row.
+        If one of them is not a mapping.
     """
     try:
         for row in rows:
             if not isinstance(row, Mapping):
                 raise TypeError(f"a row is a mapping from columns to values, not {kind_of(row)}")
-            # Most rows hold nothing else: one look at all their types, for there may be millions of them.
-            fine = SCALARS.issuperset(map(type, row.values()))
-            yield row if fine else {name: _plain(value) for name, value in row.items()}
+            # Fast path, as there may be millions of rows and most contain only scalars.
+            is_plain = SCALARS.issuperset(map(type, row.values()))
+            yield row if is_plain else {name: _plain(value) for name, value in row.items()}
     except Exception as error:
         failed.append(error)
         raise
 
 
 def _plain(value: Any) -> Any:
-    """Numbers and arrays of NumPy, PyTorch and their kin as Python's own numbers and lists."""
+    """Convert numbers and arrays of NumPy, PyTorch and others to Python numbers and lists."""
     if type(value) in SCALARS:
         return value
     if isinstance(value, list | tuple):
@@ -43,7 +43,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, type) or not hasattr(value, "tolist"):
         return value
     kind = getattr(getattr(value, "dtype", None), "str", None)
-    if kind in ("<M8[ns]", "<m8[ns]"):  # times finer than Python's: they would become integers
+    if kind in ("<M8[ns]", "<m8[ns]"):  # finer than Python's datetime; would become integers
         value = value.astype(kind.replace("ns", "us"))
     made = value.tolist()
     return _plain(made) if kind == "|O" else made

@@ -1,8 +1,7 @@
-"""What plugin authors test with: tiny models and catalogs with known filters, and one check per kind.
+"""Test kit for plugin authors: tiny models and catalogs with known filters, and one check per kind.
 
-``check_normalizer(Mine)`` and its siblings try what users may come with, and raise one `ConformanceError`
-that lists in words everything that broke. `run_block` runs the commands of a README. Nothing heavy is
-imported until it is used.
+``check_normalizer(Mine)`` and its siblings try many inputs and edge cases, and raise one `ConformanceError`
+that lists all failures. `run_block` runs the commands of a README. Heavy modules are imported on first use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Weights of all sorts, as a user's models may hold them."""
+"""Weights with all kinds of shapes, dtypes and values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Array = NDArray[np.floating[Any]]
 
 
 def trial_weights() -> Iterator[tuple[str, Array]]:
-    """Weights of shape (filters, kernels, *kernel_shape), and what to call each."""
+    """Names and weights of shape (filters, kernels, *kernel_shape)."""
     plain = _normal(4, 3, 3, 3)
     yield "ordinary weights", plain
     yield "one-dimensional kernels", _normal(4, 3, 5)
@@ -33,8 +33,8 @@ def trial_weights() -> Iterator[tuple[str, Array]]:
     yield "one NaN", _with(plain, np.nan)
     yield "one infinity", _with(plain, np.inf)
     yield "NaN and both infinities", _with(plain, np.nan, np.inf, -np.inf)
-    yield "nothing but NaN", np.full_like(plain, np.nan)
-    yield "nothing but infinities", np.full_like(plain, -np.inf)
+    yield "only NaN", np.full_like(plain, np.nan)
+    yield "only infinities", np.full_like(plain, -np.inf)
     yield "an empty layer", plain[:0]
     yield "filters without kernels", plain[:, :0]
     yield "huge weights", plain * np.float32(8e37)

@@ -1,4 +1,4 @@
-"""Tiny catalogs."""
+"""Tiny catalogs for tests."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from filterkit.workbench import open as open_workbench
 
 
 def tiny_catalog(folder: str | os.PathLike[str], kinds: Iterable[str] = TINY_MODELS) -> Path:
-    """Make a catalog of tiny models, with its store, in `folder`, as ``filterkit add`` would.
+    """Create a catalog of tiny models, with its store, in `folder`, as ``filterkit add`` would.
 
-    All installed plugins take part, so the columns of their metrics are in it.
+    All installed plugins are used, so it contains the columns of their metrics.
 
     Parameters
     ----------
     kinds
-        Which of `TINY_MODELS`; each is the name of its model.
+        A subset of `TINY_MODELS`; each is also the name of the model.
 
     Returns
     -------
     Path
-        The catalog's file, for ``filterkit.open`` or ``--catalog``.
+        Path of the catalog, for ``filterkit.open`` or ``--catalog``.
     """
     catalog = Path(folder) / "catalog.db"
     with tempfile.TemporaryDirectory() as models, open_workbench(catalog) as bench:

@@ -1,4 +1,4 @@
-"""Whether a plugin leaves files behind."""
+"""Check that a plugin leaves no files behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from filterkit.testing.findings import Findings
 
 @contextmanager
 def writes_nothing(findings: Findings) -> Iterator[None]:
-    """Work in an empty folder, in which a plugin has nothing to write."""
+    """Run code in an empty working folder, and require that it is still empty afterwards."""
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
@@ -22,4 +22,4 @@ def writes_nothing(findings: Findings) -> Iterator[None]:
         finally:
             os.chdir(before)
         left = sorted(path.name for path in Path(folder).iterdir())
-    findings.hold(not left, f"writes into the working folder: {', '.join(left[:3])}")
+    findings.require(not left, f"writes files to the working folder:  {', '.join(left[:3])}")

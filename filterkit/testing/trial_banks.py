@@ -1,4 +1,4 @@
-"""Filter banks out of arrays, and those that metrics are tried on."""
+"""Make filter banks from arrays, and the banks with which metrics are checked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def bank_of(
     groups: int = 1,
     **fields: Any,
 ) -> FilterBank:
-    """A bank as extracted from a convolution without padding, followed by nothing.
+    """A bank as extracted from a convolution without padding that no node follows.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def bank_of(
 
 
 def trial_banks() -> Iterator[tuple[str, FilterBank]]:
-    """What a metric must be ready for, and what to call it."""
+    """Names and banks that a metric must support."""
     for name, weights in trial_weights():
         if weights.size:  # a convolution without weights is never extracted
             yield name, bank_of(weights)
