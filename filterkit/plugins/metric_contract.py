@@ -64,7 +64,9 @@ class CheckedMetric(Checked[FilterMetric | LayerMetric]):
         for name, values in measured.items():
             fits = isinstance(values, np.ndarray) and values.dtype.kind in "fiubU"
             kind = f"an array of {values.dtype}" if isinstance(values, np.ndarray) else kind_of(values)
-            self._require(fits, "measure", f"returned {kind} for '{name}', not an array of numbers or text")
+            self._require(
+                fits, "measure", f"returned {kind} for '{name}', not an array of numbers or strings"
+            )
             fits = values.shape == (bank.out_channels,)
             self._require(
                 fits, "measure", f"returned shape {values.shape} for '{name}' of {bank.out_channels} filters"

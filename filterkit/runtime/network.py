@@ -190,11 +190,11 @@ class Network:
             raise ImageError(f"input {entry} does not accept pictures", hint=by_hand)
         check_type(entry)
         channels = entry.shape[preprocessing.layout.index("C")]
-        names = preprocessing.channels
-        if isinstance(channels, int) and channels != len(names):
-            some = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+        own = preprocessing.channels
+        if isinstance(channels, int) and channels != len(own):
+            some = ", ".join(own[:4]) + (", …" if len(own) > 4 else "")
             raise ImageError(
-                f"the network takes {channels} channels; a picture has {len(names)} ({some})",
+                f"the network takes {channels} channels; a picture has {len(own)} ({some})",
                 hint=by_hand,
             )
         return entry

@@ -252,7 +252,7 @@ def test_a_command_that_typer_has_before_its_options_is_its_plugins_fault(
     found = host.add(plugin(add), name="filterkit-turned")
     add_commands(host, group)
     name = "numbers turned" if nested else "turned"
-    assert str(found.error).startswith(f"filterkit_commands gives Typer '{name}' as it was")
+    assert str(found.error).startswith(f"filterkit_commands registers '{name}' before decorating it")
 
 
 def test_methods_may_be_commands(host: PluginHost, group: TyperGroup) -> None:

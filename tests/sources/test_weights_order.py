@@ -92,7 +92,9 @@ def test_what_is_in_doubt_is_said_with_the_option(tmp_path: Path) -> None:
     ],
 )
 def test_a_tie_is_taken_as_pytorchs_order_and_said(shapes: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.warns(FilterkitWarning, match=r"assuming axis order OIHW .* override with \?layout=HWIO or \?layout=OHWI"):
+    with pytest.warns(
+        FilterkitWarning, match=r"assuming axis order OIHW .* override with \?layout=HWIO or \?layout=OHWI"
+    ):
         banks = banks_of({name: random(*shape) for name, shape in shapes.items()}, tmp_path)
     assert {bank.source_layout for bank in banks.values()} == {"OIHW"}
 
