@@ -33,7 +33,7 @@ def install_hint(name: str, present: Iterable[str], *, kind: str | None = None) 
         names = {brought} if kind else {brought, plugin, plugin.removeprefix("filterkit-")}
         if kind in (None, of) and canonical(name) in names and plugin not in there:
             is_plugin = canonical(name) == plugin
-            return from_clone(plugin) if is_plugin else f"it is provided by {plugin}: {from_clone(plugin)}"
+            return from_clone(plugin) if is_plugin else f"provided by {plugin}: {from_clone(plugin)}"
     return None
 
 

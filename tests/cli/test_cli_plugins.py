@@ -251,7 +251,7 @@ def test_a_plugin_of_our_own_that_is_not_there_is_no_misspelling(run: Run) -> No
         ("plugins", "show", "torch"),
     ):
         code, error, hint = run(*words).failure
-        brings = "" if "filterkit-torch" in words else "it is provided by filterkit-torch: "
+        brings = "" if "filterkit-torch" in words else "provided by filterkit-torch: "
         assert (code, hint) == (2, brings + install), words
         assert "torch'" in error
 
@@ -261,7 +261,7 @@ def test_commands_know_the_plugin_that_brings_them(spawn: Run) -> None:
     assert spawn("export-catalog", "folder").failure == (
         2,
         "no such command 'export-catalog'",
-        "it is provided by filterkit-parquet: in a clone of filterkit, run pip install ./plugins/filterkit-parquet",
+        "provided by filterkit-parquet: in a clone of filterkit, run pip install ./plugins/filterkit-parquet",
     )
 
 

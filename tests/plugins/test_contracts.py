@@ -83,7 +83,8 @@ class Measures:
         ),
         (
             *("metric", Measures()),
-            "a Measures, which is not a FilterMetric or LayerMetric: it lacks columns, measure or measure_layer",
+            "a Measures, which is not a FilterMetric or LayerMetric: "
+            "it lacks columns, measure or measure_layer",
         ),
     ],
 )
@@ -110,7 +111,7 @@ VALUES = np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 1, 2, 2)
         (VALUES, "returned an ndarray, not Normalized"),
         (normalized([0.5] * 8), "returned values that are not floats"),
         (normalized(np.zeros(VALUES.shape, int)), "returned values that are not floats"),
-        (normalized(np.zeros(8, np.float32)), "made shape (8,) of (2, 1, 2, 2)"),
+        (normalized(np.zeros(8, np.float32)), "returned shape (8,) for input of shape (2, 1, 2, 2)"),
         (normalized(np.full(VALUES.shape, 1.1)), "returned values that are not finite or outside [0, 1]"),
         (normalized(np.full(VALUES.shape, -0.1)), "returned values that are not finite or outside [0, 1]"),
         (normalized(np.full(VALUES.shape, np.nan)), "returned values that are not finite or outside [0, 1]"),
@@ -177,9 +178,9 @@ class Source:
     ("result", "problem"),
     [
         (None, "returned None, not a FetchedModel"),
-        (lambda folder: FetchedModel(folder / "absent.onnx", "x"), "which is no file"),
-        (lambda folder: FetchedModel(folder, "x"), "which is no file"),
-        (lambda folder: FetchedModel(str(folder / "m"), "x"), "which is no pathlib.Path"),
+        (lambda folder: FetchedModel(folder / "absent.onnx", "x"), "which is not a file"),
+        (lambda folder: FetchedModel(folder, "x"), "which is not a file"),
+        (lambda folder: FetchedModel(str(folder / "m"), "x"), "which is not a pathlib.Path"),
         (lambda folder: FetchedModel(folder / "m", None), "returned no origin"),
         (
             lambda folder: FetchedModel(folder / "m", "x", license=3),

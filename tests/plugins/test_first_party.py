@@ -38,7 +38,7 @@ def test_the_plugin_that_brings_it_is_named_where_it_is_not_there(host: PluginHo
 
     assert (
         hint("dense")
-        == "it is provided by filterkit-dense: in a clone of filterkit, run pip install ./plugins/filterkit-dense"
+        == "provided by filterkit-dense: in a clone of filterkit, run pip install ./plugins/filterkit-dense"
     )
     assert hint("torch") == "known: convolution", "a source"
     host.add(object(), name="filterkit-dense")
@@ -48,7 +48,7 @@ def test_the_plugin_that_brings_it_is_named_where_it_is_not_there(host: PluginHo
 @pytest.mark.parametrize("name", ["filterkit-torch", "Filterkit_Torch", "torch"])
 def test_plugins_are_known_by_all_their_names(name: str) -> None:
     install = "in a clone of filterkit, run pip install ./plugins/filterkit-torch"
-    brings = "it is provided by filterkit-torch: " if name == "torch" else ""
+    brings = "provided by filterkit-torch: " if name == "torch" else ""
     assert install_hint(name, ["filterkit-gabor"]) == brings + install
     assert install_hint(name, ["filterkit-torch"]) is None
     assert install_hint(name, ["filterkit-torch.part"]) is None

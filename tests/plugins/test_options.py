@@ -74,13 +74,13 @@ def test_text_becomes_what_the_field_holds(name: str, text: str, value: Any) -> 
         ("size", "1.5", "expected int"),
         ("size", "", "expected int"),
         ("low", "low", "expected float"),
-        ("bold", "maybe", "it takes true|false"),
-        ("per", "kernel", "it takes layer|filter"),
+        ("bold", "maybe", "expected true|false"),
+        ("per", "kernel", "expected layer|filter"),
         ("limit", "few", "expected int or none"),
         ("mean", "1/x", "expected float/…"),
         ("shape", "1/2/3", "expected int/int"),
         ("shape", "1", "expected int/int"),
-        ("odd", "a", "it takes dict"),
+        ("odd", "a", "expected dict"),
     ],
 )
 def test_text_that_does_not_fit_is_told(name: str, text: str, hint: str) -> None:

@@ -187,7 +187,7 @@ def test_an_object_a_class_and_a_factory_will_do(good: Any) -> None:
         (Sigmoid, "emits a warning: overflow encountered in exp (with"),
         (
             Sigmoid,
-            "normalize() returned values that are not finite or outside [0, 1] (with one NaN, NaN and both inf",
+            "normalize() returned values that are not finite or outside [0, 1] (with one NaN, NaN and",
         ),
         (ByHand, "outside [0, 1] (with a single weight, constant weights, all-zero weights and "),
         (ByHand, "normalize() raised ValueError: zero-size array to reduction operation minimum"),
@@ -234,6 +234,6 @@ def test_everything_is_said_at_once_and_each_thing_once() -> None:
     with pytest.raises(ConformanceError) as caught:
         check_normalizer(ByHand)
     head, *lines = str(caught.value).splitlines()
-    assert head == f"normalizer ByHand breaks {len(lines)} promises:"
+    assert head == f"normalizer ByHand fails {len(lines)} checks:"
     assert len(lines) == len(set(lines)) >= 4
     assert isinstance(caught.value, AssertionError)
