@@ -33,7 +33,7 @@ DISTRIBUTIONS = ("l2_norm", "redundancy", "frequency", "orientation_strength", "
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
-KEY = "Filters of a layer: line: median; box: middle 50 %; whiskers: middle 90 %"
+KEY = "Filters per layer (line: median; box: middle 50 %; whiskers: middle 90 %)"
 
 PANEL_HEIGHT, NARROWEST, WIDEST = 1.15, 4.2, 12.0
 PER_LAYER = 0.105

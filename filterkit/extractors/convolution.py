@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import ge
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from filterkit.extractors.layer_weights import (
     read_bias,
     read_weight,
 )
-from filterkit.extractors.transposed import pads_for
 from filterkit.geometry import MOST_AXES
 from filterkit.graph.activations import Tail, follow
 from filterkit.graph.dynamic import are_cast_integers, factor_of_output, reads_codes, real_output
@@ -100,7 +100,7 @@ def _bank(graph: GraphView, node: onnx.NodeProto, name: str) -> FilterBank:
     auto_pad = _text(values, "auto_pad", "NOTSET")
     pads = _numbers(values, "pads", (0,) * (2 * rank), None)
     if form.transposed and "output_shape" in values:
-        stated = pads_for(
+        stated = _pads_for(
             graph,
             node.input[0],
             _numbers(values, "output_shape", (0,) * rank, 1),
@@ -214,3 +214,46 @@ def _numbers(
     if smallest is not None and min(numbers) < smallest:
         raise Unresolved(f"{name} {shown(str(list(numbers)))} is invalid")
     return numbers
+
+
+def _pads_for(
+    graph: GraphView,
+    tensor: str,
+    wanted: Sequence[int],
+    *,
+    window: Sequence[int],
+    strides: Sequence[int],
+    output_padding: Sequence[int],
+    upper: bool,
+) -> tuple[int, ...] | None:
+    """Pads of a transposed convolution that states its output size: begin, then end of all axes (ONNX).
+
+    Parameters
+    ----------
+    tensor
+        Input of the convolution.
+    wanted
+        The attribute ``output_shape``: one size per spatial axis.
+    window
+        Dilated kernel sizes.
+    upper
+        Whether the odd pixel of padding goes to the end (``auto_pad`` is ``"SAME_UPPER"``).
+
+    Returns
+    -------
+    tuple or None
+        None if the size of the input is unknown, or the stated output is larger than possible.
+    """
+    shape = graph.shape(tensor)
+    sizes = [size for size in shape[2:] if isinstance(size, int)] if shape else []
+    if len(sizes) != len(window):
+        return None
+    made = [
+        step * (size - 1) + more + wide
+        for size, wide, step, more in zip(sizes, window, strides, output_padding, strict=True)
+    ]
+    if not all(map(ge, made, wanted)):
+        return None
+    total = [whole - part for whole, part in zip(made, wanted, strict=True)]
+    small, large = [each // 2 for each in total], [each - each // 2 for each in total]
+    return (*small, *large) if upper else (*large, *small)
