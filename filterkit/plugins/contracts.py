@@ -7,16 +7,16 @@ plugin. Built-ins are treated the same way.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from filterkit.plugins import protocols
 from filterkit.plugins.checked import Checked, read_only
 from filterkit.plugins.extractor_contract import CheckedExtractor
 from filterkit.plugins.metric_contract import CheckedMetric
-from filterkit.plugins.plain_rows import watched
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution, Progress, Row
 from filterkit.plugins.report import blame, contract_error, kind_of, traced
@@ -226,3 +226,43 @@ def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: An
             plugin, doing, "has columns that are not a tuple of names of lower-case letters, digits and _"
         )
     return wrapped
+
+
+SCALARS = frozenset({NoneType, bool, int, float, str, bytes})
+
+
+def watched(rows: Iterable[Row], failed: list[Exception]) -> Iterator[Row]:
+    """Rows with plain Python values; exceptions raised while computing them are also appended to `failed`.
+
+    Raises
+    ------
+    TypeError
+        If one of them is not a mapping.
+    """
+    try:
+        for row in rows:
+            if not isinstance(row, Mapping):
+                raise TypeError(f"a row is a mapping from columns to values, not {kind_of(row)}")
+            # Fast path, as there may be millions of rows and most contain only scalars.
+            is_plain = SCALARS.issuperset(map(type, row.values()))
+            yield row if is_plain else {name: _plain(value) for name, value in row.items()}
+    except Exception as error:
+        failed.append(error)
+        raise
+
+
+def _plain(value: Any) -> Any:
+    """Convert numbers and arrays of NumPy, PyTorch and others to Python numbers and lists."""
+    if type(value) in SCALARS:
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, type) or not hasattr(value, "tolist"):
+        return value
+    kind = getattr(getattr(value, "dtype", None), "str", None)
+    if kind in ("<M8[ns]", "<m8[ns]"):  # finer than Python's datetime; would become integers
+        value = value.astype(kind.replace("ns", "us"))
+    made = value.tolist()
+    return _plain(made) if kind == "|O" else made
