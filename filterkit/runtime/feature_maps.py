@@ -11,9 +11,8 @@ from filterkit.errors import ModelError, UsageError
 from filterkit.graph.excerpt import excerpt
 from filterkit.runtime import opened
 from filterkit.runtime.excerpts import excerpt_of
-from filterkit.runtime.network import Network, Size
+from filterkit.runtime.network import Network, Size, Target
 from filterkit.runtime.providers import choose
-from filterkit.runtime.targets import Target
 
 __all__ = ["Network", "Size", "Target", "open_network"]
 

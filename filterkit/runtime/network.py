@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from filterkit.errors import ImageError, RuntimeFailure
 from filterkit.graph.excerpt import Excerpt
 from filterkit.graph.inputs import PICTURE_CHANNELS
+from filterkit.graph.scopes import MAIN
 from filterkit.graph.sizes import skeleton_of, window_too_large
+from filterkit.graph.surface import Wanted
 from filterkit.runtime.graph_inputs import Input, cast, check_type, fitting, inputs_of
 from filterkit.runtime.onnx_session import open_session, run
 from filterkit.runtime.pictures import LARGEST_SIZE, check_size
 from filterkit.runtime.preprocessing import Sides, prepare, scaled
 from filterkit.runtime.providers import choose
-from filterkit.runtime.targets import Target, channels_first, is_batched
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,6 +28,47 @@ if TYPE_CHECKING:
     from filterkit.records import Preprocessing
 
     Maps = dict[str, NDArray[Any]]
+
+
+class Target(NamedTuple):
+    """A tensor to expose: its layer, name, axes (e.g. ``"NHWC"``) and scope."""
+
+    layer: str
+    tensor: str
+    layout: str
+    scope: str = MAIN
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(self.scope, self.tensor)
+
+
+def is_batched(part: Excerpt, tensors: Mapping[Target, str]) -> bool:
+    """Whether all outputs share the batch axis of the input, so that several pictures can run together."""
+    outputs = {value.name: value.type.tensor_type.shape.dim for value in part.model.graph.output}
+    return all(
+        len(outputs[name]) == len(target.layout) and outputs[name][target.layout.index("N")].dim_param == "N"
+        for target, name in tensors.items()
+    )
+
+
+def channels_first(values: NDArray[Any], target: Target) -> NDArray[Any]:
+    """Transpose a tensor to N C and spatial axes in the order D H W, or to N C 1 1 if it has none.
+
+    Several C axes are flattened in C order.
+    """
+    if values.ndim != len(target.layout):
+        raise RuntimeFailure(
+            f"the tensor of layer '{target.layer}' has {values.ndim} axes, not {len(target.layout)}"
+            f" ({target.layout})",
+            hint="check the catalog with `filterkit doctor`",
+        )
+    order = sorted(range(values.ndim), key=lambda axis: "NCDHW123456789".index(target.layout[axis]))
+    turned = values.transpose(order)
+    end = 1 + target.layout.count("C")
+    turned = turned.reshape(turned.shape[0], math.prod(turned.shape[1:end]), *turned.shape[end:])
+    return turned if turned.ndim > 2 else turned[..., None, None]
+
 
 Size = tuple[int, int] | Literal["original"] | None
 """Height and width, ``"original"`` for the picture's own, or None for the nominal size of the network."""

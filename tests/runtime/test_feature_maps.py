@@ -18,8 +18,8 @@ from filterkit.graph import open_graph
 from filterkit.records import FilterBank, Preprocessing
 from filterkit.runtime import opened
 from filterkit.runtime.feature_maps import Target, open_network
+from filterkit.runtime.network import channels_first
 from filterkit.runtime.providers import probe
-from filterkit.runtime.targets import channels_first
 
 Zoo = Callable[[str], Path]
 CAFFE = Preprocessing(channel_order="BGR", layout="NHWC", mean=(103.939, 116.779, 123.68))
