@@ -6,6 +6,7 @@ backend at import, writes to standard output and holds on to gigabytes of memory
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import sys
@@ -13,7 +14,10 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 GRACE = 5
 """Seconds of CPU time between SIGXCPU and SIGKILL."""
@@ -151,8 +155,6 @@ def _kernels(model: Any) -> list[tuple[str, str]]:
     ``block2_sepconv1_depthwise``. Layers that share a name (the ``query`` of every attention) are qualified
     by the enclosing layer: ``attention_1/query``.
     """
-    from filterkit.sources.fingerprint import fingerprint
-
     found: dict[int, tuple[str, str, Any]] = {}
     for layer in model._flatten_layers(include_self=False):
         kernels = [variable for variable in layer.weights if len(variable.shape) >= 2]
@@ -169,6 +171,27 @@ def _kernels(model: Any) -> list[tuple[str, str]]:
         )
         for layer, ending, variable in found.values()
     ]
+
+
+def fingerprint(weights: NDArray[Any]) -> str:
+    """Hash of the sorted values of `weights`: the same for any order of the axes.
+
+    It identifies the weights of a layer in the exported graph, whose axes are in another order.
+
+    Returns
+    -------
+    str
+        The number of values, and the SHA-256 of them as float32 in ascending order.
+    """
+    import numpy as np
+
+    numbers = np.sort(np.asarray(weights, np.float32), axis=None)
+    return f"{numbers.size}:{hashlib.sha256(numbers.data).hexdigest()}"
+
+
+def size_of(mark: str) -> int:
+    """The number of values behind a `fingerprint`."""
+    return int(mark.partition(":")[0])
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from filterkit.graph.cut import cut
 from filterkit.graph.layers import node_name
 from filterkit.graph.sizes import free_sizes
 from filterkit.graph.view import GraphView, open_graph
-from filterkit.sources.fingerprint import fingerprint, size_of
+from filterkit.sources.keras_export import fingerprint, size_of
 
 _LAYOUTS = {3: "NWC", 4: "NHWC", 5: "NDHWC"}
 
