@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from filterkit.errors import UsageError, closest
-from filterkit.renderers.plotting import matplotlib
+from filterkit.renderers.paper import matplotlib
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

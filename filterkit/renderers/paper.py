@@ -1,16 +1,36 @@
-"""Write figures to files: common settings, reproducible bytes."""
+"""Figures of matplotlib: its import, common settings, and reproducible files."""
 
 from __future__ import annotations
 
+import importlib
 import io
+import os
+import sys
 from contextlib import AbstractContextManager
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import one_line
-from filterkit.renderers.plotting import matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+def matplotlib() -> ModuleType:
+    """The package matplotlib, first imported without a ``matplotlibrc`` of the current folder.
+
+    matplotlib would use that file instead of the user's own. In an untrusted folder it may turn on LaTeX, be
+    unreadable, or be a named pipe that blocks.
+    """
+    if "matplotlib" in sys.modules or not os.path.lexists("matplotlibrc"):
+        return importlib.import_module("matplotlib")
+    before = os.getcwd()  # noqa: PTH109
+    os.chdir(os.sep)  # matplotlib has no other way
+    try:
+        return importlib.import_module("matplotlib")
+    finally:
+        os.chdir(before)
+
 
 DPI = 150
 FONT = "DejaVu Sans"  # bundled with matplotlib, so that pictures are the same everywhere
