@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
+import tempfile
 import warnings
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import TypeVar
 
 from filterkit.errors import FilterkitError, PluginContractError, PluginError
@@ -117,3 +120,17 @@ def _line(found: tuple[str, list[str]]) -> str:
     named = ", ".join(inputs[:MOST_NAMED])
     more = f" and {len(inputs) - MOST_NAMED} more" if len(inputs) > MOST_NAMED else ""
     return f"{problem} (with {named}{more})"
+
+
+@contextmanager
+def writes_nothing(findings: Findings) -> Iterator[None]:
+    """Run code in an empty working folder, and require that it is still empty afterwards."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
+        left = sorted(path.name for path in Path(folder).iterdir())
+    findings.require(not left, f"writes files to the working folder:  {', '.join(left[:3])}")

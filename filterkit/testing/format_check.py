@@ -11,8 +11,7 @@ from typing import Any
 
 from filterkit.errors import PluginContractError
 from filterkit.plugins.protocols import OutputFormat, Row
-from filterkit.testing.files import writes_nothing
-from filterkit.testing.findings import Findings
+from filterkit.testing.findings import Findings, writes_nothing
 from filterkit.testing.repeats import check_repeats
 from filterkit.testing.subjects import pickled, subject_of
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from filterkit.plugins.protocols import FilterMetric, LayerMetric
 from filterkit.records import FilterBank
-from filterkit.testing.files import writes_nothing
+from filterkit.testing.findings import writes_nothing
 from filterkit.testing.repeats import check_repeats
 from filterkit.testing.subjects import Subject, pickled, subject_of
 from filterkit.testing.trial_banks import bank_of, trial_banks

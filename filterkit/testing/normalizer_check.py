@@ -11,8 +11,7 @@ import numpy as np
 from filterkit.plugins.protocols import Normalizer
 from filterkit.records import Normalized
 from filterkit.testing.arrays import Array, trial_weights
-from filterkit.testing.files import writes_nothing
-from filterkit.testing.findings import Findings
+from filterkit.testing.findings import Findings, writes_nothing
 from filterkit.testing.repeats import check_repeats
 from filterkit.testing.subjects import pickled, subject_of
 

@@ -12,8 +12,7 @@ from xml.etree import ElementTree
 from filterkit.errors import UsageError
 from filterkit.plugins.protocols import Renderer
 from filterkit.records import TileSheet
-from filterkit.testing.files import writes_nothing
-from filterkit.testing.findings import Findings
+from filterkit.testing.findings import Findings, writes_nothing
 from filterkit.testing.repeats import check_repeats
 from filterkit.testing.sheets import gallery, many_tiles, ordinary_sheet, trial_sheets
 from filterkit.testing.subjects import pickled, subject_of
