@@ -10,10 +10,10 @@ import numpy as np
 
 from filterkit.plugins.protocols import Normalizer
 from filterkit.records import Normalized
-from filterkit.testing.arrays import Array, trial_weights
 from filterkit.testing.findings import Findings, writes_nothing
 from filterkit.testing.repeats import check_repeats
 from filterkit.testing.subjects import pickled, subject_of
+from filterkit.testing.trial_banks import Array, trial_weights
 
 CLOSE = 1e-3
 """Tolerance between a normalized zero and `centre`: a quarter of a gray level, which allows for float16."""
