@@ -16,6 +16,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+DPI = 150
+FONT = "DejaVu Sans"  # bundled with matplotlib, so that pictures are the same everywhere
+MEDIA_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
+INK, FAINT = "#222222", "#767676"
+
+_SETTINGS: Any = {
+    "font.family": [FONT],
+    "text.usetex": False,
+    "savefig.bbox": None,
+    "svg.hashsalt": "filterkit",  # ids would otherwise be random
+}
+"""Settings that override the user's matplotlibrc."""
+
+
 def matplotlib() -> ModuleType:
     """The package matplotlib, first imported without a ``matplotlibrc`` of the current folder.
 
@@ -30,20 +44,6 @@ def matplotlib() -> ModuleType:
         return importlib.import_module("matplotlib")
     finally:
         os.chdir(before)
-
-
-DPI = 150
-FONT = "DejaVu Sans"  # bundled with matplotlib, so that pictures are the same everywhere
-MEDIA_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
-INK, FAINT = "#222222", "#767676"
-
-_SETTINGS: Any = {
-    "font.family": [FONT],
-    "text.usetex": False,
-    "savefig.bbox": None,
-    "svg.hashsalt": "filterkit",  # ids would otherwise be random
-}
-"""Settings that override the user's matplotlibrc."""
 
 
 def settings() -> AbstractContextManager[None]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from filterkit.graph import open_graph
-    from filterkit.testing.catalogs import tiny_catalog
     from filterkit.testing.command_check import check_command
     from filterkit.testing.extractor_check import check_extractor
     from filterkit.testing.findings import ConformanceError
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from filterkit.testing.readme_blocks import code_blocks, run_block
     from filterkit.testing.renderer_check import check_renderer
     from filterkit.testing.source_check import check_source
-    from filterkit.testing.tiny_models import TINY_MODELS, TinyModel, tiny_model
+    from filterkit.testing.tiny_models import TINY_MODELS, TinyModel, tiny_catalog, tiny_model
     from filterkit.testing.trial_banks import bank_of
 
 _HOMES = {
@@ -44,7 +43,7 @@ _HOMES = {
     "open_graph": "filterkit.graph",
     "private_names": "filterkit.testing.private",
     "run_block": "filterkit.testing.readme_blocks",
-    "tiny_catalog": "filterkit.testing.catalogs",
+    "tiny_catalog": "filterkit.testing.tiny_models",
     "tiny_model": "filterkit.testing.tiny_models",
 }
 

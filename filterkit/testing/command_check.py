@@ -16,9 +16,9 @@ import typer
 from filterkit.plugins.commands import HOOK, WRONG_ORDER, hidden_commands, misdecorated_commands
 from filterkit.plugins.contributions import NAME
 from filterkit.plugins.report import in_words
-from filterkit.testing.catalogs import tiny_catalog
 from filterkit.testing.findings import Findings
 from filterkit.testing.repeats import check_repeats
+from filterkit.testing.tiny_models import tiny_catalog
 
 
 def check_command(commands: Callable[[typer.Typer], None] | Any, *examples: str) -> None:

@@ -1,9 +1,10 @@
-"""Tiny models with known filters, one for each way in which a convolution is stored."""
+"""Tiny models with known filters, one for each way in which a convolution is stored, and catalogs of them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -223,3 +224,27 @@ _MAKERS: Mapping[str, Callable[[], _Made]] = {
 
 TINY_MODELS: tuple[str, ...] = tuple(_MAKERS)
 """The kinds of tiny models."""
+
+
+def tiny_catalog(folder: str | os.PathLike[str], kinds: Iterable[str] = TINY_MODELS) -> Path:
+    """Create a catalog of tiny models, with its store, in `folder`, as ``filterkit add`` would.
+
+    All installed plugins are used, so it contains the columns of their metrics.
+
+    Parameters
+    ----------
+    kinds
+        A subset of `TINY_MODELS`; each is also the name of the model.
+
+    Returns
+    -------
+    Path
+        Path of the catalog, for ``filterkit.open`` or ``--catalog``.
+    """
+    from filterkit.workbench import open as open_workbench
+
+    catalog = Path(folder) / "catalog.db"
+    with tempfile.TemporaryDirectory() as models, open_workbench(catalog) as bench:
+        for kind in kinds:
+            bench.add(str(tiny_model(kind, models).path))
+    return catalog
