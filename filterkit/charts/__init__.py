@@ -1,1 +1,1 @@
-"""What metrics say, as charts: of layers over the depth of a network, and of the filters of one layer."""
+"""Charts of metrics: layers over the depth of a network, and the filters of one layer."""

@@ -1,4 +1,4 @@
-"""What charts are drawn from."""
+"""The data that charts are drawn from."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerStats:
-    """What metrics say of one layer.
+    """Metrics of one layer and its filters.
 
     Attributes
     ----------
     model, layer
-        Their names.
+        Names of the model and the layer.
     filters, dead
-        How many there are, and how many of them are dead, where that was measured.
+        Number of filters, and how many of them are dead (None if not measured).
     metrics
-        Metrics of the layer, None where not defined or not measured.
+        Metrics of the layer; None if undefined or not measured.
     values
-        From metrics of filters to the values that the filters have, where they have one.
+        Metrics of filters to the defined values of the filters.
     types
-        How many filters there are of each classic type; empty where that was not measured.
+        Number of filters of each classic type; empty if not measured.
     """
 
     model: str

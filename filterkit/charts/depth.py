@@ -1,4 +1,4 @@
-"""Layers over the depth of a network: their metrics as lines, those of their filters as boxes."""
+"""Layers over the depth of a network: layer metrics as lines, filter metrics as box plots."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DISTRIBUTIONS = ("l2_norm", "redundancy", "frequency", "orientation_strength", "dc_share", "separability")
-"""The metrics of filters that are drawn."""
+"""Filter metrics that are drawn."""
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
-KEY = "Of the filters of a layer: stroke, median; box, middle half; line, nine tenths."
+KEY = "Filters per layer (line: median; box: middle 50 %; whiskers: middle 90 %)"
 
 PANEL_HEIGHT, NARROWEST, WIDEST = 1.15, 4.2, 12.0
 PER_LAYER = 0.105
-"""Inches. Panels are as wide as the names of all layers below them need."""
+"""Inches. Panels are wide enough for the names of all layers below them."""
 
 
 def depth_chart(layers: Sequence[LayerStats], title: str) -> Figure:
-    """Draw `layers` from left to right, in two columns of panels; what none of them has is left out."""
+    """Draw `layers` from left to right in two columns of panels; metrics that no layer has are left out."""
     from matplotlib.figure import Figure
 
     several = len({layer.model for layer in layers}) > 1
@@ -61,7 +61,7 @@ def depth_chart(layers: Sequence[LayerStats], title: str) -> Figure:
         last = number == len(panels) - 1 or row == rows - 1
         axes = figure.add_subplot(
             grid[row:, column] if last else grid[row, column]
-        )  # the last takes the rest
+        )  # the last panel fills the remaining rows
         draw(axes)
         _lay_out(axes, layers, names if last else None, width)
     return figure
@@ -81,7 +81,7 @@ def _panels(layers: Sequence[LayerStats]) -> Iterator[Callable[[Axes], None]]:
 
 
 def _line(values: Sequence[float | None], layers: Sequence[LayerStats], title: str, axes: Axes) -> None:
-    """A line through the layers of each model; broken where there is no value."""
+    """A line through the layers of each model, with gaps for missing values."""
     tidy(axes, title)
     heights = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     for model in dict.fromkeys(layer.model for layer in layers):
@@ -90,20 +90,20 @@ def _line(values: Sequence[float | None], layers: Sequence[LayerStats], title: s
 
 
 def _boxes(values: Sequence[Sequence[float]], title: str, axes: Axes) -> None:
-    """The middle half of each layer's values as a box, nine tenths as a line, the median as a stroke."""
+    """A box plot per layer: median as a line, middle 50 % as a box, middle 90 % as whiskers."""
     tidy(axes, title)
     places = [place for place, of_layer in enumerate(values) if of_layer]
     found = np.array([np.quantile(values[place], QUANTILES) for place in places])
     lowest, low, median, high, highest = found.T
     axes.vlines(places, lowest, highest, color=SOFT, linewidth=1.2)
     axes.bar(places, high - low, bottom=low, width=0.62, color=SOFT)
-    axes.use_sticky_edges = False  # a stroke at an end of the scale is seen whole
+    axes.use_sticky_edges = False  # keep medians at the ends of the axis fully visible
     axes.margins(y=0.08)
     axes.hlines(median, np.array(places) - 0.31, np.array(places) + 0.31, color=ACCENT, linewidth=1.6)
 
 
 def _types(layers: Sequence[LayerStats], axes: Axes) -> None:
-    """The shares of the classic types, one on top of the other."""
+    """The shares of the classic types as stacked bars."""
     tidy(axes, "classic_type (share of filters)")
     below = np.zeros(len(layers))
     for name, colour in TYPE_COLOURS.items():
@@ -127,7 +127,7 @@ def _types(layers: Sequence[LayerStats], axes: Axes) -> None:
 
 
 def _lay_out(axes: Axes, layers: Sequence[LayerStats], names: Sequence[str] | None, width: float) -> None:
-    """The same places for the layers in all panels; their names below the last of a column."""
+    """The same x axis in all panels; names of layers only below the last panel of a column."""
     axes.set_xlim(-0.6, len(layers) - 0.4)
     for place in range(1, len(layers)):
         if layers[place].model != layers[place - 1].model:

@@ -30,21 +30,21 @@ RANGES = {
     "opponency": 1.0,
     "classic_score": 1.0,
 }
-"""The metrics that are drawn, and how far they reach from 0; None for as far as the largest value."""
+"""Filter metrics that are drawn, and the upper end of their axes; None for the largest value."""
 
 BINS = 30
 COLUMNS = 4
 
 
 def layer_chart(layer: LayerStats, title: str) -> Figure:
-    """Draw a histogram for each metric of filters that the layer has, and its classic types."""
+    """Draw a histogram of each filter metric of the layer, and its classic types."""
     from matplotlib.figure import Figure
 
     names = [name for name in RANGES if layer.values[name]]
     count = len(names) + bool(layer.types)
     rows = math.ceil(count / COLUMNS)
     figure = Figure(figsize=(COLUMNS * 2.4, rows * 1.55 + 0.75), layout="constrained")
-    entitle(figure, title, _words(layer))
+    entitle(figure, title, _summary(layer))
     for number, name in enumerate(names, 1):
         axes = figure.add_subplot(rows, COLUMNS, number)
         _histogram(axes, layer.values[name], name)
@@ -72,16 +72,16 @@ def _types(axes: Axes, layer: LayerStats) -> None:
 
 
 def _count(axes: Axes) -> None:
-    """Few ticks along a height that is a number of filters."""
+    """A few integer ticks for a y axis of filter counts."""
     from matplotlib.ticker import MaxNLocator
 
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
 
 
-def _words(layer: LayerStats) -> str:
-    """What metrics say of the layer as a whole."""
-    said = [f"{layer.filters:,} filters" if layer.filters > 1 else "1 filter"]
-    said += [f"{layer.dead} dead"] if layer.dead else []
-    said += [f"{caption(name)} {value:.3g}" for name, value in layer.metrics.items() if value is not None]
-    half = math.ceil(len(said) / 2) if len(said) > 5 else len(said)
-    return "\n".join(", ".join(part) for part in (said[:half], said[half:]) if part)
+def _summary(layer: LayerStats) -> str:
+    """A summary of the layer's own metrics."""
+    parts = [f"{layer.filters:,} filters" if layer.filters > 1 else "1 filter"]
+    parts += [f"{layer.dead} dead"] if layer.dead else []
+    parts += [f"{caption(name)} {value:.3g}" for name, value in layer.metrics.items() if value is not None]
+    half = math.ceil(len(parts) / 2) if len(parts) > 5 else len(parts)
+    return "\n".join(", ".join(line) for line in (parts[:half], parts[half:]) if line)

@@ -1,4 +1,4 @@
-"""How charts look: colours, and axes with as little ink as will do."""
+"""The style of charts: colours and unobtrusive axes."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ TITLE_SIZE, PANEL_SIZE, LABEL_SIZE = 11.0, 8.0, 6.5
 """Font sizes in points."""
 
 LONGEST_TITLE, LONGEST_NAME = 80, 28
-"""Letters of the title, and of the name of a metric or a layer."""
+"""Maximum number of characters of the title, and of the name of a metric or layer."""
 
 UNITS = {"frequency": "cycles per pixel", "orientation": "degrees"}
 
 
 def caption(metric: str) -> str:
-    """The name of a metric, and its unit."""
+    """The name of a metric with its unit."""
     name = shorten(one_line(metric), LONGEST_NAME)
     return f"{name} ({UNITS[metric]})" if metric in UNITS else name
 
 
-def entitle(figure: Figure, title: str, words: str) -> None:
-    """Put `title` over the panels of a figure, and `words` below them."""
+def entitle(figure: Figure, title: str, note: str) -> None:
+    """Put `title` above the panels of a figure and `note` below them."""
     figure.suptitle(
         shorten(one_line(title), LONGEST_TITLE),
         x=0.01,
@@ -46,11 +46,11 @@ def entitle(figure: Figure, title: str, words: str) -> None:
         color=INK,
         parse_math=False,
     )
-    figure.supxlabel(words, x=0.01, ha="left", size=LABEL_SIZE + 1, color=FAINT, parse_math=False)
+    figure.supxlabel(note, x=0.01, ha="left", size=LABEL_SIZE + 1, color=FAINT, parse_math=False)
 
 
 def tidy(axes: Axes, title: str) -> None:
-    """Give a panel its title, and take away what no eye needs."""
+    """Set the title of a panel and remove clutter."""
     axes.set_title(title, loc="left", size=PANEL_SIZE, color=INK, parse_math=False, pad=4)
     axes.tick_params(labelsize=LABEL_SIZE, length=2, color=FAINT, labelcolor=FAINT)
     axes.spines[["top", "right"]].set_visible(False)

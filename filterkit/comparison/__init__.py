@@ -1,1 +1,1 @@
-"""Filters held against filters: the nearest ones, the same ones. Arrays only; no catalog is known here."""
+"""Compare filters: nearest neighbours, copies, differences. Works on arrays, independent of the catalog."""

@@ -1,4 +1,4 @@
-"""Which filter of one bank goes with which of another, where the filters of a network were shuffled."""
+"""Match the filters of two banks whose order differs."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     Order = NDArray[np.intp]
 
 STAYING = 1e-6
-"""Added to a filter's similarity with the one at its own place, so that of equal filters none seems moved."""
+"""Bonus for filters at the same position, so that ties do not count as moved."""
 
 EQUAL = 1e-5
-"""Added to the similarity of filters that are equally long, and less the more their lengths differ: of
-copies up to scale the one at the same scale is the partner."""
+"""Bonus for filters of equal norm, decreasing with their ratio, so that among copies up to scale the one at
+the same scale is matched."""
 
 SETTLED = 0.9999
-"""A mean similarity from which on no other order of the input channels is tried."""
+"""Mean similarity above which no further order of the input channels is tried."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assignment:
-    """An order of the other bank.
+    """A permutation of the other bank.
 
     Attributes
     ----------
     filters, channels
-        Filter `i`, and input channel `i`, of this bank go with those of these numbers in the other.
+        Indices of the filters and input channels in the other bank that match those of this bank.
     """
 
     filters: Order
@@ -41,30 +41,30 @@ class Assignment:
 
     @property
     def moved(self) -> NDArray[np.bool_]:
-        """Which filters have another number in the other bank."""
+        """Which filters have a different index in the other bank."""
         moved: NDArray[np.bool_] = self.filters != np.arange(len(self.filters))
         return moved
 
     def apply(self, other: FloatArray) -> FloatArray:
-        """The other bank in this one's order."""
+        """Reorder the other bank to match this one."""
         ordered: FloatArray = other[self.filters][:, self.channels]
         return ordered
 
 
 def assign(a: FloatArray, b: FloatArray, channel_orders: Iterable[Order] = ()) -> Assignment:
-    """The order of the filters of `b` in which they are most similar to those of `a`, by the sum of cosines.
+    """The order of the filters of `b` that maximizes the sum of cosines with the filters of `a`.
 
     Solved as a linear assignment (D. Crouse, "On implementing 2D rectangular assignment algorithms", IEEE
-    Transactions on Aerospace and Electronic Systems 52, 2016, as SciPy has it). Where the filters of a
-    network were shuffled, so were the input channels of the layers that read them; which of the orders that
-    were found there applies here is told by which fits best.
+    Transactions on Aerospace and Electronic Systems 52, 2016, as implemented in SciPy). If the filters of a
+    network were permuted, so were the input channels of the layers that read them; the candidate order that
+    gives the highest similarity is used.
 
     Parameters
     ----------
     a, b
         Shape (filters, channels, *kernel_shape), both the same.
     channel_orders
-        Orders of the input channels to try besides their own, each of shape (channels,).
+        Orders of the input channels to try in addition to the identity, each of shape (channels,).
     """
     own = np.arange(a.shape[1])
     best: Assignment | None = None
@@ -90,16 +90,15 @@ def _solve(similarity: NDArray[np.float64]) -> tuple[Order, float]:
 
 
 def _units(bank: FloatArray) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Filters of length 1, shape (filters, values + 1), and the lengths they had, shape (filters,).
+    """Filters of unit length, shape (filters, values + 1), and their norms, shape (filters,).
 
-    The last value is 1 of those that are all zero.
-
-    Filters that are not finite become zeros, similar to nothing.
+    The last value is 1 for all-zero filters, so that they match each other. Non-finite filters become zeros,
+    similar to nothing.
     """
     flat = bank.reshape(len(bank), -1).astype(np.float32)
     flat[~np.isfinite(flat).all(axis=1)] = 0
     largest = np.abs(flat).max(axis=1, keepdims=True)
-    flat /= np.where(largest > 0, largest, 1)  # squares of large numbers would not fit
+    flat /= np.where(largest > 0, largest, 1)  # avoid overflow of squares
     norms = np.linalg.norm(flat, axis=1, keepdims=True)
     flat /= np.maximum(norms, 1e-30)
     units = np.concatenate([flat, (largest == 0).astype(np.float32)], axis=1)
@@ -107,13 +106,13 @@ def _units(bank: FloatArray) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
 
 
 def _alike(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The shorter of two lengths over the longer, of every pair; 0 where both are zero."""
+    """Ratio of the smaller to the larger norm for each pair; 0 if both are zero."""
     longer = np.maximum.outer(one, other)
     return np.minimum.outer(one, other) / np.where(longer > 0, longer, 1)
 
 
 def _distinct(orders: Iterable[Order]) -> list[Order]:
-    """The orders without repetitions; of equal ones the last, which may be the channels' own."""
+    """The orders without duplicates; the last of equal ones, which may be the identity, is kept."""
     known: dict[bytes, Order] = {}
     for order in orders:
         known[order.astype(np.int64).tobytes()] = order

@@ -1,4 +1,4 @@
-"""Filters of a layer that are copies of each other, up to their scale."""
+"""Filters of a layer that are copies of each other up to scale."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray
 
 ROWS = 1024
-"""Filters that are held against as many others at a time."""
+"""Number of filters per block; blocks are compared pairwise."""
 
 VALUES = 1 << 23
-"""Numbers of a block of filters at most, 32 MB in float32, however long they are."""
+"""Maximum number of values per block: 32 MB in float32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """Filters that are copies of the first of them.
+    """A group of filters that are copies of the first one.
 
     Attributes
     ----------
     members
-        Their positions, ascending; the first is the one that the others are like.
+        Their positions, ascending; the others are copies of the first.
     cosines
-        Cosine of each with the first, shape (members,); negative for negatives.
+        Cosine of each with the first, shape (members,); negative for negated copies.
     """
 
     members: NDArray[np.intp]
@@ -41,31 +41,31 @@ class Group:
 def groups_of_copies(bank: FloatArray, threshold: float, *, sign: bool = False) -> tuple[list[Group], int]:
     """Group the filters of a bank whose cosine reaches a threshold.
 
-    In the order of the bank, each filter that is in no group yet takes all later ones that are in none and
-    reach the threshold with it. So every member is that similar to the group's first, which can stand for it,
-    and no two filters that lead a group, or are in none, are that similar to each other. (Chains of similar
-    filters, the other way of grouping, end in filters that have nothing in common.)
+    In the order of the bank, each ungrouped filter takes all later ungrouped filters whose cosine with it
+    reaches the threshold. Every member is therefore that similar to the first of its group, which can replace
+    it, and no two first or ungrouped filters are that similar to each other. (Chains of similar filters
+    would end in filters that have nothing in common.)
 
     Parameters
     ----------
     bank
         Shape (filters, ...).
     threshold
-        Above 0, at most 1.
+        Greater than 0 and at most 1.
     sign
-        Whether a negative is a copy: the cosine's size counts.
+        Whether negated copies count: the absolute value of the cosine is used.
 
     Returns
     -------
     groups
-        Those of at least two filters, in the order of their first.
+        Groups of at least two filters, ordered by their first filter.
     not_finite
-        How many filters hold NaN or infinity; neither these nor filters of zeros are in a group.
+        Number of filters with NaN or infinity; neither these nor all-zero filters are grouped.
     """
     rows = bank.reshape(len(bank), -1)
     step = max(1, min(ROWS, VALUES // rows.shape[1]))
     blocks = [slice(start, min(start + step, len(rows))) for start in range(0, len(rows), step)]
-    firsts = np.arange(len(rows))  # of each filter's group: itself, unless another has taken it
+    firsts = np.arange(len(rows))  # first filter of each filter's group, initially itself
     similarities = np.ones(len(rows))
     not_finite = 0
     for number, block in enumerate(blocks):
@@ -89,7 +89,7 @@ def groups_of_copies(bank: FloatArray, threshold: float, *, sign: bool = False) 
 
 
 class _Block(NamedTuple):
-    """Some filters in float32, of any length, and what each is to be multiplied by to be of length 1."""
+    """Filters in float32 and the factors that scale them to unit length."""
 
     rows: FloatArray
     factors: FloatArray
@@ -101,7 +101,7 @@ def _block(rows: FloatArray) -> _Block:
         single = np.asarray(rows, np.float32)
         squares = np.einsum("ij,ij->i", single, single)
         unusual = np.flatnonzero(~((squares > SMALLEST) & (squares < LARGEST)))
-        if unusual.size:  # float32 does not do; what has no direction becomes NaN, which is like nothing
+        if unusual.size:  # out of range for float32; rows without direction become NaN, similar to nothing
             single = np.array(single)
             single[unusual] = units(rows[unusual])[0]
             squares[unusual] = 1
@@ -110,7 +110,7 @@ def _block(rows: FloatArray) -> _Block:
 
 
 def _likely(here: _Block, there: _Block, threshold: float, *, sign: bool) -> NDArray[np.bool_]:
-    """Which of `here` may reach the threshold with which of `there`, whatever float32 is off by."""
+    """Pairs of `here` and `there` that may reach the threshold, given the rounding errors of float32."""
     with np.errstate(invalid="ignore"):
         similar = here.rows @ there.rows.T
     similar *= here.factors[:, np.newaxis]
@@ -130,20 +130,20 @@ def _groups(firsts: NDArray[np.intp], similarities: NDArray[np.float64]) -> Iter
 
 
 def bias_shift(filters: FloatArray, bias: FloatArray, cosines: NDArray[np.float64]) -> float:
-    """How far apart copies begin to fire: the largest distance of their planes from the first one's.
+    """Largest distance between the decision planes of copies and that of the first one.
 
-    A filter w with bias b answers to patches x on one side of the plane ``w·x + b = 0``. Copies up to scale
-    have parallel planes, which are one where the biases have the same scale: then one filter can stand for
-    all. The distance is ``|b / |w| - b₁ / |w₁||``, in the units of the layer's input.
+    A filter w with bias b responds to patches x on one side of the plane ``w·x + b = 0``. Copies up to scale
+    have parallel planes, which coincide if the biases scale alike: then one filter can replace all. The
+    distance is ``|b / |w| - b₁ / |w₁||``, in units of the layer's input.
 
     Parameters
     ----------
     filters
-        Shape (members, ...), the first one first.
+        Shape (members, ...), in the order of the group.
     bias
         Shape (members,).
     cosines
-        Of each with the first; the plane of a negative is turned around.
+        Cosine of each with the first; the planes of negated copies are flipped.
     """
     _, norms = units(filters.reshape(len(filters), -1))
     planes = np.asarray(bias, np.float64) / norms * np.sign(cosines)

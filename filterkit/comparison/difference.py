@@ -1,4 +1,4 @@
-"""How the filters of one bank differ from those of another, pair by pair and as a whole."""
+"""Differences between the filters of two banks, per pair and in total."""
 
 from __future__ import annotations
 
@@ -16,33 +16,32 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 BLOCK = 1 << 18
-"""Values that are looked at together."""
+"""Values processed at a time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Difference:
-    """One value per pair of filters ``a`` and ``b``, shape (filters,); NaN where it is not defined.
+    """One value per pair of filters ``a`` and ``b``, shape (filters,); NaN if undefined.
 
     Attributes
     ----------
     cosine
-        ``a·b / (|a| |b|)``; 1 where both are zero, 0 where one is.
+        ``a·b / (|a| |b|)``; 1 if both are zero, 0 if one is.
     relative_l2
-        ``|b - a| / |a|``; 0 where both are zero, not defined where `a` alone is.
+        ``|b - a| / |a|``; 0 if both are zero, undefined if only `a` is.
     max_abs
         Largest ``|b - a|``.
     scale
-        The factor that brings `a` nearest to `b` (least squares): ``a·b / |a|²``; not defined where `a` is
-        zero, whatever `b` is: any factor is as good as another.
+        The factor that best maps `a` to `b` (least squares): ``a·b / |a|²``; undefined if `a` is zero.
     changed
         Whether ``|b - a|`` is more than the tolerance times ``|a|``.
     sign_flips
-        How many weights are positive in one and negative in the other.
+        Number of weights that are positive in one and negative in the other.
     finite
-        Whether all weights of both are finite. Where they are not, only `sign_flips` is defined, and
-        `changed`, which then tells whether the same numbers stand at the same places.
+        Whether all weights of both are finite. If not, only `sign_flips` and `changed` are defined;
+        `changed` then means that the weights are not identical.
     squares_a, squares_b, squares_apart
-        ``|a|²``, ``|b|²`` and ``|b - a|²``, 0 where not finite.
+        ``|a|²``, ``|b|²`` and ``|b - a|²``; 0 if not finite.
     """
 
     cosine: Floats
@@ -59,23 +58,23 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """The same of whole banks, over the filters that are finite in both; NaN where it is not defined.
+    """The difference of whole banks, over the filters that are finite in both; NaN if undefined.
 
     Attributes
     ----------
     cosine, relative_l2, max_abs
-        As in `Difference`, of all weights as one.
+        As in `Difference`, over all weights together.
     cosine_scaled
-        Cosine after each filter of ``a`` was multiplied by its scale: 1 where the banks are equal up to one
-        factor per filter.
+        Cosine after multiplying each filter of ``a`` by its scale: 1 if the banks are equal up to one factor
+        per filter.
     cosine_min
         Smallest cosine of a pair.
     changed, sign_flips
-        How many filters, and how many weights.
+        Number of changed filters, and of weights with flipped sign.
     scale, scale_min, scale_max
-        Median, smallest and largest of those that are defined.
+        Median, minimum and maximum of the defined scales.
     not_finite
-        How many pairs hold NaN or infinity.
+        Number of pairs with NaN or infinity.
     """
 
     cosine: float
@@ -92,7 +91,7 @@ class Total:
 
 
 def difference(a: FloatArray, b: FloatArray, tolerance: float = 0.0) -> Difference:
-    """Hold every filter of `b` against that of `a`: both of shape (filters, ...), computed in float64."""
+    """Compare each filter of `b` with that of `a`, both of shape (filters, ...), in float64."""
     step = max(1, BLOCK // max(1, math.prod(a.shape[1:])))
     blocks = [_block(a[i : i + step], b[i : i + step], tolerance) for i in range(0, len(a), step)]
     names = [field.name for field in fields(Difference)]
@@ -100,7 +99,7 @@ def difference(a: FloatArray, b: FloatArray, tolerance: float = 0.0) -> Differen
 
 
 def total(each: Difference) -> Total:
-    """What the differences of all pairs of two banks come to."""
+    """Aggregate the differences of all pairs."""
     a, b, apart = each.squares_a.sum(), each.squares_b.sum(), each.squares_apart.sum()
     cosines = np.where(each.finite, each.cosine, 0.0)
     products = (cosines * np.sqrt(each.squares_a * each.squares_b)).sum()
@@ -123,7 +122,7 @@ def total(each: Difference) -> Total:
 
 
 def _spread(values: Floats) -> tuple[float, float, float]:
-    """Smallest, median and largest of those that are defined."""
+    """Minimum, median and maximum of the defined values."""
     known = values[~np.isnan(values)]
     return (
         (float(known.min()), float(np.median(known)), float(known.max())) if known.size else (math.nan,) * 3
@@ -163,6 +162,6 @@ def _cosine(product: Floats, squares_a: Floats, squares_b: Floats) -> Floats:
 
 
 def _ratio(value: Floats, squares_a: Floats, squares_b: Floats, of_zeros: float) -> Floats:
-    """`value` over ``|a|²``; `of_zeros` where both are zero, NaN where `a` alone is."""
+    """`value` over ``|a|²``; `of_zeros` if both are zero, NaN if only `a` is."""
     without = np.where(squares_b == 0, of_zeros, np.nan)
     return np.divide(value, squares_a, out=without, where=squares_a > 0)

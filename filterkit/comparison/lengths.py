@@ -1,4 +1,4 @@
-"""How long the rows of a bank are: what every search through it needs, whatever is looked for."""
+"""Norms of the rows of a bank, which every search through it needs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from filterkit.records import FloatArray
 
-KEPT = 1 << 26
-"""Bytes of lengths that are kept: of 16 million kernels, ten times those of VGG16."""
+CACHE_BYTES = 1 << 26
+"""Maximum size of the cache in bytes: norms of 16 million kernels, ten times those of VGG16."""
 
 BLOCK = 8192 * 9
-"""Values looked at together: few enough for a processor's cache, whatever a row of them is."""
+"""Values processed at a time: few enough for the CPU cache."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,13 +29,14 @@ class Lengths:
     Attributes
     ----------
     squares
-        Shape (rows,), float32; NaN where float32 does not do, and for rows of zeros or with NaN or infinity.
+        Shape (rows,), float32; NaN for rows outside the range of float32, all-zero rows, and rows with NaN or
+        infinity.
     apart
-        The numbers of the rows for which float32 does not do: very short or very long ones.
+        Indices of rows whose squared norm is outside the range of float32.
     zeros
-        The numbers of the rows of zeros, which have no direction.
+        Indices of all-zero rows, which have no direction.
     not_finite
-        How many rows hold NaN or infinity. These are similar to nothing.
+        Number of rows with NaN or infinity, which are similar to nothing.
     """
 
     squares: NDArray[np.float32]
@@ -45,7 +46,7 @@ class Lengths:
 
 
 def lengths(bank: FloatArray) -> Lengths:
-    """Measure the rows of a bank of shape (rows, ...), block by block."""
+    """Compute the norms of the rows of a bank of shape (rows, ...), block by block."""
     rows = bank.reshape(len(bank), -1)
     squares = np.empty(len(rows), np.float32)
     apart, zeros, not_finite = [np.empty(0, np.intp)], [np.empty(0, np.intp)], 0
@@ -67,19 +68,19 @@ def lengths(bank: FloatArray) -> Lengths:
 
 
 class LengthsCache:
-    """Lengths kept between searches, as they take as long to compute as the rest."""
+    """Caches norms across searches, as they take as long to compute as the search itself."""
 
     def __init__(self) -> None:
-        self._kept: dict[Hashable, Lengths] = {}
+        self._cached: dict[Hashable, Lengths] = {}
         self._bytes = 0
 
     def lengths(self, key: Hashable | None, rows: FloatArray) -> Lengths:
-        """Of `rows`, kept under `key` as long as there is room; None keeps nothing."""
-        if key in self._kept:
-            return self._kept[key]
+        """Norms of `rows`, cached under `key` while there is room; not cached if `key` is None."""
+        if key in self._cached:
+            return self._cached[key]
         computed = lengths(rows)
         size = computed.squares.nbytes + computed.zeros.nbytes
-        if key is not None and self._bytes + size <= KEPT:
-            self._kept[key] = computed
+        if key is not None and self._bytes + size <= CACHE_BYTES:
+            self._cached[key] = computed
             self._bytes += size
         return computed

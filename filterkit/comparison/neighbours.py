@@ -1,10 +1,10 @@
-"""The nearest of many kernels or filters to one: an exact search through banks as they lie on the disk.
+"""Exact nearest-neighbour search for kernels or filters in memory-mapped banks.
 
-Similarity is a coefficient from -1 to 1 of the family of F. Zegers and J. ten Berge ("A family of association
-coefficients for metric scales", Psychometrika 50, 1985): with `scale`, for which a kernel and its multiples
-are the same, Tucker's congruence, which is the cosine ``x·y / (|x| |y|)``; without, the coefficient of
-identity ``2 x·y / (|x|² + |y|²)``, which is 1 for the same numbers only. A row of zeros has no
-direction, and so no cosine; its coefficient of identity is 0.
+Similarity is a coefficient between -1 and 1 of the family of F. Zegers and J. ten Berge ("A family of
+association coefficients for metric scales", Psychometrika 50, 1985): with `scale`, for which a kernel and
+its multiples are the same, Tucker's congruence, i.e. the cosine ``x·y / (|x| |y|)``; without, the
+coefficient of identity ``2 x·y / (|x|² + |y|²)``, which is 1 only for equal rows. An all-zero row has no
+direction and thus no cosine; its coefficient of identity is 0.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray
 
 BLOCK = 1 << 18
-"""Values looked at together, 1 MB: enough for BLAS to take its threads, few enough for a cache."""
+"""Values processed at a time, 1 MB: enough for BLAS to use its threads, few enough for the CPU cache."""
 
 FOLDED = 36
-"""Short rows are multiplied several at a time, as one of about so many values: BLAS is slow on rows of 9."""
+"""Short rows are concatenated to about this many values for one product, as BLAS is slow on rows of 9."""
 
-SETTLED = 64
-"""So many rows that may be among the best are waited for before their similarities are computed."""
+BATCH = 64
+"""Number of candidates collected before their exact similarities are computed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nearest:
-    """The most similar rows, best first; of equal ones the earlier.
+    """The most similar rows, best first; ties are in order of position.
 
     Attributes
     ----------
     positions
-        Shape (found,): the number of each among all rows, counted through all banks.
+        Shape (found,): indices of the rows, counted across all banks.
     similarities
         Shape (found,).
     turns, negated
-        For each the turn, and whether the change of sign, that brings it onto the query.
+        The turn that maps each row to the query, and whether its sign is changed.
     not_finite
-        How many rows hold NaN or infinity and so are similar to nothing.
+        Number of rows with NaN or infinity, which are similar to nothing.
     """
 
     positions: NDArray[np.int64]
@@ -68,37 +68,36 @@ def nearest(
     turns: Sequence[Turn] = (Turn(),),
     leave_out: int | None = None,
 ) -> Nearest:
-    """The `limit` rows that are most similar to `query` of all rows of all banks.
+    """The `limit` rows of all banks that are most similar to `query`.
 
-    Every row is looked at, in float32; which of them can be among the best is settled in float64. Rows that
-    are not finite are similar to nothing; rows of zeros to nothing with `scale`, and without it, to the query
-    as 0.
+    All rows are scanned in float32; candidates are verified in float64. Non-finite rows are similar to
+    nothing. All-zero rows are similar to nothing with `scale`; without it, their similarity is 0.
 
     Parameters
     ----------
     query
-        A kernel, or a filter of shape (kernels, *kernel_shape); finite, and not all zeros.
+        A kernel, or a filter of shape (kernels, *kernel_shape); finite and not all zero.
     banks
-        Arrays of shape (rows, *query.shape), one after the other, each with what `lengths` says of it; mapped
-        ones are read block by block.
+        Arrays of shape (rows, *query.shape), each with its `lengths`; memory-mapped arrays are read block by
+        block.
     scale, sign
-        Whether a multiple by a positive number, and the negative, count as the same.
+        Whether positive multiples and negated rows count as the same.
     turns
-        What else does: a row is as similar as the most similar of its turns; of equal turns the first.
+        The turns to try: the similarity of a row is that of its most similar turn; ties go to the first.
     leave_out
-        The number of one row that is not to be found: the query itself.
+        Index of a row to exclude: the query itself.
     """
     search = _Search(query, limit, scale=scale, sign=sign, turns=turns, leave_out=leave_out)
     start = 0
     for bank, lengths in banks:
-        plain = np.asarray(bank)  # a map is slow to slice
+        plain = np.asarray(bank)  # slicing a memmap is slow
         search.look_through(plain.reshape(len(plain), -1), lengths, start)
         start += len(bank)
     return search.result()
 
 
 class _Search:
-    """What has been found so far, and what a row must reach to be among it."""
+    """The best rows so far, and the similarity that a row must reach to be among them."""
 
     def __init__(
         self,
@@ -112,7 +111,7 @@ class _Search:
     ) -> None:
         self._limit, self._scale, self._sign, self._turns = limit, scale, sign, turns
         self._leave_out = leave_out
-        # A turned row is to the query what the row is to the query turned back.
+        # Turning the query by the inverse is equivalent to turning every row.
         self._units, norms = units(np.stack([turn.inverse.apply(query).reshape(-1) for turn in turns]))
         self._norm = float(norms[0])
         values = self._units.shape[1]
@@ -120,19 +119,19 @@ class _Search:
         self._step = max(BLOCK // values // self._fold, 1) * self._fold
         self._factors = [_folded(unit, self._fold) for unit in self._units]
         self._margin = rounding_error(values)
-        # A query whose length matters and is beyond float32 is compared in float64 throughout.
+        # If the norm of the query matters and is out of range for float32, only float64 is used.
         self._quick = scale or SMALLEST < self._norm**2 < LARGEST
         self._bound = -np.inf
-        self._waiting: list[tuple[NDArray[np.int64], FloatArray]] = []
+        self._queue: list[tuple[NDArray[np.int64], FloatArray]] = []
         self._numbers = np.empty(0, np.int64)
         self._similarities = np.empty(0)
         self._ways = np.empty(0, np.intp)
         self._not_finite = 0
 
     def look_through(self, rows: FloatArray, lengths: Lengths, start: int) -> None:
-        """Take what may be among the best of the rows of a bank, the first of which has number `start`."""
+        """Collect candidates among the rows of a bank whose first row has index `start`."""
         self._not_finite += lengths.not_finite
-        # In float32 an infinity times the zeros of a folded factor would hide the rows beside it.
+        # In float32, infinity times the zeros of a folded factor would turn adjacent rows into NaN.
         fold = 1 if lengths.not_finite or lengths.apart.size else self._fold
         with np.errstate(all="ignore"):
             for at in range(0, len(rows), self._step):
@@ -141,12 +140,12 @@ class _Search:
                 self._take(rows, at + chosen, start)
         self._take(rows, lengths.apart, start)
         if not self._scale and self._bound <= 0:
-            self._take(rows, lengths.zeros[: self._limit], start)  # of equal ones the earlier
+            self._take(rows, lengths.zeros[: self._limit], start)  # ties in order of position
 
     def result(self) -> Nearest:
-        """The best of all."""
+        """The best rows of all banks."""
         self._settle()
-        self._keep_the_best()
+        self._keep_best()
         count = len(self._turns)
         return Nearest(
             positions=self._numbers,
@@ -157,7 +156,7 @@ class _Search:
         )
 
     def _promising(self, rows: FloatArray, squares: NDArray[np.float32], fold: int) -> NDArray[np.bool_]:
-        """Which rows may be among the best, by similarities in float32 and what these may be off."""
+        """Which rows may be among the best, given float32 similarities and their error bound."""
         if not self._quick:
             return ~np.isnan(squares)
         single = np.asarray(rows, np.float32)
@@ -173,7 +172,7 @@ class _Search:
         return promising
 
     def _sized(self, products: FloatArray) -> FloatArray:
-        """What grows with the similarity, in place; squares for `scale`, so that no length needs a root."""
+        """Monotonic in the similarity, in place; squares for `scale`, which avoids square roots of norms."""
         if self._scale:
             products *= products if self._sign else np.abs(products)
         elif self._sign:
@@ -181,22 +180,22 @@ class _Search:
         return products
 
     def _take(self, rows: FloatArray, chosen: NDArray[np.intp], start: int) -> None:
-        """Let these rows wait until there are enough to compute their similarities."""
+        """Queue candidates until there are enough to compute their similarities."""
         if not chosen.size:
             return
         if self._leave_out is not None:
             chosen = chosen[chosen + start != self._leave_out]
         if chosen.size:
-            self._waiting.append((chosen + start, rows[chosen]))
-            if sum(len(numbers) for numbers, _ in self._waiting) >= SETTLED:
+            self._queue.append((chosen + start, rows[chosen]))
+            if sum(len(numbers) for numbers, _ in self._queue) >= BATCH:
                 self._settle()
 
     def _settle(self) -> None:
-        """Compute the similarities of the rows that wait, and raise the bound to what it takes now."""
-        if not self._waiting:
+        """Compute the exact similarities of the queued candidates, and raise the bound."""
+        if not self._queue:
             return
-        numbers, rows = (np.concatenate(each) for each in zip(*self._waiting, strict=True))
-        self._waiting.clear()
+        numbers, rows = (np.concatenate(each) for each in zip(*self._queue, strict=True))
+        self._queue.clear()
         unit, norms = units(rows)
         similarities = np.stack([(unit * turned).sum(axis=1) for turned in self._units])
         if not self._scale:
@@ -214,25 +213,25 @@ class _Search:
         self._similarities = np.concatenate([self._similarities, similarity])
         self._ways = np.concatenate([self._ways, ways])
         if len(self._numbers) > 2 * self._limit:
-            self._keep_the_best()
+            self._keep_best()
 
-    def _keep_the_best(self) -> None:
+    def _keep_best(self) -> None:
         best = np.lexsort((self._numbers, -self._similarities))[: self._limit]
         self._numbers, self._similarities = self._numbers[best], self._similarities[best]
         self._ways = self._ways[best]
         if len(best) == self._limit:
-            worst = float(self._similarities[-1])  # a scalar of NumPy would make what it multiplies float64
+            worst = float(self._similarities[-1])  # a NumPy scalar would promote to float64
             reached = worst * abs(worst) if self._scale else worst
             self._bound = np.inf if worst >= 1 else reached - self._margin  # nothing is better than 1
 
 
 def _folded(column: NDArray[np.float64], fold: int) -> FloatArray:
-    """What multiplies each of `fold` rows, one behind another, by `column`: shape (values * fold, fold)."""
+    """Block-diagonal factor for `fold` concatenated rows, shape (values * fold, fold)."""
     return np.kron(np.eye(fold), column[:, np.newaxis]).astype(np.float32)
 
 
 def _product(rows: FloatArray, folded: FloatArray, fold: int) -> FloatArray:
-    """Every row times a column that was `_folded`, at most `fold` rows at a time."""
+    """The product of each row with a `_folded` column, at most `fold` rows at a time."""
     fold = math.gcd(fold, len(rows))
     width = rows.shape[1] * fold
     product: FloatArray = rows.reshape(-1, width) @ folded[:width, :fold]

@@ -1,4 +1,4 @@
-"""Which layer of one network is held against which of another, and why some have no partner."""
+"""Pair the layers of two networks for comparison, with a reason for those without a partner."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What is known of a layer when its partner is looked for; `shape` is its bank's."""
+    """Name of a layer and the shape of its bank."""
 
     name: str
     shape: Shape
@@ -18,7 +18,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Numbers of two layers, or of one that has no partner; the reason why they cannot be compared."""
+    """Indices of two layers (None without a partner), and the reason if they cannot be compared."""
 
     a: int | None
     b: int | None
@@ -26,8 +26,8 @@ class Pair:
 
 
 def pair_by_name(a: Sequence[Layer], b: Sequence[Layer]) -> list[Pair]:
-    """Layers of the same name, in the order of `a`; what only `b` has comes last."""
-    reason = "the other has no layer of this name"
+    """Pair layers of the same name, in the order of `a`; layers only in `b` come last."""
+    reason = "the other model has no layer of this name"
     places = {layer.name: place for place, layer in enumerate(b)}
     pairs = [_pair(a, b, n, places.get(layer.name), reason) for n, layer in enumerate(a)]
     partners = {pair.b for pair in pairs}
@@ -35,9 +35,9 @@ def pair_by_name(a: Sequence[Layer], b: Sequence[Layer]) -> list[Pair]:
 
 
 def pair_by_position(a: Sequence[Layer], b: Sequence[Layer]) -> list[Pair]:
-    """The first layers, the second ones, and so on."""
+    """Pair the first layers, the second layers, and so on."""
     few, many = sorted((len(a), len(b)))
-    reason = f"the other has only {few} layer{'s' * (few != 1)}"
+    reason = f"the other model has only {few} layer{'s' * (few != 1)}"
     return [_pair(a, b, n if n < len(a) else None, n if n < len(b) else None, reason) for n in range(many)]
 
 
@@ -46,7 +46,9 @@ def _pair(a: Sequence[Layer], b: Sequence[Layer], one: int | None, other: int | 
         return Pair(one, other, alone)
     left, right = a[one].shape, b[other].shape
     fit = left == right
-    return Pair(one, other, None if fit else f"filters of {_text(left)} and {_text(right)} do not compare")
+    return Pair(
+        one, other, None if fit else f"filters of shape {_text(left)} and {_text(right)} cannot be compared"
+    )
 
 
 def _text(shape: Shape) -> str:

@@ -1,6 +1,6 @@
-"""The turns of a kernel: the rotations and reflections of the plane that bring its grid onto itself.
+"""The turns of a kernel: rotations and reflections of the plane that map its grid to itself.
 
-The plane is that of height and width, the last two axes. A kernel of one axis lies in it as one of height 1.
+The plane consists of height and width, the last two axes. A 1-D kernel is treated as one of height 1.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ IDENTITY = "identity"
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Flip left-right if `flipped`, then rotate counter-clockwise by `quarters` quarters of a circle.
+    """Flip left-right if `flipped`, then rotate counter-clockwise by `quarters` times 90 degrees.
 
     ``str`` gives its name: ``identity``, ``@90``, ``@180``, ``@270``, and ``@0f`` to ``@270f``, flipped.
 
     Attributes
     ----------
     row
-        Whether kernels have one axis, the width: a half turn reverses it, as it does a kernel of height 1.
+        Whether kernels have one axis, the width, which a rotation by 180 degrees reverses.
     """
 
     flipped: bool = False
@@ -40,13 +40,13 @@ class Turn:
 
     @property
     def inverse(self) -> Turn:
-        """The turn that undoes this one; a flipped one undoes itself."""
+        """The inverse turn; a flipped turn is its own inverse."""
         return self if self.flipped else replace(self, quarters=-self.quarters % 4)
 
     def apply(self, kernels: FloatArray) -> FloatArray:
-        """Turn an array of any shape in its last two axes, height and width, or of a `row` in its last.
+        """Turn an array in its last two axes, height and width, or a `row` in its last axis.
 
-        Width comes last, and a kernel of three dimensions keeps its depth: depth is often time.
+        3-D kernels are not turned along depth, which is often time.
         """
         if self.row:
             return np.flip(kernels, -1) if self.flipped != (self.quarters == 2) else kernels
@@ -55,10 +55,10 @@ class Turn:
 
 
 def turns_of(kernel_shape: Sequence[int], *, flip: bool, rotate: bool) -> tuple[Turn, ...]:
-    """The turns that keep `kernel_shape`, the identity first.
+    """The turns that preserve `kernel_shape`, the identity first.
 
-    All eight for a square with both; without its quarter turns for another rectangle, such as one of height
-    1, which a kernel of one axis is as well.
+    With both `flip` and `rotate`, all eight for a square, and four (without quarter turns) for other
+    rectangles and for 1-D kernels.
     """
     row = len(kernel_shape) == 1
     square = not row and kernel_shape[-1] == kernel_shape[-2]

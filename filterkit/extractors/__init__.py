@@ -1,1 +1,1 @@
-"""Weight extractors: how filter banks are found in a graph."""
+"""Weight extractors: find the filter banks of a graph."""

@@ -1,8 +1,9 @@
-"""Filter banks of convolution nodes, found by topology alone, in the main graph and in all bodies."""
+"""Filter banks of convolution nodes, found by topology, in the main graph and in all subgraphs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import ge
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from filterkit.extractors.layer_weights import (
     read_bias,
     read_weight,
 )
-from filterkit.extractors.transposed import pads_for
 from filterkit.geometry import MOST_AXES
 from filterkit.graph.layers.activation_nodes import ACTIVATIONS
 from filterkit.graph.layers.activations import Tail, follow
@@ -34,19 +34,19 @@ if TYPE_CHECKING:
 
 
 CODES = (
-    "its weight and its output are integer codes, and no constant scale behind it (Cast, then Mul) turns "
-    "them into real numbers"
+    "its weight and output are integer codes, and no constant scale after it (Cast, then Mul) "
+    "dequantizes them"
 )
 
 
 class ConvolutionExtractor:
-    """Finds filter banks by following the graph; names of nodes and weights mean nothing to it."""
+    """Finds filter banks by following the graph, regardless of the names of nodes and weights."""
 
     def extract(self, graph: GraphView) -> Iterator[FilterBank | Skipped]:
-        """Yield one bank, or one reason, per convolution node, in the graph's order; one bank at a time.
+        """Yield a bank, or the reason for skipping it, for each convolution node, lazily and in graph order.
 
-        Nodes in bodies come behind those of the graph around them. Functions are part of the graph by then,
-        but for those that could not be put in the place of their calls (`functions.inline`).
+        Nodes in subgraphs come after those of the enclosing graph. Functions have already been inlined,
+        except for those that cannot be (`functions.inline`).
         """
         return read_layers(graph, is_convolution, _bank)
 
@@ -61,7 +61,7 @@ def _bank(graph: GraphView, node: onnx.NodeProto, name: str) -> FilterBank:
     stored = read_weight(graph, node, form)
     rank = stored.ndim - 2
     if not 1 <= rank <= 9:
-        raise Unresolved(f"the weight has {stored.ndim} axes, which is no filter bank")
+        raise Unresolved(f"the weight has {stored.ndim} axes, which is not the shape of a filter bank")
     if 0 in stored.shape:
         raise Unresolved("the weight is empty")
 
@@ -69,7 +69,7 @@ def _bank(graph: GraphView, node: onnx.NodeProto, name: str) -> FilterBank:
     groups = values.get("group", 1)
     kernel_shape = _numbers(values, "kernel_shape", stored.shape[2:], 1)
     if kernel_shape != stored.shape[2:]:
-        raise Unresolved("the weight's shape contradicts the node's kernel_shape")
+        raise Unresolved("the shape of the weight contradicts the node's kernel_shape")
     if form.pads is not None:
         values["pads"] = _pads(graph, node, form.pads)
     axes = ("IO" if form.transposed else "OI") + spatial_letters(rank)
@@ -100,7 +100,7 @@ def _bank(graph: GraphView, node: onnx.NodeProto, name: str) -> FilterBank:
     auto_pad = _text(values, "auto_pad", "NOTSET")
     pads = _numbers(values, "pads", (0,) * (2 * rank), None)
     if form.transposed and "output_shape" in values:
-        stated = pads_for(
+        stated = _pads_for(
             graph,
             node.input[0],
             _numbers(values, "output_shape", (0,) * rank, 1),
@@ -150,7 +150,7 @@ def _tail(
     *,
     has_bias: bool,
 ) -> Tail:
-    """What follows; a fused node has its activation inside, and gives out nothing in front of it."""
+    """What follows the node; the pre-activation output of a fused node is not available."""
     layout = _layout(node, form, rank)
     fused = _text(attributes(node), "activation", "")
     if fused:
@@ -178,9 +178,9 @@ def spatial_letters(rank: int) -> str:
 def _canonical(stored: FloatArray, form: Form, groups: int) -> FloatArray:
     """Bring a weight to (out_channels, in_channels / groups, *kernel_shape).
 
-    Conv holds it so. ConvTranspose holds (in_channels, out_channels / groups, *kernel_shape), whose group g
-    joins the g-th part of the input channels with the g-th part of the output channels; the kernels are not
-    flipped.
+    Conv stores it that way. ConvTranspose stores (in_channels, out_channels / groups, *kernel_shape), whose
+    group g connects the g-th part of the input channels to the g-th part of the output channels; the kernels
+    are not flipped.
     """
     if not isinstance(groups, int) or groups < 1 or stored.shape[0] % groups:
         raise Unresolved(f"{stored.shape[0]} channels cannot be divided into {groups} groups")
@@ -192,7 +192,7 @@ def _canonical(stored: FloatArray, form: Form, groups: int) -> FloatArray:
 
 
 def _text(values: dict[str, Any], name: str, default: str) -> str:
-    """A text among the node's attributes: operators that ONNX does not define may have anything there."""
+    """A string attribute of the node; operators that ONNX does not define may store any type."""
     text = values.get(name, default)
     if not isinstance(text, str):
         raise Unresolved(f"the node's attribute '{name}' is malformed")
@@ -202,13 +202,58 @@ def _text(values: dict[str, Any], name: str, default: str) -> str:
 def _numbers(
     values: dict[str, Any], name: str, default: tuple[int, ...], smallest: int | None
 ) -> tuple[int, ...]:
-    """A list of integers among the node's attributes, of the default's length."""
+    """An integer list attribute of the node, with as many values as the default."""
     stated = values.get(name) or default
     if not isinstance(stated, Sequence) or not all(isinstance(number, int) for number in stated):
         raise Unresolved(f"the node's attribute '{name}' is malformed")
     numbers = tuple(stated)
     if len(numbers) != len(default):
-        raise Unresolved(f"{name} {shown(str(list(numbers[:MOST_AXES])))} does not fit the weight's shape")
+        raise Unresolved(
+            f"{name} {shown(str(list(numbers[:MOST_AXES])))} does not match the shape of the weight"
+        )
     if smallest is not None and min(numbers) < smallest:
-        raise Unresolved(f"{name} {shown(str(list(numbers)))} is not possible")
+        raise Unresolved(f"{name} {shown(str(list(numbers)))} is invalid")
     return numbers
+
+
+def _pads_for(
+    graph: GraphView,
+    tensor: str,
+    wanted: Sequence[int],
+    *,
+    window: Sequence[int],
+    strides: Sequence[int],
+    output_padding: Sequence[int],
+    upper: bool,
+) -> tuple[int, ...] | None:
+    """Pads of a transposed convolution that states its output size: begin, then end of all axes (ONNX).
+
+    Parameters
+    ----------
+    tensor
+        Input of the convolution.
+    wanted
+        The attribute ``output_shape``: one size per spatial axis.
+    window
+        Dilated kernel sizes.
+    upper
+        Whether the odd pixel of padding goes to the end (``auto_pad`` is ``"SAME_UPPER"``).
+
+    Returns
+    -------
+    tuple or None
+        None if the size of the input is unknown, or the stated output is larger than possible.
+    """
+    shape = graph.shape(tensor)
+    sizes = [size for size in shape[2:] if isinstance(size, int)] if shape else []
+    if len(sizes) != len(window):
+        return None
+    made = [
+        step * (size - 1) + more + wide
+        for size, wide, step, more in zip(sizes, window, strides, output_padding, strict=True)
+    ]
+    if not all(map(ge, made, wanted)):
+        return None
+    total = [whole - part for whole, part in zip(made, wanted, strict=True)]
+    small, large = [each // 2 for each in total], [each - each // 2 for each in total]
+    return (*small, *large) if upper else (*large, *small)

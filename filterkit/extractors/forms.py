@@ -1,4 +1,4 @@
-"""The operators that are convolutions, and which of their inputs is what."""
+"""The convolution operators and the roles of their inputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BLOCKED = "com.microsoft.nchwc"
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Where a quantized convolution's numbers stand: positions of inputs, None where it has none such."""
+    """Input positions of the quantization parameters; None for an input that the operator lacks."""
 
     zero: int
     scale: int | None = None
@@ -25,18 +25,18 @@ class Codes:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How an operator holds its filters.
+    """How an operator stores its filters.
 
     Attributes
     ----------
     weight, bias, pads
-        Positions of inputs; `pads` where the padding is no attribute.
+        Positions of inputs; `pads` if the padding is an input rather than an attribute.
     transposed
-        Whether the weight is I O instead of O I.
+        Whether the weight is I O rather than O I.
     channels_last
-        Whether its input and output are N H W C; the weight is O I H W all the same.
+        Whether its input and output are N H W C; the weight is still O I H W.
     codes
-        Of a quantized one.
+        Quantization parameters, if quantized.
     """
 
     weight: int = 1
@@ -74,13 +74,13 @@ FORMS: dict[tuple[str, str], Form] = {
     (NHWC, "QLinearConv"): replace(_QLINEAR, channels_last=True),
     (NHWC, "QLinearConvTranspose"): replace(_TRANSPOSED_QLINEAR, channels_last=True),
 }
-"""By domain and operator: ONNX, and ONNX Runtime's `ContribOperators.md`."""
+"""By domain and operator, from ONNX and ONNX Runtime's `ContribOperators.md`."""
 
 STATEFUL = {"CausalConvWithState", "VarlenCausalConvWithState"}
-"""Steps of sequence models, which convolve what comes with what came before."""
+"""Steps of sequence models that convolve the current input with a stored state."""
 
 NAMES = {op for _, op in FORMS} | STATEFUL
-"""Operators that are convolutions, in whatever domain."""
+"""Convolution operators of any domain."""
 
 
 def is_convolution(node: onnx.NodeProto) -> bool:
@@ -89,7 +89,7 @@ def is_convolution(node: onnx.NodeProto) -> bool:
 
 
 def form_of(node: onnx.NodeProto) -> Form | None:
-    """How the node holds its filters; None where nobody knows."""
+    """How the node stores its filters; None if unknown."""
     return FORMS.get((node.domain, node.op_type))
 
 
@@ -98,12 +98,12 @@ def is_channels_last(node: onnx.NodeProto, form: Form) -> bool:
 
 
 def why_unknown(node: onnx.NodeProto) -> str:
-    """Why a convolution has no form, for a user."""
+    """The reason, for the user, why a convolution is not supported."""
     if node.domain == BLOCKED:
         return (
-            "in blocks of channels for one kind of processor, and the file does not say how wide they are; "
-            "let ONNX Runtime optimize at level 'extended', which keeps filters as they are"
+            "its layout is blocked for one type of processor, and the file does not state the block size; "
+            "optimize with ONNX Runtime at level 'extended', which leaves filters unchanged"
         )
     if node.op_type in STATEFUL:
-        return f"{node.op_type} is not extracted: it reads a state besides its input, which no layer has"
-    return f"{node.op_type} of the domain '{shown(node.domain)}' is not known"
+        return f"{node.op_type} is not supported: it reads a state in addition to its input"
+    return f"unknown operator {node.op_type} of domain '{shown(node.domain)}'"

@@ -1,4 +1,4 @@
-"""Weights and biases of one convolution node as floats, dequantized where they are codes."""
+"""Weights and biases of one convolution node as floats, dequantized where necessary."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def read_weight(graph: GraphView, node: onnx.NodeProto, form: Form) -> FloatArray:
-    """The weight in the file's axis order; of a quantized one its codes, as float32.
+    """The weight in the file's axis order; the codes of a quantized one as float32.
 
     Raises
     ------
     Unresolved
-        It is not constant.
+        If it is not constant.
     """
     name = given(node, form.weight)
     if not name:
@@ -34,12 +34,12 @@ def read_weight(graph: GraphView, node: onnx.NodeProto, form: Form) -> FloatArra
 
 
 def dequantized(graph: GraphView, node: onnx.NodeProto, codes: Codes, weight: FloatArray) -> FloatArray:
-    """What the codes in `weight`, output channels first, stand for; of a ConvInteger but for their scale.
+    """Dequantize the codes in `weight`, output channels first; without a scale for ConvInteger.
 
     Raises
     ------
     Unresolved
-        Scale or zero point are missing, not constant, or of another number than the output channels.
+        If scale or zero point are missing, not constant, or do not match the output channels.
     """
     zero = _optional(graph, node, codes.zero, "the weight's zero point")
     scale = _optional(graph, node, codes.scale, "the weight's scale")
@@ -53,9 +53,9 @@ def dequantized(graph: GraphView, node: onnx.NodeProto, codes: Codes, weight: Fl
 
 
 def read_bias(graph: GraphView, node: onnx.NodeProto, form: Form, channels: int) -> FloatArray | None:
-    """The bias of the node itself, one value per output channel; None where it has none.
+    """The bias of the node itself, one value per output channel, or None.
 
-    A quantized one is a code whose scale is that of the input times that of the weight (ONNX, QLinearConv).
+    A quantized bias has the scale of the input times that of the weight (ONNX, QLinearConv).
     """
     name = given(node, form.bias)
     if not name:
@@ -83,18 +83,18 @@ def _bias_scale(
 
 
 def given(node: onnx.NodeProto, place: int | None) -> str:
-    """Name of an input; empty where it is left out."""
+    """Name of an input; empty if omitted."""
     return node.input[place] if place is not None and place < len(node.input) else ""
 
 
 def known(graph: GraphView, tensor: str, what: str) -> NDArray[Any]:
-    """A constant; raises Unresolved where it is none."""
+    """The value of a constant; raises Unresolved if it is not one."""
     try:
         value = graph.constant(tensor)
     except NotConstant as error:
         raise Unresolved(f"{what} is {error.reason}") from error
     if value.dtype.kind in "OSUcb":
-        raise Unresolved(f"{what} holds no real numbers")
+        raise Unresolved(f"{what} is not numeric")
     return value
 
 
@@ -103,7 +103,7 @@ def float_array(graph: GraphView, tensor: str, what: str) -> FloatArray:
 
 
 def as_float(value: NDArray[Any]) -> FloatArray:
-    """float16 and float32 as they are, everything else as float32; the same array where nothing changes."""
+    """Convert to float32, except float16; returns the same array if nothing changes."""
     if value.dtype in (np.float16, np.float32) and value.dtype.isnative and value.flags.c_contiguous:
         return cast("FloatArray", value)
     if value.dtype in (np.float16, np.float32):
@@ -120,9 +120,9 @@ def _optional(
 
 
 def _along_first(values: NDArray[np.float32], shape: tuple[int, ...], what: str) -> NDArray[np.float32]:
-    """One value for all, or one per output channel, shaped to be combined with an array of `shape`."""
+    """A scalar or one value per output channel, reshaped to broadcast against an array of `shape`."""
     if values.size == 1:
         return values.reshape(())
     if not shape or values.shape != shape[:1]:
-        raise Unresolved(f"the weight's {what} does not fit its shape")
+        raise Unresolved(f"the weight's {what} does not match its shape")
     return values.reshape(-1, *(1,) * (len(shape) - 1))

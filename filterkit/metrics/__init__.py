@@ -1,1 +1,1 @@
-"""What is measured of every filter: one family of metrics per file."""
+"""Metrics of filters and layers: one family per file."""

@@ -12,26 +12,26 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from filterkit.records import FilterBank, FloatArray
 
-BLOCK_WEIGHTS = 1 << 18  # 2 MB as float64: fits the cache, and bounds what a huge layer costs
+BLOCK_WEIGHTS = 1 << 18  # 2 MB as float64: fits the CPU cache and bounds the memory for huge layers
 FEW_WEIGHTS = 64
-"""Of a kernel, up to which numpy finds the largest sooner position by position."""
+"""Maximum size of a kernel for which NumPy finds the largest weight faster position by position."""
 CANCELLED = 1e-3
-"""Share of the mean square below which the variance is not taken as the difference to the squared mean."""
+"""Relative variance below which E[w²] - E[w]² would suffer from cancellation."""
 
 
 @dataclass(frozen=True)
 class BasicMetrics:
     """Mean, spread, range, norms and sparsity of every filter, without its bias.
 
-    - ``mean``, ``std`` (of the population, not of a sample), ``min``, ``max`` over all weights of the filter.
+    - ``mean``, ``std`` (population), ``min``, ``max`` over all weights of the filter.
     - ``l1_norm`` = Σ|w|, ``l2_norm`` = √Σw².
     - ``sparsity``: share of the filter's kernels whose largest |w| is below a hundredth of the layer's
-      largest |w| (the threshold of CNN Filter DB, Gavrikov & Keuper, CVPR 2022). In an all-zero layer nothing
-      lies below the threshold, which is 0 too: its sparsity is 0.
+      largest |w| (the threshold of CNN Filter DB, Gavrikov & Keuper, CVPR 2022). The sparsity of an all-zero
+      layer is 0, because nothing is below its threshold of 0.
 
-    Sums are taken in float64. A filter with a NaN or infinite weight has whatever IEEE arithmetic gives,
-    which may be NaN; its sparsity stays a number, because only finite weights make the threshold and a
-    kernel that is not finite is not small.
+    Sums are computed in float64. For a filter with NaN or infinite weights, the results follow IEEE
+    arithmetic and may be NaN; its sparsity is defined, because the threshold is computed from finite weights
+    only and a kernel that is not finite does not count as small.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("mean", "std", "min", "max", "l1_norm", "l2_norm", "sparsity")
@@ -52,7 +52,7 @@ class BasicMetrics:
         with np.errstate(invalid="ignore", over="ignore"):
             for start in range(0, filters, step):
                 block = slice(start, start + step)
-                # What only compares takes the weights as they are: half the bytes, and exact.
+                # Minimum and maximum use the stored dtype: half the bytes, and exact.
                 stored = flat[block]
                 measured["min"][block] = stored.min(axis=1)
                 measured["max"][block] = stored.max(axis=1)
@@ -69,7 +69,7 @@ class BasicMetrics:
 def _spread(
     values: NDArray[np.float64], mean: NDArray[np.float64], mean_square: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Standard deviation of every row; those with little of it beside their mean are gone through again."""
+    """Standard deviation of each row, with a second pass where it is small relative to the mean."""
     variance = mean_square - mean**2
     close = variance < CANCELLED * mean_square
     if close.any():
@@ -79,8 +79,7 @@ def _spread(
 
 
 def sparsity(weights: FloatArray) -> NDArray[np.float64]:
-    """Share of every filter's kernels whose largest |w| is below a hundredth of the layer's largest finite
-    one.
+    """Share of each filter's kernels whose largest |w| is below 1 % of the layer's largest finite |w|.
 
     Parameters
     ----------
@@ -94,7 +93,7 @@ def sparsity(weights: FloatArray) -> NDArray[np.float64]:
     """
     filters, kernels = weights.shape[:2]
     flat = weights.reshape(filters, kernels, -1)
-    peaks = np.empty((filters, kernels))  # float64: a hundredth of a float16 may be less than one can hold
+    peaks = np.empty((filters, kernels))  # float64: a hundredth may underflow float16
     step = max(1, BLOCK_WEIGHTS // max(1, flat[:1].size))
     for start in range(0, filters, step):
         block = slice(start, start + step)

@@ -1,4 +1,4 @@
-"""How metrics go through a bank: whole filters, as many at a time as fit the cache, brought to one scale."""
+"""Iterate over a bank in blocks of whole, normalized filters that fit the CPU cache."""
 
 from __future__ import annotations
 
@@ -12,37 +12,36 @@ if TYPE_CHECKING:
     from filterkit.records import FilterBank
 
 BLOCK_NUMBERS = 1 << 18
-"""Numbers a block may hold: 2 MB as float64."""
+"""Maximum number of values in a block: 2 MB as float64."""
 
 LARGEST_KERNEL = 1 << 10
-"""Weights of a kernel whose pattern is told, 32 × 32 say: what that takes grows with their square."""
+"""Maximum number of weights of a kernel whose pattern is analysed (32 × 32); the cost is quadratic."""
 
 MOST_PAIRED = 1 << 14
-"""Filters that are held against each other at most: the work grows with their square, and a stranger's model
-may have any number of them."""
+"""Maximum number of filters that are compared pairwise, as the cost is quadratic and models are untrusted."""
 
 
 def kernel_blocks(
     bank: FilterBank, dtype: type[np.floating] = np.float64, *, room: int = 0
 ) -> Iterator[tuple[slice, NDArray[np.floating]]]:
-    """Go through the kernels of whole filters, a block at a time.
+    """Iterate over the kernels of whole filters in blocks.
 
-    Every filter is divided by its largest |w|, so that no square of a weight is too large or too small for
-    `dtype`. A filter with a weight that is not finite comes as zeros, as one that is all zero.
+    Each filter is divided by its largest |w|, so that squares neither overflow nor underflow `dtype`. A
+    filter with a non-finite weight is returned as zeros, like one that is all zero.
 
     Parameters
     ----------
     bank
         Weights of shape (out_channels, in_channels / groups, *kernel_shape).
     dtype
-        Of the blocks.
+        Dtype of the blocks.
     room
-        Numbers that the caller needs per filter, besides its weights.
+        Values that the caller needs per filter in addition to its weights.
 
     Yields
     ------
     tuple
-        Which filters, and their kernels in shape (filters, kernels, weights of a kernel).
+        Slice of filters, and their kernels in shape (filters, kernels, weights per kernel).
     """
     filters, kernels = bank.weights.shape[:2]
     flat = bank.weights.reshape(filters, kernels, -1)
@@ -58,16 +57,16 @@ def kernel_blocks(
 
 
 def filter_peaks(bank: FilterBank) -> NDArray[np.floating]:
-    """Largest |w| of every filter, shape (out_channels,); NaN or infinite where a weight is."""
+    """Largest |w| of each filter, shape (out_channels,); NaN or infinite if a weight is."""
     flat = bank.weights.reshape(len(bank.weights), -1)
     peaks: NDArray[np.floating] = np.maximum(flat.max(axis=1), -flat.min(axis=1))
     return peaks
 
 
 def unit_filters(bank: FilterBank) -> NDArray[np.float32]:
-    """Filters as rows of length one, shape (out_channels, weights of a filter).
+    """Filters as rows of unit length, shape (out_channels, weights per filter).
 
-    A filter that is all zero, or has a weight that is not finite, is a row of zeros.
+    A filter that is all zero or has a non-finite weight becomes a row of zeros.
     """
     units = np.empty((len(bank.weights), bank.weights[:1].size), np.float32)
     for block, kernels in kernel_blocks(bank, np.float32):
@@ -78,7 +77,7 @@ def unit_filters(bank: FilterBank) -> NDArray[np.float32]:
 
 
 def cosine_blocks(units: NDArray[np.float32]) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """|cosine| of every row to every row, some rows at a time; of a row to itself 0.
+    """|cosine| between all rows, in blocks of rows; 0 between a row and itself.
 
     Parameters
     ----------
@@ -88,7 +87,7 @@ def cosine_blocks(units: NDArray[np.float32]) -> Iterator[tuple[slice, NDArray[n
     Yields
     ------
     tuple
-        Which rows, and their cosines in shape (rows, all rows), at most 1.
+        Slice of rows, and their cosines in shape (rows, all rows), at most 1.
     """
     step = max(1024, BLOCK_NUMBERS // max(1, len(units)))
     for start in range(0, len(units), step):
@@ -101,5 +100,5 @@ def cosine_blocks(units: NDArray[np.float32]) -> Iterator[tuple[slice, NDArray[n
 
 
 def extent(bank: FilterBank) -> tuple[int, ...]:
-    """The kernels' sides that are longer than one weight: a 3×1×3 kernel is a picture of 3×3."""
+    """The kernel sides longer than 1: a 3×1×3 kernel is treated as 3×3."""
     return tuple(side for side in bank.kernel_shape if side > 1)

@@ -1,4 +1,4 @@
-"""Where a filter's energy Σw² lies: in means, in rank-1 parts, in symmetric parts, in which channels."""
+"""How a filter's energy Σw² is distributed: means, rank-1 parts, symmetric parts, channels."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ DEAD = 1e-3
 
 @dataclass(frozen=True)
 class EnergyMetrics:
-    """How a filter's energy is spread. All but `dead` are shares, 0 to 1, and do not change with its scale.
+    """The distribution of a filter's energy. All but `dead` are scale-invariant shares between 0 and 1.
 
-    With k a kernel of n weights, E = Σ‖k‖² over the filter's kernels:
+    With k a kernel of n weights, and E = Σ‖k‖² over the filter's kernels:
 
-    - ``dc_share`` = Σ n·mean(k)² / E: the energy in the kernels' means, which is what an even area gives.
+    - ``dc_share`` = Σ n·mean(k)² / E: the energy of the kernels' means, i.e. of the response to a constant
+      input.
     - ``separability`` = Σ σ₁(k)² / E, with σ₁ the largest singular value: the energy of the kernels' best
       rank-1 parts, outer products of a column and a row (Eckart & Young, "The approximation of one matrix by
-      another of lower rank", 1936). Kernels with one side longer than a weight are such products: 1. Not
-      defined for kernels with three, nor for those of more than 1,024 weights.
-    - ``even_share`` = Σ ‖(k + k′)/2‖² / E, where k′ is k turned by 180°: the energy of the part symmetric
-      under that turn. What remains is the odd part's; they are orthogonal.
+      another of lower rank", 1936). 1 for kernels with only one side longer than 1.
+      Undefined for 3-D kernels and for kernels of more than 1,024 weights.
+    - ``even_share`` = Σ ‖(k + k′)/2‖² / E, where k′ is k turned by 180°: the energy of the part that is
+      symmetric under that rotation. The rest is the energy of the odd part, which is orthogonal to it.
     - ``channel_entropy`` = −Σ p ln p / ln C, with p the share of E in each of C input channels (evenness:
-      Pielou, "The measurement of diversity in different types of biological collections", 1966). 1 is even,
-      0 is one channel alone. Not defined for filters that have only one.
-    - ``opponency`` = 1 − Σ (r + g + b)²/3 / E over the places of the kernels: the energy that is not along
-      the gray axis, r = g = b. Defined where the layer reads a picture's three colours.
-    - ``dead``: true where ‖w‖₂ is below a thousandth of the median of the layer's filters, or 0. A layer of
-      zeros is dead as a whole; where most filters are zeros, the others are not dead.
+      Pielou, "The measurement of diversity in different types of biological collections", 1966). 1 if all
+      channels are equal, 0 if only one is used. Undefined for filters with one channel.
+    - ``opponency`` = 1 − Σ (r + g + b)²/3 / E over the positions of the kernels: the energy off the gray
+      axis r = g = b. Defined if the layer reads the three colours of a picture.
+    - ``dead``: true if ‖w‖₂ is 0 or below a thousandth of the median over the layer's filters. All filters of
+      an all-zero layer are dead; if most filters are zero, the others are not dead.
 
-    A filter that is all zero has no energy to share, and one with a NaN or infinite weight no number for it:
-    all shares are not defined. The latter is not dead, and left out of the median. For 1×1 kernels
-    `dc_share`, `separability` and `even_share` are 1.
+    All shares are undefined for an all-zero filter and for one with NaN or infinite weights. The latter is
+    not dead, and left out of the median. For 1×1 kernels, `dc_share`, `separability` and `even_share` are 1.
     """
 
     columns: ClassVar[tuple[str, ...]] = (
@@ -89,13 +89,13 @@ class EnergyMetrics:
                     shares["opponency"][block] = 1 - gray / energy
             peaks = filter_peaks(bank).astype(np.float64)
             finite = np.isfinite(peaks)
-            scale = peaks[finite].max(initial=0) or 1  # what counts is how norms compare
+            scale = peaks[finite].max(initial=0) or 1  # only ratios of norms matter
             dead = _dead(np.where(finite, peaks / scale * norms, np.nan))
         return {**{name: np.clip(values, 0, 1) for name, values in shares.items()}, "dead": dead}
 
 
 def _evenness(shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Entropy of the shares in every row, as part of the largest that as many could have."""
+    """Entropy of the shares in each row, relative to its maximum."""
     surprise = -np.log(np.where(shares > 0, shares, 1))
     evenness: NDArray[np.float64] = (shares * surprise).sum(axis=1) / np.log(shares.shape[1])
     return evenness

@@ -1,8 +1,8 @@
-"""The families of classic kernels at any size: what `classic_type` holds a kernel against.
+"""The families of classic kernels at any size, with which `classic_type` compares kernels.
 
-A family at a size is made of the kernels of `filterkit.kernels` that fit into it, in the middle of zeros and
-in all their turns, and of the same designs at other widths, written for that size: the functions that they
-sample.
+A family at a given size consists of the kernels of `filterkit.kernels` that fit into it, zero-padded and in
+all rotations and reflections, and of the underlying functions (Gaussians and their derivatives) sampled at
+that size with several widths.
 """
 
 from __future__ import annotations
@@ -22,41 +22,41 @@ Floats = NDArray[np.float64]
 NAMES = ("edge", "blur", "sharpen", "emboss")
 
 NARROWEST = 0.35
-"""Standard deviation in pixels of the Gaussian that stands for those that hardly blur."""
+"""Standard deviation in pixels of the narrowest Gaussian, which hardly blurs."""
 
 FIRST_WIDTH, WIDENING = 0.5, 1.6
-"""Standard deviations of all else: the first, and the ratio of neighbours."""
+"""Standard deviations of all others: the first, and the ratio of successive ones."""
 
 EMBOSS = np.array(KERNELS["emboss"].rows, np.float64)
 IDENTITY_SHARE = EMBOSS[1, 1] ** 2 / (EMBOSS**2).sum()
-"""Energy of the identity in emboss; the rest is its gradient's."""
+"""Share of the identity in the energy of emboss; the rest is its gradient."""
 
 
 CLASSIC_PAIRS = tuple(
     (f"edge_{name}_{one}", f"edge_{name}_{other}")
     for name, one, other in (("sobel", "x", "y"), ("prewitt", "x", "y"), ("roberts", "1", "2"))
 )
-"""Names of the two that span a plane."""
+"""Names of the pairs that span a plane."""
 
 
 @dataclass(frozen=True, eq=False)
 class Families:
-    """Kernels of length one, as rows of `templates`: float32, shape (templates, weights).
+    """Kernels of unit length as rows of `templates`: float32, shape (templates, weights).
 
     Attributes
     ----------
     pairs
-        How many pairs of edges there are: the first rows are their x parts, the next as many their y parts.
+        Number of edge pairs: the first rows are their x parts, followed by as many y parts.
     blur, sharpen
-        Rows of those families.
+        Rows of these families.
     identity
-        The row of the identity, which an edge needs to be emboss.
+        The row of the identity, which is added to edges for emboss.
     named
-        Rows that are classic kernels as they stand in the catalog, in one of their turns.
+        Rows that are kernels of the `classic` model, rotated or reflected.
     labels
         Their names, e.g. ``"emboss@90"``.
     owners
-        Their families, as places in `NAMES`.
+        Their families, as indices into `NAMES`.
     """
 
     templates: NDArray[np.float32]
@@ -69,7 +69,7 @@ class Families:
     owners: NDArray[np.intp]
 
     def scores(self, products: NDArray[np.float32]) -> NDArray[np.float32]:
-        """‖k‖ times the score of kernels k for every family, shape (filters, families, kernels).
+        """‖k‖ times the score of kernels k for each family, shape (filters, families, kernels).
 
         Parameters
         ----------
@@ -77,8 +77,8 @@ class Families:
             |templates · k|, shape (filters, templates, kernels).
         """
         x, y = products[:, : self.pairs], products[:, self.pairs : 2 * self.pairs]
-        # Of the eight directions of a gradient, that along k: x, y, or the diagonal between them. An edge is
-        # odd and the identity even, so the product with their sum is the sum of the products.
+        # The best of eight gradient directions: x, y, or the diagonal between them. An edge is odd and the
+        # identity even, so the product with their sum is the sum of the products.
         along = np.maximum(np.maximum(x, y), (x + y) * np.float32(math.sqrt(0.5))).max(axis=1)
         emboss = (
             math.sqrt(1 - IDENTITY_SHARE) * along + math.sqrt(IDENTITY_SHARE) * products[:, self.identity]
@@ -90,7 +90,7 @@ class Families:
 
 @lru_cache(maxsize=16)
 def families(height: int, width: int) -> Families:
-    """The families for kernels of that size, which have two weights or more."""
+    """The families for kernels of that size, which must have at least two weights."""
     classic = _classic(height, width)
     pairs = _edge_pairs(height, width, classic)
     kinds = (
@@ -115,12 +115,12 @@ def families(height: int, width: int) -> Families:
 
 
 def _classic(height: int, width: int) -> dict[str, Floats]:
-    """The classic kernels that fit, in all turns that differ by more than their sign.
+    """The classic kernels that fit, in all rotations and reflections that differ by more than the sign.
 
-    A turn is told by degrees counter-clockwise, and ``f`` where the kernel is flipped left-right before.
+    These are labelled by degrees counter-clockwise, with ``f`` if the kernel is flipped left-right first.
     """
     found: dict[str, Floats] = {}
-    for flipped, quarters in product((False, True), range(4)):  # first all as they are written
+    for flipped, quarters in product((False, True), range(4)):  # first the unrotated ones
         for name, kernel in KERNELS.items():
             margins = [side - kernel.size for side in (height, width)]
             if any(margin < 0 or margin % 2 for margin in margins):
@@ -143,7 +143,7 @@ def _of(family: str, classic: dict[str, Floats]) -> list[Floats]:
 
 
 def _edge_pairs(height: int, width: int, classic: dict[str, Floats]) -> list[tuple[Floats, Floats]]:
-    """Derivatives of Gaussians in x and y, and the classic pairs: planes that hold every direction."""
+    """Derivatives of Gaussians in x and y, and the classic pairs; each spans all directions."""
     y, x = _grid(height, width)
     pairs = [(x * blur, y * blur) for blur in _gaussians(height, width)]
     for one, other in CLASSIC_PAIRS:
@@ -153,7 +153,7 @@ def _edge_pairs(height: int, width: int, classic: dict[str, Floats]) -> list[tup
 
 
 def _sharpening(height: int, width: int) -> list[Floats]:
-    """Differences of blurs, the identity and the box among them, and unsharp masks: 2·identity − blur."""
+    """Differences of blurs, including identity and box, and unsharp masks: 2·identity − blur."""
     identity = _identity(height, width)
     blurs = _gaussians(height, width)
     differences = [narrow - wide for narrow, wide in combinations([identity, *blurs], 2)]
@@ -161,7 +161,7 @@ def _sharpening(height: int, width: int) -> list[Floats]:
 
 
 def _gaussians(height: int, width: int) -> list[Floats]:
-    """Blurs from narrow to as wide as the kernel, and the box at last, which is a Gaussian without end."""
+    """Blurs from narrow to as wide as the kernel, and finally the box, a Gaussian of infinite width."""
     widths = [FIRST_WIDTH]
     while widths[-1] * WIDENING < max(height, width) / 2:
         widths.append(widths[-1] * WIDENING)
@@ -169,7 +169,7 @@ def _gaussians(height: int, width: int) -> list[Floats]:
 
 
 def _gaussian(height: int, width: int, deviation: float) -> Floats:
-    """A Gaussian of that standard deviation in pixels, which sums to 1."""
+    """A Gaussian with that standard deviation in pixels; sums to 1."""
     y, x = _grid(height, width)
     weights = np.exp(-(x**2 + y**2) / (2 * deviation**2))
     gaussian: Floats = weights / weights.sum()
@@ -177,7 +177,7 @@ def _gaussian(height: int, width: int, deviation: float) -> Floats:
 
 
 def _identity(height: int, width: int) -> Floats:
-    """The weight in the middle, or the mean of those around it where no weight stands there."""
+    """The central weight, or the mean of the central weights for even sizes."""
     y, x = _grid(height, width)
     squares = x**2 + y**2
     middle = squares == squares.min()
@@ -186,13 +186,13 @@ def _identity(height: int, width: int) -> Floats:
 
 
 def _grid(height: int, width: int) -> tuple[Floats, Floats]:
-    """y and x of every weight, from the middle, down and to the right."""
+    """y (down) and x (right) of each weight, relative to the centre."""
     y, x = np.mgrid[:height, :width].astype(np.float64)
     return y - (height - 1) / 2, x - (width - 1) / 2
 
 
 def _unit(kernel: Floats) -> Floats:
-    """Brought to length one; zeros stay."""
+    """Scaled to unit length; zeros are unchanged."""
     return kernel / (float(np.linalg.norm(kernel)) or 1.0)
 
 

@@ -1,4 +1,4 @@
-"""What CNN Filter DB says of a layer: how many of its kernels are nearly zero, how varied, how orthogonal."""
+"""Metrics of CNN Filter DB for a layer: sparsity, variance entropy and orthogonality."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 class FilterDbMetrics:
     """Metrics of P. Gavrikov, J. Keuper, "CNN Filter DB", CVPR 2022.
 
-    With the layer's kernels as the rows of K (kernels × weights of a kernel), and F its filters, of length
-    one:
+    With the layer's kernels as the rows of K (kernels × weights per kernel), and its filters, of unit length,
+    as the rows of F:
 
-    - ``sparsity``: share of the kernels whose largest |w| is below a hundredth of the layer's. 0 for a layer
-      of zeros, where nothing is smaller than the rest.
+    - ``sparsity``: share of the kernels whose largest |w| is below a hundredth of the layer's. 0 for an
+      all-zero layer.
     - ``variance_entropy`` = −Σ p log₁₀ p, where p = s² / Σs² and s are the singular values of K minus the
-      mean of its rows. 0 where all kernels are multiples of one pattern, log₁₀ of the weights of a kernel
-      where all patterns are as frequent. Where K lacks ranks, those have p = 0 and add nothing. Not defined
-      where all kernels are equal, as a single one is: there is no variance to divide.
+      mean of its rows. 0 if all kernels are multiples of one pattern, log₁₀ of the number of weights per
+      kernel if all patterns are equally frequent. Zero singular values contribute nothing. Undefined if all
+      kernels are equal (or there is only one), as there is no variance.
     - ``variance_entropy_normalized`` = variance_entropy / T(n), with the entropy of random kernels T(n) =
-      1.2618047 / (1 + exp(−0.88767525·(log₂ n − 2.30436435))) − 0.31050834 and n the layer's filters. From
-      about 1 on, a layer is as random as when it was initialized. Only for 3×3 kernels, to which T was
-      fitted, and from three filters on, where T is positive. Axes of one weight do not count: a 1×3×3
-      kernel is 3×3.
-    - ``orthogonality`` = 1 − Σ |F·Fᵀ − I| / (n·(n − 1)). 1 where filters are orthogonal to each other, 0
-      where they are copies. Not defined for one filter, nor for more than 16,384. One that is all zero
-      counts as orthogonal to all.
+      1.2618047 / (1 + exp(−0.88767525·(log₂ n − 2.30436435))) − 0.31050834 and n the number of filters.
+      From about 1, a layer is as random as at initialization. Defined only for 3×3 kernels, to which T was
+      fitted, and for at least three filters, where T is positive. Axes of length 1 are ignored: a 1×3×3
+      kernel counts as 3×3.
+    - ``orthogonality`` = 1 − Σ |F·Fᵀ − I| / (n·(n − 1)). 1 if the filters are orthogonal to each other, 0
+      if they are copies. Undefined for one filter and for more than 16,384. An all-zero filter counts as
+      orthogonal to all others.
 
-    Where a weight is NaN or infinite, only `sparsity` is defined: such a kernel is not small, and the
-    threshold is taken from the others.
+    If a weight is NaN or infinite, only `sparsity` is defined: its kernel does not count as small, and the
+    threshold is computed from the finite weights.
     """
 
     layer_columns: ClassVar[tuple[str, ...]] = (
@@ -71,18 +71,18 @@ def _variance_entropy(bank: FilterBank, peak: float) -> float:
     count = filters * channels
     variances = _variances(bank.weights.reshape(filters, channels, -1), peak or 1.0)
     total = variances.sum()
-    if total <= count * np.finfo(np.float64).eps:  # weights run up to 1 here: this is rounding
+    if total <= count * np.finfo(np.float64).eps:  # weights are at most 1 here, so this is rounding error
         return float("nan")
     shares: NDArray[np.float64] = variances[variances > 0] / total
     return float(-(shares * np.log10(shares)).sum())
 
 
 def _variances(weights: FloatArray, scale: float) -> NDArray[np.floating]:
-    """s² of kernels (filters, channels, weights) less their mean, by the smaller Gram matrix."""
+    """s² of kernels (filters, channels, weights) minus their mean, from the smaller Gram matrix."""
     filters, channels, size = weights.shape
     step = max(1, BLOCK_WEIGHTS // weights[0].size)
     blocks = [weights[start : start + step] for start in range(0, filters, step)]
-    divisor = np.float64(scale)  # float64, and so is what it divides
+    divisor = np.float64(scale)  # promotes to float64
     sums = [(np.ones(channels) @ (block / divisor)).sum(axis=0) for block in blocks]
     mean = np.sum(sums, axis=0) / (filters * channels)
     if filters * channels < size:
@@ -92,14 +92,14 @@ def _variances(weights: FloatArray, scale: float) -> NDArray[np.floating]:
         gram = np.zeros((size, size))
         for block in blocks:
             off = block / divisor - mean
-            if channels < size:  # a product of its own for every filter would be larger than the filter
+            if channels < size:  # one product per filter would be larger than the filter
                 off = off.reshape(1, -1, size)
             gram += (off.swapaxes(1, 2) @ off).sum(axis=0)
     return np.maximum(np.linalg.eigvalsh(gram), 0)
 
 
 def _threshold(bank: FilterBank) -> float:
-    """T(n), NaN where it is not defined."""
+    """T(n), or NaN if undefined."""
     if extent(bank) != (3, 3) or bank.out_channels < 3:
         return float("nan")
     grown = np.exp(-0.88767525 * (np.log2(bank.out_channels) - 2.30436435))

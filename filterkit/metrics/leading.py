@@ -1,4 +1,4 @@
-"""The largest squared singular value of very many very small matrices."""
+"""The largest squared singular value of many small matrices."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ Floats = NDArray[np.float64]
 
 
 def leading_energy(matrices: NDArray[np.floating]) -> Floats:
-    """σ₁² of every matrix: the energy of its best rank-1 part.
+    """σ₁² of each matrix: the energy of its best rank-1 approximation.
 
-    They are the largest eigenvalues of A·Aᵀ, with A the matrix lying on its longer side; in closed form for
-    two and three rows (O. Smith, "Eigenvalues of a symmetric 3 × 3 matrix", Communications of the ACM 4,
-    1961), which is many times as fast as a decomposition of each.
+    Computed as the largest eigenvalue of A·Aᵀ, with A transposed to have no more rows than columns. For two
+    and three rows, the closed form (O. Smith, "Eigenvalues of a symmetric 3 × 3 matrix", Communications of
+    the ACM 4, 1961) is many times faster than a decomposition.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def leading_energy(matrices: NDArray[np.floating]) -> Floats:
         return largest
     rows = np.ascontiguousarray(
         matrices.transpose(1, 2, 0), np.float64
-    )  # place by place, so that sums are long
+    )  # position by position, for long vectorized sums
     gram: dict[tuple[int, int], Floats] = {
         (i, j): (rows[i] * rows[j]).sum(axis=0) for i in range(size) for j in range(i, size)
     }

@@ -1,4 +1,4 @@
-"""Which way a filter's gradient points, how clearly, and how fine its pattern is."""
+"""The orientation of a filter's gradient, its coherence, and the spatial frequency of the filter."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ if TYPE_CHECKING:
     from filterkit.records import FilterBank
 
 FEW = 8
-"""Fewer kernels than weights / FEW are taken one by one, since there are more pairs of weights than that."""
+"""With fewer kernels than weights / FEW, iterating over kernels is cheaper than computing second moments."""
 
 FLAT = 1e-12
-"""Share of the energy up to which a gradient is what rounding leaves of none."""
+"""Share of the energy up to which a gradient is considered rounding error."""
 
 ISOTROPIC = 1e-6
-"""Strength up to which no orientation is told."""
+"""Strength up to which the orientation is undefined."""
 
 
 @dataclass(frozen=True)
 class OrientationMetrics:
-    """The dominant gradient of a filter's kernels, and their spatial frequency.
+    """The dominant gradient of a filter's kernels and their spatial frequency.
 
-    - ``orientation``: degrees from 0 to below 180 between the x axis and the dominant gradient,
-      counter-clockwise as the kernel is seen, its first row on top. Sobel x, whose gradient runs from left to
-      right, has 0, Sobel y 90, and a gradient from the lower left to the upper right 45. It comes from the
-      structure tensor J = Σ g·gᵀ over all kernels (J. Bigün, G. Granlund, "Optimal orientation detection of
-      linear symmetry", ICCV 1987): ½·atan2(2·Jxy, Jxx − Jyy). The gradient g is taken in the middle of each
-      2×2 weights, from the mean of the two differences in either direction.
-    - ``orientation_strength``: its coherence √((Jxx − Jyy)² + 4·Jxy²) / (Jxx + Jyy). 1 where all gradients
-      lie along one line, 0 where none prevails.
+    - ``orientation``: angle between the x axis and the dominant gradient in degrees, at least 0 and below
+      180, counter-clockwise with the first row of the kernel on top. It is 0 for Sobel x (gradient from left
+      to right), 90 for Sobel y, and 45 for a gradient from lower left to upper right. It is computed from
+      the structure tensor J = Σ g·gᵀ over all kernels (J. Bigün, G. Granlund, "Optimal orientation detection
+      of linear symmetry", ICCV 1987): ½·atan2(2·Jxy, Jxx − Jyy). The gradient g is computed at the centre of
+      each 2×2 block of weights, as the mean of the two differences in each direction.
+    - ``orientation_strength``: its coherence √((Jxx − Jyy)² + 4·Jxy²) / (Jxx + Jyy). 1 if all gradients are
+      parallel, 0 if no direction dominates.
     - ``frequency``: Σ |f|·|K(f)|² / Σ |K(f)|² in cycles per pixel, with K the kernels' frequency response:
-      the DFT of the kernel with zeros around it, at as many points per axis as the power of two that is at
-      least twice the kernel and at least 64. At most ½ in one dimension, √½ in two.
+      the DFT of the zero-padded kernel; the points per axis are the smallest power of two that is at least
+      64 and twice the kernel side. At most ½ in one dimension, √½ in two.
 
-    Axes of one weight do not count: a 1×7 kernel has one dimension, and its frequency lies along it.
-    Orientation is defined for kernels with two dimensions, frequency from one on, neither for 1×1. Where
-    there is no gradient, as in a constant kernel or in zeros, the strength is 0. Rounding leaves a little
-    gradient where there is none: it counts as none where Jxx + Jyy ≤ 10⁻¹²·Σw². Where the strength is 0 up
-    to rounding (a millionth), no orientation is defined. A filter that is all zero has no frequency; one
-    with a NaN or infinite weight has none of the three, nor have kernels of more than 1,024 weights.
+    Axes of length 1 are ignored: a 1×7 kernel is one-dimensional. Orientation is defined for two-dimensional
+    kernels, frequency for those with at least one dimension, neither for 1×1. Without a gradient, as in
+    constant or zero kernels, the strength is 0; a gradient with Jxx + Jyy ≤ 10⁻¹²·Σw² is considered rounding
+    error. The orientation is undefined if the strength is at most a millionth. An all-zero filter has no
+    frequency; with NaN or infinite weights, or for kernels of more than 1,024 weights, all three are
+    undefined.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("orientation", "orientation_strength", "frequency")
@@ -83,14 +83,14 @@ class OrientationMetrics:
 
 
 def _together(kernels: NDArray[np.floating], forms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Every form of every filter, shape (forms, filters): one pass for their second moments serves all."""
+    """All forms of all filters, shape (forms, filters), from their second moments."""
     moments = kernels.swapaxes(1, 2) @ kernels
     summed: NDArray[np.float64] = (moments.reshape(len(kernels), -1) @ forms.reshape(len(forms), -1).T).T
     return summed
 
 
 def _each(kernels: NDArray[np.floating], forms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same kernel by kernel: second moments are many more numbers than a few large kernels."""
+    """The same, kernel by kernel, which is cheaper for a few large kernels."""
     flat = kernels.reshape(-1, kernels.shape[2])
     values = np.stack([np.einsum("kw,kw->k", flat @ form, flat) for form in forms])
     summed: NDArray[np.float64] = values.reshape(len(forms), *kernels.shape[:2]).sum(axis=2)
@@ -120,7 +120,7 @@ def _forms(sides: tuple[int, ...]) -> NDArray[np.float64]:
     steps = places[:, np.newaxis] - places
     grid = [max(64, 1 << (2 * side - 1).bit_length()) for side in sides]
     squares = sum(axis**2 for axis in np.ix_(*map(np.fft.fftfreq, grid)))
-    # By Parseval, the sum over frequencies is one over pairs of weights, weighted by how far they lie apart.
+    # By Parseval, the sum over frequencies is a sum over pairs of weights, weighted by their offset.
     apart = np.fft.ifftn(np.sqrt(squares)).real
     forms = [apart[tuple(np.moveaxis(steps, -1, 0))]]
     if len(sides) == 2:
@@ -128,6 +128,6 @@ def _forms(sides: tuple[int, ...]) -> NDArray[np.float64]:
         right = np.diff(kernels, axis=2)
         down = np.diff(kernels, axis=1)
         gx = ((right[:, :-1] + right[:, 1:]) / 2).reshape(len(places), -1)
-        gy = -((down[:, :, :-1] + down[:, :, 1:]) / 2).reshape(len(places), -1)  # up is where y grows
+        gy = -((down[:, :, :-1] + down[:, :, 1:]) / 2).reshape(len(places), -1)  # y points up
         forms += [gx @ gx.T, gy @ gy.T, (gx @ gy.T + gy @ gx.T) / 2]
     return np.stack(forms)

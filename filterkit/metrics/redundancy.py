@@ -1,4 +1,4 @@
-"""How much of a filter another filter of its layer says already."""
+"""The similarity of a filter to the most similar other filter of its layer."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RedundancyMetric:
-    """``redundancy``: the largest |w·v| / (‖w‖‖v‖) of a filter w to another filter v of its layer, 0 to 1.
+    """``redundancy``: the largest |w·v| / (‖w‖‖v‖) of a filter w and another filter v of its layer, 0 to 1.
 
-    1 is a copy up to scale and sign (cosine similarity of filters as a measure of redundancy: Singh et al.,
-    "Leveraging Filter Correlations for Deep Model Compression", WACV 2020). Biases do not count.
+    1 means a copy up to scale and sign (cosine similarity of filters as a measure of redundancy: Singh et
+    al., "Leveraging Filter Correlations for Deep Model Compression", WACV 2020). Biases are ignored.
 
-    A filter that is all zero has 0, and is no copy of another. A filter that is alone in its layer has
-    none, nor has one with a NaN or infinite weight, which is left out for the others. Cosines are computed in
-    float32: they are exact to about a millionth. Layers of more than 16,384 filters are left out.
+    It is 0 for an all-zero filter. It is undefined for the only filter of a layer, for filters with NaN or
+    infinite weights, which are also ignored by the others, and in layers of more than 16,384 filters. Cosines
+    are computed in float32 and exact to about a millionth.
     """
 
     columns: ClassVar[tuple[str, ...]] = ("redundancy",)

@@ -1,4 +1,4 @@
-"""The spectrum of a layer's weight matrices, as WeightWatcher sums it up."""
+"""The spectrum of a layer's weight matrices, summarized as in WeightWatcher."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from filterkit.metrics.blocks import filter_peaks
 if TYPE_CHECKING:
     from filterkit.records import FilterBank
 
-SETTLED = 1e-9
-"""Relative change from one look to the next at which the largest eigenvalue is taken as found."""
+TOLERANCE = 1e-9
+"""Relative change of the largest eigenvalue between checks at which it is considered converged."""
 
 MOST_STEPS = 512
-"""Steps at most. What is missing then is about a ten-thousandth (J. Kuczyński, H. Woźniakowski, "Estimating
+"""Maximum number of steps. The remaining error is about 10⁻⁴ (J. Kuczyński, H. Woźniakowski, "Estimating
 the largest eigenvalue by the power and Lanczos algorithms", SIAM J. Matrix Anal. Appl. 13, 1992)."""
 
-LOOK = 8
-"""Steps between two looks at it."""
+CHECK_EVERY = 8
+"""Steps between convergence checks."""
 
 
 @dataclass(frozen=True)
@@ -31,22 +31,20 @@ class SpectralMetrics:
     networks without access to training or testing data", Nature Communications 2021, and of their tool
     WeightWatcher.
 
-    A bank of kernels with n weights is n matrices, one per place in the kernel, out_channels × in_channels
-    each. Its eigenvalues λ are those of all their correlation matrices together: the squares of the singular
-    values.
+    A bank of kernels with n weights is treated as n matrices of out_channels × in_channels, one per position
+    in the kernel. λ are the eigenvalues of all their correlation matrices: the squared singular values.
 
-    - ``log_norm`` = log₁₀ Σλ, where Σλ is the square of the bank's Frobenius norm.
+    - ``log_norm`` = log₁₀ Σλ, where Σλ is the squared Frobenius norm of the bank.
     - ``log_spectral_norm`` = log₁₀ max λ.
-    - ``stable_rank`` = Σλ / max λ, at least 1. It does not change with the layer's scale.
+    - ``stable_rank`` = Σλ / max λ, at least 1; scale-invariant.
 
-    These are the numbers of WeightWatcher 0.7 with ``conv2d_norm=False``; by default it halves the λ of
-    convolutions, so its two logarithms are 0.301 less.
+    The values match WeightWatcher 0.7 with ``conv2d_norm=False``; by default it halves the λ of convolutions,
+    which lowers both logarithms by 0.301.
 
-    With groups, the matrices are out_channels × in_channels / groups, as the bank holds them. The largest
-    eigenvalue is found by Golub and Kahan's bidiagonalization (SIAM J. Numer. Anal. 2, 1965), for all
-    matrices at once, until it changes by less than a billionth, in 512 steps at most (random
-    matrices take some 70). A layer of zeros has no stable rank and no logarithm; a layer with a NaN or
-    infinite weight has none of the three.
+    With groups, the matrices are out_channels × in_channels / groups, as stored in the bank. The largest
+    eigenvalue is computed by Golub-Kahan bidiagonalization (SIAM J. Numer. Anal. 2, 1965) for all matrices at
+    once, until its relative change is below 10⁻⁹, in at most 512 steps (random matrices take about 70). All
+    three are undefined for an all-zero layer and for a layer with NaN or infinite weights.
     """
 
     layer_columns: ClassVar[tuple[str, ...]] = ("stable_rank", "log_norm", "log_spectral_norm")
@@ -66,7 +64,7 @@ class SpectralMetrics:
         places = np.moveaxis(bank.weights.reshape(filters, channels, -1), 2, 0)
         wide = np.result_type(bank.weights, np.float32)
         matrices = np.ascontiguousarray(np.divide(places, wide.type(peak), dtype=wide), np.float32)
-        # Row by row: a sum of millions in float32 would lose its fifth digit.
+        # Row by row: a sum of millions in float32 is only accurate to four digits.
         total = float(np.einsum("soi,soi->so", matrices, matrices).sum(dtype=np.float64))
         largest = float(largest_eigenvalues(matrices).max())
         scale = 2 * math.log10(peak)
@@ -75,7 +73,7 @@ class SpectralMetrics:
 
 
 def largest_eigenvalues(matrices: NDArray[np.float32]) -> NDArray[np.floating]:
-    """The square of the largest singular value of every matrix, to about float32's precision.
+    """The squared largest singular value of each matrix, to about float32 precision.
 
     Parameters
     ----------
@@ -93,7 +91,7 @@ def largest_eigenvalues(matrices: NDArray[np.float32]) -> NDArray[np.floating]:
     v = np.random.default_rng(0).normal(size=(count, columns, 1)).astype(np.float32)
     v /= np.sqrt((v * v).sum(axis=1, keepdims=True))
     steps = min(columns, MOST_STEPS)
-    basis = np.zeros((count, steps, columns), np.float32)  # what v has been, in rows
+    basis = np.zeros((count, steps, columns), np.float32)  # previous v as rows
     alphas, betas = np.zeros((2, count, steps))
     found: NDArray[np.floating] = np.zeros(count)
     for step in range(steps):
@@ -101,15 +99,15 @@ def largest_eigenvalues(matrices: NDArray[np.float32]) -> NDArray[np.floating]:
         image = matrices.swapaxes(1, 2) @ (matrices @ v)
         alphas[:, step] = (v * image).sum(axis=(1, 2))
         known = basis[:, : step + 1]
-        for _ in range(2):  # twice is enough to stay orthogonal
+        for _ in range(2):  # reorthogonalizing twice is enough
             image -= known.swapaxes(1, 2) @ (known @ image)
         lengths = np.sqrt((image * image).sum(axis=1, keepdims=True))
         betas[:, step] = lengths[:, 0, 0]
-        going = lengths > 1e-6 * alphas[:, :1, np.newaxis]  # else all that v leads to is in the basis
+        going = lengths > 1e-6 * alphas[:, :1, np.newaxis]  # else the basis spans the Krylov space
         v = np.divide(image, lengths, out=np.zeros_like(image), where=going)
-        if step % LOOK == LOOK - 1 or step == steps - 1:
+        if step % CHECK_EVERY == CHECK_EVERY - 1 or step == steps - 1:
             before, found = found, _ritz(alphas[:, : step + 1], betas[:, :step])
-            if np.all(np.abs(found - before) <= SETTLED * found):
+            if np.all(np.abs(found - before) <= TOLERANCE * found):
                 break
     return found
 

@@ -1,1 +1,1 @@
-"""Normalizers: how weights and feature maps become values in [0, 1]."""
+"""Normalizers: map weights and feature maps to values in [0, 1]."""

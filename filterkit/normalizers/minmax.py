@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MinMax:
-    """Map the smallest value to 0 and the largest to 1; a constant becomes 0.5.
+    """Map the smallest value to 0 and the largest to 1; constants are mapped to 0.5.
 
     Parameters
     ----------
     per
-        What is scaled together: ``layer`` keeps filters comparable, ``filter`` and ``kernel`` show the
+        What is scaled together: ``layer`` keeps filters comparable, ``filter`` and ``kernel`` reveal the
         structure of weak ones.
 
     Raises
     ------
     UsageError
-        If `per` is none of the three.
+        If `per` is not one of these.
     """
 
     per: Per = "layer"
@@ -33,6 +33,6 @@ class MinMax:
         check_per(self.per)
 
     def normalize(self, values: FloatArray) -> Normalized:
-        """Normalize `values` of shape (filters, kernels, *kernel_shape); the input is not changed."""
+        """Normalize `values` of shape (filters, kernels, *kernel_shape); the input is not modified."""
         groups = group(values, self.per)
         return scale(groups, groups.low, groups.high, "min-max")

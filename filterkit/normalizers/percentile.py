@@ -1,4 +1,4 @@
-"""Percentile: a few outliers do not darken everything else."""
+"""Percentile scaling, which is robust against outliers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Percentile:
-    """Map one percentile to 0 and another to 1, and clip what lies outside.
+    """Map one percentile to 0 and another to 1, and clip values outside.
 
     Parameters
     ----------
     low, high
-        Percentiles of the finite values, with 0 <= low < high <= 100, interpolated linearly as by
+        Percentiles of the finite values, with 0 <= low < high <= 100, interpolated linearly as in
         `numpy.percentile`.
     per
         What is scaled together: ``layer``, ``filter`` or ``kernel``.
@@ -32,7 +32,7 @@ class Percentile:
     Raises
     ------
     UsageError
-        If an option is out of its range.
+        If an option is out of range.
     """
 
     low: float = 1.0
@@ -43,25 +43,25 @@ class Percentile:
         check_per(self.per)
         if not 0 <= self.low < self.high <= 100:
             raise UsageError(
-                f"percentiles low={self.low:g} and high={self.high:g} do not fit",
-                hint="choose 0 <= low < high <= 100",
+                f"invalid percentiles low={self.low:g} and high={self.high:g}",
+                hint="they must satisfy 0 <= low < high <= 100",
             )
 
     def normalize(self, values: FloatArray) -> Normalized:
-        """Normalize `values` of shape (filters, kernels, *kernel_shape); the input is not changed."""
+        """Normalize `values` of shape (filters, kernels, *kernel_shape); the input is not modified."""
         groups = group(values, self.per)
         low, high = _percentiles(groups, self.low, self.high)
         return scale(groups, low, high, f"percentiles {self.low:g} to {self.high:g}")
 
 
 def _percentiles(groups: Groups, low: float, high: float) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Two percentiles of each group's finite values, float64; `numpy.nanpercentile` would loop over them."""
+    """Two percentiles of each group's finite values, float64; `numpy.nanpercentile` loops over groups."""
     values = groups.values
     if not values.size:
         return groups.low, groups.high
     inner = math.prod(values.shape[axis] for axis in groups.axes)
     finite = values if groups.finite is None else np.where(groups.finite, values, values.dtype.type(np.nan))
-    ordered = np.sort(finite.reshape(-1, inner), axis=-1)  # NaN goes to the end
+    ordered = np.sort(finite.reshape(-1, inner), axis=-1)  # NaN is sorted last
     count = inner - np.count_nonzero(np.isnan(ordered), axis=-1, keepdims=True)
 
     def at(percent: float) -> NDArray[Any]:
@@ -72,7 +72,7 @@ def _percentiles(groups: Groups, low: float, high: float) -> tuple[NDArray[Any],
             np.take_along_axis(ordered, each, axis=-1).astype(np.float64) for each in (left, right)
         )
         part = place - left
-        with np.errstate(over="ignore", invalid="ignore"):  # where float64 cannot hold the distance
+        with np.errstate(over="ignore", invalid="ignore"):  # where the difference overflows float64
             apart = above - below
             between = np.where(part < 0.5, below + apart * part, above - apart * (1 - part))
             between = np.where(np.isinf(apart), below * (1 - part) + above * part, between)

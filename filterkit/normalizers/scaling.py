@@ -1,4 +1,4 @@
-"""What the normalizers share: groups of values that are scaled together, and the straight line to [0, 1]."""
+"""Shared by the normalizers: groups of values that are scaled together, and linear scaling to [0, 1]."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray
 
 Per = Literal["layer", "filter", "kernel"]
-"""What is scaled together: a whole layer, each filter by itself, or each kernel by itself."""
+"""What is scaled together: the whole layer, each filter, or each kernel."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Groups:
-    """The values, and the range of each group of them.
+    """Values and the range of each group.
 
     Attributes
     ----------
     values
         Shape (filters, kernels, *kernel_shape), at least float32.
     per
-        What a group is.
+        What forms a group.
     axes
-        The axes of `values` that lie within a group.
+        The axes of `values` within a group.
     low, high
-        Smallest and largest finite value of each group, shaped to broadcast against `values`; NaN in a
-        group that has none.
+        Smallest and largest finite value of each group, shaped to broadcast against `values`; NaN for a
+        group without finite values.
     finite
-        Which values are finite, or None where all are.
+        Which values are finite, or None if all are.
     """
 
     values: FloatArray
@@ -53,9 +53,9 @@ def check_per(per: str) -> None:
 
 
 def group(values: FloatArray, per: Per) -> Groups:
-    """Find the groups of `values`, shape (filters, kernels, *kernel_shape), and the range of each."""
-    # One pass without a mask where everything is finite, which it nearly always is: the smallest and the
-    # largest value are NaN or infinite as soon as any value is.
+    """Compute the range of each group of `values`, shape (filters, kernels, *kernel_shape)."""
+    # Without a mask if everything is finite, the common case: minimum and maximum are NaN or infinite as soon
+    # as any value is.
     values = np.asarray(values)
     values = values.astype(np.result_type(values.dtype, np.float32), copy=False)
     axes = tuple(range(get_args(Per).index(per), values.ndim))
@@ -72,27 +72,27 @@ def group(values: FloatArray, per: Per) -> Groups:
 
 
 def scale(groups: Groups, low: NDArray[Any], high: NDArray[Any], what: str) -> Normalized:
-    """Map `low` to 0 and `high` to 1 on a straight line, group by group, and clip what lies outside.
+    """Map `low` to 0 and `high` to 1 linearly, group by group, and clip values outside.
 
-    Where `low` equals `high`, what lies below is 0, what lies above is 1 and the value itself is 0.5, so
-    a constant is middle gray. NaN is drawn as zero is, or 0.5 where zero lies outside; infinities are 0
+    If `low` equals `high`, smaller values become 0, larger ones 1 and the value itself 0.5, so that a
+    constant is middle gray. NaN is drawn like zero, or as 0.5 if zero is out of range; infinities become 0
     and 1.
 
     Parameters
     ----------
     groups
-        The values; they are not changed.
+        The values; not modified.
     low, high
-        One value per group, shaped to broadcast against the values; NaN in a group without finite values.
-        Where they are float64, so is the arithmetic.
+        One value per group, shaped to broadcast against the values; NaN for a group without finite values.
+        If they are float64, so is the arithmetic.
     what
-        The normalizer in a word or two, for the summary.
+        Short description of the normalizer for the summary.
     """
     values = groups.values
-    # Ends that are values themselves have their type; what was computed of many values is in float64.
+    # Limits that are values themselves have their dtype; limits computed from many values are float64.
     one = np.result_type(values, low, high).type(1)
     with np.errstate(over="ignore", invalid="ignore"):
-        far = np.isinf(high - low)  # ends farther apart than the dtype can say are brought closer first
+        far = np.isinf(high - low)  # scale down limits whose difference overflows the dtype
         factor = np.where(far, one / 4, one) if far.any() else one
         start, span = low * factor, high * factor - low * factor
         flat = span == 0
@@ -123,7 +123,7 @@ def _summary(what: str, per: Per, flat: NDArray[np.bool_], non_finite: int) -> s
     words = [f"{what} over the layer" if per == "layer" else f"{what} per {per}"]
     if flat.any():
         count = int(np.count_nonzero(flat))
-        words.append("no spread" if flat.size == 1 else f"{count:,} of {flat.size:,} {per}s without spread")
+        words.append("constant" if flat.size == 1 else f"{count:,} of {flat.size:,} {per}s constant")
     if non_finite:
         words.append(f"{non_finite:,} NaN or infinite")
     return "; ".join(words)

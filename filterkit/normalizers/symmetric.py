@@ -1,4 +1,4 @@
-"""Symmetric: zero is always 0.5, so a diverging colormap shows the sign."""
+"""Symmetric scaling: zero is always 0.5, so that a diverging colormap shows the sign."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Symmetric:
-    """Map zero to 0.5 and the largest magnitude to 0 or 1, by its sign; all zeros become 0.5.
+    """Map zero to 0.5 and the largest magnitude to 0 or 1, depending on its sign; all zeros become 0.5.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Symmetric:
     Raises
     ------
     UsageError
-        If `per` is none of the three.
+        If `per` is not one of these.
     """
 
     per: Per = "layer"
@@ -34,7 +34,7 @@ class Symmetric:
         check_per(self.per)
 
     def normalize(self, values: FloatArray) -> Normalized:
-        """Normalize `values` of shape (filters, kernels, *kernel_shape); the input is not changed."""
+        """Normalize `values` of shape (filters, kernels, *kernel_shape); the input is not modified."""
         groups = group(values, self.per)
         reach = np.maximum(np.abs(groups.low), np.abs(groups.high))
         return scale(groups, -reach, reach, "symmetric about zero")

@@ -1,4 +1,4 @@
-"""Z-score: how many standard deviations a value lies from the mean."""
+"""Z-score: the number of standard deviations from the mean."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 BLOCK = 1 << 18
-"""Values looked at together."""
+"""Values processed at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,14 @@ class ZScore:
     Parameters
     ----------
     limit
-        Standard deviations from the mean at which values are clipped, above 0.
+        Standard deviations from the mean at which values are clipped; positive.
     per
         What is scaled together: ``layer``, ``filter`` or ``kernel``.
 
     Raises
     ------
     UsageError
-        If an option is out of its range.
+        If an option is out of range.
     """
 
     limit: float = 3.0
@@ -45,10 +45,10 @@ class ZScore:
     def __post_init__(self) -> None:
         check_per(self.per)
         if not (math.isfinite(self.limit) and self.limit > 0):
-            raise UsageError(f"limit={self.limit:g} does not fit", hint="choose a limit above 0, e.g. 3")
+            raise UsageError(f"invalid limit={self.limit:g}", hint="limit must be positive, e.g. 3")
 
     def normalize(self, values: FloatArray) -> Normalized:
-        """Normalize `values` of shape (filters, kernels, *kernel_shape); the input is not changed."""
+        """Normalize `values` of shape (filters, kernels, *kernel_shape); the input is not modified."""
         groups = group(values, self.per)
         mean, std, unit = _moments(groups)
         largest = np.finfo(np.float64).max
@@ -59,10 +59,11 @@ class ZScore:
 
 
 def _moments(groups: Groups) -> tuple[Floats, Floats, Floats]:
-    """Mean and (population) standard deviation of every group's finite values, and their unit, in float64.
+    """Mean and (population) standard deviation of the finite values per group, and their unit, as float64.
 
-    The unit is a power of two as large as the group's largest value: without it the squares of large values
-    overflow. Deviations are from the smallest value first, which is exact where all are nearly equal.
+    The unit is a power of two of the magnitude of the largest value, without which squares of large values
+    would overflow. The mean is computed relative to the smallest value, which is exact for nearly equal
+    values.
     """
     values, low = groups.values, groups.low.astype(np.float64)
     reach = np.maximum(np.abs(low), np.abs(groups.high))
@@ -70,7 +71,7 @@ def _moments(groups: Groups) -> tuple[Floats, Floats, Floats]:
     if not values.size:
         return low, np.zeros_like(low), unit
     within = tuple(axis for axis in groups.axes if axis)
-    step = max(1, BLOCK // values[0].size)  # few filters at a time: float64 is twice what a layer takes
+    step = max(1, BLOCK // values[0].size)  # a few filters at a time to limit memory
 
     def average(power: int, middle: Floats) -> Floats:
         sums, counts = [], []

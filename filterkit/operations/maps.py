@@ -107,7 +107,7 @@ def _run(
         layout=model["input_layout"],
         provider=options.provider,
         threads=options.threads,
-        kept=cuts,
+        cache_dir=cuts,
     )
     matches = [match for match in matches if match.layer["name"] not in network.left_out]
     if inputs is not None:

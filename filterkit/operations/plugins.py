@@ -155,7 +155,7 @@ def _describe(session: Session, name: str) -> tuple[tuple[str, ...], list[Row]]:
     from filterkit.plugins.candidate import canonical
     from filterkit.plugins.commands import commands_of
     from filterkit.plugins.contributions import HOOKS
-    from filterkit.plugins.first_party import how_to_have
+    from filterkit.plugins.first_party import install_hint
 
     offers = [offer for kind in HOOKS for offer in session.registry.offers(kind)]
     for plugin in session.plugins.plugins:
@@ -171,8 +171,8 @@ def _describe(session: Session, name: str) -> tuple[tuple[str, ...], list[Row]]:
     if not found and not added:
         present = [plugin.name for plugin in session.plugins.plugins]
         known = present + [offer.name for offer in offers] + [command.name for command in commands]
-        hint = how_to_have(name, present) or closest(name, known)
-        raise UnknownNameError(f"no installed plugin is named or adds '{name}'", name=name, hint=hint)
+        hint = install_hint(name, present) or closest(name, known)
+        raise UnknownNameError(f"no installed plugin is or adds '{name}'", name=name, hint=hint)
     if not any(offer.options() for offer in found):
         return CONTRIBUTION_COLUMNS, [*map(_offered, found), *added]
     rows: list[Row] = [

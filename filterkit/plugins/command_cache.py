@@ -1,6 +1,6 @@
-"""Remembers what help shows of plugins' commands, so that it need not import the plugins each time.
+"""Cache of the help of plugin commands, so that showing help does not import plugins.
 
-Only help reads it: who calls a command imports its plugin, whatever is remembered.
+Only help uses it: running a command always imports its plugin.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from filterkit.plugins.source_files import file_of
 
 _SHOWN = ("name", "help", "short_help", "hidden", "deprecated", "rich_help_panel")
 _LONGEST = 24 * 3600.0
-"""Seconds: what a plugin adds may depend on more than its own files."""
+"""Maximum age in seconds, as the commands may depend on more than the files of the plugin."""
 _MOST_FILES = 300
-"""More than that are not looked at: to import the plugin is as quick."""
-_NO_FILE = (OSError, UsageError, ValueError, TypeError, LookupError, RecursionError)
-"""What is raised where the file is not there, or is anything else, and where it cannot be."""
+"""Maximum number of files to check; with more, importing the plugin is as fast."""
+_CACHE_ERRORS = (OSError, UsageError, ValueError, TypeError, LookupError, RecursionError)
+"""Errors for a missing, invalid or unwritable cache file."""
 
 
 def add_remembered(group: TyperGroup, candidates: Sequence[Candidate]) -> bool:
-    """Add what help shows of the candidates' commands to `group`, if it is remembered; whether it is.
+    """Add cached commands of the candidates to `group`; returns whether the cache is valid.
 
-    It is not where any of their files changed since, where a day went by, and where the environment says
-    anything on plugins.
+    It is invalid if any file of a plugin has changed, after a day, and if an environment variable configures
+    plugins.
     """
     if any(name.startswith("FILTERKIT_") and "PLUGINS" in name for name in os.environ):
         return False
     try:
-        held = json.loads(_place().read_bytes())
-        if held["of"] != _state(candidates) or not 0 <= time.time() - held["at"] < _LONGEST:
+        cached = json.loads(_place().read_bytes())
+        if cached["of"] != _state(candidates) or not 0 <= time.time() - cached["at"] < _LONGEST:
             return False
-        commands = [TyperCommand(**{name: row[name] for name in _SHOWN}) for row in held["rows"]]
-    except _NO_FILE:
+        commands = [TyperCommand(**{name: row[name] for name in _SHOWN}) for row in cached["rows"]]
+    except _CACHE_ERRORS:
         return False
     for command in commands:
         group.add_command(command)
@@ -53,12 +53,12 @@ def add_remembered(group: TyperGroup, candidates: Sequence[Candidate]) -> bool:
 
 
 def remember(commands: Iterable[Any], candidates: Sequence[Candidate]) -> None:
-    """Keep what help shows of `commands`, which are all that the candidates add.
+    """Cache the help of `commands`, which are all commands of the candidates.
 
-    Where that cannot be written, help takes longer, and nothing is lost.
+    Write errors are ignored: help is then merely slower.
     """
     rows = [{name: getattr(command, name) for name in _SHOWN} for command in commands]
-    with suppress(*_NO_FILE):
+    with suppress(*_CACHE_ERRORS):
         text = json.dumps({"of": _state(candidates), "at": time.time(), "rows": rows})
         place = _place()
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -66,22 +66,22 @@ def remember(commands: Iterable[Any], candidates: Sequence[Candidate]) -> None:
         try:
             new.write_text(text, encoding="utf-8")
             new.replace(place)
-        finally:  # half of it may be there
+        finally:  # it may be incomplete
             new.unlink(missing_ok=True)
 
 
 def _place() -> Path:
-    """A file for each environment of Python: each has plugins of its own."""
+    """The cache file of this Python environment."""
     return settings.cache_folder() / f"commands-{zlib.crc32(sys.prefix.encode()):08x}.json"
 
 
 def _state(candidates: Sequence[Candidate]) -> list[Any]:
-    """Another one whenever filterkit, a candidate, or any of its files is another.
+    """Cache key: changes with filterkit, the candidates and their files.
 
     Raises
     ------
     ValueError, LookupError, OSError
-        A candidate has too many files, or none.
+        If a candidate has too many files or none.
     """
     return [
         __version__,
@@ -90,10 +90,10 @@ def _state(candidates: Sequence[Candidate]) -> list[Any]:
 
 
 def _files(candidate: Candidate) -> int:
-    """A checksum over the paths, sizes and times of all files of the package that a plugin lies in."""
+    """A checksum of paths, sizes and times of all files in the plugin's package."""
     file = file_of(candidate) or ""
     depth = candidate.module.count(".") + file.endswith("__init__.py")
-    found = _below(str(Path(file).parents[depth - 1])) if depth else iter([_look(file)])
+    found = _below(str(Path(file).parents[depth - 1])) if depth else iter([_stat(file)])
     seen = sorted(islice(found, _MOST_FILES + 1))
     if not 0 < len(seen) <= _MOST_FILES:
         raise ValueError(f"{len(seen)} files")
@@ -103,9 +103,9 @@ def _files(candidate: Candidate) -> int:
 def _below(folder: str) -> Iterator[tuple[str, int, int]]:
     for inside, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != "__pycache__"]
-        yield from (_look(f"{inside}/{name}") for name in names)
+        yield from (_stat(f"{inside}/{name}") for name in names)
 
 
-def _look(file: str) -> tuple[str, int, int]:
+def _stat(file: str) -> tuple[str, int, int]:
     found = os.stat(file)  # noqa: PTH116, a Path takes twice as long
     return file, found.st_size, found.st_mtime_ns

@@ -1,7 +1,7 @@
 """Commands that plugins add to the command line.
 
-Each plugin gets a Typer application of its own, which is built by itself; only then do its commands move
-over. So half a plugin never stays behind, and none replaces a command that is there.
+Each plugin gets its own Typer application, which is built separately before its commands are added.
+Therefore, a faulty plugin is never added in part, and none replaces an existing command.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.report import contract_error, in_words
 
 HOOK = "filterkit_commands"
-TURNED = "@filterkit.command stands right above the function, below @app.command()"
+WRONG_ORDER = "put @filterkit.command directly above the function, below @app.command()"
 _ClickError: type[Exception] = typer.BadParameter.__mro__[2]
-"""What is told as Typer tells it; of its own Click or another, by its version."""
+"""Base class of Click's errors, which Typer reports; Typer bundles Click in some versions."""
 
 
 class Command(NamedTuple):
-    """A command that a plugin adds, or a group of them."""
+    """A command of a plugin, or a group of them."""
 
     name: str
     plugin: Plugin
     built: Any
-    """As Typer made it, which carries its own Click or imports another, by its version."""
+    """A Click command; untyped, as Typer bundles Click in some versions."""
 
     @property
     def summary(self) -> str:
-        """The first line of its help."""
+        """The first line of the help."""
         return (self.built.help or "").strip().partition("\n")[0]
 
 
 def add_commands(host: PluginHost, group: TyperGroup) -> None:
     """Add the commands of all plugins to `group`.
 
-    A name that filterkit has already, or that several plugins offer, is not given away: each of those
-    commands is then ``plugin/name``. Where only plugins share the bare name, it tells so.
+    If a name is taken by filterkit or used by several plugins, these commands are added as ``plugin/name``.
+    A bare name shared only by plugins becomes a command that reports the ambiguity.
     """
-    offered: dict[str, list[Command]] = defaultdict(list)
+    by_name: dict[str, list[Command]] = defaultdict(list)
     for plugin in host.plugins:
         for command in commands_of(host, plugin):
-            offered[command.name].append(command)
+            by_name[command.name].append(command)
     taken = set(group.commands)
-    for name, commands in offered.items():
+    for name, commands in by_name.items():
         if name not in taken and len(commands) == 1:
             _add(group, name, commands[0].built)
             continue
@@ -63,47 +63,47 @@ def add_commands(host: PluginHost, group: TyperGroup) -> None:
 
 
 def commands_of(host: PluginHost, plugin: Plugin) -> list[Command]:
-    """The commands that a plugin adds; none where Typer finds one of them wrong, or two have one name."""
+    """The commands of a plugin; none if Typer rejects one of them or a name is used twice."""
     own = typer.Typer()
     if plugin in host.having(HOOK):
         with host.guard(plugin, HOOK):
             host.ask(plugin, HOOK, app=own)
-            built = get_group(own).commands  # raises what Typer finds wrong with them
+            built = get_group(own).commands  # raises Typer's errors
             for name in hidden_commands(own):
                 contract_error(plugin, HOOK, f"adds the command '{name}' twice")
-            for name in turned_commands(built):
-                contract_error(plugin, HOOK, f"gives Typer '{name}' as it was: {TURNED}")
+            for name in misdecorated_commands(built):
+                contract_error(plugin, HOOK, f"registers '{name}' before decorating it: {WRONG_ORDER}")
             for name, command in _all(built):
-                _write_out(command)
+                _escape_help(command)
                 if command.callback:
-                    _like_built_in(command, f"plugin {plugin}: command '{name}'")
+                    _report_errors(command, f"plugin {plugin}: command '{name}'")
             return [Command(name, plugin, each) for name, each in built.items()]
     return []
 
 
 def _all(commands: Mapping[str, Any], group: str = "") -> Iterator[tuple[str, Any]]:
-    """The commands and groups, and the commands within groups, each by its full name."""
+    """All commands and groups, including nested ones, by full name."""
     for name, command in commands.items():
         yield f"{group}{name}", command
         if isinstance(command, TyperGroup):
             yield from _all(command.commands, f"{group}{name} ")
 
 
-def turned_commands(commands: Mapping[str, Any]) -> list[str]:
-    """Those that Typer was given before `filterkit.command` was: they lack its options, and a `Shell`."""
+def misdecorated_commands(commands: Mapping[str, Any]) -> list[str]:
+    """Commands registered with Typer before `filterkit.command` was applied, so they lack its options."""
     return [name for name, command in _all(commands) if getattr(command.callback, "takes_shell", False)]
 
 
-def _write_out(command: Any) -> None:
-    """Let help show no control characters."""
+def _escape_help(command: Any) -> None:
+    """Escape control characters in help texts."""
     for each in (command, *command.params):
-        for words in ("help", "short_help"):
-            if isinstance(getattr(each, words, None), str):
-                setattr(each, words, plain(getattr(each, words)))
+        for attribute in ("help", "short_help"):
+            if isinstance(getattr(each, attribute, None), str):
+                setattr(each, attribute, plain(getattr(each, attribute)))
 
 
-def _like_built_in(command: Any, who: str) -> None:
-    """Let it take ``--debug``, and tell in one line what goes wrong in it, and in whose."""
+def _report_errors(command: Any, who: str) -> None:
+    """Add ``--debug``, and report errors in one line that names the plugin."""
     if not any("--debug" in parameter.opts for parameter in command.params):
         command.params.append(_debug_option())
     callback = command.callback
@@ -113,9 +113,9 @@ def _like_built_in(command: Any, who: str) -> None:
         try:
             return callback(*words, **arguments)
         except (FilterkitError, OSError, typer.Exit, typer.Abort, _ClickError):
-            raise  # is told as it is
+            raise  # reported unchanged
         except Exception as error:
-            raise PluginError(f"{who}: {in_words(error)}", hint="--debug shows where") from error
+            raise PluginError(f"{who}: {in_words(error)}", hint="use --debug for a traceback") from error
 
     command.callback = call
 
@@ -126,15 +126,15 @@ def _debug_option() -> Any:
 
     @app.command("any")
     def with_option(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
-        """Has the option."""
+        """Carrier of the option."""
 
     [option] = get_group(app).commands["any"].params
-    option.expose_value = False  # it is looked for in all words, before any command is known
+    option.expose_value = False  # parsed from all arguments before the command is known
     return option
 
 
 def hidden_commands(app: typer.Typer) -> list[str]:
-    """The commands that nobody can call, as later ones have their names; those of groups with the group's."""
+    """Commands that are hidden by later ones of the same name; nested ones with the name of the group."""
     seen: set[str] = set()
     hidden = []
     for name, info in _named(app):
@@ -154,7 +154,7 @@ def _named(app: typer.Typer) -> Iterator[tuple[str, CommandInfo | TyperInfo]]:
         name = solve_typer_info_defaults(group).name
         if name:
             yield name, group
-        elif group.typer_instance:  # a group without a name gives its commands to whom it is added
+        elif group.typer_instance:  # commands of an unnamed group are added to its parent
             yield from _named(group.typer_instance)
 
 
@@ -166,7 +166,7 @@ def _add(group: TyperGroup, name: str, command: Any) -> None:
 
 
 def _clash(name: str, commands: list[Command]) -> Any:
-    """A command that only tells who offers it, whatever it is given."""
+    """A command that reports which plugins provide it, whatever its arguments."""
     app = typer.Typer()
 
     @app.command(
@@ -174,7 +174,7 @@ def _clash(name: str, commands: list[Command]) -> Any:
     )
     def ambiguous() -> None:
         raise UsageError(
-            f"command '{name}' is offered by " + " and ".join(str(each.plugin) for each in commands),
+            f"command '{name}' is provided by " + " and ".join(str(each.plugin) for each in commands),
             hint="write " + " or ".join(f"{each.plugin.name}/{name}" for each in commands),
         )
 

@@ -1,4 +1,4 @@
-"""Whether a plugin was made for this filterkit."""
+"""Check the compatibility of plugins with this version of filterkit."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
 
 
 class IncompatiblePlugin(PluginError):
-    """A plugin that was made for another filterkit."""
+    """A plugin for an incompatible version of filterkit."""
 
 
 def check_api(plugin: Plugin, loaded: object) -> None:
-    """A plugin's module may state the API it was written for; to state none means 1.
+    """Check the plugin API version in the plugin's module; the default is 1.
 
     Raises
     ------
     IncompatiblePlugin
-        It is another than this filterkit's.
+        If it differs from that of filterkit.
     """
     module = sys.modules.get(plugin.module)
     api = getattr(loaded, "FILTERKIT_API", getattr(module, "FILTERKIT_API", 1))
     if api != FILTERKIT_API:
         raise IncompatiblePlugin(
-            f"made for plugin API {api!r}; filterkit {__version__} offers plugin API {FILTERKIT_API}"
+            f"requires plugin API {api!r}; filterkit {__version__} provides plugin API {FILTERKIT_API}"
         )
 
 
 def hooks_of(plugin: Plugin, loaded: object) -> pluggy.PluginManager:
-    """A manager that holds this plugin alone, its hooks checked against the specifications.
+    """A manager for this plugin alone, with its hooks checked against the specifications.
 
     Raises
     ------
     IncompatiblePlugin
-        It has none, one that does not exist, or one with other arguments.
+        If it has no hooks, unknown hooks, or hooks with wrong arguments.
     """
     manager = _Manager(hookspecs.PROJECT)
     known = [name for name in vars(hookspecs) if name.startswith("filterkit_")]
@@ -51,7 +51,7 @@ def hooks_of(plugin: Plugin, loaded: object) -> pluggy.PluginManager:
         callers = manager.get_hookcallers(loaded) or []
         used = {caller.name: vars(hookspecs)[caller.name] for caller in callers if caller.name in known}
         if used:
-            specs = ModuleType("hookspecs")  # of those it uses: each takes a while to prepare
+            specs = ModuleType("hookspecs")  # only the hooks in use, as preparing each takes time
             vars(specs).update(used)
             manager.add_hookspecs(specs)
     except pluggy.PluginValidationError as error:
@@ -65,7 +65,7 @@ def hooks_of(plugin: Plugin, loaded: object) -> pluggy.PluginManager:
 
 
 class _Manager(pluggy.PluginManager):
-    """Looks at no name with two underscores, which nobody marks as a hook: every look takes a while."""
+    """Skips dunder names, which are never hooks, as each check takes time."""
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
         return None if name.startswith("__") else super().parse_hookimpl_opts(plugin, name)

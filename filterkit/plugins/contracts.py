@@ -1,22 +1,22 @@
-"""What filterkit holds plugins to: all that a registry makes comes wrapped, and what it returns is checked.
+"""Contracts of plugins: objects that a registry creates are wrapped, and what they return is validated.
 
-A wrapper offers what its protocol offers. What a plugin is handed cannot be written to; what it returns is
-looked at before anybody believes it; what it raises names the plugin. Built-ins go the same way.
+A wrapper has the methods of its protocol. Arguments are read-only, results are validated, and errors name the
+plugin. Built-ins are treated the same way.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from filterkit.plugins import protocols
 from filterkit.plugins.checked import Checked, read_only
 from filterkit.plugins.extractor_contract import CheckedExtractor
 from filterkit.plugins.metric_contract import CheckedMetric
-from filterkit.plugins.plain_rows import watched
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution, Progress, Row
 from filterkit.plugins.report import blame, contract_error, kind_of, traced
@@ -37,30 +37,36 @@ class CheckedSource(Checked[protocols.ModelSource]):
         return self.inner.scheme
 
     def fetch(self, ref: str, workdir: Path, progress: Progress) -> FetchedModel:
-        """See `ModelSource.fetch`; the file it names exists."""
+        """See `ModelSource.fetch`; checks that the file exists."""
         from filterkit.records import FetchedModel, Preprocessing
 
         with self._blame("fetch"):
             model = self.inner.fetch(ref, workdir, progress)
-        self._hold(isinstance(model, FetchedModel), "fetch", f"returned {kind_of(model)}, not a FetchedModel")
+        self._require(
+            isinstance(model, FetchedModel), "fetch", f"returned {kind_of(model)}, not a FetchedModel"
+        )
         path, prepared = model.onnx_path, model.preprocessing
-        self._hold(isinstance(path, Path), "fetch", f"returned {path!r}, which is no pathlib.Path")
-        self._hold(path.is_file(), "fetch", f"returned {path!r}, which is no file")
-        self._hold(isinstance(model.origin, str), "fetch", "says no origin")
+        self._require(isinstance(path, Path), "fetch", f"returned {path!r}, which is not a pathlib.Path")
+        self._require(path.is_file(), "fetch", f"returned {path!r}, which is not a file")
+        self._require(isinstance(model.origin, str), "fetch", "returned no origin")
         terms = model.license
-        self._hold(
+        self._require(
             terms is None or isinstance(terms, str),
             "fetch",
-            f"returned the license {terms!r}, which is no text",
+            f"returned the license {terms!r}, which is not a string",
         )
-        self._hold(
-            prepared is None or isinstance(prepared, Preprocessing), "fetch", "returned a wrong preprocessing"
+        self._require(
+            prepared is None or isinstance(prepared, Preprocessing),
+            "fetch",
+            "returned an invalid preprocessing",
         )
         if prepared:
             self._check_preprocessing(prepared)
         for layer, labels in (model.filter_labels or {}).items():
             words = not isinstance(labels, str) and all(isinstance(label, str) for label in labels)
-            self._hold(words, "fetch", f"returned filter labels of '{layer}' that are no list of texts")
+            self._require(
+                words, "fetch", f"returned filter labels of '{layer}' that are not a list of strings"
+            )
         return model
 
     def _check_preprocessing(self, prepared: Preprocessing) -> None:
@@ -68,55 +74,61 @@ class CheckedSource(Checked[protocols.ModelSource]):
             ("channel_order", prepared.channel_order, ("RGB", "BGR", "GRAY", "RGBA", "BANDS")),
             ("layout", prepared.layout, ("NCHW", "NHWC")),
         ):
-            self._hold(
-                value in allowed, "fetch", f"returned the {name} {value!r}, none of {', '.join(allowed)}"
+            self._require(
+                value in allowed,
+                "fetch",
+                f"returned the {name} {value!r}, which is not one of {', '.join(allowed)}",
             )
         size = prepared.size
         fits = size is None or (len(size) == 2 and all(isinstance(each, int) and each > 0 for each in size))
-        self._hold(fits, "fetch", f"returned the size {size!r}, which is no height and width")
+        self._require(fits, "fetch", f"returned the size {size!r}, which is not a height and width")
         bands = prepared.bands if isinstance(prepared.bands, int) else -1
-        self._hold(
+        self._require(
             0 <= bands <= 4096 and (bands > 0) == (prepared.channel_order == "BANDS"),
             "fetch",
             f"returned {prepared.bands!r} bands for the channel_order {prepared.channel_order}",
         )
-        self._hold(
+        self._require(
             prepared.input is None or isinstance(prepared.input, str),
             "fetch",
-            f"returned the input {prepared.input!r}, which is no name",
+            f"returned the input {prepared.input!r}, which is not a name",
         )
-        self._hold(
+        self._require(
             isinstance(prepared.stated, tuple) and {*prepared.stated} <= {*prepared.__slots__},
             "fetch",
-            f"returned stated={prepared.stated!r}, which are no fields",
+            f"returned stated={prepared.stated!r}, which are not names of fields",
         )
         count = len(prepared.channels)
         for name, values in (("mean", prepared.mean), ("std", prepared.std)):
             fits = len(values) in (0, count)
-            self._hold(fits, "fetch", f"returned {len(values)} {name} values for {count} channels")
-        self._hold(all(prepared.std), "fetch", "returned a std of 0, by which nothing can be divided")
+            self._require(fits, "fetch", f"returned {len(values)} {name} values for {count} channels")
+        self._require(all(prepared.std), "fetch", "returned a std of 0")
 
 
 class CheckedNormalizer(Checked[protocols.Normalizer]):
     def normalize(self, values: FloatArray) -> Normalized:
-        """See `Normalizer.normalize`; every value is finite and in [0, 1]."""
+        """See `Normalizer.normalize`; checks that all values are finite and in [0, 1]."""
         import numpy as np
 
         from filterkit.records import Normalized
 
         with self._blame("normalize"):
             done = self.inner.normalize(read_only(values))
-        self._hold(isinstance(done, Normalized), "normalize", f"returned {kind_of(done)}, not Normalized")
+        self._require(isinstance(done, Normalized), "normalize", f"returned {kind_of(done)}, not Normalized")
         out = done.values
-        self._hold(
+        self._require(
             isinstance(out, np.ndarray) and out.dtype.kind == "f",
             "normalize",
-            "returned values that are no floats",
+            "returned values that are not floats",
         )
-        self._hold(out.shape == values.shape, "normalize", f"made shape {out.shape} of {values.shape}")
-        # NaN fails both comparisons, so this also finds what is not finite.
+        self._require(
+            out.shape == values.shape,
+            "normalize",
+            f"returned shape {out.shape} for input of shape {values.shape}",
+        )
+        # NaN fails both comparisons, so this also detects non-finite values.
         inside = out.size == 0 or (out.min() >= 0 and out.max() <= 1)
-        self._hold(bool(inside), "normalize", "returned values outside [0, 1] or not finite")
+        self._require(bool(inside), "normalize", "returned values that are not finite or outside [0, 1]")
         return done
 
 
@@ -135,30 +147,30 @@ class CheckedRenderer(Checked[protocols.Renderer]):
             values = None if sheet.values is None else read_only(sheet.values)
             picture = self.inner.render(replace(sheet, tiles=read_only(sheet.tiles), values=values))
         fits = isinstance(picture, bytes) and bool(picture)
-        returned = "no bytes at all" if picture == b"" else kind_of(picture)
-        self._hold(fits, "render", f"returned {returned}, not a picture's bytes")
+        returned = "no data" if picture == b"" else kind_of(picture)
+        self._require(fits, "render", f"returned {returned}, not the bytes of a picture")
         return picture
 
 
 class CheckedFormat(Checked[protocols.OutputFormat]):
     @property
     def binary(self) -> bool:
-        """Whether it writes bytes."""
+        """Whether the format writes bytes."""
         return getattr(self.inner, "binary", False) is True
 
     def write(self, rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO) -> None:
-        """See `OutputFormat.write`. A stream that breaks, and rows that do, are not its fault and pass."""
+        """See `OutputFormat.write`; errors of the stream and of the rows are not attributed to the plugin."""
         theirs: list[Exception] = []
         try:
-            # What it prints on stdout may be its output, and `rows` are made by others meanwhile.
-            with traced(self.plugin, self._doing("write")):
+            # Not within `blame`: stdout may be its output, and `rows` are computed lazily by other code.
+            with traced(self.plugin, self._call("write")):
                 self.inner.write(watched(rows, theirs), columns, stream)
         except OSError:
             raise
         except (Exception, SystemExit) as error:
             if error in theirs:
                 raise
-            with blame(self.plugin, self._doing("write"), extra=self.contribution.extra):
+            with blame(self.plugin, self._call("write"), extra=self.contribution.extra):
                 raise
 
 
@@ -170,12 +182,12 @@ _WRAPPERS: dict[str, tuple[type[Checked[Any]], tuple[Any, ...]]] = {
     "metric": (CheckedMetric, (protocols.FilterMetric, protocols.LayerMetric)),
     "format": (CheckedFormat, (protocols.OutputFormat,)),
 }
-"""Per kind its wrapper, and the protocols of which an object must fit one."""
+"""Wrapper per kind, and the protocols of which an object must implement one."""
 _ABSENT = object()
 
 
 def _missing(protocol: type, made: Any) -> list[str]:
-    """What an object would need to fit a protocol: what it has not, makes up when asked, or has as None."""
+    """Members of a protocol that an object lacks, generates dynamically, or has as None."""
     return [
         name
         for name, asked in vars(protocol).items()
@@ -189,12 +201,12 @@ def _missing(protocol: type, made: Any) -> list[str]:
 
 
 def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: Any, spec: str) -> Any:
-    """Wrap what a factory made.
+    """Wrap an object made by a factory.
 
     Raises
     ------
     PluginContractError
-        If it is not what its kind's protocol describes.
+        If it does not implement the protocol of its kind.
     """
     wrapper, allowed = _WRAPPERS[kind]
     doing = f"{kind} '{contribution.name}'"
@@ -203,14 +215,54 @@ def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: An
         lacks = "" if fits else " or ".join(", ".join(_missing(protocol, made)) for protocol in allowed)
     if not fits:
         expected = " or ".join(protocol.__name__ for protocol in allowed)
-        contract_error(plugin, doing, f"is {kind_of(made)}, which is no {expected}: it lacks {lacks}")
+        contract_error(plugin, doing, f"is {kind_of(made)}, which is not a {expected}: it lacks {lacks}")
     with blame(plugin, doing):
         misnamed = kind == "source" and made.scheme != contribution.name
     if misnamed:
-        contract_error(plugin, doing, f"has the scheme {made.scheme!r}; it must be its name")
+        contract_error(plugin, doing, f"has the scheme {made.scheme!r}, which must equal its name")
     wrapped = wrapper(kind, plugin, contribution, made, spec)
     if isinstance(wrapped, CheckedMetric) and not wrapped.well_named:
         contract_error(
-            plugin, doing, "has columns that are no tuple of names of lower-case letters, digits and _"
+            plugin, doing, "has columns that are not a tuple of names of lower-case letters, digits and _"
         )
     return wrapped
+
+
+SCALARS = frozenset({NoneType, bool, int, float, str, bytes})
+
+
+def watched(rows: Iterable[Row], failed: list[Exception]) -> Iterator[Row]:
+    """Rows with plain Python values; exceptions raised while computing them are also appended to `failed`.
+
+    Raises
+    ------
+    TypeError
+        If one of them is not a mapping.
+    """
+    try:
+        for row in rows:
+            if not isinstance(row, Mapping):
+                raise TypeError(f"a row is a mapping from columns to values, not {kind_of(row)}")
+            # Fast path, as there may be millions of rows and most contain only scalars.
+            is_plain = SCALARS.issuperset(map(type, row.values()))
+            yield row if is_plain else {name: _plain(value) for name, value in row.items()}
+    except Exception as error:
+        failed.append(error)
+        raise
+
+
+def _plain(value: Any) -> Any:
+    """Convert numbers and arrays of NumPy, PyTorch and others to Python numbers and lists."""
+    if type(value) in SCALARS:
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, type) or not hasattr(value, "tolist"):
+        return value
+    kind = getattr(getattr(value, "dtype", None), "str", None)
+    if kind in ("<M8[ns]", "<m8[ns]"):  # finer than Python's datetime; would become integers
+        value = value.astype(kind.replace("ns", "us"))
+    made = value.tolist()
+    return _plain(made) if kind == "|O" else made

@@ -1,4 +1,4 @@
-"""What plugins offer: a contribution together with the plugin that makes it."""
+"""Contributions, together with the plugins that provide them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ HOOKS: dict[Kind, str] = {
     "metric": "filterkit_metrics",
     "format": "filterkit_output_formats",
 }
-"""Which hook contributes a kind."""
+"""The hook of each kind."""
 
 
 @dataclass(frozen=True, eq=False)
 class Offer:
-    """A contribution and the plugin that makes it."""
+    """A contribution and the plugin that provides it."""
 
     kind: Kind
     plugin: Plugin
@@ -41,16 +41,16 @@ class Offer:
 
     @property
     def full_name(self) -> str:
-        """``plugin/name``: fits this one alone, whatever else is installed."""
+        """``plugin/name``: unambiguous, whatever else is installed."""
         return f"{self.plugin.name}/{self.name}"
 
     def load(self) -> Callable[..., Any]:
-        """The factory, imported.
+        """Import the factory.
 
         Raises
         ------
         PluginError
-            If it cannot be imported; names the extra to install where there is one.
+            If it cannot be imported; names the extra to install, if any.
         """
         factory = self.contribution.factory
         if not isinstance(factory, str):
@@ -66,30 +66,30 @@ class Offer:
 
     @property
     def path(self) -> str | None:
-        """The source file of what the factory makes."""
+        """The source file of the factory."""
         factory = self.contribution.factory
         module = factory.partition(":")[0] if isinstance(factory, str) else factory.__module__
         return source_file(module) or self.plugin.path
 
     def options(self) -> tuple[Option, ...]:
-        """The options that a spec string may set; imports the factory."""
+        """The options that a spec string can set; imports the factory."""
         factory = self.load()
         with blame(self.plugin, f"{self.kind} '{self.name}'"):
             return options_of(factory)
 
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-"""What contributions and commands can be called."""
+"""Valid names of contributions and commands."""
 _FACTORY = re.compile(r"\w+(\.\w+)*:\w+")
 
 
-def offers_of(plugin: Plugin, kind: Kind, returned: Any) -> list[Offer]:
-    """What a kind's hook returned, checked.
+def contributions_of(plugin: Plugin, kind: Kind, returned: Any) -> list[Offer]:
+    """Validate the contributions that a hook returned.
 
     Raises
     ------
     PluginContractError
-        If it is anything else, or offers one name twice.
+        If it returned anything else, or a name is used twice.
     """
     hook = HOOKS[kind]
     if not isinstance(returned, Iterable) or isinstance(returned, str | bytes):
@@ -100,14 +100,16 @@ def offers_of(plugin: Plugin, kind: Kind, returned: Any) -> list[Offer]:
             contract_error(plugin, hook, f"returned {kind_of(each)} among its contributions")
         if not isinstance(each.name, str) or not NAME.fullmatch(each.name):
             contract_error(
-                plugin, hook, f"offers the name {each.name!r}; names are lower-case letters, digits and -"
+                plugin,
+                hook,
+                f"contributes the name {each.name!r}; names are lower-case letters, digits and -",
             )
         if not (
             callable(each.factory) or (isinstance(each.factory, str) and _FACTORY.fullmatch(each.factory))
         ):
-            contract_error(plugin, hook, f"offers '{each.name}' without a callable or a 'module:Class'")
+            contract_error(plugin, hook, f"contributes '{each.name}' without a callable or a 'module:Class'")
         if not isinstance(each.summary, str):
-            contract_error(plugin, hook, f"offers '{each.name}' without a summary")
+            contract_error(plugin, hook, f"contributes '{each.name}' without a summary")
         if [other.name for other in found].count(each.name) > 1:
-            contract_error(plugin, hook, f"offers '{each.name}' twice")
+            contract_error(plugin, hook, f"contributes '{each.name}' twice")
     return [Offer(kind, plugin, each) for each in found]

@@ -1,4 +1,4 @@
-"""Finds installed plugins, without importing any of them."""
+"""Find installed plugins without importing them."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from filterkit.errors import UsageError
 from filterkit.plugins.candidate import Candidate, canonical
 
 FILE_VERSION = "file-"
-"""How versions of plugins of a single file begin; the rest is of the hash of its content."""
+"""Prefix of the versions of single-file plugins; the rest is a hash of the content."""
 
 GROUP = "filterkit"
-"""The entry-point group that a plugin's distribution declares."""
+"""The entry-point group of plugins."""
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """What a distribution says of itself: ``entries`` are pairs of name and ``module[:attribute]``.
+    """Metadata of a distribution: ``entries`` are pairs of name and ``module[:attribute]``.
 
-    `folder` is where it lies, if that is a folder.
+    `folder` contains it, if it is a plain folder.
     """
 
     name: str
@@ -38,29 +38,29 @@ class Declaration:
 
 
 def available() -> Iterator[Candidate]:
-    """Every plugin that is there: the installed ones, then those of a single file.
+    """All available plugins: installed ones, then single files.
 
     Raises
     ------
     UsageError
-        ``FILTERKIT_PLUGINS_DIR`` is no folder that can be read.
+        If ``FILTERKIT_PLUGINS_DIR`` is not a readable folder.
     """
     yield from installed()
     yield from single_files()
 
 
 def installed() -> Iterator[Candidate]:
-    """Every plugin of every installed distribution, one candidate per entry point, sorted by name."""
+    """All plugins of installed distributions, one candidate per entry point, sorted by name."""
     found: dict[str, Declaration] = {}
     for declared in declarations():
-        # The first distribution of a name on sys.path is the one that Python imports.
+        # Python imports the first distribution of a name on sys.path.
         found.setdefault(distribution_name(declared.name), declared)
     for distribution in sorted(found):
         yield from _candidates(distribution, found[distribution])
 
 
 def distribution_name(name: str) -> str:
-    """A distribution's name as it is compared; dots are for the plugins within one."""
+    """Normalized name of a distribution; dots separate the plugins within one."""
     return canonical(name).replace(".", "-")
 
 
@@ -78,23 +78,23 @@ def _load(module: str, attribute: str) -> object:
 
 
 def declarations() -> Iterator[Declaration]:
-    """What every distribution declares that has plugins, in the order of ``sys.path``.
+    """The declarations of all distributions with plugins, in the order of ``sys.path``.
 
-    Those of the current folder are left out, unless it is on ``sys.path`` to stay: it may be anybody's.
+    The current folder, which is untrusted, is ignored unless it is on ``sys.path`` permanently.
 
-    Where plain folders bring all distributions, their files are read here: `importlib.metadata` takes longer
-    to import than ``filterkit --help`` may take for eighty plugins.
+    If all distributions are in plain folders, their files are read directly: importing `importlib.metadata`
+    takes longer than ``filterkit --help`` should take with eighty plugins.
     """
     finders = [finder for finder in sys.meta_path if hasattr(finder, "find_distributions")]
     if finders != [PathFinder]:
-        yield from _asked()
+        yield from _from_importlib()
         return
     for path in import_folders():
         try:
             with os.scandir(path) as folders:
                 found = [each.name for each in folders if each.name.lower().endswith(_ENDINGS)]
         except NotADirectoryError:  # an archive
-            yield from _asked()
+            yield from _from_importlib()
             return
         except OSError:
             continue
@@ -113,24 +113,24 @@ def _read(path: str, folder: str) -> Iterator[Declaration]:
         entries = tuple(_entries(text.decode("utf-8")))
         stem, _, suffix = folder.rpartition(".")
         name, _, version = stem.rpartition("-")
-        if suffix != "dist-info":  # of the others, the folder's name does not tell
+        if suffix != "dist-info":  # the folder name of other kinds does not contain them
             name, version = _named(bytes_of(f"{path}/{folder}/PKG-INFO").decode("utf-8"))
-    except (OSError, ValueError):  # what cannot be read names no plugin
+    except (OSError, ValueError):  # ignore unreadable metadata
         return
     if entries:
         yield Declaration(name or "unnamed", version or "unknown", entries, path)
 
 
 def bytes_of(file: str) -> bytes:
-    """What a file holds. A `Path` would take twice as long, which tells where hundreds are read."""
+    """Content of a file. `Path` would take twice as long, which matters for hundreds of files."""
     with open(file, "rb", buffering=0) as opened:  # noqa: PTH123
         return opened.read()
 
 
 def _named(metadata: str) -> tuple[str, str]:
     head = re.split(r"\r?\n\r?\n", metadata, maxsplit=1)[0]
-    said = {name: words.strip() for name, words in re.findall(r"^(Name|Version):(.*)$", head, re.MULTILINE)}
-    return said.get("Name", ""), said.get("Version", "")
+    fields = {name: value.strip() for name, value in re.findall(r"^(Name|Version):(.*)$", head, re.MULTILINE)}
+    return fields.get("Name", ""), fields.get("Version", "")
 
 
 def _entries(text: str) -> Iterator[tuple[str, str]]:
@@ -140,11 +140,11 @@ def _entries(text: str) -> Iterator[tuple[str, str]]:
             section = line.strip("[]").strip()
         elif section == GROUP and "=" in line and not line.startswith("#"):
             name, _, value = line.partition("=")
-            yield name.strip(), value.partition("[")[0].strip()  # behind [ stand extras
+            yield name.strip(), value.partition("[")[0].strip()  # extras follow after [
 
 
-def _asked() -> Iterator[Declaration]:
-    """The same, from whatever brings distributions."""
+def _from_importlib() -> Iterator[Declaration]:
+    """The same with `importlib.metadata`, for any kind of distribution."""
     import importlib.metadata
 
     for distribution in importlib.metadata.distributions(path=list(import_folders())):
@@ -161,20 +161,20 @@ def _asked() -> Iterator[Declaration]:
 
 
 def single_files() -> Iterator[Candidate]:
-    """One candidate per file, sorted by name; files whose names begin with ``_`` are left out.
+    """One candidate per file, sorted by name; files whose names begin with ``_`` are ignored.
 
     Raises
     ------
     UsageError
-        The folder cannot be read.
+        If the folder cannot be read.
     """
     folder = settings.plugins_folder()
     try:
         files = sorted(folder.iterdir()) if folder else []
     except OSError as error:
         raise UsageError(
-            f"FILTERKIT_PLUGINS_DIR is no folder that can be read: {folder}",
-            hint=f"{error.strerror}; make it, or unset the variable",
+            f"cannot read the folder in FILTERKIT_PLUGINS_DIR: {folder}",
+            hint=f"{error.strerror}; create it or unset the variable",
         ) from error
     for file in files:
         if file.suffix == ".py" and not file.name.startswith(("_", ".")) and file.is_file():
@@ -184,11 +184,11 @@ def single_files() -> Iterator[Candidate]:
 def _single_file(file: Path) -> Candidate:
     import hashlib
 
-    # Under a name of its own, so that numpy.py is a plugin and not everybody's numpy.
+    # A unique module name, so that a plugin numpy.py does not replace NumPy.
     module = "filterkit_plugins_dir_" + re.sub(r"\W", "_", file.stem)
     try:
         version = FILE_VERSION + hashlib.sha256(file.read_bytes()).hexdigest()[:8]
-    except OSError:  # loading it will say why
+    except OSError:  # loading it will report the error
         version = "unknown"
     name, load = canonical(file.stem).replace(".", "-"), partial(_load_file, module, file)
     return Candidate(name, version, None, module, load, file=str(file))
@@ -202,7 +202,7 @@ def _load_file(module: str, file: Path) -> object:
     spec = spec_from_file_location(module, file)
     assert spec is not None
     assert spec.loader is not None
-    loaded = sys.modules[module] = module_from_spec(spec)  # where pickle and dataclasses look for it
+    loaded = sys.modules[module] = module_from_spec(spec)  # required by pickle and dataclasses
     try:
         spec.loader.exec_module(loaded)
     except BaseException:

@@ -1,4 +1,4 @@
-"""What filterkit holds weight extractors to."""
+"""The contract of weight extractors."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ _TEXTS = (
     *("node", "scope", "op", "activation", "auto_pad", "source_dtype", "source_layout"),
     *("input_tensor", "weight_tensor", "pre_tensor", "post_tensor", "pre_layout", "post_layout"),
 )
-"""Fields of a bank."""
+"""String fields of a bank."""
 
 
 class CheckedExtractor(Checked[WeightExtractor]):
     def extract(self, graph: GraphView) -> Iterator[FilterBank | Skipped]:
-        """See `WeightExtractor.extract`; each bank has the shape it states.
+        """See `WeightExtractor.extract`; checks the fields of each bank.
 
-        A plugin reads a copy: what it does to that, no other extractor meets. It fails all the same.
+        A plugin gets a copy of the graph, so that modifying it, which is an error, does not affect other
+        extractors.
         """
-        if self.plugin.package == "filterkit":  # what is built in
+        if self.plugin.package == "filterkit":  # built-in
             yield from self._extract(graph)
             return
         own = graph.copy()
-        handed = own.model
+        original = own.model
         yield from self._extract(own)
-        self._hold(handed == graph.model, "extract", "changed the graph")
+        self._require(original == graph.model, "extract", "modified the graph")
 
     def _extract(self, graph: GraphView) -> Iterator[FilterBank | Skipped]:
         from filterkit.records import FilterBank, Skipped
@@ -40,7 +41,7 @@ class CheckedExtractor(Checked[WeightExtractor]):
         with self._blame("extract"):
             banks = iter(self.inner.extract(graph))
         while True:
-            with self._blame("extract"):  # not around the yield: what follows there is not the plugin's
+            with self._blame("extract"):  # excludes the yield, which runs the caller's code
                 try:
                     found = next(banks)
                 except StopIteration:
@@ -48,8 +49,10 @@ class CheckedExtractor(Checked[WeightExtractor]):
                 if isinstance(found, FilterBank):
                     self._check_bank(found)
                 elif not (isinstance(found, Skipped) and found.reason):
-                    self._hold(
-                        False, "extract", f"yielded {kind_of(found)}, not a FilterBank or a reasoned Skipped"
+                    self._require(
+                        False,
+                        "extract",
+                        f"yielded {kind_of(found)}, not a FilterBank or a Skipped with a reason",
                     )
             yield found
 
@@ -60,23 +63,23 @@ class CheckedExtractor(Checked[WeightExtractor]):
         for name in _TEXTS:
             text = getattr(bank, name)
             fits = isinstance(text, str) or (text is None and name == "activation")
-            self._hold(fits, "extract", f"{at} the {name} {text!r}, which is no text")
+            self._require(fits, "extract", f"{at} the {name} {text!r}, which is not a string")
         weights, bias, rank = bank.weights, bank.bias, len(bank.kernel_shape)
-        self._hold(bank.groups >= 1, "extract", f"{at} {bank.groups} groups")
+        self._require(bank.groups >= 1, "extract", f"{at} {bank.groups} groups")
         stated = (bank.out_channels, bank.in_channels // bank.groups, *bank.kernel_shape)
-        self._hold(
+        self._require(
             isinstance(weights, np.ndarray) and weights.dtype.kind == "f" and weights.ndim >= 2,
             "extract",
-            f"{at} weights that are no float array of two or more axes",
+            f"{at} weights that are not a float array of two or more axes",
         )
-        self._hold(
-            weights.shape == stated, "extract", f"{at} weights of shape {weights.shape}, stated {stated}"
+        self._require(
+            weights.shape == stated, "extract", f"{at} weights of shape {weights.shape}, but stated {stated}"
         )
         fits = bias is None or (isinstance(bias, np.ndarray) and bias.shape == stated[:1])
-        self._hold(fits, "extract", f"{at} a bias that is not one value per filter")
+        self._require(fits, "extract", f"{at} a bias without exactly one value per filter")
         for name, values, count in (
             ("strides", bank.strides, rank),
             ("dilations", bank.dilations, rank),
             ("pads", bank.pads, 2 * rank),
         ):
-            self._hold(len(values) == count, "extract", f"{at} {len(values)} {name} for {rank} axes")
+            self._require(len(values) == count, "extract", f"{at} {len(values)} {name} for {rank} axes")

@@ -1,4 +1,4 @@
-"""filterkit's own plugins that are packages of their own, and what each brings."""
+"""First-party plugins in separate packages, and their contributions."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ BROUGHT_BY = {
     ("renderer", "interactive"): "filterkit-plotly",
     ("source", "torch"): "filterkit-torch",
 }
-"""From kind and name to the plugin, which need not be installed."""
+"""Maps kind and name to the plugin, whether or not it is installed."""
 
 
-def how_to_have(name: str, present: Iterable[str], *, kind: str | None = None) -> str | None:
-    """The hint that says which plugin of these to install for what is not there.
+def install_hint(name: str, present: Iterable[str], *, kind: str | None = None) -> str | None:
+    """A hint which first-party plugin to install for something missing.
 
     Parameters
     ----------
     name
-        Something that a plugin brings; without a `kind`, perhaps a plugin, also without its ``filterkit-``.
+        Name of a contribution; without `kind`, also that of a plugin, with or without ``filterkit-``.
     present
-        The plugins that are there. To install one of these again is of no use, and not said.
+        Plugins that are available, which are not suggested.
     """
     there = {each for plugin in present for each in names_for(plugin)}
     for (of, brought), plugin in BROUGHT_BY.items():
-        called = {brought} if kind else {brought, plugin, plugin.removeprefix("filterkit-")}
-        if kind in (None, of) and canonical(name) in called and plugin not in there:
-            itself = canonical(name) == plugin
-            return from_clone(plugin) if itself else f"{plugin} brings it: {from_clone(plugin)}"
+        names = {brought} if kind else {brought, plugin, plugin.removeprefix("filterkit-")}
+        if kind in (None, of) and canonical(name) in names and plugin not in there:
+            is_plugin = canonical(name) == plugin
+            return from_clone(plugin) if is_plugin else f"provided by {plugin}: {from_clone(plugin)}"
     return None
 
 
 def from_clone(plugin: str) -> str:
-    """How to install one of these; a package index need not have them."""
-    return f"in a clone of filterkit, pip install ./plugins/{plugin}"
+    """How to install a first-party plugin, which may not be on a package index."""
+    return f"in a clone of filterkit, run pip install ./plugins/{plugin}"

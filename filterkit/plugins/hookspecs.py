@@ -1,4 +1,4 @@
-"""The hooks: all that a plugin can add. Reads as the table of contents."""
+"""The hooks: everything that a plugin can contribute."""
 
 from __future__ import annotations
 
@@ -35,32 +35,32 @@ def filterkit_model_sources() -> Iterable[Contribution[ModelSource]]:  # type: i
 
 @hookspec
 def filterkit_weight_extractors() -> Iterable[Contribution[WeightExtractor]]:  # type: ignore[empty-body]
-    """Weight extractors: how filters are found in a graph (`WeightExtractor`)."""
+    """Weight extractors: find filters in a graph (`WeightExtractor`)."""
 
 
 @hookspec
 def filterkit_normalizers() -> Iterable[Contribution[Normalizer]]:  # type: ignore[empty-body]
-    """Normalizers: how numbers become [0, 1] (`Normalizer`)."""
+    """Normalizers: map values to [0, 1] (`Normalizer`)."""
 
 
 @hookspec
 def filterkit_renderers() -> Iterable[Contribution[Renderer]]:  # type: ignore[empty-body]
-    """Renderers: how a sheet becomes a picture (`Renderer`)."""
+    """Renderers: turn a sheet into a picture (`Renderer`)."""
 
 
 @hookspec
 def filterkit_metrics() -> Iterable[Contribution[FilterMetric | LayerMetric]]:  # type: ignore[empty-body]
-    """Metrics: what is measured of every filter (`FilterMetric`) and of every layer (`LayerMetric`)."""
+    """Metrics of filters (`FilterMetric`) and of layers (`LayerMetric`)."""
 
 
 @hookspec
 def filterkit_output_formats() -> Iterable[Contribution[OutputFormat]]:  # type: ignore[empty-body]
-    """Output formats: how rows are written (`OutputFormat`)."""
+    """Output formats: write rows (`OutputFormat`)."""
 
 
 @hookspec
 def filterkit_commands(app: typer.Typer) -> None:
-    """Add commands of your own to the command line."""
+    """Add commands to the command line."""
 
 
 @hookspec

@@ -1,7 +1,7 @@
 """The plugin host: loads each plugin by itself and calls hooks one plugin at a time.
 
-Every plugin gets a pluggy manager of its own. So none of them can hide another of the same name, bring an
-unknown hook in unnoticed, or take the others' results along when it raises.
+Each plugin has its own pluggy manager, so that none can shadow another of the same name, register an unknown
+hook unnoticed, or lose the results of others when it raises.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
     from filterkit.plugins.checked import Checked
 
 BUILT_IN = "filterkit"
-"""What all that is built in is called where plugins are named."""
+"""The name that refers to all built-in plugins."""
 DISTRIBUTION = "cnn-filterkit"
-"""What brings it."""
+"""The distribution of the built-in plugins."""
 
 
 class PluginHost:
-    """The plugins of one workbench. Hosts share nothing.
+    """The plugins of one workbench. Hosts share no state.
 
     Parameters
     ----------
     blocked
-        Names of plugins not to load; a distribution's name blocks all of its plugins, ``filterkit`` all
-        that is built in.
+        Names of plugins not to load; the name of a distribution blocks all its plugins, ``filterkit`` all
+        built-in ones.
     only
-        Names of the plugins to load, beside what is built in; all where it is empty.
+        Names of the plugins to load in addition to the built-in ones; all if empty.
     timeout
-        Seconds after which a plugin that has not returned from its import or a hook is named; 0 for never.
+        Seconds after which a plugin that has not returned from its import or a hook is reported; 0 for never.
     strict
-        Raise at the first fault instead of reporting it.
+        Raise the first fault instead of reporting it.
     report
-        Called with one line per fault; `warn_once` unless another is given.
+        Called with one line per fault.
     """
 
     def __init__(
@@ -66,18 +66,18 @@ class PluginHost:
 
     @property
     def plugins(self) -> tuple[Plugin, ...]:
-        """All plugins, whatever their state: the built-in ones, then the installed ones."""
+        """All plugins in any state: the built-in ones, then the installed ones."""
         return tuple(self._plugins)
 
     def add(
         self, plugin: object, *, name: str, version: str = "unknown", distribution: str | None = None
     ) -> Plugin:
-        """Take in a plugin that is at hand: a module, or an object with hooks."""
+        """Add an imported plugin: a module, or an object with hooks."""
         module = plugin.__name__ if isinstance(plugin, ModuleType) else type(plugin).__module__
         return self.take(Candidate(name, version, distribution or name, module, lambda: plugin))
 
     def take(self, candidate: Candidate) -> Plugin:
-        """Load one plugin and check it. It is listed in any case.
+        """Load and check a plugin. It is listed even if it cannot be used.
 
         Raises
         ------
@@ -95,9 +95,9 @@ class PluginHost:
             return plugin
         with self.guard(plugin):
             if taken:
-                raise PluginError(f"there is already a plugin named '{plugin.name}'")
+                raise PluginError(f"another plugin is already named '{plugin.name}'")
             if BUILT_IN in names_for(name) and candidate.distribution != DISTRIBUTION:
-                raise PluginError(f"'{BUILT_IN}' means all that is built in: a plugin needs another name")
+                raise PluginError(f"the name '{BUILT_IN}' is reserved for built-in plugins")
             with traced(plugin, "import"):
                 loaded = candidate.load()
             check_api(plugin, loaded)
@@ -113,57 +113,58 @@ class PluginHost:
         return bool(left_out or names & self._blocked)
 
     def having(self, hook: str) -> list[Plugin]:
-        """The plugins that have a hook and can be called."""
+        """The usable plugins that implement a hook."""
         return [plugin for plugin in self._plugins if plugin.manager and hook in plugin.hooks]
 
     def ask(self, plugin: Plugin, hook: str, **arguments: Any) -> Any:
-        """What a hook of a plugin returns; to be asked, and looked at, within `guard`."""
+        """Call a hook of one plugin and return its result; use within `guard`."""
         assert plugin.manager is not None
         with traced(plugin, hook):
             returned = getattr(plugin.manager.hook, hook)(**arguments)
-        return returned[0] if returned else None  # pluggy leaves None out
+        return returned[0] if returned else None  # pluggy drops None
 
     def call(self, hook: str, **arguments: Any) -> None:
-        """Call a hook of every plugin that has it, one after the other."""
+        """Call a hook of all plugins that implement it, one after the other."""
         for plugin in self.having(hook):
             with self.guard(plugin, hook):
                 self.ask(plugin, hook, **arguments)
 
     @contextmanager
     def guard(self, plugin: Plugin, doing: str = "") -> Iterator[None]:
-        """Run code of a plugin: what it raises becomes the plugin's fault and goes no further.
+        """Run code of a plugin; exceptions are recorded as its `fault` and suppressed.
 
-        What it prints goes to stderr. If it has not returned after the timeout, it is named, and waited for.
+        Its output goes to stderr. If it has not returned after the timeout, this is reported; it is not
+        interrupted.
         """
         try:
-            with stdout_for_data(plugin), self._named_when_slow(plugin, doing):
+            with stdout_for_data(plugin), self._reported_when_slow(plugin, doing):
                 yield
         except (Exception, SystemExit) as error:
             self.fault(plugin, doing, error)
 
     @contextmanager
-    def _named_when_slow(self, plugin: Plugin, doing: str) -> Iterator[None]:
+    def _reported_when_slow(self, plugin: Plugin, doing: str) -> Iterator[None]:
         if not self._timeout or plugin.is_built_in:
             yield
             return
         line = (
             f"filterkit: plugin {plugin}: {doing or 'import'} has not returned after {self._timeout:g} s;"
-            f" waiting (Ctrl-C stops; FILTERKIT_PLUGINS_BLOCKED={plugin.name} goes without it)"
+            f" still waiting (Ctrl-C to stop; to disable it, set FILTERKIT_PLUGINS_BLOCKED={plugin.name})"
         )
         timer = threading.Timer(self._timeout, self._report, [line])
         timer.daemon = True
         try:
-            timer.start()  # waits for its thread: Ctrl-C may come here
+            timer.start()  # waits for its thread, so Ctrl-C may arrive here
             yield
         finally:
             timer.cancel()
 
     def leave_out(self, made: Checked[Any], error: FilterkitError) -> None:
-        """Go on without an object that failed: that is its plugin's `fault`."""
+        """Record a `fault` for the plugin of an object that failed and is skipped."""
         self.fault(made.plugin, "", error)
 
     def fault(self, plugin: Plugin, doing: str, error: BaseException) -> None:
-        """Count what went wrong as the plugin's fault, and report it.
+        """Record and report a fault of a plugin.
 
         Raises
         ------
@@ -190,21 +191,20 @@ def load_plugins(
     report: Callable[[str], None] = warn_once,
     strict: bool | None = None,
 ) -> PluginHost:
-    """A host with the built-in plugins and all that are there, unless `built_in` or `discover` is off.
+    """A host with the built-in plugins (unless `built_in` is false) and the available ones (`discover`).
 
-    Which plugins are blocked and how long they may take comes from the environment (see
-    `filterkit.settings`); so does whether a fault raises, unless `strict` says so. Names there that fit no
-    plugin are reported, where all plugins are loaded.
+    Blocked plugins, the timeout and, unless `strict` is given, whether faults raise come from the environment
+    (see `filterkit.settings`). Unknown names there are reported if all plugins are loaded.
 
     Parameters
     ----------
     candidates
-        Take these instead of all that are there.
+        Plugins to load instead of all available ones.
 
     Raises
     ------
     UsageError
-        A variable of the environment is set to what it cannot be.
+        If an environment variable has an invalid value.
     PluginError
         If a plugin cannot be used and faults raise.
     """
@@ -222,7 +222,7 @@ def load_plugins(
             host.add(plugin, name=name, version=__version__, distribution=DISTRIBUTION)
     if candidates is None:
         candidates = list(available()) if discover else ()
-        if built_in and discover:  # before any is loaded: it may be the misspelt one that hangs
+        if built_in and discover:  # before loading any, as a plugin whose name is misspelt here may hang
             from filterkit.plugins.candidate import unknown_names
 
             names = [*(plugin.name for plugin in host.plugins), *(each.name for each in candidates)]

@@ -1,4 +1,4 @@
-"""Installs, removes and lists the packages of plugins. Imports none of them."""
+"""Install, remove and list packages of plugins without importing them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from filterkit.children import can_import, import_folders, python
 from filterkit.errors import FilterkitError, UsageError, closest
 from filterkit.plugins.candidate import canonical
 from filterkit.plugins.discovery import available, distribution_name, installed
-from filterkit.plugins.first_party import how_to_have
+from filterkit.plugins.first_party import install_hint
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
@@ -25,32 +25,32 @@ REQUIREMENT_COLUMNS = ("plugin", "requirement", "note")
 
 
 def pip(*arguments: str) -> None:
-    """Run pip in the environment that filterkit runs in; all it says goes to stderr.
+    """Run pip in the environment of filterkit, with its output on stderr.
 
     Raises
     ------
     FilterkitError
-        There is no pip, or it failed.
+        If pip is missing or fails.
     """
     if not can_import("pip"):
         raise FilterkitError(
-            f"there is no pip in {sys.prefix}",
-            hint=f"{sys.executable} -m ensurepip brings it; or use the tool that made this environment",
+            f"pip is not installed in {sys.prefix}",
+            hint=f"run {sys.executable} -m ensurepip, or use the tool that created this environment",
         )
     command = python("-m", "pip", "--no-input", "--disable-pip-version-check", *arguments)
-    # In this environment: what pip builds may need another one than `filterkit.children.environment`.
+    # With the full environment: builds may need more than `filterkit.children.environment`.
     done = subprocess.run(command, stdout=2, check=False)
     if done.returncode:
-        raise FilterkitError(f"pip {arguments[0]} failed", hint="what pip says above tells why")
+        raise FilterkitError(f"pip {arguments[0]} failed", hint="see the output of pip above")
 
 
 def install(*arguments: str) -> set[str]:
-    """Install with pip; the distributions that it put there, also in place of the same version.
+    """Install with pip; returns the installed distributions, including reinstalled ones.
 
     Raises
     ------
     FilterkitError
-        As `pip` does.
+        See `pip`.
     """
     with tempfile.TemporaryDirectory(prefix="filterkit-") as folder:
         report = Path(folder, "report.json")
@@ -60,17 +60,17 @@ def install(*arguments: str) -> set[str]:
 
 
 def versions() -> dict[str, str]:
-    """The version of each installed distribution that has plugins."""
+    """The versions of installed distributions with plugins."""
     return {each.distribution: each.version for each in installed() if each.distribution}
 
 
 def distributions_of(names: Sequence[str]) -> list[str]:
-    """The installed distributions that bring the plugins of these names.
+    """The installed distributions that provide the named plugins.
 
     Raises
     ------
     UsageError
-        One of them is not installed, or by no package.
+        If one of them is not installed, or not part of a package.
     """
     return list(dict.fromkeys(map(_distribution_of, names)))
 
@@ -81,22 +81,20 @@ def _distribution_of(name: str) -> str:
         if canonical(name) not in (each.name, each.distribution):
             continue
         if each.distribution is None:
-            raise UsageError(
-                f"'{name}' is no package but a file", hint=f"change it, or move it away: {each.file}"
-            )
+            raise UsageError(f"'{name}' is a file, not a package", hint=f"edit or move the file: {each.file}")
         return each.distribution
     if name.partition(".")[0] == "filterkit":
-        raise UsageError(f"'{name}' is built in", hint=f"FILTERKIT_PLUGINS_BLOCKED={name} goes without it")
+        raise UsageError(f"'{name}' is built in", hint=f"to disable it, set FILTERKIT_PLUGINS_BLOCKED={name}")
     names = [each.name for each in candidates]
     raise UsageError(
-        f"no plugin '{name}' is installed", hint=how_to_have(name, names) or closest(name, names)
+        f"plugin '{name}' is not installed", hint=install_hint(name, names) or closest(name, names)
     )
 
 
 def requirements() -> list[Row]:
-    """What to install to have the same plugins again, as pip reads it; sorted by name.
+    """pip requirements that reproduce the installed plugins, sorted by name.
 
-    A requirement is None for what pip cannot install: a single file.
+    The requirement of a single file is None, as pip cannot install it.
     """
     rows = [_requirement(name) for name in dict.fromkeys(each.distribution for each in installed()) if name]
     if settings.plugins_folder():
@@ -110,10 +108,10 @@ def requirements() -> list[Row]:
 
 
 def _requirement(name: str) -> Row:
-    """See PEP 610 for what ``direct_url.json`` says of packages that came from no index."""
+    """The requirement of a distribution; see PEP 610 for ``direct_url.json``."""
     found = list(importlib.metadata.distributions(name=name, path=list(import_folders())))
     pinned = f"{name}=={found[0].version}"
-    # One of them may be what a build left of the package, which does not say where it came from.
+    # One of them may be a leftover of a build, which does not record its origin.
     text = next(filter(None, (each.read_text("direct_url.json") for each in found)), None)
     if text is None:
         return {"plugin": name, "requirement": pinned, "note": None}

@@ -1,4 +1,4 @@
-"""What filterkit holds metrics to, whether they measure filters, layers, or both."""
+"""The contract of metrics of filters, of layers, or of both."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from filterkit.records import FilterBank
 
 
-MOST_LETTERS = 1000
-"""Of a filter's text: arrays of texts are as wide as the longest, and a sheet may show a million filters."""
+LONGEST_TEXT = 1000
+"""Maximum length of a string: arrays are as wide as the longest, and a sheet may show a million filters."""
 
 
 class CheckedMetric(Checked[FilterMetric | LayerMetric]):
-    """A metric of filters, of layers, or of both. What it does not measure has no columns."""
+    """A metric of filters, of layers, or of both; the columns of the other are empty."""
 
-    # Whether something fits a protocol takes as long to tell as it takes to measure a small layer.
+    # Cached, as checking a protocol takes as long as measuring a small layer.
     @cached_property
     def _of_filters(self) -> FilterMetric | None:
         return self.inner if isinstance(self.inner, FilterMetric) else None
@@ -45,7 +45,7 @@ class CheckedMetric(Checked[FilterMetric | LayerMetric]):
 
     @property
     def well_named(self) -> bool:
-        """Whether its columns are tuples of names that stand in conditions and in SQL without quotes."""
+        """Whether its columns are tuples of names that need no quotes in conditions and in SQL."""
         return all(
             isinstance(names, tuple)
             and all(isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in names)
@@ -53,49 +53,53 @@ class CheckedMetric(Checked[FilterMetric | LayerMetric]):
         )
 
     def measure(self, bank: FilterBank) -> dict[str, NDArray[np.generic]]:
-        """See `FilterMetric.measure`; the columns are those announced, one value per filter."""
+        """See `FilterMetric.measure`; checks for the declared columns and one value per filter."""
         import numpy as np
 
         if self._of_filters is None:
             return {}
         with self._blame("measure"):
             measured = self._of_filters.measure(_read_only(bank))
-        self._hold_columns(measured, self.columns, "measure")
+        self._check_columns(measured, self.columns, "measure")
         for name, values in measured.items():
             fits = isinstance(values, np.ndarray) and values.dtype.kind in "fiubU"
             kind = f"an array of {values.dtype}" if isinstance(values, np.ndarray) else kind_of(values)
-            self._hold(fits, "measure", f"returned {kind} for '{name}', not an array of numbers or texts")
+            self._require(
+                fits, "measure", f"returned {kind} for '{name}', not an array of numbers or strings"
+            )
             fits = values.shape == (bank.out_channels,)
-            self._hold(
-                fits, "measure", f"returned shape {values.shape} for '{name}', of {bank.out_channels} filters"
+            self._require(
+                fits, "measure", f"returned shape {values.shape} for '{name}' of {bank.out_channels} filters"
             )
             if values.dtype.kind == "U":
                 most = max(map(len, values.tolist()), default=0)
-                problem = f"returned {most:,} letters for '{name}', more than {MOST_LETTERS:,}"
-                self._hold(most <= MOST_LETTERS, "measure", problem)
+                problem = (
+                    f"returned a string of {most:,} characters for '{name}'; the limit is {LONGEST_TEXT:,}"
+                )
+                self._require(most <= LONGEST_TEXT, "measure", problem)
         return measured
 
     def measure_layer(self, bank: FilterBank) -> dict[str, float]:
-        """See `LayerMetric.measure_layer`; the columns are those announced, one number each."""
+        """See `LayerMetric.measure_layer`; checks for the declared columns and one number each."""
         if self._of_layers is None:
             return {}
         with self._blame("measure_layer"):
             measured = self._of_layers.measure_layer(_read_only(bank))
-        self._hold_columns(measured, self.layer_columns, "measure_layer")
+        self._check_columns(measured, self.layer_columns, "measure_layer")
         for name, value in measured.items():
-            self._hold(
+            self._require(
                 isinstance(value, Real),
                 "measure_layer",
                 f"returned {kind_of(value)} for '{name}', not a number",
             )
         return {name: float(value) for name, value in measured.items()}
 
-    def _hold_columns(self, measured: Any, announced: tuple[str, ...], method: str) -> None:
-        self._hold(isinstance(measured, dict), method, f"returned {kind_of(measured)}, not a dict")
-        self._hold(
-            set(measured) == set(announced),
+    def _check_columns(self, measured: Any, declared: tuple[str, ...], method: str) -> None:
+        self._require(isinstance(measured, dict), method, f"returned {kind_of(measured)}, not a dict")
+        self._require(
+            set(measured) == set(declared),
             method,
-            f"returned columns {sorted(map(str, measured))}, announced {sorted(announced)}",
+            f"returned columns {sorted(map(str, measured))}, but declared {sorted(declared)}",
         )
 
 

@@ -1,8 +1,8 @@
 """Spec strings such as ``percentile:low=1,high=99,per=filter``, and the options they set.
 
-The fields of a contribution's dataclass are its options; what is no dataclass has none. A value is written
-as its type demands: ``true`` or ``false``, a number, text, one of the allowed words, ``none`` where the field
-may be None, and the values of a tuple with ``/`` between them (``mean=104/117/124``).
+The fields of a contribution's dataclass are its options; other factories have none. Values are written
+according to their type: ``true`` or ``false``, a number, text, one of the allowed words, ``none`` if the
+field may be None, and tuples with ``/`` between the values (``mean=104/117/124``).
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ class Option:
     Attributes
     ----------
     name
-        As written in a spec string.
+        Name in a spec string.
     type
-        In words, e.g. ``"int"``, ``"float or none"``, ``"int/int"``, ``"layer|filter|kernel"``.
+        Description of the type, e.g. ``"int"``, ``"float or none"``, ``"int/int"``,
+        ``"layer|filter|kernel"``.
     default
-        What it is where nobody sets it; None for an option that must be set.
+        Default value; None for a required option.
     choices
-        The allowed values, or empty.
+        Allowed values, or empty.
     required
         Whether it must be set.
     hint
@@ -67,14 +68,14 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
     name, colon, rest = spec.partition(":")
     name = name.strip()
     if not name:
-        raise UsageError(f"'{spec}' names nothing", hint="write NAME or NAME:OPTION=VALUE,OPTION=VALUE")
+        raise UsageError(f"'{spec}' has no name", hint="write NAME or NAME:OPTION=VALUE,OPTION=VALUE")
     options: dict[str, str] = {}
     for part in rest.split(",") if colon else ():
         key, equals, value = part.partition("=")
         key = key.strip()
         if not key or not equals:
             raise UsageError(
-                f"'{part}' in '{spec}' sets nothing", hint=f"write {name}:OPTION=VALUE,OPTION=VALUE"
+                f"'{part}' in '{spec}' has no value", hint=f"write {name}:OPTION=VALUE,OPTION=VALUE"
             )
         if key in options:
             raise UsageError(f"'{spec}' sets '{key}' twice")
@@ -96,11 +97,11 @@ def _option(field: dataclasses.Field[Any], hint: Any) -> Option:
     if default is dataclasses.MISSING:
         required = field.default_factory is dataclasses.MISSING
         default = None if field.default_factory is dataclasses.MISSING else field.default_factory()
-    return Option(field.name, _words(hint), default, _choices(hint), required, hint)
+    return Option(field.name, _described(hint), default, _choices(hint), required, hint)
 
 
 def coerce_options(known: Iterable[Option], given: Mapping[str, Any], *, owner: str) -> dict[str, Any]:
-    """Turn options from text into what their fields hold; what is no text is left as it is.
+    """Convert options from text to the types of their fields; other values are returned unchanged.
 
     Parameters
     ----------
@@ -109,42 +110,42 @@ def coerce_options(known: Iterable[Option], given: Mapping[str, Any], *, owner: 
     given
         From `parse_spec`, or values from Python.
     owner
-        Whose options they are, for messages: ``"normalizer 'percentile'"``.
+        Owner of the options, for messages: ``"normalizer 'percentile'"``.
 
     Raises
     ------
     UsageError
-        For an unknown option, a value of the wrong type, or one that must be set and is not; names the
-        option and what it allows.
+        For an unknown option, a value of the wrong type, or a missing required option; names the option and
+        its type.
     """
     by_name = {option.name: option for option in known}
     values = {}
     for name, value in given.items():
         if name not in by_name:
-            hint = closest(name, by_name) if by_name else "it has none"
+            hint = closest(name, by_name) if by_name else "it has no options"
             raise UsageError(f"{owner} has no option '{name}'", hint=hint)
         option = by_name[name]
         try:
             values[name] = _coerce(value, option.hint) if isinstance(value, str) else value
         except ValueError:
             near = closest(value, map(to_text, option.choices))
-            hint = near if near.startswith("did you mean") else f"it takes {option.type}"
+            hint = near if near.startswith("did you mean") else f"expected {option.type}"
             raise UsageError(f"option '{name}' of {owner} cannot be '{value}'", hint=hint) from None
     for option in by_name.values():
         if option.required and option.name not in values:
-            raise UsageError(f"{owner} needs the option '{option.name}'", hint=f"it takes {option.type}")
+            raise UsageError(f"{owner} requires the option '{option.name}'", hint=f"expected {option.type}")
     return values
 
 
 def to_text(value: Any) -> str:
-    """An option's value as a spec string writes it."""
+    """The value of an option as written in a spec string."""
     if isinstance(value, tuple | list):
         return "/".join(map(to_text, value))
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def _coerce(text: str, hint: Any) -> Any:
-    """`text` as a value of type `hint`; ValueError where it is none. Only a text keeps spaces around it."""
+    """Convert `text` to type `hint`, or raise ValueError. Only strings keep surrounding spaces."""
     word = text.strip()
     if hint is bool:
         if word.lower() not in _SWITCH:
@@ -158,7 +159,7 @@ def _coerce(text: str, hint: Any) -> Any:
             if to_text(choice) == word:
                 return choice
     elif origin in (Union, UnionType):
-        for part in sorted(parts, key=lambda part: part is str):  # any text is a str: that comes last
+        for part in sorted(parts, key=lambda part: part is str):  # try str last, as it accepts any text
             try:
                 return _coerce(text, part)
             except ValueError:
@@ -180,14 +181,14 @@ def _choices(hint: Any) -> tuple[Any, ...]:
     return ()
 
 
-def _words(hint: Any) -> str:
-    """A type as a reader writes it: ``float or none``, ``int/int``, ``layer|filter``."""
+def _described(hint: Any) -> str:
+    """A readable description of a type: ``float or none``, ``int/int``, ``layer|filter``."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin is Literal:
         return "|".join(map(to_text, parts))
     if origin in (Union, UnionType):
-        return " or ".join(map(_words, parts))
+        return " or ".join(map(_described, parts))
     if origin is tuple:
-        return f"{_words(parts[0])}/…" if parts[-1] is ... else "/".join(map(_words, parts))
+        return f"{_described(parts[0])}/…" if parts[-1] is ... else "/".join(map(_described, parts))
     words: dict[Any, str] = {NoneType: "none", str: "text", bool: "true|false", int: "int", float: "float"}
     return words.get(hint, str(hint))

@@ -1,4 +1,4 @@
-"""A plugin, and what became of it."""
+"""A plugin and its state."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ State = Literal["loaded", "blocked", "failed", "incompatible"]
 
 @dataclass(eq=False)
 class Plugin:
-    """A plugin, loaded or not, and what is known of it.
+    """A plugin, loaded or not, and its metadata.
 
     Attributes
     ----------
     name
-        The distribution's name, or ``distribution.entry`` where a distribution has several plugins. Of a
-        plugin that is a single file, and has no distribution, the file's.
+        Name of the distribution, or ``distribution.entry`` if it has several plugins; for a single-file
+        plugin, the name of the file.
     state
-        ``"loaded"``; ``"blocked"`` by the user; ``"failed"`` to import, or in one of its hooks;
-        ``"incompatible"`` with this filterkit.
+        ``"loaded"``; ``"blocked"`` by the user; ``"failed"`` during import or in a hook; ``"incompatible"``
+        with this version of filterkit.
     errors
-        What went wrong, each said once.
+        Errors, without duplicates.
     places
-        Where in its code that was, for each of `errors`, where it is known.
+        Location in its code for each of `errors`, if known.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Plugin:
 
     @property
     def error(self) -> str | None:
-        """All that went wrong, in one line."""
+        """All errors in one line."""
         return "; ".join(self.errors) or None
 
     @property
@@ -62,5 +62,5 @@ class Plugin:
 
     @property
     def path(self) -> str | None:
-        """The source file; looked for when asked, also where the plugin is not imported."""
+        """The source file; found lazily, without importing the plugin."""
         return self.file or source_file(self.module)

@@ -1,4 +1,4 @@
-"""What a plugin contributes, as protocols: anything of the right shape fits, no base class is needed."""
+"""Protocols of contributions: structural types, so no base class is needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 """One row of a command's output: column name to value (None, bool, int, float, str, or a list of those)."""
 
 Progress = Callable[[str, int, "int | None"], None]
-"""Called with what is being done, how many bytes of it are done, and of how many (None where unknown)."""
+"""Called with a description of the step, the bytes done, and the total (None if unknown)."""
 
 
 T = TypeVar("T")
@@ -26,19 +26,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Contribution(Generic[T]):
-    """One thing a plugin adds, named and described without importing it.
+    """A contribution of a plugin, named and described without importing it.
 
     Attributes
     ----------
     name
-        What users type: lower-case letters, digits, ``-``; unique among its kind.
+        Name for users: lower-case letters, digits, ``-``; unique among its kind.
     summary
         One line for listings.
     factory
         A callable that makes the object from its options, or ``"package.module:Class"``, imported when
         first used.
     extra
-        The optional dependency group that it needs, e.g. ``"keras"``; named where an import fails.
+        The optional dependency group (extra) that it needs, e.g. ``"keras"``; named if an import fails.
     """
 
     name: str
@@ -49,13 +49,13 @@ class Contribution(Generic[T]):
 
 @runtime_checkable
 class ModelSource(Protocol):
-    """Brings a model, as an ONNX file, from wherever `scheme` points to."""
+    """Fetches models as ONNX files."""
 
     @property
     def scheme(self) -> str: ...
 
     def fetch(self, ref: str, workdir: Path, progress: Progress) -> FetchedModel:
-        """Fetch what `ref` (the text behind ``scheme:``) names; write only below `workdir`."""
+        """Fetch the model that `ref` (the text after ``scheme:``) names; write only in `workdir`."""
         ...
 
 
@@ -64,16 +64,16 @@ class WeightExtractor(Protocol):
     """Finds filter banks in a graph."""
 
     def extract(self, graph: GraphView) -> Iterator[FilterBank | Skipped]:
-        """Yield one bank, or one reason, per convolution node, in the graph's order."""
+        """Yield a bank, or the reason for skipping it, for each convolution node, in graph order."""
         ...
 
 
 @runtime_checkable
 class Normalizer(Protocol):
-    """Brings weights or feature maps to [0, 1]; a frozen dataclass whose fields are its options."""
+    """Maps weights or feature maps to [0, 1]; a frozen dataclass whose fields are its options."""
 
     def normalize(self, values: FloatArray) -> Normalized:
-        """Normalize `values` of shape (filters, kernels, *kernel_shape); the input is not changed."""
+        """Normalize `values` of shape (filters, kernels, *kernel_shape); the input is not modified."""
         ...
 
 
@@ -88,7 +88,7 @@ class Renderer(Protocol):
     def suffix(self) -> str: ...
 
     def render(self, sheet: TileSheet) -> bytes:
-        """The finished picture as bytes; writes no file."""
+        """The picture as bytes; must not write files."""
         ...
 
 
@@ -100,11 +100,10 @@ class FilterMetric(Protocol):
     def columns(self) -> tuple[str, ...]: ...
 
     def measure(self, bank: FilterBank) -> dict[str, NDArray[np.generic]]:
-        """One array per column, each of shape (out_channels,): floats, integers, booleans or texts.
+        """One array per column, each of shape (out_channels,): floats, integers, booleans or strings.
 
-        NaN and an empty text mean that a column is not defined for a filter: NULL in the catalog, where
-        infinities are NULL too. Integers from 2**63 on are rounded to floats there. A text has 1,000 letters
-        at most.
+        NaN and empty strings mean that a column is undefined for a filter. They are stored as NULL, as are
+        infinities. Integers of 2**63 and more are stored as floats. Strings are limited to 1,000 characters.
         """
         ...
 
@@ -117,9 +116,9 @@ class LayerMetric(Protocol):
     def layer_columns(self) -> tuple[str, ...]: ...
 
     def measure_layer(self, bank: FilterBank) -> dict[str, float]:
-        """One number per column, kept as a float.
+        """One number per column, stored as a float.
 
-        NaN means that a column is not defined for the layer: NULL in the catalog, as infinities are.
+        NaN means that a column is undefined for the layer. It is stored as NULL, as are infinities.
         """
         ...
 
@@ -128,9 +127,10 @@ class LayerMetric(Protocol):
 class OutputFormat(Protocol):
     """Writes rows, e.g. as CSV.
 
-    One that writes bytes says ``binary = True`` and writes to ``stream.buffer``, which then is no terminal.
+    A format that writes bytes has ``binary = True`` and writes to ``stream.buffer``, which is then not a
+    terminal.
     """
 
     def write(self, rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO) -> None:
-        """Write `rows`, whose keys are `columns`, to `stream`, as they come."""
+        """Write `rows`, whose keys are `columns`, to `stream`, one by one."""
         ...

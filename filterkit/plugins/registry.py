@@ -1,4 +1,4 @@
-"""Contributions by kind and name, and the objects made from them."""
+"""Look up contributions by kind and name, and create objects from them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Literal, overload
 from filterkit.errors import UnknownNameError, UsageError, closest
 from filterkit.plugins import contracts
 from filterkit.plugins.candidate import canonical
-from filterkit.plugins.contributions import HOOKS, Kind, Offer, offers_of
+from filterkit.plugins.contributions import HOOKS, Kind, Offer, contributions_of
 from filterkit.plugins.extractor_contract import CheckedExtractor
-from filterkit.plugins.first_party import how_to_have
+from filterkit.plugins.first_party import install_hint
 from filterkit.plugins.host import PluginHost
 from filterkit.plugins.metric_contract import CheckedMetric
 from filterkit.plugins.options import coerce_options, parse_spec, to_text
@@ -19,39 +19,39 @@ from filterkit.plugins.report import blame
 
 
 class Registry:
-    """What a host's plugins contribute. Listing imports nothing; hooks are called when first asked for."""
+    """The contributions of a host's plugins. Listing imports nothing; hooks are called on first use."""
 
     def __init__(self, host: PluginHost) -> None:
         self.host = host
         self._offers: dict[Kind, tuple[Offer, ...]] = {}
 
     def offers(self, kind: Kind) -> tuple[Offer, ...]:
-        """All contributions of a kind, plugin by plugin, clashing ones included."""
+        """All contributions of a kind, by plugin, including ambiguous names."""
         if kind not in self._offers:
             found: list[Offer] = []
             for plugin in self.host.having(HOOKS[kind]):
                 with self.host.guard(plugin, HOOKS[kind]):
-                    found += offers_of(plugin, kind, self.host.ask(plugin, HOOKS[kind]))
+                    found += contributions_of(plugin, kind, self.host.ask(plugin, HOOKS[kind]))
             self._offers[kind] = tuple(found)
         return self._offers[kind]
 
     def contributions(self, kind: Kind) -> tuple[Contribution[Any], ...]:
-        """All contributions of a kind without their plugins."""
+        """All contributions of a kind, without their plugins."""
         return tuple(offer.contribution for offer in self.offers(kind))
 
     def names(self, kind: Kind) -> tuple[str, ...]:
-        """What a user may type, sorted: the bare name, or ``plugin/name`` where several plugins offer it."""
+        """Sorted names for users: the bare name, or ``plugin/name`` if several plugins use it."""
         offers = self.offers(kind)
         bare = [offer.name for offer in offers]
         return tuple(sorted(o.name if bare.count(o.name) == 1 else o.full_name for o in offers))
 
     def find(self, kind: Kind, name: str) -> Offer:
-        """The contribution of that name, bare or ``plugin/name``.
+        """Find a contribution by its name, bare or ``plugin/name``.
 
         Raises
         ------
         UsageError
-            If there is none, or if several plugins offer it; names them.
+            If there is none, or if several plugins use the name.
         """
         plugin, _, bare = name.rpartition("/")
         fitting = [
@@ -64,19 +64,19 @@ class Registry:
         if fitting:
             owners = " and ".join(str(offer.plugin) for offer in fitting)
             choices = " or ".join(offer.full_name for offer in fitting)
-            raise UsageError(f"{kind} '{name}' is offered by {owners}", hint=f"write {choices}")
+            raise UsageError(f"{kind} '{name}' is provided by {owners}", hint=f"write {choices}")
         hint = self.hint(kind, name, self.names(kind))
         raise UnknownNameError(f"unknown {kind} '{name}'", name=name, hint=hint)
 
     def hint(self, kind: Kind, name: str, known: Iterable[str]) -> str:
-        """What to do about a name that is not among those `known`: what brings it, or which was meant."""
+        """A hint for an unknown name: the plugin that provides it, or similar `known` names."""
         plugins = self.host.plugins
-        install = how_to_have(name, (plugin.name for plugin in plugins), kind=kind)
+        install = install_hint(name, (plugin.name for plugin in plugins), kind=kind)
         absent = [f"{plugin.name} is {plugin.state}" for plugin in plugins if plugin.state != "loaded"]
         return install or "; ".join([closest(name, known), *absent])
 
     def metrics(self) -> list[CheckedMetric]:
-        """All metrics with their defaults. One that cannot be made is its plugin's fault and left out."""
+        """All metrics with default options. Failures are recorded as faults of their plugins and skipped."""
         made = []
         for offer in self.offers("metric"):
             with self.host.guard(offer.plugin):
@@ -99,7 +99,7 @@ class Registry:
     def create(self, kind: Literal["format"], spec: str, **options: Any) -> contracts.CheckedFormat: ...
 
     def create(self, kind: Kind, spec: str, **options: Any) -> Any:
-        """Make the object that a spec string describes; everything it returns is checked.
+        """Create the object that a spec string describes, wrapped to validate what it returns.
 
         Parameters
         ----------
@@ -108,15 +108,15 @@ class Registry:
         spec
             ``name`` or ``name:option=value,…``.
         options
-            Further options, as text or as values; None leaves one unset, and the spec string wins.
-            One that the contribution does not have is an error, as it is in the spec string.
+            Further options, as text or values; None leaves an option unset, and the spec string takes
+            precedence. Unknown options are an error, as in the spec string.
 
         Raises
         ------
         UsageError
-            For an unknown name, an unknown option or a wrong value.
+            For an unknown name or option, or an invalid value.
         PluginError
-            If the plugin cannot be imported or its object cannot be made.
+            If the plugin cannot be imported or its object cannot be created.
         """
         name, given = parse_spec(spec)
         offer = self.find(kind, name)
@@ -130,6 +130,6 @@ class Registry:
                 if not values:
                     raise
                 raise UsageError(f"{owner}: {error}") from error
-        said = ",".join(f"{key}={to_text(value)}" for key, value in values.items())
-        full_spec = f"{offer.full_name}:{said}" if said else offer.full_name
+        set_options = ",".join(f"{key}={to_text(value)}" for key, value in values.items())
+        full_spec = f"{offer.full_name}:{set_options}" if set_options else offer.full_name
         return contracts.checked(kind, offer.plugin, offer.contribution, made, full_spec)

@@ -1,4 +1,4 @@
-"""Whose fault it was: what goes wrong in a plugin, told in one line that names the plugin."""
+"""Report errors in plugins in one line that names the plugin."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def in_words(error: BaseException) -> str:
 
 
 def where(error: BaseException, package: str) -> str | None:
-    """The last line of an exception's traceback that is in `package`, a top-level name, as ``file:line``."""
+    """The last location of a traceback in `package`, a top-level name, as ``file:line``."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
     lines = [
         f"{frame.f_code.co_filename}:{number}"
         for frame, number in walk_tb(error.__traceback__)
         if str(frame.f_globals.get("__name__")).partition(".")[0] == package
-        and not frame.f_code.co_filename.startswith("<")  # an annotation that was looked up, say
+        and not frame.f_code.co_filename.startswith("<")  # e.g. an evaluated annotation
     ]
     if not lines and error.__cause__:
         return where(error.__cause__, package)
@@ -43,15 +43,15 @@ def where(error: BaseException, package: str) -> str | None:
 
 @cache
 def warn_once(line: str) -> None:
-    """Say a line on stderr, once per process, however many hosts find the same fault."""
+    """Print a line to stderr, once per process even if several hosts find the same fault."""
     print(one_line(line), file=sys.stderr)
 
 
 @contextmanager
 def blame(plugin: Plugin, doing: str, *, extra: str | None = None) -> Iterator[None]:
-    """Run code of a plugin; what it raises becomes a PluginError that names it, unless it is one of ours.
+    """Run code of a plugin; exceptions other than FilterkitError become a PluginError that names it.
 
-    What it prints goes to stderr.
+    Its output goes to stderr.
     """
     try:
         with stdout_for_data(plugin):
@@ -64,25 +64,26 @@ def blame(plugin: Plugin, doing: str, *, extra: str | None = None) -> Iterator[N
                 f"{doing} needs the extra '{extra}': {in_words(error)}",
                 hint=f"pip install '{plugin.distribution}[{extra}]'",
             ) from error
-        hint = f"--debug shows where; FILTERKIT_PLUGINS_BLOCKED={plugin.name} goes without it"
+        hint = f"use --debug for a traceback; {_disable(plugin)}"
         if isinstance(error, ValueError) and "read-only" in str(error):
-            hint = (
-                "what filterkit hands to a plugin is read-only: the plugin must work on a copy;"
-                f" FILTERKIT_PLUGINS_BLOCKED={plugin.name} goes without it"
-            )
+            hint = f"arguments of plugins are read-only: the plugin must work on a copy; {_disable(plugin)}"
         raise PluginError(f"plugin {plugin}: {doing}: {in_words(error)}", hint=hint) from error
 
 
 def contract_error(plugin: Plugin, doing: str, problem: str) -> NoReturn:
-    """Raise a PluginContractError: `doing` (a hook, or a method) did what its contract does not allow."""
+    """Raise a PluginContractError: `doing` (a hook or method) violates its contract."""
     raise PluginContractError(
         f"plugin {plugin}: {doing} {problem}",
-        hint=f"report it to its authors; FILTERKIT_PLUGINS_BLOCKED={plugin.name} goes without it",
+        hint=f"report this to the authors of the plugin; {_disable(plugin)}",
     )
 
 
+def _disable(plugin: Plugin) -> str:
+    return f"to disable it, set FILTERKIT_PLUGINS_BLOCKED={plugin.name}"
+
+
 def kind_of(value: object) -> str:
-    """What a plugin returned, in words for such a message."""
+    """The type of a value for an error message, with an article."""
     name = type(value).__name__
     article = "an" if name[0] in "aeioAEIO" or name.startswith("nd") else "a"  # an int, a uint8, an ndarray
     return "None" if value is None else f"{article} {name}"
@@ -90,7 +91,7 @@ def kind_of(value: object) -> str:
 
 @contextmanager
 def traced(plugin: Plugin, doing: str) -> Iterator[None]:
-    """Run code of a plugin, and tell how long it took: ``filterkit: plugin NAME VERSION: DOING 1.25 ms``."""
+    """Run code of a plugin, and trace its duration: ``filterkit: plugin NAME VERSION: DOING 1.25 ms``."""
     if not settings.trace_plugins():
         yield
         return

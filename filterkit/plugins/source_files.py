@@ -1,4 +1,4 @@
-"""Finds the files that plugins come from, without importing any of them."""
+"""Find the source files of plugins without importing them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from filterkit.plugins.discovery import bytes_of
 
 
 def may_have(candidate: Candidate, hook: str) -> bool:
-    """Whether a plugin can have a hook, as far as its source tells without being imported; in doubt, yes."""
+    """Whether a plugin may implement a hook, judging by its source without importing it; true if unsure."""
     file = file_of(candidate)
     if candidate.attribute or file is None or not file.endswith(".py"):
         return True
@@ -23,12 +23,12 @@ def may_have(candidate: Candidate, hook: str) -> bool:
 
 
 def file_of(candidate: Candidate) -> str | None:
-    """The file a plugin comes from, found without importing it; None where there is none."""
+    """The source file of a plugin, found without importing it, or None."""
     return candidate.file or _beside(candidate) or source_file(candidate.module)
 
 
 def _beside(candidate: Candidate) -> str | None:
-    """Its file, if that lies where nearly all do: Python would look through all of ``sys.path`` for it."""
+    """Its file, if it is beside its metadata, the usual place; faster than searching all of ``sys.path``."""
     if candidate.beside is None or not _comes_first(candidate.beside, candidate.module.partition(".")[0]):
         return None
     path = f"{candidate.beside}/{candidate.module.replace('.', '/')}"
@@ -36,7 +36,7 @@ def _beside(candidate: Candidate) -> str | None:
 
 
 def _comes_first(folder: str, name: str) -> bool:
-    """Whether nothing in front of `folder` on ``sys.path`` is called as that module or package is."""
+    """Whether no earlier entry of ``sys.path`` contains a module or package of that name."""
     for entry in sys.path:
         path = entry or "."
         if path == folder:
@@ -47,7 +47,7 @@ def _comes_first(folder: str, name: str) -> bool:
 
 
 def source_file(module: str) -> str | None:
-    """The file a module comes from, found without importing it; None where there is none."""
+    """The source file of a module, found without importing it, or None."""
     if module in sys.modules:
         return getattr(sys.modules[module], "__file__", None)
     search: list[str] | None = None
@@ -58,7 +58,7 @@ def source_file(module: str) -> str | None:
         specs = (finder.find_spec(name, search) for finder in sys.meta_path)
         try:
             spec = next(filter(None, specs), None)
-        except KeyError:  # a package without __init__.py in another, which would have to be imported
+        except KeyError:  # a nested namespace package, which would have to be imported
             spec, search = None, [f"{folder}/{parts[depth - 1]}" for folder in search or ()]
             continue
         if spec is None:

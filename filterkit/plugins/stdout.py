@@ -1,4 +1,4 @@
-"""Keeps stdout for data: what plugins print while filterkit calls them goes to stderr."""
+"""Reserve stdout for data: output of plugins goes to stderr."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ if TYPE_CHECKING:
 
 
 class _Stdout:
-    """Turned away by the first who asks and turned back by the last: they may be of several threads."""
+    """Redirected by the first user and restored by the last, as there may be several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._kept: tuple[Any, int | None] = (None, None)
+        self._saved: tuple[Any, int | None] = (None, None)
 
-    def turn_away(self) -> None:
+    def redirect(self) -> None:
         with self._lock:
             self._users += 1
             if self._users == 1:
-                self._kept = sys.stdout, _point_at_stderr()
+                self._saved = sys.stdout, _point_at_stderr()
                 sys.stdout = sys.stderr
 
-    def turn_back(self) -> None:
+    def restore(self) -> None:
         with self._lock:
             self._users -= 1
             if not self._users:
-                sys.stdout, descriptor = self._kept
+                sys.stdout, descriptor = self._saved
                 if descriptor is not None:
                     os.dup2(descriptor, 1)
                     os.close(descriptor)
 
 
 def _point_at_stderr() -> int | None:
-    """Let descriptor 1, which C code and child processes write to, lead to stderr; a copy of what it was."""
+    """Redirect descriptor 1, used by C code and child processes, to stderr; return a copy of it."""
     try:
-        kept = os.dup(1)
+        saved = os.dup(1)
     except OSError:  # a process without stdout
         return None
     try:
         os.dup2(2, 1)
     except OSError:
-        os.close(kept)
+        os.close(saved)
         return None
-    return kept
+    return saved
 
 
 _stdout = _Stdout()
@@ -57,15 +57,15 @@ _stdout = _Stdout()
 
 @contextmanager
 def stdout_for_data(plugin: Plugin) -> Iterator[None]:
-    """Run code of a plugin; what it, or a process that it starts, prints on stdout comes out on stderr.
+    """Run code of a plugin; its output and that of its child processes on stdout is redirected to stderr.
 
-    Built-in plugins print nothing.
+    Built-in plugins do not print.
     """
     if plugin.is_built_in:
         yield
         return
-    _stdout.turn_away()
+    _stdout.redirect()
     try:
         yield
     finally:
-        _stdout.turn_back()
+        _stdout.restore()

@@ -1,1 +1,1 @@
-"""Renderers: how a sheet of tiles becomes a picture."""
+"""Renderers: turn a sheet of tiles into a picture."""

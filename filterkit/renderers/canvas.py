@@ -1,4 +1,4 @@
-"""From tiles to one array of pixels: no loop over tiles, so a quarter of a million of them are quick."""
+"""Paint all tiles into one array of pixels, without a loop over tiles, so that 250,000 of them are fast."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray, TileSheet
 
 MAX_PIXELS = 2**29
-"""Pixels of the largest canvas: half a gigabyte in gray, one and a half in colour."""
+"""Maximum number of pixels: half a gigabyte in gray, one and a half in colour."""
 
 
 def canvas_shape(sheet: TileSheet, scale: tuple[int, int], gap: tuple[int, int]) -> tuple[int, int]:
-    """Height and width in pixels, with every value `scale` pixels large and `gap` around every tile.
+    """Height and width in pixels, with `scale` pixels per value and `gap` pixels around every tile.
 
     Raises
     ------
     UsageError
-        If that is more than `MAX_PIXELS`.
+        If the canvas exceeds `MAX_PIXELS`.
     """
     (height, width), (down, across) = sheet.tile_shape, scale
     shape = (
@@ -55,18 +55,18 @@ def paint(
     scale
         Pixels per value, down and across.
     gap
-        Pixels of background between tiles and around all of them, down and across.
+        Pixels of background between and around tiles, down and across.
     colormap
-        Any name that `colour_table` knows; of no effect on tiles that are colour pictures.
+        Any name that `colour_table` accepts; ignored for colour tiles.
     background
         Red, green and blue, 0 to 255.
     frame
-        Gray level of a line one pixel wide around every tile, within the gap; None for no line.
+        Gray level of a one-pixel line around every tile, within the gap; None for no line.
 
     Returns
     -------
     array
-        Shape (height, width) where everything is gray, else (height, width, 3).
+        Shape (height, width) if everything is gray, else (height, width, 3).
     """
     shape = canvas_shape(sheet, scale, gap)
     pixels = to_bytes(sheet.tiles)
@@ -82,7 +82,7 @@ def paint(
     edge = 0 if frame is None else 1
     down, across = height + gap[0], width + gap[1]
     cells = canvas[gap[0] - edge :, gap[1] - edge :][: rows * down, : columns * across]
-    # Splitting an axis in two never copies: this is still a view of the canvas.
+    # Splitting an axis never copies: this is still a view of the canvas.
     cells = cells.reshape(rows, down, columns, across, *fill.shape)
     if frame is not None:
         cells[:, : height + 2, :, : width + 2] = frame
@@ -95,7 +95,7 @@ def paint(
 
 
 def to_bytes(values: FloatArray) -> NDArray[np.uint8]:
-    """Bring [0, 1] to the nearest of 0..255."""
+    """Map [0, 1] to the nearest of 0..255."""
     scaled = values * np.float32(255)
     scaled += np.float32(0.5)
     return scaled.astype(np.uint8)

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from filterkit.errors import UsageError, closest
-from filterkit.renderers.plotting import matplotlib
+from filterkit.renderers.paper import matplotlib
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GRAY = "gray"
-"""The colormap that needs no matplotlib: black is 0, white is 1."""
+"""The colormap that does not need matplotlib: black is 0, white is 1."""
 
 
 @lru_cache(maxsize=16)
 def colour_table(name: str) -> NDArray[np.uint8]:
-    """256 colours from 0 to 1, shape (256, 3), for any colormap that matplotlib knows.
+    """256 colours from 0 to 1, shape (256, 3), for any colormap of matplotlib.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def colour_table(name: str) -> NDArray[np.uint8]:
     else:
         colormaps = matplotlib().colormaps
         if name not in colormaps:
-            raise UsageError(f"no colormap '{name}'", hint=closest(name, colormaps))
+            raise UsageError(f"unknown colormap '{name}'", hint=closest(name, colormaps))
         table = colormaps[name](np.linspace(0, 1, 256), bytes=True)[:, :3]
     table.flags.writeable = False
     return table

@@ -1,4 +1,4 @@
-"""Grid: a labelled figure, as PNG, SVG or PDF."""
+"""Grid: a labelled figure as PNG, SVG or PDF."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ if TYPE_CHECKING:
     from filterkit.records import TileSheet
 
 MAX_TILES = 1024
-"""More tiles than this are too small to be labelled; a mosaic shows any number."""
+"""Maximum number of tiles, as labels would not be legible with more; the mosaic has no limit."""
 
 FRAME = 208
-"""Gray level of the line around every tile: without it a white edge would run into the paper."""
+"""Gray level of the line around every tile, which separates white edges from the background."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Draw a sheet as a figure with title, row and column labels, and a bar that explains the colours.
+    """Draw a sheet as a figure with title, row and column labels, and a colour bar.
 
     Parameters
     ----------
     format
         ``png``, ``svg`` or ``pdf``.
     colormap
-        Name of a matplotlib colormap; light is large in the default, ``gray``.
+        Name of a matplotlib colormap; in the default, ``gray``, large values are light.
     scale
-        Pixels per value and side; 0 chooses what suits the sheet.
+        Pixels per value and side; 0 selects it automatically.
 
     Raises
     ------
     UsageError
-        If an option is out of its range or unknown; when rendering, if there are more than 1,024 tiles.
+        If an option is unknown or out of range; when rendering, if there are more than 1,024 tiles.
     """
 
     format: Literal["png", "svg", "pdf"] = "png"
@@ -60,7 +60,7 @@ class Grid:
         if self.format not in MEDIA_TYPES:
             raise UsageError(f"grid cannot write '{self.format}'", hint=closest(self.format, MEDIA_TYPES))
         if self.scale < 0:
-            raise UsageError(f"scale={self.scale} does not fit", hint="it may not be negative")
+            raise UsageError(f"invalid scale={self.scale}", hint="scale must not be negative")
         colour_table(self.colormap)
 
     @property
@@ -72,18 +72,18 @@ class Grid:
         return f".{self.format}"
 
     def render(self, sheet: TileSheet) -> bytes:
-        """The finished figure; the same sheet always gives the same bytes."""
+        """The figure as bytes; the same sheet always gives the same bytes."""
         if sheet.count > MAX_TILES:
             raise UsageError(
-                f"{sheet.count:,} tiles are too many for a figure with labels (at most {MAX_TILES:,})",
-                hint="the mosaic renderer draws any number: --renderer mosaic",
+                f"{sheet.count:,} tiles are too many for a labelled figure (at most {MAX_TILES:,})",
+                hint="the mosaic renderer has no limit: --renderer mosaic",
             )
-        with settings():  # before anything of matplotlib is imported
+        with settings():  # before any other import of matplotlib
             from matplotlib.figure import Figure
 
             layout = lay_out(sheet, self.scale)
             figure = Figure(figsize=(layout.width / DPI, layout.height / DPI), dpi=DPI)
-            # One image of all tiles: an Axes for each would take half a minute for a thousand of them.
+            # One image for all tiles: a thousand Axes would take half a minute.
             tiles = paint(
                 sheet,
                 scale=layout.scale,
@@ -105,14 +105,14 @@ class Grid:
 
 
 def _picture(figure: Figure, layout: Layout, left: int, top: int, pixels: NDArray[np.uint8]) -> None:
-    """Put `pixels` at (left, top), each of them as one pixel of the figure."""
+    """Draw `pixels` at (left, top), one to one."""
     height, width = pixels.shape[:2]
     bottom = layout.height - top - height
     axes = figure.add_axes(
         (left / layout.width, bottom / layout.height, width / layout.width, height / layout.height)
     )
     axes.set_axis_off()
-    # As colours, because a colormap of matplotlib's may be off by one of 256 levels.
+    # As RGB, because a colormap of matplotlib may be off by one of 256 levels.
     colours = pixels if pixels.ndim == 3 else np.stack((pixels,) * 3, axis=-1)
     axes.imshow(colours, interpolation="none", aspect="auto")
 
@@ -120,7 +120,7 @@ def _picture(figure: Figure, layout: Layout, left: int, top: int, pixels: NDArra
 def _write_all(figure: Figure, layout: Layout) -> None:
     def write(labels: tuple[Label, ...], **style: Any) -> None:
         for x, y, words in labels:
-            # A "$" in a label is a "$", not the beginning of a formula.
+            # Do not parse "$" in labels as the start of a formula.
             figure.text(x / layout.width, 1 - y / layout.height, words, parse_math=False, **style)
 
     write((layout.title,), size=TITLE_SIZE, color=INK, ha="left", va="top")

@@ -1,4 +1,4 @@
-"""Where everything in a grid figure stands, in pixels from the top left."""
+"""The layout of a grid figure, in pixels from the top left."""
 
 from __future__ import annotations
 
@@ -22,55 +22,55 @@ TITLE_SIZE, LABEL_SIZE = 9.5, 7.0
 
 MARGIN = 24
 LABEL_LINE, TITLE_LINE = 22, 26
-"""Heights of a line of labels and of the title."""
+"""Line heights of labels and of the title."""
 
 TARGET = 1500
-"""Tiles are made so large that the longer side of all of them together comes near this."""
+"""Target for the longer side of all tiles together."""
 
 SMALLEST_TILE, LARGEST_TILE = 96, 240
-"""What a tile's side comes near where there is room: the larger the fewer there are."""
+"""Range of a tile's side where there is room: fewer tiles are drawn larger."""
 
 STRIP = 16
-"""Height of a tile whose values are one pixel high, which would be a hairline otherwise."""
+"""Height of a tile that is one value high, which would otherwise be a hairline."""
 
 LABELLED = 48
-"""Tiles at least this wide carry labels of their own, if these fit to a half at least."""
+"""Minimum width of tiles with individual labels, at least half of which must fit."""
 
 BAR_WIDTH, BAR_GAP, SHORTEST_BAR, LONGEST_BAR = 12, 20, 96, 480
 LABEL_SPACE = 8
-"""Pixels that neighbouring labels stay apart."""
+"""Minimum distance of adjacent labels in pixels."""
 
 NARROWEST_TEXT = 600
-"""Title and note may run past narrow tiles up to this width."""
+"""Title and note may extend beyond narrow tiles up to this width."""
 
 LONGEST_SIDE = 10_000
 LONGEST_LABEL, LONGEST_ROW_LABEL = 28, 56
-"""Letters of a label over a tile or a column, and of one beside a row, where there is room."""
+"""Maximum number of characters of a tile or column label, and of a row label."""
 
 Label = tuple[float, float, str]
-"""x, y and words."""
+"""x, y and text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Sizes and places, in pixels from the top left.
+    """Sizes and positions, in pixels from the top left.
 
     Attributes
     ----------
     width, height
-        Of the figure.
+        Size of the figure.
     left, top
-        Of the canvas of all tiles.
+        Position of the canvas with all tiles.
     scale, gap
-        As `canvas.paint` takes them.
+        See `canvas.paint`.
     title, note
-        Lines of words, and where they begin.
+        Lines of text and where they begin.
     row_labels, column_labels, tile_labels
-        Right end and middle of every row label, left end and bottom of the others.
+        Right end and middle of each row label; left end and bottom of the others.
     bar
         Left, top and height of the colour bar, or None.
     ticks
-        What the bar says: numbers right of it.
+        Numbers to the right of the colour bar.
     """
 
     width: int
@@ -89,12 +89,12 @@ class Layout:
 
 
 def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
-    """Find a place for everything on `sheet`; `scale` is in pixels per value, 0 for what suits it.
+    """Lay out `sheet`; `scale` is in pixels per value, 0 selects it automatically.
 
     Raises
     ------
     UsageError
-        If the figure would be too large to draw.
+        If the figure would be too large.
     """
     scales = (scale, scale) if scale else suitable_scale(sheet)
     tile_height, tile_width = (side * by for side, by in zip(sheet.tile_shape, scales, strict=True))
@@ -102,7 +102,7 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
     columns, own = _names(sheet.column_labels), _names(sheet.tile_labels)
     legible = max(LABELLED, max(map(text_width, own), default=0) / 2)
     if own and (sheet.columns == 1 or tile_width < legible):
-        rows, own = own[:: sheet.columns], ()  # too narrow: every row says with which tile it begins
+        rows, own = own[:: sheet.columns], ()  # too narrow: label each row with its first tile
     space = max(2, min(10, round(0.06 * math.sqrt(tile_height * tile_width))))
     gap = (LABEL_LINE if own else space, space)
     down, across = tile_height + gap[0], tile_width + gap[1]
@@ -144,7 +144,7 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
     if max(width, height) > LONGEST_SIDE:
         raise UsageError(
             f"a figure of {width:,} × {height:,} pixels is too large",
-            hint="the mosaic renderer draws pictures of this size: --renderer mosaic",
+            hint="the mosaic renderer can draw it: --renderer mosaic",
         )
     return Layout(
         width=width,
@@ -164,8 +164,8 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
 
 
 def suitable_scale(sheet: TileSheet) -> tuple[int, int]:
-    """Pixels per value, down and across, so that all of `sheet` can be seen at once; whole numbers, so
-    that all values are equally large."""
+    """Pixels per value, down and across, so that all of `sheet` is visible at once; integers, so that all
+    values have the same size."""
     height, width = sheet.tile_shape
     label = max(map(text_width, _names(sheet.tile_labels)), default=0) + LABEL_SPACE
     few = 5 * SMALLEST_TILE / max(sheet.rows, sheet.columns)
@@ -198,7 +198,7 @@ def _names(labels: Sequence[str], longest: int = LONGEST_LABEL) -> tuple[str, ..
 
 
 def _every(pitch: float, needed: float) -> int:
-    """Of labels `pitch` apart that need `needed` pixels each: which can be shown (1, 2, 4, … = every nth)."""
+    """The step (1, 2, 4, …) at which labels `pitch` pixels apart can be shown if each needs `needed`."""
     every = 1
     while every * pitch < needed:
         every *= 2
@@ -213,7 +213,7 @@ def _cut(text: str, space: float) -> str:
 
 
 def _wrap(text: str, size: float, space: float) -> list[str]:
-    """At most three lines, each about as long as `space` allows."""
+    """Wrap text to at most three lines of about `space` pixels."""
     text = one_line(text)
     if not text:
         return []
@@ -222,7 +222,7 @@ def _wrap(text: str, size: float, space: float) -> list[str]:
 
 
 def _has_range(sheet: TileSheet) -> bool:
-    """Whether one colour means one number, all over the sheet."""
+    """Whether the sheet has one range of values, so that a colour bar applies to all tiles."""
     return (
         not sheet.is_colour and sheet.vmin is not None and sheet.vmax is not None and sheet.vmin < sheet.vmax
     )
@@ -233,7 +233,7 @@ def _number(value: float | None) -> str:
 
 
 def _ticks(sheet: TileSheet, bar: tuple[int, int, int]) -> tuple[Label, ...]:
-    """The ends, and zero where it lies between them and does not touch them."""
+    """The ends, and zero if it is between them and its label does not overlap theirs."""
     left, top, height = bar
     x = left + BAR_WIDTH + 8
     ticks = [(x, float(top), _number(sheet.vmax)), (x, float(top + height), _number(sheet.vmin))]

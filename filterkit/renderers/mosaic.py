@@ -1,4 +1,4 @@
-"""Mosaic: every tile as pixels, straight to PNG, for any number of kernels."""
+"""Mosaic: every tile as pixels in a PNG, for any number of kernels."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from filterkit.renderers.colormap import GRAY, colour_table
 if TYPE_CHECKING:
     from filterkit.records import TileSheet
 
-COMFORTABLE = 1024
-"""Pixels of the longer side that an automatic scale aims at."""
+TARGET = 1024
+"""Target for the longer side in pixels with automatic scale."""
 
 LARGEST_SCALE = 32
 """The largest automatic scale: a single 3 × 3 kernel becomes 96 pixels wide."""
@@ -25,24 +25,24 @@ LARGEST_SCALE = 32
 
 @dataclass(frozen=True, slots=True)
 class Mosaic:
-    """Draw every tile, pixel by pixel, into one PNG; none is left out, however many there are.
+    """Draw all tiles, however many, into one PNG.
 
     Parameters
     ----------
     scale
-        Pixels per value and side. 0 chooses the largest scale (at most 32) with which the longer side
-        stays within 1,024 pixels, and 1 where none does.
+        Pixels per value and side. 0 selects the largest scale (at most 32) with which the longer side is at
+        most 1,024 pixels, or 1 if there is none.
     gap
-        Pixels between tiles and around all of them.
+        Pixels between and around tiles.
     colormap
-        Name of a matplotlib colormap; light is large in the default, ``gray``.
+        Name of a matplotlib colormap; in the default, ``gray``, large values are light.
     background
-        Colour of gaps and empty places: a name or ``#rrggbb``.
+        Colour of gaps and empty cells: a name or ``#rrggbb``.
 
     Raises
     ------
     UsageError
-        If an option is out of its range or unknown; when rendering, if the picture would be too large.
+        If an option is unknown or out of range; when rendering, if the picture would be too large.
     """
 
     scale: int = 0
@@ -55,15 +55,13 @@ class Mosaic:
 
     def __post_init__(self) -> None:
         if self.scale < 0 or self.gap < 0:
-            raise UsageError(
-                f"scale={self.scale} and gap={self.gap} do not fit", hint="neither may be negative"
-            )
+            raise UsageError(f"invalid scale={self.scale} or gap={self.gap}", hint="neither may be negative")
         colour_table(self.colormap)
         _colour(self.background)
 
     def render(self, sheet: TileSheet) -> bytes:
-        """The sheet as PNG: gray where everything in it is gray, else RGB."""
-        scale = self.scale or self._comfortable_scale(sheet)
+        """The sheet as PNG: grayscale if everything in it is gray, else RGB."""
+        scale = self.scale or self._automatic_scale(sheet)
         canvas = paint(
             sheet,
             scale=(scale, scale),
@@ -71,19 +69,19 @@ class Mosaic:
             colormap=self.colormap,
             background=_colour(self.background),
         )
-        words = PngImagePlugin.PngInfo()
+        metadata = PngImagePlugin.PngInfo()
         for key, text in (("Title", sheet.title), ("Description", sheet.note)):
             if text:
-                words.add_itxt(key, one_line(text))
+                metadata.add_itxt(key, one_line(text))
         out = io.BytesIO()
-        # Kernels are noise to a compressor: runs of one byte are all that is worth looking for.
-        Image.fromarray(canvas).save(out, "PNG", compress_level=1, compress_type=zlib.Z_RLE, pnginfo=words)
+        # Kernels are noise to a compressor, so only runs of equal bytes are worth compressing.
+        Image.fromarray(canvas).save(out, "PNG", compress_level=1, compress_type=zlib.Z_RLE, pnginfo=metadata)
         return out.getvalue()
 
-    def _comfortable_scale(self, sheet: TileSheet) -> int:
+    def _automatic_scale(self, sheet: TileSheet) -> int:
         height, width = sheet.tile_shape
-        down = (COMFORTABLE - self.gap) // sheet.rows - self.gap
-        across = (COMFORTABLE - self.gap) // sheet.columns - self.gap
+        down = (TARGET - self.gap) // sheet.rows - self.gap
+        across = (TARGET - self.gap) // sheet.columns - self.gap
         return max(1, min(down // height, across // width, LARGEST_SCALE))
 
 
@@ -91,4 +89,4 @@ def _colour(name: str) -> tuple[int, int, int]:
     try:
         return ImageColor.getrgb(name)[:3]
     except ValueError:
-        raise UsageError(f"no colour '{name}'", hint="use a name such as white, or #rrggbb") from None
+        raise UsageError(f"unknown colour '{name}'", hint="use a name such as white, or #rrggbb") from None

@@ -1,19 +1,23 @@
-"""Figures as files: how all of them look, and the same bytes for the same figure."""
+"""Figures of matplotlib: its import, common settings, and reproducible files."""
 
 from __future__ import annotations
 
+import importlib
 import io
+import os
+import sys
 from contextlib import AbstractContextManager
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import one_line
-from filterkit.renderers.plotting import matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+
 DPI = 150
-FONT = "DejaVu Sans"  # comes with matplotlib, so pictures are the same everywhere
+FONT = "DejaVu Sans"  # bundled with matplotlib, so that pictures are the same everywhere
 MEDIA_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 INK, FAINT = "#222222", "#767676"
 
@@ -21,20 +25,36 @@ _SETTINGS: Any = {
     "font.family": [FONT],
     "text.usetex": False,
     "savefig.bbox": None,
-    "svg.hashsalt": "filterkit",  # ids would be random
+    "svg.hashsalt": "filterkit",  # ids would otherwise be random
 }
-"""What a user's matplotlibrc may not change."""
+"""Settings that override the user's matplotlibrc."""
+
+
+def matplotlib() -> ModuleType:
+    """The package matplotlib, first imported without a ``matplotlibrc`` of the current folder.
+
+    matplotlib would use that file instead of the user's own. In an untrusted folder it may turn on LaTeX, be
+    unreadable, or be a named pipe that blocks.
+    """
+    if "matplotlib" in sys.modules or not os.path.lexists("matplotlibrc"):
+        return importlib.import_module("matplotlib")
+    before = os.getcwd()  # noqa: PTH109
+    os.chdir(os.sep)  # matplotlib has no other way
+    try:
+        return importlib.import_module("matplotlib")
+    finally:
+        os.chdir(before)
 
 
 def settings() -> AbstractContextManager[None]:
-    """The settings under which a figure is made and written."""
+    """A context with the settings for making and writing figures."""
     settings: AbstractContextManager[None] = matplotlib().rc_context(_SETTINGS)
     return settings
 
 
 def written(figure: Figure, kind: str, title: str) -> bytes:
-    """`figure` as a file of one of `MEDIA_TYPES`."""
-    # No dates, which would make each file a different one.
+    """`figure` as the bytes of a file of one of `MEDIA_TYPES`."""
+    # Without dates, for reproducible files.
     no_date: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
     metadata: dict[str, Any] = {"Title": one_line(title), **no_date.get(kind, {})}
     out = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Terminal: a sheet as text, as large as it fits."""
+"""Terminal: a sheet as text, as large as fits."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ LONGEST_LABEL = 12
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """Draw a sheet as text, and say so where not all of it fits.
+    """Draw a sheet as text, and report what does not fit.
 
     Parameters
     ----------
     width
-        Characters per line, at least 20.
+        Maximum number of characters per line, at least 20.
     height
-        Lines of tiles at most, at least 4.
+        Maximum number of lines of tiles, at least 4.
     color
-        ``truecolor`` and ``ansi256`` draw with half blocks, ``none`` with plain characters; ``auto`` goes
-        by standard output, ``NO_COLOR``, ``COLORTERM`` and ``TERM``.
+        ``truecolor`` and ``ansi256`` draw with half blocks, ``none`` with plain characters; ``auto`` depends
+        on standard output, ``NO_COLOR``, ``COLORTERM`` and ``TERM``.
     colormap
-        Name of a matplotlib colormap; light is large in the default, ``gray``.
+        Name of a matplotlib colormap; in the default, ``gray``, large values are light.
 
     Raises
     ------
     UsageError
-        If an option is out of its range or unknown.
+        If an option is unknown or out of range.
     """
 
     width: int = 80
@@ -55,14 +55,14 @@ class Terminal:
     def __post_init__(self) -> None:
         if self.width < 20 or self.height < 4:
             raise UsageError(
-                f"{self.width} × {self.height} characters are too few", hint="take at least 20 × 4"
+                f"{self.width} × {self.height} characters are too few", hint="use at least 20 × 4"
             )
         if self.color not in get_args(Color):
             raise UsageError(f"color cannot be '{self.color}'", hint=closest(self.color, get_args(Color)))
         colour_table(self.colormap)
 
     def render(self, sheet: TileSheet) -> bytes:
-        """The sheet as UTF-8 text, no line of it longer than `width`."""
+        """The sheet as UTF-8 text with lines of at most `width` characters."""
         cells = cells_for(self.color)
         labels = [shorten(one_line(label), LONGEST_LABEL) for label in sheet.row_labels or sheet.tile_labels]
         margin = max((len(label) + 1 for label in labels), default=0)
@@ -78,7 +78,7 @@ class Terminal:
             *_header(sheet, drawn, margin, cells.across),
             *_beside(labels, margin, self._tiles(sheet, drawn, cells), drawn.lines_per_row),
             *self._wrap(sheet.note),
-            *self._wrap(_missing(sheet, drawn)),
+            *self._wrap(_not_shown(sheet, drawn)),
         ]
         return ("\n".join(lines) + "\n").encode()
 
@@ -100,7 +100,7 @@ class Terminal:
 
 
 def _header(sheet: TileSheet, drawn: Fit, margin: int, across: int) -> Iterator[str]:
-    """The column labels, or every second, fourth, … where there is no room for all."""
+    """The column labels, or every second, fourth, … if there is no room for all."""
     labels = [one_line(label) for label in sheet.column_labels[: drawn.columns]]
     if not labels:
         return
@@ -123,11 +123,13 @@ def _beside(labels: list[str], margin: int, lines: list[str], lines_per_row: int
         yield f"{label:>{margin - 1}} {line}".rstrip() if margin else line
 
 
-def _missing(sheet: TileSheet, drawn: Fit) -> str:
-    """What is not shown, and how to see it; empty where nothing is missing."""
+def _not_shown(sheet: TileSheet, drawn: Fit) -> str:
+    """A note about tiles that are not shown; empty if all are."""
     if drawn.count == sheet.count:
         return ""
     which = ""
     if sheet.row_labels or sheet.column_labels:
         which = f" ({drawn.rows:,} of {sheet.rows:,} rows, {drawn.columns:,} of {sheet.columns:,} columns)"
-    return f"Shown: {drawn.count:,} of {sheet.count:,} tiles{which}. To see all, draw a picture: -o FILE.png"
+    return (
+        f"Showing {drawn.count:,} of {sheet.count:,} tiles{which}. To see all, write a picture: -o FILE.png"
+    )

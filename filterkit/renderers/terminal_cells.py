@@ -1,4 +1,4 @@
-"""Pixels as characters: half blocks in colour, or a ramp of plain ones."""
+"""Pixels as characters: coloured half blocks, or a ramp of plain characters."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Color = Literal["auto", "truecolor", "ansi256", "none"]
-"""How many colours a terminal shows; `auto` asks standard output and the environment."""
+"""Colours that the terminal supports; `auto` detects them."""
 
 RAMP = " .:-=+*#%@"
-"""From dark to light, as on a dark terminal."""
+"""From dark to light, for a dark terminal."""
 
 RESET = "\x1b[0m"
 
@@ -30,12 +30,12 @@ Pixel = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """What a character holds.
+    """How pixels map to characters.
 
     Attributes
     ----------
     across
-        Characters per pixel in a line.
+        Characters per pixel.
     down
         Pixels per line.
     """
@@ -45,7 +45,7 @@ class Cells:
     down: int
 
     def lines(self, pixels: NDArray[np.uint8], drawn: NDArray[np.bool_]) -> list[str]:
-        """Lines of text for `pixels`, shape (height, width, 3), where `drawn`, shape (height, width)."""
+        """Lines of text for `pixels`, shape (height, width, 3), blank unless `drawn`, (height, width)."""
         if self.color == "none":
             return [_plain_line(*row) for row in zip(pixels, drawn, strict=True)]
         grid: list[list[Pixel | None]] = [
@@ -61,12 +61,12 @@ class Cells:
 
 def cells_for(color: Color) -> Cells:
     """The characters to draw with."""
-    chosen = _of_this_terminal() if color == "auto" else color
+    chosen = _detected() if color == "auto" else color
     return Cells(chosen, across=2, down=1) if chosen == "none" else Cells(chosen, across=1, down=2)
 
 
-def _of_this_terminal() -> Color:
-    """What standard output shows: no colours in a file or pipe, or where ``NO_COLOR`` is set."""
+def _detected() -> Color:
+    """Colours of standard output: none for a file or pipe, or if ``NO_COLOR`` is set."""
     terminal = os.environ.get("TERM", "")
     if os.environ.get("NO_COLOR") or terminal == "dumb" or not sys.stdout.isatty():
         return "none"
@@ -76,7 +76,7 @@ def _of_this_terminal() -> Color:
 
 
 def _plain_line(pixels: NDArray[np.uint8], drawn: NDArray[np.bool_]) -> str:
-    """Two characters a pixel, by its brightness (ITU-R BT.601)."""
+    """Two characters per pixel, by brightness (ITU-R BT.601)."""
     bright = pixels @ np.array([0.299, 0.587, 0.114]) / 256
     steps = (bright * len(RAMP)).astype(int)
     return "".join(
@@ -85,7 +85,7 @@ def _plain_line(pixels: NDArray[np.uint8], drawn: NDArray[np.bool_]) -> str:
 
 
 def _colour_line(tops: list[Pixel | None], bottoms: list[Pixel | None], *, truecolor: bool) -> str:
-    """A half block a character: the upper half in the text's colour, the lower in the background's."""
+    """Half blocks: the upper pixel as foreground colour, the lower as background colour."""
     code = _truecolor if truecolor else _ansi256
     out, now = [], RESET
     for top, bottom in zip(tops, bottoms, strict=True):

@@ -1,4 +1,4 @@
-"""How large tiles are drawn on a terminal, and how many of them fit."""
+"""The size of tiles on a terminal, and the number that fits."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray, TileSheet
 
 LARGEST_TILE, SMALLEST_TILE = 24, 12
-"""Tiles are enlarged up to, and shrunk down to, this many pixels; smaller ones are shrunk only where not even
-one would fit."""
+"""Tiles are enlarged or shrunk to sides in this range of pixels; they are shrunk further only if not even one
+would fit."""
 
 FINEST = 4096
-"""Values of a side that are looked at: of a tile with more, every second, third, …, as no pixel shows one."""
+"""Maximum number of values per side; larger tiles are subsampled, as a pixel covers several values anyway."""
 
 SCREEN = 40
-"""Tiles are made as large as they can be with all of them within this many lines."""
+"""Tiles are as large as possible with all of them within this many lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What is drawn of a sheet: `rows` × `columns` tiles, `count` in all, each `height` × `width` pixels."""
+    """The drawn part of a sheet: `rows` × `columns` tiles, `count` in all, of `height` × `width` pixels."""
 
     rows: int
     columns: int
@@ -38,9 +38,9 @@ class Fit:
 
 
 def fit(sheet: TileSheet, *, across: int, lines: int, pixels_per_line: int) -> Fit:
-    """Find the largest size with which all of `sheet` fits, or else how much of it does.
+    """Find the largest tile size with which all of `sheet` fits, or else how many tiles fit.
 
-    A table keeps its rows and columns; tiles with labels of their own flow into the room there is.
+    A table keeps its rows and columns; tiles with individual labels are wrapped.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def fit(sheet: TileSheet, *, across: int, lines: int, pixels_per_line: int) -> F
     lines
         Lines for all tiles.
     pixels_per_line
-        How many pixels one line holds, one above the other.
+        Pixels per line, one above the other.
     """
     flows = bool(sheet.tile_labels)
     for height, width in _sizes(sheet.tile_shape, most=min(across, lines * pixels_per_line - 1)):
@@ -65,7 +65,7 @@ def fit(sheet: TileSheet, *, across: int, lines: int, pixels_per_line: int) -> F
 def resized(sheet: TileSheet, drawn: Fit) -> FloatArray:
     """The tiles of `sheet` that are drawn, shape (rows, columns, height, width) or (…, 3).
 
-    Every value becomes a block of pixels, or every pixel the mean of the values it covers.
+    Each value becomes a block of pixels, or each pixel the mean of the values that it covers.
     """
     tiles = sheet.tiles
     if sheet.tile_labels:
@@ -93,7 +93,7 @@ def _sizes(shape: tuple[int, int], *, most: int) -> Iterator[tuple[int, int]]:
 
 
 def _shares(values: int, pixels: int) -> NDArray[Any]:
-    """Which part of every pixel each of a row of values covers, shape (pixels, values); rows sum to 1."""
+    """The share of each pixel covered by each value of a row, shape (pixels, values); rows sum to 1."""
     edges = np.linspace(0, values, pixels + 1, dtype=np.float32)[:, None]
     first = np.arange(values, dtype=np.float32)
     covered = np.minimum(edges[1:], first + 1) - np.maximum(edges[:-1], first)

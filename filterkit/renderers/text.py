@@ -1,12 +1,12 @@
-"""Labels shortened to the room there is for them."""
+"""Shorten labels to the available space."""
 
 from __future__ import annotations
 
 
 def shorten(text: str, length: int) -> str:
-    """Cut `text` to `length` characters, with ``…`` in its middle where something was cut.
+    """Shorten `text` to `length` characters by replacing its middle with ``…``.
 
-    Labels of one sheet differ at the end (the number of a filter) as often as at the beginning.
+    Labels of a sheet differ at the end (the number of a filter) as often as at the beginning.
     """
     if len(text) <= length:
         return text

@@ -1,1 +1,1 @@
-"""Running networks with ONNX Runtime: providers, sessions, pictures, feature maps, single convolutions."""
+"""Run networks with ONNX Runtime: providers, sessions, pictures, feature maps, single convolutions."""

@@ -1,4 +1,4 @@
-"""One bank of filters, or one kernel, slid over a picture by ONNX Runtime."""
+"""Convolve a picture with one filter bank or one kernel in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray
 
 LARGEST_MAP = 2**28
-"""Positions of the largest map: three times as many as a picture has pixels."""
+"""Maximum number of positions of a feature map: three times the maximum number of pixels of a picture."""
 
 AXES = {1: "signals (N, C, W)", 2: "pictures (N, C, H, W)", 3: "volumes (N, C, D, H, W)"}
 
 
 @dataclass(frozen=True, slots=True)
 class Sliding:
-    """How a layer slides its filters; the words and defaults are those of ONNX's Conv and ConvTranspose.
+    """Attributes of a convolution, with the names and defaults of ONNX's Conv and ConvTranspose.
 
     Attributes
     ----------
     transposed
         Whether the layer is a ConvTranspose.
     strides, dilations, output_padding
-        One number per spatial axis; empty means the default.
+        One value per spatial axis; empty for the default.
     pads
         Begin of every axis, then end of every axis; unused unless `auto_pad` is ``"NOTSET"``.
     """
@@ -58,21 +58,21 @@ def convolve(
     threads: int | None = None,
     name: str = "the filter",
 ) -> NDArray[np.float32]:
-    """Slide filters over a picture, as their layer does, in a graph of one Conv or ConvTranspose node.
+    """Convolve a picture with filters as their layer does, in a graph of one Conv or ConvTranspose node.
 
     Parameters
     ----------
     weights
-        Shape (F, I / groups, *kernel_shape), the canonical order, also of a ConvTranspose. As in every
-        network, kernels are not flipped: this is what signal processing calls correlation.
+        Shape (F, I / groups, *kernel_shape), the canonical order, also for ConvTranspose. As in all networks,
+        kernels are not flipped: in signal processing, this is called correlation.
     bias
         Shape (F,), or None.
     image
         Shape (N, I, *spatial).
     sliding
-        The layer's attributes; None means one step at a time and no padding.
+        Attributes of the layer; None for stride 1 and no padding.
     name
-        What error messages call it.
+        Name for error messages.
 
     Returns
     -------
@@ -82,10 +82,10 @@ def convolve(
     Raises
     ------
     ImageError
-        The picture has other channels or axes than the filters take, or is smaller than their window, or the
-        layer would make more than `LARGEST_MAP` positions of it.
+        If the channels or axes of the picture do not match the filters, it is smaller than their window, or
+        the output would have more than `LARGEST_MAP` positions.
     RuntimeFailure
-        ONNX Runtime fails, or the provider cannot be used.
+        If ONNX Runtime fails, or the provider is not available.
     """
     sliding = sliding or Sliding()
     _check(weights, image, sliding, name)
@@ -115,12 +115,12 @@ def convolve(
         [helper.make_tensor_value_info(key, TensorProto.FLOAT, array.shape) for key, array in arrays.items()],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
     )
-    # IR 7 and opset 11: the oldest in which all of these attributes mean what they mean today.
+    # IR 7 and opset 11: the oldest in which all of these attributes have their current meaning.
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=7)
     session = open_session(model, choice, threads=threads)
     result: NDArray[np.float32] = run(session, ["y"], arrays)[0]
     if 0 in result.shape:
-        raise RuntimeFailure(f"{name} leaves nothing of a picture of {_size(image)}")
+        raise RuntimeFailure(f"the output of {name} for a picture of {_size(image)} is empty")
     return result
 
 
@@ -132,7 +132,7 @@ def convolve_kernel(
     threads: int | None = None,
     name: str = "the kernel",
 ) -> NDArray[np.float32]:
-    """Slide one kernel over each channel by itself, one step at a time, without padding.
+    """Convolve each channel separately with one kernel, with stride 1 and without padding.
 
     Parameters
     ----------
@@ -144,12 +144,12 @@ def convolve_kernel(
     Returns
     -------
     ndarray
-        float32, shape (N, C, *spatial), smaller by the kernel's size less one.
+        float32, shape (N, C, *spatial), smaller than the input by the kernel size minus 1.
 
     Raises
     ------
     ImageError, RuntimeFailure
-        As `convolve`.
+        See `convolve`.
     """
     channels = image.shape[1] if image.ndim > 1 else 1
     weights = np.broadcast_to(kernel, (channels, 1, *kernel.shape))
@@ -163,13 +163,13 @@ def _check(weights: FloatArray, image: FloatArray, sliding: Sliding, name: str) 
     if image.ndim != weights.ndim:
         raise ImageError(
             f"{name} takes {AXES.get(rank, f'{rank}-dimensional input')}, not {image.ndim} axes",
-            hint="filterkit show draws such filters, filterkit maps with --input runs them",
+            hint="draw the filter with filterkit show, or run the network with filterkit maps --input",
         )
     takes, given = weights.shape[1] * sliding.groups, image.shape[1]
     if takes != given:
         raise ImageError(
             f"{name} takes {takes} channel{'s' if takes > 1 else ''}; the picture has {given}",
-            hint="address one kernel to slide it over every channel, e.g. vgg16/block1_conv2/3/0",
+            hint="address one kernel to apply it to each channel, e.g. vgg16/block1_conv2/3/0",
         )
     steps, dilations = sliding.strides or [1] * rank, sliding.dilations or [1] * rank
     pads = sliding.pads if sliding.auto_pad == "NOTSET" and sliding.pads else [0] * (2 * rank)
@@ -185,16 +185,16 @@ def _check(weights: FloatArray, image: FloatArray, sliding: Sliding, name: str) 
         sizes = [max(size, 0) // max(step, 1) + 1 for size, step in zip(padded, steps, strict=True)]
     if math.prod(sizes) > LARGEST_MAP or max(padded) > LARGEST_MAP:
         raise ImageError(
-            f"{name} makes maps of about {'×'.join(map(str, sizes))} of a picture of {_size(image)}, "
-            f"which is more than {LARGEST_MAP:,} positions",
-            hint="take a smaller picture, or a smaller --size",
+            f"the output of {name} for a picture of {_size(image)} would have about "
+            f"{'×'.join(map(str, sizes))} positions; the limit is {LARGEST_MAP:,}",
+            hint="use a smaller picture or --size",
         )
     if sliding.transposed or sliding.auto_pad.startswith("SAME"):
         return
     if any(wide > size for wide, size in zip(window, padded, strict=True)):
         raise ImageError(
-            f"the window of {name} is {'×'.join(map(str, window))}; a picture of {_size(image)} is too small",
-            hint="take a larger picture, or a larger --size",
+            f"a picture of {_size(image)} is smaller than the window of {name}, {'×'.join(map(str, window))}",
+            hint="use a larger picture or --size",
         )
 
 

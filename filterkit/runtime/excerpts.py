@@ -1,4 +1,4 @@
-"""Parts of networks, cut once and kept in a folder for the next process."""
+"""Excerpts of networks, cached on disk across processes."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from filterkit.graph.loading.tensors import check_tensor
 from filterkit.graph.view.walk import every_tensor
 from filterkit.hashing import is_plain
 
-MAKING = 2
-"""Goes up whenever `excerpt` makes something else of the same model than before."""
+CACHE_VERSION = 2
+"""Incremented whenever `excerpt` produces a different result for the same model."""
 
 LARGEST = 2**18
-"""Bytes. A part that holds more weights itself is cut again instead of being copied for every address."""
+"""Maximum size of a cached excerpt in bytes; larger ones, which contain weights, are recomputed."""
 
 WRITTEN = re.compile(r"[0-9a-f]{32}\.(onnx|part)")
-"""Names that are written there; no others are deleted."""
+"""Names of cache files; no other files are deleted."""
 
 MOST = 32
-"""Parts kept of one model: the last ones asked for."""
+"""Maximum number of cached excerpts per model; the least recently used are evicted."""
 
 
 def excerpt_of(
@@ -40,26 +40,26 @@ def excerpt_of(
     *,
     picture_input: str | None,
     layout: str | None,
-    kept: Path | None,
+    cache_dir: Path | None,
 ) -> Excerpt:
-    """The part of an ONNX file that makes the `wanted` tensors; its weights stay in that file.
+    """The part of an ONNX file that computes the `wanted` tensors; its weights stay in that file.
 
     Parameters
     ----------
     path
-        The file. Whoever gives `kept` promises that its content never changes.
+        The file. With `cache_dir`, its content must never change.
     picture_input, layout
-        As `filterkit.graph.excerpt.excerpt.excerpt` takes them.
-    kept
-        Folder of the parts of this file that were cut before, or None. What cannot be read there is made
-        anew, and what cannot be written is left.
+        See `filterkit.graph.excerpt.excerpt`.
+    cache_dir
+        Folder of cached excerpts of this file, or None. Unreadable entries are recomputed; write errors are
+        ignored.
 
     Raises
     ------
     FilterkitError
-        As `load_model` and `excerpt` do.
+        See `load_model` and `excerpt`.
     """
-    file = None if kept is None else kept / f"{_key(wanted, picture_input, layout)}.onnx"
+    file = None if cache_dir is None else cache_dir / f"{_key(wanted, picture_input, layout)}.onnx"
     found = None if file is None else _read(file, path)
     if found is not None:
         return found
@@ -72,8 +72,8 @@ def excerpt_of(
 
 
 def _key(wanted: Sequence[Wanted], picture_input: str | None, layout: str | None) -> str:
-    question = [MAKING, onnx.__version__, sorted(set(wanted)), picture_input, layout]
-    return hashlib.sha256(json.dumps(question).encode()).hexdigest()[:32]
+    request = [CACHE_VERSION, onnx.__version__, sorted(set(wanted)), picture_input, layout]
+    return hashlib.sha256(json.dumps(request).encode()).hexdigest()[:32]
 
 
 def _read(file: Path, model: Path) -> Excerpt | None:
@@ -84,20 +84,20 @@ def _read(file: Path, model: Path) -> Excerpt | None:
         for tensor in every_tensor(part.model):
             check_tensor(tensor, model)
         os.utime(file)
-    except Exception:  # there is none, or whatever a damaged one leads to: it is made anew
+    except Exception:  # missing or corrupted: recompute it
         return None
     return part
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Put it there at once and whole, in the place of the one that was not asked for the longest time."""
+    """Write atomically, and evict the least recently used excerpts."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    # What else lies there is somebody's own.
-    cut = (other for other in file.parent.iterdir() if WRITTEN.fullmatch(other.name) and is_plain(other))
-    others = sorted(cut, key=lambda other: other.stat().st_mtime)
+    # Leave other files alone.
+    cached = (other for other in file.parent.iterdir() if WRITTEN.fullmatch(other.name) and is_plain(other))
+    others = sorted(cached, key=lambda other: other.stat().st_mtime)
     for other in others[: max(len(others) + 1 - MOST, 0)]:
         other.unlink(missing_ok=True)
-    staged = file.with_name(f"{uuid.uuid4().hex}.part")  # what an interrupted process leaves ages out, too
+    staged = file.with_name(f"{uuid.uuid4().hex}.part")  # leftovers of interrupted processes are evicted, too
     try:
         with staged.open("xb") as new:
             new.write(content)

@@ -1,4 +1,4 @@
-"""Feature maps: networks cut at the wanted tensors, opened once and kept open."""
+"""Open networks cut at the wanted tensors, and keep them open for reuse."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from filterkit.errors import ModelError, UsageError
 from filterkit.graph.excerpt.excerpt import excerpt
 from filterkit.runtime import opened
 from filterkit.runtime.excerpts import excerpt_of
-from filterkit.runtime.network import Network, Size
+from filterkit.runtime.network import Network, Size, Target
 from filterkit.runtime.providers import choose
-from filterkit.runtime.targets import Target
 
 __all__ = ["Network", "Size", "Target", "open_network"]
 
@@ -26,41 +25,40 @@ def open_network(
     layout: str | None = None,
     provider: str = "auto",
     threads: int | None = None,
-    kept: Path | None = None,
+    cache_dir: Path | None = None,
 ) -> Network:
-    """Cut a network at the wanted tensors and open it; a file that is open already is not opened again.
+    """Cut a network at the wanted tensors and open it, or reuse an open one.
 
     Parameters
     ----------
     model
         An ONNX file (external data beside it), or a model in memory.
     targets
-        What to expose. Everything behind the deepest of them is left away. A target in the body of a Loop or
-        Scan is left out.
+        Tensors to expose. Everything after the deepest of them is cut off. Targets in the body of a Loop or
+        Scan are left out.
     picture_input, layout
-        The input that takes pictures and its axes; its number of pictures and their size are freed where the
-        graph allows. None where the network takes none.
+        The input for pictures and its axes; its batch size and picture size are freed where the graph allows.
+        None if the network does not take pictures.
     provider
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
     threads
-        Of one operator; None leaves it to ONNX Runtime.
-    kept
-        Folder in which cut graphs of this file are kept from one process to the next; its content must
-        never change then.
+        Threads per operator; None for ONNX Runtime's default.
+    cache_dir
+        Folder in which excerpts of this file are cached across processes; its content must then never change.
 
     Raises
     ------
     NotFoundError
-        A target is no tensor of the graph.
+        If a target is not a tensor of the graph.
     ModelError
-        The file cannot be read.
+        If the file cannot be read.
     RuntimeFailure
-        ONNX Runtime does not take the model, or not on this provider; no target can be run at all.
+        If ONNX Runtime rejects the model, or cannot run it on this provider, or no target can be run.
     UsageError
-        There are no targets, or an unknown provider.
+        If there are no targets, or the provider is unknown.
     """
     if not targets:
-        raise UsageError("no layer was chosen to run")
+        raise UsageError("no layer selected")
     wanted = [target.wanted for target in targets]
     if isinstance(model, onnx.ModelProto):
         part = excerpt(model, wanted, picture_input=picture_input, layout=layout)
@@ -71,7 +69,7 @@ def open_network(
     key = (path, _version(path), tuple(targets), picture_input, layout, choose(provider).name, threads)
     found = opened.find(key)
     if found is None:
-        part = excerpt_of(path, wanted, picture_input=picture_input, layout=layout, kept=kept)
+        part = excerpt_of(path, wanted, picture_input=picture_input, layout=layout, cache_dir=cache_dir)
         found = Network(
             part,
             targets,
@@ -80,14 +78,14 @@ def open_network(
             threads=threads,
             folder=path.parent,
         )
-        opened.keep(key, found)
+        opened.add(key, found)
     return found
 
 
 def _version(path: Path) -> tuple[int, int]:
-    """What tells a changed file from the one that is open."""
+    """Size and time of the file, to detect changes."""
     try:
         found = path.stat()
     except OSError as error:
-        raise ModelError(f"the model file {path} cannot be read: {error.strerror}") from error
+        raise ModelError(f"cannot read model file {path}: {error.strerror}") from error
     return found.st_size, found.st_mtime_ns

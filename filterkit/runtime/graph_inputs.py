@@ -1,4 +1,4 @@
-"""What a session's inputs are, and whether given arrays fit them."""
+"""The inputs of a session, and validation of arrays for them."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 _NUMPY_NAMES = {"float": "float32", "double": "float64"}
 _INTEGERS = {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 PIXELS = frozenset(("float16", "float32", "float64", "bool", *_INTEGERS))
-"""Types of pictures that ONNX Runtime takes from numpy."""
+"""Dtypes of pictures that ONNX Runtime accepts from NumPy."""
 
 
 class Input(NamedTuple):
-    """One input: its name, numpy's name of its type, and its axes (a name or None where free)."""
+    """One input: name, NumPy name of its dtype, and axes (a name or None for dynamic axes)."""
 
     name: str
     dtype: str
@@ -41,10 +41,10 @@ def inputs_of(session: Any) -> tuple[Input, ...]:
 
 
 def check_type(entry: Input, taken: Collection[str] = PIXELS) -> None:
-    """Raise RuntimeFailure where ONNX Runtime takes no array for an input, e.g. of bfloat16."""
+    """Raise RuntimeFailure if ONNX Runtime accepts no array for an input, e.g. for bfloat16."""
     if entry.dtype not in taken:
         raise RuntimeFailure(
-            f"the input {entry} cannot be given: arrays of {shown(entry.dtype)} are not taken from numpy",
+            f"cannot feed input {entry}: ONNX Runtime does not accept {shown(entry.dtype)} arrays from NumPy",
             hint="export the network with float32 inputs; its filters can be listed, drawn and exported",
         )
 
@@ -52,17 +52,17 @@ def check_type(entry: Input, taken: Collection[str] = PIXELS) -> None:
 def fitting(
     given: Mapping[str, NDArray[Any]], needed: Sequence[Input], known: Iterable[str]
 ) -> dict[str, NDArray[Any]]:
-    """Of the arrays `given`, the ones that are `needed`, once they are known to fit.
+    """Validate the arrays `given` and return those that are `needed`.
 
     Parameters
     ----------
     known
-        Names of all inputs of the whole network, of which a cut one may need only some.
+        Names of all inputs of the whole network, of which an excerpt may need only some.
 
     Raises
     ------
     RuntimeFailure
-        A name is unknown or missing, or an array has another type or shape than the network takes.
+        If a name is unknown or missing, or the dtype or shape of an array does not match.
     """
     takes = f"the network takes {', '.join(map(str, needed))}"
     names = {*known, *(entry.name for entry in needed)}
@@ -71,23 +71,23 @@ def fitting(
             raise RuntimeFailure(f"the network has no input '{shown(name)}'", hint=takes)
     for entry in needed:
         if entry.name not in given:
-            raise RuntimeFailure(f"the input {entry} is missing", hint=takes)
+            raise RuntimeFailure(f"missing input {entry}", hint=takes)
         check_type(entry, {*PIXELS, "string"})
         array = given[entry.name]
         if array.dtype.name != entry.dtype and not (entry.dtype == "string" and array.dtype.kind in "OU"):
-            raise RuntimeFailure(f"the input {entry} was given as {array.dtype.name}", hint=takes)
+            raise RuntimeFailure(f"input {entry} does not accept {array.dtype.name}", hint=takes)
         fits = len(array.shape) == len(entry.shape) and all(
             not isinstance(axis, int) or axis == size
             for axis, size in zip(entry.shape, array.shape, strict=True)
         )
         if not fits:
             shape = " × ".join(map(str, array.shape)) or "a scalar"
-            raise RuntimeFailure(f"the input {entry} was given as {shape}", hint=takes)
+            raise RuntimeFailure(f"input {entry} does not accept shape {shape}", hint=takes)
     return {entry.name: given[entry.name] for entry in needed}
 
 
 def cast(values: NDArray[np.float32], dtype: str) -> NDArray[Any]:
-    """Prepared pixels in the type that an input takes; whole numbers are rounded and kept in range."""
+    """Cast prepared pixels to the dtype of an input; integers are rounded and clipped."""
     kind = np.dtype(dtype)
     if kind.kind in "iu":
         bounds = np.iinfo(kind)

@@ -1,24 +1,26 @@
-"""A part of a network, opened and run on pictures or raw tensors."""
+"""An excerpt of a network that runs on pictures or raw tensors."""
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from filterkit.errors import ImageError, RuntimeFailure
+from filterkit.graph.excerpt.branches import Wanted
 from filterkit.graph.excerpt.excerpt import Excerpt
 from filterkit.graph.excerpt.free_sizes import skeleton_of, window_too_large
 from filterkit.graph.layers.picture_input import PICTURE_CHANNELS
+from filterkit.graph.view.scopes import MAIN
 from filterkit.runtime.graph_inputs import Input, cast, check_type, fitting, inputs_of
 from filterkit.runtime.onnx_session import open_session, run
 from filterkit.runtime.pictures import LARGEST_SIZE, check_size
 from filterkit.runtime.preprocessing import Sides, prepare, scaled
 from filterkit.runtime.providers import choose
-from filterkit.runtime.targets import Target, channels_first, is_batched
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,32 +29,73 @@ if TYPE_CHECKING:
 
     Maps = dict[str, NDArray[Any]]
 
+
+class Target(NamedTuple):
+    """A tensor to expose: its layer, name, axes (e.g. ``"NHWC"``) and scope."""
+
+    layer: str
+    tensor: str
+    layout: str
+    scope: str = MAIN
+
+    @property
+    def wanted(self) -> Wanted:
+        return Wanted(self.scope, self.tensor)
+
+
+def is_batched(part: Excerpt, tensors: Mapping[Target, str]) -> bool:
+    """Whether all outputs share the batch axis of the input, so that several pictures can run together."""
+    outputs = {value.name: value.type.tensor_type.shape.dim for value in part.model.graph.output}
+    return all(
+        len(outputs[name]) == len(target.layout) and outputs[name][target.layout.index("N")].dim_param == "N"
+        for target, name in tensors.items()
+    )
+
+
+def channels_first(values: NDArray[Any], target: Target) -> NDArray[Any]:
+    """Transpose a tensor to N C and spatial axes in the order D H W, or to N C 1 1 if it has none.
+
+    Several C axes are flattened in C order.
+    """
+    if values.ndim != len(target.layout):
+        raise RuntimeFailure(
+            f"the tensor of layer '{target.layer}' has {values.ndim} axes, not {len(target.layout)}"
+            f" ({target.layout})",
+            hint="check the catalog with `filterkit doctor`",
+        )
+    order = sorted(range(values.ndim), key=lambda axis: "NCDHW123456789".index(target.layout[axis]))
+    turned = values.transpose(order)
+    end = 1 + target.layout.count("C")
+    turned = turned.reshape(turned.shape[0], math.prod(turned.shape[1:end]), *turned.shape[end:])
+    return turned if turned.ndim > 2 else turned[..., None, None]
+
+
 Size = tuple[int, int] | Literal["original"] | None
-"""Height and width, the picture's own, or None for the network's nominal size."""
+"""Height and width, ``"original"`` for the picture's own, or None for the nominal size of the network."""
 
 
 class Network:
-    """The part of a network that makes the targets, ready to run.
+    """An excerpt of a network that computes the targets.
 
     Parameters
     ----------
     part
-        Holds every target but those that it leaves out.
+        Contains all targets except those left out.
     targets
-        What `maps` returns.
+        The tensors that `maps` returns.
     picture_input
-        The input that takes pictures.
+        The input for pictures.
     folder
-        Where external data lies.
+        Folder of the external data.
 
     Attributes
     ----------
     provider
-        What it runs on: ``"cpu"`` or ``"cuda"``.
+        The provider in use: ``"cpu"`` or ``"cuda"``.
     inputs
-        What it needs.
+        The inputs it needs.
     left_out
-        From a layer that cannot be run to the reason.
+        Maps layers that cannot be run to the reason.
     """
 
     def __init__(
@@ -88,19 +131,19 @@ class Network:
         Parameters
         ----------
         inputs
-            One array per input of the graph, passed on as it is; inputs that the wanted layers do not need
-            may be left out.
+            One array per input of the graph, passed on unchanged; inputs that the wanted layers do not need
+            may be omitted.
 
         Returns
         -------
         dict
-            Layer to array, shape (N, C, *spatial), whatever the layout in the graph. Layers that stand in a
-            branch which an If does not take for these inputs are missing.
+            Layer to array, shape (N, C, *spatial), whatever the layout in the graph. Layers in a branch that
+            an If does not take for these inputs are missing.
 
         Raises
         ------
         RuntimeFailure
-            The inputs do not fit, or ONNX Runtime fails.
+            If the inputs do not match, or ONNX Runtime fails.
         """
         values = run(self._session, self._tensors, fitting(inputs, self.inputs, self._known))
         by_tensor = dict(zip(self._tensors, values, strict=True))
@@ -119,20 +162,19 @@ class Network:
         declared: Sides = (None, None),
         batch: int = 8,
     ) -> Iterator[Maps]:
-        """Feature maps of pictures, one picture after the other; only one batch is in memory at a time.
+        """Feature maps of pictures, one picture at a time; only one batch is in memory.
 
         Parameters
         ----------
         pictures
-            As `filterkit.runtime.preprocessing.prepare` takes them.
+            See `filterkit.runtime.preprocessing.prepare`.
         size
-            What to resize to. None takes the size that the graph fixes, else the nominal one, else the
-            picture's own; where only the height or the width is fixed, the other follows from the picture's
-            aspect.
+            Size to resize to. None uses the size fixed by the graph, else the nominal size, else the size of
+            the picture; if only height or width is fixed, the other follows from the aspect ratio.
         declared
-            Height and width that the file states for the input, where the graph takes others, too.
+            Height and width that the file declares for the input, if the graph also accepts others.
         batch
-            How many pictures of one size run together, where the network takes several.
+            Number of pictures of the same size per run, if the network accepts batches.
 
         Yields
         ------
@@ -142,9 +184,9 @@ class Network:
         Raises
         ------
         ImageError
-            The network takes no pictures like these: other channels, another size, or larger ones only.
+            If the network does not accept such pictures: wrong channels or size, or too small.
         RuntimeFailure
-            The network needs more than a picture, a layer does not answer picture by picture, or ONNX Runtime
+            If the network needs other inputs, a layer's output is not separable by picture, or ONNX Runtime
             fails.
         """
         entry = self._takes_pictures(preprocessing)
@@ -153,7 +195,7 @@ class Network:
         together = fixed or (max(1, batch) if self._batched else 1)
         prepared = (self._prepared(picture, entry, preprocessing, size, declared) for picture in pictures)
         for group in _runs(prepared, together, pixels=None if fixed else LARGEST_SIZE):
-            # A network that takes exactly so many pictures gets the last one again; its answer is dropped.
+            # Pad a fixed batch size with the last picture, and drop the surplus results.
             missing = together - len(group) if fixed else 0
             maps = self.maps({entry.name: _one_batch(group + group[-1:] * missing)})
             _check_one_by_one(maps, len(group) + missing)
@@ -165,7 +207,7 @@ class Network:
             del maps  # before the next batch is computed
 
     def takes_any_size(self, preprocessing: Preprocessing) -> bool:
-        """Whether height and width are both free here."""
+        """Whether both height and width are free."""
         return any(
             entry.name == self._picture_input
             and len(entry.shape) == len(preprocessing.layout)
@@ -174,28 +216,28 @@ class Network:
         )
 
     def _takes_pictures(self, preprocessing: Preprocessing) -> Input:
-        """The picture input, once it is known to be all that is needed and to fit pictures."""
+        """The picture input, after checking that it is the only input and accepts pictures."""
         others = [entry for entry in self.inputs if entry.name != self._picture_input]
         by_hand = "give raw tensors with --input FILE.npz"
         if others:
-            words = ", ".join(map(str, others))
-            kind = "other inputs than pictures" if len(others) == len(self.inputs) else "more than a picture"
+            names = ", ".join(map(str, others))
+            kind = "inputs other than pictures" if len(others) == len(self.inputs) else "more than a picture"
             if len(others) == len(self.inputs) == 1 and _like_a_picture(others[0]):
                 spec = shlex.quote(f"unit:input={others[0].name}")
-                by_hand = f"filterkit add --replace with --preprocessing {spec}; or {by_hand}"
-            raise RuntimeFailure(f"these layers need {kind}: {words}", hint=by_hand)
+                by_hand = f"add the model with --replace --preprocessing {spec}, or {by_hand}"
+            raise RuntimeFailure(f"these layers need {kind}: {names}", hint=by_hand)
         if not self.inputs:
             raise RuntimeFailure("these layers do not depend on the picture")
         entry = self.inputs[0]
         if len(entry.shape) != len(preprocessing.layout):
-            raise ImageError(f"the input {entry} takes no pictures", hint=by_hand)
+            raise ImageError(f"input {entry} does not accept pictures", hint=by_hand)
         check_type(entry)
         channels = entry.shape[preprocessing.layout.index("C")]
-        names = preprocessing.channels
-        if isinstance(channels, int) and channels != len(names):
-            some = ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
+        own = preprocessing.channels
+        if isinstance(channels, int) and channels != len(own):
+            some = ", ".join(own[:4]) + (", …" if len(own) > 4 else "")
             raise ImageError(
-                f"the network takes {channels} channels; a picture has {len(names)} ({some})",
+                f"the network takes {channels} channels; a picture has {len(own)} ({some})",
                 hint=by_hand,
             )
         return entry
@@ -218,11 +260,11 @@ class Network:
         takes = (fixed[0] or wanted[0], fixed[1] or wanted[1])
         if takes != wanted and (size is not None or "size" in preprocessing.stated):
             raise ImageError(
-                f"this network takes pictures of {takes[0]} × {takes[1]} pixels (height × width) only, "
-                f"not of {wanted[0]} × {wanted[1]}",
-                hint="leave the size out, and the picture is resized"
+                f"this network only takes pictures of {takes[0]} × {takes[1]} pixels (height × width), "
+                f"not {wanted[0]} × {wanted[1]}",
+                hint="omit the size to have the picture resized"
                 if size is not None
-                else "filterkit add --replace with a --preprocessing of that size, or of none",
+                else "add the model with --replace and a --preprocessing of that size or without a size",
             )
         count = entry.shape[preprocessing.layout.index("N")]
         if takes != own or isinstance(count, int):
@@ -234,7 +276,7 @@ class Network:
             if obstacle is not None:
                 raise ImageError(
                     f"a picture of {takes[0]} × {takes[1]} pixels is too small for this network: {obstacle}",
-                    hint="take a larger picture or size, or layers nearer to the input",
+                    hint="use a larger picture or size, or layers closer to the input",
                 )
             self._fitting_shapes.add(values.shape)
         return values
@@ -253,20 +295,20 @@ def _fixed(entry: Input, preprocessing: Preprocessing) -> Sides:
 
 
 def _check_one_by_one(maps: Maps, pictures: int) -> None:
-    """Some graphs cut pictures into pieces along the batch axis: which piece is whose cannot be known."""
+    """Reject graphs that split pictures along the batch axis, as the pieces cannot be attributed."""
     for layer, values in maps.items():
         if len(values) != pictures:
             raise RuntimeFailure(
-                f"layer '{layer}' does not answer picture by picture: "
-                f"of {pictures} it made {len(values)} pieces",
-                hint="take other layers, or this one alone with --input FILE.npz",
+                f"the output of layer '{layer}' is not separable by picture: "
+                f"{len(values)} pieces for {pictures} pictures",
+                hint="choose other layers, or run this one alone with --input FILE.npz",
             )
 
 
 def _runs(
     arrays: Iterable[NDArray[Any]], most: int, *, pixels: int | None = None
 ) -> Iterator[list[NDArray[Any]]]:
-    """Neighbours of one shape, at most so many together; fewer where they would have more `pixels` in all."""
+    """Group consecutive arrays of one shape, at most `most` and at most `pixels` in total."""
     group: list[NDArray[Any]] = []
     for array in arrays:
         room = most if pixels is None else min(most, max(1, pixels * 3 // array.size))

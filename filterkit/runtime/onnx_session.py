@@ -1,4 +1,4 @@
-"""Opening and running ONNX Runtime sessions, with its errors said in one line."""
+"""Open and run ONNX Runtime sessions, with its errors reduced to one line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LONGEST = 2000
-"""Characters of an error that are looked at: it may repeat what a model holds."""
+"""Maximum number of characters of an error to process, as it may quote large parts of a model."""
 
 STILL_WORKS = "its filters can still be listed, drawn and exported"
 
@@ -30,13 +30,13 @@ def open_session(
     Parameters
     ----------
     model
-        At most 2 GB without its external data.
+        At most 2 GB, without external data.
     choice
         From `filterkit.runtime.providers.choose`.
     threads
-        Of one operator; None leaves it to ONNX Runtime.
+        Threads per operator; None for ONNX Runtime's default.
     folder
-        Where the model's external data lies.
+        Folder of the model's external data.
 
     Returns
     -------
@@ -45,15 +45,15 @@ def open_session(
     Raises
     ------
     RuntimeFailure
-        ONNX Runtime does not take the model, or does not run it where `choice` says.
+        If ONNX Runtime rejects the model, or cannot run it on the chosen provider.
     UsageError
-        `threads` is not positive.
+        If `threads` is not positive.
     """
     if threads is not None and threads < 1:
-        raise UsageError(f"threads must be 1 or more, not {threads}")
+        raise UsageError(f"threads must be at least 1, not {threads}")
     onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what goes wrong is raised; nothing is to be written on stderr as well
+    options.log_severity_level = 4  # errors are raised; do not write them to stderr as well
     if threads is not None:
         options.intra_op_num_threads = threads
     if folder is not None:
@@ -65,22 +65,22 @@ def open_session(
         session = onnxruntime.InferenceSession(
             content, options, providers=list(choice.providers), enable_fallback=0
         )
-    except Exception as error:  # its exceptions share no base class, and protobuf's differ by version
+    except Exception as error:  # no common base class, and protobuf's errors differ by version
         raise explain(error, "opening the model") from error
     if choice.name == "cuda" and CUDA not in session.get_providers():
-        raise RuntimeFailure("ONNX Runtime did not take up CUDA for this model", hint="--provider cpu")
+        raise RuntimeFailure("ONNX Runtime did not use CUDA for this model", hint="--provider cpu")
     return session
 
 
 def run(
     session: Any, outputs: Sequence[str], inputs: Mapping[str, NDArray[np.generic]]
 ) -> list[NDArray[Any]]:
-    """Run a session; `outputs` in the order wanted.
+    """Run a session and return the `outputs` in this order.
 
     Raises
     ------
     RuntimeFailure
-        The network cannot take these inputs.
+        If ONNX Runtime fails, e.g. because the inputs do not match.
     """
     try:
         return list(session.run(list(outputs), dict(inputs)))
@@ -89,7 +89,7 @@ def run(
 
 
 def explain(error: Exception, doing: str) -> RuntimeFailure:
-    """ONNX Runtime's error in one line, without its codes and C++ places, with a hint where there is one."""
+    """ONNX Runtime's error in one line, without codes and C++ locations, with a hint if possible."""
     text = " ".join(str(error)[:LONGEST].split())
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
     text = re.sub(
@@ -107,12 +107,12 @@ def explain(error: Exception, doing: str) -> RuntimeFailure:
 _KNOWN: tuple[tuple[str, str, str | None], ...] = (
     (
         r"(\S+):(\w+)\(-?\d+\) is not a registered function/op",
-        "ONNX Runtime has no operator {1} of domain {0}, so the network cannot be run",
+        "cannot run the network: ONNX Runtime has no operator {1} of domain {0}",
         STILL_WORKS,
     ),
     (
         r"No Op registered for (\w+) with domain_version of (\d+)",
-        "ONNX Runtime has no operator {0} in opset {1}, so the network cannot be run",
+        "cannot run the network: ONNX Runtime has no operator {0} in opset {1}",
         STILL_WORKS,
     ),
     (
@@ -122,17 +122,17 @@ _KNOWN: tuple[tuple[str, str, str | None], ...] = (
     ),
     (
         r"Opset (\d+) is under development .* till opset (\d+)",
-        "the model is written in opset {0}; this ONNX Runtime knows opsets up to {1}",
+        "the model uses opset {0}; this version of ONNX Runtime supports opsets up to {1}",
         "pip install --upgrade cnn-filterkit onnxruntime-gpu",
     ),
     (
         r"Unsupported model IR version: (\d+), max supported IR version: (\d+)",
-        "the model has ONNX IR version {0}; this ONNX Runtime knows versions up to {1}",
+        "the model has ONNX IR version {0}; this version of ONNX Runtime supports versions up to {1}",
         "pip install --upgrade cnn-filterkit onnxruntime-gpu",
     ),
     (
         r"(?:Failed to allocate memory|bad_alloc|out of memory|bad allocation)",
-        "there is not enough memory to run the network on this input",
-        "take a smaller picture, fewer pictures at a time, or fewer layers",
+        "not enough memory to run the network on this input",
+        "use a smaller picture, fewer pictures at a time, or fewer layers",
     ),
 )

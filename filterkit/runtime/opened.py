@@ -1,4 +1,4 @@
-"""The networks that stay open in a process, so that asking again costs nothing."""
+"""Cache of the networks that are open in this process."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ if TYPE_CHECKING:
     from filterkit.runtime.network import Network
 
 MOST = 4
-"""How many stay open: the last ones asked for."""
+"""Maximum number of open networks; the least recently used are closed."""
 
 _networks: OrderedDict[tuple[Any, ...], Network] = OrderedDict()
-_turn = threading.Lock()
-"""Held where `_networks` changes, and not while a network opens: two threads may open the same one."""
+_lock = threading.Lock()
+"""Guards `_networks`; not held while a network is opened, so two threads may open the same one."""
 
 
 def find(key: tuple[Any, ...]) -> Network | None:
-    """The network of that key, if it is open; a key begins with the model's path."""
-    with _turn:
+    """The open network for a key, or None; the first item of a key is the path of the model."""
+    with _lock:
         if key in _networks:
             _networks.move_to_end(key)
         return _networks.get(key)
 
 
-def keep(key: tuple[Any, ...], network: Network) -> None:
-    """Keep a network open, and drop the one that was not used for the longest time."""
-    with _turn:
+def add(key: tuple[Any, ...], network: Network) -> None:
+    """Keep a network open, and close the least recently used one."""
+    with _lock:
         _networks[key] = network
         while len(_networks) > MOST:
             _networks.popitem(last=False)
 
 
 def evict(folder: Path) -> None:
-    """Drop the networks whose model lies in `folder` or below: they hold its file."""
-    with _turn:
+    """Close the networks whose model is in or below `folder`, as they hold its file."""
+    with _lock:
         for key in [key for key in _networks if folder.resolve() in key[0].parents]:
             del _networks[key]

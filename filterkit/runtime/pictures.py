@@ -1,4 +1,4 @@
-"""Pictures as every network takes them: upright, 8-bit, red, green and blue."""
+"""Read pictures as upright 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -23,122 +23,124 @@ if TYPE_CHECKING:
     Picture = str | os.PathLike[str] | NDArray[Any] | Image.Image
     Pixels = NDArray[np.uint8]
 
-# Pillow logs some of what it also raises; without a handler Python prints that.
+# Pillow logs some errors that it also raises; without a handler Python would print them.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 Note = Callable[[str], None]
 
 GIVE = "give a picture file (PNG, JPEG, TIFF, WebP, …), or a folder of them"
 
-DOWNLOAD = "download it first, e.g. with curl -O, and give the file"
-BY_ARRAY = "numpy.save(FILE.npy, array of shape (H, W, channels)) is"
+DOWNLOAD = "download it first, e.g. with curl -O, and give the path of the file"
+BY_ARRAY = "an .npy file of shape (H, W, channels)"
 
 FLOATS = "floating-point pixels"
 FAR = 16
-"""What is darker than this part of the whole range is reported: 12 bits in a picture of 16, for one."""
+"""Pictures that use less than 1/FAR of the range are reported, e.g. 12-bit data in a 16-bit file."""
 
 FAULTS = (
     *(OSError, SyntaxError, ValueError, EOFError, MemoryError, struct.error),
     *(LookupError, TypeError, ArithmeticError, UserWarning),
 )
-"""What a damaged file leads to, in Pillow and in what looks at its tags."""
+"""Exceptions raised for corrupted files by Pillow and by the reader of TIFF tags."""
 
 RUN_BY_PROGRAMS = {"EPS"}
-"""Formats that Pillow has a program read, which a stranger's file is not to start."""
+"""Formats for which Pillow runs an external program, which untrusted files must not start."""
 
 LARGEST_SIZE = 89_478_485
-"""Pixels of the largest picture that Pillow reads, and so of the largest that one is resized to."""
+"""Maximum number of pixels that Pillow reads by default, also used as the limit for resizing."""
 
 
 def check_size(height: int, width: int, *, together: int = 1, channels: int = 3, whose: str = "") -> None:
-    """Refuse sizes that no picture is resized to, before memory is taken for it.
+    """Check the size of pictures before memory is allocated for them.
 
     Parameters
     ----------
     together
-        How many pictures of this size are held at once.
+        Number of pictures of this size in memory at the same time.
     channels
-        How many each has: as much as more than three of them hold is held.
+        Channels per picture; more than three reduce the number of pixels allowed.
     whose
-        What asks for it, e.g. ``"the network takes "``, where a message begins with that.
+        Beginning of the error message, e.g. ``"the network takes "``.
 
     Raises
     ------
     ImageError
-        A side or the number is no whole number from 1 on, or there are more than `LARGEST_SIZE` pixels in
-        all: red, green and blue of so many are 1 GiB in 32-bit floating-point numbers.
+        If a side or the number is not a positive integer, or there are more than `LARGEST_SIZE` pixels in
+        total, which take 1 GiB as float32 RGB.
     """
     size = f"{f'{together} pictures' if together != 1 else 'a picture'} of {height} × {width} pixels"
     if not all(isinstance(number, int) and number > 0 for number in (height, width, together)):
-        raise ImageError(f"{whose}{size}, which there are not", hint="give raw tensors with --input FILE.npz")
+        raise ImageError(
+            f"{whose}{size}, which is not a valid size", hint="give raw tensors with --input FILE.npz"
+        )
     if height * width * together * max(channels, 3) > 3 * LARGEST_SIZE:
         most = f"{LARGEST_SIZE if channels <= 3 else 3 * LARGEST_SIZE // channels:,}"
         raise ImageError(
-            f"{whose}{size}, more than {most} in all" + (f" of {channels} channels" if channels > 3 else ""),
-            hint="take a smaller --size, or give raw tensors with --input FILE.npz",
+            f"{whose}{size}; the limit is {most}" + (f" with {channels} channels" if channels > 3 else ""),
+            hint="use a smaller --size, or give raw tensors with --input FILE.npz",
         )
 
 
 def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Picture files, in order; a folder stands for the picture files in it, by name.
+    """Expand paths to picture files; folders are replaced by the picture files in them, sorted by name.
 
-    A folder without pictures stands for the arrays in it, ``.npy``.
+    A folder without pictures is replaced by its ``.npy`` files.
 
     Raises
     ------
     ImageError
-        A path does not exist, or a folder holds no pictures.
+        If a path does not exist, or a folder contains no pictures.
     UsageError
-        One is a URL.
+        If a path is a URL.
     """
     from PIL import Image
 
     suffixes = Image.registered_extensions()
     found: list[Path] = []
     for path in map(Path, paths):
-        refuse_url(str(path), "a picture is expected here", hint=DOWNLOAD)
+        refuse_url(str(path), "expected a picture file", hint=DOWNLOAD)
         if not path.is_dir():
             if not path.exists():
-                raise ImageError(f"there is no picture {path}", hint=_beside(path))
+                raise ImageError(f"picture {path} does not exist", hint=_beside(path))
             found.append(path)
             continue
         files = sorted(file for file in path.iterdir() if file.is_file())
         inside = [file for file in files if file.suffix.lower() in suffixes]
         inside = inside or [file for file in files if file.suffix.lower() == ".npy"]
         if not inside:
-            raise ImageError(f"there are no pictures in the folder {path}", hint=GIVE)
+            raise ImageError(f"folder {path} contains no pictures", hint=GIVE)
         found += inside
     return found
 
 
 def _beside(path: Path) -> str | None:
-    """A hint that names pictures of the folder where `path` was looked for."""
+    """A hint that lists pictures in the folder of `path`."""
     from PIL import Image
 
     suffixes = Image.registered_extensions()
     try:
         names = [file.name for file in path.parent.iterdir() if file.suffix.lower() in (*suffixes, ".npy")]
     except OSError:
-        return f"the folder {path.parent} cannot be read"
-    return closest(path.name, names) if names else f"the folder {path.parent} holds no pictures"
+        return f"cannot read folder {path.parent}"
+    return closest(path.name, names) if names else f"folder {path.parent} contains no pictures"
 
 
 def report(text: str) -> None:
-    """Say what is noteworthy of a picture that is read all the same."""
+    """Log a warning about a picture."""
     logging.getLogger("filterkit").warning("%s", text)
 
 
 def read_picture(picture: Picture, *, note: Note = report) -> Pixels:
-    """A picture file, a PIL image or an array, as pixels.
+    """Read a picture file, a PIL image or an array as pixels.
 
-    Files are turned upright as EXIF says; of an animation the first frame is taken; transparency is laid on
-    white, as a page would; 16-bit values are scaled to 8 bits; CMYK, palette and gray become RGB. Arrays are
-    (H, W), (H, W, 3) or (H, W, 4), either uint8 or numbers from 0 to 1.
+    Files are rotated according to EXIF; the first frame of an animation is used; transparency is composited
+    on white; 16-bit values are scaled to 8 bits; CMYK, palette and gray are converted to RGB. Arrays are (H,
+    W), (H, W, 3) or (H, W, 4), either uint8 or floats between 0 and 1.
 
     Parameters
     ----------
     note
-        Receives a sentence where the pixels are far from the range that they are taken to have.
+        Called with a message if the pixels are far from their assumed range.
 
     Returns
     -------
@@ -148,9 +150,9 @@ def read_picture(picture: Picture, *, note: Note = report) -> Pixels:
     Raises
     ------
     ImageError
-        It is no picture, is damaged, or has more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``.
+        If it is not a picture, is corrupted, or has more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``.
     UsageError
-        It is a URL.
+        If it is a URL.
     """
     if isinstance(picture, np.ndarray):
         return _from_array(picture)
@@ -160,7 +162,7 @@ def read_picture(picture: Picture, *, note: Note = report) -> Pixels:
 def open_picture(
     picture: str | os.PathLike[str] | Image.Image, read: Callable[[Image.Image, str], NDArray[Any]]
 ) -> NDArray[Any]:
-    """What `read` makes of a picture file or a PIL image and of its name; raises as `read_picture` does."""
+    """Apply `read` to a picture file or PIL image and its name; raises like `read_picture`."""
     from PIL import Image
 
     if isinstance(picture, Image.Image):
@@ -172,7 +174,7 @@ def open_picture(
 
 @contextmanager
 def picture_errors(path: Path) -> Iterator[None]:
-    """Turn what is raised of a file into ImageError, of one line and with a hint."""
+    """Convert exceptions about a file to ImageError, with a one-line message and a hint."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -183,37 +185,38 @@ def picture_errors(path: Path) -> Iterator[None]:
             yield
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ImageError(
-            f"{path} has more pixels than the {Image.MAX_IMAGE_PIXELS:,} that are read",
-            hint="make it smaller",
+            f"{path} has more pixels than the limit of {Image.MAX_IMAGE_PIXELS:,}",
+            hint="use a smaller picture",
         ) from error
     except UnidentifiedImageError as error:
-        raise _no_picture(path) or ImageError(
-            f"{path} is not a picture that can be read", hint=_way_out(path)
+        raise _other_kind(path) or ImageError(
+            f"{path} is not a supported picture", hint=_hint_unsupported(path)
         ) from error
     except FAULTS as error:
-        if (other := _no_picture(path)) is not None:
+        if (other := _other_kind(path)) is not None:
             raise other from error
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(
-            f"{path} cannot be read as a picture: {reason}", hint="save or fetch it again"
+            f"cannot read {path} as a picture: {reason}",
+            hint="the file may be corrupted; save or download it again",
         ) from error
 
 
 def picture_file(path: str | os.PathLike[str]) -> Path:
-    """`path`, which is a file; raises ImageError otherwise, and UsageError where it is a URL."""
-    refuse_url(str(path), "a picture is expected here", hint=DOWNLOAD)
+    """Check that `path` is a file; raises ImageError, or UsageError for a URL."""
+    refuse_url(str(path), "expected a picture file", hint=DOWNLOAD)
     path = Path(path)
     if not path.exists():
-        raise ImageError(f"there is no picture {path}", hint=_beside(path))
+        raise ImageError(f"picture {path} does not exist", hint=_beside(path))
     if path.is_dir():
-        raise ImageError(f"{path} is a folder; one picture is expected", hint=_beside(path / "picture"))
+        raise ImageError(f"{path} is a folder; expected one picture", hint=_beside(path / "picture"))
     if not path.is_file():
         raise ImageError(f"{path} is not a file", hint=GIVE)
     return path
 
 
-def _no_picture(path: Path) -> ImageError | None:
-    """The error about a file that is known to be something else than a picture."""
+def _other_kind(path: Path) -> ImageError | None:
+    """The error for a file that is identified as something other than a picture, or None."""
     from filterkit.graph.loading.file_kinds import NOT_THE_FILE, file_kind
 
     kind = file_kind(path)
@@ -224,18 +227,18 @@ def _no_picture(path: Path) -> ImageError | None:
     )
 
 
-def _way_out(path: Path) -> str:
-    """A hint for what Pillow does not know: TIFF it may know, but not of so many channels."""
+def _hint_unsupported(path: Path) -> str:
+    """A hint for a file that Pillow cannot identify, which may be a TIFF with unsupported channels."""
     try:
         with path.open("rb") as file:
             is_tiff = file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
     except OSError:
         is_tiff = False
-    return "of TIFF not every number and type of channels is read: " + BY_ARRAY if is_tiff else GIVE
+    return f"its TIFF channels are not supported; convert it to {BY_ARRAY}" if is_tiff else GIVE
 
 
 def _formats() -> list[str]:
-    """What is read, by the names that Pillow gives to formats."""
+    """Supported formats, by their names in Pillow."""
     from PIL import Image
 
     Image.init()
@@ -261,7 +264,7 @@ def _from_pil(image: Image.Image, name: str, note: Note) -> Pixels:
 
 
 def numbers_of(image: Image.Image) -> NDArray[Any]:
-    """The pixels of an image, upright; of 16 bits, where 0 is white in a TIFF, Pillow leaves them so."""
+    """Pixels of an image, upright; 16-bit TIFF with 0 as white, which Pillow does not invert, is inverted."""
     from PIL import ImageOps
 
     pixels = np.asarray(ImageOps.exif_transpose(image))
@@ -270,35 +273,37 @@ def numbers_of(image: Image.Image) -> NDArray[Any]:
 
 
 def has_sixteen_bits(image: Image.Image) -> bool:
-    """Whether a file of colours, which Pillow reads as 8 bits, has 16 of each; asked before it is loaded."""
+    """Whether a colour file, which Pillow reads as 8-bit, has 16 bits per channel; call before loading it."""
     return any(";16" in str(tile[3]) for tile in getattr(image, "tile", ())) and len(image.getbands()) > 1
 
 
 def note_sixteen_bits(pixels: Pixels, name: str, note: Note) -> None:
-    """Say so where colours of 16 bits, of which the upper 8 were read, are nearly black."""
+    """Report 16-bit colours, of which only the upper 8 bits were read, if they are nearly black."""
     high = int(pixels[..., :3].max(initial=0))
     if high < 256 // FAR:
-        note(f"{name} holds 16-bit pixels of less than {256 * (high + 1)}; they are read as 0 to 65535")
+        note(f"{name} has 16-bit pixels below {256 * (high + 1)}; they are interpreted as 0 to 65535")
 
 
 def note_range(high: float, top: float, kind: str, name: str, note: Note) -> None:
-    """Say so where the largest pixel is far below `top`, which it is read to be a part of."""
+    """Report a largest pixel far below `top`, the assumed maximum."""
     if 0 < high < top / FAR:
-        note(f"{name} holds {kind} of at most {high:g}; they are read as 0 to {top:g}")
+        note(f"{name} has {kind} of at most {high:g}; they are interpreted as 0 to {top:g}")
     elif kind == FLOATS and top == 255:
-        note(f"{name} holds {kind} of at most {high:g}; they are read as 0 to 255, not as 0 to 1")
+        note(f"{name} has {kind} of at most {high:g}; they are interpreted as 0 to 255, not 0 to 1")
 
 
 def eight_bits(values: NDArray[Any], name: str, note: Note) -> Pixels:
-    """Gray of more than 8 bits: integers run to 65535, floats to 1 or to 255."""
+    """Convert gray of more than 8 bits: integers range to 65535, floats to 1 or 255."""
     if not np.isfinite(values).all():
-        raise ImageError(f"{name} holds pixels that are not finite numbers", hint="save it without NaN")
+        raise ImageError(
+            f"{name} has pixels that are NaN or infinite", hint="replace them with finite values"
+        )
     low, high = float(values.min()), float(values.max())
     is_whole = values.dtype.kind in "iu"
     top = 65535.0 if is_whole else 1.0 if high <= 1 else 255.0
     if low < 0 or high > top:
         raise ImageError(
-            f"{name} holds pixels from {low:g} to {high:g}",
+            f"{name} has pixels from {low:g} to {high:g}",
             hint="expected 0 to 1, 0 to 255 or 16-bit integers",
         )
     note_range(high, top, "16-bit pixels" if is_whole else FLOATS, name, note)
@@ -308,18 +313,20 @@ def eight_bits(values: NDArray[Any], name: str, note: Note) -> Pixels:
 def _from_array(array: NDArray[Any]) -> Pixels:
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)) or array.size == 0:
         raise ImageError(
-            f"an array of shape {array.shape} is no picture", hint="expected (H, W), (H, W, 3) or (H, W, 4)"
+            f"an array of shape {array.shape} is not a picture",
+            hint="expected (H, W), (H, W, 3) or (H, W, 4)",
         )
     if array.dtype != np.uint8:
         if array.dtype.kind not in "fb":
             raise ImageError(
-                f"an array of {array.dtype} is no picture", hint="expected uint8, or numbers from 0 to 1"
+                f"an array of {array.dtype} is not a picture",
+                hint="expected uint8, or floats between 0 and 1",
             )
         unit = array.astype(np.float64)
         if not (np.isfinite(unit).all() and unit.min() >= 0 and unit.max() <= 1):
             raise ImageError(
-                "an array of floating-point pixels must hold numbers from 0 to 1",
-                hint="divide by its largest value, or pass uint8",
+                "floating-point pixels must be between 0 and 1",
+                hint="divide the array by its maximum, or pass uint8",
             )
         array = np.rint(unit * 255).astype(np.uint8)
     if array.ndim == 3 and array.shape[2] == 4:
@@ -330,5 +337,5 @@ def _from_array(array: NDArray[Any]) -> Pixels:
 
 
 def three(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Gray as R, G and B."""
+    """Replicate gray to R, G and B."""
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)

@@ -1,4 +1,4 @@
-"""Pixels in the channels that a network reads: colours, colours with transparency, or bands of any number."""
+"""Read pixels in the channels of a network: RGB, RGBA, or any number of bands."""
 
 from __future__ import annotations
 
@@ -36,32 +36,32 @@ if TYPE_CHECKING:
     from filterkit.runtime.pictures import Picture
 
 NPY = b"\x93NUMPY"
-"""How ``.npy`` files begin."""
+"""The first bytes of ``.npy`` files."""
 
 
 def read_pixels(picture: Picture, preprocessing: Preprocessing, *, note: Note = report) -> NDArray[Any]:
-    """A picture file, an ``.npy`` file, a PIL image or an array, in the channels that a network reads.
+    """Read a picture file, an ``.npy`` file, a PIL image or an array in the channels of a network.
 
     Parameters
     ----------
     picture
-        For colours as `filterkit.runtime.pictures.read_picture` takes it. For bands an array or ``.npy`` of
-        shape (H, W, bands), or a TIFF file of so many channels or of so many frames of one channel.
+        For colours, see `filterkit.runtime.pictures.read_picture`. For bands, an array or ``.npy`` file of
+        shape (H, W, bands), or a TIFF file with that number of channels or of single-channel frames.
     preprocessing
-        Says by its ``channel_order`` what the channels are.
+        Its ``channel_order`` determines the channels.
     note
-        Receives a sentence where the pixels are far from the range that they are taken to have.
+        Called with a message if the pixels are far from their assumed range.
 
     Returns
     -------
     ndarray
-        Shape (H, W, channels): R, G, B; R, G, B, A; or bands. uint8, or float32 in which 1 is as much as 255
-        of uint8: arrays of floating-point numbers, and of 16 bits, keep their precision.
+        Shape (H, W, channels): R, G, B; R, G, B, A; or bands. uint8, or float32 in which 1 corresponds to 255
+        of uint8: floating-point and 16-bit arrays keep their precision.
 
     Raises
     ------
     ImageError
-        It is no picture, is damaged, too large, or has other channels than the network.
+        If it is not a picture, is corrupted or too large, or its channels do not match the network.
     """
     name = "the array"
     if isinstance(picture, str | os.PathLike):
@@ -94,14 +94,14 @@ def _is_npy(path: Path) -> bool:
         with path.open("rb") as file:
             return file.read(len(NPY)) == NPY
     except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror}", hint="is it yours to read?") from error
+        raise ImageError(f"cannot read {path}: {error.strerror}", hint="check its permissions") from error
 
 
 def _colours_of_array(array: NDArray[Any], name: str, note: Note, *, is_rgba: bool) -> NDArray[Any]:
-    """Colours, of an array of gray, of colours, or of colours with transparency."""
+    """RGB or RGBA from an array of gray, RGB or RGBA."""
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)) or array.size == 0:
         raise ImageError(
-            f"{name} of shape {array.shape} is no picture of colours",
+            f"{name} of shape {array.shape} is not a colour picture",
             hint="expected (H, W), (H, W, 3) or (H, W, 4)" + _turned(array, (1, 3, 4)),
         )
     pixels = _in_range(array, name, note)
@@ -120,23 +120,25 @@ def _opaque(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _in_range(array: NDArray[Any], name: str, note: Note) -> NDArray[Any]:
-    """uint8 as it is; else float32 from 0 to 1, of 16 bits, of numbers up to 1, or up to 255."""
+    """uint8 unchanged; 16-bit integers and floats up to 1 or 255 as float32 between 0 and 1."""
     if array.dtype == np.uint8:
         return array
     kind, itemsize = array.dtype.kind, array.dtype.itemsize
     if kind not in "bf" and (kind not in "iu" or itemsize != 2):
         raise ImageError(
-            f"{name} of {array.dtype} is no picture",
-            hint="expected uint8, uint16, or numbers from 0 to 1, as in array.astype('uint8')",
+            f"{name} of {array.dtype} is not a picture",
+            hint="expected uint8, uint16, or floats between 0 and 1, as in array.astype('uint8')",
         )
     if not np.isfinite(array).all():
-        raise ImageError(f"{name} holds pixels that are not finite numbers", hint="save it without NaN")
+        raise ImageError(
+            f"{name} has pixels that are NaN or infinite", hint="replace them with finite values"
+        )
     low, high = float(array.min()), float(array.max())
     top = 65535.0 if kind in "iu" else 1.0 if high <= 1 else 255.0
     if low < 0 or high > top:
         raise ImageError(
-            f"{name} holds pixels from {low:g} to {high:g}",
-            hint="expected 0 to 1, 0 to 255 or 16-bit integers; filterkit maps --input takes any numbers",
+            f"{name} has pixels from {low:g} to {high:g}",
+            hint="expected 0 to 1, 0 to 255 or 16-bit integers; filterkit maps --input accepts any values",
         )
     if kind != "b":
         note_range(high, top, "16-bit pixels" if kind in "iu" else FLOATS, name, note)
@@ -147,23 +149,25 @@ def _in_range(array: NDArray[Any], name: str, note: Note) -> NDArray[Any]:
 def _bands_of_array(
     array: NDArray[Any], bands: int, name: str, note: Note, *, as_it_is: bool
 ) -> NDArray[Any]:
-    """Bands of an array; floating-point numbers `as_it_is`, where their range is not known."""
+    """Bands of an array; with `as_it_is`, floats are not scaled, as their range is unknown."""
     if array.ndim == 2 and bands == 1:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] != bands or array.size == 0:
         raise ImageError(
-            f"{name} of shape {array.shape} does not fit: the network takes {bands} bands",
+            f"{name} has shape {array.shape}, but the network takes {bands} bands",
             hint=f"expected (H, W, {bands})" + _turned(array, (bands,)),
         )
     if not as_it_is or array.dtype.kind != "f":
         return _in_range(array, name, note)
     if not np.isfinite(array).all():
-        raise ImageError(f"{name} holds numbers that are not finite", hint="save it without NaN")
+        raise ImageError(
+            f"{name} has values that are NaN or infinite", hint="replace them with finite values"
+        )
     low, high = float(array.min()), float(array.max())
     if low < 0 or high > 1:
         note(
-            f"{name} holds numbers from {low:g} to {high:g}; they are taken as they are, though the network "
-            "is not known to expect others than 0 to 1"
+            f"{name} has values from {low:g} to {high:g}; they are used unscaled, although the network may "
+            "expect 0 to 1"
         )
     else:
         note_range(high, 1, FLOATS, name, note)
@@ -188,32 +192,34 @@ def _rgba(image: Image.Image, name: str, note: Note) -> NDArray[Any]:
 
 
 def _bands_of_image(image: Image.Image, bands: int, name: str, note: Note) -> NDArray[Any]:
-    """All channels as they are, or one frame for each."""
+    """All channels unchanged, or one frame per band."""
     from PIL import ImageOps
 
     width, height = image.size
     if width * height * bands > 3 * LARGEST_SIZE:
-        raise ImageError(f"{name} has {bands} bands of {height} × {width} pixels, too many", hint="cut it")
+        raise ImageError(
+            f"{name} has {bands} bands of {height} × {width} pixels, which is too large", hint="crop it"
+        )
     own, is_file = image.getbands(), image.format is not None
-    held = getattr(image, "tag_v2", {}).get(277, len(own))  # SamplesPerPixel of a TIFF
+    stored = getattr(image, "tag_v2", {}).get(277, len(own))  # SamplesPerPixel of a TIFF
     if image.mode in ("P", "PA") or (image.format != "TIFF" and is_file and "A" in own):
-        held = None
-    if held == len(own) == bands:
+        stored = None
+    if stored == len(own) == bands:
         is_deep = has_sixteen_bits(image)
         pixels = np.asarray(ImageOps.exif_transpose(image))
         pixels = pixels if pixels.ndim == 3 else pixels[..., None]
         if is_deep:
             note_sixteen_bits(pixels, name, note)
     else:
-        frames = _frames(image, bands) if len(own) == 1 and held == 1 and bands > 1 else None
+        frames = _frames(image, bands) if len(own) == 1 and stored == 1 and bands > 1 else None
         if frames is None:
-            raise _does_not_fit(image, bands, name, held)
+            raise _channel_mismatch(image, bands, name, stored)
         pixels = np.stack(frames, axis=2)
     return _in_range(_narrowed(pixels), name, note)
 
 
 def _narrowed(pixels: NDArray[Any]) -> NDArray[Any]:
-    """16 bits that Pillow reads into 32, where they are whole numbers from 0 on."""
+    """Convert 16-bit values that Pillow reads as 32-bit back to uint16; other wide integers to float64."""
     if pixels.dtype.kind not in "iu" or pixels.dtype.itemsize <= 2:
         return pixels
     fits = pixels.min() >= 0 and pixels.max() <= 65535
@@ -221,7 +227,7 @@ def _narrowed(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _frames(image: Image.Image, bands: int) -> list[NDArray[Any]] | None:
-    """The frames of one channel, where there are as many as bands, of one size and type."""
+    """The single-channel frames, if there is one per band, all of the same size and type."""
     frames: list[NDArray[Any]] = []
     size, mode = image.size, image.mode
     try:
@@ -239,14 +245,12 @@ def _frames(image: Image.Image, bands: int) -> list[NDArray[Any]] | None:
     return None
 
 
-def _does_not_fit(image: Image.Image, bands: int, name: str, held: int | None) -> ImageError:
+def _channel_mismatch(image: Image.Image, bands: int, name: str, stored: int | None) -> ImageError:
     own = image.getbands()
     has = f"{len(own)} channel{'s' * (len(own) != 1)} ({', '.join(own)})"
-    if held is not None and held != len(own):
-        has = f"{held} channels, of which {len(own)} can be read"
-    hint = f"{BY_ARRAY} taken, and TIFF of {bands} channels or frames"
+    if stored is not None and stored != len(own):
+        has = f"{stored} channels, of which {len(own)} can be read"
+    hint = f"give {BY_ARRAY}, or a TIFF with {bands} channels or frames"
     if bands == 4 and len(own) in (3, 4):
-        hint = (
-            "filterkit add … --replace --preprocessing unit:channels=RGBA makes them R, G, B and transparency"
-        )
+        hint = "to use them as RGBA, add the model with --replace --preprocessing unit:channels=RGBA"
     return ImageError(f"{name} has {has}; the network takes {bands} bands", hint=hint)

@@ -1,4 +1,4 @@
-"""From pixels to what a network was trained on."""
+"""Preprocess pixels for a network."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from filterkit.records import Preprocessing
 
 LUMA = (0.299, 0.587, 0.114)
-"""Weights of R, G and B in gray, after ITU-R BT.601."""
+"""Weights of R, G and B for conversion to gray (ITU-R BT.601)."""
 
 
 Sides = tuple[int | None, int | None]
-"""Height and width, None where it is free."""
+"""Height and width; None if free."""
 
 
 def prepare(
@@ -27,38 +27,37 @@ def prepare(
     preprocessing: Preprocessing,
     size: tuple[int, int] | None = None,
 ) -> NDArray[np.float32]:
-    """One picture as a network's input: ``(pixel * scale - mean) / std`` in the network's channel order.
+    """Convert a picture to network input: ``(pixel * scale - mean) / std`` in the network's channel order.
 
     Parameters
     ----------
     pixels
-        uint8, or float32 of which 1 is as much as 255 of uint8; shape (H, W, 3), R, G, B, or as many channels
-        as the network has where it reads others (see `filterkit.runtime.pixels.read_pixels`).
+        uint8, or float32 in which 1 corresponds to 255 of uint8; shape (H, W, 3) in the order R, G, B, or
+        with the channels of the network (see `filterkit.runtime.pixels.read_pixels`).
     preprocessing
-        What the network expects.
+        Preprocessing of the network.
     size
-        Height and width to resize to (bilinear, with antialiasing when shrinking); None keeps the size.
+        Height and width to resize to (bilinear, with antialiasing when downsampling); None keeps the size.
 
     Returns
     -------
     ndarray
-        float32, shape (1, C, H, W), or (1, H, W, C) where the layout says so.
+        float32, shape (1, C, H, W) or (1, H, W, C), depending on the layout.
 
     Raises
     ------
     UsageError
-        The preprocessing has a mean or a standard deviation for another number of channels.
+        If mean or standard deviation do not match the number of channels.
     ImageError
-        `size` is none that a picture is resized to (see `filterkit.runtime.pictures.check_size`), or there
-        is not enough memory for it.
+        If `size` is invalid (see `filterkit.runtime.pictures.check_size`), or there is not enough memory.
     """
     try:
         return _prepared(pixels, preprocessing, size)
     except MemoryError:
         height, width = size or pixels.shape[:2]
         raise ImageError(
-            f"there is not enough memory for a picture of {height} × {width} pixels",
-            hint="take a smaller size",
+            f"not enough memory for a picture of {height} × {width} pixels",
+            hint="use a smaller size",
         ) from None
 
 
@@ -68,7 +67,7 @@ def _prepared(
     size: tuple[int, int] | None,
 ) -> NDArray[np.float32]:
     if size is not None and size != pixels.shape[:2]:
-        check_size(*size, channels=pixels.shape[2], whose="resizing makes ")
+        check_size(*size, channels=pixels.shape[2], whose="resizing gives ")
         pixels = _resized(pixels, *size, is_rgba=preprocessing.channel_order == "RGBA")
     if preprocessing.channel_order == "BGR":
         pixels = pixels[..., ::-1]
@@ -88,7 +87,7 @@ def _prepared(
 
 
 def scaled(own: tuple[int, int], fixed: Sides) -> tuple[int, int]:
-    """A picture's size where height or width is fixed; the other keeps the aspect, as for lines of text."""
+    """Size of a picture if height or width is fixed; the other keeps the aspect ratio (lines of text)."""
     height, width = fixed
     if height and not width:
         return height, max(round(own[1] * height / own[0]), 1)
@@ -100,7 +99,7 @@ def scaled(own: tuple[int, int], fixed: Sides) -> tuple[int, int]:
 def _resized(
     pixels: NDArray[np.uint8] | NDArray[np.float32], height: int, width: int, *, is_rgba: bool
 ) -> NDArray[np.uint8] | NDArray[np.float32]:
-    """Bilinear; colours as one picture (where one is transparent, by how much it shows), bands one by one."""
+    """Resize bilinearly; colours as one picture (weighted by alpha), bands one by one."""
     from PIL import Image
 
     def resized(values: NDArray[Any]) -> NDArray[Any]:
@@ -114,5 +113,5 @@ def _resized(
 
 def _per_channel(numbers: tuple[float, ...], name: str, values: NDArray[np.float32]) -> NDArray[np.float32]:
     if len(numbers) not in (1, values.shape[-1]):
-        raise UsageError(f"preprocessing has {len(numbers)} values of {name} for {values.shape[-1]} channels")
+        raise UsageError(f"preprocessing has {len(numbers)} {name} values for {values.shape[-1]} channels")
     return np.array(numbers, dtype=np.float32)

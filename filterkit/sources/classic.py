@@ -1,7 +1,7 @@
-"""`classic`: the filters that people designed before networks learned theirs, as a model of its own.
+"""`classic`: hand-designed image-processing filters (Sobel, Gaussian, …) as a model.
 
-Every kernel is a real Conv node with one filter on a gray picture. The border is replicated, so that every
-output has the picture's size. Pixels run 0..1.
+Every kernel is a Conv node with one filter on a grayscale picture. The border is replicated, so that every
+output has the size of the picture. Pixels are in [0, 1].
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ class ClassicSource:
     scheme = "classic"
 
     def fetch(self, ref: str, workdir: Path, progress: Progress) -> FetchedModel:
-        """Write the model; `ref` is empty, as there is only one.
+        """Write the model; `ref` must be empty, as there is only one.
 
         Raises
         ------
         UsageError
-            Where `ref` is not empty.
+            If `ref` is not empty.
         """
         if ref:
             raise UsageError(
-                f"the classic filters take no '{ref}'",
-                hint="add them all with 'filterkit add classic'; an address picks one: classic/edge_sobel_x",
+                f"the model source 'classic' takes no reference, got '{ref}'",
+                hint="'filterkit add classic' adds all of them; select one by address: classic/edge_sobel_x",
             )
         path = workdir / "classic.onnx"
         path.write_bytes(_model().SerializeToString(deterministic=True))

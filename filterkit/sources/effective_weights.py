@@ -1,6 +1,6 @@
-"""Weights that a file holds in parts: a norm and a direction, a spectral norm, a mask, codes and a scale.
+"""Reparametrized weights: weight norm, spectral norm, pruning masks, and quantized codes with a scale.
 
-What the network multiplies with is computed when the numbers are read.
+The effective weight, which the network multiplies with, is computed when the values are read.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _SPECTRAL = (
     (r"\.parametrizations\.(\w+)\.original$", r".parametrizations.\1.0._u", r".parametrizations.\1.0._v"),
 )
 _PART = re.compile(r"(^|[/\\._])(weights?|kernel)_(v|orig|bar)$|\.parametrizations\.\w+\.original1?$")
-"""The name of what is no weight before it has been put together with its other parts."""
+"""Names of arrays that are only a part of a weight."""
 
 MOST_NAMED = 3
-"""Of the arrays that a warning is about."""
+"""Maximum number of arrays listed by name in a warning."""
 
 _SCALES = (
     "{0}_scale",
@@ -43,13 +43,14 @@ _ZEROS = ("{0}_zero_point", "{0}.zero_point", "{0}/zero_point", "{1}.zero_point"
 
 
 def with_effective_weights(arrays: Sequence[StoredArray]) -> list[StoredArray]:
-    """The arrays, those that are parts of one weight as that weight, in the place of the largest part.
+    """Replace arrays that are parts of one weight by that weight, in the position of the largest part.
 
-    Known are PyTorch's weight_norm (``weight_g`` and ``weight_v``, or ``original0`` and ``original1``: v
-    times g / |v|, the norm over all axes along which g has one value), its spectral_norm (``weight_orig``
-    divided by uᵀ W v), its pruning (``weight_orig`` times ``weight_mask``), and codes of 8 bits with a scale,
-    and perhaps a zero point. What lacks its other parts is left out, with a warning: codes without a scale
-    that fits, directions without a norm. Parts of a weight that is there as a whole are left out as well.
+    Supported are PyTorch's weight_norm (``weight_g`` and ``weight_v``, or ``original0`` and ``original1``: v
+    times g / |v|, with the norm taken over the axes along which g has length one), its spectral_norm
+    (``weight_orig`` divided by uᵀ W v), its pruning (``weight_orig`` times ``weight_mask``), and 8-bit codes
+    with a scale and an optional zero point. Incomplete weights are left out, with a warning: codes without a
+    matching scale, directions without a norm. Parts of a weight that is also stored as a whole are left out,
+    too.
     """
     by_name = {array.name: array for array in arrays}
     parts: set[str] = set()
@@ -74,16 +75,16 @@ def with_effective_weights(arrays: Sequence[StoredArray]) -> list[StoredArray]:
             parts.update(others)
     lacking = [name for name in lacking if name not in parts]
     if lacking:
-        told = f"{named(lacking)} left out: no norm, mask or scale that fits is in the file"
-        warnings.warn(told, FilterkitWarning, stacklevel=3)
+        message = f"{named(lacking)} left out: the file contains no matching norm, mask or scale"
+        warnings.warn(message, FilterkitWarning, stacklevel=3)
     results = [made.get(array.name, array) for array in arrays if array.name not in parts]
     return [_modulated(array) for array in results if array is not None]
 
 
 def _modulated(array: StoredArray) -> StoredArray:
-    """The weight of a convolution that StyleGAN modulates, without the axis for the pictures before it.
+    """Remove the leading batch axis from the weight of a modulated convolution (StyleGAN).
 
-    1 × 512 × 512 × 3 × 3 is such a weight; a kernel of space of that shape would be a column.
+    1 × 512 × 512 × 3 × 3 is such a weight; as a 3-D kernel, the shape would be implausible.
     """
     shape = array.shape
     if len(shape) != 5 or shape[0] != 1 or shape[3] != shape[4] or shape[3] > 7 or shape[2] < 8:
@@ -96,14 +97,14 @@ def _is_part(array: StoredArray) -> bool:
 
 
 def named(names: Sequence[str]) -> str:
-    """``'a.weight_v' is``, or how many there are, with the first by name."""
+    """``'a.weight_v' is``, or the number of arrays and the first few names."""
     some = ", ".join(f"'{one_line(name)[:80]}'" for name in names[:MOST_NAMED])
     more = ", …" * (len(names) > MOST_NAMED)
     return f"{some} is" if len(names) == 1 else f"{len(names)} arrays ({some}{more}) are"
 
 
 Made = tuple[StoredArray | None, Sequence[str]]
-"""An array, and the names of those that it was made of beside the one in whose place it stands."""
+"""An array, and the names of the other arrays that it was computed from."""
 
 
 def _weight_norm(array: StoredArray, by_name: Mapping[str, StoredArray]) -> Made | None:
@@ -116,7 +117,7 @@ def _weight_norm(array: StoredArray, by_name: Mapping[str, StoredArray]) -> Made
 
 
 def _divided(array: StoredArray, by_name: Mapping[str, StoredArray]) -> Made | None:
-    """Of what spectral_norm or pruning keep."""
+    """The weight under spectral_norm or pruning."""
     if array.name.endswith("_orig") and len(array.shape) > 2:
         mask = by_name.get(array.name.removesuffix("_orig") + "_mask")
         if mask is not None and mask.shape == array.shape:
@@ -128,7 +129,7 @@ def _divided(array: StoredArray, by_name: Mapping[str, StoredArray]) -> Made | N
         u, v = (by_name.get(name) for name in names)
         if u is None or len(u.shape) != 1:
             continue
-        # Of a transposed convolution the outputs are the second axis.
+        # A transposed convolution has its outputs on the second axis.
         axis = 0 if u.shape[0] == array.shape[0] else 1
         rest = product(array.shape) // max(array.shape[axis], 1)
         if u.shape[0] == array.shape[axis] and v is None:
@@ -171,7 +172,7 @@ def _weight_name(name: str) -> str:
 
 
 def _scales(scale: StoredArray, weight: StoredArray) -> bool:
-    """Whether the one has a value for all, or for each along some axes, of the other."""
+    """Whether `scale` is a scalar or has one value per index along some axes of `weight`."""
     shape = scale.shape
     if product(shape) == 1:
         return True
@@ -197,7 +198,7 @@ def _scaled_directions(directions: NDArray[Any], norms: NDArray[Any]) -> NDArray
     norms = _along(norms, directions)
     shape = norms.shape or (1,) * directions.ndim
     axes = tuple(axis for axis, size in enumerate(shape) if size == 1)
-    if norms.ndim == 1:  # one for each along the last axis
+    if norms.ndim == 1:  # one per index of the last axis
         axes = tuple(range(directions.ndim - 1))
     lengths = np.sqrt(np.sum(directions * directions, axes, keepdims=True, dtype=np.float32))
     return directions * (norms / lengths)
@@ -209,14 +210,14 @@ def _spectral(
     import numpy as np
 
     matrix = np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1)
-    if v is None:  # as PyTorch did before it kept it
+    if v is None:  # older versions of PyTorch do not store v
         v = matrix.T @ u
         v = v / max(float(np.linalg.norm(v)), 1e-12)
     return weight / (u @ (matrix @ v))
 
 
 def as_float32(array: StoredArray) -> NDArray[Any]:
-    """The numbers of an array as float32, whatever they are stored as."""
+    """The values of an array as float32, whatever the stored dtype."""
     import numpy as np
 
     numbers = array.read()

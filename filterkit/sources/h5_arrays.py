@@ -1,8 +1,8 @@
-"""The arrays in an HDF5 file, as Keras writes them. Only what lies in the file itself is read.
+"""Read the arrays of an HDF5 file as Keras writes them; external files are not followed.
 
-The HDF5 library is C, and there are files over which it goes on for ever, takes all memory or breaks down. So
-it works in a process of its own (`h5_worker`), within limits, and what comes from there is checked like any
-other file.
+The HDF5 library is written in C, and crafted files can make it hang, exhaust memory or crash. It therefore
+runs in a subprocess with limits on time and memory (`h5_worker`), whose output is validated like an untrusted
+file.
 """
 
 from __future__ import annotations
@@ -32,30 +32,31 @@ if TYPE_CHECKING:
     from filterkit.sources.stored_array import Read
 
 LONGEST_LIST = 1 << 26
-"""Bytes of the list of all arrays."""
+"""Maximum size in bytes of the list of all arrays."""
 
-BY_THE_CLOCK = 6
-"""How much longer than the processor time that it may take the other process is waited for, where the machine
-is busy or the disk slow, or the system knows no such limits."""
+WALL_CLOCK_FACTOR = 6
+"""Wall-clock limit of the subprocess as a multiple of its CPU time limit: the machine may be busy, the disk
+slow, or the system without CPU limits."""
 
 
 @contextmanager
 def h5_arrays(path: Path) -> Iterator[Sequence[StoredArray]]:
-    """The arrays of the file, in the order of its layers: the one that Keras notes, else by their numbers.
+    """The arrays of the file in layer order: the order that Keras recorded, else natural order of the names.
 
-    Links, which may lead to other files, are not followed.
+    Soft and external links are not followed.
 
     Raises
     ------
     SourceError
-        Where h5py is missing, weights lie in other files, or reading takes more time or memory than it may.
+        If h5py is not installed, weights are stored in other files, or reading exceeds its time or memory
+        limit.
     """
     check_installed(path.name)
     with _started(path) as library:
-        listed = json.loads(library.answer(LONGEST_LIST))
+        listed = json.loads(library.reply(LONGEST_LIST))
         places = {layer: place for place, layer in enumerate(listed["layers"])}
         arrays = [_array(entry, place, library) for place, entry in enumerate(listed["arrays"])]
-        library.left += BY_THE_CLOCK * sum(array.nbytes for array in arrays) / h5_worker.PACE
+        library.left += WALL_CLOCK_FACTOR * sum(array.nbytes for array in arrays) / h5_worker.PACE
 
         def order(array: StoredArray) -> tuple[int, Any]:
             first = array.name.removeprefix("model_weights/").partition("/")[0]
@@ -65,23 +66,23 @@ def h5_arrays(path: Path) -> Iterator[Sequence[StoredArray]]:
 
 
 def check_installed(name: str) -> None:
-    """Raise SourceError where h5py is missing, without which the file `name` cannot be read."""
+    """Raise SourceError if h5py, which the file `name` requires, is not installed."""
     if importlib.util.find_spec("h5py") is None:
         raise SourceError(
-            f"{name} needs more than is installed: h5py", hint="pip install 'cnn-filterkit[h5]'"
+            f"reading {name} requires h5py, which is not installed", hint="pip install 'cnn-filterkit[h5]'"
         )
 
 
 @dataclass
 class _Library:
-    """The other process, and for how many more seconds it may be waited for."""
+    """The subprocess that reads the file, and the seconds left to wait for it."""
 
     process: subprocess.Popen[bytes]
     path: Path
-    left: float = BY_THE_CLOCK * h5_worker.patience(0)
+    left: float = WALL_CLOCK_FACTOR * h5_worker.patience(0)
 
-    def answer(self, most: int, place: int | None = None) -> bytearray:
-        """What it answers, at most so many bytes, where `place` is given to a request for that array."""
+    def reply(self, most: int, place: int | None = None) -> bytearray:
+        """The next reply, at most `most` bytes long; with `place`, it is requested for that array."""
         assert self.process.stdin is not None and self.process.stdout is not None
         begun = time.monotonic()
         alarm = threading.Timer(max(self.left, 0), self.process.kill)
@@ -93,7 +94,7 @@ class _Library:
                 self.process.stdin.flush()
             failed, length = h5_worker.HEADER.unpack(_exactly(self.process.stdout, h5_worker.HEADER.size))
             if length > most:
-                raise ValueError(f"its answer has {length:,} bytes, more than {most:,}")
+                raise ValueError(f"the reply has {length:,} bytes; the limit is {most:,}")
             content = _exactly(self.process.stdout, length)
         except (OSError, EOFError) as error:
             self.process.kill()
@@ -107,12 +108,12 @@ class _Library:
         return content
 
     def _failure(self, *, late: bool) -> SourceError:
-        """Why the process, which has ended, gave no answer."""
+        """The error for a subprocess that ended without a reply."""
         late = late or self.process.returncode == -getattr(signal, "SIGXCPU", 0)
-        what = "takes longer to read than any file of its size should" if late else "ends the HDF5 library"
+        what = "takes too long to read for its size" if late else "crashes the HDF5 library"
         return SourceError(
             f"{self.path.name} {what}",
-            hint="fetch it from a source you trust, or save the weights again, best as .safetensors",
+            hint="get the file from a trusted source, or save the weights again, preferably as .safetensors",
         )
 
 
@@ -134,7 +135,7 @@ def _started(path: Path) -> Iterator[_Library]:
         process.kill()
         process.wait()
         for pipe in (process.stdin, process.stdout):
-            with suppress(OSError):  # what was still to be written
+            with suppress(OSError):  # unsent data
                 assert pipe is not None
                 pipe.close()
 
@@ -151,14 +152,14 @@ def _exactly(file: Any, length: int) -> bytearray:
 
 
 def _array(entry: Any, place: int, library: _Library) -> StoredArray:
-    """An array as the other process describes it, which is not believed but for what it is called."""
+    """An array as described by the subprocess; everything but its name is validated."""
     name, shape = str(entry["name"]), tuple(int(size) for size in entry["shape"])
     if entry["dtype"] not in h5_worker.FLOATS or min(shape, default=0) < 0:
-        raise ValueError(f"'{name}' is described as no array is")
+        raise ValueError(f"'{name}' has an invalid dtype or shape")
     if entry["elsewhere"]:
         raise SourceError(
-            f"{library.path.name} keeps '{name}' in another file, and no other file is read",
-            hint="save the weights again, into one file",
+            f"{library.path.name} stores '{name}' in an external file, which is not read",
+            hint="save the weights again as a single file",
         )
     return StoredArray(
         name,
@@ -174,12 +175,12 @@ def _reader(dtype: str, shape: tuple[int, ...], place: int, library: _Library) -
         import numpy as np
 
         kind = np.dtype(dtype).newbyteorder("<")
-        content = library.answer(product(shape) * kind.itemsize, place)
+        content = library.reply(product(shape) * kind.itemsize, place)
         return np.frombuffer(content, kind).reshape(shape)
 
     return read
 
 
 def _layer(note: str) -> str:
-    """What Keras 3 notes beside a layer's variables; a name that Keras made up tells nothing."""
+    """The layer name that Keras 3 records beside the variables; empty for an automatic name."""
     return "" if re.fullmatch(r"([a-z]+_)*conv[123]d(_transpose)?(_\d+)?", note) else note

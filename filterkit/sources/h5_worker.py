@@ -1,10 +1,10 @@
-"""The process in which the HDF5 library reads a file (see `h5_arrays`): a bare Python that knows h5py alone.
+"""The subprocess in which the HDF5 library reads a file (see `h5_arrays`); imports only h5py and NumPy.
 
     python -P h5_worker.py weights.h5
 
-On stdout it writes, behind a header, a list of the arrays of real numbers as JSON. A request on stdin is the
-place of an array in that list. The answer is a header, whether that failed and a length, and the numbers,
-little-endian, or what h5py said against it.
+It first writes a header and a JSON list of the floating-point arrays to stdout. A request on stdin is the
+index of an array in that list. A reply is a header (failure flag and length) and the little-endian values, or
+the error message of h5py.
 """
 
 import json
@@ -23,30 +23,28 @@ REQUEST = struct.Struct("<Q")
 FLOATS = ("float16", "float32", "float64")
 
 MOST_ITEMS = 1 << 15
-"""Groups and arrays that are looked at; the largest networks have some thousand."""
+"""Maximum number of groups and arrays; the largest networks have several thousand."""
 LONGEST_PATH = 1 << 14
-"""Characters of an array's name, with those of the groups that it lies in."""
+"""Maximum length of an array's full path in characters."""
 LARGEST_ATTRIBUTE = 1 << 22
-"""Bytes of a text or a list of texts beside an array; HDF5 itself has most of them end at 2^16."""
+"""Maximum size of a text attribute in bytes; HDF5 itself limits most of them to 2^16."""
 
 PATIENCE = 20
-"""Seconds of processor time that a file may take."""
+"""Seconds of CPU time that any file may take."""
 PACE = 1 << 24
-"""Bytes of numbers for which it may take one second more."""
+"""Bytes of values for which it may take one second more."""
 MEMORY = 4 << 30
-"""Bytes that reading may take, besides what the largest array does."""
+"""Memory limit in bytes, in addition to twice the largest array."""
 
 
 def patience(size: int) -> float:
-    """Seconds of processor time that a file may take, of whose numbers so many bytes are read."""
+    """CPU time limit in seconds for reading `size` bytes of values."""
     return PATIENCE + size / PACE
 
 
 def main() -> None:
-    os.environ["OPENBLAS_NUM_THREADS"] = (
-        "1"  # numpy's threads would take address space, and have nothing to do
-    )
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the other process, with which this one ends
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # idle threads would use up address space
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent
     _limit(0, 0)
     import h5py
 
@@ -58,7 +56,7 @@ def main() -> None:
             _limit(sum(sizes), max(sizes, default=0))
             while request := sys.stdin.buffer.read(REQUEST.size):
                 _answer(_numbers(found[REQUEST.unpack(request)[0]][0]))
-    except Exception as error:  # h5py raises many kinds on files that it does not like
+    except Exception as error:  # h5py raises many types on malformed files
         _answer((str(error) or type(error).__name__)[:1000].encode("utf-8", "replace"), failed=True)
 
 
@@ -70,7 +68,7 @@ def _answer(content: Any, *, failed: bool = False) -> None:
 
 
 def _listed(file: Any) -> tuple[list[str], list[tuple[Any, dict[str, Any]]]]:
-    """The names of layers in the order that old files note, and all arrays, with what is known of each."""
+    """Layer names in the order that older files record, and all arrays with a description of each."""
     import h5py
 
     layers = _texts(file, "layer_names")
@@ -91,10 +89,10 @@ def _listed(file: Any) -> tuple[list[str], list[tuple[Any, dict[str, Any]]]]:
 
 
 def _items(file: Any) -> Iterator[tuple[str, Any]]:
-    """The groups and arrays in the file, by name, each once, however often it is linked.
+    """The groups and arrays of the file with their paths, each once, however often it is linked.
 
-    Links to places are not followed, as they may lead to other files. Nor does HDF5 go through the groups
-    itself: it looks every name up from the root on, which takes for ever where groups lie deep.
+    Soft and external links are not followed, as they may lead to other files. HDF5's own traversal is not
+    used: it resolves every path from the root, which takes far too long with deeply nested groups.
     """
     import h5py
 
@@ -103,16 +101,16 @@ def _items(file: Any) -> Iterator[tuple[str, Any]]:
     pending = [(file, inner, inner, address) for inner, address in _hard_links(file)]
     while pending:
         if max(len(seen), len(pending)) > MOST_ITEMS:
-            raise ValueError(f"it holds more than {MOST_ITEMS:,} groups and arrays")
+            raise ValueError(f"it contains more than {MOST_ITEMS:,} groups and arrays")
         holder, name, path, address = pending.pop()
         if address in seen:
             continue
         item = holder[name]
         info = h5py.h5o.get_info(item.id)
         if (info.fileno, info.addr) != (root.fileno, address):
-            continue  # of two links of one name, another one was followed
+            continue  # the name resolved to another of two links with the same name
         if len(path) > LONGEST_PATH:
-            raise ValueError(f"a name in it has {len(path):,} characters, more than {LONGEST_PATH:,}")
+            raise ValueError(f"a path in it has {len(path):,} characters; the limit is {LONGEST_PATH:,}")
         seen.add(address)
         yield path, item
         if isinstance(item, h5py.Group):
@@ -120,9 +118,9 @@ def _items(file: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _hard_links(group: Any) -> list[tuple[str, int]]:
-    """Names and addresses of what lies in a group itself, the last name first.
+    """Names and addresses of the direct members of a group, in descending order of the names.
 
-    A name with a slash would be looked up elsewhere.
+    Names with a slash are skipped: they would resolve to a member of another group.
     """
     import h5py
 
@@ -138,12 +136,12 @@ def _hard_links(group: Any) -> list[tuple[str, int]]:
 
 
 def _texts(item: Any, attribute: str) -> list[str]:
-    """Those of an attribute's values that are texts."""
+    """The values of an attribute that are text."""
     if attribute not in item.attrs:
         return []
     size = item.attrs.get_id(attribute).get_storage_size()
     if size > LARGEST_ATTRIBUTE:
-        raise ValueError(f"its attribute '{attribute}' has {size:,} bytes, more than {LARGEST_ATTRIBUTE:,}")
+        raise ValueError(f"attribute '{attribute}' has {size:,} bytes; the limit is {LARGEST_ATTRIBUTE:,}")
     values = item.attrs[attribute]
     several = values.ravel() if hasattr(values, "ravel") and values.ndim else [values]
     texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in several]
@@ -158,7 +156,7 @@ def _numbers(item: Any) -> memoryview:
 
 
 def _limit(size: int, largest: int) -> None:
-    """No more time and memory than any file of so many bytes needs, where the system has such limits."""
+    """Limit CPU time and address space to what a file of this size needs, where the system supports it."""
     with suppress(ImportError, ValueError, OSError):
         import resource
 

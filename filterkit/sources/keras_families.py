@@ -1,4 +1,4 @@
-"""The networks of ``keras.applications``: how large their pictures are, and what their pixels become."""
+"""The networks of ``keras.applications``: input size and preprocessing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Application:
     Attributes
     ----------
     mode
-        What its ``preprocess_input`` does, as a name in `PRESETS`; ``"raw"``: the network does it itself.
+        Preset in `PRESETS` that matches its ``preprocess_input``; ``"raw"``: the network preprocesses itself.
     size
         Height and width it was trained on, in pixels.
     """
@@ -29,17 +29,17 @@ def _family(mode: Mode, sizes: Mapping[str, int]) -> dict[str, Application]:
     return {name: Application(mode, size) for name, size in sizes.items()}
 
 
-def _alike(names: str, size: int) -> dict[str, int]:
+def _of_size(names: str, size: int) -> dict[str, int]:
     return dict.fromkeys(names.split(), size)
 
 
 APPLICATIONS: Mapping[str, Application] = {
-    **_family("caffe", _alike("VGG16 VGG19 ResNet50 ResNet101 ResNet152", 224)),
-    **_family("tf", _alike("ResNet50V2 ResNet101V2 ResNet152V2 MobileNet MobileNetV2 NASNetMobile", 224)),
-    **_family("tf", _alike("Xception InceptionV3 InceptionResNetV2", 299) | {"NASNetLarge": 331}),
-    **_family("torch", _alike("DenseNet121 DenseNet169 DenseNet201", 224)),
-    **_family("raw", _alike("MobileNetV3Small MobileNetV3Large", 224)),
-    **_family("raw", _alike("ConvNeXtTiny ConvNeXtSmall ConvNeXtBase ConvNeXtLarge ConvNeXtXLarge", 224)),
+    **_family("caffe", _of_size("VGG16 VGG19 ResNet50 ResNet101 ResNet152", 224)),
+    **_family("tf", _of_size("ResNet50V2 ResNet101V2 ResNet152V2 MobileNet MobileNetV2 NASNetMobile", 224)),
+    **_family("tf", _of_size("Xception InceptionV3 InceptionResNetV2", 299) | {"NASNetLarge": 331}),
+    **_family("torch", _of_size("DenseNet121 DenseNet169 DenseNet201", 224)),
+    **_family("raw", _of_size("MobileNetV3Small MobileNetV3Large", 224)),
+    **_family("raw", _of_size("ConvNeXtTiny ConvNeXtSmall ConvNeXtBase ConvNeXtLarge ConvNeXtXLarge", 224)),
     **_family(
         "raw",
         {
@@ -50,4 +50,4 @@ APPLICATIONS: Mapping[str, Application] = {
     **_family("raw", {f"EfficientNetV2B{number}": size for number, size in enumerate((224, 240, 260, 300))}),
     **_family("raw", {"EfficientNetV2S": 384, "EfficientNetV2M": 480, "EfficientNetV2L": 480}),
 }
-"""By name. A test holds both to what Keras does."""
+"""By name. A test compares both fields with Keras."""

@@ -1,4 +1,4 @@
-"""What is made of the ONNX graph that Keras exports: sizes set free, private notes dropped, layers named."""
+"""Clean up the ONNX graph that Keras exports: free its sizes, drop metadata and name its layers."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from filterkit.graph.layers.layers import node_name
 from filterkit.graph.loading.load import open_graph
 from filterkit.graph.view.constants import NotConstant
 from filterkit.graph.view.view import GraphView
-from filterkit.sources.fingerprint import fingerprint, size_of
+from filterkit.sources.keras_export import fingerprint, size_of
 
 _LAYOUTS = {3: "NWC", 4: "NHWC", 5: "NDHWC"}
 
 
 def tidy(source: Path, target: Path) -> None:
-    """Write the exported model at `source` to `target`: the same network, always the same bytes.
+    """Write the exported model at `source` to `target`: the same network, byte for byte reproducible.
 
-    The export fixes the number of pictures and their size; both are made free where the graph allows. (Where
-    Keras pads "same" and strides, the padding stays that of the exported size.) What it notes of the machine
-    that made it, paths of source files, is dropped.
+    The export fixes batch size and picture size; both are made free where the graph allows. (Where Keras pads
+    a strided convolution with "same", the padding remains that of the exported size.) Metadata about the
+    exporting machine, such as paths of source files, is dropped.
     """
     model = onnx.load(source)
     _fold_shape_arithmetic(model, source)
@@ -36,14 +36,14 @@ def tidy(source: Path, target: Path) -> None:
         axes = len(value.type.tensor_type.shape.dim)
         if axes in _LAYOUTS:
             free_sizes(model, value.name, _LAYOUTS[axes])
-    _drop_notes(model)
+    _drop_metadata(model)
     target.write_bytes(model.SerializeToString(deterministic=True))
 
 
 def _fold_shape_arithmetic(model: onnx.ModelProto, path: Path) -> None:
-    """Replace chains of nodes that compute constant pads and shapes by what they compute.
+    """Replace chains of nodes that compute constant pads and shapes with their results.
 
-    PyTorch writes a padding as seven nodes, through which no shape can be inferred.
+    PyTorch writes a padding as seven nodes, which block shape inference.
     """
     graph = GraphView(model, path)
     folded: dict[str, onnx.TensorProto] = {}
@@ -67,7 +67,7 @@ def _fold_shape_arithmetic(model: onnx.ModelProto, path: Path) -> None:
 
 
 def _copy_batch_axis(model: onnx.ModelProto, path: Path) -> None:
-    """Let a Reshape that says "one picture" say "as many as came in" instead, which is a 0."""
+    """Replace a batch size of 1 in the target of a Reshape with 0, which copies that of its input."""
     graph = GraphView(model, path)
     for node in model.graph.node:
         if node.op_type != "Reshape" or not graph.is_constant(node.input[1]):
@@ -82,10 +82,10 @@ def _copy_batch_axis(model: onnx.ModelProto, path: Path) -> None:
                 numpy_helper.from_array(np.array([0, *target[1:]], np.int64), name)
             )
             node.input[1] = name
-            del node.attribute[:]  # all it can have is allowzero, and there a 0 would mean none
+            del node.attribute[:]  # only allowzero, with which a 0 would mean an empty axis
 
 
-def _drop_notes(model: onnx.ModelProto) -> None:
+def _drop_metadata(model: onnx.ModelProto) -> None:
     graph = model.graph
     noted = (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer)
     for holder in noted:
@@ -94,20 +94,20 @@ def _drop_notes(model: onnx.ModelProto) -> None:
 
 
 def name_nodes(path: Path, kernels: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Find the layers of a model in its graph, by their weights.
+    """Find the layers of a model in its graph by their weights.
 
     Parameters
     ----------
     path
         The ONNX file.
     kernels
-        Name and `fingerprint` of every kernel, in the order of the model's layers.
+        Name and `fingerprint` of every kernel, in layer order.
 
     Returns
     -------
     dict
-        From the name of a node that reads a kernel, whatever it does with it, to the layer's. Layers with the
-        very same weights are named in the graph's order; other nodes are left out.
+        Maps the name of each node that reads a kernel, whatever its operator, to the name of the layer.
+        Layers with identical weights are matched in graph order; other nodes are left out.
     """
     waiting: defaultdict[str, deque[str]] = defaultdict(deque)
     for name, mark in kernels:
@@ -119,13 +119,13 @@ def name_nodes(path: Path, kernels: Iterable[tuple[str, str]]) -> dict[str, str]
         if tensor not in marks:
             marks[tensor] = _mark(graph, tensor, sizes)
         if candidates := waiting.get(marks[tensor]):
-            # One layer may be called several times: its last name stays for all nodes that follow.
+            # A layer may be called several times: keep the last name for all nodes that follow.
             names[node_name(graph, node)] = candidates.popleft() if len(candidates) > 1 else candidates[0]
     return names
 
 
 def _constants_read(graph: GraphView) -> Iterator[tuple[GraphView, onnx.NodeProto, str]]:
-    """All constants that nodes read which are none themselves, in the graph's order, then in bodies."""
+    """Constants read by nodes that are not constant themselves, in graph order, then those in bodies."""
     for node in graph.nodes:
         if not any(map(graph.is_constant, node.output)):
             yield from ((graph, node, name) for name in dict.fromkeys(node.input) if graph.is_constant(name))
@@ -134,7 +134,7 @@ def _constants_read(graph: GraphView) -> Iterator[tuple[GraphView, onnx.NodeProt
 
 
 def _mark(graph: GraphView, tensor: str, sizes: Collection[int]) -> str:
-    """Fingerprint of a constant; empty if it is of another size than all kernels, or too large to compute."""
+    """Fingerprint of a constant; empty if no kernel has its size, or it is too large to compute."""
     try:
         value = graph.constant(tensor)
     except NotConstant:

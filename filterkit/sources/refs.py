@@ -1,4 +1,4 @@
-"""What users type to name a model: ``vgg16``, ``model.onnx``, ``classic``, ``keras:VGG16?weights=none``."""
+"""Parse model references: ``vgg16``, ``model.onnx``, ``classic``, ``keras:VGG16?weights=none``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from filterkit.errors import UnknownNameError, UsageError, closest
 from filterkit.plugins.first_party import BROUGHT_BY
 
-# Two letters at least: what has one is a drive, as in C:\model.onnx.
+# At least two letters: a single one is a drive, as in C:\model.onnx.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _KERAS_FILE = (".keras", ".h5")
 _TORCH_FILE = (".pt2", ".pt", ".pth")
@@ -28,40 +28,40 @@ def split_ref(
     *,
     hint: Callable[[str, Iterable[str]], str] = closest,
 ) -> tuple[str, str]:
-    """Take the source's scheme and the rest out of what a user typed.
+    """Split a model reference into the scheme of its source and the rest.
 
     Parameters
     ----------
     text
-        ``scheme:rest``, perhaps with its plugin (``plugin/scheme:rest``); a scheme alone, perhaps with
-        options (``classic``, ``gabor?size=7``); the name of a known network; or a path. Schemes and known
-        names go before paths: write ``./vgg16`` for a file.
+        ``scheme:rest``, optionally qualified by its plugin (``plugin/scheme:rest``); a scheme alone,
+        optionally with options (``classic``, ``gabor?size=7``); the name of a known network; or a path.
+        Schemes and known names take precedence over paths: write ``./vgg16`` for a file.
     schemes
-        Those of all model sources there are.
+        The schemes of all model sources.
     known
-        Names of the zoo's networks, meant as ``zoo:NAME``.
+        Names of the networks in the zoo, short for ``zoo:NAME``.
     hint
-        What to do about a name that is not among those that could be meant.
+        Makes a hint from an unknown name and the valid ones.
 
     Returns
     -------
     tuple
-        Scheme, and the text for that source's ``fetch``; options stay in it.
+        Scheme, and the text for the ``fetch`` of that source, including options.
 
     Raises
     ------
     UnknownNameError, UsageError
-        Nothing of all that.
+        If the reference is none of these.
     """
     if not text.strip():
-        raise UsageError("no model is named", hint="try 'filterkit add vgg16', or an ONNX file")
+        raise UsageError("no model given", hint="try 'filterkit add vgg16', or an ONNX file")
     if "://" in text:
         raise UsageError(
-            f"'{text}' is a URL, and filterkit opens none",
+            f"'{text}' is a URL, which filterkit does not open",
             hint="download the file first, then: filterkit add FILE.onnx",
         )
     if "*" in text and ":" not in text and not Path(text).exists():
-        raise UsageError(f"'{text}' is a pattern, and models are added one at a time", hint=_matching(text))
+        raise UsageError(f"'{text}' is a pattern; models are added one at a time", hint=_matching(text))
     head, colon, rest = text.partition(":")
     if colon and head.rpartition("/")[2] in schemes:
         return head, rest
@@ -75,21 +75,21 @@ def split_ref(
     if not match and path.name.lower().endswith((*_KERAS_FILE, *_TORCH_FILE, *_WEIGHTS_FILE)):
         _refuse_another_kind(path, text)
     if path.name.lower().endswith(_WEIGHTS_FILE) and not match:
-        raise UsageError(
-            f"'{text}' holds weights without their network", hint=f"filterkit add weights:{text}"
-        )
+        raise UsageError(f"'{text}' contains weights without a network", hint=f"filterkit add weights:{text}")
     if path.suffix.lower() in _KERAS_FILE and not match:
         either = (
-            "" if path.suffix.lower() != ".h5" else f" (or, of weights alone: filterkit add weights:{text})"
+            ""
+            if path.suffix.lower() != ".h5"
+            else f" (or, if it contains only weights: filterkit add weights:{text})"
         )
         raise UsageError(f"'{text}' is a Keras file", hint=f"filterkit add keras:{text}{either}")
     if path.suffix.lower() in _TORCH_FILE and not match:
-        brings = "" if "torch" in schemes else f"with the plugin {BROUGHT_BY['source', 'torch']}: "
+        brings = "" if "torch" in schemes else f"install the plugin {BROUGHT_BY['source', 'torch']}, then: "
         raise UsageError(f"'{text}' is a PyTorch file", hint=f"{brings}filterkit add torch:{text}")
     if path.suffix.lower() == ".onnx" or (not match and ("/" in text or "\\" in text)) or path.exists():
         return "onnx", text
     if match:
-        message = f"'{match[1]}' is no model source"
+        message = f"'{match[1]}' is not a model source"
         raise UnknownNameError(message, name=match[1], hint=hint(match[1], schemes))
     raise UnknownNameError(
         f"'{text}' is neither a known model, nor a model source, nor a file",
@@ -99,7 +99,7 @@ def split_ref(
 
 
 def _refuse_another_kind(path: Path, text: str) -> None:
-    """Raise UsageError where the first bytes of a file say that it is not what its suffix says."""
+    """Raise UsageError if the content of a file, identified by its first bytes, contradicts its suffix."""
     from filterkit.graph.loading import file_kinds as kinds
 
     kind = kinds.file_kind(path) if path.is_file() else None
@@ -120,30 +120,30 @@ def _refuse_another_kind(path: Path, text: str) -> None:
 
 
 def _matching(pattern: str) -> str:
-    """A hint that adds the first files that match, each by itself."""
+    """A hint how to add the first matching files, one at a time."""
     folder, name = Path(pattern).parent, Path(pattern).name
     try:
         named = folder.glob(name) if "**" not in name else ()
         found = sorted(str(path) for path in named if path.name.lower().endswith(_MODEL_FILE))
-    except (OSError, ValueError, NotImplementedError):  # a folder that is none, or a pattern that is none
+    except (OSError, ValueError, NotImplementedError):  # not a folder, or not a valid pattern
         found = []
     commands = [f"`filterkit add {shlex.quote(path)}`" for path in found[:2]]
     more = " and so on" * (len(found) > 2)
-    return ", then ".join(commands) + more if found else "name one file: filterkit add FILE.onnx"
+    return ", then ".join(commands) + more if found else "give one file: filterkit add FILE.onnx"
 
 
 def split_options(text: str) -> tuple[str, dict[str, str]]:
-    """Take ``NAME?key=value&key=value`` apart; ``%26`` stands for ``&`` and so on.
+    """Parse ``NAME?key=value&key=value``; percent-encoding (``%26`` for ``&``) is decoded.
 
     Returns
     -------
     tuple
-        The name and its options, both decoded.
+        The decoded name and options.
 
     Raises
     ------
     UsageError
-        An option without a value, or given twice.
+        If an option has no value or is given twice.
     """
     name, _, query = text.partition("?")
     options: dict[str, str] = {}
@@ -161,27 +161,27 @@ def split_options(text: str) -> tuple[str, dict[str, str]]:
 def read_options(
     given: Mapping[str, str], readers: Mapping[str, Callable[[str], Any]], *, of: str
 ) -> dict[str, Any]:
-    """Turn options into values.
+    """Convert options to values.
 
     Parameters
     ----------
     given
         As `split_options` returns them.
     readers
-        One function per option there is: ``str``, ``int``, ``float``, `boolean`, or anything that raises
-        ValueError for what it does not take.
+        One function per valid option: ``str``, ``int``, ``float``, `boolean`, or any function that raises
+        ValueError for an invalid value.
     of
-        Whose options they are, for messages.
+        Owner of the options, for messages.
 
     Returns
     -------
     dict
-        The given options only.
+        Values of the given options only.
 
     Raises
     ------
     UsageError
-        An option that is none, or a value that does not fit.
+        If an option is unknown or a value is invalid.
     """
     values = {}
     for key, text in given.items():
@@ -190,13 +190,13 @@ def read_options(
         try:
             values[key] = readers[key](text)
         except ValueError as error:
-            raise UsageError(f"{key}={text} does not fit {of}: {error}") from error
+            raise UsageError(f"invalid option {key}={text} of {of}: {error}") from error
     return values
 
 
 def boolean(text: str) -> bool:
-    """Read ``true`` or ``false`` (also yes/no, on/off, 1/0)."""
+    """Parse ``true`` or ``false`` (also yes/no, on/off, 1/0)."""
     word = text.lower()
     if word not in _TRUE + _FALSE:
-        raise ValueError("it is true or false")
+        raise ValueError("must be true or false")
     return word in _TRUE

@@ -1,4 +1,4 @@
-"""One array in a file of weights: what it is called, and its numbers once they are wanted."""
+"""One array in a weights file: its name, and its values, which are read on demand."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 CODES = ("int8", "uint8", "float8_e4m3fn", "float8_e5m2")
-"""What stands for numbers together with a scale."""
+"""Dtypes whose values need a scale (and sometimes a zero point)."""
 _WIDTHS = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8, **dict.fromkeys(CODES, 1)}
 
 
 @dataclass(frozen=True, slots=True)
 class StoredArray:
-    """One array of real numbers, or of codes for such, in a file.
+    """One array of floating-point values, or of quantized codes, in a file.
 
     Attributes
     ----------
     name
-        As the file has it, levels separated by ``/`` or ``.``; any text.
+        As stored in the file, levels separated by ``/`` or ``.``; any text.
     dtype
         One of `FLOATS` or `CODES`.
     read
-        Brings the numbers while the file is open; bfloat16 as uint16.
+        Returns the values while the file is open; bfloat16 as uint16.
     layer
-        What the file calls the layer that it belongs to, or empty.
+        Name of its layer in the file, or empty.
     """
 
     name: str
@@ -48,7 +48,7 @@ class StoredArray:
 
 
 def natural(name: str) -> list[str | tuple[int, str]]:
-    """A key by which ``conv_10`` comes behind ``conv_2``, however long the number is."""
+    """Sort key for natural order: ``conv_10`` after ``conv_2``, for numbers of any length."""
     parts = re.split(r"([0-9]+)", name)
     return [_number(part) if place % 2 else part for place, part in enumerate(parts)]
 

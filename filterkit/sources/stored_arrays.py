@@ -1,4 +1,4 @@
-"""The arrays in a file of weights: what they are called, and their numbers once they are wanted."""
+"""Read the arrays of a weights file: names and shapes at once, values on demand."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 
 SMALL = 1 << 26
 DENSEST = 100
-"""Files may unpack to `SMALL` bytes, or to `DENSEST` times their own size where that is more."""
+"""Files may unpack to `SMALL` bytes or to `DENSEST` times their own size, whichever is larger."""
 
 MOST_ARRAYS = 1 << 16
-"""The largest networks have some thousand."""
+"""Maximum number of arrays; the largest networks have several thousand."""
 LONGEST_HEADER = 1 << 24
-"""Bytes of the table of contents of a safetensors file or of an archive: room for `MOST_ARRAYS`."""
+"""Maximum size in bytes of a safetensors header or a zip central directory: enough for `MOST_ARRAYS`."""
 LONGEST_NPY_HEADER = 1 << 14
-"""Bytes; numpy reads as much of the header of one array."""
+"""Bytes read for the header of one array; NumPy's own limit is lower."""
 
 
 @contextmanager
 def open_arrays(path: Path) -> Iterator[Sequence[StoredArray]]:
-    """The arrays of real numbers, and of codes for such, in the file at `path`, as `format_of` tells it.
+    """The floating-point and quantized arrays in the file at `path`, in the format that `format_of` finds.
 
-    In the order in which they were written, where the file tells it; else by name, numbers as numbers.
+    They are in the order in which they were written, if the file records it; else in natural order of names.
 
     Raises
     ------
     SourceError
-        Where it is damaged, claims to hold much more than a file of its size can, or h5py is missing; also
-        when numbers are read.
+        If the file is corrupted, declares implausibly large arrays, or requires h5py, which is not installed;
+        also raised when values are read.
     """
     with ExitStack() as open_files:
         with _readable(path):
@@ -56,23 +56,23 @@ def open_arrays(path: Path) -> Iterator[Sequence[StoredArray]]:
 
 
 def format_of(path: Path) -> str:
-    """The format of a file, as one of the suffixes in `READERS`: by its first bytes, else by its own suffix.
+    """The format of a file as a suffix in `READERS`: identified by its first bytes, else by its own suffix.
 
     Raises
     ------
     SourceError
-        Where these say that it is something else.
+        If its first bytes identify another kind of file.
     """
     kind, suffix = file_kind(path), path.suffix.lower()
     if kind is None or (kind.what == ZIP.what and suffix == ".npz"):
         return suffix
     found = {SAFETENSORS.what: ".safetensors", NUMPY.what: ".npz", HDF5.what: ".h5"}.get(kind.what)
     if found is None:
-        if "weights:" in kind.hint and suffix in READERS:  # numbers without names
-            told = f"{path.name} cannot be read as {suffix}: it is {kind.what}"
+        if "weights:" in kind.hint and suffix in READERS:  # arrays without names
+            message = f"cannot read {path.name} as {suffix}: it is {kind.what}"
         else:
-            told = f"{path.name} holds no weights but is {kind.what}"
-        raise SourceError(told, hint=kind.hint)
+            message = f"{path.name} is not a weights file but {kind.what}"
+        raise SourceError(message, hint=kind.hint)
     return found
 
 
@@ -90,26 +90,26 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except FilterkitError:
         raise
-    except Exception as error:  # whatever three libraries raise at what a stranger made of a file
-        said = " ".join(str(error).split())[:200]
+    except Exception as error:  # three libraries raise many types on malformed files
+        reason = " ".join(str(error).split())[:200]
         raise SourceError(
-            f"{path.name} cannot be read as {format_of(path)}: {said or type(error).__name__}",
-            hint="is it complete, and really of that kind?",
+            f"cannot read {path.name} as {format_of(path)}: {reason or type(error).__name__}",
+            hint="the file may be incomplete, corrupted or in another format",
         ) from error
 
 
 def _check_names(arrays: Sequence[StoredArray], path: Path) -> None:
     if len(arrays) > MOST_ARRAYS:
         raise SourceError(
-            f"{path.name} holds {len(arrays):,} arrays, more than the {MOST_ARRAYS:,} that are read",
-            hint="is it a file of weights?",
+            f"{path.name} contains {len(arrays):,} arrays; the limit is {MOST_ARRAYS:,}",
+            hint="it may not be a weights file",
         )
     longest = max((name for array in arrays for name in (array.name, array.layer)), key=len, default="")
     if len(longest) > LONGEST_NAME:
         raise SourceError(
-            f"{path.name} holds a name of {len(longest):,} characters ('{shown(longest, 40)}'), "
-            f"more than {LONGEST_NAME:,}",
-            hint="save the weights again, under shorter names",
+            f"{path.name} contains a name of {len(longest):,} characters ('{shown(longest, 40)}'); "
+            f"the limit is {LONGEST_NAME:,}",
+            hint="save the weights again with shorter names",
         )
 
 
@@ -117,14 +117,14 @@ def _check_claims(arrays: Sequence[StoredArray], path: Path) -> None:
     size, claimed = path.stat().st_size, sum(array.nbytes for array in arrays)
     if claimed > max(SMALL, DENSEST * size):
         raise SourceError(
-            f"{path.name} claims {claimed:,} bytes of weights in a file of {size:,}",
-            hint="fetch it again, from a source you trust",
+            f"{path.name} declares {claimed:,} bytes of weights in a file of {size:,} bytes",
+            hint="get the file again from a trusted source",
         )
 
 
 @contextmanager
 def _safetensors(path: Path) -> Iterator[Sequence[StoredArray]]:
-    """Mapped, after the library has held header and size against each other; numpy knows no bfloat16."""
+    """Memory-mapped, after the library has validated the header; not read by it, as NumPy lacks bfloat16."""
     import numpy as np
     from safetensors import safe_open
 
@@ -157,14 +157,14 @@ def _safetensors(path: Path) -> Iterator[Sequence[StoredArray]]:
 
 
 def _eight_bits(kind: str) -> Any:
-    import ml_dtypes  # which onnx brings
+    import ml_dtypes  # a dependency of onnx
 
     return ml_dtypes.float8_e4m3fn if kind == "F8_E4M3" else ml_dtypes.float8_e5m2
 
 
 @contextmanager
 def _npz(path: Path) -> Iterator[Sequence[StoredArray]]:
-    """Headers alone, until numbers are wanted; pickles are never read."""
+    """Only headers, until values are requested; pickles are never loaded."""
     import numpy as np
     from numpy.lib import format as npy
 
@@ -172,7 +172,7 @@ def _npz(path: Path) -> Iterator[Sequence[StoredArray]]:
 
         def reader(info: ZipInfo) -> Read:
             def read() -> NDArray[Any]:
-                with archive.open(info) as file:  # of which no more is read than the header has claimed
+                with archive.open(info) as file:  # reads no more than the header declares
                     return np.asarray(npy.read_array(file, allow_pickle=False))
 
             return read

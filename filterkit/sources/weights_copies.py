@@ -1,4 +1,4 @@
-"""Which arrays of a file are copies of its weights: moving averages, teachers, target networks, slots."""
+"""Detect copies of weights in a file: moving averages, teachers, target networks, optimizer slots."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ _COPY = re.compile(
     r"|slow_" + _OF_A_NETWORK + r"|lookahead(_.*)?",
     re.IGNORECASE,
 )
-"""A level of a name that says that what stands there follows the weights which are trained."""
+"""Level of a name that marks copies of the trained weights."""
 
 _SLOT = re.compile(
     r"(.*_)?(adam\w*|sgd|rmsprop|adagrad|adadelta|momentums?|slots?|trace|mu|nu)", re.IGNORECASE
 )
-"""A level that says so of what an optimizer keeps of each weight; layers may be called so, too."""
+"""Level that marks the per-weight state of an optimizer; layers may have these names, too."""
 
 _AROUND_SLOTS = ("training", "state", "train_state")
-"""Levels before one that says so; else that is the first or the last one."""
+"""Levels that may precede an optimizer slot, which is otherwise the first or last level."""
 
 _MARK = re.compile(
     r"(?i)(^|_)(ema\d*|shadow|swa|averaged?|avg|teacher|target|momentum|slow|polyak|key|k)(?=_|$)"
 )
-"""In such a level, what is not in the name of the weights: ``critic_target`` follows ``critic``."""
+"""The marker in such a level, which the original lacks: ``critic_target`` is a copy of ``critic``."""
 
 _TRAINED = r"(online|student|base|raw|query|main|current|source|live|train(ed|ing)?|policy|q)"
 
@@ -52,19 +52,19 @@ _ORIGINAL = re.compile(
     r"|student|online|_orig_mod|state|training|train_state|q|main|raw",
     re.IGNORECASE,
 )
-"""The first levels of the names of the weights that others follow."""
+"""First levels of the names of the originals."""
 
 LEAST_ALIKE = 3
-"""So many arrays of a copy are those of one other part of the file, whatever that is called."""
+"""Minimum number of arrays that must match one other part of the file, if that has an unusual name."""
 MOST_LEVELS = 6
 MOST_PARTS = 8
-"""How many of its first levels a name is looked up without, and how many parts are looked at."""
+"""Maximum number of leading levels ignored in a lookup, and of parts of the file considered."""
 
 Named = tuple[str, tuple[int, ...]]
-"""The levels of a name without the marks between them, and a shape."""
+"""The levels of a name joined without separators, and a shape."""
 
 _Found = tuple[tuple[str, ...], bool]
-"""The levels before a name that was looked for, and whether all of them are usual for weights."""
+"""The levels before a name that was found, and whether all of them are usual for weights."""
 
 
 def levels(name: str) -> list[str]:
@@ -77,11 +77,11 @@ def joined(parts: Sequence[str]) -> str:
 
 
 def without_copies(arrays: Sequence[StoredArray]) -> list[StoredArray]:
-    """The arrays without those that follow others: of the same shape, and called alike but for saying so.
+    """Remove copies of other arrays: those of the same shape and the same name except for a marker.
 
-    What is called like a copy (``teacher.stem``, ``conv.weight_ema``) is one where most of its kind have an
-    original: under the usual names (``student.stem``, ``model.stem``, ``stem``), or, of three and more, all
-    under one other name. A second network that is larger, or another one, is no copy.
+    An array named like a copy (``teacher.stem``, ``conv.weight_ema``) is one if most arrays with its marker
+    have an original: under a usual name (``student.stem``, ``model.stem``, ``stem``), or, for three or more,
+    all under one other name. A larger or different second network is not a copy.
     """
     marked = {array.name: _mark(levels(array.name)) for array in arrays}
     originals = _originals([array for array in arrays if marked[array.name] is None])
@@ -97,8 +97,8 @@ def without_copies(arrays: Sequence[StoredArray]) -> list[StoredArray]:
 
 
 def _mark(parts: Sequence[str]) -> str | None:
-    """What makes an array one of a kind of copies: all levels to the last that says so, or how it ends."""
-    places = [place for place in range(len(parts)) if _says_so(parts, place)]
+    """The group of copies that an array belongs to: all levels up to the last marked one, or its suffix."""
+    places = [place for place in range(len(parts)) if _is_marked(parts, place)]
     if not places:
         return None
     last = parts[places[-1]]
@@ -108,7 +108,7 @@ def _mark(parts: Sequence[str]) -> str | None:
     return ".".join(parts[: places[-1] + 1])
 
 
-def _says_so(parts: Sequence[str], place: int) -> bool:
+def _is_marked(parts: Sequence[str], place: int) -> bool:
     if _COPY.fullmatch(parts[place]):
         return True
     at_an_end = place in (0, len(parts) - 1) or parts[place - 1] in _AROUND_SLOTS
@@ -116,7 +116,7 @@ def _says_so(parts: Sequence[str], place: int) -> bool:
 
 
 def _originals(arrays: Sequence[StoredArray]) -> Mapping[Named, list[_Found]]:
-    """Where in the file which name is found, some levels before it aside."""
+    """Index of names with up to `MOST_LEVELS` leading levels ignored."""
     found: dict[Named, list[_Found]] = defaultdict(list)
     for array in arrays:
         parts = levels(array.name)
@@ -132,7 +132,7 @@ def _originals(arrays: Sequence[StoredArray]) -> Mapping[Named, list[_Found]]:
 
 
 def _copies(kind: Sequence[StoredArray], originals: Mapping[Named, list[_Found]]) -> list[str]:
-    """Those of one kind that have an original."""
+    """The arrays of one group that have an original."""
     usual, elsewhere = list[str](), defaultdict[tuple[str, ...], list[str]](list)
     for array in kind:
         places = [place for name in _names(array.name) for place in originals.get((name, array.shape), ())]
@@ -149,7 +149,7 @@ def _copies(kind: Sequence[StoredArray], originals: Mapping[Named, list[_Found]]
 
 
 def _numbered(kind: Sequence[StoredArray], shapes: Counter[tuple[int, ...]]) -> list[str]:
-    """All of one kind, where they have numbers alone for names and each has a weight of its shape."""
+    """All arrays of one group, if their names are plain numbers and each has a weight of its shape."""
     names = [array.name for array in kind]
     if not all(joined(_without_marks(levels(name))).isdecimal() for name in names):
         return []
@@ -157,7 +157,7 @@ def _numbered(kind: Sequence[StoredArray], shapes: Counter[tuple[int, ...]]) -> 
 
 
 def _names(name: str) -> set[str]:
-    """What the original of an array may be called."""
+    """Possible names of the original of an array."""
     parts = levels(name)
     cut = [_MARK.sub("", part).strip("_") if _COPY.fullmatch(part) else part for part in parts]
     names = set[str]()
@@ -172,9 +172,9 @@ def _names(name: str) -> set[str]:
 
 def _without_marks(parts: Sequence[str]) -> list[str]:
     moments = ("m", "v") if any(map(_SLOT.fullmatch, parts)) else ()
-    return [part for place, part in enumerate(parts) if not (_says_so(parts, place) or part in moments)]
+    return [part for place, part in enumerate(parts) if not (_is_marked(parts, place) or part in moments)]
 
 
 def _after_marks(parts: Sequence[str]) -> str:
-    last = max((place for place in range(len(parts)) if _says_so(parts, place)), default=-1)
+    last = max((place for place in range(len(parts)) if _is_marked(parts, place)), default=-1)
     return joined(parts[last + 1 :])

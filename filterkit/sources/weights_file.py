@@ -1,4 +1,4 @@
-"""`weights:PATH[?layout=OIHW&only=PATTERN]`: a checkpoint, weights without their network."""
+"""`weights:PATH[?layout=OIHW&only=PATTERN]`: a checkpoint (weights without a network)."""
 
 from __future__ import annotations
 
@@ -24,52 +24,52 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".safetensors", ".npz", ".h5")
 _TORCH = (".pth", ".pt", ".pt2", ".ckpt", ".bin")
-_EXTRAS = "what an optimizer keeps, copies, tables or masks, by name"
-_GRAMMAR = "write it like this: weights:model.safetensors, or weights:model.npz?layout=HWIO"
+_EXTRAS = "optimizer state, copies, tables or masks, judging by name"
+_GRAMMAR = "examples: weights:model.safetensors, weights:model.npz?layout=HWIO"
 
 
 class WeightsFile:
-    """Makes a layer of every array that has a convolution's shape."""
+    """Turns every array with the shape of a convolution weight into a layer."""
 
     scheme = "weights"
 
     def fetch(self, ref: str, workdir: Path, progress: Progress) -> FetchedModel:
-        """Write the weights in the file at `ref` as a graph of convolutions that never meet.
+        """Write the weights in the file at `ref` as a graph of unconnected convolutions.
 
         Parameters
         ----------
         ref
-            ``PATH``, and perhaps ``?layout=OIHW``, ``?layout=HWIO`` or ``?layout=OHWI``: the order of the
-            arrays' axes, which is HWIO in Keras's ``.h5`` files and found out for others. It is meant for 1-D
-            and 3-D kernels too. ``?only=ema.*`` reads the arrays alone whose names match the pattern, also
-            copies and what an optimizer keeps, which are left out otherwise. Options are joined by ``&``.
+            ``PATH``, optionally with ``?layout=OIHW``, ``?layout=HWIO`` or ``?layout=OHWI``: the order of the
+            axes, also for 1-D and 3-D kernels. It is HWIO in ``.h5`` files of Keras and detected in others.
+            ``?only=ema.*`` reads only the arrays whose names match the pattern, including copies and
+            optimizer state, which are otherwise left out. Options are separated by ``&``.
 
         Raises
         ------
         UsageError
-            No path, a file of another kind by its suffix, an unknown option, or a pattern without a match.
+            If no path is given, the suffix or an option is not supported, or a pattern matches nothing.
         NotFoundError
-            There is no such file.
+            If the file does not exist.
         SourceError
-            The file is damaged or of another kind by its first bytes, no array in it is a convolution's, or
-            h5py is missing.
+            If the file is corrupted or of another kind, contains no convolution weights, or requires h5py,
+            which is not installed.
         """
         from filterkit.sources.stored_arrays import format_of
 
         name, given = split_options(ref)
         if not name:
-            raise UsageError("no file of weights is named", hint=_GRAMMAR)
+            raise UsageError("no weights file given", hint=_GRAMMAR)
         path = Path(name).expanduser()
         form = format_of(path) if path.is_file() and not _is_pytorch(path) else path.suffix.lower()
         if form not in SUFFIXES:
             kind = file_kind(path)
             raise UsageError(
-                f"no weights are read from '{path.name}'" + (f", {kind.what}" if kind else ""),
+                f"cannot read weights from '{path.name}'" + (f", {kind.what}" if kind else ""),
                 hint=_instead(name, kind),
             )
-        options = read_options(given, {"layout": _layout, "only": str}, of="a file of weights")
+        options = read_options(given, {"layout": _layout, "only": str}, of="a weights file")
         if not path.exists():
-            raise NotFoundError(f"there is no file '{name}'")
+            raise NotFoundError(f"file '{name}' does not exist")
         if not path.is_file():
             raise NotFoundError(f"'{name}' is not a file", hint=_GRAMMAR)
         progress(f"reading {path.name}", 0, None)
@@ -81,29 +81,29 @@ class WeightsFile:
 def to_onnx(
     path: Path, target: Path, *, layout: str | None = None, within: str = "", only: str | None = None
 ) -> dict[str, str]:
-    """Write the convolutions among the arrays of `path` as the ONNX file `target`.
+    """Write the convolution weights in `path` to the ONNX file `target`.
 
     Parameters
     ----------
     layout
-        ``"OIHW"``, ``"HWIO"``, ``"OHWI"``, or None for what the file seems to have; a warning says so where
-        that is in doubt.
+        ``"OIHW"``, ``"HWIO"``, ``"OHWI"``, or None to detect it; a warning is issued if the
+        result is uncertain.
     within
-        Beginning of the names of the arrays that count.
+        Prefix of the names of the arrays to read.
     only
-        A pattern that their names match, as those of files in a shell.
+        Shell-style pattern that their names must match.
 
     Returns
     -------
     dict
-        From the nodes' names to the layers'.
+        Maps node names to layer names.
 
     Raises
     ------
     SourceError
-        Where there is none, or the file is damaged.
+        If there is no convolution, or the file is corrupted.
     UsageError
-        Where no name matches `only`.
+        If no name matches `only`.
     """
     from filterkit.graph.loading.checkpoint import write_checkpoint
     from filterkit.sources.effective_weights import named, with_effective_weights
@@ -116,12 +116,10 @@ def to_onnx(
         if only is not None:
             meant = [array for array in meant if fnmatchcase(array.name, only)]
             if not meant:
-                raise UsageError(
-                    f"no array in {path.name} has a name like '{only}'", hint=_names_there(arrays)
-                )
+                raise UsageError(f"no array in {path.name} matches '{only}'", hint=_names_there(arrays))
         effective = with_effective_weights(meant)
         weights = without_extras(effective)
-        if only is not None and not has_convolutions(weights):  # that is what was asked for
+        if only is not None and not has_convolutions(weights):  # explicitly requested
             weights = effective
         chosen, in_doubt = layout, False
         if chosen is None:
@@ -132,45 +130,45 @@ def to_onnx(
         kept = {array.name for array in weights}
         left = [each.name for each in effective if each.name not in kept and is_convolution(each, chosen)]
         if not layers:
-            told = f"none of the {len(arrays)} arrays in {path.name} has a convolution's shape"
+            message = f"none of the {len(arrays)} arrays in {path.name} has the shape of a convolution weight"
             if left:
-                hint = f"?only={_pattern(left, ())[0]} reads what is called so"
-                raise SourceError(f"{told} but what is left out: {named(left)} {_EXTRAS}", hint=hint)
-            what = "real numbers, or codes with a scale"
-            hint = f"three to five axes of {what}; ?layout=OIHW, HWIO or OHWI says in which order"
-            raise SourceError(told, hint=hint)
+                hint = f"?only={_pattern(left, ())[0]} reads them anyway"
+                raise SourceError(f"{message}, except those left out: {named(left)} {_EXTRAS}", hint=hint)
+            what = "three to five axes of floating-point values, or of codes with a scale"
+            hint = f"a convolution weight has {what}; ?layout=OIHW, HWIO or OHWI states their order"
+            raise SourceError(message, hint=hint)
         if in_doubt:
             others = " or ".join(f"?layout={each}" for each in LAYOUTS if each != chosen)
-            told = f"the axes of the weights in {path.name} are taken to be {chosen}; {others} says otherwise"
-            warnings.warn(told, FilterkitWarning, stacklevel=2)
+            message = f"assuming axis order {chosen} for the weights in {path.name}; override with {others}"
+            warnings.warn(message, FilterkitWarning, stacklevel=2)
         if left:
             pattern, read = _pattern(left, [layer.convolution.weights.name for layer in layers])
-            told = f"{named(left)} left out: {_EXTRAS}; with ?only={pattern} {read}"
-            warnings.warn(told, FilterkitWarning, stacklevel=2)
+            message = f"{named(left)} left out: {_EXTRAS}; ?only={pattern} {read}"
+            warnings.warn(message, FilterkitWarning, stacklevel=2)
         write_checkpoint(target, [layer.convolution for layer in layers])
     return {layer.convolution.weights.name: layer.name for layer in layers}
 
 
 def _is_pytorch(path: Path) -> bool:
-    """Whether a file is what its suffix says, and that is one of PyTorch's."""
+    """Whether a file has a suffix of PyTorch and matching content."""
     kind = file_kind(path)
     is_one = kind is not None and kind.what in (PYTORCH.what, PICKLE.what)
     return is_one and path.suffix.lower() in _TORCH
 
 
 def _pattern(names: Sequence[str], others: Sequence[str]) -> tuple[str, str]:
-    """What the names have in common and no other has, as a value of ``only``, and what is read with it."""
-    begin = re.sub(r"[^/\\.]*$", "", _beginning(names))
-    end = re.sub(r"^[^/\\.]*", "", _beginning([name[::-1] for name in names])[::-1])
+    """A value of ``only`` that matches `names` and none of `others`, if possible, and what it reads."""
+    begin = re.sub(r"[^/\\.]*$", "", _common_prefix(names))
+    end = re.sub(r"^[^/\\.]*", "", _common_prefix([name[::-1] for name in names])[::-1])
     common = [f"{escape(begin)}*"] * bool(begin) + [f"*{escape(end)}"] * bool(end)
     fitting = [each for each in common if not any(fnmatchcase(other, each) for other in others)]
     pattern = fitting[0] if fitting else escape(names[0])
-    read = "they alone are read" if fitting and len(names) > 1 else "that one alone is read"
+    read = "reads only them" if fitting and len(names) > 1 else "reads only that one"
     return one_line(pattern.replace("%", "%25").replace("&", "%26"))[:80], read
 
 
-def _beginning(names: Sequence[str]) -> str:
-    """What all of them begin with; of all, the first and the last in order differ most."""
+def _common_prefix(names: Sequence[str]) -> str:
+    """Common prefix; in sorted order the first and last name differ most."""
     first, last = min(names), max(names)
     pairs = enumerate(zip(first, last, strict=False))
     return first[: next((at for at, (one, other) in pairs if one != other), len(first))]
@@ -178,27 +176,27 @@ def _beginning(names: Sequence[str]) -> str:
 
 def _names_there(arrays: Sequence[StoredArray]) -> str:
     some = ", ".join(one_line(array.name)[:80] for array in arrays[:3])
-    return f"there are {some}{', …' * (len(arrays) > 3)}" if arrays else "it holds no arrays of real numbers"
+    return f"it contains {some}{', …' * (len(arrays) > 3)}" if arrays else "it contains no arrays of numbers"
 
 
 def _instead(name: str, kind: FileKind | None) -> str:
-    """How a file of another kind is added."""
+    """A hint how to add a file of another kind."""
     suffix = Path(name).suffix.lower()
     quoted = shlex.quote(name)
     if suffix == ".onnx":
-        return f"it holds a network: filterkit add {quoted}"
+        return f"it contains a network: filterkit add {quoted}"
     if suffix == ".keras":
-        return f"it holds a network: filterkit add {shlex.quote('keras:' + name)}"
+        return f"it contains a network: filterkit add {shlex.quote('keras:' + name)}"
     if kind is not None or suffix in _TORCH:
         brought = BROUGHT_BY["source", "torch"]
         return (
-            f"with the plugin {brought}: filterkit add {shlex.quote('torch:' + name)}; "
-            "or save the weights alone as .safetensors: safetensors.torch.save_file"
+            f"install the plugin {brought}, then: filterkit add {shlex.quote('torch:' + name)}; "
+            "or save only the weights as .safetensors with safetensors.torch.save_file"
         )
-    return f"from {', '.join(SUFFIXES)}"
+    return f"supported: {', '.join(SUFFIXES)}"
 
 
 def _layout(text: str) -> str:
     if text.upper() not in LAYOUTS:
-        raise ValueError(f"it is {' or '.join(LAYOUTS)}")
+        raise ValueError(f"must be {' or '.join(LAYOUTS)}")
     return text.upper()

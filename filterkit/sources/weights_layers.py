@@ -1,4 +1,4 @@
-"""Which arrays of a file of weights are convolutions: their axes, their biases, their layers' names."""
+"""Find the convolutions in a weights file: their weights, biases and layer names."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from filterkit.sources.stored_array import StoredArray
 from filterkit.sources.weights_layout import LAYOUTS, channels, find_layout, kernel_of
 
 LONGEST_KERNEL = 256
-"""Longer axes are those of embeddings and attention; the longest kernels of networks transform audio."""
+"""Longer axes belong to embeddings and attention; the longest kernels occur in audio networks."""
 
 LONGEST_LABEL = 200
-"""Characters of an array's name in the graph."""
+"""Maximum length of an array's name in the graph."""
 
 _KERNEL = re.compile(r"[/\\._]?((depthwise|pointwise)_)?(kernel|weights?|[Ww])(:\d+)?$")
-"""What marks the kernel of a layer, behind the layer's name."""
+"""Suffix that marks the kernel of a layer."""
 
 _WRAPPERS = re.compile(r"(^|(?<=[._]))(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)[._]")
-"""Levels of a name that are no modules of the network."""
+"""Levels of a name that are not modules of the network."""
 
 _CONTAINERS = ("params.", "params_", "module.", "state_dict.", "model_state_dict.", "optimizer_target_")
-"""What may stand before all names."""
+"""Prefixes that all names may share."""
 
 _NUMBERED = re.compile(r"[/\\]vars[/\\]([0-9]{1,9})$")
-"""How Keras 3 names the variables of a layer: kernels, then the bias."""
+"""Names of a layer's variables in Keras 3: kernels, then the bias."""
 
 _TO_BIAS = ((r"weight", "bias"), (r"(\b|(?<=_))W", "b"), (r"(\b|(?<=_))w", "b"))
-"""What is called so in a kernel's name is called so in its bias's."""
+"""Parts of a kernel's name and their counterparts in the name of its bias."""
 
 _NO_BIAS = re.compile(r"gamma|beta|mean|var|scale|norm|bn", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointLayer:
-    """A convolution of a checkpoint, under the name that its layer gets."""
+    """A convolution of a checkpoint and the name of its layer."""
 
     name: str
     convolution: Convolution
 
 
 def layout_of(arrays: Sequence[StoredArray], usual: str) -> tuple[str, bool]:
-    """As `find_layout` tells it of the arrays that are convolutions in one order or another."""
+    """`find_layout` for all arrays that are convolutions in any axis order."""
     kernels = [array for array in arrays if any(is_convolution(array, layout) for layout in LAYOUTS)]
     around = _Around.of(kernels, [array for array in arrays if len(array.shape) == 1])
 
@@ -60,11 +60,11 @@ def layout_of(arrays: Sequence[StoredArray], usual: str) -> tuple[str, bool]:
 
 
 def find_layers(arrays: Sequence[StoredArray], layout: str) -> list[CheckpointLayer]:
-    """The convolutions among `arrays`, in their order; the one that reads colours first, if it is one alone.
+    """The convolutions among `arrays`, in order; if exactly one reads colour channels, it comes first.
 
-    A convolution has three to five axes, kernels of at most 256 steps, and filters of more than one number.
-    A transposed one has a bias with a value for each of what would be inputs. In files of `layout` ``HWIO``,
-    ``depthwise`` and ``transpose`` in a name tell where Keras turns the last two axes around.
+    A convolution has three to five axes, kernel sides of at most 256 and filters of more than one value. One
+    whose bias has as many values as its input axis is transposed. With `layout` ``HWIO``, ``depthwise`` and
+    ``transpose`` in a name mark weights whose last two axes Keras swaps.
     """
     kernels = [array for array in arrays if is_convolution(array, layout)]
     around = _Around.of(kernels, [array for array in arrays if len(array.shape) == 1])
@@ -76,7 +76,7 @@ def find_layers(arrays: Sequence[StoredArray], layout: str) -> list[CheckpointLa
         budget.step("finding the bias of '{}'", name)
         part = _part(array.name) if often[name] > 1 else ""
         depthwise, transposed = _kind(array, around, layout)
-        # The bias of a separable convolution comes behind its second half.
+        # The bias of a separable convolution belongs to its pointwise part.
         bias = None if part == "depthwise" else _bias(array, around, layout)
         convolution = Convolution(
             stored[array.name],
@@ -91,7 +91,7 @@ def find_layers(arrays: Sequence[StoredArray], layout: str) -> list[CheckpointLa
 
 
 def layer_name(array: str) -> str:
-    """The layer that an array belongs to: ``block1/layers/conv2d/vars/0`` is of ``block1_conv2d``."""
+    """Name of the layer of an array: ``block1_conv2d`` for ``block1/layers/conv2d/vars/0``."""
     bare = _NUMBERED.sub("", array)
     bare = bare if bare != array else _KERNEL.sub("", array)
     parts = [part for part in re.split(r"[/\\]", bare) if part not in ("", "layers", "model_weights")]
@@ -99,9 +99,9 @@ def layer_name(array: str) -> str:
 
 
 def _without_container(names: Sequence[str]) -> Sequence[str]:
-    """The names without what wraps layers in training, and what stands before all of them; no graph has it.
+    """Strip training wrappers and prefixes shared by all names, which the exported graph lacks.
 
-    That is what PyTorch's DataParallel, compiler and FSDP, Flax, and those who save checkpoints put there.
+    They come from DataParallel, torch.compile, FSDP, Flax, and from dictionaries around the weights.
     """
     bare = [_WRAPPERS.sub("", name) or name for name in names]
     while bare:
@@ -117,7 +117,7 @@ def _is_in(name: str, container: str) -> bool:
 
 
 def is_convolution(array: StoredArray, layout: str) -> bool:
-    """Whether it has a convolution's shape, its axes being in that order."""
+    """Whether it has the shape of a convolution weight with axes in the order `layout`."""
     shape = array.shape
     if not 3 <= len(shape) <= 5 or 0 in shape:
         return False
@@ -125,25 +125,25 @@ def is_convolution(array: StoredArray, layout: str) -> bool:
 
 
 def has_convolutions(arrays: Sequence[StoredArray]) -> bool:
-    """Whether any has a convolution's shape in one order or another."""
+    """Whether any has the shape of a convolution weight, in any axis order."""
     return any(is_convolution(array, layout) for array in arrays for layout in LAYOUTS)
 
 
 def _kind(array: StoredArray, around: _Around, layout: str) -> tuple[bool, bool]:
-    """Whether the last axes of a kernel of Keras are channels and filters per channel; whether O and I."""
+    """Whether the weight is depthwise (last axes: channels, filters per channel), and whether transposed."""
     part = _part(array.name)
     if layout == "HWIO" and "depthwise" in (part or array.name):
         return True, False
     bias = _named_bias(array, around)
     outputs, inputs = channels(array.shape, layout)
     if layout == "HWIO" and not part and "transpose" in array.name:
-        # Flax leaves the axes in their order, as a bias may show.
+        # Flax does not swap the axes; a bias may tell which it is.
         return False, bias is None or bias.shape[0] == inputs or bias.shape[0] != outputs
     return False, bias is not None and bias.shape[0] == inputs != outputs
 
 
 def _part(name: str) -> str:
-    """Which kernel of a depthwise or separable convolution an array is; empty for any other."""
+    """``depthwise`` or ``pointwise`` for an array of such a convolution; empty for any other."""
     numbered = _NUMBERED.search(name)
     if numbered and "separable" in name:
         return {"0": "depthwise", "1": "pointwise"}.get(numbered[1], "")
@@ -153,7 +153,7 @@ def _part(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """Where a bias is looked for: vectors by name; by level, the vectors and how many kernels lie there."""
+    """Candidates for biases: vectors by name; per parent level, its vectors and the number of its kernels."""
 
     vectors: Mapping[str, StoredArray]
     beside: Mapping[str, Sequence[StoredArray]]
@@ -169,7 +169,7 @@ class _Around:
 
 
 def _bias(array: StoredArray, around: _Around, layout: str) -> StoredArray | None:
-    """The bias of a kernel: called as it has to be, or the only vector beside the only kernel."""
+    """The bias of a kernel: found by name, or the only vector beside the only kernel."""
     depthwise, transposed = _kind(array, around, layout)
     outputs, inputs = channels(array.shape, layout)
     filters = outputs * inputs if depthwise else inputs if transposed else outputs
@@ -184,7 +184,7 @@ def _bias(array: StoredArray, around: _Around, layout: str) -> StoredArray | Non
 
 
 def _named_bias(array: StoredArray, around: _Around, length: int | None = None) -> StoredArray | None:
-    """The vector that goes by a kernel's name, of a length where one is given."""
+    """The vector whose name matches a kernel's, optionally of a given length."""
     named = (around.vectors.get(name) for name in _bias_names(array.name))
     return next((one for one in named if one is not None and length in (None, one.shape[0])), None)
 
@@ -220,7 +220,7 @@ def _reads_colours(layer: Convolution) -> bool:
 
 
 def _stored(arrays: Sequence[StoredArray]) -> dict[str, Stored]:
-    """The arrays by their names, for a graph, where every name is a short text and there once."""
+    """The arrays by name, with short unique names for the graph."""
     taken: dict[str, int] = {}
     stored = {}
     for array in arrays:

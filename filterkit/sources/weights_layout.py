@@ -1,4 +1,4 @@
-"""In which order the axes of a file's weights lie: OIHW (PyTorch), HWIO (TensorFlow, Flax) or OHWI (MLX)."""
+"""Detect the axis order of weights: OIHW (PyTorch), HWIO (TensorFlow, Flax) or OHWI (MLX)."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ if TYPE_CHECKING:
 LAYOUTS = ("OIHW", "HWIO", "OHWI")
 
 LARGEST_USUAL = 31
-"""Kernels with longer axes are rare, channels of such numbers are not."""
+"""Longer kernel sides are rare, while such numbers of channels are common."""
 
 MUCH = 2.0
-"""By how much, as a logarithm, each kernel is larger in an order that is not meant, all else being equal."""
+"""Between orders of equal score, one is ruled out whose kernels are larger by this log factor on average."""
 
 PICTURES = (1, 2, 3, 4)
-"""Channels that come from outside, and not from another layer."""
+"""Numbers of input channels of the network itself."""
 
 
 def channels(shape: Sequence[int], layout: str) -> tuple[int, int]:
-    """Output and input channels of a kernel; of a transposed one, the other way round."""
+    """Output and input channels of a kernel; swapped for a transposed one."""
     return {"OIHW": (shape[0], shape[1]), "HWIO": (shape[-1], shape[-2]), "OHWI": (shape[0], shape[-1])}[
         layout
     ]
 
 
 def kernel_of(shape: Sequence[int], layout: str) -> tuple[int, ...]:
-    """The axes of a kernel that are neither inputs nor outputs."""
+    """The spatial shape of a kernel."""
     return tuple({"OIHW": shape[2:], "HWIO": shape[:-2], "OHWI": shape[1:-1]}[layout])
 
 
 def find_layout(
     kernels: Sequence[StoredArray], bias: Callable[[StoredArray], int | None], usual: str
 ) -> tuple[str, bool]:
-    """The order that explains most of a file, and whether another one explains it about as well.
+    """The axis order that best explains a file, and whether another one is about as plausible.
 
-    Of every kernel it counts whether it is small, and square rather than a line, whether its inputs are then
-    some layer's outputs or a picture's channels, whether the bias that goes by its name has a value per
-    output (or per input, for a transposed convolution), and whether it is called ``kernel``, as in TensorFlow
-    and Flax.
+    The score of an order sums over all kernels: whether the kernel is small, and square rather than a line;
+    whether its inputs match the outputs of some layer or the channels of a picture; whether its bias has one
+    value per output (or per input, for a transposed convolution); and whether it is named ``kernel``, as in
+    TensorFlow and Flax.
 
     Parameters
     ----------
     bias
-        Length of the bias that goes by a kernel's name, None where there is none.
+        Returns the length of the bias whose name matches a kernel's, or None.
     usual
-        The order that wins where nothing speaks for another one.
+        The order that wins a tie.
     """
     scores = {layout: _score(kernels, bias, layout) for layout in LAYOUTS}
     sizes = {layout: _size(kernels, layout) for layout in LAYOUTS}
@@ -57,14 +57,14 @@ def find_layout(
         return chosen, not (
             chosen == "HWIO" and scores[usual] < scores[chosen] and all(map(_is_named, kernels))
         )
-    # Of two orders that explain as much, one of much larger kernels is not meant.
+    # Between orders of equal score, one with much larger kernels is implausible.
     larger = {layout: sizes[layout] - sizes[chosen] for layout in LAYOUTS if layout != chosen}
     equal = [layout for layout in larger if scores[layout] == scores[chosen]]
     return chosen, any(larger[layout] < MUCH * len(kernels) for layout in equal)
 
 
 def _is_named(kernel: StoredArray) -> bool:
-    """Whether it goes by the name that TensorFlow and Flax give to kernels."""
+    """Whether it is named as TensorFlow and Flax name kernels."""
     return kernel.name.partition(":")[0].endswith("kernel")
 
 
@@ -75,9 +75,9 @@ def _score(kernels: Sequence[StoredArray], bias: Callable[[StoredArray], int | N
         made, read = channels(kernel.shape, layout)
         window = kernel_of(kernel.shape, layout)
         if max(window) <= LARGEST_USUAL and (len({*window, 1}) <= 2 or len(window) == 3):
-            flat = len(window) == 3 and window[0] <= max(window[1:])  # as those of films are
+            flat = len(window) == 3 and window[0] <= max(window[1:])  # as in video networks
             score += 2 if len(set(window)) == 1 or flat else 1
-            # Of a signal, 3 and 4 are lengths of kernels rather than channels.
+            # In 1-D, 3 and 4 are kernel lengths rather than channels.
             score += read in outputs or read in (PICTURES[:2] if len(window) == 1 else PICTURES)
         score += layout == "HWIO" and _is_named(kernel)
         length = bias(kernel)

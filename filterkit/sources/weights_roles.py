@@ -1,4 +1,4 @@
-"""Which arrays of a file are no weights of the network: what training keeps beside them, tables and masks."""
+"""Detect arrays that are not weights of the network: optimizer state, embedding tables, masks."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from filterkit.sources.stored_array import StoredArray
 
 _OPTIMIZER = re.compile(r"optim(izers?)?([_-].*)?|opt(imizer)?_states?", re.IGNORECASE)
-"""The first level of the names of all that an optimizer keeps."""
+"""First level of the names of optimizer state."""
 
 _STATE = re.compile(r"(.*_)?(exp_avg(_sq)?|max_exp_avg_sqs?|momentum_buffer|square_avg)", re.IGNORECASE)
-"""What an optimizer keeps and no layer is called, as the first or last level of a name, or at its end."""
+"""Unambiguous names of optimizer state, as the first or last level of a name or as its suffix."""
 
 _SLOT = re.compile(
     r"momentum|velocity|grads?|gradients?|adam\w*(_\d+)?|rmsprop(_\d+)?|adagrad|ftrl(_\d+)?", re.IGNORECASE
 )
-"""The last level, behind a parameter's name, of what an optimizer keeps; layers may be called so, too."""
+"""Last level of optimizer state, after the name of a parameter; layers may have these names, too."""
 
 _TREES = ("state", "train_state", "checkpoint", "ckpt")
-"""The first level of names, around the weights and the optimizer alike."""
+"""First levels that enclose both weights and optimizer state."""
 
 _PARAMETER = re.compile(r"(\w*_)?(weights?|kernel|w)", re.IGNORECASE)
 
@@ -34,14 +34,14 @@ _TABLE = re.compile(
     r"|(.*_)?(anchors?|anchor_grid|mean|std|var|variance|gamma|beta|logit_scale|layer_?scale|const)",
     re.IGNORECASE,
 )
-"""The last level of the name of what has a convolution's shape by chance."""
+"""Last level of arrays that have the shape of a convolution weight by coincidence."""
 
 _ATTENTION = re.compile(r".*attention.*|.*attn.*|query|key|value|qkv", re.IGNORECASE)
-"""A level that holds dense layers whose kernels have an axis per head (Flax)."""
+"""Level of attention layers, whose dense kernels have an axis of heads (Flax)."""
 
 
 def without_extras(arrays: Sequence[StoredArray]) -> list[StoredArray]:
-    """The arrays without optimizer state, tables, masks, and copies of weights that are there as well."""
+    """Remove optimizer state, tables, masks, and copies of weights whose originals are in the file."""
     there = {(joined(levels(array.name)), array.shape) for array in arrays}
     return without_copies([array for array in arrays if not _is_extra(array, there)])
 
@@ -59,9 +59,9 @@ def _is_extra(array: StoredArray, there: Container[Named]) -> bool:
 
 
 def _is_state(parts: Sequence[str], shape: tuple[int, ...], there: Container[Named]) -> bool:
-    """Whether an optimizer keeps it: by the first level of its name, or the last one behind a parameter's."""
+    """Whether it is optimizer state: by its first level, or by its last level after a parameter's name."""
     tree = parts[1:] if parts[0] in _TREES else parts
-    if tree[:2] == ["optimizer", "target"]:  # where Flax kept the weights
+    if tree[:2] == ["optimizer", "target"]:  # where old Flax checkpoints store the weights
         tree = []
     if tree and _OPTIMIZER.fullmatch(tree[0]):
         return True

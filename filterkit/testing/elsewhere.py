@@ -1,4 +1,4 @@
-"""Work that is done again in a process of its own, in which texts and bytes have other hashes."""
+"""Repeat work in another process with a different PYTHONHASHSEED."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _DONE = "done"
 
 
 class Unreachable(Exception):
-    """What cannot be sent to another process, or is not found there: code of a notebook or a script."""
+    """Work that cannot be pickled or imported in another process, e.g. code of a notebook or script."""
 
 
 class Failed(Exception):
-    """What the work raised in the other process, in words."""
+    """Message of the exception raised in the other process."""
 
 
 def elsewhere(work: Callable[[], T]) -> T:
-    """What `work` returns in a new process, under another PYTHONHASHSEED.
+    """Run `work` in a new process with another PYTHONHASHSEED and return its result.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def elsewhere(work: Callable[[], T]) -> T:
         check=False,
     )
     if done.returncode:
-        raise Failed(f"it ends with exit code {done.returncode}")
+        raise Failed(f"the process failed with exit code {done.returncode}")
     state, answered = pickle.loads(done.stdout)
     if state == _LOST:
         raise Unreachable
@@ -65,7 +65,7 @@ def elsewhere(work: Callable[[], T]) -> T:
 
 
 def answer() -> None:
-    """In the new process: do the work that stdin holds, and write the answer to what was stdout."""
+    """In the new process: run the work read from stdin, and write the result to the original stdout."""
     out = os.dup(1)
     os.dup2(2, 1)
     with os.fdopen(out, "wb") as stream:

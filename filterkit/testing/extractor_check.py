@@ -1,4 +1,4 @@
-"""The conformance check of weight extractors."""
+"""Conformance check for weight extractors."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ FLOATS = ("float16", "float32", "float64")
 def check_extractor(
     extractor: WeightExtractor | Callable[[], WeightExtractor], *models: TinyModel | Path
 ) -> None:
-    """Try an extractor on all `TINY_MODELS`, where it may find nothing, and on `models`, where it must.
+    """Check an extractor with all `TINY_MODELS`, where it may find nothing, and with `models`, where it must.
 
     Parameters
     ----------
     extractor
         The object, or a class or another factory that takes no arguments.
     models
-        ONNX files with something for it to find; of a `TinyModel`, exactly its banks and what it skips.
+        ONNX files with banks to find; for a `TinyModel`, exactly its banks and skipped nodes.
 
     Raises
     ------
     ConformanceError
-        Lists what it breaks: each bank and each reason is of a node that exists, in no node twice, with
-        weights of the shape and type it states and tensors that exist; known weights bit by bit; the same
-        banks each time, whatever came before; a graph that stays as it was; no warnings and no output;
-        pickling; options.
+        Lists all violations. Banks and reasons must refer to existing nodes, each at most once; weights must
+        have the stated shape and dtype, and tensors must exist; known weights must match bit by bit; results
+        must be the same each time, in any order; the graph must not be modified; no warnings, no output; it
+        must be picklable and its options must be valid.
     """
     subject = subject_of("extractor", extractor, "extract")
     findings, wrapped, copy = subject.findings, subject.wrapped, pickled(subject)
@@ -60,10 +60,10 @@ def check_extractor(
             _check_places(findings, found, graph, name)
             if known is not None:
                 _check_known(findings, found, known, name)
-        hint = "" if models else "; give check_extractor a model with what it looks for"
+        hint = "" if models else "; pass a model with suitable layers to check_extractor"
         any_bank = any(isinstance(each, FilterBank) for _, found in tried.values() for each in found)
-        findings.hold(any_bank or not tried, f"finds no filter bank in any model{hint}")
-        # Bare, as filterkit keeps what a plugin prints from stdout.
+        findings.require(any_bank or not tried, f"finds no filter bank in any model{hint}")
+        # Unwrapped, as the wrapper redirects what a plugin prints.
         check_repeats(findings, subject.inner, copy, tried, _extracted, _differs)
     findings.conclude()
 
@@ -82,7 +82,7 @@ def _extracted(extractor: Any, path: Path) -> Found:
 
 
 def _check_places(findings: Findings, found: Found, graph: GraphView, name: str) -> None:
-    """Whether what was found is where it says."""
+    """Check that the nodes of banks and reasons exist."""
     views = {view.scope: view for view in _views(graph)}
     nodes = {
         (f"{scope}/" if scope else "") + own
@@ -93,8 +93,8 @@ def _check_places(findings: Findings, found: Found, graph: GraphView, name: str)
     }
     seen: set[str] = set()
     for each in found:
-        findings.hold(each.node in nodes, f"names the node '{each.node}', which is not in the graph", name)
-        findings.hold(each.node not in seen, f"finds the node '{each.node}' twice", name)
+        findings.require(each.node in nodes, f"names the node '{each.node}', which is not in the graph", name)
+        findings.require(each.node not in seen, f"finds the node '{each.node}' twice", name)
         seen.add(each.node)
         if isinstance(each, FilterBank):
             _check_bank(findings, each, views.get(each.scope), name)
@@ -113,39 +113,41 @@ def _check_bank(findings: Findings, bank: FilterBank, view: GraphView | None, na
         return
     for field in ("input_tensor", "weight_tensor", "pre_tensor", "post_tensor"):
         tensor = getattr(bank, field)
-        findings.hold(
+        findings.require(
             view.home(tensor) is not None, f"{at} the {field} '{tensor}', which is not in the graph", name
         )
     dtype = str(bank.weights.dtype)
-    findings.hold(dtype in FLOATS, f"{at} weights of type {dtype}; the store holds {', '.join(FLOATS)}", name)
+    findings.require(
+        dtype in FLOATS, f"{at} weights of type {dtype}; the store supports {', '.join(FLOATS)}", name
+    )
     wrong = bank.bias is not None and str(bank.bias.dtype) not in FLOATS
-    findings.hold(not wrong, f"{at} a bias that is no float array", name)
+    findings.require(not wrong, f"{at} a bias that is not a float array", name)
 
 
 def _check_known(findings: Findings, found: Found, known: TinyModel, name: str) -> None:
     banks = {each.node: each for each in found if isinstance(each, FilterBank)}
     skipped = {each.node for each in found if isinstance(each, Skipped)}
     missing = [node for node in known.weights if node not in banks]
-    findings.hold(not missing, f"does not find {', '.join(missing)}", name)
+    findings.require(not missing, f"does not find {', '.join(missing)}", name)
     silent = [node for node in known.skipped if node not in skipped]
-    findings.hold(not silent, f"does not say that it skips {', '.join(silent)}", name)
+    findings.require(not silent, f"does not report {', '.join(silent)} as skipped", name)
     more = [node for node in banks if node not in known.weights]
-    findings.hold(not more, f"finds {', '.join(more)}, which is no filter bank", name)
+    findings.require(not more, f"finds {', '.join(more)}, which is not a filter bank", name)
     for node in known.weights.keys() & banks.keys():
         bank, bias = banks[node], known.biases.get(node)
         same = np.array_equal(bank.weights, known.weights[node], equal_nan=True)
-        findings.hold(same, f"finds other weights in {node} than there are", name)
+        findings.require(same, f"finds wrong weights in {node}", name)
         same = bank.bias is None if bias is None else np.array_equal(bank.bias, bias)  # type: ignore[arg-type]
-        findings.hold(bool(same), f"finds another bias in {node} than there is", name)
+        findings.require(bool(same), f"finds a wrong bias in {node}", name)
 
 
 def _differs(one: Found, other: Found) -> str:
     same = len(one) == len(other) and all(map(_alike, one, other))
-    return "" if same else "finds something else"
+    return "" if same else "finds something different"
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Equal in all fields, NaN included."""
+    """Whether all fields are equal; NaN equals NaN."""
     if isinstance(one, np.ndarray):
         return isinstance(other, np.ndarray) and np.array_equal(one, other, equal_nan=True)
     if not is_dataclass(one):

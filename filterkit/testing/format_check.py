@@ -1,4 +1,4 @@
-"""The conformance check of output formats."""
+"""Conformance check for output formats."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any
 
 from filterkit.errors import PluginContractError
 from filterkit.plugins.protocols import OutputFormat, Row
-from filterkit.testing.files import writes_nothing
-from filterkit.testing.findings import Findings
+from filterkit.testing.findings import Findings, writes_nothing
 from filterkit.testing.repeats import check_repeats
 from filterkit.testing.subjects import pickled, subject_of
 
@@ -22,20 +21,21 @@ OTHER: Row = dict(zip(COLUMNS, ("other", 65, -2.5, True, [5], "new"), strict=Tru
 
 
 def check_format(output_format: OutputFormat | Callable[[], OutputFormat]) -> None:
-    """Try an output format on no rows, one, many, and values of all sorts.
+    """Check an output format with no rows, one, many, and all kinds of values.
 
     Parameters
     ----------
     output_format
-        The object, or a class or another factory that takes no arguments. What it writes to the stream, or
-        to its ``buffer``, is compared.
+        The object, or a class or another factory that takes no arguments. What it writes to the stream or
+        to its ``buffer`` is compared.
 
     Raises
     ------
     ConformanceError
-        Lists what it breaks: rows read once and as they are, in the order of `columns` and not of their
-        keys; every value to be seen in what is written; the same bytes for the same rows, whatever came
-        before; a stream that stays open, whose errors pass; nothing written elsewhere; pickling; options.
+        Lists all violations. Rows must be read once and not modified, values written in the order of
+        `columns` rather than of the keys, and every value must affect the output; the same rows must give
+        the same bytes, in any order; the stream must stay open and its errors propagate; no other files; it
+        must be picklable and its options must be valid.
     """
     subject = subject_of("format", output_format, "write")
     findings, wrapped, copy = subject.findings, subject.wrapped, pickled(subject)
@@ -45,7 +45,7 @@ def check_format(output_format: OutputFormat | Callable[[], OutputFormat]) -> No
             written = findings.attempt(name, partial(_written, wrapped, rows))
             if written is not None:
                 tried[name] = rows, written
-        # Else whatever follows would be told as more faults than there are.
+        # Otherwise, the following checks would report consequential faults.
         if _shows_rows(findings, wrapped):
             _compare(findings, wrapped)
             _break(findings, wrapped)
@@ -54,17 +54,15 @@ def check_format(output_format: OutputFormat | Callable[[], OutputFormat]) -> No
 
 
 def _shows_rows(findings: Findings, wrapped: Any) -> bool:
-    """Whether anything of the rows is to be seen in what is written, and the same each time."""
+    """Whether the output depends on the rows and is reproducible."""
     ordinary, again, other = (
         findings.attempt("", partial(_written, wrapped, [row])) for row in (ORDINARY, ORDINARY, OTHER)
     )
     if None in (ordinary, again, other):
         return False
-    findings.hold(bool(ordinary), "writes nothing to the stream")
+    findings.require(bool(ordinary), "writes nothing to the stream")
     shown = ordinary != other
-    findings.hold(
-        not ordinary or shown, "shows nothing of the rows; they come once, and cannot be read again"
-    )
+    findings.require(not ordinary or shown, "writes nothing of the rows; they can be iterated only once")
     return bool(ordinary) and shown and ordinary == again
 
 
@@ -76,22 +74,22 @@ def _trial_rows() -> Iterator[tuple[str, list[Row]]]:
     yield "no rows", []
     yield "one row", [ORDINARY]
     yield "a thousand rows", [changed(filters=number) for number in range(1000)]
-    yield "nothing known", [dict.fromkeys(COLUMNS)]
+    yield "only None", [dict.fromkeys(COLUMNS)]
     yield "NaN and infinities", [changed(mean=value) for value in (float("nan"), float("inf"), -float("inf"))]
     yield (
         "huge and tiny numbers",
         [changed(filters=2**62, mean=1e300), changed(filters=-(2**62), mean=5e-324)],
     )
-    yield "empty lists and texts", [changed(kernel_shape=[], model="")]
+    yield "empty lists and strings", [changed(kernel_shape=[], model="")]
     odd = ("a,b;c|d", 'say "yes"', "it's", "tab\there", "two\nlines", "<td>&amp;", "\\", "=1+1", " space ")
-    yield "odd texts", [changed(model=text) for text in odd]
-    yield "texts of other scripts", [changed(model=text) for text in ("層", "фильтр", "🙂", "e\u0301")]
+    yield "special characters", [changed(model=text) for text in odd]
+    yield "other scripts", [changed(model=text) for text in ("層", "фильтр", "🙂", "e\u0301")]
     yield "control characters", [changed(model="a\x00b\x1b[31m\r")]
-    yield "long texts", [changed(model="long " * 2000)]
+    yield "long strings", [changed(model="long " * 2000)]
 
 
 class _Pipe(io.BytesIO):
-    """Bytes that can only be written on, as in ``filterkit layers vgg16 | less``."""
+    """A non-seekable stream, as in ``filterkit layers vgg16 | less``."""
 
     def seekable(self) -> bool:
         return False
@@ -103,22 +101,22 @@ class _Pipe(io.BytesIO):
 
 
 class _Closed(PluginContractError):
-    """A format closed the stream."""
+    """The format closed the stream."""
 
 
 def _written(wrapped: Any, rows: Iterable[Row], columns: tuple[str, ...] = COLUMNS) -> bytes:
-    """What it writes, as bytes; rows come as they do in filterkit: once, one by one, unchangeable."""
+    """The output as bytes; as in filterkit, rows are read-only and generated lazily, once."""
     buffer = _Pipe()
     stream = io.TextIOWrapper(buffer, encoding="utf-8", newline="", write_through=True)
     wrapped.write((MappingProxyType(dict(row)) for row in rows), columns, stream)
     if stream.closed:
-        raise _Closed("closes the stream, which is not its own")
+        raise _Closed("closes the stream, which it does not own")
     stream.flush()
     return buffer.getvalue()
 
 
 def _differs(one: bytes, other: bytes) -> str:
-    return "" if one == other else "writes other bytes for the same rows"
+    return "" if one == other else "writes different bytes for the same rows"
 
 
 def _compare(findings: Findings, wrapped: Any) -> None:
@@ -127,19 +125,21 @@ def _compare(findings: Findings, wrapped: Any) -> None:
 
     ordinary = written([ORDINARY])
     backwards = {name: ORDINARY[name] for name in reversed(COLUMNS)}
-    findings.hold(written([backwards]) == ordinary, "goes by the order of the row's keys, not by `columns`")
+    findings.require(
+        written([backwards]) == ordinary, "uses the order of the row's keys instead of `columns`"
+    )
     turned = written([ORDINARY], COLUMNS[::-1])
-    findings.hold(turned != ordinary, "does not keep to the order of `columns`")
+    findings.require(turned != ordinary, "ignores the order of `columns`")
     for name, value in OTHER.items():
         other = written([{**ORDINARY, name: value}])
-        findings.hold(other != ordinary, f"writes the same for {name}={ORDINARY[name]!r} and {value!r}")
+        findings.require(other != ordinary, f"writes the same for {name}={ORDINARY[name]!r} and {value!r}")
     both, swapped = written([ORDINARY, OTHER]), written([OTHER, ORDINARY])
-    findings.hold(both != swapped, "does not keep the order of the rows")
+    findings.require(both != swapped, "ignores the order of the rows")
 
 
 def _break(findings: Findings, wrapped: Any) -> None:
     class Broken(io.StringIO):
-        """A pipe whose reader has left."""
+        """A pipe whose reader has exited."""
 
         buffer = property(lambda self: self)
 
@@ -151,6 +151,6 @@ def _break(findings: Findings, wrapped: Any) -> None:
     except BrokenPipeError:
         return
     except Exception as error:
-        findings.add(f"turns the error of a broken stream into {type(error).__name__}")
+        findings.add(f"converts the error of a broken stream to {type(error).__name__}")
         return
-    findings.add("hides that its stream is broken")
+    findings.add("suppresses the error of a broken stream")

@@ -1,4 +1,4 @@
-"""ONNX models in a few lines."""
+"""Build ONNX models in a few lines."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ DOMAIN_VERSION = 1
 def node(
     op: str, inputs: str, output: str, name: str = "", domain: str = "", **values: Any
 ) -> onnx.NodeProto:
-    """One node of a graph.
+    """Create a node.
 
     Parameters
     ----------
     op, domain
-        The operator, and its domain where it is no standard one.
+        The operator, and its domain unless it is the default one.
     inputs, output
-        Names of tensors, separated by spaces; ``_`` is an input left out.
+        Names of tensors, separated by spaces; ``_`` for an omitted input.
     values
-        The node's attributes.
+        Attributes of the node.
     """
     names = ["" if word == "_" else word for word in inputs.split()]
     return helper.make_node(op, names, output.split(), name=name, domain=domain, **values)
@@ -42,16 +42,16 @@ def build_model(
     ir_version: int = IR_VERSION,
     dtype: int = TensorProto.FLOAT,
 ) -> onnx.ModelProto:
-    """A model of `nodes`, in topological order.
+    """Create a model from `nodes` in topological order.
 
     Parameters
     ----------
     inputs
-        From each input's name to its shape, e.g. ``["N", 3, "H", "W"]``; None says nothing of it.
+        Maps names of inputs to shapes, e.g. ``["N", 3, "H", "W"]``; None for an unknown shape.
     constants
-        From the name of an initializer to its values.
+        Maps names of initializers to values.
     outputs
-        Names of tensors; without them, the first output of the last node.
+        Names of tensors; by default, the first output of the last node.
     dtype
         ONNX element type of inputs and outputs.
     """

@@ -1,4 +1,4 @@
-"""The conformance check of metrics, of filters and of layers."""
+"""Conformance check for metrics of filters and of layers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from filterkit.plugins.protocols import FilterMetric, LayerMetric
 from filterkit.records import FilterBank
-from filterkit.testing.files import writes_nothing
+from filterkit.testing.findings import writes_nothing
 from filterkit.testing.repeats import check_repeats
 from filterkit.testing.subjects import Subject, pickled, subject_of
 from filterkit.testing.trial_banks import bank_of, trial_banks
@@ -18,28 +18,29 @@ from filterkit.testing.trial_banks import bank_of, trial_banks
 Metric = FilterMetric | LayerMetric
 Measured = dict[str, Any]
 
-KINDS = {"f": "numbers", "i": "numbers", "u": "numbers", "b": "booleans", "U": "texts"}
+KINDS = {"f": "numbers", "i": "numbers", "u": "numbers", "b": "booleans", "U": "strings"}
 
 
 def check_metric(metric: Metric | Callable[[], Metric]) -> None:
-    """Try a metric on banks of all shapes and types, constant, huge and not finite.
+    """Check a metric with banks of all shapes and dtypes, including constant, huge and non-finite ones.
 
     Parameters
     ----------
     metric
-        The object, or a class or another factory that takes no arguments. It measures filters, layers, or
-        both.
+        The object, or a class or another factory that takes no arguments. It may measure filters,
+        layers, or both.
 
     Raises
     ------
     ConformanceError
-        Lists what it breaks: columns as announced, under names that are free; one value per filter, or one
-        number per layer, of one kind in all banks; the same values for the same bank, whatever came before;
-        a bank that stays as it was; no warnings, no output and no files; pickling; options.
+        Lists all violations. Columns must be as declared, with names that are not taken; one value per
+        filter, or one number per layer, of the same kind for all banks; the same values for the same bank,
+        in any order; the bank must not be modified; no warnings, output or files; it must be picklable and
+        its options must be valid.
     """
     subject = subject_of("metric", metric, "measure_layer" if _of_layers(metric) else "measure")
     findings, wrapped, copy = subject.findings, subject.wrapped, pickled(subject)
-    findings.hold(bool(wrapped.columns or wrapped.layer_columns), "announces no columns")
+    findings.require(bool(wrapped.columns or wrapped.layer_columns), "declares no columns")
     _check_names(subject)
     kinds: dict[str, set[str]] = {}
     tried: dict[str, tuple[FilterBank, Measured]] = {}
@@ -47,7 +48,7 @@ def check_metric(metric: Metric | Callable[[], Metric]) -> None:
         for name, bank in trial_banks():
             before = _bytes(bank)
             measured = findings.attempt(name, partial(_measure, wrapped, bank))
-            findings.hold(_bytes(bank) == before, "changes the bank", name)
+            findings.require(_bytes(bank) == before, "modifies the bank", name)
             if measured is None:
                 continue
             tried[name] = bank, measured
@@ -56,19 +57,19 @@ def check_metric(metric: Metric | Callable[[], Metric]) -> None:
         _run_bare(subject)
         check_repeats(findings, wrapped, copy, tried, _measure, _differs)
     for column, found in kinds.items():
-        fine = len(found) == 1
-        findings.hold(fine, f"returns now {' and now '.join(sorted(found))} for '{column}'")
+        kinds_found = " as well as ".join(sorted(found))
+        findings.require(len(found) == 1, f"returns {kinds_found} for '{column}'")
     findings.conclude()
 
 
 def _run_bare(subject: Subject) -> None:
-    """Without filterkit in between, which keeps prints from stdout and hands off the bank."""
-    bank, on = bank_of(np.linspace(-1, 1, 36, dtype=np.float32).reshape(4, 1, 3, 3)), "a bank to write to"
+    """Call it without the wrapper, which redirects output and makes the bank read-only."""
+    bank, on = bank_of(np.linspace(-1, 1, 36, dtype=np.float32).reshape(4, 1, 3, 3)), "a writable bank"
     before = _bytes(bank)
     for method in ("measure", "measure_layer"):
         if hasattr(subject.inner, method):
             subject.findings.attempt(on, partial(getattr(subject.inner, method), bank))
-    subject.findings.hold(_bytes(bank) == before, "changes the bank", on)
+    subject.findings.require(_bytes(bank) == before, "modifies the bank", on)
 
 
 def _of_layers(metric: Any) -> bool:
@@ -95,18 +96,18 @@ def _bytes(bank: FilterBank) -> tuple[bytes, bytes]:
 
 
 def _check_names(subject: Subject) -> None:
-    """Names that the catalog, or a metric that comes with filterkit, has already cannot be given again."""
+    """Check that names are not used by the catalog or by built-in metrics."""
     from filterkit.catalog.listings import searchable
     from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS
 
     if type(subject.inner).__module__.partition(".")[0] == "filterkit":
-        return  # these are the columns of its own metrics
+        return  # built-in metrics define these columns
     for names, taken in (
         (subject.wrapped.columns, {*searchable(), *METRIC_COLUMNS}),
         (subject.wrapped.layer_columns, {*searchable(), *LAYER_METRIC_COLUMNS}),
     ):
-        subject.findings.hold(len(set(names)) == len(names), "announces a column twice")
+        subject.findings.require(len(set(names)) == len(names), "declares a column twice")
         for name in names:
-            subject.findings.hold(
-                name not in taken, f"announces the column '{name}', which filterkit has already"
+            subject.findings.require(
+                name not in taken, f"declares the column '{name}', which filterkit already has"
             )

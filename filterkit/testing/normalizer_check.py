@@ -1,4 +1,4 @@
-"""The conformance check of normalizers."""
+"""Conformance check for normalizers."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ import numpy as np
 
 from filterkit.plugins.protocols import Normalizer
 from filterkit.records import Normalized
-from filterkit.testing.arrays import Array, trial_weights
-from filterkit.testing.files import writes_nothing
-from filterkit.testing.findings import Findings
+from filterkit.testing.findings import Findings, writes_nothing
 from filterkit.testing.repeats import check_repeats
 from filterkit.testing.subjects import pickled, subject_of
+from filterkit.testing.trial_banks import Array, trial_weights
 
 CLOSE = 1e-3
-"""How far a zero may lie from `centre`: a quarter of a gray level of 256, with room for float16."""
+"""Tolerance between a normalized zero and `centre`: a quarter of a gray level, which allows for float16."""
 
 
 def check_normalizer(normalizer: Normalizer | Callable[[], Normalizer]) -> None:
-    """Try a normalizer on weights of all shapes and types, constant, empty, huge and not finite.
+    """Check a normalizer with weights of all shapes and dtypes, including empty and non-finite ones.
 
     Parameters
     ----------
@@ -31,10 +30,10 @@ def check_normalizer(normalizer: Normalizer | Callable[[], Normalizer]) -> None:
     Raises
     ------
     ConformanceError
-        Lists what it breaks: values of the input's shape, float32, in [0, 1] and finite; `non_finite`,
-        `centre`, `vmin` and `vmax` as described there; the same result for the same values, whatever came
-        before and however they lie in memory; an input that stays as it was; no warnings, no output and no
-        files; pickling; options.
+        Lists all violations. Values must have the shape of the input, and be float32, finite and in [0, 1];
+        `non_finite`, `centre`, `vmin` and `vmax` must be as documented; the same values must give the same
+        result, in any order and memory layout; the input must not be modified; no warnings, output or files;
+        it must be picklable and its options must be valid.
     """
     subject = subject_of("normalizer", normalizer, "normalize")
     findings, copy = subject.findings, pickled(subject)
@@ -43,7 +42,7 @@ def check_normalizer(normalizer: Normalizer | Callable[[], Normalizer]) -> None:
         for name, values in trial_weights():
             before = values.tobytes()
             done = findings.attempt(name, partial(subject.wrapped.normalize, values))
-            findings.hold(values.tobytes() == before, "changes its input", name)
+            findings.require(values.tobytes() == before, "modifies its input", name)
             if done is None:
                 continue
             tried[name] = values, done
@@ -51,9 +50,7 @@ def check_normalizer(normalizer: Normalizer | Callable[[], Normalizer]) -> None:
             if not values.flags.c_contiguous:
                 compact = findings.attempt(name, partial(subject.wrapped.normalize, values.copy(order="C")))
                 near = compact is None or np.allclose(done.values, compact.values, atol=CLOSE)
-                findings.hold(
-                    near, "gives another result where the same values lie in memory otherwise", name
-                )
+                findings.require(near, "returns a different result for another memory layout", name)
         _check_writable(findings, subject.inner)
         check_repeats(findings, subject.wrapped, copy, tried, _normalized, _differs)
     findings.conclude()
@@ -61,21 +58,23 @@ def check_normalizer(normalizer: Normalizer | Callable[[], Normalizer]) -> None:
 
 def _check_result(findings: Findings, done: Normalized, values: Array, name: str) -> None:
     dtype = done.values.dtype
-    findings.hold(dtype == np.float32, f"returned values of type {dtype}; a sheet holds float32", name)
+    findings.require(dtype == np.float32, f"returned values of type {dtype}; sheets require float32", name)
     count = int(values.size - np.count_nonzero(np.isfinite(values)))
-    said = f"says non_finite={done.non_finite}, and {count} of the values are not finite"
-    findings.hold(done.non_finite == count, said, name)
-    findings.hold(isinstance(done.summary, str), "has a summary that is no text", name)
+    problem = f"returned non_finite={done.non_finite}, but {count} values are not finite"
+    findings.require(done.non_finite == count, problem, name)
+    findings.require(isinstance(done.summary, str), "returned a summary that is not a string", name)
     ends = (done.vmin, done.vmax)
-    findings.hold((done.vmin is None) == (done.vmax is None), "says only one of vmin and vmax", name)
+    findings.require((done.vmin is None) == (done.vmax is None), "returned only one of vmin and vmax", name)
     if None not in ends:
         fine = bool(np.isfinite(np.array(ends, float)).all()) and ends[0] <= ends[1]  # type: ignore[operator]
-        findings.hold(fine, f"says vmin={done.vmin} and vmax={done.vmax}, which is no range", name)
+        findings.require(fine, f"returned vmin={done.vmin} and vmax={done.vmax}, which is not a range", name)
     if done.centre is not None:
-        findings.hold(0 <= done.centre <= 1, f"says centre={done.centre}, which is outside [0, 1]", name)
+        findings.require(
+            0 <= done.centre <= 1, f"returned centre={done.centre}, which is outside [0, 1]", name
+        )
         zeros = done.values[values == 0]
         fine = not zeros.size or bool(abs(zeros - done.centre).max() <= CLOSE)
-        findings.hold(fine, "says that zero lies at `centre`, and puts it elsewhere", name)
+        findings.require(fine, "maps zero to a value other than `centre`", name)
 
 
 def _normalized(normalizer: Normalizer, values: Array) -> Normalized:
@@ -87,12 +86,12 @@ def _differs(one: Normalized, other: Normalized) -> str:
         return done.vmin, done.vmax, done.centre, done.non_finite, done.summary
 
     same = np.array_equal(one.values, other.values) and repr(rest(one)) == repr(rest(other))
-    return "" if same else "gives another result"
+    return "" if same else "returns a different result"
 
 
 def _check_writable(findings: Findings, normalizer: Normalizer) -> None:
-    """What is handed to it in a notebook, without filterkit in between, can be written to."""
+    """Call it without the wrapper, as in a notebook, so that its input is writable."""
     values = np.linspace(-1, 1, 18, dtype=np.float32).reshape(2, 1, 3, 3)
     before = values.copy()
-    findings.attempt("an input that could be written to", lambda: normalizer.normalize(values))
-    findings.hold(np.array_equal(values, before), "changes its input", "an input that could be written to")
+    findings.attempt("a writable input", lambda: normalizer.normalize(values))
+    findings.require(np.array_equal(values, before), "modifies its input", "a writable input")

@@ -1,4 +1,4 @@
-"""What a plugin's code takes from filterkit that is not public, and may be gone in the next version."""
+"""Find uses of filterkit's private API in the code of a plugin."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ PUBLIC_MODULES = ("filterkit", "filterkit.testing")
 
 
 def private_names(folder: Path | str) -> list[str]:
-    """Find what a plugin uses of filterkit without being promised that it stays.
+    """Find names that a plugin uses from filterkit's private API, which may change in any version.
 
     Parameters
     ----------
     folder
-        All Python files in it, and in the folders below, are read; none is imported. A single file will do.
+        Folder whose Python files are read recursively, without importing them; or a single file.
 
     Returns
     -------
     list of str
-        File, line and name of each, e.g. ``"code.py:3: filterkit.graph.open_graph"``: what is neither in
-        ``filterkit.__all__`` nor in ``filterkit.testing.__all__``, imported or reached as an attribute.
+        File, line and name of each use, e.g. ``"code.py:3: filterkit.graph.open_graph"``: imports and
+        attributes that are neither in ``filterkit.__all__`` nor in ``filterkit.testing.__all__``.
     """
     folder = Path(folder)
     files = sorted(folder.rglob("*.py")) if folder.is_dir() else [folder]
@@ -33,9 +33,9 @@ def private_names(folder: Path | str) -> list[str]:
 
 
 def _private(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Line and full name of everything private that a module uses."""
+    """Line and full name of all private names that a module uses."""
     nodes = list(ast.walk(tree))
-    modules: dict[str, str] = {}  # what the module calls filterkit, and filterkit.testing
+    modules: dict[str, str] = {}  # local names of filterkit and filterkit.testing
     for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -63,7 +63,7 @@ def _is_inside(module: str) -> bool:
 
 
 def _is_public(name: str) -> bool:
-    """Whether a full name, e.g. ``filterkit.testing.node``, is public, or an attribute of what is public."""
+    """Whether a full name, e.g. ``filterkit.testing.node``, is public or an attribute of a public name."""
     import filterkit
     import filterkit.testing
 
@@ -76,7 +76,7 @@ def _is_public(name: str) -> bool:
 
 
 def _dotted(node: ast.expr, modules: dict[str, str]) -> str | None:
-    """``filterkit.graph.GraphView`` for such a chain of attributes; None for those of other things."""
+    """Full name of a chain of attributes, e.g. ``filterkit.graph.GraphView``, or None for other names."""
     if isinstance(node, ast.Name):
         return modules.get(node.id)
     if not isinstance(node, ast.Attribute):

@@ -1,4 +1,4 @@
-"""The commands that a README shows: found, and run as they stand there."""
+"""Extract and run the commands in a README."""
 
 from __future__ import annotations
 
@@ -30,53 +30,53 @@ esac""",
 
 
 def code_blocks(markdown: str, language: str = "") -> list[str]:
-    """Find the blocks between fences (three backquotes) that are in a language.
+    """Extract the fenced code blocks of a language.
 
     Parameters
     ----------
     markdown
-        The text of a README, say.
+        Markdown text, e.g. of a README.
     language
-        What stands behind the fence that opens them, e.g. ``python``.
+        Info string after the opening fence, e.g. ``python``.
 
     Returns
     -------
     list of str
-        What is between the fences, with its last newline.
+        Content of the blocks, with the final newline.
     """
     found = re.findall(r"^```[ \t]*(\S*).*\n((?:.*\n)*?)```[ \t]*$", markdown, re.M)
     return [block for name, block in found if name == language]
 
 
 def run_block(block: str, folder: str | os.PathLike[str]) -> str:
-    """Run commands by a shell, up to the first that fails, with a catalog that is theirs.
+    """Run commands in a shell until one fails, with a separate catalog.
 
-    ``filterkit`` and ``python`` are those of the running Python. ``pip``, ``pytest``, both behind
-    ``python -m``, and what calls pip in filterkit (``filterkit plugins install``) are not run, and only print
-    their line. The environment is that of the test, without the variables ``FILTERKIT_*``; lines have 80
-    columns.
+    ``filterkit`` and ``python`` are those of the running Python. ``pip``, ``pytest``, both with ``python
+    -m``, and commands of filterkit that call pip (``filterkit plugins install``) are not run but only
+    printed. The environment is that of the test without the variables ``FILTERKIT_*``; the terminal width is
+    80.
 
     Parameters
     ----------
     block
-        Commands, as one types them.
+        Shell commands.
     folder
-        Where to run them. The catalog is ``catalog.db`` in it, so the next block finds what this one added.
+        Working folder. The catalog is ``catalog.db`` in it, so it is shared by successive blocks.
 
     Returns
     -------
     str
-        What they printed, to stdout and to stderr.
+        Combined output on stdout and stderr.
 
     Raises
     ------
     AssertionError
-        If one fails, with what was printed.
+        If a command fails, with its output.
     unittest.SkipTest
-        Where shells are other ones, on Windows: pytest skips the test.
+        On systems without a POSIX shell (Windows), so that pytest skips the test.
     """
     if os.name != "posix":
-        raise SkipTest("a POSIX shell runs the commands, and there is none here")
+        raise SkipTest("requires a POSIX shell")
     own = {name: value for name, value in os.environ.items() if not name.startswith("FILTERKIT_")}
     with tempfile.TemporaryDirectory() as tools:
         for name, text in _STAND_INS.items():
@@ -100,5 +100,5 @@ def run_block(block: str, folder: str | os.PathLike[str]) -> str:
             check=False,
         )
     if done.returncode:
-        raise AssertionError(f"exit code {done.returncode} of\n{block}\nwhich printed\n{done.stdout}")
+        raise AssertionError(f"exit code {done.returncode} of\n{block}\noutput:\n{done.stdout}")
     return done.stdout

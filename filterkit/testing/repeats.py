@@ -1,4 +1,4 @@
-"""Whether the same comes of the same: in another order, from a fresh copy, and in another process."""
+"""Check reproducibility: in another order, with a pickled copy, and in another process."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ def check_repeats(
     run: Callable[[Any, Given], Answer],
     differs: Callable[[Answer, Answer], str],
 ) -> None:
-    """Try again, backwards, what was tried; what an object remembers of one input may change others.
+    """Repeat all runs in reverse order, which detects state kept between inputs.
 
     Parameters
     ----------
     used
-        The object that has seen all inputs.
+        The object that has processed all inputs.
     copy
-        Another that has seen none; None where there is none.
+        A fresh copy, or None.
     tried
-        Inputs by what they are called, in the order in which they were tried, each with the first answer.
+        Inputs and first results by name, in the order in which they were tried.
     run
-        Asks an object again. Where all else is well it does so in another process, too, of the first input;
-        so it is a function of a module.
+        Runs an object on an input. If there are no violations, it is also called for the first input in
+        another process, so it must be a module-level function.
     differs
-        What is wrong with a second answer, in words; empty where it is the same.
+        Describes the difference between two results; empty if they are equal.
     """
-    made = ((used, "the second time"), *([(copy, "once pickled")] if copy is not None else []))
+    made = ((used, "the second time"), *([(copy, "after pickling")] if copy is not None else []))
     wrong: dict[str, str] = {}
     for name in reversed(tried):
         given, first = tried[name]
@@ -51,7 +51,7 @@ def check_repeats(
         if name in wrong:
             findings.add(wrong[name], name)
     if findings or not tried:
-        return  # a process takes its time
+        return  # starting a process is slow
     name, (given, first) = next(iter(tried.items()))
     try:
         what = differs(first, elsewhere(partial(run, used if copy is None else copy, given)))
@@ -60,4 +60,4 @@ def check_repeats(
     except Failed as error:
         findings.add(f"fails {ELSEWHERE}: {findings.plain(str(error))}", name)
         return
-    findings.hold(not what, f"{what} {ELSEWHERE}", name)
+    findings.require(not what, f"{what} {ELSEWHERE}", name)

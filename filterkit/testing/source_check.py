@@ -1,4 +1,4 @@
-"""The conformance check of model sources."""
+"""Conformance check for model sources."""
 
 from __future__ import annotations
 
@@ -23,82 +23,85 @@ from filterkit.ingest.stage import Makers, Request, stage_model
 from filterkit.plugins.contributions import NAME
 from filterkit.plugins.protocols import ModelSource
 from filterkit.records import FetchedModel
-from filterkit.testing.files import writes_nothing
-from filterkit.testing.findings import Findings
+from filterkit.testing.findings import Findings, writes_nothing
 from filterkit.testing.repeats import check_repeats
 from filterkit.testing.subjects import pickled, subject_of
 
-Brought = tuple[str, Extraction]
-"""A model's origin, and what is in it."""
+Fetched = tuple[str, Extraction]
+"""Origin and content of a model."""
 
-NONSENSE = ("?no-such-option=1", "?", "no such thing", "../" * 40, "\x00", "x" * 200)
-"""Refs that nobody means. They may be refused; they may not break anything."""
+INVALID = ("?no-such-option=1", "?", "no such thing", "../" * 40, "\x00", "x" * 200)
+"""Invalid references, which may be rejected but must not break anything."""
 
 
 def check_source(
     source: ModelSource | Callable[[], ModelSource], *refs: str, wrong: Iterable[str] = ()
 ) -> None:
-    """Try a model source on `refs`, which it must bring, and on nonsense, which it may refuse.
+    """Check a model source with `refs`, which it must fetch, and invalid references, which it may reject.
 
     Parameters
     ----------
     source
         The object, or a class or another factory that takes no arguments.
     refs
-        What stands behind ``scheme:``; one that is empty is tried where none is given. Paths must be
-        absolute: the check works in an empty folder.
+        Text after ``scheme:``; if none is given, an empty one is tried. Paths must be absolute, as the check
+        runs in an empty folder.
     wrong
-        Refs that it must refuse, with one of filterkit's errors.
+        References that it must reject with one of filterkit's errors.
 
     Raises
     ------
     ConformanceError
-        Lists what it breaks: a scheme that users can type; a model that a catalog takes, with the layers and
-        labels that it names; the same filters and the same origin each time, whatever came before; nonsense
-        refused in words; progress told in numbers; nothing written outside its folder, no warnings and no
-        output; pickling; options.
+        Lists all violations. The scheme must be valid; a catalog must accept the model, with the layers and
+        labels that it names; filters and origin must be the same each time, in any order; invalid references
+        must be rejected with an error message; progress must be numeric; no files outside its folder, no
+        warnings, no output; it must be picklable and its options must be valid.
     """
     subject = subject_of("source", source, "fetch")
     findings, copy = subject.findings, pickled(subject)
     scheme = subject.wrapped.scheme
     fine = isinstance(scheme, str) and NAME.fullmatch(scheme) is not None
-    findings.hold(fine, f"has the scheme {scheme!r}; schemes are lower-case letters, digits and -")
-    tried: dict[str, tuple[str, Brought]] = {}
+    findings.require(fine, f"has the scheme {scheme!r}; schemes are lower-case letters, digits and -")
+    tried: dict[str, tuple[str, Fetched]] = {}
     with writes_nothing(findings), tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         for ref in refs or ("",):
             on = f"'{ref}'"
             if (first := _fetched(findings, Path(folder), subject.wrapped, ref)) is not None:
                 tried[on] = ref, first
-        for ref in NONSENSE:
-            _refused(findings, subject.wrapped, ref, must=False)
+        for ref in INVALID:
+            _check_rejected(findings, subject.wrapped, ref, must=False)
         for ref in wrong:
-            _refused(findings, subject.wrapped, ref, must=True)
+            _check_rejected(findings, subject.wrapped, ref, must=True)
         # Bare, as filterkit keeps what a plugin prints from stdout.
-        check_repeats(findings, subject.inner, copy, tried, _brought, _differs)
+        check_repeats(findings, subject.inner, copy, tried, _fetch_bare, _differs)
     findings.conclude()
 
 
-def _brought(source: ModelSource, ref: str) -> Brought:
+def _fetch_bare(source: ModelSource, ref: str) -> Fetched:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         fetched = source.fetch(ref, Path(folder), lambda *_: None)
         return fetched.origin, _extraction(fetched)
 
 
-def _fetched(findings: Findings, folder: Path, wrapped: Any, ref: str) -> Brought | None:
-    """Origin and banks of the model; it is put into a catalog on the way."""
+def _fetched(findings: Findings, folder: Path, wrapped: Any, ref: str) -> Fetched | None:
+    """Origin and banks of the model, which is also added to a catalog."""
     shutil.rmtree(folder)
     workdir = folder / "work"
     workdir.mkdir(parents=True)
     on = f"'{ref}'"
-    said: list[tuple[Any, ...]] = []
-    fetched = findings.attempt(on, lambda: wrapped.fetch(ref, workdir, lambda *told: said.append(told)))
+    reported: list[tuple[Any, ...]] = []
+    fetched = findings.attempt(
+        on, lambda: wrapped.fetch(ref, workdir, lambda *progress: reported.append(progress))
+    )
     if fetched is None:
         return None
-    for told in said:
-        findings.hold(_is_progress(told), f"tells progress as {told!r}, not as (what, done, total)", on)
+    for progress in reported:
+        findings.require(
+            _is_progress(progress), f"reports progress as {progress!r}, not as (what, done, total)", on
+        )
     outside = sorted(path.name for path in folder.iterdir() if path != workdir)
-    findings.hold(not outside, f"writes outside its folder: {', '.join(outside)}", on)
-    findings.hold(bool(fetched.origin.strip()), "says no origin", on)
+    findings.require(not outside, f"writes files outside its folder: {', '.join(outside)}", on)
+    findings.require(bool(fetched.origin.strip()), "returned no origin", on)
     extraction = findings.attempt(on, partial(_extraction, fetched))
     if extraction is None:
         return None
@@ -107,8 +110,8 @@ def _fetched(findings: Findings, folder: Path, wrapped: Any, ref: str) -> Brough
     return fetched.origin, extraction
 
 
-def _is_progress(told: tuple[Any, ...]) -> bool:
-    match told:
+def _is_progress(progress: tuple[Any, ...]) -> bool:
+    match progress:
         case (str(), int(done), int() | None):
             return done >= 0
     return False
@@ -125,42 +128,42 @@ def _add(folder: Path, fetched: FetchedModel) -> None:
 
 
 def _check_names(findings: Findings, fetched: FetchedModel, extraction: Extraction, on: str) -> None:
-    findings.hold(bool(extraction.banks), "brings a model without any filters", on)
+    findings.require(bool(extraction.banks), "fetches a model without filters", on)
     lost = sorted(set(fetched.layer_names or ()) - set(_places(open_graph(fetched.onnx_path))))
-    said = f"names layers that are neither node, output nor weight: {', '.join(lost[:3])}"
-    findings.hold(not lost, said, on)
+    problem = f"names layers that match no node, output or weight: {', '.join(lost[:3])}"
+    findings.require(not lost, problem, on)
     for layer, labels in (fetched.filter_labels or {}).items():
         bank = extraction.banks.get(layer)
         if bank is None:
-            findings.add(f"labels the filters of '{layer}', which is no layer", on)
+            findings.add(f"labels the filters of '{layer}', which is not a layer", on)
             continue
         count = bank.out_channels
-        said = f"gives {len(labels)} labels to the {count} filters of '{layer}'"
-        findings.hold(len(labels) == count, said, on)
+        problem = f"returned {len(labels)} labels for the {count} filters of '{layer}'"
+        findings.require(len(labels) == count, problem, on)
 
 
 def _places(graph: GraphView) -> Iterator[str]:
-    """What a layer can be named by; which nodes are layers is for extractors to say."""
+    """Names by which a layer can be referred to; extractors decide which nodes are layers."""
     for node in graph.nodes:
         yield from (node_name(graph, node), *node.input, *node.output)
     for body in graph.bodies():
         yield from _places(body)
 
 
-def _differs(one: Brought, other: Brought) -> str:
+def _differs(one: Fetched, other: Fetched) -> str:
     ours, theirs = one[1].banks, other[1].banks
     same = (
         one[0] == other[0]
         and list(ours) == list(theirs)
         and all(np.array_equal(ours[n].weights, theirs[n].weights, equal_nan=True) for n in ours)
     )
-    return "" if same else "brings another model"
+    return "" if same else "fetches a different model"
 
 
-def _refused(findings: Findings, wrapped: Any, ref: str, *, must: bool) -> None:
+def _check_rejected(findings: Findings, wrapped: Any, ref: str, *, must: bool) -> None:
     shown = repr(ref if len(ref) < 40 else f"{ref[:20]}…")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         fetched = findings.attempt(
             shown, lambda: wrapped.fetch(ref, Path(folder), lambda *_: None), allowed=FilterkitError
         )
-    findings.hold(fetched is None or not must, f"takes {shown}, which is wrong")
+    findings.require(fetched is None or not must, f"accepts {shown}, which is invalid")

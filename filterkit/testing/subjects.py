@@ -1,4 +1,4 @@
-"""What is checked: a plugin's object, made as the registry makes it, and what all kinds promise alike."""
+"""Objects under check, created as by the registry, and checks common to all kinds."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _PLUGIN = Plugin("checked", "0", "checked", "checked")
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A plugin's object under check.
+    """An object of a plugin under check.
 
     Attributes
     ----------
     inner
         The object itself.
     wrapped
-        The same behind its contract, as filterkit uses it.
+        The object in the wrapper that filterkit uses.
     findings
-        What is wrong with it.
+        Violations found so far.
     """
 
     kind: Kind
@@ -41,17 +41,17 @@ class Subject:
 
 
 def subject_of(kind: Kind, given: Any, method: str) -> Subject:
-    """Make the object where `given` is a class or another factory, and check what all kinds promise.
+    """Create the object if `given` is a class or another factory, and run the checks common to all kinds.
 
     Parameters
     ----------
     method
-        One that the object has and its factory lacks, or lacks the `self` for.
+        A method of the object, by which an object is distinguished from a factory.
 
     Raises
     ------
     ConformanceError
-        If there is no object to go on with.
+        If the object cannot be created or does not implement its protocol.
     """
     inner = _made(kind, given, method)
     name = type(inner).__name__
@@ -68,11 +68,11 @@ def subject_of(kind: Kind, given: Any, method: str) -> Subject:
 
 
 def pickled(subject: Subject) -> Any:
-    """A copy of the object through pickle, behind its contract; None, and a finding, where there is none."""
+    """A wrapped copy of the object made with pickle; None, and a violation, if it cannot be pickled."""
     try:
         copy = pickle.loads(pickle.dumps(subject.inner))
     except Exception as error:
-        subject.findings.add(f"cannot be pickled, so no other process can work with it: {in_words(error)}")
+        subject.findings.add(f"cannot be pickled for use in other processes: {in_words(error)}")
         return None
     return dataclasses.replace(subject.wrapped, inner=copy)
 
@@ -84,22 +84,22 @@ def _made(kind: Kind, given: Any, method: str) -> Any:
             return factory()
         except (Exception, SystemExit) as error:
             name = getattr(given, "__name__", repr(given))
-            problem = f"cannot be made without options: {in_words(error)}"
+            problem = f"cannot be created without options:  {in_words(error)}"
             raise ConformanceError(f"{kind} {name}", (problem,)) from error
     return given
 
 
 def _check_options(findings: Findings, kind: Kind, inner: Any) -> None:
-    """The fields of a dataclass are options: a spec string must make an equal object out of them."""
+    """Check that the options (fields of the dataclass) survive a round trip through a spec string."""
     factory = type(inner)
     if not dataclasses.is_dataclass(factory):
         return
     parameters: Any = factory.__dataclass_params__  # type: ignore[attr-defined]
-    findings.hold(parameters.frozen, "is a dataclass that is not frozen, so its options can change")
+    findings.require(parameters.frozen, "is a dataclass that is not frozen")
     try:
         known = options_of(factory)
     except Exception as error:
-        findings.add(f"has options whose types cannot be found: {in_words(error)}")
+        findings.add(f"has options with unresolvable types: {in_words(error)}")
         return
     values = {option.name: getattr(inner, option.name) for option in known}
     for name, value in values.items():
@@ -109,19 +109,17 @@ def _check_options(findings: Findings, kind: Kind, inner: Any) -> None:
             _, given = parse_spec(spec)
             [back] = coerce_options([o for o in known if o.name == name], given, owner=kind).values()
         except FilterkitError as error:
-            why = "; ".join(filter(None, (error.message, error.hint)))
-            findings.add(f"has an option that no spec string can set: {name}={text} ({why})")
+            reason = "; ".join(filter(None, (error.message, error.hint)))
+            findings.add(f"has an option that a spec string cannot set: {name}={text} ({reason})")
             continue
-        said = f"has an option that a spec string changes: {name}={value!r} becomes {back!r}"
-        findings.hold(_same(back, value), said)
+        problem = f"has an option that a spec string alters: {name}={value!r} becomes {back!r}"
+        findings.require(_same(back, value), problem)
     for option in known:
         for choice in option.choices:
             try:
                 factory(**{**values, option.name: choice})
             except Exception as error:
-                findings.add(
-                    f"does not take its own choice {option.name}={to_text(choice)}: {in_words(error)}"
-                )
+                findings.add(f"rejects its own choice {option.name}={to_text(choice)}: {in_words(error)}")
     if values:
         _check_equality(findings, factory, values, inner)
 
@@ -130,11 +128,11 @@ def _check_equality(findings: Findings, factory: type, values: dict[str, Any], i
     try:
         again = factory(**values)
     except Exception as error:
-        findings.add(f"cannot be made again from its own options: {in_words(error)}")
+        findings.add(f"cannot be recreated from its own options: {in_words(error)}")
         return
-    findings.hold(again == inner, "is not equal to another one with the same options")
+    findings.require(again == inner, "is not equal to another one with the same options")
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equal, of one type, NaN included."""
+    """Equal and of the same type; NaN equals NaN."""
     return type(one) is type(other) and repr(one) == repr(other)

@@ -1,9 +1,10 @@
-"""Tiny models, one per way in which a convolution stands in a file, with the filters that are in them."""
+"""Tiny models with known filters, one for each way in which a convolution is stored, and catalogs of them."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,16 +23,16 @@ PICTURE: Mapping[str, list[int | str | None]] = {"image": ["N", 3, 16, 24]}
 
 @dataclass(frozen=True, eq=False)
 class TinyModel:
-    """An ONNX file, and what stands in it.
+    """An ONNX file and the filters in it.
 
     Attributes
     ----------
     path
-        The file; weights are inside.
+        The file, with embedded weights.
     weights
-        Filter banks by node (`FilterBank.node`), in the graph's order; O I H W, as floats.
+        Filter banks by node (`FilterBank.node`), in graph order; O I H W, as floats.
     biases
-        Shape (filters,) each; nodes without a bias are not in it.
+        Shape (filters,) each; only for nodes with a bias.
     skipped
         Convolution nodes without constant weights.
     """
@@ -51,7 +52,7 @@ class _Made:
 
 
 def tiny_model(kind: str, folder: str | os.PathLike[str]) -> TinyModel:
-    """Write ``KIND.onnx`` into `folder`; the same bytes every time.
+    """Write ``KIND.onnx`` to `folder`, with reproducible bytes.
 
     Parameters
     ----------
@@ -61,13 +62,13 @@ def tiny_model(kind: str, folder: str | os.PathLike[str]) -> TinyModel:
     Raises
     ------
     KeyError
-        If it is none of them.
+        If there is no such kind.
     """
     if kind not in _MAKERS:
-        raise KeyError(f"there is no tiny model {kind!r}, but {', '.join(_MAKERS)}")
+        raise KeyError(f"unknown tiny model {kind!r}; choose from {', '.join(_MAKERS)}")
     made = _MAKERS[kind]()
     path = Path(folder) / f"{kind}.onnx"
-    shaped = onnx.shape_inference.infer_shapes(made.model, strict_mode=True)  # outputs have shapes, too
+    shaped = onnx.shape_inference.infer_shapes(made.model, strict_mode=True)  # outputs get shapes, too
     path.write_bytes(shaped.SerializeToString(deterministic=True))
     return TinyModel(path, made.weights, made.biases, made.skipped)
 
@@ -85,7 +86,7 @@ def _one(
     dtype: int = TensorProto.FLOAT,
     **attributes: Any,
 ) -> _Made:
-    """A single convolution without a bias, and a ReLU."""
+    """A single convolution without bias, and a ReLU."""
     nodes = [
         node(op, "image w", "maps", "conv", kernel_shape=weights.shape[2:], **attributes),
         node("Relu", "maps", "out", "act"),
@@ -176,7 +177,7 @@ def _not_finite() -> _Made:
 
 
 def _computed() -> _Made:
-    """A convolution whose weights are an input of the model, beside one that is as usual."""
+    """A convolution whose weights are an input of the model, and an ordinary one."""
     weights = _values(4, 3, 3, 3)
     nodes = [node("Conv", "image w", "maps", "conv"), node("Conv", "maps given", "out", "computed")]
     model = build_model(nodes, {**PICTURE, "given": [2, 4, 3, 3]}, {"w": weights})
@@ -184,7 +185,7 @@ def _computed() -> _Made:
 
 
 def _classifier(change: Callable[[NDArray[Any]], NDArray[Any]] = np.asarray) -> _Made:
-    """A convolution, and two matrices behind it: one in a Gemm, one in a MatMul."""
+    """A convolution followed by two matrices: one in a Gemm, one in a MatMul."""
     weights = change(_values(4, 3, 3, 3))
     nodes = [
         node("Conv", "image w", "maps", "conv"),
@@ -223,3 +224,27 @@ _MAKERS: Mapping[str, Callable[[], _Made]] = {
 
 TINY_MODELS: tuple[str, ...] = tuple(_MAKERS)
 """The kinds of tiny models."""
+
+
+def tiny_catalog(folder: str | os.PathLike[str], kinds: Iterable[str] = TINY_MODELS) -> Path:
+    """Create a catalog of tiny models, with its store, in `folder`, as ``filterkit add`` would.
+
+    All installed plugins are used, so it contains the columns of their metrics.
+
+    Parameters
+    ----------
+    kinds
+        A subset of `TINY_MODELS`; each is also the name of the model.
+
+    Returns
+    -------
+    Path
+        Path of the catalog, for ``filterkit.open`` or ``--catalog``.
+    """
+    from filterkit.workbench import open as open_workbench
+
+    catalog = Path(folder) / "catalog.db"
+    with tempfile.TemporaryDirectory() as models, open_workbench(catalog) as bench:
+        for kind in kinds:
+            bench.add(str(tiny_model(kind, models).path))
+    return catalog

@@ -34,9 +34,9 @@ def test_a_row_per_layer(run: Run) -> None:
     found = {row["address_a"]: (row["cosine_scaled"], row["changed"], row["sign_flips"]) for row in rows}
     assert found["one/stem"] == (1, 0, 0)
     assert found["one/body"] == (pytest.approx(1), 1, 36)
-    assert [row["reason"] for row in rows] == [None, None, *["the other has no layer of this name"] * 2]
+    assert [row["reason"] for row in rows] == [None, None, *["the other model has no layer of this name"] * 2]
     assert ran.stderr.splitlines() == [
-        "not compared: 2 layers (one/head, …): the other has no layer of this name"
+        "not compared: 2 layers (one/head, …): the other model has no layer of this name"
     ]
 
 

@@ -24,7 +24,7 @@ def test_what_is_noteworthy_of_pictures_is_on_stderr(spawn: Run, tmp_path: Path)
     ran = spawn("maps", "net/conv", "deep.png", "-o", "maps.npy", "--provider", "cpu")
     assert ran.exit_code == 0
     notes = ran.stderr.splitlines()
-    assert notes[0].startswith("deep.png holds 16-bit pixels of at most 4095")
+    assert notes[0].startswith("deep.png has 16-bit pixels of at most 4095")
     assert notes[1].startswith("pictures are resized to 32 × 32, the input size in the file of net;")
     quiet = spawn("maps", "net/conv", "deep.png", "-o", "maps.npy", "--provider", "cpu", "--quiet")
     assert (quiet.exit_code, quiet.stderr) == (0, "")

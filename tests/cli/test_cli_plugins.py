@@ -181,7 +181,7 @@ def test_an_unknown_plugin_name_is_reported_and_harmless(
     ran = spawn("models", "--format", "json", **misspelt)
     assert [row["model"] for row in ran.rows] == ["classic"]
     hint = "did you mean 'ingest-log'?"
-    assert ran.stderr == f"filterkit: FILTERKIT_PLUGINS_BLOCKED: there is no plugin 'ingest_logs' ({hint})\n"
+    assert ran.stderr == f"filterkit: FILTERKIT_PLUGINS_BLOCKED: unknown plugin 'ingest_logs' ({hint})\n"
     assert spawn("--help", **misspelt).stderr == ""
     ran = spawn("plugins", "doctor", "--format", "json", **misspelt)
     assert ran.exit_code == 1
@@ -209,7 +209,7 @@ def test_the_doctor_says_what_brings_back_who_made_rows(run: Run, classic: Path)
     assert {row["plugin"]: row["remedy"] for row in json.loads(ran.stdout)} == {
         "filterkit-gone": "filterkit plugins install filterkit-gone==1.4",
         "filterkit-many.part": "filterkit plugins install filterkit-many",
-        "filterkit-gabor": "in a clone of filterkit, pip install ./plugins/filterkit-gabor",
+        "filterkit-gabor": "in a clone of filterkit, run pip install ./plugins/filterkit-gabor",
         "mine": "restore mine.py in the folder FILTERKIT_PLUGINS_DIR",
     }
     assert "was used for classic" in ran.stdout
@@ -246,14 +246,14 @@ def test_contributions_of_a_missing_plugin_are_reported(
 
 @pytest.mark.skipif(find_spec("filterkit_torch") is not None, reason="it is there")
 def test_a_plugin_of_our_own_that_is_not_there_is_no_misspelling(run: Run) -> None:
-    install = "in a clone of filterkit, pip install ./plugins/filterkit-torch"
+    install = "in a clone of filterkit, run pip install ./plugins/filterkit-torch"
     for words in (
         ("add", "torch:package:net"),
         *(("plugins", verb, "filterkit-torch") for verb in ("show", "upgrade", "uninstall")),
         ("plugins", "show", "torch"),
     ):
         code, error, hint = run(*words).failure
-        brings = "" if "filterkit-torch" in words else "filterkit-torch brings it: "
+        brings = "" if "filterkit-torch" in words else "provided by filterkit-torch: "
         assert (code, hint) == (2, brings + install), words
         assert "torch'" in error
 
@@ -263,7 +263,7 @@ def test_commands_know_the_plugin_that_brings_them(spawn: Run) -> None:
     assert spawn("export-catalog", "folder").failure == (
         2,
         "no such command 'export-catalog'",
-        "filterkit-parquet brings it: in a clone of filterkit, pip install ./plugins/filterkit-parquet",
+        "provided by filterkit-parquet: in a clone of filterkit, run pip install ./plugins/filterkit-parquet",
     )
 
 

@@ -133,14 +133,14 @@ def test_what_pip_cannot_find_is_said_by_pip_and_in_one_line(environment: Enviro
     ran = environment.run("plugins", "install", "filterkit-nowhere")
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert "No matching distribution found for filterkit-nowhere" in ran.stderr
-    assert ran.stderr.endswith("error: pip install failed\nhint: what pip says above tells why\n")
+    assert ran.stderr.endswith("error: pip install failed\nhint: see the output of pip above\n")
 
 
 @pytest.mark.parametrize("verb", ["uninstall", "upgrade"])
 def test_only_plugins_are_touched(
     run: Run, verb: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert run("plugins", verb, "numpy").failure[:2] == (2, "no plugin 'numpy' is installed")
+    assert run("plugins", verb, "numpy").failure[:2] == (2, "plugin 'numpy' is not installed")
     info = tmp_path / "site" / "filterkit_lift-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "entry_points.txt").write_text("[filterkit]\nplugin = not_there\n")
@@ -151,7 +151,7 @@ def test_only_plugins_are_touched(
     assert "FILTERKIT_PLUGINS_BLOCKED=filterkit.metrics" in hint
     (tmp_path / "mine.py").write_text("")
     monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", str(tmp_path))
-    assert run("plugins", verb, "mine").failure[:2] == (2, "'mine' is no package but a file")
+    assert run("plugins", verb, "mine").failure[:2] == (2, "'mine' is a file, not a package")
 
 
 def test_options_of_pip_are_no_plugins(run: Run) -> None:
@@ -161,7 +161,7 @@ def test_options_of_pip_are_no_plugins(run: Run) -> None:
 def test_an_environment_without_pip_is_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pip", None)
     code, error, hint = run("plugins", "install", "filterkit-thing").failure
-    assert (code, error) == (1, f"there is no pip in {sys.prefix}")
+    assert (code, error) == (1, f"pip is not installed in {sys.prefix}")
     assert "-m ensurepip" in hint
 
 

@@ -49,7 +49,7 @@ def test_a_file_of_weights_says_how_it_is_added(run: Run) -> None:
     for name in ("net.safetensors", "net.npz", "net.weights.h5"):
         assert run("add", name).failure == (
             2,
-            f"'{name}' holds weights without their network",
+            f"'{name}' contains weights without a network",
             f"filterkit add weights:{name}",
         )
 
@@ -63,7 +63,7 @@ def test_what_is_missing_is_named_before_anything_is_downloaded(spawn: Run, tmp_
     ran = spawn("add", "vgg16-hed", PYTHONPATH=path, FILTERKIT_CACHE=str(tmp_path / "cache"))
     assert ran.failure == (
         1,
-        "vgg16-hed needs more than is installed: h5py",
+        "reading vgg16-hed requires h5py, which is not installed",
         "pip install 'cnn-filterkit[h5]'",
     )
 

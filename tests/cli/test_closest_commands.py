@@ -251,7 +251,7 @@ def test_several_models_or_a_folder_for_add(run: Run, made: Path) -> None:
     Path("empty").mkdir()
     for folder in (".", "..", "./empty", "empty/../."):
         code, error, _ = run("add", folder).failure
-        assert (code, error) == (1, f"'{folder}' is a folder, and models are added one file at a time")
+        assert (code, error) == (1, f"'{folder}' is a folder; models are added one file at a time")
     Path("my net.onnx").touch()
     assert commands(run("add", "my", "net.onnx")) == [["add", "my net.onnx"]]
 

@@ -11,8 +11,8 @@ B = [
     Layer("body", (16, 8, 3, 3)),
     Layer("x", (1, 1, 1)),
 ]
-UNLIKE = "filters of 8×8×3×3 and 16×8×3×3 do not compare"
-NAMELESS = "the other has no layer of this name"
+UNLIKE = "filters of shape 8×8×3×3 and 16×8×3×3 cannot be compared"
+NAMELESS = "the other model has no layer of this name"
 
 
 def test_by_name() -> None:
@@ -28,7 +28,13 @@ def test_by_name() -> None:
 def test_by_position() -> None:
     first, second, third, fourth = pair_by_position(A, B)
     assert first == Pair(0, 0)
-    assert (second.a, second.b, second.reason) == (1, 1, "filters of 8×8×3×3 and 8×3×3×3 do not compare")
-    assert third.reason == "filters of 4×8×1×1 and 16×8×3×3 do not compare"
-    assert fourth == Pair(None, 3, "the other has only 3 layers")
-    assert pair_by_position(B[:1], A)[1:] == [Pair(None, n, "the other has only 1 layer") for n in (1, 2)]
+    assert (second.a, second.b, second.reason) == (
+        1,
+        1,
+        "filters of shape 8×8×3×3 and 8×3×3×3 cannot be compared",
+    )
+    assert third.reason == "filters of shape 4×8×1×1 and 16×8×3×3 cannot be compared"
+    assert fourth == Pair(None, 3, "the other model has only 3 layers")
+    assert pair_by_position(B[:1], A)[1:] == [
+        Pair(None, n, "the other model has only 1 layer") for n in (1, 2)
+    ]

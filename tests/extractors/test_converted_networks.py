@@ -147,7 +147,7 @@ def test_weights_laid_out_for_a_processor_are_reasons(source: Path, tmp_path: Pa
     results = found(open_graph(optimized(source, tmp_path, "ALL")))
     assert len(results) == LAYERS
     for one in results:
-        assert isinstance(one, FilterBank) or "one kind of processor" in one.reason
+        assert isinstance(one, FilterBank) or "one type of processor" in one.reason
 
 
 def test_dynamic_weights_are_reasons(source: Path, tmp_path: Path) -> None:

@@ -210,19 +210,19 @@ def test_reasons() -> None:
     codes = {"xs": np.float32(1), "xz": np.uint8(0), "w": weight.astype(np.int8), "s": np.float32([1, 2])}
     inputs = "x xs xz w s wz xs xz"
     assert only_reason(node("QLinearConv", inputs, "y"), **codes, wz=np.int8(0)) == (
-        "the weight's scale does not fit its shape"
+        "the weight's scale does not match its shape"
     )
     assert only_reason(node("ConvInteger", "x r", "y")) == "the weight is an input of the model ('r')"
-    assert "the file does not say how wide" in only_reason(
+    assert "the file does not state the block size" in only_reason(
         node("Conv", "x w", "y", domain="com.microsoft.nchwc"), w=weight
     )
     causal = node("CausalConvWithState", "x w", "y", domain="com.microsoft")
-    assert "reads a state besides its input" in only_reason(causal, w=weight)
+    assert "reads a state in addition to its input" in only_reason(causal, w=weight)
     assert only_reason(node("Conv", "x w", "y", domain="their.own"), w=weight) == (
-        "Conv of the domain 'their.own' is not known"
+        "unknown operator Conv of domain 'their.own'"
     )
     assert only_reason(node("Conv", "x w", "y", domain="a\x1b[2J" + "b" * 10_000), w=weight) == (
-        rf"Conv of the domain 'a\x1b[2J{'b' * 71}…' is not known"
+        rf"unknown operator Conv of domain 'a\x1b[2J{'b' * 71}…'"
     )
     assert "padding is an input" in only_reason(
         node("ConvTransposeWithDynamicPads", "x w r", "y", domain="com.microsoft"), w=random(4, 3, 3, 3)

@@ -108,7 +108,7 @@ def test_a_process_that_ends_is_one_line(tmp_path: Path) -> None:
         np.testing.assert_array_equal(array.read(), KERNEL)
         [worker] = _readers()
         os.kill(worker, signal.SIGKILL)
-        with pytest.raises(SourceError, match=r"net\.h5 ends the HDF5 library"):
+        with pytest.raises(SourceError, match=r"net\.h5 crashes the HDF5 library"):
             array.read()
 
 

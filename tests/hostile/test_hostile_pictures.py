@@ -117,7 +117,7 @@ def nan_tiff() -> bytes:
 
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing.png": (lambda path: None, "there is no picture"),
-    "folder": (lambda path: path.mkdir(), "no pictures in the folder"),
+    "folder": (lambda path: path.mkdir(), "contains no pictures"),
     "empty.png": (lambda path: path.write_bytes(b""), "not a picture"),
     "text.png": (lambda path: path.write_text("no picture\n" * 100), "not a picture"),
     "garbage.jpg": (lambda path: path.write_bytes(np.random.default_rng(0).bytes(5000)), "not a picture"),
@@ -126,7 +126,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "nan.tiff": (lambda path: path.write_bytes(nan_tiff()), "not finite"),
     "negative.tiff": (
         lambda path: path.write_bytes(saved(Image.fromarray(UNIT - 2), "TIFF")),
-        "holds pixels from",
+        "has pixels from",
     ),
     "pipe.png": (os.mkfifo, "not a file"),
     "device.png": (lambda path: path.symlink_to("/dev/zero"), "not a file"),
@@ -185,7 +185,7 @@ def test_one_bad_picture_among_good_ones(run: Run, network: Path, tmp_path: Path
     ran = run("maps", "net/eye", "in", "-o", "out", "--catalog", network, "--format", "json")
     assert ran.code == 1 and "Traceback" not in ran.stderr
     assert [Path(row["image"]).name for row in json.loads(ran.stdout)] == ["a.png", "c.png"]
-    assert ran.stderr.startswith(f"error: {Path('in', 'b.png')} cannot be read as a picture")
+    assert ran.stderr.startswith(f"error: cannot read {Path('in', 'b.png')} as a picture")
     assert sorted(path.parent.name for path in tmp_path.glob("out/*/*.png")) == ["a", "c"]
 
 

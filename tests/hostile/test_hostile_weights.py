@@ -1,4 +1,4 @@
-"""Files of weights from strangers: refused in one line, in little time and memory; no other file is read."""
+"""Untrusted weights files: refused in one line, in little time and memory; no other file is read."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_damage_is_one_line_or_does_no_harm(suffix: str, tmp_path: Path, data: s
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_garbage_leaves_the_catalog_as_it_was(suffix: str, tmp_path: Path) -> None:
     (tmp_path / f"net{suffix}").write_bytes(b"\x93NUMPY" + bytes(range(256)) * 9)
-    words = f"net{suffix} cannot be read as {suffix}"
+    words = f"cannot read net{suffix} as {suffix}"
     with filterkit.open(tmp_path / "catalog.db") as bench, pytest.raises(SourceError, match=re.escape(words)):
         bench.add(f"weights:{tmp_path}/net{suffix}")
     assert not (tmp_path / "catalog.db").exists()
@@ -137,7 +137,7 @@ def test_links_and_foreign_storage_lead_nowhere(tmp_path: Path) -> None:
         layout[:] = h5py.VirtualSource("other.h5", "conv", KERNEL.shape)
         file.create_virtual_dataset("conv", layout)
     for name in ("external.h5", "virtual.h5"):
-        with pytest.raises(SourceError, match="keeps 'conv' in another file"):
+        with pytest.raises(SourceError, match="stores 'conv' in an external file"):
             fetch(tmp_path / name)
 
 

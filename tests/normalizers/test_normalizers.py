@@ -107,14 +107,14 @@ def test_a_constant_is_defined(kind: Any, per: str, value: float) -> None:
     made = kind(per=per).normalize(np.full((3, 2, 3, 3), value, np.float32))
     expected = 0.5 if value == 0 or kind is not Symmetric else float(value > 0)
     np.testing.assert_array_equal(made.values, np.float32(expected))
-    assert ("spread" in made.summary) == (expected == 0.5)
+    assert ("constant" in made.summary) == (expected == 0.5)
     assert made.centre == (0.5 if value == 0 or kind is Symmetric else None)
 
 
 def test_constant_filters_are_counted() -> None:
     bank = np.arange(36, dtype=np.float32).reshape(4, 1, 3, 3)
     bank[1:3] = 1
-    assert MinMax(per="filter").normalize(bank).summary == "min-max per filter; 2 of 4 filters without spread"
+    assert MinMax(per="filter").normalize(bank).summary == "min-max per filter; 2 of 4 filters constant"
     assert MinMax().normalize(bank).summary == "min-max over the layer"
 
 

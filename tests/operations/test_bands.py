@@ -41,7 +41,7 @@ def test_bands_of_an_array(bench: filterkit.Workbench, tmp_path: Path, bands: in
     [kernel] = bench.convolve("net/conv/0/1", array, per_channel=True, provider="cpu").maps.values()
     assert kernel.shape == (bands, 18, 28)
     if bands > 4:
-        with pytest.raises(ImageError, match="no picture of colours") as caught:
+        with pytest.raises(ImageError, match="not a colour picture") as caught:
             bench.convolve("net/conv/0/1", array, provider="cpu")
         assert f"each of the {bands} bands" in str(caught.value.hint)
     if kind == "float32":
@@ -187,15 +187,15 @@ def test_colours_of_an_array_file_keep_their_precision(bench: filterkit.Workbenc
 @pytest.mark.parametrize(
     ("array", "words"),
     [
-        (np.zeros((9, 9, 4), np.uint8), r"shape \(9, 9, 4\) does not fit: the network takes 5 bands"),
+        (np.zeros((9, 9, 4), np.uint8), r"shape \(9, 9, 4\), but the network takes 5 bands"),
         (np.zeros((5, 9, 9), np.uint8), r"shape \(5, 9, 9\) does not fit"),
         (np.zeros((9, 9), np.uint8), r"shape \(9, 9\) does not fit"),
         (np.zeros((0, 9, 5), np.uint8), r"shape \(0, 9, 5\) does not fit"),
         (np.full((9, 9, 5), np.nan), "not finite"),
         (np.zeros((9, 9, 5), np.int64), "int64 is no picture"),
         (np.zeros((9, 9, 5), np.complex64), "complex64 is no picture"),
-        (np.full((9, 9, 5), -1, np.int16), "holds pixels from -1 to -1"),
-        (np.array([["a"]], object), "no .npy of a plain array"),
+        (np.full((9, 9, 5), -1, np.int16), "has pixels from -1 to -1"),
+        (np.array([["a"]], object), "not an .npy file of a plain array"),
     ],
 )
 def test_arrays_that_do_not_fit(bench: filterkit.Workbench, tmp_path: Path, array: Any, words: str) -> None:

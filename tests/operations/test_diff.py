@@ -215,9 +215,9 @@ def test_what_has_no_partner_stands_there_with_the_reason(bench: Workbench) -> N
     rows = bench.diff("one", "other")
     assert [(row["address_a"], row["address_b"], row["reason"]) for row in rows] == [
         ("one/a", "other/a", None),
-        ("one/b", "other/b", "filters of 4×4×3×3 and 5×4×3×3 do not compare"),
-        ("one/c", None, "the other has no layer of this name"),
-        (None, "other/d", "the other has no layer of this name"),
+        ("one/b", "other/b", "filters of shape 4×4×3×3 and 5×4×3×3 cannot be compared"),
+        ("one/c", None, "the other model has no layer of this name"),
+        (None, "other/d", "the other model has no layer of this name"),
     ]
     assert all(rows[n][column] is None for n in (1, 2, 3) for column in rows.columns[2:-1])
     by_filter = bench.diff("one", "other", level="filter")
@@ -301,7 +301,7 @@ def test_what_cannot_be_compared(bench: Workbench) -> None:
     assert "--match position" in (caught.value.hint or "")
     with pytest.raises(NotFoundError, match="by position") as caught:
         bench.diff("one", "classic", match="position")
-    assert caught.value.hint == "their first layers: filters of 4×3×3×3 and 1×1×3×3 do not compare"
+    assert caught.value.hint == "their first layers: filters of shape 4×3×3×3 and 1×1×3×3 cannot be compared"
     with pytest.raises(NotFoundError, match="one/a and classic/emboss: filters of"):
         bench.diff("one/a", "classic/emboss")
     with pytest.raises(NotFoundError, match="no model 'two'"):

@@ -22,18 +22,18 @@ DEEP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 @pytest.mark.parametrize(
     ("image", "words"),
     [
-        (DEEP, "16-bit pixels of at most 4095; they are read as 0 to 65535"),
+        (DEEP, "16-bit pixels of at most 4095; they are interpreted as 0 to 65535"),
         (DEEP + 1, ""),
         (DEEP // 16, "16-bit pixels of at most 255"),
         (DEEP * 0, ""),
         (np.linspace(0, 1, 4096, dtype=np.float32).reshape(64, 64), ""),
         (
             np.linspace(0, 255, 4096, dtype=np.float32).reshape(64, 64),
-            "of at most 255; they are read as 0 to 255",
+            "of at most 255; they are interpreted as 0 to 255",
         ),
         (
             np.linspace(0, 0.01, 4096, dtype=np.float32).reshape(64, 64),
-            "of at most 0.01; they are read as 0 to 1",
+            "of at most 0.01; they are interpreted as 0 to 1",
         ),
         (np.full((9, 9), 1, np.uint8), ""),
     ],

@@ -75,15 +75,16 @@ class Measures:
 @pytest.mark.parametrize(
     ("kind", "inner", "words"),
     [
-        ("renderer", object(), "an object, which is no Renderer: it lacks media_type, suffix, render"),
-        ("renderer", NoneMethod(), "a NoneMethod, which is no Renderer: it lacks render"),
+        ("renderer", object(), "an object, which is not a Renderer: it lacks media_type, suffix, render"),
+        ("renderer", NoneMethod(), "a NoneMethod, which is not a Renderer: it lacks render"),
         pytest.param(
-            *("renderer", Raising(), "a Raising, which is no Renderer: it lacks suffix"),
+            *("renderer", Raising(), "a Raising, which is not a Renderer: it lacks suffix"),
             marks=pytest.mark.skipif(sys.version_info >= (3, 12), reason="asks no object for what it has"),
         ),
         (
             *("metric", Measures()),
-            "a Measures, which is no FilterMetric or LayerMetric: it lacks columns, measure or measure_layer",
+            "a Measures, which is not a FilterMetric or LayerMetric: "
+            "it lacks columns, measure or measure_layer",
         ),
     ],
 )
@@ -108,13 +109,13 @@ VALUES = np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 1, 2, 2)
     [
         (None, "returned None, not Normalized"),
         (VALUES, "returned an ndarray, not Normalized"),
-        (normalized([0.5] * 8), "returned values that are no floats"),
-        (normalized(np.zeros(VALUES.shape, int)), "returned values that are no floats"),
-        (normalized(np.zeros(8, np.float32)), "made shape (8,) of (2, 1, 2, 2)"),
-        (normalized(np.full(VALUES.shape, 1.1)), "returned values outside [0, 1] or not finite"),
-        (normalized(np.full(VALUES.shape, -0.1)), "returned values outside [0, 1] or not finite"),
-        (normalized(np.full(VALUES.shape, np.nan)), "returned values outside [0, 1] or not finite"),
-        (normalized(np.full(VALUES.shape, np.inf)), "returned values outside [0, 1] or not finite"),
+        (normalized([0.5] * 8), "returned values that are not floats"),
+        (normalized(np.zeros(VALUES.shape, int)), "returned values that are not floats"),
+        (normalized(np.zeros(8, np.float32)), "returned shape (8,) for input of shape (2, 1, 2, 2)"),
+        (normalized(np.full(VALUES.shape, 1.1)), "returned values that are not finite or outside [0, 1]"),
+        (normalized(np.full(VALUES.shape, -0.1)), "returned values that are not finite or outside [0, 1]"),
+        (normalized(np.full(VALUES.shape, np.nan)), "returned values that are not finite or outside [0, 1]"),
+        (normalized(np.full(VALUES.shape, np.inf)), "returned values that are not finite or outside [0, 1]"),
     ],
 )
 def test_normalizer(make: Make, result: Any, problem: str) -> None:
@@ -177,15 +178,15 @@ class Source:
     ("result", "problem"),
     [
         (None, "returned None, not a FetchedModel"),
-        (lambda folder: FetchedModel(folder / "absent.onnx", "x"), "which is no file"),
-        (lambda folder: FetchedModel(folder, "x"), "which is no file"),
-        (lambda folder: FetchedModel(str(folder / "m"), "x"), "which is no pathlib.Path"),
-        (lambda folder: FetchedModel(folder / "m", None), "says no origin"),
+        (lambda folder: FetchedModel(folder / "absent.onnx", "x"), "which is not a file"),
+        (lambda folder: FetchedModel(folder, "x"), "which is not a file"),
+        (lambda folder: FetchedModel(str(folder / "m"), "x"), "which is not a pathlib.Path"),
+        (lambda folder: FetchedModel(folder / "m", None), "returned no origin"),
         (
             lambda folder: FetchedModel(folder / "m", "x", license=3),
-            "returned the license 3, which is no text",
+            "returned the license 3, which is not a string",
         ),
-        (lambda folder: FetchedModel(folder / "m", "x", {"scale": 1}), "returned a wrong preprocessing"),
+        (lambda folder: FetchedModel(folder / "m", "x", {"scale": 1}), "returned an invalid preprocessing"),
         (
             lambda folder: FetchedModel(folder / "m", "x", Preprocessing(mean=(1.0,))),
             "returned 1 mean values for 3 channels",
@@ -195,7 +196,7 @@ class Source:
             for made, problem in (
                 (
                     Preprocessing(channel_order="GBR"),
-                    "the channel_order 'GBR', none of RGB, BGR, GRAY, RGBA, BANDS",
+                    "the channel_order 'GBR', which is not one of RGB, BGR, GRAY, RGBA, BANDS",
                 ),
                 (Preprocessing(channel_order="BANDS"), "returned 0 bands for the channel_order BANDS"),
                 (Preprocessing(bands=3), "returned 3 bands for the channel_order RGB"),
@@ -203,16 +204,22 @@ class Source:
                     Preprocessing(channel_order="BANDS", bands=5, mean=(1.0,) * 4),
                     "returned 4 mean values for 5 channels",
                 ),
-                (Preprocessing(input=0), "returned the input 0, which is no name"),
-                (Preprocessing(stated=("sizes",)), "returned stated=('sizes',), which are no fields"),
-                (Preprocessing(layout="HWC"), "the layout 'HWC', none of NCHW, NHWC"),
-                (Preprocessing(size=(3, 224, 224)), "the size (3, 224, 224), which is no height and width"),
-                (Preprocessing(std=(1, 0, 1)), "returned a std of 0, by which nothing can be divided"),
+                (Preprocessing(input=0), "returned the input 0, which is not a name"),
+                (
+                    Preprocessing(stated=("sizes",)),
+                    "returned stated=('sizes',), which are not names of fields",
+                ),
+                (Preprocessing(layout="HWC"), "the layout 'HWC', which is not one of NCHW, NHWC"),
+                (
+                    Preprocessing(size=(3, 224, 224)),
+                    "the size (3, 224, 224), which is not a height and width",
+                ),
+                (Preprocessing(std=(1, 0, 1)), "returned a std of 0"),
             )
         ),
         (
             lambda folder: FetchedModel(folder / "m", "x", filter_labels={"edges": "xy"}),
-            "returned filter labels of 'edges' that are no list of texts",
+            "returned filter labels of 'edges' that are not a list of strings",
         ),
     ],
 )
@@ -227,7 +234,7 @@ def test_a_sources_scheme_is_its_name(make: Make) -> None:
     source.scheme = "yours"
     assert (
         contract_error(lambda: make("source", source))
-        == "source 'mine' has the scheme 'yours'; it must be its name"
+        == "source 'mine' has the scheme 'yours', which must equal its name"
     )
 
 
@@ -281,19 +288,19 @@ def test_a_good_bank_and_a_reason_pass(make: Make, graph: filterkit.GraphView) -
 @pytest.mark.parametrize(
     ("found", "problem"),
     [
-        ("conv", "yielded a str, not a FilterBank or a reasoned Skipped"),
-        (Skipped("conv", "Conv", ""), "yielded a Skipped, not a FilterBank or a reasoned Skipped"),
-        (replace(BANK, groups=1), "weights of shape (4, 3, 5, 5), stated (4, 6, 5, 5)"),
+        ("conv", "yielded a str, not a FilterBank or a Skipped with a reason"),
+        (Skipped("conv", "Conv", ""), "yielded a Skipped, not a FilterBank or a Skipped with a reason"),
+        (replace(BANK, groups=1), "weights of shape (4, 3, 5, 5), but stated (4, 6, 5, 5)"),
         (replace(BANK, groups=0), "0 groups"),
-        (replace(BANK, op=3), "the op 3, which is no text"),
-        (replace(BANK, activation=5), "the activation 5, which is no text"),
-        (replace(BANK, source_dtype=None), "the source_dtype None, which is no text"),
-        (replace(BANK, weights=[1.0]), "weights that are no float array of two or more axes"),
+        (replace(BANK, op=3), "the op 3, which is not a string"),
+        (replace(BANK, activation=5), "the activation 5, which is not a string"),
+        (replace(BANK, source_dtype=None), "the source_dtype None, which is not a string"),
+        (replace(BANK, weights=[1.0]), "weights that are not a float array of two or more axes"),
         (
             replace(BANK, weights=BANK.weights.astype(int)),
-            "weights that are no float array of two or more axes",
+            "weights that are not a float array of two or more axes",
         ),
-        (replace(BANK, bias=np.zeros(3, np.float32)), "a bias that is not one value per filter"),
+        (replace(BANK, bias=np.zeros(3, np.float32)), "a bias without exactly one value per filter"),
         (replace(BANK, strides=(1,)), "1 strides for 2 axes"),
         (replace(BANK, pads=(1, 1)), "2 pads for 2 axes"),
     ],
@@ -338,7 +345,7 @@ def test_an_extractor_that_changes_the_graph_changes_its_own(
     before = graph.model.SerializeToString(deterministic=True)
     extracted = make("extractor", Changing(change)).extract(graph)
     assert next(extracted) is BANK
-    assert contract_error(lambda: next(extracted)) == "extractor 'mine': extract() changed the graph"
+    assert contract_error(lambda: next(extracted)) == "extractor 'mine': extract() modified the graph"
     assert graph.model.SerializeToString(deterministic=True) == before
 
 
@@ -366,21 +373,21 @@ FOUR = np.arange(4)
     ("result", "problem"),
     [
         (None, "returned None, not a dict"),
-        ({"a": FOUR}, "returned columns ['a'], announced ['a', 'b']"),
-        ({"a": FOUR, "b": FOUR, "c": FOUR}, "returned columns ['a', 'b', 'c'], announced ['a', 'b']"),
-        ({"a": FOUR, "b": [1, 2, 3, 4]}, "returned a list for 'b', not an array of numbers or texts"),
+        ({"a": FOUR}, "returned columns ['a'], but declared ['a', 'b']"),
+        ({"a": FOUR, "b": FOUR, "c": FOUR}, "returned columns ['a', 'b', 'c'], but declared ['a', 'b']"),
+        ({"a": FOUR, "b": [1, 2, 3, 4]}, "returned a list for 'b', not an array of numbers or strings"),
         (
             {"a": FOUR, "b": FOUR * 1j},
-            "returned an array of complex128 for 'b', not an array of numbers or texts",
+            "returned an array of complex128 for 'b', not an array of numbers or strings",
         ),
         (
             {"a": FOUR, "b": FOUR.astype(object)},
-            "returned an array of object for 'b', not an array of numbers or texts",
+            "returned an array of object for 'b', not an array of numbers or strings",
         ),
-        ({"a": FOUR, "b": FOUR[:3]}, "returned shape (3,) for 'b', of 4 filters"),
+        ({"a": FOUR, "b": FOUR[:3]}, "returned shape (3,) for 'b' of 4 filters"),
         (
             {"a": FOUR, "b": np.array(["", "a", "x" * 1001, "b"])},
-            "returned 1,001 letters for 'b', more than 1,000",
+            "returned a string of 1,001 characters for 'b'; the limit is 1,000",
         ),
     ],
 )
@@ -403,7 +410,7 @@ def test_a_metric_cannot_change_the_bank(make: Make) -> None:
 def test_a_metrics_columns_are_names(make: Make, columns: Any) -> None:
     metric = Metric(None)
     metric.columns = columns
-    assert "has columns that are no tuple of names" in contract_error(lambda: make("metric", metric))
+    assert "has columns that are not a tuple of names" in contract_error(lambda: make("metric", metric))
 
 
 @pytest.mark.parametrize("values", [FOUR, FOUR / 3, FOUR > 1, FOUR.astype(str), np.full(4, "x" * 1000)])
@@ -426,8 +433,8 @@ class OfLayers:
     ("result", "problem"),
     [
         (None, "returned None, not a dict"),
-        ({}, "returned columns [], announced ['c']"),
-        ({"c": 1.0, 2: 1.0}, "returned columns ['2', 'c'], announced ['c']"),
+        ({}, "returned columns [], but declared ['c']"),
+        ({"c": 1.0, 2: 1.0}, "returned columns ['2', 'c'], but declared ['c']"),
         ({"c": "much"}, "returned a str for 'c', not a number"),
         ({"c": None}, "returned None for 'c', not a number"),
         ({"c": np.ones(1)}, "returned an ndarray for 'c', not a number"),
@@ -467,7 +474,7 @@ def test_a_metric_measures_filters_or_layers_or_both(
 
 
 def test_what_measures_nothing_is_no_metric(make: Make) -> None:
-    assert "is an object, which is no FilterMetric or LayerMetric" in contract_error(
+    assert "is an object, which is not a FilterMetric or LayerMetric" in contract_error(
         lambda: make("metric", object())
     )
 
@@ -486,7 +493,7 @@ def test_a_layer_metric_cannot_change_the_bank_and_is_named(make: Make) -> None:
 def test_a_layer_metrics_columns_are_names(make: Make, columns: Any) -> None:
     metric = OfLayers(None)
     metric.layer_columns = columns
-    assert "has columns that are no tuple of names" in contract_error(lambda: make("metric", metric))
+    assert "has columns that are not a tuple of names" in contract_error(lambda: make("metric", metric))
 
 
 class Renderer:
@@ -502,11 +509,11 @@ class Renderer:
 SHEET = TileSheet(tiles=np.zeros((1, 1, 2, 2), np.float32), count=1)
 
 
-@pytest.mark.parametrize(("result", "kind"), [(None, "None"), ("text", "a str"), (b"", "no bytes at all")])
+@pytest.mark.parametrize(("result", "kind"), [(None, "None"), ("text", "a str"), (b"", "no data")])
 def test_renderer(make: Make, result: Any, kind: str) -> None:
     made = make("renderer", Renderer(result))
     assert contract_error(lambda: made.render(SHEET)).endswith(
-        f"render() returned {kind}, not a picture's bytes"
+        f"render() returned {kind}, not the bytes of a picture"
     )
 
 

@@ -190,7 +190,7 @@ def test_a_files_version_tells_its_content(folder: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_wrong_use(folder: Path) -> None:
     folder.rmdir()
-    with pytest.raises(UsageError, match="FILTERKIT_PLUGINS_DIR is no folder that can be read") as caught:
+    with pytest.raises(UsageError, match="cannot read the folder in FILTERKIT_PLUGINS_DIR") as caught:
         list(available())
     assert "unset" in str(caught.value.hint)
 

@@ -10,7 +10,7 @@ import pytest
 from filterkit.errors import UnknownNameError
 from filterkit.plugins.commands import commands_of
 from filterkit.plugins.contributions import HOOKS
-from filterkit.plugins.first_party import BROUGHT_BY, how_to_have
+from filterkit.plugins.first_party import BROUGHT_BY, install_hint
 from filterkit.plugins.host import PluginHost
 from filterkit.plugins.registry import Registry
 
@@ -38,7 +38,7 @@ def test_the_plugin_that_brings_it_is_named_where_it_is_not_there(host: PluginHo
 
     assert (
         hint("dense")
-        == "filterkit-dense brings it: in a clone of filterkit, pip install ./plugins/filterkit-dense"
+        == "provided by filterkit-dense: in a clone of filterkit, run pip install ./plugins/filterkit-dense"
     )
     assert hint("torch") == "known: convolution", "a source"
     host.add(object(), name="filterkit-dense")
@@ -47,8 +47,8 @@ def test_the_plugin_that_brings_it_is_named_where_it_is_not_there(host: PluginHo
 
 @pytest.mark.parametrize("name", ["filterkit-torch", "Filterkit_Torch", "torch"])
 def test_plugins_are_known_by_all_their_names(name: str) -> None:
-    install = "in a clone of filterkit, pip install ./plugins/filterkit-torch"
-    brings = "filterkit-torch brings it: " if name == "torch" else ""
-    assert how_to_have(name, ["filterkit-gabor"]) == brings + install
-    assert how_to_have(name, ["filterkit-torch"]) is None
-    assert how_to_have(name, ["filterkit-torch.part"]) is None
+    install = "in a clone of filterkit, run pip install ./plugins/filterkit-torch"
+    brings = "provided by filterkit-torch: " if name == "torch" else ""
+    assert install_hint(name, ["filterkit-gabor"]) == brings + install
+    assert install_hint(name, ["filterkit-torch"]) is None
+    assert install_hint(name, ["filterkit-torch.part"]) is None

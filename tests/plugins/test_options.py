@@ -71,16 +71,16 @@ def test_text_becomes_what_the_field_holds(name: str, text: str, value: Any) -> 
 @pytest.mark.parametrize(
     ("name", "text", "hint"),
     [
-        ("size", "1.5", "it takes int"),
-        ("size", "", "it takes int"),
-        ("low", "low", "it takes float"),
-        ("bold", "maybe", "it takes true|false"),
-        ("per", "kernel", "it takes layer|filter"),
-        ("limit", "few", "it takes int or none"),
-        ("mean", "1/x", "it takes float/…"),
-        ("shape", "1/2/3", "it takes int/int"),
-        ("shape", "1", "it takes int/int"),
-        ("odd", "a", "it takes dict"),
+        ("size", "1.5", "expected int"),
+        ("size", "", "expected int"),
+        ("low", "low", "expected float"),
+        ("bold", "maybe", "expected true|false"),
+        ("per", "kernel", "expected layer|filter"),
+        ("limit", "few", "expected int or none"),
+        ("mean", "1/x", "expected float/…"),
+        ("shape", "1/2/3", "expected int/int"),
+        ("shape", "1", "expected int/int"),
+        ("odd", "a", "expected dict"),
     ],
 )
 def test_text_that_does_not_fit_is_told(name: str, text: str, hint: str) -> None:
@@ -92,7 +92,7 @@ def test_text_that_does_not_fit_is_told(name: str, text: str, hint: str) -> None
 
 
 def test_an_option_that_must_be_set_is_asked_for() -> None:
-    with pytest.raises(UsageError, match="test 'everything' needs the option 'size'"):
+    with pytest.raises(UsageError, match="test 'everything' requires the option 'size'"):
         coerce_options(options_of(Everything), {}, owner="test 'everything'")
 
 

@@ -68,7 +68,7 @@ def test_a_shared_name_names_both(host: PluginHost, group: TyperGroup) -> None:
     add_commands(host, group)
     assert run(group, "filterkit-one/hello") == "first\n"
     assert run(group, "filterkit-two/hello") == "second\n"
-    with pytest.raises(UsageError, match=r"offered by filterkit-one 1.0 and filterkit-two 2.0") as caught:
+    with pytest.raises(UsageError, match=r"provided by filterkit-one 1.0 and filterkit-two 2.0") as caught:
         run(group, "hello", "--loud", "3")
     assert caught.value.hint == "write filterkit-one/hello or filterkit-two/hello"
 
@@ -252,7 +252,7 @@ def test_a_command_that_typer_has_before_its_options_is_its_plugins_fault(
     found = host.add(plugin(add), name="filterkit-turned")
     add_commands(host, group)
     name = "numbers turned" if nested else "turned"
-    assert str(found.error).startswith(f"filterkit_commands gives Typer '{name}' as it was")
+    assert str(found.error).startswith(f"filterkit_commands registers '{name}' before decorating it")
 
 
 def test_methods_may_be_commands(host: PluginHost, group: TyperGroup) -> None:

@@ -67,7 +67,7 @@ def test_a_clash_names_both_and_touches_nothing_else(registry: Registry) -> None
     with pytest.raises(UsageError) as caught:
         registry.create("normalizer", "minmax")
     ours = f"filterkit.normalizers {filterkit.__version__}"
-    assert str(caught.value) == f"normalizer 'minmax' is offered by {ours} and filterkit-two 2.0"
+    assert str(caught.value) == f"normalizer 'minmax' is provided by {ours} and filterkit-two 2.0"
     assert caught.value.hint == "write filterkit.normalizers/minmax or filterkit-two/minmax"
     assert level(registry.create("normalizer", "filterkit-two/minmax:level=1")) == 1
     assert level(registry.create("normalizer", "Filterkit_Two/minmax:level=1")) == 1
@@ -89,13 +89,13 @@ def test_a_clash_names_both_and_touches_nothing_else(registry: Registry) -> None
         ("flatt", "unknown normalizer 'flatt'", "did you mean 'flat'?"),
         ("filterkit-one/minmax", "unknown normalizer 'filterkit-one/minmax'", "minmax"),
         ("flat:levle=1", "normalizer 'flat' has no option 'levle'", "did you mean 'level'?"),
-        ("flat:level=high", "option 'level' of normalizer 'flat' cannot be 'high'", "it takes float"),
+        ("flat:level=high", "option 'level' of normalizer 'flat' cannot be 'high'", "expected float"),
         ("flat:per=filtre", "option 'per' of normalizer 'flat' cannot be 'filtre'", "did you mean 'filter'?"),
         ("flat:level=2", "normalizer 'flat': level lies between 0 and 1", None),
-        ("flat:level", "'level' in 'flat:level' sets nothing", "OPTION=VALUE"),
+        ("flat:level", "'level' in 'flat:level' has no value", "OPTION=VALUE"),
         ("flat:level=1,level=0", "'flat:level=1,level=0' sets 'level' twice", None),
-        (":level=1", "':level=1' names nothing", "NAME:OPTION=VALUE"),
-        ("", "'' names nothing", "NAME"),
+        (":level=1", "':level=1' has no name", "NAME:OPTION=VALUE"),
+        ("", "'' has no name", "NAME"),
     ],
 )
 def test_wrong_use_is_told(registry: Registry, spec: str, message: str, hint: str | None) -> None:
@@ -135,7 +135,7 @@ def test_the_keras_extra_is_of_our_own_distribution(host: PluginHost) -> None:
 
 def test_an_object_of_the_wrong_kind_is_refused(host: PluginHost) -> None:
     host.add(offer(filterkit.Contribution("wrong", "No normalizer", dict)), name="filterkit-wrong")
-    with pytest.raises(PluginContractError, match=r"normalizer 'wrong' is a dict, which is no Normalizer"):
+    with pytest.raises(PluginContractError, match=r"normalizer 'wrong' is a dict, which is not a Normalizer"):
         Registry(host).create("normalizer", "wrong")
 
 
@@ -175,7 +175,7 @@ def test_a_clashing_source_is_added_with_its_plugins_name(
     host.add(Plugin(), name="filterkit-other", version="3.0")
     monkeypatch.setattr("filterkit.plugins.host.load_plugins", lambda: host)
     with filterkit.open(tmp_path / "catalog.db") as bench:
-        with pytest.raises(UsageError, match=r"source 'classic' is offered by .* and filterkit-other 3.0"):
+        with pytest.raises(UsageError, match=r"source 'classic' is provided by .* and filterkit-other 3.0"):
             bench.add("classic")
         bench.add("filterkit.sources/classic:", name="ours")
         assert [row["model"] for row in bench.models()] == ["ours"]

@@ -26,7 +26,7 @@ Install = Callable[..., Path]
 def slow(doing: str, seconds: str) -> str:
     return (
         f"filterkit: plugin {NAME} 1.2: {doing} has not returned after {seconds} s;"
-        f" waiting (Ctrl-C stops; FILTERKIT_PLUGINS_BLOCKED={NAME} goes without it)"
+        f" still waiting (Ctrl-C to stop; to disable it, set FILTERKIT_PLUGINS_BLOCKED={NAME})"
     )
 
 

@@ -132,7 +132,7 @@ def test_says_how_many_of_a_table_are_shown(make_sheet: Any) -> None:
 
 def test_says_how_many_of_a_gallery_are_shown(make_gallery: Any) -> None:
     lines = plain(Terminal(color="truecolor", height=8).render(make_gallery(8, 8, 64, height=224, width=224)))
-    assert "Shown: 6 of 64 tiles. To see all" in lines[-1]
+    assert "Showing 6 of 64 tiles. To see all" in lines[-1]
 
 
 @pytest.mark.parametrize("color", ["truecolor", "none"])

@@ -35,14 +35,14 @@ def two_layers(folder: Path, *, external: bool = False) -> Path:
 
 
 def read(path: Path, kept: Path | None, tensor: str = "d") -> Any:
-    return excerpt_of(path, [Wanted("", tensor)], picture_input="x", layout="NCHW", kept=kept)
+    return excerpt_of(path, [Wanted("", tensor)], picture_input="x", layout="NCHW", cache_dir=kept)
 
 
 def answer(path: Path, kept: Path | None, tensor: str = "d") -> Any:
     opened.evict(path.parent)
     targets = [Target("layer", tensor, "NCHW")]
     network = open_network(
-        path, targets, picture_input="x", layout="NCHW", provider="cpu", threads=1, kept=kept
+        path, targets, picture_input="x", layout="NCHW", provider="cpu", threads=1, cache_dir=kept
     )
     return network.maps({"x": random(2, 3, 8, 8, seed=1)})["layer"]
 
@@ -105,7 +105,7 @@ def test_so_many_are_kept_and_the_last_ones_asked_for(tmp_path: Path) -> None:
     [oldest] = kept.iterdir()
     os.utime(oldest, (1, 1))
     for number in range(MOST + 3):
-        excerpt_of(path, [Wanted("", "a")], picture_input=f"{number}", layout="NCHW", kept=kept)
+        excerpt_of(path, [Wanted("", "a")], picture_input=f"{number}", layout="NCHW", cache_dir=kept)
     assert len(list(kept.iterdir())) == MOST
     assert not oldest.exists()
 
@@ -114,7 +114,7 @@ def test_so_many_are_kept_and_the_last_ones_asked_for(tmp_path: Path) -> None:
 def test_weights_of_a_real_network_are_mapped_from_its_file(zoo_model: Zoo) -> None:
     path = zoo_model("vgg16")
     output = next(each.output[0] for each in reversed(onnx.load(path).graph.node) if each.op_type == "Conv")
-    part = excerpt_of(path, [Wanted("", output)], picture_input="input", layout="NHWC", kept=None)
+    part = excerpt_of(path, [Wanted("", output)], picture_input="input", layout="NHWC", cache_dir=None)
     size = len(part.to_bytes())
     assert size < path.stat().st_size / 1000
     inside = [tensor for tensor in part.model.graph.initializer if len(tensor.raw_data) >= 4096]

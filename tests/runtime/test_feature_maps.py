@@ -18,8 +18,8 @@ from filterkit.graph.loading.load import open_graph
 from filterkit.records import FilterBank, Preprocessing
 from filterkit.runtime import opened
 from filterkit.runtime.feature_maps import Target, open_network
+from filterkit.runtime.network import channels_first
 from filterkit.runtime.providers import probe
-from filterkit.runtime.targets import channels_first
 
 Zoo = Callable[[str], Path]
 CAFFE = Preprocessing(channel_order="BGR", layout="NHWC", mean=(103.939, 116.779, 123.68))
@@ -187,7 +187,7 @@ def test_a_layer_that_cuts_pictures_into_pieces_is_refused(batch: str | int) -> 
     model.graph.node.append(helper.make_node("Reshape", ["y", "pieces"], ["z"]))
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([-1, 1, 3, 3]), "pieces"))
     network = open_network(model, [Target("z", "z", "NCHW")], picture_input="x", layout="NCHW")
-    with pytest.raises(RuntimeFailure, match="layer 'z' does not answer picture by picture"):
+    with pytest.raises(RuntimeFailure, match="output of layer 'z' is not separable by picture"):
         next(network.picture_maps([pixels(5, 5, 3)], RGB))
 
 
@@ -223,7 +223,7 @@ def test_raw_inputs_that_do_not_fit_are_named() -> None:
     refused({"x": x[0], "state": state}, "given as 3 × 5 × 5")
     refused({"x": x[:, :2], "state": state}, "given as 1 × 2 × 5 × 5")
     assert network.maps({"x": x, "state": state})["y"].shape == (1, 2, 3, 3)
-    with pytest.raises(RuntimeFailure, match=r"need other inputs than pictures"):
+    with pytest.raises(RuntimeFailure, match=r"need inputs other than pictures"):
         next(network.picture_maps([pixels(8, 8, 3)], RGB))
 
 

@@ -65,7 +65,7 @@ def test_unknown_providers_are_wrong_use() -> None:
     ("content", "message"),
     [
         ("", "onnxruntime and onnxruntime-gpu overwrite each other"),
-        ("raise ImportError('DLL load failed')", "cannot be loaded: DLL load failed"),
+        ("raise ImportError('DLL load failed')", "cannot load ONNX Runtime: DLL load failed"),
     ],
 )
 def test_a_broken_installation_is_said_to_be_broken(tmp_path: Path, content: str, message: str) -> None:

@@ -32,8 +32,8 @@ CONV = helper.make_node("Conv", ["x", "w"], ["y"], name="conv")
     [
         (model(helper.make_node("Foo", ["x"], ["y"], domain="own")), "no operator Foo of domain own"),
         (model(helper.make_node("Foo", ["x"], ["y"])), "no operator Foo in opset 13"),
-        (model(CONV, opset=999), "written in opset 999; this ONNX Runtime knows opsets up to"),
-        (model(CONV, ir_version=99), "IR version 99; this ONNX Runtime knows versions up to"),
+        (model(CONV, opset=999), "uses opset 999; this version of ONNX Runtime supports opsets up to"),
+        (model(CONV, ir_version=99), "IR version 99; this version of ONNX Runtime supports versions up to"),
         (model(helper.make_node("Conv", ["x", "w", "gone"], ["y"])), "gone"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Archives whose table of contents is too long, or whose members are packed in a rare way, are not opened."""
+"""Archives with a too large central directory or an unsupported compression method are not opened."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_table_of_contents_may_be_so_long(tmp_path: Path, comment: bytes) ->
     length = 10 * (46 + 4)
     with open_zip(path, length) as opened:
         assert len(opened.infolist()) == 10
-    with pytest.raises(zipfile.BadZipFile, match="table of contents"):
+    with pytest.raises(zipfile.BadZipFile, match="central directory"):
         open_zip(path, length - 1)
 
 
@@ -35,13 +35,13 @@ def test_more_members_than_the_old_format_counts(tmp_path: Path) -> None:
     path = archive(tmp_path / "a.zip", 70_000)
     with open_zip(path, 1 << 24) as opened:
         assert len(opened.infolist()) == 70_000
-    with pytest.raises(zipfile.BadZipFile, match="table of contents has"):
+    with pytest.raises(zipfile.BadZipFile, match="central directory has"):
         open_zip(path, 70_000 * 50)
 
 
 @pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_members_that_state_what_memory_they_want(tmp_path: Path, kind: int) -> None:
-    with pytest.raises(zipfile.BadZipFile, match="packed in another way"):
+    with pytest.raises(zipfile.BadZipFile, match="unsupported compression method"):
         open_zip(archive(tmp_path / "a.zip", 1, kind=kind), 1 << 24)
 
 
@@ -55,7 +55,7 @@ def test_arrays_in_an_archive_are_counted(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "net.npz", "w") as file:
         for number in range((1 << 16) + 1):
             file.writestr(f"{number}.npy", one)
-    with pytest.raises(SourceError, match="holds 65,537 arrays, more than the 65,536 that are read"):
+    with pytest.raises(SourceError, match="contains 65,537 arrays; the limit is 65,536"):
         fetch(tmp_path / "net.npz")
 
 
@@ -69,7 +69,7 @@ def test_a_header_that_unpacks_to_gigabytes(tmp_path: Path) -> None:
         member.write(b"\x93NUMPY\x02\x00" + (2**31).to_bytes(4, "little"))
         for _ in range(16):
             member.write(zeros)
-    with pytest.raises(SourceError, match=r"net\.npz cannot be read as \.npz"):
+    with pytest.raises(SourceError, match=r"cannot read net\.npz as \.npz"):
         fetch(tmp_path / "net.npz")
 
 

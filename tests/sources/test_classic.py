@@ -128,5 +128,5 @@ def test_the_model_is_valid_and_always_the_same(fetched: FetchedModel, tmp_path:
 
 
 def test_takes_no_reference(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="take no 'sobel'"):
+    with pytest.raises(UsageError, match="takes no reference, got 'sobel'"):
         ClassicSource().fetch("sobel", tmp_path, lambda *_: None)

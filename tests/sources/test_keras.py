@@ -156,7 +156,7 @@ def test_code_inside_a_file_is_not_run(suffix: str, keras: Any, tmp_path: Path) 
     keras.Sequential(
         [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3), keras.layers.Lambda(lambda x: x * 2)]
     ).save(path)
-    with pytest.raises(SourceError, match="holds code of its own"):
+    with pytest.raises(SourceError, match="contains custom code"):
         fetch(str(path), tmp_path)
 
 
@@ -203,12 +203,12 @@ def test_the_table_holds_every_network_of_keras_with_its_preprocessing(keras: An
 @pytest.mark.parametrize(
     ("ref", "message", "hint"),
     [
-        ("", "no Keras model is named", "keras:VGG16"),
-        ("VGG61", "no network 'VGG61'", "'VGG16'"),
-        ("VGG16?seed=1", "random weights only", "weights=none"),
+        ("", "no Keras model given", "keras:VGG16"),
+        ("VGG61", "no application 'VGG61'", "'VGG16'"),
+        ("VGG16?seed=1", "requires random weights", "weights=none"),
         ("VGG16?weigths=none", "has no option 'weigths'", "'weights'"),
         ("VGG16?weights=none&input_size=0", "at least 1", ""),
-        ("VGG16?weights=none&seed=-1", "runs from 0", ""),
+        ("VGG16?weights=none&seed=-1", "must be between 0", ""),
         ("VGG16?include_top=perhaps", "true or false", ""),
         ("model.keras?weights=none", "a Keras file has no option 'weights'", "input_size"),
     ],
@@ -224,7 +224,7 @@ def test_wrong_use(
 
 @pytest.mark.parametrize("ref", ["nowhere.keras", "VGG16?weights=nowhere.h5"])
 def test_missing_files(ref: str, tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="there is no file"):
+    with pytest.raises(NotFoundError, match="does not exist"):
         fetch(ref, tmp_path)
 
 

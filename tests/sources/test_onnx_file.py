@@ -30,16 +30,16 @@ def test_a_relative_path_is_one_from_here(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_missing_file_names_what_lies_beside_it(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="there is no file") as caught:
+    with pytest.raises(NotFoundError, match="does not exist") as caught:
         fetch(str(tmp_path / "resnet50.onnx"), tmp_path)
-    assert "holds no ONNX file" in (caught.value.hint or "")
+    assert "contains no ONNX file" in (caught.value.hint or "")
     (tmp_path / "resnet-50.onnx").touch()
     with pytest.raises(NotFoundError) as caught:
         fetch(str(tmp_path / "resnet50.onnx"), tmp_path)
     assert "'resnet-50.onnx'" in (caught.value.hint or "")
     with pytest.raises(NotFoundError) as caught:
         fetch(str(tmp_path / "nowhere" / "resnet50.onnx"), tmp_path)
-    assert "there is no folder" in (caught.value.hint or "")
+    assert "does not exist either" in (caught.value.hint or "")
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

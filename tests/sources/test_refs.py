@@ -53,12 +53,16 @@ def test_a_file_that_exists_needs_no_suffix(tmp_path: Path, monkeypatch: pytest.
     ("text", "message", "hint"),
     [
         ("vgg61", "neither a known model", "'vgg16'"),
-        ("kers:VGG16", "'kers' is no model source", "'keras'"),
+        ("kers:VGG16", "'kers' is not a model source", "'keras'"),
         ("clasic", "neither a known model", "'classic'"),
-        ("https://example.org/a.onnx", "opens none", "download the file first"),
-        ("", "no model is named", "vgg16"),
+        ("https://example.org/a.onnx", "filterkit does not open", "download the file first"),
+        ("", "no model given", "vgg16"),
         ("model.keras", "a Keras file", "keras:model.keras"),
-        ("nets/model.pth", "a PyTorch file", "with the plugin filterkit-torch: filterkit add torch:nets/mod"),
+        (
+            "nets/model.pth",
+            "a PyTorch file",
+            "install the plugin filterkit-torch, then: filterkit add torch:",
+        ),
     ],
 )
 def test_says_what_was_probably_meant(text: str, message: str, hint: str) -> None:
@@ -101,7 +105,7 @@ def test_a_file_of_its_kind_is_named_as_before(tmp_path: Path) -> None:
     header = b'{"w":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'
     content = len(header).to_bytes(8, "little") + header
     for name, words, hint in (
-        ("m.safetensors", "holds weights without their network", "add weights:{path}"),
+        ("m.safetensors", "contains weights without a network", "add weights:{path}"),
         ("m.pth", "is a safetensors file", "rename it to m.safetensors"),
         ("m.npz", "is a safetensors file", "rename it to m.safetensors"),
     ):
@@ -134,5 +138,5 @@ def test_reads_options_by_type() -> None:
         read_options({"sed": "3"}, readers, of="it")
     assert "'seed'" in (caught.value.hint or "")
     for key, value in (("seed", "three"), ("top", "maybe"), ("low", "")):
-        with pytest.raises(UsageError, match=f"{key}={value} does not fit it"):
+        with pytest.raises(UsageError, match=f"invalid option {key}={value} of it"):
             read_options({key: value}, readers, of="it")

@@ -256,19 +256,19 @@ def test_wrong_use(ref: str, tmp_path: Path) -> None:
         ("m.keras", "filterkit add keras:m.keras"),
         (
             "old.pth",
-            "filterkit-torch: filterkit add torch:old.pth; or save the weights alone as .safetensors",
+            "filterkit-torch: filterkit add torch:old.pth; or save only the weights as .safetensors",
         ),
-        ("net.txt", "from .safetensors, .npz, .h5"),
+        ("net.txt", "supported: .safetensors, .npz, .h5"),
     ],
 )
 def test_files_of_other_kinds_are_added_otherwise(name: str, hint: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=f"no weights are read from '{name}'") as caught:
+    with pytest.raises(UsageError, match=f"cannot read weights from '{name}'") as caught:
         read(name, tmp_path / "work")
     assert hint in (caught.value.hint or "")
 
 
 def test_no_such_file(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="there is no file"):
+    with pytest.raises(NotFoundError, match="does not exist"):
         read(tmp_path / "net.npz", tmp_path / "work")
     (tmp_path / "folder.h5").mkdir()
     with pytest.raises(NotFoundError, match="not a file"):
@@ -278,7 +278,7 @@ def test_no_such_file(tmp_path: Path) -> None:
 def test_nothing_of_a_convolutions_shape(tmp_path: Path) -> None:
     np.savez(tmp_path / "net.npz", fc=random(5, 4), bias=random(4))
     with pytest.raises(
-        SourceError, match=r"none of the 2 arrays in net\.npz has a convolution's shape"
+        SourceError, match=r"none of the 2 arrays in net\.npz has the shape of a convolution weight"
     ) as caught:
         read(tmp_path / "net.npz", tmp_path / "work")
     assert "layout" in (caught.value.hint or "")

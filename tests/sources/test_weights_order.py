@@ -1,4 +1,4 @@
-"""In which order the axes of a file of weights lie, and when that is in doubt."""
+"""The order of the axes of a weights file, and when it is uncertain."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_bias_decides_where_shapes_do_not(tmp_path: Path) -> None:
 def test_what_is_in_doubt_is_said_with_the_option(tmp_path: Path) -> None:
     np.savez(tmp_path / "net.npz", a=random(3, 3, 16, 16))
     with pytest.warns(
-        FilterkitWarning, match=r"net.npz are taken to be OIHW; \?layout=HWIO or \?layout=OHWI says"
+        FilterkitWarning, match=r"assuming axis order OIHW .* override with \?layout=HWIO or \?layout=OHWI"
     ):
         [bank] = read(tmp_path / "net.npz", tmp_path / "work").values()
     assert bank.source_layout == "OIHW"
@@ -92,7 +92,9 @@ def test_what_is_in_doubt_is_said_with_the_option(tmp_path: Path) -> None:
     ],
 )
 def test_a_tie_is_taken_as_pytorchs_order_and_said(shapes: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.warns(FilterkitWarning, match=r"are taken to be OIHW; \?layout=HWIO or \?layout=OHWI says"):
+    with pytest.warns(
+        FilterkitWarning, match=r"assuming axis order OIHW .* override with \?layout=HWIO or \?layout=OHWI"
+    ):
         banks = banks_of({name: random(*shape) for name, shape in shapes.items()}, tmp_path)
     assert {bank.source_layout for bank in banks.values()} == {"OIHW"}
 

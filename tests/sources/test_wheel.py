@@ -148,7 +148,7 @@ def test_several_at_once(index: Path, tmp_path: Path) -> None:
 
 def test_an_unknown_member_names_the_models_there_are(index: Path, tmp_path: Path) -> None:
     build_wheel(index)
-    with pytest.raises(NotFoundError, match="holds no") as caught:
+    with pytest.raises(NotFoundError, match="contains no") as caught:
         fetch("small-net==1.0!small_net/models/smal.onnx", tmp_path)
     assert "'small_net/models/small.onnx'" in (caught.value.hint or "")
 
@@ -166,7 +166,7 @@ def test_an_index_that_does_not_answer_is_told_from_a_package_that_is_not_there(
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # where nobody listens
     monkeypatch.setenv("PIP_RETRIES", "1")
-    with pytest.raises(SourceError, match=r"index does not answer: .*refused") as caught:
+    with pytest.raises(SourceError, match=r"index does not respond: .*refused") as caught:
         fetch(REF, tmp_path)
     assert "filterkit add classic" in (caught.value.hint or "")
 

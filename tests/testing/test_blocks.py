@@ -81,7 +81,7 @@ def test_a_block_that_fails_says_what_it_printed(tmp_path: Path) -> None:
         run_block("echo first\nfilterkit layers absent\necho last", tmp_path)
     said = str(caught.value)
     assert said.startswith("exit code 1 of\necho first\nfilterkit layers absent\n")
-    assert "printed\nfirst\n" in said
+    assert "output:\nfirst\n" in said
     assert "error: there is no catalog" in said
     assert "\nlast\n" not in said
 

@@ -164,10 +164,10 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
     check_extractor(Good, TinyModel(path, {"only": weights}))
     other = TinyModel(path, {"only": weights * 2, "more": weights}, {"only": weights[:, 0, 0, 0]}, ("gone",))
     said = problems(check_extractor, Good, other)
-    assert "finds other weights in only than there are (with own.onnx)" in said
-    assert "finds another bias in only than there is" in said
+    assert "finds wrong weights in only (with own.onnx)" in said
+    assert "finds a wrong bias in only" in said
     assert "does not find more" in said
-    assert "does not say that it skips gone" in said
+    assert "does not report gone" in said
 
 
 @pytest.mark.parametrize(
@@ -176,29 +176,32 @@ def test_a_model_of_ones_own(tmp_path: Path) -> None:
         (Misnamed, "names the node 'filters', which is not in the graph (with plain, grouped, depthwise and"),
         (Misnamed, "the weight_tensor 'weights', which is not in the graph"),
         (Misplaced, "yielded, for node 'conv', the scope 'main', which is not in the graph"),
-        (AsStored, "extract() yielded, for node 'conv1', weights of shape (3, 4, 3, 3), stated (4, 3, 3, 3)"),
-        (Rounded, "finds other weights in conv1 than there are (with plain.onnx)"),
-        (Rounded, "finds another bias in conv1 than there is (with plain.onnx)"),
-        (Long, f"weights of type {np.dtype(np.longdouble)}; the store holds float16, float32, float64"),
-        (Numbered, "extract() yielded, for node 'conv1', the op 3, which is no text"),
+        (
+            AsStored,
+            "extract() yielded, for node 'conv1', weights of shape (3, 4, 3, 3), but stated (4, 3, 3, 3)",
+        ),
+        (Rounded, "finds wrong weights in conv1 (with plain.onnx)"),
+        (Rounded, "finds a wrong bias in conv1 (with plain.onnx)"),
+        (Long, f"weights of type {np.dtype(np.longdouble)}; the store supports float16, float32, float64"),
+        (Numbered, "extract() yielded, for node 'conv1', the op 3, which is not a string"),
         (Twice, "finds the node 'conv1' twice (with plain, plain.onnx)"),
         (Scaled, "extract() raised ZeroDivisionError: no weights (with zero)"),
-        (Scaled, "lets a warning through to the user: overflow encountered in multiply (with huge)"),
-        (Silent, "does not say that it skips computed (with computed.onnx)"),
+        (Scaled, "emits a warning: overflow encountered in multiply (with huge)"),
+        (Silent, "does not report computed as skipped (with computed.onnx)"),
         (MainOnly, "does not find choose/else_branch/conv, choose/then_branch/conv (with inside-if.onnx)"),
         (ByInitializer, "extract() raised KeyError: 'w' (with constant)"),
-        (Renames, "extract() changed the graph (with plain, grouped, depthwise and"),
+        (Renames, "extract() modified the graph (with plain, grouped, depthwise and"),
         (
             Misspelt,
             "extract() raised TypeError: FilterBank.__init__() got an unexpected keyword argument 'weigths' "
             "(with plain, grouped, depthwise and",
         ),
-        (Counts, "finds something else the second time (with plain"),
-        (Hashed, "finds something else in another process, with another PYTHONHASHSEED (with plain)"),
+        (Counts, "finds something different the second time (with plain"),
+        (Hashed, "finds something different in another process, with another PYTHONHASHSEED (with plain)"),
         (Blind, "finds no filter bank in any model"),
-        (Talks, "prints to stdout, where only data goes"),
-        (Arrays, "extract() yielded an ndarray, not a FilterBank or a reasoned Skipped"),
-        (object, "is an object, which is no WeightExtractor: it lacks extract"),
+        (Talks, "prints to stdout, which is reserved for data"),
+        (Arrays, "extract() yielded an ndarray, not a FilterBank or a Skipped with a reason"),
+        (object, "is an object, which is not a WeightExtractor: it lacks extract"),
     ],
 )
 def test_what_is_broken_is_said(broken: Any, words: str, tmp_path: Path) -> None:

@@ -184,36 +184,39 @@ def test_an_object_a_class_and_a_factory_will_do(good: Any) -> None:
 @pytest.mark.parametrize(
     ("broken", "words"),
     [
-        (Sigmoid, "lets a warning through to the user: overflow encountered in exp (with"),
-        (Sigmoid, "normalize() returned values outside [0, 1] or not finite (with one NaN, NaN and both inf"),
-        (ByHand, "not finite (with a single weight, constant weights, all-zero weights and "),
+        (Sigmoid, "emits a warning: overflow encountered in exp (with"),
+        (
+            Sigmoid,
+            "normalize() returned values that are not finite or outside [0, 1] (with one NaN, NaN and",
+        ),
+        (ByHand, "outside [0, 1] (with a single weight, constant weights, all-zero weights and "),
         (ByHand, "normalize() raised ValueError: zero-size array to reduction operation minimum"),
-        (InPlace, "writes to what it is handed, which is read-only (with ordinary weights,"),
-        (InPlaceWhereItCan, "changes its input (with an input that could be written to)"),
-        (Flat, "normalize() made shape (108,) of (4, 3, 3, 3) (with ordinary weights"),
-        (Silent, "says non_finite=0, and 3 of the values are not finite (with NaN and both infinities"),
-        (Double, "returned values of type float64; a sheet holds float32 (with ordinary weights"),
-        (Liar, "says vmin=1.0 and vmax=0.0, which is no range"),
-        (Liar, "says that zero lies at `centre`, and puts it elsewhere (with one zero filter)"),
-        (HalfARange, "says only one of vmin and vmax"),
-        (HalfARange, "says centre=7.0, which is outside [0, 1]"),
-        (Dice, "gives another result the second time (with ordinary weights"),
-        (ByTheLargest, "gives another result the second time (with ordinary weights"),
-        (Hashed, "gives another result in another process, with another PYTHONHASHSEED (with ordinary"),
-        (Counter, "gives another result once pickled"),
-        (Talker, "prints to stdout, where only data goes"),
-        (InMemoryOrder, "gives another result where the same values lie in memory otherwise"),
+        (InPlace, "writes to its input, which is read-only (with ordinary weights,"),
+        (InPlaceWhereItCan, "modifies its input (with a writable input)"),
+        (Flat, "normalize() returned shape (108,) for input of shape (4, 3, 3, 3) (with ordinary weights"),
+        (Silent, "returned non_finite=0, but 3 values are not finite (with NaN and both infinities"),
+        (Double, "returned values of type float64; sheets require float32 (with ordinary weights"),
+        (Liar, "returned vmin=1.0 and vmax=0.0, which is not a range"),
+        (Liar, "maps zero to a value other than `centre` (with one zero filter)"),
+        (HalfARange, "returned only one of vmin and vmax"),
+        (HalfARange, "returned centre=7.0, which is outside [0, 1]"),
+        (Dice, "returns a different result the second time (with ordinary weights"),
+        (ByTheLargest, "returns a different result the second time (with ordinary weights"),
+        (Hashed, "returns a different result in another process, with another PYTHONHASHSEED (with ordinary"),
+        (Counter, "returns a different result after pickling"),
+        (Talker, "prints to stdout, which is reserved for data"),
+        (InMemoryOrder, "returns a different result for another memory layout"),
         (Quits, "normalize() raised SystemExit: all zero (with all-zero weights"),
-        (Thawed, "is a dataclass that is not frozen, so its options can change"),
-        (Unwritable, "has an option that no spec string can set: words=a,b ('b' in"),
-        (Unwritable, "has an option that a spec string changes: ready=('a/b',) becomes ('a', 'b')"),
-        (Unwritable, "has an option that no spec string can set: ratios={} (option 'ratios'"),
-        (Picky, "does not take its own choice per=filter: RuntimeError: not yet"),
+        (Thawed, "is a dataclass that is not frozen"),
+        (Unwritable, "has an option that a spec string cannot set: words=a,b ('b' in"),
+        (Unwritable, "has an option that a spec string alters: ready=('a/b',) becomes ('a', 'b')"),
+        (Unwritable, "has an option that a spec string cannot set: ratios={} (option 'ratios'"),
+        (Picky, "rejects its own choice per=filter: RuntimeError: not yet"),
         (Unequal, "is not equal to another one with the same options"),
-        (Needy, "cannot be made without options: TypeError: Needy.__init__() missing 1"),
-        (lambda: object(), "is an object, which is no Normalizer: it lacks normalize"),
-        (Litters, "writes into the working folder: seen.npy"),
-        (Listed, "steps= (option 'steps' of normalizer cannot be ''; it takes list[int])"),
+        (Needy, "cannot be created without options:  TypeError: Needy.__init__() missing 1"),
+        (lambda: object(), "is an object, which is not a Normalizer: it lacks normalize"),
+        (Litters, "writes files to the working folder:  seen.npy"),
+        (Listed, "steps= (option 'steps' of normalizer cannot be ''; expected list[int])"),
     ],
 )
 def test_what_is_broken_is_said(broken: Any, words: str) -> None:
@@ -224,13 +227,13 @@ def test_what_cannot_be_pickled_is_said() -> None:
     class Local(Good):
         pass
 
-    assert "cannot be pickled, so no other process can work with it" in problems(check_normalizer, Local)
+    assert "cannot be pickled for use in other processes" in problems(check_normalizer, Local)
 
 
 def test_everything_is_said_at_once_and_each_thing_once() -> None:
     with pytest.raises(ConformanceError) as caught:
         check_normalizer(ByHand)
     head, *lines = str(caught.value).splitlines()
-    assert head == f"normalizer ByHand breaks {len(lines)} promises:"
+    assert head == f"normalizer ByHand fails {len(lines)} checks:"
     assert len(lines) == len(set(lines)) >= 4
     assert isinstance(caught.value, AssertionError)

@@ -53,7 +53,7 @@ def test_weights_of_odd_sizes(tmp_path: Path) -> None:
 
 
 def test_an_unknown_kind_is_told_which_there_are(tmp_path: Path) -> None:
-    with pytest.raises(KeyError, match="no tiny model 'plane', but plain, grouped, "):
+    with pytest.raises(KeyError, match="unknown tiny model 'plane'; choose from plain, grouped, "):
         tiny_model("plane", tmp_path)
 
 

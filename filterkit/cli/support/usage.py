@@ -40,9 +40,9 @@ class OneLineErrors(TyperGroup):
             raise UsageError("no such command 'help'", hint=f"`{' '.join(['filterkit', *known, '--help'])}`")
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
             from filterkit.plugins.discovery import available
-            from filterkit.plugins.first_party import how_to_have
+            from filterkit.plugins.first_party import install_hint
 
-            install = how_to_have(name, (each.name for each in available()), kind="command")
+            install = install_hint(name, (each.name for each in available()), kind="command")
             if install:
                 raise UsageError(f"no such command '{name}'", hint=install)
         return super().resolve_command(ctx, args)

@@ -285,7 +285,7 @@ def test_weights_files_of_another_format(kind: str, suffix: str, tmp_path: Path)
     (tmp_path / f"net.{suffix}").write_bytes(KINDS[kind][0])
     with filterkit.open(tmp_path / "catalog.db") as bench, pytest.raises(FilterkitError) as caught:
         bench.add(f"weights:{tmp_path}/net.{suffix}")
-    assert caught.value.message.startswith(f"net.{suffix} holds no weights but is {KINDS[kind][1]}")
+    assert caught.value.message.startswith(f"net.{suffix} is not a weights file but {KINDS[kind][1]}")
 
 
 def test_json_of_a_tensorflow_js_model(tmp_path: Path) -> None:
@@ -314,5 +314,5 @@ def test_catalogs_and_weights_of_another_format(kind: str, tmp_path: Path) -> No
         bench.models()
     with filterkit.open(tmp_path / "catalog.db") as bench, pytest.raises(FilterkitError) as caught:
         bench.add(f"weights:{tmp_path / 'file.onnx'}")
-    assert "file.onnx holds no weights but is " in caught.value.message
+    assert "file.onnx is not a weights file but " in caught.value.message
     assert caught.value.hint
