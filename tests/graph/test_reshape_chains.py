@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import onnx
+from dependence import last, widths
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_graphs import node
-from test_reshapes import last, widths
 
 
 class Chain:
