@@ -272,6 +272,7 @@ def test_leftovers_of_a_killed_process_are_swept(catalog: Catalog, tiny: Path) -
     assert state(catalog) == before
 
 
+@pytest.mark.slow
 def test_processes_that_add_at_once_all_succeed(location: Path, tmp_path: Path) -> None:
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"

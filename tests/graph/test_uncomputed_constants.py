@@ -157,6 +157,7 @@ def test_a_model_has_so_much_time_for_its_constants() -> None:
     assert opened(alone("Resize", random(1, 2, 4, 4), None, scales, mode="cubic")).constant("w").any()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits of CPU time")
 def test_what_cannot_be_interrupted_ends_with_its_process() -> None:
     """A product of integers, for which there is no fast way, in C."""
