@@ -20,10 +20,13 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     """Run in parallel on all cores, unless the command line names files or how many processes to use.
 
     This is not in ``addopts``, where it would make one file wait for workers and break ``-p no:xdist``.
+    A slow test that is named by its node ID is run as well.
     """
+    options = config.option
+    if options.markexpr == "not slow" and any("::" in arg for arg in config.args):
+        options.markexpr = ""
     if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):
         return
-    options = config.option
     if options.numprocesses is None and options.dist == "no" and all(map(os.path.isdir, config.args)):
         options.numprocesses = "auto"
     if options.numprocesses and options.dist == "no":
