@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: real networks of the zoo, fetched once and cached, and catalogs of them."""
+"""How the suite runs, and what all tests share: real networks of the zoo, cached, and catalogs of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from shared_folders import shared_folder
 
 import filterkit
 
@@ -14,43 +15,63 @@ REQUIRE_ZOO = os.environ.get("FILTERKIT_REQUIRE_ZOO", "") not in ("", "0")
 """Set in CI: a network of the zoo that cannot be fetched fails the test instead of skipping it."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads its options
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run in parallel on all cores, unless the command line names files or how many processes to use.
+
+    This is not in ``addopts``, where it would make one file wait for workers and break ``-p no:xdist``.
+    A slow test that is named by its node ID is run as well.
+    """
+    options = config.option
+    if options.markexpr == "not slow" and any("::" in arg for arg in config.args):
+        options.markexpr = ""
+    if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):
+        return
+    if options.numprocesses is None and options.dist == "no" and all(map(os.path.isdir, config.args)):
+        options.numprocesses = "auto"
+    if options.numprocesses and options.dist == "no":
+        options.dist = "worksteal"
+
+
 @pytest.fixture(scope="session")
 def zoo_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The ONNX file of a known network, as `filterkit add NAME` would fetch it."""
+    """The ONNX file of a known network, as `filterkit add NAME` would fetch it; for reading only."""
     from filterkit.errors import SourceError
     from filterkit.sources.zoo import ZooSource
 
-    fetched: dict[str, Path] = {}
-
     def fetch(name: str) -> Path:
-        if name not in fetched:
-            workdir = tmp_path_factory.mktemp(name)
-            try:
-                fetched[name] = ZooSource().fetch(name, workdir, lambda *_: None).onnx_path
-            except SourceError as error:
-                if REQUIRE_ZOO:
-                    raise
-                pytest.skip(f"{name} cannot be fetched: {error}")
-        return fetched[name]
+        def fill(folder: Path) -> None:
+            fetched = ZooSource().fetch(name, folder, lambda *_: None).onnx_path
+            (folder / "onnx_path").write_text(fetched.relative_to(folder).as_posix(), encoding="utf-8")
+
+        try:
+            folder = shared_folder(tmp_path_factory, f"zoo-{name}", fill)
+        except SourceError as error:
+            if REQUIRE_ZOO:
+                raise
+            pytest.skip(f"{name} cannot be fetched: {error}")
+        return folder / (folder / "onnx_path").read_text(encoding="utf-8")
 
     return fetch
+
+
+def _catalog_of(*models: str) -> Callable[[Path], None]:
+    def fill(folder: Path) -> None:
+        with filterkit.open(folder / "catalog.db") as bench:
+            for model in models:
+                bench.add(model)
+
+    return fill
 
 
 @pytest.fixture(scope="session")
 def vgg16_catalog(zoo_model: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalog of the real VGG16 and the classic kernels, with its store; for reading only."""
     zoo_model("vgg16")  # skips where it cannot be fetched
-    catalog = tmp_path_factory.mktemp("vgg16-catalog") / "catalog.db"
-    with filterkit.open(catalog) as bench:
-        bench.add("vgg16")
-        bench.add("classic")
-    return catalog
+    return shared_folder(tmp_path_factory, "vgg16", _catalog_of("vgg16", "classic")) / "catalog.db"
 
 
 @pytest.fixture(scope="session")
 def classic_catalog(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A catalog of the classic kernels, with its store; for reading only."""
-    catalog = tmp_path_factory.mktemp("classic-catalog") / "catalog.db"
-    with filterkit.open(catalog) as bench:
-        bench.add("classic")
-    return catalog
+    return shared_folder(tmp_path_factory, "classic", _catalog_of("classic")) / "catalog.db"

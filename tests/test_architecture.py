@@ -17,6 +17,7 @@ import filterkit
 
 PACKAGE = Path(filterkit.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
+TESTS = Path(__file__).parent
 
 SCRIPT = PACKAGE.parent / "docs" / "draw_floors.py"
 FLOORS: tuple[tuple[str, ...], ...] = runpy.run_path(str(SCRIPT))["FLOORS"]
@@ -70,25 +71,32 @@ def test_every_part_stands_on_a_floor() -> None:
     assert parts == set(FLOOR)
 
 
-@pytest.mark.parametrize("path", FILES, ids=module_of)
-def test_imports_never_go_up(path: Path) -> None:
-    part = part_of(module_of(path))
-    if part not in FLOOR:
-        return  # the roof: filterkit and python -m filterkit
-    for imported in imports(parse(path)):
-        if imported.partition(".")[0] != "filterkit" or imported in ROOF:
-            continue
-        assert part_of(imported) in FLOOR, f"{part} imports {imported}"
-        assert FLOOR[part_of(imported)] <= FLOOR[part], f"{part} imports {imported}"
+def test_imports_never_go_up() -> None:
+    wrong = []
+    for path in FILES:
+        part = part_of(module_of(path))
+        if part not in FLOOR:
+            continue  # the roof: filterkit and python -m filterkit
+        for imported in imports(parse(path)):
+            if imported.partition(".")[0] != "filterkit" or imported in ROOF:
+                continue
+            if part_of(imported) not in FLOOR or FLOOR[part_of(imported)] > FLOOR[part]:
+                wrong.append(f"{module_of(path)} imports {imported}")
+    assert wrong == []
 
 
 COMMANDS_IMPORT = {"workbench", "errors", "settings", "formats", "plugins", "scaffold", "cli"}
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if part_of(module_of(path)) == "cli"], ids=module_of)
-def test_commands_reach_everything_through_the_workbench(path: Path) -> None:
-    ours = {name for name in imports(parse(path)) if name.partition(".")[0] == "filterkit"} - ROOF
-    assert {part_of(name) for name in ours} <= COMMANDS_IMPORT
+def test_commands_reach_everything_through_the_workbench() -> None:
+    wrong = {
+        f"{module_of(path)} imports {name}"
+        for path in FILES
+        if part_of(module_of(path)) == "cli"
+        for name in set(imports(parse(path))) - ROOF
+        if name.partition(".")[0] == "filterkit" and part_of(name) not in COMMANDS_IMPORT
+    }
+    assert wrong == set()
 
 
 def test_listing_and_asking_never_reach_for_onnx() -> None:
@@ -164,6 +172,26 @@ def test_one_name_for_one_thing() -> None:
 def test_the_picture_of_the_floors_is_up_to_date() -> None:
     done = subprocess.run([sys.executable, SCRIPT, "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_test_files_stay_small() -> None:
+    lengths = {
+        path.relative_to(TESTS).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in TESTS.rglob("*.py")
+    }
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
+def test_every_operation_has_its_tests() -> None:
+    operations = {path.stem for path in (PACKAGE / "operations").glob("*.py")} - {"__init__"}
+    tested = {path.stem.removeprefix("test_") for path in (TESTS / "operations").glob("test_*.py")}
+    assert operations - tested == set()
+
+
+def test_every_command_has_its_tests() -> None:
+    commands = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"__init__", "app"}
+    tested = {path.stem.removeprefix("test_") for path in (TESTS / "cli").glob("test_*.py")}
+    assert commands - tested == set()
 
 
 def test_every_module_says_what_it_is() -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 import filterkit
+from filterkit.cli.app import build_app
 from filterkit.replacing import put, replacing
 
 resource = pytest.importorskip("resource")
@@ -62,10 +64,13 @@ def folder(classic_catalog: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+def command(catalog: Path, name: str) -> list[str]:
+    return [*COMMANDS[name].split(), "-o", name, "--catalog", str(catalog), "--quiet", "--format", "csv"]
+
+
 def ran(folder: Path, catalog: Path, name: str, how: str) -> subprocess.CompletedProcess[str]:
-    words = [*COMMANDS[name].split(), "-o", name, "--catalog", str(catalog), "--quiet", "--format", "csv"]
     return subprocess.run(
-        [sys.executable, "-c", BEGIN.format(how=how), *words],
+        [sys.executable, "-c", BEGIN.format(how=how), *command(catalog, name)],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -74,6 +79,7 @@ def ran(folder: Path, catalog: Path, name: str, how: str) -> subprocess.Complete
 
 
 @POSIX
+@pytest.mark.slow
 @pytest.mark.parametrize("old", [b"what was there before", None], ids=["old", "new"])
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_full_disk_leaves_no_part_of_a_file(
@@ -89,6 +95,7 @@ def test_a_full_disk_leaves_no_part_of_a_file(
 
 
 @POSIX
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["show.png", "export.npz", "maps.npy", "maps.npz"])
 def test_a_kill_leaves_the_old_file(folder: Path, classic_catalog: Path, name: str) -> None:
     (folder / name).write_bytes(b"old")
@@ -98,6 +105,7 @@ def test_a_kill_leaves_the_old_file(folder: Path, classic_catalog: Path, name: s
     assert all(path.name.startswith(".") or path.name in (name, "photo.png") for path in folder.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["show.png", "export.npz", "maps.npy", "maps.npz"])
 def test_an_interruption_leaves_nothing_else(folder: Path, classic_catalog: Path, name: str) -> None:
     (folder / name).write_bytes(b"old")
@@ -117,9 +125,12 @@ def test_a_renderer_that_fails_leaves_the_old_file(folder: Path, classic_catalog
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_what_is_written_replaces_the_old_file(folder: Path, classic_catalog: Path, name: str) -> None:
+def test_what_is_written_replaces_the_old_file(
+    folder: Path, classic_catalog: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (folder / name).write_bytes(b"old")
-    assert ran(folder, classic_catalog, name, "").returncode == 0
+    monkeypatch.chdir(folder)
+    assert CliRunner().invoke(build_app(), command(classic_catalog, name)).exit_code == 0
     assert (folder / name).read_bytes() != b"old"
     assert sorted(path.name for path in folder.iterdir()) == sorted([name, "photo.png"])
 

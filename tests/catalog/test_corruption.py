@@ -46,6 +46,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return location
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [cut, flip_bits, blank_page, swap_pages])
 def test_answers_or_one_clear_line(whole: Path, tmp_path: Path, spoil: object) -> None:
     location = tmp_path / "catalog.db"

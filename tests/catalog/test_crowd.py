@@ -37,6 +37,7 @@ def ask(location: Path, times: int) -> None:
                     assert row["model"] != chaos.KEPT
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
 @pytest.mark.parametrize("processes", [2, 16])
 def test_adding_removing_and_querying_at_once(location: Path, tmp_path: Path, processes: int) -> None:

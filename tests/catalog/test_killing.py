@@ -17,7 +17,7 @@ from tiny_models import put, write_model
 from filterkit.catalog import Catalog, listings
 from filterkit.catalog.removal import remove
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")]
 
 
 @pytest.fixture

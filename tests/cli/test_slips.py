@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import onnx
@@ -14,17 +15,24 @@ from onnx_graphs import build, node, random
 import filterkit
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a catalog of a network and of the classic kernels, and a picture."""
+    folder = tmp_path_factory.mktemp("slips")
+    nodes = [node("Conv", "x w", "y", name="conv1")]
+    onnx.save(build(nodes, {"x": [1, 3, 16, 16]}, {"w": random(4, 3, 3, 3)}), folder / "net.onnx")
+    write_photo(folder / "photo.png")
+    with filterkit.open(folder / "catalog.db") as bench:
+        bench.add(folder / "net.onnx")
+        bench.add("classic")
+    return folder
+
+
 @pytest.fixture(autouse=True)
-def _with_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A catalog of a network and of the classic kernels, and a picture, in the current folder."""
+def _in_a_copy(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FILTERKIT_CATALOG", str(tmp_path / "catalog.db"))
-    nodes = [node("Conv", "x w", "y", name="conv1")]
-    onnx.save(build(nodes, {"x": [1, 3, 16, 16]}, {"w": random(4, 3, 3, 3)}), tmp_path / "net.onnx")
-    write_photo(tmp_path / "photo.png")
-    with filterkit.open(tmp_path / "catalog.db") as bench:
-        bench.add("net.onnx")
-        bench.add("classic")
 
 
 @pytest.mark.parametrize(

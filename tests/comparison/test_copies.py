@@ -81,6 +81,7 @@ def test_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch, sign: bool) 
         assert members(bank, 0.9, sign=sign) == whole
 
 
+@pytest.mark.slow
 def test_tens_of_thousands_of_equal_filters() -> None:
     bank = np.ones((20_000, 1, 3, 3), np.float32)
     assert [len(group) for group in members(bank, 1.0)] == [20_000]

@@ -288,6 +288,7 @@ def test_after_ingest(host: PluginHost, tmp_path: Path) -> None:
     assert (tmp_path / "catalog.log").read_text() == "vgg16: 13 layers, 4224 filters\n"
 
 
+@pytest.mark.slow
 def test_the_tutorials_package_passes_its_own_tests(tmp_path: Path) -> None:
     folder = EXAMPLES / "filterkit-sketch"
     info = tmp_path / "filterkit_sketch-0.1.0.dist-info"

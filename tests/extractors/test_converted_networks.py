@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ LAYERS, FILTERS, KERNELS = 53, 13312, 3_351_744
 
 
 @pytest.fixture(scope="module")
-def source(zoo_model: Callable[[str], Path]) -> Path:
-    return zoo_model("open-nsfw")
+def source(zoo_model: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy, beside which quantization may write."""
+    return Path(shutil.copy(zoo_model("open-nsfw"), tmp_path_factory.mktemp("source")))
 
 
 @pytest.fixture(scope="module")

@@ -256,6 +256,7 @@ def graph_of(hiding: Hiding, op: str, shape: tuple[int, ...], ir_version: int, i
     return opened(helper.make_model(graph, opset_imports=opsets, ir_version=ir_version))
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(hidden(), st.sampled_from(["Conv", "ConvTranspose"]), st.sampled_from([3, 4, 8, 10]), st.booleans())
 def test_a_known_bank_comes_back(

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pytest
+from dependence import last, widths
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_graphs import node
-from test_reshapes import last, widths
 
 
 class Chain:
@@ -106,6 +107,7 @@ def reshapes(draw: st.DrawFn) -> Chain:
     return chain
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(reshapes())
 def test_chains_of_reshapes(chain: Chain) -> None:

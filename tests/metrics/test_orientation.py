@@ -42,15 +42,15 @@ def test_classic_kernels(name: str, degrees: float) -> None:
     assert found["orientation_strength"] > 0.75
 
 
-@pytest.mark.parametrize("degrees", range(0, 180, 5))
 @pytest.mark.parametrize("size", [2, 3, 4, 7])
-def test_a_ramp_points_where_it_gets_lighter(degrees: int, size: int) -> None:
+def test_a_ramp_points_where_it_gets_lighter(size: int) -> None:
     y, x = np.mgrid[:size, :size]
-    angle = np.radians(degrees)
-    found = one(np.cos(angle) * x - np.sin(angle) * y)  # y grows upwards, rows downwards
-    assert (found["orientation"] - degrees + 90) % 180 - 90 == pytest.approx(0, abs=1e-4)
-    assert 0 <= found["orientation"] < 180
-    assert found["orientation_strength"] == pytest.approx(1)
+    for degrees in range(0, 180, 5):
+        angle = np.radians(degrees)
+        found = one(np.cos(angle) * x - np.sin(angle) * y)  # y grows upwards, rows downwards
+        assert (found["orientation"] - degrees + 90) % 180 - 90 == pytest.approx(0, abs=1e-4), degrees
+        assert 0 <= found["orientation"] < 180, degrees
+        assert found["orientation_strength"] == pytest.approx(1), degrees
 
 
 @pytest.mark.parametrize("name", ["blur_box_3", "blur_gaussian_3", "blur_gaussian_5", "sharpen_laplacian"])

@@ -40,6 +40,7 @@ def test_against_decompositions(shape: tuple[int, ...]) -> None:
     assert found["stable_rank"] == pytest.approx(eigenvalues.sum() / eigenvalues.max(), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_sums_over_millions_of_weights_keep_their_digits() -> None:
     weights = random_weights(1024, 512, 3, 3)
     expected = np.square(weights, dtype=np.float64).sum()

@@ -102,13 +102,13 @@ def test_fits_the_protocol(kind: Any) -> None:
 
 @every_kind
 @every_per
-@pytest.mark.parametrize("value", [0.0, -2.5, 1e-45, 3e38])
-def test_a_constant_is_defined(kind: Any, per: str, value: float) -> None:
-    made = kind(per=per).normalize(np.full((3, 2, 3, 3), value, np.float32))
-    expected = 0.5 if value == 0 or kind is not Symmetric else float(value > 0)
-    np.testing.assert_array_equal(made.values, np.float32(expected))
-    assert ("constant" in made.summary) == (expected == 0.5)
-    assert made.centre == (0.5 if value == 0 or kind is Symmetric else None)
+def test_a_constant_is_defined(kind: Any, per: str) -> None:
+    for value in (0.0, -2.5, 1e-45, 3e38):
+        made = kind(per=per).normalize(np.full((3, 2, 3, 3), value, np.float32))
+        expected = 0.5 if value == 0 or kind is not Symmetric else float(value > 0)
+        np.testing.assert_array_equal(made.values, np.float32(expected), err_msg=str(value))
+        assert ("constant" in made.summary) == (expected == 0.5), value
+        assert made.centre == (0.5 if value == 0 or kind is Symmetric else None), value
 
 
 def test_constant_filters_are_counted() -> None:
@@ -148,11 +148,11 @@ def test_nothing_finite_at_all(kind: Any, per: str) -> None:
 
 @every_kind
 @every_per
-@pytest.mark.parametrize("shape", [(0, 3, 3, 3), (3, 0, 3, 3), (2, 2, 0)])
-def test_empty_stays_empty(kind: Any, per: str, shape: tuple[int, ...]) -> None:
-    made = kind(per=per).normalize(np.empty(shape, np.float32))
-    assert made.values.shape == shape
-    assert (made.vmin, made.vmax, made.centre, made.non_finite) == (None, None, None, 0)
+def test_empty_stays_empty(kind: Any, per: str) -> None:
+    for shape in ((0, 3, 3, 3), (3, 0, 3, 3), (2, 2, 0)):
+        made = kind(per=per).normalize(np.empty(shape, np.float32))
+        assert made.values.shape == shape
+        assert (made.vmin, made.vmax, made.centre, made.non_finite) == (None, None, None, 0), shape
 
 
 @every_kind

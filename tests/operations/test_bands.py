@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx_graphs import node
 from picture_networks import PIXELS, add, asked, maps_of, nchw, network
@@ -20,35 +21,42 @@ BANDS = (2, 4, 5, 8, 24)
 
 
 @pytest.mark.parametrize("bands", BANDS)
-@pytest.mark.parametrize("kind", ["uint8", "uint16", "float32", "float64", "negative"])
-def test_bands_of_an_array(bench: filterkit.Workbench, tmp_path: Path, bands: int, kind: str) -> None:
+def test_bands_of_an_array(bench: filterkit.Workbench, tmp_path: Path, bands: int) -> None:
     rng = np.random.default_rng(bands)
-    array, expected = {
-        "uint8": lambda: (a := rng.integers(0, 256, (20, 30, bands), np.uint8), a / 255),
-        "uint16": lambda: (a := rng.integers(0, 65536, (20, 30, bands), np.uint16), a / 65535),
-        "float32": lambda: (a := rng.random((20, 30, bands), np.float32), a),
-        "float64": lambda: (a := rng.random((20, 30, bands)), a),
-        "negative": lambda: (a := rng.normal(size=(20, 30, bands)), a),
-    }[kind]()
     model = network(["N", bands, "H", "W"], bands)
     add(bench, model, tmp_path)
+    for array, expected in (
+        (a := rng.integers(0, 256, (20, 30, bands), np.uint8), a / 255),
+        (a := rng.integers(0, 65536, (20, 30, bands), np.uint16), a / 65535),
+        (a := rng.random((20, 30, bands)), a),
+        (a := rng.normal(size=(20, 30, bands)), a),
+        (a := rng.random((20, 30, bands), np.float32), a),
+    ):
+        check_bands(bench, tmp_path, model, array, expected)
+    add(bench, model, tmp_path, preprocessing="raw")
+    np.testing.assert_allclose(maps_of(bench, array), asked(model, nchw(array, 255))[0], rtol=1e-4, atol=1e-3)
+
+
+def check_bands(
+    bench: filterkit.Workbench,
+    tmp_path: Path,
+    model: onnx.ModelProto,
+    array: np.ndarray,
+    expected: np.ndarray,
+) -> None:
+    bands, kind = array.shape[2], str(array.dtype)
     np.save(tmp_path / "a.npy", array)
     wanted = asked(model, nchw(expected, 1))[0]
     for picture in (tmp_path / "a.npy", array):
-        np.testing.assert_allclose(maps_of(bench, picture), wanted, atol=1e-5)
+        np.testing.assert_allclose(maps_of(bench, picture), wanted, atol=1e-5, err_msg=kind)
         slid = bench.convolve("net/conv", picture, provider="cpu")
-        np.testing.assert_allclose(np.asarray(slid), wanted, atol=1e-5)
+        np.testing.assert_allclose(np.asarray(slid), wanted, atol=1e-5, err_msg=kind)
     [kernel] = bench.convolve("net/conv/0/1", array, per_channel=True, provider="cpu").maps.values()
     assert kernel.shape == (bands, 18, 28)
     if bands > 4:
         with pytest.raises(ImageError, match="not a colour picture") as caught:
             bench.convolve("net/conv/0/1", array, provider="cpu")
         assert f"each of the {bands} bands" in str(caught.value.hint)
-    if kind == "float32":
-        add(bench, model, tmp_path, preprocessing="raw")
-        np.testing.assert_allclose(
-            maps_of(bench, array), asked(model, nchw(array, 255))[0], rtol=1e-4, atol=1e-3
-        )
 
 
 def test_bands_channels_last_resized(bench: filterkit.Workbench, tmp_path: Path) -> None:
@@ -137,7 +145,9 @@ def test_tiff_as_others_write_it(tmp_path: Path, bands: int, kind: str) -> None:
         if kind != "uint8":
             continue
         whole = (tmp_path / "a.tiff").read_bytes()
-        for length in range(0, len(whole), 97):  # cut, it is refused in one line, whatever is missing
+        for length in range(
+            0, len(whole), 97 if bands < 5 else 997
+        ):  # cut, it is refused in one line, whatever is missing
             (tmp_path / "cut.tiff").write_bytes(whole[:length])
             with pytest.raises(ImageError) as caught:
                 read_pixels(tmp_path / "cut.tiff", wanted)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
+from contracts import Make, registered
 
 from filterkit.plugins.host import PluginHost, load_plugins
 from filterkit.plugins.report import warn_once
@@ -22,6 +24,12 @@ def reported() -> list[str]:
 def host(reported: list[str]) -> PluginHost:
     """The built-in plugins alone."""
     return load_plugins(discover=False, report=reported.append, strict=False)
+
+
+@pytest.fixture
+def make(host: PluginHost) -> Make:
+    """Offer an object as `kind`, and get it as a registry hands it out."""
+    return partial(registered, host)
 
 
 @pytest.fixture

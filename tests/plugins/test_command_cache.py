@@ -10,6 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -166,23 +167,18 @@ def test_a_fault_is_told_every_time(install: Install, shell: Shell, helped: str)
         assert shell.imported() == ["filterkit_other", "filterkit_say"]
 
 
-@pytest.mark.parametrize(
-    ("variable", "value"),
-    [
+def test_what_the_environment_says_of_plugins_holds(shell: Shell, helped: str) -> None:
+    for variable, value in (
         ("FILTERKIT_PLUGINS_BLOCKED", "filterkit-say"),
         ("FILTERKIT_PLUGINS_ONLY", "filterkit-other"),
         ("FILTERKIT_TRACE_PLUGINS", "1"),
         ("FILTERKIT_STRICT_PLUGINS", "1"),
-    ],
-)
-def test_what_the_environment_says_of_plugins_holds(
-    shell: Shell, helped: str, variable: str, value: str
-) -> None:
-    shown = shell("--help", **{variable: value})
-    assert "filterkit_other" in shell.imported()
-    assert ("What say does" in shown) == ("filterkit-" not in value)
-    assert ("filterkit_commands" in shown) == (variable == "FILTERKIT_TRACE_PLUGINS")
-    assert (shell("--help"), shell.imported()) == (helped, [])
+    ):
+        shown = shell("--help", **{variable: value})
+        assert "filterkit_other" in shell.imported(), variable
+        assert ("What say does" in shown) == ("filterkit-" not in value), variable
+        assert ("filterkit_commands" in shown) == (variable == "FILTERKIT_TRACE_PLUGINS"), variable
+        assert (shell("--help"), shell.imported()) == (helped, []), variable
 
 
 def test_nothing_is_remembered_of_a_blocked_plugin(shell: Shell) -> None:
@@ -198,18 +194,14 @@ def test_it_is_remembered_for_a_day(shell: Shell, helped: str, hours: int) -> No
     assert (shell("--help"), len(shell.imported())) == (helped, 2)
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"[]", b"null", b"\xff", b'{"of": 1}', b"[" * 100_000, b'{"rows": [[]]}', "rows", "row"]
-)
-def test_a_file_that_holds_anything_else_is_made_anew(
-    shell: Shell, helped: str, content: bytes | str
-) -> None:
+def test_a_file_that_holds_anything_else_is_made_anew(shell: Shell, helped: str) -> None:
     [file] = shell.cache.glob("*.json")
-    if isinstance(content, str):
-        held = json.loads(file.read_text())
-        content = json.dumps(held | {"rows": 7 if content == "rows" else [{"name": 7}]}).encode()
-    file.write_bytes(content)
-    assert (shell("--help"), len(shell.imported())) == (helped, 2)
+    held = json.loads(file.read_text())
+    texts = [json.dumps(held | {"rows": rows}).encode() for rows in (7, [{"name": 7}])]
+    for content in (b"", b"[]", b"null", b"\xff", b'{"of": 1}', b"[" * 100_000, b'{"rows": [[]]}', *texts):
+        file.write_bytes(content)
+        assert (shell("--help"), len(shell.imported())) == (helped, 2), content[:99]
+        assert json.loads(file.read_text()) == held | {"at": ANY}, content[:99]
     assert (shell("--help"), len(shell.imported())) == (helped, 0)
 
 

@@ -102,6 +102,7 @@ filterkit.cli.main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
 @pytest.mark.parametrize("doing", ENDLESS)

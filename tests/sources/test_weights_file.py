@@ -3,43 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
 from onnx_graphs import random
 from safetensors.numpy import save_file
+from weight_files import read, write_h5
 
 from filterkit.errors import NotFoundError, SourceError, UsageError
-from filterkit.extractors.convolution import ConvolutionExtractor
-from filterkit.graph.layers.naming import name_layers
-from filterkit.graph.loading.load import open_graph
-from filterkit.records import FilterBank
 from filterkit.sources.weights_file import WeightsFile
 from filterkit.sources.weights_layers import layer_name
-
-
-def read(ref: object, workdir: Path) -> dict[str, FilterBank]:
-    """The banks of a checkpoint by layer name, as they get into a catalog."""
-    workdir.mkdir(exist_ok=True)
-    fetched = WeightsFile().fetch(str(ref), workdir, lambda *_: None)
-    onnx.checker.check_model(fetched.onnx_path)
-    banks = list(ConvolutionExtractor().extract(open_graph(fetched.onnx_path)))
-    assert all(isinstance(bank, FilterBank) for bank in banks)
-    names = name_layers(banks, fetched.layer_names)  # type: ignore[arg-type]
-    return dict(zip(names, banks, strict=True))  # type: ignore[arg-type]
-
-
-def write_h5(path: Path, arrays: Mapping[str, Any]) -> Path:
-    with h5py.File(path, "w") as file:
-        for name, values in arrays.items():
-            file[name] = values
-    return path
 
 
 def test_arrays_of_pytorch_become_layers_in_the_order_of_their_numbers(tmp_path: Path) -> None:

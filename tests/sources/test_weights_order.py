@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from onnx_graphs import random
 from safetensors.numpy import save_file
-from test_weights_file import read, write_h5
-from test_weights_kinds import banks_of
+from weight_files import banks_of, read, write_h5
 
 from filterkit.errors import FilterkitWarning
 

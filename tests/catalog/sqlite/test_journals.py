@@ -205,6 +205,7 @@ def test_an_upgrade_says_so(
     assert complete_model("") == ["vgg16", "classic"]
 
 
+@pytest.mark.slow
 def test_pages_that_lead_a_million_times_to_one_another_end(plain: Path) -> None:
     """A table of some pages, each of which refers to the next one hundreds of times: 10^20 rows to read."""
     with contextlib.closing(sqlite3.connect(plain, isolation_level=None)) as connection:

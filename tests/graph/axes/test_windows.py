@@ -122,6 +122,7 @@ def seen(model: onnx.ModelProto, length: int) -> Any:
     return session.run(None, {"x": impulses})[0][:, 0] != 0
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(chains())
 def test_brute_force(chain: tuple[list[onnx.NodeProto], dict[str, Any]]) -> None:

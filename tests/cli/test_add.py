@@ -1,4 +1,4 @@
-"""``filterkit add`` and ``filterkit remove``."""
+"""``filterkit add``."""
 
 from __future__ import annotations
 
@@ -8,25 +8,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from command_line import Run
+from command_line import Run, files_below, write_network
 from onnx_graphs import build, node
 
 import filterkit
 
 
-def write_model(path: Path, value: float = 1.0) -> Path:
-    """One 3×3 convolution of a colour picture, all of whose weights are `value`."""
-    weights = {"w": np.full((2, 3, 3, 3), value, np.float32)}
-    onnx.save(build([node("Conv", "x w", "y", "only")], {"x": [1, 3, 16, 16]}, weights), path)
-    return path
-
-
-def files_below(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-
-
 def test_a_file_becomes_a_model_named_after_it(run: Run, tmp_path: Path) -> None:
-    ran = run("add", write_model(tmp_path / "my_model.onnx"), "--format", "json")
+    ran = run("add", write_network(tmp_path / "my_model.onnx"), "--format", "json")
     [row] = ran.rows
     assert (row["model"], row["layers"], row["filters"], row["kernels"]) == ("my_model", 1, 2, 6)
     assert "added my_model" in ran.stderr
@@ -45,9 +34,9 @@ def test_adding_again_changes_nothing_and_says_so(run: Run, classic: Path) -> No
 
 
 def test_other_content_needs_replace(run: Run, tmp_path: Path) -> None:
-    run("add", write_model(tmp_path / "m.onnx", 1.0))
+    run("add", write_network(tmp_path / "m.onnx", 1.0))
     before = files_below(tmp_path / "catalog.store")
-    write_model(tmp_path / "m.onnx", 2.0)
+    write_network(tmp_path / "m.onnx", 2.0)
     code, error, hint = run("add", tmp_path / "m.onnx").failure
     assert code == 1
     assert "'m'" in error or "m " in error
@@ -72,30 +61,6 @@ def test_one_content_under_two_names_is_stored_once(run: Run, classic: Path) -> 
     assert run("remove", "again").exit_code == 0
     assert files_below(store) == before
     assert run("show", "classic/emboss").exit_code == 0
-
-
-def test_remove_frees_the_store(run: Run, classic: Path, tmp_path: Path) -> None:
-    store = classic.with_suffix(".store")
-    only_classic = files_below(store)
-    run("add", write_model(tmp_path / "m.onnx"))
-    assert len(files_below(store)) > len(only_classic)
-    ran = run("remove", "m")
-    assert (ran.exit_code, ran.stdout, ran.stderr) == (0, "", "removed m\n")
-    assert files_below(store) == only_classic
-    assert [row["model"] for row in run("models", "--format", "json").rows] == ["classic"]
-    assert run("query", "select count(*) as n from layer", "--format", "json").rows == [{"n": 13}]
-
-
-def test_remove_lists_the_closest_names(run: Run, classic: Path) -> None:
-    code, error, hint = run("remove", "clasic").failure
-    assert code == 1
-    assert "clasic" in error
-    assert "'classic'" in hint
-
-
-def test_removing_from_no_catalog_makes_none(run: Run, tmp_path: Path) -> None:
-    assert run("remove", "vgg16").failure[0] == 1
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.zoo
@@ -129,7 +94,7 @@ def test_refs_that_lead_nowhere(run: Run, tmp_path: Path, ref: str, code: int, c
 
 
 def test_broken_files(run: Run, tmp_path: Path) -> None:
-    good = write_model(tmp_path / "good.onnx").read_bytes()
+    good = write_network(tmp_path / "good.onnx").read_bytes()
     (tmp_path / "good.onnx").unlink()
     broken = {"empty": b"", "garbage": b"\xff\x00not protobuf" * 50, "short": good[: len(good) // 2]}
     for name, content in broken.items():
@@ -154,7 +119,7 @@ def test_names_that_no_address_could_hold(run: Run, name: str) -> None:
 
 
 def test_preprocessing_is_stated(run: Run, tmp_path: Path) -> None:
-    path = write_model(tmp_path / "m.onnx")
+    path = write_network(tmp_path / "m.onnx")
     ran = run("add", path, "--preprocessing", "caffe:size=8/8")
     assert ran.exit_code == 0
     assert "assumed" not in ran.stderr

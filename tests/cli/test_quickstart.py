@@ -101,6 +101,7 @@ def test_a_second_run_reuses_everything(done: tuple[Path, str, str], run: Run) -
     assert "nothing changed" in ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.zoo
 def test_another_photo_redraws_only_its_own_pictures(
     done: tuple[Path, str, str], run: Run, tmp_path: Path

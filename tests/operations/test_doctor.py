@@ -1,0 +1,33 @@
+"""Examining the installation, the catalog and its store."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import filterkit
+
+
+def test_all_is_well(small: filterkit.Workbench) -> None:
+    report = small.examine()
+    assert report["faults"] == []
+    assert report["versions"]["cnn-filterkit"] == filterkit.__version__
+    assert report["catalog"]["path"] == str(small.path)
+    assert {"providers", "store", "plugins"} < set(report)
+
+
+def test_a_missing_bank_is_a_fault_with_a_remedy(small_catalog: Path, tmp_path: Path) -> None:
+    shutil.copytree(small_catalog.parent, tmp_path / "copy")
+    shutil.rmtree(tmp_path / "copy" / "catalog.store" / "banks")
+    with filterkit.open(tmp_path / "copy" / "catalog.db") as bench:
+        faults = bench.examine()["faults"]
+    assert faults and all(each["what"] and each["do"] for each in faults)
+    assert any("filterkit add" in each["do"] for each in faults)
+
+
+def test_recovering_a_sound_catalog_changes_nothing(small_catalog: Path, tmp_path: Path) -> None:
+    shutil.copytree(small_catalog.parent, tmp_path / "copy")
+    with filterkit.open(tmp_path / "copy" / "catalog.db") as bench:
+        before = bench.models()
+        bench.recover()
+        assert bench.models() == before
