@@ -16,7 +16,7 @@ from PIL import Image
 from skimage.util import montage
 
 import filterkit
-from filterkit.sheets.banks import bank_sheet
+from filterkit.sheets.tiles import bank_sheet
 
 Kernels = np.ndarray[Any, Any]
 

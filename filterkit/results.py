@@ -164,7 +164,7 @@ class Neighbours(Found):
 
     def to_sheet(self, normalizer: Normalizer) -> TileSheet:
         """The query, then the results: one per row."""
-        from filterkit.sheets.neighbours import neighbours_to_sheet
+        from filterkit.sheets.picked import neighbours_to_sheet
 
         return neighbours_to_sheet(self, normalizer)
 

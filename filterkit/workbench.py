@@ -673,7 +673,7 @@ class Workbench:
         UsageError
             The renderer is unknown, does not write such files, or refuses the sheet.
         """
-        return operations.render.render(self._session, sheet, renderer, suffix, options)
+        return operations.draw.render(self._session, sheet, renderer, suffix, options)
 
     def draw(
         self,
@@ -706,7 +706,7 @@ class Workbench:
         UsageError
             The renderer is unknown, or its options are invalid.
         """
-        return operations.render.suffixes(self._session, renderer)
+        return operations.draw.suffixes(self._session, renderer)
 
     def feature_maps(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from filterkit.byte_sizes import parse_size, show_size
+from filterkit.budget import parse_size, show_size
 from filterkit.errors import UsageError
 
 

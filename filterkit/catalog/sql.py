@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from filterkit.byte_sizes import parse_size, show_size
+from filterkit.budget import parse_size, show_size
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.sqlite.connections import reading_uris
 from filterkit.catalog.sqlite.journals import check_beside

@@ -10,7 +10,7 @@ import typer
 
 from filterkit.cli.shell import Shell, command
 from filterkit.cli.support.completion import complete_address
-from filterkit.cli.support.drawing import draw
+from filterkit.cli.support.maps_output import draw
 from filterkit.errors import one_line
 
 if TYPE_CHECKING:

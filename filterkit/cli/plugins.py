@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from filterkit.cli.plugins_install import (
-    install_plugins,
-    plugin_requirements,
-    uninstall_plugins,
-    upgrade_plugins,
-)
-from filterkit.cli.plugins_new import new_plugin
-from filterkit.cli.shell import Shell, command, declare
+from filterkit.cli.shell import Shell, command, command_for_any_plugins, declare
 from filterkit.errors import one_line
 
 if TYPE_CHECKING:
@@ -81,6 +76,101 @@ def plugins_doctor(shell: Shell) -> None:
     if faults:
         raise typer.Exit(1)
     shell.say("all plugins work")
+
+
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of plugins.")]
+
+
+@command_for_any_plugins
+def install_plugins(
+    shell: Shell,
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...",
+            help="Anything that pip installs: a name, name==version, a folder, a wheel or a URL.",
+        ),
+    ],
+) -> None:
+    """Install plugins with pip into the environment of filterkit."""
+    from filterkit.errors import UsageError
+    from filterkit.plugins.installing import install, versions
+
+    for name in names:
+        if name.startswith("-"):
+            raise UsageError(
+                f"'{name}' is not a plugin", hint="set options of pip with its PIP_* environment variables"
+            )
+    before = versions()
+    installed = install(*_quietly(shell), *names)
+    plugins = {name: version for name, version in versions().items() if name in installed}
+    for name, version in plugins.items():
+        verb = "reinstalled" if before.get(name) == version else "installed"
+        shell.say(one_line(f"{verb} {name} {version}; filterkit plugins show {name} lists what it adds"))
+    if not plugins:
+        shell.say("no new plugin; filterkit plugins lists the installed ones")
+
+
+@command_for_any_plugins
+def uninstall_plugins(shell: Shell, names: Names) -> None:
+    """Uninstall plugins with pip. What they added to catalogs is kept."""
+    from filterkit.plugins.installing import distributions_of, pip
+
+    pip("uninstall", "--yes", *_quietly(shell), *distributions_of(names))
+
+
+@command_for_any_plugins
+def upgrade_plugins(shell: Shell, names: Names) -> None:
+    """Upgrade plugins with pip, and reinstall missing dependencies."""
+    from filterkit.plugins.installing import distributions_of, pip
+
+    pip("install", "--upgrade", *_quietly(shell), *distributions_of(names))
+
+
+@command_for_any_plugins
+def plugin_requirements(shell: Shell) -> None:
+    """Print the installed plugins as requirements for `pip install -r`."""
+    from filterkit.plugins.installing import REQUIREMENT_COLUMNS, requirements
+
+    rows = requirements()
+    if shell.format != "table":
+        shell.rows(rows, REQUIREMENT_COLUMNS)
+        return
+    for row in rows:
+        if row["note"]:
+            print(one_line(f"# {row['plugin']}: {row['note']}"))
+        if row["requirement"]:
+            print(one_line(row["requirement"]))
+
+
+def _quietly(shell: Shell) -> list[str]:
+    return ["--quiet"] if shell.quiet else []
+
+
+@command
+def new_plugin(
+    shell: Shell,
+    name: Annotated[str, typer.Argument(help="The name that users will type, e.g. glow.")],
+    kind: Annotated[
+        str,
+        typer.Option(help="source, extractor, normalizer, renderer, metric, format or command."),
+    ],
+    folder: Annotated[Path, typer.Option(help="Folder to create the package in.")] = Path(),
+    license: Annotated[str, typer.Option(help="Apache-2.0, BSD-3-Clause or MIT.")] = "Apache-2.0",
+) -> None:
+    """Create a complete plugin package: code, tests, README, license and CI."""
+    from filterkit.cli.app import COMMANDS
+    from filterkit.scaffold.package import check_name, new_package
+
+    check_name(name)
+    with shell.workbench() as bench:
+        bench.check_new_plugin(
+            name, kind, ("plugins", *(each for names in COMMANDS.values() for each in names))
+        )
+    made = new_package(name, kind, folder, license)
+    shell.rows(({"file": str(made.folder / file)} for file in made.files), ("file",))
+    shell.say(f"\nnext:\n  cd {shlex.quote(str(made.folder))} && pip install -e '.[test]' && pytest")
+    shell.say("\n".join(f"  {line}" for line in made.show))
 
 
 def _default(context: typer.Context, **common: Any) -> None:

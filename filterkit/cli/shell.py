@@ -91,7 +91,7 @@ class Shell:
         """
         import logging
 
-        from filterkit.cli.support.progress import progress_bar
+        from filterkit.cli.support.output import progress_bar
         from filterkit.workbench import Workbench
 
         if self.quiet:

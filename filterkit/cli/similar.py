@@ -9,7 +9,7 @@ import typer
 
 from filterkit.cli.shell import Shell, command
 from filterkit.cli.support.completion import complete_address
-from filterkit.cli.support.drawing import draw
+from filterkit.cli.support.maps_output import draw
 from filterkit.cli.support.shared_options import words
 
 BRIEF = ("address", "similarity", "transform")

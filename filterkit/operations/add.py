@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filterkit.byte_sizes import parse_size
+from filterkit.budget import parse_size
 from filterkit.errors import UsageError
 from filterkit.records import IngestEvent
 

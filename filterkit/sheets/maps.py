@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from filterkit.errors import UsageError
 from filterkit.records import Normalized
-from filterkit.sheets.banks import bank_sheet
+from filterkit.sheets.tiles import bank_sheet
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Normalizer

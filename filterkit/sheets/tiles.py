@@ -1,12 +1,139 @@
-"""The geometry of tiles: kernels of any rank as pictures, and pictures in rows and columns."""
+"""Arrange the filters of a layer as a sheet of tiles, for any renderer, and the geometry of tiles."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, get_args
+
+from filterkit.errors import UsageError, closest
+from filterkit.records import Normalized, TileSheet
 
 if TYPE_CHECKING:
     from filterkit.records import FloatArray
+
+Channels = Literal["separate", "rgb", "first"]
+"""How a filter's kernels are drawn: one tile each, as one colour picture, or only the first of them."""
+
+MOST_ADDRESSED = 2**20
+"""Sheets with more tiles have no addresses: they are of no use there, and each takes 100 bytes."""
+
+
+def bank_sheet(
+    normalized: Normalized,
+    *,
+    filters: Sequence[int],
+    kernels: Sequence[int],
+    channel_names: Sequence[str] = (),
+    filter_labels: Sequence[str] = (),
+    channels: Channels = "separate",
+    title: str = "",
+    note: str | None = None,
+    values: FloatArray | None = None,
+    address: str = "",
+) -> TileSheet:
+    """Arrange the filters of a layer: one row per filter, one column per kernel.
+
+    With a single filter, or a single kernel per filter, the tiles are arranged near-square instead and have
+    labels of their own. A 1-D kernel is one pixel high; a 3-D kernel shows its slices side by side.
+
+    Parameters
+    ----------
+    normalized
+        Values to draw, shape (filters, kernels, *kernel_shape), normalized with the whole layer.
+    filters, kernels
+        Their numbers within the layer, for the labels.
+    channel_names
+        Name of every input channel, indexed by kernel number; empty if unknown. Only for layers with one
+        group, where kernels correspond to input channels.
+    filter_labels
+        Label of every filter of the layer, indexed by filter number; empty if they have only numbers.
+    channels
+        ``separate`` draws every kernel, ``rgb`` one colour picture per filter, ``first`` only the first
+        given kernel of each filter.
+    title, note
+        Text above and below the tiles; the note defaults to the normalizer's summary.
+    values
+        The values before normalization, of the same shape, to be stored in the sheet.
+    address
+        Address of the layer, to store the address of every tile in the sheet, for up to `MOST_ADDRESSED`
+        tiles.
+
+    Raises
+    ------
+    UsageError
+        Nothing is selected, `channels` is unknown, or ``rgb`` is requested for a layer whose kernels are not
+        red, green and blue.
+    """
+    if channels not in get_args(Channels):
+        raise UsageError(f"channels cannot be '{channels}'", hint=closest(channels, get_args(Channels)))
+    note = normalized.summary if note is None else note
+    rows, columns = _labels(filter_labels, filters), _labels(channel_names, kernels)
+    if not normalized.values.size:
+        raise UsageError("nothing to draw", hint="select at least one filter and one kernel")
+    planes = [as_pictures(each, 2) for each in (normalized.values, values) if each is not None]
+    if channels == "rgb":
+        order = _rgb_order(columns)
+        planes = [near_square(plane[:, order].transpose(0, 2, 3, 1)) for plane in planes]
+        addresses = tuple(f"{address}/{number}" for number in filters if address)
+        return _sheet(planes, len(rows), normalized, title, note, addresses, tile_labels=rows)
+    if channels == "first" and len(columns) > 1:
+        name = columns[0] if channel_names else f"kernel {columns[0]}"
+        planes, columns, kernels = [plane[:, :1] for plane in planes], columns[:1], kernels[:1]
+        note = f"{note}; {name} only".removeprefix("; ")
+    count = len(rows) * len(columns)
+    address = address if count <= MOST_ADDRESSED else ""
+    addresses = tuple(f"{address}/{number}/{kernel}" for number in filters for kernel in kernels if address)
+    if 1 in (len(rows), len(columns)):
+        labels = rows if len(columns) == 1 else columns
+        planes = [near_square(plane.reshape(count, *plane.shape[2:])) for plane in planes]
+        return _sheet(planes, count, normalized, title, note, addresses, tile_labels=labels)
+    return _sheet(planes, count, normalized, title, note, addresses, row_labels=rows, column_labels=columns)
+
+
+def _labels(names: Sequence[str], numbers: Sequence[int]) -> tuple[str, ...]:
+    return tuple(names[number] if number < len(names) else str(number) for number in numbers)
+
+
+def _rgb_order(names: tuple[str, ...]) -> list[int]:
+    """Indices of red, green and blue among the kernels."""
+    if sorted(names) != ["B", "G", "R"]:
+        have = ", ".join(names[:6]) + (", …" if len(names) > 6 else "")
+        raise UsageError(
+            f"channels=rgb needs the input channels R, G and B, but these are {have}",
+            hint="use channels=separate or channels=first",
+        )
+    return [names.index(name) for name in "RGB"]
+
+
+def _sheet(
+    planes: Sequence[FloatArray],
+    count: int,
+    normalized: Normalized,
+    title: str,
+    note: str,
+    addresses: tuple[str, ...],
+    *,
+    row_labels: tuple[str, ...] = (),
+    column_labels: tuple[str, ...] = (),
+    tile_labels: tuple[str, ...] = (),
+) -> TileSheet:
+    """The sheet of `planes`: the tiles, followed by their values if known."""
+    return TileSheet(
+        tiles=planes[0],
+        count=count,
+        title=title,
+        note=note,
+        row_labels=row_labels,
+        column_labels=column_labels,
+        tile_labels=tile_labels,
+        vmin=normalized.vmin,
+        vmax=normalized.vmax,
+        centre=normalized.centre,
+        values=planes[1] if len(planes) > 1 else None,
+        addresses=addresses,
+    )
+
 
 WIDEST = 3.0
 """A full rectangle of tiles up to this many times wider than high (or higher than wide) is preferred to a

@@ -20,7 +20,7 @@ from filterkit.plugins.protocols import Renderer
 from filterkit.records import TileSheet
 from filterkit.renderers.grid import FRAME, MAX_TILES, Grid
 from filterkit.renderers.grid_layout import lay_out
-from filterkit.sheets.banks import bank_sheet
+from filterkit.sheets.tiles import bank_sheet
 
 
 def read(data: bytes) -> Any:

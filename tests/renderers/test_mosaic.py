@@ -15,7 +15,7 @@ from filterkit.normalizers.minmax import MinMax
 from filterkit.plugins.protocols import Renderer
 from filterkit.records import TileSheet
 from filterkit.renderers.mosaic import Mosaic
-from filterkit.sheets.banks import bank_sheet
+from filterkit.sheets.tiles import bank_sheet
 
 
 def read(data: bytes) -> Any:

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from filterkit.errors import UsageError
 from filterkit.normalizers.minmax import MinMax
 from filterkit.records import Normalized
-from filterkit.sheets.banks import MOST_ADDRESSED, Channels, bank_sheet
 from filterkit.sheets.maps import maps_sheet
-from filterkit.sheets.tiles import arrange
+from filterkit.sheets.tiles import MOST_ADDRESSED, Channels, arrange, bank_sheet
 
 
 def normalized(*shape: int) -> Normalized:

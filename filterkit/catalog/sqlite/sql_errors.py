@@ -9,7 +9,7 @@ from contextlib import closing
 from difflib import get_close_matches
 from pathlib import Path
 
-from filterkit.byte_sizes import show_size
+from filterkit.budget import show_size
 from filterkit.catalog.schema import metadata
 from filterkit.catalog.sqlite.connections import explain
 from filterkit.catalog.sqlite.sql_process import Failure, Limits

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from filterkit.cli.support.completion import complete_normalizer, complete_renderer
+from filterkit.errors import one_line
+
+if TYPE_CHECKING:
+    from filterkit.cli.shell import Shell
+    from filterkit.workbench import Workbench
 
 Provider = Annotated[
     Literal["auto", "cpu", "cuda"], typer.Option(help="ONNX Runtime execution provider to run on.")
@@ -42,3 +47,14 @@ Scale = Annotated[int | None, typer.Option(min=1, help="Pixels per value, for th
 def words(text: str) -> tuple[str, ...]:
     """Split the value of an option at commas; empty if the value is."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def say_what_is_missing(shell: Shell, bench: Workbench, address: str, question: str) -> None:
+    """Name the models of `address` that lack a metric used in `question`, and how to compute it."""
+    missing = bench.unmeasured(address, question) if question else []
+    if missing:
+        alone = len(missing) == 1
+        models = missing[0] if alone else f"'{address.partition('/')[0]}'"
+        lack = f"{missing[0]} lacks" if alone else f"{len(missing)} models lack"
+        line = f"{lack} requested metrics: `filterkit measure {models}` computes them"
+        shell.say(one_line(line))
