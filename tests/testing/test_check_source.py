@@ -145,7 +145,7 @@ def test_a_good_one_passes() -> None:
         (Mislabels, "labels the filters of 'second', which is no layer"),
         (Vague, "tells progress as ('half', 0.5, 1.0), not as (what, done, total)"),
         (Vague, "says no origin"),
-        (NoModel, "model.onnx: not an ONNX model but a text (with 'five')"),
+        (NoModel, "model.onnx: not an ONNX model but a text file (with 'five')"),
         (Spaced, "has the scheme 'My Scheme'; schemes are lower-case letters, digits and -"),
         (Licensed, "fetch() returned the license 3, which is no text"),
         (Chatty, "prints to stdout, where only data goes"),
