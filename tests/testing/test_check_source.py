@@ -148,7 +148,7 @@ def test_a_good_one_passes() -> None:
         (Mislabels, "labels the filters of 'second', which is not a layer"),
         (Vague, "reports progress as ('half', 0.5, 1.0), not as (what, done, total)"),
         (Vague, "returned no origin"),
-        (NoModel, "model.onnx: not an ONNX model but a text (with 'five')"),
+        (NoModel, "model.onnx: not an ONNX model but a text file (with 'five')"),
         (Spaced, "has the scheme 'My Scheme'; schemes are lower-case letters, digits and -"),
         (Licensed, "fetch() returned the license 3, which is not a string"),
         (Chatty, "prints to stdout, which is reserved for data"),

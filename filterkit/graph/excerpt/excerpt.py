@@ -1,4 +1,4 @@
-"""Take the part out of a model that computes the wanted tensors, dequantized and for any input size."""
+"""Extract the part of a model that computes the wanted tensors, dequantized and for any input size."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def excerpt(
     picture_input: str | None = None,
     layout: str | None = None,
 ) -> Excerpt:
-    """Take the part out of `model` that computes the `wanted` tensors.
+    """Extract the part of `model` that computes the `wanted` tensors.
 
     Parameters
     ----------

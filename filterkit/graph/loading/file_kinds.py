@@ -37,17 +37,17 @@ LFS = FileKind("a Git LFS pointer to the model", "fetch the model itself: git lf
 HTML = FileKind("a web page (HTML)", FETCH)
 ZIP = FileKind("a zip archive", _UNPACK)
 HDF5 = FileKind(
-    "an HDF5 file, as Keras writes",
+    "an HDF5 file, as written by Keras",
     "filterkit add keras:{file}, or, if it contains only weights: filterkit add weights:{file}",
 )
 KERAS = FileKind("a Keras model", "filterkit add keras:{file}")
 PYTORCH = FileKind("a PyTorch file", _TORCH)
-PICKLE = FileKind("a Python pickle, as older versions of PyTorch write", _TORCH)
+PICKLE = FileKind("a Python pickle, as written by older versions of PyTorch", _TORCH)
 SAFETENSORS = FileKind("a safetensors file", _WEIGHTS)
 NUMPY = FileKind("an archive of NumPy arrays", _WEIGHTS)
 SAVED_MODEL = FileKind(
     "a TensorFlow SavedModel",
-    f"{_FROM_TF} --saved-model FOLDER --output model.onnx, with the folder of the file",
+    f"{_FROM_TF} --saved-model FOLDER --output model.onnx, where FOLDER contains it",
 )
 FROZEN = FileKind(
     "a frozen TensorFlow graph",
@@ -98,7 +98,7 @@ MAGIC: tuple[tuple[int, bytes, FileKind], ...] = (
     (
         0,
         b"\x93NUMPY",
-        FileKind("a NumPy array", "save its arrays by name in an .npz archive, for weights:"),
+        FileKind("a NumPy array", "save named arrays with numpy.savez: filterkit add weights:FILE.npz"),
     ),
     (0, b"GGUF", FileKind("a GGUF file", _EXPORT_ORIGINAL)),
     (0, b"RKNN", FileKind("a model for Rockchip's NPU", _EXPORT_ORIGINAL)),
@@ -168,8 +168,8 @@ BINARY: tuple[tuple[bytes, FileKind], ...] = (
     (
         rb"[\x81-\x8f][\xa1-\xbf][A-Za-z_]",
         FileKind(
-            "a MessagePack file, as Flax writes",
-            "save its arrays by name with numpy.savez: filterkit add weights:FILE.npz",
+            "a MessagePack file, as written by Flax",
+            "save named arrays with numpy.savez: filterkit add weights:FILE.npz",
         ),
     ),
 )
@@ -249,7 +249,7 @@ def _text_kind(head: bytes) -> FileKind | None:
     if not text or any(mark < " " and mark not in "\t\r\n" for mark in text):
         return None
     known = (kind for pattern, kind in TEXTS if re.match(pattern, text, re.DOTALL))
-    return next(known, FileKind("a text", FETCH))
+    return next(known, FileKind("a text file", FETCH))
 
 
 def _message_kind(file: BinaryIO) -> FileKind | None:

@@ -107,7 +107,7 @@ KINDS: dict[str, tuple[bytes, str, str]] = {
         "the file itself",
     ),
     "json": (b'{"error": "Repository not found"}', "a JSON document", "the file itself"),
-    "text": ("Überschrift: no model at all\n".encode() * 999, "a text", "the file itself"),
+    "text": ("Überschrift: no model at all\n".encode() * 999, "a text file", "the file itself"),
     "zip": (zipped("model/model.onnx"), "a zip archive", "unpack it"),
     "gzip": (gzip.compress(b"model"), "a gzip archive", "gunzip"),
     "bzip2": (bz2.compress(b"model"), "a bzip2 archive", "unpack it"),

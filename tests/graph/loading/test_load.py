@@ -176,7 +176,7 @@ def test_deep_nesting(tmp_path: Path, depth: int) -> None:
 
 @pytest.mark.parametrize("opset", [7, 999])
 def test_operators_unknown_to_onnx_are_accepted(opset: int) -> None:
-    nodes = [node("Conv", "x w", "c"), node("Strange", "c", "y", domain="somebody"), node("Novel", "y", "z")]
+    nodes = [node("Conv", "x w", "c"), node("Strange", "c", "y", domain="custom"), node("Novel", "y", "z")]
     model = build(nodes, {"x": [1, 3, 8, 8]}, {"w": random(4, 3, 3, 3)}, opset=opset)
     assert len(banks(opened(model))) == 1
 
@@ -184,7 +184,7 @@ def test_operators_unknown_to_onnx_are_accepted(opset: int) -> None:
 @pytest.mark.parametrize("op", ["Clip", "Conv", "MatMulInteger", "QuantizeLinear"])
 def test_numbers_of_inputs_are_checked_against_the_operator(tmp_path: Path, op: str) -> None:
     """Even after a custom operator, at which onnx's checker stops, and for operators newer than the opset."""
-    nodes = [node("Strange", "x", "c", domain="somebody"), node(op, "", "y"), node("Sum", "c y", "z")]
+    nodes = [node("Strange", "x", "c", domain="custom"), node(op, "", "y"), node("Sum", "c y", "z")]
     model = build(nodes, {"x": [1, 3, 8, 8]}, opset=9)
     assert "fewer inputs than" in refused(written(tmp_path / "m.onnx", model)).message
     nodes[1].input.extend(["x"] * 20)
@@ -211,7 +211,7 @@ def test_attributes_of_functions_are_checked_where_they_are_called(tmp_path: Pat
     for wrong in ("many", 2):
         message = refused(written(tmp_path / "m.onnx", calling(steps=wrong))).message
         assert "attribute 'strides'" in message
-    alone = build([node("Strange", "x", "a", domain="somebody"), inner], {"x": [1, 3, 8, 8], "b": None})
+    alone = build([node("Strange", "x", "a", domain="custom"), inner], {"x": [1, 3, 8, 8], "b": None})
     assert "is a reference outside a function" in refused(written(tmp_path / "m.onnx", alone)).message
 
 
