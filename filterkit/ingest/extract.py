@@ -16,7 +16,7 @@ from filterkit.extractors.forms import is_convolution
 from filterkit.geometry import LayerGeometry
 from filterkit.graph.axes.receptive_fields import trace_geometry
 from filterkit.graph.axes.trace import trace
-from filterkit.graph.layers import batchnorm
+from filterkit.graph.layers import activations
 from filterkit.graph.layers.naming import name_layers, noted_modules
 from filterkit.graph.layers.picture_input import InputInfo, picture_of
 from filterkit.graph.view.view import GraphView
@@ -77,7 +77,7 @@ def extract(
     budget.step("naming the layers")
     names = name_layers(banks, fetched.layer_names, noted_modules(graph))
     if fold_batchnorm:
-        banks = [batchnorm.fold_batchnorm(bank) for bank in banks]
+        banks = [activations.fold_batchnorm(bank) for bank in banks]
     traced = trace(graph, {})
     stated = fetched.preprocessing
     found = picture_of(

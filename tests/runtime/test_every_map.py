@@ -16,7 +16,7 @@ from onnx.reference.ops.op_conv_transpose import ConvTranspose as OneGroup
 
 from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.graph.loading.load import open_graph
-from filterkit.graph.view.scopes import bodies_in
+from filterkit.graph.view.walk import bodies_in
 from filterkit.records import FilterBank, Preprocessing
 from filterkit.runtime.feature_maps import Target, open_network
 

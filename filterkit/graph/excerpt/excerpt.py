@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import onnx
 
 from filterkit.errors import RuntimeFailure
-from filterkit.graph.excerpt.branches import Wanted, expose, prune, why_not_exposed
+from filterkit.graph.excerpt.branches import Wanted, dequantize_outputs, expose, prune, why_not_exposed
 from filterkit.graph.excerpt.cut import cut
-from filterkit.graph.excerpt.dequantize import dequantize_outputs
 from filterkit.graph.excerpt.free_sizes import free_sizes
-from filterkit.graph.view.scopes import MAIN
+from filterkit.graph.view.walk import MAIN
 
 NOTES = "filterkit"
 """Metadata key of the other attributes of an excerpt that is written to a file."""

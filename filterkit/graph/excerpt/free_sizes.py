@@ -10,8 +10,7 @@ from filterkit.errors import NotFoundError, closest
 from filterkit.geometry import product
 from filterkit.graph.loading import sandbox
 from filterkit.graph.loading.names import shown
-from filterkit.graph.view.shapes import Contradiction, infer_shapes
-from filterkit.graph.view.skeleton import without_weights
+from filterkit.graph.view.shapes import Contradiction, infer_shapes, without_weights
 from filterkit.graph.view.walk import attributes, bodies
 
 WINDOWED = frozenset({"Conv", "MaxPool", "AveragePool", "LpPool", "QLinearConv", "ConvInteger"})

@@ -1,9 +1,10 @@
-"""Follow a layer's output through bias, norm and activation."""
+"""What follows a convolution: its own bias, batch norm (and folding it), another norm, an activation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
@@ -11,16 +12,19 @@ from numpy.typing import NDArray
 
 from filterkit import budget
 from filterkit.graph.layers.activation_nodes import Found, by_operator, by_values, may_be_refined
-from filterkit.graph.layers.batchnorm import read_batchnorm
 from filterkit.graph.layers.channel_activations import channel_activation, keeps_all_channels
 from filterkit.graph.layers.constant_operands import aligned
 from filterkit.graph.layers.elementwise import FLOATING, OPERATIONS
 from filterkit.graph.layers.elementwise_regions import MOST_NODES, readers_of
 from filterkit.graph.layers.layout_changes import LAYOUT_OPERATORS, layout_after
 from filterkit.graph.layers.norms import norm_after
+from filterkit.graph.view.constants import NotConstant
 from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import STANDARD, attributes
-from filterkit.records import BatchNorm
+from filterkit.records import BatchNorm, FilterBank
+
+if TYPE_CHECKING:
+    from filterkit.records import FloatArray
 
 VALUE_PRESERVING = ("Identity", "Dropout", "Cast", "QuantizeLinear", "DequantizeLinear")
 """Operators that do not change the values."""
@@ -246,3 +250,53 @@ def _is_affine_map(graph: GraphView, node: onnx.NodeProto, tensor: str, layout: 
         return False
     sizes = dict(zip(layout[::-1], shape[::-1], strict=False))
     return sizes.get("N", 1) == 1 and sizes.get("C", 1) in (1, channels)
+
+
+def read_batchnorm(graph: GraphView, node: onnx.NodeProto, layout: str, channels: int) -> BatchNorm | None:
+    """Read the scale and shift of a BatchNormalization node; None where they are not constant.
+
+    ``y = (x - mean) / sqrt(variance + epsilon) * gamma + beta`` (ONNX, operator BatchNormalization), computed
+    in float64.
+    """
+    values = attributes(node)
+    if values.get("training_mode", 0) or len(node.input) < 5:
+        return None
+    try:
+        arrays = [graph.constant(name) for name in node.input[1:5]]
+        if any(array.dtype.kind in "OSUcb" for array in arrays):
+            return None
+        gamma, beta, mean, variance = (np.asarray(array, np.float64) for array in arrays)
+    except (NotConstant, ValueError, TypeError):
+        return None
+    if any(array.shape != (channels,) for array in (gamma, beta, mean, variance)):
+        return None
+    with np.errstate(all="ignore"):
+        scale = gamma / np.sqrt(variance + values.get("epsilon", 1e-5))
+        shift = beta - mean * scale
+        return BatchNorm(scale.astype(np.float32), shift.astype(np.float32), node.output[0], layout)
+
+
+def fold_batchnorm(bank: FilterBank) -> FilterBank:
+    """Fold the batch norm that follows a convolution into its bank; without one, return the bank unchanged.
+
+    Weights and bias are multiplied by the scale of their channel, and the shift is added to the bias. The
+    bank's *pre* tensor is then the batch norm's output.
+    """
+    norm = bank.batchnorm
+    if norm is None or norm.folded:
+        return bank
+    with np.errstate(all="ignore"):
+        factor = norm.scale.reshape(-1, *(1,) * (bank.weights.ndim - 1))
+        weights: FloatArray = (bank.weights * factor).astype(bank.weights.dtype)
+        bias: FloatArray = norm.shift if bank.bias is None else bank.bias * norm.scale + norm.shift
+    alone = bank.post_tensor == bank.pre_tensor
+    return replace(
+        bank,
+        weights=weights,
+        bias=bias.astype(bank.weights.dtype),
+        pre_tensor=norm.tensor,
+        pre_layout=norm.layout,
+        post_tensor=norm.tensor if alone else bank.post_tensor,
+        post_layout=norm.layout if alone else bank.post_layout,
+        batchnorm=replace(norm, folded=True),
+    )

@@ -8,11 +8,10 @@ import numpy as np
 import onnx
 
 from filterkit.graph.layers.activation_nodes import Found
-from filterkit.graph.layers.constant_operands import aligned
+from filterkit.graph.layers.constant_operands import aligned, integer_list
 from filterkit.graph.layers.elementwise import sigmoid
 from filterkit.graph.layers.elementwise_regions import MOST_NODES, readers_of, regions
 from filterkit.graph.layers.layout_changes import reshape_target
-from filterkit.graph.layers.node_parameters import integer_list
 from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import attributes
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from filterkit import budget
 from filterkit.graph.layers import elementwise
-from filterkit.graph.layers.node_parameters import integer_list, known_sizes, numbers_from_shapes
+from filterkit.graph.layers.constant_operands import integer_list, known_sizes, numbers_from_shapes
 from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import STANDARD, attributes
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import onnx
 
-from filterkit.graph.layers.node_parameters import integer_list, known_sizes, numbers_from_shapes
+from filterkit.graph.layers.constant_operands import integer_list, known_sizes, numbers_from_shapes
 from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import attributes
 

@@ -9,7 +9,7 @@ import onnx
 
 from filterkit.errors import ModelError
 from filterkit.graph.loading.names import shown
-from filterkit.graph.view.reasons import label
+from filterkit.graph.view.foldable import label
 from filterkit.graph.view.walk import bodies
 
 HINT = "export the model again, or fetch it from a source you trust"

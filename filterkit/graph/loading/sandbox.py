@@ -7,15 +7,33 @@ extension starts in some 30 ms, while a model is being read, and runs until this
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
+import os
+import subprocess
 import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from weakref import WeakSet
 
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+from filterkit import budget
+from filterkit.children import no_python
+from filterkit.errors import RuntimeFailure
 from filterkit.graph.loading import sandbox_worker
-from filterkit.graph.loading.sandbox_worker import CHECK, INFER, INFER_STRICTLY, INLINE
-from filterkit.graph.loading.workers import Crashed, Refused, Worker
+from filterkit.graph.loading.sandbox_worker import (
+    CHECK,
+    GREETING,
+    HEADER,
+    INFER,
+    INFER_STRICTLY,
+    INLINE,
+    RESPONSE,
+)
 
 
 class Failed(Exception):
@@ -69,6 +87,163 @@ def _command() -> list[str]:
     extension = importlib.util.find_spec("onnx.onnx_cpp2py_export")
     assert extension is not None and extension.origin is not None
     return [sys.executable or "", "-I", "-S", sandbox_worker.__file__, extension.origin]
+
+
+LONGEST_RESPONSE = 1 << 28
+"""Bytes beyond four times the request; a short request may lead to a shape of any number of axes."""
+
+
+class Refused(Exception):
+    """The worker process rejected a request; the message gives its reason."""
+
+
+class Crashed(Exception):
+    """The worker process crashed during a request, or exceeded its time limit."""
+
+
+_workers: WeakSet[Worker] = WeakSet()
+
+
+@dataclass(eq=False)
+class Worker:
+    """A worker process, started when needed.
+
+    Attributes
+    ----------
+    command
+        Returns the command line that starts it. It must follow the protocol of `sandbox_worker.serve`.
+    environment
+        Returns its environment; None for this process's.
+    time_limit
+        Wall-clock seconds allowed for a request of so many bytes.
+    charged
+        CPU time in seconds charged to the budget while it runs; once it has ended, the system counts it all.
+    """
+
+    command: Callable[[], list[str]]
+    environment: Callable[[], Mapping[str, str]] | None = None
+    time_limit: Callable[[int], float] = sandbox_worker.time_limit
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    process: subprocess.Popen[bytes] | None = None
+    greeted: bool = False
+    charged: float = 0.0
+
+    def __post_init__(self) -> None:
+        _workers.add(self)
+
+    def prepare(self) -> None:
+        """Start the process, if none is running, without waiting for it to be ready."""
+        with self.lock:
+            self._running()
+
+    def request(self, task: int, data: bytes) -> bytes:
+        """Send a request, and return the response.
+
+        Raises
+        ------
+        Refused
+            The process rejected the request.
+        Crashed
+            The process crashed, or exceeded its time limit.
+        RuntimeFailure
+            A Python child process cannot be started.
+        """
+        with self.lock:
+            process = self._running()
+            timer = threading.Timer(self.time_limit(len(data)), process.kill)
+            timer.daemon = True
+            try:
+                timer.start()
+                self._await_greeting(process)
+                refused, response = self._exchange(process, task, data)
+            except (OSError, EOFError) as error:
+                self.end()
+                raise Crashed from error
+            except BaseException:  # after an interruption, the next request would read this response
+                self.end()
+                raise
+            finally:
+                timer.cancel()
+        if refused:
+            raise Refused(response.decode("utf-8", "replace"))
+        return response
+
+    def end(self) -> None:
+        """End the process, if one is running."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            budget.charge(-self.charged)
+            for pipe in (self.process.stdin, self.process.stdout):
+                with suppress(OSError):  # unsent data cannot be flushed
+                    assert pipe is not None
+                    pipe.close()
+        self.process, self.greeted, self.charged = None, False, 0.0
+
+    def detach(self) -> None:
+        """Detach from the process after a fork: it keeps serving the parent process only."""
+        if self.process is not None:
+            self.process.returncode = 0  # only the parent may wait for it
+        self.process, self.greeted, self.lock = None, False, threading.Lock()
+        self.charged = 0.0
+
+    def _await_greeting(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until a new process is ready; if it never is, that is not the model's fault."""
+        if not self.greeted:
+            assert process.stdout is not None
+            if process.stdout.read(len(GREETING)) != GREETING:
+                raise no_python(RuntimeFailure, "it does not respond")
+            self.greeted = True
+
+    def _exchange(self, process: subprocess.Popen[bytes], task: int, data: bytes) -> tuple[bool, bytes]:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(HEADER.pack(task, len(data)))
+        process.stdin.write(data)
+        process.stdin.flush()
+        header = process.stdout.read(RESPONSE.size)
+        if len(header) < RESPONSE.size:
+            raise EOFError
+        refused, length, seconds = RESPONSE.unpack(header)
+        budget.charge(seconds)
+        self.charged += seconds
+        if length > LONGEST_RESPONSE + 4 * len(data):
+            raise EOFError
+        response = process.stdout.read(length)
+        if len(response) < length:
+            raise EOFError
+        return bool(refused), response
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        """The process; a new one if it has ended or was never started."""
+        if self.process is not None and self.process.poll() is not None:
+            self.end()
+        if self.process is None:
+            try:
+                self.process = subprocess.Popen(
+                    self.command(),
+                    env=self.environment and self.environment(),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                )
+            except OSError as error:
+                raise no_python(RuntimeFailure, error.strerror or str(error)) from error
+        return self.process
+
+
+def _end_all() -> None:
+    for worker in _workers:
+        worker.end()
+
+
+def _detach_all() -> None:
+    for worker in _workers:
+        worker.detach()
+
+
+atexit.register(_end_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_detach_all)
 
 
 _worker = Worker(_command)

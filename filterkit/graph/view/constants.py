@@ -22,8 +22,8 @@ from filterkit.graph.view.foldable import (
     bytes_made,
     cost_of,
     is_computed_in_place,
+    label,
 )
-from filterkit.graph.view.reasons import label
 from filterkit.graph.view.walk import bodies, every_tensor, reads, rename_captured
 
 if TYPE_CHECKING:

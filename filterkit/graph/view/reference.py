@@ -18,8 +18,8 @@ from filterkit import budget
 from filterkit.children import environment
 from filterkit.geometry import product
 from filterkit.graph.loading import sandbox
+from filterkit.graph.loading.sandbox import Crashed, Refused, Worker
 from filterkit.graph.loading.tensors import BITS
-from filterkit.graph.loading.workers import Crashed, Refused, Worker
 from filterkit.graph.view.foldable import LEAST_WIDTH
 from filterkit.graph.view.reference_worker import (
     FAILS,
@@ -32,8 +32,7 @@ from filterkit.graph.view.reference_worker import (
     TEXTS,
     time_limit,
 )
-from filterkit.graph.view.shapes import known_shapes
-from filterkit.graph.view.skeleton import without_weights
+from filterkit.graph.view.shapes import known_shapes, without_weights
 
 MOST_SENT = 1 << 27
 """Bytes of constants that one request may contain."""

@@ -18,12 +18,15 @@ from filterkit import budget
 from filterkit.geometry import MOST_AXES
 from filterkit.graph.loading.tensors import dtype_name
 from filterkit.graph.view.constants import Budget, NotConstant, constant_type, fold
-from filterkit.graph.view.foldable import cost_of, is_computable
-from filterkit.graph.view.reasons import why_not_constant
-from filterkit.graph.view.scopes import MAIN, Body, bodies_in
-from filterkit.graph.view.shapes import fold_shape_arithmetic, most_rounds
-from filterkit.graph.view.skeleton import at_sizes, inferred, without_weights
-from filterkit.graph.view.walk import attributes, opset_of, reads
+from filterkit.graph.view.foldable import cost_of, is_computable, why_not_constant
+from filterkit.graph.view.shapes import (
+    at_sizes,
+    fold_shape_arithmetic,
+    inferred,
+    most_rounds,
+    without_weights,
+)
+from filterkit.graph.view.walk import MAIN, Body, attributes, bodies_in, opset_of, reads
 
 Shape = tuple[int | str | None, ...]
 

@@ -14,7 +14,7 @@ from onnx_graphs import FLOAT, node, random
 from filterkit.errors import NotFoundError, RuntimeFailure
 from filterkit.graph.excerpt.branches import Wanted, why_not_exposed
 from filterkit.graph.excerpt.excerpt import excerpt
-from filterkit.graph.view.scopes import bodies_in
+from filterkit.graph.view.walk import bodies_in
 
 
 def graph(name: str, nodes: list[onnx.NodeProto], output: str, **weights: Any) -> onnx.GraphProto:

@@ -13,7 +13,7 @@ from onnx_graphs import banks, build, node, opened, random
 
 import filterkit
 from filterkit.errors import UsageError
-from filterkit.graph.layers.batchnorm import fold_batchnorm
+from filterkit.graph.layers.activations import fold_batchnorm
 from filterkit.graph.loading.load import open_graph
 
 NORM = {"g": random(4, seed=1), "s": random(4, seed=2), "m": random(4, seed=3), "v": random(4, seed=4) ** 2}

@@ -17,7 +17,7 @@ import filterkit
 from filterkit import budget
 from filterkit.graph.loading import sandbox
 from filterkit.graph.loading.sandbox_worker import HEADER, INLINE
-from filterkit.graph.view.skeleton import without_weights
+from filterkit.graph.view.shapes import without_weights
 from filterkit.plugins.host import PluginHost
 
 

@@ -8,8 +8,7 @@ from onnx import NodeProto
 
 from filterkit.geometry import MOST_AXES
 from filterkit.graph.axes.rules import arithmetic, data_movement, windows
-from filterkit.graph.axes.rules.step import Rule, Step, Untraceable
-from filterkit.graph.axes.tensor_axes import Tracks, untracked_output
+from filterkit.graph.axes.tensor_axes import Rule, Step, Tracks, Untraceable, untracked_output
 from filterkit.graph.view.constants import NotConstant
 from filterkit.graph.view.walk import STANDARD
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from filterkit.graph.axes.rules.step import Step, Untraceable, limited
-from filterkit.graph.axes.tensor_axes import Tracks, elementwise_output
+from filterkit.graph.axes.tensor_axes import Step, Tracks, Untraceable, elementwise_output, limited
 from filterkit.graph.view.view import Shape
 
 

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from filterkit.geometry import MOST_PHASES
 from filterkit.graph.axes.reshaped_axes import Axis, Fold, digits_of, is_kept, regrouped
 from filterkit.graph.axes.rules.arithmetic import broadcast
-from filterkit.graph.axes.rules.step import Step, Untraceable, limited
 from filterkit.graph.axes.rules.windows import with_reach
-from filterkit.graph.axes.tensor_axes import Tracks, elementwise_output, union
+from filterkit.graph.axes.tensor_axes import Step, Tracks, Untraceable, elementwise_output, limited, union
 from filterkit.graph.view.view import Shape, is_known
 
 Size = int | str | None

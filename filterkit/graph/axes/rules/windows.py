@@ -10,8 +10,7 @@ from typing import Any
 
 from filterkit.geometry import MOST_PHASES, Reach, same_pad, transposed_reads
 from filterkit.graph.axes.reshaped_axes import Axis, Digit, Fold, Track, is_kept, track_of
-from filterkit.graph.axes.rules.step import Step, Untraceable, limited
-from filterkit.graph.axes.tensor_axes import Tracks, elementwise_output
+from filterkit.graph.axes.tensor_axes import Step, Tracks, Untraceable, elementwise_output, limited
 from filterkit.graph.view.view import Shape, is_known
 
 
