@@ -1,4 +1,4 @@
-"""The axes of a tensor while a graph is traced: which input axes they follow, and what tracing rules receive."""
+"""The axes of tensors during a trace: which input axes they follow, and what tracing rules receive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Expose tensors in the branches of an If as outputs of the main graph, dequantized and in types that NumPy has.
+"""Expose tensors in the branches of an If as outputs of the main graph, dequantized if need be.
 
 The network runs unchanged: if the If takes the other branch, the output is an empty tensor.
 """

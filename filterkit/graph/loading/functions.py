@@ -1,4 +1,4 @@
-"""Rewrite what the rest of filterkit need not know: inline model-local functions, and replace CastLike by Cast.
+"""Rewrite graphs into a simpler form: inline model-local functions, and replace CastLike by Cast.
 
 Only the type of CastLike's second input matters. Otherwise a constant that is cast to the type of the picture
 would appear to be computed from the picture.

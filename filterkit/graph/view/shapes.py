@@ -2,8 +2,8 @@
 
 It works on a skeleton, the graph without its weights: onnx's shape inference copies the whole model, and with
 553 MB of weights in it takes 10 s and 2.7 GB. In older opsets it stops where a graph computes the target of a
-Reshape from the input's shape (Shape, Gather, Concat, …). Once that shape is known, the arithmetic is constant:
-it is replaced by its result, and inference is repeated.
+Reshape from the input's shape (Shape, Gather, Concat, …). Once that shape is known, the arithmetic is
+constant: it is replaced by its result, and inference is repeated.
 """
 
 from __future__ import annotations
