@@ -15,7 +15,7 @@ from filterkit.settings import catalog_location
 if TYPE_CHECKING:
     from filterkit.catalog import Catalog
     from filterkit.catalog.addresses import Match, Selectable
-    from filterkit.comparison.lengths import LengthsCache
+    from filterkit.comparison.similarity import LengthsCache
     from filterkit.plugins.host import PluginHost
     from filterkit.plugins.protocols import Progress
     from filterkit.plugins.registry import Registry
@@ -64,7 +64,7 @@ class Session:
     @cached_property
     def lengths(self) -> LengthsCache:
         """Norms of kernels and filters, cached across searches."""
-        from filterkit.comparison.lengths import LengthsCache
+        from filterkit.comparison.similarity import LengthsCache
 
         return LengthsCache()
 

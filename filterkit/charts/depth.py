@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filterkit.charts.data import LayerStats
 from filterkit.charts.style import (
     ACCENT,
     LABEL_SIZE,
     LONGEST_NAME,
     SOFT,
     TYPE_COLOURS,
+    LayerStats,
     caption,
     entitle,
     tidy,
 )
 from filterkit.errors import one_line
-from filterkit.renderers.paper import INK
-from filterkit.renderers.text import shorten
+from filterkit.renderers.figures import INK, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

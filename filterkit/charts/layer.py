@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from filterkit.charts.data import LayerStats
+    from filterkit.charts.style import LayerStats
 
 RANGES = {
     "l2_norm": None,

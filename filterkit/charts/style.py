@@ -1,12 +1,13 @@
-"""The style of charts: colours and unobtrusive axes."""
+"""The data of charts, and their style: colours and unobtrusive axes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from filterkit.errors import one_line
-from filterkit.renderers.paper import FAINT, INK
-from filterkit.renderers.text import shorten
+from filterkit.renderers.figures import FAINT, INK, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,3 +58,30 @@ def tidy(axes: Axes, title: str) -> None:
     axes.spines[["left", "bottom"]].set_color("#c8c8c8")
     axes.grid(axis="y", color="#ececec", linewidth=0.6)
     axes.set_axisbelow(True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerStats:
+    """Metrics of one layer and its filters.
+
+    Attributes
+    ----------
+    model, layer
+        Names of the model and the layer.
+    filters, dead
+        Number of filters, and how many of them are dead (None if not measured).
+    metrics
+        Metrics of the layer; None if undefined or not measured.
+    values
+        Metrics of filters to the defined values of the filters.
+    types
+        Number of filters of each classic type; empty if not measured.
+    """
+
+    model: str
+    layer: str
+    filters: int
+    dead: int | None
+    metrics: Mapping[str, float | None]
+    values: Mapping[str, Sequence[float]]
+    types: Mapping[str, int]

@@ -84,24 +84,23 @@ def _of_module(name: str) -> Any:
 
 def _add_plugin_commands(group: Any, *, to_show: bool) -> None:
     """Add the commands of plugins; those cached for the help are enough if they are only `to_show`."""
+    from filterkit.plugins.candidate import may_have
     from filterkit.plugins.discovery import available
-    from filterkit.plugins.source_files import may_have
 
     found = [candidate for candidate in available() if may_have(candidate, "filterkit_commands")]
     if not found:
         return
-    from filterkit.plugins import command_cache
+    from filterkit.plugins.commands import add_commands, add_remembered, remember
 
-    if to_show and command_cache.add_remembered(group, found):
+    if to_show and add_remembered(group, found):
         return
-    from filterkit.plugins.commands import add_commands
     from filterkit.plugins.host import load_plugins
 
     built_in = set(group.commands)
     host = load_plugins(built_in=False, candidates=found)
     add_commands(host, group)
     if to_show and all(plugin.state == "loaded" for plugin in host.plugins):
-        command_cache.remember([each for name, each in group.commands.items() if name not in built_in], found)
+        remember([each for name, each in group.commands.items() if name not in built_in], found)
 
 
 def _show_version(wanted: bool) -> None:

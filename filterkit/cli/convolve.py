@@ -8,9 +8,16 @@ from typing import Annotated
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.completion import complete_address
 from filterkit.cli.support.maps_output import COLUMNS, check_style, deliver
-from filterkit.cli.support.shared_options import Colormap, MapsNormalizer, Provider, Renderer, Scale, Threads
+from filterkit.cli.support.shared_options import (
+    Colormap,
+    MapsNormalizer,
+    Provider,
+    Renderer,
+    Scale,
+    Threads,
+    complete_address,
+)
 
 
 @command

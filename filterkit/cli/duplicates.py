@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.completion import complete_address
-from filterkit.cli.support.shared_options import words
+from filterkit.cli.support.shared_options import complete_address, words
 
 BRIEF = ("address", "size", "min_cosine", "bias_shift", "parameters_saved", "macs_saved")
 

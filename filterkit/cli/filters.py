@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.completion import complete_address
-from filterkit.cli.support.shared_options import say_what_is_missing
+from filterkit.cli.support.shared_options import complete_address, say_what_is_missing
 from filterkit.errors import UsageError
 
 BRIEF = ("address", "l2_norm", "classic_type", "classic_score", "redundancy", "frequency", "dead", "label")

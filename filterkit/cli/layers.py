@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.completion import complete_address
+from filterkit.cli.support.shared_options import complete_address
 
 BRIEF = ("layer", "kernel_shape", "in_channels", "filters", "parameters", "receptive_field", "jump")
 

@@ -8,9 +8,16 @@ from typing import Annotated, Literal
 import typer
 
 from filterkit.cli.shell import Shell, command, print_error
-from filterkit.cli.support.completion import complete_address
 from filterkit.cli.support.maps_output import COLUMNS, check_style, deliver, is_array
-from filterkit.cli.support.shared_options import Colormap, MapsNormalizer, Provider, Renderer, Scale, Threads
+from filterkit.cli.support.shared_options import (
+    Colormap,
+    MapsNormalizer,
+    Provider,
+    Renderer,
+    Scale,
+    Threads,
+    complete_address,
+)
 from filterkit.errors import ImageError
 
 At = Literal["post", "pre"]

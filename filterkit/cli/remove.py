@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.completion import complete_model
+from filterkit.cli.support.shared_options import complete_model
 
 
 @command

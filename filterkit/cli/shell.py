@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from filterkit.cli.support.completion import complete_format
+from filterkit.cli.support.shared_options import complete_format
 from filterkit.errors import FilterkitError, one_line, plain
 
 if TYPE_CHECKING:

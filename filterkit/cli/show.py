@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.completion import complete_address, complete_normalizer
 from filterkit.cli.support.maps_output import draw
 from filterkit.cli.support.piping import read_addresses
-from filterkit.cli.support.shared_options import Colormap, Renderer, Scale
+from filterkit.cli.support.shared_options import (
+    Colormap,
+    Renderer,
+    Scale,
+    complete_address,
+    complete_normalizer,
+)
 from filterkit.errors import UsageError
 
 if TYPE_CHECKING:

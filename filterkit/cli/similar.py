@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.completion import complete_address
 from filterkit.cli.support.maps_output import draw
-from filterkit.cli.support.shared_options import words
+from filterkit.cli.support.shared_options import complete_address, words
 
 BRIEF = ("address", "similarity", "transform")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from filterkit.comparison.exact import LARGEST, SMALLEST, cosines, rounding_error, units
+from filterkit.comparison.similarity import LARGEST, SMALLEST, cosines, rounding_error, units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

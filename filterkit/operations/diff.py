@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.catalog.addresses import Match
-    from filterkit.comparison.pairing import Pair
+    from filterkit.comparison.assignment import Pair
     from filterkit.plugins.protocols import Row
     from filterkit.session import Session
 
@@ -130,7 +130,7 @@ def _pair_layers(a: Sequence[Match], b: Sequence[Match], match: Matching) -> lis
     NotFoundError
         No layers can be compared.
     """
-    from filterkit.comparison.pairing import Layer, pair_by_name, pair_by_position
+    from filterkit.comparison.assignment import Layer, pair_by_name, pair_by_position
 
     left, right = ([Layer(each.layer["name"], _bank_shape(each)) for each in side] for side in (a, b))
     share_names = bool({layer.name for layer in left} & {layer.name for layer in right})

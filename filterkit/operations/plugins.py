@@ -13,10 +13,10 @@ from filterkit.results import Rows
 if TYPE_CHECKING:
     from filterkit.catalog.listings import Maker
     from filterkit.plugins.commands import Command
-    from filterkit.plugins.contributions import Offer
     from filterkit.plugins.options import Option
     from filterkit.plugins.plugin import Plugin
     from filterkit.plugins.protocols import Row
+    from filterkit.plugins.registry import Offer
     from filterkit.session import Session
 
 PLUGIN_COLUMNS = ("plugin", "version", "state", "adds", "hooks", "path", "error")
@@ -98,7 +98,7 @@ def _faults(plugin: Plugin) -> list[Row]:
 
 
 def _clashes(session: Session) -> list[Row]:
-    from filterkit.plugins.contributions import HOOKS
+    from filterkit.plugins.registry import HOOKS
 
     owners: dict[str, list[str]] = {}
     for kind in HOOKS:
@@ -117,7 +117,7 @@ def _clashes(session: Session) -> list[Row]:
 
 def _contributions(session: Session) -> dict[Plugin, list[str]]:
     from filterkit.plugins.commands import commands_of
-    from filterkit.plugins.contributions import HOOKS
+    from filterkit.plugins.registry import HOOKS
 
     adds: dict[Plugin, list[str]] = {}  # by plugin, as two may have the same name
     for kind in HOOKS:
@@ -154,8 +154,8 @@ def _describe(session: Session, name: str) -> tuple[tuple[str, ...], list[Row]]:
     """
     from filterkit.plugins.candidate import canonical
     from filterkit.plugins.commands import commands_of
-    from filterkit.plugins.contributions import HOOKS
-    from filterkit.plugins.first_party import install_hint
+    from filterkit.plugins.discovery import install_hint
+    from filterkit.plugins.registry import HOOKS
 
     offers = [offer for kind in HOOKS for offer in session.registry.offers(kind)]
     for plugin in session.plugins.plugins:
@@ -255,7 +255,7 @@ def missing_plugins(session: Session) -> dict[str, dict[str, Maker]]:
 
 def how_to_restore(name: str, models: dict[str, Maker]) -> str:
     """How to install the version of a plugin that `models` used."""
-    from filterkit.plugins.first_party import BROUGHT_BY, from_clone
+    from filterkit.plugins.discovery import BROUGHT_BY, from_clone
 
     if name in BROUGHT_BY.values():
         return from_clone(name)
@@ -293,7 +293,7 @@ def check_new_plugin(session: Session, name: str, kind: str, commands: Iterable[
     """See `Workbench.check_new_plugin`."""
     from filterkit.catalog.listings import searchable
     from filterkit.plugins.candidate import canonical
-    from filterkit.plugins.contributions import HOOKS
+    from filterkit.plugins.registry import HOOKS
 
     for each in session.plugins.plugins:
         if canonical(each.name) == f"filterkit-{name}":

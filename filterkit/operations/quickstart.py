@@ -14,7 +14,7 @@ PHOTO = "photo"
 def place_photo(folder: Path, image: Path | None, *, ours: bool) -> Path:
     """See `filterkit.workbench.place_photo`."""
     if image is None:
-        from filterkit.renderers.paper import matplotlib
+        from filterkit.renderers.figures import matplotlib
 
         matplotlib()
         from matplotlib import cbook

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def remove(session: Session, model: str) -> None:
     """See `Workbench.remove`."""
-    from filterkit.catalog.removal import remove
+    from filterkit.ingest.commit import remove
     from filterkit.runtime import opened
 
     opened.evict(session.catalog().store.folder)  # raises if there is no catalog instead of creating one

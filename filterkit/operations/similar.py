@@ -20,7 +20,7 @@ from filterkit.session import sliced
 
 if TYPE_CHECKING:
     from filterkit.catalog.addresses import Match
-    from filterkit.comparison.lengths import Lengths
+    from filterkit.comparison.similarity import Lengths
     from filterkit.records import FloatArray
     from filterkit.session import Session
 
@@ -51,8 +51,7 @@ def similar(
     limit: int,
 ) -> Neighbours:
     """See `Workbench.similar`."""
-    from filterkit.comparison.neighbours import nearest
-    from filterkit.comparison.turns import turns_of
+    from filterkit.comparison.neighbours import nearest, turns_of
 
     wanted = check_invariances(invariant, INVARIANCES)
     _check_level(level)

@@ -11,7 +11,7 @@ from filterkit.errors import NotFoundError, UsageError, closest
 from filterkit.results import Rows
 
 if TYPE_CHECKING:
-    from filterkit.charts.data import LayerStats
+    from filterkit.charts.style import LayerStats
     from filterkit.plugins.protocols import Row
     from filterkit.session import Session
 
@@ -29,7 +29,7 @@ def stats(session: Session, address: str) -> Rows:
 
 def stats_chart(session: Session, address: str, format: str) -> bytes:
     """See `Workbench.stats_chart`."""
-    from filterkit.renderers.paper import MEDIA_TYPES, settings, written
+    from filterkit.renderers.figures import MEDIA_TYPES, settings, written
 
     if format not in MEDIA_TYPES:
         raise UsageError(f"cannot write a chart as '{format}'", hint=closest(format, MEDIA_TYPES))
@@ -63,9 +63,9 @@ def save_stats_chart(session: Session, address: str, path: Path) -> None:
 
 def _layer_stats(session: Session, address: str, rows: Sequence[Row]) -> list[LayerStats]:
     from filterkit.catalog.stats import CLASSIC_TYPES, distributions
-    from filterkit.charts.data import LayerStats
     from filterkit.charts.depth import DISTRIBUTIONS
     from filterkit.charts.layer import RANGES
+    from filterkit.charts.style import LayerStats
 
     columns = tuple(dict.fromkeys((*DISTRIBUTIONS, *RANGES)))
     values = distributions(session.catalog(), parse_address(address), columns)

@@ -1,4 +1,4 @@
-"""Find installed plugins without importing them."""
+"""Find installed plugins without importing them, and name the first-party ones that are not installed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial, reduce
 from importlib.machinery import PathFinder
@@ -15,7 +15,7 @@ from pathlib import Path
 from filterkit import settings
 from filterkit.children import import_folders
 from filterkit.errors import UsageError
-from filterkit.plugins.candidate import Candidate, canonical
+from filterkit.plugins.candidate import Candidate, bytes_of, canonical, names_for
 
 FILE_VERSION = "file-"
 """Prefix of the versions of single-file plugins; the rest is a hash of the content."""
@@ -121,12 +121,6 @@ def _read(path: str, folder: str) -> Iterator[Declaration]:
         yield Declaration(name or "unnamed", version or "unknown", entries, path)
 
 
-def bytes_of(file: str) -> bytes:
-    """Content of a file. `Path` would take twice as long, which matters for hundreds of files."""
-    with open(file, "rb", buffering=0) as opened:  # noqa: PTH123
-        return opened.read()
-
-
 def _named(metadata: str) -> tuple[str, str]:
     head = re.split(r"\r?\n\r?\n", metadata, maxsplit=1)[0]
     fields = {name: value.strip() for name, value in re.findall(r"^(Name|Version):(.*)$", head, re.MULTILINE)}
@@ -209,3 +203,39 @@ def _load_file(module: str, file: Path) -> object:
         del sys.modules[module]
         raise
     return loaded
+
+
+BROUGHT_BY = {
+    ("extractor", "dense"): "filterkit-dense",
+    ("source", "gabor"): "filterkit-gabor",
+    ("metric", "gabor"): "filterkit-gabor",
+    ("format", "parquet"): "filterkit-parquet",
+    ("command", "export-catalog"): "filterkit-parquet",
+    ("renderer", "interactive"): "filterkit-plotly",
+    ("source", "torch"): "filterkit-torch",
+}
+"""Maps kind and name to the plugin, whether or not it is installed."""
+
+
+def install_hint(name: str, present: Iterable[str], *, kind: str | None = None) -> str | None:
+    """A hint which first-party plugin to install for something missing.
+
+    Parameters
+    ----------
+    name
+        Name of a contribution; without `kind`, also that of a plugin, with or without ``filterkit-``.
+    present
+        Plugins that are available, which are not suggested.
+    """
+    there = {each for plugin in present for each in names_for(plugin)}
+    for (of, brought), plugin in BROUGHT_BY.items():
+        names = {brought} if kind else {brought, plugin, plugin.removeprefix("filterkit-")}
+        if kind in (None, of) and canonical(name) in names and plugin not in there:
+            is_plugin = canonical(name) == plugin
+            return from_clone(plugin) if is_plugin else f"provided by {plugin}: {from_clone(plugin)}"
+    return None
+
+
+def from_clone(plugin: str) -> str:
+    """How to install a first-party plugin, which may not be on a package index."""
+    return f"in a clone of filterkit, run pip install ./plugins/{plugin}"

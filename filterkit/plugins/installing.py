@@ -15,8 +15,7 @@ from filterkit import settings
 from filterkit.children import can_import, import_folders, python
 from filterkit.errors import FilterkitError, UsageError, closest
 from filterkit.plugins.candidate import canonical
-from filterkit.plugins.discovery import available, distribution_name, installed
-from filterkit.plugins.first_party import install_hint
+from filterkit.plugins.discovery import available, distribution_name, install_hint, installed
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row

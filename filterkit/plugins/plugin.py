@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from filterkit.plugins.source_files import source_file
+from filterkit.plugins.candidate import source_file
 
 if TYPE_CHECKING:
     import pluggy

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from PIL import Image, ImageColor, PngImagePlugin
 
 from filterkit.errors import UsageError, one_line
-from filterkit.renderers.canvas import paint
-from filterkit.renderers.colormap import GRAY, colour_table
+from filterkit.renderers.canvas import GRAY, colour_table, paint
 
 if TYPE_CHECKING:
     from filterkit.records import TileSheet

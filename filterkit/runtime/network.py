@@ -16,8 +16,7 @@ from filterkit.graph.excerpt.excerpt import Excerpt
 from filterkit.graph.excerpt.free_sizes import skeleton_of, window_too_large
 from filterkit.graph.layers.picture_input import PICTURE_CHANNELS
 from filterkit.graph.view.walk import MAIN
-from filterkit.runtime.graph_inputs import Input, cast, check_type, fitting, inputs_of
-from filterkit.runtime.onnx_session import open_session, run
+from filterkit.runtime.onnx_session import Input, cast, check_type, fitting, inputs_of, open_session, run
 from filterkit.runtime.pictures import LARGEST_SIZE, check_size
 from filterkit.runtime.preprocessing import Sides, prepare, scaled
 from filterkit.runtime.providers import choose

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from filterkit.errors import UnknownNameError, UsageError, closest
-from filterkit.plugins.first_party import BROUGHT_BY
+from filterkit.plugins.discovery import BROUGHT_BY
 
 # At least two letters: a single one is a drive, as in C:\model.onnx.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")

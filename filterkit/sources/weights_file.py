@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from filterkit.errors import FilterkitWarning, NotFoundError, SourceError, UsageError, one_line
 from filterkit.graph.loading.file_kinds import PICKLE, PYTORCH, FileKind, file_kind
-from filterkit.plugins.first_party import BROUGHT_BY
+from filterkit.plugins.discovery import BROUGHT_BY
 from filterkit.plugins.protocols import Progress
 from filterkit.records import FetchedModel
 from filterkit.sources.refs import read_options, split_options
-from filterkit.sources.weights_layout import LAYOUTS
+from filterkit.sources.weights_layers import LAYOUTS
 
 if TYPE_CHECKING:
     from filterkit.sources.stored_array import StoredArray
@@ -108,8 +108,8 @@ def to_onnx(
     from filterkit.graph.loading.checkpoint import write_checkpoint
     from filterkit.sources.effective_weights import named, with_effective_weights
     from filterkit.sources.stored_arrays import format_of, open_arrays
+    from filterkit.sources.weights_copies import without_extras
     from filterkit.sources.weights_layers import find_layers, has_convolutions, is_convolution, layout_of
-    from filterkit.sources.weights_roles import without_extras
 
     with open_arrays(path) as arrays:
         meant = [array for array in arrays if array.name.startswith(within)]

@@ -15,14 +15,20 @@ if TYPE_CHECKING:
     from filterkit.testing.extractor_check import check_extractor
     from filterkit.testing.findings import ConformanceError
     from filterkit.testing.format_check import check_format
-    from filterkit.testing.graphs import build_model, node
     from filterkit.testing.metric_check import check_metric
     from filterkit.testing.normalizer_check import check_normalizer
     from filterkit.testing.private import private_names
     from filterkit.testing.readme_blocks import code_blocks, run_block
     from filterkit.testing.renderer_check import check_renderer
     from filterkit.testing.source_check import check_source
-    from filterkit.testing.tiny_models import TINY_MODELS, TinyModel, tiny_catalog, tiny_model
+    from filterkit.testing.tiny_models import (
+        TINY_MODELS,
+        TinyModel,
+        build_model,
+        node,
+        tiny_catalog,
+        tiny_model,
+    )
     from filterkit.testing.trial_banks import bank_of
 
 _HOMES = {
@@ -30,7 +36,7 @@ _HOMES = {
     "TINY_MODELS": "filterkit.testing.tiny_models",
     "TinyModel": "filterkit.testing.tiny_models",
     "bank_of": "filterkit.testing.trial_banks",
-    "build_model": "filterkit.testing.graphs",
+    "build_model": "filterkit.testing.tiny_models",
     "check_command": "filterkit.testing.command_check",
     "check_extractor": "filterkit.testing.extractor_check",
     "check_format": "filterkit.testing.format_check",
@@ -39,7 +45,7 @@ _HOMES = {
     "check_renderer": "filterkit.testing.renderer_check",
     "check_source": "filterkit.testing.source_check",
     "code_blocks": "filterkit.testing.readme_blocks",
-    "node": "filterkit.testing.graphs",
+    "node": "filterkit.testing.tiny_models",
     "open_graph": "filterkit.graph.loading.load",
     "private_names": "filterkit.testing.private",
     "run_block": "filterkit.testing.readme_blocks",

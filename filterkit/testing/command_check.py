@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from filterkit.plugins.commands import HOOK, WRONG_ORDER, hidden_commands, misdecorated_commands
-from filterkit.plugins.contributions import NAME
+from filterkit.plugins.registry import NAME
 from filterkit.plugins.report import in_words
 from filterkit.testing.findings import Findings
 from filterkit.testing.repeats import check_repeats

@@ -20,8 +20,8 @@ from filterkit.graph.view.view import GraphView
 from filterkit.ingest.commit import commit
 from filterkit.ingest.extract import Extraction, extract
 from filterkit.ingest.stage import Makers, Request, stage_model
-from filterkit.plugins.contributions import NAME
 from filterkit.plugins.protocols import ModelSource
+from filterkit.plugins.registry import NAME
 from filterkit.records import FetchedModel
 from filterkit.testing.findings import Findings, writes_nothing
 from filterkit.testing.repeats import check_repeats

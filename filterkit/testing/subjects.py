@@ -10,10 +10,10 @@ from typing import Any
 
 from filterkit.errors import FilterkitError, PluginContractError
 from filterkit.plugins import contracts
-from filterkit.plugins.contributions import Kind
 from filterkit.plugins.options import coerce_options, options_of, parse_spec, to_text
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution
+from filterkit.plugins.registry import Kind
 from filterkit.plugins.report import in_words
 from filterkit.testing.findings import ConformanceError, Findings
 

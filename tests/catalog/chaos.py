@@ -21,9 +21,9 @@ from typing import Any, TypeAlias
 from tiny_models import put
 
 from filterkit.catalog import Catalog
-from filterkit.catalog.removal import remove
 from filterkit.catalog.store import model_sha256
 from filterkit.errors import CatalogError, NotFoundError
+from filterkit.ingest.commit import remove
 
 NAMES = ("one", "two", "three")
 TraceFunction: TypeAlias = Callable[[FrameType, str, Any], Any]

@@ -13,8 +13,7 @@ from onnx_graphs import build, node, random
 
 from filterkit.address import parse_address
 from filterkit.catalog import Catalog
-from filterkit.catalog.address_hints import NAMED
-from filterkit.catalog.addresses import resolve
+from filterkit.catalog.addresses import NAMED, resolve
 from filterkit.errors import AddressError, FilterkitError, NotFoundError
 from filterkit.workbench import Workbench
 

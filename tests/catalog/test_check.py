@@ -148,7 +148,7 @@ def test_rows_that_were_lost_are_noticed(catalog: Catalog) -> None:
 
 
 def test_a_bank_that_goes_while_it_is_looked_for(catalog: Catalog, tiny: Path) -> None:
-    from filterkit.catalog.removal import remove
+    from filterkit.ingest.commit import remove
 
     with Catalog.open(catalog.path) as reader:
         [match] = resolve(reader, parse_address("other/conv1"))

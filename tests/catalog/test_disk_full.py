@@ -10,9 +10,9 @@ import pytest
 from tiny_models import put, write_model
 
 from filterkit.catalog import Catalog, listings
-from filterkit.catalog.removal import remove
 from filterkit.catalog.sqlite.connections import explain
 from filterkit.errors import CatalogError
+from filterkit.ingest.commit import remove
 
 resource = pytest.importorskip("resource")
 

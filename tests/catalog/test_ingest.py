@@ -24,10 +24,10 @@ from filterkit.address import parse_address
 from filterkit.catalog import Catalog, filters, listings, weights
 from filterkit.catalog.addresses import resolve
 from filterkit.catalog.model_input import preprocessing_from
-from filterkit.catalog.removal import remove, sweep
 from filterkit.errors import CatalogError, ModelError, NotFoundError, PluginContractError, UsageError
 from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.graph.view.view import GraphView
+from filterkit.ingest.commit import remove, sweep
 from filterkit.records import FetchedModel, FilterBank, Preprocessing, Skipped
 
 

@@ -15,7 +15,7 @@ import pytest
 from tiny_models import put, write_model
 
 from filterkit.catalog import Catalog, listings
-from filterkit.catalog.removal import remove
+from filterkit.ingest.commit import remove
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")]
 

@@ -17,10 +17,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from filterkit.charts.data import LayerStats
 from filterkit.charts.depth import DISTRIBUTIONS, depth_chart
 from filterkit.charts.layer import RANGES, layer_chart
-from filterkit.renderers.paper import DPI, settings, written
+from filterkit.charts.style import LayerStats
+from filterkit.renderers.figures import DPI, settings, written
 
 COLUMNS = tuple(dict.fromkeys((*DISTRIBUTIONS, *RANGES)))
 

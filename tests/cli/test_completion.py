@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from command_line import Run
 
-from filterkit.cli.support import completion
+from filterkit.cli.support import shared_options as completion
 
 BASH = {"_FILTERKIT_COMPLETE": "complete_bash", "_TYPER_COMPLETE_TESTING": "1"}
 

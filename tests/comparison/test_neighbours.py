@@ -11,10 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filterkit.comparison import neighbours
-from filterkit.comparison.exact import units
-from filterkit.comparison.lengths import lengths
-from filterkit.comparison.neighbours import Nearest
-from filterkit.comparison.turns import Turn, turns_of
+from filterkit.comparison.neighbours import Nearest, Turn, turns_of
+from filterkit.comparison.similarity import lengths, units
 
 Array = np.ndarray[Any, Any]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from filterkit.comparison.pairing import Layer, Pair, pair_by_name, pair_by_position
+from filterkit.comparison.assignment import Layer, Pair, pair_by_name, pair_by_position
 
 A = [Layer("stem", (8, 3, 3, 3)), Layer("body", (8, 8, 3, 3)), Layer("head", (4, 8, 1, 1))]
 B = [

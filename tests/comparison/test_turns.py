@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from filterkit.comparison.turns import Turn, turns_of
+from filterkit.comparison.neighbours import Turn, turns_of
 
 EIGHT = ["identity", "@90", "@180", "@270", "@0f", "@90f", "@180f", "@270f"]
 

@@ -40,7 +40,7 @@ with filterkit.open(sys.argv[1]) as bench:
 """
 
 COMPLETE = """
-from filterkit.cli.support.completion import complete_address, complete_model
+from filterkit.cli.support.shared_options import complete_address, complete_model
 
 complete_model("")
 complete_address("")

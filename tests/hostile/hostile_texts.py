@@ -70,9 +70,8 @@ def uses() -> dict[str, Callable[[str], Any]]:
     from filterkit.sources.pip_download import check_requirement
     from filterkit.sources.refs import split_options, split_ref
     from filterkit.sources.stored_array import StoredArray, natural
-    from filterkit.sources.weights_layers import find_layers, layer_name, layout_of
-    from filterkit.sources.weights_layout import LAYOUTS
-    from filterkit.sources.weights_roles import without_extras
+    from filterkit.sources.weights_copies import without_extras
+    from filterkit.sources.weights_layers import LAYOUTS, find_layers, layer_name, layout_of
     from filterkit.sources.wheel import _file_name, parse_member
 
     graph = opened(build([node("Conv", "x w", "y")], {"x": [1, 1, 4, 4]}, {"w": random(1, 1, 3, 3)}))

@@ -177,6 +177,6 @@ def test_ones_own_settings_of_matplotlib_are_read(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("image.cmap: hot\n")
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "matplotlibrc").write_text("image.cmap: cool\n")
-    code = "from filterkit.renderers.paper import matplotlib; print(matplotlib().rcParams['image.cmap'])"
+    code = "from filterkit.renderers.figures import matplotlib; print(matplotlib().rcParams['image.cmap'])"
     done = ran(tmp_path / "here", "-P", "-c", code, MATPLOTLIBRC=str(tmp_path / "mine"))
     assert done.stdout.strip() == "hot", done

@@ -215,7 +215,7 @@ def test_what_plugins_say_and_write(folder: Path, tmp_path: Path, words: tuple[s
 
 
 def test_completion_offers_no_name_that_nobody_types() -> None:
-    from filterkit.cli.support.completion import _quietly
+    from filterkit.cli.support.shared_options import _quietly
 
     complete: Callable[[str], list[str]] = _quietly(lambda _: ["net", "模型", "net\x1b[2J", "net\u202e"])
     assert complete("") == ["net", "模型"] and complete("net") == ["net"]

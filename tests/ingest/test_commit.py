@@ -14,9 +14,8 @@ import pytest
 from small_model import Stage, write_small
 
 from filterkit.catalog import Catalog, listings
-from filterkit.catalog.removal import remove
 from filterkit.errors import CatalogError
-from filterkit.ingest.commit import commit, known_model
+from filterkit.ingest.commit import commit, known_model, remove
 from filterkit.ingest.stage import Contents, Staged
 
 

@@ -10,9 +10,8 @@ import pytest
 
 import filterkit
 from filterkit.errors import PluginContractError
-from filterkit.plugins.contributions import HOOKS, Kind
 from filterkit.plugins.host import PluginHost
-from filterkit.plugins.registry import Registry
+from filterkit.plugins.registry import HOOKS, Kind, Registry
 from filterkit.records import FilterBank
 
 Make = Callable[[Kind, object], Any]

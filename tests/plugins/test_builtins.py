@@ -7,9 +7,8 @@ import sys
 
 import pytest
 
-from filterkit.plugins.contributions import HOOKS, Kind
 from filterkit.plugins.host import PluginHost
-from filterkit.plugins.registry import Registry
+from filterkit.plugins.registry import HOOKS, Kind, Registry
 
 NAMES: dict[Kind, tuple[str, ...]] = {
     "source": ("classic", "keras", "onnx", "weights", "wheel", "zoo"),
@@ -23,7 +22,7 @@ NAMES: dict[Kind, tuple[str, ...]] = {
 LISTING = """
 import sys
 from filterkit.plugins.host import load_plugins
-from filterkit.plugins.contributions import HOOKS
+from filterkit.plugins.registry import HOOKS
 from filterkit.plugins.registry import Registry
 registry = Registry(load_plugins(discover=False))
 names = [name for kind in HOOKS for name in registry.names(kind)]

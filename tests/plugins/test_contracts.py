@@ -13,7 +13,7 @@ import pytest
 from contracts import Make, contract_error
 
 from filterkit.errors import FilterkitError, ModelError, PluginError
-from filterkit.plugins.contributions import Kind
+from filterkit.plugins.registry import Kind
 from filterkit.records import FetchedModel, Normalized, Preprocessing, TileSheet
 
 

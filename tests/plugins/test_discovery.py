@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from filterkit.errors import UsageError
-from filterkit.plugins.candidate import Candidate, canonical
+from filterkit.plugins.candidate import Candidate, canonical, file_of, may_have
 from filterkit.plugins.discovery import available, declarations, installed
-from filterkit.plugins.source_files import file_of, may_have
 
 
 @pytest.fixture

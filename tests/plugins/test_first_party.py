@@ -9,10 +9,9 @@ import pytest
 
 from filterkit.errors import UnknownNameError
 from filterkit.plugins.commands import commands_of
-from filterkit.plugins.contributions import HOOKS
-from filterkit.plugins.first_party import BROUGHT_BY, install_hint
+from filterkit.plugins.discovery import BROUGHT_BY, install_hint
 from filterkit.plugins.host import PluginHost
-from filterkit.plugins.registry import Registry
+from filterkit.plugins.registry import HOOKS, Registry
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 

@@ -18,8 +18,7 @@ from filterkit.errors import UsageError
 from filterkit.normalizers.minmax import MinMax
 from filterkit.plugins.protocols import Renderer
 from filterkit.records import TileSheet
-from filterkit.renderers.grid import FRAME, MAX_TILES, Grid
-from filterkit.renderers.grid_layout import lay_out
+from filterkit.renderers.grid import FRAME, MAX_TILES, Grid, lay_out
 from filterkit.sheets.tiles import bank_sheet
 
 

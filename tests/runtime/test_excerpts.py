@@ -13,9 +13,8 @@ import pytest
 from onnx_graphs import build, node, random
 
 from filterkit.graph.excerpt.branches import Wanted
-from filterkit.runtime import excerpts, opened
-from filterkit.runtime.excerpts import MOST, excerpt_of
-from filterkit.runtime.feature_maps import Target, open_network
+from filterkit.runtime import feature_maps, opened
+from filterkit.runtime.feature_maps import MOST, Target, excerpt_of, open_network
 
 Zoo = Callable[[str], Path]
 
@@ -66,7 +65,7 @@ def test_a_kept_graph_is_read_and_the_model_is_not(tmp_path: Path, monkeypatch: 
     def never(*_: Any) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(excerpts, "load_model", never)
+    monkeypatch.setattr(feature_maps, "load_model", never)
     again = read(path, tmp_path / "cuts")
     assert (again.tensors, again.left_out, again.inputs) == (first.tensors, first.left_out, first.inputs)
     assert again.model.graph == first.model.graph

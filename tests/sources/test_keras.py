@@ -20,8 +20,7 @@ from filterkit.graph.axes.receptive_fields import trace_geometry
 from filterkit.graph.layers.naming import name_layers
 from filterkit.graph.loading.load import open_graph
 from filterkit.records import FetchedModel, FilterBank
-from filterkit.sources.keras_applications import KerasSource
-from filterkit.sources.keras_families import APPLICATIONS
+from filterkit.sources.keras_applications import APPLICATIONS, KerasSource
 from filterkit.sources.presets import PRESETS
 
 pytestmark = pytest.mark.keras

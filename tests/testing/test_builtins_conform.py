@@ -16,9 +16,8 @@ import typer
 from safetensors.numpy import save_file
 
 from filterkit.cli.app import COMMANDS, build_app
-from filterkit.plugins.contributions import Kind
 from filterkit.plugins.host import load_plugins
-from filterkit.plugins.registry import Registry
+from filterkit.plugins.registry import Kind, Registry
 from filterkit.testing import (
     TINY_MODELS,
     check_command,

@@ -39,8 +39,7 @@ class OneLineErrors(TyperGroup):
             known = [each for each in args[1:2] if self.get_command(ctx, each)]
             raise UsageError("no such command 'help'", hint=f"`{' '.join(['filterkit', *known, '--help'])}`")
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
-            from filterkit.plugins.discovery import available
-            from filterkit.plugins.first_party import install_hint
+            from filterkit.plugins.discovery import available, install_hint
 
             install = install_hint(name, (each.name for each in available()), kind="command")
             if install:

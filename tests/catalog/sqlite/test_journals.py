@@ -19,7 +19,7 @@ from filterkit.catalog import Catalog, listings
 from filterkit.catalog.database import recover, store_folder
 from filterkit.catalog.sqlite.connections import connect
 from filterkit.catalog.sqlite.journals import JOURNAL_MAGIC, SUFFIXES, beside
-from filterkit.cli.support.completion import complete_model
+from filterkit.cli.support.shared_options import complete_model
 from filterkit.errors import CatalogError
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -1,4 +1,4 @@
-"""Figures of matplotlib: its import, common settings, and reproducible files."""
+"""Figures of Matplotlib: its import, common settings, shortened labels, and reproducible files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from filterkit.errors import one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
 
 DPI = 150
 FONT = "DejaVu Sans"  # bundled with matplotlib, so that pictures are the same everywhere
@@ -60,3 +59,14 @@ def written(figure: Figure, kind: str, title: str) -> bytes:
     out = io.BytesIO()
     figure.savefig(out, format=kind, dpi=DPI, facecolor="white", metadata=metadata)
     return out.getvalue()
+
+
+def shorten(text: str, length: int) -> str:
+    """Shorten `text` to `length` characters by replacing its middle with ``…``.
+
+    Labels of a sheet differ at the end (the number of a filter) as often as at the beginning.
+    """
+    if len(text) <= length:
+        return text
+    tail = max(length - 1, 0) // 2
+    return text[: max(length - 1 - tail, 0)] + "…" + text[len(text) - tail :]
