@@ -1,4 +1,4 @@
-"""Tiny ONNX models with known filters, one for each way in which a convolution is stored, and catalogs of them."""
+"""Tiny ONNX models with known filters, one for each way a convolution is stored, and catalogs of them."""
 
 from __future__ import annotations
 
