@@ -102,7 +102,7 @@ def test_a_dense_head_keeps_the_size_it_was_trained_for(zoo_model: Zoo) -> None:
     output = Target("digit", open_graph(path).outputs[0], "NC")
     network = open_network(path, [output], picture_input="Input3", layout="NCHW", provider="cpu")
     assert next(network.picture_maps([pixels(100, 80, 3)], GRAY))["digit"].shape == (1, 10, 1, 1)
-    with pytest.raises(ImageError, match=r"takes pictures of 28 × 28 pixels .* not of 100 × 80") as caught:
+    with pytest.raises(ImageError, match=r"takes pictures of 28 × 28 pixels .* not 100 × 80") as caught:
         next(network.picture_maps([pixels(100, 80, 3)], GRAY, size="original"))
     assert "resized" in str(caught.value.hint)
     several = list(network.picture_maps([pixels(28, 28, 3, seed=i) for i in range(3)], GRAY))
