@@ -190,7 +190,7 @@ def picture_errors(path: Path) -> Iterator[None]:
         ) from error
     except UnidentifiedImageError as error:
         raise _other_kind(path) or ImageError(
-            f"{path} is not a supported picture", hint=_hint_unsupported(path)
+            f"{path} is not a picture in a supported format", hint=_hint_unsupported(path)
         ) from error
     except FAULTS as error:
         if (other := _other_kind(path)) is not None:

@@ -89,5 +89,5 @@ def test_an_order_in_doubt_is_said_in_one_line(tmp_path: Path) -> None:
         said.append(
             [line for line in ran.stderr.splitlines() if "layout" in line or "warning" in line.lower()]
         )
-    words = "the axes of the weights in net.npz are taken to be OIHW"
-    assert said == [[f"warning: {words}; ?layout=HWIO or ?layout=OHWI says otherwise"], []]
+    words = "assuming axis order OIHW for the weights in net.npz"
+    assert said == [[f"warning: {words}; override with ?layout=HWIO or ?layout=OHWI"], []]

@@ -116,14 +116,14 @@ def nan_tiff() -> bytes:
 
 
 REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
-    "missing.png": (lambda path: None, "there is no picture"),
+    "missing.png": (lambda path: None, "does not exist"),
     "folder": (lambda path: path.mkdir(), "contains no pictures"),
     "empty.png": (lambda path: path.write_bytes(b""), "not a picture"),
     "text.png": (lambda path: path.write_text("no picture\n" * 100), "not a picture"),
     "garbage.jpg": (lambda path: path.write_bytes(np.random.default_rng(0).bytes(5000)), "not a picture"),
     "bomb.png": (lambda path: path.write_bytes(bomb(20_000)), "more pixels"),
     "claim.png": (lambda path: path.write_bytes(bomb(2**31 - 8)), "more pixels"),
-    "nan.tiff": (lambda path: path.write_bytes(nan_tiff()), "not finite"),
+    "nan.tiff": (lambda path: path.write_bytes(nan_tiff()), "NaN or infinite"),
     "negative.tiff": (
         lambda path: path.write_bytes(saved(Image.fromarray(UNIT - 2), "TIFF")),
         "has pixels from",

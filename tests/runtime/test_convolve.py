@@ -132,7 +132,7 @@ def test_a_picture_of_other_axes_or_too_few_pixels_is_refused() -> None:
         convolve(random_array(1, 3, 5), None, random_array(1, 3, 8, 8))
     assert "filterkit show" in str(caught.value.hint)
     with pytest.raises(
-        ImageError, match=r"window of the kernel is 3×3; a picture of 2×9 is too small"
+        ImageError, match=r"a picture of 2×9 is smaller than the window of the kernel, 3×3"
     ) as caught:
         convolve_kernel(random_array(3, 3), random_array(1, 1, 2, 9))
     assert "--size" in str(caught.value.hint)
