@@ -237,7 +237,7 @@ def _steps(graph: GraphView, tensor: str, known: dict[Key, Array]) -> list[Step]
         index = home.index_of_producer(name) if home is not None else None
         if home is None or index is None or (home.depth, index) in wanted:
             continue
-        value = home.cached(name)
+        value = home.held(name)
         if value is not None:
             known[home.depth, name] = value
         else:

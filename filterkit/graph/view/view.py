@@ -200,7 +200,7 @@ class GraphView:
         self.budget.take(cost_of(value))
         return value
 
-    def cached(self, tensor: str) -> NDArray[Any] | None:
+    def held(self, tensor: str) -> NDArray[Any] | None:
         """The value of a constant tensor of this graph itself, if it was computed and is still referenced."""
         return self._values.get(tensor)
 
