@@ -16,7 +16,7 @@ from filterkit import budget
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.listings import searchable
 from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS, filter_, layer, model
-from filterkit.catalog.sqlite.statements import to_json
+from filterkit.catalog.sqlite.statements import update_rows
 from filterkit.catalog.validation import check_of, check_rows, damaged_value
 from filterkit.catalog.weights import removed
 from filterkit.errors import FilterkitError, PluginContractError
@@ -270,33 +270,17 @@ def put_measured(
         for layer_id, found in measured.items():
             values = {name: [value] for name, value in found.layer.items() if name in LAYER_METRIC_COLUMNS}
             extra = extra_layer_metrics(found)
-            _update(connection, layer, values, [extra] if extra else [], {"id": [layer_id]})
+            update_rows(
+                connection, layer, values, {"id": [layer_id]}, merged={"extra": [extra]} if extra else None
+            )
             values = {name: list(each) for name, each in found.filters.items() if name in METRIC_COLUMNS}
             positions = list(range(max(map(len, found.filters.values()), default=0)))
             key = {"layer_id": [layer_id] * len(positions), "position": positions}
-            _update(connection, filter_, values, extra_metrics(found), key)
+            extras = extra_metrics(found)
+            update_rows(connection, filter_, values, key, merged={"extra": extras} if extras else None)
         lists = {name: list(dict.fromkeys((*row[name], *new))) for name, new in columns.items()}
         made = {**row["plugins"], **_with_made_before(row["plugins"], plugins)}
         connection.execute(sa.update(model).where(same).values(**lists, plugins=made))
-
-
-def _update(
-    connection: sa.Connection,
-    table: sa.Table,
-    values: Mapping[str, list[Any]],
-    extra: Sequence[Mapping[str, Any]],
-    key: Mapping[str, list[Any]],
-) -> None:
-    """Update the rows of `key`, one value of each list per row; `extra` is merged into the JSON there."""
-    changes = [f'"{name}" = ?' for name in values]
-    lists = list(values.values())
-    if extra:
-        changes.append("extra = json_patch(coalesce(extra, '{}'), ?)")
-        lists.append([to_json(each) for each in extra])
-    if changes:
-        where = " AND ".join(f'"{name}" = ?' for name in key)
-        statement = f'UPDATE "{table.name}" SET {", ".join(changes)} WHERE {where}'
-        connection.exec_driver_sql(statement, list(zip(*lists, *key.values(), strict=True)))
 
 
 def _with_made_before(before: Mapping[str, Any], plugins: Mapping[str, Any]) -> dict[str, Any]:

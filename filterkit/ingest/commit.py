@@ -16,6 +16,7 @@ from filterkit.catalog import schema
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.model_input import has_placeholder_size, range_of, takes_no_pictures
 from filterkit.catalog.schema import model
+from filterkit.catalog.sqlite.statements import insert_rows
 from filterkit.catalog.store import model_sha256
 from filterkit.catalog.validation import check_rows
 from filterkit.catalog.weights import removed
@@ -181,12 +182,8 @@ def _insert(connection: sa.Connection, row: Row, contents: Contents) -> None:
             connection.execute(sa.insert(table), [{"model_id": model_id, **each} for each in rows])
     of_model = sa.select(schema.layer.c.id).where(schema.layer.c.model_id == model_id)
     layer_ids = connection.scalars(of_model.order_by(schema.layer.c.position))
-    # Thousands of plain values: passed to SQLite directly, which is several times faster than SQLAlchemy.
     for layer_id, columns in zip(layer_ids.all(), contents.filters, strict=True):
-        names = ", ".join(f'"{name}"' for name in ("layer_id", *columns))
-        statement = f'INSERT INTO "{schema.filter_.name}" ({names}) VALUES (?{", ?" * len(columns)})'
-        rows_of_layer = list(zip(repeat(layer_id), *columns.values(), strict=False))
-        connection.exec_driver_sql(statement, rows_of_layer)
+        insert_rows(connection, schema.filter_, {"layer_id": repeat(layer_id), **columns})
 
 
 def _result(status: Status, row: Mapping[str, Any]) -> IngestResult:
