@@ -121,7 +121,9 @@ def test_listing_and_asking_never_reach_for_onnx() -> None:
 def test_only_one_package_knows_the_database_driver(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     if PACKAGE / "catalog" / "sqlite" not in path.parents:
-        assert not {word for word in ("sqlite3", "PRAGMA", "exec_driver_sql", "sqlalchemy.dialects") if word in source}
+        assert not {
+            word for word in ("sqlite3", "PRAGMA", "exec_driver_sql", "sqlalchemy.dialects") if word in source
+        }
 
 
 def test_files_stay_small() -> None:

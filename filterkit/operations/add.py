@@ -41,13 +41,13 @@ def add(
     from filterkit.sources.onnx_file import OnnxFile, refuse_folder
     from filterkit.sources.presets import parse_preprocessing
     from filterkit.sources.refs import split_ref
-    from filterkit.sources.zoo import known
+    from filterkit.sources.zoo import names
 
     registry = session.registry
     most = parse_size(memory) if isinstance(memory, str) else memory
     # The whole request is checked before anything is fetched.
     schemes = {offer.name for offer in registry.offers("source")}
-    networks = [str(row["name"]) for row in known()]
+    networks = names()
     with hint_missing_plugins(session):
         scheme, rest = split_ref(ref, schemes, networks, hint=partial(registry.hint, "source"))
         if scheme == OnnxFile.scheme and rest:  # first, as a folder such as ".." suggests no name

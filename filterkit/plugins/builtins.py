@@ -106,7 +106,7 @@ class Metrics:
             Contribution(
                 "redundancy",
                 "Largest cosine with another filter of the layer",
-                "filterkit.metrics.redundancy:RedundancyMetric",
+                "filterkit.metrics.filter_db:RedundancyMetric",
             ),
             Contribution(
                 "classic",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
-from filterkit.errors import UsageError, closest
+from filterkit.errors import UsageError
 from filterkit.records import Normalized
 from filterkit.sheets.tiles import as_pictures, bank_sheet
 
@@ -105,12 +105,6 @@ def check_count(filters: int) -> None:
             f"{filters:,} filters do not fit on one sheet; the limit is {MOST:,}",
             hint="select fewer with `filterkit filters` and its --where, --sort and --limit",
         )
-
-
-def check_channels(channels: str) -> None:
-    """Raise UsageError unless `channels` is one of `Channels`."""
-    if channels not in get_args(Channels):
-        raise UsageError(f"channels cannot be '{channels}'", hint=closest(channels, get_args(Channels)))
 
 
 def _tiles(

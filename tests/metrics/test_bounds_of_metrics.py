@@ -10,9 +10,8 @@ from filterkit.metrics import spectral
 from filterkit.metrics.basic import BasicMetrics
 from filterkit.metrics.classic_type import ClassicType
 from filterkit.metrics.energy import EnergyMetrics
-from filterkit.metrics.filter_db import FilterDbMetrics
+from filterkit.metrics.filter_db import FilterDbMetrics, RedundancyMetric
 from filterkit.metrics.orientation import OrientationMetrics
-from filterkit.metrics.redundancy import RedundancyMetric
 
 
 def test_a_kernel_of_a_million_weights_has_no_pattern_told() -> None:

@@ -89,6 +89,11 @@ def _command() -> list[str]:
     return [sys.executable or "", "-I", "-S", sandbox_worker.__file__, extension.origin]
 
 
+LONGEST = 20
+"""Seconds for any request; most graphs are sent without their weights."""
+PACE = 1 << 24
+"""Bytes of a request that allow one second more; nested bodies are sent with their weights."""
+
 LONGEST_RESPONSE = 1 << 28
 """Bytes beyond four times the request; a short request may lead to a shape of any number of axes."""
 
@@ -114,15 +119,15 @@ class Worker:
         Returns the command line that starts it. It must follow the protocol of `sandbox_worker.serve`.
     environment
         Returns its environment; None for this process's.
-    time_limit
-        Wall-clock seconds allowed for a request of so many bytes.
+    patience
+        Factor on the wall-clock seconds allowed for a request.
     charged
         CPU time in seconds charged to the budget while it runs; once it has ended, the system counts it all.
     """
 
     command: Callable[[], list[str]]
     environment: Callable[[], Mapping[str, str]] | None = None
-    time_limit: Callable[[int], float] = sandbox_worker.time_limit
+    patience: float = 1.0
     lock: threading.Lock = field(default_factory=threading.Lock)
     process: subprocess.Popen[bytes] | None = None
     greeted: bool = False
@@ -150,12 +155,13 @@ class Worker:
         """
         with self.lock:
             process = self._running()
-            timer = threading.Timer(self.time_limit(len(data)), process.kill)
+            seconds = self.patience * (LONGEST + len(data) / PACE)
+            timer = threading.Timer(seconds, process.kill)
             timer.daemon = True
             try:
                 timer.start()
                 self._await_greeting(process)
-                refused, response = self._exchange(process, task, data)
+                refused, response = self._exchange(process, task, data, seconds)
             except (OSError, EOFError) as error:
                 self.end()
                 raise Crashed from error
@@ -195,17 +201,19 @@ class Worker:
                 raise no_python(RuntimeFailure, "it does not respond")
             self.greeted = True
 
-    def _exchange(self, process: subprocess.Popen[bytes], task: int, data: bytes) -> tuple[bool, bytes]:
+    def _exchange(
+        self, process: subprocess.Popen[bytes], task: int, data: bytes, seconds: float
+    ) -> tuple[bool, bytes]:
         assert process.stdin is not None and process.stdout is not None
-        process.stdin.write(HEADER.pack(task, len(data)))
+        process.stdin.write(HEADER.pack(task, len(data), seconds))
         process.stdin.write(data)
         process.stdin.flush()
         header = process.stdout.read(RESPONSE.size)
         if len(header) < RESPONSE.size:
             raise EOFError
-        refused, length, seconds = RESPONSE.unpack(header)
-        budget.charge(seconds)
-        self.charged += seconds
+        refused, length, used = RESPONSE.unpack(header)
+        budget.charge(used)
+        self.charged += used
         if length > LONGEST_RESPONSE + 4 * len(data):
             raise EOFError
         response = process.stdout.read(length)

@@ -2,9 +2,9 @@
 
     python -I -S sandbox_worker.py path/to/onnx_cpp2py_export.so
 
-It writes GREETING once it is ready. A request on stdin is a header (the index of a task in `_tasks` and the
-length of the model) and the model. The response on stdout is a header (whether the model was rejected, a
-length, and the CPU time used) and the result or onnx's error message.
+It writes GREETING once it is ready. A request on stdin is a header (the index of a task in `_tasks`, the length
+of the model, and the seconds it may take) and the model. The response on stdout is a header (whether the model
+was rejected, a length, and the CPU time used) and the result or onnx's error message.
 """
 
 import faulthandler
@@ -17,16 +17,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-HEADER = struct.Struct("<BQ")
+HEADER = struct.Struct("<BQd")
 RESPONSE = struct.Struct("<BQd")
 GREETING = b"onnx works\n"
 
 CHECK, INLINE, INFER, INFER_STRICTLY = range(4)
-
-LONGEST = 20
-"""Seconds that onnx may take for any graph; most graphs are sent without their weights."""
-PACE = 1 << 24
-"""Bytes of a graph that allow one second more; nested bodies are sent with their weights."""
 
 MEMORY = 4 << 30
 """Bytes for any graph; most graphs are sent without their weights."""
@@ -37,32 +32,20 @@ LARGEST_RESPONSE = 64 << 20
 """Bytes of a response, beyond twice the graph's: shapes may have hundreds of thousands of axes."""
 
 
-def time_limit(length: int) -> float:
-    """Seconds that onnx may take for a graph of `length` bytes."""
-    return LONGEST + length / PACE
-
-
 def main() -> None:
     serve(_tasks(_extension(sys.argv[1])))
 
 
-def serve(
-    tasks: Sequence[Callable[[bytes], bytes | None]],
-    memory: int = MEMORY,
-    seconds: Callable[[int], float] = time_limit,
-) -> None:
-    """Respond to requests until stdin is closed.
-
-    Each may use `memory` bytes and `COPIES` times its own size, and the `seconds` allowed for its length.
-    """
+def serve(tasks: Sequence[Callable[[bytes], bytes | None]], memory: int = MEMORY) -> None:
+    """Respond to requests until stdin is closed; each may use `memory` bytes and `COPIES` times its size."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent process, with which this one ends
     requests, responses = sys.stdin.buffer, sys.stdout.buffer
     responses.write(GREETING)
     responses.flush()
     while header := requests.read(HEADER.size):
-        task, length = HEADER.unpack(header)
+        task, length, seconds = HEADER.unpack(header)
         limit(AS=memory + COPIES * length)
-        faulthandler.dump_traceback_later(seconds(length), exit=True)  # the parent process may have ended
+        faulthandler.dump_traceback_later(seconds, exit=True)  # the parent process may have ended
         refused, response, before = False, b"", time.process_time()
         try:
             response = tasks[task](requests.read(length)) or b""

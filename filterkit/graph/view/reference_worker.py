@@ -37,16 +37,8 @@ FAILS, LARGE, TEXTS, RANDOM, SLOW, SEQUENCE = range(6)
 MEMORY = 2 << 30
 """Bytes for any request, besides copies of the request; Python and its libraries take some of them."""
 
-WALL_CLOCK_FACTOR = 6
-"""Factor on the sandbox's time limit, since the process may have to start, and the machine may be busy."""
-
 GRACE = 2
 """Seconds of CPU time after which the process is ended if numpy prevents an interruption."""
-
-
-def time_limit(length: int) -> float:
-    """Wall-clock seconds that a request of `length` bytes may take."""
-    return WALL_CLOCK_FACTOR * sandbox_worker.time_limit(length)
 
 
 TICK = 0.05
@@ -148,4 +140,4 @@ _watching = threading.Lock()
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _interrupt)
     threading.Thread(target=_watch, daemon=True).start()
-    sandbox_worker.serve([compute], MEMORY, time_limit)
+    sandbox_worker.serve([compute], MEMORY)

@@ -15,7 +15,7 @@ from onnx_graphs import FLOAT, build, node, opened, random
 
 import filterkit
 from filterkit import budget
-from filterkit.graph.loading import sandbox
+from filterkit.graph.loading import sandbox, sandbox_worker
 from filterkit.graph.loading.sandbox_worker import HEADER, INLINE
 from filterkit.graph.view.shapes import without_weights
 from filterkit.plugins.host import PluginHost
@@ -102,25 +102,18 @@ def doubling(times: int) -> onnx.ModelProto:
     return model
 
 
-IMPATIENT = """
-from filterkit.graph.loading import sandbox_worker
-sandbox_worker.LONGEST = 0.5
-sandbox_worker.main()
-"""
-
-
 def test_the_process_ends_by_itself_after_its_time_limit() -> None:
     extension = importlib.util.find_spec("onnx.onnx_cpp2py_export")
     assert extension is not None and extension.origin is not None
     data = doubling(30).SerializeToString()
     with subprocess.Popen(
-        [sys.executable, "-c", IMPATIENT, extension.origin],
+        [sys.executable, sandbox_worker.__file__, extension.origin],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as worker:
         assert worker.stdin is not None
-        worker.stdin.write(HEADER.pack(INLINE, len(data)) + data)
+        worker.stdin.write(HEADER.pack(INLINE, len(data), 0.5) + data)
         worker.stdin.flush()
         assert worker.wait(60) == 1
 
