@@ -73,7 +73,7 @@ def test_an_operator_of_somebody_else_is_named_with_its_domain() -> None:
         ),
         (
             [node("Unique", "t", "a", name="texts"), node("Identity", "a", "w")],
-            "computed from constants by node 'texts' (Unique), which handles texts",
+            "computed from constants by node 'texts' (Unique), which handles strings",
         ),
     ],
     ids=lambda case: case if isinstance(case, str) else case[0].op_type,
@@ -139,7 +139,7 @@ def test_what_is_sent_is_limited() -> None:
     assert opened(made(nodes, {"k": half})).constant("w") == 0
     long = alone("Einsum", half, np.zeros(half.size + 1, np.float32), equation="i,j->")
     assert reason(long).endswith(
-        "(Einsum), which reads more than goes into the process that would compute it"
+        "(Einsum), which reads more data than can be sent to the process that computes it"
     )
 
 

@@ -2,9 +2,9 @@
 
     python -I -S sandbox_worker.py path/to/onnx_cpp2py_export.so
 
-It writes GREETING once it is ready. A request on stdin is a header (the index of a task in `_tasks`, the length
-of the model, and the seconds it may take) and the model. The response on stdout is a header (whether the model
-was rejected, a length, and the CPU time used) and the result or onnx's error message.
+It writes GREETING once it is ready. A request on stdin is a header (the index of a task in `_tasks`, the
+length of the model, and the seconds it may take) and the model. The response on stdout is a header (whether
+the model was rejected, a length, and the CPU time used) and the result or onnx's error message.
 """
 
 import faulthandler
