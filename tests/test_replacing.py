@@ -165,6 +165,7 @@ def test_a_link_stays_and_the_file_that_it_names_is_replaced(tmp_path: Path) -> 
     assert sorted(path.name for path in (tmp_path / "far").iterdir()) == ["file", "new"]
 
 
+@pytest.mark.slow
 @POSIX
 @pytest.mark.parametrize("name", ["export.npz", "show.png", "maps.npy", "maps.npz"])
 def test_pipes_and_devices_are_written_themselves(folder: Path, classic_catalog: Path, name: str) -> None:

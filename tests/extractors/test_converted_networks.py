@@ -75,6 +75,7 @@ def test_float16(source: Path, original: list[FilterBank], tmp_path: Path) -> No
     assert {(bank.weights.dtype.name, bank.source_dtype) for bank in converted} == {("float16", "float16")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "per_channel", "level", "operators"),
     [

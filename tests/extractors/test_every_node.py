@@ -55,6 +55,7 @@ def test_networks_of_the_zoo(zoo_model: Callable[[str], Path], name: str) -> Non
     assert check(zoo_model(name)) > 0
 
 
+@pytest.mark.slow
 def test_networks_that_come_with_onnx() -> None:
     paths = sorted(DATA.glob("light/*.onnx"))
     assert len(paths) >= 8

@@ -61,6 +61,7 @@ def tool(name: str) -> str:
     return shutil.which(name) or pytest.skip("needs the extra dev")
 
 
+@pytest.mark.slow
 def test_their_tests_pass(installed: Path, environment: Mapping[str, str]) -> None:
     packages = installed / "packages"
     options = ["-q", "-p", "no:cacheprovider", "--import-mode=importlib", "--rootdir", str(packages)]

@@ -31,6 +31,7 @@ def test_the_table_of_contents_may_be_so_long(tmp_path: Path, comment: bytes) ->
         open_zip(path, length - 1)
 
 
+@pytest.mark.slow
 def test_more_members_than_the_old_format_counts(tmp_path: Path) -> None:
     path = archive(tmp_path / "a.zip", 70_000)
     with open_zip(path, 1 << 24) as opened:
@@ -49,6 +50,7 @@ def fetch(path: Path) -> None:
     WeightsFile().fetch(str(path), path.parent, lambda *_: None)
 
 
+@pytest.mark.slow
 def test_arrays_in_an_archive_are_counted(tmp_path: Path) -> None:
     np.savez(tmp_path / "one.npz", w=np.ones((2, 2, 3, 3), np.float32))
     one = zipfile.ZipFile(tmp_path / "one.npz").read("w.npy")
