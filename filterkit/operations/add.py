@@ -95,12 +95,12 @@ def _check_unchanged(session: Session, request: Request, extractors: set[str]) -
     name = request.name
     if request.preprocessing:
         raise UsageError(
-            f"{name} is in the catalog already; its preprocessing is unchanged",
+            f"{name} is already in the catalog, and its preprocessing was not changed",
             hint="--replace replaces it, with the preprocessing given",
         )
     missing = extractors - makers_of_model(session.catalog(), name)
     if missing:
         raise UsageError(
-            f"{name} is in the catalog already, extracted by others than {', '.join(sorted(missing))}",
+            f"{name} is already in the catalog, but was not extracted with {', '.join(sorted(missing))}",
             hint="--replace replaces it, with the extractors given",
         )

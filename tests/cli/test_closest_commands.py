@@ -367,7 +367,7 @@ def test_a_condition_of_which_a_shell_took_the_end(run: Run) -> None:
 
 def test_pictures_with_spaces(run: Run) -> None:
     ran = run("maps", "net", "my", "photo.png", "photo.png")
-    assert ran.failure == (2, "there is no picture my", "quote names that contain spaces: 'my photo.png'")
+    assert ran.failure == (2, "picture my does not exist", "quote names that contain spaces: 'my photo.png'")
     assert run("maps", "net", "spaced", "photo.png").failure[0] == 1
 
 

@@ -56,11 +56,11 @@ EXTERNAL: dict[str, tuple[Callable[[Path], None], str]] = {
     "symlink to a file": (linked(lambda own, far: (own / "l").symlink_to(far / "secret.bin"), "l"), "out"),
     "symlink to a folder": (linked(lambda own, far: (own / "l").symlink_to(far), "l/secret.bin"), "outside"),
     "symlink to itself": (linked(lambda own, far: (own / "l").symlink_to("l"), "l"), "missing"),
-    "hard link": (linked(lambda own, far: (own / "l").hardlink_to(far / "secret.bin"), "l"), "plain file"),
-    "pipe": (linked(lambda own, far: os.mkfifo(own / "l"), "l"), "not a plain file"),
+    "hard link": (linked(lambda own, far: (own / "l").hardlink_to(far / "secret.bin"), "l"), "regular file"),
+    "pipe": (linked(lambda own, far: os.mkfifo(own / "l"), "l"), "not a regular file"),
     "symlink to a device": (linked(lambda own, far: (own / "l").symlink_to("/dev/zero"), "l"), "outside"),
     "device": (outside("/dev/zero"), "outside"),
-    "folder": (outside("."), "not a plain file"),
+    "folder": (outside("."), "not a regular file"),
     "the model itself": (outside("model.onnx", 10**6, 432), "too short"),
     "nul": (outside("own\0.bin"), "outside"),
     "no name": (outside(""), "outside"),
@@ -69,11 +69,11 @@ EXTERNAL: dict[str, tuple[Callable[[Path], None], str]] = {
     "short": (outside("own.bin", 4, 432), "too short"),
     "overlong": (outside("own.bin", 0, 3 << 30), "too short"),
     "2^70 long": (outside("own.bin", 0, 2**70), "too short"),
-    "less than the shape": (outside("own.bin", 0, 428), "as much data"),
+    "less than the shape": (outside("own.bin", 0, 428), "does not match its shape"),
     "more than the shape": (outside("own.bin", 0, 436), "too short"),
     "negative offset": (outside("own.bin", -4, 432), "too short"),
     "negative length": (outside("own.bin", 0, -432), "too short"),
-    "offset that is no number": (outside("own.bin", "four"), "no readable place"),
+    "offset that is no number": (outside("own.bin", "four"), "an invalid offset or length"),
 }  # fmt: skip
 
 

@@ -100,7 +100,7 @@ def test_an_archive_that_unpacks_to_more_than_it_can_hold(tmp_path: Path) -> Non
         member.write(npy((1 << 14, 512, 3, 3), b""))
         for _ in range(64):
             member.write(zeros)
-    with pytest.raises(SourceError, match="claims 301,989,888 bytes of weights in a file of"):
+    with pytest.raises(SourceError, match="declares 301,989,888 bytes of weights in a file of"):
         fetch(path)
 
 
@@ -115,7 +115,7 @@ def test_a_shape_that_is_not_true(shape: tuple[int, ...], tmp_path: Path) -> Non
 def test_a_dataset_larger_than_its_file(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "net.h5", "w") as file:
         file.create_dataset("conv/vars/0", (3, 3, 1 << 20, 1 << 20), "f4", chunks=(3, 3, 8, 8))
-    with pytest.raises(SourceError, match="claims"):
+    with pytest.raises(SourceError, match="declares"):
         fetch(tmp_path / "net.h5")
 
 

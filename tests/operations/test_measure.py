@@ -212,7 +212,7 @@ def of_no_type(bank: filterkit.FilterBank) -> dict[str, NDArray[Any]]:
     ("measure", "said"),
     [
         (raising, r"plugin filterkit-loud 1.0: metric 'loud': measure\(\): RuntimeError: two lines"),
-        (of_another_length, r"returned shape \(2,\) for 'loudness', of 1 filters"),
+        (of_another_length, r"returned shape \(2,\) for 'loudness' of 1 filters"),
         (of_no_type, "for 'loudness', not an array of"),
     ],
 )

@@ -42,19 +42,19 @@ def test_a_good_bank_and_a_reason_pass(make: Make, graph: filterkit.GraphView) -
 @pytest.mark.parametrize(
     ("found", "problem"),
     [
-        ("conv", "yielded a str, not a FilterBank or a reasoned Skipped"),
-        (Skipped("conv", "Conv", ""), "yielded a Skipped, not a FilterBank or a reasoned Skipped"),
-        (replace(BANK, groups=1), "weights of shape (4, 3, 5, 5), stated (4, 6, 5, 5)"),
+        ("conv", "yielded a str, not a FilterBank or a Skipped with a reason"),
+        (Skipped("conv", "Conv", ""), "yielded a Skipped, not a FilterBank or a Skipped with a reason"),
+        (replace(BANK, groups=1), "weights of shape (4, 3, 5, 5), but stated (4, 6, 5, 5)"),
         (replace(BANK, groups=0), "0 groups"),
-        (replace(BANK, op=3), "the op 3, which is no text"),
-        (replace(BANK, activation=5), "the activation 5, which is no text"),
-        (replace(BANK, source_dtype=None), "the source_dtype None, which is no text"),
-        (replace(BANK, weights=[1.0]), "weights that are no float array of two or more axes"),
+        (replace(BANK, op=3), "the op 3, which is not a string"),
+        (replace(BANK, activation=5), "the activation 5, which is not a string"),
+        (replace(BANK, source_dtype=None), "the source_dtype None, which is not a string"),
+        (replace(BANK, weights=[1.0]), "weights that are not a float array of two or more axes"),
         (
             replace(BANK, weights=BANK.weights.astype(int)),
-            "weights that are no float array of two or more axes",
+            "weights that are not a float array of two or more axes",
         ),
-        (replace(BANK, bias=np.zeros(3, np.float32)), "a bias that is not one value per filter"),
+        (replace(BANK, bias=np.zeros(3, np.float32)), "a bias without exactly one value per filter"),
         (replace(BANK, strides=(1,)), "1 strides for 2 axes"),
         (replace(BANK, pads=(1, 1)), "2 pads for 2 axes"),
     ],
@@ -99,7 +99,7 @@ def test_an_extractor_that_changes_the_graph_changes_its_own(
     before = graph.model.SerializeToString(deterministic=True)
     extracted = make("extractor", Changing(change)).extract(graph)
     assert next(extracted) is BANK
-    assert contract_error(lambda: next(extracted)) == "extractor 'mine': extract() changed the graph"
+    assert contract_error(lambda: next(extracted)) == "extractor 'mine': extract() modified the graph"
     assert graph.model.SerializeToString(deterministic=True) == before
 
 

@@ -30,21 +30,21 @@ FOUR = np.arange(4)
     ("result", "problem"),
     [
         (None, "returned None, not a dict"),
-        ({"a": FOUR}, "returned columns ['a'], announced ['a', 'b']"),
-        ({"a": FOUR, "b": FOUR, "c": FOUR}, "returned columns ['a', 'b', 'c'], announced ['a', 'b']"),
-        ({"a": FOUR, "b": [1, 2, 3, 4]}, "returned a list for 'b', not an array of numbers or texts"),
+        ({"a": FOUR}, "returned columns ['a'], but declared ['a', 'b']"),
+        ({"a": FOUR, "b": FOUR, "c": FOUR}, "returned columns ['a', 'b', 'c'], but declared ['a', 'b']"),
+        ({"a": FOUR, "b": [1, 2, 3, 4]}, "returned a list for 'b', not an array of numbers or strings"),
         (
             {"a": FOUR, "b": FOUR * 1j},
-            "returned an array of complex128 for 'b', not an array of numbers or texts",
+            "returned an array of complex128 for 'b', not an array of numbers or strings",
         ),
         (
             {"a": FOUR, "b": FOUR.astype(object)},
-            "returned an array of object for 'b', not an array of numbers or texts",
+            "returned an array of object for 'b', not an array of numbers or strings",
         ),
-        ({"a": FOUR, "b": FOUR[:3]}, "returned shape (3,) for 'b', of 4 filters"),
+        ({"a": FOUR, "b": FOUR[:3]}, "returned shape (3,) for 'b' of 4 filters"),
         (
             {"a": FOUR, "b": np.array(["", "a", "x" * 1001, "b"])},
-            "returned 1,001 letters for 'b', more than 1,000",
+            "returned a string of 1,001 characters for 'b'; the limit is 1,000",
         ),
     ],
 )
@@ -67,7 +67,7 @@ def test_a_metric_cannot_change_the_bank(make: Make) -> None:
 def test_a_metrics_columns_are_names(make: Make, columns: Any) -> None:
     metric = Metric(None)
     metric.columns = columns
-    assert "has columns that are no tuple of names" in contract_error(lambda: make("metric", metric))
+    assert "has columns that are not a tuple of names" in contract_error(lambda: make("metric", metric))
 
 
 @pytest.mark.parametrize("values", [FOUR, FOUR / 3, FOUR > 1, FOUR.astype(str), np.full(4, "x" * 1000)])
@@ -90,8 +90,8 @@ class OfLayers:
     ("result", "problem"),
     [
         (None, "returned None, not a dict"),
-        ({}, "returned columns [], announced ['c']"),
-        ({"c": 1.0, 2: 1.0}, "returned columns ['2', 'c'], announced ['c']"),
+        ({}, "returned columns [], but declared ['c']"),
+        ({"c": 1.0, 2: 1.0}, "returned columns ['2', 'c'], but declared ['c']"),
         ({"c": "much"}, "returned a str for 'c', not a number"),
         ({"c": None}, "returned None for 'c', not a number"),
         ({"c": np.ones(1)}, "returned an ndarray for 'c', not a number"),
@@ -131,7 +131,7 @@ def test_a_metric_measures_filters_or_layers_or_both(
 
 
 def test_what_measures_nothing_is_no_metric(make: Make) -> None:
-    assert "is an object, which is no FilterMetric or LayerMetric" in contract_error(
+    assert "is an object, which is not a FilterMetric or LayerMetric" in contract_error(
         lambda: make("metric", object())
     )
 
@@ -150,4 +150,4 @@ def test_a_layer_metric_cannot_change_the_bank_and_is_named(make: Make) -> None:
 def test_a_layer_metrics_columns_are_names(make: Make, columns: Any) -> None:
     metric = OfLayers(None)
     metric.layer_columns = columns
-    assert "has columns that are no tuple of names" in contract_error(lambda: make("metric", metric))
+    assert "has columns that are not a tuple of names" in contract_error(lambda: make("metric", metric))

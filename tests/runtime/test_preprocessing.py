@@ -67,5 +67,5 @@ def test_pixels_are_not_changed() -> None:
 
 
 def test_a_mean_of_other_channels_is_refused() -> None:
-    with pytest.raises(UsageError, match="3 values of mean for 1 channels"):
+    with pytest.raises(UsageError, match="3 mean values for 1 channels"):
         prepare(PIXELS, Preprocessing(channel_order="GRAY", mean=(1, 2, 3)))

@@ -41,7 +41,7 @@ from filterkit.errors import FilterkitWarning, UsageError
     ],
 )
 def test_what_is_no_weight_of_the_network(name: str, tmp_path: Path) -> None:
-    with pytest.warns(FilterkitWarning, match=f"'{name}' is left out: what an optimizer keeps"):
+    with pytest.warns(FilterkitWarning, match=f"'{name}' is left out: optimizer state"):
         banks = banks_of({"conv.weight": V, name: V}, tmp_path)
     assert list(banks) == ["conv"]
 
@@ -53,8 +53,8 @@ def test_what_is_left_out_is_counted_in_one_line(tmp_path: Path) -> None:
     said = [str(each.message) for each in caught if "left out" in str(each.message)]
     names = "'optimizer.0.exp_avg', 'optimizer.1.exp_avg', 'optimizer.2.exp_avg', …"
     assert said == [
-        f"4 arrays ({names}) are left out: what an optimizer keeps, copies, tables or masks, by name; "
-        "with ?only=optimizer.* they alone are read"
+        f"4 arrays ({names}) are left out: optimizer state, copies, tables or masks, judging by name; "
+        "?only=optimizer.* reads only them"
     ]
 
 
@@ -125,7 +125,7 @@ def test_copies_of_a_network_are_left_out(original: str, copy: str, layers: int,
         assert len(banks_of(arrays, tmp_path)) == 2
         return
     with pytest.warns(
-        FilterkitWarning, match=r"left out: .*; with \?only=\S+ (they|that one) alone"
+        FilterkitWarning, match=r"left out: .*; \?only=\S+ reads only (them|that one)$"
     ) as caught:
         banks = banks_of(arrays, tmp_path)
     wanted = nets(original, layers=layers)
@@ -175,6 +175,6 @@ def test_only(tmp_path: Path) -> None:
     assert list(banks_of(arrays, tmp_path, "?only=b%26c.*")) == [f"b_c.conv{n}" for n in range(3)]
     assert list(banks_of(arrays, tmp_path, "?layout=OIHW&only=*conv0*")) == ["a.conv0", "b_c.conv0"]
     assert list(banks_of(arrays, tmp_path, "?only=optimizer.*")) == ["optimizer.a.exp_avg"]
-    with pytest.raises(UsageError, match=r"no array in net.safetensors has a name like 'c.\*'") as caught:
+    with pytest.raises(UsageError, match=r"no array in net.safetensors matches 'c.\*'") as caught:
         banks_of(arrays, tmp_path, "?only=c.*")
-    assert "there are a.conv0.weight, " in (caught.value.hint or "")
+    assert "it contains a.conv0.weight, " in (caught.value.hint or "")

@@ -232,7 +232,7 @@ def test_wrong_use(ref: str, tmp_path: Path) -> None:
         ("m.keras", "filterkit add keras:m.keras"),
         (
             "old.pth",
-            "filterkit-torch: filterkit add torch:old.pth; or save only the weights as .safetensors",
+            "filterkit-torch, then: filterkit add torch:old.pth; or save only the weights as .safetensors",
         ),
         ("net.txt", "supported: .safetensors, .npz, .h5"),
     ],
