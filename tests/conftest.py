@@ -17,17 +17,18 @@ REQUIRE_ZOO = os.environ.get("FILTERKIT_REQUIRE_ZOO", "") not in ("", "0")
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads its options
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Run in parallel on all cores, unless the command line names files or how many processes to use.
+    """Run folders in parallel on all cores, unless ``-n`` says otherwise; run named files as a whole.
 
-    This is not in ``addopts``, where it would make one file wait for workers and break ``-p no:xdist``.
-    A slow test that is named by its node ID is run as well.
+    ``-n auto`` is not in ``addopts``, where it would make one file wait for workers and break
+    ``-p no:xdist``. Slow tests of files that are named are run as well.
     """
     options = config.option
-    if options.markexpr == "not slow" and any("::" in arg for arg in config.args):
+    names_files = not all(map(os.path.isdir, config.args))
+    if options.markexpr == "not slow" and names_files:
         options.markexpr = ""
     if not config.pluginmanager.hasplugin("xdist") or hasattr(config, "workerinput"):
         return
-    if options.numprocesses is None and options.dist == "no" and all(map(os.path.isdir, config.args)):
+    if options.numprocesses is None and options.dist == "no" and not names_files:
         options.numprocesses = "auto"
     if options.numprocesses and options.dist == "no":
         options.dist = "worksteal"

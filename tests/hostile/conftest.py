@@ -15,6 +15,14 @@ from isolated import Ran, Run
 import filterkit
 
 
+@pytest.hookimpl(tryfirst=True)  # before ``-m "not slow"`` is applied
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of this folder is slow: each of its tests tries many inputs."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     if not hasattr(os, "fork"):

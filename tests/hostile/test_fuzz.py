@@ -12,8 +12,6 @@ from fuzz_corpus import corpus
 from fuzz_loader import drive, fuzz
 from fuzz_mutations import mutated
 
-pytestmark = pytest.mark.slow
-
 RUNS = 300
 
 

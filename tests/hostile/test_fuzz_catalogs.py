@@ -15,10 +15,7 @@ from fuzz_scene import Scene
 
 RUNS = 40
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="needs fork, and what is seen by inotify"),
-]
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs fork, and what is seen by inotify")
 
 
 @pytest.fixture(scope="module")

@@ -126,7 +126,6 @@ PLACES: dict[str, Callable[[Path], str]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("commands", [READERS, RUNNERS, WRITERS], ids=["read", "run", "write"])
 @pytest.mark.parametrize("place", PLACES)
 def test_no_link_in_the_store_is_followed(
@@ -154,7 +153,6 @@ def test_a_link_to_what_would_fit_is_not_followed_either(
     assert place == "cuts" or 1 in codes
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("column", ["sha256", "banks_sha256"])
 @pytest.mark.parametrize("kind", ["relative", "absolute", "upper", "short", "empty"])
 def test_hashes_are_no_paths(run: Run, shared: Path, documents: Path, column: str, kind: str) -> None:
@@ -283,22 +281,21 @@ def test_views_in_the_place_of_tables_are_refused(run: Run, shared: Path, table:
 NAMES = ("a/b", "..", "x\x1b[31m", "line\nbreak", "w" * 5000, "", 7, b"\xff\xfe")
 NUMBERS = ("x", -1, 0, 2**63 - 1, -(2**63), 1.5, float("inf"), b"\x00")
 LISTS = (
-    *(
-        "x",
-        "",
-        "[1",
-        "{}",
-        "null",
-        "7",
-        '"x"',
-        "[null]",
-        '["a"]',
-        "[-1,-1]",
-        "[1e999]",
-        "[[]]",
-        "[" * 100_000,
-    ),
-    *(b"\xff", 7),
+    "x",
+    "",
+    "[1",
+    "{}",
+    "null",
+    "7",
+    '"x"',
+    "[null]",
+    '["a"]',
+    "[-1,-1]",
+    "[1e999]",
+    "[[]]",
+    "[" * 100_000,
+    b"\xff",
+    7,
 )
 WRONG_NAMES = (
     *("model.name", "model.source", "model.ref", "model.sha256", "model.banks_sha256", "model.added_at"),
@@ -327,7 +324,6 @@ SHARE = 4
 """So manieth of the values is tried in a column, others in the next one."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("column", WRONG)
 def test_wrong_rows_are_damage_and_no_fault_of_filterkit(run: Run, shared: Path, column: str) -> None:
     table, _, name = column.partition(".")

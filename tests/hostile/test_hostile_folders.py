@@ -58,7 +58,6 @@ def ran(folder: Path, *arguments: str, **variables: str) -> subprocess.Completed
     return done
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("start", [("-m", "filterkit"), ("-P", *FILTERKIT)], ids=["-m", "command"])
 def test_no_code_of_the_folder_is_run(folder: Path, start: tuple[str, ...]) -> None:
     assert ran(folder, *start, "--version").stdout.startswith("filterkit ")
@@ -155,7 +154,6 @@ def test_children_and_theirs_import_nothing_from_it(folder: Path, monkeypatch: p
     assert not (folder / "RUN").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pipe", "nonsense", "LaTeX"])
 def test_no_settings_of_matplotlib_are_read(tmp_path: Path, kind: str) -> None:
     rc = tmp_path / "matplotlibrc"

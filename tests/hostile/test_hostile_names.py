@@ -22,7 +22,6 @@ from filterkit.graph.loading.names import LONGEST_NAME
 HERE = Path(__file__).parent
 
 
-@pytest.mark.slow
 def test_no_text_of_200_000_characters_takes_long() -> None:
     """Quadratic patterns would take hours over all of them together; what is here takes half a minute."""
     paths = [Path(filterkit.__file__).parents[1], HERE, HERE.parent]
@@ -79,7 +78,6 @@ def test_names_of_bodies_add_up(run: Run, tmp_path: Path) -> None:
     assert "the path of a nested body has 24" in error
 
 
-@pytest.mark.slow
 def test_many_layers_of_one_name(run: Run, tmp_path: Path) -> None:
     """As many as there are numbers to try, if each were tried anew; some differ where names are cut only."""
     nodes = []

@@ -19,8 +19,6 @@ from filterkit.runtime.convolve import LARGEST_MAP, Sliding, convolve
 from filterkit.runtime.pictures import LARGEST_SIZE, check_size
 from filterkit.runtime.raw_inputs import MOST_BYTES
 
-pytestmark = pytest.mark.slow
-
 LIMIT = "89,478,485"
 
 

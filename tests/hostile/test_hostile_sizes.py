@@ -15,8 +15,6 @@ from onnx_graphs import build, node, opened, random
 
 from filterkit.graph.view.constants import NotConstant
 
-pytestmark = pytest.mark.slow
-
 HUGE = 2**62
 
 

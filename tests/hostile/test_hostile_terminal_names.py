@@ -19,8 +19,6 @@ from PIL import Image
 import filterkit
 from filterkit.errors import one_line, plain
 
-pytestmark = pytest.mark.slow
-
 pty = pytest.importorskip("pty")
 
 HOSTILE = "\x1b]0;title\x07\x1b[2J\x7f\x9b2J\u202egpj\u2066\u200f\u2028\u061c\U000e0041\u200b=1+1"

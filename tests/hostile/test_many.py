@@ -17,8 +17,6 @@ from safetensors.numpy import save_file
 
 from filterkit.graph.layers.naming import name_layers
 
-pytestmark = pytest.mark.slow
-
 LAYERS = 1000
 NODES = 8000
 COUNTS = {

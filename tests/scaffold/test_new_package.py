@@ -79,6 +79,7 @@ def test_they_are_listed(installed: Path, environment: Mapping[str, str]) -> Non
         assert ADDS.get(kind, "filterkit_commands") in row
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "sees"),
     [
