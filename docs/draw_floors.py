@@ -17,7 +17,7 @@ PACKAGE = DOCS.parent / "filterkit"
 PICTURE = DOCS / "images" / "floors.svg"
 
 FLOORS = (
-    ("budget", "children", "errors", "geometry", "hashing", "kernels", "replacing"),
+    ("budget", "children", "errors", "geometry", "hashing", "classic_kernels", "replacing"),
     ("address", "settings", "records"),
     ("graph", "plugins", "sheets"),
     (

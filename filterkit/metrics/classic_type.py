@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from filterkit.kernels import KERNELS
+from filterkit.classic_kernels import KERNELS
 from filterkit.metrics.blocks import BLOCK_NUMBERS, LARGEST_KERNEL, extent, filter_peaks, kernel_blocks
 
 if TYPE_CHECKING:

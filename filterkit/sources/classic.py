@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filterkit.classic_kernels import KERNELS
 from filterkit.errors import UsageError
-from filterkit.kernels import KERNELS
 from filterkit.plugins.protocols import Progress
 from filterkit.records import FetchedModel, Preprocessing
 

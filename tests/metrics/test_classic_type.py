@@ -14,7 +14,7 @@ from metric_banks import BROKEN, EXTREMES, bank, random_weights
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from filterkit.kernels import KERNELS
+from filterkit.classic_kernels import KERNELS
 from filterkit.metrics.classic_type import ClassicType
 
 Kernel = NDArray[np.float64]

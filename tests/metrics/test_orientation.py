@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from metric_banks import BROKEN, EXTREMES, bank, random_weights
 from numpy.typing import NDArray
 
-from filterkit.kernels import KERNELS
+from filterkit.classic_kernels import KERNELS
 from filterkit.metrics.orientation import OrientationMetrics
 
 

@@ -14,8 +14,8 @@ from PIL import Image, ImageFilter
 from scipy import ndimage
 from skimage import data, filters
 
+from filterkit.classic_kernels import KERNELS
 from filterkit.errors import UsageError
-from filterkit.kernels import KERNELS
 from filterkit.records import FetchedModel
 from filterkit.sources.classic import ClassicSource
 
