@@ -17,7 +17,7 @@ PACKAGE = DOCS.parent / "filterkit"
 PICTURE = DOCS / "images" / "floors.svg"
 
 FLOORS = (
-    ("budget", "children", "errors", "geometry", "hashing", "classic_kernels", "replacing"),
+    ("atomic_writes", "budget", "child_processes", "classic_kernels", "errors", "geometry", "hashing"),
     ("address", "settings", "records"),
     ("graph", "plugins", "sheets"),
     (

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filterkit.atomic_writes import replacing
 from filterkit.errors import UsageError, one_line
 from filterkit.operations.show import sheet
 from filterkit.plugins.options import parse_spec
-from filterkit.replacing import replacing
 from filterkit.results import suits_grid
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from filterkit.atomic_writes import replacing
 from filterkit.errors import UsageError
-from filterkit.replacing import replacing
 
 if TYPE_CHECKING:
     from filterkit.records import FloatArray

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from filterkit.atomic_writes import replacing
 from filterkit.errors import ImageError, UsageError
-from filterkit.replacing import replacing
 
 PHOTO = "photo"
 

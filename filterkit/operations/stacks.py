@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
+from filterkit.atomic_writes import naming, put
 from filterkit.errors import UsageError
-from filterkit.replacing import naming, put
 
 if TYPE_CHECKING:
     from filterkit.records import FloatArray

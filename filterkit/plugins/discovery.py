@@ -13,7 +13,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from filterkit import settings
-from filterkit.children import import_folders
+from filterkit.child_processes import import_folders
 from filterkit.errors import UsageError
 from filterkit.plugins.candidate import Candidate, bytes_of, canonical, names_for
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filterkit import settings
-from filterkit.children import can_import, import_folders, python
+from filterkit.child_processes import can_import, import_folders, python
 from filterkit.errors import FilterkitError, UsageError, closest
 from filterkit.plugins.candidate import canonical
 from filterkit.plugins.discovery import available, distribution_name, install_hint, installed
@@ -37,7 +37,7 @@ def pip(*arguments: str) -> None:
             hint=f"run {sys.executable} -m ensurepip, or use the tool that created this environment",
         )
     command = python("-m", "pip", "--no-input", "--disable-pip-version-check", *arguments)
-    # With the full environment: builds may need more than `filterkit.children.environment`.
+    # With the full environment: builds may need more than `filterkit.child_processes.environment`.
     done = subprocess.run(command, stdout=2, check=False)
     if done.returncode:
         raise FilterkitError(f"pip {arguments[0]} failed", hint="see the output of pip above")

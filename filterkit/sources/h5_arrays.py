@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filterkit.children import environment, no_python, python
+from filterkit.child_processes import environment, no_python, python
 from filterkit.errors import SourceError
 from filterkit.geometry import product
 from filterkit.sources import h5_worker

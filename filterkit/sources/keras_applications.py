@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from filterkit import budget
-from filterkit.children import can_import, environment, python
+from filterkit.child_processes import can_import, environment, python
 from filterkit.errors import FilterkitError, NotFoundError, SourceError, UsageError, closest
 from filterkit.plugins.protocols import Progress
 from filterkit.records import FetchedModel, Preprocessing

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from filterkit.children import environment, python
+from filterkit.child_processes import environment, python
 from filterkit.errors import SourceError, UsageError
 from filterkit.hashing import bytes_below
 from filterkit.plugins.protocols import Progress

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from filterkit.children import python
+from filterkit.child_processes import python
 from filterkit.plugins.report import in_words
 
 T = TypeVar("T")

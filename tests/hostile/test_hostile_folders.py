@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import filterkit
-from filterkit.children import can_import, environment, python
+from filterkit.child_processes import can_import, environment, python
 from filterkit.plugins.discovery import installed
 
 HOME = str(Path(filterkit.__file__).parents[1])

@@ -49,7 +49,7 @@ from filterkit.catalog.sqlite.sql_worker import (
     TEXT,
     TIMED_OUT,
 )
-from filterkit.children import no_python
+from filterkit.child_processes import no_python
 from filterkit.errors import CatalogError
 
 WORKER = Path(sql_worker.__file__)

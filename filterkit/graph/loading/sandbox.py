@@ -22,7 +22,7 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from filterkit import budget
-from filterkit.children import no_python
+from filterkit.child_processes import no_python
 from filterkit.errors import RuntimeFailure
 from filterkit.graph.loading import sandbox_worker
 from filterkit.graph.loading.sandbox_worker import (

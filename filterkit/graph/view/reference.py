@@ -15,7 +15,7 @@ import onnx
 from onnx import numpy_helper
 
 from filterkit import budget
-from filterkit.children import environment
+from filterkit.child_processes import environment
 from filterkit.geometry import product
 from filterkit.graph.loading import sandbox
 from filterkit.graph.loading.sandbox import Crashed, Refused, Worker

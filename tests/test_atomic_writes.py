@@ -15,8 +15,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import filterkit
+from filterkit.atomic_writes import put, replacing
 from filterkit.cli.app import build_app
-from filterkit.replacing import put, replacing
 
 resource = pytest.importorskip("resource")
 POSIX = pytest.mark.skipif(os.name == "nt", reason="needs links, pipes and devices")
