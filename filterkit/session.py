@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from filterkit.address import parse_address
 from filterkit.errors import UsageError
-from filterkit.runtime import opened
+from filterkit.runtime import network_cache
 from filterkit.settings import catalog_location
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Session:
     def close(self) -> None:
         """Close the catalog and its networks. Arrays that were returned remain valid."""
         if self._catalog is not None:
-            opened.evict(self._catalog.store.folder)
+            network_cache.evict(self._catalog.store.folder)
             self._catalog.close()
             self._catalog = None
 

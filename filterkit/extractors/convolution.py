@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 
-from filterkit.extractors.forms import Form, form_of, is_channels_last, is_convolution, why_unknown
+from filterkit.extractors.convolution_operators import (
+    Form,
+    form_of,
+    is_channels_last,
+    is_convolution,
+    why_unknown,
+)
 from filterkit.extractors.layer_weights import (
     as_float,
     dequantized,

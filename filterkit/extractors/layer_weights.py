@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from filterkit.extractors.forms import Codes, Form
+from filterkit.extractors.convolution_operators import Codes, Form
 from filterkit.graph.layers.layers import Unresolved
 from filterkit.graph.view.constants import NotConstant
 from filterkit.graph.view.view import GraphView

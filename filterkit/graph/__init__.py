@@ -1,1 +1,3 @@
-"""ONNX graphs: loaded, viewed, searched for layers, traced along their axes, and cut."""
+"""ONNX graphs: validated (`loading`), queried (`view`), searched for layers (`layers`), cut (`excerpt`), and
+traced along their axes for receptive fields (`axes`).
+"""

@@ -12,7 +12,7 @@ from filterkit import budget
 from filterkit.catalog.model_input import expected
 from filterkit.catalog.validation import MOST_FILTERS
 from filterkit.errors import ModelError
-from filterkit.extractors.forms import is_convolution
+from filterkit.extractors.convolution_operators import is_convolution
 from filterkit.geometry import LayerGeometry
 from filterkit.graph.axes.receptive_fields import trace_geometry
 from filterkit.graph.axes.trace import trace

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 def remove(session: Session, model: str) -> None:
     """See `Workbench.remove`."""
     from filterkit.ingest.commit import remove
-    from filterkit.runtime import opened
+    from filterkit.runtime import network_cache
 
-    opened.evict(session.catalog().store.folder)  # raises if there is no catalog instead of creating one
+    network_cache.evict(
+        session.catalog().store.folder
+    )  # raises if there is no catalog instead of creating one
     remove(session.catalog(write=True), model)

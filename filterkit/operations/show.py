@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from filterkit.address import parse_address
 from filterkit.errors import NotFoundError
 from filterkit.results import Drawable, Sheet
-from filterkit.sheets.picked import check_count, picked_sheet
-from filterkit.sheets.tiles import bank_sheet, check_channels
+from filterkit.sheets.picked import check_channels, check_count, picked_sheet
+from filterkit.sheets.tiles import bank_sheet
 
 if TYPE_CHECKING:
     import numpy as np

@@ -106,7 +106,7 @@ class Metrics:
             Contribution(
                 "redundancy",
                 "Largest cosine with another filter of the layer",
-                "filterkit.metrics.filter_db:RedundancyMetric",
+                "filterkit.metrics.layer_statistics:RedundancyMetric",
             ),
             Contribution(
                 "classic",
@@ -116,7 +116,7 @@ class Metrics:
             Contribution(
                 "filter-db",
                 "Layers: sparsity, variance entropy, orthogonality",
-                "filterkit.metrics.filter_db:FilterDbMetrics",
+                "filterkit.metrics.layer_statistics:FilterDbMetrics",
             ),
             Contribution(
                 "spectral",

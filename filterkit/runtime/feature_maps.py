@@ -21,7 +21,7 @@ from filterkit.graph.loading.load import load_model
 from filterkit.graph.loading.tensors import check_tensor
 from filterkit.graph.view.walk import every_tensor
 from filterkit.hashing import is_plain
-from filterkit.runtime import opened
+from filterkit.runtime import network_cache
 from filterkit.runtime.network import Network, Size, Target
 from filterkit.runtime.providers import choose
 
@@ -78,7 +78,7 @@ def open_network(
         )
     path = model.resolve()
     key = (path, _version(path), tuple(targets), picture_input, layout, choose(provider).name, threads)
-    found = opened.find(key)
+    found = network_cache.find(key)
     if found is None:
         part = excerpt_of(path, wanted, picture_input=picture_input, layout=layout, cache_dir=cache_dir)
         found = Network(
@@ -89,7 +89,7 @@ def open_network(
             threads=threads,
             folder=path.parent,
         )
-        opened.add(key, found)
+        network_cache.add(key, found)
     return found
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
-from filterkit.errors import UsageError
+from filterkit.errors import UsageError, closest
 from filterkit.records import Normalized
 from filterkit.sheets.tiles import as_pictures, bank_sheet
 
@@ -262,3 +262,9 @@ def _strongest(kernels: FloatArray) -> list[int]:
     norms = np.linalg.norm(kernels.reshape(len(kernels), -1).astype(np.float64), axis=1)
     chosen: list[int] = np.sort(np.argsort(-norms, kind="stable")[:MOST_KERNELS]).tolist()
     return chosen
+
+
+def check_channels(channels: str) -> None:
+    """Raise UsageError unless `channels` is one of `Channels`."""
+    if channels not in get_args(Channels):
+        raise UsageError(f"channels cannot be '{channels}'", hint=closest(channels, get_args(Channels)))

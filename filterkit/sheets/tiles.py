@@ -193,9 +193,3 @@ def in_rows(tiles: FloatArray, columns: int) -> FloatArray:
     places = np.zeros((rows * columns, *tiles.shape[1:]), tiles.dtype)
     places[: len(tiles)] = tiles
     return places.reshape(rows, columns, *tiles.shape[1:])
-
-
-def check_channels(channels: str) -> None:
-    """Raise UsageError unless `channels` is one of `Channels`."""
-    if channels not in get_args(Channels):
-        raise UsageError(f"channels cannot be '{channels}'", hint=closest(channels, get_args(Channels)))

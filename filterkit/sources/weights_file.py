@@ -54,7 +54,7 @@ class WeightsFile:
             If the file is corrupted or of another kind, contains no convolution weights, or requires h5py,
             which is not installed.
         """
-        from filterkit.sources.stored_arrays import format_of
+        from filterkit.sources.array_reader import format_of
 
         name, given = split_options(ref)
         if not name:
@@ -106,8 +106,8 @@ def to_onnx(
         If no name matches `only`.
     """
     from filterkit.graph.loading.checkpoint import write_checkpoint
+    from filterkit.sources.array_reader import format_of, open_arrays
     from filterkit.sources.effective_weights import named, with_effective_weights
-    from filterkit.sources.stored_arrays import format_of, open_arrays
     from filterkit.sources.weights_copies import without_extras
     from filterkit.sources.weights_layers import find_layers, has_convolutions, is_convolution, layout_of
 

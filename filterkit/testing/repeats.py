@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from filterkit.testing.elsewhere import Failed, Unreachable, elsewhere
 from filterkit.testing.findings import Findings
+from filterkit.testing.other_process import Failed, Unreachable, elsewhere
 
 Given = TypeVar("Given")
 Answer = TypeVar("Answer")

@@ -11,7 +11,7 @@ import pytest
 from onnx import helper
 from onnx_graphs import build, found, node, opened, random
 
-from filterkit.extractors.forms import FORMS
+from filterkit.extractors.convolution_operators import FORMS
 from filterkit.graph.layers.activation_nodes import ACTIVATIONS
 from filterkit.graph.layers.elementwise import OPERATIONS, QUANTIZED
 from filterkit.graph.layers.layout_changes import LAYOUT_OPERATORS

@@ -10,7 +10,7 @@ from filterkit.metrics import spectral
 from filterkit.metrics.basic import BasicMetrics
 from filterkit.metrics.classic_type import ClassicType
 from filterkit.metrics.energy import EnergyMetrics
-from filterkit.metrics.filter_db import FilterDbMetrics, RedundancyMetric
+from filterkit.metrics.layer_statistics import FilterDbMetrics, RedundancyMetric
 from filterkit.metrics.orientation import OrientationMetrics
 
 

@@ -7,7 +7,7 @@ import pytest
 from metric_banks import BROKEN, EXTREMES, bank, random_weights
 from numpy.typing import NDArray
 
-from filterkit.metrics.filter_db import RedundancyMetric
+from filterkit.metrics.layer_statistics import RedundancyMetric
 
 
 def measure(weights: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import pytest
 from onnx_graphs import build, node, random
 
 from filterkit.graph.excerpt.branches import Wanted
-from filterkit.runtime import feature_maps, opened
+from filterkit.runtime import feature_maps, network_cache
 from filterkit.runtime.feature_maps import MOST, Target, excerpt_of, open_network
 
 Zoo = Callable[[str], Path]
@@ -38,7 +38,7 @@ def read(path: Path, kept: Path | None, tensor: str = "d") -> Any:
 
 
 def answer(path: Path, kept: Path | None, tensor: str = "d") -> Any:
-    opened.evict(path.parent)
+    network_cache.evict(path.parent)
     targets = [Target("layer", tensor, "NCHW")]
     network = open_network(
         path, targets, picture_input="x", layout="NCHW", provider="cpu", threads=1, cache_dir=kept

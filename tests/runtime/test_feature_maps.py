@@ -16,7 +16,7 @@ from filterkit.errors import ImageError, ModelError, NotFoundError, RuntimeFailu
 from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.graph.loading.load import open_graph
 from filterkit.records import FilterBank, Preprocessing
-from filterkit.runtime import opened
+from filterkit.runtime import network_cache
 from filterkit.runtime.feature_maps import Target, open_network
 from filterkit.runtime.network import channels_first
 from filterkit.runtime.providers import probe
@@ -193,7 +193,7 @@ def test_a_layer_that_cuts_pictures_into_pieces_is_refused(batch: str | int) -> 
 
 def test_threads_share_the_networks_that_are_open(tmp_path: Path) -> None:
     """More networks than are kept open, by several threads at once."""
-    paths = [tmp_path / f"{number}.onnx" for number in range(opened.MOST + 2)]
+    paths = [tmp_path / f"{number}.onnx" for number in range(network_cache.MOST + 2)]
     for number, path in enumerate(paths):
         onnx.save(small_model(seed=number), path)
 

@@ -1,1 +1,4 @@
-"""Receptive fields: trace the axes of every tensor back to the model's inputs."""
+"""Receptive fields: trace the axes of every tensor back to the model's inputs.
+
+`receptive_fields` is the entry; `rules` says what each operator does (convolution, pooling: `rules.windows`).
+"""

@@ -12,9 +12,9 @@ from filterkit import budget
 from filterkit.errors import ModelError, NotFoundError
 from filterkit.graph.loading import sandbox
 from filterkit.graph.loading.file_kinds import file_kind
-from filterkit.graph.loading.functions import inline, replace_cast_like
 from filterkit.graph.loading.names import check_names, shown
 from filterkit.graph.loading.operators import check_operators
+from filterkit.graph.loading.rewrites import inline, replace_cast_like
 from filterkit.graph.loading.tensors import check_ranks, check_tensor
 from filterkit.graph.view.shapes import without_weights
 from filterkit.graph.view.view import GraphView

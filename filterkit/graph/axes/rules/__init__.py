@@ -1,4 +1,9 @@
-"""Tracing rules: how the axes of an operator's outputs follow those of its inputs."""
+"""Tracing rules: how the axes of an operator's outputs follow those of its inputs, i.e. receptive fields.
+
+`windows`: convolution, pooling, resizing. `data_movement`: padding, slicing, joining, reshaping.
+`arithmetic`: elementwise operators, reductions, norms, matrix products. The tables below assign a rule to each
+operator.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +115,7 @@ RULES: dict[str, Rule] = {
         arithmetic.reduction,
     ),
     **dict.fromkeys(["ArgMax", "ArgMin"], arithmetic.arg_reduction),
-    **dict.fromkeys(["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"], arithmetic.global_pooling),
+    **dict.fromkeys(["GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"], windows.global_pooling),
     **dict.fromkeys(["InstanceNormalization", "GroupNormalization"], arithmetic.instance_norm),
     **dict.fromkeys(["Softmax", "LogSoftmax", "Hardmax", "LpNormalization"], arithmetic.softmax),
     **dict.fromkeys(["LayerNormalization", "RMSNormalization"], arithmetic.layer_norm),
@@ -137,7 +142,7 @@ ONNXRUNTIME_RULES: dict[str, Rule] = {
     **dict.fromkeys(
         ["QLinearAdd", "QLinearMul", "QLinearLeakyRelu", "QLinearSigmoid"], arithmetic.elementwise
     ),
-    "QLinearGlobalAveragePool": arithmetic.global_pooling,
+    "QLinearGlobalAveragePool": windows.global_pooling,
     "GroupNorm": arithmetic.instance_norm,
 }
 """By operator of ONNX Runtime's own domain, as its optimizer writes them."""

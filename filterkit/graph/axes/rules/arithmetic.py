@@ -61,14 +61,6 @@ def arg_reduction(step: Step) -> Tracks:
     return step.first_tracks().pooled([step.values.get("axis", 0)], keep=bool(step.values.get("keepdims", 1)))
 
 
-def global_pooling(step: Step) -> Tracks:
-    """Global poolings: every spatial axis is reduced to one value."""
-    tracks = step.first_tracks()
-    if step.values.get("channels_last"):
-        return tracks.pooled(range(1, len(tracks.axes) - 1))
-    return tracks.pooled(range(2, len(tracks.axes)))
-
-
 def instance_norm(step: Step) -> Tracks:
     """Norms over space, within channels or groups of them."""
     tracks = step.first_tracks()

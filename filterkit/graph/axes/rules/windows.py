@@ -41,6 +41,14 @@ def window(step: Step) -> Tracks:
     return summed
 
 
+def global_pooling(step: Step) -> Tracks:
+    """Global poolings: every spatial axis is reduced to one value."""
+    tracks = step.first_tracks()
+    if step.values.get("channels_last"):
+        return tracks.pooled(range(1, len(tracks.axes) - 1))
+    return tracks.pooled(range(2, len(tracks.axes)))
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A window along one axis; `length` is the number of its output positions, where known."""

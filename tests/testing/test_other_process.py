@@ -13,7 +13,7 @@ from breaking import problems
 import filterkit
 from filterkit.normalizers.minmax import MinMax
 from filterkit.testing import check_normalizer
-from filterkit.testing.elsewhere import Failed, Unreachable, elsewhere
+from filterkit.testing.other_process import Failed, Unreachable, elsewhere
 
 READY: list[str] = []
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import filterkit
 from filterkit.metrics.basic import BasicMetrics
-from filterkit.metrics.filter_db import FilterDbMetrics
+from filterkit.metrics.layer_statistics import FilterDbMetrics
 
 
 def measure(weights: NDArray[np.floating]) -> dict[str, float]:

@@ -17,7 +17,7 @@ T = TypeVar("T")
 _BEGIN = """
 import pickle, sys
 sys.path[:] = pickle.load(sys.stdin.buffer)
-from filterkit.testing.elsewhere import answer
+from filterkit.testing.other_process import answer
 answer()
 """
 
