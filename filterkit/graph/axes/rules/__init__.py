@@ -1,8 +1,8 @@
 """Tracing rules: how the axes of an operator's outputs follow those of its inputs, i.e. receptive fields.
 
 `windows`: convolution, pooling, resizing. `data_movement`: padding, slicing, joining, reshaping.
-`arithmetic`: elementwise operators, reductions, norms, matrix products. The tables below assign a rule to each
-operator.
+`arithmetic`: elementwise operators, reductions, norms, matrix products. The tables below give each operator
+its rule.
 """
 
 from __future__ import annotations
