@@ -73,7 +73,9 @@ def check_regular(path: Path, hint: str, *, hard_links: bool = False) -> None:
     except OSError as error:
         raise CatalogError(f"{path} cannot be examined: {error.strerror}") from error
     if stat.S_ISLNK(status.st_mode):
-        raise CatalogError(f"{path} is a link to {path.readlink()}; links are not followed here", hint=hint)
+        raise CatalogError(
+            f"{path} is a symbolic link to {path.readlink()}; links are not followed here", hint=hint
+        )
     if not stat.S_ISREG(status.st_mode):
         raise CatalogError(f"{path} is not a regular file", hint=hint)
     if status.st_nlink > 1 and not hard_links:
