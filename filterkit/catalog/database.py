@@ -60,8 +60,8 @@ class Catalog:
         Raises
         ------
         CatalogError
-            There is no catalog, or it is another program's, newer than this filterkit, corrupted, not writable
-            or a link; or a file beside it must not be touched by SQLite.
+            There is no catalog, or it is another program's, newer than this filterkit, corrupted, not
+            writable or a link; or a file beside it must not be touched by SQLite.
         """
         path = catalog_path(location)
         exists = os.path.lexists(path)  # checked once, before all else: another process may be creating it

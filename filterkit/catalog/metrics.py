@@ -154,7 +154,7 @@ def plain(values: Any) -> list[Any]:
 
 
 def with_free_columns(metrics: Iterable[M], *, strict: bool = True) -> tuple[list[M], Faults[M]]:
-    """Separate metrics from those with a column that filterkit, an earlier one or they themselves have.
+    """Separate metrics from those with a column that filterkit or another metric has, or that is repeated.
 
     The error of such a metric names both owners; it is raised if `strict`.
     """

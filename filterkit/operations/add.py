@@ -101,6 +101,6 @@ def _check_unchanged(session: Session, request: Request, extractors: set[str]) -
     missing = extractors - makers_of_model(session.catalog(), name)
     if missing:
         raise UsageError(
-            f"{name} is already in the catalog, extracted without {', '.join(sorted(missing))}",
+            f"{name} is already in the catalog, but was not extracted with {', '.join(sorted(missing))}",
             hint="--replace replaces it, with the given extractors",
         )

@@ -60,7 +60,7 @@ def check_beside(path: Path, *, write: bool) -> None:
     elif not _disappears(journal):
         raise CatalogError(
             f"a writer of the catalog {path} was interrupted and left {journal.name}, or is still writing",
-            hint=f"if no process is writing it, `{RECOVER}` restores its state from before",
+            hint=f"if no process is writing it, `{RECOVER}` restores its previous state",
         )
 
 
