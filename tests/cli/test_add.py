@@ -165,6 +165,6 @@ def test_offline_add_says_what_works_without(spawn: Run, tmp_path: Path) -> None
     }
     code, error, hint = spawn("add", "vgg16", **offline).failure
     assert code == 1
-    assert "could not be downloaded" in error
+    assert "cannot download" in error
     assert "filterkit add classic" in hint
     assert not (tmp_path / "catalog.db").exists() or spawn("models", "--format", "json").rows == []

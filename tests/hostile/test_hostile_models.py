@@ -226,7 +226,7 @@ def test_weights_that_are_no_numbers(run: Run, tmp_path: Path) -> None:
     weight = random(4, 3, 3, 3)
     weight[1, 0, 0, 0], weight[2, 1, 1, 1], weight[3] = np.nan, np.inf, np.nan
     placed(tmp_path, lambda _: build([node("Conv", "x w", "y")], {"x": [1, 3, 8, 8]}, {"w": weight}))
-    assert "3 filters hold weights that are not finite" in run("add", "model.onnx").fine.stderr
+    assert "3 filters have weights that are not finite" in run("add", "model.onnx").fine.stderr
     rows = run("filters", "model", "--format", "json").rows
     assert [row["l2_norm"] is None for row in rows] == [False, True, True, True]
     assert [

@@ -100,7 +100,7 @@ def test_an_archive_that_unpacks_to_more_than_it_can_hold(tmp_path: Path) -> Non
         member.write(npy((1 << 14, 512, 3, 3), b""))
         for _ in range(64):
             member.write(zeros)
-    with pytest.raises(SourceError, match="claims 301,989,888 bytes of weights in a file of"):
+    with pytest.raises(SourceError, match="declares 301,989,888 bytes of weights in a file of"):
         fetch(path)
 
 

@@ -21,7 +21,7 @@ def test_one_file_and_a_folder(small: filterkit.Workbench, tmp_path: Path) -> No
 
 
 def test_several_layers_do_not_fit_into_one_file(small: filterkit.Workbench, tmp_path: Path) -> None:
-    with pytest.raises(filterkit.UsageError, match=r"2 layers do not fit into the one file x\.png") as caught:
+    with pytest.raises(filterkit.UsageError, match=r"cannot draw 2 layers to one file, x\.png") as caught:
         list(small.draw(small.sheets("net"), tmp_path / "x.png"))
     assert "-o x" in str(caught.value.hint)
     assert not list(tmp_path.iterdir())

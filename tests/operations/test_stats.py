@@ -24,5 +24,5 @@ def test_a_chart_is_bytes_or_a_file(small: filterkit.Workbench, tmp_path: Path) 
     assert chart.lstrip().startswith(b"<?xml") and b"net/conv1" in chart
     small.save_stats_chart("net/conv1", tmp_path / "deep" / "chart.svg")
     assert (tmp_path / "deep" / "chart.svg").read_bytes() == chart
-    with pytest.raises(filterkit.UsageError, match="no chart is written as 'gif'"):
+    with pytest.raises(filterkit.UsageError, match="cannot write a chart as 'gif'"):
         small.stats_chart("net", "gif")
