@@ -201,7 +201,7 @@ def test_quantize_and_dequantize_around_it() -> None:
     ("nodes", "shape", "weight", "words"),
     [
         ([node("MatMul", "x w", "y")], [3, 7, 4], random(3, 4, 5), "3 matrices, of shape 3×4×5"),
-        ([node("MatMul", "x w", "y")], [3, 4], random(4), "no matrix, of shape 4"),
+        ([node("MatMul", "x w", "y")], [3, 4], random(4), "not a matrix, of shape 4"),
         ([node("MatMul", "x w", "y")], [3, 4], random(4, 0), "empty"),
         ([node("MatMul", "x w", "y")], [4], random(4, 5), "its output has 1 axes"),
         (

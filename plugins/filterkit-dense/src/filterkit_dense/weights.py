@@ -25,7 +25,7 @@ def read_weight(graph: filterkit.GraphView, product: Product, *, codes: bool) ->
     if stored.ndim > 2 and set(stored.shape[:-2]) == {1}:
         stored = stored.reshape(stored.shape[-2:])
     if stored.ndim != 2:
-        many = f"{int(np.prod(stored.shape[:-2]))} matrices" if stored.ndim > 2 else "no matrix"
+        many = f"{int(np.prod(stored.shape[:-2]))} matrices" if stored.ndim > 2 else "not a matrix"
         raise filterkit.Unresolved(
             f"the weight is {many}, of shape {'×'.join(map(str, stored.shape)) or 'none'}"
         )
