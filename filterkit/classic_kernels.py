@@ -1,7 +1,7 @@
 """Classic, hand-designed kernels.
 
 They are written for the convolution nodes of networks, which compute a cross-correlation: the kernel is
-applied as it stands here, without being rotated.
+applied as written here, without being rotated.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ class Reach:
         return next((place * self.jump - window[0] if place else -window[0] for place, window in seeing), 0)
 
     @property
-    def is_told(self) -> bool:
+    def is_bounded(self) -> bool:
         """Whether its numbers are within bounds; those of a malicious graph grow with its size."""
         numbers = (self.advance, *(end for window in self.windows if window for end in window))
         return all(abs(number.numerator) <= LARGEST >= number.denominator for number in numbers)
@@ -208,7 +208,7 @@ class Reach:
             union = None
         if union is None and not drifts:
             union = self.covered().union(other.covered())
-        return union if union is not None and union.is_told else None
+        return union if union is not None and union.is_bounded else None
 
     def covered(self) -> Reach:
         """A reach of one window that covers those of all phases, on a regular grid."""

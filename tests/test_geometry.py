@@ -137,7 +137,7 @@ def test_a_product_of_sizes_that_no_array_has() -> None:
 
 
 def test_a_reach_with_numbers_out_of_bounds() -> None:
-    assert Reach(((-LARGEST, LARGEST),), Fraction(1, LARGEST)).is_told
-    assert not Reach(((0, LARGEST + 1),)).is_told
-    assert not Reach(advance=Fraction(1, LARGEST + 1)).is_told
+    assert Reach(((-LARGEST, LARGEST),), Fraction(1, LARGEST)).is_bounded
+    assert not Reach(((0, LARGEST + 1),)).is_bounded
+    assert not Reach(advance=Fraction(1, LARGEST + 1)).is_bounded
     assert Reach(((0, LARGEST),)).union(Reach(((0, LARGEST + 1),))) is None

@@ -1,6 +1,6 @@
 """The catalog: what is known of every filter, in SQLite, and the store of models and banks beside it.
 
-Importing this package imports SQLAlchemy, but nothing of ONNX: reading models is up to `filterkit.ingest`.
+Importing this package imports SQLAlchemy, but nothing of ONNX: models are read by `filterkit.ingest`.
 """
 
 from filterkit.catalog.database import Catalog

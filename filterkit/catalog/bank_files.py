@@ -74,7 +74,7 @@ class BankFile:
     Raises
     ------
     CatalogError
-        The file is damaged or cannot be read.
+        The file is corrupted or cannot be read.
     FileNotFoundError
         There is no file.
     """
@@ -122,6 +122,6 @@ class BankFile:
 
     def _damaged(self) -> CatalogError:
         return CatalogError(
-            f"the filter banks in {self.path} are damaged",
+            f"the filter banks in {self.path} are corrupted",
             hint="run `filterkit doctor` to see how to repair them",
         )

@@ -44,7 +44,7 @@ def check_database(catalog: Catalog) -> list[str]:
     Raises
     ------
     CatalogError
-        It is too damaged to be read.
+        It is too corrupted to be read.
     """
     counted = (
         sa.select(sa.func.count())

@@ -60,8 +60,8 @@ class Catalog:
         Raises
         ------
         CatalogError
-            There is no catalog, or it is another program's, newer than this filterkit, damaged, not writable
-            or a link; or a file beside it must not be touched by SQLite.
+            There is no catalog, or it is another program's, newer than this filterkit, corrupted, not
+            writable or a link; or a file beside it must not be touched by SQLite.
         """
         path = catalog_path(location)
         exists = os.path.lexists(path)  # checked once, before all else: another process may be creating it
@@ -152,7 +152,7 @@ class Catalog:
             revision = self._revision()
         if revision is None:
             raise CatalogError(
-                f"{self.path} is empty, not a catalog yet", hint="`filterkit add vgg16` makes it one"
+                f"{self.path} is empty, not a catalog yet", hint="`filterkit add vgg16` creates one there"
             )
         if revision != schema.HEAD:
             self._upgrade(revision, upgrade)
@@ -193,7 +193,7 @@ class Catalog:
 
     @contextmanager
     def _explained(self, *signs_of_damage: type[Exception]) -> Iterator[None]:
-        """Raise the database's errors as `CatalogError`, and those that only a damaged catalog causes."""
+        """Raise the database's errors as `CatalogError`, and those that only a corrupted catalog causes."""
         try:
             yield
         except Exception as error:

@@ -44,7 +44,7 @@ CROSS JOIN model ON model.name = json_extract(wanted.value, '$[0]')
 CROSS JOIN layer ON layer.model_id = model.id AND layer.name = json_extract(wanted.value, '$[1]')
 CROSS JOIN filter ON filter.layer_id = layer.id AND filter.position = json_extract(wanted.value, '$[2]')
 """
-"""SQLite keeps the order of a CROSS JOIN: each filter asked for is looked up by its keys."""
+"""SQLite keeps the order of a CROSS JOIN: each requested filter is looked up by its keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def plain(values: Any) -> list[Any]:
 
 
 def with_free_columns(metrics: Iterable[M], *, strict: bool = True) -> tuple[list[M], Faults[M]]:
-    """Separate metrics from those with a column that filterkit, an earlier one or they themselves have.
+    """Separate metrics from those with a column that filterkit or another metric has, or that is repeated.
 
     The error of such a metric names both owners; it is raised if `strict`.
     """
@@ -183,7 +183,7 @@ def _with(owners: Mapping[str, str], columns: Iterable[str], metric: Metric) -> 
         if column in extended:
             raise PluginContractError(
                 f"the column '{column}' comes from {extended[column]} and from {metric}",
-                hint="FILTERKIT_PLUGINS_BLOCKED=PLUGIN goes without one of them",
+                hint="disable one of them with FILTERKIT_PLUGINS_BLOCKED=PLUGIN",
             )
         extended[column] = str(metric)
     return extended

@@ -61,7 +61,7 @@ _METRICS = (
 METRIC_COLUMNS = tuple(column.name for column in _METRICS)
 """Metrics of filters with a column of their own; those of plugins are in ``filter.extra``.
 
-All are NULL where they are undefined, not finite, or not measured yet.
+All are NULL where they are undefined, not finite, or not computed yet.
 """
 
 _LAYER_METRICS = (
@@ -107,9 +107,9 @@ model = Table(
     ),
     Column("skipped", Integer, nullable=False, comment="convolutions that could not be extracted"),
     Column("input_name", Text, comment="input of the graph that the first layers read"),
-    Column("input_layout", Text, comment="NCHW or NHWC, if the input is an image"),
+    Column("input_layout", Text, comment="NCHW or NHWC, if the input is a picture"),
     Column("input_shape", JSON(none_as_null=True), comment="list: numbers, or names of dynamic sizes"),
-    Column("preprocessing", JSON(none_as_null=True), comment="preprocessing of images for this input"),
+    Column("preprocessing", JSON(none_as_null=True), comment="preprocessing of pictures for this input"),
     Column(
         "plugins",
         JSON,
@@ -178,7 +178,7 @@ layer = Table(
     Column("kernels", Integer, nullable=False),
     Column("parameters", Integer, nullable=False, comment="weights and biases"),
     Column("has_bias", Integer, nullable=False, comment="0 or 1"),
-    Column("macs", Integer, comment="multiply-accumulates for one image of nominal size"),
+    Column("macs", Integer, comment="multiply-accumulates for one picture of nominal size"),
     Column("receptive_field", REAL, comment="most input pixels seen by one output, on the widest axis"),
     Column("jump", REAL, comment="input pixels between neighbouring outputs, on that axis"),
     Column(
@@ -190,12 +190,12 @@ layer = Table(
     Column(
         "global_context",
         Integer,
-        comment="0 or 1: whether it sees the whole image, through a gate or a norm",
+        comment="0 or 1: whether it sees the whole picture, through a gate or a norm",
     ),
     Column(
         "output_shape", JSON(none_as_null=True), comment="list, N C H W: numbers, or names of dynamic sizes"
     ),
-    Column("input_channels", JSON, nullable=False, comment="list: names, if the layer reads an image"),
+    Column("input_channels", JSON, nullable=False, comment="list: names, if the layer reads a picture"),
     Column("input_tensor", Text, nullable=False),
     Column("weight_tensor", Text, nullable=False),
     Column("pre_tensor", Text, nullable=False, comment="output of the convolution"),

@@ -82,8 +82,8 @@ class Store:
             path = path / part
             if path.is_symlink():
                 raise CatalogError(
-                    f"{path} is a link, and no link is followed in a store",
-                    hint="filterkit makes none; if it is yours, put the folder or file itself there",
+                    f"{path} is a symbolic link, and links in a store are not followed",
+                    hint="filterkit never creates links there; replace it with the folder or file itself",
                 )
         return path
 
@@ -97,9 +97,13 @@ class Store:
         folder = self.model_path(sha256).parent
         for number, entry in enumerate(_below(folder)):
             if entry.is_symlink() or number >= MOST_FILES:
-                what = "is a link" if entry.is_symlink() else f"is one of more than {MOST_FILES:,} files"
+                what = (
+                    "is a symbolic link"
+                    if entry.is_symlink()
+                    else f"is one of more than {MOST_FILES:,} files"
+                )
                 raise CatalogError(
-                    f"{entry.path} {what}, and is not used", hint="`filterkit doctor` says what mends it"
+                    f"{entry.path} {what}, and is not used", hint="`filterkit doctor` shows how to repair it"
                 )
 
     def links(self) -> list[Path]:
@@ -109,7 +113,7 @@ class Store:
         return [Path(entry.path) for entry in _below(self.folder) if entry.is_symlink()]
 
     def holds(self, sha256: str, banks_sha256: str, external: Sequence[str] = ()) -> bool:
-        """Whether the files of the model, its `external` data and its banks exist, damaged or not."""
+        """Whether the files of the model, its `external` data and its banks exist, corrupted or not."""
         return self._holds_model(sha256, external) and self.banks_path(banks_sha256).is_file()
 
     def model_files(self, sha256: str) -> list[str]:
@@ -129,7 +133,7 @@ class Store:
         Raises
         ------
         CatalogError
-            They are damaged or cannot be read.
+            They are corrupted or cannot be read.
         FileNotFoundError
             They are missing.
         """
@@ -163,10 +167,10 @@ class Store:
         Parameters
         ----------
         rewrite
-            Hash a model that is there already, and replace it if it is damaged.
+            Hash a model that is there already, and replace it if it is corrupted.
         """
         target = self.model_path(sha256).parent
-        # An undamaged one is never moved away: if the process is killed then, its rows would have no model.
+        # An intact one is never moved away: if the process is killed then, its rows would have no model.
         if self._holds_model(sha256, external) and not (
             rewrite and model_sha256(target / MODEL_FILE, external) != sha256
         ):
@@ -279,8 +283,8 @@ def _hash(sha256: str) -> str:
     """`sha256` if it is one: an untrusted catalog may have any text in its place."""
     if not isinstance(sha256, str) or not HASH.fullmatch(sha256):
         raise CatalogError(
-            f"the catalog is damaged: {sha256!r:.80} is not a SHA-256 hash",
-            hint="restore a copy, or move it away and create a new one with `filterkit add`",
+            f"the catalog is corrupted: {sha256!r:.80} is not a SHA-256 hash",
+            hint="restore it from a backup, or move it away and create a new one with `filterkit add`",
         )
     return sha256
 

@@ -1,6 +1,6 @@
 """Validation of the values in a catalog, as SQLite itself allows any value in any column.
 
-A catalog may be untrusted or damaged. A value that filterkit never writes is detected here, where rows are
+A catalog may be untrusted or corrupted. A value that filterkit never writes is detected here, where rows are
 read, not where it would be used: as a path, a size, or the length of a loop.
 """
 
@@ -23,7 +23,7 @@ LARGEST = 2**63 - 1
 MOST_FILTERS = 2**19
 """Filters of a model, and so of a layer; a hostile weight may have millions, of one number each."""
 MOST_BANDS = 4096
-"""Channels of an image."""
+"""Channels of a picture."""
 LONGEST_TEXT = 1 << 20
 LONGEST_LIST = 64
 """Items of a list with a number for each axis."""

@@ -142,14 +142,14 @@ def _missing(catalog: Catalog, model: Mapping[str, Any]) -> CatalogError:
         if connection.scalar(same) is None:
             return removed(model["name"])
     return CatalogError(
-        f"the weights of {model['name']} are not in the store, the catalog has only its rows",
+        f"the weights of {model['name']} are not in the store; the catalog has only its rows",
         hint=f"`{add_command(model)}` restores them",
     )
 
 
 def _damaged(catalog: Catalog, match: Match) -> CatalogError:
     return CatalogError(
-        f"the filter banks in {catalog.store.banks_path(match.model['banks_sha256'])} are damaged: "
+        f"the filter banks in {catalog.store.banks_path(match.model['banks_sha256'])} are corrupted: "
         f"they do not match the catalog in {match.layer['name']}",
         hint=f"`{add_command(match.model)} --replace`",
     )

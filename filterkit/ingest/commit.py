@@ -77,7 +77,7 @@ def known_model(catalog: Catalog, name: str) -> Known | None:
     Raises
     ------
     CatalogError
-        The catalog is damaged, or its store has a link.
+        The catalog is corrupted, or its store has a link.
     """
     with catalog.connect() as connection:
         row = _row(connection, name)
@@ -119,7 +119,7 @@ def commit(catalog: Catalog, staged: Staged, *, replace: bool = False, verify: b
                     return _result("unchanged", known)
                 if known["banks_sha256"] != row["banks_sha256"]:
                     raise CatalogError(
-                        f"{staged.name} has other filters now than when it was added",
+                        f"the filters of {staged.name} have changed since it was added",
                         hint="--replace replaces the old ones",
                     )
             model = (staged.onnx_path, staged.external, staged.sha256)
@@ -213,7 +213,7 @@ def _writing(catalog: Catalog) -> Iterator[None]:
     except OSError as error:
         raise CatalogError(
             f"the store {catalog.store.folder} cannot be written: {error}",
-            hint="is there room, and may you write there?",
+            hint="check for free disk space and for permission to write there",
         ) from error
 
 
@@ -244,7 +244,7 @@ def sweep(catalog: Catalog) -> int:
     """
     with catalog.begin() as connection:  # no other process can write to the store meanwhile
         hashes = {"sha256": model.c.sha256, "banks_sha256": model.c.banks_sha256}
-        # The files of a damaged row are unknown: `check_rows` raises, and nothing is deleted.
+        # The files of a corrupted row are unknown: `check_rows` raises, and nothing is deleted.
         needed = check_rows(connection.execute(sa.select(*hashes.values())).mappings(), hashes)
         try:
             return catalog.store.sweep(
@@ -253,5 +253,5 @@ def sweep(catalog: Catalog) -> int:
         except OSError as error:
             raise CatalogError(
                 f"the store {catalog.store.folder} cannot be swept: {error.strerror or error}",
-                hint="may you write there? What is left over is swept next time",
+                hint="check for permission to write there; leftover files are deleted next time",
             ) from error

@@ -70,7 +70,7 @@ def layers_and_filters(
     """
     layers, filters = [], []
     for position, (name, bank) in enumerate(extraction.banks.items()):
-        budget.step("making the rows of layer '{}'", name)
+        budget.step("computing the rows of layer '{}'", name)
         of_bank, geometry = measured[position], extraction.geometries[position]
         layers.append(layer_row(position, name, bank, geometry, of_bank))
         filters.append(filter_columns(name, bank, of_bank, labels.get(name)))

@@ -99,10 +99,10 @@ def extract(
 def _nothing_found(graph: GraphView, file: str) -> ModelError:
     if any(map(is_convolution, graph.nodes)):
         return ModelError(
-            f"{file} has no layers of the kind asked for",
+            f"{file} has no layers of the requested kind",
             hint="without --extractor, its convolutions are extracted",
         )
-    return ModelError(f"{file} has no convolutions", hint="filterkit looks at convolutional networks")
+    return ModelError(f"{file} has no convolutions", hint="filterkit catalogs convolutional networks")
 
 
 def _collect(
@@ -114,10 +114,10 @@ def _collect(
     for extractor in extractors:
         tensors = {(bank.scope, bank.pre_tensor) for bank in banks}
         nodes = {bank.node for bank in banks} | {each.node for each in skipped}
-        budget.step("looking for layers with the extractor {}", extractor)
+        budget.step("searching for layers with the extractor {}", extractor)
         found = []
         for each in extractor.extract(graph):
-            budget.step("extracting what follows '{}'", each.node)
+            budget.step("extracting the layers after '{}'", each.node)
             found.append(each)
         new = [
             each
@@ -137,7 +137,7 @@ def _with_room(banks: Sequence[FilterBank], skipped: list[Skipped]) -> tuple[lis
     room = MOST_FILTERS
     for bank in banks:
         if bank.out_channels > room:
-            reason = f"its {bank.out_channels:,} filters exceed what one model may have"
+            reason = f"its {bank.out_channels:,} filters exceed the limit of one model"
             skipped.append(Skipped(bank.node, bank.op, reason))
         else:
             kept.append(bank)

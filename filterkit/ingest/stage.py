@@ -290,7 +290,7 @@ def _compare(request: Request, sha256: str, external: Sequence[str]) -> tuple[bo
         raise another_model(request.name, known.ref)
     if request.fold_batchnorm and not known.fold_batchnorm:
         raise UsageError(
-            f"{request.name} is in the catalog already, without batch norms folded",
+            f"{request.name} is already in the catalog, without batch norms folded",
             hint="--replace replaces it with one that has them folded",
         )
     return known.fold_batchnorm, known.is_complete(external)
@@ -310,5 +310,5 @@ def _write(path: Path, banks: Mapping[str, Any]) -> str:
     except OSError as error:
         raise CatalogError(
             f"the filter banks cannot be written to {path.parent}: {error.strerror or error}",
-            hint="is there room? TMPDIR sets another folder for temporary files",
+            hint="check for free disk space; TMPDIR sets another folder for temporary files",
         ) from error

@@ -95,12 +95,12 @@ def _check_unchanged(session: Session, request: Request, extractors: set[str]) -
     name = request.name
     if request.preprocessing:
         raise UsageError(
-            f"{name} is already in the catalog, and its preprocessing was not changed",
-            hint="--replace replaces it, with the preprocessing given",
+            f"{name} is already in the catalog; its preprocessing is unchanged",
+            hint="--replace replaces it, with the given preprocessing",
         )
     missing = extractors - makers_of_model(session.catalog(), name)
     if missing:
         raise UsageError(
             f"{name} is already in the catalog, but was not extracted with {', '.join(sorted(missing))}",
-            hint="--replace replaces it, with the extractors given",
+            hint="--replace replaces it, with the given extractors",
         )

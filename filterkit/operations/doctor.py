@@ -98,7 +98,7 @@ def _providers(faults: list[Row]) -> dict[str, Any]:
 
 
 def _catalog(session: Session, faults: list[Row]) -> dict[str, Any]:
-    """What the catalog and its store hold; a catalog that does not exist yet is no fault."""
+    """What the catalog and its store contain; a catalog that does not exist yet is not a fault."""
     from filterkit.catalog import listings
     from filterkit.catalog.database import catalog_path
 
@@ -127,12 +127,12 @@ def _rows(session: Session, faults: list[Row]) -> None:
         _fault(
             faults,
             f"the catalog {session.catalog().path} is corrupted: {found}",
-            "restore it from a backup, or move it away and create a new one with filterkit add",
+            "restore it from a backup, or move it away and create a new one with `filterkit add`",
         )
 
 
 def _store(session: Session, faults: list[Row]) -> dict[str, Any]:
-    """What the store holds, compared with the hashes in the catalog."""
+    """What the store contains, compared with the hashes in the catalog."""
     from filterkit.catalog.check import check_store
     from filterkit.hashing import bytes_below
 

@@ -1,4 +1,4 @@
-"""Measure models that are in the catalog with metrics that they lack."""
+"""Compute metrics that models in the catalog lack."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def hint_measure(session: Session, address: str | None, *, result: str | None = 
         import shlex  # only for this hint
 
         model = shlex.quote(parse_address(address or "*").model)
-        hint = f"{metric} fills it, but was not measured yet: filterkit measure {model}"
+        hint = f"{metric} fills it, but was not computed yet: filterkit measure {model}"
         raise UnknownNameError(error.message, name=error.name, hint=hint) from None
 
 

@@ -190,7 +190,7 @@ def fingerprint(weights: NDArray[Any]) -> str:
 
 
 def size_of(mark: str) -> int:
-    """The number of values behind a `fingerprint`."""
+    """The number of values that a `fingerprint` was computed from."""
     return int(mark.partition(":")[0])
 
 

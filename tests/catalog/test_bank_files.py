@@ -73,7 +73,7 @@ def test_a_file_cut_anywhere_is_damaged(bank: FilterBank, tmp_path: Path) -> Non
     whole = path.read_bytes()
     for size in range(0, len(whole), 13):
         path.write_bytes(whole[:size])
-        with pytest.raises(CatalogError, match="damaged"):
+        with pytest.raises(CatalogError, match="corrupted"):
             BankFile(path)
 
 
@@ -84,5 +84,5 @@ BROKEN = [b"[]", b"{}", b'{"x":1}', b'{"x":{"data_offsets":[0]}}', b"\xff{", b"n
 def test_a_table_of_contents_that_is_none(header: bytes, tmp_path: Path) -> None:
     path = tmp_path / "banks.safetensors"
     path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0" * 16)
-    with pytest.raises(CatalogError, match="damaged"):
+    with pytest.raises(CatalogError, match="corrupted"):
         BankFile(path)

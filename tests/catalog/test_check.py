@@ -120,7 +120,7 @@ def test_banks_of_another_model_are_not_taken_for_these(catalog: Catalog, tiny: 
     [match] = resolve(catalog, parse_address("wide/conv1"))
     place = files(catalog)["banks"]
     place.write_bytes(catalog.store.banks_path(match.model["banks_sha256"]).read_bytes())
-    with Catalog.open(catalog.path) as fresh, pytest.raises(CatalogError, match="damaged") as caught:
+    with Catalog.open(catalog.path) as fresh, pytest.raises(CatalogError, match="corrupted") as caught:
         [match] = resolve(fresh, parse_address("tiny/conv1"))
         weights.bank(fresh, match)
     assert "--replace" in str(caught.value.hint)
@@ -199,7 +199,7 @@ def test_doctor_finds_what_no_filterkit_writes(location: Path, what: str) -> Non
     with filterkit.open(location) as bench:
         faults = bench.examine()["faults"]
     assert faults and all(each["do"] for each in faults), faults
-    assert all("corrupted" in each["what"] or "damaged" in each["what"] for each in faults), faults
+    assert all("corrupted" in each["what"] for each in faults), faults
 
 
 @pytest.mark.parametrize("wrong", ["l2_norm = 9e999", "l2_norm = 'x'", "l2_norm = x'00'"])
@@ -208,5 +208,5 @@ def test_numbers_that_are_none_are_not_listed(location: Path, wrong: str) -> Non
         put(catalog, write_model(location.with_name("tiny.onnx")), plugins={})
     with closing(sqlite3.connect(location)) as connection, connection:
         connection.execute(f"UPDATE filter SET {wrong}")
-    with filterkit.open(location) as bench, pytest.raises(CatalogError, match="damaged"):
+    with filterkit.open(location) as bench, pytest.raises(CatalogError, match="corrupted"):
         bench.filters("tiny")

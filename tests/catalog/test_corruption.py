@@ -84,5 +84,5 @@ def test_doctor_reads_all_of_it(whole: Path, tmp_path: Path) -> None:
         with filterkit.open(location) as bench:
             faults = bench.examine()["faults"]
         silent += not faults
-        assert all("damaged" in each["what"] and each["do"] for each in faults), faults
+        assert all("corrupted" in each["what"] and each["do"] for each in faults), faults
     assert silent <= 1  # for an unused page

@@ -125,7 +125,7 @@ def test_a_reader_cannot_write(shared: Path) -> None:
 def test_a_damaged_catalog_is_named(shared: Path, location: Path) -> None:
     whole = shared.read_bytes()
     location.write_bytes(whole[:4096] + b"\x55" * (len(whole) - 4096))
-    with pytest.raises(CatalogError, match="damaged"), Catalog.open(location) as catalog:
+    with pytest.raises(CatalogError, match="corrupted"), Catalog.open(location) as catalog:
         listings.models(catalog)
 
 

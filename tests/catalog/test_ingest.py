@@ -176,7 +176,7 @@ def test_a_damaged_bank_is_said_and_mended(catalog: Catalog, tiny: Path) -> None
     [path] = (catalog.store.folder / "banks").iterdir()
     for content in (b"", b"\xff" * 100, path.read_bytes()[:-8]):
         path.write_bytes(content)
-        with Catalog.open(catalog.path) as fresh, pytest.raises(CatalogError, match="damaged"):
+        with Catalog.open(catalog.path) as fresh, pytest.raises(CatalogError, match="corrupted"):
             bank_of(fresh, "tiny/conv1")
     put(catalog, tiny, replace=True)
     np.testing.assert_array_equal(bank_of(catalog, "tiny/conv1"), stored_weights(tiny)["conv1.weight"])

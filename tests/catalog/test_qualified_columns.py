@@ -186,7 +186,7 @@ def test_a_metric_that_came_later_points_to_measure(tmp_path: Path, column: str)
             with pytest.raises(UnknownNameError, match="there is no column") as caught:
                 attempt()
             assert caught.value.hint == (
-                "metric twice of filterkit-twice fills it, but was not measured yet: filterkit measure tiny"
+                "metric twice of filterkit-twice fills it, but was not computed yet: filterkit measure tiny"
             )
         with pytest.raises(UnknownNameError) as caught:
             bench.count_filters("*", where=f"{column} >= -5")

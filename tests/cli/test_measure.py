@@ -27,7 +27,7 @@ def test_an_upgraded_catalog_is_measured(run: Run, tmp_path: Path) -> None:
     assert ran.rows == []
     assert ran.stderr == "classic lacks requested metrics: `filterkit measure classic` computes them\n"
     code, said, hint = run("measure", "classic").failure
-    assert (code, said) == (1, "the weights of classic are not in the store, the catalog has only its rows")
+    assert (code, said) == (1, "the weights of classic are not in the store; the catalog has only its rows")
     assert "`filterkit add classic`" in hint
     assert run("add", "classic").exit_code == 0
     ran = run("measure", "classic", "--format", "json")

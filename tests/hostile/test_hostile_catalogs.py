@@ -340,7 +340,7 @@ def test_wrong_rows_are_damage_and_no_fault_of_filterkit(run: Run, shared: Path,
 def test_texts_that_are_none_are_damage(run: Run, shared: Path) -> None:
     _run_sql(shared, "UPDATE model SET name = CAST(x'61ff62' AS TEXT) WHERE id = 1")
     message, _ = run("models", "--catalog", "shared/catalog.db").refusal()
-    assert "damaged" in message
+    assert "corrupted" in message
 
 
 @pytest.fixture

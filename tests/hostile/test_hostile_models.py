@@ -204,7 +204,7 @@ def test_more_filters_than_there_is_room_for(run: Run, tmp_path: Path) -> None:
     assert run("add", "model.onnx", "--format", "json").rows[0]["filters"] == 4
     [row] = run("layers", "model", "--skipped", "--format", "json").rows
     assert row["node"] == "hoard"
-    assert row["reason"] == "its 16,777,216 filters exceed what one model may have"
+    assert row["reason"] == "its 16,777,216 filters exceed the limit of one model"
 
 
 def test_a_graph_that_aborts_shape_inference_is_taken(run: Run, tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_other_extractors_than_before_are_reported(model: Path, bench: filterkit
 
 
 def test_nothing_of_the_kind_asked_for(bench: filterkit.Workbench) -> None:
-    with pytest.raises(ModelError, match="no layers of the kind asked for"):
+    with pytest.raises(ModelError, match="no layers of the requested kind"):
         bench.add("classic", extractors=["product"])
 
 

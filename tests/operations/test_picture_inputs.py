@@ -268,5 +268,5 @@ def test_what_a_catalog_may_hold_of_a_preprocessing(
             with suppress(ImageError):  # of other channels than the network has
                 maps_of(bench, np.zeros((9, 9, 5), np.uint8))
         else:
-            with pytest.raises(CatalogError, match="damaged"):
+            with pytest.raises(CatalogError, match="corrupted"):
                 maps_of(bench, np.zeros((9, 9, 5), np.uint8))

@@ -22,7 +22,7 @@ BUSY_SECONDS = 60.0
 """How long one writer waits for another. A writer holds the lock while it copies a model into the store."""
 
 SIGNS_OF_DAMAGE = ("malformed", "no such column", "no such table", "UTF-8", "corrupt", "JSON")
-"""Words in SQLite's messages that mean damage where the schema is one that filterkit creates."""
+"""Words in SQLite's messages that mean corruption where the schema is one that filterkit creates."""
 
 SETTINGS = (
     # The file may be untrusted: its schema runs no function that has effects outside the database,
@@ -194,8 +194,8 @@ def explain(path: Path, error: BaseException) -> CatalogError:
 def damaged(path: Path, what: str) -> CatalogError:
     """The error for a catalog at `path` that contains what filterkit never writes."""
     return CatalogError(
-        f"the catalog {path} is damaged ({what[:300]})",
-        hint="restore a copy, or move it away and recreate it with `filterkit add`",
+        f"the catalog {path} is corrupted ({what[:300]})",
+        hint="restore it from a backup, or move it away and create a new one with `filterkit add`",
     )
 
 

@@ -60,7 +60,7 @@ def check_beside(path: Path, *, write: bool) -> None:
     elif not _disappears(journal):
         raise CatalogError(
             f"a writer of the catalog {path} was interrupted and left {journal.name}, or is still writing",
-            hint=f"if no process is writing it, `{RECOVER}` restores its state from before",
+            hint=f"if no process is writing it, `{RECOVER}` restores its previous state",
         )
 
 
@@ -73,7 +73,9 @@ def check_regular(path: Path, hint: str, *, hard_links: bool = False) -> None:
     except OSError as error:
         raise CatalogError(f"{path} cannot be examined: {error.strerror}") from error
     if stat.S_ISLNK(status.st_mode):
-        raise CatalogError(f"{path} is a link to {path.readlink()}; links are not followed here", hint=hint)
+        raise CatalogError(
+            f"{path} is a symbolic link to {path.readlink()}; links are not followed here", hint=hint
+        )
     if not stat.S_ISREG(status.st_mode):
         raise CatalogError(f"{path} is not a regular file", hint=hint)
     if status.st_nlink > 1 and not hard_links:

@@ -267,7 +267,7 @@ def _ended(process: _Process, *, started: bool) -> Exception:
 def _broken(reason: str) -> CatalogError:
     return CatalogError(
         f"the process that runs the query failed: {reason}",
-        hint="check the catalog for damage with `filterkit doctor`",
+        hint="check the catalog with `filterkit doctor`",
     )
 
 

@@ -201,16 +201,26 @@ def test_quantize_and_dequantize_around_it() -> None:
     ("nodes", "shape", "weight", "words"),
     [
         ([node("MatMul", "x w", "y")], [3, 7, 4], random(3, 4, 5), "3 matrices, of shape 3×4×5"),
-        ([node("MatMul", "x w", "y")], [3, 4], random(4), "no matrix, of shape 4"),
+        ([node("MatMul", "x w", "y")], [3, 4], random(4), "not a matrix, of shape 4"),
         ([node("MatMul", "x w", "y")], [3, 4], random(4, 0), "empty"),
         ([node("MatMul", "x w", "y")], [4], random(4, 5), "its output has 1 axes"),
-        ([node("FusedMatMul", "x w", "y")], [3, 4], random(4, 5), "'com.microsoft' is not known"),
-        ([node("MatMulNBits", "x w", "y")], [3, 4], random(4, 5), "'com.microsoft' is not known"),
+        (
+            [node("FusedMatMul", "x w", "y")],
+            [3, 4],
+            random(4, 5),
+            "unknown operator FusedMatMul of domain 'com.microsoft'",
+        ),
+        (
+            [node("MatMulNBits", "x w", "y")],
+            [3, 4],
+            random(4, 5),
+            "unknown operator MatMulNBits of domain 'com.microsoft'",
+        ),
         (
             [node("MaxPool", "x", "s", kernel_shape=[1]), node("QLinearMatMul", "x x x w s x x x", "y")],
             [3, 4],
             np.ones((4, 5), np.int8),
-            "computed as it runs",
+            "computed at run time",
         ),
     ],
 )

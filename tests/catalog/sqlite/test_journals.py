@@ -152,7 +152,7 @@ def test_what_is_no_file_of_its_own_is_refused_before_anything_is_opened(
 def test_a_catalog_that_is_a_link_is_refused_with_the_path_to_take(shared: Path, location: Path) -> None:
     location.symlink_to(shared)
     for write in (False, True):
-        with pytest.raises(CatalogError, match="is a link to") as caught:
+        with pytest.raises(CatalogError, match="is a symbolic link to") as caught:
             Catalog.open(location, write=write)
         assert str(shared) in str(caught.value) and "--catalog" in str(caught.value.hint)
 
@@ -241,7 +241,7 @@ def test_no_catalog_is_made_beside_a_store_that_is_a_link(location: Path, tmp_pa
     yours = tmp_path / "yours"
     yours.mkdir()
     store_folder(location).symlink_to(yours)
-    with pytest.raises(CatalogError, match="is a link, and no link is followed in a store"):
+    with pytest.raises(CatalogError, match="is a symbolic link, and links in a store are not followed"):
         Catalog.open(location, write=True)
     assert not location.exists() and not list(yours.iterdir())
 

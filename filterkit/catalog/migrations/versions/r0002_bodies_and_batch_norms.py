@@ -1,4 +1,4 @@
-"""Layers inside bodies, and batch norms behind layers."""
+"""Layers inside bodies, and batch norms after layers."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What filters look like, and what is known of layers as wholes."""
+"""Metrics of filters and of whole layers."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def upgrade() -> None:
     op.add_column("layer", sa.Column("extra", sa.JSON(none_as_null=True), nullable=True))
     for name, kind in FILTER_METRICS.items():
         op.add_column("filter", sa.Column(name, kind, nullable=True))
-    # What a plugin measured under a name that is a column of its own now gives way to that column.
+    # A plugin's metric is dropped if its name is now that of a built-in column.
     named = ", ".join(f"'{name}'" for name in FILTER_METRICS)
     op.execute(
         "UPDATE model SET extra_metrics = "

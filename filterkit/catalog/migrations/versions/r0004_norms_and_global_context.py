@@ -1,4 +1,4 @@
-"""Norms behind convolutions, and layers that see the whole picture through a gate or a norm."""
+"""Norms after convolutions, and layers that see the whole picture through a gate or a norm."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +8,6 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    # Both are empty in older rows: only the model can tell, and `filterkit add --replace` asks it.
+    # Both are empty in older rows: only the model has them, and `filterkit add --replace` reads it.
     op.add_column("layer", sa.Column("global_context", sa.Integer(), nullable=True))
     op.add_column("layer", sa.Column("norm", sa.Text(), nullable=True))

@@ -74,7 +74,7 @@ def _windowed(tracks: Tracks, axis: int, window: Window) -> Tracks:
         reach = digit.track.reach.read(reads, digit.step * window.stride)
         return (
             tracks.with_digit_reach(digit, reach, window.length)
-            if reach.is_told
+            if reach.is_bounded
             else tracks.untracked([axis])
         )
     track = tracks.track(axis)
@@ -141,7 +141,7 @@ def with_reach(track: Track | None, reach: Reach | None) -> Track | None:
     That is an axis of length 1 that was added and is now wider, or a reach that is out of bounds, whose
     numbers would grow with every layer.
     """
-    if track is None or reach is None or not reach.is_told:
+    if track is None or reach is None or not reach.is_bounded:
         return None
     if track.source is None and reach != Reach():
         return None

@@ -87,7 +87,7 @@ def read_matrix(graph: filterkit.GraphView, found: Contraction) -> tuple[Floats,
     """The weight as (outputs, inputs), and the sizes of its output axes in the graph."""
     stored = read_numbers(graph, found.weight)
     if stored.ndim != len(found.inputs) + len(found.outputs):
-        raise filterkit.Unresolved("the weight has other axes than the Einsum's equation")
+        raise filterkit.Unresolved("the axes of the weight do not match the Einsum's equation")
     turned = stored.transpose(found.outputs + found.inputs)
     sizes = turned.shape[: len(found.outputs)]
     return np.ascontiguousarray(turned.reshape(int(np.prod(sizes)), -1), float_of(stored.dtype)), sizes

@@ -39,8 +39,8 @@ def _bank(graph: filterkit.GraphView, node: onnx.NodeProto, name: str) -> filter
         scale, output = filterkit.dynamic_scale(graph, output, outputs)
         if scale is None:
             raise filterkit.Unresolved(
-                "its weight is integer codes, and no constant scale after it (Cast, then Mul) turns "
-                "them into real numbers"
+                "its weight is integer codes, and no constant scale after it (Cast, then Mul) "
+                "dequantizes them"
             )
         weights = weights * scale[:, None]
     layout = layout_of(graph, output, left=product.left)

@@ -71,7 +71,7 @@ def read_product(graph: filterkit.GraphView, node: onnx.NodeProto) -> Product | 
         If the operator is unknown or unsupported.
     """
     if node.domain not in STANDARD or node.op_type in OTHERS:
-        raise filterkit.Unresolved(f"{node.op_type} of the domain '{node.domain}' is not known")
+        raise filterkit.Unresolved(f"unknown operator {node.op_type} of domain '{node.domain}'")
     inputs = [*node.input, *[""] * 8]
     first, second = (inputs[0], inputs[3]) if node.op_type == "QLinearMatMul" else (inputs[0], inputs[1])
     left = graph.is_constant(first)

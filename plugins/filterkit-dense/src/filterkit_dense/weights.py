@@ -25,7 +25,7 @@ def read_weight(graph: filterkit.GraphView, product: Product, *, codes: bool) ->
     if stored.ndim > 2 and set(stored.shape[:-2]) == {1}:
         stored = stored.reshape(stored.shape[-2:])
     if stored.ndim != 2:
-        many = f"{int(np.prod(stored.shape[:-2]))} matrices" if stored.ndim > 2 else "no matrix"
+        many = f"{int(np.prod(stored.shape[:-2]))} matrices" if stored.ndim > 2 else "not a matrix"
         raise filterkit.Unresolved(
             f"the weight is {many}, of shape {'×'.join(map(str, stored.shape)) or 'none'}"
         )
@@ -44,7 +44,7 @@ def read_numbers(graph: filterkit.GraphView, weight: str, *, codes: bool = False
     """
     stored = graph.constant(weight)
     if stored.dtype.kind in "OSUcb" or (stored.dtype.kind in "iu" and not codes):
-        raise filterkit.Unresolved(f"the weight is of type {stored.dtype}, which no layer learns")
+        raise filterkit.Unresolved(f"the weight is of type {stored.dtype}, which is not supported")
     if 0 in stored.shape:
         raise filterkit.Unresolved("the weight is empty")
     return stored
@@ -63,10 +63,10 @@ def _decoded(graph: filterkit.GraphView, product: Product, codes: NDArray[Any]) 
         if not name:
             continue
         if not graph.is_constant(name):
-            raise filterkit.Unresolved("the weight's scale or zero point is computed as it runs")
+            raise filterkit.Unresolved("the weight's scale or zero point is computed at run time")
         part = graph.constant(name).astype(np.float32).ravel()
         if part.size not in (1, codes.shape[axis]):
-            raise filterkit.Unresolved("the weight's scale or zero point does not fit its shape")
+            raise filterkit.Unresolved("the weight's scale or zero point does not match its shape")
         values = combine(values, part if axis else part[:, np.newaxis])
     return values
 

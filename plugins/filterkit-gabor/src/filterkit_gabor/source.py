@@ -52,7 +52,9 @@ class GaborOptions:
         """
         name, given = filterkit.split_options(ref)
         if name:
-            raise filterkit.UsageError(f"gabor knows no '{name}'", hint="write gabor:?orientations=8&size=15")
+            raise filterkit.UsageError(
+                f"gabor takes only options, not '{name}'", hint="write gabor:?orientations=8&size=15"
+            )
         values: dict[str, object] = {}
         for key, text in given.items():
             if key not in _READERS:
@@ -62,7 +64,7 @@ class GaborOptions:
             try:
                 values[key] = _READERS[key](text)
             except ValueError as error:
-                raise filterkit.UsageError(f"gabor cannot have {key}={text}", hint=str(error)) from None
+                raise filterkit.UsageError(f"invalid option {key}={text} of gabor", hint=str(error)) from None
         return cls(**values)  # type: ignore[arg-type]
 
     def __str__(self) -> str:

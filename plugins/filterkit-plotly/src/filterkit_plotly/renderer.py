@@ -56,8 +56,8 @@ class Interactive:
         longest = max(sheet.rows * (height + self.gap), sheet.columns * (width + self.gap)) + self.gap
         if longest > LARGEST_SIDE:
             raise filterkit.UsageError(
-                f"the sheet is {longest:,} pixels long, and a page can hold {LARGEST_SIDE:,}",
-                hint="take fewer filters, e.g. 0:64, or --renderer mosaic",
+                f"the sheet is {longest:,} pixels long; the limit is {LARGEST_SIDE:,}",
+                hint="choose fewer filters, e.g. 0:64, or --renderer mosaic",
             )
         drawn = {"gap": self.gap, "longest": LARGEST_SIDE, "colours": colour_table(self.colormap)}
         data = {**page_data(sheet), **drawn}

@@ -128,7 +128,7 @@ def _read(given: dict[str, str], key: str, reader: Callable[[str], Any], default
     try:
         return reader(given[key])
     except ValueError as error:
-        raise filterkit.UsageError(f"torch cannot take {key}={given[key]}", hint=str(error)) from None
+        raise filterkit.UsageError(f"invalid option {key}={given[key]} of torch", hint=str(error)) from None
 
 
 def _shape(text: str) -> tuple[int, ...]:

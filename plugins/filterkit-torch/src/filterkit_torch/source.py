@@ -77,10 +77,10 @@ def _run(request: Request, workdir: Path) -> Answer:
     try:
         return Answer(**json.loads(Path(request.answer).read_text("utf-8")))
     except FileNotFoundError:
-        said = process.stderr.strip().splitlines() or ["it gave no reason"]
+        said = process.stderr.strip().splitlines() or ["no error message"]
         killed = "its process was killed, perhaps because it ran out of memory"
         reason = killed if process.returncode < 0 else said[-1]
-        raise filterkit.SourceError(f"{request.shown} could not be exported: {reason}") from None
+        raise filterkit.SourceError(f"cannot export {request.shown}: {reason}") from None
 
 
 def _describe(request: Request) -> str:
