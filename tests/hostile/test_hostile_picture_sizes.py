@@ -149,7 +149,7 @@ def test_convolving_up_to_the_limit() -> None:
     assert convolve(weights, None, image, Sliding(True, strides=[1, 1000])).shape == (1, 1, 1, 1001)
     with pytest.raises(ImageError, match="positions"):
         convolve(weights, None, image, Sliding(True, strides=[1, LARGEST_MAP // 2]))
-    with pytest.raises(ImageError, match="too small"):
+    with pytest.raises(ImageError, match="smaller than the window"):
         convolve(weights, None, image, Sliding(pads=[0, -9, 0, 0]))
 
 
@@ -234,9 +234,9 @@ def test_an_array_of_more_bands_than_are_resized(run: Run, tmp_path: Path) -> No
     run("add", "m.onnx").fine  # noqa: B018
     np.save(tmp_path / "a.npy", np.zeros((9, 9, 5), np.uint8))
     error, hint = run("maps", "m/conv", "a.npy", "--size", "9000", "-o", "out.npy").refusal()
-    assert "9000 × 9000 pixels" in error and "of 5 channels" in error and "--size" in hint
+    assert "9000 × 9000 pixels" in error and "with 5 channels" in error and "--size" in hint
     check_size(1, 3 * LARGEST_SIZE // 5, channels=5)
-    with pytest.raises(ImageError, match="of 5 channels"):
+    with pytest.raises(ImageError, match="with 5 channels"):
         check_size(1, 3 * LARGEST_SIZE // 5 + 1, channels=5)
 
 
