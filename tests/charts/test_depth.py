@@ -118,6 +118,7 @@ def test_models_beside_each_other_are_not_joined() -> None:
     drawn(figure)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 53, 130])
 def test_every_name_stands_within_the_figure(count: int) -> None:
     layers = [stats(f"stage{n}_block{n}_unit_{'x' * (n % 40)}", 3) for n in range(count)]

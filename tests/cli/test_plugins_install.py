@@ -18,6 +18,8 @@ import filterkit
 GOOD = """
 import filterkit
 
+pytestmark = pytest.mark.slow
+
 @filterkit.hookimpl
 def filterkit_normalizers():
     return [filterkit.Contribution("{name}", "Good", "nowhere:Nothing")]

@@ -16,6 +16,8 @@ import pytest
 import filterkit
 from filterkit.testing import code_blocks, run_block, tiny_model
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 Install = Callable[[str], Path]

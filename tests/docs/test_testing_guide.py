@@ -84,6 +84,7 @@ def test_every_public_name_is_there() -> None:
     assert re.findall(r"`([\w-]+)`", " ".join(kinds)) == list(kit.TINY_MODELS)
 
 
+@pytest.mark.slow
 def test_all_examples_conform(tmp_path: Path) -> None:
     np.save(tmp_path / "bank.npy", np.ones((2, 3, 3, 3), np.float32))
     kit.check_normalizer(example("filterkit-binary/filterkit_binary.py").Binary)

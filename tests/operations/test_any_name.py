@@ -135,6 +135,7 @@ def check_metric(bench: filterkit.Workbench, place: int, metric: str) -> None:
         assert all(row[name] == place + row["filter"] * name.startswith("filter.") for row in rows)
 
 
+@pytest.mark.slow
 def test_sheets_and_charts_are_drawn(bench: filterkit.Workbench) -> None:
     for name in LAYERS:
         assert bench.render(bench.sheet(f"file/{name}"), suffix=".txt")

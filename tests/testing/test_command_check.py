@@ -122,6 +122,7 @@ def test_a_good_one_passes() -> None:
     check_command(SimpleNamespace(filterkit_commands=good), *examples)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("broken", "words"),
     [
