@@ -166,8 +166,6 @@ def models_named(
 def _no_model(
     connection: sa.Connection, pattern: str, names: Sequence[str], whole: str | None
 ) -> NotFoundError:
-    from filterkit.catalog.addresses import like_a_layer, with_a_model
-
     message = f"there is no model '{pattern}' in the catalog"
     # Of the file that a model was made of, or an address where a model is expected.
     likely = (MODEL_SUFFIXES.sub("", pattern), pattern.partition("/")[0])
@@ -238,9 +236,8 @@ def _layers_named(
             )
         wanted = matching(pattern, names)
         if not wanted:
-            from filterkit.catalog.addresses import with_a_layer
-
-            message = f"there is no layer '{pattern}' there"
+            where = next(iter(names_of_models)) if len(names_of_models) == 1 else "these models"
+            message = f"there is no layer '{pattern}' in {where}"
             for name in names_of_models if len(names_of_models) == 1 else ():
                 meant = with_a_layer(name, names, whole.partition("/")[2])
                 if meant:

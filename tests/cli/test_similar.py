@@ -65,7 +65,7 @@ def test_a_file_as_the_query(run: Run, classic: Path, tmp_path: Path) -> None:
         (["[[1,2,3]]"], 1, "no kernel in the searched layers has the size 1×3", "sizes there: 2×2, 3×3, 5×5"),
         (["[[0,0],[0,0]]"], 2, "[[0,0],[0,0]] is all zeros", ""),
         (["[[1,2"], 2, "cannot parse [[1,2 as numbers", "sobel.npy"),
-        (["classic/edge_sobel"], 1, "there is no layer 'edge_sobel' there", "'edge_sobel_x'"),
+        (["classic/edge_sobel"], 1, "there is no layer 'edge_sobel' in classic", "'edge_sobel_x'"),
         (["classic/edge_*"], 2, "the query is a single kernel or filter", "classic/edge_sobel_x"),
         ([SOBEL, "--invariant", "scale,sing"], 2, "there is no invariance 'sing'", "'sign'"),
         ([SOBEL, "--among", "clasic"], 1, "there is no model 'clasic'", "'classic'"),
