@@ -152,7 +152,7 @@ def test_no_circles() -> None:
             found
             for found in imports(parse(path))
             if found in modules
-            and (not f"{name}.".startswith(f"{found}.") or found == name and path.name != "__init__.py")
+            and (not f"{name}.".startswith(f"{found}.") or (found == name and path.name != "__init__.py"))
         }
         for name, path in modules.items()
     }
