@@ -26,7 +26,6 @@ from filterkit.plugins.stdout import stdout_for_data
 
 if TYPE_CHECKING:
     from filterkit.plugins.checked import Checked
-    from filterkit.plugins.plugin import Plugin
 
 BUILT_IN = "filterkit"
 """The name that refers to all built-in plugins."""

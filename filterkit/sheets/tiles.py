@@ -12,7 +12,7 @@ from filterkit.records import Normalized, TileSheet
 if TYPE_CHECKING:
     from filterkit.records import FloatArray
 
-Channels = Literal["separate", "rgb", "first"]
+LayerChannels = Literal["separate", "rgb", "first"]
 """How a filter's kernels are drawn: one tile each, as one colour picture, or only the first of them."""
 
 MOST_ADDRESSED = 2**20
@@ -26,7 +26,7 @@ def bank_sheet(
     kernels: Sequence[int],
     channel_names: Sequence[str] = (),
     filter_labels: Sequence[str] = (),
-    channels: Channels = "separate",
+    channels: LayerChannels = "separate",
     title: str = "",
     note: str | None = None,
     values: FloatArray | None = None,
@@ -65,8 +65,8 @@ def bank_sheet(
         Nothing is selected, `channels` is unknown, or ``rgb`` is requested for a layer whose kernels are not
         red, green and blue.
     """
-    if channels not in get_args(Channels):
-        raise UsageError(f"channels cannot be '{channels}'", hint=closest(channels, get_args(Channels)))
+    if channels not in get_args(LayerChannels):
+        raise UsageError(f"channels cannot be '{channels}'", hint=closest(channels, get_args(LayerChannels)))
     note = normalized.summary if note is None else note
     rows, columns = _labels(filter_labels, filters), _labels(channel_names, kernels)
     if not normalized.values.size:

@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from filterkit import budget
 from filterkit.errors import one_line
@@ -15,9 +14,6 @@ from filterkit.geometry import product
 from filterkit.graph.loading.checkpoint import Convolution, Stored
 from filterkit.graph.loading.names import free_name
 from filterkit.sources.stored_array import StoredArray
-
-if TYPE_CHECKING:
-    from filterkit.sources.stored_array import StoredArray
 
 LONGEST_KERNEL = 256
 """Longer axes belong to embeddings and attention; the longest kernels occur in audio networks."""
