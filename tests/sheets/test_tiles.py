@@ -15,7 +15,7 @@ from filterkit.errors import UsageError
 from filterkit.normalizers.minmax import MinMax
 from filterkit.records import Normalized
 from filterkit.sheets.maps import maps_sheet
-from filterkit.sheets.tiles import MOST_ADDRESSED, Channels, arrange, bank_sheet
+from filterkit.sheets.tiles import MOST_ADDRESSED, LayerChannels, arrange, bank_sheet
 
 
 def normalized(*shape: int) -> Normalized:
@@ -175,7 +175,7 @@ def test_every_tile_has_a_place_and_no_row_is_empty(count: int, height: int, wid
     ],
 )
 def test_every_tile_knows_its_address_and_its_weights(
-    filters: list[int], kernels: list[int], channels: Channels, addresses: list[str]
+    filters: list[int], kernels: list[int], channels: LayerChannels, addresses: list[str]
 ) -> None:
     weights = np.random.default_rng(0).normal(size=(4, 3, 3, 5)).astype(np.float32)
     chosen = np.ix_(filters, kernels)
