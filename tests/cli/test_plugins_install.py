@@ -15,10 +15,10 @@ from command_line import Ran, Run
 
 import filterkit
 
+pytestmark = pytest.mark.slow
+
 GOOD = """
 import filterkit
-
-pytestmark = pytest.mark.slow
 
 @filterkit.hookimpl
 def filterkit_normalizers():
