@@ -163,10 +163,11 @@ def _add_plugin_commands(group: Any, *, to_show: bool) -> None:
     found = [candidate for candidate in available() if may_have(candidate, "filterkit_commands")]
     if not found:
         return
-    from filterkit.plugins.commands import add_commands, add_remembered, remember
+    from filterkit.plugins.command_cache import add_remembered, remember
 
     if to_show and add_remembered(group, found):
         return
+    from filterkit.plugins.commands import add_commands  # imports the plugin host, which the cache spares
     from filterkit.plugins.host import load_plugins
 
     built_in = set(group.commands)

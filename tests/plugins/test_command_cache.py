@@ -260,3 +260,10 @@ def test_a_package_of_many_files_is_imported(shell: Shell, install: Install) -> 
     for _ in range(2):
         assert "What large does" in shell("--help")
         assert "large_package" in shell.imported()
+
+
+def test_cached_help_needs_no_plugin_host() -> None:
+    """Help would otherwise import pluggy and the host at every start."""
+    code = "import sys, filterkit.cli.app, filterkit.plugins.command_cache; print('pluggy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
