@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from filterkit import operations
-from filterkit.results import Rows, RunOptions
+from filterkit.results.maps import RunOptions
+from filterkit.results.rows import Rows
 from filterkit.session import Session
 from filterkit.settings import ADD_MEMORY, ADD_SECONDS
 
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
     from filterkit.plugins.protocols import Progress, Row
     from filterkit.plugins.registry import Registry
     from filterkit.records import FloatArray, TileSheet
-    from filterkit.results import At, Differences, Drawable, FeatureMaps, Found, Neighbours, Sheet
+    from filterkit.results.diff import Differences
+    from filterkit.results.maps import At, FeatureMaps
+    from filterkit.results.rows import Found
+    from filterkit.results.sheet import Drawable, Sheet
+    from filterkit.results.similar import Neighbours
     from filterkit.runtime.pictures import Picture
     from filterkit.sheets.picked import Channels
 

@@ -20,7 +20,9 @@ from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
 from filterkit.records import Normalized
-from filterkit.results import FeatureMaps, Rows, Sheet
+from filterkit.results.maps import FeatureMaps
+from filterkit.results.rows import Rows
+from filterkit.results.sheet import Sheet
 from filterkit.sheets.maps import maps_sheet
 
 pytestmark = pytest.mark.zoo

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from filterkit.address import parse_address
 from filterkit.errors import NotFoundError, UsageError, closest
-from filterkit.results import Differences, LayerPair
+from filterkit.results.diff import Differences, LayerPair
 
 if TYPE_CHECKING:
     import numpy as np

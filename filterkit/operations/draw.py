@@ -10,12 +10,12 @@ from filterkit.atomic_writes import replacing
 from filterkit.errors import UsageError, one_line
 from filterkit.operations.show import sheet
 from filterkit.plugins.options import parse_spec
-from filterkit.results import suits_grid
+from filterkit.results.sheet import suits_grid
 
 if TYPE_CHECKING:
     from filterkit.plugins.registry import Registry
     from filterkit.records import TileSheet
-    from filterkit.results import FeatureMaps
+    from filterkit.results.maps import FeatureMaps
     from filterkit.session import Session
 
 ARRAYS = (".npy", ".npz")

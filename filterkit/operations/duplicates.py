@@ -10,7 +10,7 @@ from filterkit.address import Address, Selection
 from filterkit.catalog.weights import bank, bias
 from filterkit.errors import UsageError
 from filterkit.operations.similar import INVARIANCES, check_invariances
-from filterkit.results import Found
+from filterkit.results.rows import Found
 from filterkit.session import sliced
 
 if TYPE_CHECKING:

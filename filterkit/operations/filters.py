@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from filterkit.address import parse_address
 from filterkit.operations.measure import hint_measure
-from filterkit.results import Rows
+from filterkit.results.rows import Rows
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row

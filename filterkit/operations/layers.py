@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from filterkit.address import parse_address
-from filterkit.results import Rows
+from filterkit.results.rows import Rows
 
 if TYPE_CHECKING:
     from filterkit.session import Session

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from filterkit.errors import ImageError, RuntimeFailure, UsageError
 from filterkit.operations.corrections import hint_argument_order, hint_unquoted_picture
-from filterkit.results import FeatureMaps, RunOptions
+from filterkit.results.maps import FeatureMaps, RunOptions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

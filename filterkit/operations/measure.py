@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.address import Address, parse_address
 from filterkit.errors import FilterkitError, UnknownNameError
-from filterkit.results import Rows
+from filterkit.results.rows import Rows
 
 if TYPE_CHECKING:
     from filterkit.catalog.metrics import Faults

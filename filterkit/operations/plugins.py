@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from filterkit.errors import FilterkitError, PluginError, UnknownNameError, UsageError, closest
-from filterkit.results import Rows
+from filterkit.results.rows import Rows
 
 if TYPE_CHECKING:
     from filterkit.catalog.listings import Maker

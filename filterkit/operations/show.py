@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from filterkit.address import parse_address
 from filterkit.errors import NotFoundError
-from filterkit.results import Drawable, Sheet
+from filterkit.results.sheet import Drawable, Sheet
 from filterkit.sheets.picked import check_channels, check_count, picked_sheet
 from filterkit.sheets.tiles import bank_sheet
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from filterkit.address import refuse_url
 from filterkit.catalog.weights import PLACES, bank
 from filterkit.errors import NotFoundError, UsageError, closest
-from filterkit.results import NeighbourQuery, Neighbours
+from filterkit.results.similar import NeighbourQuery, Neighbours
 from filterkit.session import sliced
 
 if TYPE_CHECKING:

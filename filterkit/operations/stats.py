@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.address import parse_address
 from filterkit.errors import NotFoundError, UsageError, closest
-from filterkit.results import Rows
+from filterkit.results.rows import Rows
 
 if TYPE_CHECKING:
     from filterkit.charts.style import LayerStats

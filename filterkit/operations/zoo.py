@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from filterkit.results import Rows
+from filterkit.results.rows import Rows
 
 
 def zoo() -> Rows:

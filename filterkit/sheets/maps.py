@@ -14,7 +14,7 @@ from filterkit.sheets.tiles import bank_sheet
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Normalizer
     from filterkit.records import FloatArray, TileSheet
-    from filterkit.results import FeatureMaps
+    from filterkit.results.maps import FeatureMaps
 
 
 def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:

@@ -16,7 +16,7 @@ from filterkit.sheets.tiles import as_pictures, in_rows
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Normalizer
     from filterkit.records import FloatArray
-    from filterkit.results import Differences, LayerPair
+    from filterkit.results.diff import Differences, LayerPair
 
 MOST = 24
 """Limit on the pairs on one sheet."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from filterkit.catalog.addresses import Match
     from filterkit.plugins.protocols import Normalizer, Row
     from filterkit.records import FloatArray, TileSheet
-    from filterkit.results import Neighbours
+    from filterkit.results.similar import Neighbours
 
 Channels = Literal["separate", "rgb", "first", "strongest"]
 """How a filter's kernels are drawn: one tile each, as one colour picture, the first, or the strongest."""

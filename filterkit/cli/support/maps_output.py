@@ -15,7 +15,7 @@ from filterkit.errors import UsageError, one_line, plain
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
     from filterkit.records import TileSheet
-    from filterkit.results import FeatureMaps
+    from filterkit.results.maps import FeatureMaps
     from filterkit.workbench import Workbench
 
 COLUMNS = ("address", "image", "shape", "min", "max", "mean", "provider", "file")

@@ -1,0 +1,1 @@
+"""What operations return: tables, sheets, feature maps, neighbours and differences."""

@@ -1,0 +1,93 @@
+"""The result of a comparison: the differences between two models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from filterkit.results.rows import Rows
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from filterkit.catalog.addresses import Match
+    from filterkit.comparison.assignment import Assignment
+    from filterkit.comparison.difference import Difference
+    from filterkit.plugins.protocols import Normalizer, Row
+    from filterkit.records import FloatArray, TileSheet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerPair:
+    """Two layers, or one without a partner.
+
+    Attributes
+    ----------
+    a, b
+        The layers; one of them may be None.
+    reason
+        Why they cannot be compared, or None; if set, the following attributes are None.
+    weights_a, weights_b
+        Their banks, memory-mapped.
+    difference
+        Differences between the filters of `a` and their partners.
+    bias
+        Absolute difference of the biases, shape (filters,); None if neither layer has any.
+    assignment
+        The pairing of filters of `a` and `b`; None if those of the same number are partners.
+    """
+
+    a: Match | None
+    b: Match | None
+    reason: str | None = None
+    weights_a: FloatArray | None = None
+    weights_b: FloatArray | None = None
+    difference: Difference | None = None
+    bias: NDArray[np.float64] | None = None
+    assignment: Assignment | None = None
+
+    def partner(self, number: int) -> int:
+        """The filter of `b` that is the partner of filter `number` of `a`."""
+        return number if self.assignment is None else int(self.assignment.filters[number])
+
+
+class Differences(Rows):
+    """The differences between two models; `Workbench.sheet` draws them.
+
+    Attributes
+    ----------
+    pairs
+        The compared layers.
+    level
+        Whether there is one row per layer or per filter.
+    not_finite
+        Number of pairs of filters that contain NaN or infinity.
+    """
+
+    default_normalizer = "symmetric:per=filter"
+
+    def __init__(
+        self,
+        rows: Iterable[Row],
+        columns: Iterable[str],
+        pairs: tuple[LayerPair, ...],
+        level: Literal["layer", "filter"],
+    ) -> None:
+        super().__init__(rows, columns)
+        self.pairs, self.level = pairs, level
+        differences = [pair.difference for pair in pairs if pair.difference is not None]
+        self.not_finite = sum(int((~each.finite).sum()) for each in differences)
+
+    def to_sheet(self, normalizer: Normalizer) -> TileSheet:
+        """The least similar pairs of filters, worst first.
+
+        Raises
+        ------
+        UsageError
+            No pair of filters is finite.
+        """
+        from filterkit.sheets.pairs import pairs_to_sheet
+
+        return pairs_to_sheet(self, normalizer)

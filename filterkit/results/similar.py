@@ -1,0 +1,65 @@
+"""The result of a search: the neighbours of a kernel or filter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from filterkit.results.rows import Found
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Normalizer, Row
+    from filterkit.records import FloatArray, TileSheet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NeighbourQuery:
+    """The query of a search: a kernel, shape ``kernel_shape``, or a filter, shape (kernels, *kernel_shape).
+
+    Attributes
+    ----------
+    name
+        Its name in titles and labels.
+    place
+        Where it is in the catalog: the layer's id, the filter and, for a kernel, the kernel.
+    """
+
+    name: str
+    level: Literal["kernel", "filter"]
+    values: FloatArray
+    place: tuple[int, int, int | None] | None = None
+
+
+class Neighbours(Found):
+    """The kernels or filters most similar to a query, best first; `Workbench.sheet` draws them.
+
+    Attributes
+    ----------
+    query
+        What was searched for.
+    banks
+        The memory-mapped bank of each layer among the rows, by the layer's address.
+    """
+
+    def __init__(
+        self,
+        rows: Iterable[Row],
+        columns: Iterable[str],
+        query: NeighbourQuery,
+        banks: Mapping[str, FloatArray],
+        not_finite: int,
+    ) -> None:
+        super().__init__(rows, columns, not_finite)
+        self.query, self.banks = query, banks
+
+    @property
+    def default_normalizer(self) -> str:
+        """Each kernel or filter separately, with zero in the middle."""
+        return f"symmetric:per={self.query.level}"
+
+    def to_sheet(self, normalizer: Normalizer) -> TileSheet:
+        """The query, then the results: one per row."""
+        from filterkit.sheets.picked import neighbours_to_sheet
+
+        return neighbours_to_sheet(self, normalizer)
