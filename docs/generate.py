@@ -114,12 +114,12 @@ def spec_strings() -> Iterator[str]:
     )
     registry = Registry(load_plugins(discover=False))
     for kind in ("normalizer", "renderer", "format"):
-        for offer in registry.offers(kind):  # type: ignore[arg-type]
+        for registration in registry.registrations(kind):  # type: ignore[arg-type]
             options = "<br>".join(
                 f"`{option.name}={option.default}` ({option.type.replace('|', ', ')})"
-                for option in offer.options()
+                for option in registration.options()
             )
-            yield f"| {kind} | `{offer.name}` | {offer.contribution.summary} | {options} |"
+            yield f"| {kind} | `{registration.name}` | {registration.contribution.summary} | {options} |"
 
 
 def commands() -> Iterator[tuple[str, Callable[..., None]]]:

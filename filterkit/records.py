@@ -268,6 +268,25 @@ class TileSheet:
         return self.tiles.ndim == 5
 
 
+At = Literal["post", "pre"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a network runs: where the maps are taken, the size of pictures, the provider and threads.
+
+    The values are those of `Workbench.iter_feature_maps`.
+    """
+
+    at: At = "post"
+    size: str | None = None
+    provider: str = "auto"
+    threads: int | None = None
+
+
+DEFAULT_RUN = RunOptions()
+
+
 @dataclass(frozen=True, slots=True)
 class IngestEvent:
     """The event passed to `filterkit_after_ingest` after a model was added to the catalog."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from filterkit.address import parse_address
 from filterkit.errors import UsageError
-from filterkit.runtime import network_cache
 from filterkit.settings import catalog_location
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from filterkit.plugins.protocols import Progress
     from filterkit.plugins.registry import Registry
     from filterkit.records import FloatArray
+    from filterkit.runtime.network_cache import OpenNetworks
 
 
 class Session:
@@ -42,9 +42,13 @@ class Session:
     def close(self) -> None:
         """Close the catalog and its networks. Arrays that were returned remain valid."""
         if self._catalog is not None:
-            network_cache.evict(self._catalog.store.folder)
+            self.close_networks()
             self._catalog.close()
             self._catalog = None
+
+    def close_networks(self) -> None:
+        """Close the networks that are open for feature maps, as they hold files of the store."""
+        self.__dict__.pop("networks", None)
 
     @property
     def registry(self) -> Registry:
@@ -60,6 +64,13 @@ class Session:
     def plugins(self) -> PluginHost:
         """All plugins, including blocked and broken ones."""
         return self.registry.host
+
+    @cached_property
+    def networks(self) -> OpenNetworks:
+        """The networks that are open for feature maps."""
+        from filterkit.runtime.network_cache import OpenNetworks
+
+        return OpenNetworks()
 
     @cached_property
     def lengths(self) -> LengthsCache:

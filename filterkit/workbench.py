@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from filterkit import operations
-from filterkit.results.maps import RunOptions
+from filterkit.records import RunOptions
 from filterkit.results.rows import Rows
 from filterkit.session import Session
 from filterkit.settings import ADD_MEMORY, ADD_SECONDS
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from filterkit.plugins.host import PluginHost
     from filterkit.plugins.protocols import Progress, Row
     from filterkit.plugins.registry import Registry
-    from filterkit.records import FloatArray, TileSheet
+    from filterkit.records import At, FloatArray, TileSheet
     from filterkit.results.diff import Differences
-    from filterkit.results.maps import At, FeatureMaps
+    from filterkit.results.maps import FeatureMaps
     from filterkit.results.rows import Found
     from filterkit.results.sheet import Drawable, Sheet
     from filterkit.results.similar import Neighbours

@@ -154,8 +154,8 @@ def _contributions() -> Described:
     registry = Registry(load_plugins(discover=False))
     return {
         kind: {
-            offer.name: {option.name: str(option.default) for option in offer.options()}
-            for offer in registry.offers(kind)  # type: ignore[arg-type]
+            registration.name: {option.name: str(option.default) for option in registration.options()}
+            for registration in registry.registrations(kind)  # type: ignore[arg-type]
         }
         for kind in KINDS
     }

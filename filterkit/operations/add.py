@@ -46,7 +46,7 @@ def add(
     registry = session.registry
     most = parse_size(memory) if isinstance(memory, str) else memory
     # The whole request is checked before anything is fetched.
-    schemes = {offer.name for offer in registry.offers("source")}
+    schemes = {registration.name for registration in registry.registrations("source")}
     networks = names()
     with hint_missing_plugins(session):
         scheme, rest = split_ref(ref, schemes, networks, hint=partial(registry.hint, "source"))

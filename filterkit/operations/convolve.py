@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from filterkit.errors import ImageError, UsageError
 from filterkit.operations.corrections import hint_argument_order
 from filterkit.operations.maps import parse_size, picture_name
-from filterkit.records import Preprocessing
-from filterkit.results.maps import FeatureMaps, RunOptions
+from filterkit.records import Preprocessing, RunOptions
+from filterkit.results.maps import FeatureMaps
 
 if TYPE_CHECKING:
     from filterkit.catalog.addresses import Match
@@ -91,9 +91,7 @@ def _convolve(
                 "convolve applies one single kernel at a time", hint="address one, e.g. classic/edge_sobel_x"
             )
         image = prepare(pixels, prepared, shape)
-        maps = convolve_kernel(
-            weights[0, 0], image, provider=options.provider, threads=options.threads, name=match.address
-        )
+        maps = convolve_kernel(weights[0, 0], image, options=options, name=match.address)
         labels = prepared.channels if per_channel else labels
         makers = (f"{match.address}/{match.filters[0]}/{match.kernels[0]}",) * len(labels)
     else:
@@ -128,8 +126,7 @@ def _convolve(
             bias,
             image,
             sliding,
-            provider=options.provider,
-            threads=options.threads,
+            options=options,
             name=match.address,
         )
         makers = match.filter_addresses

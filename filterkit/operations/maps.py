@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from filterkit.errors import ImageError, RuntimeFailure, UsageError
 from filterkit.operations.corrections import hint_argument_order, hint_unquoted_picture
-from filterkit.results.maps import FeatureMaps, RunOptions
+from filterkit.records import RunOptions
+from filterkit.results.maps import FeatureMaps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.catalog.addresses import Match
     from filterkit.runtime.feature_maps import Network, Size
+    from filterkit.runtime.network_cache import OpenNetworks
     from filterkit.runtime.pictures import Picture
     from filterkit.session import Session
 
@@ -58,6 +60,7 @@ def iter_feature_maps(
         options=options,
         unreadable=unreadable,
         cuts=session.catalog().store.cuts_path(matches[0].model["sha256"]),
+        opened=session.networks,
     )
 
 
@@ -71,10 +74,11 @@ def _run(
     options: RunOptions,
     unreadable: Callable[[ImageError], None] | None,
     cuts: Path,
+    opened: OpenNetworks,
 ) -> Iterator[FeatureMaps]:
     """The maps of `matches`, all from one model; `labels` name each layer's maps.
 
-    `cuts` is the folder where cut graphs of the model are cached.
+    `cuts` is the folder where cut graphs of the model are cached, `opened` the networks that stay open.
     """
     from filterkit.runtime.feature_maps import Target, open_network
 
@@ -105,9 +109,9 @@ def _run(
         targets,
         picture_input=model["input_name"] if model["input_layout"] else None,
         layout=model["input_layout"],
-        provider=options.provider,
-        threads=options.threads,
+        options=options,
         cache_dir=cuts,
+        opened=opened,
     )
     matches = [match for match in matches if match.layer["name"] not in network.left_out]
     if inputs is not None:

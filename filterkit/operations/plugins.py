@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from filterkit.plugins.options import Option
     from filterkit.plugins.plugin import Plugin
     from filterkit.plugins.protocols import Row
-    from filterkit.plugins.registry import Offer
+    from filterkit.plugins.registry import Registration
     from filterkit.session import Session
 
 PLUGIN_COLUMNS = ("plugin", "version", "state", "adds", "hooks", "path", "error")
@@ -102,8 +102,8 @@ def _clashes(session: Session) -> list[Row]:
 
     owners: dict[str, list[str]] = {}
     for kind in HOOKS:
-        for offer in session.registry.offers(kind):
-            owners.setdefault(f"{kind} '{offer.name}'", []).append(offer.plugin.name)
+        for registration in session.registry.registrations(kind):
+            owners.setdefault(f"{kind} '{registration.name}'", []).append(registration.plugin.name)
     return [
         _fault(
             " and ".join(names),
@@ -121,8 +121,8 @@ def _contributions(session: Session) -> dict[Plugin, list[str]]:
 
     adds: dict[Plugin, list[str]] = {}  # by plugin, as two may have the same name
     for kind in HOOKS:
-        for offer in session.registry.offers(kind):
-            adds.setdefault(offer.plugin, []).append(f"{kind} {offer.name}")
+        for registration in session.registry.registrations(kind):
+            adds.setdefault(registration.plugin, []).append(f"{kind} {registration.name}")
     for plugin in session.plugins.plugins:
         for command in commands_of(session.plugins, plugin):
             adds.setdefault(plugin, []).append(f"command {command.name}")
@@ -157,43 +157,51 @@ def _describe(session: Session, name: str) -> tuple[tuple[str, ...], list[Row]]:
     from filterkit.plugins.discovery import install_hint
     from filterkit.plugins.registry import HOOKS
 
-    offers = [offer for kind in HOOKS for offer in session.registry.offers(kind)]
+    registrations = [registration for kind in HOOKS for registration in session.registry.registrations(kind)]
     for plugin in session.plugins.plugins:
         if canonical(plugin.name) == canonical(name):
             return CONTRIBUTION_COLUMNS, _added(
-                session, plugin, [offer for offer in offers if offer.plugin is plugin]
+                session,
+                plugin,
+                [registration for registration in registrations if registration.plugin is plugin],
             )
-    found = [offer for offer in offers if name in (offer.name, offer.full_name)]
+    found = [
+        registration for registration in registrations if name in (registration.name, registration.full_name)
+    ]
     commands = [each for plugin in session.plugins.plugins for each in commands_of(session.plugins, plugin)]
     added = [
         _command_row(each) for each in commands if name in (each.name, f"{each.plugin.name}/{each.name}")
     ]
     if not found and not added:
         present = [plugin.name for plugin in session.plugins.plugins]
-        known = present + [offer.name for offer in offers] + [command.name for command in commands]
+        known = (
+            present
+            + [registration.name for registration in registrations]
+            + [command.name for command in commands]
+        )
         hint = install_hint(name, present) or closest(name, known)
         raise UnknownNameError(f"no installed plugin is or adds '{name}'", name=name, hint=hint)
-    if not any(offer.options() for offer in found):
-        return CONTRIBUTION_COLUMNS, [*map(_offered, found), *added]
+    if not any(registration.options() for registration in found):
+        return CONTRIBUTION_COLUMNS, [*map(_registration_row, found), *added]
     rows: list[Row] = [
         {
             "option": option.name,
             "type": option.type,
             "default": "must be set" if option.required else option.default,
-            "of": f"{offer.kind} {offer.name}",
-            "plugin": str(offer.plugin),
-            "path": offer.path,
+            "of": f"{registration.kind} {registration.name}",
+            "plugin": str(registration.plugin),
+            "path": registration.path,
         }
-        for offer in found
-        for option in offer.options()
+        for registration in found
+        for option in registration.options()
     ]
     return OPTION_COLUMNS, rows
 
 
-def _added(session: Session, plugin: Plugin, offers: list[Offer]) -> list[Row]:
+def _added(session: Session, plugin: Plugin, registrations: list[Registration]) -> list[Row]:
     from filterkit.plugins.commands import commands_of
 
-    rows = [*map(_offered, offers), *map(_command_row, commands_of(session.plugins, plugin))]
+    rows = [*map(_registration_row, registrations), *map(_command_row, commands_of(session.plugins, plugin))]
     if "filterkit_after_ingest" in plugin.hooks:
         rows.append(
             _contribution(plugin, "hook", "filterkit_after_ingest", "Called after each model is added")
@@ -206,14 +214,16 @@ def _added(session: Session, plugin: Plugin, offers: list[Offer]) -> list[Row]:
     return rows
 
 
-def _offered(offer: Offer) -> Row:
-    row = _contribution(offer.plugin, offer.kind, offer.name, offer.contribution.summary)
+def _registration_row(registration: Registration) -> Row:
+    row = _contribution(
+        registration.plugin, registration.kind, registration.name, registration.contribution.summary
+    )
     try:
-        options, error = [_option(option) for option in offer.options()], None
+        options, error = [_option(option) for option in registration.options()], None
     except FilterkitError as failure:  # concerns only this one: the plugin's others are still shown
-        reason = failure.message.removeprefix(f"plugin {offer.plugin}: ")
-        options, error = [], reason.removeprefix(f"{offer.kind} '{offer.name}': ")
-    return {**row, "options": options, "path": offer.path, "error": error}
+        reason = failure.message.removeprefix(f"plugin {registration.plugin}: ")
+        options, error = [], reason.removeprefix(f"{registration.kind} '{registration.name}': ")
+    return {**row, "options": options, "path": registration.path, "error": error}
 
 
 def _command_row(command: Command) -> Row:
@@ -306,7 +316,7 @@ def check_new_plugin(session: Session, name: str, kind: str, commands: Iterable[
         taken["command"] = set(commands)
     for known in HOOKS:
         if known == kind:
-            taken[kind] = {offer.name for offer in session.registry.offers(known)}
+            taken[kind] = {registration.name for registration in session.registry.registrations(known)}
     if kind == "metric":
         taken["column"] = {column.replace("_", "-") for column in searchable()}
     for what, names in taken.items():

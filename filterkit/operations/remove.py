@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 def remove(session: Session, model: str) -> None:
     """See `Workbench.remove`."""
     from filterkit.ingest.commit import remove
-    from filterkit.runtime import network_cache
 
-    network_cache.evict(
-        session.catalog().store.folder
-    )  # raises if there is no catalog instead of creating one
+    session.catalog()  # raises if there is none, instead of creating one
+    session.close_networks()
     remove(session.catalog(write=True), model)

@@ -26,29 +26,29 @@ class Registry:
 
     def __init__(self, host: PluginHost) -> None:
         self.host = host
-        self._offers: dict[Kind, tuple[Offer, ...]] = {}
+        self._registrations: dict[Kind, tuple[Registration, ...]] = {}
 
-    def offers(self, kind: Kind) -> tuple[Offer, ...]:
+    def registrations(self, kind: Kind) -> tuple[Registration, ...]:
         """All contributions of a kind, by plugin, including ambiguous names."""
-        if kind not in self._offers:
-            found: list[Offer] = []
+        if kind not in self._registrations:
+            found: list[Registration] = []
             for plugin in self.host.having(HOOKS[kind]):
                 with self.host.guard(plugin, HOOKS[kind]):
                     found += contributions_of(plugin, kind, self.host.ask(plugin, HOOKS[kind]))
-            self._offers[kind] = tuple(found)
-        return self._offers[kind]
+            self._registrations[kind] = tuple(found)
+        return self._registrations[kind]
 
     def contributions(self, kind: Kind) -> tuple[Contribution[Any], ...]:
         """All contributions of a kind, without their plugins."""
-        return tuple(offer.contribution for offer in self.offers(kind))
+        return tuple(registration.contribution for registration in self.registrations(kind))
 
     def names(self, kind: Kind) -> tuple[str, ...]:
         """Sorted names for users: the bare name, or ``plugin/name`` if several plugins use it."""
-        offers = self.offers(kind)
-        bare = [offer.name for offer in offers]
-        return tuple(sorted(o.name if bare.count(o.name) == 1 else o.full_name for o in offers))
+        registrations = self.registrations(kind)
+        bare = [registration.name for registration in registrations]
+        return tuple(sorted(o.name if bare.count(o.name) == 1 else o.full_name for o in registrations))
 
-    def find(self, kind: Kind, name: str) -> Offer:
+    def find(self, kind: Kind, name: str) -> Registration:
         """Find a contribution by its name, bare or ``plugin/name``.
 
         Raises
@@ -58,15 +58,15 @@ class Registry:
         """
         plugin, _, bare = name.rpartition("/")
         fitting = [
-            offer
-            for offer in self.offers(kind)
-            if offer.name == bare and canonical(plugin) in ("", canonical(offer.plugin.name))
+            registration
+            for registration in self.registrations(kind)
+            if registration.name == bare and canonical(plugin) in ("", canonical(registration.plugin.name))
         ]
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
-            owners = " and ".join(str(offer.plugin) for offer in fitting)
-            choices = " or ".join(offer.full_name for offer in fitting)
+            owners = " and ".join(str(registration.plugin) for registration in fitting)
+            choices = " or ".join(registration.full_name for registration in fitting)
             raise UsageError(f"{kind} '{name}' is provided by {owners}", hint=f"write {choices}")
         hint = self.hint(kind, name, self.names(kind))
         raise UnknownNameError(f"unknown {kind} '{name}'", name=name, hint=hint)
@@ -81,9 +81,9 @@ class Registry:
     def metrics(self) -> list[CheckedMetric]:
         """All metrics with default options. Failures are recorded as faults of their plugins and skipped."""
         made = []
-        for offer in self.offers("metric"):
-            with self.host.guard(offer.plugin):
-                made.append(self.create("metric", offer.full_name))
+        for registration in self.registrations("metric"):
+            with self.host.guard(registration.plugin):
+                made.append(self.create("metric", registration.full_name))
         return made
 
     @overload
@@ -122,20 +122,20 @@ class Registry:
             If the plugin cannot be imported or its object cannot be created.
         """
         name, given = parse_spec(spec)
-        offer = self.find(kind, name)
-        owner = f"{kind} '{offer.name}'"
+        registration = self.find(kind, name)
+        owner = f"{kind} '{registration.name}'"
         wanted = {key: value for key, value in options.items() if value is not None} | given
-        values = coerce_options(offer.options(), wanted, owner=owner)
-        with blame(offer.plugin, owner, extra=offer.contribution.extra):
+        values = coerce_options(registration.options(), wanted, owner=owner)
+        with blame(registration.plugin, owner, extra=registration.contribution.extra):
             try:
-                made = offer.load()(**values)
+                made = registration.load()(**values)
             except ValueError as error:
                 if not values:
                     raise
                 raise UsageError(f"{owner}: {error}") from error
         set_options = ",".join(f"{key}={to_text(value)}" for key, value in values.items())
-        full_spec = f"{offer.full_name}:{set_options}" if set_options else offer.full_name
-        return contracts.checked(kind, offer.plugin, offer.contribution, made, full_spec)
+        full_spec = f"{registration.full_name}:{set_options}" if set_options else registration.full_name
+        return contracts.checked(kind, registration.plugin, registration.contribution, made, full_spec)
 
 
 Kind = Literal["source", "extractor", "normalizer", "renderer", "metric", "format"]
@@ -152,7 +152,7 @@ HOOKS: dict[Kind, str] = {
 
 
 @dataclass(frozen=True, eq=False)
-class Offer:
+class Registration:
     """A contribution and the plugin that provides it."""
 
     kind: Kind
@@ -207,7 +207,7 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _FACTORY = re.compile(r"\w+(\.\w+)*:\w+")
 
 
-def contributions_of(plugin: Plugin, kind: Kind, returned: Any) -> list[Offer]:
+def contributions_of(plugin: Plugin, kind: Kind, returned: Any) -> list[Registration]:
     """Validate the contributions that a hook returned.
 
     Raises
@@ -236,4 +236,4 @@ def contributions_of(plugin: Plugin, kind: Kind, returned: Any) -> list[Offer]:
             contract_error(plugin, hook, f"contributes '{each.name}' without a summary")
         if [other.name for other in found].count(each.name) > 1:
             contract_error(plugin, hook, f"contributes '{each.name}' twice")
-    return [Offer(kind, plugin, each) for each in found]
+    return [Registration(kind, plugin, each) for each in found]

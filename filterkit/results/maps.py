@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import UsageError
 from filterkit.results.sheet import Sheet
@@ -12,21 +12,6 @@ from filterkit.results.sheet import Sheet
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Normalizer
     from filterkit.records import FloatArray, TileSheet
-
-At = Literal["post", "pre"]
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How a network runs: where the maps are taken, the size of pictures, the provider and threads.
-
-    The values are those of `Workbench.iter_feature_maps`.
-    """
-
-    at: At = "post"
-    size: str | None = None
-    provider: str = "auto"
-    threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from filterkit.errors import ImageError, RuntimeFailure
+from filterkit.records import DEFAULT_RUN, RunOptions
 from filterkit.runtime.onnx_session import open_session, run
 from filterkit.runtime.providers import choose
 
@@ -54,8 +55,7 @@ def convolve(
     image: FloatArray,
     sliding: Sliding | None = None,
     *,
-    provider: str = "auto",
-    threads: int | None = None,
+    options: RunOptions = DEFAULT_RUN,
     name: str = "the filter",
 ) -> NDArray[np.float32]:
     """Convolve a picture with filters as their layer does, in a graph of one Conv or ConvTranspose node.
@@ -89,7 +89,7 @@ def convolve(
     """
     sliding = sliding or Sliding()
     _check(weights, image, sliding, name)
-    choice = choose(provider)
+    choice = choose(options.provider)
     attributes: dict[str, Any] = {"group": sliding.groups, "kernel_shape": list(weights.shape[2:])}
     attributes |= {
         key: list(values)
@@ -117,7 +117,7 @@ def convolve(
     )
     # IR 7 and opset 11: the oldest in which all of these attributes have their current meaning.
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=7)
-    session = open_session(model, choice, threads=threads)
+    session = open_session(model, choice, threads=options.threads)
     result: NDArray[np.float32] = run(session, ["y"], arrays)[0]
     if 0 in result.shape:
         raise RuntimeFailure(f"the output of {name} for a picture of {_size(image)} is empty")
@@ -128,8 +128,7 @@ def convolve_kernel(
     kernel: FloatArray,
     image: FloatArray,
     *,
-    provider: str = "auto",
-    threads: int | None = None,
+    options: RunOptions = DEFAULT_RUN,
     name: str = "the kernel",
 ) -> NDArray[np.float32]:
     """Convolve each channel separately with one kernel, with stride 1 and without padding.
@@ -153,9 +152,7 @@ def convolve_kernel(
     """
     channels = image.shape[1] if image.ndim > 1 else 1
     weights = np.broadcast_to(kernel, (channels, 1, *kernel.shape))
-    return convolve(
-        weights, None, image, Sliding(groups=channels), provider=provider, threads=threads, name=name
-    )
+    return convolve(weights, None, image, Sliding(groups=channels), options=options, name=name)
 
 
 def _check(weights: FloatArray, image: FloatArray, sliding: Sliding, name: str) -> None:

@@ -21,8 +21,9 @@ from filterkit.graph.loading.load import load_model
 from filterkit.graph.loading.tensors import check_tensor
 from filterkit.graph.view.walk import every_tensor
 from filterkit.hashing import is_plain
-from filterkit.runtime import network_cache
+from filterkit.records import DEFAULT_RUN, RunOptions
 from filterkit.runtime.network import Network, Size, Target
+from filterkit.runtime.network_cache import OpenNetworks
 from filterkit.runtime.providers import choose
 
 __all__ = ["Network", "Size", "Target", "open_network"]
@@ -34,9 +35,9 @@ def open_network(
     *,
     picture_input: str | None = None,
     layout: str | None = None,
-    provider: str = "auto",
-    threads: int | None = None,
+    options: RunOptions = DEFAULT_RUN,
     cache_dir: Path | None = None,
+    opened: OpenNetworks | None = None,
 ) -> Network:
     """Cut a network at the wanted tensors and open it, or reuse an open one.
 
@@ -50,12 +51,12 @@ def open_network(
     picture_input, layout
         The input for pictures and its axes; its batch size and picture size are freed where the graph allows.
         None if the network does not take pictures.
-    provider
-        ``"auto"``, ``"cpu"`` or ``"cuda"``.
-    threads
-        Threads per operator; None for ONNX Runtime's default.
+    options
+        The provider (``"auto"``, ``"cpu"`` or ``"cuda"``), and the threads per operator.
     cache_dir
         Folder in which excerpts of this file are cached across processes; its content must then never change.
+    opened
+        Networks that are open already, among which this one is looked up and kept; None always opens it.
 
     Raises
     ------
@@ -73,23 +74,23 @@ def open_network(
     wanted = [target.wanted for target in targets]
     if isinstance(model, onnx.ModelProto):
         part = excerpt(model, wanted, picture_input=picture_input, layout=layout)
-        return Network(
-            part, targets, picture_input=picture_input, provider=provider, threads=threads, folder=None
-        )
+        return Network(part, targets, picture_input=picture_input, options=options, folder=None)
     path = model.resolve()
-    key = (path, _version(path), tuple(targets), picture_input, layout, choose(provider).name, threads)
-    found = network_cache.find(key)
+    key = (
+        path,
+        _version(path),
+        tuple(targets),
+        picture_input,
+        layout,
+        choose(options.provider).name,
+        options.threads,
+    )
+    found = None if opened is None else opened.find(key)
     if found is None:
         part = excerpt_of(path, wanted, picture_input=picture_input, layout=layout, cache_dir=cache_dir)
-        found = Network(
-            part,
-            targets,
-            picture_input=picture_input,
-            provider=provider,
-            threads=threads,
-            folder=path.parent,
-        )
-        network_cache.add(key, found)
+        found = Network(part, targets, picture_input=picture_input, options=options, folder=path.parent)
+        if opened is not None:
+            opened.add(key, found)
     return found
 
 

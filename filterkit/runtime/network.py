@@ -24,7 +24,7 @@ from filterkit.runtime.providers import choose
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from filterkit.records import Preprocessing
+    from filterkit.records import Preprocessing, RunOptions
 
     Maps = dict[str, NDArray[Any]]
 
@@ -103,11 +103,10 @@ class Network:
         targets: Sequence[Target],
         *,
         picture_input: str | None,
-        provider: str,
-        threads: int | None,
+        options: RunOptions,
         folder: Path | None,
     ) -> None:
-        choice = choose(provider)
+        choice = choose(options.provider)
         self.left_out = {
             target.layer: part.left_out[target.scope] for target in targets if target.scope in part.left_out
         }
@@ -120,7 +119,7 @@ class Network:
         self._skeleton = skeleton_of(part.model)
         self._fitting_shapes: set[tuple[int, ...]] = set()
         self._picture_input = picture_input
-        self._session = open_session(part.model, choice, threads=threads, folder=folder)
+        self._session = open_session(part.model, choice, threads=options.threads, folder=folder)
         self.provider = choice.name
         self.inputs = inputs_of(self._session)
 

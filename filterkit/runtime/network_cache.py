@@ -1,10 +1,9 @@
-"""Cache of the networks that are open in this process."""
+"""The networks that a session has open."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,29 +12,25 @@ if TYPE_CHECKING:
 MOST = 4
 """Maximum number of open networks; the least recently used are closed."""
 
-_networks: OrderedDict[tuple[Any, ...], Network] = OrderedDict()
-_lock = threading.Lock()
-"""Guards `_networks`; not held while a network is opened, so two threads may open the same one."""
 
+class OpenNetworks:
+    """Open networks by a key whose first item is the path of the model; may be used by several threads."""
 
-def find(key: tuple[Any, ...]) -> Network | None:
-    """The open network for a key, or None; the first item of a key is the path of the model."""
-    with _lock:
-        if key in _networks:
-            _networks.move_to_end(key)
-        return _networks.get(key)
+    def __init__(self) -> None:
+        self._networks: OrderedDict[tuple[Any, ...], Network] = OrderedDict()
+        # Not held while a network is opened, so two threads may open the same one.
+        self._lock = threading.Lock()
 
+    def find(self, key: tuple[Any, ...]) -> Network | None:
+        """The open network for a key, or None."""
+        with self._lock:
+            if key in self._networks:
+                self._networks.move_to_end(key)
+            return self._networks.get(key)
 
-def add(key: tuple[Any, ...], network: Network) -> None:
-    """Keep a network open, and close the least recently used one."""
-    with _lock:
-        _networks[key] = network
-        while len(_networks) > MOST:
-            _networks.popitem(last=False)
-
-
-def evict(folder: Path) -> None:
-    """Close the networks whose model is in or below `folder`, as they hold its file."""
-    with _lock:
-        for key in [key for key in _networks if folder.resolve() in key[0].parents]:
-            del _networks[key]
+    def add(self, key: tuple[Any, ...], network: Network) -> None:
+        """Keep a network open, and close the least recently used one."""
+        with self._lock:
+            self._networks[key] = network
+            while len(self._networks) > MOST:
+                self._networks.popitem(last=False)

@@ -15,7 +15,7 @@ from onnx_graphs import banks, build, found, node, opened, random
 
 from filterkit.graph.axes.receptive_fields import trace_geometry
 from filterkit.graph.loading.load import open_graph
-from filterkit.records import FilterBank, Skipped
+from filterkit.records import FilterBank, RunOptions, Skipped
 from filterkit.runtime.convolve import Sliding, convolve
 
 
@@ -151,7 +151,7 @@ def test_a_stated_output_shape_becomes_the_pads_that_it_means(auto_pad: str) -> 
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     picture = random(1, 3, 5, 5, seed=1)
     sliding = Sliding(transposed=True, strides=bank.strides, pads=bank.pads)
-    made = convolve(bank.weights, None, picture, sliding, provider="cpu")
+    made = convolve(bank.weights, None, picture, sliding, options=RunOptions(provider="cpu"))
     np.testing.assert_allclose(made, session.run(None, {"x": picture})[0], atol=1e-5)
 
 

@@ -24,8 +24,12 @@ def test_what_they_bring_is_what_is_said_of_them(host: PluginHost, monkeypatch: 
         plugin = host.add(import_module(folder.name.replace("-", "_")), name=folder.name)
         brought |= {("command", each.name): plugin.name for each in commands_of(host, plugin)}
     for kind in HOOKS:
-        own = (offer for offer in registry.offers(kind) if offer.plugin.distribution != "cnn-filterkit")
-        brought |= {(kind, offer.name): offer.plugin.name for offer in own}
+        own = (
+            registration
+            for registration in registry.registrations(kind)
+            if registration.plugin.distribution != "cnn-filterkit"
+        )
+        brought |= {(kind, registration.name): registration.plugin.name for registration in own}
     assert brought == BROUGHT_BY
 
 

@@ -14,6 +14,7 @@ from onnx import numpy_helper
 from scipy import ndimage, signal
 
 from filterkit.errors import ImageError, RuntimeFailure
+from filterkit.records import RunOptions
 from filterkit.runtime.convolve import Sliding, convolve, convolve_kernel
 from filterkit.runtime.providers import probe
 
@@ -81,7 +82,7 @@ def test_a_kernel_is_correlated_with_each_channel(
     kernel: tuple[int, int], size: tuple[int, int], channels: int, seed: int
 ) -> None:
     weights, image = random_array(*kernel, seed=seed), random_array(2, channels, *size, seed=seed + 1)
-    found = convolve_kernel(weights, image, provider="cpu")
+    found = convolve_kernel(weights, image, options=RunOptions(provider="cpu"))
     assert found.shape == (2, channels, size[0] - kernel[0] + 1, size[1] - kernel[1] + 1)
     for picture in range(2):
         for channel in range(channels):
@@ -92,7 +93,7 @@ def test_a_kernel_is_correlated_with_each_channel(
 @pytest.mark.parametrize("rank", [1, 2, 3])
 def test_a_kernel_of_any_rank_is_correlated_as_scipy_does(rank: int) -> None:
     weights, image = random_array(*(4, 3, 2)[:rank]), random_array(1, 2, *(9, 8, 7)[:rank], seed=1)
-    found = convolve_kernel(weights, image, provider="cpu")
+    found = convolve_kernel(weights, image, options=RunOptions(provider="cpu"))
     for channel in range(2):
         expected = signal.correlate(image[0, channel], weights, mode="valid")
         np.testing.assert_allclose(found[0, channel], expected, rtol=1e-4, atol=1e-4)
@@ -143,4 +144,4 @@ def test_cuda_is_refused_where_it_does_not_work() -> None:
     if probe()["cuda"]["usable"]:
         pytest.skip("CUDA works here")
     with pytest.raises(RuntimeFailure, match="CUDA is not available"):
-        convolve_kernel(random_array(3, 3), random_array(1, 1, 8, 8), provider="cuda")
+        convolve_kernel(random_array(3, 3), random_array(1, 1, 8, 8), options=RunOptions(provider="cuda"))

@@ -17,7 +17,7 @@ from onnx.reference.ops.op_conv_transpose import ConvTranspose as OneGroup
 from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.graph.loading.load import open_graph
 from filterkit.graph.view.walk import bodies_in
-from filterkit.records import FilterBank, Preprocessing
+from filterkit.records import FilterBank, Preprocessing, RunOptions
 from filterkit.runtime.feature_maps import Target, open_network
 
 Zoo = Callable[[str], Path]
@@ -129,7 +129,9 @@ def test_of_pictures(
     path = zoo_model(name)
     targets = targets_of(path)
     assert len(targets) == 2 * layers
-    network = open_network(path, targets, picture_input=entry, layout=preprocessing.layout, provider="cpu")
+    network = open_network(
+        path, targets, picture_input=entry, layout=preprocessing.layout, options=RunOptions(provider="cpu")
+    )
     found = next(network.picture_maps([picture], preprocessing, size=picture.shape[:2]))
     order = [2, 1, 0] if preprocessing.channel_order == "BGR" else [0]
     prepared = picture[None, ..., order] - np.array(preprocessing.mean or 0)
@@ -165,7 +167,7 @@ def test_of_raw_tensors(
     path = zoo_model(name)
     targets = targets_of(path)
     assert len(targets) == 2 * layers
-    found = open_network(path, targets, provider="cpu").maps(inputs)
+    found = open_network(path, targets, options=RunOptions(provider="cpu")).maps(inputs)
     assert_close(found, reference(path, targets, inputs), tolerance)
 
 
@@ -180,5 +182,5 @@ def test_of_the_branch_of_an_if(zoo_model: Zoo, rate: int, samples: int, branch:
     inside = [target for target in targets if target.scope == f"If_0/{branch}"]
     assert len(targets) == 2 * 12 and len(inside) == 12
     inputs = normal(input=(1, samples), state=(2, 1, 128)) | {"sr": np.array(rate)}
-    found = open_network(path, targets, provider="cpu").maps(inputs)
+    found = open_network(path, targets, options=RunOptions(provider="cpu")).maps(inputs)
     assert_close(found, reference(path, inside, inputs, scope=f"If_0/{branch}"))

@@ -13,7 +13,8 @@ import pytest
 from onnx_graphs import build, node, random
 
 from filterkit.graph.excerpt.branches import Wanted
-from filterkit.runtime import feature_maps, network_cache
+from filterkit.records import RunOptions
+from filterkit.runtime import feature_maps
 from filterkit.runtime.feature_maps import MOST, Target, excerpt_of, open_network
 
 Zoo = Callable[[str], Path]
@@ -38,10 +39,14 @@ def read(path: Path, kept: Path | None, tensor: str = "d") -> Any:
 
 
 def answer(path: Path, kept: Path | None, tensor: str = "d") -> Any:
-    network_cache.evict(path.parent)
     targets = [Target("layer", tensor, "NCHW")]
     network = open_network(
-        path, targets, picture_input="x", layout="NCHW", provider="cpu", threads=1, cache_dir=kept
+        path,
+        targets,
+        picture_input="x",
+        layout="NCHW",
+        options=RunOptions(provider="cpu", threads=1),
+        cache_dir=kept,
     )
     return network.maps({"x": random(2, 3, 8, 8, seed=1)})["layer"]
 

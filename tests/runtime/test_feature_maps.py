@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ from onnx import TensorProto, helper
 from filterkit.errors import ImageError, ModelError, NotFoundError, RuntimeFailure, UsageError
 from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.graph.loading.load import open_graph
-from filterkit.records import FilterBank, Preprocessing
-from filterkit.runtime import network_cache
+from filterkit.records import FilterBank, Preprocessing, RunOptions
 from filterkit.runtime.feature_maps import Target, open_network
 from filterkit.runtime.network import channels_first
+from filterkit.runtime.network_cache import MOST, OpenNetworks
 from filterkit.runtime.providers import probe
 
 Zoo = Callable[[str], Path]
@@ -55,7 +56,9 @@ def pixels(*shape: int, seed: int = 0) -> Any:
 def test_a_batch_gives_what_one_by_one_gives(zoo_model: Zoo) -> None:
     path = zoo_model("vgg16")
     targets = targets_of(banks_of(path)[:3], "post")
-    network = open_network(path, targets, picture_input="input", layout="NHWC", provider="cpu")
+    network = open_network(
+        path, targets, picture_input="input", layout="NHWC", options=RunOptions(provider="cpu")
+    )
     # Sizes change in between: only neighbours of one size can run together.
     shapes = [(32, 32), (32, 32), (32, 32), (24, 40), (24, 40), (32, 32)]
     pictures = [pixels(*shape, 3, seed=i) for i, shape in enumerate(shapes)]
@@ -70,7 +73,9 @@ def test_a_batch_gives_what_one_by_one_gives(zoo_model: Zoo) -> None:
 def test_pictures_stream(zoo_model: Zoo) -> None:
     path = zoo_model("vgg16")
     targets = targets_of(banks_of(path)[:1], "post")
-    network = open_network(path, targets, picture_input="input", layout="NHWC", provider="cpu")
+    network = open_network(
+        path, targets, picture_input="input", layout="NHWC", options=RunOptions(provider="cpu")
+    )
     read = 0
 
     def endless() -> Iterator[Any]:
@@ -89,10 +94,11 @@ def test_pictures_stream(zoo_model: Zoo) -> None:
 def test_only_what_the_wanted_layer_needs_is_opened(zoo_model: Zoo) -> None:
     path = zoo_model("vgg16")
     first = targets_of(banks_of(path), "post")[:1]
-    network = open_network(path, first, picture_input="input", layout="NHWC", provider="cpu")
-    again = open_network(path, first, picture_input="input", layout="NHWC", provider="cpu")
+    open_one = partial(open_network, picture_input="input", layout="NHWC", opened=OpenNetworks())
+    network = open_one(path, first, options=RunOptions(provider="cpu"))
+    again = open_one(path, first, options=RunOptions(provider="cpu"))
     assert again is network
-    other = open_network(path, first, picture_input="input", layout="NHWC", provider="cpu", threads=1)
+    other = open_one(path, first, options=RunOptions(provider="cpu", threads=1))
     assert other is not network
 
 
@@ -100,7 +106,9 @@ def test_only_what_the_wanted_layer_needs_is_opened(zoo_model: Zoo) -> None:
 def test_a_dense_head_keeps_the_size_it_was_trained_for(zoo_model: Zoo) -> None:
     path = zoo_model("mnist-cnn")
     output = Target("digit", open_graph(path).outputs[0], "NC")
-    network = open_network(path, [output], picture_input="Input3", layout="NCHW", provider="cpu")
+    network = open_network(
+        path, [output], picture_input="Input3", layout="NCHW", options=RunOptions(provider="cpu")
+    )
     assert next(network.picture_maps([pixels(100, 80, 3)], GRAY))["digit"].shape == (1, 10, 1, 1)
     with pytest.raises(ImageError, match=r"takes pictures of 28 × 28 pixels .* not 100 × 80") as caught:
         next(network.picture_maps([pixels(100, 80, 3)], GRAY, size="original"))
@@ -113,7 +121,9 @@ def test_a_dense_head_keeps_the_size_it_was_trained_for(zoo_model: Zoo) -> None:
 def test_a_picture_too_small_for_the_network_is_refused(zoo_model: Zoo) -> None:
     path = zoo_model("vgg16")
     targets = targets_of(banks_of(path), "post")
-    network = open_network(path, targets, picture_input="input", layout="NHWC", provider="cpu")
+    network = open_network(
+        path, targets, picture_input="input", layout="NHWC", options=RunOptions(provider="cpu")
+    )
     with pytest.raises(ImageError, match=r"8 × 8 pixels is too small .* window of 2×2 over 1×1"):
         next(network.picture_maps([pixels(8, 8, 3)], CAFFE, size="original"))
     assert next(network.picture_maps([pixels(16, 16, 3)], CAFFE, size="original"))["layer12"].shape == (
@@ -193,12 +203,16 @@ def test_a_layer_that_cuts_pictures_into_pieces_is_refused(batch: str | int) -> 
 
 def test_threads_share_the_networks_that_are_open(tmp_path: Path) -> None:
     """More networks than are kept open, by several threads at once."""
-    paths = [tmp_path / f"{number}.onnx" for number in range(network_cache.MOST + 2)]
+    paths = [tmp_path / f"{number}.onnx" for number in range(MOST + 2)]
     for number, path in enumerate(paths):
         onnx.save(small_model(seed=number), path)
 
+    opened = OpenNetworks()
+
     def first_value(path: Path) -> float:
-        network = open_network(path, [Target("c", "y", "NCHW")], picture_input="x", layout="NCHW")
+        network = open_network(
+            path, [Target("c", "y", "NCHW")], picture_input="x", layout="NCHW", opened=opened
+        )
         return float(next(network.picture_maps([pixels(6, 7, 3)], RGB))["c"].flat[0])
 
     alone = [first_value(path) for path in paths]
@@ -263,7 +277,7 @@ def test_unknown_tensors_operators_and_files_are_errors_of_one_line(tmp_path: Pa
     with pytest.raises(UsageError):
         open_network(small_model(), [])
     with pytest.raises(UsageError, match="threads"):
-        open_network(small_model(), [Target("y", "y", "NCHW")], threads=0)
+        open_network(small_model(), [Target("y", "y", "NCHW")], options=RunOptions(threads=0))
     model = small_model()
     model.graph.node[1].domain = "my.domain"
     model.opset_import.append(helper.make_opsetid("my.domain", 1))
@@ -292,7 +306,7 @@ def test_cuda_computes_what_the_processor_computes(zoo_model: Zoo) -> None:
     path = zoo_model("vgg16")
     targets = targets_of(banks_of(path), "post")
     networks = [
-        open_network(path, targets, picture_input="input", layout="NHWC", provider=name)
+        open_network(path, targets, picture_input="input", layout="NHWC", options=RunOptions(provider=name))
         for name in ("cuda", "cpu")
     ]
     assert [network.provider for network in networks] == ["cuda", "cpu"]

@@ -9,7 +9,7 @@ from filterkit import budget
 from filterkit.errors import UsageError, closest
 from filterkit.graph.axes.reshaped_axes import Axis, track_of
 from filterkit.graph.axes.tensor_axes import Tracks
-from filterkit.graph.axes.trace import Trace, trace
+from filterkit.graph.axes.trace import Trace
 from filterkit.graph.loading.names import shown
 from filterkit.graph.view.view import GraphView, Shape
 from filterkit.records import FilterBank
@@ -40,11 +40,6 @@ class InputInfo:
     channels: int | None
     shape: Shape | None
     dtype: str = "float32"
-
-
-def detect_input(graph: GraphView, banks: Sequence[FilterBank]) -> InputInfo | None:
-    """Detect the picture input of a graph that is not traced yet; see `picture_of`."""
-    return picture_of(graph, banks, trace(graph, {}))
 
 
 def picture_of(

@@ -13,7 +13,7 @@ from onnx_graphs import FLOAT, banks, build, node, opened, random
 
 from filterkit.errors import UsageError
 from filterkit.graph.axes.trace import trace
-from filterkit.graph.layers.picture_input import MOST_BANDS, InputInfo, detect_input, picture_of
+from filterkit.graph.layers.picture_input import MOST_BANDS, InputInfo, picture_of
 from filterkit.graph.loading.load import open_graph
 
 
@@ -30,7 +30,7 @@ from filterkit.graph.loading.load import open_graph
 )
 def test_zoo(zoo_model: Callable[[str], Path], name: str, layout: str | None, channels: int | None) -> None:
     graph = open_graph(zoo_model(name))
-    info = detect_input(graph, banks(graph))
+    info = picture_of(graph, banks(graph), trace(graph, {}))
     assert info is not None
     assert (info.layout, info.channels) == (layout, channels)
 
@@ -54,14 +54,14 @@ def test_picture_has_four_axes_and_any_number_of_channels(
 ) -> None:
     weight = random(2, channels, *(3,) * (len(shape) - 2))
     graph = opened(build([node("Conv", "x w", "y")], {"x": shape}, {"w": weight}))
-    assert detect_input(graph, banks(graph)) == InputInfo("x", layout, channels, tuple(shape))
+    assert picture_of(graph, banks(graph), trace(graph, {})) == InputInfo("x", layout, channels, tuple(shape))
 
 
 def test_three_rows_are_not_taken_for_channels() -> None:
     """The layout comes from the graph, not from which axis happens to be 3 long."""
     nodes = [node("Transpose", "x", "t", perm=[0, 3, 1, 2]), node("Conv", "t w", "y")]
     graph = opened(build(nodes, {"x": [1, 3, 32, 1]}, {"w": random(2, 1, 3, 3)}))
-    info = detect_input(graph, banks(graph))
+    info = picture_of(graph, banks(graph), trace(graph, {}))
     assert info is not None and (info.layout, info.channels) == ("NHWC", 1)
 
 
@@ -69,7 +69,7 @@ def test_picture_among_several_inputs() -> None:
     nodes = [node("Add", "x k", "s"), node("Conv", "s w", "c"), node("Mul", "c scale", "y")]
     constants = {"w": random(2, 3, 3, 3), "k": np.float32(1)}
     graph = opened(build(nodes, {"scale": [1], "x": [1, 3, 32, 32]}, constants))
-    info = detect_input(graph, banks(graph))
+    info = picture_of(graph, banks(graph), trace(graph, {}))
     assert info is not None and (info.name, info.layout) == ("x", "NCHW")
 
 
@@ -90,7 +90,7 @@ def test_picture_read_only_in_branches_of_an_if() -> None:
     ]
     weights = {f"{name}_w": random(4, 3, 3, 3) for name in ("then", "else")}
     graph = opened(build(nodes, {"x": [1, 3, 32, 32]}, {**weights, "zero": np.float32(0)}))
-    assert detect_input(graph, banks(graph)) == InputInfo("x", "NCHW", 3, (1, 3, 32, 32))
+    assert picture_of(graph, banks(graph), trace(graph, {})) == InputInfo("x", "NCHW", 3, (1, 3, 32, 32))
 
 
 def slices(axis_steps: Sequence[tuple[int, int, int]]) -> tuple[list[Any], dict[str, Any]]:
@@ -151,7 +151,7 @@ def test_picture_before_preprocessing_nodes(name: str, size: list[Any]) -> None:
     shape = [1, 3, *size]
     weights = {"w": random(2, channels, 1, 1), **constants}
     graph = opened(build([*nodes, node("Conv", "q w", "y")], {"x": shape}, weights, opset=13))
-    info = detect_input(graph, banks(graph))
+    info = picture_of(graph, banks(graph), trace(graph, {}))
     assert info == InputInfo("x", "NCHW", 3, tuple(shape))
 
 
@@ -162,7 +162,9 @@ def test_picture_before_preprocessing_nodes_after_a_transpose(name: str) -> None
     weights = {"w": random(2, channels, 1, 1), **constants}
     nodes = [turned, *nodes, node("Conv", "q w", "y")]
     graph = opened(build(nodes, {"picture": [1, 32, 48, 3]}, weights, opset=13))
-    assert detect_input(graph, banks(graph)) == InputInfo("picture", "NHWC", 3, (1, 32, 48, 3))
+    assert picture_of(graph, banks(graph), trace(graph, {})) == InputInfo(
+        "picture", "NHWC", 3, (1, 32, 48, 3)
+    )
 
 
 @pytest.mark.parametrize(("perm", "layout"), [([0, 1, 2, 3], "NCHW"), ([0, 3, 1, 2], "NHWC")])
@@ -171,14 +173,14 @@ def test_ambiguous_sizes_are_decided_by_the_graph(shape: list[Any], perm: list[i
     channels = 1 if 1 in shape[1:] else 3
     nodes = [node("Transpose", "x", "t", perm=perm), node("Conv", "t w", "y")]
     graph = opened(build(nodes, {"x": shape}, {"w": random(2, channels, 1, 1)}))
-    assert detect_input(graph, banks(graph)) == InputInfo("x", layout, channels, tuple(shape))
+    assert picture_of(graph, banks(graph), trace(graph, {})) == InputInfo("x", layout, channels, tuple(shape))
 
 
 def test_gray_through_a_reshape() -> None:
     nodes = [node("Reshape", "x shape", "t"), node("Conv", "t w", "y")]
     constants = {"shape": np.array([-1, 1, 28, 28]), "w": random(2, 1, 3, 3)}
     graph = opened(build(nodes, {"x": ["N", 28, 28, 1]}, constants))
-    assert detect_input(graph, banks(graph)) == InputInfo("x", "NHWC", 1, ("N", 28, 28, 1))
+    assert picture_of(graph, banks(graph), trace(graph, {})) == InputInfo("x", "NHWC", 1, ("N", 28, 28, 1))
 
 
 @pytest.mark.parametrize(
@@ -205,14 +207,14 @@ def test_preference_among_several_pictures(inputs: dict[str, list[int]], found: 
     ]
     weights = {"v": random(2, inputs[first][1], 3, 3), "w": random(2, inputs[second][1], 3, 3)}
     graph = opened(build(nodes, inputs, weights))
-    info = detect_input(graph, banks(graph))
+    info = picture_of(graph, banks(graph), trace(graph, {}))
     assert info is not None and (info.name, info.layout) == (found, "NCHW")
 
 
 def test_picture_concatenated_with_a_mask() -> None:
     nodes = [node("Concat", "mask x", "q", axis=1), node("Conv", "q w", "y")]
     graph = opened(build(nodes, {"mask": [1, 1, 9, 9], "x": [1, 3, 9, 9]}, {"w": random(2, 4, 3, 3)}))
-    assert detect_input(graph, banks(graph)) == InputInfo("x", "NCHW", 3, (1, 3, 9, 9))
+    assert picture_of(graph, banks(graph), trace(graph, {})) == InputInfo("x", "NCHW", 3, (1, 3, 9, 9))
 
 
 def test_stated_input_is_compared_with_the_graph() -> None:
