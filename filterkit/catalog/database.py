@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from filterkit.catalog import schema
 from filterkit.catalog.sqlite import connections
-from filterkit.catalog.sqlite.journals import check_beside, clear_journal
+from filterkit.catalog.sqlite.connections import check_beside, clear_journal
 from filterkit.catalog.sqlite.known_schema import check_schema
 from filterkit.catalog.store import Store
 from filterkit.catalog.validation import DamagedValueError

@@ -8,8 +8,7 @@ from typing import Any
 
 from filterkit.budget import parse_size, show_size
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.sqlite.connections import reading_uris
-from filterkit.catalog.sqlite.journals import check_beside
+from filterkit.catalog.sqlite.connections import check_beside, reading_uris
 from filterkit.catalog.sqlite.sql_errors import explain_failure
 from filterkit.catalog.sqlite.sql_process import Failure, Limits, run
 from filterkit.catalog.sqlite.sql_worker import LONGEST_SQL

@@ -13,7 +13,7 @@ from alembic.config import Config
 
 from filterkit.catalog import schema
 from filterkit.catalog.sqlite import connections
-from filterkit.catalog.sqlite.journals import SUFFIXES, beside
+from filterkit.catalog.sqlite.connections import SUFFIXES, beside
 
 SCRIPTS = Path(__file__).parent
 

@@ -17,8 +17,7 @@ import pytest
 
 from filterkit.catalog import Catalog, listings
 from filterkit.catalog.database import recover, store_folder
-from filterkit.catalog.sqlite.connections import connect
-from filterkit.catalog.sqlite.journals import JOURNAL_MAGIC, SUFFIXES, beside
+from filterkit.catalog.sqlite.connections import JOURNAL_MAGIC, SUFFIXES, beside, connect
 from filterkit.cli.support.shared_options import complete_model
 from filterkit.errors import CatalogError
 
