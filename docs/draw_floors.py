@@ -18,7 +18,7 @@ PICTURE = DOCS / "images" / "floors.svg"
 
 FLOORS = (
     ("atomic_writes", "budget", "child_processes", "classic_kernels", "errors", "geometry", "hashing"),
-    ("address", "settings", "records"),
+    ("address", "progress", "records", "settings"),
     ("graph", "plugins", "sheets"),
     (
         *("sources", "extractors", "normalizers", "renderers", "formats"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -29,15 +30,21 @@ class Session:
         self,
         catalog: str | os.PathLike[str] | None = None,
         *,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = True,
         registry: Registry | None = None,
         upgrade: bool = True,
     ) -> None:
         self.location = catalog_location(catalog)
-        self.progress: Progress = progress or (lambda what, done, total: None)
+        self._progress: Progress | bool = True if progress is None else progress
         self._registry = registry
         self._upgrade = upgrade
         self._catalog: Catalog | None = None
+
+    def progress(self) -> AbstractContextManager[Progress]:
+        """A context whose value reports the progress of one operation; its bars disappear at the end."""
+        from filterkit.progress import progress_bar
+
+        return progress_bar(self._progress)
 
     def close(self) -> None:
         """Close the catalog and its networks. Arrays that were returned remain valid."""

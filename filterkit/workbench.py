@@ -45,7 +45,8 @@ class Workbench:
         File or URL of the catalog; None uses ``FILTERKIT_CATALOG`` or ``catalog.db``. It is created by the
         first `add`.
     progress
-        Called with a description of the task, the amount done, and the total.
+        Whether long work shows its progress where a person watches: on a terminal or in a notebook. A
+        function is called instead, with a description of the task, the amount done, and the total.
     registry
         The contributions of plugins; None loads the built-in and installed ones when first needed.
     upgrade
@@ -56,7 +57,7 @@ class Workbench:
         self,
         catalog: str | os.PathLike[str] | None = None,
         *,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = True,
         registry: Registry | None = None,
         upgrade: bool = True,
     ) -> None:
@@ -924,7 +925,9 @@ class Workbench:
         return operations.doctor.examine(self._session)
 
 
-def open(catalog: str | os.PathLike[str] | None = None, *, progress: Progress | None = None) -> Workbench:
+def open(
+    catalog: str | os.PathLike[str] | None = None, *, progress: Progress | bool | None = True
+) -> Workbench:
     """Open a workbench on a catalog; see `Workbench`."""
     return Workbench(catalog, progress=progress)
 

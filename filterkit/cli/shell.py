@@ -91,15 +91,11 @@ class Shell:
         """
         import logging
 
-        from filterkit.cli.support.output import progress_bar
         from filterkit.workbench import Workbench
 
         if self.quiet:
             logging.getLogger("filterkit").setLevel(logging.ERROR)
-        with (
-            progress_bar(enabled=not self.quiet) as progress,
-            Workbench(self.catalog, progress=progress, registry=self.registry) as bench,
-        ):
+        with Workbench(self.catalog, progress=not self.quiet, registry=self.registry) as bench:
             yield bench
 
     def rows(

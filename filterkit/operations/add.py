@@ -71,8 +71,11 @@ def add(
             request = dataclasses.replace(request, known=known_model(catalog, request.name))
 
     # Windows cannot delete files that are still mapped, as external data may be.
-    with tempfile.TemporaryDirectory(prefix="filterkit-", ignore_cleanup_errors=True) as folder:
-        staged = stage(request, Path(folder), makers, session.progress)
+    with (
+        tempfile.TemporaryDirectory(prefix="filterkit-", ignore_cleanup_errors=True) as folder,
+        session.progress() as progress,
+    ):
+        staged = stage(request, Path(folder), makers, progress)
         by_spec = {str(metric): metric for metric in makers.metrics}
         for spec, error in staged.faults:
             session.plugins.leave_out(by_spec[spec], error)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from filterkit.catalog.addresses import Match
     from filterkit.comparison.assignment import Pair
-    from filterkit.plugins.protocols import Row
+    from filterkit.plugins.protocols import Progress, Row
     from filterkit.session import Session
 
 Matching = Literal["name", "position", "assignment"]
@@ -45,7 +45,9 @@ def diff(session: Session, a: str, b: str, *, match: Matching, level: Level, tol
         raise UsageError(
             f"tolerance must be a finite number of at least 0, not {tolerance}", hint="the default is 1e-5"
         )
-    pairs = tuple(_layer_pairs(session, _side(session, a), _side(session, b), match, tolerance))
+    left, right = _side(session, a), _side(session, b)
+    with session.progress() as progress:
+        pairs = tuple(_layer_pairs(session, progress, left, right, match, tolerance))
     if level == "layer":
         return Differences(map(_layer_row, pairs), LAYER_COLUMNS, pairs, level)
     rows = (row for pair in pairs for row in _filter_rows(pair))
@@ -66,7 +68,12 @@ def _side(session: Session, address: str) -> list[Match]:
 
 
 def _layer_pairs(
-    session: Session, left: list[Match], right: list[Match], match: Matching, tolerance: float
+    session: Session,
+    progress: Progress,
+    left: list[Match],
+    right: list[Match],
+    match: Matching,
+    tolerance: float,
 ) -> Iterator[LayerPair]:
     from filterkit.comparison.assignment import assign
     from filterkit.comparison.difference import difference
@@ -78,7 +85,7 @@ def _layer_pairs(
         sum(_bank_bytes(left[pair.a]) for pair in pairs if pair.a is not None and not pair.reason),
     )
     for pair in pairs:
-        session.progress("comparing layers", done, total)
+        progress("comparing layers", done, total)
         a = None if pair.a is None else left[pair.a]
         b = None if pair.b is None else right[pair.b]
         if a is None or b is None or pair.reason:

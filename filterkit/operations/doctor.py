@@ -145,7 +145,8 @@ def _store(session: Session, faults: list[Row]) -> dict[str, Any]:
             f"{path} is a symbolic link, and links in a store are not followed",
             f"filterkit never creates links there: rm {shlex.quote(str(path))}, then add its models again",
         )
-    without_weights, damaged = ([], []) if links else check_store(session.catalog(), session.progress)
+    with session.progress() as progress:
+        without_weights, damaged = ([], []) if links else check_store(session.catalog(), progress)
     for each in damaged:
         _fault(faults, f"a file of model {each['model']} is {each['state']}: {each['file']}", each["do"])
     return {

@@ -118,10 +118,11 @@ def _measure_model(
 
     def each_bank() -> Iterator[tuple[str, FilterBank]]:
         done = 0
-        for match, bank in zip(matches, banks, strict=True):
-            session.progress(f"measuring {name}", done, total)
-            yield match.address, bank
-            done += bank.weights.nbytes
+        with session.progress() as progress:
+            for match, bank in zip(matches, banks, strict=True):
+                progress(f"measuring {name}", done, total)
+                yield match.address, bank
+                done += bank.weights.nbytes
 
     measured, working, faults = measure(each_bank(), metrics, strict=strict)
     _report(session, faults)

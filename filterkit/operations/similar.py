@@ -136,14 +136,15 @@ def _rows(
     """What the matches select, layer by layer; whole banks are added to `banks` by the layer's address."""
     total = 4 * sum(match.layer["kernels"] * math.prod(match.layer["kernel_shape"]) for match in matches)
     done = 0
-    for match in matches:
-        whole = banks[match.address] = bank(session.catalog(), match)
-        weights = sliced(whole, match.filters, match.kernels)
-        rows = weights.reshape(-1, *weights.shape[2:]) if level == "kernel" else weights
-        yield rows, session.lengths.lengths(_key(match, level), rows)
-        done += whole.nbytes
-        if total > SHOW_PROGRESS_FROM:
-            session.progress("searching", done, total)
+    with session.progress() as progress:
+        for match in matches:
+            whole = banks[match.address] = bank(session.catalog(), match)
+            weights = sliced(whole, match.filters, match.kernels)
+            rows = weights.reshape(-1, *weights.shape[2:]) if level == "kernel" else weights
+            yield rows, session.lengths.lengths(_key(match, level), rows)
+            done += whole.nbytes
+            if total > SHOW_PROGRESS_FROM:
+                progress("searching", done, total)
 
 
 def _key(match: Match, level: Level) -> tuple[str, str, Level] | None:
