@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -64,7 +64,11 @@ class Measured:
 
 
 def measure(
-    banks: Iterable[tuple[str, FilterBank]], metrics: Iterable[M], *, strict: bool = True
+    banks: Collection[tuple[str, FilterBank]],
+    metrics: Iterable[M],
+    *,
+    strict: bool = True,
+    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[list[Measured], list[M], Faults[M]]:
     """Measure banks with metrics.
 
@@ -75,6 +79,8 @@ def measure(
     strict
         Raise the error of the first metric that fails, or that returns another number of values than there
         are filters. Otherwise such a metric is left out, together with what it measured of other layers.
+    report
+        Called before each bank with the bytes measured so far, and the total.
 
     Returns
     -------
@@ -89,7 +95,10 @@ def measure(
     faults: Faults[M] = []
     kinds = {id(metric): _kinds(metric) for metric in working}
     found: list[list[tuple[M, Measured]]] = []
+    done, total = 0, sum(bank.weights.nbytes for _, bank in banks)
     for name, bank in banks:
+        report(done, total)
+        done += bank.weights.nbytes
         found.append([])
         for metric in tuple(working):
             budget.step("measuring layer '{}' with the metric {}", name, metric)

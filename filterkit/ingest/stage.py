@@ -12,7 +12,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -198,7 +198,7 @@ def stage(request: Request, folder: Path, makers: Makers, progress: Progress = _
         fetched = makers.source.fetch(request.rest, workdir, progress)
         if request.preprocessing:
             fetched = dataclasses.replace(fetched, preprocessing=request.preprocessing)
-        return stage_model(request, fetched, folder, makers)
+        return stage_model(request, fetched, folder, makers, progress)
 
 
 def stage_in_worker(request: Request, folder: Path) -> Staged:
@@ -214,7 +214,9 @@ def _registry() -> Registry:
     return Registry(load_plugins(report=lambda line: None))  # the process that commits reports the same
 
 
-def stage_model(request: Request, fetched: FetchedModel, folder: Path, makers: Makers) -> Staged:
+def stage_model(
+    request: Request, fetched: FetchedModel, folder: Path, makers: Makers, progress: Progress = _no_progress
+) -> Staged:
     """Extract and measure every filter of a model that was fetched, and write its banks into `folder`.
 
     Raises
@@ -237,7 +239,8 @@ def stage_model(request: Request, fetched: FetchedModel, folder: Path, makers: M
     contents = None
     if not complete:
         extraction = extract(graph, fetched, makers.extractors, fold_batchnorm=folded)
-        measured, working, failed = measure(extraction.banks.items(), metrics, strict=strict)
+        report = partial(progress, f"measuring {request.name}")
+        measured, working, failed = measure(extraction.banks.items(), metrics, strict=strict, report=report)
         faults += failed
         layers, filters = describe.layers_and_filters(extraction, fetched.filter_labels or {}, measured)
         model = {

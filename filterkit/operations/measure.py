@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from filterkit.address import Address, parse_address
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from filterkit.catalog.metrics import Faults
     from filterkit.plugins.metric_contract import CheckedMetric
     from filterkit.plugins.protocols import Row
-    from filterkit.records import FilterBank
     from filterkit.session import Session
 
 COLUMNS = ("model", "filters", "layers", "columns", "unmeasured")
@@ -113,18 +113,10 @@ def _measure_model(
 
     name = model["name"]
     matches = resolve(session.catalog(), Address(name)) if metrics and model["layers"] else []
-    banks = [filter_bank(session.catalog(), match) for match in matches]
-    total = sum(bank.weights.nbytes for bank in banks)
-
-    def each_bank() -> Iterator[tuple[str, FilterBank]]:
-        done = 0
-        with session.progress() as progress:
-            for match, bank in zip(matches, banks, strict=True):
-                progress(f"measuring {name}", done, total)
-                yield match.address, bank
-                done += bank.weights.nbytes
-
-    measured, working, faults = measure(each_bank(), metrics, strict=strict)
+    banks = [(match.address, filter_bank(session.catalog(), match)) for match in matches]
+    with session.progress() as progress:
+        report = partial(progress, f"measuring {name}")
+        measured, working, faults = measure(banks, metrics, strict=strict, report=report)
     _report(session, faults)
     if working:
         of_layers = {match.layer["id"]: each for match, each in zip(matches, measured, strict=True)}
