@@ -37,7 +37,7 @@ def save_wide_model(path: Path, layers: int = 4) -> None:
 
 @pytest.fixture(scope="module")
 def run() -> Iterator[Run]:
-    """Run code in a kernel, and return what it publishes; `interrupt_at` is the first message to interrupt at."""
+    """Run code in a kernel, and return what it publishes; interrupt at the first message `interrupt_at`."""
     from jupyter_client.manager import start_new_kernel
 
     manager, client = start_new_kernel(kernel_name="python3")

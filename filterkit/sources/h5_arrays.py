@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
-import signal
-import subprocess
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filterkit.child_processes import environment, no_python, python
-from filterkit.errors import SourceError
+from filterkit.child_processes import environment, python
+from filterkit.errors import RuntimeFailure, SourceError
 from filterkit.geometry import product
+from filterkit.graph.loading.sandbox import Crashed, Refused, Worker
 from filterkit.sources import h5_worker
 from filterkit.sources.stored_array import StoredArray, natural
 
@@ -52,8 +51,9 @@ def h5_arrays(path: Path) -> Iterator[Sequence[StoredArray]]:
         limit.
     """
     check_installed(path.name)
-    with _started(path) as library:
-        listed = json.loads(library.reply(LONGEST_LIST))
+    library = _Library(path, Worker(_command, _environment))
+    try:
+        listed = json.loads(library.request(h5_worker.LIST, os.fsencode(path.absolute()), LONGEST_LIST))
         places = {layer: place for place, layer in enumerate(listed["layers"])}
         arrays = [_array(entry, place, library) for place, entry in enumerate(listed["arrays"])]
         library.left += WALL_CLOCK_FACTOR * sum(array.nbytes for array in arrays) / h5_worker.PACE
@@ -63,6 +63,8 @@ def h5_arrays(path: Path) -> Iterator[Sequence[StoredArray]]:
             return places.get(first, -1), natural(array.name)
 
         yield sorted(arrays, key=order)
+    finally:
+        library.worker.end()
 
 
 def check_installed(name: str) -> None:
@@ -75,80 +77,38 @@ def check_installed(name: str) -> None:
 
 @dataclass
 class _Library:
-    """The subprocess that reads the file, and the seconds left to wait for it."""
+    """The process that reads the file at `path`, and the seconds left to wait for it."""
 
-    process: subprocess.Popen[bytes]
     path: Path
+    worker: Worker
     left: float = WALL_CLOCK_FACTOR * h5_worker.patience(0)
 
-    def reply(self, most: int, place: int | None = None) -> bytearray:
-        """The next reply, at most `most` bytes long; with `place`, it is requested for that array."""
-        assert self.process.stdin is not None and self.process.stdout is not None
+    def request(self, task: int, data: bytes, most: int) -> bytes:
+        """The response to a request, at most `most` bytes long."""
         begun = time.monotonic()
-        alarm = threading.Timer(max(self.left, 0), self.process.kill)
-        alarm.daemon = True
-        alarm.start()
         try:
-            if place is not None:
-                self.process.stdin.write(h5_worker.REQUEST.pack(place))
-                self.process.stdin.flush()
-            failed, length = h5_worker.HEADER.unpack(_exactly(self.process.stdout, h5_worker.HEADER.size))
-            if length > most:
-                raise ValueError(f"the reply has {length:,} bytes; the limit is {most:,}")
-            content = _exactly(self.process.stdout, length)
-        except (OSError, EOFError) as error:
-            self.process.kill()
-            self.process.wait()
-            raise self._failure(late=time.monotonic() - begun >= self.left) from error
+            return self.worker.request(task, data, seconds=max(self.left, 0), most=most)
+        except Refused as error:
+            raise ValueError(str(error)[:1000]) from error
+        except RuntimeFailure as error:
+            raise SourceError(error.message, hint=error.hint) from error
+        except Crashed as error:
+            what = "takes too long to read for its size" if error.late else "crashes the HDF5 library"
+            raise SourceError(
+                f"{self.path.name} {what}",
+                hint="get the file from a trusted source, or save the weights again, preferably as "
+                ".safetensors",
+            ) from error
         finally:
-            alarm.cancel()
             self.left -= time.monotonic() - begun
-        if failed:
-            raise ValueError(content.decode("utf-8", "replace"))
-        return content
-
-    def _failure(self, *, late: bool) -> SourceError:
-        """The error for a subprocess that ended without a reply."""
-        late = late or self.process.returncode == -getattr(signal, "SIGXCPU", 0)
-        what = "takes too long to read for its size" if late else "crashes the HDF5 library"
-        return SourceError(
-            f"{self.path.name} {what}",
-            hint="get the file from a trusted source, or save the weights again, preferably as .safetensors",
-        )
 
 
-@contextmanager
-def _started(path: Path) -> Iterator[_Library]:
-    try:
-        process = subprocess.Popen(
-            python(str(Path(h5_worker.__file__)), str(path.absolute())),
-            env=environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-    except OSError as error:
-        raise no_python(SourceError, error.strerror or str(error)) from error
-    try:
-        yield _Library(process, path)
-    finally:
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            with suppress(OSError):  # unsent data
-                assert pipe is not None
-                pipe.close()
+def _command() -> list[str]:
+    return python("-m", h5_worker.__name__)
 
 
-def _exactly(file: Any, length: int) -> bytearray:
-    content = bytearray(length)
-    view, done = memoryview(content), 0
-    while done < length:
-        count = file.readinto(view[done:])
-        if not count:
-            raise EOFError
-        done += count
-    return content
+def _environment() -> Mapping[str, str]:
+    return environment(OPENBLAS_NUM_THREADS="1")  # idle threads would use up address space
 
 
 def _array(entry: Any, place: int, library: _Library) -> StoredArray:
@@ -175,7 +135,8 @@ def _reader(dtype: str, shape: tuple[int, ...], place: int, library: _Library) -
         import numpy as np
 
         kind = np.dtype(dtype).newbyteorder("<")
-        content = library.reply(product(shape) * kind.itemsize, place)
+        size = product(shape) * kind.itemsize
+        content = library.request(h5_worker.READ, h5_worker.PLACE.pack(place), size)
         return np.frombuffer(content, kind).reshape(shape)
 
     return read

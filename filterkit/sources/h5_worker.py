@@ -1,24 +1,21 @@
-"""The subprocess in which the HDF5 library reads a file (see `h5_arrays`); imports only h5py and NumPy.
+"""The worker process in which the HDF5 library reads a file (see `h5_arrays`); imports only h5py and NumPy.
 
-    python -P h5_worker.py weights.h5
-
-It first writes a header and a JSON list of the floating-point arrays to stdout. A request on stdin is the
-index of an array in that list. A reply is a header (failure flag and length) and the little-endian values, or
-the error message of h5py.
+The request `LIST` is the path of the file; the response is a JSON list of its floating-point arrays. The
+request `READ` is the index of an array in that list; the response is its little-endian values.
 """
 
 import json
 import math
 import os
-import signal
 import struct
-import sys
+import time
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
-HEADER = struct.Struct("<BQ")
-REQUEST = struct.Struct("<Q")
+from filterkit.graph.loading import sandbox_worker
+
+LIST, READ = range(2)
+PLACE = struct.Struct("<Q")
 
 FLOATS = ("float16", "float32", "float64")
 
@@ -34,7 +31,9 @@ PATIENCE = 20
 PACE = 1 << 24
 """Bytes of values for which it may take one second more."""
 MEMORY = 4 << 30
-"""Memory limit in bytes, in addition to twice the largest array."""
+"""Memory limit in bytes, in addition to twice the array that is read."""
+LARGEST_ARRAY = 1 << 40
+"""Maximum size of an array in bytes; the memory limit applies as well."""
 
 
 def patience(size: int) -> float:
@@ -43,28 +42,32 @@ def patience(size: int) -> float:
 
 
 def main() -> None:
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # idle threads would use up address space
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the parent
-    _limit(0, 0)
     import h5py
 
-    try:
-        with h5py.File(sys.argv[1], "r") as file:
-            layers, found = _listed(file)
-            _answer(json.dumps({"layers": layers, "arrays": [described for _, described in found]}).encode())
-            sizes = [math.prod(item.shape) * item.dtype.itemsize for item, _ in found]
-            _limit(sum(sizes), max(sizes, default=0))
-            while request := sys.stdin.buffer.read(REQUEST.size):
-                _answer(_numbers(found[REQUEST.unpack(request)[0]][0]))
-    except Exception as error:  # h5py raises many types on malformed files
-        _answer((str(error) or type(error).__name__)[:1000].encode("utf-8", "replace"), failed=True)
+    arrays: list[Any] = []
+
+    def list_arrays(path: bytes) -> bytes:
+        _limit_time(0)
+        layers, found = _listed(h5py.File(os.fsdecode(path), "r"))
+        arrays.extend(item for item, _ in found)
+        _limit_time(sum(map(_size, arrays)))
+        return json.dumps({"layers": layers, "arrays": [described for _, described in found]}).encode()
+
+    def read_array(place: bytes) -> memoryview:
+        array = arrays[PLACE.unpack(place)[0]]
+        sandbox_worker.limit(AS=MEMORY + 2 * _size(array))
+        return _numbers(array)
+
+    sandbox_worker.serve([list_arrays, read_array], MEMORY, LARGEST_ARRAY)
 
 
-def _answer(content: Any, *, failed: bool = False) -> None:
-    answers = sys.stdout.buffer
-    answers.write(HEADER.pack(failed, len(content)))
-    answers.write(content)
-    answers.flush()
+def _limit_time(size: int) -> None:
+    """Limit the CPU time from now on to what a file with `size` bytes of values may take."""
+    sandbox_worker.limit(CPU=int(time.process_time() + patience(size)) + 1)
+
+
+def _size(array: Any) -> int:
+    return int(math.prod(array.shape) * array.dtype.itemsize)
 
 
 def _listed(file: Any) -> tuple[list[str], list[tuple[Any, dict[str, Any]]]]:
@@ -153,21 +156,6 @@ def _numbers(item: Any) -> memoryview:
 
     numbers = np.ascontiguousarray(item[()], item.dtype.newbyteorder("<"))
     return numbers.reshape(-1).view(np.uint8).data
-
-
-def _limit(size: int, largest: int) -> None:
-    """Limit CPU time and address space to what a file of this size needs, where the system supports it."""
-    with suppress(ImportError, ValueError, OSError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        for kind, wanted in (
-            (resource.RLIMIT_AS, MEMORY + 2 * largest),
-            (resource.RLIMIT_CPU, int(patience(size)) + 1),
-        ):
-            hard = resource.getrlimit(kind)[1]
-            most = min(wanted, 2**62 if hard == resource.RLIM_INFINITY else hard)
-            resource.setrlimit(kind, (most, hard))
 
 
 if __name__ == "__main__":

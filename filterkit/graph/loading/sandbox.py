@@ -10,9 +10,11 @@ from __future__ import annotations
 import atexit
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -103,7 +105,11 @@ class Refused(Exception):
 
 
 class Crashed(Exception):
-    """The worker process crashed during a request, or exceeded its time limit."""
+    """The worker process crashed during a request, or exceeded its time limit: then `late` is True."""
+
+    def __init__(self, *, late: bool) -> None:
+        super().__init__()
+        self.late = late
 
 
 _workers: WeakSet[Worker] = WeakSet()
@@ -141,8 +147,17 @@ class Worker:
         with self.lock:
             self._running()
 
-    def request(self, task: int, data: bytes) -> bytes:
+    def request(
+        self, task: int, data: bytes, *, seconds: float | None = None, most: int | None = None
+    ) -> bytes:
         """Send a request, and return the response.
+
+        Parameters
+        ----------
+        seconds
+            Limit on the wall-clock time; None for one that depends on the length of `data`.
+        most
+            Limit on the length of the response; None likewise.
 
         Raises
         ------
@@ -155,16 +170,21 @@ class Worker:
         """
         with self.lock:
             process = self._running()
-            seconds = self.patience * (LONGEST + len(data) / PACE)
+            if seconds is None:
+                seconds = self.patience * (LONGEST + len(data) / PACE)
+            if most is None:
+                most = LONGEST_RESPONSE + 4 * len(data)
+            begun = time.monotonic()
             timer = threading.Timer(seconds, process.kill)
             timer.daemon = True
             try:
                 timer.start()
                 self._await_greeting(process)
-                refused, response = self._exchange(process, task, data, seconds)
+                refused, response = self._exchange(process, task, data, seconds, most)
             except (OSError, EOFError) as error:
                 self.end()
-                raise Crashed from error
+                late = process.returncode == -getattr(signal, "SIGXCPU", 0)
+                raise Crashed(late=late or time.monotonic() - begun >= seconds) from error
             except BaseException:  # after an interruption, the next request would read this response
                 self.end()
                 raise
@@ -202,7 +222,7 @@ class Worker:
             self.greeted = True
 
     def _exchange(
-        self, process: subprocess.Popen[bytes], task: int, data: bytes, seconds: float
+        self, process: subprocess.Popen[bytes], task: int, data: bytes, seconds: float, most: int
     ) -> tuple[bool, bytes]:
         assert process.stdin is not None and process.stdout is not None
         process.stdin.write(HEADER.pack(task, len(data), seconds))
@@ -214,7 +234,7 @@ class Worker:
         refused, length, used = RESPONSE.unpack(header)
         budget.charge(used)
         self.charged += used
-        if length > LONGEST_RESPONSE + 4 * len(data):
+        if length > most:
             raise EOFError
         response = process.stdout.read(length)
         if len(response) < length:

@@ -36,8 +36,16 @@ def main() -> None:
     serve(_tasks(_extension(sys.argv[1])))
 
 
-def serve(tasks: Sequence[Callable[[bytes], bytes | None]], memory: int = MEMORY) -> None:
-    """Respond to requests until stdin is closed; each may use `memory` bytes and `COPIES` times its size."""
+def serve(
+    tasks: Sequence[Callable[[bytes], bytes | memoryview | None]],
+    memory: int = MEMORY,
+    largest: int = LARGEST_RESPONSE,
+) -> None:
+    """Respond to requests until stdin is closed.
+
+    Each may use `memory` bytes and `COPIES` times its size; a response may have `largest` bytes and twice the
+    size of the request.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent process, with which this one ends
     requests, responses = sys.stdin.buffer, sys.stdout.buffer
     responses.write(GREETING)
@@ -46,10 +54,11 @@ def serve(tasks: Sequence[Callable[[bytes], bytes | None]], memory: int = MEMORY
         task, length, seconds = HEADER.unpack(header)
         limit(AS=memory + COPIES * length)
         faulthandler.dump_traceback_later(seconds, exit=True)  # the parent process may have ended
-        refused, response, before = False, b"", time.process_time()
+        refused, before = False, time.process_time()
+        response: bytes | memoryview = b""
         try:
             response = tasks[task](requests.read(length)) or b""
-            if len(response) > LARGEST_RESPONSE + 2 * length:
+            if len(response) > largest + 2 * length:
                 raise ValueError("the result is far larger than the model")
         except Exception as error:  # onnx raises many types of exceptions
             refused, response = True, str(error).encode("utf-8", "replace")
