@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from filterkit import operations
-from filterkit.results.maps import RunOptions
 from filterkit.results.rows import Rows
 from filterkit.session import Session
 from filterkit.settings import ADD_MEMORY, ADD_SECONDS
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray, TileSheet
     from filterkit.results.diff import Differences
     from filterkit.results.maps import At, FeatureMaps
+    from filterkit.results.rendered import Rendered
     from filterkit.results.rows import Found
     from filterkit.results.sheet import Drawable, Sheet
     from filterkit.results.similar import Neighbours
@@ -427,13 +427,18 @@ class Workbench:
         """
         operations.stats.save_stats_chart(self._session, address, Path(path))
 
-    def stats_chart(self, address: str, format: str = "png") -> bytes:
+    def stats_chart(self, address: str = "*", format: str = "png") -> Rendered:
         """Chart the metrics of several layers over depth, or the distributions over one layer's filters.
 
         Parameters
         ----------
         format
             ``"png"``, ``"svg"`` or ``"pdf"``.
+
+        Returns
+        -------
+        Rendered
+            The content of the file as `bytes` that display themselves in a notebook, with a method ``save``.
 
         Raises
         ------
@@ -660,7 +665,7 @@ class Workbench:
 
     def render(
         self, sheet: TileSheet, renderer: str | None = None, *, suffix: str | None = None, **options: Any
-    ) -> bytes:
+    ) -> Rendered:
         """Draw a sheet.
 
         Parameters
@@ -672,6 +677,11 @@ class Workbench:
             The suffix of the file, e.g. ``".svg"``.
         options
             Options of the renderer.
+
+        Returns
+        -------
+        Rendered
+            The content of the file as `bytes` that display themselves in a notebook, with a method ``save``.
 
         Raises
         ------
@@ -786,7 +796,7 @@ class Workbench:
             address,
             images,
             inputs=inputs,
-            options=RunOptions(at, size, provider, threads),
+            options=operations.maps.RunOptions(at, size, provider, threads),
             unreadable=unreadable,
         )
 
@@ -859,7 +869,7 @@ class Workbench:
             address,
             image,
             per_channel=per_channel,
-            options=RunOptions("pre", size, provider, threads),
+            options=operations.maps.RunOptions("pre", size, provider, threads),
         )
 
     def plugin_rows(self, hook: str | None = None) -> Rows:

@@ -19,6 +19,7 @@ from filterkit.catalog.schema import layer, model
 from filterkit.catalog.sqlite.statements import among, json_values
 from filterkit.catalog.validation import check_rows, damaged_value
 from filterkit.errors import AddressError, NotFoundError, UsageError, closest
+from filterkit.short_reprs import short_repr
 
 Column = sa.ColumnElement[Any]
 Selectable = sa.Column[Any] | sa.Table
@@ -61,6 +62,8 @@ class Match:
     filters: Sequence[int]
     kernels: Sequence[int]
     asked: Address
+
+    __repr__ = short_repr
 
     @property
     def address(self) -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from filterkit.errors import ImageError, UsageError
 from filterkit.operations.corrections import hint_argument_order
-from filterkit.operations.maps import parse_size, picture_name
+from filterkit.operations.maps import RunOptions, parse_size, picture_name
 from filterkit.records import Preprocessing
-from filterkit.results.maps import FeatureMaps, RunOptions
+from filterkit.results.maps import FeatureMaps
 
 if TYPE_CHECKING:
     from filterkit.catalog.addresses import Match

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -12,18 +13,32 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from filterkit.errors import ImageError, RuntimeFailure, UsageError
 from filterkit.operations.corrections import hint_argument_order, hint_unquoted_picture
-from filterkit.results.maps import FeatureMaps, RunOptions
+from filterkit.results.maps import FeatureMaps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.catalog.addresses import Match
+    from filterkit.results.maps import At
     from filterkit.runtime.feature_maps import Network, Size
     from filterkit.runtime.pictures import Picture
     from filterkit.session import Session
 
 NOT_TAKEN = "for this input the network takes the other branch of an If"
 Labels = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a network runs: where the maps are taken, the size of pictures, the provider and threads.
+
+    The values are those of `Workbench.iter_feature_maps`.
+    """
+
+    at: At = "post"
+    size: str | None = None
+    provider: str = "auto"
+    threads: int | None = None
 
 
 def iter_feature_maps(

@@ -28,6 +28,9 @@ class Registry:
         self.host = host
         self._offers: dict[Kind, tuple[Offer, ...]] = {}
 
+    def __repr__(self) -> str:
+        return f"<Registry of the contributions of {len(self.host.plugins)} plugins>"
+
     def offers(self, kind: Kind) -> tuple[Offer, ...]:
         """All contributions of a kind, by plugin, including ambiguous names."""
         if kind not in self._offers:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from filterkit.results.rows import Rows
+from filterkit.results.sheet import Pictured
+from filterkit.short_reprs import short_repr
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,12 +50,14 @@ class LayerPair:
     bias: NDArray[np.float64] | None = None
     assignment: Assignment | None = None
 
+    __repr__ = short_repr
+
     def partner(self, number: int) -> int:
         """The filter of `b` that is the partner of filter `number` of `a`."""
         return number if self.assignment is None else int(self.assignment.filters[number])
 
 
-class Differences(Rows):
+class Differences(Rows, Pictured):
     """The differences between two models; `Workbench.sheet` draws them.
 
     Attributes
