@@ -74,6 +74,10 @@ class Workbench:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.location!r})"
 
+    def _repr_html_(self) -> str:
+        """The models of the catalog as a table for a notebook, with a strip of each one's first layer."""
+        return operations.overview.overview(self._session)
+
     @property
     def path(self) -> Path:
         """The catalog's file.

@@ -33,8 +33,8 @@ def display_png(sheet: TileSheet) -> bytes:
         sheet = replace(sheet, tiles=_means(sheet.tiles, down, across), values=None)
     if suits_grid(sheet):
         with suppress(UsageError):  # even a few maps may be too large for a figure
-            return _compact(Grid().render(sheet))
-    return _compact(Mosaic().render(sheet))
+            return compact(Grid().render(sheet))
+    return compact(Mosaic().render(sheet))
 
 
 def _means(tiles: FloatArray, down: int, across: int) -> FloatArray:
@@ -47,7 +47,7 @@ def _means(tiles: FloatArray, down: int, across: int) -> FloatArray:
     return means
 
 
-def _compact(png: bytes) -> bytes:
+def compact(png: bytes) -> bytes:
     """The same picture without channels that it does not need; reduced if even its tiles are too many."""
     from PIL import Image
     from PIL.PngImagePlugin import PngImageFile
