@@ -60,7 +60,8 @@ def _strip(session: Session, model: str) -> str:
     from filterkit.renderers.mosaic import Mosaic
 
     sheet = _strip_sheet(session, model)
-    scale = max(1, TILE // sheet.tile_shape[0])
+    height, width = sheet.tile_shape
+    scale = max(1, min(TILE // height, 2 * TILE // width))
     png = compact(Mosaic(scale=scale, background="white").render(sheet))
     name, data = _text(sheet.title, 100), b64encode(png).decode("ascii")
     return f'<img src="data:image/png;base64,{data}" alt="filters of {name}" title="{name}">'
