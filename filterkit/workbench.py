@@ -743,8 +743,9 @@ class Workbench:
         Returns
         -------
         FeatureMaps
-            ``.maps`` has an array (channels, height, width) per layer; for one layer, ``numpy.asarray`` of
-            the result returns it.
+            For one layer it is used like an array (channels, height, width): ``maps[0]``, ``maps.shape``,
+            ``numpy.asarray(maps)``. For several it is a mapping from names to such arrays:
+            ``maps["block1_conv1"]``. ``maps.save(path)`` writes arrays or pictures.
         """
         images = [] if image is None else [image]
         [maps] = self.iter_feature_maps(

@@ -42,9 +42,7 @@ def test_what_the_workbench_returns(bench: filterkit.Workbench, tmp_path: Path, 
         "<Registry ": bench.registry,
         "<PluginHost ": bench.plugins,
         "<Sheet 'net/conv1': 4 × 3 tiles of 3 × 3 pixels, ": bench.sheet("net/conv1"),
-        "<Sheet 'net/conv1': 2 × 2 tiles of 3 × 3 pixels in colour, ": bench.sheet(
-            "net/conv1", channels="rgb"
-        ),
+        "<Sheet 'net/conv1': 2 × 2 tiles of 3 × 3 pixels in colour, ": colour,
         "<FeatureMaps of picture 0: net/conv1 (4, 40, 60) float32, 0 to ": maps,
         "<FeatureMaps of picture 0: net/conv1 (4, 40, 60) float32, 0": network,
         "<PNG picture, ": bench.stats_chart("net"),
