@@ -19,7 +19,6 @@ from filterkit.catalog.schema import layer, model
 from filterkit.catalog.sqlite.statements import among, json_values
 from filterkit.catalog.validation import check_rows, damaged_value
 from filterkit.errors import AddressError, NotFoundError, UsageError, closest
-from filterkit.short_reprs import short_repr
 
 Column = sa.ColumnElement[Any]
 Selectable = sa.Column[Any] | sa.Table
@@ -63,8 +62,6 @@ class Match:
     kernels: Sequence[int]
     asked: Address
 
-    __repr__ = short_repr
-
     @property
     def address(self) -> str:
         """The address of the layer."""
@@ -80,6 +77,9 @@ class Match:
         """The address of everything selected in the layer."""
         chosen = Address(self.model["name"], self.layer["name"], self.asked.filters, self.asked.kernels)
         return str(chosen)
+
+    def __repr__(self) -> str:
+        return f"<Match {self.selected_address!r}>"
 
 
 def resolve(

@@ -46,7 +46,9 @@ def test_what_the_workbench_returns(bench: filterkit.Workbench, tmp_path: Path, 
         "<FeatureMaps of picture 0: net/conv1 (4, 40, 60) float32, 0 to ": maps,
         "<FeatureMaps of picture 0: net/conv1 (4, 40, 60) float32, 0": network,
         "<PNG picture, ": bench.stats_chart("net"),
-        "LayerPair(a=": bench.diff("net/conv1", "net/conv1").pairs[0],
+        "<LayerPair net/conv1 and net/conv1: cosines (4,) float64, 1 to 1>": bench.diff(
+            "net/conv1", "net/conv1"
+        ).pairs[0],
         "NeighbourQuery(name='net/conv1/0', level='filter'": bench.similar("net/conv1/0").query,
     }
     with filterkit.open(tmp_path / "new.db") as other:
