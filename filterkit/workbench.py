@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from filterkit.plugins.protocols import Progress, Row
     from filterkit.plugins.registry import Registry
     from filterkit.records import FloatArray, TileSheet
+    from filterkit.renderers.rendered import Rendered
     from filterkit.results.diff import Differences
     from filterkit.results.maps import At, FeatureMaps
-    from filterkit.results.rendered import Rendered
     from filterkit.results.rows import Found
     from filterkit.results.sheet import Drawable, Sheet
     from filterkit.results.similar import Neighbours

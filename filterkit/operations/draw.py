@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from filterkit.errors import UsageError
 from filterkit.operations.show import sheet
 from filterkit.renderers import drawing
-from filterkit.results.rendered import Rendered
 
 if TYPE_CHECKING:
     from filterkit.records import TileSheet
+    from filterkit.renderers.rendered import Rendered
     from filterkit.results.maps import FeatureMaps
     from filterkit.session import Session
 
@@ -73,7 +73,7 @@ def render(
     session: Session, sheet: TileSheet, renderer: str | None, suffix: str | None, options: dict[str, Any]
 ) -> Rendered:
     """See `Workbench.render`."""
-    return Rendered(drawing.render(session.registry, sheet, renderer, suffix, options))
+    return drawing.render(session.registry, sheet, renderer, suffix, options)
 
 
 def suffixes(session: Session, renderer: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from filterkit.address import parse_address
 from filterkit.atomic_writes import write_file
 from filterkit.errors import NotFoundError, UsageError, closest
-from filterkit.results.rendered import Rendered
+from filterkit.renderers.rendered import Rendered
 from filterkit.results.rows import Rows
 
 if TYPE_CHECKING:
@@ -48,12 +48,13 @@ def stats_chart(session: Session, address: str, format: str) -> Rendered:
     from filterkit.charts.depth import depth_chart
     from filterkit.charts.layer import layer_chart
 
+    suffix = f".{format}"
     with settings():
         if len(layers) == 1:
             title = f"{layers[0].model}/{layers[0].layer}"
-            return Rendered(written(layer_chart(layers[0], title), format, title))
+            return Rendered(written(layer_chart(layers[0], title), format, title), suffix)
         title = _title(layers)
-        return Rendered(written(depth_chart(layers, title), format, title))
+        return Rendered(written(depth_chart(layers, title), format, title), suffix)
 
 
 def save_stats_chart(session: Session, address: str, path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from filterkit.atomic_writes import write_file
 from filterkit.errors import UsageError, one_line
 from filterkit.plugins.options import parse_spec
+from filterkit.renderers.rendered import Rendered
 
 if TYPE_CHECKING:
     from filterkit.plugins.registry import Registry
@@ -58,7 +59,7 @@ def draw(
 
 def render(
     registry: Registry, sheet: TileSheet, renderer: str | None, suffix: str | None, options: dict[str, Any]
-) -> bytes:
+) -> Rendered:
     """Draw a sheet with `renderer`, or the default one for the sheet and `suffix`.
 
     Raises
@@ -95,7 +96,7 @@ def suffixes(registry: Registry, renderer: str) -> tuple[str, ...]:
 
 def _draw(
     registry: Registry, sheet: TileSheet, spec: str, suffix: str | None, options: dict[str, Any]
-) -> bytes:
+) -> Rendered:
     if suffix and suffix[1:] in _formats(registry, spec):
         options = {**options, "format": suffix[1:]}
     made = registry.create("renderer", spec, **options)
@@ -105,7 +106,7 @@ def _draw(
             f"renderer '{parse_spec(spec)[0]}' writes {writes}, not {suffix}",
             hint="use such a suffix, or leave out --renderer",
         )
-    return made.render(sheet)
+    return Rendered(made.render(sheet), made.suffix)
 
 
 def _formats(registry: Registry, spec: str) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from filterkit.records import TileSheet
-from filterkit.results.rendered import Rendered
+from filterkit.renderers.rendered import Rendered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,7 +63,7 @@ class Sheet(TileSheet):
         FilterkitError
             There is no such program.
         """
-        Rendered(self._repr_png_()).show()
+        Rendered(self._repr_png_(), ".png").show()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.uint8]:
         import io

@@ -13,7 +13,7 @@ from PIL import Image, ImageShow
 
 import filterkit
 from filterkit.errors import FilterkitError, UsageError
-from filterkit.results.rendered import Rendered
+from filterkit.renderers.rendered import Rendered
 from filterkit.results.sheet import Sheet
 
 
@@ -76,13 +76,17 @@ def test_rendered_pictures_know_their_format(
     assert str(picture) == repr(picture)
 
 
-def test_other_formats_are_recognized(tmp_path: Path) -> None:
-    for kind, suffix in (("JPEG", ".jpg"), ("WEBP", ".webp")):
-        out = io.BytesIO()
-        Image.new("RGB", (4, 3)).save(out, kind)
-        assert Rendered(out.getvalue()).suffix == suffix
-    assert Rendered(b"<!DOCTYPE html>\n<html>").suffix == ".html"
-    assert Rendered(b"").suffix == ".txt"
+def test_the_renderer_says_what_the_format_is(tmp_path: Path) -> None:
+    text = Rendered(b"<svg onload=alert(1)>, as a layer may be called", ".txt")
+    assert text._repr_svg_() is None
+    assert repr(text) == "<text picture, 47 bytes>"
+    jpeg = Rendered(b"\xff\xd8\xff", ".jpeg")
+    assert jpeg._repr_jpeg_() == jpeg
+    for name in ("a.JPG", "a.jpeg"):
+        jpeg.save(tmp_path / name)
+    with pytest.raises(UsageError, match=r"format \.jpg, not \.png") as caught:
+        jpeg.save(tmp_path / "a.png")
+    assert caught.value.hint == "save it as a.jpg, or draw it as .png"
 
 
 def test_a_chart_shows_and_saves_itself(bench: filterkit.Workbench, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ def test_texts_are_shortened_in_the_middle() -> None:
 
 def test_what_the_workbench_returns(bench: filterkit.Workbench, tmp_path: Path, maps: FeatureMaps) -> None:
     network, colour = bench.feature_maps("net", PIXELS), bench.sheet("net/conv1", channels="rgb")
+    [pair] = bench.diff("net/conv1", "net/conv1").pairs
     results = {
         "Workbench(": bench,
         "<Catalog ": bench.catalog(),
@@ -46,9 +47,7 @@ def test_what_the_workbench_returns(bench: filterkit.Workbench, tmp_path: Path, 
         "<FeatureMaps of picture 0: net/conv1 (4, 40, 60) float32, 0 to ": maps,
         "<FeatureMaps of picture 0: net/conv1 (4, 40, 60) float32, 0": network,
         "<PNG picture, ": bench.stats_chart("net"),
-        "<LayerPair net/conv1 and net/conv1: cosines (4,) float64, 1 to 1>": bench.diff(
-            "net/conv1", "net/conv1"
-        ).pairs[0],
+        "<LayerPair net/conv1 and net/conv1: cosines (4,) float64, 1 to 1>": pair,
         "NeighbourQuery(name='net/conv1/0', level='filter'": bench.similar("net/conv1/0").query,
     }
     with filterkit.open(tmp_path / "new.db") as other:

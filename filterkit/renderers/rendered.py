@@ -1,4 +1,4 @@
-"""Rendered pictures: bytes that display themselves in a notebook, and can be saved."""
+"""What renderers return: bytes that display themselves in a notebook, and can be saved."""
 
 from __future__ import annotations
 
@@ -6,35 +6,31 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from filterkit.errors import FilterkitError, UsageError
 
-KINDS = {
-    ".png": b"\x89PNG\r\n\x1a\n",
-    ".jpg": b"\xff\xd8\xff",
-    ".webp": b"RIFF",
-    ".pdf": b"%PDF-",
-    ".svg": b"<svg",
-    ".html": b"<html",
-}
-"""The kinds of files that are recognized, by suffix, with how they begin."""
-
-HEAD = 1_000
-"""Number of bytes in which to look for the root element of an SVG or HTML file, after its preamble."""
+PIXELS = (".png", ".jpg", ".jpeg", ".webp")
 
 
 class Rendered(bytes):
-    """The content of a picture file; PNG, JPEG and SVG pictures display themselves in a notebook."""
+    """The content of a picture file; PNG, JPEG and SVG pictures display themselves in a notebook.
 
-    @property
-    def suffix(self) -> str:
-        """The suffix of such files, e.g. ``".png"``; ``".txt"`` for what is not recognized."""
-        head = bytes(self[:HEAD]).lower()
-        for suffix, start in KINDS.items():
-            if start in head if start.startswith(b"<") else self.startswith(start):
-                return suffix
-        return ".txt"
+    Attributes
+    ----------
+    suffix
+        The suffix of such files, e.g. ``".png"``. It is that of the renderer: a text may begin like an SVG.
+    """
+
+    suffix: str
+
+    def __new__(cls, content: bytes, suffix: str) -> Self:
+        self = super().__new__(cls, content)
+        self.suffix = suffix
+        return self
+
+    def __getnewargs__(self) -> tuple[bytes, str]:  # type: ignore[override]
+        return bytes(self), self.suffix
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture to a file; a name without a suffix gets that of its format.
@@ -49,11 +45,11 @@ class Rendered(bytes):
         target = Path(path)
         if not target.suffix:
             target = target.with_name(target.name + self.suffix)
-        wanted = target.suffix.lower().replace(".jpeg", ".jpg")
-        if wanted != self.suffix and {wanted, self.suffix} <= KINDS.keys():
+        given, own = (each.lower().replace(".jpeg", ".jpg") for each in (target.suffix, self.suffix))
+        if given != own:
             raise UsageError(
-                f"this picture is in the format {self.suffix}, not {wanted}",
-                hint=f"save it as {target.stem}{self.suffix}, or draw it as {wanted}",
+                f"this picture is in the format {own}, not {given}",
+                hint=f"save it as {target.stem}{own}, or draw it as {given}",
             )
         write_file(target, self)
 
@@ -71,7 +67,7 @@ class Rendered(bytes):
             return
         from PIL import Image, ImageShow
 
-        if self.suffix not in (".png", ".jpg", ".webp"):
+        if self.suffix not in PIXELS:
             raise UsageError(f"only pixels can be shown, not {self.suffix}", hint="write it with .save(PATH)")
         if not ImageShow.show(Image.open(io.BytesIO(self))):
             raise FilterkitError("no program to show pictures was found", hint="write it with .save(PATH)")
@@ -90,7 +86,7 @@ class Rendered(bytes):
         return self if self.suffix == ".png" else None
 
     def _repr_jpeg_(self) -> bytes | None:
-        return self if self.suffix == ".jpg" else None
+        return self if self.suffix in (".jpg", ".jpeg") else None
 
     def _repr_svg_(self) -> str | None:
         return self.decode("utf-8") if self.suffix == ".svg" else None
