@@ -104,7 +104,7 @@ class FeatureMaps(NDArrayOperatorsMixin, Pictured):
             There are several layers.
         """
         if len(self.maps) != 1:
-            names = ", ".join([*self.maps][:SHOWN]) + (", …" if len(self.maps) > SHOWN else "")
+            names = ", ".join(self.maps)
             raise UsageError(
                 shortened(one_line(f"these are the maps of {len(self.maps)} layers: {names}")),
                 hint=f"select one by name, e.g. maps[{next(iter(self.maps), '')!r}]",
@@ -134,6 +134,10 @@ class FeatureMaps(NDArrayOperatorsMixin, Pictured):
 
     def __contains__(self, item: object) -> bool:
         return item in self.maps if isinstance(item, str) or len(self.maps) != 1 else item in self.array
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The array of a layer, or `default` if there is no such layer."""
+        return self.maps.get(name, default)
 
     def keys(self) -> KeysView[str]:
         """Names of the layers."""
@@ -252,6 +256,9 @@ class FeatureMaps(NDArrayOperatorsMixin, Pictured):
         more = f"; {len(self.maps) - SHOWN} more layers" if len(self.maps) > SHOWN else ""
         image = shortened(self.image, 60)
         return one_line(f"<FeatureMaps of {image}: {'; '.join(shortened(t, 100) for t in texts)}{more}>")
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [*self.maps]
 
     def _repr_png_(self) -> bytes | None:
         """All maps on one sheet; None, which a notebook does not display, if they do not fit."""

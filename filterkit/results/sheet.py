@@ -71,6 +71,8 @@ class Sheet(TileSheet):
         import numpy as np
         from PIL import Image
 
+        if copy is False:
+            raise ValueError("the picture of a sheet is drawn, so there is no array of it without a copy")
         with Image.open(io.BytesIO(self._repr_png_())) as picture:
             # In colour even if gray, for which matplotlib would choose other colours.
             return np.array(picture.convert("RGB"), dtype=dtype)

@@ -88,6 +88,9 @@ def test_maps_of_several_layers_are_a_mapping(both: FeatureMaps) -> None:
     assert {name: each.shape for name, each in both.items()} == {"conv1": (4, 40, 60), "conv2": (2, 40, 60)}
     assert dict(both)["conv2"] is both["conv2"] is both.maps["conv2"]
     assert [each.shape[0] for each in both.values()] == [4, 2]
+    assert both.get("conv1") is both["conv1"]
+    assert both.get("conv3") is None
+    assert both._ipython_key_completions_() == ["conv1", "conv2"]
 
 
 def test_one_layer_can_be_selected_by_name_as_well(maps: FeatureMaps) -> None:

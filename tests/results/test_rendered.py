@@ -24,6 +24,8 @@ def test_a_sheet_is_the_picture_that_it_displays(bench: filterkit.Workbench) -> 
         assert (np.asarray(sheet).dtype, np.asarray(sheet).shape[2]) == (np.uint8, 3)
         np.testing.assert_array_equal(Figure().subplots().imshow(sheet).get_array(), pixels)
         assert np.asarray(sheet, dtype=np.float32).dtype == np.float32
+        with pytest.raises(ValueError, match="without a copy"):
+            np.asarray(sheet, copy=False)
 
 
 @pytest.mark.parametrize("tiles", [(8, 8, 300, 200), (600, 500, 3, 3), (1, 1, 3, 9000), (2, 2, 400, 400, 3)])
