@@ -17,7 +17,10 @@ PACKAGE = DOCS.parent / "filterkit"
 PICTURE = DOCS / "images" / "floors.svg"
 
 FLOORS = (
-    ("atomic_writes", "budget", "child_processes", "classic_kernels", "errors", "geometry", "hashing"),
+    (
+        *("atomic_writes", "budget", "child_processes", "classic_kernels"),
+        *("errors", "geometry", "hashing", "short_reprs"),
+    ),
     ("address", "progress", "records", "settings"),
     ("graph", "plugins", "sheets"),
     (

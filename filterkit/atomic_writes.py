@@ -62,6 +62,14 @@ def naming(path: Path, part: Path) -> Iterator[None]:
         raise OSError(error.errno or errno.EIO, reason, str(path)) from error
 
 
+def write_file(path: Path, data: bytes) -> Path:
+    """Write a file atomically, creating its parent folders."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part:
+        part.write_bytes(data)
+    return path
+
+
 def put(source: Path, path: Path) -> None:
     """Move a complete file on the same file system to `path`, in the same way as `replacing`."""
     with replacing(path) as part:

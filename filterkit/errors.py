@@ -65,6 +65,12 @@ class NotFoundError(FilterkitError):
     """A model, layer, filter or file that does not exist."""
 
 
+class LayerNameError(NotFoundError, KeyError):
+    """The name of a layer that is not among the results; a `KeyError`, as of a mapping."""
+
+    __str__ = Exception.__str__  # that of KeyError quotes the message
+
+
 class AddressError(UsageError, NotFoundError):
     """An address that names nothing because of how it is written (exit code 2).
 

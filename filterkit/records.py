@@ -1,4 +1,4 @@
-"""The data records that are passed between the parts of filterkit; they have no behaviour."""
+"""The data records that are passed between the parts of filterkit; their only behaviour is a short repr."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from filterkit.errors import one_line
+from filterkit.short_reprs import array_text, short_repr, shortened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +63,8 @@ class Preprocessing:
             return tuple(f"band {number}" for number in range(self.bands))
         return ("gray",) if self.channel_order == "GRAY" else tuple(self.channel_order)
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, slots=True)
 class FetchedModel:
@@ -89,6 +94,8 @@ class FetchedModel:
     license: str | None = None
     filter_labels: Mapping[str, Sequence[str]] | None = None
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BatchNorm:
@@ -109,6 +116,8 @@ class BatchNorm:
     tensor: str
     layout: str
     folded: bool = False
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,6 +183,11 @@ class FilterBank:
     input_channels: tuple[str, ...] = ()
     norm: str | None = None
 
+    def __repr__(self) -> str:
+        name, weights = shortened(repr(self.node), 100), array_text(self.weights)
+        bias = "no bias" if self.bias is None else "bias"
+        return f"<FilterBank {name}: {self.op}, {weights}, {bias}, {self.activation or 'no activation'}>"
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -182,6 +196,8 @@ class Skipped:
     node: str
     op: str
     reason: str
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,6 +224,8 @@ class Normalized:
     centre: float | None
     non_finite: int = 0
     summary: str = ""
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -267,6 +285,15 @@ class TileSheet:
     def is_colour(self) -> bool:
         return self.tiles.ndim == 5
 
+    def __repr__(self) -> str:
+        height, width = self.tile_shape
+        full = self.count == self.rows * self.columns
+        tiles = f"{self.rows} × {self.columns} tiles" if full else f"{self.count} tiles"
+        scale = "" if self.vmin is None or self.vmax is None else f", {self.vmin:.4g} to {self.vmax:.4g}"
+        title = f" '{shortened(one_line(self.title), 100)}'" if self.title else ""
+        colour = " in colour" if self.is_colour else ""
+        return f"<{type(self).__name__}{title}: {tiles} of {height} × {width} pixels{colour}{scale}>"
+
 
 At = Literal["post", "pre"]
 
@@ -297,3 +324,5 @@ class IngestEvent:
     filters: int
     skipped: int
     plugins: Mapping[str, str] = field(default_factory=dict)
+
+    __repr__ = short_repr

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from filterkit.plugins.protocols import Progress, Row
     from filterkit.plugins.registry import Registry
     from filterkit.records import At, FloatArray, TileSheet
+    from filterkit.renderers.rendered import Rendered
     from filterkit.results.diff import Differences
     from filterkit.results.maps import FeatureMaps
     from filterkit.results.rows import Found
@@ -74,6 +75,10 @@ class Workbench:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.location!r})"
+
+    def _repr_html_(self) -> str:
+        """The models of the catalog as a table for a notebook, with a strip of each one's first layer."""
+        return operations.overview.overview(self._session)
 
     @property
     def path(self) -> Path:
@@ -428,13 +433,18 @@ class Workbench:
         """
         operations.stats.save_stats_chart(self._session, address, Path(path))
 
-    def stats_chart(self, address: str, format: str = "png") -> bytes:
+    def stats_chart(self, address: str = "*", format: str = "png") -> Rendered:
         """Chart the metrics of several layers over depth, or the distributions over one layer's filters.
 
         Parameters
         ----------
         format
             ``"png"``, ``"svg"`` or ``"pdf"``.
+
+        Returns
+        -------
+        Rendered
+            The content of the file as `bytes` that display themselves in a notebook, with a method ``save``.
 
         Raises
         ------
@@ -661,7 +671,7 @@ class Workbench:
 
     def render(
         self, sheet: TileSheet, renderer: str | None = None, *, suffix: str | None = None, **options: Any
-    ) -> bytes:
+    ) -> Rendered:
         """Draw a sheet.
 
         Parameters
@@ -673,6 +683,11 @@ class Workbench:
             The suffix of the file, e.g. ``".svg"``.
         options
             Options of the renderer.
+
+        Returns
+        -------
+        Rendered
+            The content of the file as `bytes` that display themselves in a notebook, with a method ``save``.
 
         Raises
         ------
@@ -730,8 +745,9 @@ class Workbench:
         Returns
         -------
         FeatureMaps
-            ``.maps`` has an array (channels, height, width) per layer; for one layer, ``numpy.asarray`` of
-            the result returns it.
+            For one layer it is used like an array (channels, height, width): ``maps[0]``, ``maps.shape``,
+            ``numpy.asarray(maps)``. For several it is a mapping from names to such arrays:
+            ``maps["block1_conv1"]``. ``maps.save(path)`` writes arrays or pictures.
         """
         images = [] if image is None else [image]
         [maps] = self.iter_feature_maps(

@@ -206,8 +206,8 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 def test_layers_may_be_called_anything(tmp_path: Path) -> None:
     """Arrays may have names that `numpy.savez` refuses, and pictures stay inside the requested folder."""
-    from filterkit.operations.draw import _file_name
     from filterkit.operations.export import write_arrays
+    from filterkit.renderers.drawing import file_name
 
     arrays = {"file": np.ones((1, 2)), "allow_pickle": np.zeros(3, "f4")}
     write_arrays(arrays, tmp_path / "a.npz")
@@ -215,8 +215,8 @@ def test_layers_may_be_called_anything(tmp_path: Path) -> None:
         assert {name: stored[name].tolist() for name in stored.files} == {
             name: array.tolist() for name, array in arrays.items()
         }
-    assert _file_name("block1_conv1") == "block1_conv1"
-    assert _file_name("../../\x1b[2Jx\\y") == ".._.._" + "_x1b[2Jx_y"
+    assert file_name("block1_conv1") == "block1_conv1"
+    assert file_name("../../\x1b[2Jx\\y") == ".._.._" + "_x1b[2Jx_y"
     assert filterkit.__version__
 
 

@@ -279,7 +279,8 @@ def test_pictures_show_themselves(bench: filterkit.Workbench, pixels: np.ndarray
     assert min(png_size(maps._repr_png_())) > 50
     assert not np.shares_memory(np.array(maps), maps.array), "a copy is a copy"
     assert np.shares_memory(np.asarray(maps), maps.array)
-    assert repr(maps) == "<maps of picture 0: vgg16/block1_conv1/0:4 (4, 16, 16)>"
+    found = f"(4, 16, 16) float32, 0 to {maps.array.max():.4g}"
+    assert repr(maps) == f"<FeatureMaps of picture 0: vgg16/block1_conv1/0:4 {found}>"
     assert png_size(bench.feature_maps("classic", pixels)._repr_png_())
     assert bench.feature_maps("vgg16", pixels, size="16")._repr_png_() is None, "maps of five sizes"
 

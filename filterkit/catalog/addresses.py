@@ -78,6 +78,9 @@ class Match:
         chosen = Address(self.model["name"], self.layer["name"], self.asked.filters, self.asked.kernels)
         return str(chosen)
 
+    def __repr__(self) -> str:
+        return f"<Match {self.selected_address!r}>"
+
 
 def resolve(
     catalog: Catalog,

@@ -44,6 +44,9 @@ class Catalog:
         self._engine = connections.engine(path, write=write, limit=self._limit)
         self._idle: list[connections.Connection] = []
 
+    def __repr__(self) -> str:
+        return f"<Catalog {str(self.path)!r}, open for {'writing' if self.writable else 'reading'}>"
+
     @classmethod
     def open(cls, location: str | os.PathLike[str], *, write: bool = False, upgrade: bool = True) -> Catalog:
         """Open the catalog at `location`, a file or a ``sqlite:///`` URL.

@@ -57,6 +57,9 @@ class Store:
         self.folder = folder
         self._open: dict[str, BankFile] = {}
 
+    def __repr__(self) -> str:
+        return f"<Store {str(self.folder)!r}>"
+
     def model_path(self, sha256: str) -> Path:
         """The path of the ONNX file of that hash, whether it exists or not; raises as `path` does."""
         return self.path("models", _hash(sha256), MODEL_FILE)

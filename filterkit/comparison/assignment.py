@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from filterkit.short_reprs import short_repr
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -38,6 +40,8 @@ class Assignment:
 
     filters: Order
     channels: Order
+
+    __repr__ = short_repr
 
     @property
     def moved(self) -> NDArray[np.bool_]:

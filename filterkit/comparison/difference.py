@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from filterkit.short_reprs import short_repr
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -54,6 +56,8 @@ class Difference:
     squares_a: Floats
     squares_b: Floats
     squares_apart: Floats
+
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from filterkit.errors import CatalogError, NotFoundError, closest
 from filterkit.graph.layers.picture_input import fixed_size
 from filterkit.hashing import file_sha256
 from filterkit.ingest.stage import Contents, Known, Staged, another_model
+from filterkit.short_reprs import short_repr
 
 Row = dict[str, Any]
 Status = Literal["added", "replaced", "unchanged", "restored"]
@@ -65,10 +66,12 @@ class IngestResult:
     assumed: bool
     not_finite: int = 0
     unmeasured: tuple[str, ...] = ()
-    plugins: Mapping[str, Any] = field(default_factory=dict)
+    plugins: Mapping[str, Any] = field(default_factory=dict, repr=False)
     assumed_range: str = ""
     placeholder_size: tuple[int, int] | None = None
     takes_no_pictures: str = ""
+
+    __repr__ = short_repr
 
 
 def known_model(catalog: Catalog, name: str) -> Known | None:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from filterkit.session import Session
 
 
+ARRAYS = (".npy", ".npz", ".safetensors")
+"""The suffixes of files that `write_arrays` writes."""
+
+
 def bank(session: Session, address: str) -> FloatArray:
     """See `Workbench.bank`."""
     from filterkit.catalog.weights import PLACES
@@ -55,7 +59,7 @@ def write_arrays(arrays: Mapping[str, FloatArray], path: Path) -> None:
         raise UsageError(
             f"cannot write {len(arrays)} layers to one .npy file", hint=f"use {path.stem}.npz instead"
         )
-    if suffix not in (".npy", ".npz", ".safetensors"):
+    if suffix not in ARRAYS:
         raise UsageError(f"cannot write arrays to '{path.name}'", hint="use .npy, .npz or .safetensors")
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as part:

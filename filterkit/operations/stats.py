@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filterkit.address import parse_address
+from filterkit.atomic_writes import write_file
 from filterkit.errors import NotFoundError, UsageError, closest
+from filterkit.renderers.rendered import Rendered
 from filterkit.results.rows import Rows
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def stats(session: Session, address: str) -> Rows:
     return Rows(rows, columns)
 
 
-def stats_chart(session: Session, address: str, format: str) -> bytes:
+def stats_chart(session: Session, address: str, format: str) -> Rendered:
     """See `Workbench.stats_chart`."""
     from filterkit.renderers.figures import MEDIA_TYPES, settings, written
 
@@ -46,18 +48,17 @@ def stats_chart(session: Session, address: str, format: str) -> bytes:
     from filterkit.charts.depth import depth_chart
     from filterkit.charts.layer import layer_chart
 
+    suffix = f".{format}"
     with settings():
         if len(layers) == 1:
             title = f"{layers[0].model}/{layers[0].layer}"
-            return written(layer_chart(layers[0], title), format, title)
+            return Rendered(written(layer_chart(layers[0], title), format, title), suffix)
         title = _title(layers)
-        return written(depth_chart(layers, title), format, title)
+        return Rendered(written(depth_chart(layers, title), format, title), suffix)
 
 
 def save_stats_chart(session: Session, address: str, path: Path) -> None:
     """See `Workbench.save_stats_chart`."""
-    from filterkit.operations.draw import write_file
-
     write_file(path, stats_chart(session, address, path.suffix.lower().lstrip(".")))
 
 

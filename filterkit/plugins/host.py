@@ -67,6 +67,9 @@ class PluginHost:
         self._report = report
         self._plugins: list[Plugin] = []
 
+    def __repr__(self) -> str:
+        return f"<PluginHost of {len(self._plugins)} plugins>"
+
     @property
     def plugins(self) -> tuple[Plugin, ...]:
         """All plugins in any state: the built-in ones, then the installed ones."""

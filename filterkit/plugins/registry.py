@@ -28,6 +28,9 @@ class Registry:
         self.host = host
         self._registrations: dict[Kind, tuple[Registration, ...]] = {}
 
+    def __repr__(self) -> str:
+        return f"<Registry of the contributions of {len(self.host.plugins)} plugins>"
+
     def registrations(self, kind: Kind) -> tuple[Registration, ...]:
         """All contributions of a kind, by plugin, including ambiguous names."""
         if kind not in self._registrations:

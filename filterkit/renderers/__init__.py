@@ -1,5 +1,5 @@
 """Renderers: turn a sheet of tiles into a picture.
 
-A new one is a module here and a `Contribution` in `filterkit.plugins.builtins`; `filterkit.operations.draw`
+A new one is a module here and a `Contribution` in `filterkit.plugins.builtins`; `filterkit.renderers.drawing`
 chooses the default for a file type.
 """

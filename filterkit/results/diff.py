@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from filterkit.errors import one_line
 from filterkit.results.rows import Rows
+from filterkit.results.sheet import Pictured
+from filterkit.short_reprs import array_text, shortened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,12 +51,19 @@ class LayerPair:
     bias: NDArray[np.float64] | None = None
     assignment: Assignment | None = None
 
+    def __repr__(self) -> str:
+        a, b = (each.address if each else "nothing" for each in (self.a, self.b))
+        result = self.reason or "not compared"
+        if self.difference is not None:
+            result = f"cosines {array_text(self.difference.cosine)}"
+        return shortened(one_line(f"<LayerPair {a} and {b}: {result}>"))
+
     def partner(self, number: int) -> int:
         """The filter of `b` that is the partner of filter `number` of `a`."""
         return number if self.assignment is None else int(self.assignment.filters[number])
 
 
-class Differences(Rows):
+class Differences(Rows, Pictured):
     """The differences between two models; `Workbench.sheet` draws them.
 
     Attributes

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import UsageError
-from filterkit.results.sheet import Sheet
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from filterkit.errors import LayerNameError, UsageError, closest, one_line
+from filterkit.results.sheet import Pictured, Sheet
+from filterkit.short_reprs import array_text, shortened
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from filterkit.plugins.protocols import Normalizer
     from filterkit.records import FloatArray, TileSheet
 
+SHOWN = 4
+"""Number of layers in a repr, which has the range of each."""
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FeatureMaps:
+
+class SeveralLayersError(UsageError, AttributeError):
+    """An attribute of arrays that the maps of several layers do not have."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FeatureMaps(NDArrayOperatorsMixin, Pictured):
     """The feature maps of layers for one picture.
+
+    Those of one layer can be used as an array (channels, height, width): ``maps[0]``, ``maps.shape``,
+    ``maps.mean(axis=(1, 2))``, ``maps > 0``, ``numpy.asarray(maps)``. Those of several layers can be used as
+    a mapping: ``maps["block1_conv1"]`` is the array of a layer, and iteration yields names. A layer's name
+    selects it in either case.
 
     Attributes
     ----------
@@ -82,10 +101,78 @@ class FeatureMaps:
             There are several layers.
         """
         if len(self.maps) != 1:
+            names = ", ".join(self.maps)
             raise UsageError(
-                f"these are the maps of {len(self.maps)} layers", hint="select one from .maps by name"
+                shortened(one_line(f"these are the maps of {len(self.maps)} layers: {names}")),
+                hint=f"select one by name, e.g. maps[{next(iter(self.maps), '')!r}]",
             )
         return next(iter(self.maps.values()))
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, str):
+            return self.array[key]
+        if key not in self.maps:
+            reason = self.left_out.get(key)
+            raise LayerNameError(f"there are no maps of '{key}'", hint=reason or closest(key, self.maps))
+        return self.maps[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if isinstance(key, str):
+            self[key][...] = value  # the layer's array stays the same
+        else:
+            self.array[key] = value
+
+    def __len__(self) -> int:
+        """Number of maps of one layer; of several, the number of layers."""
+        return len(self.maps) if len(self.maps) != 1 else len(self.array)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.maps if len(self.maps) != 1 else self.array)
+
+    def __contains__(self, item: object) -> bool:
+        return item in self.maps if isinstance(item, str) or len(self.maps) != 1 else item in self.array
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The array of a layer, or `default` if there is no such layer."""
+        return self.maps.get(name, default)
+
+    def keys(self) -> KeysView[str]:
+        """Names of the layers."""
+        return self.maps.keys()
+
+    def values(self) -> ValuesView[FloatArray]:
+        """The array of each layer, shape (channels, height, width)."""
+        return self.maps.values()
+
+    def items(self) -> ItemsView[str, FloatArray]:
+        """The name of each layer, and its array."""
+        return self.maps.items()
+
+    if TYPE_CHECKING:  # like all other attributes of arrays, they are those of `array`
+
+        @property
+        def shape(self) -> tuple[int, ...]: ...
+        @property
+        def ndim(self) -> int: ...
+        @property
+        def dtype(self) -> np.dtype[np.floating]: ...
+
+    def __getattr__(self, name: str) -> Any:
+        import numpy as np
+
+        if name.startswith("_") or not hasattr(np.ndarray, name):
+            text = f"'{type(self).__name__}' object has no attribute '{name}'"
+            raise AttributeError(text, name=name, obj=self)
+        try:
+            array = self.array
+        except UsageError as error:
+            raise SeveralLayersError(error.message, hint=error.hint) from None
+        return getattr(array, name)
+
+    def __dir__(self) -> list[str]:
+        own = object.__dir__(self)
+        names = dir(self.array) if len(self.maps) == 1 else ()
+        return sorted({*own, *(name for name in names if not name.startswith("_"))})
 
     @property
     def without_activation(self) -> tuple[str, ...]:
@@ -119,9 +206,56 @@ class FeatureMaps:
 
         return maps_to_sheet(self, normalizer)
 
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        normalizer: str | None = None,
+        renderer: str | None = None,
+        **options: Any,
+    ) -> None:
+        """Write the maps as arrays or as pictures.
+
+        Parameters
+        ----------
+        path
+            An ``.npy`` file for the array of one layer, (channels, height, width); an ``.npz`` or
+            ``.safetensors`` file for an array per layer, by name; a picture file, with a suffix as in
+            `Workbench.draw`, for all maps on one sheet; or a folder, which exists or has no suffix, for a
+            picture per layer. `Workbench.write_maps` writes the maps of several pictures.
+        normalizer
+            For pictures, as in `Workbench.sheet`.
+        renderer, options
+            For pictures, as in `Workbench.render`; those of installed plugins can be used.
+
+        Raises
+        ------
+        UsageError
+            The maps do not fit into one file, or there is no such format.
+        """
+        from filterkit.operations.export import ARRAYS, write_arrays
+        from filterkit.renderers.drawing import draw, is_folder
+        from filterkit.results.sheet import drawn, installed
+
+        target = Path(path)
+        if target.suffix.lower() in ARRAYS and not target.is_dir():
+            if normalizer or renderer or options:
+                raise UsageError(f"{target.suffix} files have arrays, which are not drawn")
+            write_arrays(self.maps, target)
+            return
+        parts = [self.only(name) for name in self.maps] if is_folder(target) else [self]
+        sheets = ((next(iter(part.maps)), drawn(part, normalizer)) for part in parts)
+        for _ in draw(installed(), sheets, target, renderer, options):
+            pass
+
     def __repr__(self) -> str:
-        shapes = (f"{self.addresses[name]} {maps.shape}" for name, maps in self.maps.items())
-        return f"<maps of {self.image}: {', '.join(shapes)}>"
+        layers = [*self.maps][:SHOWN]
+        texts = [f"{self.addresses[name]} {array_text(self.maps[name])}" for name in layers]
+        more = f"; {len(self.maps) - SHOWN} more layers" if len(self.maps) > SHOWN else ""
+        image = shortened(self.image, 60)
+        return one_line(f"<FeatureMaps of {image}: {'; '.join(shortened(t, 100) for t in texts)}{more}>")
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [*self.maps]
 
     def _repr_png_(self) -> bytes | None:
         """All maps on one sheet; None, which a notebook does not display, if they do not fit."""
@@ -137,3 +271,15 @@ class FeatureMaps:
         import numpy as np
 
         return np.array(self.array, dtype=dtype, copy=copy)
+
+    __hash__ = object.__hash__  # as comparison with an array returns an array
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        arrays = (each.array if isinstance(each, FeatureMaps) else each for each in inputs)
+        return getattr(ufunc, method)(*arrays, **options)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[Any, ...]:
+        return self.array.__dlpack_device__()

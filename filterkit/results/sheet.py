@@ -2,47 +2,85 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from filterkit.errors import UsageError
 from filterkit.records import TileSheet
+from filterkit.renderers.rendered import Rendered
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from filterkit.plugins.protocols import Normalizer
-
-GRID_LIMIT = 600
-"""Sheets with more tiles are drawn as a mosaic by default, as their labels would be too small."""
-
-GRID_SIDE = 8_000
-"""Sheets with more pixels per row or column are also drawn as a mosaic; grid has no room for their labels."""
+    from filterkit.plugins.registry import Registry
 
 
-def suits_grid(sheet: TileSheet) -> bool:
-    """Whether a sheet is drawn with labels by default."""
-    height, width = sheet.tile_shape
-    return sheet.count <= GRID_LIMIT and max(sheet.rows * height, sheet.columns * width) <= GRID_SIDE
-
-
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Sheet(TileSheet):
-    """A `TileSheet` that displays itself in a notebook."""
+    """A `TileSheet` that displays itself in a notebook.
+
+    As an array (``plt.imshow(sheet)``, ``numpy.asarray(sheet)``) it is the picture that a notebook displays,
+    shape (height, width, 3), uint8. `tiles` has the tiles, `values` what they show.
+    """
 
     @classmethod
     def of(cls, sheet: TileSheet) -> Sheet:
         """The same sheet as a `Sheet`."""
         return cls(**{field.name: getattr(sheet, field.name) for field in fields(TileSheet)})
 
+    def save(self, path: str | os.PathLike[str], renderer: str | None = None, **options: Any) -> None:
+        """Draw the sheet to a file; without a suffix, to a PNG file.
+
+        Parameters
+        ----------
+        path
+            The file; its suffix chooses the format, as in `Workbench.draw`.
+        renderer, options
+            As in `Workbench.render`; renderers of installed plugins can be used.
+
+        Raises
+        ------
+        UsageError
+            The renderer is unknown, does not write such files, or refuses the sheet.
+        """
+        from filterkit.atomic_writes import write_file
+        from filterkit.renderers.drawing import render, suffixes
+
+        target, registry = Path(path), installed()
+        if not target.suffix and not target.is_dir():
+            suffix = suffixes(registry, renderer)[0] if renderer else ".png"
+            target = target.with_name(target.name + suffix)
+        write_file(target, render(registry, self, renderer, target.suffix, options))
+
+    def show(self) -> None:
+        """Display the picture: in a notebook below the cell, else with a program of this computer.
+
+        Raises
+        ------
+        FilterkitError
+            There is no such program.
+        """
+        Rendered(self._repr_png_(), ".png").show()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.uint8]:
+        import io
+
+        import numpy as np
+        from PIL import Image
+
+        if copy is False:
+            raise ValueError("the picture of a sheet is drawn, so there is no array of it without a copy")
+        with Image.open(io.BytesIO(self._repr_png_())) as picture:
+            # In colour even if gray, for which matplotlib would choose other colours.
+            return np.array(picture.convert("RGB"), dtype=dtype)
+
     def _repr_png_(self) -> bytes:
-        if suits_grid(self):
-            from filterkit.renderers.grid import Grid
+        from filterkit.renderers.display import display_png
 
-            with suppress(UsageError):  # even a few maps may be too large for a figure
-                return Grid().render(self)
-        from filterkit.renderers.mosaic import Mosaic
-
-        return Mosaic().render(self)
+        return display_png(self)
 
 
 @runtime_checkable
@@ -57,3 +95,52 @@ class Drawable(Protocol):
     def to_sheet(self, normalizer: Normalizer) -> TileSheet:
         """Arrange the result for drawing."""
         ...
+
+
+class Pictured:
+    """The methods of a `Drawable` that draw it."""
+
+    __slots__ = ()
+
+    def save(
+        self: Drawable,
+        path: str | os.PathLike[str],
+        normalizer: str | None = None,
+        renderer: str | None = None,
+        **options: Any,
+    ) -> None:
+        """Draw the result to a file; without a suffix, to a PNG file.
+
+        Parameters
+        ----------
+        path
+            The file; its suffix chooses the format, as in `Workbench.draw`.
+        normalizer
+            As in `Workbench.sheet`.
+        renderer, options
+            As in `Workbench.render`; those of installed plugins can be used.
+
+        Raises
+        ------
+        UsageError
+            The normalizer or renderer is unknown, or they refuse the result.
+        """
+        drawn(self, normalizer).save(path, renderer, **options)
+
+    def show(self: Drawable) -> None:
+        """Display the picture, as `Sheet.show` does."""
+        drawn(self).show()
+
+
+def drawn(result: Drawable, normalizer: str | None = None) -> Sheet:
+    """The sheet of a result, without the metrics that only the catalog has."""
+    made = installed().create("normalizer", normalizer or result.default_normalizer)
+    return Sheet.of(result.to_sheet(made))
+
+
+def installed() -> Registry:
+    """The contributions of the installed plugins: a result outlives its workbench."""
+    from filterkit.plugins.host import load_plugins
+    from filterkit.plugins.registry import Registry
+
+    return Registry(load_plugins())

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from filterkit.results.rows import Found
+from filterkit.results.sheet import Pictured
+from filterkit.short_reprs import short_repr
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Normalizer, Row
@@ -30,8 +32,10 @@ class NeighbourQuery:
     values: FloatArray
     place: tuple[int, int, int | None] | None = None
 
+    __repr__ = short_repr
 
-class Neighbours(Found):
+
+class Neighbours(Found, Pictured):
     """The kernels or filters most similar to a query, best first; `Workbench.sheet` draws them.
 
     Attributes

@@ -31,7 +31,7 @@ def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
     if len(sizes) > 1:
         raise UsageError(
             f"the maps of {len(maps.maps)} layers have different sizes and do not fit into one picture",
-            hint="write them to a folder, e.g. -o maps, or choose one layer",
+            hint="write them to a folder (a name without a suffix), or choose one layer",
         )
     unscaled = [values[:, None] for values in maps.maps.values()]
     each = [normalizer.normalize(values) for values in unscaled]

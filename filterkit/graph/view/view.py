@@ -27,6 +27,7 @@ from filterkit.graph.view.shapes import (
     without_weights,
 )
 from filterkit.graph.view.walk import MAIN, Body, attributes, bodies_in, opset_of, reads
+from filterkit.short_reprs import shortened
 
 Shape = tuple[int | str | None, ...]
 
@@ -110,6 +111,10 @@ class GraphView:
                 self._readers.setdefault(name, []).append(node)
             if is_computable(node) and all(map(self.is_constant, names)):
                 self._constants.update(filter(None, node.output))
+
+    def __repr__(self) -> str:
+        body = f", body {self.scope!r}" if self.scope else ""
+        return shortened(f"<GraphView of {self.path.name!r}{body}: {len(self.nodes):,} nodes>")
 
     def copy(self) -> GraphView:
         """A view of the main graph of a copy of the model; changes to it do not affect this view."""
