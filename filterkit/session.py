@@ -30,7 +30,7 @@ class Session:
         self,
         catalog: str | os.PathLike[str] | None = None,
         *,
-        progress: Progress | bool | None = True,
+        progress: Progress | bool | None = None,
         registry: Registry | None = None,
         upgrade: bool = True,
     ) -> None:

@@ -46,8 +46,9 @@ class Workbench:
         File or URL of the catalog; None uses ``FILTERKIT_CATALOG`` or ``catalog.db``. It is created by the
         first `add`.
     progress
-        Whether long work shows its progress where a person watches: on a terminal or in a notebook. A
-        function is called instead, with a description of the task, the amount done, and the total.
+        False shows none; by default long work shows it where a person watches: on a terminal or in a
+        notebook. A function is called instead, with a description of the task, the amount done, and the
+        total.
     registry
         The contributions of plugins; None loads the built-in and installed ones when first needed.
     upgrade
@@ -58,7 +59,7 @@ class Workbench:
         self,
         catalog: str | os.PathLike[str] | None = None,
         *,
-        progress: Progress | bool | None = True,
+        progress: Progress | bool | None = None,
         registry: Registry | None = None,
         upgrade: bool = True,
     ) -> None:
@@ -942,7 +943,7 @@ class Workbench:
 
 
 def open(
-    catalog: str | os.PathLike[str] | None = None, *, progress: Progress | bool | None = True
+    catalog: str | os.PathLike[str] | None = None, *, progress: Progress | bool | None = None
 ) -> Workbench:
     """Open a workbench on a catalog; see `Workbench`."""
     return Workbench(catalog, progress=progress)
