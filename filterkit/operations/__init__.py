@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         show,
         similar,
         stats,
+        thumbnails,
         zoo,
     )
 
@@ -55,6 +56,7 @@ __all__ = [
     "show",
     "similar",
     "stats",
+    "thumbnails",
     "zoo",
 ]
 
