@@ -50,7 +50,7 @@ def _with_thumbnails(
     @wraps(method)
     def connected(self: Workbench, /, *args: P.args, **options: P.kwargs) -> SomeRows:
         rows = method(self, *args, **options)
-        rows.draw_addresses_with(partial(operations.thumbnails.thumbnails, self._session))
+        rows._thumbnails = partial(operations.thumbnails.thumbnails, self._session)
         return rows
 
     return connected

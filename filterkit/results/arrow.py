@@ -31,7 +31,10 @@ FLOATS = ("receptive_fields", "jumps", "offsets")
 
 
 def arrow_types(
-    columns: Mapping[str, Sequence[Any]], known: Mapping[str, pyarrow.DataType] | None = None
+    columns: Mapping[str, Sequence[Any]],
+    known: Mapping[str, pyarrow.DataType] | None = None,
+    *,
+    complete: bool = True,
 ) -> dict[str, pyarrow.DataType]:
     """The Arrow type of each column: the narrowest that holds all of its values.
 
@@ -44,6 +47,8 @@ def arrow_types(
         The values of each column.
     known
         Types found for earlier rows of the same columns, which are widened.
+    complete
+        False if more rows follow: types of the catalog are used only after the last one.
 
     Raises
     ------
@@ -54,7 +59,7 @@ def arrow_types(
     types = {
         name: _common((known or {}).get(name, null), _type_of(values)) for name, values in columns.items()
     }
-    return {name: _declared(name, kind) for name, kind in types.items()}
+    return {name: _declared(name, kind) for name, kind in types.items()} if complete else types
 
 
 def arrow_table(

@@ -60,9 +60,9 @@ def as_html(
         Columns of addresses with pictures.
     """
     aligned = {
-        name: "text-align:right;font-variant-numeric:tabular-nums"
+        name: "text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums"
         if shown and is_numeric([row.get(name) for row in shown])
-        else "text-align:left"
+        else f"text-align:left{';white-space:nowrap' * (name in pictured)}"
         for name in columns[:MOST_COLUMNS]
     }
     head = "".join(f'<th style="{style}">{escape(one_line(name))}</th>' for name, style in aligned.items())

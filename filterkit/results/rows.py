@@ -40,7 +40,7 @@ class Rows(ListLike["Row"]):
     def __init__(self, rows: Iterable[Row], columns: Iterable[str]) -> None:
         super().__init__(rows)
         self.columns = tuple(columns)
-        self._thumbnails: Thumbnails | None = None
+        self._thumbnails: Thumbnails | None = None  # set by the workbench, which is above
         self._pictured = False
 
     @overload
@@ -93,10 +93,6 @@ class Rows(ListLike["Row"]):
     def copy(self) -> Self:
         """The same rows in a table of its own."""
         return self._like(self._items)
-
-    def draw_addresses_with(self, thumbnails: Thumbnails) -> None:
-        """Set what draws the pictures of `with_pictures`."""
-        self._thumbnails = thumbnails
 
     def with_pictures(self) -> Self:
         """The same table, displayed in a notebook with a small picture beside each address.
