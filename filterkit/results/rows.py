@@ -94,6 +94,8 @@ class Rows(ListLike["Row"]):
         """The same rows in a table of its own."""
         return self._like(self._items)
 
+    __copy__ = copy
+
     def with_pictures(self) -> Self:
         """The same table, displayed in a notebook with a small picture beside each address.
 
@@ -162,12 +164,12 @@ class Rows(ListLike["Row"]):
         return self.to_arrow().__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
-        from filterkit.results.display import as_text
+        from filterkit.results.table_display import as_text
 
         return as_text(type(self).__name__, self._items, self.columns)
 
     def _repr_html_(self) -> str:
-        from filterkit.results.display import as_html
+        from filterkit.results.table_display import as_html
 
         shown, pictured = self._items[:SHOWN], self._address_columns if self._pictured else ()
         addresses = [row[name] for row in shown for name in pictured if row.get(name)]
