@@ -8,7 +8,7 @@ as JSON.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, reduce
 from itertools import chain
 from types import NoneType
@@ -81,7 +81,7 @@ def arrow_table(
     """
     pa = _pyarrow()
     types = types or arrow_types(columns)
-    arrays = [pa.array([_as(value, types[name]) for value in columns[name]], types[name]) for name in types]
+    arrays = [pa.array(map(_converter(kind), columns[name]), kind) for name, kind in types.items()]
     return pa.Table.from_arrays(arrays, schema=pa.schema(list(types.items())))
 
 
@@ -175,18 +175,25 @@ def _type_of_kind(kind: type, values: Sequence[Any]) -> pyarrow.DataType:
     return next((plain[base] for base in kind.__mro__ if base in plain), pa.string())
 
 
-def _as(value: Any, wanted: pyarrow.DataType) -> Any:
+def _converter(wanted: pyarrow.DataType) -> Callable[[Any], Any]:
+    """What converts a value to a type that `arrow_types` found for its column."""
     types = _pyarrow().types
-    if value is None:
-        return None
+    convert: Callable[[Any], Any]
     if types.is_string(wanted):
-        return value if isinstance(value, str) else _json(value)
-    if types.is_float64(wanted):
-        return float(value)
-    if types.is_list(wanted):
-        return [_as(each, wanted.value_type) for each in value]
-    return value
+        convert = _text
+    elif types.is_float64(wanted):
+        convert = float
+    elif types.is_list(wanted):
+        of_item = _converter(wanted.value_type)
+
+        def convert(value: Any) -> Any:
+            return list(map(of_item, value))
+    else:
+        return lambda value: value
+    return lambda value: None if value is None else convert(value)
 
 
-def _json(value: Any) -> str:
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     return value.hex() if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False, default=str)

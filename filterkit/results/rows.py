@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 from filterkit.errors import UnknownColumnError, UsageError, closest
 from filterkit.results.list_like import ListLike
@@ -37,6 +37,9 @@ class Rows(ListLike["Row"]):
         Names of the columns, in order.
     """
 
+    _per_row: ClassVar[tuple[str, ...]] = ()
+    """Attributes of a subclass that have an item for each row."""
+
     def __init__(self, rows: Iterable[Row], columns: Iterable[str]) -> None:
         super().__init__(rows)
         self.columns = tuple(columns)
@@ -55,7 +58,7 @@ class Rows(ListLike["Row"]):
         if isinstance(key, str):
             return Column(self._values(key), key)
         if isinstance(key, slice):
-            return self._like(self._items[key])
+            return self._like(range(len(self))[key])
         if hasattr(key, "tolist"):  # of NumPy, pandas or Polars
             key = key.tolist()
         if isinstance(key, bool):
@@ -92,7 +95,7 @@ class Rows(ListLike["Row"]):
 
     def copy(self) -> Self:
         """The same rows in a table of its own."""
-        return self._like(self._items)
+        return self._like(range(len(self)))
 
     __copy__ = copy
 
@@ -111,7 +114,7 @@ class Rows(ListLike["Row"]):
         if self._thumbnails is None or not self._address_columns:
             raise UsageError(
                 "these rows have no addresses to draw",
-                hint="those of filters, layers, stats, similar, duplicates and diff have",
+                hint="those of filters, layers, stats, similar, duplicates and diff have, if not unpickled",
             )
         made = self.copy()
         made._pictured = True
@@ -193,13 +196,15 @@ class Rows(ListLike["Row"]):
         if keys and all(isinstance(key, bool) for key in keys):
             if len(keys) != len(self):
                 raise UsageError(f"{len(keys):,} truth values cannot select from {len(self):,} rows")
-            return self._like([row for row, chosen in zip(self, keys, strict=True) if chosen])
-        return self._like([self._items[key] for key in keys])
+            keys = [number for number, chosen in enumerate(keys) if chosen]
+        return self._like(keys)
 
-    def _like(self, rows: Iterable[Row]) -> Self:
-        """Other rows in a table of the same kind."""
+    def _like(self, numbers: Sequence[int]) -> Self:
+        """The rows of these numbers, in a table of the same kind."""
         made = type(self).__new__(type(self))
-        made.__dict__ |= self.__dict__ | {"_items": list(rows)}
+        made.__dict__ |= self.__dict__
+        for name in ("_items", *self._per_row):
+            made.__dict__[name] = [self.__dict__[name][number] for number in numbers]
         return made
 
     def _plain(self, rows: Iterable[Row], columns: Iterable[str]) -> Rows:
