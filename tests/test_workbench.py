@@ -250,7 +250,7 @@ class Cells(HTMLParser):
         self.found.append(data)
 
 
-def test_rows_are_lists_that_show_themselves(bench: filterkit.Workbench) -> None:
+def test_rows_are_tables_that_show_themselves(bench: filterkit.Workbench) -> None:
     models, layers = bench.models(), bench.layers("vgg16")
     assert isinstance(layers, Rows)
     assert layers == list(layers) and list(layers) == layers

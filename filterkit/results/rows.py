@@ -59,7 +59,7 @@ class Rows(ListLike["Row"]):
             return Column(self._values(key), key)
         if isinstance(key, slice):
             return self._like(range(len(self))[key])
-        if hasattr(key, "tolist"):  # of NumPy, pandas or Polars
+        if hasattr(key, "tolist"):  # of NumPy or pandas
             key = key.tolist()
         if isinstance(key, bool):
             raise UsageError("a truth value selects no rows", hint=FILTER_HINT)
@@ -84,6 +84,11 @@ class Rows(ListLike["Row"]):
     def __getstate__(self) -> dict[str, Any]:
         """Copies and pickles are without the workbench that draws pictures."""
         return {**self.__dict__, "_thumbnails": None}
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The numbers of rows and columns."""
+        return len(self), len(self.columns)
 
     def head(self, n: int = 5) -> Self:
         """The first `n` rows; if `n` is negative, all but the last ones."""

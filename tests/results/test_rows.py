@@ -31,6 +31,7 @@ def bench(classic_catalog: Path) -> Iterator[filterkit.Workbench]:
 def test_rows_columns_and_slices(rows: Rows) -> None:
     assert rows[0] is ROWS[0] and rows[-1] is ROWS[-1] and rows[np.int64(2)] is ROWS[2]
     assert rows["norm"] == [row["norm"] for row in ROWS]
+    assert rows.shape == (30, 2)
     assert isinstance(rows["norm"], list)
     for part, expected in [
         (rows[2:5], ROWS[2:5]),
