@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Skipped,
         TileSheet,
     )
+    from filterkit.results.arrow import arrow_table, arrow_types
     from filterkit.sources.refs import split_options
     from filterkit.workbench import Workbench, open
 
@@ -56,6 +57,8 @@ _HOMES = {
     "Unresolved": "filterkit.graph.layers.layers",
     "UsageError": "filterkit.errors",
     "Workbench": "filterkit.workbench",
+    "arrow_table": "filterkit.results.arrow",
+    "arrow_types": "filterkit.results.arrow",
     "attributes": "filterkit.graph.view.walk",
     "command": "filterkit.cli.shell",
     "dynamic_scale": "filterkit.graph.layers.quantization",
@@ -88,6 +91,8 @@ __all__ = [
     "UsageError",
     "Workbench",
     "__version__",
+    "arrow_table",
+    "arrow_types",
     "attributes",
     "command",
     "dynamic_scale",

@@ -61,6 +61,12 @@ class UnknownNameError(UsageError):
         self.name = name
 
 
+class UnknownColumnError(UsageError, KeyError):
+    """A column that a table does not have."""
+
+    __str__ = Exception.__str__  # a KeyError shows its message in quotes
+
+
 class NotFoundError(FilterkitError):
     """A model, layer, filter or file that does not exist."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial, wraps
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from filterkit import operations
 from filterkit.records import RunOptions
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from filterkit.ingest.commit import IngestResult
     from filterkit.operations.diff import Level as DiffLevel
     from filterkit.operations.diff import Matching
+    from filterkit.operations.filters import Grouping
     from filterkit.operations.similar import Level
     from filterkit.plugins.host import PluginHost
     from filterkit.plugins.protocols import Progress, Row
@@ -35,6 +37,24 @@ if TYPE_CHECKING:
     from filterkit.results.similar import Neighbours
     from filterkit.runtime.pictures import Picture
     from filterkit.sheets.picked import Channels
+
+
+P = ParamSpec("P")
+SomeRows = TypeVar("SomeRows", bound=Rows)
+
+
+def _with_thumbnails(
+    method: Callable[Concatenate[Workbench, P], SomeRows],
+) -> Callable[Concatenate[Workbench, P], SomeRows]:
+    """Connect the rows that a method returns with the catalog, for `Rows.with_pictures`."""
+
+    @wraps(method)
+    def connected(self: Workbench, /, *args: P.args, **options: P.kwargs) -> SomeRows:
+        rows = method(self, *args, **options)
+        rows._thumbnails = partial(operations.thumbnails.thumbnails, self._session)
+        return rows
+
+    return connected
 
 
 class Workbench:
@@ -246,6 +266,7 @@ class Workbench:
         """List the models in the catalog, one row each."""
         return operations.models.models(self._session)
 
+    @_with_thumbnails
     def layers(self, address: str = "*") -> Rows:
         """List the layers that `address` names, one row each.
 
@@ -260,24 +281,50 @@ class Workbench:
         """List the nodes with weights that could not be extracted, one row each, with the reason."""
         return operations.layers.skipped(self._session, address)
 
+    @_with_thumbnails
     def filters(
         self,
         address: str = "*",
         *,
-        columns: Sequence[str] | None = None,
+        columns: Sequence[str] | str | None = None,
         where: str | None = None,
         sort: str | None = None,
         limit: int | None = None,
+        count: bool = False,
+        group_by: Grouping | None = None,
     ) -> Rows:
-        """List the filters that `address` names, one row each; see `iter_filters`."""
-        names, rows = self.iter_filters(address, columns=columns, where=where, sort=sort, limit=limit)
-        return Rows(rows, names)
+        """List, count or group the filters that `address` names.
+
+        Parameters
+        ----------
+        columns, where, sort, limit
+            As in `iter_filters`.
+        count
+            Return a single row with their number, ``filters``, as does `count_filters`.
+        group_by
+            Return one row per ``"layer"``, ``"model"`` or ``"classic_type"`` instead; see `group_filters`.
+
+        Raises
+        ------
+        NotFoundError, UsageError
+            As `iter_filters`; two of the parameters cannot be combined.
+        """
+        return operations.filters.filters(
+            self._session,
+            address,
+            columns=columns,
+            where=where,
+            sort=sort,
+            limit=limit,
+            count=count,
+            group_by=group_by,
+        )
 
     def iter_filters(
         self,
         address: str = "*",
         *,
-        columns: Sequence[str] | None = None,
+        columns: Sequence[str] | str | None = None,
         where: str | None = None,
         sort: str | None = None,
         limit: int | None = None,
@@ -287,7 +334,8 @@ class Workbench:
         Parameters
         ----------
         columns
-            Columns of filter and layer, in order; None for all columns of the filter.
+            Columns of filter and layer, in order, as names or as text such as ``"address,l2_norm"``; None for
+            all columns of the filter.
         where
             A condition on such columns, e.g. ``"l2_norm > 1 and kernel_shape = '[3,3]'"``. If filter and
             layer both have a column, the filter's takes precedence (``sparsity``); ``layer.sparsity`` is the
@@ -310,6 +358,7 @@ class Workbench:
         """Count the filters at `address` that meet the condition; see `iter_filters`."""
         return operations.filters.count_filters(self._session, address, where=where)
 
+    @_with_thumbnails
     def group_filters(
         self,
         address: str = "*",
@@ -349,6 +398,7 @@ class Workbench:
             self._session, address, by=by, where=where, sort=sort, limit=limit
         )
 
+    @_with_thumbnails
     def query(
         self,
         sql: str,
@@ -405,6 +455,7 @@ class Workbench:
             self._session, sql, timeout=timeout, limit=limit, max_value=max_value, max_result=max_result
         )
 
+    @_with_thumbnails
     def stats(self, address: str = "*") -> Rows:
         """List the metrics of the layers that `address` names, one row each.
 
@@ -456,6 +507,7 @@ class Workbench:
         """
         return operations.stats.stats_chart(self._session, address, format)
 
+    @_with_thumbnails
     def similar(
         self,
         query: str | os.PathLike[str] | Any,
@@ -486,7 +538,7 @@ class Workbench:
             ``2 x·y / (|x|² + |y|²)``, which is 1 only for equal values. ``sign``: negation. ``flip``:
             mirroring, left to right. ``rotate``: quarter turns; half turns for kernels that are not square.
             Both are in the plane of height and width, the last two axes: the depth of a kernel is kept, and a
-            1-D kernel is treated as 1×N, so that a half turn reverses it.
+            1-D kernel is treated as 1×N, so that a half turn reverses it. Also as text: ``"scale,sign"``.
         limit
             Maximum number of results.
 
@@ -512,6 +564,7 @@ class Workbench:
             self._session, query, among, level=level, invariant=invariant, limit=limit
         )
 
+    @_with_thumbnails
     def duplicates(self, address: str = "*", threshold: float = 0.98, invariant: Iterable[str] = ()) -> Found:
         """Group the filters of each layer that are duplicates of each other, up to scale.
 
@@ -549,6 +602,7 @@ class Workbench:
         """
         return operations.duplicates.duplicates(self._session, address, threshold, invariant)
 
+    @_with_thumbnails
     def diff(
         self,
         a: str,

@@ -250,10 +250,10 @@ class Cells(HTMLParser):
         self.found.append(data)
 
 
-def test_rows_are_lists_that_show_themselves(bench: filterkit.Workbench) -> None:
+def test_rows_are_tables_that_show_themselves(bench: filterkit.Workbench) -> None:
     models, layers = bench.models(), bench.layers("vgg16")
     assert isinstance(layers, Rows)
-    assert isinstance(layers, list)
+    assert layers == list(layers) and list(layers) == layers
     assert (len(models), len(layers)) == (2, 13)
     assert tuple(layers[0]) == layers.columns
     filters = bench.filters("vgg16/block1_conv1", where="bias > 0", sort="-l2_norm", limit=3)

@@ -29,7 +29,7 @@ def filters(
             help="Layers or filters, e.g. vgg16/block1_conv1 or 'vgg16/*/0:8'.",
             autocompletion=complete_address,
         ),
-    ],
+    ] = "*",
     where: Annotated[
         str | None,
         typer.Option(

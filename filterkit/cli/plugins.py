@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,7 +52,7 @@ def show_plugin(
     shell.rows(rows, columns)
 
 
-def _sources(rows: Sequence[Row]) -> Iterator[str]:
+def _sources(rows: Iterable[Row]) -> Iterator[str]:
     """Plugins and, below each, the source files of what it adds; on lines of their own, never truncated."""
     plugins: dict[str, dict[str, list[str]]] = {}
     for row in rows:

@@ -27,7 +27,7 @@ def stats(
             help="MODEL or MODEL/LAYER; both may be patterns, e.g. 'vgg16/block3_*'.",
             autocompletion=complete_address,
         ),
-    ],
+    ] = "*",
     output: Annotated[
         Path | None,
         typer.Option(

@@ -96,7 +96,7 @@ def lay_out(
         Number of columns in the table.
     """
     texts = [[cell(value, name) for value, name in zip(row, columns, strict=True)] for row in rows]
-    numeric = [_is_numeric([row[i] for row in rows]) for i in range(len(columns))]
+    numeric = [is_numeric([row[i] for row in rows]) for i in range(len(columns))]
     heads = [one_line(name).replace("_", "_\n").split("\n") for name in columns]
     natural = [
         max(*(_length(part) for part in head), *(_length(row[i]) for row in texts))
@@ -126,7 +126,8 @@ def lay_out(
     return lines, len(widths)
 
 
-def _is_numeric(values: Sequence[Any]) -> bool:
+def is_numeric(values: Sequence[Any]) -> bool:
+    """Whether a column is aligned to the right."""
     return all(isinstance(value, int | float | None) and not isinstance(value, bool) for value in values)
 
 

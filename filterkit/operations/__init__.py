@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         show,
         similar,
         stats,
+        thumbnails,
         zoo,
     )
 
@@ -57,6 +58,7 @@ __all__ = [
     "show",
     "similar",
     "stats",
+    "thumbnails",
     "zoo",
 ]
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from filterkit.address import parse_address
+from filterkit.errors import UsageError
 from filterkit.operations.measure import hint_measure
 from filterkit.results.rows import Rows
 
@@ -14,11 +15,38 @@ if TYPE_CHECKING:
     from filterkit.session import Session
 
 
+Grouping = Literal["layer", "model", "classic_type"]
+
+
+def filters(
+    session: Session,
+    address: str,
+    *,
+    columns: Sequence[str] | str | None,
+    where: str | None,
+    sort: str | None,
+    limit: int | None,
+    count: bool,
+    group_by: Grouping | None,
+) -> Rows:
+    """See `Workbench.filters`."""
+    if columns is not None and (count or group_by):
+        raise UsageError(f"columns has no effect with {'count' if count else 'group_by'}")
+    if count and (group_by or sort or limit is not None):
+        raise UsageError("group_by, sort and limit have no effect with count")
+    if count:
+        return Rows([{"filters": count_filters(session, address, where=where)}], ("filters",))
+    if group_by:
+        return group_filters(session, address, by=group_by, where=where, sort=sort, limit=limit)
+    names, rows = iter_filters(session, address, columns=columns, where=where, sort=sort, limit=limit)
+    return Rows(rows, names)
+
+
 def iter_filters(
     session: Session,
     address: str,
     *,
-    columns: Sequence[str] | None,
+    columns: Sequence[str] | str | None,
     where: str | None,
     sort: str | None,
     limit: int | None,
@@ -26,6 +54,8 @@ def iter_filters(
     """See `Workbench.iter_filters`."""
     from filterkit.catalog import filters
 
+    if isinstance(columns, str):
+        columns = [name.strip() for name in columns.split(",")]
     with hint_measure(session, address):
         return filters.filters(
             session.catalog(), parse_address(address), columns=columns, where=where, sort=sort, limit=limit

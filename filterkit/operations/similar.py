@@ -169,7 +169,9 @@ def _no_such_size(query: NeighbourQuery, shapes: Collection[tuple[int, ...]]) ->
 
 def check_invariances(names: Iterable[str], known: Sequence[str]) -> frozenset[str]:
     """The set of names; raises UsageError if one is unknown."""
-    wanted = frozenset([names] if isinstance(names, str) else names)
+    if isinstance(names, str):
+        names = filter(None, map(str.strip, names.split(",")))
+    wanted = frozenset(names)
     for name in sorted(wanted - frozenset(known)):
         raise UsageError(f"there is no invariance '{name}'", hint=closest(name, known))
     return wanted

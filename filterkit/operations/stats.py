@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ def save_stats_chart(session: Session, address: str, path: Path) -> None:
     write_file(path, stats_chart(session, address, path.suffix.lower().lstrip(".")))
 
 
-def _layer_stats(session: Session, address: str, rows: Sequence[Row]) -> list[LayerStats]:
+def _layer_stats(session: Session, address: str, rows: Iterable[Row]) -> list[LayerStats]:
     from filterkit.catalog.stats import CLASSIC_TYPES, distributions
     from filterkit.charts.depth import DISTRIBUTIONS
     from filterkit.charts.layer import RANGES

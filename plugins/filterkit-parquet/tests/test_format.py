@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import filterkit
 import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,7 +20,6 @@ import pytest
 from filterkit.testing import check_format
 
 from filterkit_parquet.output import Parquet
-from filterkit_parquet.types import type_of
 from filterkit_parquet.writing import ROW_GROUP, write_parquet
 
 
@@ -110,7 +110,19 @@ def test_types_of_python_subclasses() -> None:
     class Number(float):
         pass
 
-    assert type_of([Number(1), 2]) == pa.float64()
+    assert filterkit.arrow_types({"x": [Number(1), 2]}) == {"x": pa.float64()}
+
+
+def test_columns_of_the_catalog_have_the_same_type_in_every_file() -> None:
+    rows = [{"output_shape": [1, 64, 8, 8], "receptive_field": 3, "label": None, "kernel_shape": []}]
+    types = [pa.list_(pa.string()), pa.float64(), pa.string(), pa.list_(pa.int64())]
+    assert written(rows, list(rows[0])).schema.types == types
+    assert written([], list(rows[0])).schema.types == types
+
+
+def test_columns_with_a_name_of_the_catalog_and_other_values_keep_their_own_type() -> None:
+    rows = [{"label": None, "filters": None}] * ROW_GROUP + [{"label": 1, "filters": [3, 5]}]
+    assert written(rows, ["label", "filters"]).schema.types == [pa.int64(), pa.list_(pa.int64())]
 
 
 def said(catalog: Path, *words: str) -> bytes:

@@ -19,15 +19,8 @@ from filterkit_parquet.writing import write_parquet
 TYPES = {"INTEGER": pa.int64(), "REAL": pa.float64(), "TEXT": pa.string()}
 """Arrow types of the catalog's column types."""
 
-JSON_TYPES = {
-    **dict.fromkeys(("preprocessing", "plugins"), pa.string()),  # records
-    **dict.fromkeys(("measured", "extra_metrics", "extra_layer_metrics"), pa.list_(pa.string())),
-    **dict.fromkeys(("input_shape", "output_shape", "input_channels"), pa.list_(pa.string())),
-    **dict.fromkeys(("kernel_shape", "strides", "dilations"), pa.list_(pa.int64())),
-    **dict.fromkeys(("pads", "output_padding"), pa.list_(pa.int64())),
-    **dict.fromkeys(("receptive_fields", "jumps", "offsets"), pa.list_(pa.float64())),
-}
-"""Arrow types of its JSON columns, by name; sizes of shapes are texts, because free sizes have names."""
+RECORDS = ("preprocessing", "plugins")
+"""JSON columns that are not lists."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +140,9 @@ def _replace(working: Path, targets: list[Path]) -> None:
 
 def _models(bench: filterkit.Workbench) -> Sequence[Mapping[str, Any]]:
     """The rows of all models, which differ if the catalog has changed."""
-    return bench.query("SELECT * FROM model ORDER BY id", timeout=None, max_value="64MB", max_result=None)
+    return list(
+        bench.query("SELECT * FROM model ORDER BY id", timeout=None, max_value="64MB", max_result=None)
+    )
 
 
 def _write(bench: filterkit.Workbench, wanted: Export, file: Any) -> int:
@@ -159,8 +154,7 @@ def _write(bench: filterkit.Workbench, wanted: Export, file: Any) -> int:
     query = f"SELECT {listed} FROM {wanted.tables} ORDER BY {wanted.order}"
     names, rows = bench.iter_query(query, timeout=None, max_value="64MB", max_result=None)
     known = {name: TYPES[declared[name]] for name in own if declared[name] in TYPES}
-    known |= dict.fromkeys(wanted.names, pa.string())
-    known |= {name: JSON_TYPES[name] for name in own if name in JSON_TYPES}
+    known |= dict.fromkeys((*wanted.names, *(name for name in own if name in RECORDS)), pa.string())
     taken_apart = [name for name in own if declared[name] == "JSON"]
     return write_parquet(_without_json(rows, taken_apart), names, file, known)
 

@@ -8,10 +8,9 @@ from itertools import islice
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
+import filterkit
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from filterkit_parquet.types import as_array, common_type, type_of
 
 ROW_GROUP = 50_000
 """Rows held in memory, and rows of a group that a reader can skip."""
@@ -43,22 +42,22 @@ def write_parquet(
     int
         Number of rows.
     """
-    types = {name: (known or {}).get(name, pa.null()) for name in columns}
+    types, none = dict(known or {}), dict.fromkeys(columns, ())
     count = 0
     with SpooledTemporaryFile(max_size=IN_MEMORY) as waiting:
         for group in _groups(rows):
             count += len(group)
             values = {name: [row.get(name) for row in group] for name in columns}
-            for name in columns:
-                types[name] = common_type(types[name], type_of(values[name]))
+            types = filterkit.arrow_types(values, types, complete=False)
             pickle.dump(values, waiting, protocol=pickle.HIGHEST_PROTOCOL)
+        types = filterkit.arrow_types(none, types)
         waiting.seek(0)
         schema = pa.schema(list(types.items()))
         with pq.ParquetWriter(_Sink(file), schema, compression=compression) as writer:
             for _ in range(-(-count // ROW_GROUP)):
-                values = pickle.load(waiting)
-                arrays = [as_array(values[name], schema.field(name).type) for name in columns]
-                writer.write_table(pa.Table.from_arrays(arrays, schema=schema), row_group_size=ROW_GROUP)
+                writer.write_table(
+                    filterkit.arrow_table(pickle.load(waiting), types), row_group_size=ROW_GROUP
+                )
     return count
 
 
