@@ -206,7 +206,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 def test_layers_may_be_called_anything(tmp_path: Path) -> None:
     """Arrays may have names that `numpy.savez` refuses, and pictures stay inside the requested folder."""
-    from filterkit.operations.export import write_arrays
+    from filterkit.formats.arrays import write_arrays
     from filterkit.renderers.drawing import file_name
 
     arrays = {"file": np.ones((1, 2)), "allow_pickle": np.zeros(3, "f4")}

@@ -232,7 +232,7 @@ class FeatureMaps(NDArrayOperatorsMixin, Pictured):
         UsageError
             The maps do not fit into one file, or there is no such format.
         """
-        from filterkit.operations.export import ARRAYS, write_arrays
+        from filterkit.formats.arrays import ARRAYS, write_arrays
         from filterkit.renderers.drawing import draw, is_folder
         from filterkit.results.sheet import drawn, installed
 
