@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
+from normalizer_banks import KINDS, PERS, anything, assert_line_between, every_kind, float32_banks
 
 from filterkit.errors import UsageError
 from filterkit.normalizers.minmax import MinMax
@@ -20,15 +20,7 @@ from filterkit.normalizers.zscore import ZScore
 from filterkit.plugins.protocols import Normalizer
 from filterkit.records import Normalized
 
-KINDS = [MinMax, Symmetric, Percentile, ZScore]
-PERS = ["layer", "filter", "kernel"]
-every_kind = pytest.mark.parametrize("kind", KINDS)
 every_per = pytest.mark.parametrize("per", PERS)
-
-
-@pytest.fixture
-def bank() -> np.ndarray[Any, Any]:
-    return np.random.default_rng(7).normal(0.1, 1, (5, 4, 3, 3)).astype(np.float32)
 
 
 def by_hand(bank: np.ndarray[Any, Any], per: str, ends: Callable[..., tuple[float, float]]) -> Any:
@@ -62,13 +54,6 @@ def test_agrees_with_the_formula(bank: Any, kind: Any, per: str, ends: Any) -> N
         assert made.vmin is None and made.vmax is None
 
 
-def test_options_change_the_ends(bank: Any) -> None:
-    low, high = np.percentile(bank, [10, 60])
-    assert Percentile(low=10, high=60).normalize(bank).vmin == pytest.approx(low, rel=1e-5)
-    assert Percentile(low=10, high=60).normalize(bank).vmax == pytest.approx(high, rel=1e-5)
-    assert ZScore(limit=1).normalize(bank).vmax == pytest.approx(bank.mean() + bank.std(), rel=1e-5)
-
-
 @pytest.mark.parametrize(
     "make",
     [
@@ -89,12 +74,6 @@ def test_options_out_of_range_are_wrong_use(make: Callable[[], object]) -> None:
     assert caught.value.hint
 
 
-def test_a_mistyped_group_names_the_right_one() -> None:
-    with pytest.raises(UsageError) as caught:
-        MinMax(per="filters")  # type: ignore[arg-type]
-    assert "'filter'" in str(caught.value.hint)
-
-
 @every_kind
 def test_fits_the_protocol(kind: Any) -> None:
     assert isinstance(kind(), Normalizer)
@@ -111,13 +90,6 @@ def test_a_constant_is_defined(kind: Any, per: str) -> None:
         assert made.centre == (0.5 if value == 0 or kind is Symmetric else None), value
 
 
-def test_constant_filters_are_counted() -> None:
-    bank = np.arange(36, dtype=np.float32).reshape(4, 1, 3, 3)
-    bank[1:3] = 1
-    assert MinMax(per="filter").normalize(bank).summary == "min-max per filter; 2 of 4 filters constant"
-    assert MinMax().normalize(bank).summary == "min-max over the layer"
-
-
 @every_kind
 def test_nan_is_drawn_as_zero_and_infinities_at_the_ends(kind: Any) -> None:
     bank = np.linspace(-1, 3, 90, dtype=np.float32).reshape(10, 1, 3, 3)
@@ -130,12 +102,6 @@ def test_nan_is_drawn_as_zero_and_infinities_at_the_ends(kind: Any) -> None:
     np.testing.assert_allclose(made.values.ravel()[3:], clean.values.ravel(), rtol=1e-6)
     assert made.non_finite == 3
     assert made.summary.endswith("; 3 NaN or infinite")
-
-
-def test_nan_is_the_middle_where_zero_lies_outside() -> None:
-    made = MinMax().normalize(np.array([[[5, 6, np.nan, 7]]], np.float32))
-    assert made.values.tolist() == [[[0, 0.5, 0.5, 1]]]
-    assert made.centre is None
 
 
 @every_kind
@@ -156,11 +122,6 @@ def test_empty_stays_empty(kind: Any, per: str) -> None:
 
 
 @every_kind
-def test_symmetric_alone_fixes_the_centre_of_every_filter(bank: Any, kind: Any) -> None:
-    assert kind(per="filter").normalize(bank).centre == (0.5 if kind is Symmetric else None)
-
-
-@every_kind
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ">f4"])
 def test_any_float_dtype_becomes_float32(bank: Any, kind: Any, dtype: Any) -> None:
     made = kind().normalize(bank.astype(dtype))
@@ -175,13 +136,6 @@ def test_reads_a_read_only_memory_map(bank: Any, kind: Any, tmp_path: Any) -> No
     made = kind().normalize(mapped)
     np.testing.assert_array_equal(made.values, kind().normalize(bank).values)
     assert type(made.values) is np.ndarray and made.values.flags.writeable
-
-
-anything = hnp.arrays(
-    dtype=st.sampled_from([np.float16, np.float32, np.float64]),
-    shape=hnp.array_shapes(min_dims=3, max_dims=5, min_side=1, max_side=4),
-    elements={"allow_nan": True, "allow_infinity": True, "allow_subnormal": True},
-)
 
 
 @given(
@@ -207,50 +161,6 @@ def test_promises_on_any_input(values: Any, per: str, kind: Any) -> None:
         assert (np.diff(ordered) >= 0).all()
 
 
-singles = st.floats(width=32, allow_nan=False, allow_infinity=False)
-near_the_ends = st.sampled_from([-3.4e38, 3.4e38, 3.3e38, -1e38, 1e-45, -1e-45, 1e-38, 0.0])
-
-
-@st.composite
-def float32_banks(draw: st.DrawFn) -> np.ndarray[Any, Any]:
-    """Of any values, near the ends of float32's range, or nearly constant: a few steps of the last bit."""
-    shape = draw(hnp.array_shapes(min_dims=3, max_dims=4, min_side=1, max_side=6))
-    elements = draw(st.sampled_from([singles, near_the_ends]))
-    bank = draw(hnp.arrays(np.float32, shape, elements=elements))
-    if draw(st.booleans()):
-        middle = np.float32(draw(singles))
-        steps = draw(hnp.arrays(np.int8, shape, elements=st.integers(0, 3)))
-        bank = np.full(shape, middle)
-        for step in range(3):
-            bank = np.where(steps > step, np.nextafter(bank, np.float32(0)), bank)
-    return bank.astype(np.float32)
-
-
-@given(
-    float32_banks(),
-    st.sampled_from(PERS),
-    st.sampled_from([(1.0, 99.0), (0.0, 100.0), (25.0, 75.0), (10.0, 60.0), (0.1, 99.9)]),
-)
-def test_percentiles_are_those_of_numpy_in_float64(values: Any, per: str, ends: tuple[float, float]) -> None:
-    with np.errstate(all="ignore"):
-        made = Percentile(*ends, per=per).normalize(values)
-    _is_the_line_between(values, per, made, lambda group: np.percentile(group, ends))
-
-
-@given(float32_banks(), st.sampled_from(PERS), st.sampled_from([0.5, 1.0, 3.0, 10.0]))
-def test_z_scores_are_those_of_numpy_in_float64(values: Any, per: str, limit: float) -> None:
-    with np.errstate(all="ignore"):
-        made = ZScore(limit, per=per).normalize(values)
-
-    def ends(group: Any) -> Any:
-        unit = np.abs(group).max() or 1.0
-        off = group / unit - group.flat[0] / unit  # else numpy's own mean rounds where all are nearly equal
-        middle, apart = off.mean() + group.flat[0] / unit, off.std()
-        return np.array([middle - limit * apart, middle + limit * apart]) * unit
-
-    _is_the_line_between(values, per, made, ends)
-
-
 @given(float32_banks(), st.sampled_from(PERS), st.sampled_from([MinMax, Symmetric]))
 def test_the_others_are_lines_in_float64_too(values: Any, per: str, kind: Any) -> None:
     made = kind(per=per).normalize(values)
@@ -259,26 +169,7 @@ def test_the_others_are_lines_in_float64_too(values: Any, per: str, kind: Any) -
         reach = np.abs(group).max()
         return np.array([group.min(), group.max()] if kind is MinMax else [-reach, reach])
 
-    _is_the_line_between(values, per, made, ends)
-
-
-def _is_the_line_between(values: Any, per: str, made: Normalized, ends: Callable[[Any], Any]) -> None:
-    """Checks every group against `ends` of its values in float64, and the line between them."""
-    count = PERS.index(per)
-    for index in np.ndindex(values.shape[:count]):
-        group = values[index].astype(np.float64)
-        low, high = ends(group)
-        if per == "layer":
-            reach = max(abs(low), abs(high))
-            assert made.vmin == pytest.approx(low, rel=1e-13, abs=1e-15 * reach)
-            assert made.vmax == pytest.approx(high, rel=1e-13, abs=1e-15 * reach)
-        if high - low > 1e-12 * max(abs(low), abs(high)):
-            line = np.clip((group - low) / (high - low), 0, 1)
-            np.testing.assert_allclose(made.values[index], line, atol=1e-6)
-        elif group.min() == group.max():
-            np.testing.assert_array_equal(
-                made.values[index], 0.5 if low <= group.flat[0] <= high else made.values[index]
-            )
+    assert_line_between(values, per, made, ends)
 
 
 @every_kind
@@ -301,26 +192,6 @@ def test_bounds_beyond_float32_are_float64(kind: Any) -> None:
     else:
         expected = tuple(np.percentile(double, [1, 99]))
     assert (made.vmin, made.vmax) == pytest.approx(expected, rel=1e-13)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("value", [0.1, 1.0, -1 / 3, 1e-30, 7e37])
-def test_a_z_score_of_a_constant_has_no_spread_however_many_there_are(dtype: Any, value: float) -> None:
-    made = ZScore().normalize(np.full((1, 70, 61, 61), value, dtype))
-    assert made.vmin == made.vmax == float(dtype(value))
-    assert (made.values == 0.5).all()
-
-
-@given(anything, st.sampled_from(PERS))
-def test_minmax_reaches_both_ends_exactly(values: Any, per: str) -> None:
-    made = MinMax(per=per).normalize(values)
-    finite = np.isfinite(values)
-    axes = tuple(range(PERS.index(per), values.ndim))
-    for index in np.ndindex(values.shape[: values.ndim - len(axes)]):
-        group, drawn = values[index][finite[index]], made.values[index][finite[index]]
-        if group.size and group.min() < group.max():
-            assert (drawn[group == group.min()] == 0).all()
-            assert (drawn[group == group.max()] == 1).all()
 
 
 @pytest.mark.zoo
