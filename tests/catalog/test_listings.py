@@ -1,7 +1,9 @@
-"""Qualified columns (``table.column``), as filters, layers and models have columns of the same name."""
+"""Listings of models and layers, and columns by qualified names (``table.column``)."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -202,3 +204,12 @@ def test_a_metric_that_came_later_points_to_measure(tmp_path: Path, column: str)
         for attempt in attempts:
             attempt()
         assert bench.count_filters("tiny", where=f"{column} >= -5") == 9
+
+
+def test_listing_imports_neither_alembic_nor_onnx(shared: Path) -> None:
+    code = (
+        "import sys; from filterkit.catalog import Catalog, listings\n"
+        f"with Catalog.open({str(shared)!r}) as catalog: assert listings.models(catalog)\n"
+        "print({'alembic', 'onnx', 'numpy'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
