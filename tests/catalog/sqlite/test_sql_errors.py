@@ -38,7 +38,7 @@ def test_misspelled_tables_are_corrected(reading: Catalog, sql: str, corrected: 
         ("SELECT layer FROM model", "'layer' is a table; its columns are "),
         ("SELECT loud FROM filter", "a plugin's metric is json_extract(extra, '$.loud')"),
         ("SELECT name FROM model, layer l", "add the table: model.name or l.name"),
-        ("SELECT * FROM model WHERE name = resnet18", "put text in single quotes: 'resnet18'"),
+        ("SELECT * FROM model WHERE name = conv1", "put text in single quotes: 'conv1'"),
     ],
 )
 def test_hints(reading: Catalog, sql: str, hint: str) -> None:
