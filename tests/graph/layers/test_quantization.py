@@ -1,4 +1,4 @@
-"""ConvInteger as tools of several ages write it around: real weights, bias and activation, or a reason."""
+"""ConvInteger as tools of several ages write it: real weights, bias and activation, or a reason."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ import filterkit
 from filterkit.records import FilterBank, Skipped
 
 PICTURE = [1, 4, 9, 8]
+
 FLOAT, INT32 = TensorProto.FLOAT, TensorProto.INT32
 
 CODES = np.random.default_rng(0).integers(0, 255, (3, 4, 3, 3), np.uint8)
+
 CONSTANTS: dict[str, Any] = {
     "w": CODES, "wz": np.uint8(130), "ws": np.float32(0.02), "b": random(3), "b4": random(1, 3, 1, 1),
     "by_channel": np.array([0.01, 0.02, 0.03], np.float32).reshape(3, 1, 1), "shape": np.array([1, 3, 1, 1]),
@@ -28,7 +30,9 @@ CONSTANTS: dict[str, Any] = {
 }  # fmt: skip
 
 DYNAMIC = [node("DynamicQuantizeLinear", "x", "q xs xz"), node("ConvInteger", "q w xz wz", "i")]
+
 STATIC = [node("QuantizeLinear", "x xs_c xz_c", "q"), node("ConvInteger", "q w xz_c wz", "i")]
+
 BIAS = [
     node("Mul", "xs ws", "bs"),
     node("Div", "b bs", "bd"),
@@ -36,7 +40,9 @@ BIAS = [
     node("Cast", "bf", "bc", to=INT32),
     node("Reshape", "bc shape", "bi"),
 ]
+
 SCALES = node("Mul", "xs ws", "s")
+
 RELU = node("Relu", "m", "y")
 
 
@@ -224,3 +230,21 @@ def test_integers_that_are_weights_stay_what_they_are() -> None:
         assert isinstance(bank, FilterBank)
         np.testing.assert_array_equal(bank.weights, codes)
         assert bank.pre_tensor == "c"
+
+
+@pytest.mark.parametrize(
+    ("scale", "expected"), [(np.float32(0.5), [0.5] * 3), (random(3), random(3)), (random(2), None)]
+)
+@pytest.mark.parametrize("apart", [True, False])
+def test_scale_after_integers(scale: np.ndarray, expected: Any, apart: bool) -> None:
+    nodes = [
+        node("MatMulInteger", "x w", "sums"),
+        node("Cast", "sums", "floats", to=FLOAT),
+        *([node("Mul", "found s", "scales")] if apart else []),
+        node("Mul", "floats scales" if apart else "s floats", "y"),
+    ]
+    inputs = {"x": ["N", 4], **({"found": []} if apart else {})}
+    model = build(nodes, inputs, {"w": np.ones((4, 3), np.int8), "s": np.asarray(scale)})
+    found, tensor = filterkit.dynamic_scale(opened(model), "sums", 3)
+    assert tensor == ("sums" if expected is None else "y")
+    np.testing.assert_equal(found, None if expected is None else np.array(expected, np.float32))

@@ -7,16 +7,12 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx_graphs import banks, build, found, node, opened, random
+from dependence import geometry
+from onnx_graphs import build, found, node, opened, random
 
 from filterkit.geometry import LayerGeometry
 from filterkit.graph.axes.receptive_fields import trace_geometry
-from filterkit.records import FilterBank, Preprocessing
-
-
-def geometry(model: onnx.ModelProto, preprocessing: Preprocessing | None = None) -> list[LayerGeometry]:
-    graph = opened(model)
-    return trace_geometry(graph, banks(graph), preprocessing)
+from filterkit.records import FilterBank
 
 
 def gated(*gate: onnx.NodeProto, size: int | str = 16, **more: Any) -> list[LayerGeometry]:
@@ -102,19 +98,6 @@ def test_unknown_dependence_has_no_receptive_field(op: str) -> None:
     assert (second.receptive_field, second.global_context) == (None, None)
 
 
-def test_running_sum_has_no_window() -> None:
-    """Each position depends on all before it, the last one on the whole axis."""
-    nodes = [node("Conv", "x w", "c"), node("CumSum", "c axis", "s"), node("Conv", "s v", "y")]
-    constants = {"axis": np.array(2), "w": random(2, 3, 3), "v": random(2, 2, 3)}
-    first, last = geometry(build(nodes, {"x": [1, 3, 16]}, constants))
-    assert (first.receptive_field, first.global_context) == ((3,), False)
-    assert (last.receptive_field, last.global_context) == (None, True)
-    nodes = [node("CumSum", "x axis", "s"), node("Conv", "s w", "y")]
-    constants = {"axis": np.array(2), "w": random(2, 3, 3, 3)}
-    [layer] = geometry(build(nodes, {"x": [1, 3, 16, 16]}, constants))
-    assert (layer.receptive_field, layer.global_context) == (None, True)
-
-
 def test_gated_weights_add_global_context() -> None:
     nodes = [
         node("Conv", "x w", "c", pads=[1] * 4),
@@ -128,36 +111,6 @@ def test_gated_weights_add_global_context() -> None:
     first, last = trace_geometry(graph, layers)
     assert (first.global_context, last.global_context) == (False, True)
     assert last.receptive_field == (7, 7)
-
-
-@pytest.mark.parametrize("shape", [[], [1], [1, 1]])
-def test_scalar_input_is_not_a_picture(shape: list[int]) -> None:
-    nodes = [node("Conv", "x w", "c"), node("Mul", "c number", "m"), node("Conv", "m v", "y")]
-    constants = {"w": random(2, 3, 3, 3), "v": random(2, 2, 3, 3)}
-    layers = geometry(build(nodes, {"number": shape, "x": [1, 3, 16, 16]}, constants))
-    assert [layer.receptive_field for layer in layers] == [(3, 3), (5, 5)]
-    assert [layer.global_context for layer in layers] == [False, False]
-
-
-def test_dynamic_quantization_adds_no_context() -> None:
-    """Although its scale depends on all values."""
-    nodes, here = [], "x"
-    for place in range(2):
-        nodes += [
-            node("DynamicQuantizeLinear", here, f"q{place} s{place} z{place}"),
-            node("ConvInteger", f"q{place} w{place} z{place}", f"i{place}", pads=[1] * 4),
-            node("Cast", f"i{place}", f"f{place}", to=1),
-            node("Mul", f"s{place} ws", f"ss{place}"),
-            node("Mul", f"f{place} ss{place}", f"m{place}"),
-            node("Relu", f"m{place}", f"y{place}"),
-        ]
-        here = f"y{place}"
-    constants = {
-        "w0": np.ones((2, 3, 3, 3), np.uint8), "w1": np.ones((2, 2, 3, 3), np.uint8), "ws": np.float32(0.1),
-    }  # fmt: skip
-    layers = geometry(build(nodes, {"x": [1, 3, 16, 16]}, constants))
-    assert [layer.receptive_field for layer in layers] == [(3, 3), (5, 5)]
-    assert [layer.global_context for layer in layers] == [False, False]
 
 
 def test_pooled_branch_adds_global_context() -> None:
@@ -181,64 +134,6 @@ def test_pooled_branch_adds_global_context() -> None:
         assert (pooled.receptive_field, pooled.global_context) == (None, True)
         assert (atrous.receptive_field, atrous.global_context) == ((5, 5), False)
         assert (last.receptive_field, last.global_context) == ((5, 5), True)
-
-
-def test_group_norm_of_open_size() -> None:
-    """Reshaped to groups, normalized, and reshaped to the original shape."""
-    nodes = [
-        node("Conv", "x w", "c", strides=[2, 2]),
-        node("Reshape", "c groups", "r"),
-        node("InstanceNormalization", "r ones zeros", "n"),
-        node("Shape", "c", "sizes"),
-        node("Reshape", "n sizes", "m"),
-        node("Mul", "m scale", "s"),
-        node("Add", "s c", "a"),
-        node("Conv", "a v", "y"),
-    ]
-    constants = {
-        "w": random(8, 3, 3, 3), "v": random(2, 8, 3, 3), "groups": np.array([0, 4, -1]),
-        "ones": random(4), "zeros": random(4), "scale": random(8, 1, 1),
-    }  # fmt: skip
-    for shape in ([1, 3, 33, 33], ["n", 3, "h", "w"]):
-        first, last = geometry(build(nodes, {"x": shape}, constants))
-        assert (first.receptive_field, first.global_context) == ((3, 3), False)
-        assert (last.receptive_field, last.jump, last.global_context) == ((7, 7), (2, 2), True)
-
-
-def test_norms_over_channels_at_the_end_are_local() -> None:
-    """As in a ConvNeXt: transpose, norm over channels, dense layer, transpose back."""
-    nodes = [
-        node("Conv", "x w", "c", pads=[1] * 4),
-        node("Transpose", "c", "t", perm=[0, 2, 3, 1]),
-        node("LayerNormalization", "t ones", "n"),
-        node("MatMul", "n dense", "d"),
-        node("Transpose", "d", "u", perm=[0, 3, 1, 2]),
-        node("Add", "c u", "a"),
-        node("Conv", "a v", "y"),
-    ]
-    constants = {"w": random(8, 3, 3, 3), "v": random(2, 8, 3, 3), "ones": random(8), "dense": random(8, 8)}
-    layers = geometry(build(nodes, {"x": [1, 3, "h", "w"]}, constants))
-    assert [layer.receptive_field for layer in layers] == [(3, 3), (5, 5)]
-    assert [layer.global_context for layer in layers] == [False, False]
-
-
-@pytest.mark.parametrize("op", ["LSTM", "GRU", "RNN"])
-def test_recurrence_along_columns_has_no_window(op: str) -> None:
-    """As in text recognition: the columns become a sequence, and then a picture again."""
-    gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[op]
-    nodes = [
-        node("Transpose", "x", "t", perm=[3, 0, 1, 2]),
-        node("Reshape", "t rows", "r"),
-        node(op, "r wx wh", "s", hidden_size=5),
-        node("Transpose", "s", "u", perm=[2, 3, 1, 0]),
-        node("Conv", "u w", "y"),
-    ]
-    constants = {
-        "rows": np.array([0, 0, -1]), "wx": random(1, gates * 5, 3 * 8), "wh": random(1, gates * 5, 5),
-        "w": random(2, 5, 1, 3),
-    }  # fmt: skip
-    [layer] = geometry(build(nodes, {"x": [1, 3, 8, 16]}, constants))
-    assert (layer.receptive_field, layer.global_context) == (None, True)
 
 
 @pytest.mark.parametrize(
