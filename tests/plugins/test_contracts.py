@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from contracts import Make, contract_error
+from contracts import VALUES, Make, Normalizer, contract_error
 
-from filterkit.errors import FilterkitError, ModelError, PluginError
+from filterkit.errors import FilterkitError, PluginError
 from filterkit.plugins.registry import Kind
 from filterkit.records import FetchedModel, Normalized, Preprocessing, TileSheet
 
@@ -57,16 +57,8 @@ def test_what_an_object_lacks_is_said(make: Make, kind: Kind, inner: object, wor
     assert contract_error(lambda: make(kind, inner)) == f"{kind} 'mine' is {words}"
 
 
-class Normalizer:
-    def __init__(self, result: Callable[[np.ndarray], Any]) -> None:
-        self.normalize = result
-
-
 def normalized(values: Any) -> Normalized:
     return Normalized(values, None, None, None)
-
-
-VALUES = np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 1, 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -104,29 +96,6 @@ def test_a_normalizer_cannot_change_its_input(make: Make) -> None:
     assert "read-only" in str(caught.value.hint)
     np.testing.assert_array_equal(mine, VALUES)
     assert mine.flags.writeable
-
-
-@pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), SystemExit(2), ImportError("no such thing")])
-def test_what_a_plugin_raises_names_it(make: Make, error: BaseException) -> None:
-    def fail(values: np.ndarray) -> Normalized:
-        raise error
-
-    with pytest.raises(
-        PluginError, match=r"plugin filterkit-mine 1.5: normalizer 'mine': normalize"
-    ) as caught:
-        make("normalizer", Normalizer(fail)).normalize(VALUES)
-    assert caught.value.__cause__ is error
-    assert type(error).__name__ in str(caught.value)
-
-
-@pytest.mark.parametrize("error", [ModelError("too big"), KeyboardInterrupt()])
-def test_what_is_meant_for_the_user_passes(make: Make, error: BaseException) -> None:
-    def fail(values: np.ndarray) -> Normalized:
-        raise error
-
-    with pytest.raises(type(error)) as caught:
-        make("normalizer", Normalizer(fail)).normalize(VALUES)
-    assert caught.value is error
 
 
 class Source:

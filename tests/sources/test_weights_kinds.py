@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from onnx_graphs import random
-from safetensors.numpy import save_file
-from weight_files import V, banks_of, read, write_h5
+from weight_files import V, banks_of, read
 
-from filterkit.errors import FilterkitWarning, SourceError, UsageError
+from filterkit.errors import FilterkitWarning, SourceError
 
 
 @pytest.mark.parametrize("container", ["params/", "params.", "module."])
@@ -51,49 +49,6 @@ def test_transposed_convolutions_are_known_by_their_bias(tmp_path: Path) -> None
         "bare": ("Conv", 64, 32),
     }
     np.testing.assert_array_equal(banks["up"].weights, up.swapaxes(0, 1))
-
-
-@pytest.mark.parametrize("name", ["old.pth", "net.bin", "net", "weights.hdf5", "net.npz", "net.h5"])
-@pytest.mark.parametrize("kind", ["safetensors", "npz", "h5"])
-def test_what_a_file_is_its_first_bytes_tell(name: str, kind: str, tmp_path: Path) -> None:
-    path = tmp_path / f"made.{kind}"
-    kernel = random(3, 3, 3, 8)
-    if kind == "safetensors":
-        save_file({"conv.kernel": kernel, "conv.bias": random(8)}, path)
-    elif kind == "npz":
-        np.savez(path, **{"conv.kernel": kernel, "conv.bias": random(8)})
-    else:
-        write_h5(path, {"conv/kernel": kernel, "conv/bias": random(8)})
-    path.rename(tmp_path / name)
-    [bank] = read(tmp_path / name, tmp_path / "work").values()
-    np.testing.assert_array_equal(bank.weights, kernel.transpose(3, 2, 0, 1))
-
-
-@pytest.mark.parametrize("name", ["old.pth", "net.bin", "net", "net.safetensors", "net.npz", "net.h5"])
-@pytest.mark.parametrize(
-    ("content", "what"),
-    [
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "a Git LFS pointer"),
-        (b"<!DOCTYPE html><html></html>", "a web page"),
-        (b"\x1f\x8b" + bytes(20), "a gzip archive"),
-    ],
-)
-def test_what_a_file_is_instead_of_weights(name: str, content: bytes, what: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(SourceError, match=f"{name} is not a weights file but {what}") as caught:
-        read(tmp_path / name, tmp_path / "work")
-    assert caught.value.hint
-
-
-def test_a_file_of_pytorch(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "old.pth", "w") as archive:
-        archive.writestr("old/data.pkl", b"")
-    with pytest.raises(UsageError, match=r"cannot read weights from 'old\.pth'") as caught:
-        read(tmp_path / "old.pth", tmp_path / "work")
-    assert "save only the weights" in (caught.value.hint or "")
-    (tmp_path / "old.pth").rename(tmp_path / "old.npz")
-    with pytest.raises(SourceError, match=r"old\.npz is not a weights file but a PyTorch file"):
-        read(tmp_path / "old.npz", tmp_path / "work")
 
 
 @pytest.mark.parametrize(
