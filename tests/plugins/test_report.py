@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from bad_plugins import NAME, Install, made
 
+from filterkit.errors import ModelError, PluginContractError, PluginError
 from filterkit.plugins.host import load_plugins
-from filterkit.plugins.report import warn_once
+from filterkit.plugins.plugin import Plugin
+from filterkit.plugins.report import blame, contract_error, in_words, kind_of, warn_once
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,41 @@ def test_faults_go_to_stderr_once(install: Install, capsys: pytest.CaptureFixtur
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count("filterkit: plugin filterkit-broken 1.2 failed: RuntimeError: no\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("one\n  two\x1b[31m"), "ValueError: one two\\x1b[31m"),
+        (ValueError(), "ValueError"),
+        (ModelError("too big", hint="shrink it"), "too big"),
+    ],
+)
+def test_errors_in_one_line(error: Exception, words: str) -> None:
+    assert in_words(error) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [(None, "None"), (1, "an int"), (np.ones(1), "an ndarray"), (np.uint8(1), "a uint8"), ([], "a list")],
+)
+def test_kinds_of_values(value: object, kind: str) -> None:
+    assert kind_of(value) == kind
+
+
+def test_errors_name_the_plugin_and_how_to_disable_it() -> None:
+    plugin = Plugin(NAME, "1.2", NAME, "bad")
+    off = f"to disable it, set FILTERKIT_PLUGINS_BLOCKED={NAME}"
+    with pytest.raises(PluginError) as caught, blame(plugin, "normalize()"):
+        raise ZeroDivisionError("by zero")
+    assert caught.value.message == f"plugin {NAME} 1.2: normalize(): ZeroDivisionError: by zero"
+    assert str(caught.value.hint).endswith(off)
+    with pytest.raises(PluginError, match="needs the extra 'more'") as caught:  # noqa: SIM117
+        with blame(plugin, "normalize()", extra="more"):
+            raise ImportError("no such thing")
+    assert caught.value.hint == f"pip install '{NAME}[more]'"
+    with pytest.raises(PluginError) as caught, blame(plugin, "normalize()"):
+        np.broadcast_to(np.ones(1), 3)[0] = 2
+    assert "must work on a copy" in str(caught.value.hint)
+    with pytest.raises(PluginContractError, match=f"plugin {NAME} 1.2: normalize\\(\\) returned None"):
+        contract_error(plugin, "normalize()", "returned None")

@@ -46,7 +46,7 @@ def test_the_same_figure_gives_the_same_bytes(kind: str, start: bytes) -> None:
 
     first = drawn()
     assert first.startswith(start) and first == drawn()
-    assert kind != "svg" or b"a title" in first and b"\x1b" not in first
+    assert kind != "svg" or (b"a title" in first and b"\x1b" not in first)
 
 
 @given(st.text(), st.integers(1, 40))
