@@ -10,8 +10,8 @@ import onnxruntime
 import pytest
 from onnx_graphs import build, node, random
 
+from filterkit.graph.view import shapes
 from filterkit.graph.view.shapes import (
-    MOST_NODES,
     MOST_ROUNDS,
     Contradiction,
     infer_shapes,
@@ -83,8 +83,9 @@ def test_a_skeleton_has_no_large_weights() -> None:
     assert infer_shapes(skeleton, "x", (1, 64, 9, 9))["y"] == (1, 64, 7, 7)
 
 
-def test_rounds_are_bounded() -> None:
-    for nodes, rounds in ((0, MOST_ROUNDS), (1, MOST_ROUNDS), (MOST_NODES // 8, 8), (MOST_NODES * 2, 1)):
+def test_rounds_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shapes, "MOST_NODES", 8 * MOST_ROUNDS)
+    for nodes, rounds in ((0, MOST_ROUNDS), (8, MOST_ROUNDS), (9, 56), (MOST_ROUNDS, 8), (600, 1)):
         model = onnx.ModelProto()
         model.graph.node.extend([onnx.NodeProto()] * nodes)
         assert most_rounds(model) == rounds
