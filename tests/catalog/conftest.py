@@ -33,3 +33,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def reading(shared: Path) -> Iterator[Catalog]:
     with Catalog.open(shared) as catalog:
         yield catalog
+
+
+@pytest.fixture
+def catalog(location: Path) -> Iterator[Catalog]:
+    with Catalog.open(location, write=True) as catalog:
+        yield catalog
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    return write_model(tmp_path / "tiny.onnx")

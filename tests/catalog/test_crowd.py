@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import chaos
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from tiny_models import put, write_model
+from tiny_models import bank_of, put, write_model
 
 from filterkit.address import parse_address
 from filterkit.catalog import Catalog, listings, weights
@@ -83,3 +85,31 @@ def test_an_interrupted_writer_lets_go_of_the_catalog(
             connection.execute(sa.text("SELECT name FROM sqlite_master"))
         assert held.tb, "the traceback still refers to the unfinished statement"
         assert put(catalog, write_model(tmp_path / "tiny.onnx")).status == "added"
+
+
+@pytest.mark.slow
+def test_processes_that_add_at_once_all_succeed(location: Path, tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from pathlib import Path; from tiny_models import put; from filterkit.catalog import Catalog\n"
+        "with Catalog.open(sys.argv[2], write=True) as catalog:\n"
+        "    print(put(catalog, Path(sys.argv[3]), sys.argv[4]).status)"
+    )
+    here = str(Path(__file__).parent)
+    models = [str(write_model(tmp_path / f"{seed}.onnx", seed=seed)) for seed in range(2)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, here, str(location), models[n % 2], f"m{n % 3}"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for n in (0, 1, 2, 3, 0)
+    ]  # fmt: skip
+    outcomes = [process.communicate() for process in processes]
+    with Catalog.open(location) as catalog:
+        names = sorted(row["model"] for row in listings.models(catalog))
+        assert names == ["m0", "m1", "m2"]
+        for name in names:
+            assert bank_of(catalog, f"{name}/conv2").shape == (5, 4, 3, 3)
+    # m0 was asked for with two contents: whoever came second was told, in one line.
+    for out, error in outcomes:
+        assert out.strip() in ("added", "unchanged") or "another model named m0" in error

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tiny_models import put, write_model
+from tiny_models import put
 
 from filterkit.address import parse_address
 from filterkit.catalog import Catalog, filters
@@ -18,17 +17,6 @@ from filterkit.catalog.filters import FILTER_COLUMNS
 from filterkit.errors import PluginContractError
 from filterkit.metrics.basic import BasicMetrics
 from filterkit.records import FilterBank
-
-
-@pytest.fixture
-def catalog(location: Path) -> Iterator[Catalog]:
-    with Catalog.open(location, write=True) as catalog:
-        yield catalog
-
-
-@pytest.fixture
-def tiny(tmp_path: Path) -> Path:
-    return write_model(tmp_path / "tiny.onnx")
 
 
 class _Extra:

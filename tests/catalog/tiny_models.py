@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import sqlite3
 import tempfile
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,9 +13,12 @@ from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from filterkit.catalog import Catalog
+from filterkit.address import parse_address
+from filterkit.catalog import Catalog, weights
+from filterkit.catalog.addresses import resolve
 from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.ingest.commit import IngestResult, commit, known_model
 from filterkit.ingest.stage import Makers, Request, stage_model
@@ -72,3 +77,21 @@ def put(catalog: Catalog, path: Path, name: str = "tiny", **options: Any) -> Ing
             )
             staged = dataclasses.replace(staged, contents=contents)
         return commit(catalog, staged, replace=replace, verify=False)
+
+
+def state(catalog: Catalog) -> tuple[Any, set[str]]:
+    """Everything a user could see of a catalog, and every file of its store."""
+    with contextlib.closing(sqlite3.connect(catalog.path)) as connection:
+        rows = [
+            connection.execute(f"SELECT * FROM {table}").fetchall() for table in ("model", "layer", "filter")
+        ]
+    return rows, {str(path.relative_to(catalog.path.parent)) for path in catalog.store.folder.rglob("*")}
+
+
+def bank_of(catalog: Catalog, address: str) -> NDArray[np.floating]:
+    [match] = resolve(catalog, parse_address(address))
+    return weights.bank(catalog, match)
+
+
+def stored_weights(path: Path) -> dict[str, NDArray[Any]]:
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}

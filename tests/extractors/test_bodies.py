@@ -2,43 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-import onnx
-import pytest
+from function_models import WEIGHT, body, if_, opened_with
 from onnx import TensorProto, helper, numpy_helper
-from onnx_graphs import FLOAT, banks, build, found, node, opened, random
+from onnx_graphs import FLOAT, banks, found, node, random
 
-from filterkit.errors import ModelError
 from filterkit.graph.axes.receptive_fields import trace_geometry
 from filterkit.graph.layers.naming import name_layers
-from filterkit.graph.view.view import GraphView
 from filterkit.records import Skipped
-
-WEIGHT = random(4, 2, 3, 3)
-
-
-def body(
-    nodes: Sequence[onnx.NodeProto],
-    output: str,
-    inputs: Sequence[onnx.ValueInfoProto] = (),
-    extra: Sequence[str] = (),
-    **constants: np.ndarray,
-) -> onnx.GraphProto:
-    outputs = [helper.make_tensor_value_info(name, FLOAT, None) for name in (*extra, output)]
-    stored = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    return helper.make_graph(list(nodes), "body", list(inputs), outputs, stored)
-
-
-def if_(
-    then: onnx.GraphProto, other: onnx.GraphProto, output: str = "y", name: str = "choose"
-) -> onnx.NodeProto:
-    return helper.make_node("If", ["c"], [output], name=name, then_branch=then, else_branch=other)
-
-
-def opened_with(*nodes: onnx.NodeProto, **constants: np.ndarray) -> GraphView:
-    return opened(build(nodes, {"x": [1, 2, 8, 8]}, {"c": np.array(True), **constants}))
 
 
 def test_branches_with_weights_of_every_scope() -> None:
@@ -119,87 +90,9 @@ def test_loops_and_scans() -> None:
     assert skipped.reason == "the weight is passed to the body of node 'loop' (Loop) at run time ('kernel')"
 
 
-def function(
-    name: str, nodes: Sequence[onnx.NodeProto], opset: int = 17, **attributes: str
-) -> onnx.FunctionProto:
-    imports = [helper.make_opsetid("", opset), helper.make_opsetid("their.own", 1)]
-    return helper.make_function("their.own", name, ["a", "k"], ["r"], list(nodes), imports, list(attributes))
-
-
-def conv_with_strides_of_the_call() -> onnx.NodeProto:
-    conv = node("Conv", "a k", "r", name="conv")
-    conv.attribute.append(
-        onnx.AttributeProto(name="strides", ref_attr_name="step", type=onnx.AttributeProto.INTS)
-    )
-    return conv
-
-
-def test_functions_take_weights_and_attributes_from_their_calls() -> None:
-    calls = [
-        node("pair", "x w", "p", domain="their.own"),
-        if_(
-            body([node("block", "x v", "t", domain="their.own", step=[1, 1])], "t"),
-            body([node("Identity", "x", "i")], "i"),
-        ),
-    ]
-    model = build(
-        calls, {"x": [1, 2, 8, 8]}, {"w": random(2, 2, 3, 3), "v": WEIGHT, "c": np.array(True)}, ["y", "p"]
-    )
-    model.functions.extend(
-        [
-            function(
-                "pair",
-                [
-                    node("block", "a k", "t", domain="their.own", step=[1, 1]),
-                    node("block", "t k", "r", domain="their.own", step=[2, 2]),
-                ],
-            ),
-            function("block", [conv_with_strides_of_the_call()], step=""),
-        ]
-    )
-    found_banks = banks(opened(model))
-    assert [bank.strides for bank in found_banks] == [(1, 1), (2, 2), (1, 1)]
-    assert [bank.scope for bank in found_banks] == ["", "", "choose/then_branch"]
-    np.testing.assert_array_equal(found_banks[2].weights, WEIGHT)
-    assert len({bank.node for bank in found_banks}) == 3
-
-
-def test_functions_of_another_opset_are_reasons() -> None:
-    model = build([node("old", "x w", "y", domain="their.own")], {"x": [1, 2, 8, 8]}, {"w": WEIGHT})
-    model.functions.append(function("old", [node("Conv", "a k", "r", name="conv")], opset=11))
-    (skipped,) = found(opened(model))
-    assert isinstance(skipped, Skipped) and skipped.node == "conv"
-    assert skipped.reason == "in the model's function 'old', whose opset differs from the model's"
-
-
-@pytest.mark.parametrize("kind", ["itself", "each other", "too many"])
-def test_functions_that_never_end(kind: str) -> None:
-    calls = {"itself": {"f0": "f0"}, "each other": {"f0": "f1", "f1": "f0"}}.get(kind) or {
-        f"f{place}": f"f{place + 1}" for place in range(40)
-    }
-    model = build([node("f0", "x w", "y", domain="their.own")], {"x": [1, 2, 8, 8]}, {"w": WEIGHT})
-    for name, callee in calls.items():
-        nodes = [node(callee, "a k", "t", domain="their.own"), node(callee, "t k", "r", domain="their.own")]
-        model.functions.append(function(name, nodes))
-    if kind == "too many":
-        model.functions.append(function("f40", [node("Conv", "a k", "r")]))
-    with pytest.raises(ModelError, match="too many nodes" if kind == "too many" else "calls itself"):
-        opened(model)
-
-
 def test_lists_of_bodies_are_bodies_too() -> None:
     inside = body([node("Conv", "x w", "t", name="conv")], "t")
     switch = node("Switch", "x", "y", "switch", "their.own", cases=[inside, inside])
     first, second = banks(opened_with(switch, w=WEIGHT))
     assert (first.node, second.node) == ("switch/cases[0]/conv", "switch/cases[1]/conv")
     assert np.array_equal(first.weights, WEIGHT) and np.array_equal(second.weights, WEIGHT)
-
-
-def test_every_view_of_a_deep_nest() -> None:
-    inside = body([node("Conv", "x w", "t")], "t", w=WEIGHT)
-    for place in range(25):
-        inside = body(
-            [if_(inside, body([node("Identity", "x", "i")], "i"), f"o{place}", f"if{place}")], f"o{place}"
-        )
-    (bank,) = banks(opened_with(if_(inside, body([node("Identity", "x", "i")], "i"))))
-    assert bank.scope.count("then_branch") == 26

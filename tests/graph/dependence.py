@@ -12,6 +12,7 @@ from onnx_graphs import banks, build, node, opened
 
 from filterkit.geometry import LayerGeometry
 from filterkit.graph.axes.receptive_fields import trace_geometry
+from filterkit.records import Preprocessing
 
 HEIGHT, WIDTH = H, W = 24, 16
 
@@ -76,3 +77,13 @@ def reshape(source: str, target: str) -> onnx.NodeProto:
 
 
 SPLIT = {"r_shape": [1, 2, H // 2, 2, W // 2, 2], "s_shape": [1, 8, H // 2, W // 2]}
+
+
+def geometry(model: onnx.ModelProto, preprocessing: Preprocessing | None = None) -> list[LayerGeometry]:
+    graph = opened(model)
+    return trace_geometry(graph, banks(graph), preprocessing)
+
+
+def first_axis(layer: LayerGeometry) -> tuple[float, float, float]:
+    assert layer.receptive_field and layer.jump and layer.offset
+    return layer.receptive_field[0], layer.jump[0], layer.offset[0]

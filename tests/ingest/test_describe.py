@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,17 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from onnx_graphs import build, node, random
+from tiny_models import put
 
 import filterkit
+from filterkit.address import parse_address
+from filterkit.catalog import Catalog, filters, listings
+from filterkit.catalog.addresses import resolve
+from filterkit.errors import PluginContractError
+from filterkit.records import FetchedModel
 
 WEIGHT, BIAS = random(4, 3, 3, 3), random(4)
+
 KERNEL = WEIGHT.size
 
 
@@ -120,3 +128,37 @@ def test_a_bias_behind_layers_that_is_shared_counts_once(tmp_path: Path) -> None
     constants = {"w": WEIGHT, "k": random(4, 4, 1, 1), "b": random(1, 4, 1, 1)}
     model = build(nodes, {"x": [1, 3, 8, 8]}, constants)
     assert counted(model, tmp_path) == (KERNEL + 16 + 4, [KERNEL + 4, 20])
+
+
+def test_all_that_is_known_of_a_model(catalog: Catalog, tiny: Path) -> None:
+    result = put(catalog, tiny)
+    assert (result.status, result.layers, result.filters, result.kernels) == ("added", 2, 9, 32)
+    [row] = listings.models(catalog)
+    assert tuple(row) == listings.MODEL_COLUMNS
+    assert row["parameters"] == 9 * 32 + 4
+    assert row["input_shape"] == ["N", 3, 32, 48]
+    assert row["sha256"] == hashlib.sha256(tiny.read_bytes()).hexdigest()
+    assert row["added_at"].endswith("+00:00")
+    first, second = listings.layers(catalog, parse_address("tiny"))
+    assert tuple(first) == listings.LAYER_COLUMNS
+    assert first == {
+        "address": "tiny/conv1", "model": "tiny", "layer": "conv1", "position": 0, "op": "Conv",
+        "kernel_shape": [3, 3], "strides": [1, 1], "dilations": [1, 1], "pads": [1, 1, 1, 1], "groups": 1,
+        "in_channels": 3, "out_channels": 4, "filters": 4, "kernels": 12, "parameters": 112,
+        "macs": 4 * 3 * 9 * 32 * 48, "receptive_field": 3, "jump": 1, "offset": 1,
+        "output_shape": ["N", 4, 32, 48], "activation": "relu", "norm": None, "global_context": 0,
+        "dtype": "float32", "node": "conv1",
+    }  # fmt: skip
+    assert (second["receptive_field"], second["offset"]) == (5, 2)
+    assert isinstance(second["receptive_field"], int)
+
+
+def test_labels(catalog: Catalog, tiny: Path) -> None:
+    labels = {"conv1": ["up", "down", "left", "right"]}
+    put(catalog, tiny, fetched=FetchedModel(tiny, "there", filter_labels=labels))
+    _, rows = filters.filters(catalog, parse_address("tiny"), where="label like '%t'")
+    assert [row["label"] for row in rows] == ["left", "right"]
+    matches = resolve(catalog, parse_address("tiny"))
+    assert filters.filter_labels(catalog, matches) == [("up", "down", "left", "right"), ()]
+    with pytest.raises(PluginContractError, match="label"):
+        put(catalog, tiny, "b", fetched=FetchedModel(tiny, "there", filter_labels={"conv1": ["one"]}))

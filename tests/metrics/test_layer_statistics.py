@@ -1,4 +1,4 @@
-"""CNN Filter DB's metrics of layers, against their authors' package and against cases worked by hand."""
+"""CNN Filter DB's metrics of layers, and redundancy, against their authors' package and cases by hand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import filterkit
 from filterkit.metrics.basic import BasicMetrics
-from filterkit.metrics.layer_statistics import FilterDbMetrics
+from filterkit.metrics.layer_statistics import FilterDbMetrics, RedundancyMetric
 
 
 def measure(weights: NDArray[np.floating]) -> dict[str, float]:
@@ -147,3 +147,52 @@ def test_against_a_decomposition_and_the_filters_metric(
     assert found["variance_entropy"] == pytest.approx(-(shares * np.log10(shares)).sum(), abs=1e-9)
     assert found["sparsity"] == BasicMetrics().measure(bank(weights))["sparsity"].mean()  # type: ignore[attr-defined]
     assert 0 <= found["orthogonality"] <= 1
+
+
+def redundancy_of(weights: NDArray[np.floating]) -> NDArray[np.float64]:
+    return RedundancyMetric().measure(bank(weights))["redundancy"]  # type: ignore[return-value]
+
+
+def test_copies_up_to_scale_and_sign() -> None:
+    weights = random_weights(5, 3, 3, 3)
+    weights[2], weights[4] = 3 * weights[0], -0.01 * weights[1]
+    found = redundancy_of(weights)
+    assert found[[0, 1, 2, 4]] == pytest.approx([1, 1, 1, 1], abs=1e-6)
+    assert (found <= 1).all()
+    assert found[3] < 0.8
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 1, 1), (30, 4, 3, 3), (3, 2, 7), (4, 2, 3, 3, 3), (2500, 1, 2, 2)])
+def test_redundancy_against_every_pair(shape: tuple[int, ...]) -> None:
+    weights = random_weights(*shape)
+    flat = weights.reshape(len(weights), -1).astype(np.float64)
+    flat /= np.linalg.norm(flat, axis=1, keepdims=True)
+    cosines = np.abs(flat @ flat.T)
+    np.fill_diagonal(cosines, 0)
+    np.testing.assert_allclose(redundancy_of(weights), cosines.max(axis=1), atol=1e-6)
+
+
+def test_zeros_are_no_copies() -> None:
+    weights = np.zeros((4, 2, 3, 3), np.float32)
+    weights[3] = 1
+    assert redundancy_of(weights).tolist() == [0, 0, 0, 0]
+
+
+def test_a_filter_alone_has_none() -> None:
+    assert np.isnan(redundancy_of(random_weights(1, 3, 3, 3))).all()
+
+
+@pytest.mark.parametrize("value", BROKEN)
+def test_what_is_not_finite_is_left_out(value: float) -> None:
+    weights = random_weights(4, 2, 3, 3)
+    expected = redundancy_of(weights[[0, 2, 3]])
+    weights[1, 0, 0, 0] = value
+    found = redundancy_of(weights)
+    assert np.isnan(found[1])
+    np.testing.assert_allclose(found[[0, 2, 3]], expected)
+
+
+@pytest.mark.parametrize("scale", EXTREMES)
+def test_redundancy_of_extreme_weights(scale: np.floating) -> None:
+    weights = np.array([[[1, 2, 3]], [[2, 4, 6]], [[3, 0, -1]]], scale.dtype) / 8
+    np.testing.assert_allclose(redundancy_of(weights * scale), [1, 1, 0], atol=0.01)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from typer.testing import CliRunner
 
 from filterkit.cli.app import build_app
+from filterkit.plugins.host import load_plugins
+from filterkit.plugins.registry import Registry
 
 NAME = "filterkit-bad"
 
@@ -28,3 +31,16 @@ def rows(catalog: Path, *words: str) -> list[dict[str, Any]]:
     ran = CliRunner().invoke(build_app(), [*words, "--catalog", str(catalog), "--format", "json"])
     assert ran.exit_code == 0, (ran.stderr, ran.exception)
     return list(json.loads(ran.stdout))
+
+
+Install = Callable[..., Path]
+
+
+def made(install: Install, body: str) -> Any:
+    install(
+        NAME,
+        f"import filterkit\nclass Bad:\n    def normalize(self, values):\n        {body}\n"
+        "@filterkit.hookimpl\ndef filterkit_normalizers():\n"
+        "    return [filterkit.Contribution('bad', 'Bad', Bad)]\n",
+    )
+    return Registry(load_plugins(strict=False)).create("normalizer", "bad")

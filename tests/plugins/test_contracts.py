@@ -1,20 +1,24 @@
-"""What plugins return is checked, and who is to blame is said."""
+"""What plugins return is checked, of every kind, and who is to blame is said."""
 
 from __future__ import annotations
 
 import io
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from contracts import Make, contract_error
+from contracts import BANK, VALUES, Make, Normalizer, contract_error
 
-from filterkit.errors import FilterkitError, ModelError, PluginError
+import filterkit
+from filterkit.errors import FilterkitError, PluginError
+from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.plugins.registry import Kind
-from filterkit.records import FetchedModel, Normalized, Preprocessing, TileSheet
+from filterkit.records import FetchedModel, FilterBank, Normalized, Preprocessing, Skipped, TileSheet
+from filterkit.testing import TINY_MODELS, open_graph, tiny_model
 
 
 class NoneMethod:
@@ -57,16 +61,8 @@ def test_what_an_object_lacks_is_said(make: Make, kind: Kind, inner: object, wor
     assert contract_error(lambda: make(kind, inner)) == f"{kind} 'mine' is {words}"
 
 
-class Normalizer:
-    def __init__(self, result: Callable[[np.ndarray], Any]) -> None:
-        self.normalize = result
-
-
 def normalized(values: Any) -> Normalized:
     return Normalized(values, None, None, None)
-
-
-VALUES = np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 1, 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -104,29 +100,6 @@ def test_a_normalizer_cannot_change_its_input(make: Make) -> None:
     assert "read-only" in str(caught.value.hint)
     np.testing.assert_array_equal(mine, VALUES)
     assert mine.flags.writeable
-
-
-@pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), SystemExit(2), ImportError("no such thing")])
-def test_what_a_plugin_raises_names_it(make: Make, error: BaseException) -> None:
-    def fail(values: np.ndarray) -> Normalized:
-        raise error
-
-    with pytest.raises(
-        PluginError, match=r"plugin filterkit-mine 1.5: normalizer 'mine': normalize"
-    ) as caught:
-        make("normalizer", Normalizer(fail)).normalize(VALUES)
-    assert caught.value.__cause__ is error
-    assert type(error).__name__ in str(caught.value)
-
-
-@pytest.mark.parametrize("error", [ModelError("too big"), KeyboardInterrupt()])
-def test_what_is_meant_for_the_user_passes(make: Make, error: BaseException) -> None:
-    def fail(values: np.ndarray) -> Normalized:
-        raise error
-
-    with pytest.raises(type(error)) as caught:
-        make("normalizer", Normalizer(fail)).normalize(VALUES)
-    assert caught.value is error
 
 
 class Source:
@@ -275,3 +248,95 @@ def test_rows_that_fail_are_not_the_formats_fault(make: Make) -> None:
 def test_what_are_no_rows_is_not_the_formats_fault(make: Make, rows: Any, said: str) -> None:
     with pytest.raises(TypeError, match=said):
         make("format", Copying()).write(rows, ("name",), io.StringIO())
+
+
+class Extractor:
+    def __init__(self, *found: Any) -> None:
+        self.found = found
+
+    def extract(self, graph: Any) -> Iterator[Any]:
+        for each in self.found:
+            if isinstance(each, Exception):
+                raise each
+            yield each
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> filterkit.GraphView:
+    return open_graph(tiny_model("plain", tmp_path_factory.mktemp("graph")).path)
+
+
+def test_a_good_bank_and_a_reason_pass(make: Make, graph: filterkit.GraphView) -> None:
+    reason = Skipped("other", "Conv", "computed")
+    assert list(make("extractor", Extractor(BANK, reason)).extract(graph)) == [BANK, reason]
+
+
+@pytest.mark.parametrize(
+    ("found", "problem"),
+    [
+        ("conv", "yielded a str, not a FilterBank or a Skipped with a reason"),
+        (Skipped("conv", "Conv", ""), "yielded a Skipped, not a FilterBank or a Skipped with a reason"),
+        (replace(BANK, groups=1), "weights of shape (4, 3, 5, 5), but stated (4, 6, 5, 5)"),
+        (replace(BANK, groups=0), "0 groups"),
+        (replace(BANK, op=3), "the op 3, which is not a string"),
+        (replace(BANK, activation=5), "the activation 5, which is not a string"),
+        (replace(BANK, source_dtype=None), "the source_dtype None, which is not a string"),
+        (replace(BANK, weights=[1.0]), "weights that are not a float array of two or more axes"),
+        (
+            replace(BANK, weights=BANK.weights.astype(int)),
+            "weights that are not a float array of two or more axes",
+        ),
+        (replace(BANK, bias=np.zeros(3, np.float32)), "a bias without exactly one value per filter"),
+        (replace(BANK, strides=(1,)), "1 strides for 2 axes"),
+        (replace(BANK, pads=(1, 1)), "2 pads for 2 axes"),
+    ],
+)
+def test_extractor(make: Make, graph: filterkit.GraphView, found: Any, problem: str) -> None:
+    extracted = make("extractor", Extractor(BANK, found)).extract(graph)
+    assert next(extracted) is BANK
+    assert contract_error(lambda: next(extracted)).endswith(problem)
+
+
+def test_an_extractor_that_raises_midway_is_named(make: Make, graph: filterkit.GraphView) -> None:
+    extracted = make("extractor", Extractor(BANK, RuntimeError("lost"))).extract(graph)
+    assert next(extracted) is BANK
+    with pytest.raises(
+        PluginError, match=r"filterkit-mine 1.5: extractor 'mine': extract\(\): RuntimeError: lost"
+    ):
+        next(extracted)
+
+
+class Changing:
+    def __init__(self, change: Callable[[filterkit.GraphView], object]) -> None:
+        self.change = change
+
+    def extract(self, graph: filterkit.GraphView) -> Iterator[FilterBank]:
+        yield BANK
+        self.change(graph)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda graph: graph.model.graph.ClearField("initializer"),
+        lambda graph: setattr(graph.model.graph.initializer[0], "raw_data", b""),
+        lambda graph: setattr(graph.nodes[0], "name", "mine"),
+        lambda graph: graph.nodes[0].attribute[0].ints.append(7),
+        lambda graph: graph.model.Clear(),
+    ],
+)
+def test_an_extractor_that_changes_the_graph_changes_its_own(
+    make: Make, graph: filterkit.GraphView, change: Callable[[filterkit.GraphView], object]
+) -> None:
+    before = graph.model.SerializeToString(deterministic=True)
+    extracted = make("extractor", Changing(change)).extract(graph)
+    assert next(extracted) is BANK
+    assert contract_error(lambda: next(extracted)) == "extractor 'mine': extract() modified the graph"
+    assert graph.model.SerializeToString(deterministic=True) == before
+
+
+@pytest.mark.parametrize("kind", TINY_MODELS)
+def test_an_extractor_that_reads_is_not_blamed(make: Make, tmp_path: Path, kind: str) -> None:
+    graph = open_graph(tiny_model(kind, tmp_path).path)
+    banks = list(make("extractor", ConvolutionExtractor()).extract(graph))
+    assert [bank.node for bank in banks] == [bank.node for bank in ConvolutionExtractor().extract(graph)]

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bad_plugins import Install
 
 import filterkit
 from filterkit.errors import PluginError, UsageError
 from filterkit.plugins.host import PluginHost, load_plugins
 from filterkit.plugins.protocols import Contribution
 from filterkit.plugins.registry import Registry
-from filterkit.plugins.report import warn_once
-
-Install = Callable[..., Path]
 
 GOOD = """
 import filterkit
@@ -77,16 +75,6 @@ def test_strict_raises(install: Install, monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(PluginError, match=r"filterkit-broken 1.2 failed: RuntimeError: no") as caught:
         load_plugins()
     assert isinstance(caught.value.__cause__, RuntimeError)
-
-
-def test_faults_go_to_stderr_once(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
-    warn_once.cache_clear()
-    install("filterkit-broken", "raise RuntimeError('no')")
-    load_plugins(strict=False)
-    load_plugins(strict=False)
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.count("filterkit: plugin filterkit-broken 1.2 failed: RuntimeError: no\n") == 1
 
 
 def test_an_interrupt_passes(install: Install) -> None:

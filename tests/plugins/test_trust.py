@@ -6,26 +6,21 @@ None breaks a command that does not need it, loses rows of the catalog, or hides
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from bad_plugins import NAME, OFFERS, rows
+from bad_plugins import NAME, OFFERS, Install, made, rows
 from typer.testing import CliRunner
 
-import filterkit
 from filterkit.cli.app import build_app, run
 from filterkit.errors import PluginContractError, PluginError, UsageError
 from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
 from filterkit.testing import tiny_model
 
-Install = Callable[..., Path]
 CASES = {
     "an exception at import": ("raise RuntimeError('no')", "failed", "RuntimeError: no"),
     "an exception in a hook": (OFFERS.format(body="1 / 0"), "failed", "ZeroDivisionError"),
@@ -66,30 +61,6 @@ def is_told(catalog: Path, source: Path, version: str, state: str, error: str | 
     assert [state in fault["fault"] and fault["where"].startswith(str(source)) for fault in faults] == (
         [True] if error else []
     )
-
-
-@pytest.mark.parametrize(
-    ("code", "line"),
-    [
-        ("def deeper():\n    import json\n    json.loads('{')\n\ndeeper()\n", 3),
-        ("\n\ndef broken(:\n", 3),
-        ("import filterkit\n\nimport not_there_at_all", 3),
-    ],
-)
-def test_the_last_line_of_the_plugin_is_told(install: Install, code: str, line: int) -> None:
-    source = install(NAME, code)
-    [plugin] = [plugin for plugin in load_plugins(strict=False).plugins if plugin.name == NAME]
-    assert plugin.places == [f"{source}:{line}"]
-
-
-def made(install: Install, body: str) -> Any:
-    install(
-        NAME,
-        f"import filterkit\nclass Bad:\n    def normalize(self, values):\n        {body}\n"
-        "@filterkit.hookimpl\ndef filterkit_normalizers():\n"
-        "    return [filterkit.Contribution('bad', 'Bad', Bad)]\n",
-    )
-    return Registry(load_plugins(strict=False)).create("normalizer", "bad")
 
 
 def test_a_mutated_input(install: Install) -> None:
@@ -205,6 +176,7 @@ import filterkit
 @filterkit.hookimpl
 def filterkit_after_ingest(event): print("words"); raise RuntimeError("too late")
 """
+
 METRIC = """
 import filterkit
 class Bad:
@@ -279,49 +251,6 @@ def test_a_metric_with_the_column_of_another(install: Install, tmp_path: Path) -
     assert all(row["l2_norm"] > 0 for row in rows(catalog, "filters", "classic"))
 
 
-NOISY = """
-import os, subprocess, sys
-import filterkit
-def say():
-    print("words"); os.write(1, b"words\\n")
-    subprocess.run([sys.executable, "-c", "print('words')"], check=True)
-say()
-class Noisy:
-    def normalize(self, values):
-        say()
-        return filterkit.Normalized(values * 0, None, None, None)
-@filterkit.hookimpl
-def filterkit_normalizers():
-    say()
-    return [filterkit.Contribution("noisy", "Noisy", Noisy)]
-@filterkit.hookimpl
-def filterkit_commands(app):
-    say()
-    @app.command()
-    def noisy(): print("data")
-"""
-
-
-def test_stdout_is_for_data(install: Install, classic_catalog: Path, tmp_path: Path) -> None:
-    site = install(NAME, NOISY).parent
-    paths = [str(site), str(Path(filterkit.__file__).parents[1])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "FILTERKIT_PLUGINS_TIMEOUT": "60"}
-
-    def stdout(*words: str) -> str:
-        command = [sys.executable, "-m", "filterkit", *words]
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, cwd=tmp_path, check=True
-        )
-        assert done.stderr.count("words") >= 6
-        return done.stdout
-
-    assert stdout("noisy") == "data\n"
-    catalog = ("--catalog", str(classic_catalog), "--format", "json")
-    shown = stdout("show", "classic/emboss", "--normalizer", "noisy", "-o", "emboss.png", *catalog)
-    assert "words" not in shown
-    assert (tmp_path / "emboss.png").stat().st_size
-
-
 def test_only_some_plugins(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
     install(NAME, "raise RuntimeError")
     install("filterkit-good", OFFERS.format(body="pass"))
@@ -337,18 +266,3 @@ def test_only_some_plugins(install: Install, monkeypatch: pytest.MonkeyPatch) ->
     assert {p.state for p in load_plugins(strict=True).plugins if p.distribution != "cnn-filterkit"} == {
         "blocked"
     }
-
-
-def test_every_call_is_traced(
-    install: Install, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("FILTERKIT_TRACE_PLUGINS", "1")
-    normalizer = made(install, "return filterkit.Normalized(values, None, None, None)")
-    normalizer.normalize(np.ones((1, 1, 2, 2), np.float32))
-    said = [line for line in capsys.readouterr().err.splitlines() if NAME in line]
-    assert [line.rsplit(" ", 2)[0] for line in said] == [
-        f"filterkit: plugin {NAME} 1.2: import",
-        f"filterkit: plugin {NAME} 1.2: filterkit_normalizers",
-        f"filterkit: plugin {NAME} 1.2: normalizer 'bad': normalize()",
-    ]
-    assert all(line.endswith(" ms") and float(line.split()[-2]) >= 0 for line in said)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 from onnx.reference.ops.op_conv_transpose import ConvTranspose as OneGroup
+from small_networks import CAFFE, Zoo, assert_close, pixels
 
 from filterkit.extractors.convolution import ConvolutionExtractor
 from filterkit.graph.loading.load import open_graph
@@ -20,8 +20,6 @@ from filterkit.graph.view.walk import bodies_in
 from filterkit.records import FilterBank, Preprocessing, RunOptions
 from filterkit.runtime.feature_maps import Target, open_network
 
-Zoo = Callable[[str], Path]
-CAFFE = Preprocessing(channel_order="BGR", layout="NHWC", mean=(103.939, 116.779, 123.68))
 NSFW = Preprocessing(channel_order="BGR", layout="NHWC", size=(224, 224), mean=(104.0, 117.0, 123.0))
 GRAY = Preprocessing(channel_order="GRAY", layout="NCHW", size=(28, 28))
 
@@ -95,18 +93,6 @@ def reference(
 
 def channels_first(values: Any, layout: str) -> Any:
     return np.einsum(f"{layout.lower()}->nc{'dhw'[5 - values.ndim :]}", values)
-
-
-def assert_close(found: dict[str, Any], expected: dict[str, Any], tolerance: float = 2e-5) -> None:
-    """Equal up to `tolerance` times the layer's largest value."""
-    assert found.keys() == expected.keys()
-    for layer, values in expected.items():
-        scale = float(np.abs(values).max()) or 1.0
-        np.testing.assert_allclose(found[layer], values, rtol=0, atol=tolerance * scale, err_msg=layer)
-
-
-def pixels(*shape: int) -> Any:
-    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
 def normal(**shapes: tuple[int, ...]) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import os
 import sys
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from keras_files import fetch
 
 from filterkit.errors import NotFoundError, SourceError, UsageError
 from filterkit.extractors.convolution import ConvolutionExtractor
@@ -20,24 +19,8 @@ from filterkit.graph.axes.receptive_fields import trace_geometry
 from filterkit.graph.layers.naming import name_layers
 from filterkit.graph.loading.load import open_graph
 from filterkit.records import FetchedModel, FilterBank
-from filterkit.sources.keras_applications import APPLICATIONS, KerasSource
-from filterkit.sources.presets import PRESETS
 
 pytestmark = pytest.mark.keras
-
-
-@pytest.fixture(scope="module")
-def keras() -> Any:
-    os.environ.setdefault("KERAS_BACKEND", "torch")
-    # In CI, where the extra was installed, a module that is missing is a failure and not a reason to skip.
-    find = importlib.import_module if os.environ.get("FILTERKIT_REQUIRE_KERAS") else pytest.importorskip
-    for module in ("torch", "onnxscript"):
-        find(module)
-    return find("keras")
-
-
-def fetch(ref: str, workdir: Path) -> FetchedModel:
-    return KerasSource().fetch(ref, workdir, lambda *_: None)
 
 
 def banks_of(fetched: FetchedModel) -> dict[str, FilterBank]:
@@ -124,30 +107,6 @@ def test_a_saved_model_is_the_same_network(suffix: str, keras: Any, tmp_path: Pa
     assert not any(node.metadata_props or node.doc_string for node in graph.graph.node)
 
 
-def test_every_node_that_reads_a_kernel_is_named_after_its_layer(keras: Any, tmp_path: Path) -> None:
-    """Whatever kind of layer it is: which of them are found is for extractors to say."""
-    layers = keras.layers
-    tokens = keras.Input((5, 8))
-    x = layers.MultiHeadAttention(2, 4, name="attention_1")(tokens, tokens)
-    x = layers.MultiHeadAttention(2, 4, name="attention_2")(x, x)
-    x = layers.Dense(6, activation="relu", name="hidden")(x)
-    x = layers.LSTM(3, name="lstm")(x)
-    x = layers.Dense(6, use_bias=False, name="head")(x)
-    path = tmp_path / "tokens.keras"
-    keras.Model(tokens, x).save(path)
-    fetched = fetch(str(path), tmp_path)
-    assert fetched.layer_names is not None
-    operators = {node.name: node.op_type for node in onnx.load(fetched.onnx_path).graph.node}
-    named = [(operators[node], name) for node, name in fetched.layer_names.items()]
-    inside = ("query", "key", "value", "attention_output")
-    assert {name for op, name in named if op == "Einsum"} == {
-        f"attention_{number}/{name}" for number in (1, 2) for name in inside
-    }
-    assert {name for op, name in named if op == "MatMul"} == {
-        *("hidden", "head", "lstm_cell", "lstm_cell_recurrent")
-    }
-
-
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_code_inside_a_file_is_not_run(suffix: str, keras: Any, tmp_path: Path) -> None:
@@ -181,22 +140,6 @@ def test_weights_that_cannot_be_downloaded_name_the_other_way(
 def test_what_keras_refuses_is_told_in_its_words(keras: Any, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="at least 32x32"):
         fetch("VGG16?weights=none&include_top=false&input_size=8", tmp_path)
-
-
-def test_the_table_holds_every_network_of_keras_with_its_preprocessing(keras: Any) -> None:
-    theirs = {
-        name: application
-        for name, application in vars(keras.applications).items()
-        if inspect.isfunction(application) and name[0].isupper()
-    }
-    assert set(theirs) == set(APPLICATIONS)
-    pixels = np.random.default_rng(0).uniform(0, 255, (1, 4, 5, 3)).astype(np.float32)
-    for name, application in theirs.items():
-        ours = PRESETS[APPLICATIONS[name].mode]
-        expected = sys.modules[application.__module__].preprocess_input(pixels.copy())
-        ordered = pixels[..., ::-1] if ours.channel_order == "BGR" else pixels
-        values = (ordered * ours.scale - np.array(ours.mean or (0,))) / np.array(ours.std or (1,))
-        np.testing.assert_allclose(values, expected, atol=1e-4, err_msg=name)
 
 
 @pytest.mark.parametrize(

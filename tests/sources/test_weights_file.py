@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import h5py
 import numpy as np
 import onnxruntime
 import pytest
 from onnx_graphs import random
 from safetensors.numpy import save_file
-from weight_files import read, write_h5
+from weight_files import V, banks_of, read, write_h5
 
-from filterkit.errors import NotFoundError, SourceError, UsageError
+from filterkit.errors import FilterkitWarning, NotFoundError, SourceError, UsageError
 from filterkit.sources.weights_file import WeightsFile
 from filterkit.sources.weights_layers import layer_name
 
@@ -54,86 +52,6 @@ def test_layout_says_how_the_axes_lie(tmp_path: Path) -> None:
     assert (bank.source_layout, bank.in_channels, bank.out_channels) == ("HWIO", 7, 8)
     [bank] = read(f"{tmp_path / 'net.npz'}?layout=oihw", tmp_path / "work").values()
     assert (bank.source_layout, bank.weights.shape) == ("OIHW", (3, 5, 7, 8))
-
-
-def test_types_are_kept_or_become_float32(tmp_path: Path) -> None:
-    halves = random(2, 3, 3, 3, dtype=np.float16)
-    doubles = random(2, 3, 3, 3, dtype=np.float64)
-    save_file(
-        {"half.weight": halves, "half.bias": random(2), "double.weight": doubles}, tmp_path / "a.safetensors"
-    )
-    banks = read(tmp_path / "a.safetensors", tmp_path / "work")
-    assert {name: (bank.source_dtype, bank.weights.dtype.name) for name, bank in banks.items()} == {
-        "double": ("float64", "float32"),
-        "half": ("float16", "float16"),
-    }
-    np.testing.assert_array_equal(banks["half"].weights, halves)
-    np.testing.assert_array_equal(banks["double"].weights, doubles.astype(np.float32))
-    assert banks["half"].bias is not None
-
-
-def test_bfloat16(tmp_path: Path) -> None:
-    exact = random(2, 3, 3, 3).view(np.uint32) & 0xFFFF0000
-    data = (exact >> 16).astype("<u2").tobytes()
-    header = {"c.weight": {"dtype": "BF16", "shape": [2, 3, 3, 3], "data_offsets": [0, len(data)]}}
-    text = json.dumps(header).encode()
-    (tmp_path / "net.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + data)
-    [bank] = read(tmp_path / "net.safetensors", tmp_path / "work").values()
-    assert (bank.source_dtype, bank.weights.dtype) == ("bfloat16", np.float32)
-    np.testing.assert_array_equal(bank.weights, exact.view(np.float32))
-
-
-def test_weights_of_keras_3(tmp_path: Path) -> None:
-    kernel, bias, depthwise, up = random(3, 3, 2, 4), random(4), random(3, 3, 4, 2), random(2, 2, 5, 6)
-    path = write_h5(
-        tmp_path / "net.weights.h5",
-        {
-            "layers/conv2d_10/vars/0": kernel,
-            "layers/conv2d_10/vars/1": bias,
-            "layers/conv2d_2/vars/0": kernel,
-            "layers/depthwise_conv2d/vars/0": depthwise,
-            "layers/depthwise_conv2d/vars/1": random(8),
-            "layers/conv2d_transpose/vars/0": up,
-            "layers/conv2d_transpose/vars/1": random(5),
-            "layers/separable_conv2d/vars/0": depthwise,
-            "layers/separable_conv2d/vars/1": random(1, 1, 8, 8),
-            "layers/separable_conv2d/vars/2": random(8),
-            "block/layers/conv2d/vars/0": kernel,
-            "layers/named/vars/0": kernel,
-            "layers/dense/vars/0": random(4, 4),
-            "optimizer/vars/2": kernel,
-        },
-    )
-    with h5py.File(path, "r+") as file:
-        file["layers/named/vars"].attrs["name"] = "stem"
-        file["layers/conv2d_2/vars"].attrs["name"] = "conv2d_77"  # which Keras makes up, anew each time
-    banks = read(path, tmp_path / "work")
-    assert list(banks) == [
-        *("block_conv2d", "conv2d_2", "conv2d_10", "conv2d_transpose", "depthwise_conv2d", "stem"),
-        *("separable_conv2d_depthwise", "separable_conv2d_pointwise"),
-    ]
-    np.testing.assert_array_equal(banks["conv2d_10"].weights, kernel.transpose(3, 2, 0, 1))
-    np.testing.assert_array_equal(banks["conv2d_10"].bias, bias)
-    by_channel = depthwise.transpose(2, 3, 0, 1).reshape(8, 1, 3, 3)
-    np.testing.assert_array_equal(banks["depthwise_conv2d"].weights, by_channel)
-    assert (banks["depthwise_conv2d"].groups, banks["separable_conv2d_depthwise"].bias) == (4, None)
-    assert banks["separable_conv2d_pointwise"].bias is not None
-    turned = banks["conv2d_transpose"]
-    np.testing.assert_array_equal(turned.weights, up.transpose(2, 3, 0, 1))
-    assert (turned.op, turned.in_channels, turned.bias is None) == ("ConvTranspose", 6, False)
-
-
-def test_weights_of_older_keras_in_the_order_that_it_notes(tmp_path: Path) -> None:
-    names = ["conv_b", "conv_a"]
-    arrays = {f"model_weights/{n}/{n}/kernel:0": random(3, 3, 2, 4) for n in names}
-    arrays |= {f"model_weights/{n}/{n}/bias:0": random(4) for n in names}
-    arrays |= {"optimizer_weights/adam/conv_a_kernel_momentum": random(3, 3, 2, 4)}
-    path = write_h5(tmp_path / "net.h5", arrays)
-    with h5py.File(path, "r+") as file:
-        file["model_weights"].attrs["layer_names"] = np.array(names, "S")
-    banks = read(path, tmp_path / "work")
-    assert list(banks) == names
-    assert all(bank.bias is not None for bank in banks.values())
 
 
 @pytest.mark.parametrize(
@@ -258,3 +176,95 @@ def test_nothing_of_a_convolutions_shape(tmp_path: Path) -> None:
     ) as caught:
         read(tmp_path / "net.npz", tmp_path / "work")
     assert "layout" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("container", ["params/", "params.", "module."])
+def test_what_stands_before_all_names_is_no_part_of_them(container: str, tmp_path: Path) -> None:
+    names = [f"{container}a.weight", f"{container}b.weight"]
+    np.savez(tmp_path / "net.npz", **dict.fromkeys(names, V))
+    assert list(read(tmp_path / "net.npz", tmp_path / "work")) == ["a", "b"]
+    np.savez(tmp_path / "net.npz", **dict.fromkeys([*names, "c.weight"], V))
+    mark = container[-1].replace("/", "_")
+    assert list(read(tmp_path / "net.npz", tmp_path / "work")) == [
+        f"{container[:-1]}{mark}a",
+        f"{container[:-1]}{mark}b",
+        "c",
+    ]
+
+
+def test_dense_layers_of_attention_are_no_convolutions(tmp_path: Path) -> None:
+    arrays = {"conv/kernel": random(3, 3, 3, 8), "Attention_0/out/kernel": random(4, 8, 32)}
+    np.savez(tmp_path / "net.npz", **arrays)
+    assert list(read(tmp_path / "net.npz", tmp_path / "work")) == ["conv"]
+
+
+def test_transposed_convolutions_are_known_by_their_bias(tmp_path: Path) -> None:
+    up, same = random(64, 32, 2, 2), random(8, 8, 2, 2)
+    arrays = {
+        "up.weight": up,
+        "up.bias": random(32),
+        "down.weight": random(64, 32, 3, 3),
+        "down.bias": random(64),
+    }
+    banks = banks_of(arrays | {"same.weight": same, "same.bias": random(8), "bare.weight": up}, tmp_path)
+    kinds = {name: (bank.op, bank.out_channels, bank.in_channels) for name, bank in banks.items()}
+    assert kinds == {
+        "up": ("ConvTranspose", 32, 64),
+        "down": ("Conv", 64, 32),
+        "same": ("Conv", 8, 8),
+        "bare": ("Conv", 64, 32),
+    }
+    np.testing.assert_array_equal(banks["up"].weights, up.swapaxes(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        *(("_orig_mod.{}", "{}"), ("module._orig_mod.{}", "{}"), ("state_dict.module.{}", "{}")),
+        *(("_fsdp_wrapped_module.{}", "{}"), ("a._checkpoint_wrapped_module.{}", "a.{}")),
+        *(("model._orig_mod.{}", "model.{}"), ("optimizer/target/params/{}", "{}")),
+    ],
+)
+def test_what_wraps_layers_is_no_part_of_their_names(before: str, after: str, tmp_path: Path) -> None:
+    names = ["conv1", "layer.conv2"]
+    arrays = {f"{before.format(name)}.weight": V for name in names}
+    assert list(banks_of(arrays, tmp_path)) == [after.format(name) for name in names]
+
+
+def test_layers_keep_names_that_differ_by_what_wraps_them(tmp_path: Path) -> None:
+    names = ["a._orig_mod.conv", "a.conv"]
+    assert len(banks_of({f"{name}.weight": V for name in names}, tmp_path)) == 2
+
+
+def test_a_file_of_nothing_but_state_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"left out: 'optimizer.exp_avg' is optimizer") as caught:
+        banks_of({"optimizer.exp_avg": V}, tmp_path)
+    assert "?only=optimizer.*" in (caught.value.hint or "")
+
+
+def test_the_pattern_that_is_told_reads_what_was_left_out_and_nothing_else(tmp_path: Path) -> None:
+    arrays = {"net.conv.weight": V, "net.pos_embed": random(1, 9, 4), "net.rel_pos": random(1, 4, 4)}
+    with pytest.warns(FilterkitWarning, match=r"\?only=net.pos_embed reads only that one"):
+        banks_of(arrays, tmp_path)
+    assert len(banks_of(arrays, tmp_path, "?only=net.pos_embed&layout=OIHW")) == 1
+
+
+def test_modulated_convolutions(tmp_path: Path) -> None:
+    modulated, last = random(1, 16, 12, 3, 3), random(1, 3, 16, 1, 1)
+    voxels = random(1, 16, 3, 3, 3)
+    arrays = {"c.weight": modulated, "rgb.weight": last, "noises.noise_0": random(1, 1, 4, 4)}
+    with pytest.warns(FilterkitWarning, match="'noises.noise_0' is left out"):
+        banks = banks_of(arrays, tmp_path, "?layout=OIHW")
+    np.testing.assert_array_equal(banks["c"].weights, modulated[0])
+    np.testing.assert_array_equal(banks["rgb"].weights, last[0])
+    [bank] = banks_of({"d.weight": voxels}, tmp_path, "?layout=OIHW").values()
+    assert bank.weights.shape == voxels.shape
+
+
+@pytest.mark.parametrize(("bias", "operator", "outputs"), [(6, "Conv", 6), (4, "ConvTranspose", 4)])
+def test_a_bias_says_whether_keras_or_flax_wrote_it(
+    bias: int, operator: str, outputs: int, tmp_path: Path
+) -> None:
+    arrays = {"conv_transpose/kernel": random(2, 2, 4, 6), "conv_transpose/bias": random(bias)}
+    [bank] = banks_of(arrays, tmp_path, "?layout=HWIO").values()
+    assert (bank.op, bank.out_channels) == (operator, outputs)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx_graphs import banks, build, node, opened, random
+from dependence import first_axis, geometry
+from onnx_graphs import banks, build, node, random
 
-from filterkit.geometry import LayerGeometry
 from filterkit.graph.axes.receptive_fields import trace_geometry
 from filterkit.graph.layers.naming import name_layers
 from filterkit.graph.loading.load import open_graph
@@ -26,16 +26,6 @@ VGG16_FIELDS = {
     "block4_conv3": (92, 8, 42), "block5_conv1": (132, 16, 58), "block5_conv2": (164, 16, 74),
     "block5_conv3": (196, 16, 90),
 }  # fmt: skip
-
-
-def geometry(model: onnx.ModelProto, preprocessing: Preprocessing | None = None) -> list[LayerGeometry]:
-    graph = opened(model)
-    return trace_geometry(graph, banks(graph), preprocessing)
-
-
-def first_axis(layer: LayerGeometry) -> tuple[float, float, float]:
-    assert layer.receptive_field and layer.jump and layer.offset
-    return layer.receptive_field[0], layer.jump[0], layer.offset[0]
 
 
 @pytest.mark.zoo
@@ -158,19 +148,6 @@ def test_three_dimensions() -> None:
     assert layer.offset == (0, 1, 2)
 
 
-@pytest.mark.parametrize("free", [-1, 0])
-def test_sizes_below_one_are_open(free: int) -> None:
-    nodes = [node("Conv", "x w", "c", strides=[2, 2], pads=[2] * 4), node("Conv", "c v", "y", pads=[1] * 4)]
-    constants = {"w": random(2, 3, 3, 3), "v": random(2, 2, 3, 3)}
-    model = build(nodes, {"x": [free, 3, free, free]}, constants)
-    stated = onnx.helper.make_tensor_value_info("c", onnx.TensorProto.FLOAT, [free, 2, free, free])
-    model.graph.value_info.append(stated)
-    assert opened(model).inputs[0].shape == (None, 3, None, None)
-    layers = geometry(model)
-    assert [layer.output_shape for layer in layers] == [("N", 2, "H/2", "W/2")] * 2
-    assert [layer.macs for layer in layers] == [None, None]
-
-
 def test_invalid_shapes_and_paddings() -> None:
     """A node without inputs, and a complex number as a start."""
     nodes = [
@@ -188,19 +165,6 @@ def test_invalid_shapes_and_paddings() -> None:
         warnings.simplefilter("error")
         [layer] = geometry(build(nodes, {"x": [1, 3, 16, 16]}, constants))
     assert layer.receptive_field is None
-
-
-def test_reshapes_that_keep_an_axis_are_followed() -> None:
-    """A one-dimensional convolution over rows of a picture whose columns became channels."""
-    nodes = [
-        node("Transpose", "x", "t", perm=[0, 2, 1, 3]),
-        node("Reshape", "t shape", "r"),
-        node("Transpose", "r", "u", perm=[0, 2, 1]),
-        node("Conv", "u w", "y"),
-    ]
-    constants = {"shape": np.array([0, 0, -1]), "w": random(2, 3 * 16, 5)}
-    layer = geometry(build(nodes, {"x": [1, 3, 24, 16]}, constants))[0]
-    assert (layer.receptive_field, layer.jump, layer.offset) == ((5,), (1,), (0,))
 
 
 def test_padding_computed_from_shapes() -> None:

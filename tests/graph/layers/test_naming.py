@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx_graphs import banks, build, node, opened, random
 
-from filterkit.graph.layers.naming import name_layers
+from filterkit.graph.layers.naming import MODULE_NAMES_KEY, name_layers, noted_modules
 from filterkit.graph.loading.load import open_graph
 from filterkit.graph.loading.names import LONGEST_NAME
 from filterkit.records import FilterBank
@@ -25,6 +25,7 @@ def bank(name: str = "", weight: str = "", output: str = "") -> FilterBank:
 
 
 CALL = "StatefulPartitionedCall"
+
 CALLED = [
     (f"model/conv2d/{CALL}/{CALL}", "Conv2D", "ReadVariableOp", "conv2d"),
     (f"{CALL}/{CALL}/sequential/c1", "BiasAdd", "ReadVariableOp", "c1"),
@@ -40,8 +41,8 @@ CALLED = [
 ]
 """A module path, an operation in it, the reader of the weight, and the layer."""
 
-
 MOBILE = "mobilenetv2_1.00_224"
+
 MORE = [
     # TensorFlow, of both generations, and its converters.
     ("conv/Conv2D", "conv/weights/read:0", "", "conv"),
@@ -228,3 +229,16 @@ def test_zoo(zoo_model: Callable[[str], Path], model: str, some: dict[int, str])
     names = name_layers(banks(open_graph(zoo_model(model))))
     assert {place: names[place] for place in some} == some
     assert not [name for name in names if re.search(r"_\d+_\d+$", name) or len(name) > 50]
+
+
+def test_modules_in_node_metadata() -> None:
+    nodes = [node("Conv", "x w", name, name) for name in ("a", "b", "c", "d")]
+    notes = {"a": "['', 'body', 'body.first', 'conv2d']", "b": "['', 'conv2d']", "c": "broken", "d": ""}
+    for each in nodes:
+        if notes[each.name]:
+            each.metadata_props.add(key=MODULE_NAMES_KEY, value=notes[each.name])
+    nodes.append(node("Sum", "a b c d", "y"))
+    graph = opened(build(nodes, {"x": [1, 1, 4, 4]}, {"w": random(1, 1, 3, 3)}))
+    assert noted_modules(graph) == {"a": "body.first"}
+    names = name_layers(banks(graph), modules=noted_modules(graph))
+    assert names == ["body.first", "b", "c", "d"]

@@ -1,4 +1,4 @@
-"""Constant folding: weights that a graph computes from constants."""
+"""Constant folding: weights that a graph computes from constants, in bodies as well."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from computed import made, same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
-from onnx_graphs import build, node, opened, random
+from onnx_graphs import banks, build, node, opened, random
 
+from filterkit.graph.view import reference
 from filterkit.graph.view.constants import NotConstant
 from filterkit.graph.view.view import GraphView
 
@@ -132,53 +134,6 @@ def test_quantized_weights_are_dequantized() -> None:
     np.testing.assert_array_equal(graph.constant("w"), expected)
 
 
-@pytest.mark.parametrize(
-    ("nodes", "reason"),
-    [
-        ([node("Identity", "x", "y")], "an input of the model ('x')"),
-        (
-            [node("Relu", "x", "w", name="r")],
-            "computed from the model's input at run time by node 'r' (Relu)",
-        ),
-        (
-            [node("RandomNormal", "", "w", name="r", shape=[1])],
-            "computed at run time by node 'r' (RandomNormal)",
-        ),
-    ],
-)
-def test_why_a_tensor_is_not_constant(nodes: list[onnx.NodeProto], reason: str) -> None:
-    graph = opened(build(nodes, {"x": [1]}))
-    tensor = "w" if "w" in nodes[0].output else "x"
-    assert not graph.is_constant(tensor)
-    with pytest.raises(NotConstant) as caught:
-        graph.constant(tensor)
-    assert caught.value.reason == reason
-
-
-@pytest.mark.parametrize(
-    ("nodes", "constants"),
-    [
-        ([node("ConstantOfShape", "n", "w")], {"n": np.array([2**20, 2**20])}),
-        ([node("Expand", "k n", "w")], {"k": np.ones(1, np.float32), "n": np.array([2**40])}),
-        ([node("Tile", "k n", "w")], {"k": np.ones(1, np.float32), "n": np.array([2**40])}),
-        ([node("Add", "k l", "w")], {"k": np.ones((2**15, 1), np.float32), "l": np.ones(2**15, np.float32)}),
-        ([node("Gather", "k n", "w")], {"k": np.ones((1, 2**15)), "n": np.zeros(2**15, np.int64)}),
-    ],
-    ids=lambda value: value[0].op_type if isinstance(value, list) else "",
-)
-def test_bombs_are_refused_before_they_are_computed(
-    nodes: list[onnx.NodeProto], constants: dict[str, Any]
-) -> None:
-    with pytest.raises(NotConstant, match="too large"):
-        opened(build(nodes, {"x": [1]}, constants)).constant("w")
-
-
-def test_chains_that_double_their_size_are_refused_in_time() -> None:
-    nodes = [node("Concat", f"t{place} t{place}", f"t{place + 1}", axis=0) for place in range(60)]
-    with pytest.raises(NotConstant, match="too large"):
-        opened(build(nodes, {"x": [1]}, {"t0": np.ones(4, np.float32)})).constant("t60")
-
-
 def test_large_constants_that_do_not_grow_are_computed() -> None:
     constants = {
         "k": np.ones((8192, 1), np.float32),
@@ -214,3 +169,112 @@ def test_constants_are_read_only() -> None:
     graph = opened(build([node("Conv", "x w", "y")], {"x": [1, 1, 4, 4]}, {"w": random(1, 1, 3, 3)}))
     with pytest.raises(ValueError, match="read-only"):
         graph.constant("w")[0] = 1
+
+
+ONE, HALF = np.float32(1), np.float32(0.5)
+
+
+def body(nodes: list[onnx.NodeProto], inputs: dict[str, int], outputs: dict[str, int]) -> onnx.GraphProto:
+    """A body with inputs and outputs of these types."""
+    infos = [
+        [
+            helper.make_tensor_value_info(name, kind, None if kind == TensorProto.FLOAT else ())
+            for name, kind in of.items()
+        ]
+        for of in (inputs, outputs)
+    ]
+    return helper.make_graph(nodes, "body", *infos)
+
+
+def branching(condition: bool, *, inner: str = "Neg") -> onnx.ModelProto:
+    branches = {
+        "then_branch": body([node("Mul", "base two", "t")], {}, {"t": TensorProto.FLOAT}),
+        "else_branch": body([node(inner, "base", "e")], {}, {"e": TensorProto.FLOAT}),
+    }
+    constants = {"base": random(3, 4), "two": np.float32(2), "c": np.bool_(condition)}
+    return made([node("If", "c", "w", name="choice", **branches)], constants)
+
+
+@pytest.mark.parametrize("condition", [True, False])
+def test_a_branch_with_a_constant_condition(condition: bool) -> None:
+    graph = branching(condition)
+    same(graph)
+    base = random(3, 4)
+    np.testing.assert_array_equal(opened(graph).constant("w"), base * 2 if condition else -base)
+
+
+def test_a_nested_branch_reads_outer_tensors() -> None:
+    inner = node(
+        "If",
+        "c",
+        "t",
+        then_branch=body([node("Add", "base own", "i")], {}, {"i": TensorProto.FLOAT}),
+        else_branch=body([node("Identity", "own", "j")], {}, {"j": TensorProto.FLOAT}),
+    )
+    outer = {
+        "then_branch": body([node("Mul", "base base", "own"), inner], {}, {"t": TensorProto.FLOAT}),
+        "else_branch": body([node("Identity", "base", "e")], {}, {"e": TensorProto.FLOAT}),
+    }
+    graph = made([node("If", "c", "w", **outer)], {"base": random(3, 4), "c": np.bool_(True)})
+    same(graph)
+
+
+def looping(times: int | None, *, condition: str = "on", outputs: str = "w stack") -> onnx.ModelProto:
+    """Each iteration halves the carried value, adds one, and outputs the square of the result."""
+    nodes = [
+        node("Identity", condition, "again"),
+        node("Mul", "carried half", "smaller"),
+        node("Add", "smaller one", "next"),
+        node("Mul", "next next", "squared"),
+    ]
+    kinds = {"number": TensorProto.INT64, "on": TensorProto.BOOL, "carried": TensorProto.FLOAT}
+    given = {"again": TensorProto.BOOL, "next": TensorProto.FLOAT, "squared": TensorProto.FLOAT}
+    constants = {
+        "start": random(2, 3),
+        "half": HALF,
+        "one": ONE,
+        "yes": np.bool_(True),
+        "no": np.bool_(False),
+    }
+    if times is not None:
+        constants["times"] = np.int64(times)
+    loop = node("Loop", "times yes start", outputs, name="rounds", body=body(nodes, kinds, given))
+    if times is None:
+        loop.input[0] = ""
+    return made([loop], constants)
+
+
+@pytest.mark.parametrize("tensor", ["w", "stack"])
+@pytest.mark.parametrize(("times", "condition"), [(5, "on"), (1, "on"), (5, "no"), (None, "no")])
+def test_a_loop_over_constants(tensor: str, times: int | None, condition: str) -> None:
+    same(looping(times, condition=condition), tensor)
+
+
+def test_a_loop_that_never_runs() -> None:
+    same(looping(0))
+    with pytest.raises(NotConstant, match=r"node 'rounds' \(Loop\), which does not produce a single tensor"):
+        opened(looping(0)).constant("stack")
+
+
+def test_an_endless_loop_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference, "PATIENCE", 1.0)
+    with pytest.raises(NotConstant, match=r"node 'rounds' \(Loop\), which (takes too long|is too large)"):
+        opened(looping(None, outputs="w")).constant("w")
+
+
+def test_a_branch_with_a_random_node_is_not_computed() -> None:
+    graph = opened(branching(False, inner="RandomNormalLike"))
+    with pytest.raises(NotConstant, match=r"at run time by node 'choice' \(If\)"):
+        graph.constant("w")
+
+
+def test_a_convolution_whose_weight_is_computed_in_a_branch() -> None:
+    choice = {
+        "then_branch": body([node("Mul", "base two", "t")], {}, {"t": TensorProto.FLOAT}),
+        "else_branch": body([node("Identity", "base", "e")], {}, {"e": TensorProto.FLOAT}),
+    }
+    nodes = [node("If", "c", "w", **choice), node("Conv", "x w", "y", name="conv")]
+    arrays = {"base": random(4, 3, 3, 3), "two": np.float32(2), "c": np.asarray(True)}
+    graph = build(nodes, {"x": [1, 3, 8, 8]}, {k: np.asarray(v) for k, v in arrays.items()}, opset=17)
+    [bank] = banks(opened(graph))
+    np.testing.assert_array_equal(bank.weights, random(4, 3, 3, 3) * 2)

@@ -15,13 +15,13 @@ from filterkit.graph.view.constants import NotConstant
 
 OPSETS = (7, 9, 11, 13, 17, 20)
 
-
 UNARY = (
     *("Sign", "Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Atanh", "Tanh"),
     *("Sigmoid", "Relu", "LeakyRelu", "Elu", "Selu", "Celu", "Softplus", "Softsign", "HardSigmoid", "Erf"),
     *("HardSwish", "Exp", "Floor", "Ceil", "Round", "ThresholdedRelu", "IsNaN", "IsInf", "Abs", "Neg"),
     *("Mish", "Gelu", "Softmax", "LogSoftmax", "Hardmax", "LpNormalization"),
 )
+
 BINARY = ("Greater", "Less", "GreaterOrEqual", "LessOrEqual", "Min", "Max", "PRelu", "Mean", "Sum")
 
 
@@ -36,9 +36,13 @@ def test_elementwise_operators_in_every_opset(operator: str) -> None:
 
 
 GAPS, MORE = np.float32([1, 1, 0.6, 0.6]), np.float32([1, 1, 2, 2])
+
 NONE = np.zeros(0, np.float32)
+
 ALIGNED = {"coordinate_transformation_mode": "align_corners"}
+
 ROIS = np.float32([[0, 0, 3, 3]])
+
 VECTORS = [random(3, seed=seed) for seed in range(3)]
 
 CASES: list[tuple[str, tuple[Any, ...], int, dict[str, Any]]] = [
@@ -215,43 +219,3 @@ def test_a_mul_behind_a_constant_convolution() -> None:
     by_name = {bank.node: bank for bank in banks(opened(model))}
     expected = np.einsum("oihw,ji->ojhw", constants["a"], constants["b"][:, :, 0, 0])
     np.testing.assert_allclose(by_name["outer"].weights, expected, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("stated", ["input", "value_info", "convolution"])
-def test_a_constant_of_the_type_of_the_picture(stated: str) -> None:
-    """As torch.onnx writes the bias of a convolution that has none, without its optimizer."""
-    like = "x" if stated == "input" else "h"
-    nodes = [
-        node("Identity" if stated == "value_info" else "Relu", "x", "h"),
-        node("CastLike", f"zero {like}", "cast"),
-        node("Expand", "cast size", "bias"),
-        node("Conv", "h weight bias", "y", name="conv"),
-    ]
-    arrays = {"zero": np.int64(0), "size": np.int64([4]), "weight": random(4, 3, 3, 3)}
-    graph = build(nodes, {"x": [1, 3, 8, 8]}, {k: np.asarray(v) for k, v in arrays.items()}, opset=18)
-    if stated == "value_info":
-        graph.graph.value_info.append(helper.make_tensor_value_info("h", TensorProto.FLOAT, None))
-    view = opened(graph)
-    assert view.constant("bias").tolist() == [0, 0, 0, 0]
-    assert view.constant("bias").dtype == np.float32
-    [bank] = banks(view)
-    assert bank.bias is not None and bank.bias.tolist() == [0, 0, 0, 0]
-
-
-def test_a_cast_to_a_type_that_is_not_known_stays() -> None:
-    nodes = [
-        node("NonZero", "x", "places"),
-        node("CastLike", "zero places", "cast"),
-        node("Identity", "x", "y"),
-    ]
-    graph = build(nodes, {"x": [1, 3]}, {"zero": np.asarray(np.float32(0))}, opset=18)
-    assert not opened(graph).is_constant("cast")
-
-
-def test_what_depends_on_the_size_of_the_input_says_so() -> None:
-    nodes = [node("Shape", "x", "size", name="size"), node("ConstantOfShape", "size", "w")]
-    graph = build([*nodes, node("Identity", "x", "y")], {"x": [1, 3, "H", "W"]}, {})
-    with pytest.raises(
-        NotConstant, match=r"computed from the size of the model's input at run time by node 'size' \(Shape\)"
-    ):
-        opened(graph).constant("w")
