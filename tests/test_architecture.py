@@ -192,10 +192,13 @@ TESTED_WITH = {
     "filterkit.graph.loading.sandbox_worker": "graph/loading/test_sandbox.py",
     "filterkit.graph.view.reference_worker": "graph/view/test_reference.py",
     "filterkit.sources.h5_worker": "sources/test_h5_arrays.py",
+    # what results share, through the results
+    "filterkit.short_reprs": "results/test_reprs.py",
+    "filterkit.results.list_like": "results/test_rows.py",
+    "filterkit.renderers.display": "results/test_sheet.py",
+    "filterkit.renderers.rendered": "results/test_sheet.py",
+    "filterkit.renderers.drawing": "operations/test_draw.py",
     # what operations return, and the sheets and charts that become of it
-    "filterkit.results.rows": "test_workbench.py",
-    "filterkit.results.sheet": "test_workbench.py",
-    "filterkit.results.maps": "operations/test_maps.py",
     "filterkit.results.similar": "operations/test_similar.py",
     "filterkit.results.diff": "operations/test_diff.py",
     "filterkit.sheets.maps": "sheets/test_tiles.py",

@@ -29,7 +29,7 @@ def test_every_format_is_read_back_by_its_library(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_written_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot write 2 layers to one .npy file"):
+    with pytest.raises(UsageError, match=r"cannot write 2 layers to one \.npy file"):
         write_arrays(NAMED, tmp_path / "a.npy")
     with pytest.raises(UsageError, match=r"cannot write arrays to 'a\.mat'"):
         write_arrays(NAMED, tmp_path / "a.mat")
