@@ -259,7 +259,7 @@ class Workbench:
         *,
         columns: Sequence[str] | None = None,
         where: str | None = None,
-        sort: str | None = None,
+        sort: str | Iterable[str] | None = None,
         limit: int | None = None,
     ) -> Rows:
         """List the filters that `address` names, one row each; see `iter_filters`."""
@@ -272,7 +272,7 @@ class Workbench:
         *,
         columns: Sequence[str] | None = None,
         where: str | None = None,
-        sort: str | None = None,
+        sort: str | Iterable[str] | None = None,
         limit: int | None = None,
     ) -> tuple[tuple[str, ...], Iterator[Row]]:
         """Column names, and an iterator over the rows of `filters`.
@@ -286,7 +286,8 @@ class Workbench:
             layer both have a column, the filter's takes precedence (``sparsity``); ``layer.sparsity`` is the
             layer's. ``position`` is the layer's; ``filter.position`` is the same as ``filter``.
         sort
-            A column; ``-column`` for descending order.
+            A column; ``-column`` for descending order. Several are separated by commas or in a list:
+            ``"layer,-l2_norm"`` sorts the filters of each layer. None comes last.
         limit
             Maximum number of rows.
 
@@ -307,39 +308,52 @@ class Workbench:
         self,
         address: str = "*",
         *,
-        by: str,
+        by: str | Iterable[str],
+        agg: str | Iterable[str] | None = None,
+        columns: str | Iterable[str] | None = None,
         where: str | None = None,
-        sort: str | None = None,
+        sort: str | Iterable[str] | None = None,
         limit: int | None = None,
     ) -> Rows:
-        """Count the filters that `address` names by layer, model or classic type.
+        """Count and aggregate the filters that `address` names by the values of columns.
 
         Parameters
         ----------
         by
-            ``"layer"``, ``"model"`` or ``"classic_type"``.
+            A column of filter, layer or model, e.g. ``"layer"``, ``"classic_type"`` or ``"kernel_shape"``, or
+            several. None is a group of its own.
+        agg
+            Aggregates of each group as ``"function:column"``, several separated by commas or as a list:
+            ``"mean:l2_norm,max:sparsity"`` adds the columns ``mean_l2_norm`` and ``max_sparsity``. The
+            functions are ``mean``, ``min``, ``max``, ``sum`` and ``count``, which is the number of filters
+            for which the column is not None. All ignore None, and are None, or 0 for ``count``, where
+            nothing else is left.
+        columns
+            The columns of the result to return, in order; None for all.
         where
-            A condition that they must meet; see `iter_filters`.
+            A condition that the filters must meet; see `iter_filters`.
         sort
-            A column of the result; ``-column`` for descending order. By default layers and models are in the
-            order of the catalog, and types by descending frequency.
+            Columns of the result, as in `iter_filters`. By default layers and models are in the order of the
+            catalog, and the values of other columns by descending frequency.
         limit
             Maximum number of groups.
 
         Returns
         -------
         Rows
-            The columns that identify the group; ``filters``, their number; ``share``, the fraction of all
+            One per group that is not empty. The columns that identify the group, which for ``"layer"`` are
+            ``address``, ``model`` and ``layer``; ``filters``, their number; ``share``, the fraction of all
             filters found. With a condition also ``total``, the number of filters in the group regardless of
-            the condition, and ``rate``, the fraction of these that meets it.
+            the condition, and ``rate``, the fraction of these that meets it. Then the aggregates of those
+            that meet it.
 
         Raises
         ------
         NotFoundError, UsageError
-            As `iter_filters`; `by` is invalid.
+            As `iter_filters`; a function is unknown, or does not apply to the values of its column.
         """
         return operations.filters.group_filters(
-            self._session, address, by=by, where=where, sort=sort, limit=limit
+            self._session, address, by=by, agg=agg, columns=columns, where=where, sort=sort, limit=limit
         )
 
     def query(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from filterkit.address import parse_address
@@ -20,7 +20,7 @@ def iter_filters(
     *,
     columns: Sequence[str] | None,
     where: str | None,
-    sort: str | None,
+    sort: str | Iterable[str] | None,
     limit: int | None,
 ) -> tuple[tuple[str, ...], Iterator[Row]]:
     """See `Workbench.iter_filters`."""
@@ -41,13 +41,28 @@ def count_filters(session: Session, address: str, *, where: str | None) -> int:
 
 
 def group_filters(
-    session: Session, address: str, *, by: str, where: str | None, sort: str | None, limit: int | None
+    session: Session,
+    address: str,
+    *,
+    by: str | Iterable[str],
+    agg: str | Iterable[str] | None,
+    columns: str | Iterable[str] | None,
+    where: str | None,
+    sort: str | Iterable[str] | None,
+    limit: int | None,
 ) -> Rows:
     """See `Workbench.group_filters`."""
-    from filterkit.catalog import filters
+    from filterkit.catalog.groups import group_filters
+    from filterkit.catalog.selecting import names_in
 
-    with hint_measure(session, address, result=sort and sort.removeprefix("-")):
-        columns, rows = filters.group_filters(
-            session.catalog(), parse_address(address), by, where=where, sort=sort, limit=limit
+    order = names_in(sort)
+    with hint_measure(session, address, results=[name.removeprefix("-") for name in order]):
+        names, rows = group_filters(
+            *(session.catalog(), parse_address(address), by),
+            agg=agg,
+            columns=columns,
+            where=where,
+            sort=order,
+            limit=limit,
         )
-    return Rows(rows, columns)
+    return Rows(rows, names)
