@@ -555,18 +555,21 @@ class Workbench:
         self,
         a: str,
         b: str,
-        *,
+        *more: str,
         match: Matching = "name",
         level: DiffLevel = "layer",
         tolerance: float = 1e-5,
+        where: str | None = None,
+        sort: str | Iterable[str] | None = None,
+        limit: int | None = None,
     ) -> Differences:
-        """Compare the filters of two models.
+        """Compare the filters of a model with those of others.
 
         Parameters
         ----------
-        a, b
-            A model each, or layers of one: ``"vgg16"``, ``"vgg16/block5_*"``. Two single layers are compared
-            regardless of their names.
+        a, b, more
+            A model each, or layers of one: ``"vgg16"``, ``"vgg16/block5_*"``. All others are compared with
+            `a`. Two single layers are compared regardless of their names.
         match
             How to pair layers: by ``"name"`` or by ``"position"``. ``"assignment"`` also pairs permuted
             filters within them; its layers are paired by name if the models share any, else by position.
@@ -574,21 +577,38 @@ class Workbench:
             One row per ``"layer"`` or per ``"filter"``.
         tolerance
             Relative L2 distance from its partner above which a filter counts as changed.
+        where
+            A condition on columns of the rows, e.g. ``"cosine < 0.9 and model_b = 'vgg16-hed'"``; the
+            language is that of `iter_filters`.
+        sort
+            Columns to sort by, as in `iter_filters`: ``"cosine"`` lists the least similar first.
+        limit
+            Maximum number of rows.
 
         Returns
         -------
         Differences
-            Rows, including layers without a partner, with the ``reason``. `sheet` draws the pairs that differ
-            most.
+            Rows, one model after the other, including layers without a partner, with the ``reason``.
+            ``model_b`` is the model that is compared with `a`. `sheet` draws the pairs of these rows that
+            differ most.
 
         Raises
         ------
         NotFoundError
-            There is no such model or layer, or the two have no layer in common.
+            There is no such model or layer, or two models have no layer in common.
         UsageError
-            An address names several models or single filters; `match`, `level` or `tolerance` is invalid.
+            An address names several models or single filters; `match`, `level`, `tolerance`, the condition or
+            a column is invalid.
         """
-        return operations.diff.diff(self._session, a, b, match=match, level=level, tolerance=tolerance)
+        return operations.diff.diff(
+            *(self._session, a, (b, *more)),
+            match=match,
+            level=level,
+            tolerance=tolerance,
+            where=where,
+            sort=sort,
+            limit=limit,
+        )
 
     def bank(self, address: str) -> FloatArray:
         """Return the weights of the filters that `address` names in one layer.
@@ -635,7 +655,7 @@ class Workbench:
 
     def sheet(
         self,
-        what: str | Iterable[str] | Drawable,
+        what: str | Iterable[str] | Iterable[tuple[str, str]] | Drawable,
         normalizer: str | None = None,
         *,
         channels: Channels | None = None,
@@ -645,8 +665,8 @@ class Workbench:
         Parameters
         ----------
         what
-            The address of filters of one layer; several addresses, of any layers; or a result of
-            `feature_maps`, `convolve`, `similar` or `diff`.
+            The address of filters of one layer; several addresses, of any layers, or pairs of them, which are
+            drawn side by side; or a result of `feature_maps`, `convolve`, `similar` or `diff`.
         normalizer
             A spec string such as ``"symmetric:per=filter"``. Filters are normalized with their whole layer.
             The default is ``"minmax"`` for one address, and per tile for several; for feature maps
@@ -656,7 +676,7 @@ class Workbench:
         channels
             For filters: ``"separate"`` (a tile per kernel, the default for one address), ``"rgb"`` (a colour
             tile per filter), ``"first"`` (the first kernel of each filter) or ``"strongest"`` (the one of
-            largest norm, the default for several addresses).
+            largest norm, the default for several addresses; of a pair, that of the first).
 
         Raises
         ------

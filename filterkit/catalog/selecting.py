@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from filterkit.catalog.listings import Column, Row, no_column
+from filterkit.catalog.listings import Column, no_column
 from filterkit.catalog.sqlite.statements import insert_rows
 from filterkit.catalog.where import parse_condition
 from filterkit.errors import UnknownNameError, UsageError
@@ -42,8 +42,8 @@ def in_order(query: sa.Select[Any], sort: Iterable[str], columns: Mapping[str, C
 
 
 def select_rows(
-    rows: Sequence[Row],
-    types: Mapping[str, type[sa.types.TypeEngine[Any]]],
+    rows: Sequence[Mapping[str, Any]],
+    types: Mapping[str, type],
     *,
     where: str | None = None,
     sort: str | Iterable[str] | None = None,
@@ -54,7 +54,7 @@ def select_rows(
     Parameters
     ----------
     types
-        The type of every column of the rows.
+        The type of every column: str, float, or int, also for booleans.
     where, sort, limit
         As in `Workbench.iter_filters`; rows that are equal in `sort` keep their order.
 
@@ -68,7 +68,10 @@ def select_rows(
     if where is None and not order:
         return list(range(len(rows)))[:limit]
     number = sa.Column("row_number", sa.Integer, primary_key=True)
-    table = sa.Table("rows", sa.MetaData(), number, *(sa.Column(name, kind) for name, kind in types.items()))
+    of_kind: dict[type, type[sa.types.TypeEngine[Any]]] = {str: sa.Text, float: sa.REAL, int: sa.Integer}
+    table = sa.Table(
+        "rows", sa.MetaData(), number, *(sa.Column(name, of_kind[types[name]]) for name in types)
+    )
     columns = {name: table.c[name] for name in types}
     query = in_order(sa.select(number), order, columns).order_by(number).limit(limit)
     if where is not None:
@@ -76,8 +79,9 @@ def select_rows(
     memory = sa.create_engine("sqlite://")
     with memory.begin() as connection:
         table.create(connection)
-        values = {name: [row[name] for row in rows] for name in types}
-        insert_rows(connection, table, {"row_number": range(len(rows)), **values})
+        if rows:
+            values = {name: [row[name] for row in rows] for name in types}
+            insert_rows(connection, table, {"row_number": range(len(rows)), **values})
         found = list(connection.execute(query).scalars())
     memory.dispose()
     return found
