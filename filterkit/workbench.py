@@ -738,7 +738,7 @@ class Workbench:
         return operations.draw.draw(self._session, sheets, Path(output), renderer, options)
 
     def suffixes(self, renderer: str) -> tuple[str, ...]:
-        """The file suffixes that a renderer writes, e.g. ``(".png", ".svg", ".pdf")``; the default first.
+        """The file suffixes that a renderer writes, e.g. ``(".png", ".jpg", …)``; the default first.
 
         Raises
         ------
@@ -783,6 +783,8 @@ class Workbench:
         provider: str = "auto",
         threads: int | None = None,
         unreadable: Callable[[ImageError], None] | None = None,
+        skip_existing: str | os.PathLike[str] | None = None,
+        renderer: str | None = None,
     ) -> Iterator[FeatureMaps]:
         """Compute the feature maps of layers for pictures, one after the other, with few in memory at a time.
 
@@ -809,11 +811,17 @@ class Workbench:
         unreadable
             Called with the error for each of several pictures that cannot be read, which is then left out;
             None raises it instead.
+        skip_existing
+            The `output` of `write_maps`: pictures are left out, before they are read, if it contains all
+            their files. Options are not compared: the files may show other maps of the same layers.
+        renderer
+            The `renderer` of `write_maps`, which determines the names of the files.
 
         Raises
         ------
         ImageError, RuntimeFailure, NotFoundError, UsageError
-            The picture, the network or the address is unsuitable.
+            The picture, the network or the address is unsuitable; with `skip_existing`, `inputs` are given or
+            the output is an array file.
         """
         return operations.maps.iter_feature_maps(
             self._session,
@@ -822,6 +830,8 @@ class Workbench:
             inputs=inputs,
             options=RunOptions(at, size, provider, threads),
             unreadable=unreadable,
+            skip_existing=None if skip_existing is None else Path(skip_existing),
+            renderer=renderer,
         )
 
     def write_maps(

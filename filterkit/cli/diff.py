@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.maps_output import draw
-from filterkit.cli.support.shared_options import complete_address, words
+from filterkit.cli.support.maps_output import check_quality, draw
+from filterkit.cli.support.shared_options import Quality, complete_address, words
 from filterkit.errors import one_line
 
 if TYPE_CHECKING:
@@ -73,8 +73,10 @@ def diff(
             help="Picture file for the most different filters of these rows, side by side.",
         ),
     ] = None,
+    quality: Quality = None,
 ) -> None:
     """Compare the filters of a model with those of others."""
+    check_quality(quality, output)
     with shell.workbench() as bench:
         rows = bench.diff(
             *(a, b, *(more or ())),
@@ -86,7 +88,7 @@ def diff(
             limit=limit,
         )
         if output is not None:
-            draw(shell, bench, [("diff", bench.sheet(rows))], output)
+            draw(shell, bench, [("diff", bench.sheet(rows))], output, quality=quality)
     if rows.not_finite:
         shell.say(f"skipped, with NaN or infinity: {rows.not_finite:,} pairs of filters")
     _report_left_out(shell, rows, several=bool(more))

@@ -81,8 +81,8 @@ class Shell:
         refuse_terminal(choose_format(self.registry, self.format), sys.stdout)
 
     @contextmanager
-    def workbench(self) -> Iterator[Workbench]:
-        """The workbench on the chosen catalog, with a progress bar on a terminal.
+    def workbench(self, *, progress: bool = True) -> Iterator[Workbench]:
+        """The workbench on the chosen catalog, with a progress bar on a terminal unless `progress` is false.
 
         Raises
         ------
@@ -97,8 +97,8 @@ class Shell:
         if self.quiet:
             logging.getLogger("filterkit").setLevel(logging.ERROR)
         with (
-            progress_bar(enabled=not self.quiet) as progress,
-            Workbench(self.catalog, progress=progress, registry=self.registry) as bench,
+            progress_bar(enabled=progress and not self.quiet) as report,
+            Workbench(self.catalog, progress=report, registry=self.registry) as bench,
         ):
             yield bench
 

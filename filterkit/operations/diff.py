@@ -157,7 +157,7 @@ def _bias_difference(
 
 
 def _bank_bytes(match: Match) -> int:
-    return 4 * math.prod(_bank_shape(match))
+    return 4 * math.prod(match.bank_shape)
 
 
 def _check_choice(kind: str, word: str, choices: Any) -> None:
@@ -176,7 +176,7 @@ def _pair_layers(a: Sequence[Match], b: Sequence[Match], match: Matching) -> lis
     """
     from filterkit.comparison.assignment import Layer, pair_by_name, pair_by_position
 
-    left, right = ([Layer(each.layer["name"], _bank_shape(each)) for each in side] for side in (a, b))
+    left, right = ([Layer(each.layer["name"], each.bank_shape) for each in side] for side in (a, b))
     share_names = bool({layer.name for layer in left} & {layer.name for layer in right})
     single = len(a) == len(b) == 1
     by_name = match == "name" or (match == "assignment" and share_names)
@@ -194,12 +194,6 @@ def _pair_layers(a: Sequence[Match], b: Sequence[Match], match: Matching) -> lis
             else f"their first layers: {pairs[0].reason}",
         )
     return pairs
-
-
-def _bank_shape(match: Match) -> tuple[int, ...]:
-    """Shape of a layer's bank, from its row."""
-    layer = match.layer
-    return (layer["filters"], layer["kernels"] // layer["filters"], *layer["kernel_shape"])
 
 
 def _in_total(pair: LayerPair) -> dict[str, Any]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 ARRAYS = (".npy", ".npz")
 
+PIXELS = (".png", ".jpg", ".jpeg", ".webp")
+"""Suffixes of pictures that grid and mosaic write."""
+
 
 def draw(
     session: Session,
@@ -30,7 +33,7 @@ def draw(
 ) -> Iterator[Path]:
     """See `Workbench.draw`."""
     if _is_folder(output):
-        suffix = suffixes(session, renderer)[0] if renderer else ".png"
+        suffix = _suffix_in_folder(session, renderer)
         for name, each in sheets:
             data = render(session, each, renderer, suffix, options)
             yield write_file(output / f"{_file_name(name)}{suffix}", data)
@@ -64,7 +67,7 @@ def write_maps(
     folder = _is_folder(output)
     for result in results:
         if folder:
-            place = output / result.image_name if result.of_several else output
+            place = _place(output, result.image_name, several=result.of_several)
             place.mkdir(parents=True, exist_ok=True)
             sheets = ((name, sheet(session, result.only(name), normalizer, None)) for name in result.maps)
             yield result, list(draw(session, sheets, place, renderer, options))
@@ -76,6 +79,36 @@ def write_maps(
             )
         whole = sheet(session, result, normalizer, None)
         yield result, list(draw(session, [(output.stem, whole)], output, renderer, options))
+
+
+def files_of_maps(
+    session: Session,
+    output: Path,
+    renderer: str | None,
+    layers: Iterable[str],
+    image_name: str,
+    *,
+    several: bool,
+) -> list[Path]:
+    """The files that `write_maps` writes for a picture, to a file or a folder."""
+    if not _is_folder(output):
+        return [output]
+    place, suffix = _place(output, image_name, several=several), _suffix_in_folder(session, renderer)
+    return [place / f"{_file_name(name)}{suffix}" for name in layers]
+
+
+def _place(output: Path, image_name: str, *, several: bool) -> Path:
+    """The folder for the maps of a picture in `output`."""
+    return output / image_name if several else output
+
+
+def _suffix_in_folder(session: Session, renderer: str | None) -> str:
+    return suffixes(session, renderer)[0] if renderer else ".png"
+
+
+def _file_name(name: str) -> str:
+    """A safe file name for a layer: names from an untrusted catalog may contain any characters."""
+    return one_line(name).replace("/", "_").replace("\\", "_")
 
 
 def is_array(output: Path) -> bool:
@@ -96,11 +129,6 @@ def _is_folder(output: Path) -> bool:
     return output.is_dir() or not output.suffix
 
 
-def _file_name(name: str) -> str:
-    """A safe file name for a layer: names from an untrusted catalog may contain any characters."""
-    return one_line(name).replace("/", "_").replace("\\", "_")
-
-
 def render(
     session: Session, sheet: TileSheet, renderer: str | None, suffix: str | None, options: dict[str, Any]
 ) -> bytes:
@@ -111,7 +139,7 @@ def render(
     try:
         return _draw(registry, sheet, spec, suffix, options)
     except UsageError:
-        if renderer or spec != "grid" or suffix not in (None, ".png"):
+        if renderer or spec != "grid" or suffix not in (None, *PIXELS):
             raise
         # mosaic draws sheets that are too large for a labelled figure.
         return _draw(registry, sheet, "mosaic", suffix, options)
@@ -150,7 +178,7 @@ def _formats(registry: Registry, spec: str) -> list[str]:
 
 
 def _suitable(registry: Registry, sheet: TileSheet, suffix: str | None) -> str:
-    if suffix in (None, ".png"):
+    if suffix in (None, *PIXELS):
         return "grid" if suits_grid(sheet) else "mosaic"
     if suffix in (".svg", ".pdf"):
         return "grid"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property, partial
@@ -59,7 +60,10 @@ def sheets(
     """See `Workbench.sheets`."""
     matches = session.matches(address)
     several = len({match.model["name"] for match in matches}) > 1
-    for match in matches:
+    sizes = [4 * math.prod(match.bank_shape) for match in matches]
+    for place, match in enumerate(matches):
+        if len(matches) > 1:
+            session.progress("drawing layers", sum(sizes[:place]), sum(sizes))
         name = match.address if several else match.layer["name"]
         yield name, _layer_sheet(session, match, normalizer, channels)
 

@@ -154,6 +154,7 @@ class _Bars:
                 TimeRemainingColumn(compact=True),
                 console=Console(stderr=True),
                 transient=True,
+                redirect_stdout=sys.stdout.isatty(),  # rows for a pipe would be printed on the terminal
             )
             self._progress.start()  # type: ignore[attr-defined]
         if what not in self._tasks:

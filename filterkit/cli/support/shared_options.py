@@ -101,6 +101,9 @@ Renderer = Annotated[
 ]
 Colormap = Annotated[str | None, typer.Option(help="Matplotlib colormap, e.g. RdBu_r.")]
 Scale = Annotated[int | None, typer.Option(min=1, help="Pixels per value, for the mosaic renderer.")]
+Quality = Annotated[
+    int | None, typer.Option(min=1, max=100, help="Quality of JPEG and WebP pictures (default: 90).")
+]
 
 
 def words(text: str) -> tuple[str, ...]:
