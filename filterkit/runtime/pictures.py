@@ -117,7 +117,7 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 def _natural_order(path: Path) -> tuple[list[str | int], str]:
     """A sort key that compares runs of digits as numbers."""
-    parts = re.split(r"(\d+)", path.name)  # text and digits alternate, so that equal places are comparable
+    parts = re.split(r"(\d+)", path.stem)  # text and digits alternate, so that equal places are comparable
     return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name
 
 
