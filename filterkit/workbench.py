@@ -274,6 +274,7 @@ class Workbench:
         where: str | None = None,
         sort: str | Iterable[str] | None = None,
         limit: int | None = None,
+        unmeasured: Callable[[list[str]], None] | None = None,
     ) -> tuple[tuple[str, ...], Iterator[Row]]:
         """Column names, and an iterator over the rows of `filters`.
 
@@ -290,6 +291,8 @@ class Workbench:
             ``"layer,-l2_norm"`` sorts the filters of each layer. None comes last.
         limit
             Maximum number of rows.
+        unmeasured
+            Called with the names of models that lack a metric used in the request; `measure` computes it.
 
         Raises
         ------
@@ -297,12 +300,23 @@ class Workbench:
             The address names nothing; the condition or a column is invalid.
         """
         return operations.filters.iter_filters(
-            self._session, address, columns=columns, where=where, sort=sort, limit=limit
+            *(self._session, address),
+            columns=columns,
+            where=where,
+            sort=sort,
+            limit=limit,
+            unmeasured=unmeasured,
         )
 
-    def count_filters(self, address: str = "*", *, where: str | None = None) -> int:
+    def count_filters(
+        self,
+        address: str = "*",
+        *,
+        where: str | None = None,
+        unmeasured: Callable[[list[str]], None] | None = None,
+    ) -> int:
         """Count the filters at `address` that meet the condition; see `iter_filters`."""
-        return operations.filters.count_filters(self._session, address, where=where)
+        return operations.filters.count_filters(self._session, address, where=where, unmeasured=unmeasured)
 
     def group_filters(
         self,
@@ -314,6 +328,7 @@ class Workbench:
         where: str | None = None,
         sort: str | Iterable[str] | None = None,
         limit: int | None = None,
+        unmeasured: Callable[[list[str]], None] | None = None,
     ) -> Rows:
         """Count and aggregate the filters that `address` names by the values of columns.
 
@@ -337,6 +352,8 @@ class Workbench:
             catalog, and the values of other columns by descending frequency.
         limit
             Maximum number of groups.
+        unmeasured
+            As in `iter_filters`.
 
         Returns
         -------
@@ -353,7 +370,14 @@ class Workbench:
             As `iter_filters`; a function is unknown, or does not apply to the values of its column.
         """
         return operations.filters.group_filters(
-            self._session, address, by=by, agg=agg, columns=columns, where=where, sort=sort, limit=limit
+            *(self._session, address),
+            by=by,
+            agg=agg,
+            columns=columns,
+            where=where,
+            sort=sort,
+            limit=limit,
+            unmeasured=unmeasured,
         )
 
     def query(

@@ -6,7 +6,7 @@ Statements of listings are cached: SQLite runs one faster than it is built.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from filterkit.address import Address
 from filterkit.catalog import listings
-from filterkit.catalog.addresses import Column, Match, find
+from filterkit.catalog.addresses import BRIEF_MODEL, Column, Match, find, models_named
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import filter_, layer, model
 from filterkit.catalog.selecting import check_limit, column_named, in_order, names_in
@@ -34,6 +34,8 @@ from filterkit.catalog.validation import (
 from filterkit.catalog.where import parse_condition
 
 Row = dict[str, Any]
+
+CheckModels = Callable[[Iterable[Mapping[str, Any]]], None]
 
 Kind = Literal["all", "layer", "layers", "filters"]
 
@@ -60,14 +62,15 @@ def filters(
     where: str | None = None,
     sort: str | Iterable[str] | None = None,
     limit: int | None = None,
+    check_models: CheckModels | None = None,
 ) -> tuple[tuple[str, ...], Iterator[Row]]:
     """List the filters that `address` names: the names of columns, and a stream of one row per filter.
 
     Parameters and errors are those of `Workbench.iter_filters`; the default `columns` are `FILTER_COLUMNS`
-    and the metrics that plugins measured for these models.
+    and the metrics that plugins measured for these models. `check_models` is passed to `select`.
     """
     check_limit(limit)
-    selected = select(catalog, address)
+    selected = select(catalog, address, check_models)
     asked = listing(
         *(selected.kind, selected.extra, selected.extra_of_layers),
         columns=None if columns is None else tuple(columns),
@@ -78,9 +81,11 @@ def filters(
     return asked.names, asked.rows(catalog, selected, limit)
 
 
-def count_filters(catalog: Catalog, address: Address, *, where: str | None = None) -> int:
+def count_filters(
+    catalog: Catalog, address: Address, *, where: str | None = None, check_models: CheckModels | None = None
+) -> int:
     """Count the filters of `address` that meet the condition; parameters and errors as in `filters`."""
-    selected = select(catalog, address)
+    selected = select(catalog, address, check_models)
     query = over_filters(sa.select(sa.func.count()), selected.kind)
     if where is not None:
         query = query.where(parse_condition(where, selected.columns))
@@ -128,8 +133,8 @@ class Selected:
         return listings.searchable(self.extra, self.extra_of_layers)
 
 
-def select(catalog: Catalog, address: Address) -> Selected:
-    """The filters of `address`.
+def select(catalog: Catalog, address: Address, check_models: CheckModels | None = None) -> Selected:
+    """The filters of `address`; `check_models` receives the rows of its models, with `listings.MEASURED`.
 
     Raises
     ------
@@ -139,10 +144,16 @@ def select(catalog: Catalog, address: Address) -> Selected:
     if str(address) == "*":
         with catalog.read() as reading:
             found = [tuple(map(_metric_names, lists)) for lists in reading.execute(_EXTRA_METRICS)]
+        if found and check_models is not None:
+            with catalog.connect() as connection:
+                check_models(models_named(connection, "*", listings.MEASURED))
         if found:
             return Selected("all", None, *_extra(found))
+    columns = BRIEF_MODEL if check_models is None else (*BRIEF_MODEL, model.c.measured)
     with catalog.connect() as connection:
-        matches = find(connection, address)
+        matches = find(connection, address, columns)
+    if check_models is not None:
+        check_models({match.model["id"]: match.model for match in matches}.values())
     extra = _extra((match.model["extra_metrics"], match.model["extra_layer_metrics"]) for match in matches)
     ids = [match.layer["id"] for match in matches]
     if address.filters is not None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from filterkit.address import Address
 from filterkit.catalog import listings
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.filters import over_filters, select, without_type_index
+from filterkit.catalog.filters import CheckModels, over_filters, select, without_type_index
 from filterkit.catalog.listings import Column, Row
 from filterkit.catalog.schema import layer, model
 from filterkit.catalog.selecting import check_limit, column_named, in_order, names_in
@@ -42,6 +42,7 @@ def group_filters(
     where: str | None = None,
     sort: str | Iterable[str] | None = None,
     limit: int | None = None,
+    check_models: CheckModels | None = None,
 ) -> tuple[tuple[str, ...], list[Row]]:
     """The columns and rows of `Workbench.group_filters`, which describes parameters and errors."""
     check_limit(limit)
@@ -50,7 +51,7 @@ def group_filters(
         raise UsageError(
             "filters are grouped by no column", hint="e.g. by classic_type, or model,in_channels"
         )
-    selected = select(catalog, address)
+    selected = select(catalog, address, check_models)
     known = selected.columns
     if agg:  # its columns are fetched, so that an index would lead to them in no useful order
         known = without_type_index(known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -75,14 +76,21 @@ def filters(
     """
     options = {"--group-by": group_by, "--columns": columns, "--sort": sort, "--limit": limit, "--agg": agg}
     _check(options, count=count)
+    unmeasured = partial(say_what_is_missing, shell, address)
     with shell.workbench() as bench:
-        asked = " ".join(filter(None, (where, sort, group_by, agg, columns)))
-        say_what_is_missing(shell, bench, address, asked)
         if count:
-            shell.rows([{"filters": bench.count_filters(address, where=where)}], ["filters"])
+            found = bench.count_filters(address, where=where, unmeasured=unmeasured)
+            shell.rows([{"filters": found}], ["filters"])
         elif group_by:
             groups = bench.group_filters(
-                address, by=group_by, agg=agg, columns=columns, where=where, sort=sort, limit=limit
+                address,
+                by=group_by,
+                agg=agg,
+                columns=columns,
+                where=where,
+                sort=sort,
+                limit=limit,
+                unmeasured=unmeasured,
             )
             brief = [
                 name for name in groups.columns if "address" not in groups.columns or name not in LAYER_PARTS
@@ -90,7 +98,9 @@ def filters(
             shell.rows(groups, groups.columns, brief=None if columns else brief)
         else:
             wanted = [name.strip() for name in columns.split(",")] if columns is not None else None
-            names, rows = bench.iter_filters(address, columns=wanted, where=where, sort=sort, limit=limit)
+            names, rows = bench.iter_filters(
+                address, columns=wanted, where=where, sort=sort, limit=limit, unmeasured=unmeasured
+            )
             shell.rows(rows, names, brief=None if wanted else _brief(names, sort))
 
 

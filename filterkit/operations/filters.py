@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from filterkit.address import parse_address
 from filterkit.operations.measure import hint_measure
@@ -12,6 +13,8 @@ from filterkit.results.rows import Rows
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
     from filterkit.session import Session
+
+Unmeasured = Callable[[list[str]], None]
 
 
 def iter_filters(
@@ -22,22 +25,34 @@ def iter_filters(
     where: str | None,
     sort: str | Iterable[str] | None,
     limit: int | None,
+    unmeasured: Unmeasured | None,
 ) -> tuple[tuple[str, ...], Iterator[Row]]:
     """See `Workbench.iter_filters`."""
     from filterkit.catalog import filters
+    from filterkit.catalog.selecting import names_in
 
+    order = names_in(sort)
     with hint_measure(session, address):
         return filters.filters(
-            session.catalog(), parse_address(address), columns=columns, where=where, sort=sort, limit=limit
+            *(session.catalog(), parse_address(address)),
+            columns=columns,
+            where=where,
+            sort=order,
+            limit=limit,
+            check_models=_checked(unmeasured, where, order, columns),
         )
 
 
-def count_filters(session: Session, address: str, *, where: str | None) -> int:
+def count_filters(session: Session, address: str, *, where: str | None, unmeasured: Unmeasured | None) -> int:
     """See `Workbench.count_filters`."""
     from filterkit.catalog import filters
 
     with hint_measure(session, address):
-        return filters.count_filters(session.catalog(), parse_address(address), where=where)
+        return filters.count_filters(
+            *(session.catalog(), parse_address(address)),
+            where=where,
+            check_models=_checked(unmeasured, where),
+        )
 
 
 def group_filters(
@@ -50,19 +65,40 @@ def group_filters(
     where: str | None,
     sort: str | Iterable[str] | None,
     limit: int | None,
+    unmeasured: Unmeasured | None,
 ) -> Rows:
     """See `Workbench.group_filters`."""
     from filterkit.catalog.groups import group_filters
     from filterkit.catalog.selecting import names_in
 
-    order = names_in(sort)
+    keys, aggregates, order = names_in(by), names_in(agg), names_in(sort)
     with hint_measure(session, address, results=[name.removeprefix("-") for name in order]):
         names, rows = group_filters(
-            *(session.catalog(), parse_address(address), by),
-            agg=agg,
+            *(session.catalog(), parse_address(address), keys),
+            agg=aggregates,
             columns=columns,
             where=where,
             sort=order,
             limit=limit,
+            check_models=_checked(unmeasured, where, order, keys, aggregates),
         )
     return Rows(rows, names)
+
+
+def _checked(
+    unmeasured: Unmeasured | None, *requests: str | Iterable[str] | None
+) -> Callable[[Iterable[Mapping[str, Any]]], None] | None:
+    """A function that reports which models lack a metric that is named in one of `requests`."""
+    from filterkit.catalog.listings import lacking
+
+    texts = (request if isinstance(request, str) else " ".join(request or ()) for request in requests)
+    names = re.findall(r"\w+", " ".join(texts))
+    if unmeasured is None or not names:
+        return None
+
+    def check(models: Iterable[Mapping[str, Any]]) -> None:
+        missing = lacking(models, names)
+        if missing:
+            unmeasured(missing)
+
+    return check
