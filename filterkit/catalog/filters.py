@@ -280,9 +280,14 @@ def listing(
     )
 
 
-def over_filters(query: sa.Select[Any], kind: Kind) -> sa.Select[Any]:
-    """`query` from the filters of a `Selected` of this kind, joined with their layers and models."""
-    return query.select_from(filter_).join(layer).join(model).where(_is_selected(kind))
+def over_filters(query: sa.Select[Any], kind: Kind, *, by_layer: bool = False) -> sa.Select[Any]:
+    """`query` from the filters of a `Selected` of this kind, joined with their layers and models.
+
+    With `by_layer`, SQLite reads the filters of one layer after the other, in the order in which they are
+    stored.
+    """
+    of_layer = filter_.c.layer_id == (without_index(layer.c.id) if by_layer else layer.c.id)
+    return query.select_from(filter_).join(layer, of_layer).join(model).where(_is_selected(kind))
 
 
 def without_type_index(columns: Mapping[str, Column]) -> dict[str, Column]:

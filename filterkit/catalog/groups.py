@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -19,6 +20,9 @@ from filterkit.errors import UsageError
 
 IN_CATALOG_ORDER: Mapping[str, Column] = {"layer": layer.c.id, "model": model.c.id}
 """Groups that are listed in the catalog's order, by the keys of that order."""
+
+IN_INDEX = ("classic_type", *IN_CATALOG_ORDER)
+"""Columns by which filters are counted in an index."""
 
 AGGREGATES: Mapping[str, Callable[[Column], Column]] = {
     "count": sa.func.count,
@@ -53,7 +57,9 @@ def group_filters(
         )
     selected = select(catalog, address, check_models)
     known = selected.columns
-    if agg:  # its columns are fetched, so that an index would lead to them in no useful order
+    # An index that has not all columns would lead to the rows in no useful order.
+    by_layer = selected.kind in ("all", "layers") and (agg or where or not {*keys} <= {*IN_INDEX})
+    if by_layer:
         known = without_type_index(known)
     meets = None if where is None else parse_condition(where, known)
     total = sa.func.count()
@@ -71,7 +77,8 @@ def group_filters(
     shown = {name: column_named(name, every) for name in names_in(columns)} or every
     ordered = [IN_CATALOG_ORDER[key] for key in keys if key in IN_CATALOG_ORDER]
     others = [known[key] for key in keys if key not in IN_CATALOG_ORDER]
-    query = over_filters(sa.select(*(column.label(name) for name, column in shown.items())), selected.kind)
+    chosen: sa.Select[Any] = sa.select(*(column.label(name) for name, column in shown.items()))
+    query = over_filters(chosen, selected.kind, by_layer=bool(by_layer))
     query = query.group_by(*ordered, *others).having(found > 0).limit(limit)
     query = in_order(query, names_in(sort), every).order_by(*ordered)
     if others:

@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from tiny_models import put, write_model
 
 from filterkit.address import parse_address
@@ -121,3 +122,36 @@ def test_metrics_of_plugins_may_be_numbers_or_texts(location: Any, tmp_path: Any
         with pytest.raises(FilterkitError, match="integer overflow"):
             group(catalog, "model", agg="sum:macs")
         assert group(catalog, "model", agg="mean:macs")[0]["mean_macs"] == pytest.approx(2.0**63)
+
+
+@pytest.mark.parametrize("address", ["*", "*/*", "tiny/conv1", "*/conv1/0:2"])
+@pytest.mark.parametrize(
+    ("by", "options"),
+    [
+        ("model", {"agg": "mean:l2_norm"}),
+        ("classic_type", {"agg": "mean:l2_norm"}),
+        ("classic_type", {"where": "l2_norm > 1"}),
+        ("layer.name,dead", {}),
+    ],
+)
+def test_filters_are_read_in_the_order_in_which_they_are_stored(
+    reading: Catalog, by: str, options: Row, address: str
+) -> None:
+    """With an index that leads to them in another order, a million of them take ten times as long."""
+    run: list[tuple[str, Any]] = []
+    with reading.connect() as connection:
+        engine = connection.engine
+
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, *more: Any) -> None:
+        run.append((statement, parameters))
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        group(reading, by, address, **options)
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+    with reading.connect() as connection:
+        found = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {run[-1][0]}", run[-1][1]).all()
+    plan = " ".join(row[3] for row in found)
+    assert "SEARCH filter USING PRIMARY KEY (layer_id=" in plan
+    assert "ix_filter_classic_type" not in plan
