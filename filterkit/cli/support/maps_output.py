@@ -59,7 +59,7 @@ def deliver(
     renderer: str | None,
     colormap: str | None,
     scale: int | None,
-    quality: int | None,
+    quality: int | None = None,
 ) -> Iterator[Row]:
     """Write each result when it is ready, or draw it on a terminal; yield one row per layer and picture.
 
