@@ -88,6 +88,7 @@ def _rich_progress() -> Any:
         TimeRemainingColumn(compact=True),
         console=Console(stderr=True),
         transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # rows for a pipe would be printed on the terminal
     )
 
 

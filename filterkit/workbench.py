@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from filterkit.ingest.commit import IngestResult
     from filterkit.operations.diff import Level as DiffLevel
     from filterkit.operations.diff import Matching
-    from filterkit.operations.filters import Grouping
     from filterkit.operations.similar import Level
     from filterkit.plugins.host import PluginHost
     from filterkit.plugins.protocols import Progress, Row
@@ -286,12 +285,13 @@ class Workbench:
         self,
         address: str = "*",
         *,
-        columns: Sequence[str] | str | None = None,
+        columns: str | Iterable[str] | None = None,
         where: str | None = None,
-        sort: str | None = None,
+        sort: str | Iterable[str] | None = None,
         limit: int | None = None,
         count: bool = False,
-        group_by: Grouping | None = None,
+        group_by: str | Iterable[str] | None = None,
+        agg: str | Iterable[str] | None = None,
     ) -> Rows:
         """List, count or group the filters that `address` names.
 
@@ -302,7 +302,9 @@ class Workbench:
         count
             Return a single row with their number, ``filters``, as does `count_filters`.
         group_by
-            Return one row per ``"layer"``, ``"model"`` or ``"classic_type"`` instead; see `group_filters`.
+            Return one row per group instead, as does `group_filters` with these columns, e.g. ``"layer"``.
+        agg
+            Aggregates of each group; see `group_filters`.
 
         Raises
         ------
@@ -318,16 +320,18 @@ class Workbench:
             limit=limit,
             count=count,
             group_by=group_by,
+            agg=agg,
         )
 
     def iter_filters(
         self,
         address: str = "*",
         *,
-        columns: Sequence[str] | str | None = None,
+        columns: str | Iterable[str] | None = None,
         where: str | None = None,
-        sort: str | None = None,
+        sort: str | Iterable[str] | None = None,
         limit: int | None = None,
+        unmeasured: Callable[[list[str]], None] | None = None,
     ) -> tuple[tuple[str, ...], Iterator[Row]]:
         """Column names, and an iterator over the rows of `filters`.
 
@@ -341,9 +345,12 @@ class Workbench:
             layer both have a column, the filter's takes precedence (``sparsity``); ``layer.sparsity`` is the
             layer's. ``position`` is the layer's; ``filter.position`` is the same as ``filter``.
         sort
-            A column; ``-column`` for descending order.
+            A column; ``-column`` for descending order. Several are separated by commas or in a list:
+            ``"layer,-l2_norm"`` sorts the filters of each layer. None comes last.
         limit
             Maximum number of rows.
+        unmeasured
+            Called with the names of models that lack a metric used in the request; `measure` computes it.
 
         Raises
         ------
@@ -351,51 +358,85 @@ class Workbench:
             The address names nothing; the condition or a column is invalid.
         """
         return operations.filters.iter_filters(
-            self._session, address, columns=columns, where=where, sort=sort, limit=limit
+            *(self._session, address),
+            columns=columns,
+            where=where,
+            sort=sort,
+            limit=limit,
+            unmeasured=unmeasured,
         )
 
-    def count_filters(self, address: str = "*", *, where: str | None = None) -> int:
+    def count_filters(
+        self,
+        address: str = "*",
+        *,
+        where: str | None = None,
+        unmeasured: Callable[[list[str]], None] | None = None,
+    ) -> int:
         """Count the filters at `address` that meet the condition; see `iter_filters`."""
-        return operations.filters.count_filters(self._session, address, where=where)
+        return operations.filters.count_filters(self._session, address, where=where, unmeasured=unmeasured)
 
     @_with_thumbnails
     def group_filters(
         self,
         address: str = "*",
         *,
-        by: str,
+        by: str | Iterable[str],
+        agg: str | Iterable[str] | None = None,
+        columns: str | Iterable[str] | None = None,
         where: str | None = None,
-        sort: str | None = None,
+        sort: str | Iterable[str] | None = None,
         limit: int | None = None,
+        unmeasured: Callable[[list[str]], None] | None = None,
     ) -> Rows:
-        """Count the filters that `address` names by layer, model or classic type.
+        """Count and aggregate the filters that `address` names by the values of columns.
 
         Parameters
         ----------
         by
-            ``"layer"``, ``"model"`` or ``"classic_type"``.
+            A column of filter, layer or model, e.g. ``"layer"``, ``"classic_type"`` or ``"kernel_shape"``, or
+            several. None is a group of its own.
+        agg
+            Aggregates of each group as ``"function:column"``, several separated by commas or as a list:
+            ``"mean:l2_norm,max:sparsity"`` adds the columns ``mean_l2_norm`` and ``max_sparsity``. The
+            functions are ``mean``, ``min``, ``max``, ``sum`` and ``count``, which is the number of filters
+            for which the column is not None. All ignore None, and are None, or 0 for ``count``, where
+            nothing else is left.
+        columns
+            The columns of the result to return, in order; None for all.
         where
-            A condition that they must meet; see `iter_filters`.
+            A condition that the filters must meet; see `iter_filters`.
         sort
-            A column of the result; ``-column`` for descending order. By default layers and models are in the
-            order of the catalog, and types by descending frequency.
+            Columns of the result, as in `iter_filters`. By default layers and models are in the order of the
+            catalog, and the values of other columns by descending frequency.
         limit
             Maximum number of groups.
+        unmeasured
+            As in `iter_filters`.
 
         Returns
         -------
         Rows
-            The columns that identify the group; ``filters``, their number; ``share``, the fraction of all
+            One per group that is not empty. The columns that identify the group, which for ``"layer"`` are
+            ``address``, ``model`` and ``layer``; ``filters``, their number; ``share``, the fraction of all
             filters found. With a condition also ``total``, the number of filters in the group regardless of
-            the condition, and ``rate``, the fraction of these that meets it.
+            the condition, and ``rate``, the fraction of these that meets it. Then the aggregates of those
+            that meet it.
 
         Raises
         ------
         NotFoundError, UsageError
-            As `iter_filters`; `by` is invalid.
+            As `iter_filters`; a function is unknown, or does not apply to the values of its column.
         """
         return operations.filters.group_filters(
-            self._session, address, by=by, where=where, sort=sort, limit=limit
+            *(self._session, address),
+            by=by,
+            agg=agg,
+            columns=columns,
+            where=where,
+            sort=sort,
+            limit=limit,
+            unmeasured=unmeasured,
         )
 
     @_with_thumbnails
@@ -607,18 +648,21 @@ class Workbench:
         self,
         a: str,
         b: str,
-        *,
+        *more: str,
         match: Matching = "name",
         level: DiffLevel = "layer",
         tolerance: float = 1e-5,
+        where: str | None = None,
+        sort: str | Iterable[str] | None = None,
+        limit: int | None = None,
     ) -> Differences:
-        """Compare the filters of two models.
+        """Compare the filters of a model with those of others.
 
         Parameters
         ----------
-        a, b
-            A model each, or layers of one: ``"vgg16"``, ``"vgg16/block5_*"``. Two single layers are compared
-            regardless of their names.
+        a, b, more
+            A model each, or layers of one: ``"vgg16"``, ``"vgg16/block5_*"``. All others are compared with
+            `a`. Two single layers are compared regardless of their names.
         match
             How to pair layers: by ``"name"`` or by ``"position"``. ``"assignment"`` also pairs permuted
             filters within them; its layers are paired by name if the models share any, else by position.
@@ -626,21 +670,38 @@ class Workbench:
             One row per ``"layer"`` or per ``"filter"``.
         tolerance
             Relative L2 distance from its partner above which a filter counts as changed.
+        where
+            A condition on columns of the rows, e.g. ``"cosine < 0.9 and model_b = 'vgg16-hed'"``; the
+            language is that of `iter_filters`.
+        sort
+            Columns to sort by, as in `iter_filters`: ``"cosine"`` lists the least similar first.
+        limit
+            Maximum number of rows.
 
         Returns
         -------
         Differences
-            Rows, including layers without a partner, with the ``reason``. `sheet` draws the pairs that differ
-            most.
+            Rows, one model after the other, including layers without a partner, with the ``reason``.
+            ``model_b`` is the model that is compared with `a`. `sheet` draws the pairs of these rows that
+            differ most.
 
         Raises
         ------
         NotFoundError
-            There is no such model or layer, or the two have no layer in common.
+            There is no such model or layer, or two models have no layer in common.
         UsageError
-            An address names several models or single filters; `match`, `level` or `tolerance` is invalid.
+            An address names several models or single filters; `match`, `level`, `tolerance`, the condition or
+            a column is invalid.
         """
-        return operations.diff.diff(self._session, a, b, match=match, level=level, tolerance=tolerance)
+        return operations.diff.diff(
+            *(self._session, a, (b, *more)),
+            match=match,
+            level=level,
+            tolerance=tolerance,
+            where=where,
+            sort=sort,
+            limit=limit,
+        )
 
     def bank(self, address: str) -> FloatArray:
         """Return the weights of the filters that `address` names in one layer.
@@ -687,7 +748,7 @@ class Workbench:
 
     def sheet(
         self,
-        what: str | Iterable[str] | Drawable,
+        what: str | Iterable[str] | Iterable[tuple[str, str]] | Drawable,
         normalizer: str | None = None,
         *,
         channels: Channels | None = None,
@@ -697,8 +758,8 @@ class Workbench:
         Parameters
         ----------
         what
-            The address of filters of one layer; several addresses, of any layers; or a result of
-            `feature_maps`, `convolve`, `similar` or `diff`.
+            The address of filters of one layer; several addresses, of any layers, or pairs of them, which are
+            drawn side by side; or a result of `feature_maps`, `convolve`, `similar` or `diff`.
         normalizer
             A spec string such as ``"symmetric:per=filter"``. Filters are normalized with their whole layer.
             The default is ``"minmax"`` for one address, and per tile for several; for feature maps
@@ -708,7 +769,7 @@ class Workbench:
         channels
             For filters: ``"separate"`` (a tile per kernel, the default for one address), ``"rgb"`` (a colour
             tile per filter), ``"first"`` (the first kernel of each filter) or ``"strongest"`` (the one of
-            largest norm, the default for several addresses).
+            largest norm, the default for several addresses; of a pair, that of the first).
 
         Raises
         ------
@@ -775,7 +836,7 @@ class Workbench:
         return operations.draw.draw(self._session, sheets, Path(output), renderer, options)
 
     def suffixes(self, renderer: str) -> tuple[str, ...]:
-        """The file suffixes that a renderer writes, e.g. ``(".png", ".svg", ".pdf")``; the default first.
+        """The file suffixes that a renderer writes, e.g. ``(".png", ".jpg", …)``; the default first.
 
         Raises
         ------
@@ -821,6 +882,8 @@ class Workbench:
         provider: str = "auto",
         threads: int | None = None,
         unreadable: Callable[[ImageError], None] | None = None,
+        skip_existing: str | os.PathLike[str] | None = None,
+        renderer: str | None = None,
     ) -> Iterator[FeatureMaps]:
         """Compute the feature maps of layers for pictures, one after the other, with few in memory at a time.
 
@@ -847,11 +910,17 @@ class Workbench:
         unreadable
             Called with the error for each of several pictures that cannot be read, which is then left out;
             None raises it instead.
+        skip_existing
+            The `output` of `write_maps`: pictures are left out, before they are read, if it contains all
+            their files. Options are not compared: the files may show other maps of the same layers.
+        renderer
+            The `renderer` of `write_maps`, which determines the names of the files.
 
         Raises
         ------
         ImageError, RuntimeFailure, NotFoundError, UsageError
-            The picture, the network or the address is unsuitable.
+            The picture, the network or the address is unsuitable; with `skip_existing`, `inputs` are given or
+            the output is an array file.
         """
         return operations.maps.iter_feature_maps(
             self._session,
@@ -860,6 +929,8 @@ class Workbench:
             inputs=inputs,
             options=RunOptions(at, size, provider, threads),
             unreadable=unreadable,
+            skip_existing=None if skip_existing is None else Path(skip_existing),
+            renderer=renderer,
         )
 
     def write_maps(

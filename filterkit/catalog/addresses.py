@@ -68,6 +68,12 @@ class Match:
         return f"{self.model['name']}/{self.layer['name']}"
 
     @property
+    def bank_shape(self) -> tuple[int, ...]:
+        """Shape of the layer's whole bank."""
+        layer = self.layer
+        return (layer["filters"], layer["kernels"] // layer["filters"], *layer["kernel_shape"])
+
+    @property
     def filter_addresses(self) -> tuple[str, ...]:
         """The address of each selected filter."""
         return tuple(f"{self.address}/{number}" for number in self.filters)

@@ -1,4 +1,4 @@
-"""Listing, counting and grouping the filters that an address and a condition select.
+"""Listing and counting the filters that an address and a condition select.
 
 Statements of listings are cached: SQLite runs one faster than it is built.
 """
@@ -6,7 +6,7 @@ Statements of listings are cached: SQLite runs one faster than it is built.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,24 +17,25 @@ import sqlalchemy as sa
 
 from filterkit.address import Address
 from filterkit.catalog import listings
-from filterkit.catalog.addresses import Column, Match, find
+from filterkit.catalog.addresses import BRIEF_MODEL, Column, Match, find, models_named
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import filter_, layer, model
+from filterkit.catalog.selecting import check_limit, column_named, in_order, names_in
 from filterkit.catalog.sqlite.statements import compiled, json_pairs, json_values, without_index
 from filterkit.catalog.validation import (
     Check,
     RowChecks,
     check_of,
-    check_rows,
     checked_text,
     damaged_value,
     row_checks,
     validated_rows,
 )
 from filterkit.catalog.where import parse_condition
-from filterkit.errors import UnknownNameError, UsageError, closest
 
 Row = dict[str, Any]
+
+CheckModels = Callable[[Iterable[Mapping[str, Any]]], None]
 
 Kind = Literal["all", "layer", "layers", "filters"]
 
@@ -53,110 +54,43 @@ ADDRESS_PARTS = ("model", "layer", "filter")
 CACHED_LISTINGS = 100
 
 
-GROUPS = ("layer", "model", "classic_type")
-"""What filters can be grouped by."""
-
-
 def filters(
     catalog: Catalog,
     address: Address,
     *,
     columns: Sequence[str] | None = None,
     where: str | None = None,
-    sort: str | None = None,
+    sort: str | Iterable[str] | None = None,
     limit: int | None = None,
+    check_models: CheckModels | None = None,
 ) -> tuple[tuple[str, ...], Iterator[Row]]:
     """List the filters that `address` names: the names of columns, and a stream of one row per filter.
 
     Parameters and errors are those of `Workbench.iter_filters`; the default `columns` are `FILTER_COLUMNS`
-    and the metrics that plugins measured for these models.
+    and the metrics that plugins measured for these models. `check_models` is passed to `select`.
     """
-    _check_limit(limit)
-    selected = select(catalog, address)
+    check_limit(limit)
+    selected = select(catalog, address, check_models)
     asked = listing(
         *(selected.kind, selected.extra, selected.extra_of_layers),
         columns=None if columns is None else tuple(columns),
         where=where,
-        sort=sort,
+        sort=names_in(sort),
         limited=limit is not None,
     )
     return asked.names, asked.rows(catalog, selected, limit)
 
 
-def count_filters(catalog: Catalog, address: Address, *, where: str | None = None) -> int:
+def count_filters(
+    catalog: Catalog, address: Address, *, where: str | None = None, check_models: CheckModels | None = None
+) -> int:
     """Count the filters of `address` that meet the condition; parameters and errors as in `filters`."""
-    selected = select(catalog, address)
-    query = _over_filters(sa.select(sa.func.count()), selected.kind)
+    selected = select(catalog, address, check_models)
+    query = over_filters(sa.select(sa.func.count()), selected.kind)
     if where is not None:
         query = query.where(parse_condition(where, selected.columns))
     with catalog.connect() as connection:
         return int(connection.execute(query, {"selected": selected.value}).scalar_one())
-
-
-def group_filters(
-    catalog: Catalog,
-    address: Address,
-    by: str,
-    *,
-    where: str | None = None,
-    sort: str | None = None,
-    limit: int | None = None,
-) -> tuple[tuple[str, ...], list[Row]]:
-    """Count the filters that `address` names by layer, model or classic type.
-
-    Parameters
-    ----------
-    by
-        One of `GROUPS`.
-    where
-        A condition that the filters must meet.
-    sort
-        One of the returned columns, prefixed with ``-`` for descending order. By default layers and models
-        are in the catalog's order, and types are sorted by frequency.
-    limit
-        Maximum number of groups.
-
-    Returns
-    -------
-    columns
-        The name of the group (``address``, ``model`` and ``layer`` for layers), then ``filters``: the number
-        of filters found in it, and ``share``: their share of all filters found. With a condition also
-        ``total``: the number of filters in the group that the address names, and ``rate``: the fraction of
-        these that meets the condition.
-    rows
-        One per group that is not empty.
-
-    Raises
-    ------
-    NotFoundError, UsageError
-        As in `filters`; or `by` or `sort` is unknown.
-    """
-    _check_limit(limit)
-    if by not in GROUPS:
-        raise UsageError(f"filters cannot be grouped by '{by}'", hint=closest(by, GROUPS))
-    selected = select(catalog, address)
-    known = selected.columns
-    meets = None if where is None else parse_condition(where, known)
-    keys: dict[str, Column] = {by: known[by]}
-    if by == "layer":
-        keys = {name: listings.LAYERS[name] for name in ("address", "model", "layer")}
-    total = sa.func.count()
-    found = total if meets is None else total.filter(meets)
-    numbers: dict[str, Column] = {
-        "filters": found,
-        "share": sa.cast(found, sa.REAL) / sa.func.sum(found).over(),
-    }
-    if meets is not None:
-        numbers |= {"total": total, "rate": sa.cast(found, sa.REAL) / total}
-    columns = {**keys, **numbers}
-    query = _over_filters(sa.select(*(column.label(name) for name, column in columns.items())), selected.kind)
-    order = {"layer": layer.c.id, "model": model.c.id}.get(by)
-    query = query.group_by(keys[by] if order is None else order).having(found > 0).limit(limit)
-    query = _in_order(query, sort, columns)
-    query = query.order_by(sa.desc(found), keys[by].nulls_last()) if order is None else query.order_by(order)
-    with catalog.connect() as connection:
-        groups = connection.execute(query, {"selected": selected.value}).mappings()
-        return tuple(columns), check_rows(groups, columns)
 
 
 _LABELS = sa.select(filter_.c.layer_id, filter_.c.position, filter_.c.label).where(
@@ -173,11 +107,6 @@ def filter_labels(catalog: Catalog, matches: Sequence[Match]) -> list[tuple[str,
             given[layer_id][position] = checked_text(label)
     named = ((given[match.layer["id"]], match.layer["filters"]) for match in matches)
     return [tuple(labels.get(n, "") for n in range(count)) if labels else () for labels, count in named]
-
-
-def _check_limit(limit: int | None) -> None:
-    if limit is not None and limit < 0:
-        raise UsageError(f"limit must be 0 or more, not {limit}", hint="omit it for all rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +133,8 @@ class Selected:
         return listings.searchable(self.extra, self.extra_of_layers)
 
 
-def select(catalog: Catalog, address: Address) -> Selected:
-    """The filters of `address`.
+def select(catalog: Catalog, address: Address, check_models: CheckModels | None = None) -> Selected:
+    """The filters of `address`; `check_models` receives the rows of its models, with `listings.MEASURED`.
 
     Raises
     ------
@@ -215,10 +144,16 @@ def select(catalog: Catalog, address: Address) -> Selected:
     if str(address) == "*":
         with catalog.read() as reading:
             found = [tuple(map(_metric_names, lists)) for lists in reading.execute(_EXTRA_METRICS)]
+        if found and check_models is not None:
+            with catalog.connect() as connection:
+                check_models(models_named(connection, "*", listings.MEASURED))
         if found:
             return Selected("all", None, *_extra(found))
+    columns = BRIEF_MODEL if check_models is None else (*BRIEF_MODEL, model.c.measured)
     with catalog.connect() as connection:
-        matches = find(connection, address)
+        matches = find(connection, address, columns)
+    if check_models is not None:
+        check_models({match.model["id"]: match.model for match in matches}.values())
     extra = _extra((match.model["extra_metrics"], match.model["extra_layer_metrics"]) for match in matches)
     ids = [match.layer["id"] for match in matches]
     if address.filters is not None:
@@ -304,7 +239,7 @@ def listing(
     *,
     columns: tuple[str, ...] | None,
     where: str | None,
-    sort: str | None,
+    sort: tuple[str, ...],
     limited: bool,
 ) -> Listing:
     """The listing of `columns` for the filters of a `Selected` that meet a condition.
@@ -316,16 +251,18 @@ def listing(
     """
     known = listings.searchable(extra, extra_of_layers)
     names = FILTER_COLUMNS + extra if columns is None else tuple(dict.fromkeys(columns))
-    fetched = {name: _column_named(name, known) for name in names}
+    fetched = {name: column_named(name, known) for name in names}
     if "address" in fetched:
         fetched |= {"address": sa.null(), **{part: known[part] for part in ADDRESS_PARTS}}
-    if not (kind == "all" and limited and sort and sort.removeprefix("-") == "orientation_strength"):
-        known = _without_index(known)
-    query = _over_filters(sa.select(*(column.label(name) for name, column in fetched.items())), kind)
+    if not (
+        kind == "all" and limited and [name.removeprefix("-") for name in sort] == ["orientation_strength"]
+    ):
+        known = without_type_index(known)
+    query = over_filters(sa.select(*(column.label(name) for name, column in fetched.items())), kind)
     if where is not None:
         query = query.where(parse_condition(where, known))
     # The primary key of filters comes last: SQLite then walks its tree in order, without sorting.
-    query = _in_order(query, sort, known).order_by(filter_.c.layer_id, filter_.c.position)
+    query = in_order(query, sort, known).order_by(filter_.c.layer_id, filter_.c.position)
     statement = compiled(query.limit(sa.bindparam("limit")))
     order = list(fetched)
     return Listing(
@@ -343,28 +280,17 @@ def listing(
     )
 
 
-def _over_filters(query: sa.Select[Any], kind: Kind) -> sa.Select[Any]:
-    """`query` from the filters of a `Selected` of this kind, joined with their layers and models."""
-    return query.select_from(filter_).join(layer).join(model).where(_is_selected(kind))
+def over_filters(query: sa.Select[Any], kind: Kind, *, by_layer: bool = False) -> sa.Select[Any]:
+    """`query` from the filters of a `Selected` of this kind, joined with their layers and models.
+
+    With `by_layer`, SQLite reads the filters of one layer after the other, in the order in which they are
+    stored.
+    """
+    of_layer = filter_.c.layer_id == (without_index(layer.c.id) if by_layer else layer.c.id)
+    return query.select_from(filter_).join(layer, of_layer).join(model).where(_is_selected(kind))
 
 
-def _column_named(name: str, columns: Mapping[str, Column]) -> Column:
-    """The column of that name; raises UnknownNameError with the closest names if there is none."""
-    if name not in columns:
-        message, hint = listings.no_column(name, columns)
-        raise UnknownNameError(message, name=name, hint=hint)
-    return columns[name]
-
-
-def _in_order(query: sa.Select[Any], sort: str | None, columns: Mapping[str, Column]) -> sa.Select[Any]:
-    """`query` sorted by a column, in descending order if prefixed with ``-``; NULL comes last."""
-    if not sort:
-        return query
-    column = _column_named(sort.removeprefix("-"), columns)
-    return query.order_by((sa.desc(column) if sort.startswith("-") else column).nulls_last())
-
-
-def _without_index(columns: Mapping[str, Column]) -> dict[str, Column]:
+def without_type_index(columns: Mapping[str, Column]) -> dict[str, Column]:
     """`columns` that do not use the index on ``classic_type``, which SQLite uses wherever it can.
 
     The index suits the first few filters of a type in its own order. For any other query its rows are in no

@@ -5,7 +5,7 @@ The names of columns are a contract: they are the keys of the JSON that commands
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 import sqlalchemy as sa
@@ -157,8 +157,16 @@ def unmeasured(catalog: Catalog, address: Address, names: Collection[str]) -> li
         There is no such model.
     """
     with catalog.connect() as connection:
-        columns = (model.c.name, model.c.measured)
-        found = models_named(connection, address.model, columns, str(address))
+        return lacking(models_named(connection, address.model, MEASURED, str(address)), names)
+
+
+MEASURED = (model.c.name, model.c.measured)
+"""The columns that `lacking` needs."""
+
+
+def lacking(models: Iterable[Mapping[str, Any]], names: Collection[str]) -> list[str]:
+    """The names of those of `models` that lack a metric whose column is in `names`."""
+    found = list(models)
     metrics = {*METRIC_COLUMNS, *LAYER_METRIC_COLUMNS}.union(*(row["measured"] for row in found))
     wanted = metrics.intersection(names)
     return [row["name"] for row in found if not wanted.issubset(row["measured"])]

@@ -8,11 +8,12 @@ from typing import Annotated
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.maps_output import COLUMNS, check_style, deliver
+from filterkit.cli.support.maps_output import COLUMNS, check_quality, check_style, deliver
 from filterkit.cli.support.shared_options import (
     Colormap,
     MapsNormalizer,
     Provider,
+    Quality,
     Renderer,
     Scale,
     Threads,
@@ -56,9 +57,11 @@ def convolve(
     renderer: Renderer = None,
     colormap: Colormap = None,
     scale: Scale = None,
+    quality: Quality = None,
 ) -> None:
     """Apply a filter to a picture, as a Conv node in ONNX Runtime."""
     check_style(shell, normalizer, renderer)
+    check_quality(quality, output, renderer)
     with shell.workbench() as bench:
         result = bench.convolve(
             address, image, per_channel=per_channel, size=size, provider=provider, threads=threads
@@ -73,6 +76,7 @@ def convolve(
                 renderer=renderer,
                 colormap=colormap,
                 scale=scale,
+                quality=quality,
             )
         )
     shell.rows(rows, COLUMNS)

@@ -1,20 +1,19 @@
-"""``filterkit diff``: the differences between two models."""
+"""``filterkit diff``: the differences between a model and others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.maps_output import draw
-from filterkit.cli.support.shared_options import complete_address
+from filterkit.cli.support.maps_output import check_quality, draw
+from filterkit.cli.support.shared_options import Quality, complete_address, words
 from filterkit.errors import one_line
 
 if TYPE_CHECKING:
-    from filterkit.plugins.protocols import Row
+    from filterkit.results.diff import Differences
 
 BRIEF = ("address_a", "address_b", "cosine", "relative_l2", "max_abs", "scale")
 
@@ -32,6 +31,12 @@ def diff(
         str,
         typer.Argument(help="The model or layers to compare it with.", autocompletion=complete_address),
     ],
+    more: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[C]...", help="More models, each compared with A.", autocompletion=complete_address
+        ),
+    ] = None,
     match: Annotated[
         Literal["name", "position", "assignment"],
         typer.Option(
@@ -46,28 +51,60 @@ def diff(
         float,
         typer.Option(help="Relative L2 distance above which a filter counts as changed."),
     ] = 1e-5,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            help="Condition on columns of the rows, as one quoted argument, e.g. "
+            '"cosine < 0.9 and changed > 0".'
+        ),
+    ] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns to sort by, e.g. cosine or model_b,-max_abs; -COLUMN for descending order."
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="Maximum number of rows.")] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Picture file for the most different filters, side by side."),
+        typer.Option(
+            "-o",
+            "--output",
+            help="Picture file for the most different filters of these rows, side by side.",
+        ),
     ] = None,
+    quality: Quality = None,
 ) -> None:
-    """Compare the filters of two models."""
+    """Compare the filters of a model with those of others."""
+    check_quality(quality, output)
     with shell.workbench() as bench:
-        rows = bench.diff(a, b, match=match, level=level, tolerance=tolerance)
+        rows = bench.diff(
+            *(a, b, *(more or ())),
+            match=match,
+            level=level,
+            tolerance=tolerance,
+            where=where,
+            sort=sort,
+            limit=limit,
+        )
         if output is not None:
-            draw(shell, bench, [("diff", bench.sheet(rows))], output)
+            draw(shell, bench, [("diff", bench.sheet(rows))], output, quality=quality)
     if rows.not_finite:
         shell.say(f"skipped, with NaN or infinity: {rows.not_finite:,} pairs of filters")
-    _report_left_out(shell, rows)
-    shell.rows(rows, rows.columns, brief=(*BRIEF, "moved" if match == "assignment" else "changed"))
+    _report_left_out(shell, rows, several=bool(more))
+    asked = [name.removeprefix("-") for name in words(sort or "") if name.removeprefix("-") in rows.columns]
+    brief = (*BRIEF, "moved" if match == "assignment" else "changed", *asked)
+    shell.rows(rows, rows.columns, brief=tuple(dict.fromkeys(brief)))
 
 
-def _report_left_out(shell: Shell, rows: Iterable[Row]) -> None:
-    """Report which layers were not compared, in one line per reason."""
-    reasons: dict[str, list[str]] = {}
-    for row in rows:
-        if row["reason"]:
-            reasons.setdefault(row["reason"], []).append(row["address_a"] or row["address_b"])
-    for reason, names in reasons.items():
+def _report_left_out(shell: Shell, rows: Differences, *, several: bool) -> None:
+    """Report which layers were not compared, in one line per model and reason."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for pair in rows.pairs:
+        one = pair.a or pair.b
+        if pair.reason and one:
+            reasons.setdefault((pair.model_b, pair.reason), []).append(one.address)
+    for (model, reason), names in reasons.items():
         some = names[0] if len(names) == 1 else f"{len(names)} layers ({names[0]}, …)"
-        shell.say(one_line(f"not compared: {some}: {reason}"))
+        compared = f"compared with {model}" if several else "compared"
+        shell.say(one_line(f"not {compared}: {some}: {reason}"))

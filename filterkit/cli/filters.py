@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal
+from functools import partial
+from typing import Annotated
 
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.shared_options import complete_address, say_what_is_missing
+from filterkit.cli.support.shared_options import complete_address, say_what_is_missing, words
 from filterkit.errors import UsageError
 
 BRIEF = ("address", "l2_norm", "classic_type", "classic_score", "redundancy", "frequency", "dead", "label")
-BRIEF_OF_LAYERS = ("address", "filters", "share", "total", "rate")
+LAYER_PARTS = ("model", "layer")
+"""Columns of groups that a narrow table leaves out, as they are in the address."""
 
-ALONE = {"--count": ("--group-by", "--columns", "--sort", "--limit"), "--group-by": ("--columns",)}
-"""Which options cannot be combined with which others."""
-
-GroupBy = Literal["layer", "model", "classic_type"]
+NOT_WITH_COUNT = ("--group-by", "--columns", "--sort", "--limit", "--agg")
 
 
 @command
@@ -37,15 +36,34 @@ def filters(
             '"l2_norm > 1 and bias < 0" or "layer.position < 3".'
         ),
     ] = None,
-    sort: Annotated[str | None, typer.Option(help="Column to sort by; -COLUMN for descending order.")] = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(help="Columns to sort by, e.g. layer,-l2_norm; -COLUMN for descending order."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=0, help="Maximum number of rows.")] = None,
     columns: Annotated[
         str | None,
-        typer.Option(help="Columns of filter and layer to show, e.g. address,l2_norm,in_channels."),
+        typer.Option(
+            help="Columns of filter and layer to show, e.g. address,l2_norm,in_channels; with --group-by, of "
+            "the groups."
+        ),
     ] = None,
     count: Annotated[bool, typer.Option("--count", help="Show only the number of filters.")] = False,
     group_by: Annotated[
-        GroupBy | None, typer.Option(help="Show the number of filters per group instead of the filters.")
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Show the number of filters per layer, model, classic_type or other column instead of the "
+            "filters.",
+        ),
+    ] = None,
+    agg: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FUNCTION:COLUMN",
+            help="With --group-by: mean, min, max, sum or count of a column per group, e.g. "
+            "mean:l2_norm,max:sparsity.",
+        ),
     ] = None,
 ) -> None:
     """List, count or group filters with their metrics.
@@ -56,32 +74,47 @@ def filters(
     kernels and parameters are the layer's; the number of a filter in its
     layer is filter, or filter.position.
     """
-    _check({"--count": count, "--group-by": group_by, "--columns": columns, "--sort": sort, "--limit": limit})
+    options = {"--group-by": group_by, "--columns": columns, "--sort": sort, "--limit": limit, "--agg": agg}
+    _check(options, count=count)
+    unmeasured = partial(say_what_is_missing, shell, address)
     with shell.workbench() as bench:
-        say_what_is_missing(shell, bench, address, " ".join(filter(None, (where, sort, group_by, columns))))
         if count:
-            shell.rows([{"filters": bench.count_filters(address, where=where)}], ["filters"])
+            found = bench.count_filters(address, where=where, unmeasured=unmeasured)
+            shell.rows([{"filters": found}], ["filters"])
         elif group_by:
-            groups = bench.group_filters(address, by=group_by, where=where, sort=sort, limit=limit)
-            brief = BRIEF_OF_LAYERS if group_by == "layer" else None
-            shell.rows(groups, groups.columns, brief=[name for name in brief or () if name in groups.columns])
+            groups = bench.group_filters(
+                address,
+                by=group_by,
+                agg=agg,
+                columns=columns,
+                where=where,
+                sort=sort,
+                limit=limit,
+                unmeasured=unmeasured,
+            )
+            brief = [
+                name for name in groups.columns if "address" not in groups.columns or name not in LAYER_PARTS
+            ]
+            shell.rows(groups, groups.columns, brief=None if columns else brief)
         else:
             wanted = [name.strip() for name in columns.split(",")] if columns is not None else None
-            names, rows = bench.iter_filters(address, columns=wanted, where=where, sort=sort, limit=limit)
+            names, rows = bench.iter_filters(
+                address, columns=wanted, where=where, sort=sort, limit=limit, unmeasured=unmeasured
+            )
             shell.rows(rows, names, brief=None if wanted else _brief(names, sort))
 
 
 def _brief(names: Sequence[str], sort: str | None) -> list[str]:
-    """The columns for a narrow table: the sort column follows the address."""
+    """The columns for a narrow table: the sort columns follow the address."""
     address, *rest = BRIEF
-    wanted = (address, (sort or "").removeprefix("-"), *rest)
+    wanted = (address, *(name.removeprefix("-") for name in words(sort or "")), *rest)
     return list(dict.fromkeys(name for name in wanted if name in names))
 
 
-def _check(options: Mapping[str, object]) -> None:
+def _check(options: Mapping[str, object], *, count: bool) -> None:
     """Refuse options that cannot be combined."""
-    given = [name for name, value in options.items() if value is not None and value is not False]
-    for first, others in ALONE.items():
-        for other in others:
-            if first in given and other in given:
-                raise UsageError(f"{other} has no effect with {first}", hint="leave out one of the two")
+    for name in NOT_WITH_COUNT:
+        if count and options[name] is not None:
+            raise UsageError(f"{name} has no effect with --count", hint="leave out one of the two")
+    if options["--agg"] and not options["--group-by"]:
+        raise UsageError("--agg has no effect without --group-by", hint="e.g. --group-by layer")

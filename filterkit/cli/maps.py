@@ -8,17 +8,18 @@ from typing import Annotated, Literal
 import typer
 
 from filterkit.cli.shell import Shell, command, print_error
-from filterkit.cli.support.maps_output import COLUMNS, check_style, deliver, is_array
+from filterkit.cli.support.maps_output import COLUMNS, check_quality, check_style, deliver, is_array
 from filterkit.cli.support.shared_options import (
     Colormap,
     MapsNormalizer,
     Provider,
+    Quality,
     Renderer,
     Scale,
     Threads,
     complete_address,
 )
-from filterkit.errors import ImageError
+from filterkit.errors import ImageError, UsageError
 
 At = Literal["post", "pre"]
 
@@ -64,13 +65,25 @@ def maps(
     ] = None,
     provider: Provider = "auto",
     threads: Threads = None,
+    skip_existing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-existing",
+            help="Skip pictures whose files -o has already written, to resume a run; options are not "
+            "compared.",
+        ),
+    ] = False,
     normalizer: MapsNormalizer = None,
     renderer: Renderer = None,
     colormap: Colormap = None,
     scale: Scale = None,
+    quality: Quality = None,
 ) -> None:
     """Run a model on pictures and show the feature maps of its filters."""
     check_style(shell, normalizer, renderer)
+    check_quality(quality, output, renderer)
+    if skip_existing and output is None:
+        raise UsageError("--skip-existing has no effect without -o", hint="e.g. -o maps, a folder")
     unreadable: list[ImageError] = []
 
     def leave_out(error: ImageError) -> None:
@@ -88,6 +101,8 @@ def maps(
             threads=threads,
             # Rows of an array are identified by position alone, so no picture may be left out.
             unreadable=None if is_array(output) else leave_out,
+            skip_existing=output if skip_existing else None,
+            renderer=renderer,
         )
         rows = list(
             deliver(
@@ -99,6 +114,7 @@ def maps(
                 renderer=renderer,
                 colormap=colormap,
                 scale=scale,
+                quality=quality,
             )
         )
     shell.rows(rows, COLUMNS)

@@ -81,8 +81,8 @@ class Shell:
         refuse_terminal(choose_format(self.registry, self.format), sys.stdout)
 
     @contextmanager
-    def workbench(self) -> Iterator[Workbench]:
-        """The workbench on the chosen catalog, with a progress bar on a terminal.
+    def workbench(self, *, progress: bool = True) -> Iterator[Workbench]:
+        """The workbench on the chosen catalog, with a progress bar on a terminal unless `progress` is false.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class Shell:
 
         if self.quiet:
             logging.getLogger("filterkit").setLevel(logging.ERROR)
-        with Workbench(self.catalog, progress=not self.quiet, registry=self.registry) as bench:
+        with Workbench(self.catalog, progress=progress and not self.quiet, registry=self.registry) as bench:
             yield bench
 
     def rows(

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.maps_output import draw
+from filterkit.cli.support.maps_output import check_quality, draw
 from filterkit.cli.support.piping import read_addresses
 from filterkit.cli.support.shared_options import (
     Colormap,
+    Quality,
     Renderer,
     Scale,
     complete_address,
@@ -39,7 +40,9 @@ def show(
     output: Annotated[
         Path | None,
         typer.Option(
-            "-o", "--output", help="Picture file (.png .svg .pdf .txt or a plugin's format), or a folder."
+            "-o",
+            "--output",
+            help="Picture file (.png .jpg .webp .svg .pdf .txt or a plugin's format), or a folder.",
         ),
     ] = None,
     normalizer: Annotated[
@@ -60,14 +63,17 @@ def show(
     ] = None,
     colormap: Colormap = None,
     scale: Scale = None,
+    quality: Quality = None,
 ) -> None:
     """Draw filters to a picture file, or to the terminal without -o."""
     if colormap and channels == "rgb":
         raise UsageError("--colormap has no effect on colour pictures", hint="leave out one of the two")
-    with shell.workbench() as bench:
+    check_quality(quality, output, renderer)
+    # Without -o the sheets themselves are printed, with which a progress bar would interfere.
+    with shell.workbench(progress=output is not None) as bench:
         sheets: Iterable[tuple[str, TileSheet]]
         if address == "-":
             sheets = [("filters", bench.sheet(read_addresses(), normalizer, channels=channels))]
         else:
             sheets = bench.sheets(address, normalizer or "minmax", channels=channels or "separate")
-        draw(shell, bench, sheets, output, renderer=renderer, colormap=colormap, scale=scale)
+        draw(shell, bench, sheets, output, renderer=renderer, colormap=colormap, scale=scale, quality=quality)

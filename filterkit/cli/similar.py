@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.maps_output import draw
-from filterkit.cli.support.shared_options import complete_address, words
+from filterkit.cli.support.maps_output import check_quality, draw
+from filterkit.cli.support.shared_options import Quality, complete_address, words
 
 BRIEF = ("address", "similarity", "transform")
 
@@ -45,8 +45,9 @@ def similar(
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of rows.")] = 10,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Picture file for the results (.png .svg .pdf .txt)."),
+        typer.Option("-o", "--output", help="Picture file for the results (.png .jpg .webp .svg .pdf .txt)."),
     ] = None,
+    quality: Quality = None,
 ) -> None:
     """Find the kernels or filters most similar to a given one, by exact search of the catalog.
 
@@ -59,10 +60,11 @@ def similar(
     which reverse 1×N and 1-D kernels and turn N×1 ones upside down. The
     depth of a 3-D kernel is kept.
     """
+    check_quality(quality, output)
     with shell.workbench() as bench:
         found = bench.similar(query, among, level=level, invariant=words(invariant), limit=limit)
         if found.not_finite:
             shell.say(f"skipped, with NaN or infinity: {found.not_finite:,} {found.query.level}s")
         if output:
-            draw(shell, bench, [("similar", bench.sheet(found))], output)
+            draw(shell, bench, [("similar", bench.sheet(found))], output, quality=quality)
         shell.rows(found, found.columns, brief=BRIEF)

@@ -46,6 +46,8 @@ def stats(
         if output:
             bench.save_stats_chart(address, output)
             shell.say(one_line(f"wrote {output}"))
-        say_what_is_missing(shell, bench, address, " ".join((*rows.columns, "classic_type")))
+        missing = bench.unmeasured(address, " ".join((*rows.columns, "classic_type")))
+        if missing:
+            say_what_is_missing(shell, address, missing)
         several = len({row["model"] for row in rows}) > 1
         shell.rows(rows, rows.columns, brief=("model", *BRIEF) if several else BRIEF)

@@ -1,15 +1,15 @@
-"""Compare two models layer by layer."""
+"""Compare models layer by layer: each further one with the first."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from filterkit.address import parse_address
 from filterkit.errors import NotFoundError, UsageError, closest
-from filterkit.results.diff import Differences, LayerPair
+from filterkit.results.diff import Differences, LayerPair, Place
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,32 +26,65 @@ Level = Literal["layer", "filter"]
 TOLERANCE = 1e-5
 """Above the rounding error of float32, below that of float16."""
 
-LAYER_COLUMNS = (
-    *("address_a", "address_b", "filters", "cosine", "relative_l2", "max_abs", "scale", "changed"),
-    *("sign_flips", "cosine_scaled", "cosine_min", "scale_min", "scale_max", "bias_max_abs", "moved"),
-    *("not_finite", "reason"),
-)
-FILTER_COLUMNS = (
+LAYER_COLUMNS: Mapping[str, type] = {
+    **dict.fromkeys(("address_a", "address_b"), str),
+    "filters": int,
+    **dict.fromkeys(("cosine", "relative_l2", "max_abs", "scale"), float),
+    **dict.fromkeys(("changed", "sign_flips"), int),
+    **dict.fromkeys(("cosine_scaled", "cosine_min", "scale_min", "scale_max", "bias_max_abs"), float),
+    **dict.fromkeys(("moved", "not_finite"), int),
+    **dict.fromkeys(("reason", "model_b"), str),
+}
+_OF_FILTERS = (
     *("address_a", "address_b", "cosine", "relative_l2", "max_abs", "scale", "changed", "sign_flips"),
-    *("bias_max_abs", "moved", "reason"),
+    *("bias_max_abs", "moved", "reason", "model_b"),
 )
+FILTER_COLUMNS = {name: LAYER_COLUMNS[name] for name in _OF_FILTERS}
+"""Columns of rows, and the types of their values; booleans count as integers."""
 
 
-def diff(session: Session, a: str, b: str, *, match: Matching, level: Level, tolerance: float) -> Differences:
+def diff(
+    session: Session,
+    a: str,
+    others: Sequence[str],
+    *,
+    match: Matching,
+    level: Level,
+    tolerance: float,
+    where: str | None,
+    sort: str | Iterable[str] | None,
+    limit: int | None,
+) -> Differences:
     """See `Workbench.diff`."""
+    from filterkit.catalog.selecting import names_in, select_rows
+
     _check_choice("match", match, Matching)
     _check_choice("level", level, Level)
     if not (tolerance >= 0 and math.isfinite(tolerance)):
         raise UsageError(
             f"tolerance must be a finite number of at least 0, not {tolerance}", hint="the default is 1e-5"
         )
-    left, right = _side(session, a), _side(session, b)
+    columns = LAYER_COLUMNS if level == "layer" else FILTER_COLUMNS
+    order = names_in(sort)
+    select_rows([], columns, where=where, sort=order, limit=limit)  # raises before anything is compared
+    left = _side(session, a)
+    rights = [_side(session, other) for other in others]
     with session.progress() as progress:
-        pairs = tuple(_layer_pairs(session, progress, left, right, match, tolerance))
-    if level == "layer":
-        return Differences(map(_layer_row, pairs), LAYER_COLUMNS, pairs, level)
-    rows = (row for pair in pairs for row in _filter_rows(pair))
-    return Differences(rows, FILTER_COLUMNS, pairs, level)
+        pairs = tuple(_layer_pairs(session, progress, left, rights, match, tolerance))
+    rows: list[Row] = []
+    places: list[Place] = []
+    for place, pair in enumerate(pairs):
+        if level == "layer" or pair.difference is None:
+            rows.append(_row(columns, _in_total(pair), *_addresses(pair), pair))
+            places.append((place, None))
+        else:
+            rows += _filter_rows(pair)
+            places += ((place, number) for number in range(len(pair.difference.cosine)))
+    chosen = select_rows(rows, columns, where=where, sort=order, limit=limit)
+    return Differences(
+        *((rows[number] for number in chosen), columns, pairs, level, [places[number] for number in chosen]),
+        is_sorted=bool(order),
+    )
 
 
 def _side(session: Session, address: str) -> list[Match]:
@@ -63,7 +96,7 @@ def _side(session: Session, address: str) -> list[Match]:
         )
     matches = session.matches(address)
     if len({match.model["name"] for match in matches}) > 1:
-        raise UsageError(f"'{address}' names several models", hint="compare one model with another")
+        raise UsageError(f"'{address}' names several models", hint="name each of them: filterkit diff A B C")
     return matches
 
 
@@ -71,38 +104,48 @@ def _layer_pairs(
     session: Session,
     progress: Progress,
     left: list[Match],
-    right: list[Match],
+    rights: list[list[Match]],
     match: Matching,
     tolerance: float,
 ) -> Iterator[LayerPair]:
+    paired = [(right, _pair_layers(left, right, match)) for right in rights]
+    compared = (
+        left[pair.a] for _, pairs in paired for pair in pairs if pair.a is not None and not pair.reason
+    )
+    total = sum(map(_bank_bytes, compared))
+    done = 0
+    for right, pairs in paired:
+        orders: list[NDArray[np.intp]] = []  # of the filters of earlier layers, the nearest first
+        for pair in pairs:
+            progress("comparing layers", done, total)
+            a = None if pair.a is None else left[pair.a]
+            b = None if pair.b is None else right[pair.b]
+            model_b = right[0].model["name"]
+            if a is None or b is None or pair.reason:
+                yield LayerPair(a, b, pair.reason, model_b=model_b)
+                continue
+            done += _bank_bytes(a)
+            yield _compared(session, a, b, orders if match == "assignment" else None, tolerance)
+
+
+def _compared(
+    session: Session, a: Match, b: Match, orders: list[NDArray[np.intp]] | None, tolerance: float
+) -> LayerPair:
+    """Two layers of the same shape; the filters are assigned if `orders` is given, which then grows."""
     from filterkit.comparison.assignment import assign
     from filterkit.comparison.difference import difference
 
-    orders: list[NDArray[np.intp]] = []  # of the filters of earlier layers, the nearest first
-    pairs = _pair_layers(left, right, match)
-    done, total = (
-        0,
-        sum(_bank_bytes(left[pair.a]) for pair in pairs if pair.a is not None and not pair.reason),
-    )
-    for pair in pairs:
-        progress("comparing layers", done, total)
-        a = None if pair.a is None else left[pair.a]
-        b = None if pair.b is None else right[pair.b]
-        if a is None or b is None or pair.reason:
-            yield LayerPair(a, b, pair.reason)
-            continue
-        weights_a, weights_b = session.weights(a), session.weights(b)
-        assignment, aligned = None, weights_b
-        if match == "assignment":
-            read = a.layer["in_channels"] == weights_a.shape[1]  # a grouped filter reads only its group
-            known = [order for order in orders if read and len(order) == weights_a.shape[1]]
-            assignment = assign(weights_a, weights_b, known)
-            aligned = assignment.apply(weights_b)
-            orders.insert(0, assignment.filters)
-        bias = _bias_difference(session, a, b, assignment.filters if assignment else slice(None))
-        found = difference(weights_a, aligned, tolerance)
-        done += _bank_bytes(a)
-        yield LayerPair(a, b, None, weights_a, weights_b, found, bias, assignment)
+    weights_a, weights_b = session.weights(a), session.weights(b)
+    assignment, aligned = None, weights_b
+    if orders is not None:
+        read = a.layer["in_channels"] == weights_a.shape[1]  # a grouped filter reads only its group
+        known = [order for order in orders if read and len(order) == weights_a.shape[1]]
+        assignment = assign(weights_a, weights_b, known)
+        aligned = assignment.apply(weights_b)
+        orders.insert(0, assignment.filters)
+    bias = _bias_difference(session, a, b, assignment.filters if assignment else slice(None))
+    found = difference(weights_a, aligned, tolerance)
+    return LayerPair(a, b, None, weights_a, weights_b, found, bias, assignment, b.model["name"])
 
 
 def _bias_difference(
@@ -120,7 +163,7 @@ def _bias_difference(
 
 
 def _bank_bytes(match: Match) -> int:
-    return 4 * math.prod(_bank_shape(match))
+    return 4 * math.prod(match.bank_shape)
 
 
 def _check_choice(kind: str, word: str, choices: Any) -> None:
@@ -139,7 +182,7 @@ def _pair_layers(a: Sequence[Match], b: Sequence[Match], match: Matching) -> lis
     """
     from filterkit.comparison.assignment import Layer, pair_by_name, pair_by_position
 
-    left, right = ([Layer(each.layer["name"], _bank_shape(each)) for each in side] for side in (a, b))
+    left, right = ([Layer(each.layer["name"], each.bank_shape) for each in side] for side in (a, b))
     share_names = bool({layer.name for layer in left} & {layer.name for layer in right})
     single = len(a) == len(b) == 1
     by_name = match == "name" or (match == "assignment" and share_names)
@@ -159,30 +202,24 @@ def _pair_layers(a: Sequence[Match], b: Sequence[Match], match: Matching) -> lis
     return pairs
 
 
-def _bank_shape(match: Match) -> tuple[int, ...]:
-    """Shape of a layer's bank, from its row."""
-    layer = match.layer
-    return (layer["filters"], layer["kernels"] // layer["filters"], *layer["kernel_shape"])
-
-
-def _layer_row(pair: LayerPair) -> Row:
+def _in_total(pair: LayerPair) -> dict[str, Any]:
+    """The differences of whole layers; empty if they cannot be compared."""
     from filterkit.comparison.difference import total
 
-    known: dict[str, Any] = {}
-    if pair.difference is not None:
-        known = dataclasses.asdict(total(pair.difference))
-        known["filters"] = len(pair.difference.cosine)
-        known["bias_max_abs"] = None if pair.bias is None else float(pair.bias.max())
-        known["moved"] = None if pair.assignment is None else int(pair.assignment.moved.sum())
-    return _row(LAYER_COLUMNS, known, *_addresses(pair), pair.reason)
+    if pair.difference is None:
+        return {}
+    return {
+        **dataclasses.asdict(total(pair.difference)),
+        "filters": len(pair.difference.cosine),
+        "bias_max_abs": None if pair.bias is None else float(pair.bias.max()),
+        "moved": None if pair.assignment is None else int(pair.assignment.moved.sum()),
+    }
 
 
 def _filter_rows(pair: LayerPair) -> Iterator[Row]:
     address_a, address_b = _addresses(pair)
     each = pair.difference
-    if each is None:
-        yield _row(FILTER_COLUMNS, {}, address_a, address_b, pair.reason)
-        return
+    assert each is not None
     columns = {
         name: getattr(each, name).tolist()
         for name in ("cosine", "relative_l2", "max_abs", "scale", "changed", "sign_flips")
@@ -194,7 +231,7 @@ def _filter_rows(pair: LayerPair) -> Iterator[Row]:
     for number in range(len(each.cosine)):
         known = {name: values[number] for name, values in columns.items()}
         yield _row(
-            FILTER_COLUMNS, known, f"{address_a}/{number}", f"{address_b}/{pair.partner(number)}", None
+            FILTER_COLUMNS, known, f"{address_a}/{number}", f"{address_b}/{pair.partner(number)}", pair
         )
 
 
@@ -202,11 +239,9 @@ def _addresses(pair: LayerPair) -> tuple[str | None, str | None]:
     return pair.a.address if pair.a else None, pair.b.address if pair.b else None
 
 
-def _row(
-    columns: Sequence[str], known: dict[str, Any], a: str | None, b: str | None, reason: str | None
-) -> Row:
+def _row(columns: Iterable[str], known: dict[str, Any], a: str | None, b: str | None, pair: LayerPair) -> Row:
     """A row with None for what is unknown or undefined."""
-    known = {**known, "address_a": a, "address_b": b, "reason": reason}
+    known = {**known, "address_a": a, "address_b": b, "reason": pair.reason, "model_b": pair.model_b}
     values = ((name, known.get(name)) for name in columns)
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value

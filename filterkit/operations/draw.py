@@ -50,7 +50,7 @@ def write_maps(
     folder = drawing.is_folder(output)
     for result in results:
         if folder:
-            place = output / result.image_name if result.of_several else output
+            place = _place(output, result.image_name, several=result.of_several)
             place.mkdir(parents=True, exist_ok=True)
             sheets = ((name, sheet(session, result.only(name), normalizer, None)) for name in result.maps)
             yield result, list(draw(session, sheets, place, renderer, options))
@@ -62,6 +62,28 @@ def write_maps(
             )
         whole = sheet(session, result, normalizer, None)
         yield result, list(draw(session, [(output.stem, whole)], output, renderer, options))
+
+
+def files_of_maps(
+    session: Session,
+    output: Path,
+    renderer: str | None,
+    layers: Iterable[str],
+    image_name: str,
+    *,
+    several: bool,
+) -> list[Path]:
+    """The files that `write_maps` writes for a picture, to a file or a folder."""
+    if not drawing.is_folder(output):
+        return [output]
+    place = _place(output, image_name, several=several)
+    suffix = drawing.suffix_in_folder(session.registry, renderer)
+    return [place / f"{drawing.file_name(name)}{suffix}" for name in layers]
+
+
+def _place(output: Path, image_name: str, *, several: bool) -> Path:
+    """The folder for the maps of a picture in `output`."""
+    return output / image_name if several else output
 
 
 def is_array(output: Path) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Literal
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from filterkit.address import parse_address
 from filterkit.errors import UsageError
@@ -14,31 +15,33 @@ if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
     from filterkit.session import Session
 
-
-Grouping = Literal["layer", "model", "classic_type"]
+Unmeasured = Callable[[list[str]], None]
 
 
 def filters(
     session: Session,
     address: str,
     *,
-    columns: Sequence[str] | str | None,
+    columns: str | Iterable[str] | None,
     where: str | None,
-    sort: str | None,
+    sort: str | Iterable[str] | None,
     limit: int | None,
     count: bool,
-    group_by: Grouping | None,
+    group_by: str | Iterable[str] | None,
+    agg: str | Iterable[str] | None,
 ) -> Rows:
     """See `Workbench.filters`."""
-    if columns is not None and (count or group_by):
-        raise UsageError(f"columns has no effect with {'count' if count else 'group_by'}")
-    if count and (group_by or sort or limit is not None):
-        raise UsageError("group_by, sort and limit have no effect with count")
+    if agg is not None and group_by is None:
+        raise UsageError("agg needs group_by", hint='e.g. group_by="layer"')
+    if count and (group_by or columns or sort or limit is not None):
+        raise UsageError("columns, group_by, sort and limit have no effect with count")
     if count:
-        return Rows([{"filters": count_filters(session, address, where=where)}], ("filters",))
+        found = count_filters(session, address, where=where, unmeasured=None)
+        return Rows([{"filters": found}], ("filters",))
+    selection: Any = {"columns": columns, "where": where, "sort": sort, "limit": limit, "unmeasured": None}
     if group_by:
-        return group_filters(session, address, by=group_by, where=where, sort=sort, limit=limit)
-    names, rows = iter_filters(session, address, columns=columns, where=where, sort=sort, limit=limit)
+        return group_filters(session, address, by=group_by, agg=agg, **selection)
+    names, rows = iter_filters(session, address, **selection)
     return Rows(rows, names)
 
 
@@ -46,38 +49,85 @@ def iter_filters(
     session: Session,
     address: str,
     *,
-    columns: Sequence[str] | str | None,
+    columns: str | Iterable[str] | None,
     where: str | None,
-    sort: str | None,
+    sort: str | Iterable[str] | None,
     limit: int | None,
+    unmeasured: Unmeasured | None,
 ) -> tuple[tuple[str, ...], Iterator[Row]]:
     """See `Workbench.iter_filters`."""
     from filterkit.catalog import filters
+    from filterkit.catalog.selecting import names_in
 
-    if isinstance(columns, str):
-        columns = [name.strip() for name in columns.split(",")]
+    chosen = None if columns is None else names_in(columns)
+    order = names_in(sort)
     with hint_measure(session, address):
         return filters.filters(
-            session.catalog(), parse_address(address), columns=columns, where=where, sort=sort, limit=limit
+            *(session.catalog(), parse_address(address)),
+            columns=chosen,
+            where=where,
+            sort=order,
+            limit=limit,
+            check_models=_checked(unmeasured, where, order, chosen),
         )
 
 
-def count_filters(session: Session, address: str, *, where: str | None) -> int:
+def count_filters(session: Session, address: str, *, where: str | None, unmeasured: Unmeasured | None) -> int:
     """See `Workbench.count_filters`."""
     from filterkit.catalog import filters
 
     with hint_measure(session, address):
-        return filters.count_filters(session.catalog(), parse_address(address), where=where)
+        return filters.count_filters(
+            *(session.catalog(), parse_address(address)),
+            where=where,
+            check_models=_checked(unmeasured, where),
+        )
 
 
 def group_filters(
-    session: Session, address: str, *, by: str, where: str | None, sort: str | None, limit: int | None
+    session: Session,
+    address: str,
+    *,
+    by: str | Iterable[str],
+    agg: str | Iterable[str] | None,
+    columns: str | Iterable[str] | None,
+    where: str | None,
+    sort: str | Iterable[str] | None,
+    limit: int | None,
+    unmeasured: Unmeasured | None,
 ) -> Rows:
     """See `Workbench.group_filters`."""
-    from filterkit.catalog import filters
+    from filterkit.catalog.groups import group_filters
+    from filterkit.catalog.selecting import names_in
 
-    with hint_measure(session, address, result=sort and sort.removeprefix("-")):
-        columns, rows = filters.group_filters(
-            session.catalog(), parse_address(address), by, where=where, sort=sort, limit=limit
+    keys, aggregates, order = names_in(by), names_in(agg), names_in(sort)
+    with hint_measure(session, address, results=[name.removeprefix("-") for name in order]):
+        names, rows = group_filters(
+            *(session.catalog(), parse_address(address), keys),
+            agg=aggregates,
+            columns=columns,
+            where=where,
+            sort=order,
+            limit=limit,
+            check_models=_checked(unmeasured, where, order, keys, aggregates),
         )
-    return Rows(rows, columns)
+    return Rows(rows, names)
+
+
+def _checked(
+    unmeasured: Unmeasured | None, *requests: str | Iterable[str] | None
+) -> Callable[[Iterable[Mapping[str, Any]]], None] | None:
+    """A function that reports which models lack a metric that is named in one of `requests`."""
+    from filterkit.catalog.listings import lacking
+
+    texts = (request if isinstance(request, str) else " ".join(request or ()) for request in requests)
+    names = re.findall(r"\w+", " ".join(texts))
+    if unmeasured is None or not names:
+        return None
+
+    def check(models: Iterable[Mapping[str, Any]]) -> None:
+        missing = lacking(models, names)
+        if missing:
+            unmeasured(missing)
+
+    return check

@@ -36,10 +36,18 @@ def iter_feature_maps(
     inputs: Mapping[str, NDArray[Any]] | str | os.PathLike[str] | None,
     options: RunOptions,
     unreadable: Callable[[ImageError], None] | None,
+    skip_existing: Path | None = None,
+    renderer: str | None = None,
 ) -> Iterator[FeatureMaps]:
     """See `Workbench.iter_feature_maps`."""
     from filterkit.catalog.weights import model_file
 
+    files = None
+    if skip_existing is not None:
+        from filterkit.operations.draw import files_of_maps
+
+        _check_skipping(skip_existing, inputs)
+        files = partial(files_of_maps, session, skip_existing, renderer)
     with hint_argument_order("maps", address, images, session.matches):
         matches = session.matches(address)
     if len({match.model["name"] for match in matches}) > 1:
@@ -59,6 +67,7 @@ def iter_feature_maps(
         inputs=inputs,
         options=options,
         unreadable=unreadable,
+        files=files,
         cuts=session.catalog().store.cuts_path(matches[0].model["sha256"]),
         opened=session.networks,
     )
@@ -73,12 +82,14 @@ def _run(
     inputs: Mapping[str, NDArray[Any]] | str | os.PathLike[str] | None,
     options: RunOptions,
     unreadable: Callable[[ImageError], None] | None,
+    files: Callable[..., list[Path]] | None,
     cuts: Path,
     opened: OpenNetworks,
 ) -> Iterator[FeatureMaps]:
     """The maps of `matches`, all from one model; `labels` name each layer's maps.
 
-    `cuts` is the folder where cut graphs of the model are cached, `opened` the networks that stay open.
+    `files` returns the files for a picture, which is left out if all exist; `cuts` is the folder where cut
+    graphs of the model are cached, `opened` the networks that stay open.
     """
     from filterkit.runtime.feature_maps import Target, open_network
 
@@ -119,7 +130,10 @@ def _run(
     else:
         several = len(first) > 1
         responses = _run_pictures(
-            network, model, chain(first, pictures), wanted, unreadable if several else None, several=several
+            *(network, model, chain(first, pictures), wanted),
+            unreadable if several else None,
+            files and partial(files, [match.layer["name"] for match in matches], several=several),
+            several=several,
         )
     for maps, image, image_name, several in responses:
         ran = {match.layer["name"]: match for match in matches if match.layer["name"] in maps}
@@ -139,6 +153,21 @@ def _run(
             at=at,
             of_several=several,
             left_out={**network.left_out, **idle},
+        )
+
+
+def _check_skipping(output: Path, inputs: object) -> None:
+    """Refuse to skip what has no file of its own."""
+    from filterkit.operations.draw import is_array
+
+    if is_array(output):
+        raise UsageError(
+            f"no picture can be skipped for {output.name}, which contains the maps of all",
+            hint="write a folder of pictures, or compute the array again",
+        )
+    if inputs is not None:
+        raise UsageError(
+            "only pictures can be skipped, not the inputs of a graph", hint="leave out one of the two options"
         )
 
 
@@ -221,6 +250,7 @@ def _run_pictures(
     pictures: Iterable[Picture],
     size: Size,
     unreadable: Callable[[ImageError], None] | None,
+    files: Callable[[str], list[Path]] | None,
     *,
     several: bool,
 ) -> Iterator[Response]:
@@ -250,8 +280,13 @@ def _run_pictures(
 
     def read() -> Iterator[NDArray[Any]]:
         stems: set[str] = set()
+        skipped = 0
         for number, picture in enumerate(pictures):
             name, stem = picture_name(picture, number)
+            stem = _distinct(stem, stems)  # before it is read, so that it is the same in every run
+            if files and all(path.exists() for path in files(stem)):
+                skipped += 1
+                continue
             try:
                 pixels = read_pixels(picture, preprocessing, note=partial(report_once, "range"))
             except ImageError as error:
@@ -266,8 +301,10 @@ def _run_pictures(
                     f"{model['name']}; if that is a placeholder, set another with --size 224 or --size "
                     "original",
                 )
-            pending.append((name, _distinct(stem, stems)))
+            pending.append((name, stem))
             yield pixels
+        if skipped:
+            report(f"skipped {skipped:,} picture{'s' * (skipped > 1)} whose files exist already")
 
     for maps in network.picture_maps(read(), preprocessing, size=size, declared=declared):
         yield {name: values[0] for name, values in maps.items()}, *pending.popleft(), several

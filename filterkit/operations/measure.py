@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -52,7 +52,7 @@ def unmeasured(session: Session, address: str, question: str) -> list[str]:
 
 
 @contextmanager
-def hint_measure(session: Session, address: str | None, *, result: str | None = None) -> Iterator[None]:
+def hint_measure(session: Session, address: str | None, *, results: Collection[str] = ()) -> Iterator[None]:
     """Add a hint to the error about an unknown column, if an installed metric fills that column.
 
     A metric that was installed after a model was added has no column there until it is measured.
@@ -61,15 +61,15 @@ def hint_measure(session: Session, address: str | None, *, result: str | None = 
     ----------
     address
         The address in the request; None for SQL, where no such column exists even after measuring.
-    result
-        A column of results, not of filters, which no metric fills.
+    results
+        Columns of results, not of filters, which no metric fills.
     """
     try:
         yield
     except UnknownNameError as error:
         table, _, column = error.name.rpartition(".")
         metric = _metric_of(session, column)
-        is_measurable = table in ("", "filter", "f", "layer") and error.name != result
+        is_measurable = table in ("", "filter", "f", "layer") and error.name not in results
         if metric is None or not is_measurable or (address is None and _is_measured(session, column)):
             raise
         import shlex  # only for this hint

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from filterkit.address import parse_address
-from filterkit.errors import NotFoundError
+from filterkit.errors import NotFoundError, UsageError
 from filterkit.results.sheet import Drawable, Sheet
 from filterkit.sheets.picked import check_channels, check_count, picked_sheet
 from filterkit.sheets.tiles import bank_sheet
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 
 def sheet(
-    session: Session, what: str | Iterable[str] | Drawable, normalizer: str | None, channels: Channels | None
+    session: Session,
+    what: str | Iterable[str] | Iterable[tuple[str, str]] | Drawable,
+    normalizer: str | None,
+    channels: Channels | None,
 ) -> Sheet:
     """See `Workbench.sheet`."""
     check_channels(channels or "separate")
@@ -39,10 +43,15 @@ def sheet(
     if isinstance(what, str):
         match = session.one(what, "a sheet shows one layer")
         return _layer_sheet(session, match, normalizer or "minmax", channels or "separate")
-    matches = pick(session.catalog(), what)
+    pairs = [each if isinstance(each, str) else tuple(each) for each in what]
+    texts = [each for each in pairs if isinstance(each, str)]
+    in_pairs = len(texts) < len(pairs)
+    matches = _pick_pairs(session.catalog(), pairs) if in_pairs else pick(session.catalog(), texts)
     one_kernel = channels in (None, "first", "strongest")
     by_itself = "minmax:per=kernel" if one_kernel else "minmax:per=filter"
-    return _picked_sheet(session, matches, normalizer or by_itself, channels or "strongest")
+    return _picked_sheet(
+        session, matches, normalizer or by_itself, channels or "strongest", in_pairs=in_pairs
+    )
 
 
 def sheets(
@@ -51,9 +60,13 @@ def sheets(
     """See `Workbench.sheets`."""
     matches = session.matches(address)
     several = len({match.model["name"] for match in matches}) > 1
-    for match in matches:
-        name = match.address if several else match.layer["name"]
-        yield name, _layer_sheet(session, match, normalizer, channels)
+    sizes = [4 * math.prod(match.bank_shape) for match in matches]
+    with session.progress() as progress:
+        for place, match in enumerate(matches):
+            if len(matches) > 1:
+                progress("drawing layers", sum(sizes[:place]), sum(sizes))
+            name = match.address if several else match.layer["name"]
+            yield name, _layer_sheet(session, match, normalizer, channels)
 
 
 def pick(catalog: Catalog, addresses: Iterable[str]) -> list[Match]:
@@ -74,17 +87,44 @@ def pick(catalog: Catalog, addresses: Iterable[str]) -> list[Match]:
     return found
 
 
+def _pick_pairs(catalog: Catalog, pairs: Iterable[str | tuple[str, ...]]) -> list[Match]:
+    """What pairs of addresses name: the filters of the first and of the second, one by one in turn.
+
+    Raises
+    ------
+    NotFoundError, UsageError
+        As `pick`; or a pair does not name equally many filters.
+    """
+    each = [(pair,) if isinstance(pair, str) else pair for pair in pairs]
+    wrong = next((pair for pair in each if len(pair) != 2), None)
+    if wrong is not None:
+        raise UsageError(f"'{', '.join(wrong)}' is not a pair of addresses", hint="give pairs only, or none")
+    first, second = (pick(catalog, addresses) for addresses in zip(*each, strict=True))
+    found: list[Match] = []
+    for pair in zip(first, second, strict=False):
+        if len({len(side.filters) for side in pair}) > 1:
+            names = " and ".join(side.selected_address for side in pair)
+            hint = "pair single filters, or layers with as many"
+            raise UsageError(f"{names} have different numbers of filters", hint=hint)
+        for numbers in zip(*(side.filters for side in pair), strict=True):
+            found += (replace(side, filters=(number,)) for side, number in zip(pair, numbers, strict=True))
+    return found
+
+
 def _with_metrics(session: Session, drawn: TileSheet) -> Sheet:
     """The same sheet as a `Sheet`, with the metrics that the catalog has for its tiles."""
     metrics, texts = tile_metrics(session.catalog, drawn.addresses)
     return Sheet.of(replace(drawn, metrics=metrics, texts=texts))
 
 
-def _picked_sheet(session: Session, matches: Sequence[Match], normalizer: str, channels: Channels) -> Sheet:
+def _picked_sheet(
+    session: Session, matches: Sequence[Match], normalizer: str, channels: Channels, *, in_pairs: bool = False
+) -> Sheet:
     from filterkit.catalog.weights import bank
 
     made = session.registry.create("normalizer", normalizer)
-    return _with_metrics(session, picked_sheet(matches, partial(bank, session.catalog()), made, channels))
+    drawn = picked_sheet(matches, partial(bank, session.catalog()), made, channels, in_pairs=in_pairs)
+    return _with_metrics(session, drawn)
 
 
 def _layer_sheet(session: Session, match: Match, normalizer: str, channels: Channels) -> Sheet:

@@ -74,10 +74,14 @@ class Renderers:
     @hookimpl
     def filterkit_renderers(self) -> Contributions:
         return (
-            Contribution("grid", "A labelled figure as PNG, SVG or PDF", "filterkit.renderers.grid:Grid"),
+            Contribution(
+                "grid",
+                "A labelled figure as PNG, JPEG, WebP, SVG or PDF",
+                "filterkit.renderers.grid:Grid",
+            ),
             Contribution(
                 "mosaic",
-                "All tiles as pixels in a PNG, any number of them",
+                "All tiles as pixels in a PNG, JPEG or WebP, any number of them",
                 "filterkit.renderers.mosaic:Mosaic",
             ),
             Contribution("terminal", "Coloured text for terminals", "filterkit.renderers.terminal:Terminal"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from filterkit.atomic_writes import write_file
 from filterkit.errors import UsageError, one_line
 from filterkit.plugins.options import parse_spec
-from filterkit.renderers.rendered import Rendered
+from filterkit.renderers.rendered import PIXELS, Rendered
 
 if TYPE_CHECKING:
     from filterkit.plugins.registry import Registry
@@ -43,7 +43,7 @@ def draw(
         Several sheets for one file; or as `render`.
     """
     if is_folder(output):
-        suffix = suffixes(registry, renderer)[0] if renderer else ".png"
+        suffix = suffix_in_folder(registry, renderer)
         for name, each in sheets:
             data = render(registry, each, renderer, suffix, options)
             yield write_file(output / f"{file_name(name)}{suffix}", data)
@@ -55,6 +55,11 @@ def draw(
             hint=f"-o {output.stem} writes one picture per layer to a folder of that name",
         )
     yield write_file(output, render(registry, first[1], renderer, output.suffix, options))
+
+
+def suffix_in_folder(registry: Registry, renderer: str | None) -> str:
+    """The suffix of the files that `draw` writes to a folder."""
+    return suffixes(registry, renderer)[0] if renderer else ".png"
 
 
 def render(
@@ -72,7 +77,7 @@ def render(
     try:
         return _draw(registry, sheet, spec, suffix, options)
     except UsageError:
-        if renderer or spec != "grid" or suffix not in (None, ".png"):
+        if renderer or spec != "grid" or suffix not in (None, *PIXELS):
             raise
         # mosaic draws sheets that are too large for a labelled figure.
         return _draw(registry, sheet, "mosaic", suffix, options)
@@ -117,7 +122,7 @@ def _formats(registry: Registry, spec: str) -> list[str]:
 
 
 def _suitable(registry: Registry, sheet: TileSheet, suffix: str | None) -> str:
-    if suffix in (None, ".png"):
+    if suffix in (None, *PIXELS):
         return "grid" if suits_grid(sheet) else "mosaic"
     if suffix in (".svg", ".pdf"):
         return "grid"

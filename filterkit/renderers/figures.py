@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from filterkit.errors import one_line
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 DPI = 150
 FONT = "DejaVu Sans"  # bundled with matplotlib, so that pictures are the same everywhere
@@ -59,6 +61,18 @@ def written(figure: Figure, kind: str, title: str) -> bytes:
     out = io.BytesIO()
     figure.savefig(out, format=kind, dpi=DPI, facecolor="white", metadata=metadata)
     return out.getvalue()
+
+
+def drawn_pixels(figure: Figure) -> NDArray[np.uint8]:
+    """`figure` as pixels on white, shape (height, width, 3)."""
+    import numpy as np
+    from matplotlib.backends import backend_agg
+
+    untyped: Any = backend_agg
+    figure.set_facecolor("white")
+    canvas = untyped.FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 def shorten(text: str, length: int) -> str:

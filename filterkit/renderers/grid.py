@@ -1,4 +1,4 @@
-"""Grid: a labelled figure as PNG, SVG or PDF, and the layout of its parts."""
+"""Grid: a labelled figure as PNG, JPEG, WebP, SVG or PDF, and the layout of its parts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,18 @@ import numpy as np
 
 from filterkit.errors import UsageError, closest, one_line
 from filterkit.renderers.canvas import GRAY, canvas_shape, colour_table, paint
-from filterkit.renderers.figures import DPI, FAINT, FONT, INK, MEDIA_TYPES, settings, shorten, written
+from filterkit.renderers.compressed import LOSSY, check_quality, compressed
+from filterkit.renderers.figures import (
+    DPI,
+    FAINT,
+    FONT,
+    INK,
+    MEDIA_TYPES,
+    drawn_pixels,
+    settings,
+    shorten,
+    written,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,11 +46,13 @@ class Grid:
     Parameters
     ----------
     format
-        ``png``, ``svg`` or ``pdf``.
+        ``png``, ``svg``, ``pdf``, ``jpg``, ``jpeg`` or ``webp``.
     colormap
         Name of a matplotlib colormap; in the default, ``gray``, large values are light.
     scale
         Pixels per value and side; 0 selects it automatically.
+    quality
+        Of JPEG and WebP, 1 to 100; the default is 90.
 
     Raises
     ------
@@ -47,20 +60,23 @@ class Grid:
         If an option is unknown or out of range; when rendering, if there are more than 1,024 tiles.
     """
 
-    format: Literal["png", "svg", "pdf"] = "png"
+    format: Literal["png", "svg", "pdf", "jpg", "jpeg", "webp"] = "png"
     colormap: str = GRAY
     scale: int = 0
+    quality: int | None = None
 
     def __post_init__(self) -> None:
-        if self.format not in MEDIA_TYPES:
-            raise UsageError(f"grid cannot write '{self.format}'", hint=closest(self.format, MEDIA_TYPES))
+        formats = MEDIA_TYPES | LOSSY
+        if self.format not in formats:
+            raise UsageError(f"grid cannot write '{self.format}'", hint=closest(self.format, formats))
+        check_quality(self.format, self.quality)
         if self.scale < 0:
             raise UsageError(f"invalid scale={self.scale}", hint="scale must not be negative")
         colour_table(self.colormap)
 
     @property
     def media_type(self) -> str:
-        return MEDIA_TYPES[self.format]
+        return (MEDIA_TYPES | LOSSY)[self.format]
 
     @property
     def suffix(self) -> str:
@@ -96,6 +112,8 @@ class Grid:
                 ]
                 _picture(figure, layout, left - 1, top - 1, bar)
             _write_all(figure, layout)
+            if self.format in LOSSY:
+                return compressed(drawn_pixels(figure), self.format, self.quality)
             return written(figure, self.format, sheet.title)
 
 

@@ -1,19 +1,22 @@
-"""Mosaic: every tile as pixels in a PNG, for any number of kernels."""
+"""Mosaic: every tile as pixels in a PNG, JPEG or WebP, for any number of kernels."""
 
 from __future__ import annotations
 
 import io
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Literal
 
 from PIL import Image, ImageColor, PngImagePlugin
 
-from filterkit.errors import UsageError, one_line
+from filterkit.errors import UsageError, closest, one_line
 from filterkit.renderers.canvas import GRAY, colour_table, paint
+from filterkit.renderers.compressed import LOSSY, check_quality, compressed
 
 if TYPE_CHECKING:
     from filterkit.records import TileSheet
+
+MEDIA_TYPES = {"png": "image/png", **LOSSY}
 
 TARGET = 1024
 """Target for the longer side in pixels with automatic scale."""
@@ -24,7 +27,7 @@ LARGEST_SCALE = 32
 
 @dataclass(frozen=True, slots=True)
 class Mosaic:
-    """Draw all tiles, however many, into one PNG.
+    """Draw all tiles, however many, into one picture.
 
     Parameters
     ----------
@@ -37,6 +40,10 @@ class Mosaic:
         Name of a matplotlib colormap; in the default, ``gray``, large values are light.
     background
         Colour of gaps and empty cells: a name or ``#rrggbb``.
+    format
+        ``png``, ``jpg``, ``jpeg`` or ``webp``.
+    quality
+        Of JPEG and WebP, 1 to 100; the default is 90.
 
     Raises
     ------
@@ -48,18 +55,28 @@ class Mosaic:
     gap: int = 1
     colormap: str = GRAY
     background: str = "black"
-
-    media_type: ClassVar[str] = "image/png"
-    suffix: ClassVar[str] = ".png"
+    format: Literal["png", "jpg", "jpeg", "webp"] = "png"
+    quality: int | None = None
 
     def __post_init__(self) -> None:
+        if self.format not in MEDIA_TYPES:
+            raise UsageError(f"mosaic cannot write '{self.format}'", hint=closest(self.format, MEDIA_TYPES))
+        check_quality(self.format, self.quality)
         if self.scale < 0 or self.gap < 0:
             raise UsageError(f"invalid scale={self.scale} or gap={self.gap}", hint="neither may be negative")
         colour_table(self.colormap)
         _colour(self.background)
 
+    @property
+    def media_type(self) -> str:
+        return MEDIA_TYPES[self.format]
+
+    @property
+    def suffix(self) -> str:
+        return f".{self.format}"
+
     def render(self, sheet: TileSheet) -> bytes:
-        """The sheet as PNG: grayscale if everything in it is gray, else RGB."""
+        """The sheet as a picture: grayscale if everything in it is gray, else RGB."""
         scale = self.scale or self._automatic_scale(sheet)
         canvas = paint(
             sheet,
@@ -68,6 +85,8 @@ class Mosaic:
             colormap=self.colormap,
             background=_colour(self.background),
         )
+        if self.format in LOSSY:
+            return compressed(canvas, self.format, self.quality)
         metadata = PngImagePlugin.PngInfo()
         for key, text in (("Title", sheet.title), ("Description", sheet.note)):
             if text:

@@ -1,8 +1,8 @@
-"""The result of a comparison: the differences between two models."""
+"""The result of a comparison: the differences between a model and others."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from filterkit.comparison.difference import Difference
     from filterkit.plugins.protocols import Normalizer, Row
     from filterkit.records import FloatArray, TileSheet
+
+Place = tuple[int, int | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +42,8 @@ class LayerPair:
         Absolute difference of the biases, shape (filters,); None if neither layer has any.
     assignment
         The pairing of filters of `a` and `b`; None if those of the same number are partners.
+    model_b
+        The model that `b` is from, or would be.
     """
 
     a: Match | None
@@ -50,6 +54,7 @@ class LayerPair:
     difference: Difference | None = None
     bias: NDArray[np.float64] | None = None
     assignment: Assignment | None = None
+    model_b: str = ""
 
     def __repr__(self) -> str:
         a, b = (each.address if each else "nothing" for each in (self.a, self.b))
@@ -64,16 +69,21 @@ class LayerPair:
 
 
 class Differences(Rows, Pictured):
-    """The differences between two models; `Workbench.sheet` draws them.
+    """The differences between a model and others; `Workbench.sheet` draws them.
 
     Attributes
     ----------
     pairs
-        The compared layers.
+        The compared layers, including those of rows that were not selected.
     level
         Whether there is one row per layer or per filter.
+    places
+        For each row, the index of its layers in `pairs`, and the number of its filter in `a`, or None for the
+        whole layer.
+    is_sorted
+        Whether the rows are in a requested order, which their picture keeps.
     not_finite
-        Number of pairs of filters that contain NaN or infinity.
+        Number of pairs of filters that contain NaN or infinity, in all `pairs`.
     """
 
     default_normalizer = "symmetric:per=filter"
@@ -84,14 +94,17 @@ class Differences(Rows, Pictured):
         columns: Iterable[str],
         pairs: tuple[LayerPair, ...],
         level: Literal["layer", "filter"],
+        places: Sequence[Place],
+        *,
+        is_sorted: bool = False,
     ) -> None:
         super().__init__(rows, columns)
-        self.pairs, self.level = pairs, level
+        self.pairs, self.level, self.places, self.is_sorted = pairs, level, places, is_sorted
         differences = [pair.difference for pair in pairs if pair.difference is not None]
         self.not_finite = sum(int((~each.finite).sum()) for each in differences)
 
     def to_sheet(self, normalizer: Normalizer) -> TileSheet:
-        """The least similar pairs of filters, worst first.
+        """The least similar pairs of filters of the rows, worst first, or in the order of sorted rows.
 
         Raises
         ------

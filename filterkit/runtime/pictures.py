@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import struct
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -82,9 +83,10 @@ def check_size(height: int, width: int, *, together: int = 1, channels: int = 3,
 
 
 def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Expand paths to picture files; folders are replaced by the picture files in them, sorted by name.
+    """Expand paths to picture files; folders are replaced by the picture files in them.
 
-    A folder without pictures is replaced by its ``.npy`` files.
+    They are sorted by name, with numbers in their order: ``img2`` before ``img10``. A folder without pictures
+    is replaced by its ``.npy`` files.
 
     Raises
     ------
@@ -104,13 +106,19 @@ def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
                 raise ImageError(f"picture {path} does not exist", hint=_beside(path))
             found.append(path)
             continue
-        files = sorted(file for file in path.iterdir() if file.is_file())
+        files = sorted((file for file in path.iterdir() if file.is_file()), key=_natural_order)
         inside = [file for file in files if file.suffix.lower() in suffixes]
         inside = inside or [file for file in files if file.suffix.lower() == ".npy"]
         if not inside:
             raise ImageError(f"folder {path} contains no pictures", hint=GIVE)
         found += inside
     return found
+
+
+def _natural_order(path: Path) -> tuple[list[str | int], str]:
+    """A sort key that compares runs of digits as numbers."""
+    parts = re.split(r"(\d+)", path.stem)  # text and digits alternate, so that equal places are comparable
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name
 
 
 def _beside(path: Path) -> str | None:

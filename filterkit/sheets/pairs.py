@@ -49,13 +49,18 @@ class Side:
     weights: FloatArray
 
     @property
+    def model(self) -> str:
+        """The model in the address."""
+        return self.address.partition("/")[0]
+
+    @property
     def name(self) -> str:
         """The address without the model."""
         return self.address.partition("/")[2]
 
 
 def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileSheet:
-    """The least similar pairs of filters, worst first: one per layer, or the worst overall, by the level.
+    """The least similar pairs of filters of the rows, one per row, worst first unless the rows are sorted.
 
     Both filters of a pair are scaled to norm 1, and the kernel that then differs most is drawn, both on the
     same scale. Smaller kernels are padded with zeros, and with NaN in `values`, which are the weights as they
@@ -66,18 +71,22 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
     UsageError
         No pair of filters is finite.
     """
-    ranked = list(_ranked(differences))
+    ranked = list(_drawable(differences))
     if not ranked:
         raise UsageError(
             "there is nothing to draw: no pair of filters is finite",
             hint="leave out -o to see which layers were compared",
         )
+    first, *others = _models(differences)
     sides: list[Side] = []
     labels: list[str] = []
-    for worst in heapq.nsmallest(MOST, ranked):
-        left, right = _sides(differences.pairs[worst.place], worst.number)
-        same = left.name == right.name
-        labels += [left.name, f"cosine {worst.cosine:.4f}" if same else f"{right.name}  {worst.cosine:.2f}"]
+    for each in ranked[:MOST] if differences.is_sorted else heapq.nsmallest(MOST, ranked):
+        left, right = _sides(differences.pairs[each.place], each.number)
+        labels.append(left.name)
+        if left.name == right.name:
+            labels.append(f"{right.model}  {each.cosine:.4f}")
+        else:
+            labels.append(f"{right.name if len(others) == 1 else right.address}  {each.cosine:.2f}")
         sides += left, right
     height, width = (max(side.drawn.shape[axis] for side in sides) for axis in (0, 1))
     drawn = np.stack([_framed(side.drawn, height, width, around=0) for side in sides])
@@ -85,15 +94,16 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
     normalized = normalizer.normalize(drawn.reshape(-1, 2, height, width))
     columns = min(2 * PER_ROW, len(sides))
     plural = "s" * (len(ranked) != 1)
+    order = "in the order of the rows" if differences.is_sorted else "least similar first"
     what = (
         f"layer{plural}, the least similar pair of each" if differences.level == "layer" else f"pair{plural}"
     )
     return TileSheet(
         tiles=in_rows(normalized.values.reshape(drawn.shape), columns),
         count=len(sides),
-        title=f"{_model(differences, 'a')} and {_model(differences, 'b')}, least similar first",
+        title=f"{first} (left) and {' or '.join(others)} (right), {order}",
         note=f"{len(sides) // 2:,} of {len(ranked):,} {what}; the kernel that differs most after scaling "
-        "both filters to the same norm",
+        "both filters to the same norm; the number is the cosine similarity",
         tile_labels=tuple(labels),
         centre=normalized.centre,  # but no vmin or vmax: every filter was scaled by its own norm
         values=in_rows(weights, columns),
@@ -101,17 +111,14 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
     )
 
 
-def _ranked(differences: Differences) -> Iterator[FilterPair]:
-    for place, pair in enumerate(differences.pairs):
-        if pair.difference is None or not pair.difference.finite.any():
+def _drawable(differences: Differences) -> Iterator[FilterPair]:
+    """The finite pair of each row: for a layer the least similar one."""
+    for place, number in differences.places:
+        found = differences.pairs[place].difference
+        if found is None or not (found.finite.any() if number is None else found.finite[number]):
             continue
-        cosines = pair.difference.cosine
-        if differences.level == "layer":
-            number = int(np.nanargmin(cosines))
-            yield FilterPair(float(cosines[number]), place, number)
-        else:
-            for number in np.flatnonzero(pair.difference.finite).tolist():
-                yield FilterPair(float(cosines[number]), place, number)
+        chosen = int(np.nanargmin(found.cosine)) if number is None else number
+        yield FilterPair(float(found.cosine[chosen]), place, chosen)
 
 
 def _sides(pair: LayerPair, number: int) -> tuple[Side, Side]:
@@ -148,6 +155,7 @@ def _framed(picture: FloatArray, height: int, width: int, around: float) -> Floa
     return np.pad(picture, sides, constant_values=around)
 
 
-def _model(differences: Differences, side: str) -> str:
-    matches = (getattr(pair, side) for pair in differences.pairs)
-    return str(next(match.model["name"] for match in matches if match is not None))
+def _models(differences: Differences) -> list[str]:
+    """The first model, and those compared with it."""
+    first = next(pair.a.model["name"] for pair in differences.pairs if pair.a is not None)
+    return [str(first), *dict.fromkeys(pair.model_b for pair in differences.pairs)]

@@ -55,11 +55,15 @@ def picked_sheet(
     read_bank: Callable[[Match], FloatArray],
     normalizer: Normalizer,
     channels: Channels,
+    *,
+    in_pairs: bool = False,
 ) -> TileSheet:
     """Draw the filters that `matches` select, in order, from any layers.
 
     Every layer is read with `read_bank` and normalized as a whole before the selection. Kernels of different
-    sizes are stretched to the same size.
+    sizes are stretched to the same size. With `in_pairs`, matches of one filter each come in pairs: they are
+    drawn side by side, and their ``strongest`` kernel is that of the first, unless the second has no such
+    kernel.
 
     Raises
     ------
@@ -67,10 +71,15 @@ def picked_sheet(
         There are too many, or `channels` is ``separate`` or ``rgb`` and they have different kernels.
     """
     check_count(sum(len(match.filters) for match in matches))
+    of_several = any(len(match.kernels) > 1 for match in matches)
+    if in_pairs and channels == "strongest":
+        matches = list(_same_kernels(matches, read_bank))
     picks, normalized, values = _tiles(matches, read_bank, normalizer, channels)
     notes = [normalized.summary]
-    if any(len(match.kernels) > 1 for match in matches) and channels in ("strongest", "first"):
-        notes.append(f"the {channels} kernel of each filter")
+    if of_several and channels in ("strongest", "first"):
+        notes.append(
+            f"the {channels} kernel of {'the first filter of each pair' if in_pairs else 'each filter'}"
+        )
     shapes = dict.fromkeys("×".join(map(str, pick.match.layer["kernel_shape"])) for pick in picks)
     if len(shapes) > 1:
         notes.append(f"kernels of {', '.join(shapes)} drawn at the same size")
@@ -87,6 +96,7 @@ def picked_sheet(
         title=_title(picks),
         note="; ".join(filter(None, notes)),
         values=values if len(shapes) == 1 else None,  # stretched kernels no longer have their own values
+        group=2 if in_pairs else 1,
     )
     return replace(sheet, addresses=tuple(_addresses(picks, channels)))
 
@@ -96,6 +106,18 @@ def _addresses(picks: Sequence[_Pick], channels: Channels) -> Iterator[str]:
     for pick in picks:
         filter_ = f"{pick.match.address}/{pick.filter}"
         yield from [filter_] if channels == "rgb" else (f"{filter_}/{kernel}" for kernel in pick.kernels)
+
+
+def _same_kernels(matches: Sequence[Match], read_bank: Callable[[Match], FloatArray]) -> Iterator[Match]:
+    """Pairs of filters, both with the strongest kernel of the first, as others could not be compared."""
+    banks: dict[int, FloatArray] = {}
+    for first, second in zip(matches[::2], matches[1::2], strict=True):
+        layer = first.layer["id"]
+        if layer not in banks:
+            banks[layer] = read_bank(first)
+        [pick] = _picks(first, banks[layer], "strongest")
+        yield replace(first, kernels=pick.kernels)
+        yield replace(second, kernels=pick.kernels) if first.kernels == second.kernels else second
 
 
 def check_count(filters: int) -> None:

@@ -31,6 +31,7 @@ def bank_sheet(
     note: str | None = None,
     values: FloatArray | None = None,
     address: str = "",
+    group: int = 1,
 ) -> TileSheet:
     """Arrange the filters of a layer: one row per filter, one column per kernel.
 
@@ -58,6 +59,8 @@ def bank_sheet(
     address
         Address of the layer, to store the address of every tile in the sheet, for up to `MOST_ADDRESSED`
         tiles.
+    group
+        Number of consecutive filters that stay in one row of a near-square arrangement.
 
     Raises
     ------
@@ -74,7 +77,7 @@ def bank_sheet(
     planes = [as_pictures(each, 2) for each in (normalized.values, values) if each is not None]
     if channels == "rgb":
         order = _rgb_order(columns)
-        planes = [near_square(plane[:, order].transpose(0, 2, 3, 1)) for plane in planes]
+        planes = [near_square(plane[:, order].transpose(0, 2, 3, 1), group) for plane in planes]
         addresses = tuple(f"{address}/{number}" for number in filters if address)
         return _sheet(planes, len(rows), normalized, title, note, addresses, tile_labels=rows)
     if channels == "first" and len(columns) > 1:
@@ -86,7 +89,7 @@ def bank_sheet(
     addresses = tuple(f"{address}/{number}/{kernel}" for number in filters for kernel in kernels if address)
     if 1 in (len(rows), len(columns)):
         labels = rows if len(columns) == 1 else columns
-        planes = [near_square(plane.reshape(count, *plane.shape[2:])) for plane in planes]
+        planes = [near_square(plane.reshape(count, *plane.shape[2:]), group) for plane in planes]
         return _sheet(planes, count, normalized, title, note, addresses, tile_labels=labels)
     return _sheet(planes, count, normalized, title, note, addresses, row_labels=rows, column_labels=columns)
 
@@ -179,10 +182,13 @@ def arrange(count: int, height: int, width: int) -> tuple[int, int]:
     return math.ceil(count / columns), columns
 
 
-def near_square(tiles: FloatArray) -> FloatArray:
-    """Tiles, shape (count, height, width, ...), in rows and columns as given by `arrange`; see `in_rows`."""
+def near_square(tiles: FloatArray, group: int = 1) -> FloatArray:
+    """Tiles, shape (count, height, width, ...), in rows and columns as given by `arrange`; see `in_rows`.
+
+    Rows do not break groups of that many tiles.
+    """
     count, height, width = tiles.shape[:3]
-    return in_rows(tiles, arrange(count, height, width)[1])
+    return in_rows(tiles, group * arrange(math.ceil(count / group), height, group * width)[1])
 
 
 def in_rows(tiles: FloatArray, columns: int) -> FloatArray:

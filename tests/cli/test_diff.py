@@ -89,6 +89,33 @@ def test_a_picture_beside_the_rows(run: Run, name: str) -> None:
         assert height > 100
 
 
+def test_several_models_and_selected_rows(run: Run) -> None:
+    ran = run("diff", "one", "other", "one", "--sort", "-changed", "--limit", "3", "--format", "json")
+    assert [(row["model_b"], row["changed"]) for row in ran.rows] == [
+        ("other", 1),
+        ("other", 0),
+        ("one", 0),
+    ]
+    assert ran.stderr.splitlines() == [
+        "not compared with other: 2 layers (one/head, …): the other model has no layer of this name"
+    ]
+    found = run("diff", "one", "other", "--where", "changed > 0", "--format", "json")
+    assert [row["address_a"] for row in found.rows] == ["one/body"]
+    assert "not compared" in found.stderr
+    assert "sign_" in run("diff", "one", "other", "--sort", "sign_flips").stdout.split()[:6]
+
+
+@pytest.mark.parametrize("format_name", ["json", "ndjson", "csv", "tsv"])
+@pytest.mark.parametrize("level", ["layer", "filter"])
+def test_rows_are_piped_into_show(run: Run, format_name: str, level: str) -> None:
+    ran = run("diff", "one", "other", "--level", level, "--format", format_name)
+    shown = run("show", "-", "-o", "both.txt", piped=ran.stdout)
+    assert (shown.exit_code, shown.stderr) == (0, "wrote both.txt\n")
+    assert Path("both.txt").read_text(encoding="utf-8").startswith("18 filters of one and other\n")
+    none = run("diff", "one", "other", "--where", "reason is not null", "--format", format_name).stdout
+    assert run("show", "-", piped=none).failure[:2] == (1, "standard input contains no address")
+
+
 def test_wrong_use(run: Run) -> None:
     assert run("diff", "one", "two").failure[0] == 1
     assert run("diff", "one/stem", "other/body").failure[0] == 1
@@ -97,3 +124,6 @@ def test_wrong_use(run: Run) -> None:
     for words in (["one"], ["one", "other", "--match", "closest"], ["one/stem/0", "other"], ["o*", "one"]):
         assert run("diff", *words).failure[0] == 2
     assert run("diff", "one", "other", "--tolerance", "-1").failure[0] == 2
+    code, error, hint = run("diff", "one", "other", "--sort", "cosin").failure
+    assert (code, error) == (2, "there is no column 'cosin'")
+    assert hint.startswith("did you mean 'cosine'")

@@ -147,7 +147,8 @@ def test_grouping(run: Run) -> None:
         (["--count", "--sort", "l2_norm"], "--sort"),
         (["--count", "--columns", "address"], "--columns"),
         (["--count", "--group-by", "layer"], "--group-by"),
-        (["--group-by", "layer", "--columns", "address"], "--columns"),
+        (["--count", "--group-by", "layer", "--agg", "mean:bias"], "--group-by"),
+        (["--count", "--agg", "mean:bias"], "--agg"),
     ],
 )
 def test_options_that_say_nothing_beside_each_other(run: Run, words: list[str], named: str) -> None:
@@ -158,6 +159,33 @@ def test_options_that_say_nothing_beside_each_other(run: Run, words: list[str], 
 
 
 def test_grouping_by_what_is_no_group(run: Run) -> None:
-    code, error, _ = run("filters", "vgg16", "--group-by", "layers").failure
-    assert code == 2
-    assert "classic_type" in error
+    code, error, hint = run("filters", "vgg16", "--group-by", "layers").failure
+    assert (code, error) == (2, "there is no column 'layers'")
+    assert "'layer'" in hint
+
+
+def test_aggregates_of_groups(run: Run) -> None:
+    words = ["filters", "vgg16", "--where", "l2_norm > 0.5", "--agg", "mean:l2_norm,count:filter"]
+    rows = run(*words, "--group-by", "kernel_shape,in_channels", "--format", "json").rows
+    found = run(*words[:4], "--columns", "in_channels,l2_norm", "--format", "json").rows
+    norms: dict[int, list[float]] = {}
+    for row in found:
+        norms.setdefault(row["in_channels"], []).append(row["l2_norm"])
+    assert {row["in_channels"]: (row["kernel_shape"], row["count_filter"]) for row in rows} == {
+        channels: ([3, 3], len(values)) for channels, values in norms.items()
+    }
+    for row in rows:
+        assert row["mean_l2_norm"] == pytest.approx(np.mean(norms[row["in_channels"]]), rel=1e-12)
+    words += ["--group-by", "layer", "--sort", "-mean_l2_norm,layer", "--limit", "2"]
+    table = run(*words).stdout
+    assert table.split()[: table.split().index("address")] == ["mean_", "l2_", "count_"]
+    assert run(*words, "--columns", "layer,count_filter", "--format", "csv").stdout.splitlines() == [
+        "layer,count_filter",
+        "block1_conv1,62",
+        "block1_conv2,60",
+    ]
+    assert run(*words[:4], "--agg", "mean:l2_norm").failure == (
+        2,
+        "--agg has no effect without --group-by",
+        "e.g. --group-by layer",
+    )

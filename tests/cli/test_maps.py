@@ -145,6 +145,9 @@ def test_raw_tensors_for_a_network_of_sounds(run: Run, zoo_model: object, tmp_pa
         (["vgg16/block1_conv1", "--input", "missing.npz"], 1, "missing.npz"),
         (["vgg16/block1_conv1", "--input", "broken.png"], 2, ".npz"),
         (["vgg16/block1_conv1", "photo.png", "-o", "x.bmp"], 2, ".png"),
+        (["vgg16/block1_conv1", "photo.png", "-o", "x.png", "--quality", "9"], 2, "FILE.jpg"),
+        (["vgg16/block1_conv1", "photo.png", "-o", "x.npz", "--quality", "9"], 2, "FILE.jpg"),
+        (["vgg16/block1_conv1", "photo.png", "-o", "x.npz", "--skip-existing"], 2, "folder"),
         (["vgg16/block1_conv1", "photo.png", "--normalizer", "zscor", "-o", "x.png"], 2, "'zscore'"),
         (["vgg16/block1_conv1", "photo.png", "--renderer", "gird", "-o", "x.png"], 2, "'grid'"),
     ],
@@ -156,6 +159,23 @@ def test_wrong_use_is_reported(run: Run, photo: Path, words: list[str], code: in
     assert found == code, (error, hint)
     assert says in f"{error} {hint}"
     assert not list(Path().glob("x.*"))
+
+
+def test_existing_pictures_are_skipped(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING", "filterkit")  # which --quiet changes for the whole process
+    for number in (10, 9):
+        write_photo(Path(f"photos/{number}.png"), seed=number)
+    words = ("maps", "vgg16/block1_conv1/0:2", "photos", "--size", "32", "-o", "maps", "--format", "json")
+    assert [row["image"] for row in run(*words).rows] == ["photos/9.png", "photos/10.png"]
+    Path("maps/9/block1_conv1.png").unlink()
+    ran = run(*words, "--skip-existing")
+    assert [row["image"] for row in ran.rows] == ["photos/9.png"]
+    assert "skipped 1 picture whose files exist already" in caplog.text
+    assert run(*words, "--skip-existing").rows == []
+    compressed = run(*words, "--skip-existing", "--renderer", "grid:format=webp", "--quality", "30")
+    assert [Path(row["file"]).suffix for row in compressed.rows] == [".webp", ".webp"]
+    code, error, _ = run("maps", "vgg16/block1_conv1", "photos", "--skip-existing").failure
+    assert (code, error) == (2, "--skip-existing has no effect without -o")
 
 
 def test_options_with_fixed_values_name_them(run: Run, photo: Path) -> None:

@@ -36,6 +36,36 @@ def test_the_suffix_chooses_the_kind_of_picture(run: Run, tmp_path: Path, suffix
         assert path.read_bytes().startswith(b"%PDF-")
 
 
+@pytest.mark.parametrize(("suffix", "kind"), [(".jpg", "JPEG"), (".JPEG", "JPEG"), (".webp", "WEBP")])
+@pytest.mark.parametrize("address", ["vgg16/block1_conv1/0:6", "vgg16/block2_conv1"])
+def test_compressed_pictures(run: Run, suffix: str, kind: str, address: str) -> None:
+    sizes = []
+    for quality in ([], ["--quality", "100"], ["--quality", "5"]):
+        assert run("show", address, "-o", f"x{suffix}", *quality).exit_code == 0
+        with Image.open(f"x{suffix}") as picture:
+            assert picture.format == kind
+            sizes.append(Path(f"x{suffix}").stat().st_size)
+    assert sizes[1] > sizes[0] > sizes[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["-o", "x.png", "--quality", "90"], 2, "--quality has no effect"),
+        (["-o", "folder", "--quality", "90"], 2, "grid:format=jpg"),
+        (["--quality", "90"], 2, "-o FILE.jpg"),
+        (["-o", "x.jpg", "--quality", "0"], 2, "--quality"),
+        (["-o", "x.jpg", "--quality", "101"], 2, "--quality"),
+        (["-o", "x.png", "--renderer", "mosaic", "--quality", "90"], 2, "quality has no effect on png"),
+        (["-o", "x.webp", "--renderer", "mosaic", "--scale", "6000"], 2, "16,383"),
+    ],
+)
+def test_quality_and_size_that_do_not_fit(run: Run, words: list[str], code: int, says: str) -> None:
+    found, error, hint = run("show", "vgg16/block1_conv1/0/0", *words).failure
+    assert (found, says in f"{error} {hint}") == (code, True), (error, hint)
+    assert not list(Path().glob("x.*"))
+
+
 def test_text_and_the_terminal_show_half_blocks(run: Run, tmp_path: Path) -> None:
     plain = run("show", "vgg16/block1_conv1/0:6")
     assert plain.exit_code == 0

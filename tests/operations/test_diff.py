@@ -219,7 +219,7 @@ def test_what_has_no_partner_stands_there_with_the_reason(bench: Workbench) -> N
         ("one/c", None, "the other model has no layer of this name"),
         (None, "other/d", "the other model has no layer of this name"),
     ]
-    assert all(rows[n][column] is None for n in (1, 2, 3) for column in rows.columns[2:-1])
+    assert all(rows[n][column] is None for n in (1, 2, 3) for column in rows.columns[2:-2])
     by_filter = bench.diff("one", "other", level="filter")
     assert [row["address_a"] for row in by_filter] == [
         *(f"one/a/{n}" for n in range(4)),
@@ -271,7 +271,8 @@ def test_the_picture_shows_the_worst_pairs_first(bench: Workbench) -> None:
     sheet = bench.sheet(by_filter)
     assert (sheet.count, sheet.tile_shape, sheet.columns) == (48, (3, 3), 6)
     assert sheet.tile_labels[0] in ("a/7/0", "a/7/1")
-    assert sheet.tile_labels[1] == "cosine -1.0000"
+    assert sheet.title == "one (left) and other (right), least similar first"
+    assert sheet.tile_labels[1] == "other  -1.0000"
     assert sheet.tile_labels[2] == "a/4/1"
     assert sheet.note.startswith("24 of 33 pairs")
     np.testing.assert_allclose(sheet.tiles[0, 0] + sheet.tiles[0, 1], 1, atol=1e-6)

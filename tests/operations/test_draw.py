@@ -86,7 +86,7 @@ def test_one_renderer_may_write_several_kinds(classic_catalog: Path) -> None:
         sheet = bench.sheet("classic/edge_sobel_x")
         assert bench.suffixes("raster") == (".webp", ".html")
         assert bench.suffixes("raster:format=html") == (".html",)
-        assert bench.suffixes("grid") == (".png", ".svg", ".pdf")
+        assert bench.suffixes("grid") == (".png", ".svg", ".pdf", ".jpg", ".jpeg", ".webp")
         assert bench.render(sheet, suffix=".html") == b"html"
         with pytest.raises(UsageError, match=r"'raster' writes \.webp, not \.html"):
             bench.render(sheet, "raster:format=webp", suffix=".html")
@@ -107,4 +107,4 @@ def test_an_unknown_suffix_and_a_broken_renderer(classic_catalog: Path) -> None:
         assert bench.render(sheet, suffix=".html")
         with pytest.raises(UsageError, match=r"no renderer writes '\.xyz'") as caught:
             bench.render(sheet, suffix=".xyz")
-        assert caught.value.hint == "use .html, .pdf, .png, .svg or .txt"
+        assert caught.value.hint == "use .html, .jpeg, .jpg, .pdf, .png, .svg, .txt or .webp"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 import pytest
 from small_network import FIRST
 
 import filterkit
+from filterkit.catalog import addresses, filters, listings
 
 
 def test_conditions_order_and_limit(small: filterkit.Workbench) -> None:
@@ -39,3 +43,32 @@ def test_a_wrong_condition_has_a_hint(small: filterkit.Workbench) -> None:
     with pytest.raises(filterkit.UsageError) as caught:
         small.filters("net", where="l2_nrm > 1")
     assert "l2_norm" in str(caught.value.hint)
+
+
+def test_models_are_resolved_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also where it is reported which of them lack a metric."""
+    with filterkit.open(tmp_path / "catalog.db") as bench:
+        for name, metrics in (("bare", ()), ("full", None), ("other", ())):
+            bench.add("classic", name=name, metrics=metrics)
+        calls, models_named = [], addresses.models_named
+        for module in (addresses, filters, listings):
+            monkeypatch.setattr(
+                module, "models_named", lambda *args: calls.append(args) or models_named(*args)
+            )
+        for address, lacking in (("*", ["bare", "other"]), ("bare", ["bare"]), ("[bf]*/emboss", ["bare"])):
+            requests = (
+                partial(bench.iter_filters, sort="-l2_norm"),
+                partial(bench.iter_filters, columns=["address", "layer.sparsity"]),
+                partial(bench.count_filters, where="dead = 0"),
+                partial(bench.group_filters, by="classic_type"),
+                partial(bench.group_filters, by="layer", agg="mean:l2_norm"),
+            )
+            for request in requests:
+                calls.clear()
+                reported: list[list[str]] = []
+                request(address, unmeasured=reported.append)
+                assert (reported, len(calls)) == ([lacking], 1), (address, request)
+        reported = []
+        bench.iter_filters("*", where="layer.position = 0", unmeasured=reported.append)
+        bench.count_filters("full", where="dead = 0", unmeasured=reported.append)
+        assert reported == []

@@ -203,7 +203,7 @@ def test_a_sheet_without_any_words() -> None:
 
 @pytest.mark.parametrize(
     ("options", "hint"),
-    [({"format": "jpeg"}, "png"), ({"colormap": "grey2"}, "'grey'"), ({"scale": -1}, "negative")],
+    [({"format": "pgn"}, "'png'"), ({"colormap": "grey2"}, "'grey'"), ({"scale": -1}, "negative")],
 )
 def test_wrong_options_are_wrong_use(options: dict[str, Any], hint: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -136,6 +136,20 @@ def test_files_that_are_no_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         read_picture(saved(tmp_path / "huge.png", Image.new("RGB", (40, 40))))
 
 
+def test_pictures_of_a_folder_are_in_natural_order(tmp_path: Path) -> None:
+    names = ["1.png", "1a.png", "02.png", "2.png", "10.png", "a.png", "img.png", "img2.png", "img2-9.png"]
+    names += ["img2-10.png", "img10.png", "img" + "9" * 200 + ".png", "\u0663.png"]  # an Arabic 3
+    for name in reversed(names):
+        saved(tmp_path / name, Image.fromarray(RGB))
+    found = [path.name for path in find_pictures([tmp_path])]
+    numbers = ["1.png", "1a.png", "02.png", "2.png", "\u0663.png", "10.png"]
+    assert found[:6] == numbers
+    assert found[6:] == [
+        *("a.png", "img.png", "img2.png", "img2-9.png", "img2-10.png", "img10.png"),
+        f"img{'9' * 200}.png",
+    ]
+
+
 def test_folders_stand_for_their_pictures(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     (folder / "inner.png").mkdir(parents=True)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ("address", "image", "shape", "min", "max", "mean", "provider", "file")
 
+WITHOUT_QUALITY = ("", ".png", ".svg", ".pdf", ".txt", ".npy", ".npz")
+
 
 def check_style(shell: Shell, normalizer: str | None, renderer: str | None) -> None:
     """Refuse an unknown normalizer or renderer before the network runs, even if nothing is drawn."""
@@ -27,6 +29,17 @@ def check_style(shell: Shell, normalizer: str | None, renderer: str | None) -> N
         shell.registry.create("normalizer", normalizer)
     if renderer:
         shell.registry.create("renderer", renderer)
+
+
+def check_quality(quality: int | None, output: Path | None, renderer: str | None = None) -> None:
+    """Refuse a quality for a file that has none, before the network runs; a renderer checks its own."""
+    if quality is None or renderer:
+        return
+    if output is None or output.is_dir() or output.suffix.lower() in WITHOUT_QUALITY:
+        raise UsageError(
+            "--quality has no effect: it is for JPEG and WebP",
+            hint="-o FILE.jpg or FILE.webp; in a folder, --renderer grid:format=jpg",
+        )
 
 
 def is_array(output: Path | None) -> bool:
@@ -46,6 +59,7 @@ def deliver(
     renderer: str | None,
     colormap: str | None,
     scale: int | None,
+    quality: int | None = None,
 ) -> Iterator[Row]:
     """Write each result when it is ready, or draw it on a terminal; yield one row per layer and picture.
 
@@ -55,7 +69,7 @@ def deliver(
         Several pictures for one file, or several layers for a ``.npy``.
     """
     results = _with_messages(shell, results)
-    style: dict[str, Any] = {"renderer": renderer, "colormap": colormap, "scale": scale}
+    style: dict[str, Any] = {"renderer": renderer, "colormap": colormap, "scale": scale, "quality": quality}
     if output is None:
         for result in results:
             if sys.stdout.isatty():
@@ -127,6 +141,7 @@ def draw(
     renderer: str | None = None,
     colormap: str | None = None,
     scale: int | None = None,
+    quality: int | None = None,
 ) -> list[Path]:
     """Draw named sheets to `output`, or to stdout if it is None; returns the files written.
 
@@ -135,7 +150,7 @@ def draw(
     UsageError
         Several sheets for one file, or binary output to a terminal.
     """
-    options: dict[str, Any] = {"colormap": colormap, "scale": scale}
+    options: dict[str, Any] = {"colormap": colormap, "scale": scale, "quality": quality}
     options = {name: value for name, value in options.items() if value is not None}
     if output is None:
         _refuse_terminal(bench, renderer)

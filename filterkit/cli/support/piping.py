@@ -7,6 +7,7 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from filterkit.errors import NotFoundError, UsageError
 
@@ -19,8 +20,10 @@ LONGEST = 1000
 EXAMPLE = "filterkit filters vgg16 --format ndjson | filterkit show - -o found.png"
 
 
-def read_addresses() -> list[str]:
+def read_addresses() -> list[str] | list[tuple[str, str]]:
     """The addresses on standard input: rows as JSON, NDJSON, CSV or TSV, or one address per line.
+
+    Rows of `filterkit diff` give pairs; those of layers without a partner are left out.
 
     Raises
     ------
@@ -45,15 +48,16 @@ def read_addresses() -> list[str]:
         raise _unreadable("its rows are not JSON, NDJSON, CSV or TSV") from None
     if not found:
         raise NotFoundError("standard input contains no address", hint="perhaps no filter met the condition")
-    for address in found:
+    for address in chain(*found):
         if len(address) > LONGEST or not address.isprintable():
             raise _unreadable(f"{address[:20]!r}… is not an address")
-    return found
+    pairs = [(each[0], each[1]) for each in found if len(each) == 2]
+    return pairs if len(pairs) == len(found) else list(chain(*found))
 
 
-def _addresses(text: str) -> Iterator[str]:
+def _addresses(text: str) -> Iterator[tuple[str, ...]]:
     head, _, rest = text.partition("\n")
-    delimiter = next((mark for mark in ",\t" if "address" in head.split(mark)), None)
+    delimiter = next((mark for mark in ",\t" if {"address", "address_a"} & {*head.split(mark)}), None)
     if text.startswith(("[", "{")):
         yield from _of_rows(_json_rows(text))
     elif delimiter:
@@ -61,7 +65,7 @@ def _addresses(text: str) -> Iterator[str]:
     elif any(line.startswith("──") for line in rest.split("\n", 3)):
         raise _unreadable("it is a table formatted for people")
     else:
-        yield from filter(None, map(str.strip, text.split("\n")))
+        yield from ((line,) for line in filter(None, map(str.strip, text.split("\n"))))
 
 
 def _json_rows(text: str) -> Iterator[object]:
@@ -71,12 +75,17 @@ def _json_rows(text: str) -> Iterator[object]:
         yield from (json.loads(line) for line in text.split("\n") if line.strip())
 
 
-def _of_rows(rows: Iterable[object]) -> Iterator[str]:
+def _of_rows(rows: Iterable[object]) -> Iterator[tuple[str, ...]]:
     for number, row in enumerate(rows, 1):
-        address = row.get("address") if isinstance(row, dict) else None
-        if not isinstance(address, str):
+        known = row if isinstance(row, dict) else {}
+        is_pair = "address" not in known and {"address_a", "address_b"} <= known.keys()
+        names = ("address_a", "address_b") if is_pair else ("address",)
+        if is_pair and not all(known[name] for name in names):
+            continue
+        found = tuple(known[name] for name in names if isinstance(known.get(name), str))
+        if len(found) < len(names):
             raise _unreadable(f"row {number} has no address", "include the column address in --columns")
-        yield address
+        yield found
 
 
 def _unreadable(why: str, hint: str = "write the rows with --format ndjson, json, csv or tsv") -> UsageError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr
 from io import StringIO
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,7 +13,6 @@ from filterkit.errors import one_line
 
 if TYPE_CHECKING:
     from filterkit.cli.shell import Shell
-    from filterkit.workbench import Workbench
 
 
 def _quietly(find: Callable[[str], Iterable[str]]) -> Callable[[str], list[str]]:
@@ -101,6 +100,9 @@ Renderer = Annotated[
 ]
 Colormap = Annotated[str | None, typer.Option(help="Matplotlib colormap, e.g. RdBu_r.")]
 Scale = Annotated[int | None, typer.Option(min=1, help="Pixels per value, for the mosaic renderer.")]
+Quality = Annotated[
+    int | None, typer.Option(min=1, max=100, help="Quality of JPEG and WebP pictures (default: 90).")
+]
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -108,12 +110,9 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def say_what_is_missing(shell: Shell, bench: Workbench, address: str, question: str) -> None:
-    """Name the models of `address` that lack a metric used in `question`, and how to compute it."""
-    missing = bench.unmeasured(address, question) if question else []
-    if missing:
-        alone = len(missing) == 1
-        models = missing[0] if alone else f"'{address.partition('/')[0]}'"
-        lack = f"{missing[0]} lacks" if alone else f"{len(missing)} models lack"
-        line = f"{lack} requested metrics: `filterkit measure {models}` computes them"
-        shell.say(one_line(line))
+def say_what_is_missing(shell: Shell, address: str, missing: Sequence[str]) -> None:
+    """Name the models of `address` that lack a metric used in a request, and how to compute it."""
+    alone = len(missing) == 1
+    models = missing[0] if alone else f"'{address.partition('/')[0]}'"
+    lack = f"{missing[0]} lacks" if alone else f"{len(missing)} models lack"
+    shell.say(one_line(f"{lack} requested metrics: `filterkit measure {models}` computes them"))
