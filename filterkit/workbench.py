@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from filterkit.results.sheet import Drawable, Sheet
     from filterkit.results.similar import Neighbours
     from filterkit.runtime.pictures import Picture
-    from filterkit.sheets.picked import Channels
+    from filterkit.sheets.tiles import Channels
 
 
 class Workbench:

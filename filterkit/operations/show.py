@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property, partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from filterkit.address import parse_address
 from filterkit.errors import NotFoundError
 from filterkit.results.sheet import Drawable, Sheet
-from filterkit.sheets.picked import check_channels, check_count, picked_sheet
-from filterkit.sheets.tiles import bank_sheet
+from filterkit.sheets.picked import check_count, picked_sheet
+from filterkit.sheets.tiles import bank_sheet, check_channels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from filterkit.plugins.protocols import Normalizer
     from filterkit.records import FloatArray, TileSheet
     from filterkit.session import Session
-    from filterkit.sheets.picked import Channels
+    from filterkit.sheets.tiles import Channels, LayerChannels
 
     TextArray = NDArray[np.str_]
 
@@ -49,6 +49,7 @@ def sheets(
     session: Session, address: str, normalizer: str, channels: Channels
 ) -> Iterator[tuple[str, Sheet]]:
     """See `Workbench.sheets`."""
+    check_channels(channels)
     matches = session.matches(address)
     several = len({match.model["name"] for match in matches}) > 1
     for match in matches:
@@ -100,7 +101,7 @@ def _bank_sheet(
     match: Match,
     normalizer: Normalizer,
     labels: Sequence[str],
-    channels: Literal["separate", "rgb", "first"],
+    channels: LayerChannels,
 ) -> TileSheet:
     """A sheet of the filters and kernels that `match` selects.
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from filterkit.errors import UsageError
 from filterkit.records import TileSheet
-from filterkit.sheets.tiles import as_pictures, in_rows
+from filterkit.sheets.tiles import as_pictures, in_rows, with_channel
 
 if TYPE_CHECKING:
+    from filterkit.catalog.addresses import Match
     from filterkit.plugins.protocols import Normalizer
     from filterkit.records import FloatArray
     from filterkit.results.diff import Differences, LayerPair
@@ -42,16 +43,14 @@ class Side:
     ----------
     drawn, weights
         The kernel as a picture, shape (height, width): of the filter scaled to norm 1, and as in the catalog.
+    label
+        The address without the model, with the name of the input channel if the layer reads a picture.
     """
 
     address: str
     drawn: FloatArray
     weights: FloatArray
-
-    @property
-    def name(self) -> str:
-        """The address without the model."""
-        return self.address.partition("/")[2]
+    label: str
 
 
 def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileSheet:
@@ -76,8 +75,8 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
     labels: list[str] = []
     for worst in heapq.nsmallest(MOST, ranked):
         left, right = _sides(differences.pairs[worst.place], worst.number)
-        same = left.name == right.name
-        labels += [left.name, f"cosine {worst.cosine:.4f}" if same else f"{right.name}  {worst.cosine:.2f}"]
+        same = left.label == right.label
+        labels += [left.label, f"cosine {worst.cosine:.4f}" if same else f"{right.label}  {worst.cosine:.2f}"]
         sides += left, right
     height, width = (max(side.drawn.shape[axis] for side in sides) for axis in (0, 1))
     drawn = np.stack([_framed(side.drawn, height, width, around=0) for side in sides])
@@ -125,9 +124,15 @@ def _sides(pair: LayerPair, number: int) -> tuple[Side, Side]:
     kernel = int(np.square((b - a).reshape(len(a), -1)).sum(axis=1).argmax())
     other = int(channels[kernel])
     return (
-        Side(f"{pair.a.address}/{number}/{kernel}", _picture(a[kernel]), _picture(weights_a[kernel])),
-        Side(f"{pair.b.address}/{partner}/{other}", _picture(b[kernel]), _picture(weights_b[other])),
+        _side(pair.a, number, kernel, a[kernel], weights_a[kernel]),
+        _side(pair.b, partner, other, b[kernel], weights_b[other]),
     )
+
+
+def _side(match: Match, number: int, kernel: int, drawn: FloatArray, weights: FloatArray) -> Side:
+    place = f"{number}/{kernel}"
+    label = with_channel(f"{match.layer['name']}/{place}", match.layer["input_channels"], kernel)
+    return Side(f"{match.address}/{place}", _picture(drawn), _picture(weights), label)
 
 
 def _unit(values: FloatArray) -> FloatArray:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 LayerChannels = Literal["separate", "rgb", "first"]
 """How a filter's kernels are drawn: one tile each, as one colour picture, or only the first of them."""
 
+Channels = Literal[LayerChannels, "strongest"]
+"""The same, or only the kernel of largest norm, which differs between filters."""
+
 MOST_ADDRESSED = 2**20
 """Sheets with more tiles have no addresses: they are of no use there, and each takes 100 bytes."""
 
@@ -62,11 +65,8 @@ def bank_sheet(
     Raises
     ------
     UsageError
-        Nothing is selected, `channels` is unknown, or ``rgb`` is requested for a layer whose kernels are not
-        red, green and blue.
+        Nothing is selected, or ``rgb`` is requested for a layer whose kernels are not red, green and blue.
     """
-    if channels not in get_args(LayerChannels):
-        raise UsageError(f"channels cannot be '{channels}'", hint=closest(channels, get_args(LayerChannels)))
     note = normalized.summary if note is None else note
     rows, columns = _labels(filter_labels, filters), _labels(channel_names, kernels)
     if not normalized.values.size:
@@ -89,6 +89,17 @@ def bank_sheet(
         planes = [near_square(plane.reshape(count, *plane.shape[2:])) for plane in planes]
         return _sheet(planes, count, normalized, title, note, addresses, tile_labels=labels)
     return _sheet(planes, count, normalized, title, note, addresses, row_labels=rows, column_labels=columns)
+
+
+def check_channels(channels: str) -> None:
+    """Raise UsageError unless `channels` is one of `Channels`."""
+    if channels not in get_args(Channels):
+        raise UsageError(f"channels cannot be '{channels}'", hint=closest(channels, get_args(Channels)))
+
+
+def with_channel(label: str, names: Sequence[str], kernel: int) -> str:
+    """The label of a single kernel with the name of its input channel, if the layer reads a picture."""
+    return f"{label} {names[kernel]}" if kernel < len(names) else label
 
 
 def _labels(names: Sequence[str], numbers: Sequence[int]) -> tuple[str, ...]:

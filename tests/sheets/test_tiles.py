@@ -88,12 +88,6 @@ def test_first_draws_the_first_kernel_and_says_which() -> None:
     assert named.note == "R only"
 
 
-def test_unknown_channels_name_the_known_ones() -> None:
-    with pytest.raises(UsageError) as caught:
-        bank_sheet(normalized(1, 1, 1), filters=[0], kernels=[0], channels="seperate")  # type: ignore[arg-type]
-    assert "'separate'" in str(caught.value.hint)
-
-
 def test_one_kernel_per_filter_is_arranged_near_square() -> None:
     bank = normalized(13, 1, 3, 3)
     sheet = bank_sheet(bank, filters=range(13), kernels=[4])
