@@ -233,6 +233,10 @@ class TileSheet:
     metrics, texts
         Columns of the catalog for the filters shown: one float64 per tile, with NaN for missing values, and
         one str, with ``""``. Booleans are in both, as 1 and 0, and as ``"yes"`` and ``"no"``.
+    provenance
+        What the tiles show and how they were made, as short texts by name: ``address``, ``model`` (with the
+        SHA-256 of its ONNX file), ``normalizer``, ``channels``, ``renderer`` and others; may be empty.
+        Built-in renderers write them into the file.
     """
 
     tiles: FloatArray
@@ -249,6 +253,7 @@ class TileSheet:
     addresses: tuple[str, ...] = ()
     metrics: Mapping[str, FloatArray] = field(default_factory=dict)
     texts: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:

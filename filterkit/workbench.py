@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from filterkit.results.rows import Found
     from filterkit.results.sheet import Drawable, Sheet
     from filterkit.results.similar import Neighbours
+    from filterkit.results.stats import LayerStatistics
     from filterkit.runtime.pictures import Picture
     from filterkit.sheets.tiles import Channels
 
@@ -210,11 +211,13 @@ class Workbench:
         """
         return operations.measure.measure(self._session, model, metrics)
 
-    def unmeasured(self, address: str, question: str) -> list[str]:
+    def unmeasured(self, address: str | LayerStatistics, question: str) -> list[str]:
         """Names of the models at `address` that lack a metric used in `question`.
 
         Parameters
         ----------
+        address
+            An address, or a result of `stats`, whose layers are then not looked up again.
         question
             A condition, or names of columns.
 
@@ -398,13 +401,13 @@ class Workbench:
             self._session, sql, timeout=timeout, limit=limit, max_value=max_value, max_result=max_result
         )
 
-    def stats(self, address: str = "*") -> Rows:
+    def stats(self, address: str = "*") -> LayerStatistics:
         """List the metrics of the layers that `address` names, one row each.
 
         Returns
         -------
-        Rows
-            ``address``, ``model``, ``layer``, ``filters``; the metrics of layers; then the number of
+        LayerStatistics
+            Rows: ``address``, ``model``, ``layer``, ``filters``; the metrics of layers; then the number of
             ``dead`` filters, and of filters of each classic type. None means that a metric is undefined or
             was not computed; see `measure`.
 
@@ -417,7 +420,7 @@ class Workbench:
         """
         return operations.stats.stats(self._session, address)
 
-    def save_stats_chart(self, address: str, path: str | os.PathLike[str]) -> None:
+    def save_stats_chart(self, address: str | LayerStatistics, path: str | os.PathLike[str]) -> None:
         """Write the chart of `stats_chart` to a file, in the format of its suffix.
 
         Raises
@@ -427,11 +430,13 @@ class Workbench:
         """
         operations.stats.save_stats_chart(self._session, address, Path(path))
 
-    def stats_chart(self, address: str, format: str = "png") -> bytes:
+    def stats_chart(self, address: str | LayerStatistics, format: str = "png") -> bytes:
         """Chart the metrics of several layers over depth, or the distributions over one layer's filters.
 
         Parameters
         ----------
+        address
+            The layers, or a result of `stats`, whose layers are then not looked up again.
         format
             ``"png"``, ``"svg"`` or ``"pdf"``.
 

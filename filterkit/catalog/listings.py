@@ -5,7 +5,7 @@ The names of columns are a contract: they are the keys of the JSON that commands
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 import sqlalchemy as sa
@@ -120,6 +120,13 @@ def models(catalog: Catalog) -> list[Row]:
     return _listing(catalog, MODELS, _select(MODELS).order_by(model.c.id))
 
 
+def model_hashes(catalog: Catalog, names: Collection[str]) -> dict[str, str]:
+    """The SHA-256 of the ONNX files of the models of these names, as far as they are in the catalog."""
+    columns = {name: MODELS[name] for name in ("model", "sha256")}
+    query = _select(columns).where(model.c.name.in_(names)).order_by(model.c.id)
+    return {row["model"]: row["sha256"] for row in _listing(catalog, columns, query)}
+
+
 def layers(catalog: Catalog, address: Address) -> list[Row]:
     """The layers that `address` names, in the catalog's order; the keys are `LAYER_COLUMNS`.
 
@@ -158,10 +165,15 @@ def unmeasured(catalog: Catalog, address: Address, names: Collection[str]) -> li
     """
     with catalog.connect() as connection:
         columns = (model.c.name, model.c.measured)
-        found = models_named(connection, address.model, columns, str(address))
-    metrics = {*METRIC_COLUMNS, *LAYER_METRIC_COLUMNS}.union(*(row["measured"] for row in found))
+        return lacking(models_named(connection, address.model, columns, str(address)), names)
+
+
+def lacking(models: Iterable[Mapping[str, Any]], names: Collection[str]) -> list[str]:
+    """As `unmeasured`, for rows of models with the columns ``name`` and ``measured``."""
+    measured = {row["name"]: row["measured"] for row in models}
+    metrics = {*METRIC_COLUMNS, *LAYER_METRIC_COLUMNS}.union(*measured.values())
     wanted = metrics.intersection(names)
-    return [row["name"] for row in found if not wanted.issubset(row["measured"])]
+    return [name for name, present in measured.items() if not wanted.issubset(present)]
 
 
 class Maker(TypedDict):

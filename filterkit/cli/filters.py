@@ -58,7 +58,8 @@ def filters(
     """
     _check({"--count": count, "--group-by": group_by, "--columns": columns, "--sort": sort, "--limit": limit})
     with shell.workbench() as bench:
-        say_what_is_missing(shell, bench, address, " ".join(filter(None, (where, sort, group_by, columns))))
+        asked = " ".join(filter(None, (where, sort, group_by, columns)))
+        say_what_is_missing(shell, address, bench.unmeasured(address, asked) if asked else [])
         if count:
             shell.rows([{"filters": bench.count_filters(address, where=where)}], ["filters"])
         elif group_by:

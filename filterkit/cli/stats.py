@@ -44,8 +44,8 @@ def stats(
     with shell.workbench() as bench:
         rows = bench.stats(address)
         if output:
-            bench.save_stats_chart(address, output)
+            bench.save_stats_chart(rows, output)
             shell.say(one_line(f"wrote {output}"))
-        say_what_is_missing(shell, bench, address, " ".join((*rows.columns, "classic_type")))
+        say_what_is_missing(shell, address, bench.unmeasured(rows, " ".join((*rows.columns, "classic_type"))))
         several = len({row["model"] for row in rows}) > 1
         shell.rows(rows, rows.columns, brief=("model", *BRIEF) if several else BRIEF)

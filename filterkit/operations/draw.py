@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +140,7 @@ def _draw(
             f"renderer '{parse_spec(spec)[0]}' writes {writes}, not {suffix}",
             hint="use such a suffix, or leave out --renderer",
         )
-    return made.render(sheet)
+    return made.render(replace(sheet, provenance={**sheet.provenance, "renderer": made.spec}))
 
 
 def _formats(registry: Registry, spec: str) -> list[str]:

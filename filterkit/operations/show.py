@@ -8,7 +8,7 @@ from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from filterkit.address import parse_address
-from filterkit.errors import NotFoundError
+from filterkit.errors import FilterkitError, NotFoundError
 from filterkit.results.sheet import Drawable, Sheet
 from filterkit.sheets.picked import check_count, picked_sheet
 from filterkit.sheets.tiles import bank_sheet, check_channels
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from filterkit.catalog import Catalog
     from filterkit.catalog.addresses import Match
     from filterkit.catalog.metrics import FilterMetrics
+    from filterkit.plugins.contracts import CheckedNormalizer
     from filterkit.plugins.protocols import Normalizer
     from filterkit.records import FloatArray, TileSheet
     from filterkit.session import Session
@@ -35,7 +36,8 @@ def sheet(
     check_channels(channels or "separate")
     if isinstance(what, Drawable):
         made = session.registry.create("normalizer", normalizer or what.default_normalizer)
-        return _with_metrics(session, what.to_sheet(made))
+        drawn = what.to_sheet(made)
+        return _finished(session, drawn, {"model": _models(session, drawn), "normalizer": made.spec})
     if isinstance(what, str):
         match = session.one(what, "a sheet shows one layer")
         return _layer_sheet(session, match, normalizer or "minmax", channels or "separate")
@@ -75,17 +77,54 @@ def pick(catalog: Catalog, addresses: Iterable[str]) -> list[Match]:
     return found
 
 
-def _with_metrics(session: Session, drawn: TileSheet) -> Sheet:
-    """The same sheet as a `Sheet`, with the metrics that the catalog has for its tiles."""
+def _finished(session: Session, drawn: TileSheet, provenance: Mapping[str, str]) -> Sheet:
+    """The same sheet as a `Sheet`, with the metrics of the filters on it, and how it was made."""
     metrics, texts = tile_metrics(session.catalog, drawn.addresses)
-    return Sheet.of(replace(drawn, metrics=metrics, texts=texts))
+    provenance = {**drawn.provenance, **provenance}
+    return Sheet.of(replace(drawn, metrics=metrics, texts=texts, provenance=provenance))
+
+
+MOST_NAMED = 20
+"""Maximum number of addresses, and of models, in the provenance of a sheet."""
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _models(session: Session, drawn: TileSheet) -> str:
+    """The models that the tiles show, each with its hash, as far as the catalog has them."""
+    from filterkit.catalog.listings import model_hashes
+
+    names = dict.fromkeys(address.partition("/")[0] for address in drawn.addresses if address)
+    try:
+        hashes = model_hashes(session.catalog(), list(names)[:MOST_NAMED]) if names else {}
+    except FilterkitError:  # results can be drawn without the catalog that they came from
+        hashes = {}
+    return _listed([_with_hash(*each) for each in hashes.items()])
+
+
+def _with_hash(name: str, sha256: str) -> str:
+    return f"{name} sha256:{sha256}"
 
 
 def _picked_sheet(session: Session, matches: Sequence[Match], normalizer: str, channels: Channels) -> Sheet:
     from filterkit.catalog.weights import bank
 
     made = session.registry.create("normalizer", normalizer)
-    return _with_metrics(session, picked_sheet(matches, partial(bank, session.catalog()), made, channels))
+    drawn = picked_sheet(matches, partial(bank, session.catalog()), made, channels)
+    return _finished(session, drawn, _options(matches, made, channels))
+
+
+def _options(matches: Sequence[Match], normalizer: CheckedNormalizer, channels: str) -> dict[str, str]:
+    models = dict.fromkeys(_with_hash(match.model["name"], match.model["sha256"]) for match in matches)
+    return {
+        "address": _listed([match.selected_address for match in matches]),
+        "model": _listed(list(models)),
+        "normalizer": normalizer.spec,
+        "channels": channels,
+    }
 
 
 def _layer_sheet(session: Session, match: Match, normalizer: str, channels: Channels) -> Sheet:
@@ -93,7 +132,8 @@ def _layer_sheet(session: Session, match: Match, normalizer: str, channels: Chan
         return _picked_sheet(session, [match], normalizer, channels)
     made = session.registry.create("normalizer", normalizer)
     [labels] = session.labels([match])
-    return _with_metrics(session, _bank_sheet(session.catalog(), match, made, labels, channels))
+    drawn = _bank_sheet(session.catalog(), match, made, labels, channels)
+    return _finished(session, drawn, _options([match], made, channels))
 
 
 def _bank_sheet(

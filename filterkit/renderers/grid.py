@@ -14,6 +14,7 @@ import numpy as np
 from filterkit.errors import UsageError, closest, one_line
 from filterkit.renderers.canvas import GRAY, canvas_shape, colour_table, paint
 from filterkit.renderers.figures import DPI, FAINT, FONT, INK, MEDIA_TYPES, settings, shorten, written
+from filterkit.renderers.metadata import metadata
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,7 +97,7 @@ class Grid:
                 ]
                 _picture(figure, layout, left - 1, top - 1, bar)
             _write_all(figure, layout)
-            return written(figure, self.format, sheet.title)
+            return written(figure, self.format, metadata(sheet.title, sheet.note, sheet.provenance))
 
 
 def _picture(figure: Figure, layout: Layout, left: int, top: int, pixels: NDArray[np.uint8]) -> None:

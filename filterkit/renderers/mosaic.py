@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from PIL import Image, ImageColor, PngImagePlugin
 
-from filterkit.errors import UsageError, one_line
+from filterkit.errors import UsageError
 from filterkit.renderers.canvas import GRAY, colour_table, paint
+from filterkit.renderers.metadata import metadata
 
 if TYPE_CHECKING:
     from filterkit.records import TileSheet
@@ -68,13 +69,12 @@ class Mosaic:
             colormap=self.colormap,
             background=_colour(self.background),
         )
-        metadata = PngImagePlugin.PngInfo()
-        for key, text in (("Title", sheet.title), ("Description", sheet.note)):
-            if text:
-                metadata.add_itxt(key, one_line(text))
+        texts = PngImagePlugin.PngInfo()
+        for name, text in metadata(sheet.title, sheet.note, sheet.provenance).items():
+            texts.add_text(name, text)
         out = io.BytesIO()
         # Kernels are noise to a compressor, so only runs of equal bytes are worth compressing.
-        Image.fromarray(canvas).save(out, "PNG", compress_level=1, compress_type=zlib.Z_RLE, pnginfo=metadata)
+        Image.fromarray(canvas).save(out, "PNG", compress_level=1, compress_type=zlib.Z_RLE, pnginfo=texts)
         return out.getvalue()
 
     def _automatic_scale(self, sheet: TileSheet) -> int:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray, TileSheet
     from filterkit.results.maps import FeatureMaps
 
+MOST_NAMED = 20
+"""Maximum number of addresses in the provenance of a sheet."""
+
 
 def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
     """All maps of one picture on one sheet; several layers fit only if their maps have the same size.
@@ -52,7 +55,9 @@ def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
         title=f"{what}: " + ", ".join(filter(None, (maps.image_name, maps.stage))),
         values=unscaled[0] if len(unscaled) == 1 else np.concatenate(unscaled),
     )
-    return replace(sheet, addresses=tuple(chain.from_iterable(maps.makers.values())))
+    shown = ", ".join([*maps.addresses.values()][:MOST_NAMED])
+    provenance = {"address": shown, "image": maps.image_name, "at": maps.at, "provider": maps.provider}
+    return replace(sheet, addresses=tuple(chain.from_iterable(maps.makers.values())), provenance=provenance)
 
 
 def maps_sheet(

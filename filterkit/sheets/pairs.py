@@ -97,6 +97,10 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
         centre=normalized.centre,  # but no vmin or vmax: every filter was scaled by its own norm
         values=in_rows(weights, columns),
         addresses=tuple(side.address for side in sides),
+        provenance={
+            "address": f"{_model(differences, 'a')}, {_model(differences, 'b')}",
+            "level": differences.level,
+        },
     )
 
 

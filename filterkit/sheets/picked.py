@@ -237,7 +237,8 @@ def neighbours_to_sheet(found: Neighbours, normalizer: Normalizer) -> TileSheet:
         note="; ".join(notes),
         values=values[:, kernels],
     )
-    sheet = replace(sheet, addresses=tuple(_neighbour_addresses(found, kernels)))
+    addresses = tuple(_neighbour_addresses(found, kernels))
+    sheet = replace(sheet, addresses=addresses, provenance={"address": query.name, "level": query.level})
     if sheet.columns == 1 or len(kernels) > 1 or sheet.count > LISTED:
         return sheet
     # In one column there is room for long labels on the left.

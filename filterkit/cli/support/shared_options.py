@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr
 from io import StringIO
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,7 +13,6 @@ from filterkit.errors import one_line
 
 if TYPE_CHECKING:
     from filterkit.cli.shell import Shell
-    from filterkit.workbench import Workbench
 
 
 def _quietly(find: Callable[[str], Iterable[str]]) -> Callable[[str], list[str]]:
@@ -108,9 +107,8 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
-def say_what_is_missing(shell: Shell, bench: Workbench, address: str, question: str) -> None:
-    """Name the models of `address` that lack a metric used in `question`, and how to compute it."""
-    missing = bench.unmeasured(address, question) if question else []
+def say_what_is_missing(shell: Shell, address: str, missing: Sequence[str]) -> None:
+    """Name the models of `address` that lack a requested metric, and how to compute it."""
     if missing:
         alone = len(missing) == 1
         models = missing[0] if alone else f"'{address.partition('/')[0]}'"
