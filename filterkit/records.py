@@ -237,6 +237,9 @@ class TileSheet:
         What the tiles show and how they were made, as short texts by name: ``address``, ``model`` (with the
         SHA-256 of its ONNX file), ``normalizer``, ``channels``, ``renderer`` and others; may be empty.
         Built-in renderers write them into the file.
+    colormap
+        The colormap that the tiles were normalized for. Built-in renderers use it unless they are given
+        another.
     """
 
     tiles: FloatArray
@@ -254,6 +257,7 @@ class TileSheet:
     metrics: Mapping[str, FloatArray] = field(default_factory=dict)
     texts: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
+    colormap: str = "gray"
 
     @property
     def rows(self) -> int:

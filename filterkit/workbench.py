@@ -630,6 +630,7 @@ class Workbench:
         normalizer: str | None = None,
         *,
         channels: Channels | None = None,
+        colormap: str | None = None,
     ) -> Sheet:
         """Normalize filters or feature maps, and arrange them for drawing.
 
@@ -648,6 +649,10 @@ class Workbench:
             For filters: ``"separate"`` (a tile per kernel, the default for one address), ``"rgb"`` (a colour
             tile per filter), ``"first"`` (the first kernel of each filter) or ``"strongest"`` (the one of
             largest norm, the default for several addresses).
+        colormap
+            The colormap that the sheet is drawn with. For a diverging one, such as ``"RdBu_r"`` or
+            ``"coolwarm"``, the default normalizer is ``"symmetric"`` instead of ``"minmax"``: the neutral
+            middle of the colormap is zero.
 
         Raises
         ------
@@ -655,13 +660,18 @@ class Workbench:
             An address names nothing, or a single address several layers; the normalizer is unknown; the
             layer has no colours; there are too many filters.
         """
-        return operations.show.sheet(self._session, what, normalizer, channels)
+        return operations.show.sheet(self._session, what, normalizer, channels, colormap)
 
     def sheets(
-        self, address: str, normalizer: str = "minmax", *, channels: Channels = "separate"
+        self,
+        address: str,
+        normalizer: str | None = None,
+        *,
+        channels: Channels = "separate",
+        colormap: str | None = None,
     ) -> Iterator[tuple[str, Sheet]]:
-        """Yield a name and a sheet for every layer that `address` names."""
-        return operations.show.sheets(self._session, address, normalizer, channels)
+        """Yield a name and a sheet for every layer that `address` names; see `sheet`."""
+        return operations.show.sheets(self._session, address, normalizer, channels, colormap)
 
     def render(
         self, sheet: TileSheet, renderer: str | None = None, *, suffix: str | None = None, **options: Any

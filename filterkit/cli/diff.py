@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.maps_output import draw
-from filterkit.cli.support.shared_options import complete_address
+from filterkit.cli.support.maps_output import check_picture, draw_result
+from filterkit.cli.support.shared_options import (
+    Colormap,
+    Renderer,
+    ResultNormalizer,
+    Scale,
+    complete_address,
+)
 from filterkit.errors import one_line
 
 if TYPE_CHECKING:
@@ -50,12 +56,18 @@ def diff(
         Path | None,
         typer.Option("-o", "--output", help="Picture file for the most different filters, side by side."),
     ] = None,
+    normalizer: ResultNormalizer = None,
+    renderer: Renderer = None,
+    colormap: Colormap = None,
+    scale: Scale = None,
 ) -> None:
     """Compare the filters of two models."""
+    style = {"renderer": renderer, "colormap": colormap, "scale": scale}
+    check_picture(shell, output, normalizer, **style)
     with shell.workbench() as bench:
         rows = bench.diff(a, b, match=match, level=level, tolerance=tolerance)
-        if output is not None:
-            draw(shell, bench, [("diff", bench.sheet(rows))], output)
+        if output:
+            draw_result(shell, bench, rows, ("diff", output), normalizer, **style)
     if rows.not_finite:
         shell.say(f"skipped, with NaN or infinity: {rows.not_finite:,} pairs of filters")
     _report_left_out(shell, rows)

@@ -19,6 +19,7 @@ from filterkit.cli.support.shared_options import (
     complete_normalizer,
 )
 from filterkit.errors import UsageError
+from filterkit.plugins.options import chosen_option
 
 if TYPE_CHECKING:
     from filterkit.records import TileSheet
@@ -45,8 +46,8 @@ def show(
     normalizer: Annotated[
         str | None,
         typer.Option(
-            help="How values map to brightness, e.g. symmetric:per=filter (default: minmax; with - minmax "
-            "per tile).",
+            help="How values map to brightness, e.g. symmetric:per=filter (default: minmax, or symmetric "
+            "with a diverging colormap; with - per tile).",
             autocompletion=complete_normalizer,
         ),
     ] = None,
@@ -64,10 +65,12 @@ def show(
     """Draw filters to a picture file, or to the terminal without -o."""
     if colormap and channels == "rgb":
         raise UsageError("--colormap has no effect on colour pictures", hint="leave out one of the two")
+    colours = chosen_option(renderer, "colormap", colormap)
     with shell.workbench() as bench:
         sheets: Iterable[tuple[str, TileSheet]]
         if address == "-":
-            sheets = [("filters", bench.sheet(read_addresses(), normalizer, channels=channels))]
+            picked = bench.sheet(read_addresses(), normalizer, channels=channels, colormap=colours)
+            sheets = [("filters", picked)]
         else:
-            sheets = bench.sheets(address, normalizer or "minmax", channels=channels or "separate")
+            sheets = bench.sheets(address, normalizer, channels=channels or "separate", colormap=colours)
         draw(shell, bench, sheets, output, renderer=renderer, colormap=colormap, scale=scale)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from filterkit.atomic_writes import replacing
 from filterkit.errors import UsageError, one_line
 from filterkit.operations.show import sheet
-from filterkit.plugins.options import parse_spec
+from filterkit.plugins.options import chosen_option, parse_spec
 from filterkit.results.sheet import suits_grid
 
 if TYPE_CHECKING:
@@ -63,11 +63,14 @@ def write_maps(
                 yield result, [output]
         return
     folder = _is_folder(output)
+    colormap = chosen_option(renderer, "colormap", options.get("colormap"))
     for result in results:
         if folder:
             place = output / result.image_name if result.of_several else output
             place.mkdir(parents=True, exist_ok=True)
-            sheets = ((name, sheet(session, result.only(name), normalizer, None)) for name in result.maps)
+            sheets = (
+                (name, sheet(session, result.only(name), normalizer, None, colormap)) for name in result.maps
+            )
             yield result, list(draw(session, sheets, place, renderer, options))
             continue
         if result.of_several:
@@ -75,7 +78,7 @@ def write_maps(
                 f"cannot write the maps of several pictures to one file, {output.name}",
                 hint=f"-o {output.stem} writes them to a folder of that name",
             )
-        whole = sheet(session, result, normalizer, None)
+        whole = sheet(session, result, normalizer, None, colormap)
         yield result, list(draw(session, [(output.stem, whole)], output, renderer, options))
 
 

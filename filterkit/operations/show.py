@@ -30,33 +30,50 @@ if TYPE_CHECKING:
 
 
 def sheet(
-    session: Session, what: str | Iterable[str] | Drawable, normalizer: str | None, channels: Channels | None
+    session: Session,
+    what: str | Iterable[str] | Drawable,
+    normalizer: str | None,
+    channels: Channels | None,
+    colormap: str | None = None,
 ) -> Sheet:
     """See `Workbench.sheet`."""
     check_channels(channels or "separate")
     if isinstance(what, Drawable):
-        made = session.registry.create("normalizer", normalizer or what.default_normalizer)
+        spec = normalizer or _default(what.default_normalizer, colormap)
+        made = session.registry.create("normalizer", spec)
         drawn = what.to_sheet(made)
-        return _finished(session, drawn, {"model": _models(session, drawn), "normalizer": made.spec})
+        about = {"model": _models(session, drawn), "normalizer": made.spec}
+        return _finished(session, drawn, about, colormap)
     if isinstance(what, str):
         match = session.one(what, "a sheet shows one layer")
-        return _layer_sheet(session, match, normalizer or "minmax", channels or "separate")
+        spec = normalizer or _default("minmax", colormap)
+        return _layer_sheet(session, match, spec, channels or "separate", colormap)
     matches = pick(session.catalog(), what)
     one_kernel = channels in (None, "first", "strongest")
-    by_itself = "minmax:per=kernel" if one_kernel else "minmax:per=filter"
-    return _picked_sheet(session, matches, normalizer or by_itself, channels or "strongest")
+    spec = normalizer or _default(f"minmax:per={'kernel' if one_kernel else 'filter'}", colormap)
+    return _picked_sheet(session, matches, spec, channels or "strongest", colormap)
 
 
 def sheets(
-    session: Session, address: str, normalizer: str, channels: Channels
+    session: Session, address: str, normalizer: str | None, channels: Channels, colormap: str | None
 ) -> Iterator[tuple[str, Sheet]]:
     """See `Workbench.sheets`."""
     check_channels(channels)
+    normalizer = normalizer or _default("minmax", colormap)
     matches = session.matches(address)
     several = len({match.model["name"] for match in matches}) > 1
     for match in matches:
         name = match.address if several else match.layer["name"]
-        yield name, _layer_sheet(session, match, normalizer, channels)
+        yield name, _layer_sheet(session, match, normalizer, channels, colormap)
+
+
+def _default(normalizer: str, colormap: str | None) -> str:
+    """The default normalizer, but symmetric about zero if a diverging colormap shows the sign."""
+    from filterkit.renderers.canvas import is_diverging
+
+    name, colon, options = normalizer.partition(":")
+    signed = name == "minmax" and colormap and is_diverging(colormap)
+    return f"symmetric{colon}{options}" if signed else normalizer
 
 
 def pick(catalog: Catalog, addresses: Iterable[str]) -> list[Match]:
@@ -77,11 +94,14 @@ def pick(catalog: Catalog, addresses: Iterable[str]) -> list[Match]:
     return found
 
 
-def _finished(session: Session, drawn: TileSheet, provenance: Mapping[str, str]) -> Sheet:
+def _finished(
+    session: Session, drawn: TileSheet, provenance: Mapping[str, str], colormap: str | None
+) -> Sheet:
     """The same sheet as a `Sheet`, with the metrics of the filters on it, and how it was made."""
     metrics, texts = tile_metrics(session.catalog, drawn.addresses)
     provenance = {**drawn.provenance, **provenance}
-    return Sheet.of(replace(drawn, metrics=metrics, texts=texts, provenance=provenance))
+    colormap = colormap or drawn.colormap
+    return Sheet.of(replace(drawn, metrics=metrics, texts=texts, provenance=provenance, colormap=colormap))
 
 
 MOST_NAMED = 20
@@ -109,12 +129,18 @@ def _with_hash(name: str, sha256: str) -> str:
     return f"{name} sha256:{sha256}"
 
 
-def _picked_sheet(session: Session, matches: Sequence[Match], normalizer: str, channels: Channels) -> Sheet:
+def _picked_sheet(
+    session: Session,
+    matches: Sequence[Match],
+    normalizer: str,
+    channels: Channels,
+    colormap: str | None,
+) -> Sheet:
     from filterkit.catalog.weights import bank
 
     made = session.registry.create("normalizer", normalizer)
     drawn = picked_sheet(matches, partial(bank, session.catalog()), made, channels)
-    return _finished(session, drawn, _options(matches, made, channels))
+    return _finished(session, drawn, _options(matches, made, channels), colormap)
 
 
 def _options(matches: Sequence[Match], normalizer: CheckedNormalizer, channels: str) -> dict[str, str]:
@@ -127,13 +153,15 @@ def _options(matches: Sequence[Match], normalizer: CheckedNormalizer, channels: 
     }
 
 
-def _layer_sheet(session: Session, match: Match, normalizer: str, channels: Channels) -> Sheet:
+def _layer_sheet(
+    session: Session, match: Match, normalizer: str, channels: Channels, colormap: str | None
+) -> Sheet:
     if channels == "strongest":
-        return _picked_sheet(session, [match], normalizer, channels)
+        return _picked_sheet(session, [match], normalizer, channels, colormap)
     made = session.registry.create("normalizer", normalizer)
     [labels] = session.labels([match])
     drawn = _bank_sheet(session.catalog(), match, made, labels, channels)
-    return _finished(session, drawn, _options([match], made, channels))
+    return _finished(session, drawn, _options([match], made, channels), colormap)
 
 
 def _bank_sheet(

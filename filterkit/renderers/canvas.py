@@ -106,6 +106,25 @@ GRAY = "gray"
 """The colormap that does not need matplotlib: black is 0, white is 1."""
 
 
+DIVERGING = frozenset(
+    (
+        *("piyg", "prgn", "brbg", "puor", "rdgy", "rdbu", "rdylbu", "rdylgn", "spectral", "coolwarm", "bwr"),
+        *("seismic", "berlin", "managua", "vanimo"),  # all of matplotlib; then seaborn's and cmocean's
+        *("vlag", "icefire", "balance", "delta", "curl", "diff", "tarn"),
+    )
+)
+
+
+def is_diverging(colormap: str) -> bool:
+    """Whether a colormap has a neutral middle between two colours, such as ``RdBu_r``: the middle is zero."""
+    return colormap.lower().removesuffix("_r").removeprefix("cmo.") in DIVERGING
+
+
+def colormap_for(sheet: TileSheet, colormap: str) -> str:
+    """The colormap of a renderer, or that of the sheet if the renderer has the default."""
+    return sheet.colormap if colormap == GRAY else colormap
+
+
 @lru_cache(maxsize=16)
 def colour_table(name: str) -> NDArray[np.uint8]:
     """256 colours from 0 to 1, shape (256, 3), for any colormap of matplotlib.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from filterkit.errors import UsageError, closest, one_line
-from filterkit.renderers.canvas import GRAY, canvas_shape, colour_table, paint
+from filterkit.renderers.canvas import GRAY, canvas_shape, colormap_for, colour_table, is_diverging, paint
 from filterkit.renderers.figures import DPI, FAINT, FONT, INK, MEDIA_TYPES, settings, shorten, written
 from filterkit.renderers.metadata import metadata
 
@@ -77,14 +77,15 @@ class Grid:
         with settings():  # before any other import of matplotlib
             from matplotlib.figure import Figure
 
-            layout = lay_out(sheet, self.scale)
+            colormap = colormap_for(sheet, self.colormap)
+            layout = lay_out(sheet, self.scale, signed=is_diverging(colormap))
             figure = Figure(figsize=(layout.width / DPI, layout.height / DPI), dpi=DPI)
             # One image for all tiles: a thousand Axes would take half a minute.
             tiles = paint(
                 sheet,
                 scale=layout.scale,
                 gap=layout.gap,
-                colormap=self.colormap,
+                colormap=colormap,
                 background=(255, 255, 255),
                 frame=FRAME,
             )
@@ -92,7 +93,7 @@ class Grid:
             if layout.bar:
                 left, top, height = layout.bar
                 bar = np.full((height + 2, BAR_WIDTH + 2, 3), FRAME, dtype=np.uint8)
-                bar[1:-1, 1:-1] = colour_table(self.colormap)[
+                bar[1:-1, 1:-1] = colour_table(colormap)[
                     np.linspace(255, 0, height).round().astype(int), None
                 ]
                 _picture(figure, layout, left - 1, top - 1, bar)
@@ -198,8 +199,10 @@ class Layout:
     ticks: tuple[Label, ...]
 
 
-def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
+def lay_out(sheet: TileSheet, scale: int = 0, *, signed: bool = False) -> Layout:
     """Lay out `sheet`; `scale` is in pixels per value, 0 selects it automatically.
+
+    With `signed`, tiles with scales of their own but a common zero have a colour bar, too.
 
     Raises
     ------
@@ -220,12 +223,14 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
 
     left = MARGIN + math.ceil(max(map(text_width, rows), default=0))
     text_left, text_space = left + gap[1], max(canvas_width, NARROWEST_TEXT)
-    title, note = _wrap(sheet.title, TITLE_SIZE, text_space), _wrap(sheet.note, LABEL_SIZE, text_space)
+    ends = _ends(sheet, signed=signed)
+    note = _wrap(f"{sheet.note}; {OWN_SCALES}" if ends == OWN_ENDS else sheet.note, LABEL_SIZE, text_space)
+    title = _wrap(sheet.title, TITLE_SIZE, text_space)
     top = MARGIN + (len(title) * TITLE_LINE + 6 if title else 0) + (LABEL_LINE if columns else 0)
     first, content = top + gap[0], max(canvas_height - 2 * gap[0], SHORTEST_BAR)
     note_top = first + content + 12
-    bar = (left + canvas_width + BAR_GAP, first, min(content, LONGEST_BAR)) if _has_range(sheet) else None
-    ticks = _ticks(sheet, bar) if bar else ()
+    bar = (left + canvas_width + BAR_GAP, first, min(content, LONGEST_BAR)) if ends else None
+    ticks = _ticks(sheet, bar, ends) if bar and ends else ()
     every_row = _every(down, LABEL_LINE)
     row_labels = tuple(
         (left - 2, first + row * down + tile_height / 2, rows[row]) for row in range(0, len(rows), every_row)
@@ -243,13 +248,13 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
         )
         for index, words in enumerate(own)
     )
-    ends = [
+    right = [
         left + canvas_width,
         *(math.ceil(text_left + text_width(line, TITLE_SIZE)) for line in title),
         *(math.ceil(text_left + text_width(line)) for line in note),
         *(math.ceil(x + text_width(words)) for x, _, words in (*column_labels, *ticks)),
     ]
-    width = MARGIN + max(ends)
+    width = MARGIN + max(right)
     height = note_top + len(note) * LABEL_LINE + MARGIN - 12
     if max(width, height) > LONGEST_SIDE:
         raise UsageError(
@@ -331,22 +336,28 @@ def _wrap(text: str, size: float, space: float) -> list[str]:
     return textwrap.wrap(text, letters, max_lines=3, placeholder=" …")
 
 
-def _has_range(sheet: TileSheet) -> bool:
-    """Whether the sheet has one range of values, so that a colour bar applies to all tiles."""
-    return (
-        not sheet.is_colour and sheet.vmin is not None and sheet.vmax is not None and sheet.vmin < sheet.vmax
-    )
+OWN_ENDS = ("−max", "max")
+OWN_SCALES = "colour bar: max differs between tiles, zero does not"
 
 
-def _number(value: float | None) -> str:
+def _ends(sheet: TileSheet, *, signed: bool) -> tuple[str, str] | None:
+    """What the ends of a colour bar that applies to all tiles say, or None if there can be none."""
+    if sheet.is_colour:
+        return None
+    if sheet.vmin is not None and sheet.vmax is not None:
+        return (_number(sheet.vmin), _number(sheet.vmax)) if sheet.vmin < sheet.vmax else None
+    return OWN_ENDS if signed and sheet.centre == 0.5 else None
+
+
+def _number(value: float) -> str:
     return f"{value:.3g}".replace("-", "−")
 
 
-def _ticks(sheet: TileSheet, bar: tuple[int, int, int]) -> tuple[Label, ...]:
+def _ticks(sheet: TileSheet, bar: tuple[int, int, int], ends: tuple[str, str]) -> tuple[Label, ...]:
     """The ends, and zero if it is between them and its label does not overlap theirs."""
     left, top, height = bar
     x = left + BAR_WIDTH + 8
-    ticks = [(x, float(top), _number(sheet.vmax)), (x, float(top + height), _number(sheet.vmin))]
+    ticks = [(x, float(top), ends[1]), (x, float(top + height), ends[0])]
     if sheet.centre is not None:
         y = top + height * (1 - sheet.centre)
         if min(y - top, top + height - y) > LABEL_LINE:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from PIL import Image, ImageColor, PngImagePlugin
 
 from filterkit.errors import UsageError
-from filterkit.renderers.canvas import GRAY, colour_table, paint
+from filterkit.renderers.canvas import GRAY, colormap_for, colour_table, paint
 from filterkit.renderers.metadata import metadata
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Mosaic:
             sheet,
             scale=(scale, scale),
             gap=(self.gap, self.gap),
-            colormap=self.colormap,
+            colormap=colormap_for(sheet, self.colormap),
             background=_colour(self.background),
         )
         texts = PngImagePlugin.PngInfo()

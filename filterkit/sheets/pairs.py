@@ -92,7 +92,7 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
         count=len(sides),
         title=f"{_model(differences, 'a')} and {_model(differences, 'b')}, least similar first",
         note=f"{len(sides) // 2:,} of {len(ranked):,} {what}; the kernel that differs most after scaling "
-        "both filters to the same norm",
+        f"both filters to the same norm; {normalized.summary.replace('per filter', 'per pair')}",
         tile_labels=tuple(labels),
         centre=normalized.centre,  # but no vmin or vmax: every filter was scaled by its own norm
         values=in_rows(weights, columns),

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.cli.shell import Shell
 from filterkit.errors import UsageError, one_line, plain
+from filterkit.plugins.options import chosen_option
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
     from filterkit.records import TileSheet
     from filterkit.results.maps import FeatureMaps
+    from filterkit.results.sheet import Drawable
     from filterkit.workbench import Workbench
 
 COLUMNS = ("address", "image", "shape", "min", "max", "mean", "provider", "file")
@@ -57,9 +59,13 @@ def deliver(
     results = _with_messages(shell, results)
     style: dict[str, Any] = {"renderer": renderer, "colormap": colormap, "scale": scale}
     if output is None:
+        colours = chosen_option(renderer, "colormap", colormap)
         for result in results:
             if sys.stdout.isatty():
-                sheets = ((name, bench.sheet(result.only(name), normalizer)) for name in result.maps)
+                sheets = (
+                    (name, bench.sheet(result.only(name), normalizer, colormap=colours))
+                    for name in result.maps
+                )
                 draw(shell, bench, sheets, None, **style)
             yield from _rows(result, [])
         return
@@ -147,6 +153,27 @@ def draw(
         shell.say(one_line(f"wrote {path}"))
         files.append(path)
     return files
+
+
+def check_picture(shell: Shell, output: Path | None, normalizer: str | None, **style: Any) -> None:
+    """Refuse options of a picture without one, and unknown ones, before the work begins."""
+    if output is None and (normalizer or any(style.values())):
+        raise UsageError("options of a picture have no effect without one", hint="name a file: -o FILE.png")
+    check_style(shell, normalizer, style["renderer"])
+
+
+def draw_result(
+    shell: Shell,
+    bench: Workbench,
+    result: Drawable,
+    named: tuple[str, Path],
+    normalizer: str | None,
+    **style: Any,
+) -> None:
+    """Draw a result to a file, or under its name to a folder; the style is that of `draw`."""
+    name, output = named
+    colormap = chosen_option(style["renderer"], "colormap", style["colormap"])
+    draw(shell, bench, [(name, bench.sheet(result, normalizer, colormap=colormap))], output, **style)
 
 
 def _refuse_terminal(bench: Workbench, renderer: str | None) -> None:

@@ -91,6 +91,13 @@ MapsNormalizer = Annotated[
         autocompletion=complete_normalizer,
     ),
 ]
+ResultNormalizer = Annotated[
+    str | None,
+    typer.Option(
+        help="How values map to brightness in the picture (default: symmetric, each result by itself).",
+        autocompletion=complete_normalizer,
+    ),
+]
 Renderer = Annotated[
     str | None,
     typer.Option(
@@ -98,7 +105,10 @@ Renderer = Annotated[
         autocompletion=complete_renderer,
     ),
 ]
-Colormap = Annotated[str | None, typer.Option(help="Matplotlib colormap, e.g. RdBu_r.")]
+Colormap = Annotated[
+    str | None,
+    typer.Option(help="Matplotlib colormap, e.g. viridis; in a diverging one, e.g. RdBu_r, white is zero."),
+]
 Scale = Annotated[int | None, typer.Option(min=1, help="Pixels per value, for the mosaic renderer.")]
 
 
