@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 ARRAYS = (".npy", ".npz")
 
+MOSAIC = "mosaic:caption=true"
+"""Draws sheets that are too large for a labelled figure."""
+
 
 def draw(
     session: Session,
@@ -117,8 +120,7 @@ def render(
     except UsageError:
         if renderer or spec != "grid" or suffix not in (None, ".png"):
             raise
-        # mosaic draws sheets that are too large for a labelled figure.
-        return _draw(registry, sheet, "mosaic", suffix, options)
+        return _draw(registry, sheet, MOSAIC, suffix, options)
 
 
 def suffixes(session: Session, renderer: str) -> tuple[str, ...]:
@@ -155,7 +157,7 @@ def _formats(registry: Registry, spec: str) -> list[str]:
 
 def _suitable(registry: Registry, sheet: TileSheet, suffix: str | None) -> str:
     if suffix in (None, ".png"):
-        return "grid" if suits_grid(sheet) else "mosaic"
+        return "grid" if suits_grid(sheet) else MOSAIC
     if suffix in (".svg", ".pdf"):
         return "grid"
     return "terminal" if suffix == ".txt" else _only_writer(registry, suffix)

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from filterkit.errors import UsageError, closest, one_line
-from filterkit.renderers.canvas import GRAY, canvas_shape, colormap_for, colour_table, is_diverging, paint
+from filterkit.renderers.canvas import (
+    GRAY,
+    canvas_shape,
+    caption_of_scale,
+    colormap_for,
+    colour_table,
+    paint,
+    scale_ends,
+)
 from filterkit.renderers.figures import DPI, FAINT, FONT, INK, MEDIA_TYPES, settings, shorten, written
 from filterkit.renderers.metadata import metadata
 
@@ -78,7 +86,7 @@ class Grid:
             from matplotlib.figure import Figure
 
             colormap = colormap_for(sheet, self.colormap)
-            layout = lay_out(sheet, self.scale, signed=is_diverging(colormap))
+            layout = lay_out(sheet, self.scale, colormap)
             figure = Figure(figsize=(layout.width / DPI, layout.height / DPI), dpi=DPI)
             # One image for all tiles: a thousand Axes would take half a minute.
             tiles = paint(
@@ -199,10 +207,8 @@ class Layout:
     ticks: tuple[Label, ...]
 
 
-def lay_out(sheet: TileSheet, scale: int = 0, *, signed: bool = False) -> Layout:
+def lay_out(sheet: TileSheet, scale: int = 0, colormap: str = GRAY) -> Layout:
     """Lay out `sheet`; `scale` is in pixels per value, 0 selects it automatically.
-
-    With `signed`, tiles with scales of their own but a common zero have a colour bar, too.
 
     Raises
     ------
@@ -223,8 +229,8 @@ def lay_out(sheet: TileSheet, scale: int = 0, *, signed: bool = False) -> Layout
 
     left = MARGIN + math.ceil(max(map(text_width, rows), default=0))
     text_left, text_space = left + gap[1], max(canvas_width, NARROWEST_TEXT)
-    ends = _ends(sheet, signed=signed)
-    note = _wrap(f"{sheet.note}; {OWN_SCALES}" if ends == OWN_ENDS else sheet.note, LABEL_SIZE, text_space)
+    ends = scale_ends(sheet, colormap)
+    note = _wrap(caption_of_scale(sheet, ends), LABEL_SIZE, text_space)
     title = _wrap(sheet.title, TITLE_SIZE, text_space)
     top = MARGIN + (len(title) * TITLE_LINE + 6 if title else 0) + (LABEL_LINE if columns else 0)
     first, content = top + gap[0], max(canvas_height - 2 * gap[0], SHORTEST_BAR)
@@ -334,23 +340,6 @@ def _wrap(text: str, size: float, space: float) -> list[str]:
         return []
     letters = max(16, int(len(text) * space / max(text_width(text, size), 1)))
     return textwrap.wrap(text, letters, max_lines=3, placeholder=" …")
-
-
-OWN_ENDS = ("−max", "max")
-OWN_SCALES = "colour bar: max differs between tiles, zero does not"
-
-
-def _ends(sheet: TileSheet, *, signed: bool) -> tuple[str, str] | None:
-    """What the ends of a colour bar that applies to all tiles say, or None if there can be none."""
-    if sheet.is_colour:
-        return None
-    if sheet.vmin is not None and sheet.vmax is not None:
-        return (_number(sheet.vmin), _number(sheet.vmax)) if sheet.vmin < sheet.vmax else None
-    return OWN_ENDS if signed and sheet.centre == 0.5 else None
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
 
 
 def _ticks(sheet: TileSheet, bar: tuple[int, int, int], ends: tuple[str, str]) -> tuple[Label, ...]:

@@ -11,6 +11,7 @@ from PIL import Image, ImageColor, PngImagePlugin
 
 from filterkit.errors import UsageError
 from filterkit.renderers.canvas import GRAY, colormap_for, colour_table, paint
+from filterkit.renderers.caption import with_caption
 from filterkit.renderers.metadata import metadata
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ class Mosaic:
         Name of a matplotlib colormap; in the default, ``gray``, large values are light.
     background
         Colour of gaps and empty cells: a name or ``#rrggbb``.
+    caption
+        Write title, order of the tiles, note and scale above them. Without it, the picture has no other
+        pixels than the tiles and gaps.
 
     Raises
     ------
@@ -49,6 +53,7 @@ class Mosaic:
     gap: int = 1
     colormap: str = GRAY
     background: str = "black"
+    caption: bool = False
 
     media_type: ClassVar[str] = "image/png"
     suffix: ClassVar[str] = ".png"
@@ -62,13 +67,16 @@ class Mosaic:
     def render(self, sheet: TileSheet) -> bytes:
         """The sheet as PNG: grayscale if everything in it is gray, else RGB."""
         scale = self.scale or self._automatic_scale(sheet)
+        colormap, background = colormap_for(sheet, self.colormap), _colour(self.background)
         canvas = paint(
             sheet,
             scale=(scale, scale),
             gap=(self.gap, self.gap),
-            colormap=colormap_for(sheet, self.colormap),
-            background=_colour(self.background),
+            colormap=colormap,
+            background=background,
         )
+        if self.caption:
+            canvas = with_caption(canvas, sheet, colormap, background)
         texts = PngImagePlugin.PngInfo()
         for name, text in metadata(sheet.title, sheet.note, sheet.provenance).items():
             texts.add_text(name, text)

@@ -42,7 +42,7 @@ class Sheet(TileSheet):
                 return Grid().render(self)
         from filterkit.renderers.mosaic import Mosaic
 
-        return Mosaic().render(self)
+        return Mosaic(caption=True).render(self)
 
 
 @runtime_checkable

@@ -8,12 +8,11 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from filterkit.errors import UsageError
-from filterkit.records import Normalized
-from filterkit.sheets.tiles import bank_sheet
+from filterkit.sheets.tiles import bank_sheet, combined
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Normalizer
-    from filterkit.records import FloatArray, TileSheet
+    from filterkit.records import FloatArray, Normalized, TileSheet
     from filterkit.results.maps import FeatureMaps
 
 MOST_NAMED = 20
@@ -41,11 +40,7 @@ def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
     if len(each) == 1:
         [normalized], [labels], [what] = each, maps.labels.values(), maps.addresses.values()
     else:
-        # Every layer was normalized separately, so there is no common scale.
-        scaled = np.concatenate([one.values for one in each])
-        normalized = Normalized(
-            scaled, None, None, None, sum(one.non_finite for one in each), each[0].summary
-        )
+        normalized = combined(each, np.concatenate([one.values for one in each]))
         labels = tuple(label for name in maps.maps for label in _labels_of_several(maps, name))
         what = next(iter(maps.addresses.values())).partition("/")[0]
     sheet = maps_sheet(

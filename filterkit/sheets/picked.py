@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from filterkit.errors import UsageError
-from filterkit.records import Normalized
-from filterkit.sheets.tiles import as_pictures, bank_sheet, with_channel
+from filterkit.sheets.tiles import as_pictures, bank_sheet, combined, with_channel
 
 if TYPE_CHECKING:
     from filterkit.catalog.addresses import Match
     from filterkit.plugins.protocols import Normalizer, Row
-    from filterkit.records import FloatArray, TileSheet
+    from filterkit.records import FloatArray, Normalized, TileSheet
     from filterkit.results.similar import Neighbours
     from filterkit.sheets.tiles import Channels
 
@@ -144,11 +143,7 @@ def _tiles(
         )
     tiles = np.stack(list(_equally_large([plane for _, plane, _ in picked])))
     kernels = np.stack(list(_equally_large([plane for _, _, plane in picked])))
-    values, counts = tiles.astype(np.float32, copy=False), sum(one.non_finite for one in each)
-    if len(each) == 1:
-        return picks, replace(each[0], values=values), kernels
-    # Every layer was normalized separately, so there is no common scale.
-    return picks, Normalized(values, None, None, None, counts, each[0].summary), kernels
+    return picks, combined(each, tiles.astype(np.float32, copy=False)), kernels
 
 
 def _picks(match: Match, weights: FloatArray, channels: Channels) -> Iterator[_Pick]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from filterkit.errors import UsageError, closest
@@ -55,7 +56,8 @@ def bank_sheet(
         ``separate`` draws every kernel, ``rgb`` one colour picture per filter, ``first`` only the first
         given kernel of each filter.
     title, note
-        Text above and below the tiles; the note defaults to the normalizer's summary.
+        Text above and below the tiles; the note defaults to the normalizer's summary, and what rows and
+        columns are.
     values
         The values before normalization, of the same shape, to be stored in the sheet.
     address
@@ -67,8 +69,11 @@ def bank_sheet(
     UsageError
         Nothing is selected, or ``rgb`` is requested for a layer whose kernels are not red, green and blue.
     """
-    note = normalized.summary if note is None else note
     rows, columns = _labels(filter_labels, filters), _labels(channel_names, kernels)
+    table = min(len(rows), len(columns)) > 1 and channels == "separate"
+    if note is None:
+        axes = "one row per filter, one column per kernel" if table else ""
+        note = "; ".join(filter(None, (normalized.summary, axes)))
     if not normalized.values.size:
         raise UsageError("nothing to draw", hint="select at least one filter and one kernel")
     planes = [as_pictures(each, 2) for each in (normalized.values, values) if each is not None]
@@ -144,6 +149,15 @@ def _sheet(
         values=planes[1] if len(planes) > 1 else None,
         addresses=addresses,
     )
+
+
+def combined(each: Sequence[Normalized], values: FloatArray) -> Normalized:
+    """`values` of layers normalized separately: without a common scale, but perhaps with a common zero."""
+    first, *others = each
+    if not others:
+        return replace(first, values=values)
+    centre = first.centre if all(other.centre == first.centre for other in others) else None
+    return Normalized(values, None, None, centre, sum(one.non_finite for one in each), first.summary)
 
 
 WIDEST = 3.0
