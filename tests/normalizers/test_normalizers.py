@@ -66,6 +66,12 @@ def test_options_change_the_ends(bank: Any) -> None:
     low, high = np.percentile(bank, [10, 60])
     assert Percentile(low=10, high=60).normalize(bank).vmin == pytest.approx(low, rel=1e-5)
     assert Percentile(low=10, high=60).normalize(bank).vmax == pytest.approx(high, rel=1e-5)
+    about_zero = Symmetric(percentile=90).normalize(bank)
+    reach = np.percentile(abs(bank), 90)
+    assert (about_zero.vmin, about_zero.vmax) == pytest.approx((-reach, reach), rel=1e-5)
+    assert about_zero.centre == 0.5
+    clipped = np.isin(about_zero.values, (0, 1)).sum()
+    assert clipped == pytest.approx(bank.size / 10, abs=1)
     assert ZScore(limit=1).normalize(bank).vmax == pytest.approx(bank.mean() + bank.std(), rel=1e-5)
 
 
@@ -74,6 +80,9 @@ def test_options_change_the_ends(bank: Any) -> None:
     [
         lambda: MinMax(per="layers"),
         lambda: Symmetric(per=""),
+        lambda: Symmetric(percentile=0),
+        lambda: Symmetric(percentile=100.5),
+        lambda: Symmetric(percentile=math.nan),
         lambda: Percentile(low=50, high=50),
         lambda: Percentile(low=-1),
         lambda: Percentile(high=100.5),
