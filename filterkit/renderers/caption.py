@@ -73,7 +73,8 @@ def order(sheet: TileSheet) -> str:
     """The order of the tiles in words; empty if they have no labels."""
     if sheet.row_labels and sheet.column_labels:
         rows, columns = _first_to_last(sheet.row_labels), _first_to_last(sheet.column_labels)
-        return f"rows: {rows}, from top to bottom; columns: {columns}, from left to right"
+        places = f"rows: {rows}, from top to bottom; columns: {columns}, from left to right"
+        return "; ".join(filter(None, (sheet.provenance.get("order"), places)))
     labels = sheet.tile_labels or sheet.row_labels
     return f"tiles: {_first_to_last(labels)}, from left to right, then from top to bottom" if labels else ""
 

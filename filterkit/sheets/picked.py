@@ -233,7 +233,8 @@ def neighbours_to_sheet(found: Neighbours, normalizer: Normalizer) -> TileSheet:
         values=values[:, kernels],
     )
     addresses = tuple(_neighbour_addresses(found, kernels))
-    sheet = replace(sheet, addresses=addresses, provenance={"address": query.name, "level": query.level})
+    provenance = {**sheet.provenance, "address": query.name, "level": query.level}
+    sheet = replace(sheet, addresses=addresses, provenance=provenance)
     if sheet.columns == 1 or len(kernels) > 1 or sheet.count > LISTED:
         return sheet
     # In one column there is room for long labels on the left.

@@ -56,8 +56,7 @@ def bank_sheet(
         ``separate`` draws every kernel, ``rgb`` one colour picture per filter, ``first`` only the first
         given kernel of each filter.
     title, note
-        Text above and below the tiles; the note defaults to the normalizer's summary, and what rows and
-        columns are.
+        Text above and below the tiles; the note defaults to the normalizer's summary.
     values
         The values before normalization, of the same shape, to be stored in the sheet.
     address
@@ -70,10 +69,7 @@ def bank_sheet(
         Nothing is selected, or ``rgb`` is requested for a layer whose kernels are not red, green and blue.
     """
     rows, columns = _labels(filter_labels, filters), _labels(channel_names, kernels)
-    table = min(len(rows), len(columns)) > 1 and channels == "separate"
-    if note is None:
-        axes = "one row per filter, one column per kernel" if table else ""
-        note = "; ".join(filter(None, (normalized.summary, axes)))
+    note = normalized.summary if note is None else note
     if not normalized.values.size:
         raise UsageError("nothing to draw", hint="select at least one filter and one kernel")
     planes = [as_pictures(each, 2) for each in (normalized.values, values) if each is not None]
@@ -93,7 +89,8 @@ def bank_sheet(
         labels = rows if len(columns) == 1 else columns
         planes = [near_square(plane.reshape(count, *plane.shape[2:])) for plane in planes]
         return _sheet(planes, count, normalized, title, note, addresses, tile_labels=labels)
-    return _sheet(planes, count, normalized, title, note, addresses, row_labels=rows, column_labels=columns)
+    sheet = _sheet(planes, count, normalized, title, note, addresses, row_labels=rows, column_labels=columns)
+    return replace(sheet, provenance={"order": "one row per filter, one column per kernel"})
 
 
 def check_channels(channels: str) -> None:

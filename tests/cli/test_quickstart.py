@@ -81,7 +81,7 @@ def test_the_pictures_say_what_they_show(done: tuple[Path, str, str]) -> None:
     assert all("sha256:" in each["filterkit model"] for each in texts.values())
     kernels = texts["all_kernels.png"]
     assert kernels["Title"] == "vgg16/block1_conv2"
-    assert kernels["Description"].endswith("one row per filter, one column per kernel")
+    assert kernels["filterkit order"] == "one row per filter, one column per kernel"
     assert kernels["filterkit renderer"].endswith("mosaic:caption=true")
     assert texts["classic.png"]["Description"].startswith("symmetric about zero, up to percentile 99")
 

@@ -33,10 +33,8 @@ def test_a_table_has_a_row_per_filter_and_a_column_per_kernel() -> None:
     assert sheet.row_labels == ("10", "11", "12", "13", "14", "15")
     assert sheet.column_labels == ("B", "G", "R")
     assert sheet.tile_labels == ()
-    assert (sheet.title, sheet.note) == (
-        "m/l",
-        "min-max over the layer; one row per filter, one column per kernel",
-    )
+    assert (sheet.title, sheet.note) == ("m/l", "min-max over the layer")
+    assert sheet.provenance == {"order": "one row per filter, one column per kernel"}
     assert (sheet.vmin, sheet.vmax, sheet.centre) == (0, 161, 0)
 
 
