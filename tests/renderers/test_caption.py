@@ -63,7 +63,8 @@ def test_the_bar_has_the_colours_and_is_there_for_one_scale() -> None:
 
 def test_the_order_in_words() -> None:
     assert order(sheet_of(BANK)) == (
-        "one row per filter, one column per kernel; rows: 0 to 199, from top to bottom; columns: 0 to 39, from left to right"
+        "one row per filter, one column per kernel; rows: 0 to 199, from top to bottom; "
+        "columns: 0 to 39, from left to right"
     )
     assert order(sheet_of(BANK[:, :1])) == "tiles: 0 to 199, from left to right, then from top to bottom"
     assert order(sheet_of(BANK[:1, :1])) == "tiles: 0, from left to right, then from top to bottom"
