@@ -251,6 +251,13 @@ class TileSheet:
     metrics, texts
         Columns of the catalog for the filters shown: one float64 per tile, with NaN for missing values, and
         one str, with ``""``. Booleans are in both, as 1 and 0, and as ``"yes"`` and ``"no"``.
+    provenance
+        What the tiles show and how they were made, as short texts by name: ``address``, ``model`` (with the
+        SHA-256 of its ONNX file), ``normalizer``, ``channels``, ``renderer`` and others; may be empty.
+        Built-in renderers write them into the file.
+    colormap
+        The colormap that the tiles were normalized for. Built-in renderers use it unless they are given
+        another.
     """
 
     tiles: FloatArray
@@ -267,6 +274,8 @@ class TileSheet:
     addresses: tuple[str, ...] = ()
     metrics: Mapping[str, FloatArray] = field(default_factory=dict)
     texts: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    colormap: str = "gray"
 
     @property
     def rows(self) -> int:

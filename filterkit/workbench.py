@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from filterkit.results.rows import Found
     from filterkit.results.sheet import Drawable, Sheet
     from filterkit.results.similar import Neighbours
+    from filterkit.results.stats import LayerStatistics
     from filterkit.runtime.pictures import Picture
-    from filterkit.sheets.picked import Channels
+    from filterkit.sheets.tiles import Channels
 
 
 P = ParamSpec("P")
@@ -236,11 +237,13 @@ class Workbench:
         """
         return operations.measure.measure(self._session, model, metrics)
 
-    def unmeasured(self, address: str, question: str) -> list[str]:
+    def unmeasured(self, address: str | LayerStatistics, question: str) -> list[str]:
         """Names of the models at `address` that lack a metric used in `question`.
 
         Parameters
         ----------
+        address
+            An address, or a result of `stats`, whose layers are then not looked up again.
         question
             A condition, or names of columns.
 
@@ -497,13 +500,13 @@ class Workbench:
         )
 
     @_with_thumbnails
-    def stats(self, address: str = "*") -> Rows:
+    def stats(self, address: str = "*") -> LayerStatistics:
         """List the metrics of the layers that `address` names, one row each.
 
         Returns
         -------
-        Rows
-            ``address``, ``model``, ``layer``, ``filters``; the metrics of layers; then the number of
+        LayerStatistics
+            Rows: ``address``, ``model``, ``layer``, ``filters``; the metrics of layers; then the number of
             ``dead`` filters, and of filters of each classic type. None means that a metric is undefined or
             was not computed; see `measure`.
 
@@ -516,7 +519,7 @@ class Workbench:
         """
         return operations.stats.stats(self._session, address)
 
-    def save_stats_chart(self, address: str, path: str | os.PathLike[str]) -> None:
+    def save_stats_chart(self, address: str | LayerStatistics, path: str | os.PathLike[str]) -> None:
         """Write the chart of `stats_chart` to a file, in the format of its suffix.
 
         Raises
@@ -526,11 +529,13 @@ class Workbench:
         """
         operations.stats.save_stats_chart(self._session, address, Path(path))
 
-    def stats_chart(self, address: str = "*", format: str = "png") -> Rendered:
+    def stats_chart(self, address: str | LayerStatistics = "*", format: str = "png") -> Rendered:
         """Chart the metrics of several layers over depth, or the distributions over one layer's filters.
 
         Parameters
         ----------
+        address
+            The layers, or a result of `stats`, whose layers are then not looked up again.
         format
             ``"png"``, ``"svg"`` or ``"pdf"``.
 
@@ -752,6 +757,7 @@ class Workbench:
         normalizer: str | None = None,
         *,
         channels: Channels | None = None,
+        colormap: str | None = None,
     ) -> Sheet:
         """Normalize filters or feature maps, and arrange them for drawing.
 
@@ -770,6 +776,10 @@ class Workbench:
             For filters: ``"separate"`` (a tile per kernel, the default for one address), ``"rgb"`` (a colour
             tile per filter), ``"first"`` (the first kernel of each filter) or ``"strongest"`` (the one of
             largest norm, the default for several addresses; of a pair, that of the first).
+        colormap
+            The colormap that the sheet is drawn with. For a diverging one, such as ``"RdBu_r"`` or
+            ``"coolwarm"``, the default normalizer is ``"symmetric"`` instead of ``"minmax"``: the neutral
+            middle of the colormap is zero.
 
         Raises
         ------
@@ -777,13 +787,18 @@ class Workbench:
             An address names nothing, or a single address several layers; the normalizer is unknown; the
             layer has no colours; there are too many filters.
         """
-        return operations.show.sheet(self._session, what, normalizer, channels)
+        return operations.show.sheet(self._session, what, normalizer, channels, colormap)
 
     def sheets(
-        self, address: str, normalizer: str = "minmax", *, channels: Channels = "separate"
+        self,
+        address: str,
+        normalizer: str | None = None,
+        *,
+        channels: Channels = "separate",
+        colormap: str | None = None,
     ) -> Iterator[tuple[str, Sheet]]:
-        """Yield a name and a sheet for every layer that `address` names."""
-        return operations.show.sheets(self._session, address, normalizer, channels)
+        """Yield a name and a sheet for every layer that `address` names; see `sheet`."""
+        return operations.show.sheets(self._session, address, normalizer, channels, colormap)
 
     def render(
         self, sheet: TileSheet, renderer: str | None = None, *, suffix: str | None = None, **options: Any

@@ -120,6 +120,13 @@ def models(catalog: Catalog) -> list[Row]:
     return _listing(catalog, MODELS, _select(MODELS).order_by(model.c.id))
 
 
+def model_hashes(catalog: Catalog, names: Collection[str]) -> dict[str, str]:
+    """The SHA-256 of the ONNX files of the models of these names, as far as they are in the catalog."""
+    columns = {name: MODELS[name] for name in ("model", "sha256")}
+    query = _select(columns).where(model.c.name.in_(names)).order_by(model.c.id)
+    return {row["model"]: row["sha256"] for row in _listing(catalog, columns, query)}
+
+
 def layers(catalog: Catalog, address: Address) -> list[Row]:
     """The layers that `address` names, in the catalog's order; the keys are `LAYER_COLUMNS`.
 
@@ -165,11 +172,11 @@ MEASURED = (model.c.name, model.c.measured)
 
 
 def lacking(models: Iterable[Mapping[str, Any]], names: Collection[str]) -> list[str]:
-    """The names of those of `models` that lack a metric whose column is in `names`."""
-    found = list(models)
-    metrics = {*METRIC_COLUMNS, *LAYER_METRIC_COLUMNS}.union(*(row["measured"] for row in found))
+    """As `unmeasured`, for rows of models with the columns ``name`` and ``measured``."""
+    measured = {row["name"]: row["measured"] for row in models}
+    metrics = {*METRIC_COLUMNS, *LAYER_METRIC_COLUMNS}.union(*measured.values())
     wanted = metrics.intersection(names)
-    return [row["name"] for row in found if not wanted.issubset(row["measured"])]
+    return [name for name, present in measured.items() if not wanted.issubset(present)]
 
 
 class Maker(TypedDict):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from filterkit.address import Address
 from filterkit.catalog import listings
-from filterkit.catalog.addresses import find
+from filterkit.catalog.addresses import BRIEF_MODEL, Match, find
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import filter_, layer, model
 from filterkit.catalog.sqlite.statements import among
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 CLASSIC_TYPES = ("edge", "blur", "sharpen", "emboss", "pointwise", "other")
 
 
-def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row]]:
+def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row], list[Match]]:
     """One row for each layer that `address` names, in the catalog's order.
 
     Returns
@@ -31,6 +31,8 @@ def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row
         how many of the filters are ``dead``, and how many of each of `CLASSIC_TYPES`.
     rows
         None marks values that are undefined or were not measured.
+    matches
+        The layers, in the same order, with the columns ``measured`` and ``sha256`` of their models.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row
             hint=f"{Address(address.model, address.layer)} names the layers",
         )
     with catalog.connect() as connection:
-        matches = find(connection, address)
+        matches = find(connection, address, (*BRIEF_MODEL, model.c.measured, model.c.sha256))
         extra = dict.fromkeys(name for match in matches for name in match.model["extra_layer_metrics"])
         typed = sa.func.count(filter_.c.classic_type)
         columns: dict[str, listings.Column] = {
@@ -74,22 +76,28 @@ def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row
                 raise damaged_value("dead", row["dead"])
         if len(found) < len(matches):
             raise DamagedValueError("a layer has no filters")
-        return tuple(columns), found
+        return tuple(columns), found, matches
 
 
 def distributions(
-    catalog: Catalog, address: Address, columns: Sequence[str]
+    catalog: Catalog, addresses: Mapping[int, str], columns: Sequence[str]
 ) -> dict[str, dict[str, list[float]]]:
-    """By address of a layer, the defined values of its filters in each of `columns`."""
+    """By address of a layer, the defined values of its filters in each of `columns`.
+
+    Parameters
+    ----------
+    addresses
+        The address of each layer, by its id. Layers that no longer exist are left out of the result.
+    """
     wanted = [filter_.c[name] for name in columns]
+    found: dict[int, dict[str, list[float]]] = {}
     with catalog.connect() as connection:
-        addresses = {match.layer["id"]: match.address for match in find(connection, address)}
-        found: dict[int, dict[str, list[float]]] = {key: {name: [] for name in columns} for key in addresses}
         query = sa.select(filter_.c.layer_id, *wanted).where(among(filter_.c.layer_id, list(addresses)))
         for key, *values in connection.execute(query):
+            of_layer = found.setdefault(key, {name: [] for name in columns})
             for name, value in zip(columns, values, strict=True):
                 if value is not None:
                     if not is_number(value):
                         raise damaged_value(name, value)
-                    found[key][name].append(value)
-    return {addresses[key]: values for key, values in found.items()}
+                    of_layer[name].append(value)
+    return {address: found[key] for key, address in addresses.items() if key in found}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PLACES = (
     (*BRIEF_MODEL, *(schema.model.c[name] for name in ("banks_sha256", "ref", "fold_batchnorm"))),
-    (*BRIEF_LAYER, schema.layer.c.kernel_shape),
+    (*BRIEF_LAYER, schema.layer.c.kernel_shape, schema.layer.c.input_channels),
 )
 """The columns of models and layers that `bank` and `bias` need; reading all of them is slower."""
 

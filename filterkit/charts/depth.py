@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from filterkit.charts.meanings import explain
 from filterkit.charts.style import (
     ACCENT,
     LABEL_SIZE,
@@ -51,11 +52,11 @@ def depth_chart(layers: Sequence[LayerStats], title: str) -> Figure:
     rows = math.ceil(len(panels) / columns)
     width = min(max(NARROWEST, PER_LAYER * len(layers)), WIDEST)
     below = LABEL_SIZE / 72 * 0.65 * max(map(len, names))
-    size = (columns * (width + 0.5), rows * (PANEL_HEIGHT + 0.3) + below + 0.6)
+    size = (columns * (width + 0.5), rows * (PANEL_HEIGHT + 0.45) + below + 0.6)
     figure = Figure(figsize=size, layout="constrained")
     entitle(figure, title, KEY)
     grid = figure.add_gridspec(rows, columns)
-    for number, draw in enumerate(panels):
+    for number, (metric, draw) in enumerate(panels):
         column, row = divmod(number, rows)
         last = number == len(panels) - 1 or row == rows - 1
         axes = figure.add_subplot(
@@ -63,20 +64,22 @@ def depth_chart(layers: Sequence[LayerStats], title: str) -> Figure:
         )  # the last panel fills the remaining rows
         draw(axes)
         _lay_out(axes, layers, names if last else None, width)
+        explain(axes, metric, width)
     return figure
 
 
-def _panels(layers: Sequence[LayerStats]) -> Iterator[Callable[[Axes], None]]:
+def _panels(layers: Sequence[LayerStats]) -> Iterator[tuple[str, Callable[[Axes], None]]]:
+    """The metric of each panel, and what draws it."""
     for name in layers[0].metrics:
         if any(layer.metrics[name] is not None for layer in layers):
-            yield partial(_line, [layer.metrics[name] for layer in layers], layers, caption(name))
+            yield name, partial(_line, [layer.metrics[name] for layer in layers], layers, caption(name))
     if any(layer.dead for layer in layers):
-        yield partial(_line, [layer.dead for layer in layers], layers, "dead filters")
+        yield "dead", partial(_line, [layer.dead for layer in layers], layers, "dead filters")
     for name in DISTRIBUTIONS:
         if any(layer.values[name] for layer in layers):
-            yield partial(_boxes, [layer.values[name] for layer in layers], caption(name))
+            yield name, partial(_boxes, [layer.values[name] for layer in layers], caption(name))
     if any(layer.types for layer in layers):
-        yield partial(_types, layers)
+        yield "classic_type", partial(_types, layers)
 
 
 def _line(values: Sequence[float | None], layers: Sequence[LayerStats], title: str, axes: Axes) -> None:

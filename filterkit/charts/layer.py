@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from filterkit.charts.meanings import explain
 from filterkit.charts.style import ACCENT, LABEL_SIZE, TYPE_COLOURS, caption, entitle, tidy
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ RANGES = {
 
 BINS = 30
 COLUMNS = 4
+PANEL_WIDTH = 2.4
+"""Inches, numbers on the y axis included."""
 
 
 def layer_chart(layer: LayerStats, title: str) -> Figure:
@@ -43,7 +46,7 @@ def layer_chart(layer: LayerStats, title: str) -> Figure:
     names = [name for name in RANGES if layer.values[name]]
     count = len(names) + bool(layer.types)
     rows = math.ceil(count / COLUMNS)
-    figure = Figure(figsize=(COLUMNS * 2.4, rows * 1.55 + 0.75), layout="constrained")
+    figure = Figure(figsize=(COLUMNS * PANEL_WIDTH, rows * 1.85 + 0.75), layout="constrained")
     entitle(figure, title, _summary(layer))
     for number, name in enumerate(names, 1):
         axes = figure.add_subplot(rows, COLUMNS, number)
@@ -60,6 +63,7 @@ def _histogram(axes: Axes, values: Sequence[float], name: str) -> None:
     axes.bar(edges[:-1], counts, np.diff(edges), align="edge", color=ACCENT)
     axes.set_xlim(0, reach)
     _count(axes)
+    explain(axes, name, PANEL_WIDTH - 0.4)
 
 
 def _types(axes: Axes, layer: LayerStats) -> None:
@@ -69,6 +73,7 @@ def _types(axes: Axes, layer: LayerStats) -> None:
     axes.set_xlim(-0.6, max(len(names), 4) - 0.4)
     axes.tick_params(axis="x", labelsize=LABEL_SIZE - 0.5)
     _count(axes)
+    explain(axes, "classic_type", PANEL_WIDTH - 0.4)
 
 
 def _count(axes: Axes) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.maps_output import COLUMNS, check_quality, check_style, deliver
+from filterkit.cli.support.maps_output import COLUMNS, Style, check_style, deliver
 from filterkit.cli.support.shared_options import (
     Colormap,
     MapsNormalizer,
@@ -60,23 +60,11 @@ def convolve(
     quality: Quality = None,
 ) -> None:
     """Apply a filter to a picture, as a Conv node in ONNX Runtime."""
-    check_style(shell, normalizer, renderer)
-    check_quality(quality, output, renderer)
+    style = Style(normalizer, renderer, colormap, scale, quality)
+    check_style(shell, style, output)
     with shell.workbench() as bench:
         result = bench.convolve(
             address, image, per_channel=per_channel, size=size, provider=provider, threads=threads
         )
-        rows = list(
-            deliver(
-                shell,
-                bench,
-                [result],
-                output,
-                normalizer=normalizer,
-                renderer=renderer,
-                colormap=colormap,
-                scale=scale,
-                quality=quality,
-            )
-        )
+        rows = list(deliver(shell, bench, [result], output, style))
     shell.rows(rows, COLUMNS)

@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.maps_output import check_quality, draw
-from filterkit.cli.support.shared_options import Quality, complete_address, words
+from filterkit.cli.support.maps_output import Style, check_picture, draw_result
+from filterkit.cli.support.shared_options import (
+    Colormap,
+    Quality,
+    Renderer,
+    ResultNormalizer,
+    Scale,
+    complete_address,
+    words,
+)
 from filterkit.errors import one_line
 
 if TYPE_CHECKING:
@@ -73,10 +81,15 @@ def diff(
             help="Picture file for the most different filters of these rows, side by side.",
         ),
     ] = None,
+    normalizer: ResultNormalizer = None,
+    renderer: Renderer = None,
+    colormap: Colormap = None,
+    scale: Scale = None,
     quality: Quality = None,
 ) -> None:
     """Compare the filters of a model with those of others."""
-    check_quality(quality, output)
+    style = Style(normalizer, renderer, colormap, scale, quality)
+    check_picture(shell, output, style)
     with shell.workbench() as bench:
         rows = bench.diff(
             *(a, b, *(more or ())),
@@ -88,7 +101,7 @@ def diff(
             limit=limit,
         )
         if output is not None:
-            draw(shell, bench, [("diff", bench.sheet(rows))], output, quality=quality)
+            draw_result(shell, bench, rows, ("diff", output), style)
     if rows.not_finite:
         shell.say(f"skipped, with NaN or infinity: {rows.not_finite:,} pairs of filters")
     _report_left_out(shell, rows, several=bool(more))

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from filterkit.cli.shell import Shell, command, print_error
-from filterkit.cli.support.maps_output import COLUMNS, check_quality, check_style, deliver, is_array
+from filterkit.cli.support.maps_output import COLUMNS, Style, check_style, deliver, is_array
 from filterkit.cli.support.shared_options import (
     Colormap,
     MapsNormalizer,
@@ -80,8 +80,8 @@ def maps(
     quality: Quality = None,
 ) -> None:
     """Run a model on pictures and show the feature maps of its filters."""
-    check_style(shell, normalizer, renderer)
-    check_quality(quality, output, renderer)
+    style = Style(normalizer, renderer, colormap, scale, quality)
+    check_style(shell, style, output)
     if skip_existing and output is None:
         raise UsageError("--skip-existing has no effect without -o", hint="e.g. -o maps, a folder")
     unreadable: list[ImageError] = []
@@ -104,19 +104,7 @@ def maps(
             skip_existing=output if skip_existing else None,
             renderer=renderer,
         )
-        rows = list(
-            deliver(
-                shell,
-                bench,
-                results,
-                output,
-                normalizer=normalizer,
-                renderer=renderer,
-                colormap=colormap,
-                scale=scale,
-                quality=quality,
-            )
-        )
+        rows = list(deliver(shell, bench, results, output, style))
     shell.rows(rows, COLUMNS)
     if unreadable:
         raise typer.Exit(1)

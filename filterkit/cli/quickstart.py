@@ -31,7 +31,7 @@ STEPS = (
     "maps vgg16/block3_conv3 {photo} -o feature_maps_block3.png",
     "maps vgg16/block4_conv3 {photo} -o feature_maps_block4.png",
     "maps vgg16/block5_conv3 {photo} -o feature_maps_block5.png",
-    "maps classic {photo} -o classic.png",
+    "maps classic {photo} --normalizer symmetric:per=filter,percentile=99 -o classic.png",
 )
 
 NEXT = (

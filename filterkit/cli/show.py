@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.maps_output import check_quality, draw
+from filterkit.cli.support.maps_output import Style, check_style, draw
 from filterkit.cli.support.piping import read_addresses
 from filterkit.cli.support.shared_options import (
     Colormap,
@@ -48,8 +48,8 @@ def show(
     normalizer: Annotated[
         str | None,
         typer.Option(
-            help="How values map to brightness, e.g. symmetric:per=filter (default: minmax; with - minmax "
-            "per tile).",
+            help="How values map to brightness, e.g. symmetric:per=filter (default: minmax, or symmetric "
+            "with a diverging colormap; with - per tile).",
             autocompletion=complete_normalizer,
         ),
     ] = None,
@@ -68,12 +68,16 @@ def show(
     """Draw filters to a picture file, or to the terminal without -o."""
     if colormap and channels == "rgb":
         raise UsageError("--colormap has no effect on colour pictures", hint="leave out one of the two")
-    check_quality(quality, output, renderer)
+    style = Style(normalizer, renderer, colormap, scale, quality)
+    check_style(shell, style, output)
     # Without -o the sheets themselves are printed, with which a progress bar would interfere.
     with shell.workbench(progress=output is not None) as bench:
         sheets: Iterable[tuple[str, TileSheet]]
         if address == "-":
-            sheets = [("filters", bench.sheet(read_addresses(), normalizer, channels=channels))]
+            picked = bench.sheet(read_addresses(), normalizer, channels=channels, colormap=style.colours)
+            sheets = [("filters", picked)]
         else:
-            sheets = bench.sheets(address, normalizer or "minmax", channels=channels or "separate")
-        draw(shell, bench, sheets, output, renderer=renderer, colormap=colormap, scale=scale, quality=quality)
+            sheets = bench.sheets(
+                address, normalizer, channels=channels or "separate", colormap=style.colours
+            )
+        draw(shell, bench, sheets, output, style)

@@ -8,8 +8,16 @@ from typing import Annotated, Literal
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.maps_output import check_quality, draw
-from filterkit.cli.support.shared_options import Quality, complete_address, words
+from filterkit.cli.support.maps_output import Style, check_picture, draw_result
+from filterkit.cli.support.shared_options import (
+    Colormap,
+    Quality,
+    Renderer,
+    ResultNormalizer,
+    Scale,
+    complete_address,
+    words,
+)
 
 BRIEF = ("address", "similarity", "transform")
 
@@ -47,6 +55,10 @@ def similar(
         Path | None,
         typer.Option("-o", "--output", help="Picture file for the results (.png .jpg .webp .svg .pdf .txt)."),
     ] = None,
+    normalizer: ResultNormalizer = None,
+    renderer: Renderer = None,
+    colormap: Colormap = None,
+    scale: Scale = None,
     quality: Quality = None,
 ) -> None:
     """Find the kernels or filters most similar to a given one, by exact search of the catalog.
@@ -60,11 +72,12 @@ def similar(
     which reverse 1×N and 1-D kernels and turn N×1 ones upside down. The
     depth of a 3-D kernel is kept.
     """
-    check_quality(quality, output)
+    style = Style(normalizer, renderer, colormap, scale, quality)
+    check_picture(shell, output, style)
     with shell.workbench() as bench:
         found = bench.similar(query, among, level=level, invariant=words(invariant), limit=limit)
         if found.not_finite:
             shell.say(f"skipped, with NaN or infinity: {found.not_finite:,} {found.query.level}s")
         if output:
-            draw(shell, bench, [("similar", bench.sheet(found))], output, quality=quality)
+            draw_result(shell, bench, found, ("similar", output), style)
         shell.rows(found, found.columns, brief=BRIEF)

@@ -44,10 +44,8 @@ def stats(
     with shell.workbench() as bench:
         rows = bench.stats(address)
         if output:
-            bench.save_stats_chart(address, output)
+            bench.save_stats_chart(rows, output)
             shell.say(one_line(f"wrote {output}"))
-        missing = bench.unmeasured(address, " ".join((*rows.columns, "classic_type")))
-        if missing:
-            say_what_is_missing(shell, address, missing)
+        say_what_is_missing(shell, address, bench.unmeasured(rows, " ".join((*rows.columns, "classic_type"))))
         several = len({row["model"] for row in rows}) > 1
         shell.rows(rows, rows.columns, brief=("model", *BRIEF) if several else BRIEF)

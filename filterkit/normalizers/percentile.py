@@ -50,11 +50,11 @@ class Percentile:
     def normalize(self, values: FloatArray) -> Normalized:
         """Normalize `values` of shape (filters, kernels, *kernel_shape); the input is not modified."""
         groups = group(values, self.per)
-        low, high = _percentiles(groups, self.low, self.high)
+        low, high = percentiles(groups, self.low, self.high)
         return scale(groups, low, high, f"percentiles {self.low:g} to {self.high:g}")
 
 
-def _percentiles(groups: Groups, low: float, high: float) -> tuple[NDArray[Any], NDArray[Any]]:
+def percentiles(groups: Groups, low: float, high: float) -> tuple[NDArray[Any], NDArray[Any]]:
     """Two percentiles of each group's finite values, float64; `numpy.nanpercentile` loops over groups."""
     values = groups.values
     if not values.size:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import UsageError
 from filterkit.operations.show import sheet
+from filterkit.plugins.options import chosen_option
 from filterkit.renderers import drawing
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from filterkit.session import Session
 
 ARRAYS = (".npy", ".npz")
+
+MOSAIC = "mosaic:caption=true"
+"""Draws sheets that are too large for a labelled figure."""
 
 
 def draw(
@@ -48,11 +52,14 @@ def write_maps(
                 yield result, [output]
         return
     folder = drawing.is_folder(output)
+    colormap = chosen_option(renderer, "colormap", options.get("colormap"))
     for result in results:
         if folder:
             place = _place(output, result.image_name, several=result.of_several)
             place.mkdir(parents=True, exist_ok=True)
-            sheets = ((name, sheet(session, result.only(name), normalizer, None)) for name in result.maps)
+            sheets = (
+                (name, sheet(session, result.only(name), normalizer, None, colormap)) for name in result.maps
+            )
             yield result, list(draw(session, sheets, place, renderer, options))
             continue
         if result.of_several:
@@ -60,7 +67,7 @@ def write_maps(
                 f"cannot write the maps of several pictures to one file, {output.name}",
                 hint=f"-o {output.stem} writes them to a folder of that name",
             )
-        whole = sheet(session, result, normalizer, None)
+        whole = sheet(session, result, normalizer, None, colormap)
         yield result, list(draw(session, [(output.stem, whole)], output, renderer, options))
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from filterkit.catalog.metrics import Faults
     from filterkit.plugins.metric_contract import CheckedMetric
     from filterkit.plugins.protocols import Row
+    from filterkit.results.stats import LayerStatistics
     from filterkit.session import Session
 
 COLUMNS = ("model", "filters", "layers", "columns", "unmeasured")
@@ -44,11 +45,14 @@ def measure(session: Session, model: str, metrics: Sequence[str] | None) -> Rows
     return Rows(rows, COLUMNS)
 
 
-def unmeasured(session: Session, address: str, question: str) -> list[str]:
+def unmeasured(session: Session, address: str | LayerStatistics, question: str) -> list[str]:
     """See `Workbench.unmeasured`."""
     from filterkit.catalog import listings
 
-    return listings.unmeasured(session.catalog(), parse_address(address), re.findall(r"\w+", question))
+    names = re.findall(r"\w+", question)
+    if isinstance(address, str):
+        return listings.unmeasured(session.catalog(), parse_address(address), names)
+    return listings.lacking((match.model for match in address.matches), names)
 
 
 @contextmanager

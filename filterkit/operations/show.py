@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property, partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from filterkit.address import parse_address
-from filterkit.errors import NotFoundError, UsageError
+from filterkit.errors import FilterkitError, NotFoundError, UsageError
 from filterkit.results.sheet import Drawable, Sheet
-from filterkit.sheets.picked import check_channels, check_count, picked_sheet
-from filterkit.sheets.tiles import bank_sheet
+from filterkit.sheets.picked import check_count, picked_sheet
+from filterkit.sheets.tiles import bank_sheet, check_channels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from filterkit.catalog import Catalog
     from filterkit.catalog.addresses import Match
     from filterkit.catalog.metrics import FilterMetrics
+    from filterkit.plugins.contracts import CheckedNormalizer
     from filterkit.plugins.protocols import Normalizer
     from filterkit.records import FloatArray, TileSheet
     from filterkit.session import Session
-    from filterkit.sheets.picked import Channels
+    from filterkit.sheets.tiles import Channels, LayerChannels
 
     TextArray = NDArray[np.str_]
 
@@ -34,30 +35,35 @@ def sheet(
     what: str | Iterable[str] | Iterable[tuple[str, str]] | Drawable,
     normalizer: str | None,
     channels: Channels | None,
+    colormap: str | None = None,
 ) -> Sheet:
     """See `Workbench.sheet`."""
     check_channels(channels or "separate")
     if isinstance(what, Drawable):
-        made = session.registry.create("normalizer", normalizer or what.default_normalizer)
-        return _with_metrics(session, what.to_sheet(made))
+        spec = normalizer or _default(what.default_normalizer, colormap)
+        made = session.registry.create("normalizer", spec)
+        drawn = what.to_sheet(made)
+        about = {"model": _models(session, drawn), "normalizer": made.spec}
+        return _finished(session, drawn, about, colormap)
     if isinstance(what, str):
         match = session.one(what, "a sheet shows one layer")
-        return _layer_sheet(session, match, normalizer or "minmax", channels or "separate")
+        spec = normalizer or _default("minmax", colormap)
+        return _layer_sheet(session, match, spec, channels or "separate", colormap)
     pairs = [each if isinstance(each, str) else tuple(each) for each in what]
     texts = [each for each in pairs if isinstance(each, str)]
     in_pairs = len(texts) < len(pairs)
     matches = _pick_pairs(session.catalog(), pairs) if in_pairs else pick(session.catalog(), texts)
     one_kernel = channels in (None, "first", "strongest")
-    by_itself = "minmax:per=kernel" if one_kernel else "minmax:per=filter"
-    return _picked_sheet(
-        session, matches, normalizer or by_itself, channels or "strongest", in_pairs=in_pairs
-    )
+    spec = normalizer or _default(f"minmax:per={'kernel' if one_kernel else 'filter'}", colormap)
+    return _picked_sheet(session, matches, spec, channels or "strongest", colormap, in_pairs=in_pairs)
 
 
 def sheets(
-    session: Session, address: str, normalizer: str, channels: Channels
+    session: Session, address: str, normalizer: str | None, channels: Channels, colormap: str | None
 ) -> Iterator[tuple[str, Sheet]]:
     """See `Workbench.sheets`."""
+    check_channels(channels)
+    normalizer = normalizer or _default("minmax", colormap)
     matches = session.matches(address)
     several = len({match.model["name"] for match in matches}) > 1
     sizes = [4 * math.prod(match.bank_shape) for match in matches]
@@ -66,7 +72,16 @@ def sheets(
             if len(matches) > 1:
                 progress("drawing layers", sum(sizes[:place]), sum(sizes))
             name = match.address if several else match.layer["name"]
-            yield name, _layer_sheet(session, match, normalizer, channels)
+            yield name, _layer_sheet(session, match, normalizer, channels, colormap)
+
+
+def _default(normalizer: str, colormap: str | None) -> str:
+    """The default normalizer, but symmetric about zero if a diverging colormap shows the sign."""
+    from filterkit.renderers.canvas import is_diverging
+
+    name, colon, options = normalizer.partition(":")
+    signed = name == "minmax" and colormap and is_diverging(colormap)
+    return f"symmetric{colon}{options}" if signed else normalizer
 
 
 def pick(catalog: Catalog, addresses: Iterable[str]) -> list[Match]:
@@ -111,28 +126,76 @@ def _pick_pairs(catalog: Catalog, pairs: Iterable[str | tuple[str, ...]]) -> lis
     return found
 
 
-def _with_metrics(session: Session, drawn: TileSheet) -> Sheet:
-    """The same sheet as a `Sheet`, with the metrics that the catalog has for its tiles."""
+def _finished(
+    session: Session, drawn: TileSheet, provenance: Mapping[str, str], colormap: str | None
+) -> Sheet:
+    """The same sheet as a `Sheet`, with the metrics of the filters on it, and how it was made."""
     metrics, texts = tile_metrics(session.catalog, drawn.addresses)
-    return Sheet.of(replace(drawn, metrics=metrics, texts=texts))
+    provenance = {**drawn.provenance, **provenance}
+    colormap = colormap or drawn.colormap
+    return Sheet.of(replace(drawn, metrics=metrics, texts=texts, provenance=provenance, colormap=colormap))
+
+
+MOST_NAMED = 20
+"""Maximum number of addresses, and of models, in the provenance of a sheet."""
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _models(session: Session, drawn: TileSheet) -> str:
+    """The models that the tiles show, each with its hash, as far as the catalog has them."""
+    from filterkit.catalog.listings import model_hashes
+
+    names = dict.fromkeys(address.partition("/")[0] for address in drawn.addresses if address)
+    try:
+        hashes = model_hashes(session.catalog(), list(names)[:MOST_NAMED]) if names else {}
+    except FilterkitError:  # results can be drawn without the catalog that they came from
+        hashes = {}
+    return _listed([_with_hash(*each) for each in hashes.items()])
+
+
+def _with_hash(name: str, sha256: str) -> str:
+    return f"{name} sha256:{sha256}"
 
 
 def _picked_sheet(
-    session: Session, matches: Sequence[Match], normalizer: str, channels: Channels, *, in_pairs: bool = False
+    session: Session,
+    matches: Sequence[Match],
+    normalizer: str,
+    channels: Channels,
+    colormap: str | None,
+    *,
+    in_pairs: bool = False,
 ) -> Sheet:
     from filterkit.catalog.weights import bank
 
     made = session.registry.create("normalizer", normalizer)
     drawn = picked_sheet(matches, partial(bank, session.catalog()), made, channels, in_pairs=in_pairs)
-    return _with_metrics(session, drawn)
+    return _finished(session, drawn, _options(matches, made, channels), colormap)
 
 
-def _layer_sheet(session: Session, match: Match, normalizer: str, channels: Channels) -> Sheet:
+def _options(matches: Sequence[Match], normalizer: CheckedNormalizer, channels: str) -> dict[str, str]:
+    models = dict.fromkeys(_with_hash(match.model["name"], match.model["sha256"]) for match in matches)
+    return {
+        "address": _listed([match.selected_address for match in matches]),
+        "model": _listed(list(models)),
+        "normalizer": normalizer.spec,
+        "channels": channels,
+    }
+
+
+def _layer_sheet(
+    session: Session, match: Match, normalizer: str, channels: Channels, colormap: str | None
+) -> Sheet:
     if channels == "strongest":
-        return _picked_sheet(session, [match], normalizer, channels)
+        return _picked_sheet(session, [match], normalizer, channels, colormap)
     made = session.registry.create("normalizer", normalizer)
     [labels] = session.labels([match])
-    return _with_metrics(session, _bank_sheet(session.catalog(), match, made, labels, channels))
+    drawn = _bank_sheet(session.catalog(), match, made, labels, channels)
+    return _finished(session, drawn, _options([match], made, channels), colormap)
 
 
 def _bank_sheet(
@@ -140,7 +203,7 @@ def _bank_sheet(
     match: Match,
     normalizer: Normalizer,
     labels: Sequence[str],
-    channels: Literal["separate", "rgb", "first"],
+    channels: LayerChannels,
 ) -> TileSheet:
     """A sheet of the filters and kernels that `match` selects.
 

@@ -87,7 +87,9 @@ def similar(
         address = _at(fitting[number], position - starts[number], asked.level)
         rows.append({**address, "similarity": similarity, "transform": f"{'-' if negated else ''}{turn}"})
     banks = {name: banks[name] for name in {f"{row['model']}/{row['layer']}" for row in rows}}
-    return Neighbours(rows, COLUMNS, replace(asked, values=values), banks, found.not_finite)
+    names = {match.address: tuple(match.layer["input_channels"]) for match in fitting}
+    query = replace(asked, values=values)
+    return Neighbours(rows, COLUMNS, query, banks, found.not_finite, {name: names[name] for name in banks})
 
 
 def shape_of(match: Match, level: Level) -> tuple[int, ...]:
@@ -244,14 +246,13 @@ def _from_match(match: Match, bank: FloatArray, level: Level | None) -> Neighbou
             f"{match.selected_address} is only a part of a filter",
             hint=f"the whole filter is {address}",
         )
+    names = tuple(match.layer["input_channels"])
     if level == "filter":
-        return _checked(NeighbourQuery(address, level, bank[number], (match.layer["id"], number, None)))
+        place = (match.layer["id"], number, None)
+        return _checked(NeighbourQuery(address, level, bank[number], place, names))
     kernel = match.kernels[0]
-    return _checked(
-        NeighbourQuery(
-            f"{address}/{kernel}", level, bank[number, kernel], (match.layer["id"], number, kernel)
-        )
-    )
+    chosen = (match.layer["id"], number, kernel)
+    return _checked(NeighbourQuery(f"{address}/{kernel}", level, bank[number, kernel], chosen, names))
 
 
 def _from_array(array: Any, name: str, level: Level | None) -> NeighbourQuery:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,66 +10,68 @@ from filterkit.address import parse_address
 from filterkit.atomic_writes import write_file
 from filterkit.errors import NotFoundError, UsageError, closest
 from filterkit.renderers.rendered import Rendered
-from filterkit.results.rows import Rows
+from filterkit.results.stats import LayerStatistics
 
 if TYPE_CHECKING:
     from filterkit.charts.style import LayerStats
-    from filterkit.plugins.protocols import Row
     from filterkit.session import Session
 
 MOST_LAYERS = 300
 """Limit on the layers in one chart."""
 
 
-def stats(session: Session, address: str) -> Rows:
+def stats(session: Session, address: str) -> LayerStatistics:
     """See `Workbench.stats`."""
     from filterkit.catalog.stats import stats as stats_of
 
-    columns, rows = stats_of(session.catalog(), parse_address(address))
-    return Rows(rows, columns)
+    columns, rows, matches = stats_of(session.catalog(), parse_address(address))
+    return LayerStatistics(rows, columns, matches)
 
 
-def stats_chart(session: Session, address: str, format: str) -> Rendered:
+def stats_chart(session: Session, address: str | LayerStatistics, format: str) -> Rendered:
     """See `Workbench.stats_chart`."""
     from filterkit.renderers.figures import MEDIA_TYPES, settings, written
+    from filterkit.renderers.metadata import metadata
 
     if format not in MEDIA_TYPES:
         raise UsageError(f"cannot write a chart as '{format}'", hint=closest(format, MEDIA_TYPES))
-    rows = stats(session, address)
+    rows = stats(session, address) if isinstance(address, str) else address
     if len(rows) > MOST_LAYERS:
         raise UsageError(
             f"{len(rows):,} layers do not fit into one chart; the limit is {MOST_LAYERS}",
             hint="choose one model, or some of its layers",
         )
-    layers = _layer_stats(session, address, rows)
+    layers = _layer_stats(session, rows)
     if not any(_is_measured(layer) for layer in layers):
         model = rows[0]["model"]
         raise NotFoundError(f"{model} has no metrics", hint=f"`filterkit measure {model}` computes them")
     from filterkit.charts.depth import depth_chart
     from filterkit.charts.layer import layer_chart
 
-    suffix = f".{format}"
+    single = len(layers) == 1
+    title = f"{layers[0].model}/{layers[0].layer}" if single else _title(layers)
+    models = dict.fromkeys(f"{match.model['name']} sha256:{match.model['sha256']}" for match in rows.matches)
+    asked = dict.fromkeys(str(match.asked) for match in rows.matches)
     with settings():
-        if len(layers) == 1:
-            title = f"{layers[0].model}/{layers[0].layer}"
-            return Rendered(written(layer_chart(layers[0], title), format, title), suffix)
-        title = _title(layers)
-        return Rendered(written(depth_chart(layers, title), format, title), suffix)
+        figure = layer_chart(layers[0], title) if single else depth_chart(layers, title)
+        texts = metadata(title, "", {"address": ", ".join(asked), "model": ", ".join(models)})
+        return Rendered(written(figure, format, texts), f".{format}")
 
 
-def save_stats_chart(session: Session, address: str, path: Path) -> None:
+def save_stats_chart(session: Session, address: str | LayerStatistics, path: Path) -> None:
     """See `Workbench.save_stats_chart`."""
     write_file(path, stats_chart(session, address, path.suffix.lower().lstrip(".")))
 
 
-def _layer_stats(session: Session, address: str, rows: Iterable[Row]) -> list[LayerStats]:
+def _layer_stats(session: Session, rows: LayerStatistics) -> list[LayerStats]:
     from filterkit.catalog.stats import CLASSIC_TYPES, distributions
     from filterkit.charts.depth import DISTRIBUTIONS
     from filterkit.charts.layer import RANGES
     from filterkit.charts.style import LayerStats
 
     columns = tuple(dict.fromkeys((*DISTRIBUTIONS, *RANGES)))
-    values = distributions(session.catalog(), parse_address(address), columns)
+    addresses = {match.layer["id"]: match.address for match in rows.matches}
+    values = distributions(session.catalog(), addresses, columns)
     numbers = ("address", "model", "layer", "filters", "dead", *CLASSIC_TYPES)
     return [
         LayerStats(

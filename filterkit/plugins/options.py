@@ -83,6 +83,11 @@ def parse_spec(spec: str) -> tuple[str, dict[str, str]]:
     return name, options
 
 
+def chosen_option(spec: str | None, name: str, value: str | None) -> str | None:
+    """The value of an option that is given apart from a spec string, which takes precedence if it has it."""
+    return parse_spec(spec)[1].get(name, value) if spec else value
+
+
 @cache
 def options_of(factory: Callable[..., Any]) -> tuple[Option, ...]:
     """The options of a contribution's factory, in the order of their declaration."""

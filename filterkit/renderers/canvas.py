@@ -106,6 +106,47 @@ GRAY = "gray"
 """The colormap that does not need matplotlib: black is 0, white is 1."""
 
 
+DIVERGING = frozenset(
+    (
+        *("piyg", "prgn", "brbg", "puor", "rdgy", "rdbu", "rdylbu", "rdylgn", "spectral", "coolwarm", "bwr"),
+        *("seismic", "berlin", "managua", "vanimo"),  # all of matplotlib; then seaborn's and cmocean's
+        *("vlag", "icefire", "balance", "delta", "curl", "diff", "tarn"),
+    )
+)
+
+
+def is_diverging(colormap: str) -> bool:
+    """Whether a colormap has a neutral middle between two colours, such as ``RdBu_r``: the middle is zero."""
+    return colormap.lower().removesuffix("_r").removeprefix("cmo.") in DIVERGING
+
+
+def colormap_for(sheet: TileSheet, colormap: str) -> str:
+    """The colormap of a renderer, or that of the sheet if the renderer has the default."""
+    return sheet.colormap if colormap == GRAY else colormap
+
+
+OWN_ENDS = "−max", "max"
+
+
+def scale_ends(sheet: TileSheet, colormap: str) -> tuple[str, str] | None:
+    """What the ends of a colour bar that applies to all tiles say, or None if there can be none.
+
+    With a diverging colormap, tiles with scales of their own but a common zero have one, too.
+    """
+    if sheet.is_colour:
+        return None
+    if sheet.vmin is not None and sheet.vmax is not None:
+        ends = (f"{end:.3g}".replace("-", "−") for end in (sheet.vmin, sheet.vmax))
+        return (next(ends), next(ends)) if sheet.vmin < sheet.vmax else None
+    return OWN_ENDS if sheet.centre == 0.5 and is_diverging(colormap) else None
+
+
+def caption_of_scale(sheet: TileSheet, ends: tuple[str, str] | None) -> str:
+    """The note of a sheet, with a remark about a colour bar with these ends."""
+    remark = "max in the colour bar differs between tiles" if ends == OWN_ENDS else ""
+    return "; ".join(filter(None, (sheet.note, remark)))
+
+
 @lru_cache(maxsize=16)
 def colour_table(name: str) -> NDArray[np.uint8]:
     """256 colours from 0 to 1, shape (256, 3), for any colormap of matplotlib.

@@ -34,7 +34,7 @@ def display_png(sheet: TileSheet) -> bytes:
     if suits_grid(sheet):
         with suppress(UsageError):  # even a few maps may be too large for a figure
             return compact(Grid().render(sheet))
-    return compact(Mosaic().render(sheet))
+    return compact(Mosaic(caption=True).render(sheet))
 
 
 def _means(tiles: FloatArray, down: int, across: int) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ from filterkit.renderers.rendered import PIXELS, Rendered
 if TYPE_CHECKING:
     from filterkit.plugins.registry import Registry
     from filterkit.records import TileSheet
+
+MOSAIC = "mosaic:caption=true"
+"""Draws sheets that are too large for a labelled figure."""
 
 GRID_LIMIT = 600
 """Sheets with more tiles are drawn as a mosaic by default, as their labels would be too small."""
@@ -80,7 +84,7 @@ def render(
         if renderer or spec != "grid" or suffix not in (None, *PIXELS):
             raise
         # mosaic draws sheets that are too large for a labelled figure.
-        return _draw(registry, sheet, "mosaic", suffix, options)
+        return _draw(registry, sheet, MOSAIC, suffix, options)
 
 
 def is_folder(output: Path) -> bool:
@@ -111,7 +115,8 @@ def _draw(
             f"renderer '{parse_spec(spec)[0]}' writes {writes}, not {suffix}",
             hint="use such a suffix, or leave out --renderer",
         )
-    return Rendered(made.render(sheet), made.suffix)
+    about = {**sheet.provenance, "renderer": made.spec}
+    return Rendered(made.render(replace(sheet, provenance=about)), made.suffix)
 
 
 def _formats(registry: Registry, spec: str) -> list[str]:
@@ -123,7 +128,7 @@ def _formats(registry: Registry, spec: str) -> list[str]:
 
 def _suitable(registry: Registry, sheet: TileSheet, suffix: str | None) -> str:
     if suffix in (None, *PIXELS):
-        return "grid" if suits_grid(sheet) else "mosaic"
+        return "grid" if suits_grid(sheet) else MOSAIC
     if suffix in (".svg", ".pdf"):
         return "grid"
     return "terminal" if suffix == ".txt" else _only_writer(registry, suffix)

@@ -10,9 +10,11 @@ from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import one_line
+from filterkit.renderers.metadata import for_format
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
@@ -53,13 +55,11 @@ def settings() -> AbstractContextManager[None]:
     return settings
 
 
-def written(figure: Figure, kind: str, title: str) -> bytes:
-    """`figure` as the bytes of a file of one of `MEDIA_TYPES`."""
-    # Without dates, for reproducible files.
-    no_date: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    metadata: dict[str, Any] = {"Title": one_line(title), **no_date.get(kind, {})}
+def written(figure: Figure, kind: str, texts: Mapping[str, str]) -> bytes:
+    """`figure` as the bytes of a file of one of `MEDIA_TYPES`, with `texts` as returned by `metadata`."""
     out = io.BytesIO()
-    figure.savefig(out, format=kind, dpi=DPI, facecolor="white", metadata=metadata)
+    about: Any = for_format(texts, kind)
+    figure.savefig(out, format=kind, dpi=DPI, facecolor="white", metadata=about)
     return out.getvalue()
 
 

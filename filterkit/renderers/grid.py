@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from filterkit.errors import UsageError, closest, one_line
-from filterkit.renderers.canvas import GRAY, canvas_shape, colour_table, paint
+from filterkit.renderers.canvas import (
+    GRAY,
+    canvas_shape,
+    caption_of_scale,
+    colormap_for,
+    colour_table,
+    paint,
+    scale_ends,
+)
 from filterkit.renderers.compressed import LOSSY, check_quality, compressed
 from filterkit.renderers.figures import (
     DPI,
@@ -25,6 +33,7 @@ from filterkit.renderers.figures import (
     shorten,
     written,
 )
+from filterkit.renderers.metadata import metadata
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,14 +101,15 @@ class Grid:
         with settings():  # before any other import of matplotlib
             from matplotlib.figure import Figure
 
-            layout = lay_out(sheet, self.scale)
+            colormap = colormap_for(sheet, self.colormap)
+            layout = lay_out(sheet, self.scale, colormap)
             figure = Figure(figsize=(layout.width / DPI, layout.height / DPI), dpi=DPI)
             # One image for all tiles: a thousand Axes would take half a minute.
             tiles = paint(
                 sheet,
                 scale=layout.scale,
                 gap=layout.gap,
-                colormap=self.colormap,
+                colormap=colormap,
                 background=(255, 255, 255),
                 frame=FRAME,
             )
@@ -107,14 +117,14 @@ class Grid:
             if layout.bar:
                 left, top, height = layout.bar
                 bar = np.full((height + 2, BAR_WIDTH + 2, 3), FRAME, dtype=np.uint8)
-                bar[1:-1, 1:-1] = colour_table(self.colormap)[
+                bar[1:-1, 1:-1] = colour_table(colormap)[
                     np.linspace(255, 0, height).round().astype(int), None
                 ]
                 _picture(figure, layout, left - 1, top - 1, bar)
             _write_all(figure, layout)
             if self.format in LOSSY:
                 return compressed(drawn_pixels(figure), self.format, self.quality)
-            return written(figure, self.format, sheet.title)
+            return written(figure, self.format, metadata(sheet.title, sheet.note, sheet.provenance))
 
 
 def _picture(figure: Figure, layout: Layout, left: int, top: int, pixels: NDArray[np.uint8]) -> None:
@@ -215,7 +225,7 @@ class Layout:
     ticks: tuple[Label, ...]
 
 
-def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
+def lay_out(sheet: TileSheet, scale: int = 0, colormap: str = GRAY) -> Layout:
     """Lay out `sheet`; `scale` is in pixels per value, 0 selects it automatically.
 
     Raises
@@ -237,12 +247,14 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
 
     left = MARGIN + math.ceil(max(map(text_width, rows), default=0))
     text_left, text_space = left + gap[1], max(canvas_width, NARROWEST_TEXT)
-    title, note = _wrap(sheet.title, TITLE_SIZE, text_space), _wrap(sheet.note, LABEL_SIZE, text_space)
+    ends = scale_ends(sheet, colormap)
+    note = _wrap(caption_of_scale(sheet, ends), LABEL_SIZE, text_space)
+    title = _wrap(sheet.title, TITLE_SIZE, text_space)
     top = MARGIN + (len(title) * TITLE_LINE + 6 if title else 0) + (LABEL_LINE if columns else 0)
     first, content = top + gap[0], max(canvas_height - 2 * gap[0], SHORTEST_BAR)
     note_top = first + content + 12
-    bar = (left + canvas_width + BAR_GAP, first, min(content, LONGEST_BAR)) if _has_range(sheet) else None
-    ticks = _ticks(sheet, bar) if bar else ()
+    bar = (left + canvas_width + BAR_GAP, first, min(content, LONGEST_BAR)) if ends else None
+    ticks = _ticks(sheet, bar, ends) if bar and ends else ()
     every_row = _every(down, LABEL_LINE)
     row_labels = tuple(
         (left - 2, first + row * down + tile_height / 2, rows[row]) for row in range(0, len(rows), every_row)
@@ -260,13 +272,13 @@ def lay_out(sheet: TileSheet, scale: int = 0) -> Layout:
         )
         for index, words in enumerate(own)
     )
-    ends = [
+    right = [
         left + canvas_width,
         *(math.ceil(text_left + text_width(line, TITLE_SIZE)) for line in title),
         *(math.ceil(text_left + text_width(line)) for line in note),
         *(math.ceil(x + text_width(words)) for x, _, words in (*column_labels, *ticks)),
     ]
-    width = MARGIN + max(ends)
+    width = MARGIN + max(right)
     height = note_top + len(note) * LABEL_LINE + MARGIN - 12
     if max(width, height) > LONGEST_SIDE:
         raise UsageError(
@@ -348,22 +360,11 @@ def _wrap(text: str, size: float, space: float) -> list[str]:
     return textwrap.wrap(text, letters, max_lines=3, placeholder=" …")
 
 
-def _has_range(sheet: TileSheet) -> bool:
-    """Whether the sheet has one range of values, so that a colour bar applies to all tiles."""
-    return (
-        not sheet.is_colour and sheet.vmin is not None and sheet.vmax is not None and sheet.vmin < sheet.vmax
-    )
-
-
-def _number(value: float | None) -> str:
-    return f"{value:.3g}".replace("-", "−")
-
-
-def _ticks(sheet: TileSheet, bar: tuple[int, int, int]) -> tuple[Label, ...]:
+def _ticks(sheet: TileSheet, bar: tuple[int, int, int], ends: tuple[str, str]) -> tuple[Label, ...]:
     """The ends, and zero if it is between them and its label does not overlap theirs."""
     left, top, height = bar
     x = left + BAR_WIDTH + 8
-    ticks = [(x, float(top), _number(sheet.vmax)), (x, float(top + height), _number(sheet.vmin))]
+    ticks = [(x, float(top), ends[1]), (x, float(top + height), ends[0])]
     if sheet.centre is not None:
         y = top + height * (1 - sheet.centre)
         if min(y - top, top + height - y) > LABEL_LINE:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 from PIL import Image, ImageColor, PngImagePlugin
 
-from filterkit.errors import UsageError, closest, one_line
-from filterkit.renderers.canvas import GRAY, colour_table, paint
+from filterkit.errors import UsageError, closest
+from filterkit.renderers.canvas import GRAY, colormap_for, colour_table, paint
+from filterkit.renderers.caption import with_caption
 from filterkit.renderers.compressed import LOSSY, check_quality, compressed
+from filterkit.renderers.metadata import metadata
 
 if TYPE_CHECKING:
     from filterkit.records import TileSheet
@@ -44,6 +46,9 @@ class Mosaic:
         ``png``, ``jpg``, ``jpeg`` or ``webp``.
     quality
         Of JPEG and WebP, 1 to 100; the default is 90.
+    caption
+        Write title, order of the tiles, note and scale above them. Without it, the picture has no other
+        pixels than the tiles and gaps.
 
     Raises
     ------
@@ -57,6 +62,7 @@ class Mosaic:
     background: str = "black"
     format: Literal["png", "jpg", "jpeg", "webp"] = "png"
     quality: int | None = None
+    caption: bool = False
 
     def __post_init__(self) -> None:
         if self.format not in MEDIA_TYPES:
@@ -78,22 +84,24 @@ class Mosaic:
     def render(self, sheet: TileSheet) -> bytes:
         """The sheet as a picture: grayscale if everything in it is gray, else RGB."""
         scale = self.scale or self._automatic_scale(sheet)
+        colormap, background = colormap_for(sheet, self.colormap), _colour(self.background)
         canvas = paint(
             sheet,
             scale=(scale, scale),
             gap=(self.gap, self.gap),
-            colormap=self.colormap,
-            background=_colour(self.background),
+            colormap=colormap,
+            background=background,
         )
+        if self.caption:
+            canvas = with_caption(canvas, sheet, colormap, background)
         if self.format in LOSSY:
             return compressed(canvas, self.format, self.quality)
-        metadata = PngImagePlugin.PngInfo()
-        for key, text in (("Title", sheet.title), ("Description", sheet.note)):
-            if text:
-                metadata.add_itxt(key, one_line(text))
+        texts = PngImagePlugin.PngInfo()
+        for name, text in metadata(sheet.title, sheet.note, sheet.provenance).items():
+            texts.add_text(name, text)
         out = io.BytesIO()
         # Kernels are noise to a compressor, so only runs of equal bytes are worth compressing.
-        Image.fromarray(canvas).save(out, "PNG", compress_level=1, compress_type=zlib.Z_RLE, pnginfo=metadata)
+        Image.fromarray(canvas).save(out, "PNG", compress_level=1, compress_type=zlib.Z_RLE, pnginfo=texts)
         return out.getvalue()
 
     def _automatic_scale(self, sheet: TileSheet) -> int:

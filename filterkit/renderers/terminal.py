@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 import numpy as np
 
 from filterkit.errors import UsageError, closest, one_line
-from filterkit.renderers.canvas import GRAY, colour_table, to_bytes
+from filterkit.renderers.canvas import GRAY, colormap_for, colour_table, to_bytes
 from filterkit.renderers.figures import shorten
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Terminal:
     def _tiles(self, sheet: TileSheet, drawn: Fit, cells: Cells) -> list[str]:
         """All tiles as lines of text, `drawn.lines_per_row` for each row of them."""
         pixels = to_bytes(resized(sheet, drawn))
-        pixels = pixels if sheet.is_colour else colour_table(self.colormap)[pixels]
+        pixels = pixels if sheet.is_colour else colour_table(colormap_for(sheet, self.colormap))[pixels]
         shape = (drawn.rows, drawn.lines_per_row * cells.down, drawn.columns, drawn.width + 1)
         canvas = np.zeros((*shape, 3), dtype=np.uint8)
         canvas[:, : drawn.height, :, : drawn.width] = pixels.swapaxes(1, 2)

@@ -25,12 +25,15 @@ class NeighbourQuery:
         Its name in titles and labels.
     place
         Where it is in the catalog: the layer's id, the filter and, for a kernel, the kernel.
+    input_channels
+        Names of its layer's input channels, if that reads a picture.
     """
 
     name: str
     level: Literal["kernel", "filter"]
     values: FloatArray
     place: tuple[int, int, int | None] | None = None
+    input_channels: tuple[str, ...] = ()
 
     __repr__ = short_repr
 
@@ -44,6 +47,8 @@ class Neighbours(Found, Pictured):
         What was searched for.
     banks
         The memory-mapped bank of each layer among the rows, by the layer's address.
+    input_channels
+        Names of the input channels of those layers that read a picture.
     """
 
     def __init__(
@@ -53,9 +58,10 @@ class Neighbours(Found, Pictured):
         query: NeighbourQuery,
         banks: Mapping[str, FloatArray],
         not_finite: int,
+        input_channels: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         super().__init__(rows, columns, not_finite)
-        self.query, self.banks = query, banks
+        self.query, self.banks, self.input_channels = query, banks, input_channels or {}
 
     @property
     def default_normalizer(self) -> str:

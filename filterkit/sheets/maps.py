@@ -8,13 +8,15 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from filterkit.errors import UsageError
-from filterkit.records import Normalized
-from filterkit.sheets.tiles import bank_sheet
+from filterkit.sheets.tiles import bank_sheet, combined
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Normalizer
-    from filterkit.records import FloatArray, TileSheet
+    from filterkit.records import FloatArray, Normalized, TileSheet
     from filterkit.results.maps import FeatureMaps
+
+MOST_NAMED = 20
+"""Maximum number of addresses in the provenance of a sheet."""
 
 
 def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
@@ -38,11 +40,7 @@ def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
     if len(each) == 1:
         [normalized], [labels], [what] = each, maps.labels.values(), maps.addresses.values()
     else:
-        # Every layer was normalized separately, so there is no common scale.
-        scaled = np.concatenate([one.values for one in each])
-        normalized = Normalized(
-            scaled, None, None, None, sum(one.non_finite for one in each), each[0].summary
-        )
+        normalized = combined(each, np.concatenate([one.values for one in each]))
         labels = tuple(label for name in maps.maps for label in _labels_of_several(maps, name))
         what = next(iter(maps.addresses.values())).partition("/")[0]
     sheet = maps_sheet(
@@ -52,7 +50,9 @@ def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
         title=f"{what}: " + ", ".join(filter(None, (maps.image_name, maps.stage))),
         values=unscaled[0] if len(unscaled) == 1 else np.concatenate(unscaled),
     )
-    return replace(sheet, addresses=tuple(chain.from_iterable(maps.makers.values())))
+    shown = ", ".join([*maps.addresses.values()][:MOST_NAMED])
+    provenance = {"address": shown, "image": maps.image_name, "at": maps.at, "provider": maps.provider}
+    return replace(sheet, addresses=tuple(chain.from_iterable(maps.makers.values())), provenance=provenance)
 
 
 def maps_sheet(

@@ -11,9 +11,10 @@ import numpy as np
 
 from filterkit.errors import UsageError
 from filterkit.records import TileSheet
-from filterkit.sheets.tiles import as_pictures, in_rows
+from filterkit.sheets.tiles import as_pictures, in_rows, with_channel
 
 if TYPE_CHECKING:
+    from filterkit.catalog.addresses import Match
     from filterkit.plugins.protocols import Normalizer
     from filterkit.records import FloatArray
     from filterkit.results.diff import Differences, LayerPair
@@ -42,21 +43,19 @@ class Side:
     ----------
     drawn, weights
         The kernel as a picture, shape (height, width): of the filter scaled to norm 1, and as in the catalog.
+    label
+        The address without the model, with the name of the input channel if the layer reads a picture.
     """
 
     address: str
     drawn: FloatArray
     weights: FloatArray
+    label: str
 
     @property
     def model(self) -> str:
         """The model in the address."""
         return self.address.partition("/")[0]
-
-    @property
-    def name(self) -> str:
-        """The address without the model."""
-        return self.address.partition("/")[2]
 
 
 def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileSheet:
@@ -82,11 +81,12 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
     labels: list[str] = []
     for each in ranked[:MOST] if differences.is_sorted else heapq.nsmallest(MOST, ranked):
         left, right = _sides(differences.pairs[each.place], each.number)
-        labels.append(left.name)
-        if left.name == right.name:
+        labels.append(left.label)
+        if left.label == right.label:
             labels.append(f"{right.model}  {each.cosine:.4f}")
         else:
-            labels.append(f"{right.name if len(others) == 1 else right.address}  {each.cosine:.2f}")
+            name = right.label if len(others) == 1 else f"{right.model}/{right.label}"
+            labels.append(f"{name}  {each.cosine:.2f}")
         sides += left, right
     height, width = (max(side.drawn.shape[axis] for side in sides) for axis in (0, 1))
     drawn = np.stack([_framed(side.drawn, height, width, around=0) for side in sides])
@@ -103,11 +103,16 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
         count=len(sides),
         title=f"{first} (left) and {' or '.join(others)} (right), {order}",
         note=f"{len(sides) // 2:,} of {len(ranked):,} {what}; the kernel that differs most after scaling "
-        "both filters to the same norm; the number is the cosine similarity",
+        "both filters to the same norm; the number is the cosine similarity; "
+        f"{normalized.summary.replace('per filter', 'per pair')}",
         tile_labels=tuple(labels),
         centre=normalized.centre,  # but no vmin or vmax: every filter was scaled by its own norm
         values=in_rows(weights, columns),
         addresses=tuple(side.address for side in sides),
+        provenance={
+            "address": ", ".join((first, *others)),
+            "level": differences.level,
+        },
     )
 
 
@@ -132,9 +137,15 @@ def _sides(pair: LayerPair, number: int) -> tuple[Side, Side]:
     kernel = int(np.square((b - a).reshape(len(a), -1)).sum(axis=1).argmax())
     other = int(channels[kernel])
     return (
-        Side(f"{pair.a.address}/{number}/{kernel}", _picture(a[kernel]), _picture(weights_a[kernel])),
-        Side(f"{pair.b.address}/{partner}/{other}", _picture(b[kernel]), _picture(weights_b[other])),
+        _side(pair.a, number, kernel, a[kernel], weights_a[kernel]),
+        _side(pair.b, partner, other, b[kernel], weights_b[other]),
     )
+
+
+def _side(match: Match, number: int, kernel: int, drawn: FloatArray, weights: FloatArray) -> Side:
+    place = f"{number}/{kernel}"
+    label = with_channel(f"{match.layer['name']}/{place}", match.layer["input_channels"], kernel)
+    return Side(f"{match.address}/{place}", _picture(drawn), _picture(weights), label)
 
 
 def _unit(values: FloatArray) -> FloatArray:

@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
-from filterkit.errors import UsageError, closest
-from filterkit.records import Normalized
-from filterkit.sheets.tiles import as_pictures, bank_sheet
+from filterkit.errors import UsageError
+from filterkit.sheets.tiles import as_pictures, bank_sheet, combined, with_channel
 
 if TYPE_CHECKING:
     from filterkit.catalog.addresses import Match
     from filterkit.plugins.protocols import Normalizer, Row
-    from filterkit.records import FloatArray, TileSheet
+    from filterkit.records import FloatArray, Normalized, TileSheet
     from filterkit.results.similar import Neighbours
-
-Channels = Literal["separate", "rgb", "first", "strongest"]
-"""How a filter's kernels are drawn: one tile each, as one colour picture, the first, or the strongest."""
+    from filterkit.sheets.tiles import Channels
 
 MOST = 10_000
 """Limit on the filters on one sheet."""
@@ -48,6 +45,12 @@ class _Pick:
     def address(self) -> str:
         """The address of what is drawn."""
         return self.match.address + self.number
+
+    @property
+    def label(self) -> str:
+        """The address, with the name of the input channel if only one of several kernels is drawn."""
+        names = self.match.layer["input_channels"] if self.number.count("/") > 1 else ()
+        return with_channel(self.address, names, self.kernels[0])
 
 
 def picked_sheet(
@@ -91,7 +94,7 @@ def picked_sheet(
         filters=range(len(picks)),
         kernels=picks[0].kernels if channels in ("separate", "rgb") else range(1),
         channel_names=names.pop() if len(names) == 1 else (),
-        filter_labels=[pick.address.removeprefix(whose) for pick in picks],
+        filter_labels=[pick.label.removeprefix(whose) for pick in picks],
         channels="rgb" if channels == "rgb" else "separate",
         title=_title(picks),
         note="; ".join(filter(None, notes)),
@@ -162,11 +165,7 @@ def _tiles(
         )
     tiles = np.stack(list(_equally_large([plane for _, plane, _ in picked])))
     kernels = np.stack(list(_equally_large([plane for _, _, plane in picked])))
-    values, counts = tiles.astype(np.float32, copy=False), sum(one.non_finite for one in each)
-    if len(each) == 1:
-        return picks, replace(each[0], values=values), kernels
-    # Every layer was normalized separately, so there is no common scale.
-    return picks, Normalized(values, None, None, None, counts, each[0].summary), kernels
+    return picks, combined(each, tiles.astype(np.float32, copy=False)), kernels
 
 
 def _picks(match: Match, weights: FloatArray, channels: Channels) -> Iterator[_Pick]:
@@ -239,20 +238,25 @@ def neighbours_to_sheet(found: Neighbours, normalizer: Normalizer) -> TileSheet:
     notes = [normalized.summary]
     if len(kernels) < values.shape[1]:
         notes.append(f"the {len(kernels)} of {values.shape[1]} kernels with the largest norm in the query")
-    labels = [query.name]
-    for row in found:
+    names = [found.input_channels.get(f"{row['model']}/{row['layer']}", ()) for row in found]
+    labels = [_named(query.name, query.input_channels, query.place[2] if query.place else None)]
+    for row, own in zip(found, names, strict=True):
         transform = "" if row["transform"] == "identity" else f" {row['transform']}"
-        labels.append(f"{row['address']} {row['similarity']:.3f}{transform}")
+        labels.append(f"{_named(row['address'], own, row['kernel'])} {row['similarity']:.3f}{transform}")
+    shared = {*names, *([query.input_channels] if query.place else [])}
     sheet = bank_sheet(
         replace(normalized, values=normalized.values[:, kernels]),
         filters=range(len(labels)),
         kernels=kernels,
+        channel_names=shared.pop() if len(shared) == 1 else (),
         filter_labels=labels,
         title=f"{len(found):,} {query.level}s most similar to {query.name}",
         note="; ".join(notes),
         values=values[:, kernels],
     )
-    sheet = replace(sheet, addresses=tuple(_neighbour_addresses(found, kernels)))
+    addresses = tuple(_neighbour_addresses(found, kernels))
+    provenance = {**sheet.provenance, "address": query.name, "level": query.level}
+    sheet = replace(sheet, addresses=addresses, provenance=provenance)
     if sheet.columns == 1 or len(kernels) > 1 or sheet.count > LISTED:
         return sheet
     # In one column there is room for long labels on the left.
@@ -261,6 +265,10 @@ def neighbours_to_sheet(found: Neighbours, normalizer: Normalizer) -> TileSheet:
         plane.reshape(-1, 1, *sheet.tile_shape)[: sheet.count] for plane in (sheet.tiles, sheet.values)
     )
     return replace(sheet, tiles=tiles, values=shown, row_labels=sheet.tile_labels, tile_labels=())
+
+
+def _named(address: str, names: Sequence[str], kernel: int | None) -> str:
+    return address if kernel is None else with_channel(address, names, kernel)
 
 
 def _neighbour_addresses(found: Neighbours, kernels: Sequence[int]) -> Iterator[str]:
@@ -284,9 +292,3 @@ def _strongest(kernels: FloatArray) -> list[int]:
     norms = np.linalg.norm(kernels.reshape(len(kernels), -1).astype(np.float64), axis=1)
     chosen: list[int] = np.sort(np.argsort(-norms, kind="stable")[:MOST_KERNELS]).tolist()
     return chosen
-
-
-def check_channels(channels: str) -> None:
-    """Raise UsageError unless `channels` is one of `Channels`."""
-    if channels not in get_args(Channels):
-        raise UsageError(f"channels cannot be '{channels}'", hint=closest(channels, get_args(Channels)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from filterkit.errors import UsageError, closest
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 LayerChannels = Literal["separate", "rgb", "first"]
 """How a filter's kernels are drawn: one tile each, as one colour picture, or only the first of them."""
+
+Channels = Literal[LayerChannels, "strongest"]
+"""The same, or only the kernel of largest norm, which differs between filters."""
 
 MOST_ADDRESSED = 2**20
 """Sheets with more tiles have no addresses: they are of no use there, and each takes 100 bytes."""
@@ -65,13 +69,10 @@ def bank_sheet(
     Raises
     ------
     UsageError
-        Nothing is selected, `channels` is unknown, or ``rgb`` is requested for a layer whose kernels are not
-        red, green and blue.
+        Nothing is selected, or ``rgb`` is requested for a layer whose kernels are not red, green and blue.
     """
-    if channels not in get_args(LayerChannels):
-        raise UsageError(f"channels cannot be '{channels}'", hint=closest(channels, get_args(LayerChannels)))
-    note = normalized.summary if note is None else note
     rows, columns = _labels(filter_labels, filters), _labels(channel_names, kernels)
+    note = normalized.summary if note is None else note
     if not normalized.values.size:
         raise UsageError("nothing to draw", hint="select at least one filter and one kernel")
     planes = [as_pictures(each, 2) for each in (normalized.values, values) if each is not None]
@@ -91,7 +92,19 @@ def bank_sheet(
         labels = rows if len(columns) == 1 else columns
         planes = [near_square(plane.reshape(count, *plane.shape[2:]), group) for plane in planes]
         return _sheet(planes, count, normalized, title, note, addresses, tile_labels=labels)
-    return _sheet(planes, count, normalized, title, note, addresses, row_labels=rows, column_labels=columns)
+    sheet = _sheet(planes, count, normalized, title, note, addresses, row_labels=rows, column_labels=columns)
+    return replace(sheet, provenance={"order": "one row per filter, one column per kernel"})
+
+
+def check_channels(channels: str) -> None:
+    """Raise UsageError unless `channels` is one of `Channels`."""
+    if channels not in get_args(Channels):
+        raise UsageError(f"channels cannot be '{channels}'", hint=closest(channels, get_args(Channels)))
+
+
+def with_channel(label: str, names: Sequence[str], kernel: int) -> str:
+    """The label of a single kernel with the name of its input channel, if the layer reads a picture."""
+    return f"{label} {names[kernel]}" if kernel < len(names) else label
 
 
 def _labels(names: Sequence[str], numbers: Sequence[int]) -> tuple[str, ...]:
@@ -136,6 +149,15 @@ def _sheet(
         values=planes[1] if len(planes) > 1 else None,
         addresses=addresses,
     )
+
+
+def combined(each: Sequence[Normalized], values: FloatArray) -> Normalized:
+    """`values` of layers normalized separately: without a common scale, but perhaps with a common zero."""
+    first, *others = each
+    if not others:
+        return replace(first, values=values)
+    centre = first.centre if all(other.centre == first.centre for other in others) else None
+    return Normalized(values, None, None, centre, sum(one.non_finite for one in each), first.summary)
 
 
 WIDEST = 3.0

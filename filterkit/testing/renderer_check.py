@@ -155,6 +155,8 @@ def trial_sheets() -> Iterator[tuple[str, TileSheet]]:
     yield "values and addresses", replace(sheet, values=values, addresses=addresses)
     yield "metrics", replace(sheet, values=values, addresses=addresses, metrics=_metrics())
     yield "text metrics", replace(sheet, addresses=addresses, metrics=_metrics(), texts=_texts())
+    made = {"address": addresses[0], "model": "model sha256:00", "": "a\x00b" * 2000}
+    yield "provenance and a colormap", replace(sheet, centre=0.5, provenance=made, colormap="RdBu_r")
     somewhere = ("", addresses[1], "", "", "", "")
     yield "tiles, one of them in a catalog", replace(sheet, values=values, addresses=somewhere)
     yield "all black", replace(sheet, tiles=np.zeros_like(sheet.tiles))

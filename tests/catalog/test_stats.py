@@ -57,7 +57,7 @@ def measured(location: Path, tmp_path: Path) -> Iterator[Catalog]:
 
 
 def test_one_row_per_layer(measured: Catalog) -> None:
-    columns, rows = stats(measured, parse_address("*"))
+    columns, rows, matches = stats(measured, parse_address("*"))
     assert columns == (
         *("address", "model", "layer", "filters"),
         *LAYER_METRIC_COLUMNS,
@@ -65,6 +65,7 @@ def test_one_row_per_layer(measured: Catalog) -> None:
         *CLASSIC_TYPES,
     )
     assert all(tuple(row) == columns for row in rows)
+    assert [match.address for match in matches] == [row["address"] for row in rows]
     assert [(row["address"], row["filters"]) for row in rows] == [
         ("a/conv1", 4),
         ("a/conv2", 5),
@@ -96,7 +97,8 @@ def test_addresses_of_layers(measured: Catalog) -> None:
 
 
 def test_distributions_leave_out_what_is_not_defined(measured: Catalog) -> None:
-    found = distributions(measured, parse_address("*"), ("frequency", "l2_norm"))
+    addresses = {match.layer["id"]: match.address for match in stats(measured, parse_address("*"))[2]}
+    found = distributions(measured, addresses | {99: "gone/conv"}, ("frequency", "l2_norm"))
     assert list(found) == ["a/conv1", "a/conv2", "b/conv1"]
     assert found["a/conv2"]["frequency"] == pytest.approx([0.1, 0.2, 0.3, 0.4])
     assert found["a/conv2"]["l2_norm"] == []

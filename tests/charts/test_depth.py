@@ -17,10 +17,13 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
+from filterkit.catalog.schema import LAYER_METRIC_COLUMNS
 from filterkit.charts.depth import DISTRIBUTIONS, depth_chart
 from filterkit.charts.layer import RANGES, layer_chart
+from filterkit.charts.meanings import MEANINGS
 from filterkit.charts.style import LayerStats
 from filterkit.renderers.figures import DPI, settings, written
+from filterkit.renderers.metadata import metadata
 
 COLUMNS = tuple(dict.fromkeys((*DISTRIBUTIONS, *RANGES)))
 
@@ -56,7 +59,7 @@ def drawn(figure: Figure) -> np.ndarray:
     """The pixels of a figure that matplotlib has nothing to complain about."""
     with warnings.catch_warnings(), settings():
         warnings.simplefilter("error")
-        with Image.open(io.BytesIO(written(figure, "png", "a title"))) as picture:
+        with Image.open(io.BytesIO(written(figure, "png", metadata("a title", "", {})))) as picture:
             return np.asarray(picture.convert("RGB"))
 
 
@@ -77,6 +80,17 @@ def test_lines_and_boxes_are_the_numbers() -> None:
     for box, layer in zip(found["l2_norm"].patches, layers, strict=True):
         low, high = np.quantile(layer.values["l2_norm"], (0.25, 0.75))
         assert (box.get_y(), box.get_y() + box.get_height()) == pytest.approx((low, high))  # type: ignore[attr-defined]
+
+
+def test_every_panel_says_what_it_means() -> None:
+    assert {*COLUMNS, *LAYER_METRIC_COLUMNS, "dead", "classic_type"} == {*MEANINGS}
+    measured = dict.fromkeys(LAYER_METRIC_COLUMNS, 1.0)
+    layers = [stats(f"conv{n}", metrics=measured | {"roughness": 2.0}, dead=1) for n in range(3)]
+    for figure in (depth_chart(layers, "net"), layer_chart(layers[0], "net/conv0")):
+        for title, axes in panels(figure).items():
+            name = title.partition(" ")[0]
+            assert axes.get_xlabel().replace("\n", " ") == MEANINGS.get(name, ""), title
+        drawn(figure)
 
 
 def test_what_is_not_there_leaves_a_gap() -> None:
@@ -131,7 +145,7 @@ def test_every_name_stands_within_the_figure(count: int) -> None:
     assert max(height, width) < 5000
     for axes in figure.axes:
         titles = [text for text in axes.get_children() if isinstance(text, Text)]
-        for text in (*titles, *axes.get_xticklabels(), *axes.get_yticklabels()):
+        for text in (*titles, axes.xaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels()):
             box = text.get_window_extent()
             inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width + 1 and box.y1 <= height + 1
             assert inside or not text.get_text(), text.get_text()
@@ -179,7 +193,7 @@ def test_names_of_strangers_and_equal_bytes(kind: str) -> None:
                 figure = depth_chart(
                     [stats(name, metrics={name: 1.0}), stats("b", metrics={name: 2.0})], name
                 )
-                return written(figure, kind, name)
+                return written(figure, kind, metadata(name, name, {"address": name}))
 
         first = write()
         assert first == write()

@@ -11,6 +11,8 @@ import pytest
 from command_line import Run, size_of, write_photo
 from PIL import Image
 
+import filterkit
+
 PICTURES = {
     "filters.png",
     "first_layer.png",
@@ -67,6 +69,37 @@ def test_the_pictures_have_the_shapes_promised(done: tuple[Path, str, str]) -> N
     with Image.open(folder / "filters.png") as picture:
         pixels = np.asarray(picture.convert("RGB"), np.int16)
     assert np.abs(pixels[..., 0] - pixels[..., 2]).max() < 10, "in gray"
+
+
+@pytest.mark.zoo
+def test_the_pictures_say_what_they_show(done: tuple[Path, str, str]) -> None:
+    folder, _, _ = done
+    texts = {}
+    for name in PICTURES:
+        with Image.open(folder / name) as picture:
+            texts[name] = picture.text  # type: ignore[attr-defined]
+    assert all("sha256:" in each["filterkit model"] for each in texts.values())
+    kernels = texts["all_kernels.png"]
+    assert kernels["Title"] == "vgg16/block1_conv2"
+    assert kernels["filterkit order"] == "one row per filter, one column per kernel"
+    assert kernels["filterkit renderer"].endswith("mosaic:caption=true")
+    assert texts["classic.png"]["Description"].startswith("symmetric about zero, up to percentile 99")
+
+
+@pytest.mark.zoo
+def test_the_laplacian_is_visible(done: tuple[Path, str, str]) -> None:
+    """In a photo, a few strong edges would otherwise leave the rest of its map gray."""
+    folder, _, _ = done
+    from matplotlib import cbook
+
+    photo = cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)
+    with filterkit.open(folder / "catalog.db") as bench:
+        maps = bench.feature_maps("classic/sharpen_laplacian", photo, at="pre")
+        before, now = (
+            bench.sheet(maps, spec).tiles
+            for spec in ("minmax:per=filter", "symmetric:per=filter,percentile=99")
+        )
+    assert now.std() > 2 * before.std()
 
 
 @pytest.mark.zoo

@@ -76,7 +76,7 @@ def test_the_sheet_says_what_it_shows(catalog: Path) -> None:
         kernel = as_drawn(bench.bank("classic/sharpen_unsharp_5")[0, 0])
         np.testing.assert_allclose(enlarged, np.kron(kernel, np.ones((3, 3))), atol=1e-6)
         kernels = bench.sheet([f"vgg16/block1_conv1/{n}/1" for n in range(4)])
-        assert kernels.tile_labels[0] == "block1_conv1/0/1", "the title names the model"
+        assert kernels.tile_labels[0] == "block1_conv1/0/1 G", "the title names the model"
         assert kernels.title == "4 kernels of vgg16"
         assert kernels.note == "min-max per kernel"
         assert bench.sheet(["vgg16/block1_conv1/9/1"]).title == "vgg16/block1_conv1/9/1"

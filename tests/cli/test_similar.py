@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import Run, size_of
+from PIL import Image
+
+import filterkit
 
 SOBEL = "[[-1,0,1],[-2,0,2],[-1,0,1]]"
 
@@ -87,3 +90,33 @@ def test_options_out_of_range(run: Run, classic: Path) -> None:
         ran = run("similar", SOBEL, *words)
         assert (ran.exit_code, ran.stdout) == (2, "")
         assert words[0] in ran.stderr
+
+
+@pytest.mark.zoo
+def test_pictures_name_the_channels_of_a_layer_that_reads_a_picture(vgg16_catalog: Path) -> None:
+    with filterkit.open(vgg16_catalog) as bench:
+        filters = bench.sheet(bench.similar("vgg16/block1_conv1/3", limit=2))
+        assert filters.column_labels == ("B", "G", "R")
+        drawn = bench.sheet(bench.similar(bench.bank("vgg16/block1_conv1/3")[0], limit=1))
+        assert drawn.column_labels == ("B", "G", "R"), "an array has no names of its own"
+        kernels = bench.sheet(bench.similar("vgg16/block1_conv1/3/2", "vgg16/block1_*", limit=40))
+        labels = [label.split(" ") for label in kernels.row_labels]
+        assert labels[0] == ["vgg16/block1_conv1/3/2", "R"]
+        for address, *more in labels[1:]:
+            of_the_first = address.startswith("vgg16/block1_conv1/")
+            assert more[0] == "BGR"[int(address[-1])] if of_the_first else more[0] not in "BGR"
+
+
+@pytest.mark.zoo
+def test_options_of_the_picture(run: Run, catalog: Path, tmp_path: Path) -> None:
+    words = ("similar", SOBEL, "--limit", 2)
+    pixels = ("--renderer", "mosaic:scale=1,gap=0", "--colormap", "RdBu_r")
+    assert run(*words, "-o", "signed.png", *pixels).exit_code == 0
+    assert size_of(tmp_path / "signed.png") == (3, 9)
+    with Image.open(tmp_path / "signed.png") as picture:
+        assert picture.mode == "RGB"
+    code, error, hint = run(*words, "--colormap", "RdBu_r").failure
+    assert (code, hint) == (2, "name a file: -o FILE.png")
+    assert "no effect" in error
+    assert "symetric" in run(*words, "-o", "x.png", "--normalizer", "symetric").failure[1]
+    assert not (tmp_path / "x.png").exists()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from command_line import Run, size_of
+from PIL import Image
 
 import filterkit
 from filterkit.operations import stats
@@ -60,6 +63,35 @@ def test_charts(run: Run, tmp_path: Path, address: str, suffix: str) -> None:
         assert min(size_of(path)) > 600
     else:
         assert path.read_bytes().startswith(b"%PDF-" if suffix == ".pdf" else b"<?xml")
+
+
+def test_the_layers_are_looked_up_once(run: Run) -> None:
+    statements: list[str] = []
+
+    def record(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", record)
+    try:
+        assert run("stats", "vgg16", "-o", "chart.svg").exit_code == 0
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", record)
+    tables = [found[1] for each in statements if (found := re.search(r"FROM (\w+)", each))]
+    assert [tables.count(name) for name in ("model", "layer", "filter")] == [1, 1, 2], tables
+
+
+def test_a_chart_says_where_it_comes_from(run: Run, catalog: Path, tmp_path: Path) -> None:
+    run("stats", "vgg16/block1_*", "-o", "chart.png")
+    with Image.open(tmp_path / "chart.png") as picture:
+        texts = picture.text  # type: ignore[attr-defined]
+    with filterkit.open(catalog) as bench:
+        [sha256] = [row["sha256"] for row in bench.models() if row["model"] == "vgg16"]
+    assert texts == {
+        "Title": "vgg16: 2 layers, 128 filters",
+        "Software": f"filterkit {filterkit.__version__}",
+        "filterkit address": "vgg16/block1_*",
+        "filterkit model": f"vgg16 sha256:{sha256}",
+    }
 
 
 @pytest.mark.parametrize(

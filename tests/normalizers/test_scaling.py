@@ -59,6 +59,9 @@ def test_agrees_with_the_formula(bank: Any, kind: Any, per: str, ends: Any) -> N
     [
         lambda: MinMax(per="layers"),
         lambda: Symmetric(per=""),
+        lambda: Symmetric(percentile=0),
+        lambda: Symmetric(percentile=100.5),
+        lambda: Symmetric(percentile=math.nan),
         lambda: Percentile(low=50, high=50),
         lambda: Percentile(low=-1),
         lambda: Percentile(high=100.5),

@@ -21,3 +21,12 @@ def test_limits_are_the_largest_magnitude(bank: Any) -> None:
     assert (made.vmin, made.vmax) == (-reach, reach)
     np.testing.assert_allclose(made.values, bank / (2 * reach) + 0.5, atol=1e-6)
     np.testing.assert_allclose(Symmetric().normalize(-bank).values, 1 - made.values, atol=1e-6)
+
+
+def test_a_percentile_clips_the_ends(bank: Any) -> None:
+    about_zero = Symmetric(percentile=90).normalize(bank)
+    reach = np.percentile(abs(bank), 90)
+    assert (about_zero.vmin, about_zero.vmax) == pytest.approx((-reach, reach), rel=1e-5)
+    assert about_zero.centre == 0.5
+    clipped = np.isin(about_zero.values, (0, 1)).sum()
+    assert clipped == pytest.approx(bank.size / 10, abs=1)

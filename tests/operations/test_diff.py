@@ -278,12 +278,22 @@ def test_the_picture_shows_the_worst_pairs_first(bench: Workbench) -> None:
     np.testing.assert_allclose(sheet.tiles[0, 0] + sheet.tiles[0, 1], 1, atol=1e-6)
     np.testing.assert_array_equal(sheet.tiles[0, 3], 0.5)
     by_layer = bench.sheet(bench.diff("one", "other"))
+    assert by_layer.note.endswith("; symmetric about zero per pair")
     assert (by_layer.count, by_layer.tile_shape) == (4, (5, 5))
     assert by_layer.note.startswith("2 of 2 layers")
     path = Path(bench.location).with_name("pairs.png")
     path.write_bytes(bench.render(sheet))
     with Image.open(path) as picture:
         picture.verify()
+
+
+def test_the_picture_names_the_channels_of_a_picture(bench: Workbench) -> None:
+    for name in ("one", "other"):
+        layers(bench, name, {"a": random(4, 3, 3, 3)})
+    sheet = bench.sheet(bench.diff("one", "other", level="filter"))
+    for label in sheet.tile_labels[::2]:
+        kernel, channel = label.rpartition("/")[2].split(" ")
+        assert channel == "RGB"[int(kernel)]
 
 
 def test_nothing_to_draw(bench: Workbench) -> None:

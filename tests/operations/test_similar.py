@@ -290,9 +290,9 @@ def test_pictures_show_the_query_first(bench: Workbench) -> None:
     found = bench.similar("net/first/0/0", invariant=("scale", "sign", "flip", "rotate"), limit=3)
     sheet = bench.sheet(found)
     assert (sheet.rows, sheet.columns, sheet.count) == (4, 1, 4)
-    assert sheet.row_labels[0] == "net/first/0/0"
+    assert sheet.row_labels[0] == "net/first/0/0 R"
     assert sheet.row_labels[1] == "net/second/2/5 1.000 -@270"
-    assert sheet.row_labels[2] == "other/again/0/2 1.000"
+    assert sheet.row_labels[2] == "other/again/0/2 B 1.000"
     np.testing.assert_allclose(sheet.tiles[0, 0], sheet.tiles[2, 0], atol=1e-6)
     np.testing.assert_allclose(sheet.tiles[1, 0], 1 - np.rot90(sheet.tiles[0, 0]), atol=1e-6)
     assert pixels(bench.render(sheet)).std() > 0
@@ -300,6 +300,7 @@ def test_pictures_show_the_query_first(bench: Workbench) -> None:
     filters = bench.sheet(bench.similar("net/first/1", limit=2))
     assert (filters.rows, filters.columns) == (3, 3)
     assert filters.row_labels[:2] == ("net/first/1", "net/first/4 1.000")
+    assert filters.column_labels == ("R", "G", "B")
     np.testing.assert_allclose(filters.tiles[0], filters.tiles[1], atol=1e-6)
     assert filters.values is not None and sheet.values is not None
     np.testing.assert_array_equal(filters.values[:2], bench.bank("net/first")[[1, 4]])
@@ -313,7 +314,7 @@ def test_of_filters_with_many_kernels_the_strongest_are_drawn(tmp_path: Path) ->
     bank[0, 5:21] *= 100
     with filterkit.open(make(tmp_path, {"net": {"conv": bank}})) as bench:
         sheet = bench.sheet(bench.similar("net/conv/0"))
-    assert sheet.column_labels == tuple(str(number) for number in range(5, 21))
+    assert sheet.column_labels == tuple(f"band {number}" for number in range(5, 21))
     assert "16 of 40 kernels" in sheet.note
 
 

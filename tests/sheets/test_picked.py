@@ -94,7 +94,7 @@ def test_the_strongest_kernel_in_spite_of_weights_that_are_no_numbers(
     weights[3] *= np.array([1, -3, 2])[:, None, None]
     add("odd", weights)
     sheet = bench.sheet([f"odd/conv/{n}" for n in range(4)])
-    assert sheet.tile_labels == ("conv/0/0", "conv/1/1", "conv/2/0", "conv/3/1")
+    assert sheet.tile_labels == ("conv/0/0 R", "conv/1/1 G", "conv/2/0 R", "conv/3/1 G")
     assert np.isfinite(sheet.tiles).all()
 
 
@@ -112,6 +112,9 @@ def test_what_makes_no_sheet(bench: filterkit.Workbench, add: Add, monkeypatch: 
     with pytest.raises(UsageError, match="channels cannot be 'all'") as caught:
         bench.sheet(["two/conv/0"], channels="all")  # type: ignore[arg-type]
     assert "strongest" in str(caught.value.hint)
+    with pytest.raises(UsageError, match="channels cannot be 'seperate'") as caught:
+        next(bench.sheets("two", channels="seperate"))  # type: ignore[arg-type]
+    assert caught.value.hint == "did you mean 'separate'?"
     monkeypatch.setattr(picked, "MOST_VALUES", 10)
     with pytest.raises(UsageError, match="too many kernels of these sizes"):
         bench.sheet(["two"])

@@ -6,16 +6,19 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filterkit.cli.shell import Shell
 from filterkit.errors import UsageError, one_line, plain
+from filterkit.plugins.options import chosen_option
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
     from filterkit.records import TileSheet
     from filterkit.results.maps import FeatureMaps
+    from filterkit.results.sheet import Drawable
     from filterkit.workbench import Workbench
 
 COLUMNS = ("address", "image", "shape", "min", "max", "mean", "provider", "file")
@@ -23,19 +26,40 @@ COLUMNS = ("address", "image", "shape", "min", "max", "mean", "provider", "file"
 WITHOUT_QUALITY = ("", ".png", ".svg", ".pdf", ".txt", ".npy", ".npz")
 
 
-def check_style(shell: Shell, normalizer: str | None, renderer: str | None) -> None:
-    """Refuse an unknown normalizer or renderer before the network runs, even if nothing is drawn."""
-    if normalizer:
-        shell.registry.create("normalizer", normalizer)
-    if renderer:
-        shell.registry.create("renderer", renderer)
+@dataclass(frozen=True)
+class Style:
+    """How sheets are drawn: a normalizer and a renderer as spec strings, and options of the renderer."""
+
+    normalizer: str | None = None
+    renderer: str | None = None
+    colormap: str | None = None
+    scale: int | None = None
+    quality: int | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Those options of the renderer that are given."""
+        options = {"colormap": self.colormap, "scale": self.scale, "quality": self.quality}
+        return {name: value for name, value in options.items() if value is not None}
+
+    @property
+    def colours(self) -> str | None:
+        """The colormap, wherever it is given."""
+        return chosen_option(self.renderer, "colormap", self.colormap)
 
 
-def check_quality(quality: int | None, output: Path | None, renderer: str | None = None) -> None:
-    """Refuse a quality for a file that has none, before the network runs; a renderer checks its own."""
-    if quality is None or renderer:
-        return
-    if output is None or output.is_dir() or output.suffix.lower() in WITHOUT_QUALITY:
+def check_style(shell: Shell, style: Style, output: Path | None) -> None:
+    """Refuse an unknown normalizer or renderer, or a quality of a file that has none, before the work begins.
+
+    A renderer checks a quality itself.
+    """
+    if style.normalizer:
+        shell.registry.create("normalizer", style.normalizer)
+    if style.renderer:
+        shell.registry.create("renderer", style.renderer)
+    elif style.quality is not None and (
+        output is None or output.is_dir() or output.suffix.lower() in WITHOUT_QUALITY
+    ):
         raise UsageError(
             "--quality has no effect: it is for JPEG and WebP",
             hint="-o FILE.jpg or FILE.webp; in a folder, --renderer grid:format=jpg",
@@ -54,12 +78,7 @@ def deliver(
     bench: Workbench,
     results: Iterable[FeatureMaps],
     output: Path | None,
-    *,
-    normalizer: str | None,
-    renderer: str | None,
-    colormap: str | None,
-    scale: int | None,
-    quality: int | None = None,
+    style: Style,
 ) -> Iterator[Row]:
     """Write each result when it is ready, or draw it on a terminal; yield one row per layer and picture.
 
@@ -69,16 +88,20 @@ def deliver(
         Several pictures for one file, or several layers for a ``.npy``.
     """
     results = _with_messages(shell, results)
-    style: dict[str, Any] = {"renderer": renderer, "colormap": colormap, "scale": scale, "quality": quality}
     if output is None:
         for result in results:
             if sys.stdout.isatty():
-                sheets = ((name, bench.sheet(result.only(name), normalizer)) for name in result.maps)
-                draw(shell, bench, sheets, None, **style)
+                sheets = (
+                    (name, bench.sheet(result.only(name), style.normalizer, colormap=style.colours))
+                    for name in result.maps
+                )
+                draw(shell, bench, sheets, None, style)
             yield from _rows(result, [])
         return
-    options = {name: value for name, value in style.items() if value is not None}
-    for result, files in bench.write_maps(results, output, normalizer=normalizer, **options):
+    made = bench.write_maps(
+        results, output, normalizer=style.normalizer, renderer=style.renderer, **style.options
+    )
+    for result, files in made:
         if not is_array(output):
             for path in files:
                 shell.say(one_line(f"wrote {path}"))
@@ -137,11 +160,7 @@ def draw(
     bench: Workbench,
     sheets: Iterable[tuple[str, TileSheet]],
     output: Path | None,
-    *,
-    renderer: str | None = None,
-    colormap: str | None = None,
-    scale: int | None = None,
-    quality: int | None = None,
+    style: Style,
 ) -> list[Path]:
     """Draw named sheets to `output`, or to stdout if it is None; returns the files written.
 
@@ -150,18 +169,33 @@ def draw(
     UsageError
         Several sheets for one file, or binary output to a terminal.
     """
-    options: dict[str, Any] = {"colormap": colormap, "scale": scale, "quality": quality}
-    options = {name: value for name, value in options.items() if value is not None}
     if output is None:
-        _refuse_terminal(bench, renderer)
+        _refuse_terminal(bench, style.renderer)
+        renderer = style.renderer or f"terminal:width={_terminal_width()}"
         for _, sheet in sheets:
-            _print(bench.render(sheet, renderer or f"terminal:width={_terminal_width()}", **options))
+            _print(bench.render(sheet, renderer, **style.options))
         return []
     files = []
-    for path in bench.draw(sheets, output, renderer, **options):
+    for path in bench.draw(sheets, output, style.renderer, **style.options):
         shell.say(one_line(f"wrote {path}"))
         files.append(path)
     return files
+
+
+def check_picture(shell: Shell, output: Path | None, style: Style) -> None:
+    """As `check_style`, for commands that draw only to a file: without one, a style has no effect."""
+    if output is None and style != Style():
+        raise UsageError("options of a picture have no effect without one", hint="name a file: -o FILE.png")
+    check_style(shell, style, output)
+
+
+def draw_result(
+    shell: Shell, bench: Workbench, result: Drawable, named: tuple[str, Path], style: Style
+) -> None:
+    """Draw a result to a file, or under its name to a folder."""
+    name, output = named
+    sheet = bench.sheet(result, style.normalizer, colormap=style.colours)
+    draw(shell, bench, [(name, sheet)], output, style)
 
 
 def _refuse_terminal(bench: Workbench, renderer: str | None) -> None:

@@ -91,6 +91,13 @@ MapsNormalizer = Annotated[
         autocompletion=complete_normalizer,
     ),
 ]
+ResultNormalizer = Annotated[
+    str | None,
+    typer.Option(
+        help="How values map to brightness in the picture (default: symmetric, each result by itself).",
+        autocompletion=complete_normalizer,
+    ),
+]
 Renderer = Annotated[
     str | None,
     typer.Option(
@@ -98,7 +105,10 @@ Renderer = Annotated[
         autocompletion=complete_renderer,
     ),
 ]
-Colormap = Annotated[str | None, typer.Option(help="Matplotlib colormap, e.g. RdBu_r.")]
+Colormap = Annotated[
+    str | None,
+    typer.Option(help="Matplotlib colormap, e.g. viridis; in a diverging one, e.g. RdBu_r, white is zero."),
+]
 Scale = Annotated[int | None, typer.Option(min=1, help="Pixels per value, for the mosaic renderer.")]
 Quality = Annotated[
     int | None, typer.Option(min=1, max=100, help="Quality of JPEG and WebP pictures (default: 90).")
@@ -111,8 +121,10 @@ def words(text: str) -> tuple[str, ...]:
 
 
 def say_what_is_missing(shell: Shell, address: str, missing: Sequence[str]) -> None:
-    """Name the models of `address` that lack a metric used in a request, and how to compute it."""
-    alone = len(missing) == 1
-    models = missing[0] if alone else f"'{address.partition('/')[0]}'"
-    lack = f"{missing[0]} lacks" if alone else f"{len(missing)} models lack"
-    shell.say(one_line(f"{lack} requested metrics: `filterkit measure {models}` computes them"))
+    """Name the models of `address` that lack a requested metric, and how to compute it."""
+    if missing:
+        alone = len(missing) == 1
+        models = missing[0] if alone else f"'{address.partition('/')[0]}'"
+        lack = f"{missing[0]} lacks" if alone else f"{len(missing)} models lack"
+        line = f"{lack} requested metrics: `filterkit measure {models}` computes them"
+        shell.say(one_line(line))

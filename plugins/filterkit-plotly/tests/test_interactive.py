@@ -259,6 +259,24 @@ def test_what_is_told_fits_into_narrow_windows(catalog: Path, page: Page) -> Non
         assert page.ask("return document.documentElement.scrollWidth") == 390
 
 
+@pytest.mark.parametrize("shape", [(1, 2), (2, 2), (3, 4), (4, 1)])
+def test_the_hover_text_covers_nothing_of_its_tile(page: Page, shape: tuple[int, int]) -> None:
+    """With few tiles, each is larger than the distance to the pointer."""
+    rows, columns = shape
+    tiles = np.random.default_rng(0).random((*shape, 5, 5), np.float32)
+    box = "return document.getElementById(arguments[0]).getBoundingClientRect().toJSON()"
+    with page.sized(1100, 800):
+        page.open(Interactive().render(sheet_of(tiles, rows * columns)))
+        for y in range(1, rows * 6, 2):
+            for x in range(1, columns * 6, 2):
+                assert page.point(x, y)
+                tip, tile = page.ask(box, "tip"), page.ask(box, "frame")
+                assert tip["left"] >= 0 and tip["right"] <= 1100
+                assert tip["top"] >= 0 and tip["bottom"] <= 800
+                beside = tip["left"] >= tile["right"] or tip["right"] <= tile["left"]
+                assert beside or tip["top"] >= tile["bottom"] or tip["bottom"] <= tile["top"], (x, y)
+
+
 def test_words_stay_words(page: Page) -> None:
     words = "<img src=x onerror='document.title=1'></script><script>document.title=1</script> {{data}} $x$"
     tiles = np.zeros((2, 1, 3, 3), np.float32)

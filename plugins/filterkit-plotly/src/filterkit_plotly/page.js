@@ -170,21 +170,21 @@
       lines(tile, "text", "number");
     }
     tip.hidden = false;
-    beside(mouse);
     outline(box, pixelX - gap - column * pitch.x, pixelY - gap - row * pitch.y);
+    beside(mouse);
   }
 
-  // Places the hover text where it does not cover the tile, as long as the window has room.
+  // Places the hover text near the pointer but beside the framed tile, as long as the window has room.
   function beside({clientX, clientY}) {
     tip.style.left = tip.style.top = 0;  // so that its position does not limit its width
-    for (const [side, at, long, end] of [
-      ["left", clientX, tip.offsetWidth, document.documentElement.clientWidth],
-      ["top", clientY, tip.offsetHeight, window.innerHeight],
-    ]) {
-      const after = at + 18, before = at - 18 - long;
-      const fits = after + long <= end ? after : before >= 0 ? before : end - long;
-      tip.style[side] = `${Math.max(0, fits)}px`;
-    }
+    const tile = element("frame").getBoundingClientRect();
+    const across = {at: clientX, low: tile.left, high: tile.right, long: tip.offsetWidth, end: document.documentElement.clientWidth};
+    const down = {at: clientY, low: tile.top, high: tile.bottom, long: tip.offsetHeight, end: window.innerHeight};
+    const outside = ({low, high, long, end}) => [high + 8, low - 8 - long].find((start) => start >= 0 && start + long <= end);
+    const near = ({at, long, end}) => Math.max(0, at + 18 + long <= end ? at + 18 : at - 18 - long >= 0 ? at - 18 - long : end - long);
+    const right = outside(across);
+    tip.style.left = `${right ?? near(across)}px`;
+    tip.style.top = `${(right === undefined ? outside(down) : undefined) ?? near(down)}px`;
   }
 
   // A frame around the tile in which the value at (x, y) has this box on the page.
