@@ -203,7 +203,9 @@ TESTED_WITH = {
     "filterkit.results.diff": "operations/test_diff.py",
     "filterkit.sheets.maps": "sheets/test_tiles.py",
     "filterkit.sheets.pairs": "operations/test_tile_addresses.py",
+    "filterkit.results.stats": "operations/test_stats.py",
     "filterkit.charts.layer": "charts/test_depth.py",
+    "filterkit.charts.meanings": "charts/test_depth.py",
     "filterkit.charts.style": "charts/test_depth.py",
 }
 """Modules without a test file of their name, and the file that tests them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from normalizer_banks import every_kind
 
 from filterkit.normalizers.symmetric import Symmetric
