@@ -8,8 +8,6 @@ never from the modules below. Everything is imported lazily.
 # may contain a typing.py, from ``sys.path``.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from filterkit.cli.shell import Shell, command
     from filterkit.errors import FilterkitError, ModelError, SourceError, UsageError
     from filterkit.graph.layers.activations import Tail, follow
@@ -105,12 +103,19 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> "Any":
-    if name in _HOMES:
-        import importlib
+if not TYPE_CHECKING:  # type checkers would allow any name
 
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'filterkit' has no attribute {name!r}")
+    def __getattr__(name):
+        if name in _HOMES:
+            import importlib
+
+            return getattr(importlib.import_module(_HOMES[name]), name)
+        error = AttributeError(f"module 'filterkit' has no attribute {name!r}")
+        if not name.startswith("_"):
+            from filterkit.errors import closest
+
+            error.add_note(f"hint: {closest(name, __all__)}")
+        raise error
 
 
 def __dir__() -> list[str]:

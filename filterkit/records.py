@@ -305,6 +305,7 @@ class TileSheet:
 
 
 At = Literal["post", "pre"]
+Provider = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +317,7 @@ class RunOptions:
 
     at: At = "post"
     size: str | None = None
-    provider: str = "auto"
+    provider: Provider = "auto"
     threads: int | None = None
 
 

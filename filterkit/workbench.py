@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial, wraps
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 from filterkit import operations
 from filterkit.records import RunOptions
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from filterkit.ingest.commit import IngestResult
     from filterkit.operations.diff import Level as DiffLevel
     from filterkit.operations.diff import Matching
-    from filterkit.operations.similar import Level
+    from filterkit.operations.similar import Invariance, Level
+    from filterkit.operations.stats import ChartFormat
     from filterkit.plugins.host import PluginHost
     from filterkit.plugins.protocols import Progress, Row
     from filterkit.plugins.registry import Registry
-    from filterkit.records import At, FloatArray, TileSheet
+    from filterkit.records import At, FloatArray, Provider, TileSheet
     from filterkit.renderers.rendered import Rendered
     from filterkit.results.diff import Differences
     from filterkit.results.maps import FeatureMaps
@@ -529,7 +530,7 @@ class Workbench:
         """
         operations.stats.save_stats_chart(self._session, address, Path(path))
 
-    def stats_chart(self, address: str | LayerStatistics = "*", format: str = "png") -> Rendered:
+    def stats_chart(self, address: str | LayerStatistics = "*", format: ChartFormat = "png") -> Rendered:
         """Chart the metrics of several layers over depth, or the distributions over one layer's filters.
 
         Parameters
@@ -560,7 +561,7 @@ class Workbench:
         among: str = "*",
         *,
         level: Level | None = None,
-        invariant: Iterable[str] = ("scale",),
+        invariant: str | Iterable[Invariance] = ("scale",),
         limit: int = 10,
     ) -> Neighbours:
         """Find the kernels or filters in the catalog that are most similar to a query.
@@ -611,7 +612,12 @@ class Workbench:
         )
 
     @_with_thumbnails
-    def duplicates(self, address: str = "*", threshold: float = 0.98, invariant: Iterable[str] = ()) -> Found:
+    def duplicates(
+        self,
+        address: str = "*",
+        threshold: float = 0.98,
+        invariant: str | Iterable[Literal["scale", "sign"]] = (),
+    ) -> Found:
         """Group the filters of each layer that are duplicates of each other, up to scale.
 
         In the order of the layer, every filter that is not in a group yet starts one with all later filters
@@ -868,7 +874,7 @@ class Workbench:
         inputs: Mapping[str, NDArray[Any]] | str | os.PathLike[str] | None = None,
         at: At = "post",
         size: str | None = None,
-        provider: str = "auto",
+        provider: Provider = "auto",
         threads: int | None = None,
     ) -> FeatureMaps:
         """Compute the feature maps for one picture; takes the parameters of `iter_feature_maps`.
@@ -894,7 +900,7 @@ class Workbench:
         inputs: Mapping[str, NDArray[Any]] | str | os.PathLike[str] | None = None,
         at: At = "post",
         size: str | None = None,
-        provider: str = "auto",
+        provider: Provider = "auto",
         threads: int | None = None,
         unreadable: Callable[[ImageError], None] | None = None,
         skip_existing: str | os.PathLike[str] | None = None,
@@ -986,7 +992,7 @@ class Workbench:
         *,
         per_channel: bool = False,
         size: str | None = "original",
-        provider: str = "auto",
+        provider: Provider = "auto",
         threads: int | None = None,
     ) -> FeatureMaps:
         """Apply filters of one layer to a picture, as one Conv node.

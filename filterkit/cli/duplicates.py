@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.shared_options import complete_address, words
+from filterkit.cli.support.shared_options import complete_address
 
 BRIEF = ("address", "size", "min_cosine", "bias_shift", "parameters_saved", "macs_saved")
 
@@ -41,7 +41,7 @@ def duplicates(
     begin to respond.
     """
     with shell.workbench() as bench:
-        found = bench.duplicates(address, threshold, words(invariant))
+        found = bench.duplicates(address, threshold, invariant)
     if found.not_finite:
         shell.say(f"skipped, with NaN or infinity: {found.not_finite:,} filters")
     shell.rows(found, found.columns, brief=BRIEF)

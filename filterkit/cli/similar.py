@@ -16,7 +16,6 @@ from filterkit.cli.support.shared_options import (
     ResultNormalizer,
     Scale,
     complete_address,
-    words,
 )
 
 BRIEF = ("address", "similarity", "transform")
@@ -75,7 +74,7 @@ def similar(
     style = Style(normalizer, renderer, colormap, scale, quality)
     check_picture(shell, output, style)
     with shell.workbench() as bench:
-        found = bench.similar(query, among, level=level, invariant=words(invariant), limit=limit)
+        found = bench.similar(query, among, level=level, invariant=invariant, limit=limit)
         if found.not_finite:
             shell.say(f"skipped, with NaN or infinity: {found.not_finite:,} {found.query.level}s")
         if output:

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from filterkit.address import parse_address
 from filterkit.errors import AddressError, FilterkitError, NotFoundError, UsageError, shell_quoted
@@ -166,11 +166,11 @@ def _without_extras(words: Sequence[str], message: str) -> str | None:
         return f"the shell expands * to file names, so quote it: {_line(starred)}"
     option, equals, value = apart[0].partition("=")
     if LISTED in (before[-1], option):
-        from filterkit.operations.similar import INVARIANCES
+        from filterkit.operations.similar import Invariance
 
         listed = ",".join([value if equals else apart[0], *apart[1:]])
         listed = ",".join(filter(None, listed.split(",")))
-        if not set(INVARIANCES).issuperset(listed.split(",")):
+        if not set(get_args(Invariance)).issuperset(listed.split(",")):
             return None
         given = f"{option}={listed}" if equals else listed
         return f"separate values with commas: {_line([*before, given, *after])}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from filterkit.address import Address, Selection
 from filterkit.catalog.weights import bank, bias
 from filterkit.errors import UsageError
-from filterkit.operations.similar import INVARIANCES, check_invariances
+from filterkit.operations.similar import check_invariances
 from filterkit.results.rows import Found
 from filterkit.session import sliced
 
@@ -37,7 +37,7 @@ def duplicates(session: Session, address: str, threshold: float, invariant: Iter
     """See `Workbench.duplicates`."""
     from filterkit.comparison.copies import groups_of_copies
 
-    wanted = check_invariances(invariant, INVARIANCES[:2])
+    wanted = check_invariances(invariant, ("scale", "sign"))
     if not 0 < threshold <= 1:
         raise UsageError(
             f"threshold must be above 0 and at most 1, not {threshold:g}", hint="the default is 0.98"

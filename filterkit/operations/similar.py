@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Level = Literal["kernel", "filter"]
 
-INVARIANCES = ("scale", "sign", "flip", "rotate")
+Invariance = Literal["scale", "sign", "flip", "rotate"]
 COLUMNS = ("address", "similarity", "transform", "model", "layer", "filter", "kernel")
 
 LARGEST = 1 << 22
@@ -53,7 +53,7 @@ def similar(
     """See `Workbench.similar`."""
     from filterkit.comparison.neighbours import nearest, turns_of
 
-    wanted = check_invariances(invariant, INVARIANCES)
+    wanted = check_invariances(invariant, get_args(Invariance))
     _check_level(level)
     if limit < 1:
         raise UsageError(f"limit must be at least 1, not {limit}", hint="the default is 10")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from filterkit.address import parse_address
 from filterkit.atomic_writes import write_file
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST_LAYERS = 300
 """Limit on the layers in one chart."""
+
+ChartFormat = Literal["png", "svg", "pdf"]
 
 
 def stats(session: Session, address: str) -> LayerStatistics:
