@@ -110,27 +110,58 @@ class Workbench:
         ------
         CatalogError
             The location is a URL of a database other than SQLite.
+
+        Examples
+        --------
+        >>> bench.path.name
+        'catalog.db'
         """
         from filterkit.catalog.database import catalog_path
 
         return catalog_path(self.location)
 
     def close(self) -> None:
-        """Close the catalog and its networks. Arrays that were returned remain valid."""
+        """Close the catalog and its networks. Arrays that were returned remain valid.
+
+        Examples
+        --------
+        >>> with filterkit.open("catalog.db") as bench:  # closes it at the end
+        ...     models = bench.models()["model"]
+        >>> models
+        ['vgg16', 'classic'] (model: 2 values)
+        """
         self._session.close()
 
     @property
     def registry(self) -> Registry:
-        """The contributions of all plugins, by kind and name."""
+        """The contributions of all plugins, by kind and name.
+
+        Examples
+        --------
+        >>> bench.registry.names("normalizer")
+        ('minmax', 'percentile', 'symmetric', 'zscore')
+        """
         return self._session.registry
 
     @property
     def plugins(self) -> PluginHost:
-        """All plugins, including blocked and broken ones."""
+        """All plugins, including blocked and broken ones.
+
+        Examples
+        --------
+        >>> [str(plugin) for plugin in bench.plugins.plugins][:1]
+        ['filterkit.sources 0.1.0']
+        """
         return self._session.plugins
 
     def catalog(self, *, write: bool = False) -> Catalog:
-        """The open catalog; with `write` it is opened for writing, and created if it does not exist."""
+        """The open catalog; with `write` it is opened for writing, and created if it does not exist.
+
+        Examples
+        --------
+        >>> bench.catalog().path.name
+        'catalog.db'
+        """
         return self._session.catalog(write=write)
 
     def add(
@@ -181,6 +212,11 @@ class Workbench:
             each constant, each layer and metric. The message names the step that exceeded the limit.
         FilterkitError
             Any other failure; the catalog is unchanged.
+
+        Examples
+        --------
+        >>> bench.add("classic", name="kernels").filters
+        13
         """
         return operations.add.add(
             self._session,
@@ -204,6 +240,11 @@ class Workbench:
             ``name``, ``what``, ``license``, ``layers``, ``bytes`` of the download, ``sha256`` of the file in
             it, ``requirement`` (the package that contains it), and ``cached``: whether it is already
             downloaded.
+
+        Examples
+        --------
+        >>> bench.zoo()["name"]
+        ['vgg16', 'open-nsfw', 'gtcrn', 'basic-pitch', 'silero-vad', 'mnist-cnn', ...] (name: 7 values)
         """
         return operations.zoo.zoo()
 
@@ -235,6 +276,11 @@ class Workbench:
             The store does not contain the banks, or a model was removed in the meantime.
         PluginError, PluginContractError
             One of `metrics` fails, or returns an invalid value. The model is unchanged.
+
+        Examples
+        --------
+        >>> bench.measure("classic", metrics=["energy"])[0]["columns"]
+        ['dc_share', 'separability', 'even_share', 'channel_entropy', 'opponency', 'dead']
         """
         return operations.measure.measure(self._session, model, metrics)
 
@@ -252,6 +298,11 @@ class Workbench:
         ------
         NotFoundError
             There is no such model.
+
+        Examples
+        --------
+        >>> bench.unmeasured("vgg16", "l2_norm > 1")
+        []
         """
         return operations.measure.unmeasured(self._session, address, question)
 
@@ -262,11 +313,27 @@ class Workbench:
         ------
         NotFoundError
             There is no such model.
+
+        Examples
+        --------
+        >>> bench.remove("kernels")
+        >>> bench.models()["model"]
+        ['vgg16', 'classic'] (model: 2 values)
         """
         operations.remove.remove(self._session, model)
 
     def models(self) -> Rows:
-        """List the models in the catalog, one row each."""
+        """List the models in the catalog, one row each.
+
+        Examples
+        --------
+        >>> bench.models()[["model", "layers", "filters"]]
+        model    layers  filters
+        ───────  ──────  ───────
+        vgg16        13    4,224
+        classic      13       13
+        [Rows: 2 rows × 3 columns]
+        """
         return operations.models.models(self._session)
 
     @_with_thumbnails
@@ -277,11 +344,27 @@ class Workbench:
         ------
         NotFoundError
             There is no such model or layer.
+
+        Examples
+        --------
+        >>> bench.layers("vgg16/block1_*")[["address", "kernel_shape", "receptive_field"]]
+                            kernel_  receptive_
+        address             shape         field
+        ──────────────────  ───────  ──────────
+        vgg16/block1_conv1  3×3               3
+        vgg16/block1_conv2  3×3               5
+        [Rows: 2 rows × 3 columns]
         """
         return operations.layers.layers(self._session, address)
 
     def skipped(self, address: str = "*") -> Rows:
-        """List the nodes with weights that could not be extracted, one row each, with the reason."""
+        """List the nodes with weights that could not be extracted, one row each, with the reason.
+
+        Examples
+        --------
+        >>> bench.skipped("vgg16")
+        [Rows: 0 rows × 4 columns]
+        """
         return operations.layers.skipped(self._session, address)
 
     @_with_thumbnails
@@ -314,6 +397,26 @@ class Workbench:
         ------
         NotFoundError, UsageError
             As `iter_filters`; two of the parameters cannot be combined.
+
+        Examples
+        --------
+        >>> bench.filters("vgg16", columns="address,l2_norm", sort="-l2_norm", limit=3)
+                                 l2_
+        address                 norm
+        ─────────────────────  ─────
+        vgg16/block1_conv1/10  1.844
+        vgg16/block1_conv1/45  1.795
+        vgg16/block1_conv1/51  1.747
+        [Rows: 3 rows × 2 columns]
+        >>> groups = bench.filters("vgg16", group_by="layer", agg="mean:l2_norm", limit=2)
+        >>> groups[["layer", "mean_l2_norm"]]
+                       mean_
+                         l2_
+        layer           norm
+        ────────────  ──────
+        block1_conv1   1.011
+        block1_conv2  0.9905
+        [Rows: 2 rows × 2 columns]
         """
         return operations.filters.filters(
             self._session,
@@ -360,6 +463,12 @@ class Workbench:
         ------
         NotFoundError, UsageError
             The address names nothing; the condition or a column is invalid.
+
+        Examples
+        --------
+        >>> columns, rows = bench.iter_filters("vgg16", columns=["address", "bias"])
+        >>> next(rows)
+        {'address': 'vgg16/block1_conv1/0', 'bias': 0.7342983484268188}
         """
         return operations.filters.iter_filters(
             *(self._session, address),
@@ -377,7 +486,13 @@ class Workbench:
         where: str | None = None,
         unmeasured: Callable[[list[str]], None] | None = None,
     ) -> int:
-        """Count the filters at `address` that meet the condition; see `iter_filters`."""
+        """Count the filters at `address` that meet the condition; see `iter_filters`.
+
+        Examples
+        --------
+        >>> bench.count_filters("vgg16", where="dead = 1")
+        0
+        """
         return operations.filters.count_filters(self._session, address, where=where, unmeasured=unmeasured)
 
     @_with_thumbnails
@@ -431,6 +546,17 @@ class Workbench:
         ------
         NotFoundError, UsageError
             As `iter_filters`; a function is unknown, or does not apply to the values of its column.
+
+        Examples
+        --------
+        >>> bench.group_filters("vgg16/block1_conv1", by="classic_type", limit=3)
+        classic_
+        type      filters   share
+        ────────  ───────  ──────
+        emboss         27  0.4219
+        blur           21  0.3281
+        edge           12  0.1875
+        [Rows: 3 rows × 3 columns]
         """
         return operations.filters.group_filters(
             *(self._session, address),
@@ -476,6 +602,15 @@ class Workbench:
             The statement is invalid, or does not only read; a value is larger than `max_value`.
         CatalogError
             It exceeds `timeout`, too much memory is used, or the rows exceed `max_result`.
+
+        Examples
+        --------
+        >>> bench.query("SELECT name, filters FROM layer LIMIT 2")
+        name          filters
+        ────────────  ───────
+        block1_conv1       64
+        block1_conv2       64
+        [Rows: 2 rows × 2 columns]
         """
         columns, rows = self.iter_query(
             sql, timeout=timeout, limit=limit, max_value=max_value, max_result=max_result
@@ -495,6 +630,12 @@ class Workbench:
 
         Time that the caller spends between rows does not count towards `timeout`. Errors may be raised after
         the first rows.
+
+        Examples
+        --------
+        >>> columns, rows = bench.iter_query("SELECT count(*) AS n FROM filter")
+        >>> list(rows)
+        [{'n': 4237}]
         """
         return operations.query.iter_query(
             self._session, sql, timeout=timeout, limit=limit, max_value=max_value, max_result=max_result
@@ -517,6 +658,15 @@ class Workbench:
             There is no such model or layer.
         UsageError
             The address names filters.
+
+        Examples
+        --------
+        >>> bench.stats("vgg16/block1_*")[["layer", "sparsity", "dead"]]
+        layer         sparsity  dead
+        ────────────  ────────  ────
+        block1_conv1         0     0
+        block1_conv2  0.001465     0
+        [Rows: 2 rows × 3 columns]
         """
         return operations.stats.stats(self._session, address)
 
@@ -527,6 +677,10 @@ class Workbench:
         ------
         NotFoundError, UsageError
             As `stats_chart`.
+
+        Examples
+        --------
+        >>> bench.save_stats_chart("vgg16", "stats.png")
         """
         operations.stats.save_stats_chart(self._session, address, Path(path))
 
@@ -551,6 +705,11 @@ class Workbench:
             There is no such model or layer, or it has no metrics.
         UsageError
             The address names filters, or too many layers; the format is unknown.
+
+        Examples
+        --------
+        >>> bench.stats_chart("vgg16/block1_conv1", format="svg")
+        <SVG picture, ... bytes>
         """
         return operations.stats.stats_chart(self._session, address, format)
 
@@ -606,6 +765,17 @@ class Workbench:
             or level is unknown.
         CatalogError
             The weights of a model are missing, or it was removed in the meantime.
+
+        Examples
+        --------
+        >>> bench.similar("vgg16/block1_conv1/0", limit=2)[["address", "similarity"]]
+        address                similarity
+        ─────────────────────  ──────────
+        vgg16/block1_conv1/21      0.9572
+        vgg16/block1_conv1/20      0.8838
+        [Rows: 2 rows × 2 columns]
+        >>> bench.similar([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], limit=1)["address"]
+        ['classic/edge_sobel_x/0/0'] (address: 1 value)
         """
         return operations.similar.similar(
             self._session, query, among, level=level, invariant=invariant, limit=limit
@@ -651,6 +821,15 @@ class Workbench:
             The threshold or an invariance is invalid; the address names kernels.
         CatalogError
             The weights of a model are missing, or it was removed in the meantime.
+
+        Examples
+        --------
+        >>> bench.duplicates("vgg16/block1_conv1")[["address", "size", "min_cosine"]]
+                                          min_
+        address                   size  cosine
+        ────────────────────────  ────  ──────
+        vgg16/block1_conv1/35,60     2  0.9932
+        [Rows: 1 row × 3 columns]
         """
         return operations.duplicates.duplicates(self._session, address, threshold, invariant)
 
@@ -703,6 +882,15 @@ class Workbench:
         UsageError
             An address names several models or single filters; `match`, `level`, `tolerance`, the condition or
             a column is invalid.
+
+        Examples
+        --------
+        >>> bench.diff("vgg16/block5_conv1", "vgg16/block5_conv2")[["address_a", "address_b", "cosine"]]
+        address_            address_
+        a                   b                     cosine
+        ──────────────────  ──────────────────  ────────
+        vgg16/block5_conv1  vgg16/block5_conv2  0.005275
+        [Rows: 1 row × 3 columns]
         """
         return operations.diff.diff(
             *(self._session, a, (b, *more)),
@@ -729,6 +917,13 @@ class Workbench:
             There is no such layer.
         UsageError
             The address names several layers.
+
+        Examples
+        --------
+        >>> bench.bank("vgg16/block1_conv1").shape
+        (64, 3, 3, 3)
+        >>> bench.bank("vgg16/block1_conv1/0:8:2/0").shape
+        (4, 1, 3, 3)
         """
         return operations.export.bank(self._session, address)
 
@@ -744,6 +939,11 @@ class Workbench:
         ------
         NotFoundError, UsageError
             As `bank`.
+
+        Examples
+        --------
+        >>> bench.bias("vgg16/block1_conv1").shape
+        (64,)
         """
         return operations.export.bias(self._session, address)
 
@@ -754,6 +954,12 @@ class Workbench:
         ------
         NotFoundError, UsageError
             The address names nothing; the suffix is unknown, or ``.npy`` for several layers.
+
+        Examples
+        --------
+        >>> bench.export("vgg16/block1_*", "block1.npz")
+        >>> numpy.load("block1.npz").files
+        ['block1_conv1', 'block1_conv2']
         """
         operations.export.export(self._session, address, path)
 
@@ -792,6 +998,13 @@ class Workbench:
         NotFoundError, UsageError
             An address names nothing, or a single address several layers; the normalizer is unknown; the
             layer has no colours; there are too many filters.
+
+        Examples
+        --------
+        >>> bench.sheet("vgg16/block1_conv1/0:6", channels="rgb")
+        <Sheet 'vgg16/block1_conv1': 2 × 3 tiles of 3 × 3 pixels in colour, -0.6714 to 0.6085>
+        >>> bench.sheet(bench.similar("vgg16/block1_conv1/0"))
+        <Sheet '10 filters most similar to vgg16/block1_conv1/0': 11 × 3 tiles of 3 × 3 pixels>
         """
         return operations.show.sheet(self._session, what, normalizer, channels, colormap)
 
@@ -803,7 +1016,13 @@ class Workbench:
         channels: Channels = "separate",
         colormap: str | None = None,
     ) -> Iterator[tuple[str, Sheet]]:
-        """Yield a name and a sheet for every layer that `address` names; see `sheet`."""
+        """Yield a name and a sheet for every layer that `address` names; see `sheet`.
+
+        Examples
+        --------
+        >>> [name for name, sheet in bench.sheets("vgg16/block1_*")]
+        ['block1_conv1', 'block1_conv2']
+        """
         return operations.show.sheets(self._session, address, normalizer, channels, colormap)
 
     def render(
@@ -830,6 +1049,11 @@ class Workbench:
         ------
         UsageError
             The renderer is unknown, does not write such files, or refuses the sheet.
+
+        Examples
+        --------
+        >>> bench.render(bench.sheet("vgg16/block1_conv1"), "mosaic", scale=4)
+        <PNG picture, 40 × 833 pixels, ... bytes>
         """
         return operations.draw.render(self._session, sheet, renderer, suffix, options)
 
@@ -853,6 +1077,11 @@ class Workbench:
         ------
         UsageError
             Several sheets for one file; or as `render`.
+
+        Examples
+        --------
+        >>> [path.name for path in bench.draw(bench.sheets("vgg16/block1_*"), "filters")]
+        ['block1_conv1.png', 'block1_conv2.png']
         """
         return operations.draw.draw(self._session, sheets, Path(output), renderer, options)
 
@@ -863,6 +1092,11 @@ class Workbench:
         ------
         UsageError
             The renderer is unknown, or its options are invalid.
+
+        Examples
+        --------
+        >>> bench.suffixes("mosaic")
+        ('.png', '.jpg', '.jpeg', '.webp')
         """
         return operations.draw.suffixes(self._session, renderer)
 
@@ -885,6 +1119,15 @@ class Workbench:
             For one layer it is used like an array (channels, height, width): ``maps[0]``, ``maps.shape``,
             ``numpy.asarray(maps)``. For several it is a mapping from names to such arrays:
             ``maps["block1_conv1"]``. ``maps.save(path)`` writes arrays or pictures.
+
+        Examples
+        --------
+        >>> maps = bench.feature_maps("vgg16/block1_conv1", photo)
+        >>> maps.shape, maps[0].shape
+        ((64, 224, 224), (224, 224))
+        >>> both = bench.feature_maps("vgg16/block1_*", photo)
+        >>> list(both)
+        ['block1_conv1', 'block1_conv2']
         """
         images = [] if image is None else [image]
         [maps] = self.iter_feature_maps(
@@ -942,6 +1185,13 @@ class Workbench:
         ImageError, RuntimeFailure, NotFoundError, UsageError
             The picture, the network or the address is unsuitable; with `skip_existing`, `inputs` are given or
             the output is an array file.
+
+        Examples
+        --------
+        >>> for maps in bench.iter_feature_maps("vgg16/block1_conv1/0:8", [photo, photo]):
+        ...     print(maps.image, maps.shape)
+        picture 0 (8, 224, 224)
+        picture 1 (8, 224, 224)
         """
         return operations.maps.iter_feature_maps(
             self._session,
@@ -982,6 +1232,12 @@ class Workbench:
         ------
         UsageError
             The results do not fit into one file, or the maps do not fit into one array.
+
+        Examples
+        --------
+        >>> maps = bench.iter_feature_maps("vgg16/block1_conv1", [photo])
+        >>> [files for _, files in bench.write_maps(maps, "maps.npz")]
+        [[PosixPath('maps.npz')]]
         """
         return operations.draw.write_maps(self._session, results, Path(output), normalizer, renderer, options)
 
@@ -1017,6 +1273,11 @@ class Workbench:
         ------
         ImageError, RuntimeFailure, NotFoundError, UsageError
             The picture, the filters or the address is unsuitable.
+
+        Examples
+        --------
+        >>> bench.convolve("classic/edge_sobel_x", photo).shape
+        (1, 510, 510)
         """
         return operations.convolve.convolve(
             self._session,
@@ -1033,11 +1294,22 @@ class Workbench:
         ------
         UsageError
             There is no such hook.
+
+        Examples
+        --------
+        >>> bench.plugin_rows("normalizers")["plugin"]
+        ['filterkit.normalizers'] (plugin: 1 value)
         """
         return operations.plugins.plugin_rows(self._session, hook)
 
     def plugin_faults(self) -> Rows:
-        """List broken plugins, name clashes, and missing plugins that models in the catalog used."""
+        """List broken plugins, name clashes, and missing plugins that models in the catalog used.
+
+        Examples
+        --------
+        >>> bench.plugin_faults()
+        [Rows: 0 rows × 4 columns]
+        """
         return operations.plugins.plugin_faults(self._session)
 
     def describe_plugin(self, name: str) -> Rows:
@@ -1047,6 +1319,16 @@ class Workbench:
         ------
         UsageError
             There is no plugin or contribution of that name.
+
+        Examples
+        --------
+        >>> bench.describe_plugin("percentile")[["option", "default"]]
+        option  default
+        ──────  ───────
+        low     1
+        high    99
+        per     layer
+        [Rows: 3 rows × 2 columns]
         """
         return operations.plugins.describe_plugin(self._session, name)
 
@@ -1067,6 +1349,10 @@ class Workbench:
         ------
         UsageError
             The name is already taken.
+
+        Examples
+        --------
+        >>> bench.check_new_plugin("glow", "normalizer")
         """
         operations.plugins.check_new_plugin(self._session, name, kind, commands)
 
@@ -1080,11 +1366,21 @@ class Workbench:
         ------
         CatalogError
             There is no catalog, it is not writable, or its journal was not written by filterkit.
+
+        Examples
+        --------
+        >>> bench.recover()
         """
         operations.doctor.recover(self._session)
 
     def examine(self) -> dict[str, Any]:
-        """Check versions, providers, catalog, store and plugins; ``faults`` lists problems and remedies."""
+        """Check versions, providers, catalog, store and plugins; ``faults`` lists problems and remedies.
+
+        Examples
+        --------
+        >>> bench.examine()["faults"]
+        []
+        """
         return operations.doctor.examine(self._session)
 
 

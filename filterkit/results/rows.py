@@ -231,7 +231,7 @@ class Column(list[Any]):
 
         limits = Repr()
         limits.maxlist, limits.maxstring, limits.maxother = 6, 60, 60
-        return f"{limits.repr_list(list(self), 2)} ({self.name}: {len(self):,} values)"
+        return f"{limits.repr_list(list(self), 2)} ({self.name}: {len(self):,} value{'s' * (len(self) != 1)})"
 
     def _compare(name: str) -> Callable[[Any, object], Any]:  # type: ignore[misc]
         def compare(self: list[Any], other: object) -> Any:
