@@ -153,7 +153,7 @@ def test_what_a_figure_has_no_room_for_becomes_a_mosaic(bench: filterkit.Workben
     with pytest.raises(UsageError, match="too large") as caught:
         bench.render(wide, "grid", suffix=".png")
     assert "mosaic" in (caught.value.hint or "")
-    with pytest.raises(UsageError, match=r"writes \.png or \.svg or \.pdf, not \.txt"):
+    with pytest.raises(UsageError, match=r"writes \.png or .*, not \.txt"):
         bench.render(wide, "grid", suffix=".txt")
 
 

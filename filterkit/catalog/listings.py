@@ -120,13 +120,6 @@ def models(catalog: Catalog) -> list[Row]:
     return _listing(catalog, MODELS, _select(MODELS).order_by(model.c.id))
 
 
-def model_hashes(catalog: Catalog, names: Collection[str]) -> dict[str, str]:
-    """The SHA-256 of the ONNX files of the models of these names, as far as they are in the catalog."""
-    columns = {name: MODELS[name] for name in ("model", "sha256")}
-    query = _select(columns).where(model.c.name.in_(names)).order_by(model.c.id)
-    return {row["model"]: row["sha256"] for row in _listing(catalog, columns, query)}
-
-
 def layers(catalog: Catalog, address: Address) -> list[Row]:
     """The layers that `address` names, in the catalog's order; the keys are `LAYER_COLUMNS`.
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from filterkit.records import BatchNorm, FilterBank, FloatArray
 
 PLACES = (
-    (*BRIEF_MODEL, *(schema.model.c[name] for name in ("banks_sha256", "ref", "fold_batchnorm"))),
+    (*BRIEF_MODEL, *(schema.model.c[name] for name in ("sha256", "banks_sha256", "ref", "fold_batchnorm"))),
     (*BRIEF_LAYER, schema.layer.c.kernel_shape, schema.layer.c.input_channels),
 )
 """The columns of models and layers that `bank` and `bias` need; reading all of them is slower."""

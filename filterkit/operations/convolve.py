@@ -142,6 +142,7 @@ def _convolve(
         image=image_text,
         image_name=image_name,
         provider=choose(options.provider).name,
+        models={match.model["name"]: match.model["sha256"]},
         at="pre",
     )
 

@@ -150,6 +150,7 @@ def _run(
             image=image,
             image_name=image_name,
             provider=network.provider,
+            models={model["name"]: model["sha256"]},
             at=at,
             of_several=several,
             left_out={**network.left_out, **idle},

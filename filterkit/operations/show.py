@@ -9,9 +9,10 @@ from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from filterkit.address import parse_address
-from filterkit.errors import FilterkitError, NotFoundError, UsageError
+from filterkit.errors import NotFoundError, UsageError
 from filterkit.results.sheet import Drawable, Sheet
 from filterkit.sheets.picked import check_count, picked_sheet
+from filterkit.sheets.provenance import listed, listed_models
 from filterkit.sheets.tiles import bank_sheet, check_channels
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ def sheet(
         spec = normalizer or _default(what.default_normalizer, colormap)
         made = session.registry.create("normalizer", spec)
         drawn = what.to_sheet(made)
-        about = {"model": _models(session, drawn), "normalizer": made.spec}
-        return _finished(session, drawn, about, colormap)
+        return _finished(session, drawn, {"normalizer": made.spec}, colormap)
     if isinstance(what, str):
         match = session.one(what, "a sheet shows one layer")
         spec = normalizer or _default("minmax", colormap)
@@ -136,31 +136,6 @@ def _finished(
     return Sheet.of(replace(drawn, metrics=metrics, texts=texts, provenance=provenance, colormap=colormap))
 
 
-MOST_NAMED = 20
-"""Maximum number of addresses, and of models, in the provenance of a sheet."""
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
-
-
-def _models(session: Session, drawn: TileSheet) -> str:
-    """The models that the tiles show, each with its hash, as far as the catalog has them."""
-    from filterkit.catalog.listings import model_hashes
-
-    names = dict.fromkeys(address.partition("/")[0] for address in drawn.addresses if address)
-    try:
-        hashes = model_hashes(session.catalog(), list(names)[:MOST_NAMED]) if names else {}
-    except FilterkitError:  # results can be drawn without the catalog that they came from
-        hashes = {}
-    return _listed([_with_hash(*each) for each in hashes.items()])
-
-
-def _with_hash(name: str, sha256: str) -> str:
-    return f"{name} sha256:{sha256}"
-
-
 def _picked_sheet(
     session: Session,
     matches: Sequence[Match],
@@ -178,10 +153,9 @@ def _picked_sheet(
 
 
 def _options(matches: Sequence[Match], normalizer: CheckedNormalizer, channels: str) -> dict[str, str]:
-    models = dict.fromkeys(_with_hash(match.model["name"], match.model["sha256"]) for match in matches)
     return {
-        "address": _listed([match.selected_address for match in matches]),
-        "model": _listed(list(models)),
+        "address": listed([match.selected_address for match in matches]),
+        "model": listed_models({match.model["name"]: match.model["sha256"] for match in matches}),
         "normalizer": normalizer.spec,
         "channels": channels,
     }

@@ -89,7 +89,10 @@ def similar(
     banks = {name: banks[name] for name in {f"{row['model']}/{row['layer']}" for row in rows}}
     names = {match.address: tuple(match.layer["input_channels"]) for match in fitting}
     query = replace(asked, values=values)
-    return Neighbours(rows, COLUMNS, query, banks, found.not_finite, {name: names[name] for name in banks})
+    channels = {name: names[name] for name in banks}
+    used = {row["model"] for row in rows}
+    models = {match.model["name"]: match.model["sha256"] for match in fitting if match.model["name"] in used}
+    return Neighbours(rows, COLUMNS, query, banks, found.not_finite, channels, models)
 
 
 def shape_of(match: Match, level: Level) -> tuple[int, ...]:

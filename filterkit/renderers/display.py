@@ -50,7 +50,7 @@ def _means(tiles: FloatArray, down: int, across: int) -> FloatArray:
 def compact(png: bytes) -> bytes:
     """The same picture without channels that it does not need; reduced if even its tiles are too many."""
     from PIL import Image
-    from PIL.PngImagePlugin import PngImageFile
+    from PIL.PngImagePlugin import PngImageFile, PngInfo
 
     with PngImageFile(io.BytesIO(png)) as picture:  # `Image.open` refuses large pictures of unknown origin
         colours = picture.convert("RGB")
@@ -58,6 +58,9 @@ def compact(png: bytes) -> bytes:
         compact = colours.getchannel(0) if red == green == blue else colours
         if max(picture.size) > 2 * TARGET:
             compact.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
+        texts = PngInfo()
+        for name, text in picture.text.items():
+            texts.add_text(name, text)
         out = io.BytesIO()
-        compact.save(out, "PNG")
+        compact.save(out, "PNG", pnginfo=texts)
     return out.getvalue()

@@ -87,6 +87,7 @@ class Differences(Rows, Pictured):
     """
 
     default_normalizer = "symmetric:per=filter"
+    _per_row = ("places",)
 
     def __init__(
         self,
@@ -102,6 +103,12 @@ class Differences(Rows, Pictured):
         self.pairs, self.level, self.places, self.is_sorted = pairs, level, places, is_sorted
         differences = [pair.difference for pair in pairs if pair.difference is not None]
         self.not_finite = sum(int((~each.finite).sum()) for each in differences)
+
+    @property
+    def models(self) -> dict[str, str]:
+        """The SHA-256 of each compared model, by its name."""
+        sides = (side for pair in self.pairs for side in (pair.a, pair.b) if side is not None)
+        return {side.model["name"]: side.model["sha256"] for side in sides}
 
     def to_sheet(self, normalizer: Normalizer) -> TileSheet:
         """The least similar pairs of filters of the rows, worst first, or in the order of sorted rows.

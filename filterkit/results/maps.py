@@ -62,6 +62,8 @@ class FeatureMaps(NDArrayOperatorsMixin, Pictured):
         ``"post"`` or ``"pre"``: after or before the activation.
     of_several
         Whether the same call returns maps of more pictures.
+    models
+        The SHA-256 of the model, by its name.
     left_out
         The reason why a requested layer could not be run, by layer.
     """
@@ -77,6 +79,7 @@ class FeatureMaps(NDArrayOperatorsMixin, Pictured):
     at: str = "post"
     of_several: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
 
     def only(self, name: str) -> FeatureMaps:
         """The maps of one layer."""

@@ -49,6 +49,8 @@ class Neighbours(Found, Pictured):
         The memory-mapped bank of each layer among the rows, by the layer's address.
     input_channels
         Names of the input channels of those layers that read a picture.
+    models
+        The SHA-256 of each model among the rows, by its name.
     """
 
     def __init__(
@@ -59,9 +61,11 @@ class Neighbours(Found, Pictured):
         banks: Mapping[str, FloatArray],
         not_finite: int,
         input_channels: Mapping[str, tuple[str, ...]] | None = None,
+        models: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(rows, columns, not_finite)
         self.query, self.banks, self.input_channels = query, banks, input_channels or {}
+        self.models = models or {}
 
     @property
     def default_normalizer(self) -> str:

@@ -8,15 +8,13 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from filterkit.errors import UsageError
+from filterkit.sheets.provenance import listed, listed_models
 from filterkit.sheets.tiles import bank_sheet, combined
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Normalizer
     from filterkit.records import FloatArray, Normalized, TileSheet
     from filterkit.results.maps import FeatureMaps
-
-MOST_NAMED = 20
-"""Maximum number of addresses in the provenance of a sheet."""
 
 
 def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
@@ -50,8 +48,13 @@ def maps_to_sheet(maps: FeatureMaps, normalizer: Normalizer) -> TileSheet:
         title=f"{what}: " + ", ".join(filter(None, (maps.image_name, maps.stage))),
         values=unscaled[0] if len(unscaled) == 1 else np.concatenate(unscaled),
     )
-    shown = ", ".join([*maps.addresses.values()][:MOST_NAMED])
-    provenance = {"address": shown, "image": maps.image_name, "at": maps.at, "provider": maps.provider}
+    provenance = {
+        "address": listed([*maps.addresses.values()]),
+        "model": listed_models(maps.models),
+        "image": maps.image_name,
+        "at": maps.at,
+        "provider": maps.provider,
+    }
     return replace(sheet, addresses=tuple(chain.from_iterable(maps.makers.values())), provenance=provenance)
 
 

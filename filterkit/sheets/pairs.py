@@ -11,6 +11,7 @@ import numpy as np
 
 from filterkit.errors import UsageError
 from filterkit.records import TileSheet
+from filterkit.sheets.provenance import listed, listed_models
 from filterkit.sheets.tiles import as_pictures, in_rows, with_channel
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
         values=in_rows(weights, columns),
         addresses=tuple(side.address for side in sides),
         provenance={
-            "address": ", ".join((first, *others)),
+            "address": listed((first, *others)),
+            "model": listed_models(differences.models),
             "level": differences.level,
         },
     )

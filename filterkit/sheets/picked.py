@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from filterkit.errors import UsageError
+from filterkit.sheets.provenance import listed_models
 from filterkit.sheets.tiles import as_pictures, bank_sheet, combined, with_channel
 
 if TYPE_CHECKING:
@@ -255,7 +256,8 @@ def neighbours_to_sheet(found: Neighbours, normalizer: Normalizer) -> TileSheet:
         values=values[:, kernels],
     )
     addresses = tuple(_neighbour_addresses(found, kernels))
-    provenance = {**sheet.provenance, "address": query.name, "level": query.level}
+    about = {"address": query.name, "model": listed_models(found.models), "level": query.level}
+    provenance = {**sheet.provenance, **about}
     sheet = replace(sheet, addresses=addresses, provenance=provenance)
     if sheet.columns == 1 or len(kernels) > 1 or sheet.count > LISTED:
         return sheet

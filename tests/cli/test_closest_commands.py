@@ -382,7 +382,8 @@ def test_plain_typing_errors_stay_what_they_are(run: Run) -> None:
         (("measure", "net/head"), "did you mean 'net'?"),
     ):
         assert run(*words).failure[::2] == (1, hint)
-    assert run("diff", "net", "other.v2", "x").failure[2] == "see filterkit diff --help"
+    assert run("diff", "net", "other.v2", "x").failure[2] == "known: classic, net, other.v2, spaced"
+    assert run("zoo", "x").failure[2] == "see filterkit zoo --help"
     assert run("plugins", "show", "a/b", "c").failure[2] == "see filterkit plugins show --help"
 
 

@@ -58,8 +58,8 @@ def test_drawing_many_layers_shows_progress(classic: Path) -> None:
 
 def test_rows_for_a_pipe_are_not_printed_above_a_bar() -> None:
     code = (
-        "from filterkit.cli.support.output import progress_bar\n"
-        "with progress_bar(enabled=True) as report:\n"
+        "from filterkit.progress import progress_bar\n"
+        "with progress_bar(True) as report:\n"
         "    report('working', 1, 2)\n"
         "    print('a row')\n"
     )

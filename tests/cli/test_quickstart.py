@@ -82,7 +82,7 @@ def test_the_pictures_say_what_they_show(done: tuple[Path, str, str]) -> None:
     kernels = texts["all_kernels.png"]
     assert kernels["Title"] == "vgg16/block1_conv2"
     assert kernels["filterkit order"] == "one row per filter, one column per kernel"
-    assert kernels["filterkit renderer"].endswith("mosaic:caption=true")
+    assert kernels["filterkit renderer"].endswith("mosaic:format=png,caption=true")
     assert texts["classic.png"]["Description"].startswith("symmetric about zero, up to percentile 99")
 
 

@@ -14,7 +14,7 @@ from onnx_graphs import build, node, random
 
 import filterkit
 from filterkit.cli.shell import Shell
-from filterkit.cli.support.maps_output import deliver
+from filterkit.cli.support.maps_output import Style, deliver
 
 BATCH = 8
 PICTURES = 200
@@ -72,10 +72,7 @@ def test_pictures_and_maps_are_let_go(bench: filterkit.Workbench, tmp_path: Path
         bench,
         results(),
         tmp_path / output,
-        normalizer="minmax",
-        renderer="mosaic",
-        colormap=None,
-        scale=None,
+        Style(normalizer="minmax", renderer="mosaic"),
     )
     assert sum(1 for _ in rows) == 2 * count
     assert pictures.most <= 2 * BATCH + 2  # a batch, the next, and what showed that it was full

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from filterkit.renderers.figures import FONT, MEDIA_TYPES, matplotlib, settings, shorten, written
+from filterkit.renderers.metadata import metadata
 
 
 def test_the_folders_own_settings_are_not_read(tmp_path: Path) -> None:
@@ -42,7 +43,7 @@ def test_the_same_figure_gives_the_same_bytes(kind: str, start: bytes) -> None:
         with settings():
             figure = Figure((2, 1))
             figure.text(0.5, 0.5, "text")
-            return written(figure, kind, "a title\x1b[31m")
+            return written(figure, kind, metadata("a title\x1b[31m", "", {}))
 
     first = drawn()
     assert first.startswith(start) and first == drawn()

@@ -53,7 +53,7 @@ def test_a_sheet_is_saved_as_it_is_drawn(bench: filterkit.Workbench, tmp_path: P
         sheet.save(tmp_path / name)
         assert (tmp_path / name).read_bytes() == bench.render(sheet, suffix=name[1:])
     sheet.save(str(tmp_path / "bare"), "mosaic", scale=3)
-    assert (tmp_path / "bare.png").read_bytes() == bench.render(sheet, "mosaic", scale=3)
+    assert (tmp_path / "bare.png").read_bytes() == bench.render(sheet, "mosaic", suffix=".png", scale=3)
     with pytest.raises(UsageError, match="no renderer writes"):
         sheet.save(tmp_path / "a.xyz")
     with pytest.raises(OSError, match="directory"):
