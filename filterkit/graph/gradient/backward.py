@@ -47,6 +47,10 @@ class Builder:
     tensors: list[TensorProto] = field(default_factory=list)
     _known: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
 
+    def knows(self, name: str) -> bool:
+        """Whether the graph has a tensor of this name."""
+        return name in self.taken
+
     def op(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """Add a node with one output, and return the name of this output."""
         return self.ops(operator, inputs, 1, domain=domain, **attributes)[0]

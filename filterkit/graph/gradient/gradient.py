@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,7 @@ def gradient(
     wrt
         Tensors of the main graph, inputs or others.
     rules
-        By operator (see `rules_by_operator`).
+        By operator, e.g. `filterkit.plugins.registry.Registry.gradient_rules`.
     override
         ``"guided"``, ``"deconvnet"`` or ``"linear"`` (see `filterkit.graph.gradient.overrides`).
     path
@@ -83,7 +83,6 @@ def gradient(
     _check_rules(nodes, target.tensor, reached, rules)
     value, seed = select(target, facts.shape(target.tensor), builder)
     flowing: dict[str, list[str]] = {target.tensor: [seed]}
-    ready = len(builder.nodes)
     backward = _rule_of(rules, override)
     for node in reversed(nodes):
         incoming = [_take(flowing, name, builder, wrt) for name in node.output]
@@ -98,15 +97,6 @@ def gradient(
                 flowing.setdefault(name, []).append(found)
     _finish(result, builder, value, [(name, flowing.get(name)) for name in wrt], facts)
     return result
-
-
-def rules_by_operator(rules: Iterable[GradientRule]) -> dict[Operator, GradientRule]:
-    """The rule of each operator; of several rules for one operator, the first."""
-    found: dict[Operator, GradientRule] = {}
-    for rule in rules:
-        for operator in rule.operators:
-            found.setdefault(operator, rule)
-    return found
 
 
 def _rule_of(rules: Rules, override: str | None) -> Callable[[Backward], Gradients]:
