@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,22 @@ FLOATS = frozenset({np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.floa
 """Types that gradients flow through."""
 
 
+class UnknownShapes(ModelError):
+    """Shapes that are known only when the network runs.
+
+    Parameters
+    ----------
+    tensors
+        Their names.
+    """
+
+    def __init__(self, tensors: Sequence[str]) -> None:
+        more = f" and {len(tensors) - 1} more" if len(tensors) > 1 else ""
+        name = f"'{shown(tensors[0])}'{more}"
+        super().__init__(f"no gradient: the shape of tensor {name} is known only when the network runs")
+        self.tensors = tuple(tensors)
+
+
 @dataclass(frozen=True, eq=False)
 class Facts:
     """Shapes and types of the tensors of a model whose inputs have known sizes, and its constants.
@@ -69,7 +85,6 @@ class Facts:
             Its file, beside which external data is stored.
         shapes
             Shapes of the inputs; of other tensors, if they are known, where inference may not reach.
-
         """
         trial = at_sizes(without_weights(model), shapes)
         for node in trial.graph.node:
@@ -91,19 +106,10 @@ class Facts:
         return cls({**shapes, **known_shapes(graph)}, types, values, GraphView(model, path))
 
     def shape(self, tensor: str) -> tuple[int, ...]:
-        """The shape of a tensor.
-
-        Raises
-        ------
-        ModelError
-            It is known only when the network runs.
-        """
-        found = self.shapes.get(tensor)
-        if found is None:
-            raise ModelError(
-                f"no gradient: the shape of the tensor '{shown(tensor)}' is known only when the network runs"
-            )
-        return found
+        """The shape of a tensor; raises UnknownShapes."""
+        if tensor not in self.shapes:
+            raise UnknownShapes([tensor])
+        return self.shapes[tensor]
 
     def dtype(self, tensor: str) -> np.dtype[Any] | None:
         """NumPy type of a tensor; None if it is unknown, or if NumPy has no such type."""

@@ -10,8 +10,22 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from onnx_graphs import node, random
 
-SHAPES = [((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1, 3), (4, 1)), ((1, 3), (2, 1)), ((), (2, 2)), ((1,), (1, 1, 2))]
-OPERATORS = {"Add": "a + b", "Sub": "a - b", "Mul": "a * b", "Div": "a / b", "Sum": "a + b", "Mean": "(a + b) / 2"}
+SHAPES = [
+    ((2, 3), (2, 3)),
+    ((2, 3), (3,)),
+    ((2, 1, 3), (4, 1)),
+    ((1, 3), (2, 1)),
+    ((), (2, 2)),
+    ((1,), (1, 1, 2)),
+]
+OPERATORS = {
+    "Add": "a + b",
+    "Sub": "a - b",
+    "Mul": "a * b",
+    "Div": "a / b",
+    "Sum": "a + b",
+    "Mean": "(a + b) / 2",
+}
 
 
 def pair(one: tuple[int, ...], other: tuple[int, ...], seed: int = 0) -> dict[str, np.ndarray]:
@@ -28,7 +42,9 @@ def test_finite_differences(operator: str, shapes: tuple[tuple[int, ...], tuple[
 
 @pytest.mark.keras
 @settings(max_examples=10, deadline=None)
-@given(shapes=hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, max_side=4), seed=st.integers(0, 999))
+@given(
+    shapes=hnp.mutually_broadcastable_shapes(num_shapes=2, max_dims=4, max_side=4), seed=st.integers(0, 999)
+)
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_torch(operator: str, shapes: hnp.BroadcastableShapes, seed: int) -> None:
     find_torch()
@@ -46,7 +62,12 @@ def test_any_number_of_inputs(operator: str) -> None:
 
 
 def test_a_tensor_that_is_used_twice() -> None:
-    nodes = [node("Mul", "x x", "s"), node("Add", "s x", "t"), node("Sub", "t s", "u"), node("Mul", "u s", "y")]
+    nodes = [
+        node("Mul", "x x", "s"),
+        node("Add", "s x", "t"),
+        node("Sub", "t s", "u"),
+        node("Mul", "u s", "y"),
+    ]
     check(nodes, {"x": random(3, 2)})
 
 
@@ -73,9 +94,7 @@ def test_powers_of_zero() -> None:
     x = {"x": np.zeros(3, np.float32)}
     exponents = np.array([0, 1, 2], np.float32)
     torch = find_torch()
-    check_with_torch(
-        [node("Pow", "x e", "y")], x, lambda x: x ** torch.tensor(exponents), {"e": exponents}
-    )
+    check_with_torch([node("Pow", "x e", "y")], x, lambda x: x ** torch.tensor(exponents), {"e": exponents})
 
 
 def test_steps_have_no_slope() -> None:

@@ -34,7 +34,9 @@ def test_batch_norm_of_vectors() -> None:
 
 def test_batch_norm_in_training_mode_is_refused() -> None:
     nodes = [node("BatchNormalization", "x s b m v", "y rm rv", "bn", training_mode=1)]
-    with pytest.raises(ModelError, match=r"'bn' \(BatchNormalization\) has no gradient: it is in training mode"):
+    with pytest.raises(
+        ModelError, match=r"'bn' \(BatchNormalization\) has no gradient: it is in training mode"
+    ):
         derived(model_of(nodes, {"x": X}, scales(4)), {"x": X})
 
 
