@@ -15,11 +15,11 @@ from filterkit.graph.excerpt.cut import cut
 from filterkit.graph.gradient.backward import Backward, Builder, Gradients, Operator, Rule, operator_of
 from filterkit.graph.gradient.facts import Facts, Shapes, UnknownShapes
 from filterkit.graph.gradient.overrides import override_of
+from filterkit.graph.gradient.recent_opset import upgrade
 from filterkit.graph.gradient.target import Target, select
-from filterkit.graph.gradient.upgrade import upgrade
 from filterkit.graph.loading.names import shown
 from filterkit.graph.view.foldable import label
-from filterkit.graph.view.shapes import known_shapes
+from filterkit.graph.view.shapes import inferred, known_shapes, without_weights
 from filterkit.graph.view.walk import reads
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def gradient(
     _check_shapes(nodes, target.tensor, reached, facts)
     value, seed = select(target, facts.shape(target.tensor), builder)
     flowing: dict[str, list[str]] = {target.tensor: [seed]}
+    returned: list[tuple[NodeProto, str, str]] = []
     for node in reversed(nodes):
         incoming = [_take(flowing, name, builder, wrt) for name in node.output]
         if not any(incoming):
@@ -99,8 +100,29 @@ def gradient(
         for name, found in zip(node.input, backward(step), strict=False):
             if found is not None and name in reached:
                 flowing.setdefault(name, []).append(found)
+                returned.append((node, name, found))
     _finish(result, builder, value, [(name, flowing.get(name)) for name in wrt], facts)
+    _check_gradients(result, returned, facts, rules)
     return result
+
+
+def _check_gradients(
+    model: ModelProto, returned: Sequence[tuple[NodeProto, str, str]], facts: Facts, rules: Rules
+) -> None:
+    """Raise ModelError if a rule returned a gradient that has not the shape of its input."""
+    shapes = known_shapes(inferred(without_weights(model)))
+    for node, name, found in returned:
+        expected, shape = facts.shape(name), shapes.get(found, facts.shape(name))
+        if shape != expected:
+            raise ModelError(
+                f"the rule {rules[operator_of(node)]} returned a gradient of shape {_sizes(shape)} for "
+                f"an input of shape {_sizes(expected)}, of node {label(node)}",
+                hint="choose another with --rules, or block its plugin",
+            )
+
+
+def _sizes(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape)) or "()"
 
 
 def _rule_of(rules: Rules, override: str | None) -> Rule:
