@@ -14,6 +14,7 @@ from filterkit.errors import ModelError
 from filterkit.graph.excerpt.cut import cut
 from filterkit.graph.gradient.backward import Backward, Builder, Gradients, Operator, Rule, operator_of
 from filterkit.graph.gradient.facts import Facts, Shapes, UnknownShapes
+from filterkit.graph.gradient.narrow import narrow
 from filterkit.graph.gradient.overrides import override_of
 from filterkit.graph.gradient.recent_opset import upgrade
 from filterkit.graph.gradient.target import Target, select
@@ -81,8 +82,9 @@ def gradient(
     result = cut(model, [target.tensor])
     upgrade(result)
     facts = Facts.of(result, path or Path("model.onnx"), _input_shapes(result, shapes or {}))
-    nodes = list(result.graph.node)
     builder = Builder(_names(result), facts.dtype(target.tensor) or np.dtype(np.float32))
+    target, facts = narrow(result, target, wrt, facts, builder)
+    nodes = list(result.graph.node)
     reached = _reached(nodes, wrt, facts)
     _check_rules(nodes, target.tensor, reached, rules)
     _check_shapes(nodes, target.tensor, reached, facts)
