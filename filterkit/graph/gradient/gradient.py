@@ -10,7 +10,7 @@ import numpy as np
 from onnx import ModelProto, NodeProto, ValueInfoProto
 
 from filterkit import budget
-from filterkit.errors import ModelError
+from filterkit.errors import ModelError, NotFoundError, closest
 from filterkit.graph.excerpt.cut import cut
 from filterkit.graph.gradient.backward import Backward, Builder, Gradients, Operator, Rule, operator_of
 from filterkit.graph.gradient.facts import Facts, Shapes, UnknownShapes
@@ -80,6 +80,7 @@ def gradient(
     backward = _rule_of(rules, override)
     wrt = [wrt] if isinstance(wrt, str) else list(dict.fromkeys(wrt))
     result = cut(model, [target.tensor])
+    _check_ancestors(model, result, wrt)
     upgrade(result)
     facts = Facts.of(result, path or Path("model.onnx"), _input_shapes(result, shapes or {}))
     builder = Builder(_names(result), facts.dtype(target.tensor) or np.dtype(np.float32))
@@ -93,7 +94,7 @@ def gradient(
     returned: list[tuple[NodeProto, str, str]] = []
     for node in reversed(nodes):
         incoming = [_take(flowing, name, builder, wrt) for name in node.output]
-        if not any(incoming):
+        if not any(incoming) or reached.isdisjoint(reads(node)):
             continue
         budget.step("differentiating node '{0.name}' ({0.op_type})", node)
         builder.dtype = facts.dtype(node.output[0]) or builder.dtype
@@ -125,6 +126,21 @@ def _check_gradients(
 
 def _sizes(shape: Sequence[int]) -> str:
     return " × ".join(map(str, shape)) or "()"
+
+
+def _check_ancestors(model: ModelProto, part: ModelProto, wrt: Sequence[str]) -> None:
+    """Raise NotFoundError for a tensor that is not in the model, and ModelError for one not in this part."""
+    computed, known = (
+        {*(value.name for value in graph.input), *(name for node in graph.node for name in node.output)}
+        for graph in (part.graph, model.graph)
+    )
+    for name in wrt:
+        if name not in known:
+            raise NotFoundError(
+                f"the graph has no tensor '{shown(name)}'", hint=closest(name, map(shown, known))
+            )
+        if name not in computed:
+            raise ModelError(f"the target does not depend on the tensor '{shown(name)}'")
 
 
 def _rule_of(rules: Rules, override: str | None) -> Rule:
