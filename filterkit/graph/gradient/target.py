@@ -27,7 +27,7 @@ class Target:
         A tensor of the main graph.
     layout
         Its axes, one letter each: N, C (any number of them; flattened in C order) and others, which are
-        positions, e.g. ``"NCHW"`` or ``"NC"``. The rank and the shape ``NHW`` of a single map are fine, too.
+        positions, e.g. ``"NCHW"``, ``"NHWC"`` or ``"NC"``. Without N it is one picture, without C one map.
     channels
         Channels to sum over; None for all.
     position
