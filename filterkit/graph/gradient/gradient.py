@@ -11,9 +11,10 @@ from onnx import ModelProto, NodeProto, ValueInfoProto
 
 from filterkit import budget
 from filterkit.errors import ModelError
+from filterkit.graph.excerpt.branches import SCALE_PRESERVING
 from filterkit.graph.excerpt.cut import cut
 from filterkit.graph.gradient.backward import Backward, Builder, Gradients, Operator, operator_of
-from filterkit.graph.gradient.facts import Facts, Shapes
+from filterkit.graph.gradient.facts import FLOATS, Facts, Shapes
 from filterkit.graph.gradient.target import Target, select
 from filterkit.graph.gradient.upgrade import upgrade
 from filterkit.graph.loading.names import shown
@@ -23,6 +24,9 @@ from filterkit.graph.view.walk import reads
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import GradientRule
+
+KEEPING_QUANTIZATION = frozenset({"QuantizeLinear"}) | (SCALE_PRESERVING - {"Relu", "Clip"})
+"""Operators whose output may be quantized numbers, whose gradient is that of the numbers they stand for."""
 
 Rules = Mapping[Operator, "GradientRule"]
 
@@ -89,7 +93,8 @@ def gradient(
         if not any(incoming):
             continue
         budget.step("differentiating node '{0.name}' ({0.op_type})", node)
-        builder.dtype = facts.dtype(node.output[0]) or builder.dtype
+        if (dtype := facts.dtype(node.output[0])) in FLOATS:  # else it is quantized
+            builder.dtype = dtype
         needed = [name in reached for name in node.input]
         step = Backward(node, facts, builder, incoming, needed)
         for name, found in zip(node.input, backward(step), strict=False):
@@ -126,11 +131,13 @@ def _names(model: ModelProto) -> dict[str, int]:
 
 
 def _reached(nodes: Sequence[NodeProto], wrt: Sequence[str], facts: Facts) -> set[str]:
-    """Tensors of floating-point numbers that depend on one of `wrt` through such tensors."""
+    """Tensors of floating-point numbers that depend on one of `wrt` through such or quantized tensors."""
     reached = {name for name in wrt if facts.is_float(name)}
     for node in nodes:
         if any(name in reached for name in reads(node)):
             reached.update(name for name in node.output if name and facts.is_float(name))
+            if node.op_type in KEEPING_QUANTIZATION:
+                reached.add(node.output[0])
     return reached
 
 
