@@ -146,9 +146,10 @@ class Backward:
         ModelError
             None flows: only another output is used.
         """
-        if self.gradients[0] is None:
+        found = self.gradients[0]
+        if found is None:
             raise self.unsupported("only its other outputs are used")
-        return self.gradients[0]
+        return found
 
     def has(self, index: int) -> bool:
         """Whether there is an input at this place."""
@@ -180,7 +181,12 @@ class Backward:
         self.node.output.extend([""] * missing)
         if not self.node.output[index]:
             self.node.output[index] = free_name("gradient/output", self.builder.taken)
-        return self.node.output[index]
+        return str(self.node.output[index])
+
+    def refuse(self, *places: int, what: str) -> None:
+        """Raise ModelError if the gradient of one of these inputs is needed."""
+        if any(place < len(self.needed) and self.needed[place] for place in places):
+            raise self.unsupported(what)
 
     def unsupported(self, what: str) -> ModelError:
         """An error: this node has no gradient in this form."""

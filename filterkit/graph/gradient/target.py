@@ -71,11 +71,10 @@ def select(target: Target, shape: Sequence[int], builder: Builder) -> tuple[str,
     flat = builder.reshape(builder.op("Transpose", target.tensor, perm=order), (count, channels, places))
     mask = np.zeros((1, channels, 1))
     np.add.at(mask, (0, list(chosen), 0), 1)
-    weights = builder.const(mask)
     if target.position == "max":
         first = builder.op("ArgMax", flat, axis=2, keepdims=1)
         at = builder.op("Equal", builder.const(np.arange(places)), first)
-        weights = builder.op("Mul", weights, builder.op("CastLike", at, flat))
+        weights = builder.op("Mul", builder.const(mask), builder.op("CastLike", at, flat))
     elif target.position == "mean":
         weights = builder.const(mask / max(places, 1))
     else:
