@@ -81,6 +81,9 @@ class Builder:
     def reshape(self, tensor: str, shape: Sequence[int]) -> str:
         return self.op("Reshape", tensor, self.ints(*shape))
 
+    def transpose(self, tensor: str, order: Sequence[int]) -> str:
+        return tensor if list(order) == sorted(order) else self.op("Transpose", tensor, perm=order)
+
     def reduce(self, operator: str, tensor: str, axes: Sequence[int], *, keepdims: bool = True) -> str:
         """A reduction over some axes; over none, the tensor itself."""
         return self.op(operator, tensor, self.ints(*axes), keepdims=int(keepdims)) if axes else tensor

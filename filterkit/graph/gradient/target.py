@@ -68,7 +68,7 @@ def select(target: Target, shape: Sequence[int], builder: Builder) -> tuple[str,
                 f"channel {channel} is outside the tensor '{name}'", hint=f"it has {channels} channels"
             )
 
-    flat = builder.reshape(builder.op("Transpose", target.tensor, perm=order), (count, channels, places))
+    flat = builder.reshape(builder.transpose(target.tensor, order), (count, channels, places))
     mask = np.zeros((1, channels, 1))
     np.add.at(mask, (0, list(chosen), 0), 1)
     if target.position == "max":
@@ -82,7 +82,7 @@ def select(target: Target, shape: Sequence[int], builder: Builder) -> tuple[str,
     whole = builder.op("Expand", weights, builder.ints(count, channels, places))
     picked = builder.op("Where", builder.op("Cast", whole, to=9), flat, builder.const(0.0))  # NaN elsewhere
     value = builder.reduce("ReduceSum", builder.op("Mul", picked, whole), (1, 2), keepdims=False)
-    back = builder.op("Transpose", builder.reshape(whole, ordered), perm=list(np.argsort(order)))
+    back = builder.transpose(builder.reshape(whole, ordered), np.argsort(order).tolist())
     return value, back
 
 
