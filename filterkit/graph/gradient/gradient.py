@@ -11,7 +11,6 @@ from onnx import ModelProto, NodeProto, ValueInfoProto
 
 from filterkit import budget
 from filterkit.errors import ModelError
-from filterkit.graph.excerpt.branches import SCALE_PRESERVING
 from filterkit.graph.excerpt.cut import cut
 from filterkit.graph.gradient.backward import Backward, Builder, Gradients, Operator, operator_of
 from filterkit.graph.gradient.facts import FLOATS, Facts, Shapes
@@ -25,8 +24,8 @@ from filterkit.graph.view.walk import reads
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import GradientRule
 
-KEEPING_QUANTIZATION = frozenset({"QuantizeLinear"}) | (SCALE_PRESERVING - {"Relu", "Clip"})
-"""Operators whose output may be quantized numbers, whose gradient is that of the numbers they stand for."""
+QUANTIZED = frozenset({np.dtype(name) for name in ("int8", "uint8", "int16", "uint16", "int32")})
+"""Types of quantized numbers, and of their products."""
 
 Rules = Mapping[Operator, "GradientRule"]
 
@@ -131,13 +130,19 @@ def _names(model: ModelProto) -> dict[str, int]:
 
 
 def _reached(nodes: Sequence[NodeProto], wrt: Sequence[str], facts: Facts) -> set[str]:
-    """Tensors of floating-point numbers that depend on one of `wrt` through such or quantized tensors."""
+    """Tensors that depend on one of `wrt` through floating-point numbers or quantized ones.
+
+    The gradient of quantized numbers is that of the numbers that they stand for.
+    """
     reached = {name for name in wrt if facts.is_float(name)}
+    quantized: set[str] = set()
     for node in nodes:
-        if any(name in reached for name in reads(node)):
-            reached.update(name for name in node.output if name and facts.is_float(name))
-            if node.op_type in KEEPING_QUANTIZATION:
-                reached.add(node.output[0])
+        read = reached.intersection(reads(node))
+        if not read:
+            continue
+        if node.op_type in ("QuantizeLinear", "DynamicQuantizeLinear") or quantized & read:
+            quantized.update(name for name in node.output if name and facts.dtype(name) in QUANTIZED)
+        reached.update(name for name in node.output if name and (facts.is_float(name) or name in quantized))
     return reached
 
 

@@ -12,7 +12,7 @@ def gemm(step: Backward) -> Gradients:
     alpha, beta = given.get("alpha", 1.0), given.get("beta", 1.0)
     flip_a, flip_b = given.get("transA", 0), given.get("transB", 0)
     incoming, (a, b) = step.gradient, step.inputs[:2]
-    of_a = of_b = of_c = None
+    of_a = of_b = None
     if step.needed[0]:
         of_a = (
             step.op("Gemm", b, incoming, alpha=alpha, transA=flip_b, transB=1)
@@ -25,10 +25,10 @@ def gemm(step: Backward) -> Gradients:
             if flip_b
             else step.op("Gemm", a, incoming, alpha=alpha, transA=1 - flip_a)
         )
-    if step.has(2) and step.needed[2]:
-        of_c = step.sum_to(incoming, step.output_shape(), step.shape(2))
-        of_c = of_c if beta == 1 else step.op("Mul", of_c, step.const(float(beta)))
-    return of_a, of_b, of_c
+    if not any(step.needed[2:]):
+        return of_a, of_b
+    of_c = step.sum_to(incoming, step.output_shape(), step.shape(2))
+    return of_a, of_b, of_c if beta == 1 else step.op("Mul", of_c, step.const(float(beta)))
 
 
 def mat_mul(step: Backward) -> Gradients:

@@ -15,7 +15,7 @@ def passed_on(step: Backward) -> Gradients:
 
 def cast(step: Backward) -> Gradients:
     """Between floating-point types; through others, none flows."""
-    if step.dtype() not in FLOATS:
+    if step.needed[0] and step.dtype() not in FLOATS:
         raise step.unsupported("it reads quantized numbers as integers")
     return (step.op("CastLike", step.gradient, step.inputs[0]),)
 
@@ -28,6 +28,8 @@ def reshape(step: Backward) -> Gradients:
 def transpose(step: Backward) -> Gradients:
     rank = len(step.shape())
     order = step.attributes.get("perm") or list(reversed(range(rank)))
+    if not order:
+        return (step.gradient,)
     return (step.op("Transpose", step.gradient, perm=sorted(range(rank), key=order.__getitem__)),)
 
 
