@@ -6,10 +6,10 @@ from onnx import ModelProto, NodeProto, helper
 
 from filterkit.errors import ModelError
 from filterkit.graph.loading import sandbox
-from filterkit.graph.loading.names import shown
+from filterkit.graph.loading.names import free_name, shown
 from filterkit.graph.loading.sandbox_worker import RECENT_OPSET
 from filterkit.graph.view.shapes import without_weights
-from filterkit.graph.view.walk import STANDARD, opset_of
+from filterkit.graph.view.walk import STANDARD, attributes, opset_of
 
 IR_VERSION = 8
 """The first that may use `RECENT_OPSET`; see onnx/docs/Versioning.md."""
@@ -34,6 +34,8 @@ def upgrade(model: ModelProto) -> None:
         if graph.input[place].name in stored:  # an old form, with which a constant could be replaced
             del graph.input[place]
     model.ir_version = max(model.ir_version, IR_VERSION)
+    if any(node.op_type == "FusedConv" for node in graph.node):
+        _split_fused_convolutions(model)
     if opset_of(model) >= RECENT_OPSET:
         return
     skeleton = without_weights(model)
@@ -57,6 +59,47 @@ def upgrade(model: ModelProto) -> None:
     for imported in model.opset_import:
         if imported.domain in STANDARD:
             imported.CopyFrom(helper.make_opsetid("", RECENT_OPSET))
+
+
+PARAMETERS = {
+    "Relu": (),
+    "Tanh": (),
+    "Sigmoid": (),
+    "LeakyRelu": ("alpha",),
+    "HardSigmoid": ("alpha", "beta"),
+    "Clip": ("min", "max"),
+}
+"""Activations of a FusedConv, and their attributes in the order of ``activation_params``."""
+
+
+def _split_fused_convolutions(model: ModelProto) -> None:
+    """Replace FusedConv, which ONNX Runtime's optimizer writes, by Conv, Add and an activation."""
+    taken = dict.fromkeys((name for node in model.graph.node for name in (*node.input, *node.output)), 0)
+    nodes = []
+    for node in model.graph.node:
+        given = attributes(node)
+        activation = given.pop("activation", "")
+        if (node.domain, node.op_type) != ("com.microsoft", "FusedConv") or activation not in PARAMETERS:
+            nodes.append(node)
+            continue
+        numbers = given.pop("activation_params", [])
+        result = free_name(f"{node.output[0]}/Conv", taken)
+        nodes.append(helper.make_node("Conv", node.input[:3], [result], name=node.name, **given))
+        if len(node.input) > 3 and node.input[3]:
+            total = free_name(f"{node.output[0]}/Add", taken)
+            nodes.append(helper.make_node("Add", [result, node.input[3]], [total]))
+            result = total
+        inputs = [result]
+        settings = dict(zip(PARAMETERS[activation], numbers, strict=False))
+        if activation == "Clip" and opset_of(model) >= 11:
+            for name, number in settings.items():
+                inputs.append(free_name(f"{node.output[0]}/{name}", taken))
+                nodes.append(helper.make_node("Constant", [], inputs[-1:], value_float=number))
+            settings = {}
+        nodes.append(helper.make_node(activation, inputs, node.output, **settings))
+    copies = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
 
 
 def _is_stored(node: NodeProto) -> bool:
