@@ -92,7 +92,8 @@ def gradient(
         if not any(incoming):
             continue
         budget.step("differentiating node '{0.name}' ({0.op_type})", node)
-        if (dtype := facts.dtype(node.output[0])) in FLOATS:  # else it is quantized
+        dtype = facts.dtype(node.output[0])
+        if dtype is not None and dtype in FLOATS:  # else it is quantized
             builder.dtype = dtype
         needed = [name in reached for name in node.input]
         step = Backward(node, facts, builder, incoming, needed)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from gradient_checks import check, check_with_torch, derived, find_torch, model_of
 from hypothesis import given, settings
@@ -71,7 +70,9 @@ def test_pad_of_old_opsets() -> None:
 
 
 @pytest.mark.keras
-@pytest.mark.parametrize(("mode", "name"), [("reflect", "reflect"), ("edge", "replicate"), ("wrap", "circular")])
+@pytest.mark.parametrize(
+    ("mode", "name"), [("reflect", "reflect"), ("edge", "replicate"), ("wrap", "circular")]
+)
 @settings(max_examples=10, deadline=None)
 @given(pads=st.tuples(*[st.integers(0, 3)] * 4), seed=st.integers(0, 2**31))
 def test_pad_in_torch(mode: str, name: str, pads: tuple[int, ...], seed: int) -> None:

@@ -88,13 +88,22 @@ def test_three_axes() -> None:
     check(nodes, {"x": random(1, 2, 3, 4, 4)}, scales, step=1.0)
 
 
+@pytest.mark.parametrize("scale", [(2.0, 3.0), (1.5, 2.5)])
 @pytest.mark.parametrize("mode", ["nearest", "linear"])
-def test_old_opsets(mode: str) -> None:
-    given = {"scales": np.array([1, 1, 2, 3], np.float32)}
-    x = {"x": random(1, 2, 3, 2)}
-    check([node("Upsample", "x", "y", mode=mode, scales=[1.0, 1.0, 2.0, 3.0])], x, opset=7, step=1.0)
-    check([node("Upsample", "x scales", "y", mode=mode)], x, given, opset=9, step=1.0)
-    check([node("Resize", "x scales", "y", mode=mode)], x, given, opset=10, step=1.0)
+def test_old_opsets(mode: str, scale: tuple[float, float]) -> None:
+    """Places were asymmetric in these."""
+    scales = [1.0, 1.0, *scale]
+    given = {"scales": np.array(scales, np.float32)}
+    check([node("Upsample", "x", "y", mode=mode, scales=scales)], X, opset=7, step=1.0)
+    check([node("Upsample", "x scales", "y", mode=mode)], X, given, opset=9, step=1.0)
+    check([node("Resize", "x scales", "y", mode=mode)], X, given, opset=10, step=1.0)
+
+
+def test_old_opsets_shrink_by_rounding_up() -> None:
+    nodes = [node("Resize", "x scales", "y", mode="nearest")]
+    check(nodes, X, {"scales": np.array([1, 1, 0.6, 0.7], np.float32)}, opset=10, step=1.0)
+    with pytest.raises(ModelError, match="enlarges one axis and shrinks another"):
+        derived(model_of(nodes, X, {"scales": np.array([1, 1, 0.5, 2], np.float32)}, opset=10), X)
 
 
 def test_an_aspect_ratio_that_is_kept_is_named() -> None:
@@ -127,7 +136,11 @@ INTERPOLATE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 @pytest.mark.keras
 @pytest.mark.parametrize("name", INTERPOLATE)
 @settings(max_examples=10, deadline=None)
-@given(before=st.tuples(*[st.integers(2, 6)] * 2), after=st.tuples(*[st.integers(2, 9)] * 2), seed=st.integers(0, 99))
+@given(
+    before=st.tuples(*[st.integers(2, 6)] * 2),
+    after=st.tuples(*[st.integers(2, 9)] * 2),
+    seed=st.integers(0, 99),
+)
 def test_torch(name: str, before: tuple[int, int], after: tuple[int, int], seed: int) -> None:
     torch = find_torch()
     options, attributes = INTERPOLATE[name]

@@ -75,7 +75,7 @@ def reduce_log_sum_exp(step: Backward) -> Gradients:
 
 
 def reduce_prod(step: Backward) -> Gradients:
-    """The product of all other numbers: with one zero it is that of the rest, and only for the zero itself."""
+    """The product of all other numbers: where there is one zero, it is 0 except for this zero itself."""
     zero, one, axes = step.const(0.0), step.const(1.0), reduced_axes(step)
     is_zero = step.op("Equal", step.inputs[0], zero)
     rest = step.op("Where", is_zero, one, step.inputs[0])

@@ -7,8 +7,7 @@ the result is constant, ONNX Runtime computes it once, when it opens the graph.
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from onnx import TensorProto
+from typing import NamedTuple
 
 from filterkit.graph.gradient.backward import Backward, Family, Gradients, standard
 
@@ -23,29 +22,39 @@ SAME_FOR_EVERY_AXIS = (
 """Attributes of Resize that its matrices depend on; with extrapolation, the values outside are constant."""
 
 
+class Along(NamedTuple):
+    """How one axis is resized: by a scale, or to a given size; from a region, by default the whole."""
+
+    scale: float | None
+    start: float
+    end: float
+
+
 def resize(step: Backward) -> Gradients:
     if step.attributes.get("keep_aspect_ratio_policy", "stretch") != "stretch" and step.has(3):
         raise step.unsupported("it keeps the aspect ratio of a given size")
     gradient = step.gradient
-    for axis, options in _resized_axes(step).items():
-        gradient = _times_transposed(step, gradient, axis, _matrix(step, axis, options))
+    for axis, along in _resized_axes(step).items():
+        gradient = _times_transposed(step, gradient, axis, _matrix(step, axis, along))
     return (gradient,)
 
 
-def _resized_axes(step: Backward) -> dict[int, tuple[list[float], float | None]]:
-    """By axis: the region of interest (its two ends), and the scale; None if a size is given instead."""
+def _resized_axes(step: Backward) -> dict[int, Along]:
     rank = len(step.shape())
     axes = [axis % rank for axis in step.attributes.get("axes") or range(rank)]
-    scales = [float(scale) for scale in _numbers(step, 2)] or [None] * len(axes)
-    whole = [0.0] * len(axes) + [1.0] * len(axes)
+    scales = _numbers(step, 2)
     crops = step.attributes.get("coordinate_transformation_mode") == "tf_crop_and_resize"
-    region = (_numbers(step, 1) or whole) if crops else whole
+    region = _numbers(step, 1) if crops and step.has(1) else []
     found = {}
-    for place, (axis, scale) in enumerate(zip(axes, scales, strict=True)):
-        ends = [float(region[place]), float(region[place + len(axes)])]
-        same = step.shape()[axis] == step.output_shape()[axis] and scale in (None, 1)
-        if not same or ends != [0, 1]:
-            found[axis] = (ends, scale)
+    for place, axis in enumerate(axes):
+        along = Along(
+            scale=scales[place] if scales else None,
+            start=region[place] if region else 0.0,
+            end=region[place + len(axes)] if region else 1.0,
+        )
+        same = step.shape()[axis] == step.output_shape()[axis] and along.scale in (None, 1)
+        if not same or (along.start, along.end) != (0, 1):
+            found[axis] = along
     return found
 
 
@@ -58,19 +67,18 @@ def _numbers(step: Backward, place: int) -> Sequence[float]:
     return [float(number) for number in found.ravel()]
 
 
-def _matrix(step: Backward, axis: int, options: tuple[list[float], float | None]) -> str:
-    """The matrix that resizes an axis, of shape (size before, size after)."""
-    (start, end), scale = options
+def _matrix(step: Backward, axis: int, along: Along) -> str:
+    """The matrix that resizes an axis, of shape (size before, size after), computed in float32."""
     before, after = step.shape()[axis], step.output_shape()[axis]
-    ones = step.op("Expand", step.op("Cast", step.const(1.0), to=TensorProto.FLOAT), step.ints(before, before))
-    identity = step.reshape(step.op("EyeLike", ones), (1, 1, before, before))
-    region = step.op("Cast", step.const([0.0, 0.0, 0.0, start, 1.0, 1.0, 1.0, end]), to=TensorProto.FLOAT)
-    given = {name: step.attributes[name] for name in SAME_FOR_EVERY_AXIS if name in step.attributes}
-    if scale is None:
-        size = ("", step.ints(1, 1, before, after))
+    identity = step.op("EyeLike", step.op("ConstantOfShape", step.ints(before, before)))
+    row = step.reshape(identity, (1, 1, before, before))
+    region = step.op("Constant", value_floats=[0.0, 0.0, 0.0, along.start, 1.0, 1.0, 1.0, along.end])
+    if along.scale is None:
+        size = ["", step.ints(1, 1, before, after)]
     else:
-        size = (step.op("Cast", step.const([1.0, 1.0, 1.0, scale]), to=TensorProto.FLOAT),)
-    resized = step.op("Resize", identity, region, *size, extrapolation_value=0.0, **given)
+        size = [step.op("Constant", value_floats=[1.0, 1.0, 1.0, along.scale])]
+    given = {name: step.attributes[name] for name in SAME_FOR_EVERY_AXIS if name in step.attributes}
+    resized = step.op("Resize", row, region, *size, extrapolation_value=0.0, **given)
     return step.op("CastLike", step.reshape(resized, (before, after)), step.gradient)
 
 
