@@ -145,6 +145,7 @@ class Gradients:
         return (
             Contribution("convolution", "Convolutions, plain and transposed", f"{rules}.convolutions:rule"),
             Contribution("activation", "Activation functions", f"{rules}.activation_functions:rule"),
+            Contribution("normalization", "Batch, layer and other norms", f"{rules}.normalization:rule"),
             Contribution("pooling", "Maximum, average and global pooling", f"{rules}.pooling:rule"),
             Contribution(
                 "arithmetic", "Arithmetic with broadcasting", f"{rules}.elementwise_arithmetic:rule"

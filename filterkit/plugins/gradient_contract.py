@@ -44,7 +44,9 @@ class CheckedGradientRule(Checked[GradientRule]):
             f"returned {kind_of(found)}, not a sequence of names",
         )
         count = len(step.inputs)
-        self._require(not any(found[count:]), "backward", f"returned {len(found)} gradients for {count} inputs")
+        self._require(
+            not any(found[count:]), "backward", f"returned {len(found)} gradients for {count} inputs"
+        )
         for name in found:
             self._require(
                 name is None or (isinstance(name, str) and step.builder.knows(name)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from filterkit.errors import ModelError
-from filterkit.graph.loading import sandbox
 from filterkit.graph.loading.names import shown
 from filterkit.graph.view.constants import NotConstant
 from filterkit.graph.view.shapes import (
     at_sizes,
     fold_shape_arithmetic,
+    inferred,
     known_shapes,
     most_rounds,
     without_weights,
@@ -28,11 +28,32 @@ from filterkit.graph.view.walk import attributes
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-SAME_SHAPE = frozenset({"Gelu", "BiasGelu", "FastGelu", "QuickGelu"})
-"""Operators of ONNX Runtime's own domain, unknown to onnx, whose output has the shape of the first input."""
+SAME_SHAPE = frozenset(
+    {
+        ("", "GroupNormalization"),
+        *(("com.microsoft", name) for name in ("Gelu", "BiasGelu", "FastGelu", "QuickGelu")),
+    }
+)
+"""Operators that onnx infers no shape for, whose output has the shape of the first input."""
 
 FLOATS = frozenset({np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)})
 """Types that gradients flow through."""
+
+
+class UnknownShapes(ModelError):
+    """Shapes that are known only when the network runs.
+
+    Parameters
+    ----------
+    tensors
+        Their names.
+    """
+
+    def __init__(self, tensors: Sequence[str]) -> None:
+        more = f" and {len(tensors) - 1} more" if len(tensors) > 1 else ""
+        name = f"'{shown(tensors[0])}'{more}"
+        super().__init__(f"no gradient: the shape of tensor {name} is known only when the network runs")
+        self.tensors = tuple(tensors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,23 +85,13 @@ class Facts:
             Its file, beside which external data is stored.
         shapes
             Shapes of the inputs; of other tensors, if they are known, where inference may not reach.
-
-        Raises
-        ------
-        ModelError
-            The graph does not allow these shapes.
         """
         trial = at_sizes(without_weights(model), shapes)
         for node in trial.graph.node:
-            if node.domain == "com.microsoft" and node.op_type in SAME_SHAPE:
+            if (node.domain, node.op_type) in SAME_SHAPE:
                 node.CopyFrom(helper.make_node("Identity", node.input[:1], node.output, name=node.name))
         for _ in range(most_rounds(trial)):
-            try:
-                graph = sandbox.with_shapes(trial, strict=True).graph
-            except sandbox.Failed as error:
-                raise ModelError(
-                    f"the network does not allow these sizes: {shown(str(error), 240)}"
-                ) from error
+            graph = inferred(trial)
             if not fold_shape_arithmetic(trial, known_shapes(graph)):
                 break
         types = {
@@ -95,19 +106,10 @@ class Facts:
         return cls({**shapes, **known_shapes(graph)}, types, values, GraphView(model, path))
 
     def shape(self, tensor: str) -> tuple[int, ...]:
-        """The shape of a tensor.
-
-        Raises
-        ------
-        ModelError
-            It is known only when the network runs.
-        """
-        found = self.shapes.get(tensor)
-        if found is None:
-            raise ModelError(
-                f"no gradient: the shape of the tensor '{shown(tensor)}' is known only when the network runs"
-            )
-        return found
+        """The shape of a tensor; raises UnknownShapes."""
+        if tensor not in self.shapes:
+            raise UnknownShapes([tensor])
+        return self.shapes[tensor]
 
     def dtype(self, tensor: str) -> np.dtype[Any] | None:
         """NumPy type of a tensor; None if it is unknown, or if NumPy has no such type."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from filterkit.graph.gradient.backward import Backward, Builder, Gradients, Rule
 
@@ -15,7 +16,7 @@ class Value:
     builder: Builder
     name: str
 
-    def call(self, operator: str, *others: Value | float, **attributes: object) -> Value:
+    def call(self, operator: str, *others: Value | float, **attributes: Any) -> Value:
         """The output of an operator whose first input is this tensor."""
         names = (self._name(other) for other in others)
         return Value(self.builder, self.builder.op(operator, self.name, *names, **attributes))

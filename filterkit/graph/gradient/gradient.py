@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,9 @@ from onnx import ModelProto, NodeProto, ValueInfoProto
 from filterkit import budget
 from filterkit.errors import ModelError
 from filterkit.graph.excerpt.cut import cut
-from filterkit.graph.gradient.backward import Backward, Builder, Gradients, Operator, operator_of
-from filterkit.graph.gradient.facts import FLOATS, Facts, Shapes
+from filterkit.graph.gradient.backward import Backward, Builder, Gradients, Operator, Rule, operator_of
+from filterkit.graph.gradient.facts import FLOATS, Facts, Shapes, UnknownShapes
+from filterkit.graph.gradient.overrides import override_of
 from filterkit.graph.gradient.target import Target, select
 from filterkit.graph.gradient.upgrade import upgrade
 from filterkit.graph.loading.names import shown
@@ -70,12 +71,15 @@ def gradient(
     ------
     NotFoundError
         The graph has no such tensor.
+    UnknownShapes
+        Some shapes are known only when the network runs; measure them, and state them in `shapes`.
     ModelError
-        Operators without a rule (all are named), a target that does not depend on one of `wrt`, or not
-        through floating-point numbers, or a shape that is unknown.
+        Operators without a rule (all are named), or a target that does not depend on one of `wrt`, or not
+        through floating-point numbers.
     UsageError
         The target does not fit the shape of its tensor.
     """
+    backward = _rule_of(rules, override)
     wrt = [wrt] if isinstance(wrt, str) else list(dict.fromkeys(wrt))
     result = cut(model, [target.tensor])
     upgrade(result)
@@ -84,9 +88,9 @@ def gradient(
     builder = Builder(_names(result), facts.dtype(target.tensor) or np.dtype(np.float32))
     reached = _reached(nodes, wrt, facts)
     _check_rules(nodes, target.tensor, reached, rules)
+    _check_shapes(nodes, target.tensor, reached, facts)
     value, seed = select(target, facts.shape(target.tensor), builder)
     flowing: dict[str, list[str]] = {target.tensor: [seed]}
-    backward = _rule_of(rules, override)
     for node in reversed(nodes):
         incoming = [_take(flowing, name, builder, wrt) for name in node.output]
         if not any(incoming):
@@ -104,8 +108,15 @@ def gradient(
     return result
 
 
-def _rule_of(rules: Rules, override: str | None) -> Callable[[Backward], Gradients]:
-    return lambda step: rules[step.operator].backward(step)
+def _rule_of(rules: Rules, override: str | None) -> Rule:
+    """What computes the gradients of a node: the rule of its operator, or what overrides it."""
+    replaced = override_of(override) if override is not None else {}
+
+    def backward(step: Backward) -> Gradients:
+        rule = rules[step.operator].backward
+        return replaced[step.operator](step, rule) if step.operator in replaced else rule(step)
+
+    return backward
 
 
 def _input_shapes(model: ModelProto, shapes: Shapes) -> Shapes:
@@ -147,16 +158,29 @@ def _reached(nodes: Sequence[NodeProto], wrt: Sequence[str], facts: Facts) -> se
     return reached
 
 
+def _passed(nodes: Sequence[NodeProto], target: str, reached: set[str]) -> Iterator[NodeProto]:
+    """The nodes that a gradient passes through, from the target on."""
+    flowing = {target} & reached
+    for node in reversed(nodes):
+        inputs = reached.intersection(reads(node))
+        if inputs and not flowing.isdisjoint(node.output):
+            flowing |= inputs
+            yield node
+
+
+def _check_shapes(nodes: Sequence[NodeProto], target: str, reached: set[str], facts: Facts) -> None:
+    """Raise UnknownShapes if the shape of a tensor on the way back is unknown."""
+    names = {
+        name for node in _passed(nodes, target, reached) for name in (*reads(node), *node.output) if name
+    }
+    unknown = sorted(names - facts.shapes.keys())
+    if unknown:
+        raise UnknownShapes(unknown)
+
+
 def _check_rules(nodes: Sequence[NodeProto], target: str, reached: set[str], rules: Rules) -> None:
     """Raise ModelError that names all nodes without a rule that a gradient would pass through."""
-    flowing, missing = {target} & reached, []
-    for node in reversed(nodes):
-        if flowing.isdisjoint(node.output):
-            continue
-        inputs = [name for name in reads(node) if name in reached]
-        flowing.update(inputs)
-        if inputs and operator_of(node) not in rules:
-            missing.append(node)
+    missing = [node for node in _passed(nodes, target, reached) if operator_of(node) not in rules]
     if missing:
         few = ", ".join(label(node) for node in reversed(missing[-12:]))
         more = f" and {len(missing) - 12} more" if len(missing) > 12 else ""

@@ -50,7 +50,8 @@ def take_branches(model: ModelProto, run: Run) -> tuple[ModelProto, dict[Wanted,
     result.CopyFrom(model)
     graph = result.graph
     taken = dict.fromkeys(_names(graph), 0)
-    scopes, names = _scopes(graph, MAIN), {}
+    scopes = _scopes(graph, MAIN)
+    names: dict[Wanted, str] = {}
     while ifs := [node for node in graph.node if _is_if(node)]:
         conditions = list(dict.fromkeys(node.input[0] for node in ifs))
         values = dict(zip(conditions, run(cut(result, conditions)), strict=True))

@@ -42,7 +42,7 @@ def model_of(
 
 
 def weighted(model: onnx.ModelProto, inputs: Arrays, seed: int = 1) -> onnx.ModelProto:
-    """The model, with its output multiplied by random numbers: all of its Jacobian takes part in the gradient."""
+    """The model, with its output multiplied by random numbers, so that all of its Jacobian takes part."""
     (output,) = run(model, inputs)
     weights = np.random.default_rng(seed).normal(size=output.shape).astype(output.dtype)
     extended = onnx.ModelProto.FromString(model.SerializeToString())

@@ -83,7 +83,11 @@ def test_finite_differences(operator: str) -> None:
 @pytest.mark.keras
 @pytest.mark.parametrize("operator", ALL)
 @settings(max_examples=3, deadline=None)
-@given(seed=st.integers(0, 2**31), shape=st.lists(st.integers(1, 4), max_size=4), scale=st.sampled_from([0.1, 1, 4]))
+@given(
+    seed=st.integers(0, 2**31),
+    shape=st.lists(st.integers(1, 4), max_size=4),
+    scale=st.sampled_from([0.1, 1, 4]),
+)
 def test_torch(operator: str, seed: int, shape: list[int], scale: float) -> None:
     torch = find_torch()
     x = np.asarray(domain_of(operator, np.asarray(random(*shape, seed=seed)) * np.float32(scale)))
@@ -119,7 +123,9 @@ def test_activations_of_onnx_runtime(operator: str, like: str | None) -> None:
 def test_clip(limits: tuple[float | None, float | None]) -> None:
     names = [name if limit is not None else "_" for name, limit in zip(("low", "high"), limits, strict=True)]
     constants = {
-        name: np.float32(limit) for name, limit in zip(("low", "high"), limits, strict=True) if limit is not None
+        name: np.float32(limit)
+        for name, limit in zip(("low", "high"), limits, strict=True)
+        if limit is not None
     }
     check([node("Clip", " ".join(["x", *names]), "y")], {"x": X * 3}, constants)
 
@@ -151,5 +157,7 @@ def test_slopes_at_kinks(operator: str, at: list[float], slopes: list[float]) ->
 
 def test_clip_at_its_limits_has_no_slope() -> None:
     x = np.array([-1, 0, 3, 6, 7], np.float32)
-    model = model_of([node("Clip", "x low high", "y")], {"x": x}, {"low": np.float32(0), "high": np.float32(6)})
+    model = model_of(
+        [node("Clip", "x low high", "y")], {"x": x}, {"low": np.float32(0), "high": np.float32(6)}
+    )
     np.testing.assert_array_equal(derived(model, {"x": x})[0], [0, 0, 1, 0, 0])

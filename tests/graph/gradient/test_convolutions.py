@@ -21,7 +21,11 @@ CASES: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "1-D": ((1, 2, 9), (3, 2, 3), {"strides": [2], "pads": [2, 0], "dilations": [2]}),
     "3-D": ((1, 2, 4, 3, 4), (2, 2, 2, 2, 3), {"pads": [0, 1, 1, 1, 0, 1]}),
     "groups": ((1, 4, 4, 4), (6, 2, 3, 3), {"group": 2, "pads": [1, 1, 1, 1]}),
-    "depthwise, stride 2": ((1, 3, 5, 5), (6, 1, 3, 3), {"group": 3, "strides": [2, 2], "pads": [1, 1, 1, 1]}),
+    "depthwise, stride 2": (
+        (1, 3, 5, 5),
+        (6, 1, 3, 3),
+        {"group": 3, "strides": [2, 2], "pads": [1, 1, 1, 1]},
+    ),
     "dilations": ((1, 2, 7, 7), (2, 2, 3, 3), {"dilations": [2, 3], "pads": [2, 3, 2, 3]}),
     "pads wider than the kernel": ((1, 1, 3, 3), (1, 1, 2, 2), {"pads": [3, 2, 2, 4]}),
     "1×1": ((1, 3, 3, 3), (2, 3, 1, 1), {}),
@@ -109,7 +113,11 @@ def test_torch(operator: str, rank: int, data: st.DataObject) -> None:
         ("Relu", {}, node("Relu", "s", "y")),
         ("Tanh", {}, node("Tanh", "s", "y")),
         ("LeakyRelu", {"activation_params": [0.25]}, node("LeakyRelu", "s", "y", alpha=0.25)),
-        ("HardSigmoid", {"activation_params": [0.3, 0.4]}, node("HardSigmoid", "s", "y", alpha=0.3, beta=0.4)),
+        (
+            "HardSigmoid",
+            {"activation_params": [0.3, 0.4]},
+            node("HardSigmoid", "s", "y", alpha=0.3, beta=0.4),
+        ),
         ("Clip", {"activation_params": [-0.5, 1.5]}, node("Clip", "s low high", "y")),
     ],
 )
@@ -124,7 +132,9 @@ def test_fused_convolution(activation: str, given: dict[str, Any], after: Any) -
     plain = [node("Conv", "x w b", "c", pads=pads), node("Add", "c z", "s"), after]
     inputs = {"x": x, "z": z}
     found = derived(model_of([fused], inputs, weights), inputs)
-    for one, other in zip(found, derived(model_of(plain, inputs, {**weights, **limits}), inputs), strict=True):
+    for one, other in zip(
+        found, derived(model_of(plain, inputs, {**weights, **limits}), inputs), strict=True
+    ):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
@@ -135,5 +145,7 @@ def test_gradient_of_a_computed_bias() -> None:
 
 def test_weights_that_depend_on_the_input() -> None:
     inputs = {"x": random(1, 2, 4, 4), "w": random(3, 2, 3, 3, seed=2)}
-    with pytest.raises(ModelError, match=r"'mixed' \(Conv\) has no gradient: its weights depend on the input"):
+    with pytest.raises(
+        ModelError, match=r"'mixed' \(Conv\) has no gradient: its weights depend on the input"
+    ):
         derived(model_of([node("Conv", "x w", "y", "mixed")], inputs), inputs)

@@ -83,7 +83,7 @@ def test_the_gradient_of_the_branch_that_is_taken(scope: str, opset: int) -> Non
     model, x = branching(opset), {"x": PICTURES[scope]}
     flat, names = take_branches(model, lambda part: run(part, x))
     np.testing.assert_array_equal(run(flat, x)[0], run(model, x)[0])
-    value, found = run(gradient(flat, Target("z", "NCHW"), "x", rules=rules()), x)
+    _, found = run(gradient(flat, Target("z", "NCHW"), "x", rules=rules()), x)
     (expected,) = differences(mean(model), x, step=1e-3)
     np.testing.assert_allclose(found, expected, atol=2e-4)
     around = {"/".join(scope.split("/")[:2]), f"beside/{scope.split('/')[1]}"}
@@ -104,7 +104,7 @@ def test_a_tensor_in_a_branch_is_a_target() -> None:
     flat, names = take_branches(branching(), lambda part: run(part, x))
     name = names[Wanted("outer/then_branch", "maps")]
     assert name != names[Wanted("beside/then_branch", "maps")]
-    value, found = run(gradient(flat, Target(name, "NCHW", (1,), (0, 2)), "x", rules=rules()), x)
+    _, found = run(gradient(flat, Target(name, "NCHW", (1,), (0, 2)), "x", rules=rules()), x)
     kernel = random(2, 2, 3, 3, seed=1)
     expected = np.zeros((1, 2, 3, 3), np.float32)
     expected[0, :, 0:2, 1:3] = kernel[1, :, 1:3, 0:2]

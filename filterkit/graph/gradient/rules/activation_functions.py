@@ -60,7 +60,7 @@ def _selu(step: Backward, x: Value) -> Value:
 
 
 def _celu(step: Backward, x: Value) -> Value:
-    alpha = step.attributes.get("alpha", 1.0)
+    alpha = float(step.attributes.get("alpha", 1.0))
     return (x > 0).where(1.0, (x * (1 / alpha)).call("Exp"))
 
 
@@ -92,7 +92,8 @@ def _mish(step: Backward, x: Value) -> Value:
 
 
 def _swish(step: Backward, x: Value) -> Value:
-    alpha = step.attributes.get("alpha", 1.702 if step.node.op_type == "QuickGelu" else 1.0)
+    default = 1.702 if step.node.op_type == "QuickGelu" else 1.0
+    alpha = float(step.attributes.get("alpha", default))
     gate = (x * alpha).call("Sigmoid")
     return gate + x * gate * (1.0 - gate) * alpha
 

@@ -72,7 +72,7 @@ def rms_normalization(step: Backward) -> Gradients:
 
 
 def lrn(step: Backward) -> Gradients:
-    """``g / d**beta - 2 alpha beta / size * x * (sum over windows of g y / d)``, where ``d`` is the divisor."""
+    """``g / d**beta - 2 alpha beta / size * x * (sum over windows of g y / d)``; ``d`` is the divisor."""
     given, (batch, channels, *space) = step.attributes, step.shape()
     size, beta = given["size"], given.get("beta", 0.75)
     rate = given.get("alpha", 1e-4) / size
