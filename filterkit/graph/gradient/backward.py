@@ -78,6 +78,11 @@ class Builder:
         """Add a constant list of integers: a shape, axes, indices."""
         return self.const(np.array(values, np.int64))
 
+    def range(self, count: int) -> str:
+        """Add the integers from 0 on, computed when the graph runs."""
+        start, one = self.const(np.array(0)), self.const(np.array(1))
+        return self.op("Range", start, self.const(np.array(count)), one)
+
     def reshape(self, tensor: str, shape: Sequence[int]) -> str:
         return self.op("Reshape", tensor, self.ints(*shape))
 

@@ -226,7 +226,9 @@ def pad(x: Any, pads: Any, value: Any = None, axes: Any = None, mode: str = "con
         if mode == "constant":
             x = F.pad(x.movedim(axis, -1), (before, after), value=fill).movedim(-1, axis)
         elif before or after:
-            x = x.index_select(axis, torch.from_numpy(np.pad(np.arange(x.shape[axis]), (before, after), mode)))
+            x = x.index_select(
+                axis, torch.from_numpy(np.pad(np.arange(x.shape[axis]), (before, after), mode))
+            )
     return x
 
 
