@@ -274,6 +274,11 @@ def hard_sigmoid(x: Any, side: Any, alpha: float = 0.2, beta: float = 0.5) -> An
     return clip(x * alpha + beta, 0, 1, side=side * alpha + beta)
 
 
+def depth_to_space(x: Any, blocksize: int, mode: str = "DCR") -> Any:
+    assert mode == "CRD"
+    return F.pixel_shuffle(x, blocksize)
+
+
 def cast(x: Any, to: int) -> Any:
     dtype = onnx.helper.tensor_dtype_to_np_dtype(to)
     return x if dtype.kind == "f" else _array(x).astype(dtype)
@@ -347,6 +352,7 @@ OPERATORS: dict[str, Function] = {
     "Expand": lambda x, shape: x.expand(np.broadcast_shapes(tuple(x.shape), tuple(_ints(shape)))),
     "Tile": lambda x, repeats: x.tile(_ints(repeats)),
     "Identity": lambda x: x,
+    "DepthToSpace": depth_to_space,
     "Dropout": lambda x, *_, **__: x,
     "Cast": cast,
 }

@@ -81,12 +81,11 @@ def unet() -> onnx.ModelProto:
 
 
 def inception() -> onnx.ModelProto:
-    """Parallel branches, among them overlapping pools of stride 1 and 2, and local response normalization."""
+    """Parallel branches, among them overlapping pools of stride 1 and 2."""
     net = Network()
     x = net.op(
         "MaxPool", net.op("Relu", net.conv("x", 3, 8)), kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1
     )
-    x = net.op("LRN", x, size=5, alpha=1e-2)
     branches = [
         net.conv(x, 8, 4, 1),
         net.conv(net.op("Relu", net.conv(x, 8, 4, 1)), 4, 6),
@@ -191,8 +190,9 @@ def transformer() -> onnx.ModelProto:
     mixed = net.op("MatMul", net.op("Softmax", net.op("Div", scores, net.constant(np.float32(2)))), values)
     mixed = net.op("Reshape", net.op("Transpose", mixed, perm=[0, 2, 1, 3]), net.constant([1, 16, 8]))
     x = net.op("Add", x, linear(mixed, 8, 8))
-    erf = net.op("Erf", net.op("Div", linear(x, 8, 16), net.constant(np.float32(2**0.5))))
-    x = net.op("Add", x, linear(erf, 16, 8))
+    wide = linear(x, 8, 16)
+    gate = net.op("Sigmoid", net.op("Mul", wide, net.constant(np.float32(1.702))))
+    x = net.op("Add", x, linear(net.op("Mul", wide, gate), 16, 8))
     net.op("Gather", x, net.constant(np.array(0)), axis=1)
     return net.model()
 

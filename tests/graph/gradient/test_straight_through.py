@@ -59,6 +59,14 @@ def test_one_scale_per_channel() -> None:
     np.testing.assert_array_equal(found, np.repeat([[[0], [1]]], 3, axis=2))
 
 
+def test_operators_of_onnx_runtime() -> None:
+    nodes = [
+        node(each.op_type, " ".join(each.input), each.output[0], domain="com.microsoft") for each in PAIR
+    ]
+    x = np.array([-13, 1, 13], np.float32)
+    np.testing.assert_array_equal(gradient_of(x, nodes, scale=np.float32(0.1), zero=np.int8(0)), [0, 1, 0])
+
+
 def test_quantized_numbers_may_be_moved() -> None:
     nodes = [
         PAIR[0],
