@@ -30,7 +30,7 @@ def _limits(step: Backward) -> tuple[int, int]:
     """The range of the quantized type."""
     if any(step.needed[1:]):
         raise step.unsupported("its scale depends on the input")
-    found = step.output_dtype()
+    found = step.dtype(2) if step.has(2) else step.output_dtype()
     kind = "uint8" if found is None else found.name
     digits = kind.removeprefix("u").removeprefix("int")
     if not digits.isdigit():
