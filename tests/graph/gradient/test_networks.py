@@ -17,6 +17,7 @@ from small_networks import SMALL
 from filterkit.graph.excerpt.cut import cut
 from filterkit.graph.gradient.gradient import gradient
 from filterkit.graph.gradient.recent_opset import upgrade
+from filterkit.graph.gradient.taken_branches import take_branches
 from filterkit.graph.gradient.target import Target
 from filterkit.graph.loading.load import load_model
 
@@ -132,3 +133,20 @@ def test_zoo_in_torch(zoo_model: Callable[[str], Path], name: str) -> None:
     tensors = [node.output[0] for node in model.graph.node if node.op_type == "Conv"]
     for place in CONVOLUTIONS[name]:
         compare(model, inputs, tensors[place], wrt, units=1)
+
+
+@pytest.mark.zoo
+@pytest.mark.keras
+def test_convolutions_in_branches(zoo_model: Callable[[str], Path]) -> None:
+    """Those of silero-vad, one set of which is used for each sampling rate."""
+    inputs = {
+        "input": random(1, 576) / 8,
+        "state": random(2, 1, 128, seed=1),
+        "sr": np.array(16000, np.int64),
+    }
+    whole = load_model(zoo_model("silero-vad"))
+    model, names = take_branches(whole, lambda part: run(part, used(part, inputs)))
+    tensors = [node.output[0] for node in model.graph.node if node.op_type == "Conv"]
+    assert {wanted.scope for wanted, name in names.items() if name in tensors} == {"If_0/then_branch"}
+    for tensor in (tensors[0], tensors[4]):
+        compare(model, inputs, tensor, "input", units=1)

@@ -19,8 +19,8 @@ ACTIVATIONS = {"RNN": ["Tanh"], "GRU": ["Sigmoid", "Tanh"], "LSTM": ["Sigmoid", 
 
 Values = Sequence[Value]
 Direction = Callable[[Backward, Value, Value, Value, Value, Value, Values], tuple[Value, Values]]
-"""From X Wᵀ, H Rᵀ, H, R, the gradient of the output, and the initial value and the gradient of the final value
-of each state: the gradient of X Wᵀ, and those of the initial states."""
+"""From X Wᵀ, H Rᵀ, H, R, the gradient of the output, and the initial value and the gradient of the final
+value of each state: the gradient of X Wᵀ, and those of the initial states."""
 
 
 def recurrent(direction: Direction, states: int) -> Callable[[Backward], Gradients]:
