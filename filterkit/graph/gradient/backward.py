@@ -207,11 +207,11 @@ class Backward:
 Rule = Callable[[Backward], Gradients]
 
 
-@dataclass(frozen=True)
 class Family:
     """A gradient rule made of one function per operator (see `filterkit.plugins.protocols.GradientRule`)."""
 
-    functions: Mapping[Operator, Rule]
+    def __init__(self, functions: Mapping[Operator, Rule]) -> None:
+        self.functions = functions
 
     @property
     def operators(self) -> tuple[Operator, ...]:

@@ -219,7 +219,7 @@ def _check_shapes(nodes: Sequence[NodeProto], target: str, reached: set[str], fa
     }
     unknown = sorted(names - facts.shapes.keys())
     if unknown:
-        raise UnknownShapes(unknown)
+        raise UnknownShapes(unknown, facts.view.model)
     for name in names:
         if product(facts.shape(name), MOST_ELEMENTS) > MOST_ELEMENTS:
             sizes = _sizes(facts.shape(name))
