@@ -104,7 +104,6 @@ def test_small_networks_in_torch(name: str) -> None:
 
 CONVOLUTIONS = {
     "mnist-cnn": (0, -1),
-    "vgg16": (5, -1),
     "open-nsfw": (20, -1),
     "basic-pitch": (14, 20),
     "gtcrn": (4,),
