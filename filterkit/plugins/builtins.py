@@ -157,6 +157,7 @@ class Gradients:
             Contribution("choice", "Where, minimum and maximum", f"{rules}.choosing:rule"),
             Contribution("recurrence", "RNN, GRU and LSTM", f"{rules}.recurrent:rule"),
             Contribution("resizing", "Resize, in all modes", f"{rules}.resizing:rule"),
+            Contribution("sampling", "GridSample", f"{rules}.sampling:rule"),
             Contribution(
                 "straight-through", "Quantization, straight through", f"{rules}.straight_through:rule"
             ),

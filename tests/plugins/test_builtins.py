@@ -19,7 +19,7 @@ NAMES: dict[Kind, tuple[str, ...]] = {
     "gradient-rule": (
         *("activation", "arithmetic", "choice", "convolution", "indexing", "matrix-product"),
         *("normalization", "pooling", "rearrangement", "recurrence", "reduction", "resizing"),
-        "straight-through",
+        *("sampling", "straight-through"),
     ),
     "format": ("csv", "json", "ndjson", "table", "tsv"),
 }
