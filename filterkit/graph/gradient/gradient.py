@@ -14,7 +14,7 @@ from filterkit.errors import ModelError, NotFoundError, closest
 from filterkit.geometry import product
 from filterkit.graph.excerpt.cut import cut
 from filterkit.graph.gradient.backward import Backward, Builder, Gradients, Operator, Rule, operator_of
-from filterkit.graph.gradient.facts import Facts, Shapes, UnknownShapes
+from filterkit.graph.gradient.facts import FLOATS, Facts, Shapes, UnknownShapes
 from filterkit.graph.gradient.narrow import narrow
 from filterkit.graph.gradient.overrides import override_of
 from filterkit.graph.gradient.recent_opset import upgrade
@@ -26,6 +26,9 @@ from filterkit.graph.view.walk import reads
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import GradientRule
+
+QUANTIZED = frozenset({np.dtype(name) for name in ("int8", "uint8", "int16", "uint16", "int32")})
+"""Types of quantized numbers, and of their products."""
 
 MOST_ELEMENTS = 2**31
 """Of a tensor; a graph can state any number, for which ONNX Runtime would fail to allocate memory."""
@@ -105,7 +108,9 @@ def gradient(
         if not any(incoming) or reached.isdisjoint(reads(node)):
             continue
         budget.step("differentiating node '{0.name}' ({0.op_type})", node)
-        builder.dtype = facts.dtype(node.output[0]) or builder.dtype
+        dtype = facts.dtype(node.output[0])
+        if dtype is not None and dtype in FLOATS:  # else it is quantized
+            builder.dtype = dtype
         needed = [name in reached for name in node.input]
         step = Backward(node, facts, builder, incoming, needed)
         for name, found in zip(node.input, backward(step), strict=False):
@@ -185,11 +190,19 @@ def _names(model: ModelProto) -> dict[str, int]:
 
 
 def _reached(nodes: Sequence[NodeProto], wrt: Sequence[str], facts: Facts) -> set[str]:
-    """Tensors of floating-point numbers that depend on one of `wrt` through such tensors."""
+    """Tensors that depend on one of `wrt` through floating-point numbers or quantized ones.
+
+    The gradient of quantized numbers is that of the numbers that they stand for.
+    """
     reached = {name for name in wrt if facts.is_float(name)}
+    quantized: set[str] = set()
     for node in nodes:
-        if any(name in reached for name in reads(node)):
-            reached.update(name for name in node.output if name and facts.is_float(name))
+        read = reached.intersection(reads(node))
+        if not read:
+            continue
+        if node.op_type in ("QuantizeLinear", "DynamicQuantizeLinear") or quantized & read:
+            quantized.update(name for name in node.output if name and facts.dtype(name) in QUANTIZED)
+        reached.update(name for name in node.output if name and (facts.is_float(name) or name in quantized))
     return reached
 
 
