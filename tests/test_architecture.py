@@ -192,6 +192,13 @@ TESTED_WITH = {
     "filterkit.graph.loading.sandbox_worker": "graph/loading/test_sandbox.py",
     "filterkit.graph.view.reference_worker": "graph/view/test_reference.py",
     "filterkit.sources.h5_worker": "sources/test_h5_arrays.py",
+    # the steps of one graph, through what builds it; and what several rules share, through one of them
+    **{
+        f"filterkit.graph.gradient.{name}": "graph/gradient/test_gradient.py"
+        for name in ("backward", "facts", "narrow", "recent_opset", "target")
+    },
+    "filterkit.graph.gradient.formula": "graph/gradient/rules/test_activation_functions.py",
+    "filterkit.graph.gradient.sliding_windows": "graph/gradient/rules/test_pooling.py",
     # what results share, through the results
     "filterkit.short_reprs": "results/test_reprs.py",
     "filterkit.results.list_like": "results/test_rows.py",
