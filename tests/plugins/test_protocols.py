@@ -18,6 +18,7 @@ PROTOCOLS: dict[Kind, tuple[type, ...]] = {
     "renderer": (protocols.Renderer,),
     "metric": (protocols.FilterMetric, protocols.LayerMetric),
     "format": (protocols.OutputFormat,),
+    "gradient-rule": (protocols.GradientRule,),
 }
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from differentiable_networks import SMALL
 from gradient_checks import close, in_float64, rules, run
 from onnx.reference import ReferenceEvaluator
 from onnx_graphs import random
-from small_networks import SMALL
 
 from filterkit.graph.excerpt.cut import cut
 from filterkit.graph.gradient.gradient import gradient
