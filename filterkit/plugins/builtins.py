@@ -138,6 +138,22 @@ class Formats:
         )
 
 
+class Gradients:
+    @hookimpl
+    def filterkit_gradient_rules(self) -> Contributions:
+        rules = "filterkit.graph.gradient.rules"
+        return (
+            Contribution("convolution", "Convolutions, plain and transposed", f"{rules}.convolutions:rule"),
+            Contribution("activation", "Activation functions", f"{rules}.activation_functions:rule"),
+            Contribution("normalization", "Batch, layer and other norms", f"{rules}.normalization:rule"),
+            Contribution("pooling", "Maximum, average and global pooling", f"{rules}.pooling:rule"),
+            Contribution(
+                "arithmetic", "Arithmetic with broadcasting", f"{rules}.elementwise_arithmetic:rule"
+            ),
+            Contribution("rearrangement", "Elements that move", f"{rules}.rearranging:rule"),
+        )
+
+
 BUILTINS: dict[str, object] = {
     "filterkit.sources": Sources(),
     "filterkit.extractors": Extractors(),
@@ -145,5 +161,6 @@ BUILTINS: dict[str, object] = {
     "filterkit.renderers": Renderers(),
     "filterkit.metrics": Metrics(),
     "filterkit.formats": Formats(),
+    "filterkit.gradients": Gradients(),
 }
 """Plugin name to plugin."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from filterkit.plugins import protocols
 from filterkit.plugins.checked import Checked, read_only
+from filterkit.plugins.gradient_contract import CheckedGradientRule
 from filterkit.plugins.metric_contract import CheckedMetric
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution, Progress, Row, WeightExtractor
@@ -254,6 +255,7 @@ _WRAPPERS: dict[str, tuple[type[Checked[Any]], tuple[Any, ...]]] = {
     "renderer": (CheckedRenderer, (protocols.Renderer,)),
     "metric": (CheckedMetric, (protocols.FilterMetric, protocols.LayerMetric)),
     "format": (CheckedFormat, (protocols.OutputFormat,)),
+    "gradient-rule": (CheckedGradientRule, (protocols.GradientRule,)),
 }
 """Wrapper per kind, and the protocols of which an object must implement one."""
 _ABSENT = object()
@@ -298,6 +300,8 @@ def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: An
         contract_error(
             plugin, doing, "has columns that are not a tuple of names of lower-case letters, digits and _"
         )
+    if isinstance(wrapped, CheckedGradientRule) and not wrapped.well_formed:
+        contract_error(plugin, doing, "has operators that are not a tuple of pairs of domain and type")
     return wrapped
 
 

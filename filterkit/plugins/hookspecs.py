@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from filterkit.plugins.protocols import (
         Contribution,
         FilterMetric,
+        GradientRule,
         LayerMetric,
         ModelSource,
         Normalizer,
@@ -56,6 +57,11 @@ def filterkit_metrics() -> Iterable[Contribution[FilterMetric | LayerMetric]]:  
 @hookspec
 def filterkit_output_formats() -> Iterable[Contribution[OutputFormat]]:  # type: ignore[empty-body]
     """Output formats: write rows (`OutputFormat`)."""
+
+
+@hookspec
+def filterkit_gradient_rules() -> Iterable[Contribution[GradientRule]]:  # type: ignore[empty-body]
+    """Gradient rules: how operators are differentiated (`GradientRule`)."""
 
 
 @hookspec

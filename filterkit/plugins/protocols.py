@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TextIO, TypeVar, runtime_checkable
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from filterkit.graph.gradient.backward import Backward
     from filterkit.graph.view.view import GraphView
     from filterkit.records import FetchedModel, FilterBank, FloatArray, Normalized, Skipped, TileSheet
 
@@ -133,4 +134,25 @@ class OutputFormat(Protocol):
 
     def write(self, rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO) -> None:
         """Write `rows`, whose keys are `columns`, to `stream`, one by one."""
+        ...
+
+
+@runtime_checkable
+class GradientRule(Protocol):
+    """Differentiates nodes of some operators."""
+
+    @property
+    def operators(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of domain (empty for the standard operators) and type, e.g. ``(("", "Relu"),)``."""
+        ...
+
+    def backward(self, step: Backward) -> Sequence[str | None]:
+        """Add nodes that compute the gradient of each input of a node from those of its outputs.
+
+        Returns
+        -------
+        sequence
+            The name of the gradient of each input, of the input's shape; None where none flows. Those that
+            are not in ``step.needed`` are ignored, and missing ones at the end are None.
+        """
         ...

@@ -13,6 +13,7 @@ from filterkit.plugins import contracts
 from filterkit.plugins.candidate import canonical, source_file
 from filterkit.plugins.contracts import CheckedExtractor
 from filterkit.plugins.discovery import install_hint
+from filterkit.plugins.gradient_contract import CheckedGradientRule
 from filterkit.plugins.host import PluginHost
 from filterkit.plugins.metric_contract import CheckedMetric
 from filterkit.plugins.options import Option, coerce_options, options_of, parse_spec, to_text
@@ -89,6 +90,36 @@ class Registry:
                 made.append(self.create("metric", registration.full_name))
         return made
 
+    def gradient_rules(self, preferred: Iterable[str] = ()) -> dict[tuple[str, str], CheckedGradientRule]:
+        """The gradient rule of each operator, by domain and type.
+
+        Parameters
+        ----------
+        preferred
+            Specs of rules that replace all others for their operators.
+
+        Raises
+        ------
+        UsageError
+            Two other rules are for the same operator.
+        """
+        named = [self.create("gradient-rule", spec) for spec in preferred]
+        others = []
+        for registration in self.registrations("gradient-rule"):
+            with self.host.guard(registration.plugin):
+                others.append(self.create("gradient-rule", registration.full_name))
+        found = {operator: rule for rule in reversed(named) for operator in rule.operators}
+        settled = frozenset(found)
+        for rule in others:
+            for operator in dict.fromkeys(rule.operators):
+                other = found.setdefault(operator, rule)
+                if other is not rule and operator not in settled:
+                    raise UsageError(
+                        f"{other} and {rule} are rules for the same operator, {operator[1]}",
+                        hint=f"choose one with --rules, e.g. --rules {rule}",
+                    )
+        return found
+
     @overload
     def create(self, kind: Literal["source"], spec: str, **options: Any) -> contracts.CheckedSource: ...
     @overload
@@ -103,6 +134,8 @@ class Registry:
     def create(self, kind: Literal["metric"], spec: str, **options: Any) -> CheckedMetric: ...
     @overload
     def create(self, kind: Literal["format"], spec: str, **options: Any) -> contracts.CheckedFormat: ...
+    @overload
+    def create(self, kind: Literal["gradient-rule"], spec: str, **options: Any) -> CheckedGradientRule: ...
 
     def create(self, kind: Kind, spec: str, **options: Any) -> Any:
         """Create the object that a spec string describes, wrapped to validate what it returns.
@@ -141,7 +174,7 @@ class Registry:
         return contracts.checked(kind, registration.plugin, registration.contribution, made, full_spec)
 
 
-Kind = Literal["source", "extractor", "normalizer", "renderer", "metric", "format"]
+Kind = Literal["source", "extractor", "normalizer", "renderer", "metric", "format", "gradient-rule"]
 
 HOOKS: dict[Kind, str] = {
     "source": "filterkit_model_sources",
@@ -150,6 +183,7 @@ HOOKS: dict[Kind, str] = {
     "renderer": "filterkit_renderers",
     "metric": "filterkit_metrics",
     "format": "filterkit_output_formats",
+    "gradient-rule": "filterkit_gradient_rules",
 }
 """The hook of each kind."""
 

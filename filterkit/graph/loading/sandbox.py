@@ -1,4 +1,4 @@
-"""Run the parts of onnx that are written in C++ (checker, inliner, shape inference) in a separate process.
+"""Run the parts of onnx that are written in C++ (checker, inliner, shapes, versions) in a separate process.
 
 An unexpected graph can make them abort, hang or use up all memory: onnx is built with assertions, and one of
 them fails where a Slice meets an axis whose size was inferred to be negative. A bare Python with onnx's
@@ -29,6 +29,7 @@ from filterkit.errors import RuntimeFailure
 from filterkit.graph.loading import sandbox_worker
 from filterkit.graph.loading.sandbox_worker import (
     CHECK,
+    CONVERT,
     GREETING,
     HEADER,
     INFER,
@@ -66,6 +67,11 @@ def with_shapes(model: onnx.ModelProto, *, strict: bool = False) -> onnx.ModelPr
         The graph is inconsistent. Unless `strict`, most inconsistencies only leave shapes unknown.
     """
     return _model(_request(INFER_STRICTLY if strict else INFER, model))
+
+
+def converted(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with the standard operators of version `RECENT_OPSET`; raises Failed."""
+    return _model(_request(CONVERT, model))
 
 
 def _model(data: bytes) -> onnx.ModelProto:

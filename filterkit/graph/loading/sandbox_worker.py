@@ -21,7 +21,10 @@ HEADER = struct.Struct("<BQd")
 RESPONSE = struct.Struct("<BQd")
 GREETING = b"onnx works\n"
 
-CHECK, INLINE, INFER, INFER_STRICTLY = range(4)
+CHECK, INLINE, INFER, INFER_STRICTLY, CONVERT = range(5)
+
+RECENT_OPSET = 18
+"""The version of the standard operators that CONVERT converts to."""
 
 MEMORY = 4 << 30
 """Bytes for any graph; most graphs are sent without their weights."""
@@ -83,6 +86,7 @@ def _tasks(native: Any) -> Sequence[Callable[[bytes], bytes | None]]:
         lambda model: native.inliner.inline_local_functions(model, False),
         lambda model: native.shape_inference.infer_shapes(model, False, False, True),
         lambda model: native.shape_inference.infer_shapes(model, False, True, True),
+        lambda model: native.version_converter.convert_version(model, RECENT_OPSET),
     )
 
 

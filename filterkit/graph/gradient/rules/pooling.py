@@ -1,0 +1,104 @@
+"""Gradients of pooling."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from filterkit.graph.gradient.backward import Backward, Family, Gradients, standard
+from filterkit.graph.gradient.formula import Value, value
+from filterkit.graph.gradient.sliding_windows import Windows, windows_of
+
+
+def max_pool(step: Backward) -> Gradients:
+    """Add every gradient where the maximum was found, exactly one place per window (output Indices).
+
+    Comparing values would be wrong where neighbours are equal, and MaxUnpool where windows overlap.
+    """
+    if step.attributes.get("storage_order", 0):
+        raise step.unsupported("storage_order is 1")
+    zeros = step.op("Expand", step.const([0.0]), step.ints(math.prod(step.shape())))
+    places = step.reshape(step.output(1), (-1,))
+    values = step.reshape(step.gradient, (-1,))
+    back = step.op("ScatterElements", zeros, places, values, axis=0, reduction="add")
+    return (step.reshape(back, step.shape()),)
+
+
+def average_pool(step: Backward) -> Gradients:
+    """Distribute every gradient evenly over its window."""
+    with_pads = bool(step.attributes.get("count_include_pad", 0))
+    windows = windows_of(step, step.attributes["kernel_shape"])
+    counts = windows.counts(with_pads=with_pads)
+    return (_spread(step, windows, value(step, step.gradient) * _scale(step, 1 / np.maximum(counts, 1))),)
+
+
+def lp_pool(step: Backward) -> Gradients:
+    """``|x|**(p - 1) * sign(x) / y**(p - 1)``, and 0 where all of a window is 0."""
+    windows = windows_of(step, step.attributes["kernel_shape"])
+    back = Value(step.builder, _spread(step, windows, _of_norm(step)))
+    return ((back * _of_element(step)).name,)
+
+
+def global_lp_pool(step: Backward) -> Gradients:
+    return ((_of_norm(step) * _of_element(step)).name,)
+
+
+def _of_norm(step: Backward) -> Value:
+    y, power = value(step, step.output()), step.attributes.get("p", 2)
+    if power == 1:
+        return value(step, step.gradient)
+    return y.equals(0.0).where(0.0, value(step, step.gradient) / _power(y, power - 1))
+
+
+def _of_element(step: Backward) -> Value:
+    x, power = value(step, step.inputs[0]), step.attributes.get("p", 2)
+    if power <= 2:
+        return x if power == 2 else x.call("Sign")
+    return x * _power(x.call("Abs"), power - 2)
+
+
+def _power(base: Value, power: int) -> Value:
+    return base if power == 1 else base**power
+
+
+def global_average_pool(step: Backward) -> Gradients:
+    shape = step.shape()
+    back = value(step, step.gradient) * (1 / math.prod(shape[2:]))
+    return (step.op("Expand", back.name, step.ints(*shape)),)
+
+
+def global_max_pool(step: Backward) -> Gradients:
+    """Where the maximum was found first."""
+    shape = step.shape()
+    flat = step.reshape(step.inputs[0], (*shape[:2], -1))
+    first = step.op("ArgMax", flat, axis=2, keepdims=1)
+    found = step.op("Equal", step.const(np.arange(math.prod(shape[2:]))), first)
+    back = step.op("Where", found, step.reshape(step.gradient, (*shape[:2], 1)), step.const(0.0))
+    return (step.reshape(back, shape),)
+
+
+def _scale(step: Backward, scale: np.ndarray) -> Value | float:
+    """A factor per window: one number where they are equal."""
+    if (scale == scale.flat[0]).all():
+        return float(scale.flat[0])
+    return Value(step.builder, step.const(scale))
+
+
+def _spread(step: Backward, windows: Windows, incoming: Value) -> str:
+    """Add the value of each window to all positions that it reads, channel by channel."""
+    batch, channels, *space = step.output_shape()
+    flat = step.reshape(incoming.name, (batch * channels, 1, *space))
+    ones = step.const(np.ones((1, 1, *(axis.kernel for axis in windows.axes))))
+    return step.reshape(windows.transposed(step, flat, ones), step.shape())
+
+
+def rule() -> Family:
+    return standard(
+        MaxPool=max_pool,
+        AveragePool=average_pool,
+        LpPool=lp_pool,
+        GlobalAveragePool=global_average_pool,
+        GlobalMaxPool=global_max_pool,
+        GlobalLpPool=global_lp_pool,
+    )

@@ -1,0 +1,98 @@
+"""The number that is differentiated: a selection of one tensor, reduced to one value per picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from filterkit.errors import UsageError
+from filterkit.graph.gradient.backward import Builder
+from filterkit.graph.loading.names import shown
+
+Position = Literal["mean", "max"] | tuple[int, ...]
+"""How a map becomes a number: its mean, its (first) maximum, or its value at one position, e.g. (y, x)."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A scalar per picture: the sum over channels of the mean, the maximum or one value of each map.
+
+    Attributes
+    ----------
+    tensor
+        A tensor of the main graph.
+    layout
+        Its axes, one letter each: N, C (any number of them; flattened in C order) and others, which are
+        positions, e.g. ``"NCHW"`` or ``"NC"``. The rank and the shape ``NHW`` of a single map are fine, too.
+    channels
+        Channels to sum over; None for all.
+    position
+        Ignored if the tensor has no axes of positions.
+    """
+
+    tensor: str
+    layout: str = "NCHW"
+    channels: tuple[int, ...] | None = None
+    position: Position = "mean"
+
+
+def select(target: Target, shape: Sequence[int], builder: Builder) -> tuple[str, str]:
+    """Add nodes that compute the value of a target, shape (N,), and its gradient, of the tensor's `shape`.
+
+    Raises
+    ------
+    UsageError
+        The layout, a channel or the position does not fit the shape.
+    """
+    layout = target.layout
+    name = shown(target.tensor)
+    if len(layout) != len(shape) or layout.count("N") > 1:
+        raise UsageError(f"the tensor '{name}' has {len(shape)} axes, not {layout}")
+    order = sorted(
+        range(len(shape)), key=lambda axis: ("N", "C").index(layout[axis]) if layout[axis] in "NC" else 2
+    )
+    ordered = [shape[axis] for axis in order]
+    split = layout.count("N")
+    count = math.prod(ordered[:split])
+    channels = math.prod(ordered[split : split + layout.count("C")])
+    space = ordered[split + layout.count("C") :]
+    places = math.prod(space)
+    chosen = range(channels) if target.channels is None else target.channels
+    for channel in chosen:
+        if not 0 <= channel < channels:
+            raise UsageError(
+                f"channel {channel} is outside the tensor '{name}'", hint=f"it has {channels} channels"
+            )
+
+    flat = builder.reshape(builder.transpose(target.tensor, order), (count, channels, places))
+    mask = np.zeros((1, channels, 1))
+    np.add.at(mask, (0, list(chosen), 0), 1)
+    if target.position == "max":
+        first = builder.op("ArgMax", flat, axis=2, keepdims=1)
+        at = builder.op("Equal", builder.const(np.arange(places)), first)
+        weights = builder.op("Mul", builder.const(mask), builder.op("CastLike", at, flat))
+    elif target.position == "mean":
+        weights = builder.const(mask / max(places, 1))
+    else:
+        weights = builder.const(mask * (np.arange(places) == _flat_position(target.position, space, name)))
+    whole = builder.op("Expand", weights, builder.ints(count, channels, places))
+    picked = builder.op("Where", builder.op("Cast", whole, to=9), flat, builder.const(0.0))  # NaN elsewhere
+    value = builder.reduce("ReduceSum", builder.op("Mul", picked, whole), (1, 2), keepdims=False)
+    back = builder.transpose(builder.reshape(whole, ordered), np.argsort(order).tolist())
+    return value, back
+
+
+def _flat_position(position: tuple[int, ...], space: Sequence[int], name: str) -> int:
+    inside = len(position) == len(space) and all(
+        0 <= place < size for place, size in zip(position, space, strict=True)
+    )
+    if not inside:
+        at = ", ".join(map(str, position))
+        raise UsageError(
+            f"position {at} is outside the tensor '{name}'", hint=f"its size is {' × '.join(map(str, space))}"
+        )
+    return int(np.ravel_multi_index(position, tuple(space))) if space else 0

@@ -1,0 +1,111 @@
+"""Convert a model to recent standard operators, so that gradients may use them and rules know one form."""
+
+from __future__ import annotations
+
+from onnx import ModelProto, NodeProto, helper
+
+from filterkit.errors import ModelError
+from filterkit.graph.loading import sandbox
+from filterkit.graph.loading.names import free_name, shown
+from filterkit.graph.loading.sandbox_worker import RECENT_OPSET
+from filterkit.graph.view.shapes import without_weights
+from filterkit.graph.view.walk import STANDARD, attributes, opset_of
+
+IR_VERSION = 8
+"""The first that may use `RECENT_OPSET`; see onnx/docs/Versioning.md."""
+
+
+def upgrade(model: ModelProto) -> None:
+    """Convert the standard operators of a model to `RECENT_OPSET`, if they are older.
+
+    Parameters
+    ----------
+    model
+        Changed in place. Its weights are neither read nor copied.
+
+    Raises
+    ------
+    ModelError
+        onnx cannot convert an operator.
+    """
+    graph = model.graph
+    stored = {tensor.name for tensor in graph.initializer}
+    for place in reversed(range(len(graph.input))):
+        if graph.input[place].name in stored:  # an old form, with which a constant could be replaced
+            del graph.input[place]
+    model.ir_version = max(model.ir_version, IR_VERSION)
+    if any(node.op_type == "FusedConv" for node in graph.node):
+        _split_fused_convolutions(model)
+    if opset_of(model) >= RECENT_OPSET:
+        return
+    skeleton = without_weights(model)
+    small = {tensor.name for tensor in skeleton.graph.initializer}
+    try:
+        converted = sandbox.converted(skeleton)
+    except sandbox.Failed as error:
+        raise ModelError(
+            f"no gradient: onnx cannot convert the network to opset {RECENT_OPSET}: {shown(str(error), 240)}",
+            hint=f"export it again with opset {RECENT_OPSET} or later",
+        ) from error
+    large = [node for node in graph.node if _is_stored(node) and not _makes(converted, node)]
+    copies = [NodeProto.FromString(node.SerializeToString()) for node in large]
+    del graph.node[:]
+    graph.node.extend([*copies, *converted.graph.node])
+    for place in reversed(range(len(graph.initializer))):
+        if graph.initializer[place].name in small:
+            del graph.initializer[place]
+    graph.initializer.extend(converted.graph.initializer)
+    del graph.value_info[:]
+    for imported in model.opset_import:
+        if imported.domain in STANDARD:
+            imported.CopyFrom(helper.make_opsetid("", RECENT_OPSET))
+
+
+PARAMETERS = {
+    "Relu": (),
+    "Tanh": (),
+    "Sigmoid": (),
+    "LeakyRelu": ("alpha",),
+    "HardSigmoid": ("alpha", "beta"),
+    "Clip": ("min", "max"),
+}
+"""Activations of a FusedConv, and their attributes in the order of ``activation_params``."""
+
+
+def _split_fused_convolutions(model: ModelProto) -> None:
+    """Replace FusedConv, which ONNX Runtime's optimizer writes, by Conv, Add and an activation."""
+    taken = dict.fromkeys((name for node in model.graph.node for name in (*node.input, *node.output)), 0)
+    nodes = []
+    for node in model.graph.node:
+        given = attributes(node)
+        activation = given.pop("activation", "")
+        if (node.domain, node.op_type) != ("com.microsoft", "FusedConv") or activation not in PARAMETERS:
+            nodes.append(node)
+            continue
+        numbers = given.pop("activation_params", [])
+        result = free_name(f"{node.output[0]}/Conv", taken)
+        nodes.append(helper.make_node("Conv", node.input[:3], [result], name=node.name, **given))
+        if len(node.input) > 3 and node.input[3]:
+            total = free_name(f"{node.output[0]}/Add", taken)
+            nodes.append(helper.make_node("Add", [result, node.input[3]], [total]))
+            result = total
+        inputs = [result]
+        settings = dict(zip(PARAMETERS[activation], numbers, strict=False))
+        if activation == "Clip" and opset_of(model) >= 11:
+            for name, number in settings.items():
+                inputs.append(free_name(f"{node.output[0]}/{name}", taken))
+                nodes.append(helper.make_node("Constant", [], inputs[-1:], value_float=number))
+            settings = {}
+        nodes.append(helper.make_node(activation, inputs, node.output, **settings))
+    copies = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
+
+
+def _is_stored(node: NodeProto) -> bool:
+    return node.op_type == "Constant" and node.domain in STANDARD
+
+
+def _makes(model: ModelProto, node: NodeProto) -> bool:
+    """Whether the converted model still has a Constant node, i.e. whether it is a small one."""
+    return not any(value.name == node.output[0] for value in model.graph.input)

@@ -1,0 +1,163 @@
+"""Gradients of activation functions and of functions of single numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from gradient_checks import check, check_with_torch, derived, find_torch, model_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx_graphs import node, random
+from scipy.special import erf, ndtr
+
+X = random(2, 3, 4, seed=3)
+
+STANDARD: dict[str, tuple[dict[str, Any], str]] = {
+    "Relu": ({}, "torch.relu(x)"),
+    "ThresholdedRelu": ({"alpha": 0.3}, "F.threshold(x, 0.3, 0)"),
+    "LeakyRelu": ({"alpha": 0.2}, "F.leaky_relu(x, 0.2)"),
+    "Elu": ({"alpha": 0.7}, "F.elu(x, 0.7)"),
+    "Selu": ({}, "F.selu(x)"),
+    "Celu": ({"alpha": 0.6}, "F.celu(x, 0.6)"),
+    "Sigmoid": ({}, "torch.sigmoid(x)"),
+    "HardSigmoid": ({"alpha": 1 / 6, "beta": 0.5}, "F.hardsigmoid(x)"),
+    "HardSwish": ({}, "F.hardswish(x)"),
+    "Tanh": ({}, "torch.tanh(x)"),
+    "Softplus": ({}, "F.softplus(x, threshold=1e6)"),
+    "Softsign": ({}, "F.softsign(x)"),
+    "Mish": ({}, "F.mish(x)"),
+    "Gelu": ({}, "F.gelu(x)"),
+    "Erf": ({}, "torch.erf(x)"),
+    "Exp": ({}, "torch.exp(x)"),
+    "Abs": ({}, "torch.abs(x)"),
+    "Neg": ({}, "-x"),
+    "Reciprocal": ({}, "1 / x"),
+    "Sin": ({}, "torch.sin(x)"),
+    "Cos": ({}, "torch.cos(x)"),
+    "Tan": ({}, "torch.tan(x / 8 * 8)"),
+    "Sinh": ({}, "torch.sinh(x)"),
+    "Cosh": ({}, "torch.cosh(x)"),
+    "Atan": ({}, "torch.atan(x)"),
+    "Asinh": ({}, "torch.asinh(x)"),
+}
+POSITIVE = {"Log": "torch.log(x)", "Sqrt": "torch.sqrt(x)"}
+"""Of positive numbers only."""
+FRACTIONS = {"Asin": "torch.asin(x)", "Acos": "torch.acos(x)", "Atanh": "torch.atanh(x)"}
+"""Of numbers below 1 only."""
+IN_FLOAT64 = {"Erf": erf, "Gelu": lambda x: x * ndtr(x)}
+"""Functions that onnx's reference implementation computes in float32."""
+OPSETS = {"Gelu": 20}
+
+
+def node_of(operator: str, **given: Any) -> Any:
+    return node(operator, "x", "y", **given)
+
+
+def domain_of(operator: str, x: np.ndarray) -> np.ndarray:
+    """Move numbers to where a function is defined, and away from poles."""
+    if operator in POSITIVE or operator == "Reciprocal":
+        return np.abs(x) + np.float32(0.1)
+    if operator in FRACTIONS or operator == "Tan":
+        return np.tanh(x) * np.float32(0.9)
+    return np.abs(x) + np.float32(1.1) if operator == "Acosh" else x
+
+
+ALL = {
+    **STANDARD,
+    **{name: ({}, code) for name, code in {**POSITIVE, **FRACTIONS, "Acosh": "torch.acosh(x)"}.items()},
+}
+
+
+@pytest.mark.parametrize("operator", ALL)
+def test_finite_differences(operator: str) -> None:
+    check(
+        [node_of(operator, **ALL[operator][0])],
+        {"x": domain_of(operator, X)},
+        opset=OPSETS.get(operator, 18),
+        function=IN_FLOAT64.get(operator),
+    )
+
+
+@pytest.mark.keras
+@pytest.mark.parametrize("operator", ALL)
+@settings(max_examples=3, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    shape=st.lists(st.integers(1, 4), max_size=4),
+    scale=st.sampled_from([0.1, 1, 4]),
+)
+def test_torch(operator: str, seed: int, shape: list[int], scale: float) -> None:
+    torch = find_torch()
+    x = np.asarray(domain_of(operator, np.asarray(random(*shape, seed=seed)) * np.float32(scale)))
+    attributes, code = ALL[operator]
+    names = {"torch": torch, "F": torch.nn.functional}
+    check_with_torch(
+        [node_of(operator, **attributes)],
+        {"x": x},
+        lambda x: eval(code, names, {"x": x}),
+        opset=OPSETS.get(operator, 18),
+    )
+
+
+def test_gelu_by_tanh() -> None:
+    check([node_of("Gelu", approximate="tanh")], {"x": X}, opset=20)
+
+
+@pytest.mark.parametrize(("operator", "like"), [("Gelu", "Gelu"), ("QuickGelu", None), ("FastGelu", "tanh")])
+def test_activations_of_onnx_runtime(operator: str, like: str | None) -> None:
+    inner = node(operator, "x", "y", domain="com.microsoft")
+    (found,) = derived(model_of([inner], {"x": X}), {"x": X})
+    x = X.astype(np.float64)
+    gate = 1 / (1 + np.exp(-1.702 * x))
+    if like is None:
+        expected = gate + x * gate * (1 - gate) * 1.702
+    else:
+        given = {"approximate": "tanh"} if like == "tanh" else {}
+        (expected,) = derived(model_of([node_of("Gelu", **given)], {"x": X}, opset=20), {"x": X})
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("limits", [(-0.5, 0.8), (0.0, 6.0), (-0.5, None), (None, 0.8), (None, None)])
+def test_clip(limits: tuple[float | None, float | None]) -> None:
+    names = [name if limit is not None else "_" for name, limit in zip(("low", "high"), limits, strict=True)]
+    constants = {
+        name: np.float32(limit)
+        for name, limit in zip(("low", "high"), limits, strict=True)
+        if limit is not None
+    }
+    check([node("Clip", " ".join(["x", *names]), "y")], {"x": X * 3}, constants)
+
+
+def test_clip_of_old_opsets() -> None:
+    check([node("Clip", "x", "y", min=-0.5, max=0.8)], {"x": X}, opset=9)
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (1,), (2, 3, 4)])
+def test_prelu(shape: tuple[int, ...]) -> None:
+    check([node("PRelu", "x slope", "y")], {"x": X, "slope": random(*shape, seed=9)})
+
+
+@pytest.mark.parametrize(
+    ("operator", "at", "slopes"),
+    [
+        ("Relu", [-1, 0, 1], [0, 0, 1]),
+        ("Abs", [-1, 0, 1], [-1, 0, 1]),
+        ("LeakyRelu", [-1, 0, 1], [0.01, 0.01, 1]),
+        ("HardSigmoid", [-2.5, 0, 2.5], [0, 0.2, 0]),
+    ],
+)
+def test_slopes_at_kinks(operator: str, at: list[float], slopes: list[float]) -> None:
+    x = np.array(at, np.float32)
+    np.testing.assert_array_equal(
+        derived(model_of([node_of(operator)], {"x": x}), {"x": x})[0], np.array(slopes, np.float32)
+    )
+
+
+def test_clip_at_its_limits_has_no_slope() -> None:
+    x = np.array([-1, 0, 3, 6, 7], np.float32)
+    model = model_of(
+        [node("Clip", "x low high", "y")], {"x": x}, {"low": np.float32(0), "high": np.float32(6)}
+    )
+    np.testing.assert_array_equal(derived(model, {"x": x})[0], [0, 0, 1, 0, 0])
