@@ -151,6 +151,14 @@ class Gradients:
                 "arithmetic", "Arithmetic with broadcasting", f"{rules}.elementwise_arithmetic:rule"
             ),
             Contribution("rearrangement", "Elements that move", f"{rules}.rearranging:rule"),
+            Contribution("indexing", "Elements taken by their indices", f"{rules}.indexing:rule"),
+            Contribution("matrix-product", "Matrix products and Einsum", f"{rules}.products:rule"),
+            Contribution("reduction", "Sums over axes, and Softmax", f"{rules}.reductions:rule"),
+            Contribution("choice", "Where, minimum and maximum", f"{rules}.choosing:rule"),
+            Contribution("resizing", "Resize, in all modes", f"{rules}.resizing:rule"),
+            Contribution(
+                "straight-through", "Quantization, straight through", f"{rules}.straight_through:rule"
+            ),
         )
 
 

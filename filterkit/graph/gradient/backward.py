@@ -174,6 +174,10 @@ class Backward:
         """NumPy type of an input; None if it is unknown."""
         return self._facts.dtype(self.node.input[index])
 
+    def output_dtype(self, index: int = 0) -> np.dtype[Any] | None:
+        """NumPy type of an output; None if it is unknown."""
+        return self._facts.dtype(self.node.output[index])
+
     def output(self, index: int = 0) -> str:
         """Name of an output of the node, which is added if it was not requested."""
         missing = index + 1 - len(self.node.output)

@@ -13,7 +13,7 @@ from filterkit import budget
 from filterkit.errors import ModelError
 from filterkit.graph.excerpt.cut import cut
 from filterkit.graph.gradient.backward import Backward, Builder, Gradients, Operator, Rule, operator_of
-from filterkit.graph.gradient.facts import Facts, Shapes, UnknownShapes
+from filterkit.graph.gradient.facts import FLOATS, Facts, Shapes, UnknownShapes
 from filterkit.graph.gradient.overrides import override_of
 from filterkit.graph.gradient.target import Target, select
 from filterkit.graph.gradient.upgrade import upgrade
@@ -24,6 +24,9 @@ from filterkit.graph.view.walk import reads
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import GradientRule
+
+QUANTIZED = frozenset({np.dtype(name) for name in ("int8", "uint8", "int16", "uint16", "int32")})
+"""Types of quantized numbers, and of their products."""
 
 Rules = Mapping[Operator, "GradientRule"]
 
@@ -93,7 +96,9 @@ def gradient(
         if not any(incoming):
             continue
         budget.step("differentiating node '{0.name}' ({0.op_type})", node)
-        builder.dtype = facts.dtype(node.output[0]) or builder.dtype
+        dtype = facts.dtype(node.output[0])
+        if dtype is not None and dtype in FLOATS:  # else it is quantized
+            builder.dtype = dtype
         needed = [name in reached for name in node.input]
         step = Backward(node, facts, builder, incoming, needed)
         for name, found in zip(node.input, backward(step), strict=False):
@@ -137,11 +142,19 @@ def _names(model: ModelProto) -> dict[str, int]:
 
 
 def _reached(nodes: Sequence[NodeProto], wrt: Sequence[str], facts: Facts) -> set[str]:
-    """Tensors of floating-point numbers that depend on one of `wrt` through such tensors."""
+    """Tensors that depend on one of `wrt` through floating-point numbers or quantized ones.
+
+    The gradient of quantized numbers is that of the numbers that they stand for.
+    """
     reached = {name for name in wrt if facts.is_float(name)}
+    quantized: set[str] = set()
     for node in nodes:
-        if any(name in reached for name in reads(node)):
-            reached.update(name for name in node.output if name and facts.is_float(name))
+        read = reached.intersection(reads(node))
+        if not read:
+            continue
+        if node.op_type in ("QuantizeLinear", "DynamicQuantizeLinear") or quantized & read:
+            quantized.update(name for name in node.output if name and facts.dtype(name) in QUANTIZED)
+        reached.update(name for name in node.output if name and (facts.is_float(name) or name in quantized))
     return reached
 
 

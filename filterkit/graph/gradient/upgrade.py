@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from onnx import ModelProto, NodeProto, helper
+from collections.abc import Sequence
+
+import numpy as np
+from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from filterkit.errors import ModelError
 from filterkit.graph.loading import sandbox
 from filterkit.graph.loading.names import free_name, shown
 from filterkit.graph.loading.sandbox_worker import RECENT_OPSET
+from filterkit.graph.view.foldable import label
 from filterkit.graph.view.shapes import without_weights
 from filterkit.graph.view.walk import STANDARD, attributes, opset_of
 
@@ -47,6 +51,7 @@ def upgrade(model: ModelProto) -> None:
             f"no gradient: onnx cannot convert the network to opset {RECENT_OPSET}: {shown(str(error), 240)}",
             hint=f"export it again with opset {RECENT_OPSET} or later",
         ) from error
+    _resize_as_before(converted, graph.node, opset_of(model))
     large = [node for node in graph.node if _is_stored(node) and not _makes(converted, node)]
     copies = [NodeProto.FromString(node.SerializeToString()) for node in large]
     del graph.node[:]
@@ -100,6 +105,39 @@ def _split_fused_convolutions(model: ModelProto) -> None:
     copies = [NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del model.graph.node[:]
     model.graph.node.extend(copies)
+
+
+def _resize_as_before(converted: ModelProto, before: Sequence[NodeProto], opset: int) -> None:
+    """Restore what Upsample, and Resize before opset 11, computed: onnx converts them to other defaults.
+
+    Places are asymmetric. The nearest element was the one below, but for Resize the one above if the scale of
+    the axis is below 1.
+    """
+    if opset >= 11:
+        return
+    graph = converted.graph
+    operators = [node.op_type for node in before if node.op_type in ("Upsample", "Resize")]
+    values = {tensor.name: tensor for tensor in graph.initializer}
+    values |= {
+        node.output[0]: item.t
+        for node in graph.node
+        if _is_stored(node)
+        for item in node.attribute
+        if item.name == "value"
+    }
+    resizing = (node for node in graph.node if node.op_type == "Resize")  # outputs may be renamed
+    for node, operator in zip(resizing, operators, strict=True):
+        found = values.get(node.input[2])
+        scales = np.ones(1) if found is None else numpy_helper.to_array(found)
+        below = operator == "Resize" and bool((scales < 1).any())
+        if below and (scales > 1).any() and attributes(node).get("mode", "nearest") == "nearest":
+            raise ModelError(
+                f"no gradient: node {label(node)} enlarges one axis and shrinks another in an old opset",
+                hint="export the network again with opset 11 or later",
+            )
+        nearest = "ceil" if below else "floor"
+        options = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": nearest}
+        node.attribute.extend(helper.make_attribute(*option) for option in options.items())
 
 
 def _is_stored(node: NodeProto) -> bool:
