@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from filterkit.cli.shell import Shell, command
     from filterkit.errors import FilterkitError, ModelError, SourceError, UsageError
+    from filterkit.graph.gradient.backward import Backward
     from filterkit.graph.layers.activations import Tail, follow
     from filterkit.graph.layers.layers import Unresolved, read_layers
     from filterkit.graph.layers.quantization import dynamic_scale
@@ -39,6 +40,7 @@ FILTERKIT_API = 1
 """Version of the plugin API; a plugin may declare the one it was written for under the same name."""
 
 _HOMES = {
+    "Backward": "filterkit.graph.gradient.backward",
     "Contribution": "filterkit.plugins.protocols",
     "FetchedModel": "filterkit.records",
     "FilterBank": "filterkit.records",
@@ -72,6 +74,7 @@ _HOMES = {
 
 __all__ = [
     "FILTERKIT_API",
+    "Backward",
     "Contribution",
     "FetchedModel",
     "FilterBank",

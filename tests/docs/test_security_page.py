@@ -29,3 +29,10 @@ def test_nothing_else_is_in_its_tables() -> None:
     lines = [line for line in page.splitlines() if line.startswith("|")]
     heads = [line for line in lines if line in ("| promise | test |", "|---|---|")]
     assert len(heads) + len(ROW.findall(page)) == len(lines)
+
+
+def test_the_promises_about_plugins_name_their_tests() -> None:
+    page = (ROOT / "docs" / "plugins" / "trust.md").read_text("utf-8")
+    named = re.findall(r"`(tests/[\w/.]+)`", page)
+    assert named
+    assert all((ROOT / path).is_file() for path in named)

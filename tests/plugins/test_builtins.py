@@ -16,6 +16,10 @@ NAMES: dict[Kind, tuple[str, ...]] = {
     "normalizer": ("minmax", "percentile", "symmetric", "zscore"),
     "renderer": ("grid", "mosaic", "terminal"),
     "metric": ("basic", "classic", "energy", "filter-db", "orientation", "redundancy", "spectral"),
+    "gradient-rule": (
+        *("activation", "arithmetic", "convolution", "normalization", "pooling"),
+        *("rearrangement",),
+    ),
     "format": ("csv", "json", "ndjson", "table", "tsv"),
 }
 

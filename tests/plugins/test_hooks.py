@@ -172,6 +172,23 @@ def test_output_formats(host: PluginHost) -> None:
     assert stream.getvalue() == "2|1\n"
 
 
+def test_gradient_rules(host: PluginHost) -> None:
+    class Doubling:
+        operators = (("my.domain", "Twice"),)
+
+        def backward(self, step: filterkit.Backward) -> list[str]:
+            return [step.op("Add", step.gradient, step.gradient)]
+
+    class Plugin:
+        @filterkit.hookimpl
+        def filterkit_gradient_rules(self) -> Iterable[filterkit.Contribution[Doubling]]:
+            return [filterkit.Contribution("twice", "Twice as much", Doubling)]
+
+    host.add(Plugin(), name="filterkit-twice", version="1")
+    rule = Registry(host).gradient_rules()["my.domain", "Twice"]
+    assert str(rule) == "filterkit-twice/twice"
+
+
 def test_commands(host: PluginHost) -> None:
     class Plugin:
         @filterkit.hookimpl

@@ -10,16 +10,17 @@ import numpy as np
 from onnx import ModelProto, NodeProto, ValueInfoProto
 
 from filterkit import budget
-from filterkit.errors import ModelError
+from filterkit.errors import ModelError, NotFoundError, closest
 from filterkit.graph.excerpt.cut import cut
 from filterkit.graph.gradient.backward import Backward, Builder, Gradients, Operator, Rule, operator_of
 from filterkit.graph.gradient.facts import FLOATS, Facts, Shapes, UnknownShapes
+from filterkit.graph.gradient.narrow import narrow
 from filterkit.graph.gradient.overrides import override_of
+from filterkit.graph.gradient.recent_opset import upgrade
 from filterkit.graph.gradient.target import Target, select
-from filterkit.graph.gradient.upgrade import upgrade
 from filterkit.graph.loading.names import shown
 from filterkit.graph.view.foldable import label
-from filterkit.graph.view.shapes import known_shapes
+from filterkit.graph.view.shapes import inferred, known_shapes, without_weights
 from filterkit.graph.view.walk import reads
 
 if TYPE_CHECKING:
@@ -82,18 +83,21 @@ def gradient(
     backward = _rule_of(rules, override)
     wrt = [wrt] if isinstance(wrt, str) else list(dict.fromkeys(wrt))
     result = cut(model, [target.tensor])
+    _check_ancestors(model, result, wrt)
     upgrade(result)
     facts = Facts.of(result, path or Path("model.onnx"), _input_shapes(result, shapes or {}))
-    nodes = list(result.graph.node)
     builder = Builder(_names(result), facts.dtype(target.tensor) or np.dtype(np.float32))
+    target, facts = narrow(result, target, wrt, facts, builder)
+    nodes = list(result.graph.node)
     reached = _reached(nodes, wrt, facts)
     _check_rules(nodes, target.tensor, reached, rules)
     _check_shapes(nodes, target.tensor, reached, facts)
     value, seed = select(target, facts.shape(target.tensor), builder)
     flowing: dict[str, list[str]] = {target.tensor: [seed]}
+    returned: list[tuple[NodeProto, str, str]] = []
     for node in reversed(nodes):
         incoming = [_take(flowing, name, builder, wrt) for name in node.output]
-        if not any(incoming):
+        if not any(incoming) or reached.isdisjoint(reads(node)):
             continue
         budget.step("differentiating node '{0.name}' ({0.op_type})", node)
         dtype = facts.dtype(node.output[0])
@@ -104,8 +108,44 @@ def gradient(
         for name, found in zip(node.input, backward(step), strict=False):
             if found is not None and name in reached:
                 flowing.setdefault(name, []).append(found)
+                returned.append((node, name, found))
     _finish(result, builder, value, [(name, flowing.get(name)) for name in wrt], facts)
+    _check_gradients(result, returned, facts, rules)
     return result
+
+
+def _check_gradients(
+    model: ModelProto, returned: Sequence[tuple[NodeProto, str, str]], facts: Facts, rules: Rules
+) -> None:
+    """Raise ModelError if a rule returned a gradient that has not the shape of its input."""
+    shapes = known_shapes(inferred(without_weights(model)))
+    for node, name, found in returned:
+        expected, shape = facts.shape(name), shapes.get(found, facts.shape(name))
+        if shape != expected:
+            raise ModelError(
+                f"the rule {rules[operator_of(node)]} returned a gradient of shape {_sizes(shape)} for "
+                f"an input of shape {_sizes(expected)}, of node {label(node)}",
+                hint="choose another with --rules, or block its plugin",
+            )
+
+
+def _sizes(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape)) or "()"
+
+
+def _check_ancestors(model: ModelProto, part: ModelProto, wrt: Sequence[str]) -> None:
+    """Raise NotFoundError for a tensor that is not in the model, and ModelError for one not in this part."""
+    computed, known = (
+        {*(value.name for value in graph.input), *(name for node in graph.node for name in node.output)}
+        for graph in (part.graph, model.graph)
+    )
+    for name in wrt:
+        if name not in known:
+            raise NotFoundError(
+                f"the graph has no tensor '{shown(name)}'", hint=closest(name, map(shown, known))
+            )
+        if name not in computed:
+            raise ModelError(f"the target does not depend on the tensor '{shown(name)}'")
 
 
 def _rule_of(rules: Rules, override: str | None) -> Rule:

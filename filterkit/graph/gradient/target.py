@@ -68,22 +68,27 @@ def select(target: Target, shape: Sequence[int], builder: Builder) -> tuple[str,
                 f"channel {channel} is outside the tensor '{name}'", hint=f"it has {channels} channels"
             )
 
-    flat = builder.reshape(builder.transpose(target.tensor, order), (count, channels, places))
-    mask = np.zeros((1, channels, 1))
-    np.add.at(mask, (0, list(chosen), 0), 1)
-    if target.position == "max":
-        first = builder.op("ArgMax", flat, axis=2, keepdims=1)
-        at = builder.op("Equal", builder.const(np.arange(places)), first)
-        weights = builder.op("Mul", builder.const(mask), builder.op("CastLike", at, flat))
-    elif target.position == "mean":
-        weights = builder.const(mask / max(places, 1))
+    picked = builder.reshape(builder.transpose(target.tensor, order), (count, channels, places))
+    if target.channels is not None:
+        picked = builder.op("Gather", picked, builder.ints(*target.channels), axis=1)
+    if target.position == "mean":
+        each = builder.reduce("ReduceMean", picked, (2,))
+        slope = builder.const([1 / max(places, 1)])
+    elif target.position == "max":
+        first = builder.op("ArgMax", picked, axis=2, keepdims=1)
+        each = builder.op("GatherElements", picked, first, axis=2)
+        slope = builder.op("CastLike", builder.op("Equal", builder.const(np.arange(places)), first), picked)
     else:
-        weights = builder.const(mask * (np.arange(places) == _flat_position(target.position, space, name)))
-    whole = builder.op("Expand", weights, builder.ints(count, channels, places))
-    picked = builder.op("Where", builder.op("Cast", whole, to=9), flat, builder.const(0.0))  # NaN elsewhere
-    value = builder.reduce("ReduceSum", builder.op("Mul", picked, whole), (1, 2), keepdims=False)
-    back = builder.transpose(builder.reshape(whole, ordered), np.argsort(order).tolist())
-    return value, back
+        place = _flat_position(target.position, space, name)
+        each = builder.op("Gather", picked, builder.ints(place), axis=2)
+        slope = builder.const((np.arange(places) == place).astype(float))
+    value = builder.reduce("ReduceSum", each, (1, 2), keepdims=False)
+    back = builder.op("Expand", slope, builder.ints(count, len(chosen), places))
+    if target.channels is not None:
+        spread = np.zeros((channels, len(chosen)))
+        spread[list(chosen), range(len(chosen))] = 1
+        back = builder.op("MatMul", builder.const(spread), back)
+    return value, builder.transpose(builder.reshape(back, ordered), np.argsort(order).tolist())
 
 
 def _flat_position(position: tuple[int, ...], space: Sequence[int], name: str) -> int:

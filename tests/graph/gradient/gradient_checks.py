@@ -62,12 +62,12 @@ def run(model: onnx.ModelProto, inputs: Arrays) -> list[NDArray[Any]]:
 
 
 def derived(
-    model: onnx.ModelProto, inputs: Arrays, *, override: str | None = None, wrt: Sequence[str] = ()
+    model: onnx.ModelProto, inputs: Arrays, *, override: str | None = None, with_rules: Any = None
 ) -> list[NDArray[Any]]:
     """The gradients of the sum of the output with respect to all inputs, by ONNX Runtime."""
     (output,) = run(model, inputs)
     target = Target(model.graph.output[0].name, "C" * output.ndim)
-    built = gradient(model, target, wrt or list(inputs), rules=rules(), override=override)
+    built = gradient(model, target, list(inputs), rules=with_rules or rules(), override=override)
     value, *gradients = run(built, inputs)
     np.testing.assert_allclose(value, output.sum(dtype=np.float64), rtol=1e-4, atol=1e-5)
     return gradients
