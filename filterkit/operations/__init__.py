@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from filterkit.operations import (
         add,
+        attribute,
         convolve,
         corrections,
         diff,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add",
+    "attribute",
     "convolve",
     "corrections",
     "diff",

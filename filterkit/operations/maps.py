@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.catalog.addresses import Match
+    from filterkit.records import Preprocessing
     from filterkit.runtime.feature_maps import Network, Size
     from filterkit.runtime.network_cache import OpenNetworks
     from filterkit.runtime.pictures import Picture
@@ -49,7 +50,7 @@ def iter_feature_maps(
             "a feature map is the response of a whole filter, not of single kernels",
             hint=f"filterkit convolve {address} applies one kernel to a picture",
         )
-    _check_network(matches[0])
+    check_network(matches[0])
     labels = session.selected_labels(matches)
     return _run(
         matches,
@@ -86,7 +87,7 @@ def _run(
     if at not in ("post", "pre"):
         raise UsageError(f"at cannot be '{at}'", hint="use post (after the activation) or pre (before it)")
     # Given a sequence, all files are found before anything runs; an iterator is consumed lazily.
-    pictures = iter(list(_found(images)) if isinstance(images, Sequence) else _pictures(images))
+    pictures = iter(list(found_pictures(images)) if isinstance(images, Sequence) else _pictures(images))
     first = list(islice(pictures, 2))
     if bool(first) == (inputs is not None):
         raise UsageError(
@@ -126,7 +127,7 @@ def _run(
         idle = {match.layer["name"]: NOT_TAKEN for match in matches if match.layer["name"] not in maps}
         if not ran:
             raise RuntimeFailure(f"{next(iter(idle))} did not run: {NOT_TAKEN}", hint="use other inputs")
-        chosen = {name: _chosen(maps[name], match, labels[name]) for name, match in ran.items()}
+        chosen = {name: chosen_maps(maps[name], match, labels[name]) for name, match in ran.items()}
         yield FeatureMaps(
             maps={name: one.values for name, one in chosen.items()},
             addresses={name: match.selected_address for name, match in ran.items()},
@@ -142,7 +143,7 @@ def _run(
         )
 
 
-def _check_network(match: Match) -> None:
+def check_network(match: Match) -> None:
     """Raise RuntimeFailure where the model is a checkpoint, whose layers are not connected."""
     from filterkit.graph.loading.checkpoint import PRODUCER
 
@@ -203,7 +204,7 @@ def _pictures(images: Iterable[Picture]) -> Iterator[Picture]:
             yield image
 
 
-def _found(images: Sequence[Picture]) -> Iterator[Picture]:
+def found_pictures(images: Sequence[Picture]) -> Iterator[Picture]:
     """As `_pictures`; the error about a missing one has a hint if its name was split at spaces."""
     for place, image in enumerate(images):
         try:
@@ -215,19 +216,9 @@ def _found(images: Sequence[Picture]) -> Iterator[Picture]:
             raise UsageError(error.message, hint=hint) from None
 
 
-def _run_pictures(
-    network: Network,
-    model: Mapping[str, Any],
-    pictures: Iterable[Picture],
-    size: Size,
-    unreadable: Callable[[ImageError], None] | None,
-    *,
-    several: bool,
-) -> Iterator[Response]:
-    from filterkit.catalog.model_input import has_placeholder_size, preprocessing_from, takes_no_pictures
-    from filterkit.graph.layers.picture_input import fixed_size
-    from filterkit.runtime.pictures import report
-    from filterkit.runtime.pixels import read_pixels
+def picture_preprocessing(model: Mapping[str, Any]) -> Preprocessing:
+    """The preprocessing of a model's pictures; raises ImageError if it takes none."""
+    from filterkit.catalog.model_input import preprocessing_from, takes_no_pictures
 
     preprocessing = preprocessing_from(model["preprocessing"])
     if preprocessing is None:
@@ -236,6 +227,25 @@ def _run_pictures(
             spec = "--preprocessing unit:input=NAME,layout=NCHW"
             hint += f"; if one is a picture, declare it with filterkit add --replace {spec}"
         raise ImageError(takes_no_pictures(model), hint=hint)
+    return preprocessing
+
+
+def read_pictures(
+    network: Network,
+    model: Mapping[str, Any],
+    preprocessing: Preprocessing,
+    pictures: Iterable[Picture],
+    size: Size,
+    unreadable: Callable[[ImageError], None] | None,
+    *,
+    several: bool,
+) -> Iterator[tuple[str, str, NDArray[Any]]]:
+    """The name of each picture in rows and in file names, and its pixels; problems are reported once."""
+    from filterkit.catalog.model_input import has_placeholder_size
+    from filterkit.graph.layers.picture_input import fixed_size
+    from filterkit.runtime.pictures import report
+    from filterkit.runtime.pixels import read_pixels
+
     declared = fixed_size(model["input_shape"], model["input_layout"])
     is_placeholder = size is None and has_placeholder_size(model) and network.takes_any_size(preprocessing)
     reported: set[str] = set()
@@ -245,31 +255,48 @@ def _run_pictures(
             report(text + (" (further cases are not reported)" if several and kind == "range" else ""))
         reported.add(kind)
 
+    stems: set[str] = set()
+    for number, picture in enumerate(pictures):
+        name, stem = picture_name(picture, number)
+        try:
+            pixels = read_pixels(picture, preprocessing, note=partial(report_once, "range"))
+        except ImageError as error:
+            if unreadable is None:
+                raise
+            unreadable(error)
+            continue
+        if is_placeholder and pixels.shape[:2] != declared:
+            report_once(
+                "size",
+                f"pictures are resized to {declared[0]} × {declared[1]}, the input size in the file of "
+                f"{model['name']}; if that is a placeholder, set another with --size 224 or --size original",
+            )
+        yield name, _distinct(stem, stems), pixels
+
+
+def _run_pictures(
+    network: Network,
+    model: Mapping[str, Any],
+    pictures: Iterable[Picture],
+    size: Size,
+    unreadable: Callable[[ImageError], None] | None,
+    *,
+    several: bool,
+) -> Iterator[Response]:
+    from filterkit.graph.layers.picture_input import fixed_size
+
+    preprocessing = picture_preprocessing(model)
     pending: deque[tuple[str, str]] = deque()
     """Names of pictures that were read but whose maps are not computed yet, as several run in one batch."""
 
-    def read() -> Iterator[NDArray[Any]]:
-        stems: set[str] = set()
-        for number, picture in enumerate(pictures):
-            name, stem = picture_name(picture, number)
-            try:
-                pixels = read_pixels(picture, preprocessing, note=partial(report_once, "range"))
-            except ImageError as error:
-                if unreadable is None:
-                    raise
-                unreadable(error)
-                continue
-            if is_placeholder and pixels.shape[:2] != declared:
-                report_once(
-                    "size",
-                    f"pictures are resized to {declared[0]} × {declared[1]}, the input size in the file of "
-                    f"{model['name']}; if that is a placeholder, set another with --size 224 or --size "
-                    "original",
-                )
-            pending.append((name, _distinct(stem, stems)))
-            yield pixels
+    def pixels() -> Iterator[NDArray[Any]]:
+        read = read_pictures(network, model, preprocessing, pictures, size, unreadable, several=several)
+        for name, stem, values in read:
+            pending.append((name, stem))
+            yield values
 
-    for maps in network.picture_maps(read(), preprocessing, size=size, declared=declared):
+    declared = fixed_size(model["input_shape"], model["input_layout"])
+    for maps in network.picture_maps(pixels(), preprocessing, size=size, declared=declared):
         yield {name: values[0] for name, values in maps.items()}, *pending.popleft(), several
 
 
@@ -300,7 +327,7 @@ class _Chosen(NamedTuple):
     makers: tuple[str, ...]
 
 
-def _chosen(values: NDArray[Any], match: Match, labels: Sequence[str]) -> _Chosen:
+def chosen_maps(values: NDArray[Any], match: Match, labels: Sequence[str]) -> _Chosen:
     """The maps of the selected filters; after CReLU each has two, after maxout several share one."""
     import numpy as np
 

@@ -168,15 +168,15 @@ class Attributions:
         methods = "filterkit.attribution"
         return (
             Contribution("gradient", "The gradient", f"{methods}.saliency:Gradient"),
-            Contribution("gradient-input", "The gradient times the input", f"{methods}.saliency:GradientInput"),
+            Contribution(
+                "gradient-input", "The gradient times the input", f"{methods}.saliency:GradientInput"
+            ),
             Contribution(
                 "guided-backprop",
                 "The gradient without negative parts, where Relu is active",
                 f"{methods}.saliency:GuidedBackprop",
             ),
-            Contribution(
-                "deconvnet", "The gradient without negative parts", f"{methods}.saliency:Deconvnet"
-            ),
+            Contribution("deconvnet", "The gradient without negative parts", f"{methods}.saliency:Deconvnet"),
             Contribution(
                 "integrated-gradients",
                 "The mean gradient on the way from a baseline, times the difference",
@@ -194,10 +194,10 @@ class Attributions:
             Contribution(
                 "layer-cam", "Maps of a layer, weighted by position", f"{methods}.grad_cam:LayerCam"
             ),
-            Contribution("eigen-cam", "First principal component of a layer", f"{methods}.eigen_cam:EigenCam"),
             Contribution(
-                "occlusion", "The drop when a window is covered", f"{methods}.occlusion:Occlusion"
+                "eigen-cam", "First principal component of a layer", f"{methods}.eigen_cam:EigenCam"
             ),
+            Contribution("occlusion", "The drop when a window is covered", f"{methods}.occlusion:Occlusion"),
         )
 
 
