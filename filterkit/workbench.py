@@ -996,7 +996,7 @@ class Workbench:
             self._session,
             target,
             images,
-            asked=operations.attribute.AttributeOptions(
+            asked=operations.attributed_network.AttributeOptions(
                 method, position, rules, randomize, seed, after_softmax
             ),
             options=RunOptions(at, size, provider, threads),

@@ -41,7 +41,8 @@ class GradCam:
 
     def weighted(self, maps: FloatArray, gradients: FloatArray) -> FloatArray:
         """The maps times their weights; all have the shape (filters, h, w)."""
-        return maps * gradients.mean(axis=(1, 2), keepdims=True)
+        weights: FloatArray = gradients.mean(axis=(1, 2), keepdims=True)
+        return maps * weights
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class GradCamPlusPlus(GradCam):
         square = gradients**2
         below = 2 * square + maps.sum(axis=(1, 2), keepdims=True) * gradients * square
         shares = square / np.where(below == 0, 1, below)
-        return maps * (shares * np.maximum(gradients, 0)).sum(axis=(1, 2), keepdims=True)
+        weights: FloatArray = (shares * np.maximum(gradients, 0)).sum(axis=(1, 2), keepdims=True)
+        return maps * weights
 
 
 @dataclass(frozen=True)

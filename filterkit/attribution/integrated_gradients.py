@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from filterkit.attribution.baselines import Baseline, baseline
+from filterkit.attribution.baselines import baseline
 from filterkit.errors import UsageError
 
 if TYPE_CHECKING:

@@ -32,8 +32,8 @@ class Occlusion:
         What covers the picture: ``gray``, ``black``, ``white`` or ``blur``.
     """
 
-    window: int = 16
-    stride: int = 8
+    window: int = 32
+    stride: int = 16
     fill: Literal["gray", "black", "white", "blur"] = "gray"
 
     local: ClassVar[bool] = True
@@ -51,7 +51,7 @@ class Occlusion:
         if len(windows) > MOST_WINDOWS:
             raise UsageError(
                 f"{len(windows):,} windows are too many; the limit is {MOST_WINDOWS:,}",
-                hint="use a larger stride, e.g. --method occlusion:window=32,stride=16",
+                hint="use a larger stride, e.g. --method occlusion:window=64,stride=32",
             )
         (whole,) = subject.values(subject.picture[None])
         drops, counts = np.zeros((2, *subject.picture.shape[1:]))

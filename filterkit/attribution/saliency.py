@@ -18,7 +18,8 @@ class Gradient:
     override: ClassVar[str | None] = None
 
     def attribute(self, subject: Subject) -> FloatArray:
-        return subject.gradients(subject.picture[None], self.override)[1][0]
+        found: FloatArray = subject.gradients(subject.picture[None], self.override)[1][0]
+        return found
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,9 @@ class Subject:
     def maps(self, name: str | None = None) -> FloatArray:
         """As `layer`, without the gradients."""
         count = self._network.entry.batch or 1
-        return self._network.maps(np.repeat(self.picture[None], count, axis=0), self._found(name))[0]
+        pictures = np.repeat(self.picture[None], count, axis=0)
+        found: FloatArray = self._network.maps(pictures, self._found(name))[0]
+        return found
 
     def note(self, text: str) -> None:
         """Report something about the result to the user, in a line."""

@@ -105,7 +105,7 @@ def attribute(
     normalizer: Annotated[
         str | None,
         typer.Option(
-            help="How values map to colours (default: symmetric; minmax without negative values).",
+            help="How values map to colours (default: symmetric, so that zero is neutral).",
             autocompletion=complete_normalizer,
         ),
     ] = None,

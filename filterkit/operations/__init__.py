@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from filterkit.operations import (
         add,
         attribute,
+        attributed_network,
         convolve,
         corrections,
         diff,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "add",
     "attribute",
+    "attributed_network",
     "convolve",
     "corrections",
     "diff",

@@ -51,6 +51,12 @@ class Aim:
     index: int | None = None
     notes: tuple[str, ...] = ()
 
+    def called(self, channels: tuple[int, ...] | None) -> str:
+        """The name, with the entry of an output that was chosen as the largest."""
+        if self.match is not None or self.index is not None or channels is None:
+            return self.name
+        return f"{self.name}:{channels[0]}"
+
     def channels(self, count: int) -> tuple[int, ...] | None:
         """The channels of the tensor, which has `count`, whose total is the target; None for the largest.
 

@@ -269,7 +269,7 @@ def contributions_of(plugin: Plugin, kind: Kind, returned: Any) -> list[Registra
             contract_error(
                 plugin,
                 hook,
-                f"contributes the name {each.name!r}; names are lower-case letters, digits and -, and may end with +",
+                f"contributes the name {each.name!r}; names are lower-case letters, digits, - and a final +",
             )
         if not (
             callable(each.factory) or (isinstance(each.factory, str) and _FACTORY.fullmatch(each.factory))

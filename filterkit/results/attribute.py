@@ -102,8 +102,8 @@ class Attributions(Pictured):
 
     @property
     def default_normalizer(self) -> str:
-        """Zero in the middle if there are negative values, else at the lower end."""
-        return "symmetric" if self.is_signed else "minmax"
+        """Zero has the middle colour; without negative values, the first one."""
+        return "symmetric"
 
     @property
     def captions(self) -> list[str]:
@@ -184,10 +184,9 @@ class Attributions(Pictured):
         return one_line(f"{text}value {self.value:.4g}, {array_text(self.array)}>")
 
     def _repr_png_(self) -> bytes:
-        from filterkit.normalizers.minmax import MinMax
         from filterkit.normalizers.symmetric import Symmetric
 
-        return Sheet.of(self.to_sheet(Symmetric() if self.is_signed else MinMax()))._repr_png_()
+        return Sheet.of(self.to_sheet(Symmetric()))._repr_png_()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> FloatArray:
         import numpy as np

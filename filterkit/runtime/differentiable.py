@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +86,10 @@ class Differentiable:
     options: RunOptions
     opened: OpenNetworks
     key: tuple[Any, ...]
+
+    def of(self, channels: tuple[int, ...]) -> Differentiable:
+        """The same network, with the total of some channels as its target."""
+        return replace(self, channels=channels)
 
     def maps(self, pictures: FloatArray, target: Target | None = None) -> FloatArray:
         """A tensor for pictures of shape (N, C, H, W): shape (N, channels, *positions), all at once."""
@@ -194,10 +198,13 @@ def value_of(maps: FloatArray, channels: tuple[int, ...] | None, position: Posit
     """The value of a target whose maps have shape (N, channels, *positions): one per picture."""
     total = maps if channels is None else maps[:, list(channels)]
     if position == "mean":
-        return total.mean(axis=tuple(range(2, maps.ndim)), dtype=np.float64).sum(axis=1)
-    if position == "max":
-        return total.reshape(*total.shape[:2], -1).max(axis=2).sum(axis=1, dtype=np.float64)
-    found: FloatArray = total[(..., *position)].sum(axis=1, dtype=np.float64)
+        each = total.mean(axis=tuple(range(2, maps.ndim)), dtype=np.float64)
+    elif position == "max":
+        each = total.reshape(*total.shape[:2], -1).max(axis=2)
+    else:
+        place = np.ravel_multi_index(position, maps.shape[2:])
+        each = total.reshape(*total.shape[:2], -1)[:, :, place]
+    found: FloatArray = each.sum(axis=1, dtype=np.float64)
     return found
 
 

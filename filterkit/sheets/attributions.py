@@ -22,6 +22,9 @@ ENLARGED = 0.25
 MARGIN = 0.5
 """What is drawn around an enlarged receptive field, as a share of its size."""
 
+SHOWN = 0.99
+"""Share of the pixels with an attribution whose values differ in colour; the largest ones look the same."""
+
 LUMA = (0.299, 0.587, 0.114)
 
 MARK = (1.0, 0.85, 0.0)
@@ -40,11 +43,12 @@ def attributions_to_sheet(
     colours
         The colormap, shape (256, 3).
     """
-    total = result.total
+    total = clipped(result.total)
     normalized = normalizer.normalize(total[None, None])
-    strength = normalized.values[0, 0]
+    strength, zero = normalized.values[0, 0], normalized.centre or 0.0
+    if not result.is_signed and zero < 1:  # all of the colours for the upper half
+        strength, zero = np.clip((strength - zero) / (1 - zero), 0, 1), 0.0
     colour = colours[np.rint(strength * 255).astype(int)].astype(np.float32) / 255
-    zero = normalized.centre if normalized.centre is not None else 0.0
     opacity = np.abs(strength - zero) / max(zero, 1 - zero)
     gray = np.repeat(result.picture @ np.array(LUMA, np.float32)[:, None], 3, axis=2)
     opacity = np.sqrt(opacity)[..., None]  # weak values stay visible
@@ -57,17 +61,22 @@ def attributions_to_sheet(
         ys, xs = _around(box, height, width)
         rows.append([_marked(plane, box)[np.ix_(ys, xs)] for plane in planes])
         labels += ["receptive field", "", ""]
+    low = f"{normalized.vmin:.3g}" if result.is_signed and normalized.vmin is not None else "0"
+    scale = [] if normalized.vmax is None else [f"colours {low} to {normalized.vmax:.3g}"]
     return TileSheet(
         tiles=np.asarray(rows, np.float32),
         count=3 * len(rows),
-        title=": ".join([result.target, f"{result.image_name}, {result.method}"]),
-        note="; ".join(
-            [*result.captions, f"colours {normalized.vmin:.3g} to {normalized.vmax:.3g}"]
-            if normalized.vmin is not None and normalized.vmax is not None
-            else result.captions
-        ),
+        title=f"{result.target}: {result.image_name}, {result.method}",
+        note="; ".join([*result.captions, *scale]),
         tile_labels=tuple(labels),
     )
+
+
+def clipped(total: FloatArray) -> FloatArray:
+    """The attribution without outliers, beside which no other pixel would be visible."""
+    strong = np.abs(total[total != 0])
+    limit = np.quantile(strong, SHOWN) if strong.size else 0
+    return np.clip(total, -limit, limit)
 
 
 def _marked(plane: FloatArray, box: tuple[int, int, int, int] | None) -> FloatArray:
@@ -85,7 +94,7 @@ def _marked(plane: FloatArray, box: tuple[int, int, int, int] | None) -> FloatAr
 def _around(
     box: tuple[int, int, int, int], height: int, width: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of a part around a box, of the picture's proportions, repeated to the picture's size."""
+    """Rows and columns of a part around a box, of the picture's proportions and repeated to its size."""
     wide = max((box[2] - box[0]) / height, (box[3] - box[1]) / width) * (1 + MARGIN)
     places = []
     for first, end, size in ((box[0], box[2], height), (box[1], box[3], width)):

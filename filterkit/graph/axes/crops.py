@@ -113,7 +113,7 @@ class Crops:
         return Crop(field, (start, stop), int(removed)) if field[0] < field[1] else None
 
     def _reaches(self, track: Track) -> list[tuple[Reach, int | None]]:
-        """All axes of all tensors that follow the same axis of the picture, and their numbers of positions."""
+        """The axes of all tensors that follow the same axis of the picture, with their sizes."""
         found = []
         for name, tracks in self._trace.tracks.items():
             shape = self._trace.shapes.get(name)
