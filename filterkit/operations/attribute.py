@@ -21,7 +21,7 @@ from filterkit.results.attribute import Attributions
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from filterkit.graph.axes.crops import Crop
+    from filterkit.graph.axes.crops import Crop, Crops
     from filterkit.graph.gradient.target import Position
     from filterkit.plugins.attribution_contract import CheckedAttribution
     from filterkit.records import FloatArray, Preprocessing
@@ -123,11 +123,11 @@ def _attribute(
     crops = Crops(GraphView(network.model, ready.path), taken.name, preprocessing.layout, fed.shape)
     network, position, value = _settled(network, aim, position, whole, crops)
     crop = None
+    part = _Part(whole, (0, 0), position, value)
     if not isinstance(position, str):
         crop = crops.at(network.tensors[aim.target], aim.target.layout, position)
-    part = _Part(whole, (0, 0), position, value)
-    if crop and method.local and ready.network.takes_any_size(preprocessing):
-        part = _part(network, whole, crop, position, value)
+        if crop and method.local and ready.network.takes_any_size(preprocessing):
+            part = _part(network, whole, crop, position, value)
     if part.value is None:
         part = part._replace(value=float(network.values(part.picture[None], part.position)[0]))
     _check_finite(part.value, "response", aim)
@@ -201,11 +201,8 @@ def _map_size(size: Sequence[int | str | None] | None, layout: str) -> tuple[int
     axes = dict(zip(layout, size, strict=True))
     letters = ["C", *sorted(set(layout) - {*"NC"}, key="DHW123456789".index)]
     found = [axes[letter] for letter in letters]
-    return (
-        tuple(each for each in found if isinstance(each, int))
-        if all(isinstance(each, int) for each in found)
-        else None
-    )
+    sizes = tuple(each for each in found if isinstance(each, int))
+    return sizes if len(sizes) == len(found) else None
 
 
 def _largest(maps: FloatArray, position: Position) -> int:
@@ -218,7 +215,7 @@ def _largest(maps: FloatArray, position: Position) -> int:
     elif position == "max":
         each = flat.max(axis=1)
     else:
-        each = maps[(slice(None), *position)]
+        each = flat[:, np.ravel_multi_index(position, maps.shape[1:])]
     return int(np.nan_to_num(each, nan=-np.inf).argmax())
 
 
