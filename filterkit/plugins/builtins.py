@@ -155,7 +155,9 @@ class Gradients:
             Contribution("matrix-product", "Matrix products and Einsum", f"{rules}.products:rule"),
             Contribution("reduction", "Sums over axes, and Softmax", f"{rules}.reductions:rule"),
             Contribution("choice", "Where, minimum and maximum", f"{rules}.choosing:rule"),
+            Contribution("recurrence", "RNN, GRU and LSTM", f"{rules}.recurrent:rule"),
             Contribution("resizing", "Resize, in all modes", f"{rules}.resizing:rule"),
+            Contribution("sampling", "GridSample", f"{rules}.sampling:rule"),
             Contribution(
                 "straight-through", "Quantization, straight through", f"{rules}.straight_through:rule"
             ),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from filterkit.testing.extractor_check import check_extractor
     from filterkit.testing.findings import ConformanceError
     from filterkit.testing.format_check import check_format
+    from filterkit.testing.gradient_check import check_gradient_rule
     from filterkit.testing.metric_check import check_metric
     from filterkit.testing.normalizer_check import check_normalizer
     from filterkit.testing.private import private_names
@@ -40,6 +41,7 @@ _HOMES = {
     "check_command": "filterkit.testing.command_check",
     "check_extractor": "filterkit.testing.extractor_check",
     "check_format": "filterkit.testing.format_check",
+    "check_gradient_rule": "filterkit.testing.gradient_check",
     "check_metric": "filterkit.testing.metric_check",
     "check_normalizer": "filterkit.testing.normalizer_check",
     "check_renderer": "filterkit.testing.renderer_check",
@@ -62,6 +64,7 @@ __all__ = [
     "check_command",
     "check_extractor",
     "check_format",
+    "check_gradient_rule",
     "check_metric",
     "check_normalizer",
     "check_renderer",

@@ -243,6 +243,7 @@ def test_weight_extractor(host: PluginHost, tmp_path: Path) -> None:
 def test_gradient_rule(host: PluginHost) -> None:
     x = {"x": np.array([-2, -0.3, 0.3, 2], np.float32)}
     model = model_of([helper.make_node("Shrink", ["x"], ["y"], lambd=0.4)], x)
+    kit.check_gradient_rule(example("shrink_rule.py").ShrinkRule, model)
     rules = offered(host, "shrink_rule.py").gradient_rules()
     assert derived(model, x, with_rules=rules)[0].tolist() == [1, 0, 0, 1]
 

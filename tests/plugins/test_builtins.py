@@ -17,8 +17,9 @@ NAMES: dict[Kind, tuple[str, ...]] = {
     "renderer": ("grid", "mosaic", "terminal"),
     "metric": ("basic", "classic", "energy", "filter-db", "orientation", "redundancy", "spectral"),
     "gradient-rule": (
-        *("activation", "arithmetic", "convolution", "normalization", "pooling"),
-        *("rearrangement",),
+        *("activation", "arithmetic", "choice", "convolution", "indexing", "matrix-product"),
+        *("normalization", "pooling", "rearrangement", "recurrence", "reduction", "resizing"),
+        *("sampling", "straight-through"),
     ),
     "format": ("csv", "json", "ndjson", "table", "tsv"),
 }

@@ -20,13 +20,16 @@ from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Kind, Registry
 from filterkit.testing import (
     TINY_MODELS,
+    build_model,
     check_command,
     check_extractor,
     check_format,
+    check_gradient_rule,
     check_metric,
     check_normalizer,
     check_renderer,
     check_source,
+    node,
     tiny_model,
 )
 
@@ -119,9 +122,46 @@ def test_the_keras_source_conforms(tmp_path: Path) -> None:
     check_source(_source("keras"), str(path), wrong=["", "Nothing", "MobileNet?wieghts=none"])
 
 
+GRADIENTS: dict[str, list[Any]] = {
+    "activation": [node("Relu", "x", "y"), node("Gelu", "x", "y"), node("PRelu", "x x", "y")],
+    "arithmetic": [node("Mul", "x x", "y"), node("Sub", "x v", "y"), node("Exp", "x", "y")],
+    "choice": [node("Max", "x v", "y"), node("ReduceMax", "x a", "y")],
+    "convolution": [node("Conv", "x w", "y"), node("ConvTranspose", "x w", "y", strides=[2, 2])],
+    "indexing": [node("Gather", "x i", "y", axis=1), node("Pad", "x p", "y", mode="reflect")],
+    "matrix-product": [node("MatMul", "x m", "y"), node("Einsum", "x m", "y", equation="nchw,wk->nk")],
+    "normalization": [node("LRN", "x", "y", size=3), node("InstanceNormalization", "x s s", "y")],
+    "pooling": [
+        node("MaxPool", "x", "y", kernel_shape=[2, 2]),
+        node("AveragePool", "x", "y", kernel_shape=[3, 2], pads=[1, 1, 1, 1]),
+        node("GlobalAveragePool", "x", "y"),
+    ],
+    "rearrangement": [node("Transpose", "x", "y", perm=[0, 2, 1, 3])],
+    "reduction": [node("Softmax", "x", "y", axis=1), node("ReduceL2", "x a", "y")],
+    "resizing": [node("Resize", "x _ f", "y", mode="linear"), node("Resize", "x _ f", "y", mode="cubic")],
+}
+"""By rule; those of quantization pass gradients straight through a staircase, which has none."""
+
+
+@pytest.mark.parametrize("name", [name for name in REGISTRY.names("gradient-rule") if name in GRADIENTS])
+def test_gradient_rules_conform(name: str) -> None:
+    random = np.random.default_rng(0).normal
+    constants = {
+        "v": random(size=(3, 1, 5)).astype(np.float32),
+        "w": random(size=(3, 3, 2, 2)).astype(np.float32),
+        "m": random(size=(5, 2)).astype(np.float32),
+        "s": np.ones(3, np.float32),
+        "i": np.array([2, 0, 0]),
+        "p": np.array([0, 0, 1, 2, 0, 0, 2, 1]),
+        "a": np.array([2]),
+        "f": np.array([1, 1, 2, 1.5], np.float32),
+    }
+    models = [build_model([each], {"x": [2, 3, 4, 5]}, constants, opset=20) for each in GRADIENTS[name]]
+    check_gradient_rule(REGISTRY.create("gradient-rule", name).inner, *models)
+
+
 def test_nothing_is_left_out() -> None:
     """Every kind, and every source; all names of the other kinds are checked above."""
-    assert {kind for kind, _ in OBJECTS} | {"extractor", "source"} == set(get_args(Kind))
+    assert {kind for kind, _ in OBJECTS} | {"extractor", "source", "gradient-rule"} == set(get_args(Kind))
     called = re.findall(r'_source\("([\w-]+)"\)', Path(__file__).read_text(encoding="utf-8"))
     assert set(called) == set(REGISTRY.names("source"))
 

@@ -78,6 +78,11 @@ class Builder:
         """Add a constant list of integers: a shape, axes, indices."""
         return self.const(np.array(values, np.int64))
 
+    def range(self, count: int) -> str:
+        """Add the integers from 0 on, computed when the graph runs."""
+        start, one = self.const(np.array(0)), self.const(np.array(1))
+        return self.op("Range", start, self.const(np.array(count)), one)
+
     def reshape(self, tensor: str, shape: Sequence[int]) -> str:
         return self.op("Reshape", tensor, self.ints(*shape))
 
@@ -202,11 +207,11 @@ class Backward:
 Rule = Callable[[Backward], Gradients]
 
 
-@dataclass(frozen=True)
 class Family:
     """A gradient rule made of one function per operator (see `filterkit.plugins.protocols.GradientRule`)."""
 
-    functions: Mapping[Operator, Rule]
+    def __init__(self, functions: Mapping[Operator, Rule]) -> None:
+        self.functions = functions
 
     @property
     def operators(self) -> tuple[Operator, ...]:

@@ -46,14 +46,16 @@ class UnknownShapes(ModelError):
     Parameters
     ----------
     tensors
-        Their names.
+        Names of the tensors.
+    model
+        A model with these tensors, as they are named after the conversion to recent operators.
     """
 
-    def __init__(self, tensors: Sequence[str]) -> None:
+    def __init__(self, tensors: Sequence[str], model: onnx.ModelProto) -> None:
         more = f" and {len(tensors) - 1} more" if len(tensors) > 1 else ""
         name = f"'{shown(tensors[0])}'{more}"
         super().__init__(f"no gradient: the shape of tensor {name} is known only when the network runs")
-        self.tensors = tuple(tensors)
+        self.tensors, self.model = tuple(tensors), model
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +110,7 @@ class Facts:
     def shape(self, tensor: str) -> tuple[int, ...]:
         """The shape of a tensor; raises UnknownShapes."""
         if tensor not in self.shapes:
-            raise UnknownShapes([tensor])
+            raise UnknownShapes([tensor], self.view.model)
         return self.shapes[tensor]
 
     def dtype(self, tensor: str) -> np.dtype[Any] | None:

@@ -11,6 +11,7 @@ from onnx import ModelProto, NodeProto, ValueInfoProto
 
 from filterkit import budget
 from filterkit.errors import ModelError, NotFoundError, closest
+from filterkit.geometry import product
 from filterkit.graph.excerpt.cut import cut
 from filterkit.graph.gradient.backward import Backward, Builder, Gradients, Operator, Rule, operator_of
 from filterkit.graph.gradient.facts import FLOATS, Facts, Shapes, UnknownShapes
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 QUANTIZED = frozenset({np.dtype(name) for name in ("int8", "uint8", "int16", "uint16", "int32")})
 """Types of quantized numbers, and of their products."""
+
+MOST_ELEMENTS = 2**31
+"""Of a tensor; a graph can state any number, for which ONNX Runtime would fail to allocate memory."""
 
 Rules = Mapping[Operator, "GradientRule"]
 
@@ -209,13 +213,17 @@ def _passed(nodes: Sequence[NodeProto], target: str, reached: set[str]) -> Itera
 
 
 def _check_shapes(nodes: Sequence[NodeProto], target: str, reached: set[str], facts: Facts) -> None:
-    """Raise UnknownShapes if the shape of a tensor on the way back is unknown."""
+    """Raise UnknownShapes if a shape on the way back is unknown, and ModelError if one is too large."""
     names = {
         name for node in _passed(nodes, target, reached) for name in (*reads(node), *node.output) if name
     }
     unknown = sorted(names - facts.shapes.keys())
     if unknown:
-        raise UnknownShapes(unknown)
+        raise UnknownShapes(unknown, facts.view.model)
+    for name in names:
+        if product(facts.shape(name), MOST_ELEMENTS) > MOST_ELEMENTS:
+            sizes = _sizes(facts.shape(name))
+            raise ModelError(f"no gradient: the tensor '{shown(name)}' of shape {sizes} is too large")
 
 
 def _check_rules(nodes: Sequence[NodeProto], target: str, reached: set[str], rules: Rules) -> None:

@@ -77,7 +77,7 @@ def _up_to_convolution(model: ModelProto, tensor: str, kept: Collection[str]) ->
     chain: list[NodeProto] = []
     while tensor not in kept and readers[tensor] == len(chain[-1:]):
         node = producers.get(tensor)
-        if node is None or operator_of(node) not in {("", name) for name in PARAMETERS}:
+        if node is None or operator_of(node)[0] or node.op_type not in PARAMETERS:
             break
         chain.append(node)
         if node.op_type == "Conv":

@@ -108,15 +108,15 @@ def _split_fused_convolutions(model: ModelProto) -> None:
 
 
 def _resize_as_before(converted: ModelProto, before: Sequence[NodeProto], opset: int) -> None:
-    """Restore what Upsample, and Resize before opset 11, computed: onnx converts them to other defaults.
+    """Restore what Upsample, and Resize before opset 11, computed, and the names of their outputs.
 
-    Places are asymmetric. The nearest element was the one below, but for Resize the one above if the scale of
-    the axis is below 1.
+    onnx converts them to other defaults. Places were asymmetric, and the nearest element was the one below,
+    but for Resize the one above if the scale of the axis is below 1.
     """
     if opset >= 11:
         return
     graph = converted.graph
-    operators = [node.op_type for node in before if node.op_type in ("Upsample", "Resize")]
+    originals = [node for node in before if node.op_type in ("Upsample", "Resize")]
     values = {tensor.name: tensor for tensor in graph.initializer}
     values |= {
         node.output[0]: item.t
@@ -125,11 +125,13 @@ def _resize_as_before(converted: ModelProto, before: Sequence[NodeProto], opset:
         for item in node.attribute
         if item.name == "value"
     }
-    resizing = (node for node in graph.node if node.op_type == "Resize")  # outputs may be renamed
-    for node, operator in zip(resizing, operators, strict=True):
+    renamed = {}
+    resizing = (node for node in graph.node if node.op_type == "Resize")
+    for node, original in zip(resizing, originals, strict=True):
+        renamed[node.output[0]] = original.output[0]
         found = values.get(node.input[2])
         scales = np.ones(1) if found is None else numpy_helper.to_array(found)
-        below = operator == "Resize" and bool((scales < 1).any())
+        below = original.op_type == "Resize" and bool((scales < 1).any())
         if below and (scales > 1).any() and attributes(node).get("mode", "nearest") == "nearest":
             raise ModelError(
                 f"no gradient: node {label(node)} enlarges one axis and shrinks another in an old opset",
@@ -138,6 +140,9 @@ def _resize_as_before(converted: ModelProto, before: Sequence[NodeProto], opset:
         nearest = "ceil" if below else "floor"
         options = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": nearest}
         node.attribute.extend(helper.make_attribute(*option) for option in options.items())
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        node.output[:] = [renamed.get(name, name) for name in node.output]
 
 
 def _is_stored(node: NodeProto) -> bool:

@@ -9,8 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from filterkit.geometry import same_pad
+from filterkit.geometry import product, same_pad
 from filterkit.graph.gradient.backward import Backward
+
+MOST_TAPS = 2**24
+"""Positions of a window, of which a pooling may state any number."""
 
 
 class Axis(NamedTuple):
@@ -105,19 +108,19 @@ class Windows:
             output_padding=[max(-axis.after, 0) for axis in self.axes],
         )
 
-    def counts(self, *, with_pads: bool) -> NDArray[np.float64]:
-        """How many positions each window averages, shape (*outputs)."""
-        counts = np.ones(())
+    def counts(self, *, with_pads: bool) -> Iterator[NDArray[np.int64]]:
+        """How many positions each window averages along each axis, at least 1, shape (outputs,)."""
         for axis, after in zip(self.axes, self.after, strict=True):
             first, end = (-axis.before, axis.size + after) if with_pads else (0, axis.size)
             taps = np.arange(axis.outputs)[:, None] * axis.stride - axis.before
             taps = taps + np.arange(axis.kernel) * axis.dilation
-            counts = counts[..., None] * ((taps >= first) & (taps < end)).sum(axis=1)
-        return counts
+            yield np.maximum(((taps >= first) & (taps < end)).sum(axis=1), 1)
 
 
 def windows_of(step: Backward, kernel: Sequence[int]) -> Windows:
     """The windows of a node like Conv or MaxPool, with inputs and outputs N C and spatial axes."""
+    if product(kernel, MOST_TAPS) > MOST_TAPS:
+        raise step.unsupported("its window is too large")
     given, sizes = step.attributes, step.shape()[2:]
     strides = given.get("strides") or [1] * len(sizes)
     dilations = given.get("dilations") or [1] * len(sizes)

@@ -77,17 +77,19 @@ def select(target: Target, shape: Sequence[int], builder: Builder) -> tuple[str,
     elif target.position == "max":
         first = builder.op("ArgMax", picked, axis=2, keepdims=1)
         each = builder.op("GatherElements", picked, first, axis=2)
-        slope = builder.op("CastLike", builder.op("Equal", builder.const(np.arange(places)), first), picked)
+        slope = builder.op("CastLike", builder.op("Equal", builder.range(places), first), picked)
     else:
         place = _flat_position(target.position, space, name)
         each = builder.op("Gather", picked, builder.ints(place), axis=2)
-        slope = builder.const((np.arange(places) == place).astype(float))
+        at = builder.op("Equal", builder.range(places), builder.ints(place))
+        slope = builder.op("CastLike", at, picked)
     value = builder.reduce("ReduceSum", each, (1, 2), keepdims=False)
     back = builder.op("Expand", slope, builder.ints(count, len(chosen), places))
     if target.channels is not None:
-        spread = np.zeros((channels, len(chosen)))
-        spread[list(chosen), range(len(chosen))] = 1
-        back = builder.op("MatMul", builder.const(spread), back)
+        indices = builder.reshape(builder.ints(*target.channels), (1, -1, 1))
+        indices = builder.op("Expand", indices, builder.ints(count, len(chosen), places))
+        zeros = builder.op("Expand", builder.const(0.0), builder.ints(count, channels, places))
+        back = builder.op("ScatterElements", zeros, indices, back, axis=1, reduction="add")
     return value, builder.transpose(builder.reshape(back, ordered), np.argsort(order).tolist())
 
 

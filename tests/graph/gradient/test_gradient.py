@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -284,3 +285,28 @@ def test_shapes_that_are_measured() -> None:
     assert caught.value.tensors == ("y", "z")
     shapes = dict.fromkeys(caught.value.tensors, (2, 3))
     assert gradient(model, Target("z", "NC"), "x", rules=known, shapes=shapes).graph.output
+
+
+def test_a_size_that_no_memory_holds() -> None:
+    wide = build(
+        [node("Expand", "x s", "w"), node("Relu", "w", "y")], {"x": [1, 1]}, {"s": np.array([2**31, 9])}
+    )
+    pool = node("AveragePool", "x", "y", kernel_shape=[2**30, 1], pads=[2**29, 0, 2**29, 0])
+    with pytest.raises(ModelError, match="its window is too large"):
+        gradient(model_of(pool), Target("y"), "x", rules=rules())
+    known = {**rules(), ("", "Expand"): rules()["", "Relu"]}
+    with pytest.raises(ModelError, match=r"the tensor '\w' of shape 2147483648 × 9 is too large"):
+        gradient(wide, Target("y", "NC"), "x", rules=known)
+
+
+def test_long_chains_take_linear_time() -> None:
+    def seconds(count: int) -> float:
+        nodes = [node("Neg", f"t{place}", f"t{place + 1}") for place in range(count)]
+        model = build(nodes, {"t0": [2, 3]})
+        start = time.process_time()
+        gradient(model, Target(f"t{count}", "NC"), "t0", rules=rules())
+        return time.process_time() - start
+
+    seconds(10)
+    short = min(seconds(500) for _ in range(2))
+    assert seconds(4000) < 24 * short

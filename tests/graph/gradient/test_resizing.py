@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gradient_checks import check, check_with_torch, derived, find_torch, model_of
+from gradient_checks import check, check_with_torch, derived, find_torch, model_of, rules, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_graphs import node, random
 
 from filterkit.errors import ModelError
+from filterkit.graph.gradient.gradient import gradient
+from filterkit.graph.gradient.target import Target
 
 X = {"x": random(1, 2, 4, 5)}
 PLACES = ["half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "asymmetric", "align_corners"]
@@ -97,6 +99,15 @@ def test_old_opsets(mode: str, scale: tuple[float, float]) -> None:
     check([node("Upsample", "x", "y", mode=mode, scales=scales)], X, opset=7, step=1.0)
     check([node("Upsample", "x scales", "y", mode=mode)], X, given, opset=9, step=1.0)
     check([node("Resize", "x scales", "y", mode=mode)], X, given, opset=10, step=1.0)
+
+
+def test_results_of_old_operators_keep_their_names() -> None:
+    nodes = [node("Upsample", "x scales", "wide", mode="nearest"), node("Mul", "wide wide", "y")]
+    scales = {"scales": np.array([1, 1, 2, 2], np.float32)}
+    built = gradient(model_of(nodes, X, scales, opset=9), Target("y", "CCCC"), "wide", rules=rules())
+    _, found, wide = run(built, X)
+    np.testing.assert_array_equal(wide, X["x"].repeat(2, axis=2).repeat(2, axis=3))
+    np.testing.assert_allclose(found, 2 * wide)
 
 
 def test_old_opsets_shrink_by_rounding_up() -> None:

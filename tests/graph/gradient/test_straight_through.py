@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gradient_checks import derived, find_torch, model_of
+from gradient_checks import derived, find_torch, model_of, rules, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_graphs import node, random
 
 from filterkit.errors import ModelError
+from filterkit.graph.gradient.gradient import gradient
+from filterkit.graph.gradient.target import Target
 
 PAIR = [node("QuantizeLinear", "x scale zero", "q"), node("DequantizeLinear", "q scale zero", "y")]
 
@@ -57,6 +59,17 @@ def test_one_scale_per_channel() -> None:
     x = np.full((1, 2, 3), 20, np.float32)
     found = gradient_of(x, nodes, scale=np.array([0.1, 0.2], np.float32), zero=np.zeros(2, np.int8))
     np.testing.assert_array_equal(found, np.repeat([[[0], [1]]], 3, axis=2))
+
+
+def test_operators_of_onnx_runtime() -> None:
+    """Their shapes are measured."""
+    nodes = [
+        node(each.op_type, " ".join(each.input), each.output[0], domain="com.microsoft") for each in PAIR
+    ]
+    x = {"x": np.array([-13, 1, 13], np.float32)}
+    model = model_of(nodes, x, {"scale": np.float32(0.1), "zero": np.int8(0)})
+    built = gradient(model, Target("y", "C"), "x", rules=rules(), shapes={"q": (3,), "y": (3,)})
+    np.testing.assert_array_equal(run(built, x)[1], [0, 1, 0])
 
 
 def test_quantized_numbers_may_be_moved() -> None:

@@ -65,6 +65,15 @@ def test_checker_errors_have_onnxs_message() -> None:
     assert str(ours.value) == str(theirs.value)
 
 
+def test_older_operators_are_converted() -> None:
+    model = build([node("Clip", "x", "y", min=0.0, max=6.0)], {"x": [2]}, opset=9)
+    (clip,) = (one for one in sandbox.converted(model).graph.node if one.op_type == "Clip")
+    assert len(clip.input) == 3 and not clip.attribute
+    unknown = build([node("Fold", "x", "y")], {"x": [2]}, opset=9)
+    with pytest.raises(sandbox.Failed, match="Fold"):
+        sandbox.converted(unknown)
+
+
 def test_the_process_is_restarted_after_a_crash() -> None:
     # Make sure that onnx does crash; a newer version may have fixed it.
     code = "import onnx, sys; onnx.shape_inference.infer_shapes(sys.stdin.buffer.read())"

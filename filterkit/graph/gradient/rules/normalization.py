@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from filterkit.graph.gradient.backward import Backward, Family, Gradients, standard
 from filterkit.graph.gradient.formula import Value, value
 
@@ -75,20 +73,19 @@ def lrn(step: Backward) -> Gradients:
     """``g / d**beta - 2 alpha beta / size * x * (sum over windows of g y / d)``; ``d`` is the divisor."""
     given, (batch, channels, *space) = step.attributes, step.shape()
     size, beta = given["size"], given.get("beta", 0.75)
-    rate = given.get("alpha", 1e-4) / size
-    shape = (batch, channels, math.prod(space))
+    rate, before = given.get("alpha", 1e-4) / size, (size - 1) // 2
+    shape = (batch, 1, channels, math.prod(space))
     x, y, incoming = (
         _reshaped(value(step, name), shape) for name in (step.inputs[0], step.output(), step.gradient)
     )
-    distance = (
-        np.arange(channels) - np.arange(channels)[:, None]
-    )  # of an input channel from that of the output
-    window = ((distance >= -((size - 1) // 2)) & (distance <= size // 2)).astype(float)
-    near, seen_by = (Value(step.builder, step.const(matrix)) for matrix in (window, window.T))
-    divisor = near.call("MatMul", x**2) * rate + given.get("bias", 1.0)
-    back = incoming * divisor ** (-beta) - x * seen_by.call("MatMul", incoming * y / divisor) * (
-        2 * rate * beta
-    )
+
+    def window(x: Value, before: int) -> Value:
+        pads = [before, 0, size - 1 - before, 0]
+        return x.call("AveragePool", kernel_shape=[size, 1], pads=pads, count_include_pad=1) * float(size)
+
+    divisor = window(x**2, before) * rate + given.get("bias", 1.0)
+    across = window(incoming * y / divisor, size - 1 - before)
+    back = incoming * divisor ** (-beta) - x * across * (2 * rate * beta)
     return (step.reshape(back.name, step.shape()),)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from filterkit.graph.gradient.backward import Backward, Family, Gradients, standard
 from filterkit.graph.gradient.formula import Value, value
@@ -29,8 +30,13 @@ def average_pool(step: Backward) -> Gradients:
     """Distribute every gradient evenly over its window."""
     with_pads = bool(step.attributes.get("count_include_pad", 0))
     windows = windows_of(step, step.attributes["kernel_shape"])
-    counts = windows.counts(with_pads=with_pads)
-    return (_spread(step, windows, value(step, step.gradient) * _scale(step, 1 / np.maximum(counts, 1))),)
+    incoming = value(step, step.gradient)
+    for axis, counts in enumerate(windows.counts(with_pads=with_pads)):
+        shape = [1] * len(windows.axes)
+        shape[axis] = len(counts)
+        even = len(set(counts.tolist())) == 1
+        incoming = incoming * (1 / counts[0] if even else _constant(step, (1 / counts).reshape(shape)))
+    return (_spread(step, windows, incoming),)
 
 
 def lp_pool(step: Backward) -> Gradients:
@@ -73,16 +79,13 @@ def global_max_pool(step: Backward) -> Gradients:
     shape = step.shape()
     flat = step.reshape(step.inputs[0], (*shape[:2], -1))
     first = step.op("ArgMax", flat, axis=2, keepdims=1)
-    found = step.op("Equal", step.const(np.arange(math.prod(shape[2:]))), first)
+    found = step.op("Equal", step.builder.range(math.prod(shape[2:])), first)
     back = step.op("Where", found, step.reshape(step.gradient, (*shape[:2], 1)), step.const(0.0))
     return (step.reshape(back, shape),)
 
 
-def _scale(step: Backward, scale: np.ndarray) -> Value | float:
-    """A factor per window: one number where they are equal."""
-    if (scale == scale.flat[0]).all():
-        return float(scale.flat[0])
-    return Value(step.builder, step.const(scale))
+def _constant(step: Backward, array: NDArray[np.float64]) -> Value:
+    return value(step, step.const(array))
 
 
 def _spread(step: Backward, windows: Windows, incoming: Value) -> str:

@@ -44,8 +44,8 @@ def reduce_sum(step: Backward) -> Gradients:
 
 
 def reduce_mean(step: Backward) -> Gradients:
-    count = math.prod(step.shape()[axis] for axis in reduced_axes(step))
-    return _expanded(step, step.op("Div", _incoming(step), step.const(float(count))))
+    count = max(math.prod(step.shape()[axis] for axis in reduced_axes(step)), 1)
+    return _expanded(step, step.op("Mul", _incoming(step), step.const(1 / count)))
 
 
 def reduce_sum_square(step: Backward) -> Gradients:

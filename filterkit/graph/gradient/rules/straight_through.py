@@ -7,7 +7,7 @@ range of the quantized type, which are clipped: as in training with simulated qu
 
 from __future__ import annotations
 
-from filterkit.graph.gradient.backward import Backward, Family, Gradients, standard
+from filterkit.graph.gradient.backward import Backward, Family, Gradients
 
 
 def quantize(step: Backward) -> Gradients:
@@ -30,7 +30,7 @@ def _limits(step: Backward) -> tuple[int, int]:
     """The range of the quantized type."""
     if any(step.needed[1:]):
         raise step.unsupported("its scale depends on the input")
-    found = step.output_dtype()
+    found = step.dtype(2) if step.has(2) else step.output_dtype()
     kind = "uint8" if found is None else found.name
     digits = kind.removeprefix("u").removeprefix("int")
     if not digits.isdigit():
@@ -50,4 +50,11 @@ def _along_axis(step: Backward, place: int) -> str:
 
 
 def rule() -> Family:
-    return standard(QuantizeLinear=quantize, DequantizeLinear=dequantize)
+    """For ONNX Runtime's operators, which precede the standard ones and take 16-bit integers, as well."""
+    return Family(
+        {
+            (domain, name): function
+            for domain in ("", "com.microsoft")
+            for name, function in (("QuantizeLinear", quantize), ("DequantizeLinear", dequantize))
+        }
+    )
