@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from filterkit.errors import ImageError, RuntimeFailure, UsageError
+from filterkit.errors import ImageError, ModelError, RuntimeFailure, UsageError
 from filterkit.operations.attributed_network import AttributedNetwork, AttributeOptions
 from filterkit.operations.draw import draw
 from filterkit.operations.maps import found_pictures, parse_size, picture_preprocessing, read_pictures
@@ -35,6 +35,9 @@ WORTHWHILE = 0.8
 
 CLOSE = 1e-3
 """Relative difference between the values in a part and in the whole picture above which it is not used."""
+
+
+WITHOUT_GRADIENTS = "--method occlusion needs no gradients"
 
 
 def iter_attributions(
@@ -135,7 +138,10 @@ def _attribute(
     black, white = (np.array(ends, np.float32)[:, None, None] for ends in span(preprocessing))
     layers = ready.layers(network, crops)
     subject = Subject(whole, part.corner, part.picture, black, white, network, part.position, layers, notes)
-    found = method.attribute(subject)
+    try:
+        found = method.attribute(subject)
+    except ModelError as error:
+        raise ModelError(error.message, hint=error.hint or WITHOUT_GRADIENTS) from error
     _check_finite(found, "attribution", aim)
 
     array = np.zeros((len(found), *whole.shape[1:]), np.float32)

@@ -25,9 +25,7 @@ def test_it_is_the_first_principal_component(cnn: filterkit.Workbench, layer: st
 
 
 def test_it_does_not_depend_on_the_target(cnn: filterkit.Workbench) -> None:
-    first, second = (
-        cnn.attribute(f"cnn@0:{entry}", PIXELS, method="eigen-cam").array for entry in (1, 3)
-    )
+    first, second = (cnn.attribute(f"cnn@0:{entry}", PIXELS, method="eigen-cam").array for entry in (1, 3))
     assert np.array_equal(first, second)
 
 
