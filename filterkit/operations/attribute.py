@@ -143,6 +143,8 @@ def _attribute(
     except ModelError as error:
         raise ModelError(error.message, hint=error.hint or WITHOUT_GRADIENTS) from error
     _check_finite(found, "attribution", aim)
+    if part.value == 0 and not found.any() and aim.is_after_activation:
+        notes.append("the response is 0 after the activation, and so is the attribution; try --at pre")
 
     array = np.zeros((len(found), *whole.shape[1:]), np.float32)
     subject.part(array)[...] = found

@@ -51,6 +51,11 @@ class Aim:
     index: int | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_after_activation(self) -> bool:
+        """Whether it is taken after an activation, which may be 0 where filters do not respond."""
+        return self.match is not None and self.target.tensor != self.match.layer["pre_tensor"]
+
     def called(self, channels: tuple[int, ...] | None) -> str:
         """The name, with the entry of an output that was chosen as the largest."""
         if self.match is not None or self.index is not None or channels is None:

@@ -168,10 +168,11 @@ def test_pictures_that_are_none(add: Add, tmp_path: Path) -> None:
         list(bench.iter_attributions("net/last/1", []))
 
 
-def test_checkpoints_and_other_inputs(bench: filterkit.Workbench) -> None:
-    bench.add("classic")
-    with pytest.raises(RuntimeFailure, match="classic cannot be run") as caught:
-        bench.attribute("classic/edge_sobel_x", PIXELS)
+def test_weights_without_a_network(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    np.savez(tmp_path / "weights.npz", **{"conv.weight": WEIGHTS["w"]})
+    bench.add(f"weights:{tmp_path / 'weights.npz'}")
+    with pytest.raises(RuntimeFailure, match="cannot be run: it consists of weights") as caught:
+        bench.attribute("weights/conv/0", PIXELS)
     assert caught.value.hint
 
 
@@ -191,7 +192,7 @@ class Plugin:
 def test_a_rule_of_a_plugin_that_returns_nonsense(add: Add, tmp_path: Path) -> None:
     add(RELU).close()
     host = load_plugins(discover=False)
-    host.register(Plugin(), name="mine")
+    host.add(Plugin(), name="mine", version="1")
     with filterkit.Workbench(tmp_path / "catalog.db", registry=Registry(host)) as bench:
         with pytest.raises(UsageError, match="rules for the same operator, Relu"):
             bench.attribute("net/last/1", PIXELS)
