@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from filterkit.attribution.subject import Subject
     from filterkit.cli.shell import Shell, command
     from filterkit.errors import FilterkitError, ModelError, SourceError, UsageError
     from filterkit.graph.gradient.backward import Backward
@@ -54,6 +55,7 @@ _HOMES = {
     "Skipped": "filterkit.records",
     "Shell": "filterkit.cli.shell",
     "SourceError": "filterkit.errors",
+    "Subject": "filterkit.attribution.subject",
     "Tail": "filterkit.graph.layers.activations",
     "TileSheet": "filterkit.records",
     "Unresolved": "filterkit.graph.layers.layers",
@@ -88,6 +90,7 @@ __all__ = [
     "Shell",
     "Skipped",
     "SourceError",
+    "Subject",
     "Tail",
     "TileSheet",
     "Unresolved",
