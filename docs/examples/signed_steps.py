@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 import filterkit
 
 
@@ -17,6 +15,8 @@ class SignedSteps:
     local: ClassVar[bool] = True
 
     def attribute(self, subject: filterkit.Subject):
+        import numpy as np
+
         away = self.step * (subject.white - subject.black)
         both = np.stack([subject.picture - away, subject.picture + away]).astype(np.float32)
         values, gradients = subject.gradients(both)

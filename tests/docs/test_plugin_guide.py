@@ -249,21 +249,6 @@ def test_gradient_rule(host: PluginHost) -> None:
     assert derived(model, x, with_rules=rules)[0].tolist() == [1, 0, 0, 1]
 
 
-def test_attribution_method(host: PluginHost, tmp_path: Path) -> None:
-    model = model_of([helper.make_node("Conv", ["x", "w"], ["y"])], {"x": np.zeros((1, 3, 9, 9), np.float32)})
-    weights = np.random.default_rng(1).normal(size=(2, 3, 3, 3)).astype(np.float32)
-    model.graph.initializer.append(numpy_helper.from_array(weights, "w"))
-    onnx.save(model, tmp_path / "net.onnx")
-    host.add(example("signed_steps.py"), name="filterkit-steps", version="1")
-    picture = np.full((9, 9, 3), 100, np.uint8)
-    with filterkit.Workbench(tmp_path / "catalog.db", registry=Registry(host)) as bench:
-        bench.add(tmp_path / "net.onnx")
-        found = bench.attribute("net/Conv/1", picture, method="signed-steps:step=0.1", position=(2, 3))
-    expected = np.zeros((3, 9, 9))
-    expected[:, 2:5, 3:6] = weights[1] * 100 / 255
-    np.testing.assert_allclose(found.array, expected, atol=1e-4)
-
-
 def test_renderer(host: PluginHost) -> None:
     tiles = np.linspace(0, 1, 8, dtype=np.float32).reshape(1, 2, 2, 2)
     made = offered(host, "text_renderer.py").create("renderer", "text:shades=ab")
