@@ -14,7 +14,7 @@ class SignedSteps:
 
     local: ClassVar[bool] = True
 
-    def attribute(self, subject: filterkit.Subject):
+    def attribute(self, subject):
         import numpy as np
 
         away = self.step * (subject.white - subject.black)

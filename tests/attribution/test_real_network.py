@@ -42,9 +42,10 @@ def torch_vgg16(bench: filterkit.Workbench, end: str) -> Any:
         conv.weight = torch.nn.Parameter(torch.tensor(weights))
         conv.bias = torch.nn.Parameter(torch.tensor(np.array(bench.bias(row["address"]))))
         modules += [conv, torch.nn.ReLU()]
-        if row["name"] == end:
+        name = row["address"].rpartition("/")[2]
+        if name == end:
             break
-        if row["name"] in POOLED:
+        if name in POOLED:
             modules.append(torch.nn.MaxPool2d(2))
     return torch.nn.Sequential(*modules).double().eval()
 
@@ -97,7 +98,7 @@ def test_integrated_gradients(bench: filterkit.Workbench, photo: Any) -> None:
     close(found.array, rgb(expected))
 
 
-@pytest.mark.parametrize("layer", ["block2_conv1", "block3_conv3", "block5_conv3"])
+@pytest.mark.parametrize("layer", ["block2_conv1", "block3_conv3"])
 def test_integrated_gradients_add_up(bench: filterkit.Workbench, photo: Any, layer: str) -> None:
     found = bench.attribute(
         f"vgg16/{layer}/10", photo, method="integrated-gradients:steps=128", size="96", at="pre"
