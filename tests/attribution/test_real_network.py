@@ -81,21 +81,22 @@ def test_gradients(
 
 
 def test_integrated_gradients(bench: filterkit.Workbench, photo: Any) -> None:
+    """Near the black baseline float32 falls on the other side of some kinks, in torch as well."""
     attr = pytest.importorskip("captum.attr")
-    made = attr.IntegratedGradients(torch_vgg16(bench, "block4_conv1"))
-    black = -MEANS[None, :, None, None] + np.zeros((1, 3, 96, 96))
+    network, picture = torch_vgg16(bench, "block4_conv1"), fed(photo)
+    black = picture.new_tensor(-MEANS[None, :, None, None] + np.zeros((1, 3, 96, 96)))
     best = bench.attribute("vgg16/block4_conv1/3", photo, size="96").position
     assert best is not None
-    expected = made.attribute(
-        *(fed(photo), fed(photo).new_tensor(black)),
-        target=(3, *best),
-        n_steps=16,
-        method="riemann_middle",
-    )
+    options = {"target": (3, *best), "n_steps": 16, "method": "riemann_middle"}
+    wide = rgb(attr.IntegratedGradients(network).attribute(picture, black, **options))
+    network = network.float()
+    narrow = rgb(attr.IntegratedGradients(network).attribute(picture.float(), black.float(), **options))
     found = bench.attribute(
         "vgg16/block4_conv1/3", photo, method="integrated-gradients:steps=16", position=best, size="96"
     )
-    close(found.array, rgb(expected))
+    own = np.abs(narrow - wide).max() / np.abs(wide).max()
+    assert own < 1e-3
+    close(found.array, wide, 1e-4 + 2 * own)
 
 
 @pytest.mark.parametrize("layer", ["block2_conv1", "block3_conv3"])
