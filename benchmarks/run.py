@@ -17,7 +17,10 @@ from measuring import Line
 
 import filterkit
 
-GROUPS = ("commands", "plugins", "catalog", "pictures", "feature_maps", "memory", "metrics", "comparison")
+GROUPS = (
+    *("commands", "plugins", "catalog", "pictures", "feature_maps", "gradients", "memory", "metrics"),
+    "comparison",
+)
 """Modules beside this one, each with ``lines(catalog)``: lines of the table, and notes."""
 
 

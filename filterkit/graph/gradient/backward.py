@@ -37,12 +37,15 @@ class Builder:
     ----------
     dtype
         Floating-point type of the gradients.
+    provider
+        The execution provider that will run the graph.
     nodes, tensors
         What was added so far.
     """
 
     taken: dict[str, int]
     dtype: np.dtype[Any]
+    provider: str = "cpu"
     nodes: list[NodeProto] = field(default_factory=list)
     tensors: list[TensorProto] = field(default_factory=list)
     _known: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)

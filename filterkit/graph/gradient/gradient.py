@@ -45,6 +45,7 @@ def gradient(
     override: str | None = None,
     path: Path | None = None,
     shapes: Shapes | None = None,
+    provider: str = "cpu",
 ) -> ModelProto:
     """A graph that computes the value of a target, and its gradient with respect to other tensors.
 
@@ -65,6 +66,9 @@ def gradient(
     shapes
         Shapes of the inputs, which are then fixed to these; and of other tensors, where inference does not
         reach. Inputs of fixed shape may be omitted.
+    provider
+        The execution provider that will run it, ``"cpu"`` or ``"cuda"``: others can run it as well, but some
+        operators that are faster on the CPU are slow elsewhere.
 
     Returns
     -------
@@ -90,7 +94,7 @@ def gradient(
     _check_ancestors(model, result, wrt)
     upgrade(result)
     facts = Facts.of(result, path or Path("model.onnx"), _input_shapes(result, shapes or {}))
-    builder = Builder(_names(result), facts.dtype(target.tensor) or np.dtype(np.float32))
+    builder = Builder(_names(result), facts.dtype(target.tensor) or np.dtype(np.float32), provider)
     target, facts = narrow(result, target, wrt, facts, builder)
     nodes = list(result.graph.node)
     reached = _reached(nodes, wrt, facts)

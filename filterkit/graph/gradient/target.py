@@ -27,7 +27,7 @@ class Target:
         A tensor of the main graph.
     layout
         Its axes, one letter each: N, C (any number of them; flattened in C order) and others, which are
-        positions, e.g. ``"NCHW"`` or ``"NC"``. The rank and the shape ``NHW`` of a single map are fine, too.
+        positions, e.g. ``"NCHW"``, ``"NHWC"`` or ``"NC"``. Without N it is one picture, without C one map.
     channels
         Channels to sum over; None for all.
     position
@@ -61,8 +61,8 @@ def select(target: Target, shape: Sequence[int], builder: Builder) -> tuple[str,
     channels = math.prod(ordered[split : split + layout.count("C")])
     space = ordered[split + layout.count("C") :]
     places = math.prod(space)
-    chosen = range(channels) if target.channels is None else target.channels
-    for channel in chosen:
+    chosen = channels if target.channels is None else len(target.channels)
+    for channel in target.channels or ():
         if not 0 <= channel < channels:
             raise UsageError(
                 f"channel {channel} is outside the tensor '{name}'", hint=f"it has {channels} channels"
@@ -84,10 +84,10 @@ def select(target: Target, shape: Sequence[int], builder: Builder) -> tuple[str,
         at = builder.op("Equal", builder.range(places), builder.ints(place))
         slope = builder.op("CastLike", at, picked)
     value = builder.reduce("ReduceSum", each, (1, 2), keepdims=False)
-    back = builder.op("Expand", slope, builder.ints(count, len(chosen), places))
+    back = builder.op("Expand", slope, builder.ints(count, chosen, places))
     if target.channels is not None:
         indices = builder.reshape(builder.ints(*target.channels), (1, -1, 1))
-        indices = builder.op("Expand", indices, builder.ints(count, len(chosen), places))
+        indices = builder.op("Expand", indices, builder.ints(count, chosen, places))
         zeros = builder.op("Expand", builder.const(0.0), builder.ints(count, channels, places))
         back = builder.op("ScatterElements", zeros, indices, back, axis=1, reduction="add")
     return value, builder.transpose(builder.reshape(back, ordered), np.argsort(order).tolist())

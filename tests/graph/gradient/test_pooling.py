@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from gradient_checks import check, check_with_torch, derived, find_torch, model_of, run
+from gradient_checks import check, check_with_torch, derived, find_torch, model_of, rules, run
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from onnx_graphs import node, random
+
+from filterkit.graph.gradient.gradient import gradient
+from filterkit.graph.gradient.target import Target
 
 CASES: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "2×2": ((1, 2, 4, 6), {"kernel_shape": [2, 2], "strides": [2, 2]}),
@@ -29,6 +32,9 @@ CASES: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "same lower": ((1, 1, 5, 6), {"kernel_shape": [2, 3], "strides": [2, 2], "auto_pad": "SAME_LOWER"}),
     "valid": ((1, 1, 5, 6), {"kernel_shape": [2, 3], "strides": [2, 2], "auto_pad": "VALID"}),
 }
+
+DISJOINT = {"2×2", "gaps between windows"}
+"""Cases in which no windows overlap."""
 
 
 def shuffled(*shape: int, seed: int = 0) -> np.ndarray:
@@ -84,6 +90,22 @@ def test_overlapping_windows_with_one_maximum_add_up() -> None:
     pool = node("MaxPool", "x", "y", kernel_shape=[3, 3], strides=[2, 2])
     (found,) = derived(model_of([pool], x), x)
     assert found[0, 0, 2, 2] == found.sum() == 4
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_max_pool_for_other_providers(case: str) -> None:
+    """Without MaxUnpool, which CUDA lacks: the same numbers."""
+    shape, attributes = CASES[case]
+    x = {"x": shuffled(*shape)}
+    model = model_of([node("MaxPool", "x", "y", **attributes)], x)
+    layout = "NC" + "DHW"[5 - len(shape) :]
+    built = [
+        gradient(model, Target("y", layout), "x", rules=rules(), provider=provider)
+        for provider in ("cpu", "cuda")
+    ]
+    assert not any(each.op_type == "MaxUnpool" for each in built[1].graph.node)
+    assert any(each.op_type == "MaxUnpool" for each in built[0].graph.node) == (case in DISJOINT)
+    np.testing.assert_array_equal(run(built[0], x)[1], run(built[1], x)[1])
 
 
 def test_lp_pool_of_zeros() -> None:

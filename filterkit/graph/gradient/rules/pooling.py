@@ -15,10 +15,16 @@ from filterkit.graph.gradient.sliding_windows import Windows, windows_of
 def max_pool(step: Backward) -> Gradients:
     """Add every gradient where the maximum was found, exactly one place per window (output Indices).
 
-    Comparing values would be wrong where neighbours are equal, and MaxUnpool where windows overlap.
+    Comparing values would be wrong where neighbours are equal, and MaxUnpool where windows overlap. Where
+    they do not, it is several times as fast as ScatterElements on the CPU; CUDA has no kernel for it.
     """
     if step.attributes.get("storage_order", 0):
         raise step.unsupported("storage_order is 1")
+    windows = windows_of(step, step.attributes["kernel_shape"])
+    disjoint = all(axis.spread < axis.stride for axis in windows.axes)
+    if disjoint and step.builder.provider == "cpu" and step.builder.dtype == np.float32:
+        sizes, window = step.ints(*step.shape()), [1] * len(windows.axes)  # without an effect on the result
+        return (step.op("MaxUnpool", step.gradient, step.output(1), sizes, kernel_shape=window),)
     zeros = step.op("Expand", step.const([0.0]), step.ints(math.prod(step.shape())))
     places = step.reshape(step.output(1), (-1,))
     values = step.reshape(step.gradient, (-1,))
