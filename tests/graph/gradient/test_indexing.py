@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_graphs import node, random
 
+from filterkit.errors import ModelError
+
 LAST = np.iinfo(np.int64).max
 FIRST = np.iinfo(np.int64).min
 
@@ -143,11 +145,13 @@ def test_triangles() -> None:
     check([node("Trilu", "x k", "y", upper=0)], {"x": random(2, 4, 4)}, {"k": np.array(1)})
 
 
-def test_large_axes_are_padded_in_one_step() -> None:
-    """The graph of a slice without steps has one more node, and no constant as large as the picture."""
-    x = random(1, 1, 512)
-    starts = {"starts": np.array([100]), "ends": np.array([200]), "axes": np.array([2])}
-    (found,) = derived(model_of([node("Slice", "x starts ends axes", "y")], {"x": x}, starts), {"x": x})
-    expected = np.zeros((1, 1, 512))
-    expected[..., 100:200] = 1
-    np.testing.assert_array_equal(found, expected)
+def test_long_axes() -> None:
+    """A part in one piece is padded; other parts need an index for every element."""
+    axis = {"axes": np.array([0])}
+    x = {"x": np.zeros(2**24 + 1, np.float32)}
+    part = {"starts": np.array([100]), "ends": np.array([200]), **axis}
+    (found,) = derived(model_of([node("Slice", "x starts ends axes", "y")], x, part), x)
+    assert (np.flatnonzero(found) == np.arange(100, 200)).all()
+    part["steps"] = np.array([2])
+    with pytest.raises(ModelError, match=r"it takes elements of an axis of length 16,777,217"):
+        derived(model_of([node("Slice", "x starts ends axes steps", "y")], x, part), x)

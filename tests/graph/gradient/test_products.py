@@ -15,7 +15,7 @@ from onnx_graphs import node, random
 from filterkit.errors import ModelError
 
 
-@pytest.mark.parametrize(("flip_a", "flip_b"), itertools.product((0, 1), repeat=2))
+@pytest.mark.parametrize(("flip_a", "flip_b"), list(itertools.product((0, 1), repeat=2)))
 @pytest.mark.parametrize("c", [None, (), (1,), (4,), (2, 1), (2, 4)])
 def test_gemm(flip_a: int, flip_b: int, c: tuple[int, ...] | None) -> None:
     inputs = {"a": random(*(3, 2) if flip_a else (2, 3)), "b": random(*(4, 3) if flip_b else (3, 4), seed=1)}

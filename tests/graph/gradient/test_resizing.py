@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gradient_checks import check, check_with_torch, derived, find_torch, model_of, rules, run
+from gradient_checks import check, check_with_torch, derived, find_torch, model_of, rules, run, weighted
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import numpy_helper
 from onnx_graphs import node, random
 
 from filterkit.errors import ModelError
@@ -82,6 +83,22 @@ def test_some_axes(shape: tuple[int, ...], given: dict[str, Any]) -> None:
     """Also of pictures with channels last."""
     nodes = [node("Resize", "x _ _ sizes", "y", mode="linear", **given)]
     check(nodes, {"x": random(*shape)}, {"sizes": np.array([7, 3])}, step=1.0)
+
+
+@pytest.mark.parametrize("after", [9_000, 5_000, 2_500])
+def test_long_axes(after: int) -> None:
+    """Those of sounds, without a matrix of as many rows and columns."""
+    x = {"x": random(1, 2, 5_000)}
+    sizes = {"sizes": np.array([1, 2, after])}
+    model = weighted(model_of([node("Resize", "x _ _ sizes", "y")], x, sizes), x)
+    places = np.arange(5_000, dtype=np.float32)[None, None].repeat(2, axis=1)
+    (taken,) = run(model_of([node("Resize", "x _ _ sizes", "y")], x, sizes), {"x": places})
+    weights = numpy_helper.to_array(model.graph.initializer[-1])
+    expected = np.stack([np.bincount(taken[0, 0].astype(int), row, 5_000) for row in weights[0]])
+    np.testing.assert_allclose(derived(model, x)[0][0], expected, rtol=1e-5)
+    if after == 9_000:
+        with pytest.raises(ModelError, match=rf"'y' \(Resize\) has no gradient: it resizes .* to {after:,}"):
+            derived(model_of([node("Resize", "x _ _ sizes", "y", mode="linear")], x, sizes), x)
 
 
 def test_three_axes() -> None:

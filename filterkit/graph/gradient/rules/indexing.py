@@ -13,6 +13,9 @@ from filterkit.graph.gradient.backward import Backward, Family, Gradients, stand
 MOST_REPETITIONS = 4
 """How often an index may be taken before scattering is faster than a sum of as many gathered tensors."""
 
+LONGEST_AXIS = 2**24
+"""For which the graph may contain indices."""
+
 
 def slice_(step: Backward) -> Gradients:
     shape = step.shape()
@@ -21,8 +24,8 @@ def slice_(step: Backward) -> Gradients:
     steps = _integers(step, 4) if step.has(4) else [1] * len(starts)
     gradient = step.gradient
     for axis, start, end, stride in zip(axes, starts, ends, steps, strict=True):
-        size = shape[axis]
-        gradient = added(step, gradient, axis % len(shape), np.arange(size)[start:end:stride], size)
+        taken = range(shape[axis])[start:end:stride]
+        gradient = added(step, gradient, axis % len(shape), taken, shape[axis])
     return (gradient,)
 
 
@@ -41,6 +44,8 @@ def pad(step: Backward) -> Gradients:
     gradient = step.gradient
     for axis, size in enumerate(shape):
         if before[axis] or after[axis]:
+            if size + before[axis] + after[axis] > LONGEST_AXIS:
+                raise step.unsupported(f"it pads an axis of length {size:,}")
             indices = np.arange(size)[max(-before[axis], 0) : size - max(-after[axis], 0)]
             indices = np.pad(indices, (max(before[axis], 0), max(after[axis], 0)), mode)
             gradient = added(step, gradient, axis, indices, size)
@@ -51,16 +56,10 @@ def gather(step: Backward) -> Gradients:
     shape, count = step.shape(), len(step.shape(1))
     axis = step.attributes.get("axis", 0) % len(shape)
     indices = step.constant(1)
-    rest = [*shape[:axis], *shape[axis + 1 :]]
     if indices is not None and _most_frequent(indices % shape[axis]) <= MOST_REPETITIONS:
         flat = step.reshape(step.gradient, (*shape[:axis], indices.size, *shape[axis + 1 :]))
         return (added(step, flat, axis, indices.ravel() % shape[axis], shape[axis]),)
-    order = [*range(axis, axis + count), *range(axis), *range(axis + count, len(step.output_shape()))]
-    updates = step.op("Transpose", step.gradient, perm=order)
-    places = step.op("Unsqueeze", step.inputs[1], step.ints(-1))
-    whole = _scattered(step, (shape[axis], *rest), places, updates)
-    back = [*range(1, axis + 1), 0, *range(axis + 1, len(shape))]
-    return (step.op("Transpose", whole, perm=back),)
+    return (scattered_along(step, step.gradient, axis, step.inputs[1], shape, count),)
 
 
 def gather_elements(step: Backward) -> Gradients:
@@ -101,28 +100,44 @@ def trilu(step: Backward) -> Gradients:
     return (step.op("Trilu", step.gradient, *step.inputs[1:], upper=step.attributes.get("upper", 1)),)
 
 
-def added(step: Backward, gradient: str, axis: int, indices: NDArray[Any], size: int) -> str:
+def added(step: Backward, gradient: str, axis: int, indices: range | NDArray[Any], size: int) -> str:
     """The gradient of an axis of length `size`, from which `indices` were taken, some of them repeatedly.
 
     For each occurrence of an index there is one Gather of its gradient, or of a zero behind the last one.
     """
     count, ahead, rank = len(indices), [0] * axis, len(step.shape())
     behind = [0] * (rank - axis - 1)
-    if (np.diff(indices) == 1).all() and count:
-        first = int(indices[0])
-        before, after = [*ahead, first, *behind], [*ahead, size - first - count, *behind]
-        return step.op("Pad", gradient, step.ints(*before, *after)) if count < size else gradient
+    if count == size and isinstance(indices, range) and indices.step > 0:
+        return gradient
+    if isinstance(indices, range) and indices.step == 1 and count:
+        before, after = [*ahead, indices[0], *behind], [*ahead, size - indices[0] - count, *behind]
+        return step.op("Pad", gradient, step.ints(*before, *after))
+    if max(size, count) > LONGEST_AXIS:
+        raise step.unsupported(f"it takes elements of an axis of length {size:,}")
+    taken = np.asarray(indices, np.int64)
     padded = step.op("Pad", gradient, step.ints(*[0] * rank, *ahead, 1, *behind))
-    order = np.argsort(indices, kind="stable")
-    starts = np.searchsorted(indices[order], indices[order])
-    occurrence = np.arange(count) - starts
-    taken = []
+    order = np.argsort(taken, kind="stable")
+    occurrence = np.arange(count) - np.searchsorted(taken[order], taken[order])
+    terms = []
     for number in range(int(occurrence.max(initial=0)) + 1):
         places = np.full(size, count)
         chosen = order[occurrence == number]
-        places[indices[chosen]] = chosen
-        taken.append(step.op("Gather", padded, step.const(places), axis=axis))
-    return step.builder.total(taken)
+        places[taken[chosen]] = chosen
+        terms.append(step.op("Gather", padded, step.const(places), axis=axis))
+    return step.builder.total(terms)
+
+
+def scattered_along(
+    step: Backward, gradient: str, axis: int, indices: str, shape: Sequence[int], count: int = 1
+) -> str:
+    """As `added`, for indices that the graph computes: a tensor with `count` axes in the place of `axis`."""
+    rank = len(shape) - 1 + count
+    order = [*range(axis, axis + count), *range(axis), *range(axis + count, rank)]
+    updates = step.op("Transpose", gradient, perm=order)
+    places = step.op("Unsqueeze", indices, step.ints(-1))
+    whole = _scattered(step, (shape[axis], *shape[:axis], *shape[axis + 1 :]), places, updates)
+    back = [*range(1, axis + 1), 0, *range(axis + 1, len(shape))]
+    return step.op("Transpose", whole, perm=back)
 
 
 def _most_frequent(indices: NDArray[Any]) -> int:

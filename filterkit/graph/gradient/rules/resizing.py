@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+from onnx import TensorProto
+
 from filterkit.graph.gradient.backward import Backward, Family, Gradients, standard
+from filterkit.graph.gradient.rules.indexing import scattered_along
 
 SAME_FOR_EVERY_AXIS = (
     "antialias",
@@ -22,6 +26,13 @@ SAME_FOR_EVERY_AXIS = (
 """Attributes of Resize that its matrices depend on; with extrapolation, the values outside are constant."""
 
 
+LARGEST_MATRIX = 2**24
+"""Elements. Longer axes are rare: those of sounds."""
+
+EXACT = 2**24
+"""Up to this number, float32 has all integers."""
+
+
 class Along(NamedTuple):
     """How one axis is resized: by a scale, or to a given size; from a region, by default the whole."""
 
@@ -29,13 +40,24 @@ class Along(NamedTuple):
     start: float
     end: float
 
+    @property
+    def crops(self) -> bool:
+        return (self.start, self.end) != (0, 1)
+
 
 def resize(step: Backward) -> Gradients:
     if step.attributes.get("keep_aspect_ratio_policy", "stretch") != "stretch" and step.has(3):
         raise step.unsupported("it keeps the aspect ratio of a given size")
-    gradient = step.gradient
+    gradient, shape = step.gradient, list(step.output_shape())
     for axis, along in _resized_axes(step).items():
-        gradient = _times_transposed(step, gradient, axis, _matrix(step, axis, along))
+        before, after = step.shape()[axis], shape[axis]
+        shape[axis] = before
+        if before * after <= LARGEST_MATRIX:
+            gradient = _times_transposed(step, gradient, axis, _matrix(step, axis, along))
+        elif step.attributes.get("mode", "nearest") == "nearest" and before <= EXACT and not along.crops:
+            gradient = scattered_along(step, gradient, axis, _nearest(step, axis, along), shape)
+        else:
+            raise step.unsupported(f"it resizes an axis from {before:,} to {after:,}")
     return (gradient,)
 
 
@@ -53,7 +75,7 @@ def _resized_axes(step: Backward) -> dict[int, Along]:
             end=region[place + len(axes)] if region else 1.0,
         )
         same = step.shape()[axis] == step.output_shape()[axis] and along.scale in (None, 1)
-        if not same or (along.start, along.end) != (0, 1):
+        if not same or along.crops:
             found[axis] = along
     return found
 
@@ -72,14 +94,29 @@ def _matrix(step: Backward, axis: int, along: Along) -> str:
     before, after = step.shape()[axis], step.output_shape()[axis]
     identity = step.op("EyeLike", step.op("ConstantOfShape", step.ints(before, before)))
     row = step.reshape(identity, (1, 1, before, before))
+    matrix = step.reshape(_resized(step, row, after, along), (before, after))
+    return step.op("CastLike", matrix, step.gradient)
+
+
+def _nearest(step: Backward, axis: int, along: Along) -> str:
+    """The indices that resizing takes along an axis: those of which it makes a resized list."""
+    before, after = step.shape()[axis], step.output_shape()[axis]
+    limits = (step.const(np.int64(limit)) for limit in (0, before, 1))
+    places = step.op("Cast", step.op("Range", *limits), to=TensorProto.FLOAT)
+    resized = _resized(step, step.reshape(places, (1, 1, 1, before)), after, along)
+    return step.op("Cast", step.reshape(resized, (after,)), to=TensorProto.INT64)
+
+
+def _resized(step: Backward, tensor: str, after: int, along: Along) -> str:
+    """Resize the last of the four axes of a tensor, as the operator resizes one of its axes."""
     region = step.op("Constant", value_floats=[0.0, 0.0, 0.0, along.start, 1.0, 1.0, 1.0, along.end])
     if along.scale is None:
-        size = ["", step.ints(1, 1, before, after)]
+        shape = step.op("Shape", tensor, end=3)
+        size = ["", step.op("Concat", shape, step.ints(after), axis=0)]
     else:
         size = [step.op("Constant", value_floats=[1.0, 1.0, 1.0, along.scale])]
     given = {name: step.attributes[name] for name in SAME_FOR_EVERY_AXIS if name in step.attributes}
-    resized = step.op("Resize", row, region, *size, extrapolation_value=0.0, **given)
-    return step.op("CastLike", step.reshape(resized, (before, after)), step.gradient)
+    return step.op("Resize", tensor, region, *size, extrapolation_value=0.0, **given)
 
 
 def _times_transposed(step: Backward, gradient: str, axis: int, matrix: str) -> str:
