@@ -27,6 +27,7 @@ FLOORS = (
         *("sources", "extractors", "normalizers", "renderers", "formats"),
         *("charts", "metrics", "comparison", "runtime"),
     ),
+    ("attribution",),
     ("catalog",),
     ("ingest",),
     ("operations", "results", "session"),

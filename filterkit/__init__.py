@@ -8,6 +8,7 @@ never from the modules below. Everything is imported lazily.
 # may contain a typing.py, from ``sys.path``.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from filterkit.attribution.subject import Subject
     from filterkit.cli.shell import Shell, command
     from filterkit.errors import FilterkitError, ModelError, SourceError, UsageError
     from filterkit.graph.gradient.backward import Backward
@@ -52,6 +53,7 @@ _HOMES = {
     "Skipped": "filterkit.records",
     "Shell": "filterkit.cli.shell",
     "SourceError": "filterkit.errors",
+    "Subject": "filterkit.attribution.subject",
     "Tail": "filterkit.graph.layers.activations",
     "TileSheet": "filterkit.records",
     "Unresolved": "filterkit.graph.layers.layers",
@@ -86,6 +88,7 @@ __all__ = [
     "Shell",
     "Skipped",
     "SourceError",
+    "Subject",
     "Tail",
     "TileSheet",
     "Unresolved",

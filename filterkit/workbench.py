@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from filterkit.plugins.registry import Registry
     from filterkit.records import At, FloatArray, Provider, TileSheet
     from filterkit.renderers.rendered import Rendered
+    from filterkit.results.attribute import Attributions
     from filterkit.results.diff import Differences
     from filterkit.results.maps import FeatureMaps
     from filterkit.results.rows import Found
@@ -1240,6 +1241,147 @@ class Workbench:
         [[PosixPath('maps.npz')]]
         """
         return operations.draw.write_maps(self._session, results, Path(output), normalizer, renderer, options)
+
+    def attribute(
+        self,
+        target: str,
+        image: Picture,
+        *,
+        method: str = "gradient",
+        position: str | Sequence[int] = "max",
+        at: At = "post",
+        rules: Sequence[str] = (),
+        randomize: str | None = None,
+        seed: int = 0,
+        after_softmax: bool = False,
+        size: str | None = None,
+        provider: Provider = "auto",
+        threads: int | None = None,
+    ) -> Attributions:
+        """Compute how much each pixel of a picture contributes to a target.
+
+        Parameters
+        ----------
+        target
+            A filter, some filters or a layer, whose total is attributed, by address; or an output of the
+            network, ``MODEL@OUTPUT:INDEX``, e.g. ``"open-nsfw@0:1"``. OUTPUT is a number or a name. Without
+            INDEX it is the largest entry, and ``"open-nsfw@"`` is that of the first output. An output of a
+            final Softmax is attributed before it.
+        image
+            A picture file, a PIL image or an array (H, W) or (H, W, 3).
+        method
+            ``"gradient"``, ``"gradient-input"``, ``"guided-backprop"``, ``"deconvnet"``,
+            ``"integrated-gradients"``, ``"smoothgrad"``, ``"grad-cam"``, ``"grad-cam++"``, ``"layer-cam"``,
+            ``"eigen-cam"``, ``"occlusion"`` or one of a plugin, with options as in
+            ``"integrated-gradients:steps=128"``.
+        position
+            ``"max"``: where the target's map is largest; ``"mean"``: its mean; or a position, ``(y, x)`` or
+            ``"Y,X"``. Of a single position only the receptive field is computed, where that is exact.
+        at
+            ``"post"``: after the activation; ``"pre"``: the convolution's own output.
+        rules
+            Gradient rules, as spec strings, that replace others for their operators.
+        randomize, seed
+            A layer from which on the weights are replaced by random ones, and the seed: if the attribution
+            hardly changes, it does not show what these layers have learned.
+        after_softmax
+            Attribute the probability instead of the score before a final Softmax.
+        size, provider, threads
+            As in `iter_feature_maps`.
+
+        Returns
+        -------
+        Attributions
+            Its array has the shape (C, H, W): the size at which the network sees the picture, with channels
+            in the order R, G, B.
+
+        Raises
+        ------
+        ImageError, RuntimeFailure, ModelError, NotFoundError, UsageError
+            The picture, the network, the target or the position is unsuitable.
+        """
+        [result] = self.iter_attributions(
+            target,
+            [image],
+            method=method,
+            position=position,
+            at=at,
+            rules=rules,
+            randomize=randomize,
+            seed=seed,
+            after_softmax=after_softmax,
+            size=size,
+            provider=provider,
+            threads=threads,
+        )
+        return result
+
+    def iter_attributions(
+        self,
+        target: str,
+        images: Iterable[Picture],
+        *,
+        method: str = "gradient",
+        position: str | Sequence[int] = "max",
+        at: At = "post",
+        rules: Sequence[str] = (),
+        randomize: str | None = None,
+        seed: int = 0,
+        after_softmax: bool = False,
+        size: str | None = None,
+        provider: Provider = "auto",
+        threads: int | None = None,
+        unreadable: Callable[[ImageError], None] | None = None,
+    ) -> Iterator[Attributions]:
+        """As `attribute`, for pictures and folders of pictures, one after the other.
+
+        Parameters
+        ----------
+        unreadable
+            As in `iter_feature_maps`.
+        """
+        return operations.attribute.iter_attributions(
+            self._session,
+            target,
+            images,
+            asked=operations.attributed_network.AttributeOptions(
+                method, position, rules, randomize, seed, after_softmax
+            ),
+            options=RunOptions(at, size, provider, threads),
+            unreadable=unreadable,
+        )
+
+    def write_attributions(
+        self,
+        results: Iterable[Attributions],
+        output: str | os.PathLike[str],
+        *,
+        normalizer: str | None = None,
+        renderer: str | None = None,
+        **options: Any,
+    ) -> Iterator[tuple[Attributions, Path]]:
+        """Write attributions one at a time, and yield each with the file written for it.
+
+        Parameters
+        ----------
+        results
+            Attributions as returned by `iter_attributions`.
+        output
+            A picture file or an ``.npy`` file with an array (C, H, W), for one picture; an ``.npz`` or
+            ``.safetensors`` file with an array per picture; or a folder, for a picture file each.
+        normalizer
+            As in `sheet`.
+        renderer, options
+            As in `render`.
+
+        Raises
+        ------
+        UsageError
+            Several pictures for one file.
+        """
+        return operations.attribute.write_attributions(
+            self._session, results, Path(output), normalizer, renderer, options
+        )
 
     def convolve(
         self,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from filterkit.operations import (
         add,
+        attribute,
+        attributed_network,
         convolve,
         corrections,
         diff,
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "add",
+    "attribute",
+    "attributed_network",
     "convolve",
     "corrections",
     "diff",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from filterkit.errors import ImageError, UsageError
 from filterkit.operations.corrections import hint_argument_order
-from filterkit.operations.maps import parse_size, picture_name
+from filterkit.operations.requested_pictures import parse_size, picture_name
 from filterkit.records import Preprocessing, RunOptions
 from filterkit.results.maps import FeatureMaps
 

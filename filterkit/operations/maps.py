@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from filterkit.errors import ImageError, RuntimeFailure, UsageError
-from filterkit.operations.corrections import hint_argument_order, hint_unquoted_picture
+from filterkit.operations.corrections import hint_argument_order
+from filterkit.operations.requested_pictures import (
+    each_picture,
+    found_pictures,
+    parse_size,
+    picture_preprocessing,
+    read_pictures,
+)
 from filterkit.records import RunOptions
 from filterkit.results.maps import FeatureMaps
 
@@ -57,7 +64,7 @@ def iter_feature_maps(
             "a feature map is the response of a whole filter, not of single kernels",
             hint=f"filterkit convolve {address} applies one kernel to a picture",
         )
-    _check_network(matches[0])
+    check_network(matches[0])
     labels = session.selected_labels(matches)
     return _run(
         matches,
@@ -97,7 +104,7 @@ def _run(
     if at not in ("post", "pre"):
         raise UsageError(f"at cannot be '{at}'", hint="use post (after the activation) or pre (before it)")
     # Given a sequence, all files are found before anything runs; an iterator is consumed lazily.
-    pictures = iter(list(_found(images)) if isinstance(images, Sequence) else _pictures(images))
+    pictures = iter(list(found_pictures(images)) if isinstance(images, Sequence) else each_picture(images))
     first = list(islice(pictures, 2))
     if bool(first) == (inputs is not None):
         raise UsageError(
@@ -140,7 +147,7 @@ def _run(
         idle = {match.layer["name"]: NOT_TAKEN for match in matches if match.layer["name"] not in maps}
         if not ran:
             raise RuntimeFailure(f"{next(iter(idle))} did not run: {NOT_TAKEN}", hint="use other inputs")
-        chosen = {name: _chosen(maps[name], match, labels[name]) for name, match in ran.items()}
+        chosen = {name: chosen_maps(maps[name], match, labels[name]) for name, match in ran.items()}
         yield FeatureMaps(
             maps={name: one.values for name, one in chosen.items()},
             addresses={name: match.selected_address for name, match in ran.items()},
@@ -172,7 +179,7 @@ def _check_skipping(output: Path, inputs: object) -> None:
         )
 
 
-def _check_network(match: Match) -> None:
+def check_network(match: Match) -> None:
     """Raise RuntimeFailure where the model is a checkpoint, whose layers are not connected."""
     from filterkit.graph.loading.checkpoint import PRODUCER
 
@@ -183,66 +190,8 @@ def _check_network(match: Match) -> None:
         )
 
 
-def parse_size(text: str | None) -> Size:
-    """Parse ``224``, ``240x320`` (height × width) or ``original``; None stays None.
-
-    Raises
-    ------
-    UsageError
-        `text` is anything else, or the size is too large.
-    """
-    from filterkit.runtime.pictures import LARGEST_SIZE
-
-    if text is None:
-        return None
-    if text == "original":
-        return "original"
-    height, cross, width = text.lower().partition("x")
-    try:
-        size = int(height), int(width if cross else height)
-    except ValueError:
-        size = 0, 0
-    if min(size) < 1:
-        raise UsageError(f"'{text}' is not a size", hint="use 224, 240x320 (height x width) or original")
-    if size[0] * size[1] > LARGEST_SIZE:
-        raise UsageError(
-            f"the size {text} has more than {LARGEST_SIZE:,} pixels", hint="choose a smaller one"
-        )
-    return size
-
-
-def picture_name(picture: Picture, number: int) -> tuple[str, str]:
-    """The name of a picture in rows, and in file names."""
-    if isinstance(picture, str | Path):
-        return str(picture), Path(picture).stem
-    return f"picture {number}", f"picture_{number}"
-
-
 Response = tuple[Mapping[str, "NDArray[Any]"], str, str, bool]
 """Maps of one picture by layer, the picture's name in rows and in file names, and whether there are more."""
-
-
-def _pictures(images: Iterable[Picture]) -> Iterator[Picture]:
-    """The pictures, with folders replaced by the pictures in them."""
-    from filterkit.runtime.pictures import find_pictures
-
-    for image in images:
-        if isinstance(image, str | os.PathLike):
-            yield from find_pictures([image])
-        else:
-            yield image
-
-
-def _found(images: Sequence[Picture]) -> Iterator[Picture]:
-    """As `_pictures`; the error about a missing one has a hint if its name was split at spaces."""
-    for place, image in enumerate(images):
-        try:
-            yield from _pictures([image])
-        except ImageError as error:
-            hint = hint_unquoted_picture(images[place:])
-            if hint is None:
-                raise
-            raise UsageError(error.message, hint=hint) from None
 
 
 def _run_pictures(
@@ -255,59 +204,22 @@ def _run_pictures(
     *,
     several: bool,
 ) -> Iterator[Response]:
-    from filterkit.catalog.model_input import has_placeholder_size, preprocessing_from, takes_no_pictures
     from filterkit.graph.layers.picture_input import fixed_size
-    from filterkit.runtime.pictures import report
-    from filterkit.runtime.pixels import read_pixels
 
-    preprocessing = preprocessing_from(model["preprocessing"])
-    if preprocessing is None:
-        hint = "give its inputs as arrays with --input FILE.npz"
-        if len(model["input_shape"] or ()) in (0, 4):
-            spec = "--preprocessing unit:input=NAME,layout=NCHW"
-            hint += f"; if one is a picture, declare it with filterkit add --replace {spec}"
-        raise ImageError(takes_no_pictures(model), hint=hint)
-    declared = fixed_size(model["input_shape"], model["input_layout"])
-    is_placeholder = size is None and has_placeholder_size(model) and network.takes_any_size(preprocessing)
-    reported: set[str] = set()
-
-    def report_once(kind: str, text: str) -> None:
-        if kind not in reported:
-            report(text + (" (further cases are not reported)" if several and kind == "range" else ""))
-        reported.add(kind)
-
+    preprocessing = picture_preprocessing(model)
     pending: deque[tuple[str, str]] = deque()
     """Names of pictures that were read but whose maps are not computed yet, as several run in one batch."""
 
-    def read() -> Iterator[NDArray[Any]]:
-        stems: set[str] = set()
-        skipped = 0
-        for number, picture in enumerate(pictures):
-            name, stem = picture_name(picture, number)
-            stem = _distinct(stem, stems)  # before it is read, so that it is the same in every run
-            if files and all(path.exists() for path in files(stem)):
-                skipped += 1
-                continue
-            try:
-                pixels = read_pixels(picture, preprocessing, note=partial(report_once, "range"))
-            except ImageError as error:
-                if unreadable is None:
-                    raise
-                unreadable(error)
-                continue
-            if is_placeholder and pixels.shape[:2] != declared:
-                report_once(
-                    "size",
-                    f"pictures are resized to {declared[0]} × {declared[1]}, the input size in the file of "
-                    f"{model['name']}; if that is a placeholder, set another with --size 224 or --size "
-                    "original",
-                )
+    def pixels() -> Iterator[NDArray[Any]]:
+        read = read_pictures(
+            network, model, preprocessing, pictures, size, unreadable, several=several, files=files
+        )
+        for name, stem, values in read:
             pending.append((name, stem))
-            yield pixels
-        if skipped:
-            report(f"skipped {skipped:,} picture{'s' * (skipped > 1)} whose files exist already")
+            yield values
 
-    for maps in network.picture_maps(read(), preprocessing, size=size, declared=declared):
+    declared = fixed_size(model["input_shape"], model["input_layout"])
+    for maps in network.picture_maps(pixels(), preprocessing, size=size, declared=declared):
         yield {name: values[0] for name, values in maps.items()}, *pending.popleft(), several
 
 
@@ -338,7 +250,7 @@ class _Chosen(NamedTuple):
     makers: tuple[str, ...]
 
 
-def _chosen(values: NDArray[Any], match: Match, labels: Sequence[str]) -> _Chosen:
+def chosen_maps(values: NDArray[Any], match: Match, labels: Sequence[str]) -> _Chosen:
     """The maps of the selected filters; after CReLU each has two, after maxout several share one."""
     import numpy as np
 
@@ -358,13 +270,3 @@ def _chosen(values: NDArray[Any], match: Match, labels: Sequence[str]) -> _Chose
     places = [part * count + place for part in range(parts) for place in match.filters]
     names = [label if not part else f"{label} ({part + 1})" for part in range(parts) for label in labels]
     return _Chosen(values[np.asarray(places)], tuple(names), makers * parts)
-
-
-def _distinct(stem: str, taken: set[str]) -> str:
-    """Number pictures with equal file names, so that none overwrites the results of another."""
-    name, count = stem, 1
-    while name.casefold() in taken:  # some file systems do not distinguish A.png from a.png
-        count += 1
-        name = f"{stem}_{count}"
-    taken.add(name.casefold())
-    return name

@@ -168,6 +168,45 @@ class Gradients:
         )
 
 
+class Attributions:
+    @hookimpl
+    def filterkit_attributions(self) -> Contributions:
+        methods = "filterkit.attribution"
+        return (
+            Contribution("gradient", "The gradient", f"{methods}.saliency:Gradient"),
+            Contribution(
+                "gradient-input", "The gradient times the input", f"{methods}.saliency:GradientInput"
+            ),
+            Contribution(
+                "guided-backprop",
+                "The gradient without negative parts, where Relu is active",
+                f"{methods}.saliency:GuidedBackprop",
+            ),
+            Contribution("deconvnet", "The gradient without negative parts", f"{methods}.saliency:Deconvnet"),
+            Contribution(
+                "integrated-gradients",
+                "The mean gradient on the way from a baseline, times the difference",
+                f"{methods}.integrated_gradients:IntegratedGradients",
+            ),
+            Contribution(
+                "smoothgrad", "The mean gradient of noisy copies", f"{methods}.smoothgrad:SmoothGrad"
+            ),
+            Contribution("grad-cam", "Maps of a layer, weighted by gradients", f"{methods}.grad_cam:GradCam"),
+            Contribution(
+                "grad-cam++",
+                "Grad-CAM weighted by positive gradients",
+                f"{methods}.grad_cam:GradCamPlusPlus",
+            ),
+            Contribution(
+                "layer-cam", "Maps of a layer, weighted by position", f"{methods}.grad_cam:LayerCam"
+            ),
+            Contribution(
+                "eigen-cam", "First principal component of a layer", f"{methods}.eigen_cam:EigenCam"
+            ),
+            Contribution("occlusion", "The drop when a window is covered", f"{methods}.occlusion:Occlusion"),
+        )
+
+
 BUILTINS: dict[str, object] = {
     "filterkit.sources": Sources(),
     "filterkit.extractors": Extractors(),
@@ -176,5 +215,6 @@ BUILTINS: dict[str, object] = {
     "filterkit.metrics": Metrics(),
     "filterkit.formats": Formats(),
     "filterkit.gradients": Gradients(),
+    "filterkit.attributions": Attributions(),
 }
 """Plugin name to plugin."""

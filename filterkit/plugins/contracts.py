@@ -14,6 +14,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from filterkit.plugins import protocols
+from filterkit.plugins.attribution_contract import CheckedAttribution
 from filterkit.plugins.checked import Checked, read_only
 from filterkit.plugins.gradient_contract import CheckedGradientRule
 from filterkit.plugins.metric_contract import CheckedMetric
@@ -256,6 +257,7 @@ _WRAPPERS: dict[str, tuple[type[Checked[Any]], tuple[Any, ...]]] = {
     "metric": (CheckedMetric, (protocols.FilterMetric, protocols.LayerMetric)),
     "format": (CheckedFormat, (protocols.OutputFormat,)),
     "gradient-rule": (CheckedGradientRule, (protocols.GradientRule,)),
+    "attribution": (CheckedAttribution, (protocols.AttributionMethod,)),
 }
 """Wrapper per kind, and the protocols of which an object must implement one."""
 _ABSENT = object()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import typer
 
     from filterkit.plugins.protocols import (
+        AttributionMethod,
         Contribution,
         FilterMetric,
         GradientRule,
@@ -62,6 +63,11 @@ def filterkit_output_formats() -> Iterable[Contribution[OutputFormat]]:  # type:
 @hookspec
 def filterkit_gradient_rules() -> Iterable[Contribution[GradientRule]]:  # type: ignore[empty-body]
     """Gradient rules: how operators are differentiated (`GradientRule`)."""
+
+
+@hookspec
+def filterkit_attributions() -> Iterable[Contribution[AttributionMethod]]:  # type: ignore[empty-body]
+    """Attribution methods: which pixels a target responds to (`AttributionMethod`)."""
 
 
 @hookspec

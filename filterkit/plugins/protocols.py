@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from filterkit.attribution.subject import Subject
     from filterkit.graph.gradient.backward import Backward
     from filterkit.graph.view.view import GraphView
     from filterkit.records import FetchedModel, FilterBank, FloatArray, Normalized, Skipped, TileSheet
@@ -155,4 +156,21 @@ class GradientRule(Protocol):
             The name of the gradient of each input, of the input's shape; None where none flows. Those that
             are not in ``step.needed`` are ignored, and missing ones at the end are None.
         """
+        ...
+
+
+@runtime_checkable
+class AttributionMethod(Protocol):
+    """Says how much each pixel of a picture contributes to a target; a frozen dataclass of its options."""
+
+    @property
+    def local(self) -> bool:
+        """Whether pixels outside the receptive field of the target get 0, and do not matter for the others.
+
+        Only the receptive field is then computed, if the target is a single position.
+        """
+        ...
+
+    def attribute(self, subject: Subject) -> FloatArray:
+        """The attribution of ``subject.picture``, with its shape (C, H, W), or (1, H, W) for all channels."""
         ...

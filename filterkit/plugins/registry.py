@@ -10,6 +10,7 @@ from typing import Any, Literal, overload
 
 from filterkit.errors import UnknownNameError, UsageError, closest
 from filterkit.plugins import contracts
+from filterkit.plugins.attribution_contract import CheckedAttribution
 from filterkit.plugins.candidate import canonical, source_file
 from filterkit.plugins.contracts import CheckedExtractor
 from filterkit.plugins.discovery import install_hint
@@ -135,6 +136,8 @@ class Registry:
     @overload
     def create(self, kind: Literal["format"], spec: str, **options: Any) -> contracts.CheckedFormat: ...
     @overload
+    def create(self, kind: Literal["attribution"], spec: str, **options: Any) -> CheckedAttribution: ...
+    @overload
     def create(self, kind: Literal["gradient-rule"], spec: str, **options: Any) -> CheckedGradientRule: ...
 
     def create(self, kind: Kind, spec: str, **options: Any) -> Any:
@@ -174,7 +177,9 @@ class Registry:
         return contracts.checked(kind, registration.plugin, registration.contribution, made, full_spec)
 
 
-Kind = Literal["source", "extractor", "normalizer", "renderer", "metric", "format", "gradient-rule"]
+Kind = Literal[
+    "source", "extractor", "normalizer", "renderer", "metric", "format", "gradient-rule", "attribution"
+]
 
 HOOKS: dict[Kind, str] = {
     "source": "filterkit_model_sources",
@@ -184,6 +189,7 @@ HOOKS: dict[Kind, str] = {
     "metric": "filterkit_metrics",
     "format": "filterkit_output_formats",
     "gradient-rule": "filterkit_gradient_rules",
+    "attribution": "filterkit_attributions",
 }
 """The hook of each kind."""
 
@@ -239,7 +245,7 @@ class Registration:
             return options_of(factory)
 
 
-NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*\+*")
 """Valid names of contributions and commands."""
 _FACTORY = re.compile(r"\w+(\.\w+)*:\w+")
 
@@ -263,7 +269,7 @@ def contributions_of(plugin: Plugin, kind: Kind, returned: Any) -> list[Registra
             contract_error(
                 plugin,
                 hook,
-                f"contributes the name {each.name!r}; names are lower-case letters, digits and -",
+                f"contributes the name {each.name!r}; names are lower-case letters, digits, - and a final +",
             )
         if not (
             callable(each.factory) or (isinstance(each.factory, str) and _FACTORY.fullmatch(each.factory))

@@ -85,7 +85,7 @@ def open_network(
         choose(options.provider).name,
         options.threads,
     )
-    found = None if opened is None else opened.find(key)
+    found: Network | None = None if opened is None else opened.find(key)
     if found is None:
         part = excerpt_of(path, wanted, picture_input=picture_input, layout=layout, cache_dir=cache_dir)
         found = Network(part, targets, picture_input=picture_input, options=options, folder=path.parent)

@@ -204,6 +204,13 @@ class Network:
                 }
             del maps  # before the next batch is computed
 
+    def prepared(
+        self, picture: NDArray[Any], preprocessing: Preprocessing, size: Size, declared: Sides
+    ) -> tuple[Input, NDArray[Any]]:
+        """The picture's input, and what it takes: one picture. Parameters and errors as of `picture_maps`."""
+        entry = self._takes_pictures(preprocessing)
+        return entry, self._prepared(picture, entry, preprocessing, size, declared)
+
     def takes_any_size(self, preprocessing: Preprocessing) -> bool:
         """Whether both height and width are free."""
         return any(

@@ -86,6 +86,42 @@ def _prepared(
     return np.ascontiguousarray(values[None])
 
 
+def span(preprocessing: Preprocessing) -> tuple[list[float], list[float]]:
+    """The inputs for black and for white pixels, one per channel."""
+    count = len(preprocessing.channels)
+    means = [*preprocessing.mean] or [0.0]
+    stds = [*preprocessing.std] or [1.0]
+    ends = [
+        [
+            (pixel * preprocessing.scale - means[each % len(means)]) / stds[each % len(stds)]
+            for each in range(count)
+        ]
+        for pixel in (0, 255)
+    ]
+    return ends[0], ends[1]
+
+
+def restored(values: NDArray[np.floating], preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Undo `prepare`: the picture that a network's input shows, for display.
+
+    Parameters
+    ----------
+    values
+        Shape (C, H, W), whatever the layout.
+
+    Returns
+    -------
+    ndarray
+        Shape (H, W, 3), in the order R, G, B, between 0 and 1. Bands other than the first three are left out.
+    """
+    black, white = (np.array(ends, np.float32)[:, None, None] for ends in span(preprocessing))
+    unit = np.clip((values.astype(np.float32) - black) / (white - black), 0, 1)
+    if preprocessing.channel_order == "BGR":
+        unit = unit[::-1]
+    colours = unit[:3] if len(unit) >= 3 else np.repeat(unit[:1], 3, axis=0)
+    return np.ascontiguousarray(colours.transpose(1, 2, 0))
+
+
 def scaled(own: tuple[int, int], fixed: Sides) -> tuple[int, int]:
     """Size of a picture if height or width is fixed; the other keeps the aspect ratio (lines of text)."""
     height, width = fixed

@@ -44,6 +44,7 @@ HOOKS = {
     "filterkit_metrics": ("metrics", "FilterMetric", "LayerMetric"),
     "filterkit_output_formats": ("output-formats", "OutputFormat"),
     "filterkit_gradient_rules": ("gradient-rules", "GradientRule"),
+    "filterkit_attributions": ("attributions", "AttributionMethod"),
     "filterkit_commands": ("commands",),
     "filterkit_after_ingest": ("after-ingest",),
 }
@@ -238,6 +239,9 @@ def test_weight_extractor(host: PluginHost, tmp_path: Path) -> None:
     assert isinstance(bank, FilterBank)
     np.testing.assert_array_equal(bank.weights[:, :, 0, 0], matrix.T)
     assert skipped == Skipped("computed", "MatMul", "its weight is an input of the model ('z')")
+
+
+# signed_steps.py has its test in test_attribution_page.py.
 
 
 def test_gradient_rule(host: PluginHost) -> None:

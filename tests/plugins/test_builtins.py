@@ -21,6 +21,10 @@ NAMES: dict[Kind, tuple[str, ...]] = {
         *("normalization", "pooling", "rearrangement", "recurrence", "reduction", "resizing"),
         *("sampling", "straight-through"),
     ),
+    "attribution": (
+        *("deconvnet", "eigen-cam", "grad-cam", "grad-cam++", "gradient", "gradient-input"),
+        *("guided-backprop", "integrated-gradients", "layer-cam", "occlusion", "smoothgrad"),
+    ),
     "format": ("csv", "json", "ndjson", "table", "tsv"),
 }
 

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TextIO
 
 import numpy as np
@@ -187,6 +188,23 @@ def test_gradient_rules(host: PluginHost) -> None:
     host.add(Plugin(), name="filterkit-twice", version="1")
     rule = Registry(host).gradient_rules()["my.domain", "Twice"]
     assert str(rule) == "filterkit-twice/twice"
+
+
+def test_attributions(host: PluginHost) -> None:
+    class Nothing:
+        local = False
+
+        def attribute(self, subject: filterkit.Subject) -> Any:
+            return 0 * subject.picture
+
+    class Plugin:
+        @filterkit.hookimpl
+        def filterkit_attributions(self) -> Iterable[filterkit.Contribution[Nothing]]:
+            return [filterkit.Contribution("nothing", "Zero everywhere", Nothing)]
+
+    host.add(Plugin(), name="filterkit-nothing", version="1")
+    method = Registry(host).create("attribution", "nothing")
+    assert not method.attribute(SimpleNamespace(picture=np.ones((3, 4, 5)))).any()
 
 
 def test_commands(host: PluginHost) -> None:

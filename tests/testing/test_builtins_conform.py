@@ -161,7 +161,9 @@ def test_gradient_rules_conform(name: str) -> None:
 
 def test_nothing_is_left_out() -> None:
     """Every kind, and every source; all names of the other kinds are checked above."""
-    assert {kind for kind, _ in OBJECTS} | {"extractor", "source", "gradient-rule"} == set(get_args(Kind))
+    assert {kind for kind, _ in OBJECTS} | {"extractor", "source", "gradient-rule", "attribution"} == set(
+        get_args(Kind)
+    )
     called = re.findall(r'_source\("([\w-]+)"\)', Path(__file__).read_text(encoding="utf-8"))
     assert set(called) == set(REGISTRY.names("source"))
 

@@ -65,6 +65,7 @@ def _contributed(kind: str) -> Callable[[str], list[str]]:
 complete_model = _quietly(_models)
 complete_address = _quietly(_addresses)
 complete_ref = _quietly(_refs)
+complete_attribution = _quietly(_contributed("attribution"))
 complete_extractor = _quietly(_contributed("extractor"))
 complete_format = _quietly(_contributed("format"))
 complete_normalizer = _quietly(_contributed("normalizer"))

@@ -1,0 +1,1 @@
+"""Attribution methods: which pixels of a picture a target responds to."""

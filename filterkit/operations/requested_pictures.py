@@ -1,0 +1,155 @@
+"""The pictures of a request: found in folders, named, and read in the channels of a model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filterkit.errors import ImageError, UsageError
+from filterkit.operations.corrections import hint_unquoted_picture
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from filterkit.records import Preprocessing
+    from filterkit.runtime.feature_maps import Network, Size
+    from filterkit.runtime.pictures import Picture
+
+
+def parse_size(text: str | None) -> Size:
+    """Parse ``224``, ``240x320`` (height × width) or ``original``; None stays None.
+
+    Raises
+    ------
+    UsageError
+        `text` is anything else, or the size is too large.
+    """
+    from filterkit.runtime.pictures import LARGEST_SIZE
+
+    if text is None:
+        return None
+    if text == "original":
+        return "original"
+    height, cross, width = text.lower().partition("x")
+    try:
+        size = int(height), int(width if cross else height)
+    except ValueError:
+        size = 0, 0
+    if min(size) < 1:
+        raise UsageError(f"'{text}' is not a size", hint="use 224, 240x320 (height x width) or original")
+    if size[0] * size[1] > LARGEST_SIZE:
+        raise UsageError(
+            f"the size {text} has more than {LARGEST_SIZE:,} pixels", hint="choose a smaller one"
+        )
+    return size
+
+
+def picture_name(picture: Picture, number: int) -> tuple[str, str]:
+    """The name of a picture in rows, and in file names."""
+    if isinstance(picture, str | Path):
+        return str(picture), Path(picture).stem
+    return f"picture {number}", f"picture_{number}"
+
+
+def each_picture(images: Iterable[Picture]) -> Iterator[Picture]:
+    """The pictures, with folders replaced by the pictures in them."""
+
+    for image in images:
+        if isinstance(image, str | os.PathLike):
+            yield from find_pictures([image])
+        else:
+            yield image
+
+
+def found_pictures(images: Sequence[Picture]) -> Iterator[Picture]:
+    """As `each_picture`; the error about a missing one has a hint if its name was split at spaces."""
+    for place, image in enumerate(images):
+        try:
+            yield from each_picture([image])
+        except ImageError as error:
+            hint = hint_unquoted_picture(images[place:])
+            if hint is None:
+                raise
+            raise UsageError(error.message, hint=hint) from None
+
+
+def picture_preprocessing(model: Mapping[str, Any]) -> Preprocessing:
+    """The preprocessing of a model's pictures; raises ImageError if it takes none."""
+    from filterkit.catalog.model_input import preprocessing_from, takes_no_pictures
+
+    preprocessing = preprocessing_from(model["preprocessing"])
+    if preprocessing is None:
+        hint = "give its inputs as arrays with --input FILE.npz"
+        if len(model["input_shape"] or ()) in (0, 4):
+            spec = "--preprocessing unit:input=NAME,layout=NCHW"
+            hint += f"; if one is a picture, declare it with filterkit add --replace {spec}"
+        raise ImageError(takes_no_pictures(model), hint=hint)
+    return preprocessing
+
+
+def read_pictures(
+    network: Network,
+    model: Mapping[str, Any],
+    preprocessing: Preprocessing,
+    pictures: Iterable[Picture],
+    size: Size,
+    unreadable: Callable[[ImageError], None] | None,
+    *,
+    several: bool,
+    files: Callable[[str], list[Path]] | None = None,
+) -> Iterator[tuple[str, str, NDArray[Any]]]:
+    """The name of each picture in rows and in file names, and its pixels; problems are reported once.
+
+    `files` returns the files for a picture, which is left out if all exist.
+    """
+    from filterkit.catalog.model_input import has_placeholder_size
+    from filterkit.graph.layers.picture_input import fixed_size
+    from filterkit.runtime.pictures import report
+    from filterkit.runtime.pixels import read_pixels
+
+    declared = fixed_size(model["input_shape"], model["input_layout"])
+    is_placeholder = size is None and has_placeholder_size(model) and network.takes_any_size(preprocessing)
+    reported: set[str] = set()
+
+    def report_once(kind: str, text: str) -> None:
+        if kind not in reported:
+            report(text + (" (further cases are not reported)" if several and kind == "range" else ""))
+        reported.add(kind)
+
+    stems: set[str] = set()
+    skipped = 0
+    for number, picture in enumerate(pictures):
+        name, stem = picture_name(picture, number)
+        stem = _distinct(stem, stems)  # before it is read, so that it is the same in every run
+        if files and all(path.exists() for path in files(stem)):
+            skipped += 1
+            continue
+        try:
+            pixels = read_pixels(picture, preprocessing, note=partial(report_once, "range"))
+        except ImageError as error:
+            if unreadable is None:
+                raise
+            unreadable(error)
+            continue
+        if is_placeholder and pixels.shape[:2] != declared:
+            report_once(
+                "size",
+                f"pictures are resized to {declared[0]} × {declared[1]}, the input size in the file of "
+                f"{model['name']}; if that is a placeholder, set another with --size 224 or --size original",
+            )
+        yield name, stem, pixels
+    if skipped:
+        report(f"skipped {skipped:,} picture{'s' * (skipped > 1)} whose files exist already")
+
+
+def _distinct(stem: str, taken: set[str]) -> str:
+    """Number pictures with equal file names, so that none overwrites the results of another."""
+    name, count = stem, 1
+    while name.casefold() in taken:  # some file systems do not distinguish A.png from a.png
+        count += 1
+        name = f"{stem}_{count}"
+    taken.add(name.casefold())
+    return name

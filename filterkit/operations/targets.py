@@ -1,0 +1,183 @@
+"""Targets of attribution: filters by address, and outputs of a network as ``MODEL@OUTPUT:INDEX``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from filterkit.errors import NotFoundError, RuntimeFailure, UsageError, closest
+from filterkit.operations.corrections import hint_argument_order
+from filterkit.operations.maps import check_network, chosen_maps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import onnx
+
+    from filterkit.catalog.addresses import Match
+    from filterkit.records import At
+    from filterkit.runtime.network import Target
+    from filterkit.session import Session
+
+GRAMMAR = "a target is an address, e.g. vgg16/block3_conv1/7, or MODEL@OUTPUT:INDEX, e.g. open-nsfw@0:1"
+
+
+@dataclass(frozen=True, eq=False)
+class Aim:
+    """What is attributed.
+
+    Attributes
+    ----------
+    name
+        As users write it.
+    model
+        The row of its model.
+    target
+        The tensor.
+    match
+        The filters, if it is an address.
+    index
+        The entry of an output; None for the largest.
+    notes
+        What users should know of it.
+    """
+
+    name: str
+    model: Mapping[str, Any]
+    target: Target
+    match: Match | None = None
+    labels: Sequence[str] = ()
+    index: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_after_activation(self) -> bool:
+        """Whether it is taken after an activation, which may be 0 where filters do not respond."""
+        return self.match is not None and self.target.tensor != self.match.layer["pre_tensor"]
+
+    def called(self, channels: tuple[int, ...] | None) -> str:
+        """The name, with the entry of an output that was chosen as the largest."""
+        if self.match is not None or self.index is not None or channels is None:
+            return self.name
+        return f"{self.name}:{channels[0]}"
+
+    def channels(self, count: int) -> tuple[int, ...] | None:
+        """The channels of the tensor, which has `count`, whose total is the target; None for the largest.
+
+        Raises
+        ------
+        UsageError
+            There are no such channels.
+        """
+        import numpy as np
+
+        if self.match is not None:
+            return tuple(chosen_maps(np.arange(count), self.match, self.labels).values.tolist())
+        if self.index is not None and self.index >= count:
+            raise UsageError(
+                f"entry {self.index} is outside the output '{self.target.layer}'",
+                hint=f"its entries are numbered 0 to {count - 1}",
+            )
+        return None if self.index is None else (self.index,)
+
+
+def find_target(session: Session, text: str, images: Iterable[Any], *, at: At, after_softmax: bool) -> Aim:
+    """The target that a text names.
+
+    Raises
+    ------
+    UsageError, NotFoundError
+        It names none, or several layers.
+    RuntimeFailure
+        Its model cannot be run.
+    """
+    from filterkit.runtime.network import Target
+
+    model, is_output, rest = text.partition("@")
+    if is_output and "/" not in model:
+        return _output(session, model, rest, after_softmax=after_softmax)
+    if at not in ("post", "pre"):
+        raise UsageError(f"at cannot be '{at}'", hint="use post (after the activation) or pre (before it)")
+    with hint_argument_order("attribute", text, images, session.matches):
+        match = session.one(text, "an attribution has one target")
+    if len(match.kernels) * match.layer["filters"] < match.layer["kernels"]:
+        raise UsageError(
+            "a target is the response of whole filters, not of single kernels",
+            hint=f"leave the kernel out: {text.rpartition('/')[0]}",
+        )
+    check_network(match)
+    row = match.layer
+    target = Target(row["name"], row[f"{at}_tensor"], row[f"{at}_layout"], row["scope"])
+    (labels,) = session.selected_labels([match])
+    return Aim(match.selected_address, match.model, target, match, labels)
+
+
+def _output(session: Session, name: str, rest: str, *, after_softmax: bool) -> Aim:
+    from filterkit.catalog.weights import model_file
+    from filterkit.graph.loading.load import open_graph
+    from filterkit.runtime.network import Target
+
+    matches = session.matches(name)
+    if len({match.model["name"] for match in matches}) > 1:
+        raise UsageError(f"'{name}' names several models", hint="run one model at a time")
+    check_network(matches[0])
+    model = matches[0].model
+    graph = open_graph(model_file(session.catalog(), model))
+    outputs = [value.name for value in graph.model.graph.output]
+    output, index = _parsed(rest, outputs)
+    notes: tuple[str, ...] = ()
+    tensor = output
+    if not after_softmax and (before := _before_softmax(graph.model, output)) is not None:
+        tensor = before
+        notes = (
+            f"the target is the entry of '{output}' before the final Softmax; --after-softmax takes the "
+            "probability",
+        )
+    shape = graph.shape(output)
+    layout = _layout(None if shape is None else len(shape), model["input_layout"])
+    shown = f"{model['name']}@{outputs.index(output)}" + ("" if index is None else f":{index}")
+    return Aim(shown, model, Target(output, tensor, layout), index=index, notes=notes)
+
+
+def _parsed(rest: str, outputs: Sequence[str]) -> tuple[str, int | None]:
+    """The output and the entry that ``OUTPUT:INDEX`` names; names of outputs may contain colons."""
+    if not outputs:
+        raise RuntimeFailure("the network has no outputs", hint=GRAMMAR)
+    if not rest:
+        return outputs[0], None
+    if (whole := _named(rest, outputs)) is not None:
+        return whole, None
+    before, colon, index = rest.rpartition(":")
+    output = _named(before, outputs) if colon else None
+    if output is None:
+        raise NotFoundError(
+            f"the network has no output '{before or rest}'",
+            hint=closest(before or rest, outputs) if before or rest else GRAMMAR,
+        )
+    if not (index.isascii() and index.isdigit() and len(index) < 10):
+        raise UsageError(f"'{index}' is not the number of an entry of '{output}'", hint=GRAMMAR)
+    return output, int(index)
+
+
+def _named(text: str, outputs: Sequence[str]) -> str | None:
+    if text in outputs:
+        return text
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    return outputs[number] if number is not None and number < len(outputs) else None
+
+
+def _before_softmax(model: onnx.ModelProto, output: str) -> str | None:
+    """The input of the Softmax that makes an output, if one does."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    node = makers.get(output)
+    while node is not None and node.op_type in ("Identity", "Cast"):
+        node = makers.get(node.input[0])
+    return str(node.input[0]) if node is not None and node.op_type == "Softmax" else None
+
+
+def _layout(rank: int | None, picture: str | None) -> str:
+    """The axes of an output: those of pictures if it has four, else a list of entries per picture."""
+    if rank == 4:
+        return "NHWC" if picture == "NHWC" else "NCHW"
+    return "N" + "C" * (rank - 1) if rank else "NC"

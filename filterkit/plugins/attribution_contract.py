@@ -1,0 +1,41 @@
+"""The contract of attribution methods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from filterkit.plugins.checked import Checked
+from filterkit.plugins.protocols import AttributionMethod
+from filterkit.plugins.report import kind_of
+
+if TYPE_CHECKING:
+    from filterkit.attribution.subject import Subject
+    from filterkit.records import FloatArray
+
+
+class CheckedAttribution(Checked[AttributionMethod]):
+    @property
+    def local(self) -> bool:
+        return self.inner.local is True
+
+    def attribute(self, subject: Subject) -> FloatArray:
+        """See `AttributionMethod.attribute`; checks type and shape.
+
+        Values may be NaN where the network's own are; the caller reports it.
+        """
+        import numpy as np
+
+        with self._blame("attribute"):
+            found = self.inner.attribute(subject)
+        self._require(
+            isinstance(found, np.ndarray) and found.dtype.kind == "f",
+            "attribute",
+            f"returned {kind_of(found)}, not an array of floats",
+        )
+        whole = subject.picture.shape
+        self._require(
+            found.shape in (whole, (1, *whole[1:])),
+            "attribute",
+            f"returned shape {found.shape} for a picture of shape {whole}",
+        )
+        return found

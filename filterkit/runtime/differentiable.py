@@ -1,0 +1,254 @@
+"""A network and a target: its value for pictures, and the gradients of the value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+
+from filterkit.errors import NotFoundError, RuntimeFailure
+from filterkit.graph.excerpt.cut import cut
+from filterkit.graph.gradient.facts import UnknownShapes
+from filterkit.graph.gradient.gradient import Rules, gradient
+from filterkit.graph.gradient.taken_branches import take_branches
+from filterkit.graph.gradient.target import Position
+from filterkit.graph.gradient.target import Target as Selection
+from filterkit.graph.view.walk import STANDARD
+from filterkit.runtime.network import Target, channels_first
+from filterkit.runtime.onnx_session import open_session, run
+from filterkit.runtime.providers import choose
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from filterkit.records import FloatArray, RunOptions
+    from filterkit.runtime.network_cache import OpenNetworks
+
+PIXELS = 2**18
+"""Limit on the pixels that run together: what a network computes on the way is kept until the way back."""
+
+LEVELS = 8
+"""Limit on the attempts to measure shapes, which may depend on each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The input for pictures: its name, axes (``"NCHW"`` or ``"NHWC"``), type, and a fixed batch size."""
+
+    name: str
+    layout: str
+    dtype: str
+    batch: int | None
+
+    def fed(self, pictures: FloatArray) -> NDArray[Any]:
+        """Pictures, shape (N, C, H, W), as the network takes them."""
+        turned = pictures.transpose(0, 2, 3, 1) if self.layout == "NHWC" else pictures
+        return np.ascontiguousarray(turned, dtype=self.dtype)
+
+    def taken(self, values: NDArray[Any]) -> FloatArray:
+        """What has the shape of the input, as (N, C, H, W)."""
+        found: FloatArray = values.transpose(0, 3, 1, 2) if self.layout == "NHWC" else values
+        return found if found.dtype.kind == "f" else found.astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Differentiable:
+    """A network that ends at a target.
+
+    Attributes
+    ----------
+    model
+        From `filterkit.graph.excerpt`: its large weights may be references to `path`.
+    tensors
+        The name in `model` of each tensor that is used.
+    target
+        The tensor, of which `channels` are summed up (None for all).
+    rules
+        Gradient rules by operator.
+    entry
+        The picture's input. If it takes integers that the network casts, pictures are floats.
+    opened, key
+        Where sessions are kept, and what distinguishes this network there.
+    """
+
+    model: onnx.ModelProto
+    tensors: Mapping[Target, str]
+    target: Target
+    channels: tuple[int, ...] | None
+    rules: Rules
+    entry: Entry
+    path: Path
+    options: RunOptions
+    opened: OpenNetworks
+    key: tuple[Any, ...]
+
+    def of(self, channels: tuple[int, ...]) -> Differentiable:
+        """The same network, with the total of some channels as its target."""
+        return replace(self, channels=channels)
+
+    def maps(self, pictures: FloatArray, target: Target | None = None) -> FloatArray:
+        """A tensor for pictures of shape (N, C, H, W): shape (N, channels, *positions), all at once."""
+        wanted = target or self.target
+        name = self.tensors[wanted]
+        session = self._session(("value", name), lambda: cut(self.model, [name]))
+        (values,) = run(session, [name], {self.entry.name: self.entry.fed(pictures)})
+        return channels_first(values, wanted)
+
+    def values(self, pictures: FloatArray, position: Position) -> FloatArray:
+        """The value of the target for each of the pictures, shape (N,)."""
+        return np.concatenate(
+            [
+                value_of(self.maps(some), self.channels, position)[:count]
+                for some, count in self._chunks(pictures)
+            ]
+        )
+
+    def gradients(
+        self, pictures: FloatArray, position: Position, override: str | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """The value for each of the pictures, and its gradient, of their shape (N, C, H, W)."""
+        found = [
+            (value[:count], self.entry.taken(back)[:count])
+            for some, count in self._chunks(pictures)
+            for value, back in [self._run(some, position, self.entry.name, override)]
+        ]
+        return np.concatenate([value for value, _ in found]), np.concatenate([back for _, back in found])
+
+    def gradients_at(
+        self, picture: FloatArray, position: Position, target: Target
+    ) -> tuple[FloatArray, FloatArray]:
+        """A tensor for a picture of shape (C, H, W), and the gradient: (channels, *positions) each."""
+        count = self.entry.batch or 1
+        found = self._run(np.repeat(picture[None], count, axis=0), position, self.tensors[target], None)
+        _, back, values = found
+        return channels_first(values, target)[0], channels_first(back, target)[0]
+
+    def _run(
+        self, pictures: FloatArray, position: Position, wrt: str, override: str | None
+    ) -> list[NDArray[Any]]:
+        inputs = {self.entry.name: self.entry.fed(pictures)}
+        selection = Selection(
+            self.tensors[self.target],
+            self.target.layout,
+            self.channels,
+            _in_order(position, self.target.layout),
+        )
+        session = self._session(
+            ("gradient", selection, wrt, override, inputs[self.entry.name].shape),
+            lambda: self._gradient_graph(selection, wrt, override, inputs),
+        )
+        return run(session, [output.name for output in session.get_outputs()], inputs)
+
+    def _gradient_graph(
+        self, selection: Selection, wrt: str, override: str | None, inputs: Mapping[str, NDArray[Any]]
+    ) -> onnx.ModelProto:
+        """Shapes that inference does not reach are measured."""
+        shapes = {name: array.shape for name, array in inputs.items()}
+        for _ in range(LEVELS):
+            try:
+                return gradient(
+                    self.model,
+                    selection,
+                    wrt,
+                    rules=self.rules,
+                    override=override,
+                    path=self.path,
+                    shapes=shapes,
+                )
+            except UnknownShapes as error:
+                try:
+                    part = cut(self.model, error.tensors)
+                except NotFoundError:
+                    raise error from None
+                measured = run(self._opened(part), error.tensors, inputs)
+                shapes |= {name: value.shape for name, value in zip(error.tensors, measured, strict=True)}
+        raise RuntimeFailure("no gradient: the shapes of its tensors depend on each other in too many steps")
+
+    def _session(self, what: tuple[Any, ...], build: Callable[[], onnx.ModelProto]) -> Any:
+        key = (*self.key, self.options.provider, self.options.threads, *what)
+        found = self.opened.find(key)
+        if found is None:
+            found = self._opened(build())
+            self.opened.add(key, found)
+        return found
+
+    def _opened(self, model: onnx.ModelProto) -> Any:
+        choice = choose(self.options.provider)
+        return open_session(model, choice, threads=self.options.threads, folder=self.path.parent)
+
+    def _chunks(self, pictures: FloatArray) -> Iterator[tuple[FloatArray, int]]:
+        """Pictures that run together, filled up with the last one, and how many of them count."""
+        together = self.entry.batch or max(1, PIXELS // math.prod(pictures.shape[2:]))
+        together = min(together, len(pictures)) if self.entry.batch is None else together
+        for start in range(0, len(pictures), together):
+            some = pictures[start : start + together]
+            missing = together - len(some)
+            yield (
+                (np.concatenate([some, np.repeat(some[-1:], missing, axis=0)]) if missing else some),
+                len(some),
+            )
+
+
+def value_of(maps: FloatArray, channels: tuple[int, ...] | None, position: Position) -> FloatArray:
+    """The value of a target whose maps have shape (N, channels, *positions): one per picture."""
+    total = maps if channels is None else maps[:, list(channels)]
+    if position == "mean":
+        each = total.mean(axis=tuple(range(2, maps.ndim)), dtype=np.float64)
+    elif position == "max":
+        each = total.reshape(*total.shape[:2], -1).max(axis=2)
+    else:
+        place = np.ravel_multi_index(position, maps.shape[2:])
+        each = total.reshape(*total.shape[:2], -1)[:, :, place]
+    found: FloatArray = each.sum(axis=1, dtype=np.float64)
+    return found
+
+
+def _in_order(position: Position, layout: str) -> Position:
+    """A position in canonical order (D, H, W), in the order of the tensor's axes."""
+    if isinstance(position, str):
+        return position
+    letters = [letter for letter in layout if letter not in "NC"]
+    if len(letters) != len(position):
+        return position[: len(letters)]  # a tensor without positions has the place (0, 0)
+    canonical = sorted(letters, key="DHW123456789".index)
+    return tuple(position[canonical.index(letter)] for letter in letters)
+
+
+def float_input(model: onnx.ModelProto, name: str) -> bool:
+    """Let an input of integers take floats instead, if the network does nothing but cast it to them.
+
+    Changes the model in place; returns whether it did.
+    """
+    graph = model.graph
+    value = next(value for value in graph.input if value.name == name)
+    readers = [node for node in graph.node if name in node.input]
+    casts = [node for node in readers if node.op_type == "Cast" and node.domain in STANDARD]
+    kinds = {item.i for node in casts for item in node.attribute if item.name == "to"}
+    floats = {onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16}
+    if (
+        value.type.tensor_type.elem_type in floats
+        or len(casts) < len(readers)
+        or not casts
+        or not kinds <= floats
+    ):
+        return False
+    value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    return True
+
+
+def without_branches(
+    model: onnx.ModelProto, inputs: Mapping[str, NDArray[Any]], options: RunOptions, folder: Path
+) -> tuple[onnx.ModelProto, Mapping[Any, str]]:
+    """The model with every If replaced by the branch that it takes for the inputs; see `take_branches`."""
+
+    def compute(part: onnx.ModelProto) -> Sequence[NDArray[Any]]:
+        session = open_session(part, choose(options.provider), threads=options.threads, folder=folder)
+        needed = {value.name: inputs[value.name] for value in part.graph.input if value.name in inputs}
+        return run(session, [value.name for value in part.graph.output], needed)
+
+    return take_branches(model, compute)

@@ -1,0 +1,221 @@
+"""Attribution: positions, parts of pictures, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx_graphs import build, node, random
+from picture_networks import PIXELS
+from PIL import Image
+
+import filterkit
+from filterkit.errors import (
+    FilterkitError,
+    ImageError,
+    ModelError,
+    PluginContractError,
+    RuntimeFailure,
+    UsageError,
+)
+from filterkit.operations.attribute import parse_position
+from filterkit.plugins.host import load_plugins
+from filterkit.plugins.registry import Registry
+
+WEIGHTS = {"w": random(4, 3, 3, 3), "v": random(2, 4, 3, 3, seed=1)}
+CONV, LAST = node("Conv", "x w", "a", name="conv", pads=[1] * 4), node("Conv", "b v", "y", name="last")
+FREE = ["N", 3, "H", "W"]
+
+Add = Callable[..., filterkit.Workbench]
+
+
+@pytest.fixture
+def add(bench: filterkit.Workbench, tmp_path: Path) -> Add:
+    """Add a network, ``net``, of some nodes between two convolutions."""
+
+    def add_network(*between: onnx.NodeProto, shape: Any = FREE, **constants: Any) -> filterkit.Workbench:
+        nodes = [CONV, *between, LAST]
+        onnx.save(build(nodes, {"x": shape}, WEIGHTS | constants, opset=17), tmp_path / "net.onnx")
+        bench.add(tmp_path / "net.onnx")
+        return bench
+
+    return add_network
+
+
+RELU = node("Relu", "a", "b")
+
+
+@pytest.mark.parametrize(
+    ("text", "position"),
+    [("max", "max"), ("mean", "mean"), ("3,4", (3, 4)), (" 3, 4", (3, 4)), ((3, 4), (3, 4)), ("7", (7,))],
+)
+def test_positions(text: Any, position: Any) -> None:
+    assert parse_position(text) == position
+
+
+@pytest.mark.parametrize("text", ["", "min", "3,", "3,x", "-1,2", (1, -2), 5, None, "1.5,2"])
+def test_positions_that_are_none(text: Any) -> None:
+    with pytest.raises(UsageError, match="is not a position") as caught:
+        parse_position(text)
+    assert caught.value.hint == "use max, mean or Y,X, e.g. 12,30"
+
+
+def test_max_is_where_the_total_is_largest(add: Add) -> None:
+    bench = add(RELU)
+    total = np.asarray(bench.feature_maps("net/conv", PIXELS)).sum(axis=0)
+    found = bench.attribute("net/conv", PIXELS)
+    assert found.position == np.unravel_index(total.argmax(), total.shape)
+    assert found.value == pytest.approx(total.max(), rel=1e-5)
+
+
+@pytest.mark.parametrize("place", [(0, 0), (37, 57), (0, 57), (18, 30)])
+def test_only_the_receptive_field_is_attributed(
+    add: Add, place: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = add(RELU)
+    part = bench.attribute("net/last/1", PIXELS, position=place)
+    monkeypatch.setattr("filterkit.operations.attribute.WORTHWHILE", 0)
+    whole = bench.attribute("net/last/1", PIXELS, position=place)
+    assert np.abs(part.array - whole.array).max() <= 1e-6 * np.abs(whole.array).max()
+    assert part.box == whole.box is not None
+    assert part.value == pytest.approx(whole.value, rel=1e-6)
+
+
+def test_the_size_is_the_one_at_which_the_network_sees_the_picture(add: Add) -> None:
+    bench = add(RELU)
+    found = bench.attribute("net/last/1", PIXELS, size="20x24")
+    resized = np.asarray(Image.fromarray(PIXELS).resize((24, 20), Image.Resampling.BILINEAR)) / 255
+    assert found.shape == (3, 20, 24)
+    np.testing.assert_allclose(found.picture, resized, atol=1e-6)
+
+
+@pytest.mark.parametrize("place", ["40,0", "0,60", "3", "1,2,3"])
+def test_a_position_outside_the_map(add: Add, place: str) -> None:
+    with pytest.raises(UsageError, match=r"position [\d,]+ is outside the map of net/last/1") as caught:
+        add(RELU).attribute("net/last/1", PIXELS, position=place)
+    assert caught.value.hint == "its size is 38 × 58, and positions are numbered from 0"
+
+
+def test_operators_without_a_rule_are_all_named(add: Add) -> None:
+    bench = add(node("Shrink", "a", "s", name="first"), node("LpNormalization", "s", "b", name="second"))
+    with pytest.raises(ModelError) as caught:
+        bench.attribute("net/last/1", PIXELS)
+    assert "no gradient rule for 'first' (Shrink), 'second' (LpNormalization)" in caught.value.message
+    assert "filterkit_gradient_rules" in str(caught.value.hint)
+    assert bench.attribute("net/last/1", PIXELS, method="occlusion").array.any()
+
+
+def test_integers_on_the_way(add: Add) -> None:
+    bench = add(node("Cast", "a", "i", to=7), node("Cast", "i", "b", to=1))
+    with pytest.raises(ModelError, match="no gradient flows from the target") as caught:
+        bench.attribute("net/last/1", PIXELS)
+    assert caught.value.hint == "--method occlusion needs no gradients"
+
+
+def test_an_output_that_does_not_depend_on_the_picture(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    nodes = [CONV, node("Shape", "a", "s"), node("Cast", "s", "y", to=1)]
+    onnx.save(build(nodes, {"x": FREE}, WEIGHTS, ["a", "y"], opset=17), tmp_path / "net.onnx")
+    bench.add(tmp_path / "net.onnx")
+    with pytest.raises(FilterkitError, match="no gradient flows from the target to the tensor 'x'"):
+        bench.attribute("net@y", PIXELS)
+
+
+def test_nan_in_the_network(add: Add) -> None:
+    bench = add(node("Log", "a", "b"))
+    with pytest.raises(RuntimeFailure, match="the response of net/last/1 is NaN or infinite") as caught:
+        bench.attribute("net/last/1", PIXELS, position="mean")
+    assert caught.value.hint == "filterkit maps net IMAGE shows the range of every layer"
+
+
+def test_a_size_that_the_graph_does_not_allow(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    nodes = [CONV, node("Flatten", "a", "f"), node("MatMul", "f d", "y")]
+    model = build(nodes, {"x": [1, 3, 8, 8]}, WEIGHTS | {"d": random(256, 3)}, opset=17)
+    onnx.save(model, tmp_path / "net.onnx")
+    bench.add(tmp_path / "net.onnx")
+    with pytest.raises(ImageError, match="this network only takes pictures of 8 × 8 pixels") as caught:
+        bench.attribute("net@0:1", PIXELS, size="16")
+    assert caught.value.hint == "omit the size to have the picture resized"
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"method": "gradeint"}, UsageError, "unknown attribution 'gradeint'"),
+        ({"method": "gradient:steps=3"}, UsageError, "attribution 'gradient' has no option 'steps'"),
+        ({"rules": ["nothing"]}, UsageError, "unknown gradient-rule 'nothing'"),
+        ({"at": "mid"}, UsageError, "at cannot be 'mid'"),
+        ({"size": "0"}, UsageError, "'0' is not a size"),
+        ({"provider": "tpu"}, UsageError, "unknown provider 'tpu'"),
+    ],
+)
+def test_options_are_checked(
+    add: Add, options: dict[str, Any], kind: type[FilterkitError], message: str
+) -> None:
+    with pytest.raises(kind, match=message) as caught:
+        add(RELU).attribute("net/last/1", PIXELS, **options)
+    assert caught.value.hint
+
+
+def test_pictures_that_are_none(add: Add, tmp_path: Path) -> None:
+    bench = add(RELU)
+    with pytest.raises(ImageError, match=r"nothing\.png does not exist"):
+        bench.attribute("net/last/1", tmp_path / "nothing.png")
+    with pytest.raises(UsageError, match="give a picture or more"):
+        list(bench.iter_attributions("net/last/1", []))
+
+
+def test_weights_without_a_network(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    np.savez(tmp_path / "weights.npz", **{"conv.weight": WEIGHTS["w"]})
+    bench.add(f"weights:{tmp_path / 'weights.npz'}")
+    with pytest.raises(RuntimeFailure, match="cannot be run: it consists of weights") as caught:
+        bench.attribute("weights/conv/0", PIXELS)
+    assert caught.value.hint
+
+
+class Nonsense:
+    operators = (("", "Relu"),)
+
+    def backward(self, step: Any) -> Any:
+        return ["no such tensor"]
+
+
+class Plugin:
+    @filterkit.hookimpl
+    def filterkit_gradient_rules(self) -> Any:
+        return [filterkit.Contribution("nonsense", "Wrong names", Nonsense)]
+
+
+def test_a_rule_of_a_plugin_that_returns_nonsense(add: Add, tmp_path: Path) -> None:
+    add(RELU).close()
+    host = load_plugins(discover=False)
+    host.add(Plugin(), name="mine", version="1")
+    with filterkit.Workbench(tmp_path / "catalog.db", registry=Registry(host)) as bench:
+        with pytest.raises(UsageError, match="rules for the same operator, Relu"):
+            bench.attribute("net/last/1", PIXELS)
+        with pytest.raises(PluginContractError, match=r"mine.*returned 'no such tensor'"):
+            bench.attribute("net/last/1", PIXELS, rules=["mine/nonsense"])
+
+
+def test_several_pictures_are_written(add: Add, tmp_path: Path) -> None:
+    bench = add(RELU)
+    for name in ("a", "b"):
+        Image.fromarray(PIXELS).save(tmp_path / f"{name}.png")
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+
+    def write(output: str) -> list[Path]:
+        results = bench.iter_attributions("net/last/1", paths)
+        return [path for _, path in bench.write_attributions(results, tmp_path / output)]
+
+    assert write("maps") == [tmp_path / "maps" / "a.png", tmp_path / "maps" / "b.png"]
+    write("maps.npz")
+    with np.load(tmp_path / "maps.npz") as arrays:
+        assert {name: array.shape for name, array in arrays.items()} == dict.fromkeys("ab", (3, 40, 60))
+    for output in ("maps.npy", "maps.png"):
+        with pytest.raises(UsageError, match="cannot write the attributions of several pictures") as caught:
+            write(output)
+        assert caught.value.hint == "-o maps writes them to a folder of that name, -o maps.npz as arrays"
+    assert not (tmp_path / "maps.npy").exists()

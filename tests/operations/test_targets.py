@@ -1,0 +1,118 @@
+"""Targets: addresses, and outputs as MODEL@OUTPUT:INDEX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx_graphs import build, node, random
+from picture_networks import PIXELS
+
+import filterkit
+from filterkit.errors import FilterkitError, NotFoundError, UsageError
+
+WEIGHTS = {"w": random(4, 3, 3, 3), "d": random(4, 6, seed=3)}
+
+NODES = [
+    node("Conv", "x w", "maps", name="conv"),
+    node("GlobalAveragePool", "maps", "g"),
+    node("Flatten", "g", "flat"),
+    node("Gemm", "flat d", "scores"),
+    node("Softmax", "scores", "p", axis=1),
+    node("Identity", "p", "_"),
+    node("Shape", "maps", "s"),
+    node("Cast", "s", "sizes", to=1),
+]
+NODES[5].output[:] = ["chances:0"]
+OUTPUTS = ["chances:0", "maps", "1", "sizes"]
+
+
+@pytest.fixture
+def net(bench: filterkit.Workbench, tmp_path: Path) -> filterkit.Workbench:
+    last = node("Neg", "scores", "1")
+    model = build([*NODES, last], {"x": ["N", 3, "H", "W"]}, WEIGHTS, OUTPUTS, opset=17)
+    onnx.save(model, tmp_path / "net.onnx")
+    bench.add(tmp_path / "net.onnx")
+    return bench
+
+
+def scores(net: filterkit.Workbench) -> np.ndarray:
+    maps = np.asarray(net.feature_maps("net/conv", PIXELS, at="pre"))
+    return maps.mean(axis=(1, 2)) @ WEIGHTS["d"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "tensor"),
+    [
+        ("net@0:2", "net@0:2", "scores"),
+        ("net@chances:0:2", "net@0:2", "scores"),
+        ("net@1:2", "net@2:2", "1"),  # a name before a number
+        ("net@2:3", "net@2:3", "1"),
+        ("net@", "net@0:{best}", "scores"),
+        ("net@0", "net@0:{best}", "scores"),
+        ("net@chances:0", "net@0:{best}", "scores"),
+        ("net@1", "net@2:{least}", "1"),
+    ],
+)
+def test_outputs(net: filterkit.Workbench, text: str, name: str, tensor: str) -> None:
+    found, values = net.attribute(text, PIXELS), scores(net)
+    expected = name.format(best=values.argmax(), least=values.argmin())
+    assert found.target == expected
+    entry = int(expected.rpartition(":")[2])
+    assert found.value == pytest.approx(values[entry] * (-1 if tensor == "1" else 1), rel=1e-4)
+    assert any("before the final Softmax" in note for note in found.notes) == (tensor == "scores")
+
+
+def test_after_the_softmax(net: filterkit.Workbench) -> None:
+    found, values = net.attribute("net@0:1", PIXELS, after_softmax=True), scores(net)
+    assert found.value == pytest.approx(np.exp(values[1]) / np.exp(values).sum(), rel=1e-4)
+    assert found.notes == ()
+
+
+def test_an_output_with_positions(net: filterkit.Workbench) -> None:
+    found = net.attribute("net@maps:1", PIXELS, position=(3, 4))
+    same = net.attribute("net/conv/1", PIXELS, position=(3, 4), at="pre")
+    assert np.array_equal(found.array, same.array)
+    assert (found.position, found.box) == ((3, 4), (3, 4, 6, 7))
+    best = net.attribute("net@maps", PIXELS)
+    maps = np.asarray(net.feature_maps("net/conv", PIXELS, at="pre"))
+    assert (int(best.target.rpartition(":")[2]), *best.position) == np.unravel_index(
+        maps.argmax(), maps.shape
+    )
+
+
+def test_filters(net: filterkit.Workbench) -> None:
+    one, other = (net.attribute(f"net/conv/{each}", PIXELS, position="mean").array for each in (1, 3))
+    both = net.attribute("net/conv/1,3", PIXELS, position="mean")
+    np.testing.assert_allclose(both.array, one + other, atol=1e-6)
+    assert both.target == "net/conv/1,3"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message"),
+    [
+        ("net@7", NotFoundError, "the network has no output '7'"),
+        ("net@other:1", NotFoundError, "the network has no output 'other'"),
+        ("net@:", NotFoundError, "the network has no output ':'"),
+        ("net@0:6", UsageError, "entry 6 is outside the output 'chances:0'"),
+        ("net@0:x", UsageError, "'x' is not the number of an entry of 'chances:0'"),
+        ("net@0:-1", UsageError, "'-1' is not the number of an entry of 'chances:0'"),
+        ("net@0:²", UsageError, "'²' is not the number of an entry of 'chances:0'"),
+        ("other@0", NotFoundError, "there is no model 'other' in the catalog"),
+        ("*/*", UsageError, None),
+        ("net/conv/1/2", UsageError, "a target is the response of whole filters, not of single kernels"),
+        ("net/conv@0", NotFoundError, "there is no layer 'conv@0' in net"),
+        ("", FilterkitError, None),
+    ],
+)
+def test_targets_that_are_none(
+    net: filterkit.Workbench, text: str, kind: type[FilterkitError], message: Any
+) -> None:
+    net.add("classic")
+    with pytest.raises(kind) as caught:
+        net.attribute(text, PIXELS)
+    assert message is None or caught.value.message == message
+    assert caught.value.hint
