@@ -57,6 +57,8 @@ def picture_name(picture: Picture, number: int) -> tuple[str, str]:
 def each_picture(images: Iterable[Picture]) -> Iterator[Picture]:
     """The pictures, with folders replaced by the pictures in them."""
 
+    from filterkit.runtime.pictures import find_pictures
+
     for image in images:
         if isinstance(image, str | os.PathLike):
             yield from find_pictures([image])

@@ -19,6 +19,7 @@ PROTOCOLS: dict[Kind, tuple[type, ...]] = {
     "metric": (protocols.FilterMetric, protocols.LayerMetric),
     "format": (protocols.OutputFormat,),
     "gradient-rule": (protocols.GradientRule,),
+    "attribution": (protocols.AttributionMethod,),
 }
 
 
