@@ -1299,6 +1299,14 @@ class Workbench:
         ------
         ImageError, RuntimeFailure, ModelError, NotFoundError, UsageError
             The picture, the network, the target or the position is unsuitable.
+
+        Examples
+        --------
+        >>> found = bench.attribute("vgg16/block3_conv1/7", photo)
+        >>> found.position, found.box
+        ((37, 44), (138, 166, 162, 190))
+        >>> found.array.shape
+        (3, 224, 224)
         """
         [result] = self.iter_attributions(
             target,
@@ -1339,6 +1347,12 @@ class Workbench:
         ----------
         unreadable
             As in `iter_feature_maps`.
+
+        Examples
+        --------
+        >>> found = bench.iter_attributions("vgg16/block3_conv1/7", [photo, photo])
+        >>> [round(each.value) for each in found]
+        [4171, 4171]
         """
         return operations.attribute.iter_attributions(
             self._session,
@@ -1378,6 +1392,12 @@ class Workbench:
         ------
         UsageError
             Several pictures for one file.
+
+        Examples
+        --------
+        >>> found = bench.iter_attributions("vgg16/block3_conv1/7", [photo])
+        >>> [path.name for _, path in bench.write_attributions(found, "a.png")]
+        ['a.png']
         """
         return operations.attribute.write_attributions(
             self._session, results, Path(output), normalizer, renderer, options
