@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from filterkit.address import parse_address
 from filterkit.errors import NotFoundError, UsageError
-from filterkit.results.sheet import Drawable, Sheet
+from filterkit.results.sheet import Drawable, Sheet, drawn, for_colormap
 from filterkit.sheets.picked import check_count, picked_sheet
 from filterkit.sheets.provenance import listed, listed_models
 from filterkit.sheets.tiles import bank_sheet, check_channels
@@ -41,20 +41,17 @@ def sheet(
     """See `Workbench.sheet`."""
     check_channels(channels or "separate")
     if isinstance(what, Drawable):
-        spec = normalizer or _default(what.default_normalizer, colormap)
-        made = session.registry.create("normalizer", spec)
-        drawn = what.to_sheet(made)
-        return _finished(session, drawn, {"normalizer": made.spec}, colormap)
+        return _finished(session, drawn(session.registry, what, normalizer, colormap), {}, colormap)
     if isinstance(what, str):
         match = session.one(what, "a sheet shows one layer")
-        spec = normalizer or _default("minmax", colormap)
+        spec = normalizer or for_colormap("minmax", colormap)
         return _layer_sheet(session, match, spec, channels or "separate", colormap)
     pairs = [each if isinstance(each, str) else tuple(each) for each in what]
     texts = [each for each in pairs if isinstance(each, str)]
     in_pairs = len(texts) < len(pairs)
     matches = _pick_pairs(session.catalog(), pairs) if in_pairs else pick(session.catalog(), texts)
     one_kernel = channels in (None, "first", "strongest")
-    spec = normalizer or _default(f"minmax:per={'kernel' if one_kernel else 'filter'}", colormap)
+    spec = normalizer or for_colormap(f"minmax:per={'kernel' if one_kernel else 'filter'}", colormap)
     return _picked_sheet(session, matches, spec, channels or "strongest", colormap, in_pairs=in_pairs)
 
 
@@ -63,7 +60,7 @@ def sheets(
 ) -> Iterator[tuple[str, Sheet]]:
     """See `Workbench.sheets`."""
     check_channels(channels)
-    normalizer = normalizer or _default("minmax", colormap)
+    normalizer = normalizer or for_colormap("minmax", colormap)
     matches = session.matches(address)
     several = len({match.model["name"] for match in matches}) > 1
     sizes = [4 * math.prod(match.bank_shape) for match in matches]
@@ -73,15 +70,6 @@ def sheets(
                 progress("drawing layers", sum(sizes[:place]), sum(sizes))
             name = match.address if several else match.layer["name"]
             yield name, _layer_sheet(session, match, normalizer, channels, colormap)
-
-
-def _default(normalizer: str, colormap: str | None) -> str:
-    """The default normalizer, but symmetric about zero if a diverging colormap shows the sign."""
-    from filterkit.renderers.canvas import is_diverging
-
-    name, colon, options = normalizer.partition(":")
-    signed = name == "minmax" and colormap and is_diverging(colormap)
-    return f"symmetric{colon}{options}" if signed else normalizer
 
 
 def pick(catalog: Catalog, addresses: Iterable[str]) -> list[Match]:

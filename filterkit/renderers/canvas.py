@@ -141,9 +141,11 @@ def scale_ends(sheet: TileSheet, colormap: str) -> tuple[str, str] | None:
     return OWN_ENDS if sheet.centre == 0.5 and is_diverging(colormap) else None
 
 
-def caption_of_scale(sheet: TileSheet, ends: tuple[str, str] | None) -> str:
-    """The note of a sheet, with a remark about a colour bar with these ends."""
+def caption_of_scale(sheet: TileSheet, ends: tuple[str, str] | None, colormap: str) -> str:
+    """The note of a sheet, with a remark about a colour bar with these ends, or a misleading colormap."""
     remark = "max in the colour bar differs between tiles" if ends == OWN_ENDS else ""
+    if not sheet.is_colour and sheet.centre != 0.5 and is_diverging(colormap):
+        remark = "the middle of the colormap is not zero"
     return "; ".join(filter(None, (sheet.note, remark)))
 
 

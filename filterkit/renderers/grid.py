@@ -248,7 +248,7 @@ def lay_out(sheet: TileSheet, scale: int = 0, colormap: str = GRAY) -> Layout:
     left = MARGIN + math.ceil(max(map(text_width, rows), default=0))
     text_left, text_space = left + gap[1], max(canvas_width, NARROWEST_TEXT)
     ends = scale_ends(sheet, colormap)
-    note = _wrap(caption_of_scale(sheet, ends), LABEL_SIZE, text_space)
+    note = _wrap(caption_of_scale(sheet, ends, colormap), LABEL_SIZE, text_space)
     title = _wrap(sheet.title, TITLE_SIZE, text_space)
     top = MARGIN + (len(title) * TITLE_LINE + 6 if title else 0) + (LABEL_LINE if columns else 0)
     first, content = top + gap[0], max(canvas_height - 2 * gap[0], SHORTEST_BAR)

@@ -69,9 +69,12 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
     Raises
     ------
     UsageError
-        No pair of filters is finite.
+        There are no rows, or none of layers that were compared, or no pair of filters is finite.
     """
     ranked = list(_drawable(differences))
+    if not any(differences.pairs[place].difference for place, _ in differences.places):
+        what = "these layers were not compared" if differences else "no rows were selected"
+        raise UsageError(f"there is nothing to draw: {what}", hint="select other rows")
     if not ranked:
         raise UsageError(
             "there is nothing to draw: no pair of filters is finite",
