@@ -49,7 +49,7 @@ def show(
         str | None,
         typer.Option(
             help="How values map to brightness, e.g. symmetric:per=filter (default: minmax, or symmetric "
-            "with a diverging colormap; with - per tile).",
+            "with a diverging colormap; with - per tile, or symmetric per pair).",
             autocompletion=complete_normalizer,
         ),
     ] = None,

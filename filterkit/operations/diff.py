@@ -84,6 +84,7 @@ def diff(
     return Differences(
         *((rows[number] for number in chosen), columns, pairs, level, [places[number] for number in chosen]),
         is_sorted=bool(order),
+        sorted_by=order,
     )
 
 

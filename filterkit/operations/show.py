@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     TextArray = NDArray[np.str_]
 
 
+PER_PAIR = "symmetric:per=filter"
+"""The default normalizer of pairs, as of differences; each pair is normalized as one filter."""
+
+
 def sheet(
     session: Session,
     what: str | Iterable[str] | Iterable[tuple[str, str]] | Drawable,
@@ -51,8 +55,10 @@ def sheet(
     in_pairs = len(texts) < len(pairs)
     matches = _pick_pairs(session.catalog(), pairs) if in_pairs else pick(session.catalog(), texts)
     one_kernel = channels in (None, "first", "strongest")
-    spec = normalizer or for_colormap(f"minmax:per={'kernel' if one_kernel else 'filter'}", colormap)
-    return _picked_sheet(session, matches, spec, channels or "strongest", colormap, in_pairs=in_pairs)
+    each = "minmax:per=" + ("kernel" if one_kernel else "filter")
+    spec = normalizer or (PER_PAIR if in_pairs else for_colormap(each, colormap))
+    pairing = {"in_pairs": in_pairs, "per_pair": in_pairs and normalizer is None}
+    return _picked_sheet(session, matches, spec, channels or "strongest", colormap, **pairing)
 
 
 def sheets(
@@ -132,11 +138,13 @@ def _picked_sheet(
     colormap: str | None,
     *,
     in_pairs: bool = False,
+    per_pair: bool = False,
 ) -> Sheet:
     from filterkit.catalog.weights import bank
 
     made = session.registry.create("normalizer", normalizer)
-    drawn = picked_sheet(matches, partial(bank, session.catalog()), made, channels, in_pairs=in_pairs)
+    read = partial(bank, session.catalog())
+    drawn = picked_sheet(matches, read, made, channels, in_pairs=in_pairs, per_pair=per_pair)
     return _finished(session, drawn, _options(matches, made, channels), colormap)
 
 

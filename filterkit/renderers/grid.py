@@ -18,6 +18,7 @@ from filterkit.renderers.canvas import (
     caption_of_scale,
     colormap_for,
     colour_table,
+    column_start,
     paint,
     scale_ends,
 )
@@ -244,6 +245,7 @@ def lay_out(sheet: TileSheet, scale: int = 0, colormap: str = GRAY) -> Layout:
     gap = (LABEL_LINE if own else space, space)
     down, across = tile_height + gap[0], tile_width + gap[1]
     canvas_height, canvas_width = canvas_shape(sheet, scales, gap)
+    starts = [column_start(sheet, column, tile_width, gap[1]) for column in range(sheet.columns)]
 
     left = MARGIN + math.ceil(max(map(text_width, rows), default=0))
     text_left, text_space = left + gap[1], max(canvas_width, NARROWEST_TEXT)
@@ -261,12 +263,12 @@ def lay_out(sheet: TileSheet, scale: int = 0, colormap: str = GRAY) -> Layout:
     )
     every_column = _every(across, max(map(text_width, columns), default=0) + LABEL_SPACE)
     column_labels = tuple(
-        (text_left + column * across + max(tile_width - text_width(words), 0) / 2, first - 6, words)
+        (text_left + starts[column] + max(tile_width - text_width(words), 0) / 2, first - 6, words)
         for column, words in list(enumerate(columns))[::every_column]
     )
     tile_labels = tuple(
         (
-            text_left + index % sheet.columns * across,
+            text_left + starts[index % sheet.columns],
             first + index // sheet.columns * down - 6,
             _cut(words, across - LABEL_SPACE),
         )
