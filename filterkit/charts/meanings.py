@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MEANINGS = {
     "sparsity": "Share of kernels that are almost zero. Lower is better: they do nothing.",
     "variance_entropy": "Diversity of the kernels. 0: one pattern; higher: more. Neither is better.",
-    "variance_entropy_normalized": "Relative to random kernels. Lower is better; about 1: random.",
+    "variance_entropy_normalized": "Relative to random kernels. About 1: random. Lower is better.",
     "orthogonality": "1: the filters are orthogonal. Higher is better: fewer of them do the same.",
     "stable_rank": "Directions that the weights use. 1: one; higher: more. Neither is better.",
     "log_norm": "Size of all weights (log₁₀ of Σλ). Neither is better.",

@@ -42,6 +42,13 @@ _OF_FILTERS = (
 FILTER_COLUMNS = {name: LAYER_COLUMNS[name] for name in _OF_FILTERS}
 """Columns of rows, and the types of their values; booleans count as integers."""
 
+EXAMPLES = {
+    "l1_norm > 2": "cosine < 0.9",
+    "sparsity > 0.5": "cosine > 0.5",
+    "layer like 'block1%'": "address_a like '%/block1%'",
+}
+"""Parts of conditions on filters in hints, and what to write for these rows."""
+
 
 def diff(
     session: Session,
@@ -66,7 +73,10 @@ def diff(
         )
     columns = LAYER_COLUMNS if level == "layer" else FILTER_COLUMNS
     order = names_in(sort)
-    select_rows([], columns, where=where, sort=order, limit=limit)  # raises before anything is compared
+    try:
+        select_rows([], columns, where=where, sort=order, limit=limit)  # raises before anything is compared
+    except UsageError as error:
+        raise _with_own_example(error) from None
     left = _side(session, a)
     rights = [_side(session, other) for other in others]
     with session.progress() as progress:
@@ -86,6 +96,14 @@ def diff(
         is_sorted=bool(order),
         sorted_by=order,
     )
+
+
+def _with_own_example(error: UsageError) -> UsageError:
+    """The same error; an example in its hint has columns of these rows."""
+    hint = error.hint or ""
+    for of_filters, own in EXAMPLES.items():
+        hint = hint.replace(of_filters, own)
+    return error if hint == (error.hint or "") else UsageError(error.message, hint=hint)
 
 
 def _side(session: Session, address: str) -> list[Match]:

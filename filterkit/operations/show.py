@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from filterkit.address import parse_address
-from filterkit.errors import NotFoundError, UsageError
+from filterkit.errors import FilterkitError, NotFoundError, UsageError
 from filterkit.results.sheet import Drawable, Sheet, drawn, for_colormap
 from filterkit.sheets.picked import check_count, picked_sheet
 from filterkit.sheets.provenance import listed, listed_models
@@ -44,6 +45,7 @@ def sheet(
 ) -> Sheet:
     """See `Workbench.sheet`."""
     check_channels(channels or "separate")
+    _check_colormap(session, colormap)
     if isinstance(what, Drawable):
         return _finished(session, drawn(session.registry, what, normalizer, colormap), {}, colormap)
     if isinstance(what, str):
@@ -66,6 +68,7 @@ def sheets(
 ) -> Iterator[tuple[str, Sheet]]:
     """See `Workbench.sheets`."""
     check_channels(channels)
+    _check_colormap(session, colormap)
     normalizer = normalizer or for_colormap("minmax", colormap)
     matches = session.matches(address)
     several = len({match.model["name"] for match in matches}) > 1
@@ -76,6 +79,23 @@ def sheets(
                 progress("drawing layers", sum(sizes[:place]), sum(sizes))
             name = match.address if several else match.layer["name"]
             yield name, _layer_sheet(session, match, normalizer, channels, colormap)
+
+
+def _check_colormap(session: Session, colormap: str | None) -> None:
+    """Raise UsageError unless a renderer knows the colormap: at once, not when the sheet is displayed."""
+    from filterkit.renderers.canvas import colour_table
+
+    def accepts(renderer: str) -> bool:
+        with suppress(FilterkitError):
+            session.registry.create("renderer", renderer, colormap=colormap)
+            return True
+        return False
+
+    try:
+        colour_table(colormap or "gray")
+    except UsageError:  # a plugin's renderer may have colormaps of its own
+        if not any(map(accepts, session.registry.names("renderer"))):
+            raise
 
 
 def pick(catalog: Catalog, addresses: Iterable[str]) -> list[Match]:

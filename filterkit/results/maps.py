@@ -238,7 +238,7 @@ class FeatureMaps(NDArrayOperatorsMixin, Pictured):
         """
         from filterkit.formats.arrays import ARRAYS, write_arrays
         from filterkit.plugins.options import chosen_option
-        from filterkit.renderers.drawing import draw, is_folder
+        from filterkit.renderers.drawing import draw, hint_of_arrays, is_folder
         from filterkit.results.sheet import drawn, installed
 
         target = Path(path)
@@ -250,8 +250,9 @@ class FeatureMaps(NDArrayOperatorsMixin, Pictured):
         parts = [self.only(name) for name in self.maps] if is_folder(target) else [self]
         registry, colormap = installed(), chosen_option(renderer, "colormap", options.get("colormap"))
         sheets = ((next(iter(part.maps)), drawn(registry, part, normalizer, colormap)) for part in parts)
-        for _ in draw(registry, sheets, target, renderer, options):
-            pass
+        with hint_of_arrays(ARRAYS):
+            for _ in draw(registry, sheets, target, renderer, options):
+                pass
 
     def __repr__(self) -> str:
         layers = [*self.maps][:SHOWN]

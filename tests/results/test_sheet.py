@@ -13,6 +13,7 @@ from PIL import Image, ImageShow
 
 import filterkit
 from filterkit.errors import FilterkitError, UsageError
+from filterkit.renderers.grid import lay_out
 from filterkit.renderers.rendered import Rendered
 from filterkit.results.sheet import Sheet
 
@@ -156,8 +157,15 @@ def test_the_caption_does_not_claim_that_the_middle_is_zero(
     remark, sheet = "the middle of the colormap is not zero", bench.sheet("net/conv1")
     for renderer in ("grid", "mosaic:caption=true"):
         sheet.save(tmp_path / "x.png", renderer, colormap="RdBu_r")
-    from filterkit.renderers.grid import lay_out
-
     assert lay_out(sheet, 0, "RdBu_r").note[2].replace("\n", " ").endswith(remark)
     for right in (lay_out(sheet), lay_out(bench.sheet("net/conv1", colormap="RdBu_r"), 0, "RdBu_r")):
         assert remark not in right.note[2].replace("\n", " ")
+
+
+def test_an_unknown_colormap_is_refused_at_once(bench: filterkit.Workbench) -> None:
+    for what in ("net/conv1", ["net/conv1/0"], bench.similar("net/conv1/0", limit=2)):
+        with pytest.raises(UsageError, match="unknown colormap 'coolwram'") as caught:
+            bench.sheet(what, colormap="coolwram")
+        assert "did you mean 'coolwarm'" in str(caught.value.hint)
+    with pytest.raises(UsageError, match="unknown colormap"):
+        next(iter(bench.sheets("net", colormap="coolwram")))
