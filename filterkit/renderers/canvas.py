@@ -46,8 +46,13 @@ GROUP_GAP = 3
 
 def column_start(sheet: TileSheet, column: int, width: int, gap: int) -> int:
     """Where a column of tiles of this width begins, in pixels from the start of the first one."""
-    groups = min(column, sheet.columns - 1) // sheet.group
+    groups = sum(first <= column for first in _group_starts(sheet))
     return column * (width + gap) + groups * GROUP_GAP * gap
+
+
+def _group_starts(sheet: TileSheet) -> range:
+    """The first column of each group but the first."""
+    return range(sheet.group, sheet.columns, sheet.group) if sheet.group > 1 else range(0)
 
 
 def paint(
@@ -80,7 +85,7 @@ def paint(
         Shape (height, width) if everything is gray, else (height, width, 3).
     """
     shape = canvas_shape(sheet, scale, gap)
-    groups = range(sheet.group, sheet.columns, sheet.group)
+    groups = _group_starts(sheet)
     shape = (shape[0], shape[1] - len(groups) * GROUP_GAP * gap[1])  # wider gaps are inserted at the end
     pixels = to_bytes(sheet.tiles)
     fill = np.array(background, dtype=np.uint8)
