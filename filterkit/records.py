@@ -258,6 +258,9 @@ class TileSheet:
     colormap
         The colormap that the tiles were normalized for. Built-in renderers use it unless they are given
         another.
+    group
+        Number of adjacent tiles of a row that belong together, as 2 for pairs; 1 for single tiles. Built-in
+        pictures have a wider gap after each group.
     """
 
     tiles: FloatArray
@@ -276,6 +279,7 @@ class TileSheet:
     texts: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     colormap: str = "gray"
+    group: int = 1
 
     @property
     def rows(self) -> int:

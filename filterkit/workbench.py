@@ -981,7 +981,8 @@ class Workbench:
             drawn side by side; or a result of `feature_maps`, `convolve`, `similar` or `diff`.
         normalizer
             A spec string such as ``"symmetric:per=filter"``. Filters are normalized with their whole layer.
-            The default is ``"minmax"`` for one address, and per tile for several; for feature maps
+            The default is ``"minmax"`` for one address, and per tile for several; for pairs ``"symmetric"``,
+            each pair on one scale; for feature maps
             ``"minmax:per=filter"``, or ``"minmax"`` for maps of a single value, as of a dense layer; for
             results of `similar` ``"symmetric:per=filter"`` or ``per=kernel``; for differences
             ``"symmetric:per=filter"``.

@@ -33,6 +33,16 @@ AGGREGATES: Mapping[str, Callable[[Column], Column]] = {
 }
 """What SQLite computes exactly in one pass; all ignore NULL."""
 
+SYNONYMS = {
+    "avg": "mean",
+    "average": "mean",
+    "maximum": "max",
+    "minimum": "min",
+    "n": "count",
+    "total": "sum",
+}
+"""Names of other languages for them, for hints."""
+
 OF_NUMBERS = ("mean", "sum")
 
 
@@ -117,9 +127,9 @@ def _aggregates(
         if not colon:
             raise UsageError(f"'{each}' is not FUNCTION:COLUMN", hint="e.g. mean:l2_norm,max:sparsity")
         if function not in AGGREGATES:
-            raise UsageError(
-                f"cannot compute the {function} of groups", hint=f"known: {', '.join(AGGREGATES)}"
-            )
+            known_as = SYNONYMS.get(function.lower())
+            hint = f"did you mean '{known_as}'?" if known_as else f"known: {', '.join(AGGREGATES)}"
+            raise UsageError(f"cannot compute the {function} of groups", hint=hint)
         column = column_named(name, known)
         kind = _kind(column)
         if (kind == "lists" and function != "count") or (kind == "texts" and function in OF_NUMBERS):

@@ -36,6 +36,9 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 KEY = "Filters per layer (line: median; box: middle 50 %; whiskers: middle 90 %)"
 
 PANEL_HEIGHT, NARROWEST, WIDEST = 1.15, 4.2, 12.0
+BELOW_NAMES = 6
+"""Points between the names of layers and the caption below them."""
+
 PER_LAYER = 0.105
 """Inches. Panels are wide enough for the names of all layers below them."""
 
@@ -64,7 +67,7 @@ def depth_chart(layers: Sequence[LayerStats], title: str) -> Figure:
         )  # the last panel fills the remaining rows
         draw(axes)
         _lay_out(axes, layers, names if last else None, width)
-        explain(axes, metric, width)
+        explain(axes, metric, width, pad=BELOW_NAMES if last else 1)
     return figure
 
 

@@ -100,7 +100,9 @@ def diff(
             sort=sort,
             limit=limit,
         )
-        if output is not None:
+        if output is not None and not rows:
+            shell.say(one_line(f"no rows were selected, so {output} was not written"))
+        elif output is not None:
             draw_result(shell, bench, rows, ("diff", output), style)
     if rows.not_finite:
         shell.say(f"skipped, with NaN or infinity: {rows.not_finite:,} pairs of filters")

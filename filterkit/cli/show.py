@@ -49,7 +49,7 @@ def show(
         str | None,
         typer.Option(
             help="How values map to brightness, e.g. symmetric:per=filter (default: minmax, or symmetric "
-            "with a diverging colormap; with - per tile).",
+            "with a diverging colormap; with - per tile, or symmetric per pair).",
             autocompletion=complete_normalizer,
         ),
     ] = None,
@@ -74,7 +74,10 @@ def show(
     with shell.workbench(progress=output is not None) as bench:
         sheets: Iterable[tuple[str, TileSheet]]
         if address == "-":
-            picked = bench.sheet(read_addresses(), normalizer, channels=channels, colormap=style.colours)
+            addresses, left_out = read_addresses()
+            if left_out:
+                shell.say(f"skipped, as their layers were not compared: {left_out:,} rows")
+            picked = bench.sheet(addresses, normalizer, channels=channels, colormap=style.colours)
             sheets = [("filters", picked)]
         else:
             sheets = bench.sheets(

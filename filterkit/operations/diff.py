@@ -42,6 +42,13 @@ _OF_FILTERS = (
 FILTER_COLUMNS = {name: LAYER_COLUMNS[name] for name in _OF_FILTERS}
 """Columns of rows, and the types of their values; booleans count as integers."""
 
+EXAMPLES = {
+    "l1_norm > 2": "cosine < 0.9",
+    "sparsity > 0.5": "cosine > 0.5",
+    "layer like 'block1%'": "address_a like '%/block1%'",
+}
+"""Parts of conditions on filters in hints, and what to write for these rows."""
+
 
 def diff(
     session: Session,
@@ -66,7 +73,10 @@ def diff(
         )
     columns = LAYER_COLUMNS if level == "layer" else FILTER_COLUMNS
     order = names_in(sort)
-    select_rows([], columns, where=where, sort=order, limit=limit)  # raises before anything is compared
+    try:
+        select_rows([], columns, where=where, sort=order, limit=limit)  # raises before anything is compared
+    except UsageError as error:
+        raise _with_own_example(error) from None
     left = _side(session, a)
     rights = [_side(session, other) for other in others]
     with session.progress() as progress:
@@ -84,7 +94,16 @@ def diff(
     return Differences(
         *((rows[number] for number in chosen), columns, pairs, level, [places[number] for number in chosen]),
         is_sorted=bool(order),
+        sorted_by=order,
     )
+
+
+def _with_own_example(error: UsageError) -> UsageError:
+    """The same error; an example in its hint has columns of these rows."""
+    hint = error.hint or ""
+    for of_filters, own in EXAMPLES.items():
+        hint = hint.replace(of_filters, own)
+    return error if hint == (error.hint or "") else UsageError(error.message, hint=hint)
 
 
 def _side(session: Session, address: str) -> list[Match]:
@@ -109,6 +128,8 @@ def _layer_pairs(
     tolerance: float,
 ) -> Iterator[LayerPair]:
     paired = [(right, _pair_layers(left, right, match)) for right in rights]
+    if all(pair.reason for _, pairs in paired for pair in pairs):
+        raise _nothing_in_common(left, *paired[0], match)
     compared = (
         left[pair.a] for _, pairs in paired for pair in pairs if pair.a is not None and not pair.reason
     )
@@ -173,33 +194,35 @@ def _check_choice(kind: str, word: str, choices: Any) -> None:
 
 
 def _pair_layers(a: Sequence[Match], b: Sequence[Match], match: Matching) -> list[Pair]:
-    """Pair the layers of two models; two single layers are paired regardless of their names.
-
-    Raises
-    ------
-    NotFoundError
-        No layers can be compared.
-    """
+    """Pair the layers of two models; two single layers are paired regardless of their names."""
     from filterkit.comparison.assignment import Layer, pair_by_name, pair_by_position
 
     left, right = ([Layer(each.layer["name"], each.bank_shape) for each in side] for side in (a, b))
-    share_names = bool({layer.name for layer in left} & {layer.name for layer in right})
     single = len(a) == len(b) == 1
-    by_name = match == "name" or (match == "assignment" and share_names)
-    pairs = (pair_by_name if by_name and not single else pair_by_position)(left, right)
-    if all(pair.reason for pair in pairs):
-        if single:
-            raise NotFoundError(
-                f"{a[0].address} and {b[0].address}: {pairs[0].reason}",
-                hint="compare layers whose filters have one shape; `filterkit layers` lists them",
-            )
-        raise NotFoundError(
-            f"{a[0].model['name']} and {b[0].model['name']} have no layer in common by {match}",
-            hint="--match position pairs the first layers, the second ones and so on"
-            if by_name
-            else f"their first layers: {pairs[0].reason}",
+    return (pair_by_name if _by_name(a, b, match) and not single else pair_by_position)(left, right)
+
+
+def _by_name(a: Sequence[Match], b: Sequence[Match], match: Matching) -> bool:
+    names, others = ({each.layer["name"] for each in side} for side in (a, b))
+    return match == "name" or (match == "assignment" and bool(names & others))
+
+
+def _nothing_in_common(
+    a: Sequence[Match], b: Sequence[Match], pairs: Sequence[Pair], match: Matching
+) -> NotFoundError:
+    """The error for two models without layers that can be compared."""
+    first = pairs[0]
+    if len(a) == len(b) == 1:
+        return NotFoundError(
+            f"{a[0].address} and {b[0].address}: {first.reason}",
+            hint="compare layers whose filters have one shape; `filterkit layers` lists them",
         )
-    return pairs
+    return NotFoundError(
+        f"{a[0].model['name']} and {b[0].model['name']} have no layer in common by {match}",
+        hint="--match position pairs the first layers, the second ones and so on"
+        if _by_name(a, b, match)
+        else f"their first layers: {first.reason}",
+    )
 
 
 def _in_total(pair: LayerPair) -> dict[str, Any]:

@@ -68,7 +68,9 @@ def write_maps(
                 hint=f"-o {output.stem} writes them to a folder of that name",
             )
         whole = sheet(session, result, normalizer, None, colormap)
-        yield result, list(draw(session, [(output.stem, whole)], output, renderer, options))
+        with drawing.hint_of_arrays(ARRAYS):
+            files = list(draw(session, [(output.stem, whole)], output, renderer, options))
+        yield result, files
 
 
 def files_of_maps(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from filterkit.address import parse_address
-from filterkit.errors import NotFoundError, UsageError
-from filterkit.results.sheet import Drawable, Sheet
+from filterkit.errors import FilterkitError, NotFoundError, UsageError
+from filterkit.results.sheet import Drawable, Sheet, drawn, for_colormap
 from filterkit.sheets.picked import check_count, picked_sheet
 from filterkit.sheets.provenance import listed, listed_models
 from filterkit.sheets.tiles import bank_sheet, check_channels
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     TextArray = NDArray[np.str_]
 
 
+PER_PAIR = "symmetric:per=filter"
+"""The default normalizer of pairs, as of differences; each pair is normalized as one filter."""
+
+
 def sheet(
     session: Session,
     what: str | Iterable[str] | Iterable[tuple[str, str]] | Drawable,
@@ -40,22 +45,22 @@ def sheet(
 ) -> Sheet:
     """See `Workbench.sheet`."""
     check_channels(channels or "separate")
+    _check_colormap(session, colormap)
     if isinstance(what, Drawable):
-        spec = normalizer or _default(what.default_normalizer, colormap)
-        made = session.registry.create("normalizer", spec)
-        drawn = what.to_sheet(made)
-        return _finished(session, drawn, {"normalizer": made.spec}, colormap)
+        return _finished(session, drawn(session.registry, what, normalizer, colormap), {}, colormap)
     if isinstance(what, str):
         match = session.one(what, "a sheet shows one layer")
-        spec = normalizer or _default("minmax", colormap)
+        spec = normalizer or for_colormap("minmax", colormap)
         return _layer_sheet(session, match, spec, channels or "separate", colormap)
     pairs = [each if isinstance(each, str) else tuple(each) for each in what]
     texts = [each for each in pairs if isinstance(each, str)]
     in_pairs = len(texts) < len(pairs)
     matches = _pick_pairs(session.catalog(), pairs) if in_pairs else pick(session.catalog(), texts)
     one_kernel = channels in (None, "first", "strongest")
-    spec = normalizer or _default(f"minmax:per={'kernel' if one_kernel else 'filter'}", colormap)
-    return _picked_sheet(session, matches, spec, channels or "strongest", colormap, in_pairs=in_pairs)
+    each = "minmax:per=" + ("kernel" if one_kernel else "filter")
+    spec = normalizer or (PER_PAIR if in_pairs else for_colormap(each, colormap))
+    pairing = {"in_pairs": in_pairs, "per_pair": in_pairs and normalizer is None}
+    return _picked_sheet(session, matches, spec, channels or "strongest", colormap, **pairing)
 
 
 def sheets(
@@ -63,7 +68,8 @@ def sheets(
 ) -> Iterator[tuple[str, Sheet]]:
     """See `Workbench.sheets`."""
     check_channels(channels)
-    normalizer = normalizer or _default("minmax", colormap)
+    _check_colormap(session, colormap)
+    normalizer = normalizer or for_colormap("minmax", colormap)
     matches = session.matches(address)
     several = len({match.model["name"] for match in matches}) > 1
     sizes = [4 * math.prod(match.bank_shape) for match in matches]
@@ -75,13 +81,21 @@ def sheets(
             yield name, _layer_sheet(session, match, normalizer, channels, colormap)
 
 
-def _default(normalizer: str, colormap: str | None) -> str:
-    """The default normalizer, but symmetric about zero if a diverging colormap shows the sign."""
-    from filterkit.renderers.canvas import is_diverging
+def _check_colormap(session: Session, colormap: str | None) -> None:
+    """Raise UsageError unless a renderer knows the colormap: at once, not when the sheet is displayed."""
+    from filterkit.renderers.canvas import colour_table
 
-    name, colon, options = normalizer.partition(":")
-    signed = name == "minmax" and colormap and is_diverging(colormap)
-    return f"symmetric{colon}{options}" if signed else normalizer
+    def accepts(renderer: str) -> bool:
+        with suppress(FilterkitError):
+            session.registry.create("renderer", renderer, colormap=colormap)
+            return True
+        return False
+
+    try:
+        colour_table(colormap or "gray")
+    except UsageError:  # a plugin's renderer may have colormaps of its own
+        if not any(map(accepts, session.registry.names("renderer"))):
+            raise
 
 
 def pick(catalog: Catalog, addresses: Iterable[str]) -> list[Match]:
@@ -144,11 +158,13 @@ def _picked_sheet(
     colormap: str | None,
     *,
     in_pairs: bool = False,
+    per_pair: bool = False,
 ) -> Sheet:
     from filterkit.catalog.weights import bank
 
     made = session.registry.create("normalizer", normalizer)
-    drawn = picked_sheet(matches, partial(bank, session.catalog()), made, channels, in_pairs=in_pairs)
+    read = partial(bank, session.catalog())
+    drawn = picked_sheet(matches, read, made, channels, in_pairs=in_pairs, per_pair=per_pair)
     return _finished(session, drawn, _options(matches, made, channels), colormap)
 
 

@@ -30,7 +30,7 @@ def canvas_shape(sheet: TileSheet, scale: tuple[int, int], gap: tuple[int, int])
     (height, width), (down, across) = sheet.tile_shape, scale
     shape = (
         sheet.rows * (height * down + gap[0]) + gap[0],
-        sheet.columns * (width * across + gap[1]) + gap[1],
+        column_start(sheet, sheet.columns, width * across, gap[1]) + gap[1],
     )
     if shape[0] * shape[1] > MAX_PIXELS:
         raise UsageError(
@@ -38,6 +38,21 @@ def canvas_shape(sheet: TileSheet, scale: tuple[int, int], gap: tuple[int, int])
             hint="choose fewer filters or kernels, or a smaller scale",
         )
     return shape
+
+
+GROUP_GAP = 3
+"""The gap after a group of tiles is wider by this many gaps."""
+
+
+def column_start(sheet: TileSheet, column: int, width: int, gap: int) -> int:
+    """Where a column of tiles of this width begins, in pixels from the start of the first one."""
+    groups = sum(first <= column for first in _group_starts(sheet))
+    return column * (width + gap) + groups * GROUP_GAP * gap
+
+
+def _group_starts(sheet: TileSheet) -> range:
+    """The first column of each group but the first."""
+    return range(sheet.group, sheet.columns, sheet.group) if sheet.group > 1 else range(0)
 
 
 def paint(
@@ -70,6 +85,8 @@ def paint(
         Shape (height, width) if everything is gray, else (height, width, 3).
     """
     shape = canvas_shape(sheet, scale, gap)
+    groups = _group_starts(sheet)
+    shape = (shape[0], shape[1] - len(groups) * GROUP_GAP * gap[1])  # wider gaps are inserted at the end
     pixels = to_bytes(sheet.tiles)
     fill = np.array(background, dtype=np.uint8)
     if sheet.is_colour or colormap != GRAY or len(set(background)) > 1:
@@ -92,6 +109,9 @@ def paint(
     if last_row < rows:
         cells[last_row, :, filled:] = fill
         cells[last_row + 1 :] = fill
+    if groups and gap[1]:
+        starts = np.repeat([column * across + gap[1] // 2 for column in groups], GROUP_GAP * gap[1])
+        canvas = np.insert(canvas, starts, fill, axis=1)
     return canvas
 
 
@@ -141,9 +161,11 @@ def scale_ends(sheet: TileSheet, colormap: str) -> tuple[str, str] | None:
     return OWN_ENDS if sheet.centre == 0.5 and is_diverging(colormap) else None
 
 
-def caption_of_scale(sheet: TileSheet, ends: tuple[str, str] | None) -> str:
-    """The note of a sheet, with a remark about a colour bar with these ends."""
+def caption_of_scale(sheet: TileSheet, ends: tuple[str, str] | None, colormap: str) -> str:
+    """The note of a sheet, with a remark about a colour bar with these ends, or a misleading colormap."""
     remark = "max in the colour bar differs between tiles" if ends == OWN_ENDS else ""
+    if not sheet.is_colour and sheet.centre != 0.5 and is_diverging(colormap):
+        remark = "the middle of the colormap is not zero"
     return "; ".join(filter(None, (sheet.note, remark)))
 
 

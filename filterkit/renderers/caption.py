@@ -43,7 +43,7 @@ def with_caption(
     """The canvas with a caption above it, on the same background; still gray if it is."""
     width = max(canvas.shape[1], NARROWEST)
     ends = scale_ends(sheet, colormap)
-    texts = (sheet.title, TITLE), (order(sheet), TEXT), (caption_of_scale(sheet, ends), TEXT)
+    texts = (sheet.title, TITLE), (order(sheet), TEXT), (caption_of_scale(sheet, ends, colormap), TEXT)
     lines = [(line, size) for text, size in texts for line in _wrapped(text, size, width - 2 * MARGIN)]
     height = sum(int(size * LEADING) for _, size in lines) + bool(ends) * int(TEXT * LEADING) + 2 * MARGIN
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,19 @@ GRID_LIMIT = 600
 
 GRID_SIDE = 8_000
 """Sheets with more pixels per row or column are also drawn as a mosaic; grid has no room for their labels."""
+
+
+class NoRendererError(UsageError):
+    """No renderer writes files of a suffix."""
+
+
+@contextmanager
+def hint_of_arrays(suffixes: Iterable[str]) -> Iterator[None]:
+    """Let the hint of a NoRendererError list the suffixes of array files, too."""
+    try:
+        yield
+    except NoRendererError as error:
+        raise NoRendererError(error.message, hint=f"{error.hint}; for arrays {', '.join(suffixes)}") from None
 
 
 def suits_grid(sheet: TileSheet) -> bool:
@@ -150,4 +164,4 @@ def _only_writer(registry: Registry, suffix: str) -> str:
             f"several renderers write {suffix}: {names}", hint=f"choose one: --renderer {fitting[0]}"
         )
     *others, last = sorted(writing)
-    raise UsageError(f"no renderer writes '{suffix}'", hint=f"use {', '.join(others)} or {last}")
+    raise NoRendererError(f"no renderer writes '{suffix}'", hint=f"use {', '.join(others)} or {last}")

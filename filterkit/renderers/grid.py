@@ -18,6 +18,7 @@ from filterkit.renderers.canvas import (
     caption_of_scale,
     colormap_for,
     colour_table,
+    column_start,
     paint,
     scale_ends,
 )
@@ -244,11 +245,12 @@ def lay_out(sheet: TileSheet, scale: int = 0, colormap: str = GRAY) -> Layout:
     gap = (LABEL_LINE if own else space, space)
     down, across = tile_height + gap[0], tile_width + gap[1]
     canvas_height, canvas_width = canvas_shape(sheet, scales, gap)
+    starts = [column_start(sheet, column, tile_width, gap[1]) for column in range(sheet.columns)]
 
     left = MARGIN + math.ceil(max(map(text_width, rows), default=0))
     text_left, text_space = left + gap[1], max(canvas_width, NARROWEST_TEXT)
     ends = scale_ends(sheet, colormap)
-    note = _wrap(caption_of_scale(sheet, ends), LABEL_SIZE, text_space)
+    note = _wrap(caption_of_scale(sheet, ends, colormap), LABEL_SIZE, text_space)
     title = _wrap(sheet.title, TITLE_SIZE, text_space)
     top = MARGIN + (len(title) * TITLE_LINE + 6 if title else 0) + (LABEL_LINE if columns else 0)
     first, content = top + gap[0], max(canvas_height - 2 * gap[0], SHORTEST_BAR)
@@ -261,12 +263,12 @@ def lay_out(sheet: TileSheet, scale: int = 0, colormap: str = GRAY) -> Layout:
     )
     every_column = _every(across, max(map(text_width, columns), default=0) + LABEL_SPACE)
     column_labels = tuple(
-        (text_left + column * across + max(tile_width - text_width(words), 0) / 2, first - 6, words)
+        (text_left + starts[column] + max(tile_width - text_width(words), 0) / 2, first - 6, words)
         for column, words in list(enumerate(columns))[::every_column]
     )
     tile_labels = tuple(
         (
-            text_left + index % sheet.columns * across,
+            text_left + starts[index % sheet.columns],
             first + index // sheet.columns * down - 6,
             _cut(words, across - LABEL_SPACE),
         )

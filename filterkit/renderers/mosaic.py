@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from PIL import Image, ImageColor, PngImagePlugin
 
 from filterkit.errors import UsageError, closest
-from filterkit.renderers.canvas import GRAY, colormap_for, colour_table, paint
+from filterkit.renderers.canvas import GRAY, colormap_for, colour_table, column_start, paint
 from filterkit.renderers.caption import with_caption
 from filterkit.renderers.compressed import LOSSY, check_quality, compressed
 from filterkit.renderers.metadata import metadata
@@ -107,7 +107,7 @@ class Mosaic:
     def _automatic_scale(self, sheet: TileSheet) -> int:
         height, width = sheet.tile_shape
         down = (TARGET - self.gap) // sheet.rows - self.gap
-        across = (TARGET - self.gap) // sheet.columns - self.gap
+        across = (TARGET - self.gap - column_start(sheet, sheet.columns, 0, self.gap)) // sheet.columns
         return max(1, min(down // height, across // width, LARGEST_SCALE))
 
 

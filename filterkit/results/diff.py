@@ -82,6 +82,8 @@ class Differences(Rows, Pictured):
         whole layer.
     is_sorted
         Whether the rows are in a requested order, which their picture keeps.
+    sorted_by
+        The names of the columns of that order, with ``-`` before one in descending order.
     not_finite
         Number of pairs of filters that contain NaN or infinity, in all `pairs`.
     """
@@ -98,9 +100,11 @@ class Differences(Rows, Pictured):
         places: Sequence[Place],
         *,
         is_sorted: bool = False,
+        sorted_by: Sequence[str] = (),
     ) -> None:
         super().__init__(rows, columns)
         self.pairs, self.level, self.places, self.is_sorted = pairs, level, places, is_sorted
+        self.sorted_by = tuple(sorted_by)
         differences = [pair.difference for pair in pairs if pair.difference is not None]
         self.not_finite = sum(int((~each.finite).sum()) for each in differences)
 

@@ -226,7 +226,8 @@ class FeatureMaps(NDArrayOperatorsMixin, Pictured):
             `Workbench.draw`, for all maps on one sheet; or a folder, which exists or has no suffix, for a
             picture per layer. `Workbench.write_maps` writes the maps of several pictures.
         normalizer
-            For pictures, as in `Workbench.sheet`.
+            For pictures, as in `Workbench.sheet`; the default is symmetric about zero for a diverging
+            ``colormap``.
         renderer, options
             For pictures, as in `Workbench.render`; those of installed plugins can be used.
 
@@ -236,7 +237,8 @@ class FeatureMaps(NDArrayOperatorsMixin, Pictured):
             The maps do not fit into one file, or there is no such format.
         """
         from filterkit.formats.arrays import ARRAYS, write_arrays
-        from filterkit.renderers.drawing import draw, is_folder
+        from filterkit.plugins.options import chosen_option
+        from filterkit.renderers.drawing import draw, hint_of_arrays, is_folder
         from filterkit.results.sheet import drawn, installed
 
         target = Path(path)
@@ -246,9 +248,11 @@ class FeatureMaps(NDArrayOperatorsMixin, Pictured):
             write_arrays(self.maps, target)
             return
         parts = [self.only(name) for name in self.maps] if is_folder(target) else [self]
-        sheets = ((next(iter(part.maps)), drawn(part, normalizer)) for part in parts)
-        for _ in draw(installed(), sheets, target, renderer, options):
-            pass
+        registry, colormap = installed(), chosen_option(renderer, "colormap", options.get("colormap"))
+        sheets = ((next(iter(part.maps)), drawn(registry, part, normalizer, colormap)) for part in parts)
+        with hint_of_arrays(ARRAYS):
+            for _ in draw(registry, sheets, target, renderer, options):
+                pass
 
     def __repr__(self) -> str:
         layers = [*self.maps][:SHOWN]

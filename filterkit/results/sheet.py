@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -39,7 +39,9 @@ class Sheet(TileSheet):
         path
             The file; its suffix chooses the format, as in `Workbench.draw`.
         renderer, options
-            As in `Workbench.render`; renderers of installed plugins can be used.
+            As in `Workbench.render`; renderers of installed plugins can be used. The tiles stay normalized as
+            they are: for a diverging ``colormap``, make the sheet with it (`Workbench.sheet`), so that zero
+            is in its middle.
 
         Raises
         ------
@@ -116,7 +118,7 @@ class Pictured:
         path
             The file; its suffix chooses the format, as in `Workbench.draw`.
         normalizer
-            As in `Workbench.sheet`.
+            As in `Workbench.sheet`; the default is symmetric about zero for a diverging ``colormap``.
         renderer, options
             As in `Workbench.render`; those of installed plugins can be used.
 
@@ -125,17 +127,33 @@ class Pictured:
         UsageError
             The normalizer or renderer is unknown, or they refuse the result.
         """
-        drawn(self, normalizer).save(path, renderer, **options)
+        from filterkit.plugins.options import chosen_option
+
+        colormap = chosen_option(renderer, "colormap", options.get("colormap"))
+        drawn(installed(), self, normalizer, colormap).save(path, renderer, **options)
 
     def show(self: Drawable) -> None:
         """Display the picture, as `Sheet.show` does."""
-        drawn(self).show()
+        drawn(installed(), self).show()
 
 
-def drawn(result: Drawable, normalizer: str | None = None) -> Sheet:
+def drawn(
+    registry: Registry, result: Drawable, normalizer: str | None = None, colormap: str | None = None
+) -> Sheet:
     """The sheet of a result, without the metrics that only the catalog has."""
-    made = installed().create("normalizer", normalizer or result.default_normalizer)
-    return Sheet.of(result.to_sheet(made))
+    made = registry.create("normalizer", normalizer or for_colormap(result.default_normalizer, colormap))
+    sheet = result.to_sheet(made)
+    about = {**sheet.provenance, "normalizer": made.spec}
+    return Sheet.of(replace(sheet, provenance=about, colormap=colormap or sheet.colormap))
+
+
+def for_colormap(normalizer: str, colormap: str | None) -> str:
+    """The default normalizer, but symmetric about zero if a diverging colormap shows the sign."""
+    from filterkit.renderers.canvas import is_diverging
+
+    name, colon, options = normalizer.partition(":")
+    signed = name == "minmax" and colormap and is_diverging(colormap)
+    return f"symmetric{colon}{options}" if signed else normalizer
 
 
 def installed() -> Registry:

@@ -69,15 +69,18 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
     Raises
     ------
     UsageError
-        No pair of filters is finite.
+        There are no rows, or none of layers that were compared, or no pair of filters is finite.
     """
     ranked = list(_drawable(differences))
+    if not any(differences.pairs[place].difference for place, _ in differences.places):
+        what = "these layers were not compared" if differences else "no rows were selected"
+        raise UsageError(f"there is nothing to draw: {what}", hint="select other rows")
     if not ranked:
         raise UsageError(
             "there is nothing to draw: no pair of filters is finite",
             hint="leave out -o to see which layers were compared",
         )
-    first, *others = _models(differences)
+    first, *others = _names(differences)
     sides: list[Side] = []
     labels: list[str] = []
     for each in ranked[:MOST] if differences.is_sorted else heapq.nsmallest(MOST, ranked):
@@ -93,16 +96,16 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
     drawn = np.stack([_framed(side.drawn, height, width, around=0) for side in sides])
     weights = np.stack([_framed(side.weights, height, width, around=np.nan) for side in sides])
     normalized = normalizer.normalize(drawn.reshape(-1, 2, height, width))
+    models = dict.fromkeys(name.partition("/")[0] for name in (first, *others))
     columns = min(2 * PER_ROW, len(sides))
     plural = "s" * (len(ranked) != 1)
-    order = "in the order of the rows" if differences.is_sorted else "least similar first"
     what = (
         f"layer{plural}, the least similar pair of each" if differences.level == "layer" else f"pair{plural}"
     )
     return TileSheet(
         tiles=in_rows(normalized.values.reshape(drawn.shape), columns),
         count=len(sides),
-        title=f"{first} (left) and {' or '.join(others)} (right), {order}",
+        title=f"{first} (left) and {' or '.join(others)} (right), {_order(differences)}",
         note=f"{len(sides) // 2:,} of {len(ranked):,} {what}; the kernel that differs most after scaling "
         "both filters to the same norm; the number is the cosine similarity; "
         f"{normalized.summary.replace('per filter', 'per pair')}",
@@ -110,9 +113,10 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
         centre=normalized.centre,  # but no vmin or vmax: every filter was scaled by its own norm
         values=in_rows(weights, columns),
         addresses=tuple(side.address for side in sides),
+        group=2,
         provenance={
             "address": listed((first, *others)),
-            "model": listed_models(differences.models),
+            "model": listed_models({name: differences.models[name] for name in models}),
             "level": differences.level,
         },
     )
@@ -168,7 +172,20 @@ def _framed(picture: FloatArray, height: int, width: int, around: float) -> Floa
     return np.pad(picture, sides, constant_values=around)
 
 
-def _models(differences: Differences) -> list[str]:
-    """The first model, and those compared with it."""
-    first = next(pair.a.model["name"] for pair in differences.pairs if pair.a is not None)
-    return [str(first), *dict.fromkeys(pair.model_b for pair in differences.pairs)]
+def _names(differences: Differences) -> list[str]:
+    """What the pairs of the rows compare: two layers, or a model and those compared with it."""
+    places = dict.fromkeys(place for place, _ in differences.places)
+    pairs = [pair for pair in map(differences.pairs.__getitem__, places) if pair.difference is not None]
+    [first, *_] = pairs
+    assert first.a is not None and first.b is not None
+    if len(pairs) == 1:
+        return [first.a.address, first.b.address]
+    return [str(first.a.model["name"]), *dict.fromkeys(pair.model_b for pair in pairs)]
+
+
+def _order(differences: Differences) -> str:
+    """The order of the pairs, in words."""
+    if not differences.is_sorted:
+        return "least similar first"
+    columns = (f"{name[1:]} (descending)" if name.startswith("-") else name for name in differences.sorted_by)
+    return f"sorted by {', '.join(columns)}" if differences.sorted_by else "in the order of the rows"

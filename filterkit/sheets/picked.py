@@ -61,13 +61,14 @@ def picked_sheet(
     channels: Channels,
     *,
     in_pairs: bool = False,
+    per_pair: bool = False,
 ) -> TileSheet:
     """Draw the filters that `matches` select, in order, from any layers.
 
     Every layer is read with `read_bank` and normalized as a whole before the selection. Kernels of different
     sizes are stretched to the same size. With `in_pairs`, matches of one filter each come in pairs: they are
     drawn side by side, and their ``strongest`` kernel is that of the first, unless the second has no such
-    kernel.
+    kernel. With `per_pair`, every pair is normalized as one filter, so that both are on the same scale.
 
     Raises
     ------
@@ -79,6 +80,10 @@ def picked_sheet(
     if in_pairs and channels == "strongest":
         matches = list(_same_kernels(matches, read_bank))
     picks, normalized, values = _tiles(matches, read_bank, normalizer, channels)
+    if per_pair:
+        pairs = normalizer.normalize(values.reshape(len(values) // 2, -1, *values.shape[2:]))
+        summary = pairs.summary.replace("per filter", "per pair")
+        normalized = replace(pairs, values=pairs.values.reshape(values.shape), summary=summary)
     notes = [normalized.summary]
     if of_several and channels in ("strongest", "first"):
         notes.append(

@@ -80,7 +80,8 @@ def bank_sheet(
         order = _rgb_order(columns)
         planes = [near_square(plane[:, order].transpose(0, 2, 3, 1), group) for plane in planes]
         addresses = tuple(f"{address}/{number}" for number in filters if address)
-        return _sheet(planes, len(rows), normalized, title, note, addresses, tile_labels=rows)
+        made = _sheet(planes, len(rows), normalized, title, note, addresses, tile_labels=rows)
+        return replace(made, group=group)
     if channels == "first" and len(columns) > 1:
         name = columns[0] if channel_names else f"kernel {columns[0]}"
         planes, columns, kernels = [plane[:, :1] for plane in planes], columns[:1], kernels[:1]
@@ -91,7 +92,8 @@ def bank_sheet(
     if 1 in (len(rows), len(columns)):
         labels = rows if len(columns) == 1 else columns
         planes = [near_square(plane.reshape(count, *plane.shape[2:]), group) for plane in planes]
-        return _sheet(planes, count, normalized, title, note, addresses, tile_labels=labels)
+        made = _sheet(planes, count, normalized, title, note, addresses, tile_labels=labels)
+        return replace(made, group=group)
     sheet = _sheet(planes, count, normalized, title, note, addresses, row_labels=rows, column_labels=columns)
     return replace(sheet, provenance={"order": "one row per filter, one column per kernel"})
 

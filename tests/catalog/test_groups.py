@@ -87,6 +87,7 @@ def test_order_columns_and_limit(reading: Catalog) -> None:
         ({"by": ""}, "filters are grouped by no column", "classic_type"),
         ({"by": "filters"}, "the groups have a column 'filters' of their own", "layer.filters"),
         ({"agg": "l2_norm"}, "'l2_norm' is not FUNCTION:COLUMN", "mean:l2_norm"),
+        ({"agg": "avg:l2_norm"}, "cannot compute the avg of groups", "did you mean 'mean'?"),
         ({"agg": "median:bias"}, "cannot compute the median of groups", "known: count, max, mean, min, sum"),
         ({"agg": "mean:l2norm"}, "there is no column 'l2norm'", "'l2_norm'"),
         ({"agg": "mean:classic_type"}, "classic_type contains texts, which have no mean", "count:"),

@@ -84,6 +84,8 @@ def test_lines_and_boxes_are_the_numbers() -> None:
 
 def test_every_panel_says_what_it_means() -> None:
     assert {*COLUMNS, *LAYER_METRIC_COLUMNS, "dead", "classic_type"} == {*MEANINGS}
+    for metric, meaning in MEANINGS.items():
+        assert any(word in meaning for word in ("is better", "is best")), metric
     measured = dict.fromkeys(LAYER_METRIC_COLUMNS, 1.0)
     layers = [stats(f"conv{n}", metrics=measured | {"roughness": 2.0}, dead=1) for n in range(3)]
     for figure in (depth_chart(layers, "net"), layer_chart(layers[0], "net/conv0")):
@@ -149,6 +151,10 @@ def test_every_name_stands_within_the_figure(count: int) -> None:
             box = text.get_window_extent()
             inside = box.x0 >= 0 and box.y0 >= 0 and box.x1 <= width + 1 and box.y1 <= height + 1
             assert inside or not text.get_text(), text.get_text()
+        names = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+        caption = axes.xaxis.label
+        if names and caption.get_text():
+            assert min(box.y0 for box in names) - caption.get_window_extent().y1 > 4, "apart from the caption"
     spacing = np.diff([label.get_window_extent().x0 for label in axes.get_xticklabels()])
     assert (spacing > 8).all(), "no name lies on its neighbour's"
 

@@ -110,10 +110,45 @@ def test_several_models_and_selected_rows(run: Run) -> None:
 def test_rows_are_piped_into_show(run: Run, format_name: str, level: str) -> None:
     ran = run("diff", "one", "other", "--level", level, "--format", format_name)
     shown = run("show", "-", "-o", "both.txt", piped=ran.stdout)
-    assert (shown.exit_code, shown.stderr) == (0, "wrote both.txt\n")
+    skipped = "skipped, as their layers were not compared: 2 rows\n"
+    assert (shown.exit_code, shown.stderr) == (0, f"{skipped}wrote both.txt\n")
     assert Path("both.txt").read_text(encoding="utf-8").startswith("18 filters of one and other\n")
     none = run("diff", "one", "other", "--where", "reason is not null", "--format", format_name).stdout
-    assert run("show", "-", piped=none).failure[:2] == (1, "standard input contains no address")
+    failure = run("show", "-", piped=none).failure
+    assert failure[:2] == (1, "none of the rows on standard input is a pair that can be drawn")
+
+
+def add(run: Run, name: str, **banks: tuple[int, ...]) -> None:
+    np.savez(f"{name}.npz", **{layer: np.ones(shape, np.float32) for layer, shape in banks.items()})
+    assert run("add", f"weights:{name}.npz").exit_code == 0
+
+
+def test_layers_of_other_shapes_are_skipped_when_piped(run: Run) -> None:
+    add(run, "wide", stem=(4, 3, 3, 3), body=(9, 4, 3, 3))
+    ran = run("diff", "one", "wide", "other", "--format", "ndjson")
+    assert ran.stdout.count('"address_b": "wide/body", "filters": null') == 1
+    shown = run("show", "-", "-o", "p.png", piped=ran.stdout)
+    assert shown.stderr == "skipped, as their layers were not compared: 4 rows\nwrote p.png\n"
+
+
+def test_a_model_with_nothing_in_common_does_not_hide_the_others(run: Run) -> None:
+    add(run, "far", entry=(4, 3, 3, 3), exit=(2, 4, 3, 3))
+    for models in (("far", "other"), ("other", "far")):
+        ran = run("diff", "one", *models, "--format", "json")
+        assert {row["model_b"] for row in ran.rows if row["cosine"] is not None} == {"other"}
+        assert "not compared with far: 5 layers (one/stem, …): the other model has no layer" in ran.stderr
+    error = run("diff", "one", "far", "far").failure
+    assert error[:2] == (1, "one and far have no layer in common by name")
+
+
+@pytest.mark.parametrize("words", [("--where", "cosine < -1"), ("--limit", "0")])
+def test_no_selected_rows_are_no_error(run: Run, words: tuple[str, str]) -> None:
+    ran = run("diff", "one", "other", *words, "-o", "x.png", "--format", "json")
+    assert (ran.exit_code, ran.rows) == (0, [])
+    assert "no rows were selected, so x.png was not written\n" in ran.stderr
+    assert not Path("x.png").exists()
+    error = run("diff", "one", "other", "--where", "reason is not null", "-o", "x.png").failure
+    assert error[:2] == (2, "there is nothing to draw: these layers were not compared")
 
 
 def test_wrong_use(run: Run) -> None:

@@ -330,6 +330,17 @@ def test_what_cannot_be_compared(bench: Workbench) -> None:
             bench.diff(a, b, **options)
 
 
+@pytest.mark.parametrize("where", ["cosine <", "cosine < 1 & changed > 0", "changed > 5%"])
+def test_hints_about_conditions_have_columns_of_these_rows(bench: Workbench, where: str) -> None:
+    layers(bench, "one", {"a": random(4, 3, 3, 3)})
+    with pytest.raises(UsageError) as caught:
+        bench.diff("one", "one", where=where)
+    hint = caught.value.hint or ""
+    assert "cosine" in hint and "l1_norm" not in hint and "sparsity" not in hint
+    example = hint[hint.index('"') + 1 : hint.rindex('"')]
+    bench.diff("one", "one", where=example)
+
+
 @pytest.mark.zoo
 @pytest.mark.parametrize("match", ["name", "position"])
 def test_what_fine_tuning_changed_in_vgg16(vgg16_pair: Path, match: Any) -> None:

@@ -194,3 +194,14 @@ def test_pictures_of_other_results_are_saved(bench: filterkit.Workbench, tmp_pat
     ):
         result.save(tmp_path / name)
         assert pixels(tmp_path / f"{name}.png") == pixels(io.BytesIO(bench.render(bench.sheet(result))))
+
+
+def test_the_hint_lists_files_of_arrays(
+    bench: filterkit.Workbench, maps: FeatureMaps, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=r"no renderer writes '\.csv'") as caught:
+        maps.save(tmp_path / "m.csv")
+    assert str(caught.value.hint).endswith("; for arrays .npy, .npz, .safetensors")
+    with pytest.raises(UsageError, match=r"no renderer writes '\.csv'") as caught:
+        list(bench.write_maps([maps], tmp_path / "m.csv"))
+    assert str(caught.value.hint).endswith("; for arrays .npy, .npz")

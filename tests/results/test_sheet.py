@@ -13,6 +13,7 @@ from PIL import Image, ImageShow
 
 import filterkit
 from filterkit.errors import FilterkitError, UsageError
+from filterkit.renderers.grid import lay_out
 from filterkit.renderers.rendered import Rendered
 from filterkit.results.sheet import Sheet
 
@@ -128,3 +129,43 @@ def test_show_uses_a_program_of_the_computer(
     monkeypatch.setattr(ImageShow, "_viewers", [])
     with pytest.raises(FilterkitError, match="no program"):
         sheet.show()
+
+
+def test_results_are_saved_as_the_workbench_draws_them(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    """With the normalizer of a diverging colormap, and with all texts of the file."""
+    maps = bench.convolve("classic/edge_sobel_x", Image.effect_noise((16, 16), 60))
+    found = bench.similar("net/conv1/0", limit=2)
+    differences = bench.diff("net/conv1", "net/conv1")
+    path = tmp_path / "x.png"
+    for result in (maps, found, differences):
+        for colours, renderer, options in (
+            (None, None, {}),
+            ("RdBu_r", None, {"colormap": "RdBu_r"}),
+            ("RdBu_r", "mosaic:colormap=RdBu_r,caption=true", {}),
+        ):
+            result.save(path, renderer=renderer, **options)
+            sheet = bench.sheet(result, colormap=colours)
+            assert path.read_bytes() == bench.render(sheet, renderer, suffix=".png", **options)
+            with Image.open(path) as picture:
+                assert picture.info["filterkit normalizer"] == sheet.provenance["normalizer"]
+    assert bench.sheet(maps, colormap="RdBu_r").centre == 0.5
+
+
+def test_the_caption_does_not_claim_that_the_middle_is_zero(
+    bench: filterkit.Workbench, tmp_path: Path
+) -> None:
+    remark, sheet = "the middle of the colormap is not zero", bench.sheet("net/conv1")
+    for renderer in ("grid", "mosaic:caption=true"):
+        sheet.save(tmp_path / "x.png", renderer, colormap="RdBu_r")
+    assert lay_out(sheet, 0, "RdBu_r").note[2].replace("\n", " ").endswith(remark)
+    for right in (lay_out(sheet), lay_out(bench.sheet("net/conv1", colormap="RdBu_r"), 0, "RdBu_r")):
+        assert remark not in right.note[2].replace("\n", " ")
+
+
+def test_an_unknown_colormap_is_refused_at_once(bench: filterkit.Workbench) -> None:
+    for what in ("net/conv1", ["net/conv1/0"], bench.similar("net/conv1/0", limit=2)):
+        with pytest.raises(UsageError, match="unknown colormap 'coolwram'") as caught:
+            bench.sheet(what, colormap="coolwram")
+        assert "did you mean 'coolwarm'" in str(caught.value.hint)
+    with pytest.raises(UsageError, match="unknown colormap"):
+        next(iter(bench.sheets("net", colormap="coolwram")))

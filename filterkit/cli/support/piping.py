@@ -20,10 +20,11 @@ LONGEST = 1000
 EXAMPLE = "filterkit filters vgg16 --format ndjson | filterkit show - -o found.png"
 
 
-def read_addresses() -> list[str] | list[tuple[str, str]]:
+def read_addresses() -> tuple[list[str] | list[tuple[str, str]], int]:
     """The addresses on standard input: rows as JSON, NDJSON, CSV or TSV, or one address per line.
 
-    Rows of `filterkit diff` give pairs; those of layers without a partner are left out.
+    Rows of `filterkit diff` give pairs. Those of layers that could not be compared are left out; the second
+    value is their number.
 
     Raises
     ------
@@ -41,18 +42,25 @@ def read_addresses() -> list[str] | list[tuple[str, str]]:
             hint="reduce the rows with --columns address and --limit N",
         )
     try:
-        found = list(_addresses(data.decode("utf-8-sig").strip()))
+        rows = list(_addresses(data.decode("utf-8-sig").strip()))
     except UnicodeDecodeError:
         raise _unreadable("it is not text") from None
     except (ValueError, RecursionError, csv.Error):
         raise _unreadable("its rows are not JSON, NDJSON, CSV or TSV") from None
+    found = [names for names in rows if names]
+    left_out = len(rows) - len(found)
+    if left_out and not found:
+        raise NotFoundError(
+            "none of the rows on standard input is a pair that can be drawn",
+            hint="their column reason says why the layers were not compared",
+        )
     if not found:
         raise NotFoundError("standard input contains no address", hint="perhaps no filter met the condition")
     for address in chain(*found):
         if len(address) > LONGEST or not address.isprintable():
             raise _unreadable(f"{address[:20]!r}… is not an address")
     pairs = [(each[0], each[1]) for each in found if len(each) == 2]
-    return pairs if len(pairs) == len(found) else list(chain(*found))
+    return (pairs if len(pairs) == len(found) else list(chain(*found))), left_out
 
 
 def _addresses(text: str) -> Iterator[tuple[str, ...]]:
@@ -76,11 +84,13 @@ def _json_rows(text: str) -> Iterator[object]:
 
 
 def _of_rows(rows: Iterable[object]) -> Iterator[tuple[str, ...]]:
+    """The addresses in each row; none in a row of layers that were not compared."""
     for number, row in enumerate(rows, 1):
         known = row if isinstance(row, dict) else {}
         is_pair = "address" not in known and {"address_a", "address_b"} <= known.keys()
         names = ("address_a", "address_b") if is_pair else ("address",)
-        if is_pair and not all(known[name] for name in names):
+        if is_pair and (known.get("reason") or not all(known[name] for name in names)):
+            yield ()
             continue
         found = tuple(known[name] for name in names if isinstance(known.get(name), str))
         if len(found) < len(names):
