@@ -27,7 +27,7 @@ IN_INDEX = ("classic_type", *IN_CATALOG_ORDER)
 AGGREGATES: Mapping[str, Callable[[Column], Column]] = {
     "count": sa.func.count,
     "max": sa.func.max,
-    "mean": sa.func.avg,
+    "mean": lambda column: sa.func.avg(column, type_=sa.REAL),
     "min": sa.func.min,
     "sum": sa.func.sum,
 }
@@ -47,8 +47,11 @@ def group_filters(
     sort: str | Iterable[str] | None = None,
     limit: int | None = None,
     check_models: CheckModels | None = None,
-) -> tuple[tuple[str, ...], list[Row]]:
-    """The columns and rows of `Workbench.group_filters`, which describes parameters and errors."""
+) -> tuple[dict[str, type | None], list[Row]]:
+    """The columns, each with the type of its values, and the rows of `Workbench.group_filters`.
+
+    It describes parameters and errors, too.
+    """
     check_limit(limit)
     keys = names_in(by)
     if not keys:
@@ -85,7 +88,7 @@ def group_filters(
         query = query.order_by(sa.desc(found), *(column.nulls_last() for column in others))
     with catalog.connect() as connection:
         rows = connection.execute(query, {"selected": selected.value}).mappings()
-        return tuple(shown), check_rows(rows, shown)
+        return listings.value_types(shown), check_rows(rows, shown)
 
 
 def _keys(

@@ -54,7 +54,7 @@ def select_rows(
     Parameters
     ----------
     types
-        The type of every column: str, float, or int, also for booleans.
+        The type of every column: str, float, int or bool.
     where, sort, limit
         As in `Workbench.iter_filters`; rows that are equal in `sort` keep their order.
 
@@ -68,7 +68,12 @@ def select_rows(
     if where is None and not order:
         return list(range(len(rows)))[:limit]
     number = sa.Column("row_number", sa.Integer, primary_key=True)
-    of_kind: dict[type, type[sa.types.TypeEngine[Any]]] = {str: sa.Text, float: sa.REAL, int: sa.Integer}
+    of_kind: dict[type, type[sa.types.TypeEngine[Any]]] = {
+        str: sa.Text,
+        float: sa.REAL,
+        int: sa.Integer,
+        bool: sa.Integer,
+    }
     table = sa.Table(
         "rows", sa.MetaData(), number, *(sa.Column(name, of_kind[types[name]]) for name in types)
     )

@@ -39,8 +39,10 @@ _OF_FILTERS = (
     *("address_a", "address_b", "cosine", "relative_l2", "max_abs", "scale", "changed", "sign_flips"),
     *("bias_max_abs", "moved", "reason", "model_b"),
 )
-FILTER_COLUMNS = {name: LAYER_COLUMNS[name] for name in _OF_FILTERS}
-"""Columns of rows, and the types of their values; booleans count as integers."""
+FILTER_COLUMNS = {name: LAYER_COLUMNS[name] for name in _OF_FILTERS} | dict.fromkeys(
+    ("changed", "moved"), bool
+)
+"""Columns of rows, and the types of their values."""
 
 
 def diff(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from filterkit.address import Address, Selection
 from filterkit.catalog.weights import bank, bias
@@ -20,17 +20,14 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray
     from filterkit.session import Session
 
-COLUMNS = (
-    "address",
-    "model",
-    "layer",
-    "filters",
-    "size",
-    "min_cosine",
-    "bias_shift",
-    "parameters_saved",
-    "macs_saved",
-)
+COLUMNS: Mapping[str, Any] = {
+    **dict.fromkeys(("address", "model", "layer"), str),
+    "filters": list[int],
+    "size": int,
+    **dict.fromkeys(("min_cosine", "bias_shift"), float),
+    **dict.fromkeys(("parameters_saved", "macs_saved"), int),
+}
+"""Columns of rows, and the types of their values."""
 
 
 def duplicates(session: Session, address: str, threshold: float, invariant: Iterable[str]) -> Found:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 Level = Literal["kernel", "filter"]
 
 Invariance = Literal["scale", "sign", "flip", "rotate"]
-COLUMNS = ("address", "similarity", "transform", "model", "layer", "filter", "kernel")
+COLUMNS: Mapping[str, type] = {
+    "address": str,
+    "similarity": float,
+    **dict.fromkeys(("transform", "model", "layer"), str),
+    **dict.fromkeys(("filter", "kernel"), int),
+}
+"""Columns of rows, and the types of their values."""
 
 LARGEST = 1 << 22
 """Limit on the number of values in a query."""
