@@ -52,8 +52,8 @@ def group_filters(
 
     It describes parameters and errors, too.
     """
-    check_limit(limit)
-    keys = names_in(by)
+    limit = check_limit(limit)
+    keys = names_in(by, "group_by")
     if not keys:
         raise UsageError(
             "filters are grouped by no column", hint="e.g. by classic_type, or model,in_channels"
@@ -77,13 +77,15 @@ def group_filters(
         numbers[name] = aggregate if meets is None else aggregate.filter(meets)
     groups = _keys(keys, known, numbers)
     every = {**groups, **numbers}
-    shown = {name: column_named(name, every) for name in names_in(columns)} or every
+    shown = every
+    if columns is not None:
+        shown = {name: column_named(name, every) for name in names_in(columns, "columns", required=True)}
     ordered = [IN_CATALOG_ORDER[key] for key in keys if key in IN_CATALOG_ORDER]
     others = [known[key] for key in keys if key not in IN_CATALOG_ORDER]
     chosen: sa.Select[Any] = sa.select(*(column.label(name) for name, column in shown.items()))
     query = over_filters(chosen, selected.kind, by_layer=bool(by_layer))
     query = query.group_by(*ordered, *others).having(found > 0).limit(limit)
-    query = in_order(query, names_in(sort), every).order_by(*ordered)
+    query = in_order(query, names_in(sort, "sort"), every).order_by(*ordered)
     if others:
         query = query.order_by(sa.desc(found), *(column.nulls_last() for column in others))
     with catalog.connect() as connection:
@@ -115,7 +117,7 @@ def _aggregates(
     wanted: str | Iterable[str] | None, known: Mapping[str, Column]
 ) -> Iterator[tuple[str, Column]]:
     """Name and expression of each ``function:column``."""
-    for each in names_in(wanted):
+    for each in names_in(wanted, "agg"):
         function, colon, name = (part.strip() for part in each.partition(":"))
         if not colon:
             raise UsageError(f"'{each}' is not FUNCTION:COLUMN", hint="e.g. mean:l2_norm,max:sparsity")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.address import Address, Selection
 from filterkit.catalog.weights import bank, bias
-from filterkit.errors import UsageError
+from filterkit.errors import UsageError, check_number
 from filterkit.operations.similar import check_invariances
 from filterkit.results.rows import Found
 from filterkit.session import sliced
@@ -35,6 +35,7 @@ def duplicates(session: Session, address: str, threshold: float, invariant: Iter
     from filterkit.comparison.copies import groups_of_copies
 
     wanted = check_invariances(invariant, ("scale", "sign"))
+    check_number("threshold", threshold)
     if not 0 < threshold <= 1:
         raise UsageError(
             f"threshold must be above 0 and at most 1, not {threshold:g}", hint="the default is 0.98"

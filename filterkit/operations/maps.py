@@ -31,7 +31,7 @@ Labels = Mapping[str, Sequence[str]]
 def iter_feature_maps(
     session: Session,
     address: str,
-    images: Iterable[Picture],
+    images: Picture | Iterable[Picture],
     *,
     inputs: Mapping[str, NDArray[Any]] | str | os.PathLike[str] | None,
     options: RunOptions,
@@ -42,6 +42,8 @@ def iter_feature_maps(
     """See `Workbench.iter_feature_maps`."""
     from filterkit.catalog.weights import model_file
 
+    if isinstance(images, str | os.PathLike) or not isinstance(images, Iterable):
+        images = [images]
     files = None
     if skip_existing is not None:
         from filterkit.operations.draw import files_of_maps
@@ -102,7 +104,8 @@ def _run(
     if bool(first) == (inputs is not None):
         raise UsageError(
             "give either pictures or the inputs of the graph" + (", not both" if first else ""),
-            hint="filterkit maps ADDRESS IMAGE..., or --input FILE.npz",
+            hint="`filterkit maps ADDRESS IMAGE`, or bench.feature_maps(address, image); for the inputs "
+            "of a graph --input FILE.npz, or inputs=",
         )
     wanted = parse_size(options.size)
     targets = [
@@ -183,8 +186,10 @@ def _check_network(match: Match) -> None:
         )
 
 
-def parse_size(text: str | None) -> Size:
+def parse_size(text: str | int | tuple[int, int] | None) -> Size:
     """Parse ``224``, ``240x320`` (height × width) or ``original``; None stays None.
+
+    Numbers mean the same as such texts: ``224`` and ``(240, 320)``.
 
     Raises
     ------
@@ -195,6 +200,9 @@ def parse_size(text: str | None) -> Size:
 
     if text is None:
         return None
+    if isinstance(text, tuple | list):
+        text = "x".join(map(str, text))
+    text = str(text)
     if text == "original":
         return "original"
     height, cross, width = text.lower().partition("x")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from filterkit.address import refuse_url
 from filterkit.catalog.weights import PLACES, bank
-from filterkit.errors import NotFoundError, UsageError, closest
+from filterkit.errors import NotFoundError, UsageError, check_number, closest
 from filterkit.results.similar import NeighbourQuery, Neighbours
 from filterkit.session import sliced
 
@@ -61,6 +61,7 @@ def similar(
 
     wanted = check_invariances(invariant, get_args(Invariance))
     _check_level(level)
+    check_number("limit", limit, whole=True)
     if limit < 1:
         raise UsageError(f"limit must be at least 1, not {limit}", hint="the default is 10")
     asked = _query(session, query, level)
@@ -79,7 +80,7 @@ def similar(
     found = nearest(
         values,
         _rows(session, fitting, asked.level, banks),
-        limit=limit,
+        limit=int(limit),
         scale="scale" in wanted,
         sign="sign" in wanted,
         turns=turns_of(fitting[0].layer["kernel_shape"], flip="flip" in wanted, rotate="rotate" in wanted),
