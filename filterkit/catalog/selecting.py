@@ -15,7 +15,9 @@ from filterkit.errors import UnknownNameError, UsageError, check_number, check_t
 NAMES = 'give names separated by commas, e.g. "layer,l2_norm", or leave it out'
 
 
-def names_in(names: str | Iterable[str] | None, what: str, *, required: bool = False) -> tuple[str, ...]:
+def names_in(
+    names: str | Iterable[str] | None, what: str = "names", *, required: bool = False
+) -> tuple[str, ...]:
     """Names as a tuple; in a text they are separated by commas.
 
     Parameters

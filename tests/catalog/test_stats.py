@@ -58,7 +58,7 @@ def measured(location: Path, tmp_path: Path) -> Iterator[Catalog]:
 
 def test_one_row_per_layer(measured: Catalog) -> None:
     columns, rows, matches = stats(measured, parse_address("*"))
-    assert columns == (
+    assert tuple(columns) == (
         *("address", "model", "layer", "filters"),
         *LAYER_METRIC_COLUMNS,
         *("roughness", "mood", "dead"),
