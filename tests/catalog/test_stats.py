@@ -64,7 +64,7 @@ def test_one_row_per_layer(measured: Catalog) -> None:
         *("roughness", "mood", "dead"),
         *CLASSIC_TYPES,
     )
-    assert all(tuple(row) == columns for row in rows)
+    assert all(tuple(row) == tuple(columns) for row in rows)
     assert [match.address for match in matches] == [row["address"] for row in rows]
     assert [(row["address"], row["filters"]) for row in rows] == [
         ("a/conv1", 4),
