@@ -120,7 +120,8 @@ if not TYPE_CHECKING:  # type checkers would allow any name
         if not name.startswith("_"):
             from filterkit.errors import closest
 
-            error.add_note(f"hint: {closest(name, __all__)}")
+            method = hasattr(__getattr__("Workbench"), name)
+            error.add_note(f"hint: {f'filterkit.open(...).{name}' if method else closest(name, __all__)}")
         raise error
 
 

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from itertools import dropwhile
 from pathlib import Path
 
-from filterkit.errors import AddressError, NotFoundError, UsageError
+from filterkit.errors import AddressError, NotFoundError, UsageError, check_text
 
 GRAMMAR = "an address is model/layer/filters/kernels, e.g. vgg16/block1_conv1/0:6 or 'vgg16/block3_*/7'"
 SELECTION_GRAMMAR = "filters and kernels take 3, 0:6, ::8, 1,5,9 or *"
@@ -99,8 +99,9 @@ def parse_address(text: str) -> Address:
     Raises
     ------
     UsageError
-        `text` does not follow the grammar.
+        `text` is not text, or does not follow the grammar.
     """
+    check_text("an address", text, hint=GRAMMAR)
     parts = text.strip().split("/")
     relative = len(parts) > 1 and parts[0] in (".", "..")
     if relative or len(parts) > 4 or not all(parts):

@@ -124,6 +124,27 @@ class PluginContractError(PluginError):
     """A plugin returned a value that its hook does not allow; names plugin, version and method."""
 
 
+def check_number(name: str, value: Any, *, whole: bool = False) -> None:
+    """Raise UsageError unless `value`, given as the parameter `name`, is a number."""
+    from numbers import Integral, Real
+
+    if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
+        raise UsageError(f"{name} must be a {'whole ' * whole}number, not {briefly(value)}")
+
+
+def check_text(name: str, value: Any, *, hint: str | None = None) -> None:
+    """Raise UsageError unless `value`, given as the parameter `name`, is a text."""
+    if not isinstance(value, str):
+        raise UsageError(f"{name} must be text, not {briefly(value)}", hint=hint)
+
+
+def briefly(value: object) -> str:
+    """A short repr of any value, for messages."""
+    import reprlib
+
+    return one_line(reprlib.repr(value))
+
+
 def closest(word: str, known: Iterable[str], *, limit: int = 3, prefix: str = "") -> str:
     """A hint with the names most similar to `word`, e.g. ``did you mean 'minmax'?``.
 

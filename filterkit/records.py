@@ -320,7 +320,7 @@ class RunOptions:
     """
 
     at: At = "post"
-    size: str | None = None
+    size: str | int | tuple[int, int] | None = None
     provider: Provider = "auto"
     threads: int | None = None
 

@@ -34,6 +34,8 @@ class Session:
         registry: Registry | None = None,
         upgrade: bool = True,
     ) -> None:
+        if not (progress is None or isinstance(progress, bool) or callable(progress)):
+            raise UsageError(f"progress cannot be {progress!r}", hint="give True, False or a function")
         self.location = catalog_location(catalog)
         self._progress: Progress | bool = True if progress is None else progress
         self._registry = registry

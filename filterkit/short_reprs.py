@@ -27,13 +27,13 @@ class _Short(reprlib.Repr):
     repr_memmap = repr_ndarray
 
 
-_short = _Short()
+short = _Short()
 
 
 def short_repr(self: Any) -> str:
     """``__repr__`` of a dataclass: its fields that differ from their defaults, each shortened."""
     shown = [each for each in fields(self) if each.repr and not _is_default(each, getattr(self, each.name))]
-    words = (f"{each.name}={_short.repr(getattr(self, each.name))}" for each in shown)
+    words = (f"{each.name}={short.repr(getattr(self, each.name))}" for each in shown)
     return shortened(f"{type(self).__name__}({', '.join(words)})")
 
 

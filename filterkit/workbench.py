@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 from filterkit import operations
+from filterkit.errors import UsageError, closest
 from filterkit.records import RunOptions
 from filterkit.results.rows import Rows
 from filterkit.session import Session
@@ -40,6 +41,14 @@ if TYPE_CHECKING:
     from filterkit.runtime.pictures import Picture
     from filterkit.sheets.tiles import Channels
 
+
+OF_COMMANDS = {
+    "maps": "bench.feature_maps(address, image) computes feature maps",
+    "show": "bench.sheet(address) draws filters",
+    "doctor": "bench.examine() checks the installation",
+    "quickstart": 'bench.add("vgg16") adds a first model',
+}
+"""Hints for commands whose method has another name."""
 
 P = ParamSpec("P")
 SomeRows = TypeVar("SomeRows", bound=Rows)
@@ -98,6 +107,15 @@ class Workbench:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.location!r})"
+
+    if not TYPE_CHECKING:  # type checkers would allow any name
+
+        def __getattr__(self, name):
+            error = AttributeError(f"'Workbench' object has no attribute '{name}'", name=name, obj=self)
+            if not name.startswith("_"):
+                public = (each for each in dir(type(self)) if not each.startswith("_"))
+                error.add_note(f"hint: {OF_COMMANDS.get(name) or closest(name, public)}")
+            raise error
 
     def _repr_html_(self) -> str:
         """The models of the catalog as a table for a notebook, with a strip of each one's first layer."""
@@ -966,7 +984,7 @@ class Workbench:
 
     def sheet(
         self,
-        what: str | Iterable[str] | Iterable[tuple[str, str]] | Drawable,
+        what: str | Iterable[str] | Iterable[tuple[str, str]] | Rows | Drawable,
         normalizer: str | None = None,
         *,
         channels: Channels | None = None,
@@ -978,7 +996,8 @@ class Workbench:
         ----------
         what
             The address of filters of one layer; several addresses, of any layers, or pairs of them, which are
-            drawn side by side; or a result of `feature_maps`, `convolve`, `similar` or `diff`.
+            drawn side by side; a table with such addresses, as of `filters`; or a result of `feature_maps`,
+            `convolve`, `similar` or `diff`.
         normalizer
             A spec string such as ``"symmetric:per=filter"``. Filters are normalized with their whole layer.
             The default is ``"minmax"`` for one address, and per tile for several; for pairs ``"symmetric"``,
@@ -999,7 +1018,7 @@ class Workbench:
         ------
         NotFoundError, UsageError
             An address names nothing, or a single address several layers; the normalizer is unknown; the
-            layer has no colours; there are too many filters.
+            layer has no colours; there are too many filters; `what` contains no addresses.
 
         Examples
         --------
@@ -1109,7 +1128,7 @@ class Workbench:
         *,
         inputs: Mapping[str, NDArray[Any]] | str | os.PathLike[str] | None = None,
         at: At = "post",
-        size: str | None = None,
+        size: int | tuple[int, int] | str | None = None,
         provider: Provider = "auto",
         threads: int | None = None,
     ) -> FeatureMaps:
@@ -1132,19 +1151,27 @@ class Workbench:
         ['block1_conv1', 'block1_conv2']
         """
         images = [] if image is None else [image]
-        [maps] = self.iter_feature_maps(
-            address, images, inputs=inputs, at=at, size=size, provider=provider, threads=threads
-        )
+        several = isinstance(image, list | tuple)
+        if not several:
+            results = self.iter_feature_maps(
+                address, images, inputs=inputs, at=at, size=size, provider=provider, threads=threads
+            )
+            maps = next(results)
+        if several or maps.of_several:
+            raise UsageError(
+                "feature_maps takes a single picture or input, but there are several",
+                hint="iterate over bench.iter_feature_maps(address, images)",
+            )
         return maps
 
     def iter_feature_maps(
         self,
         address: str,
-        images: Iterable[Picture] = (),
+        images: Picture | Iterable[Picture] = (),
         *,
         inputs: Mapping[str, NDArray[Any]] | str | os.PathLike[str] | None = None,
         at: At = "post",
-        size: str | None = None,
+        size: int | tuple[int, int] | str | None = None,
         provider: Provider = "auto",
         threads: int | None = None,
         unreadable: Callable[[ImageError], None] | None = None,
@@ -1162,13 +1189,15 @@ class Workbench:
         address
             Layers and filters of one model; the model's name alone means all its layers.
         images
-            Picture files, folders of them, PIL images or arrays (H, W) or (H, W, 3).
+            Picture files, folders of them, PIL images or arrays (H, W) or (H, W, 3); also a single path or
+            PIL image.
         inputs
             Instead of pictures: the inputs of the graph by name, as arrays or as an ``.npz`` file.
         at
             ``"post"``: after the activation; ``"pre"``: the convolution's own output.
         size
-            ``"224"``, ``"240x320"`` (height × width) or ``"original"``; None for the model's nominal size.
+            ``224``, ``(240, 320)`` (height, width), the same as text, ``"224"`` or ``"240x320"``, or
+            ``"original"``; None for the model's nominal size.
         provider
             ``"auto"``, ``"cpu"`` or ``"cuda"``.
         threads
@@ -1208,7 +1237,7 @@ class Workbench:
 
     def write_maps(
         self,
-        results: Iterable[FeatureMaps],
+        results: Iterable[FeatureMaps] | FeatureMaps,
         output: str | os.PathLike[str],
         *,
         normalizer: str | None = None,
@@ -1220,7 +1249,7 @@ class Workbench:
         Parameters
         ----------
         results
-            Feature maps as returned by `iter_feature_maps`.
+            Feature maps as returned by `iter_feature_maps`, or those of one picture.
         output
             A picture file, for the maps of one picture; a folder, for a picture file per layer; an ``.npz``
             file, with an array (pictures, channels, height, width) per layer, or an ``.npy`` file for one
@@ -1410,7 +1439,7 @@ class Workbench:
         image: Picture,
         *,
         per_channel: bool = False,
-        size: str | None = "original",
+        size: int | tuple[int, int] | str | None = "original",
         provider: Provider = "auto",
         threads: int | None = None,
     ) -> FeatureMaps:

@@ -42,6 +42,13 @@ with filterkit.open("catalog.db", progress=False) as bench:
     assert_type(differences, Differences)
     maps = bench.feature_maps("vgg16/block1_conv1", np.zeros((8, 8, 3)), at="pre", provider="cpu")
     assert_type(maps, FeatureMaps)
+    for each in (maps["block1_conv1"].mean(), maps[0].mean(), maps[:2, 0]):
+        print(each)
+    bench.feature_maps("vgg16/block1_conv1", "photo.png", size=224)
+    bench.convolve("classic/edge_sobel_x", "photo.png", size=(240, 320))
+    bench.sheet(rows)
+    for each_maps in bench.iter_feature_maps("vgg16/block1_conv1", "photos"):
+        list(bench.write_maps(each_maps, "maps.npz"))
     weights: NDArray[np.floating] = bench.bank("vgg16/block1_conv1")
     sheet = bench.sheet("vgg16/block1_conv1", channels="rgb")
     assert_type(sheet, Sheet)

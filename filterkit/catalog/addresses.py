@@ -18,7 +18,7 @@ from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import layer, model
 from filterkit.catalog.sqlite.statements import among, json_values
 from filterkit.catalog.validation import check_rows, damaged_value
-from filterkit.errors import AddressError, NotFoundError, UsageError, closest
+from filterkit.errors import AddressError, NotFoundError, UsageError, check_text, closest
 
 Column = sa.ColumnElement[Any]
 Selectable = sa.Column[Any] | sa.Table
@@ -155,6 +155,7 @@ def models_named(
         There is none; the hint lists the closest names. An AddressError if `whole`, the address that begins
         with `pattern`, is written incorrectly, e.g. lacks its model.
     """
+    check_text("a model's name", pattern)
     columns = tuple(columns)
     if pattern == EVERY:
         found = connection.execute(_models(columns)).mappings().all()
@@ -175,6 +176,8 @@ def models_named(
 def _no_model(
     connection: sa.Connection, pattern: str, names: Sequence[str], whole: str | None
 ) -> NotFoundError:
+    if pattern == EVERY:
+        return NotFoundError("the catalog has no models", hint="`filterkit add vgg16` adds one")
     message = f"there is no model '{pattern}' in the catalog"
     # Of the file that a model was made of, or an address where a model is expected.
     likely = (MODEL_SUFFIXES.sub("", pattern), pattern.partition("/")[0])

@@ -73,12 +73,12 @@ class Catalog:
         elif not write:
             raise CatalogError(
                 f"there is no catalog at {path}",
-                hint="`filterkit add vgg16` or `filterkit quickstart` creates one",
+                hint="`filterkit add vgg16`, `filterkit quickstart` or bench.add('vgg16') creates one",
             )
         if not path.parent.is_dir():
             raise CatalogError(
                 f"there is no folder {path.parent} to create a catalog in",
-                hint="create it first, or choose another with --catalog",
+                hint="create it first, or choose another with --catalog or filterkit.open(FILE)",
             )
         catalog = cls(path, write=write)
         if write:
@@ -231,7 +231,9 @@ def _is_from_interruption(error: BaseException) -> bool:
 def recover(path: Path) -> None:
     """Let SQLite roll back the journal of an interrupted writer; see `Workbench.recover`."""
     if not os.path.lexists(path):
-        raise CatalogError(f"there is no catalog at {path}", hint="choose another with --catalog")
+        raise CatalogError(
+            f"there is no catalog at {path}", hint="choose another with --catalog or filterkit.open(FILE)"
+        )
     with Catalog.open(path, write=True) as catalog, catalog.begin():
         clear_journal(path)  # one that has content but is finished, which SQLite leaves in place
 

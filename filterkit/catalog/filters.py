@@ -69,13 +69,13 @@ def filters(
     Parameters and errors are those of `Workbench.iter_filters`; the default `columns` are `FILTER_COLUMNS`
     and the metrics that plugins measured for these models. `check_models` is passed to `select`.
     """
-    check_limit(limit)
+    limit = check_limit(limit)
     selected = select(catalog, address, check_models)
     asked = listing(
         *(selected.kind, selected.extra, selected.extra_of_layers),
         columns=None if columns is None else tuple(columns),
         where=where,
-        sort=names_in(sort),
+        sort=names_in(sort, "sort"),
         limited=limit is not None,
     )
     return asked.names, asked.rows(catalog, selected, limit)

@@ -27,7 +27,7 @@ IN_INDEX = ("classic_type", *IN_CATALOG_ORDER)
 AGGREGATES: Mapping[str, Callable[[Column], Column]] = {
     "count": sa.func.count,
     "max": sa.func.max,
-    "mean": sa.func.avg,
+    "mean": lambda column: sa.func.avg(column, type_=sa.REAL),
     "min": sa.func.min,
     "sum": sa.func.sum,
 }
@@ -57,10 +57,13 @@ def group_filters(
     sort: str | Iterable[str] | None = None,
     limit: int | None = None,
     check_models: CheckModels | None = None,
-) -> tuple[tuple[str, ...], list[Row]]:
-    """The columns and rows of `Workbench.group_filters`, which describes parameters and errors."""
-    check_limit(limit)
-    keys = names_in(by)
+) -> tuple[dict[str, type | None], list[Row]]:
+    """The columns, each with the type of its values, and the rows of `Workbench.group_filters`.
+
+    It describes parameters and errors, too.
+    """
+    limit = check_limit(limit)
+    keys = names_in(by, "group_by")
     if not keys:
         raise UsageError(
             "filters are grouped by no column", hint="e.g. by classic_type, or model,in_channels"
@@ -84,18 +87,20 @@ def group_filters(
         numbers[name] = aggregate if meets is None else aggregate.filter(meets)
     groups = _keys(keys, known, numbers)
     every = {**groups, **numbers}
-    shown = {name: column_named(name, every) for name in names_in(columns)} or every
+    shown = every
+    if columns is not None:
+        shown = {name: column_named(name, every) for name in names_in(columns, "columns", required=True)}
     ordered = [IN_CATALOG_ORDER[key] for key in keys if key in IN_CATALOG_ORDER]
     others = [known[key] for key in keys if key not in IN_CATALOG_ORDER]
     chosen: sa.Select[Any] = sa.select(*(column.label(name) for name, column in shown.items()))
     query = over_filters(chosen, selected.kind, by_layer=bool(by_layer))
     query = query.group_by(*ordered, *others).having(found > 0).limit(limit)
-    query = in_order(query, names_in(sort), every).order_by(*ordered)
+    query = in_order(query, names_in(sort, "sort"), every).order_by(*ordered)
     if others:
         query = query.order_by(sa.desc(found), *(column.nulls_last() for column in others))
     with catalog.connect() as connection:
         rows = connection.execute(query, {"selected": selected.value}).mappings()
-        return tuple(shown), check_rows(rows, shown)
+        return listings.value_types(shown), check_rows(rows, shown)
 
 
 def _keys(
@@ -122,7 +127,7 @@ def _aggregates(
     wanted: str | Iterable[str] | None, known: Mapping[str, Column]
 ) -> Iterator[tuple[str, Column]]:
     """Name and expression of each ``function:column``."""
-    for each in names_in(wanted):
+    for each in names_in(wanted, "agg"):
         function, colon, name = (part.strip() for part in each.partition(":"))
         if not colon:
             raise UsageError(f"'{each}' is not FUNCTION:COLUMN", hint="e.g. mean:l2_norm,max:sparsity")

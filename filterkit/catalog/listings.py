@@ -238,6 +238,15 @@ def no_column(name: str, columns: Mapping[str, Column]) -> tuple[str, str]:
     return message, closest(column, own, prefix=prefix) if own else closest(name, columns)
 
 
+def value_types(columns: Mapping[str, Column]) -> dict[str, type | None]:
+    """The type of values in each column, for `Rows`; None for lists, and for metrics of plugins."""
+    kinds = {sa.Integer: int, sa.Float: float, sa.Numeric: float, sa.String: str}
+    return {
+        name: next((kinds[kind] for kind in kinds if isinstance(column.type, kind)), None)
+        for name, column in columns.items()
+    }
+
+
 def extra_metric(name: str, table: sa.Table = filter_) -> Column:
     """A plugin's metric, a number or a text, read from the column ``extra``."""
     return json_field(table.c.extra, name)

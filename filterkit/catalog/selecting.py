@@ -10,19 +10,58 @@ import sqlalchemy as sa
 from filterkit.catalog.listings import Column, no_column
 from filterkit.catalog.sqlite.statements import insert_rows
 from filterkit.catalog.where import parse_condition
-from filterkit.errors import UnknownNameError, UsageError
+from filterkit.errors import UnknownNameError, UsageError, check_number, check_text
+
+NAMES = 'give names separated by commas, e.g. "layer,l2_norm", or leave it out'
 
 
-def names_in(names: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Names as a tuple; in a text they are separated by commas."""
-    parts = names.split(",") if isinstance(names, str) else names or ()
-    return tuple(name.strip() for name in parts if name.strip())
+def names_in(
+    names: str | Iterable[str] | None, what: str = "names", *, required: bool = False
+) -> tuple[str, ...]:
+    """Names as a tuple; in a text they are separated by commas.
+
+    Parameters
+    ----------
+    names
+        None for none.
+    what
+        The parameter, for messages.
+    required
+        Whether an empty sequence is refused as well as an empty text.
+
+    Raises
+    ------
+    UsageError
+        `names` is neither text nor texts, or contains no name.
+    """
+    if names is None:
+        return ()
+    parts = names.split(",") if isinstance(names, str) else names
+    if not isinstance(parts, Iterable):
+        raise UsageError(f"{what} must be text or a list of texts, not {names!r}", hint=NAMES)
+    parts = tuple(parts)
+    for name in parts:
+        check_text(f"each of {what}", name, hint=NAMES)
+    found = tuple(name.strip() for name in parts if name.strip())
+    if not found and (required or isinstance(names, str)):
+        raise UsageError(f"{what} contains no name: {names!r}", hint=NAMES)
+    return found
 
 
-def check_limit(limit: int | None) -> None:
-    """Raise UsageError if `limit` is negative."""
-    if limit is not None and limit < 0:
+def check_limit(limit: int | None) -> int | None:
+    """`limit` as an int; raises UsageError if it is negative or not a whole number."""
+    if limit is None:
+        return None
+    check_number("limit", limit, whole=True)
+    if limit < 0:
         raise UsageError(f"limit must be 0 or more, not {limit}", hint="omit it for all rows")
+    return int(limit)
+
+
+def check_where(where: str | None) -> None:
+    """Raise UsageError if a condition is not text."""
+    if where is not None:
+        check_text("a condition", where, hint='e.g. "l2_norm > 1"')
 
 
 def column_named(name: str, columns: Mapping[str, Column]) -> Column:
@@ -54,7 +93,7 @@ def select_rows(
     Parameters
     ----------
     types
-        The type of every column: str, float, or int, also for booleans.
+        The type of every column: str, float, int or bool.
     where, sort, limit
         As in `Workbench.iter_filters`; rows that are equal in `sort` keep their order.
 
@@ -63,12 +102,18 @@ def select_rows(
     UsageError
         The condition is invalid, there is no such column, or `limit` is negative.
     """
-    check_limit(limit)
-    order = names_in(sort)
+    limit = check_limit(limit)
+    check_where(where)
+    order = names_in(sort, "sort")
     if where is None and not order:
         return list(range(len(rows)))[:limit]
     number = sa.Column("row_number", sa.Integer, primary_key=True)
-    of_kind: dict[type, type[sa.types.TypeEngine[Any]]] = {str: sa.Text, float: sa.REAL, int: sa.Integer}
+    of_kind: dict[type, type[sa.types.TypeEngine[Any]]] = {
+        str: sa.Text,
+        float: sa.REAL,
+        int: sa.Integer,
+        bool: sa.Integer,
+    }
     table = sa.Table(
         "rows", sa.MetaData(), number, *(sa.Column(name, of_kind[types[name]]) for name in types)
     )

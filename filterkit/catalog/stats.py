@@ -21,14 +21,15 @@ Row = dict[str, Any]
 CLASSIC_TYPES = ("edge", "blur", "sharpen", "emboss", "pointwise", "other")
 
 
-def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row], list[Match]]:
+def stats(catalog: Catalog, address: Address) -> tuple[dict[str, type | None], list[Row], list[Match]]:
     """One row for each layer that `address` names, in the catalog's order.
 
     Returns
     -------
     columns
         ``address``, ``model``, ``layer``, ``filters``; the metrics of layers, those of plugins last; then
-        how many of the filters are ``dead``, and how many of each of `CLASSIC_TYPES`.
+        how many of the filters are ``dead``, and how many of each of `CLASSIC_TYPES`. Each with the type of
+        its values, or None.
     rows
         None marks values that are undefined or were not measured.
     matches
@@ -76,7 +77,7 @@ def stats(catalog: Catalog, address: Address) -> tuple[tuple[str, ...], list[Row
                 raise damaged_value("dead", row["dead"])
         if len(found) < len(matches):
             raise DamagedValueError("a layer has no filters")
-        return tuple(columns), found, matches
+        return listings.value_types(columns), found, matches
 
 
 def distributions(

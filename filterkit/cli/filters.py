@@ -81,7 +81,7 @@ def filters(
         if count:
             found = bench.count_filters(address, where=where, unmeasured=unmeasured)
             shell.rows([{"filters": found}], ["filters"])
-        elif group_by:
+        elif group_by is not None:
             groups = bench.group_filters(
                 address,
                 by=group_by,
@@ -97,11 +97,10 @@ def filters(
             ]
             shell.rows(groups, groups.columns, brief=None if columns else brief)
         else:
-            wanted = [name.strip() for name in columns.split(",")] if columns is not None else None
             names, rows = bench.iter_filters(
-                address, columns=wanted, where=where, sort=sort, limit=limit, unmeasured=unmeasured
+                address, columns=columns, where=where, sort=sort, limit=limit, unmeasured=unmeasured
             )
-            shell.rows(rows, names, brief=None if wanted else _brief(names, sort))
+            shell.rows(rows, names, brief=None if columns else _brief(names, sort))
 
 
 def _brief(names: Sequence[str], sort: str | None) -> list[str]:
@@ -116,5 +115,5 @@ def _check(options: Mapping[str, object], *, count: bool) -> None:
     for name in NOT_WITH_COUNT:
         if count and options[name] is not None:
             raise UsageError(f"{name} has no effect with --count", hint="leave out one of the two")
-    if options["--agg"] and not options["--group-by"]:
+    if options["--agg"] is not None and options["--group-by"] is None:
         raise UsageError("--agg has no effect without --group-by", hint="e.g. --group-by layer")

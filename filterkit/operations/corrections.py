@@ -55,6 +55,8 @@ def hint_argument_order(
     try:
         yield
     except (UsageError, NotFoundError) as error:
+        if not isinstance(address, str):
+            raise
         words = [address, *_paths(pictures)]
         meant = _swapped(words, resolve) or _split_address(words, resolve)
         if meant is None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from filterkit.address import parse_address
-from filterkit.errors import NotFoundError, UsageError, closest
+from filterkit.errors import NotFoundError, UsageError, check_number, closest
 from filterkit.results.diff import Differences, LayerPair, Place
 
 if TYPE_CHECKING:
@@ -39,8 +39,10 @@ _OF_FILTERS = (
     *("address_a", "address_b", "cosine", "relative_l2", "max_abs", "scale", "changed", "sign_flips"),
     *("bias_max_abs", "moved", "reason", "model_b"),
 )
-FILTER_COLUMNS = {name: LAYER_COLUMNS[name] for name in _OF_FILTERS}
-"""Columns of rows, and the types of their values; booleans count as integers."""
+FILTER_COLUMNS = {name: LAYER_COLUMNS[name] for name in _OF_FILTERS} | dict.fromkeys(
+    ("changed", "moved"), bool
+)
+"""Columns of rows, and the types of their values."""
 
 EXAMPLES = {
     "l1_norm > 2": "cosine < 0.9",
@@ -67,12 +69,13 @@ def diff(
 
     _check_choice("match", match, Matching)
     _check_choice("level", level, Level)
+    check_number("tolerance", tolerance)
     if not (tolerance >= 0 and math.isfinite(tolerance)):
         raise UsageError(
             f"tolerance must be a finite number of at least 0, not {tolerance}", hint="the default is 1e-5"
         )
     columns = LAYER_COLUMNS if level == "layer" else FILTER_COLUMNS
-    order = names_in(sort)
+    order = names_in(sort, "sort")
     try:
         select_rows([], columns, where=where, sort=order, limit=limit)  # raises before anything is compared
     except UsageError as error:

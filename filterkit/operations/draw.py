@@ -10,11 +10,11 @@ from filterkit.errors import UsageError
 from filterkit.operations.show import sheet
 from filterkit.plugins.options import chosen_option
 from filterkit.renderers import drawing
+from filterkit.results.maps import FeatureMaps
 
 if TYPE_CHECKING:
     from filterkit.records import TileSheet
     from filterkit.renderers.rendered import Rendered
-    from filterkit.results.maps import FeatureMaps
     from filterkit.session import Session
 
 ARRAYS = (".npy", ".npz")
@@ -36,13 +36,15 @@ def draw(
 
 def write_maps(
     session: Session,
-    results: Iterable[FeatureMaps],
+    results: Iterable[FeatureMaps] | FeatureMaps,
     output: Path,
     normalizer: str | None,
     renderer: str | None,
     options: dict[str, Any],
 ) -> Iterator[tuple[FeatureMaps, list[Path]]]:
     """See `Workbench.write_maps`."""
+    if isinstance(results, FeatureMaps):
+        results = [results]
     if is_array(output):
         from filterkit.operations.stacks import stacking
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from filterkit.address import Address, Selection
 from filterkit.catalog.weights import bank, bias
-from filterkit.errors import UsageError
+from filterkit.errors import UsageError, check_number
 from filterkit.operations.similar import check_invariances
 from filterkit.results.rows import Found
 from filterkit.session import sliced
@@ -20,17 +20,14 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray
     from filterkit.session import Session
 
-COLUMNS = (
-    "address",
-    "model",
-    "layer",
-    "filters",
-    "size",
-    "min_cosine",
-    "bias_shift",
-    "parameters_saved",
-    "macs_saved",
-)
+COLUMNS: Mapping[str, Any] = {
+    **dict.fromkeys(("address", "model", "layer"), str),
+    "filters": list[int],
+    "size": int,
+    **dict.fromkeys(("min_cosine", "bias_shift"), float),
+    **dict.fromkeys(("parameters_saved", "macs_saved"), int),
+}
+"""Columns of rows, and the types of their values."""
 
 
 def duplicates(session: Session, address: str, threshold: float, invariant: Iterable[str]) -> Found:
@@ -38,6 +35,7 @@ def duplicates(session: Session, address: str, threshold: float, invariant: Iter
     from filterkit.comparison.copies import groups_of_copies
 
     wanted = check_invariances(invariant, ("scale", "sign"))
+    check_number("threshold", threshold)
     if not 0 < threshold <= 1:
         raise UsageError(
             f"threshold must be above 0 and at most 1, not {threshold:g}", hint="the default is 0.98"

@@ -33,13 +33,13 @@ def filters(
     """See `Workbench.filters`."""
     if agg is not None and group_by is None:
         raise UsageError("agg needs group_by", hint='e.g. group_by="layer"')
-    if count and (group_by or columns or sort or limit is not None):
+    if count and any(each is not None for each in (group_by, columns, sort, limit)):
         raise UsageError("columns, group_by, sort and limit have no effect with count")
     if count:
         found = count_filters(session, address, where=where, unmeasured=None)
         return Rows([{"filters": found}], ("filters",))
     selection: Any = {"columns": columns, "where": where, "sort": sort, "limit": limit, "unmeasured": None}
-    if group_by:
+    if group_by is not None:
         return group_filters(session, address, by=group_by, agg=agg, **selection)
     names, rows = iter_filters(session, address, **selection)
     return Rows(rows, names)
@@ -57,10 +57,11 @@ def iter_filters(
 ) -> tuple[tuple[str, ...], Iterator[Row]]:
     """See `Workbench.iter_filters`."""
     from filterkit.catalog import filters
-    from filterkit.catalog.selecting import names_in
+    from filterkit.catalog.selecting import check_where, names_in
 
-    chosen = None if columns is None else names_in(columns)
-    order = names_in(sort)
+    check_where(where)
+    chosen = None if columns is None else names_in(columns, "columns", required=True)
+    order = names_in(sort, "sort")
     with hint_measure(session, address):
         return filters.filters(
             *(session.catalog(), parse_address(address)),
@@ -75,7 +76,9 @@ def iter_filters(
 def count_filters(session: Session, address: str, *, where: str | None, unmeasured: Unmeasured | None) -> int:
     """See `Workbench.count_filters`."""
     from filterkit.catalog import filters
+    from filterkit.catalog.selecting import check_where
 
+    check_where(where)
     with hint_measure(session, address):
         return filters.count_filters(
             *(session.catalog(), parse_address(address)),
@@ -98,9 +101,10 @@ def group_filters(
 ) -> Rows:
     """See `Workbench.group_filters`."""
     from filterkit.catalog.groups import group_filters
-    from filterkit.catalog.selecting import names_in
+    from filterkit.catalog.selecting import check_where, names_in
 
-    keys, aggregates, order = names_in(by), names_in(agg), names_in(sort)
+    check_where(where)
+    keys, aggregates, order = names_in(by, "group_by"), names_in(agg, "agg"), names_in(sort, "sort")
     with hint_measure(session, address, results=[name.removeprefix("-") for name in order]):
         names, rows = group_filters(
             *(session.catalog(), parse_address(address), keys),

@@ -22,4 +22,5 @@ def skipped(session: Session, address: str) -> Rows:
     """See `Workbench.skipped`."""
     from filterkit.catalog import listings
 
-    return Rows(listings.skipped_nodes(session.catalog(), parse_address(address)), listings.SKIPPED_COLUMNS)
+    rows = listings.skipped_nodes(session.catalog(), parse_address(address))
+    return Rows(rows, listings.value_types(listings.SKIPPED))

@@ -38,7 +38,7 @@ Labels = Mapping[str, Sequence[str]]
 def iter_feature_maps(
     session: Session,
     address: str,
-    images: Iterable[Picture],
+    images: Picture | Iterable[Picture],
     *,
     inputs: Mapping[str, NDArray[Any]] | str | os.PathLike[str] | None,
     options: RunOptions,
@@ -49,6 +49,8 @@ def iter_feature_maps(
     """See `Workbench.iter_feature_maps`."""
     from filterkit.catalog.weights import model_file
 
+    if isinstance(images, str | os.PathLike) or not isinstance(images, Iterable):
+        images = [images]
     files = None
     if skip_existing is not None:
         from filterkit.operations.draw import files_of_maps
@@ -109,7 +111,8 @@ def _run(
     if bool(first) == (inputs is not None):
         raise UsageError(
             "give either pictures or the inputs of the graph" + (", not both" if first else ""),
-            hint="filterkit maps ADDRESS IMAGE..., or --input FILE.npz",
+            hint="`filterkit maps ADDRESS IMAGE`, or bench.feature_maps(address, image); for the inputs "
+            "of a graph --input FILE.npz, or inputs=",
         )
     wanted = parse_size(options.size)
     targets = [

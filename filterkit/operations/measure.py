@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from filterkit.address import Address, parse_address
 from filterkit.errors import FilterkitError, UnknownNameError
 from filterkit.results.rows import Rows
+from filterkit.results.stats import LayerStatistics
 
 if TYPE_CHECKING:
     from filterkit.catalog.metrics import Faults
     from filterkit.plugins.metric_contract import CheckedMetric
     from filterkit.plugins.protocols import Row
-    from filterkit.results.stats import LayerStatistics
     from filterkit.session import Session
 
 COLUMNS = ("model", "filters", "layers", "columns", "unmeasured")
@@ -50,9 +50,9 @@ def unmeasured(session: Session, address: str | LayerStatistics, question: str) 
     from filterkit.catalog import listings
 
     names = re.findall(r"\w+", question)
-    if isinstance(address, str):
-        return listings.unmeasured(session.catalog(), parse_address(address), names)
-    return listings.lacking((match.model for match in address.matches), names)
+    if isinstance(address, LayerStatistics):
+        return listings.lacking((match.model for match in address.matches), names)
+    return listings.unmeasured(session.catalog(), parse_address(address), names)
 
 
 @contextmanager

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from filterkit.plugins.registry import Registration
     from filterkit.session import Session
 
-PLUGIN_COLUMNS = ("plugin", "version", "state", "adds", "hooks", "path", "error")
-FAULT_COLUMNS = ("plugin", "fault", "where", "remedy")
+PLUGIN_COLUMNS = dict.fromkeys(("plugin", "version", "state", "adds", "hooks", "path", "error"), str) | {
+    "adds": list[str],
+    "hooks": list[str],
+}
+"""Columns of rows, and the types of their values."""
+FAULT_COLUMNS = dict.fromkeys(("plugin", "fault", "where", "remedy"), str)
 CONTRIBUTION_COLUMNS = ("kind", "name", "summary", "options", "plugin", "version", "path", "error")
 OPTION_COLUMNS = ("option", "type", "default", "of", "plugin", "path")
 

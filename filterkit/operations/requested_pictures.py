@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from filterkit.runtime.pictures import Picture
 
 
-def parse_size(text: str | None) -> Size:
+def parse_size(text: str | int | tuple[int, int] | None) -> Size:
     """Parse ``224``, ``240x320`` (height × width) or ``original``; None stays None.
+
+    Numbers mean the same as such texts: ``224`` and ``(240, 320)``.
 
     Raises
     ------
@@ -31,6 +33,9 @@ def parse_size(text: str | None) -> Size:
 
     if text is None:
         return None
+    if isinstance(text, tuple | list):
+        text = "x".join(map(str, text))
+    text = str(text)
     if text == "original":
         return "original"
     height, cross, width = text.lower().partition("x")

@@ -10,7 +10,8 @@ from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from filterkit.address import parse_address
-from filterkit.errors import FilterkitError, NotFoundError, UsageError
+from filterkit.errors import FilterkitError, NotFoundError, UsageError, briefly
+from filterkit.results.rows import Rows
 from filterkit.results.sheet import Drawable, Sheet, drawn, for_colormap
 from filterkit.sheets.picked import check_count, picked_sheet
 from filterkit.sheets.provenance import listed, listed_models
@@ -38,7 +39,7 @@ PER_PAIR = "symmetric:per=filter"
 
 def sheet(
     session: Session,
-    what: str | Iterable[str] | Iterable[tuple[str, str]] | Drawable,
+    what: str | Iterable[str] | Iterable[tuple[str, str]] | Rows | Drawable,
     normalizer: str | None,
     channels: Channels | None,
     colormap: str | None = None,
@@ -52,7 +53,7 @@ def sheet(
         match = session.one(what, "a sheet shows one layer")
         spec = normalizer or for_colormap("minmax", colormap)
         return _layer_sheet(session, match, spec, channels or "separate", colormap)
-    pairs = [each if isinstance(each, str) else tuple(each) for each in what]
+    pairs = _addresses(what)
     texts = [each for each in pairs if isinstance(each, str)]
     in_pairs = len(texts) < len(pairs)
     matches = _pick_pairs(session.catalog(), pairs) if in_pairs else pick(session.catalog(), texts)
@@ -61,6 +62,36 @@ def sheet(
     spec = normalizer or (PER_PAIR if in_pairs else for_colormap(each, colormap))
     pairing = {"in_pairs": in_pairs, "per_pair": in_pairs and normalizer is None}
     return _picked_sheet(session, matches, spec, channels or "strongest", colormap, **pairing)
+
+
+def _addresses(what: Any) -> list[str | tuple[str, ...]]:
+    """The addresses in `what`, or pairs of them; rows of `diff` that lack a partner are left out.
+
+    Raises
+    ------
+    UsageError
+        It contains something else.
+    """
+    if isinstance(what, Rows):
+        columns = next(filter({*what.columns}.issuperset, (("address",), ("address_a", "address_b"))), None)
+        if columns is None:
+            raise UsageError(
+                "this table has no addresses to draw",
+                hint="it needs the column address, or address_a and address_b",
+            )
+        rows = (tuple(row[name] for name in columns) for row in what)
+        return [row if len(row) > 1 else row[0] for row in rows if all(row)]
+    found: list[str | tuple[str, ...]] = []
+    for each in what if isinstance(what, Iterable) and not isinstance(what, Mapping | bytes) else [what]:
+        parts = (each,) if isinstance(each, str) or not isinstance(each, Iterable) else tuple(each)
+        wrong = [part for part in parts if not isinstance(part, str)]
+        if wrong or isinstance(each, Mapping):
+            raise UsageError(
+                f"cannot draw {briefly(what)}",
+                hint="give addresses, pairs of them, a table with them, or a result such as feature maps",
+            )
+        found.append(each if isinstance(each, str) else parts)
+    return found
 
 
 def sheets(

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from filterkit.address import refuse_url
 from filterkit.catalog.weights import PLACES, bank
-from filterkit.errors import NotFoundError, UsageError, closest
+from filterkit.errors import NotFoundError, UsageError, check_number, closest
 from filterkit.results.similar import NeighbourQuery, Neighbours
 from filterkit.session import sliced
 
@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 Level = Literal["kernel", "filter"]
 
 Invariance = Literal["scale", "sign", "flip", "rotate"]
-COLUMNS = ("address", "similarity", "transform", "model", "layer", "filter", "kernel")
+COLUMNS: Mapping[str, type] = {
+    "address": str,
+    "similarity": float,
+    **dict.fromkeys(("transform", "model", "layer"), str),
+    **dict.fromkeys(("filter", "kernel"), int),
+}
+"""Columns of rows, and the types of their values."""
 
 LARGEST = 1 << 22
 """Limit on the number of values in a query."""
@@ -55,6 +61,7 @@ def similar(
 
     wanted = check_invariances(invariant, get_args(Invariance))
     _check_level(level)
+    check_number("limit", limit, whole=True)
     if limit < 1:
         raise UsageError(f"limit must be at least 1, not {limit}", hint="the default is 10")
     asked = _query(session, query, level)
@@ -73,7 +80,7 @@ def similar(
     found = nearest(
         values,
         _rows(session, fitting, asked.level, banks),
-        limit=limit,
+        limit=int(limit),
         scale="scale" in wanted,
         sign="sign" in wanted,
         turns=turns_of(fitting[0].layer["kernel_shape"], flip="flip" in wanted, rotate="rotate" in wanted),

@@ -37,7 +37,7 @@ def stats_chart(session: Session, address: str | LayerStatistics, format: str) -
 
     if format not in MEDIA_TYPES:
         raise UsageError(f"cannot write a chart as '{format}'", hint=closest(format, MEDIA_TYPES))
-    rows = stats(session, address) if isinstance(address, str) else address
+    rows = address if isinstance(address, LayerStatistics) else stats(session, address)
     if len(rows) > MOST_LAYERS:
         raise UsageError(
             f"{len(rows):,} layers do not fit into one chart; the limit is {MOST_LAYERS}",

@@ -10,4 +10,4 @@ def zoo() -> Rows:
     from filterkit.sources.zoo import known
 
     rows = known()
-    return Rows(rows, rows[0])
+    return Rows(rows, tuple(rows[0]))

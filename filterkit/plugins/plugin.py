@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 State = Literal["loaded", "blocked", "failed", "incompatible"]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Plugin:
     """A plugin, loaded or not, and its metadata.
 
@@ -41,6 +41,9 @@ class Plugin:
     places: list[str | None] = field(default_factory=list)
     hooks: tuple[str, ...] = ()
     manager: pluggy.PluginManager | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return f"<Plugin {self}: {self.state}>"
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"

@@ -35,6 +35,8 @@ class Registry:
 
     def registrations(self, kind: Kind) -> tuple[Registration, ...]:
         """All contributions of a kind, by plugin, including ambiguous names."""
+        if kind not in HOOKS:
+            raise UsageError(f"there is no kind '{kind}'", hint=closest(str(kind), HOOKS))
         if kind not in self._registrations:
             found: list[Registration] = []
             for plugin in self.host.having(HOOKS[kind]):

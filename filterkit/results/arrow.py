@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, reduce
 from itertools import chain
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from filterkit.errors import FilterkitError
 
@@ -35,6 +35,7 @@ def arrow_types(
     known: Mapping[str, pyarrow.DataType] | None = None,
     *,
     complete: bool = True,
+    own: Mapping[str, Any] | None = None,
 ) -> dict[str, pyarrow.DataType]:
     """The Arrow type of each column: the narrowest that holds all of its values.
 
@@ -49,6 +50,8 @@ def arrow_types(
         Types found for earlier rows of the same columns, which are widened.
     complete
         False if more rows follow: types of the catalog are used only after the last one.
+    own
+        Python types of columns, such as ``int`` or ``list[int]``, which precede those of the catalog.
 
     Raises
     ------
@@ -59,7 +62,10 @@ def arrow_types(
     types = {
         name: _common((known or {}).get(name, null), _type_of(values)) for name, values in columns.items()
     }
-    return {name: _declared(name, kind) for name, kind in types.items()} if complete else types
+    if not complete:
+        return types
+    declared = _of_catalog() | {name: _of_python(kind) for name, kind in (own or {}).items()}
+    return {name: _declared(declared.get(name, kind), kind) for name, kind in types.items()}
 
 
 def arrow_table(
@@ -126,20 +132,33 @@ def _of_catalog() -> dict[str, pyarrow.DataType]:
 
     plain = {int: pa.int64(), float: pa.float64(), str: pa.string()}
     found = {
-        column.name: plain[column.type.python_type]
+        name: plain[column.type.python_type]
         for table in (model, layer, filter_)
         for column in table.columns
+        for name in (column.name, f"{table.name}.{column.name}")
         if column.type.python_type in plain
     }
     names = dict.fromkeys(("address", "model", "layer"), pa.string()) | {"filter": pa.int64()}
     lists = {pa.string(): TEXTS, pa.int64(): INTEGERS, pa.float64(): FLOATS}
-    return found | names | {name: pa.list_(item) for item, names in lists.items() for name in names}
+    of_lists = {
+        prefix + name: pa.list_(item)
+        for item, columns in lists.items()
+        for name in columns
+        for prefix in ("", "layer.", "model.")
+    }
+    return found | names | of_lists
 
 
-def _declared(name: str, found: pyarrow.DataType) -> pyarrow.DataType:
-    """The type that the column of this name has in the catalog if it holds values of type `found`."""
+def _of_python(kind: Any) -> pyarrow.DataType:
+    """The Arrow type for values of a Python type."""
     pa = _pyarrow()
-    declared = _of_catalog().get(name, found)
+    plain = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+    return plain[kind] if kind in plain else pa.list_(*map(_of_python, get_args(kind)))
+
+
+def _declared(declared: pyarrow.DataType, found: pyarrow.DataType) -> pyarrow.DataType:
+    """The declared type of a column if it holds values of type `found`, else that."""
+    pa = _pyarrow()
     widened = not pa.types.is_string(declared) and _common(found, declared) == declared
     return declared if pa.types.is_null(found) or widened else found
 

@@ -174,9 +174,9 @@ class Attributions(Pictured):
                 raise UsageError(f"{target.suffix} files have arrays, which are not drawn")
             write_arrays({self.image_name: self.array}, target)
             return
-        from filterkit.results.sheet import drawn
+        from filterkit.results.sheet import drawn, installed
 
-        drawn(self, normalizer).save(target, renderer, **options)
+        drawn(installed(), self, normalizer).save(target, renderer, **options)
 
     def __repr__(self) -> str:
         at = "" if self.position is None else f" at {','.join(map(str, self.position))}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from filterkit.errors import one_line
 from filterkit.results.rows import Rows
@@ -94,7 +94,7 @@ class Differences(Rows, Pictured):
     def __init__(
         self,
         rows: Iterable[Row],
-        columns: Iterable[str],
+        columns: Iterable[str] | Mapping[str, Any],
         pairs: tuple[LayerPair, ...],
         level: Literal["layer", "filter"],
         places: Sequence[Place],

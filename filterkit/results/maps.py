@@ -6,13 +6,13 @@ import os
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from filterkit.errors import LayerNameError, UsageError, closest, one_line
 from filterkit.results.sheet import Pictured, Sheet
-from filterkit.short_reprs import array_text, shortened
+from filterkit.short_reprs import array_text, short, shortened
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 SHOWN = 4
 """Number of layers in a repr, which has the range of each."""
+
+
+class ArraysByLayer(dict[str, "FloatArray"]):
+    """Arrays by the names of layers, with a short `repr`."""
+
+    def __repr__(self) -> str:
+        return shortened(short.repr_dict(self, short.maxlevel))
 
 
 class SeveralLayersError(UsageError, AttributeError):
@@ -81,13 +88,16 @@ class FeatureMaps(NDArrayOperatorsMixin, Pictured):
     left_out: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "maps", ArraysByLayer(self.maps))
+
     def only(self, name: str) -> FeatureMaps:
         """The maps of one layer."""
         from dataclasses import replace
 
         return replace(
             self,
-            maps={name: self.maps[name]},
+            maps={name: self[name]},
             addresses={name: self.addresses[name]},
             labels={name: self.labels[name]},
             makers={name: self.makers[name]},
@@ -111,6 +121,12 @@ class FeatureMaps(NDArrayOperatorsMixin, Pictured):
             )
         return next(iter(self.maps.values()))
 
+    @overload
+    def __getitem__(self, key: str) -> FloatArray: ...
+    @overload
+    def __getitem__(self, key: int) -> FloatArray: ...
+    @overload
+    def __getitem__(self, key: Any) -> Any: ...
     def __getitem__(self, key: Any) -> Any:
         if not isinstance(key, str):
             return self.array[key]
@@ -145,11 +161,11 @@ class FeatureMaps(NDArrayOperatorsMixin, Pictured):
 
     def values(self) -> ValuesView[FloatArray]:
         """The array of each layer, shape (channels, height, width)."""
-        return self.maps.values()
+        return ValuesView(self.maps)
 
     def items(self) -> ItemsView[str, FloatArray]:
         """The name of each layer, and its array."""
-        return self.maps.items()
+        return ItemsView(self.maps)
 
     if TYPE_CHECKING:  # like all other attributes of arrays, they are those of `array`
 

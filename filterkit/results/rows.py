@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 from filterkit.errors import UnknownColumnError, UsageError, closest
@@ -40,9 +41,15 @@ class Rows(ListLike["Row"]):
     _per_row: ClassVar[tuple[str, ...]] = ()
     """Attributes of a subclass that have an item for each row."""
 
-    def __init__(self, rows: Iterable[Row], columns: Iterable[str]) -> None:
+    def __init__(self, rows: Iterable[Row], columns: Iterable[str] | Mapping[str, Any]) -> None:
+        """`columns` may map names to types of values, for `to_arrow`: ``int``, ``list[int]``."""
         super().__init__(rows)
         self.columns = tuple(columns)
+        self._types: dict[str, Any] = {}
+        if isinstance(columns, Mapping):
+            self._types = {
+                name: kind for name, kind in columns.items() if isinstance(kind, type | GenericAlias)
+            }
         self._thumbnails: Thumbnails | None = None  # set by the workbench, which is above
         self._pictured = False
 
@@ -68,7 +75,9 @@ class Rows(ListLike["Row"]):
     def __add__(self, other: Iterable[Row]) -> Rows:
         """The rows of both; the columns are those of both, too."""
         columns = dict.fromkeys((*self.columns, *(other.columns if isinstance(other, Rows) else ())))
-        return self._plain([*self, *other], columns)
+        made = self._plain([*self, *other], columns)
+        made._types = {**(other._types if isinstance(other, Rows) else {}), **self._types}
+        return made
 
     def __radd__(self, other: Iterable[Row]) -> Rows:
         return self._plain([*other, *self], self.columns)
@@ -128,7 +137,8 @@ class Rows(ListLike["Row"]):
     def to_arrow(self) -> pyarrow.Table:
         """The rows as a table of pyarrow, in which every column has one type.
 
-        None becomes null; NaN stays NaN. Columns of the catalog have the same type in every table. Shapes of
+        None becomes null; NaN stays NaN. Columns of the catalog and of results have the same type in every
+        table, also if it is empty. Shapes of
         inputs and outputs are lists of texts, because free sizes have names: ``['N', '64', 'H', 'W']``. Other
         columns of mixed values become floats if they are numbers, else texts.
 
@@ -137,9 +147,10 @@ class Rows(ListLike["Row"]):
         FilterkitError
             pyarrow is not installed.
         """
-        from filterkit.results.arrow import arrow_table
+        from filterkit.results.arrow import arrow_table, arrow_types
 
-        return arrow_table({name: self._values(name) for name in self.columns})
+        columns = {name: self._values(name) for name in self.columns}
+        return arrow_table(columns, arrow_types(columns, own=self._types))
 
     def to_pandas(self) -> pandas.DataFrame:
         """The rows as a DataFrame, with types as in `to_arrow`.
@@ -214,7 +225,8 @@ class Rows(ListLike["Row"]):
 
     def _plain(self, rows: Iterable[Row], columns: Iterable[str]) -> Rows:
         """Rows that are no longer the result of one operation."""
-        made = Rows(rows, columns)
+        made = Rows(rows, tuple(columns))
+        made._types = self._types
         made._thumbnails, made._pictured = self._thumbnails, self._pictured
         return made
 
@@ -259,6 +271,8 @@ class Found(Rows):
         Number of kernels or filters that were skipped because they contain NaN or infinity.
     """
 
-    def __init__(self, rows: Iterable[Row], columns: Iterable[str], not_finite: int) -> None:
+    def __init__(
+        self, rows: Iterable[Row], columns: Iterable[str] | Mapping[str, Any], not_finite: int
+    ) -> None:
         super().__init__(rows, columns)
         self.not_finite = not_finite

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from filterkit.results.rows import Found
 from filterkit.results.sheet import Pictured
@@ -56,7 +56,7 @@ class Neighbours(Found, Pictured):
     def __init__(
         self,
         rows: Iterable[Row],
-        columns: Iterable[str],
+        columns: Iterable[str] | Mapping[str, Any],
         query: NeighbourQuery,
         banks: Mapping[str, FloatArray],
         not_finite: int,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from filterkit.results.rows import Rows
 
@@ -21,6 +21,8 @@ class LayerStatistics(Rows):
         The layers of the rows, with the columns ``measured`` and ``sha256`` of their models.
     """
 
-    def __init__(self, rows: Iterable[Row], columns: Iterable[str], matches: Sequence[Match]) -> None:
+    def __init__(
+        self, rows: Iterable[Row], columns: Iterable[str] | Mapping[str, Any], matches: Sequence[Match]
+    ) -> None:
         super().__init__(rows, columns)
         self.matches = tuple(matches)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from filterkit.errors import RuntimeFailure, UsageError
+from filterkit.errors import RuntimeFailure, UsageError, check_number
 from filterkit.graph.loading.names import shown
 from filterkit.runtime.providers import CUDA, Choice, onnx_runtime
 
@@ -51,13 +51,15 @@ def open_session(
     UsageError
         If `threads` is not positive.
     """
+    if threads is not None:
+        check_number("threads", threads, whole=True)
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be at least 1, not {threads}")
     onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are raised; do not write them to stderr as well
     if threads is not None:
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = int(threads)
     if folder is not None:
         options.add_session_config_entry(
             "session.model_external_initializers_file_folder_path", str(folder.resolve())

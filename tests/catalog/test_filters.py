@@ -119,7 +119,7 @@ def test_counting(reading: Catalog) -> None:
 
 def group(catalog: Catalog, address: str, by: str, **options: Any) -> list[dict[str, Any]]:
     columns, rows = group_filters(catalog, parse_address(address), by, **options)
-    assert all(tuple(row) == columns for row in rows)
+    assert all(tuple(row) == tuple(columns) for row in rows)
     return rows
 
 

@@ -29,7 +29,7 @@ PYTHON: dict[str, Callable[[list[Any]], Any]] = {
 
 def group(catalog: Catalog, by: str, address: str = "*", **options: Any) -> list[Row]:
     columns, rows = group_filters(catalog, parse_address(address), by, **options)
-    assert all(tuple(row) == columns for row in rows)
+    assert all(tuple(row) == tuple(columns) for row in rows)
     return rows
 
 

@@ -58,13 +58,13 @@ def measured(location: Path, tmp_path: Path) -> Iterator[Catalog]:
 
 def test_one_row_per_layer(measured: Catalog) -> None:
     columns, rows, matches = stats(measured, parse_address("*"))
-    assert columns == (
+    assert tuple(columns) == (
         *("address", "model", "layer", "filters"),
         *LAYER_METRIC_COLUMNS,
         *("roughness", "mood", "dead"),
         *CLASSIC_TYPES,
     )
-    assert all(tuple(row) == columns for row in rows)
+    assert all(tuple(row) == tuple(columns) for row in rows)
     assert [match.address for match in matches] == [row["address"] for row in rows]
     assert [(row["address"], row["filters"]) for row in rows] == [
         ("a/conv1", 4),

@@ -189,3 +189,14 @@ def test_aggregates_of_groups(run: Run) -> None:
         "--agg has no effect without --group-by",
         "e.g. --group-by layer",
     )
+
+
+@pytest.mark.parametrize("empty", ["", ","])
+@pytest.mark.parametrize(
+    "option",
+    [["--columns"], ["--sort"], ["--group-by"], ["--group-by", "model", "--agg"], ["--count", "--sort"]],
+)
+def test_empty_names_are_refused(run: Run, option: list[str], empty: str) -> None:
+    code, message, hint = run("filters", "vgg16", *option, empty).failure
+    assert code == 2 and hint
+    assert "contains no name" in message or "has no effect with --count" in message

@@ -158,3 +158,37 @@ def test_tables_import_no_data_frames_before_they_are_needed(classic_catalog: Pa
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+def schema(rows: Rows) -> dict[str, str]:
+    return {field.name: str(field.type) for field in rows.to_arrow().schema}
+
+
+def test_types_of_results_do_not_depend_on_their_values(bench: filterkit.Workbench) -> None:
+    layer = "plain/conv1"
+    agg = "mean:l2_norm,max:l2_norm,min:dead,count:bias,max:label,sum:layer.macs"
+    some = [
+        *(bench.diff(layer, layer), bench.diff(layer, layer, level="filter", match="assignment")),
+        *(bench.similar(f"{layer}/0"), bench.duplicates(layer, threshold=0.1), bench.plugin_rows()),
+        *(bench.filters(group_by="layer,kernel_shape", agg=agg, where="filter = 0"), bench.stats()),
+        *(bench.filters(columns="layer.sparsity,layer.kernel_shape"), bench.filters(count=True)),
+    ]
+    none = [
+        *(bench.diff(layer, layer, where="cosine < -2"), bench.diff(layer, layer, level="filter", limit=0)),
+        *(bench.similar(f"{layer}/0")[:0], bench.duplicates("plain/conv1/0"), bench.plugin_rows()[:0]),
+        *(bench.filters(group_by="layer,kernel_shape", agg=agg, where="filter = -1"), bench.stats()[:0]),
+        *(bench.filters(columns="layer.sparsity,layer.kernel_shape", limit=0), bench.filters(count=True)[:0]),
+    ]
+    for full, empty in zip(some, none, strict=True):
+        assert not len(empty) and schema(full) == schema(empty)
+        unset = type(full)._plain(full, [dict.fromkeys(full.columns)], full.columns)
+        assert schema(unset) == schema(full) and "null" not in schema(full).values()
+    differences = schema(some[1])
+    assert differences["reason"] == "string" and differences["moved"] == "bool"
+    assert schema(some[3])["filters"] == "list<item: int64>"
+    assert schema(some[3] + some[2])["filters"] == "list<item: int64>"
+
+
+def test_an_own_type_gives_way_to_values_that_it_cannot_hold() -> None:
+    table = Rows([{"filter": [1]}, {"filter": None}], {"filter": int}).to_arrow()
+    assert table.schema.types == [pa.list_(pa.int64())]

@@ -281,7 +281,7 @@ def explain(path: Path, error: BaseException) -> CatalogError:
         kind = file_kind(path)
         return CatalogError(
             f"{path} is not a catalog but {kind.what}" if kind else f"{path} is not an SQLite file",
-            hint="choose another file with --catalog or FILTERKIT_CATALOG",
+            hint="choose another file with --catalog, FILTERKIT_CATALOG or filterkit.open(FILE)",
         )
     if "readonly" in text:
         return CatalogError(f"the catalog {path} is read-only", hint="copy it to a writable folder")

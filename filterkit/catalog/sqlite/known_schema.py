@@ -84,7 +84,7 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> str | None:
     if not version:
         raise CatalogError(
             f"{path} is an SQLite database, but not a filterkit catalog",
-            hint="choose another file with --catalog or FILTERKIT_CATALOG",
+            hint="choose another file with --catalog, FILTERKIT_CATALOG or filterkit.open(FILE)",
         )
     _check(version, path)  # before it is read
     found = connection.execute(f"SELECT version_num FROM {schema.version.name} LIMIT 2").fetchall()
