@@ -93,10 +93,16 @@ class Shell:
 
         from filterkit.workbench import Workbench
 
+        logger = logging.getLogger("filterkit")
+        level = logger.level
         if self.quiet:
-            logging.getLogger("filterkit").setLevel(logging.ERROR)
-        with Workbench(self.catalog, progress=progress and not self.quiet, registry=self.registry) as bench:
-            yield bench
+            logger.setLevel(logging.ERROR)
+        try:
+            shows = progress and not self.quiet
+            with Workbench(self.catalog, progress=shows, registry=self.registry) as bench:
+                yield bench
+        finally:
+            logger.setLevel(level)
 
     def rows(
         self, rows: Iterable[Row], columns: Iterable[str], *, brief: Sequence[str] | None = None

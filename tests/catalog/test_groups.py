@@ -84,7 +84,7 @@ def test_order_columns_and_limit(reading: Catalog) -> None:
     ("options", "message", "hint"),
     [
         ({"by": "colour"}, "there is no column 'colour'", "did you mean"),
-        ({"by": ""}, "filters are grouped by no column", "classic_type"),
+        ({"by": ""}, "group_by contains no name: ''", ""),
         ({"by": "filters"}, "the groups have a column 'filters' of their own", "layer.filters"),
         ({"agg": "l2_norm"}, "'l2_norm' is not FUNCTION:COLUMN", "mean:l2_norm"),
         ({"agg": "avg:l2_norm"}, "cannot compute the avg of groups", "did you mean 'mean'?"),

@@ -37,7 +37,7 @@ def test_the_built_in_ones_are_listed_like_all_others(run: Run) -> None:
 def test_the_table_has_state_version_and_path(run: Run) -> None:
     head, _, first, *_ = run("plugins").stdout.splitlines()
     assert head.split() == ["plugin", "version", "state", "adds", "path"]
-    assert first.startswith(f"filterkit.sources      {filterkit.__version__}    loaded")
+    assert first.split()[:3] == ["filterkit.sources", filterkit.__version__, "loaded"]
     assert first.endswith("builtins.py")
 
 

@@ -104,7 +104,10 @@ def test_wrong_use_is_refused_before_the_comparison(
 def test_a_model_without_a_common_layer_is_named(bench: Workbench) -> None:
     bench.add("classic")
     with pytest.raises(NotFoundError, match="one and classic have no layer in common"):
-        bench.diff("one", "near", "classic")
+        bench.diff("one", "classic")
+    rows = bench.diff("one", "near", "classic")
+    assert set(rows["model_b"]) == {"near", "classic"}
+    assert rows[:1]["reason"] == [None] and all(row["reason"] for row in rows if row["model_b"] == "classic")
     with pytest.raises(UsageError, match="'\\*' names several models") as caught:
         bench.diff("one", "near", "*")
     assert "diff A B C" in str(caught.value.hint)
