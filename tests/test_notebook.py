@@ -118,6 +118,7 @@ bench.query('select count(*) from filter')
 
 
 @pytest.mark.zoo
+@pytest.mark.slow
 def test_a_notebook_of_habits_runs_without_an_error(zoo_model: Callable[[str], Path], tmp_path: Path) -> None:
     import nbformat
     from nbclient import NotebookClient

@@ -93,6 +93,7 @@ def test_names_are_escaped_in_a_notebook(run: Run) -> None:
     assert "&lt;b&gt;\\x1b[2J" in first["text/html"] and "\x1b" not in str(first)
 
 
+@pytest.mark.slow
 def test_an_interrupted_add_leaves_a_notebook_usable(run: Run, tmp_path: Path) -> None:
     save_wide_model(tmp_path / "wide.onnx")
     run(f"import os; os.chdir({str(tmp_path)!r}); bench = filterkit.open('c.db'); bench.add('classic')")
