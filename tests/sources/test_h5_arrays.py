@@ -33,7 +33,7 @@ def test_weights_of_keras_3(tmp_path: Path) -> None:
     )
     with h5py.File(path, "r+") as file:
         file["layers/named/vars"].attrs["name"] = "stem"
-        file["layers/conv2d_2/vars"].attrs["name"] = "conv2d_77"  # which Keras makes up, anew each time
+        file["layers/conv2d_2/vars"].attrs["name"] = "conv2d_77"  # which Keras makes up, a new one each time
     banks = read(path, tmp_path / "work")
     assert list(banks) == [
         *("block_conv2d", "conv2d_2", "conv2d_10", "conv2d_transpose", "depthwise_conv2d", "stem"),
