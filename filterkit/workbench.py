@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 from filterkit import operations
-from filterkit.errors import UsageError, closest
+from filterkit.errors import closest
 from filterkit.records import RunOptions
 from filterkit.results.rows import Rows
 from filterkit.session import Session
@@ -1151,18 +1151,9 @@ class Workbench:
         ['block1_conv1', 'block1_conv2']
         """
         images = [] if image is None else [image]
-        several = isinstance(image, list | tuple)
-        if not several:
-            results = self.iter_feature_maps(
-                address, images, inputs=inputs, at=at, size=size, provider=provider, threads=threads
-            )
-            maps = next(results)
-        if several or maps.of_several:
-            raise UsageError(
-                "feature_maps takes a single picture or input, but there are several",
-                hint="iterate over bench.iter_feature_maps(address, images)",
-            )
-        return maps
+        run = partial(self.iter_feature_maps, address, images, inputs=inputs, at=at, size=size)
+        run = partial(run, provider=provider, threads=threads)
+        return operations.requested_pictures.only_result(image, run, "feature_maps", "iter_feature_maps")
 
     def iter_feature_maps(
         self,
@@ -1284,7 +1275,7 @@ class Workbench:
         randomize: str | None = None,
         seed: int = 0,
         after_softmax: bool = False,
-        size: str | None = None,
+        size: int | tuple[int, int] | str | None = None,
         provider: Provider = "auto",
         threads: int | None = None,
     ) -> Attributions:
@@ -1338,26 +1329,15 @@ class Workbench:
         >>> found.array.shape
         (3, 224, 224)
         """
-        [result] = self.iter_attributions(
-            target,
-            [image],
-            method=method,
-            position=position,
-            at=at,
-            rules=rules,
-            randomize=randomize,
-            seed=seed,
-            after_softmax=after_softmax,
-            size=size,
-            provider=provider,
-            threads=threads,
-        )
-        return result
+        run = partial(self.iter_attributions, target, [image], method=method, position=position, at=at)
+        run = partial(run, rules=rules, randomize=randomize, seed=seed, after_softmax=after_softmax)
+        run = partial(run, size=size, provider=provider, threads=threads)
+        return operations.requested_pictures.only_result(image, run, "attribute", "iter_attributions")
 
     def iter_attributions(
         self,
         target: str,
-        images: Iterable[Picture],
+        images: Picture | Iterable[Picture],
         *,
         method: str = "gradient",
         position: str | Sequence[int] = "max",
@@ -1366,7 +1346,7 @@ class Workbench:
         randomize: str | None = None,
         seed: int = 0,
         after_softmax: bool = False,
-        size: str | None = None,
+        size: int | tuple[int, int] | str | None = None,
         provider: Provider = "auto",
         threads: int | None = None,
         unreadable: Callable[[ImageError], None] | None = None,
@@ -1397,7 +1377,7 @@ class Workbench:
 
     def write_attributions(
         self,
-        results: Iterable[Attributions],
+        results: Iterable[Attributions] | Attributions,
         output: str | os.PathLike[str],
         *,
         normalizer: str | None = None,

@@ -12,6 +12,7 @@ from filterkit.errors import ImageError, ModelError, RuntimeFailure, UsageError
 from filterkit.operations.attributed_network import AttributedNetwork, AttributeOptions
 from filterkit.operations.draw import draw
 from filterkit.operations.requested_pictures import (
+    as_pictures,
     found_pictures,
     parse_size,
     picture_preprocessing,
@@ -48,7 +49,7 @@ WITHOUT_GRADIENTS = "--method occlusion needs no gradients"
 def iter_attributions(
     session: Session,
     target: str,
-    images: Iterable[Picture],
+    images: Picture | Iterable[Picture],
     *,
     asked: AttributeOptions,
     options: RunOptions,
@@ -59,6 +60,7 @@ def iter_attributions(
     position = parse_position(asked.position)
     rules = session.registry.gradient_rules(asked.rules)
     size = parse_size(options.size)
+    images = as_pictures(images)
     images = images if isinstance(images, Sequence) else [*images]
     aim = find_target(session, target, images, at=options.at, after_softmax=asked.after_softmax)
     pictures = list(found_pictures(images))
@@ -283,7 +285,7 @@ def _check_finite(found: Any, what: str, aim: Aim) -> None:
 
 def write_attributions(
     session: Session,
-    results: Iterable[Attributions],
+    results: Iterable[Attributions] | Attributions,
     output: Path,
     normalizer: str | None,
     renderer: str | None,
@@ -292,6 +294,7 @@ def write_attributions(
     """See `Workbench.write_attributions`."""
     from filterkit.formats.arrays import ARRAYS, write_arrays
 
+    results = [results] if isinstance(results, Attributions) else results
     folder, suffix = is_folder(output), output.suffix.lower()
     if suffix in ARRAYS and suffix != ".npy" and not folder:
         done = list(results)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from filterkit.errors import ImageError, RuntimeFailure, UsageError
 from filterkit.operations.corrections import hint_argument_order
 from filterkit.operations.requested_pictures import (
+    as_pictures,
     each_picture,
     found_pictures,
     parse_size,
@@ -49,8 +50,7 @@ def iter_feature_maps(
     """See `Workbench.iter_feature_maps`."""
     from filterkit.catalog.weights import model_file
 
-    if isinstance(images, str | os.PathLike) or not isinstance(images, Iterable):
-        images = [images]
+    images = as_pictures(images)
     files = None
     if skip_existing is not None:
         from filterkit.operations.draw import files_of_maps

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from filterkit.errors import ImageError, UsageError
 from filterkit.operations.corrections import hint_unquoted_picture
@@ -57,6 +57,40 @@ def picture_name(picture: Picture, number: int) -> tuple[str, str]:
     if isinstance(picture, str | Path):
         return str(picture), Path(picture).stem
     return f"picture {number}", f"picture_{number}"
+
+
+def as_pictures(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
+    """The pictures of a request; a single path or PIL image is one picture, not an iterable of them."""
+    return [images] if isinstance(images, str | os.PathLike) or not isinstance(images, Iterable) else images
+
+
+class OfPictures(Protocol):
+    """The result for one picture."""
+
+    @property
+    def of_several(self) -> bool:
+        """Whether the same call returns results of more pictures."""
+        ...
+
+
+Result = TypeVar("Result", bound=OfPictures)
+
+
+def only_result(image: object, run: Callable[[], Iterator[Result]], method: str, several: str) -> Result:
+    """The result for a single picture, of a method that has another one for `several` pictures.
+
+    Raises
+    ------
+    UsageError
+        `image` is more than one picture.
+    """
+    result = None if isinstance(image, list | tuple) else next(run())
+    if result is None or result.of_several:
+        raise UsageError(
+            f"{method} takes a single picture or input, but there are several",
+            hint=f"iterate over bench.{several}(…), which takes any number",
+        )
+    return result
 
 
 def each_picture(images: Iterable[Picture]) -> Iterator[Picture]:

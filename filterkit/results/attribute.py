@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import UsageError, one_line
+from filterkit.errors import one_line
 from filterkit.results.sheet import Pictured, Sheet
 from filterkit.short_reprs import array_text, shortened
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 SIGNED, UNSIGNED = "RdBu_r", "magma"
 """Colormaps for attributions with and without negative values."""
-
-ARRAYS = (".npy", ".npz", ".safetensors")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -166,16 +164,11 @@ class Attributions(Pictured):
         UsageError
             There is no such format.
         """
+        from filterkit.results.sheet import drawn, installed, saved_as_arrays
+
         target = Path(path)
-        if target.suffix.lower() in ARRAYS and not target.is_dir():
-            from filterkit.formats.arrays import write_arrays
-
-            if normalizer or renderer or options:
-                raise UsageError(f"{target.suffix} files have arrays, which are not drawn")
-            write_arrays({self.image_name: self.array}, target)
+        if saved_as_arrays({self.image_name: self.array}, target, normalizer, renderer, options):
             return
-        from filterkit.results.sheet import drawn, installed
-
         drawn(installed(), self, normalizer).save(target, renderer, **options)
 
     def __repr__(self) -> str:

@@ -252,16 +252,13 @@ class FeatureMaps(NDArrayOperatorsMixin, Pictured):
         UsageError
             The maps do not fit into one file, or there is no such format.
         """
-        from filterkit.formats.arrays import ARRAYS, write_arrays
+        from filterkit.formats.arrays import ARRAYS
         from filterkit.plugins.options import chosen_option
         from filterkit.renderers.drawing import draw, hint_of_arrays, is_folder
-        from filterkit.results.sheet import drawn, installed
+        from filterkit.results.sheet import drawn, installed, saved_as_arrays
 
         target = Path(path)
-        if target.suffix.lower() in ARRAYS and not target.is_dir():
-            if normalizer or renderer or options:
-                raise UsageError(f"{target.suffix} files have arrays, which are not drawn")
-            write_arrays(self.maps, target)
+        if saved_as_arrays(self.maps, target, normalizer, renderer, options):
             return
         parts = [self.only(name) for name in self.maps] if is_folder(target) else [self]
         registry, colormap = installed(), chosen_option(renderer, "colormap", options.get("colormap"))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from filterkit.errors import UsageError
 from filterkit.records import TileSheet
 from filterkit.renderers.rendered import Rendered
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from filterkit.plugins.protocols import Normalizer
     from filterkit.plugins.registry import Registry
+    from filterkit.records import FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -154,6 +157,30 @@ def for_colormap(normalizer: str, colormap: str | None) -> str:
     name, colon, options = normalizer.partition(":")
     signed = name == "minmax" and colormap and is_diverging(colormap)
     return f"symmetric{colon}{options}" if signed else normalizer
+
+
+def saved_as_arrays(
+    arrays: Mapping[str, FloatArray],
+    path: Path,
+    normalizer: str | None,
+    renderer: str | None,
+    options: object,
+) -> bool:
+    """Write arrays if `path` is a file of arrays; False if it is not.
+
+    Raises
+    ------
+    UsageError
+        There are options of drawing, too.
+    """
+    from filterkit.formats.arrays import ARRAYS, write_arrays
+
+    if path.suffix.lower() not in ARRAYS or path.is_dir():
+        return False
+    if normalizer or renderer or options:
+        raise UsageError(f"{path.suffix} files have arrays, which are not drawn")
+    write_arrays(arrays, path)
+    return True
 
 
 def installed() -> Registry:

@@ -20,7 +20,7 @@ def migrated(location: Path) -> sa.Engine:
 
 
 def tables_of(location: Path) -> dict[str, list[str]]:
-    """The words of every text of the schema, sorted: constraints may stand in any order, and what was made
+    """The words of every text of the schema, sorted: constraints may be in any order, and what was made
     has its name in quotes."""
     with contextlib.closing(sqlite3.connect(location)) as connection:
         found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()

@@ -72,6 +72,25 @@ def test_a_path_is_one_picture_or_folder(bench: Any, pictures: Path) -> None:
         assert [maps.image_name for maps in bench.iter_feature_maps(LAYER, images)] == names
 
 
+def test_attributions_take_the_same_pictures(bench: Any, pictures: Path, tmp_path: Path) -> None:
+    target, options = f"{LAYER}/0", {"method": "occlusion", "size": 8}
+    for images, names in (
+        (str(pictures), ["a", "b"]),
+        (pictures / "a.png", ["a"]),
+        (Image.fromarray(PHOTO), ["picture_0"]),
+    ):
+        assert [each.image_name for each in bench.iter_attributions(target, images, **options)] == names
+    for several in ([PHOTO, PHOTO], pictures):
+        with pytest.raises(filterkit.UsageError, match="attribute takes a single picture") as caught:
+            bench.attribute(target, several, **options)
+        assert "iter_attributions" in caught.value.hint
+    found = bench.attribute(target, PHOTO, **options)
+    [(written, path)] = bench.write_attributions(found, tmp_path / "found.npy")
+    assert written is found and np.array_equal(np.load(path), found.array)
+    with pytest.raises(filterkit.UsageError, match="arrays, which are not drawn"):
+        found.save(tmp_path / "other.npy", scale=2)
+
+
 def test_several_pictures_for_feature_maps(bench: Any, pictures: Path) -> None:
     for several in ([PHOTO, PHOTO], (PHOTO,), pictures):
         with pytest.raises(filterkit.UsageError, match="takes a single picture") as caught:
