@@ -37,7 +37,7 @@ def save_wide_model(path: Path, layers: int = 4) -> None:
 
 @pytest.fixture(scope="module")
 def run() -> Iterator[Run]:
-    """Run code in a kernel, and return what it publishes; interrupt at the first message `interrupt_at`."""
+    """Run code in a kernel that has imported filterkit, and return what it publishes; interrupt at the first message `interrupt_at`."""
     from jupyter_client.manager import start_new_kernel
 
     manager, client = start_new_kernel(kernel_name="python3")
@@ -58,6 +58,7 @@ def run() -> Iterator[Run]:
                 interrupt_at = None
 
     try:
+        run("import filterkit")
         yield run
     finally:
         client.stop_channels()
@@ -69,7 +70,7 @@ def kinds(published: list[Message]) -> list[str]:
 
 
 def test_a_notebook_shows_a_bar_that_disappears(run: Run, tmp_path: Path) -> None:
-    run(f"import filterkit\nbench = filterkit.open({str(tmp_path / 'c.db')!r})")
+    run(f"bench = filterkit.open({str(tmp_path / 'c.db')!r})")
     published = run("bench.add('classic'); None")
     assert set(kinds(published)) == {"display_data", "update_display_data"}
     shown = [content["data"] for kind, content in published if kind.endswith("display_data")]

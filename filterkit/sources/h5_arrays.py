@@ -87,7 +87,9 @@ class _Library:
         """The response to a request, at most `most` bytes long."""
         begun = time.monotonic()
         try:
-            return self.worker.request(task, data, seconds=max(self.left, 0), most=most)
+            return self.worker.request(
+                task, data, seconds=max(self.left, 0), most=most, continues=task != h5_worker.LIST
+            )
         except Refused as error:
             raise ValueError(str(error)[:1000]) from error
         except RuntimeFailure as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -100,14 +101,20 @@ def test_a_module_of_the_folder_is_not_run(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for the process in /proc")
-def test_a_process_that_ends_is_one_line(tmp_path: Path) -> None:
-    """Killed over a file, as the library may be: said, with a hint, and nothing waits."""
+@pytest.mark.parametrize("noticed", [False, True])
+def test_a_process_that_ends_is_one_line(tmp_path: Path, noticed: bool) -> None:
+    """Killed over a file, as the library may be, before or while the next array is requested: said, with a
+    hint, nothing waits, and no new process is asked for an array of a file that it has not opened."""
     with h5py.File(tmp_path / "net.h5", "w") as file:
         file["kernel"] = KERNEL
     with h5_arrays(tmp_path / "net.h5") as [array]:
         np.testing.assert_array_equal(array.read(), KERNEL)
         [worker] = _readers()
         os.kill(worker, signal.SIGKILL)
+        while noticed and worker in _readers():
+            time.sleep(0.01)
+        with pytest.raises(SourceError, match=r"net\.h5 crashes the HDF5 library"):
+            array.read()
         with pytest.raises(SourceError, match=r"net\.h5 crashes the HDF5 library"):
             array.read()
 

@@ -154,7 +154,13 @@ class Worker:
             self._running()
 
     def request(
-        self, task: int, data: bytes, *, seconds: float | None = None, most: int | None = None
+        self,
+        task: int,
+        data: bytes,
+        *,
+        seconds: float | None = None,
+        most: int | None = None,
+        continues: bool = False,
     ) -> bytes:
         """Send a request, and return the response.
 
@@ -164,6 +170,9 @@ class Worker:
             Limit on the wall-clock time; None for one that depends on the length of `data`.
         most
             Limit on the length of the response; None likewise.
+        continues
+            The response depends on earlier requests: if the process has ended since, it has crashed, and a
+            new one would not know them.
 
         Raises
         ------
@@ -175,6 +184,8 @@ class Worker:
             A Python child process cannot be started.
         """
         with self.lock:
+            if continues and (self.process is None or self.process.poll() is not None):
+                raise Crashed(late=self.end())
             process = self._running()
             if seconds is None:
                 seconds = self.patience * (LONGEST + len(data) / PACE)
@@ -188,8 +199,7 @@ class Worker:
                 self._await_greeting(process)
                 refused, response = self._exchange(process, task, data, seconds, most)
             except (OSError, EOFError) as error:
-                self.end()
-                late = process.returncode == -getattr(signal, "SIGXCPU", 0)
+                late = self.end()
                 raise Crashed(late=late or time.monotonic() - begun >= seconds) from error
             except BaseException:  # after an interruption, the next request would read this response
                 self.end()
@@ -200,17 +210,19 @@ class Worker:
             raise Refused(response.decode("utf-8", "replace"))
         return response
 
-    def end(self) -> None:
-        """End the process, if one is running."""
+    def end(self) -> bool:
+        """End the process, if one is running; True if its CPU time limit had ended it before."""
+        late = False
         if self.process is not None:
             self.process.kill()
-            self.process.wait()
+            late = self.process.wait() == -getattr(signal, "SIGXCPU", 0)
             budget.charge(-self.charged)
             for pipe in (self.process.stdin, self.process.stdout):
                 with suppress(OSError):  # unsent data cannot be flushed
                     assert pipe is not None
                     pipe.close()
         self.process, self.greeted, self.charged = None, False, 0.0
+        return late
 
     def detach(self) -> None:
         """Detach from the process after a fork: it keeps serving the parent process only."""
