@@ -37,7 +37,10 @@ def save_wide_model(path: Path, layers: int = 4) -> None:
 
 @pytest.fixture(scope="module")
 def run() -> Iterator[Run]:
-    """Run code in a kernel that has imported filterkit, and return what it publishes; interrupt at the first message `interrupt_at`."""
+    """Run code in a kernel that has imported filterkit, and return what it publishes.
+
+    The first message `interrupt_at` interrupts it.
+    """
     from jupyter_client.manager import start_new_kernel
 
     manager, client = start_new_kernel(kernel_name="python3")
