@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from filterkit.errors import RuntimeFailure
+from filterkit.errors import RuntimeFailure, UsageError
 from filterkit.operations.maps import check_network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from filterkit.catalog.addresses import Match
     from filterkit.records import FloatArray
     from filterkit.session import Session
@@ -45,6 +45,29 @@ class Expanded:
             return self.weights
         ranges = np.array(self.ranges, np.float32)
         return self.weights * ranges.reshape(-1, *[1] * (self.weights.ndim - 2))
+
+
+def expand_each(session: Session, matches: Sequence[Match]) -> Iterator[Expanded]:
+    """The expanded weights of several matches, with a progress bar; see `expand`.
+
+    Raises
+    ------
+    UsageError
+        All of them together have too many values.
+    """
+    from filterkit.runtime.expanded_weights import MOST_VALUES
+
+    values = 0
+    with session.progress() as progress:
+        for match in matches:
+            found = expand(session, match, partial(progress, f"expanding {match.address}"))
+            values += found.weights.size
+            if values > MOST_VALUES:
+                raise UsageError(
+                    f"the expanded weights have more than {MOST_VALUES:,} values",
+                    hint="select fewer layers or filters",
+                )
+            yield found
 
 
 def expand(

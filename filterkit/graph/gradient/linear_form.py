@@ -83,7 +83,7 @@ def _check_linear(way_back: ModelProto, wrt: str, origins: Mapping[str, NodeProt
         if origin is not None:
             raise ModelError(
                 f"node {label(origin)} has no linear form: what it passes on depends on the picture",
-                hint="choose a layer before it, or `filterkit attribute`, which shows a gradient at a picture",
+                hint="choose a layer before it; `filterkit attribute` shows the gradient at a picture",
             )
         values.update(node.output)
 
@@ -100,7 +100,7 @@ def without_activations(model: ModelProto, spans: Spans) -> ModelProto:
     spans
         Those that are not in the model are ignored.
     """
-    result = ModelProto.FromString(model.SerializeToString())
+    result: ModelProto = ModelProto.FromString(model.SerializeToString())
     readers: dict[str, list[NodeProto]] = {}
     for node in result.graph.node:
         for name in set(reads(node)):
@@ -115,4 +115,3 @@ def without_activations(model: ModelProto, spans: Spans) -> ModelProto:
         last = computed[post]
         last.CopyFrom(helper.make_node("Identity", [tensor], last.output, name=last.name))
     return result
-
