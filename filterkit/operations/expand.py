@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from filterkit.errors import RuntimeFailure, UsageError
-from filterkit.operations.maps import check_network
 
 if TYPE_CHECKING:
     from filterkit.catalog.addresses import Match
@@ -89,17 +88,21 @@ def expand(
     from filterkit.catalog.weights import model_file
     from filterkit.graph.excerpt.branches import Wanted
     from filterkit.graph.gradient.linear_form import without_activations
+    from filterkit.graph.loading.checkpoint import PRODUCER
     from filterkit.runtime.expanded_weights import Layer
     from filterkit.runtime.expanded_weights import expand as multiply_out
     from filterkit.runtime.feature_maps import excerpt_of
 
-    check_network(match)
     row, model = match.layer, match.model
-    if row["scope"] or model["input_name"] is None:
-        where = f"in the body '{row['scope']}'" if row["scope"] else "of a network without inputs"
+    if model["producer"] == PRODUCER or row["scope"] or model["input_name"] is None:
+        why = (
+            "the model consists of weights without a network"
+            if model["producer"] == PRODUCER
+            else (f"it is in the body '{row['scope']}'" if row["scope"] else "the network has no input")
+        )
         raise RuntimeFailure(
-            f"{match.address} cannot be expanded: it is a layer {where}",
-            hint="filterkit show without --expand draws its own weights",
+            f"{match.address} cannot be expanded: {why}",
+            hint="without --expand, its own weights can be drawn and exported",
         )
     path = model_file(session.catalog(), model).resolve()
     wanted = Wanted("", row["pre_tensor"])
@@ -137,9 +140,6 @@ def expand(
         path=path,
         progress=progress,
     )
-    if row["batchnorm"] == "folded":
-        scales = _folded_scales(session, match)
-        weights *= scales[list(match.filters)].reshape(-1, *[1] * (weights.ndim - 1))
     weights.flags.writeable = False
     preprocessing = preprocessing_from(model["preprocessing"])
     names = preprocessing.channels if preprocessing is not None else ()
@@ -150,12 +150,3 @@ def expand(
     black, white = (np.array(ends) for ends in span(preprocessing))
     ranges = (white - black) / np.abs(white - black).max()
     return Expanded(weights, names, tuple(ranges.tolist()))
-
-
-def _folded_scales(session: Session, match: Match) -> FloatArray:
-    """What the catalog's filters were multiplied by, because the batch norm after them was folded."""
-    from filterkit.catalog.weights import filter_bank
-
-    batchnorm = filter_bank(session.catalog(), match).batchnorm
-    assert batchnorm is not None
-    return batchnorm.scale

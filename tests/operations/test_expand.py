@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ W = {
 }
 FIRST = node("Conv", "x w", "a", name="first", pads=[1] * 4)
 SAME = {"name": "last", "pads": [1] * 4}
-PICTURE = (1, 3, 33, 37)
+PICTURE = (1, 3, 25, 27)
 
 NETWORKS: dict[str, tuple[Nodes, tuple[int, ...]]] = {
     "one": ([node("Conv", "x w", "y", name="last", pads=[1] * 4)], PICTURE),
@@ -86,7 +86,7 @@ NETWORKS: dict[str, tuple[Nodes, tuple[int, ...]]] = {
             node("Resize", "a _ sizes", "b", mode="nearest"),
             node("Conv", "b v", "y", **SAME),
         ],
-        PICTURE,
+        (1, 3, 27, 29),
     ),
     "residual": (
         [
@@ -125,7 +125,7 @@ NETWORKS: dict[str, tuple[Nodes, tuple[int, ...]]] = {
             node("Conv", "b v", "c", name="last"),
             node("Transpose", "c", "y", perm=[0, 2, 3, 1]),
         ],
-        (1, 33, 37, 3),
+        (1, 25, 27, 3),
     ),
     "cropped": (
         [FIRST, node("Slice", "a upper lower hw", "b"), node("Conv", "b v", "y", **SAME)],
@@ -174,20 +174,36 @@ def linearized(nodes: Nodes) -> Nodes:
     return found
 
 
-def responses(nodes: Nodes, shape: tuple[int, ...], tmp_path: Path) -> np.ndarray:
-    """What every pixel contributes to the middle of every map: shape (filters, channels, *pixels)."""
+def responses(nodes: Nodes, shape: tuple[int, ...], tmp_path: Path) -> Iterator[np.ndarray]:
+    """What every pixel contributes to positions near the middle of every map: (filters, channels, *pixels).
+
+    After an upsampling they differ.
+    """
     free = saved(nodes, ("N", *shape[1:]), tmp_path / "linear.onnx")  # type: ignore[arg-type]
     session = onnxruntime.InferenceSession(free, providers=["CPUExecutionProvider"])
+    channels_last = shape[-1] == 3
     count = int(np.prod(shape))
     pixels = np.eye(count, dtype=np.float32).reshape(count, *shape[1:])
     zero = session.run(None, {"x": np.zeros(shape, np.float32)})[0]
-    parts = []
-    for start in range(0, count, 512):
-        found = session.run(None, {"x": pixels[start : start + 512]})[0] - zero
-        found = np.moveaxis(found, -1, 1) if shape[-1] == 3 else found
-        parts.append(found[(slice(None), slice(None), *(size // 2 for size in found.shape[2:]))])
-    seen = np.concatenate(parts).T.reshape(-1, *shape[1:])
-    return np.moveaxis(seen, -1, 1) if shape[-1] == 3 else seen
+    parts = [
+        session.run(None, {"x": pixels[start : start + 512]})[0] - zero for start in range(0, count, 512)
+    ]
+    maps = np.moveaxis(np.concatenate(parts), -1, 1) if channels_last else np.concatenate(parts)
+    for near in itertools.product((0, 1), repeat=maps.ndim - 2):
+        places = (size // 2 + step for size, step in zip(maps.shape[2:], near, strict=True))
+        seen = maps[(slice(None), slice(None), *places)].T.reshape(-1, *shape[1:])
+        yield np.moveaxis(seen, -1, 1) if channels_last else seen
+
+
+def windows(picture: np.ndarray, size: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """The windows of this size that contain all of a picture, (filters, channels, *pixels), but zeros."""
+    starts = []
+    for axis, width in enumerate(size, 2):
+        rows = np.moveaxis(picture, axis, 0).reshape(picture.shape[axis], -1)
+        used = np.flatnonzero(rows.any(axis=1))
+        starts.append(range(max(used[-1] + 1 - width, 0), used[0] + 1))
+    for start in itertools.product(*starts):
+        yield picture[(..., *(slice(first, first + width) for first, width in zip(start, size, strict=True)))]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -195,29 +211,159 @@ def test_it_is_what_single_pixels_contribute(bench: filterkit.Workbench, name: s
     nodes, shape = NETWORKS[name]
     bench.add(saved(nodes, shape, tmp_path / "net.onnx"))
     found = bench.bank("net/last", expand=True)
-    wanted = responses(linearized(nodes), shape, tmp_path)
     (row,) = bench.query("select receptive_fields from layer where name = 'last'")
     assert found.shape[2:] == tuple(map(int, json.loads(row["receptive_fields"])))
     assert found.dtype == np.float32
     assert not found.flags.writeable
-    places = [
-        np.nonzero(wanted.any(axis=tuple({*range(wanted.ndim)} - {axis})))[0]
-        for axis in range(2, wanted.ndim)
+    seen = responses(linearized(nodes), shape, tmp_path)
+    wanted = [window for each in seen for window in windows(each, found.shape[2:])]
+    errors = [np.abs(each - found).max() for each in wanted if each.shape == found.shape]
+    assert min(errors) <= 1e-5 * np.abs(found).max()
+
+
+def added(
+    bench: filterkit.Workbench, tmp_path: Path, nodes: Nodes, shape: Any = PICTURE, **more: Any
+) -> None:
+    saved(nodes, shape, tmp_path / "net.onnx")
+    bench.add(tmp_path / "net.onnx", replace=True, **more)
+
+
+LAST = node("Conv", "b v", "y", **SAME)
+LINEAR = [FIRST, node("Relu", "a", "b"), LAST]
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [
+        [node("Sigmoid", "a", "s"), node("Mul", "a s", "b")],
+        [node("Softplus", "a", "s"), node("Tanh", "s", "h"), node("Mul", "a h", "b")],
+        [
+            node("Add", "a three", "s"),
+            node("Clip", "s low six", "k"),
+            node("Mul", "a k", "m"),
+            node("Div", "m six", "b"),
+        ],
+        [
+            node("Div", "a root", "s"),
+            node("Erf", "s", "e"),
+            node("Add", "e one", "o"),
+            node("Mul", "a o", "m"),
+            node("Mul", "m half", "b"),
+        ],
+    ],
+    ids=["silu", "mish", "hard swish", "gelu"],
+)
+def test_activations_of_several_nodes_are_the_identity(
+    bench: filterkit.Workbench, tmp_path: Path, activation: Nodes
+) -> None:
+    added(bench, tmp_path, LINEAR)
+    wanted = bench.bank("net/last", expand=True)
+    added(bench, tmp_path, [FIRST, *activation, LAST])
+    np.testing.assert_allclose(bench.bank("net/last", expand=True), wanted, atol=1e-5)
+
+
+def test_a_batch_norm_before_such_an_activation_counts(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    norm = node("BatchNormalization", "a scale bias mean variance", "n")
+    added(bench, tmp_path, [FIRST, norm, node("Relu", "n", "b"), LAST])
+    wanted = bench.bank("net/last", expand=True)
+    added(bench, tmp_path, [FIRST, norm, node("Sigmoid", "n", "s"), node("Mul", "n s", "b"), LAST])
+    np.testing.assert_allclose(bench.bank("net/last", expand=True), wanted, atol=1e-5)
+
+
+def test_a_folded_batch_norm_scales_as_in_the_bank(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    norm = node("BatchNormalization", "a scale bias mean variance", "y")
+    added(bench, tmp_path, [FIRST, norm], fold_batchnorm=True)
+    np.testing.assert_allclose(bench.bank("net/first", expand=True), bench.bank("net/first"), atol=1e-6)
+
+
+def test_filters_and_kernels_can_be_selected(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    added(bench, tmp_path, [FIRST, node("Relu", "a", "b"), node("Conv", "b g", "y", group=2, **SAME)])
+    whole = bench.bank("net/last", expand=True)
+    np.testing.assert_array_equal(bench.bank("net/last/4,0", expand=True), whole[[4, 0]])
+    parts = [bench.bank(f"net/last/0:6:2/{kernel}", expand=True) for kernel in range(2)]
+    assert all(part.any() for part in parts)
+    np.testing.assert_allclose(sum(parts), whole[::2], atol=1e-5)
+
+
+def test_a_fixed_batch_and_size_are_kept(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    """A Reshape to constants does not allow others."""
+    sizes = {"to": np.array([3, 4, 25 * 27], np.int64), "back": np.array([3, 4, 25, 27], np.int64)}
+    W.update(sizes)
+    fixed = [FIRST, node("Reshape", "a to", "r"), node("Reshape", "r back", "b"), LAST]
+    added(bench, tmp_path, fixed, (3, *PICTURE[1:]))
+    found = bench.bank("net/last", expand=True)
+    added(bench, tmp_path, LINEAR)
+    np.testing.assert_allclose(found, bench.bank("net/last", expand=True), atol=1e-5)
+
+
+POOL = node("GlobalAveragePool", "a", "b")
+BRANCHES = [node("Conv", "a p", "p1", name="point"), node("Mul", "a p1", "b")]
+
+
+@pytest.mark.parametrize(
+    ("between", "message", "hint"),
+    [
+        ([POOL], "depends on the whole input", "before the global pooling"),
+        (BRANCHES, r"node 'b' \(Mul\) has no linear form", "choose a layer before it"),
+        ([node("Softmax", "a", "b", axis=1)], r"\(Softmax\) has no linear form", "layer before it"),
+        ([node("LRN", "a", "b", size=3)], r"\(LRN\) has no linear form", "layer before it"),
+        ([node("Mul", "a a", "b")], r"\(Mul\) has no linear form", "layer before it"),
+    ],
+)
+def test_what_has_no_linear_form_is_named(
+    bench: filterkit.Workbench, tmp_path: Path, between: Nodes, message: str, hint: str
+) -> None:
+    added(bench, tmp_path, [FIRST, *between, LAST])
+    with pytest.raises(ModelError, match=message) as raised:
+        bench.bank("net/last", expand=True)
+    assert hint in str(raised.value.hint)
+
+
+def test_a_field_that_does_not_fit(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    W.update(to4=np.array([1, 4, 16], np.int64), back4=np.array([1, 4, 4, 4], np.int64))
+    fixed = [FIRST, node("Reshape", "a to4", "r"), node("Reshape", "r back4", "b"), LAST]
+    added(bench, tmp_path, fixed, (1, 3, 4, 4))
+    with pytest.raises(ModelError, match="field of 5 × 5 does not fit") as raised:
+        bench.bank("net/last", expand=True)
+    assert "layer before" in str(raised.value.hint)
+
+
+def test_too_many_values(bench: filterkit.Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    added(bench, tmp_path, LINEAR)
+    monkeypatch.setattr(expanded_weights, "MOST_VALUES", 6 * 3 * 25)
+    assert bench.bank("net/last", expand=True).size == 6 * 3 * 25
+    with pytest.raises(UsageError, match="more than 450 values"):
+        bench.export("net", tmp_path / "all.npz", expand=True)
+    monkeypatch.setattr(expanded_weights, "MOST_VALUES", 6 * 3 * 25 - 1)
+    with pytest.raises(UsageError, match="450 values; the limit is 449") as raised:
+        bench.bank("net/last", expand=True)
+    assert "net/last/0:5" in str(raised.value.hint)
+
+
+def test_a_checkpoint_has_no_path(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    np.savez(tmp_path / "weights.npz", conv=random(4, 3, 3, 3))
+    bench.add(f"weights:{tmp_path / 'weights.npz'}?layout=OIHW")
+    with pytest.raises(RuntimeFailure, match="weights without a network"):
+        bench.bank("weights", expand=True)
+
+
+def test_exported_arrays(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    added(bench, tmp_path, LINEAR)
+    bench.export("net", tmp_path / "all.npz", expand=True)
+    with np.load(tmp_path / "all.npz") as stored:
+        np.testing.assert_array_equal(stored["first"], bench.bank("net/first"))
+        np.testing.assert_array_equal(stored["last"], bench.bank("net/last", expand=True))
+
+
+@pytest.mark.zoo
+def test_two_layers_of_vgg16_are_the_convolution_of_their_banks(vgg16_catalog: Path) -> None:
+    signal = pytest.importorskip("scipy.signal")
+    with filterkit.open(vgg16_catalog) as bench:
+        first, second = (bench.bank(f"vgg16/block1_conv{number}").astype(float) for number in (1, 2))
+        found = bench.bank("vgg16/block1_conv2/0:8", expand=True)
+        np.testing.assert_array_equal(bench.bank("vgg16/block1_conv1", expand=True), first)
+    wanted = [
+        [sum(map(signal.convolve, filter_, first[:, channel])) for channel in range(3)]
+        for filter_ in second[:8]
     ]
-    fits = [
-        wanted[
-            (
-                slice(None),
-                slice(None),
-                *(slice(s, s + size) for s, size in zip(starts, found.shape[2:], strict=True)),
-            )
-        ]
-        for starts in itertools.product(
-            *(
-                range(max(p[-1] + 1 - size, 0), p[0] + 1)
-                for p, size in zip(places, found.shape[2:], strict=True)
-            )
-        )
-    ]
-    errors = [np.abs(fit - found).max() for fit in fits if fit.shape == found.shape]
-    assert min(errors) <= 1e-5 * np.abs(wanted).max(), "another phase or another picture"
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
