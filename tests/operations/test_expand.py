@@ -297,16 +297,19 @@ def test_a_fixed_batch_and_size_are_kept(bench: filterkit.Workbench, tmp_path: P
 
 
 POOL = node("GlobalAveragePool", "a", "b")
+GATE = [node("GlobalAveragePool", "a", "m"), node("Sigmoid", "m", "s"), node("Mul", "a s", "b")]
 BRANCHES = [node("Conv", "a p", "p1", name="point"), node("Mul", "a p1", "b")]
 
 
 @pytest.mark.parametrize(
     ("between", "message", "hint"),
     [
-        ([POOL], "depends on the whole input", "before the global pooling"),
+        ([POOL], r"unbounded or unknown, because of node 'b' \(GlobalAveragePool\)", "a layer before that"),
         (BRANCHES, r"node 'b' \(Mul\) has no linear form", "choose a layer before it"),
         ([node("Softmax", "a", "b", axis=1)], r"\(Softmax\) has no linear form", "layer before it"),
         ([node("LRN", "a", "b", size=3)], r"\(LRN\) has no linear form", "layer before it"),
+        (GATE, r"because of node 'm' \(GlobalAveragePool\)", "layer before that"),
+        ([node("InstanceNormalization", "a scale bias", "b")], r"\(InstanceNorm", "layer before that"),
         ([node("Mul", "a a", "b")], r"\(Mul\) has no linear form", "layer before it"),
     ],
 )

@@ -15,7 +15,9 @@ from filterkit.geometry import Number
 from filterkit.graph.axes.reshaped_axes import Track
 from filterkit.graph.axes.trace import Trace, trace
 from filterkit.graph.excerpt.free_sizes import free_sizes
+from filterkit.graph.layers.picture_input import CONVOLUTIONS
 from filterkit.graph.loading.names import shown
+from filterkit.graph.view.foldable import label
 from filterkit.graph.view.view import GraphView
 
 if TYPE_CHECKING:
@@ -127,10 +129,11 @@ def inner_position(
         The receptive field is unbounded or unknown, or does not fit into the input.
     """
     tensor, layout = target
-    traced = trace(GraphView(model, path), {})
+    view = GraphView(model, path)
+    traced = trace(view, {})
     if entry not in traced.inputs or tensor not in traced.tracks:
         raise ModelError(f"{name} does not depend on the input '{shown(entry)}'")
-    tracks = _tracks(traced, name, target, traced.inputs.index(entry))
+    tracks = _tracks(view, traced, name, target, traced.inputs.index(entry))
     axes = [track.source[1] if track.source else None for track in tracks]
     batch_axis = _batch_axis(traced, target, axes)
     declared = _declared(model, name, entry, batch_axis, axes)
@@ -175,7 +178,7 @@ def _positions(layout: str) -> list[str]:
     return sorted(set(layout) - {*"NC"}, key="DHW123456789".index)
 
 
-def _tracks(traced: Trace, name: str, target: tuple[str, str], which: int) -> list[Track]:
+def _tracks(view: GraphView, traced: Trace, name: str, target: tuple[str, str], which: int) -> list[Track]:
     """What each axis of positions follows in the input; raises ModelError if that is not a window."""
     tensor, layout = target
     tracks = traced.tracks[tensor]
@@ -188,12 +191,29 @@ def _tracks(traced: Trace, name: str, target: tuple[str, str], which: int) -> li
         or any(source[0] != which for source in sources)
         or len(sources) < len(traced.shapes[traced.inputs[which]]) - 2  # an axis of positions is not followed
     ):
+        cause = _cause(view, traced, which)
         raise ModelError(
-            f"{name} cannot be expanded: it depends on the whole input, or in an unknown way",
-            hint="choose a layer before the global pooling, norm or reshape; "
-            "`filterkit layers` lists receptive fields",
+            f"{name} cannot be expanded: its receptive field is unbounded or unknown{cause}",
+            hint="choose a layer before that; `filterkit layers` lists receptive fields",
         )
     return known
+
+
+def _cause(view: GraphView, traced: Trace, which: int) -> str:
+    """The first node that mixes positions along a whole axis, in words; empty if it is not known."""
+    positions = {
+        track.source
+        for node in view.nodes
+        if node.op_type in CONVOLUTIONS and (tracks := traced.tracks.get(node.output[0]))
+        for axis in range(2, len(tracks.axes))
+        if (track := tracks.track(axis)) and track.source and track.source[0] == which
+    }
+    for node in view.nodes:
+        for name in node.output:
+            tracks = traced.tracks.get(name)
+            if tracks is not None and (tracks.spread | tracks.unknown) & positions:
+                return f", because of node {label(node)}"
+    return ""
 
 
 def _batch_axis(traced: Trace, target: tuple[str, str], axes: Sequence[int | None]) -> int:
