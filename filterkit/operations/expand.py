@@ -94,12 +94,13 @@ def expand(
     from filterkit.runtime.feature_maps import excerpt_of
 
     row, model = match.layer, match.model
-    if model["producer"] == PRODUCER or row["scope"] or model["input_name"] is None:
-        why = (
-            "the model consists of weights without a network"
-            if model["producer"] == PRODUCER
-            else (f"it is in the body '{row['scope']}'" if row["scope"] else "the network has no input")
-        )
+    obstacles = {
+        "the model consists of weights without a network": model["producer"] == PRODUCER,
+        f"it is in the body '{row['scope']}'": row["scope"],
+        "the network has no input": model["input_name"] is None,
+    }
+    why = next(filter(obstacles.get, obstacles), None)
+    if why is not None:
         raise RuntimeFailure(
             f"{match.address} cannot be expanded: {why}",
             hint="without --expand, its own weights can be drawn and exported",
@@ -119,7 +120,7 @@ def expand(
         for one in layers
         if one["activation"] and one["activation"] not in NOT_ELEMENTWISE and not one["scope"]
     ]
-    all_kernels = len(match.kernels) * row["filters"] == row["kernels"]
+    all_kernels = {*match.kernels} == {*range(row["kernels"] // row["filters"])}
     weights = multiply_out(
         without_activations(part.model, spans),
         Layer(

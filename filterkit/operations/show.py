@@ -114,7 +114,7 @@ def sheets(
     sizes = [4 * math.prod(match.bank_shape) for match in matches]
     with session.progress() as progress:
         for place, match in enumerate(matches):
-            if len(matches) > 1:
+            if len(matches) > 1 and not expand:  # which has a bar for each layer
                 progress("drawing layers", sum(sizes[:place]), sum(sizes))
             name = match.address if several else match.layer["name"]
             yield name, _layer_sheet(session, match, normalizer, channels, colormap, expand=expand)

@@ -75,6 +75,8 @@ def expand(
         Only the path through these kernels of each filter; None for all.
     entry
         The input that the weights refer to.
+    progress
+        Called with the bytes that are done, and with all.
 
     Returns
     -------
@@ -98,6 +100,9 @@ def expand(
             hint=f"select fewer filters, e.g. {layer.address}/0:{MOST_VALUES * len(filters) // values or 1}",
         )
     together = place.batch or min(len(filters), max(1, PIXELS // math.prod(place.size)))
+    if together * place.channels * math.prod(place.size) > MOST_VALUES:
+        shape = " × ".join(map(str, place.shapes(together)[entry]))
+        raise ModelError(f"{layer.address} cannot be expanded: it needs an input of {shape}")
     augmented, inputs = _augmented(model, layer, kernels, together)
     shapes = {**place.shapes(together), **{name: (together, *shape) for name, shape in inputs.items()}}
     target = Target(RESPONSE, layer.layout, None, place.position)
@@ -121,7 +126,7 @@ def expand(
                 fed[MASK][row, _input_channels(layer, number, kernels)] = 1
         (found,) = run(session, [graph.graph.output[0].name], fed)
         result[start : start + len(some)] = place.cropped(found)[: len(some)]
-        progress(start + len(some), len(filters))
+        progress(result[: start + len(some)].nbytes, result.nbytes)
     return result
 
 

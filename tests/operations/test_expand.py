@@ -9,169 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
-from onnx_graphs import build, node, random
+from expandable_networks import CONSTANTS, FIRST, NETWORKS, PICTURE, SAME, Nodes, linearized, saved
+from onnx_graphs import node, random
 
 import filterkit
 from filterkit.errors import ModelError, RuntimeFailure, UsageError
 from filterkit.runtime import expanded_weights
-
-Nodes = list[onnx.NodeProto]
-
-W = {
-    "w": random(4, 3, 3, 3),
-    "v": random(6, 4, 3, 3, seed=1),
-    "g": random(6, 2, 3, 3, seed=2),
-    "t": random(4, 3, 4, 4, seed=3),
-    "p": random(4, 4, 1, 1, seed=4),
-    "u": random(6, 8, 3, 3, seed=5),
-    **dict(zip(("scale", "mean"), random(2, 4, seed=6), strict=True)),
-    "bias": random(4, seed=7),
-    "variance": np.abs(random(4, seed=8)) + 0.5,
-    "three": np.float32(3),
-    "half": np.float32(0.5),
-    "root": np.float32(2**0.5),
-    "one": np.float32(1),
-    "doubled": np.array([1, 1, 2, 2], np.float32),
-    "low": np.float32(0),
-    "six": np.float32(6),
-    "upper": np.array([2, 0], np.int64),
-    "lower": np.array([-1, 2**31], np.int64),
-    "hw": np.array([2, 3], np.int64),
-}
-FIRST = node("Conv", "x w", "a", name="first", pads=[1] * 4)
-SAME = {"name": "last", "pads": [1] * 4}
-PICTURE = (1, 3, 25, 27)
-
-NETWORKS: dict[str, tuple[Nodes, tuple[int, ...]]] = {
-    "one": ([node("Conv", "x w", "y", name="last", pads=[1] * 4)], PICTURE),
-    "two": ([FIRST, node("Relu", "a", "b"), node("Conv", "b v", "y", **SAME)], PICTURE),
-    "strided": (
-        [
-            node("Conv", "x w", "a", name="first", pads=[1] * 4, strides=[2, 1]),
-            node("Relu", "a", "b"),
-            node("Conv", "b v", "y", strides=[2, 2], **SAME),
-        ],
-        PICTURE,
-    ),
-    "dilated": (
-        [FIRST, node("Conv", "a v", "y", name="last", dilations=[2, 3], pads=[2, 3, 2, 3])],
-        PICTURE,
-    ),
-    "grouped": ([FIRST, node("LeakyRelu", "a", "b"), node("Conv", "b g", "y", group=2, **SAME)], PICTURE),
-    "same pads": (
-        [
-            node("Conv", "x w", "a", name="first", auto_pad="SAME_UPPER", strides=[2, 2]),
-            node("Conv", "a v", "y", name="last", auto_pad="SAME_LOWER", strides=[2, 2]),
-        ],
-        PICTURE,
-    ),
-    "pooled": (
-        [
-            FIRST,
-            node("MaxPool", "a", "b", kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4, ceil_mode=1),
-            node("Conv", "b v", "y", **SAME),
-        ],
-        PICTURE,
-    ),
-    "transposed": (
-        [FIRST, node("ConvTranspose", "a t", "y", name="last", strides=[2, 2], pads=[1] * 4)],
-        PICTURE,
-    ),
-    "upsampled": (
-        [
-            node("Conv", "x w", "a", name="first", pads=[1] * 4, strides=[2, 2]),
-            node("Resize", "a _ sizes", "b", mode="nearest"),
-            node("Conv", "b v", "y", **SAME),
-        ],
-        (1, 3, 27, 29),
-    ),
-    "residual": (
-        [
-            FIRST,
-            node("Relu", "a", "b"),
-            node("Conv", "b p", "c", name="point"),
-            node("Add", "b c", "d"),
-            node("Conv", "d v", "y", **SAME),
-        ],
-        PICTURE,
-    ),
-    "concatenated": (
-        [
-            FIRST,
-            node("Sigmoid", "a", "b"),
-            node("MaxPool", "a", "c", kernel_shape=[3, 3], pads=[1] * 4),
-            node("Concat", "b c", "d", axis=1),
-            node("Conv", "d u", "y", **SAME),
-        ],
-        PICTURE,
-    ),
-    "normalized": (
-        [
-            FIRST,
-            node("BatchNormalization", "a scale bias mean variance", "b"),
-            node("Relu", "b", "c"),
-            node("Conv", "c v", "y", **SAME),
-        ],
-        PICTURE,
-    ),
-    "NHWC": (
-        [
-            node("Transpose", "x", "n", perm=[0, 3, 1, 2]),
-            node("Conv", "n w", "a", name="first"),
-            node("Relu", "a", "b"),
-            node("Conv", "b v", "c", name="last"),
-            node("Transpose", "c", "y", perm=[0, 2, 3, 1]),
-        ],
-        (1, 25, 27, 3),
-    ),
-    "cropped": (
-        [FIRST, node("Slice", "a upper lower hw", "b"), node("Conv", "b v", "y", **SAME)],
-        PICTURE,
-    ),
-    "line": (
-        [
-            node("Conv", "x w1", "a", name="first", strides=[2]),
-            node("Relu", "a", "b"),
-            node("Conv", "b v1", "y", name="last", pads=[2, 2]),
-        ],
-        (1, 2, 101),
-    ),
-    "volume": (
-        [
-            node("Conv", "x w3", "a", name="first", pads=[1] * 6),
-            node("MaxPool", "a", "b", kernel_shape=[1, 2, 2], strides=[1, 2, 2]),
-            node("Conv", "b v3", "y", name="last", pads=[0, 1, 1, 0, 1, 1]),
-        ],
-        (1, 1, 9, 16, 18),
-    ),
-}
-OTHERS = {
-    "sizes": np.array([1, 1, 2, 2], np.float32),
-    "w1": random(3, 2, 5),
-    "v1": random(2, 3, 5, seed=1),
-    "w3": random(2, 1, 3, 3, 3),
-    "v3": random(3, 2, 3, 3, 3, seed=1),
-}
-
-
-def saved(nodes: Nodes, shape: tuple[int, ...], path: Path) -> Path:
-    names = {name for each in nodes for name in each.input}
-    constants = {name: value for name, value in {**W, **OTHERS}.items() if name in names}
-    onnx.save(build(nodes, {"x": list(shape)}, constants, opset=17), path)
-    return path
-
-
-def linearized(nodes: Nodes) -> Nodes:
-    """The same network without activations, and with means for maxima."""
-    found = [onnx.NodeProto.FromString(each.SerializeToString()) for each in nodes]
-    for each in found:
-        if each.op_type in ("Relu", "LeakyRelu", "Sigmoid"):
-            each.CopyFrom(node("Identity", each.input[0], each.output[0]))
-        each.op_type = each.op_type.replace("MaxPool", "AveragePool")
-    return found
+from filterkit.testing import tiny_model
 
 
 def responses(nodes: Nodes, shape: tuple[int, ...], tmp_path: Path) -> Iterator[np.ndarray]:
@@ -288,7 +134,7 @@ def test_filters_and_kernels_can_be_selected(bench: filterkit.Workbench, tmp_pat
 def test_a_fixed_batch_and_size_are_kept(bench: filterkit.Workbench, tmp_path: Path) -> None:
     """A Reshape to constants does not allow others."""
     sizes = {"to": np.array([3, 4, 25 * 27], np.int64), "back": np.array([3, 4, 25, 27], np.int64)}
-    W.update(sizes)
+    CONSTANTS.update(sizes)
     fixed = [FIRST, node("Reshape", "a to", "r"), node("Reshape", "r back", "b"), LAST]
     added(bench, tmp_path, fixed, (3, *PICTURE[1:]))
     found = bench.bank("net/last", expand=True)
@@ -323,7 +169,7 @@ def test_what_has_no_linear_form_is_named(
 
 
 def test_a_field_that_does_not_fit(bench: filterkit.Workbench, tmp_path: Path) -> None:
-    W.update(to4=np.array([1, 4, 16], np.int64), back4=np.array([1, 4, 4, 4], np.int64))
+    CONSTANTS.update(to4=np.array([1, 4, 16], np.int64), back4=np.array([1, 4, 4, 4], np.int64))
     fixed = [FIRST, node("Reshape", "a to4", "r"), node("Reshape", "r back4", "b"), LAST]
     added(bench, tmp_path, fixed, (1, 3, 4, 4))
     with pytest.raises(ModelError, match="field of 5 × 5 does not fit") as raised:
@@ -341,6 +187,34 @@ def test_too_many_values(bench: filterkit.Workbench, tmp_path: Path, monkeypatch
     with pytest.raises(UsageError, match="450 values; the limit is 449") as raised:
         bench.bank("net/last", expand=True)
     assert "net/last/0:5" in str(raised.value.hint)
+
+
+def test_an_input_that_is_too_large(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    """Of a batch size that a Reshape fixes."""
+    CONSTANTS.update(many=np.array([2**20, 4, 625], np.int64), many2=np.array([2**20, 4, 25, 25], np.int64))
+    fixed = [FIRST, node("Reshape", "a many", "r"), node("Reshape", "r many2", "b"), LAST]
+    added(bench, tmp_path, fixed, (2**20, 3, 25, 25))
+    with pytest.raises(ModelError, match="needs an input of 1048576 × 3 × 25 × 25"):
+        bench.bank("net/last", expand=True)
+
+
+@pytest.mark.parametrize(
+    "kind", ["plain", "pointwise", "conv1d", "conv3d", "half", "constant", "computed", "huge"]
+)
+def test_a_first_layer_is_its_bank(bench: filterkit.Workbench, tmp_path: Path, kind: str) -> None:
+    bench.add(tiny_model(kind, tmp_path).path, name="tiny")
+    first = bench.layers("tiny")[0]["address"]
+    np.testing.assert_array_equal(bench.bank(first, expand=True), bench.bank(first))
+
+
+def test_an_operator_without_a_gradient_is_named(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    bench.add(tiny_model("quantized", tmp_path).path)
+    with pytest.raises(ModelError, match=r"'conv' \(QLinearConv\)") as raised:
+        bench.bank("quantized/conv", expand=True)
+    assert raised.value.hint
+    bench.add(tiny_model("inside-if", tmp_path).path)
+    with pytest.raises(RuntimeFailure, match="in the body 'choose/else_branch'"):
+        bench.bank("inside-if/else", expand=True)
 
 
 def test_a_checkpoint_has_no_path(bench: filterkit.Workbench, tmp_path: Path) -> None:
