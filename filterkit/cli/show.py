@@ -50,7 +50,8 @@ def show(
         str | None,
         typer.Option(
             help="How values map to brightness, e.g. symmetric:per=filter (default: minmax, or symmetric "
-            "with a diverging colormap; with - per tile, or symmetric per pair).",
+            "with a diverging colormap; with - per tile, or symmetric per pair; with --expand symmetric per "
+            "filter; of factors minmax per filter).",
             autocompletion=complete_normalizer,
         ),
     ] = None,

@@ -253,7 +253,7 @@ def _bank_sheet(
     [match] = banks.matches
     numbers, weights = banks.read(banks.matches)
     normalized = normalizer.normalize(weights)
-    if list(match.filters) != list(numbers) or len(match.kernels) != weights.shape[1] or match.asked.kernels:
+    if list(match.filters) != list(numbers) or list(match.kernels) != list(range(weights.shape[1])):
         place = {number: row for row, number in enumerate(numbers)}
         chosen = np.ix_([place[number] for number in match.filters], match.kernels)
         weights = weights[chosen]

@@ -29,7 +29,6 @@ CONSTANTS = {
     "half": np.float32(0.5),
     "root": np.float32(2**0.5),
     "one": np.float32(1),
-    "doubled": np.array([1, 1, 2, 2], np.float32),
     "low": np.float32(0),
     "six": np.float32(6),
     "upper": np.array([2, 0], np.int64),
