@@ -945,9 +945,9 @@ class Workbench:
             There is no such layer.
         UsageError
             The address names several layers; the expanded weights have too many values.
-        ModelError
-            They cannot be expanded: the receptive field is unbounded or unknown, or there is no linear form
-            of an operator before the layer.
+        ModelError, RuntimeFailure
+            They cannot be expanded: the receptive field is unbounded or unknown, an operator before the layer
+            has no linear form, or the layer is not connected to an input.
 
         Examples
         --------
@@ -992,7 +992,7 @@ class Workbench:
         ------
         NotFoundError, UsageError
             The address names nothing; the suffix is unknown, or ``.npy`` for several layers.
-        ModelError
+        ModelError, RuntimeFailure
             As `bank`.
 
         Examples
@@ -1048,7 +1048,7 @@ class Workbench:
         NotFoundError, UsageError
             An address names nothing, or a single address several layers; the normalizer is unknown; the
             layer has no colours; there are too many filters; `what` contains no addresses.
-        ModelError
+        ModelError, RuntimeFailure
             As `bank`.
 
         Examples

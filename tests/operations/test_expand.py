@@ -122,6 +122,15 @@ def test_a_folded_batch_norm_scales_as_in_the_bank(bench: filterkit.Workbench, t
     np.testing.assert_allclose(bench.bank("net/first", expand=True), bench.bank("net/first"), atol=1e-6)
 
 
+def test_quantized_activations_are_passed_through(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    CONSTANTS.update(q=np.float32(0.02), z=np.uint8(3))
+    added(bench, tmp_path, LINEAR)
+    wanted = bench.bank("net/last", expand=True)
+    quantized = [node("QuantizeLinear", "r q z", "i"), node("DequantizeLinear", "i q z", "b")]
+    added(bench, tmp_path, [FIRST, node("Relu", "a", "r"), *quantized, LAST])
+    np.testing.assert_allclose(bench.bank("net/last", expand=True), wanted, atol=1e-5)
+
+
 def test_filters_and_kernels_can_be_selected(bench: filterkit.Workbench, tmp_path: Path) -> None:
     added(bench, tmp_path, [FIRST, node("Relu", "a", "b"), node("Conv", "b g", "y", group=2, **SAME)])
     whole = bench.bank("net/last", expand=True)
