@@ -921,21 +921,33 @@ class Workbench:
             limit=limit,
         )
 
-    def bank(self, address: str) -> FloatArray:
+    def bank(self, address: str, *, expand: bool = False) -> FloatArray:
         """Return the weights of the filters that `address` names in one layer.
+
+        Parameters
+        ----------
+        expand
+            Multiply out the weights of the path from the network's input up to the filters, with activations
+            as the identity and max pooling as the mean: what the filters respond to in the input, to first
+            order. If the address selects kernels, only the path through these counts.
 
         Returns
         -------
         ndarray
             Read-only, shape (filters, kernels, *kernel_shape): O I H W. Memory-mapped instead of loaded if
-            the address selects all of them, a range, or regular steps.
+            the address selects all of them, a range, or regular steps. With `expand`, shape (filters,
+            channels, *receptive_field), float32, with the channels, the order and the units of the network's
+            input.
 
         Raises
         ------
         NotFoundError
             There is no such layer.
         UsageError
-            The address names several layers.
+            The address names several layers; the expanded weights have too many values.
+        ModelError, RuntimeFailure
+            They cannot be expanded: the receptive field is unbounded or unknown, an operator before the layer
+            has no linear form, or the layer is not connected to an input.
 
         Examples
         --------
@@ -943,8 +955,10 @@ class Workbench:
         (64, 3, 3, 3)
         >>> bench.bank("vgg16/block1_conv1/0:8:2/0").shape
         (4, 1, 3, 3)
+        >>> bench.bank("vgg16/block2_conv1/0:8", expand=True).shape
+        (8, 3, 10, 10)
         """
-        return operations.export.bank(self._session, address)
+        return operations.export.bank(self._session, address, expand=expand)
 
     def bias(self, address: str) -> FloatArray | None:
         """Return the biases of the filters that `address` names in one layer.
@@ -966,13 +980,20 @@ class Workbench:
         """
         return operations.export.bias(self._session, address)
 
-    def export(self, address: str, path: str | os.PathLike[str]) -> None:
+    def export(self, address: str, path: str | os.PathLike[str], *, expand: bool = False) -> None:
         """Write filter banks as ``.npy`` (one layer), ``.npz`` or ``.safetensors`` (keys are layer names).
+
+        Parameters
+        ----------
+        expand
+            Write expanded weights; see `bank`.
 
         Raises
         ------
         NotFoundError, UsageError
             The address names nothing; the suffix is unknown, or ``.npy`` for several layers.
+        ModelError, RuntimeFailure
+            As `bank`.
 
         Examples
         --------
@@ -980,7 +1001,7 @@ class Workbench:
         >>> numpy.load("block1.npz").files
         ['block1_conv1', 'block1_conv2']
         """
-        operations.export.export(self._session, address, path)
+        operations.export.export(self._session, address, path, expand=expand)
 
     def sheet(
         self,
@@ -989,6 +1010,7 @@ class Workbench:
         *,
         channels: Channels | None = None,
         colormap: str | None = None,
+        expand: bool = False,
     ) -> Sheet:
         """Normalize filters or feature maps, and arrange them for drawing.
 
@@ -1004,21 +1026,30 @@ class Workbench:
             each pair on one scale; for feature maps
             ``"minmax:per=filter"``, or ``"minmax"`` for maps of a single value, as of a dense layer; for
             results of `similar` ``"symmetric:per=filter"`` or ``per=kernel``; for differences
-            ``"symmetric:per=filter"``.
+            ``"symmetric:per=filter"``, as for expanded weights; for factors ``"minmax:per=filter"``. Of these
+            two, only the filters that are drawn are normalized.
         channels
             For filters: ``"separate"`` (a tile per kernel, the default for one address), ``"rgb"`` (a colour
-            tile per filter), ``"first"`` (the first kernel of each filter) or ``"strongest"`` (the one of
-            largest norm, the default for several addresses; of a pair, that of the first).
+            tile per filter), ``"first"`` (the first kernel of each filter), ``"strongest"`` (the one of
+            largest norm, the default for several addresses; of a pair, that of the first) or ``"factors"``
+            (three groups of similar kernels as red, green and blue: non-negative factors, see
+            `filterkit.sheets.factors`).
         colormap
             The colormap that the sheet is drawn with. For a diverging one, such as ``"RdBu_r"`` or
             ``"coolwarm"``, the default normalizer is ``"symmetric"`` instead of ``"minmax"``: the neutral
             middle of the colormap is zero.
+        expand
+            Draw what the filters respond to in pixels, to first order, instead of their own weights (see
+            `bank`): in colour by default, if the network takes pictures in colour. Channels whose pixels the
+            network scales differently are weighted accordingly.
 
         Raises
         ------
         NotFoundError, UsageError
             An address names nothing, or a single address several layers; the normalizer is unknown; the
             layer has no colours; there are too many filters; `what` contains no addresses.
+        ModelError, RuntimeFailure
+            As `bank`.
 
         Examples
         --------
@@ -1026,16 +1057,21 @@ class Workbench:
         <Sheet 'vgg16/block1_conv1': 2 × 3 tiles of 3 × 3 pixels in colour, -0.6714 to 0.6085>
         >>> bench.sheet(bench.similar("vgg16/block1_conv1/0"))
         <Sheet '10 filters most similar to vgg16/block1_conv1/0': 11 × 3 tiles of 3 × 3 pixels>
+        >>> bench.sheet("vgg16/block2_conv1/0:6", expand=True)
+        <Sheet 'vgg16/block2_conv1': 2 × 3 tiles of 10 × 10 pixels in colour>
+        >>> bench.sheet("vgg16/block2_conv1/0:6", channels="factors")
+        <Sheet 'vgg16/block2_conv1': 2 × 3 tiles of 3 × 3 pixels in colour>
         """
-        return operations.show.sheet(self._session, what, normalizer, channels, colormap)
+        return operations.show.sheet(self._session, what, normalizer, channels, colormap, expand=expand)
 
     def sheets(
         self,
         address: str,
         normalizer: str | None = None,
         *,
-        channels: Channels = "separate",
+        channels: Channels | None = None,
         colormap: str | None = None,
+        expand: bool = False,
     ) -> Iterator[tuple[str, Sheet]]:
         """Yield a name and a sheet for every layer that `address` names; see `sheet`.
 
@@ -1044,7 +1080,7 @@ class Workbench:
         >>> [name for name, sheet in bench.sheets("vgg16/block1_*")]
         ['block1_conv1', 'block1_conv2']
         """
-        return operations.show.sheets(self._session, address, normalizer, channels, colormap)
+        return operations.show.sheets(self._session, address, normalizer, channels, colormap, expand=expand)
 
     def render(
         self, sheet: TileSheet, renderer: str | None = None, *, suffix: str | None = None, **options: Any

@@ -199,6 +199,10 @@ TESTED_WITH = {
     },
     "filterkit.graph.gradient.formula": "graph/gradient/rules/test_activation_functions.py",
     "filterkit.graph.gradient.sliding_windows": "graph/gradient/rules/test_pooling.py",
+    # the steps of expanding weights, through the operation
+    "filterkit.graph.gradient.inner_position": "operations/test_expand.py",
+    "filterkit.graph.gradient.linear_form": "operations/test_expand.py",
+    "filterkit.runtime.expanded_weights": "operations/test_expand.py",
     # what results share, through the results
     "filterkit.short_reprs": "results/test_reprs.py",
     "filterkit.results.list_like": "results/test_rows.py",

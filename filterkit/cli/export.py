@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.shared_options import complete_address
+from filterkit.cli.support.shared_options import Expand, complete_address
 from filterkit.errors import one_line
 
 
@@ -25,8 +25,9 @@ def export(
         Path,
         typer.Option("-o", "--output", help="FILE.npy (one layer), FILE.npz or FILE.safetensors."),
     ],
+    expand: Expand = False,
 ) -> None:
     """Write filter banks (axes O I H W) as .npy, .npz or .safetensors."""
     with shell.workbench() as bench:
-        bench.export(address, output)
+        bench.export(address, output, expand=expand)
     shell.say(one_line(f"wrote {output}"))

@@ -13,6 +13,7 @@ from filterkit.cli.support.maps_output import Style, check_style, draw
 from filterkit.cli.support.piping import read_addresses
 from filterkit.cli.support.shared_options import (
     Colormap,
+    Expand,
     Quality,
     Renderer,
     Scale,
@@ -24,7 +25,7 @@ from filterkit.errors import UsageError
 if TYPE_CHECKING:
     from filterkit.records import TileSheet
 
-Channels = Literal["separate", "rgb", "first", "strongest"]
+Channels = Literal["separate", "rgb", "first", "strongest", "factors"]
 
 
 @command
@@ -49,7 +50,8 @@ def show(
         str | None,
         typer.Option(
             help="How values map to brightness, e.g. symmetric:per=filter (default: minmax, or symmetric "
-            "with a diverging colormap; with - per tile, or symmetric per pair).",
+            "with a diverging colormap; with - per tile, or symmetric per pair; with --expand symmetric per "
+            "filter; of factors minmax per filter).",
             autocompletion=complete_normalizer,
         ),
     ] = None,
@@ -57,16 +59,18 @@ def show(
     channels: Annotated[
         Channels | None,
         typer.Option(
-            help="Draw every kernel (separate, the default), each filter in colour (rgb), or only its first "
-            "kernel or that of largest norm (strongest, the default with -)."
+            help="Draw every kernel (separate, the default), each filter in colour (rgb, the default with "
+            "--expand), only its first kernel or that of largest norm (strongest, the default with -), or "
+            "three groups of similar kernels as red, green and blue (factors)."
         ),
     ] = None,
+    expand: Expand = False,
     colormap: Colormap = None,
     scale: Scale = None,
     quality: Quality = None,
 ) -> None:
     """Draw filters to a picture file, or to the terminal without -o."""
-    if colormap and channels == "rgb":
+    if colormap and channels in ("rgb", "factors"):
         raise UsageError("--colormap has no effect on colour pictures", hint="leave out one of the two")
     style = Style(normalizer, renderer, colormap, scale, quality)
     check_style(shell, style, output)
@@ -77,10 +81,12 @@ def show(
             addresses, left_out = read_addresses()
             if left_out:
                 shell.say(f"skipped, as their layers were not compared: {left_out:,} rows")
-            picked = bench.sheet(addresses, normalizer, channels=channels, colormap=style.colours)
+            picked = bench.sheet(
+                addresses, normalizer, channels=channels, colormap=style.colours, expand=expand
+            )
             sheets = [("filters", picked)]
         else:
             sheets = bench.sheets(
-                address, normalizer, channels=channels or "separate", colormap=style.colours
+                address, normalizer, channels=channels, colormap=style.colours, expand=expand
             )
         draw(shell, bench, sheets, output, style)

@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache, cached_property, partial
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from filterkit.address import parse_address
 from filterkit.errors import FilterkitError, NotFoundError, UsageError, briefly
+from filterkit.operations.drawn_banks import EXPANDED, drawn_banks
 from filterkit.results.rows import Rows
 from filterkit.results.sheet import Drawable, Sheet, drawn, for_colormap
 from filterkit.sheets.picked import check_count, picked_sheet
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from filterkit.catalog import Catalog
     from filterkit.catalog.addresses import Match
     from filterkit.catalog.metrics import FilterMetrics
+    from filterkit.operations.drawn_banks import DrawnBanks
     from filterkit.plugins.contracts import CheckedNormalizer
     from filterkit.plugins.protocols import Normalizer
     from filterkit.records import FloatArray, TileSheet
@@ -43,25 +45,26 @@ def sheet(
     normalizer: str | None,
     channels: Channels | None,
     colormap: str | None = None,
+    *,
+    expand: bool = False,
 ) -> Sheet:
     """See `Workbench.sheet`."""
     check_channels(channels or "separate")
     _check_colormap(session, colormap)
     if isinstance(what, Drawable):
+        if expand or channels == "factors":
+            raise UsageError("only filters can be expanded or factored", hint="give their addresses")
         return _finished(session, drawn(session.registry, what, normalizer, colormap), {}, colormap)
     if isinstance(what, str):
         match = session.one(what, "a sheet shows one layer")
-        spec = normalizer or for_colormap("minmax", colormap)
-        return _layer_sheet(session, match, spec, channels or "separate", colormap)
+        return _layer_sheet(session, match, normalizer, channels, colormap, expand=expand)
     pairs = _addresses(what)
     texts = [each for each in pairs if isinstance(each, str)]
     in_pairs = len(texts) < len(pairs)
     matches = _pick_pairs(session.catalog(), pairs) if in_pairs else pick(session.catalog(), texts)
-    one_kernel = channels in (None, "first", "strongest")
-    each = "minmax:per=" + ("kernel" if one_kernel else "filter")
-    spec = normalizer or (PER_PAIR if in_pairs else for_colormap(each, colormap))
+    banks = drawn_banks(session, matches, channels, default="strongest", expand=expand, colormap=colormap)
     pairing = {"in_pairs": in_pairs, "per_pair": in_pairs and normalizer is None}
-    return _picked_sheet(session, matches, spec, channels or "strongest", colormap, **pairing)
+    return _picked_sheet(session, banks, normalizer, channels, colormap, **pairing)
 
 
 def _addresses(what: Any) -> list[str | tuple[str, ...]]:
@@ -95,21 +98,26 @@ def _addresses(what: Any) -> list[str | tuple[str, ...]]:
 
 
 def sheets(
-    session: Session, address: str, normalizer: str | None, channels: Channels, colormap: str | None
+    session: Session,
+    address: str,
+    normalizer: str | None,
+    channels: Channels | None,
+    colormap: str | None,
+    *,
+    expand: bool = False,
 ) -> Iterator[tuple[str, Sheet]]:
     """See `Workbench.sheets`."""
-    check_channels(channels)
+    check_channels(channels or "separate")
     _check_colormap(session, colormap)
-    normalizer = normalizer or for_colormap("minmax", colormap)
     matches = session.matches(address)
     several = len({match.model["name"] for match in matches}) > 1
     sizes = [4 * math.prod(match.bank_shape) for match in matches]
     with session.progress() as progress:
         for place, match in enumerate(matches):
-            if len(matches) > 1:
+            if len(matches) > 1 and not expand:  # which has a bar for each layer
                 progress("drawing layers", sum(sizes[:place]), sum(sizes))
             name = match.address if several else match.layer["name"]
-            yield name, _layer_sheet(session, match, normalizer, channels, colormap)
+            yield name, _layer_sheet(session, match, normalizer, channels, colormap, expand=expand)
 
 
 def _check_colormap(session: Session, colormap: str | None) -> None:
@@ -183,66 +191,76 @@ def _finished(
 
 def _picked_sheet(
     session: Session,
-    matches: Sequence[Match],
-    normalizer: str,
-    channels: Channels,
+    banks: DrawnBanks,
+    normalizer: str | None,
+    channels: Channels | None,
     colormap: str | None,
     *,
     in_pairs: bool = False,
     per_pair: bool = False,
 ) -> Sheet:
-    from filterkit.catalog.weights import bank
+    one_kernel = banks.channels in ("first", "strongest")
+    default = banks.normalizer or "minmax:per=" + ("kernel" if one_kernel else "filter")
+    default = PER_PAIR if in_pairs and banks.normalizer is None else for_colormap(default, colormap)
+    made = session.registry.create("normalizer", normalizer or default)
+    drawn = picked_sheet(
+        banks.matches, banks.read, made, banks.channels, in_pairs=in_pairs, per_pair=per_pair
+    )
+    drawn = replace(drawn, note="; ".join(filter(None, (drawn.note, *banks.notes))))
+    return _finished(session, drawn, _options(banks, made, channels), colormap)
 
-    made = session.registry.create("normalizer", normalizer)
-    read = partial(bank, session.catalog())
-    drawn = picked_sheet(matches, read, made, channels, in_pairs=in_pairs, per_pair=per_pair)
-    return _finished(session, drawn, _options(matches, made, channels), colormap)
 
-
-def _options(matches: Sequence[Match], normalizer: CheckedNormalizer, channels: str) -> dict[str, str]:
-    return {
+def _options(banks: DrawnBanks, normalizer: CheckedNormalizer, channels: Channels | None) -> dict[str, str]:
+    matches = banks.matches
+    options = {
         "address": listed([match.selected_address for match in matches]),
         "model": listed_models({match.model["name"]: match.model["sha256"] for match in matches}),
         "normalizer": normalizer.spec,
-        "channels": channels,
+        "channels": channels or banks.channels,
     }
+    return {**options, "weights": "expanded"} if EXPANDED in banks.notes else options
 
 
 def _layer_sheet(
-    session: Session, match: Match, normalizer: str, channels: Channels, colormap: str | None
+    session: Session,
+    match: Match,
+    normalizer: str | None,
+    channels: Channels | None,
+    colormap: str | None,
+    *,
+    expand: bool,
 ) -> Sheet:
-    if channels == "strongest":
-        return _picked_sheet(session, [match], normalizer, channels, colormap)
-    made = session.registry.create("normalizer", normalizer)
+    banks = drawn_banks(session, [match], channels, default="separate", expand=expand, colormap=colormap)
+    default = banks.normalizer or for_colormap("minmax", colormap)
+    if banks.channels == "strongest":
+        return _picked_sheet(session, banks, normalizer or default, channels, colormap)
+    made = session.registry.create("normalizer", normalizer or default)
     [labels] = session.labels([match])
-    drawn = _bank_sheet(session.catalog(), match, made, labels, channels)
-    return _finished(session, drawn, _options([match], made, channels), colormap)
+    drawn = _bank_sheet(banks, made, labels, banks.channels)
+    return _finished(session, drawn, _options(banks, made, channels), colormap)
 
 
 def _bank_sheet(
-    catalog: Catalog,
-    match: Match,
-    normalizer: Normalizer,
-    labels: Sequence[str],
-    channels: LayerChannels,
+    banks: DrawnBanks, normalizer: Normalizer, labels: Sequence[str], channels: LayerChannels
 ) -> TileSheet:
-    """A sheet of the filters and kernels that `match` selects.
+    """A sheet of the filters and kernels that a match selects.
 
     The whole layer is normalized before the selection, so that a filter looks the same whether it is drawn
-    alone or with all others.
+    alone or with all others; of expanded weights and factors only those that are drawn are known.
     """
     import numpy as np
 
-    from filterkit.catalog.weights import bank
-
-    weights = bank(catalog, match)
+    [match] = banks.matches
+    numbers, weights = banks.read(banks.matches)
     normalized = normalizer.normalize(weights)
-    if match.asked.filters is not None or match.asked.kernels is not None:
-        chosen = np.ix_(match.filters, match.kernels)
+    if list(match.filters) != list(numbers) or list(match.kernels) != list(range(weights.shape[1])):
+        place = {number: row for row, number in enumerate(numbers)}
+        chosen = np.ix_([place[number] for number in match.filters], match.kernels)
         weights = weights[chosen]
         normalized = replace(normalized, values=normalized.values[chosen])
-    return bank_sheet(
-        normalized,
+    note = "; ".join(filter(None, (normalized.summary, *banks.notes)))
+    made = bank_sheet(
+        replace(normalized, summary=note),
         filters=match.filters,
         kernels=match.kernels,
         channel_names=match.layer["input_channels"],
@@ -252,6 +270,10 @@ def _bank_sheet(
         values=weights,
         address=match.address,
     )
+    if channels == "rgb" or "drawn" not in match.layer:
+        return made
+    addresses = tuple(each.rpartition("/")[0] for each in made.addresses)  # its channels are not kernels
+    return replace(made, addresses=addresses)
 
 
 Array = TypeVar("Array", bound="NDArray[Any]")

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from filterkit.plugins.protocols import Normalizer, Row
     from filterkit.records import FloatArray, Normalized, TileSheet
     from filterkit.results.similar import Neighbours
-    from filterkit.sheets.tiles import Channels
+    from filterkit.sheets.tiles import DrawnChannels
+
+Read = Callable[[Sequence["Match"]], tuple[Sequence[int], "FloatArray"]]
+"""Reads a layer for some matches of it: numbers of filters, at least those selected, and their weights."""
 
 MOST = 10_000
 """Limit on the filters on one sheet."""
@@ -39,7 +42,8 @@ class _Pick:
     @property
     def number(self) -> str:
         """The address after the layer: the filter, and the kernel if only one of several is drawn."""
-        one = self.match.layer["kernels"] > self.match.layer["filters"] and len(self.kernels) == 1
+        layer = self.match.layer
+        one = layer["kernels"] > layer["filters"] and len(self.kernels) == 1 and "drawn" not in layer
         return f"/{self.filter}/{self.kernels[0]}" if one else f"/{self.filter}"
 
     @property
@@ -50,22 +54,24 @@ class _Pick:
     @property
     def label(self) -> str:
         """The address, with the name of the input channel if only one of several kernels is drawn."""
-        names = self.match.layer["input_channels"] if self.number.count("/") > 1 else ()
+        layer = self.match.layer
+        named = self.number.count("/") > 1 or (len(self.kernels) == 1 and layer.get("drawn") == "expanded")
+        names = layer["input_channels"] if named else ()
         return with_channel(self.address, names, self.kernels[0])
 
 
 def picked_sheet(
     matches: Sequence[Match],
-    read_bank: Callable[[Match], FloatArray],
+    read: Read,
     normalizer: Normalizer,
-    channels: Channels,
+    channels: DrawnChannels,
     *,
     in_pairs: bool = False,
     per_pair: bool = False,
 ) -> TileSheet:
     """Draw the filters that `matches` select, in order, from any layers.
 
-    Every layer is read with `read_bank` and normalized as a whole before the selection. Kernels of different
+    Of every layer, all that `read` returns is normalized together before the selection. Kernels of different
     sizes are stretched to the same size. With `in_pairs`, matches of one filter each come in pairs: they are
     drawn side by side, and their ``strongest`` kernel is that of the first, unless the second has no such
     kernel. With `per_pair`, every pair is normalized as one filter, so that both are on the same scale.
@@ -78,8 +84,8 @@ def picked_sheet(
     check_count(sum(len(match.filters) for match in matches))
     of_several = any(len(match.kernels) > 1 for match in matches)
     if in_pairs and channels == "strongest":
-        matches = list(_same_kernels(matches, read_bank))
-    picks, normalized, values = _tiles(matches, read_bank, normalizer, channels)
+        matches = list(_same_kernels(matches, read))
+    picks, normalized, values = _tiles(matches, read, normalizer, channels)
     if per_pair:
         pairs = normalizer.normalize(values.reshape(len(values) // 2, -1, *values.shape[2:]))
         summary = pairs.summary.replace("per filter", "per pair")
@@ -110,21 +116,26 @@ def picked_sheet(
     return replace(sheet, addresses=tuple(_addresses(picks, channels)))
 
 
-def _addresses(picks: Sequence[_Pick], channels: Channels) -> Iterator[str]:
+def _addresses(picks: Sequence[_Pick], channels: DrawnChannels) -> Iterator[str]:
     """Address of every tile."""
     for pick in picks:
         filter_ = f"{pick.match.address}/{pick.filter}"
-        yield from [filter_] if channels == "rgb" else (f"{filter_}/{kernel}" for kernel in pick.kernels)
+        if channels == "rgb":
+            yield filter_
+        elif "drawn" in pick.match.layer:  # its channels are not kernels
+            yield from [filter_] * len(pick.kernels)
+        else:
+            yield from (f"{filter_}/{kernel}" for kernel in pick.kernels)
 
 
-def _same_kernels(matches: Sequence[Match], read_bank: Callable[[Match], FloatArray]) -> Iterator[Match]:
+def _same_kernels(matches: Sequence[Match], read: Read) -> Iterator[Match]:
     """Pairs of filters, both with the strongest kernel of the first, as others could not be compared."""
-    banks: dict[int, FloatArray] = {}
+    banks: dict[int, tuple[Sequence[int], FloatArray]] = {}
     for first, second in zip(matches[::2], matches[1::2], strict=True):
         layer = first.layer["id"]
         if layer not in banks:
-            banks[layer] = read_bank(first)
-        [pick] = _picks(first, banks[layer], "strongest")
+            banks[layer] = read([each for each in matches if each.layer["id"] == layer])
+        [pick] = _picks(first, *banks[layer], "strongest")
         yield replace(first, kernels=pick.kernels)
         yield replace(second, kernels=pick.kernels) if first.kernels == second.kernels else second
 
@@ -140,9 +151,9 @@ def check_count(filters: int) -> None:
 
 def _tiles(
     matches: Sequence[Match],
-    read_bank: Callable[[Match], FloatArray],
+    read: Read,
     normalizer: Normalizer,
-    channels: Channels,
+    channels: DrawnChannels,
 ) -> tuple[list[_Pick], Normalized, FloatArray]:
     """Everything to draw, in the order of `matches`: normalized layer by layer, and as in the catalog."""
     import numpy as np
@@ -153,14 +164,13 @@ def _tiles(
     found: dict[tuple[int, int], tuple[_Pick, FloatArray, FloatArray]] = {}
     each: list[Normalized] = []
     for asked in of_layer.values():
-        weights = read_bank(asked[0][1])
+        numbers, weights = read([match for _, match in asked])
         done = normalizer.normalize(weights)
         each.append(replace(done, values=done.values[:0]))
         for place, match in asked:
-            for pick in _picks(match, weights, channels):
-                drawn, shown = (
-                    as_pictures(of[pick.filter][list(pick.kernels)], 1) for of in (done.values, weights)
-                )
+            for pick in _picks(match, numbers, weights, channels):
+                row = numbers.index(pick.filter)
+                drawn, shown = (as_pictures(of[row][list(pick.kernels)], 1) for of in (done.values, weights))
                 found[place, len(found)] = pick, drawn, shown
     picked = [found[key] for key in sorted(found)]
     picks = [pick for pick, _, _ in picked]
@@ -174,7 +184,9 @@ def _tiles(
     return picks, combined(each, tiles.astype(np.float32, copy=False)), kernels
 
 
-def _picks(match: Match, weights: FloatArray, channels: Channels) -> Iterator[_Pick]:
+def _picks(
+    match: Match, numbers: Sequence[int], weights: FloatArray, channels: DrawnChannels
+) -> Iterator[_Pick]:
     """The kernels to draw for each filter that `match` selects."""
     import numpy as np
 
@@ -183,7 +195,8 @@ def _picks(match: Match, weights: FloatArray, channels: Channels) -> Iterator[_P
         if channels == "first":
             kernels = kernels[:1]
         elif channels == "strongest" and len(kernels) > 1:
-            chosen = np.nan_to_num(weights[number][list(kernels)].astype(np.float32), posinf=0, neginf=0)
+            chosen = weights[numbers.index(number)][list(kernels)].astype(np.float32)
+            chosen = np.nan_to_num(chosen, posinf=0, neginf=0)
             energy = np.square(chosen).sum(axis=tuple(range(1, chosen.ndim)), dtype=np.float64)
             kernels = [kernels[int(energy.argmax())]]
         yield _Pick(match, number, kernels)

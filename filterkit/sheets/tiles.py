@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 LayerChannels = Literal["separate", "rgb", "first"]
 """How a filter's kernels are drawn: one tile each, as one colour picture, or only the first of them."""
 
-Channels = Literal[LayerChannels, "strongest"]
+DrawnChannels = Literal[LayerChannels, "strongest"]
 """The same, or only the kernel of largest norm, which differs between filters."""
+
+Channels = Literal[DrawnChannels, "factors"]
+"""The same, or one colour picture of three groups of kernels (see `filterkit.sheets.factors`)."""
 
 MOST_ADDRESSED = 2**20
 """Sheets with more tiles have no addresses: they are of no use there, and each takes 100 bytes."""

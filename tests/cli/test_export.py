@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from command_line import Run
+from onnx_graphs import build, node, random
 from safetensors.numpy import load_file
 
 import filterkit
@@ -70,3 +72,31 @@ def test_what_cannot_be_written(run: Run, address: str, name: str, code: int, sa
     assert found == code
     assert says in f"{error} {hint}"
     assert list(Path().iterdir()) == []
+
+
+def test_expanded_weights(run: Run, catalog: Path) -> None:
+    assert run("export", "vgg16/block1_*", "--expand", "-o", "both.safetensors").exit_code == 0
+    found = read(Path("both.safetensors"))
+    assert {name: bank.shape for name, bank in found.items()} == {
+        "block1_conv1": (64, 3, 3, 3),
+        "block1_conv2": (64, 3, 5, 5),
+    }
+    with filterkit.open(catalog) as bench:
+        np.testing.assert_array_equal(found["block1_conv1"], bench.bank("vgg16/block1_conv1"))
+
+
+def test_what_cannot_be_expanded(run: Run) -> None:
+    nodes = [
+        node("Conv", "x w", "a", name="first"),
+        node("LRN", "a", "b", name="norm", size=3),
+        node("Conv", "b v", "y", name="last"),
+    ]
+    weights = {"w": random(4, 3, 3, 3), "v": random(2, 4, 3, 3)}
+    onnx.save(build(nodes, {"x": ["N", 3, "H", "W"]}, weights, opset=17), "net.onnx")
+    assert run("add", "net.onnx", "--catalog", "own.db").exit_code == 0
+    for words in (("export", "net/last", "-o", "x.npy"), ("show", "net/last", "-o", "x.png")):
+        code, error, hint = run(*words, "--expand", "--catalog", "own.db").failure
+        assert code == 1
+        assert "'norm' (LRN) has no linear form" in error
+        assert hint
+        assert not list(Path().glob("x.*"))

@@ -181,3 +181,39 @@ def test_a_colormap_for_colour_pictures_is_refused(run: Run) -> None:
     assert code == 2
     assert "--colormap" in error
     assert hint
+
+
+@pytest.mark.parametrize("channels", ["rgb", "factors"])
+def test_a_colormap_for_every_kind_of_colour_picture_is_refused(run: Run, channels: str) -> None:
+    words = ("show", "vgg16/block2_conv1", "--expand", "--channels", channels, "--colormap", "RdBu_r")
+    code, error, _ = run(*words).failure
+    assert (code, "--colormap" in error) == (2, True)
+
+
+def test_expanded_filters_and_factors(run: Run, catalog: Path) -> None:
+    words = ("vgg16/block2_conv1/0:4", "--renderer", "mosaic:scale=1", "-o")
+    assert run("show", *words, "expanded.png", "--expand").exit_code == 0
+    assert size_of(Path("expanded.png")) == (23, 23), "2 × 2 receptive fields of 10 pixels and 3 lines"
+    with filterkit.open(catalog) as bench, Image.open("expanded.png") as picture:
+        weights = bench.bank("vgg16/block2_conv1/0", expand=True)[0, ::-1].transpose(1, 2, 0)
+        drawn = np.asarray(picture.convert("RGB"))[1:11, 1:11]
+        assert picture.text["filterkit weights"] == "expanded"
+    wanted = (weights / np.abs(weights).max() + 1) / 2 * 255
+    np.testing.assert_allclose(drawn, wanted, atol=1)
+    assert run("show", *words, "factors.png", "--channels", "factors").exit_code == 0
+    assert size_of(Path("factors.png")) == (9, 9)
+    assert (
+        run("show", *words, "both.jpg", "--channels", "factors", "--expand", "--quality", "95").exit_code == 0
+    )
+    assert run("show", *words, "gray.png", "--expand", "--colormap", "RdBu_r").exit_code == 0
+    assert size_of(Path("gray.png")) == (34, 45), "a column per channel"
+
+
+def test_expanded_filters_that_are_piped_and_of_several_layers(run: Run, tmp_path: Path) -> None:
+    rows = run("filters", "vgg16/block2_conv1", "--limit", "3", "--format", "ndjson").stdout
+    ran = run("show", "-", "--expand", "-o", "piped.png", "--renderer", "mosaic:scale=1", piped=rows)
+    assert ran.exit_code == 0, ran
+    assert size_of(Path("piped.png")) == (34, 12)
+    assert run("show", "vgg16/block1_*", "--expand", "-o", "folder", "--renderer", "mosaic").exit_code == 0
+    assert {path.name for path in (tmp_path / "folder").iterdir()} == {"block1_conv1.png", "block1_conv2.png"}
+    assert "multiplied out" in run("show", "vgg16/block1_conv2/0:2", "--expand").stdout.replace("\n", " ")

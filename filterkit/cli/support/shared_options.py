@@ -114,6 +114,14 @@ Scale = Annotated[int | None, typer.Option(min=1, help="Pixels per value, for th
 Quality = Annotated[
     int | None, typer.Option(min=1, max=100, help="Quality of JPEG and WebP pictures (default: 90).")
 ]
+Expand = Annotated[
+    bool,
+    typer.Option(
+        "--expand",
+        help="Multiply out the weights from the input up to the filters: what they respond to in pixels, to "
+        "first order (activations and max pooling made linear).",
+    ),
+]
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 - ``guided``: Relu passes positive gradients of positive values (Springenberg et al. 2014).
 - ``deconvnet``: Relu is applied to the gradient (Zeiler and Fergus 2013).
-- ``linear``: activation functions are the identity, and the maximum of a pooling is its mean: what the
-  network does to first order, without gating.
+- ``linear``: activation functions are the identity, quantization does not saturate, and the maximum of a
+  pooling is its mean: what the network does to first order, without gating.
 
 ``guided`` and ``deconvnet`` hardly depend on the weights (Adebayo et al. 2018).
 """
@@ -68,6 +68,8 @@ OVERRIDES: Mapping[str, Mapping[Operator, Override]] = {
     "deconvnet": dict.fromkeys(RECTIFIERS, _deconvnet),
     "linear": {
         **dict.fromkeys(activation_functions.rule().operators, _identity),
+        ("", "QuantizeLinear"): _identity,
+        ("com.microsoft", "QuantizeLinear"): _identity,
         ("", "MaxPool"): _mean,
         ("", "GlobalMaxPool"): _global_mean,
     },
