@@ -69,12 +69,14 @@ def test_zeros_and_what_is_no_number() -> None:
 
 
 @pytest.mark.zoo
+@pytest.mark.keras
 def test_it_approximates_as_well_as_scikit_learn(vgg16_catalog: Path) -> None:
-    decomposition = pytest.importorskip("sklearn.decomposition")
+    from sklearn.decomposition import NMF
+
     with filterkit.open(vgg16_catalog) as bench:
         bank = bench.bank("vgg16/block3_conv1/0:8").reshape(8, -1, 9)
     matrices = np.concatenate([np.maximum(bank, 0), np.maximum(-bank, 0)], axis=1).transpose(0, 2, 1)
     patterns, groups = factorize(matrices, 3)
     for matrix, own in zip(matrices, patterns @ groups, strict=True):
-        other = decomposition.NMF(3, init="nndsvd", max_iter=2000).fit(matrix.astype(np.float64))
+        other = NMF(3, init="nndsvd", max_iter=2000).fit(matrix.astype(np.float64))
         assert np.linalg.norm(matrix - own) <= 1.05 * other.reconstruction_err_
