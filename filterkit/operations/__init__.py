@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from filterkit.operations import (
+        ablate,
         add,
         attribute,
         attributed_network,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "ablate",
     "add",
     "attribute",
     "attributed_network",
