@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from filterkit.renderers.rendered import Rendered
     from filterkit.results.ablate import Ablations
     from filterkit.results.attribute import Attributions
+    from filterkit.results.connections import Connections
     from filterkit.results.diff import Differences
     from filterkit.results.maps import FeatureMaps
     from filterkit.results.rows import Found
@@ -852,6 +853,46 @@ class Workbench:
         [Rows: 1 row × 3 columns]
         """
         return operations.duplicates.duplicates(self._session, address, threshold, invariant)
+
+    @_with_thumbnails
+    def connections(self, address: str | Iterable[str], *, top: int | None = 20) -> Connections:
+        """Find which filters of the layers before excite and inhibit a filter most.
+
+        The channels that a layer reads are followed back to the filters that made them: through activations,
+        pools, norms, concatenations, additions (both branches, back to all layers that were added), gates,
+        and changes of layout. Where a channel was multiplied by a negative scale, e.g. of a batch norm, the
+        sign changes.
+
+        Parameters
+        ----------
+        address
+            Filters or layers; or several addresses.
+        top
+            Number of rows of each filter; None for all.
+
+        Returns
+        -------
+        Connections
+            Rows, the strongest first for each filter: ``address``; ``from_address``, a filter before it;
+            ``weight_norm``, the Euclidean norm of the kernel between them; ``sign``, 1 if the weights of this
+            kernel sum up to a positive number (the filter is excited), -1 if to a negative one (it is
+            inhibited); ``share``, the share of the squared norm of all its kernels. Of several layers, those
+            without connections are in `Connections.left_out`.
+
+        Raises
+        ------
+        UsageError
+            The layer reads the input of the network.
+        ModelError
+            Its channels cannot be followed; the operator is named.
+        NotFoundError, RuntimeFailure
+            The address names nothing, or the model has no network.
+
+        Examples
+        --------
+        >>> bench.connections("vgg16/block3_conv1/7", top=2)
+        """
+        return operations.connections.connections(self._session, address, top=top)
 
     @_with_thumbnails
     def diff(

@@ -34,7 +34,8 @@ def ablate(
     address: Annotated[
         str,
         typer.Argument(
-            help="Filters, layers or a model, e.g. vgg16/block3_conv3; - reads addresses from standard input.",
+            help="Filters, layers or a model, e.g. vgg16/block3_conv3; - reads addresses from standard "
+            "input.",
             autocompletion=complete_address,
         ),
     ],
@@ -48,7 +49,7 @@ def ablate(
     target: Annotated[
         str | None,
         typer.Option(
-            help="What is measured: an output, MODEL@OUTPUT:INDEX, or the address of filters of a later layer "
+            help="What is measured: an output, MODEL@OUTPUT:INDEX, or filters of a later layer, by address "
             "(default: the largest entry of the first output, for each picture).",
             autocompletion=complete_address,
         ),

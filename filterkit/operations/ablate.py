@@ -314,8 +314,9 @@ def rank_correlation(one: Sequence[float], other: Sequence[float]) -> float | No
 
     def ranks(values: Sequence[float]) -> FloatArray:
         _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-        found: FloatArray = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
-        return found - found.mean()
+        ranked = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+        found: FloatArray = ranked - ranked.mean()
+        return found
 
     if len(one) < 2:
         return None

@@ -223,7 +223,7 @@ class AblatedNetwork:
             self.session, self.aim, preprocessing, self.rules, AttributeOptions(), self.options
         )
         network, picture = attributed.differentiable(entry, fed)
-        network = replace(network, tensors=network.tensors | {layer: layer.tensor})
+        network = replace(network, tensors={**network.tensors, layer: layer.tensor})
         whole = network.maps(np.repeat(picture[None], network.entry.batch or 1, axis=0))[:1]
         channels, position = settled(whole[0], self.aim, self.position)
         before = float(value_of(whole, channels, position)[0])
@@ -286,5 +286,6 @@ class AblatedNetwork:
         if maps is None or maps.dtype.kind != "f" or len(maps) != count:
             return np.zeros(count, bool)
         flat = maps.reshape(count, -1)
-        found: NDArray[np.bool_] = (flat <= 0 if self._is_rectified(match) else flat == 0).all(axis=1)
+        is_zero = flat <= 0 if self._is_rectified(match) else flat == 0
+        found: NDArray[np.bool_] = np.all(is_zero, axis=1)
         return found

@@ -56,10 +56,11 @@ def ablations_to_sheet(found: Ablations, normalizer: Normalizer) -> TileSheet:
     pictures = found.first_image if found.images == 1 else f"mean of {found.images:,} images"
     whole = " and ".join([*found.layers][:2]) + (", …" if len(found.layers) > 2 else "")
     note = [
-        f"with all filters {rows[0]['before']:.4g}; bar: the {how} without the filter; blue lowers the value, "
-        "red raises it",
+        f"with all filters {rows[0]['before']:.4g}; bar: the {how} without the filter; "
+        "blue: the value is lower without it, red: higher",
         f"{len(rows):,} of {found.filters:,} filters",
-        "the strongest kernel of each" + (f", and its map of {found.first_image}" if len(columns) > 2 else ""),
+        "the strongest kernel of each"
+        + (f", and its map of {found.first_image}" if len(columns) > 2 else ""),
     ]
     return TileSheet(
         tiles=np.stack(tiles)[:, None],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
@@ -219,7 +219,7 @@ def _outputs(graph: GraphProto) -> Iterator[str]:
 
 
 def typed(
-    tail: ModelProto, mask: str, layout: str, values: Mapping[str, NDArray[object]]
+    tail: ModelProto, mask: str, layout: str, values: Mapping[str, NDArray[Any]]
 ) -> tuple[ModelProto, int]:
     """The tail with the types of its inputs, and the elements of its largest tensor for one picture.
 
