@@ -12,7 +12,7 @@ from filterkit.results.connections import Connections
 
 if TYPE_CHECKING:
     from filterkit.catalog.addresses import Match
-    from filterkit.graph.layers.channel_origins import Origins, Traced
+    from filterkit.graph.layers.channel_rules import Origins, Traced
     from filterkit.graph.view.view import GraphView
     from filterkit.records import FloatArray
     from filterkit.session import Session
@@ -38,7 +38,8 @@ FOLLOWED = (
 def connections(session: Session, address: str | Iterable[str], *, top: int | None) -> Connections:
     """See `Workbench.connections`."""
     from filterkit.catalog.weights import bank, model_file
-    from filterkit.graph.layers.channel_origins import Untraced, channel_origins
+    from filterkit.graph.layers.channel_origins import channel_origins
+    from filterkit.graph.layers.channel_rules import Untraced
     from filterkit.graph.loading.load import open_graph
 
     if top is not None:
@@ -80,7 +81,7 @@ def connections(session: Session, address: str | Iterable[str], *, top: int | No
 def _made(session: Session, graph: GraphView, model: Mapping[str, Any]) -> dict[tuple[str, str], Traced]:
     """The outputs of the layers of a model, before and after their activation, and its inputs."""
     from filterkit.catalog.weights import batchnorm
-    from filterkit.graph.layers.channel_origins import Traced
+    from filterkit.graph.layers.channel_rules import Traced
 
     made = {}
     for value in graph.inputs:
@@ -110,7 +111,7 @@ def _signs(values: FloatArray) -> list[int]:
 
 def _view(graph: GraphView, scope: str) -> GraphView:
     """The view of a body."""
-    from filterkit.graph.layers.channel_origins import Untraced
+    from filterkit.graph.layers.channel_rules import Untraced
 
     view = graph
     while view.scope != scope:
@@ -123,7 +124,7 @@ def _view(graph: GraphView, scope: str) -> GraphView:
 
 def _check(match: Match, channels: Sequence[Origins]) -> None:
     """Raise Untraced for a layer that has no layers before it, or another number of channels."""
-    from filterkit.graph.layers.channel_origins import Untraced
+    from filterkit.graph.layers.channel_rules import Untraced
 
     if len(channels) != match.layer["in_channels"]:
         raise Untraced(
