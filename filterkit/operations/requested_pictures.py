@@ -60,8 +60,12 @@ def picture_name(picture: Picture, number: int) -> tuple[str, str]:
 
 
 def as_pictures(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
-    """The pictures of a request; a single path or PIL image is one picture, not an iterable of them."""
-    return [images] if isinstance(images, str | os.PathLike) or not isinstance(images, Iterable) else images
+    """The pictures of a request; a single path, PIL image or array is one picture, not an iterable of them.
+
+    An array of more than three dimensions has several pictures along the first one.
+    """
+    is_one = isinstance(images, str | os.PathLike) or not isinstance(images, Iterable)
+    return [images] if is_one or getattr(images, "ndim", 4) < 4 else images
 
 
 class OfPictures(Protocol):
