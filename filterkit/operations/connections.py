@@ -81,9 +81,10 @@ def connections(session: Session, address: str | Iterable[str], *, top: int | No
 def _made(session: Session, graph: GraphView, model: Mapping[str, Any]) -> dict[tuple[str, str], Traced]:
     """The outputs of the layers of a model, before and after their activation, and its inputs."""
     from filterkit.catalog.weights import batchnorm
-    from filterkit.graph.layers.channel_rules import Traced
+    from filterkit.graph.layers.channel_origins import channel_origins
+    from filterkit.graph.layers.channel_rules import Traced, Untraced
 
-    made = {}
+    made: dict[tuple[str, str], Traced] = {}
     for value in graph.inputs:
         shape = value.shape or ()
         is_picture = value.name == model["input_name"] and model["input_layout"]
@@ -91,15 +92,22 @@ def _made(session: Session, graph: GraphView, model: Mapping[str, Any]) -> dict[
         count = shape[layout.index("C")] if len(shape) == len(layout) else None
         if isinstance(count, int):
             made["", value.name] = Traced.of_layer("", layout, [1] * count)
-    for match in session.matches(model["name"]):
+    layers = session.matches(model["name"])
+    for match in layers:
         row = match.layer
         ones = [1] * row["filters"]
         made[row["scope"], row["pre_tensor"]] = Traced.of_layer(match.address, row["pre_layout"], ones)
-        if row["post_tensor"] == row["pre_tensor"] or row["activation"] in COMBINING:
+    for match in layers:
+        row = match.layer
+        key = row["scope"], row["post_tensor"]
+        if key in made or row["activation"] in COMBINING:
             continue
-        norm = batchnorm(session.catalog(), row) if row["batchnorm"] == "apart" else None
-        signs = ones if norm is None else _signs(norm.scale)
-        made[row["scope"], row["post_tensor"]] = Traced.of_layer(match.address, row["post_layout"], signs)
+        try:  # scales between both may be negative
+            made[key] = channel_origins(_view(graph, row["scope"]), row["post_tensor"], made)
+        except Untraced:  # an activation that consists of other nodes
+            norm = batchnorm(session.catalog(), row) if row["batchnorm"] == "apart" else None
+            signs = [1] * row["filters"] if norm is None else _signs(norm.scale)
+            made[key] = Traced.of_layer(match.address, row["post_layout"], signs)
     return made
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from filterkit.errors import ImageError, UsageError
 from filterkit.operations.corrections import hint_unquoted_picture
@@ -64,8 +64,9 @@ def as_pictures(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
 
     An array of more than three dimensions has several pictures along the first one.
     """
-    is_one = isinstance(images, str | os.PathLike) or not isinstance(images, Iterable)
-    return [images] if is_one or getattr(images, "ndim", 4) < 4 else images
+    if isinstance(images, str | os.PathLike) or not isinstance(images, Iterable):
+        return [images]
+    return [cast("Picture", images)] if getattr(images, "ndim", 4) < 4 else images
 
 
 class OfPictures(Protocol):

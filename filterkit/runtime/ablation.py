@@ -11,11 +11,13 @@ import onnx
 from numpy.typing import NDArray
 
 from filterkit.errors import RuntimeFailure
+from filterkit.graph.axes.trace import trace
 from filterkit.graph.excerpt.excerpt import excerpt
 from filterkit.graph.excerpt.external_data import refer
 from filterkit.graph.excerpt.masking import WHERE_OPSET, halves, masked, typed
 from filterkit.graph.gradient.recent_opset import upgrade
 from filterkit.graph.loading.load import load_model
+from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import opset_of
 from filterkit.runtime.network import Target, channels_first
 from filterkit.runtime.onnx_session import open_session, run
@@ -186,7 +188,7 @@ class Ablation:
     def _is_separable(self, state: State) -> bool:
         """Whether pictures of a batch do not affect each other: all channels, and none of them."""
         assert self._halves is not None
-        if not self._halves.is_separable:
+        if not self._halves.is_separable or self._mixes(state):
             return False
         every = range(self._channels)
         alone = [self._run(state, [removed]) for removed in ((), every)]
@@ -199,6 +201,17 @@ class Ablation:
             and np.allclose(one[0], other, rtol=0, atol=CLOSE * np.abs(one).max(initial=0), equal_nan=True)
             for one, other in zip(alone, both, strict=True)
         )
+
+    def _mixes(self, state: State) -> bool:
+        """Whether the target is known to depend on all pictures, e.g. through a norm over the batch."""
+        assert self._halves is not None
+        view = GraphView(self._halves.tail, self._folder / "model.onnx")
+        shapes = {name: self._repeated(name, array, 2, state).shape for name, array in state.values.items()}
+        layout = self._layer.layout
+        shapes[self._mask] = tuple({"N": 2, "C": self._channels}.get(axis, 1) for axis in layout)
+        traced = trace(view, shapes)
+        tracks = traced.tracks.get(self._output)
+        return tracks is not None and ((traced.inputs.index(self._mask), layout.index("N")) in tracks.spread)
 
     def _tail(self, state: State) -> Any:
         assert self._halves is not None

@@ -112,14 +112,24 @@ NETWORKS: dict[str, tuple[list[onnx.NodeProto], list[Any], dict[str, Any]]] = {
         {"u": random(6, 3, 3, 3, seed=3)},
     ),
     "batch norm": (
-        [CONV, node("BatchNormalization", "a gamma beta mean variance", "n"), node("Relu", "n", "r")]
-        + [LAST, *END],
+        [
+            CONV,
+            node("BatchNormalization", "a gamma beta mean variance", "n"),
+            node("Relu", "n", "r"),
+            LAST,
+            *END,
+        ],
         FREE,
         BATCH_NORM,
     ),
     "grouped": (
-        [node("Conv", "x six", "h", name="before"), node("Conv", "h w b", "a", name="conv", group=2)]
-        + [RELU, LAST, *END],
+        [
+            node("Conv", "x six", "h", name="before"),
+            node("Conv", "h w b", "a", name="conv", group=2),
+            RELU,
+            LAST,
+            *END,
+        ],
         FREE,
         {"six": random(6, 3, 1, 1), "w": random(4, 3, 3, 3)},
     ),
@@ -143,8 +153,12 @@ NETWORKS: dict[str, tuple[list[onnx.NodeProto], list[Any], dict[str, Any]]] = {
     ),
     "scores of all pixels": ([CONV, RELU, node("Conv", "r v", "y", name="last")], FREE, {}),
     "mixing": (
-        [CONV, RELU, LAST, *END[:1], node("Flatten", "g", "f")]
-        + [
+        [
+            CONV,
+            RELU,
+            LAST,
+            *END[:1],
+            node("Flatten", "g", "f"),
             node("DynamicQuantizeLinear", "f", "q scale zero"),
             node("DequantizeLinear", "q scale zero", "y"),
         ],

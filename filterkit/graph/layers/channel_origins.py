@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+
+from onnx import NodeProto
 
 from filterkit import budget
 from filterkit.graph.layers.channel_rules import (
@@ -35,23 +37,15 @@ def channel_origins(graph: GraphView, tensor: str, made: Mapping[tuple[str, str]
     Untraced
         A node on the way cannot be followed.
     """
-    views = [graph]
-    while views[0].outer is not None:
-        views.insert(0, views[0].outer)
     found: dict[tuple[str, str], Traced | Untraced] = dict(made)
-    needed = _needed(graph, tensor, found)
-    for view in views:
-        for node in view.nodes:
-            wanted = [name for name in node.output if (view.scope, name) in needed]
-            if not wanted:
-                continue
-            budget.step("following the channels through node '{0.name}' ({0.op_type})", node)
-            try:
-                results = _followed(Step(view, node, found))
-            except Untraced as error:  # which matters only if another node needs it
-                found |= {(view.scope, name): error for name in wanted}
-                continue
-            found |= {(view.scope, name): each for name, each in zip(node.output, results, strict=False)}
+    for view, node in _between(graph, tensor, found):
+        budget.step("following the channels through node '{0.name}' ({0.op_type})", node)
+        try:
+            results = _followed(Step(view, node, found))
+        except Untraced as error:  # which matters only if another node needs it
+            found |= {(view.scope, name): error for name in node.output}
+            continue
+        found |= {(view.scope, name): each for name, each in zip(node.output, results, strict=False)}
     result = found.get(key_of(graph, tensor))
     if result is None:
         raise Untraced(f"the tensor '{shown(tensor)}' does not come from a layer")
@@ -60,21 +54,24 @@ def channel_origins(graph: GraphView, tensor: str, made: Mapping[tuple[str, str]
     return result
 
 
-def _needed(
+def _between(
     graph: GraphView, tensor: str, known: Mapping[tuple[str, str], Traced | Untraced]
-) -> set[tuple[str, str]]:
-    """The tensors between what is known and a tensor; constants are not followed."""
-    needed: set[tuple[str, str]] = set()
+) -> Iterator[tuple[GraphView, NodeProto]]:
+    """The nodes between what is known and a tensor, each after its inputs; constants are not followed."""
+    needed: dict[tuple[int, int], GraphView] = {}
     pending = [tensor]
     while pending:
         name = pending.pop()
-        key = key_of(graph, name)
-        node = graph.producer(name)
-        if key in known or key in needed or node is None or graph.is_constant(name):
+        home = graph.home(name)
+        index = None if home is None else home.index_of_producer(name)
+        if home is None or index is None or (home.scope, name) in known or graph.is_constant(name):
             continue
-        needed.add(key)
-        pending.extend(filter(None, data_inputs(node)))
-    return needed
+        if (home.depth, index) not in needed:
+            needed[home.depth, index] = home
+            pending.extend(filter(None, data_inputs(home.nodes[index])))
+    for _, index in sorted(needed):
+        view = needed[_, index]
+        yield view, view.nodes[index]
 
 
 def _followed(step: Step) -> list[Traced]:

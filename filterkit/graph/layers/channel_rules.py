@@ -311,7 +311,9 @@ def _space_to_depth(step: Step) -> Traced:
 
 
 SLICE = ("starts", "ends", "axes", "steps")
-GATES = frozenset({"Sigmoid", "HardSigmoid", "Softmax", "QLinearSigmoid", "Exp", "Softplus"})
+GATES = frozenset({"Sigmoid", "HardSigmoid", "QLinearSigmoid", "Softmax", "Clip"})
+"""Operators whose results are not negative, where they are factors."""
+
 SEVERAL = {
     **dict.fromkeys(("Add", "Sub", "Sum", "Mean", "Max", "Min", "Mul", "Div", "Concat"), (0, 1)),
     **dict.fromkeys(("QLinearAdd", "QLinearMul"), (0, 3)),
