@@ -890,7 +890,8 @@ class Workbench:
 
         Examples
         --------
-        >>> bench.connections("vgg16/block3_conv1/7", top=2)
+        >>> [row["from_address"] for row in bench.connections("vgg16/block3_conv1/7", top=2)]
+        ['vgg16/block2_conv2/100', 'vgg16/block2_conv2/127']
         """
         return operations.connections.connections(self._session, address, top=top)
 
@@ -1528,6 +1529,13 @@ class Workbench:
         --------
         >>> found = bench.ablate("vgg16/block5_conv1/0:4", photo, target="vgg16/block5_conv3/10")
         >>> found[["address", "change", "rank"]]
+        address               change  rank
+        ────────────────────  ──────  ────
+        vgg16/block5_conv1/3   -13.9     1
+        vgg16/block5_conv1/2  -2.716     2
+        vgg16/block5_conv1/0  0.6491     3
+        vgg16/block5_conv1/1       0     4
+        [Rows: 4 rows × 3 columns]
         """
         return operations.ablate.ablate(
             self._session,
