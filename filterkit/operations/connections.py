@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from filterkit.errors import ModelError, UsageError, check_number
 from filterkit.operations.maps import check_network
@@ -11,6 +11,9 @@ from filterkit.operations.show import pick
 from filterkit.results.connections import Connections
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from filterkit.catalog.addresses import Match
     from filterkit.graph.layers.channel_rules import Origins, Traced
     from filterkit.graph.view.view import GraphView
@@ -150,27 +153,21 @@ def _rows(
 
     row = match.layer
     per_group, filters_per_group = weights.shape[1], row["filters"] // row["groups"]
+    groups: dict[int, _Group] = {}
     for number in match.filters:
-        first = number // filters_per_group * per_group
-        entries = [
-            (place, origin)
-            for place, origins in enumerate(channels[first : first + per_group])
-            for origin in origins
-        ]
-        keys = {key: None for _, origin in entries for key in [(origin.layer, origin.filter)]}
-        places = {key: place for place, key in enumerate(keys)}
-        # A filter may reach several channels, e.g. through a concatenation: their kernels are added up.
-        total = np.zeros((len(keys), weights[number, 0].size))
-        which = [places[origin.layer, origin.filter] for _, origin in entries]
+        which = number // filters_per_group
+        if which not in groups:
+            groups = {which: _group(channels[which * per_group : (which + 1) * per_group])}
+        group = groups[which]
         kernels = weights[number].reshape(per_group, -1).astype(np.float64)
-        signs = np.array([origin.sign for _, origin in entries])
-        np.add.at(total, which, signs[:, None] * kernels[[place for place, _ in entries]])
+        total = np.zeros((len(group.names), kernels.shape[1]))
+        # A filter may reach several channels, e.g. through a concatenation: their kernels are added up.
+        np.add.at(total, group.numbers, group.signs[:, None] * kernels[group.channels])
         norms = np.linalg.norm(total, axis=1)
         energy = float(np.square(norms).sum()) or 1.0
-        names = list(keys)
-        order = [place for place in np.argsort(-norms, kind="stable").tolist() if names[place][0]]
+        order = [place for place in np.argsort(-norms, kind="stable").tolist() if group.names[place][0]]
         for place in order[:top]:
-            layer, source = names[place]
+            layer, source = group.names[place]
             yield {
                 "address": f"{match.address}/{number}",
                 "from_address": f"{layer}/{source}",
@@ -178,6 +175,37 @@ def _rows(
                 "sign": int(np.sign(total[place].sum())),
                 "share": float(norms[place] ** 2 / energy),
             }
+
+
+class _Group(NamedTuple):
+    """The channels that a group of filters reads: what made them.
+
+    Attributes
+    ----------
+    names
+        The layers and filters that made them, each once.
+    channels, numbers, signs
+        For each way from a filter to a channel: the channel, the place in `names`, and the sign.
+    """
+
+    names: Sequence[tuple[str, int]]
+    channels: NDArray[np.intp]
+    numbers: NDArray[np.intp]
+    signs: NDArray[np.intp]
+
+
+def _group(channels: Sequence[Origins]) -> _Group:
+    import numpy as np
+
+    ways = [(place, origin) for place, origins in enumerate(channels) for origin in origins]
+    places: dict[tuple[str, int], int] = {}
+    numbers = [places.setdefault((origin.layer, origin.filter), len(places)) for _, origin in ways]
+    return _Group(
+        list(places),
+        np.array([place for place, _ in ways], np.intp),
+        np.array(numbers, np.intp),
+        np.array([origin.sign for _, origin in ways], np.intp),
+    )
 
 
 def _nothing(every: Sequence[Match], left_out: Mapping[str, str]) -> UsageError | ModelError:

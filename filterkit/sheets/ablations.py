@@ -77,10 +77,14 @@ def ablations_to_sheet(found: Ablations, normalizer: Normalizer) -> TileSheet:
     )
 
 
+def _is_colour(layer: AblatedLayer) -> bool:
+    return sorted(layer.input_channels) == ["B", "G", "R"] and layer.bank.ndim == 4
+
+
 def _filter(layer: AblatedLayer, number: int, normalizer: Normalizer) -> FloatArray:
     """A filter in colour if it reads red, green and blue, else its strongest kernel in gray."""
     weights = layer.bank[number : number + 1]
-    if sorted(layer.input_channels) == ["B", "G", "R"] and weights.ndim == 4:
+    if _is_colour(layer):
         colours = normalizer.normalize(weights[:, [layer.input_channels.index(name) for name in "RGB"]])
         return _enlarged(colours.values[0].transpose(1, 2, 0))
     finite = np.nan_to_num(weights[0].astype(np.float64), posinf=0, neginf=0)
@@ -90,9 +94,19 @@ def _filter(layer: AblatedLayer, number: int, normalizer: Normalizer) -> FloatAr
 
 def _map(values: FloatArray) -> FloatArray:
     """A feature map in gray, its smallest value black and its largest white."""
-    picture = np.nan_to_num(as_pictures(values, 0).astype(np.float32))
+    picture = _shrunk(np.nan_to_num(as_pictures(values, 0).astype(np.float32)))
     low, high = picture.min(), picture.max()
     return _enlarged((picture - low) / (high - low if high > low else 1))
+
+
+def _shrunk(picture: FloatArray) -> FloatArray:
+    """A picture of at most SIDE × SIDE pixels: means of blocks, so that no detail is skipped."""
+    for axis, size in enumerate(picture.shape):
+        if size > SIDE:
+            starts = np.arange(SIDE) * size // SIDE
+            counts = np.diff([*starts, size]).reshape(-1, *(1,) * (1 - axis))
+            picture = np.add.reduceat(picture, starts, axis=axis) / counts
+    return picture
 
 
 def _bars(changes: Sequence[float]) -> Iterator[FloatArray]:
