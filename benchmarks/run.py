@@ -19,6 +19,7 @@ import filterkit
 
 GROUPS = (
     *("commands", "plugins", "catalog", "pictures", "feature_maps", "gradients", "memory", "metrics"),
+    "ablate",
     "comparison",
 )
 """Modules beside this one, each with ``lines(catalog)``: lines of the table, and notes."""
