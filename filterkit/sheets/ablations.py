@@ -59,7 +59,7 @@ def ablations_to_sheet(found: Ablations, normalizer: Normalizer) -> TileSheet:
         f"with all filters {rows[0]['before']:.4g}; bar: the {how} without the filter; "
         "blue: the value is lower without it, red: higher",
         f"{len(rows):,} of {found.filters:,} filters",
-        "the strongest kernel of each"
+        ("each filter" if all(map(_is_colour, layers)) else "the strongest kernel of each")
         + (f", and its map of {found.first_image}" if len(columns) > 2 else ""),
     ]
     return TileSheet(

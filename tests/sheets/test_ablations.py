@@ -76,6 +76,16 @@ def test_filters_of_pictures_are_in_colour_and_maps_may_be_unknown() -> None:
     made = sheet([1.0], AblatedLayer(bank, ("B", "G", "R"), None))
     assert made.tiles.shape[3] == SIDE + GAP + BAR
     assert made.tiles[0, 0, 0, 0] == pytest.approx([0.5, 0.5, 1])
+    assert made.note.endswith("; each filter")
+
+
+def test_large_maps_are_shrunk_by_means() -> None:
+    maps = np.zeros((4, 4 * SIDE, 2 * SIDE), np.float32)
+    maps[:, ::4] = 1  # one row of four
+    maps[:, :, :SIDE] = 0
+    tile = sheet([1.0], AblatedLayer(BANK, (), maps)).tiles[0, 0, :, SIDE + GAP : 2 * SIDE + GAP, 0]
+    assert set(np.unique(tile[:, : SIDE // 2])) == {0.0}
+    assert set(np.unique(tile[:, SIDE // 2 :])) == {1.0}
 
 
 @pytest.mark.parametrize("shape", [(5,), (2, 3, 4)])
