@@ -112,6 +112,32 @@ PATHS: dict[str, tuple[list[onnx.NodeProto], int, dict[str, Any]]] = {
         4,
         {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "factors": np.array([1, 1, 2, 2], np.float32)},
     ),
+    "quantized": (
+        [
+            node("QuantizeLinear", "p step low", "c"),
+            node("MaxPool", "c", "m", kernel_shape=[2, 2]),
+            node("DequantizeLinear", "m step low", "z"),
+        ],
+        4,
+        {"step": np.float32(1), "low": np.array(0, np.uint8)},
+    ),
+    "silu": ([node("Sigmoid", "p", "s"), node("Mul", "p s", "z")], 4, {}),
+    "gelu": (
+        [
+            node("Div", "p root", "d"),
+            node("Erf", "d", "e"),
+            node("Add", "e one", "f"),
+            node("Mul", "p f", "g"),
+            node("Mul", "g half", "z"),
+        ],
+        4,
+        {"root": np.float32(2**0.5), "one": np.float32(1), "half": np.float32(0.5)},
+    ),
+    "mean of positions": (
+        [node("ReduceMean", "p", "m", axes=[2, 3], keepdims=1), node("Pad", "m pads", "z")],
+        4,
+        {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1])},
+    ),
     "the picture too": ([RELU, node("Concat", "x r", "z", axis=1)], 7, {}),
 }
 PATHS["split and slice"][0][0].output[:] = ["other", "one"]
