@@ -141,7 +141,7 @@ def ablate(
         models={model["name"]: model["sha256"]},
         estimated=asked.estimate,
         rank_correlation=_agreement(layers, totals) if asked.estimate else None,
-        sample=sum(len(layer.sample) for layer in layers if asked.estimate),
+        sample=sum(len(layer.sample) for layer in layers if layer.match.address in totals and asked.estimate),
         notes=tuple(notes),
     )
 

@@ -135,14 +135,19 @@ class AblatedNetwork:
         import numpy as np
 
         arrays = self.network.fitting(inputs)
-        counts = {len(array) if array.ndim else 0 for array in arrays.values()}
+        counts = {len(array) if array.ndim else 1 for array in arrays.values()}
+        if 0 in counts:
+            raise UsageError("the inputs are empty: an array has no elements along its first axis")
         count = counts.pop() if len(counts) == 1 else 1
+        if count == 1:
+            yield Example("input", arrays, 1)
+            return
         firsts = {entry.shape[0] for entry in self.network.inputs if entry.shape}
-        batch = count if count > 1 and count in firsts else 1
+        batch = count if count in firsts else 1
         for number in range(count):
             some = {name: array[number : number + 1] for name, array in arrays.items()}
             one = {name: np.repeat(array, batch, axis=0) for name, array in some.items()}
-            yield Example(f"input_{number}" if count > 1 else "input", one if count > 1 else arrays, batch)
+            yield Example(f"input_{number}", one, batch)
 
     def ablation(self, match: Match) -> Ablation | None:
         """The network cut at a layer; None if the target does not depend on it."""

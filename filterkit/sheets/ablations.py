@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,14 +54,15 @@ def ablations_to_sheet(found: Ablations, normalizer: Normalizer) -> TileSheet:
     ]
     names = [row["address"].partition("/")[2] for row in rows]
     how = "estimated change" if found.estimated else "change"
-    pictures = found.first_image if found.images == 1 else f"mean of {found.images:,} images"
+    first = Path(found.first_image).name
+    pictures = first if found.images == 1 else f"mean of {found.images:,} images"
     whole = " and ".join([*found.layers][:2]) + (", …" if len(found.layers) > 2 else "")
     note = [
         f"with all filters {rows[0]['before']:.4g}; bar: the {how} without the filter; "
         "blue: the value is lower without it, red: higher",
         f"{len(rows):,} of {found.filters:,} filters",
         ("each filter" if all(map(_is_colour, layers)) else "the strongest kernel of each")
-        + (f", and its map of {found.first_image}" if len(columns) > 2 else ""),
+        + (f", and its map of {first}" if len(columns) > 2 else ""),
     ]
     return TileSheet(
         tiles=np.stack(tiles)[:, None],

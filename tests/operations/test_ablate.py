@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from ablated_networks import NETWORKS, example, model_of, outputs, without
+from ablated_networks import B, CONV, END, FREE, NETWORKS, W, example, model_of, outputs, without
+from onnx_graphs import build, node, random
 from picture_networks import PIXELS
 
 import filterkit
@@ -78,6 +79,25 @@ def test_after_the_activation_a_filter_is_removed_from_what_reads_it(
         next_layer.CopyFrom(onnx.numpy_helper.from_array(values, "v"))
         expected = outputs(by_hand, x)[:, LAST].mean(dtype=np.float64)
         assert row["after"] == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+def test_after_crelu_a_filter_has_two_maps(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    nodes = [
+        *[CONV, node("Neg", "a", "n"), node("Concat", "a n", "m", axis=1), node("Relu", "m", "r")],
+        *[node("Conv", "r v", "l", name="last"), *END],
+    ]
+    v = random(6, 8, 3, 3, seed=1)
+    model = build(nodes, {"x": FREE}, {"w": W, "b": B, "v": v}, opset=17)
+    onnx.save(model, tmp_path / "net.onnx")
+    bench.add(tmp_path / "net.onnx", preprocessing="raw")
+    x = example("plain")[:1]
+    found = bench.ablate("net/conv", inputs={"x": x}, target=f"net@0:{LAST}", at="post", top=None)
+    for row in found:
+        number = int(row["address"].rpartition("/")[2])
+        changed = v.copy()
+        changed[:, [number, number + 4]] = 0
+        by_hand = build(nodes, {"x": FREE}, {"w": W, "b": B, "v": changed}, opset=17)
+        assert row["after"] == pytest.approx(outputs(by_hand, x)[0, LAST], rel=1e-5, abs=1e-5)
 
 
 @pytest.fixture
@@ -249,6 +269,8 @@ def test_what_is_refused(
 def test_other_errors(plain: filterkit.Workbench, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="give either pictures or the inputs"):
         plain.ablate("net/conv")
+    with pytest.raises(UsageError, match="the inputs are empty"):
+        plain.ablate("net/conv", inputs={"x": np.zeros((0, 3, 8, 8), np.float32)})
     with pytest.raises(UsageError, match="estimates take pictures"):
         plain.ablate("net/conv", inputs={"x": np.zeros((1, 3, 8, 8), np.float32)}, estimate=True)
     with pytest.raises(NotFoundError, match="layer"):
