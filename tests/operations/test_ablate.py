@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from ablated_networks import B, CONV, END, FREE, NETWORKS, W, example, model_of, outputs, without
+from ablated_networks import CONV, END, FREE, NETWORKS, B, W, example, model_of, outputs, without
 from onnx_graphs import build, node, random
 from picture_networks import PIXELS
 
