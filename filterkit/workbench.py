@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from filterkit.plugins.registry import Registry
     from filterkit.records import At, FloatArray, Provider, TileSheet
     from filterkit.renderers.rendered import Rendered
+    from filterkit.results.ablate import Ablations
     from filterkit.results.attribute import Attributions
+    from filterkit.results.connections import Connections
     from filterkit.results.diff import Differences
     from filterkit.results.maps import FeatureMaps
     from filterkit.results.rows import Found
@@ -853,6 +855,47 @@ class Workbench:
         return operations.duplicates.duplicates(self._session, address, threshold, invariant)
 
     @_with_thumbnails
+    def connections(self, address: str | Iterable[str], *, top: int | None = 20) -> Connections:
+        """Find which filters of the layers before excite and inhibit a filter most.
+
+        The channels that a layer reads are followed back to the filters that made them: through activations,
+        pools, norms, concatenations, additions (both branches, back to all layers that were added), gates,
+        and changes of layout. Where a channel was multiplied by a negative scale, e.g. of a batch norm, the
+        sign changes.
+
+        Parameters
+        ----------
+        address
+            Filters or layers; or several addresses.
+        top
+            Number of rows of each filter; None for all.
+
+        Returns
+        -------
+        Connections
+            Rows, the strongest first for each filter: ``address``; ``from_address``, a filter before it;
+            ``weight_norm``, the Euclidean norm of the kernel between them; ``sign``, 1 if the weights of this
+            kernel sum up to a positive number (the filter is excited), -1 if to a negative one (it is
+            inhibited); ``share``, the share of the squared norm of all its kernels. Of several layers, those
+            without connections are in `Connections.left_out`.
+
+        Raises
+        ------
+        UsageError
+            The layer reads the input of the network.
+        ModelError
+            Its channels cannot be followed; the operator is named.
+        NotFoundError, RuntimeFailure
+            The address names nothing, or the model has no network.
+
+        Examples
+        --------
+        >>> [row["from_address"] for row in bench.connections("vgg16/block3_conv1/7", top=2)]
+        ['vgg16/block2_conv2/100', 'vgg16/block2_conv2/127']
+        """
+        return operations.connections.connections(self._session, address, top=top)
+
+    @_with_thumbnails
     def diff(
         self,
         a: str,
@@ -1447,6 +1490,97 @@ class Workbench:
         """
         return operations.attribute.write_attributions(
             self._session, results, Path(output), normalizer, renderer, options
+        )
+
+    @_with_thumbnails
+    def ablate(
+        self,
+        address: str | Iterable[str],
+        images: Picture | Iterable[Picture] = (),
+        *,
+        inputs: Mapping[str, NDArray[Any]] | str | os.PathLike[str] | None = None,
+        target: str | None = None,
+        top: int | None = 20,
+        estimate: bool = False,
+        at: At = "pre",
+        position: str | Sequence[int] = "max",
+        after_softmax: bool = False,
+        rules: Sequence[str] = (),
+        size: int | tuple[int, int] | str | None = None,
+        provider: Provider = "auto",
+        threads: int | None = None,
+        unreadable: Callable[[ImageError], None] | None = None,
+    ) -> Ablations:
+        """Measure what changes at a target of the network without each filter.
+
+        A filter is removed by zeroing its map inside the graph. What comes before the layer runs once per
+        picture, and only what depends on the layer runs once per filter, several filters at a time.
+
+        Parameters
+        ----------
+        address
+            Filters, layers or a whole model; or several addresses of one model.
+        images
+            Pictures and folders of pictures; see `iter_feature_maps`.
+        inputs
+            The inputs of the graph instead of pictures, as in `iter_feature_maps`.
+        target
+            As in `attribute`: an output ``MODEL@OUTPUT:INDEX``, or an address of filters that are computed
+            from those that are removed, whose total after the activation counts. By default the first output,
+            of which each picture has its own largest entry. An output of a final Softmax is taken before it.
+        top
+            Number of rows; None for all.
+        estimate
+            Estimate the change by the gradient times the activation, in one pass for all filters. It is
+            exact where the target is linear in the maps. `Ablations.rank_correlation` compares it with the
+            exact changes of up to 32 filters, for the first picture.
+        at
+            Where the map is zeroed. ``"pre"``: the convolution's own output, which is the same as zeroing the
+            weights and the bias of the filter. The shift of a batch norm after it remains, unless it was
+            folded into the filters when the model was added. ``"post"``: the map after batch norm and
+            activation, which is the same as removing the filter from everything that reads it.
+        position
+            The position of a target with positions, as in `attribute`; ``"max"`` is where the map is largest
+            with all filters.
+        after_softmax, size, provider, threads, unreadable
+            As in `iter_attributions`.
+        rules
+            Gradient rules for the estimate, as in `attribute`.
+
+        Returns
+        -------
+        Ablations
+            Rows, the largest absolute change first: ``address``, ``target``, ``before`` and ``after``, the
+            values with and without the filter, ``change`` (after - before), ``rank`` and ``images``. Over
+            several pictures they are means.
+
+        Raises
+        ------
+        UsageError
+            The target does not depend on the filters, or an option is unsuitable.
+        ImageError, RuntimeFailure, ModelError, NotFoundError
+            The picture, the network or the address is unsuitable.
+
+        Examples
+        --------
+        >>> found = bench.ablate("vgg16/block5_conv1/0:4", photo, target="vgg16/block5_conv3/10")
+        >>> found[["address", "change", "rank"]]
+        address               change  rank
+        ────────────────────  ──────  ────
+        vgg16/block5_conv1/3   -13.9     1
+        vgg16/block5_conv1/2  -2.716     2
+        vgg16/block5_conv1/0  0.6491     3
+        vgg16/block5_conv1/1       0     4
+        [Rows: 4 rows × 3 columns]
+        """
+        return operations.ablate.ablate(
+            self._session,
+            address,
+            images,
+            inputs=inputs,
+            asked=operations.ablate.AblateOptions(target, top, estimate, position, after_softmax, rules),
+            options=RunOptions(at, size, provider, threads),
+            unreadable=unreadable,
         )
 
     def convolve(

@@ -197,6 +197,9 @@ TESTED_WITH = {
         f"filterkit.graph.gradient.{name}": "graph/gradient/test_gradient.py"
         for name in ("backward", "facts", "narrow", "recent_opset", "target")
     },
+    "filterkit.graph.layers.channel_rules": "operations/test_connections.py",
+    "filterkit.graph.layers.channel_origins": "operations/test_connections.py",
+    "filterkit.operations.ablated_network": "operations/test_ablate.py",
     "filterkit.graph.gradient.formula": "graph/gradient/rules/test_activation_functions.py",
     "filterkit.graph.gradient.sliding_windows": "graph/gradient/rules/test_pooling.py",
     # the steps of expanding weights, through the operation
@@ -210,6 +213,8 @@ TESTED_WITH = {
     "filterkit.renderers.rendered": "results/test_sheet.py",
     "filterkit.renderers.drawing": "operations/test_draw.py",
     # what operations return, and the sheets and charts that become of it
+    "filterkit.results.ablate": "operations/test_ablate.py",
+    "filterkit.results.connections": "operations/test_connections.py",
     "filterkit.results.similar": "operations/test_similar.py",
     "filterkit.results.diff": "operations/test_diff.py",
     "filterkit.sheets.maps": "sheets/test_tiles.py",

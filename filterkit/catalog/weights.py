@@ -81,7 +81,7 @@ def filter_bank(catalog: Catalog, match: Match) -> FilterBank:
         weights=bank(catalog, match),
         bias=bias(catalog, match),
         source_dtype=row["dtype"],
-        batchnorm=_batchnorm(catalog, row),
+        batchnorm=batchnorm(catalog, row),
         **fields,
     )
 
@@ -95,7 +95,8 @@ def model_file(catalog: Catalog, model: Mapping[str, Any]) -> Path:
     return path
 
 
-def _batchnorm(catalog: Catalog, row: Mapping[str, Any]) -> BatchNorm | None:
+def batchnorm(catalog: Catalog, row: Mapping[str, Any]) -> BatchNorm | None:
+    """Scale and shift of the batch norm after a layer (a row of the table), if there is one."""
     if row["batchnorm"] is None:
         return None
     import numpy as np

@@ -95,8 +95,8 @@ COMMANDS = {
     "Start here": ("quickstart", "doctor"),
     "Models": ("zoo", "add", "measure", "remove"),
     "Query the catalog": ("models", "layers", "filters", "query"),
-    "Compare": ("stats", "similar", "duplicates", "diff"),
-    "Draw, run and export": ("show", "maps", "attribute", "convolve", "export"),
+    "Compare": ("stats", "similar", "connections", "duplicates", "diff"),
+    "Draw, run and export": ("show", "maps", "attribute", "ablate", "convolve", "export"),
 }
 """The commands, by panel of the help. Each is a function in a module of the same name."""
 

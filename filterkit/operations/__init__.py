@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from filterkit.operations import (
+        ablate,
         add,
         attribute,
         attributed_network,
+        connections,
         convolve,
         corrections,
         diff,
@@ -40,9 +42,11 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "ablate",
     "add",
     "attribute",
     "attributed_network",
+    "connections",
     "convolve",
     "corrections",
     "diff",

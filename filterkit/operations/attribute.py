@@ -19,7 +19,7 @@ from filterkit.operations.requested_pictures import (
     read_pictures,
 )
 from filterkit.operations.show import sheet
-from filterkit.operations.targets import Aim, find_target
+from filterkit.operations.targets import Aim, check_place, find_target, settled
 from filterkit.records import RunOptions
 from filterkit.renderers.drawing import is_folder
 from filterkit.results.attribute import Attributions
@@ -190,23 +190,16 @@ def _settled(
 
     target = aim.target
     size = _map_size(crops.size(network.tensors[target]), target.layout)
-    maps = None
     if position == "max" or aim.match is None or size is None:
         maps = network.maps(np.repeat(whole[None], network.entry.batch or 1, axis=0))[:1]
-        size = maps.shape[1:]
+        channels, position = settled(maps[0], aim, position)
+        return network.of(channels), position, float(value_of(maps, channels, position)[0])
     count, *space = size
     if not isinstance(position, str):
-        _check_place(position, space, aim)
-    channels = aim.channels(count)
-    if channels is None:
-        assert maps is not None
-        channels = (_largest(maps[0], position),)
-    if position == "max":
-        assert maps is not None
-        total = np.nan_to_num(maps[0][list(channels)].sum(axis=0, dtype=np.float64), nan=-np.inf)
-        position = tuple(int(place) for place in np.unravel_index(int(total.argmax()), total.shape))
-    value = None if maps is None else float(value_of(maps, channels, position)[0])
-    return network.of(channels), position, value
+        check_place(position, space, aim)
+    known = aim.channels(count)
+    assert known is not None
+    return network.of(known), position, None
 
 
 def _map_size(size: Sequence[int | str | None] | None, layout: str) -> tuple[int, ...] | None:
@@ -218,20 +211,6 @@ def _map_size(size: Sequence[int | str | None] | None, layout: str) -> tuple[int
     found = [axes[letter] for letter in letters]
     sizes = tuple(each for each in found if isinstance(each, int))
     return sizes if len(sizes) == len(found) else None
-
-
-def _largest(maps: FloatArray, position: Position) -> int:
-    """The channel of maps, shape (channels, *positions), with the largest value."""
-    import numpy as np
-
-    flat = maps.reshape(len(maps), -1)
-    if position == "mean":
-        each = flat.mean(axis=1, dtype=np.float64)
-    elif position == "max":
-        each = flat.max(axis=1)
-    else:
-        each = flat[:, np.ravel_multi_index(position, maps.shape[1:])]
-    return int(np.nan_to_num(each, nan=-np.inf).argmax())
 
 
 class _Part(NamedTuple):
@@ -263,14 +242,6 @@ def _part(
         if abs(own - value) > CLOSE * max(abs(value), CLOSE):
             return _Part(whole, (0, 0), position, value)
     return _Part(picture, (top, left), moved, value)
-
-
-def _check_place(position: tuple[int, ...], space: Sequence[int], aim: Aim) -> None:
-    if len(position) != len(space) or any(map(int.__ge__, position, space)):
-        raise UsageError(
-            f"position {','.join(map(str, position))} is outside the map of {aim.name}",
-            hint=f"its size is {' × '.join(map(str, space))}, and positions are numbered from 0",
-        )
 
 
 def _check_finite(found: Any, what: str, aim: Aim) -> None:

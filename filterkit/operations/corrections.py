@@ -19,7 +19,10 @@ from filterkit.errors import AddressError, FilterkitError, NotFoundError, UsageE
 _EXTRAS = re.compile(r"got unexpected extra arguments?(?:\(s\))? \((.*)\)", re.IGNORECASE | re.DOTALL)
 
 ADDRESSED = frozenset(
-    ("layers", "filters", "stats", "similar", "duplicates", "show", "maps", "convolve", "export")
+    (
+        *("layers", "filters", "stats", "similar", "connections", "duplicates"),
+        *("show", "maps", "ablate", "convolve", "export"),
+    )
 )
 """Commands whose first argument is an address."""
 

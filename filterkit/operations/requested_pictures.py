@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from filterkit.errors import ImageError, UsageError
 from filterkit.operations.corrections import hint_unquoted_picture
@@ -60,8 +60,13 @@ def picture_name(picture: Picture, number: int) -> tuple[str, str]:
 
 
 def as_pictures(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
-    """The pictures of a request; a single path or PIL image is one picture, not an iterable of them."""
-    return [images] if isinstance(images, str | os.PathLike) or not isinstance(images, Iterable) else images
+    """The pictures of a request; a single path, PIL image or array is one picture, not an iterable of them.
+
+    An array of more than three dimensions has several pictures along the first one.
+    """
+    if isinstance(images, str | os.PathLike) or not isinstance(images, Iterable):
+        return [images]
+    return [cast("Picture", images)] if getattr(images, "ndim", 4) < 4 else images
 
 
 class OfPictures(Protocol):

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import onnx
 
     from filterkit.catalog.addresses import Match
-    from filterkit.records import At
+    from filterkit.graph.gradient.target import Position
+    from filterkit.records import At, FloatArray
     from filterkit.runtime.network import Target
     from filterkit.session import Session
 
@@ -111,6 +112,57 @@ def find_target(session: Session, text: str, images: Iterable[Any], *, at: At, a
     target = Target(row["name"], row[f"{at}_tensor"], row[f"{at}_layout"], row["scope"])
     (labels,) = session.selected_labels([match])
     return Aim(match.selected_address, match.model, target, match, labels)
+
+
+def settled(maps: FloatArray, aim: Aim, position: Position) -> tuple[tuple[int, ...], Position]:
+    """The channels and the position of a target whose tensor has the values `maps`, for one picture.
+
+    Parameters
+    ----------
+    maps
+        Shape (channels, *positions).
+    position
+        ``"max"`` is replaced by the place with the largest total.
+
+    Raises
+    ------
+    UsageError
+        There is no such channel or position.
+    """
+    import numpy as np
+
+    if not isinstance(position, str):
+        check_place(position, maps.shape[1:], aim)
+    channels = aim.channels(len(maps))
+    if channels is None:
+        channels = (_largest(maps, position),)
+    if position == "max":
+        total = np.nan_to_num(maps[list(channels)].sum(axis=0, dtype=np.float64), nan=-np.inf)
+        position = tuple(int(place) for place in np.unravel_index(int(total.argmax()), total.shape))
+    return channels, position
+
+
+def check_place(position: tuple[int, ...], space: Sequence[int], aim: Aim) -> None:
+    """Raise UsageError if a map of size `space` has no such position."""
+    if len(position) != len(space) or any(map(int.__ge__, position, space)):
+        raise UsageError(
+            f"position {','.join(map(str, position))} is outside the map of {aim.name}",
+            hint=f"its size is {' × '.join(map(str, space))}, and positions are numbered from 0",
+        )
+
+
+def _largest(maps: FloatArray, position: Position) -> int:
+    """The channel of maps, shape (channels, *positions), with the largest value."""
+    import numpy as np
+
+    flat = maps.reshape(len(maps), -1)
+    if position == "mean":
+        each = flat.mean(axis=1, dtype=np.float64)
+    elif position == "max":
+        each = flat.max(axis=1)
+    else:
+        each = flat[:, np.ravel_multi_index(position, maps.shape[1:])]
+    return int(np.nan_to_num(each, nan=-np.inf).argmax())
 
 
 def _output(session: Session, name: str, rest: str, *, after_softmax: bool) -> Aim:

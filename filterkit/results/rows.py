@@ -197,7 +197,9 @@ class Rows(ListLike["Row"]):
 
     @property
     def _address_columns(self) -> tuple[str, ...]:
-        return tuple(name for name in self.columns if name in ("address", "address_a", "address_b"))
+        return tuple(
+            name for name in self.columns if name in ("address", "from_address", "address_a", "address_b")
+        )
 
     def _values(self, name: str) -> list[Any]:
         if name not in self.columns:

@@ -143,13 +143,17 @@ class Network:
         RuntimeFailure
             If the inputs do not match, or ONNX Runtime fails.
         """
-        values = run(self._session, self._tensors, fitting(inputs, self.inputs, self._known))
+        values = run(self._session, self._tensors, self.fitting(inputs))
         by_tensor = dict(zip(self._tensors, values, strict=True))
         return {
             target.layer: channels_first(by_tensor[name], target)
             for target, name in self._targets.items()
             if not (target.scope and by_tensor[name].shape == (0,))
         }
+
+    def fitting(self, inputs: Mapping[str, NDArray[Any]]) -> Maps:
+        """Those of the inputs that the network needs; raises as `maps` does if they do not match."""
+        return fitting(inputs, self.inputs, self._known)
 
     def picture_maps(
         self,

@@ -32,7 +32,7 @@ def why_not_exposed(graph: GraphProto, scope: str) -> str | None:
     NotFoundError
         There is no such body.
     """
-    for body in _path_to(graph, scope):
+    for body in path_to(graph, scope):
         if body.node.op_type != "If":
             where = f"it is in the body of the {body.node.op_type} '{shown(body.node.name)}'"
             return f"{where}, which runs any number of times for one input"
@@ -62,10 +62,10 @@ def expose(model: ModelProto, wanted: Iterable[Wanted]) -> tuple[ModelProto, dic
     """
     result = ModelProto()
     result.CopyFrom(model)
-    taken = dict.fromkeys(_names(result.graph), 0)
+    taken = dict.fromkeys(every_name(result.graph), 0)
     names = {}
     for one in wanted:
-        path = list(_path_to(result.graph, one.scope))
+        path = list(path_to(result.graph, one.scope))
         graph = path[-1].graph
         if not any(one.tensor in node.output for node in graph.node):
             raise NotFoundError(f"no node in '{shown(one.scope)}' computes the tensor '{shown(one.tensor)}'")
@@ -126,7 +126,7 @@ def _add_output(body: Body, name: str, outside: str, taken: dict[str, int]) -> s
     return outside
 
 
-def _path_to(graph: GraphProto, scope: str) -> Iterator[Body]:
+def path_to(graph: GraphProto, scope: str) -> Iterator[Body]:
     """The bodies that lead to `scope`, from the outermost one to the one at `scope`."""
     here = MAIN
     while here != scope:
@@ -138,7 +138,7 @@ def _path_to(graph: GraphProto, scope: str) -> Iterator[Body]:
         graph, here = found.graph, found.scope
 
 
-def _names(graph: GraphProto) -> Iterator[str]:
+def every_name(graph: GraphProto) -> Iterator[str]:
     """All names of tensors, at every depth."""
     yield from (value.name for value in graph.input)
     yield from (tensor.name for tensor in graph.initializer)
@@ -146,7 +146,7 @@ def _names(graph: GraphProto) -> Iterator[str]:
     for node in graph.node:
         yield from node.output
         for body in bodies(node):
-            yield from _names(body)
+            yield from every_name(body)
 
 
 QUANTIZERS = {
@@ -226,7 +226,7 @@ def dequantizing_node(model: ModelProto, graph: GraphProto, name: str, output: s
     """A node that dequantizes the tensor `name` of `graph` (a body or the main graph); None if it is not
     quantized."""
     producers = {each: node for node in graph.node for each in node.output if each}
-    quantization = _quantization(producers, name)
+    quantization = quantization_of(producers, name)
     if quantization is None:
         return None
     domain = "" if opset_of(model) >= 10 else "com.microsoft"
@@ -238,7 +238,7 @@ def float32_cast(name: str, output: str) -> NodeProto:
     return helper.make_node("Cast", [name], [output], to=TensorProto.FLOAT)
 
 
-def _quantization(producers: Mapping[str, NodeProto], name: str) -> list[str] | None:
+def quantization_of(producers: Mapping[str, NodeProto], name: str) -> list[str] | None:
     """The scale and zero point tensors of `name`; None if it is not quantized."""
     node = producers.get(name)
     while node is not None and node.op_type in SCALE_PRESERVING and node.input and node.output[0] == name:
