@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TextIO
 
 from filterkit.address import refuse_url
-from filterkit.errors import ImageError, UsageError
-from filterkit.image_sources.files import image_file
+from filterkit.errors import ImageError
+from filterkit.image_sources.files import CHECK, image_file, named_file
 from filterkit.records import SourceImage
 from filterkit.runtime.pictures import DOWNLOAD
 
-LONGEST_LINE = 1 << 15
-"""Maximum number of characters per line; a path has at most 4,096."""
+LONGEST_LINE = 1 << 13
+"""Number of characters per line from which it is refused; a path has at most 4,096."""
 
 EACH_LINE = "a line has a path, or a path, a comma and a label; quote a path that contains a comma"
 
@@ -36,18 +36,14 @@ class ListedFiles:
         UsageError
             A line is a URL.
         """
-        path = Path(spec)
-        if not spec or not path.exists():
-            raise ImageError(
-                f"list {path} does not exist" if spec else "list: needs a file", hint="e.g. list:photos.txt"
-            )
+        path = named_file(spec, "list")
         try:
             with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
                 rows = [*_rows(file, path)]
         except OSError as error:
-            raise ImageError(f"cannot read list {path}: {error.strerror}") from error
+            raise ImageError(f"cannot read {path}: {error.strerror}", hint=CHECK) from error
         if not rows:
-            raise ImageError(f"list {path} is empty", hint=EACH_LINE)
+            raise ImageError(f"{path} lists no pictures", hint=EACH_LINE)
         for name, label in rows:
             yield image_file(path.parent / name, label)
 
@@ -61,8 +57,9 @@ def _rows(file: TextIO, path: Path) -> Iterator[tuple[str, str | None]]:
             if not "".join(columns).strip():
                 continue
             if len(columns) > 2 or not columns[0].strip():
-                raise ImageError(f"{place} has {len(columns)} columns", hint=EACH_LINE)
-            refuse_url(columns[0], f"line {lines.line_num:,} of a list names a file", hint=DOWNLOAD)
+                has = f"{len(columns)} columns" if len(columns) > 2 else "no path"
+                raise ImageError(f"{place} has {has}", hint=EACH_LINE)
+            refuse_url(columns[0].strip(), f"{place} must be a path", hint=DOWNLOAD)
             yield columns[0].strip(), "".join(columns[1:]).strip() or None
     except csv.Error as error:
         raise ImageError(f"line {lines.line_num:,} of {path} is not CSV: {error}", hint=EACH_LINE) from error
@@ -72,7 +69,7 @@ def _lines(file: TextIO, path: Path) -> Iterator[str]:
     """The lines, of which none is too long to be read."""
     while line := file.readline(LONGEST_LINE):
         if "\0" in line:
-            raise UsageError(f"{path} is not a text file in UTF-8", hint=EACH_LINE)
+            raise ImageError(f"{path} is not a text file in UTF-8", hint=EACH_LINE)
         if len(line) == LONGEST_LINE:
-            raise ImageError(f"{path} has a line of more than {LONGEST_LINE:,} characters", hint=EACH_LINE)
+            raise ImageError(f"{path} has a line of {LONGEST_LINE:,} characters or more", hint=EACH_LINE)
         yield line

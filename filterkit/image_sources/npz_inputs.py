@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import NotFoundError, UsageError
+from filterkit.errors import UsageError
+from filterkit.image_sources.files import named_file
 from filterkit.records import SourceImage
 
 if TYPE_CHECKING:
@@ -28,18 +28,14 @@ class NpzInputs:
 
         Raises
         ------
-        NotFoundError
+        ImageError
             The file does not exist.
         UsageError
             It is not an ``.npz`` file of plain arrays, or they have different numbers of inputs.
         """
         from filterkit.runtime.raw_inputs import read_inputs
 
-        path = Path(spec)
-        if not spec or not path.exists():
-            raise NotFoundError(
-                f"file {path} does not exist" if spec else "npz: needs a file", hint="e.g. npz:inputs.npz"
-            )
+        path = named_file(spec, "npz")
         arrays = read_inputs(path, mapped=True)
         counts = {name: len(array) for name, array in arrays.items() if array.ndim}
         if not counts or not all(array.size for array in arrays.values()):

@@ -16,6 +16,7 @@ from filterkit.errors import ImageError, one_line
 from filterkit.image_sources.files import (
     MOST_BYTES,
     labels,
+    named_file,
     pictures_among,
     too_large,
     unreadable_image,
@@ -53,11 +54,9 @@ class ZipMembers:
         ImageError
             The file does not exist, is not a zip archive, or contains no pictures.
         """
-        path = Path(spec)
-        if not spec or not path.is_file():
-            raise ImageError(
-                f"file {path} does not exist" if spec else "zip: needs a file", hint="e.g. zip:photos.zip"
-            )
+        path = named_file(spec, "zip")
+        if not path.is_file():
+            raise ImageError(f"{path} is not a file", hint="zip: takes a zip archive of picture files")
         try:
             archive = open_zip(path, LONGEST_DIRECTORY, any_method=True)
         except FAULTS as error:

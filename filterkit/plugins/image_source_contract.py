@@ -16,7 +16,7 @@ from filterkit.plugins.report import in_words, kind_of
 if TYPE_CHECKING:
     from filterkit.records import ImageContent, SourceImage
 
-LONGEST = 4096
+LONGEST = 1 << 14
 """Maximum length of names and labels, which are shown and stored."""
 
 
