@@ -127,10 +127,10 @@ def source_images(registry: Registry, spec: str | os.PathLike[str]) -> Iterator[
     name, rest = "files", str(spec)
     if isinstance(spec, str):
         head, colon, after = spec.partition(":")
-        bare = head.rpartition("/")[2]
-        if colon and any(bare == each.name for each in registry.registrations("image-source")):
+        known = registry.registrations("image-source") if colon else ()
+        if any(head in (each.name, each.full_name) for each in known):
             name, rest = head, after
-        elif colon and _SOURCE.fullmatch(bare) and not after.startswith("/") and not Path(spec).exists():
+        elif colon and _SOURCE.fullmatch(head) and not after.startswith("/") and not Path(spec).exists():
             name = head
     yield from registry.create("image-source", name).images(rest)
 
