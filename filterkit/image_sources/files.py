@@ -42,7 +42,7 @@ class FileImages:
         """
         refuse_url(spec, "expected a picture file", hint=DOWNLOAD)
         root = Path(spec)
-        if not spec or not root.exists():
+        if not spec or not exists(root):
             raise (
                 missing_picture(root) if spec else UsageError("files: needs a path", hint="e.g. files:photos")
             )
@@ -62,12 +62,20 @@ class FileImages:
         yield from unreadable
 
 
+def exists(path: Path) -> bool:
+    """Whether there is a file or folder; also of names that are too long."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def named_file(spec: str, source: str) -> Path:
     """The file that the spec of a source names; raises UsageError or ImageError if there is none."""
     if not spec:
         raise UsageError(f"{source}: needs a file", hint=f"e.g. {source}:FILE")
     path = Path(spec)
-    if not path.exists():
+    if not exists(path):
         raise ImageError(f"file {path} does not exist", hint=f"{source}: takes the path of a file")
     if path.is_dir():
         raise ImageError(f"{path} is a folder", hint=f"{source}: takes the path of a file")

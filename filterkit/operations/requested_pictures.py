@@ -124,13 +124,15 @@ def source_images(registry: Registry, spec: str | os.PathLike[str]) -> Iterator[
     FilterkitError
         The source is unknown, or as described for the source.
     """
+    from filterkit.image_sources.files import exists
+
     name, rest = "files", str(spec)
     if isinstance(spec, str):
         head, colon, after = spec.partition(":")
         known = registry.registrations("image-source") if colon else ()
         if any(head in (each.name, each.full_name) for each in known):
             name, rest = head, after
-        elif colon and _SOURCE.fullmatch(head) and not after.startswith("/") and not Path(spec).exists():
+        elif colon and _SOURCE.fullmatch(head) and not after.startswith("/") and not exists(Path(spec)):
             name = head
     yield from registry.create("image-source", name).images(rest)
 
