@@ -1513,8 +1513,8 @@ class Workbench:
         name
             Name of the plugin, without ``filterkit-``.
         kind
-            ``"source"``, ``"extractor"``, ``"normalizer"``, ``"renderer"``, ``"metric"``, ``"format"`` or
-            ``"command"``.
+            ``"source"``, ``"extractor"``, ``"normalizer"``, ``"renderer"``, ``"metric"``, ``"format"``,
+            ``"image-source"`` or ``"command"``.
         commands
             The names of existing commands.
 
