@@ -48,7 +48,7 @@ def attribute(
         ),
     ],
     images: Annotated[
-        list[str],
+        list[Path],
         typer.Argument(
             metavar="IMAGE...",
             help="Pictures, folders of pictures, or FILE.npy with an array of shape (H, W, channels); "
@@ -128,7 +128,7 @@ def attribute(
     with shell.workbench() as bench:
         results = bench.iter_attributions(
             target,
-            images,
+            [*map(str, images)],  # a Path is always a file
             method=method,
             position=position,
             at=at,

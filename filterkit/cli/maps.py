@@ -35,7 +35,7 @@ def maps(
         ),
     ],
     images: Annotated[
-        list[str] | None,
+        list[Path] | None,
         typer.Argument(
             metavar="IMAGE...",
             help="Pictures, folders of pictures, or FILE.npy with an array of shape (H, W, channels); "
@@ -94,7 +94,7 @@ def maps(
     with shell.workbench() as bench:
         results = bench.iter_feature_maps(
             address,
-            images or [],
+            [*map(str, images or ())],  # a Path is always a file
             inputs=inputs,
             at=at,
             size=size,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shlex
 import zipfile
 from collections.abc import Callable
@@ -14,7 +15,10 @@ from typer.testing import CliRunner
 
 import filterkit
 from filterkit.cli.app import build_app
-from filterkit.testing import code_blocks
+from filterkit.operations.requested_pictures import source_images
+from filterkit.plugins.host import load_plugins
+from filterkit.plugins.registry import Registry
+from filterkit.testing import check_image_source, code_blocks
 
 DOCS = Path(__file__).parents[2] / "docs"
 LINES = code_blocks((DOCS / "pictures.md").read_text(encoding="utf-8"), "console")[0].splitlines()
@@ -49,3 +53,17 @@ def test_the_commands_run(
     assert sorted(path.name for path in Path("maps").iterdir()) == ["1", "1_2", "my, photo"]
     with np.load("maps.npz") as maps:
         assert len(maps["contours-reduced"]) == 2
+
+
+def test_the_example_of_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [Image.new("RGB", (4, 3), colour) for colour in ("red", "lime")]
+    frames[0].save(tmp_path / "wave.gif", save_all=True, append_images=frames[1:])
+    monkeypatch.syspath_prepend(str(DOCS / "examples"))  # where other processes find it
+    plugin = importlib.import_module("frames_source")
+    check_image_source(plugin.Frames, str(tmp_path / "wave.gif"), wrong=["", "none.gif"])
+    host = load_plugins(discover=False, strict=True)
+    host.add(plugin, name="filterkit-frames")
+    first, second = source_images(Registry(host), f"frames:{tmp_path}/wave.gif")
+    assert (first.name, second.name) == (f"{tmp_path}/wave.gif!0", f"{tmp_path}/wave.gif!1")
+    pixels = [np.asarray(image.read()) for image in (first, second)]
+    assert [each[0, 0].tolist() for each in pixels] == [[255, 0, 0], [0, 255, 0]]

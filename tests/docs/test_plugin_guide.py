@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import inspect
 import io
@@ -21,7 +20,6 @@ import pytest
 from command_groups import group_of, run
 from gradient_checks import derived, model_of
 from onnx import TensorProto, helper, numpy_helper
-from PIL import Image
 
 import filterkit
 import filterkit.testing as kit
@@ -244,28 +242,13 @@ def test_weight_extractor(host: PluginHost, tmp_path: Path) -> None:
     assert skipped == Skipped("computed", "MatMul", "its weight is an input of the model ('z')")
 
 
-# signed_steps.py has its test in test_attribution_page.py.
-
-
+# signed_steps.py has its test in test_attribution_page.py, frames_source.py in test_pictures_page.py.
 def test_gradient_rule(host: PluginHost) -> None:
     x = {"x": np.array([-2, -0.3, 0.3, 2], np.float32)}
     model = model_of([helper.make_node("Shrink", ["x"], ["y"], lambd=0.4)], x)
     kit.check_gradient_rule(example("shrink_rule.py").ShrinkRule, model)
     rules = offered(host, "shrink_rule.py").gradient_rules()
     assert derived(model, x, with_rules=rules)[0].tolist() == [1, 0, 0, 1]
-
-
-def test_image_source(host: PluginHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(EXAMPLES))  # where other processes find it
-    frames = [Image.new("RGB", (4, 3), colour) for colour in ("red", "lime")]
-    frames[0].save(tmp_path / "wave.gif", save_all=True, append_images=frames[1:])
-    kit.check_image_source(
-        importlib.import_module("frames_source").Frames, str(tmp_path / "wave.gif"), wrong=["", "none.gif"]
-    )
-    source = offered(host, "frames_source.py").create("image-source", "frames")
-    first, second = source.images(str(tmp_path / "wave.gif"))
-    assert (first.name, second.name) == (f"{tmp_path}/wave.gif!0", f"{tmp_path}/wave.gif!1")
-    assert (first.read()[0, 0].tolist(), second.read()[0, 0].tolist()) == ([255, 0, 0], [0, 255, 0])
 
 
 def test_renderer(host: PluginHost) -> None:
