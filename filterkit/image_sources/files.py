@@ -55,7 +55,9 @@ class FileImages:
         if not found:
             found = pictures_among(_below(below, unreadable))
         if not found and not unreadable:
-            raise ImageError(f"folder {root} contains no pictures", hint=GIVE)
+            linked = any(path.is_symlink() for path in root.iterdir())
+            hint = "links to folders are not followed" if linked else GIVE
+            raise ImageError(f"folder {root} contains no pictures", hint=hint)
         places = [path.relative_to(root).parts for path in found]
         for path, label in zip(found, labels(places), strict=True):
             yield image_file(path, label)

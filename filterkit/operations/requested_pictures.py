@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from filterkit.errors import ImageError, UsageError
@@ -276,7 +277,12 @@ def _pixels(preprocessing: Preprocessing, picture: Picture | SourceImage) -> tup
     notes: list[str] = []
     if isinstance(picture, SourceImage):
         return content_pixels(picture.read(), picture.name, preprocessing, note=notes.append), notes
-    return read_pixels(picture, preprocessing, note=notes.append), notes
+    with _ONE_AT_A_TIME:
+        return read_pixels(picture, preprocessing, note=notes.append), notes
+
+
+_ONE_AT_A_TIME = Lock()
+"""For PIL images, which are not thread-safe, and of which one may be given twice."""
 
 
 def _distinct(stem: str, taken: set[str]) -> str:

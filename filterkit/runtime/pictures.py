@@ -243,15 +243,18 @@ def picture_file(path: str | os.PathLike[str] | PictureBytes) -> PictureFile:
 
 def _other_kind(path: PictureFile) -> ImageError | None:
     """The error for a file that is identified as something other than a picture, or None."""
-    from filterkit.graph.loading.file_kinds import NOT_THE_FILE, file_kind
+    from filterkit.graph.loading.file_kinds import NOT_THE_FILE, ZIP, file_kind
 
     in_memory = path.content if isinstance(path, PictureBytes) else None
     kind = file_kind(Path(str(path)), in_memory)
     if kind is None or kind.what.startswith("a picture"):
         return None
-    return ImageError(
-        f"{path} is not a picture but {kind.what}", hint=kind.hint if kind.hint in NOT_THE_FILE else GIVE
-    )
+    hint = kind.hint if kind.hint in NOT_THE_FILE else GIVE
+    if kind.what == ZIP.what:
+        hint = f"zip:{path} stands for the pictures in it"
+    elif kind.what == "a text file" and str(path).lower().endswith((".txt", ".csv")):
+        hint = f"list:{path} stands for the pictures listed in it"
+    return ImageError(f"{path} is not a picture but {kind.what}", hint=hint)
 
 
 def _hint_unsupported(path: PictureFile) -> str:

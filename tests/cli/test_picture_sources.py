@@ -69,6 +69,8 @@ def test_attributions(run: Run) -> None:
         ("list:photos.zip", 1, "photos.zip is not a text file", "a line has a path"),
         ("npz:photos.zip", 2, "photos.zip contains no inputs", "numpy.savez"),
         ("list:", 2, "list: needs a file", "e.g. list:FILE"),
+        ("photos.zip", 1, "photos.zip is not a picture but a zip archive", "zip:photos.zip stands for"),
+        ("list.txt", 1, "list.txt is not a picture but a text file", "list:list.txt stands for"),
         ("zpi:photos.zip", 2, "unknown image-source 'zpi'", "did you mean 'zip'?"),
     ],
 )

@@ -112,8 +112,9 @@ def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
     assert list(found(own)) == ["cat/1.png", "cat/linked.png"]
     picture.unlink()
     (own / "cat" / "linked.png").unlink()
-    with pytest.raises(ImageError, match="contains no pictures"):
+    with pytest.raises(ImageError, match="contains no pictures") as caught:
         found(own)
+    assert caught.value.hint == "links to folders are not followed"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

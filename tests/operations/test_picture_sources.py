@@ -162,6 +162,14 @@ def test_sources_are_consumed_lazily(small: filterkit.Workbench) -> None:
     assert len(read) < 20
 
 
+def test_a_pil_image_may_be_given_several_times(small: filterkit.Workbench, folder: Path) -> None:
+    for _ in range(5):
+        with Image.open(folder / "photos" / "cat" / "1.png") as image:  # is loaded when it is used
+            first, *others = list(small.iter_feature_maps("net", [image] * 6))
+        for other in others:
+            np.testing.assert_array_equal(other["conv1"], first["conv1"])
+
+
 def test_notes_come_once_and_in_order(
     small: filterkit.Workbench, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
