@@ -43,7 +43,8 @@ def ablate(
         list[Path] | None,
         typer.Argument(
             metavar="IMAGE...",
-            help="Pictures, folders of pictures, or FILE.npy with an array of shape (H, W, channels).",
+            help="Pictures, folders of pictures, or FILE.npy with an array of shape (H, W, channels); "
+            "list:FILE with a path per line, zip:FILE of pictures.",
         ),
     ] = None,
     target: Annotated[
@@ -123,7 +124,7 @@ def ablate(
     with shell.workbench() as bench:
         found = bench.ablate(
             [str(each) for each in read_addresses()[0]] if address == "-" else address,
-            images or [],
+            [*map(str, images or [])],  # a Path is always a file
             inputs=inputs,
             target=target,
             top=top,

@@ -51,7 +51,8 @@ def attribute(
         list[Path],
         typer.Argument(
             metavar="IMAGE...",
-            help="Pictures, folders of pictures, or FILE.npy with an array of shape (H, W, channels).",
+            help="Pictures, folders of pictures, or FILE.npy with an array of shape (H, W, channels); "
+            "list:FILE with a path per line, zip:FILE of pictures.",
         ),
     ],
     output: Annotated[
@@ -127,7 +128,7 @@ def attribute(
     with shell.workbench() as bench:
         results = bench.iter_attributions(
             target,
-            images,
+            [*map(str, images)],  # a Path is always a file
             method=method,
             position=position,
             at=at,

@@ -38,7 +38,8 @@ def maps(
         list[Path] | None,
         typer.Argument(
             metavar="IMAGE...",
-            help="Pictures, folders of pictures, or FILE.npy with an array of shape (H, W, channels).",
+            help="Pictures, folders of pictures, or FILE.npy with an array of shape (H, W, channels); "
+            "list:FILE with a path per line, zip:FILE of pictures, npz:FILE with inputs of the graph.",
         ),
     ] = None,
     output: Annotated[
@@ -93,7 +94,7 @@ def maps(
     with shell.workbench() as bench:
         results = bench.iter_feature_maps(
             address,
-            images or [],
+            [*map(str, images or ())],  # a Path is always a file
             inputs=inputs,
             at=at,
             size=size,

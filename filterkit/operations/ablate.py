@@ -199,7 +199,7 @@ def _examples(
     estimate: bool,
 ) -> tuple[Examples, int]:
     """What yields the examples, any number of times, and about how many there are."""
-    pictures = list(found_pictures(images))
+    pictures = list(found_pictures(network.session.registry, images))
     if bool(pictures) == (inputs is not None):
         raise UsageError(
             "give either pictures or the inputs of the graph" + (", not both" if pictures else ""),

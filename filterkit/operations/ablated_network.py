@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from filterkit.catalog.addresses import Match
     from filterkit.graph.gradient.gradient import Rules
     from filterkit.graph.gradient.target import Position
-    from filterkit.records import FloatArray, RunOptions
+    from filterkit.records import FloatArray, RunOptions, SourceImage
     from filterkit.runtime.ablation import Ablation
     from filterkit.runtime.network import Network, Target
     from filterkit.runtime.pictures import Picture
@@ -108,7 +108,7 @@ class AblatedNetwork:
         return runnable(self.path)
 
     def examples(
-        self, pictures: Sequence[Picture], unreadable: Callable[[ImageError], None] | None
+        self, pictures: Sequence[Picture | SourceImage], unreadable: Callable[[ImageError], None] | None
     ) -> Iterator[Example]:
         """The pictures, read and prepared one after the other; those that cannot be read are left out."""
         import numpy as np

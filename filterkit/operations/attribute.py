@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -63,14 +64,15 @@ def iter_attributions(
     images = as_pictures(images)
     images = images if isinstance(images, Sequence) else [*images]
     aim = find_target(session, target, images, at=options.at, after_softmax=asked.after_softmax)
-    pictures = list(found_pictures(images))
-    if not pictures:
+    pictures = found_pictures(session.registry, images)
+    first = list(islice(pictures, 2))
+    if not first:
         raise UsageError("give a picture or more", hint="filterkit attribute TARGET IMAGE...")
     preprocessing = picture_preprocessing(aim.model)
     ready = AttributedNetwork(session, aim, preprocessing, rules, asked, options)
-    several = len(pictures) > 1
+    several = len(first) > 1
     read = read_pictures(
-        *(ready.network, aim.model, preprocessing, pictures, size),
+        *(ready.network, aim.model, preprocessing, chain(first, pictures), size),
         unreadable if several else None,
         several=several,
     )

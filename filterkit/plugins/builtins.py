@@ -207,6 +207,29 @@ class Attributions:
         )
 
 
+class ImageSources:
+    @hookimpl
+    def filterkit_image_sources(self) -> Contributions:
+        return (
+            Contribution(
+                "files", "A picture file or a folder of them", "filterkit.image_sources.files:FileImages"
+            ),
+            Contribution(
+                "list",
+                "Paths and labels in a text file, one per line",
+                "filterkit.image_sources.listed_files:ListedFiles",
+            ),
+            Contribution(
+                "zip", "A zip archive of pictures", "filterkit.image_sources.zip_members:ZipMembers"
+            ),
+            Contribution(
+                "npz",
+                "Arrays for networks that take no pictures",
+                "filterkit.image_sources.npz_inputs:NpzInputs",
+            ),
+        )
+
+
 BUILTINS: dict[str, object] = {
     "filterkit.sources": Sources(),
     "filterkit.extractors": Extractors(),
@@ -216,5 +239,6 @@ BUILTINS: dict[str, object] = {
     "filterkit.formats": Formats(),
     "filterkit.gradients": Gradients(),
     "filterkit.attributions": Attributions(),
+    "filterkit.image-sources": ImageSources(),
 }
 """Plugin name to plugin."""

@@ -200,7 +200,7 @@ class Network:
             # Pad a fixed batch size with the last picture, and drop the surplus results.
             missing = together - len(group) if fixed else 0
             maps = self.maps({entry.name: _one_batch(group + group[-1:] * missing)})
-            _check_one_by_one(maps, len(group) + missing)
+            check_one_by_one(maps, len(group) + missing)
             for index in range(len(group)):
                 whole = len(group) + missing == 1
                 yield {
@@ -303,7 +303,7 @@ def _fixed(entry: Input, preprocessing: Preprocessing) -> Sides:
     return height, width
 
 
-def _check_one_by_one(maps: Maps, pictures: int) -> None:
+def check_one_by_one(maps: Maps, pictures: int) -> None:
     """Reject graphs that split pictures along the batch axis, as the pieces cannot be attributed."""
     for layer, values in maps.items():
         if len(values) != pictures:

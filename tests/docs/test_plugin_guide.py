@@ -45,6 +45,7 @@ HOOKS = {
     "filterkit_output_formats": ("output-formats", "OutputFormat"),
     "filterkit_gradient_rules": ("gradient-rules", "GradientRule"),
     "filterkit_attributions": ("attributions", "AttributionMethod"),
+    "filterkit_image_sources": ("image-sources", "ImageSource"),
     "filterkit_commands": ("commands",),
     "filterkit_after_ingest": ("after-ingest",),
 }
@@ -241,9 +242,7 @@ def test_weight_extractor(host: PluginHost, tmp_path: Path) -> None:
     assert skipped == Skipped("computed", "MatMul", "its weight is an input of the model ('z')")
 
 
-# signed_steps.py has its test in test_attribution_page.py.
-
-
+# signed_steps.py has its test in test_attribution_page.py, frames_source.py in test_pictures_page.py.
 def test_gradient_rule(host: PluginHost) -> None:
     x = {"x": np.array([-2, -0.3, 0.3, 2], np.float32)}
     model = model_of([helper.make_node("Shrink", ["x"], ["y"], lambd=0.4)], x)
