@@ -149,6 +149,7 @@ class Differentiable:
     ) -> onnx.ModelProto:
         """Shapes that inference does not reach are measured."""
         shapes = {name: array.shape for name, array in inputs.items()}
+        provider = choose(self.options.provider).name
         for _ in range(LEVELS):
             try:
                 return gradient(
@@ -159,6 +160,7 @@ class Differentiable:
                     override=override,
                     path=self.path,
                     shapes=shapes,
+                    provider=provider,
                 )
             except UnknownShapes as error:
                 try:
