@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from filterkit.plugins.checked import Checked
+from filterkit.plugins.checked import Checked, read_only
 from filterkit.plugins.protocols import AttributionMethod
 from filterkit.plugins.report import kind_of
 
@@ -19,14 +20,16 @@ class CheckedAttribution(Checked[AttributionMethod]):
         return self.inner.local is True
 
     def attribute(self, subject: Subject) -> FloatArray:
-        """See `AttributionMethod.attribute`; checks type and shape.
+        """See `AttributionMethod.attribute`; checks type and shape, and passes read-only pictures.
 
         Values may be NaN where the network's own are; the caller reports it.
         """
         import numpy as np
 
+        arrays = ("whole", "picture", "black", "white")
+        given = replace(subject, **{name: read_only(getattr(subject, name)) for name in arrays})
         with self._blame("attribute"):
-            found = self.inner.attribute(subject)
+            found = self.inner.attribute(given)
         self._require(
             isinstance(found, np.ndarray) and found.dtype.kind == "f",
             "attribute",

@@ -21,6 +21,7 @@ from filterkit.plugins.registry import Kind, Registry
 from filterkit.testing import (
     TINY_MODELS,
     build_model,
+    check_attribution,
     check_command,
     check_extractor,
     check_format,
@@ -40,6 +41,7 @@ OBJECTS: tuple[tuple[Kind, Callable[[Any], None]], ...] = (
     ("renderer", check_renderer),
     ("metric", check_metric),
     ("format", check_format),
+    ("attribution", check_attribution),
 )
 VARIANTS = {
     "normalizer": (
@@ -49,6 +51,11 @@ VARIANTS = {
         "symmetric:per=kernel",
     ),
     "renderer": ("grid:format=svg", "mosaic:scale=2,gap=0", "terminal:color=none", "terminal:color=ansi256"),
+    "attribution": (
+        "integrated-gradients:steps=5,baseline=blur",
+        "smoothgrad:samples=3,noise=0.5",
+        "occlusion:window=5,stride=2,fill=blur",
+    ),
 }
 """Besides what each kind is with its defaults."""
 
@@ -161,9 +168,7 @@ def test_gradient_rules_conform(name: str) -> None:
 
 def test_nothing_is_left_out() -> None:
     """Every kind, and every source; all names of the other kinds are checked above."""
-    assert {kind for kind, _ in OBJECTS} | {"extractor", "source", "gradient-rule", "attribution"} == set(
-        get_args(Kind)
-    )
+    assert {kind for kind, _ in OBJECTS} | {"extractor", "source", "gradient-rule"} == set(get_args(Kind))
     called = re.findall(r'_source\("([\w-]+)"\)', Path(__file__).read_text(encoding="utf-8"))
     assert set(called) == set(REGISTRY.names("source"))
 

@@ -28,7 +28,7 @@ def max_pool(step: Backward) -> Gradients:
     zeros = step.op("Expand", step.const([0.0]), step.ints(math.prod(step.shape())))
     places = step.reshape(step.output(1), (-1,))
     values = step.reshape(step.gradient, (-1,))
-    back = step.op("ScatterElements", zeros, places, values, axis=0, reduction="add")
+    back = step.builder.scatter("ScatterElements", zeros, places, values, axis=0)
     return (step.reshape(back, step.shape()),)
 
 
