@@ -1512,8 +1512,8 @@ class Workbench:
         name
             Name of the plugin, without ``filterkit-``.
         kind
-            ``"source"``, ``"extractor"``, ``"normalizer"``, ``"renderer"``, ``"metric"``, ``"format"`` or
-            ``"command"``.
+            ``"source"``, ``"extractor"``, ``"normalizer"``, ``"renderer"``, ``"metric"``, ``"format"``,
+            ``"gradient-rule"``, ``"attribution"`` or ``"command"``.
         commands
             The names of existing commands.
 

@@ -89,6 +89,8 @@ def test_they_are_listed(installed: Path, environment: Mapping[str, str]) -> Non
         ("renderer", "glow-renderer.svg"),
         ("metric", "classic/blur_box_3/0         0.1111"),
         ("format", 'plugin   "filterkit-glow-format"'),
+        ("gradient-rule", "Gradients of Shrink"),
+        ("attribution", "glow-attribution.png"),
         ("command", " ██████████████\n"),
     ],
 )
