@@ -26,8 +26,13 @@ class CheckedAttribution(Checked[AttributionMethod]):
         """
         import numpy as np
 
-        arrays = ("whole", "picture", "black", "white")
-        given = replace(subject, **{name: read_only(getattr(subject, name)) for name in arrays})
+        given = replace(
+            subject,
+            whole=read_only(subject.whole),
+            picture=read_only(subject.picture),
+            black=read_only(subject.black),
+            white=read_only(subject.white),
+        )
         with self._blame("attribute"):
             found = self.inner.attribute(given)
         self._require(
