@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -310,3 +311,10 @@ def test_long_chains_take_linear_time() -> None:
     seconds(10)
     short = min(seconds(500) for _ in range(2))
     assert seconds(4000) < 24 * short
+
+
+def test_every_operator_with_a_rule_has_a_test() -> None:
+    """Operators are written in quotes there."""
+    files = Path(__file__).parent.glob("rules/test_*.py")
+    named = set(re.findall(r'"(\w+)"', "".join(file.read_text(encoding="utf-8") for file in files)))
+    assert {operator for _, operator in rules()} - named == set()

@@ -10,7 +10,7 @@ from gradient_checks import check, check_with_torch, derived, find_torch, model_
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_graphs import node, random
-from scipy.special import erf, ndtr
+from scipy.special import erf, expit, ndtr
 
 X = random(2, 3, 4, seed=3)
 
@@ -29,6 +29,7 @@ STANDARD: dict[str, tuple[dict[str, Any], str]] = {
     "Softsign": ({}, "F.softsign(x)"),
     "Mish": ({}, "F.mish(x)"),
     "Gelu": ({}, "F.gelu(x)"),
+    "Swish": ({"alpha": 1.25}, "x * torch.sigmoid(1.25 * x)"),
     "Erf": ({}, "torch.erf(x)"),
     "Exp": ({}, "torch.exp(x)"),
     "Abs": ({}, "torch.abs(x)"),
@@ -46,9 +47,13 @@ POSITIVE = {"Log": "torch.log(x)", "Sqrt": "torch.sqrt(x)"}
 """Of positive numbers only."""
 FRACTIONS = {"Asin": "torch.asin(x)", "Acos": "torch.acos(x)", "Atanh": "torch.atanh(x)"}
 """Of numbers below 1 only."""
-IN_FLOAT64 = {"Erf": erf, "Gelu": lambda x: x * ndtr(x)}
-"""Functions that onnx's reference implementation computes in float32."""
-OPSETS = {"Gelu": 20}
+IN_FLOAT64 = {
+    "Erf": erf,
+    "Gelu": lambda x: x * ndtr(x),
+    "Swish": lambda x: x * expit(1.25 * x),
+}
+"""Functions that onnx's reference implementation computes in float32, or that it lacks."""
+OPSETS = {"Gelu": 20, "Swish": 24}
 
 
 def node_of(operator: str, **given: Any) -> Any:
@@ -117,6 +122,19 @@ def test_activations_of_onnx_runtime(operator: str, like: str | None) -> None:
         given = {"approximate": "tanh"} if like == "tanh" else {}
         (expected,) = derived(model_of([node_of("Gelu", **given)], {"x": X}, opset=20), {"x": X})
     np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("operator", ["BiasGelu", "FastGelu"])
+@pytest.mark.parametrize("is_constant", [True, False])
+def test_gelu_of_a_sum(operator: str, is_constant: bool) -> None:
+    """With a bias, which is added to the last axis."""
+    bias = {"b": random(4, seed=1)}
+    inputs, constants = ({"x": X}, bias) if is_constant else ({"x": X, **bias}, {})
+    found = derived(model_of([node(operator, "x b", "y", domain="com.microsoft")], inputs, constants), inputs)
+    given = {} if operator == "BiasGelu" else {"approximate": "tanh"}
+    plain = model_of([node("Add", "x b", "s"), node("Gelu", "s", "y", **given)], inputs, constants, opset=20)
+    for one, other in zip(found, derived(plain, inputs), strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-6)
 
 
 @pytest.mark.parametrize("limits", [(-0.5, 0.8), (0.0, 6.0), (-0.5, None), (None, 0.8), (None, None)])
