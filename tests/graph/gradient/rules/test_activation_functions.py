@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from onnx_graphs import node, random
 from scipy.special import erf, expit, ndtr
 
+from filterkit.testing import build_model
+
 X = random(2, 3, 4, seed=3)
 
 STANDARD: dict[str, tuple[dict[str, Any], str]] = {
@@ -150,6 +152,13 @@ def test_clip(limits: tuple[float | None, float | None]) -> None:
 
 def test_clip_of_old_opsets() -> None:
     check([node("Clip", "x", "y", min=-0.5, max=0.8)], {"x": X}, opset=9)
+
+
+def test_clip_of_old_opsets_in_half_precision() -> None:
+    """onnx converts its limits to float32."""
+    x = {"x": np.array([-1, 0.25, 1], np.float16)}
+    model = build_model([node("Clip", "x", "y", min=-0.5, max=0.8)], {"x": [3]}, opset=9, dtype=10)
+    np.testing.assert_array_equal(derived(model, x)[0], [0, 1, 0])
 
 
 @pytest.mark.parametrize("shape", [(3, 1), (1,), (2, 3, 4)])
