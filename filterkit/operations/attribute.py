@@ -140,7 +140,12 @@ def _attribute(
             part = _part(network, whole, crop, position, value)
     if part.value is None:
         part = part._replace(value=float(network.values(part.picture[None], part.position)[0]))
-    _check_finite(part.value, "response", aim)
+    _check_finite(
+        part.value,
+        "response",
+        aim,
+        f"filterkit maps {aim.model['name']} IMAGE shows the range of every layer",
+    )
     notes = list(aim.notes)
     black, white = (np.array(ends, np.float32)[:, None, None] for ends in span(preprocessing))
     layers = ready.layers(network, crops)
@@ -149,7 +154,7 @@ def _attribute(
         found = method.attribute(subject)
     except ModelError as error:
         raise ModelError(error.message, hint=error.hint or WITHOUT_GRADIENTS) from error
-    _check_finite(found, "attribution", aim)
+    _check_finite(found, "attribution", aim, WITHOUT_GRADIENTS)
     if part.value == 0 and not found.any() and aim.is_after_activation:
         notes.append("the response is 0 after the activation, and so is the attribution; try --at pre")
 
@@ -273,14 +278,11 @@ def _check_place(position: tuple[int, ...], space: Sequence[int], aim: Aim) -> N
         )
 
 
-def _check_finite(found: Any, what: str, aim: Aim) -> None:
+def _check_finite(found: Any, what: str, aim: Aim, hint: str) -> None:
     import numpy as np
 
     if not np.isfinite(found).all():
-        raise RuntimeFailure(
-            f"the {what} of {aim.name} is NaN or infinite for this picture",
-            hint=f"filterkit maps {aim.model['name']} IMAGE shows the range of every layer",
-        )
+        raise RuntimeFailure(f"the {what} of {aim.name} is NaN or infinite for this picture", hint=hint)
 
 
 def write_attributions(

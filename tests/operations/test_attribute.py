@@ -19,6 +19,7 @@ from filterkit.errors import (
     ImageError,
     ModelError,
     PluginContractError,
+    PluginError,
     RuntimeFailure,
     UsageError,
 )
@@ -176,28 +177,87 @@ def test_weights_without_a_network(bench: filterkit.Workbench, tmp_path: Path) -
     assert caught.value.hint
 
 
-class Nonsense:
+class Rule:
     operators = (("", "Relu"),)
 
-    def backward(self, step: Any) -> Any:
-        return ["no such tensor"]
+    def __init__(self, backward: Callable[[Any], Any]) -> None:
+        self.backward = backward
 
 
-class Plugin:
-    @filterkit.hookimpl
-    def filterkit_gradient_rules(self) -> Any:
-        return [filterkit.Contribution("nonsense", "Wrong names", Nonsense)]
+def with_rule(add: Add, folder: Path, backward: Callable[[Any], Any]) -> filterkit.Workbench:
+    """The network with a Relu, and a plugin with a rule for it."""
 
+    class Plugin:
+        @filterkit.hookimpl
+        def filterkit_gradient_rules(self) -> Any:
+            return [filterkit.Contribution("relu", "Under test", lambda: Rule(backward))]
 
-def test_a_rule_of_a_plugin_that_returns_nonsense(add: Add, tmp_path: Path) -> None:
     add(RELU).close()
     host = load_plugins(discover=False)
     host.add(Plugin(), name="mine", version="1")
-    with filterkit.Workbench(tmp_path / "catalog.db", registry=Registry(host)) as bench:
+    return filterkit.Workbench(folder / "catalog.db", registry=Registry(host))
+
+
+NONSENSE: dict[str, tuple[Callable[[Any], Any], type[FilterkitError], str]] = {
+    "a name": (lambda step: ["nothing"], PluginContractError, "mine.*returned 'nothing', which is not"),
+    "too many": (lambda step: [step.gradient] * 2, PluginContractError, "mine.*2 gradients for 1 inputs"),
+    "a string": (lambda step: "abc", PluginContractError, "mine.*returned a str, not a sequence"),
+    "an error": (lambda step: [1 / 0], PluginError, "mine.*ZeroDivisionError"),
+    "a shape": (
+        lambda step: [step.op("ReduceSum", step.gradient)],
+        ModelError,
+        "the rule mine/relu returned a gradient of shape 1 × 1 × 1 × 1 for an input of shape",
+    ),
+    "a type": (
+        lambda step: [step.op("Greater", step.gradient, step.const(0.0))],
+        RuntimeFailure,
+        r"the graph of the gradient cannot run: .*tensor\(bool\)",
+    ),
+    "an input": (
+        lambda step: [step.op("Neg", "nothing")],
+        RuntimeFailure,
+        "gradient cannot run: .*'nothing'",
+    ),
+    "an operator": (lambda step: [step.op("Foo", step.gradient)], RuntimeFailure, "no operator Foo"),
+    "NaN": (
+        lambda step: [step.op("Div", step.gradient, step.const(0.0))],
+        RuntimeFailure,
+        "the attribution of net/last/1 is NaN or infinite",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", NONSENSE)
+def test_a_rule_of_a_plugin_that_returns_nonsense(add: Add, tmp_path: Path, what: str) -> None:
+    backward, kind, message = NONSENSE[what]
+    with with_rule(add, tmp_path, backward) as bench, pytest.raises(kind, match=message) as caught:
+        bench.attribute("net/last/1", PIXELS, rules=["mine/relu"])
+    assert caught.value.hint
+    if caught.value.message.startswith("the graph"):
+        assert "mine/relu" in caught.value.hint
+
+
+def test_two_rules_for_an_operator_are_an_error_unless_one_is_named(add: Add, tmp_path: Path) -> None:
+    plain = add(RELU).attribute("net/last/1", PIXELS)
+    with with_rule(add, tmp_path, lambda step: [step.gradient]) as bench:
         with pytest.raises(UsageError, match="rules for the same operator, Relu"):
             bench.attribute("net/last/1", PIXELS)
-        with pytest.raises(PluginContractError, match=r"mine.*returned 'no such tensor'"):
-            bench.attribute("net/last/1", PIXELS, rules=["mine/nonsense"])
+        mine, own = (
+            bench.attribute("net/last/1", PIXELS, rules=[name])
+            for name in ("mine/relu", "filterkit.gradients/activation")
+        )
+    assert np.array_equal(own.array, plain.array)
+    assert not np.array_equal(mine.array, plain.array)
+
+
+def test_a_rule_may_use_operators_of_onnx_runtime(add: Add, tmp_path: Path) -> None:
+    """Also where the network has none."""
+
+    def backward(step: Any) -> Any:
+        return [step.op("Gelu", step.gradient, domain="com.microsoft")]
+
+    with with_rule(add, tmp_path, backward) as bench:
+        assert bench.attribute("net/last/1", PIXELS, rules=["mine/relu"]).array.any()
 
 
 def test_several_pictures_are_written(add: Add, tmp_path: Path) -> None:
