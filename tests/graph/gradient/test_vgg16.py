@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from gradient_checks import close, find_torch, rules, run
+from gradient_checks import DIFFERENCE, close, find_torch, rules, run
 from onnx import numpy_helper
 
 from filterkit.graph.gradient.gradient import gradient
@@ -72,8 +72,14 @@ def expected(module: Any, picture: np.ndarray) -> Any:
 @pytest.mark.zoo
 @pytest.mark.keras
 @pytest.mark.parametrize("number", [1, 2, 4, 7, 10, 13])
-def test_torch(vgg16: onnx.ModelProto, picture: np.ndarray, number: int) -> None:
-    close(slope(vgg16, number, picture), expected(in_torch(vgg16, number), picture))
+def test_torch(
+    vgg16: onnx.ModelProto,
+    picture: np.ndarray,
+    number: int,
+    record_property: Callable[[str, object], None],
+) -> None:
+    found = close(slope(vgg16, number, picture), expected(in_torch(vgg16, number), picture))
+    record_property(DIFFERENCE, found)
 
 
 @pytest.mark.zoo
