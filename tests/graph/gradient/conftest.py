@@ -8,7 +8,7 @@ from gradient_checks import DIFFERENCE
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     found = [
-        (report.nodeid.rpartition("::")[2], dict(report.user_properties)[DIFFERENCE])
+        (report.nodeid.rpartition("/")[2], dict(report.user_properties)[DIFFERENCE])
         for report in terminalreporter.getreports("passed")
         if DIFFERENCE in dict(report.user_properties)
     ]
