@@ -14,6 +14,7 @@ from filterkit.operations.draw import draw
 from filterkit.operations.requested_pictures import (
     as_pictures,
     found_pictures,
+    hinting_at_maps,
     parse_size,
     picture_preprocessing,
     read_pictures,
@@ -56,11 +57,25 @@ def iter_attributions(
     unreadable: Callable[[ImageError], None] | None,
 ) -> Iterator[Attributions]:
     """See `Workbench.iter_attributions`."""
+    with hinting_at_maps():
+        yield from _attributions(
+            session, target, as_pictures(images), asked=asked, options=options, unreadable=unreadable
+        )
+
+
+def _attributions(
+    session: Session,
+    target: str,
+    images: Iterable[Picture],
+    *,
+    asked: AttributeOptions,
+    options: RunOptions,
+    unreadable: Callable[[ImageError], None] | None,
+) -> Iterator[Attributions]:
     method = session.registry.create("attribution", asked.method)
     position = parse_position(asked.position)
     rules = session.registry.gradient_rules(asked.rules)
     size = parse_size(options.size)
-    images = as_pictures(images)
     images = images if isinstance(images, Sequence) else [*images]
     aim = find_target(session, target, images, at=options.at, after_softmax=asked.after_softmax)
     pictures = list(found_pictures(images))
@@ -153,7 +168,8 @@ def _attribute(
     try:
         found = method.attribute(subject)
     except ModelError as error:
-        raise ModelError(error.message, hint=error.hint or WITHOUT_GRADIENTS) from error
+        hint = ", and ".join(filter(None, (error.hint, WITHOUT_GRADIENTS)))
+        raise ModelError(error.message, hint=hint) from error
     _check_finite(found, "attribution", aim, WITHOUT_GRADIENTS)
     if part.value == 0 and not found.any() and aim.is_after_activation:
         notes.append("the response is 0 after the activation, and so is the attribution; try --at pre")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from filterkit.errors import ImageError, UsageError
+from filterkit.errors import FilterkitError, ImageError, UsageError
 from filterkit.operations.corrections import hint_unquoted_picture
 
 if TYPE_CHECKING:
@@ -129,6 +131,17 @@ def picture_preprocessing(model: Mapping[str, Any]) -> Preprocessing:
             hint += f"; if one is a picture, declare it with filterkit add --replace {spec}"
         raise ImageError(takes_no_pictures(model), hint=hint)
     return preprocessing
+
+
+@contextmanager
+def hinting_at_maps() -> Iterator[None]:
+    """Let hints that arrays can be given instead of pictures name the command that takes them."""
+    try:
+        yield
+    except FilterkitError as error:
+        if error.hint is not None:
+            error.hint = re.sub(r"(?<!maps )--input\b", "filterkit maps --input", error.hint)
+        raise
 
 
 def read_pictures(

@@ -26,6 +26,7 @@ from filterkit.errors import (
 from filterkit.operations.attribute import parse_position
 from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
+from filterkit.testing import tiny_model
 
 WEIGHTS = {"w": random(4, 3, 3, 3), "v": random(2, 4, 3, 3, seed=1)}
 CONV, LAST = node("Conv", "x w", "a", name="conv", pads=[1] * 4), node("Conv", "b v", "y", name="last")
@@ -279,3 +280,45 @@ def test_several_pictures_are_written(add: Add, tmp_path: Path) -> None:
             write(output)
         assert caught.value.hint == "-o maps writes them to a folder of that name, -o maps.npz as arrays"
     assert not (tmp_path / "maps.npy").exists()
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"), [(["N", 3, 40], "takes no pictures"), (FREE, "more than a picture")]
+)
+def test_networks_of_other_inputs(
+    bench: filterkit.Workbench, tmp_path: Path, shape: Any, message: str
+) -> None:
+    """Attributions are of pictures; the hint names the command that takes arrays."""
+    weights = {"w": random(4, 3, 5)} if len(shape) == 3 else {"w": WEIGHTS["w"]}
+    nodes = [node("Conv", "x w", "a", name="conv")]
+    inputs: dict[str, Any] = {"x": shape}
+    if message != "takes no pictures":
+        nodes.append(node("Mul", "a other", "y"))
+        inputs["other"] = [1, 4, 1, 1]
+    onnx.save(build(nodes, inputs, weights, opset=17), tmp_path / "net.onnx")
+    bench.add(tmp_path / "net.onnx")
+    with pytest.raises(FilterkitError, match=message) as caught:
+        bench.attribute("net@0:0", PIXELS)
+    assert "filterkit maps --input FILE.npz" in str(caught.value.hint)
+
+
+def test_a_quantized_network(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    """Of products of integers there is no gradient, but what covers the picture works."""
+    bench.add(tiny_model("quantized", tmp_path).path)
+    with pytest.raises(ModelError, match=r"no gradient rule for 'conv' \(QLinearConv\)") as caught:
+        bench.attribute("quantized/conv/0", PIXELS)
+    assert str(caught.value.hint).endswith(", and --method occlusion needs no gradients")
+    assert bench.attribute("quantized/conv/0", PIXELS, method="occlusion:window=8,stride=8").array.any()
+
+
+def test_half_precision(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    """As in single precision, also where pooling adds up gradients."""
+    arrays = []
+    for dtype, kind in ((np.float16, onnx.TensorProto.FLOAT16), (np.float32, onnx.TensorProto.FLOAT)):
+        pool = node("MaxPool", "a", "b", kernel_shape=[3, 3], strides=[2, 2])
+        weights = {name: array.astype(dtype) for name, array in WEIGHTS.items()}
+        model = build([CONV, pool, LAST], {"x": FREE}, weights, opset=17, dtype=kind)
+        onnx.save(model, tmp_path / f"{dtype.__name__}.onnx")
+        bench.add(tmp_path / f"{dtype.__name__}.onnx")
+        arrays.append(bench.attribute(f"{dtype.__name__}/last/1", PIXELS, position=(3, 4)).array)
+    np.testing.assert_allclose(arrays[0], arrays[1], atol=1e-2 * np.abs(arrays[1]).max())
