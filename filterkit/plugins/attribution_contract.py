@@ -35,10 +35,12 @@ class CheckedAttribution(Checked[AttributionMethod]):
         )
         with self._blame("attribute"):
             found = self.inner.attribute(given)
+        is_array = isinstance(found, np.ndarray)
+        returned = f"an array of {found.dtype}" if is_array else kind_of(found)
         self._require(
-            isinstance(found, np.ndarray) and found.dtype.kind == "f",
+            is_array and found.dtype.kind == "f",
             "attribute",
-            f"returned {kind_of(found)}, not an array of floats",
+            f"returned {returned}, not an array of floats",
         )
         whole = subject.picture.shape
         self._require(
