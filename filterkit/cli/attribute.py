@@ -174,9 +174,9 @@ def _deliver(
     written = bench.write_attributions(
         with_notes(), output, normalizer=style.normalizer, renderer=style.renderer, **style.options
     )
-    told: set[Path] = set()
+    reported: set[Path] = set()
     for result, path in written:
-        if path not in told:  # an .npz file has all of them
+        if path not in reported:  # an .npz file has all of them
             shell.say(one_line(f"wrote {path}"))
-        told.add(path)
+        reported.add(path)
         yield result.to_row(path)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import index
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from filterkit.errors import ImageError, ModelError, RuntimeFailure, UsageError
+from filterkit.errors import ImageError, ModelError, RuntimeFailure, UsageError, check_number, check_text
 from filterkit.operations.attributed_network import AttributedNetwork, AttributeOptions
 from filterkit.operations.draw import draw
 from filterkit.operations.requested_pictures import (
@@ -20,7 +21,7 @@ from filterkit.operations.requested_pictures import (
     read_pictures,
 )
 from filterkit.operations.show import sheet
-from filterkit.operations.targets import Aim, find_target
+from filterkit.operations.targets import GRAMMAR, Aim, find_target
 from filterkit.records import RunOptions
 from filterkit.renderers.drawing import is_folder
 from filterkit.results.attribute import Attributions
@@ -72,9 +73,17 @@ def _attributions(
     options: RunOptions,
     unreadable: Callable[[ImageError], None] | None,
 ) -> Iterator[Attributions]:
+    check_text("target", target, hint=GRAMMAR)
+    check_text("method", asked.method)
+    if asked.randomize is not None:
+        check_text("randomize", asked.randomize)
+    check_number("seed", asked.seed, whole=True)
+    if asked.seed < 0:
+        raise UsageError(f"seed must not be negative, not {asked.seed}")
     method = session.registry.create("attribution", asked.method)
     position = parse_position(asked.position)
-    rules = session.registry.gradient_rules(asked.rules)
+    named = [asked.rules] if isinstance(asked.rules, str) else asked.rules
+    rules = session.registry.gradient_rules(named)
     size = parse_size(options.size)
     images = images if isinstance(images, Sequence) else [*images]
     aim = find_target(session, target, images, at=options.at, after_softmax=asked.after_softmax)
@@ -110,12 +119,11 @@ def parse_position(position: str | Sequence[int]) -> Position:
     UsageError
         It is none of these.
     """
-    if position == "max":
-        return "max"
-    if position == "mean":
-        return "mean"
+    if isinstance(position, str) and position in ("max", "mean"):
+        return "max" if position == "max" else "mean"
     try:
-        place = tuple(int(part) for part in (position.split(",") if isinstance(position, str) else position))
+        parts = map(int, position.split(",")) if isinstance(position, str) else map(index, position)
+        place = tuple(parts)
     except (TypeError, ValueError):
         place = ()
     if not place or min(place) < 0:

@@ -53,13 +53,21 @@ RELU = node("Relu", "a", "b")
 
 @pytest.mark.parametrize(
     ("text", "position"),
-    [("max", "max"), ("mean", "mean"), ("3,4", (3, 4)), (" 3, 4", (3, 4)), ((3, 4), (3, 4)), ("7", (7,))],
+    [
+        ("max", "max"),
+        ("mean", "mean"),
+        ("3,4", (3, 4)),
+        (" 3, 4", (3, 4)),
+        ((3, 4), (3, 4)),
+        ("7", (7,)),
+        (np.array([3, 4]), (3, 4)),
+    ],
 )
 def test_positions(text: Any, position: Any) -> None:
     assert parse_position(text) == position
 
 
-@pytest.mark.parametrize("text", ["", "min", "3,", "3,x", "-1,2", (1, -2), 5, None, "1.5,2"])
+@pytest.mark.parametrize("text", ["", "min", "3,", "3,x", "-1,2", (1, -2), 5, None, "1.5,2", (1.5, 2)])
 def test_positions_that_are_none(text: Any) -> None:
     with pytest.raises(UsageError, match="is not a position") as caught:
         parse_position(text)
@@ -160,6 +168,31 @@ def test_options_are_checked(
     with pytest.raises(kind, match=message) as caught:
         add(RELU).attribute("net/last/1", PIXELS, **options)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": None}, "method must be text, not None"),
+        ({"randomize": 3}, "randomize must be text, not 3"),
+        ({"randomize": "conv", "seed": -1}, "seed must not be negative, not -1"),
+        ({"randomize": "conv", "seed": 0.5}, "seed must be a whole number, not 0.5"),
+    ],
+)
+def test_options_of_a_wrong_type(add: Add, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        add(RELU).attribute("net/last/1", PIXELS, **options)
+    with pytest.raises(UsageError, match="target must be text, not 3"):
+        list(add(RELU).iter_attributions(3, PIXELS))  # type: ignore[arg-type]
+
+
+def test_a_single_rule_needs_no_list(add: Add) -> None:
+    bench = add(RELU)
+    one, other = (
+        bench.attribute("net/last/1", PIXELS, rules=rules)
+        for rules in ("filterkit.gradients/activation", ["filterkit.gradients/activation"])
+    )
+    assert np.array_equal(one.array, other.array)
 
 
 def test_pictures_that_are_none(add: Add, tmp_path: Path) -> None:
