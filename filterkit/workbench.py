@@ -1684,7 +1684,7 @@ class Workbench:
             Name of the plugin, without ``filterkit-``.
         kind
             ``"source"``, ``"extractor"``, ``"normalizer"``, ``"renderer"``, ``"metric"``, ``"format"``,
-            ``"image-source"`` or ``"command"``.
+            ``"image-source"``, ``"gradient-rule"``, ``"attribution"`` or ``"command"``.
         commands
             The names of existing commands.
 

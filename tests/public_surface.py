@@ -27,7 +27,6 @@ import filterkit
 
 SNAPSHOT = Path(__file__).with_name("public_surface.json")
 PACKAGE = Path(filterkit.__file__).parent
-KINDS = ("source", "extractor", "normalizer", "renderer", "metric", "format")
 
 Described = dict[str, Any]
 
@@ -149,15 +148,15 @@ def _hooks() -> Described:
 
 def _contributions() -> Described:
     from filterkit.plugins.host import load_plugins
-    from filterkit.plugins.registry import Registry
+    from filterkit.plugins.registry import Kind, Registry
 
     registry = Registry(load_plugins(discover=False))
     return {
         kind: {
             registration.name: {option.name: str(option.default) for option in registration.options()}
-            for registration in registry.registrations(kind)  # type: ignore[arg-type]
+            for registration in registry.registrations(kind)
         }
-        for kind in KINDS
+        for kind in get_args(Kind)
     }
 
 

@@ -48,7 +48,7 @@ class Subject:
 
     def values(self, pictures: FloatArray) -> FloatArray:
         """The value of the target for each picture, shape (N,)."""
-        return self._network.values(pictures, self._position)
+        return self._network.values(_checked(pictures), self._position)
 
     def gradients(self, pictures: FloatArray, override: str | None = None) -> tuple[FloatArray, FloatArray]:
         """The value for each picture, shape (N,), and its gradients, shape (N, C, H, W).
@@ -60,7 +60,7 @@ class Subject:
         override
             ``"guided"``, ``"deconvnet"`` or ``"linear"`` instead of the gradient.
         """
-        return self._network.gradients(pictures, self._position, override)
+        return self._network.gradients(_checked(pictures), self._position, override)
 
     def layer(self, name: str | None = None) -> tuple[FloatArray, FloatArray]:
         """The feature maps of a layer after its activation, and their gradients, (filters, h, w) each.
@@ -86,6 +86,8 @@ class Subject:
 
     def note(self, text: str) -> None:
         """Report something about the result to the user, in a line."""
+        if not isinstance(text, str):
+            raise TypeError(f"a note is a string, not {type(text).__name__}")
         self._notes.append(text)
 
     def part(self, whole: FloatArray) -> FloatArray:
@@ -104,3 +106,9 @@ class Subject:
                 f"the target does not depend on a layer '{name}'", hint=closest(name, self._layers)
             )
         return self._layers[name if name is not None else [*self._layers][-1]]
+
+
+def _checked(pictures: FloatArray) -> FloatArray:
+    if pictures.ndim != 4 or not len(pictures):
+        raise ValueError(f"pictures have the shape (N, C, H, W), not {pictures.shape}")
+    return pictures

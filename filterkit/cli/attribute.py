@@ -175,6 +175,9 @@ def _deliver(
     written = bench.write_attributions(
         with_notes(), output, normalizer=style.normalizer, renderer=style.renderer, **style.options
     )
+    reported: set[Path] = set()
     for result, path in written:
-        shell.say(one_line(f"wrote {path}"))
+        if path not in reported:  # an .npz file has all of them
+            shell.say(one_line(f"wrote {path}"))
+        reported.add(path)
         yield result.to_row(path)

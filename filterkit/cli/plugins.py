@@ -154,7 +154,8 @@ def new_plugin(
     kind: Annotated[
         str,
         typer.Option(
-            help="source, extractor, normalizer, renderer, metric, format, image-source or command."
+            help="source, extractor, normalizer, renderer, metric, format, image-source, gradient-rule, "
+            "attribution or command."
         ),
     ],
     folder: Annotated[Path, typer.Option(help="Folder to create the package in.")] = Path(),

@@ -5,22 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
+from operator import index
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from filterkit.errors import ImageError, ModelError, RuntimeFailure, UsageError
+from filterkit.errors import ImageError, ModelError, RuntimeFailure, UsageError, check_number, check_text
 from filterkit.operations.attributed_network import AttributedNetwork, AttributeOptions
 from filterkit.operations.draw import draw
 from filterkit.operations.requested_pictures import (
     as_pictures,
     found_pictures,
+    hinting_at_maps,
     parse_size,
     picture_preprocessing,
     read_pictures,
 )
 from filterkit.operations.show import sheet
-from filterkit.operations.targets import Aim, check_place, find_target, settled
+from filterkit.operations.targets import GRAMMAR, Aim, check_place, find_target, settled
 from filterkit.records import RunOptions
 from filterkit.renderers.drawing import is_folder
 from filterkit.results.attribute import Attributions
@@ -57,11 +59,33 @@ def iter_attributions(
     unreadable: Callable[[ImageError], None] | None,
 ) -> Iterator[Attributions]:
     """See `Workbench.iter_attributions`."""
+    with hinting_at_maps():
+        yield from _attributions(
+            session, target, as_pictures(images), asked=asked, options=options, unreadable=unreadable
+        )
+
+
+def _attributions(
+    session: Session,
+    target: str,
+    images: Iterable[Picture],
+    *,
+    asked: AttributeOptions,
+    options: RunOptions,
+    unreadable: Callable[[ImageError], None] | None,
+) -> Iterator[Attributions]:
+    check_text("target", target, hint=GRAMMAR)
+    check_text("method", asked.method)
+    if asked.randomize is not None:
+        check_text("randomize", asked.randomize)
+    check_number("seed", asked.seed, whole=True)
+    if asked.seed < 0:
+        raise UsageError(f"seed must not be negative, not {asked.seed}")
     method = session.registry.create("attribution", asked.method)
     position = parse_position(asked.position)
-    rules = session.registry.gradient_rules(asked.rules)
+    named = [asked.rules] if isinstance(asked.rules, str) else asked.rules
+    rules = session.registry.gradient_rules(named)
     size = parse_size(options.size)
-    images = as_pictures(images)
     images = images if isinstance(images, Sequence) else [*images]
     aim = find_target(session, target, images, at=options.at, after_softmax=asked.after_softmax)
     pictures = found_pictures(session.registry, images)
@@ -97,12 +121,11 @@ def parse_position(position: str | Sequence[int]) -> Position:
     UsageError
         It is none of these.
     """
-    if position == "max":
-        return "max"
-    if position == "mean":
-        return "mean"
+    if isinstance(position, str) and position in ("max", "mean"):
+        return "max" if position == "max" else "mean"
     try:
-        place = tuple(int(part) for part in (position.split(",") if isinstance(position, str) else position))
+        parts = map(int, position.split(",")) if isinstance(position, str) else map(index, position)
+        place = tuple(parts)
     except (TypeError, ValueError):
         place = ()
     if not place or min(place) < 0:
@@ -142,7 +165,12 @@ def _attribute(
             part = _part(network, whole, crop, position, value)
     if part.value is None:
         part = part._replace(value=float(network.values(part.picture[None], part.position)[0]))
-    _check_finite(part.value, "response", aim)
+    _check_finite(
+        part.value,
+        "response",
+        aim,
+        f"filterkit maps {aim.model['name']} IMAGE shows the range of every layer",
+    )
     notes = list(aim.notes)
     black, white = (np.array(ends, np.float32)[:, None, None] for ends in span(preprocessing))
     layers = ready.layers(network, crops)
@@ -150,8 +178,9 @@ def _attribute(
     try:
         found = method.attribute(subject)
     except ModelError as error:
-        raise ModelError(error.message, hint=error.hint or WITHOUT_GRADIENTS) from error
-    _check_finite(found, "attribution", aim)
+        hint = ", and ".join(filter(None, (error.hint, WITHOUT_GRADIENTS)))
+        raise ModelError(error.message, hint=hint) from error
+    _check_finite(found, "attribution", aim, WITHOUT_GRADIENTS)
     if part.value == 0 and not found.any() and aim.is_after_activation:
         notes.append("the response is 0 after the activation, and so is the attribution; try --at pre")
 
@@ -246,14 +275,11 @@ def _part(
     return _Part(picture, (top, left), moved, value)
 
 
-def _check_finite(found: Any, what: str, aim: Aim) -> None:
+def _check_finite(found: Any, what: str, aim: Aim, hint: str) -> None:
     import numpy as np
 
     if not np.isfinite(found).all():
-        raise RuntimeFailure(
-            f"the {what} of {aim.name} is NaN or infinite for this picture",
-            hint=f"filterkit maps {aim.model['name']} IMAGE shows the range of every layer",
-        )
+        raise RuntimeFailure(f"the {what} of {aim.name} is NaN or infinite for this picture", hint=hint)
 
 
 def write_attributions(

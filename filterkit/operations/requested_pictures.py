@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from filterkit.errors import ImageError, UsageError
+from filterkit.errors import FilterkitError, ImageError, UsageError
 from filterkit.operations.corrections import hint_unquoted_picture
 from filterkit.records import SourceImage
 
@@ -186,6 +187,17 @@ def picture_preprocessing(model: Mapping[str, Any]) -> Preprocessing:
 
 THREADS = 2
 """Number of threads that decode pictures ahead, of which each may be large, while the network runs."""
+
+
+@contextmanager
+def hinting_at_maps() -> Iterator[None]:
+    """Let hints that arrays can be given instead of pictures name the command that takes them."""
+    try:
+        yield
+    except FilterkitError as error:
+        if error.hint is not None:
+            error.hint = re.sub(r"(?<!maps )--input\b", "filterkit maps --input", error.hint)
+        raise
 
 
 def read_pictures(

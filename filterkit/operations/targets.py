@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import NotFoundError, RuntimeFailure, UsageError, closest
+from filterkit.geometry import product
 from filterkit.operations.corrections import hint_argument_order
 from filterkit.operations.maps import check_network, chosen_maps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import onnx
-
     from filterkit.catalog.addresses import Match
     from filterkit.graph.gradient.target import Position
+    from filterkit.graph.view.view import GraphView
     from filterkit.records import At, FloatArray
     from filterkit.runtime.network import Target
     from filterkit.session import Session
@@ -179,15 +179,14 @@ def _output(session: Session, name: str, rest: str, *, after_softmax: bool) -> A
     outputs = [value.name for value in graph.model.graph.output]
     output, index = _parsed(rest, outputs)
     notes: tuple[str, ...] = ()
-    tensor = output
-    if not after_softmax and (before := _before_softmax(graph.model, output)) is not None:
-        tensor = before
+    tensor, is_reshaped = output, False
+    if not after_softmax and (before := _before_softmax(graph, output)) is not None:
+        tensor, is_reshaped = before
         notes = (
             f"the target is the entry of '{output}' before the final Softmax; --after-softmax takes the "
             "probability",
         )
-    shape = graph.shape(output)
-    layout = _layout(None if shape is None else len(shape), model["input_layout"])
+    layout = _layout(graph, tensor, model, flat=is_reshaped)
     shown = f"{model['name']}@{outputs.index(output)}" + ("" if index is None else f":{index}")
     return Aim(shown, model, Target(output, tensor, layout), index=index, notes=notes)
 
@@ -219,17 +218,49 @@ def _named(text: str, outputs: Sequence[str]) -> str | None:
     return outputs[number] if number is not None and number < len(outputs) else None
 
 
-def _before_softmax(model: onnx.ModelProto, output: str) -> str | None:
-    """The input of the Softmax that makes an output, if one does."""
-    makers = {name: node for node in model.graph.node for name in node.output}
-    node = makers.get(output)
-    while node is not None and node.op_type in ("Identity", "Cast"):
+RESHAPING = ("Reshape", "Flatten", "Squeeze", "Unsqueeze")
+"""Operators that keep the order of the entries."""
+
+
+def _before_softmax(graph: GraphView, output: str) -> tuple[str, bool] | None:
+    """The input of the Softmax that makes an output, if one does, and whether it has another shape."""
+    makers = {name: node for node in graph.model.graph.node for name in node.output}
+    node, is_reshaped = makers.get(output), False
+    while node is not None and node.op_type in ("Identity", "Cast", *RESHAPING):
+        is_reshaped = is_reshaped or node.op_type in RESHAPING
         node = makers.get(node.input[0])
-    return str(node.input[0]) if node is not None and node.op_type == "Softmax" else None
+    if node is None or node.op_type != "Softmax":
+        return None
+    before = str(node.input[0])
+    counts = {_entries(graph, name) for name in (before, output)}
+    if is_reshaped and (None in counts or len(counts) > 1):
+        return None
+    return before, is_reshaped
 
 
-def _layout(rank: int | None, picture: str | None) -> str:
-    """The axes of an output: those of pictures if it has four, else a list of entries per picture."""
-    if rank == 4:
-        return "NHWC" if picture == "NHWC" else "NCHW"
-    return "N" + "C" * (rank - 1) if rank else "NC"
+def _entries(graph: GraphView, tensor: str) -> int | None:
+    """How many numbers a tensor has per picture, if the file says so."""
+    sizes = (graph.shape(tensor) or (None,))[1:]
+    known = [size for size in sizes if isinstance(size, int)]
+    return product(known) if sizes and len(known) == len(sizes) else None
+
+
+def _layout(graph: GraphView, tensor: str, model: Mapping[str, Any], *, flat: bool) -> str:
+    """The axes of a tensor: those of pictures if it has four, else (or if `flat`) entries of each picture."""
+    from filterkit.graph.axes.trace import trace
+
+    shape, picture = graph.shape(tensor), str(model["input_layout"])
+    if shape is None or len(shape) != 4 or flat:
+        return "N" + "C" * (len(shape) - 1) if shape else "NC"
+    if picture not in ("NCHW", "NHWC"):
+        return "NCHW"
+    traced = trace(graph, {})
+    which, tracks = traced.inputs.index(model["input_name"]), traced.tracks.get(tensor)
+    letters = {(which, axis): letter for axis, letter in enumerate(picture)}
+    found = [tracks.track(axis) for axis in range(4)] if tracks is not None else []
+    sources = [None if each is None else each.source for each in found]
+    layout = "".join("C" if source is None else letters.get(source, "C") for source in sources)
+    if sorted(layout) == sorted(picture):
+        return layout
+    wide = [axis for axis in (1, 2, 3) if shape[axis] != 1]  # e.g. after a global pooling
+    return "NCHW" if wide == [1] else "NHWC" if wide == [3] else picture

@@ -294,7 +294,9 @@ def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: An
         lacks = "" if fits else " or ".join(", ".join(_missing(protocol, made)) for protocol in allowed)
     if not fits:
         expected = " or ".join(protocol.__name__ for protocol in allowed)
-        contract_error(plugin, doing, f"is {kind_of(made)}, which is not a {expected}: it lacks {lacks}")
+        article = "an" if expected[0] in "AO" else "a"
+        problem = f"is {kind_of(made)}, which is not {article} {expected}: it lacks {lacks}"
+        contract_error(plugin, doing, problem)
     with blame(plugin, doing):
         misnamed = kind == "source" and made.scheme != contribution.name
     if misnamed:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SIGNED, UNSIGNED = "RdBu_r", "magma"
 """Colormaps for attributions with and without negative values."""
 
+INSENSITIVE = ("guided-backprop", "deconvnet")
+"""Methods that hardly depend on the weights of later layers (Adebayo et al. 2018, arXiv:1810.03292)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Attributions(Pictured):
@@ -112,7 +115,12 @@ class Attributions(Pictured):
             top, left, bottom, right = self.box
             texts.append(f"receptive field {bottom - top} × {right - left}")
         if self.randomized is not None:
-            texts.append(f"random weights from {self.randomized} on")
+            texts += [
+                f"random weights from {self.randomized} on",
+                "what looks the same with trained weights does not show what these layers have learned",
+            ]
+        elif self.method in INSENSITIVE:
+            texts.append("hardly depends on what the later layers have learned")
         if self.is_signed and self.colormap is None:
             texts.append("red raises the value, blue lowers it")
         return texts

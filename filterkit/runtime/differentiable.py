@@ -13,12 +13,14 @@ import onnx
 
 from filterkit.errors import NotFoundError, RuntimeFailure
 from filterkit.graph.excerpt.cut import cut
+from filterkit.graph.gradient.backward import operator_of
 from filterkit.graph.gradient.facts import UnknownShapes
 from filterkit.graph.gradient.gradient import Rules, gradient
 from filterkit.graph.gradient.taken_branches import take_branches
 from filterkit.graph.gradient.target import Position
 from filterkit.graph.gradient.target import Target as Selection
 from filterkit.graph.view.walk import STANDARD
+from filterkit.plugins.checked import Checked
 from filterkit.runtime.network import Target, channels_first
 from filterkit.runtime.onnx_session import open_session, run
 from filterkit.runtime.providers import choose
@@ -138,10 +140,13 @@ class Differentiable:
             self.channels,
             _in_order(position, self.target.layout),
         )
-        session = self._session(
-            ("gradient", selection, wrt, override, inputs[self.entry.name].shape),
-            lambda: self._gradient_graph(selection, wrt, override, inputs),
-        )
+        try:
+            session = self._session(
+                ("gradient", selection, wrt, override, inputs[self.entry.name].shape),
+                lambda: self._gradient_graph(selection, wrt, override, inputs),
+            )
+        except RuntimeFailure as error:
+            raise self._with_rules(error) from error
         return run(session, [output.name for output in session.get_outputs()], inputs)
 
     def _gradient_graph(
@@ -149,6 +154,7 @@ class Differentiable:
     ) -> onnx.ModelProto:
         """Shapes that inference does not reach are measured."""
         shapes = {name: array.shape for name, array in inputs.items()}
+        provider = choose(self.options.provider).name
         for _ in range(LEVELS):
             try:
                 return gradient(
@@ -159,6 +165,7 @@ class Differentiable:
                     override=override,
                     path=self.path,
                     shapes=shapes,
+                    provider=provider,
                 )
             except UnknownShapes as error:
                 try:
@@ -168,6 +175,17 @@ class Differentiable:
                 measured = run(self._opened(part), error.tensors, inputs)
                 shapes |= {name: value.shape for name, value in zip(error.tensors, measured, strict=True)}
         raise RuntimeFailure("no gradient: the shapes of its tensors depend on each other in too many steps")
+
+    def _with_rules(self, error: RuntimeFailure) -> RuntimeFailure:
+        """An error of the gradient graph, with the rules of plugins that wrote a part of it."""
+        used = {self.rules.get(operator_of(node)) for node in self.model.graph.node}
+        names = sorted(
+            {str(rule) for rule in used if isinstance(rule, Checked) and not rule.plugin.is_built_in}
+        )
+        if not names:
+            return error
+        hint = f"part of it is by {', '.join(names)}: choose other rules with --rules, or block the plugin"
+        return RuntimeFailure(f"the graph of the gradient cannot run: {error.message}", hint=hint)
 
     def _session(self, what: tuple[Any, ...], build: Callable[[], onnx.ModelProto]) -> Any:
         key = (*self.key, self.options.provider, self.options.threads, *what)

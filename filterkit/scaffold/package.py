@@ -25,6 +25,8 @@ KINDS = (
     "metric",
     "format",
     "image-source",
+    "gradient-rule",
+    "attribution",
     "command",
 )
 LICENSES = ("Apache-2.0", "BSD-3-Clause", "MIT")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from filterkit.graph.loading.load import open_graph
+    from filterkit.testing.attribution_check import check_attribution
     from filterkit.testing.command_check import check_command
     from filterkit.testing.extractor_check import check_extractor
     from filterkit.testing.findings import ConformanceError
@@ -39,6 +40,7 @@ _HOMES = {
     "TinyModel": "filterkit.testing.tiny_models",
     "bank_of": "filterkit.testing.trial_banks",
     "build_model": "filterkit.testing.tiny_models",
+    "check_attribution": "filterkit.testing.attribution_check",
     "check_command": "filterkit.testing.command_check",
     "check_extractor": "filterkit.testing.extractor_check",
     "check_format": "filterkit.testing.format_check",
@@ -63,6 +65,7 @@ __all__ = [
     "TinyModel",
     "bank_of",
     "build_model",
+    "check_attribution",
     "check_command",
     "check_extractor",
     "check_format",

@@ -41,6 +41,7 @@ def test_the_gradient_changes(cnn: filterkit.Workbench) -> None:
     assert abs(np.corrcoef(plain.array.ravel(), random.array.ravel())[0, 1]) < 0.5
     assert random.randomized == "conv2"
     assert "random weights from conv2 on" in random.captions
+    assert any("does not show what these layers have learned" in text for text in random.captions)
     assert np.array_equal(cnn.attribute("cnn@0:2", PIXELS).array, plain.array)
 
 

@@ -50,6 +50,9 @@ def test_files(run: Run, photo: Path) -> None:
         assert ran.stderr == f"wrote {name}\n"
     assert np.load("a.npy").shape == (3, 32, 48)
     assert np.array_equal(np.load("a.npz")["photo"], np.load("a.npy"))
+    ran = run("attribute", "net/last/1", photo, photo, "-o", "b.npz")
+    assert ran.stderr == "wrote b.npz\n"
+    assert set(np.load("b.npz")) == {"photo", "photo_2"}
     ran = run("attribute", "net/last/1", photo, "-o", "folder", "--quiet", "--format", "json")
     assert ran.rows[0]["path"] == str(Path("folder/photo.png"))
 

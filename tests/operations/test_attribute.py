@@ -19,12 +19,14 @@ from filterkit.errors import (
     ImageError,
     ModelError,
     PluginContractError,
+    PluginError,
     RuntimeFailure,
     UsageError,
 )
 from filterkit.operations.attribute import parse_position
 from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
+from filterkit.testing import tiny_model
 
 WEIGHTS = {"w": random(4, 3, 3, 3), "v": random(2, 4, 3, 3, seed=1)}
 CONV, LAST = node("Conv", "x w", "a", name="conv", pads=[1] * 4), node("Conv", "b v", "y", name="last")
@@ -51,13 +53,21 @@ RELU = node("Relu", "a", "b")
 
 @pytest.mark.parametrize(
     ("text", "position"),
-    [("max", "max"), ("mean", "mean"), ("3,4", (3, 4)), (" 3, 4", (3, 4)), ((3, 4), (3, 4)), ("7", (7,))],
+    [
+        ("max", "max"),
+        ("mean", "mean"),
+        ("3,4", (3, 4)),
+        (" 3, 4", (3, 4)),
+        ((3, 4), (3, 4)),
+        ("7", (7,)),
+        (np.array([3, 4]), (3, 4)),
+    ],
 )
 def test_positions(text: Any, position: Any) -> None:
     assert parse_position(text) == position
 
 
-@pytest.mark.parametrize("text", ["", "min", "3,", "3,x", "-1,2", (1, -2), 5, None, "1.5,2"])
+@pytest.mark.parametrize("text", ["", "min", "3,", "3,x", "-1,2", (1, -2), 5, None, "1.5,2", (1.5, 2)])
 def test_positions_that_are_none(text: Any) -> None:
     with pytest.raises(UsageError, match="is not a position") as caught:
         parse_position(text)
@@ -160,6 +170,31 @@ def test_options_are_checked(
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": None}, "method must be text, not None"),
+        ({"randomize": 3}, "randomize must be text, not 3"),
+        ({"randomize": "conv", "seed": -1}, "seed must not be negative, not -1"),
+        ({"randomize": "conv", "seed": 0.5}, "seed must be a whole number, not 0.5"),
+    ],
+)
+def test_options_of_a_wrong_type(add: Add, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        add(RELU).attribute("net/last/1", PIXELS, **options)
+    with pytest.raises(UsageError, match="target must be text, not 3"):
+        list(add(RELU).iter_attributions(3, PIXELS))  # type: ignore[arg-type]
+
+
+def test_a_single_rule_needs_no_list(add: Add) -> None:
+    bench = add(RELU)
+    one, other = (
+        bench.attribute("net/last/1", PIXELS, rules=rules)
+        for rules in ("filterkit.gradients/activation", ["filterkit.gradients/activation"])
+    )
+    assert np.array_equal(one.array, other.array)
+
+
 def test_pictures_that_are_none(add: Add, tmp_path: Path) -> None:
     bench = add(RELU)
     with pytest.raises(ImageError, match=r"nothing\.png does not exist"):
@@ -176,28 +211,87 @@ def test_weights_without_a_network(bench: filterkit.Workbench, tmp_path: Path) -
     assert caught.value.hint
 
 
-class Nonsense:
+class Rule:
     operators = (("", "Relu"),)
 
-    def backward(self, step: Any) -> Any:
-        return ["no such tensor"]
+    def __init__(self, backward: Callable[[Any], Any]) -> None:
+        self.backward = backward
 
 
-class Plugin:
-    @filterkit.hookimpl
-    def filterkit_gradient_rules(self) -> Any:
-        return [filterkit.Contribution("nonsense", "Wrong names", Nonsense)]
+def with_rule(add: Add, folder: Path, backward: Callable[[Any], Any]) -> filterkit.Workbench:
+    """The network with a Relu, and a plugin with a rule for it."""
 
+    class Plugin:
+        @filterkit.hookimpl
+        def filterkit_gradient_rules(self) -> Any:
+            return [filterkit.Contribution("relu", "Under test", lambda: Rule(backward))]
 
-def test_a_rule_of_a_plugin_that_returns_nonsense(add: Add, tmp_path: Path) -> None:
     add(RELU).close()
     host = load_plugins(discover=False)
     host.add(Plugin(), name="mine", version="1")
-    with filterkit.Workbench(tmp_path / "catalog.db", registry=Registry(host)) as bench:
+    return filterkit.Workbench(folder / "catalog.db", registry=Registry(host))
+
+
+NONSENSE: dict[str, tuple[Callable[[Any], Any], type[FilterkitError], str]] = {
+    "a name": (lambda step: ["nothing"], PluginContractError, "mine.*returned 'nothing', which is not"),
+    "too many": (lambda step: [step.gradient] * 2, PluginContractError, "mine.*2 gradients for 1 inputs"),
+    "a string": (lambda step: "abc", PluginContractError, "mine.*returned a str, not a sequence"),
+    "an error": (lambda step: [1 / 0], PluginError, "mine.*ZeroDivisionError"),
+    "a shape": (
+        lambda step: [step.op("ReduceSum", step.gradient)],
+        ModelError,
+        "the rule mine/relu returned a gradient of shape 1 × 1 × 1 × 1 for an input of shape",
+    ),
+    "a type": (
+        lambda step: [step.op("Greater", step.gradient, step.const(0.0))],
+        RuntimeFailure,
+        r"the graph of the gradient cannot run: .*tensor\(bool\)",
+    ),
+    "an input": (
+        lambda step: [step.op("Neg", "nothing")],
+        RuntimeFailure,
+        "gradient cannot run: .*'nothing'",
+    ),
+    "an operator": (lambda step: [step.op("Foo", step.gradient)], RuntimeFailure, "no operator Foo"),
+    "NaN": (
+        lambda step: [step.op("Div", step.gradient, step.const(0.0))],
+        RuntimeFailure,
+        "the attribution of net/last/1 is NaN or infinite",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", NONSENSE)
+def test_a_rule_of_a_plugin_that_returns_nonsense(add: Add, tmp_path: Path, what: str) -> None:
+    backward, kind, message = NONSENSE[what]
+    with with_rule(add, tmp_path, backward) as bench, pytest.raises(kind, match=message) as caught:
+        bench.attribute("net/last/1", PIXELS, rules=["mine/relu"])
+    assert caught.value.hint
+    if caught.value.message.startswith("the graph"):
+        assert "mine/relu" in caught.value.hint
+
+
+def test_two_rules_for_an_operator_are_an_error_unless_one_is_named(add: Add, tmp_path: Path) -> None:
+    plain = add(RELU).attribute("net/last/1", PIXELS)
+    with with_rule(add, tmp_path, lambda step: [step.gradient]) as bench:
         with pytest.raises(UsageError, match="rules for the same operator, Relu"):
             bench.attribute("net/last/1", PIXELS)
-        with pytest.raises(PluginContractError, match=r"mine.*returned 'no such tensor'"):
-            bench.attribute("net/last/1", PIXELS, rules=["mine/nonsense"])
+        mine, own = (
+            bench.attribute("net/last/1", PIXELS, rules=[name])
+            for name in ("mine/relu", "filterkit.gradients/activation")
+        )
+    assert np.array_equal(own.array, plain.array)
+    assert not np.array_equal(mine.array, plain.array)
+
+
+def test_a_rule_may_use_operators_of_onnx_runtime(add: Add, tmp_path: Path) -> None:
+    """Also where the network has none."""
+
+    def backward(step: Any) -> Any:
+        return [step.op("Gelu", step.gradient, domain="com.microsoft")]
+
+    with with_rule(add, tmp_path, backward) as bench:
+        assert bench.attribute("net/last/1", PIXELS, rules=["mine/relu"]).array.any()
 
 
 def test_several_pictures_are_written(add: Add, tmp_path: Path) -> None:
@@ -219,3 +313,45 @@ def test_several_pictures_are_written(add: Add, tmp_path: Path) -> None:
             write(output)
         assert caught.value.hint == "-o maps writes them to a folder of that name, -o maps.npz as arrays"
     assert not (tmp_path / "maps.npy").exists()
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"), [(["N", 3, 40], "takes no pictures"), (FREE, "more than a picture")]
+)
+def test_networks_of_other_inputs(
+    bench: filterkit.Workbench, tmp_path: Path, shape: Any, message: str
+) -> None:
+    """Attributions are of pictures; the hint names the command that takes arrays."""
+    weights = {"w": random(4, 3, 5)} if len(shape) == 3 else {"w": WEIGHTS["w"]}
+    nodes = [node("Conv", "x w", "a", name="conv")]
+    inputs: dict[str, Any] = {"x": shape}
+    if message != "takes no pictures":
+        nodes.append(node("Mul", "a other", "y"))
+        inputs["other"] = [1, 4, 1, 1]
+    onnx.save(build(nodes, inputs, weights, opset=17), tmp_path / "net.onnx")
+    bench.add(tmp_path / "net.onnx")
+    with pytest.raises(FilterkitError, match=message) as caught:
+        bench.attribute("net@0:0", PIXELS)
+    assert "filterkit maps --input FILE.npz" in str(caught.value.hint)
+
+
+def test_a_quantized_network(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    """Of products of integers there is no gradient, but what covers the picture works."""
+    bench.add(tiny_model("quantized", tmp_path).path)
+    with pytest.raises(ModelError, match=r"no gradient rule for 'conv' \(QLinearConv\)") as caught:
+        bench.attribute("quantized/conv/0", PIXELS)
+    assert str(caught.value.hint).endswith(", and --method occlusion needs no gradients")
+    assert bench.attribute("quantized/conv/0", PIXELS, method="occlusion:window=8,stride=8").array.any()
+
+
+def test_half_precision(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    """As in single precision, also where pooling adds up gradients."""
+    arrays = []
+    for dtype, kind in ((np.float16, onnx.TensorProto.FLOAT16), (np.float32, onnx.TensorProto.FLOAT)):
+        pool = node("MaxPool", "a", "b", kernel_shape=[3, 3], strides=[2, 2])
+        weights = {name: array.astype(dtype) for name, array in WEIGHTS.items()}
+        model = build([CONV, pool, LAST], {"x": FREE}, weights, opset=17, dtype=kind)
+        onnx.save(model, tmp_path / f"{dtype.__name__}.onnx")
+        bench.add(tmp_path / f"{dtype.__name__}.onnx")
+        arrays.append(bench.attribute(f"{dtype.__name__}/last/1", PIXELS, position=(3, 4)).array)
+    np.testing.assert_allclose(arrays[0], arrays[1], atol=1e-2 * np.abs(arrays[1]).max())

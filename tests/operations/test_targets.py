@@ -116,3 +116,86 @@ def test_targets_that_are_none(
         net.attribute(text, PIXELS)
     assert message is None or caught.value.message == message
     assert caught.value.hint
+
+
+IN_OTHER_ORDER: dict[str, tuple[list[onnx.NodeProto], str]] = {
+    "channels last, channels first inside": (
+        [node("Transpose", "x", "t", perm=[0, 3, 1, 2]), node("Conv", "t w", "y", name="conv")],
+        "NHWC",
+    ),
+    "channels first, channels last at the end": (
+        [node("Conv", "x w", "maps", name="conv"), node("Transpose", "maps", "y", perm=[0, 2, 3, 1])],
+        "NCHW",
+    ),
+    "channels last throughout": (
+        [
+            node("Transpose", "x", "t", perm=[0, 3, 1, 2]),
+            node("Conv", "t w", "maps", name="conv"),
+            node("Transpose", "maps", "y", perm=[0, 2, 3, 1]),
+        ],
+        "NHWC",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IN_OTHER_ORDER)
+def test_the_axes_of_an_output_are_traced(name: str, bench: filterkit.Workbench, tmp_path: Path) -> None:
+    """They need not be in the order of the input's."""
+    nodes, layout = IN_OTHER_ORDER[name]
+    shape = ["N", 3, "H", "W"] if layout == "NCHW" else ["N", "H", "W", 3]
+    onnx.save(build(nodes, {"x": shape}, WEIGHTS, ["y"], opset=17), tmp_path / "net.onnx")
+    bench.add(tmp_path / "net.onnx")
+    for index in range(4):
+        found = bench.attribute(f"net@0:{index}", PIXELS, position=(5, 2))
+        same = bench.attribute(f"net/conv/{index}", PIXELS, position=(5, 2), at="pre")
+        assert (found.value, found.position, found.box) == (same.value, same.position, same.box)
+        assert np.array_equal(found.array, same.array)
+    with pytest.raises(UsageError, match="entry 4 is outside"):
+        bench.attribute("net@0:4", PIXELS)
+
+
+def test_the_axes_of_an_output_without_positions(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    nodes = [
+        node("Transpose", "x", "t", perm=[0, 3, 1, 2]),
+        node("Conv", "t w", "maps", name="conv"),
+        node("GlobalAveragePool", "maps", "y"),
+    ]
+    onnx.save(build(nodes, {"x": ["N", "H", "W", 3]}, WEIGHTS, ["y"], opset=17), tmp_path / "net.onnx")
+    bench.add(tmp_path / "net.onnx")
+    expected = np.asarray(bench.feature_maps("net/conv", PIXELS, at="pre")).mean(axis=(1, 2))
+    for index in range(4):
+        assert bench.attribute(f"net@0:{index}", PIXELS).value == pytest.approx(expected[index], rel=1e-4)
+
+
+CONV = node("Conv", "x w", "maps", name="conv")
+RESHAPED = {
+    True: [
+        CONV,
+        node("GlobalAveragePool", "maps", "g"),
+        node("Softmax", "g", "p", axis=1),
+        node("Flatten", "p", "y"),
+    ],
+    False: [
+        node("Transpose", "x", "t", perm=[0, 2, 3, 1]),
+        node("Reshape", "t rows", "g"),
+        node("Softmax", "g", "p", axis=1),
+        node("Reshape", "p whole", "y"),
+        CONV,
+    ],
+}
+
+
+@pytest.mark.parametrize("is_final", RESHAPED)
+def test_a_softmax_before_a_reshape(is_final: bool, bench: filterkit.Workbench, tmp_path: Path) -> None:
+    """It is the final one if every picture keeps its entries, but not if positions become pictures."""
+    constants = {**WEIGHTS, "rows": np.array([-1, 3]), "whole": np.array([1, -1])}
+    model = build(RESHAPED[is_final], {"x": [1, 3, 40, 48]}, constants, ["y", "maps"], opset=17)
+    onnx.save(model, tmp_path / "net.onnx")
+    bench.add(tmp_path / "net.onnx")
+    found = bench.attribute("net@0:2", PIXELS)
+    assert any("before the final Softmax" in note for note in found.notes) == is_final
+    if is_final:
+        maps = np.asarray(bench.feature_maps("net/conv", PIXELS, at="pre"))
+        assert found.value == pytest.approx(maps.mean(axis=(1, 2))[2], rel=1e-4)
+    else:
+        assert 0 < found.value < 1

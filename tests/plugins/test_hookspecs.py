@@ -205,7 +205,9 @@ def test_attributions(host: PluginHost) -> None:
 
     host.add(Plugin(), name="filterkit-nothing", version="1")
     method = Registry(host).create("attribution", "nothing")
-    assert not method.attribute(SimpleNamespace(picture=np.ones((3, 4, 5)))).any()
+    picture, ends, network = np.ones((3, 4, 5)), np.ones((3, 1, 1)), SimpleNamespace()
+    subject = filterkit.Subject(picture, (0, 0), picture, ends, ends, network, "mean", {}, [])
+    assert not method.attribute(subject).any()
 
 
 def test_image_sources(host: PluginHost) -> None:

@@ -12,11 +12,12 @@ from onnx_graphs import build, node, random
 
 from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
-from filterkit.records import DEFAULT_RUN
+from filterkit.records import DEFAULT_RUN, RunOptions
 from filterkit.runtime import differentiable
 from filterkit.runtime.differentiable import Differentiable, Entry, float_input, value_of
 from filterkit.runtime.network import Target
 from filterkit.runtime.network_cache import OpenNetworks
+from filterkit.runtime.providers import CPU, Choice, probe
 
 WEIGHTS = {"w": random(4, 3, 3, 3)}
 PICTURES = random(7, 3, 8, 10, seed=2)
@@ -29,6 +30,7 @@ def network(
     *,
     dtype: int = 1,
     batch: int | None = None,
+    options: RunOptions = DEFAULT_RUN,
 ) -> Differentiable:
     model = build(nodes, {"x": shape}, WEIGHTS, opset=17)
     model.graph.input[0].type.tensor_type.elem_type = dtype
@@ -42,7 +44,7 @@ def network(
         Registry(load_plugins(discover=False)).gradient_rules(),
         Entry("x", layout, "float32" if is_float or dtype == 1 else "uint8", batch),
         Path("model.onnx"),
-        DEFAULT_RUN,
+        options,
         OpenNetworks(),
         ("test",),
     )
@@ -121,3 +123,41 @@ def test_sessions_are_kept() -> None:
     made.gradients(PICTURES[1:2], (2, 3))
     assert list(made.opened._networks) == [key]
     assert made.opened.find(key) is session
+
+
+POOLED = [node("Conv", "x w", "a"), node("MaxPool", "a", "y", kernel_shape=[2, 2], strides=[2, 2])]
+
+
+def test_the_graph_is_built_for_the_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For CUDA, without MaxUnpool, which it lacks; but run on the CPU."""
+    built: list[onnx.ModelProto] = []
+    open_session, cpu = differentiable.open_session, Choice("cpu", (CPU,))
+
+    def opened(model: onnx.ModelProto, _: Choice, **__: Any) -> Any:
+        built.append(model)
+        return open_session(model, cpu)
+
+    monkeypatch.setattr(differentiable, "open_session", opened)
+    monkeypatch.setattr(differentiable, "choose", lambda provider: Choice(provider, (CPU,)))
+    one, two = (
+        network(POOLED, ["N", 3, "H", "W"], options=RunOptions(provider=provider)).gradients(
+            PICTURES, "mean"
+        )[1]
+        for provider in ("cpu", "cuda")
+    )
+    found = [any(each.op_type == "MaxUnpool" for each in model.graph.node) for model in built]
+    assert found == [True, False]
+    np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+@pytest.mark.gpu
+def test_cuda_computes_the_same_gradients() -> None:
+    if not probe()["cuda"]["usable"]:
+        pytest.skip(probe()["cuda"]["reason"])
+    (cpu, cuda) = (
+        network(POOLED, ["N", 3, "H", "W"], options=RunOptions(provider=provider)).gradients(
+            PICTURES, "mean"
+        )[1]
+        for provider in ("cpu", "cuda")
+    )
+    np.testing.assert_allclose(cpu, cuda, atol=5e-3 * np.abs(cpu).max())  # TensorFloat-32

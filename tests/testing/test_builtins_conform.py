@@ -23,6 +23,7 @@ from filterkit.plugins.registry import Kind, Registry
 from filterkit.testing import (
     TINY_MODELS,
     build_model,
+    check_attribution,
     check_command,
     check_extractor,
     check_format,
@@ -43,6 +44,7 @@ OBJECTS: tuple[tuple[Kind, Callable[[Any], None]], ...] = (
     ("renderer", check_renderer),
     ("metric", check_metric),
     ("format", check_format),
+    ("attribution", check_attribution),
 )
 VARIANTS = {
     "normalizer": (
@@ -52,6 +54,11 @@ VARIANTS = {
         "symmetric:per=kernel",
     ),
     "renderer": ("grid:format=svg", "mosaic:scale=2,gap=0", "terminal:color=none", "terminal:color=ansi256"),
+    "attribution": (
+        "integrated-gradients:steps=5,baseline=blur",
+        "smoothgrad:samples=3,noise=0.5",
+        "occlusion:window=5,stride=2,fill=blur",
+    ),
 }
 """Besides what each kind is with its defaults."""
 

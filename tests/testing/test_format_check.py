@@ -181,7 +181,7 @@ def test_good_ones_pass(good: Any) -> None:
         (Elsewhere, "writes nothing to the stream"),
         (Prints, "prints to stdout, which is reserved for data"),
         (Delimited, "has an option that a spec string cannot set: delimiter=,"),
-        (object, "is an object, which is not a OutputFormat"),
+        (object, "is an object, which is not an OutputFormat"),
     ],
 )
 def test_what_is_broken_is_said(broken: Any, words: str) -> None:

@@ -105,6 +105,17 @@ class Builder:
         summed = self.reduce("ReduceSum", tensor, [*range(extra), *wide])
         return self.reshape(summed, want) if extra else summed
 
+    def scatter(self, operator: str, data: str, indices: str, updates: str, **attributes: Any) -> str:
+        """Add `updates` to `data` at `indices`, by ScatterElements or ScatterND.
+
+        In float32 for half precision, which ONNX Runtime does not add on the CPU.
+        """
+        if self.dtype != np.float16:
+            return self.op(operator, data, indices, updates, reduction="add", **attributes)
+        wide = [self.op("Cast", each, to=TensorProto.FLOAT) for each in (data, updates)]
+        found = self.op(operator, wide[0], indices, wide[1], reduction="add", **attributes)
+        return self.op("Cast", found, to=TensorProto.FLOAT16)
+
     def total(self, tensors: Sequence[str]) -> str:
         """The sum of one tensor or more of the same shape."""
         if len(tensors) == 1:

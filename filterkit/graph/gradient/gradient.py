@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import ModelProto, NodeProto, ValueInfoProto
+from onnx import ModelProto, NodeProto, ValueInfoProto, helper
 
 from filterkit import budget
 from filterkit.errors import ModelError, NotFoundError, closest
@@ -22,7 +22,7 @@ from filterkit.graph.gradient.target import Target, select
 from filterkit.graph.loading.names import shown
 from filterkit.graph.view.foldable import label
 from filterkit.graph.view.shapes import inferred, known_shapes, without_weights
-from filterkit.graph.view.walk import reads
+from filterkit.graph.view.walk import STANDARD, reads
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import GradientRule
@@ -270,6 +270,9 @@ def _finish(
         names.append(builder.op("Identity", builder.total(found)))
     names += [name for name, _ in gradients if name in computed]
     graph = result.graph
+    known = {*STANDARD, *(imported.domain for imported in result.opset_import)}
+    for domain in sorted({node.domain for node in builder.nodes} - known):
+        result.opset_import.append(helper.make_opsetid(domain, 1))
     graph.node.extend(builder.nodes)
     graph.initializer.extend(builder.tensors)
     del graph.output[:], graph.value_info[:]

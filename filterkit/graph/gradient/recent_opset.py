@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from onnx import ModelProto, NodeProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from filterkit.errors import ModelError
 from filterkit.graph.loading import sandbox
@@ -52,6 +52,7 @@ def upgrade(model: ModelProto) -> None:
             hint=f"export it again with opset {RECENT_OPSET} or later",
         ) from error
     _resize_as_before(converted, graph.node, opset_of(model))
+    _fit_constants(converted, opset_of(model))
     large = [node for node in graph.node if _is_stored(node) and not _makes(converted, node)]
     copies = [NodeProto.FromString(node.SerializeToString()) for node in large]
     del graph.node[:]
@@ -143,6 +144,26 @@ def _resize_as_before(converted: ModelProto, before: Sequence[NodeProto], opset:
     for node in graph.node:
         node.input[:] = [renamed.get(name, name) for name in node.input]
         node.output[:] = [renamed.get(name, name) for name in node.output]
+
+
+def _fit_constants(converted: ModelProto, opset: int) -> None:
+    """Give limits and padding values that were attributes the type of the tensor; onnx makes them float32."""
+    if opset >= 11:
+        return
+    graph = converted.graph
+    values = (*graph.input, *graph.value_info, *graph.output)
+    types = {value.name: value.type.tensor_type.elem_type for value in values}
+    stored = {node.output[0]: item for node in graph.node if _is_stored(node) for item in node.attribute}
+    for node in graph.node:
+        kind = types.get(node.output[0] if node.output else "")
+        if node.op_type not in ("Clip", "Pad") or kind not in (TensorProto.FLOAT16, TensorProto.DOUBLE):
+            continue
+        for name in node.input[1:]:
+            item = stored.get(name)
+            if item is not None and item.t.data_type == TensorProto.FLOAT:
+                array = numpy_helper.to_array(item.t)
+                fitting = array.astype(helper.tensor_dtype_to_np_dtype(kind))
+                item.t.CopyFrom(numpy_helper.from_array(fitting))
 
 
 def _is_stored(node: NodeProto) -> bool:

@@ -89,7 +89,7 @@ def select(target: Target, shape: Sequence[int], builder: Builder) -> tuple[str,
         indices = builder.reshape(builder.ints(*target.channels), (1, -1, 1))
         indices = builder.op("Expand", indices, builder.ints(count, chosen, places))
         zeros = builder.op("Expand", builder.const(0.0), builder.ints(count, channels, places))
-        back = builder.op("ScatterElements", zeros, indices, back, axis=1, reduction="add")
+        back = builder.scatter("ScatterElements", zeros, indices, back, axis=1)
     return value, builder.transpose(builder.reshape(back, ordered), np.argsort(order).tolist())
 
 

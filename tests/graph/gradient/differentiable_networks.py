@@ -49,6 +49,29 @@ class Network:
         return build(self.nodes, {"x": [1, 3, 16, 16]}, self.weights, opset=18)
 
 
+def resnet() -> onnx.ModelProto:
+    """Bottleneck blocks with projections, of which every second halves the size."""
+    net = Network()
+
+    def block(x: str, before: int, inner: int, stride: int) -> str:
+        after, given = 4 * inner, {"strides": [stride] * 2}
+        deep = net.op("Relu", net.norm(net.conv(x, before, inner, 1), inner))
+        deep = net.op("Relu", net.norm(net.conv(deep, inner, inner, **given), inner))
+        deep = net.norm(net.conv(deep, inner, after, 1), after)
+        if before != after:
+            x = net.norm(net.conv(x, before, after, 1, pads=[0] * 4, **given), after)
+        return str(net.op("Relu", net.op("Add", deep, x)))
+
+    x = net.op("Relu", net.norm(net.conv("x", 3, 4, 7, strides=[2, 2]), 4))
+    x = net.op("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+    for before, inner, stride in ((4, 2, 1), (8, 2, 1), (8, 4, 2), (16, 4, 1)):
+        x = block(x, before, inner, stride)
+    x = net.op("Flatten", net.op("GlobalAveragePool", x))
+    weights = net.generator.normal(size=(5, 16)).astype(np.float32)
+    net.op("Gemm", x, net.constant(weights), net.constant(np.ones(5, np.float32)), transB=1)
+    return net.model()
+
+
 def densenet() -> onnx.ModelProto:
     """Each layer reads the outputs of all before it."""
     net = Network()
@@ -198,5 +221,6 @@ def transformer() -> onnx.ModelProto:
 
 
 SMALL: dict[str, Callable[[], onnx.ModelProto]] = {
-    made.__name__: made for made in (densenet, unet, inception, yolo, mobilenet, style_transfer, transformer)
+    made.__name__: made
+    for made in (resnet, densenet, unet, inception, yolo, mobilenet, style_transfer, transformer)
 }

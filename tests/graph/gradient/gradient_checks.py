@@ -24,6 +24,9 @@ from filterkit.testing import build_model, node
 
 Arrays = Mapping[str, NDArray[Any]]
 
+DIFFERENCE = "largest difference from torch in float64, over the largest gradient"
+"""Property of the tests of whole networks, printed after a run."""
+
 CLOSE = 1e-5
 """Largest allowed difference, over the largest gradient."""
 
@@ -73,10 +76,13 @@ def derived(
     return gradients
 
 
-def close(found: NDArray[Any], expected: NDArray[Any], tolerance: float = CLOSE) -> None:
+def close(found: NDArray[Any], expected: NDArray[Any], tolerance: float = CLOSE) -> float:
+    """Compare two gradients, and return their largest difference, over the largest gradient."""
     assert found.shape == expected.shape
     largest = max(float(np.abs(expected).max(initial=0)), 1e-6)
-    assert float(np.abs(found - expected).max(initial=0)) <= tolerance * largest
+    difference = float(np.abs(found - expected).max(initial=0)) / largest
+    assert difference <= tolerance
+    return difference
 
 
 def differences(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -310,3 +311,35 @@ def test_long_chains_take_linear_time() -> None:
     seconds(10)
     short = min(seconds(500) for _ in range(2))
     assert seconds(4000) < 24 * short
+
+
+HALF: dict[str, list[onnx.NodeProto]] = {
+    "disjoint windows": [node("MaxPool", "x", "y", kernel_shape=[2, 2], strides=[2, 2])],
+    "overlapping windows": [node("MaxPool", "x", "y", kernel_shape=[3, 3])],
+    "repeated elements": [node("Gather", "x i", "y", axis=1)],
+    "computed indices": [
+        node("ArgMax", "x", "m", axis=1),
+        node("GatherElements", "x m", "y", axis=1),
+    ],
+    "points": [node("GatherND", "x p", "y")],
+}
+
+
+@pytest.mark.parametrize("name", HALF)
+def test_half_precision(name: str) -> None:
+    """ONNX Runtime does not add scattered numbers in half precision on the CPU."""
+    constants = {"i": np.array([0] * 9 + [2]), "p": np.array([[0, 1], [0, 1], [1, 2]])}
+    found = []
+    for dtype, kind in ((np.float16, onnx.TensorProto.FLOAT16), (np.float32, onnx.TensorProto.FLOAT)):
+        model = build(HALF[name], {"x": X.shape}, constants, opset=18, dtype=kind)
+        built = gradient(model, Target("y", "CCC" if name == "points" else "CCCC"), "x", rules=rules())
+        found.append(run(built, {"x": X.astype(np.float16).astype(dtype)})[1])
+    assert found[0].dtype == np.float16
+    np.testing.assert_allclose(found[0], found[1], rtol=2e-3)
+
+
+def test_every_operator_with_a_rule_has_a_test() -> None:
+    """Operators are written in quotes there."""
+    files = Path(__file__).parent.glob("rules/test_*.py")
+    named = set(re.findall(r'"(\w+)"', "".join(file.read_text(encoding="utf-8") for file in files)))
+    assert {operator for _, operator in rules()} - named == set()

@@ -156,12 +156,12 @@ def _zeros(step: Backward, shape: Sequence[int]) -> str:
 
 
 def _scattered(step: Backward, shape: Sequence[int], indices: str, updates: str) -> str:
-    return step.op("ScatterND", _zeros(step, shape), indices, updates, reduction="add")
+    return step.builder.scatter("ScatterND", _zeros(step, shape), indices, updates)
 
 
 def _add_elements(step: Backward, indices: str, updates: str, axis: int) -> str:
     zeros = _zeros(step, step.shape())
-    return step.op("ScatterElements", zeros, indices, updates, axis=axis, reduction="add")
+    return step.builder.scatter("ScatterElements", zeros, indices, updates, axis=axis)
 
 
 def _unless_added(step: Backward) -> str | None:

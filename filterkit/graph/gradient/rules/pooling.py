@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import AttributeProto
 
 from filterkit.graph.gradient.backward import Backward, Family, Gradients, standard
 from filterkit.graph.gradient.formula import Value, value
@@ -19,7 +20,7 @@ def max_pool(step: Backward) -> Gradients:
     they do not, it is several times as fast as ScatterElements on the CPU; CUDA has no kernel for it.
     """
     if step.attributes.get("storage_order", 0):
-        raise step.unsupported("storage_order is 1")
+        _number_by_rows(step)
     windows = windows_of(step, step.attributes["kernel_shape"])
     disjoint = all(axis.spread < axis.stride for axis in windows.axes)
     if disjoint and step.builder.provider == "cpu" and step.builder.dtype == np.float32:
@@ -28,8 +29,18 @@ def max_pool(step: Backward) -> Gradients:
     zeros = step.op("Expand", step.const([0.0]), step.ints(math.prod(step.shape())))
     places = step.reshape(step.output(1), (-1,))
     values = step.reshape(step.gradient, (-1,))
-    back = step.op("ScatterElements", zeros, places, values, axis=0, reduction="add")
+    back = step.builder.scatter("ScatterElements", zeros, places, values, axis=0)
     return (step.reshape(back, step.shape()),)
+
+
+def _number_by_rows(step: Backward) -> None:
+    """Number the indices row by row, unless the network reads them column by column."""
+    if any(step.node.output[1:]):
+        raise step.unsupported("storage_order is 1, and its indices are read")
+    kept = [each for each in step.node.attribute if each.name != "storage_order"]
+    copies = [AttributeProto.FromString(each.SerializeToString()) for each in kept]
+    del step.node.attribute[:]
+    step.node.attribute.extend(copies)
 
 
 def average_pool(step: Backward) -> Gradients:

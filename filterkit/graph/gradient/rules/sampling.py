@@ -48,7 +48,8 @@ def grid_sample(step: Backward) -> Gradients:
         shape = value(step, step.ints(batch, channels, samples))
         places = flat.call("Cast", to=7).call("Expand", shape)
         share = inside.where(weight_y * weight_x, 0.0)
-        back = back.call("ScatterElements", places, incoming * share, axis=2, reduction="add")
+        shares = (incoming * share).name
+        back = value(step, step.builder.scatter("ScatterElements", back.name, places.name, shares, axis=2))
         if step.needed[1]:
             taken = incoming * picture.call("GatherElements", places, axis=2)
             total = value(step, step.reduce("ReduceSum", taken.name, [1]))

@@ -10,7 +10,9 @@ from gradient_checks import check, check_with_torch, derived, find_torch, model_
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_graphs import node, random
-from scipy.special import erf, ndtr
+from scipy.special import erf, expit, ndtr
+
+from filterkit.testing import build_model
 
 X = random(2, 3, 4, seed=3)
 
@@ -29,6 +31,7 @@ STANDARD: dict[str, tuple[dict[str, Any], str]] = {
     "Softsign": ({}, "F.softsign(x)"),
     "Mish": ({}, "F.mish(x)"),
     "Gelu": ({}, "F.gelu(x)"),
+    "Swish": ({"alpha": 1.25}, "x * torch.sigmoid(1.25 * x)"),
     "Erf": ({}, "torch.erf(x)"),
     "Exp": ({}, "torch.exp(x)"),
     "Abs": ({}, "torch.abs(x)"),
@@ -46,9 +49,13 @@ POSITIVE = {"Log": "torch.log(x)", "Sqrt": "torch.sqrt(x)"}
 """Of positive numbers only."""
 FRACTIONS = {"Asin": "torch.asin(x)", "Acos": "torch.acos(x)", "Atanh": "torch.atanh(x)"}
 """Of numbers below 1 only."""
-IN_FLOAT64 = {"Erf": erf, "Gelu": lambda x: x * ndtr(x)}
-"""Functions that onnx's reference implementation computes in float32."""
-OPSETS = {"Gelu": 20}
+IN_FLOAT64 = {
+    "Erf": erf,
+    "Gelu": lambda x: x * ndtr(x),
+    "Swish": lambda x: x * expit(1.25 * x),
+}
+"""Functions that onnx's reference implementation computes in float32, or that it lacks."""
+OPSETS = {"Gelu": 20, "Swish": 24}
 
 
 def node_of(operator: str, **given: Any) -> Any:
@@ -119,6 +126,19 @@ def test_activations_of_onnx_runtime(operator: str, like: str | None) -> None:
     np.testing.assert_allclose(found, expected, atol=2e-6)
 
 
+@pytest.mark.parametrize("operator", ["BiasGelu", "FastGelu"])
+@pytest.mark.parametrize("is_constant", [True, False])
+def test_gelu_of_a_sum(operator: str, is_constant: bool) -> None:
+    """With a bias, which is added to the last axis."""
+    bias = {"b": random(4, seed=1)}
+    inputs, constants = ({"x": X}, bias) if is_constant else ({"x": X, **bias}, {})
+    found = derived(model_of([node(operator, "x b", "y", domain="com.microsoft")], inputs, constants), inputs)
+    given = {} if operator == "BiasGelu" else {"approximate": "tanh"}
+    plain = model_of([node("Add", "x b", "s"), node("Gelu", "s", "y", **given)], inputs, constants, opset=20)
+    for one, other in zip(found, derived(plain, inputs), strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-6)
+
+
 @pytest.mark.parametrize("limits", [(-0.5, 0.8), (0.0, 6.0), (-0.5, None), (None, 0.8), (None, None)])
 def test_clip(limits: tuple[float | None, float | None]) -> None:
     names = [name if limit is not None else "_" for name, limit in zip(("low", "high"), limits, strict=True)]
@@ -132,6 +152,13 @@ def test_clip(limits: tuple[float | None, float | None]) -> None:
 
 def test_clip_of_old_opsets() -> None:
     check([node("Clip", "x", "y", min=-0.5, max=0.8)], {"x": X}, opset=9)
+
+
+def test_clip_of_old_opsets_in_half_precision() -> None:
+    """onnx converts its limits to float32."""
+    x = {"x": np.array([-1, 0.25, 1], np.float16)}
+    model = build_model([node("Clip", "x", "y", min=-0.5, max=0.8)], {"x": [3]}, opset=9, dtype=10)
+    np.testing.assert_array_equal(derived(model, x)[0], [0, 1, 0])
 
 
 @pytest.mark.parametrize("shape", [(3, 1), (1,), (2, 3, 4)])

@@ -97,7 +97,8 @@ def test_powers_of_zero() -> None:
     check_with_torch([node("Pow", "x e", "y")], x, lambda x: x ** torch.tensor(exponents), {"e": exponents})
 
 
-def test_steps_have_no_slope() -> None:
+@pytest.mark.parametrize("operator", ["Floor", "Ceil", "Round", "Sign"])
+def test_steps_have_no_slope(operator: str) -> None:
     x = {"x": random(2, 3)}
-    nodes = [node("Floor", "x", "f"), node("Sub", "x f", "y")]
+    nodes = [node(operator, "x", "f"), node("Sub", "x f", "y")]
     np.testing.assert_array_equal(derived(model_of(nodes, x), x)[0], 1)

@@ -12,6 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from onnx_graphs import node, random
 
+from filterkit.errors import ModelError
 from filterkit.graph.gradient.gradient import gradient
 from filterkit.graph.gradient.target import Target
 
@@ -122,6 +123,17 @@ def test_indices_that_are_used_already() -> None:
         node("Add", "p c", "y"),
     ]
     check(nodes, x, step=0.25, tolerance=1e-4)
+
+
+def test_indices_by_columns() -> None:
+    """They do not matter unless the network reads them."""
+    x = {"x": shuffled(1, 2, 5, 6)}
+    pool = node("MaxPool", "x", "p i", kernel_shape=[3, 2], storage_order=1)
+    unread = node("MaxPool", "x", "y", kernel_shape=[3, 2], storage_order=1)
+    check([unread], x, step=0.25, tolerance=1e-4)
+    nodes = [pool, node("Cast", "i", "c", to=1), node("Add", "p c", "y")]
+    with pytest.raises(ModelError, match="storage_order is 1, and its indices are read"):
+        derived(model_of(nodes, x), x)
 
 
 @pytest.mark.keras

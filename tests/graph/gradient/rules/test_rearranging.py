@@ -104,6 +104,18 @@ def test_other_widths_of_numbers() -> None:
     np.testing.assert_allclose(found, 2 * x, rtol=2e-3)
 
 
+def test_the_width_of_another_tensor() -> None:
+    x, constants = {"x": random(2, 3)}, {"half": np.float16(1), "single": np.float32(1)}
+    nodes = [
+        node("CastLike", "x half", "h"),
+        node("Mul", "h h", "square"),
+        node("CastLike", "square single", "y"),
+    ]
+    (found,) = derived(model_of(nodes, x, constants), x)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, 2 * x["x"], rtol=2e-3)
+
+
 def test_no_gradient_flows_through_integers() -> None:
     x = random(2, 3)
     nodes = [

@@ -105,6 +105,13 @@ def test_softmax_of_old_opsets_flattens(operator: str, axis: int) -> None:
     )
 
 
+def test_hardmax_is_a_step() -> None:
+    x = {"x": random(2, 3)}
+    nodes = [node("Hardmax", "x", "h", axis=1), node("Mul", "x h", "y")]
+    (found,) = derived(model_of(nodes, x), x)
+    np.testing.assert_array_equal(found, x["x"] == x["x"].max(axis=1, keepdims=True))
+
+
 @pytest.mark.parametrize("exclusive", [0, 1])
 @pytest.mark.parametrize("reverse", [0, 1])
 def test_cumulative_sums(exclusive: int, reverse: int) -> None:
