@@ -1,0 +1,86 @@
+"""Random small shifts, scalings and rotations of pictures, as sparse matrices.
+
+A picture that must keep its response under them has no patterns that depend on single pixels (Olah et al.
+2017, section "Three Families of Regularization"). One matrix holds all three, so that pictures are
+interpolated once, and its transpose is the exact adjoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+if TYPE_CHECKING:
+    from filterkit.records import FloatArray
+
+SHIFT = 12
+"""Largest shift in pixels, in each direction; in small pictures `SHARE` of their size."""
+
+SHARE = 1 / 10
+
+SCALES = (0.9, 1.1)
+DEGREES = 10.0
+
+Window = tuple[tuple[int, int], tuple[int, int]]
+"""The rows and columns of a picture that are computed, each as first and end."""
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A shift in pixels (down, right), a scaling and a rotation about the middle, in degrees."""
+
+    shift: tuple[float, float] = (0.0, 0.0)
+    scale: float = 1.0
+    degrees: float = 0.0
+
+    @classmethod
+    def random(cls, rng: np.random.Generator, height: int, width: int) -> Transform:
+        """A transform for pictures of this size; those of height 1 are signals, which are not rotated."""
+        shift = [float(rng.uniform(-1, 1) * min(SHIFT, SHARE * size)) for size in (height, width)]
+        scale = float(rng.uniform(*SCALES))
+        degrees = float(rng.uniform(-DEGREES, DEGREES))
+        return cls((shift[0], shift[1]), scale, degrees) if height > 1 else cls((0.0, shift[1]), scale)
+
+    def matrix(self, height: int, width: int, window: Window | None = None) -> sparse.csr_matrix:
+        """The matrix from the pixels of a picture to those of the transformed one, or of a window of it.
+
+        Interpolation is bilinear. What is beyond a border continues at the opposite one, as in the Fourier
+        basis, so that no border is visible in the gradients.
+        """
+        (top, bottom), (left, right) = window or ((0, height), (0, width))
+        middle = (height - 1) / 2, (width - 1) / 2
+        y = np.arange(top, bottom, dtype=np.float32)[:, None] - np.float32(middle[0])
+        x = np.arange(left, right, dtype=np.float32) - np.float32(middle[1])
+        angle = np.deg2rad(self.degrees)
+        cos, sin = (np.float32(each / self.scale) for each in (np.cos(angle), np.sin(angle)))
+        places = []
+        for size, place in (
+            (height, cos * y - sin * x + np.float32(middle[0] - self.shift[0])),
+            (width, sin * y + cos * x + np.float32(middle[1] - self.shift[1])),
+        ):
+            if size == 1:
+                place = np.zeros_like(place)
+            first = np.floor(place)
+            places.append((first.astype(np.int32) % size, place - first, size))
+        (row, down, _), (column, along, _) = places
+        rows = np.stack([row, row, (row + 1) % height, (row + 1) % height], axis=-1)
+        columns = (column + 1) % width
+        columns = np.stack([column, columns, column, columns], axis=-1)
+        weights = np.stack(
+            [(1 - down) * (1 - along), (1 - down) * along, down * (1 - along), down * along], axis=-1
+        )
+        count = y.size * x.size
+        indices = (rows * np.int32(width) + columns).ravel()
+        ends = np.arange(0, 4 * count + 1, 4, dtype=np.int32)
+        return sparse.csr_matrix((weights.ravel(), indices, ends), shape=(count, height * width))
+
+
+def apply(matrix: sparse.csr_matrix, pictures: FloatArray, size: tuple[int, int]) -> FloatArray:
+    """Each channel of pictures, shape (pictures, channels, height, width), through a matrix."""
+    count, channels = pictures.shape[:2]
+    planes = np.ascontiguousarray(pictures.reshape(count * channels, -1).T)
+    found: FloatArray = np.ascontiguousarray((matrix @ planes).T).reshape(count, channels, *size)
+    return found
