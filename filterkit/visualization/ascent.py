@@ -69,7 +69,8 @@ def ascend(
     gradients: Gradients,
     values: Values,
     window: Window | None = None,
-    each_step: Callable[[int], None] = lambda step: None,
+    extent: tuple[int, ...] | None = None,
+    each_step: Callable[[], None] = lambda: None,
 ) -> Ascent:
     """Optimize a picture for each of `seeds`, from random ones.
 
@@ -79,6 +80,8 @@ def ascend(
         Of the transforms, which all pictures have in common.
     gradients, values
         What is maximized, given pictures; they see only `window` of them, if given.
+    extent
+        Height and width of what determines the response, if it is less: shifts are small beside it.
     each_step
         Called after each step. A KeyboardInterrupt ends the optimization with what there is: fewer `steps`.
     """
@@ -98,7 +101,7 @@ def ascend(
     state = Ascent(pictures, first, first.copy(), first)
     try:
         for step in range(1, steps + 1):
-            matrix = Transform.random(rng, height, width).matrix(height, width, window)
+            matrix = Transform.random(rng, *(extent or (height, width))).matrix(height, width, window)
             back = gradients(apply(matrix, pictures, (bottom - top, right - left)))
             back = apply(matrix.T, back, (height, width))
             slope = spectrum.back(pictures, back).view(np.float32)
@@ -113,7 +116,7 @@ def ascend(
             state.steps = step
             if step * CHECKS // steps > (step - 1) * CHECKS // steps:
                 state.take(pictures, seen(pictures))
-            each_step(step)
+            each_step()
     except KeyboardInterrupt:
         if state.steps:
             state.take(pictures, seen(pictures))
