@@ -23,7 +23,7 @@ from filterkit.catalog.validation import (
     row_checks,
     validated_rows,
 )
-from filterkit.catalog.visualizations import corrupted
+from filterkit.catalog.visualization_files import corrupted
 from filterkit.catalog.weights import add_command
 from filterkit.errors import CatalogError
 from filterkit.hashing import bytes_on_disk, file_sha256

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         similar,
         stats,
         thumbnails,
+        visualize,
+        visualized_network,
         zoo,
     )
 
@@ -65,6 +67,8 @@ __all__ = [
     "similar",
     "stats",
     "thumbnails",
+    "visualize",
+    "visualized_network",
     "zoo",
 ]
 

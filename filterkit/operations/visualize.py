@@ -27,7 +27,7 @@ from filterkit.results.visualize import Visualization
 
 if TYPE_CHECKING:
     from filterkit.catalog.addresses import Match
-    from filterkit.catalog.visualizations import Kept
+    from filterkit.catalog.visualization_files import Kept
     from filterkit.records import At, Preprocessing
     from filterkit.runtime.feature_maps import Size
     from filterkit.session import Session
@@ -77,7 +77,7 @@ def visualize(
     interrupted: Interrupted | None = None,
 ) -> Visualization:
     """See `Workbench.visualize`."""
-    from filterkit.catalog.visualizations import read
+    from filterkit.catalog.visualization_files import read
     from filterkit.runtime.providers import choose
 
     _check(asked)
@@ -157,7 +157,7 @@ def _wanted(
     asked: VisualizeOptions,
     options: RunOptions,
 ) -> Iterator[_Wanted]:
-    from filterkit.catalog.visualizations import path_of
+    from filterkit.catalog.visualization_files import path_of
 
     store, sha256 = session.catalog().store, matches[0].model["sha256"]
     request = {
@@ -203,7 +203,7 @@ class _Run:
 
     def of(self, match: Match, wanted: Sequence[_Wanted], count: Callable[[int], None]) -> Iterator[Done]:
         """The pictures of a layer, which are kept when they are yielded."""
-        from filterkit.catalog.visualizations import write
+        from filterkit.catalog.visualization_files import write
 
         if not wanted:
             return
@@ -237,7 +237,10 @@ class _Run:
             responses = reported.responses(start)
             silent = [each for each in wanted if responses[each.filter] == 0]
         live = [each for each in wanted if each not in set(silent)]
-        for maximum, some in ((reported, live), (self._maximized(match, "pre") if silent else reported, silent)):
+        for maximum, some in (
+            (reported, live),
+            (self._maximized(match, "pre") if silent else reported, silent),
+        ):
             together = asked.diversity if asked.diversity > 1 else maximum.together
             for first in range(0, len(some), together):
                 yield maximum, reported, some[first : first + together]
@@ -298,7 +301,7 @@ class _Run:
 
 
 def _finished(batch: Sequence[_Wanted], ascent: Ascent, seconds: float) -> Done:
-    from filterkit.catalog.visualizations import Kept
+    from filterkit.catalog.visualization_files import Kept
 
     numbers = zip(ascent.pictures, ascent.start, ascent.best, ascent.last, strict=True)
     return {
@@ -356,4 +359,6 @@ def write(
         write_arrays(result.as_files(output), output)
         return [output]
     with hint_of_arrays(ARRAYS):
-        return list(draw(session, [(output.stem, sheet(session, result, None, None))], output, renderer, options))
+        return list(
+            draw(session, [(output.stem, sheet(session, result, None, None))], output, renderer, options)
+        )

@@ -21,9 +21,7 @@ SAMPLES = 1024
 """Length of signals, where the graph does not fix it."""
 
 
-def prepared_signal(
-    network: Network, size: Size
-) -> tuple[Input, NDArray[Any]]:
+def prepared_signal(network: Network, size: Size) -> tuple[Input, NDArray[Any]]:
     """The input for signals, and silence of a size, whose width is the length.
 
     Raises

@@ -77,7 +77,7 @@ class Spectrum:
         waves = self._through(self._mixed.T, gradients)
         found = fft.rfft2(waves)
         found *= self._scale * self._twice / (self.shape[1] * self.shape[2])
-        return found
+        return found.astype(np.complex64, copy=False)
 
     @staticmethod
     def _through(matrix: FloatArray, pictures: FloatArray) -> FloatArray:

@@ -14,6 +14,8 @@ import numpy as np
 from scipy import sparse
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from filterkit.records import FloatArray
 
 SHIFT = 12
@@ -47,8 +49,7 @@ class Transform:
     def matrix(self, height: int, width: int, window: Window | None = None) -> sparse.csr_matrix:
         """The matrix from the pixels of a picture to those of the transformed one, or of a window of it.
 
-        Interpolation is bilinear. What is beyond a border continues at the opposite one, as in the Fourier
-        basis, so that no border is visible in the gradients.
+        Interpolation is bilinear. Pictures are mirrored at their borders, which adds no edges.
         """
         (top, bottom), (left, right) = window or ((0, height), (0, width))
         middle = (height - 1) / 2, (width - 1) / 2
@@ -56,19 +57,10 @@ class Transform:
         x = np.arange(left, right, dtype=np.float32) - np.float32(middle[1])
         angle = np.deg2rad(self.degrees)
         cos, sin = (np.float32(each / self.scale) for each in (np.cos(angle), np.sin(angle)))
-        places = []
-        for size, place in (
-            (height, cos * y - sin * x + np.float32(middle[0] - self.shift[0])),
-            (width, sin * y + cos * x + np.float32(middle[1] - self.shift[1])),
-        ):
-            if size == 1:
-                place = np.zeros_like(place)
-            first = np.floor(place)
-            places.append((first.astype(np.int32) % size, place - first, size))
-        (row, down, _), (column, along, _) = places
-        rows = np.stack([row, row, (row + 1) % height, (row + 1) % height], axis=-1)
-        columns = (column + 1) % width
-        columns = np.stack([column, columns, column, columns], axis=-1)
+        down = cos * y - sin * x + np.float32(middle[0] - self.shift[0])
+        along = sin * y + cos * x + np.float32(middle[1] - self.shift[1])
+        (above, below, down), (before, after, along) = _between(down, height), _between(along, width)
+        rows, columns = np.stack([above, above, below, below], -1), np.stack([before, after] * 2, -1)
         weights = np.stack(
             [(1 - down) * (1 - along), (1 - down) * along, down * (1 - along), down * along], axis=-1
         )
@@ -76,6 +68,18 @@ class Transform:
         indices = (rows * np.int32(width) + columns).ravel()
         ends = np.arange(0, 4 * count + 1, 4, dtype=np.int32)
         return sparse.csr_matrix((weights.ravel(), indices, ends), shape=(count, height * width))
+
+
+def _between(place: FloatArray, size: int) -> tuple[NDArray[np.int32], NDArray[np.int32], FloatArray]:
+    """The pixels on both sides of places along an axis, and the distance from the first one."""
+    below = np.floor(place)
+    first, distance = below.astype(np.int32), place - below
+    period = max(2 * size - 2, 1)
+    sides = []
+    for pixel in (first, first + 1):
+        pixel = pixel % period
+        sides.append(np.minimum(pixel, period - pixel) if size > 1 else np.zeros_like(pixel))
+    return sides[0], sides[1], distance
 
 
 def apply(matrix: sparse.csr_matrix, pictures: FloatArray, size: tuple[int, int]) -> FloatArray:
