@@ -5,7 +5,7 @@
     catalog.store/models/<sha256>/model.onnx    and its external data, under the names the model gives it
     catalog.store/banks/<sha256>.safetensors    key: a layer's name; its bias: that name and "/bias"
     catalog.store/cuts/<model's sha256>/        graphs cut out of the model; their weights are in model.onnx
-    catalog.store/visualizations/<same>/        optimized pictures, see `filterkit.catalog.visualization_files`
+    catalog.store/visualizations/<same>/        optimized pictures, see `visualization_files`
     catalog.store/staging/                      what is being written, renamed once it is complete
 
 A process that writes or sweeps has the catalog's write lock, so one staging folder is enough, and files that

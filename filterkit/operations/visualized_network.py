@@ -1,4 +1,4 @@
-"""Prepare a layer for visualization: its network, the size and channels of pictures, and what is maximized."""
+"""Prepare a layer for visualization: its network, the size of pictures, and what is maximized."""
 
 from __future__ import annotations
 
@@ -117,8 +117,8 @@ class Maximized:
 
     def _own(self, filters: Sequence[int]) -> Differentiable:
         """Filled up to the size of a fixed batch, as pictures are."""
-        missing = (self._network.entry.batch or 0) - len(filters)
-        return self._network.of((*filters, *filters[-1:] * max(missing, 0)), own=True)
+        missing = max((self._network.entry.batch or 0) - len(filters), 0)
+        return self._network.of((*filters, *(filters[-1],) * missing), own=True)
 
     def _diverse(self, filters: Sequence[int]) -> Differentiable:
         from filterkit.runtime.network import Target

@@ -8,6 +8,8 @@ that no weight depends on the unit of responses.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
@@ -46,7 +48,7 @@ def diverse(
         graph.initializer.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
-    def op(operator: str, *inputs: str, **attributes: object) -> str:
+    def op(operator: str, *inputs: str, **attributes: Any) -> str:
         name = free_name(f"diversity/{operator}", taken)
         graph.node.append(helper.make_node(operator, inputs, [name], **attributes))
         return name

@@ -77,9 +77,12 @@ class Spectrum:
         waves = self._through(self._mixed.T, gradients)
         found = fft.rfft2(waves)
         found *= self._scale * self._twice / (self.shape[1] * self.shape[2])
-        return found.astype(np.complex64, copy=False)
+        back: NDArray[np.complex64] = found.astype(np.complex64, copy=False)
+        return back
 
     @staticmethod
     def _through(matrix: FloatArray, pictures: FloatArray) -> FloatArray:
         count, channels, *size = pictures.shape
-        return np.matmul(matrix, pictures.reshape(count, channels, -1)).reshape(count, channels, *size)
+        mixed = np.matmul(matrix, pictures.reshape(count, channels, -1))
+        found: FloatArray = mixed.reshape(count, channels, *size)
+        return found
