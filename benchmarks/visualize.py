@@ -137,6 +137,7 @@ def torch_visualization(bench: filterkit.Workbench, layer: str) -> Callable[...,
                     kernel, bias = kernel[list(filters)], bias[list(filters)]
                 maps = torch.relu(torch.nn.functional.conv2d(maps, kernel, bias, padding=1))
             (-maps[own, own].mean(dim=(1, 2)).sum()).backward()
+            coefficients.grad /= coefficients.grad.square().mean(dim=(1, 2, 3, 4), keepdim=True).sqrt()
             adam.step()
         with torch.no_grad():
             found = pictures(coefficients, scale, size)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from filterkit.errors import RuntimeFailure, UsageError, check_number, closest
 from filterkit.operations.draw import draw
@@ -15,6 +16,7 @@ from filterkit.operations.maps import check_network
 from filterkit.operations.requested_pictures import parse_size
 from filterkit.operations.show import sheet
 from filterkit.operations.visualized_network import (
+    PEAK,
     Maximized,
     Objective,
     is_signal,
@@ -28,11 +30,10 @@ from filterkit.results.visualize import Visualization
 if TYPE_CHECKING:
     from filterkit.catalog.addresses import Match
     from filterkit.catalog.visualization_files import Kept
-    from filterkit.records import At, Preprocessing
+    from filterkit.records import At, FloatArray, Preprocessing
     from filterkit.runtime.feature_maps import Size
     from filterkit.session import Session
     from filterkit.visualization.ascent import Ascent
-    from filterkit.visualization.spectrum import Spectrum
 
 MOST_STEPS = 1_000_000
 MOST_DIVERSE = 64
@@ -80,7 +81,7 @@ def visualize(
     from filterkit.catalog.visualization_files import read
     from filterkit.runtime.providers import choose
 
-    _check(asked)
+    _check(asked, options)
     size = parse_size(options.size)
     if size == "original":
         raise UsageError("a visualization has no original size", hint="use a number, e.g. --size 128")
@@ -121,7 +122,7 @@ def visualize(
     return result()
 
 
-def _check(asked: VisualizeOptions) -> None:
+def _check(asked: VisualizeOptions, options: RunOptions) -> None:
     """Raise UsageError for a value that is out of range."""
     for name, value, least, most in (
         ("steps", asked.steps, 1, MOST_STEPS),
@@ -131,6 +132,9 @@ def _check(asked: VisualizeOptions) -> None:
         check_number(name, value, whole=True)
         if not least <= value <= most:
             raise UsageError(f"{name} must be between {least} and {most:,}, not {value:,}")
+    if options.at not in ("post", "pre"):
+        hint = "use post (after the activation) or pre (before it)"
+        raise UsageError(f"at cannot be '{options.at}'", hint=hint)
     if asked.objective not in get_args(Objective):
         raise UsageError(
             f"objective cannot be '{asked.objective}'", hint=closest(asked.objective, get_args(Objective))
@@ -207,9 +211,13 @@ class _Run:
 
         if not wanted:
             return
-        for maximum, values, batch in self._batches(match, wanted):
+        response = _Response(partial(self._maximized, match), self._asked, match.layer, self._options.at)
+        diversity = self._asked.diversity
+        together = diversity if diversity > 1 else response.maximum.together
+        for first in range(0, len(wanted), together):
+            batch = wanted[first : first + together]
             began = perf_counter()
-            ascent = self._ascent(maximum, values, batch, count)
+            ascent = self._ascent(response, batch, count)
             seconds = (perf_counter() - began) / len(batch)
             found = _finished(batch, ascent, seconds)
             if ascent.steps < self._asked.steps:
@@ -219,33 +227,7 @@ class _Run:
                 write(each.path, kept)
             yield found
 
-    def _batches(
-        self, match: Match, wanted: Sequence[_Wanted]
-    ) -> Iterator[tuple[Maximized, Maximized, list[_Wanted]]]:
-        """What is maximized, what is reported, and the pictures that run together.
-
-        Where a filter does not respond to the first picture, its response after the activation has no
-        gradient; what is maximized is the response before it.
-        """
-        reported = self._maximized(match, self._options.at)
-        row, asked = match.layer, self._asked
-        if reported.maps != row["filters"]:  # an activation merges or doubles maps
-            reported = self._maximized(match, "pre")
-        silent: list[_Wanted] = []
-        if self._options.at == "post" and row["pre_tensor"] != row["post_tensor"]:
-            start = self._spectrum(reported).pictures(self._spectrum(reported).start([(asked.seed, 1)]))
-            responses = reported.responses(start)
-            silent = [each for each in wanted if responses[each.filter] == 0]
-        live = [each for each in wanted if each not in set(silent)]
-        for maximum, some in (
-            (reported, live),
-            (self._maximized(match, "pre") if silent else reported, silent),
-        ):
-            together = asked.diversity if asked.diversity > 1 else maximum.together
-            for first in range(0, len(some), together):
-                yield maximum, reported, some[first : first + together]
-
-    def _maximized(self, match: Match, at: At) -> Maximized:
+    def _maximized(self, match: Match, at: At, objective: Objective | Literal["peak"]) -> Maximized:
         found = maximized(
             self._session,
             match,
@@ -253,7 +235,7 @@ class _Run:
             self._rules,
             replace(self._options, at=at),
             self._size,
-            self._asked.objective,
+            objective,
             crop=self._asked.diversity == 1,
         )
         if found.batch is not None and self._asked.diversity not in (1, found.batch):
@@ -263,30 +245,20 @@ class _Run:
             )
         return found
 
-    def _spectrum(self, maximum: Maximized) -> Spectrum:
+    def _ascent(self, response: _Response, batch: Sequence[_Wanted], count: Callable[[int], None]) -> Ascent:
+        from filterkit.visualization.ascent import ascend
         from filterkit.visualization.spectrum import Spectrum
 
-        colours = self._preprocessing.channel_order in ("RGB", "BGR", "RGBA")
-        return Spectrum(*maximum.shape, colours=colours)
-
-    def _ascent(
-        self,
-        maximum: Maximized,
-        reported: Maximized,
-        batch: Sequence[_Wanted],
-        count: Callable[[int], None],
-    ) -> Ascent:
-        from filterkit.visualization.ascent import ascend
-
-        asked = self._asked
+        asked, maximum = self._asked, response.maximum
         filters = [each.filter for each in batch]
+        colours = self._preprocessing.channel_order in ("RGB", "BGR", "RGBA")
         ascent = ascend(
-            self._spectrum(maximum),
+            Spectrum(*maximum.shape, colours=colours),
             [(asked.seed, 1 + each.variant) for each in batch],
             asked.steps,
             seed=asked.seed,
-            gradients=lambda pictures: maximum.gradients(pictures, filters, diverse=asked.diversity > 1),
-            values=lambda pictures: reported.values(pictures, filters),
+            gradients=lambda pictures: response.gradients(pictures, filters),
+            values=lambda pictures: maximum.values(pictures, filters),
             window=maximum.window,
             extent=maximum.extent,
             each_step=lambda: count(len(batch)),
@@ -298,6 +270,39 @@ class _Run:
                     hint=f"filterkit maps {each.match.model['name']} IMAGE shows the range of every layer",
                 )
         return ascent
+
+
+class _Response:
+    """What is maximized in a layer, and the way there.
+
+    Where a filter does not respond, its response after the activation has no gradient. Then the largest value
+    before the activation is maximized: the mean would not become positive for filters that balance light and
+    dark, and a picture that excites them anywhere is enough for a start.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[At, Objective | Literal["peak"]], Maximized],
+        asked: VisualizeOptions,
+        layer: Mapping[str, Any],
+        at: At,
+    ) -> None:
+        self.maximum = make(at, asked.objective)
+        if self.maximum.maps != layer["filters"]:  # an activation merges or doubles maps
+            self.maximum, at = make("pre", asked.objective), "pre"
+        self._diverse = asked.diversity > 1
+        objective = asked.objective if asked.objective == "unit" else PEAK
+        has_activation = at == "post" and layer["pre_tensor"] != layer["post_tensor"]
+        self._before = cache(partial(make, "pre", objective)) if has_activation else None
+
+    def gradients(self, pictures: FloatArray, filters: Sequence[int]) -> FloatArray:
+        """The gradients of what is maximized, for a picture of each filter."""
+        found = self.maximum.gradients(pictures, filters, diverse=self._diverse)
+        silent = [place for place, each in enumerate(found) if not each.any()]
+        if silent and self._before is not None:
+            some = [filters[place] for place in silent]
+            found[silent] = self._before().gradients(pictures[silent], some, diverse=False)
+        return found
 
 
 def _finished(batch: Sequence[_Wanted], ascent: Ascent, seconds: float) -> Done:

@@ -35,6 +35,9 @@ SIGNAL = Preprocessing(channel_order="BANDS", layout="NCHW", size=None, scale=2 
 
 Objective = Literal["channel", "unit"]
 
+PEAK: Literal["peak"] = "peak"
+"""A third objective, of filters that do not respond: the largest value of the map."""
+
 
 def preprocessing_of(model: Mapping[str, Any]) -> Preprocessing:
     """That of a model's pictures, or of its signals.
@@ -95,17 +98,6 @@ class Maximized:
         """The responses of filters to a picture each, shape (pictures, channels, height, width)."""
         return self._own(filters).values(self._fed(pictures), self._position)
 
-    def responses(self, picture: FloatArray) -> FloatArray:
-        """The responses of all filters to one picture, shape (1, channels, height, width)."""
-        import numpy as np
-
-        from filterkit.runtime.differentiable import value_of
-
-        (top, bottom), (left, right) = self.window or ((0, None), (0, None))
-        part = np.repeat(picture[..., top:bottom, left:right], self.batch or 1, axis=0)
-        maps = self._network.maps(self._fed(part))[:1]
-        return value_of(np.swapaxes(maps, 0, 1), None, self._position)
-
     def gradients(self, pictures: FloatArray, filters: Sequence[int], *, diverse: bool) -> FloatArray:
         """The gradients of the responses; if `diverse`, of the objective of several different pictures."""
         network, position = self._own(filters), self._position
@@ -147,7 +139,7 @@ def maximized(
     rules: Rules,
     options: RunOptions,
     size: Size,
-    objective: Objective,
+    objective: Objective | Literal["peak"],
     *,
     crop: bool,
 ) -> Maximized:
@@ -184,7 +176,7 @@ def maximized(
         network = replace(network, entry=SignalEntry.of(taken))
         whole = network.entry.taken(fed)[0]
     count, *space = network.maps(np.repeat(whole[None], network.entry.batch or 1, axis=0)).shape[1:]
-    position: Position = "mean"
+    position: Position = "max" if objective == PEAK else "mean"
     place, window, extent = None, None, None
     if objective == "unit":
         position = tuple(each // 2 for each in space)

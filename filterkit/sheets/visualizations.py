@@ -35,7 +35,7 @@ def visualizations_to_sheet(result: Visualization) -> TileSheet:
     rows = several and len({*counts.values()}) == 1 and columns > 1
     first = layers[0].partition("/")[0] if several else layers[0]
     labels = [
-        f"{number if rows or not several else layer.partition('/')[2] + '/' + number}: {value:.3g}"
+        f"{number if rows or not several else layer.partition('/')[2] + '/' + number}: {value:.4g}"
         for (layer, _, number), value in zip(parts, result.best, strict=True)
     ]
     steps = max(result.steps)

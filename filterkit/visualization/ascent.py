@@ -1,7 +1,9 @@
 """Gradient ascent on pictures: Adam on their Fourier coefficients, under random transforms.
 
 The steps are those of Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization"
-(https://arxiv.org/abs/1412.6980), algorithm 1, with its default decay rates.
+(https://arxiv.org/abs/1412.6980), algorithm 1, with its default decay rates. Gradients are divided by their
+root mean square, each picture's by its own, as their size can change by orders of magnitude from one step to
+the next when filters begin to respond.
 """
 
 from __future__ import annotations
@@ -91,7 +93,6 @@ def ascend(
     rng = np.random.default_rng((seed, 0))
     flat = coefficients.view(np.float32)
     mean, square = np.zeros_like(flat), np.zeros_like(flat)
-    unit = np.zeros((len(seeds), 1, 1, 1), np.float32)
     pictures = spectrum.pictures(coefficients)
 
     def seen(pictures: FloatArray) -> FloatArray:
@@ -105,9 +106,8 @@ def ascend(
             back = gradients(apply(matrix, pictures, (bottom - top, right - left)))
             back = apply(matrix.T, back, (height, width))
             slope = spectrum.back(pictures, back).view(np.float32)
-            # Adam does not depend on the unit of responses, but for TINY.
-            unit = np.where(unit == 0, np.abs(slope).max(axis=(1, 2, 3), keepdims=True), unit)
-            slope /= np.where(unit == 0, 1, unit)
+            size = np.sqrt(np.square(slope).mean(axis=(1, 2, 3), keepdims=True))
+            slope /= np.where(size == 0, 1, size)
             mean += (1 - DECAY_MEAN) * (slope - mean)
             square += (1 - DECAY_SQUARE) * (slope * slope - square)
             rate = STEP * np.sqrt(1 - DECAY_SQUARE**step) / (1 - DECAY_MEAN**step)

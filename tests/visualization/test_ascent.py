@@ -44,6 +44,7 @@ def test_the_same_optimization_in_torch() -> None:
         matrix = Transform.random(rng, *SIZE).matrix(*SIZE)
         back = apply(matrix.T, gradients(apply(matrix, pictures, SIZE)), SIZE)
         slope = spectrum.back(pictures, back)
+        slope /= np.sqrt((np.abs(slope) ** 2).mean(axis=(1, 2, 3), keepdims=True) / 2)
         parts.grad = -torch.tensor(np.stack([slope.real, slope.imag], axis=-1))
         adam.step()
     final = spectrum.pictures(np.ascontiguousarray(parts.detach().numpy()).view(np.complex64)[..., 0])

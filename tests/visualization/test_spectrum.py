@@ -50,9 +50,7 @@ def test_as_torch(size: tuple[int, int]) -> None:
 
 def test_the_start_is_almost_gray_and_depends_on_the_seed() -> None:
     spectrum = Spectrum(3, 64, 64, colours=True)
-    first, again, other = (
-        spectrum.pictures(spectrum.start([seed])) for seed in ((0, 1), (0, 1), (0, 2))
-    )
+    first, again, other = (spectrum.pictures(spectrum.start([seed])) for seed in ((0, 1), (0, 1), (0, 2)))
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 1e-3
     assert np.abs(first - 0.5).max() < 0.2
