@@ -61,7 +61,7 @@ def test_diversity_and_options(run: Run) -> None:
 
 
 def test_errors(run: Run) -> None:
-    code, error, hint = run("visualize", "net/conv/9", *SHORT).failure
+    code, error, _ = run("visualize", "net/conv/9", *SHORT).failure
     assert code == 1 and "9" in error
     assert run("visualize", "net/conv/0", "--size", "original").failure[0] == 2
     assert run("visualize", "net/conv/0", *SHORT, "-o", "a.docx").failure[0] == 2

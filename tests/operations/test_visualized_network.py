@@ -58,12 +58,20 @@ def test_each_picture_has_a_filter_of_its_own(prepare: Any, objective: Any) -> N
         np.testing.assert_allclose(back[place], alone, atol=1e-6 * np.abs(alone).max())
 
 
-def test_gradients_as_finite_differences(prepare: Any) -> None:
+@pytest.mark.keras
+def test_gradients_as_of_torch(prepare: Any) -> None:
+    torch = pytest.importorskip("torch")
+    conv = torch.nn.functional.conv2d
+    first, second = (torch.tensor(WEIGHTS[name]).double() for name in "wv")
+    pictures = torch.tensor(PICTURES).double().requires_grad_()
+    maps = conv(torch.relu(conv(pictures, first, padding=1)), second, padding=1)
+    values = maps[range(3), [3, 0, 3]].mean(dim=(1, 2))
+    values.sum().backward()
     layer = prepare("channel")
-    back = layer.gradients(PICTURES, (0, 1, 2), diverse=False)
-    along = np.random.default_rng(1).standard_normal(PICTURES.shape).astype(np.float32)
-    ends = [layer.values(PICTURES + step * along, (0, 1, 2)) for step in (1e-3, -1e-3)]
-    np.testing.assert_allclose((back * along).sum(axis=(1, 2, 3)), (ends[0] - ends[1]) / 2e-3, rtol=0.02)
+    np.testing.assert_allclose(layer.values(PICTURES, (3, 0, 3)), values.detach().numpy(), rtol=1e-5)
+    slope = pictures.grad.numpy()
+    found = layer.gradients(PICTURES, (3, 0, 3), diverse=False)
+    np.testing.assert_allclose(found, slope, atol=1e-5 * np.abs(slope).max())
 
 
 def test_a_unit_needs_only_its_receptive_field(prepare: Any) -> None:
