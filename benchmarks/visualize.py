@@ -6,6 +6,7 @@ The torch version is the same optimization in the usual way: ``torch.fft``, ``gr
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -28,8 +29,8 @@ from filterkit.plugins.registry import Registry
 from filterkit.runtime.onnx_session import open_session, run
 from filterkit.runtime.providers import choose
 from filterkit.visualization import ascent
-from filterkit.visualization.spectrum import COLOURS, CONTRAST, NOISE
-from filterkit.visualization.transforms import DEGREES, SCALES, SHIFT
+from filterkit.visualization.spectrum import COLOURS, CONTRAST, NOISE, SMOOTH
+from filterkit.visualization.transforms import DEGREES, MARGIN, SCALES, SHIFT
 
 THREADS = os.cpu_count() or 1
 LAYER, FILTER, SIZE = "block3_conv3", 5, 128
@@ -113,23 +114,26 @@ def torch_visualization(bench: filterkit.Workbench, layer: str) -> Callable[...,
         angle = np.deg2rad(rng.uniform(-DEGREES, DEGREES))
         factor, (y, x) = rng.uniform(*SCALES), rng.uniform(-SHIFT, SHIFT, 2) * 2 / size
         cos, sin = np.cos(angle) / factor, np.sin(angle) / factor
-        theta = torch.tensor([[[cos, sin, x], [-sin, cos, y]]], dtype=torch.float32)
+        inner = (size - 1) / (given.shape[2] - 1)
+        theta = torch.tensor([[[cos, sin, x], [-sin, cos, y]]], dtype=torch.float32) * inner
         grid = torch.nn.functional.affine_grid(theta, (1, 3, size, size), align_corners=True)
         grid = grid.expand(len(given), -1, -1, -1)
         return torch.nn.functional.grid_sample(given, grid, padding_mode="reflection", align_corners=True)
 
     def optimize(filters: Sequence[int], size: int, steps: int) -> rivals.Array:
         rng = np.random.default_rng(0)
-        frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size))
-        scale = CONTRAST * size / np.maximum(frequency, 1 / size)
+        canvas = size + 2 * math.ceil(MARGIN * size)
+        frequency = np.hypot(np.fft.fftfreq(canvas)[:, None], np.fft.rfftfreq(canvas))
+        frequency = np.maximum(frequency, 1 / canvas)
+        scale = CONTRAST * canvas / frequency / (1 + (frequency / SMOOTH) ** 6)
         scale = torch.tensor(scale.astype(np.float32))
-        start = NOISE * rng.standard_normal((len(filters), 3, size, size // 2 + 1, 2), np.float32)
+        start = NOISE * rng.standard_normal((len(filters), 3, canvas, canvas // 2 + 1, 2), np.float32)
         coefficients = torch.tensor(start).requires_grad_()
         adam = torch.optim.Adam([coefficients], lr=ascent.STEP)
         own = torch.arange(len(filters))
         for _ in range(steps):
             adam.zero_grad()
-            maps = transformed(pictures(coefficients, scale, size), size, rng).flip(1) * 255 - means
+            maps = transformed(pictures(coefficients, scale, canvas), size, rng).flip(1) * 255 - means
             for index, (kernel, bias) in enumerate(banks):
                 if index and names[index].endswith("conv1"):
                     maps = torch.nn.functional.max_pool2d(maps, 2)
@@ -140,7 +144,8 @@ def torch_visualization(bench: filterkit.Workbench, layer: str) -> Callable[...,
             coefficients.grad /= coefficients.grad.square().mean(dim=(1, 2, 3, 4), keepdim=True).sqrt()
             adam.step()
         with torch.no_grad():
-            found = pictures(coefficients, scale, size)
+            edge = (canvas - size) // 2
+            found = pictures(coefficients, scale, canvas)[..., edge:-edge, edge:-edge]
         return found.numpy().transpose(0, 2, 3, 1)  # type: ignore[no-any-return]
 
     return optimize

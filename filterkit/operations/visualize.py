@@ -248,21 +248,26 @@ class _Run:
     def _ascent(self, response: _Response, batch: Sequence[_Wanted], count: Callable[[int], None]) -> Ascent:
         from filterkit.visualization.ascent import ascend
         from filterkit.visualization.spectrum import Spectrum
+        from filterkit.visualization.transforms import with_margin
 
         asked, maximum = self._asked, response.maximum
         filters = [each.filter for each in batch]
         colours = self._preprocessing.channel_order in ("RGB", "BGR", "RGBA")
+        channels, *size = maximum.shape
+        canvas, window = with_margin(size, maximum.window)
         ascent = ascend(
-            Spectrum(*maximum.shape, colours=colours),
+            Spectrum(channels, *canvas, colours=colours),
             [(asked.seed, 1 + each.variant) for each in batch],
             asked.steps,
             seed=asked.seed,
             gradients=lambda pictures: response.gradients(pictures, filters),
             values=lambda pictures: maximum.values(pictures, filters),
-            window=maximum.window,
-            extent=maximum.extent,
+            window=window,
+            extent=maximum.extent or tuple(size),
             each_step=lambda: count(len(batch)),
         )
+        (top, bottom), (left, right) = with_margin(size, None)[1]
+        ascent.pictures = ascent.pictures[..., top:bottom, left:right]
         for each, last, picture in zip(batch, ascent.last, ascent.pictures, strict=True):
             if not (math.isfinite(last) and math.isfinite(picture.sum())):
                 raise RuntimeFailure(

@@ -24,6 +24,10 @@ COLOURS = np.array([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]
 CONTRAST = 0.25
 """Factor of coefficients; with it, the first steps change pictures visibly, but not beyond their range."""
 
+SMOOTH = 0.35
+"""Frequency, in cycles per pixel, from which on coefficients count less: those near 0.5 show the strides of
+pooling and convolutions as checkerboards (Odena et al. 2016, https://distill.pub/2016/deconv-checkerboard)."""
+
 NOISE = 0.01
 """Standard deviation of the coefficients at the start, where pictures are almost gray."""
 
@@ -44,7 +48,8 @@ class Spectrum:
         frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
         frequency = np.maximum(frequency, 1 / max(height, width))
         energy = frequency if height > 1 else np.sqrt(frequency)  # the same in each octave
-        self._scale = (CONTRAST * np.sqrt(height * width) / energy).astype(np.float32)
+        smooth = 1 / (1 + (frequency / SMOOTH) ** 6)
+        self._scale = (CONTRAST * np.sqrt(height * width) * smooth / energy).astype(np.float32)
         self._twice = np.full(width // 2 + 1, 2, np.float32)  # columns that stand for two frequencies
         self._twice[0] = 1
         if width % 2 == 0:

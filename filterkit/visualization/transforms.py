@@ -7,6 +7,8 @@ interpolated once, and its transpose is the exact adjoint.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,9 @@ SHARE = 1 / 10
 
 SCALES = (0.9, 1.1)
 DEGREES = 10.0
+
+MARGIN = 1 / 8
+"""What is optimized beyond each border of a picture, and cut off at the end, as a share of its size."""
 
 Window = tuple[tuple[int, int], tuple[int, int]]
 """The rows and columns of a picture that are computed, each as first and end."""
@@ -80,6 +85,17 @@ def _between(place: FloatArray, size: int) -> tuple[NDArray[np.int32], NDArray[n
         pixel = pixel % period
         sides.append(np.minimum(pixel, period - pixel) if size > 1 else np.zeros_like(pixel))
     return sides[0], sides[1], distance
+
+
+def with_margin(size: Sequence[int], window: Window | None) -> tuple[tuple[int, int], Window]:
+    """A larger size, and the part of it that is the whole, or a window, of the original size.
+
+    Transforms then move real content into pictures, in place of their mirror image.
+    """
+    first, second = (math.ceil(MARGIN * each) if each > 1 else 0 for each in size)
+    (top, bottom), (left, right) = window or ((0, size[0]), (0, size[1]))
+    moved = (top + first, bottom + first), (left + second, right + second)
+    return (size[0] + 2 * first, size[1] + 2 * second), moved
 
 
 def apply(matrix: sparse.csr_matrix, pictures: FloatArray, size: tuple[int, int]) -> FloatArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from filterkit.visualization.spectrum import COLOURS, CONTRAST, Spectrum
+from filterkit.visualization.spectrum import COLOURS, CONTRAST, SMOOTH, Spectrum
 
 SIZES = [(8, 10), (7, 9), (1, 16), (1, 15)]
 
@@ -31,9 +31,10 @@ def test_as_torch(size: tuple[int, int]) -> None:
     torch = pytest.importorskip("torch")
     spectrum = Spectrum(3, *size, colours=True)
     start = 20 * spectrum.start([(0,), (1,)])
-    frequency = np.hypot(np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1]))
-    frequency = np.maximum(frequency, 1 / max(size)) ** (1 if size[0] > 1 else 0.5)
-    scale = torch.tensor(CONTRAST * np.sqrt(size[0] * size[1]) / frequency)
+    own = np.hypot(np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1]))
+    frequency = np.maximum(own, 1 / max(size)) ** (1 if size[0] > 1 else 0.5)
+    smooth = 1 + (np.maximum(own, 1 / max(size)) / SMOOTH) ** 6
+    scale = torch.tensor(CONTRAST * np.sqrt(size[0] * size[1]) / frequency / smooth)
     parts = torch.tensor(np.stack([start.real, start.imag], axis=-1)).double().requires_grad_()
     waves = torch.fft.irfft2(torch.view_as_complex(parts) * scale, s=size)
     colours = torch.tensor(COLOURS / np.linalg.norm(COLOURS, axis=0).max()).double()

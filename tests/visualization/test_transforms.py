@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from filterkit.visualization.transforms import DEGREES, SCALES, SHIFT, Transform, apply
+from filterkit.visualization.transforms import DEGREES, SCALES, SHIFT, Transform, apply, with_margin
 
 SIZE = 40, 50
 
@@ -40,6 +40,14 @@ def test_a_window_is_a_part_of_the_whole() -> None:
     whole = apply(transform.matrix(*SIZE), pictures(), SIZE)
     part = apply(transform.matrix(*SIZE, ((5, 20), (7, 33))), pictures(), (15, 26))
     np.testing.assert_array_equal(part, whole[..., 5:20, 7:33])
+
+
+def test_a_margin_is_around_the_picture_or_its_window() -> None:
+    canvas, whole = with_margin((40, 64), None)
+    assert canvas == (40 + 2 * 5, 64 + 2 * 8)
+    assert whole == ((5, 45), (8, 72))
+    assert with_margin((40, 64), ((3, 9), (0, 20))) == (canvas, ((8, 14), (8, 28)))
+    assert with_margin((1, 64), None) == ((1, 80), ((0, 1), (8, 72)))
 
 
 @pytest.mark.parametrize("size", [SIZE, (1, 64), (7, 7)])
