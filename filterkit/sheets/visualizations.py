@@ -42,7 +42,9 @@ def visualizations_to_sheet(result: Visualization) -> TileSheet:
     return TileSheet(
         tiles=in_rows(tiles, columns) if rows else near_square(tiles),
         count=len(tiles),
-        title=f"{first}: what its filters respond to most" if len(tiles) > 1 else result.addresses[0],
+        title=f"{first}: what its filters respond to most"
+        if len({*result.addresses}) > 1
+        else result.addresses[0],
         note=f"filter: response ({_OBJECTIVES[result.objective]}); {steps} steps, seed {result.seed}",
         row_labels=tuple(layer.partition("/")[2] for layer in layers) if rows else (),
         tile_labels=tuple(labels),
