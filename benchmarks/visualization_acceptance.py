@@ -2,8 +2,8 @@
 
 ``python benchmarks/visualization_acceptance.py [CATALOG] [--filters 4] [--size 96] [--steps 96]`` takes the
 first filters of each layer; with ``--filters 512`` all of them, which takes days on two cores. Crops have the
-size of the pictures, are at random places (seed 0) in the colour photos of scikit-image, and are ranked by the
-same number, the mean of the filter's map after the activation. A filter is live if it responds to a crop.
+size of the pictures, are at random places (seed 0) in the colour photos of scikit-image, and are ranked by
+the same number, the mean of the filter's map after the activation. A filter is live if it responds to a crop.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``filterkit quickstart``: add VGG16 to a new catalog, list its layers, draw, run and explain its filters."""
+"""``filterkit quickstart``: add VGG16 to a new catalog, list its layers, draw, run and explain filters."""
 
 from __future__ import annotations
 

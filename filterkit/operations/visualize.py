@@ -109,7 +109,7 @@ def visualize(
             def count(pictures: int) -> None:
                 nonlocal steps
                 steps += pictures
-                progress("optimizing pictures", steps, total)
+                progress("optimizing pictures (steps)", steps, total)
 
             for match in matches:
                 for batch in run.of(match, [each for each in missing if each.match is match], count):
