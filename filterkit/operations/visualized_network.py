@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from filterkit.errors import ImageError
 from filterkit.operations.attribute import WORTHWHILE
 from filterkit.operations.attributed_network import AttributedNetwork, AttributeOptions
 from filterkit.operations.requested_pictures import picture_preprocessing
@@ -52,7 +53,14 @@ def preprocessing_of(model: Mapping[str, Any]) -> Preprocessing:
         from filterkit.runtime.signals import signal_axes
 
         return replace(SIGNAL, bands=signal_axes(shape)[1])
-    return picture_preprocessing(model)
+    try:
+        return picture_preprocessing(model)
+    except ImageError as error:
+        hint = "only inputs that are pictures, or signals in one dimension, are optimized"
+        if len(shape) == 4:
+            spec = "--preprocessing unit:input=NAME,layout=NCHW"
+            hint = f"if an input is a picture, declare it with filterkit add --replace {spec}"
+        raise ImageError(error.message, hint=hint) from None
 
 
 def is_signal(preprocessing: Preprocessing) -> bool:

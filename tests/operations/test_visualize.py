@@ -249,8 +249,9 @@ def test_a_size_that_the_graph_does_not_allow(add: Add) -> None:
 
 def test_networks_without_pictures(add: Add) -> None:
     bench = add(["N", 3, 5, "H", "W"], nodes=[node("Conv", "x w", "y", name="conv")], w=random(4, 3, 1, 3, 3))
-    with pytest.raises(ImageError, match="takes no pictures"):
+    with pytest.raises(ImageError, match="takes no pictures") as caught:
         bench.visualize("net/conv/0", **SHORT)
+    assert "--input" not in str(caught.value.hint)
 
 
 def test_an_operator_without_a_rule(add: Add) -> None:
