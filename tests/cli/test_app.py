@@ -20,7 +20,7 @@ HEAVY = {"numpy", "onnx", "onnxruntime", "sqlalchemy", "alembic", "matplotlib", 
 COMMANDS = {
     *("add", "measure", "remove", "zoo", "models", "layers", "filters", "query"),
     *("stats", "similar", "duplicates", "diff"),
-    *("show", "maps", "convolve", "attribute", "export", "quickstart", "doctor", "plugins"),
+    *("show", "maps", "convolve", "attribute", "visualize", "export", "quickstart", "doctor", "plugins"),
 }
 
 PIP = {"install", "uninstall", "upgrade", "requirements"}
