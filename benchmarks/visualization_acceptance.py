@@ -44,7 +44,8 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         bench = stack.enter_context(filterkit.open(asked.catalog or folder / "catalog.db"))
-        bench.add("vgg16")
+        if asked.catalog is None:
+            bench.add("vgg16")
         best = _best_of_crops(bench, asked.size, asked.filters)
         total = above = dead = 0
         for row in bench.layers("vgg16"):

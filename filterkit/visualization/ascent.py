@@ -109,9 +109,12 @@ def ascend(
             size = np.sqrt(np.square(slope).mean(axis=(1, 2, 3), keepdims=True))
             slope /= np.where(size == 0, 1, size)
             mean += (1 - DECAY_MEAN) * (slope - mean)
-            square += (1 - DECAY_SQUARE) * (slope * slope - square)
+            np.square(slope, out=slope)
+            square += (1 - DECAY_SQUARE) * (slope - square)
             rate = STEP * np.sqrt(1 - DECAY_SQUARE**step) / (1 - DECAY_MEAN**step)
-            flat += np.float32(rate) * mean / (np.sqrt(square) + np.float32(TINY))
+            np.sqrt(square, out=slope)
+            slope += np.float32(TINY)
+            flat += np.float32(rate) * mean / slope
             pictures = spectrum.pictures(coefficients)
             state.steps = step
             if step * CHECKS // steps > (step - 1) * CHECKS // steps:
