@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from filterkit.errors import RuntimeFailure, UsageError, check_number, closest
+from filterkit.errors import CatalogError, RuntimeFailure, UsageError, check_number, closest
 from filterkit.operations.draw import draw
 from filterkit.operations.maps import check_network
 from filterkit.operations.requested_pictures import parse_size
@@ -95,6 +95,9 @@ def visualize(
         for each in wanted
         if (kept := read(each.path, len(preprocessing.channels))) is not None
     }
+    if asked.diversity > 1:  # pictures of a filter are made together, or not at all
+        parts = {(each.match.address, each.filter) for each in wanted if each not in done}
+        done = {each: found for each, found in done.items() if (each.match.address, each.filter) not in parts}
     missing = [each for each in wanted if each not in done]
     run = _Run(session, preprocessing, asked, options, size)
 
@@ -329,6 +332,9 @@ def _result(
 ) -> Visualization:
     import numpy as np
 
+    if len({kept.picture.shape for _, kept, _ in found}) > 1:
+        folder = found[0][0].path.parent
+        raise CatalogError("pictures in the store have other sizes", hint=f"delete the folder {folder}")
     array = np.stack([kept.picture for _, kept, _ in found])
     if is_signal(preprocessing):
         array = 2 * array[:, :, 0] - 1

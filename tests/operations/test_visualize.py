@@ -13,7 +13,7 @@ from onnx_graphs import build, node, random
 from scipy.signal import correlate
 
 import filterkit
-from filterkit.errors import FilterkitError, ImageError, ModelError, RuntimeFailure, UsageError
+from filterkit.errors import CatalogError, FilterkitError, ImageError, ModelError, RuntimeFailure, UsageError
 
 WEIGHTS = {"w": random(4, 3, 3, 3), "v": random(2, 4, 3, 3, seed=1), "b": random(4, seed=2)}
 FREE = ["N", 3, "H", "W"]
@@ -120,6 +120,17 @@ def test_corrupted_results_are_made_again(add: Add) -> None:
     assert bench.examine()["faults"] == []
 
 
+def test_a_kept_picture_of_another_size(add: Add) -> None:
+    bench = add()
+    bench.visualize("net/conv/0", **SHORT)
+    [path] = kept(bench)
+    bench.visualize("net/conv/0", **{**SHORT, "size": 30})
+    [other] = {*kept(bench)} - {path}
+    other.replace(path)
+    with pytest.raises(CatalogError, match="have other sizes"):
+        bench.visualize("net/conv/0:2", **SHORT)
+
+
 def test_a_store_that_cannot_be_written_keeps_nothing(add: Add) -> None:
     bench = add()
     (bench.path.with_suffix(".store") / "visualizations").write_text("in the way")
@@ -207,6 +218,9 @@ def test_diversity(add: Add) -> None:
     found = bench.visualize("net/last/0", diversity=3, at="pre", **{**SHORT, "steps": 40})
     assert found.addresses == ("net/last/0",) * 3
     assert len(set(found.names)) == 3
+    kept(bench)[1].unlink()
+    again = bench.visualize("net/last/0", diversity=3, at="pre", **{**SHORT, "steps": 40})
+    np.testing.assert_array_equal(again.array, found.array)
     assert all(best > start for best, start in zip(found.best, found.start, strict=True))
     with pytest.raises(RuntimeFailure, match="fixes their number to 1"):
         bench.add(filterkit_fixed(bench), name="fixed")
