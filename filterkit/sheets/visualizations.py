@@ -35,7 +35,7 @@ def visualizations_to_sheet(result: Visualization) -> TileSheet:
     rows = several and len({*counts.values()}) == 1 and columns > 1
     first = layers[0].partition("/")[0] if several else layers[0]
     labels = [
-        f"{number if rows or not several else layer.partition('/')[2] + '/' + number}: {value:.4g}"
+        f"{number if rows or not several else layer.partition('/')[2] + '/' + number}: {_short(value)}"
         for (layer, _, number), value in zip(parts, result.best, strict=True)
     ]
     steps = max(result.steps)
@@ -58,6 +58,11 @@ def visualizations_to_sheet(result: Visualization) -> TileSheet:
             "provider": result.provider,
         },
     )
+
+
+def _short(value: float) -> str:
+    """A number for a narrow label."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 _OBJECTIVES = {"channel": "mean of its map", "unit": "middle of its map"}

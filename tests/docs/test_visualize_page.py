@@ -52,7 +52,7 @@ def test_the_commands_and_the_python_run(folder: Path) -> None:
 def test_its_pictures_exist() -> None:
     found = re.findall(r"\]\((images/\w+\.\w+)\)", PAGE)
     assert len(found) == 1
-    assert all((DOCS / name).stat().st_size < 1_500_000 for name in found)
+    assert all((DOCS / name).stat().st_size < 700_000 for name in found)
 
 
 def test_it_names_every_option() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,10 @@ def result(addresses: list[str], shape: tuple[int, ...] = (3, 8, 10)) -> Visuali
 
 
 def test_filters_of_a_layer() -> None:
-    sheet = result(["net/conv/0", "net/conv/7", "net/conv/9"]).to_sheet()
+    three = result(["net/conv/0", "net/conv/7", "net/conv/9"])
+    sheet = replace(three, best=(1234.4, 1235.6, 12345.6)).to_sheet()
     assert sheet.count == 3
-    assert sheet.tile_labels == ("0: 1234", "7: 1236", "9: 1236")
+    assert sheet.tile_labels == ("0: 1234", "7: 1236", "9: 12346")
     assert sheet.title.startswith("net/conv")
     assert "64 steps" in sheet.note and "seed 3" in sheet.note
     assert sheet.addresses == ("net/conv/0", "net/conv/7", "net/conv/9")
