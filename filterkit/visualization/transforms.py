@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,14 +66,16 @@ class Transform:
         down = cos * y - sin * x + np.float32(middle[0] - self.shift[0])
         along = sin * y + cos * x + np.float32(middle[1] - self.shift[1])
         (above, below, down), (before, after, along) = _between(down, height), _between(along, width)
-        rows, columns = np.stack([above, above, below, below], -1), np.stack([before, after] * 2, -1)
-        weights = np.stack(
-            [(1 - down) * (1 - along), (1 - down) * along, down * (1 - along), down * along], axis=-1
-        )
+        above, below = above * np.int32(width), below * np.int32(width)
         count = y.size * x.size
-        indices = (rows * np.int32(width) + columns).ravel()
+        indices = np.empty((*down.shape, 4), np.int32)
+        weights = np.empty((*down.shape, 4), np.float32)
+        for place, (row, column) in enumerate(product((above, below), (before, after))):
+            np.add(row, column, out=indices[..., place])
+        for place, (one, other) in enumerate(product((1 - down, down), (1 - along, along))):
+            np.multiply(one, other, out=weights[..., place])
         ends = np.arange(0, 4 * count + 1, 4, dtype=np.int32)
-        return sparse.csr_matrix((weights.ravel(), indices, ends), shape=(count, height * width))
+        return sparse.csr_matrix((weights.ravel(), indices.ravel(), ends), shape=(count, height * width))
 
 
 def _between(place: FloatArray, size: int) -> tuple[NDArray[np.int32], NDArray[np.int32], FloatArray]:
