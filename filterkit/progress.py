@@ -14,6 +14,9 @@ from filterkit.errors import one_line
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Progress
 
+STEPS = " (steps)"
+"""End of the names of tasks that count steps instead of bytes."""
+
 REDRAW_SECONDS = 0.1
 """How often a notebook is updated; every update is a message to the browser."""
 
@@ -78,6 +81,8 @@ def _rich_progress() -> Any:
 
     class Amount(DownloadColumn):
         def render(self, task: Task) -> Text:
+            if task.description.endswith(STEPS):
+                return Text(f"{task.completed:,.0f}/{task.total or 0:,.0f}")
             # Work without a count, such as an export, shows only its name and a moving bar.
             return super().render(task) if task.completed or task.total else Text()
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from filterkit.operations.diff import Matching
     from filterkit.operations.similar import Invariance, Level
     from filterkit.operations.stats import ChartFormat
+    from filterkit.operations.visualized_network import Objective
     from filterkit.plugins.host import PluginHost
     from filterkit.plugins.protocols import Progress, Row
     from filterkit.plugins.registry import Registry
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from filterkit.results.sheet import Drawable, Sheet
     from filterkit.results.similar import Neighbours
     from filterkit.results.stats import LayerStatistics
+    from filterkit.results.visualize import Visualization
     from filterkit.runtime.pictures import Picture
     from filterkit.sheets.tiles import Channels
 
@@ -1492,6 +1494,115 @@ class Workbench:
         return operations.attribute.write_attributions(
             self._session, results, Path(output), normalizer, renderer, options
         )
+
+    def visualize(
+        self,
+        address: str,
+        *,
+        size: int | tuple[int, int] | str | None = None,
+        steps: int = 256,
+        seed: int = 0,
+        objective: Objective = "channel",
+        diversity: int = 1,
+        at: At = "post",
+        rules: Sequence[str] = (),
+        provider: Provider = "auto",
+        threads: int | None = None,
+        interrupted: Callable[[Visualization], None] | None = None,
+    ) -> Visualization:
+        """Optimize pictures until filters respond to them as much as possible (activation maximization).
+
+        Results are kept in the store, so that asking for them again costs nothing.
+
+        Parameters
+        ----------
+        address
+            A filter, some filters, a layer or several layers of a model.
+        size
+            Height and width of the pictures, as a number or ``(height, width)``; None is 128, or what the
+            graph fixes. For networks that take signals in one dimension, the number of samples; None is
+            1024.
+        steps
+            Steps of the optimization.
+        seed
+            Of the first picture and the random transforms. Results are the same for the same seed and
+            provider.
+        objective
+            ``"channel"``: the mean of the filter's map; ``"unit"``: the value in the middle of it.
+        diversity
+            Number of pictures per filter, which are made different from each other.
+        at
+            ``"post"``: the response after the activation, or before it where the activation is 0 for the
+            first picture; ``"pre"``: the convolution's own output.
+        rules
+            Gradient rules, as spec strings, that replace others for their operators.
+        provider, threads
+            As in `iter_feature_maps`.
+        interrupted
+            Called with what there is if the optimization is interrupted (KeyboardInterrupt, which is raised
+            afterwards); the pictures that were being optimized have fewer steps.
+
+        Returns
+        -------
+        Visualization
+            Its array has the shape (pictures, channels, height, width), with values from 0 to 1.
+
+        Raises
+        ------
+        ImageError, RuntimeFailure, ModelError, NotFoundError, UsageError
+            The network takes no pictures, not of this size, or has no gradient.
+
+        Examples
+        --------
+        >>> found = bench.visualize("vgg16/block1_conv2/0:2", size=32, steps=8)
+        >>> found.array.shape
+        (2, 3, 32, 32)
+        >>> [row["best"] > row["start"] for row in found.to_rows()]
+        [True, True]
+        """
+        return operations.visualize.visualize(
+            self._session,
+            address,
+            asked=operations.visualize.VisualizeOptions(
+                steps=steps, seed=seed, objective=objective, diversity=diversity, rules=rules
+            ),
+            options=RunOptions(at, size, provider, threads),
+            interrupted=interrupted,
+        )
+
+    def write_visualization(
+        self,
+        result: Visualization,
+        output: str | os.PathLike[str],
+        *,
+        renderer: str | None = None,
+        **options: Any,
+    ) -> list[Path]:
+        """Write a visualization, and return the files.
+
+        Parameters
+        ----------
+        result
+            From `visualize`.
+        output
+            A picture file for all pictures; an ``.npy`` file for the array, of a single picture without its
+            first axis; an ``.npz`` or ``.safetensors`` file with an array per picture; or a folder, for a
+            picture file each.
+        renderer, options
+            As in `render`.
+
+        Raises
+        ------
+        UsageError
+            There is no such format.
+
+        Examples
+        --------
+        >>> found = bench.visualize("vgg16/block1_conv2/0:2", size=32, steps=8)
+        >>> [path.name for path in bench.write_visualization(found, "pictures")]
+        ['vgg16_block1_conv2_0.png', 'vgg16_block1_conv2_1.png']
+        """
+        return operations.visualize.write(self._session, result, Path(output), renderer, options)
 
     @_with_thumbnails
     def ablate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -22,6 +23,7 @@ from filterkit.catalog.validation import (
     row_checks,
     validated_rows,
 )
+from filterkit.catalog.visualization_files import corrupted
 from filterkit.catalog.weights import add_command
 from filterkit.errors import CatalogError
 from filterkit.hashing import bytes_on_disk, file_sha256
@@ -145,6 +147,11 @@ def check_store(catalog: Catalog, progress: Progress) -> tuple[list[Row], list[R
         do = add_command(row) + (" --replace" if {"altered", "unreadable"} & {*bad.values()} else "")
         damaged += [
             {"model": row["name"], "file": str(path), "state": state, "do": do} for path, state in bad.items()
+        ]
+    for name, sha256 in {row["sha256"]: (row["name"], row["sha256"]) for row in rows}.values():
+        damaged += [
+            {"model": name, "file": str(path), "state": "altered", "do": f"rm {shlex.quote(str(path))}"}
+            for path in corrupted(catalog.store, sha256)
         ]
     return without_weights, damaged
 

@@ -5,6 +5,7 @@
     catalog.store/models/<sha256>/model.onnx    and its external data, under the names the model gives it
     catalog.store/banks/<sha256>.safetensors    key: a layer's name; its bias: that name and "/bias"
     catalog.store/cuts/<model's sha256>/        graphs cut out of the model; their weights are in model.onnx
+    catalog.store/visualizations/<same>/        optimized pictures, see `visualization_files`
     catalog.store/staging/                      what is being written, renamed once it is complete
 
 A process that writes or sweeps has the catalog's write lock, so one staging folder is enough, and files that
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model.onnx"
 
-ROOMS = ("models", "banks", "cuts", "staging")
+ROOMS = ("models", "banks", "cuts", "visualizations", "staging")
 HASH = re.compile(r"[0-9a-f]{64}")
 BANKS = re.compile(r"([0-9a-f]{64})\.safetensors")
 CUT = re.compile(r"[0-9a-f]{32}\.(onnx|part)")
+VISUALIZATION = re.compile(r"[0-9a-f]{32}\.bin")
+PART = re.compile(r"\.[0-9a-f]{32}\.part")
 STAGED = re.compile(r"[0-9a-f]{64}|banks|replaced")
 """Names that filterkit writes in the store; nothing else is deleted."""
 
@@ -71,6 +74,14 @@ class Store:
     def cuts_path(self, sha256: str) -> Path:
         """Folder of graphs cut out of the model of that hash; every process that runs it writes there."""
         return self.path("cuts", _hash(sha256))
+
+    def visualizations_path(self, sha256: str, name: str) -> Path:
+        """A picture of the model of that hash, whether it exists or not; raises as `path` does."""
+        return self.path("visualizations", _hash(sha256), name)
+
+    def visualizations(self, sha256: str) -> list[Path]:
+        """The optimized pictures of the model of that hash; raises as `path` does."""
+        return sorted(_entries(self.path("visualizations", _hash(sha256)), VISUALIZATION))
 
     def path(self, *parts: str) -> Path:
         """A path in the store, checked for links.
@@ -228,6 +239,11 @@ class Store:
             if path.name not in models:
                 freed += sum(_remove(cut) for cut in _entries(path, CUT))
                 _remove_if_empty(path)
+        for path in _entries(self.folder / "visualizations", HASH):
+            left = _entries(path, PART)  # by killed processes
+            left += [] if path.name in models else _entries(path, VISUALIZATION)
+            freed += sum(map(_remove, left))
+            _remove_if_empty(path)
         for path in _entries(self.folder / "banks", BANKS):
             if path.stem not in banks:
                 self._open.pop(path.stem, None)

@@ -96,7 +96,7 @@ COMMANDS = {
     "Models": ("zoo", "add", "measure", "remove"),
     "Query the catalog": ("models", "layers", "filters", "query"),
     "Compare": ("stats", "similar", "connections", "duplicates", "diff"),
-    "Draw, run and export": ("show", "maps", "attribute", "ablate", "convolve", "export"),
+    "Draw, run and export": ("show", "maps", "attribute", "visualize", "ablate", "convolve", "export"),
 }
 """The commands, by panel of the help. Each is a function in a module of the same name."""
 

@@ -1,4 +1,4 @@
-"""``filterkit quickstart``: add VGG16 to a new catalog, list its layers, draw its filters and run it."""
+"""``filterkit quickstart``: add VGG16 to a new catalog, list its layers, draw, run and explain filters."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
+from time import perf_counter
 from typing import Annotated
 
 import typer
@@ -34,6 +35,15 @@ STEPS = (
     "maps classic {photo} --normalizer symmetric:per=filter,percentile=99 -o classic.png",
 )
 
+EXPLAINING = (
+    "attribute vgg16/block3_conv3/13 {photo} -o attribution.png",
+    "visualize vgg16/block3_conv1/1 --size 64 --steps 64 -o visualization.png",
+)
+"""Steps that compute gradients; on a slow machine their commands are printed instead."""
+
+SLOW = 4.0
+"""Seconds of a step above which the next of `EXPLAINING` is likely to take more than ten."""
+
 NEXT = (
     "filterkit show vgg16/block1_conv1",
     "filterkit filters 'vgg16/block3_*' --sort -l2_norm --limit 10",
@@ -51,7 +61,7 @@ def quickstart(
     ),
     image: Annotated[Path | None, typer.Option(help="Your own photo for the feature maps.")] = None,
 ) -> None:
-    """Add the pretrained VGG16, list its layers, draw its filters and run it on a photo."""
+    """Add the pretrained VGG16, list its layers, draw its filters, run it on a photo and explain it."""
     folder.mkdir(parents=True, exist_ok=True)
     from filterkit.workbench import Workbench, place_photo
 
@@ -59,11 +69,16 @@ def quickstart(
     catalog = str(Workbench(shell.catalog).path) if shell.catalog else DEFAULT_CATALOG
     # The printed commands must work in that folder even if FILTERKIT_CATALOG is set.
     place = "" if catalog_location() == catalog else f" --catalog {shlex.quote(catalog)}"
+    left = list(EXPLAINING)
     with _working_in(folder):
         for step in STEPS:
+            began = perf_counter()
             _run(shell, step.format(photo=shlex.quote(photo)), catalog, Path(photo))
+        while left and perf_counter() - began < SLOW:
+            began = perf_counter()
+            _run(shell, left.pop(0).format(photo=shlex.quote(photo)), catalog, Path(photo))
     shell.say(f"\nThe pictures are in {folder}. Next:\n\n  cd {shlex.quote(str(folder))}")
-    for line in NEXT:
+    for line in (*(f"filterkit {step}" for step in left), *NEXT):
         shell.say("  " + line.format(photo=shlex.quote(photo)) + place)
 
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
         similar,
         stats,
         thumbnails,
+        visualize,
+        visualized_network,
         zoo,
     )
 
@@ -69,6 +71,8 @@ __all__ = [
     "similar",
     "stats",
     "thumbnails",
+    "visualize",
+    "visualized_network",
     "zoo",
 ]
 

@@ -76,6 +76,8 @@ class Differentiable:
         The picture's input. If it takes integers that the network casts, pictures are floats.
     opened, key
         Where sessions are kept, and what distinguishes this network there.
+    own
+        Whether each picture has a target of its own: picture n the n-th of `channels`.
     """
 
     model: onnx.ModelProto
@@ -88,10 +90,11 @@ class Differentiable:
     options: RunOptions
     opened: OpenNetworks
     key: tuple[Any, ...]
+    own: bool = False
 
-    def of(self, channels: tuple[int, ...]) -> Differentiable:
-        """The same network, with the total of some channels as its target."""
-        return replace(self, channels=channels)
+    def of(self, channels: tuple[int, ...], *, own: bool = False) -> Differentiable:
+        """The same network, with the total of some channels as its target; or one for each picture."""
+        return replace(self, channels=channels, own=own)
 
     def maps(self, pictures: FloatArray, target: Target | None = None) -> FloatArray:
         """A tensor for pictures of shape (N, C, H, W): shape (N, channels, *positions), all at once."""
@@ -105,7 +108,7 @@ class Differentiable:
         """The value of the target for each of the pictures, shape (N,)."""
         return np.concatenate(
             [
-                value_of(self.maps(some), self.channels, position)[:count]
+                value_of(self.maps(some), self.channels, position, own=self.own)[:count]
                 for some, count in self._chunks(pictures)
             ]
         )
@@ -139,6 +142,7 @@ class Differentiable:
             self.target.layout,
             self.channels,
             _in_order(position, self.target.layout),
+            self.own,
         )
         try:
             session = self._session(
@@ -212,9 +216,16 @@ class Differentiable:
             )
 
 
-def value_of(maps: FloatArray, channels: tuple[int, ...] | None, position: Position) -> FloatArray:
-    """The value of a target whose maps have shape (N, channels, *positions): one per picture."""
+def value_of(
+    maps: FloatArray, channels: tuple[int, ...] | None, position: Position, *, own: bool = False
+) -> FloatArray:
+    """The value of a target whose maps have shape (N, channels, *positions): one per picture.
+
+    With `own`, picture n has the n-th channel as its target, instead of their total.
+    """
     total = maps if channels is None else maps[:, list(channels)]
+    if own:
+        total = total[np.arange(len(total)), np.arange(len(total))][:, None]
     if position == "mean":
         each = total.mean(axis=tuple(range(2, maps.ndim)), dtype=np.float64)
     elif position == "max":

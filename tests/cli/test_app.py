@@ -25,6 +25,7 @@ COMMANDS = {
         "maps",
         "convolve",
         "attribute",
+        "visualize",
         "ablate",
         "connections",
         "export",

@@ -32,12 +32,15 @@ class Target:
         Channels to sum over; None for all.
     position
         Ignored if the tensor has no axes of positions.
+    own
+        Whether each picture has a target of its own: picture n the n-th of `channels`.
     """
 
     tensor: str
     layout: str = "NCHW"
     channels: tuple[int, ...] | None = None
     position: Position = "mean"
+    own: bool = False
 
 
 def select(target: Target, shape: Sequence[int], builder: Builder) -> tuple[str, str]:
@@ -83,6 +86,12 @@ def select(target: Target, shape: Sequence[int], builder: Builder) -> tuple[str,
         each = builder.op("Gather", picked, builder.ints(place), axis=2)
         at = builder.op("Equal", builder.range(places), builder.ints(place))
         slope = builder.op("CastLike", at, picked)
+    if target.own:
+        if chosen != count:
+            raise UsageError(f"{count} pictures cannot have {chosen} channels of their own")
+        mine = builder.const(np.eye(count, dtype=np.float32)[..., None])
+        each = builder.op("Mul", each, mine)
+        slope = builder.op("Mul", slope, mine)
     value = builder.reduce("ReduceSum", each, (1, 2), keepdims=False)
     back = builder.op("Expand", slope, builder.ints(count, chosen, places))
     if target.channels is not None:

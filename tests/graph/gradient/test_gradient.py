@@ -63,6 +63,21 @@ def test_what_is_selected(channels: tuple[int, ...] | None, position: Any) -> No
     np.testing.assert_allclose(slope, by_hand(mask), atol=1e-5)
 
 
+@pytest.mark.parametrize("channels", [(3, 1), (2, 2)])
+@pytest.mark.parametrize("position", ["mean", "max", (5, 2)])
+def test_a_channel_of_its_own_for_each_picture(channels: tuple[int, int], position: Any) -> None:
+    value, slope = value_and_slope(Target("c", "NCHW", channels, position, own=True), CONV)
+    for picture, channel in enumerate(channels):
+        alone = value_and_slope(Target("c", "NCHW", (channel,), position), CONV)
+        np.testing.assert_allclose(value[picture], alone[0][picture], rtol=1e-5)
+        np.testing.assert_allclose(slope[picture], alone[1][picture], atol=1e-6)
+
+
+def test_as_many_channels_as_pictures() -> None:
+    with pytest.raises(UsageError, match="2 pictures cannot have 3 channels"):
+        value_and_slope(Target("c", "NCHW", (0, 1, 2), own=True), CONV)
+
+
 def test_other_layouts() -> None:
     """The same target with its axes in another order, and with channels on two axes."""
     expected = value_and_slope(Target("c", "NCHW", (2,), (1, 3)), CONV)

@@ -1,0 +1,1 @@
+"""Feature visualization: optimize pictures that maximize the responses of filters."""
