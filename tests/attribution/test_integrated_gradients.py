@@ -14,7 +14,7 @@ from filterkit.errors import UsageError
 def test_they_are_those_of_captum(cnn: filterkit.Workbench) -> None:
     attr = pytest.importorskip("captum.attr")
     expected = attr.IntegratedGradients(torch_network()).attribute(
-        picture(), target=3, n_steps=50, method="riemann_middle"
+        picture(), target=3, n_steps=50, method="gausslegendre"
     )
     close(cnn.attribute("cnn@0:3", PIXELS, method="integrated-gradients:steps=50").array, expected[0])
 

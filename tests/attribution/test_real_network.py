@@ -87,7 +87,7 @@ def test_integrated_gradients(bench: filterkit.Workbench, photo: Any) -> None:
     black = picture.new_tensor(-MEANS[None, :, None, None] + np.zeros((1, 3, 96, 96)))
     best = bench.attribute("vgg16/block4_conv1/3", photo, size="96").position
     assert best is not None
-    options = {"target": (3, *best), "n_steps": 16, "method": "riemann_middle"}
+    options = {"target": (3, *best), "n_steps": 16, "method": "gausslegendre"}
     wide = rgb(attr.IntegratedGradients(network).attribute(picture, black, **options))
     network = network.float()
     narrow = rgb(attr.IntegratedGradients(network).attribute(picture.float(), black.float(), **options))
