@@ -161,3 +161,21 @@ def test_clip_at_its_limits_has_no_slope() -> None:
         [node("Clip", "x low high", "y")], {"x": x}, {"low": np.float32(0), "high": np.float32(6)}
     )
     np.testing.assert_array_equal(derived(model, {"x": x})[0], [0, 0, 1, 0, 0])
+
+
+@pytest.mark.parametrize("channels", [3, 16])
+def test_relu_in_maps_is_exact(channels: int) -> None:
+    """From the smallest number to the largest one; ONNX Runtime computes 16 channels in blocks."""
+    numbers = np.array([-1, -1e-45, 0, 1e-45, 1e-38, 1, 1e20, 1e36], np.float32)
+    x = np.stack([np.roll(numbers, shift) for shift in range(channels)]).reshape(1, channels, 2, 4)
+    weights = {"w": np.ones((channels, 1, 1, 1), np.float32)}
+    for before in ([], [node("Conv", "x w", "c", group=channels)]):
+        model = model_of([*before, node("Relu", "c" if before else "x", "y")], {"x": x}, weights)
+        np.testing.assert_array_equal(derived(model, {"x": x})[0], x > 0)
+
+
+@pytest.mark.parametrize("rank", [2, 4])
+def test_relu_stops_an_infinite_gradient(rank: int) -> None:
+    x = np.array([-4, 4], np.float32).reshape(1, 2, *[1] * (rank - 2))
+    (found,) = derived(model_of([node("Relu", "x", "r"), node("Sqrt", "r", "y")], {"x": x}), {"x": x})
+    np.testing.assert_array_equal(found.ravel(), [0, 0.25])
