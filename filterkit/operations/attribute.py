@@ -121,16 +121,14 @@ def _attribute(
     import numpy as np
 
     from filterkit.attribution.subject import Subject
-    from filterkit.graph.axes.crops import Crops
     from filterkit.graph.layers.picture_input import fixed_size
-    from filterkit.graph.view.view import GraphView
     from filterkit.runtime.preprocessing import restored, span
 
     began = perf_counter()
     declared = fixed_size(aim.model["input_shape"], aim.model["input_layout"])
     taken, fed = ready.network.prepared(pixels, preprocessing, size, declared)
-    network, whole = ready.differentiable(taken, fed)
-    crops = Crops(GraphView(network.model, ready.path), taken.name, preprocessing.layout, fed.shape)
+    network, crops = ready.differentiable(taken, fed)
+    whole = network.entry.taken(fed)[0]
     network, position, value = _settled(network, aim, position, whole, crops)
     crop = None
     part = _Part(whole, (0, 0), position, value)

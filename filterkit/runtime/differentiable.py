@@ -159,6 +159,7 @@ class Differentiable:
                     override=override,
                     path=self.path,
                     shapes=shapes,
+                    provider=choose(self.options.provider).name,
                 )
             except UnknownShapes as error:
                 try:

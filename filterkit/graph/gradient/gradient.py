@@ -32,11 +32,12 @@ QUANTIZED = frozenset({np.dtype(name) for name in ("int8", "uint8", "int16", "ui
 
 FINITE_SLOPES = frozenset(
     (
-        *("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "Add", "Sub", "Mul", "Sum", "Mean"),
+        *("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "Add", "Sub", "Mul", "Sum"),
         *("Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish"),
         *("Tanh", "Erf", "Gelu", "Softplus", "Softsign", "Softmax", "LogSoftmax", "MaxPool", "AveragePool"),
         *("GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceSum", "Concat", "Split", "Slice", "Pad"),
-        *("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Gather", "Resize", "Identity", "Dropout"),
+        *("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Gather", "Resize", "Identity"),
+        *("Mean", "Dropout"),
     )
 )
 """Standard operators whose slopes are finite where their inputs are, unlike that of a square root at 0."""

@@ -28,10 +28,10 @@ HUGE = 1e38
 def relu(step: Backward) -> Gradients:
     """The gradient where the output is positive, else 0.
 
-    A condition on the output allows ONNX Runtime to fuse Relu with the convolution before it. On the CPU, Where
-    is slow, and convolutions have a blocked layout of their own. Where no gradient is infinite, it is multiplied
-    by 0 or 1, by operators that ONNX Runtime computes in this layout: even the smallest positive number is at
-    least 1 when multiplied twice.
+    A condition on the output allows ONNX Runtime to fuse Relu with the convolution before it. On the CPU,
+    Where is slow, and convolutions have a blocked layout of their own. If no gradient can be infinite, it is
+    multiplied by 0 or 1, which ONNX Runtime computes in that layout: `HUGE` times `HUGE` makes at least 1 of
+    the smallest positive number.
     """
     y, incoming, shape = value(step, step.output()), value(step, step.gradient), step.output_shape()
     on_cpu = step.builder.provider == "cpu" and step.builder.dtype == np.float32
