@@ -33,7 +33,7 @@ def test_they_are_those_of_captum(tmp_path: Path, smooth: bool) -> None:
     with filterkit.open(tmp_path / "catalog.db") as bench:
         bench.add(tmp_path / "cnn.onnx")
         found = bench.attribute("cnn@0:3", PIXELS, method="integrated-gradients:steps=256")
-    close(found.array, expected[0], 1e-4 if smooth else 2e-3)
+    close(found.array, expected[0], 1e-4 if smooth else 0.01)
 
 
 def test_long_ways_are_integrated_in_parts(cnn: filterkit.Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +41,7 @@ def test_long_ways_are_integrated_in_parts(cnn: filterkit.Workbench, monkeypatch
     monkeypatch.setattr(integrated_gradients, "MOST_NUMBERS", 50 * PIXELS.size)
     parts = cnn.attribute("cnn@0:3", PIXELS, method="integrated-gradients:steps=128")
     assert not np.array_equal(parts.array, whole.array)
-    close(parts.array, whole.array, 0.01)
+    close(parts.array, whole.array, 0.02)
 
 
 def test_they_do_not_depend_on_chance(cnn: filterkit.Workbench) -> None:

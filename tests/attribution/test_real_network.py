@@ -96,8 +96,9 @@ def test_integrated_gradients(
     gradients = Subject.gradients
 
     def recorded(self: Subject, pictures: Any, override: str | None = None) -> Any:
-        black, most = self.black, np.abs(self.picture - self.black).argmax()
-        points.extend(((pictures - black) / (self.picture - black)).reshape(len(pictures), -1)[:, most])
+        most = np.unravel_index(self.picture.argmax(), self.picture.shape)
+        black = self.black[most[0], 0, 0]
+        points.extend((pictures[:, *most] - black) / (self.picture[most] - black))
         return gradients(self, pictures, override)
 
     monkeypatch.setattr(Subject, "gradients", recorded)
