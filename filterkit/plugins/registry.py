@@ -109,7 +109,7 @@ class Registry:
         """
         specs = tuple(preferred)
         if specs in self._gradient_rules:
-            return self._gradient_rules[specs]
+            return dict(self._gradient_rules[specs])
         named = [self.create("gradient-rule", spec) for spec in specs]
         others = []
         for registration in self.registrations("gradient-rule"):
@@ -126,7 +126,7 @@ class Registry:
                         hint=f"choose one with --rules, e.g. --rules {rule}",
                     )
         self._gradient_rules[specs] = found
-        return found
+        return dict(found)
 
     @overload
     def create(self, kind: Literal["source"], spec: str, **options: Any) -> contracts.CheckedSource: ...
