@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gradient_checks import check, check_with_torch, derived, find_torch, model_of
+from gradient_checks import check, check_with_torch, derived, find_torch, model_of, rules, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_graphs import node, random
 from scipy.special import erf, ndtr
+
+from filterkit.graph.gradient.gradient import gradient
+from filterkit.graph.gradient.target import Target
 
 X = random(2, 3, 4, seed=3)
 
@@ -179,3 +182,12 @@ def test_relu_stops_an_infinite_gradient(rank: int) -> None:
     x = np.array([-4, 4], np.float32).reshape(1, 2, *[1] * (rank - 2))
     (found,) = derived(model_of([node("Relu", "x", "r"), node("Sqrt", "r", "y")], {"x": x}), {"x": x})
     np.testing.assert_array_equal(found.ravel(), [0, 0.25])
+
+
+def test_relu_for_other_providers() -> None:
+    """Where ONNX Runtime has kernels for conditions, as on CUDA, the result is the same."""
+    x = random(1, 16, 5, 6, seed=4)
+    model = model_of([node("Relu", "x", "y")], {"x": x})
+    graphs = [gradient(model, Target("y"), "x", rules=rules(), provider=name) for name in ("cpu", "cuda")]
+    assert [any(each.op_type == "Where" for each in graph.graph.node) for graph in graphs] == [False, True]
+    np.testing.assert_array_equal(*(run(graph, {"x": x})[1] for graph in graphs))
