@@ -29,11 +29,10 @@ class IntegratedGradients:
     """The mean gradient on the straight way from a baseline to the picture, times their difference.
 
     The sum over all inputs is the difference between the values of the two (Sundararajan et al. 2017), up to
-    the error of the quadrature, which is reported. Half of the points divide the way into intervals whose
-    lengths increase from the baseline on: in a picture of one colour, many units are equally far from their
-    kinks, so that the gradient jumps most often near it. The other points bisect the intervals with the
-    largest errors, as QUADPACK does (Piessens et al. 1983); the error of an interval is that of the
-    trapezoidal rule, as the values at both ends are known.
+    the error of the quadrature, which is reported. An eighth of the points divide the way evenly. The others
+    bisect the intervals with the largest errors, as QUADPACK does (Piessens et al. 1983); the error of an
+    interval is that of the trapezoidal rule, as the values at both ends are known. Near a baseline of one
+    colour, where many units are equally far from their kinks, the gradient jumps most often.
 
     Parameters
     ----------
@@ -57,6 +56,7 @@ class IntegratedGradients:
         way = subject.picture - start
         parts = -(-self.steps * way.size // MOST_NUMBERS)
         total = np.zeros(way.shape)
+        # Parts near the baseline are shorter.
         for part, each in enumerate(np.array_split(np.arange(self.steps), parts)):
             total += _integral(subject, start, way, (part / parts) ** 2, ((part + 1) / parts) ** 2, len(each))
         found: FloatArray = (total * way).astype(np.float32)
@@ -74,8 +74,7 @@ def _integral(
     subject: Subject, start: FloatArray, way: FloatArray, low: float, high: float, steps: int
 ) -> NDArray[np.float64]:
     """The integral of the gradient between two points of the way, from the gradients at `steps` points."""
-    points = np.linspace(low**0.5, high**0.5, max(2, steps // 2)) ** 2
-    points = points if steps > 1 else points[1:] / 2 + points[:-1] / 2
+    points = np.linspace(low, high, min(steps, steps // 8 + 2)) if steps > 1 else np.array([(low + high) / 2])
     places, values, slopes = np.empty((3, 0))
     gradients: list[FloatArray] = []
     while len(points):

@@ -32,7 +32,7 @@ def test_they_are_those_of_captum(tmp_path: Path, smooth: bool) -> None:
     onnx.save(ours, tmp_path / "cnn.onnx")
     with filterkit.open(tmp_path / "catalog.db") as bench:
         bench.add(tmp_path / "cnn.onnx")
-        found = bench.attribute("cnn@0:3", PIXELS, method="integrated-gradients:steps=256")
+        found = bench.attribute("cnn@0:3", PIXELS, method="integrated-gradients:steps=1000")
     close(found.array, expected[0], 1e-4 if smooth else 0.01)
 
 

@@ -84,42 +84,44 @@ def test_gradients(
 def test_integrated_gradients(
     bench: filterkit.Workbench, photo: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the same points on the way, they are those of captum in float64, up to float32.
+    """They are the mean of gradients that are those of torch in float64, up to float32.
 
-    Near the black baseline, float32 falls on the other side of some kinks: captum in float32 differs from
-    captum in float64 by more than filterkit does.
+    Most of these gradients agree to 1e-5. In the others, a unit is on the other side of its kink in float32,
+    which happens to torch in float32 as well.
     """
-    attr = pytest.importorskip("captum.attr")
-    target, points = "vgg16/block4_conv1/3", []
-    best = bench.attribute(target, photo, size="96").position
-    assert best is not None
-    gradients = Subject.gradients
+    torch = pytest.importorskip("torch")
+    pictures: list[Any] = []
+    gradients: list[Any] = []
+    places: list[Any] = []
+    compute = Subject.gradients
 
-    def recorded(self: Subject, pictures: Any, override: str | None = None) -> Any:
-        most = np.unravel_index(self.picture.argmax(), self.picture.shape)
-        black = self.black[most[0], 0, 0]
-        points.extend((pictures[:, *most] - black) / (self.picture[most] - black))
-        return gradients(self, pictures, override)
+    def recorded(self: Subject, some: Any, override: str | None = None) -> Any:
+        values, back = compute(self, some, override)
+        pictures.extend(some)
+        gradients.extend(back)
+        places.append(self._position)
+        return values, back
 
     monkeypatch.setattr(Subject, "gradients", recorded)
-    found = bench.attribute(target, photo, method="integrated-gradients:steps=32", position=best, size="96")
-    shares = np.sort(np.array(points, np.float64))
-    assert shares[0] == 0 and shares[-1] == 1 and len(shares) == 32
-    edges = np.concatenate([[0], (shares[1:] + shares[:-1]) / 2, [1]])
-    rule = (np.diff(edges).tolist(), shares.tolist())
-    network, picture = torch_vgg16(bench, "block4_conv1"), fed(photo)
-    black = picture.new_tensor(-MEANS[None, :, None, None] + np.zeros((1, 3, 96, 96)))
+    bench.attribute("vgg16/block4_conv1/3", photo, method="integrated-gradients:steps=32", size="96")
+    assert len(pictures) == 32
 
-    def captum(network: Any, picture: Any, black: Any) -> Any:
-        method = attr.IntegratedGradients(network)
-        made = method._attribute((picture,), (black,), (3, *best), n_steps=32, step_sizes_and_alphas=rule)
-        return rgb(made[0])
+    y, x = places[0]
 
-    wide = captum(network, picture, black)
-    narrow = captum(network.float(), picture.float(), black.float())
-    own = np.abs(narrow - wide).max() / np.abs(wide).max()
-    assert 1e-5 < own < 1e-3
-    close(found.array, wide, 1e-4 + 2 * own)
+    def in_torch(network: Any, dtype: Any) -> Any:
+        given = torch.tensor(np.array(pictures), dtype=dtype, requires_grad=True)
+        network.to(dtype)(given)[:, 3, y, x].sum().backward()
+        return given.grad.numpy()
+
+    network = torch_vgg16(bench, "block4_conv1")
+    wide, narrow = in_torch(network, torch.float64), in_torch(network, torch.float32)
+    largest = np.abs(wide).max(axis=(1, 2, 3))
+    ours, theirs = (
+        np.abs(each - wide).max(axis=(1, 2, 3)) / largest for each in (np.array(gradients), narrow)
+    )
+    print(np.sort(ours), np.sort(theirs))
+    assert np.median(ours) < 1e-5
+    assert ours.max() < 1e-5 or theirs.max() > 1e-5
 
 
 @pytest.mark.parametrize("layer", ["block2_conv1", "block3_conv3", "block4_conv2", "block5_conv3"])
