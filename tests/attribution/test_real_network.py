@@ -86,8 +86,8 @@ def test_integrated_gradients(
 ) -> None:
     """They are the mean of gradients that are those of torch in float64, up to float32.
 
-    Most of these gradients agree to 1e-5. In the others, a unit is on the other side of its kink in float32,
-    which happens to torch in float32 as well.
+    Most of these gradients agree to 1e-6. In the others, a unit is on the other side of its kink in float32,
+    which happens in torch as well.
     """
     torch = pytest.importorskip("torch")
     pictures: list[Any] = []
@@ -119,9 +119,9 @@ def test_integrated_gradients(
     ours, theirs = (
         np.abs(each - wide).max(axis=(1, 2, 3)) / largest for each in (np.array(gradients), narrow)
     )
-    print(np.sort(ours), np.sort(theirs))
-    assert np.median(ours) < 1e-5
-    assert ours.max() < 1e-5 or theirs.max() > 1e-5
+    assert np.quantile(ours, 0.75) < 1e-6
+    assert ours.max() < 1e-6 or theirs.max() > 1e-6
+    assert ours.max() < 0.02
 
 
 @pytest.mark.parametrize("layer", ["block2_conv1", "block3_conv3", "block4_conv2", "block5_conv3"])
