@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
@@ -17,7 +18,7 @@ def resnet50() -> ModelProto:
     nodes: list[NodeProto] = []
     stored: list[TensorProto] = []
 
-    def op(operator: str, *inputs: str, **attributes: object) -> str:
+    def op(operator: str, *inputs: str, **attributes: Any) -> str:
         name = f"{operator.lower()}{next(numbers)}"
         nodes.append(helper.make_node(operator, inputs, [name], name=name, **attributes))
         return name
@@ -29,7 +30,7 @@ def resnet50() -> ModelProto:
         return stored[-1].name
 
     def conv(x: str, into: int, out: int, side: int, stride: int = 1) -> str:
-        given = {"kernel_shape": [side] * 2, "strides": [stride] * 2, "pads": [side // 2] * 4}
+        given: dict[str, Any] = {"kernel_shape": [side] * 2, "strides": [stride] * 2, "pads": [side // 2] * 4}
         return op("Conv", x, weights(out, into, side, side), weights(out), **given)
 
     x = op("Relu", conv("picture", 3, 64, 7, 2))
