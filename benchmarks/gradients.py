@@ -1,4 +1,5 @@
-"""Gradients of VGG16 at 224 × 224, against the forward pass and torch; building the graph of a ResNet-50.
+"""Gradients of VGG16 at 224 × 224, against the forward pass and torch; the attribution of one position;
+Grad-CAM, against captum; building the graph of a ResNet-50.
 
 All run on as many threads as there are cores.
 """
@@ -7,13 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
+import onnx
 import rivals
 from measuring import Line, in_turn, ratio, ratios
+from resnet import resnet50
 
 import filterkit
 from filterkit.address import parse_address
@@ -37,8 +41,13 @@ def lines(catalog: Path) -> Iterator[Line | str]:
     rules = Registry(load_plugins(discover=False)).gradient_rules()
     with filterkit.open(catalog) as bench:
         yield from _of_a_filter(bench, rules)
+        yield _of_a_position(bench)
         bench.add("open-nsfw")
-        yield _building(bench, rules)
+        yield _grad_cam(bench)
+        yield _building(bench, "open-nsfw", "a thin ResNet-50", rules)
+        onnx.save(resnet50(), catalog.with_name("resnet50.onnx"))
+        bench.add(catalog.with_name("resnet50.onnx"))
+        yield _building(bench, "resnet50", "a ResNet-50", rules)
 
 
 def _of_a_filter(bench: filterkit.Workbench, rules: Any) -> Iterator[Line | str]:
@@ -93,13 +102,62 @@ def _torch(banks: Any, names: list[str], prepared: rivals.Array) -> Callable[[],
     return run_torch
 
 
-def _building(bench: filterkit.Workbench, rules: Any) -> Line:
-    path = model_file(bench.catalog(), resolve(bench.catalog(), parse_address("open-nsfw"))[0].model)
+def _of_a_position(bench: filterkit.Workbench) -> Line:
+    """With the network open, as for the second picture."""
+    target, photo = f"vgg16/{LAYER}/{FILTER}", _photo()
+    times = in_turn(
+        {
+            "position": lambda: bench.attribute(target, photo, position=(28, 30)),
+            "picture": lambda: bench.attribute(target, photo, position="mean"),
+        },
+        TURNS,
+    )
+    each = ratios(times["position"], times["picture"])
+    return Line(f"attribution of a position of {LAYER}", "of all positions", median(each), 0.1, each)
+
+
+def _photo() -> rivals.Array:
+    return np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+
+
+def _grad_cam(bench: filterkit.Workbench) -> Line | str:
+    if not rivals.has_torch("cpu") or find_spec("captum") is None:
+        return "Grad-CAM: captum is not installed"
+    import torch
+    from captum.attr import LayerGradCam
+
+    torch.set_num_threads(THREADS)
+    match = resolve(bench.catalog(), parse_address("open-nsfw"))[-1]
+    network = rivals.in_torch(load_model(model_file(bench.catalog(), match.model)))
+    method = LayerGradCam(network, network.made[match.layer["post_tensor"]])
+    photo = _photo()
+    prepared = np.ascontiguousarray(photo[None, ..., ::-1].transpose(0, 3, 1, 2), np.float32)
+    prepared -= np.array([104, 117, 123], np.float32)[:, None, None]
+
+    def ours() -> rivals.Array:
+        return bench.attribute("open-nsfw@0:1", photo, method="grad-cam").array
+
+    def theirs() -> rivals.Array:
+        maps = method.attribute(torch.from_numpy(prepared), target=1, relu_attributions=True)
+        larger = torch.nn.functional.interpolate(maps, (224, 224), mode="bilinear")
+        return larger[0].detach().numpy()  # type: ignore[no-any-return]
+
+    found, expected = ours(), theirs()
+    if np.abs(found - expected).max() > 1e-3 * np.abs(expected).max():
+        raise SystemExit("captum does not compute the same map")
+    times = in_turn({"ours": ours, "theirs": theirs}, TURNS)
+    each = ratios(times["ours"], times["theirs"])
+    return Line("Grad-CAM of open-nsfw", "captum, rebuilt in torch", median(each), 1.0, each)
+
+
+def _building(bench: filterkit.Workbench, name: str, called: str, rules: Any) -> Line:
+    path = model_file(bench.catalog(), resolve(bench.catalog(), parse_address(name))[0].model)
     model = load_model(path)
     entry, output = model.graph.input[0].name, model.graph.output[0].name
-    target, shapes = Target(output, "NC", (1,)), {entry: (1, 224, 224, 3)}
+    target = Target(output, "NC", (1,))
+    shapes = {entry: (1, 3, 224, 224) if name == "resnet50" else (1, 224, 224, 3)}
     found = ratio(
         lambda: gradient(model, target, entry, rules=rules, shapes=shapes, path=path),
         lambda: open_session(model, choose("cpu"), threads=THREADS, folder=path.parent),
     )
-    return Line("gradient graph of a thin ResNet-50", "opening its session", found, 1.0)
+    return Line(f"gradient graph of {called}", "opening its session", found, 1.0)

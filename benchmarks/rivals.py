@@ -111,3 +111,64 @@ def keras_predict(banks: Sequence[Bank], pictures: Array) -> Run:
         return [maps.transpose(0, 3, 1, 2) for maps in answers]
 
     return run
+
+
+def in_torch(model: onnx.ModelProto) -> Any:
+    """A network of convolutions, pools and dense layers as a torch module that takes N C H W.
+
+    Returns
+    -------
+    torch.nn.Module
+        Returns the input of a final Softmax; its attribute `made` has the module that computes each tensor.
+    """
+    import torch
+    from torch import nn
+
+    stored = {
+        tensor.name: torch.from_numpy(onnx.numpy_helper.to_array(tensor).copy())
+        for tensor in model.graph.initializer
+    }
+
+    class Sum(nn.Module):
+        def forward(self, one: Any, other: Any) -> Any:
+            return one + other
+
+    def module(node: onnx.NodeProto, given: dict[str, Any]) -> nn.Module:
+        if node.op_type == "Conv":
+            weights = stored[node.input[1]]
+            made = nn.Conv2d(
+                *weights.shape[1::-1], weights.shape[2:], given["strides"], given.get("pads", [0])[0]
+            )
+            made.load_state_dict({"weight": weights, "bias": stored[node.input[2]]})
+            return made
+        if node.op_type == "MaxPool":
+            top, left, bottom, right = given["pads"]
+            pool = nn.MaxPool2d(given["kernel_shape"], given["strides"])
+            return nn.Sequential(nn.ConstantPad2d((left, right, top, bottom), -torch.inf), pool)
+        if node.op_type == "AveragePool":
+            return nn.AvgPool2d(given["kernel_shape"], given["strides"])
+        if node.op_type == "MatMul":
+            dense = nn.Linear(*stored[node.input[1]].shape, bias=False)
+            dense.load_state_dict({"weight": stored[node.input[1]].T})
+            return dense
+        return {"Relu": nn.ReLU, "Add": Sum, "Reshape": nn.Flatten, "Transpose": nn.Identity}[node.op_type]()
+
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.nodes = [node for node in model.graph.node if node.op_type != "Softmax"]
+            self.each = nn.ModuleList(module(node, _attributes(node)) for node in self.nodes)
+            self.made = {node.output[0]: each for node, each in zip(self.nodes, self.each, strict=True)}
+
+        def forward(self, pictures: Any) -> Any:
+            values = {model.graph.input[0].name: pictures}
+            for node, each in zip(self.nodes, self.each, strict=True):
+                count = 2 if node.op_type == "Add" else 1
+                values[node.output[0]] = each(*(values.get(n, stored.get(n)) for n in node.input[:count]))
+            return values[self.nodes[-1].output[0]]
+
+    return Network().eval()
+
+
+def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
+    return {each.name: onnx.helper.get_attribute_value(each) for each in node.attribute}

@@ -58,6 +58,7 @@ class Session:
     def close_networks(self) -> None:
         """Close the networks that are open for feature maps, as they hold files of the store."""
         self.__dict__.pop("networks", None)
+        self.__dict__.pop("differentiable", None)
 
     @property
     def registry(self) -> Registry:
@@ -77,6 +78,13 @@ class Session:
     @cached_property
     def networks(self) -> OpenNetworks:
         """The networks that are open for feature maps."""
+        from filterkit.runtime.network_cache import OpenNetworks
+
+        return OpenNetworks()
+
+    @cached_property
+    def differentiable(self) -> OpenNetworks:
+        """The networks of attributions, and their receptive fields, before a session of them is open."""
         from filterkit.runtime.network_cache import OpenNetworks
 
         return OpenNetworks()

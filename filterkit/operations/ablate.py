@@ -108,8 +108,7 @@ def ablate(
             f"the filters are in {model['name']}, but the target is in {aim.model['name']}",
             hint=f"a target in this model is e.g. {model['name']}@0",
         )
-    rules = session.registry.gradient_rules(asked.rules) if asked.estimate else {}
-    network = AblatedNetwork(session, aim, position, rules, options)
+    network = AblatedNetwork(session, aim, position, asked.rules, options)
     examples, count = _examples(network, images, inputs, estimate=asked.estimate)
     totals, left_out = _measure(
         *(session, network, layers, examples, count), unreadable=unreadable, estimate=asked.estimate

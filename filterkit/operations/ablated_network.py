@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.catalog.addresses import Match
-    from filterkit.graph.gradient.gradient import Rules
     from filterkit.graph.gradient.target import Position
     from filterkit.records import FloatArray, RunOptions, SourceImage
     from filterkit.runtime.ablation import Ablation
@@ -74,7 +73,7 @@ class AblatedNetwork:
     session: Session
     aim: Aim
     position: Position
-    rules: Rules
+    rules: Sequence[str]
     options: RunOptions
 
     @cached_property
@@ -225,9 +224,10 @@ class AblatedNetwork:
         entry = next(each for each in self.network.inputs if each.name == name)
         preprocessing = picture_preprocessing(self.aim.model)
         attributed = AttributedNetwork(
-            self.session, self.aim, preprocessing, self.rules, AttributeOptions(), self.options
+            self.session, self.aim, preprocessing, AttributeOptions(rules=self.rules), self.options
         )
-        network, picture = attributed.differentiable(entry, fed)
+        network, _ = attributed.differentiable(entry, fed)
+        picture = network.entry.taken(fed)[0]
         network = replace(network, tensors={**network.tensors, layer: layer.tensor})
         whole = network.maps(np.repeat(picture[None], network.entry.batch or 1, axis=0))[:1]
         channels, position = settled(whole[0], self.aim, self.position)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from operator import index
 from pathlib import Path
@@ -84,7 +85,7 @@ def _attributions(
     method = session.registry.create("attribution", asked.method)
     position = parse_position(asked.position)
     named = [asked.rules] if isinstance(asked.rules, str) else asked.rules
-    rules = session.registry.gradient_rules(named)
+    asked = replace(asked, rules=named)
     size = parse_size(options.size)
     images = images if isinstance(images, Sequence) else [*images]
     aim = find_target(session, target, images, at=options.at, after_softmax=asked.after_softmax)
@@ -93,7 +94,7 @@ def _attributions(
     if not first:
         raise UsageError("give a picture or more", hint="filterkit attribute TARGET IMAGE...")
     preprocessing = picture_preprocessing(aim.model)
-    ready = AttributedNetwork(session, aim, preprocessing, rules, asked, options)
+    ready = AttributedNetwork(session, aim, preprocessing, asked, options)
     several = len(first) > 1
     read = read_pictures(
         *(ready.network, aim.model, preprocessing, chain(first, pictures), size),
@@ -146,16 +147,14 @@ def _attribute(
     import numpy as np
 
     from filterkit.attribution.subject import Subject
-    from filterkit.graph.axes.crops import Crops
     from filterkit.graph.layers.picture_input import fixed_size
-    from filterkit.graph.view.view import GraphView
     from filterkit.runtime.preprocessing import restored, span
 
     began = perf_counter()
     declared = fixed_size(aim.model["input_shape"], aim.model["input_layout"])
     taken, fed = ready.network.prepared(pixels, preprocessing, size, declared)
-    network, whole = ready.differentiable(taken, fed)
-    crops = Crops(GraphView(network.model, ready.path), taken.name, preprocessing.layout, fed.shape)
+    network, crops = ready.differentiable(taken, fed)
+    whole = network.entry.taken(fed)[0]
     network, position, value = _settled(network, aim, position, whole, crops)
     crop = None
     part = _Part(whole, (0, 0), position, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import NotFoundError, RuntimeFailure, closest
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from filterkit.graph.axes.crops import Crops
     from filterkit.graph.gradient.gradient import Rules
     from filterkit.operations.targets import Aim
-    from filterkit.records import FloatArray, Preprocessing, RunOptions
+    from filterkit.records import Preprocessing, RunOptions
     from filterkit.runtime.differentiable import Differentiable
     from filterkit.runtime.network import Network, Target
     from filterkit.runtime.onnx_session import Input
@@ -53,24 +54,18 @@ class AttributedNetwork:
         session: Session,
         aim: Aim,
         preprocessing: Preprocessing,
-        rules: Rules,
         asked: AttributeOptions,
         options: RunOptions,
     ) -> None:
         from filterkit.catalog.weights import model_file
         from filterkit.runtime.feature_maps import open_network
-        from filterkit.runtime.network import Target
 
         self._session, self._aim, self._preprocessing = session, aim, preprocessing
-        self._rules, self._asked, self._options = rules, asked, options
+        self._asked, self._options = asked, options
+        self._rules: Rules = session.registry.gradient_rules(asked.rules)
         self.path: Path = model_file(session.catalog(), aim.model).resolve()
+        self._key = ("gradient", self.path, aim.target, asked.randomize, asked.seed, tuple(asked.rules))
         self._cuts = session.catalog().store.cuts_path(aim.model["sha256"])
-        self._rows = [match.layer for match in session.matches(aim.model["name"])]
-        self._layers = [
-            Target(row["name"], row["post_tensor"], row["post_layout"])
-            for row in self._rows
-            if not row["scope"] and row["spatial_rank"] == 2
-        ]
         self.network: Network = open_network(
             self.path,
             [aim.target],
@@ -81,16 +76,30 @@ class AttributedNetwork:
             opened=session.networks,
         )
 
-    def differentiable(self, taken: Input, fed: NDArray[Any]) -> tuple[Differentiable, FloatArray]:
-        """The network for a picture, and the picture as it takes it, shape (C, H, W).
+    def differentiable(self, taken: Input, fed: NDArray[Any]) -> tuple[Differentiable, Crops]:
+        """The network for a picture, and its crops; kept for pictures of the same size.
 
         Parameters
         ----------
         taken, fed
             From `Network.prepared`.
         """
+        known = self._session.differentiable
+        added = (self._aim.model["name"], self._aim.model["added_at"], self._preprocessing.layout)
+        key = (*self._key, *added, self._options.provider, self._options.threads, taken, fed.shape)
+        found: tuple[Differentiable, Crops] | None = known.find(key)
+        if found is None:
+            found = self._differentiable(taken, fed)
+            if found[0].opened is self._session.networks:
+                known.add(key, found)
+        return found
+
+    def _differentiable(self, taken: Input, fed: NDArray[Any]) -> tuple[Differentiable, Crops]:
         from filterkit.attribution.randomized import randomized
+        from filterkit.graph.axes.crops import Crops
+        from filterkit.graph.view.view import GraphView
         from filterkit.runtime.differentiable import Differentiable, Entry, float_input
+        from filterkit.runtime.network import Target
         from filterkit.runtime.network_cache import OpenNetworks
 
         aim, asked = self._aim, self._asked
@@ -103,7 +112,11 @@ class AttributedNetwork:
             model = randomized(model, self.path, self._tensor_to_randomize(asked.randomize), asked.seed)
         is_float = float_input(model, taken.name)
         computed = {name for node in model.graph.node for name in node.output}
-        layers = {layer: layer.tensor for layer in self._layers if layer.tensor in computed}
+        layers = {
+            Target(row["name"], row["post_tensor"], row["post_layout"]): row["post_tensor"]
+            for row in self._rows
+            if not row["scope"] and row["spatial_rank"] == 2 and row["post_tensor"] in computed
+        }
         layout = self._preprocessing.layout
         count = taken.shape[layout.index("N")]
         entry = Entry(
@@ -122,9 +135,14 @@ class AttributedNetwork:
             path=self.path,
             options=self._options,
             opened=opened,
-            key=("gradient", self.path, aim.target, asked.randomize, asked.seed, tuple(asked.rules)),
+            key=self._key,
         )
-        return network, entry.taken(fed)[0]
+        return network, Crops(GraphView(model, self.path), taken.name, layout, fed.shape)
+
+    @cached_property
+    def _rows(self) -> list[Mapping[str, Any]]:
+        """The layers of the model."""
+        return [match.layer for match in self._session.matches(self._aim.model["name"])]
 
     def layers(self, network: Differentiable, crops: Crops) -> dict[str, Target]:
         """The layers before the target with more than one position, by name."""

@@ -205,7 +205,6 @@ class _Run:
     ) -> None:
         self._session, self._preprocessing = session, preprocessing
         self._asked, self._options, self._size = asked, options, size
-        self._rules = session.registry.gradient_rules(asked.rules)
         self.unfinished: Done = {}
 
     def of(self, match: Match, wanted: Sequence[_Wanted], count: Callable[[int], None]) -> Iterator[Done]:
@@ -235,7 +234,7 @@ class _Run:
             self._session,
             match,
             self._preprocessing,
-            self._rules,
+            self._asked.rules,
             replace(self._options, at=at),
             self._size,
             objective,

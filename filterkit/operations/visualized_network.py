@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.catalog.addresses import Match
-    from filterkit.graph.axes.crops import Crop
-    from filterkit.graph.gradient.gradient import Rules
     from filterkit.graph.gradient.target import Position
     from filterkit.records import FloatArray, RunOptions
     from filterkit.runtime.differentiable import Differentiable
@@ -144,7 +142,7 @@ def maximized(
     session: Session,
     match: Match,
     preprocessing: Preprocessing,
-    rules: Rules,
+    rules: Sequence[str],
     options: RunOptions,
     size: Size,
     objective: Objective | Literal["peak"],
@@ -173,23 +171,24 @@ def maximized(
     row, at = match.layer, options.at
     target = Target(row["name"], row[f"{at}_tensor"], row[f"{at}_layout"], row["scope"])
     aim = Aim(match.address, match.model, target, match)
-    ready = AttributedNetwork(session, aim, preprocessing, rules, AttributeOptions(), options)
+    ready = AttributedNetwork(session, aim, preprocessing, AttributeOptions(rules=rules), options)
     signal = is_signal(preprocessing)
     if signal:
         taken, fed = prepared_signal(ready.network, size)
     else:
         taken, fed = _picture(ready.network, match.model, preprocessing, size)
-    network, whole = ready.differentiable(taken, fed)
+    network, crops = ready.differentiable(taken, fed)
     if signal:
         network = replace(network, entry=SignalEntry.of(taken))
-        whole = network.entry.taken(fed)[0]
+    whole = network.entry.taken(fed)[0]
     count, *space = network.maps(np.repeat(whole[None], network.entry.batch or 1, axis=0)).shape[1:]
     position: Position = "max" if objective == PEAK else "mean"
     place, window, extent = None, None, None
     if objective == "unit":
         position = tuple(each // 2 for each in space)
         place = int(np.ravel_multi_index(position, space))
-        found = None if signal else _crop(network, ready, taken, preprocessing, fed, position)
+        tensor, layout = network.tensors[network.target], network.target.layout
+        found = None if signal else crops.at(tensor, layout, position)
         if found is not None:
             extent = tuple(side.field[1] - side.field[0] for side in found)
             rows, columns = (side.window for side in found)
@@ -214,22 +213,6 @@ def maximized(
         _ends=(black, white),
         _backwards=backwards,
     )
-
-
-def _crop(
-    network: Differentiable,
-    ready: AttributedNetwork,
-    taken: Input,
-    preprocessing: Preprocessing,
-    fed: NDArray[Any],
-    position: tuple[int, ...],
-) -> Sequence[Crop] | None:
-    """The receptive field of a position of the maps, and what must be computed for it."""
-    from filterkit.graph.axes.crops import Crops
-    from filterkit.graph.view.view import GraphView
-
-    crops = Crops(GraphView(network.model, ready.path), taken.name, preprocessing.layout, fed.shape)
-    return crops.at(network.tensors[network.target], network.target.layout, position)
 
 
 def _picture(

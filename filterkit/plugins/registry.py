@@ -30,6 +30,7 @@ class Registry:
     def __init__(self, host: PluginHost) -> None:
         self.host = host
         self._registrations: dict[Kind, tuple[Registration, ...]] = {}
+        self._gradient_rules: dict[tuple[str, ...], dict[tuple[str, str], CheckedGradientRule]] = {}
 
     def __repr__(self) -> str:
         return f"<Registry of the contributions of {len(self.host.plugins)} plugins>"
@@ -107,7 +108,10 @@ class Registry:
         UsageError
             Two other rules are for the same operator.
         """
-        named = [self.create("gradient-rule", spec) for spec in preferred]
+        specs = tuple(preferred)
+        if specs in self._gradient_rules:
+            return dict(self._gradient_rules[specs])
+        named = [self.create("gradient-rule", spec) for spec in specs]
         others = []
         for registration in self.registrations("gradient-rule"):
             with self.host.guard(registration.plugin):
@@ -122,7 +126,8 @@ class Registry:
                         f"{other} and {rule} are rules for the same operator, {operator[1]}",
                         hint=f"choose one with --rules, e.g. --rules {rule}",
                     )
-        return found
+        self._gradient_rules[specs] = found
+        return dict(found)
 
     @overload
     def create(self, kind: Literal["source"], spec: str, **options: Any) -> contracts.CheckedSource: ...

@@ -3,20 +3,69 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import onnx
 import pytest
-from small_cnn import PIXELS, close, picture, torch_network
+from small_cnn import PIXELS, close, network, picture, torch_network
 
 import filterkit
+from filterkit.attribution import integrated_gradients
+from filterkit.attribution.subject import Subject
 from filterkit.errors import UsageError
 
 
-def test_they_are_those_of_captum(cnn: filterkit.Workbench) -> None:
+@pytest.mark.parametrize("smooth", [True, False])
+def test_they_are_those_of_captum(tmp_path: Path, smooth: bool) -> None:
+    """The integral is that of captum, with its own quadrature; without kinks both are exact."""
     attr = pytest.importorskip("captum.attr")
-    expected = attr.IntegratedGradients(torch_network()).attribute(
-        picture(), target=3, n_steps=50, method="riemann_middle"
+    torch = pytest.importorskip("torch")
+    theirs, ours = torch_network(), network()
+    if smooth:
+        theirs[1] = theirs[4] = theirs[6] = torch.nn.Tanh()
+        theirs[2] = torch.nn.AvgPool2d(2)
+        for node in ours.graph.node:
+            node.op_type = {"Relu": "Tanh", "MaxPool": "AveragePool"}.get(node.op_type, node.op_type)
+    expected = attr.IntegratedGradients(theirs).attribute(picture(), target=3, n_steps=400)
+    onnx.save(ours, tmp_path / "cnn.onnx")
+    with filterkit.open(tmp_path / "catalog.db") as bench:
+        bench.add(tmp_path / "cnn.onnx")
+        found = bench.attribute("cnn@0:3", PIXELS, method="integrated-gradients:steps=1000")
+    close(found.array, expected[0], 1e-4 if smooth else 0.01)
+
+
+def test_long_ways_are_integrated_in_parts(cnn: filterkit.Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = cnn.attribute("cnn@0:3", PIXELS, method="integrated-gradients:steps=128")
+    monkeypatch.setattr(integrated_gradients, "MOST_NUMBERS", 50 * PIXELS.size)
+    parts = cnn.attribute("cnn@0:3", PIXELS, method="integrated-gradients:steps=128")
+    assert not np.array_equal(parts.array, whole.array)
+    close(parts.array, whole.array, 0.02)
+
+
+def test_they_do_not_depend_on_chance(cnn: filterkit.Workbench) -> None:
+    one, other = (
+        cnn.attribute("cnn@0:3", PIXELS, method="integrated-gradients:steps=40").array for _ in range(2)
     )
-    close(cnn.attribute("cnn@0:3", PIXELS, method="integrated-gradients:steps=50").array, expected[0])
+    np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 7, 33])
+def test_the_number_of_gradients_is_that_of_the_steps(
+    cnn: filterkit.Workbench, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    counts: list[int] = []
+    gradients = Subject.gradients
+
+    def counted(self: Subject, pictures: Any, override: str | None = None) -> Any:
+        counts.append(len(pictures))
+        return gradients(self, pictures, override)
+
+    monkeypatch.setattr(Subject, "gradients", counted)
+    found = cnn.attribute("cnn@0:3", PIXELS, method=f"integrated-gradients:steps={steps}")
+    assert sum(counts) == steps
+    assert found.array.any()
 
 
 @pytest.mark.parametrize("baseline", ["black", "gray", "white", "blur"])

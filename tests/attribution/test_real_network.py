@@ -12,6 +12,7 @@ import pytest
 from small_cnn import close
 
 import filterkit
+from filterkit.attribution.subject import Subject
 
 pytestmark = pytest.mark.zoo
 
@@ -80,26 +81,50 @@ def test_gradients(
         close(found.array, rgb(expected))
 
 
-def test_integrated_gradients(bench: filterkit.Workbench, photo: Any) -> None:
-    """Near the black baseline float32 falls on the other side of some kinks, in torch as well."""
-    attr = pytest.importorskip("captum.attr")
-    network, picture = torch_vgg16(bench, "block4_conv1"), fed(photo)
-    black = picture.new_tensor(-MEANS[None, :, None, None] + np.zeros((1, 3, 96, 96)))
-    best = bench.attribute("vgg16/block4_conv1/3", photo, size="96").position
-    assert best is not None
-    options = {"target": (3, *best), "n_steps": 16, "method": "riemann_middle"}
-    wide = rgb(attr.IntegratedGradients(network).attribute(picture, black, **options))
-    network = network.float()
-    narrow = rgb(attr.IntegratedGradients(network).attribute(picture.float(), black.float(), **options))
-    found = bench.attribute(
-        "vgg16/block4_conv1/3", photo, method="integrated-gradients:steps=16", position=best, size="96"
+def test_integrated_gradients(
+    bench: filterkit.Workbench, photo: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are the mean of gradients that are those of torch in float64, up to float32.
+
+    Most of these gradients agree to 1e-6. In the others, a unit is on the other side of its kink in float32,
+    which happens in torch as well.
+    """
+    torch = pytest.importorskip("torch")
+    pictures: list[Any] = []
+    gradients: list[Any] = []
+    places: list[Any] = []
+    compute = Subject.gradients
+
+    def recorded(self: Subject, some: Any, override: str | None = None) -> Any:
+        values, back = compute(self, some, override)
+        pictures.extend(some)
+        gradients.extend(back)
+        places.append(self._position)
+        return values, back
+
+    monkeypatch.setattr(Subject, "gradients", recorded)
+    bench.attribute("vgg16/block4_conv1/3", photo, method="integrated-gradients:steps=32", size="96")
+    assert len(pictures) == 32
+
+    y, x = places[0]
+
+    def in_torch(network: Any, dtype: Any) -> Any:
+        given = torch.tensor(np.array(pictures), dtype=dtype, requires_grad=True)
+        network.to(dtype)(given)[:, 3, y, x].sum().backward()
+        return given.grad.numpy()
+
+    network = torch_vgg16(bench, "block4_conv1")
+    wide, narrow = in_torch(network, torch.float64), in_torch(network, torch.float32)
+    largest = np.abs(wide).max(axis=(1, 2, 3))
+    ours, theirs = (
+        np.abs(each - wide).max(axis=(1, 2, 3)) / largest for each in (np.array(gradients), narrow)
     )
-    own = np.abs(narrow - wide).max() / np.abs(wide).max()
-    assert own < 1e-3
-    close(found.array, wide, 1e-4 + 2 * own)
+    assert np.quantile(ours, 0.75) < 1e-6
+    assert ours.max() < 1e-6 or theirs.max() > 1e-6
+    assert ours.max() < 0.02
 
 
-@pytest.mark.parametrize("layer", ["block2_conv1", "block3_conv3"])
+@pytest.mark.parametrize("layer", ["block2_conv1", "block3_conv3", "block4_conv2", "block5_conv3"])
 def test_integrated_gradients_add_up(bench: filterkit.Workbench, photo: Any, layer: str) -> None:
     found = bench.attribute(
         f"vgg16/{layer}/10", photo, method="integrated-gradients:steps=128", size="96", at="pre"

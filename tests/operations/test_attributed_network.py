@@ -83,3 +83,32 @@ def test_a_fixed_batch_for_every_method(nets: filterkit.Workbench, method: str) 
 def test_a_branch_that_is_not_taken(nets: filterkit.Workbench) -> None:
     with pytest.raises(RuntimeFailure, match="branches/conv_no/1 did not run"):
         nets.attribute("branches/conv_no/1", PIXELS)
+
+
+def test_networks_are_kept_by_size_and_model(nets: filterkit.Workbench, tmp_path: Path) -> None:
+    """Results do not depend on what ran before, also after the model was replaced by another."""
+    calls = [
+        ("conv_yes/1", (4, 5), PIXELS),
+        ("conv_yes/1", (30, 33), PIXELS),
+        ("conv_yes/0", (4, 5), PIXELS[:30]),
+    ]
+
+    def run(bench: filterkit.Workbench) -> list[Any]:
+        return [
+            bench.attribute(f"plain/{layer}", picture, position=place, at="pre").array
+            for layer, place, picture in calls
+        ]
+
+    once, again = run(nets), run(nets)
+    for one, other in zip(once, again, strict=True):
+        assert one.any()
+        np.testing.assert_array_equal(one, other)
+    other_weights = {"w": random(4, 3, 3, 3, seed=8), "v": random(2, 4, 3, 3, seed=9)}
+    last = node("Conv", "a v", "y", name="conv_yes", pads=[1] * 4)
+    onnx.save(build([CONV, last], {"x": FREE}, other_weights, opset=17), tmp_path / "plain.onnx")
+    nets.add(tmp_path / "plain.onnx", preprocessing="raw", replace=True)
+    with filterkit.open(tmp_path / "fresh.db") as fresh:
+        fresh.add(tmp_path / "plain.onnx", preprocessing="raw")
+        for one, other, before in zip(run(nets), run(fresh), once, strict=True):
+            np.testing.assert_array_equal(one, other)
+            assert not np.array_equal(one, before)

@@ -33,9 +33,8 @@ def prepare(bench: filterkit.Workbench, tmp_path: Path) -> Any:
     def make(objective: Any, size: Any = (20, 30), *, crop: bool = True) -> Any:
         [match] = session.matches("net/last")
         preprocessing = preprocessing_of(match.model)
-        rules = session.registry.gradient_rules()
         options = RunOptions(provider="cpu")
-        return maximized(session, match, preprocessing, rules, options, size, objective, crop=crop)
+        return maximized(session, match, preprocessing, (), options, size, objective, crop=crop)
 
     return make
 

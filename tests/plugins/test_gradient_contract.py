@@ -14,7 +14,7 @@ import filterkit
 from filterkit.errors import ModelError, PluginError, UsageError
 from filterkit.graph.gradient.gradient import gradient
 from filterkit.graph.gradient.target import Target
-from filterkit.plugins.host import PluginHost
+from filterkit.plugins.host import PluginHost, load_plugins
 from filterkit.plugins.registry import Registry
 
 
@@ -127,3 +127,12 @@ def test_all_operators_without_a_rule_are_named(host: PluginHost) -> None:
         )
     assert caught.value.message == "no gradient rule for 'first' (Shrink), 'last' (Fold)"
     assert np.asarray(caught.value.hint).item().startswith("a plugin can add rules")
+
+
+def test_rules_are_made_once() -> None:
+    registry = Registry(load_plugins(discover=False))
+    first, second = registry.gradient_rules(), registry.gradient_rules()
+    assert first == second
+    assert first["", "Relu"] is second["", "Relu"]
+    first.clear()
+    assert registry.gradient_rules() == second

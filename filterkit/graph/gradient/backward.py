@@ -39,6 +39,8 @@ class Builder:
         Floating-point type of the gradients.
     provider
         The execution provider that will run the graph.
+    finite
+        Whether all gradients so far are finite, up to overflow, if the values of the network are.
     nodes, tensors
         What was added so far.
     """
@@ -46,6 +48,7 @@ class Builder:
     taken: dict[str, int]
     dtype: np.dtype[Any]
     provider: str = "cpu"
+    finite: bool = True
     nodes: list[NodeProto] = field(default_factory=list)
     tensors: list[TensorProto] = field(default_factory=list)
     _known: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)

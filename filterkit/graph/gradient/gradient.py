@@ -30,6 +30,18 @@ if TYPE_CHECKING:
 QUANTIZED = frozenset({np.dtype(name) for name in ("int8", "uint8", "int16", "uint16", "int32")})
 """Types of quantized numbers, and of their products."""
 
+FINITE_SLOPES = frozenset(
+    (
+        *("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "Add", "Sub", "Mul", "Sum"),
+        *("Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Celu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish"),
+        *("Tanh", "Erf", "Gelu", "Softplus", "Softsign", "Softmax", "LogSoftmax", "MaxPool", "AveragePool"),
+        *("GlobalAveragePool", "GlobalMaxPool", "ReduceMean", "ReduceSum", "Concat", "Split", "Slice", "Pad"),
+        *("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Gather", "Resize", "Identity"),
+        *("Mean", "Dropout"),
+    )
+)
+"""Standard operators whose slopes are finite where their inputs are, unlike that of a square root at 0."""
+
 MOST_ELEMENTS = 2**31
 """Of a tensor; a graph can state any number, for which ONNX Runtime would fail to allocate memory."""
 
@@ -117,6 +129,8 @@ def gradient(
             if found is not None and name in reached:
                 flowing.setdefault(name, []).append(found)
                 returned.append((node, name, found))
+        domain, operator = operator_of(node)
+        builder.finite &= not domain and operator in FINITE_SLOPES
     _finish(result, builder, value, [(name, flowing.get(name)) for name in wrt], facts)
     _check_gradients(result, returned, facts, rules)
     return result

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from filterkit.graph.gradient.backward import Backward, Family, Gradients
 from filterkit.graph.gradient.formula import (
     Value,
@@ -18,6 +20,26 @@ from filterkit.graph.gradient.formula import (
 
 SELU_ALPHA, SELU_GAMMA = 1.67326319217681884765625, 1.05070102214813232421875
 """Defaults of the operator Selu."""
+
+
+HUGE = 1e38
+
+
+def relu(step: Backward) -> Gradients:
+    """The gradient where the output is positive, else 0.
+
+    A condition on the output allows ONNX Runtime to fuse Relu with the convolution before it. On the CPU,
+    Where is slow, and convolutions have a blocked layout of their own. If no gradient can be infinite, it is
+    multiplied by 0 or 1, which ONNX Runtime computes in that layout: `HUGE` times `HUGE` makes at least 1 of
+    the smallest positive number.
+    """
+    y, incoming, shape = value(step, step.output()), value(step, step.gradient), step.output_shape()
+    on_cpu = step.builder.provider == "cpu" and step.builder.dtype == np.float32
+    if not (on_cpu and step.builder.finite and len(shape) == 4):
+        return ((y > 0).where(incoming, 0.0).name,)
+    factors = value(step, step.const(np.full((shape[1], 1, 1, 1), HUGE)))
+    mask = y.call("Conv", factors, group=shape[1]).call("HardSigmoid", alpha=HUGE, beta=0.0)
+    return ((incoming * mask).name,)
 
 
 def clip(step: Backward) -> Gradients:
@@ -112,7 +134,7 @@ def biased_gelu(step: Backward) -> Gradients:
 def rule() -> Family:
     return Family(
         {
-            ("", "Relu"): by_mask(lambda step: value(step, step.output()) > 0),
+            ("", "Relu"): relu,
             ("", "ThresholdedRelu"): by_mask(
                 lambda step: value(step, step.inputs[0]) > step.attributes.get("alpha", 1.0)
             ),

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gradient_checks import check, check_with_torch, derived, find_torch, model_of
+from gradient_checks import check, check_with_torch, derived, find_torch, model_of, rules, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx_graphs import node, random
 from scipy.special import erf, expit, ndtr
 
+from filterkit.graph.gradient.gradient import gradient
+from filterkit.graph.gradient.target import Target
 from filterkit.testing import build_model
 
 X = random(2, 3, 4, seed=3)
@@ -188,3 +190,30 @@ def test_clip_at_its_limits_has_no_slope() -> None:
         [node("Clip", "x low high", "y")], {"x": x}, {"low": np.float32(0), "high": np.float32(6)}
     )
     np.testing.assert_array_equal(derived(model, {"x": x})[0], [0, 0, 1, 0, 0])
+
+
+@pytest.mark.parametrize("channels", [3, 16])
+def test_relu_in_maps_is_exact(channels: int) -> None:
+    """From the smallest number to the largest one; ONNX Runtime computes 16 channels in blocks."""
+    numbers = np.array([-1, -1e-45, 0, 1e-45, 1e-38, 1, 1e20, 1e36], np.float32)
+    x = np.stack([np.roll(numbers, shift) for shift in range(channels)]).reshape(1, channels, 2, 4)
+    weights = {"w": np.ones((channels, 1, 1, 1), np.float32)}
+    for before in ([], [node("Conv", "x w", "c", group=channels)]):
+        model = model_of([*before, node("Relu", "c" if before else "x", "y")], {"x": x}, weights)
+        np.testing.assert_array_equal(derived(model, {"x": x})[0], x > 0)
+
+
+@pytest.mark.parametrize("rank", [2, 4])
+def test_relu_stops_an_infinite_gradient(rank: int) -> None:
+    x = np.array([-4, 4], np.float32).reshape(1, 2, *[1] * (rank - 2))
+    (found,) = derived(model_of([node("Relu", "x", "r"), node("Sqrt", "r", "y")], {"x": x}), {"x": x})
+    np.testing.assert_array_equal(found.ravel(), [0, 0.25])
+
+
+def test_relu_for_other_providers() -> None:
+    """Where ONNX Runtime has kernels for conditions, as on CUDA, the result is the same."""
+    x = random(1, 16, 5, 6, seed=4)
+    model = model_of([node("Relu", "x", "y")], {"x": x})
+    graphs = [gradient(model, Target("y"), "x", rules=rules(), provider=name) for name in ("cpu", "cuda")]
+    assert [any(each.op_type == "Where" for each in graph.graph.node) for graph in graphs] == [False, True]
+    np.testing.assert_array_equal(*(run(graph, {"x": x})[1] for graph in graphs))
