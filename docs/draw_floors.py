@@ -27,7 +27,7 @@ FLOORS = (
         *("sources", "extractors", "normalizers", "renderers", "formats"),
         *("charts", "metrics", "comparison", "runtime"),
     ),
-    ("attribution",),
+    ("attribution", "responses"),
     ("catalog",),
     ("ingest",),
     ("operations", "results", "session"),
