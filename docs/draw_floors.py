@@ -25,7 +25,7 @@ FLOORS = (
     ("graph", "plugins", "sheets"),
     (
         *("sources", "extractors", "normalizers", "renderers", "formats"),
-        *("charts", "metrics", "comparison", "runtime"),
+        *("charts", "metrics", "comparison", "runtime", "image_sources"),
     ),
     ("attribution", "responses"),
     ("catalog",),

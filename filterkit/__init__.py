@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Normalized,
         Preprocessing,
         Skipped,
+        SourceImage,
         TileSheet,
     )
     from filterkit.results.arrow import arrow_table, arrow_types
@@ -53,6 +54,7 @@ _HOMES = {
     "Skipped": "filterkit.records",
     "Shell": "filterkit.cli.shell",
     "SourceError": "filterkit.errors",
+    "SourceImage": "filterkit.records",
     "Subject": "filterkit.attribution.subject",
     "Tail": "filterkit.graph.layers.activations",
     "TileSheet": "filterkit.records",
@@ -88,6 +90,7 @@ __all__ = [
     "Shell",
     "Skipped",
     "SourceError",
+    "SourceImage",
     "Subject",
     "Tail",
     "TileSheet",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from filterkit.errors import one_line
 from filterkit.short_reprs import array_text, short_repr, shortened
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     FloatArray = NDArray[np.floating]
+    ImageContent = bytes | NDArray[Any] | Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +307,33 @@ class TileSheet:
         title = f" '{shortened(one_line(self.title), 100)}'" if self.title else ""
         colour = " in colour" if self.is_colour else ""
         return f"<{type(self).__name__}{title}: {tiles} of {height} × {width} pixels{colour}{scale}>"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceImage:
+    """A picture that an image source found, or an input of a network that takes no pictures; read on demand.
+
+    Attributes
+    ----------
+    name
+        The name in rows and messages: a path, or ``ARCHIVE!MEMBER``.
+    read
+        Returns the bytes of a picture file, or an array of pixels, shape (H, W) or (H, W, channels), or a
+        mapping of arrays that the network takes unchanged, by input. May be called from several threads.
+    label
+        The class, if the source knows it.
+    path
+        The file, if the picture is a file of its own; `read` returns its bytes.
+    """
+
+    name: str
+    read: Callable[[], ImageContent]
+    label: str | None = None
+    path: Path | None = None
+
+    def __repr__(self) -> str:
+        label = "" if self.label is None else f", label {shortened(repr(self.label), 100)}"
+        return f"<{type(self).__name__} {shortened(repr(self.name), 100)}{label}>"
 
 
 At = Literal["post", "pre"]

@@ -63,7 +63,7 @@ def iter_attributions(
     images = as_pictures(images)
     images = images if isinstance(images, Sequence) else [*images]
     aim = find_target(session, target, images, at=options.at, after_softmax=asked.after_softmax)
-    pictures = list(found_pictures(images))
+    pictures = list(found_pictures(session.registry, images))
     if not pictures:
         raise UsageError("give a picture or more", hint="filterkit attribute TARGET IMAGE...")
     preprocessing = picture_preprocessing(aim.model)

@@ -14,13 +14,12 @@ from filterkit.errors import ImageError, RuntimeFailure, UsageError
 from filterkit.operations.corrections import hint_argument_order
 from filterkit.operations.requested_pictures import (
     as_pictures,
-    each_picture,
     found_pictures,
     parse_size,
     picture_preprocessing,
     read_pictures,
 )
-from filterkit.records import RunOptions
+from filterkit.records import RunOptions, SourceImage
 from filterkit.results.maps import FeatureMaps
 
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def iter_feature_maps(
         matches,
         model_file(session.catalog(), matches[0].model),
         {match.layer["name"]: names for match, names in zip(matches, labels, strict=True)},
-        images,
+        found_pictures(session.registry, images),
         inputs=inputs,
         options=options,
         unreadable=unreadable,
@@ -86,7 +85,7 @@ def _run(
     matches: Sequence[Match],
     model_path: Path,
     labels: Labels,
-    images: Iterable[Picture],
+    pictures: Iterator[Picture | SourceImage],
     *,
     inputs: Mapping[str, NDArray[Any]] | str | os.PathLike[str] | None,
     options: RunOptions,
@@ -105,8 +104,6 @@ def _run(
     at = options.at
     if at not in ("post", "pre"):
         raise UsageError(f"at cannot be '{at}'", hint="use post (after the activation) or pre (before it)")
-    # Given a sequence, all files are found before anything runs; an iterator is consumed lazily.
-    pictures = iter(list(found_pictures(images)) if isinstance(images, Sequence) else each_picture(images))
     first = list(islice(pictures, 2))
     if bool(first) == (inputs is not None):
         raise UsageError(
@@ -200,7 +197,7 @@ Response = tuple[Mapping[str, "NDArray[Any]"], str, str, bool]
 def _run_pictures(
     network: Network,
     model: Mapping[str, Any],
-    pictures: Iterable[Picture],
+    pictures: Iterable[Picture | SourceImage],
     size: Size,
     unreadable: Callable[[ImageError], None] | None,
     files: Callable[[str], list[Path]] | None,

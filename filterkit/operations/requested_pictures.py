@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from filterkit.errors import ImageError, UsageError
 from filterkit.operations.corrections import hint_unquoted_picture
+from filterkit.records import SourceImage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from filterkit.plugins.registry import Registry
     from filterkit.records import Preprocessing
     from filterkit.runtime.feature_maps import Network, Size
     from filterkit.runtime.pictures import Picture
@@ -52,8 +55,10 @@ def parse_size(text: str | int | tuple[int, int] | None) -> Size:
     return size
 
 
-def picture_name(picture: Picture, number: int) -> tuple[str, str]:
+def picture_name(picture: Picture | SourceImage, number: int) -> tuple[str, str]:
     """The name of a picture in rows, and in file names."""
+    if isinstance(picture, SourceImage):
+        return picture.name, (picture.path or PurePosixPath(picture.name)).stem
     if isinstance(picture, str | Path):
         return str(picture), Path(picture).stem
     return f"picture {number}", f"picture_{number}"
@@ -93,28 +98,55 @@ def only_result(image: object, run: Callable[[], Iterator[Result]], method: str,
     return result
 
 
-def each_picture(images: Iterable[Picture]) -> Iterator[Picture]:
-    """The pictures, with folders replaced by the pictures in them."""
-
-    from filterkit.runtime.pictures import find_pictures
-
-    for image in images:
-        if isinstance(image, str | os.PathLike):
-            yield from find_pictures([image])
-        else:
-            yield image
+def _each(registry: Registry, image: Picture) -> Iterable[Picture | SourceImage]:
+    return source_images(registry, image) if isinstance(image, str | os.PathLike) else [image]
 
 
-def found_pictures(images: Sequence[Picture]) -> Iterator[Picture]:
-    """As `each_picture`; the error about a missing one has a hint if its name was split at spaces."""
+def source_images(registry: Registry, spec: str | os.PathLike[str]) -> Iterator[SourceImage]:
+    """The pictures that a path or the spec of an image source stands for, such as ``zip:photos.zip``.
+
+    Sources take precedence over files of such a name (write ``./zip:photos.zip``); a `Path` is always one.
+
+    Raises
+    ------
+    FilterkitError
+        The source is unknown, or as described for the source.
+    """
+    name, rest = "files", str(spec)
+    if isinstance(spec, str):
+        head, colon, after = spec.partition(":")
+        bare = head.rpartition("/")[2]
+        if colon and any(bare == each.name for each in registry.registrations("image-source")):
+            name, rest = head, after
+        elif colon and _SOURCE.fullmatch(bare) and not after.startswith("/") and not Path(spec).exists():
+            name = head
+    yield from registry.create("image-source", name).images(rest)
+
+
+_SOURCE = re.compile("[a-z][a-z0-9-]+")
+"""What the name of a source may be; a single letter is a drive, as in ``c:photos``."""
+
+
+def found_pictures(registry: Registry, images: Iterable[Picture]) -> Iterator[Picture | SourceImage]:
+    """The pictures, with paths and specs replaced by the pictures they stand for.
+
+    Of a sequence, all are found before the first is yielded; an iterator is consumed lazily. The error about
+    a missing one has a hint if its name was split at spaces.
+    """
+    if not isinstance(images, Sequence):
+        for image in images:
+            yield from _each(registry, image)
+        return
+    found: list[Picture | SourceImage] = []
     for place, image in enumerate(images):
         try:
-            yield from each_picture([image])
+            found += _each(registry, image)
         except ImageError as error:
             hint = hint_unquoted_picture(images[place:])
             if hint is None:
                 raise
             raise UsageError(error.message, hint=hint) from None
+    yield from found
 
 
 def picture_preprocessing(model: Mapping[str, Any]) -> Preprocessing:
@@ -135,7 +167,7 @@ def read_pictures(
     network: Network,
     model: Mapping[str, Any],
     preprocessing: Preprocessing,
-    pictures: Iterable[Picture],
+    pictures: Iterable[Picture | SourceImage],
     size: Size,
     unreadable: Callable[[ImageError], None] | None,
     *,
@@ -148,6 +180,7 @@ def read_pictures(
     """
     from filterkit.catalog.model_input import has_placeholder_size
     from filterkit.graph.layers.picture_input import fixed_size
+    from filterkit.image_sources.decoding import content_pixels
     from filterkit.runtime.pictures import report
     from filterkit.runtime.pixels import read_pixels
 
@@ -169,7 +202,11 @@ def read_pictures(
             skipped += 1
             continue
         try:
-            pixels = read_pixels(picture, preprocessing, note=partial(report_once, "range"))
+            note = partial(report_once, "range")
+            if isinstance(picture, SourceImage):
+                pixels = content_pixels(picture.read(), picture.name, preprocessing, note=note)
+            else:
+                pixels = read_pixels(picture, preprocessing, note=note)
         except ImageError as error:
             if unreadable is None:
                 raise

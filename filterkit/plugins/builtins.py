@@ -207,6 +207,16 @@ class Attributions:
         )
 
 
+class ImageSources:
+    @hookimpl
+    def filterkit_image_sources(self) -> Contributions:
+        return (
+            Contribution(
+                "files", "A picture file or a folder of them", "filterkit.image_sources.files:FileImages"
+            ),
+        )
+
+
 BUILTINS: dict[str, object] = {
     "filterkit.sources": Sources(),
     "filterkit.extractors": Extractors(),
@@ -216,5 +226,6 @@ BUILTINS: dict[str, object] = {
     "filterkit.formats": Formats(),
     "filterkit.gradients": Gradients(),
     "filterkit.attributions": Attributions(),
+    "filterkit.image-sources": ImageSources(),
 }
 """Plugin name to plugin."""

@@ -17,6 +17,7 @@ from filterkit.plugins import protocols
 from filterkit.plugins.attribution_contract import CheckedAttribution
 from filterkit.plugins.checked import Checked, read_only
 from filterkit.plugins.gradient_contract import CheckedGradientRule
+from filterkit.plugins.image_source_contract import CheckedImageSource
 from filterkit.plugins.metric_contract import CheckedMetric
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution, Progress, Row, WeightExtractor
@@ -258,6 +259,7 @@ _WRAPPERS: dict[str, tuple[type[Checked[Any]], tuple[Any, ...]]] = {
     "format": (CheckedFormat, (protocols.OutputFormat,)),
     "gradient-rule": (CheckedGradientRule, (protocols.GradientRule,)),
     "attribution": (CheckedAttribution, (protocols.AttributionMethod,)),
+    "image-source": (CheckedImageSource, (protocols.ImageSource,)),
 }
 """Wrapper per kind, and the protocols of which an object must implement one."""
 _ABSENT = object()

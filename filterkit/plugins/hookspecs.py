@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Contribution,
         FilterMetric,
         GradientRule,
+        ImageSource,
         LayerMetric,
         ModelSource,
         Normalizer,
@@ -68,6 +69,11 @@ def filterkit_gradient_rules() -> Iterable[Contribution[GradientRule]]:  # type:
 @hookspec
 def filterkit_attributions() -> Iterable[Contribution[AttributionMethod]]:  # type: ignore[empty-body]
     """Attribution methods: which pixels a target responds to (`AttributionMethod`)."""
+
+
+@hookspec
+def filterkit_image_sources() -> Iterable[Contribution[ImageSource]]:  # type: ignore[empty-body]
+    """Image sources: where pictures come from (`ImageSource`)."""
 
 
 @hookspec

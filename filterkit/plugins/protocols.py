@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from filterkit.attribution.subject import Subject
     from filterkit.graph.gradient.backward import Backward
     from filterkit.graph.view.view import GraphView
-    from filterkit.records import FetchedModel, FilterBank, FloatArray, Normalized, Skipped, TileSheet
+    from filterkit.records import (
+        FetchedModel,
+        FilterBank,
+        FloatArray,
+        Normalized,
+        Skipped,
+        SourceImage,
+        TileSheet,
+    )
 
 Row = Mapping[str, Any]
 """One row of a command's output: column name to value (None, bool, int, float, str, or a list of those)."""
@@ -173,4 +181,17 @@ class AttributionMethod(Protocol):
 
     def attribute(self, subject: Subject) -> FloatArray:
         """The attribution of ``subject.picture``, with its shape (C, H, W), or (1, H, W) for all channels."""
+        ...
+
+
+@runtime_checkable
+class ImageSource(Protocol):
+    """Finds pictures to run networks on, or inputs for networks that take no pictures."""
+
+    def images(self, spec: str) -> Iterable[SourceImage]:
+        """The pictures that `spec` (the text after ``name:``) stands for.
+
+        They have the same names in the same order every time, as work that was interrupted continues after
+        those that are done. Nothing is read until `SourceImage.read` is called.
+        """
         ...

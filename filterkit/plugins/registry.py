@@ -16,6 +16,7 @@ from filterkit.plugins.contracts import CheckedExtractor
 from filterkit.plugins.discovery import install_hint
 from filterkit.plugins.gradient_contract import CheckedGradientRule
 from filterkit.plugins.host import PluginHost
+from filterkit.plugins.image_source_contract import CheckedImageSource
 from filterkit.plugins.metric_contract import CheckedMetric
 from filterkit.plugins.options import Option, coerce_options, options_of, parse_spec, to_text
 from filterkit.plugins.plugin import Plugin
@@ -141,6 +142,8 @@ class Registry:
     def create(self, kind: Literal["attribution"], spec: str, **options: Any) -> CheckedAttribution: ...
     @overload
     def create(self, kind: Literal["gradient-rule"], spec: str, **options: Any) -> CheckedGradientRule: ...
+    @overload
+    def create(self, kind: Literal["image-source"], spec: str, **options: Any) -> CheckedImageSource: ...
 
     def create(self, kind: Kind, spec: str, **options: Any) -> Any:
         """Create the object that a spec string describes, wrapped to validate what it returns.
@@ -180,7 +183,15 @@ class Registry:
 
 
 Kind = Literal[
-    "source", "extractor", "normalizer", "renderer", "metric", "format", "gradient-rule", "attribution"
+    "source",
+    "extractor",
+    "normalizer",
+    "renderer",
+    "metric",
+    "format",
+    "gradient-rule",
+    "attribution",
+    "image-source",
 ]
 
 HOOKS: dict[Kind, str] = {
@@ -192,6 +203,7 @@ HOOKS: dict[Kind, str] = {
     "format": "filterkit_output_formats",
     "gradient-rule": "filterkit_gradient_rules",
     "attribution": "filterkit_attributions",
+    "image-source": "filterkit_image_sources",
 }
 """The hook of each kind."""
 

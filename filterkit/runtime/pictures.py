@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
-import re
 import struct
+import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -28,6 +30,23 @@ if TYPE_CHECKING:
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class PictureBytes:
+    """A picture file in memory, which is opened like a path."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+    def open(self, mode: Literal["rb"]) -> io.BytesIO:
+        return io.BytesIO(self.content)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+PictureFile = Path | PictureBytes
 
 GIVE = "give a picture file (PNG, JPEG, TIFF, WebP, …), or a folder of them"
 
@@ -82,45 +101,6 @@ def check_size(height: int, width: int, *, together: int = 1, channels: int = 3,
         )
 
 
-def find_pictures(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Expand paths to picture files; folders are replaced by the picture files in them.
-
-    They are sorted by name, with numbers in their order: ``img2`` before ``img10``. A folder without pictures
-    is replaced by its ``.npy`` files.
-
-    Raises
-    ------
-    ImageError
-        If a path does not exist, or a folder contains no pictures.
-    UsageError
-        If a path is a URL.
-    """
-    from PIL import Image
-
-    suffixes = Image.registered_extensions()
-    found: list[Path] = []
-    for path in map(Path, paths):
-        refuse_url(str(path), "expected a picture file", hint=DOWNLOAD)
-        if not path.is_dir():
-            if not path.exists():
-                raise ImageError(f"picture {path} does not exist", hint=_beside(path))
-            found.append(path)
-            continue
-        files = sorted((file for file in path.iterdir() if file.is_file()), key=_natural_order)
-        inside = [file for file in files if file.suffix.lower() in suffixes]
-        inside = inside or [file for file in files if file.suffix.lower() == ".npy"]
-        if not inside:
-            raise ImageError(f"folder {path} contains no pictures", hint=GIVE)
-        found += inside
-    return found
-
-
-def _natural_order(path: Path) -> tuple[list[str | int], str]:
-    """A sort key that compares runs of digits as numbers."""
-    parts = re.split(r"(\d+)", path.stem)  # text and digits alternate, so that equal places are comparable
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name
-
-
 def _beside(path: Path) -> str | None:
     """A hint that lists pictures in the folder of `path`."""
     from PIL import Image
@@ -133,12 +113,17 @@ def _beside(path: Path) -> str | None:
     return closest(path.name, names) if names else f"folder {path.parent} contains no pictures"
 
 
+def missing_picture(path: Path) -> ImageError:
+    """The error for a file that does not exist."""
+    return ImageError(f"picture {path} does not exist", hint=_beside(path))
+
+
 def report(text: str) -> None:
     """Log a warning about a picture."""
     logging.getLogger("filterkit").warning("%s", text)
 
 
-def read_picture(picture: Picture, *, note: Note = report) -> Pixels:
+def read_picture(picture: Picture | PictureBytes, *, note: Note = report) -> Pixels:
     """Read a picture file, a PIL image or an array as pixels.
 
     Files are rotated according to EXIF; the first frame of an animation is used; transparency is composited
@@ -168,28 +153,28 @@ def read_picture(picture: Picture, *, note: Note = report) -> Pixels:
 
 
 def open_picture(
-    picture: str | os.PathLike[str] | Image.Image, read: Callable[[Image.Image, str], NDArray[Any]]
+    picture: str | os.PathLike[str] | PictureBytes | Image.Image,
+    read: Callable[[Image.Image, str], NDArray[Any]],
 ) -> NDArray[Any]:
     """Apply `read` to a picture file or PIL image and its name; raises like `read_picture`."""
     from PIL import Image
 
     if isinstance(picture, Image.Image):
         return read(picture, "the picture")
-    path = picture_file(picture)
-    with picture_errors(path), Image.open(path, formats=_formats()) as image:
-        return read(image, str(path))
+    file = picture_file(picture)
+    with picture_errors(file), file.open("rb") as opened, Image.open(opened, formats=_formats()) as image:
+        if Image.MAX_IMAGE_PIXELS and image.width * image.height > Image.MAX_IMAGE_PIXELS:
+            raise Image.DecompressionBombError  # whatever other threads do to the filters of warnings
+        return read(image, str(file))
 
 
 @contextmanager
-def picture_errors(path: Path) -> Iterator[None]:
+def picture_errors(path: PictureFile) -> Iterator[None]:
     """Convert exceptions about a file to ImageError, with a one-line message and a hint."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            warnings.filterwarnings("error", "Truncated File Read", UserWarning)
-            warnings.filterwarnings("ignore", "Tag data larger than file", UserWarning)
+        with _filters:
             yield
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise ImageError(
@@ -210,12 +195,45 @@ def picture_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def picture_file(path: str | os.PathLike[str]) -> Path:
+class _WarningFilters:
+    """Make errors of Pillow's warnings; installed by the first thread that reads and removed by the last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._saved = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        from PIL import Image
+
+        with self._lock:
+            self._users += 1
+            if self._users > 1:
+                return
+            self._saved = warnings.catch_warnings()
+            self._saved.__enter__()
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            warnings.filterwarnings("error", "Truncated File Read", UserWarning)
+            warnings.filterwarnings("ignore", "Tag data larger than file", UserWarning)
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                self._saved.__exit__(None, None, None)
+
+
+_filters = _WarningFilters()
+
+
+def picture_file(path: str | os.PathLike[str] | PictureBytes) -> PictureFile:
     """Check that `path` is a file; raises ImageError, or UsageError for a URL."""
+    if isinstance(path, PictureBytes):
+        return path
     refuse_url(str(path), "expected a picture file", hint=DOWNLOAD)
     path = Path(path)
     if not path.exists():
-        raise ImageError(f"picture {path} does not exist", hint=_beside(path))
+        raise missing_picture(path)
     if path.is_dir():
         raise ImageError(f"{path} is a folder; expected one picture", hint=_beside(path / "picture"))
     if not path.is_file():
@@ -223,11 +241,12 @@ def picture_file(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def _other_kind(path: Path) -> ImageError | None:
+def _other_kind(path: PictureFile) -> ImageError | None:
     """The error for a file that is identified as something other than a picture, or None."""
     from filterkit.graph.loading.file_kinds import NOT_THE_FILE, file_kind
 
-    kind = file_kind(path)
+    in_memory = path.content if isinstance(path, PictureBytes) else None
+    kind = file_kind(Path(str(path)), in_memory)
     if kind is None or kind.what.startswith("a picture"):
         return None
     return ImageError(
@@ -235,7 +254,7 @@ def _other_kind(path: Path) -> ImageError | None:
     )
 
 
-def _hint_unsupported(path: Path) -> str:
+def _hint_unsupported(path: PictureFile) -> str:
     """A hint for a file that Pillow cannot identify, which may be a TIFF with unsupported channels."""
     try:
         with path.open("rb") as file:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,8 @@ from filterkit.runtime.pictures import (
     FLOATS,
     LARGEST_SIZE,
     Note,
+    PictureBytes,
+    PictureFile,
     eight_bits,
     has_sixteen_bits,
     note_range,
@@ -39,7 +40,13 @@ NPY = b"\x93NUMPY"
 """The first bytes of ``.npy`` files."""
 
 
-def read_pixels(picture: Picture, preprocessing: Preprocessing, *, note: Note = report) -> NDArray[Any]:
+def read_pixels(
+    picture: Picture | PictureBytes,
+    preprocessing: Preprocessing,
+    *,
+    note: Note = report,
+    name: str = "the array",
+) -> NDArray[Any]:
     """Read a picture file, an ``.npy`` file, a PIL image or an array in the channels of a network.
 
     Parameters
@@ -51,6 +58,8 @@ def read_pixels(picture: Picture, preprocessing: Preprocessing, *, note: Note = 
         Its ``channel_order`` determines the channels.
     note
         Called with a message if the pixels are far from their assumed range.
+    name
+        The name of an array in messages.
 
     Returns
     -------
@@ -63,25 +72,24 @@ def read_pixels(picture: Picture, preprocessing: Preprocessing, *, note: Note = 
     ImageError
         If it is not a picture, is corrupted or too large, or its channels do not match the network.
     """
-    name = "the array"
-    if isinstance(picture, str | os.PathLike):
-        path = picture_file(picture)
-        if _is_npy(path):
+    if isinstance(picture, str | os.PathLike | PictureBytes):
+        file = picture_file(picture)
+        if _is_npy(file):
             from filterkit.runtime.raw_inputs import read_array
 
-            picture, name = read_array(path), str(path)
+            picture, name = read_array(file), str(file)
     order, bands = preprocessing.channel_order, preprocessing.bands
     if isinstance(picture, np.ndarray):
         if order == "BANDS":
             return _bands_of_array(picture, bands, name, note, as_it_is=preprocessing.assumed)
         return _colours_of_array(picture, name, note, is_rgba=order == "RGBA")
-    if isinstance(picture, str | os.PathLike):
-        with picture_errors(path):
-            samples = read_samples(path, bands) if order == "BANDS" else read_wide_samples(path, (1, 3, 4))
+    if isinstance(picture, str | os.PathLike | PictureBytes):
+        with picture_errors(file):
+            samples = read_samples(file, bands) if order == "BANDS" else read_wide_samples(file, (1, 3, 4))
         if samples is not None and order == "BANDS":
-            return _in_range(_narrowed(samples), str(path), note)
+            return _in_range(_narrowed(samples), str(file), note)
         if samples is not None:
-            return _colours_of_array(_narrowed(samples), str(path), note, is_rgba=order == "RGBA")
+            return _colours_of_array(_narrowed(samples), str(file), note, is_rgba=order == "RGBA")
     if order == "BANDS":
         return open_picture(picture, lambda image, name: _bands_of_image(image, bands, name, note))
     if order == "RGBA":
@@ -89,7 +97,7 @@ def read_pixels(picture: Picture, preprocessing: Preprocessing, *, note: Note = 
     return read_picture(picture, note=note)
 
 
-def _is_npy(path: Path) -> bool:
+def _is_npy(path: PictureFile) -> bool:
     try:
         with path.open("rb") as file:
             return file.read(len(NPY)) == NPY

@@ -16,6 +16,8 @@ from filterkit.errors import ImageError, NotFoundError, UsageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from filterkit.runtime.pictures import PictureFile
+
 MOST_BYTES = 1 << 30
 """Maximum unpacked size in bytes; at least the size of the file, and enough for the largest picture."""
 
@@ -48,7 +50,7 @@ def read_inputs(path: Path) -> dict[str, NDArray[Any]]:
         ) from error
 
 
-def read_array(path: Path) -> NDArray[Any]:
+def read_array(path: PictureFile) -> NDArray[Any]:
     """The array of an ``.npy`` file; its size is checked before memory is allocated.
 
     Raises
@@ -57,9 +59,10 @@ def read_array(path: Path) -> NDArray[Any]:
         If it is corrupted, not a plain array, or larger than `MOST_BYTES`.
     """
     try:
-        size = path.stat().st_size
-        if size <= MOST_BYTES:
-            with path.open("rb") as file:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            if size <= MOST_BYTES:
+                file.seek(0)
                 _check_claim(file, size)
                 file.seek(0)
                 return np.asarray(npy.read_array(file, allow_pickle=False))

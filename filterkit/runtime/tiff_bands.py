@@ -11,12 +11,11 @@ import io
 import itertools
 import struct
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from filterkit.runtime.pictures import LARGEST_SIZE
+from filterkit.runtime.pictures import LARGEST_SIZE, PictureFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +44,7 @@ READ_BY_PILLOW = frozenset(("u1", "u2"))
 GRAY_BY_PILLOW = READ_BY_PILLOW | {"i1", "i2", "u4", "i4", "f4"}
 
 
-def read_samples(path: Path, channels: int) -> NDArray[Any] | None:
+def read_samples(path: PictureFile, channels: int) -> NDArray[Any] | None:
     """The unscaled channels of a TIFF file, rotated as its tags say, shape (H, W, channels).
 
     Returns
@@ -61,7 +60,7 @@ def read_samples(path: Path, channels: int) -> NDArray[Any] | None:
     return _read(path, lambda count, _: count == channels > 1)
 
 
-def read_wide_samples(path: Path, channels: Collection[int]) -> NDArray[Any] | None:
+def read_wide_samples(path: PictureFile, channels: Collection[int]) -> NDArray[Any] | None:
     """The same for a file with one of these numbers of channels and a type that Pillow does not support."""
     return _read(
         path,
@@ -69,7 +68,7 @@ def read_wide_samples(path: Path, channels: Collection[int]) -> NDArray[Any] | N
     )
 
 
-def _read(path: Path, is_wanted: Callable[[int, str], bool]) -> NDArray[Any] | None:
+def _read(path: PictureFile, is_wanted: Callable[[int, str], bool]) -> NDArray[Any] | None:
     with path.open("rb") as file:
         tags = _tags(file)
         kind = None if tags is None else _kind(tags)

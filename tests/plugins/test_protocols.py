@@ -20,6 +20,7 @@ PROTOCOLS: dict[Kind, tuple[type, ...]] = {
     "format": (protocols.OutputFormat,),
     "gradient-rule": (protocols.GradientRule,),
     "attribution": (protocols.AttributionMethod,),
+    "image-source": (protocols.ImageSource,),
 }
 
 

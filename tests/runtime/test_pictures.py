@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from filterkit.errors import ImageError
-from filterkit.runtime.pictures import find_pictures, read_picture
+from filterkit.image_sources.files import FileImages
+from filterkit.runtime.pictures import read_picture
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 
@@ -136,38 +137,9 @@ def test_files_that_are_no_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         read_picture(saved(tmp_path / "huge.png", Image.new("RGB", (40, 40))))
 
 
-def test_pictures_of_a_folder_are_in_natural_order(tmp_path: Path) -> None:
-    names = ["1.png", "1a.png", "02.png", "2.png", "10.png", "a.png", "img.png", "img2.png", "img2-9.png"]
-    names += ["img2-10.png", "img10.png", "img" + "9" * 200 + ".png", "\u0663.png"]  # an Arabic 3
-    for name in reversed(names):
-        saved(tmp_path / name, Image.fromarray(RGB))
-    found = [path.name for path in find_pictures([tmp_path])]
-    numbers = ["1.png", "1a.png", "02.png", "2.png", "\u0663.png", "10.png"]
-    assert found[:6] == numbers
-    assert found[6:] == [
-        *("a.png", "img.png", "img2.png", "img2-9.png", "img2-10.png", "img10.png"),
-        f"img{'9' * 200}.png",
-    ]
-
-
-def test_folders_stand_for_their_pictures(tmp_path: Path) -> None:
-    folder = tmp_path / "folder"
-    (folder / "inner.png").mkdir(parents=True)
-    (folder / "notes.txt").write_text("")
-    for name in ("b.png", "a.JPG", "c.gif"):
-        saved(folder / name, Image.fromarray(RGB))
-    single = saved(tmp_path / "z.png", Image.fromarray(RGB))
-    names = [path.name for path in find_pictures([single, folder])]
-    assert names == ["z.png", "a.JPG", "b.png", "c.gif"]
-    with pytest.raises(ImageError, match="contains no pictures"):
-        find_pictures([folder / "inner.png"])
-    with pytest.raises(ImageError, match="does not exist"):
-        find_pictures([tmp_path / "gone.png"])
-
-
 def test_what_is_missing_or_a_folder_names_the_pictures_there(tmp_path: Path) -> None:
     saved(tmp_path / "holiday.png", Image.fromarray(RGB))
-    for look in (read_picture, lambda path: find_pictures([path])):
+    for look in (read_picture, lambda path: [*FileImages().images(str(path))]):
         with pytest.raises(ImageError, match="does not exist") as caught:
             look(tmp_path / "holyday.png")
         assert caught.value.hint == "did you mean 'holiday.png'?"

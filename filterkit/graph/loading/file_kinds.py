@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import mmap
 import re
 from collections.abc import Iterator
@@ -192,13 +193,14 @@ SUFFIXES: tuple[tuple[tuple[str, ...], FileKind], ...] = (
 """Suffixes of formats that have no magic number."""
 
 
-def file_kind(path: Path) -> FileKind | None:
+def file_kind(path: Path, content: bytes | None = None) -> FileKind | None:
     """The format of the file at `path`, if it is a known one other than ONNX; None otherwise.
 
-    At most HEAD bytes at its beginning, TAIL at its end and a few in between are read.
+    At most HEAD bytes at its beginning, TAIL at its end and a few in between are read; of `content` instead,
+    if the file is in memory.
     """
     try:
-        with path.open("rb") as file:
+        with path.open("rb") if content is None else io.BytesIO(content) as file:
             found = _kind(file, path)
     except (OSError, ValueError):
         return None

@@ -1,0 +1,1 @@
+"""Image sources: where the pictures come from that networks run on."""

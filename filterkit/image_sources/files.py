@@ -1,0 +1,161 @@
+"""Pictures in files and folders, their natural order, and the classes that folders stand for."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import takewhile
+from pathlib import Path, PurePath
+from typing import Any, TypeVar
+
+from filterkit.address import refuse_url
+from filterkit.errors import ImageError
+from filterkit.records import SourceImage
+from filterkit.runtime.pictures import DOWNLOAD, GIVE, missing_picture, picture_file
+
+P = TypeVar("P", bound=PurePath)
+
+MOST_BYTES = 1 << 30
+"""Maximum size of a picture file in bytes; enough for the largest picture without compression."""
+
+
+class FileImages:
+    """The picture files in a folder, or a single file.
+
+    A folder stands for the pictures directly in it, or if there are none, for those in its subfolders.
+    In both cases, ``.npy`` files are taken where there is no picture. Links to folders are not followed.
+    """
+
+    def images(self, spec: str) -> Iterator[SourceImage]:
+        """See `ImageSource.images`.
+
+        Raises
+        ------
+        ImageError
+            The path does not exist, or the folder cannot be read or contains no pictures.
+        UsageError
+            It is a URL.
+        """
+        refuse_url(spec, "expected a picture file", hint=DOWNLOAD)
+        root = Path(spec)
+        if not root.is_dir():
+            if not root.exists():
+                raise missing_picture(root)
+            yield image_file(root)
+            return
+        beside, below = _listed(root)
+        found = pictures_among(beside)
+        unreadable: list[SourceImage] = []
+        if not found:
+            found = pictures_among(_below(below, unreadable))
+        if not found and not unreadable:
+            raise ImageError(f"folder {root} contains no pictures", hint=GIVE)
+        places = [path.relative_to(root).parts for path in found]
+        for path, label in zip(found, labels(places), strict=True):
+            yield image_file(path, label)
+        yield from unreadable
+
+
+def image_file(path: Path, label: str | None = None) -> SourceImage:
+    """The picture in a file, which need not exist until it is read."""
+    return SourceImage(str(path), partial(read_file, path), label, path)
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a picture file; raises ImageError."""
+    file = picture_file(path)
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise ImageError(f"cannot read {path}: {error.strerror}", hint="check its permissions") from error
+    if len(content) > MOST_BYTES:
+        raise too_large(str(path))
+    return content
+
+
+def too_large(name: str) -> ImageError:
+    """The error for a picture that has or unpacks to more than `MOST_BYTES`."""
+    return ImageError(
+        f"{name} is larger than the limit of {MOST_BYTES:,} bytes", hint="use a smaller picture"
+    )
+
+
+def unreadable_image(name: str, error: ImageError) -> SourceImage:
+    """A picture that is known but cannot be read."""
+
+    def read() -> bytes:
+        raise error
+
+    return SourceImage(name, read)
+
+
+def natural_order(path: PurePath) -> list[Any]:
+    """A sort key that compares runs of digits as numbers, folder by folder."""
+    return [*([_numbered(part), part] for part in path.parts[:-1]), [_numbered(path.stem), path.name]]
+
+
+def _numbered(text: str) -> list[str | int]:
+    parts = re.split(r"(\d+)", text)  # text and digits alternate, so that equal places are comparable
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
+
+
+def pictures_among(paths: Iterable[P]) -> list[P]:
+    """The pictures by their suffix, or the ``.npy`` files if there are none, in natural order."""
+    from PIL import Image
+
+    suffixes = Image.registered_extensions()
+    paths = list(paths)
+    found = [path for path in paths if path.suffix.lower() in suffixes]
+    found = found or [path for path in paths if path.suffix.lower() == ".npy"]
+    return sorted(found, key=natural_order)
+
+
+def labels(places: Sequence[tuple[str, ...]]) -> list[str | None]:
+    """The class of each picture: its first folder below what all have in common, if each has one.
+
+    Parameters
+    ----------
+    places
+        The parts of each picture's path.
+    """
+    folders = [place[:-1] for place in places]
+    ends = zip(min(folders, default=()), max(folders, default=()), strict=False)
+    depth = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], ends))
+    if any(len(place) < depth + 2 for place in places):
+        return [None] * len(places)
+    return [place[depth] for place in places]
+
+
+def _listed(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files and the subfolders of a folder; raises ImageError."""
+    files, folders = [], []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(folder / entry.name)
+                elif entry.is_file():
+                    files.append(folder / entry.name)
+    except OSError as error:
+        raise ImageError(
+            f"cannot read folder {folder}: {error.strerror}", hint="check its permissions"
+        ) from error
+    return files, folders
+
+
+def _below(folders: list[Path], unreadable: list[SourceImage]) -> list[Path]:
+    """All files in folders and their subfolders; those that cannot be read are added to `unreadable`."""
+    found: list[Path] = []
+    while folders:
+        folder = folders.pop()
+        try:
+            files, more = _listed(folder)
+        except ImageError as error:
+            unreadable.append(unreadable_image(str(folder), error))
+            continue
+        found += files
+        folders += more
+    return found
