@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.catalog import Catalog
-    from filterkit.errors import AddressError, ImageError
+    from filterkit.errors import AddressError, FilterkitError, ImageError
     from filterkit.ingest.commit import IngestResult
     from filterkit.operations.diff import Level as DiffLevel
     from filterkit.operations.diff import Matching
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from filterkit.renderers.rendered import Rendered
     from filterkit.results.attribute import Attributions
     from filterkit.results.diff import Differences
+    from filterkit.results.exemplars import Exemplars
     from filterkit.results.maps import FeatureMaps
+    from filterkit.results.observe import Observation
     from filterkit.results.rows import Found
     from filterkit.results.sheet import Drawable, Sheet
     from filterkit.results.similar import Neighbours
@@ -1373,6 +1375,139 @@ class Workbench:
             ),
             options=RunOptions(at, size, provider, threads),
             unreadable=unreadable,
+        )
+
+    def observe(
+        self,
+        address: str,
+        images: Picture | Iterable[Picture],
+        *,
+        name: str | None = None,
+        top: int = 9,
+        duplicates: Literal["skip", "keep"] = "skip",
+        at: At = "post",
+        batch: int = 8,
+        size: int | tuple[int, int] | str | None = None,
+        provider: Provider = "auto",
+        threads: int | None = None,
+        unreadable: Callable[[FilterkitError], None] | None = None,
+    ) -> Observation:
+        """Run layers over pictures, and keep in the catalog what their filters respond to.
+
+        Of every filter it keeps statistics of its responses (columns ``response_mean``, ``fires_share`` and
+        others of `filters` and `stats`) and the pictures with the highest and the lowest ones (`exemplars`).
+        Memory does not grow with the number of pictures, but for their hashes. If it is interrupted, the same
+        call continues. More pictures and further layers can be added later: give all pictures again.
+
+        Parameters
+        ----------
+        address
+            Layers of one model, which are observed as wholes.
+        images
+            Picture files, folders or archives, as for `iter_feature_maps`; classes are the folders in a
+            folder. Byte-equal copies are not counted.
+        name
+            Of the observation; by default that of the first folder or archive.
+        top
+            How many pictures with the highest responses are kept of each filter, and with the lowest ones.
+        duplicates
+            Among these, ``"skip"`` keeps one of the pictures that look the same, ``"keep"`` all.
+        batch
+            How many pictures of the same size run together.
+        at, size, provider, threads
+            As in `iter_feature_maps`.
+        unreadable
+            Called with the error for each picture that cannot be used, and is left out.
+
+        Raises
+        ------
+        UsageError
+            There is an observation of this name with other options or pictures.
+        ImageError, RuntimeFailure, NotFoundError
+            No picture can be read, the network does not take them, or there is no such layer.
+        CatalogError
+            The catalog or the store cannot be written; what was written before is intact.
+
+        Examples
+        --------
+        >>> bench.observe("vgg16/block1_*", [photo], name="one")
+        <Observation 'one' of vgg16: 1 pictures, 2 layers, 128 filters, observed>
+        """
+        return operations.observe.observe(
+            self._session,
+            address,
+            images,
+            asked=operations.observe.ObserveOptions(name, top, duplicates, batch),
+            options=RunOptions(at, size, provider, threads),
+            unreadable=unreadable,
+        )
+
+    def observations(self, model: str = "*") -> Rows:
+        """List the observations of models, oldest first, one row each.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such model.
+
+        Examples
+        --------
+        >>> bench.observations("vgg16")[["observation", "pictures", "layers", "filters"]]
+        observation  pictures  layers  filters
+        ───────────  ────────  ──────  ───────
+        one                 1       2      128
+        [Rows: 1 row × 4 columns]
+        """
+        return operations.observations.observations(self._session, model)
+
+    def exemplars(
+        self,
+        address: str,
+        *,
+        observation: str | None = None,
+        top: int | None = None,
+        lowest: bool = False,
+        pictures: Picture | Iterable[Picture] = (),
+    ) -> Exemplars:
+        """Look up the pictures with the highest responses of filters, in an observation.
+
+        Parameters
+        ----------
+        observation
+            Its name; by default the newest that contains the layer.
+        top
+            How many per filter, at most; by default all that were kept.
+        lowest
+            Look up the lowest responses instead.
+        pictures
+            Folders or archives with pictures that are no longer where they were observed. They are found by
+            their content, when the result is drawn.
+
+        Returns
+        -------
+        Exemplars
+            One row per exemplar: ``address``, ``rank`` from 1, ``value``, ``image``, its ``sha256`` and
+            ``label``; ``y`` and ``x``, its position in the feature map; and ``box``, the receptive field of
+            this position in the picture's own pixels: top, left, bottom, right, of which the last two are
+            outside. ``at_border`` says whether it reaches the border of the picture. `sheet` draws them.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such layer or observation, or it does not contain the layer.
+        UsageError
+            The address names kernels.
+
+        Examples
+        --------
+        >>> found = bench.exemplars("vgg16/block1_conv2/5")
+        >>> found[0]["box"]
+        [129, 177, 134, 182]
+        >>> bench.sheet(found)
+        <Sheet>
+        """
+        return operations.exemplars.exemplars(
+            self._session, address, observation=observation, top=top, lowest=lowest, pictures=pictures
         )
 
     def write_attributions(

@@ -5,6 +5,7 @@
     catalog.store/models/<sha256>/model.onnx    and its external data, under the names the model gives it
     catalog.store/banks/<sha256>.safetensors    key: a layer's name; its bias: that name and "/bias"
     catalog.store/cuts/<model's sha256>/        graphs cut out of the model; their weights are in model.onnx
+    catalog.store/observations/<random>/        responses to pictures, by a layer's position
     catalog.store/staging/                      what is being written, renamed once it is complete
 
 A process that writes or sweeps has the catalog's write lock, so one staging folder is enough, and files that
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model.onnx"
 
-ROOMS = ("models", "banks", "cuts", "staging")
+ROOMS = ("models", "banks", "cuts", "observations", "staging")
 HASH = re.compile(r"[0-9a-f]{64}")
 BANKS = re.compile(r"([0-9a-f]{64})\.safetensors")
 CUT = re.compile(r"[0-9a-f]{32}\.(onnx|part)")
+OBSERVED = re.compile(r"[0-9]{1,9}\.(safetensors|part|f32)")
 STAGED = re.compile(r"[0-9a-f]{64}|banks|replaced")
 """Names that filterkit writes in the store; nothing else is deleted."""
 
@@ -71,6 +73,10 @@ class Store:
     def cuts_path(self, sha256: str) -> Path:
         """Folder of graphs cut out of the model of that hash; every process that runs it writes there."""
         return self.path("cuts", _hash(sha256))
+
+    def observation_path(self, folder: str, name: str = "") -> Path:
+        """The folder of an observation, or a file in it; raises as `path` does."""
+        return self.path("observations", _hash(folder), *([name] if name else []))
 
     def path(self, *parts: str) -> Path:
         """A path in the store, checked for links.
@@ -213,8 +219,12 @@ class Store:
         self._open.pop(banks_sha256, None)
         self._finish(staged, target)
 
-    def sweep(self, models: Collection[str], banks: Collection[str]) -> int:
-        """Delete everything but the models and banks of these hashes; returns the number of bytes freed.
+    def sweep(
+        self, models: Collection[str], banks: Collection[str], observations: Collection[str] = ()
+    ) -> int:
+        """Delete everything but the models and banks of these hashes, and the folders of these observations.
+
+        Returns the number of bytes freed.
 
         Only files with names that filterkit writes are deleted, and never through a link: anything else in
         the store belongs to the user.
@@ -227,6 +237,10 @@ class Store:
         for path in _entries(self.folder / "cuts", HASH):
             if path.name not in models:
                 freed += sum(_remove(cut) for cut in _entries(path, CUT))
+                _remove_if_empty(path)
+        for path in _entries(self.folder / "observations", HASH):
+            if path.name not in observations:
+                freed += sum(_remove(each) for each in _entries(path, OBSERVED))
                 _remove_if_empty(path)
         for path in _entries(self.folder / "banks", BANKS):
             if path.stem not in banks:

@@ -1,1 +1,1 @@
-"""How filters respond to many pictures: per-picture values, statistics, the highest and lowest, receptive fields."""
+"""How filters respond to many pictures: values by picture, statistics, extremes, receptive fields."""

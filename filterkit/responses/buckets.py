@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +67,7 @@ class Buckets:
         found = np.full((len(shares), filters), np.nan)
         owner = self._keys // _SPAN
         starts = np.searchsorted(owner, np.arange(filters + 1))
-        for number, (start, end) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+        for number, (start, end) in enumerate(pairwise(starts)):
             if start < end:
                 running = np.cumsum(self._counts[start:end])
                 wanted = np.ceil(np.asarray(shares) * running[-1]).clip(1)

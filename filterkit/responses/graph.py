@@ -6,8 +6,9 @@ the position in the row that has it. One ``ArgMax`` over the whole map takes sev
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper, numpy_helper
@@ -16,6 +17,9 @@ from filterkit.errors import FilterkitError, ModelError
 from filterkit.graph.gradient.recent_opset import upgrade
 from filterkit.graph.loading.names import free_name
 from filterkit.graph.view.walk import opset_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 OLDEST_OPSET = 13
 """The first in which all of these operators have the form that is used here."""
@@ -148,7 +152,7 @@ class _Building:
             return self._node(reduction, [tensor, self._constant(*axes)], keepdims=0)
         return self._node(reduction, [tensor], axes=axes, keepdims=0)
 
-    def _node(self, operator: str, inputs: Sequence[str], **attributes: object) -> str:
+    def _node(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
         name = free_name("filterkit_response", self._taken)
         self._taken[name] = 0
         self._graph.node.append(helper.make_node(operator, inputs, [name], **attributes))
@@ -164,21 +168,11 @@ class _Building:
         return self._constants[values]
 
 
-def places(rows: np.ndarray, columns: np.ndarray, shape: Sequence[int], layout: str) -> np.ndarray:
-    """Numbers of positions in the order of `spatial_axes`, from rows and columns of the plane.
-
-    Parameters
-    ----------
-    shape
-        Of the tensor.
-    """
-    sizes = spatial_sizes(shape, layout)
-    width = (
-        int(np.prod(sizes[1:], dtype=np.int64))
-        if len(sizes) in (2, 3)
-        else int(np.prod(sizes, dtype=np.int64))
-    )
-    return rows * width + columns
+def places(rows: NDArray[np.int64], columns: NDArray[np.int64], sizes: Sequence[int]) -> NDArray[np.int64]:
+    """Numbers of positions in maps of these `spatial_sizes`, from rows and columns of the plane."""
+    of_row = sizes[1:] if len(sizes) in (2, 3) else sizes
+    found: NDArray[np.int64] = rows * math.prod(of_row) + columns
+    return found
 
 
 def spatial_sizes(shape: Sequence[int], layout: str) -> tuple[int, ...]:

@@ -56,10 +56,18 @@ class LayerResponses(NamedTuple):
         """The number of positions of each map."""
         return int(np.prod(self.sizes, dtype=np.int64))
 
-    def of(self, pictures: slice) -> LayerResponses:
+    def of(self, pictures: slice | NDArray[np.intp]) -> LayerResponses:
         """The responses to some of the pictures."""
-        *values, sizes = self
-        return LayerResponses(*(each[pictures] for each in values), sizes)
+        return LayerResponses(
+            self.max[pictures],
+            self.max_place[pictures],
+            self.min[pictures],
+            self.min_place[pictures],
+            self.mean[pictures],
+            self.mean_square[pictures],
+            self.active[pictures],
+            self.sizes,
+        )
 
 
 Responses = Mapping[str, LayerResponses]
@@ -131,12 +139,15 @@ def _responses(names: Reduced, values: Mapping[str, NDArray[Any]], target: Targe
     shape: Sequence[int] = values[names.shape].tolist()
     if len(shape) != len(target.layout):
         raise RuntimeFailure(
-            f"the tensor of layer '{target.layer}' has {len(shape)} axes, not {len(target.layout)} ({target.layout})",
+            f"the tensor of layer '{target.layer}' has {len(shape)} axes, not {len(target.layout)} "
+            f"({target.layout})",
             hint="check the catalog with `filterkit doctor`",
         )
 
+    sizes = spatial_sizes(shape, target.layout)
+
     def place(row: str, column: str) -> NDArray[np.int64]:
-        return places(values[row], values[column], shape, target.layout)
+        return places(values[row], values[column], sizes)
 
     return LayerResponses(
         values[names.max],
@@ -146,5 +157,5 @@ def _responses(names: Reduced, values: Mapping[str, NDArray[Any]], target: Targe
         values[names.mean],
         values[names.mean_square],
         values[names.active],
-        spatial_sizes(shape, target.layout),
+        sizes,
     )

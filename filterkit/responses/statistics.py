@@ -1,4 +1,4 @@
-"""Response statistics of the filters of a layer, over any number of pictures, in memory that does not grow."""
+"""Response statistics of the filters of a layer, in memory that does not grow with the number of pictures."""
 
 from __future__ import annotations
 
@@ -90,12 +90,12 @@ class Statistics:
         np.minimum(self.min, found.min.min(axis=0), out=self.min)
         self.fires += (found.max > 0).sum(axis=0)
         numbers, groups = seen.numbers[:, None], seen.groups[:, None]
-        self.highest.add(found.max, numbers, found.max_place, groups)
-        self.lowest.add(-found.min, numbers, found.min_place, groups)
+        self.highest.add(found.max, numbers, pack(found.max_place, found.sizes), groups)
+        self.lowest.add(-found.min, numbers, pack(found.min_place, found.sizes), groups)
         self.maxima.add(found.max)
 
     def merge(self, other: Statistics) -> None:
-        """Add the statistics of other pictures; all but the last digits of sums do not depend on the order."""
+        """Add the statistics of other pictures; only the last digits of sums depend on the order."""
         self.pictures += other.pictures
         self.positions += other.positions
         for name in SUMS:
@@ -123,7 +123,11 @@ class Statistics:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """All of it by name, for `from_arrays`."""
-        parts = {"highest": self.highest, "lowest": self.lowest, "maxima": self.maxima}
+        parts: dict[str, TopK | Buckets] = {
+            "highest": self.highest,
+            "lowest": self.lowest,
+            "maxima": self.maxima,
+        }
         return {
             "counts": np.array([self.pictures, self.positions], np.int64),
             **self.sums,
@@ -166,6 +170,24 @@ class Statistics:
         )
         made.maxima = Buckets(arrays["maxima.keys"].copy(), arrays["maxima.counts"].copy())
         return made
+
+
+_BITS = 21
+"""Of each coordinate in a packed position."""
+
+
+def pack(places: NDArray[np.int64], sizes: Sequence[int]) -> NDArray[np.int64]:
+    """Numbers of positions in maps of these sizes as numbers that do not depend on the size."""
+    grid = (1, 1, 1, *sizes)
+    z, y, x = np.unravel_index(places, (int(np.prod(grid[:-2])), *grid[-2:]))
+    packed: NDArray[np.int64] = (z.astype(np.int64) << 2 * _BITS) | (y << _BITS) | x
+    return packed
+
+
+def unpack(packed: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+    """The coordinates z, y and x of positions from `pack`; 0 for axes that the maps do not have."""
+    most = (1 << _BITS) - 1
+    return packed >> 2 * _BITS, packed >> _BITS & most, packed & most
 
 
 def _check_buckets(keys: NDArray[np.int64], counts: NDArray[np.int64], filters: int) -> None:

@@ -59,7 +59,7 @@ class TopK:
         columns = np.flatnonzero(enters.any(axis=0))
         if not columns.size:
             return
-        mine = (self.values, self.pictures, self.places, self.groups)
+        mine: tuple[NDArray[Any], ...] = (self.values, self.pictures, self.places, self.groups)
         added = (np.broadcast_to(each, values.shape) for each in (values, pictures, places, groups))
         both = [np.concatenate([a[:, columns], b[:, columns]]) for a, b in zip(mine, added, strict=True)]
         for kept, best in zip(mine, _best(*both, k=len(self.values)), strict=True):
@@ -89,11 +89,12 @@ def _best(
 ) -> tuple[NDArray[Any], ...]:
     """The first k rows of each column after sorting, without repeated groups."""
     order = np.lexsort((pictures, -values), axis=0)
-    values, pictures, places, groups = (
+    columns: list[NDArray[Any]] = [
         np.take_along_axis(each, order, axis=0) for each in (values, pictures, places, groups)
-    )
+    ]
+    values, pictures, places, groups = columns
     same = groups[:, None] == groups[None, :]
     repeated = (same & np.tri(len(groups), k=-1, dtype=bool)[..., None]).any(axis=1)
     values[repeated], pictures[repeated] = -np.inf, NONE
     chosen = np.argsort(-values, axis=0, kind="stable")[:k]
-    return tuple(np.take_along_axis(each, chosen, axis=0) for each in (values, pictures, places, groups))
+    return tuple(np.take_along_axis(each, chosen, axis=0) for each in columns)
