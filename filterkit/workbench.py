@@ -327,13 +327,18 @@ class Workbench:
         """
         return operations.measure.unmeasured(self._session, address, question)
 
-    def remove(self, model: str) -> None:
+    def remove(self, model: str, *, observation: str | None = None) -> None:
         """Remove a model from the catalog, and its files from the store if no other model uses them.
+
+        Parameters
+        ----------
+        observation
+            Remove only this observation of the model.
 
         Raises
         ------
         NotFoundError
-            There is no such model.
+            There is no such model or observation.
 
         Examples
         --------
@@ -341,7 +346,7 @@ class Workbench:
         >>> bench.models()["model"]
         ['vgg16', 'classic'] (model: 2 values)
         """
-        operations.remove.remove(self._session, model)
+        operations.remove.remove(self._session, model, observation)
 
     def models(self) -> Rows:
         """List the models in the catalog, one row each.
@@ -400,12 +405,13 @@ class Workbench:
         count: bool = False,
         group_by: str | Iterable[str] | None = None,
         agg: str | Iterable[str] | None = None,
+        observation: str | None = None,
     ) -> Rows:
         """List, count or group the filters that `address` names.
 
         Parameters
         ----------
-        columns, where, sort, limit
+        columns, where, sort, limit, observation
             As in `iter_filters`.
         count
             Return a single row with their number, ``filters``, as does `count_filters`.
@@ -449,6 +455,7 @@ class Workbench:
             count=count,
             group_by=group_by,
             agg=agg,
+            observation=observation,
         )
 
     def iter_filters(
@@ -459,6 +466,7 @@ class Workbench:
         where: str | None = None,
         sort: str | Iterable[str] | None = None,
         limit: int | None = None,
+        observation: str | None = None,
         unmeasured: Callable[[list[str]], None] | None = None,
     ) -> tuple[tuple[str, ...], Iterator[Row]]:
         """Column names, and an iterator over the rows of `filters`.
@@ -477,6 +485,9 @@ class Workbench:
             ``"layer,-l2_norm"`` sorts the filters of each layer. None comes last.
         limit
             Maximum number of rows.
+        observation
+            The observation whose responses the columns ``response_mean`` to ``top_class_share`` contain; by
+            default the newest of each layer. See `observe`.
         unmeasured
             Called with the names of models that lack a metric used in the request; `measure` computes it.
 
@@ -497,6 +508,7 @@ class Workbench:
             where=where,
             sort=sort,
             limit=limit,
+            observation=observation,
             unmeasured=unmeasured,
         )
 
@@ -505,6 +517,7 @@ class Workbench:
         address: str = "*",
         *,
         where: str | None = None,
+        observation: str | None = None,
         unmeasured: Callable[[list[str]], None] | None = None,
     ) -> int:
         """Count the filters at `address` that meet the condition; see `iter_filters`.
@@ -514,7 +527,9 @@ class Workbench:
         >>> bench.count_filters("vgg16", where="dead = 1")
         0
         """
-        return operations.filters.count_filters(self._session, address, where=where, unmeasured=unmeasured)
+        return operations.filters.count_filters(
+            self._session, address, where=where, observation=observation, unmeasured=unmeasured
+        )
 
     @_with_thumbnails
     def group_filters(
@@ -527,6 +542,7 @@ class Workbench:
         where: str | None = None,
         sort: str | Iterable[str] | None = None,
         limit: int | None = None,
+        observation: str | None = None,
         unmeasured: Callable[[list[str]], None] | None = None,
     ) -> Rows:
         """Count and aggregate the filters that `address` names by the values of columns.
@@ -551,7 +567,7 @@ class Workbench:
             catalog, and the values of other columns by descending frequency.
         limit
             Maximum number of groups.
-        unmeasured
+        observation, unmeasured
             As in `iter_filters`.
 
         Returns
@@ -587,6 +603,7 @@ class Workbench:
             where=where,
             sort=sort,
             limit=limit,
+            observation=observation,
             unmeasured=unmeasured,
         )
 
@@ -663,15 +680,22 @@ class Workbench:
         )
 
     @_with_thumbnails
-    def stats(self, address: str = "*") -> LayerStatistics:
+    def stats(self, address: str = "*", *, observation: str | None = None) -> LayerStatistics:
         """List the metrics of the layers that `address` names, one row each.
+
+        Parameters
+        ----------
+        observation
+            As in `iter_filters`.
 
         Returns
         -------
         LayerStatistics
             Rows: ``address``, ``model``, ``layer``, ``filters``; the metrics of layers; then the number of
             ``dead`` filters, and of filters of each classic type. None means that a metric is undefined or
-            was not computed; see `measure`.
+            was not computed; see `measure`. Of layers that were observed also means over their filters of
+            ``response_mean`` and others, the maximum ``response_max``, and as ``top_class`` that of most
+            filters, with their share.
 
         Raises
         ------
@@ -689,7 +713,7 @@ class Workbench:
         block1_conv2  0.001465     0
         [Rows: 2 rows × 3 columns]
         """
-        return operations.stats.stats(self._session, address)
+        return operations.stats.stats(self._session, address, observation)
 
     def save_stats_chart(self, address: str | LayerStatistics, path: str | os.PathLike[str]) -> None:
         """Write the chart of `stats_chart` to a file, in the format of its suffix.

@@ -68,6 +68,18 @@ def find(catalog: Catalog, model_id: int, name: str) -> Row | None:
     return found[0] if found else None
 
 
+def named(catalog: Catalog, model_row: Mapping[str, Any], name: str) -> Row:
+    """As `find`; raises NotFoundError if there is no such observation."""
+    found = find(catalog, model_row["id"], name)
+    if found is None:
+        names = [row["observation"] for row in observations(catalog, [model_row["id"]])]
+        raise NotFoundError(
+            f"{model_row['name']} has no observation '{name}'",
+            hint=closest(name, names) if names else f"filterkit observe {model_row['name']} IMAGES...",
+        )
+    return found
+
+
 def existing(catalog: Catalog, model_row: Mapping[str, Any], name: str | None, layer_id: int) -> Row:
     """The row of an observation of a layer; without a name, of the newest one.
 

@@ -85,7 +85,7 @@ class Observing:
 
     @property
     def behind(self) -> tuple[list[str], int, int] | None:
-        """The layers that ran on the fewest of the `images`, on how many, and on how many the next ones did."""
+        """The layers that ran on the fewest of the `images`, on how many, and on how many the next ones ran."""
         counts = {name: state.pictures for name, state in self.states.items()}
         low = min(counts.values())
         if low == len(self.images):

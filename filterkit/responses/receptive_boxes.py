@@ -93,7 +93,7 @@ class ReceptiveBoxes:
         letter: str,
         count: int,
     ) -> tuple[Ends, Ends, NDArray[np.bool_]]:
-        """The first pixel along an axis of the input, the one after the last, and whether one is at an end."""
+        """The first pixel along an axis, the one after the last, and whether one of them is at an end."""
         size = self._size[letter]
         found = self._windows(tracks, layout, positions, letter)
         if found is None:
