@@ -199,6 +199,14 @@ TESTED_WITH = {
     },
     "filterkit.graph.gradient.formula": "graph/gradient/rules/test_activation_functions.py",
     "filterkit.graph.gradient.sliding_windows": "graph/gradient/rules/test_pooling.py",
+    # what the steps of an observation share, through the observation
+    "filterkit.responses.graph": "responses/test_response_network.py",
+    "filterkit.catalog.observations": "operations/test_observe.py",
+    "filterkit.catalog.responses": "operations/test_observe.py",
+    **{
+        f"filterkit.operations.{name}": "operations/test_observe.py"
+        for name in ("observing", "observed_pictures", "observed_rows")
+    },
     # what results share, through the results
     "filterkit.short_reprs": "results/test_reprs.py",
     "filterkit.results.list_like": "results/test_rows.py",
@@ -211,6 +219,10 @@ TESTED_WITH = {
     "filterkit.sheets.maps": "sheets/test_tiles.py",
     "filterkit.sheets.pairs": "operations/test_tile_addresses.py",
     "filterkit.results.stats": "operations/test_stats.py",
+    "filterkit.results.observe": "operations/test_observe.py",
+    "filterkit.results.exemplars": "operations/test_exemplars.py",
+    "filterkit.results.exemplar_crops": "operations/test_exemplars.py",
+    "filterkit.sheets.exemplars": "operations/test_exemplars.py",
     "filterkit.charts.layer": "charts/test_depth.py",
     "filterkit.charts.meanings": "charts/test_depth.py",
     "filterkit.charts.style": "charts/test_depth.py",

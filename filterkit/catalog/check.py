@@ -191,7 +191,7 @@ def check_observations(catalog: Catalog) -> list[Row]:
     )
     with catalog.connect() as connection:
         rows = check_rows(connection.execute(query).mappings(), columns)
-    faults = []
+    faults: list[Row] = []
     for row in rows:
         if not catalog.store.observation_path(row["folder"]).is_dir():
             continue

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from filterkit.operations.observed_pictures import Decoder, Plan, Unreadable
     from filterkit.operations.observing import Observing
     from filterkit.records import Preprocessing
-    from filterkit.responses.network import ResponseNetwork
+    from filterkit.responses.response_network import ResponseNetwork
     from filterkit.runtime.network import Target
     from filterkit.runtime.pictures import Picture
     from filterkit.session import Session
@@ -189,7 +189,7 @@ class _Run:
         rows.finish(self._catalog, row["id"], images, layers(), {**about, **ran})
 
     def _network(self, names: Sequence[str]) -> ResponseNetwork:
-        from filterkit.responses.network import ResponseNetwork
+        from filterkit.responses.response_network import ResponseNetwork
 
         key = frozenset(names)
         if self._open is None or self._open[0] != key:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from filterkit.plugins.protocols import Progress
     from filterkit.records import Preprocessing
-    from filterkit.responses.network import ResponseNetwork
+    from filterkit.responses.response_network import ResponseNetwork
     from filterkit.runtime.feature_maps import Size
 
 Unreadable = Callable[[FilterkitError], None]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from filterkit.catalog.database import Catalog
     from filterkit.plugins.protocols import Progress
     from filterkit.records import Preprocessing
-    from filterkit.responses.network import LayerResponses, ResponseNetwork
+    from filterkit.responses.response_network import LayerResponses, ResponseNetwork
 
 SECONDS = 60.0
 """How much work an interruption may lose."""
@@ -85,7 +85,7 @@ class Observing:
 
     @property
     def behind(self) -> tuple[list[str], int, int] | None:
-        """The layers that ran on the fewest of the `images`, on how many, and on how many the next ones ran."""
+        """The layers that ran on the fewest `images`, on how many, and on how many the next ones ran."""
         counts = {name: state.pictures for name, state in self.states.items()}
         low = min(counts.values())
         if low == len(self.images):

@@ -13,7 +13,7 @@ from filterkit.responses.top_k import TopK
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from filterkit.responses.network import LayerResponses
+    from filterkit.responses.response_network import LayerResponses
 
 QUANTILES = {"p50": 0.5, "p99": 0.99, "p999": 0.999}
 """Quantiles of the pictures' maxima."""
