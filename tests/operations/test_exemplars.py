@@ -1,4 +1,4 @@
-"""Exemplars: rows, crops of the original pictures, and pictures that moved, changed or are not what is stated."""
+"""Exemplars: rows, crops of the original pictures, and pictures that moved, changed or are something else."""
 
 from __future__ import annotations
 

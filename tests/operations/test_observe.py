@@ -153,7 +153,7 @@ def test_responses_that_are_not_finite(bench: filterkit.Workbench, tmp_path: Pat
     assert errors[0].message == "picture 1 causes responses that are NaN or infinite in layer 'conv'"
 
 
-class _Stop(Exception):  # noqa: N818
+class _Stop(Exception):
     pass
 
 

@@ -38,7 +38,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         bench.add(tmp_path / "net.onnx")
         bench.close()
     kills = 0
-    rng = random.Random(7)  # noqa: S311
+    rng = random.Random(7)
     for _ in range(KILLS):
         command = [sys.executable, "-c", OBSERVE, str(tmp_path / "killed.db"), str(photos)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:

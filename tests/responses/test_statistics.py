@@ -94,7 +94,7 @@ def test_other_arrays_are_refused(name: str) -> None:
 @pytest.mark.parametrize("sizes", [(), (9,), (4, 5), (2, 4, 5), (2, 2, 4, 5)])
 def test_positions_are_packed(sizes: tuple[int, ...]) -> None:
     count = int(np.prod(sizes, dtype=int))
-    grid = ((1, 1, 1) + sizes)[-3:]
+    grid = (1, 1, 1, *sizes)[-3:]
     z, y, x = unpack(pack(np.arange(count), sizes))
     assert np.array_equal((z * grid[1] + y) * grid[2] + x, np.arange(count))
 
