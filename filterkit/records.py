@@ -324,12 +324,15 @@ class SourceImage:
         The class, if the source knows it.
     path
         The file, if the picture is a file of its own; `read` returns its bytes.
+    inputs
+        Whether `read` returns a mapping of arrays.
     """
 
     name: str
     read: Callable[[], ImageContent]
     label: str | None = None
     path: Path | None = None
+    inputs: bool = False
 
     def __repr__(self) -> str:
         label = "" if self.label is None else f", label {shortened(repr(self.label), 100)}"

@@ -1207,7 +1207,8 @@ class Workbench:
             Layers and filters of one model; the model's name alone means all its layers.
         images
             Picture files, folders of them, PIL images or arrays (H, W) or (H, W, 3); also a single path or
-            PIL image.
+            PIL image. Texts may also name an image source: ``"list:photos.txt"``, ``"zip:photos.zip"``,
+            ``"npz:inputs.npz"`` for networks that take no pictures, or that of a plugin.
         inputs
             Instead of pictures: the inputs of the graph by name, as arrays or as an ``.npz`` file.
         at
@@ -1377,7 +1378,7 @@ class Workbench:
         threads: int | None = None,
         unreadable: Callable[[ImageError], None] | None = None,
     ) -> Iterator[Attributions]:
-        """As `attribute`, for pictures and folders of pictures, one after the other.
+        """As `attribute`, for pictures, folders of them and image sources, one after the other.
 
         Parameters
         ----------
@@ -1671,8 +1672,8 @@ class Workbench:
         name
             Name of the plugin, without ``filterkit-``.
         kind
-            ``"source"``, ``"extractor"``, ``"normalizer"``, ``"renderer"``, ``"metric"``, ``"format"`` or
-            ``"command"``.
+            ``"source"``, ``"extractor"``, ``"normalizer"``, ``"renderer"``, ``"metric"``, ``"format"``,
+            ``"image-source"`` or ``"command"``.
         commands
             The names of existing commands.
 

@@ -48,10 +48,11 @@ def attribute(
         ),
     ],
     images: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="IMAGE...",
-            help="Pictures, folders of pictures, or FILE.npy with an array of shape (H, W, channels).",
+            help="Pictures, folders of pictures, or FILE.npy with an array of shape (H, W, channels); "
+            "list:FILE with a path per line, zip:FILE of pictures.",
         ),
     ],
     output: Annotated[

@@ -35,10 +35,11 @@ def maps(
         ),
     ],
     images: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(
             metavar="IMAGE...",
-            help="Pictures, folders of pictures, or FILE.npy with an array of shape (H, W, channels).",
+            help="Pictures, folders of pictures, or FILE.npy with an array of shape (H, W, channels); "
+            "list:FILE with a path per line, zip:FILE of pictures, npz:FILE with inputs of the graph.",
         ),
     ] = None,
     output: Annotated[

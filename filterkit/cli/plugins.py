@@ -153,7 +153,9 @@ def new_plugin(
     name: Annotated[str, typer.Argument(help="The name that users will type, e.g. glow.")],
     kind: Annotated[
         str,
-        typer.Option(help="source, extractor, normalizer, renderer, metric, format or command."),
+        typer.Option(
+            help="source, extractor, normalizer, renderer, metric, format, image-source or command."
+        ),
     ],
     folder: Annotated[Path, typer.Option(help="Folder to create the package in.")] = Path(),
     license: Annotated[str, typer.Option(help="Apache-2.0, BSD-3-Clause or MIT.")] = "Apache-2.0",

@@ -9,8 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from filterkit.errors import ImageError, PluginContractError, PluginError
-from filterkit.records import SourceImage
+from filterkit.errors import ImageError
 from filterkit.runtime.pictures import Note, PictureBytes, report
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from filterkit.records import ImageContent, Preprocessing
 
 T = TypeVar("T")
+Image = TypeVar("Image")
 
 MOST_THREADS = 8
 """Number of threads by default, if there are as many processors; more pictures at a time need more memory."""
@@ -46,36 +46,37 @@ def content_pixels(
 
 
 def decoded_ahead(
-    images: Iterable[SourceImage], decode: Callable[[SourceImage], T], *, threads: int | None = None
-) -> Iterator[tuple[SourceImage, T | ImageError | PluginError]]:
+    images: Iterable[Image], decode: Callable[[Image], T], *, threads: int | None = None
+) -> Iterator[tuple[Image, T | ImageError]]:
     """Decode pictures in threads, ahead of their use, and yield them in order.
 
     Parameters
     ----------
     images
-        Iterated in the caller's thread, at most two pictures per thread ahead.
+        As those of an image source. Iterated in the caller's thread, at most two pictures per thread ahead.
     decode
         Called with each picture in one of the threads.
     threads
-        Number of threads; by default that of the processors, up to `MOST_THREADS`.
+        Number of threads; by default that of the processors, up to `MOST_THREADS`. 0 decodes each picture
+        when it is needed, in the caller's thread.
 
     Yields
     ------
     tuple
-        The picture and what `decode` returned, or the error for a picture that cannot be read: an ImageError,
-        or the PluginError of an image source. Other errors are raised.
+        The picture and what `decode` returned, or the ImageError that it raised. Other errors are raised.
     """
 
-    def attempt(image: SourceImage) -> T | ImageError | PluginError:
+    def attempt(image: Image) -> T | ImageError:
         try:
             return decode(image)
-        except PluginContractError:
-            raise
-        except (ImageError, PluginError) as error:
+        except ImageError as error:
             return error
 
+    if threads == 0:
+        yield from ((image, attempt(image)) for image in images)
+        return
     count = threads or min(os.cpu_count() or 1, MOST_THREADS)
-    pending: deque[tuple[SourceImage, Future[T | ImageError | PluginError]]] = deque()
+    pending: deque[tuple[Image, Future[T | ImageError]]] = deque()
     pool = ThreadPoolExecutor(count, "filterkit-decode")
     try:
         waiting = iter(images)

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 from filterkit.address import refuse_url
-from filterkit.errors import ImageError
+from filterkit.errors import ImageError, UsageError
 from filterkit.records import SourceImage
 from filterkit.runtime.pictures import DOWNLOAD, GIVE, missing_picture, picture_file
 
@@ -19,6 +19,8 @@ P = TypeVar("P", bound=PurePath)
 
 MOST_BYTES = 1 << 30
 """Maximum size of a picture file in bytes; enough for the largest picture without compression."""
+
+CHECK = "check its name and permissions"
 
 
 class FileImages:
@@ -40,9 +42,11 @@ class FileImages:
         """
         refuse_url(spec, "expected a picture file", hint=DOWNLOAD)
         root = Path(spec)
+        if not spec or not exists(root):
+            raise (
+                missing_picture(root) if spec else UsageError("files: needs a path", hint="e.g. files:photos")
+            )
         if not root.is_dir():
-            if not root.exists():
-                raise missing_picture(root)
             yield image_file(root)
             return
         beside, below = _listed(root)
@@ -58,6 +62,26 @@ class FileImages:
         yield from unreadable
 
 
+def exists(path: Path) -> bool:
+    """Whether there is a file or folder; also of names that are too long."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def named_file(spec: str, source: str) -> Path:
+    """The file that the spec of a source names; raises UsageError or ImageError if there is none."""
+    if not spec:
+        raise UsageError(f"{source}: needs a file", hint=f"e.g. {source}:FILE")
+    path = Path(spec)
+    if not exists(path):
+        raise ImageError(f"file {path} does not exist", hint=f"{source}: takes the path of a file")
+    if path.is_dir():
+        raise ImageError(f"{path} is a folder", hint=f"{source}: takes the path of a file")
+    return path
+
+
 def image_file(path: Path, label: str | None = None) -> SourceImage:
     """The picture in a file, which need not exist until it is read."""
     return SourceImage(str(path), partial(read_file, path), label, path)
@@ -65,12 +89,11 @@ def image_file(path: Path, label: str | None = None) -> SourceImage:
 
 def read_file(path: Path) -> bytes:
     """The content of a picture file; raises ImageError."""
-    file = picture_file(path)
     try:
-        with file.open("rb") as opened:
+        with picture_file(path).open("rb") as opened:
             content = opened.read(MOST_BYTES + 1)
     except OSError as error:
-        raise ImageError(f"cannot read {path}: {error.strerror}", hint="check its permissions") from error
+        raise ImageError(f"cannot read {path}: {error.strerror}", hint=CHECK) from error
     if len(content) > MOST_BYTES:
         raise too_large(str(path))
     return content
@@ -140,9 +163,7 @@ def _listed(folder: Path) -> tuple[list[Path], list[Path]]:
                 elif entry.is_file():
                     files.append(folder / entry.name)
     except OSError as error:
-        raise ImageError(
-            f"cannot read folder {folder}: {error.strerror}", hint="check its permissions"
-        ) from error
+        raise ImageError(f"cannot read folder {folder}: {error.strerror}", hint=CHECK) from error
     return files, folders
 
 

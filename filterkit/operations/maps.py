@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from filterkit.errors import ImageError, RuntimeFailure, UsageError
 from filterkit.operations.corrections import hint_argument_order
 from filterkit.operations.requested_pictures import (
+    THREADS,
     as_pictures,
+    decoded,
     found_pictures,
     parse_size,
     picture_preprocessing,
@@ -78,6 +80,7 @@ def iter_feature_maps(
         files=files,
         cuts=session.catalog().store.cuts_path(matches[0].model["sha256"]),
         opened=session.networks,
+        threads=THREADS if isinstance(images, Sequence) else 0,  # an iterator is consumed lazily
     )
 
 
@@ -93,11 +96,12 @@ def _run(
     files: Callable[..., list[Path]] | None,
     cuts: Path,
     opened: OpenNetworks,
+    threads: int,
 ) -> Iterator[FeatureMaps]:
     """The maps of `matches`, all from one model; `labels` name each layer's maps.
 
     `files` returns the files for a picture, which is left out if all exist; `cuts` is the folder where cut
-    graphs of the model are cached, `opened` the networks that stay open.
+    graphs of the model are cached, `opened` the networks that stay open; `threads` decode pictures.
     """
     from filterkit.runtime.feature_maps import Target, open_network
 
@@ -132,15 +136,17 @@ def _run(
         opened=opened,
     )
     matches = [match for match in matches if match.layer["name"] not in network.left_out]
+    several = len(first) > 1
+    unreadable = unreadable if several else None
+    files = files and partial(files, [match.layer["name"] for match in matches], several=several)
+    found = chain(first, pictures)
     if inputs is not None:
         responses = _run_tensors(network, inputs)
+    elif isinstance(first[0], SourceImage) and first[0].inputs:
+        responses = _run_inputs(network, found, unreadable, files, several=several)
     else:
-        several = len(first) > 1
         responses = _run_pictures(
-            *(network, model, chain(first, pictures), wanted),
-            unreadable if several else None,
-            files and partial(files, [match.layer["name"] for match in matches], several=several),
-            several=several,
+            network, model, found, wanted, unreadable, files, several=several, threads=threads
         )
     for maps, image, image_name, several in responses:
         ran = {match.layer["name"]: match for match in matches if match.layer["name"] in maps}
@@ -203,6 +209,7 @@ def _run_pictures(
     files: Callable[[str], list[Path]] | None,
     *,
     several: bool,
+    threads: int,
 ) -> Iterator[Response]:
     from filterkit.graph.layers.picture_input import fixed_size
 
@@ -212,7 +219,10 @@ def _run_pictures(
 
     def pixels() -> Iterator[NDArray[Any]]:
         read = read_pictures(
-            network, model, preprocessing, pictures, size, unreadable, several=several, files=files
+            *(network, model, preprocessing, pictures, size, unreadable),
+            several=several,
+            threads=threads,
+            files=files,
         )
         for name, stem, values in read:
             pending.append((name, stem))
@@ -221,6 +231,30 @@ def _run_pictures(
     declared = fixed_size(model["input_shape"], model["input_layout"])
     for maps in network.picture_maps(pixels(), preprocessing, size=size, declared=declared):
         yield {name: values[0] for name, values in maps.items()}, *pending.popleft(), several
+
+
+def _run_inputs(
+    network: Network,
+    images: Iterable[Picture | SourceImage],
+    unreadable: Callable[[ImageError], None] | None,
+    files: Callable[[str], list[Path]] | None,
+    *,
+    several: bool,
+) -> Iterator[Response]:
+    """The maps of inputs from an image source, one at a time."""
+    from filterkit.runtime.network import check_one_by_one
+
+    for name, stem, arrays in decoded(images, _arrays, unreadable, threads=0, files=files):
+        maps = network.maps(arrays)
+        check_one_by_one(maps, 1)
+        yield {layer: values[0] for layer, values in maps.items()}, name, stem, several
+
+
+def _arrays(image: Picture | SourceImage) -> Mapping[str, NDArray[Any]]:
+    content = image.read() if isinstance(image, SourceImage) and image.inputs else None
+    if not isinstance(content, Mapping):
+        raise UsageError("there are pictures besides inputs of the graph", hint="run them separately")
+    return content
 
 
 def _run_tensors(

@@ -325,5 +325,5 @@ def check_new_plugin(session: Session, name: str, kind: str, commands: Iterable[
         taken["column"] = {column.replace("_", "-") for column in searchable()}
     for what, names in taken.items():
         if name in names:
-            article = "an" if what == "extractor" else "a"
+            article = "an" if what[0] in "aeiou" else "a"
             raise UsageError(f"there is already {article} {what} '{name}'", hint="choose another name")

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -58,10 +59,20 @@ def parse_size(text: str | int | tuple[int, int] | None) -> Size:
 def picture_name(picture: Picture | SourceImage, number: int) -> tuple[str, str]:
     """The name of a picture in rows, and in file names."""
     if isinstance(picture, SourceImage):
-        return picture.name, (picture.path or PurePosixPath(picture.name)).stem
+        return picture.name, picture.path.stem if picture.path else _stem(picture.name)
     if isinstance(picture, str | Path):
         return str(picture), Path(picture).stem
     return f"picture {number}", f"picture_{number}"
+
+
+LONGEST_STEM = 100
+
+
+def _stem(name: str) -> str:
+    """A name for files of a picture that is not a file: without folders, suffix and unusual characters."""
+    place = PurePosixPath(name.rpartition("!")[2].replace("\\", "/"))
+    stem = place.stem if place.suffix else f"{PurePosixPath(name).stem}_{place.name}"
+    return re.sub(r"[^\w .()+,=@-]", "_", stem).lstrip(".")[:LONGEST_STEM] or "picture"
 
 
 def as_pictures(images: Picture | Iterable[Picture]) -> Iterable[Picture]:
@@ -79,6 +90,7 @@ class OfPictures(Protocol):
 
 
 Result = TypeVar("Result", bound=OfPictures)
+T = TypeVar("T")
 
 
 def only_result(image: object, run: Callable[[], Iterator[Result]], method: str, several: str) -> Result:
@@ -112,13 +124,15 @@ def source_images(registry: Registry, spec: str | os.PathLike[str]) -> Iterator[
     FilterkitError
         The source is unknown, or as described for the source.
     """
+    from filterkit.image_sources.files import exists
+
     name, rest = "files", str(spec)
     if isinstance(spec, str):
         head, colon, after = spec.partition(":")
-        bare = head.rpartition("/")[2]
-        if colon and any(bare == each.name for each in registry.registrations("image-source")):
+        known = registry.registrations("image-source") if colon else ()
+        if any(head in (each.name, each.full_name) for each in known):
             name, rest = head, after
-        elif colon and _SOURCE.fullmatch(bare) and not after.startswith("/") and not Path(spec).exists():
+        elif colon and _SOURCE.fullmatch(head) and not after.startswith("/") and not exists(Path(spec)):
             name = head
     yield from registry.create("image-source", name).images(rest)
 
@@ -137,16 +151,17 @@ def found_pictures(registry: Registry, images: Iterable[Picture]) -> Iterator[Pi
         for image in images:
             yield from _each(registry, image)
         return
-    found: list[Picture | SourceImage] = []
+    found: list[Iterable[Picture | SourceImage]] = []
     for place, image in enumerate(images):
+        each = iter(_each(registry, image))
         try:
-            found += _each(registry, image)
+            found += [*islice(each, 1)], each  # the first is the last that can be missing
         except ImageError as error:
             hint = hint_unquoted_picture(images[place:])
             if hint is None:
                 raise
             raise UsageError(error.message, hint=hint) from None
-    yield from found
+    yield from chain.from_iterable(found)
 
 
 def picture_preprocessing(model: Mapping[str, Any]) -> Preprocessing:
@@ -163,6 +178,10 @@ def picture_preprocessing(model: Mapping[str, Any]) -> Preprocessing:
     return preprocessing
 
 
+THREADS = 2
+"""Number of threads that decode pictures ahead, of which each may be large, while the network runs."""
+
+
 def read_pictures(
     network: Network,
     model: Mapping[str, Any],
@@ -172,17 +191,17 @@ def read_pictures(
     unreadable: Callable[[ImageError], None] | None,
     *,
     several: bool,
+    threads: int = THREADS,
     files: Callable[[str], list[Path]] | None = None,
 ) -> Iterator[tuple[str, str, NDArray[Any]]]:
     """The name of each picture in rows and in file names, and its pixels; problems are reported once.
 
-    `files` returns the files for a picture, which is left out if all exist.
+    Several are decoded in threads, ahead of their use, unless `threads` is 0. `files` returns the files for a
+    picture, which is left out if all exist.
     """
     from filterkit.catalog.model_input import has_placeholder_size
     from filterkit.graph.layers.picture_input import fixed_size
-    from filterkit.image_sources.decoding import content_pixels
     from filterkit.runtime.pictures import report
-    from filterkit.runtime.pixels import read_pixels
 
     declared = fixed_size(model["input_shape"], model["input_layout"])
     is_placeholder = size is None and has_placeholder_size(model) and network.takes_any_size(preprocessing)
@@ -193,25 +212,11 @@ def read_pictures(
             report(text + (" (further cases are not reported)" if several and kind == "range" else ""))
         reported.add(kind)
 
-    stems: set[str] = set()
-    skipped = 0
-    for number, picture in enumerate(pictures):
-        name, stem = picture_name(picture, number)
-        stem = _distinct(stem, stems)  # before it is read, so that it is the same in every run
-        if files and all(path.exists() for path in files(stem)):
-            skipped += 1
-            continue
-        try:
-            note = partial(report_once, "range")
-            if isinstance(picture, SourceImage):
-                pixels = content_pixels(picture.read(), picture.name, preprocessing, note=note)
-            else:
-                pixels = read_pixels(picture, preprocessing, note=note)
-        except ImageError as error:
-            if unreadable is None:
-                raise
-            unreadable(error)
-            continue
+    decode = partial(_pixels, preprocessing)
+    threads = threads if several else 0
+    for name, stem, (pixels, notes) in decoded(pictures, decode, unreadable, threads=threads, files=files):
+        for text in notes:
+            report_once("range", text)
         if is_placeholder and pixels.shape[:2] != declared:
             report_once(
                 "size",
@@ -219,8 +224,59 @@ def read_pictures(
                 f"{model['name']}; if that is a placeholder, set another with --size 224 or --size original",
             )
         yield name, stem, pixels
+
+
+def decoded(
+    pictures: Iterable[Picture | SourceImage],
+    decode: Callable[[Picture | SourceImage], T],
+    unreadable: Callable[[ImageError], None] | None,
+    *,
+    threads: int,
+    files: Callable[[str], list[Path]] | None,
+) -> Iterator[tuple[str, str, T]]:
+    """The name of each picture in rows and in file names, and what `decode` makes of it.
+
+    Parameters as of `read_pictures`.
+    """
+    from filterkit.image_sources.decoding import decoded_ahead
+    from filterkit.runtime.pictures import report
+
+    skipped: list[str] = []
+    named = _named(pictures, files, skipped)
+    for (name, stem, _), found in decoded_ahead(named, lambda each: decode(each[2]), threads=threads):
+        if not isinstance(found, ImageError):
+            yield name, stem, found
+        elif unreadable is None:
+            raise found
+        else:
+            unreadable(found)
     if skipped:
-        report(f"skipped {skipped:,} picture{'s' * (skipped > 1)} whose files exist already")
+        report(f"skipped {len(skipped):,} picture{'s' * (len(skipped) > 1)} whose files exist already")
+
+
+def _named(
+    pictures: Iterable[Picture | SourceImage], files: Callable[[str], list[Path]] | None, skipped: list[str]
+) -> Iterator[tuple[str, str, Picture | SourceImage]]:
+    """Pictures with their names in rows and in file names; those whose `files` exist are `skipped`."""
+    stems: set[str] = set()
+    for number, picture in enumerate(pictures):
+        name, stem = picture_name(picture, number)
+        stem = _distinct(stem, stems)  # before it is read, so that it is the same in every run
+        if files and all(path.exists() for path in files(stem)):
+            skipped.append(name)
+        else:
+            yield name, stem, picture
+
+
+def _pixels(preprocessing: Preprocessing, picture: Picture | SourceImage) -> tuple[NDArray[Any], list[str]]:
+    """The pixels of a picture, and notes about them."""
+    from filterkit.image_sources.decoding import content_pixels
+    from filterkit.runtime.pixels import read_pixels
+
+    notes: list[str] = []
+    if isinstance(picture, SourceImage):
+        return content_pixels(picture.read(), picture.name, preprocessing, note=notes.append), notes
+    return read_pixels(picture, preprocessing, note=notes.append), notes
 
 
 def _distinct(stem: str, taken: set[str]) -> str:

@@ -214,6 +214,19 @@ class ImageSources:
             Contribution(
                 "files", "A picture file or a folder of them", "filterkit.image_sources.files:FileImages"
             ),
+            Contribution(
+                "list",
+                "Paths and labels in a text file, one per line",
+                "filterkit.image_sources.listed_files:ListedFiles",
+            ),
+            Contribution(
+                "zip", "A zip archive of pictures", "filterkit.image_sources.zip_members:ZipMembers"
+            ),
+            Contribution(
+                "npz",
+                "Arrays for networks that take no pictures",
+                "filterkit.image_sources.npz_inputs:NpzInputs",
+            ),
         )
 
 

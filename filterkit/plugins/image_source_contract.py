@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from filterkit.errors import FilterkitError, ImageError, one_line
 from filterkit.plugins.checked import Checked
 from filterkit.plugins.protocols import ImageSource
-from filterkit.plugins.report import kind_of
+from filterkit.plugins.report import in_words, kind_of
 
 if TYPE_CHECKING:
     from filterkit.records import ImageContent, SourceImage
 
-LONGEST = 4096
+LONGEST = 1 << 14
 """Maximum length of names and labels, which are shown and stored."""
 
 
@@ -53,27 +53,28 @@ class CheckedImageSource(Checked[ImageSource]):
         self._require(callable(found.read), "images", f"yielded '{found.name}' without a function to read it")
 
     def _read(self, image: SourceImage) -> ImageContent:
-        """What `SourceImage.read` returns; that it cannot read a picture is no fault of the plugin."""
+        """What `SourceImage.read` returns; an exception is an ImageError, so that others are still read."""
         import numpy as np
 
         try:
-            # Not within `blame`: it redirects stdout, to which another thread may be writing.
             content = image.read()
         except FilterkitError:
             raise
         except OSError as error:
             reason = one_line(" ".join(str(error.strerror or error).split()))
             raise ImageError(f"cannot read {image.name}: {reason or type(error).__name__}") from error
-        except (Exception, SystemExit):
-            with self._blame("read"):
-                raise
+        except (Exception, SystemExit) as error:
+            raise ImageError(
+                f"cannot read {image.name}: plugin {self.plugin}: {in_words(error)}",
+                hint="use --debug for a traceback",
+            ) from error
         arrays = [*content.values()] if isinstance(content, Mapping) else [content]
-        fits = isinstance(content, bytes) or (
-            bool(arrays) and all(isinstance(each, np.ndarray) for each in arrays)
-        )
-        self._require(
-            fits,
-            "read",
-            f"returned {kind_of(content)} for '{image.name}', not bytes, an array or a mapping of arrays",
-        )
+        fits = bool(arrays) and all(isinstance(each, np.ndarray) for each in arrays)
+        if image.inputs or not isinstance(content, bytes):
+            expected = "a mapping of arrays" if image.inputs else "bytes or an array"
+            self._require(
+                fits and isinstance(content, Mapping) == bool(image.inputs),
+                "read",
+                f"returned {kind_of(content)} for '{image.name}', not {expected}",
+            )
         return content

@@ -196,7 +196,7 @@ class Network:
         prepared = (self._prepared(picture, entry, preprocessing, size, declared) for picture in pictures)
         for group, missing in self._batches(prepared, entry, preprocessing, batch):
             maps = self.maps({entry.name: _one_batch(group + group[-1:] * missing)})
-            _check_one_by_one(maps, len(group) + missing)
+            check_one_by_one(maps, len(group) + missing)
             for index in range(len(group)):
                 whole = len(group) + missing == 1
                 yield {
@@ -323,7 +323,7 @@ def _fixed(entry: Input, preprocessing: Preprocessing) -> Sides:
     return height, width
 
 
-def _check_one_by_one(maps: Maps, pictures: int) -> None:
+def check_one_by_one(maps: Maps, pictures: int) -> None:
     """Reject graphs that split pictures along the batch axis, as the pieces cannot be attributed."""
     for layer, values in maps.items():
         if len(values) != pictures:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import tomllib
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -17,7 +17,16 @@ from typing import Any
 from filterkit.errors import UsageError, closest
 
 TEMPLATES = Path(__file__).parent / "templates"
-KINDS = ("source", "extractor", "normalizer", "renderer", "metric", "format", "command")
+KINDS = (
+    "source",
+    "extractor",
+    "normalizer",
+    "renderer",
+    "metric",
+    "format",
+    "image-source",
+    "command",
+)
 LICENSES = ("Apache-2.0", "BSD-3-Clause", "MIT")
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST = 30
@@ -76,7 +85,7 @@ def new_package(name: str, kind: str, folder: Path, license: str = LICENSES[0]) 
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{target.name}-") as unfinished:
         written = Path(unfinished, target.name)
-        for place, template in _files(words["module"], kind, license):
+        for place, template in _files(words, kind, license):
             path = written / place
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(_fill(template, words), encoding="utf-8")
@@ -113,10 +122,12 @@ def _words(name: str, kind: str, license: str) -> dict[str, str]:
     return {
         "name": name,
         "kind": kind,
+        "article": "An" if kind[0] in "aeiou" else "A",
+        "file": kind.rpartition("-")[2],
         "distribution": f"{PREFIX}{name}",
         "module": f"{PREFIX}{name}".replace("-", "_"),
         "column": name.replace("-", "_"),
-        "class_name": "".join(part.capitalize() for part in (*name.split("-"), kind)),
+        "class_name": "".join(part.capitalize() for part in (*name.split("-"), kind.rpartition("-")[2])),
         "license": license,
         "year": str(datetime.date.today().year),
     }
@@ -127,8 +138,9 @@ def _about(kind: str, words: dict[str, str]) -> dict[str, Any]:
     return tomllib.loads(_fill(TEMPLATES / kind / "about.toml.tmpl", words))
 
 
-def _files(module: str, kind: str, license: str) -> Iterator[tuple[str, Path]]:
+def _files(words: Mapping[str, str], kind: str, license: str) -> Iterator[tuple[str, Path]]:
     """The path of each file, and its template."""
+    module = words["module"]
     common, own = TEMPLATES / "common", TEMPLATES / kind
     yield "pyproject.toml", common / "pyproject.toml.tmpl"
     yield "README.md", common / "README.md.tmpl"
@@ -137,7 +149,7 @@ def _files(module: str, kind: str, license: str) -> Iterator[tuple[str, Path]]:
     yield ".github/workflows/test.yml", common / "test.yml.tmpl"
     yield f"src/{module}/py.typed", common / "py.typed.tmpl"
     yield f"src/{module}/__init__.py", own / "hook.py.tmpl"
-    yield f"src/{module}/{kind}.py", own / "code.py.tmpl"
+    yield f"src/{module}/{words['file']}.py", own / "code.py.tmpl"
     yield f"tests/test_{module}.py", own / "test.py.tmpl"
     yield "tests/test_readme.py", common / "test_readme.py.tmpl"
 

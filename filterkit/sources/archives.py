@@ -15,7 +15,7 @@ PLAIN = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Compression methods of wheels and NumPy archives; others let the archive decide how much memory is used."""
 
 
-def open_zip(path: Path, most: int) -> zipfile.ZipFile:
+def open_zip(path: Path, most: int, *, any_method: bool = False) -> zipfile.ZipFile:
     """Open an archive for reading.
 
     Parameters
@@ -23,6 +23,8 @@ def open_zip(path: Path, most: int) -> zipfile.ZipFile:
     most
         Maximum size of the central directory in bytes. `zipfile` turns every 46 of them into an object
         of several hundred bytes.
+    any_method
+        Also open an archive with members in a rare compression method, which must not be read.
 
     Raises
     ------
@@ -35,7 +37,7 @@ def open_zip(path: Path, most: int) -> zipfile.ZipFile:
     if length > most:
         raise zipfile.BadZipFile(f"its central directory has {length:,} bytes; the limit is {most:,}")
     archive = zipfile.ZipFile(path)
-    if any(info.compress_type not in PLAIN for info in archive.infolist()):
+    if not any_method and any(info.compress_type not in PLAIN for info in archive.infolist()):
         archive.close()
         raise zipfile.BadZipFile("it uses an unsupported compression method")
     return archive

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from filterkit.testing.findings import ConformanceError
     from filterkit.testing.format_check import check_format
     from filterkit.testing.gradient_check import check_gradient_rule
+    from filterkit.testing.image_source_check import check_image_source
     from filterkit.testing.metric_check import check_metric
     from filterkit.testing.normalizer_check import check_normalizer
     from filterkit.testing.private import private_names
@@ -42,6 +43,7 @@ _HOMES = {
     "check_extractor": "filterkit.testing.extractor_check",
     "check_format": "filterkit.testing.format_check",
     "check_gradient_rule": "filterkit.testing.gradient_check",
+    "check_image_source": "filterkit.testing.image_source_check",
     "check_metric": "filterkit.testing.metric_check",
     "check_normalizer": "filterkit.testing.normalizer_check",
     "check_renderer": "filterkit.testing.renderer_check",
@@ -65,6 +67,7 @@ __all__ = [
     "check_extractor",
     "check_format",
     "check_gradient_rule",
+    "check_image_source",
     "check_metric",
     "check_normalizer",
     "check_renderer",

@@ -8,10 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from filterkit.errors import ImageError, UsageError
-from filterkit.operations.requested_pictures import found_pictures, parse_size, picture_name
+from filterkit.errors import ImageError, UnknownNameError, UsageError
+from filterkit.operations.requested_pictures import (
+    found_pictures,
+    parse_size,
+    picture_name,
+    source_images,
+)
 from filterkit.plugins.host import load_plugins
 from filterkit.plugins.registry import Registry
+from filterkit.records import SourceImage
 
 REGISTRY = Registry(load_plugins(discover=False))
 
@@ -50,3 +56,50 @@ def test_a_missing_picture_whose_name_was_split_has_a_hint(tmp_path: Path) -> No
     assert "quote names that contain spaces" in str(caught.value.hint)
     with pytest.raises(ImageError):
         list(found_pictures(REGISTRY, [str(tmp_path / "none.png")]))
+
+
+def test_a_text_may_name_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "zip:b.png", "odd:c.png"):
+        Image.new("L", (2, 2)).save(name)
+    Path("list.txt").write_text("zip:b.png\n")
+    expected = {
+        "a.png": "a.png",
+        "files:a.png": "a.png",
+        "filterkit.image-sources/files:a.png": "a.png",
+        "./zip:b.png": "zip:b.png",
+        "odd:c.png": "odd:c.png",
+        "list:list.txt": "zip:b.png",
+    }
+    assert {spec: next(source_images(REGISTRY, spec)).name for spec in expected} == expected
+    assert next(source_images(REGISTRY, Path("zip:b.png"))).name == "zip:b.png"
+    for spec, message in {
+        "zpi:a.zip": "unknown image-source 'zpi'",
+        "zip:b.png": "file b.png does not exist",
+        "c:photos": "picture c:photos does not exist",
+        "my notes: 1.png": "does not exist",
+        "http://example.com/a.png": "is a URL",
+        "http:/example.com/a.png": "is a URL",
+    }.items():
+        with pytest.raises((ImageError, UsageError), match=message):
+            next(source_images(REGISTRY, spec))
+    with pytest.raises(UnknownNameError) as caught:
+        next(source_images(REGISTRY, "lst:a.txt"))
+    assert caught.value.hint == "did you mean 'list'?"
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("p.zip!cat/1.png", "1"),
+        ("p.zip!../../a b-(2).tar.png", "a b-(2).tar"),
+        ("p.zip!cat\\2.png", "2"),
+        ("p.zip!a\x1b[31m\n:*?.png", "a_[31m____".replace("[", "_")),
+        ("p.zip!..png", "picture"),
+        ("p.zip!" + "x" * 300 + ".png", "x" * 100),
+        ("d/inputs.npz!12", "inputs_12"),
+        ("cifar10/test/7", "7_7"),
+    ],
+)
+def test_file_names_of_pictures_that_are_no_files(name: str, stem: str) -> None:
+    assert picture_name(SourceImage(name, lambda: b""), 0) == (name, stem)

@@ -17,6 +17,7 @@ from command_groups import group_of, run
 from onnx import TensorProto, helper, numpy_helper
 
 import filterkit
+from filterkit.operations.requested_pictures import source_images
 from filterkit.plugins import hookspecs
 from filterkit.plugins.commands import add_commands
 from filterkit.plugins.host import PluginHost
@@ -205,6 +206,22 @@ def test_attributions(host: PluginHost) -> None:
     host.add(Plugin(), name="filterkit-nothing", version="1")
     method = Registry(host).create("attribution", "nothing")
     assert not method.attribute(SimpleNamespace(picture=np.ones((3, 4, 5)))).any()
+
+
+def test_image_sources(host: PluginHost) -> None:
+    class Gray:
+        def images(self, spec: str) -> Iterator[filterkit.SourceImage]:
+            for level in range(int(spec)):
+                yield filterkit.SourceImage(f"gray!{level}", lambda: np.zeros((2, 2), np.uint8))
+
+    class Plugin:
+        @filterkit.hookimpl
+        def filterkit_image_sources(self) -> Iterable[filterkit.Contribution[Gray]]:
+            return [filterkit.Contribution("gray", "Levels of gray", Gray)]
+
+    host.add(Plugin(), name="filterkit-gray", version="1")
+    found = list(source_images(Registry(host), "gray:3"))
+    assert [image.name for image in found] == ["gray!0", "gray!1", "gray!2"]
 
 
 def test_commands(host: PluginHost) -> None:

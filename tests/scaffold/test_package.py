@@ -89,6 +89,7 @@ def test_they_are_listed(installed: Path, environment: Mapping[str, str]) -> Non
         ("renderer", "glow-renderer.svg"),
         ("metric", "classic/blur_box_3/0         0.1111"),
         ("format", 'plugin   "filterkit-glow-format"'),
+        ("image-source", 'classic/edge_sobel_x,glow-image-source!3,"[1,64,64]"'),
         ("command", " ██████████████\n"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -13,6 +14,7 @@ import h5py
 import numpy as np
 import pytest
 import typer
+from PIL import Image
 from safetensors.numpy import save_file
 
 from filterkit.cli.app import COMMANDS, build_app
@@ -25,6 +27,7 @@ from filterkit.testing import (
     check_extractor,
     check_format,
     check_gradient_rule,
+    check_image_source,
     check_metric,
     check_normalizer,
     check_renderer,
@@ -159,11 +162,30 @@ def test_gradient_rules_conform(name: str) -> None:
     check_gradient_rule(REGISTRY.create("gradient-rule", name).inner, *models)
 
 
+@pytest.mark.parametrize("name", REGISTRY.names("image-source"))
+def test_image_sources_conform(tmp_path: Path, name: str) -> None:
+    for place in ("cat/1.png", "tree/1.png"):
+        (tmp_path / place).parent.mkdir()
+        Image.new("L", (3, 2), len(place)).save(tmp_path / place)
+    (tmp_path / "list").write_text("cat/1.png,cat\ntree/1.png")
+    with zipfile.ZipFile(tmp_path / "zip", "w") as archive:
+        archive.write(tmp_path / "cat" / "1.png", "cat/1.png")
+    np.savez(tmp_path / "npz.npz", x=np.ones((3, 2)))
+    spec = {
+        "files": tmp_path,
+        "list": tmp_path / "list",
+        "zip": tmp_path / "zip",
+        "npz": tmp_path / "npz.npz",
+    }
+    wrong = ["", str(tmp_path / "none"), "https://example.com/a"]
+    check_image_source(REGISTRY.create("image-source", name).inner, str(spec[name]), wrong=wrong)
+
+
 def test_nothing_is_left_out() -> None:
     """Every kind, and every source; all names of the other kinds are checked above."""
-    assert {kind for kind, _ in OBJECTS} | {"extractor", "source", "gradient-rule", "attribution"} == set(
-        get_args(Kind)
-    )
+    assert {kind for kind, _ in OBJECTS} | {
+        *("extractor", "source", "gradient-rule", "attribution", "image-source")
+    } == set(get_args(Kind))
     called = re.findall(r'_source\("([\w-]+)"\)', Path(__file__).read_text(encoding="utf-8"))
     assert set(called) == set(REGISTRY.names("source"))
 
