@@ -1505,8 +1505,8 @@ class Workbench:
         lowest
             Look up the lowest responses instead.
         pictures
-            Folders or archives with pictures that are no longer where they were observed. They are found by
-            their content, when the result is drawn.
+            Folders or archives with pictures that are no longer where they were observed, or that were in
+            memory. They are found by their content, when the result is drawn.
 
         Returns
         -------
@@ -1525,11 +1525,11 @@ class Workbench:
 
         Examples
         --------
-        >>> found = bench.exemplars("vgg16/block1_conv2/5")
+        >>> found = bench.exemplars("vgg16/block1_conv2/5", pictures=[photo])
         >>> found[0]["box"]
-        [129, 177, 134, 182]
-        >>> bench.sheet(found)
-        <Sheet>
+        [365, 461, 378, 474]
+        >>> bench.sheet(found).tiles.shape
+        (1, 1, 96, 96, 3)
         """
         return operations.exemplars.exemplars(
             self._session, address, observation=observation, top=top, lowest=lowest, pictures=pictures

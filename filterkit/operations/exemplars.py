@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import NotFoundError, UsageError, check_number
-from filterkit.operations.requested_pictures import as_pictures, found_pictures
-from filterkit.records import SourceImage
+from filterkit.operations.requested_pictures import as_pictures, as_source, found_pictures
 from filterkit.results.exemplars import Exemplars
 
 if TYPE_CHECKING:
@@ -57,11 +56,8 @@ def exemplars(
             f"'{address}' has no exemplars in observation '{next(iter(names.values()))}'",
             hint=f"filterkit observe {address} IMAGES...",
         )
-    elsewhere = [
-        each
-        for each in found_pictures(session.registry, [*as_pictures(pictures)])
-        if isinstance(each, SourceImage)
-    ]
+    given = found_pictures(session.registry, [*as_pictures(pictures)])
+    elsewhere = [as_source(each, number) for number, each in enumerate(given)]
     models = {match.model["name"]: match.model for match in matches}
     return Exemplars(
         rows,

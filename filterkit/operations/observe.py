@@ -14,12 +14,12 @@ from filterkit.errors import ImageError, UsageError, check_number, check_text, c
 from filterkit.operations.maps import check_network
 from filterkit.operations.requested_pictures import (
     as_pictures,
+    as_source,
     found_pictures,
     parse_size,
-    picture_name,
     picture_preprocessing,
 )
-from filterkit.records import RunOptions, SourceImage
+from filterkit.records import RunOptions
 from filterkit.results.observe import Observation, ObserveStatus
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def observe(
     images = images if isinstance(images, Sequence) else [*images]
     name = _name(asked.name, images)
     matches = _whole_layers(session, address, str(options.at))
-    found = [_as_source(each, number) for number, each in enumerate(found_pictures(session.registry, images))]
+    found = [as_source(each, number) for number, each in enumerate(found_pictures(session.registry, images))]
     catalog = session.catalog(write=True)
     model = matches[0].model
     row = rows.find(catalog, model["id"], name)
@@ -298,19 +298,6 @@ def _name(name: str | None, images: Sequence[Any]) -> str:
     folder = path if path.is_dir() else path.parent if path.is_file() else path.with_suffix("")
     text = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.absolute().name.rpartition(":")[2]).lstrip("._-")
     return text[:LONGEST_NAME] or "pictures"
-
-
-def _as_source(picture: Any, number: int) -> SourceImage:
-    """A picture in memory as one of an image source."""
-    if isinstance(picture, SourceImage):
-        return picture
-
-    def read() -> Any:
-        import numpy as np
-
-        return np.asarray(picture)
-
-    return SourceImage(picture_name(picture, number)[0], read)
 
 
 def _whole_layers(session: Session, address: str, at: str) -> list[Match]:
