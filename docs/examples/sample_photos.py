@@ -5,16 +5,23 @@
 
 from pathlib import Path
 
-from PIL import Image
-from skimage import data
-
+NAMES = ("astronaut", "brick", "cat", "coffee", "grass", "immunohistochemistry", "rocket")
 SIDE = 200
 
-for name in ("astronaut", "brick", "cat", "coffee", "grass", "immunohistochemistry", "rocket"):
-    picture = Image.fromarray(getattr(data, name)())
-    folder = Path("photos", name)
-    folder.mkdir(parents=True, exist_ok=True)
-    for top in range(0, picture.height - SIDE + 1, SIDE):
-        for left in range(0, picture.width - SIDE + 1, SIDE):
-            part = picture.crop((left, top, left + SIDE, top + SIDE))
-            part.save(folder / f"{top}-{left}.png")
+
+def main():
+    from PIL import Image
+    from skimage import data
+
+    for name in NAMES:
+        picture = Image.fromarray(getattr(data, name)())
+        folder = Path("photos", name)
+        folder.mkdir(parents=True, exist_ok=True)
+        for top in range(0, picture.height - SIDE + 1, SIDE):
+            for left in range(0, picture.width - SIDE + 1, SIDE):
+                part = picture.crop((left, top, left + SIDE, top + SIDE))
+                part.save(folder / f"{top}-{left}.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -63,10 +63,10 @@ def observe(
 ) -> None:
     """Run layers over pictures, and keep in the catalog what their filters respond to.
 
-    Afterwards, `filterkit exemplars` shows the pictures with the highest
-    responses, and `filterkit filters` and `stats` have columns such as
-    response_mean and fires_share. If it is interrupted, the same command
-    continues. To add pictures or layers, give all pictures again.
+    Afterwards, the command exemplars shows the pictures with the highest
+    responses, and filters and stats have columns such as response_mean and
+    fires_share. If it is interrupted, the same command continues. To add
+    pictures or layers, give all pictures again.
     """
     left_out = 0
 

@@ -29,7 +29,7 @@ def test_the_commands_and_the_python_run(
     zoo_model("vgg16")  # skips where it cannot be fetched
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("FILTERKIT_CATALOG", raising=False)
-    runpy.run_path(str(DOCS / "examples" / "sample_photos.py"))
+    runpy.run_path(str(DOCS / "examples" / "sample_photos.py"), run_name="__main__")
     with filterkit.open("catalog.db") as bench:
         bench.add("vgg16")
     assert len(LINES) == 8
