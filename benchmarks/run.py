@@ -19,7 +19,7 @@ import filterkit
 
 GROUPS = (
     *("commands", "plugins", "catalog", "pictures", "feature_maps", "gradients", "memory", "metrics"),
-    "comparison",
+    *("observe", "comparison"),
 )
 """Modules beside this one, each with ``lines(catalog)``: lines of the table, and notes."""
 
