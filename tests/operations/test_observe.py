@@ -268,3 +268,29 @@ def test_rows_are_small(vgg16_catalog: Path, tmp_path: Path, photos: Path) -> No
     exemplars = connection.execute("SELECT count(*) FROM exemplar").fetchone()[0]
     assert sizes["response"] / 4224 <= 300
     assert sizes["exemplar"] / exemplars <= 60
+
+
+def test_networks_that_take_no_pictures(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    """A 1-D network over frames of sound, one array per row of a file."""
+    nodes = [node("Conv", "x w", "a", name="conv", pads=[2, 2]), node("Relu", "a", "y")]
+    onnx.save(build(nodes, {"x": [1, 2, "T"]}, {"w": random(3, 2, 5)}), tmp_path / "sound.onnx")
+    bench.add(tmp_path / "sound.onnx")
+    frames = random(7, 2, 50, seed=3)
+    np.savez(tmp_path / "frames.npz", x=frames)
+    found = bench.observe("sound", [f"npz:{tmp_path / 'frames.npz'}"], top=3)
+    assert (found.name, found.pictures) == ("frames", 7)
+    maps = np.concatenate(
+        [bench.feature_maps("sound", inputs={"x": frames[n : n + 1]}).maps["conv"][None] for n in range(7)]
+    ).reshape(7, 3, 50)
+    for number in range(3):
+        rows = bench.exemplars(f"sound/conv/{number}")
+        order = np.argsort(-maps[:, number].max(1), kind="stable")[:3]
+        assert rows["value"] == maps[order, number].max(1).tolist()
+        assert rows["x"] == maps[order, number].argmax(1).tolist()
+        assert rows["y"] == rows["box"] == rows["at_border"] == [None] * 3
+    with pytest.raises(UsageError, match="takes no pictures"):
+        bench.sheet(rows)
+    errors: list[FilterkitError] = []
+    with pytest.raises(ImageError, match="none of the 1 pictures can be used"):
+        bench.observe("sound", [picture(0)], name="p", unreadable=errors.append)
+    assert "takes no pictures" in errors[0].message
