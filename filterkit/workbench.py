@@ -1412,6 +1412,7 @@ class Workbench:
         duplicates: Literal["skip", "keep"] = "skip",
         at: At = "post",
         batch: int = 8,
+        keep_pictures: bool = False,
         size: int | tuple[int, int] | str | None = None,
         provider: Provider = "auto",
         threads: int | None = None,
@@ -1439,6 +1440,8 @@ class Workbench:
             Among these, ``"skip"`` keeps one of the pictures that look the same, ``"keep"`` all.
         batch
             How many pictures of the same size run together.
+        keep_pictures
+            Copy the picture files that are exemplars into the store, so that the catalog can be handed on.
         at, size, provider, threads
             As in `iter_feature_maps`.
         unreadable
@@ -1462,7 +1465,7 @@ class Workbench:
             self._session,
             address,
             images,
-            asked=operations.observe.ObserveOptions(name, top, duplicates, batch),
+            asked=operations.observe.ObserveOptions(name, top, duplicates, batch, keep_pictures),
             options=RunOptions(at, size, provider, threads),
             unreadable=unreadable,
         )

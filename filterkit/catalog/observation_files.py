@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from filterkit.catalog.store import Store
+from filterkit.catalog.store import HASH, Store
 from filterkit.errors import CatalogError
 from filterkit.hashing import is_plain
 from filterkit.responses.statistics import Statistics
@@ -107,6 +107,22 @@ class ObservationFiles:
             file.flush()
             os.fsync(file.fileno())
         part.replace(self._path(layer, "safetensors"))
+
+    def picture(self, sha256: str) -> Path:
+        """Where a copy of the picture with that hash is, whether it exists or not."""
+        if not HASH.fullmatch(sha256):
+            raise ValueError(f"not a hash: {sha256!r:.80}")
+        return self._store.observation_path(self._folder, f"{sha256}.picture")
+
+    def keep(self, sha256: str, content: bytes) -> None:
+        """Copy the picture with that hash; raises OSError if it cannot be written."""
+        path = self.picture(sha256)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = self._store.observation_path(self._folder, f"{sha256}.part")
+        part.unlink(missing_ok=True)
+        with part.open("xb") as file:
+            file.write(content)
+        part.replace(path)
 
     def _path(self, layer: int, kind: str) -> Path:
         return self._store.observation_path(self._folder, f"{layer}.{kind}")

@@ -253,5 +253,17 @@ def exemplars(
         return check_rows(connection.execute(query).mappings(), columns)
 
 
+def exemplar_hashes(catalog: Catalog, observation_id: int) -> set[str]:
+    """The hashes of the pictures that are exemplars of any filter."""
+    of_picture = (image.c.observation_id == exemplar.c.observation_id) & (
+        image.c.position == exemplar.c.image
+    )
+    columns = {"sha256": image.c.sha256}
+    query = sa.select(image.c.sha256).join_from(exemplar, image, of_picture)
+    query = query.where(exemplar.c.observation_id == observation_id).distinct()
+    with catalog.connect() as connection:
+        return {row["sha256"] for row in check_rows(connection.execute(query).mappings(), columns)}
+
+
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

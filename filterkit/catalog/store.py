@@ -38,7 +38,7 @@ ROOMS = ("models", "banks", "cuts", "observations", "staging")
 HASH = re.compile(r"[0-9a-f]{64}")
 BANKS = re.compile(r"([0-9a-f]{64})\.safetensors")
 CUT = re.compile(r"[0-9a-f]{32}\.(onnx|part)")
-OBSERVED = re.compile(r"[0-9]{1,9}\.(safetensors|part|f32)")
+OBSERVED = re.compile(r"[0-9]{1,9}\.(safetensors|part|f32)|[0-9a-f]{64}\.(picture|part)")
 STAGED = re.compile(r"[0-9a-f]{64}|banks|replaced")
 """Names that filterkit writes in the store; nothing else is deleted."""
 

@@ -52,6 +52,13 @@ def observe(
         typer.Option(help="Observe filters after their activation (post) or before (pre)."),
     ] = "post",
     batch: Annotated[int, typer.Option(min=1, help="Number of pictures of the same size per run.")] = 8,
+    keep_pictures: Annotated[
+        bool,
+        typer.Option(
+            "--keep-pictures",
+            help="Copy the pictures that are exemplars into the store, so that the catalog can be handed on.",
+        ),
+    ] = False,
     size: Annotated[
         str | None,
         typer.Option(
@@ -87,6 +94,7 @@ def observe(
             duplicates=duplicates,
             at=at,
             batch=batch,
+            keep_pictures=keep_pictures,
             size=size,
             provider=provider,
             threads=threads,

@@ -40,10 +40,12 @@ class PicturesByHash:
     ----------
     elsewhere
         Where to look for pictures that are no longer at their path; hashed when the first one is missing.
+    kept
+        Copies of pictures, by their hash; tried before that.
     """
 
-    def __init__(self, elsewhere: Sequence[SourceImage] = ()) -> None:
-        self._elsewhere = list(elsewhere)
+    def __init__(self, elsewhere: Sequence[SourceImage] = (), kept: Mapping[str, Path] | None = None) -> None:
+        self._elsewhere, self._kept = list(elsewhere), kept or {}
         self._by_hash: dict[str, SourceImage] | None = None
 
     def find(self, path: str, sha256: str) -> ImageContent | None:
@@ -54,9 +56,10 @@ class PicturesByHash:
         path
             Where it was; untrusted, so that only a plain file of this very content is taken from there.
         """
-        with suppress(FilterkitError, OSError, ValueError):
-            if is_plain(Path(path)) and content_hash(found := read_file(Path(path))) == sha256:
-                return found
+        for place in filter(None, (Path(path), self._kept.get(sha256))):
+            with suppress(FilterkitError, OSError, ValueError):
+                if is_plain(place) and content_hash(found := read_file(place)) == sha256:
+                    return found
         with suppress(FilterkitError):
             there = self._index().get(sha256)
             if there is not None and content_hash(content := there.read()) == sha256:

@@ -10,6 +10,8 @@ from filterkit.operations.requested_pictures import as_pictures, as_source, foun
 from filterkit.results.exemplars import Exemplars
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from filterkit.catalog.addresses import Match
     from filterkit.plugins.protocols import Row
     from filterkit.runtime.pictures import Picture
@@ -28,6 +30,7 @@ def exemplars(
     """See `Workbench.exemplars`."""
     from filterkit.catalog import observations
     from filterkit.catalog.model_input import preprocessing_from
+    from filterkit.catalog.observation_files import ObservationFiles
     from filterkit.catalog.validation import MOST_EXEMPLARS
 
     if top is not None:
@@ -43,10 +46,13 @@ def exemplars(
     ranks = [sign * rank for rank in range(1, min(top or MOST_EXEMPLARS, MOST_EXEMPLARS) + 1)]
     names: dict[str, str] = {}
     rows: list[Row] = []
+    kept: dict[str, Path] = {}
     for match in matches:
         found = observations.existing(session.catalog(), match.model, observation, match.layer["id"])
         names[match.model["name"]] = found["name"]
         own = observations.exemplars(session.catalog(), found["id"], match.layer["id"], match.filters, ranks)
+        files = ObservationFiles(session.catalog().store, found["folder"])
+        kept |= {row["sha256"]: files.picture(row["sha256"]) for row in own}
         by_filter: dict[int, list[Row]] = {}
         for row in own:
             by_filter.setdefault(row["position"], []).append(_row(match, row))
@@ -65,6 +71,7 @@ def exemplars(
         lowest=lowest,
         preprocessings={name: preprocessing_from(row["preprocessing"]) for name, row in models.items()},
         elsewhere=elsewhere,
+        kept={sha256: path for sha256, path in kept.items() if path.is_file()},
         models={name: row["sha256"] for name, row in models.items()},
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import ImageError, UsageError, check_number, check_text, closest
+from filterkit.errors import CatalogError, ImageError, UsageError, check_number, check_text, closest
 from filterkit.operations.maps import check_network
 from filterkit.operations.requested_pictures import (
     as_pictures,
@@ -46,6 +46,7 @@ class ObserveOptions:
     top: int = 9
     duplicates: str = "skip"
     batch: int = 8
+    keep_pictures: bool = False
 
 
 def observe(
@@ -99,6 +100,8 @@ def observe(
     if changed or row["finished"] is None:
         run.finish(row, observing, {"copies": planned.copies, "left_out": left_out})
         status = "continued" if before else "observed"
+    if asked.keep_pictures:
+        _keep_pictures(catalog, row, planned)
     return Observation(
         model=model["name"],
         name=name,
@@ -264,6 +267,27 @@ def _stored_options(asked: ObserveOptions, options: RunOptions) -> dict[str, Any
     size = parse_size(options.size)
     text = size if size is None or isinstance(size, str) else "x".join(map(str, size))
     return {"at": options.at, "size": text, "top": int(asked.top), "duplicates": asked.duplicates}
+
+
+def _keep_pictures(catalog: Catalog, row: Mapping[str, Any], planned: Plan) -> None:
+    """Copy the pictures that are exemplars into the store, unless they are there."""
+    from filterkit.catalog.observation_files import ObservationFiles
+    from filterkit.catalog.observations import exemplar_hashes
+    from filterkit.image_sources.by_hash import content_hash
+
+    files = ObservationFiles(catalog.store, row["folder"])
+    wanted = exemplar_hashes(catalog, row["id"])
+    for image, sha256 in (*planned.observed, *planned.new):
+        if sha256 in wanted and not files.picture(sha256).exists():
+            content = image.read()
+            if isinstance(content, bytes) and content_hash(content) == sha256:
+                try:
+                    files.keep(sha256, content)
+                except OSError as error:
+                    raise CatalogError(
+                        f"pictures cannot be copied to {catalog.store.folder}: {error.strerror or error}",
+                        hint="check for free disk space and for permission to write there",
+                    ) from error
 
 
 def _check_options(row: Mapping[str, Any], asked: Mapping[str, Any]) -> None:

@@ -63,7 +63,7 @@ def crops(exemplars: Exemplars) -> Crops:
     of_picture: dict[tuple[str, str], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
         of_picture[row["image"], row["sha256"]].append(number)
-    by_hash = PicturesByHash(exemplars.elsewhere)
+    by_hash = PicturesByHash(exemplars.elsewhere, exemplars.kept)
     missing: list[str] = []
 
     def cut(image: SourceImage) -> list[tuple[int, NDArray[Any]]]:

@@ -9,6 +9,8 @@ from filterkit.results.rows import Rows
 from filterkit.results.sheet import Pictured
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from filterkit.plugins.protocols import Normalizer, Row
     from filterkit.records import Preprocessing, SourceImage, TileSheet
 
@@ -39,6 +41,8 @@ class Exemplars(Rows, Pictured):
         How pictures are read, by the model's name.
     elsewhere
         Where pictures are looked for that are no longer at their path.
+    kept
+        Copies of pictures in the store, by their hash.
     models
         The SHA-256 of each model, by its name.
     missing
@@ -53,12 +57,13 @@ class Exemplars(Rows, Pictured):
         lowest: bool,
         preprocessings: Mapping[str, Preprocessing | None],
         elsewhere: Sequence[SourceImage],
+        kept: Mapping[str, Path],
         models: Mapping[str, str],
     ) -> None:
         super().__init__(rows, COLUMNS)
         self.observation, self.lowest = dict(observation), lowest
         self.preprocessings, self.elsewhere = preprocessings, tuple(elsewhere)
-        self.models = dict(models)
+        self.kept, self.models = dict(kept), dict(models)
         self.missing: tuple[str, ...] = ()
 
     @property

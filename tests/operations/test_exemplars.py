@@ -96,6 +96,24 @@ def test_a_picture_that_moved_is_found_by_its_content(
     assert np.array_equal(net.sheet(net.exemplars("net/conv1", pictures=[moved])).tiles, before)
 
 
+def test_kept_pictures_go_with_the_catalog(net: filterkit.Workbench, photos: Path, tmp_path: Path) -> None:
+    before = net.sheet(net.exemplars("net/conv1")).tiles
+    assert net.observe("net", [photos], top=4, keep_pictures=True).status == "unchanged"
+    net.close()
+    shutil.rmtree(photos)
+    kept = sorted((tmp_path / "catalog.store" / "observations").glob("*/*.picture"))
+    assert 4 <= len(kept) <= 8
+    with filterkit.open(tmp_path / "catalog.db") as bench:
+        assert np.array_equal(bench.sheet(bench.exemplars("net/conv1")).tiles, before)
+        assert bench.examine()["faults"] == []
+        for path in kept:
+            path.write_bytes(b"something else")
+        with pytest.raises(NotFoundError, match="was found"):
+            bench.sheet(bench.exemplars("net/conv1"))
+        bench.remove("net")
+    assert not (tmp_path / "catalog.store" / "observations").exists()
+
+
 def test_a_changed_picture_is_not_shown(net: filterkit.Workbench, photos: Path) -> None:
     found = net.exemplars("net/conv1")
     changed = Path(found[0]["image"])
