@@ -142,9 +142,9 @@ class _Building:
             )
             whole = self._node("Concat", [self._constant(0, -1), end], axis=0)
             wide = self._node("Reshape", [wide, whole])
-        shapes = {0: (0, 0, 1, 1), 1: (0, 0, 1, -1), 3: (0, 0, 0, -1)}
-        if len(spatial) == 2:
-            return wide
+        # Also of two axes, where it changes nothing: it keeps ONNX Runtime from computing what follows in the
+        # blocked layout of its convolutions, and from converting each result instead of the tensor itself.
+        shapes = {0: (0, 0, 1, 1), 2: (0, 0, 0, -1), 3: (0, 0, 0, -1)}
         return self._node("Reshape", [wide, self._constant(*shapes.get(len(spatial), (0, 0, 1, -1)))])
 
     def _over(self, reduction: str, tensor: str, *axes: int) -> str:
