@@ -12,7 +12,7 @@ from sqlalchemy.sql import visitors
 
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import filter_, layer, observation, response
-from filterkit.catalog.sqlite.statements import among, json_values
+from filterkit.catalog.sqlite.statements import among
 from filterkit.catalog.validation import check_rows
 from filterkit.errors import NotFoundError, closest
 
@@ -79,24 +79,27 @@ def are_observed(catalog: Catalog, layers: Sequence[int] | None, name: str | Non
     NotFoundError
         None of them has an observation of this name.
     """
-    query = sa.select(response.c.layer_id)
-    if layers is not None:
-        query = query.where(response.c.layer_id.in_(json_values(sa.literal(json.dumps(list(layers))))))
-    if name is not None:
-        query = query.join(observation).where(observation.c.name == name)
+    if name is None:  # asked for every listing: without SQLAlchemy, which takes longer than SQLite
+        statement = "SELECT 1 FROM response"
+        if layers is not None:
+            statement += " WHERE layer_id IN (SELECT value FROM json_each(?))"
+        values = [] if layers is None else [json.dumps(list(layers))]
+        with catalog.read() as reading:
+            return reading.execute(f"{statement} LIMIT 1", values).fetchone() is not None
+    of_layers = sa.true() if layers is None else among(response.c.layer_id, list(layers))
+    named = sa.select(response.c.layer_id).join(observation).where(observation.c.name == name, of_layers)
     with catalog.connect() as connection:
-        found = connection.execute(query.limit(1)).first() is not None
-        if name is not None and not found:
-            of_layers = sa.select(observation.c.name)
-            if layers is not None:
-                of_models = sa.select(layer.c.model_id).where(among(layer.c.id, list(layers)))
-                of_layers = of_layers.where(observation.c.model_id.in_(of_models))
-            names = [str(each) for each in connection.scalars(of_layers)]
-            raise NotFoundError(
-                f"these layers have no observation '{name}'",
-                hint=closest(name, names) if names else "filterkit observe MODEL IMAGES...",
-            )
-    return found
+        if connection.execute(named.limit(1)).first() is not None:
+            return True
+        every = sa.select(observation.c.name)
+        if layers is not None:
+            of_models = sa.select(layer.c.model_id).where(among(layer.c.id, list(layers)))
+            every = every.where(observation.c.model_id.in_(of_models))
+        names = [str(each) for each in connection.scalars(every)]
+    raise NotFoundError(
+        f"these layers have no observation '{name}'",
+        hint=closest(name, names) if names else "filterkit observe MODEL IMAGES...",
+    )
 
 
 def layer_responses(catalog: Catalog, layers: Sequence[int], name: str | None) -> dict[int, dict[str, Any]]:
