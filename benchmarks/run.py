@@ -19,7 +19,7 @@ import filterkit
 
 GROUPS = (
     *("commands", "plugins", "catalog", "pictures", "feature_maps", "gradients", "memory", "metrics"),
-    *("comparison", "deep_filters", "ablate"),
+    *("observe", "comparison", "deep_filters", "ablate"),
 )
 """Modules beside this one, each with ``lines(catalog)``: lines of the table, and notes."""
 

@@ -27,7 +27,7 @@ FLOORS = (
         *("sources", "extractors", "normalizers", "renderers", "formats"),
         *("charts", "metrics", "comparison", "runtime", "image_sources"),
     ),
-    ("attribution", "visualization"),
+    ("attribution", "visualization", "responses"),
     ("catalog",),
     ("ingest",),
     ("operations", "results", "session"),

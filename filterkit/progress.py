@@ -20,6 +20,15 @@ STEPS = " (steps)"
 REDRAW_SECONDS = 0.1
 """How often a notebook is updated; every update is a message to the browser."""
 
+PICTURES = "pictures"
+"""The last word of the names of tasks that count pictures, not bytes."""
+
+
+def amount_of_pictures(done: int, total: float | None, speed: float | None) -> str:
+    """``120/1,000, 7.5/s``: how many pictures are done, of how many, and how many per second."""
+    of_all = f"{done:,}" if total is None else f"{done:,}/{int(total):,}"
+    return of_all if not speed else f"{of_all}, {speed:,.1f}/s"
+
 
 @contextmanager
 def progress_bar(progress: Progress | bool) -> Iterator[Progress]:
@@ -83,6 +92,8 @@ def _rich_progress() -> Any:
         def render(self, task: Task) -> Text:
             if task.description.endswith(STEPS):
                 return Text(f"{task.completed:,.0f}/{task.total or 0:,.0f}")
+            if task.description.endswith(PICTURES):
+                return Text(amount_of_pictures(int(task.completed), task.total, task.speed))
             # Work without a count, such as an export, shows only its name and a moving bar.
             return super().render(task) if task.completed or task.total else Text()
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.catalog import Catalog
-    from filterkit.errors import AddressError, ImageError
+    from filterkit.errors import AddressError, FilterkitError, ImageError
     from filterkit.ingest.commit import IngestResult
     from filterkit.operations.diff import Level as DiffLevel
     from filterkit.operations.diff import Matching
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from filterkit.results.attribute import Attributions
     from filterkit.results.connections import Connections
     from filterkit.results.diff import Differences
+    from filterkit.results.exemplars import Exemplars
     from filterkit.results.maps import FeatureMaps
+    from filterkit.results.observe import Observation
     from filterkit.results.rows import Found
     from filterkit.results.sheet import Drawable, Sheet
     from filterkit.results.similar import Neighbours
@@ -329,13 +331,18 @@ class Workbench:
         """
         return operations.measure.unmeasured(self._session, address, question)
 
-    def remove(self, model: str) -> None:
+    def remove(self, model: str, *, observation: str | None = None) -> None:
         """Remove a model from the catalog, and its files from the store if no other model uses them.
+
+        Parameters
+        ----------
+        observation
+            Remove only this observation of the model.
 
         Raises
         ------
         NotFoundError
-            There is no such model.
+            There is no such model or observation.
 
         Examples
         --------
@@ -343,7 +350,7 @@ class Workbench:
         >>> bench.models()["model"]
         ['vgg16', 'classic'] (model: 2 values)
         """
-        operations.remove.remove(self._session, model)
+        operations.remove.remove(self._session, model, observation)
 
     def models(self) -> Rows:
         """List the models in the catalog, one row each.
@@ -402,12 +409,13 @@ class Workbench:
         count: bool = False,
         group_by: str | Iterable[str] | None = None,
         agg: str | Iterable[str] | None = None,
+        observation: str | None = None,
     ) -> Rows:
         """List, count or group the filters that `address` names.
 
         Parameters
         ----------
-        columns, where, sort, limit
+        columns, where, sort, limit, observation
             As in `iter_filters`.
         count
             Return a single row with their number, ``filters``, as does `count_filters`.
@@ -451,6 +459,7 @@ class Workbench:
             count=count,
             group_by=group_by,
             agg=agg,
+            observation=observation,
         )
 
     def iter_filters(
@@ -461,6 +470,7 @@ class Workbench:
         where: str | None = None,
         sort: str | Iterable[str] | None = None,
         limit: int | None = None,
+        observation: str | None = None,
         unmeasured: Callable[[list[str]], None] | None = None,
     ) -> tuple[tuple[str, ...], Iterator[Row]]:
         """Column names, and an iterator over the rows of `filters`.
@@ -479,6 +489,9 @@ class Workbench:
             ``"layer,-l2_norm"`` sorts the filters of each layer. None comes last.
         limit
             Maximum number of rows.
+        observation
+            The observation whose responses the columns ``response_mean`` to ``top_class_share`` contain; by
+            default the newest of each layer. See `observe`.
         unmeasured
             Called with the names of models that lack a metric used in the request; `measure` computes it.
 
@@ -499,6 +512,7 @@ class Workbench:
             where=where,
             sort=sort,
             limit=limit,
+            observation=observation,
             unmeasured=unmeasured,
         )
 
@@ -507,6 +521,7 @@ class Workbench:
         address: str = "*",
         *,
         where: str | None = None,
+        observation: str | None = None,
         unmeasured: Callable[[list[str]], None] | None = None,
     ) -> int:
         """Count the filters at `address` that meet the condition; see `iter_filters`.
@@ -516,7 +531,9 @@ class Workbench:
         >>> bench.count_filters("vgg16", where="dead = 1")
         0
         """
-        return operations.filters.count_filters(self._session, address, where=where, unmeasured=unmeasured)
+        return operations.filters.count_filters(
+            self._session, address, where=where, observation=observation, unmeasured=unmeasured
+        )
 
     @_with_thumbnails
     def group_filters(
@@ -529,6 +546,7 @@ class Workbench:
         where: str | None = None,
         sort: str | Iterable[str] | None = None,
         limit: int | None = None,
+        observation: str | None = None,
         unmeasured: Callable[[list[str]], None] | None = None,
     ) -> Rows:
         """Count and aggregate the filters that `address` names by the values of columns.
@@ -553,7 +571,7 @@ class Workbench:
             catalog, and the values of other columns by descending frequency.
         limit
             Maximum number of groups.
-        unmeasured
+        observation, unmeasured
             As in `iter_filters`.
 
         Returns
@@ -589,6 +607,7 @@ class Workbench:
             where=where,
             sort=sort,
             limit=limit,
+            observation=observation,
             unmeasured=unmeasured,
         )
 
@@ -665,15 +684,22 @@ class Workbench:
         )
 
     @_with_thumbnails
-    def stats(self, address: str = "*") -> LayerStatistics:
+    def stats(self, address: str = "*", *, observation: str | None = None) -> LayerStatistics:
         """List the metrics of the layers that `address` names, one row each.
+
+        Parameters
+        ----------
+        observation
+            As in `iter_filters`.
 
         Returns
         -------
         LayerStatistics
             Rows: ``address``, ``model``, ``layer``, ``filters``; the metrics of layers; then the number of
             ``dead`` filters, and of filters of each classic type. None means that a metric is undefined or
-            was not computed; see `measure`.
+            was not computed; see `measure`. Of layers that were observed also means over their filters of
+            ``response_mean`` and others, the maximum ``response_max``, and as ``top_class`` that of most
+            filters, with their share.
 
         Raises
         ------
@@ -691,7 +717,7 @@ class Workbench:
         block1_conv2  0.001465     0
         [Rows: 2 rows × 3 columns]
         """
-        return operations.stats.stats(self._session, address)
+        return operations.stats.stats(self._session, address, observation)
 
     def save_stats_chart(self, address: str | LayerStatistics, path: str | os.PathLike[str]) -> None:
         """Write the chart of `stats_chart` to a file, in the format of its suffix.
@@ -1455,6 +1481,142 @@ class Workbench:
             ),
             options=RunOptions(at, size, provider, threads),
             unreadable=unreadable,
+        )
+
+    def observe(
+        self,
+        address: str,
+        images: Picture | Iterable[Picture],
+        *,
+        name: str | None = None,
+        top: int = 9,
+        duplicates: Literal["skip", "keep"] = "skip",
+        at: At = "post",
+        batch: int = 8,
+        keep_pictures: bool = False,
+        size: int | tuple[int, int] | str | None = None,
+        provider: Provider = "auto",
+        threads: int | None = None,
+        unreadable: Callable[[FilterkitError], None] | None = None,
+    ) -> Observation:
+        """Run layers over pictures, and keep in the catalog what their filters respond to.
+
+        Of every filter it keeps statistics of its responses (columns ``response_mean``, ``fires_share`` and
+        others of `filters` and `stats`) and the pictures with the highest and the lowest ones (`exemplars`).
+        Memory does not grow with the number of pictures, but for their hashes. If it is interrupted, the same
+        call continues. More pictures and further layers can be added later: give all pictures again.
+
+        Parameters
+        ----------
+        address
+            Layers of one model, which are observed as wholes.
+        images
+            Picture files, folders or archives, as for `iter_feature_maps`; classes are the folders in a
+            folder. Byte-equal copies are not counted.
+        name
+            Of the observation; by default that of the first folder or archive.
+        top
+            How many pictures with the highest responses are kept of each filter, and with the lowest ones.
+        duplicates
+            Among these, ``"skip"`` keeps one of the pictures that look the same, ``"keep"`` all.
+        batch
+            How many pictures of the same size run together.
+        keep_pictures
+            Copy the picture files that are exemplars into the store, so that the catalog can be handed on.
+        at, size, provider, threads
+            As in `iter_feature_maps`.
+        unreadable
+            Called with the error for each picture that cannot be used, and is left out.
+
+        Raises
+        ------
+        UsageError
+            There is an observation of this name with other options or pictures.
+        ImageError, RuntimeFailure, NotFoundError
+            No picture can be read, the network does not take them, or there is no such layer.
+        CatalogError
+            The catalog or the store cannot be written; what was written before is intact.
+
+        Examples
+        --------
+        >>> bench.observe("vgg16/block1_*", [photo], name="one")
+        <Observation 'one' of vgg16: 1 pictures, 2 layers, 128 filters, observed>
+        """
+        return operations.observe.observe(
+            self._session,
+            address,
+            images,
+            asked=operations.observe.ObserveOptions(name, top, duplicates, batch, keep_pictures),
+            options=RunOptions(at, size, provider, threads),
+            unreadable=unreadable,
+        )
+
+    def observations(self, model: str = "*") -> Rows:
+        """List the observations of models, oldest first, one row each.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such model.
+
+        Examples
+        --------
+        >>> bench.observations("vgg16")[["observation", "pictures", "layers", "filters"]]
+        observation  pictures  layers  filters
+        ───────────  ────────  ──────  ───────
+        one                 1       2      128
+        [Rows: 1 row × 4 columns]
+        """
+        return operations.observations.observations(self._session, model)
+
+    def exemplars(
+        self,
+        address: str,
+        *,
+        observation: str | None = None,
+        top: int | None = None,
+        lowest: bool = False,
+        pictures: Picture | Iterable[Picture] = (),
+    ) -> Exemplars:
+        """Look up the pictures with the highest responses of filters, in an observation.
+
+        Parameters
+        ----------
+        observation
+            Its name; by default the newest that contains the layer.
+        top
+            How many per filter, at most; by default all that were kept.
+        lowest
+            Look up the lowest responses instead.
+        pictures
+            Folders or archives with pictures that are no longer where they were observed, or that were in
+            memory. They are found by their content, when the result is drawn.
+
+        Returns
+        -------
+        Exemplars
+            One row per exemplar: ``address``, ``rank`` from 1, ``value``, ``image``, its ``sha256`` and
+            ``label``; ``y`` and ``x``, its position in the feature map; and ``box``, the receptive field of
+            this position in the picture's own pixels: top, left, bottom, right, of which the last two are
+            outside. ``at_border`` says whether it reaches the border of the picture. `sheet` draws them.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such layer or observation, or it does not contain the layer.
+        UsageError
+            The address names kernels.
+
+        Examples
+        --------
+        >>> found = bench.exemplars("vgg16/block1_conv2/5", pictures=[photo])
+        >>> found[0]["box"]
+        [365, 461, 378, 474]
+        >>> bench.sheet(found).tiles.shape
+        (1, 1, 96, 96, 3)
+        """
+        return operations.exemplars.exemplars(
+            self._session, address, observation=observation, top=top, lowest=lowest, pictures=pictures
         )
 
     def write_attributions(

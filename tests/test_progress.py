@@ -15,7 +15,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 import filterkit
-from filterkit.progress import progress_bar
+from filterkit.progress import amount_of_pictures, progress_bar
 
 Message = tuple[str, dict[str, Any]]
 Run = Callable[..., list[Message]]
@@ -90,7 +90,7 @@ def test_progress_can_be_turned_off_in_a_notebook(run: Run, tmp_path: Path) -> N
 
 def test_names_are_escaped_in_a_notebook(run: Run) -> None:
     code = (
-        "from filterkit.progress import progress_bar\n"
+        "from filterkit.progress import amount_of_pictures, progress_bar\n"
         "with progress_bar(True) as progress:\n    progress('<b>\\x1b[2J', 1, 2)"
     )
     [first, *_] = [content["data"] for kind, content in run(code) if kind == "display_data"]
@@ -157,3 +157,8 @@ def test_a_callback_is_called_instead(tmp_path: Path) -> None:
     assert all(total is not None and done < total for _, done, total in reported)
     with progress_bar(print) as same:
         assert same is print
+
+
+def test_pictures_are_counted_with_their_rate() -> None:
+    assert amount_of_pictures(1200, 10_000, 7.46) == "1,200/10,000, 7.5/s"
+    assert amount_of_pictures(3, None, None) == "3"

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.schema import filter_, layer, model, skipped
+from filterkit.catalog.observation_files import ObservationFiles
+from filterkit.catalog.schema import (
+    exemplar,
+    filter_,
+    image,
+    layer,
+    model,
+    observation,
+    response,
+    skipped,
+)
 from filterkit.catalog.sqlite.statements import count_orphans, integrity_errors
 from filterkit.catalog.store import stored_model_sha256
 from filterkit.catalog.validation import (
@@ -31,7 +41,7 @@ from filterkit.hashing import bytes_on_disk, file_sha256
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Progress, Row
 
-TABLES = (model, layer, filter_, skipped)
+TABLES = (model, layer, filter_, skipped, observation, image, response, exemplar)
 
 SPARSE = 1 << 30
 """Bytes above which a file is checked for being sparse; filterkit writes no such files."""
@@ -154,6 +164,54 @@ def check_store(catalog: Catalog, progress: Progress) -> tuple[list[Row], list[R
             for path in corrupted(catalog.store, sha256)
         ]
     return without_weights, damaged
+
+
+def check_observations(catalog: Catalog) -> list[Row]:
+    """Read the files of all observations that have any.
+
+    Returns
+    -------
+    list
+        For every file that is missing or corrupted: ``model``, ``observation`` and the ``fault``. Without
+        them an observation can still be queried, but not continued.
+    """
+    columns = {
+        "model": model.c.name,
+        "observation": observation.c.name,
+        "folder": observation.c.folder,
+        "options": observation.c.options,
+        "pictures": observation.c.pictures,
+        "position": layer.c.position,
+        "filters": layer.c.filters,
+    }
+    query = (
+        sa.select(*(column.label(name) for name, column in columns.items()))
+        .select_from(observation)
+        .join(model)
+        .join(layer, layer.c.model_id == model.c.id)
+        .where(
+            sa.exists().where(
+                response.c.layer_id == layer.c.id, response.c.observation_id == observation.c.id
+            )
+        )
+        .order_by(observation.c.id, layer.c.id)
+    )
+    with catalog.connect() as connection:
+        rows = check_rows(connection.execute(query).mappings(), columns)
+    faults: list[Row] = []
+    for row in rows:
+        if not catalog.store.observation_path(row["folder"]).is_dir():
+            continue
+        files = ObservationFiles(catalog.store, row["folder"])
+        try:
+            state = files.state(row["position"], row["filters"], row["options"]["top"])
+            files.responses(row["position"], row["filters"], row["pictures"])
+            fault = None if state and state.pictures >= row["pictures"] else "its statistics are missing"
+        except CatalogError as error:
+            fault = error.message
+        if fault:
+            faults.append({"model": row["model"], "observation": row["observation"], "fault": fault})
+    return faults
 
 
 def _is_sparse(path: Path) -> bool:

@@ -19,6 +19,7 @@ from filterkit.address import Address
 from filterkit.catalog import listings
 from filterkit.catalog.addresses import BRIEF_MODEL, Column, Match, find, models_named
 from filterkit.catalog.database import Catalog
+from filterkit.catalog.responses import RESPONSES, are_observed, with_responses
 from filterkit.catalog.schema import filter_, layer, model
 from filterkit.catalog.selecting import check_limit, column_named, in_order, names_in
 from filterkit.catalog.sqlite.statements import compiled, json_pairs, json_values, without_index
@@ -62,35 +63,45 @@ def filters(
     where: str | None = None,
     sort: str | Iterable[str] | None = None,
     limit: int | None = None,
+    observation: str | None = None,
     check_models: CheckModels | None = None,
 ) -> tuple[tuple[str, ...], Iterator[Row]]:
     """List the filters that `address` names: the names of columns, and a stream of one row per filter.
 
     Parameters and errors are those of `Workbench.iter_filters`; the default `columns` are `FILTER_COLUMNS`
-    and the metrics that plugins measured for these models. `check_models` is passed to `select`.
+    and the metrics that plugins measured for these models, and the responses if they were observed.
+    `check_models` is passed to `select`.
     """
     limit = check_limit(limit)
-    selected = select(catalog, address, check_models)
+    selected = select(catalog, address, check_models, observation)
     asked = listing(
         *(selected.kind, selected.extra, selected.extra_of_layers),
         columns=None if columns is None else tuple(columns),
         where=where,
         sort=names_in(sort, "sort"),
         limited=limit is not None,
+        observed=selected.observed,
+        named=observation is not None,
     )
     return asked.names, asked.rows(catalog, selected, limit)
 
 
 def count_filters(
-    catalog: Catalog, address: Address, *, where: str | None = None, check_models: CheckModels | None = None
+    catalog: Catalog,
+    address: Address,
+    *,
+    where: str | None = None,
+    observation: str | None = None,
+    check_models: CheckModels | None = None,
 ) -> int:
     """Count the filters of `address` that meet the condition; parameters and errors as in `filters`."""
-    selected = select(catalog, address, check_models)
+    selected = select(catalog, address, check_models, observation)
     query = over_filters(sa.select(sa.func.count()), selected.kind)
     if where is not None:
         query = query.where(parse_condition(where, selected.columns))
+        query = with_responses(query, observed=selected.observed, named=observation is not None)
     with catalog.connect() as connection:
-        return int(connection.execute(query, {"selected": selected.value}).scalar_one())
+        return int(connection.execute(query, selected.parameters).scalar_one())
 
 
 _LABELS = sa.select(filter_.c.layer_id, filter_.c.position, filter_.c.label).where(
@@ -120,12 +131,23 @@ class Selected:
         JSON list of their ids; or single ``"filters"``, with a JSON list of layer ids and positions.
     extra, extra_of_layers
         The metrics that plugins measured for filters and for layers of these models.
+    observed
+        Whether any of these filters was observed.
+    observation
+        The name of an observation, or None for the newest.
     """
 
     kind: Kind
     value: int | str | None
     extra: tuple[str, ...]
     extra_of_layers: tuple[str, ...]
+    observed: bool = False
+    observation: str | None = None
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What statements bind."""
+        return {"selected": self.value, "observation": self.observation}
 
     @property
     def columns(self) -> dict[str, Column]:
@@ -133,13 +155,18 @@ class Selected:
         return listings.searchable(self.extra, self.extra_of_layers)
 
 
-def select(catalog: Catalog, address: Address, check_models: CheckModels | None = None) -> Selected:
+def select(
+    catalog: Catalog,
+    address: Address,
+    check_models: CheckModels | None = None,
+    observation: str | None = None,
+) -> Selected:
     """The filters of `address`; `check_models` receives the rows of its models, with `listings.MEASURED`.
 
     Raises
     ------
     NotFoundError
-        It names nothing.
+        It names nothing, or has no `observation` of this name.
     """
     if str(address) == "*":
         with catalog.read() as reading:
@@ -148,7 +175,8 @@ def select(catalog: Catalog, address: Address, check_models: CheckModels | None 
             with catalog.connect() as connection:
                 check_models(models_named(connection, "*", listings.MEASURED))
         if found:
-            return Selected("all", None, *_extra(found))
+            observed = are_observed(catalog, None, observation)
+            return Selected("all", None, *_extra(found), observed, observation)
     columns = BRIEF_MODEL if check_models is None else (*BRIEF_MODEL, model.c.measured)
     with catalog.connect() as connection:
         matches = find(connection, address, columns)
@@ -156,10 +184,11 @@ def select(catalog: Catalog, address: Address, check_models: CheckModels | None 
         check_models({match.model["id"]: match.model for match in matches}.values())
     extra = _extra((match.model["extra_metrics"], match.model["extra_layer_metrics"]) for match in matches)
     ids = [match.layer["id"] for match in matches]
+    of = (*extra, are_observed(catalog, ids, observation), observation)
     if address.filters is not None:
         pairs = [(match.layer["id"], position) for match in matches for position in match.filters]
-        return Selected("filters", json.dumps(pairs), *extra)
-    return Selected("layer", ids[0], *extra) if len(ids) == 1 else Selected("layers", json.dumps(ids), *extra)
+        return Selected("filters", json.dumps(pairs), *of)
+    return Selected("layer", ids[0], *of) if len(ids) == 1 else Selected("layers", json.dumps(ids), *of)
 
 
 def _is_selected(kind: Kind) -> Column:
@@ -215,7 +244,7 @@ class Listing:
 
     def rows(self, catalog: Catalog, selected: Selected, limit: int | None) -> Iterator[Row]:
         """The rows, streamed."""
-        bound = {**self.values, "selected": selected.value, "limit": -1 if limit is None else limit}
+        bound = {**self.values, **selected.parameters, "limit": -1 if limit is None else limit}
         parameters = [bound[name] for name in self.parameters]
         with catalog.read() as reading, closing(reading.execute(self.statement, parameters)) as found:
             for values in validated_rows(found, self.checks):
@@ -241,6 +270,8 @@ def listing(
     where: str | None,
     sort: tuple[str, ...],
     limited: bool,
+    observed: bool = False,
+    named: bool = False,
 ) -> Listing:
     """The listing of `columns` for the filters of a `Selected` that meet a condition.
 
@@ -250,7 +281,8 @@ def listing(
         The condition is invalid, or there is no such column.
     """
     known = listings.searchable(extra, extra_of_layers)
-    names = FILTER_COLUMNS + extra if columns is None else tuple(dict.fromkeys(columns))
+    every = FILTER_COLUMNS + extra + (tuple(RESPONSES) if observed else ())
+    names = every if columns is None else tuple(dict.fromkeys(columns))
     fetched = {name: column_named(name, known) for name in names}
     if "address" in fetched:
         fetched |= {"address": sa.null(), **{part: known[part] for part in ADDRESS_PARTS}}
@@ -263,6 +295,7 @@ def listing(
         query = query.where(parse_condition(where, known))
     # The primary key of filters comes last: SQLite then walks its tree in order, without sorting.
     query = in_order(query, sort, known).order_by(filter_.c.layer_id, filter_.c.position)
+    query = with_responses(query, observed=observed, named=named)
     statement = compiled(query.limit(sa.bindparam("limit")))
     order = list(fetched)
     return Listing(

@@ -12,6 +12,7 @@ from filterkit.catalog import listings
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.filters import CheckModels, over_filters, select, without_type_index
 from filterkit.catalog.listings import Column, Row
+from filterkit.catalog.responses import with_responses
 from filterkit.catalog.schema import layer, model
 from filterkit.catalog.selecting import check_limit, column_named, in_order, names_in
 from filterkit.catalog.validation import check_rows
@@ -56,6 +57,7 @@ def group_filters(
     where: str | None = None,
     sort: str | Iterable[str] | None = None,
     limit: int | None = None,
+    observation: str | None = None,
     check_models: CheckModels | None = None,
 ) -> tuple[dict[str, type | None], list[Row]]:
     """The columns, each with the type of its values, and the rows of `Workbench.group_filters`.
@@ -68,7 +70,7 @@ def group_filters(
         raise UsageError(
             "filters are grouped by no column", hint="e.g. by classic_type, or model,in_channels"
         )
-    selected = select(catalog, address, check_models)
+    selected = select(catalog, address, check_models, observation)
     known = selected.columns
     # An index that has not all columns would lead to the rows in no useful order.
     by_layer = selected.kind in ("all", "layers") and (agg or where or not {*keys} <= {*IN_INDEX})
@@ -98,8 +100,9 @@ def group_filters(
     query = in_order(query, names_in(sort, "sort"), every).order_by(*ordered)
     if others:
         query = query.order_by(sa.desc(found), *(column.nulls_last() for column in others))
+    query = with_responses(query, observed=selected.observed, named=observation is not None)
     with catalog.connect() as connection:
-        rows = connection.execute(query, {"selected": selected.value}).mappings()
+        rows = connection.execute(query, selected.parameters).mappings()
         return listings.value_types(shown), check_rows(rows, shown)
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from filterkit.address import Address
 from filterkit.catalog.addresses import find, models_named
 from filterkit.catalog.database import Catalog
+from filterkit.catalog.responses import RESPONSES
 from filterkit.catalog.schema import (
     LAYER_METRIC_COLUMNS,
     METRIC_COLUMNS,
@@ -226,7 +227,7 @@ def searchable(
     of_filters = {name: extra_metric(name) for name in extra_metrics}
     qualified = {f"layer.{name}": column for name, column in of_layers.items()}
     qualified |= {f"filter.{name}": column for name, column in of_filters.items()}
-    plain = {**of_layers, **of_filters, **LAYER_METRICS, **LAYERS, **FILTERS, **UNLISTED}
+    plain = {**of_layers, **of_filters, **RESPONSES, **LAYER_METRICS, **LAYERS, **FILTERS, **UNLISTED}
     return {**plain, **qualified, **QUALIFIED}
 
 

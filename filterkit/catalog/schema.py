@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every revision, oldest first."""
 
 HEAD = REVISIONS[-1]
@@ -237,5 +237,85 @@ skipped = Table(
     Column("node", Text, nullable=False, comment="name of the ONNX node"),
     Column("op", Text, nullable=False, comment="ONNX operator"),
     Column("reason", Text, nullable=False, comment="why it could not be extracted"),
+    sqlite_with_rowid=False,
+)
+
+observation = Table(
+    "observation",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model_id", ForeignKey("model.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False, comment="unique in its model"),
+    Column("options", JSON, nullable=False, comment="how the network ran: at, size, top, duplicates"),
+    Column("folder", Text, nullable=False, comment="its folder in the store"),
+    Column("pictures", Integer, nullable=False, comment="pictures that the rows of its filters describe"),
+    Column("pictures_sha256", Text, comment="SHA-256 of the pictures' hashes in their order"),
+    Column("copies", Integer, nullable=False, comment="byte-equal copies that were not counted"),
+    Column("left_out", Integer, nullable=False, comment="pictures that could not be read"),
+    Column("provider", Text, comment="execution provider that ran it last"),
+    Column("started", Text, nullable=False, comment="UTC, ISO 8601"),
+    Column("finished", Text, comment="UTC, ISO 8601; NULL while pictures are missing"),
+    UniqueConstraint("model_id", "name", name="uq_observation_name"),
+)
+
+image = Table(
+    "image",
+    metadata,
+    Column("observation_id", ForeignKey("observation.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True, comment="place among the pictures, from 0"),
+    Column("path", Text, nullable=False, comment="name of the picture when it was observed"),
+    Column("sha256", Text, nullable=False, comment="SHA-256 of the picture's bytes"),
+    Column("perceptual_hash", Integer, comment="equal for pictures that look the same"),
+    Column("height", Integer, comment="in pixels; NULL for inputs that are not pictures"),
+    Column("width", Integer, comment="in pixels"),
+    Column("label", Text, comment="its class, if it is in a folder of one"),
+    sqlite_with_rowid=False,
+)
+
+_RESPONSES = (
+    Column("mean", REAL, comment="over all positions of all pictures"),
+    Column("std", REAL, comment="standard deviation over them"),
+    Column("max", REAL, comment="highest response"),
+    Column("min", REAL, comment="lowest response"),
+    Column("active_share", REAL, comment="share of the positions above 0"),
+    Column("fires_share", REAL, comment="share of the pictures with a position above 0"),
+    Column("p50", REAL, comment="median of the pictures' maxima"),
+    Column("p99", REAL, comment="99th percentile of the pictures' maxima"),
+    Column("p999", REAL, comment="99.9th percentile of the pictures' maxima"),
+    Column("top_class", Text, comment="label with the highest mean response"),
+    Column("top_class_share", REAL, comment="its share of the sum of the labels' mean responses"),
+)
+
+RESPONSE_COLUMNS = tuple(column.name for column in _RESPONSES)
+"""What an observation says of each filter."""
+
+response = Table(
+    "response",
+    metadata,
+    # In this order the rows of a filter are adjacent, and the newest of them is found without an index.
+    Column("layer_id", ForeignKey("layer.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True, comment="number of the filter in its layer"),
+    Column("observation_id", ForeignKey("observation.id", ondelete="CASCADE"), primary_key=True),
+    *_RESPONSES,
+    sqlite_with_rowid=False,
+)
+
+exemplar = Table(
+    "exemplar",
+    metadata,
+    Column("layer_id", ForeignKey("layer.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True, comment="number of the filter in its layer"),
+    Column("observation_id", ForeignKey("observation.id", ondelete="CASCADE"), primary_key=True),
+    Column("rank", Integer, primary_key=True, comment="1 for the highest response, -1 for the lowest"),
+    Column("image", Integer, nullable=False, comment="position of the picture in the observation"),
+    Column("value", REAL, nullable=False, comment="the response"),
+    Column("z", Integer, comment="position in the feature map, if it has a third axis"),
+    Column("y", Integer, comment="position in the feature map, if it has two axes"),
+    Column("x", Integer, comment="position in the feature map"),
+    Column("box_top", Integer, comment="first row of the receptive field in the picture"),
+    Column("box_left", Integer, comment="first column of it"),
+    Column("box_bottom", Integer, comment="row after the last"),
+    Column("box_right", Integer, comment="column after the last"),
+    Column("at_border", Integer, comment="0 or 1: whether the receptive field reaches the picture's border"),
     sqlite_with_rowid=False,
 )

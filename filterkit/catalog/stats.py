@@ -11,6 +11,7 @@ from filterkit.address import Address
 from filterkit.catalog import listings
 from filterkit.catalog.addresses import BRIEF_MODEL, Match, find
 from filterkit.catalog.database import Catalog
+from filterkit.catalog.responses import RESPONSES, are_observed, layer_responses
 from filterkit.catalog.schema import filter_, layer, model
 from filterkit.catalog.sqlite.statements import among
 from filterkit.catalog.validation import DamagedValueError, check_rows, damaged_value, is_number, is_whole
@@ -21,15 +22,17 @@ Row = dict[str, Any]
 CLASSIC_TYPES = ("edge", "blur", "sharpen", "emboss", "pointwise", "other")
 
 
-def stats(catalog: Catalog, address: Address) -> tuple[dict[str, type | None], list[Row], list[Match]]:
+def stats(
+    catalog: Catalog, address: Address, observation: str | None = None
+) -> tuple[dict[str, type | None], list[Row], list[Match]]:
     """One row for each layer that `address` names, in the catalog's order.
 
     Returns
     -------
     columns
         ``address``, ``model``, ``layer``, ``filters``; the metrics of layers, those of plugins last; then
-        how many of the filters are ``dead``, and how many of each of `CLASSIC_TYPES`. Each with the type of
-        its values, or None.
+        how many of the filters are ``dead``, and how many of each of `CLASSIC_TYPES`; and if they were
+        observed, `RESPONSES` as in `layer_responses`. Each with the type of its values, or None.
     rows
         None marks values that are undefined or were not measured.
     matches
@@ -77,7 +80,12 @@ def stats(catalog: Catalog, address: Address) -> tuple[dict[str, type | None], l
                 raise damaged_value("dead", row["dead"])
         if len(found) < len(matches):
             raise DamagedValueError("a layer has no filters")
-        return listings.value_types(columns), found, matches
+    ids = [match.layer["id"] for match in matches]
+    if are_observed(catalog, ids, observation):
+        responses = layer_responses(catalog, ids, observation)
+        found = [{**row, **responses.get(key, {})} for row, key in zip(found, ids, strict=True)]
+        columns |= RESPONSES
+    return listings.value_types(columns), found, matches
 
 
 def distributions(

@@ -6,6 +6,7 @@
     catalog.store/banks/<sha256>.safetensors    key: a layer's name; its bias: that name and "/bias"
     catalog.store/cuts/<model's sha256>/        graphs cut out of the model; their weights are in model.onnx
     catalog.store/visualizations/<same>/        optimized pictures, see `visualization_files`
+    catalog.store/observations/<random>/        responses to pictures, by a layer's position
     catalog.store/staging/                      what is being written, renamed once it is complete
 
 A process that writes or sweeps has the catalog's write lock, so one staging folder is enough, and files that
@@ -34,12 +35,13 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model.onnx"
 
-ROOMS = ("models", "banks", "cuts", "visualizations", "staging")
+ROOMS = ("models", "banks", "cuts", "visualizations", "observations", "staging")
 HASH = re.compile(r"[0-9a-f]{64}")
 BANKS = re.compile(r"([0-9a-f]{64})\.safetensors")
 CUT = re.compile(r"[0-9a-f]{32}\.(onnx|part)")
 VISUALIZATION = re.compile(r"[0-9a-f]{32}\.bin")
 PART = re.compile(r"\.[0-9a-f]{32}\.part")
+OBSERVED = re.compile(r"[0-9]{1,9}\.(safetensors|part|f32)|[0-9a-f]{64}\.(picture|part)")
 STAGED = re.compile(r"[0-9a-f]{64}|banks|replaced")
 """Names that filterkit writes in the store; nothing else is deleted."""
 
@@ -82,6 +84,10 @@ class Store:
     def visualizations(self, sha256: str) -> list[Path]:
         """The optimized pictures of the model of that hash; raises as `path` does."""
         return sorted(_entries(self.path("visualizations", _hash(sha256)), VISUALIZATION))
+
+    def observation_path(self, folder: str, name: str = "") -> Path:
+        """The folder of an observation, or a file in it; raises as `path` does."""
+        return self.path("observations", _hash(folder), *([name] if name else []))
 
     def path(self, *parts: str) -> Path:
         """A path in the store, checked for links.
@@ -224,8 +230,12 @@ class Store:
         self._open.pop(banks_sha256, None)
         self._finish(staged, target)
 
-    def sweep(self, models: Collection[str], banks: Collection[str]) -> int:
-        """Delete everything but the models and banks of these hashes; returns the number of bytes freed.
+    def sweep(
+        self, models: Collection[str], banks: Collection[str], observations: Collection[str] = ()
+    ) -> int:
+        """Delete everything but the models and banks of these hashes, and the folders of these observations.
+
+        Returns the number of bytes freed.
 
         Only files with names that filterkit writes are deleted, and never through a link: anything else in
         the store belongs to the user.
@@ -244,6 +254,10 @@ class Store:
             left += [] if path.name in models else _entries(path, VISUALIZATION)
             freed += sum(map(_remove, left))
             _remove_if_empty(path)
+        for path in _entries(self.folder / "observations", HASH):
+            if path.name not in observations:
+                freed += sum(_remove(each) for each in _entries(path, OBSERVED))
+                _remove_if_empty(path)
         for path in _entries(self.folder / "banks", BANKS):
             if path.stem not in banks:
                 self._open.pop(path.stem, None)

@@ -22,6 +22,10 @@ LARGEST = 2**63 - 1
 """The largest integer of both SQLite and ONNX. A model may state sizes up to this, and negative ones."""
 MOST_FILTERS = 2**19
 """Filters of a model, and so of a layer; a hostile weight may have millions, of one number each."""
+MOST_PIXELS = 2**27
+"""Along one side of a picture."""
+MOST_EXEMPLARS = 1000
+"""Per filter, and as many with the lowest responses."""
 MOST_BANDS = 4096
 """Channels of a picture."""
 LONGEST_TEXT = 1 << 20
@@ -88,6 +92,23 @@ def _are_makers(value: Any) -> bool:
 def _is_extra(value: Any) -> bool:
     return isinstance(value, dict) and all(
         each is None or is_text(each) or is_number(each) or isinstance(each, bool) for each in value.values()
+    )
+
+
+OPTIONS: Mapping[str, Check] = {
+    "at": lambda value: value in ("post", "pre"),
+    "size": lambda value: value is None or (is_text(value) and len(value) <= 100),
+    "top": lambda value: is_whole(value, 1, MOST_EXEMPLARS),
+    "duplicates": lambda value: value in ("skip", "keep"),
+}
+"""Checks by option of an observation."""
+
+
+def _are_options(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and value.keys() == OPTIONS.keys()
+        and all(OPTIONS[name](each) for name, each in value.items())
     )
 
 
@@ -160,6 +181,17 @@ SPECIAL: Mapping[tuple[str, str], Check] = {
     ("filter", "position"): lambda value: is_whole(value, 0, MOST_FILTERS),
     ("filter", "dead"): lambda value: is_whole(value, 0, 1),
     ("filter", "extra"): _is_extra,
+    ("observation", "name"): _matches(MODEL_NAME, LONGEST_NAME),
+    ("observation", "options"): _are_options,
+    ("observation", "folder"): _matches(SHA256, 64),
+    ("observation", "pictures_sha256"): _matches(SHA256, 64),
+    ("image", "sha256"): _matches(SHA256, 64),
+    ("image", "height"): lambda value: is_whole(value, 1, MOST_PIXELS),
+    ("image", "width"): lambda value: is_whole(value, 1, MOST_PIXELS),
+    ("response", "position"): lambda value: is_whole(value, 0, MOST_FILTERS),
+    ("exemplar", "position"): lambda value: is_whole(value, 0, MOST_FILTERS),
+    ("exemplar", "rank"): lambda value: is_whole(value, -MOST_EXEMPLARS, MOST_EXEMPLARS) and value != 0,
+    ("exemplar", "at_border"): lambda value: is_whole(value, 0, 1),
 }
 """By table and column, the checks that are stricter than those of the column's type."""
 

@@ -97,6 +97,7 @@ COMMANDS = {
     "Query the catalog": ("models", "layers", "filters", "query"),
     "Compare": ("stats", "similar", "connections", "duplicates", "diff"),
     "Draw, run and export": ("show", "maps", "attribute", "visualize", "ablate", "convolve", "export"),
+    "Observe pictures": ("observe", "observations", "exemplars"),
 }
 """The commands, by panel of the help. Each is a function in a module of the same name."""
 

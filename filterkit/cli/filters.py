@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.shared_options import complete_address, say_what_is_missing, words
+from filterkit.cli.support.shared_options import Observation, complete_address, say_what_is_missing, words
 from filterkit.errors import UsageError
 
 BRIEF = ("address", "l2_norm", "classic_type", "classic_score", "redundancy", "frequency", "dead", "label")
@@ -65,6 +65,7 @@ def filters(
             "mean:l2_norm,max:sparsity.",
         ),
     ] = None,
+    observation: Observation = None,
 ) -> None:
     """List, count or group filters with their metrics.
 
@@ -79,7 +80,7 @@ def filters(
     unmeasured = partial(say_what_is_missing, shell, address)
     with shell.workbench() as bench:
         if count:
-            found = bench.count_filters(address, where=where, unmeasured=unmeasured)
+            found = bench.count_filters(address, where=where, observation=observation, unmeasured=unmeasured)
             shell.rows([{"filters": found}], ["filters"])
         elif group_by is not None:
             groups = bench.group_filters(
@@ -90,6 +91,7 @@ def filters(
                 where=where,
                 sort=sort,
                 limit=limit,
+                observation=observation,
                 unmeasured=unmeasured,
             )
             brief = [
@@ -98,7 +100,13 @@ def filters(
             shell.rows(groups, groups.columns, brief=None if columns else brief)
         else:
             names, rows = bench.iter_filters(
-                address, columns=columns, where=where, sort=sort, limit=limit, unmeasured=unmeasured
+                address,
+                columns=columns,
+                where=where,
+                sort=sort,
+                limit=limit,
+                observation=observation,
+                unmeasured=unmeasured,
             )
             shell.rows(rows, names, brief=None if columns else _brief(names, sort))
 

@@ -14,8 +14,11 @@ from filterkit.cli.support.shared_options import complete_model
 def remove(
     shell: Shell,
     model: Annotated[str, typer.Argument(help="Model name.", autocompletion=complete_model)],
+    observation: Annotated[
+        str | None, typer.Option(help="Remove only this observation of the model.")
+    ] = None,
 ) -> None:
     """Remove a model from the catalog, and its files from the store if no other model uses them."""
     with shell.workbench() as bench:
-        bench.remove(model)
-    shell.say(f"removed {model}")
+        bench.remove(model, observation=observation)
+    shell.say(f"removed {model}" if observation is None else f"removed observation {observation} of {model}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.shared_options import complete_address, say_what_is_missing
+from filterkit.cli.support.shared_options import Observation, complete_address, say_what_is_missing
 from filterkit.errors import UsageError, one_line
 
 BRIEF = (
@@ -37,12 +37,13 @@ def stats(
             "filters.",
         ),
     ] = None,
+    observation: Observation = None,
 ) -> None:
     """List the metrics of layers: sparsity, diversity, orthogonality, dead filters and more."""
     if output and output.suffix.lower() not in SUFFIXES:
         raise UsageError(f"cannot write a chart to '{output}'", hint="use .png, .svg or .pdf")
     with shell.workbench() as bench:
-        rows = bench.stats(address)
+        rows = bench.stats(address, observation=observation)
         if output:
             bench.save_stats_chart(rows, output)
             shell.say(one_line(f"wrote {output}"))

@@ -249,9 +249,13 @@ def sweep(catalog: Catalog) -> int:
         hashes = {"sha256": model.c.sha256, "banks_sha256": model.c.banks_sha256}
         # The files of a corrupted row are unknown: `check_rows` raises, and nothing is deleted.
         needed = check_rows(connection.execute(sa.select(*hashes.values())).mappings(), hashes)
+        folders = {"folder": schema.observation.c.folder}
+        observed = check_rows(connection.execute(sa.select(*folders.values())).mappings(), folders)
         try:
             return catalog.store.sweep(
-                {row["sha256"] for row in needed}, {row["banks_sha256"] for row in needed}
+                {row["sha256"] for row in needed},
+                {row["banks_sha256"] for row in needed},
+                {row["folder"] for row in observed},
             )
         except OSError as error:
             raise CatalogError(

@@ -133,7 +133,7 @@ def _rows(session: Session, faults: list[Row]) -> None:
 
 def _store(session: Session, faults: list[Row]) -> dict[str, Any]:
     """What the store contains, compared with the hashes in the catalog."""
-    from filterkit.catalog.check import check_store
+    from filterkit.catalog.check import check_observations, check_store
     from filterkit.hashing import bytes_below
 
     store = session.catalog().store
@@ -147,6 +147,9 @@ def _store(session: Session, faults: list[Row]) -> dict[str, Any]:
         )
     with session.progress() as progress:
         without_weights, damaged = ([], []) if links else check_store(session.catalog(), progress)
+    for each in [] if links else check_observations(session.catalog()):
+        again = f"filterkit remove {each['model']} --observation {each['observation']}, then observe again"
+        _fault(faults, f"observation {each['observation']} of {each['model']}: {each['fault']}", again)
     for each in damaged:
         _fault(faults, f"a file of model {each['model']} is {each['state']}: {each['file']}", each["do"])
     return {

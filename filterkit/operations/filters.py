@@ -29,6 +29,7 @@ def filters(
     count: bool,
     group_by: str | Iterable[str] | None,
     agg: str | Iterable[str] | None,
+    observation: str | None,
 ) -> Rows:
     """See `Workbench.filters`."""
     if agg is not None and group_by is None:
@@ -36,9 +37,10 @@ def filters(
     if count and any(each is not None for each in (group_by, columns, sort, limit)):
         raise UsageError("columns, group_by, sort and limit have no effect with count")
     if count:
-        found = count_filters(session, address, where=where, unmeasured=None)
+        found = count_filters(session, address, where=where, observation=observation, unmeasured=None)
         return Rows([{"filters": found}], ("filters",))
     selection: Any = {"columns": columns, "where": where, "sort": sort, "limit": limit, "unmeasured": None}
+    selection["observation"] = observation
     if group_by is not None:
         return group_filters(session, address, by=group_by, agg=agg, **selection)
     names, rows = iter_filters(session, address, **selection)
@@ -53,6 +55,7 @@ def iter_filters(
     where: str | None,
     sort: str | Iterable[str] | None,
     limit: int | None,
+    observation: str | None,
     unmeasured: Unmeasured | None,
 ) -> tuple[tuple[str, ...], Iterator[Row]]:
     """See `Workbench.iter_filters`."""
@@ -69,11 +72,19 @@ def iter_filters(
             where=where,
             sort=order,
             limit=limit,
+            observation=observation,
             check_models=_checked(unmeasured, where, order, chosen),
         )
 
 
-def count_filters(session: Session, address: str, *, where: str | None, unmeasured: Unmeasured | None) -> int:
+def count_filters(
+    session: Session,
+    address: str,
+    *,
+    where: str | None,
+    observation: str | None,
+    unmeasured: Unmeasured | None,
+) -> int:
     """See `Workbench.count_filters`."""
     from filterkit.catalog import filters
     from filterkit.catalog.selecting import check_where
@@ -83,6 +94,7 @@ def count_filters(session: Session, address: str, *, where: str | None, unmeasur
         return filters.count_filters(
             *(session.catalog(), parse_address(address)),
             where=where,
+            observation=observation,
             check_models=_checked(unmeasured, where),
         )
 
@@ -97,6 +109,7 @@ def group_filters(
     where: str | None,
     sort: str | Iterable[str] | None,
     limit: int | None,
+    observation: str | None,
     unmeasured: Unmeasured | None,
 ) -> Rows:
     """See `Workbench.group_filters`."""
@@ -113,6 +126,7 @@ def group_filters(
             where=where,
             sort=order,
             limit=limit,
+            observation=observation,
             check_models=_checked(unmeasured, where, order, keys, aggregates),
         )
     return Rows(rows, names)

@@ -8,10 +8,20 @@ if TYPE_CHECKING:
     from filterkit.session import Session
 
 
-def remove(session: Session, model: str) -> None:
+def remove(session: Session, model: str, observation: str | None) -> None:
     """See `Workbench.remove`."""
-    from filterkit.ingest.commit import remove
+    from filterkit.ingest.commit import remove, sweep
 
     session.catalog()  # raises if there is none, instead of creating one
     session.close_networks()
-    remove(session.catalog(write=True), model)
+    if observation is None:
+        remove(session.catalog(write=True), model)
+        return
+    from filterkit.catalog import observations
+    from filterkit.catalog.addresses import models_named
+
+    with session.catalog().connect() as connection:
+        [row, *_] = models_named(connection, model)
+    found = observations.named(session.catalog(), row, observation)
+    observations.remove(session.catalog(write=True), found["id"])
+    sweep(session.catalog(write=True))

@@ -171,6 +171,19 @@ def found_pictures(registry: Registry, images: Iterable[Picture]) -> Iterator[Pi
     yield from chain.from_iterable(found)
 
 
+def as_source(picture: Picture | SourceImage, number: int) -> SourceImage:
+    """A picture in memory as one of an image source."""
+    if isinstance(picture, SourceImage):
+        return picture
+
+    def read() -> Any:
+        import numpy as np
+
+        return np.asarray(picture)
+
+    return SourceImage(picture_name(picture, number)[0], read)
+
+
 def picture_preprocessing(model: Mapping[str, Any]) -> Preprocessing:
     """The preprocessing of a model's pictures; raises ImageError if it takes none."""
     from filterkit.catalog.model_input import preprocessing_from, takes_no_pictures

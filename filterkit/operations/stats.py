@@ -22,11 +22,11 @@ MOST_LAYERS = 300
 ChartFormat = Literal["png", "svg", "pdf"]
 
 
-def stats(session: Session, address: str) -> LayerStatistics:
+def stats(session: Session, address: str, observation: str | None = None) -> LayerStatistics:
     """See `Workbench.stats`."""
     from filterkit.catalog.stats import stats as stats_of
 
-    columns, rows, matches = stats_of(session.catalog(), parse_address(address))
+    columns, rows, matches = stats_of(session.catalog(), parse_address(address), observation)
     return LayerStatistics(rows, columns, matches)
 
 
@@ -66,6 +66,7 @@ def save_stats_chart(session: Session, address: str | LayerStatistics, path: Pat
 
 
 def _layer_stats(session: Session, rows: LayerStatistics) -> list[LayerStats]:
+    from filterkit.catalog.responses import RESPONSES
     from filterkit.catalog.stats import CLASSIC_TYPES, distributions
     from filterkit.charts.depth import DISTRIBUTIONS
     from filterkit.charts.layer import RANGES
@@ -74,7 +75,7 @@ def _layer_stats(session: Session, rows: LayerStatistics) -> list[LayerStats]:
     columns = tuple(dict.fromkeys((*DISTRIBUTIONS, *RANGES)))
     addresses = {match.layer["id"]: match.address for match in rows.matches}
     values = distributions(session.catalog(), addresses, columns)
-    numbers = ("address", "model", "layer", "filters", "dead", *CLASSIC_TYPES)
+    numbers = ("address", "model", "layer", "filters", "dead", *CLASSIC_TYPES, *RESPONSES)
     return [
         LayerStats(
             model=row["model"],

@@ -280,7 +280,7 @@ def fit(sheet: TileSheet, *, across: int, lines: int, pixels_per_line: int) -> F
     pixels_per_line
         Pixels per line, one above the other.
     """
-    flows = bool(sheet.tile_labels)
+    flows = _flows(sheet)
     for height, width in _sizes(sheet.tile_shape, most=min(across, lines * pixels_per_line - 1)):
         columns = max(min(sheet.columns, (across + 1) // (width + 1)), 1)
         rows = math.ceil(sheet.count / columns) if flows else sheet.rows
@@ -291,13 +291,18 @@ def fit(sheet: TileSheet, *, across: int, lines: int, pixels_per_line: int) -> F
     return Fit(rows, columns, min(rows * columns, sheet.count), height, width, lines_per_row)
 
 
+def _flows(sheet: TileSheet) -> bool:
+    """Whether tiles are wrapped: rows that have labels stay."""
+    return bool(sheet.tile_labels) and not sheet.row_labels
+
+
 def resized(sheet: TileSheet, drawn: Fit) -> FloatArray:
     """The tiles of `sheet` that are drawn, shape (rows, columns, height, width) or (…, 3).
 
     Each value becomes a block of pixels, or each pixel the mean of the values that it covers.
     """
     tiles = sheet.tiles
-    if sheet.tile_labels:
+    if _flows(sheet):
         places = drawn.rows * drawn.columns
         flat = tiles.reshape(-1, *tiles.shape[2:])
         tiles = np.zeros((places, *flat.shape[1:]), dtype=flat.dtype)

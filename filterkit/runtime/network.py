@@ -22,6 +22,7 @@ from filterkit.runtime.preprocessing import Sides, prepare, scaled
 from filterkit.runtime.providers import choose
 
 if TYPE_CHECKING:
+    import onnx
     from numpy.typing import NDArray
 
     from filterkit.records import Preprocessing, RunOptions
@@ -119,9 +120,13 @@ class Network:
         self._skeleton = skeleton_of(part.model)
         self._fitting_shapes: set[tuple[int, ...]] = set()
         self._picture_input = picture_input
-        self._session = open_session(part.model, choice, threads=options.threads, folder=folder)
+        self._session = open_session(self._to_run(part), choice, threads=options.threads, folder=folder)
         self.provider = choice.name
         self.inputs = inputs_of(self._session)
+
+    def _to_run(self, part: Excerpt) -> onnx.ModelProto:
+        """The graph that the session runs: the excerpt's own."""
+        return part.model
 
     def maps(self, inputs: Mapping[str, NDArray[Any]]) -> Maps:
         """Feature maps of raw tensors.
@@ -192,13 +197,8 @@ class Network:
             fails.
         """
         entry = self._takes_pictures(preprocessing)
-        count = entry.shape[preprocessing.layout.index("N")]
-        fixed = count if isinstance(count, int) else None
-        together = fixed or (max(1, batch) if self._batched else 1)
         prepared = (self._prepared(picture, entry, preprocessing, size, declared) for picture in pictures)
-        for group in _runs(prepared, together, pixels=None if fixed else LARGEST_SIZE):
-            # Pad a fixed batch size with the last picture, and drop the surplus results.
-            missing = together - len(group) if fixed else 0
+        for group, missing in self._batches(prepared, entry, preprocessing, batch):
             maps = self.maps({entry.name: _one_batch(group + group[-1:] * missing)})
             check_one_by_one(maps, len(group) + missing)
             for index in range(len(group)):
@@ -208,12 +208,28 @@ class Network:
                 }
             del maps  # before the next batch is computed
 
+    def _batches(
+        self, prepared: Iterable[NDArray[Any]], entry: Input, preprocessing: Preprocessing, batch: int
+    ) -> Iterator[tuple[list[NDArray[Any]], int]]:
+        """Group prepared pictures; with how many more of the last one fill a batch of fixed size."""
+        count = entry.shape[preprocessing.layout.index("N")]
+        fixed = count if isinstance(count, int) else None
+        together = fixed or (max(1, batch) if self._batched else 1)
+        for group in _runs(prepared, together, pixels=None if fixed else LARGEST_SIZE):
+            yield group, together - len(group) if fixed else 0
+
     def prepared(
         self, picture: NDArray[Any], preprocessing: Preprocessing, size: Size, declared: Sides
     ) -> tuple[Input, NDArray[Any]]:
         """The picture's input, and what it takes: one picture. Parameters and errors as of `picture_maps`."""
         entry = self._takes_pictures(preprocessing)
         return entry, self._prepared(picture, entry, preprocessing, size, declared)
+
+    def input_size(
+        self, own: tuple[int, int], preprocessing: Preprocessing, size: Size, declared: Sides
+    ) -> tuple[int, int]:
+        """Height and width of the input for a picture of such a size; parameters as of `prepared`."""
+        return _taken_size(own, self._takes_pictures(preprocessing), preprocessing, size, declared)
 
     def takes_any_size(self, preprocessing: Preprocessing) -> bool:
         """Whether both height and width are free."""
@@ -260,21 +276,7 @@ class Network:
         declared: Sides,
     ) -> NDArray[Any]:
         own = (picture.shape[0], picture.shape[1])
-        fixed = _fixed(entry, preprocessing)
-        nominal = preprocessing.size if preprocessing.size and min(preprocessing.size) > 0 else None
-        if size is not None or nominal is not None:
-            wanted = own if size == "original" else size or nominal or own
-        else:
-            wanted = scaled(own, (fixed[0] or declared[0], fixed[1] or declared[1]))
-        takes = (fixed[0] or wanted[0], fixed[1] or wanted[1])
-        if takes != wanted and (size is not None or "size" in preprocessing.stated):
-            raise ImageError(
-                f"this network only takes pictures of {takes[0]} × {takes[1]} pixels (height × width), "
-                f"not {wanted[0]} × {wanted[1]}",
-                hint="omit the size to have the picture resized"
-                if size is not None
-                else "add the model with --replace and a --preprocessing of that size or without a size",
-            )
+        takes = _taken_size(own, entry, preprocessing, size, declared)
         count = entry.shape[preprocessing.layout.index("N")]
         if takes != own or isinstance(count, int):
             together = count if isinstance(count, int) else 1
@@ -294,6 +296,28 @@ class Network:
 def _like_a_picture(entry: Input) -> bool:
     shape = entry.shape
     return len(shape) == 4 and (shape[1] in PICTURE_CHANNELS or shape[3] in PICTURE_CHANNELS)
+
+
+def _taken_size(
+    own: tuple[int, int], entry: Input, preprocessing: Preprocessing, size: Size, declared: Sides
+) -> tuple[int, int]:
+    """Height and width to which a picture of a size of its `own` is resized."""
+    fixed = _fixed(entry, preprocessing)
+    nominal = preprocessing.size if preprocessing.size and min(preprocessing.size) > 0 else None
+    if size is not None or nominal is not None:
+        wanted = own if size == "original" else size or nominal or own
+    else:
+        wanted = scaled(own, (fixed[0] or declared[0], fixed[1] or declared[1]))
+    takes = (fixed[0] or wanted[0], fixed[1] or wanted[1])
+    if takes != wanted and (size is not None or "size" in preprocessing.stated):
+        raise ImageError(
+            f"this network only takes pictures of {takes[0]} × {takes[1]} pixels (height × width), "
+            f"not {wanted[0]} × {wanted[1]}",
+            hint="omit the size to have the picture resized"
+            if size is not None
+            else "add the model with --replace and a --preprocessing of that size or without a size",
+        )
+    return takes
 
 
 def _fixed(entry: Input, preprocessing: Preprocessing) -> Sides:

@@ -19,20 +19,10 @@ HEAVY = {"numpy", "onnx", "onnxruntime", "sqlalchemy", "alembic", "matplotlib", 
 
 COMMANDS = {
     *("add", "measure", "remove", "zoo", "models", "layers", "filters", "query"),
-    *("stats", "similar", "duplicates", "diff"),
-    *(
-        "show",
-        "maps",
-        "convolve",
-        "attribute",
-        "visualize",
-        "ablate",
-        "connections",
-        "export",
-        "quickstart",
-        "doctor",
-        "plugins",
-    ),
+    *("stats", "similar", "connections", "duplicates", "diff"),
+    *("show", "maps", "convolve", "attribute", "visualize", "ablate", "export"),
+    *("observe", "observations", "exemplars"),
+    *("quickstart", "doctor", "plugins"),
 }
 
 PIP = {"install", "uninstall", "upgrade", "requirements"}

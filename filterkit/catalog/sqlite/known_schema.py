@@ -24,6 +24,7 @@ OBJECTS = (
 )
 
 KNOWN: dict[str, frozenset[str]] = {
+    "exemplar": frozenset({"4041c7cc8cf0f0874dba27a1861ed035"}),
     "filter": frozenset(
         {
             "17e94011de79d0154237e58090ac2faa",
@@ -35,6 +36,7 @@ KNOWN: dict[str, frozenset[str]] = {
         }
     ),
     "filterkit_schema": frozenset({"9d10e18661c5ddf5db2924aa39daba83"}),
+    "image": frozenset({"aaf9aa18c64dcd069ef255ac4ce78017"}),
     "ix_filter_classic_type": frozenset({"2b224f961d6a1952a72c74341c945b8a"}),
     "ix_model_extra": frozenset({"e68af0b60fa0c899b36dfd6b0d68e7ef"}),
     "layer": frozenset(
@@ -59,11 +61,14 @@ KNOWN: dict[str, frozenset[str]] = {
             "f00bf86d1c920ef5f214f22b3a758782",
         }
     ),
+    "observation": frozenset({"0fe9b3e5feb1d57c78c2af5b2cc804f1"}),
+    "response": frozenset({"ea65230e0b074c3711111de67c0b8e7e"}),
     "skipped": frozenset({"35a2dbfa4ffe2826df0f74c87ef6025e"}),
     "sqlite_autoindex_filterkit_schema_1": frozenset({"index of filterkit_schema"}),
     "sqlite_autoindex_layer_1": frozenset({"index of layer"}),
     "sqlite_autoindex_layer_2": frozenset({"index of layer"}),
     "sqlite_autoindex_model_1": frozenset({"index of model"}),
+    "sqlite_autoindex_observation_1": frozenset({"index of observation"}),
 }
 """By name, the digests (see `digest`) of the SQL that each revision creates, or that an upgrade to it leaves.
 A test recomputes all of them."""
@@ -98,7 +103,10 @@ def check_schema(connection: sqlite3.Connection, path: Path) -> str | None:
             hint="pip install --upgrade cnn-filterkit",
         )
     _check(objects, path)
-    missing = {"model", "layer", "filter", "skipped"}.difference(name for _, name, *_ in objects)
+    expected = {"model", "layer", "filter", "skipped"}
+    if revision == schema.HEAD:
+        expected.update(schema.metadata.tables)
+    missing = expected.difference(name for _, name, *_ in objects)
     if missing:
         raise damaged(path, f"it has no table '{min(missing)}'")
     return str(revision)

@@ -110,6 +110,10 @@ Colormap = Annotated[
     str | None,
     typer.Option(help="Matplotlib colormap, e.g. viridis; in a diverging one, e.g. RdBu_r, white is zero."),
 ]
+Observation = Annotated[
+    str | None,
+    typer.Option(help="Observation that columns such as response_mean are of (default: the newest)."),
+]
 Scale = Annotated[int | None, typer.Option(min=1, help="Pixels per value, for the mosaic renderer.")]
 Quality = Annotated[
     int | None, typer.Option(min=1, max=100, help="Quality of JPEG and WebP pictures (default: 90).")

@@ -76,10 +76,12 @@ def derived(
     return gradients
 
 
-def close(found: NDArray[Any], expected: NDArray[Any], tolerance: float = CLOSE) -> float:
-    """Compare two gradients, and return their largest difference, over the largest gradient."""
+def close(
+    found: NDArray[Any], expected: NDArray[Any], tolerance: float = CLOSE, least: float = 1e-6
+) -> float:
+    """Compare two gradients, and return their largest difference, over the largest gradient, or `least`."""
     assert found.shape == expected.shape
-    largest = max(float(np.abs(expected).max(initial=0)), 1e-6)
+    largest = max(float(np.abs(expected).max(initial=0)), least)
     difference = float(np.abs(found - expected).max(initial=0)) / largest
     assert difference <= tolerance
     return difference
@@ -168,6 +170,7 @@ def check_with_torch(
     *,
     opset: int = 18,
     tolerance: float = CLOSE,
+    least: float = 1e-6,
 ) -> None:
     """Compare the gradients with those of a function of torch tensors, which is called with all inputs."""
     torch = find_torch()
@@ -176,4 +179,4 @@ def check_with_torch(
     tensors = [torch.tensor(array, dtype=torch.float64, requires_grad=True) for array in inputs.values()]
     (function(*tensors) * torch.tensor(weights, dtype=torch.float64)).sum().backward()
     for found, tensor in zip(derived(model, inputs), tensors, strict=True):
-        close(found, tensor.grad.numpy(), tolerance)
+        close(found, tensor.grad.numpy(), tolerance, least)

@@ -107,6 +107,7 @@ def test_torch(operator: str, seed: int, shape: list[int], scale: float) -> None
         {"x": x},
         lambda x: eval(code, names, {"x": x}),
         opset=OPSETS.get(operator, 18),
+        least=0.1,  # a slope near 0, alone, is a difference of larger numbers
     )
 
 

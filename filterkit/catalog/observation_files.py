@@ -1,0 +1,135 @@
+"""Files of an observation in the store, two per layer: its statistics so far, and the responses by picture.
+
+A state says how many pictures it describes, and is replaced atomically. Responses are appended before that:
+after an interruption, what follows the pictures of the state is overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from filterkit.catalog.store import HASH, Store
+from filterkit.errors import CatalogError
+from filterkit.hashing import is_plain
+from filterkit.responses.statistics import Statistics
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LARGEST_STATE = 1 << 32
+"""Bytes of the largest file of statistics that is read."""
+
+MEAN, MAX = 0, 1
+"""Of the responses by picture, shape (pictures, 2, filters)."""
+
+
+class ObservationFiles:
+    """The files of one observation.
+
+    Parameters
+    ----------
+    folder
+        From the catalog.
+    """
+
+    def __init__(self, store: Store, folder: str) -> None:
+        self._store, self._folder = store, folder
+
+    def state(self, layer: int, filters: int, top: int) -> Statistics | None:
+        """The statistics of the layer at that position, or None if it was not observed.
+
+        Raises
+        ------
+        CatalogError
+            The file is corrupted, or of another layer; or as `Store.path`.
+        """
+        path = self._path(layer, "safetensors")
+        if not os.path.lexists(path):
+            return None
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        try:
+            if not is_plain(path) or path.stat().st_size > LARGEST_STATE:
+                raise ValueError("it is not a plain file")
+            found = Statistics.from_arrays(load(path.read_bytes()), filters, top)
+        except (SafetensorError, ValueError, KeyError, OSError) as error:
+            raise _damaged(path) from error
+        return found
+
+    def responses(self, layer: int, filters: int, pictures: int) -> NDArray[np.float32]:
+        """Mean and maximum by picture, memory-mapped, shape (pictures, 2, filters).
+
+        Raises
+        ------
+        CatalogError
+            The file is missing, or has fewer pictures.
+        """
+        path = self._path(layer, "f32")
+        shape = (pictures, 2, filters)
+        size = 4 * 2 * pictures * filters
+        if not is_plain(path) or path.stat().st_size < size:
+            raise _damaged(path)
+        if not size:
+            return np.empty(shape, np.float32)
+        return np.memmap(path, "<f4", "r", shape=shape)
+
+    def save(self, layer: int, state: Statistics, added: NDArray[np.float32]) -> None:
+        """Append the responses to the last pictures of `state`, shape (n, 2, filters), then write the state.
+
+        Raises
+        ------
+        CatalogError
+            As `Store.path`.
+        OSError
+            The files cannot be written; the previous state is unchanged.
+        """
+        from safetensors.numpy import save
+
+        path = self._path(layer, "f32")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+        with os.fdopen(os.open(path, flags, 0o666), "r+b") as file:
+            start = 4 * 2 * (state.pictures - len(added)) * state.filters
+            file.truncate(start)  # of an interrupted run
+            file.seek(start)
+            file.write(np.ascontiguousarray(added, "<f4").data)
+            file.flush()
+            os.fsync(file.fileno())
+        part = self._path(layer, "part")
+        part.unlink(missing_ok=True)
+        with part.open("xb") as file:
+            file.write(save({name: np.ascontiguousarray(array) for name, array in state.to_arrays().items()}))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self._path(layer, "safetensors"))
+
+    def picture(self, sha256: str) -> Path:
+        """Where a copy of the picture with that hash is, whether it exists or not."""
+        if not HASH.fullmatch(sha256):
+            raise ValueError(f"not a hash: {sha256!r:.80}")
+        return self._store.observation_path(self._folder, f"{sha256}.picture")
+
+    def keep(self, sha256: str, content: bytes) -> None:
+        """Copy the picture with that hash; raises OSError if it cannot be written."""
+        path = self.picture(sha256)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = self._store.observation_path(self._folder, f"{sha256}.part")
+        part.unlink(missing_ok=True)
+        with part.open("xb") as file:
+            file.write(content)
+        part.replace(path)
+
+    def _path(self, layer: int, kind: str) -> Path:
+        return self._store.observation_path(self._folder, f"{layer}.{kind}")
+
+
+def _damaged(path: Path) -> CatalogError:
+    return CatalogError(
+        f"the file {path} of an observation is missing or corrupted",
+        hint="remove the observation with `filterkit remove MODEL --observation NAME`, and observe again",
+    )

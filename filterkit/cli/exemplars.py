@@ -1,0 +1,88 @@
+"""``filterkit exemplars``: the pictures to which filters respond most."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from filterkit.cli.shell import Shell, command
+from filterkit.cli.support.maps_output import Style, check_picture, draw, draw_result
+from filterkit.cli.support.shared_options import (
+    Quality,
+    Renderer,
+    Scale,
+    complete_address,
+    complete_normalizer,
+)
+from filterkit.errors import NotFoundError, one_line
+
+BRIEF = ("address", "rank", "value", "image", "label", "y", "x", "box")
+
+
+@command
+def exemplars(
+    shell: Shell,
+    address: Annotated[
+        str,
+        typer.Argument(
+            help="A filter, some or a layer, e.g. vgg16/block3_conv1/7.", autocompletion=complete_address
+        ),
+    ],
+    observation: Annotated[
+        str | None, typer.Option(help="Name of the observation (default: the newest of the layer).")
+    ] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Number of exemplars per filter (default: all that were kept).")
+    ] = None,
+    lowest: Annotated[bool, typer.Option("--lowest", help="Show the lowest responses instead.")] = False,
+    pictures: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FOLDER", help="Where to look for pictures that moved; they are found by their content."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Picture file (.png .jpg .webp .svg .pdf .txt): a row per filter, with the receptive "
+            "fields in the original pictures.",
+        ),
+    ] = None,
+    normalizer: Annotated[
+        str | None,
+        typer.Option(
+            help="How values map to brightness in the picture (default: minmax:per=filter).",
+            autocompletion=complete_normalizer,
+        ),
+    ] = None,
+    renderer: Renderer = None,
+    scale: Scale = None,
+    quality: Quality = None,
+) -> None:
+    """Show the pictures with the highest responses of filters, from an observation."""
+    style = Style(normalizer, renderer, None, scale, quality)
+    check_picture(shell, output, style)
+    with shell.workbench() as bench:
+        found = bench.exemplars(
+            address, observation=observation, top=top, lowest=lowest, pictures=pictures or []
+        )
+        if output:
+            draw_result(shell, bench, found, ("exemplars", output), style)
+        elif sys.stdout.isatty() and found[0]["box"] is not None:
+            try:
+                draw(shell, bench, [("exemplars", bench.sheet(found))], None, style)
+            except NotFoundError as error:
+                shell.say(one_line(f"{error.message}; {error.hint}"))
+    if found.missing:
+        shell.say(
+            one_line(
+                f"{len(found.missing):,} pictures were not found, e.g. {found.missing[0]}; "
+                "--pictures FOLDER finds them by their content"
+            )
+        )
+    shell.rows(found, found.columns, brief=BRIEF)

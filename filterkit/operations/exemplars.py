@@ -1,0 +1,92 @@
+"""Look up the pictures to which filters respond most, or least, in an observation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from filterkit.errors import NotFoundError, UsageError, check_number
+from filterkit.operations.requested_pictures import as_pictures, as_source, found_pictures
+from filterkit.results.exemplars import Exemplars
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from filterkit.catalog.addresses import Match
+    from filterkit.plugins.protocols import Row
+    from filterkit.runtime.pictures import Picture
+    from filterkit.session import Session
+
+
+def exemplars(
+    session: Session,
+    address: str,
+    *,
+    observation: str | None,
+    top: int | None,
+    lowest: bool,
+    pictures: Picture | Iterable[Picture],
+) -> Exemplars:
+    """See `Workbench.exemplars`."""
+    from filterkit.catalog import observations
+    from filterkit.catalog.model_input import preprocessing_from
+    from filterkit.catalog.observation_files import ObservationFiles
+    from filterkit.catalog.validation import MOST_EXEMPLARS
+
+    if top is not None:
+        check_number("top", top, whole=True)
+        if top < 1:
+            raise UsageError(f"top must be at least 1, not {top}")
+    matches = session.matches(address)
+    if any(match.asked.kernels is not None for match in matches):
+        raise UsageError(
+            "whole filters respond to pictures, not single kernels", hint=f"e.g. {matches[0].address}"
+        )
+    sign = -1 if lowest else 1
+    ranks = [sign * rank for rank in range(1, min(top or MOST_EXEMPLARS, MOST_EXEMPLARS) + 1)]
+    names: dict[str, str] = {}
+    rows: list[Row] = []
+    kept: dict[str, Path] = {}
+    for match in matches:
+        found = observations.existing(session.catalog(), match.model, observation, match.layer["id"])
+        names[match.model["name"]] = found["name"]
+        own = observations.exemplars(session.catalog(), found["id"], match.layer["id"], match.filters, ranks)
+        files = ObservationFiles(session.catalog().store, found["folder"])
+        kept |= {row["sha256"]: files.picture(row["sha256"]) for row in own}
+        by_filter: dict[int, list[Row]] = {}
+        for row in own:
+            by_filter.setdefault(row["position"], []).append(_row(match, row))
+        rows += [row for number in match.filters for row in by_filter.get(number, ())]
+    if not rows:
+        raise NotFoundError(
+            f"'{address}' has no exemplars in observation '{next(iter(names.values()))}'",
+            hint=f"filterkit observe {address} IMAGES...",
+        )
+    given = found_pictures(session.registry, [*as_pictures(pictures)])
+    elsewhere = [as_source(each, number) for number, each in enumerate(given)]
+    models = {match.model["name"]: match.model for match in matches}
+    return Exemplars(
+        rows,
+        observation=names,
+        lowest=lowest,
+        preprocessings={name: preprocessing_from(row["preprocessing"]) for name, row in models.items()},
+        elsewhere=elsewhere,
+        kept={sha256: path for sha256, path in kept.items() if path.is_file()},
+        models={name: row["sha256"] for name, row in models.items()},
+    )
+
+
+def _row(match: Match, found: dict[str, Any]) -> Row:
+    sides = [found[name] for name in ("box_top", "box_left", "box_bottom", "box_right")]
+    return {
+        "address": f"{match.address}/{found['position']}",
+        "rank": abs(found["rank"]),
+        "value": found["value"],
+        "image": found["path"],
+        "sha256": found["sha256"],
+        "label": found["label"],
+        "y": found["y"],
+        "x": found["x"],
+        "box": None if None in sides else sides,
+        "at_border": None if found["at_border"] is None else bool(found["at_border"]),
+    }

@@ -1,0 +1,201 @@
+"""The pictures of an observation: hashed, compared with those that were observed before, and decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from filterkit.catalog.observations import Image
+from filterkit.errors import FilterkitError, ImageError, UsageError
+from filterkit.records import SourceImage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from filterkit.plugins.protocols import Progress
+    from filterkit.records import Preprocessing
+    from filterkit.responses.response_network import ResponseNetwork
+    from filterkit.runtime.feature_maps import Size
+
+Unreadable = Callable[[FilterkitError], None]
+
+
+class Hashed(NamedTuple):
+    """A picture and the SHA-256 of its content."""
+
+    image: SourceImage
+    sha256: str
+
+
+@dataclass(slots=True)
+class Plan:
+    """What remains to be done with the pictures of a request.
+
+    Attributes
+    ----------
+    observed
+        The sources of the pictures that were observed before, in their order.
+    new
+        The others, in the order of the request.
+    copies
+        Number of pictures that are byte-equal to an earlier one.
+    left_out
+        Number of pictures that could not be read.
+    """
+
+    observed: list[Hashed]
+    new: list[Hashed] = field(default_factory=list)
+    copies: int = 0
+    left_out: int = 0
+
+
+def plan(
+    images: Iterable[SourceImage],
+    before: Sequence[Image],
+    *,
+    name: str,
+    unreadable: Unreadable,
+    progress: Progress,
+) -> Plan:
+    """Hash all pictures, and compare them with those that the observation `name` has.
+
+    Raises
+    ------
+    ImageError
+        No picture can be read.
+    UsageError
+        A picture that was observed before has changed, or is missing.
+    """
+    from filterkit.image_sources.by_hash import content_hash
+    from filterkit.image_sources.decoding import decoded_ahead
+
+    known = {each.sha256: number for number, each in enumerate(before)}
+    observed: dict[int, Hashed] = {}
+    made = Plan([])
+    seen: set[str] = set()
+    first_error: FilterkitError | None = None
+    given: dict[str, str] = {}
+    for done, (image, result) in enumerate(decoded_ahead(images, lambda each: content_hash(each.read()))):
+        progress("hashing pictures", done, None)
+        if not isinstance(result, str):
+            unreadable(result)
+            first_error = first_error or result
+            made.left_out += 1
+        elif result in seen:
+            made.copies += 1
+        else:
+            seen.add(result)
+            given[place_of(image)] = result
+            if result in known:
+                observed[known[result]] = Hashed(image, result)
+            else:
+                made.new.append(Hashed(image, result))
+    if not seen:
+        if first_error is None:
+            raise UsageError("no pictures to observe", hint="filterkit observe ADDRESS IMAGES...")
+        raise ImageError(f"no picture can be read: {first_error.message}", hint=first_error.hint)
+    _check_all_there(before, observed, given, name)
+    made.observed = [observed[number] for number in range(len(before))]
+    return made
+
+
+def _check_all_there(
+    before: Sequence[Image], observed: Mapping[int, Hashed], given: Mapping[str, str], name: str
+) -> None:
+    missing = [each for number, each in enumerate(before) if number not in observed]
+    if not missing:
+        return
+    hint = "choose another name with --name, or remove it: filterkit remove MODEL --observation " + name
+    changed = [each for each in missing if given.get(each.path, each.sha256) != each.sha256]
+    if changed:
+        more = f", and {len(changed) - 1:,} more" if len(changed) > 1 else ""
+        raise UsageError(
+            f"{changed[0].path}{more} changed since it was observed as part of '{name}'", hint=hint
+        )
+    raise UsageError(
+        f"observation '{name}' is of other pictures: {len(missing):,} of its {len(before):,} are not among "
+        f"those given, e.g. {missing[0].path}",
+        hint="give them too, or " + hint,
+    )
+
+
+def place_of(image: SourceImage) -> str:
+    """The path or name of a picture in the catalog; absolute, as exemplars are shown from any folder."""
+    return image.name if image.path is None else str(image.path.absolute())
+
+
+class Decoded(NamedTuple):
+    """A picture that is ready to run: the arrays of the network's inputs, and its row."""
+
+    inputs: Mapping[str, NDArray[Any]]
+    row: Image
+
+
+class Decoder:
+    """Reads pictures in the form that a network takes.
+
+    Parameters
+    ----------
+    preprocessing
+        None if the network takes no pictures, but arrays.
+    takes_no_pictures
+        The message for pictures in that case.
+    """
+
+    def __init__(
+        self,
+        network: ResponseNetwork,
+        preprocessing: Preprocessing | None,
+        size: Size,
+        declared: tuple[int | None, int | None],
+        takes_no_pictures: str,
+    ) -> None:
+        from filterkit.runtime.pictures import report
+
+        self._network, self._preprocessing = network, preprocessing
+        self._size, self._declared = size, declared
+        self._takes_no_pictures = takes_no_pictures
+        self._report = report
+        self._reported = False
+
+    def decode(self, image: SourceImage) -> Decoded:
+        """Read and prepare one picture, without its hash; may be called from several threads.
+
+        Raises
+        ------
+        ImageError
+            It is not a picture, or the network does not take it.
+        """
+        from filterkit.image_sources.decoding import content_pixels
+        from filterkit.responses.perceptual_hash import perceptual_hash
+
+        content = image.read()
+        if self._preprocessing is None:
+            if not isinstance(content, Mapping):
+                raise ImageError(
+                    self._takes_no_pictures, hint="give its inputs as arrays: npz:FILE.npz, one per picture"
+                )
+            return Decoded(content, Image(place_of(image), "", None, None, None, image.label))
+        pixels = content_pixels(content, image.name, self._preprocessing, note=self._note)
+        entry, prepared = self._network.prepared(pixels, self._preprocessing, self._size, self._declared)
+        height, width = pixels.shape[:2]
+        row = Image(place_of(image), "", perceptual_hash(pixels), height, width, image.label)
+        return Decoded({entry.name: prepared}, row)
+
+    def _note(self, text: str) -> None:
+        if not self._reported:
+            self._reported = True
+            self._report(text + " (further cases are not reported)")
+
+
+def decoded(hashed: Sequence[Hashed], decoder: Decoder) -> Iterator[tuple[Hashed, Decoded | FilterkitError]]:
+    """Decode pictures in threads, ahead of their use; those that cannot be decoded give an error."""
+    from filterkit.image_sources.decoding import decoded_ahead
+
+    results = decoded_ahead((each.image for each in hashed), decoder.decode)
+    for each, (_, result) in zip(hashed, results, strict=True):
+        if isinstance(result, FilterkitError):
+            yield each, result
+        else:
+            yield each, result._replace(row=result.row._replace(sha256=each.sha256))

@@ -1,0 +1,110 @@
+"""Counts of values in buckets of logarithmic width, for quantiles: added in any order, they are the same."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DIGITS = 6
+"""Bits of the mantissa that a bucket keeps: it is at most 1.6 % wide."""
+
+_DROPPED = 23 - DIGITS
+_SPAN = 1 << (32 - _DROPPED)
+"""Number of buckets per filter."""
+
+MOST_PENDING = 1 << 20
+"""Values that are collected before they are counted."""
+
+
+class Buckets:
+    """How many of the values of each filter are in which bucket.
+
+    A bucket has all float32 numbers with the same sign, exponent and first bits of the mantissa, so that its
+    number is found without a logarithm. Only buckets with values are stored.
+    """
+
+    def __init__(
+        self, keys: NDArray[np.int64] | None = None, counts: NDArray[np.int64] | None = None
+    ) -> None:
+        self._keys: NDArray[np.int64] = np.empty(0, np.int64) if keys is None else keys
+        self._counts: NDArray[np.int64] = np.empty(0, np.int64) if counts is None else counts
+        self._pending: list[NDArray[np.int64]] = []
+        self._size = 0
+
+    @staticmethod
+    def limit(filters: int) -> int:
+        """All keys of so many filters are below it."""
+        return filters * _SPAN
+
+    def add(self, values: NDArray[np.float32]) -> None:
+        """Count finite values, shape (n, filters)."""
+        keys = np.arange(values.shape[1]) * _SPAN + _bucket(values)
+        self._pending.append(keys.ravel())
+        self._size += keys.size
+        if self._size > MOST_PENDING:
+            self._count()
+
+    def merge(self, other: Buckets) -> None:
+        """Add the counts of other values."""
+        other._count()
+        self._count()
+        self._combine([self._keys, other._keys], [self._counts, other._counts])
+
+    def quantiles(self, shares: tuple[float, ...], filters: int) -> NDArray[np.float64]:
+        """The values that this share of the values of each filter do not exceed, to the width of a bucket.
+
+        Returns
+        -------
+        ndarray
+            Shape (shares, filters); NaN for a filter without values.
+        """
+        self._count()
+        found = np.full((len(shares), filters), np.nan)
+        owner = self._keys // _SPAN
+        starts = np.searchsorted(owner, np.arange(filters + 1))
+        for number, (start, end) in enumerate(pairwise(starts)):
+            if start < end:
+                running = np.cumsum(self._counts[start:end])
+                wanted = np.ceil(np.asarray(shares) * running[-1]).clip(1)
+                found[:, number] = _middle(self._keys[start:end][np.searchsorted(running, wanted)] % _SPAN)
+        return found
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Keys and counts."""
+        self._count()
+        return {"keys": self._keys, "counts": self._counts}
+
+    def _count(self) -> None:
+        if self._pending:
+            pending, self._pending, self._size = self._pending, [], 0
+            keys, counts = np.unique(np.concatenate(pending), return_counts=True)
+            self._combine([self._keys, keys], [self._counts, counts])
+
+    def _combine(self, keys: list[NDArray[np.int64]], counts: list[NDArray[np.int64]]) -> None:
+        self._keys, place = np.unique(np.concatenate(keys), return_inverse=True)
+        self._counts = np.zeros(len(self._keys), np.int64)
+        np.add.at(self._counts, place, np.concatenate(counts))
+
+
+def _bucket(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The bucket of each value; larger values are in the same or in a later one."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.int32).astype(np.int64) >> _DROPPED
+    half = _SPAN // 2
+    return np.where(bits >= 0, half + bits, -1 - bits)
+
+
+def _middle(buckets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The middle of each bucket; 0 for those next to 0."""
+    half = _SPAN // 2
+    bits = np.where(buckets >= half, buckets - half, -1 - buckets)
+    ends = [
+        ((bits + more) << _DROPPED).astype(np.uint64).astype(np.uint32).view(np.float32) for more in (0, 1)
+    ]
+    with np.errstate(invalid="ignore"):
+        middle = (ends[0].astype(np.float64) + ends[1]) / 2
+    return np.where(np.abs(ends[0]) == 0, 0.0, middle)

@@ -1,0 +1,75 @@
+"""The result of `observe`: what was observed, and whether anything changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from filterkit.errors import one_line
+
+if TYPE_CHECKING:
+    from filterkit.plugins.protocols import Row
+
+ObserveStatus = Literal["observed", "continued", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Observation:
+    """One run of a model over pictures, which is in the catalog now.
+
+    Attributes
+    ----------
+    model, name
+        The model, and the name of the observation among its own.
+    status
+        ``"observed"``; ``"continued"`` if it had been interrupted, or pictures or layers were added; or
+        ``"unchanged"`` if all of it had been observed before.
+    pictures
+        How many pictures it has.
+    added
+        How many of them are new.
+    copies
+        How many pictures were not counted because they are byte-equal to another.
+    left_out
+        How many could not be read.
+    layers, filters
+        How many of the model were observed.
+    provider
+        ``"cpu"`` or ``"cuda"``: where it ran; None if nothing had to run.
+    seconds
+        How long it took.
+    """
+
+    model: str
+    name: str
+    status: ObserveStatus
+    pictures: int
+    added: int
+    copies: int
+    left_out: int
+    layers: int
+    filters: int
+    provider: str | None
+    seconds: float
+
+    def to_row(self) -> Row:
+        """The row of `filterkit observe`."""
+        return {
+            "model": self.model,
+            "observation": self.name,
+            "status": self.status,
+            "pictures": self.pictures,
+            "added": self.added,
+            "copies": self.copies,
+            "left_out": self.left_out,
+            "layers": self.layers,
+            "filters": self.filters,
+            "provider": self.provider,
+            "seconds": round(self.seconds, 4),
+        }
+
+    def __repr__(self) -> str:
+        return one_line(
+            f"<Observation '{self.name}' of {self.model}: {self.pictures:,} pictures, "
+            f"{self.layers:,} layers, {self.filters:,} filters, {self.status}>"
+        )
