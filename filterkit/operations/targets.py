@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from filterkit.catalog.addresses import Match
     from filterkit.graph.gradient.target import Position
+    from filterkit.graph.view.view import GraphView
     from filterkit.records import At, FloatArray
     from filterkit.runtime.network import Target
     from filterkit.session import Session
@@ -101,7 +102,7 @@ def find_target(session: Session, text: str, images: Iterable[Any], *, at: At, a
     if at not in ("post", "pre"):
         raise UsageError(f"at cannot be '{at}'", hint="use post (after the activation) or pre (before it)")
     with hint_argument_order("attribute", text, images, session.matches):
-        match = session.one(text, "an attribution has one target")
+        match = session.one(text, "a target is in one layer")
     if len(match.kernels) * match.layer["filters"] < match.layer["kernels"]:
         raise UsageError(
             "a target is the response of whole filters, not of single kernels",
@@ -186,8 +187,7 @@ def _output(session: Session, name: str, rest: str, *, after_softmax: bool) -> A
             f"the target is the entry of '{output}' before the final Softmax; --after-softmax takes the "
             "probability",
         )
-    shape = graph.shape(output)
-    layout = _layout(None if shape is None else len(shape), model["input_layout"])
+    layout = _layout(graph, output, model)
     shown = f"{model['name']}@{outputs.index(output)}" + ("" if index is None else f":{index}")
     return Aim(shown, model, Target(output, tensor, layout), index=index, notes=notes)
 
@@ -228,8 +228,22 @@ def _before_softmax(model: onnx.ModelProto, output: str) -> str | None:
     return str(node.input[0]) if node is not None and node.op_type == "Softmax" else None
 
 
-def _layout(rank: int | None, picture: str | None) -> str:
-    """The axes of an output: those of pictures if it has four, else a list of entries per picture."""
-    if rank == 4:
-        return "NHWC" if picture == "NHWC" else "NCHW"
-    return "N" + "C" * (rank - 1) if rank else "NC"
+def _layout(graph: GraphView, output: str, model: Mapping[str, Any]) -> str:
+    """The axes of an output: those of maps if it has four, else a list of entries per picture."""
+    from filterkit.graph.axes.trace import trace
+
+    shape, picture = graph.shape(output), model["input_layout"]
+    if shape is None or len(shape) != 4:
+        return "N" + "C" * (len(shape) - 1) if shape else "NC"
+    traced = trace(graph, {})
+    tracks = traced.tracks.get(output)
+    channels = []
+    for axis in (1, 2, 3):
+        track = tracks.track(axis) if tracks is not None else None
+        which, source = track.source if track is not None and track.source is not None else (0, 0)
+        is_position = picture and traced.inputs[which] == model["input_name"] and picture[source] in "HW"
+        if not is_position and shape[axis] != 1:
+            channels.append(axis)
+    if len(channels) == 1:  # the axes of the picture may be in another order in the network than in its input
+        return "NHW"[: channels[0]] + "C" + "NHW"[channels[0] :]
+    return "NHWC" if picture == "NHWC" else "NCHW"
