@@ -151,6 +151,8 @@ def ablate(
 
 def _agreement(correlation: float | None, sample: int) -> str:
     """How well estimates order the filters, for a message."""
+    if sample < 2:
+        return "the estimates cannot be compared with exact changes: it takes two filters"
     if correlation is None:
         return "the estimates cannot be compared with exact changes: all of them are equal"
     return (

@@ -21,7 +21,7 @@ from filterkit.operations.requested_pictures import (
     picture_preprocessing,
 )
 from filterkit.operations.show import pick
-from filterkit.operations.targets import find_target
+from filterkit.operations.targets import Aim, find_target
 from filterkit.results.ablate import AblatedLayer, Ablations
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def ablate(
             f"the target {aim.name} does not depend on {some}",
             hint=f"choose a target that is computed from them, e.g. {model['name']}@, the first output",
         )
-    notes = list(aim.notes)
+    notes = [*aim.notes, *_reasons(aim, totals)]
     if left_out:
         notes.append(f"left out, as the target does not depend on them: {', '.join(left_out)}")
     rows = _rows(layers, totals, aim.name)[: asked.top]
@@ -258,7 +258,22 @@ def _measure(
                     total = totals[match.address] = _Total(found, example.name)
                     total.exact = exact if estimate and sample else None
                 total.add(found)
+            if not totals:
+                break  # no picture can be read, whatever the layer
     return totals, left_out
+
+
+def _reasons(aim: Aim, totals: Mapping[str, _Total]) -> Iterator[str]:
+    """Why all changes are 0, if they are."""
+    if not totals or any((total.after != total.before).any() for total in totals.values()):
+        return
+    if aim.is_after_activation and all(total.before == 0 for total in totals.values()):
+        yield f"nothing changes: {aim.name} does not respond; choose another target or picture"
+    else:
+        yield (
+            "nothing changes: these filters do not respond where the target sees them; `filterkit maps "
+            "ADDRESS IMAGE` shows their responses"
+        )
 
 
 def _ignore(_: ImageError) -> None:

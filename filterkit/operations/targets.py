@@ -101,7 +101,7 @@ def find_target(session: Session, text: str, images: Iterable[Any], *, at: At, a
     if at not in ("post", "pre"):
         raise UsageError(f"at cannot be '{at}'", hint="use post (after the activation) or pre (before it)")
     with hint_argument_order("attribute", text, images, session.matches):
-        match = session.one(text, "an attribution has one target")
+        match = session.one(text, "a target is in one layer")
     if len(match.kernels) * match.layer["filters"] < match.layer["kernels"]:
         raise UsageError(
             "a target is the response of whole filters, not of single kernels",

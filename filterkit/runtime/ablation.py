@@ -138,7 +138,8 @@ class Ablation:
 
     def without(self, state: State, removed: Sequence[Collection[int]]) -> Iterator[NDArray[Any]]:
         """The target without each of some sets of channels: several at a time, (n, channels, *positions)."""
-        together = self._together(state)
+        # Whether pictures may run together takes more runs to find out than two sets.
+        together = self._together(state) if len(removed) > 2 else state.batch
         for start in range(0, len(removed), together):
             some = [*removed[start : start + together]]
             missing = together - len(some) if state.batch > 1 else 0

@@ -102,7 +102,10 @@ def expand(
     together = place.batch or min(len(filters), max(1, PIXELS // math.prod(place.size)))
     if together * place.channels * math.prod(place.size) > MOST_VALUES:
         shape = " × ".join(map(str, place.shapes(together)[entry]))
-        raise ModelError(f"{layer.address} cannot be expanded: it needs an input of {shape}")
+        raise ModelError(
+            f"{layer.address} cannot be expanded: it needs an input of {shape}",
+            hint="choose a layer before it",
+        )
     augmented, inputs = _augmented(model, layer, kernels, together)
     shapes = {**place.shapes(together), **{name: (together, *shape) for name, shape in inputs.items()}}
     target = Target(RESPONSE, layer.layout, None, place.position)

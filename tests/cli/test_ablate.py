@@ -107,3 +107,15 @@ def test_errors(run: Run, photo: Path, arguments: list[str], code: int, error: s
     ran = run("ablate", *(photo if each == "PHOTO" else each for each in arguments))
     found_code, found_error, found_hint = ran.failure
     assert (found_code, error in found_error, hint in found_hint) == (code, True, True), ran
+
+
+def test_pictures_of_which_none_can_be_read_are_reported_once(run: Run) -> None:
+    for name in ("one.png", "two.png"):
+        Path(name).write_bytes(b"no picture")
+    ran = run("ablate", "net", "one.png", "two.png", "--target", "net/last/0")
+    assert ran.exit_code == 1
+    assert ran.stderr.count("one.png") == ran.stderr.count("two.png") == 1
+
+
+def test_an_estimate_of_one_filter_has_no_order(run: Run, photo: Path) -> None:
+    assert "it takes two filters" in run("ablate", "net/conv/0", photo, "--estimate").stderr

@@ -98,7 +98,7 @@ def test_a_picture_that_cannot_be_read_is_left_out(run: Run, photo: Path) -> Non
         (["net/last/1", "PHOTO", "--method", "gradeint"], "unknown attribution 'gradeint'"),
         (["net/last/1", "PHOTO", "--normalizer", "nope"], "unknown normalizer 'nope'"),
         (["net/last/1", "PHOTO", "--rules", "nope"], "unknown gradient-rule 'nope'"),
-        (["net", "PHOTO"], "an attribution has one target, but 'net' names 2 layers"),
+        (["net", "PHOTO"], "a target is in one layer, but 'net' names 2 layers"),
         (["PHOTO", "net/last/1"], None),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from filterkit.cli.app import build_app
+from filterkit.operations.quickstart import place_photo
 from filterkit.testing import code_blocks
 
 PAGE = Path(__file__).parents[2] / "docs" / "questions.md"
@@ -40,12 +41,13 @@ def run(line: str) -> str:
 def test_every_question_is_answered_as_the_page_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zoo_model: Callable[[str], Path]
 ) -> None:
-    zoo_model("vgg16")  # skips where it cannot be fetched
-    zoo_model("vgg16-hed")
+    for name in ("vgg16", "vgg16-hed", "open-nsfw"):
+        zoo_model(name)  # skips where it cannot be fetched
     monkeypatch.chdir(tmp_path)
+    place_photo(tmp_path, None, ours=True)
     text = PAGE.read_text(encoding="utf-8")
     asked = list(sessions(text))
-    assert len(asked) == text.count("\n### ") + 3
+    assert len(asked) == text.count("\n### ") + 4
     for line, printed in asked:
         said, told = [each.rstrip() for each in run(line).splitlines()], printed.splitlines()
         if told[-1:] == ["…"]:  # and so on

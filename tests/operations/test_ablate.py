@@ -307,3 +307,49 @@ def test_an_operator_without_gradients_is_named(bench: filterkit.Workbench, tmp_
     with pytest.raises(ModelError, match=r"no gradient rule for .*Unique") as caught:
         bench.ablate("net/conv", PIXELS, estimate=True)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_the_channels_of_an_output_in_another_layout_than_the_picture(
+    transposed: bool, bench: filterkit.Workbench, tmp_path: Path
+) -> None:
+    order, back = ([0, 3, 1, 2], [0, 2, 3, 1]) if transposed else ([0, 1, 2, 3], [0, 2, 3, 1])
+    nodes = [
+        node("Transpose", "x", "t", perm=order),
+        node("Conv", "t w", "c", name="conv"),
+        node("Relu", "c", "y" if transposed else "r"),
+        *([] if transposed else [node("Transpose", "r", "y", perm=back)]),
+    ]
+    shape = ["N", "H", "W", 3] if transposed else ["N", 3, "H", "W"]
+    onnx.save(build(nodes, {"x": shape}, {"w": random(5, 3, 3, 3)}), tmp_path / "net.onnx")
+    bench.add(tmp_path / "net.onnx", preprocessing="raw")
+    for channel in range(5):
+        found = bench.ablate("net/conv", PIXELS, target=f"net@0:{channel}", top=None)
+        later = bench.ablate("net/conv", PIXELS, target=f"net/conv/{channel}", top=None)
+        assert found["address"][0] == f"net/conv/{channel}"
+        assert found["change"] == pytest.approx(later["change"])
+        assert found["after"][0] == 0
+    with pytest.raises(UsageError, match="entry 5 is outside"):
+        bench.ablate("net/conv", PIXELS, target="net@0:5")
+
+
+def test_what_does_not_respond_is_reported(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    nodes = [
+        node("Conv", "x w low", "a", name="first"),
+        node("Relu", "a", "b"),
+        node("Conv", "b v high", "c", name="last"),
+        node("Relu", "c", "y"),
+    ]
+    constants = {
+        "w": random(2, 3, 3, 3),
+        "low": np.array([-1e9, -1e9], np.float32),
+        "v": random(2, 2, 1, 1),
+        "high": np.array([5, -1e9], np.float32),
+    }
+    onnx.save(build(nodes, {"x": ["N", 3, "H", "W"]}, constants), tmp_path / "net.onnx")
+    bench.add(tmp_path / "net.onnx", preprocessing="raw")
+    found = bench.ablate("net/first", PIXELS, target="net/last/0")
+    assert found["change"] == [0, 0]
+    assert "these filters do not respond" in found.notes[-1]
+    assert "net/last/1 does not respond" in bench.ablate("net/first", PIXELS, target="net/last/1").notes[-1]
+    assert not bench.ablate("net/last", PIXELS, target="net/last/0").notes

@@ -295,3 +295,25 @@ def test_what_is_refused(bench: filterkit.Workbench, tmp_path: Path) -> None:
     bench.add(f"weights:{tmp_path / 'weights.npz'}", name="weights")
     with pytest.raises(RuntimeFailure, match="consists of weights without a network"):
         bench.connections("weights")
+
+
+@pytest.mark.parametrize(("low", "is_gate"), [(0.0, True), (-1.0, False)])
+def test_a_clip_is_a_gate_only_without_negative_results(
+    low: float, is_gate: bool, bench: filterkit.Workbench, tmp_path: Path
+) -> None:
+    nodes = [
+        P,
+        node("GlobalAveragePool", "p", "g"),
+        node("Clip", "g low high", "c"),
+        node("Mul", "p c", "z"),
+        node("Conv", "z w", "y", name="last"),
+    ]
+    constants = {**CONSTANTS, "low": np.float32(low), "high": np.float32(1), "w": random(2, 4, 1, 1)}
+    constants = {name: constants[name] for name in ("wp", "bp", "low", "high", "w")}
+    onnx.save(build(nodes, {"x": ["N", 3, "H", "W"]}, constants), tmp_path / "net.onnx")
+    bench.add(tmp_path / "net.onnx", preprocessing="raw")
+    if is_gate:
+        assert len(bench.connections("net/last", top=None)) == 8
+        return
+    with pytest.raises(ModelError, match="cannot be followed through node"):
+        bench.connections("net/last")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -253,3 +253,13 @@ def test_two_layers_of_vgg16_are_the_convolution_of_their_banks(vgg16_catalog: P
         for filter_ in second[:8]
     ]
     np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.zoo
+def test_the_hint_refers_to_a_node_only_if_one_is_named(
+    bench: filterkit.Workbench, zoo_model: Callable[[str], Path]
+) -> None:
+    bench.add(zoo_model("gtcrn"), name="gtcrn")
+    with pytest.raises(ModelError, match="unbounded or unknown\n") as caught:
+        bench.bank("gtcrn/Conv_75", expand=True)
+    assert caught.value.hint == "choose another layer; `filterkit layers` lists receptive fields"

@@ -132,7 +132,10 @@ def inner_position(
     view = GraphView(model, path)
     traced = trace(view, {})
     if entry not in traced.inputs or tensor not in traced.tracks:
-        raise ModelError(f"{name} does not depend on the input '{shown(entry)}'")
+        raise ModelError(
+            f"{name} cannot be expanded: it does not depend on the input '{shown(entry)}'",
+            hint="choose another layer",
+        )
     tracks = _tracks(view, traced, name, target, traced.inputs.index(entry))
     axes = [track.source[1] if track.source else None for track in tracks]
     batch_axis = _batch_axis(traced, target, axes)
@@ -194,7 +197,8 @@ def _tracks(view: GraphView, traced: Trace, name: str, target: tuple[str, str], 
         cause = _cause(view, traced, which)
         raise ModelError(
             f"{name} cannot be expanded: its receptive field is unbounded or unknown{cause}",
-            hint="choose a layer before that; `filterkit layers` lists receptive fields",
+            hint=f"choose {'a layer before that' if cause else 'another layer'}; `filterkit layers` lists "
+            "receptive fields",
         )
     return known
 
@@ -235,7 +239,10 @@ def _declared(
     if any(dim.dim_value for dim, letter in zip(dims, layout, strict=True) if letter != "C"):
         free_sizes(model, entry, layout)
     if any(not dim.dim_value for dim, letter in zip(dims, layout, strict=True) if letter == "C"):
-        raise ModelError(f"{name} cannot be expanded: the number of channels of its input is open")
+        raise ModelError(
+            f"{name} cannot be expanded: the number of channels of its input is open",
+            hint="export the network with a fixed number of channels",
+        )
     return [dim.dim_value for dim in dims]
 
 

@@ -205,6 +205,10 @@ def _is_gate(graph: GraphView, tensor: str) -> bool:
         node = graph.producer(tensor)
         if node is None or not node.input:
             return False
+        if node.op_type == "Clip":
+            given = len(node.input) > 1 and node.input[1]
+            low = graph.constant(node.input[1]) if given else attributes(node).get("min", -np.inf)
+            return bool(np.min(low) >= 0)
         if node.op_type in GATES:
             return True
         if node.op_type not in {*LAYOUT_OPERATORS, "Identity", "Cast", "Expand", "DequantizeLinear"}:
@@ -311,7 +315,7 @@ def _space_to_depth(step: Step) -> Traced:
 
 
 SLICE = ("starts", "ends", "axes", "steps")
-GATES = frozenset({"Sigmoid", "HardSigmoid", "QLinearSigmoid", "Softmax", "Clip"})
+GATES = frozenset({"Sigmoid", "HardSigmoid", "QLinearSigmoid", "Softmax"})
 """Operators whose results are not negative, where they are factors."""
 
 SEVERAL = {
