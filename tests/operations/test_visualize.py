@@ -14,6 +14,8 @@ from scipy.signal import correlate
 
 import filterkit
 from filterkit.errors import CatalogError, FilterkitError, ImageError, ModelError, RuntimeFailure, UsageError
+from filterkit.plugins.host import load_plugins
+from filterkit.plugins.registry import Registry
 
 WEIGHTS = {"w": random(4, 3, 3, 3), "v": random(2, 4, 3, 3, seed=1), "b": random(4, seed=2)}
 FREE = ["N", 3, "H", "W"]
@@ -107,6 +109,31 @@ def test_results_are_kept(add: Add, monkeypatch: pytest.MonkeyPatch) -> None:
             bench.visualize("net/conv/0", **{**SHORT, **other})
 
 
+class Rules:
+    """A plugin with a rule for an operator of its own."""
+
+    operators = (("mine", "Swirl"),)
+
+    @filterkit.hookimpl
+    def filterkit_gradient_rules(self) -> Any:
+        return [filterkit.Contribution("swirl", "Under test", lambda: self)]
+
+    def backward(self, step: Any) -> Any:
+        return [step.gradient]
+
+
+def test_another_version_of_a_rule_is_another_request(add: Add) -> None:
+    bench = add()
+    for version in ("1", "2", "2"):
+        host = load_plugins(discover=False)
+        host.add(Rules(), name="mine", version=version)
+        with filterkit.Workbench(bench.path, registry=Registry(host)) as other:
+            other.visualize("net/conv/0", **SHORT)
+        assert len(kept(bench)) == int(version)
+    bench.visualize("net/conv/0", **SHORT)
+    assert len(kept(bench)) == 3
+
+
 def test_corrupted_results_are_made_again(add: Add) -> None:
     bench = add()
     first = bench.visualize("net/conv/0", **SHORT)
@@ -126,9 +153,18 @@ def test_a_kept_picture_of_another_size(add: Add) -> None:
     [path] = kept(bench)
     bench.visualize("net/conv/0", **{**SHORT, "size": 30})
     [other] = {*kept(bench)} - {path}
-    other.replace(path)
+    content = other.read_bytes()
+    path.write_bytes(content)
+    assert bench.visualize("net/conv/0", **SHORT).size == (24, 24)
+    bench.remove("net")
+
+    add(shape=[1, 3, 24, 24])
+    of_the_graph = {**SHORT, "size": None}
+    bench.visualize("net/conv/0", **of_the_graph)
+    [path] = kept(bench)
+    path.write_bytes(content)
     with pytest.raises(CatalogError, match="have other sizes"):
-        bench.visualize("net/conv/0:2", **SHORT)
+        bench.visualize("net/conv/0:2", **of_the_graph)
 
 
 def test_a_store_that_cannot_be_written_keeps_nothing(add: Add) -> None:
@@ -289,6 +325,17 @@ def test_values_that_are_not_finite(add: Add) -> None:
 def test_kernels_are_no_filters(add: Add) -> None:
     with pytest.raises(UsageError, match="not for single kernels"):
         add().visualize("net/conv/0/1", **SHORT)
+
+
+def test_an_interruption_of_the_last_step(add: Add, tmp_path: Path) -> None:
+    def progress(what: str, done: int, total: int | None) -> None:
+        if done == SHORT["steps"]:
+            raise KeyboardInterrupt
+
+    add()
+    catalog = tmp_path / "catalog.db"
+    with filterkit.open(catalog, progress=progress) as bench, pytest.raises(KeyboardInterrupt):
+        bench.visualize("net/conv/1", **SHORT)
 
 
 def test_an_interruption_delivers_what_there_is(add: Add, tmp_path: Path) -> None:
