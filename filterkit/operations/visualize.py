@@ -40,7 +40,7 @@ MOST_STEPS = 1_000_000
 MOST_DIVERSE = 64
 """Limit on the pictures of a filter: all of them run together."""
 
-NEVER = "{} never responds: 0 after the activation for every picture; try more --steps, or --at pre"
+NEVER = "{} did not respond: 0 after the activation for every picture; try more --steps, or --at pre"
 
 Interrupted = Callable[[Visualization], None]
 

@@ -192,7 +192,7 @@ def test_a_filter_without_a_response_is_optimized_before_its_activation(add: Add
     assert found.best[0] > 0
     assert found.best[1] == 0
     [note] = found.notes
-    assert note.startswith("net/conv/2 never responds") and "--at pre" in note
+    assert note.startswith("net/conv/2 did not respond") and "--at pre" in note
 
 
 def test_a_filter_of_zeros(add: Add) -> None:
