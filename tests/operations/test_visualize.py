@@ -249,6 +249,14 @@ def test_signals(add: Add, layout: str) -> None:
     assert bench.visualize("net/conv/0", steps=1, provider="cpu").size == (1024,)
 
 
+def test_a_signal_that_is_too_short(add: Add) -> None:
+    bench = add(["N", 1, "T"], nodes=[node("Conv", "x w", "a", name="conv")], w=random(3, 1, 9))
+    assert bench.visualize("net/conv/0", size=9, steps=1).size == (9,)
+    with pytest.raises(UsageError, match="8 samples is too short.*window of 9 over 8") as caught:
+        bench.visualize("net/conv/0", size=8, steps=1)
+    assert "--size" in str(caught.value.hint)
+
+
 def test_diversity(add: Add) -> None:
     bench = add()
     found = bench.visualize("net/last/0", diversity=3, at="pre", **{**SHORT, "steps": 40})
