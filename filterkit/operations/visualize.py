@@ -83,6 +83,8 @@ def visualize(
     from filterkit.runtime.providers import choose
 
     _check(asked, options)
+    whole = {name: int(getattr(asked, name)) for name in ("steps", "seed", "diversity")}  # not NumPy's
+    asked = replace(asked, **whole)
     size = parse_size(options.size)
     if size == "original":
         raise UsageError("a visualization has no original size", hint="use a number, e.g. --size 128")

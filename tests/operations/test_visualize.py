@@ -96,6 +96,14 @@ def kept(bench: filterkit.Workbench) -> list[Path]:
     return sorted(bench.path.with_suffix(".store").glob("visualizations/*/*.bin"))
 
 
+def test_numbers_of_numpy(add: Add) -> None:
+    bench = add()
+    numbers = {"seed": np.int64(2), "steps": np.int32(3), "diversity": np.int8(1), "size": np.int64(24)}
+    found = bench.visualize("net/conv/0", **numbers)
+    assert type(found.seed) is int
+    assert bench.visualize("net/conv/0", seed=2, steps=3, size=24).seconds == found.seconds
+
+
 def test_results_are_kept(add: Add, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = add()
     first = bench.visualize("net/conv/0:2", **SHORT)
@@ -252,7 +260,7 @@ def test_signals(add: Add, layout: str) -> None:
 def test_a_signal_that_is_too_short(add: Add) -> None:
     bench = add(["N", 1, "T"], nodes=[node("Conv", "x w", "a", name="conv")], w=random(3, 1, 9))
     assert bench.visualize("net/conv/0", size=9, steps=1).size == (9,)
-    with pytest.raises(UsageError, match="8 samples is too short.*window of 9 over 8") as caught:
+    with pytest.raises(UsageError, match=r"8 samples is too short.*window of 9 over 8") as caught:
         bench.visualize("net/conv/0", size=8, steps=1)
     assert "--size" in str(caught.value.hint)
 
