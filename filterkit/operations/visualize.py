@@ -83,8 +83,8 @@ def visualize(
     from filterkit.runtime.providers import choose
 
     _check(asked, options)
-    whole = {name: int(getattr(asked, name)) for name in ("steps", "seed", "diversity")}  # not NumPy's
-    asked = replace(asked, **whole)
+    # Integers of NumPy have no JSON, of which the hash is made.
+    asked = replace(asked, steps=int(asked.steps), seed=int(asked.seed), diversity=int(asked.diversity))
     size = parse_size(options.size)
     if size == "original":
         raise UsageError("a visualization has no original size", hint="use a number, e.g. --size 128")
