@@ -2012,6 +2012,11 @@ def is_array(output: Path) -> bool:
     return operations.draw.is_array(output)
 
 
+def check_visualization_file(bench: Workbench, output: Path, renderer: str | None) -> None:
+    """Raise UsageError if `Workbench.write_visualization` cannot write a file of this suffix."""
+    operations.visualize.check_output(bench._session, output, renderer)
+
+
 def place_photo(folder: Path, image: Path | None, *, ours: bool) -> Path:
     """Copy a photo to a folder, as ``photo`` with its suffix; None uses one that comes with matplotlib.
 

@@ -52,12 +52,12 @@ def path_of(store: Store, sha256: str, request: Mapping[str, Any]) -> Path:
     return store.visualizations_path(sha256, name)
 
 
-def read(path: Path, channels: int) -> Kept | None:
-    """What a file has; None if there is none, or it is corrupted."""
+def read(path: Path, channels: int, size: tuple[int, int] | None = None) -> Kept | None:
+    """What a file has; None if there is none, it is corrupted, or of another size."""
     with suppress(Exception):  # depending on what is wrong with it
         if is_plain(path) and path.stat().st_size <= LARGEST + HEADER:
             found = _parsed(path.read_bytes())
-            if len(found.picture) == channels:
+            if len(found.picture) == channels and size in (None, found.picture.shape[1:]):
                 return found
     return None
 
@@ -76,15 +76,20 @@ def _parsed(content: bytes) -> Kept:
         raise ValueError("other arrays")
     if not np.isfinite(picture).all() or picture.min() < 0 or picture.max() > 1:
         raise ValueError("no picture")
+    if not np.isfinite(numbers).all():
+        raise ValueError("no numbers")
     return Kept(picture, *map(float, numbers))
 
 
 def write(path: Path, kept: Kept) -> None:
-    """Keep a picture; a store that cannot be written keeps none."""
+    """Keep a picture; a store that cannot be written keeps none.
+
+    A pipe or device in its place is not opened, which may block.
+    """
     import numpy as np
     from safetensors.numpy import save
 
-    if kept.picture.nbytes > LARGEST:
+    if kept.picture.nbytes > LARGEST or (path.exists() and not is_plain(path)):
         return
     arrays = {"picture": np.ascontiguousarray(kept.picture), "numbers": np.array(kept[1:], np.float64)}
     content = save(arrays)
@@ -96,6 +101,7 @@ def corrupted(store: Store, sha256: str) -> Iterator[Path]:
     """The files of a model that are not intact."""
     for path in store.visualizations(sha256):
         try:
-            _parsed(path.read_bytes() if path.stat().st_size <= LARGEST + HEADER else b"")
+            usable = is_plain(path) and path.stat().st_size <= LARGEST + HEADER
+            _parsed(path.read_bytes() if usable else b"")
         except Exception:
             yield path

@@ -83,6 +83,8 @@ def visualize(
     style = Style(None, renderer, None, scale, quality)
     check_style(shell, style, output)
     with shell.workbench() as bench:
+        if output is not None:
+            _check_file(bench, output, style)
 
         def deliver(result: Visualization) -> None:
             for note in result.notes:
@@ -90,7 +92,9 @@ def visualize(
             shell.rows(_written(shell, bench, result, output, style), COLUMNS)
 
         def deliver_unfinished(result: Visualization) -> None:
-            shell.say(f"interrupted after {result.steps[-1]} of {steps} steps")
+            made = min(result.steps)
+            what = f"{made} of {steps} steps" if made < steps else f"{len(result)} pictures"
+            shell.say(f"interrupted after {what}")
             deliver(result)
 
         deliver(
@@ -108,6 +112,13 @@ def visualize(
                 interrupted=deliver_unfinished,
             )
         )
+
+
+def _check_file(bench: Workbench, output: Path, style: Style) -> None:
+    """Refuse a file that nothing writes before the work begins, which can take hours."""
+    from filterkit.workbench import check_visualization_file
+
+    check_visualization_file(bench, output, style.renderer)
 
 
 def _written(

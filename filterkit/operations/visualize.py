@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from filterkit.errors import CatalogError, RuntimeFailure, UsageError, check_number, closest
+from filterkit.formats.arrays import ARRAYS
 from filterkit.operations.draw import draw
 from filterkit.operations.maps import check_network
 from filterkit.operations.requested_pictures import parse_size
@@ -24,7 +25,7 @@ from filterkit.operations.visualized_network import (
     preprocessing_of,
 )
 from filterkit.records import RunOptions
-from filterkit.renderers.drawing import hint_of_arrays, is_folder
+from filterkit.renderers.drawing import check_suffix, hint_of_arrays, is_folder
 from filterkit.results.visualize import Visualization
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ MOST_STEPS = 1_000_000
 MOST_DIVERSE = 64
 """Limit on the pictures of a filter: all of them run together."""
 
-NEVER = "{} never responds: 0 after the activation, even to a picture optimized before it (--at pre)"
+NEVER = "{} did not respond: 0 after the activation for every picture; try more --steps, or --at pre"
 
 Interrupted = Callable[[Visualization], None]
 
@@ -82,6 +83,8 @@ def visualize(
     from filterkit.runtime.providers import choose
 
     _check(asked, options)
+    # Integers of NumPy have no JSON, of which the hash is made.
+    asked = replace(asked, steps=int(asked.steps), seed=int(asked.seed), diversity=int(asked.diversity))
     size = parse_size(options.size)
     if size == "original":
         raise UsageError("a visualization has no original size", hint="use a number, e.g. --size 128")
@@ -90,10 +93,11 @@ def visualize(
     preprocessing = preprocessing_of(matches[0].model)
     provider = choose(options.provider).name
     wanted = list(_wanted(session, matches, preprocessing, provider, size, asked, options))
+    side = (1, size[1]) if size is not None and is_signal(preprocessing) else size
     done = {
         each: (kept, asked.steps)
         for each in wanted
-        if (kept := read(each.path, len(preprocessing.channels))) is not None
+        if (kept := read(each.path, len(preprocessing.channels), side)) is not None
     }
     if asked.diversity > 1:  # pictures of a filter are made together, or not at all
         parts = {(each.match.address, each.filter) for each in wanted if each not in done}
@@ -165,10 +169,15 @@ def _wanted(
     options: RunOptions,
 ) -> Iterator[_Wanted]:
     from filterkit.catalog.visualization_files import path_of
+    from filterkit.plugins.host import DISTRIBUTION
 
     store, sha256 = session.catalog().store, matches[0].model["sha256"]
+    rules = session.registry.gradient_rules(asked.rules).values()
     request = {
         **asdict(asked),
+        "plugins": sorted(
+            {f"{rule} {rule.plugin.version}" for rule in rules if rule.plugin.distribution != DISTRIBUTION}
+        ),
         "rules": list(asked.rules),
         "at": options.at,
         "size": size,
@@ -176,9 +185,11 @@ def _wanted(
         "preprocessing": asdict(preprocessing),
     }
     for match in matches:
+        names = ("name", "scope", "pre_tensor", "post_tensor")  # a model can be added with other layer names
+        layer = {name: match.layer[name] for name in names}
         for number in match.filters:
             for variant in range(asked.diversity):
-                of = {"layer": match.layer["name"], "filter": number, "variant": variant}
+                of = {**layer, "filter": number, "variant": variant}
                 yield _Wanted(match, number, variant, path_of(store, sha256, {**request, **of}))
 
 
@@ -222,7 +233,7 @@ class _Run:
             ascent = self._ascent(response, batch, count)
             seconds = (perf_counter() - began) / len(batch)
             found = _finished(batch, ascent, seconds)
-            if ascent.steps < self._asked.steps:
+            if ascent.interrupted:
                 self.unfinished = found
                 raise KeyboardInterrupt
             for each, (kept, _) in found.items():
@@ -356,6 +367,13 @@ def _result(
     )
 
 
+def check_output(session: Session, output: Path, renderer: str | None) -> None:
+    """Raise UsageError if `write` cannot write such a file."""
+    if not is_folder(output) and output.suffix.lower() not in ARRAYS:
+        with hint_of_arrays(ARRAYS):
+            check_suffix(session.registry, renderer, output.suffix)
+
+
 def write(
     session: Session,
     result: Visualization,
@@ -364,7 +382,7 @@ def write(
     options: dict[str, Any],
 ) -> list[Path]:
     """See `Workbench.write_visualization`."""
-    from filterkit.formats.arrays import ARRAYS, write_arrays
+    from filterkit.formats.arrays import write_arrays
 
     if is_folder(output):
         output.mkdir(parents=True, exist_ok=True)

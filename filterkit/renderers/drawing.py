@@ -117,6 +117,23 @@ def suffixes(registry: Registry, renderer: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((str(made.suffix), *(f".{each}" for each in _formats(registry, renderer)))))
 
 
+def check_suffix(registry: Registry, renderer: str | None, suffix: str) -> None:
+    """Raise UsageError if `render` cannot write files of this suffix, before there is a sheet."""
+    suffix = suffix.lower()
+    if renderer is None:
+        if suffix not in (*PIXELS, ".svg", ".pdf", ".txt"):
+            _only_writer(registry, suffix)
+    elif suffix not in suffixes(registry, renderer):
+        raise _other_suffix(registry, renderer, suffix)
+
+
+def _other_suffix(registry: Registry, spec: str, suffix: str) -> UsageError:
+    return UsageError(
+        f"renderer '{parse_spec(spec)[0]}' writes {' or '.join(suffixes(registry, spec))}, not {suffix}",
+        hint="use such a suffix, or leave out --renderer",
+    )
+
+
 def _draw(
     registry: Registry, sheet: TileSheet, spec: str, suffix: str | None, options: dict[str, Any]
 ) -> Rendered:
@@ -124,11 +141,7 @@ def _draw(
         options = {**options, "format": suffix[1:]}
     made = registry.create("renderer", spec, **options)
     if suffix and made.suffix != suffix:
-        writes = " or ".join(suffixes(registry, spec))
-        raise UsageError(
-            f"renderer '{parse_spec(spec)[0]}' writes {writes}, not {suffix}",
-            hint="use such a suffix, or leave out --renderer",
-        )
+        raise _other_suffix(registry, spec, suffix)
     about = {**sheet.provenance, "renderer": made.spec}
     return Rendered(made.render(replace(sheet, provenance=about)), made.suffix)
 

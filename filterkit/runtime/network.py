@@ -267,6 +267,10 @@ class Network:
             )
         return entry
 
+    def obstacle(self, entry: Input, shape: tuple[int, ...]) -> str | None:
+        """What keeps an input of this shape from being computed: a node whose window is larger; else None."""
+        return window_too_large(self._skeleton, entry.name, shape)
+
     def _prepared(
         self,
         picture: NDArray[Any],
@@ -283,7 +287,7 @@ class Network:
             check_size(*takes, together=together, channels=picture.shape[2], whose="this network takes ")
         values = cast(prepare(picture, preprocessing, takes), entry.dtype)
         if values.shape not in self._fitting_shapes:
-            obstacle = window_too_large(self._skeleton, entry.name, values.shape)
+            obstacle = self.obstacle(entry, values.shape)
             if obstacle is not None:
                 raise ImageError(
                     f"a picture of {takes[0]} × {takes[1]} pixels is too small for this network: {obstacle}",

@@ -47,7 +47,13 @@ def prepared_signal(network: Network, size: Size) -> tuple[Input, NDArray[Any]]:
         )
     count = taken.shape[0]
     shape = {"N": count if isinstance(count, int) else 1, "C": channels, "L": length}
-    return taken, np.zeros([shape[letter] for letter in layout], taken.dtype)
+    sizes = tuple(shape[letter] for letter in layout)
+    if (obstacle := network.obstacle(taken, sizes)) is not None:
+        raise UsageError(
+            f"a signal of {length:,} samples is too short for this network: {obstacle}",
+            hint="use a larger --size, or layers closer to the input",
+        )
+    return taken, np.zeros(sizes, taken.dtype)
 
 
 def signal_axes(shape: Sequence[Any]) -> tuple[str, int]:

@@ -47,6 +47,8 @@ class Ascent:
         Their responses without transforms, at the start, of `pictures`, and when last evaluated.
     steps
         How many were made.
+    interrupted
+        Whether a KeyboardInterrupt ended the optimization, perhaps in the last evaluation.
     """
 
     pictures: FloatArray
@@ -54,6 +56,7 @@ class Ascent:
     best: FloatArray
     last: FloatArray
     steps: int = 0
+    interrupted: bool = False
 
     def take(self, pictures: FloatArray, values: FloatArray) -> None:
         """Keep those pictures that are at least as good as before."""
@@ -85,7 +88,7 @@ def ascend(
     extent
         Height and width of what determines the response, if it is less: shifts are small beside it.
     each_step
-        Called after each step. A KeyboardInterrupt ends the optimization with what there is: fewer `steps`.
+        Called after each step. A KeyboardInterrupt ends the optimization with what there is.
     """
     coefficients = spectrum.start(seeds)
     height, width = spectrum.shape[1:]
@@ -121,6 +124,7 @@ def ascend(
                 state.take(pictures, seen(pictures))
             each_step()
     except KeyboardInterrupt:
+        state.interrupted = True
         if state.steps:
             state.take(pictures, seen(pictures))
     return state

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,8 @@ def test_what_is_written_is_read(path: Path) -> None:
     np.testing.assert_array_equal(found.picture, PICTURE)
     assert found[1:] == KEPT[1:]
     assert read(path, 4) is None
+    assert read(path, 3, (8, 9)) is not None
+    assert read(path, 3, (9, 8)) is None
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
@@ -60,6 +64,7 @@ HOSTILE = [
     hashed(save({"picture": PICTURE + 1, "numbers": NUMBERS})),
     hashed(save({"picture": PICTURE * np.nan, "numbers": NUMBERS})),
     hashed(save({"picture": PICTURE[:, :0], "numbers": NUMBERS})),
+    hashed(save({"picture": PICTURE, "numbers": np.full(4, np.nan)})),
 ]
 
 
@@ -88,6 +93,17 @@ def test_a_link_is_not_followed(path: Path, tmp_path: Path) -> None:
     assert read(path, 3) is None
     with pytest.raises(CatalogError, match="symbolic link"):
         path_of(Store(tmp_path / "store"), SHA, {"layer": "conv", "filter": 3})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes")
+def test_a_pipe_is_not_opened(path: Path) -> None:
+    """Opening it blocks until another process opens its other end."""
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path)
+    assert read(path, 3) is None
+    assert list(corrupted(Store(path.parents[2]), SHA)) == [path]
+    write(path, KEPT)
+    assert path.is_fifo()
 
 
 def test_pictures_that_are_too_large_are_not_kept(path: Path) -> None:

@@ -64,7 +64,10 @@ def test_errors(run: Run) -> None:
     code, error, _ = run("visualize", "net/conv/9", *SHORT).failure
     assert code == 1 and "9" in error
     assert run("visualize", "net/conv/0", "--size", "original").failure[0] == 2
-    assert run("visualize", "net/conv/0", *SHORT, "-o", "a.docx").failure[0] == 2
+    long = ("--size", 64, "--steps", 1_000_000)
+    assert run("visualize", "net/conv/0", *long, "-o", "a.docx").failure[0] == 2
+    code, error, hint = run("visualize", "net/conv/0", *long, "--renderer", "mosaic", "-o", "a.svg").failure
+    assert code == 2 and "'mosaic' writes" in error and "--renderer" in hint
     assert run("visualize", "net/conv/0/1", *SHORT).failure[2].endswith("net/conv/0")
 
 

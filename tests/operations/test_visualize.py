@@ -14,6 +14,8 @@ from scipy.signal import correlate
 
 import filterkit
 from filterkit.errors import CatalogError, FilterkitError, ImageError, ModelError, RuntimeFailure, UsageError
+from filterkit.plugins.host import load_plugins
+from filterkit.plugins.registry import Registry
 
 WEIGHTS = {"w": random(4, 3, 3, 3), "v": random(2, 4, 3, 3, seed=1), "b": random(4, seed=2)}
 FREE = ["N", 3, "H", "W"]
@@ -94,6 +96,14 @@ def kept(bench: filterkit.Workbench) -> list[Path]:
     return sorted(bench.path.with_suffix(".store").glob("visualizations/*/*.bin"))
 
 
+def test_numbers_of_numpy(add: Add) -> None:
+    bench = add()
+    numbers = {"seed": np.int64(2), "steps": np.int32(3), "diversity": np.int8(1), "size": np.int64(24)}
+    found = bench.visualize("net/conv/0", **numbers)
+    assert type(found.seed) is int
+    assert bench.visualize("net/conv/0", seed=2, steps=3, size=24).seconds == found.seconds
+
+
 def test_results_are_kept(add: Add, monkeypatch: pytest.MonkeyPatch) -> None:
     bench = add()
     first = bench.visualize("net/conv/0:2", **SHORT)
@@ -105,6 +115,31 @@ def test_results_are_kept(add: Add, monkeypatch: pytest.MonkeyPatch) -> None:
     for other in ({"seed": 1}, {"steps": 13}, {"size": 25}, {"objective": "unit"}, {"at": "pre"}):
         with pytest.raises(TypeError):
             bench.visualize("net/conv/0", **{**SHORT, **other})
+
+
+class Rules:
+    """A plugin with a rule for an operator of its own."""
+
+    operators = (("mine", "Swirl"),)
+
+    @filterkit.hookimpl
+    def filterkit_gradient_rules(self) -> Any:
+        return [filterkit.Contribution("swirl", "Under test", lambda: self)]
+
+    def backward(self, step: Any) -> Any:
+        return [step.gradient]
+
+
+def test_another_version_of_a_rule_is_another_request(add: Add) -> None:
+    bench = add()
+    for version in ("1", "2", "2"):
+        host = load_plugins(discover=False)
+        host.add(Rules(), name="mine", version=version)
+        with filterkit.Workbench(bench.path, registry=Registry(host)) as other:
+            other.visualize("net/conv/0", **SHORT)
+        assert len(kept(bench)) == int(version)
+    bench.visualize("net/conv/0", **SHORT)
+    assert len(kept(bench)) == 3
 
 
 def test_corrupted_results_are_made_again(add: Add) -> None:
@@ -126,9 +161,18 @@ def test_a_kept_picture_of_another_size(add: Add) -> None:
     [path] = kept(bench)
     bench.visualize("net/conv/0", **{**SHORT, "size": 30})
     [other] = {*kept(bench)} - {path}
-    other.replace(path)
+    content = other.read_bytes()
+    path.write_bytes(content)
+    assert bench.visualize("net/conv/0", **SHORT).size == (24, 24)
+    bench.remove("net")
+
+    add(shape=[1, 3, 24, 24])
+    of_the_graph = {**SHORT, "size": None}
+    bench.visualize("net/conv/0", **of_the_graph)
+    [path] = kept(bench)
+    path.write_bytes(content)
     with pytest.raises(CatalogError, match="have other sizes"):
-        bench.visualize("net/conv/0:2", **SHORT)
+        bench.visualize("net/conv/0:2", **of_the_graph)
 
 
 def test_a_store_that_cannot_be_written_keeps_nothing(add: Add) -> None:
@@ -156,7 +200,7 @@ def test_a_filter_without_a_response_is_optimized_before_its_activation(add: Add
     assert found.best[0] > 0
     assert found.best[1] == 0
     [note] = found.notes
-    assert note.startswith("net/conv/2 never responds") and "--at pre" in note
+    assert note.startswith("net/conv/2 did not respond") and "--at pre" in note
 
 
 def test_a_filter_of_zeros(add: Add) -> None:
@@ -211,6 +255,14 @@ def test_signals(add: Add, layout: str) -> None:
     assert all(best > start for best, start in zip(found.best, found.start, strict=True))
     assert found.size == (200,)
     assert bench.visualize("net/conv/0", steps=1, provider="cpu").size == (1024,)
+
+
+def test_a_signal_that_is_too_short(add: Add) -> None:
+    bench = add(["N", 1, "T"], nodes=[node("Conv", "x w", "a", name="conv")], w=random(3, 1, 9))
+    assert bench.visualize("net/conv/0", size=9, steps=1).size == (9,)
+    with pytest.raises(UsageError, match=r"8 samples is too short.*window of 9 over 8") as caught:
+        bench.visualize("net/conv/0", size=8, steps=1)
+    assert "--size" in str(caught.value.hint)
 
 
 def test_diversity(add: Add) -> None:
@@ -289,6 +341,17 @@ def test_values_that_are_not_finite(add: Add) -> None:
 def test_kernels_are_no_filters(add: Add) -> None:
     with pytest.raises(UsageError, match="not for single kernels"):
         add().visualize("net/conv/0/1", **SHORT)
+
+
+def test_an_interruption_of_the_last_step(add: Add, tmp_path: Path) -> None:
+    def progress(what: str, done: int, total: int | None) -> None:
+        if done == SHORT["steps"]:
+            raise KeyboardInterrupt
+
+    add()
+    catalog = tmp_path / "catalog.db"
+    with filterkit.open(catalog, progress=progress) as bench, pytest.raises(KeyboardInterrupt):
+        bench.visualize("net/conv/1", **SHORT)
 
 
 def test_an_interruption_delivers_what_there_is(add: Add, tmp_path: Path) -> None:
