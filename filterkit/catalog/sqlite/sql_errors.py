@@ -57,7 +57,7 @@ _UNKNOWN = re.compile(r"no such (table|column): (.+)")
 _AMBIGUOUS = re.compile(r"ambiguous column name: (.+)")
 _NEAR = re.compile(r'near "(\w+)": syntax error')
 
-TABLES = {table.name: [column.name for column in table.columns] for table in metadata.sorted_tables}
+TABLES = {table.name: [column.name for column in table.columns] for table in metadata.tables.values()}
 
 _ALIAS = (
     r"(?:\s+as\b)?(?:\s+(?!(?:from|join|on|using|where|natural|left|right|full|inner|outer|cross|group|order|"
