@@ -11,7 +11,6 @@ from filterkit.cli.shell import Shell, command, print_error
 from filterkit.cli.support.maps_output import Style, check_picture, draw_result
 from filterkit.cli.support.piping import read_addresses
 from filterkit.cli.support.shared_options import (
-    Colormap,
     Provider,
     Quality,
     Renderer,
@@ -21,7 +20,7 @@ from filterkit.cli.support.shared_options import (
     complete_address,
     words,
 )
-from filterkit.errors import ImageError, UsageError, one_line
+from filterkit.errors import ImageError, one_line
 
 BRIEF = ("address", "before", "after", "change", "rank", "images")
 
@@ -100,7 +99,6 @@ def ablate(
     ] = None,
     normalizer: ResultNormalizer = None,
     renderer: Renderer = None,
-    colormap: Colormap = None,
     scale: Scale = None,
     quality: Quality = None,
 ) -> None:
@@ -111,9 +109,7 @@ def ablate(
     after - before. Over several pictures they are means. The rows with the
     largest absolute changes come first.
     """
-    if colormap:
-        raise UsageError("--colormap has no effect: the picture is in colour", hint="leave it out")
-    style = Style(normalizer, renderer, colormap, scale, quality)
+    style = Style(normalizer, renderer, scale=scale, quality=quality)
     check_picture(shell, output, style)
     unreadable: list[ImageError] = []
 

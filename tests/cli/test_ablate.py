@@ -95,7 +95,6 @@ def test_a_picture_that_cannot_be_read(run: Run, photo: Path) -> None:
         (["net/last", "PHOTO", "--target", "net/conv/0"], 2, "does not depend on net/last", "first output"),
         (["net/conv"], 2, "give either pictures or the inputs of the graph", "--input"),
         (["PHOTO", "net/conv"], 2, "is not an address", "filterkit ablate net/conv"),
-        (["net/conv", "PHOTO", "--colormap", "viridis"], 2, "--colormap has no effect", "leave it out"),
         (["net/conv", "PHOTO", "--scale", "2"], 2, "no effect without one", "-o FILE.png"),
         (["net/conv", "PHOTO", "--target", "net@7"], 1, "has no output '7'", "y"),
         (["net/conv", "PHOTO", "--top", "0"], 2, "--top", "--help"),
