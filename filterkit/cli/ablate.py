@@ -16,6 +16,7 @@ from filterkit.cli.support.shared_options import (
     Renderer,
     ResultNormalizer,
     Scale,
+    Size,
     Threads,
     complete_address,
     words,
@@ -85,12 +86,7 @@ def ablate(
         Path | None,
         typer.Option("--input", help="FILE.npz with the inputs of the graph, passed on unchanged."),
     ] = None,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            help="Size to resize pictures to: N, HxW or original (default: the model's nominal size)."
-        ),
-    ] = None,
+    size: Size = None,
     provider: Provider = "auto",
     threads: Threads = None,
     output: Annotated[

@@ -18,6 +18,7 @@ from filterkit.cli.support.shared_options import (
     Quality,
     Renderer,
     Scale,
+    Size,
     Threads,
     complete_address,
     complete_attribution,
@@ -96,12 +97,7 @@ def attribute(
             "--after-softmax", help="Attribute the probability instead of the score before a final Softmax."
         ),
     ] = False,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            help="Size to resize pictures to: N, HxW or original (default: the model's nominal size)."
-        ),
-    ] = None,
+    size: Size = None,
     provider: Provider = "auto",
     threads: Threads = None,
     normalizer: Annotated[

@@ -16,6 +16,7 @@ from filterkit.cli.support.shared_options import (
     Quality,
     Renderer,
     Scale,
+    Size,
     Threads,
     complete_address,
 )
@@ -58,12 +59,7 @@ def maps(
         Path | None,
         typer.Option("--input", help="FILE.npz with the inputs of the graph, passed on unchanged."),
     ] = None,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            help="Size to resize pictures to: N, HxW or original (default: the model's nominal size)."
-        ),
-    ] = None,
+    size: Size = None,
     provider: Provider = "auto",
     threads: Threads = None,
     skip_existing: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from filterkit.cli.shell import Shell, command, print_error
-from filterkit.cli.support.shared_options import Provider, Threads, complete_address
+from filterkit.cli.support.shared_options import Provider, Size, Threads, complete_address
 from filterkit.errors import FilterkitError
 
 COLUMNS = (
@@ -59,12 +59,7 @@ def observe(
             help="Copy the pictures that are exemplars into the store, so that the catalog can be handed on.",
         ),
     ] = False,
-    size: Annotated[
-        str | None,
-        typer.Option(
-            help="Size to resize pictures to: N, HxW or original (default: the model's nominal size)."
-        ),
-    ] = None,
+    size: Size = None,
     provider: Provider = "auto",
     threads: Threads = None,
 ) -> None:

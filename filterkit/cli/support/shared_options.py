@@ -72,6 +72,10 @@ complete_normalizer = _quietly(_contributed("normalizer"))
 complete_renderer = _quietly(_contributed("renderer"))
 
 
+Size = Annotated[
+    str | None,
+    typer.Option(help="Size to resize pictures to: N, HxW or original (default: the model's nominal size)."),
+]
 Provider = Annotated[
     Literal["auto", "cpu", "cuda"], typer.Option(help="ONNX Runtime execution provider to run on.")
 ]
