@@ -65,7 +65,8 @@ def test_threads_share_it_and_the_last_one_restores(capfd: pytest.CaptureFixture
     def talk(number: int) -> None:
         with stdout_for_data(plugin):
             inside.wait(60)
-            print(f"words {number}", flush=True)
+            sys.stdout.write(f"words {number}\n")  # one write: print writes the line break apart
+            sys.stdout.flush()
             os.write(1, b"more words\n")
             leave.wait(60)
 
