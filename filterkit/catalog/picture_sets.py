@@ -46,11 +46,11 @@ def observations_of(catalog: Catalog, layers: Sequence[int]) -> dict[int, list[R
 
 
 class PictureSets:
-    """The pictures of observations, read once for each."""
+    """The pictures of observations; those of the one that others are compared with are read once."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._hashes: dict[int, NDArray[Any]] = {}
+        self._last: tuple[int, NDArray[Any]] | None = None
         self._orders: dict[tuple[int, int], NDArray[Any] | None] = {}
 
     def hashes(self, row: Row) -> NDArray[Any]:
@@ -63,20 +63,18 @@ class PictureSets:
         """
         import numpy as np
 
-        if row["id"] not in self._hashes:
-            query = sa.select(image.c.sha256).where(
-                image.c.observation_id == row["id"], image.c.position < row["pictures"]
+        query = sa.select(image.c.sha256).where(
+            image.c.observation_id == row["id"], image.c.position < row["pictures"]
+        )
+        with self._catalog.connect() as connection:
+            rows = connection.execute(query.order_by(image.c.position)).mappings()
+            found = check_rows(rows, {"sha256": image.c.sha256})
+        if len(found) != row["pictures"]:
+            raise CatalogError(
+                f"the catalog is corrupted: pictures of observation '{row['name']}' are missing",
+                hint="remove it with `filterkit remove MODEL --observation NAME`, and observe again",
             )
-            with self._catalog.connect() as connection:
-                rows = connection.execute(query.order_by(image.c.position)).mappings()
-                found = check_rows(rows, {"sha256": image.c.sha256})
-            if len(found) != row["pictures"]:
-                raise CatalogError(
-                    f"the catalog is corrupted: pictures of observation '{row['name']}' are missing",
-                    hint="remove it with `filterkit remove MODEL --observation NAME`, and observe again",
-                )
-            self._hashes[row["id"]] = np.array([each["sha256"] for each in found], "S64")
-        return self._hashes[row["id"]]
+        return np.array([each["sha256"] for each in found], "S64")
 
     def are_same(self, row: Row, other: Row) -> bool:
         """Whether two observations are of the same pictures."""
@@ -90,7 +88,7 @@ class PictureSets:
 
         key = row["id"], other["id"]
         if key not in self._orders:
-            mine, theirs = self.hashes(row), self.hashes(other)
+            mine, theirs = self._reference(row), self.hashes(other)
             by_hash, by_other = np.argsort(mine, kind="stable"), np.argsort(theirs, kind="stable")
             order: NDArray[Any] | None = None
             if len(mine) == len(theirs) and (mine[by_hash] == theirs[by_other]).all():
@@ -103,4 +101,9 @@ class PictureSets:
         """Number of pictures that two observations have in common."""
         import numpy as np
 
-        return len(np.intersect1d(self.hashes(row), self.hashes(other)))
+        return len(np.intersect1d(self._reference(row), self.hashes(other)))
+
+    def _reference(self, row: Row) -> NDArray[Any]:
+        if self._last is None or self._last[0] != row["id"]:
+            self._last = row["id"], self.hashes(row)
+        return self._last[1]

@@ -94,6 +94,8 @@ def similar(
             shell.say(f"skipped, with NaN or infinity: {found.not_finite:,} {found.query.level}s")
         if found.undefined:
             shell.say(f"skipped, with constant responses: {found.undefined:,} filters")
+        if found.other_pictures:
+            shell.say(f"not searched, observed over other pictures: {found.other_pictures:,} layers")
         if output:
             draw_result(shell, bench, found, ("similar", output), style)
         shell.rows(found, found.columns, brief=BRIEF)

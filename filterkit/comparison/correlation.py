@@ -10,6 +10,7 @@ of pictures is computed, and responses are read block by block.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -165,13 +166,12 @@ def correlate(a: Responses, b: Responses, *, assign: bool = False) -> LayerCorre
         partners = match_filters(_correlations(matrix, a.lengths[:, np.newaxis], b.lengths), *_spreads(a, b))
         covariance = matrix[np.arange(fa), partners]
     alone = partners == ALONE
-    with np.errstate(divide="ignore", invalid="ignore"):
-        cka = crossed / (_norm(a) * (_norm(a) if b is a else _norm(b)))
+    norms = _norm(a) * _norm(b)
     correlation = _correlations(covariance, a.lengths, b.lengths[partners])
     other_means = b.means[partners]
     correlation[alone] = other_means[alone] = np.nan
     return LayerCorrelation(
-        cka=float(rounded(np.asarray(cka))),
+        cka=float(rounded(np.asarray(crossed / norms))) if norms else math.nan,
         partners=partners,
         correlation=correlation,
         moved=(partners != np.arange(fa)) & ~alone if assign else None,

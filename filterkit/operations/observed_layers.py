@@ -81,9 +81,11 @@ class ObservedLayers:
         whose
             The model of the reference.
         """
-        row, model = self.of(match, name)[0], match.model["name"]
+        found, model = self.of(match, name), match.model["name"]
+        same = next((row for row in found if self._sets.are_same(reference, row)), None)
+        row = same or found[0]
         one, other = (f"'{each['name']}'" for each in (reference, row))
-        if self._sets.are_same(reference, row):
+        if same is not None:
             at, own = reference["options"]["at"], row["options"]["at"]
             return NotFoundError(
                 f"observation {one} of {whose} was made with --at {at}, {other} of {model} with --at {own}",

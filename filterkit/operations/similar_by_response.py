@@ -105,6 +105,7 @@ def similar_by_response(
         {match.model["name"]: match.model["sha256"] for match in places.values()},
         places=places,
         undefined=undefined,
+        other_pictures=sum(bool(layers.of(match)) for match in matches) - len(compared),
         observation=(reference["name"], reference["pictures"]),
     )
 

@@ -56,6 +56,8 @@ class Neighbours(Found, Pictured):
         By response, the layers of the rows and of the query, by address; their filters may differ in shape.
     undefined
         By response, the number of filters without a correlation, as their responses are constant.
+    other_pictures
+        By response, the number of layers that were not searched, as they were observed over other pictures.
     observation
         By response, the name of the query's observation, and its number of pictures.
     """
@@ -72,12 +74,13 @@ class Neighbours(Found, Pictured):
         *,
         places: Mapping[str, Match] | None = None,
         undefined: int = 0,
+        other_pictures: int = 0,
         observation: tuple[str, int] | None = None,
     ) -> None:
         super().__init__(rows, columns, not_finite)
         self.query, self.banks, self.input_channels = query, banks, input_channels or {}
         self.models, self.places = models or {}, places or {}
-        self.undefined, self.observation = undefined, observation
+        self.undefined, self.other_pictures, self.observation = undefined, other_pictures, observation
 
     @property
     def default_normalizer(self) -> str:
