@@ -838,6 +838,15 @@ class Workbench:
         [Rows: 2 rows × 2 columns]
         >>> bench.similar([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], limit=1)["address"]
         ['classic/edge_sobel_x/0/0'] (address: 1 value)
+
+        By response, after observing five parts of a picture:
+
+        >>> parts = [photo[start : start + 100, :100] for start in range(0, 500, 100)]
+        >>> _ = bench.observe("vgg16/block1_*", parts, name="parts")
+        >>> found = bench.similar("vgg16/block1_conv1/3", "vgg16/block1_conv2", by="response", limit=2)
+        >>> found["address"]
+        ['vgg16/block1_conv2/12', 'vgg16/block1_conv2/26'] (address: 2 values)
+        >>> bench.remove("vgg16", observation="parts")
         """
         return operations.similar.similar(
             *(self._session, query, among),
@@ -1014,6 +1023,19 @@ class Workbench:
         ──────────────────  ──────────────────  ────────
         vgg16/block5_conv1  vgg16/block5_conv2  0.005275
         [Rows: 1 row × 3 columns]
+
+        By response, after observing five parts of a picture:
+
+        >>> parts = [photo[start : start + 100, :100] for start in range(0, 500, 100)]
+        >>> _ = bench.observe("vgg16/block1_*", parts, name="parts")
+        >>> found = bench.diff("vgg16/block1_conv1", "vgg16/block1_conv2", by="response")
+        >>> found[["address_a", "address_b", "cka"]]
+        address_            address_
+        a                   b                      cka
+        ──────────────────  ──────────────────  ──────
+        vgg16/block1_conv1  vgg16/block1_conv2  0.9979
+        [Rows: 1 row × 3 columns]
+        >>> bench.remove("vgg16", observation="parts")
         """
         return operations.diff.diff(
             *(self._session, a, (b, *more)),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BRIEF = {
     "weights": ("address_a", "address_b", "cosine", "relative_l2", "max_abs", "scale"),
-    "response": ("address_a", "address_b", "cka", "correlation", "correlation_min", "undefined"),
+    "response": ("address_a", "address_b", "cka", "correlation", "correlation_min"),
 }
 
 

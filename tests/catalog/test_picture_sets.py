@@ -44,7 +44,7 @@ def observe(
             (
                 match.layer["id"],
                 {key: [value] * match.layer["filters"] for key, value in values.items()},
-                {"position": [], "rank": [], "image": [], "value": []},
+                {"position": [0], "rank": [1], "image": [0], "value": [1.0]},
             )
             for match in (matches[number] for number in layers)
         ]

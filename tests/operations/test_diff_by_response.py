@@ -290,6 +290,8 @@ def test_vgg16_and_copies_of_it(
     assert (found == np.concatenate(partners))[alive].all()
     rows = bench.diff("vgg16", "tuned", by="response")
     assert [row["cka"] == 1 for row in rows] == [True] * 7 + [False] * 6
-    lowest = bench.diff("vgg16/block4_conv1", "tuned", by="response", level="filter", where="correlation < 0.9")
+    lowest = bench.diff(
+        "vgg16/block4_conv1", "tuned", by="response", level="filter", where="correlation < 0.9"
+    )
     assert {row["address_a"] for row in lowest} <= {f"vgg16/block4_conv1/{n}" for n in (5, 50, 500)}
     assert lowest

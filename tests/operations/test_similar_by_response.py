@@ -76,7 +76,9 @@ def test_among(nets: filterkit.Workbench) -> None:
     own = nets.similar("base/conv0/1", "base/conv0", by="response", limit=100)
     assert "base/conv0/1" not in own["address"]
     assert len(own) == 8 - 1 - own.undefined
-    with pytest.raises(NotFoundError, match="none of the searched layers was observed over the pictures of") as e:
+    with pytest.raises(
+        NotFoundError, match="none of the searched layers was observed over the pictures of"
+    ) as e:
         nets.similar("base/conv0/1", "new", by="response")
     assert e.value.hint == "filterkit observe MODEL IMAGES..., with these pictures"
     with pytest.raises(UsageError, match="not kernels"):
