@@ -221,7 +221,9 @@ def _products(a: Responses, b: Responses) -> Iterator[tuple[slice, slice, Floats
         for columns in _slices(fb, TILE):
             product = np.zeros((rows.stop - rows.start, columns.stop - columns.start))
             for pictures in _steps(count, max(product.shape)):
-                product += a.centred(pictures, rows).T @ b.centred(pictures, columns)
+                left = a.centred(pictures, rows)
+                same = b is a and columns == rows  # then BLAS computes half of the products
+                product += left.T @ (left if same else b.centred(pictures, columns))
             yield rows, columns, product
 
 

@@ -32,9 +32,10 @@ def test_diff(run: Run) -> None:
     run("observe", "tuned", "pictures/class0", "--name", "half")
     assert run(*asked).failure == (
         1,
-        "the pictures of observation 'pictures' of net and 'half' of tuned differ: 6 and 3, of which 3 are in both",
-        "filterkit observe tuned IMAGES... --name NAME, with the pictures of 'pictures'; or choose observations "
-        "of the same pictures with --observation",
+        "the pictures of observation 'pictures' of net and 'half' of tuned differ: 6 and 3, of which 3 are "
+        "in both",
+        "filterkit observe tuned IMAGES... --name NAME, with the pictures of 'pictures'; or choose "
+        "observations of the same pictures with --observation",
     )
     run("observe", "tuned/conv", "pictures")
     ran = run(*asked, "--format", "json")
@@ -81,7 +82,8 @@ def test_similar(run: Run) -> None:
     assert rows.count('"observation": "pictures"') == 2
     assert run("similar", "net/conv/3", "--by", "response").failure[:2] == (
         2,
-        "the responses of net/conv/3 in observation 'pictures' are constant, so that no correlation is defined",
+        "the responses of net/conv/3 in observation 'pictures' are constant, so that no correlation is "
+        "defined",
     )
     assert run(*asked, "--observation", "x").failure == (
         *(1, "net has no observation 'x'", "known: pictures"),

@@ -30,7 +30,7 @@ def cka_of_pictures(x: Array, y: Array) -> float:
     def hsic(one: Array, other: Array) -> float:
         return float(np.trace(one @ centring @ other @ centring)) / (count - 1) ** 2
 
-    return hsic(k, m) / np.sqrt(hsic(k, k) * hsic(m, m))
+    return hsic(k, m) / float(np.sqrt(hsic(k, k) * hsic(m, m)))
 
 
 @pytest.fixture(params=["whole", "in blocks"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ LAYERS = ("conv0", "conv1", "conv2")
 
 def weights(widths: tuple[int, ...] = WIDTHS, seed: int = 0) -> Weights:
     made = {}
-    for number, (inside, outside) in enumerate(zip(widths, widths[1:], strict=False)):
+    for number, (inside, outside) in enumerate(pairwise(widths)):
         made[f"conv{number}.weight"] = random(outside, inside, 3, 3, seed=seed + number) / inside
         made[f"conv{number}.bias"] = random(outside, seed=seed + 100 + number) / 4
     return made

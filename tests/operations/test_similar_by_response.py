@@ -1,4 +1,4 @@
-"""Similar filters by their responses: NumPy on feature maps gives the same order, over all observed networks."""
+"""Similar filters by their responses, over all observed networks: NumPy on feature maps agrees."""
 
 from __future__ import annotations
 
