@@ -105,7 +105,10 @@ class ObservedPairs:
             return f"{(b if found else a).model['name']} has no {self._called(bool(found))} of this layer"
         reference = self._layers.reference(a, self._names[0])
         if self._layers.alike(reference, b, self._names[1]) is None:
-            return f"{b.model['name']} has no observation of the pictures in '{reference['name']}'"
+            at = f" with --at {reference['options']['at']}" if self._names[1] is None else ""
+            return (
+                f"{b.model['name']} has no {self._called(True)} of the pictures in '{reference['name']}'{at}"
+            )
         return None
 
     def _called(self, second: bool) -> str:

@@ -40,7 +40,9 @@ def test_diff(run: Run) -> None:
     run("observe", "tuned/conv", "pictures")
     ran = run(*asked, "--format", "json")
     conv, last = ran.rows
-    assert ran.stderr == ("not compared: net/last: tuned has no observation of the pictures in 'pictures'\n")
+    assert ran.stderr == (
+        "not compared: net/last: tuned has no observation of the pictures in 'pictures' with --at post\n"
+    )
     assert (conv["cka"] < 1, conv["undefined"], conv["reason"]) == (True, 1, None)
     assert (last["cka"], last["address_b"]) == (None, "tuned/last")
     rows = run(*asked, "--level", "filter", "--sort", "correlation", "--format", "json").rows

@@ -75,6 +75,7 @@ def test_rows_equal_numpy_on_feature_maps(nets: filterkit.Workbench, photos: Pat
         assert row["correlation_min"] == min(known)
         assert (row["pictures"], row["observation_a"], row["observation_b"]) == (12, "photos", "photos")
     assert (layers[0]["cka"], layers[0]["correlation"]) == (1, 1)
+    assert repr(layers.pairs[1]).startswith("<LayerPair base/conv1 and tuned/conv1: correlations ")
     lowest = nets.diff("base", "tuned", by="response", level="filter", sort="correlation", limit=40)
     of_conv1 = [row["address_a"] for row in lowest if "/conv1/" in row["address_a"] and row["correlation"]]
     assert set(of_conv1[:2]) == {"base/conv1/2", "base/conv1/7"}
