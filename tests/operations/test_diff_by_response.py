@@ -250,6 +250,28 @@ def test_damaged_observations_are_refused(nets: filterkit.Workbench, tmp_path: P
         nets.diff("base", "tuned", by="response")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE observation SET pictures = -1",
+        "UPDATE observation SET pictures = 'x'",
+        "UPDATE observation SET pictures_sha256 = '../x'",
+        "UPDATE observation SET folder = '../../x'",
+        "UPDATE observation SET options = '{}'",
+        "UPDATE observation SET options = 'x'",
+    ],
+)
+def test_damaged_rows_are_refused(nets: filterkit.Workbench, tmp_path: Path, change: str) -> None:
+    nets.close()
+    with sqlite3.connect(tmp_path / "catalog.db") as connection:
+        connection.execute(change)
+    connection.close()
+    with pytest.raises(CatalogError, match="corrupted"):
+        nets.diff("base", "tuned", by="response")
+    with pytest.raises(CatalogError, match="corrupted"):
+        nets.similar("base/conv1/4", by="response")
+
+
 @pytest.mark.zoo
 @pytest.mark.slow
 def test_vgg16_and_copies_of_it(
