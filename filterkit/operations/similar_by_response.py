@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import NotFoundError, UsageError
@@ -11,6 +11,9 @@ from filterkit.operations.observed_layers import ObservedLayers
 from filterkit.results.similar import Neighbours
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from filterkit.catalog.addresses import Match
     from filterkit.plugins.protocols import Row
     from filterkit.results.similar import NeighbourQuery
@@ -46,17 +49,19 @@ def similar_by_response(
     """
     import numpy as np
 
-    from filterkit.catalog.weights import bank
+    from filterkit.catalog import schema
+    from filterkit.catalog.weights import PLACES, bank
     from filterkit.comparison.correlation import correlations_with
 
     assert query.place is not None
-    matches = session.matches(among)
+    columns = PLACES[0], (*PLACES[1], schema.layer.c.position)
+    matches = session.matches(among, *columns)
     if any(match.asked.kernels is not None for match in matches):
         raise UsageError(
             "a filter is compared with filters, not kernels", hint="leave out the kernels in --among"
         )
     number = query.place[1]
-    own = session.one(query.name, "the query is a single filter")
+    own = session.one(query.name, "the query is a single filter", *columns)
     layers = ObservedLayers(session.catalog(), [own, *matches])
     reference = layers.reference(own, observation)
     mine = layers.responses(own, reference)
@@ -88,11 +93,7 @@ def similar_by_response(
             not_finite += int(np.isnan(responses.lengths[chosen]).sum())
             undefined += int((responses.lengths[chosen] == 0).sum())
             chosen = chosen[responses.varying[chosen]]
-            found = correlations[chosen]
-            ranks = -(np.abs(found) if sign else found)
-            nearest = np.argsort(ranks, kind="stable")[:limit]
-            columns = (ranks[nearest].tolist(), chosen[nearest].tolist(), found[nearest].tolist())
-            new = ((rank, place, each, value) for rank, each, value in zip(*columns, strict=True))
+            new = _candidates(place, chosen, correlations[chosen], limit, sign=sign)
             best = heapq.nsmallest(limit, [*best, *new])
     rows = [_row(*compared[place], each, value, sign=sign) for _, place, each, value in best]
     used = {own.address: own} | {match.address: match for match, _ in compared}
@@ -108,6 +109,16 @@ def similar_by_response(
         other_pictures=sum(bool(layers.of(match)) for match in matches) - len(compared),
         observation=(reference["name"], reference["pictures"]),
     )
+
+
+def _candidates(
+    place: int, filters: NDArray[np.intp], correlations: NDArray[np.float64], limit: int, *, sign: bool
+) -> Iterator[_Candidate]:
+    """The most similar filters of a layer."""
+    ranks = -(abs(correlations) if sign else correlations)
+    nearest = ranks.argsort(kind="stable")[:limit]
+    found = (each[nearest].tolist() for each in (ranks, filters, correlations))
+    return ((rank, place, number, value) for rank, number, value in zip(*found, strict=True))
 
 
 def _row(match: Match, observed: Mapping[str, Any], number: int, correlation: float, *, sign: bool) -> Row:
