@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from filterkit.ingest.commit import IngestResult
     from filterkit.operations.diff import Level as DiffLevel
     from filterkit.operations.diff import Matching
+    from filterkit.operations.observed_layers import By
     from filterkit.operations.similar import Invariance, Level
     from filterkit.operations.stats import ChartFormat
     from filterkit.operations.visualized_network import Objective
@@ -768,9 +769,11 @@ class Workbench:
         query: str | os.PathLike[str] | Any,
         among: str = "*",
         *,
+        by: By = "weights",
         level: Level | None = None,
         invariant: str | Iterable[Invariance] = ("scale",),
         limit: int = 10,
+        observation: str | None = None,
     ) -> Neighbours:
         """Find the kernels or filters in the catalog that are most similar to a query.
 
@@ -785,6 +788,11 @@ class Workbench:
             it are not; an ``.npy`` file; or numbers in brackets, as text or as an array.
         among
             Address of the layers to search.
+        by
+            Compare ``"weights"``, or the ``"response"`` of filters to the same pictures: the similarity is
+            the correlation of their mean responses to each picture. Layers of any network are searched,
+            with filters of any size, if they were observed over the pictures of the query's observation,
+            with the same ``at``. The query is the address of a filter.
         level
             ``"kernel"`` or ``"filter"``. By default whichever `query` is: an address with a kernel part is a
             kernel, without one a filter; an array of one or two dimensions is a kernel, of more a filter.
@@ -794,8 +802,11 @@ class Workbench:
             mirroring, left to right. ``rotate``: quarter turns; half turns for kernels that are not square.
             Both are in the plane of height and width, the last two axes: the depth of a kernel is kept, and a
             1-D kernel is treated as 1×N, so that a half turn reverses it. Also as text: ``"scale,sign"``.
+            A correlation of responses always ignores scale, and may ignore ``sign``.
         limit
             Maximum number of results.
+        observation
+            By response, the observation of the query, by name; by default its newest.
 
         Returns
         -------
@@ -803,15 +814,17 @@ class Workbench:
             Rows, most similar first and ties in the order of the catalog: ``address``, ``similarity``, from
             -1 to 1, and ``transform``, which maps the result onto the query: ``identity``, ``@90``
             (counter-clockwise), ``@90f`` (flipped first), with a ``-`` before it for a change of sign.
-            `sheet` draws them.
+            By response also ``observation`` and ``pictures``; filters whose responses are constant are left
+            out. `sheet` draws them.
 
         Raises
         ------
         NotFoundError
-            An address names nothing, there is no such file, or nothing of that size.
+            An address names nothing, there is no such file, or nothing of that size; by response, the
+            query was not observed, or no layer was over the same pictures.
         UsageError
-            The query is not a single kernel or filter, not numeric, not finite or all zeros; an invariance
-            or level is unknown.
+            The query is not a single kernel or filter, not numeric, not finite or all zeros, or its responses
+            are constant; an invariance or level is unknown, or has no effect.
         CatalogError
             The weights of a model are missing, or it was removed in the meantime.
 
@@ -825,9 +838,23 @@ class Workbench:
         [Rows: 2 rows × 2 columns]
         >>> bench.similar([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], limit=1)["address"]
         ['classic/edge_sobel_x/0/0'] (address: 1 value)
+
+        By response, after observing five parts of a picture:
+
+        >>> parts = [photo[start : start + 100, :100] for start in range(0, 500, 100)]
+        >>> _ = bench.observe("vgg16/block1_*", parts, name="parts")
+        >>> found = bench.similar("vgg16/block1_conv1/3", "vgg16/block1_conv2", by="response", limit=2)
+        >>> found["address"]
+        ['vgg16/block1_conv2/12', 'vgg16/block1_conv2/26'] (address: 2 values)
+        >>> bench.remove("vgg16", observation="parts")
         """
         return operations.similar.similar(
-            self._session, query, among, level=level, invariant=invariant, limit=limit
+            *(self._session, query, among),
+            by=by,
+            level=level,
+            invariant=invariant,
+            limit=limit,
+            observation=observation,
         )
 
     @_with_thumbnails
@@ -929,9 +956,12 @@ class Workbench:
         a: str,
         b: str,
         *more: str,
+        by: By = "weights",
         match: Matching = "name",
         level: DiffLevel = "layer",
         tolerance: float = 1e-5,
+        observation: str | None = None,
+        observation_b: str | None = None,
         where: str | None = None,
         sort: str | Iterable[str] | None = None,
         limit: int | None = None,
@@ -943,13 +973,22 @@ class Workbench:
         a, b, more
             A model each, or layers of one: ``"vgg16"``, ``"vgg16/block5_*"``. All others are compared with
             `a`. Two single layers are compared regardless of their names.
+        by
+            Compare ``"weights"``, or the ``"response"`` of filters to the same pictures, over which both were
+            observed: the mean response to each picture. Filters are compared by its correlation, layers by
+            linear centred kernel alignment (CKA), which does not need equally many filters. Both ignore an
+            affine change of the responses.
         match
             How to pair layers: by ``"name"`` or by ``"position"``. ``"assignment"`` also pairs permuted
             filters within them; its layers are paired by name if the models share any, else by position.
         level
             One row per ``"layer"`` or per ``"filter"``.
         tolerance
-            Relative L2 distance from its partner above which a filter counts as changed.
+            Relative L2 distance from its partner above which a filter counts as changed; of weights.
+        observation
+            The observation of `a`, by name; by default the newest of each layer.
+        observation_b
+            That of the others; by default the newest over the same pictures and with the same ``at``.
         where
             A condition on columns of the rows, e.g. ``"cosine < 0.9 and model_b = 'vgg16-hed'"``; the
             language is that of `iter_filters`.
@@ -963,15 +1002,18 @@ class Workbench:
         Differences
             Rows, one model after the other, including layers without a partner, with the ``reason``.
             ``model_b`` is the model that is compared with `a`. `sheet` draws the pairs of these rows that
-            differ most.
+            differ most. By response, the rows of layers have ``cka``, and mean (``correlation``) and minimum
+            of the correlations that are defined; those of filters ``correlation``, None if the responses of a
+            filter or its partner are constant.
 
         Raises
         ------
         NotFoundError
-            There is no such model or layer, or two models have no layer in common.
+            There is no such model or layer, two models have no layer in common, or they were not observed
+            over the same pictures.
         UsageError
-            An address names several models or single filters; `match`, `level`, `tolerance`, the condition or
-            a column is invalid.
+            An address names several models or single filters; `by`, `match`, `level`, `tolerance`, the
+            condition or a column is invalid, or an option has no effect.
 
         Examples
         --------
@@ -981,12 +1023,28 @@ class Workbench:
         ──────────────────  ──────────────────  ────────
         vgg16/block5_conv1  vgg16/block5_conv2  0.005275
         [Rows: 1 row × 3 columns]
+
+        By response, after observing five parts of a picture:
+
+        >>> parts = [photo[start : start + 100, :100] for start in range(0, 500, 100)]
+        >>> _ = bench.observe("vgg16/block1_*", parts, name="parts")
+        >>> found = bench.diff("vgg16/block1_conv1", "vgg16/block1_conv2", by="response")
+        >>> found[["address_a", "address_b", "cka"]]
+        address_            address_
+        a                   b                      cka
+        ──────────────────  ──────────────────  ──────
+        vgg16/block1_conv1  vgg16/block1_conv2  0.9979
+        [Rows: 1 row × 3 columns]
+        >>> bench.remove("vgg16", observation="parts")
         """
         return operations.diff.diff(
             *(self._session, a, (b, *more)),
+            by=by,
             match=match,
             level=level,
             tolerance=tolerance,
+            observation=observation,
+            observation_b=observation_b,
             where=where,
             sort=sort,
             limit=limit,

@@ -10,7 +10,9 @@ import typer
 from filterkit.cli.shell import Shell, command
 from filterkit.cli.support.maps_output import Style, check_picture, draw_result
 from filterkit.cli.support.shared_options import (
+    By,
     Colormap,
+    ComparedObservation,
     Quality,
     Renderer,
     ResultNormalizer,
@@ -23,7 +25,10 @@ from filterkit.errors import one_line
 if TYPE_CHECKING:
     from filterkit.results.diff import Differences
 
-BRIEF = ("address_a", "address_b", "cosine", "relative_l2", "max_abs", "scale")
+BRIEF = {
+    "weights": ("address_a", "address_b", "cosine", "relative_l2", "max_abs", "scale"),
+    "response": ("address_a", "address_b", "cka", "correlation", "correlation_min"),
+}
 
 
 @command
@@ -45,6 +50,7 @@ def diff(
             metavar="[C]...", help="More models, each compared with A.", autocompletion=complete_address
         ),
     ] = None,
+    by: By = "weights",
     match: Annotated[
         Literal["name", "position", "assignment"],
         typer.Option(
@@ -59,6 +65,13 @@ def diff(
         float,
         typer.Option(help="Relative L2 distance above which a filter counts as changed."),
     ] = 1e-5,
+    observation: ComparedObservation = None,
+    observation_b: Annotated[
+        str | None,
+        typer.Option(
+            help="With --by response, name of B's observation (default: the newest of the same pictures)."
+        ),
+    ] = None,
     where: Annotated[
         str | None,
         typer.Option(
@@ -87,15 +100,23 @@ def diff(
     scale: Scale = None,
     quality: Quality = None,
 ) -> None:
-    """Compare the filters of a model with those of others."""
+    """Compare the filters of a model with those of others.
+
+    By response, filters are compared by the correlation of their mean
+    responses to the pictures over which both models were observed, and
+    layers by linear centred kernel alignment (CKA).
+    """
     style = Style(normalizer, renderer, colormap, scale, quality)
     check_picture(shell, output, style)
     with shell.workbench() as bench:
         rows = bench.diff(
             *(a, b, *(more or ())),
+            by=by,
             match=match,
             level=level,
             tolerance=tolerance,
+            observation=observation,
+            observation_b=observation_b,
             where=where,
             sort=sort,
             limit=limit,
@@ -105,11 +126,13 @@ def diff(
         elif output is not None:
             draw_result(shell, bench, rows, ("diff", output), style)
     if rows.not_finite:
-        shell.say(f"skipped, with NaN or infinity: {rows.not_finite:,} pairs of filters")
+        of = "pairs of filters" if by == "weights" else "filters"
+        shell.say(f"skipped, with NaN or infinity: {rows.not_finite:,} {of}")
     _report_left_out(shell, rows, several=bool(more))
     asked = [name.removeprefix("-") for name in words(sort or "") if name.removeprefix("-") in rows.columns]
-    brief = (*BRIEF, "moved" if match == "assignment" else "changed", *asked)
-    shell.rows(rows, rows.columns, brief=tuple(dict.fromkeys(brief)))
+    brief = (*BRIEF[by], "moved" if match == "assignment" else "changed", *asked)
+    shown = tuple(name for name in dict.fromkeys(brief) if name in rows.columns)
+    shell.rows(rows, rows.columns, brief=shown)
 
 
 def _report_left_out(shell: Shell, rows: Differences, *, several: bool) -> None:

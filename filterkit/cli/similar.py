@@ -10,7 +10,9 @@ import typer
 from filterkit.cli.shell import Shell, command
 from filterkit.cli.support.maps_output import Style, check_picture, draw_result
 from filterkit.cli.support.shared_options import (
+    By,
     Colormap,
+    ComparedObservation,
     Quality,
     Renderer,
     ResultNormalizer,
@@ -38,6 +40,7 @@ def similar(
         str,
         typer.Option(help="Layers to search, e.g. 'vgg16/block1_*'.", autocompletion=complete_address),
     ] = "*",
+    by: By = "weights",
     level: Annotated[
         Level | None,
         typer.Option(help="Compare single kernels or whole filters (default: whichever the query is)."),
@@ -50,6 +53,7 @@ def similar(
         ),
     ] = "scale",
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of rows.")] = 10,
+    observation: ComparedObservation = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Picture file for the results (.png .jpg .webp .svg .pdf .txt)."),
@@ -70,13 +74,28 @@ def similar(
     kernel. Kernels that are not square there have half turns (@180) only,
     which reverse 1×N and 1-D kernels and turn N×1 ones upside down. The
     depth of a 3-D kernel is kept.
+
+    By response, similarity is the correlation of the mean responses to the
+    pictures of the query's observation, over all filters that were observed
+    over these, whatever their size. Constant responses are left out.
     """
     style = Style(normalizer, renderer, colormap, scale, quality)
     check_picture(shell, output, style)
     with shell.workbench() as bench:
-        found = bench.similar(query, among, level=level, invariant=invariant, limit=limit)
+        found = bench.similar(
+            *(query, among),
+            by=by,
+            level=level,
+            invariant=invariant,
+            limit=limit,
+            observation=observation,
+        )
         if found.not_finite:
             shell.say(f"skipped, with NaN or infinity: {found.not_finite:,} {found.query.level}s")
+        if found.undefined:
+            shell.say(f"skipped, with constant responses: {found.undefined:,} filters")
+        if found.other_pictures:
+            shell.say(f"not searched, observed over other pictures: {found.other_pictures:,} layers")
         if output:
             draw_result(shell, bench, found, ("similar", output), style)
         shell.rows(found, found.columns, brief=BRIEF)

@@ -76,14 +76,41 @@ def assign(a: FloatArray, b: FloatArray, channel_orders: Iterable[Order] = ()) -
     left, lengths = _units(a)
     for channels in _distinct([*channel_orders, own]):
         right, others = _units(b if channels is own else b[:, channels])
-        bonus = EQUAL * _alike(lengths, others) + STAYING * np.eye(len(a))
-        filters, score = _solve(left @ right.T + bonus)
+        filters, score = _solve(left @ right.T + _bonus(lengths, others))
         if score > highest:
             best, highest = Assignment(filters, channels), score
         if highest > SETTLED:
             break
     assert best is not None
     return best
+
+
+def match_filters(
+    similarity: NDArray[np.float64], lengths: NDArray[np.float64], others: NDArray[np.float64]
+) -> Order:
+    """The partner of each filter such that the sum of similarities is maximal; -1 for filters without one.
+
+    Parameters
+    ----------
+    similarity
+        Shape (filters, other filters); NaN counts as 0, or as 1 between filters that both have norm 0.
+    lengths, others
+        Norms of both, shape (filters,) and (other filters,): of equally similar partners, one of the same
+        norm is preferred.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    both_zero = np.logical_and.outer(lengths == 0, others == 0)
+    known = np.where(np.isnan(similarity), both_zero, similarity)
+    rows, columns = linear_sum_assignment(known + _bonus(lengths, others), maximize=True)
+    partners = np.full(len(lengths), -1, np.intp)
+    partners[rows] = columns
+    return partners
+
+
+def _bonus(lengths: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What decides between equally similar filters."""
+    return EQUAL * _alike(lengths, others) + STAYING * np.eye(len(lengths), len(others))
 
 
 def _solve(similarity: NDArray[np.float64]) -> tuple[Order, float]:

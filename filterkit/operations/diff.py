@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from filterkit.address import parse_address
 from filterkit.errors import NotFoundError, UsageError, check_number, closest
+from filterkit.operations.observed_layers import By
 from filterkit.results.diff import Differences, LayerPair, Place
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from filterkit.catalog.addresses import Match
     from filterkit.comparison.assignment import Pair
+    from filterkit.operations.diff_by_response import ObservedPairs
     from filterkit.plugins.protocols import Progress, Row
     from filterkit.session import Session
 
@@ -57,42 +59,62 @@ def diff(
     a: str,
     others: Sequence[str],
     *,
+    by: By,
     match: Matching,
     level: Level,
     tolerance: float,
+    observation: str | None,
+    observation_b: str | None,
     where: str | None,
     sort: str | Iterable[str] | None,
     limit: int | None,
 ) -> Differences:
     """See `Workbench.diff`."""
     from filterkit.catalog.selecting import names_in, select_rows
+    from filterkit.operations import diff_by_response as by_response
 
+    _check_choice("by", by, By)
     _check_choice("match", match, Matching)
     _check_choice("level", level, Level)
-    check_number("tolerance", tolerance)
-    if not (tolerance >= 0 and math.isfinite(tolerance)):
-        raise UsageError(
-            f"tolerance must be a finite number of at least 0, not {tolerance}", hint="the default is 1e-5"
-        )
-    columns = LAYER_COLUMNS if level == "layer" else FILTER_COLUMNS
+    _check_tolerance(tolerance)
+    for name, value in {"observation": observation, "observation_b": observation_b}.items():
+        if value is not None and by != "response":
+            raise UsageError(
+                f"{name} has no effect without by=response", hint="--by response compares responses"
+            )
+    columns: Mapping[str, type] = LAYER_COLUMNS if level == "layer" else FILTER_COLUMNS
+    examples: Mapping[str, str] = EXAMPLES
+    if by == "response":
+        if tolerance != TOLERANCE:
+            raise UsageError(
+                "tolerance has no effect with by=response",
+                hint="select by correlation, e.g. correlation < 0.9",
+            )
+        columns = by_response.LAYER_COLUMNS if level == "layer" else by_response.FILTER_COLUMNS
+        examples = by_response.EXAMPLES
     order = names_in(sort, "sort")
     try:
         select_rows([], columns, where=where, sort=order, limit=limit)  # raises before anything is compared
     except UsageError as error:
-        raise _with_own_example(error) from None
+        raise _with_own_example(error, examples) from None
     left = _side(session, a)
     rights = [_side(session, other) for other in others]
+    observed = (
+        by_response.ObservedPairs(session, left, rights, observation, observation_b)
+        if by == "response"
+        else None
+    )
     with session.progress() as progress:
-        pairs = tuple(_layer_pairs(session, progress, left, rights, match, tolerance))
+        pairs = tuple(_layer_pairs(session, progress, left, rights, match, tolerance, observed))
     rows: list[Row] = []
     places: list[Place] = []
     for place, pair in enumerate(pairs):
-        if level == "layer" or pair.difference is None:
+        if level == "layer" or pair.similarities is None:
             rows.append(_row(columns, _in_total(pair), *_addresses(pair), pair))
             places.append((place, None))
         else:
-            rows += _filter_rows(pair)
-            places += ((place, number) for number in range(len(pair.difference.cosine)))
+            rows += _filter_rows(columns, pair)
+            places += ((place, number) for number in range(len(pair.similarities)))
     chosen = select_rows(rows, columns, where=where, sort=order, limit=limit)
     return Differences(
         *((rows[number] for number in chosen), columns, pairs, level, [places[number] for number in chosen]),
@@ -101,10 +123,18 @@ def diff(
     )
 
 
-def _with_own_example(error: UsageError) -> UsageError:
+def _check_tolerance(tolerance: float) -> None:
+    check_number("tolerance", tolerance)
+    if not (tolerance >= 0 and math.isfinite(tolerance)):
+        raise UsageError(
+            f"tolerance must be a finite number of at least 0, not {tolerance}", hint="the default is 1e-5"
+        )
+
+
+def _with_own_example(error: UsageError, examples: Mapping[str, str]) -> UsageError:
     """The same error; an example in its hint has columns of these rows."""
     hint = error.hint or ""
-    for of_filters, own in EXAMPLES.items():
+    for of_filters, own in examples.items():
         hint = hint.replace(of_filters, own)
     return error if hint == (error.hint or "") else UsageError(error.message, hint=hint)
 
@@ -129,9 +159,20 @@ def _layer_pairs(
     rights: list[list[Match]],
     match: Matching,
     tolerance: float,
+    observed: ObservedPairs | None,
 ) -> Iterator[LayerPair]:
-    paired = [(right, _pair_layers(left, right, match)) for right in rights]
+    paired = [(right, _pair_layers(left, right, match, any_shape=observed is not None)) for right in rights]
+    if observed is not None:
+        paired = [(right, observed.with_reasons(left, right, pairs)) for right, pairs in paired]
     if all(pair.reason for _, pairs in paired for pair in pairs):
+        both = [
+            (left[pair.a], right[pair.b])
+            for right, pairs in paired
+            for pair in pairs
+            if pair.a is not None and pair.b is not None
+        ]
+        if observed is not None and both:
+            raise observed.error(both)
         raise _nothing_in_common(left, *paired[0], match)
     compared = (
         left[pair.a] for _, pairs in paired for pair in pairs if pair.a is not None and not pair.reason
@@ -149,6 +190,9 @@ def _layer_pairs(
                 yield LayerPair(a, b, pair.reason, model_b=model_b)
                 continue
             done += _bank_bytes(a)
+            if observed is not None:
+                yield observed.compared(a, b, assign=match == "assignment")
+                continue
             yield _compared(session, a, b, orders if match == "assignment" else None, tolerance)
 
 
@@ -196,11 +240,13 @@ def _check_choice(kind: str, word: str, choices: Any) -> None:
         raise UsageError(f"{kind} cannot be '{word}'", hint=closest(word, get_args(choices)))
 
 
-def _pair_layers(a: Sequence[Match], b: Sequence[Match], match: Matching) -> list[Pair]:
+def _pair_layers(a: Sequence[Match], b: Sequence[Match], match: Matching, *, any_shape: bool) -> list[Pair]:
     """Pair the layers of two models; two single layers are paired regardless of their names."""
     from filterkit.comparison.assignment import Layer, pair_by_name, pair_by_position
 
-    left, right = ([Layer(each.layer["name"], each.bank_shape) for each in side] for side in (a, b))
+    left, right = (
+        [Layer(each.layer["name"], () if any_shape else each.bank_shape) for each in side] for side in (a, b)
+    )
     single = len(a) == len(b) == 1
     return (pair_by_name if _by_name(a, b, match) and not single else pair_by_position)(left, right)
 
@@ -231,7 +277,10 @@ def _nothing_in_common(
 def _in_total(pair: LayerPair) -> dict[str, Any]:
     """The differences of whole layers; empty if they cannot be compared."""
     from filterkit.comparison.difference import total
+    from filterkit.operations import diff_by_response as by_response
 
+    if pair.correlation is not None:
+        return by_response.of_layer(pair.correlation)
     if pair.difference is None:
         return {}
     return {
@@ -242,8 +291,21 @@ def _in_total(pair: LayerPair) -> dict[str, Any]:
     }
 
 
-def _filter_rows(pair: LayerPair) -> Iterator[Row]:
+def _filter_rows(names: Iterable[str], pair: LayerPair) -> Iterator[Row]:
+    from filterkit.operations import diff_by_response as by_response
+
     address_a, address_b = _addresses(pair)
+    columns = by_response.of_filters(pair.correlation) if pair.correlation is not None else _of_filters(pair)
+    assert pair.similarities is not None
+    for number in range(len(pair.similarities)):
+        known = {name: values[number] for name, values in columns.items()}
+        partner = pair.partner(number)
+        other = f"{address_b}/{partner}" if partner >= 0 else None
+        yield _row(names, known, f"{address_a}/{number}", other, pair)
+
+
+def _of_filters(pair: LayerPair) -> dict[str, list[Any]]:
+    """The differences of each filter."""
     each = pair.difference
     assert each is not None
     columns = {
@@ -254,11 +316,7 @@ def _filter_rows(pair: LayerPair) -> Iterator[Row]:
         columns["bias_max_abs"] = pair.bias.tolist()
     if pair.assignment is not None:
         columns["moved"] = pair.assignment.moved.tolist()
-    for number in range(len(each.cosine)):
-        known = {name: values[number] for name, values in columns.items()}
-        yield _row(
-            FILTER_COLUMNS, known, f"{address_a}/{number}", f"{address_b}/{pair.partner(number)}", pair
-        )
+    return columns
 
 
 def _addresses(pair: LayerPair) -> tuple[str | None, str | None]:
@@ -268,6 +326,8 @@ def _addresses(pair: LayerPair) -> tuple[str | None, str | None]:
 def _row(columns: Iterable[str], known: dict[str, Any], a: str | None, b: str | None, pair: LayerPair) -> Row:
     """A row with None for what is unknown or undefined."""
     known = {**known, "address_a": a, "address_b": b, "reason": pair.reason, "model_b": pair.model_b}
+    known |= dict(zip(("observation_a", "observation_b"), pair.observations, strict=True))
+    known["pictures"] = pair.pictures
     values = ((name, known.get(name)) for name in columns)
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from filterkit.address import refuse_url
 from filterkit.catalog.weights import PLACES, bank
 from filterkit.errors import NotFoundError, UsageError, check_number, closest
+from filterkit.operations.observed_layers import By
 from filterkit.results.similar import NeighbourQuery, Neighbours
 from filterkit.session import sliced
 
@@ -52,18 +53,28 @@ def similar(
     query: str | os.PathLike[str] | Any,
     among: str,
     *,
+    by: By,
     level: Level | None,
     invariant: Iterable[str],
     limit: int,
+    observation: str | None,
 ) -> Neighbours:
     """See `Workbench.similar`."""
     from filterkit.comparison.neighbours import nearest, turns_of
 
+    if by not in get_args(By):
+        raise UsageError(f"by cannot be '{by}'", hint=closest(str(by), get_args(By)))
     wanted = check_invariances(invariant, get_args(Invariance))
     _check_level(level)
     check_number("limit", limit, whole=True)
     if limit < 1:
         raise UsageError(f"limit must be at least 1, not {limit}", hint="the default is 10")
+    if by == "response":
+        return _by_response(session, query, among, level, wanted, int(limit), observation)
+    if observation is not None:
+        raise UsageError(
+            "observation has no effect without by=response", hint="--by response compares responses"
+        )
     asked = _query(session, query, level)
     matches = session.matches(among, *PLACES)
     if asked.level == "filter" and any(match.asked.kernels is not None for match in matches):
@@ -100,6 +111,40 @@ def similar(
     used = {row["model"] for row in rows}
     models = {match.model["name"]: match.model["sha256"] for match in fitting if match.model["name"] in used}
     return Neighbours(rows, COLUMNS, query, banks, found.not_finite, channels, models)
+
+
+def _by_response(
+    session: Session,
+    query: Any,
+    among: str,
+    level: Level | None,
+    wanted: frozenset[str],
+    limit: int,
+    observation: str | None,
+) -> Neighbours:
+    """Check what a search by responses does not take, and search."""
+    from filterkit.operations.similar_by_response import similar_by_response
+
+    if level == "kernel":
+        raise UsageError("single kernels have no responses", hint="--level filter compares whole filters")
+    if "scale" not in wanted or wanted & {"flip", "rotate"}:
+        raise UsageError(
+            "a correlation of responses ignores scale, and may ignore sign, but not flip or rotate",
+            hint="--invariant scale or --invariant scale,sign",
+        )
+    asked = _query(session, query, None)
+    if asked.place is None:
+        raise UsageError(
+            f"{asked.name} is not in the catalog, and has no responses", hint="e.g. vgg16/block1_conv1/3"
+        )
+    if asked.level != "filter":
+        raise UsageError(
+            f"{asked.name} is a single kernel, which has no responses",
+            hint=f"the whole filter is {asked.name.rpartition('/')[0]}",
+        )
+    return similar_by_response(
+        session, asked, among, observation=observation, limit=limit, sign="sign" in wanted
+    )
 
 
 def shape_of(match: Match, level: Level) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from filterkit.catalog.addresses import Match
     from filterkit.comparison.assignment import Assignment
+    from filterkit.comparison.correlation import LayerCorrelation
     from filterkit.comparison.difference import Difference
     from filterkit.plugins.protocols import Normalizer, Row
     from filterkit.records import FloatArray, TileSheet
@@ -44,6 +45,12 @@ class LayerPair:
         The pairing of filters of `a` and `b`; None if those of the same number are partners.
     model_b
         The model that `b` is from, or would be.
+    correlation
+        Similarity of their responses, if they were compared by these; then there is no `difference`.
+    observations
+        The names of the observations of `a` and `b`, if they were compared by responses.
+    pictures
+        Number of pictures in these.
     """
 
     a: Match | None
@@ -55,17 +62,34 @@ class LayerPair:
     bias: NDArray[np.float64] | None = None
     assignment: Assignment | None = None
     model_b: str = ""
+    correlation: LayerCorrelation | None = None
+    observations: tuple[str, str] | tuple[None, None] = (None, None)
+    pictures: int | None = None
 
     def __repr__(self) -> str:
         a, b = (each.address if each else "nothing" for each in (self.a, self.b))
         result = self.reason or "not compared"
         if self.difference is not None:
             result = f"cosines {array_text(self.difference.cosine)}"
+        elif self.correlation is not None:
+            result = f"correlations {array_text(self.correlation.correlation)}"
         return shortened(one_line(f"<LayerPair {a} and {b}: {result}>"))
 
     def partner(self, number: int) -> int:
-        """The filter of `b` that is the partner of filter `number` of `a`."""
+        """The filter of `b` that is the partner of filter `number` of `a`; -1 if there is none."""
+        if self.correlation is not None:
+            return int(self.correlation.partners[number])
         return number if self.assignment is None else int(self.assignment.filters[number])
+
+    @property
+    def similarities(self) -> NDArray[np.float64] | None:
+        """Cosine or correlation of each filter of `a` and its partner, NaN if undefined.
+
+        None if the layers were not compared.
+        """
+        if self.correlation is not None:
+            return self.correlation.correlation
+        return None if self.difference is None else self.difference.cosine
 
 
 class Differences(Rows, Pictured):
@@ -85,7 +109,7 @@ class Differences(Rows, Pictured):
     sorted_by
         The names of the columns of that order, with ``-`` before one in descending order.
     not_finite
-        Number of pairs of filters that contain NaN or infinity, in all `pairs`.
+        Number of pairs of filters that contain NaN or infinity, in all `pairs`; of filters, by responses.
     """
 
     default_normalizer = "symmetric:per=filter"
@@ -106,7 +130,9 @@ class Differences(Rows, Pictured):
         self.pairs, self.level, self.places, self.is_sorted = pairs, level, places, is_sorted
         self.sorted_by = tuple(sorted_by)
         differences = [pair.difference for pair in pairs if pair.difference is not None]
-        self.not_finite = sum(int((~each.finite).sum()) for each in differences)
+        self.not_finite = sum(int((~each.finite).sum()) for each in differences) + sum(
+            pair.correlation.not_finite for pair in pairs if pair.correlation is not None
+        )
 
     @property
     def models(self) -> dict[str, str]:

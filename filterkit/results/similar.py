@@ -11,6 +11,7 @@ from filterkit.results.sheet import Pictured
 from filterkit.short_reprs import short_repr
 
 if TYPE_CHECKING:
+    from filterkit.catalog.addresses import Match
     from filterkit.plugins.protocols import Normalizer, Row
     from filterkit.records import FloatArray, TileSheet
 
@@ -51,6 +52,14 @@ class Neighbours(Found, Pictured):
         Names of the input channels of those layers that read a picture.
     models
         The SHA-256 of each model among the rows, by its name.
+    places
+        By response, the layers of the rows and of the query, by address; their filters may differ in shape.
+    undefined
+        By response, the number of filters without a correlation, as their responses are constant.
+    other_pictures
+        By response, the number of layers that were not searched, as they were observed over other pictures.
+    observation
+        By response, the name of the query's observation, and its number of pictures.
     """
 
     def __init__(
@@ -62,10 +71,16 @@ class Neighbours(Found, Pictured):
         not_finite: int,
         input_channels: Mapping[str, tuple[str, ...]] | None = None,
         models: Mapping[str, str] | None = None,
+        *,
+        places: Mapping[str, Match] | None = None,
+        undefined: int = 0,
+        other_pictures: int = 0,
+        observation: tuple[str, int] | None = None,
     ) -> None:
         super().__init__(rows, columns, not_finite)
         self.query, self.banks, self.input_channels = query, banks, input_channels or {}
-        self.models = models or {}
+        self.models, self.places = models or {}, places or {}
+        self.undefined, self.other_pictures, self.observation = undefined, other_pictures, observation
 
     @property
     def default_normalizer(self) -> str:
@@ -74,6 +89,8 @@ class Neighbours(Found, Pictured):
 
     def to_sheet(self, normalizer: Normalizer) -> TileSheet:
         """The query, then the results: one per row."""
-        from filterkit.sheets.picked import neighbours_to_sheet
+        from filterkit.sheets.picked import correlated_to_sheet, neighbours_to_sheet
 
+        if self.places:
+            return correlated_to_sheet(self, normalizer)
         return neighbours_to_sheet(self, normalizer)

@@ -31,7 +31,7 @@ PER_ROW = 3
 class FilterPair:
     """A filter of a pair of layers, and its similarity to its partner; the least similar sort first."""
 
-    cosine: float
+    similarity: float
     place: int
     number: int
 
@@ -63,8 +63,8 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
     """The least similar pairs of filters of the rows, one per row, worst first unless the rows are sorted.
 
     Both filters of a pair are scaled to norm 1, and the kernel that then differs most is drawn, both on the
-    same scale. Smaller kernels are padded with zeros, and with NaN in `values`, which are the weights as they
-    are in the catalog.
+    same scale; of filters that were compared by their responses, the kernel of largest norm of each. Smaller
+    kernels are padded with zeros, and with NaN in `values`, which are the weights as they are in the catalog.
 
     Raises
     ------
@@ -72,12 +72,13 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
         There are no rows, or none of layers that were compared, or no pair of filters is finite.
     """
     ranked = list(_drawable(differences))
-    if not any(differences.pairs[place].difference for place, _ in differences.places):
+    if all(differences.pairs[place].similarities is None for place, _ in differences.places):
         what = "these layers were not compared" if differences else "no rows were selected"
         raise UsageError(f"there is nothing to draw: {what}", hint="select other rows")
+    by_response = any(pair.correlation is not None for pair in differences.pairs)
     if not ranked:
         raise UsageError(
-            "there is nothing to draw: no pair of filters is finite",
+            f"there is nothing to draw: no pair of filters {'varies' if by_response else 'is finite'}",
             hint="leave out -o to see which layers were compared",
         )
     first, *others = _names(differences)
@@ -87,10 +88,10 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
         left, right = _sides(differences.pairs[each.place], each.number)
         labels.append(left.label)
         if left.label == right.label:
-            labels.append(f"{right.model}  {each.cosine:.4f}")
+            labels.append(f"{right.model}  {each.similarity:.4f}")
         else:
             name = right.label if len(others) == 1 else f"{right.model}/{right.label}"
-            labels.append(f"{name}  {each.cosine:.2f}")
+            labels.append(f"{name}  {each.similarity:.2f}")
         sides += left, right
     height, width = (max(side.drawn.shape[axis] for side in sides) for axis in (0, 1))
     drawn = np.stack([_framed(side.drawn, height, width, around=0) for side in sides])
@@ -102,12 +103,16 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
     what = (
         f"layer{plural}, the least similar pair of each" if differences.level == "layer" else f"pair{plural}"
     )
+    drawn_kernel, number = (
+        ("the kernel of largest norm of each filter", "correlation of the responses")
+        if by_response
+        else ("the kernel that differs most after scaling both filters to the same norm", "cosine similarity")
+    )
     return TileSheet(
         tiles=in_rows(normalized.values.reshape(drawn.shape), columns),
         count=len(sides),
         title=f"{first} (left) and {' or '.join(others)} (right), {_order(differences)}",
-        note=f"{len(sides) // 2:,} of {len(ranked):,} {what}; the kernel that differs most after scaling "
-        "both filters to the same norm; the number is the cosine similarity; "
+        note=f"{len(sides) // 2:,} of {len(ranked):,} {what}; {drawn_kernel}; the number is the {number}; "
         f"{normalized.summary.replace('per filter', 'per pair')}",
         tile_labels=tuple(labels),
         centre=normalized.centre,  # but no vmin or vmax: every filter was scaled by its own norm
@@ -123,21 +128,28 @@ def pairs_to_sheet(differences: Differences, normalizer: Normalizer) -> TileShee
 
 
 def _drawable(differences: Differences) -> Iterator[FilterPair]:
-    """The finite pair of each row: for a layer the least similar one."""
+    """The pair of each row that has a similarity: for a layer the least similar one."""
     for place, number in differences.places:
-        found = differences.pairs[place].difference
-        if found is None or not (found.finite.any() if number is None else found.finite[number]):
+        found = differences.pairs[place].similarities
+        if found is None or np.isnan(found if number is None else found[number]).all():
             continue
-        chosen = int(np.nanargmin(found.cosine)) if number is None else number
-        yield FilterPair(float(found.cosine[chosen]), place, chosen)
+        chosen = int(np.nanargmin(found)) if number is None else number
+        yield FilterPair(float(found[chosen]), place, chosen)
 
 
 def _sides(pair: LayerPair, number: int) -> tuple[Side, Side]:
-    """Both filters of a pair, each as the kernel that differs most."""
+    """Both filters of a pair, each as one kernel."""
     assert pair.a is not None and pair.weights_a is not None
     assert pair.b is not None and pair.weights_b is not None
     partner = pair.partner(number)
     weights_a, weights_b = pair.weights_a[number], pair.weights_b[partner]
+    if pair.correlation is not None:  # the layers may have different input channels
+        kernel, other = map(_strongest, (weights_a, weights_b))
+        a, b = _unit(weights_a), _unit(weights_b)
+        return (
+            _side(pair.a, number, kernel, a[kernel], weights_a[kernel]),
+            _side(pair.b, partner, other, b[other], weights_b[other]),
+        )
     channels = np.arange(len(weights_a)) if pair.assignment is None else pair.assignment.channels
     a, b = _unit(weights_a), _unit(weights_b)[channels]
     kernel = int(np.square((b - a).reshape(len(a), -1)).sum(axis=1).argmax())
@@ -152,6 +164,12 @@ def _side(match: Match, number: int, kernel: int, drawn: FloatArray, weights: Fl
     place = f"{number}/{kernel}"
     label = with_channel(f"{match.layer['name']}/{place}", match.layer["input_channels"], kernel)
     return Side(f"{match.address}/{place}", _picture(drawn), _picture(weights), label)
+
+
+def _strongest(weights: FloatArray) -> int:
+    """The kernel of largest norm of a filter."""
+    wide = np.nan_to_num(weights.reshape(len(weights), -1).astype(np.float64), posinf=0, neginf=0)
+    return int(np.square(wide).sum(axis=1).argmax())
 
 
 def _unit(values: FloatArray) -> FloatArray:
@@ -175,7 +193,7 @@ def _framed(picture: FloatArray, height: int, width: int, around: float) -> Floa
 def _names(differences: Differences) -> list[str]:
     """What the pairs of the rows compare: two layers, or a model and those compared with it."""
     places = dict.fromkeys(place for place, _ in differences.places)
-    pairs = [pair for pair in map(differences.pairs.__getitem__, places) if pair.difference is not None]
+    pairs = [pair for pair in map(differences.pairs.__getitem__, places) if pair.similarities is not None]
     [first, *_] = pairs
     assert first.a is not None and first.b is not None
     if len(pairs) == 1:

@@ -287,6 +287,29 @@ def neighbours_to_sheet(found: Neighbours, normalizer: Normalizer) -> TileSheet:
     return replace(sheet, tiles=tiles, values=shown, row_labels=sheet.tile_labels, tile_labels=())
 
 
+def correlated_to_sheet(found: Neighbours, normalizer: Normalizer) -> TileSheet:
+    """The query, then the results: the kernel of largest norm of each, as their shapes may differ."""
+    layer, _, number = found.query.name.rpartition("/")
+    chosen = [(layer, int(number)), *((f"{row['model']}/{row['layer']}", row["filter"]) for row in found)]
+
+    def read(matches: Sequence[Match]) -> tuple[Sequence[int], FloatArray]:
+        weights = found.banks[matches[0].address]
+        return range(len(weights)), weights
+
+    matches = [replace(found.places[address], filters=[number]) for address, number in chosen]
+    sheet = picked_sheet(matches, read, normalizer, "strongest")
+    labels = [found.query.name, *(f"{row['address']} {row['similarity']:.3f}" for row in found)]
+    assert found.observation is not None
+    name, pictures = found.observation
+    return replace(
+        sheet,
+        title=f"{len(found):,} filters whose responses correlate most with those of {found.query.name}",
+        note=f"{sheet.note}; {pictures:,} pictures of observation {name}",
+        tile_labels=tuple(labels) if sheet.tile_labels else (),
+        row_labels=tuple(labels) if sheet.row_labels else (),
+    )
+
+
 def _named(address: str, names: Sequence[str], kernel: int | None) -> str:
     return address if kernel is None else with_channel(address, names, kernel)
 

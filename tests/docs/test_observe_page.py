@@ -32,7 +32,7 @@ def test_the_commands_and_the_python_run(
     runpy.run_path(str(DOCS / "sample_photos.py"), run_name="__main__")
     with filterkit.open("catalog.db") as bench:
         bench.add("vgg16")
-    assert len(LINES) == 8
+    assert len(LINES) == 11
     for line in LINES:
         program, *words = shlex.split(line)
         assert program == "filterkit"

@@ -118,6 +118,17 @@ Observation = Annotated[
     str | None,
     typer.Option(help="Observation that columns such as response_mean are of (default: the newest)."),
 ]
+By = Annotated[
+    Literal["weights", "response"],
+    typer.Option(
+        help="Compare weights, or responses to the same pictures, over which the models must have been "
+        "observed."
+    ),
+]
+ComparedObservation = Annotated[
+    str | None,
+    typer.Option(help="With --by response, name of the first model's observation (default: the newest)."),
+]
 Scale = Annotated[int | None, typer.Option(min=1, help="Pixels per value, for the mosaic renderer.")]
 Quality = Annotated[
     int | None, typer.Option(min=1, max=100, help="Quality of JPEG and WebP pictures (default: 90).")
