@@ -371,3 +371,29 @@ class IngestEvent:
     plugins: Mapping[str, str] = field(default_factory=dict)
 
     __repr__ = short_repr
+
+
+@dataclass(frozen=True, slots=True)
+class ObserveEvent:
+    """The event passed to `filterkit_after_observe` after an observation was added, continued or extended.
+
+    Attributes
+    ----------
+    pictures, added
+        How many pictures the observation has, and how many of them are new.
+    layers, filters
+        How many of the model were observed.
+    metrics
+        Columns that response metrics of plugins filled.
+    """
+
+    catalog: str
+    model: str
+    observation: str
+    pictures: int
+    added: int
+    layers: int
+    filters: int
+    metrics: tuple[str, ...] = ()
+
+    __repr__ = short_repr

@@ -1494,6 +1494,7 @@ class Workbench:
         at: At = "post",
         batch: int = 8,
         keep_pictures: bool = False,
+        metrics: Sequence[str] | None = None,
         size: int | tuple[int, int] | str | None = None,
         provider: Provider = "auto",
         threads: int | None = None,
@@ -1523,6 +1524,10 @@ class Workbench:
             How many pictures of the same size run together.
         keep_pictures
             Copy the picture files that are exemplars into the store, so that the catalog can be handed on.
+        metrics
+            Response metrics of plugins to compute as well, as spec strings; their columns are in `filters`
+            and `stats`, too. The feature maps of a batch are then in memory. An observation keeps those that
+            it has; one that it lacks is run over all pictures. One that fails is left out.
         at, size, provider, threads
             As in `iter_feature_maps`.
         unreadable
@@ -1546,7 +1551,9 @@ class Workbench:
             self._session,
             address,
             images,
-            asked=operations.observe.ObserveOptions(name, top, duplicates, batch, keep_pictures),
+            asked=operations.observe.ObserveOptions(
+                name, top, duplicates, batch, keep_pictures, tuple(metrics or ())
+            ),
             options=RunOptions(at, size, provider, threads),
             unreadable=unreadable,
         )

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from filterkit.address import Address
 from filterkit.catalog.addresses import find, models_named
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.responses import RESPONSES
+from filterkit.catalog.responses import RESPONSES, response_metric
 from filterkit.catalog.schema import (
     LAYER_METRIC_COLUMNS,
     METRIC_COLUMNS,
@@ -216,18 +216,23 @@ def _listing(catalog: Catalog, columns: Mapping[str, Column], query: sa.Select[A
 
 
 def searchable(
-    extra_metrics: Sequence[str] = (), extra_layer_metrics: Sequence[str] = ()
+    extra_metrics: Sequence[str] = (),
+    extra_layer_metrics: Sequence[str] = (),
+    extra_responses: Sequence[str] = (),
 ) -> dict[str, Column]:
     """What a condition on filters, or their sort order, can name: their own columns, then their layer's.
 
-    Metrics of plugins have the lowest precedence; a filter's precedes its layer's of the same name. Qualified
-    with its table (`QUALIFIED`), every column has a unique name.
+    Metrics of plugins have the lowest precedence; a filter's precedes its layer's of the same name, and that
+    its response metric's. Qualified with its table (`QUALIFIED`), every column has a unique name.
     """
+    of_responses = {name: response_metric(name) for name in extra_responses}
     of_layers = {name: extra_metric(name, layer) for name in extra_layer_metrics}
     of_filters = {name: extra_metric(name) for name in extra_metrics}
     qualified = {f"layer.{name}": column for name, column in of_layers.items()}
     qualified |= {f"filter.{name}": column for name, column in of_filters.items()}
-    plain = {**of_layers, **of_filters, **RESPONSES, **LAYER_METRICS, **LAYERS, **FILTERS, **UNLISTED}
+    qualified |= {f"response.{name}": column for name, column in of_responses.items()}
+    of_plugins = {**of_responses, **of_layers, **of_filters}
+    plain = {**of_plugins, **RESPONSES, **LAYER_METRICS, **LAYERS, **FILTERS, **UNLISTED}
     return {**plain, **qualified, **QUALIFIED}
 
 

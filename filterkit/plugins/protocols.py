@@ -147,6 +147,39 @@ class OutputFormat(Protocol):
 
 
 @runtime_checkable
+class ResponseMetric(Protocol):
+    """Statistics of each filter over the feature maps of all pictures; a frozen dataclass of its options.
+
+    Maps are summarized batch by batch. A summary is a mapping from names to arrays of fixed size, which are
+    stored while an observation is unfinished, and merged: nothing else is kept between batches.
+    """
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+    def summarize(self, maps: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+        """What is kept of maps of shape (pictures, filters, *spatial), which are finite and read-only.
+
+        The arrays contain finite numbers or booleans. Their names, dtypes and shapes depend on the number of
+        filters only: not on the number of pictures, which is at least 1, or on the size of the maps.
+        """
+        ...
+
+    def merge(
+        self, one: dict[str, NDArray[np.generic]], other: dict[str, NDArray[np.generic]]
+    ) -> dict[str, NDArray[np.generic]]:
+        """The summary of all pictures of two summaries, which are read-only."""
+        ...
+
+    def values(self, summary: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+        """One array of numbers or booleans per column, each of shape (filters,).
+
+        NaN means that a column is undefined for a filter. It is stored as NULL, as are infinities.
+        """
+        ...
+
+
+@runtime_checkable
 class GradientRule(Protocol):
     """Differentiates nodes of some operators."""
 
