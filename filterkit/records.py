@@ -377,14 +377,7 @@ class IngestEvent:
 class ObserveEvent:
     """The event passed to `filterkit_after_observe` after an observation was added, continued or extended.
 
-    Attributes
-    ----------
-    pictures, added
-        How many pictures the observation has, and how many of them are new.
-    layers, filters
-        How many of the model were observed.
-    metrics
-        Columns that response metrics of plugins filled.
+    Of its `pictures`, `added` are new; response metrics of plugins filled the columns `metrics`.
     """
 
     catalog: str

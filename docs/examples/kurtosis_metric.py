@@ -1,4 +1,4 @@
-"""Response metric `kurtosis`: how heavy the tails of a filter's responses are; 3 for a normal distribution."""
+"""Response metric `kurtosis`: how heavy the tails of a filter's responses are; 3 if they are normal."""
 
 import filterkit
 

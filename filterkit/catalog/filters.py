@@ -179,7 +179,9 @@ def select(
             with catalog.connect() as connection:
                 check_models(models_named(connection, "*", listings.MEASURED))
         if found:
-            return Selected("all", None, *_extra(found), *_observed(catalog, None, observation))
+            observed = are_observed(catalog, None, observation)
+            of_responses = extra_responses(catalog, None, observation) if observed else ()
+            return Selected("all", None, *_extra(found), observed, observation, of_responses)
     columns = BRIEF_MODEL if check_models is None else (*BRIEF_MODEL, model.c.measured)
     with catalog.connect() as connection:
         matches = find(connection, address, columns)
@@ -187,19 +189,13 @@ def select(
         check_models({match.model["id"]: match.model for match in matches}.values())
     extra = _extra((match.model["extra_metrics"], match.model["extra_layer_metrics"]) for match in matches)
     ids = [match.layer["id"] for match in matches]
-    of = (*extra, *_observed(catalog, ids, observation))
+    observed = are_observed(catalog, ids, observation)
+    of_responses = extra_responses(catalog, ids, observation) if observed else ()
+    of = (*extra, observed, observation, of_responses)
     if address.filters is not None:
         pairs = [(match.layer["id"], position) for match in matches for position in match.filters]
         return Selected("filters", json.dumps(pairs), *of)
     return Selected("layer", ids[0], *of) if len(ids) == 1 else Selected("layers", json.dumps(ids), *of)
-
-
-def _observed(
-    catalog: Catalog, layers: list[int] | None, name: str | None
-) -> tuple[bool, str | None, tuple[str, ...]]:
-    """The last fields of a `Selected`."""
-    observed = are_observed(catalog, layers, name)
-    return observed, name, extra_responses(catalog, layers, name) if observed else ()
 
 
 def _is_selected(kind: Kind) -> Column:

@@ -20,6 +20,7 @@ from filterkit.catalog.schema import (
     filter_,
     layer,
     model,
+    observation,
     skipped,
 )
 from filterkit.catalog.sqlite.statements import among, json_field
@@ -181,15 +182,22 @@ class Maker(TypedDict):
 
 
 def plugins_of_models(catalog: Catalog) -> dict[str, dict[str, Maker]]:
-    """For each plugin that made rows: the names of the models, and how they were made."""
-    columns = {"name": model.c.name, "plugins": model.c.plugins}
-    with catalog.connect() as connection:
-        query = sa.select(*columns.values()).order_by(model.c.name)
-        found = check_rows(connection.execute(query).mappings(), columns)
+    """For each plugin that made rows, also of observations: the names of the models, and how."""
     made: dict[str, dict[str, Maker]] = {}
-    for row in found:
-        for plugin, maker in row["plugins"].items():
-            made.setdefault(plugin, {})[row["name"]] = _maker(maker)
+    for table in (model, observation):
+        columns = {"name": model.c.name, "plugins": table.c.plugins}
+        query = sa.select(*columns.values()).select_from(model).order_by(model.c.name)
+        if table is observation:
+            query = query.join(observation).order_by(observation.c.id)
+        with catalog.connect() as connection:
+            found = check_rows(connection.execute(query).mappings(), columns)
+        for row in found:
+            for plugin, stored in row["plugins"].items():
+                maker, before = _maker(stored), made.setdefault(plugin, {}).get(row["name"])
+                if before is not None:
+                    specs = dict.fromkeys((*before["made_by"], *maker["made_by"]))
+                    maker = {"version": maker["version"], "made_by": list(specs)}
+                made[plugin][row["name"]] = maker
     return made
 
 

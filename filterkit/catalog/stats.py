@@ -38,7 +38,8 @@ def stats(
     columns
         ``address``, ``model``, ``layer``, ``filters``; the metrics of layers, those of plugins last; then
         how many of the filters are ``dead``, and how many of each of `CLASSIC_TYPES`; and if they were
-        observed, `RESPONSES` and response metrics of plugins as in `layer_responses`. Each with the type of its values, or None.
+        observed, `RESPONSES` and response metrics of plugins as in `layer_responses`. Each with the type of
+        its values, or None.
     rows
         None marks values that are undefined or were not measured.
     matches

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         TileSheet,
     )
 
+    Summary = dict[str, NDArray[np.generic]]
+
 Row = Mapping[str, Any]
 """One row of a command's output: column name to value (None, bool, int, float, str, or a list of those)."""
 
@@ -157,7 +159,7 @@ class ResponseMetric(Protocol):
     @property
     def columns(self) -> tuple[str, ...]: ...
 
-    def summarize(self, maps: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+    def summarize(self, maps: NDArray[np.float32]) -> Summary:
         """What is kept of maps of shape (pictures, filters, *spatial), which are finite and read-only.
 
         The arrays contain finite numbers or booleans. Their names, dtypes and shapes depend on the number of
@@ -165,13 +167,11 @@ class ResponseMetric(Protocol):
         """
         ...
 
-    def merge(
-        self, one: dict[str, NDArray[np.generic]], other: dict[str, NDArray[np.generic]]
-    ) -> dict[str, NDArray[np.generic]]:
+    def merge(self, one: Summary, other: Summary) -> Summary:
         """The summary of all pictures of two summaries, which are read-only."""
         ...
 
-    def values(self, summary: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    def values(self, summary: Summary) -> dict[str, NDArray[np.generic]]:
         """One array of numbers or booleans per column, each of shape (filters,).
 
         NaN means that a column is undefined for a filter. It is stored as NULL, as are infinities.

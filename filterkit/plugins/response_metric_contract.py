@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from filterkit.plugins.checked import Checked, read_only
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Summary = Mapping[str, NDArray[np.generic]]
+    from filterkit.plugins.protocols import Summary
 
 DTYPES = frozenset(
     ("bool", *(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)), "float32", "float64")
@@ -36,14 +35,14 @@ class CheckedResponseMetric(Checked[ResponseMetric]):
         """Whether its columns are a tuple of names that need no quotes in conditions and in SQL."""
         return are_columns(self.columns)
 
-    def summarize(self, maps: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+    def summarize(self, maps: NDArray[np.float32]) -> Summary:
         """See `ResponseMetric.summarize`; checks for arrays of finite numbers."""
         with self._blame("summarize"):
             found = self.inner.summarize(read_only(maps))
         self._require_summary(found, "summarize")
         return dict(found)
 
-    def merge(self, one: Summary, other: Summary) -> dict[str, NDArray[np.generic]]:
+    def merge(self, one: Summary, other: Summary) -> Summary:
         """See `ResponseMetric.merge`; checks that both and the result have equal names, dtypes and shapes."""
         self._require_same(one, other, "summarize")
         with self._blame("merge"):

@@ -10,7 +10,7 @@ from filterkit.graph.loading.names import free_name
 
 
 def expose_maps(model: ModelProto, tensors: Iterable[str]) -> dict[str, str]:
-    """Add an output with each tensor as float32; returns their names by tensor. `model` is changed in place."""
+    """Add an output with each tensor as float32, in place; returns the names of the outputs by tensor."""
     graph = model.graph
     used = {name for node in graph.node for name in (*node.input, *node.output)}
     used |= {value.name for value in (*graph.input, *graph.initializer)}

@@ -11,7 +11,7 @@ from observed_net import observe_net
 
 COLUMNS = [
     *("model", "observation", "status", "pictures", "added", "copies", "left_out", "layers", "filters"),
-    *("provider", "seconds"),
+    *("provider", "seconds", "metrics", "unmeasured"),
 ]
 
 
