@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import FilterkitError, UsageError
+from filterkit.errors import FilterkitError, UnknownNameError, UsageError
 from filterkit.responses.metric_summaries import MetricSummary
 
 if TYPE_CHECKING:
@@ -149,9 +149,10 @@ def specs_of(row: Mapping[str, Any] | None) -> list[str]:
 def _earlier(session: Session, spec: str, name: str) -> CheckedResponseMetric:
     try:
         return session.registry.create("response-metric", spec)
-    except FilterkitError as error:
-        hint = f"{error.hint}; or choose another name with --name" if error.hint else "use --name"
-        raise type(error)(f"observation '{name}' has the metric {spec}: {error.message}", hint=hint) from None
+    except UnknownNameError as error:
+        message = f"observation '{name}' has the metric {spec}, which is not installed"
+        hint = "install its plugin, or choose another name with --name"
+        raise UnknownNameError(message, name=error.name, hint=hint) from None
 
 
 def _check_columns(
