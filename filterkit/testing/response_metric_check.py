@@ -72,11 +72,13 @@ def check_response_metric(metric: ResponseMetric | Callable[[], ResponseMetric])
             before = maps.tobytes()
             values = findings.attempt(name, partial(_values, wrapped, maps))
             findings.require(maps.tobytes() == before, "modifies the maps", name)
-            if values is not None:
+            both = findings.attempt(name, partial(_merged, wrapped, usual, maps))
+            if values is not None and both is not None:
                 tried[name] = maps, values
-                both = findings.attempt(name, partial(_merged, wrapped, usual, maps))
-                if both is not None and name != "huge values":
-                    _check_merging(findings, name, both)
+                same = name == "huge values" or _is_close(*both)
+                findings.require(
+                    same, "gives other values if two summaries are merged in another order", name
+                )
         if tried and not findings:
             parts = [usual[:1], usual[1:3], usual[3:]]
             for order, when in ((parts, "one after the other"), (parts[::-1], "in another order")):
@@ -86,12 +88,6 @@ def check_response_metric(metric: ResponseMetric | Callable[[], ResponseMetric])
                     findings.require(same, f"gives other values if pictures are merged {when}")
         check_repeats(findings, wrapped, copy, tried, _values, _differs)
     findings.conclude()
-
-
-def _check_merging(findings: Any, name: str, both: tuple[Any, Any]) -> None:
-    findings.require(
-        _is_close(*both), "gives other values if two summaries are merged in another order", name
-    )
 
 
 def _values(wrapped: Any, maps: Maps) -> dict[str, Any]:
