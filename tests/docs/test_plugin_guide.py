@@ -28,7 +28,7 @@ from filterkit.plugins import hookspecs, protocols
 from filterkit.plugins.commands import add_commands
 from filterkit.plugins.host import PluginHost, load_plugins
 from filterkit.plugins.registry import Registry
-from filterkit.records import FilterBank, IngestEvent, ObserveEvent, Skipped, TileSheet
+from filterkit.records import FilterBank, IngestEvent, Skipped, TileSheet
 from filterkit.testing import code_blocks
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -244,7 +244,7 @@ def test_weight_extractor(host: PluginHost, tmp_path: Path) -> None:
     assert skipped == Skipped("computed", "MatMul", "its weight is an input of the model ('z')")
 
 
-# signed_steps.py has its test in test_attribution_page.py, frames_source.py in test_pictures_page.py.
+# signed_steps.py, frames_source.py, kurtosis_metric.py, ingest_log.py and observe_log.py have tests beside this file.
 def test_gradient_rule(host: PluginHost) -> None:
     x = {"x": np.array([-2, -0.3, 0.3, 2], np.float32)}
     model = model_of([helper.make_node("Shrink", ["x"], ["y"], lambd=0.4)], x)
@@ -288,32 +288,6 @@ def test_command(host: PluginHost, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     add_commands(host, group)
     lines = run(group, "largest", "classic", "--count", "2", "--format", "tsv").splitlines()
     assert sorted(lines[1:]) == ["blur_gaussian_5\t1\t25", "sharpen_unsharp_5\t1\t25"]
-
-
-def test_after_ingest(host: PluginHost, tmp_path: Path) -> None:
-    host.add(example("ingest_log.py"), name="filterkit-log")
-    event = IngestEvent(str(tmp_path / "catalog.db"), "vgg16", layers=13, filters=4224, skipped=0)
-    host.call("filterkit_after_ingest", event=event)
-    assert (tmp_path / "catalog.log").read_text() == "vgg16: 13 layers, 4224 filters\n"
-
-
-def test_response_metric(host: PluginHost, tmp_path: Path) -> None:
-    """It agrees with SciPy over the feature maps themselves."""
-    stats = pytest.importorskip("scipy.stats")
-    metric = offered(host, "kurtosis_metric.py").create("response-metric", "kurtosis")
-    kit.check_response_metric(metric.inner)
-    maps = np.random.default_rng(0).gamma(1, 3, (5, 4, 6, 7)).astype(np.float32)
-    summary = metric.merge(metric.summarize(maps[:2]), metric.summarize(maps[2:]))
-    flat = maps.astype(np.float64).transpose(1, 0, 2, 3).reshape(4, -1)
-    found = metric.values(summary, 4)["response_kurtosis"]
-    np.testing.assert_allclose(found, stats.kurtosis(flat, axis=1, fisher=False), rtol=1e-9)
-
-
-def test_after_observe(host: PluginHost, tmp_path: Path) -> None:
-    host.add(example("observe_log.py"), name="filterkit-log")
-    event = ObserveEvent(str(tmp_path / "catalog.db"), "vgg16", "photos", 6, added=2, layers=13, filters=4224)
-    host.call("filterkit_after_observe", event=event)
-    assert (tmp_path / "catalog.log").read_text() == "vgg16: photos, 6 pictures, 2 of them new\n"
 
 
 @pytest.mark.slow
