@@ -82,9 +82,9 @@ def check_response_metric(metric: ResponseMetric | Callable[[], ResponseMetric])
         if tried and not findings:
             parts = [usual[:1], usual[1:3], usual[3:]]
             for order, when in ((parts, "one after the other"), (parts[::-1], "in another order")):
-                values = findings.attempt("usual maps", partial(_merged, wrapped, *order))
-                if values is not None:
-                    same = _is_close(values[0], tried["usual maps"][1])
+                both = findings.attempt("usual maps", partial(_merged, wrapped, *order))
+                if both is not None:
+                    same = _is_close(both[0], tried["usual maps"][1])
                     findings.require(same, f"gives other values if pictures are merged {when}")
         check_repeats(findings, wrapped, copy, tried, _values, _differs)
     findings.conclude()

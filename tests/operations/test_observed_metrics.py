@@ -123,8 +123,10 @@ def test_columns_can_be_asked(opened: Open, photos: Path) -> None:
 
 def test_the_newest_observation_or_the_named_one_counts(opened: Open, photos: Path, tmp_path: Path) -> None:
     bench = opened()
-    with pytest.raises(UnknownNameError):
+    with pytest.raises(UnknownNameError, match="no column 'own_mean'") as caught:
         bench.filters("net", where="own_mean > 0")
+    hint = "the response metric sums fills it: filterkit observe MODEL IMAGES... --metric sums"
+    assert caught.value.hint == hint
     bench.observe("net", [photos], name="first", metrics=["sums"])
     bench.observe("net/conv1", [photos / "class0"], name="second", metrics=["sums"])
     bench.observe("net/conv2", [photos], name="third")
