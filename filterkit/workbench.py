@@ -1494,7 +1494,7 @@ class Workbench:
         at: At = "post",
         batch: int = 8,
         keep_pictures: bool = False,
-        metrics: Sequence[str] | None = None,
+        metrics: str | Sequence[str] | None = None,
         size: int | tuple[int, int] | str | None = None,
         provider: Provider = "auto",
         threads: int | None = None,
@@ -1551,9 +1551,7 @@ class Workbench:
             self._session,
             address,
             images,
-            asked=operations.observe.ObserveOptions(
-                name, top, duplicates, batch, keep_pictures, tuple(metrics or ())
-            ),
+            asked=operations.observe.ObserveOptions(name, top, duplicates, batch, keep_pictures, metrics),
             options=RunOptions(at, size, provider, threads),
             unreadable=unreadable,
         )

@@ -47,7 +47,7 @@ class ObserveOptions:
     duplicates: str = "skip"
     batch: int = 8
     keep_pictures: bool = False
-    metrics: tuple[str, ...] = ()
+    metrics: str | Sequence[str] | None = None
 
 
 def observe(

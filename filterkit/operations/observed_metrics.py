@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import FilterkitError, UnknownNameError, UsageError
+from filterkit.errors import FilterkitError, UnknownNameError, UsageError, check_text
 from filterkit.responses.metric_summaries import MetricSummary
 
 if TYPE_CHECKING:
@@ -107,12 +107,17 @@ class ObservedMetrics:
 
 
 def chosen_metrics(
-    session: Session, specs: Sequence[str], row: Mapping[str, Any] | None, model: Mapping[str, Any]
+    session: Session,
+    specs: str | Sequence[str] | None,
+    row: Mapping[str, Any] | None,
+    model: Mapping[str, Any],
 ) -> list[CheckedResponseMetric]:
     """The metrics that an observation has, and those asked for.
 
     Parameters
     ----------
+    specs
+        Those asked for; a text is one.
     row
         The observation, if it exists.
     model
@@ -127,6 +132,9 @@ def chosen_metrics(
     """
     from filterkit.operations.plugins import hint_missing_plugins
 
+    specs = [specs] if isinstance(specs, str) else list(specs or ())
+    for spec in specs:
+        check_text("a metric", spec)
     with hint_missing_plugins(session):
         asked = [session.registry.create("response-metric", spec) for spec in dict.fromkeys(specs)]
         found = {metric.spec: metric for metric in asked}

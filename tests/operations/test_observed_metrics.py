@@ -259,6 +259,21 @@ def test_a_network_that_takes_no_pictures(opened: Open, tmp_path: Path) -> None:
     np.testing.assert_allclose(bench.filters("sound")["own_mean"], maps.mean(axis=1), rtol=1e-4, atol=1e-6)
 
 
+def test_a_network_with_a_fixed_batch(opened: Open, photos: Path, tmp_path: Path) -> None:
+    """The pictures that fill the last batch do not count."""
+    nodes = [node("Conv", "x w", "y", name="conv")]
+    model = build(nodes, {"x": [5, 3, 24, 32]}, {"w": random(3, 3, 3, 3)})
+    onnx.save(model, tmp_path / "five.onnx")
+    bench = opened()
+    bench.add(tmp_path / "five.onnx")
+    bench.observe("five", [photos], metrics="sums")
+    rows = bench.filters("five")
+    np.testing.assert_allclose(rows["own_mean"], rows["response_mean"], rtol=1e-5)
+    results = list(bench.iter_feature_maps("five", [photos]))
+    maps = np.stack([result.maps["conv"] for result in results]).astype(np.float64)
+    np.testing.assert_allclose(rows["own_mean"], maps.mean(axis=(0, 2, 3)), rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("column", "owner"),
     [
@@ -282,6 +297,8 @@ def test_a_metric_that_is_missing_is_named(opened: Open, photos: Path, tmp_path:
     with pytest.raises(UnknownNameError, match="unknown response-metric 'sum'") as caught:
         bench.observe("net", [photos], metrics=["sum"])
     assert "did you mean 'sums'?" in str(caught.value.hint)
+    with pytest.raises(UsageError, match="a metric must be text"):
+        bench.observe("net", [photos], metrics=[PowerSums()])  # type: ignore[list-item]
     bench.observe("net", [photos], metrics=["sums"])
     bench.close()
     with filterkit.Workbench(
