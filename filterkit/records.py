@@ -371,3 +371,22 @@ class IngestEvent:
     plugins: Mapping[str, str] = field(default_factory=dict)
 
     __repr__ = short_repr
+
+
+@dataclass(frozen=True, slots=True)
+class ObserveEvent:
+    """The event passed to `filterkit_after_observe` after an observation was added, continued or extended.
+
+    Of its `pictures`, `added` are new; response metrics of plugins filled the columns `metrics`.
+    """
+
+    catalog: str
+    model: str
+    observation: str
+    pictures: int
+    added: int
+    layers: int
+    filters: int
+    metrics: tuple[str, ...] = ()
+
+    __repr__ = short_repr

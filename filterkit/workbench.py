@@ -1552,6 +1552,7 @@ class Workbench:
         at: At = "post",
         batch: int = 8,
         keep_pictures: bool = False,
+        metrics: str | Sequence[str] | None = None,
         size: int | tuple[int, int] | str | None = None,
         provider: Provider = "auto",
         threads: int | None = None,
@@ -1581,6 +1582,10 @@ class Workbench:
             How many pictures of the same size run together.
         keep_pictures
             Copy the picture files that are exemplars into the store, so that the catalog can be handed on.
+        metrics
+            Response metrics of plugins to compute as well, as spec strings; their columns are in `filters`
+            and `stats`, too. The feature maps of a batch are then in memory. An observation keeps those that
+            it has; one that it lacks is run over all pictures. One that fails is left out.
         at, size, provider, threads
             As in `iter_feature_maps`.
         unreadable
@@ -1604,7 +1609,7 @@ class Workbench:
             self._session,
             address,
             images,
-            asked=operations.observe.ObserveOptions(name, top, duplicates, batch, keep_pictures),
+            asked=operations.observe.ObserveOptions(name, top, duplicates, batch, keep_pictures, metrics),
             options=RunOptions(at, size, provider, threads),
             unreadable=unreadable,
         )
@@ -2015,7 +2020,8 @@ class Workbench:
             Name of the plugin, without ``filterkit-``.
         kind
             ``"source"``, ``"extractor"``, ``"normalizer"``, ``"renderer"``, ``"metric"``, ``"format"``,
-            ``"image-source"``, ``"gradient-rule"``, ``"attribution"`` or ``"command"``.
+            ``"image-source"``, ``"gradient-rule"``, ``"attribution"``, ``"response-metric"`` or
+            ``"command"``.
         commands
             The names of existing commands.
 

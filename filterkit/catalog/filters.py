@@ -19,7 +19,7 @@ from filterkit.address import Address
 from filterkit.catalog import listings
 from filterkit.catalog.addresses import BRIEF_MODEL, Column, Match, find, models_named
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.responses import RESPONSES, are_observed, with_responses
+from filterkit.catalog.responses import RESPONSES, are_observed, extra_responses, with_responses
 from filterkit.catalog.schema import filter_, layer, model
 from filterkit.catalog.selecting import check_limit, column_named, in_order, names_in
 from filterkit.catalog.sqlite.statements import compiled, json_pairs, json_values, without_index
@@ -82,6 +82,7 @@ def filters(
         limited=limit is not None,
         observed=selected.observed,
         named=observation is not None,
+        extra_of_responses=selected.extra_of_responses,
     )
     return asked.names, asked.rows(catalog, selected, limit)
 
@@ -135,6 +136,8 @@ class Selected:
         Whether any of these filters was observed.
     observation
         The name of an observation, or None for the newest.
+    extra_of_responses
+        The response metrics of plugins in these observations.
     """
 
     kind: Kind
@@ -143,6 +146,7 @@ class Selected:
     extra_of_layers: tuple[str, ...]
     observed: bool = False
     observation: str | None = None
+    extra_of_responses: tuple[str, ...] = ()
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -152,7 +156,7 @@ class Selected:
     @property
     def columns(self) -> dict[str, Column]:
         """The columns that conditions and sort orders can name."""
-        return listings.searchable(self.extra, self.extra_of_layers)
+        return listings.searchable(self.extra, self.extra_of_layers, self.extra_of_responses)
 
 
 def select(
@@ -176,7 +180,8 @@ def select(
                 check_models(models_named(connection, "*", listings.MEASURED))
         if found:
             observed = are_observed(catalog, None, observation)
-            return Selected("all", None, *_extra(found), observed, observation)
+            of_responses = extra_responses(catalog, None, observation) if observed else ()
+            return Selected("all", None, *_extra(found), observed, observation, of_responses)
     columns = BRIEF_MODEL if check_models is None else (*BRIEF_MODEL, model.c.measured)
     with catalog.connect() as connection:
         matches = find(connection, address, columns)
@@ -184,7 +189,9 @@ def select(
         check_models({match.model["id"]: match.model for match in matches}.values())
     extra = _extra((match.model["extra_metrics"], match.model["extra_layer_metrics"]) for match in matches)
     ids = [match.layer["id"] for match in matches]
-    of = (*extra, are_observed(catalog, ids, observation), observation)
+    observed = are_observed(catalog, ids, observation)
+    of_responses = extra_responses(catalog, ids, observation) if observed else ()
+    of = (*extra, observed, observation, of_responses)
     if address.filters is not None:
         pairs = [(match.layer["id"], position) for match in matches for position in match.filters]
         return Selected("filters", json.dumps(pairs), *of)
@@ -272,6 +279,7 @@ def listing(
     limited: bool,
     observed: bool = False,
     named: bool = False,
+    extra_of_responses: tuple[str, ...] = (),
 ) -> Listing:
     """The listing of `columns` for the filters of a `Selected` that meet a condition.
 
@@ -280,9 +288,9 @@ def listing(
     UsageError
         The condition is invalid, or there is no such column.
     """
-    known = listings.searchable(extra, extra_of_layers)
-    every = FILTER_COLUMNS + extra + (tuple(RESPONSES) if observed else ())
-    names = every if columns is None else tuple(dict.fromkeys(columns))
+    known = listings.searchable(extra, extra_of_layers, extra_of_responses)
+    every = FILTER_COLUMNS + extra + (tuple(RESPONSES) + extra_of_responses if observed else ())
+    names = tuple(dict.fromkeys(every if columns is None else columns))
     fetched = {name: column_named(name, known) for name in names}
     if "address" in fetched:
         fetched |= {"address": sa.null(), **{part: known[part] for part in ADDRESS_PARTS}}

@@ -13,13 +13,14 @@ import sqlalchemy as sa
 from filterkit.address import Address
 from filterkit.catalog.addresses import find, models_named
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.responses import RESPONSES
+from filterkit.catalog.responses import RESPONSES, response_metric
 from filterkit.catalog.schema import (
     LAYER_METRIC_COLUMNS,
     METRIC_COLUMNS,
     filter_,
     layer,
     model,
+    observation,
     skipped,
 )
 from filterkit.catalog.sqlite.statements import among, json_field
@@ -181,15 +182,22 @@ class Maker(TypedDict):
 
 
 def plugins_of_models(catalog: Catalog) -> dict[str, dict[str, Maker]]:
-    """For each plugin that made rows: the names of the models, and how they were made."""
-    columns = {"name": model.c.name, "plugins": model.c.plugins}
-    with catalog.connect() as connection:
-        query = sa.select(*columns.values()).order_by(model.c.name)
-        found = check_rows(connection.execute(query).mappings(), columns)
+    """For each plugin that made rows, also of observations: the names of the models, and how."""
     made: dict[str, dict[str, Maker]] = {}
-    for row in found:
-        for plugin, maker in row["plugins"].items():
-            made.setdefault(plugin, {})[row["name"]] = _maker(maker)
+    for table in (model, observation):
+        columns = {"name": model.c.name, "plugins": table.c.plugins}
+        query = sa.select(*columns.values()).select_from(model).order_by(model.c.name)
+        if table is observation:
+            query = query.join(observation).order_by(observation.c.id)
+        with catalog.connect() as connection:
+            found = check_rows(connection.execute(query).mappings(), columns)
+        for row in found:
+            for plugin, stored in row["plugins"].items():
+                maker, before = _maker(stored), made.setdefault(plugin, {}).get(row["name"])
+                if before is not None:
+                    specs = dict.fromkeys((*before["made_by"], *maker["made_by"]))
+                    maker = {"version": maker["version"], "made_by": list(specs)}
+                made[plugin][row["name"]] = maker
     return made
 
 
@@ -216,18 +224,23 @@ def _listing(catalog: Catalog, columns: Mapping[str, Column], query: sa.Select[A
 
 
 def searchable(
-    extra_metrics: Sequence[str] = (), extra_layer_metrics: Sequence[str] = ()
+    extra_metrics: Sequence[str] = (),
+    extra_layer_metrics: Sequence[str] = (),
+    extra_responses: Sequence[str] = (),
 ) -> dict[str, Column]:
     """What a condition on filters, or their sort order, can name: their own columns, then their layer's.
 
-    Metrics of plugins have the lowest precedence; a filter's precedes its layer's of the same name. Qualified
-    with its table (`QUALIFIED`), every column has a unique name.
+    Metrics of plugins have the lowest precedence; a filter's precedes its layer's of the same name, and that
+    its response metric's. Qualified with its table (`QUALIFIED`), every column has a unique name.
     """
+    of_responses = {name: response_metric(name) for name in extra_responses}
     of_layers = {name: extra_metric(name, layer) for name in extra_layer_metrics}
     of_filters = {name: extra_metric(name) for name in extra_metrics}
     qualified = {f"layer.{name}": column for name, column in of_layers.items()}
     qualified |= {f"filter.{name}": column for name, column in of_filters.items()}
-    plain = {**of_layers, **of_filters, **RESPONSES, **LAYER_METRICS, **LAYERS, **FILTERS, **UNLISTED}
+    qualified |= {f"response.{name}": column for name, column in of_responses.items()}
+    of_plugins = {**of_responses, **of_layers, **of_filters}
+    plain = {**of_plugins, **RESPONSES, **LAYER_METRICS, **LAYERS, **FILTERS, **UNLISTED}
     return {**plain, **qualified, **QUALIFIED}
 
 

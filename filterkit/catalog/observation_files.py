@@ -1,5 +1,7 @@
 """Files of an observation in the store, two per layer: its statistics so far, and the responses by picture.
 
+The file of statistics also contains what response metrics of plugins keep.
+
 A state says how many pictures it describes, and is replaced atomically. Responses are appended before that:
 after an interruption, what follows the pictures of the state is overwritten.
 """
@@ -15,10 +17,15 @@ import numpy as np
 from filterkit.catalog.store import HASH, Store
 from filterkit.errors import CatalogError
 from filterkit.hashing import is_plain
+from filterkit.responses import metric_summaries
 from filterkit.responses.statistics import Statistics
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
+
+    from filterkit.responses.metric_summaries import MetricSummary
 
 LARGEST_STATE = 1 << 32
 """Bytes of the largest file of statistics that is read."""
@@ -47,19 +54,29 @@ class ObservationFiles:
         CatalogError
             The file is corrupted, or of another layer; or as `Store.path`.
         """
+        return self.with_metrics(layer, filters, top)[0]
+
+    def with_metrics(
+        self, layer: int, filters: int, top: int
+    ) -> tuple[Statistics | None, dict[str, MetricSummary]]:
+        """As `state`, and what metrics keep of the layer, by their specs."""
         path = self._path(layer, "safetensors")
         if not os.path.lexists(path):
-            return None
+            return None, {}
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
         try:
             if not is_plain(path) or path.stat().st_size > LARGEST_STATE:
                 raise ValueError("it is not a plain file")
-            found = Statistics.from_arrays(load(path.read_bytes()), filters, top)
+            arrays = load(path.read_bytes())
+            metrics = metric_summaries.from_arrays(arrays)
+            own = {
+                name: each for name, each in arrays.items() if not name.startswith(metric_summaries.PREFIX)
+            }
+            return Statistics.from_arrays(own, filters, top), metrics
         except (SafetensorError, ValueError, KeyError, OSError) as error:
             raise _damaged(path) from error
-        return found
 
     def responses(self, layer: int, filters: int, pictures: int) -> NDArray[np.float32]:
         """Mean and maximum by picture, memory-mapped, shape (pictures, 2, filters).
@@ -78,8 +95,16 @@ class ObservationFiles:
             return np.empty(shape, np.float32)
         return np.memmap(path, "<f4", "r", shape=shape)
 
-    def save(self, layer: int, state: Statistics, added: NDArray[np.float32]) -> None:
+    def save(
+        self,
+        layer: int,
+        state: Statistics,
+        added: NDArray[np.float32],
+        metrics: Mapping[str, MetricSummary] | None = None,
+    ) -> None:
         """Append the responses to the last pictures of `state`, shape (n, 2, filters), then write the state.
+
+        It is written together with what metrics keep.
 
         Raises
         ------
@@ -103,7 +128,9 @@ class ObservationFiles:
         part = self._path(layer, "part")
         part.unlink(missing_ok=True)
         with part.open("xb") as file:
-            file.write(save({name: np.ascontiguousarray(array) for name, array in state.to_arrays().items()}))
+            arrays = {**state.to_arrays(), **metric_summaries.to_arrays(metrics or {})}
+            # Not ascontiguousarray, which gives an array without axes one.
+            file.write(save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
             file.flush()
             os.fsync(file.fileno())
         part.replace(self._path(layer, "safetensors"))

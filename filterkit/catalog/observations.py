@@ -30,6 +30,7 @@ OBSERVATIONS: Mapping[str, sa.ColumnElement[Any]] = {
     "started": observation.c.started,
     "finished": observation.c.finished,
     "pictures_sha256": observation.c.pictures_sha256,
+    "metrics": observation.c.extra_metrics,
 }
 
 

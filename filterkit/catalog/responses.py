@@ -12,8 +12,8 @@ from sqlalchemy.sql import visitors
 
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import filter_, layer, observation, response
-from filterkit.catalog.sqlite.statements import among
-from filterkit.catalog.validation import check_rows
+from filterkit.catalog.sqlite.statements import among, json_field
+from filterkit.catalog.validation import check_of, check_rows, damaged_value
 from filterkit.errors import NotFoundError, closest
 
 Column = sa.ColumnElement[Any]
@@ -102,19 +102,59 @@ def are_observed(catalog: Catalog, layers: Sequence[int] | None, name: str | Non
     )
 
 
-def layer_responses(catalog: Catalog, layers: Sequence[int], name: str | None) -> dict[int, dict[str, Any]]:
+def response_metric(name: str) -> Column:
+    """A column that a response metric of a plugin filled: a number or NULL."""
+    return json_field(response.c.extra, name)
+
+
+def extra_responses(catalog: Catalog, layers: Sequence[int] | None, name: str | None) -> tuple[str, ...]:
+    """The columns that response metrics of plugins filled in the newest observation of any of these layers.
+
+    Or of all layers, if `layers` is None; or in the observations with that name.
+    """
+    with catalog.read() as reading:
+        found = reading.execute(
+            "SELECT id, model_id, name, extra_metrics FROM observation WHERE extra_metrics <> '[]'"
+        ).fetchall()
+        if name is not None:
+            found = [row for row in found if row[2] == name]
+        if not found:
+            return ()
+        some = "" if layers is None else "WHERE layer.id IN (SELECT value FROM json_each(?))"
+        values = [] if layers is None else [json.dumps(list(layers))]
+        which = "model_id" if name is not None else NEWEST
+        used = {row[0] for row in reading.execute(f"SELECT {which} FROM layer {some}", values)}
+    names: dict[str, None] = {}
+    for key, model_id, _, stored in found:
+        if (key if name is None else model_id) in used:
+            columns = json.loads(stored)
+            if not check_of(observation.c.extra_metrics)(columns):
+                raise damaged_value("extra_metrics", stored)
+            names |= dict.fromkeys(columns)
+    return tuple(names)
+
+
+NEWEST = "(SELECT max(observation_id) FROM response WHERE layer_id = layer.id AND position = 0)"
+"""The newest observation of a layer: all filters of a layer have the same ones."""
+
+
+def layer_responses(
+    catalog: Catalog, layers: Sequence[int], name: str | None, extra: Sequence[str] = ()
+) -> dict[int, dict[str, Any]]:
     """`RESPONSES` of whole layers, by id: means over their filters, the maximum of the maxima.
 
     ``top_class`` is that of most filters, and ``top_class_share`` the share of these filters among all.
+    `extra` are columns of response metrics; their means are over the filters for which they are defined.
     """
+    of_layers = {**{each: response_metric(each) for each in extra}, **RESPONSES}
     of_filters = sa.select(
-        filter_.c.layer_id, *(column.label(each) for each, column in RESPONSES.items())
+        filter_.c.layer_id, *(column.label(each) for each, column in of_layers.items())
     ).where(among(filter_.c.layer_id, list(layers)))
     rows = with_responses(of_filters.select_from(filter_), observed=True, named=name is not None).subquery()
     aggregates: dict[str, Column] = {
         each: (sa.func.max if each == "response_max" else sa.func.avg)(rows.c[each], type_=sa.REAL)
-        for each in RESPONSES
-        if not each.startswith("top_class")
+        for each in of_layers
+        if each not in ("top_class", "top_class_share")
     }
     key = {"layer_id": layer.c.id}
     numbers = sa.select(rows.c.layer_id, *(column.label(each) for each, column in aggregates.items()))

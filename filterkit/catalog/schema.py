@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every revision, oldest first."""
 
 HEAD = REVISIONS[-1]
@@ -255,6 +255,20 @@ observation = Table(
     Column("provider", Text, comment="execution provider that ran it last"),
     Column("started", Text, nullable=False, comment="UTC, ISO 8601"),
     Column("finished", Text, comment="UTC, ISO 8601; NULL while pictures are missing"),
+    Column(
+        "plugins",
+        JSON,
+        nullable=False,
+        server_default="{}",
+        comment="plugins of its response metrics: name to version and made_by, a list of specs",
+    ),
+    Column(
+        "extra_metrics",
+        JSON,
+        nullable=False,
+        server_default="[]",
+        comment="list: response metrics of plugins in response.extra",
+    ),
     UniqueConstraint("model_id", "name", name="uq_observation_name"),
 )
 
@@ -297,6 +311,7 @@ response = Table(
     Column("position", Integer, primary_key=True, comment="number of the filter in its layer"),
     Column("observation_id", ForeignKey("observation.id", ondelete="CASCADE"), primary_key=True),
     *_RESPONSES,
+    Column("extra", JSON(none_as_null=True), comment="response metrics of plugins: name to value"),
     sqlite_with_rowid=False,
 )
 

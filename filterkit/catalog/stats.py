@@ -11,7 +11,13 @@ from filterkit.address import Address
 from filterkit.catalog import listings
 from filterkit.catalog.addresses import BRIEF_MODEL, Match, find
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.responses import RESPONSES, are_observed, layer_responses
+from filterkit.catalog.responses import (
+    RESPONSES,
+    are_observed,
+    extra_responses,
+    layer_responses,
+    response_metric,
+)
 from filterkit.catalog.schema import filter_, layer, model
 from filterkit.catalog.sqlite.statements import among
 from filterkit.catalog.validation import DamagedValueError, check_rows, damaged_value, is_number, is_whole
@@ -32,7 +38,8 @@ def stats(
     columns
         ``address``, ``model``, ``layer``, ``filters``; the metrics of layers, those of plugins last; then
         how many of the filters are ``dead``, and how many of each of `CLASSIC_TYPES`; and if they were
-        observed, `RESPONSES` as in `layer_responses`. Each with the type of its values, or None.
+        observed, `RESPONSES` and response metrics of plugins as in `layer_responses`. Each with the type of
+        its values, or None.
     rows
         None marks values that are undefined or were not measured.
     matches
@@ -82,9 +89,11 @@ def stats(
             raise DamagedValueError("a layer has no filters")
     ids = [match.layer["id"] for match in matches]
     if are_observed(catalog, ids, observation):
-        responses = layer_responses(catalog, ids, observation)
+        of_plugins = [name for name in extra_responses(catalog, ids, observation) if name not in columns]
+        responses = layer_responses(catalog, ids, observation, of_plugins)
         found = [{**row, **responses.get(key, {})} for row, key in zip(found, ids, strict=True)]
         columns |= RESPONSES
+        columns |= {name: response_metric(name) for name in of_plugins}
     return listings.value_types(columns), found, matches
 
 

@@ -12,7 +12,7 @@ from filterkit.errors import FilterkitError
 
 COLUMNS = (
     *("model", "observation", "status", "pictures", "added", "copies", "left_out", "layers", "filters"),
-    *("provider", "seconds"),
+    *("provider", "seconds", "metrics", "unmeasured"),
 )
 
 NAMED = 10
@@ -59,6 +59,12 @@ def observe(
             help="Copy the pictures that are exemplars into the store, so that the catalog can be handed on.",
         ),
     ] = False,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Response metric of a plugin to compute as well; repeatable (default: those it has)."
+        ),
+    ] = None,
     size: Size = None,
     provider: Provider = "auto",
     threads: Threads = None,
@@ -90,6 +96,7 @@ def observe(
             at=at,
             batch=batch,
             keep_pictures=keep_pictures,
+            metrics=metric,
             size=size,
             provider=provider,
             threads=threads,
@@ -97,4 +104,8 @@ def observe(
         )
     if found.status == "unchanged":
         shell.say(f"unchanged: {found.name} has all of these pictures and layers")
+    if found.unmeasured:
+        shell.say(f"{', '.join(found.unmeasured)}: not computed")
     shell.rows([found.to_row()], COLUMNS)
+    if found.unmeasured:
+        raise typer.Exit(1)

@@ -59,7 +59,8 @@ def unmeasured(session: Session, address: str | LayerStatistics, question: str) 
 def hint_measure(session: Session, address: str | None, *, results: Collection[str] = ()) -> Iterator[None]:
     """Add a hint to the error about an unknown column, if an installed metric fills that column.
 
-    A metric that was installed after a model was added has no column there until it is measured.
+    A metric that was installed after a model was added has no column there until it is measured, and a
+    response metric none until an observation chooses it.
 
     Parameters
     ----------
@@ -73,6 +74,11 @@ def hint_measure(session: Session, address: str | None, *, results: Collection[s
     except UnknownNameError as error:
         table, _, column = error.name.rpartition(".")
         metric = _metric_of(session, column)
+        is_response = metric is None and address is not None and table in ("", "response")
+        other = _response_metric_of(session, column) if is_response else None
+        if other is not None:
+            hint = f"the response metric {other} fills it: filterkit observe MODEL IMAGES... --metric {other}"
+            raise UnknownNameError(error.message, name=error.name, hint=hint) from None
         is_measurable = table in ("", "filter", "f", "layer") and error.name not in results
         if metric is None or not is_measurable or (address is None and _is_measured(session, column)):
             raise
@@ -105,6 +111,19 @@ def _metric_of(session: Session, column: str) -> str | None:
         return None
     found = (each for each in metrics if column in (*each.columns, *each.layer_columns))
     return next((f"metric {each.contribution.name} of {each.plugin.name}" for each in found), None)
+
+
+def _response_metric_of(session: Session, column: str) -> str | None:
+    """The name of the response metric that fills a column; None if there is none."""
+    try:
+        registrations = session.registry.registrations("response-metric")
+        for registration in registrations:
+            with session.plugins.guard(registration.plugin):
+                if column in session.registry.create("response-metric", registration.full_name).columns:
+                    return registration.name
+    except FilterkitError:
+        return None
+    return None
 
 
 def _measure_model(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("model", "observation", "pictures", "layers", "filters", "copies", "left_out", "at", "size", "top"),
-    *("duplicates", "provider", "started", "finished", "pictures_sha256"),
+    *("duplicates", "provider", "started", "finished", "pictures_sha256", "metrics"),
 )
 
 

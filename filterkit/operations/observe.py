@@ -19,7 +19,7 @@ from filterkit.operations.requested_pictures import (
     parse_size,
     picture_preprocessing,
 )
-from filterkit.records import RunOptions
+from filterkit.records import ObserveEvent, RunOptions
 from filterkit.results.observe import Observation, ObserveStatus
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class ObserveOptions:
     duplicates: str = "skip"
     batch: int = 8
     keep_pictures: bool = False
+    metrics: str | Sequence[str] | None = None
 
 
 def observe(
@@ -60,6 +61,7 @@ def observe(
 ) -> Observation:
     """See `Workbench.observe`."""
     from filterkit.catalog import observations as rows
+    from filterkit.operations.observed_metrics import ObservedMetrics, chosen_metrics, specs_of
     from filterkit.operations.observed_pictures import plan
     from filterkit.operations.observing import Observing
 
@@ -75,6 +77,7 @@ def observe(
     row = rows.find(catalog, model["id"], name)
     if row is not None:
         _check_options(row, stored)
+    chosen = chosen_metrics(session, asked.metrics, row, model)
     before = rows.images(catalog, row["id"]) if row is not None else []
     say = unreadable or (lambda error: None)
     with session.progress() as progress:
@@ -83,7 +86,8 @@ def observe(
     matches = _with_earlier(session, matches, known, str(options.at))
     row = row or rows.create(catalog, model["id"], name, stored)
     layers = [_observed(match) for match in matches]
-    observing = Observing(catalog, row, layers, before, say)
+    metrics = ObservedMetrics(chosen, session.plugins.leave_out)
+    observing = Observing(catalog, row, layers, before, say, metrics)
     run = _Run(session, catalog, matches, options, asked.batch, str(options.at))
     try:
         with session.progress() as progress:
@@ -95,6 +99,7 @@ def observe(
             rows.remove(catalog, row["id"])
         raise
     changed = len(observing.images) > len(before) or run.has_run or len(known) < len(matches)
+    changed |= {metric.spec for metric in metrics.working} != set(specs_of(row))
     left_out = planned.left_out + observing.left_out
     status: ObserveStatus = "unchanged"
     if changed or row["finished"] is None:
@@ -102,6 +107,13 @@ def observe(
         status = "continued" if before else "observed"
     if asked.keep_pictures:
         _keep_pictures(catalog, row, planned)
+    found_filters = sum(layer.filters for layer in layers)
+    if status != "unchanged":
+        event = ObserveEvent(
+            *(session.location, model["name"], name, len(observing.images)),
+            *(len(observing.images) - len(before), len(matches), found_filters, tuple(metrics.filled)),
+        )
+        session.plugins.call("filterkit_after_observe", event=event)
     return Observation(
         model=model["name"],
         name=name,
@@ -111,9 +123,11 @@ def observe(
         copies=planned.copies,
         left_out=left_out,
         layers=len(matches),
-        filters=sum(layer.filters for layer in layers),
+        filters=found_filters,
         provider=run.provider,
         seconds=perf_counter() - began,
+        metrics=metrics.filled,
+        unmeasured=metrics.unmeasured,
     )
 
 
@@ -141,7 +155,7 @@ class _Run:
             picture_preprocessing(self._model) if self._model["preprocessing"] else None
         )
         self._takes_no_pictures = takes_no_pictures(self._model)
-        self._open: tuple[frozenset[str], ResponseNetwork] | None = None
+        self._open: tuple[tuple[frozenset[str], bool], ResponseNetwork] | None = None
         self.provider: str | None = None
         self.has_run = False
         """Whether layers were run over pictures that others had been run on."""
@@ -158,7 +172,7 @@ class _Run:
     def _run(
         self, observing: Observing, names: Sequence[str], pictures: Any, start: int | None, progress: Any
     ) -> None:
-        network = self._network(names)
+        network = self._network(names, with_maps=bool(observing.metrics.working))
         decoder = self._decoder(network)
         observing.run(
             *(network, self._preprocessing, decoder, pictures),
@@ -171,11 +185,14 @@ class _Run:
         """Write what is known of all layers to the catalog."""
         from filterkit.catalog import observations as rows
         from filterkit.catalog.observation_files import MEAN, ObservationFiles
+        from filterkit.catalog.sqlite.statements import to_json
         from filterkit.operations.observed_rows import exemplar_columns, response_columns
+        from filterkit.plugins.checked import provenance
 
         images = observing.images
         files = ObservationFiles(self._catalog.store, row["folder"])
         boxes = self._boxes()
+        extra = observing.metrics.values({name: state.filters for name, state in observing.states.items()})
 
         def layers() -> Any:
             for match in self._matches:
@@ -184,17 +201,24 @@ class _Run:
                 by_picture = files.responses(match.layer["position"], state.filters, len(images))
                 yield (
                     match.layer["id"],
-                    response_columns(state, by_picture[:, MEAN], images),
+                    {
+                        **response_columns(state, by_picture[:, MEAN], images),
+                        "extra": [to_json(values) if values else None for values in extra[name]],
+                    },
                     exemplar_columns(state, self._targets[name], images, boxes),
                 )
 
         ran = {} if self.provider is None else {"provider": self.provider}
-        rows.finish(self._catalog, row["id"], images, layers(), {**about, **ran})
+        made = {
+            "plugins": provenance(observing.metrics.working),
+            "extra_metrics": observing.metrics.filled,
+        }
+        rows.finish(self._catalog, row["id"], images, layers(), {**about, **ran, **made})
 
-    def _network(self, names: Sequence[str]) -> ResponseNetwork:
+    def _network(self, names: Sequence[str], *, with_maps: bool = False) -> ResponseNetwork:
         from filterkit.responses.response_network import ResponseNetwork
 
-        key = frozenset(names)
+        key = (frozenset(names), with_maps)
         if self._open is None or self._open[0] != key:
             self._open = None  # before the next one is opened
             targets = [self._targets[name] for name in names]
@@ -205,6 +229,7 @@ class _Run:
                 picture_input=self._model["input_name"] if self._model["input_layout"] else None,
                 options=self._options,
                 folder=path.parent,
+                with_maps=with_maps,
             )
             for name, reason in network.left_out.items():
                 raise UsageError(

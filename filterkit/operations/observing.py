@@ -13,6 +13,7 @@ import numpy as np
 from filterkit.catalog.observation_files import ObservationFiles
 from filterkit.catalog.observations import Image, add_images
 from filterkit.errors import CatalogError, FilterkitError, ImageError, RuntimeFailure
+from filterkit.operations.observed_metrics import ObservedMetrics
 from filterkit.operations.observed_pictures import Decoded, Decoder, Hashed, Unreadable, decoded
 from filterkit.responses.statistics import Seen, Statistics
 
@@ -54,6 +55,8 @@ class Observing:
         How many of them are in the catalog.
     left_out
         Number of pictures that could not be used.
+    metrics
+        Response metrics of plugins; what they keep of a layer may describe fewer pictures than its state.
     """
 
     def __init__(
@@ -63,16 +66,19 @@ class Observing:
         layers: Sequence[ObservedLayer],
         images: Sequence[Image],
         unreadable: Unreadable,
+        metrics: ObservedMetrics,
     ) -> None:
         self._catalog, self._id = catalog, int(row["id"])
         self._files = ObservationFiles(catalog.store, row["folder"])
         self._layers = {layer.name: layer for layer in layers}
         top = row["options"]["top"]
         self.states: dict[str, Statistics] = {}
+        self.metrics = metrics
         for layer in layers:
-            found = self._files.state(layer.position, layer.filters, top)
+            found, kept = self._files.with_metrics(layer.position, layer.filters, top)
             self.states[layer.name] = found or Statistics(layer.filters, top)
-        if max(state.pictures for state in self.states.values()) > len(images):
+            metrics.start(layer.name, kept)
+        if max(map(max, self._counts.values())) > len(images):
             raise CatalogError("the catalog is corrupted: pictures of an observation are missing")
         self.images = list(images)
         self.saved = len(self.images)
@@ -86,12 +92,17 @@ class Observing:
     @property
     def behind(self) -> tuple[list[str], int, int] | None:
         """The layers that ran on the fewest `images`, on how many, and on how many the next ones ran."""
-        counts = {name: state.pictures for name, state in self.states.items()}
-        low = min(counts.values())
+        counts = self._counts
+        every = {len(self.images)}.union(*counts.values())
+        low = min(every)
         if low == len(self.images):
             return None
-        next_count = min((count for count in counts.values() if count > low), default=len(self.images))
-        return [name for name, count in counts.items() if count == low], low, next_count
+        return [name for name, own in counts.items() if low in own], low, min(every - {low})
+
+    @property
+    def _counts(self) -> dict[str, list[int]]:
+        """Of how many pictures the state of each layer is, and what each metric keeps of it."""
+        return {name: [state.pictures, *self.metrics.counts(name)] for name, state in self.states.items()}
 
     def run(
         self,
@@ -133,6 +144,9 @@ class Observing:
                 else:
                     start += len(used)
                 self._steady = True
+                if start is not None and not any(start in each for each in self._counts.values()):
+                    break  # only metrics that failed were behind
+                del found  # before the next batch is computed
                 progress("observing pictures", done, len(pictures))
                 if monotonic() - self._written > SECONDS or self._pending > MOST_PENDING:
                     self.save()
@@ -151,7 +165,8 @@ class Observing:
         try:
             for name, added in self._added.items():
                 if added:
-                    self._files.save(self._layers[name].position, self.states[name], np.concatenate(added))
+                    position, state = self._layers[name].position, self.states[name]
+                    self._files.save(position, state, np.concatenate(added), self.metrics.of(name))
                     self._added[name] = []
         except OSError as error:
             raise CatalogError(
@@ -184,6 +199,7 @@ class Observing:
 
         for count, found in network.responses(prepared(), preprocessing, batch=batch):
             yield [waiting.popleft() for _ in range(count)], found
+            del found  # before the next batch is computed
 
     def _readable(
         self, results: Iterator[tuple[Hashed, Decoded | FilterkitError]], *, must: bool
@@ -242,7 +258,10 @@ class Observing:
         ]
         seen = Seen(numbers, np.array(groups, np.int64))
         for name, values in found.items():
-            self.states[name].add(values, seen)
-            both = np.stack([values.mean, values.max], axis=1)
-            self._added[name].append(both)
-            self._pending += both.nbytes
+            if self.states[name].pictures == first:  # not only a metric lags behind
+                self.states[name].add(values, seen)
+                both = np.stack([values.mean, values.max], axis=1)
+                self._added[name].append(both)
+                self._pending += both.nbytes
+            if self.metrics.add(name, values.maps, first):
+                self._added[name].append(np.empty((0, 2, self.states[name].filters), np.float32))

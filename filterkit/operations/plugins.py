@@ -29,6 +29,13 @@ CONTRIBUTION_COLUMNS = ("kind", "name", "summary", "options", "plugin", "version
 OPTION_COLUMNS = ("option", "type", "default", "of", "plugin", "path")
 
 
+EVENTS = {
+    "filterkit_after_ingest": "Called after each model is added",
+    "filterkit_after_observe": "Called after each observation",
+}
+"""Hooks that contribute nothing, and when they are called."""
+
+
 def plugin_rows(session: Session, hook: str | None = None) -> Rows:
     """See `Workbench.plugin_rows`."""
     wanted = _hook(hook) if hook else None
@@ -206,10 +213,7 @@ def _added(session: Session, plugin: Plugin, registrations: list[Registration]) 
     from filterkit.plugins.commands import commands_of
 
     rows = [*map(_registration_row, registrations), *map(_command_row, commands_of(session.plugins, plugin))]
-    if "filterkit_after_ingest" in plugin.hooks:
-        rows.append(
-            _contribution(plugin, "hook", "filterkit_after_ingest", "Called after each model is added")
-        )
+    rows += [_contribution(plugin, "hook", *about) for about in EVENTS.items() if about[0] in plugin.hooks]
     if not rows and plugin.state != "loaded":
         raise PluginError(
             f"plugin {plugin} adds nothing: it is {plugin.state}",
@@ -321,7 +325,7 @@ def check_new_plugin(session: Session, name: str, kind: str, commands: Iterable[
     for known in HOOKS:
         if known == kind:
             taken[kind] = {registration.name for registration in session.registry.registrations(known)}
-    if kind == "metric":
+    if kind in ("metric", "response-metric"):
         taken["column"] = {column.replace("_", "-") for column in searchable()}
     for what, names in taken.items():
         if name in names:

@@ -22,6 +22,7 @@ from filterkit.plugins.metric_contract import CheckedMetric
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution, Progress, Row, WeightExtractor
 from filterkit.plugins.report import blame, contract_error, kind_of, traced
+from filterkit.plugins.response_metric_contract import CheckedResponseMetric
 
 if TYPE_CHECKING:
     from filterkit.graph.view.view import GraphView
@@ -260,6 +261,7 @@ _WRAPPERS: dict[str, tuple[type[Checked[Any]], tuple[Any, ...]]] = {
     "gradient-rule": (CheckedGradientRule, (protocols.GradientRule,)),
     "attribution": (CheckedAttribution, (protocols.AttributionMethod,)),
     "image-source": (CheckedImageSource, (protocols.ImageSource,)),
+    "response-metric": (CheckedResponseMetric, (protocols.ResponseMetric,)),
 }
 """Wrapper per kind, and the protocols of which an object must implement one."""
 _ABSENT = object()
@@ -302,7 +304,7 @@ def checked(kind: str, plugin: Plugin, contribution: Contribution[Any], made: An
     if misnamed:
         contract_error(plugin, doing, f"has the scheme {made.scheme!r}, which must equal its name")
     wrapped = wrapper(kind, plugin, contribution, made, spec)
-    if isinstance(wrapped, CheckedMetric) and not wrapped.well_named:
+    if isinstance(wrapped, CheckedMetric | CheckedResponseMetric) and not wrapped.well_named:
         contract_error(
             plugin, doing, "has columns that are not a tuple of names of lower-case letters, digits and _"
         )

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
         Normalizer,
         OutputFormat,
         Renderer,
+        ResponseMetric,
         WeightExtractor,
     )
-    from filterkit.records import IngestEvent
+    from filterkit.records import IngestEvent, ObserveEvent
 
 PROJECT = "filterkit"
 
@@ -77,6 +78,11 @@ def filterkit_image_sources() -> Iterable[Contribution[ImageSource]]:  # type: i
 
 
 @hookspec
+def filterkit_response_metrics() -> Iterable[Contribution[ResponseMetric]]:  # type: ignore[empty-body]
+    """Response metrics: statistics of filters over the pictures of an observation (`ResponseMetric`)."""
+
+
+@hookspec
 def filterkit_commands(app: typer.Typer) -> None:
     """Add commands to the command line."""
 
@@ -84,3 +90,8 @@ def filterkit_commands(app: typer.Typer) -> None:
 @hookspec
 def filterkit_after_ingest(event: IngestEvent) -> None:
     """Called after a model has been added to a catalog."""
+
+
+@hookspec
+def filterkit_after_observe(event: ObserveEvent) -> None:
+    """Called after an observation has been added to a catalog, continued or extended."""

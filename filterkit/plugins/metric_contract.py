@@ -46,11 +46,7 @@ class CheckedMetric(Checked[FilterMetric | LayerMetric]):
     @property
     def well_named(self) -> bool:
         """Whether its columns are tuples of names that need no quotes in conditions and in SQL."""
-        return all(
-            isinstance(names, tuple)
-            and all(isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in names)
-            for names in (self.columns, self.layer_columns)
-        )
+        return are_columns(self.columns) and are_columns(self.layer_columns)
 
     def measure(self, bank: FilterBank) -> dict[str, NDArray[np.generic]]:
         """See `FilterMetric.measure`; checks for the declared columns and one value per filter."""
@@ -101,6 +97,13 @@ class CheckedMetric(Checked[FilterMetric | LayerMetric]):
             method,
             f"returned columns {sorted(map(str, measured))}, but declared {sorted(declared)}",
         )
+
+
+def are_columns(names: Any) -> bool:
+    """Whether `names` is a tuple of names that need no quotes in conditions and in SQL."""
+    return isinstance(names, tuple) and all(
+        isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in names
+    )
 
 
 def _read_only(bank: FilterBank) -> FilterBank:

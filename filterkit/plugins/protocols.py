@@ -24,6 +24,8 @@ if TYPE_CHECKING:
         TileSheet,
     )
 
+    Summary = dict[str, NDArray[np.generic]]
+
 Row = Mapping[str, Any]
 """One row of a command's output: column name to value (None, bool, int, float, str, or a list of those)."""
 
@@ -143,6 +145,37 @@ class OutputFormat(Protocol):
 
     def write(self, rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO) -> None:
         """Write `rows`, whose keys are `columns`, to `stream`, one by one."""
+        ...
+
+
+@runtime_checkable
+class ResponseMetric(Protocol):
+    """Statistics of each filter over the feature maps of all pictures; a frozen dataclass of its options.
+
+    Maps are summarized batch by batch. A summary is a mapping from names to arrays of fixed size, which are
+    stored while an observation is unfinished, and merged: nothing else is kept between batches.
+    """
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+    def summarize(self, maps: NDArray[np.float32]) -> Summary:
+        """What is kept of maps of shape (pictures, filters, *spatial), which are finite and read-only.
+
+        The arrays contain finite numbers or booleans. Their names, dtypes and shapes depend on the number of
+        filters only: not on the number of pictures, which is at least 1, or on the size of the maps.
+        """
+        ...
+
+    def merge(self, one: Summary, other: Summary) -> Summary:
+        """The summary of all pictures of two summaries, which are read-only."""
+        ...
+
+    def values(self, summary: Summary) -> dict[str, NDArray[np.generic]]:
+        """One array of numbers or booleans per column, each of shape (filters,).
+
+        NaN means that a column is undefined for a filter. It is stored as NULL, as are infinities.
+        """
         ...
 
 

@@ -22,6 +22,7 @@ from filterkit.plugins.options import Option, coerce_options, options_of, parse_
 from filterkit.plugins.plugin import Plugin
 from filterkit.plugins.protocols import Contribution
 from filterkit.plugins.report import blame, contract_error, kind_of, traced
+from filterkit.plugins.response_metric_contract import CheckedResponseMetric
 
 
 class Registry:
@@ -149,6 +150,10 @@ class Registry:
     def create(self, kind: Literal["gradient-rule"], spec: str, **options: Any) -> CheckedGradientRule: ...
     @overload
     def create(self, kind: Literal["image-source"], spec: str, **options: Any) -> CheckedImageSource: ...
+    @overload
+    def create(
+        self, kind: Literal["response-metric"], spec: str, **options: Any
+    ) -> CheckedResponseMetric: ...
 
     def create(self, kind: Kind, spec: str, **options: Any) -> Any:
         """Create the object that a spec string describes, wrapped to validate what it returns.
@@ -197,6 +202,7 @@ Kind = Literal[
     "gradient-rule",
     "attribution",
     "image-source",
+    "response-metric",
 ]
 
 HOOKS: dict[Kind, str] = {
@@ -209,6 +215,7 @@ HOOKS: dict[Kind, str] = {
     "gradient-rule": "filterkit_gradient_rules",
     "attribution": "filterkit_attributions",
     "image-source": "filterkit_image_sources",
+    "response-metric": "filterkit_response_metrics",
 }
 """The hook of each kind."""
 

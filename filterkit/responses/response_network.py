@@ -9,8 +9,9 @@ import numpy as np
 
 from filterkit.errors import RuntimeFailure
 from filterkit.graph.view.walk import MAIN
+from filterkit.responses.exposed_maps import expose_maps
 from filterkit.responses.graph import Reduced, places, reduce_maps, spatial_sizes
-from filterkit.runtime.network import Network, Target
+from filterkit.runtime.network import Network, Target, channels_first
 from filterkit.runtime.onnx_session import fitting, run
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ class LayerResponses(NamedTuple):
         Share of positions above 0.
     sizes
         The sizes of the spatial axes.
+    maps
+        The maps themselves, shape (pictures, channels, *spatial) with axes in the order D H W, if they leave
+        the session.
     """
 
     max: Values
@@ -50,6 +54,7 @@ class LayerResponses(NamedTuple):
     mean_square: Values
     active: Values
     sizes: tuple[int, ...]
+    maps: Values | None = None
 
     @property
     def positions(self) -> int:
@@ -67,6 +72,7 @@ class LayerResponses(NamedTuple):
             self.mean_square[pictures],
             self.active[pictures],
             self.sizes,
+            None if self.maps is None else self.maps[pictures],
         )
 
 
@@ -75,9 +81,20 @@ Responses = Mapping[str, LayerResponses]
 
 
 class ResponseNetwork(Network):
-    """As `Network`, but maps are reduced inside the session; takes the same parameters."""
+    """As `Network`, but maps are reduced inside the session; takes the same parameters, and `with_maps`.
+
+    Parameters
+    ----------
+    with_maps
+        Whether the maps leave the session as well; those of one batch are then in memory.
+    """
 
     _reduced: Mapping[str, Reduced]
+
+    def __init__(self, *args: Any, with_maps: bool = False, **options: Any) -> None:
+        self._with_maps = with_maps
+        self._maps: Mapping[str, str] = {}
+        super().__init__(*args, **options)
 
     def _to_run(self, part: Excerpt) -> onnx.ModelProto:
         for target in [target for target in self._targets if target.scope != MAIN]:
@@ -87,17 +104,24 @@ class ResponseNetwork(Network):
             raise RuntimeFailure(f"the layers cannot be observed: {INSIDE}")
         layouts = {name: target.layout for target, name in self._targets.items()}
         self._reduced = reduce_maps(part.model, layouts)
+        if self._with_maps:
+            self._maps = expose_maps(part.model, layouts)
         return part.model
 
     def input_responses(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, LayerResponses]:
         """Responses to raw tensors; parameters and errors as of `maps`."""
         names = [name for reduced in self._reduced.values() for name in reduced]
+        names += self._maps.values()
         values = run(self._session, names, fitting(inputs, self.inputs, self._known))
         by_name = dict(zip(names, values, strict=True))
-        return {
+        found = {
             target.layer: _responses(self._reduced[tensor], by_name, target)
             for target, tensor in self._targets.items()
         }
+        for target, tensor in self._targets.items() if self._maps else ():
+            maps = channels_first(by_name[self._maps[tensor]], target)
+            found[target.layer] = found[target.layer]._replace(maps=maps)
+        return found
 
     def responses(
         self, prepared: Iterable[NDArray[Any]], preprocessing: Preprocessing, *, batch: int = 8
@@ -133,6 +157,7 @@ class ResponseNetwork(Network):
                 if missing
                 else found,
             )
+            del found, values  # before the next batch is computed
 
 
 def _responses(names: Reduced, values: Mapping[str, NDArray[Any]], target: Target) -> LayerResponses:

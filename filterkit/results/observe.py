@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from filterkit.errors import one_line
@@ -38,6 +38,10 @@ class Observation:
         ``"cpu"`` or ``"cuda"``: where it ran; None if nothing had to run.
     seconds
         How long it took.
+    metrics
+        Columns of filters that response metrics of plugins filled.
+    unmeasured
+        Columns of those that failed.
     """
 
     model: str
@@ -51,6 +55,8 @@ class Observation:
     filters: int
     provider: str | None
     seconds: float
+    metrics: list[str] = field(default_factory=list)
+    unmeasured: list[str] = field(default_factory=list)
 
     def to_row(self) -> Row:
         """The row of `filterkit observe`."""
@@ -66,6 +72,8 @@ class Observation:
             "filters": self.filters,
             "provider": self.provider,
             "seconds": round(self.seconds, 4),
+            "metrics": self.metrics,
+            "unmeasured": self.unmeasured,
         }
 
     def __repr__(self) -> str:

@@ -27,6 +27,7 @@ KINDS = (
     "image-source",
     "gradient-rule",
     "attribution",
+    "response-metric",
     "command",
 )
 LICENSES = ("Apache-2.0", "BSD-3-Clause", "MIT")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from filterkit.testing.private import private_names
     from filterkit.testing.readme_blocks import code_blocks, run_block
     from filterkit.testing.renderer_check import check_renderer
+    from filterkit.testing.response_metric_check import check_response_metric
     from filterkit.testing.source_check import check_source
     from filterkit.testing.tiny_models import (
         TINY_MODELS,
@@ -49,6 +50,7 @@ _HOMES = {
     "check_metric": "filterkit.testing.metric_check",
     "check_normalizer": "filterkit.testing.normalizer_check",
     "check_renderer": "filterkit.testing.renderer_check",
+    "check_response_metric": "filterkit.testing.response_metric_check",
     "check_source": "filterkit.testing.source_check",
     "code_blocks": "filterkit.testing.readme_blocks",
     "node": "filterkit.testing.tiny_models",
@@ -74,6 +76,7 @@ __all__ = [
     "check_metric",
     "check_normalizer",
     "check_renderer",
+    "check_response_metric",
     "check_source",
     "code_blocks",
     "node",

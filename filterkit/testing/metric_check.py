@@ -41,7 +41,7 @@ def check_metric(metric: Metric | Callable[[], Metric]) -> None:
     subject = subject_of("metric", metric, "measure_layer" if _of_layers(metric) else "measure")
     findings, wrapped, copy = subject.findings, subject.wrapped, pickled(subject)
     findings.require(bool(wrapped.columns or wrapped.layer_columns), "declares no columns")
-    _check_names(subject)
+    check_names(subject, wrapped.columns, wrapped.layer_columns)
     kinds: dict[str, set[str]] = {}
     tried: dict[str, tuple[FilterBank, Measured]] = {}
     with writes_nothing(findings):
@@ -95,16 +95,16 @@ def _bytes(bank: FilterBank) -> tuple[bytes, bytes]:
     return bank.weights.tobytes(), b"" if bank.bias is None else bank.bias.tobytes()
 
 
-def _check_names(subject: Subject) -> None:
-    """Check that names are not used by the catalog or by built-in metrics."""
+def check_names(subject: Subject, columns: tuple[str, ...], layer_columns: tuple[str, ...] = ()) -> None:
+    """Check that names of columns are not used by the catalog or by built-in metrics."""
     from filterkit.catalog.listings import searchable
     from filterkit.catalog.schema import LAYER_METRIC_COLUMNS, METRIC_COLUMNS
 
     if type(subject.inner).__module__.partition(".")[0] == "filterkit":
         return  # built-in metrics define these columns
     for names, taken in (
-        (subject.wrapped.columns, {*searchable(), *METRIC_COLUMNS}),
-        (subject.wrapped.layer_columns, {*searchable(), *LAYER_METRIC_COLUMNS}),
+        (columns, {*searchable(), *METRIC_COLUMNS}),
+        (layer_columns, {*searchable(), *LAYER_METRIC_COLUMNS}),
     ):
         subject.findings.require(len(set(names)) == len(names), "declares a column twice")
         for name in names:

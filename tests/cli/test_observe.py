@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from observed_net import observe_net
 
 COLUMNS = [
     *("model", "observation", "status", "pictures", "added", "copies", "left_out", "layers", "filters"),
-    *("provider", "seconds"),
+    *("provider", "seconds", "metrics", "unmeasured"),
 ]
 
 
@@ -109,3 +110,68 @@ def test_errors_are_one_line(run: Run) -> None:
     Path("empty").mkdir()
     assert run("observe", "net", "empty").failure[:2] == (1, "folder empty contains no pictures")
     assert run("observe", "net", "nowhere").failure[0] == 1
+
+
+METRIC = """
+import filterkit, numpy as np
+
+class Largest:
+    columns = ("largest",)
+
+    def summarize(self, maps):
+        if maps.shape[1] == FAILS:
+            raise ValueError("no")
+        return {"largest": maps.reshape(*maps.shape[:2], -1).max(axis=(0, 2))}
+
+    def merge(self, one, other):
+        return {"largest": np.maximum(one["largest"], other["largest"])}
+
+    def values(self, summary):
+        return summary
+
+@filterkit.hookimpl
+def filterkit_response_metrics():
+    return [filterkit.Contribution("largest", "The largest response", Largest)]
+
+@filterkit.hookimpl
+def filterkit_after_observe(event):
+    print(f"{event.model} {event.observation} {event.pictures} {event.added} {event.metrics}")
+"""
+
+
+def test_metrics_of_plugins(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", str(plugins))
+    (plugins / "largest.py").write_text(METRIC.replace("FAILS", "0"), encoding="utf-8")
+    ran = run("observe", "net", "pictures", "--metric", "largest", "--format", "json")
+    assert ran.rows[0]["metrics"] == ["largest"]
+    assert "net pictures 6 6 ('largest',)" in ran.stderr
+    rows = run(
+        "filters", "net", "--columns", "largest,response_max", "--sort=-largest", "--format", "json"
+    ).rows
+    assert [row["largest"] for row in rows] == [row["response_max"] for row in rows]
+    ran = run("observe", "net", "pictures", "--metric", "largest", "--format", "json")
+    assert (ran.rows[0]["status"], "net pictures" in ran.stderr) == ("unchanged", False)
+    kinds = {row["kind"]: row["name"] for row in run("plugins", "show", "largest", "--format", "json").rows}
+    assert kinds == {"response-metric": "largest", "hook": "filterkit_after_observe"}
+    assert run("observe", "net", "pictures", "--metric", "larges").failure == (
+        *(2, "unknown response-metric 'larges'", "did you mean 'largest'?"),
+    )
+
+
+def test_a_metric_that_fails_is_named(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins = tmp_path / "plugins"
+    plugins.mkdir()
+    monkeypatch.setenv("FILTERKIT_PLUGINS_DIR", str(plugins))
+    (plugins / "largest.py").write_text(METRIC.replace("FAILS", "2"), encoding="utf-8")
+    ran = run("observe", "net", "pictures", "--metric", "largest", "--format", "json")
+    [row] = json.loads(ran.stdout)
+    assert (ran.exit_code, row["status"], row["metrics"], row["unmeasured"]) == (
+        1,
+        "observed",
+        [],
+        ["largest"],
+    )
+    assert "failed: response-metric 'largest': summarize(): ValueError: no\n" in ran.stderr
+    assert "largest: not computed" in ran.stderr

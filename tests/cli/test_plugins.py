@@ -147,7 +147,7 @@ def test_plugins_with_a_hook(run: Run, files: Path) -> None:
         ran = run("plugins", "list", "--hook", hook, "--format", "json")
         assert [row["plugin"] for row in ran.rows] == ["ingest-log"]
         assert "not loaded, so their hooks are unknown: broken" in ran.stderr
-    for wrong, meant in (("after_digest", "after_ingest"), ("normalizer", "normalizers")):
+    for wrong, meant in (("comands", "commands"), ("normalizer", "normalizers")):
         assert run("plugins", "list", "--hook", wrong).failure == (
             2,
             f"there is no hook '{wrong}'",

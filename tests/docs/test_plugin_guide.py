@@ -46,8 +46,10 @@ HOOKS = {
     "filterkit_gradient_rules": ("gradient-rules", "GradientRule"),
     "filterkit_attributions": ("attributions", "AttributionMethod"),
     "filterkit_image_sources": ("image-sources", "ImageSource"),
+    "filterkit_response_metrics": ("response-metrics", "ResponseMetric"),
     "filterkit_commands": ("commands",),
     "filterkit_after_ingest": ("after-ingest",),
+    "filterkit_after_observe": ("after-observe",),
 }
 """From each hook to its page, and to the protocols of what it contributes."""
 
@@ -242,7 +244,7 @@ def test_weight_extractor(host: PluginHost, tmp_path: Path) -> None:
     assert skipped == Skipped("computed", "MatMul", "its weight is an input of the model ('z')")
 
 
-# signed_steps.py has its test in test_attribution_page.py, frames_source.py in test_pictures_page.py.
+# signed_steps.py, frames_source.py, kurtosis_metric.py, ingest_log.py, observe_log.py: in other modules.
 def test_gradient_rule(host: PluginHost) -> None:
     x = {"x": np.array([-2, -0.3, 0.3, 2], np.float32)}
     model = model_of([helper.make_node("Shrink", ["x"], ["y"], lambd=0.4)], x)
@@ -286,13 +288,6 @@ def test_command(host: PluginHost, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     add_commands(host, group)
     lines = run(group, "largest", "classic", "--count", "2", "--format", "tsv").splitlines()
     assert sorted(lines[1:]) == ["blur_gaussian_5\t1\t25", "sharpen_unsharp_5\t1\t25"]
-
-
-def test_after_ingest(host: PluginHost, tmp_path: Path) -> None:
-    host.add(example("ingest_log.py"), name="filterkit-log")
-    event = IngestEvent(str(tmp_path / "catalog.db"), "vgg16", layers=13, filters=4224, skipped=0)
-    host.call("filterkit_after_ingest", event=event)
-    assert (tmp_path / "catalog.log").read_text() == "vgg16: 13 layers, 4224 filters\n"
 
 
 @pytest.mark.slow

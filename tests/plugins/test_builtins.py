@@ -25,6 +25,7 @@ NAMES: dict[Kind, tuple[str, ...]] = {
         *("deconvnet", "eigen-cam", "grad-cam", "grad-cam++", "gradient", "gradient-input"),
         *("guided-backprop", "integrated-gradients", "layer-cam", "occlusion", "smoothgrad"),
     ),
+    "response-metric": (),
     "image-source": ("files", "list", "npz", "zip"),
     "format": ("csv", "json", "ndjson", "table", "tsv"),
 }

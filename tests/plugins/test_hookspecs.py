@@ -23,7 +23,15 @@ from filterkit.plugins.commands import add_commands
 from filterkit.plugins.host import PluginHost
 from filterkit.plugins.protocols import Row
 from filterkit.plugins.registry import Registry
-from filterkit.records import FetchedModel, FilterBank, IngestEvent, Normalized, Skipped, TileSheet
+from filterkit.records import (
+    FetchedModel,
+    FilterBank,
+    IngestEvent,
+    Normalized,
+    ObserveEvent,
+    Skipped,
+    TileSheet,
+)
 from filterkit.testing import open_graph, tiny_model
 
 
@@ -226,6 +234,30 @@ def test_image_sources(host: PluginHost) -> None:
     assert [image.name for image in found] == ["gray!0", "gray!1", "gray!2"]
 
 
+def test_response_metrics(host: PluginHost) -> None:
+    class Sum:
+        columns = ("response_sum",)
+
+        def summarize(self, maps: Any) -> dict[str, Any]:
+            return {"sum": maps.sum(axis=(0, 2, 3), dtype=np.float64)}
+
+        def merge(self, one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+            return {"sum": one["sum"] + other["sum"]}
+
+        def values(self, summary: dict[str, Any]) -> dict[str, Any]:
+            return {"response_sum": summary["sum"]}
+
+    class Plugin:
+        @filterkit.hookimpl
+        def filterkit_response_metrics(self) -> Iterable[filterkit.Contribution[Sum]]:
+            return [filterkit.Contribution("sum", "Sum of all responses", Sum)]
+
+    host.add(Plugin(), name="filterkit-sum", version="1")
+    metric = Registry(host).create("response-metric", "sum")
+    found = metric.summarize(np.ones((2, 3, 4, 5), np.float32))
+    assert metric.values(metric.merge(found, found), 3)["response_sum"].tolist() == [80, 80, 80]
+
+
 def test_commands(host: PluginHost) -> None:
     class Plugin:
         @filterkit.hookimpl
@@ -253,6 +285,21 @@ def test_after_ingest(host: PluginHost) -> None:
     event = IngestEvent(catalog="catalog.db", model="tiny", layers=1, filters=2, skipped=0)
     host.call("filterkit_after_ingest", event=event)
     assert heard == [event]
+
+
+def test_after_observe(host: PluginHost) -> None:
+    heard: list[ObserveEvent] = []
+
+    class Plugin:
+        @filterkit.hookimpl
+        def filterkit_after_observe(self, event: ObserveEvent) -> None:
+            heard.append(event)
+
+    host.add(Plugin(), name="filterkit-listener")
+    event = ObserveEvent("catalog.db", "tiny", "photos", pictures=2, added=1, layers=1, filters=3)
+    host.call("filterkit_after_observe", event=event)
+    assert heard == [event]
+    assert "photos" in repr(event)
 
 
 @pytest.mark.parametrize("hook", [name for name in vars(hookspecs) if name.startswith("filterkit_")])

@@ -21,6 +21,7 @@ PROTOCOLS: dict[Kind, tuple[type, ...]] = {
     "gradient-rule": (protocols.GradientRule,),
     "attribution": (protocols.AttributionMethod,),
     "image-source": (protocols.ImageSource,),
+    "response-metric": (protocols.ResponseMetric,),
 }
 
 

@@ -92,6 +92,7 @@ def test_they_are_listed(installed: Path, environment: Mapping[str, str]) -> Non
         ("image-source", 'classic/edge_sobel_x,glow-image-source!3,"[1,64,64]"'),
         ("gradient-rule", "Gradients of Shrink"),
         ("attribution", "glow-attribution.png"),
+        ("response-metric", "classic/blur_box_3/0 "),
         ("command", " ██████████████\n"),
     ],
 )

@@ -190,8 +190,9 @@ def test_image_sources_conform(tmp_path: Path, name: str) -> None:
 
 def test_nothing_is_left_out() -> None:
     """Every kind, and every source; all names of the other kinds are checked above."""
+    assert not REGISTRY.names("response-metric")  # there is none to check
     assert {kind for kind, _ in OBJECTS} | {
-        *("extractor", "source", "gradient-rule", "attribution", "image-source")
+        *("extractor", "source", "gradient-rule", "attribution", "image-source", "response-metric")
     } == set(get_args(Kind))
     called = re.findall(r'_source\("([\w-]+)"\)', Path(__file__).read_text(encoding="utf-8"))
     assert set(called) == set(REGISTRY.names("source"))

@@ -61,8 +61,8 @@ KNOWN: dict[str, frozenset[str]] = {
             "f00bf86d1c920ef5f214f22b3a758782",
         }
     ),
-    "observation": frozenset({"0fe9b3e5feb1d57c78c2af5b2cc804f1"}),
-    "response": frozenset({"ea65230e0b074c3711111de67c0b8e7e"}),
+    "observation": frozenset({"0fe9b3e5feb1d57c78c2af5b2cc804f1", "ec52d29b98e0275a15f719054e7078d8"}),
+    "response": frozenset({"3f65da38bb2de81ad6b57097142f546a", "ea65230e0b074c3711111de67c0b8e7e"}),
     "skipped": frozenset({"35a2dbfa4ffe2826df0f74c87ef6025e"}),
     "sqlite_autoindex_filterkit_schema_1": frozenset({"index of filterkit_schema"}),
     "sqlite_autoindex_layer_1": frozenset({"index of layer"}),
