@@ -95,7 +95,7 @@ def ascend(
     (top, bottom), (left, right) = window or ((0, height), (0, width))
     rng = np.random.default_rng((seed, 0))
     flat = coefficients.view(np.float32)
-    mean, square = np.zeros_like(flat), np.zeros_like(flat)
+    mean, square, spare = np.zeros_like(flat), np.zeros_like(flat), np.empty_like(flat)
     pictures = spectrum.pictures(coefficients)
 
     def seen(pictures: FloatArray) -> FloatArray:
@@ -109,15 +109,17 @@ def ascend(
             back = gradients(apply(matrix, pictures, (bottom - top, right - left)))
             back = apply(matrix.T, back, (height, width))
             slope = spectrum.back(pictures, back).view(np.float32)
-            size = np.sqrt(np.square(slope).mean(axis=(1, 2, 3), keepdims=True))
+            size = np.sqrt(np.square(slope, out=spare).mean(axis=(1, 2, 3), keepdims=True))
             slope /= np.where(size == 0, 1, size)
-            mean += (1 - DECAY_MEAN) * (slope - mean)
+            _approach(mean, slope, 1 - DECAY_MEAN, spare)
             np.square(slope, out=slope)
-            square += (1 - DECAY_SQUARE) * (slope - square)
+            _approach(square, slope, 1 - DECAY_SQUARE, spare)
             rate = STEP * np.sqrt(1 - DECAY_SQUARE**step) / (1 - DECAY_MEAN**step)
             np.sqrt(square, out=slope)
             slope += np.float32(TINY)
-            flat += np.float32(rate) * mean / slope
+            np.multiply(mean, np.float32(rate), out=spare)
+            spare /= slope
+            flat += spare
             pictures = spectrum.pictures(coefficients)
             state.steps = step
             if step * CHECKS // steps > (step - 1) * CHECKS // steps:
@@ -128,3 +130,10 @@ def ascend(
         if state.steps:
             state.take(pictures, seen(pictures))
     return state
+
+
+def _approach(average: FloatArray, values: FloatArray, share: float, spare: FloatArray) -> None:
+    """Move an exponential average towards new values, in place."""
+    np.subtract(values, average, out=spare)
+    spare *= share
+    average += spare
