@@ -1725,7 +1725,7 @@ class Workbench:
         return operations.visualize.visualize(
             self._session,
             address,
-            asked=operations.visualize.VisualizeOptions(
+            asked=operations.visualized_pictures.VisualizeOptions(
                 steps=steps, seed=seed, objective=objective, diversity=diversity, rules=rules
             ),
             options=RunOptions(at, size, provider, threads),

@@ -214,6 +214,8 @@ TESTED_WITH = {
         f"filterkit.operations.{name}": "operations/test_observe.py"
         for name in ("observing", "observed_pictures", "observed_rows")
     },
+    "filterkit.operations.visualized_pictures": "operations/test_visualize.py",
+    "filterkit.operations.visualizing": "operations/test_visualize.py",
     # what results share, through the results
     "filterkit.short_reprs": "results/test_reprs.py",
     "filterkit.results.list_like": "results/test_rows.py",

@@ -96,7 +96,7 @@ class Rows(ListLike["Row"]):
 
     @property
     def types(self) -> dict[str, Any]:
-        """Python types of the values of columns, such as ``int`` or ``list[int]``, where they are declared."""
+        """Declared Python types of the values of columns, such as ``int`` or ``list[int]``."""
         return dict(self._types)
 
     @property
