@@ -2012,6 +2012,22 @@ def is_array(output: Path) -> bool:
     return operations.draw.is_array(output)
 
 
+def terminal_sheets(
+    bench: Workbench,
+    address: str,
+    normalizer: str | None,
+    *,
+    channels: Channels | None,
+    colormap: str | None,
+    expand: bool,
+    width: int,
+) -> Iterator[tuple[str, Sheet]]:
+    """As `Workbench.sheets`, for a terminal of so many characters: what it does not draw is not expanded."""
+    return operations.show.sheets(
+        bench._session, address, normalizer, channels, colormap, expand=expand, width=width
+    )
+
+
 def check_visualization_file(bench: Workbench, output: Path, renderer: str | None) -> None:
     """Raise UsageError if `Workbench.write_visualization` cannot write a file of this suffix."""
     operations.visualize.check_output(bench._session, output, renderer)
