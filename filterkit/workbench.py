@@ -1805,7 +1805,7 @@ class Workbench:
         top
             Number of rows; None for all.
         estimate
-            Estimate the change by the gradient times the activation, in one pass for all filters. It is
+            Estimate the change by the gradient times the activation, in one pass for all layers. It is
             exact where the target is linear in the maps. `Ablations.rank_correlation` compares it with the
             exact changes of up to 32 filters, for the first picture.
         at
