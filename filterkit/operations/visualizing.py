@@ -101,6 +101,7 @@ class Visualizing:
             values=lambda pictures: maximum.values(pictures, filters),
             window=window,
             extent=maximum.extent or tuple(size),
+            threads=self._options.threads,
             each_step=lambda: count(len(batch)),
         )
         (top, bottom), (left, right) = with_margin(size, None)[1]
