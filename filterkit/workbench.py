@@ -1788,7 +1788,7 @@ class Workbench:
         return operations.visualize.visualize(
             self._session,
             address,
-            asked=operations.visualize.VisualizeOptions(
+            asked=operations.visualized_pictures.VisualizeOptions(
                 steps=steps, seed=seed, objective=objective, diversity=diversity, rules=rules
             ),
             options=RunOptions(at, size, provider, threads),
@@ -1868,7 +1868,7 @@ class Workbench:
         top
             Number of rows; None for all.
         estimate
-            Estimate the change by the gradient times the activation, in one pass for all filters. It is
+            Estimate the change by the gradient times the activation, in one pass for all layers. It is
             exact where the target is linear in the maps. `Ablations.rank_correlation` compares it with the
             exact changes of up to 32 filters, for the first picture.
         at
@@ -2074,6 +2074,22 @@ def open(
 def is_array(output: Path) -> bool:
     """Whether `Workbench.write_maps` writes the maps of all pictures to the single array file `output`."""
     return operations.draw.is_array(output)
+
+
+def terminal_sheets(
+    bench: Workbench,
+    address: str,
+    normalizer: str | None,
+    *,
+    channels: Channels | None,
+    colormap: str | None,
+    expand: bool,
+    width: int,
+) -> Iterator[tuple[str, Sheet]]:
+    """As `Workbench.sheets`, for a terminal of so many characters: what it does not draw is not expanded."""
+    return operations.show.sheets(
+        bench._session, address, normalizer, channels, colormap, expand=expand, width=width
+    )
 
 
 def check_visualization_file(bench: Workbench, output: Path, renderer: str | None) -> None:

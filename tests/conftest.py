@@ -7,12 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from shared_folders import shared_folder
 
 import filterkit
 
 REQUIRE_ZOO = os.environ.get("FILTERKIT_REQUIRE_ZOO", "") not in ("", "0")
 """Set in CI: a network of the zoo that cannot be fetched fails the test instead of skipping it."""
+
+
+settings.register_profile(
+    "any machine",
+    deadline=None,  # a busy machine makes no example wrong
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("any machine")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads its options

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -56,12 +57,13 @@ def imports(node: ast.AST, *, late: bool = True) -> Iterator[str]:
             assert child.level == 0, "imports are absolute"
             yield str(child.module)
             yield from (f"{child.module}.{alias.name}" for alias in child.names)
-        elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+        elif isinstance(child, ast.If) and getattr(child.test, "id", "") == "TYPE_CHECKING":
             continue
         elif late or not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             yield from imports(child, late=late)
 
 
+@cache
 def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
@@ -214,6 +216,8 @@ TESTED_WITH = {
         f"filterkit.operations.{name}": "operations/test_observe.py"
         for name in ("observing", "observed_pictures", "observed_rows")
     },
+    "filterkit.operations.visualized_pictures": "operations/test_visualize.py",
+    "filterkit.operations.visualizing": "operations/test_visualize.py",
     # what results share, through the results
     "filterkit.short_reprs": "results/test_reprs.py",
     "filterkit.results.list_like": "results/test_rows.py",

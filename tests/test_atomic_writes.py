@@ -167,7 +167,7 @@ def test_a_link_stays_and_the_file_that_it_names_is_replaced(tmp_path: Path) -> 
 
 @pytest.mark.slow
 @POSIX
-@pytest.mark.parametrize("name", ["export.npz", "show.png", "maps.npy", "maps.npz"])
+@pytest.mark.parametrize("name", ["export.npz", "show.png", "maps.npy", "maps.npz", "export.safetensors"])
 def test_pipes_and_devices_are_written_themselves(folder: Path, classic_catalog: Path, name: str) -> None:
     (folder / name).symlink_to("/dev/null")
     assert ran(folder, classic_catalog, name, "").returncode == 0

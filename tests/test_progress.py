@@ -36,8 +36,8 @@ def save_wide_model(path: Path, layers: int = 4) -> None:
 
 
 @pytest.fixture(scope="module")
-def run() -> Iterator[Run]:
-    """Run code in a kernel that has imported filterkit, and return what it publishes.
+def kernel() -> Iterator[Run]:
+    """Run code in a kernel, and return what it publishes.
 
     The first message `interrupt_at` interrupts it.
     """
@@ -61,11 +61,17 @@ def run() -> Iterator[Run]:
                 interrupt_at = None
 
     try:
-        run("import filterkit")
         yield run
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture
+def run(kernel: Run) -> Run:
+    """The same, in the folder of the tests and without names of other ones, but for ``filterkit``."""
+    kernel(f"%reset -f\nimport os\nos.chdir({str(Path.cwd())!r})\nimport filterkit\ndel os")
+    return kernel
 
 
 def kinds(published: list[Message]) -> list[str]:

@@ -7,12 +7,13 @@ import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from filterkit.errors import CatalogError
+from filterkit.formats.safetensors_parts import safetensors_parts
 
 if TYPE_CHECKING:
     from filterkit.records import FilterBank, FloatArray
@@ -28,29 +29,13 @@ DTYPES: Mapping[str, np.dtype[np.floating]] = {
 
 
 def write_banks(path: Path, banks: Mapping[str, FilterBank]) -> str:
-    """Write `banks`, by layer name, and return the file's SHA-256; equal banks give equal files.
-
-    The bytes are the same as those of the safetensors library: wide types first, then by name. The library
-    copies every array, and hashing its output requires reading the file again.
-    """
+    """Write `banks`, by layer name, and return the file's SHA-256; equal banks give equal files."""
     arrays: dict[str, NDArray[np.floating]] = {}
     for name, bank in banks.items():
         arrays[name] = bank.weights
         if bank.bias is not None:
             arrays[name + BIAS] = bank.bias
-    kinds = {dtype: kind for kind, dtype in DTYPES.items()}
-    entries: dict[str, dict[str, Any]] = {}
-    parts: list[bytes | memoryview] = []
-    end = 0
-    for key, values in sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0])):
-        plain = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-        start, end = end, end + plain.nbytes
-        shape = list(values.shape)
-        entries[key] = {"dtype": kinds[plain.dtype], "shape": shape, "data_offsets": [start, end]}
-        parts.append(plain.reshape(-1).view(np.uint8).data)
-    header = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
-    header += b" " * (-len(header) % 8)
-    whole = (len(header).to_bytes(8, "little"), header, *parts)
+    whole = safetensors_parts(arrays)
     with path.open("wb") as file, ThreadPoolExecutor(1) as executor:
         hashing = executor.submit(_sha256, whole)  # in parallel with writing: both take equally long
         file.writelines(whole)

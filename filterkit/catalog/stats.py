@@ -111,7 +111,7 @@ def distributions(
     found: dict[int, dict[str, list[float]]] = {}
     with catalog.connect() as connection:
         query = sa.select(filter_.c.layer_id, *wanted).where(among(filter_.c.layer_id, list(addresses)))
-        for key, *values in connection.execute(query):
+        for key, *values in connection.execute(query.order_by(filter_.c.layer_id, filter_.c.position)):
             of_layer = found.setdefault(key, {name: [] for name in columns})
             for name, value in zip(columns, values, strict=True):
                 if value is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from filterkit.cli.shell import Shell, command
-from filterkit.cli.support.maps_output import Style, check_style, draw
+from filterkit.cli.support.maps_output import Style, check_style, draw, terminal_width
 from filterkit.cli.support.piping import read_addresses
 from filterkit.cli.support.shared_options import (
     Colormap,
@@ -24,6 +24,7 @@ from filterkit.errors import UsageError
 
 if TYPE_CHECKING:
     from filterkit.records import TileSheet
+    from filterkit.workbench import Workbench
 
 Channels = Literal["separate", "rgb", "first", "strongest", "factors"]
 
@@ -85,8 +86,25 @@ def show(
                 addresses, normalizer, channels=channels, colormap=style.colours, expand=expand
             )
             sheets = [("filters", picked)]
+        elif expand and output is None and renderer is None:
+            sheets = _terminal_sheets(bench, address, normalizer, channels, style.colours)
         else:
             sheets = bench.sheets(
                 address, normalizer, channels=channels, colormap=style.colours, expand=expand
             )
         draw(shell, bench, sheets, output, style)
+
+
+def _terminal_sheets(
+    bench: Workbench, address: str, normalizer: str | None, channels: Channels | None, colormap: str | None
+) -> Iterable[tuple[str, TileSheet]]:
+    """Expanded filters, as many as fit: each takes time."""
+    from filterkit.workbench import terminal_sheets
+
+    return terminal_sheets(
+        *(bench, address, normalizer),
+        channels=channels,
+        colormap=colormap,
+        expand=True,
+        width=terminal_width(),
+    )

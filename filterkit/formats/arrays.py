@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from filterkit.atomic_writes import replacing
 from filterkit.errors import UsageError
+from filterkit.formats.safetensors_parts import safetensors_parts
 
 if TYPE_CHECKING:
     from filterkit.records import FloatArray
@@ -35,16 +36,14 @@ def write_arrays(arrays: Mapping[str, FloatArray], path: Path) -> None:
     if suffix not in ARRAYS:
         raise UsageError(f"cannot write arrays to '{path.name}'", hint="use .npy, .npz or .safetensors")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
+    with replacing(path) as part, part.open("wb") as file:
         if suffix == ".safetensors":
-            _write_safetensors(arrays, part)
-            return
-        with part.open("wb") as file:
-            if suffix == ".npy":
-                [array] = arrays.values()
-                np.save(file, array)
-            else:
-                _write_npz(arrays, file)
+            file.writelines(safetensors_parts(arrays))
+        elif suffix == ".npy":
+            [array] = arrays.values()
+            np.save(file, array)
+        else:
+            _write_npz(arrays, file)
 
 
 def _write_npz(arrays: Mapping[str, FloatArray], file: BinaryIO) -> None:
@@ -55,14 +54,3 @@ def _write_npz(arrays: Mapping[str, FloatArray], file: BinaryIO) -> None:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 npy.write_array(member, array, allow_pickle=False)
-
-
-def _write_safetensors(arrays: Mapping[str, FloatArray], path: Path) -> None:
-    import numpy as np
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
-
-    try:
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
-    except SafetensorError as error:  # raised for a full disk as well
-        raise OSError(str(error)) from error

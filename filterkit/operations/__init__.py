@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         thumbnails,
         visualize,
         visualized_network,
+        visualized_pictures,
         zoo,
     )
 
@@ -79,6 +80,7 @@ __all__ = [
     "thumbnails",
     "visualize",
     "visualized_network",
+    "visualized_pictures",
     "zoo",
 ]
 

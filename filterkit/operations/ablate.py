@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from filterkit.catalog.addresses import Match
     from filterkit.records import FloatArray, RunOptions
+    from filterkit.runtime.ablation import Ablation
     from filterkit.runtime.pictures import Picture
     from filterkit.session import Session
 
@@ -227,10 +228,9 @@ def _measure(
 ) -> tuple[dict[str, _Total], list[str]]:
     """The totals of each layer, and the layers on which the target does not depend.
 
-    The pictures are read again for each layer, as those of all would not fit into memory.
+    For exact changes the pictures are read again for each layer, as those of all would not fit into memory.
     """
     totals: dict[str, _Total] = {}
-    left_out: list[str] = []
     every = sum(len(layer.filters) for layer in layers) * count
     done = 0
     with session.progress() as progress:
@@ -240,27 +240,57 @@ def _measure(
             done += filters
             progress("ablating filters", done, every)
 
-        for match, filters, sample in layers:
-            ablation = network.ablation(match)
+        def ablations() -> Iterator[tuple[_Layer, Ablation | None]]:
+            """One after the other, as each has sessions of its own."""
+            for layer in layers:
+                ablation = network.ablation(layer.match)
+                if ablation is None:
+                    left_out.append(layer.match.address)
+                yield layer, ablation
+
+        left_out: list[str] = []
+        if estimate:
+            _estimate(network, ablations, examples(unreadable), totals, advance)
+            return totals, left_out
+        for (match, filters, _), ablation in ablations():
             if ablation is None:
-                left_out.append(match.address)
                 continue
             for example in examples(unreadable if not totals else unreadable and _ignore):
-                total = totals.get(match.address)
-                if estimate:
-                    found = network.estimate(match, example, filters)
-                    if total is None and sample:
-                        exact = network.exact(match, ablation, example, sample)
-                    advance(len(filters))
-                else:
-                    found = network.exact(match, ablation, example, filters, advance)
-                if total is None:
-                    total = totals[match.address] = _Total(found, example.name)
-                    total.exact = exact if estimate and sample else None
-                total.add(found)
+                found = network.exact(match, ablation, example, filters, advance)
+                totals.setdefault(match.address, _Total(found, example.name)).add(found)
             if not totals:
                 break  # no picture can be read, whatever the layer
     return totals, left_out
+
+
+def _estimate(
+    network: AblatedNetwork,
+    ablations: Callable[[], Iterator[tuple[_Layer, Ablation | None]]],
+    examples: Iterator[Example],
+    totals: dict[str, _Total],
+    advance: Callable[[int], None],
+) -> None:
+    """Add the estimates of all layers to `totals`, and exact changes for the sample and the first example."""
+    layers: list[_Layer] | None = None
+    for example in examples:
+        exact: dict[str, Measured] = {}
+        if layers is None:
+            layers = []
+            for layer, ablation in ablations():
+                if ablation is not None:
+                    layers.append(layer)
+                    if layer.sample:
+                        exact[layer.match.address] = network.exact(
+                            layer.match, ablation, example, layer.sample
+                        )
+        if not layers:
+            return
+        measured = network.estimates([(layer.match, layer.filters) for layer in layers], example)
+        for layer, found in zip(layers, measured, strict=True):
+            address = layer.match.address
+            total = totals.setdefault(address, _Total(found, example.name, exact=exact.get(address)))
+            total.add(found)
+            advance(len(layer.filters))
 
 
 def _reasons(aim: Aim, totals: Mapping[str, _Total]) -> Iterator[str]:

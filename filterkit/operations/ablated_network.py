@@ -202,24 +202,27 @@ class AblatedNetwork:
             done += len(found)
         return self._measured(match, channels, before, after, maps)
 
-    def estimate(self, match: Match, example: Example, filters: Sequence[int]) -> Measured:
-        """As `exact`, by the gradient times the activation (Molchanov et al. 2017), for all filters at once.
+    def estimates(self, layers: Sequence[tuple[Match, Sequence[int]]], example: Example) -> list[Measured]:
+        """As `exact`, for some filters of each layer, by the gradient times the activation.
+
+        See Molchanov et al. 2017. One run of the network gives the gradients of all layers.
 
         Raises
         ------
         UsageError
-            The layer is in a body, through which there are no gradients.
+            A layer is in a body, through which there are no gradients.
         """
         import numpy as np
 
         from filterkit.runtime.differentiable import value_of
 
-        if match.layer["scope"]:
-            raise UsageError(
-                f"{match.address} has no estimates: it is in the body of an If, a Loop or a Scan",
-                hint="leave out --estimate",
-            )
-        layer = self._tensor(match)
+        for match, _ in layers:
+            if match.layer["scope"]:
+                raise UsageError(
+                    f"{match.address} has no estimates: it is in the body of an If, a Loop or a Scan",
+                    hint="leave out --estimate",
+                )
+        tensors = [self._tensor(match) for match, _ in layers]
         ((name, fed),) = example.inputs.items()
         entry = next(each for each in self.network.inputs if each.name == name)
         preprocessing = picture_preprocessing(self.aim.model)
@@ -228,19 +231,22 @@ class AblatedNetwork:
         )
         network, _ = attributed.differentiable(entry, fed)
         picture = network.entry.taken(fed)[0]
-        network = replace(network, tensors={**network.tensors, layer: layer.tensor})
+        network = replace(network, tensors={**network.tensors, **{each: each.tensor for each in tensors}})
         whole = network.maps(np.repeat(picture[None], network.entry.batch or 1, axis=0))[:1]
         channels, position = settled(whole[0], self.aim, self.position)
         before = float(value_of(whole, channels, position)[0])
         try:
-            maps, slopes = network.of(channels).gradients_at(picture, position, layer)
+            computed = network.of(channels).all_gradients_at(picture, position, tensors)
         except ModelError as error:
             hint = error.hint or "leave out --estimate, which needs gradients"
             raise ModelError(error.message, hint=hint) from error
-        each = (maps.astype(np.float64) * slopes).reshape(len(maps), -1).sum(axis=1)
-        if self._is_doubled(match):
-            each = each.reshape(2, -1).sum(axis=0)
-        return self._measured(match, channels, before, before - each[list(filters)], maps)
+        found = []
+        for (match, filters), (maps, slopes) in zip(layers, computed, strict=True):
+            each = (maps.astype(np.float64) * slopes).reshape(len(maps), -1).sum(axis=1)
+            if self._is_doubled(match):
+                each = each.reshape(2, -1).sum(axis=0)
+            found.append(self._measured(match, channels, before, before - each[list(filters)], maps))
+        return found
 
     def _measured(
         self,

@@ -7,7 +7,8 @@ import platform
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import FilterkitError
+from filterkit.errors import FilterkitError, one_line
+from filterkit.short_reprs import shortened
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
@@ -31,12 +32,23 @@ PACKAGES = (
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 
 
-def examine(session: Session) -> dict[str, Any]:
+class Examination(dict[str, Any]):
+    """What `examine` found, as a dictionary with a short `repr`."""
+
+    def __repr__(self) -> str:
+        catalog, faults = self["catalog"], self["faults"]
+        known = f", {catalog['models']} models" if "models" in catalog else ""
+        found = f"{len(faults)} faults, {faults[0]['what']}" if faults else "no faults"
+        text = f"<Examination of {catalog['path']}{known}, {len(self['plugins'])} plugins: {found}>"
+        return shortened(one_line(text))
+
+
+def examine(session: Session) -> Examination:
     """See `Workbench.examine`.
 
     Returns
     -------
-    dict
+    Examination
         ``versions``, ``providers``, ``catalog``, ``store``, ``plugins``, and ``faults``: a list of records
         with ``what`` is wrong and what to ``do``; empty if there are no problems.
     """
@@ -47,7 +59,7 @@ def examine(session: Session) -> dict[str, Any]:
         **_catalog(session, faults),
         "plugins": _plugins(session, faults),
     }
-    return {**report, "faults": faults}
+    return Examination(report, faults=faults)
 
 
 def recover(session: Session) -> None:

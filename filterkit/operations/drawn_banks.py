@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from filterkit.session import Session
     from filterkit.sheets.picked import Read
     from filterkit.sheets.tiles import Channels, DrawnChannels
+
+Most = Callable[["Match"], int]
 
 EXPANDED = "weights from the input up to the filter multiplied out, activations and max pooling made linear"
 
@@ -52,11 +54,14 @@ def drawn_banks(
     default: DrawnChannels,
     expand: bool = False,
     colormap: str | None = None,
+    most: Most | None = None,
 ) -> DrawnBanks:
     """Prepare what `matches` select.
 
     Parameters
     ----------
+    most
+        How many filters of a layer are drawn: `read` returns no others, where they are expanded.
     channels
         None is `default`; expanded weights of a picture in colour are ``rgb`` then, if there is no colormap.
     """
@@ -69,7 +74,8 @@ def drawn_banks(
     normalizer: str | None = None
     notes: tuple[str, ...] = ()
     if expand:
-        matches, read = _expanded(session, matches)
+        each_separately = channels not in ("factors", "strongest")
+        matches, read = _expanded(session, matches, most if each_separately else None)
         normalizer, notes = "symmetric:per=filter", (EXPANDED,)
         in_colour = all(sorted(match.layer["input_channels"]) == ["B", "G", "R"] for match in matches)
         default = "rgb" if in_colour and not colormap else default
@@ -80,10 +86,13 @@ def drawn_banks(
     return DrawnBanks(matches, read, channels, normalizer, notes)
 
 
-def _expanded(session: Session, matches: Sequence[Match]) -> tuple[list[Match], Read]:
+def _expanded(session: Session, matches: Sequence[Match], most: Most | None) -> tuple[list[Match], Read]:
     banks: dict[Any, tuple[Sequence[int], FloatArray]] = {}
     drawn: dict[Any, Mapping[str, Any]] = {}
-    groups = [(key, replace(some[0], filters=_numbers(some))) for key, some in _by_kernels(matches).items()]
+    groups = []
+    for key, some in _by_kernels(matches).items():
+        numbers = _numbers(some)
+        groups.append((key, replace(some[0], filters=numbers[: most(some[0]) if most else None])))
     for (key, match), found in zip(groups, expand_each(session, [match for _, match in groups]), strict=True):
         weights = found.for_display()
         banks[key] = match.filters, weights

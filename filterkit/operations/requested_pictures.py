@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from filterkit.runtime.pictures import Picture
 
 
-def parse_size(text: str | int | tuple[int, int] | None) -> Size:
+def parse_size(text: str | int | tuple[int, int] | None, *, original: bool = True) -> Size:
     """Parse ``224``, ``240x320`` (height × width) or ``original``; None stays None.
 
-    Numbers mean the same as such texts: ``224`` and ``(240, 320)``.
+    Numbers mean the same as such texts: ``224`` and ``(240, 320)``. A hint offers ``original`` only if there
+    is such a size.
 
     Raises
     ------
@@ -50,7 +51,9 @@ def parse_size(text: str | int | tuple[int, int] | None) -> Size:
     except ValueError:
         size = 0, 0
     if min(size) < 1:
-        raise UsageError(f"'{text}' is not a size", hint="use 224, 240x320 (height x width) or original")
+        choices = ["224", "240x320 (height x width)", *["original"] * original]
+        hint = f"use {', '.join(choices[:-1])} or {choices[-1]}"
+        raise UsageError(f"'{text}' is not a size", hint=hint)
     if size[0] * size[1] > LARGEST_SIZE:
         raise UsageError(
             f"the size {text} has more than {LARGEST_SIZE:,} pixels", hint="choose a smaller one"

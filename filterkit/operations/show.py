@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from filterkit.address import parse_address
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from filterkit.catalog import Catalog
     from filterkit.catalog.addresses import Match
     from filterkit.catalog.metrics import FilterMetrics
-    from filterkit.operations.drawn_banks import DrawnBanks
+    from filterkit.operations.drawn_banks import DrawnBanks, Most
     from filterkit.plugins.contracts import CheckedNormalizer
     from filterkit.plugins.protocols import Normalizer
     from filterkit.records import FloatArray, TileSheet
@@ -105,19 +105,30 @@ def sheets(
     colormap: str | None,
     *,
     expand: bool = False,
+    width: int | None = None,
 ) -> Iterator[tuple[str, Sheet]]:
-    """See `Workbench.sheets`."""
+    """See `Workbench.sheets`; with the `width` of a terminal, tiles that it does not draw may be black."""
     check_channels(channels or "separate")
     _check_colormap(session, colormap)
     matches = session.matches(address)
     several = len({match.model["name"] for match in matches}) > 1
+    most = partial(_most_on_terminal, width=width) if width else None
     sizes = [4 * math.prod(match.bank_shape) for match in matches]
     with session.progress() as progress:
         for place, match in enumerate(matches):
             if len(matches) > 1 and not expand:  # which has a bar for each layer
                 progress("drawing layers", sum(sizes[:place]), sum(sizes))
             name = match.address if several else match.layer["name"]
-            yield name, _layer_sheet(session, match, normalizer, channels, colormap, expand=expand)
+            yield name, _layer_sheet(session, match, normalizer, channels, colormap, expand=expand, most=most)
+
+
+def _most_on_terminal(match: Match, *, width: int) -> int:
+    """A limit on the filters of a layer that are drawn, expanded, on a terminal of so many characters."""
+    from filterkit.renderers.terminal import most_tiles
+
+    fields = match.layer["receptive_fields"]
+    known = len(fields or ()) == 2 and all(fields)
+    return most_tiles((int(fields[0]), int(fields[1])), width) if known else match.layer["filters"]
 
 
 def _check_colormap(session: Session, colormap: str | None) -> None:
@@ -229,8 +240,11 @@ def _layer_sheet(
     colormap: str | None,
     *,
     expand: bool,
+    most: Most | None = None,
 ) -> Sheet:
-    banks = drawn_banks(session, [match], channels, default="separate", expand=expand, colormap=colormap)
+    banks = drawn_banks(
+        session, [match], channels, default="separate", expand=expand, colormap=colormap, most=most
+    )
     default = banks.normalizer or for_colormap("minmax", colormap)
     if banks.channels == "strongest":
         return _picked_sheet(session, banks, normalizer or default, channels, colormap)
@@ -246,7 +260,8 @@ def _bank_sheet(
     """A sheet of the filters and kernels that a match selects.
 
     The whole layer is normalized before the selection, so that a filter looks the same whether it is drawn
-    alone or with all others; of expanded weights and factors only those that are drawn are known.
+    alone or with all others; of expanded weights and factors only those that are drawn are known. Those that
+    are not drawn are zeros at the end.
     """
     import numpy as np
 
@@ -255,9 +270,13 @@ def _bank_sheet(
     normalized = normalizer.normalize(weights)
     if list(match.filters) != list(numbers) or list(match.kernels) != list(range(weights.shape[1])):
         place = {number: row for row, number in enumerate(numbers)}
-        chosen = np.ix_([place[number] for number in match.filters], match.kernels)
+        chosen = np.ix_([place[number] for number in match.filters if number in place], match.kernels)
         weights = weights[chosen]
         normalized = replace(normalized, values=normalized.values[chosen])
+        if len(weights) < len(match.filters):
+            ends = [(0, len(match.filters) - len(weights)), *[(0, 0)] * (weights.ndim - 1)]
+            weights = np.pad(weights, ends)
+            normalized = replace(normalized, values=np.pad(normalized.values, ends))
     note = "; ".join(filter(None, (normalized.summary, *banks.notes)))
     made = bank_sheet(
         replace(normalized, summary=note),

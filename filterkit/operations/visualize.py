@@ -1,40 +1,29 @@
-"""Visualize filters: find those without a kept picture, optimize them in batches, and keep the results."""
+"""Visualize filters: find those without a kept picture, optimize the others, and write the results."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cache, partial
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from filterkit.errors import CatalogError, RuntimeFailure, UsageError, check_number, closest
+from filterkit.errors import CatalogError, UsageError, check_number, closest
 from filterkit.formats.arrays import ARRAYS
 from filterkit.operations.draw import draw
 from filterkit.operations.maps import check_network
 from filterkit.operations.requested_pictures import parse_size
 from filterkit.operations.show import sheet
-from filterkit.operations.visualized_network import (
-    PEAK,
-    Maximized,
-    Objective,
-    is_signal,
-    maximized,
-    preprocessing_of,
-)
-from filterkit.records import RunOptions
+from filterkit.operations.visualized_network import Objective, is_signal, preprocessing_of
+from filterkit.operations.visualized_pictures import VisualizeOptions, Wanted, kept_pictures, wanted_pictures
+from filterkit.operations.visualizing import Visualizing
 from filterkit.renderers.drawing import check_suffix, hint_of_arrays, is_folder
 from filterkit.results.visualize import Visualization
 
 if TYPE_CHECKING:
     from filterkit.catalog.addresses import Match
     from filterkit.catalog.visualization_files import Kept
-    from filterkit.records import At, FloatArray, Preprocessing
-    from filterkit.runtime.feature_maps import Size
+    from filterkit.records import Preprocessing, RunOptions
     from filterkit.session import Session
-    from filterkit.visualization.ascent import Ascent
 
 MOST_STEPS = 1_000_000
 MOST_DIVERSE = 64
@@ -43,31 +32,6 @@ MOST_DIVERSE = 64
 NEVER = "{} did not respond: 0 after the activation for every picture; try more --steps, or --at pre"
 
 Interrupted = Callable[[Visualization], None]
-
-
-@dataclass(frozen=True, slots=True)
-class VisualizeOptions:
-    """What `Workbench.visualize` takes besides the address and `RunOptions`."""
-
-    steps: int = 256
-    seed: int = 0
-    objective: Objective = "channel"
-    diversity: int = 1
-    rules: Sequence[str] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class _Wanted:
-    """A picture that is requested: its filter, a number among those of the filter, and its file."""
-
-    match: Match
-    filter: int
-    variant: int
-    path: Path
-
-    @property
-    def address(self) -> str:
-        return f"{self.match.address}/{self.filter}"
 
 
 def visualize(
@@ -79,31 +43,22 @@ def visualize(
     interrupted: Interrupted | None = None,
 ) -> Visualization:
     """See `Workbench.visualize`."""
-    from filterkit.catalog.visualization_files import read
     from filterkit.runtime.providers import choose
 
     _check(asked, options)
     # Integers of NumPy have no JSON, of which the hash is made.
     asked = replace(asked, steps=int(asked.steps), seed=int(asked.seed), diversity=int(asked.diversity))
-    size = parse_size(options.size)
+    size = parse_size(options.size, original=False)
     if size == "original":
         raise UsageError("a visualization has no original size", hint="use a number, e.g. --size 128")
     matches = session.matches(address)
     _check_matches(matches, address)
     preprocessing = preprocessing_of(matches[0].model)
     provider = choose(options.provider).name
-    wanted = list(_wanted(session, matches, preprocessing, provider, size, asked, options))
-    side = (1, size[1]) if size is not None and is_signal(preprocessing) else size
-    done = {
-        each: (kept, asked.steps)
-        for each in wanted
-        if (kept := read(each.path, len(preprocessing.channels), side)) is not None
-    }
-    if asked.diversity > 1:  # pictures of a filter are made together, or not at all
-        parts = {(each.match.address, each.filter) for each in wanted if each not in done}
-        done = {each: found for each, found in done.items() if (each.match.address, each.filter) not in parts}
+    wanted = list(wanted_pictures(session, matches, preprocessing, provider, size, asked, options))
+    done = kept_pictures(wanted, asked, preprocessing, size)
     missing = [each for each in wanted if each not in done]
-    run = _Run(session, preprocessing, asked, options, size)
+    run = Visualizing(session, preprocessing, asked, options, size)
 
     def result() -> Visualization:
         found = [(each, *done[each]) for each in wanted if each in done]
@@ -159,182 +114,8 @@ def _check_matches(matches: Sequence[Match], address: str) -> None:
     check_network(matches[0])
 
 
-def _wanted(
-    session: Session,
-    matches: Sequence[Match],
-    preprocessing: Preprocessing,
-    provider: str,
-    size: Size,
-    asked: VisualizeOptions,
-    options: RunOptions,
-) -> Iterator[_Wanted]:
-    from filterkit.catalog.visualization_files import path_of
-    from filterkit.plugins.host import DISTRIBUTION
-
-    store, sha256 = session.catalog().store, matches[0].model["sha256"]
-    rules = session.registry.gradient_rules(asked.rules).values()
-    request = {
-        **asdict(asked),
-        "plugins": sorted(
-            {f"{rule} {rule.plugin.version}" for rule in rules if rule.plugin.distribution != DISTRIBUTION}
-        ),
-        "rules": list(asked.rules),
-        "at": options.at,
-        "size": size,
-        "provider": provider,
-        "preprocessing": asdict(preprocessing),
-    }
-    for match in matches:
-        names = ("name", "scope", "pre_tensor", "post_tensor")  # a model can be added with other layer names
-        layer = {name: match.layer[name] for name in names}
-        for number in match.filters:
-            for variant in range(asked.diversity):
-                of = {**layer, "filter": number, "variant": variant}
-                yield _Wanted(match, number, variant, path_of(store, sha256, {**request, **of}))
-
-
-Done = dict[_Wanted, tuple["Kept", int]]
-"""Pictures, and the steps that were made for them."""
-
-
-class _Run:
-    """Optimizes the pictures of a request, layer by layer.
-
-    Attributes
-    ----------
-    unfinished
-        Pictures whose optimization was interrupted.
-    """
-
-    def __init__(
-        self,
-        session: Session,
-        preprocessing: Preprocessing,
-        asked: VisualizeOptions,
-        options: RunOptions,
-        size: Size,
-    ) -> None:
-        self._session, self._preprocessing = session, preprocessing
-        self._asked, self._options, self._size = asked, options, size
-        self.unfinished: Done = {}
-
-    def of(self, match: Match, wanted: Sequence[_Wanted], count: Callable[[int], None]) -> Iterator[Done]:
-        """The pictures of a layer, which are kept when they are yielded."""
-        from filterkit.catalog.visualization_files import write
-
-        if not wanted:
-            return
-        response = _Response(partial(self._maximized, match), self._asked, match.layer, self._options.at)
-        diversity = self._asked.diversity
-        together = diversity if diversity > 1 else response.maximum.together
-        for first in range(0, len(wanted), together):
-            batch = wanted[first : first + together]
-            began = perf_counter()
-            ascent = self._ascent(response, batch, count)
-            seconds = (perf_counter() - began) / len(batch)
-            found = _finished(batch, ascent, seconds)
-            if ascent.interrupted:
-                self.unfinished = found
-                raise KeyboardInterrupt
-            for each, (kept, _) in found.items():
-                write(each.path, kept)
-            yield found
-
-    def _maximized(self, match: Match, at: At, objective: Objective | Literal["peak"]) -> Maximized:
-        found = maximized(
-            self._session,
-            match,
-            self._preprocessing,
-            self._asked.rules,
-            replace(self._options, at=at),
-            self._size,
-            objective,
-            crop=self._asked.diversity == 1,
-        )
-        if found.batch is not None and self._asked.diversity not in (1, found.batch):
-            raise RuntimeFailure(
-                f"several pictures must run together, and the graph fixes their number to {found.batch}",
-                hint="leave out --diversity, and change --seed for another picture",
-            )
-        return found
-
-    def _ascent(self, response: _Response, batch: Sequence[_Wanted], count: Callable[[int], None]) -> Ascent:
-        from filterkit.visualization.ascent import ascend
-        from filterkit.visualization.spectrum import Spectrum
-        from filterkit.visualization.transforms import with_margin
-
-        asked, maximum = self._asked, response.maximum
-        filters = [each.filter for each in batch]
-        colours = self._preprocessing.channel_order in ("RGB", "BGR", "RGBA")
-        channels, *size = maximum.shape
-        canvas, window = with_margin(size, maximum.window)
-        ascent = ascend(
-            Spectrum(channels, *canvas, colours=colours),
-            [(asked.seed, 1 + each.variant) for each in batch],
-            asked.steps,
-            seed=asked.seed,
-            gradients=lambda pictures: response.gradients(pictures, filters),
-            values=lambda pictures: maximum.values(pictures, filters),
-            window=window,
-            extent=maximum.extent or tuple(size),
-            each_step=lambda: count(len(batch)),
-        )
-        (top, bottom), (left, right) = with_margin(size, None)[1]
-        ascent.pictures = ascent.pictures[..., top:bottom, left:right]
-        for each, last, picture in zip(batch, ascent.last, ascent.pictures, strict=True):
-            if not (math.isfinite(last) and math.isfinite(picture.sum())):
-                raise RuntimeFailure(
-                    f"the response of {each.address} is NaN or infinite for a picture",
-                    hint=f"filterkit maps {each.match.model['name']} IMAGE shows the range of every layer",
-                )
-        return ascent
-
-
-class _Response:
-    """What is maximized in a layer, and the way there.
-
-    Where a filter does not respond, its response after the activation has no gradient. Then the largest value
-    before the activation is maximized: the mean would not become positive for filters that balance light and
-    dark, and a picture that excites them anywhere is enough for a start.
-    """
-
-    def __init__(
-        self,
-        make: Callable[[At, Objective | Literal["peak"]], Maximized],
-        asked: VisualizeOptions,
-        layer: Mapping[str, Any],
-        at: At,
-    ) -> None:
-        self.maximum = make(at, asked.objective)
-        if self.maximum.maps != layer["filters"]:  # an activation merges or doubles maps
-            self.maximum, at = make("pre", asked.objective), "pre"
-        self._diverse = asked.diversity > 1
-        objective = asked.objective if asked.objective == "unit" else PEAK
-        has_activation = at == "post" and layer["pre_tensor"] != layer["post_tensor"]
-        self._before = cache(partial(make, "pre", objective)) if has_activation else None
-
-    def gradients(self, pictures: FloatArray, filters: Sequence[int]) -> FloatArray:
-        """The gradients of what is maximized, for a picture of each filter."""
-        found = self.maximum.gradients(pictures, filters, diverse=self._diverse)
-        silent = [place for place, each in enumerate(found) if not each.any()]
-        if silent and self._before is not None:
-            some = [filters[place] for place in silent]
-            found[silent] = self._before().gradients(pictures[silent], some, diverse=False)
-        return found
-
-
-def _finished(batch: Sequence[_Wanted], ascent: Ascent, seconds: float) -> Done:
-    from filterkit.catalog.visualization_files import Kept
-
-    numbers = zip(ascent.pictures, ascent.start, ascent.best, ascent.last, strict=True)
-    return {
-        each: (Kept(picture, float(start), float(best), float(last), seconds), ascent.steps)
-        for each, (picture, start, best, last) in zip(batch, numbers, strict=True)
-    }
-
-
 def _result(
-    found: Sequence[tuple[_Wanted, Kept, int]],
+    found: Sequence[tuple[Wanted, Kept, int]],
     asked: VisualizeOptions,
     options: RunOptions,
     preprocessing: Preprocessing,

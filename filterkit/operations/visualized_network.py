@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from filterkit.errors import ImageError
+from filterkit.errors import FilterkitError, ImageError
 from filterkit.operations.attribute import WORTHWHILE
 from filterkit.operations.attributed_network import AttributedNetwork, AttributeOptions
 from filterkit.operations.requested_pictures import picture_preprocessing
@@ -78,6 +79,8 @@ class Maximized:
         The part of the pictures that determines the response; None for all of it.
     extent
         Height and width of the receptive field, if only one position of the maps counts.
+    is_default_size
+        Whether a request without a size gives the same one.
     together, batch
         Number of pictures that run together; and if the graph fixes it, that number.
     channels
@@ -89,6 +92,7 @@ class Maximized:
     shape: tuple[int, int, int]
     window: Window | None
     extent: tuple[int, ...] | None
+    is_default_size: bool
     together: int
     batch: int | None
     channels: tuple[str, ...]
@@ -173,10 +177,16 @@ def maximized(
     aim = Aim(match.address, match.model, target, match)
     ready = AttributedNetwork(session, aim, preprocessing, AttributeOptions(rules=rules), options)
     signal = is_signal(preprocessing)
-    if signal:
-        taken, fed = prepared_signal(ready.network, size)
-    else:
-        taken, fed = _picture(ready.network, match.model, preprocessing, size)
+
+    def prepared(size: Size) -> tuple[Input, NDArray[Any]]:
+        if signal:
+            return prepared_signal(ready.network, size)
+        return _picture(ready.network, match.model, preprocessing, size)
+
+    taken, fed = prepared(size)
+    is_default_size = size is None
+    with suppress(FilterkitError):  # that size may be too small for the network
+        is_default_size = is_default_size or prepared(None)[1].shape == fed.shape
     network, crops = ready.differentiable(taken, fed)
     if signal:
         network = replace(network, entry=SignalEntry.of(taken))
@@ -202,6 +212,7 @@ def maximized(
         shape=whole.shape,
         window=window,
         extent=extent,
+        is_default_size=is_default_size,
         together=network.entry.batch or max(1, PIXELS // (whole.shape[1] * whole.shape[2])),
         batch=network.entry.batch,
         channels=preprocessing.channels[:: -1 if backwards else 1],

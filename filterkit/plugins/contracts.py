@@ -235,13 +235,21 @@ class CheckedFormat(Checked[protocols.OutputFormat]):
         """Whether the format writes bytes."""
         return getattr(self.inner, "binary", False) is True
 
-    def write(self, rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO) -> None:
+    def write(
+        self,
+        rows: Iterable[Row],
+        columns: tuple[str, ...],
+        stream: TextIO,
+        types: Mapping[str, Any] | None = None,
+    ) -> None:
         """See `OutputFormat.write`; errors of the stream and of the rows are not attributed to the plugin."""
         theirs: list[Exception] = []
+        takes_types = "types" in inspect.signature(self.inner.write).parameters
+        more = {"types": types or {}} if takes_types else {}
         try:
             # Not within `blame`: stdout may be its output, and `rows` are computed lazily by other code.
             with traced(self.plugin, self._call("write")):
-                self.inner.write(watched(rows, theirs), columns, stream)
+                self.inner.write(watched(rows, theirs), columns, stream, **more)
         except OSError:
             raise
         except (Exception, SystemExit) as error:

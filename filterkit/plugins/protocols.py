@@ -140,7 +140,8 @@ class OutputFormat(Protocol):
     """Writes rows, e.g. as CSV.
 
     A format that writes bytes has ``binary = True`` and writes to ``stream.buffer``, which is then not a
-    terminal.
+    terminal. If ``write`` has a fourth parameter ``types``, it is given the Python types of those columns for
+    which they are known, such as ``{"cosine": float, "shape": list[int]}``.
     """
 
     def write(self, rows: Iterable[Row], columns: tuple[str, ...], stream: TextIO) -> None:

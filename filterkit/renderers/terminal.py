@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LONGEST_LABEL = 12
 
+LINES = 160
+
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
@@ -47,7 +49,7 @@ class Terminal:
     """
 
     width: int = 80
-    height: int = 160
+    height: int = LINES
     color: Color = "auto"
     colormap: str = GRAY
 
@@ -289,6 +291,17 @@ def fit(sheet: TileSheet, *, across: int, lines: int, pixels_per_line: int) -> F
             break
     rows = min(rows, max(lines // lines_per_row, 1))
     return Fit(rows, columns, min(rows * columns, sheet.count), height, width, lines_per_row)
+
+
+def most_tiles(shape: tuple[int, int], width: int) -> int:
+    """A limit on the tiles of a shape that `Terminal` draws by default, however many there are."""
+    cells = cells_for("auto")
+    across = width // cells.across
+    sizes = _sizes(shape, most=min(across, LINES * cells.down - 1))
+    return max(
+        ((across + 1) // (wide + 1)) * max(LINES // math.ceil((high + 1) / cells.down), 1)
+        for high, wide in sizes
+    )
 
 
 def _flows(sheet: TileSheet) -> bool:

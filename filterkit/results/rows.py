@@ -95,6 +95,11 @@ class Rows(ListLike["Row"]):
         return {**self.__dict__, "_thumbnails": None}
 
     @property
+    def types(self) -> dict[str, Any]:
+        """Declared Python types of the values of columns, such as ``int`` or ``list[int]``."""
+        return dict(self._types)
+
+    @property
     def shape(self) -> tuple[int, int]:
         """The numbers of rows and columns."""
         return len(self), len(self.columns)

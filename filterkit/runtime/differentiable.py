@@ -128,13 +128,26 @@ class Differentiable:
         self, picture: FloatArray, position: Position, target: Target
     ) -> tuple[FloatArray, FloatArray]:
         """A tensor for a picture of shape (C, H, W), and the gradient: (channels, *positions) each."""
+        return self.all_gradients_at(picture, position, [target])[0]
+
+    def all_gradients_at(
+        self, picture: FloatArray, position: Position, targets: Sequence[Target]
+    ) -> list[tuple[FloatArray, FloatArray]]:
+        """The same for each of several tensors that the network computes, in one run."""
         count = self.entry.batch or 1
-        found = self._run(np.repeat(picture[None], count, axis=0), position, self.tensors[target], None)
-        _, back, values = found
-        return channels_first(values, target)[0], channels_first(back, target)[0]
+        names = tuple(dict.fromkeys(self.tensors[target] for target in targets))
+        _, *found = self._run(np.repeat(picture[None], count, axis=0), position, names, None)
+        back, values = (
+            dict(zip(names, part, strict=True)) for part in (found[: len(names)], found[len(names) :])
+        )
+        return [
+            (channels_first(values[name], target)[0], channels_first(back[name], target)[0])
+            for target in targets
+            for name in [self.tensors[target]]
+        ]
 
     def _run(
-        self, pictures: FloatArray, position: Position, wrt: str, override: str | None
+        self, pictures: FloatArray, position: Position, wrt: str | tuple[str, ...], override: str | None
     ) -> list[NDArray[Any]]:
         inputs = {self.entry.name: self.entry.fed(pictures)}
         selection = Selection(
@@ -154,7 +167,11 @@ class Differentiable:
         return run(session, [output.name for output in session.get_outputs()], inputs)
 
     def _gradient_graph(
-        self, selection: Selection, wrt: str, override: str | None, inputs: Mapping[str, NDArray[Any]]
+        self,
+        selection: Selection,
+        wrt: str | tuple[str, ...],
+        override: str | None,
+        inputs: Mapping[str, NDArray[Any]],
     ) -> onnx.ModelProto:
         """Shapes that inference does not reach are measured."""
         shapes = {name: array.shape for name, array in inputs.items()}

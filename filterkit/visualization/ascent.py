@@ -8,8 +8,12 @@ the next when filters begin to respond.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -17,6 +21,8 @@ import numpy as np
 from filterkit.visualization.transforms import Transform, apply
 
 if TYPE_CHECKING:
+    from scipy import sparse
+
     from filterkit.records import FloatArray
     from filterkit.visualization.spectrum import Spectrum
     from filterkit.visualization.transforms import Window
@@ -75,6 +81,7 @@ def ascend(
     values: Values,
     window: Window | None = None,
     extent: tuple[int, ...] | None = None,
+    threads: int | None = None,
     each_step: Callable[[], None] = lambda: None,
 ) -> Ascent:
     """Optimize a picture for each of `seeds`, from random ones.
@@ -87,6 +94,8 @@ def ascend(
         What is maximized, given pictures; they see only `window` of them, if given.
     extent
         Height and width of what determines the response, if it is less: shifts are small beside it.
+    threads
+        Number of pictures that are adjusted at a time; None for as many as there are cores.
     each_step
         Called after each step. A KeyboardInterrupt ends the optimization with what there is.
     """
@@ -94,37 +103,73 @@ def ascend(
     height, width = spectrum.shape[1:]
     (top, bottom), (left, right) = window or ((0, height), (0, width))
     rng = np.random.default_rng((seed, 0))
-    flat = coefficients.view(np.float32)
-    mean, square = np.zeros_like(flat), np.zeros_like(flat)
+    adam = _Adam(coefficients.view(np.float32))
     pictures = spectrum.pictures(coefficients)
 
-    def seen(pictures: FloatArray) -> FloatArray:
+    def seen() -> FloatArray:
         return values(np.ascontiguousarray(pictures[..., top:bottom, left:right]))
 
-    first = seen(pictures)
-    state = Ascent(pictures, first, first.copy(), first)
-    try:
-        for step in range(1, steps + 1):
-            matrix = Transform.random(rng, *(extent or (height, width))).matrix(height, width, window)
-            back = gradients(apply(matrix, pictures, (bottom - top, right - left)))
-            back = apply(matrix.T, back, (height, width))
-            slope = spectrum.back(pictures, back).view(np.float32)
-            size = np.sqrt(np.square(slope).mean(axis=(1, 2, 3), keepdims=True))
-            slope /= np.where(size == 0, 1, size)
-            mean += (1 - DECAY_MEAN) * (slope - mean)
-            np.square(slope, out=slope)
-            square += (1 - DECAY_SQUARE) * (slope - square)
-            rate = STEP * np.sqrt(1 - DECAY_SQUARE**step) / (1 - DECAY_MEAN**step)
-            np.sqrt(square, out=slope)
-            slope += np.float32(TINY)
-            flat += np.float32(rate) * mean / slope
-            pictures = spectrum.pictures(coefficients)
-            state.steps = step
-            if step * CHECKS // steps > (step - 1) * CHECKS // steps:
-                state.take(pictures, seen(pictures))
-            each_step()
-    except KeyboardInterrupt:
-        state.interrupted = True
-        if state.steps:
-            state.take(pictures, seen(pictures))
+    def improve(matrix: sparse.csr_matrix, back: FloatArray, step: int, part: slice) -> None:
+        back = apply(matrix.T, back[part], (height, width))
+        adam.ascend(spectrum.back(pictures[part], back).view(np.float32), step, part)
+        pictures[part] = spectrum.pictures(coefficients[part])
+
+    first = seen()
+    state = Ascent(pictures.copy(), first, first.copy(), first)
+    each = [slice(number, number + 1) for number in range(len(seeds))]
+    with _pool(min(len(each), threads or os.cpu_count() or 1)) as run_each:
+        try:
+            for step in range(1, steps + 1):
+                matrix = Transform.random(rng, *(extent or (height, width))).matrix(height, width, window)
+                back = gradients(apply(matrix, pictures, (bottom - top, right - left)))
+                run_each(partial(improve, matrix, back, step), each)
+                state.steps = step
+                if step * CHECKS // steps > (step - 1) * CHECKS // steps:
+                    state.take(pictures, seen())
+                each_step()
+        except KeyboardInterrupt:
+            state.interrupted = True
+    if state.interrupted and state.steps:
+        state.take(pictures, seen())
     return state
+
+
+class _Adam:
+    """Adjusts real numbers, shape (pictures, …), in the direction of slopes."""
+
+    def __init__(self, values: FloatArray) -> None:
+        self._values = values
+        self._mean, self._square = np.zeros_like(values), np.zeros_like(values)
+        self._spare = np.empty_like(values)
+
+    def ascend(self, slope: FloatArray, step: int, part: slice) -> None:
+        """Adjust a part of the pictures, given the slope for them, which is overwritten."""
+        mean, square, spare = self._mean[part], self._square[part], self._spare[part]
+        size = np.sqrt(np.square(slope, out=spare).mean(axis=(1, 2, 3), keepdims=True))
+        slope /= np.where(size == 0, 1, size)
+        _approach(mean, slope, 1 - DECAY_MEAN, spare)
+        np.square(slope, out=slope)
+        _approach(square, slope, 1 - DECAY_SQUARE, spare)
+        rate = STEP * np.sqrt(1 - DECAY_SQUARE**step) / (1 - DECAY_MEAN**step)
+        np.sqrt(square, out=slope)
+        slope += np.float32(TINY)
+        np.multiply(mean, np.float32(rate), out=spare)
+        spare /= slope
+        self._values[part] += spare
+
+
+@contextmanager
+def _pool(threads: int) -> Iterator[Callable[[Callable[[slice], None], Sequence[slice]], None]]:
+    """Yield what calls a function for each part, several at a time; they have ended when the block ends."""
+    if threads == 1:
+        yield lambda function, parts: [*map(function, parts)].clear()
+        return
+    with ThreadPoolExecutor(threads) as executor:
+        yield lambda function, parts: [*executor.map(function, parts)].clear()
+
+
+def _approach(average: FloatArray, values: FloatArray, share: float, spare: FloatArray) -> None:
+    """Move an exponential average towards new values, in place."""
+    np.subtract(values, average, out=spare)
+    spare *= share
+    average += spare

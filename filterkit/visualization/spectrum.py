@@ -49,25 +49,29 @@ class Spectrum:
         frequency = np.maximum(frequency, 1 / max(height, width))
         energy = frequency if height > 1 else np.sqrt(frequency)  # the same in each octave
         smooth = 1 / (1 + (frequency / SMOOTH) ** 6)
-        self._scale = (CONTRAST * np.sqrt(height * width) * smooth / energy).astype(np.float32)
-        self._twice = np.full(width // 2 + 1, 2, np.float32)  # columns that stand for two frequencies
-        self._twice[0] = 1
+        twice = np.full(width // 2 + 1, 2, np.float32)  # columns that stand for two frequencies
+        twice[0] = 1
         if width % 2 == 0:
-            self._twice[-1] = 1
+            twice[-1] = 1
+        # Factors of real and imaginary parts: a product of complex numbers takes longer.
+        scale = (CONTRAST * np.sqrt(height * width) * smooth / energy).astype(np.float32)
+        self._scale = np.repeat(scale, 2, axis=1)
+        self._scale_back = np.repeat(scale * twice / (height * width), 2, axis=1)
         self._mixed = np.eye(channels, dtype=np.float32)
         if colours:
             self._mixed[:3, :3] = COLOURS / np.linalg.norm(COLOURS, axis=0).max()
 
     def start(self, seeds: list[tuple[int, ...]]) -> NDArray[np.complex64]:
         """Random coefficients, shape (pictures, channels, height, width // 2 + 1), one seed per picture."""
-        channels, height, _ = self.shape
-        size = (channels, height, len(self._twice), 2)
+        channels, height, width = self.shape
+        size = (channels, height, width // 2 + 1, 2)
         drawn = [NOISE * np.random.default_rng(seed).standard_normal(size, np.float32) for seed in seeds]
         return np.stack(drawn).view(np.complex64)[..., 0]
 
     def pictures(self, coefficients: NDArray[np.complex64]) -> FloatArray:
         """Pictures, shape (pictures, channels, height, width), between 0 and 1."""
-        waves = fft.irfft2(coefficients * self._scale, s=self.shape[1:])
+        scaled = (coefficients.view(np.float32) * self._scale).view(np.complex64)
+        waves = fft.irfft2(scaled, s=self.shape[1:], overwrite_x=True)
         mixed = self._through(self._mixed, waves)
         # The logistic function; tanh does not overflow.
         mixed *= 0.5
@@ -78,12 +82,14 @@ class Spectrum:
 
     def back(self, pictures: FloatArray, gradients: FloatArray) -> NDArray[np.complex64]:
         """The gradient of the coefficients (real and imaginary parts), from that of the pictures."""
-        gradients = gradients * (pictures * (1 - pictures))
-        waves = self._through(self._mixed.T, gradients)
-        found = fft.rfft2(waves)
-        found *= self._scale * self._twice / (self.shape[1] * self.shape[2])
-        back: NDArray[np.complex64] = found.astype(np.complex64, copy=False)
-        return back
+        slopes = 1 - pictures
+        slopes *= pictures
+        slopes *= gradients
+        waves = self._through(self._mixed.T, slopes)
+        found: NDArray[np.complex64] = fft.rfft2(waves).astype(np.complex64, copy=False)
+        parts = found.view(np.float32)
+        parts *= self._scale_back
+        return found
 
     @staticmethod
     def _through(matrix: FloatArray, pictures: FloatArray) -> FloatArray:

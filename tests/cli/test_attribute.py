@@ -5,32 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
+from classifier import add_classifier
 from command_line import Run
-from onnx_graphs import build, node, random
 from PIL import Image
-
-import filterkit
 
 COLUMNS = ["target", "image", "method", "value", "position", "box", "sum", "seconds", "provider", "path"]
 
 
 @pytest.fixture(autouse=True)
 def net(tmp_path: Path) -> None:
-    """A network, ``net``, in the default catalog."""
-    nodes = [
-        node("Conv", "x w", "a", name="conv"),
-        node("Relu", "a", "b"),
-        node("Conv", "b v", "c", name="last"),
-        node("GlobalAveragePool", "c", "d"),
-        node("Flatten", "d", "e"),
-        node("Softmax", "e", "y", axis=1),
-    ]
-    constants = {"w": random(4, 3, 3, 3), "v": random(2, 4, 3, 3, seed=1)}
-    onnx.save(build(nodes, {"x": ["N", 3, "H", "W"]}, constants, opset=17), tmp_path / "net.onnx")
-    with filterkit.open(tmp_path / "catalog.db") as bench:
-        bench.add(tmp_path / "net.onnx")
+    add_classifier(tmp_path, filters=4)
 
 
 def test_a_row(run: Run, photo: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -11,6 +12,7 @@ from command_line import Run, size_of
 from PIL import Image
 
 import filterkit
+from filterkit.runtime import expanded_weights
 
 pytestmark = pytest.mark.zoo
 
@@ -207,6 +209,25 @@ def test_expanded_filters_and_factors(run: Run, catalog: Path) -> None:
     )
     assert run("show", *words, "gray.png", "--expand", "--colormap", "RdBu_r").exit_code == 0
     assert size_of(Path("gray.png")) == (34, 45), "a column per channel"
+
+
+def test_only_what_a_terminal_draws_is_expanded(
+    run: Run, catalog: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expanded: list[int] = []
+
+    def expand(*arguments: Any, **options: Any) -> Any:
+        expanded.append(len(arguments[2]))
+        return whole(*arguments, **options)
+
+    whole = expanded_weights.expand
+    monkeypatch.setattr(expanded_weights, "expand", expand)
+    shown = run("show", "vgg16/block2_conv2/0:100", "--expand")
+    with filterkit.open(catalog) as bench:
+        ((_, sheet),) = bench.sheets("vgg16/block2_conv2/0:100", expand=True)
+        assert shown.stdout == bench.render(sheet, "terminal:width=80").decode()
+    assert "Showing 36 of 100 tiles" in shown.stdout
+    assert expanded == [36, 100]
 
 
 def test_expanded_filters_that_are_piped_and_of_several_layers(run: Run, tmp_path: Path) -> None:

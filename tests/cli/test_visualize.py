@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -71,18 +70,30 @@ def test_errors(run: Run) -> None:
     assert run("visualize", "net/conv/0/1", *SHORT).failure[2].endswith("net/conv/0")
 
 
-LONG = [sys.executable, "-m", "filterkit", "visualize", "net/conv/1", "--size", "64", "--steps", "100000"]
+PROGRAM = """
+import signal
+import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored in the background
+from filterkit.cli import main
+from filterkit.visualization.spectrum import Spectrum
+back = Spectrum.back
+def told(*arguments):
+    print("a step", file=sys.stderr, flush=True)
+    return back(*arguments)
+Spectrum.back = told
+main()
+"""
+LONG = ["visualize", "net/conv/1", "--size", "64", "--steps", "100000"]
 
 
 def started(*options: str) -> subprocess.Popen[str]:
+    """A process that has made some steps."""
+    command = [sys.executable, "-c", PROGRAM, *LONG, *options]
     process = subprocess.Popen(
-        [*LONG, *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        env={**os.environ},
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env={**os.environ}
     )
-    time.sleep(6)
+    assert process.stderr is not None
+    assert [process.stderr.readline() for _ in range(3)] == ["a step\n"] * 3
     return process
 
 

@@ -4,56 +4,39 @@ from __future__ import annotations
 
 import re
 import runpy
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-import filterkit
-from filterkit.cli.app import build_app
 from filterkit.operations.quickstart import place_photo
 from filterkit.testing import code_blocks
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "ablation.md").read_text(encoding="utf-8")
-LINES = [line.removeprefix("$ ") for block in code_blocks(PAGE, "console") for line in block.splitlines()]
+
+RunPage = Callable[[str], dict[str, tuple[str, str]]]
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zoo_model: Callable[[str], Path]) -> Path:
+def folder(with_networks: Callable[..., Path]) -> Path:
     """With the models and the photo of the page."""
-    for name in ("vgg16", "open-nsfw"):
-        zoo_model(name)  # skips where it cannot be fetched
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FILTERKIT_CATALOG", raising=False)
-    with filterkit.open("catalog.db") as bench:
-        bench.add("vgg16")
-        bench.add("open-nsfw")
-    place_photo(tmp_path, None, ours=True)
-    return tmp_path
+    folder = with_networks("open-nsfw")
+    place_photo(folder, None, ours=True)
+    return folder
 
 
 @pytest.mark.zoo
 @pytest.mark.slow
-def test_the_commands_run(folder: Path) -> None:
-    assert len(LINES) == 6
-    outputs = []
-    for line in LINES:
-        piped = None
-        for part in line.split(" | "):
-            program, *words = shlex.split(part)
-            assert program == "filterkit"
-            done = CliRunner().invoke(build_app(), words, input=piped)
-            assert done.exit_code == 0, f"{part}: {done.stderr}"
-            piped = done.stdout
-        outputs.append(done)
-    for name in re.findall(r" -o (\S+)", "\n".join(LINES)):
+def test_the_commands_run(folder: Path, run_page: RunPage) -> None:
+    ran = run_page(PAGE)
+    assert len(ran) == 6
+    for name in re.findall(r" -o (\S+)", "\n".join(ran)):
         assert (folder / name).stat().st_size > 1000, name
-    assert "block5_conv1/354" in outputs[0].stdout.splitlines()[2]
-    assert "-74.2" in outputs[0].stdout
-    assert ": 0.94" in outputs[4].stderr
+    outputs = [*ran.values()]
+    assert "block5_conv1/354" in outputs[0][0].splitlines()[2]
+    assert "-74.2" in outputs[0][0]
+    assert ": 0.94" in outputs[4][1]
 
 
 @pytest.mark.zoo

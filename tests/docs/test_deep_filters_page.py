@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import runpy
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,38 +11,27 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
-from typer.testing import CliRunner
 
 import filterkit
-from filterkit.cli.app import build_app
 from filterkit.operations.quickstart import place_photo
 from filterkit.testing import code_blocks
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "deep-filters.md").read_text(encoding="utf-8")
-LINES = [line.removeprefix("$ ") for block in code_blocks(PAGE, "console") for line in block.splitlines()]
+
+RunPage = Callable[[str], dict[str, tuple[str, str]]]
 
 pytestmark = pytest.mark.zoo
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zoo_model: Callable[[str], Path]) -> Path:
+def folder(with_networks: Callable[..., Path]) -> Path:
     """With VGG16."""
-    zoo_model("vgg16")  # skips where it cannot be fetched
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FILTERKIT_CATALOG", raising=False)
-    with filterkit.open("catalog.db") as bench:
-        bench.add("vgg16")
-    return tmp_path
+    return with_networks()
 
 
-def test_the_commands_run_and_draw_the_pictures(folder: Path) -> None:
-    assert len(LINES) == 5
-    for line in LINES:
-        program, *words = shlex.split(line)
-        assert program == "filterkit"
-        done = CliRunner().invoke(build_app(), words)
-        assert done.exit_code == 0, f"{line}: {done.stderr}"
+def test_the_commands_run_and_draw_the_pictures(folder: Path, run_page: RunPage) -> None:
+    assert len(run_page(PAGE)) == 5
     assert np.load("expanded.npy").shape == (128, 3, 14, 14)
     pictures = re.findall(r"\]\(images/(\w+\.png)\)", PAGE)
     assert len(pictures) == 4

@@ -4,48 +4,35 @@ from __future__ import annotations
 
 import re
 import runpy
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-import filterkit
 from filterkit.catalog.responses import RESPONSES
-from filterkit.cli.app import build_app
 from filterkit.testing import code_blocks
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "observe.md").read_text(encoding="utf-8")
-LINES = [line.removeprefix("$ ") for block in code_blocks(PAGE, "console") for line in block.splitlines()]
+
+RunPage = Callable[[str], dict[str, tuple[str, str]]]
 
 
 @pytest.mark.zoo
 @pytest.mark.slow
-def test_the_commands_and_the_python_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zoo_model: Callable[[str], Path]
-) -> None:
-    zoo_model("vgg16")  # skips where it cannot be fetched
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("FILTERKIT_CATALOG", raising=False)
+def test_the_commands_and_the_python_run(with_networks: Callable[..., Path], run_page: RunPage) -> None:
+    folder = with_networks()
     runpy.run_path(str(DOCS / "sample_photos.py"), run_name="__main__")
-    with filterkit.open("catalog.db") as bench:
-        bench.add("vgg16")
-    assert len(LINES) == 11
-    for line in LINES:
-        program, *words = shlex.split(line)
-        assert program == "filterkit"
-        done = CliRunner().invoke(build_app(), words)
-        assert done.exit_code == 0, f"{line}: {done.stderr}"
-        if "-top_class_share" in line:
-            assert "vgg16/block5_conv3/13 " in done.stdout
-            assert "vgg16/block5_conv3/416 " in done.stdout
+    ran = run_page(PAGE)
+    assert len(ran) == 11
+    (by_class,) = (stdout for line, (stdout, _) in ran.items() if "-top_class_share" in line)
+    assert "vgg16/block5_conv3/13 " in by_class
+    assert "vgg16/block5_conv3/416 " in by_class
     (block,) = code_blocks(PAGE, "python")
-    (tmp_path / "page.py").write_text(block, encoding="utf-8")
-    runpy.run_path(str(tmp_path / "page.py"))
+    (folder / "page.py").write_text(block, encoding="utf-8")
+    runpy.run_path(str(folder / "page.py"))
     for name in ("exemplars.png", "detectors.png", "first.png"):
-        assert (tmp_path / name).stat().st_size > 1000
+        assert (folder / name).stat().st_size > 1000
 
 
 def test_the_table_has_every_column() -> None:

@@ -44,6 +44,7 @@ def test_every_question_is_answered_as_the_page_says(
     for name in ("vgg16", "vgg16-hed", "open-nsfw"):
         zoo_model(name)  # skips where it cannot be fetched
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FILTERKIT_CATALOG", raising=False)
     place_photo(tmp_path, None, ours=True)
     text = PAGE.read_text(encoding="utf-8")
     asked = list(sessions(text))

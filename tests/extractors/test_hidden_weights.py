@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import onnx
 import pytest
@@ -17,6 +16,8 @@ from onnx_graphs import FLOAT, banks, node, opened
 
 from filterkit.graph.view.view import GraphView
 from filterkit.records import FilterBank
+
+ml_dtypes = pytest.importorskip("ml_dtypes")  # of newer versions of onnx only
 
 NEWEST = onnx.defs.onnx_opset_version()
 STORED: dict[str, Any] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,18 @@ def test_every_format_is_read_back_by_its_library(tmp_path: Path) -> None:
     write_arrays({"one": NAMED["file"][:, ::-1]}, tmp_path / "a.npy")
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), NAMED["file"][:, ::-1])
     assert sorted(path.suffix.lower() for path in tmp_path.rglob("a.*")) == sorted(ARRAYS)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
+@pytest.mark.parametrize("suffix", ARRAYS)
+def test_who_may_read_a_file_is_up_to_the_user(tmp_path: Path, suffix: str) -> None:
+    (tmp_path / "plain").touch()
+    path = tmp_path / f"a{suffix}"
+    write_arrays({"one": NAMED["file"]}, path)
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+    path.chmod(0o604)
+    write_arrays({"one": NAMED["file"]}, path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o604
 
 
 def test_what_cannot_be_written_leaves_no_file(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from picture_networks import PIXELS
 import filterkit
 from filterkit.errors import ImageError, ModelError, NotFoundError, UsageError
 from filterkit.operations.ablate import rank_correlation
+from filterkit.runtime import differentiable
 
 LAST = 3
 """The entry of the output that is measured."""
@@ -197,6 +198,29 @@ def test_estimates_are_gradient_times_activation(
     assert found["before"] == pytest.approx(
         bench.ablate("net/conv", picture, target="net@0:2")["before"], rel=1e-5
     )
+
+
+@pytest.mark.parametrize("name", ["plain", "skip", "several readers"])
+def test_estimates_for_all_layers_take_one_run(
+    name: str, bench: filterkit.Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(bench, tmp_path, name)
+    layers = [row["address"] for row in bench.layers("net")]
+    assert len(layers) > 1
+    alone = [row for layer in layers for row in bench.ablate(layer, PIXELS, estimate=True, top=None)]
+    runs: list[int] = []
+
+    def run(session: Any, outputs: Any, inputs: Any) -> Any:
+        runs.append(len(outputs))
+        return whole(session, outputs, inputs)
+
+    whole = differentiable.run
+    monkeypatch.setattr(differentiable, "run", run)
+    found = bench.ablate("net", PIXELS, estimate=True, top=None)
+    changes = {row["address"]: row["change"] for row in alone}
+    assert {row["address"]: row["change"] for row in found} == pytest.approx(changes, rel=1e-5, abs=1e-6)
+    assert found.sample == min(len(alone), 32)
+    assert runs == [1, 1 + 2 * len(layers)]  # the value; then it, and the maps and gradients of all layers
 
 
 def test_rank_correlation_is_spearmans() -> None:

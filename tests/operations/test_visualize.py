@@ -117,6 +117,24 @@ def test_results_are_kept(add: Add, monkeypatch: pytest.MonkeyPatch) -> None:
             bench.visualize("net/conv/0", **{**SHORT, **other})
 
 
+@pytest.mark.parametrize("is_fixed", [False, True])
+def test_the_default_size_is_the_same_request_as_its_number(add: Add, is_fixed: bool) -> None:
+    nodes = [node("Reshape", "x same", "s"), node("Conv", "s w", "y", name="conv")]
+    bench = add([1, 3, 24, 24], nodes=nodes, same=np.array([1, 3, 24, 24])) if is_fixed else add()
+    options, size = {"steps": 2, "provider": "cpu"}, 24 if is_fixed else 128
+    named = bench.visualize("net/conv/0", size=size, **options)
+    assert bench.visualize("net/conv/0", **options).seconds == named.seconds
+    assert len(kept(bench)) == 1
+    kept(bench)[0].unlink()
+    omitted = bench.visualize("net/conv/0", **options)
+    np.testing.assert_array_equal(omitted.array, named.array)
+    assert bench.visualize("net/conv/0", size=f"{size}x{size}", **options).seconds == omitted.seconds
+    assert len(kept(bench)) == 1
+    if not is_fixed:
+        assert bench.visualize("net/conv/0", size=127, **options).size == (127, 127)
+        assert len(kept(bench)) == 2
+
+
 class Rules:
     """A plugin with a rule for an operator of its own."""
 
@@ -301,8 +319,9 @@ REFUSED: list[tuple[dict[str, Any], type[FilterkitError], str]] = [
 
 @pytest.mark.parametrize(("options", "kind", "message"), REFUSED)
 def test_what_is_refused(add: Add, options: Any, kind: type[FilterkitError], message: str) -> None:
-    with pytest.raises(kind, match=message):
+    with pytest.raises(kind, match=message) as caught:
         add().visualize("net/conv/0", **{**SHORT, **options})
+    assert "original" not in str(caught.value.hint)
 
 
 def test_a_size_that_the_graph_does_not_allow(add: Add) -> None:

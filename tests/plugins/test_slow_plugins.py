@@ -44,7 +44,7 @@ def test_a_slow_plugin_is_named_and_waited_for(code: str, doing: str, install: I
     registry = Registry(load_plugins(report=reported.append, strict=False))
     for _ in range(2):
         assert "bad" in registry.names("normalizer")
-    assert reported == [slow(doing, "0.2")]
+    assert reported.count(slow(doing, "0.2")) == 1  # on a busy machine, other steps may be slow as well
 
 
 def test_a_quick_plugin_is_not_named(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,12 +65,15 @@ def test_who_needs_more_time_gets_it(install: Install, monkeypatch: pytest.Monke
 
 
 def test_work_after_an_ingest_takes_the_time_it_takes() -> None:
-    done, reported = [], []
+    done: list[Any] = []
+    reported: list[str] = []
 
     class Slow:
         @filterkit.hookimpl
         def filterkit_after_ingest(self, event: Any) -> None:
-            time.sleep(0.4)
+            end = time.monotonic() + 60
+            while not reported and time.monotonic() < end:
+                time.sleep(0.01)
             done.append(event)
 
     host = PluginHost(timeout=0.1, report=reported.append)

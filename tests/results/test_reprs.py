@@ -48,6 +48,7 @@ def test_what_the_workbench_returns(bench: filterkit.Workbench, tmp_path: Path, 
         "<FeatureMaps of picture 0: net/conv1 (4, 40, 60) float32, 0": network,
         "<PNG picture, ": bench.stats_chart("net"),
         "<LayerPair net/conv1 and net/conv1: cosines (4,) float64, 1 to 1>": pair,
+        f"<Examination of {bench.path}, 2 models, ": bench.examine(),
         "NeighbourQuery(name='net/conv1/0', level='filter'": bench.similar("net/conv1/0").query,
     }
     with filterkit.open(tmp_path / "new.db") as other:

@@ -171,7 +171,7 @@ def draw(
     """
     if output is None:
         _refuse_terminal(bench, style.renderer)
-        renderer = style.renderer or f"terminal:width={_terminal_width()}"
+        renderer = style.renderer or f"terminal:width={terminal_width()}"
         for _, sheet in sheets:
             _print(bench.render(sheet, renderer, **style.options))
         return []
@@ -216,5 +216,6 @@ def _print(data: bytes) -> None:
     sys.stdout.flush()
 
 
-def _terminal_width() -> int:
+def terminal_width() -> int:
+    """Characters per line."""
     return max(shutil.get_terminal_size().columns, 20)  # the renderer's minimum

@@ -83,7 +83,8 @@ def print_rows(
     refuse_terminal(chosen, stream)
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")  # characters that it cannot encode become escapes
-    chosen.write(rows, tuple(columns), cast("TextIO", _SafeTerminal(stream)) if stream.isatty() else stream)
+    out = cast("TextIO", _SafeTerminal(stream)) if stream.isatty() else stream
+    chosen.write(rows, tuple(columns), out, getattr(rows, "types", None))
 
 
 class _SafeTerminal(io.TextIOBase):

@@ -125,6 +125,16 @@ def test_columns_with_a_name_of_the_catalog_and_other_values_keep_their_own_type
     assert written(rows, ["label", "filters"]).schema.types == [pa.int64(), pa.list_(pa.int64())]
 
 
+def test_declared_types_are_those_of_columns_without_values() -> None:
+    own = {"cosine": float, "moved": int, "shape": list[int], "other": str}
+    columns = ["cosine", "moved", "shape", "x"]
+    types = [pa.float64(), pa.int64(), pa.list_(pa.int64()), pa.null()]
+    assert written([], columns, own=own).schema.types == types
+    assert written([dict.fromkeys(columns)], columns, own=own).schema.types == types
+    whole = [{"cosine": 1, "moved": 0.5, "shape": [], "x": None}]
+    assert written(whole, columns, own=own).schema.types == [types[0], pa.float64(), *types[2:]]
+
+
 def said(catalog: Path, *words: str) -> bytes:
     line = [sys.executable, "-m", "filterkit", *words, "--catalog", str(catalog)]
     return subprocess.run(line, check=True, capture_output=True).stdout
@@ -169,6 +179,17 @@ def test_commands_write_what_they_write_as_json(command: str, own: Path, tmp_pat
         assert values == expected, name
     assert duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchall() == [(len(rows),)]
     assert polars.read_parquet(path).height == len(rows)
+
+
+def test_columns_of_commands_have_their_declared_type(own: Path) -> None:
+    """Also without rows, or without a value."""
+    for condition in ("cosine > 2", "moved is null"):
+        words = ("diff", "plain", "again", "--where", condition, "--format", "parquet")
+        table = pq.read_table(io.BytesIO(said(own, *words)))
+        with filterkit.open(own) as bench:
+            assert table.schema == bench.diff("plain", "again", where=condition).to_arrow().schema
+        assert table.schema.field("moved").type == pa.int64()
+        assert pa.null() not in table.schema.types
 
 
 def test_doctor_gives_rows(own: Path) -> None:

@@ -23,6 +23,12 @@ class Parquet:
 
     binary = True  # no annotation: not an option
 
-    def write(self, rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], stream: TextIO) -> None:
-        """Write `rows` to ``stream.buffer``."""
-        write_parquet(rows, columns, stream.buffer, compression=self.compression)
+    def write(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        columns: tuple[str, ...],
+        stream: TextIO,
+        types: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write `rows` to ``stream.buffer``; `types` are the Python types of columns."""
+        write_parquet(rows, columns, stream.buffer, compression=self.compression, own=types)

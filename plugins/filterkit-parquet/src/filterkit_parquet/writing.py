@@ -25,6 +25,7 @@ def write_parquet(
     file: IO[bytes],
     known: Mapping[str, pa.DataType] | None = None,
     compression: str = "zstd",
+    own: Mapping[str, Any] | None = None,
 ) -> int:
     """Write `rows` to `file`, which stays open; nothing is written before all of them have been read.
 
@@ -36,6 +37,8 @@ def write_parquet(
         Minimal types of columns, used even if every value is missing.
     compression
         Codec of the pages: ``zstd``, ``snappy``, or ``none``.
+    own
+        Python types of columns; used where they hold all values, also if there are none.
 
     Returns
     -------
@@ -50,7 +53,8 @@ def write_parquet(
             values = {name: [row.get(name) for row in group] for name in columns}
             types = filterkit.arrow_types(values, types, complete=False)
             pickle.dump(values, waiting, protocol=pickle.HIGHEST_PROTOCOL)
-        types = filterkit.arrow_types(none, types)
+        declared = {name: kind for name, kind in (own or {}).items() if name in none}
+        types = filterkit.arrow_types(none, types, own=declared)
         waiting.seek(0)
         schema = pa.schema(list(types.items()))
         with pq.ParquetWriter(_Sink(file), schema, compression=compression) as writer:
