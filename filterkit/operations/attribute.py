@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from operator import index
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray, Preprocessing
     from filterkit.runtime.differentiable import Differentiable
     from filterkit.runtime.feature_maps import Size
+    from filterkit.runtime.network import Target
     from filterkit.runtime.pictures import Picture
     from filterkit.session import Session
 
@@ -146,9 +147,8 @@ def _attribute(
     """The fields of the result for one picture that depend on it."""
     import numpy as np
 
-    from filterkit.attribution.subject import Subject
     from filterkit.graph.layers.picture_input import fixed_size
-    from filterkit.runtime.preprocessing import restored, span
+    from filterkit.runtime.preprocessing import restored
 
     began = perf_counter()
     declared = fixed_size(aim.model["input_shape"], aim.model["input_layout"])
@@ -157,11 +157,11 @@ def _attribute(
     whole = network.entry.taken(fed)[0]
     network, position, value = _settled(network, aim, position, whole, crops)
     crop = None
-    part = _Part(whole, (0, 0), position, value)
+    part = Part(whole, (0, 0), position, value)
     if not isinstance(position, str):
         crop = crops.at(network.tensors[aim.target], aim.target.layout, position)
         if crop and method.local and ready.network.takes_any_size(preprocessing):
-            part = _part(network, whole, crop, position, value)
+            part = part_of(network, whole, crop, position, value)
     if part.value is None:
         part = part._replace(value=float(network.values(part.picture[None], part.position)[0]))
     _check_finite(
@@ -171,28 +171,14 @@ def _attribute(
         f"filterkit maps {aim.model['name']} IMAGE shows the range of every layer",
     )
     notes = list(aim.notes)
-    black, white = (np.array(ends, np.float32)[:, None, None] for ends in span(preprocessing))
     layers = ready.layers(network, crops)
-    subject = Subject(whole, part.corner, part.picture, black, white, network, part.position, layers, notes)
-    try:
-        found = method.attribute(subject)
-    except ModelError as error:
-        hint = ", and ".join(filter(None, (error.hint, WITHOUT_GRADIENTS)))
-        raise ModelError(error.message, hint=hint) from error
-    _check_finite(found, "attribution", aim, WITHOUT_GRADIENTS)
-    if part.value == 0 and not found.any() and aim.is_after_activation:
+    array = attributed(method, aim, preprocessing, network, whole, part, crop, layers, notes)
+    if part.value == 0 and not array.any() and aim.is_after_activation:
         notes.append("the response is 0 after the activation, and so is the attribution; try --at pre")
-
-    array = np.zeros((len(found), *whole.shape[1:]), np.float32)
-    subject.part(array)[...] = found
     box = None
     if crop is not None:
         (top, bottom), (left, right) = (side.field for side in crop)
         box = (top, left, bottom, right)
-        if method.local:  # what a pixel outside contributes is 0, even in an occluded window
-            inside = np.zeros_like(array)
-            inside[:, top:bottom, left:right] = array[:, top:bottom, left:right]
-            array = inside
     backwards = preprocessing.channel_order == "BGR"
     names = preprocessing.channels[:: -1 if backwards else 1]
     by_channel = len(array) == len(names)
@@ -243,7 +229,7 @@ def _map_size(size: Sequence[int | str | None] | None, layout: str) -> tuple[int
     return sizes if len(sizes) == len(found) else None
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """What is computed: a part of the picture, the position of the target in it, and its value if known."""
 
     picture: FloatArray
@@ -252,26 +238,61 @@ class _Part(NamedTuple):
     value: float | None
 
 
-def _part(
+def part_of(
     network: Differentiable,
     whole: FloatArray,
     crop: Sequence[Crop],
     position: tuple[int, ...],
     value: float | None,
-) -> _Part:
+) -> Part:
     """The part that a crop describes, if it is much smaller and has the same value."""
     import numpy as np
 
     (top, bottom), (left, right) = (side.window for side in crop)
     if (bottom - top) * (right - left) > WORTHWHILE * math.prod(whole.shape[1:]):
-        return _Part(whole, (0, 0), position, value)
+        return Part(whole, (0, 0), position, value)
     moved = tuple(place - side.removed for place, side in zip(position, crop, strict=True))
     picture = np.ascontiguousarray(whole[:, top:bottom, left:right])
     if value is not None:
         own = float(network.values(picture[None], moved)[0])
         if abs(own - value) > CLOSE * max(abs(value), CLOSE):
-            return _Part(whole, (0, 0), position, value)
-    return _Part(picture, (top, left), moved, value)
+            return Part(whole, (0, 0), position, value)
+    return Part(picture, (top, left), moved, value)
+
+
+def attributed(
+    method: CheckedAttribution,
+    aim: Aim,
+    preprocessing: Preprocessing,
+    network: Differentiable,
+    whole: FloatArray,
+    part: Part,
+    crop: Sequence[Crop] | None,
+    layers: Mapping[str, Target],
+    notes: list[str],
+) -> FloatArray:
+    """What a method finds for a part of a picture, in its place in the whole one: shape (C, H, W)."""
+    import numpy as np
+
+    from filterkit.attribution.subject import Subject
+    from filterkit.runtime.preprocessing import span
+
+    black, white = (np.array(ends, np.float32)[:, None, None] for ends in span(preprocessing))
+    subject = Subject(whole, part.corner, part.picture, black, white, network, part.position, layers, notes)
+    try:
+        found = method.attribute(subject)
+    except ModelError as error:
+        hint = ", and ".join(filter(None, (error.hint, WITHOUT_GRADIENTS)))
+        raise ModelError(error.message, hint=hint) from error
+    _check_finite(found, "attribution", aim, WITHOUT_GRADIENTS)
+    array = np.zeros((len(found), *whole.shape[1:]), np.float32)
+    subject.part(array)[...] = found
+    if crop is None or not method.local:
+        return array
+    inside = np.zeros_like(array)  # what a pixel outside contributes is 0, even in an occluded window
+    rows, columns = (slice(*side.field) for side in crop)
+    inside[:, rows, columns] = array[:, rows, columns]
+    return inside
 
 
 def _check_finite(found: Any, what: str, aim: Aim, hint: str) -> None:
