@@ -182,7 +182,7 @@ class _Layer:
         import numpy as np
 
         from filterkit.attribution.together import Together
-        from filterkit.sheets.attributed_exemplars import in_box
+        from filterkit.sheets.exemplar_attributions import in_box
 
         jobs = self._jobs.pop(key)
         together = Together(

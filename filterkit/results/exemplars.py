@@ -108,7 +108,7 @@ class Exemplars(Rows, Pictured):
         from filterkit.normalizers.symmetric import Symmetric
         from filterkit.renderers.canvas import colour_table
         from filterkit.results.attribute import INSENSITIVE, RISES, SIGNED, UNSIGNED
-        from filterkit.sheets.attributed_exemplars import with_attributions
+        from filterkit.sheets.exemplar_attributions import with_attributions
 
         keys = [(row["address"], row["rank"]) for row in self]
         maps = {key: self.attributions[key] for key in keys if key in self.attributions}

@@ -48,10 +48,17 @@ def in_box(total: FloatArray, box: Sequence[int], own: tuple[int, int]) -> Float
     )
     shape = _fitting((bottom - top, right - left), LONGEST, enlarge=False)
     down, across = (have / size for have, size in zip(total.shape, own, strict=True))
-    part = left * across, top * down, min(right * across, total.shape[1]), min(bottom * down, total.shape[0])
-    how = Image.Resampling.NEAREST if shape[0] >= part[3] - part[1] else Image.Resampling.BILINEAR
+    first, end = (top * down, left * across), (bottom * down, right * across)
+    if shape[0] >= end[0] - first[0] and shape[1] >= end[1] - first[1]:
+        rows, columns = (
+            ((np.arange(count) + 0.5) / count * (last - start) + start).astype(int)
+            for count, start, last in zip(shape, first, end, strict=True)
+        )
+        return total[np.ix_(rows, columns)]
     image = Image.fromarray(np.ascontiguousarray(total, np.float32))
-    return np.array(image.resize(shape[::-1], how, box=part))
+    right, bottom = min(end[1], total.shape[1]), min(end[0], total.shape[0])
+    reduced = image.resize(shape[::-1], Image.Resampling.BOX, box=(*first[::-1], right, bottom))
+    return np.array(reduced)
 
 
 def with_attributions(
@@ -91,7 +98,7 @@ def with_attributions(
         total = clipped(np.where(known, framed, np.float32(0)))
         colour, _, normalized = coloured(total.reshape(-1, side), normalizer, colours, is_signed=is_signed)
         tiles[row][known] = colour.reshape(columns, side, side, 3)[known]
-        scale = "" if normalized.vmax is None else f"{'±' if is_signed else '0 to '}{normalized.vmax:.2g}"
+        scale = "" if normalized.vmax is None else f"{'±' if is_signed else '0 to '}{normalized.vmax:.4g}"
         labels += [scale, *[""] * (columns - 1)]
     both = np.stack([sheet.tiles, tiles], axis=2).reshape(rows, 2 * columns, *sheet.tiles.shape[2:])
     beside = f"beside each, its attribution ({method}) in one colour scale per filter"
