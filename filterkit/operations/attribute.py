@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray, Preprocessing
     from filterkit.runtime.differentiable import Differentiable
     from filterkit.runtime.feature_maps import Size
-    from filterkit.runtime.network import Target
+    from filterkit.runtime.network import Network, Target
+    from filterkit.runtime.onnx_session import Input
     from filterkit.runtime.pictures import Picture
     from filterkit.session import Session
 
@@ -103,6 +104,9 @@ def _attributions(
         several=several,
     )
     for image, image_name, pixels in read:
+        if aim.is_guess:
+            aim = _with_axes(ready.network, aim, preprocessing, pixels, size)
+            ready = AttributedNetwork(session, aim, preprocessing, asked, options)
         made = _attribute(ready, aim, method, position, preprocessing, pixels, size)
         yield Attributions(
             **made,
@@ -147,12 +151,10 @@ def _attribute(
     """The fields of the result for one picture that depend on it."""
     import numpy as np
 
-    from filterkit.graph.layers.picture_input import fixed_size
     from filterkit.runtime.preprocessing import restored
 
     began = perf_counter()
-    declared = fixed_size(aim.model["input_shape"], aim.model["input_layout"])
-    taken, fed = ready.network.prepared(pixels, preprocessing, size, declared)
+    taken, fed = _prepared(ready.network, aim, preprocessing, pixels, size)
     network, crops = ready.differentiable(taken, fed)
     whole = network.entry.taken(fed)[0]
     network, position, value = _settled(network, aim, position, whole, crops)
@@ -194,6 +196,30 @@ def _attribute(
         "seconds": perf_counter() - began,
         "notes": tuple(notes),
     }
+
+
+def _prepared(
+    network: Network, aim: Aim, preprocessing: Preprocessing, pixels: NDArray[Any], size: Size
+) -> tuple[Input, NDArray[Any]]:
+    from filterkit.graph.layers.picture_input import fixed_size
+
+    declared = fixed_size(aim.model["input_shape"], aim.model["input_layout"])
+    return network.prepared(pixels, preprocessing, size, declared)
+
+
+def _with_axes(
+    network: Network, aim: Aim, preprocessing: Preprocessing, pixels: NDArray[Any], size: Size
+) -> Aim:
+    """An output with as many axes as it has for a picture: pictures, then entries."""
+    taken, fed = _prepared(network, aim, preprocessing, pixels, size)
+    [shape] = network.shapes({taken.name: fed}).values()
+    if len(shape) < 2:
+        raise RuntimeFailure(
+            f"the output {aim.name} has the shape {shape}, without axes for pictures and for entries",
+            hint="attribute a filter, or another output",
+        )
+    layout = "N" + "C" * (len(shape) - 1)
+    return replace(aim, target=aim.target._replace(layout=layout), is_guess=False)
 
 
 def _settled(
@@ -316,9 +342,13 @@ def write_attributions(
     results = [results] if isinstance(results, Attributions) else results
     folder, suffix = is_folder(output), output.suffix.lower()
     if suffix in ARRAYS and suffix != ".npy" and not folder:
-        done = list(results)
-        write_arrays({each.image_name: each.array for each in done}, output)
-        yield from ((each, output) for each in done)
+        done: list[Attributions] = []
+        try:
+            done.extend(results)
+        finally:  # what was computed before an error, which may be the work of hours, is written, too
+            if done:
+                write_arrays({each.image_name: each.array for each in done}, output)
+                yield from ((each, output) for each in done)
         return
     if folder:
         output.mkdir(parents=True, exist_ok=True)

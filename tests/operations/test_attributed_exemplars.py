@@ -214,9 +214,9 @@ def test_a_response_of_zero_is_explained(observe: Observe) -> None:
 
 
 def test_what_has_no_gradient(observe: Observe) -> None:
-    nodes = [node("Sin", "x", "s"), node("Conv", "s w", "y", name="conv")]
+    nodes = [node("Shrink", "x", "s"), node("Conv", "s w", "y", name="conv")]
     bench = observe(nodes=nodes, weights={"w": WEIGHTS["w"]}, preprocessing="unit")
-    with pytest.raises(ModelError, match="no gradient rule for .*Sin") as caught:
+    with pytest.raises(ModelError, match=r"no gradient rule for .*Shrink") as caught:
         bench.exemplars("net", method="gradient")
     assert "--method occlusion" in str(caught.value.hint)
     assert bench.exemplars("net", top=1, method="occlusion:window=3,stride=2").attributions
