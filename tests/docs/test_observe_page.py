@@ -32,7 +32,7 @@ def test_the_commands_and_the_python_run(
     runpy.run_path(str(DOCS / "sample_photos.py"), run_name="__main__")
     with filterkit.open("catalog.db") as bench:
         bench.add("vgg16")
-    assert len(LINES) == 8
+    assert len(LINES) == 10
     for line in LINES:
         program, *words = shlex.split(line)
         assert program == "filterkit"
@@ -44,7 +44,7 @@ def test_the_commands_and_the_python_run(
     (block,) = code_blocks(PAGE, "python")
     (tmp_path / "page.py").write_text(block, encoding="utf-8")
     runpy.run_path(str(tmp_path / "page.py"))
-    for name in ("exemplars.png", "detectors.png", "first.png"):
+    for name in ("exemplars.png", "gradients.png", "driven.png", "detectors.png", "first.png"):
         assert (tmp_path / name).stat().st_size > 1000
 
 
@@ -55,5 +55,5 @@ def test_the_table_has_every_column() -> None:
 
 def test_its_pictures_exist() -> None:
     found = re.findall(r"\]\((images/\w+\.png)\)", PAGE)
-    assert len(found) == 2
+    assert len(found) == 3
     assert all((DOCS / name).stat().st_size < 400_000 for name in found)
