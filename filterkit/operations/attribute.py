@@ -164,18 +164,10 @@ def _attribute(
         crop = crops.at(network.tensors[aim.target], aim.target.layout, position)
         if crop and method.local and ready.network.takes_any_size(preprocessing):
             part = part_of(network, whole, crop, position, value)
-    if part.value is None:
-        part = part._replace(value=float(network.values(part.picture[None], part.position)[0]))
-    _check_finite(
-        part.value,
-        "response",
-        aim,
-        f"filterkit maps {aim.model['name']} IMAGE shows the range of every layer",
-    )
     notes = list(aim.notes)
     layers = ready.layers(network, crops)
-    array = attributed(method, aim, preprocessing, network, whole, part, crop, layers, notes)
-    if part.value == 0 and not array.any() and aim.is_after_activation:
+    array, value = attributed(method, aim, preprocessing, network, whole, part, crop, layers, notes)
+    if value == 0 and not array.any() and aim.is_after_activation:
         notes.append("the response is 0 after the activation, and so is the attribution; try --at pre")
     box = None
     if crop is not None:
@@ -190,7 +182,7 @@ def _attribute(
         "channels": names if by_channel else (),
         "picture": restored(whole, preprocessing),
         "target": aim.called(network.channels),
-        "value": part.value,
+        "value": value,
         "position": position if has_place and not isinstance(position, str) else None,
         "box": box,
         "seconds": perf_counter() - began,
@@ -296,8 +288,8 @@ def attributed(
     crop: Sequence[Crop] | None,
     layers: Mapping[str, Target],
     notes: list[str],
-) -> FloatArray:
-    """What a method finds for a part of a picture, in its place in the whole one: shape (C, H, W)."""
+) -> tuple[FloatArray, float]:
+    """What a method finds for a part of a picture, in its place in the whole one; and the value."""
     import numpy as np
 
     from filterkit.attribution.subject import Subject
@@ -310,15 +302,18 @@ def attributed(
     except ModelError as error:
         hint = ", and ".join(filter(None, (error.hint, WITHOUT_GRADIENTS)))
         raise ModelError(error.message, hint=hint) from error
+    value = subject.value() if part.value is None else part.value
+    hint = f"filterkit maps {aim.model['name']} IMAGE shows the range of every layer"
+    _check_finite(value, "response", aim, hint)
     _check_finite(found, "attribution", aim, WITHOUT_GRADIENTS)
     array = np.zeros((len(found), *whole.shape[1:]), np.float32)
     subject.part(array)[...] = found
     if crop is None or not method.local:
-        return array
+        return array, value
     inside = np.zeros_like(array)  # what a pixel outside contributes is 0, even in an occluded window
     rows, columns = (slice(*side.field) for side in crop)
     inside[:, rows, columns] = array[:, rows, columns]
-    return inside
+    return inside, value
 
 
 def _check_finite(found: Any, what: str, aim: Aim, hint: str) -> None:

@@ -161,7 +161,7 @@ class _Layer:
         if self._method.local:
             crop = crops.at(tensor, layout, position, uniform=True)
             if crop and self._ready.network.takes_any_size(self._preprocessing):
-                part = part_of(network, whole, crop, position, None)
+                part = part_of(network, whole, crop, position, None)._replace(value=part.value)
         key = (id(network), part.picture.shape)
         self._networks[id(network)] = network
         jobs = self._jobs[key]
@@ -194,7 +194,7 @@ class _Layer:
         for job, network in zip(jobs, together.networks(), strict=True):
             row, notes = job.exemplar.row, list[str]()
             aim = replace(self._aim, name=row["address"])
-            array = attributed(
+            array, _ = attributed(
                 *(self._method, aim, self._preprocessing, network, job.whole, job.part, job.crop),
                 *(job.layers, notes),
             )
