@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,18 @@ def test_a_missing_picture_is_named(observe: Observe, tmp_path: Path) -> None:
         each.unlink()
     with pytest.raises(NotFoundError, match="none of the 4 pictures was found"):
         bench.sheet(bench.exemplars("net/second/1", method="gradient"))
+
+
+def test_a_position_that_does_not_exist(observe: Observe, tmp_path: Path) -> None:
+    observe().close()
+    with sqlite3.connect(tmp_path / "catalog.db") as connection:
+        connection.execute("UPDATE exemplar SET y = 1 << 40 WHERE rank = 1")
+    connection.close()
+    with (
+        filterkit.open(tmp_path / "catalog.db") as bench,
+        pytest.raises(UsageError, match=r"position 1099511627776,\d+ is outside the map of net/second/1"),
+    ):
+        bench.exemplars("net/second/1", method="gradient")
 
 
 def test_progress(observe: Observe, tmp_path: Path) -> None:
