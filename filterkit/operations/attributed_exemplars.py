@@ -85,6 +85,7 @@ def attribute_exemplars(
 
 class _Job(NamedTuple):
     exemplar: Exemplar
+    network: Differentiable
     own: tuple[int, int]
     whole: FloatArray
     part: Part
@@ -113,7 +114,7 @@ class _Layer:
         )
         self._exemplars, self._method, self._found = layer.exemplars, method, found
         self._jobs: dict[tuple[Any, ...], list[_Job]] = defaultdict(list)
-        self._networks: dict[int, Differentiable] = {}
+        self._shared = session.networks
         self._pending = 0
 
     def attribute(self, pictures: PicturesByHash) -> Iterator[int]:
@@ -163,11 +164,11 @@ class _Layer:
             if crop and self._ready.network.takes_any_size(self._preprocessing):
                 part = part_of(network, whole, crop, position, None)._replace(value=part.value)
         key = (id(network), part.picture.shape)
-        self._networks[id(network)] = network
         jobs = self._jobs[key]
-        jobs.append(_Job(exemplar, own, whole, part, crop, self._ready.layers(network, crops)))
+        jobs.append(_Job(exemplar, network, own, whole, part, crop, self._ready.layers(network, crops)))
         self._pending += whole.size
-        if len(jobs) >= min(MOST_TOGETHER, max(1, PIXELS // math.prod(part.picture.shape[1:]))):
+        most = min(MOST_TOGETHER, max(1, PIXELS // math.prod(part.picture.shape[1:])))
+        if len(jobs) >= most or network.opened is not self._shared:  # it is for this picture alone
             yield from self._run(key)
         elif self._pending > MOST_PENDING:
             yield from self._run_all()
@@ -175,8 +176,6 @@ class _Layer:
     def _run_all(self) -> Iterator[int]:
         for key in [*self._jobs]:
             yield from self._run(key)
-        self._networks.clear()
-        self._pending = 0
 
     def _run(self, key: tuple[Any, ...]) -> Iterator[int]:
         import numpy as np
@@ -185,8 +184,9 @@ class _Layer:
         from filterkit.sheets.exemplar_attributions import in_box
 
         jobs = self._jobs.pop(key)
+        self._pending -= sum(job.whole.size for job in jobs)
         together = Together(
-            self._networks[key[0]],
+            jobs[0].network,
             np.stack([job.part.picture for job in jobs]),
             [job.exemplar.channel for job in jobs],
             [job.part.position for job in jobs if not isinstance(job.part.position, str)],

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from observed import picture, write_pictures
+from onnx import helper
 from onnx_graphs import build, node, random
 from PIL import Image
 
@@ -35,6 +36,9 @@ LAST = [
     node("Conv", "r v", "c", name="second", strides=[2, 2]),
     node("Transpose", "c", "y", perm=[0, 2, 3, 1]),
 ]
+
+LIMIT = 1.352
+"""Of the mean response of the first layer, of which some pictures have more, and some less."""
 
 Observe = Callable[..., filterkit.Workbench]
 
@@ -123,6 +127,23 @@ def test_pictures_are_prepared_as_they_were_observed(
     for lowest in (False, True):
         found = bench.exemplars("net/second", method="gradient", lowest=lowest)
         check(bench, found, "gradient", **options)
+
+
+def test_a_network_with_branches(observe: Observe) -> None:
+    """Which are taken depends on the picture."""
+    branches = {
+        name: helper.make_graph([node(kind, "r", "z")], name, [], [helper.make_empty_tensor_value_info("z")])
+        for name, kind in (("then_branch", "Identity"), ("else_branch", "Neg"))
+    }
+    nodes = [
+        *NODES[:2],
+        node("ReduceMean", "r", "mean", keepdims=0),
+        node("Greater", "mean limit", "bright"),
+        node("If", "bright", "m", **branches),
+        node("Conv", "m v", "y", name="second", **PAD),
+    ]
+    bench = observe(nodes=nodes, weights=WEIGHTS | {"limit": np.float32(LIMIT)})
+    check(bench, bench.exemplars("net/second/1:4", method="gradient"), "gradient")
 
 
 def test_one_session_serves_all_positions_of_a_layer(
