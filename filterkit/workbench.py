@@ -1640,6 +1640,7 @@ class Workbench:
         top: int | None = None,
         lowest: bool = False,
         pictures: Picture | Iterable[Picture] = (),
+        method: str | None = None,
     ) -> Exemplars:
         """Look up the pictures with the highest responses of filters, in an observation.
 
@@ -1654,6 +1655,8 @@ class Workbench:
         pictures
             Folders or archives with pictures that are no longer where they were observed, or that were in
             memory. They are found by their content, when the result is drawn.
+        method
+            An attribution method as in `attribute`: each crop is drawn beside what in it drives the filter.
 
         Returns
         -------
@@ -1661,14 +1664,17 @@ class Workbench:
             One row per exemplar: ``address``, ``rank`` from 1, ``value``, ``image``, its ``sha256`` and
             ``label``; ``y`` and ``x``, its position in the feature map; and ``box``, the receptive field of
             this position in the picture's own pixels: top, left, bottom, right, of which the last two are
-            outside. ``at_border`` says whether it reaches the border of the picture. `sheet` draws them.
+            outside. ``at_border`` says whether it reaches the border of the picture. `sheet` draws them. With
+            a `method`, `attributions` has a map for each row.
 
         Raises
         ------
         NotFoundError
             There is no such layer or observation, or it does not contain the layer.
         UsageError
-            The address names kernels.
+            The address names kernels, or there is no such method.
+        ModelError, RuntimeFailure
+            The network has no gradient, which the method needs.
 
         Examples
         --------
@@ -1677,9 +1683,17 @@ class Workbench:
         [365, 461, 378, 474]
         >>> bench.sheet(found).tiles.shape
         (1, 1, 96, 96, 3)
+        >>> found = bench.exemplars("vgg16/block1_conv2/5", pictures=[photo], method="gradient")
+        >>> found.attributions["vgg16/block1_conv2/5", 1].shape
+        (13, 13)
         """
         return operations.exemplars.exemplars(
-            self._session, address, observation=observation, top=top, lowest=lowest, pictures=pictures
+            *(self._session, address),
+            observation=observation,
+            top=top,
+            lowest=lowest,
+            pictures=pictures,
+            method=method,
         )
 
     def write_attributions(

@@ -236,6 +236,8 @@ TESTED_WITH = {
     "filterkit.results.exemplars": "operations/test_exemplars.py",
     "filterkit.results.exemplar_crops": "operations/test_exemplars.py",
     "filterkit.sheets.exemplars": "operations/test_exemplars.py",
+    "filterkit.sheets.exemplar_attributions": "operations/test_attributed_exemplars.py",
+    "filterkit.attribution.together": "operations/test_attributed_exemplars.py",
     "filterkit.charts.layer": "charts/test_depth.py",
     "filterkit.charts.meanings": "charts/test_depth.py",
     "filterkit.charts.style": "charts/test_depth.py",

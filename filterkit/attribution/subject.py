@@ -45,6 +45,7 @@ class Subject:
     _position: Position = field(repr=False)
     _layers: Mapping[str, Target] = field(repr=False)
     _notes: list[str] = field(repr=False)
+    _known: list[float] = field(default_factory=list, repr=False)
 
     def values(self, pictures: FloatArray) -> FloatArray:
         """The value of the target for each picture, shape (N,)."""
@@ -60,7 +61,14 @@ class Subject:
         override
             ``"guided"``, ``"deconvnet"`` or ``"linear"`` instead of the gradient.
         """
-        return self._network.gradients(_checked(pictures), self._position, override)
+        values, found = self._network.gradients(_checked(pictures), self._position, override)
+        if len(pictures) == 1 and override != "linear" and np.array_equal(pictures[0], self.picture):
+            self._known.append(float(values[0]))
+        return values, found
+
+    def value(self) -> float:
+        """The value of the target for `picture`; computed only if it was not on the way."""
+        return self._known[-1] if self._known else float(self.values(self.picture[None])[0])
 
     def layer(self, name: str | None = None) -> tuple[FloatArray, FloatArray]:
         """The feature maps of a layer after its activation, and their gradients, (filters, h, w) each.

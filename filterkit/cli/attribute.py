@@ -138,7 +138,13 @@ def attribute(
             unreadable=leave_out,
         )
         coloured = (replace(each, colormap=colormap) for each in results)
-        rows = list(_deliver(shell, bench, coloured, output, style))
+        rows: list[Row] = []
+        try:
+            rows.extend(_deliver(shell, bench, coloured, output, style))
+        except BaseException:
+            if rows:
+                shell.rows(rows, COLUMNS)
+            raise
     shell.rows(rows, COLUMNS)
     if unreadable:
         raise typer.Exit(1)

@@ -15,11 +15,16 @@ from filterkit.cli.support.shared_options import (
     Renderer,
     Scale,
     complete_address,
+    complete_attribution,
     complete_normalizer,
 )
-from filterkit.errors import NotFoundError, one_line
+from filterkit.errors import NotFoundError, UsageError, one_line
 
 BRIEF = ("address", "rank", "value", "image", "label", "y", "x", "box")
+
+
+MOST_NOTES = 3
+"""Limit on the notes of the method that are reported; some methods have one per exemplar."""
 
 
 @command
@@ -42,6 +47,14 @@ def exemplars(
         list[str] | None,
         typer.Option(
             metavar="FOLDER", help="Where to look for pictures that moved; they are found by their content."
+        ),
+    ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            help="Draw each crop beside what in it drives the filter: gradient, guided-backprop, … "
+            "(`filterkit plugins list`).",
+            autocompletion=complete_attribution,
         ),
     ] = None,
     output: Annotated[
@@ -67,10 +80,19 @@ def exemplars(
     """Show the pictures with the highest responses of filters, from an observation."""
     style = Style(normalizer, renderer, None, scale, quality)
     check_picture(shell, output, style)
+    if method and not output and not sys.stdout.isatty():
+        raise UsageError("--method has no effect without a picture", hint="name a file: -o FILE.png")
     with shell.workbench() as bench:
         found = bench.exemplars(
-            address, observation=observation, top=top, lowest=lowest, pictures=pictures or []
+            address,
+            observation=observation,
+            top=top,
+            lowest=lowest,
+            pictures=pictures or [],
+            method=method,
         )
+        for note in found.notes[:MOST_NOTES]:
+            shell.say(one_line(note))
         if output:
             draw_result(shell, bench, found, ("exemplars", output), style)
         elif sys.stdout.isatty() and found[0]["box"] is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 from operator import index
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from filterkit.records import FloatArray, Preprocessing
     from filterkit.runtime.differentiable import Differentiable
     from filterkit.runtime.feature_maps import Size
+    from filterkit.runtime.network import Network, Target
+    from filterkit.runtime.onnx_session import Input
     from filterkit.runtime.pictures import Picture
     from filterkit.session import Session
 
@@ -102,6 +104,9 @@ def _attributions(
         several=several,
     )
     for image, image_name, pixels in read:
+        if aim.is_guess:
+            aim = _with_axes(ready.network, aim, preprocessing, pixels, size)
+            ready = AttributedNetwork(session, aim, preprocessing, asked, options)
         made = _attribute(ready, aim, method, position, preprocessing, pixels, size)
         yield Attributions(
             **made,
@@ -146,53 +151,28 @@ def _attribute(
     """The fields of the result for one picture that depend on it."""
     import numpy as np
 
-    from filterkit.attribution.subject import Subject
-    from filterkit.graph.layers.picture_input import fixed_size
-    from filterkit.runtime.preprocessing import restored, span
+    from filterkit.runtime.preprocessing import restored
 
     began = perf_counter()
-    declared = fixed_size(aim.model["input_shape"], aim.model["input_layout"])
-    taken, fed = ready.network.prepared(pixels, preprocessing, size, declared)
+    taken, fed = _prepared(ready.network, aim, preprocessing, pixels, size)
     network, crops = ready.differentiable(taken, fed)
     whole = network.entry.taken(fed)[0]
     network, position, value = _settled(network, aim, position, whole, crops)
     crop = None
-    part = _Part(whole, (0, 0), position, value)
+    part = Part(whole, (0, 0), position, value)
     if not isinstance(position, str):
         crop = crops.at(network.tensors[aim.target], aim.target.layout, position)
         if crop and method.local and ready.network.takes_any_size(preprocessing):
-            part = _part(network, whole, crop, position, value)
-    if part.value is None:
-        part = part._replace(value=float(network.values(part.picture[None], part.position)[0]))
-    _check_finite(
-        part.value,
-        "response",
-        aim,
-        f"filterkit maps {aim.model['name']} IMAGE shows the range of every layer",
-    )
+            part = part_of(network, whole, crop, position, value)
     notes = list(aim.notes)
-    black, white = (np.array(ends, np.float32)[:, None, None] for ends in span(preprocessing))
     layers = ready.layers(network, crops)
-    subject = Subject(whole, part.corner, part.picture, black, white, network, part.position, layers, notes)
-    try:
-        found = method.attribute(subject)
-    except ModelError as error:
-        hint = ", and ".join(filter(None, (error.hint, WITHOUT_GRADIENTS)))
-        raise ModelError(error.message, hint=hint) from error
-    _check_finite(found, "attribution", aim, WITHOUT_GRADIENTS)
-    if part.value == 0 and not found.any() and aim.is_after_activation:
+    array, value = attributed(method, aim, preprocessing, network, whole, part, crop, layers, notes)
+    if value == 0 and not array.any() and aim.is_after_activation:
         notes.append("the response is 0 after the activation, and so is the attribution; try --at pre")
-
-    array = np.zeros((len(found), *whole.shape[1:]), np.float32)
-    subject.part(array)[...] = found
     box = None
     if crop is not None:
         (top, bottom), (left, right) = (side.field for side in crop)
         box = (top, left, bottom, right)
-        if method.local:  # what a pixel outside contributes is 0, even in an occluded window
-            inside = np.zeros_like(array)
-            inside[:, top:bottom, left:right] = array[:, top:bottom, left:right]
-            array = inside
     backwards = preprocessing.channel_order == "BGR"
     names = preprocessing.channels[:: -1 if backwards else 1]
     by_channel = len(array) == len(names)
@@ -202,12 +182,36 @@ def _attribute(
         "channels": names if by_channel else (),
         "picture": restored(whole, preprocessing),
         "target": aim.called(network.channels),
-        "value": part.value,
+        "value": value,
         "position": position if has_place and not isinstance(position, str) else None,
         "box": box,
         "seconds": perf_counter() - began,
         "notes": tuple(notes),
     }
+
+
+def _prepared(
+    network: Network, aim: Aim, preprocessing: Preprocessing, pixels: NDArray[Any], size: Size
+) -> tuple[Input, NDArray[Any]]:
+    from filterkit.graph.layers.picture_input import fixed_size
+
+    declared = fixed_size(aim.model["input_shape"], aim.model["input_layout"])
+    return network.prepared(pixels, preprocessing, size, declared)
+
+
+def _with_axes(
+    network: Network, aim: Aim, preprocessing: Preprocessing, pixels: NDArray[Any], size: Size
+) -> Aim:
+    """An output with as many axes as it has for a picture: pictures, then entries."""
+    taken, fed = _prepared(network, aim, preprocessing, pixels, size)
+    [shape] = network.shapes({taken.name: fed}).values()
+    if len(shape) < 2:
+        raise RuntimeFailure(
+            f"the output {aim.name} has the shape {shape}, without axes for pictures and for entries",
+            hint="attribute a filter, or another output",
+        )
+    layout = "N" + "C" * (len(shape) - 1)
+    return replace(aim, target=aim.target._replace(layout=layout), is_guess=False)
 
 
 def _settled(
@@ -243,7 +247,7 @@ def _map_size(size: Sequence[int | str | None] | None, layout: str) -> tuple[int
     return sizes if len(sizes) == len(found) else None
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
     """What is computed: a part of the picture, the position of the target in it, and its value if known."""
 
     picture: FloatArray
@@ -252,26 +256,64 @@ class _Part(NamedTuple):
     value: float | None
 
 
-def _part(
+def part_of(
     network: Differentiable,
     whole: FloatArray,
     crop: Sequence[Crop],
     position: tuple[int, ...],
     value: float | None,
-) -> _Part:
+) -> Part:
     """The part that a crop describes, if it is much smaller and has the same value."""
     import numpy as np
 
     (top, bottom), (left, right) = (side.window for side in crop)
     if (bottom - top) * (right - left) > WORTHWHILE * math.prod(whole.shape[1:]):
-        return _Part(whole, (0, 0), position, value)
+        return Part(whole, (0, 0), position, value)
     moved = tuple(place - side.removed for place, side in zip(position, crop, strict=True))
     picture = np.ascontiguousarray(whole[:, top:bottom, left:right])
     if value is not None:
         own = float(network.values(picture[None], moved)[0])
         if abs(own - value) > CLOSE * max(abs(value), CLOSE):
-            return _Part(whole, (0, 0), position, value)
-    return _Part(picture, (top, left), moved, value)
+            return Part(whole, (0, 0), position, value)
+    return Part(picture, (top, left), moved, value)
+
+
+def attributed(
+    method: CheckedAttribution,
+    aim: Aim,
+    preprocessing: Preprocessing,
+    network: Differentiable,
+    whole: FloatArray,
+    part: Part,
+    crop: Sequence[Crop] | None,
+    layers: Mapping[str, Target],
+    notes: list[str],
+) -> tuple[FloatArray, float]:
+    """What a method finds for a part of a picture, in its place in the whole one; and the value."""
+    import numpy as np
+
+    from filterkit.attribution.subject import Subject
+    from filterkit.runtime.preprocessing import span
+
+    black, white = (np.array(ends, np.float32)[:, None, None] for ends in span(preprocessing))
+    subject = Subject(whole, part.corner, part.picture, black, white, network, part.position, layers, notes)
+    try:
+        found = method.attribute(subject)
+    except ModelError as error:
+        hint = ", and ".join(filter(None, (error.hint, WITHOUT_GRADIENTS)))
+        raise ModelError(error.message, hint=hint) from error
+    value = subject.value() if part.value is None else part.value
+    hint = f"filterkit maps {aim.model['name']} IMAGE shows the range of every layer"
+    _check_finite(value, "response", aim, hint)
+    _check_finite(found, "attribution", aim, WITHOUT_GRADIENTS)
+    array = np.zeros((len(found), *whole.shape[1:]), np.float32)
+    subject.part(array)[...] = found
+    if crop is None or not method.local:
+        return array, value
+    inside = np.zeros_like(array)  # what a pixel outside contributes is 0, even in an occluded window
+    rows, columns = (slice(*side.field) for side in crop)
+    inside[:, rows, columns] = array[:, rows, columns]
+    return inside, value
 
 
 def _check_finite(found: Any, what: str, aim: Aim, hint: str) -> None:
@@ -295,9 +337,13 @@ def write_attributions(
     results = [results] if isinstance(results, Attributions) else results
     folder, suffix = is_folder(output), output.suffix.lower()
     if suffix in ARRAYS and suffix != ".npy" and not folder:
-        done = list(results)
-        write_arrays({each.image_name: each.array for each in done}, output)
-        yield from ((each, output) for each in done)
+        done: list[Attributions] = []
+        try:
+            done.extend(results)
+        finally:  # what was computed before an error, which may be the work of hours, is written, too
+            if done:
+                write_arrays({each.image_name: each.array for each in done}, output)
+                yield from ((each, output) for each in done)
         return
     if folder:
         output.mkdir(parents=True, exist_ok=True)

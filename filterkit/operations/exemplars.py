@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import NotFoundError, UsageError, check_number
+from filterkit.errors import NotFoundError, UsageError, check_number, check_text
 from filterkit.operations.requested_pictures import as_pictures, as_source, found_pictures
 from filterkit.results.exemplars import Exemplars
 
@@ -26,17 +26,23 @@ def exemplars(
     top: int | None,
     lowest: bool,
     pictures: Picture | Iterable[Picture],
+    method: str | None,
 ) -> Exemplars:
     """See `Workbench.exemplars`."""
     from filterkit.catalog import observations
     from filterkit.catalog.model_input import preprocessing_from
     from filterkit.catalog.observation_files import ObservationFiles
     from filterkit.catalog.validation import MOST_EXEMPLARS
+    from filterkit.image_sources.by_hash import PicturesByHash
+    from filterkit.operations.attributed_exemplars import Exemplar, ObservedLayer, attribute_exemplars
 
     if top is not None:
         check_number("top", top, whole=True)
         if top < 1:
             raise UsageError(f"top must be at least 1, not {top}")
+    if method is not None:
+        check_text("method", method)
+    made = None if method is None else session.registry.create("attribution", method)
     matches = session.matches(address)
     if any(match.asked.kernels is not None for match in matches):
         raise UsageError(
@@ -46,6 +52,7 @@ def exemplars(
     ranks = [sign * rank for rank in range(1, min(top or MOST_EXEMPLARS, MOST_EXEMPLARS) + 1)]
     names: dict[str, str] = {}
     rows: list[Row] = []
+    layers: list[ObservedLayer] = []
     kept: dict[str, Path] = {}
     for match in matches:
         found = observations.existing(session.catalog(), match.model, observation, match.layer["id"])
@@ -53,10 +60,15 @@ def exemplars(
         own = observations.exemplars(session.catalog(), found["id"], match.layer["id"], match.filters, ranks)
         files = ObservationFiles(session.catalog().store, found["folder"])
         kept |= {row["sha256"]: files.picture(row["sha256"]) for row in own}
-        by_filter: dict[int, list[Row]] = {}
+        by_filter: dict[int, list[Exemplar]] = {}
         for row in own:
-            by_filter.setdefault(row["position"], []).append(_row(match, row))
-        rows += [row for number in match.filters for row in by_filter.get(number, ())]
+            position = tuple(row[axis] for axis in "zyx" if row[axis] is not None)
+            by_filter.setdefault(row["position"], []).append(
+                Exemplar(_row(match, row), row["position"], position)
+            )
+        asked = [each for number in match.filters for each in by_filter.get(number, ())]
+        rows += [each.row for each in asked]
+        layers.append(ObservedLayer(match, found["options"], asked))
     if not rows:
         raise NotFoundError(
             f"'{address}' has no exemplars in observation '{next(iter(names.values()))}'",
@@ -64,6 +76,17 @@ def exemplars(
         )
     given = found_pictures(session.registry, [*as_pictures(pictures)])
     elsewhere = [as_source(each, number) for number, each in enumerate(given)]
+    kept = {sha256: path for sha256, path in kept.items() if path.is_file()}
+    attributed = None
+    if made is not None:
+        if any(row["box"] is None for row in rows):
+            raise UsageError(
+                "the network takes no pictures, so that there are none to attribute responses to",
+                hint="leave out --method",
+            )
+        with session.progress() as progress:
+            by_hash = PicturesByHash(elsewhere, kept)
+            attributed = attribute_exemplars(session, layers, made, by_hash, progress)
     models = {match.model["name"]: match.model for match in matches}
     return Exemplars(
         rows,
@@ -71,8 +94,11 @@ def exemplars(
         lowest=lowest,
         preprocessings={name: preprocessing_from(row["preprocessing"]) for name, row in models.items()},
         elsewhere=elsewhere,
-        kept={sha256: path for sha256, path in kept.items() if path.is_file()},
+        kept=kept,
         models={name: row["sha256"] for name, row in models.items()},
+        method=None if made is None else made.spec.removeprefix("filterkit.attributions/"),
+        attributions=attributed.maps if attributed else None,
+        notes=[*attributed.notes] if attributed else (),
     )
 
 

@@ -42,6 +42,8 @@ class Aim:
         The entry of an output; None for the largest.
     notes
         What users should know of it.
+    is_guess
+        Whether the axes of the tensor are a guess, as their number is known only when the network runs.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Aim:
     labels: Sequence[str] = ()
     index: int | None = None
     notes: tuple[str, ...] = ()
+    is_guess: bool = False
 
     @property
     def is_after_activation(self) -> bool:
@@ -97,6 +100,11 @@ def find_target(session: Session, text: str, images: Iterable[Any], *, at: At, a
 
     model, is_output, rest = text.partition("@")
     if is_output and "/" not in model:
+        if at != "post":
+            raise UsageError(
+                f"at={at} has no effect on an output of the network",
+                hint="an output of a final Softmax is taken before it, without --after-softmax",
+            )
         return _output(session, model, rest, after_softmax=after_softmax)
     if at not in ("post", "pre"):
         raise UsageError(f"at cannot be '{at}'", hint="use post (after the activation) or pre (before it)")
@@ -108,6 +116,10 @@ def find_target(session: Session, text: str, images: Iterable[Any], *, at: At, a
             hint=f"leave the kernel out: {text.rpartition('/')[0]}",
         )
     check_network(match)
+    if after_softmax:
+        raise UsageError(
+            "after-softmax has no effect on filters", hint=f"it is for outputs, e.g. {match.model['name']}@0"
+        )
     row = match.layer
     target = Target(row["name"], row[f"{at}_tensor"], row[f"{at}_layout"], row["scope"])
     (labels,) = session.selected_labels([match])
@@ -188,7 +200,8 @@ def _output(session: Session, name: str, rest: str, *, after_softmax: bool) -> A
         )
     layout = _layout(graph, tensor, model, flat=is_reshaped)
     shown = f"{model['name']}@{outputs.index(output)}" + ("" if index is None else f":{index}")
-    return Aim(shown, model, Target(output, tensor, layout), index=index, notes=notes)
+    is_guess = graph.shape(tensor) is None
+    return Aim(shown, model, Target(output, tensor, layout), index=index, notes=notes, is_guess=is_guess)
 
 
 def _parsed(rest: str, outputs: Sequence[str]) -> tuple[str, int | None]:

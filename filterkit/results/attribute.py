@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SIGNED, UNSIGNED = "RdBu_r", "magma"
 """Colormaps for attributions with and without negative values."""
 
+RISES = "red raises the value, blue lowers it"
+
 INSENSITIVE = ("guided-backprop", "deconvnet")
 """Methods that hardly depend on the weights of later layers (Adebayo et al. 2018, arXiv:1810.03292)."""
 
@@ -122,7 +124,7 @@ class Attributions(Pictured):
         elif self.method in INSENSITIVE:
             texts.append("hardly depends on what the later layers have learned")
         if self.is_signed and self.colormap is None:
-            texts.append("red raises the value, blue lowers it")
+            texts.append(RISES)
         return texts
 
     def to_sheet(self, normalizer: Normalizer) -> TileSheet:

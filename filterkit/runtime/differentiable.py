@@ -124,6 +124,25 @@ class Differentiable:
         ]
         return np.concatenate([value for value, _ in found]), np.concatenate([back for _, back in found])
 
+    def gradients_of_each(
+        self, pictures: FloatArray, places: NDArray[np.int64], override: str | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """As `gradients`, of a channel and a position for each of the pictures.
+
+        One session computes any of them.
+
+        Parameters
+        ----------
+        places
+            Shape (N, 1 + axes): the channel and the position.
+        """
+        found = [
+            (value[:count], self.entry.taken(back)[:count])
+            for numbers, count in self._numbers(pictures)
+            for value, back in [self._run(pictures[numbers], places[numbers], self.entry.name, override)]
+        ]
+        return np.concatenate([value for value, _ in found]), np.concatenate([back for _, back in found])
+
     def gradients_at(
         self, picture: FloatArray, position: Position, target: Target
     ) -> tuple[FloatArray, FloatArray]:
@@ -147,16 +166,19 @@ class Differentiable:
         ]
 
     def _run(
-        self, pictures: FloatArray, position: Position, wrt: str | tuple[str, ...], override: str | None
+        self,
+        pictures: FloatArray,
+        position: Position | NDArray[np.int64],
+        wrt: str | tuple[str, ...],
+        override: str | None,
     ) -> list[NDArray[Any]]:
+        """Run the graph of the gradient; an array has a channel and a position for each picture."""
         inputs = {self.entry.name: self.entry.fed(pictures)}
-        selection = Selection(
-            self.tensors[self.target],
-            self.target.layout,
-            self.channels,
-            _in_order(position, self.target.layout),
-            self.own,
-        )
+        tensor, layout = self.tensors[self.target], self.target.layout
+        if isinstance(position, np.ndarray):
+            selection = Selection(tensor, layout, from_inputs=True)
+        else:
+            selection = Selection(tensor, layout, self.channels, _in_order(position, layout), self.own)
         try:
             session = self._session(
                 ("gradient", selection, wrt, override, inputs[self.entry.name].shape),
@@ -164,6 +186,10 @@ class Differentiable:
             )
         except RuntimeFailure as error:
             raise self._with_rules(error) from error
+        if isinstance(position, np.ndarray):
+            [chosen] = [each.name for each in session.get_inputs() if each.name != self.entry.name]
+            axes = _in_order(tuple(range(1, position.shape[1])), layout)
+            inputs[chosen] = position[:, [0, *axes]]
         return run(session, [output.name for output in session.get_outputs()], inputs)
 
     def _gradient_graph(
@@ -222,15 +248,20 @@ class Differentiable:
 
     def _chunks(self, pictures: FloatArray) -> Iterator[tuple[FloatArray, int]]:
         """Pictures that run together, filled up with the last one, and how many of them count."""
+        for numbers, count in self._numbers(pictures):
+            yield pictures[numbers], count
+
+    def _numbers(self, pictures: FloatArray) -> Iterator[tuple[slice | NDArray[np.intp], int]]:
+        """The numbers of pictures that run together, filled up with the last one, and how many count."""
+        total = len(pictures)
         together = self.entry.batch or max(1, PIXELS // math.prod(pictures.shape[2:]))
-        together = min(together, len(pictures)) if self.entry.batch is None else together
-        for start in range(0, len(pictures), together):
-            some = pictures[start : start + together]
-            missing = together - len(some)
-            yield (
-                (np.concatenate([some, np.repeat(some[-1:], missing, axis=0)]) if missing else some),
-                len(some),
-            )
+        together = min(together, total) if self.entry.batch is None else together
+        for start in range(0, total, together):
+            count = min(together, total - start)
+            if count == together:
+                yield slice(start, start + together), count
+            else:
+                yield np.minimum(np.arange(start, start + together), total - 1), count
 
 
 def value_of(

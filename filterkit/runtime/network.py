@@ -156,6 +156,12 @@ class Network:
             if not (target.scope and by_tensor[name].shape == (0,))
         }
 
+    def shapes(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, tuple[int, ...]]:
+        """The shape of each tensor as it is in the graph, by layer; parameters and errors as of `maps`."""
+        values = run(self._session, self._tensors, self.fitting(inputs))
+        by_tensor = dict(zip(self._tensors, values, strict=True))
+        return {target.layer: by_tensor[name].shape for target, name in self._targets.items()}
+
     def fitting(self, inputs: Mapping[str, NDArray[Any]]) -> Maps:
         """Those of the inputs that the network needs; raises as `maps` does if they do not match."""
         return fitting(inputs, self.inputs, self._known)

@@ -115,11 +115,16 @@ def restored(values: NDArray[np.floating], preprocessing: Preprocessing) -> NDAr
         Shape (H, W, 3), in the order R, G, B, between 0 and 1. Bands other than the first three are left out.
     """
     black, white = (np.array(ends, np.float32)[:, None, None] for ends in span(preprocessing))
-    unit = np.clip((values.astype(np.float32) - black) / (white - black), 0, 1)
     if preprocessing.channel_order == "BGR":
-        unit = unit[::-1]
-    colours = unit[:3] if len(unit) >= 3 else np.repeat(unit[:1], 3, axis=0)
-    return np.ascontiguousarray(colours.transpose(1, 2, 0))
+        values, black, white = values[::-1], black[::-1], white[::-1]
+    shown = slice(3 if len(values) >= 3 else 1)
+    unit = np.array(values[shown], np.float32, order="C")  # plane by plane, which is faster
+    unit -= black[shown]
+    unit /= (white - black)[shown]
+    np.clip(unit, 0, 1, out=unit)
+    colours = np.empty((*values.shape[1:], 3), np.float32)
+    colours[...] = unit.transpose(1, 2, 0)
+    return colours
 
 
 def scaled(own: tuple[int, int], fixed: Sides) -> tuple[int, int]:

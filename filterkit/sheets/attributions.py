@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from filterkit.plugins.protocols import Normalizer
-    from filterkit.records import FloatArray
+    from filterkit.records import FloatArray, Normalized
     from filterkit.results.attribute import Attributions
 
 ENLARGED = 0.25
@@ -44,12 +44,7 @@ def attributions_to_sheet(
         The colormap, shape (256, 3).
     """
     total = clipped(result.total)
-    normalized = normalizer.normalize(total[None, None])
-    strength, zero = normalized.values[0, 0], normalized.centre or 0.0
-    if not result.is_signed and zero < 1:  # all of the colours for the upper half
-        strength, zero = np.clip((strength - zero) / (1 - zero), 0, 1), 0.0
-    colour = colours[np.rint(strength * 255).astype(int)].astype(np.float32) / 255
-    opacity = np.abs(strength - zero) / max(zero, 1 - zero)
+    colour, opacity, normalized = coloured(total, normalizer, colours, is_signed=result.is_signed)
     gray = np.repeat(result.picture @ np.array(LUMA, np.float32)[:, None], 3, axis=2)
     opacity = np.sqrt(opacity)[..., None]  # weak values stay visible
     planes = [result.picture, colour, 0.7 * gray * (1 - opacity) + colour * opacity]
@@ -70,6 +65,18 @@ def attributions_to_sheet(
         note="; ".join([*result.captions, *scale]),
         tile_labels=tuple(labels),
     )
+
+
+def coloured(
+    total: FloatArray, normalizer: Normalizer, colours: NDArray[np.uint8], *, is_signed: bool
+) -> tuple[FloatArray, FloatArray, Normalized]:
+    """The colours of an attribution, shape (H, W, 3), and how far values are from zero, between 0 and 1."""
+    normalized = normalizer.normalize(total[None, None])
+    strength, zero = normalized.values[0, 0], normalized.centre or 0.0
+    if not is_signed and zero < 1:  # all of the colours for the upper half
+        strength, zero = np.clip((strength - zero) / (1 - zero), 0, 1), 0.0
+    colour = colours[np.rint(strength * 255).astype(int)].astype(np.float32) / 255
+    return colour, np.abs(strength - zero) / max(zero, 1 - zero), normalized
 
 
 def clipped(total: FloatArray) -> FloatArray:

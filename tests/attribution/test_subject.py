@@ -49,6 +49,18 @@ def test_only_the_receptive_field_is_computed(cnn: filterkit.Workbench, subjects
     assert np.array_equal(subject.picture, subject.part(subject.whole))
 
 
+def test_the_value_is_that_of_the_gradient(cnn: filterkit.Workbench, subjects: list[Subject]) -> None:
+    found = cnn.attribute("cnn/conv2/3", PIXELS, position=(10, 12))
+    (subject,) = subjects
+    (value,) = subject.values(subject.picture[None])
+    assert found.value == subject.value() == pytest.approx(value, rel=1e-5)
+    subject.gradients(subject.picture[None] / 2)  # of another picture
+    subject.gradients(subject.picture[None], "linear")  # of another network
+    assert subject.value() == found.value
+    other = cnn.attribute("cnn/conv2/3", PIXELS, position=(10, 12), method="occlusion:window=3,stride=3")
+    assert other.value == pytest.approx(value, rel=1e-5)
+
+
 def test_layers_and_notes(cnn: filterkit.Workbench, subjects: list[Subject]) -> None:
     cnn.attribute("cnn@0:2", PIXELS)
     (subject,) = subjects

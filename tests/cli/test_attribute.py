@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from classifier import add_classifier
 from command_line import Run
+from onnx_graphs import build, node, random
 from PIL import Image
+
+import filterkit
 
 COLUMNS = ["target", "image", "method", "value", "position", "box", "sum", "seconds", "provider", "path"]
 
@@ -76,9 +80,29 @@ def test_a_picture_that_cannot_be_read_is_left_out(run: Run, photo: Path) -> Non
     assert "error: broken.png is not a picture" in ran.stderr
 
 
+def test_rows_before_an_error(run: Run, photo: Path, tmp_path: Path) -> None:
+    nodes = [
+        node("Conv", "x w", "a", name="conv"),
+        node("Reciprocal", "a", "b"),
+        node("Conv", "b v", "y", name="last"),
+    ]
+    constants = {"w": random(4, 3, 3, 3), "v": random(2, 4, 3, 3, seed=1)}
+    onnx.save(build(nodes, {"x": ["N", 3, "H", "W"]}, constants, opset=17), tmp_path / "inverse.onnx")
+    with filterkit.open(tmp_path / "catalog.db") as bench:
+        bench.add(tmp_path / "inverse.onnx", preprocessing="unit")
+    Image.new("RGB", (48, 32)).save("black.png")
+    ran = run("attribute", "inverse/last/1", photo, "black.png", photo, "-o", "a.npz", "--format", "ndjson")
+    assert ran.exit_code == 1
+    assert len(ran.stdout.splitlines()) == 1
+    assert ran.stderr.startswith("wrote a.npz\nerror: the response of inverse/last/1 is NaN or infinite")
+    assert set(np.load("a.npz")) == {"photo"}
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["net@0", "PHOTO", "--at", "pre"], "at=pre has no effect on an output of the network"),
+        (["net/last/1", "PHOTO", "--after-softmax"], "after-softmax has no effect on filters"),
         (["net/last/1", "PHOTO", "--position", "99,0"], "position 99,0 is outside the map of net/last/1"),
         (["net/last/1", "PHOTO", "--method", "gradeint"], "unknown attribution 'gradeint'"),
         (["net/last/1", "PHOTO", "--normalizer", "nope"], "unknown normalizer 'nope'"),

@@ -51,6 +51,28 @@ def test_pictures_that_moved(run: Run) -> None:
     assert len(ran.rows) == 24
 
 
+def test_with_a_method(run: Run) -> None:
+    plain = run("exemplars", "net/conv/0:2", "--top", "2", "-o", "a.png", "--format", "json")
+    ran = run(
+        "exemplars", "net/conv/0:2", "--top", "2", "-o", "b.png", "--format", "json", "--method", "gradient"
+    )
+    assert ran.rows == plain.rows
+    assert ran.stderr == "wrote b.png\n"
+    with Image.open("a.png") as alone, Image.open("b.png") as pairs:
+        assert pairs.size != alone.size
+    ran = run("exemplars", "net/conv/0", "--top", "5", "-o", "c.png", "--method", "integrated-gradients")
+    assert ran.stderr.count(" baseline, ") == 3  # of five
+    lowest = run("exemplars", "net/conv/3", "--lowest", "-o", "d.png", "--method", "gradient")
+    assert lowest.stderr.startswith("where the response is 0 after the activation, so is the attribution")
+
+
+def test_a_method_without_a_picture(run: Run) -> None:
+    assert run("exemplars", "net/conv", "--method", "gradient").failure == (
+        *(2, "--method has no effect without a picture", "name a file: -o FILE.png"),
+    )
+    assert run("exemplars", "net/conv", "--method", "nope", "-o", "a.png").failure[0] == 2
+
+
 def test_errors(run: Run) -> None:
     assert run("exemplars", "net/conv", "--observation", "x").failure == (
         *(1, "net has no observation 'x'", "known: pictures"),

@@ -315,6 +315,17 @@ def test_several_pictures_are_written(add: Add, tmp_path: Path) -> None:
     assert not (tmp_path / "maps.npy").exists()
 
 
+def test_what_was_computed_before_an_error_is_written(add: Add, tmp_path: Path) -> None:
+    bench = add(node("Reciprocal", "a", "b"))
+    results = bench.iter_attributions("net/last/1", [PIXELS, PIXELS // 2, 0 * PIXELS, PIXELS])
+    written = bench.write_attributions(results, tmp_path / "maps.npz")
+    assert [each.image for each, _ in (next(written), next(written))] == ["picture 0", "picture 1"]
+    with pytest.raises(RuntimeFailure, match="is NaN or infinite for this picture"):
+        next(written)
+    with np.load(tmp_path / "maps.npz") as arrays:
+        assert set(arrays) == {"picture_0", "picture_1"}
+
+
 @pytest.mark.parametrize(
     ("shape", "message"), [(["N", 3, 40], "takes no pictures"), (FREE, "more than a picture")]
 )

@@ -12,7 +12,7 @@ from onnx_graphs import build, node, random
 from picture_networks import PIXELS
 
 import filterkit
-from filterkit.errors import FilterkitError, NotFoundError, UsageError
+from filterkit.errors import FilterkitError, NotFoundError, RuntimeFailure, UsageError
 
 WEIGHTS = {"w": random(4, 3, 3, 3), "d": random(4, 6, seed=3)}
 
@@ -70,6 +70,43 @@ def test_after_the_softmax(net: filterkit.Workbench) -> None:
     found, values = net.attribute("net@0:1", PIXELS, after_softmax=True), scores(net)
     assert found.value == pytest.approx(np.exp(values[1]) / np.exp(values).sum(), rel=1e-4)
     assert found.notes == ()
+
+
+def test_options_without_effect_are_refused(net: filterkit.Workbench) -> None:
+    with pytest.raises(UsageError, match="at=pre has no effect on an output") as caught:
+        net.attribute("net@0", PIXELS, at="pre")
+    assert "before it, without --after-softmax" in str(caught.value.hint)
+    with pytest.raises(UsageError, match="after-softmax has no effect on filters") as caught:
+        net.attribute("net/conv/1", PIXELS, after_softmax=True)
+    assert caught.value.hint == "it is for outputs, e.g. net@0"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shape"), [([-1, 2, 3], (1, 2, 3)), ([1, 6], (1, 6)), ([6], None), ([1, 1, 2, 3], (1, 1, 2, 3))]
+)
+def test_an_output_whose_number_of_axes_is_known_only_when_it_runs(
+    bench: filterkit.Workbench, tmp_path: Path, sizes: list[int], shape: tuple[int, ...] | None
+) -> None:
+    nodes = [
+        *NODES[:4],
+        node("ReduceMax", "x", "top", keepdims=0),
+        node("GreaterOrEqual", "top zeros", "all"),
+        node("Compress", "shape all", "free"),
+        node("Reshape", "scores free", "y"),
+    ]
+    constants = WEIGHTS | {"shape": np.array(sizes), "zeros": np.zeros(len(sizes), np.float32)}
+    model = build(nodes, {"x": ["N", 3, "H", "W"]}, constants, opset=17)
+    onnx.save(model, tmp_path / "net.onnx")
+    bench.add(tmp_path / "net.onnx", replace=True)
+    if shape is None:
+        with pytest.raises(RuntimeFailure, match=r"the output net@0:2 has the shape \(6,\)") as caught:
+            bench.attribute("net@0:2", PIXELS)
+        assert caught.value.hint == "attribute a filter, or another output"
+        return
+    found = bench.attribute("net@0:2", PIXELS)
+    assert found.value == pytest.approx(scores(bench)[2], rel=1e-4)
+    assert found.array.any()
+    assert bench.attribute("net@", PIXELS).target == f"net@0:{scores(bench).argmax()}"
 
 
 def test_an_output_with_positions(net: filterkit.Workbench) -> None:

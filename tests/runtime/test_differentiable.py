@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,44 @@ def test_channels_last() -> None:
     np.testing.assert_allclose(
         made.gradients(PICTURES, "mean")[1], plain.gradients(PICTURES, "mean")[1], atol=1e-6
     )
+
+
+EACH = np.array([[0, 2, 3], [3, 0, 0], [1, 5, 7], [1, 2, 3], [2, 5, 0], [0, 2, 3], [3, 1, 6]])
+"""Channel, y and x for each picture."""
+
+LAST = [
+    node("Transpose", "x", "t", perm=[0, 3, 1, 2]),
+    node("Conv", "t w", "a"),
+    node("Transpose", "a", "b", perm=[0, 3, 2, 1]),  # N W H C
+    node("Relu", "b", "y"),
+]
+
+
+@pytest.mark.parametrize("override", [None, "guided", "linear"])
+@pytest.mark.parametrize(
+    ("nodes", "shape", "layout", "own", "batch"),
+    [
+        (CONV, ["N", 3, "H", "W"], "NCHW", "NCHW", None),
+        (CONV, [3, 3, 8, 10], "NCHW", "NCHW", 3),
+        (LAST, ["N", "H", "W", 3], "NHWC", "NWHC", None),
+    ],
+)
+def test_each_picture_has_a_channel_and_a_position(
+    nodes: list[onnx.NodeProto],
+    shape: list[Any],
+    layout: str,
+    own: str,
+    batch: int | None,
+    override: str | None,
+) -> None:
+    target = Target("conv", "y", own)
+    made = replace(network(nodes, shape, layout, batch=batch), tensors={target: "y"}, target=target)
+    values, gradients = made.gradients_of_each(PICTURES, EACH, override)
+    for number, (channel, *position) in enumerate(EACH.tolist()):
+        one = made.of((channel,)).gradients(PICTURES[number : number + 1], tuple(position), override)
+        np.testing.assert_allclose(values[number], one[0][0], rtol=1e-5)
+        np.testing.assert_allclose(gradients[number], one[1][0], atol=1e-6)
+    assert len({key for key in made.opened._networks if "from_inputs=True" in repr(key)}) <= 1
 
 
 def test_integers_that_are_cast_become_floats() -> None:

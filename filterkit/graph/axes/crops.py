@@ -50,14 +50,18 @@ class Crops:
         self._trace: Trace = trace(graph, {name: tuple(shape)})
         self._which = self._trace.inputs.index(name)
         self._layout, self._shape = layout, tuple(shape)
+        self._margins: dict[tuple[int, int], tuple[int, int, int] | None] = {}
 
     def size(self, tensor: str) -> tuple[int | str | None, ...] | None:
         """The shape of a tensor, if it is known."""
         return self._trace.shapes.get(tensor)
 
-    def at(self, tensor: str, layout: str, position: Sequence[int]) -> tuple[Crop, ...] | None:
+    def at(
+        self, tensor: str, layout: str, position: Sequence[int], *, uniform: bool = False
+    ) -> tuple[Crop, ...] | None:
         """The crop for a position of a tensor, for each of the axes ``HW``.
 
+        With `uniform`, windows at the border are as large as the others, so that all can run together.
         None if the position depends on the whole picture, or in a way that is not known: through a global
         pooling, a norm over positions, a reshape, an axis that runs backwards.
         """
@@ -77,16 +81,43 @@ class Crops:
             track = tracks.track(layout.index(letter))
             if track is None or track.source != sources[letter]:
                 return None
-            crop = self._along(track, place, self._shape[self._layout.index(letter)])
+            size = self._shape[self._layout.index(letter)]
+            crop = self._along(track, sources[letter], place, size, uniform=uniform)
             if crop is None:
                 return None
             found.append(crop)
         return tuple(found)
 
-    def _along(self, track: Track, place: int, size: int) -> Crop | None:
+    def _along(
+        self, track: Track, source: tuple[int, int], place: int, size: int, *, uniform: bool
+    ) -> Crop | None:
         window = track.reach.at(place)
         if window is None or not all(Fraction(end).denominator == 1 for end in window):
             return None
+        if source not in self._margins:
+            self._margins[source] = self._margin(track, size)
+        margin = self._margins[source]
+        if margin is None:
+            return None
+        step, before, after = margin
+        first, end = int(window[0]), int(window[1]) + 1
+        start = max(first - before, 0) // step * step
+        stop = min(
+            end + after + (size - end - after) % step, size
+        )  # the same remainder, as SAME pads depend on it
+        if uniform:  # room for the field wherever it begins between two places of the grid
+            room = before + math.ceil(track.reach.field) + after + step - 1
+            length = max(min(room + (size - room) % step, size), stop - start)
+            start = min(start, size - length)
+            stop = start + length
+        removed = Fraction(start) / track.reach.jump
+        if stop <= start or removed.denominator != 1:
+            return None
+        field = min(max(first, 0), size), max(min(end, size), 0)
+        return Crop(field, (start, stop), int(removed)) if field[0] < field[1] else None
+
+    def _margin(self, track: Track, size: int) -> tuple[int, int, int] | None:
+        """The grid on which crops begin, and their margins around the field; None if there is no grid."""
         step, before, after = 1, 0, 0
         for reach, positions in self._reaches(track):
             advance = Fraction(reach.advance)
@@ -101,16 +132,7 @@ class Crops:
                 before = max(before, math.ceil(ends[0][0]))
             if ends[1] is not None:
                 after = max(after, math.ceil(size - 1 - ends[1][1]))
-        first, end = int(window[0]), int(window[1]) + 1
-        start = max(first - before, 0) // step * step
-        stop = min(
-            end + after + (size - end - after) % step, size
-        )  # the same remainder, as SAME pads depend on it
-        removed = Fraction(start) / track.reach.jump
-        if stop <= start or removed.denominator != 1:
-            return None
-        field = min(max(first, 0), size), max(min(end, size), 0)
-        return Crop(field, (start, stop), int(removed)) if field[0] < field[1] else None
+        return step, before, after
 
     def _reaches(self, track: Track) -> list[tuple[Reach, int | None]]:
         """The axes of all tensors that follow the same axis of the picture, with their sizes."""

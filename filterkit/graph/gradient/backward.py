@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from filterkit.errors import ModelError
 from filterkit.graph.gradient.facts import Facts
@@ -41,7 +41,7 @@ class Builder:
         The execution provider that will run the graph.
     finite
         Whether all gradients so far are finite, up to overflow, if the values of the network are.
-    nodes, tensors
+    nodes, tensors, inputs
         What was added so far.
     """
 
@@ -51,6 +51,7 @@ class Builder:
     finite: bool = True
     nodes: list[NodeProto] = field(default_factory=list)
     tensors: list[TensorProto] = field(default_factory=list)
+    inputs: list[ValueInfoProto] = field(default_factory=list)
     _known: dict[tuple[str, tuple[int, ...], bytes], str] = field(default_factory=dict)
 
     def knows(self, name: str) -> bool:
@@ -68,6 +69,13 @@ class Builder:
         names = [free_name(f"gradient/{operator}", self.taken) for _ in range(outputs)]
         self.nodes.append(helper.make_node(operator, inputs, names, domain=domain, **attributes))
         return names
+
+    def input(self, dtype: DTypeLike, shape: Sequence[int]) -> str:
+        """Add an input of the graph."""
+        name = free_name("gradient/input", self.taken)
+        kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        self.inputs.append(helper.make_tensor_value_info(name, kind, shape))
+        return name
 
     def const(self, value: ArrayLike) -> str:
         """Add a constant, or find an equal one; floating-point numbers get the type of the gradients."""

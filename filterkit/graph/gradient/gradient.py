@@ -85,8 +85,9 @@ def gradient(
     Returns
     -------
     ModelProto
-        Its outputs are the value, shape (N,); one gradient for each of `wrt`, in their order; and the values
-        of those of `wrt` that nodes compute. Opset 18 or later.
+        Its inputs are those of the model, and that of `Target.from_inputs`. Its outputs are the value, shape
+        (N,); one gradient for each of `wrt`, in their order; and the values of those of `wrt` that nodes
+        compute. Opset 18 or later.
 
     Raises
     ------
@@ -289,5 +290,6 @@ def _finish(
         result.opset_import.append(helper.make_opsetid(domain, 1))
     graph.node.extend(builder.nodes)
     graph.initializer.extend(builder.tensors)
+    graph.input.extend(builder.inputs)
     del graph.output[:], graph.value_info[:]
     graph.output.extend(ValueInfoProto(name=name) for name in names)

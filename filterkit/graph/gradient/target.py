@@ -34,6 +34,9 @@ class Target:
         Ignored if the tensor has no axes of positions.
     own
         Whether each picture has a target of its own: picture n the n-th of `channels`.
+    from_inputs
+        Whether the channel and the position of each picture are inputs of the graph, so that one graph serves
+        all of them; `channels` and `position` are then ignored.
     """
 
     tensor: str
@@ -41,6 +44,7 @@ class Target:
     channels: tuple[int, ...] | None = None
     position: Position = "mean"
     own: bool = False
+    from_inputs: bool = False
 
 
 def select(target: Target, shape: Sequence[int], builder: Builder) -> tuple[str, str]:
@@ -71,6 +75,12 @@ def select(target: Target, shape: Sequence[int], builder: Builder) -> tuple[str,
                 f"channel {channel} is outside the tensor '{name}'", hint=f"it has {channels} channels"
             )
 
+    if target.from_inputs:
+        entry = _entry_from_inputs(count, space, builder)
+        picked = builder.reshape(builder.transpose(target.tensor, order), (count, channels * places))
+        value = builder.reshape(builder.op("GatherElements", picked, entry, axis=1), (count,))
+        at = builder.op("CastLike", builder.op("Equal", builder.range(channels * places), entry), picked)
+        return value, builder.transpose(builder.reshape(at, ordered), np.argsort(order).tolist())
     picked = builder.reshape(builder.transpose(target.tensor, order), (count, channels, places))
     if target.channels is not None:
         picked = builder.op("Gather", picked, builder.ints(*target.channels), axis=1)
@@ -100,6 +110,16 @@ def select(target: Target, shape: Sequence[int], builder: Builder) -> tuple[str,
         zeros = builder.op("Expand", builder.const(0.0), builder.ints(count, channels, places))
         back = builder.scatter("ScatterElements", zeros, indices, back, axis=1)
     return value, builder.transpose(builder.reshape(back, ordered), np.argsort(order).tolist())
+
+
+def _entry_from_inputs(count: int, space: Sequence[int], builder: Builder) -> str:
+    """The number of the entry of each picture, shape (count, 1), from an input of shape (count, 1 + axes).
+
+    The input has the channel and then the position, along the axes of the tensor in their order.
+    """
+    steps = [math.prod(space[axis:]) for axis in range(len(space) + 1)]
+    parts = builder.op("Mul", builder.input(np.int64, (count, len(steps))), builder.ints(*steps))
+    return builder.reduce("ReduceSum", parts, (1,))
 
 
 def _flat_position(position: tuple[int, ...], space: Sequence[int], name: str) -> int:

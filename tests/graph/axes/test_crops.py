@@ -74,7 +74,8 @@ def model_of(name: str) -> onnx.ModelProto:
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("size", [(48, 64), (51, 45)])
-def test_a_crop_computes_the_same(name: str, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("uniform", [False, True])
+def test_a_crop_computes_the_same(name: str, size: tuple[int, int], uniform: bool) -> None:
     if name == "down and up" and size[0] % 4:
         pytest.skip("such a network takes multiples of 4")
     model = model_of(name)
@@ -84,9 +85,10 @@ def test_a_crop_computes_the_same(name: str, size: tuple[int, int]) -> None:
     (whole,) = session.run(None, {"x": picture})
     height, width = whole.shape[2:]
     smaller = 0
+    sizes = set()
     for y in {0, 1, height // 3, height // 2, height - 2, height - 1}:
         for x in {0, 1, width // 2, width // 2 + 1, width - 2, width - 1}:
-            found = crops.at("y", "NCHW", (y, x))
+            found = crops.at("y", "NCHW", (y, x), uniform=uniform)
             assert found is not None
             (top, bottom), (left, right) = (each.window for each in found)
             (part,) = session.run(None, {"x": picture[:, :, top:bottom, left:right]})
@@ -94,9 +96,11 @@ def test_a_crop_computes_the_same(name: str, size: tuple[int, int]) -> None:
             np.testing.assert_allclose(
                 part[:, :, place[0], place[1]], whole[:, :, y, x], rtol=1e-4, atol=1e-5
             )
+            sizes.add((bottom - top, right - left))
             smaller += (bottom - top) * (right - left) < size[0] * size[1] / 2
             _check_field(session, picture, whole, (y, x), found)
     assert smaller > 10
+    assert len(sizes) == 1 or not uniform
 
 
 def _check_field(

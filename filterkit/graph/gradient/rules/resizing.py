@@ -14,6 +14,7 @@ from onnx import TensorProto
 
 from filterkit.graph.gradient.backward import Backward, Family, Gradients, standard
 from filterkit.graph.gradient.rules.indexing import scattered_along
+from filterkit.graph.loading.names import shown
 
 SAME_FOR_EVERY_AXIS = (
     "antialias",
@@ -46,8 +47,9 @@ class Along(NamedTuple):
 
 
 def resize(step: Backward) -> Gradients:
-    if step.attributes.get("keep_aspect_ratio_policy", "stretch") != "stretch" and step.has(3):
-        raise step.unsupported("it keeps the aspect ratio of a given size")
+    policy = step.attributes.get("keep_aspect_ratio_policy", "stretch")
+    if policy != "stretch" and step.has(3):
+        raise step.unsupported(f"its keep_aspect_ratio_policy '{shown(policy)}' is not supported")
     gradient, shape = step.gradient, list(step.output_shape())
     for axis, along in _resized_axes(step).items():
         before, after = step.shape()[axis], shape[axis]
