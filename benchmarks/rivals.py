@@ -71,19 +71,10 @@ def torch_hooks(banks: Sequence[Bank], pictures: Array, provider: str, threads: 
     """PyTorch, with a forward hook at every activation."""
     import torch
 
-    torch.set_num_threads(threads)
     maps: list[Array] = []
-    layers: list[torch.nn.Module] = []
-    for number, (weights, bias) in enumerate(banks):
-        if number in (2, 4, 7, 10):
-            layers.append(torch.nn.MaxPool2d(2))
-        convolution = torch.nn.Conv2d(weights.shape[1], weights.shape[0], weights.shape[2], padding=1)
-        convolution.load_state_dict(
-            {"weight": torch.from_numpy(weights.copy()), "bias": torch.from_numpy(bias.copy())}
-        )
-        layers += [convolution, torch.nn.ReLU()]
-        layers[-1].register_forward_hook(lambda module, given, answer: maps.append(answer.cpu().numpy()))
-    network = torch.nn.Sequential(*layers).eval().to(provider)
+    network = _in_torch_with_hooks(
+        banks, lambda module, given, answer: maps.append(answer.cpu().numpy()), threads
+    ).to(provider)
     batch = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
 
     def run() -> list[Array]:
@@ -93,6 +84,56 @@ def torch_hooks(banks: Sequence[Bank], pictures: Array, provider: str, threads: 
         return list(maps)
 
     return run
+
+
+def torch_top_k(banks: Sequence[Bank], pictures: Array, threads: int, top: int) -> Callable[[], Any]:
+    """PyTorch on a CPU, with forward hooks that keep the highest and lowest responses of each filter.
+
+    Of each picture the highest, with its position and the number of the picture.
+    """
+    import torch
+
+    kept: dict[Any, Any] = {}
+
+    def keep(module: Any, given: Any, answer: Any) -> None:
+        maps = answer.flatten(2)
+        for largest in (True, False):
+            values, places = maps.max(2) if largest else maps.min(2)
+            numbers = torch.arange(len(values))[:, None].expand_as(values)
+            found = [values, places, numbers]
+            if (module, largest) in kept:
+                found = [torch.cat(each) for each in zip(kept[module, largest], found, strict=True)]
+            best, order = found[0].topk(min(top, len(found[0])), 0, largest)
+            kept[module, largest] = best, found[1].gather(0, order), found[2].gather(0, order)
+
+    network = _in_torch_with_hooks(banks, keep, threads)
+    batch = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))
+
+    def run() -> dict[Any, Any]:
+        kept.clear()
+        with torch.inference_mode():
+            network(batch)
+        return kept
+
+    return run
+
+
+def _in_torch_with_hooks(banks: Sequence[Bank], hook: Callable[[Any, Any, Any], None], threads: int) -> Any:
+    """VGG16's convolutions as a torch module."""
+    import torch
+
+    torch.set_num_threads(threads)
+    layers: list[torch.nn.Module] = []
+    for number, (weights, bias) in enumerate(banks):
+        if number in (2, 4, 7, 10):
+            layers.append(torch.nn.MaxPool2d(2))
+        convolution = torch.nn.Conv2d(weights.shape[1], weights.shape[0], weights.shape[2], padding=1)
+        convolution.load_state_dict(
+            {"weight": torch.from_numpy(weights.copy()), "bias": torch.from_numpy(bias.copy())}
+        )
+        layers += [convolution, torch.nn.ReLU()]
+        layers[-1].register_forward_hook(hook)
+    return torch.nn.Sequential(*layers).eval()
 
 
 def keras_predict(banks: Sequence[Bank], pictures: Array) -> Run:

@@ -9,6 +9,7 @@ after an interruption, what follows the pictures of the state is overwritten.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 LARGEST_STATE = 1 << 32
 """Bytes of the largest file of statistics that is read."""
+
+TOGETHER = 256
+"""Pictures whose responses are read at a time."""
 
 MEAN, MAX = 0, 1
 """Of the responses by picture, shape (pictures, 2, filters)."""
@@ -78,8 +82,16 @@ class ObservationFiles:
         except (SafetensorError, ValueError, KeyError, OSError) as error:
             raise _damaged(path) from error
 
-    def responses(self, layer: int, filters: int, pictures: int) -> NDArray[np.float32]:
-        """Mean and maximum by picture, memory-mapped, shape (pictures, 2, filters).
+    def means(self, layer: int, filters: int, pictures: int) -> Iterator[NDArray[np.float32]]:
+        """The mean responses of some pictures at a time, shape (n, filters), as `responses`.
+
+        No more of the file is mapped, so that memory does not grow with the number of pictures.
+        """
+        for start in range(0, pictures, TOGETHER):
+            yield self.responses(layer, filters, min(start + TOGETHER, pictures), start)[:, MEAN]
+
+    def responses(self, layer: int, filters: int, pictures: int, start: int = 0) -> NDArray[np.float32]:
+        """Mean and maximum by picture from `start` on, memory-mapped, shape (pictures - start, 2, filters).
 
         Raises
         ------
@@ -87,13 +99,13 @@ class ObservationFiles:
             The file is missing, or has fewer pictures.
         """
         path = self._path(layer, "f32")
-        shape = (pictures, 2, filters)
+        shape = (pictures - start, 2, filters)
         size = 4 * 2 * pictures * filters
         if not is_plain(path) or path.stat().st_size < size:
             raise _damaged(path)
         if not size:
             return np.empty(shape, np.float32)
-        return np.memmap(path, "<f4", "r", shape=shape)
+        return np.memmap(path, "<f4", "r", 4 * 2 * start * filters, shape)
 
     def save(
         self,

@@ -93,7 +93,8 @@ def read_file(path: Path) -> bytes:
     """The content of a picture file; raises ImageError."""
     try:
         with picture_file(path).open("rb") as opened:
-            content = opened.read(MOST_BYTES + 1)
+            size = os.fstat(opened.fileno()).st_size  # memory for all that is asked for is allocated at once
+            content = opened.read(min(size, MOST_BYTES) + 1)
     except OSError as error:
         raise ImageError(f"cannot read {path}: {error.strerror}", hint=CHECK) from error
     if len(content) > MOST_BYTES:

@@ -184,7 +184,7 @@ class _Run:
     def finish(self, row: Mapping[str, Any], observing: Observing, about: Mapping[str, Any]) -> None:
         """Write what is known of all layers to the catalog."""
         from filterkit.catalog import observations as rows
-        from filterkit.catalog.observation_files import MEAN, ObservationFiles
+        from filterkit.catalog.observation_files import ObservationFiles
         from filterkit.catalog.sqlite.statements import to_json
         from filterkit.operations.observed_rows import exemplar_columns, response_columns
         from filterkit.plugins.checked import provenance
@@ -198,11 +198,11 @@ class _Run:
             for match in self._matches:
                 name = match.layer["name"]
                 state = observing.states[name]
-                by_picture = files.responses(match.layer["position"], state.filters, len(images))
+                means = files.means(match.layer["position"], state.filters, len(images))
                 yield (
                     match.layer["id"],
                     {
-                        **response_columns(state, by_picture[:, MEAN], images),
+                        **response_columns(state, means, images),
                         "extra": [to_json(values) if values else None for values in extra[name]],
                     },
                     exemplar_columns(state, self._targets[name], images, boxes),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -97,13 +97,15 @@ class Boxes:
         return self._of_size[size]
 
 
-def response_columns(state: Statistics, means: NDArray[np.float32], images: Sequence[Image]) -> Columns:
+def response_columns(
+    state: Statistics, means: Iterable[NDArray[np.float32]], images: Sequence[Image]
+) -> Columns:
     """The columns of table `response`.
 
     Parameters
     ----------
     means
-        Mean response by picture, shape (pictures, filters).
+        Mean responses of some of the pictures at a time, shape (pictures, filters).
     """
     columns: Columns = {name: values.tolist() for name, values in state.columns().items()}
     labels = sorted({each.label for each in images if each.label is not None})
@@ -112,7 +114,7 @@ def response_columns(state: Statistics, means: NDArray[np.float32], images: Sequ
     if 1 < len(labels) <= MOST_CLASSES:
         number = {label: place for place, label in enumerate(labels)}
         of_picture = [-1 if each.label is None else number[each.label] for each in images]
-        best, share = top_classes(class_responses(means, of_picture, len(labels)))
+        best, share = top_classes(class_responses(means, of_picture, len(labels), state.filters))
         columns["top_class"] = [labels[each] if each >= 0 else None for each in best]
         columns["top_class_share"] = [
             float(each) if known >= 0 else None for each, known in zip(share, best, strict=True)

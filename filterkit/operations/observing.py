@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 SECONDS = 60.0
 """How much work an interruption may lose."""
 
-MOST_PENDING = 1 << 26
+MOST_PENDING = 1 << 24
 """Bytes of responses by picture that are collected before they are written."""
 
 NOT_FINITE = "responses that are NaN or infinite"

@@ -59,7 +59,7 @@ def reduce_maps(model: ModelProto, tensors: Mapping[str, str]) -> dict[str, Redu
     model
         Changed in place.
     tensors
-        Layout, e.g. ``"NHWC"``, of each tensor to reduce.
+        Layout, e.g. ``"NHWC"``, of each tensor to reduce, in the order in which they are computed.
 
     Raises
     ------
@@ -75,7 +75,9 @@ def reduce_maps(model: ModelProto, tensors: Mapping[str, str]) -> dict[str, Redu
                 hint=error.hint,
             ) from error
     building = _Building(model)
-    reduced = {name: building.reduce(name, layout) for name, layout in tensors.items()}
+    # ONNX Runtime first computes what the last nodes need. With the first layer last, each map is reduced as
+    # soon as it is computed, while it is in the caches, and none waits in memory for the others.
+    reduced = {name: building.reduce(name, layout) for name, layout in reversed(list(tensors.items()))}
     del model.graph.output[:]
     model.graph.output.extend(ValueInfoProto(name=name) for names in reduced.values() for name in names)
     return reduced

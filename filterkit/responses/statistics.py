@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -197,15 +197,14 @@ def _check_buckets(keys: NDArray[np.int64], counts: NDArray[np.int64], filters: 
 
 
 def class_responses(
-    means: NDArray[np.float32], labels: Sequence[int], classes: int, *, rows: int = 256
+    means: Iterable[NDArray[np.float32]], labels: Sequence[int], classes: int, filters: int
 ) -> NDArray[np.float64]:
     """The mean response of each filter per class.
 
     Parameters
     ----------
     means
-        Mean response per picture and filter, shape (pictures, filters); may be memory-mapped, as only `rows`
-        of it are read at a time.
+        Mean responses of some of the pictures at a time, shape (pictures, filters).
     labels
         The class of each picture, from 0; -1 for none.
 
@@ -214,13 +213,14 @@ def class_responses(
     ndarray
         Shape (classes, filters); NaN for a class without pictures.
     """
-    sums, counts = np.zeros((classes, means.shape[1])), np.zeros(classes)
+    sums, counts = np.zeros((classes, filters)), np.zeros(classes)
     of_picture = np.asarray(labels)
-    for start in range(0, len(of_picture), rows):
-        some = of_picture[start : start + rows]
-        values = means[start : start + rows].astype(np.float64)
+    start = 0
+    for values in means:
+        some = of_picture[start : start + len(values)]
+        start += len(values)
         named = some >= 0
-        np.add.at(sums, some[named], values[named])
+        np.add.at(sums, some[named], values[named].astype(np.float64))
         counts += np.bincount(some[named], minlength=classes)
     with np.errstate(invalid="ignore"):
         return sums / counts[:, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -73,7 +74,9 @@ def crops(exemplars: Exemplars) -> Crops:
             raise ImageError(f"picture {image.name} was not found")
         preprocessing = exemplars.preprocessings[rows[numbers[0]]["address"].partition("/")[0]]
         pixels = _colours(content_pixels(content, image.name, _required(preprocessing), note=_ignore))
-        return [(number, _framed(pixels, rows[number]["box"], side)) for number in numbers]
+        boxes = {number: tuple(rows[number]["box"]) for number in numbers}
+        framed = {box: _framed(pixels, box, side) for box in {*boxes.values()}}
+        return [(number, framed[box]) for number, box in boxes.items()]
 
     images = [SourceImage(path, lambda: b"", sha256) for path, sha256 in of_picture]
     for image, result in decoded_ahead(images, cut):
@@ -107,7 +110,7 @@ def _colours(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     return pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
 
 
-def _framed(pixels: NDArray[np.uint8], box: list[int], side: int) -> FloatArray:
+def _framed(pixels: NDArray[np.uint8], box: Sequence[int], side: int) -> FloatArray:
     """The box, as large as fits into a square tile."""
     from PIL import Image
 

@@ -29,24 +29,24 @@ def exemplars_to_sheet(exemplars: Exemplars, crops: Crops, normalizer: Normalize
     number = {address: place for place, address in enumerate(addresses)}
     columns = max(row["rank"] for row in rows)
     side = crops.pictures.shape[1]
-    tiles = np.full((len(addresses), columns, side, side, 3), np.nan, np.float32)
-    labels = [[""] * columns for _ in addresses]
-    for row, crop in zip(rows, crops.pictures, strict=True):
-        place = number[row["address"]], row["rank"] - 1
-        tiles[place] = crop
-        labels[place[0]][place[1]] = f"{row['value']:.4g}" + ("" if np.isfinite(crop).any() else " missing")
+    tiles = np.full((len(addresses) * columns, side, side, 3), np.nan, np.float32)
+    labels = [""] * len(tiles)
+    places = [number[row["address"]] * columns + row["rank"] - 1 for row in rows]
+    tiles[places] = crops.pictures
+    for place, row, crop in zip(places, rows, crops.pictures, strict=True):
+        labels[place] = f"{row['value']:.4g}" + ("" if np.isfinite(crop).any() else " missing")
     models = list(dict.fromkeys(address.partition("/")[0] for address in addresses))
     layers = list(dict.fromkeys(address.rpartition("/")[0] for address in addresses))
     names = [address.rpartition("/")[2] if len(layers) == 1 else address for address in addresses]
     observations = listed(list(exemplars.observation.values()))
     what = "lowest" if exemplars.lowest else "highest"
     return TileSheet(
-        tiles=_normalized(tiles, normalizer),
+        tiles=_normalized(tiles.reshape(len(addresses), columns, side, side, 3), normalizer),
         count=len(addresses) * columns,
         title=f"{listed(layers)}: {what} responses in observation {observations}",
         note=f"receptive fields in the original pictures, the {what} response first; numbers are responses",
         row_labels=tuple(names),
-        tile_labels=tuple(label for of_row in labels for label in of_row),
+        tile_labels=tuple(labels),
         addresses=tuple(address for address in addresses for _ in range(columns)),
         provenance={
             "address": listed(addresses),
@@ -57,15 +57,14 @@ def exemplars_to_sheet(exemplars: Exemplars, crops: Crops, normalizer: Normalize
 
 
 def _normalized(tiles: FloatArray, normalizer: Normalizer) -> FloatArray:
-    """Normalize the crops of each filter together; all channels alike, so that colours stay."""
+    """Normalize the crops of each filter together; all channels alike, so that colours stay.
+
+    In place, as most of the time would be spent on memory for copies.
+    """
     known = np.isfinite(tiles)
-    rows, columns, height, width, channels = tiles.shape
-    filled = np.where(known, tiles, np.float32(0))
-    for row in range(rows):  # what is beside a crop must not change its contrast
-        if known[row].any():
-            filled[row][~known[row]] = tiles[row][known[row]].min()
-    planes = filled.transpose(0, 1, 4, 2, 3).reshape(rows, columns * channels, height, width)
-    values = normalizer.normalize(planes).values.reshape(rows, columns, channels, height, width)
-    made = np.where(known, values.transpose(0, 1, 3, 4, 2), np.float32(AROUND))
-    made[~known.any(axis=(2, 3, 4))] = MISSING
-    return made.astype(np.float32)
+    for own, filled in zip(known, tiles, strict=True):  # what is beside a crop must not change its contrast
+        filled[~own] = filled[own].min() if own.any() else 0
+    tiles[...] = normalizer.normalize(tiles).values
+    tiles[~known] = AROUND
+    tiles[~known.any(axis=(2, 3, 4))] = MISSING
+    return tiles

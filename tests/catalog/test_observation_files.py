@@ -60,6 +60,15 @@ def test_what_an_interrupted_run_appended_is_overwritten(files: ObservationFiles
     assert files.responses(0, 3, 2)[:, MEAN, 0].tolist() == [1, 2]
 
 
+def test_means_are_read_some_at_a_time(files: ObservationFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("filterkit.catalog.observation_files.TOGETHER", 2)
+    state = Statistics(3, 2)
+    files.save(0, state, added(state, [1, 2, 3, 4, 5]))
+    parts = [each[:, 0].tolist() for each in files.means(0, 3, 5)]
+    assert parts == [[1, 2], [3, 4], [5]]
+    assert list(files.means(0, 3, 0)) == []
+
+
 def test_other_content_is_refused(files: ObservationFiles, tmp_path: Path) -> None:
     state = Statistics(3, 2)
     files.save(0, state, added(state, [1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,14 @@ def test_nothing_and_urls_are_refused() -> None:
     for spec, message in (("", "needs a path"), ("https://example.com/a.png", "is a URL")):
         with pytest.raises(UsageError, match=message):
             next(FileImages().images(spec))
+
+
+def test_reading_takes_no_more_memory_than_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "small.png"
+    path.write_bytes(b"x" * 1000)
+    tracemalloc.start()
+    try:
+        assert read_file(path) == b"x" * 1000
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()

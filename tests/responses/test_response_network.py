@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx_graphs import FLOAT, build, node, random
 
@@ -14,6 +16,7 @@ import filterkit
 from filterkit.errors import RuntimeFailure
 from filterkit.graph.excerpt.excerpt import excerpt
 from filterkit.records import Preprocessing, RunOptions
+from filterkit.responses.graph import reduce_maps
 from filterkit.responses.response_network import LayerResponses, ResponseNetwork
 from filterkit.runtime.network import Network, Target
 
@@ -122,6 +125,37 @@ def test_batches_of_pictures(batch: int | str) -> None:
     assert np.array_equal(
         np.concatenate([each["r"].max for _, each in found]), np.concatenate(maps).max(axis=(2, 3))
     )
+
+
+@pytest.mark.parametrize("values", [1, 3 * 8 * 8, 10**6])
+def test_how_many_pictures_run_together_does_not_matter(values: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = [node("Conv", "x w", "c", pads=[1] * 4), node("Relu", "c", "r")]
+    model = build(nodes, {"x": ["N", 3, 8, 8]}, {"w": random(4, 3, 3, 3)}, opset=17)
+    network, responses = both(model, [Target("r", "r", "NCHW")], picture_input="x", layout="NCHW")
+    monkeypatch.setattr("filterkit.responses.response_network.VALUES_PER_PROCESSOR", values)
+    prepared = list(random(5, 1, 3, 8, 8, seed=6))
+    [(count, found)] = responses.responses(prepared, Preprocessing(layout="NCHW"), batch=8)
+    assert count == 5
+    assert_equal(found["r"], network.maps({"x": np.concatenate(prepared)})["r"])
+
+
+def test_a_map_is_reduced_before_the_next_one_is_computed(tmp_path: Path) -> None:
+    """Otherwise all maps of a network would be in memory at the same time."""
+    count = 12
+    nodes = [node("Exp" if each % 2 else "Log", f"t{each}", f"t{each + 1}") for each in range(count)]
+    model = build(nodes, {"t0": ["N", 1, "H", "W"]}, {}, opset=17)
+    targets = [Target(f"t{each}", f"t{each}", "NCHW") for each in range(1, count + 1)]
+    part = excerpt(model, [each.wanted for each in targets], picture_input=None, layout=None)
+    reduced = reduce_maps(part.model, dict.fromkeys(part.tensors.values(), "NCHW"))
+    options = ort.SessionOptions()
+    options.enable_profiling, options.profile_file_prefix = True, str(tmp_path / "profile")
+    session = ort.InferenceSession(part.model.SerializeToString(), options, ["CPUExecutionProvider"])
+    session.run(None, {"t0": np.ones((1, 1, 4, 4), np.float32)})
+    events = json.loads(Path(session.end_profiling()).read_text())
+    order = [each["args"]["op_name"] for each in events if each["name"].endswith("_kernel_time")]
+    own = [each for each in order if each in ("Exp", "Log", "HardSigmoid")]
+    assert own == [each for number in range(count) for each in (nodes[number].op_type, "HardSigmoid")]
+    assert len(reduced) == count
 
 
 def test_layers_in_a_branch_cannot_be_observed() -> None:

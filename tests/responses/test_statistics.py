@@ -101,7 +101,7 @@ def test_positions_are_packed(sizes: tuple[int, ...]) -> None:
 
 def test_classes() -> None:
     means = np.array([[1, -1, 0], [3, -2, 0], [4, 2, 0], [9, 9, 9]], np.float32)
-    found = class_responses(means, [0, 0, 1, -1], 2, rows=3)
+    found = class_responses([means[:3], means[3:]], [0, 0, 1, -1], 2, 3)
     assert np.array_equal(found, [[2, -1.5, 0], [4, 2, 0]])
     best, share = top_classes(found)
     assert best.tolist() == [1, 1, -1]
