@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from filterkit.catalog.observations import busy
 from filterkit.catalog.store import HASH, Store
 from filterkit.errors import CatalogError
-from filterkit.hashing import is_plain
+from filterkit.hashing import file_sha256, is_plain
 from filterkit.responses.statistics import Statistics
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LARGEST_STATE = 1 << 32
-"""Bytes of the largest file of statistics that is read."""
+LARGEST = 1 << 32
+"""Bytes of the largest file that is read."""
 
 MEAN, MAX = 0, 1
 """Of the responses by picture, shape (pictures, 2, filters)."""
@@ -54,8 +55,8 @@ class ObservationFiles:
         from safetensors.numpy import load
 
         try:
-            if not is_plain(path) or path.stat().st_size > LARGEST_STATE:
-                raise ValueError("it is not a plain file")
+            if not is_plain(path) or path.stat().st_size > min(Statistics.most_bytes(filters, top), LARGEST):
+                raise ValueError("it is not a plain file, or too large")
             found = Statistics.from_arrays(load(path.read_bytes()), filters, top)
         except (SafetensorError, ValueError, KeyError, OSError) as error:
             raise _damaged(path) from error
@@ -84,17 +85,22 @@ class ObservationFiles:
         Raises
         ------
         CatalogError
-            As `Store.path`.
+            The files are corrupted, or another process has changed them; or as `Store.path`.
         OSError
             The files cannot be written; the previous state is unchanged.
         """
         from safetensors.numpy import save
 
+        before = self.state(layer, state.filters, state.top)
+        if (before.pictures if before else 0) != state.pictures - len(added):
+            raise busy()
         path = self._path(layer, "f32")
         path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
         with os.fdopen(os.open(path, flags, 0o666), "r+b") as file:
             start = 4 * 2 * (state.pictures - len(added)) * state.filters
+            if file.seek(0, os.SEEK_END) < start:
+                raise _damaged(path)
             file.truncate(start)  # of an interrupted run
             file.seek(start)
             file.write(np.ascontiguousarray(added, "<f4").data)
@@ -122,7 +128,17 @@ class ObservationFiles:
         part.unlink(missing_ok=True)
         with part.open("xb") as file:
             file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(path)
+
+    def has(self, sha256: str) -> bool:
+        """Whether there is an intact copy of the picture with that hash."""
+        path = self.picture(sha256)
+        try:
+            return is_plain(path) and path.stat().st_size <= LARGEST and file_sha256(path) == sha256
+        except OSError:
+            return False
 
     def _path(self, layer: int, kind: str) -> Path:
         return self._store.observation_path(self._folder, f"{layer}.{kind}")

@@ -22,7 +22,6 @@ Row = dict[str, Any]
 OBSERVATIONS: Mapping[str, sa.ColumnElement[Any]] = {
     "model": model.c.name,
     "observation": observation.c.name,
-    "pictures": observation.c.pictures,
     "copies": observation.c.copies,
     "left_out": observation.c.left_out,
     "options": observation.c.options,
@@ -45,11 +44,18 @@ class Image(NamedTuple):
 
 
 def observations(catalog: Catalog, models: Sequence[int] | None = None) -> list[Row]:
-    """One row per observation, oldest first: `OBSERVATIONS`, and how many ``layers`` and ``filters``."""
+    """One row per observation, oldest first: `OBSERVATIONS`, and how many pictures, layers and filters.
+
+    The pictures include those that an interrupted run has added.
+    """
     count = sa.func.count
     of = response.c.observation_id == observation.c.id
     columns: dict[str, sa.ColumnElement[Any]] = {
         **OBSERVATIONS,
+        "pictures": sa.select(count())
+        .where(image.c.observation_id == observation.c.id)
+        .correlate(observation)
+        .scalar_subquery(),
         "layers": sa.select(count(response.c.layer_id.distinct())).where(of).scalar_subquery(),
         "filters": sa.select(count()).select_from(response).where(of).scalar_subquery(),
     }
@@ -142,6 +148,13 @@ def images(catalog: Catalog, observation_id: int) -> list[Image]:
     return [Image(*(row[name] for name in names)) for row in rows]
 
 
+def count_images(catalog: Catalog, observation_id: int) -> int:
+    """The number of pictures of an observation."""
+    query = sa.select(sa.func.count()).where(image.c.observation_id == observation_id)
+    with catalog.connect() as connection:
+        return int(connection.scalar(query) or 0)
+
+
 def add_images(catalog: Catalog, observation_id: int, start: int, added: Sequence[Image]) -> None:
     """Add pictures after the first `start`.
 
@@ -156,10 +169,7 @@ def add_images(catalog: Catalog, observation_id: int, start: int, added: Sequenc
         if not connection.scalar(exists):
             raise CatalogError("the observation was removed in the meantime", hint="observe again")
         if connection.scalar(there) != start:
-            raise CatalogError(
-                "another process is adding pictures to this observation",
-                hint="wait for it to end, then run the same command",
-            )
+            raise busy()
         if added:
             positions = range(start, start + len(added))
             columns = dict(zip(Image._fields, map(list, zip(*added, strict=True)), strict=True))
@@ -168,6 +178,14 @@ def add_images(catalog: Catalog, observation_id: int, start: int, added: Sequenc
                 image,
                 {"observation_id": repeat(observation_id, len(added)), "position": positions, **columns},
             )
+
+
+def busy() -> CatalogError:
+    """The error for an observation that two processes run at the same time."""
+    return CatalogError(
+        "another process is adding pictures or layers to this observation",
+        hint="wait for it to end, then run the same command",
+    )
 
 
 def finish(
@@ -205,10 +223,13 @@ def finish(
         connection.execute(sa.update(observation).where(observation.c.id == observation_id).values(values))
 
 
-def remove(catalog: Catalog, observation_id: int) -> None:
-    """Delete an observation; its files remain until the store is swept."""
+def remove(catalog: Catalog, observation_id: int, *, only_empty: bool = False) -> None:
+    """Delete an observation, or only one without pictures; its files remain until the store is swept."""
+    query = sa.delete(observation).where(observation.c.id == observation_id)
+    if only_empty:  # another process may have added pictures to it
+        query = query.where(~sa.exists().where(image.c.observation_id == observation_id))
     with catalog.begin() as connection:
-        connection.execute(sa.delete(observation).where(observation.c.id == observation_id))
+        connection.execute(query)
 
 
 def set_hash(hashes: Iterable[str]) -> str:

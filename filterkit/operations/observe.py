@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import CatalogError, ImageError, UsageError, check_number, check_text, closest
+from filterkit.errors import (
+    CatalogError,
+    FilterkitError,
+    ImageError,
+    UsageError,
+    check_number,
+    check_text,
+    closest,
+)
 from filterkit.operations.maps import check_network
 from filterkit.operations.requested_pictures import (
     as_pictures,
@@ -34,6 +43,9 @@ if TYPE_CHECKING:
     from filterkit.session import Session
 
 DUPLICATES = ("skip", "keep")
+
+NAMED = 6
+"""How many layers a hint lists."""
 
 GIVE = "give a folder of picture files (PNG, JPEG, TIFF, WebP, …)"
 
@@ -60,7 +72,7 @@ def observe(
 ) -> Observation:
     """See `Workbench.observe`."""
     from filterkit.catalog import observations as rows
-    from filterkit.operations.observed_pictures import plan
+    from filterkit.operations.observed_pictures import check_kind, plan
     from filterkit.operations.observing import Observing
 
     began = perf_counter()
@@ -68,10 +80,11 @@ def observe(
     images = as_pictures(images)
     images = images if isinstance(images, Sequence) else [*images]
     name = _name(asked.name, images)
-    matches = _whole_layers(session, address, str(options.at))
+    matches = _whole_layers(session, address)
     found = [as_source(each, number) for number, each in enumerate(found_pictures(session.registry, images))]
-    catalog = session.catalog(write=True)
     model = matches[0].model
+    check_kind(model, found)
+    catalog = session.catalog(write=True)
     row = rows.find(catalog, model["id"], name)
     if row is not None:
         _check_options(row, stored)
@@ -81,23 +94,26 @@ def observe(
         planned = plan(found, before, name=name, unreadable=say, progress=progress)
     known = rows.observed_layers(catalog, row["id"]) if row is not None else []
     matches = _with_earlier(session, matches, known, str(options.at))
+    is_new = row is None
     row = row or rows.create(catalog, model["id"], name, stored)
     layers = [_observed(match) for match in matches]
     observing = Observing(catalog, row, layers, before, say)
     run = _Run(session, catalog, matches, options, asked.batch, str(options.at))
+    is_outdated = row["finished"] is None or row["pictures"] != len(before)
     try:
         with session.progress() as progress:
             run.all(observing, planned, progress)
         if not observing.images:
             raise ImageError(f"none of the {observing.left_out:,} pictures can be used", hint=GIVE)
     except BaseException:
-        if not observing.saved:  # nothing to continue with
-            rows.remove(catalog, row["id"])
+        if is_new and not observing.saved:  # nothing to continue with
+            with suppress(FilterkitError):  # the first error is the one to report
+                rows.remove(catalog, row["id"], only_empty=True)
         raise
     changed = len(observing.images) > len(before) or run.has_run or len(known) < len(matches)
     left_out = planned.left_out + observing.left_out
     status: ObserveStatus = "unchanged"
-    if changed or row["finished"] is None:
+    if changed or is_outdated:
         run.finish(row, observing, {"copies": planned.copies, "left_out": left_out})
         status = "continued" if before else "observed"
     if asked.keep_pictures:
@@ -278,7 +294,7 @@ def _keep_pictures(catalog: Catalog, row: Mapping[str, Any], planned: Plan) -> N
     files = ObservationFiles(catalog.store, row["folder"])
     wanted = exemplar_hashes(catalog, row["id"])
     for image, sha256 in (*planned.observed, *planned.new):
-        if sha256 in wanted and not files.picture(sha256).exists():
+        if sha256 in wanted and not files.has(sha256):
             content = image.read()
             if isinstance(content, bytes) and content_hash(content) == sha256:
                 try:
@@ -324,7 +340,7 @@ def _name(name: str | None, images: Sequence[Any]) -> str:
     return text[:LONGEST_NAME] or "pictures"
 
 
-def _whole_layers(session: Session, address: str, at: str) -> list[Match]:
+def _whole_layers(session: Session, address: str) -> list[Match]:
     matches = session.matches(address)
     if len({match.model["name"] for match in matches}) > 1:
         raise UsageError(f"'{address}' names several models", hint="observe one model at a time")
@@ -333,7 +349,24 @@ def _whole_layers(session: Session, address: str, at: str) -> list[Match]:
             "whole filters respond to pictures, not single kernels", hint=f"e.g. {matches[0].address}"
         )
     check_network(matches[0])
+    inside = [match for match in matches if match.layer["scope"]]
+    if inside:
+        raise _inside(session, inside)
     return matches
+
+
+def _inside(session: Session, matches: Sequence[Match]) -> UsageError:
+    """The error for layers that do not run for every picture; the hint lists the others."""
+    model, layer = matches[0].model["name"], matches[0].layer
+    others = [each.address for each in session.matches(model) if not each.layer["scope"]]
+    shown = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED:,} more" if len(others) > NAMED else "")
+    return UsageError(
+        f"layer '{layer['name']}' cannot be observed: it is inside {layer['scope'].partition('/')[0]}, a "
+        "branch or a loop, which not every picture runs",
+        hint=f"these layers of {model} can be observed: {shown}"
+        if others
+        else f"no layer of {model} can be observed",
+    )
 
 
 def _with_earlier(session: Session, matches: list[Match], known: Sequence[int], at: str) -> list[Match]:

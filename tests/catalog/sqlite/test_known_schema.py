@@ -23,7 +23,6 @@ FOREIGN = {
     "table 'notes'": "CREATE TABLE notes (a)",
     "index 'by_mean'": "CREATE INDEX by_mean ON filter (abs(mean))",
     "table 'virtual'": "CREATE VIRTUAL TABLE virtual USING rtree(id, a, b)",
-    "table 'sqlite_stat1'": "ANALYZE",
 }
 
 REWRITTEN = {
@@ -69,6 +68,27 @@ def test_the_list_is_what_all_revisions_make_and_leave_when_they_upgrade(tmp_pat
         for name, each in digests(location).items():
             found.setdefault(name, set()).update(each)
     assert found == {name: set(each) for name, each in KNOWN.items()}
+
+
+@pytest.mark.parametrize("statement", ["ANALYZE", "PRAGMA optimize=0x10002"])
+def test_statistics_of_sqlite_are_read(location: Path, statement: str) -> None:
+    Catalog.open(location, write=True).close()
+    execute(location, "INSERT INTO filterkit_schema SELECT * FROM filterkit_schema WHERE 0", statement)
+    with Catalog.open(location, write=True) as catalog:
+        assert listings.models(catalog) == []
+
+
+@pytest.mark.parametrize("change", ["tbl,idx,stat,more", "tbl,idx,stat COLLATE NOCASE"])
+def test_other_tables_with_the_name_of_statistics_are_refused(location: Path, change: str) -> None:
+    Catalog.open(location, write=True).close()
+    execute(
+        location,
+        "ANALYZE",
+        "PRAGMA writable_schema = ON",
+        f"UPDATE sqlite_master SET sql = 'CREATE TABLE sqlite_stat1({change})' WHERE name = 'sqlite_stat1'",
+    )
+    with pytest.raises(CatalogError, match=r"table 'sqlite_stat1'|corrupted"):
+        Catalog.open(location)
 
 
 @pytest.mark.parametrize("write", [False, True])
