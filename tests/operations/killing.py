@@ -72,7 +72,7 @@ def kill_at_random(location: Path, lines: list[str], kills: int, seed: int) -> N
         else:
             finished += 1
             count = min(count + MORE, len(lines))
-        longest = min(longest * 1.1, 1.5) if code else longest * 0.7
+        longest = min(longest * 1.1, 3) if code else longest * 0.7
         if (endings.total() + finished) % 10 == 0:
             assert not chaos.ended(chaos.fork(lambda: check(location)))
     assert not chaos.ended(chaos.fork(lambda: run(location, listed, "net")))
@@ -83,4 +83,6 @@ def kill_at_random(location: Path, lines: list[str], kills: int, seed: int) -> N
 
 if __name__ == "__main__":
     place, count, start, pictures = sys.argv[1:]
-    kill_at_random(Path(place), Path(pictures).read_text(encoding="utf-8").splitlines(), int(count), int(start))
+    kill_at_random(
+        Path(place), Path(pictures).read_text(encoding="utf-8").splitlines(), int(count), int(start)
+    )
