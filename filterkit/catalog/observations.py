@@ -10,6 +10,7 @@ from itertools import repeat
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import exemplar, image, model, observation, response
@@ -118,7 +119,13 @@ def existing(catalog: Catalog, model_row: Mapping[str, Any], name: str | None, l
 
 
 def create(catalog: Catalog, model_id: int, name: str, options: Mapping[str, Any]) -> Row:
-    """Add an observation without pictures; returns its row."""
+    """Add an observation without pictures; returns its row.
+
+    Raises
+    ------
+    CatalogError
+        Another process has added it.
+    """
     row = {
         "model_id": model_id,
         "name": name,
@@ -130,7 +137,8 @@ def create(catalog: Catalog, model_id: int, name: str, options: Mapping[str, Any
         "started": _now(),
     }
     with catalog.begin() as connection:
-        connection.execute(sa.insert(observation).values(row))
+        if not connection.execute(insert(observation).values(row).on_conflict_do_nothing()).rowcount:
+            raise busy()
     found = find(catalog, model_id, name)
     assert found is not None
     return found
