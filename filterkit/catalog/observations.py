@@ -10,7 +10,6 @@ from itertools import repeat
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import exemplar, image, model, observation, response
@@ -137,7 +136,7 @@ def create(catalog: Catalog, model_id: int, name: str, options: Mapping[str, Any
         "started": _now(),
     }
     with catalog.begin() as connection:
-        if not connection.execute(insert(observation).values(row).on_conflict_do_nothing()).rowcount:
+        if not connection.execute(sa.insert(observation).prefix_with("OR IGNORE").values(row)).rowcount:
             raise busy()
     found = find(catalog, model_id, name)
     assert found is not None

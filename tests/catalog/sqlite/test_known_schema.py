@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from filterkit.catalog import Catalog, listings, schema
+from filterkit.catalog.check import check_database
 from filterkit.catalog.migrations import upgrade
 from filterkit.catalog.sqlite.known_schema import KNOWN, OBJECTS, digest
 from filterkit.errors import CatalogError
@@ -70,12 +71,18 @@ def test_the_list_is_what_all_revisions_make_and_leave_when_they_upgrade(tmp_pat
     assert found == {name: set(each) for name, each in KNOWN.items()}
 
 
-@pytest.mark.parametrize("statement", ["ANALYZE", "PRAGMA optimize=0x10002"])
-def test_statistics_of_sqlite_are_read(location: Path, statement: str) -> None:
-    Catalog.open(location, write=True).close()
-    execute(location, "INSERT INTO filterkit_schema SELECT * FROM filterkit_schema WHERE 0", statement)
-    with Catalog.open(location, write=True) as catalog:
-        assert listings.models(catalog) == []
+@pytest.mark.parametrize("revision", sorted(path.stem for path in GOLDEN.iterdir()))
+def test_the_statistics_of_analyze_are_no_obstacle(tmp_path: Path, revision: str) -> None:
+    """Of this revision or an older one, which is upgraded."""
+    location = Path(shutil.copy(GOLDEN / f"{revision}.db", tmp_path / "catalog.db"))
+    execute(location, "ANALYZE")
+    assert "sqlite_stat1" in digests(location)
+    for write in (True, False):
+        with Catalog.open(location, write=write) as catalog:
+            assert len(listings.models(catalog)) > 0
+            assert check_database(catalog) == []
+    execute(location, "ANALYZE", "PRAGMA optimize")
+    Catalog.open(location).close()
 
 
 @pytest.mark.parametrize("change", ["tbl,idx,stat,more", "tbl,idx,stat COLLATE NOCASE"])
