@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.schema import exemplar, image, model, observation, response
+from filterkit.catalog.schema import exemplar, image, layer, model, observation, response
 from filterkit.catalog.sqlite.statements import among, insert_rows
 from filterkit.catalog.validation import check_rows
 from filterkit.errors import CatalogError, NotFoundError, closest
@@ -237,6 +237,39 @@ def remove(catalog: Catalog, observation_id: int, *, only_empty: bool = False) -
         query = query.where(~sa.exists().where(image.c.observation_id == observation_id))
     with catalog.begin() as connection:
         connection.execute(query)
+
+
+def move_observations(connection: sa.Connection, old: int, new: int) -> None:
+    """Move the observations of a model to one with the same layers; if it has others, do nothing.
+
+    Parameters
+    ----------
+    old, new
+        The ids of the models.
+    """
+    before, after = layer.alias(), layer.alias()
+    columns = (
+        "position",
+        "name",
+        "filters",
+        "scope",
+        "pre_tensor",
+        "pre_layout",
+        "post_tensor",
+        "post_layout",
+    )
+    of = [
+        connection.execute(sa.select(*(layer.c[each] for each in columns)).where(layer.c.model_id == each_id))
+        for each_id in (old, new)
+    ]
+    if {*of[0].all()} != {*of[1].all()}:
+        return
+    connection.execute(sa.update(observation).where(observation.c.model_id == old).values(model_id=new))
+    pairs = sa.select(after.c.id).join_from(before, after, before.c.position == after.c.position)
+    for table in (response, exemplar):
+        same = pairs.where(before.c.id == table.c.layer_id, after.c.model_id == new).scalar_subquery()
+        of_old = table.c.layer_id.in_(sa.select(layer.c.id).where(layer.c.model_id == old))
+        connection.execute(sa.update(table).where(of_old).values(layer_id=same))
 
 
 def set_hash(hashes: Iterable[str]) -> str:

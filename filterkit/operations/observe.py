@@ -91,7 +91,7 @@ def observe(
     before = rows.images(catalog, row["id"]) if row is not None else []
     say = unreadable or (lambda error: None)
     with session.progress() as progress:
-        planned = plan(found, before, name=name, unreadable=say, progress=progress)
+        planned = plan(found, before, model=model["name"], name=name, unreadable=say, progress=progress)
     known = rows.observed_layers(catalog, row["id"]) if row is not None else []
     matches = _with_earlier(session, matches, known, str(options.at))
     is_new = row is None

@@ -77,11 +77,12 @@ def plan(
     images: Iterable[SourceImage],
     before: Sequence[Image],
     *,
+    model: str,
     name: str,
     unreadable: Unreadable,
     progress: Progress,
 ) -> Plan:
-    """Hash all pictures, and compare them with those that the observation `name` has.
+    """Hash all pictures, and compare them with those that the observation `name` of a model has.
 
     Raises
     ------
@@ -118,18 +119,22 @@ def plan(
         if first_error is None:
             raise UsageError("no pictures to observe", hint="filterkit observe ADDRESS IMAGES...")
         raise ImageError(f"no picture can be read: {first_error.message}", hint=first_error.hint)
-    _check_all_there(before, observed, given, name)
+    _check_all_there(before, observed, given, model, name)
     made.observed = [observed[number] for number in range(len(before))]
     return made
 
 
 def _check_all_there(
-    before: Sequence[Image], observed: Mapping[int, Hashed], given: Mapping[str, str], name: str
+    before: Sequence[Image],
+    observed: Mapping[int, Hashed],
+    given: Mapping[str, str],
+    model: str,
+    name: str,
 ) -> None:
     missing = [each for number, each in enumerate(before) if number not in observed]
     if not missing:
         return
-    hint = "choose another name with --name, or remove it: filterkit remove MODEL --observation " + name
+    hint = f"choose another name with --name, or remove it: filterkit remove {model} --observation {name}"
     changed = [each for each in missing if given.get(each.path, each.sha256) != each.sha256]
     if changed:
         more = f", and {len(changed) - 1:,} more" if len(changed) > 1 else ""
@@ -145,7 +150,10 @@ def _check_all_there(
 
 def place_of(image: SourceImage) -> str:
     """The path or name of a picture in the catalog; absolute, as exemplars are shown from any folder."""
-    return image.name if image.path is None else str(image.path.absolute())
+    if image.path is None:
+        return image.name
+    parts = image.path.absolute().parts
+    return str(image.path.parent.resolve() / image.path.name if ".." in parts else image.path.absolute())
 
 
 class Decoded(NamedTuple):
