@@ -1609,7 +1609,9 @@ class Workbench:
             self._session,
             address,
             images,
-            asked=operations.observe.ObserveOptions(name, top, duplicates, batch, keep_pictures, metrics),
+            asked=operations.requested_observation.ObserveOptions(
+                name, top, duplicates, batch, keep_pictures, metrics
+            ),
             options=RunOptions(at, size, provider, threads),
             unreadable=unreadable,
         )

@@ -160,10 +160,17 @@ def check_store(catalog: Catalog, progress: Progress) -> tuple[list[Row], list[R
         ]
     for name, sha256 in {row["sha256"]: (row["name"], row["sha256"]) for row in rows}.values():
         damaged += [
-            {"model": name, "file": str(path), "state": "altered", "do": f"rm {shlex.quote(str(path))}"}
+            {"model": name, "file": str(path), "state": "altered", "do": _clear(path)}
             for path in corrupted(catalog.store, sha256)
         ]
     return without_weights, damaged
+
+
+def _clear(path: Path) -> str:
+    """How to get rid of what is in the place of a file that filterkit can compute again."""
+    if path.is_dir():
+        return f"move the folder {shlex.quote(str(path))} elsewhere: filterkit did not create it"
+    return f"rm {shlex.quote(str(path))}"
 
 
 def check_observations(catalog: Catalog) -> list[Row]:
@@ -172,8 +179,8 @@ def check_observations(catalog: Catalog) -> list[Row]:
     Returns
     -------
     list
-        For every file that is missing or corrupted: ``model``, ``observation`` and the ``fault``. Without
-        them an observation can still be queried, but not continued.
+        For every file that is missing or corrupted: ``model``, ``observation``, the ``fault`` and what to
+        ``do``. Without them an observation can still be queried, but not continued.
     """
     columns = {
         "model": model.c.name,
@@ -199,6 +206,7 @@ def check_observations(catalog: Catalog) -> list[Row]:
     with catalog.connect() as connection:
         rows = check_rows(connection.execute(query).mappings(), columns)
     faults: list[Row] = []
+    copies: dict[Path, Row] = {}
     for row in rows:
         if not catalog.store.observation_path(row["folder"]).is_dir():
             continue
@@ -209,9 +217,18 @@ def check_observations(catalog: Catalog) -> list[Row]:
             fault = None if state and state.pictures >= row["pictures"] else "its statistics are missing"
         except CatalogError as error:
             fault = error.message
+        of = {"model": row["model"], "observation": row["observation"]}
         if fault:
-            faults.append({"model": row["model"], "observation": row["observation"], "fault": fault})
-    return faults
+            again = f"filterkit remove {row['model']} --observation {row['observation']}, then observe again"
+            faults.append({**of, "fault": fault, "do": again})
+        copies |= {
+            path: of for path in catalog.store.kept_pictures(row["folder"]) if not files.has(path.stem)
+        }
+    again = ", then observe again with --keep-pictures"
+    return faults + [
+        {**of, "fault": f"the copy of a picture is altered: {path}", "do": _clear(path) + again}
+        for path, of in copies.items()
+    ]
 
 
 def _is_sparse(path: Path) -> bool:

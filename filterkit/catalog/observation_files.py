@@ -8,28 +8,32 @@ after an interruption, what follows the pictures of the state is overwritten.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from filterkit.catalog.observations import busy
 from filterkit.catalog.store import HASH, Store
 from filterkit.errors import CatalogError
-from filterkit.hashing import is_plain
+from filterkit.hashing import file_sha256, is_plain
+from filterkit.plugins.response_metric_contract import LARGEST_SUMMARY
 from filterkit.responses import metric_summaries
+from filterkit.responses.metric_summaries import PREFIX
 from filterkit.responses.statistics import Statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
     from filterkit.responses.metric_summaries import MetricSummary
 
-LARGEST_STATE = 1 << 32
-"""Bytes of the largest file of statistics that is read."""
+LARGEST = 1 << 32
+"""Bytes of the largest file that is read."""
 
 TOGETHER = 256
 """Pictures whose responses are read at a time."""
@@ -61,23 +65,20 @@ class ObservationFiles:
         return self.with_metrics(layer, filters, top)[0]
 
     def with_metrics(
-        self, layer: int, filters: int, top: int
+        self, layer: int, filters: int, top: int, specs: Collection[str] = ()
     ) -> tuple[Statistics | None, dict[str, MetricSummary]]:
-        """As `state`, and what metrics keep of the layer, by their specs."""
+        """As `state`, and what some metrics keep of the layer, by their specs."""
         path = self._path(layer, "safetensors")
         if not os.path.lexists(path):
             return None, {}
         from safetensors import SafetensorError
-        from safetensors.numpy import load
 
         try:
-            if not is_plain(path) or path.stat().st_size > LARGEST_STATE:
-                raise ValueError("it is not a plain file")
-            arrays = load(path.read_bytes())
+            if not is_plain(path) or path.stat().st_size > LARGEST:
+                raise ValueError("it is not a plain file, or too large")
+            arrays = _arrays(path, Statistics.most_bytes(filters, top), specs)
             metrics = metric_summaries.from_arrays(arrays)
-            own = {
-                name: each for name, each in arrays.items() if not name.startswith(metric_summaries.PREFIX)
-            }
+            own = {name: array for name, array in arrays.items() if not name.startswith(PREFIX)}
             return Statistics.from_arrays(own, filters, top), metrics
         except (SafetensorError, ValueError, KeyError, OSError) as error:
             raise _damaged(path) from error
@@ -121,17 +122,22 @@ class ObservationFiles:
         Raises
         ------
         CatalogError
-            As `Store.path`.
+            The files are corrupted, or another process has changed them; or as `Store.path`.
         OSError
             The files cannot be written; the previous state is unchanged.
         """
         from safetensors.numpy import save
 
+        before = self.state(layer, state.filters, state.top)
+        if (before.pictures if before else 0) != state.pictures - len(added):
+            raise busy()
         path = self._path(layer, "f32")
         path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
         with os.fdopen(os.open(path, flags, 0o666), "r+b") as file:
             start = 4 * 2 * (state.pictures - len(added)) * state.filters
+            if file.seek(0, os.SEEK_END) < start:
+                raise _damaged(path)
             file.truncate(start)  # of an interrupted run
             file.seek(start)
             file.write(np.ascontiguousarray(added, "<f4").data)
@@ -161,7 +167,17 @@ class ObservationFiles:
         part.unlink(missing_ok=True)
         with part.open("xb") as file:
             file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(path)
+
+    def has(self, sha256: str) -> bool:
+        """Whether there is an intact copy of the picture with that hash."""
+        path = self.picture(sha256)
+        try:
+            return is_plain(path) and path.stat().st_size <= LARGEST and file_sha256(path) == sha256
+        except OSError:
+            return False
 
     def _path(self, layer: int, kind: str) -> Path:
         return self._store.observation_path(self._folder, f"{layer}.{kind}")
@@ -172,3 +188,17 @@ def _damaged(path: Path) -> CatalogError:
         f"the file {path} of an observation is missing or corrupted",
         hint="remove the observation with `filterkit remove MODEL --observation NAME`, and observe again",
     )
+
+
+def _arrays(path: Path, limit: int, specs: Collection[str]) -> dict[str, NDArray[Any]]:
+    """The arrays of statistics, of at most `limit` numbers, and those of some metrics."""
+    from safetensors import safe_open
+
+    wanted = tuple(f"{PREFIX}{spec}/" for spec in specs)
+    with safe_open(path, "numpy") as file:
+        own = [name for name in file.keys() if not name.startswith(PREFIX)]  # noqa: SIM118
+        kept = [name for name in file.keys() if name.startswith(wanted)]  # noqa: SIM118
+        for names, most in ((own, limit), (kept, len(wanted) * LARGEST_SUMMARY)):
+            if sum(math.prod(file.get_slice(name).get_shape()) for name in names) > most:
+                raise ValueError("it is too large")
+        return {name: file.get_tensor(name) for name in (*own, *kept)}

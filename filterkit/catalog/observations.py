@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from filterkit.catalog.database import Catalog
-from filterkit.catalog.schema import exemplar, image, model, observation, response
+from filterkit.catalog.schema import exemplar, image, layer, model, observation, response
 from filterkit.catalog.sqlite.statements import among, insert_rows
 from filterkit.catalog.validation import check_rows
 from filterkit.errors import CatalogError, NotFoundError, closest
@@ -22,7 +22,6 @@ Row = dict[str, Any]
 OBSERVATIONS: Mapping[str, sa.ColumnElement[Any]] = {
     "model": model.c.name,
     "observation": observation.c.name,
-    "pictures": observation.c.pictures,
     "copies": observation.c.copies,
     "left_out": observation.c.left_out,
     "options": observation.c.options,
@@ -46,11 +45,18 @@ class Image(NamedTuple):
 
 
 def observations(catalog: Catalog, models: Sequence[int] | None = None) -> list[Row]:
-    """One row per observation, oldest first: `OBSERVATIONS`, and how many ``layers`` and ``filters``."""
+    """One row per observation, oldest first: `OBSERVATIONS`, and how many pictures, layers and filters.
+
+    The pictures include those that an interrupted run has added.
+    """
     count = sa.func.count
     of = response.c.observation_id == observation.c.id
     columns: dict[str, sa.ColumnElement[Any]] = {
         **OBSERVATIONS,
+        "pictures": sa.select(count())
+        .where(image.c.observation_id == observation.c.id)
+        .correlate(observation)
+        .scalar_subquery(),
         "layers": sa.select(count(response.c.layer_id.distinct())).where(of).scalar_subquery(),
         "filters": sa.select(count()).select_from(response).where(of).scalar_subquery(),
     }
@@ -113,7 +119,13 @@ def existing(catalog: Catalog, model_row: Mapping[str, Any], name: str | None, l
 
 
 def create(catalog: Catalog, model_id: int, name: str, options: Mapping[str, Any]) -> Row:
-    """Add an observation without pictures; returns its row."""
+    """Add an observation without pictures; returns its row.
+
+    Raises
+    ------
+    CatalogError
+        Another process has added it.
+    """
     row = {
         "model_id": model_id,
         "name": name,
@@ -125,7 +137,8 @@ def create(catalog: Catalog, model_id: int, name: str, options: Mapping[str, Any
         "started": _now(),
     }
     with catalog.begin() as connection:
-        connection.execute(sa.insert(observation).values(row))
+        if not connection.execute(sa.insert(observation).prefix_with("OR IGNORE").values(row)).rowcount:
+            raise busy()
     found = find(catalog, model_id, name)
     assert found is not None
     return found
@@ -143,6 +156,13 @@ def images(catalog: Catalog, observation_id: int) -> list[Image]:
     return [Image(*(row[name] for name in names)) for row in rows]
 
 
+def count_images(catalog: Catalog, observation_id: int) -> int:
+    """The number of pictures of an observation."""
+    query = sa.select(sa.func.count()).where(image.c.observation_id == observation_id)
+    with catalog.connect() as connection:
+        return int(connection.scalar(query) or 0)
+
+
 def add_images(catalog: Catalog, observation_id: int, start: int, added: Sequence[Image]) -> None:
     """Add pictures after the first `start`.
 
@@ -157,10 +177,7 @@ def add_images(catalog: Catalog, observation_id: int, start: int, added: Sequenc
         if not connection.scalar(exists):
             raise CatalogError("the observation was removed in the meantime", hint="observe again")
         if connection.scalar(there) != start:
-            raise CatalogError(
-                "another process is adding pictures to this observation",
-                hint="wait for it to end, then run the same command",
-            )
+            raise busy()
         if added:
             positions = range(start, start + len(added))
             columns = dict(zip(Image._fields, map(list, zip(*added, strict=True)), strict=True))
@@ -169,6 +186,14 @@ def add_images(catalog: Catalog, observation_id: int, start: int, added: Sequenc
                 image,
                 {"observation_id": repeat(observation_id, len(added)), "position": positions, **columns},
             )
+
+
+def busy() -> CatalogError:
+    """The error for an observation that two processes run at the same time."""
+    return CatalogError(
+        "another process is adding pictures or layers to this observation",
+        hint="wait for it to end, then run the same command",
+    )
 
 
 def finish(
@@ -206,10 +231,46 @@ def finish(
         connection.execute(sa.update(observation).where(observation.c.id == observation_id).values(values))
 
 
-def remove(catalog: Catalog, observation_id: int) -> None:
-    """Delete an observation; its files remain until the store is swept."""
+def remove(catalog: Catalog, observation_id: int, *, only_empty: bool = False) -> None:
+    """Delete an observation, or only one without pictures; its files remain until the store is swept."""
+    query = sa.delete(observation).where(observation.c.id == observation_id)
+    if only_empty:  # another process may have added pictures to it
+        query = query.where(~sa.exists().where(image.c.observation_id == observation_id))
     with catalog.begin() as connection:
-        connection.execute(sa.delete(observation).where(observation.c.id == observation_id))
+        connection.execute(query)
+
+
+def move_observations(connection: sa.Connection, old: int, new: int) -> None:
+    """Move the observations of a model to one with the same layers; if it has others, do nothing.
+
+    Parameters
+    ----------
+    old, new
+        The ids of the models.
+    """
+    before, after = layer.alias(), layer.alias()
+    columns = (
+        "position",
+        "name",
+        "filters",
+        "scope",
+        "pre_tensor",
+        "pre_layout",
+        "post_tensor",
+        "post_layout",
+    )
+    of = [
+        connection.execute(sa.select(*(layer.c[each] for each in columns)).where(layer.c.model_id == each_id))
+        for each_id in (old, new)
+    ]
+    if {*of[0].all()} != {*of[1].all()}:
+        return
+    connection.execute(sa.update(observation).where(observation.c.model_id == old).values(model_id=new))
+    pairs = sa.select(after.c.id).join_from(before, after, before.c.position == after.c.position)
+    for table in (response, exemplar):
+        same = pairs.where(before.c.id == table.c.layer_id, after.c.model_id == new).scalar_subquery()
+        of_old = table.c.layer_id.in_(sa.select(layer.c.id).where(layer.c.model_id == old))
+        connection.execute(sa.update(table).where(of_old).values(layer_id=same))
 
 
 def set_hash(hashes: Iterable[str]) -> str:

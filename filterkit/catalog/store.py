@@ -42,6 +42,7 @@ CUT = re.compile(r"[0-9a-f]{32}\.(onnx|part)")
 VISUALIZATION = re.compile(r"[0-9a-f]{32}\.bin")
 PART = re.compile(r"\.[0-9a-f]{32}\.part")
 OBSERVED = re.compile(r"[0-9]{1,9}\.(safetensors|part|f32)|[0-9a-f]{64}\.(picture|part)")
+KEPT_PICTURE = re.compile(r"[0-9a-f]{64}\.picture")
 STAGED = re.compile(r"[0-9a-f]{64}|banks|replaced")
 """Names that filterkit writes in the store; nothing else is deleted."""
 
@@ -88,6 +89,10 @@ class Store:
     def observation_path(self, folder: str, name: str = "") -> Path:
         """The folder of an observation, or a file in it; raises as `path` does."""
         return self.path("observations", _hash(folder), *([name] if name else []))
+
+    def kept_pictures(self, folder: str) -> list[Path]:
+        """The copies of pictures of an observation; raises as `path` does."""
+        return sorted(_entries(self.observation_path(folder), KEPT_PICTURE))
 
     def path(self, *parts: str) -> Path:
         """A path in the store, checked for links.
@@ -247,18 +252,18 @@ class Store:
                 freed += _remove(path)
         for path in _entries(self.folder / "cuts", HASH):
             if path.name not in models:
-                freed += sum(_remove(cut) for cut in _entries(path, CUT))
+                freed += sum(_remove(cut) for cut in _files(path, CUT))
                 _remove_if_empty(path)
         for path in _entries(self.folder / "visualizations", HASH):
-            left = _entries(path, PART)  # by killed processes
-            left += [] if path.name in models else _entries(path, VISUALIZATION)
+            left = _files(path, PART)  # by killed processes
+            left += [] if path.name in models else _files(path, VISUALIZATION)
             freed += sum(map(_remove, left))
             _remove_if_empty(path)
         for path in _entries(self.folder / "observations", HASH):
             if path.name not in observations:
-                freed += sum(_remove(each) for each in _entries(path, OBSERVED))
+                freed += sum(_remove(each) for each in _files(path, OBSERVED))
                 _remove_if_empty(path)
-        for path in _entries(self.folder / "banks", BANKS):
+        for path in _files(self.folder / "banks", BANKS):
             if path.stem not in banks:
                 self._open.pop(path.stem, None)
                 freed += _remove(path)
@@ -330,6 +335,11 @@ def _entries(folder: Path, names: re.Pattern[str]) -> list[Path]:
             return [Path(each.path) for each in found]
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _files(folder: Path, names: re.Pattern[str]) -> list[Path]:
+    """As `_entries`, without folders, which filterkit does not create under such names."""
+    return [path for path in _entries(folder, names) if not path.is_dir()]
 
 
 def _below(folder: Path) -> Iterator[os.DirEntry[str]]:

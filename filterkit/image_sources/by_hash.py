@@ -13,7 +13,7 @@ import numpy as np
 from filterkit.errors import FilterkitError
 from filterkit.hashing import is_plain
 from filterkit.image_sources.decoding import decoded_ahead
-from filterkit.image_sources.files import read_file
+from filterkit.image_sources.files import MOST_BYTES, read_file
 from filterkit.records import SourceImage
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class PicturesByHash:
     def __init__(self, elsewhere: Sequence[SourceImage] = (), kept: Mapping[str, Path] | None = None) -> None:
         self._elsewhere, self._kept = list(elsewhere), kept or {}
         self._by_hash: dict[str, SourceImage] | None = None
+        self._hashes: dict[Path, str] = {}
+        """Of files that were read, so that none is read again for another hash."""
 
     def find(self, path: str, sha256: str) -> ImageContent | None:
         """The content of the picture with that hash, or None.
@@ -58,8 +60,11 @@ class PicturesByHash:
         """
         for place in filter(None, (Path(path), self._kept.get(sha256))):
             with suppress(FilterkitError, OSError, ValueError):
-                if is_plain(place) and content_hash(found := read_file(place)) == sha256:
-                    return found
+                if self._hashes.get(place, sha256) == sha256 and _has_size_of_picture(place):
+                    found = read_file(place)
+                    self._hashes[place] = content_hash(found)
+                    if self._hashes[place] == sha256:
+                        return found
         with suppress(FilterkitError):
             there = self._index().get(sha256)
             if there is not None and content_hash(content := there.read()) == sha256:
@@ -71,3 +76,8 @@ class PicturesByHash:
             hashed = decoded_ahead(self._elsewhere, lambda each: content_hash(each.read()))
             self._by_hash = {result: image for image, result in hashed if isinstance(result, str)}
         return self._by_hash
+
+
+def _has_size_of_picture(path: Path) -> bool:
+    """Whether this is a plain file that may be a picture; the system has some of 0 bytes that block."""
+    return is_plain(path) and 0 < path.stat().st_size <= MOST_BYTES

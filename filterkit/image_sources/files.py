@@ -55,8 +55,11 @@ class FileImages:
         if not found:
             found = pictures_among(_below(below, unreadable))
         if not found and not unreadable:
-            linked = any(path.is_symlink() for path in root.iterdir())
-            hint = "links to folders are not followed" if linked else GIVE
+            links = [path for path in root.iterdir() if path.is_symlink()]
+            broken = [path for path in links if not exists(path)]
+            hint = "links to folders are not followed" if links else GIVE
+            if broken:
+                hint = f"{broken[0].name} is a link to a file that does not exist"
             raise ImageError(f"folder {root} contains no pictures", hint=hint)
         places = [path.relative_to(root).parts for path in found]
         for path, label in zip(found, labels(places), strict=True):

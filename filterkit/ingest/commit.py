@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from filterkit.catalog import schema
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.model_input import has_placeholder_size, range_of, takes_no_pictures
+from filterkit.catalog.observations import move_observations
 from filterkit.catalog.schema import model
 from filterkit.catalog.sqlite.statements import insert_rows
 from filterkit.catalog.store import model_sha256
@@ -27,6 +28,10 @@ from filterkit.ingest.stage import Contents, Known, Staged, another_model
 from filterkit.short_reprs import short_repr
 
 Row = dict[str, Any]
+
+DECIDE_RESPONSES = ("sha256", "banks_sha256", "input_name", "input_layout", "preprocessing")
+"""Columns of a model on which the responses of its filters depend."""
+
 Status = Literal["added", "replaced", "unchanged", "restored"]
 
 
@@ -129,8 +134,15 @@ def commit(catalog: Catalog, staged: Staged, *, replace: bool = False, verify: b
             catalog.store.put(*model, contents.banks_path, row["banks_sha256"], rewrite=replace)
             if known and not replace:
                 return _result("restored", known)
-            connection.execute(sa.delete(schema.model).where(schema.model.c.name == staged.name))
-            _insert(connection, row, contents)
+            if known:  # aside, as what was observed of it may be kept
+                aside = sa.update(schema.model).where(schema.model.c.id == known["id"])
+                connection.execute(aside.values(name=f" {staged.name}"))
+            model_id = _insert(connection, row, contents)
+            if known:
+                made = _row(connection, staged.name)
+                if made and all(known[name] == made[name] for name in DECIDE_RESPONSES):
+                    move_observations(connection, known["id"], model_id)
+                connection.execute(sa.delete(schema.model).where(schema.model.c.id == known["id"]))
     finally:
         with suppress(CatalogError):  # what is left over is swept next time
             sweep(catalog)
@@ -176,7 +188,8 @@ def _known(connection: sa.Connection, staged: Staged, replace: bool) -> Row | No
     return found
 
 
-def _insert(connection: sa.Connection, row: Row, contents: Contents) -> None:
+def _insert(connection: sa.Connection, row: Row, contents: Contents) -> int:
+    """Returns the id of the model."""
     key = connection.execute(sa.insert(schema.model).values(row)).inserted_primary_key
     assert key is not None
     model_id = int(key[0])
@@ -187,6 +200,7 @@ def _insert(connection: sa.Connection, row: Row, contents: Contents) -> None:
     layer_ids = connection.scalars(of_model.order_by(schema.layer.c.position))
     for layer_id, columns in zip(layer_ids.all(), contents.filters, strict=True):
         insert_rows(connection, schema.filter_, {"layer_id": repeat(layer_id), **columns})
+    return model_id
 
 
 def _result(status: Status, row: Mapping[str, Any]) -> IngestResult:

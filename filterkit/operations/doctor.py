@@ -160,8 +160,7 @@ def _store(session: Session, faults: list[Row]) -> dict[str, Any]:
     with session.progress() as progress:
         without_weights, damaged = ([], []) if links else check_store(session.catalog(), progress)
     for each in [] if links else check_observations(session.catalog()):
-        again = f"filterkit remove {each['model']} --observation {each['observation']}, then observe again"
-        _fault(faults, f"observation {each['observation']} of {each['model']}: {each['fault']}", again)
+        _fault(faults, f"observation {each['observation']} of {each['model']}: {each['fault']}", each["do"])
     for each in damaged:
         _fault(faults, f"a file of model {each['model']} is {each['state']}: {each['file']}", each["do"])
     return {

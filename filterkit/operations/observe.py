@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from filterkit.errors import CatalogError, ImageError, UsageError, check_number, check_text, closest
-from filterkit.operations.maps import check_network
+from filterkit.errors import CatalogError, FilterkitError, ImageError, UsageError
+from filterkit.operations.requested_observation import (
+    ObserveOptions,
+    check_options,
+    observation_name,
+    stored_options,
+    whole_layers,
+    with_earlier,
+)
 from filterkit.operations.requested_pictures import (
     as_pictures,
     as_source,
@@ -33,21 +37,7 @@ if TYPE_CHECKING:
     from filterkit.runtime.pictures import Picture
     from filterkit.session import Session
 
-DUPLICATES = ("skip", "keep")
-
 GIVE = "give a folder of picture files (PNG, JPEG, TIFF, WebP, …)"
-
-
-@dataclass(frozen=True, slots=True)
-class ObserveOptions:
-    """What `Workbench.observe` takes besides address, pictures and `RunOptions`."""
-
-    name: str | None = None
-    top: int = 9
-    duplicates: str = "skip"
-    batch: int = 8
-    keep_pictures: bool = False
-    metrics: str | Sequence[str] | None = None
 
 
 def observe(
@@ -62,47 +52,51 @@ def observe(
     """See `Workbench.observe`."""
     from filterkit.catalog import observations as rows
     from filterkit.operations.observed_metrics import ObservedMetrics, chosen_metrics, specs_of
-    from filterkit.operations.observed_pictures import plan
+    from filterkit.operations.observed_pictures import check_kind, plan
     from filterkit.operations.observing import Observing
 
     began = perf_counter()
-    stored = _stored_options(asked, options)
+    stored = stored_options(asked, options)
     images = as_pictures(images)
     images = images if isinstance(images, Sequence) else [*images]
-    name = _name(asked.name, images)
-    matches = _whole_layers(session, address, str(options.at))
+    name = observation_name(asked.name, images)
+    matches = whole_layers(session, address)
     found = [as_source(each, number) for number, each in enumerate(found_pictures(session.registry, images))]
-    catalog = session.catalog(write=True)
     model = matches[0].model
+    check_kind(model, found)
+    catalog = session.catalog(write=True)
     row = rows.find(catalog, model["id"], name)
     if row is not None:
-        _check_options(row, stored)
+        check_options(row, stored)
     chosen = chosen_metrics(session, asked.metrics, row, model)
     before = rows.images(catalog, row["id"]) if row is not None else []
     say = unreadable or (lambda error: None)
     with session.progress() as progress:
-        planned = plan(found, before, name=name, unreadable=say, progress=progress)
+        planned = plan(found, before, model=model["name"], name=name, unreadable=say, progress=progress)
     known = rows.observed_layers(catalog, row["id"]) if row is not None else []
-    matches = _with_earlier(session, matches, known, str(options.at))
+    matches = with_earlier(session, matches, known, str(options.at))
+    is_new = row is None
     row = row or rows.create(catalog, model["id"], name, stored)
     layers = [_observed(match) for match in matches]
     metrics = ObservedMetrics(chosen, session.plugins.leave_out)
     observing = Observing(catalog, row, layers, before, say, metrics)
     run = _Run(session, catalog, matches, options, asked.batch, str(options.at))
+    is_outdated = row["finished"] is None or row["pictures"] != len(before)
     try:
         with session.progress() as progress:
             run.all(observing, planned, progress)
         if not observing.images:
             raise ImageError(f"none of the {observing.left_out:,} pictures can be used", hint=GIVE)
     except BaseException:
-        if not observing.saved:  # nothing to continue with
-            rows.remove(catalog, row["id"])
+        if is_new and not observing.saved:  # nothing to continue with
+            with suppress(FilterkitError):  # the first error is the one to report
+                rows.remove(catalog, row["id"], only_empty=True)
         raise
     changed = len(observing.images) > len(before) or run.has_run or len(known) < len(matches)
-    changed |= {metric.spec for metric in metrics.working} != set(specs_of(row))
+    changed |= {*metrics.specs} != {*specs_of(row)}
     left_out = planned.left_out + observing.left_out
     status: ObserveStatus = "unchanged"
-    if changed or row["finished"] is None:
+    if changed or is_outdated:
         run.finish(row, observing, {"copies": planned.copies, "left_out": left_out})
         status = "continued" if before else "observed"
     if asked.keep_pictures:
@@ -271,29 +265,6 @@ class _Run:
         return Decoder(network, self._preprocessing, self._size, self._declared, self._takes_no_pictures)
 
 
-def _stored_options(asked: ObserveOptions, options: RunOptions) -> dict[str, Any]:
-    """The options that change the result, as the catalog has them."""
-    from filterkit.catalog.validation import MOST_EXEMPLARS
-
-    if options.at not in ("post", "pre"):
-        raise UsageError(
-            f"at cannot be '{options.at}'", hint="use post (after the activation) or pre (before it)"
-        )
-    for name, value in (("top", asked.top), ("batch", asked.batch)):
-        check_number(name, value, whole=True)
-        if value < 1:
-            raise UsageError(f"{name} must be at least 1, not {value}")
-    if asked.top > MOST_EXEMPLARS:
-        raise UsageError(f"top must be at most {MOST_EXEMPLARS:,}, not {asked.top:,}")
-    if asked.duplicates not in DUPLICATES:
-        raise UsageError(
-            f"duplicates cannot be '{asked.duplicates}'", hint=closest(str(asked.duplicates), DUPLICATES)
-        )
-    size = parse_size(options.size)
-    text = size if size is None or isinstance(size, str) else "x".join(map(str, size))
-    return {"at": options.at, "size": text, "top": int(asked.top), "duplicates": asked.duplicates}
-
-
 def _keep_pictures(catalog: Catalog, row: Mapping[str, Any], planned: Plan) -> None:
     """Copy the pictures that are exemplars into the store, unless they are there."""
     from filterkit.catalog.observation_files import ObservationFiles
@@ -303,7 +274,7 @@ def _keep_pictures(catalog: Catalog, row: Mapping[str, Any], planned: Plan) -> N
     files = ObservationFiles(catalog.store, row["folder"])
     wanted = exemplar_hashes(catalog, row["id"])
     for image, sha256 in (*planned.observed, *planned.new):
-        if sha256 in wanted and not files.picture(sha256).exists():
+        if sha256 in wanted and not files.has(sha256):
             content = image.read()
             if isinstance(content, bytes) and content_hash(content) == sha256:
                 try:
@@ -313,61 +284,6 @@ def _keep_pictures(catalog: Catalog, row: Mapping[str, Any], planned: Plan) -> N
                         f"pictures cannot be copied to {catalog.store.folder}: {error.strerror or error}",
                         hint="check for free disk space and for permission to write there",
                     ) from error
-
-
-def _check_options(row: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    different = [name for name, value in asked.items() if row["options"][name] != value]
-    if different:
-        changes = ", ".join(
-            f"{name} {row['options'][name] or 'default'}, not {asked[name] or 'default'}"
-            for name in different
-        )
-        raise UsageError(
-            f"observation '{row['name']}' was made with {changes}",
-            hint="use the same options, or choose another name with --name",
-        )
-
-
-def _name(name: str | None, images: Sequence[Any]) -> str:
-    """The name of the observation: by default that of the first folder or archive."""
-    from filterkit.address import LONGEST_NAME, MODEL_NAME
-
-    if name is not None:
-        check_text("name", name)
-        if not MODEL_NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-            raise UsageError(
-                f"an observation cannot be named '{name}'",
-                hint=f"use at most {LONGEST_NAME} letters, digits, '.', '_' and '-', a letter or digit first",
-            )
-        return name
-    first = images[0] if images else None
-    if not isinstance(first, str | os.PathLike):
-        return "pictures"
-    path = Path(os.fspath(first))
-    folder = path if path.is_dir() else path.parent if path.is_file() else path.with_suffix("")
-    text = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.absolute().name.rpartition(":")[2]).lstrip("._-")
-    return text[:LONGEST_NAME] or "pictures"
-
-
-def _whole_layers(session: Session, address: str, at: str) -> list[Match]:
-    matches = session.matches(address)
-    if len({match.model["name"] for match in matches}) > 1:
-        raise UsageError(f"'{address}' names several models", hint="observe one model at a time")
-    if any(len(match.kernels) * match.layer["filters"] < match.layer["kernels"] for match in matches):
-        raise UsageError(
-            "whole filters respond to pictures, not single kernels", hint=f"e.g. {matches[0].address}"
-        )
-    check_network(matches[0])
-    return matches
-
-
-def _with_earlier(session: Session, matches: list[Match], known: Sequence[int], at: str) -> list[Match]:
-    """The layers of a request and those that were observed before, in the order of the model."""
-    asked = {match.layer["id"] for match in matches}
-    if not set(known) - asked:
-        return matches
-    every = session.matches(matches[0].model["name"])
-    return [match for match in every if match.layer["id"] in asked | set(known)]
 
 
 def _observed(match: Match) -> Any:

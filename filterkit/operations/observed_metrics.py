@@ -33,6 +33,11 @@ class ObservedMetrics:
         self._summaries: dict[str, dict[str, MetricSummary]] = {}
 
     @property
+    def specs(self) -> list[str]:
+        """Those that work."""
+        return [metric.spec for metric in self.working]
+
+    @property
     def filled(self) -> list[str]:
         """The columns of those that work."""
         return [name for metric in self.working for name in metric.columns]
@@ -44,8 +49,7 @@ class ObservedMetrics:
 
     def start(self, layer: str, stored: Mapping[str, MetricSummary]) -> None:
         """Continue with what is stored of a layer."""
-        specs = (metric.spec for metric in self.working)
-        self._summaries[layer] = {spec: stored.get(spec) or MetricSummary() for spec in specs}
+        self._summaries[layer] = {spec: stored.get(spec) or MetricSummary() for spec in self.specs}
 
     def of(self, layer: str) -> dict[str, MetricSummary]:
         """What the metrics that work keep of a layer, by their specs."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from filterkit.responses.response_network import ResponseNetwork
     from filterkit.runtime.feature_maps import Size
 
+GIVE_ARRAYS = "give its inputs as arrays: npz:FILE.npz, with one input along the first axis per picture"
+
 Unreadable = Callable[[FilterkitError], None]
 
 
@@ -50,15 +52,37 @@ class Plan:
     left_out: int = 0
 
 
+def check_kind(model: Mapping[str, Any], images: Sequence[SourceImage]) -> None:
+    """Check whether the network takes pictures or arrays, before all of them are read.
+
+    Raises
+    ------
+    ImageError
+        All `images` are of the other kind.
+    """
+    from filterkit.catalog.model_input import takes_no_pictures
+
+    takes_arrays = not model["preprocessing"]
+    if not images or any(each.inputs == takes_arrays for each in images):
+        return
+    if takes_arrays:
+        raise ImageError(takes_no_pictures(model), hint=GIVE_ARRAYS)
+    raise ImageError(
+        f"{images[0].name} is not a picture but an input of the graph",
+        hint=f"give pictures, as {model['name']} takes them",
+    )
+
+
 def plan(
     images: Iterable[SourceImage],
     before: Sequence[Image],
     *,
+    model: str,
     name: str,
     unreadable: Unreadable,
     progress: Progress,
 ) -> Plan:
-    """Hash all pictures, and compare them with those that the observation `name` has.
+    """Hash all pictures, and compare them with those that the observation `name` of a model has.
 
     Raises
     ------
@@ -95,18 +119,22 @@ def plan(
         if first_error is None:
             raise UsageError("no pictures to observe", hint="filterkit observe ADDRESS IMAGES...")
         raise ImageError(f"no picture can be read: {first_error.message}", hint=first_error.hint)
-    _check_all_there(before, observed, given, name)
+    _check_all_there(before, observed, given, model, name)
     made.observed = [observed[number] for number in range(len(before))]
     return made
 
 
 def _check_all_there(
-    before: Sequence[Image], observed: Mapping[int, Hashed], given: Mapping[str, str], name: str
+    before: Sequence[Image],
+    observed: Mapping[int, Hashed],
+    given: Mapping[str, str],
+    model: str,
+    name: str,
 ) -> None:
     missing = [each for number, each in enumerate(before) if number not in observed]
     if not missing:
         return
-    hint = "choose another name with --name, or remove it: filterkit remove MODEL --observation " + name
+    hint = f"choose another name with --name, or remove it: filterkit remove {model} --observation {name}"
     changed = [each for each in missing if given.get(each.path, each.sha256) != each.sha256]
     if changed:
         more = f", and {len(changed) - 1:,} more" if len(changed) > 1 else ""
@@ -122,7 +150,10 @@ def _check_all_there(
 
 def place_of(image: SourceImage) -> str:
     """The path or name of a picture in the catalog; absolute, as exemplars are shown from any folder."""
-    return image.name if image.path is None else str(image.path.absolute())
+    if image.path is None:
+        return image.name
+    parts = image.path.absolute().parts
+    return str(image.path.parent.resolve() / image.path.name if ".." in parts else image.path.absolute())
 
 
 class Decoded(NamedTuple):
@@ -159,28 +190,30 @@ class Decoder:
         self._report = report
         self._reported = False
 
-    def decode(self, image: SourceImage) -> Decoded:
-        """Read and prepare one picture, without its hash; may be called from several threads.
+    def decode(self, hashed: Hashed) -> Decoded:
+        """Read and prepare one picture; may be called from several threads.
 
         Raises
         ------
         ImageError
-            It is not a picture, or the network does not take it.
+            It is not a picture, the network does not take it, or it is no longer the one that was hashed.
         """
+        from filterkit.image_sources.by_hash import content_hash
         from filterkit.image_sources.decoding import content_pixels
         from filterkit.responses.perceptual_hash import perceptual_hash
 
+        image, sha256 = hashed
         content = image.read()
+        if content_hash(content) != sha256:
+            raise ImageError(f"{image.name} changed while it was observed", hint="observe again")
         if self._preprocessing is None:
             if not isinstance(content, Mapping):
-                raise ImageError(
-                    self._takes_no_pictures, hint="give its inputs as arrays: npz:FILE.npz, one per picture"
-                )
-            return Decoded(content, Image(place_of(image), "", None, None, None, image.label))
+                raise ImageError(self._takes_no_pictures, hint=GIVE_ARRAYS)
+            return Decoded(content, Image(place_of(image), sha256, None, None, None, image.label))
         pixels = content_pixels(content, image.name, self._preprocessing, note=self._note)
         entry, prepared = self._network.prepared(pixels, self._preprocessing, self._size, self._declared)
         height, width = pixels.shape[:2]
-        row = Image(place_of(image), "", perceptual_hash(pixels), height, width, image.label)
+        row = Image(place_of(image), sha256, perceptual_hash(pixels), height, width, image.label)
         return Decoded({entry.name: prepared}, row)
 
     def _note(self, text: str) -> None:
@@ -193,9 +226,4 @@ def decoded(hashed: Sequence[Hashed], decoder: Decoder) -> Iterator[tuple[Hashed
     """Decode pictures in threads, ahead of their use; those that cannot be decoded give an error."""
     from filterkit.image_sources.decoding import decoded_ahead
 
-    results = decoded_ahead((each.image for each in hashed), decoder.decode)
-    for each, (_, result) in zip(hashed, results, strict=True):
-        if isinstance(result, FilterkitError):
-            yield each, result
-        else:
-            yield each, result._replace(row=result.row._replace(sha256=each.sha256))
+    yield from decoded_ahead(hashed, decoder.decode)

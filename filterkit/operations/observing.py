@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from filterkit.catalog.observation_files import ObservationFiles
-from filterkit.catalog.observations import Image, add_images
+from filterkit.catalog.observations import Image, add_images, busy, count_images
 from filterkit.errors import CatalogError, FilterkitError, ImageError, RuntimeFailure
 from filterkit.operations.observed_metrics import ObservedMetrics
 from filterkit.operations.observed_pictures import Decoded, Decoder, Hashed, Unreadable, decoded
@@ -75,10 +75,12 @@ class Observing:
         self.states: dict[str, Statistics] = {}
         self.metrics = metrics
         for layer in layers:
-            found, kept = self._files.with_metrics(layer.position, layer.filters, top)
+            found, kept = self._files.with_metrics(layer.position, layer.filters, top, metrics.specs)
             self.states[layer.name] = found or Statistics(layer.filters, top)
             metrics.start(layer.name, kept)
         if max(map(max, self._counts.values())) > len(images):
+            if count_images(catalog, self._id) > len(images):
+                raise busy()
             raise CatalogError("the catalog is corrupted: pictures of an observation are missing")
         self.images = list(images)
         self.saved = len(self.images)
@@ -233,7 +235,9 @@ class Observing:
                     f"{self._layers[layer].filters} filters",
                     hint="use --at pre, or address the other layers",
                 )
-            finite = np.isfinite(values.mean + values.mean_square + values.max + values.min).all(axis=1)
+            finite = np.logical_and.reduce(
+                [np.isfinite(each) for each in (values.mean, values.mean_square, values.max, values.min)]
+            ).all(axis=1)
             for wrong in np.flatnonzero(~finite).tolist():
                 bad.setdefault(wrong, layer)
         if not bad:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from filterkit.errors import NotFoundError, closest
+
 if TYPE_CHECKING:
     from filterkit.session import Session
 
@@ -21,7 +23,9 @@ def remove(session: Session, model: str, observation: str | None) -> None:
     from filterkit.catalog.addresses import models_named
 
     with session.catalog().connect() as connection:
-        [row, *_] = models_named(connection, model)
-    found = observations.named(session.catalog(), row, observation)
+        rows = {row["name"]: row for row in models_named(connection, model)}
+    if model not in rows:  # a pattern
+        raise NotFoundError(f"there is no model '{model}' in the catalog", hint=closest(model, rows))
+    found = observations.named(session.catalog(), rows[model], observation)
     observations.remove(session.catalog(write=True), found["id"])
     sweep(session.catalog(write=True))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from filterkit.responses.buckets import Buckets
-from filterkit.responses.top_k import TopK
+from filterkit.responses.top_k import NONE, TopK
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,6 +121,12 @@ class Statistics:
             **dict(zip(QUANTILES, np.minimum(quantiles, self.max), strict=True)),
         }
 
+    @staticmethod
+    def most_bytes(filters: int, top: int) -> int:
+        """What the arrays of `to_arrays` and their names take at most."""
+        of_filter = 2 * top * _BYTES_OF_EXEMPLAR + 16 * Buckets.limit(1) + 8 * (len(SUMS) + 3)
+        return 4096 + filters * of_filter
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """All of it by name, for `from_arrays`."""
         parts: dict[str, TopK | Buckets] = {
@@ -141,7 +147,7 @@ class Statistics:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], filters: int, top: int) -> Self:
-        """Inverse of `to_arrays`, which checks types and shapes, but not the values.
+        """Inverse of `to_arrays`, which checks types, shapes, and that values are possible.
 
         Raises
         ------
@@ -149,7 +155,7 @@ class Statistics:
             These are not the statistics of so many filters.
         """
         made = cls(filters, top)
-        expected = made.to_arrays()
+        expected, expected_top = made.to_arrays(), made.highest.to_arrays()
         if arrays.keys() != expected.keys():
             raise ValueError("other names")
         for name, array in arrays.items():
@@ -159,18 +165,25 @@ class Statistics:
             ):
                 raise ValueError(f"{name} has another type or shape")
         _check_buckets(arrays["maxima.keys"], arrays["maxima.counts"], filters)
+        for part in ("highest", "lowest"):
+            _check_top({name: arrays[f"{part}.{name}"] for name in expected_top}, int(arrays["counts"][0]))
+        finite = SUMS if not arrays["counts"][0] else (*SUMS, "max", "min")
+        if not all(np.isfinite(arrays[name]).all() for name in finite):
+            raise ValueError("values that are not finite")
         made.pictures, made.positions = map(int, arrays["counts"])
         if min(made.pictures, made.positions) < 0:
             raise ValueError("negative counts")
         made.sums = {name: arrays[name].copy() for name in SUMS}
         made.max, made.min, made.fires = (arrays[name].copy() for name in ("max", "min", "fires"))
         made.highest, made.lowest = (
-            TopK.from_arrays({name: arrays[f"{part}.{name}"].copy() for name in made.highest.to_arrays()})
+            TopK.from_arrays({name: arrays[f"{part}.{name}"].copy() for name in expected_top})
             for part in ("highest", "lowest")
         )
         made.maxima = Buckets(arrays["maxima.keys"].copy(), arrays["maxima.counts"].copy())
         return made
 
+
+_BYTES_OF_EXEMPLAR = 4 + 3 * 8
 
 _BITS = 21
 """Of each coordinate in a packed position."""
@@ -194,6 +207,16 @@ def _check_buckets(keys: NDArray[np.int64], counts: NDArray[np.int64], filters: 
     limit = Buckets.limit(filters)
     if len(keys) != len(counts) or (keys < 0).any() or (keys >= limit).any() or (counts < 0).any():
         raise ValueError("invalid buckets")
+
+
+def _check_top(arrays: Mapping[str, NDArray[Any]], pictures: int) -> None:
+    """Raise ValueError if there are numbers of pictures or positions that no state has."""
+    values, numbers, places = (arrays[name] for name in ("values", "pictures", "places"))
+    there = numbers != NONE
+    if (numbers < NONE).any() or (numbers >= pictures).any() or (places[there] < 0).any():
+        raise ValueError("invalid pictures")
+    if not (np.isfinite(values) == there).all() or np.isnan(values).any():
+        raise ValueError("invalid values")
 
 
 def class_responses(

@@ -86,9 +86,11 @@ def crops(exemplars: Exemplars) -> Crops:
         else:
             missing.append(image.name)
     if len(missing) == len(images):
+        archive, mark, _ = missing[0].rpartition("!")
+        where = f"--pictures zip:{archive}" if mark and archive.endswith(".zip") else "--pictures FOLDER"
         raise NotFoundError(
             f"none of the {len(images):,} pictures was found, e.g. {missing[0]}",
-            hint="--pictures FOLDER finds them by their content, wherever they are",
+            hint=f"{where} finds them by their content, wherever they are",
         )
     return Crops(made, tuple(missing))
 

@@ -107,7 +107,10 @@ def _beside(path: Path) -> str | None:
 
     suffixes = Image.registered_extensions()
     try:
-        names = [file.name for file in path.parent.iterdir() if file.suffix.lower() in (*suffixes, ".npy")]
+        beside = [*path.parent.iterdir()]
+        names = [file.name for file in beside if file.suffix.lower() in (*suffixes, ".npy")]
+        if not path.suffix:
+            names += [each.name for each in beside if each.is_dir() and not each.name.startswith(".")]
     except OSError:
         return f"cannot read folder {path.parent}"
     return closest(path.name, names) if names else f"folder {path.parent} contains no pictures"

@@ -116,6 +116,10 @@ def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="contains no pictures") as caught:
         found(own)
     assert caught.value.hint == "links to folders are not followed"
+    (own / "there.png").symlink_to(other / "3.png")
+    with pytest.raises(ImageError, match="contains no pictures") as caught:
+        found(own)
+    assert caught.value.hint == "there.png is a link to a file that does not exist"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -290,7 +290,26 @@ def test_networks_that_take_no_pictures(bench: filterkit.Workbench, tmp_path: Pa
         assert rows["y"] == rows["box"] == rows["at_border"] == [None] * 3
     with pytest.raises(UsageError, match="takes no pictures"):
         bench.sheet(rows)
-    errors: list[FilterkitError] = []
-    with pytest.raises(ImageError, match="none of the 1 pictures can be used"):
-        bench.observe("sound", [picture(0)], name="p", unreadable=errors.append)
-    assert "takes no pictures" in errors[0].message
+    with pytest.raises(ImageError, match=r"sound takes no pictures: its input is 1 × 2 × T"):
+        bench.observe("sound", [picture(0)], name="p")
+
+
+@pytest.mark.parametrize("preprocessing", [None, "caffe", "torch"])
+def test_replacing_a_model(
+    bench: filterkit.Workbench, tmp_path: Path, photos: Path, preprocessing: str | None
+) -> None:
+    """By itself, to restore its files, keeps what was observed; with other weights or pixels it does not."""
+    network = write_network(tmp_path / "net.onnx")
+    bench.add(network, preprocessing=preprocessing)
+    bench.add(network, name="other")
+    bench.observe("net", [photos])
+    bench.observe("other/conv2", [photos], name="x")
+    rows = list(bench.exemplars("net")), list(bench.filters("net")), list(bench.exemplars("other/conv2"))
+    bench.add(network, preprocessing=preprocessing, replace=True)
+    assert (list(bench.exemplars("net")), list(bench.filters("net"))) == rows[:2]
+    assert bench.observe("net", [photos]).status == "unchanged"
+    assert bench.examine()["faults"] == []
+    bench.add(network, preprocessing="tf:layout=NCHW", replace=True)
+    assert bench.observations()["model"] == ["other"]
+    assert list(bench.exemplars("other/conv2")) == rows[2]
+    assert bench.models()["model"] == ["other", "net"]

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from filterkit.catalog import Catalog, listings, schema
+from filterkit.catalog.check import check_database
 from filterkit.catalog.migrations import upgrade
 from filterkit.catalog.sqlite.known_schema import KNOWN, OBJECTS, digest
 from filterkit.errors import CatalogError
@@ -23,7 +24,6 @@ FOREIGN = {
     "table 'notes'": "CREATE TABLE notes (a)",
     "index 'by_mean'": "CREATE INDEX by_mean ON filter (abs(mean))",
     "table 'virtual'": "CREATE VIRTUAL TABLE virtual USING rtree(id, a, b)",
-    "table 'sqlite_stat1'": "ANALYZE",
 }
 
 REWRITTEN = {
@@ -69,6 +69,33 @@ def test_the_list_is_what_all_revisions_make_and_leave_when_they_upgrade(tmp_pat
         for name, each in digests(location).items():
             found.setdefault(name, set()).update(each)
     assert found == {name: set(each) for name, each in KNOWN.items()}
+
+
+@pytest.mark.parametrize("revision", sorted(path.stem for path in GOLDEN.iterdir()))
+def test_the_statistics_of_analyze_are_no_obstacle(tmp_path: Path, revision: str) -> None:
+    """Of this revision or an older one, which is upgraded."""
+    location = Path(shutil.copy(GOLDEN / f"{revision}.db", tmp_path / "catalog.db"))
+    execute(location, "ANALYZE")
+    assert "sqlite_stat1" in digests(location)
+    for write in (True, False):
+        with Catalog.open(location, write=write) as catalog:
+            assert len(listings.models(catalog)) > 0
+            assert check_database(catalog) == []
+    execute(location, "ANALYZE", "PRAGMA optimize")
+    Catalog.open(location).close()
+
+
+@pytest.mark.parametrize("change", ["tbl,idx,stat,more", "tbl,idx,stat COLLATE NOCASE"])
+def test_other_tables_with_the_name_of_statistics_are_refused(location: Path, change: str) -> None:
+    Catalog.open(location, write=True).close()
+    execute(
+        location,
+        "ANALYZE",
+        "PRAGMA writable_schema = ON",
+        f"UPDATE sqlite_master SET sql = 'CREATE TABLE sqlite_stat1({change})' WHERE name = 'sqlite_stat1'",
+    )
+    with pytest.raises(CatalogError, match=r"table 'sqlite_stat1'|corrupted"):
+        Catalog.open(location)
 
 
 @pytest.mark.parametrize("write", [False, True])
