@@ -34,6 +34,7 @@ EXEMPT = {"filterkit.workbench"}
 HEAVY = {
     *("numpy", "onnx", "onnxruntime", "matplotlib", "sqlalchemy", "alembic", "PIL", "safetensors", "rich"),
     *("keras", "torch", "skimage", "scipy", "h5py"),
+    *("starlette", "uvicorn", "jinja2"),
 }
 
 
@@ -85,7 +86,7 @@ def test_imports_never_go_up() -> None:
     assert wrong == []
 
 
-COMMANDS_IMPORT = {"workbench", "errors", "settings", "formats", "plugins", "scaffold", "cli"}
+COMMANDS_IMPORT = {"workbench", "errors", "settings", "formats", "plugins", "scaffold", "web", "cli"}
 
 
 def test_commands_reach_everything_through_the_workbench() -> None:
@@ -95,6 +96,17 @@ def test_commands_reach_everything_through_the_workbench() -> None:
         if part_of(module_of(path)) == "cli"
         for name in set(imports(parse(path))) - ROOF
         if name.partition(".")[0] == "filterkit" and part_of(name) not in COMMANDS_IMPORT
+    }
+    assert wrong == set()
+
+
+def test_the_explorer_reaches_everything_through_the_workbench() -> None:
+    wrong = {
+        f"{module_of(path)} imports {name}"
+        for path in FILES
+        if part_of(module_of(path)) == "web"
+        for name in set(imports(parse(path))) - ROOF
+        if name.partition(".")[0] == "filterkit" and part_of(name) not in {"workbench", "errors", "web"}
     }
     assert wrong == set()
 
