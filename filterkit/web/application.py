@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from filterkit.errors import FilterkitError, NotFoundError, UsageError
-from filterkit.web import pages
+from filterkit.web import links, pages, pictures
 from filterkit.web.pages import Page
 from filterkit.web.templating import render
 from filterkit.web.workers import BusyError, GoneError, Worker
@@ -28,7 +28,18 @@ if TYPE_CHECKING:
 QUICK, HEAVY = "quick", "heavy"
 """The workers: one for the pages of one model, one for what searches the catalog."""
 
-PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (("/", pages.models, QUICK),)
+PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
+    ("/", pages.models, QUICK),
+    ("/m/{model}", pages.model, QUICK),
+    ("/m/{model}/{layer}", pages.layer, QUICK),
+    ("/m/{model}/{layer}/{filter:int}", pages.filter_, QUICK),
+    ("/m/{model}/{layer}/{filter:int}/{kernel:int}", pages.kernel, QUICK),
+)
+PICTURES: tuple[tuple[str, Callable[[Workbench, Request], Response]], ...] = (
+    ("exemplars", pictures.exemplars),
+    ("chart", pictures.chart),
+    ("{style}", pictures.picture),
+)
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
 """What pages can be downloaded as, with ``?format=``."""
 
@@ -41,6 +52,11 @@ def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> S
     made = Starlette(
         routes=[
             *(Route(place, _page(view, worker)) for place, view, worker in PAGES),
+            *(
+                Route(f"/pictures/{{version}}/{style}/{{address:path}}.png", _endpoint(draw, QUICK))
+                for style, draw in PICTURES
+            ),
+            Route("/go", go),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
         exception_handlers={HTTPException: _http_error},
@@ -50,13 +66,21 @@ def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> S
     return made
 
 
+async def go(request: Request) -> Response:
+    """The page of an address that was typed."""
+    address = request.query_params.get("address", "").strip().strip("/")
+    place = links.href(address) if address else "/"
+    several = f"/filters{links.query({'address': address})}"
+    return RedirectResponse(place or several, 303)
+
+
 def _page(view: Callable[[Workbench, Request], Page], worker: str) -> Callable[[Request], Any]:
     def respond(bench: Workbench, request: Request) -> Response:
         page = view(bench, request)
         form = request.query_params.get("format")
         if form is not None:
             return _table(bench, page, form)
-        text = render(page.template, page.values, request)
+        text = render(page.template, {**page.values, "picture": pictures.urls(bench)}, request)
         return Response(text, media_type="text/html", headers=FRESH)
 
     return _endpoint(respond, worker)

@@ -39,7 +39,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"shown": shown, "code": code}
+    made.filters |= {"shown": shown, "code": code, "lines": lines}
     made.globals |= {"href": links.href, "path": links.path, "query": links.query}
     return made
 
@@ -71,6 +71,11 @@ def code(text: str) -> Markup:
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if number % 2 else part for number, part in enumerate(parts)
     )
+
+
+def lines(text: str) -> Markup:
+    """A text of several lines, which stay lines."""
+    return Markup("\n").join(one_line(line) for line in text.split("\n"))
 
 
 def _cut(text: str) -> str:

@@ -35,7 +35,7 @@ class Answer:
     @property
     def links(self) -> list[str]:
         """The addresses in it, of pages, pictures and files."""
-        return [each.replace("&amp;", "&") for each in re.findall(r'(?:href|src)="([^"#]*)', self.text)]
+        return [each.replace("&amp;", "&") for each in re.findall(r'(?:href|src)="([^"#]+)', self.text)]
 
 
 class Explorer:
