@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from filterkit.errors import FilterkitError, NotFoundError, UsageError
-from filterkit.web import links, pages, pictures
+from filterkit.web import links, pages, pictures, searches
 from filterkit.web.pages import Page
 from filterkit.web.templating import render
 from filterkit.web.workers import BusyError, GoneError, Worker
@@ -31,9 +31,14 @@ QUICK, HEAVY = "quick", "heavy"
 PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/", pages.models, QUICK),
     ("/m/{model}", pages.model, QUICK),
+    ("/m/{model}/observations/{observation}", searches.observation, HEAVY),
     ("/m/{model}/{layer}", pages.layer, QUICK),
     ("/m/{model}/{layer}/{filter:int}", pages.filter_, QUICK),
     ("/m/{model}/{layer}/{filter:int}/{kernel:int}", pages.kernel, QUICK),
+    ("/filters", searches.filters, HEAVY),
+    ("/similar", searches.similar, HEAVY),
+    ("/sql", searches.sql, HEAVY),
+    ("/diff", searches.diff, HEAVY),
 )
 PICTURES: tuple[tuple[str, Callable[[Workbench, Request], Response]], ...] = (
     ("exemplars", pictures.exemplars),
@@ -79,9 +84,12 @@ def _page(view: Callable[[Workbench, Request], Page], worker: str) -> Callable[[
         page = view(bench, request)
         form = request.query_params.get("format")
         if form is not None:
+            if page.error is not None:
+                raise page.error
             return _table(bench, page, form)
-        text = render(page.template, {**page.values, "picture": pictures.urls(bench)}, request)
-        return Response(text, media_type="text/html", headers=FRESH)
+        values = {**page.values, "error": page.error, "picture": pictures.urls(bench)}
+        status = 200 if page.error is None else _status(page.error)
+        return Response(render(page.template, values, request), status, FRESH, "text/html")
 
     return _endpoint(respond, worker)
 

@@ -58,5 +58,5 @@ def checked_address(bench: Workbench, text: str) -> str:
     if len(parts) > 4 or not all(parts) or not all(map(SELECTION.issuperset, parts[2:])):
         raise UsageError(f"'{text}' is not an address", hint=GRAMMAR)
     if parts[0] != "*":
-        bench.observations(parts[0])  # the cheapest way to look up a model
+        bench.observations(parts[0])  # looks up the model, and nothing else
     return "/".join(parts)

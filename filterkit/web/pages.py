@@ -37,12 +37,15 @@ class Page:
         The template, and the values of its variables.
     rows, columns
         The data of the page, for ``?format=json`` and ``?format=csv``.
+    error
+        Why what a person typed into its form shows nothing.
     """
 
     template: str
     rows: Iterable[Row]
     columns: Sequence[str]
     values: dict[str, Any] = field(default_factory=dict)
+    error: FilterkitError | None = None
 
 
 def models(bench: Workbench, request: Request) -> Page:
@@ -77,11 +80,11 @@ def model(bench: Workbench, request: Request) -> Page:
         "layers": rows,
         "skipped": skipped,
         "observations": observations,
-        "meanings": _meanings(bench, "layer"),
-        "commands": _commands(
-            bench, [f"filterkit layers {_word(name)}", f"filterkit stats {_word(name)} -o stats.png"]
+        "meanings": meanings(bench, "layer"),
+        "commands": command_lines(
+            bench, [f"filterkit layers {word(name)}", f"filterkit stats {word(name)} -o stats.png"]
         ),
-        "python": _python(bench, [f"bench.layers({name!r})", f"bench.stats({name!r})"]),
+        "python": python_lines(bench, [f"bench.layers({name!r})", f"bench.stats({name!r})"]),
     }
     return Page("model.html", rows, columns, values)
 
@@ -101,8 +104,8 @@ def layer(bench: Workbench, request: Request) -> Page:
     wanted = tuple(dict.fromkeys(("address", "filter", "label", *([sort] if sort else ()))))
     upto = bench.filters(address, columns=wanted, where=where, sort=order, limit=(number + 1) * FILTERS)
     options = [
-        *([f"--where {_word(where)}"] if where else ()),
-        *([f"--sort {_word(order)}"] if order else ()),
+        *([f"--where {word(where)}"] if where else ()),
+        *([f"--sort {word(order)}"] if order else ()),
     ]
     values = {
         "title": address,
@@ -111,15 +114,15 @@ def layer(bench: Workbench, request: Request) -> Page:
         "count": count,
         "sort": sort,
         "columns": [name for name in columns if name not in NAMES],
-        "meanings": _meanings(bench, "filter"),
-        "commands": _commands(
+        "meanings": meanings(bench, "filter"),
+        "commands": command_lines(
             bench,
             [
-                " ".join([f"filterkit filters {_word(address)}", *options]),
-                f"filterkit show {_word(address)} -o layer.png",
+                " ".join([f"filterkit filters {word(address)}", *options]),
+                f"filterkit show {word(address)} -o layer.png",
             ],
         ),
-        "python": _python(
+        "python": python_lines(
             bench,
             [f"bench.filters({address!r}, where={where!r}, sort={order!r})", f"bench.sheet({address!r})"],
         ),
@@ -142,7 +145,7 @@ def filter_(bench: Workbench, request: Request) -> Page:
         "number": number,
         "about": found[0],
         "metrics": [name for name in found.columns if name not in NAMES],
-        "meanings": _meanings(bench, "filter"),
+        "meanings": meanings(bench, "filter"),
         "kernels": each,
         "most_kernels": MOST_KERNELS,
         "drawn": drawn,
@@ -153,17 +156,17 @@ def filter_(bench: Workbench, request: Request) -> Page:
         "similar": attempt(lambda: bench.similar(address, row["model"], limit=12)),
         "observations": [one["observation"] for one in bench.observations(row["model"])],
         "exemplars": attempt(lambda: bench.exemplars(address, top=9)),
-        "commands": _commands(
+        "commands": command_lines(
             bench,
             [
-                f"filterkit show {_word(address)} -o filter.png",
-                f"filterkit filters {_word(address)}",
-                f"filterkit similar {_word(address)}",
-                f"filterkit connections {_word(address)}",
-                f"filterkit visualize {_word(address)} -o visualization.png",
+                f"filterkit show {word(address)} -o filter.png",
+                f"filterkit filters {word(address)}",
+                f"filterkit similar {word(address)}",
+                f"filterkit connections {word(address)}",
+                f"filterkit visualize {word(address)} -o visualization.png",
             ],
         ),
-        "python": _python(
+        "python": python_lines(
             bench,
             [f"bench.bank({address!r})", f"bench.filters({address!r})[0]", f"bench.similar({address!r})"],
         ),
@@ -198,10 +201,10 @@ def kernel(bench: Workbench, request: Request) -> Page:
             lambda: bench.similar(address, "classic", invariant="scale,sign,flip,rotate", limit=3)
         ),
         "similar": attempt(lambda: bench.similar(address, row["model"], limit=12)),
-        "commands": _commands(
-            bench, [f"filterkit show {_word(address)} -o kernel.png", f"filterkit similar {_word(address)}"]
+        "commands": command_lines(
+            bench, [f"filterkit show {word(address)} -o kernel.png", f"filterkit similar {word(address)}"]
         ),
-        "python": _python(bench, [f"bench.bank({address!r})[0, 0]", f"bench.similar({address!r})"]),
+        "python": python_lines(bench, [f"bench.bank({address!r})[0, 0]", f"bench.similar({address!r})"]),
     }
     return Page("kernel.html", [about], tuple(about), values)
 
@@ -263,7 +266,7 @@ def _first_layer(bench: Workbench, model: str) -> str | None:
     return f"{row['model']}/{row['layer']}" if row else None
 
 
-def _meanings(bench: Workbench, table: str) -> Mapping[str, Row]:
+def meanings(bench: Workbench, table: str) -> Mapping[str, Row]:
     """What the columns of a table mean, and those of responses by the names that they have beside them."""
     rows = bench.columns()
     responses = {f"response_{row['column']}": row for row in rows if row["table"] == "response"}
@@ -276,18 +279,18 @@ def _as_table(weights: Any) -> list[list[list[float]]]:
     return weights.reshape(-1, *(1, 1, *weights.shape)[-2:]).tolist()  # type: ignore[no-any-return]
 
 
-def _word(text: str) -> str:
+def word(text: str) -> str:
     """A word of a command line, quoted if it has to be."""
     from filterkit.errors import one_line, shell_quoted
 
     return shell_quoted(one_line(text))
 
 
-def _commands(bench: Workbench, lines: Sequence[str]) -> str:
+def command_lines(bench: Workbench, lines: Sequence[str]) -> str:
     """Commands that give what the page shows."""
-    place = "" if bench.location == "catalog.db" else f" --catalog {_word(bench.location)}"
+    place = "" if bench.location == "catalog.db" else f" --catalog {word(bench.location)}"
     return "\n".join(line + place for line in lines)
 
 
-def _python(bench: Workbench, lines: Sequence[str]) -> str:
+def python_lines(bench: Workbench, lines: Sequence[str]) -> str:
     return "\n".join(["import filterkit", "", f"bench = filterkit.open({bench.location!r})", *lines])

@@ -119,7 +119,6 @@ def _version(bench: Workbench, model: str) -> str:
     NotFoundError
         There is no such model, or nothing could be extracted from it.
     """
-    bench.observations(model)
     _, rows = bench.iter_filters(model, columns=("model", "model.banks_sha256"), limit=1)
     row = next(rows, None)
     if row is None or row["model"] != model:
