@@ -15,6 +15,7 @@ from filterkit.web.pages import (
     Page,
     attempt,
     command_lines,
+    filter_,
     meanings,
     page_number,
     paging,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 FILTERS = 50
 """How many filters are on a page."""
+MOST_OBSERVED = 20
+"""How many filters are in each list of an observation."""
 MOST_SIMILAR = 100
 MOST_DIFFERENCES = 200
 SQL_SECONDS, SQL_ROWS, SQL_RESULT = 5.0, 1000, "16MB"
@@ -199,6 +202,9 @@ def observation(bench: Workbench, request: Request) -> Page:
     """One observation of a model: what its filters respond to."""
     model, name = request.path_params["model"], request.path_params["observation"]
     about = next((row for row in bench.observations(model) if row["observation"] == name), None)
+    if about is None and is_number(name):  # of a layer that is named like this page
+        request.path_params.update(layer="observations", filter=int(name))
+        return filter_(bench, request)
     if about is None or about["model"] != model:
         raise NotFoundError(
             f"{model} has no observation '{name}'", hint=f"filterkit observe {model} IMAGES..."
@@ -211,7 +217,7 @@ def observation(bench: Workbench, request: Request) -> Page:
     def rows(where: str | None, sort: str) -> Any:
         return attempt(
             lambda: bench.filters(
-                model, columns=RESPONSES, where=where, sort=sort, limit=FILTERS, observation=name
+                model, columns=RESPONSES, where=where, sort=sort, limit=MOST_OBSERVED, observation=name
             )
         )
 

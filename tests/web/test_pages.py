@@ -193,6 +193,9 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
             model = build_model([node("Conv", "x w", "y", "conv")], {"x": size}, weights)
             onnx.save(model, folder / f"{name}.onnx")
             bench.add(folder / f"{name}.onnx")
+        model = build_model([node("Conv", "x w", "y", "observations")], {"x": ["N", 1, "H", "W"]}, weights)
+        onnx.save(model, folder / "named.onnx")
+        bench.add(folder / "named.onnx")
         bench.add("classic", name="odd")
     connection = sqlite3.connect(folder / "catalog.db")
     with connection:
@@ -212,6 +215,15 @@ def test_kernels_of_any_dimension(odd: Path) -> None:
                 assert shown.status == 200
                 for picture in re.findall(r'(?:src|image href)="([^"]+)"', shown.text):
                     assert explorer.get(picture).status == 200, picture
+
+
+def test_a_layer_may_be_named_like_a_page(odd: Path) -> None:
+    with exploring(odd) as explorer:
+        assert explorer.get("/m/named/observations").status == 200
+        assert "<h1>Filter 1 of observations" in explorer.get("/m/named/observations/1").text
+        assert explorer.get("/m/named/observations/1/0").status == 200
+        assert explorer.get("/m/named/observations/2").status == 404
+        assert explorer.get("/m/signal/observations/1").status == 404
 
 
 def test_texts_are_escaped_everywhere(odd: Path) -> None:
