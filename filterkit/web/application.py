@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from filterkit.errors import FilterkitError, NotFoundError, UsageError
-from filterkit.web import links, pages, pictures, searches
+from filterkit.web import links, page_pictures, pages, searches
 from filterkit.web.pages import Page
 from filterkit.web.templating import render
 from filterkit.web.workers import BusyError, GoneError, Worker
@@ -41,9 +41,9 @@ PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/diff", searches.diff, HEAVY),
 )
 PICTURES: tuple[tuple[str, Callable[[Workbench, Request], Response]], ...] = (
-    ("exemplars", pictures.exemplars),
-    ("chart", pictures.chart),
-    ("{style}", pictures.picture),
+    ("exemplars", page_pictures.exemplars),
+    ("chart", page_pictures.chart),
+    ("{style}", page_pictures.picture),
 )
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
 """What pages can be downloaded as, with ``?format=``."""
@@ -87,7 +87,7 @@ def _page(view: Callable[[Workbench, Request], Page], worker: str) -> Callable[[
             if page.error is not None:
                 raise page.error
             return _table(bench, page, form)
-        values = {**page.values, "error": page.error, "picture": pictures.urls(bench)}
+        values = {**page.values, "error": page.error, "picture": page_pictures.urls(bench)}
         status = 200 if page.error is None else _status(page.error)
         return Response(render(page.template, values, request), status, FRESH, "text/html")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError, NotFoundError, closest
 from filterkit.web import links
-from filterkit.web.pictures import GAP, MOST_KERNELS, kernels_address, kernels_sheet
+from filterkit.web.page_pictures import GAP, MOST_KERNELS, kernels_address, kernels_sheet
 
 if TYPE_CHECKING:
     from starlette.requests import Request

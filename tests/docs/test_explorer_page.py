@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from explorer import exploring
@@ -26,11 +26,15 @@ def test_the_command_serves_the_pages(vgg16_catalog: Path) -> None:
     with exploring(vgg16_catalog) as explorer:
         for page in pages:
             assert explorer.get(page).status == 200, page
-        where = quote("classic_kernel like 'edge_sobel%'")
-        assert "classic_kernel like 'edge_sobel%'" in PAGE
-        found = explorer.get(f"/filters?address=vgg16/block2_*&where={where}&sort=classic_score&order=down")
+        [sobel] = [block for block in code_blocks(PAGE) if block.startswith("[[")]
+        query = urlencode(
+            {"query": sobel, "among": "vgg16/block2_*", "invariant": ["scale", "sign", "rotate"]}, True
+        )
+        found = explorer.get(f"/similar?{query}")
         [first, *_] = re.findall(r'<a class="address" href="(/m/vgg16/block2_[^"]*)"', found.text)
-        assert "Similar filters in all models" in explorer.get(first).text
+        above = explorer.get(first).links
+        assert first.rpartition("/")[0] in above
+        assert "Similar filters in all models" in explorer.get(first.rpartition("/")[0]).text
 
 
 def test_a_script_exchanges_the_token(classic_catalog: Path) -> None:
