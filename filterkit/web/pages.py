@@ -137,8 +137,6 @@ def filter_(bench: Workbench, request: Request) -> Page:
     found = bench.filters(address)
     each = row["kernels"] // row["filters"]
     drawn = kernels_address(address, each)
-    sheet, scale = kernels_sheet(bench, drawn)
-    height, width = (side * scale + GAP for side in sheet.tile_shape)
     values = {
         "title": address,
         "row": row,
@@ -149,10 +147,8 @@ def filter_(bench: Workbench, request: Request) -> Page:
         "kernels": each,
         "most_kernels": MOST_KERNELS,
         "drawn": drawn,
-        "sheet": sheet,
+        "sheet": attempt(lambda: _sheet(bench, drawn)),
         "gap": GAP,
-        "cell": (height, width),
-        "size": (sheet.rows * height + GAP, sheet.columns * width + GAP),
         "similar": attempt(lambda: bench.similar(address, row["model"], limit=12)),
         "observations": [one["observation"] for one in bench.observations(row["model"])],
         "exemplars": attempt(lambda: bench.exemplars(address, top=9)),
@@ -172,6 +168,18 @@ def filter_(bench: Workbench, request: Request) -> Page:
         ),
     }
     return Page("filter.html", found, found.columns, values)
+
+
+def _sheet(bench: Workbench, address: str) -> dict[str, Any]:
+    """Where the kernels of a filter are in their picture, in its pixels."""
+    sheet, scale = kernels_sheet(bench, address)
+    height, width = (side * scale + GAP for side in sheet.tile_shape)
+    return {
+        "count": sheet.count,
+        "columns": sheet.columns,
+        "cell": (height, width),
+        "size": (sheet.rows * height + GAP, sheet.columns * width + GAP),
+    }
 
 
 def kernel(bench: Workbench, request: Request) -> Page:

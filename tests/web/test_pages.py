@@ -217,6 +217,20 @@ def test_kernels_of_any_dimension(odd: Path) -> None:
                     assert explorer.get(picture).status == 200, picture
 
 
+def test_a_filter_without_weights_has_its_metrics(tmp_path: Path) -> None:
+    with filterkit.open(tmp_path / "catalog.db") as bench:
+        bench.add("classic")
+    (tmp_path / "catalog.store").rename(tmp_path / "elsewhere")
+    with exploring(tmp_path / "catalog.db") as explorer:
+        for path in ("/", "/m/classic", "/m/classic/edge_sobel_x", "/m/classic/edge_sobel_x/0"):
+            assert explorer.get(path).status == 200, path
+        page = explorer.get("/m/classic/edge_sobel_x/0").text
+        assert "the weights of classic are not in the store" in page
+        assert "classic_score" in page
+        (tmp_path / "elsewhere").rename(tmp_path / "catalog.store")
+        assert "not in the store" not in explorer.get("/m/classic/edge_sobel_x/0").text
+
+
 def test_a_layer_may_be_named_like_a_page(odd: Path) -> None:
     with exploring(odd) as explorer:
         assert explorer.get("/m/named/observations").status == 200
