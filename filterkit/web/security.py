@@ -96,9 +96,10 @@ class Guard:
 
     def _hosts(self, scope: Scope) -> list[str]:
         """The values of ``Host`` that are allowed: the own address of this connection, and our names."""
-        address, port = scope["server"]
-        address = address.partition("%")[0]  # the zone of a local IPv6 address
-        names = {address, *self._names, *(["localhost"] if ip_address(address).is_loopback else [])}
+        text, port = scope["server"]
+        address = ip_address(text.partition("%")[0])  # without the zone of a local IPv6 address
+        address = getattr(address, "ipv4_mapped", None) or address
+        names = {str(address), *self._names, *(["localhost"] if address.is_loopback else [])}
         names = {f"[{name}]" if ":" in name else name for name in names}
         return [f"{name}:{port}" for name in names] + [name for name in names if port == 80]
 

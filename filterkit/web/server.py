@@ -53,7 +53,7 @@ class Server:
         self._socket, self.is_local = _listen(host, port)
         address, number = self._socket.getsockname()[:2]
         self._application = application(catalog, registry)
-        self._guard = Guard(self._application, names={host, address}, port=number)
+        self._guard = Guard(self._application, names={host.lower(), address}, port=number)
         shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, host)  # a browser needs a single address
         name = f"[{shown}]" if ":" in shown else shown
         self.url = f"http://{name}:{number}/?token={self._guard.token}"
