@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from filterkit.workbench import Workbench
 
 QUICK, HEAVY = "quick", "heavy"
-"""The workers: one for the pages of one model, one for what searches the catalog."""
+"""The workers: one for the pages of one model, one for what takes longer: searches and charts."""
 
 PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/", pages.models, QUICK),
@@ -40,10 +40,10 @@ PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/sql", searches.sql, HEAVY),
     ("/diff", searches.diff, HEAVY),
 )
-PICTURES: tuple[tuple[str, Callable[[Workbench, Request], Response]], ...] = (
-    ("exemplars", page_pictures.exemplars),
-    ("chart", page_pictures.chart),
-    ("{style}", page_pictures.picture),
+PICTURES: tuple[tuple[str, Callable[[Workbench, Request], Response], str], ...] = (
+    ("exemplars", page_pictures.exemplars, HEAVY),
+    ("chart", page_pictures.chart, HEAVY),
+    ("{style}", page_pictures.picture, QUICK),
 )
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
 """What pages can be downloaded as, with ``?format=``."""
@@ -58,8 +58,8 @@ def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> S
         routes=[
             *(Route(place, _page(view, worker)) for place, view, worker in PAGES),
             *(
-                Route(f"/pictures/{{version}}/{style}/{{address:path}}.png", _endpoint(draw, QUICK))
-                for style, draw in PICTURES
+                Route(f"/pictures/{{version}}/{style}/{{address:path}}.png", _endpoint(draw, worker))
+                for style, draw, worker in PICTURES
             ),
             Route("/go", go),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
