@@ -170,10 +170,12 @@ def test_a_filter_with_keys_alone(pages: Any) -> None:
 @pytest.mark.zoo
 def test_commands_are_copied(pages: Any, vgg16: Explorer) -> None:
     base = vgg16.url.partition("/?")[0]
-    pages.execute_cdp_cmd("Browser.grantPermissions", {"origin": base, "permissions": ["clipboardReadWrite"]})
+    permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"]
+    pages.execute_cdp_cmd("Browser.grantPermissions", {"origin": base, "permissions": permissions})
     pages.get(f"{base}/m/vgg16/block1_conv1/7")
     button = pages.find_element("css selector", "pre.copy + button")
     button.click()
+    wait(lambda: button.text == "Copied")
     pages.set_script_timeout(20)
     copied = pages.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
     assert copied.startswith("filterkit show vgg16/block1_conv1/7 -o filter.png --catalog ")
