@@ -32,6 +32,7 @@ FLOORS = (
     ("ingest",),
     ("operations", "results", "session"),
     ("workbench",),
+    ("web",),
     ("testing", "scaffold"),
     ("cli",),
 )

@@ -684,6 +684,22 @@ class Workbench:
             self._session, sql, timeout=timeout, limit=limit, max_value=max_value, max_result=max_result
         )
 
+    def columns(self) -> Rows:
+        """List the columns of the catalog's tables, which `query` reads, one row each.
+
+        Returns
+        -------
+        Rows
+            ``table``, ``column``, ``type``, ``meaning``, and ``interpretation`` of metrics: which values are
+            good, if any.
+
+        Examples
+        --------
+        >>> [row["meaning"] for row in bench.columns() if row["column"] == "frequency"]
+        ['energy-weighted spatial frequency, cycles per pixel']
+        """
+        return operations.query.columns()
+
     @_with_thumbnails
     def stats(self, address: str = "*", *, observation: str | None = None) -> LayerStatistics:
         """List the metrics of the layers that `address` names, one row each.
@@ -1210,6 +1226,25 @@ class Workbench:
         ['block1_conv1', 'block1_conv2']
         """
         return operations.show.sheets(self._session, address, normalizer, channels, colormap, expand=expand)
+
+    def thumbnails(self, addresses: Iterable[str]) -> dict[str, bytes]:
+        """Draw a small PNG of each address, with one pixel per value.
+
+        A filter is drawn with its strongest kernel, or in colour if it reads a picture; a layer with its
+        first filters, side by side. Each filter is normalized by itself.
+
+        Returns
+        -------
+        dict
+            By address; those that cannot be drawn are left out.
+
+        Examples
+        --------
+        >>> png = bench.thumbnails(["vgg16/block1_conv1/0", "vgg16/nothing"])["vgg16/block1_conv1/0"]
+        >>> png[1:4]
+        b'PNG'
+        """
+        return operations.thumbnails.thumbnails(self._session, addresses)
 
     def render(
         self, sheet: TileSheet, renderer: str | None = None, *, suffix: str | None = None, **options: Any

@@ -35,6 +35,7 @@ EXEMPT = {"filterkit.workbench"}
 HEAVY = {
     *("numpy", "onnx", "onnxruntime", "matplotlib", "sqlalchemy", "alembic", "PIL", "safetensors", "rich"),
     *("keras", "torch", "skimage", "scipy", "h5py"),
+    *("starlette", "uvicorn", "jinja2"),
 }
 
 
@@ -87,7 +88,7 @@ def test_imports_never_go_up() -> None:
     assert wrong == []
 
 
-COMMANDS_IMPORT = {"workbench", "errors", "settings", "formats", "plugins", "scaffold", "cli"}
+COMMANDS_IMPORT = {"workbench", "errors", "settings", "formats", "plugins", "scaffold", "web", "cli"}
 
 
 def test_commands_reach_everything_through_the_workbench() -> None:
@@ -97,6 +98,17 @@ def test_commands_reach_everything_through_the_workbench() -> None:
         if part_of(module_of(path)) == "cli"
         for name in set(imports(parse(path))) - ROOF
         if name.partition(".")[0] == "filterkit" and part_of(name) not in COMMANDS_IMPORT
+    }
+    assert wrong == set()
+
+
+def test_the_explorer_reaches_everything_through_the_workbench() -> None:
+    wrong = {
+        f"{module_of(path)} imports {name}"
+        for path in FILES
+        if part_of(module_of(path)) == "web"
+        for name in set(imports(parse(path))) - ROOF
+        if name.partition(".")[0] == "filterkit" and part_of(name) not in {"workbench", "errors", "web"}
     }
     assert wrong == set()
 
@@ -218,6 +230,7 @@ TESTED_WITH = {
     },
     "filterkit.operations.visualized_pictures": "operations/test_visualize.py",
     "filterkit.operations.visualizing": "operations/test_visualize.py",
+    "filterkit.operations.requested_observation": "operations/test_observe.py",
     # what results share, through the results
     "filterkit.short_reprs": "results/test_reprs.py",
     "filterkit.results.list_like": "results/test_rows.py",

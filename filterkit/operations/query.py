@@ -1,4 +1,4 @@
-"""Run one SELECT statement on the catalog."""
+"""Run one SELECT statement on the catalog; list the columns that it can use."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from filterkit.errors import check_text
 from filterkit.operations.measure import hint_measure
+from filterkit.results.rows import Rows
 
 if TYPE_CHECKING:
     from filterkit.plugins.protocols import Row
@@ -32,3 +33,24 @@ def iter_query(
         return query(
             session.catalog(), sql, timeout=timeout, limit=limit, max_value=max_value, max_result=max_result
         )
+
+
+MEASURED = ("filter", "layer")
+"""The tables with metrics."""
+
+
+def columns() -> Rows:
+    """See `Workbench.columns`."""
+    from filterkit.catalog.schema import metadata
+    from filterkit.charts.meanings import MEANINGS
+
+    names = ("table", "column", "type", "meaning", "interpretation")
+    rows = []
+    for table in metadata.tables.values():
+        for column in table.columns:
+            points_at = ", ".join(f"{key.column.table.name}.{key.column.name}" for key in column.foreign_keys)
+            meaning = column.comment or points_at
+            interpretation = MEANINGS.get(column.name) if table.name in MEASURED else None
+            values = (table.name, column.name, str(column.type), meaning, interpretation)
+            rows.append(dict(zip(names, values, strict=True)))
+    return Rows(rows, dict.fromkeys(names, str))

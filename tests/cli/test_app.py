@@ -15,13 +15,16 @@ from filterkit.cli import app as cli
 from filterkit.cli.app import build_app
 from filterkit.cli.shell import COMMON
 
-HEAVY = {"numpy", "onnx", "onnxruntime", "sqlalchemy", "alembic", "matplotlib", "PIL", "safetensors", "rich"}
+HEAVY = {
+    *("numpy", "onnx", "onnxruntime", "sqlalchemy", "alembic", "matplotlib", "PIL", "safetensors", "rich"),
+    *("starlette", "uvicorn", "jinja2"),
+}
 
 COMMANDS = {
     *("add", "measure", "remove", "zoo", "models", "layers", "filters", "query"),
     *("stats", "similar", "connections", "duplicates", "diff"),
     *("show", "maps", "convolve", "attribute", "visualize", "ablate", "export"),
-    *("observe", "observations", "exemplars"),
+    *("observe", "observations", "exemplars", "serve"),
     *("quickstart", "doctor", "plugins"),
 }
 

@@ -26,3 +26,15 @@ def test_what_does_not_read_is_refused(small: filterkit.Workbench, sql: str) -> 
 def test_results_have_a_limit(small: filterkit.Workbench) -> None:
     with pytest.raises(CatalogError):
         small.query("select * from filter", max_result=100)
+
+
+def test_the_columns_are_those_of_the_tables(small: filterkit.Workbench) -> None:
+    rows = small.columns()
+    for table in dict.fromkeys(rows["table"]):
+        names = [row["column"] for row in rows if row["table"] == table]
+        assert small.query(f'select * from "{table}" limit 0').columns == tuple(names)
+    assert sum(bool(row["meaning"]) for row in rows) > 90
+    metrics = {(row["table"], row["column"]): row["interpretation"] for row in rows}
+    assert metrics["filter", "redundancy"].startswith("Largest |cosine| to another filter.")
+    assert metrics["layer", "orthogonality"] is not None
+    assert metrics["model", "name"] is None

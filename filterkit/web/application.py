@@ -1,0 +1,154 @@
+"""The application: addresses of pages, and how what they show becomes a response."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from filterkit.errors import FilterkitError, NotFoundError, UsageError
+from filterkit.web import links, page_pictures, pages, searches
+from filterkit.web.pages import Page
+from filterkit.web.templating import render
+from filterkit.web.workers import BusyError, GoneError, Worker
+
+if TYPE_CHECKING:
+    from filterkit.plugins.registry import Registry
+    from filterkit.workbench import Workbench
+
+QUICK, HEAVY = "quick", "heavy"
+"""The workers: one for the pages of one model, one for what takes longer: searches and charts."""
+
+PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
+    ("/", pages.models, QUICK),
+    ("/m/{model}", pages.model, QUICK),
+    ("/m/{model}/observations/{observation}", searches.observation, HEAVY),
+    ("/m/{model}/{layer}", pages.layer, QUICK),
+    ("/m/{model}/{layer}/{filter:int}", pages.filter_, QUICK),
+    ("/m/{model}/{layer}/{filter:int}/{kernel:int}", pages.kernel, QUICK),
+    ("/filters", searches.filters, HEAVY),
+    ("/similar", searches.similar, HEAVY),
+    ("/sql", searches.sql, HEAVY),
+    ("/diff", searches.diff, HEAVY),
+)
+PICTURES: tuple[tuple[str, Callable[[Workbench, Request], Response], str], ...] = (
+    ("exemplars", page_pictures.exemplars, HEAVY),
+    ("chart", page_pictures.chart, HEAVY),
+    ("{style}", page_pictures.picture, QUICK),
+)
+MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
+"""What pages can be downloaded as, with ``?format=``."""
+
+FRESH = {"Cache-Control": "no-cache"}
+"""Of pages, so that a reload shows what other processes changed."""
+
+
+def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> Starlette:
+    """The application on a catalog; its ``state.workers`` have to be closed."""
+    made = Starlette(
+        routes=[
+            *(Route(place, _page(view, worker)) for place, view, worker in PAGES),
+            *(
+                Route(f"/pictures/{{version}}/{style}/{{address:path}}.png", _endpoint(draw, worker))
+                for style, draw, worker in PICTURES
+            ),
+            Route("/go", go),
+            Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
+        ],
+        exception_handlers={HTTPException: _http_error},
+    )
+    made.router.redirect_slashes = False
+    made.state.workers = {name: Worker(catalog, registry) for name in (QUICK, HEAVY)}
+    return made
+
+
+async def go(request: Request) -> Response:
+    """The page of an address that was typed."""
+    address = request.query_params.get("address", "").strip().strip("/")
+    place = links.href(address) if address else "/"
+    several = f"/filters{links.query({'address': address})}"
+    return RedirectResponse(place or several, 303)
+
+
+def _page(view: Callable[[Workbench, Request], Page], worker: str) -> Callable[[Request], Any]:
+    def respond(bench: Workbench, request: Request) -> Response:
+        page = view(bench, request)
+        form = request.query_params.get("format")
+        if form is not None:
+            if page.error is not None:
+                raise page.error
+            return _table(bench, page, form)
+        values = {**page.values, "error": page.error, "picture": page_pictures.urls(bench)}
+        status = 200 if page.error is None else _status(page.error)
+        return Response(render(page.template, values, request), status, FRESH, "text/html")
+
+    return _endpoint(respond, worker)
+
+
+def _endpoint(respond: Callable[[Workbench, Request], Response], worker: str) -> Callable[[Request], Any]:
+    """Run a function on a worker; errors become responses, as nothing may reach the log of the server."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            found: Response = await request.app.state.workers[worker].run(
+                request, lambda bench: respond(bench, request)
+            )
+        except GoneError:
+            return Response(status_code=499)
+        except FilterkitError as error:
+            return _error(request, error, _status(error))
+        except Exception as error:
+            words = " ".join(str(error).split())[:300] or "no message"
+            bug = FilterkitError(
+                f"unexpected {type(error).__name__}: {words}",
+                hint="this is a bug in filterkit or in a plugin",
+            )
+            return _error(request, bug, 500)
+        return found
+
+    return endpoint
+
+
+def _table(bench: Workbench, page: Page, form: str) -> Response:
+    """The rows of a page as JSON or CSV, as the command line writes them."""
+    if form not in MEDIA_TYPES:
+        raise UsageError(f"a page cannot be written as '{form}'", hint=f"format={' or '.join(MEDIA_TYPES)}")
+    stream = io.StringIO()
+    bench.registry.create("format", form).write(page.rows, tuple(page.columns), stream)
+    return Response(stream.getvalue(), media_type=MEDIA_TYPES[form], headers=FRESH)
+
+
+def _status(error: FilterkitError) -> int:
+    if isinstance(error, UsageError):
+        return 400
+    if isinstance(error, BusyError):
+        return 503
+    return 404 if isinstance(error, NotFoundError) else 500
+
+
+def _error(request: Request, error: FilterkitError, status: int) -> Response:
+    """A page about an error; of data an object with ``error`` and ``hint``."""
+    import json
+
+    if request.query_params.get("format") in MEDIA_TYPES:
+        text = json.dumps({"error": error.message, "hint": error.hint})
+        return Response(text, status, FRESH, "application/json")
+    text = render("error.html", {"error": error, "title": "Not found" if status == 404 else "Error"}, request)
+    return Response(text, status, FRESH, "text/html")
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    words = "there is no such page" if error.status_code == 404 else error.detail
+    response = _error(request, FilterkitError(words, hint="the page of all models is /"), error.status_code)
+    response.headers.update(error.headers or {})
+    return response

@@ -1,0 +1,304 @@
+"""The pages of models, layers, filters and kernels: what each shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from filterkit.errors import FilterkitError, NotFoundError, closest
+from filterkit.web import links
+from filterkit.web.page_pictures import GAP, MOST_KERNELS, kernels_address, kernels_sheet
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from filterkit.plugins.protocols import Row
+    from filterkit.results.rows import Rows
+    from filterkit.workbench import Workbench
+
+MODELS, FILTERS = 50, 60
+"""How many models and filters are on a page."""
+
+MOST_VALUES = 1024
+"""Kernels with more values are not shown as numbers."""
+
+NAMES = ("address", "model", "layer", "filter", "label")
+"""Columns of filters that are no metrics."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page shows.
+
+    Attributes
+    ----------
+    template, values
+        The template, and the values of its variables.
+    rows, columns
+        The data of the page, for ``?format=json`` and ``?format=csv``.
+    error
+        Why what a person typed into its form shows nothing.
+    """
+
+    template: str
+    rows: Iterable[Row]
+    columns: Sequence[str]
+    values: dict[str, Any] = field(default_factory=dict)
+    error: FilterkitError | None = None
+
+
+def models(bench: Workbench, request: Request) -> Page:
+    """All models."""
+    rows = bench.models()
+    number = page_number(request)
+    shown = [{**row, "first": _first_layer(bench, row["model"])} for row in part(rows, number, MODELS)]
+    observed: dict[str, list[str]] = {}
+    for each in bench.observations():
+        observed.setdefault(each["model"], []).append(each["observation"])
+    values = {"models": shown, "observed": observed, "location": bench.location}
+    return Page("models.html", rows, rows.columns, values | paging(number, len(rows), MODELS))
+
+
+def model(bench: Workbench, request: Request) -> Page:
+    """One model: its layers, their metrics over depth, and what could not be extracted."""
+    name = request.path_params["model"]
+    observations = bench.observations(name)
+    about = next((row for row in bench.models() if row["model"] == name), None)
+    if about is None:
+        raise NotFoundError(f"there is no model '{name}' in the catalog")
+    skipped = bench.skipped(name)
+    rows: list[Row] = []
+    columns: tuple[str, ...] = ()
+    if about["layers"]:
+        layers, stats = bench.layers(name), bench.stats(name)
+        columns = tuple(dict.fromkeys((*layers.columns, *stats.columns)))
+        rows = [{**one, **other} for one, other in zip(layers, stats, strict=True)]
+    values = {
+        "title": name,
+        "about": about,
+        "layers": rows,
+        "skipped": skipped,
+        "observations": observations,
+        "meanings": meanings(bench, "layer"),
+        "commands": command_lines(
+            bench, [f"filterkit layers {word(name)}", f"filterkit stats {word(name)} -o stats.png"]
+        ),
+        "python": python_lines(bench, [f"bench.layers({name!r})", f"bench.stats({name!r})"]),
+    }
+    return Page("model.html", rows, columns, values)
+
+
+def layer(bench: Workbench, request: Request) -> Page:
+    """One layer: its filters, sorted and filtered."""
+    row = _layer(bench, request)
+    address, chosen = row["address"], request.query_params
+    where, sort = chosen.get("where", "").strip() or None, chosen.get("sort") or None
+    order = f"-{sort}" if sort and chosen.get("order") == "down" else sort
+    if request.query_params.get("format"):
+        data = bench.filters(address, where=where, sort=order)
+        return Page("layer.html", data, data.columns)
+    columns, _ = bench.iter_filters(address, limit=0)
+    number = page_number(request)
+    count = bench.count_filters(address, where=where)
+    wanted = tuple(dict.fromkeys(("address", "filter", "label", *([sort] if sort else ()))))
+    upto = bench.filters(address, columns=wanted, where=where, sort=order, limit=(number + 1) * FILTERS)
+    options = [
+        *([f"--where {word(where)}"] if where else ()),
+        *([f"--sort {word(order)}"] if order else ()),
+    ]
+    values = {
+        "title": address,
+        "row": row,
+        "filters": part(upto, number, FILTERS),
+        "count": count,
+        "sort": sort,
+        "columns": [name for name in columns if name not in NAMES],
+        "meanings": meanings(bench, "filter"),
+        "commands": command_lines(
+            bench,
+            [
+                " ".join([f"filterkit filters {word(address)}", *options]),
+                f"filterkit show {word(address)} -o layer.png",
+            ],
+        ),
+        "python": python_lines(
+            bench,
+            [f"bench.filters({address!r}, where={where!r}, sort={order!r})", f"bench.sheet({address!r})"],
+        ),
+    }
+    return Page("layer.html", (), (), values | paging(number, count, FILTERS))
+
+
+def filter_(bench: Workbench, request: Request) -> Page:
+    """One filter: its kernels, metrics, exemplars, and the filters similar to it."""
+    row, number = _layer(bench, request), int(request.path_params["filter"])
+    address = f"{row['address']}/{number}"
+    found = bench.filters(address)
+    each = row["kernels"] // row["filters"]
+    drawn = kernels_address(address, each)
+    values = {
+        "title": address,
+        "row": row,
+        "number": number,
+        "about": found[0],
+        "metrics": [name for name in found.columns if name not in NAMES],
+        "meanings": meanings(bench, "filter"),
+        "kernels": each,
+        "most_kernels": MOST_KERNELS,
+        "drawn": drawn,
+        "sheet": attempt(lambda: _sheet(bench, drawn)),
+        "gap": GAP,
+        "similar": attempt(lambda: bench.similar(address, row["model"], limit=12)),
+        "observations": [one["observation"] for one in bench.observations(row["model"])],
+        "exemplars": attempt(lambda: bench.exemplars(address, top=9)),
+        "commands": command_lines(
+            bench,
+            [
+                f"filterkit show {word(address)} -o filter.png",
+                f"filterkit filters {word(address)}",
+                f"filterkit similar {word(address)}",
+                f"filterkit connections {word(address)}",
+                f"filterkit visualize {word(address)} -o visualization.png",
+            ],
+        ),
+        "python": python_lines(
+            bench,
+            [f"bench.bank({address!r})", f"bench.filters({address!r})[0]", f"bench.similar({address!r})"],
+        ),
+    }
+    return Page("filter.html", found, found.columns, values)
+
+
+def _sheet(bench: Workbench, address: str) -> dict[str, Any]:
+    """Where the kernels of a filter are in their picture, in its pixels."""
+    sheet, scale = kernels_sheet(bench, address)
+    height, width = (side * scale + GAP for side in sheet.tile_shape)
+    return {
+        "count": sheet.count,
+        "columns": sheet.columns,
+        "cell": (height, width),
+        "size": (sheet.rows * height + GAP, sheet.columns * width + GAP),
+    }
+
+
+def kernel(bench: Workbench, request: Request) -> Page:
+    """One kernel: its numbers, and the kernels similar to it."""
+    row = _layer(bench, request)
+    filter_number, number = (int(request.path_params[name]) for name in ("filter", "kernel"))
+    address = f"{row['address']}/{filter_number}/{number}"
+    weights = bench.bank(address)[0, 0]
+    about = {
+        "address": address,
+        "shape": list(weights.shape),
+        "min": float(weights.min()),
+        "max": float(weights.max()),
+        "mean": float(weights.mean()),
+        "l2_norm": float((weights.astype("float64") ** 2).sum() ** 0.5),
+        "values": weights.tolist(),
+    }
+    values = {
+        "title": address,
+        "row": row,
+        "filter": filter_number,
+        "number": number,
+        "about": about,
+        "kernels": row["kernels"] // row["filters"],
+        "table": _as_table(weights) if weights.size <= MOST_VALUES else None,
+        "classic": attempt(
+            lambda: bench.similar(address, "classic", invariant="scale,sign,flip,rotate", limit=3)
+        ),
+        "similar": attempt(lambda: bench.similar(address, row["model"], limit=12)),
+        "commands": command_lines(
+            bench, [f"filterkit show {word(address)} -o kernel.png", f"filterkit similar {word(address)}"]
+        ),
+        "python": python_lines(bench, [f"bench.bank({address!r})[0, 0]", f"bench.similar({address!r})"]),
+    }
+    return Page("kernel.html", [about], tuple(about), values)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A part of a page that could not be made: the page says why."""
+
+    error: FilterkitError
+
+
+def attempt(part: Callable[[], Any]) -> Any:
+    """What `part` returns; what fails is a line on the page, not a page that is missing."""
+    try:
+        return part()
+    except FilterkitError as error:
+        return Failed(error)
+
+
+def page_number(request: Request) -> int:
+    """The number of the page of a long list, from 0; in addresses it is counted from 1."""
+    text = request.query_params.get("page", "1")
+    return max(int(text) - 1, 0) if links.is_number(text) else 0
+
+
+def part(rows: Sequence[Any] | Rows, number: int, size: int) -> list[Any]:
+    """The rows on one page."""
+    return [*rows[number * size : (number + 1) * size]]
+
+
+def paging(number: int, count: int, size: int) -> dict[str, Any]:
+    """The variables of ``parts.pages``."""
+    return {"page": number + 1, "pages": max(1, -(-count // size))}
+
+
+def _layer(bench: Workbench, request: Request) -> Row:
+    """The row of the layer in the path of a page, in which nothing is a pattern."""
+    model, layer = request.path_params["model"], request.path_params["layer"]
+    bench.observations(model)  # an unknown model is an error without a look at the files of that name
+    names: list[str] = []
+    try:
+        for row in bench.layers(f"{model}/{layer}"):
+            if (row["model"], row["layer"]) == (model, layer):
+                return row
+    except NotFoundError:
+        names = bench.layers(model)["layer"]
+    raise NotFoundError(
+        f"there is no layer '{layer}' in {model}", hint=closest(layer, names) if names else None
+    )
+
+
+def _first_layer(bench: Workbench, model: str) -> str | None:
+    """The address of a model's first layer."""
+    try:
+        _, rows = bench.iter_filters(model, columns=("model", "layer"), limit=1)
+    except FilterkitError:
+        return None
+    row = next(rows, None)
+    return f"{row['model']}/{row['layer']}" if row else None
+
+
+def meanings(bench: Workbench, table: str) -> Mapping[str, Row]:
+    """What the columns of a table mean, and those of responses by the names that they have beside them."""
+    rows = bench.columns()
+    responses = {f"response_{row['column']}": row for row in rows if row["table"] == "response"}
+    own = {row["column"]: row for row in rows if row["table"] in ("response", table)}
+    return {**responses, **own, **{row["column"]: row for row in rows if row["table"] == table}}
+
+
+def _as_table(weights: Any) -> list[list[list[float]]]:
+    """The values of a kernel as slices of lines: one slice if it has two dimensions, one line if one."""
+    return weights.reshape(-1, *(1, 1, *weights.shape)[-2:]).tolist()  # type: ignore[no-any-return]
+
+
+def word(text: str) -> str:
+    """A word of a command line, quoted if it has to be."""
+    from filterkit.errors import one_line, shell_quoted
+
+    return shell_quoted(one_line(text))
+
+
+def command_lines(bench: Workbench, lines: Sequence[str]) -> str:
+    """Commands that give what the page shows."""
+    place = "" if bench.location == "catalog.db" else f" --catalog {word(bench.location)}"
+    return "\n".join(line + place for line in lines)
+
+
+def python_lines(bench: Workbench, lines: Sequence[str]) -> str:
+    return "\n".join(["import filterkit", "", f"bench = filterkit.open({bench.location!r})", *lines])

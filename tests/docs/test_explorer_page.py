@@ -1,0 +1,52 @@
+"""The page about the explorer: its command serves, its pages are there, its example finds a filter."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from explorer import exploring
+
+from filterkit.testing import code_blocks
+from filterkit.web.application import PAGES
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "explorer.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.zoo
+def test_the_command_serves_the_pages(vgg16_catalog: Path) -> None:
+    [block] = code_blocks(PAGE, "console")
+    assert shlex.split(block) == ["$", "filterkit", "serve"]
+    pages = re.findall(r"^\| `(/[^`]*)` \|", PAGE, re.M)
+    assert len(pages) == len(PAGES) - 1  # without that of an observation
+    with exploring(vgg16_catalog) as explorer:
+        for page in pages:
+            assert explorer.get(page).status == 200, page
+        [sobel] = [block for block in code_blocks(PAGE) if block.startswith("[[")]
+        query = urlencode(
+            {"query": sobel, "among": "vgg16/block2_*", "invariant": ["scale", "sign", "rotate"]}, True
+        )
+        found = explorer.get(f"/similar?{query}")
+        [first, *_] = re.findall(r'<a class="address" href="(/m/vgg16/block2_[^"]*)"', found.text)
+        above = explorer.get(first).links
+        assert first.rpartition("/")[0] in above
+        assert "Similar filters in all models" in explorer.get(first.rpartition("/")[0]).text
+
+
+def test_a_script_exchanges_the_token(classic_catalog: Path) -> None:
+    assert "curl -L -c cookies" in PAGE
+    with exploring(classic_catalog) as explorer:
+        token = urlsplit(explorer.url).query
+        answer = explorer.get(f"/m/classic/edge_sobel_x?{token}&format=csv&where=dead+%3D+0", Cookie=None)
+        place = answer.headers["Location"]
+        assert place == "/m/classic/edge_sobel_x?format=csv&where=dead+%3D+0"
+        assert explorer.get(place).text.startswith("address,model,layer,filter,")
+
+
+def test_its_picture_exists() -> None:
+    assert "](images/explorer.png)" in PAGE
+    assert (DOCS / "images" / "explorer.png").stat().st_size < 400_000

@@ -1,0 +1,197 @@
+"""The explorer in a real browser: with the mouse, with keys, on small screens, without JavaScript."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from explorer import Explorer
+
+REQUIRE_BROWSER = os.environ.get("FILTERKIT_REQUIRE_BROWSER", "") not in ("", "0")
+"""Set in CI: without Chromium, the tests fail instead of being skipped."""
+
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--window-size=1280,800"),
+)
+PAGES = (
+    *("/", "/m/vgg16", "/m/vgg16/block1_conv1?sort=l2_norm", "/m/vgg16/block2_conv1/7"),
+    *("/m/vgg16/block2_conv1/7/3", "/filters", "/similar?query=classic/edge_sobel_x/0/0", "/diff", "/sql"),
+    *("/sql?sql=x", "/m/nothing"),
+)
+LOADED = """
+const images = [...document.images].filter(image => image.loading !== "lazy");
+return images.every(image => image.complete && image.naturalWidth > 0);
+"""
+ADDRESSES = "return performance.getEntriesByType('resource').map(entry => entry.name)"
+WIDTH = "return document.documentElement.scrollWidth"
+UNNAMED = """
+const named = element => element.textContent.trim() || element.getAttribute("aria-label") || element.title
+  || element.querySelector("img:not([alt=''])");
+const fields = [...document.querySelectorAll("input, select, textarea")].filter(each => !each.labels.length);
+const others = [...document.querySelectorAll("a, button, summary, [role=region]")];
+const images = [...document.images].filter(each => !each.hasAttribute("alt"));
+return [...fields, ...others.filter(each => !named(each)), ...images].map(element => element.outerHTML);
+"""
+OUTLINED = """
+const style = getComputedStyle(document.activeElement);
+return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    browsers = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    found, driver = next(filter(None, browsers), None), shutil.which("chromedriver")
+    if not (found and driver):
+        if REQUIRE_BROWSER:
+            pytest.fail("there is no Chromium with its chromedriver")
+        pytest.skip("needs Chromium and its chromedriver")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = found
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) as made:
+        yield made
+
+
+@pytest.fixture
+def pages(browser: Any, vgg16: Explorer) -> Any:
+    """A browser that has opened the printed address."""
+    browser.get(vgg16.url)
+    browser.get_log("browser")
+    return browser
+
+
+def sized(browser: Any, width: int, theme: str = "light") -> None:
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    media = {"features": [{"name": "prefers-color-scheme", "value": theme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+
+
+def place(browser: Any) -> str:
+    return urlsplit(browser.current_url).path
+
+
+def wait(until: Callable[[], bool]) -> None:
+    """Keys do not wait for the page that they open."""
+    deadline = time.monotonic() + 30
+    while True:
+        with suppress(Exception):  # the page is being replaced
+            if until():
+                return
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.zoo
+def test_the_token_leaves_the_address_bar(pages: Any) -> None:
+    assert place(pages) == "/"
+    assert "token" not in pages.current_url
+    assert pages.execute_script("return document.cookie") == ""  # which scripts cannot read
+
+
+@pytest.mark.zoo
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_fit_and_load_nothing_from_elsewhere(pages: Any, vgg16: Explorer, path: str) -> None:
+    base = vgg16.url.partition("/?")[0]
+    backgrounds = set()
+    for width, theme in ((1280, "light"), (390, "dark"), (320, "light")):
+        sized(pages, width, theme)
+        pages.get(base + path)
+        assert pages.execute_script(WIDTH) <= width
+        backgrounds.add(
+            pages.execute_script("return getComputedStyle(document.documentElement).backgroundColor")
+        )
+        assert pages.execute_script(UNNAMED) == []
+        assert all(each.startswith(f"{base}/") for each in pages.execute_script(ADDRESSES))
+        complaints = [each["message"] for each in pages.get_log("browser")]
+        assert all("server responded with a status of 40" in each for each in complaints), complaints
+    assert len(backgrounds) == 2
+    assert pages.execute_script(LOADED)
+    sized(pages, 1280)
+
+
+@pytest.mark.zoo
+def test_from_the_first_page_to_a_kernel_with_clicks(pages: Any) -> None:
+    sized(pages, 1280)
+    for link in ("vgg16", "block2_conv1"):
+        pages.find_element("link text", link).click()
+    assert place(pages) == "/m/vgg16/block2_conv1"
+    pages.find_element("css selector", '.grid a[href="/m/vgg16/block2_conv1/7"]').click()
+    assert pages.find_element("tag name", "h1").text == "Filter 7 of block2_conv1"
+    pages.find_element("css selector", 'svg.kernels a[href="7/12"]').click()
+    assert place(pages) == "/m/vgg16/block2_conv1/7/12"
+    pages.find_element("partial link text", "13 →").click()
+    assert place(pages) == "/m/vgg16/block2_conv1/7/13"
+
+
+@pytest.mark.zoo
+def test_a_filter_with_keys_alone(pages: Any) -> None:
+    """From the first page to the edges of a layer: Tab, letters and Enter, with visible focus."""
+    from selenium.webdriver import ActionChains, Keys
+
+    def press(*keys: str) -> None:
+        ActionChains(pages).send_keys(*keys).perform()
+
+    def go_to(test: str) -> None:
+        for _ in range(60):
+            press(Keys.TAB)
+            assert pages.execute_script(OUTLINED)
+            if pages.execute_script(f"return ({test})(document.activeElement)"):
+                return
+        raise AssertionError(f"no Tab leads to {test}")
+
+    go_to("e => e.textContent === 'Skip to content'")
+    press(Keys.ENTER)
+    go_to("e => e.textContent === 'vgg16'")
+    press(Keys.ENTER)
+    wait(lambda: pages.find_element("tag name", "h1").text == "vgg16")
+    go_to("e => e.name === 'address'")
+    press("vgg16/block1_conv1", Keys.ENTER)
+    wait(lambda: pages.find_element("tag name", "h1").text == "block1_conv1")
+    go_to("e => e.name === 'where'")
+    press("classic_type = 'edge'", Keys.ENTER)
+    wait(lambda: "12 filters of 64" in pages.find_element("tag name", "main").text)
+    go_to("e => e.closest('.grid') !== null")
+    press(Keys.ENTER)
+    wait(lambda: place(pages).startswith("/m/vgg16/block1_conv1/"))
+
+
+@pytest.mark.zoo
+def test_commands_are_copied(pages: Any, vgg16: Explorer) -> None:
+    base = vgg16.url.partition("/?")[0]
+    permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"]
+    pages.execute_cdp_cmd("Browser.grantPermissions", {"origin": base, "permissions": permissions})
+    pages.get(f"{base}/m/vgg16/block1_conv1/7")
+    button = pages.find_element("css selector", "pre.copy + button")
+    button.click()
+    wait(lambda: button.text == "Copied")
+    pages.set_script_timeout(20)
+    copied = pages.execute_async_script("navigator.clipboard.readText().then(arguments[0])")
+    assert copied.startswith("filterkit show vgg16/block1_conv1/7 -o filter.png --catalog ")
+    assert copied == pages.find_element("css selector", "pre.copy").text
+
+
+@pytest.mark.zoo
+def test_without_javascript(pages: Any, vgg16: Explorer) -> None:
+    pages.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        pages.get(vgg16.url.partition("/?")[0] + "/similar")
+        pages.find_element("partial link text", "Sobel").click()
+        first = pages.find_element("css selector", "td a.address")
+        assert first.text == "classic/edge_sobel_x/0/0"
+        first.click()
+        assert pages.find_elements("css selector", "pre.copy + button") == []
+        assert "Kernel 0 of filter 0" in pages.find_element("tag name", "h1").text
+    finally:
+        pages.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
