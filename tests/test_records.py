@@ -35,7 +35,7 @@ def test_the_shape_of_a_sheet(colour: bool) -> None:
 def test_all_records_are_frozen_and_can_be_pickled() -> None:
     kinds = [kind for kind in vars(records).values() if isinstance(kind, type)]
     kinds = [kind for kind in kinds if dataclasses.is_dataclass(kind)]
-    assert len(kinds) == 10
+    assert len(kinds) == 11
     for kind in kinds:
         assert kind.__dataclass_params__.frozen, kind
     for value in (Preprocessing(), Skipped("conv1", "Conv", "too large"), records.DEFAULT_RUN):

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.observation_files import ObservationFiles
+from filterkit.catalog.observations import specs_of
 from filterkit.catalog.schema import (
     exemplar,
     filter_,
@@ -188,6 +189,7 @@ def check_observations(catalog: Catalog) -> list[Row]:
         "folder": observation.c.folder,
         "options": observation.c.options,
         "pictures": observation.c.pictures,
+        "plugins": observation.c.plugins,
         "position": layer.c.position,
         "filters": layer.c.filters,
     }
@@ -212,7 +214,8 @@ def check_observations(catalog: Catalog) -> list[Row]:
             continue
         files = ObservationFiles(catalog.store, row["folder"])
         try:
-            state = files.state(row["position"], row["filters"], row["options"]["top"])
+            top, specs = row["options"]["top"], specs_of(row)
+            state, _ = files.with_metrics(row["position"], row["filters"], top, specs)
             files.responses(row["position"], row["filters"], row["pictures"])
             fault = None if state and state.pictures >= row["pictures"] else "its statistics are missing"
         except CatalogError as error:

@@ -273,6 +273,13 @@ def move_observations(connection: sa.Connection, old: int, new: int) -> None:
         connection.execute(sa.update(table).where(of_old).values(layer_id=same))
 
 
+def specs_of(row: Mapping[str, Any] | None) -> list[str]:
+    """The metrics that a row of table `observation` states."""
+    if row is None:
+        return []
+    return [spec for maker in row["plugins"].values() if isinstance(maker, dict) for spec in maker["made_by"]]
+
+
 def set_hash(hashes: Iterable[str]) -> str:
     """SHA-256 of the hashes of pictures, one a line, in their order."""
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()

@@ -51,7 +51,7 @@ def observe(
 ) -> Observation:
     """See `Workbench.observe`."""
     from filterkit.catalog import observations as rows
-    from filterkit.operations.observed_metrics import ObservedMetrics, chosen_metrics, specs_of
+    from filterkit.operations.observed_metrics import ObservedMetrics, chosen_metrics
     from filterkit.operations.observed_pictures import check_kind, plan
     from filterkit.operations.observing import Observing
 
@@ -93,7 +93,7 @@ def observe(
                 rows.remove(catalog, row["id"], only_empty=True)
         raise
     changed = len(observing.images) > len(before) or run.has_run or len(known) < len(matches)
-    changed |= {*metrics.specs} != {*specs_of(row)}
+    changed |= {*metrics.specs} != {*rows.specs_of(row)}
     left_out = planned.left_out + observing.left_out
     status: ObserveStatus = "unchanged"
     if changed or is_outdated:

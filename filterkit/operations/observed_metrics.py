@@ -134,6 +134,7 @@ def chosen_metrics(
     PluginError
         A plugin is broken.
     """
+    from filterkit.catalog.observations import specs_of
     from filterkit.operations.plugins import hint_missing_plugins
 
     specs = [specs] if isinstance(specs, str) else list(specs or ())
@@ -149,13 +150,6 @@ def chosen_metrics(
     if every:
         _check_columns(session, every, model)
     return every
-
-
-def specs_of(row: Mapping[str, Any] | None) -> list[str]:
-    """The metrics that a row of table `observation` states."""
-    if row is None:
-        return []
-    return [spec for maker in row["plugins"].values() if isinstance(maker, dict) for spec in maker["made_by"]]
 
 
 def _earlier(session: Session, spec: str, name: str) -> CheckedResponseMetric:
