@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path, PurePath
-from typing import Any, TypeVar
+from typing import TypeVar
+from unicodedata import decimal
 
 from filterkit.address import refuse_url
 from filterkit.errors import ImageError, UsageError
@@ -89,7 +90,17 @@ def named_file(spec: str, source: str) -> Path:
 
 def image_file(path: Path, label: str | None = None) -> SourceImage:
     """The picture in a file, which need not exist until it is read."""
-    return SourceImage(str(path), partial(read_file, path), label, path)
+    return SourceImage(str(path), _FileReader(path), label, path)
+
+
+@dataclass(frozen=True, slots=True)
+class _FileReader:
+    """Reads a file when it is called; a partial takes four times the memory, and there is one per picture."""
+
+    path: Path
+
+    def __call__(self) -> bytes:
+        return read_file(self.path)
 
 
 def read_file(path: Path) -> bytes:
@@ -121,14 +132,22 @@ def unreadable_image(name: str, error: ImageError) -> SourceImage:
     return SourceImage(name, read)
 
 
-def natural_order(path: PurePath) -> list[Any]:
-    """A sort key that compares runs of digits as numbers, folder by folder."""
-    return [*([_numbered(part), part] for part in path.parts[:-1]), [_numbered(path.stem), path.name]]
+def natural_order(path: PurePath) -> str:
+    """A sort key that compares runs of digits as numbers, folder by folder.
+
+    It is a text, as lists of texts and numbers would take several times the memory of the pictures' names.
+    """
+    names = [(part, part) for part in path.parts[:-1]] + [(path.stem, path.name)]
+    return "".join(f"{_DIGITS.sub(_by_length, stem)}\0\0{name}\0" for stem, name in names)
 
 
-def _numbered(text: str) -> list[str | int]:
-    parts = re.split(r"(\d+)", text)  # text and digits alternate, so that equal places are comparable
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
+_DIGITS = re.compile(r"\d+")
+
+
+def _by_length(run: re.Match[str]) -> str:
+    digits = "".join(str(decimal(digit)) for digit in run[0]).lstrip("0")
+    # Of two numbers, the longer one is the greater one.
+    return f"\0{chr(1 + len(digits))}{digits}"
 
 
 def pictures_among(paths: Iterable[P]) -> list[P]:

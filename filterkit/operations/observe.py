@@ -73,6 +73,7 @@ def observe(
     say = unreadable or (lambda error: None)
     with session.progress() as progress:
         planned = plan(found, before, model=model["name"], name=name, unreadable=say, progress=progress)
+    del found  # there may be many
     known = rows.observed_layers(catalog, row["id"]) if row is not None else []
     matches = with_earlier(session, matches, known, str(options.at))
     is_new = row is None
@@ -84,7 +85,7 @@ def observe(
     is_outdated = row["finished"] is None or row["pictures"] != len(before)
     try:
         with session.progress() as progress:
-            run.all(observing, planned, progress)
+            run.all(observing, planned, progress, keep=asked.keep_pictures)
         if not observing.images:
             raise ImageError(f"none of the {observing.left_out:,} pictures can be used", hint=GIVE)
     except BaseException:
@@ -154,14 +155,18 @@ class _Run:
         self.has_run = False
         """Whether layers were run over pictures that others had been run on."""
 
-    def all(self, observing: Observing, planned: Plan, progress: Any) -> None:
-        """Run all layers over all pictures: first those that lag behind, then all over the new ones."""
+    def all(self, observing: Observing, planned: Plan, progress: Any, *, keep: bool) -> None:
+        """Run all layers over all pictures: first those that lag behind, then all over the new ones.
+
+        Unless `keep`, the new ones are removed from `planned`.
+        """
         while (behind := observing.behind) is not None:
             names, start, stop = behind
             self.has_run = True
             self._run(observing, names, planned.observed[start:stop], start, progress)
         if planned.new:
-            self._run(observing, list(self._targets), planned.new, None, progress)
+            new = list(planned.new) if keep else planned.new
+            self._run(observing, list(self._targets), new, None, progress)
 
     def _run(
         self, observing: Observing, names: Sequence[str], pictures: Any, start: int | None, progress: Any

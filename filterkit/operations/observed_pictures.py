@@ -110,7 +110,8 @@ def plan(
             made.copies += 1
         else:
             seen.add(result)
-            given[place_of(image)] = result
+            if before:
+                given[place_of(image)] = result
             if result in known:
                 observed[known[result]] = Hashed(image, result)
             else:
@@ -222,7 +223,7 @@ class Decoder:
             self._report(text + " (further cases are not reported)")
 
 
-def decoded(hashed: Sequence[Hashed], decoder: Decoder) -> Iterator[tuple[Hashed, Decoded | FilterkitError]]:
+def decoded(hashed: Iterable[Hashed], decoder: Decoder) -> Iterator[tuple[Hashed, Decoded | FilterkitError]]:
     """Decode pictures in threads, ahead of their use; those that cannot be decoded give an error."""
     from filterkit.image_sources.decoding import decoded_ahead
 

@@ -111,7 +111,7 @@ class Observing:
         network: ResponseNetwork,
         preprocessing: Preprocessing | None,
         decoder: Decoder,
-        pictures: Sequence[Hashed],
+        pictures: list[Hashed],
         *,
         start: int | None,
         batch: int,
@@ -123,6 +123,8 @@ class Observing:
         ----------
         network
             Computes the layers.
+        pictures
+            Those that were run are removed: there may be more than memory should hold.
         start
             Number of the first of the pictures, if they are in `images` already; None adds them.
 
@@ -133,8 +135,8 @@ class Observing:
         CatalogError
             The catalog or the store cannot be written.
         """
+        done, total = 0, len(pictures)
         try:
-            done = 0
             for rows, found in self._batches(network, preprocessing, decoder, pictures, start, batch):
                 done += len(rows)
                 first = len(self.images) if start is None else start
@@ -149,7 +151,7 @@ class Observing:
                 if start is not None and not any(start in each for each in self._counts.values()):
                     break  # only metrics that failed were behind
                 del found  # before the next batch is computed
-                progress("observing pictures", done, len(pictures))
+                progress("observing pictures", done, total)
                 if monotonic() - self._written > SECONDS or self._pending > MOST_PENDING:
                     self.save()
         except BaseException:
@@ -182,12 +184,12 @@ class Observing:
         network: ResponseNetwork,
         preprocessing: Preprocessing | None,
         decoder: Decoder,
-        pictures: Sequence[Hashed],
+        pictures: list[Hashed],
         start: int | None,
         batch: int,
     ) -> Iterator[tuple[list[Image], dict[str, LayerResponses]]]:
         """The rows of some pictures, and their responses."""
-        readable = self._readable(decoded(pictures, decoder), must=start is not None)
+        readable = self._readable(decoded(_taken(pictures), decoder), must=start is not None)
         if preprocessing is None:
             for each in readable:
                 yield [each.row], network.input_responses(each.inputs)
@@ -269,3 +271,10 @@ class Observing:
                 self._pending += both.nbytes
             if self.metrics.add(name, values.maps, first):
                 self._added[name].append(np.empty((0, 2, self.states[name].filters), np.float32))
+
+
+def _taken(pictures: list[Hashed]) -> Iterator[Hashed]:
+    """The pictures in their order, removed from the list one by one."""
+    pictures.reverse()
+    while pictures:
+        yield pictures.pop()

@@ -31,9 +31,9 @@ class Buckets:
     def __init__(
         self, keys: NDArray[np.int64] | None = None, counts: NDArray[np.int64] | None = None
     ) -> None:
-        self._keys: NDArray[np.int64] = np.empty(0, np.int64) if keys is None else keys
-        self._counts: NDArray[np.int64] = np.empty(0, np.int64) if counts is None else counts
-        self._pending: list[NDArray[np.int64]] = []
+        self._keys: NDArray[np.integer] = np.empty(0, np.int32) if keys is None else _narrow(keys)
+        self._counts: NDArray[np.integer] = np.empty(0, np.int32) if counts is None else _narrow(counts)
+        self._pending: list[NDArray[np.uint16]] = []
         self._size = 0
 
     @staticmethod
@@ -43,9 +43,8 @@ class Buckets:
 
     def add(self, values: NDArray[np.float32]) -> None:
         """Count finite values, shape (n, filters)."""
-        keys = np.arange(values.shape[1]) * _SPAN + _bucket(values)
-        self._pending.append(keys.ravel())
-        self._size += keys.size
+        self._pending.append(_bucket(values).astype(np.uint16))
+        self._size += values.size
         if self._size > MOST_PENDING:
             self._count()
 
@@ -77,18 +76,26 @@ class Buckets:
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Keys and counts."""
         self._count()
-        return {"keys": self._keys, "counts": self._counts}
+        return {"keys": self._keys.astype(np.int64), "counts": self._counts.astype(np.int64)}
 
     def _count(self) -> None:
         if self._pending:
-            pending, self._pending, self._size = self._pending, [], 0
-            keys, counts = np.unique(np.concatenate(pending), return_counts=True)
+            pending, self._pending, self._size = np.concatenate(self._pending), [], 0
+            first = _narrow(np.arange(pending.shape[1]) * _SPAN, most=Buckets.limit(pending.shape[1]))
+            keys, counts = np.unique(first + pending, return_counts=True)
             self._combine([self._keys, keys], [self._counts, counts])
 
-    def _combine(self, keys: list[NDArray[np.int64]], counts: list[NDArray[np.int64]]) -> None:
-        self._keys, place = np.unique(np.concatenate(keys), return_inverse=True)
-        self._counts = np.zeros(len(self._keys), np.int64)
-        np.add.at(self._counts, place, np.concatenate(counts))
+    def _combine(self, keys: list[NDArray[np.integer]], counts: list[NDArray[np.integer]]) -> None:
+        own, place = np.unique(np.concatenate(keys), return_inverse=True)
+        total = np.zeros(len(own), np.int64)
+        np.add.at(total, place, np.concatenate(counts))
+        self._keys, self._counts = _narrow(own), _narrow(total)
+
+
+def _narrow(values: NDArray[np.int64], most: int | None = None) -> NDArray[np.integer]:
+    """As int32 if all values, or `most`, fit: there is one for each filter and bucket."""
+    most = int(values.max(initial=0)) if most is None else most
+    return values.astype(np.int32 if most < 1 << 31 else np.int64)
 
 
 def _bucket(values: NDArray[np.float32]) -> NDArray[np.int64]:
