@@ -148,6 +148,17 @@ def _check_all_there(
     )
 
 
+def moved(before: Sequence[Image], planned: Plan) -> list[Image]:
+    """The pictures that were observed before, with the paths and labels of the request.
+
+    Where the request has no label, the earlier one is kept: a class may be given picture by picture.
+    """
+    return [
+        each._replace(path=place_of(hashed.image), label=hashed.image.label or each.label)
+        for each, hashed in zip(before, planned.observed, strict=True)
+    ]
+
+
 def place_of(image: SourceImage) -> str:
     """The path or name of a picture in the catalog; absolute, as exemplars are shown from any folder."""
     if image.path is None:
