@@ -1614,7 +1614,8 @@ class Workbench:
         duplicates
             Among these, ``"skip"`` keeps one of the pictures that look the same, ``"keep"`` all.
         batch
-            How many pictures of the same size run together.
+            How many pictures of the same size run together. On a CPU it is an upper limit: fewer run together
+            if their feature maps would not stay in its caches.
         keep_pictures
             Copy the picture files that are exemplars into the store, so that the catalog can be handed on.
         metrics
