@@ -222,7 +222,10 @@ class Decoder:
                 raise ImageError(self._takes_no_pictures, hint=GIVE_ARRAYS)
             return Decoded(content, Image(place_of(image), sha256, None, None, None, image.label))
         pixels = content_pixels(content, image.name, self._preprocessing, note=self._note)
-        entry, prepared = self._network.prepared(pixels, self._preprocessing, self._size, self._declared)
+        try:
+            entry, prepared = self._network.prepared(pixels, self._preprocessing, self._size, self._declared)
+        except ImageError as error:  # the network does not know which picture it is
+            raise ImageError(f"{image.name}: {error.message}", hint=error.hint) from error
         height, width = pixels.shape[:2]
         row = Image(place_of(image), sha256, perceptual_hash(pixels), height, width, image.label)
         return Decoded({entry.name: prepared}, row)

@@ -16,6 +16,7 @@ from filterkit.errors import CatalogError, FilterkitError, ImageError, RuntimeFa
 from filterkit.operations.observed_metrics import ObservedMetrics
 from filterkit.operations.observed_pictures import Decoded, Decoder, Hashed, Unreadable, decoded
 from filterkit.responses.statistics import Seen, Statistics
+from filterkit.runtime.onnx_session import STILL_WORKS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -199,9 +200,18 @@ class Observing:
                 waiting.append(each.row)
                 yield next(iter(each.inputs.values()))
 
-        for count, found in network.responses(prepared(), preprocessing, batch=batch):
-            yield [waiting.popleft() for _ in range(count)], found
-            del found  # before the next batch is computed
+        try:
+            for count, found in network.responses(prepared(), preprocessing, batch=batch):
+                yield [waiting.popleft() for _ in range(count)], found
+                del found  # before the next batch is computed
+        except RuntimeFailure as error:
+            if waiting and self.images and error.hint == STILL_WORKS:  # it runs other pictures
+                row = waiting[0]
+                raise RuntimeFailure(
+                    f"{row.path} ({row.height} × {row.width} pixels): {error.message}",
+                    hint="choose one size for all pictures with --size, and another --name; or leave it out",
+                ) from error
+            raise
 
     def _readable(
         self, results: Iterator[tuple[Hashed, Decoded | FilterkitError]], *, must: bool
