@@ -15,7 +15,7 @@ from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import exemplar, image, layer, model, observation, response
 from filterkit.catalog.sqlite.statements import among, insert_rows, update_rows
 from filterkit.catalog.validation import check_rows
-from filterkit.errors import CatalogError, NotFoundError, closest
+from filterkit.errors import CatalogError, NotFoundError, check_text, closest
 
 Row = dict[str, Any]
 
@@ -77,6 +77,7 @@ def find(catalog: Catalog, model_id: int, name: str) -> Row | None:
 
 def named(catalog: Catalog, model_row: Mapping[str, Any], name: str) -> Row:
     """As `find`; raises NotFoundError if there is no such observation."""
+    check_text("observation", name)
     found = find(catalog, model_row["id"], name)
     if found is None:
         names = [row["observation"] for row in observations(catalog, [model_row["id"]])]
@@ -98,6 +99,7 @@ def existing(catalog: Catalog, model_row: Mapping[str, Any], name: str | None, l
     covers = sa.exists().where(response.c.layer_id == layer_id, response.c.observation_id == observation.c.id)
     query = sa.select(observation).where(observation.c.model_id == model_row["id"], covers)
     if name is not None:
+        check_text("observation", name)
         query = query.where(observation.c.name == name)
     query = query.order_by(observation.c.id.desc()).limit(1)
     with catalog.connect() as connection:

@@ -90,7 +90,10 @@ def observe(
         with session.progress() as progress:
             run.all(observing, planned, progress)
         if not observing.images:
-            raise ImageError(f"none of the {observing.left_out:,} pictures can be used", hint=GIVE)
+            message = f"none of the {observing.left_out:,} pictures can be used"
+            if (first := observing.first_left_out) is not None:
+                message = f"{message}: {first.message}"
+            raise ImageError(message, hint=GIVE)
     except BaseException:
         if is_new and not observing.saved:  # nothing to continue with
             with suppress(FilterkitError):  # the first error is the one to report

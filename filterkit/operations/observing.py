@@ -56,6 +56,8 @@ class Observing:
         How many of them are in the catalog.
     left_out
         Number of pictures that could not be used.
+    first_left_out
+        Why the first of them could not.
     metrics
         Response metrics of plugins; what they keep of a layer may describe fewer pictures than its state.
     """
@@ -89,6 +91,7 @@ class Observing:
         self._added: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self.states}
         self._unreadable = unreadable
         self.left_out = 0
+        self.first_left_out: FilterkitError | None = None
         self._pending, self._written = 0, monotonic()
         self._steady = True
 
@@ -226,6 +229,7 @@ class Observing:
 
     def _leave_out(self, error: FilterkitError) -> None:
         self.left_out += 1
+        self.first_left_out = self.first_left_out or error
         self._unreadable(error)
 
     def _usable(

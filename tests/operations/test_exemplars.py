@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +213,10 @@ def test_what_is_refused(net: filterkit.Workbench, photos: Path) -> None:
     assert error.value.hint == "e.g. net/conv1/2"
     with pytest.raises(UsageError, match="at least 1"):
         net.exemplars("net/conv1", top=0)
+    calls: tuple[Callable[..., object], ...] = (net.exemplars, net.filters, net.stats, net.remove)
+    for call in calls:
+        with pytest.raises(UsageError, match="observation must be text, not 5"):
+            call("net", observation=5)
     net.observe("net/conv1", [photos], name="first")
     with pytest.raises(NotFoundError, match="does not contain this layer"):
         net.exemplars("net/conv2", observation="first")
