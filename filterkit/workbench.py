@@ -1692,7 +1692,7 @@ class Workbench:
             Look up the lowest responses instead.
         pictures
             Folders or archives with pictures that are no longer where they were observed, or that were in
-            memory. They are found by their content, when the result is drawn.
+            memory. They are found by their content, also in folders below these, when the result is drawn.
         method
             An attribution method as in `attribute`: each crop is drawn beside what in it drives the filter.
 
