@@ -1614,7 +1614,8 @@ class Workbench:
         duplicates
             Among these, ``"skip"`` keeps one of the pictures that look the same, ``"keep"`` all.
         batch
-            How many pictures of the same size run together.
+            How many pictures of the same size run together. On a CPU it is an upper limit: fewer run together
+            if their feature maps would not stay in its caches.
         keep_pictures
             Copy the picture files that are exemplars into the store, so that the catalog can be handed on.
         metrics
@@ -1691,7 +1692,7 @@ class Workbench:
             Look up the lowest responses instead.
         pictures
             Folders or archives with pictures that are no longer where they were observed, or that were in
-            memory. They are found by their content, when the result is drawn.
+            memory. They are found by their content, also in folders below these, when the result is drawn.
         method
             An attribution method as in `attribute`: each crop is drawn beside what in it drives the filter.
 

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import exemplar, image, layer, model, observation, response
-from filterkit.catalog.sqlite.statements import among, insert_rows
+from filterkit.catalog.sqlite.statements import among, insert_rows, update_rows
 from filterkit.catalog.validation import check_rows
-from filterkit.errors import CatalogError, NotFoundError, closest
+from filterkit.errors import CatalogError, NotFoundError, check_text, closest
 
 Row = dict[str, Any]
 
@@ -77,6 +77,7 @@ def find(catalog: Catalog, model_id: int, name: str) -> Row | None:
 
 def named(catalog: Catalog, model_row: Mapping[str, Any], name: str) -> Row:
     """As `find`; raises NotFoundError if there is no such observation."""
+    check_text("observation", name)
     found = find(catalog, model_row["id"], name)
     if found is None:
         names = [row["observation"] for row in observations(catalog, [model_row["id"]])]
@@ -98,6 +99,7 @@ def existing(catalog: Catalog, model_row: Mapping[str, Any], name: str | None, l
     covers = sa.exists().where(response.c.layer_id == layer_id, response.c.observation_id == observation.c.id)
     query = sa.select(observation).where(observation.c.model_id == model_row["id"], covers)
     if name is not None:
+        check_text("observation", name)
         query = query.where(observation.c.name == name)
     query = query.order_by(observation.c.id.desc()).limit(1)
     with catalog.connect() as connection:
@@ -202,6 +204,7 @@ def finish(
     pictures: Sequence[Image],
     layers: Iterable[tuple[int, Mapping[str, Sequence[Any]], Mapping[str, Sequence[Any]]]],
     about: Mapping[str, Any],
+    moved: Mapping[int, Image],
 ) -> None:
     """Write what is known of the filters, in place of what was known before.
 
@@ -212,16 +215,25 @@ def finish(
         table `exemplar` with ``position``.
     about
         Columns of table `observation`.
+    moved
+        As in `move_images`; labels change together with what depends on them.
     """
     with catalog.begin() as connection:
+        _move(connection, observation_id, moved)
         for layer_id, responses, exemplars in layers:
             for table in (response, exemplar):
                 mine = (table.c.layer_id == layer_id) & (table.c.observation_id == observation_id)
                 connection.execute(sa.delete(table).where(mine))
-            key = {"layer_id": repeat(layer_id), "observation_id": repeat(observation_id)}
-            filters = len(next(iter(responses.values())))
-            insert_rows(connection, response, {**key, "position": range(filters), **responses})
-            insert_rows(connection, exemplar, {**key, **exemplars})
+            for table, columns in (
+                (response, {"position": range(len(next(iter(responses.values())))), **responses}),
+                (exemplar, exemplars),
+            ):
+                count = len(next(iter(columns.values()), ()))  # keys repeated without end would end no row
+                key = {
+                    "layer_id": repeat(layer_id, count),
+                    "observation_id": repeat(observation_id, count),
+                }
+                insert_rows(connection, table, {**key, **columns})
         values = {
             **about,
             "pictures": len(pictures),
@@ -229,6 +241,25 @@ def finish(
             "finished": _now(),
         }
         connection.execute(sa.update(observation).where(observation.c.id == observation_id).values(values))
+
+
+def move_images(catalog: Catalog, observation_id: int, moved: Mapping[int, Image]) -> None:
+    """Write the paths and labels that pictures have now.
+
+    Parameters
+    ----------
+    moved
+        The pictures by their position.
+    """
+    with catalog.begin() as connection:
+        _move(connection, observation_id, moved)
+
+
+def _move(connection: sa.Connection, observation_id: int, moved: Mapping[int, Image]) -> None:
+    if moved:
+        paths, labels = zip(*((each.path, each.label) for each in moved.values()), strict=True)
+        key = {"observation_id": (observation_id,) * len(moved), "position": tuple(moved)}
+        update_rows(connection, image, {"path": paths, "label": labels}, key)
 
 
 def remove(catalog: Catalog, observation_id: int, *, only_empty: bool = False) -> None:

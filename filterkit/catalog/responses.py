@@ -14,7 +14,7 @@ from filterkit.catalog.database import Catalog
 from filterkit.catalog.schema import filter_, layer, observation, response
 from filterkit.catalog.sqlite.statements import among, json_field
 from filterkit.catalog.validation import check_of, check_rows, damaged_value
-from filterkit.errors import NotFoundError, closest
+from filterkit.errors import NotFoundError, check_text, closest
 
 Column = sa.ColumnElement[Any]
 
@@ -86,6 +86,7 @@ def are_observed(catalog: Catalog, layers: Sequence[int] | None, name: str | Non
         values = [] if layers is None else [json.dumps(list(layers))]
         with catalog.read() as reading:
             return reading.execute(f"{statement} LIMIT 1", values).fetchone() is not None
+    check_text("observation", name)
     of_layers = sa.true() if layers is None else among(response.c.layer_id, list(layers))
     named = sa.select(response.c.layer_id).join(observation).where(observation.c.name == name, of_layers)
     with catalog.connect() as connection:

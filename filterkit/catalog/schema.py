@@ -277,7 +277,7 @@ image = Table(
     metadata,
     Column("observation_id", ForeignKey("observation.id", ondelete="CASCADE"), primary_key=True),
     Column("position", Integer, primary_key=True, comment="place among the pictures, from 0"),
-    Column("path", Text, nullable=False, comment="name of the picture when it was observed"),
+    Column("path", Text, nullable=False, comment="where the picture was when it was last observed"),
     Column("sha256", Text, nullable=False, comment="SHA-256 of the picture's bytes"),
     Column("perceptual_hash", Integer, comment="equal for pictures that look the same"),
     Column("height", Integer, comment="in pixels; NULL for inputs that are not pictures"),

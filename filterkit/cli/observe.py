@@ -51,7 +51,14 @@ def observe(
         Literal["post", "pre"],
         typer.Option(help="Observe filters after their activation (post) or before (pre)."),
     ] = "post",
-    batch: Annotated[int, typer.Option(min=1, help="Number of pictures of the same size per run.")] = 8,
+    batch: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Number of pictures of the same size per run; on a CPU at most: fewer if their feature maps "
+            "would not stay in its caches.",
+        ),
+    ] = 8,
     keep_pictures: Annotated[
         bool,
         typer.Option(

@@ -161,6 +161,16 @@ def pictures_among(paths: Iterable[P]) -> list[P]:
     return sorted(found, key=natural_order)
 
 
+def pictures_below(folder: Path) -> list[SourceImage]:
+    """All pictures in a folder and its subfolders; none if it is not a folder or cannot be read."""
+    from PIL import Image
+
+    if not exists(folder) or not folder.is_dir():
+        return []
+    suffixes = {*Image.registered_extensions(), ".npy"}
+    return [image_file(path) for path in _below([folder], []) if path.suffix.lower() in suffixes]
+
+
 def labels(places: Sequence[tuple[str, ...]]) -> list[str | None]:
     """The class of each picture: its first folder below what all have in common, if each has one.
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import NotFoundError, UsageError, check_number, check_text
@@ -10,10 +13,9 @@ from filterkit.operations.requested_pictures import as_pictures, as_source, foun
 from filterkit.results.exemplars import Exemplars
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from filterkit.catalog.addresses import Match
     from filterkit.plugins.protocols import Row
+    from filterkit.records import SourceImage
     from filterkit.runtime.pictures import Picture
     from filterkit.session import Session
 
@@ -46,7 +48,8 @@ def exemplars(
     matches = session.matches(address)
     if any(match.asked.kernels is not None for match in matches):
         raise UsageError(
-            "whole filters respond to pictures, not single kernels", hint=f"e.g. {matches[0].address}"
+            "whole filters respond to pictures, not single kernels",
+            hint=f"e.g. {matches[0].address}/{matches[0].filters[0]}",
         )
     sign = -1 if lowest else 1
     ranks = [sign * rank for rank in range(1, min(top or MOST_EXEMPLARS, MOST_EXEMPLARS) + 1)]
@@ -59,7 +62,10 @@ def exemplars(
         names[match.model["name"]] = found["name"]
         own = observations.exemplars(session.catalog(), found["id"], match.layer["id"], match.filters, ranks)
         files = ObservationFiles(session.catalog().store, found["folder"])
-        kept |= {row["sha256"]: files.picture(row["sha256"]) for row in own}
+        for sha256 in {row["sha256"] for row in own} - kept.keys():
+            path = files.picture(sha256)
+            if path.is_file():
+                kept[sha256] = path
         by_filter: dict[int, list[Exemplar]] = {}
         for row in own:
             position = tuple(row[axis] for axis in "zyx" if row[axis] is not None)
@@ -74,9 +80,8 @@ def exemplars(
             f"'{address}' has no exemplars in observation '{next(iter(names.values()))}'",
             hint=f"filterkit observe {address} IMAGES...",
         )
-    given = found_pictures(session.registry, [*as_pictures(pictures)])
+    given = chain.from_iterable(_below(session, each) for each in as_pictures(pictures))
     elsewhere = [as_source(each, number) for number, each in enumerate(given)]
-    kept = {sha256: path for sha256, path in kept.items() if path.is_file()}
     attributed = None
     if made is not None:
         if any(row["box"] is None for row in rows):
@@ -100,6 +105,14 @@ def exemplars(
         attributions=attributed.maps if attributed else None,
         notes=[*attributed.notes] if attributed else (),
     )
+
+
+def _below(session: Session, place: Picture) -> Iterable[Picture | SourceImage]:
+    """Where to look for pictures: in a folder also below it, even if there are pictures in itself."""
+    from filterkit.image_sources.files import pictures_below
+
+    found = pictures_below(Path(place)) if isinstance(place, str | os.PathLike) else []
+    return found or found_pictures(session.registry, [place])
 
 
 def _row(match: Match, found: dict[str, Any]) -> Row:

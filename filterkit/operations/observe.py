@@ -29,6 +29,7 @@ from filterkit.results.observe import Observation, ObserveStatus
 if TYPE_CHECKING:
     from filterkit.catalog.addresses import Match
     from filterkit.catalog.database import Catalog
+    from filterkit.catalog.observations import Image
     from filterkit.operations.observed_pictures import Decoder, Plan, Unreadable
     from filterkit.operations.observing import Observing
     from filterkit.records import Preprocessing
@@ -52,7 +53,7 @@ def observe(
     """See `Workbench.observe`."""
     from filterkit.catalog import observations as rows
     from filterkit.operations.observed_metrics import ObservedMetrics, chosen_metrics
-    from filterkit.operations.observed_pictures import check_kind, plan
+    from filterkit.operations.observed_pictures import check_kind, moved, plan
     from filterkit.operations.observing import Observing
 
     began = perf_counter()
@@ -76,18 +77,24 @@ def observe(
     del found  # there may be many
     known = rows.observed_layers(catalog, row["id"]) if row is not None else []
     matches = with_earlier(session, matches, known, str(options.at))
+    now = moved(before, planned)
+    changes = {number: each for number, each in enumerate(now) if each != before[number]}
     is_new = row is None
     row = row or rows.create(catalog, model["id"], name, stored)
     layers = [_observed(match) for match in matches]
     metrics = ObservedMetrics(chosen, session.plugins.leave_out)
-    observing = Observing(catalog, row, layers, before, say, metrics)
+    observing = Observing(catalog, row, layers, now, say, metrics)
     run = _Run(session, catalog, matches, options, asked.batch, str(options.at))
     is_outdated = row["finished"] is None or row["pictures"] != len(before)
+    is_outdated |= any(each.label != before[number].label for number, each in changes.items())
     try:
         with session.progress() as progress:
             run.all(observing, planned, progress, keep=asked.keep_pictures)
         if not observing.images:
-            raise ImageError(f"none of the {observing.left_out:,} pictures can be used", hint=GIVE)
+            message = f"none of the {observing.left_out:,} pictures can be used"
+            if (first := observing.first_left_out) is not None:
+                message = f"{message}: {first.message}"
+            raise ImageError(message, hint=GIVE)
     except BaseException:
         if is_new and not observing.saved:  # nothing to continue with
             with suppress(FilterkitError):  # the first error is the one to report
@@ -98,8 +105,10 @@ def observe(
     left_out = planned.left_out + observing.left_out
     status: ObserveStatus = "unchanged"
     if changed or is_outdated:
-        run.finish(row, observing, {"copies": planned.copies, "left_out": left_out})
+        run.finish(row, observing, {"copies": planned.copies, "left_out": left_out}, changes)
         status = "continued" if before else "observed"
+    elif changes:
+        rows.move_images(catalog, row["id"], changes)
     if asked.keep_pictures:
         _keep_pictures(catalog, row, planned)
     found_filters = sum(layer.filters for layer in layers)
@@ -180,7 +189,13 @@ class _Run:
             progress=progress,
         )
 
-    def finish(self, row: Mapping[str, Any], observing: Observing, about: Mapping[str, Any]) -> None:
+    def finish(
+        self,
+        row: Mapping[str, Any],
+        observing: Observing,
+        about: Mapping[str, Any],
+        moved: Mapping[int, Image],
+    ) -> None:
         """Write what is known of all layers to the catalog."""
         from filterkit.catalog import observations as rows
         from filterkit.catalog.observation_files import ObservationFiles
@@ -212,7 +227,7 @@ class _Run:
             "plugins": provenance(observing.metrics.working),
             "extra_metrics": observing.metrics.filled,
         }
-        rows.finish(self._catalog, row["id"], images, layers(), {**about, **ran, **made})
+        rows.finish(self._catalog, row["id"], images, layers(), {**about, **ran, **made}, moved)
 
     def _network(self, names: Sequence[str], *, with_maps: bool = False) -> ResponseNetwork:
         from filterkit.responses.response_network import ResponseNetwork

@@ -57,7 +57,8 @@ class ObservedLayers:
             raise UsageError(
                 f"observation '{found[0]['name']}' of {match.model['name']} has only one picture, "
                 "to which responses do not vary",
-                hint=f"filterkit observe {match.model['name']} IMAGES...",
+                hint="choose one of more pictures with --observation, or "
+                f"filterkit observe {match.model['name']} IMAGES... --name NAME",
             )
         return found[0]
 

@@ -149,6 +149,17 @@ def _check_all_there(
     )
 
 
+def moved(before: Sequence[Image], planned: Plan) -> list[Image]:
+    """The pictures that were observed before, with the paths and labels of the request.
+
+    Where the request has no label, the earlier one is kept: a class may be given picture by picture.
+    """
+    return [
+        each._replace(path=place_of(hashed.image), label=hashed.image.label or each.label)
+        for each, hashed in zip(before, planned.observed, strict=True)
+    ]
+
+
 def place_of(image: SourceImage) -> str:
     """The path or name of a picture in the catalog; absolute, as exemplars are shown from any folder."""
     if image.path is None:
@@ -212,7 +223,10 @@ class Decoder:
                 raise ImageError(self._takes_no_pictures, hint=GIVE_ARRAYS)
             return Decoded(content, Image(place_of(image), sha256, None, None, None, image.label))
         pixels = content_pixels(content, image.name, self._preprocessing, note=self._note)
-        entry, prepared = self._network.prepared(pixels, self._preprocessing, self._size, self._declared)
+        try:
+            entry, prepared = self._network.prepared(pixels, self._preprocessing, self._size, self._declared)
+        except ImageError as error:  # the network does not know which picture it is
+            raise ImageError(f"{image.name}: {error.message}", hint=error.hint) from error
         height, width = pixels.shape[:2]
         row = Image(place_of(image), sha256, perceptual_hash(pixels), height, width, image.label)
         return Decoded({entry.name: prepared}, row)

@@ -16,6 +16,7 @@ from filterkit.errors import CatalogError, FilterkitError, ImageError, RuntimeFa
 from filterkit.operations.observed_metrics import ObservedMetrics
 from filterkit.operations.observed_pictures import Decoded, Decoder, Hashed, Unreadable, decoded
 from filterkit.responses.statistics import Seen, Statistics
+from filterkit.runtime.onnx_session import STILL_WORKS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,6 +56,8 @@ class Observing:
         How many of them are in the catalog.
     left_out
         Number of pictures that could not be used.
+    first_left_out
+        Why the first of them could not.
     metrics
         Response metrics of plugins; what they keep of a layer may describe fewer pictures than its state.
     """
@@ -88,6 +91,7 @@ class Observing:
         self._added: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self.states}
         self._unreadable = unreadable
         self.left_out = 0
+        self.first_left_out: FilterkitError | None = None
         self._pending, self._written = 0, monotonic()
         self._steady = True
 
@@ -201,9 +205,18 @@ class Observing:
                 waiting.append(each.row)
                 yield next(iter(each.inputs.values()))
 
-        for count, found in network.responses(prepared(), preprocessing, batch=batch):
-            yield [waiting.popleft() for _ in range(count)], found
-            del found  # before the next batch is computed
+        try:
+            for count, found in network.responses(prepared(), preprocessing, batch=batch):
+                yield [waiting.popleft() for _ in range(count)], found
+                del found  # before the next batch is computed
+        except RuntimeFailure as error:
+            if waiting and self.images and error.hint == STILL_WORKS:  # it runs other pictures
+                row = waiting[0]
+                raise RuntimeFailure(
+                    f"{row.path} ({row.height} × {row.width} pixels): {error.message}",
+                    hint="choose one size for all pictures with --size, and another --name; or leave it out",
+                ) from error
+            raise
 
     def _readable(
         self, results: Iterator[tuple[Hashed, Decoded | FilterkitError]], *, must: bool
@@ -218,6 +231,7 @@ class Observing:
 
     def _leave_out(self, error: FilterkitError) -> None:
         self.left_out += 1
+        self.first_left_out = self.first_left_out or error
         self._unreadable(error)
 
     def _usable(

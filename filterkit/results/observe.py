@@ -22,8 +22,8 @@ class Observation:
     model, name
         The model, and the name of the observation among its own.
     status
-        ``"observed"``; ``"continued"`` if it had been interrupted, or pictures or layers were added; or
-        ``"unchanged"`` if all of it had been observed before.
+        ``"observed"``; ``"continued"`` if it had been interrupted, if pictures or layers were added, or if
+        the pictures have other labels; or ``"unchanged"`` if all of it had been observed before.
     pictures
         How many pictures it has.
     added

@@ -48,7 +48,7 @@ def observe(
             )
             for match in (matches[number] for number in layers)
         ]
-        observations.finish(catalog, row["id"], images, rows, {})
+        observations.finish(catalog, row["id"], images, rows, {}, {})
     found = observations.find(catalog, row["model_id"], name)
     assert found is not None
     return found
@@ -98,3 +98,13 @@ def test_missing_pictures(tiny: Catalog, location: Path) -> None:
     connection.close()
     with pytest.raises(CatalogError, match="pictures of observation 'b' are missing"):
         PictureSets(tiny).are_same(a, b)
+
+
+def test_a_layer_without_exemplars(tiny: Catalog) -> None:
+    match = layers_of(tiny)[0]
+    row = observe(tiny, "a", [0])
+    responses = {each: [None] * match.layer["filters"] for each in RESPONSE_COLUMNS}
+    images = observations.images(tiny, row["id"])
+    for columns in ({}, {"position": [], "rank": [], "image": [], "value": []}):
+        observations.finish(tiny, row["id"], images, [(match.layer["id"], responses, columns)], {}, {})
+        assert observations.exemplars(tiny, row["id"], match.layer["id"], match.filters, [1]) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,32 @@ def test_a_picture_that_moved_is_found_by_its_content(
     assert np.array_equal(net.sheet(net.exemplars("net/conv1", pictures=[moved])).tiles, before)
 
 
+def test_a_picture_that_moved_is_found_in_any_folder_below(
+    net: filterkit.Workbench, photos: Path, tmp_path: Path
+) -> None:
+    """Also if there are pictures in the folder itself, of which alone `observe` would take notice."""
+    before = net.sheet(net.exemplars("net/conv1")).tiles
+    place = tmp_path / "elsewhere"
+    place.mkdir()
+    shutil.move(photos, place / "deeper")
+    picture(50).save(place / "cover.png")
+    assert np.array_equal(net.sheet(net.exemplars("net/conv1", pictures=[str(place)])).tiles, before)
+
+
+def test_pictures_that_are_observed_again_elsewhere_are_found(
+    net: filterkit.Workbench, photos: Path, tmp_path: Path
+) -> None:
+    before = net.exemplars("net/conv1")
+    tiles, finished = net.sheet(before).tiles, net.observations()[0]["finished"]
+    shutil.move(photos, tmp_path / "moved")
+    again = net.observe("net", [tmp_path / "moved"], name="photos", top=4)
+    assert (again.status, net.observations()[0]["finished"]) == ("unchanged", finished)
+    after = net.exemplars("net/conv1")
+    assert after["sha256"] == before["sha256"]
+    assert after["image"] == [each.replace(str(photos), str(tmp_path / "moved")) for each in before["image"]]
+    assert np.array_equal(net.sheet(after).tiles, tiles)
+
+
 def test_kept_pictures_go_with_the_catalog(net: filterkit.Workbench, photos: Path, tmp_path: Path) -> None:
     before = net.sheet(net.exemplars("net/conv1")).tiles
     assert net.observe("net", [photos], top=4, keep_pictures=True).status == "unchanged"
@@ -181,10 +208,15 @@ def test_any_box_is_drawn(net: filterkit.Workbench, tmp_path: Path) -> None:
 def test_what_is_refused(net: filterkit.Workbench, photos: Path) -> None:
     with pytest.raises(NotFoundError, match="no observation 'x'"):
         net.exemplars("net/conv1", observation="x")
-    with pytest.raises(UsageError, match="not single kernels"):
-        net.exemplars("net/conv1/0/0")
+    with pytest.raises(UsageError, match="not single kernels") as error:
+        net.exemplars("net/conv1/2/0")
+    assert error.value.hint == "e.g. net/conv1/2"
     with pytest.raises(UsageError, match="at least 1"):
         net.exemplars("net/conv1", top=0)
+    calls: tuple[Callable[..., object], ...] = (net.exemplars, net.filters, net.stats, net.remove)
+    for call in calls:
+        with pytest.raises(UsageError, match="observation must be text, not 5"):
+            call("net", observation=5)
     net.observe("net/conv1", [photos], name="first")
     with pytest.raises(NotFoundError, match="does not contain this layer"):
         net.exemplars("net/conv2", observation="first")

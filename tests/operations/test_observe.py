@@ -76,6 +76,34 @@ def test_classes_are_folders(net: filterkit.Workbench, photos: Path) -> None:
     assert net.query("SELECT DISTINCT label FROM image")["label"] == ["class0", "class1"]
 
 
+def test_classes_may_join(net: filterkit.Workbench, photos: Path) -> None:
+    """A single folder is no class, but becomes one when others join it."""
+    net.observe("net", [photos / "class0"], name="all")
+    assert net.query("SELECT DISTINCT label FROM image")["label"] == [None]
+    found = net.observe("net", [photos], name="all")
+    assert (found.status, found.added) == ("continued", 6)
+    assert net.query("SELECT label, count(*) AS n FROM image GROUP BY 1")["n"] == [6, 6]
+    classes = net.filters("net", observation="all", columns="top_class,top_class_share")
+    assert {*classes["top_class"]} >= {"class0", "class1"}
+    net.observe("net", [photos], name="fresh")
+    fresh = net.filters("net", observation="fresh", columns="top_class,top_class_share")
+    assert classes["top_class"] == fresh["top_class"]
+    joined, whole = (np.array(each["top_class_share"], float) for each in (classes, fresh))
+    assert np.allclose(joined, whole, equal_nan=True)
+
+
+def test_other_labels(net: filterkit.Workbench, photos: Path) -> None:
+    """Labels that are given later count, and those of a request without labels remain."""
+    net.observe("net", [photos])
+    (photos / "class0").rename(photos / "zero")
+    found = net.observe("net", [photos])
+    assert (found.status, found.added) == ("continued", 0)
+    assert {*net.filters("net/conv1", columns="top_class")["top_class"]} <= {"zero", "class1", None}
+    again = net.observe("net", [*photos.glob("*/*.png")], name="photos")
+    assert again.status == "unchanged"
+    assert net.query("SELECT DISTINCT label FROM image ORDER BY 1")["label"] == ["class1", "zero"]
+
+
 def test_the_same_again_changes_nothing(net: filterkit.Workbench, photos: Path) -> None:
     net.observe("net", [photos])
     before = list(net.query("SELECT * FROM observation")), contents(net)
@@ -136,7 +164,7 @@ def test_pictures_that_cannot_be_used(net: filterkit.Workbench, photos: Path) ->
     with pytest.raises(ImageError, match="contains no pictures"):
         net.observe("net", [photos], name="none")
     (photos / "bad.png").write_text("no picture")
-    with pytest.raises(ImageError, match="none of the 1 pictures can be used"):
+    with pytest.raises(ImageError, match=r"none of the 1 pictures can be used: \S+bad\.png is not a picture"):
         net.observe("net", [photos], name="none")
     assert net.observations()["observation"] == ["photos"]
 

@@ -8,13 +8,15 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from observed import picture
+from onnx_graphs import build, node, random
 from PIL import Image
 from small_network import write_network
 
 import filterkit
-from filterkit.errors import FilterkitError, ImageError, NotFoundError, UsageError
+from filterkit.errors import FilterkitError, ImageError, NotFoundError, RuntimeFailure, UsageError
 
 UPRIGHT = np.asarray(picture(3, 24, 40))
 
@@ -122,6 +124,32 @@ def test_what_is_left_out_is_named(net: filterkit.Workbench, tmp_path: Path) -> 
     again: list[FilterkitError] = []
     assert net.observe("net", [folder], unreadable=again.append).status == "unchanged"
     assert [str(error) for error in again] == [str(error) for error in errors]
+
+
+def test_pictures_that_the_network_cannot_take_are_named(bench: filterkit.Workbench, tmp_path: Path) -> None:
+    """Of a size at which a convolution has no position, or a skip connection does not fit."""
+    nodes = [
+        node("Conv", "x w", "half", name="down", strides=[2, 2], pads=[1, 1, 1, 1]),
+        node("ConvTranspose", "half u", "up", name="up", strides=[2, 2]),
+        node("Conv", "x v", "skip", name="skip", pads=[1, 1, 1, 1]),
+        node("Add", "up skip", "sum"),
+        node("Conv", "sum k", "y", name="last"),
+    ]
+    shapes = {"w": (4, 3, 3, 3), "u": (4, 4, 2, 2), "v": (4, 3, 3, 3), "k": (2, 4, 5, 5)}
+    weights = {name: random(*shape) for name, shape in shapes.items()}
+    onnx.save(build(nodes, {"x": ["N", 3, "H", "W"]}, weights, opset=17), tmp_path / "net.onnx")
+    bench.add(tmp_path / "net.onnx")
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, (height, width) in enumerate([(16, 20), (2, 20), (16, 20), (17, 20)]):
+        picture(number, height, width).save(folder / f"{number}.png")
+    errors: list[FilterkitError] = []
+    with pytest.raises(RuntimeFailure, match=r"^\S+3\.png \(17 × 20 pixels\): ONNX Runtime failed") as error:
+        bench.observe("net", [folder], unreadable=errors.append)
+    assert "--size" in str(error.value.hint)
+    assert [each.message.split(": ")[0] for each in errors] == [str(folder / "1.png")]
+    (folder / "3.png").unlink()
+    assert bench.observe("net", [folder]).pictures == 2
 
 
 def test_archives(net: filterkit.Workbench, tmp_path: Path) -> None:

@@ -65,7 +65,8 @@ def insert_rows(connection: sa.Connection, table: sa.Table, columns: Mapping[str
         f'INSERT INTO "{table.name}" ({", ".join(map(_quoted, columns))}) '
         f"VALUES ({', '.join('?' * len(columns))})"
     )
-    connection.exec_driver_sql(statement, list(zip(*columns.values(), strict=False)))
+    if rows := list(zip(*columns.values(), strict=False)):  # the driver takes no empty list
+        connection.exec_driver_sql(statement, rows)
 
 
 def update_rows(
