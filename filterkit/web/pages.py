@@ -51,7 +51,7 @@ class Page:
 def models(bench: Workbench, request: Request) -> Page:
     """All models."""
     rows = bench.models()
-    number = page_number(request)
+    number = page_number(request, len(rows), MODELS)
     shown = [{**row, "first": _first_layer(bench, row["model"])} for row in part(rows, number, MODELS)]
     observed: dict[str, list[str]] = {}
     for each in bench.observations():
@@ -99,22 +99,27 @@ def layer(bench: Workbench, request: Request) -> Page:
         data = bench.filters(address, where=where, sort=order)
         return Page("layer.html", data, data.columns)
     columns, _ = bench.iter_filters(address, limit=0)
-    number = page_number(request)
-    count = bench.count_filters(address, where=where)
+    form = {
+        "title": address,
+        "row": row,
+        "sort": sort,
+        "columns": [name for name in columns if name not in NAMES],
+        "meanings": meanings(bench, "filter"),
+    }
     wanted = tuple(dict.fromkeys(("address", "filter", "label", *([sort] if sort else ()))))
-    upto = bench.filters(address, columns=wanted, where=where, sort=order, limit=(number + 1) * FILTERS)
+    try:
+        count = bench.count_filters(address, where=where)
+        number = page_number(request, count, FILTERS)
+        upto = bench.filters(address, columns=wanted, where=where, sort=order, limit=(number + 1) * FILTERS)
+    except FilterkitError as error:  # what a person typed
+        return Page("layer.html", (), (), form, error)
     options = [
         *([f"--where {word(where)}"] if where else ()),
         *([f"--sort {word(order)}"] if order else ()),
     ]
-    values = {
-        "title": address,
-        "row": row,
+    values = form | {
         "filters": part(upto, number, FILTERS),
         "count": count,
-        "sort": sort,
-        "columns": [name for name in columns if name not in NAMES],
-        "meanings": meanings(bench, "filter"),
         "commands": command_lines(
             bench,
             [
@@ -232,10 +237,10 @@ def attempt(part: Callable[[], Any]) -> Any:
         return Failed(error)
 
 
-def page_number(request: Request) -> int:
-    """The number of the page of a long list, from 0; in addresses it is counted from 1."""
+def page_number(request: Request, count: int, size: int) -> int:
+    """The number of the page of a long list, from 0, at most the last one; in URLs it is counted from 1."""
     text = request.query_params.get("page", "1")
-    return max(int(text) - 1, 0) if links.is_number(text) else 0
+    return max(min(int(text), -(-count // size)) - 1, 0) if links.is_number(text) else 0
 
 
 def part(rows: Sequence[Any] | Rows, number: int, size: int) -> list[Any]:

@@ -194,7 +194,7 @@ def test_what_a_filter_responds_to(observed: Explorer) -> None:
     assert "bright" in page.text
     [url] = [each for each in page.links if "/exemplars/" in each]
     picture = observed.get(url)
-    assert picture.headers["Cache-Control"] == "no-cache"
+    assert picture.headers["Cache-Control"] == "private, no-cache"
     assert picture.body.startswith(b"\x89PNG")
     other = observed.get("/m/vgg16/block3_conv1/5")
     assert other.status == 200
