@@ -33,6 +33,9 @@ BACKGROUND = "#30506e"
 MOST_KERNELS = 1024
 """Of a filter with more kernels, only the first ones are drawn."""
 
+EXEMPLARS = 9
+"""How many exemplars of a filter are drawn and listed."""
+
 Urls = Callable[[str, str], str | None]
 
 
@@ -64,6 +67,7 @@ def exemplars(bench: Workbench, request: Request) -> Response:
     found = bench.exemplars(
         _checked(bench, request),
         observation=request.query_params.get("observation"),
+        top=EXEMPLARS,
         lowest="lowest" in request.query_params,
     )
     png = bench.render(bench.sheet(found), "mosaic", scale=1, gap=2, background=BACKGROUND)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError, NotFoundError, closest
 from filterkit.web import links
-from filterkit.web.page_pictures import GAP, MOST_KERNELS, kernels_address, kernels_sheet
+from filterkit.web.page_pictures import EXEMPLARS, GAP, MOST_KERNELS, kernels_address, kernels_sheet
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -156,7 +156,7 @@ def filter_(bench: Workbench, request: Request) -> Page:
         "gap": GAP,
         "similar": attempt(lambda: bench.similar(address, row["model"], limit=12)),
         "observations": [one["observation"] for one in bench.observations(row["model"])],
-        "exemplars": attempt(lambda: bench.exemplars(address, top=9)),
+        "exemplars": attempt(lambda: bench.exemplars(address, top=EXEMPLARS)),
         "commands": command_lines(
             bench,
             [

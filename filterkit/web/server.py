@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterable
@@ -125,8 +126,9 @@ def _listen(host: str, port: int) -> tuple[socket.socket, bool]:
         made.listen(BACKLOG)
     except OSError as error:
         made.close()
+        is_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
         raise FilterkitError(
             f"cannot listen on port {port} of {host}: {error.strerror or error}",
-            hint="--port 0 chooses a free port",
+            hint="--port 0 chooses a free port" if is_port else "an address of this computer, e.g. 127.0.0.1",
         ) from error
     return made, ip_address(made.getsockname()[0].partition("%")[0]).is_loopback

@@ -105,8 +105,9 @@ def test_a_host_that_is_none(classic_catalog: Path, registry: Registry) -> None:
     for host in ("no.such.host.invalid", "a" * 300):
         with pytest.raises(UsageError, match="is not a host"):
             Server(classic_catalog, registry, host=host, port=0)
-    with pytest.raises(FilterkitError, match="cannot listen on port 0 of 203"):
+    with pytest.raises(FilterkitError, match="cannot listen on port 0 of 203") as raised:
         Server(classic_catalog, registry, host="203.0.113.7", port=0)
+    assert raised.value.hint == "an address of this computer, e.g. 127.0.0.1"
 
 
 def test_a_port_that_is_taken(classic: Explorer, classic_catalog: Path, registry: Registry) -> None:
