@@ -293,10 +293,10 @@ def _as_table(weights: Any) -> list[list[list[float]]]:
 
 
 def word(text: str) -> str:
-    """A word of a command line, quoted if it has to be."""
+    """A word of a command line, quoted if it has to be; lines stay lines, which end comments in SQL."""
     from filterkit.errors import one_line, shell_quoted
 
-    return shell_quoted(one_line(text))
+    return shell_quoted("\n".join(map(one_line, text.splitlines())))
 
 
 def command_lines(bench: Workbench, lines: Sequence[str]) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -104,6 +106,15 @@ def test_sql(classic: Explorer) -> None:
     assert addresses(answer)[0].startswith("classic/blur_box")
     assert answer.text.count("/thumbnail/") == 13
     assert ask(classic, "/sql", sql=sql, format="json").json[0]["filters"] == 1
+
+
+def test_the_command_of_sql_keeps_its_lines(classic: Explorer) -> None:
+    """Else a comment would have no end."""
+    page = ask(classic, "/sql", sql="SELECT 1 -- one\r\nUNION ALL SELECT '\x1b' -- two\nLIMIT 1").text
+    [command, _] = re.findall(r'<pre class="copy">(.*?)</pre>', page, re.S)
+    program, verb, statement, *_ = shlex.split(unescape(command))
+    assert (program, verb) == ("filterkit", "query")
+    assert statement == "SELECT 1 -- one\nUNION ALL SELECT '\\x1b' -- two\nLIMIT 1"
 
 
 def test_sql_only_reads_within_limits(classic: Explorer) -> None:
