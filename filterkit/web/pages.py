@@ -96,8 +96,8 @@ def layer(bench: Workbench, request: Request) -> Page:
     where, sort = chosen.get("where", "").strip() or None, chosen.get("sort") or None
     order = f"-{sort}" if sort and chosen.get("order") == "down" else sort
     if request.query_params.get("format"):
-        data = bench.filters(address, where=where, sort=order)
-        return Page("layer.html", data, data.columns)
+        names, data = bench.iter_filters(address, where=where, sort=order)
+        return Page("layer.html", data, names)
     columns, _ = bench.iter_filters(address, limit=0)
     form = {
         "title": address,

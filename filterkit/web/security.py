@@ -14,7 +14,7 @@ connect to it. So every request is checked before anything else sees it:
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from html import escape
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, quote, urlencode
@@ -84,14 +84,15 @@ class Guard:
             return _refused("This server has another name. " + OPEN_IT)
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         own = headers.get("sec-fetch-site", "none") in OWN_SITES
-        if scope["method"] in READING and ("token", self.token) in query:
+        tokens = [value for name, value in query if name == "token"]
+        if scope["method"] in READING and _is_any(self.token, tokens):
             return self._entrance(scope, [each for each in query if each[0] != "token"], own=own)
         if not own:
             return _refused(OTHER_SITE)
         if scope["method"] not in READING and headers.get("origin") != f"http://{headers['host']}":
             return _refused("No page of filterkit sent this request.")
         cookies = [cookie_parser(each).get(self._cookie, "") for each in headers.getlist("cookie")]
-        if not any(secrets.compare_digest(each.encode(), self._value.encode()) for each in cookies):
+        if not _is_any(self._value, cookies):
             return _refused(OPEN_IT)
         return None
 
@@ -115,6 +116,10 @@ class Guard:
         answer.set_cookie(self._cookie, self._value, httponly=True, samesite="strict")
         answer.headers["Cache-Control"] = "no-store"
         return answer
+
+
+def _is_any(secret: str, given: Iterable[str]) -> bool:
+    return any(secrets.compare_digest(each.encode(), secret.encode()) for each in given)
 
 
 def _refused(reason: str) -> Response:
