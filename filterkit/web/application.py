@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
     from filterkit.plugins.registry import Registry
     from filterkit.workbench import Workbench
 
+
+class _Number(IntegerConvertor):
+    """The number of a filter or kernel; Python refuses to parse one of thousands of digits."""
+
+    regex = "[0-9]{1,9}"  # as `links.is_number`
+
+
+register_url_convertor("number", _Number())
+
 QUICK, HEAVY = "quick", "heavy"
 """The workers: one for the pages of one model, one for what takes longer: searches and charts."""
 
@@ -33,8 +43,8 @@ PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
     ("/m/{model}", pages.model, QUICK),
     ("/m/{model}/observations/{observation}", searches.observation, HEAVY),
     ("/m/{model}/{layer}", pages.layer, QUICK),
-    ("/m/{model}/{layer}/{filter:int}", pages.filter_, QUICK),
-    ("/m/{model}/{layer}/{filter:int}/{kernel:int}", pages.kernel, QUICK),
+    ("/m/{model}/{layer}/{filter:number}", pages.filter_, QUICK),
+    ("/m/{model}/{layer}/{filter:number}/{kernel:number}", pages.kernel, QUICK),
     ("/filters", searches.filters, HEAVY),
     ("/similar", searches.similar, HEAVY),
     ("/sql", searches.sql, HEAVY),
@@ -48,7 +58,7 @@ PICTURES: tuple[tuple[str, Callable[[Workbench, Request], Response], str], ...] 
 MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
 """What pages can be downloaded as, with ``?format=``."""
 
-FRESH = {"Cache-Control": "no-cache"}
+FRESH = {"Cache-Control": "private, no-cache"}
 """Of pages, so that a reload shows what other processes changed."""
 
 

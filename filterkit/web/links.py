@@ -18,9 +18,9 @@ GRAMMAR = "an address is model/layer/filters/kernels, e.g. vgg16/block1_conv1/0:
 
 
 def href(address: str) -> str | None:
-    """The page of an address; None if it selects several filters or kernels."""
+    """The page of an address; None if it may select several layers, filters or kernels."""
     parts = address.split("/")
-    if not 1 <= len(parts) <= 4 or not all(map(is_number, parts[2:])):
+    if "*" in address or not 1 <= len(parts) <= 4 or not all(map(is_number, parts[2:])):
         return None
     return f"/m/{path(*parts)}"
 

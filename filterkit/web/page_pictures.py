@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from filterkit import __version__
-from filterkit.errors import FilterkitError, NotFoundError
+from filterkit.errors import FilterkitError, NotFoundError, UsageError
 from filterkit.web import links
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
 """Of pictures of weights: their URL contains the hash of the weights."""
-FRESH = {"Cache-Control": "no-cache"}
+FRESH = {"Cache-Control": "private, no-cache"}
 
 GAP = 1
 """Pixels between the tiles of a sheet."""
@@ -32,6 +32,9 @@ BACKGROUND = "#30506e"
 
 MOST_KERNELS = 1024
 """Of a filter with more kernels, only the first ones are drawn."""
+
+EXEMPLARS = 9
+"""How many exemplars of a filter are drawn and listed."""
 
 Urls = Callable[[str, str], str | None]
 
@@ -52,9 +55,9 @@ def urls(bench: Workbench) -> Urls:
 
 def picture(bench: Workbench, request: Request) -> Response:
     """A picture of weights."""
-    address = _checked(bench, request)
-    draw = STYLES.get(request.path_params["style"])
-    if draw is None:
+    address, style = _checked(bench, request), request.path_params["style"]
+    draw, numbers = STYLES.get(style), address.split("/")[2:]
+    if draw is None or (style != "thumbnail" and not (numbers and links.is_number(numbers[0]))):
         raise NotFoundError("there is no such picture")
     return Response(draw(bench, address), media_type="image/png", headers=IMMUTABLE)
 
@@ -64,6 +67,7 @@ def exemplars(bench: Workbench, request: Request) -> Response:
     found = bench.exemplars(
         _checked(bench, request),
         observation=request.query_params.get("observation"),
+        top=EXEMPLARS,
         lowest="lowest" in request.query_params,
     )
     png = bench.render(bench.sheet(found), "mosaic", scale=1, gap=2, background=BACKGROUND)
@@ -96,6 +100,8 @@ def kernels_sheet(bench: Workbench, address: str) -> tuple[Sheet, int]:
 
 def _kernels(bench: Workbench, address: str) -> bytes:
     sheet, scale = kernels_sheet(bench, address)
+    if sheet.count > MOST_KERNELS:
+        raise UsageError(f"'{address}' has more than {MOST_KERNELS:,} kernels")
     return bytes(bench.render(sheet, "mosaic", scale=scale, gap=GAP, background=BACKGROUND))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError, NotFoundError, closest
 from filterkit.web import links
-from filterkit.web.page_pictures import GAP, MOST_KERNELS, kernels_address, kernels_sheet
+from filterkit.web.page_pictures import EXEMPLARS, GAP, MOST_KERNELS, kernels_address, kernels_sheet
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -51,7 +51,7 @@ class Page:
 def models(bench: Workbench, request: Request) -> Page:
     """All models."""
     rows = bench.models()
-    number = page_number(request)
+    number = page_number(request, len(rows), MODELS)
     shown = [{**row, "first": _first_layer(bench, row["model"])} for row in part(rows, number, MODELS)]
     observed: dict[str, list[str]] = {}
     for each in bench.observations():
@@ -96,25 +96,30 @@ def layer(bench: Workbench, request: Request) -> Page:
     where, sort = chosen.get("where", "").strip() or None, chosen.get("sort") or None
     order = f"-{sort}" if sort and chosen.get("order") == "down" else sort
     if request.query_params.get("format"):
-        data = bench.filters(address, where=where, sort=order)
-        return Page("layer.html", data, data.columns)
+        names, data = bench.iter_filters(address, where=where, sort=order)
+        return Page("layer.html", data, names)
     columns, _ = bench.iter_filters(address, limit=0)
-    number = page_number(request)
-    count = bench.count_filters(address, where=where)
+    form = {
+        "title": address,
+        "row": row,
+        "sort": sort,
+        "columns": [name for name in columns if name not in NAMES],
+        "meanings": meanings(bench, "filter"),
+    }
     wanted = tuple(dict.fromkeys(("address", "filter", "label", *([sort] if sort else ()))))
-    upto = bench.filters(address, columns=wanted, where=where, sort=order, limit=(number + 1) * FILTERS)
+    try:
+        count = bench.count_filters(address, where=where)
+        number = page_number(request, count, FILTERS)
+        upto = bench.filters(address, columns=wanted, where=where, sort=order, limit=(number + 1) * FILTERS)
+    except FilterkitError as error:  # what a person typed
+        return Page("layer.html", (), (), form, error)
     options = [
         *([f"--where {word(where)}"] if where else ()),
         *([f"--sort {word(order)}"] if order else ()),
     ]
-    values = {
-        "title": address,
-        "row": row,
+    values = form | {
         "filters": part(upto, number, FILTERS),
         "count": count,
-        "sort": sort,
-        "columns": [name for name in columns if name not in NAMES],
-        "meanings": meanings(bench, "filter"),
         "commands": command_lines(
             bench,
             [
@@ -151,7 +156,7 @@ def filter_(bench: Workbench, request: Request) -> Page:
         "gap": GAP,
         "similar": attempt(lambda: bench.similar(address, row["model"], limit=12)),
         "observations": [one["observation"] for one in bench.observations(row["model"])],
-        "exemplars": attempt(lambda: bench.exemplars(address, top=9)),
+        "exemplars": attempt(lambda: bench.exemplars(address, top=EXEMPLARS)),
         "commands": command_lines(
             bench,
             [
@@ -232,10 +237,10 @@ def attempt(part: Callable[[], Any]) -> Any:
         return Failed(error)
 
 
-def page_number(request: Request) -> int:
-    """The number of the page of a long list, from 0; in addresses it is counted from 1."""
+def page_number(request: Request, count: int, size: int) -> int:
+    """The number of the page of a long list, from 0, at most the last one; in URLs it is counted from 1."""
     text = request.query_params.get("page", "1")
-    return max(int(text) - 1, 0) if links.is_number(text) else 0
+    return max(min(int(text), -(-count // size)) - 1, 0) if links.is_number(text) else 0
 
 
 def part(rows: Sequence[Any] | Rows, number: int, size: int) -> list[Any]:
@@ -288,10 +293,10 @@ def _as_table(weights: Any) -> list[list[list[float]]]:
 
 
 def word(text: str) -> str:
-    """A word of a command line, quoted if it has to be."""
+    """A word of a command line, quoted if it has to be; lines stay lines, which end comments in SQL."""
     from filterkit.errors import one_line, shell_quoted
 
-    return shell_quoted(one_line(text))
+    return shell_quoted("\n".join(map(one_line, text.splitlines())))
 
 
 def command_lines(bench: Workbench, lines: Sequence[str]) -> str:

@@ -92,15 +92,15 @@ def filters(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
     address = checked_address(bench, given.get("address") or "*")
     where, sort = given.get("where", "").strip() or None, given.get("sort") or None
     order = f"-{sort}" if sort and given.get("order") == "down" else sort
-    number = page_number(request)
     columns, _ = bench.iter_filters(address, limit=0)
     values |= {"columns": columns[1:], "sort": sort}
     shown = tuple(dict.fromkeys(("address", *([sort] if sort else ()), *(n for n in BRIEF if n in columns))))
     if given.get("format"):
         names, rows = bench.iter_filters(address, where=where, sort=order)
         return Page("filters.html", rows, names)
-    found = bench.filters(address, columns=shown, where=where, sort=order, limit=(number + 1) * FILTERS)
     count = bench.count_filters(address, where=where)
+    number = page_number(request, count, FILTERS)
+    found = bench.filters(address, columns=shown, where=where, sort=order, limit=(number + 1) * FILTERS)
     options = [*([f"--where {word(where)}"] if where else ()), *([f"--sort {word(order)}"] if order else ())]
     values |= {
         "filters": part(found, number, FILTERS),
@@ -119,12 +119,12 @@ def similar(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
     given = request.query_params
     text = given.get("query", "").strip()
     invariant = [name for name in given.getlist("invariant") if name] if "query" in given else ["scale"]
-    limit = min(int(number), MOST_SIMILAR) if is_number(number := given.get("limit", "")) else 20
+    limit = max(1, min(int(number), MOST_SIMILAR)) if is_number(number := given.get("limit", "")) else 20
     values |= {"invariant": invariant, "limit": limit}
     if not text:
         return Page("similar.html", (), ("address", "similarity", "transform"), values)
     among = checked_address(bench, given.get("among") or "*")
-    found = bench.similar(_query(bench, text), among, invariant=",".join(invariant), limit=max(limit, 1))
+    found = bench.similar(_query(bench, text), among, invariant=",".join(invariant), limit=limit)
     options = f"--among {word(among)} --invariant {word(','.join(invariant))} --limit {limit}"
     call = f"bench.similar({text!r}, {among!r}, invariant={','.join(invariant)!r}, limit={limit})"
     values |= {

@@ -14,7 +14,7 @@ connect to it. So every request is checked before anything else sees it:
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from html import escape
 from ipaddress import ip_address
 from urllib.parse import parse_qsl, quote, urlencode
@@ -48,7 +48,8 @@ CONTINUE = """<!doctype html>
 <meta http-equiv="refresh" content="0; url={path}"></head>
 <body><p><a href="{path}">Continue to filterkit</a></p></body></html>"""
 
-NO_COOKIE = "Open the whole address that <code>filterkit serve</code> printed: it contains a token."
+OPEN_IT = "Open the whole address that <code>filterkit serve</code> printed: it contains a token."
+OTHER_SITE = "Another web site led here. If you followed a link, copy it into the address bar."
 
 
 class Guard:
@@ -80,18 +81,19 @@ class Guard:
         """The response to a request that may not pass; None for all others."""
         headers = Headers(scope=scope)
         if headers.getlist("host") not in [[host] for host in self._hosts(scope)]:
-            return _refused("The name of this server is another one.")
+            return _refused("This server has another name. " + OPEN_IT)
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         own = headers.get("sec-fetch-site", "none") in OWN_SITES
-        if scope["method"] in READING and ("token", self.token) in query:
+        tokens = [value for name, value in query if name == "token"]
+        if scope["method"] in READING and _is_any(self.token, tokens):
             return self._entrance(scope, [each for each in query if each[0] != "token"], own=own)
         if not own:
-            return _refused("Another web site sent this request.")
+            return _refused(OTHER_SITE)
         if scope["method"] not in READING and headers.get("origin") != f"http://{headers['host']}":
             return _refused("No page of filterkit sent this request.")
         cookies = [cookie_parser(each).get(self._cookie, "") for each in headers.getlist("cookie")]
-        if not any(secrets.compare_digest(each.encode(), self._value.encode()) for each in cookies):
-            return _refused(NO_COOKIE)
+        if not _is_any(self._value, cookies):
+            return _refused(OPEN_IT)
         return None
 
     def _hosts(self, scope: Scope) -> list[str]:
@@ -116,6 +118,10 @@ class Guard:
         return answer
 
 
+def _is_any(secret: str, given: Iterable[str]) -> bool:
+    return any(secrets.compare_digest(each.encode(), secret.encode()) for each in given)
+
+
 def _refused(reason: str) -> Response:
     return HTMLResponse(REFUSED.format(reason=reason), 403, {"Cache-Control": "no-store"})
 
@@ -126,6 +132,9 @@ def _with_headers(send: Send) -> Send:
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers[name] = value
+            headers.setdefault(
+                "Cache-Control", "no-cache"
+            )  # of static files, so that an upgrade changes them
         await send(message)
 
     return send_with_headers

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -14,6 +16,7 @@ from filterkit.web.security import Guard
 
 if TYPE_CHECKING:
     from filterkit.plugins.registry import Registry
+    from filterkit.web.workers import Worker
 
 BACKLOG = 128
 SHUTDOWN = 2
@@ -73,13 +76,14 @@ class Server:
             ws="none",
             lifespan="off",
             log_config=None,
+            log_level="error",  # a client that speaks no HTTP, or asks for a websocket, is none
             access_log=False,
             server_header=False,
             proxy_headers=False,  # whose values a client on this computer could choose
             timeout_graceful_shutdown=SHUTDOWN,
         )
         try:
-            uvicorn.Server(config).run(sockets=[self._socket])
+            _Uvicorn(config, self._application.state.workers.values()).run(sockets=[self._socket])
         finally:
             self.close()
 
@@ -88,6 +92,19 @@ class Server:
         self._socket.close()
         for worker in self._application.state.workers.values():
             worker.close()
+
+
+class _Uvicorn(uvicorn.Server):
+    """Answers the requests that wait for a worker when it is stopped, instead of cancelling them later."""
+
+    def __init__(self, config: uvicorn.Config, workers: Iterable[Worker]) -> None:
+        super().__init__(config)
+        self._workers = workers
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for worker in self._workers:
+            worker.stop()
+        await super().shutdown(sockets)
 
 
 def _listen(host: str, port: int) -> tuple[socket.socket, bool]:
@@ -109,8 +126,9 @@ def _listen(host: str, port: int) -> tuple[socket.socket, bool]:
         made.listen(BACKLOG)
     except OSError as error:
         made.close()
+        is_port = error.errno in (errno.EADDRINUSE, errno.EACCES)
         raise FilterkitError(
             f"cannot listen on port {port} of {host}: {error.strerror or error}",
-            hint="--port 0 chooses a free port",
+            hint="--port 0 chooses a free port" if is_port else "an address of this computer, e.g. 127.0.0.1",
         ) from error
     return made, ip_address(made.getsockname()[0].partition("%")[0]).is_loopback

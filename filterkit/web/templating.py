@@ -24,7 +24,8 @@ def render(template: str, values: Mapping[str, Any], request: Request) -> str:
     """The text of a page."""
     place = request.url.path
     given = {name: value for name, value in request.query_params.multi_items() if name != "format"}
-    as_format = {form: place + links.query(given, format=form) for form in ("json", "csv")}
+    every = {name: list(filter(None, request.query_params.getlist(name))) for name in given}
+    as_format = {form: place + links.query(every, format=form) for form in ("json", "csv")}
     page = _environment().get_template(template)
     return page.render({"as_format": as_format, "given": given, "place": place, **values})
 

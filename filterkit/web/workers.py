@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from filterkit.errors import FilterkitError
 from filterkit.workbench import Workbench
@@ -23,6 +25,9 @@ LONGEST_QUEUE = 200
 
 LOOK = 0.25
 """How often is looked whether the browser still waits, in seconds."""
+
+LAST_JOB = 2
+"""How long the current job may take when the server ends, in seconds."""
 
 
 class BusyError(FilterkitError):
@@ -42,10 +47,14 @@ class Worker:
 
     def __init__(self, catalog: str | os.PathLike[str] | None, registry: Registry) -> None:
         self._catalog, self._registry = catalog, registry
-        self._thread = ThreadPoolExecutor(1, "filterkit")
+        self._jobs: SimpleQueue[tuple[Future[Any], Callable[[Workbench], Any]] | None] = SimpleQueue()
+        # A daemon, as nothing can interrupt a job, and Ctrl-C should not wait for a long one.
+        self._thread = threading.Thread(target=self._work, name="filterkit", daemon=True)
+        self._thread.start()
         self._bench: Workbench | None = None
         self._file: tuple[int, int] | None = None
         self._waiting = 0
+        self._is_stopping = False
 
     async def run(self, request: Request, job: Callable[[Workbench], T]) -> T:
         """The result of a job; it is not begun if the browser no longer waits for it.
@@ -53,7 +62,7 @@ class Worker:
         Raises
         ------
         BusyError
-            Too many jobs are waiting.
+            Too many jobs are waiting, or the server is stopping.
         GoneError
             The browser closed the connection.
         """
@@ -61,9 +70,14 @@ class Worker:
             raise BusyError("too many requests are waiting", hint="reload the page in a moment")
         self._waiting += 1
         try:
-            future = self._thread.submit(lambda: job(self._opened()))
+            future: Future[T] = Future()
+            self._jobs.put((future, job))
             result = asyncio.wrap_future(future)
+            result.add_done_callback(_retrieve)
             while not (await asyncio.wait([result], timeout=LOOK))[0]:
+                if self._is_stopping:
+                    future.cancel()
+                    raise BusyError("the server was stopped", hint="start `filterkit serve` again")
                 if await request.is_disconnected():
                     future.cancel()
                     raise GoneError
@@ -71,9 +85,27 @@ class Worker:
         finally:
             self._waiting -= 1
 
+    def stop(self) -> None:
+        """Let no request wait any longer."""
+        self._is_stopping = True
+
     def close(self) -> None:
-        """Drop what is waiting, and close the workbench when the current job is done."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        """Drop what is waiting, and close the workbench; a job that takes longer ends with the process."""
+        self.stop()
+        self._jobs.put(None)
+        self._thread.join(LAST_JOB)
+
+    def _work(self) -> None:
+        while (item := self._jobs.get()) is not None:
+            future, job = item
+            if self._is_stopping:
+                future.cancel()
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(job(self._opened()))
+                except BaseException as error:
+                    future.set_exception(error)
+            del item, future, job
         if self._bench is not None:
             self._bench.close()
 
@@ -88,3 +120,9 @@ class Worker:
             self._bench.close()  # it opens the new file on its next use
         self._file = file
         return self._bench
+
+
+def _retrieve(result: asyncio.Future[Any]) -> None:
+    """Look at an error for which no browser waits any longer, or asyncio would log it."""
+    if not result.cancelled():
+        result.exception()

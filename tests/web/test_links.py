@@ -22,6 +22,8 @@ from filterkit.web.links import checked_address, href, query
         ("vgg16/block1_conv1/0:6", None),
         ("vgg16/block1_conv1/²", None),
         ("a/b/0/0/0", None),
+        ("vgg16/block1_*", None),
+        ("*", None),
     ],
 )
 def test_the_page_of_an_address(address: str, page: str | None) -> None:

@@ -90,8 +90,31 @@ def test_pictures_of_nothing(classic: Explorer, address: str) -> None:
         assert "is a file" not in answer.text
 
 
+def test_pictures_are_no_larger_than_pages_need(tmp_path: Path) -> None:
+    from filterkit.testing import build_model, node
+
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(2, 1100, 1, 1)).astype(np.float32)
+    model = build_model([node("Conv", "x w", "y")], {"x": (1, 1100, 4, 4)}, {"w": weights})
+    (tmp_path / "wide.onnx").write_bytes(model.SerializeToString())
+    with filterkit.open(tmp_path / "catalog.db") as bench:
+        bench.add(tmp_path / "wide.onnx", name="wide")
+        [layer] = bench.layers("wide")["address"]
+    with exploring(tmp_path / "catalog.db") as explorer:
+        shown = [url for url in pictures(explorer.get(f"/m/{layer}/0").text) if "/kernels/" in url]
+        assert [explorer.get(url).status for url in shown] == [200]
+        version = shown[0].split("/")[2]
+        for style, address, status in (
+            ("kernels", f"{layer}/0/0:1025", 400),
+            ("kernels", f"{layer}/0", 400),
+            *((style, address, 404) for style in ("kernels", "factors") for address in (layer, f"{layer}/*")),
+        ):
+            answer = explorer.get(f"/pictures/{version}/{style}/{address}.png")
+            assert answer.status == status, (style, address)
+
+
 @pytest.mark.zoo
 def test_the_chart_of_a_model(vgg16: Explorer) -> None:
     [url] = [each for each in pictures(vgg16.get("/m/vgg16").text) if "/chart/" in each]
     assert pixels(vgg16, url).shape[1] > 500
-    assert vgg16.get(url).headers["Cache-Control"] == "no-cache"
+    assert vgg16.get(url).headers["Cache-Control"] == "private, no-cache"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -105,6 +108,15 @@ def test_sql(classic: Explorer) -> None:
     assert ask(classic, "/sql", sql=sql, format="json").json[0]["filters"] == 1
 
 
+def test_the_command_of_sql_keeps_its_lines(classic: Explorer) -> None:
+    """Else a comment would have no end."""
+    page = ask(classic, "/sql", sql="SELECT 1 -- one\r\nUNION ALL SELECT '\x1b' -- two\nLIMIT 1").text
+    [command, _] = re.findall(r'<pre class="copy">(.*?)</pre>', page, re.S)
+    program, verb, statement, *_ = shlex.split(unescape(command))
+    assert (program, verb) == ("filterkit", "query")
+    assert statement == "SELECT 1 -- one\nUNION ALL SELECT '\\x1b' -- two\nLIMIT 1"
+
+
 def test_sql_only_reads_within_limits(classic: Explorer) -> None:
     for sql in (
         "DELETE FROM model",
@@ -163,13 +175,13 @@ def observed(vgg16_catalog: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     shutil.copytree(vgg16_catalog.parent, folder, dirs_exist_ok=True)
     random = np.random.default_rng(0)
     for label in ("bright", "dark"):
-        for number in range(3):
+        for number in range(5):
             (folder / "photos" / label).mkdir(parents=True, exist_ok=True)
             blocks = random.integers(0, 256 if label == "bright" else 60, (6, 6, 3), dtype=np.uint8)
             picture = Image.fromarray(blocks).resize((64, 64), Image.Resampling.NEAREST)
             picture.save(folder / "photos" / label / f"{number}.png")
     with filterkit.open(folder / "catalog.db") as bench:
-        bench.observe("vgg16/block1_*", [folder / "photos"], name="two.kinds", top=3, size=64)
+        bench.observe("vgg16/block1_*", [folder / "photos"], name="two.kinds", top=10, size=64)
     with exploring(folder / "catalog.db") as explorer:
         yield explorer
 
@@ -184,6 +196,7 @@ def test_an_observation(observed: Explorer) -> None:
     assert len(rows) == 128
     strongest = max(rows, key=lambda row: row["response_max"])
     assert addresses(page)[1] == strongest["address"]  # after that of the model
+    assert "vgg16/block3_conv1" not in page.text  # which was not observed
     assert observed.get("/m/vgg16/observations/nothing").status == 404
 
 
@@ -194,8 +207,10 @@ def test_what_a_filter_responds_to(observed: Explorer) -> None:
     assert "bright" in page.text
     [url] = [each for each in page.links if "/exemplars/" in each]
     picture = observed.get(url)
-    assert picture.headers["Cache-Control"] == "no-cache"
-    assert picture.body.startswith(b"\x89PNG")
+    assert picture.headers["Cache-Control"] == "private, no-cache"
+    assert [int(rank) for rank in re.findall(r'<tr><td class="number">(\d+)<', page.text)] == [*range(1, 10)]
+    width, height = Image.open(io.BytesIO(picture.body)).size
+    assert width == 9 * (height - 2) + 2  # nine squares in a row, with gaps of two pixels
     other = observed.get("/m/vgg16/block3_conv1/5")
     assert other.status == 200
     assert "/exemplars/" not in other.text

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from explorer import Explorer, exploring
@@ -35,6 +38,28 @@ def test_it_ends_while_a_browser_is_connected(classic_catalog: Path) -> None:
     ):
         idle.sendall(b"GET / HTTP/1.1\r\n")  # a request that never ends
         assert explorer.stop()[0] == 130
+
+
+def test_it_ends_while_it_works(classic_catalog: Path) -> None:
+    """The request is answered, nothing waits for its job, and nothing is said about it."""
+    endless = "with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c"
+    with exploring(classic_catalog) as explorer, ThreadPoolExecutor(2) as pool:
+        asked = [pool.submit(explorer.get, f"/sql?sql={quote(endless)}+--+{number}") for number in range(2)]
+        time.sleep(1)
+        assert explorer.stop() == (130, "interrupted\n")
+        for each in asked:
+            assert each.result().status == 503
+            assert "the server was stopped" in each.result().text
+
+
+def test_clients_that_are_none_are_in_no_log(classic_catalog: Path) -> None:
+    with exploring(classic_catalog) as explorer:
+        explorer.get("/", Connection="Upgrade", Upgrade="websocket")
+        for sent in (b"nonsense\r\n\r\n", b"GET /\xff HTTP/1.1\r\n\r\n", b"\x16\x03\x01\0\r\n\r\n"):
+            with socket.create_connection((explorer.host, explorer.port), timeout=30) as connection:
+                connection.sendall(sent)
+                connection.recv(100)
+        assert explorer.stop() == (130, "interrupted\n")
 
 
 def test_the_token_is_in_no_log(classic_catalog: Path) -> None:
@@ -80,8 +105,9 @@ def test_a_host_that_is_none(classic_catalog: Path, registry: Registry) -> None:
     for host in ("no.such.host.invalid", "a" * 300):
         with pytest.raises(UsageError, match="is not a host"):
             Server(classic_catalog, registry, host=host, port=0)
-    with pytest.raises(FilterkitError, match="cannot listen on port 0 of 203"):
+    with pytest.raises(FilterkitError, match="cannot listen on port 0 of 203") as raised:
         Server(classic_catalog, registry, host="203.0.113.7", port=0)
+    assert raised.value.hint == "an address of this computer, e.g. 127.0.0.1"
 
 
 def test_a_port_that_is_taken(classic: Explorer, classic_catalog: Path, registry: Registry) -> None:

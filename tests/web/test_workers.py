@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,34 @@ def test_errors_of_a_job_are_its_own(worker: Worker) -> None:
         assert await worker.run(browser, lambda bench: len(bench.layers("classic"))) == 13
 
     asyncio.run(scene())
+
+
+def test_an_error_that_nobody_waits_for_is_in_no_log(
+    worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun, free = threading.Event(), threading.Event()
+
+    def fails(bench: filterkit.Workbench) -> None:
+        begun.set()
+        free.wait(30)
+        raise filterkit.FilterkitError("failed")
+
+    async def scene() -> None:
+        leaver: Any = Browser()
+        job = asyncio.create_task(worker.run(leaver, fails))
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+        leaver.is_gone = True
+        with pytest.raises(GoneError):
+            await job
+        free.set()
+        leaver.is_gone = False
+        await worker.run(leaver, lambda bench: None)
+        gc.collect()
+        await asyncio.sleep(0.05)
+
+    asyncio.run(scene())
+    assert caplog.records == []
 
 
 def test_changes_of_other_processes_appear(tmp_path: Path) -> None:
