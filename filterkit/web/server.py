@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from filterkit.web.application import application
 from filterkit.web.security import Guard
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from filterkit.plugins.registry import Registry
     from filterkit.web.workers import Worker
 
@@ -82,10 +85,13 @@ class Server:
             proxy_headers=False,  # whose values a client on this computer could choose
             timeout_graceful_shutdown=SHUTDOWN,
         )
+        server = _Uvicorn(config, self._application.state.workers.values())
         try:
-            _Uvicorn(config, self._application.state.workers.values()).run(sockets=[self._socket])
+            server.run(sockets=[self._socket])
         finally:
             self.close()
+        if server.is_interrupted:
+            raise KeyboardInterrupt
 
     def close(self) -> None:
         """Stop listening, and close the workbenches."""
@@ -100,6 +106,12 @@ class _Uvicorn(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, workers: Iterable[Worker]) -> None:
         super().__init__(config)
         self._workers = workers
+        self.is_interrupted = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn raises the signal again, which has no effect if the shell ignored it, as with `&` in scripts.
+        self.is_interrupted |= sig == signal.SIGINT
+        super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for worker in self._workers:
