@@ -109,7 +109,7 @@ class _Uvicorn(uvicorn.Server):
         self.is_interrupted = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # uvicorn raises the signal again, which has no effect if the shell ignored it, as with `&` in scripts.
+        # uvicorn raises the signal again, which has no effect if the shell ignored it, as in `serve &`.
         self.is_interrupted |= sig == signal.SIGINT
         super().handle_exit(sig, frame)
 
