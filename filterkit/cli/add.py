@@ -92,6 +92,11 @@ def add(
             f"no preprocessing is known for '{added.model}'; assuming {added.assumed_range} "
             "(set it with --preprocessing; a model already in the catalog also needs --replace)"
         )
+    if added.removed_observations:
+        shell.say(
+            f"removed what was observed of the replaced model: {', '.join(added.removed_observations)}; "
+            f"filterkit observe {added.model} IMAGES... observes the new one"
+        )
     rows = [row for row in models if row["model"] == added.model]
     if preprocessing and added.takes_no_pictures:
         shell.say(f"{added.takes_no_pictures}; --preprocessing has no effect")

@@ -57,6 +57,8 @@ class IngestResult:
         they may be a placeholder; or None.
     takes_no_pictures
         A message if the model's input does not have the four axes of pictures.
+    removed_observations
+        The names of the observations that were removed with a model that was replaced by another.
     plugins
         What the catalog says of the plugins that took part, by name.
     """
@@ -75,6 +77,7 @@ class IngestResult:
     assumed_range: str = ""
     placeholder_size: tuple[int, int] | None = None
     takes_no_pictures: str = ""
+    removed_observations: tuple[str, ...] = ()
 
     __repr__ = short_repr
 
@@ -138,16 +141,29 @@ def commit(catalog: Catalog, staged: Staged, *, replace: bool = False, verify: b
                 aside = sa.update(schema.model).where(schema.model.c.id == known["id"])
                 connection.execute(aside.values(name=f" {staged.name}"))
             model_id = _insert(connection, row, contents)
+            lost: tuple[str, ...] = ()
             if known:
                 made = _row(connection, staged.name)
                 if made and all(known[name] == made[name] for name in DECIDE_RESPONSES):
                     move_observations(connection, known["id"], model_id)
+                lost = _observations(connection, known["id"])
                 connection.execute(sa.delete(schema.model).where(schema.model.c.id == known["id"]))
     finally:
         with suppress(CatalogError):  # what is left over is swept next time
             sweep(catalog)
     result = _result("replaced" if known else "added", row)
-    return dataclasses.replace(result, not_finite=contents.not_finite, unmeasured=contents.unmeasured)
+    return dataclasses.replace(
+        result,
+        not_finite=contents.not_finite,
+        unmeasured=contents.unmeasured,
+        removed_observations=lost,
+    )
+
+
+def _observations(connection: sa.Connection, model_id: int) -> tuple[str, ...]:
+    own = schema.observation
+    query = sa.select(own.c.name).where(own.c.model_id == model_id).order_by(own.c.id)
+    return tuple(connection.scalars(query))
 
 
 def _unchanged(catalog: Catalog, staged: Staged) -> IngestResult:

@@ -38,6 +38,12 @@ def test_rows(run: Run) -> None:
     assert run("observations", "nothing").failure[:2] == (1, "there is no model 'nothing' in the catalog")
 
 
+def test_observations_that_end_with_a_replaced_model_are_named(run: Run) -> None:
+    run("observe", "net", "pictures")
+    ran = run("add", "net.onnx", "--replace", "--preprocessing", "caffe:layout=NCHW")
+    assert "removed what was observed of the replaced model: pictures; " in ran.stderr
+
+
 def test_pictures_that_are_left_out_are_named(run: Run) -> None:
     for number in range(12):
         Path(f"pictures/class0/bad{number}.png").write_text(f"x{number}", encoding="utf-8")

@@ -333,11 +333,12 @@ def test_replacing_a_model(
     bench.observe("net", [photos])
     bench.observe("other/conv2", [photos], name="x")
     rows = list(bench.exemplars("net")), list(bench.filters("net")), list(bench.exemplars("other/conv2"))
-    bench.add(network, preprocessing=preprocessing, replace=True)
+    assert bench.add(network, preprocessing=preprocessing, replace=True).removed_observations == ()
     assert (list(bench.exemplars("net")), list(bench.filters("net"))) == rows[:2]
     assert bench.observe("net", [photos]).status == "unchanged"
     assert bench.examine()["faults"] == []
-    bench.add(network, preprocessing="tf:layout=NCHW", replace=True)
+    added = bench.add(network, preprocessing="tf:layout=NCHW", replace=True)
+    assert added.removed_observations == ("photos",)
     assert bench.observations()["model"] == ["other"]
     assert list(bench.exemplars("other/conv2")) == rows[2]
     assert bench.models()["model"] == ["other", "net"]
