@@ -90,6 +90,13 @@ class Session:
         return OpenNetworks()
 
     @cached_property
+    def outputs(self) -> OpenNetworks:
+        """Outputs of networks as targets: finding them takes longer than running small networks."""
+        from filterkit.runtime.network_cache import OpenNetworks
+
+        return OpenNetworks()
+
+    @cached_property
     def lengths(self) -> LengthsCache:
         """Norms of kernels and filters, cached across searches."""
         from filterkit.comparison.similarity import LengthsCache

@@ -13,6 +13,7 @@ from filterkit.operations.maps import check_network, chosen_maps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from filterkit.catalog.addresses import Match
     from filterkit.graph.gradient.target import Position
@@ -179,15 +180,26 @@ def _largest(maps: FloatArray, position: Position) -> int:
 
 def _output(session: Session, name: str, rest: str, *, after_softmax: bool) -> Aim:
     from filterkit.catalog.weights import model_file
-    from filterkit.graph.loading.load import open_graph
-    from filterkit.runtime.network import Target
 
     matches = session.matches(name)
     if len({match.model["name"] for match in matches}) > 1:
         raise UsageError(f"'{name}' names several models", hint="run one model at a time")
     check_network(matches[0])
     model = matches[0].model
-    graph = open_graph(model_file(session.catalog(), model))
+    path = model_file(session.catalog(), model)
+    key = (path, model["name"], model["added_at"], rest, after_softmax)
+    found: Aim | None = session.outputs.find(key)
+    if found is None:
+        found = _aim_of(path, model, rest, after_softmax=after_softmax)
+        session.outputs.add(key, found)
+    return found
+
+
+def _aim_of(path: Path, model: Mapping[str, Any], rest: str, *, after_softmax: bool) -> Aim:
+    from filterkit.graph.loading.load import open_graph
+    from filterkit.runtime.network import Target
+
+    graph = open_graph(path)
     outputs = [value.name for value in graph.model.graph.output]
     output, index = _parsed(rest, outputs)
     notes: tuple[str, ...] = ()
