@@ -88,7 +88,7 @@ def test_built_in_panels_come_first_then_those_of_plugins(explorer: Explorer) ->
     page = explorer.get(FILTER)
     assert page.status == 200
     titles = list(sections(page.text))
-    assert titles[:4] == ["Kernels", "What it responds to", "Metrics", "Similar ones"]
+    assert titles[:4] == ["Kernels", "What it responds to", "Metrics", "Most similar"]
     assert titles[4:9] == ["Rows", "Everywhere", "Many", "Pictured", "Both"]
     assert "Nothing" not in titles
     assert "Of a kernel" not in titles

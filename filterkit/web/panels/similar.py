@@ -18,7 +18,7 @@ LIMIT, CLASSIC = 12, 3
 class Similar:
     """The most similar filters or kernels of the model, and a link to those of all models."""
 
-    title = "Similar ones"
+    title = "Most similar"
     kinds: tuple[PanelKind, ...] = ("filter", "kernel")
     narrow = True
 
