@@ -161,7 +161,7 @@ def test_good_panels(panel: Any) -> None:
 def test_addresses_and_models_of_ones_own() -> None:
     check_panel(Good, "classic/edge_sobel_x/0", models=["classic"])
     assert (
-        problems(check_panel, Refuses, "grouped/conv/0", "plain/conv/0")
+        problems(check_panel, Refuses, "grouped/conv/0", "plain/conv1/0")
         == "shows nothing (with grouped/conv/0)"
     )
 
