@@ -154,8 +154,9 @@ def sheet_png(bench: Workbench, page: PanelPage, name: str, caption: str) -> byt
         raise NotFoundError(f"panel '{name}' has no sheet '{caption}'")
     side = max(found.tile_shape)
     scale = max(1, min(TILE // side, WIDEST // (found.columns * side)))
+    gap = GAP if found.count > 1 else 0
     with panel.drawing("its sheet"):
-        return bytes(bench.render(found, "mosaic", scale=scale, gap=GAP, background=BACKGROUND))
+        return bytes(bench.render(found, "mosaic", scale=scale, gap=gap, background=BACKGROUND))
 
 
 def html(page: PanelPage, name: str, found: PanelContent) -> Markup:
