@@ -353,8 +353,18 @@ class Workbench:
         """
         operations.remove.remove(self._session, model, observation)
 
-    def models(self) -> Rows:
+    def models(self, name: str = "*") -> Rows:
         """List the models in the catalog, one row each.
+
+        Parameters
+        ----------
+        name
+            A model, or a pattern of names such as ``"resnet*"``; by default all models.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such model.
 
         Examples
         --------
@@ -365,7 +375,7 @@ class Workbench:
         classic      13       13
         [Rows: 2 rows × 3 columns]
         """
-        return operations.models.models(self._session)
+        return operations.models.models(self._session, name)
 
     @_with_thumbnails
     def layers(self, address: str = "*") -> Rows:
@@ -407,6 +417,7 @@ class Workbench:
         where: str | None = None,
         sort: str | Iterable[str] | None = None,
         limit: int | None = None,
+        offset: int = 0,
         count: bool = False,
         group_by: str | Iterable[str] | None = None,
         agg: str | Iterable[str] | None = None,
@@ -416,7 +427,7 @@ class Workbench:
 
         Parameters
         ----------
-        columns, where, sort, limit, observation
+        columns, where, sort, limit, offset, observation
             As in `iter_filters`.
         count
             Return a single row with their number, ``filters``, as does `count_filters`.
@@ -457,6 +468,7 @@ class Workbench:
             where=where,
             sort=sort,
             limit=limit,
+            offset=offset,
             count=count,
             group_by=group_by,
             agg=agg,
@@ -471,6 +483,7 @@ class Workbench:
         where: str | None = None,
         sort: str | Iterable[str] | None = None,
         limit: int | None = None,
+        offset: int = 0,
         observation: str | None = None,
         unmeasured: Callable[[list[str]], None] | None = None,
     ) -> tuple[tuple[str, ...], Iterator[Row]]:
@@ -490,6 +503,8 @@ class Workbench:
             ``"layer,-l2_norm"`` sorts the filters of each layer. None comes last.
         limit
             Maximum number of rows.
+        offset
+            How many rows to leave out before them.
         observation
             The observation whose responses the columns ``response_mean`` to ``top_class_share`` contain; by
             default the newest of each layer. See `observe`.
@@ -513,6 +528,7 @@ class Workbench:
             where=where,
             sort=sort,
             limit=limit,
+            offset=offset,
             observation=observation,
             unmeasured=unmeasured,
         )

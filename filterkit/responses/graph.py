@@ -122,8 +122,10 @@ class _Building:
         return extreme, row, column
 
     def _topmost(self, rows: str, *, largest: bool) -> tuple[str, str]:
-        """The extreme along the last axis and where it is, in one node: most of the time of such small ones is
-        that of starting them."""
+        """The extreme along the last axis, and where it is.
+
+        One node for both: most of the time of nodes for so few numbers is that of starting them.
+        """
         extreme = self._node("TopK", [rows, self._constant(1)], axis=2, largest=int(largest))
         place = free_name("filterkit_response", self._taken)
         self._taken[place] = 0
