@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from filterkit.operations.diff import Level as DiffLevel
     from filterkit.operations.diff import Matching
     from filterkit.operations.observed_layers import By
+    from filterkit.operations.responses import ResponsesBy
     from filterkit.operations.similar import Invariance, Level
     from filterkit.operations.stats import ChartFormat
     from filterkit.operations.visualized_network import Objective
@@ -1695,6 +1696,8 @@ class Workbench:
         lowest: bool = False,
         pictures: Picture | Iterable[Picture] = (),
         method: str | None = None,
+        provider: Provider = "auto",
+        threads: int | None = None,
     ) -> Exemplars:
         """Look up the pictures with the highest responses of filters, in an observation.
 
@@ -1711,6 +1714,8 @@ class Workbench:
             memory. They are found by their content, also in folders below these, when the result is drawn.
         method
             An attribution method as in `attribute`: each crop is drawn beside what in it drives the filter.
+        provider, threads
+            As in `iter_feature_maps`, for the method, which runs the network.
 
         Returns
         -------
@@ -1748,6 +1753,69 @@ class Workbench:
             lowest=lowest,
             pictures=pictures,
             method=method,
+            options=RunOptions(provider=provider, threads=threads),
+        )
+
+    def responses(
+        self,
+        address: str,
+        *,
+        observation: str | None = None,
+        by: ResponsesBy = "picture",
+        limit: int | None = None,
+    ) -> Rows:
+        """List the responses of filters to each picture of an observation, or per class.
+
+        All rows are in memory; `iter_responses` gives them one at a time. Parameters and errors are the same.
+
+        Returns
+        -------
+        Rows
+            By picture, ``address``, ``image``, its ``sha256`` and ``label``, and ``mean`` and ``max`` of the
+            response over all positions. By class, ``address``, ``label``, the number of its ``pictures``, the
+            ``mean`` of their means, and the ``max``.
+
+        Examples
+        --------
+        >>> bench.responses("vgg16/block1_conv2/5")[["address", "mean", "max"]]
+        """
+        return operations.responses.responses(
+            self._session, address, observation=observation, by=by, limit=limit
+        )
+
+    def iter_responses(
+        self,
+        address: str,
+        *,
+        observation: str | None = None,
+        by: ResponsesBy = "picture",
+        limit: int | None = None,
+    ) -> tuple[tuple[str, ...], Iterator[Row]]:
+        """Column names, and an iterator over the rows of `responses`.
+
+        Parameters
+        ----------
+        address
+            A filter, some or a layer.
+        observation
+            Its name; by default the newest that contains the layer.
+        by
+            ``"picture"``: a row per picture and filter, picture by picture, in the order in which they were
+            observed; ``"class"``: per filter and class. Pictures without a class then do not count.
+        limit
+            Maximum number of rows.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such layer or observation, or it does not contain the layer.
+        UsageError
+            The address names kernels, or by class, the pictures have none.
+        CatalogError
+            The responses in the store are missing or corrupted.
+        """
+        return operations.responses.iter_responses(
+            self._session, address, observation=observation, by=by, limit=limit
         )
 
     def write_attributions(

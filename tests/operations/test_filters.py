@@ -93,5 +93,5 @@ def test_a_wrong_offset(small: filterkit.Workbench, offset: Any) -> None:
 
 @pytest.mark.parametrize("options", [{"count": True}, {"group_by": "layer"}])
 def test_an_offset_is_of_filters_only(small: filterkit.Workbench, options: dict[str, Any]) -> None:
-    with pytest.raises(filterkit.UsageError, match="offset ha(s|ve) no effect"):
+    with pytest.raises(filterkit.UsageError, match=r"offset ha(s|ve) no effect"):
         small.filters("net", offset=1, **options)
