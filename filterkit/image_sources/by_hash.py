@@ -65,7 +65,7 @@ class PicturesByHash:
         Parameters
         ----------
         path
-            Where it was, a file or ``ARCHIVE.zip!MEMBER``; untrusted, so that only a plain file or part of it is
+            Where it was, a file or ``ARCHIVE.zip!MEMBER``; untrusted, so only a plain file or part of it is
             taken from there, and only if it has this very content.
         """
         for place in filter(None, (Path(path), self._kept.get(sha256))):
