@@ -75,7 +75,7 @@ class PicturesByHash:
                     self._hashes[place] = content_hash(found)
                     if self._hashes[place] == sha256:
                         return found
-        for find in (partial(self._member, path), lambda: self._index().get(sha256)):
+        for find in (partial(self._member, path), partial(self._indexed, sha256)):
             with suppress(FilterkitError, OSError, ValueError):
                 there = find()
                 if there is not None and content_hash(content := there.read()) == sha256:
@@ -98,6 +98,9 @@ class PicturesByHash:
                         image.name: image for image in ZipMembers().images(str(archive))
                     }
             return self._archives[archive].get(name)
+
+    def _indexed(self, sha256: str) -> SourceImage | None:
+        return self._index().get(sha256)
 
     def _index(self) -> dict[str, SourceImage]:
         if self._by_hash is None:

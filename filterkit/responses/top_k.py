@@ -100,7 +100,7 @@ def _best(
 ) -> tuple[NDArray[Any], ...]:
     """The first k rows of each column after sorting, without repeated groups."""
     order = np.argsort(np.ascontiguousarray(_ranks(values, pictures).T), axis=1).T
-    columns = (values, pictures, places, groups)
+    columns: tuple[NDArray[Any], ...] = (values, pictures, places, groups)
     if not has_copies:
         return _rows(columns, order[:k])
     values, pictures, places, groups = columns = _rows(columns, order)

@@ -110,8 +110,8 @@ def layer(bench: Workbench, request: Request) -> Page:
     try:
         count = bench.count_filters(address, where=where)
         number = page_number(request, count, FILTERS)
-        page = {"limit": FILTERS, "offset": number * FILTERS}
-        found = bench.filters(address, columns=wanted, where=where, sort=order, **page)
+        start = number * FILTERS
+        found = bench.filters(address, columns=wanted, where=where, sort=order, limit=FILTERS, offset=start)
     except FilterkitError as error:  # what a person typed
         return Page("layer.html", (), (), form, error)
     options = [

@@ -99,8 +99,8 @@ def filters(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
         return Page("filters.html", rows, names)
     count = bench.count_filters(address, where=where)
     number = page_number(request, count, FILTERS)
-    page = {"limit": FILTERS, "offset": number * FILTERS}
-    found = bench.filters(address, columns=shown, where=where, sort=order, **page)
+    start = number * FILTERS
+    found = bench.filters(address, columns=shown, where=where, sort=order, limit=FILTERS, offset=start)
     options = [*([f"--where {word(where)}"] if where else ()), *([f"--sort {word(order)}"] if order else ())]
     values |= {
         "filters": found,
