@@ -1778,6 +1778,10 @@ class Workbench:
         Examples
         --------
         >>> bench.responses("vgg16/block1_conv2/5")[["address", "mean", "max"]]
+        address                mean    max
+        ────────────────────  ─────  ─────
+        vgg16/block1_conv2/5  139.1  2,001
+        [Rows: 1 row × 3 columns]
         """
         return operations.responses.responses(
             self._session, address, observation=observation, by=by, limit=limit
@@ -1813,6 +1817,12 @@ class Workbench:
             The address names kernels, or by class, the pictures have none.
         CatalogError
             The responses in the store are missing or corrupted.
+
+        Examples
+        --------
+        >>> columns, rows = bench.iter_responses("vgg16/block1_conv2")
+        >>> next(rows)["address"]
+        'vgg16/block1_conv2/0'
         """
         return operations.responses.iter_responses(
             self._session, address, observation=observation, by=by, limit=limit
