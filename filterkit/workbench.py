@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from filterkit.operations.diff import Level as DiffLevel
     from filterkit.operations.diff import Matching
     from filterkit.operations.observed_layers import By
+    from filterkit.operations.responses import ResponsesBy
     from filterkit.operations.similar import Invariance, Level
     from filterkit.operations.stats import ChartFormat
     from filterkit.operations.visualized_network import Objective
@@ -353,8 +354,18 @@ class Workbench:
         """
         operations.remove.remove(self._session, model, observation)
 
-    def models(self) -> Rows:
+    def models(self, name: str = "*") -> Rows:
         """List the models in the catalog, one row each.
+
+        Parameters
+        ----------
+        name
+            A model, or a pattern of names such as ``"resnet*"``; by default all models.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such model.
 
         Examples
         --------
@@ -365,7 +376,7 @@ class Workbench:
         classic      13       13
         [Rows: 2 rows × 3 columns]
         """
-        return operations.models.models(self._session)
+        return operations.models.models(self._session, name)
 
     @_with_thumbnails
     def layers(self, address: str = "*") -> Rows:
@@ -407,6 +418,7 @@ class Workbench:
         where: str | None = None,
         sort: str | Iterable[str] | None = None,
         limit: int | None = None,
+        offset: int = 0,
         count: bool = False,
         group_by: str | Iterable[str] | None = None,
         agg: str | Iterable[str] | None = None,
@@ -416,7 +428,7 @@ class Workbench:
 
         Parameters
         ----------
-        columns, where, sort, limit, observation
+        columns, where, sort, limit, offset, observation
             As in `iter_filters`.
         count
             Return a single row with their number, ``filters``, as does `count_filters`.
@@ -457,6 +469,7 @@ class Workbench:
             where=where,
             sort=sort,
             limit=limit,
+            offset=offset,
             count=count,
             group_by=group_by,
             agg=agg,
@@ -471,6 +484,7 @@ class Workbench:
         where: str | None = None,
         sort: str | Iterable[str] | None = None,
         limit: int | None = None,
+        offset: int = 0,
         observation: str | None = None,
         unmeasured: Callable[[list[str]], None] | None = None,
     ) -> tuple[tuple[str, ...], Iterator[Row]]:
@@ -490,6 +504,8 @@ class Workbench:
             ``"layer,-l2_norm"`` sorts the filters of each layer. None comes last.
         limit
             Maximum number of rows.
+        offset
+            How many rows to leave out before them.
         observation
             The observation whose responses the columns ``response_mean`` to ``top_class_share`` contain; by
             default the newest of each layer. See `observe`.
@@ -513,6 +529,7 @@ class Workbench:
             where=where,
             sort=sort,
             limit=limit,
+            offset=offset,
             observation=observation,
             unmeasured=unmeasured,
         )
@@ -1679,6 +1696,8 @@ class Workbench:
         lowest: bool = False,
         pictures: Picture | Iterable[Picture] = (),
         method: str | None = None,
+        provider: Provider = "auto",
+        threads: int | None = None,
     ) -> Exemplars:
         """Look up the pictures with the highest responses of filters, in an observation.
 
@@ -1695,6 +1714,8 @@ class Workbench:
             memory. They are found by their content, also in folders below these, when the result is drawn.
         method
             An attribution method as in `attribute`: each crop is drawn beside what in it drives the filter.
+        provider, threads
+            As in `iter_feature_maps`, for the method, which runs the network.
 
         Returns
         -------
@@ -1732,6 +1753,79 @@ class Workbench:
             lowest=lowest,
             pictures=pictures,
             method=method,
+            options=RunOptions(provider=provider, threads=threads),
+        )
+
+    def responses(
+        self,
+        address: str,
+        *,
+        observation: str | None = None,
+        by: ResponsesBy = "picture",
+        limit: int | None = None,
+    ) -> Rows:
+        """List the responses of filters to each picture of an observation, or per class.
+
+        All rows are in memory; `iter_responses` gives them one at a time. Parameters and errors are the same.
+
+        Returns
+        -------
+        Rows
+            By picture, ``address``, ``image``, its ``sha256`` and ``label``, and ``mean`` and ``max`` of the
+            response over all positions. By class, ``address``, ``label``, the number of its ``pictures``, the
+            ``mean`` of their means, and the ``max``.
+
+        Examples
+        --------
+        >>> bench.responses("vgg16/block1_conv2/5")[["address", "mean", "max"]]
+        address                mean    max
+        ────────────────────  ─────  ─────
+        vgg16/block1_conv2/5  139.1  2,001
+        [Rows: 1 row × 3 columns]
+        """
+        return operations.responses.responses(
+            self._session, address, observation=observation, by=by, limit=limit
+        )
+
+    def iter_responses(
+        self,
+        address: str,
+        *,
+        observation: str | None = None,
+        by: ResponsesBy = "picture",
+        limit: int | None = None,
+    ) -> tuple[tuple[str, ...], Iterator[Row]]:
+        """Column names, and an iterator over the rows of `responses`.
+
+        Parameters
+        ----------
+        address
+            A filter, some or a layer.
+        observation
+            Its name; by default the newest that contains the layer.
+        by
+            ``"picture"``: a row per picture and filter, picture by picture, in the order in which they were
+            observed; ``"class"``: per filter and class. Pictures without a class then do not count.
+        limit
+            Maximum number of rows.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such layer or observation, or it does not contain the layer.
+        UsageError
+            The address names kernels, or by class, the pictures have none.
+        CatalogError
+            The responses in the store are missing or corrupted.
+
+        Examples
+        --------
+        >>> columns, rows = bench.iter_responses("vgg16/block1_conv2")
+        >>> next(rows)["address"]
+        'vgg16/block1_conv2/0'
+        """
+        return operations.responses.iter_responses(
+            self._session, address, observation=observation, by=by, limit=limit
         )
 
     def write_attributions(

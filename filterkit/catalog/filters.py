@@ -21,7 +21,7 @@ from filterkit.catalog.addresses import BRIEF_MODEL, Column, Match, find, models
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.responses import RESPONSES, are_observed, extra_responses, with_responses
 from filterkit.catalog.schema import filter_, layer, model
-from filterkit.catalog.selecting import check_limit, column_named, in_order, names_in
+from filterkit.catalog.selecting import check_limit, check_offset, column_named, in_order, names_in
 from filterkit.catalog.sqlite.statements import compiled, json_pairs, json_values, without_index
 from filterkit.catalog.validation import (
     Check,
@@ -63,6 +63,7 @@ def filters(
     where: str | None = None,
     sort: str | Iterable[str] | None = None,
     limit: int | None = None,
+    offset: int = 0,
     observation: str | None = None,
     check_models: CheckModels | None = None,
 ) -> tuple[tuple[str, ...], Iterator[Row]]:
@@ -72,7 +73,7 @@ def filters(
     and the metrics that plugins measured for these models, and the responses if they were observed.
     `check_models` is passed to `select`.
     """
-    limit = check_limit(limit)
+    limit, offset = check_limit(limit), check_offset(offset)
     selected = select(catalog, address, check_models, observation)
     asked = listing(
         *(selected.kind, selected.extra, selected.extra_of_layers),
@@ -84,7 +85,7 @@ def filters(
         named=observation is not None,
         extra_of_responses=selected.extra_of_responses,
     )
-    return asked.names, asked.rows(catalog, selected, limit)
+    return asked.names, asked.rows(catalog, selected, limit, offset)
 
 
 def count_filters(
@@ -230,8 +231,8 @@ class Listing:
     names
         The columns of its rows.
     statement, parameters
-        The SQL, and the names of what is bound to its question marks: from `values`, or ``selected`` or
-        ``limit``.
+        The SQL, and the names of what is bound to its question marks: from `values`, or ``selected``,
+        ``limit`` or ``offset``.
     checks
         The checks for the columns of the statement.
     lists
@@ -249,9 +250,10 @@ class Listing:
     lists: tuple[tuple[int, Check], ...]
     parts: tuple[int, ...]
 
-    def rows(self, catalog: Catalog, selected: Selected, limit: int | None) -> Iterator[Row]:
+    def rows(self, catalog: Catalog, selected: Selected, limit: int | None, offset: int) -> Iterator[Row]:
         """The rows, streamed."""
-        bound = {**self.values, **selected.parameters, "limit": -1 if limit is None else limit}
+        part = {"limit": -1 if limit is None else limit, "offset": offset}
+        bound = {**self.values, **selected.parameters, **part}
         parameters = [bound[name] for name in self.parameters]
         with catalog.read() as reading, closing(reading.execute(self.statement, parameters)) as found:
             for values in validated_rows(found, self.checks):
@@ -304,7 +306,7 @@ def listing(
     # The primary key of filters comes last: SQLite then walks its tree in order, without sorting.
     query = in_order(query, sort, known).order_by(filter_.c.layer_id, filter_.c.position)
     query = with_responses(query, observed=observed, named=named)
-    statement = compiled(query.limit(sa.bindparam("limit")))
+    statement = compiled(query.limit(sa.bindparam("limit")).offset(sa.bindparam("offset")))
     order = list(fetched)
     return Listing(
         names,

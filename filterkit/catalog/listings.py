@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 import sqlalchemy as sa
 
 from filterkit.address import Address
-from filterkit.catalog.addresses import find, models_named
+from filterkit.catalog.addresses import EVERY, find, models_named
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.responses import RESPONSES, response_metric
 from filterkit.catalog.schema import (
@@ -117,9 +117,20 @@ LAYER_COLUMNS = tuple(LAYERS)
 SKIPPED_COLUMNS = tuple(SKIPPED)
 
 
-def models(catalog: Catalog) -> list[Row]:
-    """All models, in the order in which they were added; the keys are `MODEL_COLUMNS`."""
-    return _listing(catalog, MODELS, _select(MODELS).order_by(model.c.id))
+def models(catalog: Catalog, name: str = EVERY) -> list[Row]:
+    """Models of that name, or that match it, in the order of adding; the keys are `MODEL_COLUMNS`.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such model; an empty catalog has all of them.
+    """
+    query = _select(MODELS).order_by(model.c.id)
+    if name != EVERY:
+        with catalog.connect() as connection:
+            chosen = [row["id"] for row in models_named(connection, name)]
+        query = query.where(among(model.c.id, chosen))
+    return _listing(catalog, MODELS, query)
 
 
 def layers(catalog: Catalog, address: Address) -> list[Row]:

@@ -58,6 +58,18 @@ def check_limit(limit: int | None) -> int | None:
     return int(limit)
 
 
+MOST_ROWS = (1 << 63) - 1
+"""SQLite's largest whole number."""
+
+
+def check_offset(offset: int) -> int:
+    """`offset` as an int; raises UsageError if it is negative, too large, or not a whole number."""
+    check_number("offset", offset, whole=True)
+    if not 0 <= offset <= MOST_ROWS:
+        raise UsageError(f"offset must be between 0 and {MOST_ROWS}, not {offset}")
+    return int(offset)
+
+
 def check_where(where: str | None) -> None:
     """Raise UsageError if a condition is not text."""
     if where is not None:

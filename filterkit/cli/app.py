@@ -97,7 +97,7 @@ COMMANDS = {
     "Query the catalog": ("models", "layers", "filters", "query"),
     "Compare": ("stats", "similar", "connections", "duplicates", "diff"),
     "Draw, run and export": ("show", "maps", "attribute", "visualize", "ablate", "convolve", "export"),
-    "Observe pictures": ("observe", "observations", "exemplars"),
+    "Observe pictures": ("observe", "observations", "exemplars", "responses"),
     "Explore in a browser": ("serve",),
 }
 """The commands, by panel of the help. Each is a function in a module of the same name."""

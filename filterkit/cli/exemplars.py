@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from filterkit.cli.shell import Shell, command
 from filterkit.cli.support.maps_output import Style, check_picture, draw, draw_result
 from filterkit.cli.support.shared_options import (
+    Provider,
     Quality,
     Renderer,
     Scale,
+    Threads,
     complete_address,
     complete_attribution,
     complete_normalizer,
@@ -57,6 +59,8 @@ def exemplars(
             autocompletion=complete_attribution,
         ),
     ] = None,
+    provider: Provider = "auto",
+    threads: Threads = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -82,6 +86,12 @@ def exemplars(
     check_picture(shell, output, style)
     if method and not output and not sys.stdout.isatty():
         raise UsageError("--method has no effect without a picture", hint="name a file: -o FILE.png")
+    running: dict[str, Any] = {"provider": provider, "threads": threads}
+    for name, value in running.items():
+        if not method and value not in ("auto", None):
+            raise UsageError(
+                f"--{name} has no effect without --method", hint="only the method runs the network"
+            )
     with shell.workbench() as bench:
         found = bench.exemplars(
             address,
@@ -90,6 +100,7 @@ def exemplars(
             lowest=lowest,
             pictures=pictures or [],
             method=method,
+            **running,
         )
         for note in found.notes[:MOST_NOTES]:
             shell.say(one_line(note))
@@ -101,10 +112,11 @@ def exemplars(
             except NotFoundError as error:
                 shell.say(one_line(f"{error.message}; {error.hint}"))
     if found.missing:
+        count = len(found.missing)
+        were = "1 picture was" if count == 1 else f"{count:,} pictures were"
         shell.say(
             one_line(
-                f"{len(found.missing):,} pictures were not found, e.g. {found.missing[0]}; "
-                "--pictures FOLDER finds them by their content"
+                f"{were} not found, e.g. {found.missing[0]}; --pictures FOLDER finds them by their content"
             )
         )
     shell.rows(found, found.columns, brief=BRIEF)

@@ -16,7 +16,7 @@ BRIEF = ("address", "l2_norm", "classic_type", "classic_score", "redundancy", "f
 LAYER_PARTS = ("model", "layer")
 """Columns of groups that a narrow table leaves out, as they are in the address."""
 
-NOT_WITH_COUNT = ("--group-by", "--columns", "--sort", "--limit", "--agg")
+NOT_WITH_COUNT = ("--group-by", "--columns", "--sort", "--limit", "--offset", "--agg")
 
 
 @command
@@ -41,6 +41,7 @@ def filters(
         typer.Option(help="Columns to sort by, e.g. layer,-l2_norm; -COLUMN for descending order."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=0, help="Maximum number of rows.")] = None,
+    offset: Annotated[int, typer.Option(min=0, help="How many rows to leave out before them.")] = 0,
     columns: Annotated[
         str | None,
         typer.Option(
@@ -76,6 +77,7 @@ def filters(
     layer is filter, or filter.position.
     """
     options = {"--group-by": group_by, "--columns": columns, "--sort": sort, "--limit": limit, "--agg": agg}
+    options["--offset"] = offset or None
     _check(options, count=count)
     unmeasured = partial(say_what_is_missing, shell, address)
     with shell.workbench() as bench:
@@ -105,6 +107,7 @@ def filters(
                 where=where,
                 sort=sort,
                 limit=limit,
+                offset=offset,
                 observation=observation,
                 unmeasured=unmeasured,
             )
@@ -123,5 +126,7 @@ def _check(options: Mapping[str, object], *, count: bool) -> None:
     for name in NOT_WITH_COUNT:
         if count and options[name] is not None:
             raise UsageError(f"{name} has no effect with --count", hint="leave out one of the two")
+    if options["--group-by"] is not None and options["--offset"] is not None:
+        raise UsageError("--offset has no effect with --group-by", hint="leave out one of the two")
     if options["--agg"] is not None and options["--group-by"] is None:
         raise UsageError("--agg has no effect without --group-by", hint="e.g. --group-by layer")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +16,7 @@ from filterkit.errors import FilterkitError
 from filterkit.hashing import is_plain
 from filterkit.image_sources.decoding import decoded_ahead
 from filterkit.image_sources.files import MOST_BYTES, read_file
+from filterkit.image_sources.zip_members import ZipMembers, archive_of
 from filterkit.records import SourceImage
 
 if TYPE_CHECKING:
@@ -33,6 +36,10 @@ def content_hash(content: ImageContent) -> str:
     return digest.hexdigest()
 
 
+MOST_ARCHIVES = 16
+"""Limit on the archives that are opened because a catalog names them; more are given with ``zip:``."""
+
+
 class PicturesByHash:
     """Pictures by the hash of their content.
 
@@ -47,6 +54,8 @@ class PicturesByHash:
     def __init__(self, elsewhere: Sequence[SourceImage] = (), kept: Mapping[str, Path] | None = None) -> None:
         self._elsewhere, self._kept = list(elsewhere), kept or {}
         self._by_hash: dict[str, SourceImage] | None = None
+        self._archives: dict[Path, dict[str, SourceImage]] = {}
+        self._lock = Lock()
         self._hashes: dict[Path, str] = {}
         """Of files that were read, so that none is read again for another hash."""
 
@@ -56,7 +65,8 @@ class PicturesByHash:
         Parameters
         ----------
         path
-            Where it was; untrusted, so that only a plain file of this very content is taken from there.
+            Where it was, a file or ``ARCHIVE.zip!MEMBER``; untrusted, so only a plain file or part of it is
+            taken from there, and only if it has this very content.
         """
         for place in filter(None, (Path(path), self._kept.get(sha256))):
             with suppress(FilterkitError, OSError, ValueError):
@@ -65,11 +75,32 @@ class PicturesByHash:
                     self._hashes[place] = content_hash(found)
                     if self._hashes[place] == sha256:
                         return found
-        with suppress(FilterkitError):
-            there = self._index().get(sha256)
-            if there is not None and content_hash(content := there.read()) == sha256:
-                return content
+        for find in (partial(self._member, path), partial(self._indexed, sha256)):
+            with suppress(FilterkitError, OSError, ValueError):
+                there = find()
+                if there is not None and content_hash(content := there.read()) == sha256:
+                    return content
         return None
+
+    def _member(self, name: str) -> SourceImage | None:
+        """The picture in an archive that an observation calls by this name."""
+        found = archive_of(name)
+        if found is None:
+            return None
+        archive = found[0]
+        with self._lock:
+            if archive not in self._archives:
+                if len(self._archives) >= MOST_ARCHIVES:
+                    return None
+                self._archives[archive] = {}
+                with suppress(FilterkitError):
+                    self._archives[archive] = {
+                        image.name: image for image in ZipMembers().images(str(archive))
+                    }
+            return self._archives[archive].get(name)
+
+    def _indexed(self, sha256: str) -> SourceImage | None:
+        return self._index().get(sha256)
 
     def _index(self) -> dict[str, SourceImage]:
         if self._by_hash is None:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from threading import Lock
 
 from filterkit.errors import ImageError, one_line
+from filterkit.hashing import is_plain
 from filterkit.image_sources.files import (
     MOST_BYTES,
     labels,
@@ -80,6 +81,21 @@ class ZipMembers:
         if unnamed:
             message = f"{path} has members with names of more than {LONGEST_NAME:,} characters"
             yield unreadable_image(f"{path}!({unnamed:,} with long names)", ImageError(message))
+
+
+def archive_of(name: str) -> tuple[Path, str] | None:
+    """The archive in the name of a picture, ``ARCHIVE.zip!MEMBER``, and the rest from ``!`` on.
+
+    None if there is no such plain file.
+    """
+    for end, letter in enumerate(name[:LONGEST_PLACE]):
+        if letter == "!" and name[:end].lower().endswith(".zip") and is_plain(Path(name[:end])):
+            return Path(name[:end]), name[end:]
+    return None
+
+
+LONGEST_PLACE = 4096
+"""Characters of a name among which an archive is looked for."""
 
 
 @dataclass(frozen=True)

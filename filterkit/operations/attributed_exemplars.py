@@ -65,9 +65,12 @@ def attribute_exemplars(
     layers: Sequence[ObservedLayer],
     method: CheckedAttribution,
     pictures: PicturesByHash,
+    options: RunOptions,
     progress: Progress,
 ) -> Found:
     """The attribution of each exemplar whose picture is found, in its box; see `Exemplars.attributions`.
+
+    Of the `options`, provider and threads apply.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def attribute_exemplars(
     found = Found()
     done, total = 0, sum(len(layer.exemplars) for layer in layers)
     for layer in layers:
-        for count in _Layer(session, layer, method, found).attribute(pictures):
+        for count in _Layer(session, layer, method, options, found).attribute(pictures):
             done += count
             progress("attributing exemplars in pictures", done, total)
     return found
@@ -97,7 +100,12 @@ class _Layer:
     """Attributes the exemplars of one layer; those that are computed on parts of one size run together."""
 
     def __init__(
-        self, session: Session, layer: ObservedLayer, method: CheckedAttribution, found: Found
+        self,
+        session: Session,
+        layer: ObservedLayer,
+        method: CheckedAttribution,
+        options: RunOptions,
+        found: Found,
     ) -> None:
         from filterkit.graph.layers.picture_input import fixed_size
         from filterkit.runtime.network import Target
@@ -110,7 +118,7 @@ class _Layer:
         self._size = parse_size(layer.options["size"])
         self._declared = fixed_size(self._model["input_shape"], self._model["input_layout"])
         self._ready = AttributedNetwork(
-            session, self._aim, self._preprocessing, AttributeOptions(method.spec), RunOptions(at)
+            session, self._aim, self._preprocessing, AttributeOptions(method.spec), replace(options, at=at)
         )
         self._exemplars, self._method, self._found = layer.exemplars, method, found
         self._jobs: dict[tuple[Any, ...], list[_Job]] = defaultdict(list)

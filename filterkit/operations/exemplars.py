@@ -15,7 +15,7 @@ from filterkit.results.exemplars import Exemplars
 if TYPE_CHECKING:
     from filterkit.catalog.addresses import Match
     from filterkit.plugins.protocols import Row
-    from filterkit.records import SourceImage
+    from filterkit.records import RunOptions, SourceImage
     from filterkit.runtime.pictures import Picture
     from filterkit.session import Session
 
@@ -29,6 +29,7 @@ def exemplars(
     lowest: bool,
     pictures: Picture | Iterable[Picture],
     method: str | None,
+    options: RunOptions,
 ) -> Exemplars:
     """See `Workbench.exemplars`."""
     from filterkit.catalog import observations
@@ -91,7 +92,7 @@ def exemplars(
             )
         with session.progress() as progress:
             by_hash = PicturesByHash(elsewhere, kept)
-            attributed = attribute_exemplars(session, layers, made, by_hash, progress)
+            attributed = attribute_exemplars(session, layers, made, by_hash, options, progress)
     models = {match.model["name"]: match.model for match in matches}
     return Exemplars(
         rows,

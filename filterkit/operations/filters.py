@@ -26,6 +26,7 @@ def filters(
     where: str | None,
     sort: str | Iterable[str] | None,
     limit: int | None,
+    offset: int,
     count: bool,
     group_by: str | Iterable[str] | None,
     agg: str | Iterable[str] | None,
@@ -34,8 +35,10 @@ def filters(
     """See `Workbench.filters`."""
     if agg is not None and group_by is None:
         raise UsageError("agg needs group_by", hint='e.g. group_by="layer"')
-    if count and any(each is not None for each in (group_by, columns, sort, limit)):
-        raise UsageError("columns, group_by, sort and limit have no effect with count")
+    if count and (offset or any(each is not None for each in (group_by, columns, sort, limit))):
+        raise UsageError("columns, group_by, sort, limit and offset have no effect with count")
+    if group_by is not None and offset:
+        raise UsageError("offset has no effect with group_by")
     if count:
         found = count_filters(session, address, where=where, observation=observation, unmeasured=None)
         return Rows([{"filters": found}], ("filters",))
@@ -43,7 +46,7 @@ def filters(
     selection["observation"] = observation
     if group_by is not None:
         return group_filters(session, address, by=group_by, agg=agg, **selection)
-    names, rows = iter_filters(session, address, **selection)
+    names, rows = iter_filters(session, address, offset=offset, **selection)
     return Rows(rows, names)
 
 
@@ -55,6 +58,7 @@ def iter_filters(
     where: str | None,
     sort: str | Iterable[str] | None,
     limit: int | None,
+    offset: int,
     observation: str | None,
     unmeasured: Unmeasured | None,
 ) -> tuple[tuple[str, ...], Iterator[Row]]:
@@ -72,6 +76,7 @@ def iter_filters(
             where=where,
             sort=order,
             limit=limit,
+            offset=offset,
             observation=observation,
             check_models=_checked(unmeasured, where, order, chosen),
         )

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from filterkit.session import Session
 
 
-def models(session: Session) -> Rows:
+def models(session: Session, name: str) -> Rows:
     """See `Workbench.models`."""
     from filterkit.catalog import listings
 
-    return Rows(listings.models(session.catalog()), listings.MODEL_COLUMNS)
+    return Rows(listings.models(session.catalog(), name), listings.MODEL_COLUMNS)

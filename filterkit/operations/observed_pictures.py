@@ -163,7 +163,10 @@ def moved(before: Sequence[Image], planned: Plan) -> list[Image]:
 def place_of(image: SourceImage) -> str:
     """The path or name of a picture in the catalog; absolute, as exemplars are shown from any folder."""
     if image.path is None:
-        return image.name
+        from filterkit.image_sources.zip_members import archive_of
+
+        found = archive_of(image.name)
+        return image.name if found is None else f"{found[0].absolute()}{found[1]}"
     parts = image.path.absolute().parts
     return str(image.path.parent.resolve() / image.path.name if ".." in parts else image.path.absolute())
 

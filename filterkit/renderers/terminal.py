@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -81,7 +82,7 @@ class Terminal:
             *self._wrap(sheet.title),
             *_header(sheet, drawn, margin, cells.across),
             *_beside(labels, margin, self._tiles(sheet, drawn, cells), drawn.lines_per_row),
-            *self._wrap(sheet.note),
+            *self._wrap(sheet.note if cells.color != "none" else _without_colours(sheet.note)),
             *self._wrap(_not_shown(sheet, drawn)),
         ]
         return ("\n".join(lines) + "\n").encode()
@@ -125,6 +126,14 @@ def _beside(labels: list[str], margin: int, lines: list[str], lines_per_row: int
         row, within = divmod(number, lines_per_row)
         label = labels[row] if labels and within == (lines_per_row - 1) // 2 else ""
         yield f"{label:>{margin - 1}} {line}".rstrip() if margin else line
+
+
+def _without_colours(note: str) -> str:
+    """A note without the parts that say what red and blue mean, for plain characters, which have neither."""
+    return "; ".join(part for part in note.split("; ") if not OF_COLOURS.match(part))
+
+
+OF_COLOURS = re.compile(r"(red|blue)\b")
 
 
 def _not_shown(sheet: TileSheet, drawn: Fit) -> str:

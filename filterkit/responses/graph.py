@@ -34,9 +34,9 @@ STEEP = 3e38
 class Reduced(NamedTuple):
     """Names of the outputs for one tensor.
 
-    All have shape (N, C) but `shape`, which is the shape of the tensor itself: ``max`` and ``min`` with the
-    row and column of each in the map as `plane_axes` arranges it, ``mean``, ``mean_square``, and ``active``,
-    the share of positions above 0.
+    ``max`` and ``min`` have shape (N, C, 1), with the row and column of each in the map as `_plane` arranges
+    it; ``mean``, ``mean_square`` and ``active``, the share of positions above 0, have shape (N, C); and
+    `shape` is the shape of the tensor itself.
     """
 
     max: str
@@ -105,21 +105,32 @@ class _Building:
         squares = self._node("Mul", [plane, plane])
         active = self._node("HardSigmoid", [plane], alpha=STEEP, beta=0.0)
         return Reduced(
-            *self._extreme(plane, "ReduceMax", "ArgMax"),
-            *self._extreme(plane, "ReduceMin", "ArgMin"),
+            *self._extreme(plane, largest=True),
+            *self._extreme(plane, largest=False),
             self._mean(plane),
             self._mean(squares),
             self._mean(active),
             self._node("Shape", [tensor]),
         )
 
-    def _extreme(self, plane: str, reduce: str, position: str) -> tuple[str, str, str]:
+    def _extreme(self, plane: str, *, largest: bool) -> tuple[str, str, str]:
         """The extreme of each plane, its row and its column; the first in this order if there are several."""
-        rows = self._over(reduce, plane, 3)
-        row = self._node(position, [rows], axis=2, keepdims=1)
+        rows = self._over("ReduceMax" if largest else "ReduceMin", plane, 3)
+        extreme, row = self._topmost(rows, largest=largest)
         whole_row = self._node("GatherND", [plane, row], batch_dims=2)
-        column = self._node(position, [whole_row], axis=2, keepdims=0)
-        return self._over(reduce, rows, 2), self._node("Squeeze", [row, self._constant(2)]), column
+        column = self._node("ArgMax" if largest else "ArgMin", [whole_row], axis=2, keepdims=1)
+        return extreme, row, column
+
+    def _topmost(self, rows: str, *, largest: bool) -> tuple[str, str]:
+        """The extreme along the last axis, and where it is.
+
+        One node for both: most of the time of nodes for so few numbers is that of starting them.
+        """
+        extreme = self._node("TopK", [rows, self._constant(1)], axis=2, largest=int(largest))
+        place = free_name("filterkit_response", self._taken)
+        self._taken[place] = 0
+        self._graph.node[-1].output.append(place)
+        return extreme, place
 
     def _mean(self, plane: str) -> str:
         """The mean of each plane: of the means of its rows, as float32 loses digits in longer sums."""

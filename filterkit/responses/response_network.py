@@ -115,18 +115,32 @@ class ResponseNetwork(Network):
 
     def input_responses(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, LayerResponses]:
         """Responses to raw tensors; parameters and errors as of `maps`."""
+        return self._by_layer([self._values(inputs)])
+
+    def _values(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """All outputs of one run, by name; maps with channels first."""
         names = [name for reduced in self._reduced.values() for name in reduced]
         names += self._maps.values()
         values = run(self._session, names, fitting(inputs, self.inputs, self._known))
         by_name = dict(zip(names, values, strict=True))
-        found = {
-            target.layer: _responses(self._reduced[tensor], by_name, target)
+        for target, tensor in self._targets.items() if self._maps else ():
+            own = self._maps[tensor]
+            by_name[own] = channels_first(by_name[own], target)
+        return by_name
+
+    def _by_layer(self, runs: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, LayerResponses]:
+        """The responses to the pictures of some runs, all of one size, from their `_values`."""
+        values = runs[0]
+        if len(runs) > 1:
+            shapes = {names.shape: values[names.shape] for names in self._reduced.values()}
+            values = {name: np.concatenate([each[name] for each in runs]) for name in values.keys() - shapes}
+            values |= shapes
+        return {
+            target.layer: _responses(
+                self._reduced[tensor], values, target, values.get(self._maps.get(tensor, ""))
+            )
             for target, tensor in self._targets.items()
         }
-        for target, tensor in self._targets.items() if self._maps else ():
-            maps = channels_first(by_name[self._maps[tensor]], target)
-            found[target.layer] = found[target.layer]._replace(maps=maps)
-        return found
 
     def responses(
         self, prepared: Iterable[NDArray[Any]], preprocessing: Preprocessing, *, batch: int = 8
@@ -173,23 +187,14 @@ class ResponseNetwork(Network):
         if self.provider == "cpu" and not fixed:
             together = max(1, VALUES_PER_PROCESSOR * (os.cpu_count() or 1) // pictures[0].size)
         runs = [pictures[start : start + together] for start in range(0, len(pictures), together)]
-        found = [
-            self.input_responses({name: some[0] if len(some) == 1 else np.concatenate(some)}) for some in runs
-        ]
-        return {layer: _joined([each[layer] for each in found]) for layer in found[0]}
+        return self._by_layer(
+            [self._values({name: some[0] if len(some) == 1 else np.concatenate(some)}) for some in runs]
+        )
 
 
-def _joined(parts: Sequence[LayerResponses]) -> LayerResponses:
-    """The responses to the pictures of several runs."""
-    if len(parts) == 1:
-        return parts[0]
-    fields = zip(*parts, strict=True)
-    return LayerResponses._make(
-        np.concatenate(each) if isinstance(each[0], np.ndarray) else each[0] for each in fields
-    )
-
-
-def _responses(names: Reduced, values: Mapping[str, NDArray[Any]], target: Target) -> LayerResponses:
+def _responses(
+    names: Reduced, values: Mapping[str, NDArray[Any]], target: Target, maps: Values | None
+) -> LayerResponses:
     shape: Sequence[int] = values[names.shape].tolist()
     if len(shape) != len(target.layout):
         raise RuntimeFailure(
@@ -201,15 +206,16 @@ def _responses(names: Reduced, values: Mapping[str, NDArray[Any]], target: Targe
     sizes = spatial_sizes(shape, target.layout)
 
     def place(row: str, column: str) -> NDArray[np.int64]:
-        return places(values[row], values[column], sizes)
+        return places(values[row], values[column], sizes)[..., 0]
 
     return LayerResponses(
-        values[names.max],
+        values[names.max][..., 0],
         place(names.max_row, names.max_column),
-        values[names.min],
+        values[names.min][..., 0],
         place(names.min_row, names.min_column),
         values[names.mean],
         values[names.mean_square],
         values[names.active],
         sizes,
+        maps,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -60,9 +60,13 @@ class TopK:
         if not columns.size:
             return
         mine: tuple[NDArray[Any], ...] = (self.values, self.pictures, self.places, self.groups)
+        has_copies = _has_copies(self.groups, groups)
         added = (np.broadcast_to(each, values.shape) for each in (values, pictures, places, groups))
-        both = [np.concatenate([a[:, columns], b[:, columns]]) for a, b in zip(mine, added, strict=True)]
-        for kept, best in zip(mine, _best(*both, k=len(self.values)), strict=True):
+        if columns.size == values.shape[1]:
+            both = [np.concatenate(pair) for pair in zip(mine, added, strict=True)]
+        else:
+            both = [np.concatenate([a[:, columns], b[:, columns]]) for a, b in zip(mine, added, strict=True)]
+        for kept, best in zip(mine, _best(*both, k=len(self.values), has_copies=has_copies), strict=True):
             kept[:, columns] = best
 
     def merge(self, other: TopK) -> None:
@@ -79,6 +83,12 @@ class TopK:
         return cls(**arrays)
 
 
+def _has_copies(kept: NDArray[np.int64], added: NDArray[np.int64]) -> bool:
+    """Whether some of the pictures may be of the same group, from the groups of those kept and added."""
+    fresh = np.unique(added)
+    return len(fresh) < added.size or bool(np.isin(kept, fresh).any())
+
+
 def _best(
     values: NDArray[np.float32],
     pictures: NDArray[np.int64],
@@ -86,15 +96,31 @@ def _best(
     groups: NDArray[np.int64],
     *,
     k: int,
+    has_copies: bool,
 ) -> tuple[NDArray[Any], ...]:
     """The first k rows of each column after sorting, without repeated groups."""
-    order = np.lexsort((pictures, -values), axis=0)
-    columns: list[NDArray[Any]] = [
-        np.take_along_axis(each, order, axis=0) for each in (values, pictures, places, groups)
-    ]
-    values, pictures, places, groups = columns
+    order = np.argsort(np.ascontiguousarray(_ranks(values, pictures).T), axis=1).T
+    columns: tuple[NDArray[Any], ...] = (values, pictures, places, groups)
+    if not has_copies:
+        return _rows(columns, order[:k])
+    values, pictures, places, groups = columns = _rows(columns, order)
     same = groups[:, None] == groups[None, :]
     repeated = (same & np.tri(len(groups), k=-1, dtype=bool)[..., None]).any(axis=1)
     values[repeated], pictures[repeated] = -np.inf, NONE
-    chosen = np.argsort(-values, axis=0, kind="stable")[:k]
-    return tuple(np.take_along_axis(each, chosen, axis=0) for each in columns)
+    return _rows(columns, np.argsort(-values, axis=0, kind="stable")[:k])
+
+
+def _ranks(values: NDArray[np.float32], pictures: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Whole numbers that rise as values fall, and with the number of the picture where they are equal.
+
+    Sorting them takes a fraction of the time of sorting by two keys.
+    """
+    bits = (values + np.float32(0)).view(np.int32)  # there is no -0 after adding 0
+    rising = np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits).astype(np.int64)
+    return pictures - (rising << 32)
+
+
+def _rows(columns: Sequence[NDArray[Any]], chosen: NDArray[np.intp]) -> tuple[NDArray[Any], ...]:
+    """Of each column the `chosen` rows."""
+    flat = chosen * columns[0].shape[1] + np.arange(columns[0].shape[1])
+    return tuple(each.ravel()[flat] for each in columns)

@@ -65,8 +65,8 @@ def model(bench: Workbench, request: Request) -> Page:
     """One model: its layers, their metrics over depth, and what could not be extracted."""
     name = request.path_params["model"]
     observations = bench.observations(name)
-    about = next((row for row in bench.models() if row["model"] == name), None)
-    if about is None:
+    about = next(iter(bench.models(name)), None)
+    if about is None or about["model"] != name:  # nothing in the path is a pattern
         raise NotFoundError(f"there is no model '{name}' in the catalog")
     skipped = bench.skipped(name)
     rows: list[Row] = []
@@ -111,7 +111,8 @@ def layer(bench: Workbench, request: Request) -> Page:
     try:
         count = bench.count_filters(address, where=where)
         number = page_number(request, count, FILTERS)
-        upto = bench.filters(address, columns=wanted, where=where, sort=order, limit=(number + 1) * FILTERS)
+        start = number * FILTERS
+        found = bench.filters(address, columns=wanted, where=where, sort=order, limit=FILTERS, offset=start)
     except FilterkitError as error:  # what a person typed
         return Page("layer.html", (), (), form, error, "layer", address)
     options = [
@@ -119,7 +120,7 @@ def layer(bench: Workbench, request: Request) -> Page:
         *([f"--sort {word(order)}"] if order else ()),
     ]
     values = form | {
-        "filters": part(upto, number, FILTERS),
+        "filters": found,
         "count": count,
         "commands": command_lines(
             bench,

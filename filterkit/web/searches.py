@@ -19,7 +19,6 @@ from filterkit.web.pages import (
     meanings,
     page_number,
     paging,
-    part,
     python_lines,
     word,
 )
@@ -100,10 +99,11 @@ def filters(bench: Workbench, request: Request, values: dict[str, Any]) -> Page:
         return Page("filters.html", rows, names)
     count = bench.count_filters(address, where=where)
     number = page_number(request, count, FILTERS)
-    found = bench.filters(address, columns=shown, where=where, sort=order, limit=(number + 1) * FILTERS)
+    start = number * FILTERS
+    found = bench.filters(address, columns=shown, where=where, sort=order, limit=FILTERS, offset=start)
     options = [*([f"--where {word(where)}"] if where else ()), *([f"--sort {word(order)}"] if order else ())]
     values |= {
-        "filters": part(found, number, FILTERS),
+        "filters": found,
         "shown": shown,
         "count": count,
         "meanings": meanings(bench, "filter"),

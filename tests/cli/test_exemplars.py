@@ -47,7 +47,7 @@ def test_pictures_that_moved(run: Run) -> None:
     ran = run("exemplars", "net/conv", "-o", "a.png", "--pictures", "moved", "--format", "json")
     wrote, missing = ran.stderr.splitlines()
     assert wrote == "wrote a.png"
-    assert missing.startswith("1 pictures were not found, e.g. ")
+    assert missing.startswith("1 picture was not found, e.g. ")
     assert len(ran.rows) == 24
 
 
@@ -64,6 +64,14 @@ def test_with_a_method(run: Run) -> None:
     assert ran.stderr.count(" baseline, ") == 3  # of five
     lowest = run("exemplars", "net/conv/3", "--lowest", "-o", "d.png", "--method", "gradient")
     assert lowest.stderr.startswith("where the response is 0 after the activation, so is the attribution")
+
+
+def test_provider_and_threads_of_the_method(run: Run) -> None:
+    asked = ("exemplars", "net/conv/0", "-o", "a.png", "--provider", "cpu", "--threads", "1")
+    assert run(*asked, "--method", "gradient").stderr.startswith("wrote a.png\n")
+    assert run(*asked).failure == (
+        *(2, "--provider has no effect without --method", "only the method runs the network"),
+    )
 
 
 def test_a_method_without_a_picture(run: Run) -> None:

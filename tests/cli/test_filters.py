@@ -200,3 +200,12 @@ def test_empty_names_are_refused(run: Run, option: list[str], empty: str) -> Non
     code, message, hint = run("filters", "vgg16", *option, empty).failure
     assert code == 2 and hint
     assert "contains no name" in message or "has no effect with --count" in message
+
+
+def test_an_offset(run: Run) -> None:
+    columns = ("vgg16/block1_conv1", "--columns", "address", "--format", "json")
+    every = run("filters", *columns, "--sort=-l2_norm").rows
+    assert run("filters", *columns, "--sort=-l2_norm", "--limit", "5", "--offset", "60").rows == every[60:]
+    assert run("filters", *columns, "--offset", "64").rows == []
+    for other in ("--count", "--group-by=layer"):
+        assert "--offset has no effect with" in run("filters", other, "--offset", "1").stderr

@@ -83,3 +83,9 @@ def test_an_unknown_format_lists_the_closest(run: Run, classic: Path) -> None:
     code, error, hint = run("models", "--format", "jsn").failure
     assert (code, error) == (2, "unknown format 'jsn'")
     assert "'json'" in hint
+
+
+def test_one_model_or_a_pattern(run: Run, catalog: Path) -> None:
+    for name in ("vgg16", "vgg*"):
+        assert [row["model"] for row in run("models", name, "--format", "json").rows] == ["vgg16"]
+    assert "vgg16" in run("models", "vgg").stderr

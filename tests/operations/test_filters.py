@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,3 +73,25 @@ def test_models_are_resolved_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         bench.iter_filters("*", where="layer.position = 0", unmeasured=reported.append)
         bench.count_filters("full", where="dead = 0", unmeasured=reported.append)
         assert reported == []
+
+
+def test_an_offset_gives_the_rows_after_it(small: filterkit.Workbench) -> None:
+    sort = "-l2_norm"
+    every = small.filters("net", columns="address", sort=sort)["address"]
+    for offset in range(len(every) + 2):
+        for limit in (None, 0, 2):
+            found = small.filters("net", columns="address", sort=sort, limit=limit, offset=offset)["address"]
+            assert found == every[offset:][:limit]
+
+
+@pytest.mark.parametrize("offset", [-1, 1 << 63, 1.5, "two"])
+def test_a_wrong_offset(small: filterkit.Workbench, offset: Any) -> None:
+    with pytest.raises(filterkit.UsageError, match="offset"):
+        small.filters("net", offset=offset)
+    assert len(small.filters("net", offset=(1 << 63) - 1)) == 0
+
+
+@pytest.mark.parametrize("options", [{"count": True}, {"group_by": "layer"}])
+def test_an_offset_is_of_filters_only(small: filterkit.Workbench, options: dict[str, Any]) -> None:
+    with pytest.raises(filterkit.UsageError, match=r"offset ha(s|ve) no effect"):
+        small.filters("net", offset=1, **options)

@@ -169,10 +169,53 @@ def test_archives(net: filterkit.Workbench, tmp_path: Path) -> None:
     assert [each for each in sorted(tmp_path.rglob("*")) if "catalog" not in str(each)] == [
         each for each in before if "catalog" not in str(each)
     ]
+    found_again = net.sheet(net.exemplars("net/conv1"))
+    moved = path.rename(tmp_path / "moved.zip")
     with pytest.raises(NotFoundError, match="was found") as caught:
         net.sheet(net.exemplars("net/conv1"))
     assert caught.value.hint.startswith(f"--pictures zip:{path} ")  # type: ignore[union-attr]
-    assert net.sheet(net.exemplars("net/conv1", pictures=[f"zip:{path}"])).count > 0
+    given = net.sheet(net.exemplars("net/conv1", pictures=[f"zip:{moved}"]))
+    assert np.array_equal(given.tiles, found_again.tiles)
+
+
+def test_an_archive_is_found_from_another_folder(
+    net: filterkit.Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = io.BytesIO()
+    picture(1).save(content, "PNG")
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile("photos.zip", "w") as archive:
+        archive.writestr("a!b.png", content.getvalue())
+    net.observe("net", ["zip:photos.zip"])
+    monkeypatch.chdir("/")
+    found = net.exemplars("net/conv1", top=1)
+    assert found[0]["image"] == f"{tmp_path}/photos.zip!a!b.png"
+    assert np.isfinite(net.sheet(found).tiles).all()
+    assert not found.missing
+
+
+@pytest.mark.parametrize("kind", ["changed", "link", "pipe", "no archive"])
+def test_what_a_catalog_states_of_archives_is_not_believed(
+    net: filterkit.Workbench, tmp_path: Path, kind: str
+) -> None:
+    content = io.BytesIO()
+    picture(1).save(content, "PNG")
+    path = tmp_path / "photos.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.png", content.getvalue())
+    net.observe("net", [f"zip:{path}"])
+    moved = path.rename(tmp_path / "moved.zip")
+    if kind == "link":
+        path.symlink_to(moved)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "no archive":
+        path.write_bytes(b"PK")
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("a.png", content.getvalue() + b"x")
+    with pytest.raises(NotFoundError, match="was found"):
+        net.sheet(net.exemplars("net/conv1"))
 
 
 def test_lists(net: filterkit.Workbench, tmp_path: Path) -> None:

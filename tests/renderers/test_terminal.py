@@ -205,3 +205,12 @@ def test_wrong_options_are_wrong_use(options: dict[str, Any], hint: str) -> None
     with pytest.raises(UsageError) as caught:
         Terminal(**options)
     assert hint in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("color", ["none", "ansi256"])
+def test_plain_characters_are_not_explained_by_colours(make_sheet: Any, color: Any) -> None:
+    parts = ["value 1", "random weights from red on", "red raises the value, blue lowers it", "colours ±2"]
+    text = plain(Terminal(color=color, width=200).render(make_sheet(note="; ".join(parts))))
+    if color == "none":
+        del parts[2]
+    assert "; ".join(parts) in text
