@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from filterkit.address import parse_address
 from filterkit.errors import UsageError
@@ -102,6 +102,11 @@ class Session:
         from filterkit.comparison.similarity import LengthsCache
 
         return LengthsCache()
+
+    @cached_property
+    def edges(self) -> dict[tuple[int, str], Sequence[dict[str, Any]]]:
+        """Edges that were traced, by id and hash of their model: its catalog may not be writable."""
+        return {}
 
     def catalog(self, *, write: bool = False) -> Catalog:
         """The open catalog; with `write` it is opened for writing, and created if it does not exist."""

@@ -398,6 +398,45 @@ class Workbench:
         """
         return operations.layers.skipped(self._session, address)
 
+    def edges(self, address: str = "*") -> Connections:
+        """List which layers the output of each layer reaches without another layer in between.
+
+        They are found in the graph when a model is added. For a model that an older filterkit added, they are
+        traced now, from its file in the store, and written to the catalog if that can be written.
+
+        Parameters
+        ----------
+        address
+            Models; or layers, for the edges from and to them.
+
+        Returns
+        -------
+        Connections
+            Rows, one per pair of layers, the layer that is reached in the order of the graph:
+            ``from_address`` and ``to_address``, which are None for an input or an output of the network;
+            ``tensor``, its name; ``via``, the operators between them on the shortest way, e.g. pools, and
+            ``Add`` where branches are added up; ``channel_offset``, the first channel that the layer reads
+            from the other one, which after a concatenation need not be 0, or None if that cannot be
+            followed. Models without edges are in `Connections.left_out`.
+
+        Raises
+        ------
+        ModelError
+            The model consists of weights without a network, or has too many edges.
+        NotFoundError, CatalogError
+            The address names nothing, or the model's file is not in the store.
+
+        Examples
+        --------
+        >>> bench.edges("vgg16/block2_conv1")[["from_address", "to_address", "via"]]
+        from_address        to_address          via
+        ──────────────────  ──────────────────  ─────────────
+        vgg16/block1_conv2  vgg16/block2_conv1  Relu, MaxPool
+        vgg16/block2_conv1  vgg16/block2_conv2  Relu
+        [Rows: 2 rows × 3 columns]
+        """
+        return operations.edges.edges(self._session, address)
+
     @_with_thumbnails
     def filters(
         self,
