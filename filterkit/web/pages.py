@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError, NotFoundError, closest
 from filterkit.web import links
+from filterkit.web.depth_charts import depth_charts
+from filterkit.web.layer_graph import layer_graph, metrics_of
 from filterkit.web.page_pictures import EXEMPLARS, GAP, MOST_KERNELS, kernels_address, kernels_sheet
 
 if TYPE_CHECKING:
@@ -70,21 +72,37 @@ def model(bench: Workbench, request: Request) -> Page:
     skipped = bench.skipped(name)
     rows: list[Row] = []
     columns: tuple[str, ...] = ()
+    columns_of_metrics: tuple[str, ...] = ()
     if about["layers"]:
         layers, stats = bench.layers(name), bench.stats(name)
+        columns_of_metrics = stats.columns
         columns = tuple(dict.fromkeys((*layers.columns, *stats.columns)))
         rows = [{**one, **other} for one, other in zip(layers, stats, strict=True)]
+    metrics = metrics_of(rows, columns_of_metrics)
+    metric = request.query_params.get("metric")
+    metric = metric if metric in metrics else next(iter(metrics), None)
     values = {
         "title": name,
         "about": about,
         "layers": rows,
+        "graph": attempt(lambda: layer_graph(rows, bench.edges(name), metric)) if rows else None,
+        "graph_metrics": metrics,
+        "metric": metric,
+        "charts": depth_charts(rows, metrics),
         "skipped": skipped,
         "observations": observations,
         "meanings": meanings(bench, "layer"),
         "commands": command_lines(
-            bench, [f"filterkit layers {word(name)}", f"filterkit stats {word(name)} -o stats.png"]
+            bench,
+            [
+                f"filterkit layers {word(name)}",
+                f"filterkit layers {word(name)} --edges",
+                f"filterkit stats {word(name)} -o stats.png",
+            ],
         ),
-        "python": python_lines(bench, [f"bench.layers({name!r})", f"bench.stats({name!r})"]),
+        "python": python_lines(
+            bench, [f"bench.layers({name!r})", f"bench.edges({name!r})", f"bench.stats({name!r})"]
+        ),
     }
     return Page("model.html", rows, columns, values)
 
