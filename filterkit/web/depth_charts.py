@@ -19,6 +19,12 @@ MOST_POINTS = 300
 """Charts of more layers have no points: they would cover the line, and the table has their values."""
 
 
+def same_everywhere(rows: Sequence[Row], metrics: Iterable[str]) -> dict[str, Any]:
+    """The metrics that do not differ between layers, and so have no chart, with their value."""
+    every = {metric: {row[metric] for row in rows if is_number(row.get(metric))} for metric in metrics}
+    return {metric: values.pop() for metric, values in every.items() if len(values) == 1}
+
+
 def depth_charts(rows: Sequence[Row], metrics: Iterable[str]) -> list[dict[str, Any]]:
     """What ``depth_charts.html`` draws: one chart per metric that differs between layers.
 
@@ -30,14 +36,19 @@ def depth_charts(rows: Sequence[Row], metrics: Iterable[str]) -> list[dict[str, 
     return [chart for metric in metrics if (chart := _chart(rows, metric)) is not None]
 
 
+def brief(value: float) -> float:
+    """A number for an axis: whole if it is large, as ``17,030`` is easier to read than ``1.703e+04``."""
+    return round(value) if abs(value) >= 1000 or float(value).is_integer() else value
+
+
 def _chart(rows: Sequence[Row], metric: str) -> dict[str, Any] | None:
     values = [float(row[metric]) if is_number(row.get(metric)) else None for row in rows]
     found = [value for value in values if value is not None]
-    if len(found) < 2:
+    low, high = min(found, default=0.0), max(found, default=0.0)
+    if low == high:
         return None
-    low, high = min(found), max(found)
     across = (WIDTH - 2 * INSET) / (len(rows) - 1)
-    up = (HEIGHT - 2 * INSET) / (high - low) if high > low else 0.0
+    up = (HEIGHT - 2 * INSET) / (high - low)
     path, points, is_pen_down = [], [], False
     for number, (row, value) in enumerate(zip(rows, values, strict=True)):
         if value is None:
@@ -53,8 +64,8 @@ def _chart(rows: Sequence[Row], metric: str) -> dict[str, Any] | None:
         "metric": metric,
         "path": "".join(path),
         "points": points,
-        "low": low,
-        "high": high,
+        "low": brief(low),
+        "high": brief(high),
         "first": rows[0]["layer"],
         "last": rows[-1]["layer"],
         "size": (WIDTH, HEIGHT),

@@ -129,6 +129,7 @@ class Steps:
             return []
         width = self._high - self._low
         ends = [self._low + width * number / COLOURS for number in range(COLOURS + 1)]
-        bounds = [math.exp(end) if self._is_logarithmic else end for end in ends]
+        bounds: list[float] = [math.exp(end) if self._is_logarithmic else end for end in ends]
+        bounds = [round(bound) if abs(bound) >= 1000 else bound for bound in bounds]  # not 1.395e+04
         count = COLOURS if width > 0 else 1
         return [{"step": step, "low": bounds[step], "high": bounds[step + 1]} for step in range(count)]

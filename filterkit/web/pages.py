@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError, NotFoundError, closest
 from filterkit.web import links
-from filterkit.web.depth_charts import depth_charts
-from filterkit.web.layer_graph import layer_graph, metrics_of
+from filterkit.web.depth_charts import depth_charts, same_everywhere
+from filterkit.web.layer_graph import STRUCTURE, layer_graph, metrics_of
 from filterkit.web.page_pictures import EXEMPLARS, GAP, MOST_KERNELS, kernels_address, kernels_sheet
 
 if TYPE_CHECKING:
@@ -19,11 +19,18 @@ if TYPE_CHECKING:
     from filterkit.results.rows import Rows
     from filterkit.workbench import Workbench
 
+CLASSIC_TYPES = ("edge", "blur", "sharpen", "emboss", "pointwise", "other")
 MODELS, FILTERS = 50, 60
 """How many models and filters are on a page."""
 
 MOST_VALUES = 1024
 """Kernels with more values are not shown as numbers."""
+
+COUNTS = {
+    "dead": {"meaning": "filters with almost no weights: below 0.1 % of the median norm"},
+    **{name: {"meaning": f"filters that resemble this classic type: {name}"} for name in CLASSIC_TYPES},
+}
+"""What counts of filters mean, which are no columns of a table."""
 
 NAMES = ("address", "model", "layer", "filter", "label")
 """Columns of filters that are no metrics."""
@@ -88,10 +95,11 @@ def model(bench: Workbench, request: Request) -> Page:
         "graph": attempt(lambda: layer_graph(rows, bench.edges(name), metric)) if rows else None,
         "graph_metrics": metrics,
         "metric": metric,
-        "charts": depth_charts(rows, metrics),
+        "charts": depth_charts(rows, of_filters := [name for name in metrics if name not in STRUCTURE]),
+        "constant": same_everywhere(rows, of_filters),
         "skipped": skipped,
         "observations": observations,
-        "meanings": meanings(bench, "layer"),
+        "meanings": {**COUNTS, **meanings(bench, "layer")},
         "commands": command_lines(
             bench,
             [
