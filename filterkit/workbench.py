@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from filterkit.results.connections import Connections
     from filterkit.results.diff import Differences
     from filterkit.results.exemplars import Exemplars
+    from filterkit.results.histogram import Histogram
     from filterkit.results.maps import FeatureMaps
     from filterkit.results.observe import Observation
     from filterkit.results.rows import Found
@@ -650,6 +651,85 @@ class Workbench:
             observation=observation,
             unmeasured=unmeasured,
         )
+
+    def histogram(
+        self,
+        address: str = "*",
+        column: str = "l2_norm",
+        *,
+        where: str | None = None,
+        bins: int = 20,
+        observation: str | None = None,
+    ) -> Histogram:
+        """Count the filters that `address` names by ranges of a column.
+
+        Parameters
+        ----------
+        column
+            A column with numbers, as in a condition.
+        where, observation
+            As in `iter_filters`.
+        bins
+            Maximum number of ranges. They have the same width, and their bounds are round numbers.
+
+        Returns
+        -------
+        Histogram
+            Rows from the lowest range to the highest: ``low``, ``high`` and ``filters``, the number of
+            filters with ``low <= value < high``. If all values are equal, both bounds are this value.
+            `Histogram.without_value` counts the filters without a value, e.g. of weights that are NaN, and
+            `Histogram.infinite` those with an infinite one.
+
+        Raises
+        ------
+        NotFoundError, UsageError
+            As `iter_filters`; or the values of the column are no numbers.
+
+        Examples
+        --------
+        >>> bench.histogram("vgg16/block1_conv1", "classic_score", bins=4)
+        low  high  filters
+        ───  ────  ───────
+        0.7   0.8        4
+        0.8   0.9       18
+        0.9     1       42
+        [Histogram: 3 rows × 3 columns]
+        """
+        return operations.histogram.histogram(
+            *(self._session, address, column), where=where, bins=bins, observation=observation
+        )
+
+    def facets(self, address: str = "*", *, where: str | None = None, observation: str | None = None) -> Rows:
+        """Count the filters that `address` names by what people look for first: their type, dead ones, ….
+
+        Parameters
+        ----------
+        where, observation
+            As in `iter_filters`.
+
+        Returns
+        -------
+        Rows
+            ``facet``: ``classic_type`` and ``dead``, and where the model was observed ``fires``, whether any
+            picture has a response above 0, and ``top_class``. Of each, ``value``, ``filters``, the number of
+            those that meet the condition, and ``condition``, which selects them; at most 12, the most
+            frequent first.
+
+        Raises
+        ------
+        NotFoundError, UsageError
+            As `iter_filters`.
+
+        Examples
+        --------
+        >>> bench.facets("vgg16/block1_conv1")[:2]
+        facet         value   filters  condition
+        ────────────  ──────  ───────  ───────────────────────
+        classic_type  emboss       27  classic_type = 'emboss'
+        classic_type  blur         21  classic_type = 'blur'
+        [Rows: 2 rows × 4 columns]
+        """
+        return operations.histogram.facets(self._session, address, where=where, observation=observation)
 
     @_with_thumbnails
     def query(
@@ -2204,6 +2284,13 @@ def place_photo(folder: Path, image: Path | None, *, ours: bool) -> Path:
         There is another photo, which may not be replaced.
     """
     return operations.quickstart.place_photo(folder, image, ours=ours)
+
+
+def conjuncts(where: str) -> list[str]:
+    """The parts of a condition that are joined by ``and``; raises UsageError if it cannot be read."""
+    from filterkit.catalog.where import conjuncts
+
+    return conjuncts(where)
 
 
 def corrected_command(words: Sequence[str], wrong: AddressError | str) -> str | None:
