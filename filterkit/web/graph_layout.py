@@ -92,7 +92,7 @@ def _rows(before: Sequence[Sequence[int]], after: Sequence[Sequence[int]]) -> li
 
 
 def _columns(rows: Sequence[int], before: Sequence[Sequence[int]]) -> list[int]:
-    """Each row ordered by the mean column of what comes before; a layer stays below it where there is room."""
+    """Each row ordered by the mean column of what is before; a layer stays below that where there is room."""
     columns = [0] * len(rows)
     members: dict[int, list[int]] = {}
     for layer, row in enumerate(rows):

@@ -8,29 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError, NotFoundError, closest
 from filterkit.web import links
-from filterkit.web.depth_charts import depth_charts, same_everywhere
-from filterkit.web.layer_graph import STRUCTURE, layer_graph, metrics_of
-from filterkit.web.page_pictures import EXEMPLARS, GAP, MOST_KERNELS, kernels_address, kernels_sheet
+from filterkit.web.panels.kernel_weights import numbers
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from filterkit.plugins.protocols import Row
+    from filterkit.plugins.protocols import PanelKind, Row
     from filterkit.results.rows import Rows
     from filterkit.workbench import Workbench
 
-CLASSIC_TYPES = ("edge", "blur", "sharpen", "emboss", "pointwise", "other")
 MODELS, FILTERS = 50, 60
 """How many models and filters are on a page."""
-
-MOST_VALUES = 1024
-"""Kernels with more values are not shown as numbers."""
-
-COUNTS = {
-    "dead": {"meaning": "filters with almost no weights: below 0.1 % of the median norm"},
-    **{name: {"meaning": f"filters that resemble this classic type: {name}"} for name in CLASSIC_TYPES},
-}
-"""What counts of filters mean, which are no columns of a table."""
 
 NAMES = ("address", "model", "layer", "filter", "label")
 """Columns of filters that are no metrics."""
@@ -48,6 +36,8 @@ class Page:
         The data of the page, for ``?format=json`` and ``?format=csv``.
     error
         Why what a person typed into its form shows nothing.
+    kind, address
+        What the panels on it are about.
     """
 
     template: str
@@ -55,6 +45,8 @@ class Page:
     columns: Sequence[str]
     values: dict[str, Any] = field(default_factory=dict)
     error: FilterkitError | None = None
+    kind: PanelKind | None = None
+    address: str = ""
 
 
 def models(bench: Workbench, request: Request) -> Page:
@@ -70,36 +62,21 @@ def models(bench: Workbench, request: Request) -> Page:
 
 
 def model(bench: Workbench, request: Request) -> Page:
-    """One model: its layers, their metrics over depth, and what could not be extracted."""
+    """One model; what there is to see of it are panels."""
     name = request.path_params["model"]
-    observations = bench.observations(name)
+    bench.observations(name)  # an unknown name is an error with the names that there are
     about = next((row for row in bench.models() if row["model"] == name), None)
     if about is None:
         raise NotFoundError(f"there is no model '{name}' in the catalog")
-    skipped = bench.skipped(name)
     rows: list[Row] = []
     columns: tuple[str, ...] = ()
-    columns_of_metrics: tuple[str, ...] = ()
-    if about["layers"]:
+    if request.query_params.get("format") and about["layers"]:
         layers, stats = bench.layers(name), bench.stats(name)
-        columns_of_metrics = stats.columns
         columns = tuple(dict.fromkeys((*layers.columns, *stats.columns)))
         rows = [{**one, **other} for one, other in zip(layers, stats, strict=True)]
-    metrics = metrics_of(rows, columns_of_metrics)
-    metric = request.query_params.get("metric")
-    metric = metric if metric in metrics else next(iter(metrics), None)
     values = {
         "title": name,
         "about": about,
-        "layers": rows,
-        "graph": attempt(lambda: layer_graph(rows, bench.edges(name), metric)) if rows else None,
-        "graph_metrics": metrics,
-        "metric": metric,
-        "charts": depth_charts(rows, of_filters := [name for name in metrics if name not in STRUCTURE]),
-        "constant": same_everywhere(rows, of_filters),
-        "skipped": skipped,
-        "observations": observations,
-        "meanings": {**COUNTS, **meanings(bench, "layer")},
         "commands": command_lines(
             bench,
             [
@@ -112,7 +89,7 @@ def model(bench: Workbench, request: Request) -> Page:
             bench, [f"bench.layers({name!r})", f"bench.edges({name!r})", f"bench.stats({name!r})"]
         ),
     }
-    return Page("model.html", rows, columns, values)
+    return Page("model.html", rows, columns, values, kind="model", address=name)
 
 
 def layer(bench: Workbench, request: Request) -> Page:
@@ -138,7 +115,7 @@ def layer(bench: Workbench, request: Request) -> Page:
         number = page_number(request, count, FILTERS)
         upto = bench.filters(address, columns=wanted, where=where, sort=order, limit=(number + 1) * FILTERS)
     except FilterkitError as error:  # what a person typed
-        return Page("layer.html", (), (), form, error)
+        return Page("layer.html", (), (), form, error, "layer", address)
     options = [
         *([f"--where {word(where)}"] if where else ()),
         *([f"--sort {word(order)}"] if order else ()),
@@ -158,31 +135,20 @@ def layer(bench: Workbench, request: Request) -> Page:
             [f"bench.filters({address!r}, where={where!r}, sort={order!r})", f"bench.sheet({address!r})"],
         ),
     }
-    return Page("layer.html", (), (), values | paging(number, count, FILTERS))
+    return Page("layer.html", (), (), values | paging(number, count, FILTERS), kind="layer", address=address)
 
 
 def filter_(bench: Workbench, request: Request) -> Page:
-    """One filter: its kernels, metrics, exemplars, and the filters similar to it."""
+    """One filter; what there is to see of it are panels."""
     row, number = _layer(bench, request), int(request.path_params["filter"])
     address = f"{row['address']}/{number}"
     found = bench.filters(address)
-    each = row["kernels"] // row["filters"]
-    drawn = kernels_address(address, each)
     values = {
         "title": address,
         "row": row,
         "number": number,
         "about": found[0],
-        "metrics": [name for name in found.columns if name not in NAMES],
-        "meanings": meanings(bench, "filter"),
-        "kernels": each,
-        "most_kernels": MOST_KERNELS,
-        "drawn": drawn,
-        "sheet": attempt(lambda: _sheet(bench, drawn)),
-        "gap": GAP,
-        "similar": attempt(lambda: bench.similar(address, row["model"], limit=12)),
-        "observations": [one["observation"] for one in bench.observations(row["model"])],
-        "exemplars": attempt(lambda: bench.exemplars(address, top=EXEMPLARS)),
+        "kernels": row["kernels"] // row["filters"],
         "commands": command_lines(
             bench,
             [
@@ -198,54 +164,27 @@ def filter_(bench: Workbench, request: Request) -> Page:
             [f"bench.bank({address!r})", f"bench.filters({address!r})[0]", f"bench.similar({address!r})"],
         ),
     }
-    return Page("filter.html", found, found.columns, values)
-
-
-def _sheet(bench: Workbench, address: str) -> dict[str, Any]:
-    """Where the kernels of a filter are in their picture, in its pixels."""
-    sheet, scale = kernels_sheet(bench, address)
-    height, width = (side * scale + GAP for side in sheet.tile_shape)
-    return {
-        "count": sheet.count,
-        "columns": sheet.columns,
-        "cell": (height, width),
-        "size": (sheet.rows * height + GAP, sheet.columns * width + GAP),
-    }
+    return Page("filter.html", found, found.columns, values, kind="filter", address=address)
 
 
 def kernel(bench: Workbench, request: Request) -> Page:
-    """One kernel: its numbers, and the kernels similar to it."""
+    """One kernel; what there is to see of it are panels."""
     row = _layer(bench, request)
     filter_number, number = (int(request.path_params[name]) for name in ("filter", "kernel"))
     address = f"{row['address']}/{filter_number}/{number}"
-    weights = bench.bank(address)[0, 0]
-    about = {
-        "address": address,
-        "shape": list(weights.shape),
-        "min": float(weights.min()),
-        "max": float(weights.max()),
-        "mean": float(weights.mean()),
-        "l2_norm": float((weights.astype("float64") ** 2).sum() ** 0.5),
-        "values": weights.tolist(),
-    }
+    about = numbers(address, bench.bank(address)[0, 0])
     values = {
         "title": address,
         "row": row,
         "filter": filter_number,
         "number": number,
-        "about": about,
         "kernels": row["kernels"] // row["filters"],
-        "table": _as_table(weights) if weights.size <= MOST_VALUES else None,
-        "classic": attempt(
-            lambda: bench.similar(address, "classic", invariant="scale,sign,flip,rotate", limit=3)
-        ),
-        "similar": attempt(lambda: bench.similar(address, row["model"], limit=12)),
         "commands": command_lines(
             bench, [f"filterkit show {word(address)} -o kernel.png", f"filterkit similar {word(address)}"]
         ),
         "python": python_lines(bench, [f"bench.bank({address!r})[0, 0]", f"bench.similar({address!r})"]),
     }
-    return Page("kernel.html", [about], tuple(about), values)
+    return Page("kernel.html", [about], tuple(about), values, kind="kernel", address=address)
 
 
 @dataclass(frozen=True)
@@ -311,11 +250,6 @@ def meanings(bench: Workbench, table: str) -> Mapping[str, Row]:
     responses = {f"response_{row['column']}": row for row in rows if row["table"] == "response"}
     own = {row["column"]: row for row in rows if row["table"] in ("response", table)}
     return {**responses, **own, **{row["column"]: row for row in rows if row["table"] == table}}
-
-
-def _as_table(weights: Any) -> list[list[list[float]]]:
-    """The values of a kernel as slices of lines: one slice if it has two dimensions, one line if one."""
-    return weights.reshape(-1, *(1, 1, *weights.shape)[-2:]).tolist()  # type: ignore[no-any-return]
 
 
 def word(text: str) -> str:
