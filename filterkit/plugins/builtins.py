@@ -246,6 +246,9 @@ class Panels:
             Contribution(
                 "observations", "Observations of a model", f"{panels}.model_observations:ModelObservations"
             ),
+            Contribution(
+                "histograms", "Distributions of a layer's filters", f"{panels}.histograms:Histograms"
+            ),
             Contribution("kernels", "The kernels of a filter", f"{panels}.kernel_sheet:KernelSheet"),
             Contribution("weights", "The numbers of a kernel", f"{panels}.kernel_weights:KernelWeights"),
             Contribution("exemplars", "What a filter responds to", f"{panels}.exemplars:Exemplars"),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from filterkit.errors import FilterkitError, NotFoundError, closest
 from filterkit.web import links
+from filterkit.web.conditions import chosen as chosen_parts
+from filterkit.web.conditions import facet_groups
 from filterkit.web.panels.kernel_weights import numbers
 
 if TYPE_CHECKING:
@@ -109,7 +112,7 @@ def layer(bench: Workbench, request: Request) -> Page:
         "columns": [name for name in columns if name not in NAMES],
         "meanings": meanings(bench, "filter"),
     }
-    wanted = tuple(dict.fromkeys(("address", "filter", "label", *([sort] if sort else ()))))
+    wanted = tuple(dict.fromkeys(("address", "filter", "label", "l2_norm", *([sort] if sort else ()))))
     try:
         count = bench.count_filters(address, where=where)
         number = page_number(request, count, FILTERS)
@@ -120,9 +123,13 @@ def layer(bench: Workbench, request: Request) -> Page:
         *([f"--where {word(where)}"] if where else ()),
         *([f"--sort {word(order)}"] if order else ()),
     ]
+    shown = part(upto, number, FILTERS)
     values = form | {
-        "filters": part(upto, number, FILTERS),
+        "filters": shown,
         "count": count,
+        "conditions": chosen_parts(where),
+        "facets": facet_groups(where, bench.facets(address, where=where)),
+        "not_finite": _not_finite(bench, address, shown),
         "commands": command_lines(
             bench,
             [
@@ -136,6 +143,21 @@ def layer(bench: Workbench, request: Request) -> Page:
         ),
     }
     return Page("layer.html", (), (), values | paging(number, count, FILTERS), kind="layer", address=address)
+
+
+def _not_finite(bench: Workbench, address: str, rows: Iterable[Row]) -> dict[int, str]:
+    """What weights that are no numbers the filters have, which are drawn gray."""
+    numbers = [row["filter"] for row in rows if row["l2_norm"] is None]
+    found: dict[int, str] = {}
+    if numbers:
+        import numpy as np
+
+        with suppress(FilterkitError):  # its weights are not in the store, so nothing is drawn
+            for number, weights in zip(numbers, bench.bank(f"{address}/{','.join(map(str, numbers))}")):
+                kinds = {"NaN": np.isnan(weights), "infinity": np.isinf(weights)}
+                if words := " and ".join(name for name, places in kinds.items() if places.any()):
+                    found[number] = words
+    return found
 
 
 def filter_(bench: Workbench, request: Request) -> Page:

@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 
 CLASSIC_TYPES = ("edge", "blur", "sharpen", "emboss", "pointwise", "other")
 COUNTS = {
-    "dead": {"meaning": "filters with almost no weights: below 0.1 % of the median norm"},
-    **{name: {"meaning": f"filters that resemble this classic type: {name}"} for name in CLASSIC_TYPES},
+    "dead": {
+        "meaning": "filters with almost no weights: below 0.1 % of the median norm",
+        "interpretation": "",
+    },
+    **{
+        name: {"meaning": f"filters of the classic type {name}", "interpretation": ""}
+        for name in CLASSIC_TYPES
+    },
 }
 """What counts of filters mean, which are no columns of a table."""
 
