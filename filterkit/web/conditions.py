@@ -61,9 +61,9 @@ def facet_groups(where: str | None, facets: Iterable[Row]) -> list[dict[str, Any
     for row in facets:
         is_on = row["condition"] in parts
         new = removed(where, row["condition"]) if is_on else added(where, row["condition"])
-        value = (
-            {0: "no", 1: "yes"}.get(row["value"], row["value"]) if row["facet"] == "dead" else row["value"]
-        )
+        value = row["value"]
+        if row["facet"] == "dead" and value is not None:
+            value = "yes" if value else "no"
         groups.setdefault(row["facet"], []).append(
             {"value": value, "filters": row["filters"], "where": new, "is_on": is_on}
         )

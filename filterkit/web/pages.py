@@ -153,7 +153,8 @@ def _not_finite(bench: Workbench, address: str, rows: Iterable[Row]) -> dict[int
         import numpy as np
 
         with suppress(FilterkitError):  # its weights are not in the store, so nothing is drawn
-            for number, weights in zip(numbers, bench.bank(f"{address}/{','.join(map(str, numbers))}")):
+            bank = bench.bank(f"{address}/{','.join(map(str, numbers))}")
+            for number, weights in zip(numbers, bank, strict=True):
                 kinds = {"NaN": np.isnan(weights), "infinity": np.isinf(weights)}
                 if words := " and ".join(name for name, places in kinds.items() if places.any()):
                     found[number] = words

@@ -28,7 +28,7 @@ class LayerGraph:
         metric = asked if asked in found.metrics else next(iter(found.metrics), None)
         edges = bench.edges(address)
         values = {
-            "graph": layer_graph(found.rows, edges, metric),
+            "graph": layer_graph(found.rows, [*edges], metric),
             "metrics": found.metrics,
             "metric": metric,
             "meanings": found.meanings,

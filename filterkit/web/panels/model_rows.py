@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
 CLASSIC_TYPES = ("edge", "blur", "sharpen", "emboss", "pointwise", "other")
 COUNTS = {
-    "dead": {
-        "meaning": "filters with almost no weights: below 0.1 % of the median norm",
-        "interpretation": "",
-    },
+    "dead": {"meaning": "filters with almost no weights", "interpretation": ""},
     **{
         name: {"meaning": f"filters of the classic type {name}", "interpretation": ""}
         for name in CLASSIC_TYPES
