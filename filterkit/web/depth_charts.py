@@ -33,7 +33,8 @@ def depth_charts(rows: Sequence[Row], metrics: Iterable[str]) -> list[dict[str, 
     rows
         The layers in the order of the network.
     """
-    return [chart for metric in metrics if (chart := _chart(rows, metric)) is not None]
+    pages = [href(row["address"]) for row in rows]
+    return [chart for metric in metrics if (chart := _chart(rows, pages, metric)) is not None]
 
 
 def brief(value: float) -> float:
@@ -41,7 +42,7 @@ def brief(value: float) -> float:
     return round(value) if abs(value) >= 1000 or float(value).is_integer() else value
 
 
-def _chart(rows: Sequence[Row], metric: str) -> dict[str, Any] | None:
+def _chart(rows: Sequence[Row], pages: Sequence[str | None], metric: str) -> dict[str, Any] | None:
     values = [float(row[metric]) if is_number(row.get(metric)) else None for row in rows]
     found = [value for value in values if value is not None]
     low, high = min(found, default=0.0), max(found, default=0.0)
@@ -59,7 +60,7 @@ def _chart(rows: Sequence[Row], metric: str) -> dict[str, Any] | None:
         is_pen_down = True
         if len(rows) <= MOST_POINTS:
             title = f"{row['layer']}: {metric} {value:.4g}"
-            points.append({"x": x, "y": y, "href": href(row["address"]), "title": title})
+            points.append({"x": x, "y": y, "href": pages[number], "title": title})
     return {
         "metric": metric,
         "path": "".join(path),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from filterkit.web.layer_graph import metrics_of
+from filterkit.web.one_page import once
 from filterkit.web.pages import meanings
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ class ModelRows(NamedTuple):
 
 def model_rows(bench: Workbench, model: str) -> ModelRows | None:
     """The layers of a model; None if nothing could be extracted from it."""
+    return once(("model_rows", model), lambda: _model_rows(bench, model))
+
+
+def _model_rows(bench: Workbench, model: str) -> ModelRows | None:
     about = next((row for row in bench.models() if row["model"] == model), None)
     if about is None or not about["layers"]:
         return None
