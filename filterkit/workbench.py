@@ -92,6 +92,9 @@ class Workbench:
         The contributions of plugins; None loads the built-in and installed ones when first needed.
     upgrade
         If False, a catalog of an older filterkit is refused instead of being upgraded on first use.
+    stop
+        A function that is called again and again while SQLite or a search works. Once it returns True, what
+        is running ends with KeyboardInterrupt, as if by Ctrl-C, which reaches the main thread only.
     """
 
     def __init__(
@@ -101,8 +104,9 @@ class Workbench:
         progress: Progress | bool | None = None,
         registry: Registry | None = None,
         upgrade: bool = True,
+        stop: Callable[[], bool] | None = None,
     ) -> None:
-        self._session = Session(catalog, progress=progress, registry=registry, upgrade=upgrade)
+        self._session = Session(catalog, progress=progress, registry=registry, upgrade=upgrade, stop=stop)
         self.location = self._session.location
 
     def __enter__(self) -> Self:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import sqlalchemy as sa
+
 from filterkit.address import Address
 from filterkit.catalog.database import Catalog
 from filterkit.catalog.filters import CheckModels, listing, select
@@ -67,14 +69,16 @@ def round_bounds(low: float, high: float, bins: int) -> list[float]:
 
     The first one is at most `low`, the last one greater than `high`.
     """
-    least = (high / 2 - low / 2) / bins * 2  # not infinite for the largest floats
+    least = min((high / 2 - low / 2) / bins, 1e307) * 2  # not infinite for the largest floats
     exponent = math.floor(math.log10(least)) if least > 0 else -300
     for power in range(max(exponent, -300), 309):
         for step in STEPS:
             first, last = (_count(value, step, power) for value in (low, high))
-            bounds = [_multiple(number, step, power) for number in (first, last, last + 1)]
-            if last + 1 - first <= bins and bounds[0] <= low and high < bounds[-1]:
-                return [_multiple(number, step, power) for number in range(first, last + 2)]
+            if last + 1 - first > bins:
+                continue
+            bounds = [_multiple(number, step, power) for number in range(first, last + 2)]
+            if bounds[0] <= low and high < bounds[-1] and len({*bounds}) == len(bounds):
+                return bounds
     return [low, math.nextafter(high, math.inf)]
 
 
@@ -104,7 +108,8 @@ def _values(
     import numpy as np
 
     selected = select(catalog, address, check_models, observation)
-    if is_json(column_named(column, selected.columns)):
+    named = column_named(column, selected.columns)
+    if is_json(named) or isinstance(named.type, sa.String):
         raise _no_numbers(column)
     asked = listing(
         *(selected.kind, selected.extra, selected.extra_of_layers),
@@ -118,7 +123,7 @@ def _values(
     )
     bound: dict[str, Any] = {**asked.values, **selected.parameters, "limit": -1}
     parameters = [bound[name] for name in asked.parameters]
-    check = check_of(column_named(column, selected.columns))
+    check = check_of(named)
 
     def number(value: Any) -> float:
         if value is None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MODELS, FILTERS = 50, 60
 """How many models and filters are on a page."""
 
+FORM_ONLY = "filterkit.form_only"
+"""In the scope of a request for a page without its results, which follow."""
+
 NAMES = ("address", "model", "layer", "filter", "label")
 """Columns of filters that are no metrics."""
 
@@ -54,6 +57,9 @@ class Page:
 
 def models(bench: Workbench, request: Request) -> Page:
     """All models."""
+    if FORM_ONLY in request.scope:
+        form = {"models": (), "observed": {}, "location": bench.location, **paging(0, 0, MODELS)}
+        return Page("models.html", (), (), form)
     rows = bench.models()
     number = page_number(request, len(rows), MODELS)
     shown = [{**row, "first": _first_layer(bench, row["model"])} for row in part(rows, number, MODELS)]

@@ -135,7 +135,7 @@ def test_sql_only_reads_within_limits(classic: Explorer) -> None:
     assert "1,000 rows, the limit" in ask(classic, "/sql", sql=many).text
     endless = many.replace("SELECT i FROM n", "SELECT count(*) FROM n")
     answer = ask(classic, "/sql", sql=endless)
-    assert answer.status == 500
+    assert answer.status == 200, "the page was sent before the result"
     assert "5 s" in answer.text
 
 
