@@ -107,7 +107,7 @@ def layer(bench: Workbench, request: Request) -> Page:
     address, chosen = row["address"], request.query_params
     where, sort = chosen.get("where", "").strip() or None, chosen.get("sort") or None
     order = f"-{sort}" if sort and chosen.get("order") == "down" else sort
-    if request.query_params.get("format"):
+    if chosen.get("format") and "panel" not in chosen:
         names, data = bench.iter_filters(address, where=where, sort=order)
         return Page("layer.html", data, names)
     columns, _ = bench.iter_filters(address, limit=0)
