@@ -40,21 +40,22 @@ QUICK, HEAVY, DATA = "quick", "heavy", "data"
 """The workers: one for the pages of one model, one for what takes longer: searches and charts, and one for
 rows, which are written as fast as the browser reads them."""
 
-SEARCHES: tuple[tuple[str, Callable[[Workbench, Request], Page]], ...] = (
-    ("/", pages.models),
-    ("/filters", searches.filters),
-    ("/similar", searches.similar),
-    ("/sql", searches.sql),
-    ("/diff", searches.diff),
-)
 
 PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
+    ("/", pages.models, HEAVY),
     ("/m/{model}", pages.model, QUICK),
     ("/m/{model}/observations/{observation}", searches.observation, HEAVY),
     ("/m/{model}/{layer}", pages.layer, QUICK),
     ("/m/{model}/{layer}/{filter:number}", pages.filter_, QUICK),
     ("/m/{model}/{layer}/{filter:number}/{kernel:number}", pages.kernel, QUICK),
+    ("/filters", searches.filters, HEAVY),
+    ("/similar", searches.similar, HEAVY),
+    ("/sql", searches.sql, HEAVY),
+    ("/diff", searches.diff, HEAVY),
 )
+FILLED_IN = frozenset(("/", "/filters", "/similar", "/sql", "/diff"))
+"""What searches the whole catalog: the page is there at once, and its results follow."""
+
 PICTURES: tuple[tuple[str, Callable[[Workbench, Request], Response], str], ...] = (
     ("exemplars", page_pictures.exemplars, HEAVY),
     ("chart", page_pictures.chart, HEAVY),
@@ -71,8 +72,10 @@ def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> S
     """The application on a catalog; its ``state.workers`` have to be closed."""
     made = Starlette(
         routes=[
-            *(Route(place, _filled_in(view)) for place, view in SEARCHES),
-            *(Route(place, _page(view, worker)) for place, view, worker in PAGES),
+            *(
+                Route(place, _filled_in(view) if place in FILLED_IN else _page(view, worker))
+                for place, view, worker in PAGES
+            ),
             *(
                 Route(f"/pictures/{{version}}/{style}/{{address:path}}.png", _endpoint(draw, worker))
                 for style, draw, worker in PICTURES

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from filterkit.short_reprs import shortened
 from filterkit.web.graph_layout import SIDE, lay_out
 from filterkit.web.links import href
 
@@ -88,7 +87,7 @@ def _layer(row: Row, place: tuple[int, int], metric: str | None, steps: Steps) -
     return {
         "place": place,
         "href": href(row["address"]),
-        "name": shortened(row["layer"], LONGEST_NAME),
+        "name": _brief(row["layer"]),
         "title": f"{row['layer']}: {said}" if said else row["layer"],
         "colour": steps.step(value),
     }
@@ -96,8 +95,14 @@ def _layer(row: Row, place: tuple[int, int], metric: str | None, steps: Steps) -
 
 def _end(key: tuple[str, str], place: tuple[int, int]) -> dict[str, Any]:
     side, tensor = key
-    name = shortened(f"{side} {tensor}", LONGEST_NAME)
+    name = _brief(f"{side} {tensor}")
     return {"place": place, "href": None, "name": name, "title": f"{side} {tensor}", "colour": None}
+
+
+def _brief(name: str) -> str:
+    """A name as it fits into its column, without its middle; the title has all of it."""
+    half = LONGEST_NAME // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def is_number(value: Any) -> bool:

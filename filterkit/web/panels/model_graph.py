@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from filterkit.workbench import Workbench
 
 
-class LayerGraph:
+class ModelGraph:
     """The layers from top to bottom, coloured by the metric that ``?metric=`` names."""
 
     title = "Graph"

@@ -19,7 +19,7 @@ MAIN = ("l2_norm", "redundancy", "classic_score", "frequency", "response_max")
 SIZE = (320, 56)
 
 
-class Histograms:
+class Distributions:
     """How the values of the sorted and of the main columns are distributed; each bar selects its filters."""
 
     title = "Distributions"
