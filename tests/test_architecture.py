@@ -240,7 +240,7 @@ TESTED_WITH = {
     **{
         f"filterkit.web.panels.{name}": "web/test_pages.py"
         for name in (
-            *("exemplars", "filter_metrics", "kernel_sheet", "kernel_weights", "similar"),
+            *("exemplars", "expanded", "filter_metrics", "kernel_sheet", "kernel_weights", "similar"),
             *("model_graph", "metrics_over_depth", "model_layers", "model_observations", "model_rows"),
             *("model_skipped", "distributions"),
         )

@@ -36,13 +36,12 @@ class _Number(IntegerConvertor):
 
 register_url_convertor("number", _Number())
 
-QUICK, HEAVY, DATA = "quick", "heavy", "data"
-"""The workers: one for the pages of one model, one for what takes longer: searches and charts, and one for
-rows, which are written as fast as the browser reads them."""
-
+QUICK, HEAVY, FORM, DATA = "quick", "heavy", "form", "data"
+"""The workers: one for the pages of one model, one for what takes longer, searches and charts, one for pages
+whose results follow, and one for rows, which are written as fast as the browser reads them."""
 
 PAGES: tuple[tuple[str, Callable[[Workbench, Request], Page], str], ...] = (
-    ("/", pages.models, HEAVY),
+    ("/", pages.models, QUICK),
     ("/m/{model}", pages.model, QUICK),
     ("/m/{model}/observations/{observation}", searches.observation, HEAVY),
     ("/m/{model}/{layer}", pages.layer, QUICK),
@@ -73,7 +72,7 @@ def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> S
     made = Starlette(
         routes=[
             *(
-                Route(place, _filled_in(view) if place in FILLED_IN else _page(view, worker))
+                Route(place, _filled_in(view, worker) if place in FILLED_IN else _page(view, worker))
                 for place, view, worker in PAGES
             ),
             *(
@@ -86,7 +85,7 @@ def application(catalog: str | os.PathLike[str] | None, registry: Registry) -> S
         exception_handlers={HTTPException: _http_error},
     )
     made.router.redirect_slashes = False
-    made.state.workers = {name: Worker(catalog, registry) for name in (QUICK, HEAVY, DATA)}
+    made.state.workers = {name: Worker(catalog, registry) for name in (QUICK, HEAVY, FORM, DATA)}
     return made
 
 
@@ -117,15 +116,15 @@ def _page(view: Callable[[Workbench, Request], Page], worker: str) -> Callable[[
     return _streamed(_endpoint(respond, worker))
 
 
-def _filled_in(view: Callable[[Workbench, Request], Page]) -> Callable[[Request], Any]:
+def _filled_in(view: Callable[[Workbench, Request], Page], worker: str) -> Callable[[Request], Any]:
     """A page that searches the catalog: its form is there at once."""
-    form = _page(view, QUICK)
+    form = _page(view, FORM)
 
     async def without_results(request: Request) -> Response:
         found: Response = await form(Request({**request.scope, FORM_ONLY: True}, request.receive))
         return found
 
-    return streaming.filled_in(without_results, _page(view, HEAVY))
+    return streaming.filled_in(without_results, _page(view, worker))
 
 
 def _streamed(endpoint: Callable[[Request], Any]) -> Callable[[Request], Any]:
