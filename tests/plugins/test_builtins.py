@@ -26,14 +26,10 @@ NAMES: dict[Kind, tuple[str, ...]] = {
         *("guided-backprop", "integrated-gradients", "layer-cam", "occlusion", "smoothgrad"),
     ),
     "response-metric": (),
-<<<<<<< HEAD
     "panel": (
-        *("classic", "depth", "exemplars", "graph", "histograms", "kernels", "layers", "metrics"),
-        *("observations", "similar", "skipped", "weights"),
+        *("classic", "depth", "exemplars", "expanded", "graph", "histograms", "kernels", "layers"),
+        *("metrics", "observations", "similar", "skipped", "weights"),
     ),
-=======
-    "panel": ("classic", "exemplars", "expanded", "kernels", "metrics", "similar", "weights"),
->>>>>>> panels
     "image-source": ("files", "list", "npz", "zip"),
     "format": ("csv", "json", "ndjson", "table", "tsv"),
 }
