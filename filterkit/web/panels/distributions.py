@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 MAIN = ("l2_norm", "redundancy", "classic_score", "frequency", "response_max")
 """Columns that are drawn besides the one by which the page is sorted."""
 SIZE = (320, 56)
+BINS = 11
+"""Bars are then wide enough to be hit with a finger, 24 pixels, on screens of 320 pixels as well."""
 
 
 class Distributions:
@@ -47,7 +49,7 @@ class Distributions:
 def _drawn(bench: Workbench, address: str, column: str, where: str | None) -> dict[str, Any] | None:
     """What is drawn for a column; None for one without numbers."""
     try:
-        found = bench.histogram(address, column, where=where)
+        found = bench.histogram(address, column, where=where, bins=BINS)
     except FilterkitError:
         return None
     lost = f"{column} is null"
