@@ -17,12 +17,14 @@ from filterkit.graph.view.view import GraphView
 from filterkit.graph.view.walk import reads
 
 MOST_EDGES = 2**16
-MOST_WAYS = 2**22
+MOST_WAYS = 2**20
 """Limit on the layers that all tensors together come from: each of many additions may have all of them."""
 
 MOST_OPERATORS = 40
 """Of a longer way, the operators in the middle are left out."""
 
+LONGEST = 200
+"""Limit on the characters of an operator or of an input: there are many edges, and names may be of any length."""
 MOST_CHANNELS = 4096
 """Inputs with more channels, which would have to be followed one by one, have no offsets."""
 INPUT = "input "
@@ -126,7 +128,7 @@ def _edge(source: Source, target: Source, way: Way, offset: int | None) -> Edge:
         target if isinstance(target, int) else None,
         _shortened(_operators(way)),
         offset,
-        names[-1] if names else None,
+        names[-1][:LONGEST] if names else None,
     )
 
 
@@ -201,7 +203,7 @@ class _Tracer:
 def _operators(way: Way) -> list[str]:
     names = []
     while way.before is not None:
-        names.append(way.operator)
+        names.append(way.operator[:LONGEST])
         way = way.before
     return names[::-1]
 

@@ -222,3 +222,19 @@ def test_layers_come_together_within_the_limit(monkeypatch: pytest.MonkeyPatch, 
             layer_edges(opened(model), found)
     else:
         assert len(layer_edges(opened(model), found)) == 2 * count
+
+
+def test_names_of_any_length_are_cut() -> None:
+    long = "x" * 5000
+    model = build(
+        [
+            node("Conv", f"{long} w", "p", name="first"),
+            node("O" * 5000, "p", "q", domain="custom"),
+            node("Conv", "q t", long + "y", name=LAST),
+        ],
+        {long: [1, 3, 8, 8]},
+        {"w": random(4, 3, 3, 3), "t": random(2, 4, 1, 1)},
+    )
+    edges = layer_edges(opened(model), rows(model))
+    assert {each.tensor for each in edges} == {"x" * 200, None}
+    assert {each.via for each in edges} == {(), ("O" * 200,)}
