@@ -20,11 +20,14 @@ MOST_EDGES = 2**16
 MOST_WAYS = 2**20
 """Limit on the layers that all tensors together come from: each of many additions may have all of them."""
 
+MOST_FOLLOWED = 2**23
+"""Limit on the channels of all layers that are followed through a node: beyond it, offsets are unknown."""
+
 MOST_OPERATORS = 40
 """Of a longer way, the operators in the middle are left out."""
 
 LONGEST = 200
-"""Limit on the characters of an operator or of an input: there are many edges, and names may be of any length."""
+"""Limit on the characters of an operator or an input: edges may be many, and names are of any length."""
 MOST_CHANNELS = 4096
 """Inputs with more channels, which would have to be followed one by one, have no offsets."""
 INPUT = "input "
@@ -103,10 +106,14 @@ def layer_edges(graph: GraphView, layers: Sequence[Mapping[str, Any]]) -> list[E
     views = {view.scope: view for view in graph.with_bodies()}
     made = _made(graph, layers)
     edges: list[Edge] = []
+    left = MOST_FOLLOWED
     for place, row in enumerate(layers):
         ways = tracer.read.get(place, {})
-        is_moved = any(not REARRANGING.isdisjoint(_operators(way)) for way in ways.values())
-        offsets = _offsets(views.get(row["scope"]), row, made) if is_moved else dict.fromkeys(ways, 0)
+        offsets: dict[Source, int] = {}
+        if not any(_is_rearranged(way) for way in ways.values()):
+            offsets = dict.fromkeys(ways, 0)
+        elif (left := left - _effort(ways, layers)) >= 0:
+            offsets = _offsets(views.get(row["scope"]), row, made)
         edges += (_edge(source, place, ways[source], offsets.get(source)) for source in _in_order(ways))
         _check(edges)
     for name in graph.outputs:
@@ -114,6 +121,20 @@ def layer_edges(graph: GraphView, layers: Sequence[Mapping[str, Any]]) -> list[E
         edges += (_edge(source, name, ways[source], None) for source in _in_order(ways) if source != name)
         _check(edges)
     return edges
+
+
+def _is_rearranged(way: Way | None) -> bool:
+    while way is not None:
+        if way.operator in REARRANGING:
+            return True
+        way = way.before
+    return False
+
+
+def _effort(ways: Ways, layers: Sequence[Mapping[str, Any]]) -> int:
+    """About how many channels have to be followed through how many nodes."""
+    channels: int = sum(layers[source]["filters"] for source in ways if isinstance(source, int))
+    return channels * max(way.length for way in ways.values())
 
 
 def _in_order(ways: Ways) -> list[Source]:

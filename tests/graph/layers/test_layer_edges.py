@@ -238,3 +238,12 @@ def test_names_of_any_length_are_cut() -> None:
     edges = layer_edges(opened(model), rows(model))
     assert {each.tensor for each in edges} == {"x" * 200, None}
     assert {each.via for each in edges} == {(), ("O" * 200,)}
+
+
+@pytest.mark.parametrize("most", [12, 11])
+def test_channels_are_followed_within_the_limit(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """Six channels come through two nodes."""
+    monkeypatch.setattr(module, "MOST_FOLLOWED", most)
+    model = made("concatenation")
+    edges = [each for each in layer_edges(opened(model), rows(model)) if each.to_layer == 2]
+    assert [each.channel_offset for each in edges] == ([2, 0] if most == 12 else [None, None])
